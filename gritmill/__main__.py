@@ -1,0 +1,13 @@
+"""`python -m gritmill`."""
+
+import os
+import sys
+
+# "python -m" puts the current folder first, and in it may lie somebody's own transforms.py.
+if sys.path and sys.path[0] in ("", os.getcwd()):
+    del sys.path[0]
+
+from gritmill.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""The small Python face: the same as the command line, with values in the place of words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline import configuration as configurations
+from pipeline import files
+from pipeline.configuration import Configuration
+from pipeline.ground import GroundOptions
+from pipeline.ground import ground as _ground
+from pipeline.lock import hold
+from pipeline.pack import PackOptions, find_detections
+from pipeline.pack import pack as _pack
+from pipeline.plan import Plan
+from pipeline.report import write_report
+from transforms import dialects
+from transforms.grounded_text import GroundedCaption, Span
+
+Config = str | Configuration | Mapping[str, Any]
+"""The name of a configuration, a path to a YAML file, a configuration, or its sections as a mapping."""
+
+
+def ground(
+    config: Config = "grit",
+    *,
+    inputs: Sequence[str],
+    output: str,
+    limit: int | None = None,
+    extend: bool = False,
+    fresh: bool = False,
+    beam: Sequence[str] = (),
+) -> Plan:
+    """Finds the boxes of every pair; called again it goes on where it stopped.
+
+    Args:
+      inputs: URIs, globs or local folders. output: the run's folder. limit: only so many pairs, spread over the input.
+      extend: take in inputs that the plan in `output` does not know. fresh: move old detections aside.
+      beam: Beam options, such as ["--direct_num_workers=2", "--direct_running_mode=multi_processing"].
+
+    Returns:
+      The plan: what was read, in which ranges.
+
+    Raises:
+      CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
+    """
+    output = files.canonical(output)
+    with hold(output):
+        return _ground(_config(config), inputs, output, GroundOptions(limit, extend, fresh, True, tuple(beam)))
+
+
+def pack(
+    config: Config = "grit",
+    *,
+    output: str,
+    detections: str | None = None,
+    fresh: bool = False,
+    partial: bool = False,
+    beam: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Writes shards from detections, without any model.
+
+    Args:
+      detections: folder of another run whose detections are used; default: those in `output`.
+      fresh: replace shards of another fingerprint. partial: pack what there is of an unfinished ground.
+
+    Returns:
+      The manifest.
+
+    Raises:
+      CallError: a wrong call. EnvironmentFault: a source is gone, the disk is full, a worker died.
+    """
+    output = files.canonical(output)
+    with hold(output):
+        manifest = _pack(_config(config), output, PackOptions(detections, fresh, partial, True, tuple(beam)))
+        write_report(output, find_detections(detections or output), manifest)
+        return manifest
+
+
+def run(
+    config: Config = "grit",
+    *,
+    inputs: Sequence[str],
+    output: str,
+    limit: int | None = None,
+    extend: bool = False,
+    fresh: bool = False,
+    beam: Sequence[str] = (),
+) -> dict[str, Any]:
+    """`ground`, then `pack`; `fresh` replaces shards and never touches detections. Returns the manifest."""
+    ground(config, inputs=inputs, output=output, limit=limit, extend=extend, beam=beam)
+    return pack(config, output=output, fresh=fresh or extend, beam=beam)
+
+
+def encode(caption: str, spans: Sequence[Span], *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> str:
+    """The caption with its boxes, in a dialect. Spans must be disjoint, boxes normalised x1, y1, x2, y2.
+
+    Raises:
+      ValueError: no such dialect, spans that overlap or lie outside the caption, boxes outside the picture, or a
+      caption
+        that the dialect cannot carry.
+    """
+    ordered = tuple(sorted(spans, key=lambda span: span.start))
+    end = 0
+    for span in ordered:
+        if not end <= span.start < span.end <= len(caption):
+            raise ValueError(f"span {span.start}..{span.end} overlaps another one or lies outside the caption")
+        for x1, y1, x2, y2 in span.boxes:
+            if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
+                raise ValueError(f"box {(x1, y1, x2, y2)} is not within 0..1 with x1 < x2 and y1 < y2")
+        if not span.boxes:
+            raise ValueError(f"span {span.start}..{span.end} has no box")
+        end = span.end
+    return dialects.find(dialect).encode(GroundedCaption(caption, ordered, width, height))
+
+
+def decode(text: str, *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> GroundedCaption:
+    """What a grounded text says; boxes as near as the dialect's rounding allows.
+
+    Raises:
+      ValueError: no such dialect, or the text is not of it.
+    """
+    return dialects.find(dialect).decode(text, width, height)
+
+
+def _config(config: Config) -> Configuration:
+    if isinstance(config, Configuration):
+        return config
+    return configurations.load(config) if isinstance(config, str) else configurations.validate(dict(config))

@@ -1,0 +1,236 @@
+"""The command line: words, progress and exit statuses. What it does can be had from `gritmill.api` as well."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from contextvars import ContextVar
+from typing import Annotated, Any
+
+import typer
+from typer.exceptions import Abort, Exit, TyperException
+
+from gritmill.validate import validate as _validate
+from pipeline import configuration as configurations
+from pipeline import files, running
+from pipeline.count import failures
+from pipeline.faults import CallError, RunFault, first_line
+from pipeline.ground import GroundOptions
+from pipeline.ground import ground as _ground
+from pipeline.lock import hold
+from pipeline.pack import PackOptions, find_detections
+from pipeline.pack import pack as _pack
+from pipeline.report import show, write_report
+
+DONE, DATA, CALL, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 130
+
+_beam_words: ContextVar[tuple[str, ...]] = ContextVar("beam_words", default=())
+"""What followed --. Typer would take the first word of it for CONFIG."""
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Image-caption pairs in, grounded WebDataset shards out. Beam options follow after --.",
+)
+
+Config = Annotated[str, typer.Argument(help="A YAML file, or the name of one in configs/.", metavar="[CONFIG]")]
+Inputs = Annotated[list[str], typer.Option("--input", help="URIs, globs or folders.", metavar="URI...")]
+Output = Annotated[str, typer.Option("--output", help="Folder of the run.", metavar="DIR")]
+Changes = Annotated[list[str] | None, typer.Option("--set", help="section.key=value", metavar="KEY=VALUE...")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only N pairs, spread over the input.", metavar="N")]
+Extend = Annotated[bool, typer.Option("--extend", help="Take in inputs that the plan does not know yet.")]
+Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of an unfinished ground.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+MaxFailed = Annotated[float, typer.Option("--max-failed", min=0, max=1, help="Share of failed pairs of a good run.")]
+SourceFaults = Annotated[bool, typer.Option("--allow-source-faults", help="Faults of sources are no fault of the run.")]
+FreshShards = Annotated[bool, typer.Option("--fresh", help="Replace shards of another fingerprint.")]
+FreshDetections = Annotated[bool, typer.Option("--fresh", help="Move the old detections aside and begin anew.")]
+Detections = Annotated[str | None, typer.Option("--detections", help="Of another run.", metavar="DIR")]
+
+
+@app.command()
+def run(
+    config: Config = "grit",
+    *,
+    input: Inputs,
+    output: Output,
+    set: Changes = None,
+    limit: Limit = None,
+    extend: Extend = False,
+    fresh: FreshShards = False,
+    max_failed: MaxFailed = 0.05,
+    allow_source_faults: SourceFaults = False,
+    quiet: Quiet = False,
+) -> None:
+    """ground, then pack."""
+    settings = configurations.load(config, set or ())
+    output = files.canonical(output)
+    with hold(output):
+        _ground(settings, input, output, GroundOptions(limit, extend, False, quiet, _beam()))
+        options = PackOptions(fresh=fresh or extend, quiet=quiet, beam=_beam())
+        _finish(_pack(settings, output, options), output, output, max_failed, allow_source_faults)
+
+
+@app.command()
+def ground(
+    config: Config = "grit",
+    *,
+    input: Inputs,
+    output: Output,
+    set: Changes = None,
+    limit: Limit = None,
+    extend: Extend = False,
+    fresh: FreshDetections = False,
+    quiet: Quiet = False,
+) -> None:
+    """Only the expensive half: find the boxes of every pair. Run it again and it goes on where it stopped."""
+    settings = configurations.load(config, set or ())
+    output = files.canonical(output)
+    with hold(output):
+        _ground(settings, input, output, GroundOptions(limit, extend, fresh, quiet, _beam()))
+    print(f"detections in {find_detections(output)}; next: gritmill pack --output {output}")
+
+
+@app.command()
+def pack(
+    config: Config = "grit",
+    *,
+    output: Output,
+    detections: Detections = None,
+    set: Changes = None,
+    fresh: FreshShards = False,
+    partial: Partial = False,
+    max_failed: MaxFailed = 0.05,
+    allow_source_faults: SourceFaults = False,
+    quiet: Quiet = False,
+) -> None:
+    """Only the cheap half: write shards from detections, without any model."""
+    settings = configurations.load(config, set or ())
+    output = files.canonical(output)
+    with hold(output):
+        options = PackOptions(detections, fresh, partial, quiet, _beam())
+        _finish(_pack(settings, output, options), output, detections or output, max_failed, allow_source_faults)
+
+
+@app.command()
+def validate(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only N samples a shard.", metavar="N")] = None,
+) -> None:
+    """Read everything back. One line per fault; exit status 1 if there is one."""
+    samples = 0
+    faults = 0
+    for fault in _validate(folder, limit):
+        if fault.text:
+            print(f"{fault.shard}: {fault.key}: {fault.text}" if fault.key else f"{fault.shard}: {fault.text}")
+            faults += 1
+        else:
+            samples += 1
+    print(f"{samples} samples read, {faults} faults", file=sys.stderr)
+    if faults:
+        raise typer.Exit(DATA)
+
+
+def _finish(manifest: dict[str, Any], output: str, detections: str, max_failed: float, allow_faults: bool) -> None:
+    """Writes and shows the report; status 1 if the data has more faults than allowed."""
+    show(write_report(output, find_detections(detections), manifest), output)
+    ledger = manifest["ledger"]
+    share = failures(ledger) / ledger["read"] if ledger["read"] else 0.0
+    if share > max_failed:
+        _say(f"{failures(ledger)} of {ledger['read']} pairs failed, more than --max-failed {max_failed:g} allows")
+        raise typer.Exit(DATA)
+    if manifest["source_faults"] and not allow_faults:
+        fault = manifest["source_faults"][0]
+        _say(f"{fault['source']}: {fault['fault']} (--allow-source-faults lets this pass)")
+        raise typer.Exit(DATA)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits with its status; every fault is one line on standard error."""
+    words, beam = _split(list(sys.argv[1:] if arguments is None else arguments))
+    _quiet_libraries()
+    try:
+        _beam_words.set(tuple(beam))
+        status = app(args=_repeated(words), prog_name="gritmill", standalone_mode=False)
+    except Exit as error:
+        status = error.exit_code
+    except TyperException as error:
+        _say(error.format_message().replace("\n", " "))
+        status = CALL
+    except (KeyboardInterrupt, Abort):
+        _say("interrupted; the same command goes on where it stopped")
+        status = INTERRUPTED
+    except RunFault as error:
+        _say(str(error))
+        status = error.status
+    except Exception as error:
+        if _debugging():
+            raise
+        _say(_environment(error))
+        status = ENVIRONMENT
+    sys.exit(status or DONE)
+
+
+def _beam() -> tuple[str, ...]:
+    return _beam_words.get()
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Our words, and Beam's after --."""
+    if "--" not in words:
+        return words, []
+    border = words.index("--")
+    return words[:border], words[border + 1 :]
+
+
+def _repeated(words: Sequence[str]) -> list[str]:
+    """`--input a b c` as click reads it, `--input a --input b --input c`: that is what a shell makes of a glob."""
+    result: list[str] = []
+    option = ""
+    for word in words:
+        if word in ("--input", "--set"):
+            option = word
+        elif word.startswith("-"):
+            option = ""
+            result.append(word)
+        elif option:
+            result += [option, word]
+        else:
+            result.append(word)
+    return result
+
+
+def _environment(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {first_line(error)} (GRITMILL_DEBUG=1 shows where)"
+
+
+def _say(line: str) -> None:
+    print(f"gritmill: {line}", file=sys.stderr)
+
+
+def _debugging() -> bool:
+    return bool(os.environ.get("GRITMILL_DEBUG"))
+
+
+def _quiet_libraries() -> None:
+    """Libraries keep quiet: what a user must know is said by us, in one line."""
+    if _debugging():
+        logging.basicConfig(level=logging.DEBUG)
+        return
+    logging.getLogger().setLevel(logging.CRITICAL)
+    for name in ("apache_beam", "transformers", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore")
+    for name, value in {
+        "TRANSFORMERS_VERBOSITY": "error",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TQDM_DISABLE": "1",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+__all__ = ["CallError", "app", "main", "running"]

@@ -1,0 +1,67 @@
+"""Reading a finished run: the samples of the shards that its manifest names."""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from PIL import Image
+
+from pipeline import files
+from pipeline.faults import CallError
+from pipeline.manifest import NAME, read_manifest
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One grounded pair. record: the GRIT record. grounded: hyperlink text. texts: further dialects, by member name."""
+
+    key: str
+    jpeg: bytes = field(repr=False)
+    record: dict[str, Any]
+    caption: str
+    grounded: str
+    texts: dict[str, str]
+
+    @property
+    def image(self) -> Image.Image:
+        """The picture, decoded."""
+        return Image.open(io.BytesIO(self.jpeg))
+
+
+def read(output: str) -> Iterator[Sample]:
+    """The samples of a run, in order.
+
+    Raises:
+      CallError: the folder holds no manifest.
+    """
+    folder = files.canonical(output)
+    manifest = read_manifest(folder)
+    if manifest is None:
+        raise CallError(f"{output}: no {NAME}; it is no finished run")
+    for shard in manifest["shards"]:
+        yield from read_shard(files.join(folder, shard["tar"]))
+
+
+def read_shard(uri: str) -> Iterator[Sample]:
+    """The samples of one tar."""
+    members: dict[str, bytes] = {}
+    with files.open_read(uri) as file, tarfile.open(fileobj=file, mode="r|") as tar:
+        key = ""
+        for member in tar:
+            stem, _, ending = member.name.partition(".")
+            if stem != key and members:
+                yield _sample(key, members)
+                members = {}
+            content = tar.extractfile(member)
+            key, members[ending] = stem, content.read() if content else b""
+    if members:
+        yield _sample(key, members)
+
+
+def _sample(key: str, members: dict[str, bytes]) -> Sample:
+    texts = {name.removesuffix(".txt"): data.decode() for name, data in members.items() if name.endswith(".txt")}
+    record = json.loads(members["json"])
+    return Sample(key, members["jpg"], record, members["txt"].decode(), texts.pop("grounded"), texts)

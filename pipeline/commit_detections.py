@@ -1,0 +1,35 @@
+"""CommitDetections: a chunk's rows become durable; after a range's last chunk, so does the fact that it is done."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import apache_beam as beam
+
+from pipeline import detections
+from pipeline.detections import Identity
+from pipeline.plan import RangeId
+from transforms.records import Chunk
+
+
+class _CommitDoFn(beam.DoFn):
+    def __init__(self, folder: str, identity: Identity) -> None:
+        self.folder = folder
+        self.identity = identity
+
+    def process(self, chunk: Chunk) -> Iterator[None]:
+        if chunk.end:
+            detections.finish(self.folder, RangeId(chunk.source, chunk.range), chunk.faults)
+        else:
+            detections.commit(self.folder, chunk, self.identity)
+        yield from ()
+
+
+@dataclass
+class CommitDetections(beam.PTransform):
+    """Chunks with boxes -> nothing; the rows lie in the detections folder."""
+
+    folder: str
+    identity: Identity
+
+    def expand(self, chunks: beam.PCollection) -> beam.PCollection:
+        return chunks | beam.ParDo(_CommitDoFn(self.folder, self.identity))

@@ -1,0 +1,148 @@
+"""The configuration: a YAML file or the name of one in `configs/`, with `section.key=value` on top.
+
+Everything is checked before anything starts; a fault is one line that names the key.
+"""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import ByteSize, Field, ValidationError
+
+from pipeline.faults import CallError
+from transforms.images import MAX_PIXELS
+from transforms.settings import Count, DetectorSettings, Names, PhraseSettings, Section, SelectionSettings, TextSettings
+
+Kind = Literal["auto", "webdataset", "parquet", "jsonl", "csv", "tsv", "coco"]
+
+
+class ColumnSettings(Section):
+    """`source.columns`: names of columns or JSON fields; of a list, the first that is there."""
+
+    caption: Names = ("caption", "captions", "text", "TEXT", "sentence", "title")
+    image: Names = ("image", "jpg", "image_path", "file", "file_name", "filename", "filepath", "path", "image_file")
+    url: Names = ("url", "URL", "image_url", "coco_url", "flickr_url")
+    id: Names = ("id", "image_id")
+    key: Names = ("key", "__key__")
+
+
+class SourceSettings(Section):
+    """`source`: how the input is read."""
+
+    kind: Kind = Field("auto", description="Default: told by the name.")
+    columns: ColumnSettings = ColumnSettings()
+    image_root: str | None = Field(None, description="Folder of image paths; default: that of the file with the paths.")
+    max_pixels: Count = Field(MAX_PIXELS, description="Larger pictures fail, before they are decoded.")
+    quoting: Literal["quotes", "none"] = Field("quotes", description="Whether quotes mean anything in CSV and TSV.")
+
+
+class ChunkSettings(Section):
+    """`chunk`: the unit of reading, commit and resume."""
+
+    pairs: Count = 256
+    bytes: Annotated[ByteSize, Field(ge=1)] = ByteSize(128 << 20)
+
+
+class ShardSettings(Section):
+    """`shards`: the size of the output files."""
+
+    pairs: Annotated[int, Field(ge=1, le=10_000)] = Field(10_000, description="Keys have four digits for the pair.")
+    bytes: Annotated[ByteSize, Field(ge=1)] = Field(ByteSize(1 << 30), description="Of encoded source images.")
+
+
+class Configuration(Section):
+    """All sections."""
+
+    source: SourceSettings = SourceSettings()
+    chunk: ChunkSettings = ChunkSettings()
+    phrases: PhraseSettings = PhraseSettings()
+    detector: DetectorSettings = DetectorSettings()
+    selection: SelectionSettings = SelectionSettings()
+    text: TextSettings = TextSettings()
+    shards: ShardSettings = ShardSettings()
+
+
+def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:
+    """The configuration called `name` with `section.key=value` changes.
+
+    Raises:
+      CallError: no such file, no YAML, an unknown key, a bad value.
+    """
+    path = find(name)
+    try:
+        values = yaml.safe_load(path.read_text("utf-8")) or {}
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise CallError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+    if not isinstance(values, dict):
+        raise CallError(f"{path}: not a mapping of sections")
+    for change in changes:
+        _apply(values, change)
+    return validate(values)
+
+
+def validate(values: dict[str, Any]) -> Configuration:
+    """The configuration of a nested mapping; raises CallError naming the first bad key."""
+    try:
+        return Configuration.model_validate(values)
+    except ValidationError as error:
+        raise CallError(_message(error)) from error
+
+
+def find(name: str) -> Path:
+    """The file of a configuration: a path, or a name in `configs/`."""
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml") or "/" in name:
+        if not path.is_file():
+            raise CallError(f"CONFIG: {name}: no such file")
+        return path
+    # In a wheel the folder lies inside the gritmill package, in a clone beside it.
+    package = Path(__file__).resolve().parent.parent
+    for folder in (package / "gritmill" / "configs", package / "configs"):
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    known = sorted(p.stem for f in (package / "gritmill" / "configs", package / "configs") for p in f.glob("*.yaml"))
+    raise CallError(
+        f"CONFIG: {name}: no such configuration; there are {', '.join(known)}, or give a path to a .yaml file"
+    )
+
+
+def _apply(values: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise CallError(f"--set: {change}: not of the form section.key=value")
+    *sections, last = key.strip().split(".")
+    place = values
+    for section in sections:
+        inner = place.setdefault(section, {})
+        if inner is None:
+            inner = place[section] = {}
+        if not isinstance(inner, dict):
+            raise CallError(f"--set: {key}: {section} is not a section")
+        place = inner
+    try:
+        place[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise CallError(f"--set: {change}: not a YAML value") from error
+
+
+def _message(error: ValidationError) -> str:
+    first = error.errors()[0]
+    # pydantic numbers the items of a list in the location; the key is what a user can find in his file.
+    path = [str(part) for part in first["loc"] if not isinstance(part, int)]
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(path[-1], _known(path[:-1]), 1)
+        hint = f"; do you mean {'.'.join([*path[:-1], close[0]])}?" if close else ""
+        return f"configuration: {key}: no such key{hint}"
+    return f"configuration: {key}: {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+
+
+def _known(path: list[str]) -> list[str]:
+    model: Any = Configuration
+    for part in path:
+        model = model.model_fields[part].annotation
+    return list(getattr(model, "model_fields", {}))

@@ -1,0 +1,94 @@
+"""The first pass of pack: what each range holds under a policy, in a few numbers a chunk."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline import detections
+from pipeline.detections import ChunkId
+from pipeline.plan import RangeId
+from transforms.judge_pair import Kept, Policy, Rejected, judge
+
+Failures = dict[str, dict[str, int]]
+"""stage -> reason -> pairs."""
+
+
+@dataclass(frozen=True)
+class ChunkCount:
+    """Kept pairs of a chunk, and the encoded bytes of their images."""
+
+    chunk: ChunkId
+    kept: int
+    bytes: int
+
+
+@dataclass
+class RangeCount:
+    """What a range holds: its chunks in order, its part of the ledger, and what could not be read."""
+
+    identity: RangeId
+    chunks: list[ChunkCount] = field(default_factory=list)
+    read: int = 0
+    rejected: dict[str, int] = field(default_factory=dict)
+    failed: Failures = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+
+
+def count_range(folder: str, identity: RangeId, done: bool, policy: Policy) -> RangeCount:
+    """Judges every row of a range."""
+    total = RangeCount(identity)
+    if done:
+        total.faults = list(detections.read_done(folder, identity)["faults"])
+    for chunk in detections.committed(folder, identity):
+        _count_chunk(folder, chunk, policy, total)
+    return total
+
+
+def _count_chunk(folder: str, chunk: ChunkId, policy: Policy, total: RangeCount) -> None:
+    kept = size = 0
+    for pair in detections.read_chunk(folder, chunk):
+        total.read += 1
+        outcome = judge(pair, policy)
+        if isinstance(outcome, Kept):
+            kept += 1
+            size += pair.image.length
+        elif isinstance(outcome, Rejected):
+            total.rejected[outcome.reason] = total.rejected.get(outcome.reason, 0) + 1
+        else:
+            add_failures(total.failed, {outcome.stage: {outcome.reason: 1}})
+    total.chunks.append(ChunkCount(chunk, kept, size))
+
+
+def add_failures(total: Failures, more: Failures) -> None:
+    """Adds `more` to `total`, in place."""
+    for stage, reasons in more.items():
+        counts = total.setdefault(str(stage), {})
+        for reason, pairs in reasons.items():
+            counts[str(reason)] = counts.get(str(reason), 0) + pairs
+
+
+def ledger(counts: list[RangeCount], shards: list[dict[str, Any]]) -> dict[str, Any]:
+    """read = written + sum(rejected) + sum(failed), out of both passes. `shards`: what the stats files hold."""
+    rejected: Counter[str] = Counter()
+    failed: Failures = {}
+    for count in counts:
+        rejected.update({str(reason): pairs for reason, pairs in count.rejected.items()})
+        add_failures(failed, count.failed)
+    for stats in shards:
+        add_failures(failed, stats["failed"])
+    return {
+        "read": sum(count.read for count in counts),
+        "written": sum(stats["successes"] for stats in shards),
+        "rejected": dict(sorted(rejected.items())),
+        "failed": {stage: dict(sorted(reasons.items())) for stage, reasons in sorted(failed.items())},
+    }
+
+
+def failures(ledger: dict[str, Any]) -> int:
+    """Failed pairs of a ledger."""
+    return sum(pairs for reasons in ledger["failed"].values() for pairs in reasons.values())
+
+
+def rejections(ledger: dict[str, Any]) -> int:
+    """Rejected pairs of a ledger."""
+    return sum(ledger["rejected"].values())

@@ -1,0 +1,224 @@
+"""The durable table between the two halves: one row for every pair that was read, one parquet file a chunk.
+
+    detections/plan.json
+    detections/<source>/<range>-<chunk>.parquet
+    detections/<source>/<range>.done.json        after the range's last chunk
+    detections/timings/<source>/<range>-<chunk>.json
+
+The columns and their meaning are the contract with whoever reads this table without gritmill.
+"""
+
+import hashlib
+import io
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import files
+from pipeline.plan import RangeId
+from pipeline.publish import publish_bytes, publish_json
+from transforms.records import Box, Chunk, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
+
+FORMAT = 1
+FOLDER = "detections"
+TIMINGS = "timings"
+_METADATA = b"gritmill"
+
+
+def _struct(kind: pa.DataType, *names: str) -> "list[pa.Field[Any]]":
+    return [pa.field(name, kind, nullable=False) for name in names]
+
+
+_OFFSET, _REAL, _TEXT = pa.int32(), pa.float32(), pa.string()
+_PHRASE = pa.struct(_struct(_OFFSET, "start", "end", "head_start", "head_end", "expression_start", "expression_end"))
+_DROPPED = pa.struct(_struct(_OFFSET, "start", "end") + _struct(_TEXT, "reason"))
+_BOX = pa.struct(_struct(_OFFSET, "phrase") + _struct(_REAL, "x1", "y1", "x2", "y2", "score"))
+_ERROR = pa.struct(_struct(_TEXT, "stage", "reason", "detail"))
+
+SCHEMA = pa.schema(
+    _struct(_TEXT, "key", "source")
+    + _struct(pa.int64(), "index")
+    + _struct(_TEXT, "image_uri")
+    + _struct(pa.int64(), "image_row", "image_offset", "image_length")
+    + _struct(_TEXT, "image_digest", "caption", "url", "id")
+    + _struct(_OFFSET, "width", "height")
+    + [
+        pa.field("phrases", pa.list_(_PHRASE), nullable=False),
+        pa.field("dropped", pa.list_(_DROPPED), nullable=False),
+        pa.field("boxes", pa.list_(_BOX), nullable=False),
+        pa.field("boxes_cut", _OFFSET, nullable=False),
+        pa.field("error", _ERROR, nullable=True),
+        pa.field("meta", _TEXT, nullable=False),
+    ]
+)
+"""Offsets are characters of the caption; corners are shares of width and height; `image_row` is -1 outside parquet."""
+
+
+@dataclass(frozen=True)
+class ChunkId:
+    """A chunk, by its position in the plan."""
+
+    source: int
+    range: int
+    number: int
+
+    @property
+    def stem(self) -> str:
+        """Its file's name below `detections/`, without the ending."""
+        return f"{self.source:05}/{self.range:05}-{self.number:05}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What every chunk's file says of how it was made."""
+
+    fingerprint: str
+    models: dict[str, str]
+    device: str
+    precision: str
+    batch: int
+    threads: int | None
+
+
+def chunk_uri(detections: str, chunk: ChunkId) -> str:
+    """Where a chunk is committed."""
+    return files.join(detections, f"{chunk.stem}.parquet")
+
+
+def done_uri(detections: str, identity: RangeId) -> str:
+    """Where a finished range is recorded."""
+    return files.join(detections, f"{identity.source:05}/{identity.range:05}.done.json")
+
+
+def commit(detections: str, chunk: Chunk, identity: Identity) -> None:
+    """Publishes a chunk's rows; its metadata says where the next chunk starts."""
+    about = {
+        "format": FORMAT,
+        "fingerprint": identity.fingerprint,
+        "models": identity.models,
+        "made": {
+            "device": identity.device,
+            "precision": identity.precision,
+            "batch": identity.batch,
+            "threads": identity.threads,
+        },
+        "next": chunk.next,
+    }
+    table = pa.Table.from_pylist([to_row(pair) for pair in chunk.pairs], SCHEMA)
+    table = table.replace_schema_metadata({_METADATA: json.dumps(about, sort_keys=True).encode()})
+    target = io.BytesIO()
+    pq.write_table(table, target, compression="zstd")
+    where = ChunkId(chunk.source, chunk.range, chunk.number)
+    publish_bytes(chunk_uri(detections, where), target.getvalue())
+    timings = {"pairs": len(chunk.pairs), "seconds": {k: round(v, 4) for k, v in chunk.seconds.items()}}
+    publish_json(files.join(detections, TIMINGS, f"{where.stem}.json"), timings)
+
+
+def finish(detections: str, identity: RangeId, faults: Sequence[str]) -> None:
+    """Records a range whose chunks are all committed: their names, rows and content, and what could not be read."""
+    chunks: list[dict[str, Any]] = []
+    for chunk in committed(detections, identity):
+        data = files.read_bytes(chunk_uri(detections, chunk))
+        rows = pq.read_metadata(io.BytesIO(data)).num_rows
+        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
+        chunks.append({"chunk": chunk.number, "rows": rows, "digest": digest})
+    value = {"format": FORMAT, "chunks": chunks, "rows": sum(c["rows"] for c in chunks), "faults": list(faults)}
+    publish_json(done_uri(detections, identity), value)
+
+
+def committed(detections: str, identity: RangeId) -> list[ChunkId]:
+    """The committed chunks of a range, in order."""
+    folder = files.join(detections, f"{identity.source:05}")
+    found = [_chunk_of(info.uri) for info in files.list_folder(folder, f"{identity.range:05}-*.parquet")]
+    return sorted((c for c in found if c and c.range == identity.range), key=lambda c: c.number)
+
+
+def all_committed(detections: str) -> list[ChunkId]:
+    """The committed chunks of all ranges, in order."""
+    found = [_chunk_of(info.uri) for info in files.match(files.join(detections, "*/*-*.parquet"))]
+    return sorted((chunk for chunk in found if chunk), key=lambda c: (c.source, c.range, c.number))
+
+
+def finished(detections: str) -> set[RangeId]:
+    """The ranges that are done."""
+    uris = (info.uri for info in files.match(files.join(detections, "*/*.done.json")))
+    found = (re.search(r"/(\d+)/(\d+)\.done\.json$", uri) for uri in uris)
+    return {RangeId(int(match[1]), int(match[2])) for match in found if match}
+
+
+def read_done(detections: str, identity: RangeId) -> dict[str, Any]:
+    """What `finish` has recorded."""
+    value: dict[str, Any] = files.read_json(done_uri(detections, identity))
+    return value
+
+
+def about(detections: str, chunk: ChunkId) -> dict[str, Any]:
+    """A chunk's metadata: format, fingerprint, models, how it was made, where the next chunk starts."""
+    with files.open_read(chunk_uri(detections, chunk)) as file:
+        metadata = pq.read_schema(file).metadata
+    value: dict[str, Any] = json.loads(metadata[_METADATA])
+    return value
+
+
+def read_chunk(detections: str, chunk: ChunkId) -> Iterator[Pair]:
+    """The pairs of a committed chunk, in order."""
+    table = pq.read_table(io.BytesIO(files.read_bytes(chunk_uri(detections, chunk))), schema=SCHEMA)
+    for row in table.to_pylist():
+        yield from_row(row)
+
+
+def to_row(pair: Pair) -> dict[str, Any]:
+    """A pair as a row of the table."""
+    return {
+        "key": pair.key,
+        "source": pair.source,
+        "index": pair.index,
+        **{f"image_{name}": getattr(pair.image, name) for name in ("uri", "row", "offset", "length", "digest")},
+        "caption": pair.caption,
+        "url": pair.url,
+        "id": pair.id,
+        "width": pair.width,
+        "height": pair.height,
+        "phrases": [_fields(phrase) for phrase in pair.phrases],
+        "dropped": [_fields(dropped) for dropped in pair.dropped],
+        "boxes": [_fields(box) for box in pair.boxes],
+        "boxes_cut": pair.cut,
+        "error": _fields(pair.error) if pair.error else None,
+        "meta": pair.meta,
+    }
+
+
+def from_row(row: dict[str, Any]) -> Pair:
+    """The pair of a row of the table."""
+    error = row["error"]
+    return Pair(
+        key=row["key"],
+        source=row["source"],
+        index=row["index"],
+        caption=row["caption"],
+        image=ImageRef(*(row[f"image_{name}"] for name in ("uri", "row", "offset", "length", "digest"))),
+        url=row["url"],
+        id=row["id"],
+        meta=row["meta"],
+        width=row["width"],
+        height=row["height"],
+        phrases=tuple(Phrase(**phrase) for phrase in row["phrases"]),
+        dropped=tuple(Dropped(d["start"], d["end"], Drop(d["reason"])) for d in row["dropped"]),
+        boxes=tuple(Box(**box) for box in row["boxes"]),
+        cut=row["boxes_cut"],
+        error=Fault(Stage(error["stage"]), Reason(error["reason"]), error["detail"]) if error else None,
+    )
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in record.__slots__}
+
+
+def _chunk_of(uri: str) -> ChunkId | None:
+    found = re.search(r"/(\d+)/(\d+)-(\d+)\.parquet$", uri)
+    return ChunkId(*map(int, found.groups())) if found else None

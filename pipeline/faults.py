@@ -1,0 +1,29 @@
+"""The ways in which a run ends badly, each with its exit status and one line that names the culprit."""
+
+
+class RunFault(Exception):
+    """Ends a run with `status`; the message is one line for the user."""
+
+    status = 3
+
+
+class CallError(RunFault):
+    """The call or the configuration is wrong."""
+
+    status = 2
+
+
+class EnvironmentFault(RunFault):
+    """The environment failed: disk, permission, network, device, a dead worker."""
+
+    status = 3
+
+
+class SourceFault(Exception):
+    """Part of a source cannot be read and nobody can count what it held. Recorded, never raised to the user."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's message, or its class where there is none."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

@@ -1,0 +1,158 @@
+"""Encoded images from where they lie: a container is read forward once, image files some ahead."""
+
+import gzip
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, BinaryIO, Protocol, cast
+
+import pyarrow.parquet as pq
+
+from pipeline import files
+from pipeline.configuration import ColumnSettings
+from pipeline.faults import EnvironmentFault
+from pipeline.sources.base import Columns
+from transforms import images
+from transforms.judge_pair import Kept
+from transforms.records import Fault, ImageRef, Reason, Stage
+
+_NEAR = 1 << 20  # a gap that is cheaper to read through than a new request to an object store
+_LOADERS = 8
+_AHEAD = 32
+
+Fetched = tuple[Kept, bytes | Fault]
+
+
+def fetch(kept: Iterable[Kept], columns: ColumnSettings) -> Iterator[Fetched]:
+    """Each kept pair with its image's bytes, in order; a `Fault` where the image is gone or has changed since `ground`.
+
+    Raises:
+      EnvironmentFault: a container is missing.
+    """
+    containers = _Containers(columns)
+    waiting: deque[tuple[Kept, Future[bytes] | None]] = deque()
+    with ThreadPoolExecutor(_LOADERS, thread_name_prefix="images") as pool:
+        for item in kept:
+            own = is_own_file(item.pair.image)
+            waiting.append((item, pool.submit(files.read_bytes, item.pair.image.uri) if own else None))
+            if len(waiting) > _AHEAD:
+                yield _taken(*waiting.popleft(), containers)
+        while waiting:
+            yield _taken(*waiting.popleft(), containers)
+    containers.close()
+
+
+def is_own_file(image: ImageRef) -> bool:
+    """Whether the image is a file of its own; in a tar a header precedes it."""
+    return image.row < 0 and image.offset == 0
+
+
+def _taken(item: Kept, future: "Future[bytes] | None", containers: "_Containers") -> Fetched:
+    image = item.pair.image
+    try:
+        data = future.result() if future else containers.read(image)
+    except Exception as error:
+        if future is None or not files.is_missing(error):
+            raise EnvironmentFault(f"{image.uri}: {type(error).__name__}: {error}") from error
+        return item, Fault.of(Stage.FETCH, Reason.GONE, image.uri)
+    if images.digest(data) != image.digest:
+        return item, Fault.of(Stage.FETCH, Reason.CHANGED, image.uri)
+    return item, data
+
+
+class _Container(Protocol):
+    def read(self, image: ImageRef) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class _Containers:
+    """One open container at a time: kept pairs come in input order, so each is opened once a shard."""
+
+    def __init__(self, columns: ColumnSettings) -> None:
+        self._columns = columns
+        self._uri = ""
+        self._open: _Container | None = None
+        self._last: tuple[ImageRef, bytes] | None = None
+
+    def read(self, image: ImageRef) -> bytes:
+        """The bytes of one image; the same image again costs nothing."""
+        if self._last and self._last[0] == image:
+            return self._last[1]
+        if self._open is None or self._uri != image.uri:
+            self.close()
+            self._open = _Parquet(image.uri, self._columns) if image.row >= 0 else _Tar(image.uri)
+            self._uri = image.uri
+        data = self._open.read(image)
+        self._last = (image, data)
+        return data
+
+    def close(self) -> None:
+        """Closes what is open."""
+        if self._open:
+            self._open.close()
+            self._open = None
+
+
+class _Tar:
+    """Plain or gzipped; offsets are those of the unpacked tar."""
+
+    def __init__(self, uri: str) -> None:
+        self._raw = files.open_read(uri)
+        start = self._raw.read(2)
+        self._raw.seek(0)
+        gzipped = start == b"\x1f\x8b"
+        self._file = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw)) if gzipped else self._raw
+        self._at = 0
+
+    def read(self, image: ImageRef) -> bytes:
+        gap = image.offset - self._at
+        if 0 <= gap <= _NEAR:
+            self._file.read(gap)
+        else:
+            self._file.seek(image.offset)
+        data = self._file.read(image.length)
+        self._at = image.offset + len(data)
+        return data
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+class _Parquet:
+    """Reads the image column batch by batch, forward."""
+
+    def __init__(self, uri: str, columns: ColumnSettings) -> None:
+        self._file = pq.ParquetFile(files.open_read(uri), buffer_size=1 << 20, pre_buffer=False)
+        self._column = Columns.pick(self._file.schema_arrow.names, columns, uri).image
+        self._first = self._group_end = 0
+        self._batches: Iterator[Any] = iter(())
+        self._batch: Any = None
+        self._restart(0)
+
+    def read(self, image: ImageRef) -> bytes:
+        if image.row < self._first:
+            self._restart(0)
+        while image.row >= self._first + self._batch.num_rows:
+            if image.row >= self._group_end:
+                self._restart(image.row)
+                continue
+            self._first += self._batch.num_rows
+            self._batch = next(self._batches)
+        cell: Any = self._batch.column(0)[image.row - self._first].as_py()
+        data = cell["bytes"] if isinstance(cell, dict) else cell
+        return data or b""
+
+    def close(self) -> None:
+        self._file.close(force=True)
+
+    def _restart(self, row: int) -> None:
+        """Goes to the row group of `row`."""
+        metadata = self._file.metadata
+        first = group = 0
+        while group < metadata.num_row_groups - 1 and row >= first + metadata.row_group(group).num_rows:
+            first += metadata.row_group(group).num_rows
+            group += 1
+        self._group_end = first + metadata.row_group(group).num_rows
+        self._batches = self._file.iter_batches(batch_size=64, row_groups=[group], columns=[self._column])
+        self._first = first
+        self._batch = next(self._batches)

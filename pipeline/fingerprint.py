@@ -1,0 +1,132 @@
+"""What must be equal for a run to go on: whatever in the configuration changes results, and the models' content."""
+
+import hashlib
+import importlib.util
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pipeline.configuration import Configuration
+from pipeline.faults import CallError, first_line
+from transforms.detector import find_factory, is_factory
+from transforms.extract_phrases import load_parser
+from transforms.settings import DetectorSettings
+
+# These move results by less than 1e-4, or not at all; they are recorded chunk by chunk instead.
+_FREE = {"device", "batch", "threads"}
+
+
+def models(configuration: Configuration) -> dict[str, str]:
+    """The identity of both models, after checking that they can be had and are of the right kind.
+
+    A folder or spaCy package counts with the hash of its files, a hub id with the commit that its revision means now, a
+    factory with its name and, if it has one, its `revision`.
+
+    Raises:
+      CallError: a model cannot be had or does not serve.
+    """
+    return {"phrases": _parser(configuration.phrases.model), "detector": _detector(configuration.detector)}
+
+
+def ground(configuration: Configuration, identities: dict[str, str], limit: int | None) -> str:
+    """The ground fingerprint."""
+    values = configuration.model_dump(mode="json")
+    detector = {key: value for key, value in values["detector"].items() if key not in _FREE}
+    parts = {name: values[name] for name in ("source", "chunk", "phrases")}
+    return digest({**parts, "detector": detector, "models": identities, "limit": limit})
+
+
+def digest(value: Any) -> str:
+    """BLAKE2b-128 of a JSON value, hexadecimal."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def resolve(configuration: Configuration, identities: dict[str, str]) -> Configuration:
+    """The configuration with the hub revision that the identities name: what workers load."""
+    identity = identities["detector"]
+    if not identity.startswith("hub:"):
+        return configuration
+    detector = configuration.detector.model_copy(update={"revision": identity.rpartition("@")[2]})
+    return configuration.model_copy(update={"detector": detector})
+
+
+def _parser(model: str) -> str:
+    try:
+        nlp = load_parser(model)
+    except OSError as error:
+        hint = "" if "/" in model else f"; get it with: python -m spacy download {model}"
+        raise CallError(f"phrases.model: {model}: no such spaCy pipeline{hint}") from error
+    except Exception as error:  # a folder that is no pipeline fails in as many ways as it has files
+        raise CallError(f"phrases.model: {model}: {first_line(error).removeprefix('phrases.model: ')}") from error
+    if nlp.path is None:
+        return f"name:{model}"
+    return f"folder:{folder_hash(Path(nlp.path))}"
+
+
+def _detector(settings: DetectorSettings) -> str:
+    if is_factory(settings.model):
+        try:
+            factory = find_factory(settings.model, [os.getcwd()])
+        except ValueError as error:
+            raise CallError(str(error)) from error
+        return f"factory:{settings.model}@{getattr(factory, 'revision', '')}"
+    folder = Path(settings.model).expanduser()
+    looks_like_folder = settings.model.startswith((".", "/", "~")) or settings.model.count("/") != 1
+    if looks_like_folder and not folder.is_dir():
+        raise CallError(f"detector.model: {settings.model}: no such folder")
+    if not folder.is_dir():
+        revision = _commit(settings)
+        settings = settings.model_copy(update={"revision": revision})
+    _check_family(settings)
+    return f"folder:{folder_hash(folder)}" if folder.is_dir() else f"hub:{settings.model}@{settings.revision}"
+
+
+def _check_family(settings: DetectorSettings) -> None:
+    if importlib.util.find_spec("torch") is None:
+        raise CallError("detector.model: torch is not installed")
+    from transforms.grounding_dino import check_family
+
+    try:
+        check_family(settings)
+    except ValueError as error:
+        text = first_line(error)
+        raise CallError(
+            text if text.startswith("detector.model") else f"detector.model: {settings.model}: {text}"
+        ) from error
+    except OSError as error:
+        raise CallError(f"detector.model: {settings.model}: {first_line(error)}") from error
+
+
+def _commit(settings: DetectorSettings) -> str:
+    """The commit that the revision means: asked of the hub, else of the local cache."""
+    from huggingface_hub import HfApi, scan_cache_dir
+    from huggingface_hub.errors import CacheNotFound
+
+    wanted = settings.revision or "main"
+    try:
+        return str(HfApi().model_info(settings.model, revision=wanted, timeout=30).sha)
+    except Exception as error:
+        reason = first_line(error)
+    try:
+        for repo in scan_cache_dir().repos:
+            for revision in repo.revisions:
+                if repo.repo_id == settings.model and (wanted in revision.refs or revision.commit_hash == wanted):
+                    return str(revision.commit_hash)
+    except CacheNotFound:
+        pass
+    raise CallError(
+        f"detector.model: {settings.model}: not on this machine and the hub does not give it ({reason}); "
+        f"get it with: hf download {settings.model}" + (f" --revision {wanted}" if settings.revision else "")
+    )
+
+
+def folder_hash(folder: Path) -> str:
+    """BLAKE2b-128 over the names and bytes of all files of a folder, apart from byte code."""
+    whole = hashlib.blake2b(digest_size=16)
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, hashlib.blake2b).hexdigest()
+        whole.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
+    return whole.hexdigest()

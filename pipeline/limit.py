@@ -1,0 +1,66 @@
+"""`--limit N`: a plan of its own, of runs of at most 32 consecutive pairs, evenly spread over the input."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline.configuration import SourceSettings
+from pipeline.plan import PlannedSource
+from pipeline.sources import Position, RangeSpec
+
+RUN = 32
+"""Pairs of one run: enough for a detector's batch, few enough to show many places of the input."""
+
+_FIRST_LOOK = 64
+
+
+def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSettings) -> list[PlannedSource]:
+    """The sources with only those ranges that `limit` pairs need; fewer if the input holds fewer.
+
+    Counting the pairs of a tar means going through it, so only as many sources are looked into as the limit needs,
+    spread evenly over the input.
+    """
+    starts: dict[int, list[Position]] = {}
+    looked = max(_FIRST_LOOK, -(-limit // RUN))
+    while True:
+        for number in spread(len(sources), looked):
+            if number not in starts:
+                starts[number] = list(sources[number].open(settings).starts()) if sources[number].ranges else []
+        total = sum(map(len, starts.values()))
+        if total >= limit or looked >= len(sources):
+            break
+        looked *= 2
+    chosen: dict[int, list[RangeSpec]] = {}
+    for source, first, pairs in _runs({n: len(starts[n]) for n in sorted(starts)}, min(limit, total)):
+        chosen.setdefault(source, []).append(RangeSpec(starts[source][first], pairs))
+    return [replace(source, ranges=tuple(chosen.get(n, ()))) for n, source in enumerate(sources)]
+
+
+def spread(total: int, wanted: int) -> list[int]:
+    """At most `wanted` numbers below `total`, evenly spread, ascending."""
+    if wanted >= total:
+        return list(range(total))
+    return [(2 * i + 1) * total // (2 * wanted) for i in range(wanted)]
+
+
+def _runs(counts: dict[int, int], limit: int) -> list[tuple[int, int, int]]:
+    """(source, first pair, pairs) of every run. Runs are cut at the borders of sources, so that none crosses one."""
+    total = sum(counts.values())
+    runs = -(-limit // RUN)
+    pieces: list[tuple[int, int, int]] = []
+    for run in range(runs):
+        # The input in equal parts; each run lies at the start of its part, which is never shorter than the run.
+        first = run * total // runs
+        length = limit * (run + 1) // runs - limit * run // runs
+        pieces += _pieces(counts, first, length)
+    return pieces
+
+
+def _pieces(counts: dict[int, int], first: int, length: int) -> list[tuple[int, int, int]]:
+    pieces = []
+    before = 0
+    for source, count in counts.items():
+        start, end = max(first - before, 0), min(first + length - before, count)
+        if start < end:
+            pieces.append((source, start, end - start))
+        before += count
+    return pieces

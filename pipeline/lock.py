@@ -1,0 +1,73 @@
+"""One run an output folder."""
+
+import fcntl
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline import files
+from pipeline.faults import CallError
+from pipeline.publish import publish_json, sweep
+
+LOCK = ".gritmill.lock"
+HEARTBEAT = ".gritmill.heartbeat.json"
+
+_BEAT = 30.0
+_DEAD = 4 * _BEAT
+
+
+@contextmanager
+def hold(folder: str) -> Iterator[None]:
+    """Holds the folder for the length of the block, and sweeps what dead runs have left unfinished in it.
+
+    On a local disk the system frees the lock at death; elsewhere a heartbeat that is two minutes old counts as dead.
+
+    Raises:
+      CallError: another run holds the folder.
+    """
+    with _flock(folder) if files.is_local(folder) else _heartbeat(folder):
+        sweep(folder)
+        yield
+
+
+@contextmanager
+def _flock(folder: str) -> Iterator[None]:
+    os.makedirs(folder, exist_ok=True)
+    descriptor = os.open(os.path.join(folder, LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise CallError(f"--output: {folder}: another run is at work here") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _heartbeat(folder: str) -> Iterator[None]:
+    uri = files.join(folder, HEARTBEAT)
+    if files.exists(uri):
+        age = time.time() - files.read_json(uri)["time"]
+        if age < _DEAD:
+            raise CallError(f"--output: {folder}: another run was at work here {age:.0f} seconds ago")
+    run = uuid.uuid4().hex
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(_BEAT):
+            publish_json(uri, {"run": run, "time": time.time()})
+
+    publish_json(uri, {"run": run, "time": time.time()})
+    thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        files.delete([uri])

@@ -1,0 +1,219 @@
+"""pack: detections -> shards. The driver checks that table and sources are all there, then runs the graph."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import apache_beam as beam
+
+from pipeline import detections, files, fingerprint, progress, running
+from pipeline.configuration import Configuration, ShardSettings
+from pipeline.count import RangeCount, count_range
+from pipeline.faults import CallError, EnvironmentFault
+from pipeline.manifest import NAME as MANIFEST
+from pipeline.manifest import ManifestHead, read_manifest, remove_shards, write_manifest
+from pipeline.plan import NAME as PLAN
+from pipeline.plan import Plan, RangeId, read_plan
+from pipeline.plan_shards import ShardPlan, plan_shards
+from pipeline.publish import publish_json
+from pipeline.sources.base import image_root
+from pipeline.threshold import effective
+from pipeline.write_shards import FOLDER, ShardWriter, WriteShards
+from transforms import dialects
+from transforms.judge_pair import Policy
+
+_THREADS = 16
+_PLANNED = ".gritmill.shards.json"
+
+
+@dataclass(frozen=True)
+class PackOptions:
+    """How `pack` deals with what it finds, and how it runs."""
+
+    detections: str | None = None
+    fresh: bool = False
+    partial: bool = False
+    quiet: bool = False
+    beam: tuple[str, ...] = ()
+
+
+def pack(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
+    """Writes the shards and returns the manifest. The caller holds the output folder.
+
+    Raises:
+      CallError: no finished ground, an unknown dialect, or shards of another fingerprint.
+      EnvironmentFault: a source is gone, or the run broke off.
+    """
+    engine = running.parse(options.beam)
+    folder = find_detections(options.detections or output)
+    plan = read_plan(folder)
+    if plan is None:
+        raise CallError(f"--detections: {folder}: no plan.json; run gritmill ground first")
+    check_dialects(configuration.text.dialect)
+    done = detections.finished(folder)
+    _check_finished(plan, done, folder, options.partial)
+    threshold = effective(configuration.selection, plan.threshold)
+    policy = Policy(configuration.selection, threshold.score, configuration.text)
+    mark = pack_fingerprint(plan, folder, done, policy, configuration.shards)
+    if _up_to_date(output, mark):
+        return read_manifest(output) or {}
+    _check_output(output, mark, options.fresh)
+    _check_sources(plan)
+    _forget(output, mark)
+    head = ManifestHead.of(plan, configuration, threshold, mark, options.partial)
+    writer = ShardWriter(folder, output, mark, policy, plan.configuration.source)
+    if not any(True for _ in plan.ids()):
+        return write_manifest(output, head, plan, [], [])
+    with progress.shown("pack", "shards", _Watch(output).state, options.quiet):
+        running.run(lambda pipeline: build(pipeline, writer, configuration.shards, head), engine)
+    files.delete([files.join(output, _PLANNED)])
+    return read_manifest(output) or {}
+
+
+def find_detections(place: str) -> str:
+    """The detections folder that a run's folder holds, or the folder itself."""
+    place = files.canonical(place)
+    return place if files.exists(files.join(place, PLAN)) else files.join(place, detections.FOLDER)
+
+
+def check_dialects(names: Sequence[str]) -> None:
+    """Raises CallError if there is no dialect of one of the names."""
+    for name in names:
+        try:
+            dialects.find(name)
+        except ValueError as error:
+            raise CallError(str(error)) from error
+
+
+def pack_fingerprint(plan: Plan, folder: str, done: set[RangeId], policy: Policy, shards: ShardSettings) -> str:
+    """Covers the rows, the selection with its threshold in force, the text and the shard sizes."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        rows = list(pool.map(lambda identity: _rows_mark(folder, identity, identity in done), plan.ids()))
+    return fingerprint.digest(
+        {
+            "rows": rows,
+            "ground": plan.fingerprint,
+            "selection": policy.selection.model_dump(mode="json") | {"score": policy.score},
+            "text": policy.text.model_dump(mode="json"),
+            "shards": shards.model_dump(mode="json"),
+        }
+    )
+
+
+def _rows_mark(folder: str, identity: RangeId, done: bool) -> str:
+    if done:
+        return ",".join(chunk["digest"] for chunk in detections.read_done(folder, identity)["chunks"])
+    data = (files.read_bytes(detections.chunk_uri(folder, c)) for c in detections.committed(folder, identity))
+    return ",".join(fingerprint.digest(chunk.hex()) for chunk in data)
+
+
+def _check_finished(plan: Plan, done: set[RangeId], folder: str, partial: bool) -> None:
+    missing = sum(1 for identity in plan.ids() if identity not in done)
+    if missing and not partial:
+        raise CallError(
+            f"--detections: {folder}: {missing} of {sum(1 for _ in plan.ids())} ranges are not done; "
+            "run gritmill ground again, or pack --partial"
+        )
+
+
+def _up_to_date(output: str, mark: str) -> bool:
+    manifest = read_manifest(output)
+    return manifest is not None and manifest["fingerprints"]["pack"] == mark
+
+
+def _check_output(output: str, mark: str, fresh: bool) -> None:
+    if fresh:
+        return
+    for info in files.list_folder(files.join(output, FOLDER), "*_stats.json"):
+        if files.read_json(info.uri)["pack_fingerprint"] != mark:
+            raise CallError(f"--output: {output} holds shards of another fingerprint; use another folder, or --fresh")
+
+
+def _check_sources(plan: Plan) -> None:
+    """A missing container or image root is the environment's fault: nothing is replaced."""
+    needed: dict[str, None] = {}
+    for source in plan.sources:
+        if source.ranges:
+            needed[source.uri] = None
+            if source.kind != "webdataset":
+                needed[image_root(plan.configuration.source, source.uri)] = None
+    with ThreadPoolExecutor(_THREADS) as pool:
+        there = pool.map(files.exists, needed)
+        missing = [uri for uri, found in zip(needed, there, strict=True) if not found]
+    # An object store knows no empty folders, so only local roots can be told to be missing.
+    missing = [uri for uri in missing if files.is_local(uri) or uri in {s.uri for s in plan.sources}]
+    if missing:
+        raise EnvironmentFault(f"{missing[0]}: no such file or folder; the images to pack lie there")
+
+
+def _forget(output: str, mark: str) -> None:
+    """Before the first shard is replaced the manifest goes, so that no reader trusts a mixture."""
+    if files.exists(files.join(output, MANIFEST)):
+        files.delete([files.join(output, MANIFEST)])
+    stats = files.list_folder(files.join(output, FOLDER), "*_stats.json")
+    if any(files.read_json(info.uri)["pack_fingerprint"] != mark for info in stats):
+        remove_shards(output, from_number=0)
+
+
+def build(pipeline: beam.Pipeline, writer: ShardWriter, shards: ShardSettings, head: ManifestHead) -> object:
+    """The graph: a tiny count decides what each shard holds; no image ever crosses a shuffle."""
+    counts = (
+        pipeline
+        | "Detections" >> beam.Create([writer.detections])
+        | "Ranges" >> beam.FlatMap(all_ranges)
+        | "SpreadRanges" >> beam.Reshuffle()
+        | "CountKept" >> beam.Map(_count, writer)
+        | "KeyCounts" >> beam.WithKeys("")
+    )
+    stats = (
+        counts
+        | "GatherCounts" >> beam.GroupByKey()
+        | "PlanShards" >> beam.FlatMap(_plan, writer, shards)
+        | "SpreadShards" >> beam.Reshuffle()
+        | WriteShards(writer)
+        | "KeyStats" >> beam.WithKeys("")
+    )
+    return (
+        {"counts": counts, "stats": stats}
+        | "GatherAll" >> beam.CoGroupByKey()
+        | "WriteManifest" >> beam.Map(_manifest, writer, head)
+    )
+
+
+def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool]]:
+    """The ranges of a detections folder in input order, each with whether it is done."""
+    plan = read_plan(folder)
+    done = detections.finished(folder)
+    yield from ((identity, identity in done) for identity in plan.ids()) if plan else ()
+
+
+def _count(item: tuple[RangeId, bool], writer: ShardWriter) -> RangeCount:
+    identity, done = item
+    return count_range(writer.detections, identity, done, writer.policy)
+
+
+def _plan(keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: ShardSettings) -> Iterator[ShardPlan]:
+    plans = list(plan_shards(keyed[1], shards))
+    publish_json(files.join(writer.output, _PLANNED), {"shards": len(plans)})
+    yield from plans
+
+
+def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, head: ManifestHead) -> None:
+    plan = read_plan(writer.detections)
+    assert plan is not None
+    write_manifest(writer.output, head, plan, keyed[1]["counts"], keyed[1]["stats"])
+
+
+class _Watch:
+    """Shards done, of the number that the graph leaves beside them once it has counted."""
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+
+    def state(self) -> progress.State:
+        """A share of 0 until counting is over."""
+        done = len(files.list_folder(files.join(self._output, FOLDER), "*_stats.json"))
+        uri = files.join(self._output, _PLANNED)
+        planned = files.read_json(uri)["shards"] if files.exists(uri) else 0
+        return progress.State(done, done / planned if planned else 0.0)

@@ -1,0 +1,162 @@
+"""The plan: which sources, cut into which ranges. Written once, before anything starts, as `detections/plan.json`."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pipeline import files
+from pipeline.configuration import Configuration, SourceSettings
+from pipeline.faults import CallError, SourceFault
+from pipeline.files import FileInfo
+from pipeline.sources import RangeSpec, Source, is_source, kind_of, open_source
+from pipeline.threshold import Threshold
+
+FORMAT = 1
+NAME = "plan.json"
+
+ROWS_PER_CHUNK_PAIR = 4
+"""A range of a table holds 4 x `chunk.pairs` rows: small enough to share one file between workers."""
+
+_THREADS = 16
+
+
+@dataclass(frozen=True)
+class PlannedSource:
+    """A source with its ranges; `fault` says why it has none, if it cannot be read at all."""
+
+    uri: str
+    kind: str
+    size: int
+    stamp: float
+    ranges: tuple[RangeSpec, ...] = ()
+    fault: str = ""
+
+    @property
+    def info(self) -> FileInfo:
+        """The file as it was when the plan was made."""
+        return FileInfo(self.uri, self.size, self.stamp)
+
+    def open(self, settings: SourceSettings) -> Source:
+        """The reader of this source."""
+        return open_source(self.kind, self.info, settings)
+
+
+@dataclass(frozen=True)
+class RangeId:
+    """A range, by its position in the plan."""
+
+    source: int
+    range: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `plan.json` holds. A source's id is its position in `sources`."""
+
+    fingerprint: str
+    configuration: Configuration
+    models: dict[str, str]
+    limit: int | None
+    sources: tuple[PlannedSource, ...]
+    threshold: Threshold
+    format: int = FORMAT
+
+    def ids(self) -> Iterator[RangeId]:
+        """All ranges, in input order."""
+        for source, planned in enumerate(self.sources):
+            for number in range(len(planned.ranges)):
+                yield RangeId(source, number)
+
+    def range(self, identity: RangeId) -> tuple[PlannedSource, RangeSpec]:
+        """A range and the source that it belongs to."""
+        source = self.sources[identity.source]
+        return source, source.ranges[identity.range]
+
+    def to_json(self) -> dict[str, Any]:
+        """As it is written."""
+        return {
+            "format": self.format,
+            "fingerprint": self.fingerprint,
+            "configuration": self.configuration.model_dump(mode="json"),
+            "models": self.models,
+            "limit": self.limit,
+            "threshold": asdict(self.threshold),
+            "sources": [asdict(source) for source in self.sources],
+        }
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "Plan":
+        """As it was written; raises CallError for another format version."""
+        if value.get("format") != FORMAT:
+            raise CallError(
+                f"{NAME}: format {value.get('format')} cannot be read by this version, which reads {FORMAT}"
+            )
+        sources = tuple(
+            PlannedSource(**{**s, "ranges": tuple(RangeSpec(**r) for r in s["ranges"])}) for s in value["sources"]
+        )
+        configuration = Configuration.model_validate(value["configuration"])
+        threshold = Threshold(**value["threshold"])
+        return cls(value["fingerprint"], configuration, value["models"], value["limit"], sources, threshold)
+
+
+def find_sources(inputs: Sequence[str]) -> list[FileInfo]:
+    """The files that URIs, globs and local folders name, each once, sorted by URI.
+
+    Raises:
+      CallError: one of them names no file.
+    """
+    found: dict[str, FileInfo] = {}
+    for given in inputs:
+        matched = files.match(given) or [info for info in files.list_folder(given) if is_source(info.uri)]
+        if not matched:
+            globbed = any(character in given for character in "*?[")
+            raise CallError(f"--input: {given}: {'matches no file' if globbed else 'no such file'}")
+        found |= {info.uri: info for info in matched}
+    return [found[uri] for uri in sorted(found)]
+
+
+def plan_sources(found: Iterable[FileInfo], configuration: Configuration) -> list[PlannedSource]:
+    """Every source with its ranges.
+
+    Raises:
+      CallError: none of the sources can be read, or one lacks a column.
+    """
+    infos = list(found)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        planned = list(pool.map(lambda info: _plan_source(info, configuration), infos))
+    if planned and all(source.fault for source in planned):
+        raise CallError(f"--input: {planned[0].uri}: {planned[0].fault}")
+    return planned
+
+
+def _plan_source(info: FileInfo, configuration: Configuration) -> PlannedSource:
+    kind = kind_of(info.uri, configuration.source)
+    source = PlannedSource(info.uri, kind, info.size, info.stamp)
+    try:
+        ranges = source.open(configuration.source).ranges(ROWS_PER_CHUNK_PAIR * configuration.chunk.pairs)
+    except SourceFault as fault:
+        return replace(source, fault=str(fault).splitlines()[0])
+    return replace(source, ranges=tuple(ranges))
+
+
+def check_unchanged(plan: Plan, found: Sequence[FileInfo]) -> list[FileInfo]:
+    """The files that the plan does not know yet.
+
+    Raises:
+      CallError: a planned source is missing from the input, or has changed.
+    """
+    by_uri = {info.uri: info for info in found}
+    for source in plan.sources:
+        now = by_uri.pop(source.uri, None)
+        if now is None:
+            raise CallError(f"--input: {source.uri} is missing; it is part of this run's plan")
+        if now != source.info:
+            raise CallError(f"--input: {source.uri} has changed since the run began (size or modification time)")
+    return list(by_uri.values())
+
+
+def read_plan(detections: str) -> Plan | None:
+    """The plan of a detections folder; None if there is none."""
+    uri = files.join(detections, NAME)
+    return Plan.from_json(files.read_json(uri)) if files.exists(uri) else None

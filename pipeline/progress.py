@@ -1,0 +1,109 @@
+"""Progress that one can trust: from what is committed, and on a local disk from a small file of each worker."""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from glob import glob
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_BAR = 1.0
+_LINE = 10.0
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run is: pairs or shards done, and the share of the whole, 0..1."""
+
+    done: int
+    share: float
+
+
+@dataclass
+class WorkerProgress:
+    """Rewrites a worker's progress file, at most twice a second; the handler calls it inside its chunk."""
+
+    folder: str
+    _last: float = 0.0
+
+    def __call__(self, pairs: int) -> None:
+        now = time.monotonic()
+        if now - self._last > 0.5:
+            self._last = now
+            path = os.path.join(self.folder, f".progress-{os.getpid()}-{threading.get_ident()}.json")
+            with open(path + "~", "w", encoding="ascii") as file:
+                json.dump({"pairs": pairs}, file)
+            os.replace(path + "~", path)
+
+
+def inside_chunks(folder: str) -> int:
+    """Pairs that workers have done of chunks that are not committed yet."""
+    total = 0
+    for path in glob(os.path.join(folder, ".progress-*.json")):
+        try:
+            with open(path, encoding="ascii") as file:
+                total += int(json.load(file)["pairs"])
+        except (OSError, ValueError):
+            continue
+    return total
+
+
+def forget(folder: str) -> None:
+    """Removes the workers' progress files."""
+    for path in glob(os.path.join(folder, ".progress-*")):
+        os.remove(path)
+
+
+@contextmanager
+def shown(what: str, unit: str, state: Callable[[], State], quiet: bool = False) -> Iterator[None]:
+    """Shows `state()` on standard error while the block runs: a bar on a terminal, else a line every few seconds."""
+    if quiet:
+        yield
+        return
+    ended = threading.Event()
+    show = _bar if sys.stderr.isatty() else _lines
+    thread = threading.Thread(target=show, args=(what, unit, state, ended), daemon=True, name="progress")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _bar(what: str, unit: str, state: Callable[[], State], ended: threading.Event) -> None:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[done]} {task.fields[unit]}  {task.fields[rate]}/s"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    first, started = state(), time.monotonic()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=1.0, completed=int(first.share), done=first.done, unit=unit, rate="-")
+        while not ended.wait(_BAR):
+            now = state()
+            rate = (now.done - first.done) / (time.monotonic() - started)
+            progress.update(task, completed=now.share, done=now.done, rate=f"{rate:.1f}")
+
+
+def _lines(what: str, unit: str, state: Callable[[], State], ended: threading.Event) -> None:
+    first, started = state(), time.monotonic()
+    while not ended.wait(_LINE):
+        now, elapsed = state(), time.monotonic() - started
+        rate, gained = (now.done - first.done) / elapsed, now.share - first.share
+        left = f", {_duration((1 - now.share) * elapsed / gained)} left" if gained > 0 else ""
+        print(f"{what}: {now.share:.0%}, {now.done} {unit}, {rate:.1f}/s{left}", file=sys.stderr, flush=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

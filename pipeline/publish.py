@@ -1,0 +1,90 @@
+"""Files appear whole or not at all: the one way in which gritmill writes anything that lasts."""
+
+import json
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+from apache_beam.io.filesystem import CompressionTypes
+from apache_beam.io.filesystems import FileSystems
+
+from pipeline import files
+
+TEMPORARY = ".tmp-"
+"""How the names of unfinished files begin. One run holds a folder at a time, so at its start all of them are dead."""
+
+_RENAMING = "hdfs://"
+
+
+@contextmanager
+def publish(uri: str) -> Iterator[BinaryIO]:
+    """A file to write to, which appears under `uri` once the block has ended without an exception.
+
+    Local disk and HDFS: a temporary name in the same folder, then a rename. Object stores publish a file when it is
+    closed, even by an exception (Beam's UploaderStream completes the upload), so there the bytes are spooled to the
+    local disk and uploaded once they are complete.
+    """
+    if files.is_local(uri):
+        with _by_rename(uri) as file:
+            yield file
+        return
+    with tempfile.TemporaryFile() as spool:
+        yield spool
+        spool.seek(0)
+        target = files.join(files.parent(uri), _temporary(uri)) if uri.startswith(_RENAMING) else uri
+        _upload(spool, target)
+    if target != uri:
+        files.delete([uri])
+        FileSystems.rename([target], [uri])
+
+
+def publish_bytes(uri: str, data: bytes) -> None:
+    """Publishes `data` under `uri`."""
+    with publish(uri) as file:
+        file.write(data)
+
+
+def publish_json(uri: str, value: Any) -> None:
+    """Publishes a JSON value, sorted keys, two blanks of indentation: equal values give equal bytes."""
+    publish_bytes(uri, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def sweep(folder: str) -> None:
+    """Removes what dead runs have left unfinished below a local folder. The caller holds the folder's lock."""
+    if files.is_local(folder):
+        for path, _, found in os.walk(folder):
+            for name in found:
+                if name.startswith(TEMPORARY):
+                    os.remove(os.path.join(path, name))
+    elif folder.startswith(_RENAMING):
+        files.delete(info.uri for info in files.match(files.join(folder, "**")) if TEMPORARY in files.name(info.uri))
+
+
+def _temporary(uri: str) -> str:
+    return f"{TEMPORARY}{uuid.uuid4().hex[:12]}-{files.name(uri)}"
+
+
+@contextmanager
+def _by_rename(path: str) -> Iterator[BinaryIO]:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = os.path.join(os.path.dirname(path), _temporary(path))
+    try:
+        with open(temporary, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+        raise
+
+
+def _upload(spool: BinaryIO, uri: str) -> None:
+    target = FileSystems.create(uri, compression_type=CompressionTypes.UNCOMPRESSED)
+    shutil.copyfileobj(spool, target, 1 << 20)
+    target.close()

@@ -1,0 +1,191 @@
+"""ReadChunks: a range -> its chunks, from where the last committed one ended; the next chunk is read ahead."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TypeVar
+
+import apache_beam as beam
+
+from pipeline import detections, files
+from pipeline.configuration import ChunkSettings
+from pipeline.faults import SourceFault
+from pipeline.plan import Plan, RangeId, read_plan
+from pipeline.sources import Position
+from transforms import images
+from transforms.images import ImageFault
+from transforms.records import Chunk, Fault, Pair, Reason, Stage
+
+Item = TypeVar("Item")
+Placed = tuple[Position, Pair]
+
+_LOADERS = 8  # image files are fetched by so many threads: a table on an object store costs a request each
+_AHEAD = 32
+_FAULT = "fault"  # in the place of a position: the range ended here, with a fault
+
+
+def cut(pairs: Iterable[Placed], settings: ChunkSettings) -> Iterator[tuple[list[Pair], Position | None]]:
+    """Runs of at most `chunk.pairs` pairs and `chunk.bytes` of images, each with the position of the next run.
+
+    The captions of one image stay together unless they alone exceed a limit; then a run ends inside them.
+    """
+    run: list[Pair] = []
+    size = 0
+    for group in _by_image(pairs, settings.pairs):
+        length = group[0][1].image.length
+        if run and (len(run) + len(group) > settings.pairs or size + length > settings.bytes):
+            yield run, group[0][0]
+            run, size = [], 0
+        run += [pair for _, pair in group]
+        size += length
+    if run:
+        yield run, None
+
+
+def _by_image(pairs: Iterable[Placed], most: int) -> Iterator[list[Placed]]:
+    """Consecutive pairs of one image together, at most `most` of them."""
+    group: list[Placed] = []
+    for placed in pairs:
+        image = placed[1].image
+        same = bool(group) and bool(image.uri) and image == group[-1][1].image
+        if group and (not same or len(group) == most):
+            yield group
+            group = []
+        group.append(placed)
+    if group:
+        yield group
+
+
+@dataclass
+class ImageLoader:
+    """Reads images that are files of their own, and measures all; a pair whose image is bad comes back failed."""
+
+    max_pixels: int
+    _last: Pair | None = field(default=None, init=False)
+
+    def load(self, pairs: Iterable[Placed]) -> Iterator[Placed]:
+        """The pairs in order; files are read some pairs ahead, one time for consecutive captions of one image."""
+        with ThreadPoolExecutor(_LOADERS, thread_name_prefix="images") as pool:
+            waiting: deque[tuple[Position, Pair, Future[bytes | Fault]]] = deque()
+            for position, pair in pairs:
+                again = waiting and waiting[-1][1].image == pair.image and not pair.error
+                waiting.append((position, pair, waiting[-1][2] if again else pool.submit(_fetch, pair)))
+                if len(waiting) > _AHEAD:
+                    yield self._next(waiting)
+            while waiting:
+                yield self._next(waiting)
+
+    def _next(self, waiting: "deque[tuple[Position, Pair, Future[bytes | Fault]]]") -> Placed:
+        position, pair, fetched = waiting.popleft()
+        return position, self._measured(pair, fetched.result())
+
+    def _measured(self, pair: Pair, data: bytes | Fault) -> Pair:
+        if isinstance(data, Fault):
+            return pair.failed(data)
+        if pair.error or not pair.image.uri:
+            return pair
+        last = self._last
+        if last and last.data == data and last.image.uri == pair.image.uri and last.image.row == pair.image.row:
+            image = replace(last.image, offset=pair.image.offset)
+            loaded = replace(pair, image=image, data=last.data, width=last.width, height=last.height)
+            return loaded.failed(last.error) if last.error else loaded
+        self._last = self._measure(replace(pair, data=data))
+        return self._last
+
+    def _measure(self, pair: Pair) -> Pair:
+        pair = replace(pair, image=replace(pair.image, length=len(pair.data), digest=images.digest(pair.data)))
+        try:
+            width, height = images.measure(pair.data, self.max_pixels)
+        except ImageFault as error:
+            return pair.failed(Fault.of(Stage.IMAGE, error.reason, str(error)))
+        return replace(pair, width=width, height=height)
+
+
+def _fetch(pair: Pair) -> bytes | Fault:
+    """The encoded image. Only a file that is not there is the pair's fault; any other trouble is the environment's."""
+    if pair.error or not pair.image.uri or pair.image.length:
+        return pair.data
+    try:
+        return files.read_bytes(pair.image.uri)
+    except Exception as error:
+        if files.is_missing(error) or isinstance(error, (IsADirectoryError, NotADirectoryError, ValueError)):
+            return Fault.of(Stage.READ, Reason.MISSING_FILE, pair.image.uri)
+        raise
+
+
+def ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """The items; the next one is made in a thread while the caller works on this one."""
+    end = object()
+    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
+        future = pool.submit(next, items, end)
+        while (item := future.result()) is not end:
+            future = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]
+
+
+def read_range(plan: Plan, identity: RangeId, folder: str) -> Iterator[Chunk]:
+    """The chunks of a range that are not committed yet, then the empty one that ends it."""
+    start, number = resume(plan, identity, folder)
+    faults: list[str] = []
+    if start is not None and _FAULT in start:
+        faults.append(start[_FAULT])
+    elif start is not None:
+        for chunk in _chunks(plan, identity, start, faults):
+            yield replace(chunk, number=number)
+            number += 1
+    yield Chunk(identity.source, identity.range, number, end=True, faults=tuple(faults))
+
+
+def _chunks(plan: Plan, identity: RangeId, start: Position, faults: list[str]) -> Iterator[Chunk]:
+    source, spec = plan.range(identity)
+    settings = plan.configuration
+    pairs = _tolerant(source.open(settings.source).read(start), faults)
+    if spec.pairs is not None:
+        pairs = islice(pairs, spec.pairs - (start["index"] - spec.start["index"]))
+    started = time.perf_counter()
+    for run, following in cut(ImageLoader(settings.source.max_pixels).load(pairs), settings.chunk):
+        if following is None and faults:
+            following = {_FAULT: faults[-1]}
+        seconds = {"read": time.perf_counter() - started}
+        yield Chunk(identity.source, identity.range, 0, tuple(run), following, seconds=seconds)
+        started = time.perf_counter()
+
+
+def _tolerant(pairs: Iterator[Placed], faults: list[str]) -> Iterator[Placed]:
+    try:
+        yield from pairs
+    except SourceFault as fault:
+        faults.append(str(fault).splitlines()[0])
+
+
+def resume(plan: Plan, identity: RangeId, folder: str) -> tuple[Position | None, int]:
+    """Where a range goes on (None: it is read to its end) and the number of the next chunk."""
+    chunks = detections.committed(folder, identity)
+    if not chunks:
+        return plan.range(identity)[1].start, 0
+    return detections.about(folder, chunks[-1])["next"], chunks[-1].number + 1
+
+
+class _ReadChunksDoFn(beam.DoFn):
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def setup(self) -> None:
+        self._plan = read_plan(self.folder)
+
+    def process(self, identity: RangeId) -> Iterator[Chunk]:
+        assert self._plan is not None
+        yield from ahead(read_range(self._plan, identity, self.folder))
+
+
+@dataclass
+class ReadChunks(beam.PTransform):
+    """Ranges of the plan in a detections folder -> chunks of pairs with their images."""
+
+    folder: str
+
+    def expand(self, ranges: beam.PCollection) -> beam.PCollection:
+        return ranges | beam.ParDo(_ReadChunksDoFn(self.folder))

@@ -1,0 +1,100 @@
+"""Running a Beam pipeline: the engine that the user's options name, and what its failures mean."""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Sequence
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
+
+Build = Callable[[beam.Pipeline], object]
+
+LOCAL = ("", "DirectRunner", "FnApiRunner", "apache_beam.runners.portability.fn_api_runner.FnApiRunner")
+"""Names of Beam's in-process engine. Under its own name DirectRunner, Beam 2.77 tries to download another one."""
+
+
+def parse(arguments: Sequence[str]) -> PipelineOptions:
+    """The Beam options after `--`.
+
+    Raises:
+      CallError: the local engine does not know one of them. Other engines ask a job server for theirs.
+    """
+    options = PipelineOptions(list(arguments))
+    if is_local(options):
+        unknown = _unknown(arguments)
+        if unknown:
+            raise CallError(f"{unknown[0]}: no such Beam option")
+    return options
+
+
+def is_local(options: PipelineOptions) -> bool:
+    """Whether the pipeline runs on this machine, inside this process or its children."""
+    return (options.view_as(StandardOptions).runner or "") in LOCAL
+
+
+def workers(options: PipelineOptions) -> int:
+    """Local workers; 1 elsewhere."""
+    if not is_local(options):
+        return 1
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode == "in_memory":
+        return 1
+    return int(direct.direct_num_workers) or os.cpu_count() or 1
+
+
+def run(build: Build, options: PipelineOptions) -> None:
+    """Builds the pipeline, runs it and waits for its end.
+
+    Raises:
+      EnvironmentFault: a worker failed. No row-level fault ever raises, so the environment is at fault.
+    """
+    local = is_local(options)
+    if local:
+        # Workers are started with "python -m", which would put the current folder, and in it perhaps somebody's own
+        # transforms.py, before everything installed.
+        os.environ["PYTHONSAFEPATH"] = "1"
+    pipeline = beam.Pipeline(runner=FnApiRunner() if local else None, options=options)
+    try:
+        build(pipeline)
+        pipeline.run().wait_until_finish()
+    except (KeyboardInterrupt, RunFault):
+        raise
+    except Exception as error:
+        logging.getLogger(__name__).debug("the pipeline failed", exc_info=True)
+        raise EnvironmentFault(_reason(error)) from error
+
+
+_RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
+_STEP = re.compile(r" \[while running '.*$")
+
+
+def _reason(error: Exception) -> str:
+    """One line out of a worker's traceback: the last exception in it that has something to say."""
+    raised = [match for match in _RAISED.finditer(str(error)) if match[2]]
+    if not raised:
+        return _STEP.sub("", first_line(error)) or type(error).__name__
+    name, text = raised[-1].groups()
+    text = _STEP.sub("", text)
+    return text if name in ("EnvironmentFault", "SickDevice") else f"{name}: {text}"
+
+
+def _unknown(arguments: Sequence[str]) -> list[str]:
+    """Options that no class of Beam options knows."""
+    import argparse
+
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for options in dict.fromkeys(_subclasses(PipelineOptions)):
+        try:
+            options._add_argparse_args(parser)  # type: ignore[attr-defined]
+        except argparse.ArgumentError:
+            continue
+    return [word for word in parser.parse_known_args(list(arguments))[1] if word.startswith("-")]
+
+
+def _subclasses(kind: type) -> list[type]:
+    direct: list[type] = kind.__subclasses__()
+    return [sub for child in direct for sub in (child, *_subclasses(child))]

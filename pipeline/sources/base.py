@@ -1,0 +1,170 @@
+"""What all kinds of sources share: ranges and positions, and how a table row becomes pairs."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from pydantic_core import to_json
+
+from pipeline import files
+from pipeline.configuration import ColumnSettings, SourceSettings
+from pipeline.faults import CallError
+from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+
+Position = dict[str, Any]
+"""Where a pair starts: `index`, the pair's number in the source, and whatever the kind needs to find it."""
+
+
+@dataclass(frozen=True)
+class RangeSpec:
+    """A run of consecutive pairs: where it starts, and how many there are; None if only reading can tell."""
+
+    start: Position
+    pairs: int | None
+
+
+class Source(Protocol):
+    """One source of a kind."""
+
+    def ranges(self, rows: int) -> list[RangeSpec]:
+        """The ranges of about `rows` table rows each; raises SourceFault if the file cannot be read, CallError."""
+        ...
+
+    def starts(self) -> Iterator[Position]:
+        """The position of every pair, without its image. Only `--limit` asks for it."""
+        ...
+
+    def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
+        """The pairs from `start` on, each with its position; raises SourceFault where reading cannot go on.
+
+        An image that lies in a file of its own is named (`image.uri`) but not yet read (`image.length` is 0).
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns that a table has, of those that were asked for; "" for one that is not there."""
+
+    caption: str
+    image: str
+    url: str = ""
+    id: str = ""
+    key: str = ""
+
+    @classmethod
+    def pick(cls, there: Collection[str], wanted: ColumnSettings, uri: str) -> "Columns":
+        """The first wanted name that is there, for each; raises CallError if there is no caption or no image column."""
+
+        def first(names: Sequence[str]) -> str:
+            return next((name for name in names if name in there), "")
+
+        for role in ("caption", "image"):
+            if not first(getattr(wanted, role)):
+                names = " or ".join(getattr(wanted, role))
+                raise CallError(f"source.columns.{role}: {uri} has no column {names}; it has {', '.join(there)}")
+        return cls(*(first(getattr(wanted, role)) for role in ("caption", "image", "url", "id", "key")))
+
+
+def captions_of(value: Any) -> list[str | None]:
+    """The captions of a table cell: a text or a list of them; one None where there is none."""
+    listed = value if isinstance(value, list) else [value]
+    return [text if isinstance(text, str) else None for text in listed] or [None]
+
+
+def row_pairs(row: Mapping[str, Any], columns: Columns, uri: str, number: int, first: int, root: str) -> Iterator[Pair]:
+    """The pairs of one table row, one a caption.
+
+    Args:
+      row: cell by column. number: of the row in the table. first: index of the row's first pair. root: of image paths.
+    """
+    captions = captions_of(row.get(columns.caption))
+    image = _image(row.get(columns.image), root, uri, number)
+    identity = row.get(columns.id) if columns.id else None
+    key = row.get(columns.key) if columns.key else None
+    url = row.get(columns.url) if columns.url else None
+    for offset, caption in enumerate(captions):
+        base = str(number if key is None else key)
+        pair = clean(
+            Pair(
+                key=f"{base}-{offset}" if len(captions) > 1 else base,
+                source=uri,
+                index=first + offset,
+                caption=caption or "",
+                url="" if url is None else str(url),
+                id="" if identity is None else str(identity),
+                meta=meta(row, (columns.image, columns.caption)),
+            )
+        )
+        yield _with_image(pair, image)
+
+
+def _with_image(pair: Pair, image: "ImageRef | bytes | Fault") -> Pair:
+    if isinstance(image, Fault):
+        return pair.failed(image)
+    if isinstance(image, ImageRef):
+        return replace(pair, image=image)
+    return pair
+
+
+def _image(value: Any, root: str, uri: str, number: int) -> ImageRef | Fault:
+    """A reference to a file of its own. Bytes in the table are the business of the kind that can hold them."""
+    if value is None or value == "":
+        return Fault(Stage.READ, Reason.NO_IMAGE, "the row names no image")
+    if isinstance(value, (bytes, dict)):
+        return ImageRef(uri=uri, row=number)
+    path = str(value)
+    if path.partition("://")[0].lower() in ("http", "https", "data", "ftp"):
+        return Fault.of(Stage.READ, Reason.UNSUPPORTED_URI, path)
+    found = files.inside(root, path)
+    return ImageRef(uri=found) if found else Fault.of(Stage.READ, Reason.OUTSIDE_ROOT, path)
+
+
+def image_root(settings: SourceSettings, uri: str) -> str:
+    """The folder that image paths of a table are relative to."""
+    return files.canonical(settings.image_root) if settings.image_root else files.parent(uri)
+
+
+def check_root(settings: SourceSettings) -> None:
+    """Raises CallError if a root was set that is not there."""
+    if settings.image_root and not files.exists(files.canonical(settings.image_root)):
+        raise CallError(f"source.image_root: {settings.image_root}: no such folder")
+
+
+def meta(row: Mapping[str, Any], without: Iterable[str]) -> str:
+    """What the source says besides, as a JSON object: bytes as their length, no NaN."""
+    kept = {key: value for key, value in row.items() if key not in without}
+    return to_json(kept, inf_nan_mode="null", bytes_mode="base64", fallback=str).decode()
+
+
+def clean(pair: Pair) -> Pair:
+    """The pair, failed if one of its texts holds a lone surrogate: bytes that were no UTF-8."""
+    try:
+        "".join((pair.caption, pair.key, pair.url, pair.id)).encode()
+        return pair
+    except UnicodeEncodeError:
+        fixed = {f: getattr(pair, f).encode("utf-8", "replace").decode() for f in ("caption", "key", "url", "id")}
+        return replace(pair, **fixed, error=Fault(Stage.READ, Reason.ENCODING, "not UTF-8"))
+
+
+def sliced(counts: Iterable[tuple[Position, int, object]], rows: int) -> list[RangeSpec]:
+    """Ranges of at least `rows` table rows, ending where the image changes.
+
+    Args:
+      counts: for every row its position, its number of pairs, and something that is equal for rows of one image.
+    """
+    ranges: list[RangeSpec] = []
+    start: Position | None = None
+    pairs = taken = 0
+    before: object = None
+    for position, count, image in counts:
+        if start is not None and taken >= rows and image != before:
+            ranges.append(RangeSpec(start, pairs))
+            start, pairs, taken = None, 0, 0
+        start = start or position
+        pairs += count
+        taken += 1
+        before = image
+    if start is not None:
+        ranges.append(RangeSpec(start, pairs))
+    return ranges

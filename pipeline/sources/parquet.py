@@ -1,0 +1,137 @@
+"""Parquet with the image bytes inside (a binary column, or Hugging Face's struct<bytes, path>) or with image paths."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import files
+from pipeline.configuration import SourceSettings
+from pipeline.faults import SourceFault
+from pipeline.files import FileInfo
+from pipeline.sources.base import Columns, Position, RangeSpec, check_root, image_root, row_pairs
+from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+
+_BATCH = 64  # rows at a time: with images of 1 MB this keeps 64 MB in memory
+
+
+class ParquetSource:
+    """A position holds `row` (in the file, from 0), `skip` (captions of the row that lie before), and `index`."""
+
+    def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
+        self.uri = info.uri
+        self.settings = settings
+        self.root = image_root(settings, info.uri)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """Which columns are used."""
+        with self._open() as file:
+            return Columns.pick(file.schema_arrow.names, self.settings.columns, self.uri)
+
+    def ranges(self, rows: int) -> list[RangeSpec]:
+        """Row groups joined up to `rows` rows; a larger one is sliced."""
+        check_root(self.settings)
+        ranges: list[RangeSpec] = []
+        index = 0
+        counts = self._captions()
+        for first, last in self._slices(rows):
+            pairs = int(counts[first:last].sum()) if counts is not None else last - first
+            ranges.append(RangeSpec({"row": first, "skip": 0, "index": index}, pairs))
+            index += pairs
+        return ranges
+
+    def starts(self) -> Iterator[Position]:
+        """From the lengths of the caption lists alone."""
+        counts = self._captions()
+        with self._open() as file:
+            total = file.metadata.num_rows
+        index = 0
+        for row in range(total):
+            for skip in range(int(counts[row]) if counts is not None else 1):
+                yield {"row": row, "skip": skip, "index": index}
+                index += 1
+
+    def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
+        """Streams the row groups from that of `start` on."""
+        index = start["index"] - start["skip"]
+        for number, row in self._rows(start["row"]):
+            skip = start["skip"] if number == start["row"] else 0
+            for caption, pair in enumerate(self._pairs(row, number, index)):
+                if caption >= skip:
+                    yield {"row": number, "skip": caption, "index": index + caption}, pair
+            index += caption + 1
+
+    def _pairs(self, row: dict[str, Any], number: int, index: int) -> Iterator[Pair]:
+        cell: Any = row.get(self.columns.image)
+        path = None
+        if isinstance(cell, dict):
+            cell, path = cell.get("bytes"), cell.get("path")
+        data = cell if isinstance(cell, bytes) else None
+        named = {**row, self.columns.image: data if data is not None else (cell or path)}
+        for pair in row_pairs(named, self.columns, self.uri, number, index, self.root):
+            if data is None:
+                yield pair
+            elif not data:
+                yield pair.failed(Fault(Stage.READ, Reason.NO_IMAGE, "the row's image is empty"))
+            else:
+                yield replace(pair, data=data, image=ImageRef(self.uri, number, 0, len(data)))
+
+    def _rows(self, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        with self._open() as file:
+            groups, number = _groups_from(file.metadata, first)
+            try:
+                for batch in file.iter_batches(batch_size=_BATCH, row_groups=groups):
+                    if number + batch.num_rows > first:
+                        skip = max(first - number, 0)
+                        for offset, row in enumerate(batch.slice(skip).to_pylist()):
+                            yield number + skip + offset, row
+                    number += batch.num_rows
+            except (pa.ArrowException, OSError) as error:
+                raise SourceFault(f"cannot be read from row {number} on: {error}") from error
+
+    def _slices(self, rows: int) -> Iterator[tuple[int, int]]:
+        with self._open() as file:
+            sizes = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
+        start = end = 0
+        for size in sizes:
+            if end > start and end - start + size > rows:
+                yield start, end
+                start = end
+            end += size
+            while end - start > rows:
+                yield start, start + rows
+                start += rows
+        if end > start:
+            yield start, end
+
+    def _captions(self) -> Any:
+        """Captions a row, int64, where they come in lists; None where each row has one."""
+        name = self.columns.caption
+        with self._open() as file:
+            if not pa.types.is_list(file.schema_arrow.field(name).type):
+                return None
+            lengths = pc.list_value_length(file.read(columns=[name]).column(0).combine_chunks())
+        # An empty or missing list still makes one pair, which is then rejected for having no caption.
+        return pc.max_element_wise(lengths, 1).to_numpy(zero_copy_only=False).astype("int64")
+
+    def _open(self) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(files.open_read(self.uri), buffer_size=1 << 20, pre_buffer=False)
+        except pa.ArrowException as error:
+            raise SourceFault(f"not a parquet file: {error}") from error
+
+
+def _groups_from(metadata: pq.FileMetaData, row: int) -> tuple[list[int], int]:
+    """The row groups from that of `row` on, and the number of their first row."""
+    first = 0
+    for group in range(metadata.num_row_groups):
+        size = metadata.row_group(group).num_rows
+        if row < first + size:
+            return list(range(group, metadata.num_row_groups)), first
+        first += size
+    return [], first

@@ -1,0 +1,84 @@
+"""Tables in text files, whatever a row looks like: JSON lines, CSV, TSV."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+from pipeline.configuration import SourceSettings
+from pipeline.files import FileInfo
+from pipeline.sources.base import (
+    Columns,
+    Position,
+    RangeSpec,
+    captions_of,
+    check_root,
+    image_root,
+    row_pairs,
+    sliced,
+)
+from transforms.records import Fault, Pair, Reason, Stage
+
+Row = dict[str, Any] | str
+"""Cell by column; for a row that cannot be read, a text that says why."""
+
+
+class TableSource:
+    """A position holds `offset` (first byte of the row), `row` (its number), `skip` (captions gone by), `index`."""
+
+    def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
+        self.uri = info.uri
+        self.settings = settings
+        self.root = image_root(settings, info.uri)
+
+    def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
+        """First byte, number and content of every row from `offset` on; `number` is that of the first."""
+        raise NotImplementedError
+
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        raise NotImplementedError
+
+    @cached_property
+    def columns(self) -> Columns:
+        """Which columns are used."""
+        return Columns.pick(self.names(), self.settings.columns, self.uri)
+
+    def ranges(self, rows: int) -> list[RangeSpec]:
+        """By one scan of the file."""
+        check_root(self.settings)
+        return sliced(((position, self._count(row), self._image(row)) for position, row in self._from(None)), rows)
+
+    def starts(self) -> Iterator[Position]:
+        """By one scan of the file."""
+        for position, row in self._from(None):
+            for skip in range(self._count(row)):
+                yield {**position, "skip": skip, "index": position["index"] + skip}
+
+    def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
+        """A row that cannot be read is a failed pair."""
+        for position, row in self._from(start):
+            skip = start["skip"] if position["offset"] == start["offset"] else 0
+            for number, pair in enumerate(self._pairs(position, row)):
+                if number >= skip:
+                    yield {**position, "skip": number, "index": pair.index}, pair
+
+    def _from(self, start: Position | None) -> Iterator[tuple[Position, Row]]:
+        """The rows, each with the position of its first pair."""
+        offset, number, index = (start["offset"], start["row"], start["index"] - start["skip"]) if start else (0, 0, 0)
+        for at, row_number, row in self.rows(offset, number):
+            yield {"offset": at, "row": row_number, "skip": 0, "index": index}, row
+            index += self._count(row)
+
+    def _pairs(self, position: Position, row: Row) -> Iterator[Pair]:
+        number, index = position["row"], position["index"]
+        if isinstance(row, str):
+            fault = Fault.of(Stage.READ, Reason.BROKEN_ROW, f"row {number + 1}: {row}")
+            yield Pair(key=str(number), source=self.uri, index=index, caption="", error=fault)
+        else:
+            yield from row_pairs(row, self.columns, self.uri, number, index, self.root)
+
+    def _count(self, row: Row) -> int:
+        return 1 if isinstance(row, str) else len(captions_of(row.get(self.columns.caption)))
+
+    def _image(self, row: Row) -> object:
+        return row if isinstance(row, str) else row.get(self.columns.image)

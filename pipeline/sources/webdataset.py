@@ -1,0 +1,185 @@
+"""WebDataset tars, as img2dataset writes them: image, `.txt` and `.json` of a sample next to each other, in any order.
+
+Plain or gzipped, told by the first bytes. Headers are read one by one: tarfile's own iteration ends without a word at a
+header that is broken or cut.
+"""
+
+import gzip
+import json
+import tarfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO, cast
+
+from pipeline import files
+from pipeline.configuration import SourceSettings
+from pipeline.faults import SourceFault
+from pipeline.files import FileInfo
+from pipeline.sources.base import Position, RangeSpec, captions_of, clean, meta
+from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+
+IMAGES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm", "pgm", "pbm", "pnm"])
+
+_GZIP = b"\x1f\x8b"
+_BUFFER = 1 << 20
+
+
+@dataclass
+class _Sample:
+    """The members of one sample read so far."""
+
+    key: str
+    offset: int
+    image: ImageRef | None = None
+    data: bytes = b""
+    text: bytes | None = None
+    json: bytes | None = None
+    names: set[str] = field(default_factory=set)
+
+
+class WebDatasetSource:
+    """A position holds `offset` (the first member's header, in the unpacked tar) and `index`."""
+
+    def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
+        self.uri = info.uri
+        self.settings = settings
+
+    def ranges(self, rows: int) -> list[RangeSpec]:
+        """The whole tar. Its first header is read, so that a file that is no tar is found before anything starts."""
+        for _ in self._members(0, load=False):
+            break
+        return [RangeSpec({"offset": 0, "index": 0}, None)]
+
+    def starts(self) -> Iterator[Position]:
+        """By going from header to header."""
+        for index, sample in enumerate(self._samples(0, load=False)):
+            yield {"offset": sample.offset, "index": index}
+
+    def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
+        """Streams the tar from `start` on."""
+        for index, sample in enumerate(self._samples(start["offset"], load=True), start["index"]):
+            yield {"offset": sample.offset, "index": index}, self._pair(sample, index)
+
+    def _samples(self, offset: int, load: bool) -> Iterator[_Sample]:
+        current: _Sample | None = None
+        for member, data, at in self._members(offset, load):
+            key, extension = split_name(member.name)
+            role = "image" if extension in IMAGES else extension
+            if role not in ("image", "txt", "json"):
+                continue
+            # A second image or text under one key is another sample: duplicate keys never overwrite one another.
+            if current is None or key != current.key or role in current.names:
+                if current:
+                    yield current
+                current = _Sample(key, at)
+            current.names.add(role)
+            if role == "image":
+                first = at + member.offset_data - member.offset
+                current.image, current.data = ImageRef(self.uri, -1, first, member.size), data
+            elif role == "txt":
+                current.text = data
+            else:
+                current.json = data
+        if current:
+            yield current
+
+    def _pair(self, sample: _Sample, index: int) -> Pair:
+        pair = Pair(key=sample.key, source=self.uri, index=index, caption="")
+        row: dict[str, object] = {}
+        if sample.json is not None:
+            try:
+                row = json.loads(sample.json)
+                if not isinstance(row, dict):
+                    raise ValueError("not an object")
+            except ValueError as error:
+                return pair.failed(Fault.of(Stage.READ, Reason.BROKEN_ROW, f"{sample.key}.json: {error}"))
+        wanted = self.settings.columns
+        told = next((row[name] for name in wanted.caption if name in row), None)
+        caption = sample.text.decode("utf-8", "surrogateescape") if sample.text is not None else captions_of(told)[0]
+        without = [name for name in wanted.caption if row.get(name) == caption]
+        pair = clean(
+            replace(
+                pair,
+                caption=caption or "",
+                url=_text(next((row[name] for name in wanted.url if name in row), None)),
+                id=_text(next((row[name] for name in wanted.id if name in row), None)),
+                meta=meta(row, without),
+            )
+        )
+        if sample.image is None:
+            return pair.failed(Fault(Stage.READ, Reason.NO_IMAGE, "no image of that key beside it"))
+        return replace(pair, image=sample.image, data=sample.data)
+
+    def _members(self, offset: int, load: bool) -> Iterator[tuple[tarfile.TarInfo, bytes, int]]:
+        """Regular members from `offset` on, with their bytes and the place of their header; `load=False`: no bytes."""
+        at = offset
+        try:
+            with files.open_read(self.uri) as raw, _unpacked(raw) as stream:
+                stream.seek(offset)
+                mode = "r|" if load or stream is not raw else "r:"
+                with tarfile.open(fileobj=_From(stream), mode=mode, bufsize=_BUFFER) as tar:  # type: ignore[call-overload]
+                    member = tar.firstmember if tar.firstmember else None
+                    while member is not None:
+                        at = offset + member.offset
+                        if member.isreg():
+                            yield member, _content(tar, member) if load else b"", at
+                        tar.members.clear()  # type: ignore[attr-defined]
+                        at = offset + tar.offset
+                        tar.fileobj.seek(tar.offset)  # type: ignore[union-attr]
+                        member = _next(tar)
+        except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            what = "not a tar" if at == 0 else f"cut or broken at byte {at}"
+            raise SourceFault(f"{what}: {error}") from error
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """A member's key and lower-case extension, as webdataset splits them: at the first dot of the base name."""
+    folder, slash, base = name.rpartition("/")
+    stem, _, extension = base.partition(".")
+    return f"{folder}{slash}{stem}", extension.lower()
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    data = file.read() if file else b""
+    if len(data) != member.size:
+        raise tarfile.ReadError(f"{member.name}: {len(data)} of {member.size} bytes")
+    return data
+
+
+def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
+    """The next header; None at the end mark. A tar that just stops raises, as one that is cut does."""
+    try:
+        return tarfile.TarInfo.fromtarfile(tar)
+    except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+        return None
+    except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
+        raise tarfile.ReadError("it ends without an end mark") from None
+
+
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    start = raw.read(2)
+    raw.seek(0)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if start == _GZIP else raw
+
+
+class _From:
+    """The rest of a stream as a file of its own: tarfile wants to start at 0."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._base = stream.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset + self._base if whence == 0 else offset, whence) - self._base
+
+    def tell(self) -> int:
+        return self._stream.tell() - self._base
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

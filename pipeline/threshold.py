@@ -1,0 +1,39 @@
+"""The default score threshold: it belongs to the detector and to `span_score`, not to the method.
+
+Kosmos-2's 0.65 was GLIP's. A default that nobody has measured says so, here and in the manifest.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from transforms.settings import DetectorSettings, SelectionSettings
+
+SIDECAR = "gritmill.json"
+"""In a model's folder: {"score": {"mean": 0.4}, "measured": "on what, with what result"}."""
+
+_UNMEASURED = 0.25  # where transformers' own post-processing of Grounding DINO starts
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A score threshold, whether somebody has measured it for this detector, and where it comes from."""
+
+    score: float
+    measured: bool
+    source: str
+
+
+def default_threshold(settings: DetectorSettings) -> Threshold:
+    """What is known of a detector: its own sidecar file, else a guess that says so."""
+    sidecar = Path(settings.model).expanduser() / SIDECAR
+    if sidecar.is_file():
+        value = json.loads(sidecar.read_text("utf-8"))
+        if settings.span_score in value["score"]:
+            return Threshold(value["score"][settings.span_score], True, value["measured"])
+    return Threshold(_UNMEASURED, False, "a guess: nobody has measured it for this detector and span_score")
+
+
+def effective(selection: SelectionSettings, default: Threshold) -> Threshold:
+    """The threshold in force: as set, else the detector's default."""
+    return default if selection.score is None else Threshold(selection.score, False, "as set in the configuration")

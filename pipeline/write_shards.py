@@ -1,0 +1,176 @@
+"""WriteShards: one shard's tar, its index, and last its stats."""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, BinaryIO
+
+import apache_beam as beam
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import detections, files
+from pipeline.configuration import SourceSettings
+from pipeline.count import Failures, add_failures
+from pipeline.fetch_images import fetch
+from pipeline.plan_shards import Piece, ShardPlan
+from pipeline.publish import publish, publish_bytes, publish_json
+from transforms import dialects, images
+from transforms.compose_record import INDEX_SCHEMA, compose
+from transforms.judge_pair import Kept, Policy, judge
+from transforms.records import Fault
+
+FOLDER = "shards"
+_STATS = "_stats.json"
+_BLOCK = 512
+_RECORD = 10_240  # tar's record size: readers may expect whole records
+
+
+@dataclass(frozen=True)
+class ShardWriter:
+    """Where shards go and what they are made from.
+
+    detections: folder of the table. output: the run's folder. fingerprint: of the pack; a shard that carries it is
+    kept.
+    """
+
+    detections: str
+    output: str
+    fingerprint: str
+    policy: Policy
+    source: SourceSettings
+
+    def write(self, plan: ShardPlan) -> dict[str, Any]:
+        """The shard's stats; a shard that an earlier run has finished is not written again."""
+        done = finished_stats(self.output, plan.number)
+        if done and done["pack_fingerprint"] == self.fingerprint:
+            return done
+        kept = (item for piece in plan.pieces for item in self._kept(piece))
+        writing = _Writing(plan.number, tuple(self.policy.text.dialect), self.source.max_pixels)
+        with publish(files.join(self.output, FOLDER, f"{plan.number:05}.tar")) as file:
+            writing.tar(file, enumerate(fetch(kept, self.source.columns)))
+        index = writing.index()
+        publish_bytes(files.join(self.output, FOLDER, f"{plan.number:05}.parquet"), index)
+        stats = writing.stats(plan, index, self.fingerprint)
+        publish_json(stats_uri(self.output, plan.number), stats)
+        return stats
+
+    def _kept(self, piece: Piece) -> Iterator[Kept]:
+        outcomes = (judge(pair, self.policy) for pair in detections.read_chunk(self.detections, piece.chunk))
+        yield from islice((o for o in outcomes if isinstance(o, Kept)), piece.first, piece.last)
+
+
+@dataclass
+class _Writing:
+    """What is known of a shard while it is written."""
+
+    shard: int
+    dialects: tuple[str, ...]
+    max_pixels: int
+    records: list[dict[str, Any]] = field(default_factory=list)
+    failed: Failures = field(default_factory=dict)
+    boxes: int = 0
+    size: int = 0
+    sha256: str = ""
+
+    def tar(self, file: BinaryIO, fetched: Iterable[tuple[int, tuple[Kept, bytes | Fault]]]) -> None:
+        """Writes the samples; a pair whose image is not to be had leaves a gap in the numbering."""
+        target = _Hashing(file)
+        for number, (kept, data) in fetched:
+            if isinstance(data, Fault):
+                add_failures(self.failed, {data.stage: {data.reason: 1}})
+                continue
+            record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings)
+            self.records.append(record)
+            self.boxes += len(kept.groundings)
+            for ending, content in self._members(kept, record, images.to_jpeg(data, self.max_pixels)):
+                target.write(member(f"{record['key']}.{ending}", content))
+        target.write(b"\0" * (2 * _BLOCK))
+        target.write(b"\0" * (-target.size % _RECORD))
+        self.size, self.sha256 = target.size, target.sha256.hexdigest()
+
+    def _members(self, kept: Kept, record: dict[str, Any], image: bytes) -> Iterator[tuple[str, bytes]]:
+        yield "jpg", image
+        yield "json", json.dumps(record, ensure_ascii=False).encode()
+        yield "txt", kept.pair.caption.encode()
+        for number, name in enumerate(self.dialects):
+            yield "grounded.txt" if number == 0 else f"{dialects.suffix(name)}.txt", kept.texts[name].encode()
+
+    def index(self) -> bytes:
+        """The records as parquet."""
+        target = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(self.records, INDEX_SCHEMA), target, compression="zstd")
+        return target.getvalue()
+
+    def stats(self, plan: ShardPlan, index: bytes, fingerprint: str) -> dict[str, Any]:
+        """`count` and `successes` as img2dataset names them; nothing in it that differs from run to run."""
+        return {
+            "shard": plan.number,
+            "count": plan.pairs,
+            "successes": len(self.records),
+            "failed": self.failed,
+            "boxes": self.boxes,
+            "bytes": self.size,
+            "sha256": self.sha256,
+            "index_sha256": hashlib.sha256(index).hexdigest(),
+            "pack_fingerprint": fingerprint,
+        }
+
+
+class _Hashing:
+    """Writes through, and knows size and SHA-256 of what went by."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        self._file.write(data)
+        self.size += len(data)
+        self.sha256.update(data)
+
+
+def member(name: str, data: bytes) -> bytes:
+    """One tar member, reproducible: USTAR, time 0, fixed owner and mode, padded to whole blocks."""
+    info = tarfile.TarInfo(name)
+    info.size = len(data)
+    info.mode = 0o644
+    info.uname = info.gname = "gritmill"
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + b"\0" * (-len(data) % _BLOCK)
+
+
+def stats_uri(output: str, shard: int) -> str:
+    """Where a shard's stats lie: the last of its files, so that its presence says that the others are whole."""
+    return files.join(output, FOLDER, f"{shard:05}{_STATS}")
+
+
+def finished_stats(output: str, shard: int) -> dict[str, Any] | None:
+    """The stats of a finished shard."""
+    uri = stats_uri(output, shard)
+    if not files.exists(uri):
+        return None
+    value: dict[str, Any] = files.read_json(uri)
+    return value
+
+
+class _WriteShardsDoFn(beam.DoFn):
+    def __init__(self, writer: ShardWriter) -> None:
+        self.writer = writer
+
+    def process(self, plan: ShardPlan) -> Iterator[dict[str, Any]]:
+        yield self.writer.write(plan)
+
+
+@dataclass
+class WriteShards(beam.PTransform):
+    """Shard plans -> the stats of the written shards."""
+
+    writer: ShardWriter
+
+    def expand(self, plans: beam.PCollection) -> beam.PCollection:
+        return plans | beam.ParDo(_WriteShardsDoFn(self.writer))

@@ -1,0 +1,23 @@
+"""What happens to a pair, step by step, in the order in which it meets them.
+
+records             the records that flow
+settings            what a user can set about these steps
+images              measure, decode, turn upright
+extract_phrases     caption -> noun phrases and referring expressions (spaCy)
+build_prompts       phrases -> detector prompts and token spans
+canvas              picture -> the detector's input tensor
+detector            what a detector is, and how one is loaded
+grounding_dino      the Grounding DINO family of transformers
+blame               find the culprit of a failing batch
+localize_phrases    phrases + picture -> candidate boxes (RunInference)
+select_boxes        candidate boxes -> kept boxes
+grounded_text       kept boxes -> hyperlink text, in a dialect of `dialects/`
+compose_record      kept boxes -> a GRIT record
+
+Nothing here knows of files, plans or runs; those are in `pipeline`.
+"""
+
+import logging
+
+# Importing Beam's RunInference imports its BigQuery client, which warns on the root logger that it is not there.
+logging.getLogger().addFilter(lambda record: not str(record.msg).startswith("apitools not found"))

@@ -1,0 +1,70 @@
+"""Find the culprit of a failing batch.
+
+A pair is blamed only if it fails alone while another one succeeds on the same device. A fault of the device or of every
+pair is nobody's: it is raised, and the chunk that met it commits nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from transforms.records import Fault, Reason, Stage
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class SickDevice(Exception):
+    """The model fails on the probe too: no pair is to blame."""
+
+
+def run_or_blame(
+    items: Sequence[Item],
+    run: Callable[[Sequence[Item]], Sequence[Answer]],
+    probe: Callable[[], object],
+) -> list[Answer | Fault]:
+    """`run(items)`, with a `Fault` in the place of each item that makes it raise.
+
+    A batch that raises is halved until the culprits stand alone; for CUDA out of memory that is the remedy itself.
+
+    Args:
+      run: answers a batch, one answer an item; may raise.
+      probe: runs something known to be good; called after a failure, since a success before it proves nothing.
+
+    Raises:
+      SickDevice: the probe fails as well.
+    """
+    answers = _bisected(items, run)
+    failures = [answer for answer in answers if isinstance(answer, _Failure)]
+    if failures:
+        try:
+            probe()
+        except Exception as error:
+            raise SickDevice(f"the detector fails on every input: {_line(error)}") from failures[0].error
+    return [answer.fault() if isinstance(answer, _Failure) else answer for answer in answers]
+
+
+class _Failure:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def fault(self) -> Fault:
+        reason = Reason.OUT_OF_MEMORY if type(self.error).__name__ == "OutOfMemoryError" else Reason.EXCEPTION
+        return Fault.of(Stage.BOXES, reason, self.error)
+
+
+def _bisected(items: Sequence[Item], run: Callable[[Sequence[Item]], Sequence[Answer]]) -> list[Answer | _Failure]:
+    if not items:
+        return []
+    try:
+        return list(run(items))
+    except SickDevice:
+        raise
+    except Exception as error:
+        if len(items) == 1:
+            return [_Failure(error)]
+    half = len(items) // 2
+    return _bisected(items[:half], run) + _bisected(items[half:], run)
+
+
+def _line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"

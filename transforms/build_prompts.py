@@ -1,0 +1,88 @@
+"""Phrases -> detector prompts, as token ids with the token span of every phrase.
+
+Grounding DINO reads a prompt "a dog . a field ." and lets the tokens of a phrase attend to each other only: [CLS],
+[SEP], "." and "?" are the borders (SPECIAL_TOKENS in transformers' modeling_grounding_dino). A prompt is put together
+from the token ids of its phrases, so that the span of each is known by construction and equals what the tokenizer's
+offsets say.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transforms.records import Drop
+
+CLS, SEP, STOP, ASK = 101, 102, 1012, 1029
+BORDERS = frozenset((CLS, SEP, STOP, ASK))
+"""BERT's ids for [CLS], [SEP], "." and "?", which the model class has built in."""
+
+_PAD = 0
+_AROUND = 2  # [CLS] before and [SEP] after the phrases
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Token ids of one prompt; `spans[i]` is the [first, last + 1) token range of phrase number `phrases[i]`."""
+
+    ids: tuple[int, ...]
+    phrases: tuple[int, ...]
+    spans: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Prompts:
+    """The prompts that together hold every phrase of a pair once, and the phrases that no prompt can hold."""
+
+    prompts: tuple[Prompt, ...]
+    dropped: dict[int, Drop]
+
+
+def normalize(phrase: str) -> str:
+    """How a phrase stands in a prompt: lower-case, borders of attention replaced by blanks, blanks joined."""
+    return " ".join(phrase.lower().replace(".", " ").replace("?", " ").split())
+
+
+def tokenize(tokenizer: Any, phrase: str) -> tuple[int, ...]:
+    """Token ids of a phrase, without special tokens; one that somebody typed ("[SEP]") is plain text."""
+    ids = tokenizer(normalize(phrase), add_special_tokens=False, split_special_tokens=True)["input_ids"]
+    return tuple(i for i in ids if i not in BORDERS and i != _PAD)
+
+
+def build_prompts(tokenizer: Any, phrases: Sequence[str], limit: int) -> Prompts:
+    """Packs phrases, in order, into as few prompts of at most `limit` tokens as that order allows.
+
+    Nothing is truncated: a phrase that does not fit into a prompt of its own is dropped with its reason.
+    """
+    dropped: dict[int, Drop] = {}
+    fitting: list[tuple[int, tuple[int, ...]]] = []
+    for number, phrase in enumerate(phrases):
+        ids = tokenize(tokenizer, phrase)
+        if not ids:
+            dropped[number] = Drop.NO_TOKEN
+        elif len(ids) + 1 + _AROUND > limit:
+            dropped[number] = Drop.TOO_LONG
+        else:
+            fitting.append((number, ids))
+    return Prompts(tuple(_joined(group) for group in _packed(fitting, limit)), dropped)
+
+
+def _packed(phrases: Iterable[tuple[int, tuple[int, ...]]], limit: int) -> Iterable[list[tuple[int, tuple[int, ...]]]]:
+    group: list[tuple[int, tuple[int, ...]]] = []
+    used = _AROUND
+    for number, ids in phrases:
+        if group and used + len(ids) + 1 > limit:
+            yield group
+            group, used = [], _AROUND
+        group.append((number, ids))
+        used += len(ids) + 1
+    if group:
+        yield group
+
+
+def _joined(group: list[tuple[int, tuple[int, ...]]]) -> Prompt:
+    joined = [CLS]
+    spans = []
+    for _, ids in group:
+        spans.append((len(joined), len(joined) + len(ids)))
+        joined += [*ids, STOP]
+    return Prompt((*joined, SEP), tuple(number for number, _ in group), tuple(spans))

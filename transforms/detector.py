@@ -1,0 +1,96 @@
+"""What a detector is, and how the one that the configuration names is loaded.
+
+A detector of your own is a factory `package.module:factory` that takes `DetectorSettings` and returns a `Detector`.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol
+
+from PIL import Image
+
+from transforms import images
+from transforms.records import Box, Drop, Fault
+from transforms.settings import DetectorSettings
+
+
+@dataclass(frozen=True)
+class Request:
+    """One picture and the phrases to look for in it.
+
+    data: the encoded image. width, height: pixels as a person sees the picture. phrases: distinct, as in the caption.
+    """
+
+    data: bytes = field(repr=False)
+    width: int
+    height: int
+    phrases: tuple[str, ...]
+    max_pixels: int = images.MAX_PIXELS
+
+    @cached_property
+    def image(self) -> Image.Image:
+        """The decoded picture, RGB and upright; raises `images.ImageFault`. Decoded on first use, then kept."""
+        return images.decode(self.data, self.max_pixels)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a detector says of one request.
+
+    boxes: `Box.phrase` is the number of the request's phrase. cut: boxes above the floor that the cap cut off.
+    dropped: phrases that the detector could not be asked for. error: set if the pair, and it alone, failed.
+    """
+
+    boxes: tuple[Box, ...] = ()
+    cut: int = 0
+    dropped: dict[int, Drop] = field(default_factory=dict)
+    error: Fault | None = None
+
+
+class Detector(Protocol):
+    """Finds phrases in pictures."""
+
+    def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
+        """One answer a request, in order: a `Found`, or just its boxes.
+
+        Called with the requests of a whole chunk, from one thread at a time. An exception is bisected to the request
+        that causes it. A request's answer must not depend on its neighbours.
+        """
+        ...
+
+
+def is_factory(model: str) -> bool:
+    """Whether `detector.model` names a factory rather than a hub id or a folder."""
+    module, colon, name = model.partition(":")
+    return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def find_factory(model: str, search: Sequence[str] = ()) -> Callable[[DetectorSettings], Detector]:
+    """The factory that `package.module:factory` names. `search`: folders to look in after everything installed.
+
+    Raises:
+      ValueError: there is no such module, or no such callable in it.
+    """
+    # Appended, not put first: somebody's own transforms.py in that folder must not hide ours.
+    sys.path.extend(folder for folder in search if folder not in sys.path)
+    module, _, name = model.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"detector.model: {model} cannot be loaded: {error}") from error
+    if not callable(factory):
+        raise ValueError(f"detector.model: {model} is not callable")
+    found: Callable[[DetectorSettings], Detector] = factory
+    return found
+
+
+def load_detector(settings: DetectorSettings, search: Sequence[str] = ()) -> Detector:
+    """The detector that the settings name, loaded and on its device."""
+    if is_factory(settings.model):
+        return find_factory(settings.model, search)(settings)
+    from transforms.grounding_dino import GroundingDino  # transformers takes seconds to import: not before it is needed
+
+    return GroundingDino.load(settings)

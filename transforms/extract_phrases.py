@@ -1,0 +1,166 @@
+"""ExtractPhrases: noun phrases and referring expressions of a caption, as Kosmos-2 builds them.
+
+The construction is that of section 2 of the Kosmos-2 paper (arXiv 2306.14824): spaCy noun chunks; drop those that name
+nothing to draw a box around; expand each of the others along the dependency tree, unless its head has a conjunct. Every
+span is a character range of the original caption, end exclusive.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import apache_beam as beam
+import spacy
+import yaml
+from spacy.language import Language
+from spacy.tokens import Doc, Span, Token
+
+from transforms.records import Chunk, Drop, Dropped, Fault, Pair, Phrase, Reason, Stage
+from transforms.settings import PhraseSettings
+
+# What noun chunks need is a parser and part-of-speech tags; these only cost time (a lemmatizer: a third of it).
+_UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity_ruler", "textcat", "senter")
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """What one caption holds: kept noun chunks in text order, and dropped ones with their reasons."""
+
+    kept: tuple[Phrase, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+
+
+def load_parser(model: str) -> Language:
+    """The spaCy pipeline called `model` (package name or folder), without components that noun chunks do not need.
+
+    Raises:
+      OSError: no such pipeline is installed.
+      ValueError: it has no parser, or its language has no noun chunks.
+    """
+    nlp = spacy.load(model, exclude=list(_UNUSED))
+    if "parser" not in nlp.pipe_names:
+        raise ValueError(f"phrases.model: {model} has no parser; its components are {', '.join(nlp.pipe_names)}")
+    if nlp.Defaults.syntax_iterators.get("noun_chunks") is None:
+        raise ValueError(f"phrases.model: spaCy has no noun chunks for the language of {model} ({nlp.lang})")
+    return nlp
+
+
+@cache
+def drop_heads(lists: tuple[str, ...]) -> dict[str, Drop]:
+    """Lower-cased head -> reason, for the named lists of `drop_lists.yaml`.
+
+    Raises:
+      ValueError: there is no list of that name.
+    """
+    text = resources.files("transforms").joinpath("drop_lists.yaml").read_text("utf-8")
+    known: dict[str, Any] = yaml.safe_load(text)
+    known.pop("version")
+    unknown = [name for name in lists if name not in known]
+    if unknown:
+        raise ValueError(f"phrases.drop_lists: no list {unknown[0]}; there are {', '.join(known)}")
+    return {head: Drop(name.partition("_")[0]) for name in reversed(lists) for head in known[name]}
+
+
+def phrases_of(doc: Doc, heads: dict[str, Drop]) -> Phrases:
+    """The noun chunks of a parsed caption, with their expressions. `heads`: what `drop_heads` gives."""
+    kept, dropped = [], []
+    for chunk in doc.noun_chunks:
+        tokens = _trimmed(list(chunk))
+        if not tokens:
+            dropped.append(Dropped(chunk.start_char, chunk.end_char, Drop.NO_TOKEN))
+            continue
+        start, end = _characters(tokens)
+        reason = _drop_reason(chunk.root, heads)
+        if reason:
+            dropped.append(Dropped(start, end, reason))
+        else:
+            kept.append(_phrase(chunk, tokens))
+    return Phrases(tuple(kept), tuple(dropped))
+
+
+def _phrase(chunk: Span, tokens: Sequence[Token]) -> Phrase:
+    expression = tokens if chunk.root.conjuncts else _expression(chunk, tokens)
+    head = chunk.root
+    return Phrase(*_characters(tokens), head.idx, head.idx + len(head), *_characters(expression))
+
+
+def _expression(chunk: Span, tokens: Sequence[Token]) -> Sequence[Token]:
+    """The chunk widened to its head's subtree; the chunk itself where the subtree has a gap."""
+    subtree = list(chunk.root.subtree)
+    if len(subtree) != subtree[-1].i - subtree[0].i + 1:
+        return tokens
+    widened = _trimmed(subtree)
+    inside = widened and widened[0].i <= tokens[0].i and tokens[-1].i <= widened[-1].i
+    return widened if inside else tokens
+
+
+def _trimmed(tokens: list[Token]) -> list[Token]:
+    """Without blanks, punctuation and symbols at either end."""
+    solid = [i for i, token in enumerate(tokens) if any(character.isalnum() for character in token.text)]
+    return tokens[solid[0] : solid[-1] + 1] if solid else []
+
+
+def _characters(tokens: Sequence[Token]) -> tuple[int, int]:
+    return tokens[0].idx, tokens[-1].idx + len(tokens[-1])
+
+
+def _drop_reason(head: Token, heads: dict[str, Drop]) -> Drop | None:
+    return Drop.PRONOUN if head.pos_ == "PRON" else heads.get(head.lower_)
+
+
+def extract(nlp: Language, captions: Sequence[str], heads: dict[str, Drop]) -> list[Phrases | Fault]:
+    """Phrases of each caption, in order; a `Fault` for a caption that the parser cannot take."""
+    # Without a memory zone spaCy's string store keeps every word that it ever saw (spaCy pull request 13621).
+    with nlp.memory_zone():
+        try:
+            return [phrases_of(doc, heads) for doc in nlp.pipe(captions)]
+        except Exception:
+            return [_extract_one(nlp, caption, heads) for caption in captions]
+
+
+def _extract_one(nlp: Language, caption: str, heads: dict[str, Drop]) -> Phrases | Fault:
+    try:
+        return phrases_of(nlp(caption), heads)
+    except Exception as error:
+        return Fault.of(Stage.PHRASES, Reason.EXCEPTION, error)
+
+
+def with_phrases(nlp: Language, pairs: Sequence[Pair], heads: dict[str, Drop]) -> tuple[Pair, ...]:
+    """The pairs with their phrases; pairs that have failed before, or have no caption, stay as they are."""
+    waiting = [i for i, pair in enumerate(pairs) if not pair.error and pair.caption.strip()]
+    done = list(pairs)
+    for i, found in zip(waiting, extract(nlp, [pairs[i].caption for i in waiting], heads), strict=True):
+        if isinstance(found, Fault):
+            done[i] = pairs[i].failed(found)
+        else:
+            done[i] = replace(pairs[i], phrases=found.kept, dropped=found.dropped)
+    return tuple(done)
+
+
+class _ExtractPhrasesDoFn(beam.DoFn):
+    def __init__(self, settings: PhraseSettings) -> None:
+        self.settings = settings
+
+    def setup(self) -> None:
+        self._nlp: Language | None = None
+        self._heads = drop_heads(self.settings.drop_lists)
+
+    def process(self, chunk: Chunk) -> Iterator[Chunk]:
+        started = time.perf_counter()
+        if chunk.pairs:
+            self._nlp = self._nlp or load_parser(self.settings.model)
+            chunk = replace(chunk, pairs=with_phrases(self._nlp, chunk.pairs, self._heads))
+        yield replace(chunk, seconds=chunk.timed("phrases", time.perf_counter() - started))
+
+
+@dataclass
+class ExtractPhrases(beam.PTransform):
+    """Chunks of pairs -> the same chunks, each pair with its phrases and its dropped noun chunks."""
+
+    settings: PhraseSettings
+
+    def expand(self, chunks: beam.PCollection) -> beam.PCollection:
+        return chunks | beam.ParDo(_ExtractPhrasesDoFn(self.settings))

@@ -1,0 +1,291 @@
+"""The Grounding DINO family of transformers as a `Detector`.
+
+Serves every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDinoForObjectDetection`. Scores belong to
+spans: a phrase's score for a query pools the sigmoid of the logits over the phrase's own tokens (mean by default, as
+GLIP and mmdetection do). The processor's post-processing is not used: it decodes every token above a threshold and
+merges neighbouring labels.
+"""
+
+import fcntl
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from transformers import AutoConfig, AutoModelForZeroShotObjectDetection, AutoProcessor
+
+from transforms.blame import run_or_blame
+from transforms.build_prompts import CLS, SEP, STOP, Prompt, Prompts, build_prompts
+from transforms.canvas import CanvasRule
+from transforms.detector import Found, Request
+from transforms.images import ImageFault
+from transforms.records import Box, Fault, Reason, Stage
+from transforms.settings import DetectorSettings
+
+FAMILY = ("grounding-dino", "mm-grounding-dino")
+"""`model_type` of the checkpoints that can be used."""
+
+_DEFAULT_SIDES = (800, 1333)
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One prompt of one request, with its canvas (width, height)."""
+
+    request: int
+    prompt: Prompt
+    canvas: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """An item whose picture has become a tensor."""
+
+    item: _Item
+    pixels: torch.Tensor
+
+
+@dataclass
+class _Answer:
+    """What the prompts of one request have given so far."""
+
+    boxes: list[Box] = field(default_factory=list)
+    cut: int = 0
+    error: Fault | None = None
+
+
+class GroundingDino:
+    """A loaded model on its device; forward runs under a lock, CPU work outside it."""
+
+    def __init__(self, model: Any, tokenizer: Any, canvas: CanvasRule, settings: DetectorSettings, device: str) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.canvas = canvas
+        self.settings = settings
+        self.device = device
+        self.limit = int(model.config.max_text_len)
+        self.progress: Callable[[int], None] | None = None
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, settings: DetectorSettings) -> "GroundingDino":
+        """Loads a folder or a hub id; only safetensors, no remote code.
+
+        Raises:
+          ValueError: the checkpoint is not of this family, or the precision does not suit the device.
+          OSError: there is no such model.
+        """
+        check_family(settings)
+        if settings.threads:
+            torch.set_num_threads(settings.threads)
+        device = pick_device(settings.device)
+        if device == "cpu" and settings.precision != "float32":
+            # Half precision on a CPU gave boxes of 1e32: grid_sample on non-contiguous bfloat16 tensors.
+            raise ValueError(f"detector.precision: {settings.precision} needs a GPU; on a CPU only float32 is right")
+        model = AutoModelForZeroShotObjectDetection.from_pretrained(
+            settings.model, revision=settings.revision, use_safetensors=True, dtype=torch.float32
+        )
+        processor = AutoProcessor.from_pretrained(settings.model, revision=settings.revision)
+        rule = canvas_rule(processor.image_processor, settings)
+        return cls(model.to(device).eval(), processor.tokenizer, rule, settings, device)
+
+    def detect(self, requests: Sequence[Request]) -> list[Found]:
+        """Scored boxes of every request, batched by equal canvas in the order of the requests."""
+        prompts = [build_prompts(self.tokenizer, request.phrases, self.limit) for request in requests]
+        answers = [_Answer() for _ in requests]
+        done = 0
+        for batch in self._prepared(requests, self._batches(requests, prompts), answers):
+            results = run_or_blame(batch, self._forward, self._probe)
+            for ready, result in zip(batch, results, strict=True):
+                _add(answers[ready.item.request], result)
+            done += len(batch)
+            if self.progress:
+                self.progress(min(done, len(requests)))
+        return [
+            Found(error=answer.error, dropped=prompts[i].dropped)
+            if answer.error
+            else Found(
+                tuple(sorted(answer.boxes, key=lambda box: (box.phrase, -box.score))), answer.cut, prompts[i].dropped
+            )
+            for i, answer in enumerate(answers)
+        ]
+
+    def _batches(self, requests: Sequence[Request], prompts: Sequence[Prompts]) -> Iterator[list[_Item]]:
+        by_canvas: dict[tuple[int, int], list[_Item]] = {}
+        for number, (request, packed) in enumerate(zip(requests, prompts, strict=True)):
+            canvas = self.canvas.size(request.width, request.height)
+            by_canvas.setdefault(canvas, []).extend(_Item(number, prompt, canvas) for prompt in packed.prompts)
+        for items in by_canvas.values():
+            for start in range(0, len(items), self.settings.batch):
+                yield items[start : start + self.settings.batch]
+
+    def _prepared(
+        self, requests: Sequence[Request], batches: Iterable[list[_Item]], answers: list[_Answer]
+    ) -> Iterator[list[_Ready]]:
+        """The batches as tensors; the next one is decoded while the caller works on this one."""
+        last: dict[int, torch.Tensor] = {}
+
+        def pixels(request: Request) -> torch.Tensor:
+            key = id(request.data)  # captions of one image share its bytes and follow one another
+            if key not in last:
+                last.clear()
+                last[key] = self.canvas.tensor(request.image)
+            return last[key]
+
+        def prepare(items: list[_Item]) -> list[_Ready]:
+            ready = []
+            for item in items:
+                try:
+                    ready.append(_Ready(item, pixels(requests[item.request])))
+                except ImageFault as error:
+                    answers[item.request].error = Fault.of(Stage.IMAGE, error.reason, str(error))
+            return ready
+
+        with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
+            ahead = None
+            for items in batches:
+                current, ahead = ahead, pool.submit(prepare, items)
+                if current and (batch := current.result()):
+                    yield batch
+            if ahead and (batch := ahead.result()):
+                yield batch
+
+    def _forward(self, batch: Sequence[_Ready]) -> list[tuple[list[Box], int] | Fault]:
+        """Boxes and the number cut off for every item; a `Fault` where the model's output is not finite."""
+        width = max(len(ready.item.prompt.ids) for ready in batch)
+        ids = torch.zeros(len(batch), width, dtype=torch.long)
+        mask = torch.zeros(len(batch), width, dtype=torch.long)
+        for row, ready in enumerate(batch):
+            length = len(ready.item.prompt.ids)
+            ids[row, :length] = torch.tensor(ready.item.prompt.ids)
+            mask[row, :length] = 1
+        pixels = torch.stack([ready.pixels for ready in batch])
+        with self._lock, torch.inference_mode(), self._autocast():
+            output = self.model(
+                pixel_values=pixels.to(self.device),
+                input_ids=ids.to(self.device),
+                token_type_ids=torch.zeros_like(ids, device=self.device),
+                attention_mask=mask.to(self.device),
+            )
+        logits = output.logits.float().cpu().numpy()
+        corners = _corners(output.pred_boxes.float().cpu().numpy())
+        return [self._read(ready.item.prompt, logits[row], corners[row]) for row, ready in enumerate(batch)]
+
+    def _read(self, prompt: Prompt, logits: np.ndarray, corners: np.ndarray) -> tuple[list[Box], int] | Fault:
+        if not (np.isfinite(logits[:, : len(prompt.ids)]).all() and np.isfinite(corners).all()):
+            return Fault(Stage.BOXES, Reason.NOT_FINITE, "logits or boxes are not finite")
+        boxes: list[Box] = []
+        cut = 0
+        for phrase, (first, last) in zip(prompt.phrases, prompt.spans, strict=True):
+            scores = span_scores(logits[:, first:last], self.settings.span_score)
+            found = candidates(phrase, scores, corners, self.settings.floor)
+            boxes += found[: self.settings.candidates]
+            cut += max(len(found) - self.settings.candidates, 0)
+        return boxes, cut
+
+    def _autocast(self) -> Any:
+        if self.settings.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.partition(":")[0], dtype=getattr(torch, self.settings.precision))
+
+    def _probe(self) -> None:
+        """A grey picture and one word: if this fails too, no pair is to blame."""
+        side = self.canvas.step * 2
+        word = self.tokenizer("thing", add_special_tokens=False)["input_ids"][:1]
+        prompt = Prompt((CLS, *word, STOP, SEP), (0,), ((1, 1 + len(word)),))
+        pixels = self.canvas.tensor(Image.new("RGB", (side, side), (128, 128, 128)))
+        answer = self._forward([_Ready(_Item(0, prompt, (side, side)), pixels)])[0]
+        if isinstance(answer, Fault):
+            raise ValueError(answer.detail)
+
+
+def _add(answer: _Answer, result: tuple[list[Box], int] | Fault) -> None:
+    if isinstance(result, Fault):
+        answer.error = answer.error or result
+    else:
+        answer.boxes += result[0]
+        answer.cut += result[1]
+
+
+def span_scores(logits: np.ndarray, how: str) -> np.ndarray:
+    """float32 [queries] in 0..1 from the logits [queries, tokens] of one phrase: mean or max of their sigmoids."""
+    probabilities = 1 / (1 + np.exp(-logits.astype(np.float32)))
+    pooled: np.ndarray = probabilities.mean(axis=1) if how == "mean" else probabilities.max(axis=1)
+    return pooled.astype(np.float32)
+
+
+def candidates(phrase: int, scores: np.ndarray, corners: np.ndarray, floor: float) -> list[Box]:
+    """Boxes of one phrase above the floor, best first, ties in query order; boxes without an area are left out."""
+    order = np.argsort(-scores, kind="stable")
+    solid = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
+    return [_box(phrase, corners[q], scores[q]) for q in order if scores[q] > floor and solid[q]]
+
+
+def _box(phrase: int, corners: np.ndarray, score: np.floating) -> Box:
+    x1, y1, x2, y2 = map(float, corners)
+    return Box(phrase, x1, y1, x2, y2, float(score))
+
+
+def _corners(boxes: np.ndarray) -> np.ndarray:
+    """float32 [..., 4]: normalised centre, width, height -> corners, clipped to the picture."""
+    centre, size = boxes[..., :2], boxes[..., 2:] / np.float32(2)
+    return np.clip(np.concatenate((centre - size, centre + size), axis=-1), 0, 1)
+
+
+def canvas_rule(processor: Any, settings: DetectorSettings) -> CanvasRule:
+    """The canvas rule that the model's own image processor and the settings give."""
+    size = dict(processor.size)
+    short = settings.short_side or size.get("shortest_edge") or _DEFAULT_SIDES[0]
+    long = settings.long_side or size.get("longest_edge") or max(_DEFAULT_SIDES[1], short)
+    if long < short:
+        raise ValueError(f"detector.long_side: {long} is less than the short side, {short}")
+    mean, std = tuple(processor.image_mean), tuple(processor.image_std)
+    return CanvasRule(short, long, settings.canvas_step, int(processor.resample), mean, std)
+
+
+def check_family(settings: DetectorSettings) -> None:
+    """Refuses a checkpoint of another family, from its configuration alone.
+
+    Raises:
+      ValueError: it is of another family.
+      OSError: there is no such model.
+    """
+    config = AutoConfig.from_pretrained(settings.model, revision=settings.revision)
+    if config.model_type not in FAMILY:
+        raise ValueError(f"detector.model: {settings.model} is a {config.model_type}, not one of {', '.join(FAMILY)}")
+
+
+def pick_device(wish: str) -> str:
+    """The device for this process; "auto" takes a GPU where there is one, and spreads processes over several."""
+    if wish != "auto":
+        return wish
+    if torch.cuda.is_available():
+        return f"cuda:{_least_used(torch.cuda.device_count())}"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+_held: list[int] = []
+
+
+def _least_used(devices: int) -> int:
+    """The GPU that the fewest processes of this user on this host hold; released by the system when a process dies."""
+    folder = os.path.join(tempfile.gettempdir(), f"gritmill-gpus-{os.getuid()}")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    for turn in range(1024):
+        for device in range(devices):
+            lock = os.open(os.path.join(folder, f"{device}-{turn}"), os.O_CREAT | os.O_RDWR, 0o600)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(lock)
+                continue
+            _held.append(lock)
+            return device
+    return 0

@@ -1,0 +1,133 @@
+"""Encoded images: measure them without decoding, decode them as a person sees them, choose the bytes to store.
+
+Pillow opens only the formats of an allow-list: it hands EPS to another program and knows many exotic containers
+that no web page shows.
+"""
+
+import hashlib
+import io
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from transforms.records import Reason
+
+FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
+MAX_PIXELS = 89_478_485
+"""Pillow's own limit: a quarter of a gibibyte at three bytes a pixel."""
+
+_ORIENTATION = 0x0112
+_TURNED = (5, 6, 7, 8)
+_JPEG_QUALITY = 95
+
+# The limit is ours, checked before any decoding; Pillow's warning below twice its own limit would only add noise.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class ImageFault(Exception):
+    """An image that cannot be used: `reason` is the code, the message the detail."""
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+def digest(data: bytes) -> str:
+    """BLAKE2b-128 of the encoded image, hexadecimal."""
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
+
+
+def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """Width and height in pixels as a person sees the picture, from the header alone.
+
+    Raises:
+      ImageFault: not an image of an allowed format, or more than `max_pixels`.
+    """
+    image = _open(data, max_pixels)
+    width, height = image.size
+    return (height, width) if _orientation(image, data) in _TURNED else (width, height)
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+    """The picture as a person sees it: RGB, upright, alpha on white, the first frame of an animation.
+
+    Raises:
+      ImageFault: as `measure`, and for a picture that is truncated or otherwise cannot be decoded in full.
+    """
+    image = _open(data, max_pixels)
+    try:
+        image.load()
+        return _rgb(ImageOps.exif_transpose(image))
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ValueError, zlib.error and more
+        reason = Reason.TRUNCATED if "truncated" in str(error).lower() else Reason.UNDECODABLE
+        raise ImageFault(reason, f"{image.format}: {error}") from error
+
+
+def to_jpeg(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
+    """The bytes that a shard stores: the source's own if they are a plain upright RGB or grey JPEG, else a new JPEG."""
+    image = _open(data, max_pixels)
+    plain = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") and _orientation(image, data) == 1
+    if plain:
+        return data
+    target = io.BytesIO()
+    decode(data, max_pixels).save(target, "JPEG", quality=_JPEG_QUALITY)
+    return target.getvalue()
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise _unidentified(data) from None
+    except Image.DecompressionBombError as error:
+        raise ImageFault(Reason.TOO_MANY_PIXELS, str(error)) from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ImageFault(Reason.UNDECODABLE, str(error)) from error
+    if image.width * image.height > max_pixels:
+        raise ImageFault(Reason.TOO_MANY_PIXELS, f"{image.width} x {image.height}")
+    return image
+
+
+def _unidentified(data: bytes) -> ImageFault:
+    start = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n\0")
+    if not start or start[:1] in (b"<", b"{", b"["):
+        return ImageFault(Reason.NOT_AN_IMAGE, repr(start[:40]))
+    return ImageFault(Reason.UNSUPPORTED_FORMAT, f"starts with {data[:8].hex(' ')}")
+
+
+def _orientation(image: Image.Image, data: bytes) -> int:
+    """The EXIF orientation 1..8, or 1 where the plugin has turned the picture itself (TIFF)."""
+    if image.format == "TIFF":
+        return 1
+    if image.format == "PNG" and b"eXIf" not in data and b"Raw profile type" not in data:
+        return 1  # Pillow's PNG getexif() decodes the whole picture to look for a chunk behind it
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # a broken EXIF block says nothing, and viewers ignore it
+        return 1
+    return value if value in range(1, 9) else 1
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("I;16", "I;16B", "I;16L", "I", "F"):
+        return _eight_bits(image).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of more than eight bits: Pillow's own conversion clips at 255 and would show white."""
+    values = image.convert("F")
+    top = float(np.asarray(values).max())
+    scale = 255.0 if top <= 1 else 1.0 if top <= 255 else 255.0 / 65535.0
+    return values.point(lambda value: value * scale).convert("L")

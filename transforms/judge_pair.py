@@ -1,0 +1,71 @@
+"""A pair's outcome: kept with its boxes and texts, rejected with a reason, or failed.
+
+`pack` asks this twice, to count and to write, and both must agree: the outcome follows from the row alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transforms import dialects
+from transforms.grounded_text import CannotCarry, GroundedCaption, spans
+from transforms.records import Fault, Pair, Reason
+from transforms.select_boxes import Grounding, select
+from transforms.settings import SelectionSettings, TextSettings
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What decides: the selection with its score threshold in force, and how text is written."""
+
+    selection: SelectionSettings
+    score: float
+    text: TextSettings
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A pair of the data set: its boxes in record order, and its text in each configured dialect."""
+
+    pair: Pair
+    groundings: tuple[Grounding, ...]
+    texts: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A sound pair that is not part of the data set; `reason` is a code."""
+
+    reason: str
+
+
+def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
+    """The outcome of a row of detections."""
+    if pair.error:
+        return pair.error
+    if not pair.caption.strip():
+        return Rejected(Reason.NO_CAPTION)
+    if not pair.phrases:
+        return Rejected(Reason.NO_PHRASE)
+    groundings = select(pair, policy.selection, policy.score)
+    if not groundings:
+        return Rejected(Reason.NO_BOX)
+    try:
+        return Kept(pair, tuple(groundings), texts(pair, groundings, policy.text))
+    except _CannotWrite as error:
+        return Rejected(str(error))
+
+
+def texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> dict[str, str]:
+    """The pair's text in each configured dialect."""
+    caption = GroundedCaption(pair.caption, spans(groundings, settings.spans), pair.width, pair.height)
+    written = {}
+    for name in settings.dialect:
+        try:
+            written[name] = dialects.find(name).encode(caption)
+        except CannotCarry as error:
+            raise _CannotWrite(f"{name.partition(':')[0]}_{error}") from error
+    return written
+
+
+class _CannotWrite(Exception):
+    """Its message is the reason's code: dialect and what it cannot carry."""

@@ -1,0 +1,178 @@
+"""LocalizePhrases: phrases and picture -> candidate boxes, one chunk at a time, through Beam's RunInference."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+from PIL import Image
+
+from transforms.blame import run_or_blame
+from transforms.build_prompts import normalize
+from transforms.detector import Detector, Found, Request, is_factory, load_detector
+from transforms.images import MAX_PIXELS
+from transforms.records import Box, Chunk, Dropped, Fault, Pair
+from transforms.settings import DetectorSettings
+
+Progress = Callable[[int], None]
+"""Told how many pairs of a chunk are through the detector."""
+
+
+def request_for(pair: Pair, max_pixels: int = MAX_PIXELS) -> Request:
+    """What the detector is asked about a pair: each distinct phrase once."""
+    distinct = {normalize(pair.text(phrase)): pair.text(phrase) for phrase in reversed(pair.phrases)}
+    return Request(pair.data, pair.width, pair.height, tuple(reversed(distinct.values())), max_pixels)
+
+
+def with_boxes(pair: Pair, request: Request, found: Found) -> Pair:
+    """The pair with the boxes found; phrases that the detector could not be asked for are dropped with the reason."""
+    if found.error:
+        return pair.failed(found.error)
+    number = {normalize(text): i for i, text in enumerate(request.phrases)}
+    asked = [number[normalize(pair.text(phrase))] for phrase in pair.phrases]
+    dropped = [
+        Dropped(phrase.start, phrase.end, found.dropped[n])
+        for phrase, n in zip(pair.phrases, asked, strict=True)
+        if n in found.dropped
+    ]
+    kept = [(phrase, n) for phrase, n in zip(pair.phrases, asked, strict=True) if n not in found.dropped]
+    boxes = [replace(box, phrase=i) for i, (_, n) in enumerate(kept) for box in found.boxes if box.phrase == n]
+    return replace(
+        pair,
+        phrases=tuple(phrase for phrase, _ in kept),
+        dropped=tuple(sorted((*pair.dropped, *dropped), key=lambda d: (d.start, d.end))),
+        boxes=tuple(boxes),
+        cut=found.cut,
+    )
+
+
+class SharedDetector:
+    """A detector that loads on first use, so that a run with nothing left to do loads no model."""
+
+    def __init__(self, settings: DetectorSettings, search: Sequence[str]) -> None:
+        self.settings = settings
+        self.search = tuple(search)
+        self._detector: Detector | None = None
+        self._lock = threading.Lock()
+
+    def localize(self, pairs: Sequence[Pair], max_pixels: int, progress: Progress | None = None) -> tuple[Pair, ...]:
+        """The pairs with their boxes and without their images. Pairs without a phrase never reach the detector."""
+        waiting = [i for i, pair in enumerate(pairs) if pair.phrases and not pair.error]
+        requests = [request_for(pairs[i], max_pixels) for i in waiting]
+        done = [replace(pair, data=b"") for pair in pairs]
+        for i, request, found in zip(waiting, requests, self._detect(requests, progress), strict=True):
+            done[i] = with_boxes(done[i], request, found)
+        return tuple(done)
+
+    def _detect(self, requests: Sequence[Request], progress: Progress | None) -> list[Found]:
+        if not requests:
+            return []
+        detector = self._loaded()
+        if not is_factory(self.settings.model):
+            detector.progress = progress  # type: ignore[attr-defined]
+            return [_found(answer) for answer in detector.detect(requests)]
+        with self._lock:
+            answers = run_or_blame(
+                requests, lambda some: _complete(detector, some), lambda: detector.detect([_probe()])
+            )
+        return [_found(answer) for answer in answers]
+
+    def _loaded(self) -> Detector:
+        with self._lock:
+            self._detector = self._detector or load_detector(self.settings, self.search)
+            return self._detector
+
+
+def _complete(detector: Detector, requests: Sequence[Request]) -> list[Found | Sequence[Box] | Fault]:
+    answers = list(detector.detect(requests))
+    if len(answers) != len(requests):
+        raise ValueError(f"the detector gave {len(answers)} answers to {len(requests)} requests")
+    return [_checked(answer, request) for answer, request in zip(answers, requests, strict=True)]
+
+
+def _checked(answer: Found | Sequence[Box], request: Request) -> Found:
+    """An answer from outside: boxes of known phrases, inside the picture; raises ValueError."""
+    found = _found(answer)
+    for box in found.boxes:
+        inside = 0 <= box.x1 < box.x2 <= 1 and 0 <= box.y1 < box.y2 <= 1 and 0 <= box.score <= 1
+        if not inside or box.phrase not in range(len(request.phrases)):
+            raise ValueError(f"the detector gave {box} for {len(request.phrases)} phrases")
+    ordered = sorted(found.boxes, key=lambda box: (box.phrase, -box.score))
+    return replace(found, boxes=tuple(ordered))
+
+
+def _found(answer: Found | Sequence[Box] | Fault) -> Found:
+    if isinstance(answer, Fault):
+        return Found(error=answer)
+    return answer if isinstance(answer, Found) else Found(tuple(answer))
+
+
+def _probe() -> Request:
+    """A grey picture and one word: if a detector fails on this too, no pair is to blame."""
+    target = BytesIO()
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(target, "PNG")
+    return Request(target.getvalue(), 64, 64, ("thing",))
+
+
+class GroundingHandler(ModelHandler[Chunk, Chunk, SharedDetector]):
+    """A Beam ModelHandler whose example is a whole chunk: batches form inside it, so that they follow from the input.
+
+    Args:
+      settings: the detector. max_pixels: pictures with more fail. search: folders to look for a detector of one's own.
+      progress: told, while a chunk is worked on, how many of its pairs are done.
+    """
+
+    def __init__(
+        self,
+        settings: DetectorSettings,
+        max_pixels: int = MAX_PIXELS,
+        search: Sequence[str] = (),
+        progress: Progress | None = None,
+    ) -> None:
+        super().__init__(min_batch_size=1, max_batch_size=1)
+        self.settings = settings
+        self.max_pixels = max_pixels
+        self.search = tuple(search)
+        self.progress = progress
+
+    def load_model(self) -> SharedDetector:
+        """Nothing is loaded yet: RunInference calls this in setup, also when no element ever arrives."""
+        return SharedDetector(self.settings, self.search)
+
+    def run_inference(
+        self, batch: Sequence[Chunk], model: SharedDetector, inference_args: dict[str, Any] | None = None
+    ) -> list[Chunk]:
+        """The chunks with their pairs' boxes."""
+        return [self._localize(chunk, model) for chunk in batch]
+
+    def get_num_bytes(self, batch: Sequence[Chunk]) -> int:
+        """Encoded image bytes; Beam's default would pickle the batch to count them."""
+        return sum(len(pair.data) for chunk in batch for pair in chunk.pairs)
+
+    def get_metrics_namespace(self) -> str:
+        """Where Beam puts its counters."""
+        return "gritmill"
+
+    def validate_inference_args(self, inference_args: dict[str, Any] | None) -> None:
+        """There are none."""
+        if inference_args:
+            raise ValueError("GroundingHandler takes no inference arguments")
+
+    def _localize(self, chunk: Chunk, model: SharedDetector) -> Chunk:
+        started = time.perf_counter()
+        pairs = model.localize(chunk.pairs, self.max_pixels, self.progress)
+        return replace(chunk, pairs=pairs, seconds=chunk.timed("boxes", time.perf_counter() - started))
+
+
+@dataclass
+class LocalizePhrases(beam.PTransform):
+    """Chunks of pairs with phrases and images -> the same chunks with candidate boxes and without images."""
+
+    handler: GroundingHandler
+
+    def expand(self, chunks: beam.PCollection) -> beam.PCollection:
+        return chunks | RunInference(self.handler)

@@ -1,0 +1,73 @@
+"""What a user can set about the steps: the sections `phrases`, `detector`, `selection` and `text`.
+
+Every model refuses unknown keys and is frozen. `pipeline.configuration` puts them together with its own sections.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _listed(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+"""One name or a list of names."""
+
+
+class Section(BaseModel):
+    """A section of the configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False, protected_namespaces=())
+
+
+class PhraseSettings(Section):
+    """`phrases`: how noun phrases and referring expressions are found."""
+
+    model: str = Field("en_core_web_sm", description="A spaCy pipeline with a parser: package name or folder.")
+    drop_lists: Names = Field(
+        ("abstract_published", "abstract_extended", "pronoun", "picture"),
+        description="Lists of transforms/drop_lists.yaml whose heads are dropped.",
+    )
+
+
+class DetectorSettings(Section):
+    """`detector`: which boxes a phrase can have."""
+
+    model: str = Field(
+        "IDEA-Research/grounding-dino-tiny", description="Hub id, folder, or package.module:factory of your own."
+    )
+    revision: str | None = Field(None, description="Branch, tag or commit on the hub.")
+    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    batch: Count = Field(4, description="Prompts a forward.")
+    threads: Annotated[int, Field(ge=1)] | None = Field(None, description="Default: cores over local workers.")
+    short_side: Count | None = Field(None, description="Pixels; default: what the model's processor says.")
+    long_side: Count | None = Field(None, description="Pixels; default: what the model's processor says.")
+    canvas_step: Count = Field(32, description="Both sides are stretched to the nearest multiple, pixels.")
+    floor: Share = Field(0.05, description="Candidates below this score are not kept.")
+    candidates: Count = Field(30, description="At most so many candidates a phrase.")
+    span_score: Literal["mean", "max"] = Field("mean", description="How token scores become a phrase's score.")
+
+
+class SelectionSettings(Section):
+    """`selection`: which candidates become boxes of the data set. Shares are of the side or area of the picture."""
+
+    score: Share | None = Field(None, description="Lowest score; default: what is known to suit the detector.")
+    nms_iou: Share = Field(0.7, description="Of two boxes with a larger IoU the lower-scored one goes, across phrases.")
+    min_side: Share = 0.0
+    min_area: Share = 0.0
+    max_area: Share = 1.0
+    boxes_per_phrase: Count | None = None
+    boxes_per_pair: Count | None = None
+
+
+class TextSettings(Section):
+    """`text`: how the grounded text is written."""
+
+    dialect: Names = Field(("kosmos2",), min_length=1, description="The first one is .grounded.txt.")
+    spans: Literal["longest", "densest"] = "longest"
