@@ -9,7 +9,7 @@ from pipeline.configuration import Configuration
 from pipeline.ground import GroundOptions
 from pipeline.ground import ground as _ground
 from pipeline.lock import hold
-from pipeline.pack import PackOptions, find_detections
+from pipeline.pack import PackOptions, check_dialects, find_detections
 from pipeline.pack import pack as _pack
 from pipeline.plan import Plan
 from pipeline.report import write_report
@@ -29,6 +29,7 @@ def ground(
     extend: bool = False,
     fresh: bool = False,
     beam: Sequence[str] = (),
+    quiet: bool = True,
 ) -> Plan:
     """Finds the boxes of every pair; called again it goes on where it stopped.
 
@@ -36,6 +37,7 @@ def ground(
       inputs: URIs, globs or local folders. output: the run's folder. limit: only so many pairs, spread over the input.
       extend: take in inputs that the plan in `output` does not know. fresh: move old detections aside.
       beam: Beam options, such as ["--direct_num_workers=2", "--direct_running_mode=multi_processing"].
+      quiet: show no progress on standard error.
 
     Returns:
       The plan: what was read, in which ranges.
@@ -43,9 +45,9 @@ def ground(
     Raises:
       CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
     """
-    output = files.canonical(output)
+    configuration, output = _config(config), files.canonical(output)
     with hold(output):
-        return _ground(_config(config), inputs, output, GroundOptions(limit, extend, fresh, True, tuple(beam)))
+        return _ground(configuration, inputs, output, GroundOptions(limit, extend, fresh, quiet, tuple(beam)))
 
 
 def pack(
@@ -56,6 +58,7 @@ def pack(
     fresh: bool = False,
     partial: bool = False,
     beam: Sequence[str] = (),
+    quiet: bool = True,
 ) -> dict[str, Any]:
     """Writes shards from detections, without any model.
 
@@ -69,11 +72,9 @@ def pack(
     Raises:
       CallError: a wrong call. EnvironmentFault: a source is gone, the disk is full, a worker died.
     """
-    output = files.canonical(output)
+    configuration, output = _config(config), files.canonical(output)
     with hold(output):
-        manifest = _pack(_config(config), output, PackOptions(detections, fresh, partial, True, tuple(beam)))
-        write_report(output, find_detections(detections or output), manifest)
-        return manifest
+        return _packed(configuration, output, PackOptions(detections, fresh, partial, quiet, tuple(beam)))
 
 
 def run(
@@ -85,10 +86,20 @@ def run(
     extend: bool = False,
     fresh: bool = False,
     beam: Sequence[str] = (),
+    quiet: bool = True,
 ) -> dict[str, Any]:
     """`ground`, then `pack`; `fresh` replaces shards and never touches detections. Returns the manifest."""
-    ground(config, inputs=inputs, output=output, limit=limit, extend=extend, beam=beam)
-    return pack(config, output=output, fresh=fresh or extend, beam=beam)
+    configuration, output = _config(config), files.canonical(output)
+    check_dialects(configuration.text.dialect)
+    with hold(output):
+        _ground(configuration, inputs, output, GroundOptions(limit, extend, False, quiet, tuple(beam)))
+        return _packed(configuration, output, PackOptions(fresh=fresh or extend, quiet=quiet, beam=tuple(beam)))
+
+
+def _packed(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
+    manifest = _pack(configuration, output, options)
+    write_report(output, find_detections(options.detections or output), manifest)
+    return manifest
 
 
 def encode(caption: str, spans: Sequence[Span], *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> str:

@@ -11,17 +11,15 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
+from gritmill import api
 from gritmill.validate import validate as _validate
 from pipeline import configuration as configurations
-from pipeline import files, running
+from pipeline import files
 from pipeline.count import failures
-from pipeline.faults import CallError, RunFault, first_line
-from pipeline.ground import GroundOptions
-from pipeline.ground import ground as _ground
-from pipeline.lock import hold
-from pipeline.pack import PackOptions, find_detections
-from pipeline.pack import pack as _pack
-from pipeline.report import show, write_report
+from pipeline.faults import RunFault, first_line
+from pipeline.pack import find_detections
+from pipeline.report import NAME as REPORT
+from pipeline.report import show
 
 DONE, DATA, CALL, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -65,12 +63,17 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """ground, then pack."""
-    settings = configurations.load(config, set or ())
-    output = files.canonical(output)
-    with hold(output):
-        _ground(settings, input, output, GroundOptions(limit, extend, False, quiet, _beam()))
-        options = PackOptions(fresh=fresh or extend, quiet=quiet, beam=_beam())
-        _finish(_pack(settings, output, options), output, output, max_failed, allow_source_faults)
+    manifest = api.run(
+        configurations.load(config, set or ()),
+        inputs=input,
+        output=output,
+        limit=limit,
+        extend=extend,
+        fresh=fresh,
+        beam=_beam_words.get(),
+        quiet=quiet,
+    )
+    _finish(manifest, output, max_failed, allow_source_faults)
 
 
 @app.command()
@@ -86,10 +89,16 @@ def ground(
     quiet: Quiet = False,
 ) -> None:
     """Only the expensive half: find the boxes of every pair. Run it again and it goes on where it stopped."""
-    settings = configurations.load(config, set or ())
-    output = files.canonical(output)
-    with hold(output):
-        _ground(settings, input, output, GroundOptions(limit, extend, fresh, quiet, _beam()))
+    api.ground(
+        configurations.load(config, set or ()),
+        inputs=input,
+        output=output,
+        limit=limit,
+        extend=extend,
+        fresh=fresh,
+        beam=_beam_words.get(),
+        quiet=quiet,
+    )
     print(f"detections in {find_detections(output)}; next: gritmill pack --output {output}")
 
 
@@ -107,11 +116,16 @@ def pack(
     quiet: Quiet = False,
 ) -> None:
     """Only the cheap half: write shards from detections, without any model."""
-    settings = configurations.load(config, set or ())
-    output = files.canonical(output)
-    with hold(output):
-        options = PackOptions(detections, fresh, partial, quiet, _beam())
-        _finish(_pack(settings, output, options), output, detections or output, max_failed, allow_source_faults)
+    manifest = api.pack(
+        configurations.load(config, set or ()),
+        output=output,
+        detections=detections,
+        fresh=fresh,
+        partial=partial,
+        beam=_beam_words.get(),
+        quiet=quiet,
+    )
+    _finish(manifest, output, max_failed, allow_source_faults)
 
 
 @app.command()
@@ -133,9 +147,9 @@ def validate(
         raise typer.Exit(DATA)
 
 
-def _finish(manifest: dict[str, Any], output: str, detections: str, max_failed: float, allow_faults: bool) -> None:
-    """Writes and shows the report; status 1 if the data has more faults than allowed."""
-    show(write_report(output, find_detections(detections), manifest), output)
+def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faults: bool) -> None:
+    """Shows the report; status 1 if the data has more faults than allowed."""
+    show(files.read_json(files.join(files.canonical(output), REPORT)), output)
     ledger = manifest["ledger"]
     share = failures(ledger) / ledger["read"] if ledger["read"] else 0.0
     if share > max_failed:
@@ -171,10 +185,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(_environment(error))
         status = ENVIRONMENT
     sys.exit(status or DONE)
-
-
-def _beam() -> tuple[str, ...]:
-    return _beam_words.get()
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
@@ -231,6 +241,3 @@ def _quiet_libraries() -> None:
         "TQDM_DISABLE": "1",
     }.items():
         os.environ.setdefault(name, value)
-
-
-__all__ = ["CallError", "app", "main", "running"]

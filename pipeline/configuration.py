@@ -138,7 +138,9 @@ def _message(error: ValidationError) -> str:
         close = difflib.get_close_matches(path[-1], _known(path[:-1]), 1)
         hint = f"; do you mean {'.'.join([*path[:-1], close[0]])}?" if close else ""
         return f"configuration: {key}: no such key{hint}"
-    return f"configuration: {key}: {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}"
+    text = first["msg"].removeprefix("Value error, ")
+    value = "" if isinstance(first["input"], dict) else f" {first['input']!r}:"
+    return f"configuration: {key}:{value} {text[:1].lower()}{text[1:]}"
 
 
 def _known(path: list[str]) -> list[str]:

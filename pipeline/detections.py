@@ -11,7 +11,10 @@ The columns and their meaning are the contract with whoever reads this table wit
 import hashlib
 import io
 import json
+import os
 import re
+import socket
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -115,7 +118,12 @@ def commit(detections: str, chunk: Chunk, identity: Identity) -> None:
     pq.write_table(table, target, compression="zstd")
     where = ChunkId(chunk.source, chunk.range, chunk.number)
     publish_bytes(chunk_uri(detections, where), target.getvalue())
-    timings = {"pairs": len(chunk.pairs), "seconds": {k: round(v, 4) for k, v in chunk.seconds.items()}}
+    timings = {
+        "pairs": len(chunk.pairs),
+        "seconds": {step: round(seconds, 4) for step, seconds in chunk.seconds.items()},
+        "worker": f"{socket.gethostname()}:{os.getpid()}",
+        "committed": time.time(),
+    }
     publish_json(files.join(detections, TIMINGS, f"{where.stem}.json"), timings)
 
 

@@ -13,7 +13,7 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipeline.faults import CallError, first_line
 
-_EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hdfs", "az": "azure"}
+_EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hdfs", "azfs": "azure"}
 
 
 @dataclass(frozen=True)

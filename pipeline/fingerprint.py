@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError, first_line
 from transforms.detector import find_factory, is_factory
-from transforms.extract_phrases import load_parser
+from transforms.extract_phrases import drop_heads, load_parser
 from transforms.settings import DetectorSettings
 
 # These move results by less than 1e-4, or not at all; they are recorded chunk by chunk instead.
@@ -26,6 +26,10 @@ def models(configuration: Configuration) -> dict[str, str]:
     Raises:
       CallError: a model cannot be had or does not serve.
     """
+    try:
+        drop_heads(configuration.phrases.drop_lists)
+    except ValueError as error:
+        raise CallError(str(error)) from error
     return {"phrases": _parser(configuration.phrases.model), "detector": _detector(configuration.detector)}
 
 

@@ -17,6 +17,7 @@ from pipeline.plan import NAME, Plan, RangeId, check_unchanged, find_sources, pl
 from pipeline.publish import publish_json
 from pipeline.read_chunks import ReadChunks
 from pipeline.threshold import default_threshold
+from transforms.detector import is_factory
 from transforms.extract_phrases import ExtractPhrases
 from transforms.localize_phrases import GroundingHandler, LocalizePhrases
 from transforms.settings import DetectorSettings
@@ -40,6 +41,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
       CallError: models, inputs or the folder's fingerprint do not fit. EnvironmentFault: the run broke off.
     """
     engine = running.parse(options.beam)
+    _check_device(configuration.detector, engine)
     folder = files.join(output, detections.FOLDER)
     identities = fingerprint.models(configuration)
     found = find_sources(inputs)
@@ -50,6 +52,18 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     if any(identity not in done for identity in plan.ids()):
         _run(plan, folder, engine, options.quiet)
     return plan
+
+
+def _check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
+    """Refuses a device that this machine lacks, if the detector is to run on this machine."""
+    if not running.is_local(engine) or is_factory(settings.model):
+        return
+    import torch
+
+    if settings.device.startswith("cuda") and not torch.cuda.is_available():
+        raise CallError(f"detector.device: {settings.device}: there is no CUDA device here")
+    if settings.precision != "float32" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise CallError(f"detector.precision: {settings.precision} needs a GPU, and there is none here")
 
 
 def _agreed(
@@ -165,13 +179,15 @@ def local_detector(settings: DetectorSettings, engine: PipelineOptions) -> Detec
 
 
 class _Watch:
-    """How far a run is, told by what it has committed. A source counts with its size in bytes."""
+    """How far a run is: in pairs if the plan knows how many there are, else in bytes of the sources."""
 
     def __init__(self, plan: Plan, folder: str) -> None:
         self._plan = plan
         self._folder = folder
         self._seen: dict[ChunkId, int] = {}
         self._total = sum(source.size for source in plan.sources if source.ranges) or 1
+        counts = [spec.pairs for source in plan.sources for spec in source.ranges]
+        self._pairs = sum(count or 0 for count in counts) if None not in counts else 0
         self._shares: dict[RangeId, float] = {}
 
     def state(self) -> progress.State:
@@ -179,9 +195,10 @@ class _Watch:
         for chunk in detections.all_committed(self._folder):
             if chunk not in self._seen:
                 self._take(RangeId(chunk.source, chunk.range), chunk)
-        share = sum(self._shares.values()) / self._total
         inside = progress.inside_chunks(self._folder) if files.is_local(self._folder) else 0
-        return progress.State(sum(self._seen.values()) + inside, min(share, 1.0))
+        done = sum(self._seen.values()) + inside
+        share = done / self._pairs if self._pairs else sum(self._shares.values()) / self._total
+        return progress.State(done, min(share, 1.0))
 
     def _take(self, identity: RangeId, chunk: ChunkId) -> None:
         uri = files.join(self._folder, detections.TIMINGS, f"{chunk.stem}.json")

@@ -27,14 +27,14 @@ class State:
 
 @dataclass
 class WorkerProgress:
-    """Rewrites a worker's progress file, at most twice a second; the handler calls it inside its chunk."""
+    """Rewrites a worker's progress file, at most twice a second; 0 says that the chunk is about to be committed."""
 
     folder: str
     _last: float = 0.0
 
     def __call__(self, pairs: int) -> None:
         now = time.monotonic()
-        if now - self._last > 0.5:
+        if pairs == 0 or now - self._last > 0.5:
             self._last = now
             path = os.path.join(self.folder, f".progress-{os.getpid()}-{threading.get_ident()}.json")
             with open(path + "~", "w", encoding="ascii") as file:

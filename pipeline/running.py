@@ -3,11 +3,14 @@
 import logging
 import os
 import re
+import shlex
+import sys
 from collections.abc import Callable, Sequence
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
 from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
 
@@ -52,12 +55,7 @@ def run(build: Build, options: PipelineOptions) -> None:
     Raises:
       EnvironmentFault: a worker failed. No row-level fault ever raises, so the environment is at fault.
     """
-    local = is_local(options)
-    if local:
-        # Workers are started with "python -m", which would put the current folder, and in it perhaps somebody's own
-        # transforms.py, before everything installed.
-        os.environ["PYTHONSAFEPATH"] = "1"
-    pipeline = beam.Pipeline(runner=FnApiRunner() if local else None, options=options)
+    pipeline = _local_pipeline(options) if is_local(options) else beam.Pipeline(options=options)
     try:
         build(pipeline)
         pipeline.run().wait_until_finish()
@@ -66,6 +64,19 @@ def run(build: Build, options: PipelineOptions) -> None:
     except Exception as error:
         logging.getLogger(__name__).debug("the pipeline failed", exc_info=True)
         raise EnvironmentFault(_reason(error)) from error
+
+
+def _local_pipeline(options: PipelineOptions) -> beam.Pipeline:
+    direct = options.view_as(DirectOptions)
+    if direct.direct_running_mode != "multi_processing":
+        return beam.Pipeline(runner=FnApiRunner(), options=options)
+    # Beam would run its own worker module by "python -m", which puts the current folder, and in it perhaps somebody's
+    # own transforms.py, before everything installed; -P keeps it out. The mode is then told by the environment.
+    command = f"exec {shlex.quote(sys.executable)} -P -m pipeline.worker"
+    environment = SubprocessSDKEnvironment.from_command_string(command)
+    options = PipelineOptions.from_dictionary({**options.get_all_options(drop_default=True), "runner": None})
+    options.view_as(DirectOptions).direct_running_mode = "in_memory"
+    return beam.Pipeline(runner=FnApiRunner(environment), options=options)
 
 
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)

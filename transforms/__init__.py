@@ -19,5 +19,6 @@ Nothing here knows of files, plans or runs; those are in `pipeline`.
 
 import logging
 
-# Importing Beam's RunInference imports its BigQuery client, which warns on the root logger that it is not there.
-logging.getLogger().addFilter(lambda record: not str(record.msg).startswith("apitools not found"))
+# Beam's RunInference warns on the root logger of optional packages that neither it nor we need here.
+_NOISE = ("apitools not found", "Resource module is not available")
+logging.getLogger().addFilter(lambda record: not str(record.msg).startswith(_NOISE))

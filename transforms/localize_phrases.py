@@ -165,6 +165,8 @@ class GroundingHandler(ModelHandler[Chunk, Chunk, SharedDetector]):
     def _localize(self, chunk: Chunk, model: SharedDetector) -> Chunk:
         started = time.perf_counter()
         pairs = model.localize(chunk.pairs, self.max_pixels, self.progress)
+        if self.progress:
+            self.progress(0)
         return replace(chunk, pairs=pairs, seconds=chunk.timed("boxes", time.perf_counter() - started))
 
 

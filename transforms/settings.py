@@ -5,7 +5,7 @@ Every model refuses unknown keys and is frozen. `pipeline.configuration` puts th
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -52,6 +52,14 @@ class DetectorSettings(Section):
     floor: Share = Field(0.05, description="Candidates below this score are not kept.")
     candidates: Count = Field(30, description="At most so many candidates a phrase.")
     span_score: Literal["mean", "max"] = Field("mean", description="How token scores become a phrase's score.")
+
+    @model_validator(mode="after")
+    def _possible(self) -> "DetectorSettings":
+        if self.device == "cpu" and self.precision != "float32":
+            raise ValueError(f"precision {self.precision} is not right on a CPU; device cpu needs float32")
+        if self.short_side and self.long_side and self.short_side > self.long_side:
+            raise ValueError(f"short_side {self.short_side} is longer than long_side {self.long_side}")
+        return self
 
 
 class SelectionSettings(Section):

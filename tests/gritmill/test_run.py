@@ -1,0 +1,249 @@
+"""Whole runs, in this process and on small input."""
+
+import json
+
+import pytest
+
+import gritmill
+from pipeline import detections
+from pipeline.detections import ChunkId
+from tests import made, outside
+from transforms.records import Drop
+
+MIDDLE = "tests.outside:factory"
+
+
+def rows(folder, sources=1):
+    chunks = detections.all_committed(str(folder / "detections"))
+    return [pair for chunk in chunks for pair in detections.read_chunk(str(folder / "detections"), chunk)]
+
+
+@pytest.fixture
+def middle(parser):
+    return made.settings(parser, MIDDLE)
+
+
+def test_a_run_ends_with_shards_index_stats_manifest_and_report(tmp_path, middle):
+    manifest = gritmill.run(
+        middle, inputs=[made.as_tars(made.drawn(20), tmp_path / "in")], output=str(tmp_path / "out")
+    )
+    names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert {"manifest.json", "report.json", "shards/00000.tar", "shards/00000.parquet"} <= names
+    assert "shards/00000_stats.json" in names
+    assert not [name for name in names if "tmp" in name or "progress" in name]
+    assert manifest["ledger"] == {"read": 20, "written": 20, "rejected": {}, "failed": {}}
+    assert manifest["threshold"]["source"] == "as set in the configuration"
+
+
+def test_a_threshold_that_nobody_measured_says_so(tmp_path, middle):
+    config = {**middle, "selection": {}}
+    manifest = gritmill.run(config, inputs=[made.as_tars(made.drawn(4), tmp_path / "in")], output=str(tmp_path / "out"))
+    assert not manifest["threshold"]["measured"]
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert "nobody has measured" in report["threshold"]["source"]
+
+
+def test_all_kinds_of_sources_give_the_same_pairs_phrases_and_boxes(tmp_path, middle):
+    pictures = made.drawn(15, captions=3)
+    found = {}
+    for kind in (made.as_tars, made.as_jsonl, made.as_parquet, made.as_coco):
+        out = tmp_path / f"out-{kind.__name__}"
+        manifest = gritmill.run(middle, inputs=[kind(pictures, tmp_path / kind.__name__)], output=str(out))
+        assert manifest["ledger"]["read"] == manifest["ledger"]["written"] == 45
+        found[kind.__name__] = sorted(
+            (p.caption, p.url, p.id, p.phrases, p.dropped, p.boxes, p.width, p.height) for p in rows(out)
+        )
+    assert found["as_tars"] == found["as_jsonl"] == found["as_parquet"] == found["as_coco"]
+
+
+def test_meta_carries_every_field_of_the_source(tmp_path, middle):
+    gritmill.run(middle, inputs=[made.as_tars(made.drawn(3), tmp_path / "in")], output=str(tmp_path / "out"))
+    sample = next(gritmill.read(str(tmp_path / "out")))
+    meta = json.loads(sample.record["meta"])
+    assert meta == {"url": "https://pictures.invalid/0.jpg", "id": 1000, "status": "success"}
+    assert sample.record["url"] == meta["url"]
+    assert sample.record["id"] == 1000
+
+
+def test_running_again_does_nothing_and_loads_nothing(tmp_path, middle):
+    call = {"inputs": [made.as_tars(made.drawn(6), tmp_path / "in")], "output": str(tmp_path / "out")}
+    config = {**middle, "detector": {"model": "tests.outside:counting"}}
+    first = gritmill.run(config, **call)
+    asked = outside.Counting.asked
+    before = made.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*")
+    assert gritmill.run(config, **call) == first
+    assert outside.Counting.asked == asked
+    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*") == before
+
+
+def test_two_runs_give_the_same_bytes(tmp_path, parser, grounding_dino):
+    config = made.settings(parser, grounding_dino)
+    pattern = made.as_tars(made.drawn(24), tmp_path / "in")
+    for name in ("one", "two"):
+        gritmill.run(config, inputs=[pattern], output=str(tmp_path / name))
+    one, two = (made.files_of(tmp_path / name, "shards/*", "detections/0*/*") for name in ("one", "two"))
+    assert len(one) == 9  # two tars of two chunks and a mark each; tar, index and stats of one shard
+    assert one == two
+
+
+def test_chunks_that_are_committed_are_not_computed_again(tmp_path, middle):
+    call = {"inputs": [made.as_tars(made.drawn(40), tmp_path / "in")], "output": str(tmp_path / "out")}
+    config = {**middle, "detector": {"model": "tests.outside:counting"}}
+    gritmill.run(config, **call)
+    whole = made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "manifest.json")
+    for name in ("00000/00000.done.json", "00000/00000-00001.parquet", "00000/00000-00002.parquet"):
+        (tmp_path / "out" / "detections" / name).unlink()
+    asked = outside.Counting.asked
+    gritmill.run(config, **call)
+    assert outside.Counting.asked - asked == 20 - 8  # of the first tar's twenty pairs, the first chunk's eight stay
+    assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "manifest.json") == whole
+
+
+def test_a_sick_device_ends_the_run_and_blames_nobody(tmp_path, middle):
+    call = {"inputs": [made.as_tars(made.drawn(40), tmp_path / "in")], "output": str(tmp_path / "out")}
+    outside.Dying.calls = 0
+    with pytest.raises(gritmill.EnvironmentFault, match="device lost"):
+        gritmill.run({**middle, "detector": {"model": "tests.outside:dying"}}, **call)
+    assert [pair.error for pair in rows(tmp_path / "out")] == [None] * 16
+
+
+def test_a_pair_that_fails_alone_is_an_error_row(tmp_path, middle):
+    config = {**middle, "detector": {"model": "tests.outside:fragile"}}
+    pattern = made.as_tars(made.drawn(12), tmp_path / "in")
+    manifest = gritmill.run(config, inputs=[pattern], output=str(tmp_path / "out"))
+    assert manifest["ledger"]["failed"] == {"boxes": {"exception": 4}}
+    assert manifest["ledger"]["written"] == 8
+
+
+def test_pack_again_with_another_threshold(tmp_path, middle):
+    call = {"inputs": [made.as_tars(made.drawn(9), tmp_path / "in")], "output": str(tmp_path / "out")}
+    gritmill.run(middle, **call)
+    strict = {**middle, "selection": {"score": 0.85}}
+    other = gritmill.pack(strict, output=str(tmp_path / "other"), detections=str(tmp_path / "out"))
+    assert other["shards"][0]["boxes"] == 9
+    with pytest.raises(gritmill.CallError, match="another fingerprint"):
+        gritmill.pack(strict, output=str(tmp_path / "out"))
+    assert gritmill.pack(strict, output=str(tmp_path / "out"), fresh=True)["shards"] == other["shards"]
+    none = {**middle, "selection": {"score": 0.95}}
+    empty = gritmill.pack(none, output=str(tmp_path / "out"), fresh=True)
+    assert empty["ledger"]["rejected"] == {"no_box": 9}
+    assert not list((tmp_path / "out" / "shards").glob("*.tar"))
+
+
+def test_a_phrase_that_no_prompt_can_hold_is_dropped_with_its_reason(tmp_path, parser, grounding_dino):
+    pictures = [made.Picture("a.jpg", made.drawn(1)[0].data, ("a " + "red " * 300 + "dog near a cat",), "", 1)]
+    config = made.settings(parser, grounding_dino)
+    gritmill.run(config, inputs=[made.as_jsonl(pictures, tmp_path / "in")], output=str(tmp_path / "out"))
+    (pair,) = rows(tmp_path / "out")
+    assert Drop.TOO_LONG in {dropped.reason for dropped in pair.dropped}
+    assert "a cat" in {pair.text(phrase) for phrase in pair.phrases}
+
+
+def test_extend_takes_new_sources_in_behind_the_old_ones(tmp_path, middle):
+    first = made.as_jsonl(made.drawn(5), tmp_path / "z")
+    call = {"output": str(tmp_path / "out")}
+    gritmill.run(middle, inputs=[first], **call)
+    second = made.as_jsonl(made.drawn(7), tmp_path / "a")
+    with pytest.raises(gritmill.CallError, match="--extend"):
+        gritmill.run(middle, inputs=[first, second], **call)
+    manifest = gritmill.run(middle, inputs=[first, second], extend=True, **call)
+    assert manifest["ledger"]["read"] == 12
+    plan = json.loads((tmp_path / "out" / "detections" / "plan.json").read_text())
+    assert [source["uri"] for source in plan["sources"]] == [first, second]
+
+
+def test_a_changed_or_missing_source_is_refused(tmp_path, middle):
+    one, two = made.as_jsonl(made.drawn(3), tmp_path / "a"), made.as_jsonl(made.drawn(3), tmp_path / "b")
+    call = {"output": str(tmp_path / "out")}
+    gritmill.ground(middle, inputs=[one, two], **call)
+    with pytest.raises(gritmill.CallError, match=r"b/pairs\.jsonl is missing"):
+        gritmill.ground(middle, inputs=[one], **call)
+    made.as_jsonl(made.drawn(4), tmp_path / "b")
+    with pytest.raises(gritmill.CallError, match=r"b/pairs\.jsonl has changed"):
+        gritmill.ground(middle, inputs=[one, two], **call)
+
+
+def test_fresh_moves_old_detections_aside(tmp_path, middle):
+    call = {"inputs": [made.as_jsonl(made.drawn(3), tmp_path / "in")], "output": str(tmp_path / "out")}
+    gritmill.ground(middle, **call)
+    other = {**middle, "chunk": {"pairs": 2}}
+    with pytest.raises(gritmill.CallError, match=r"chunk\.pairs differs"):
+        gritmill.ground(other, **call)
+    gritmill.ground(other, fresh=True, **call)
+    assert (tmp_path / "out" / "detections.1" / "plan.json").exists()
+    assert len(detections.all_committed(str(tmp_path / "out" / "detections"))) == 2
+
+
+def test_an_unfinished_ground_is_packed_only_with_partial(tmp_path, middle):
+    call = {"inputs": [made.as_tars(made.drawn(20), tmp_path / "in")], "output": str(tmp_path / "out")}
+    gritmill.ground(middle, **call)
+    (tmp_path / "out" / "detections" / "00001" / "00000.done.json").unlink()
+    (tmp_path / "out" / "detections" / "00001" / "00000-00001.parquet").unlink()
+    with pytest.raises(gritmill.CallError, match="1 of 2 ranges are not done"):
+        gritmill.pack(middle, output=str(tmp_path / "out"))
+    manifest = gritmill.pack(middle, output=str(tmp_path / "out"), partial=True)
+    assert manifest["partial"]
+    assert manifest["ledger"]["read"] == 18
+
+
+def test_limit_makes_a_plan_of_its_own(tmp_path, middle):
+    call = {"inputs": [made.as_tars(made.drawn(200), tmp_path / "in", tars=5)], "output": str(tmp_path / "out")}
+    manifest = gritmill.run(middle, limit=70, **call)
+    assert manifest["ledger"]["read"] == 70
+    assert len({pair.source for pair in rows(tmp_path / "out")}) >= 3
+    with pytest.raises(gritmill.CallError, match="--limit differs"):
+        gritmill.run(middle, **call)
+
+
+def test_an_image_that_is_gone_leaves_a_gap(tmp_path, middle):
+    call = {"inputs": [made.as_jsonl(made.drawn(5), tmp_path / "in")], "output": str(tmp_path / "out")}
+    gritmill.ground(middle, **call)
+    (tmp_path / "in" / "images" / "00002.jpg").unlink()
+    (tmp_path / "in" / "images" / "00003.jpg").write_bytes(made.drawn(1)[0].data)
+    manifest = gritmill.pack(middle, output=str(tmp_path / "out"))
+    assert manifest["ledger"]["failed"] == {"fetch": {"changed": 1, "gone": 1}}
+    assert [s.key for s in gritmill.read(str(tmp_path / "out"))] == ["000000000", "000000001", "000000004"]
+    assert not [f for f in gritmill.validate(str(tmp_path / "out")) if f.text]
+
+
+def test_a_container_that_is_gone_is_no_pairs_fault(tmp_path, middle):
+    pattern = made.as_tars(made.drawn(5), tmp_path / "in")
+    gritmill.ground(middle, inputs=[pattern], output=str(tmp_path / "out"))
+    gritmill.pack(middle, output=str(tmp_path / "out"))
+    before = made.files_of(tmp_path / "out", "shards/*", "manifest.json")
+    (tmp_path / "in" / "00000.tar").unlink()
+    with pytest.raises(gritmill.EnvironmentFault, match=r"00000\.tar"):
+        gritmill.pack({**middle, "selection": {"score": 0.85}}, output=str(tmp_path / "out"), fresh=True)
+    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json") == before
+
+
+def test_a_cut_tar_is_a_source_fault_and_its_sound_pairs_are_kept(tmp_path, middle):
+    pattern = made.as_tars(made.drawn(20), tmp_path / "in")
+    tar = tmp_path / "in" / "00001.tar"
+    tar.write_bytes(tar.read_bytes()[:20_000])
+    manifest = gritmill.run(middle, inputs=[pattern], output=str(tmp_path / "out"))
+    assert 10 < manifest["ledger"]["read"] < 20
+    assert [fault["source"] for fault in manifest["source_faults"]] == [str(tar)]
+
+
+def test_shards_are_as_equal_as_can_be(tmp_path, middle):
+    config = {**middle, "shards": {"pairs": 8}}
+    pattern = made.as_tars(made.drawn(20), tmp_path / "in")
+    manifest = gritmill.run(config, inputs=[pattern], output=str(tmp_path / "out"))
+    assert [shard["samples"] for shard in manifest["shards"]] == [6, 7, 7]
+    keys = [sample.key for sample in gritmill.read(str(tmp_path / "out"))]
+    assert keys[:1] + keys[6:8] + keys[-1:] == ["000000000", "000010000", "000010001", "000020006"]
+
+
+def test_an_input_without_pairs_gives_an_empty_data_set(tmp_path, middle):
+    (tmp_path / "none.jsonl").write_text("")
+    manifest = gritmill.run(middle, inputs=[str(tmp_path / "none.jsonl")], output=str(tmp_path / "out"))
+    assert manifest["ledger"] == {"read": 0, "written": 0, "rejected": {}, "failed": {}}
+
+
+def test_images_in_the_table_are_measured_once_per_picture(tmp_path, middle):
+    pictures = made.drawn(2, captions=20)
+    gritmill.ground(middle, inputs=[made.as_jsonl(pictures, tmp_path / "in")], output=str(tmp_path / "out"))
+    folder = str(tmp_path / "out" / "detections")
+    sizes = [len(list(detections.read_chunk(folder, ChunkId(0, 0, n)))) for n in range(6)]
+    assert sizes == [8, 8, 4, 8, 8, 4]  # captions of one image are split only where they alone exceed the chunk

@@ -1,0 +1,74 @@
+"""Several local workers: the same bytes, the work shared, and nothing on standard output."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+import gritmill
+from tests import made
+
+TWO = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
+
+
+@pytest.mark.parametrize("mode", ["multi_processing", "multi_threading"])
+def test_two_workers_give_the_same_bytes_as_one(tmp_path, parser, grounding_dino, mode):
+    config = made.settings(parser, grounding_dino)
+    pattern = made.as_tars(made.drawn(24), tmp_path / "in")
+    gritmill.run(config, inputs=[pattern], output=str(tmp_path / "one"))
+    beam = ["--direct_num_workers=2", f"--direct_running_mode={mode}"]
+    gritmill.run(config, inputs=[pattern], output=str(tmp_path / "two"), beam=beam)
+    one, two = (made.files_of(tmp_path / name, "shards/*", "detections/0*/*") for name in ("one", "two"))
+    assert one == two
+
+
+@pytest.mark.parametrize("kind", [made.as_parquet, made.as_jsonl])
+def test_one_table_is_worked_on_by_two_workers(tmp_path, parser, kind):
+    config = made.settings(parser, "tests.outside:factory", chunk={"pairs": 100})
+    table = kind(made.drawn(3000), tmp_path / "in")
+    gritmill.ground(config, inputs=[table], output=str(tmp_path / "out"), beam=TWO)
+    timings = [json.loads(path.read_text()) for path in (tmp_path / "out/detections/timings").glob("*/*.json")]
+    pairs = {}
+    for timing in timings:
+        pairs[timing["worker"]] = pairs.get(timing["worker"], 0) + timing["pairs"]
+    assert sum(pairs.values()) == 3000
+    assert len(pairs) == 2
+    assert min(pairs.values()) >= 1000
+
+
+def test_workers_are_silent_and_find_our_packages_beside_foreign_ones(tmp_path, parser):
+    """In a folder with somebody's own transforms.py and pipeline.py; the detector is a file of his, too."""
+    home = tmp_path / "home"
+    home.mkdir()
+    for name in ("transforms.py", "pipeline.py"):
+        (home / name).write_text("raise SystemExit('not this one')\n")
+    (home / "my_detector.py").write_text(
+        "from gritmill import Box\n"
+        "class Mine:\n"
+        "    def detect(self, requests):\n"
+        "        return [[Box(0, 0.1, 0.1, 0.9, 0.9, 0.5)] for _ in requests]\n"
+        "def make(settings):\n"
+        "    return Mine()\n"
+    )
+    (home / "own.yaml").write_text(json.dumps(made.settings(parser, "my_detector:make")))
+    pattern = made.as_tars(made.drawn(12), tmp_path / "in")
+    command = [
+        sys.executable,
+        "-m",
+        "gritmill",
+        "run",
+        "own.yaml",
+        "--input",
+        pattern,
+        "--output",
+        "out",
+        "--quiet",
+        "--",
+    ]
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    ended = subprocess.run([*command, *TWO], cwd=home, capture_output=True, text=True, env=environment)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr == ""
+    assert json.loads((home / "out/manifest.json").read_text())["ledger"]["written"] == 12

@@ -1,0 +1,56 @@
+"""A detector from outside gritmill, in ten lines: every phrase is found in the middle of the picture."""
+
+from gritmill import Box
+
+
+class Middle:
+    def detect(self, requests):
+        boxes = [Box(0, 0.25, 0.25, 0.75, 0.75, 0.9), Box(1, 0.0, 0.0, 0.5, 0.25, 0.8)]
+        return [[box for box in boxes if box.phrase < len(request.phrases)] for request in requests]
+
+
+def factory(settings):
+    return Middle()
+
+
+class Fragile(Middle):
+    """Fails on pictures that are higher than wide."""
+
+    def detect(self, requests):
+        if any(request.height > request.width for request in requests):
+            raise RuntimeError("too high")
+        return super().detect(requests)
+
+
+def fragile(settings):
+    return Fragile()
+
+
+class Dying(Middle):
+    """Fails on every call after the first two, as a sick device does."""
+
+    calls = 0
+
+    def detect(self, requests):
+        Dying.calls += 1
+        if Dying.calls > 2:
+            raise RuntimeError("device lost")
+        return super().detect(requests)
+
+
+def dying(settings):
+    return Dying()
+
+
+class Counting(Middle):
+    """Remembers how many pairs it was asked about."""
+
+    asked = 0
+
+    def detect(self, requests):
+        Counting.asked += len(requests)
+        return super().detect(requests)
+
+
+def counting(settings):
+    return Counting()
