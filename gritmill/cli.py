@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -174,7 +175,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(error.format_message().replace("\n", " "))
         status = CALL
     except (KeyboardInterrupt, Abort):
-        _say("interrupted; the same command goes on where it stopped")
         status = INTERRUPTED
     except RunFault as error:
         _say(str(error))
@@ -184,6 +184,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _say(_environment(error))
         status = ENVIRONMENT
+    if status == INTERRUPTED:  # Typer makes an exit of an interrupt
+        _say("interrupted; the same command goes on where it stopped")
     sys.exit(status or DONE)
 
 
@@ -235,6 +237,8 @@ def _quiet_libraries() -> None:
     for name in ("apache_beam", "transformers", "huggingface_hub"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore")
+    # Beam's threads print a traceback when a worker that they watch ends with the run.
+    threading.excepthook = lambda _: None
     for name, value in {
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",

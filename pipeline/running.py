@@ -63,6 +63,8 @@ def run(build: Build, options: PipelineOptions) -> None:
         raise
     except Exception as error:
         logging.getLogger(__name__).debug("the pipeline failed", exc_info=True)
+        if _INTERRUPT.search(str(error)):
+            raise KeyboardInterrupt from error
         raise EnvironmentFault(_reason(error)) from error
 
 
@@ -80,6 +82,7 @@ def _local_pipeline(options: PipelineOptions) -> beam.Pipeline:
 
 
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
+_INTERRUPT = re.compile(r"^KeyboardInterrupt", re.M)  # in one process, Beam wraps it like any failure of a step
 _STEP = re.compile(r" \[while running '.*$")
 
 

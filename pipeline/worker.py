@@ -6,13 +6,17 @@ through the control channel in any case, and there becomes one line.
 
 import logging
 import os
+import signal
 import sys
 
 
 def main() -> None:
-    """Runs the worker until the driver ends it."""
+    """Runs the worker until the driver ends it; an interrupt from the keyboard is the driver's business."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if not os.environ.get("GRITMILL_DEBUG"):
         logging.disable(logging.CRITICAL)
+        # gRPC aborts with a message of its own when the driver has gone.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     from apache_beam.runners.worker import sdk_worker_main  # importing it already warns of what is not installed
 
     sdk_worker_main.main(sys.argv)

@@ -107,6 +107,20 @@ def test_a_sick_device_ends_the_run_and_blames_nobody(tmp_path, middle):
     assert [pair.error for pair in rows(tmp_path / "out")] == [None] * 16
 
 
+def test_after_the_device_has_recovered_the_run_goes_on(tmp_path, middle):
+    pattern = made.as_tars(made.drawn(40), tmp_path / "in")
+    config = {**middle, "detector": {"model": "tests.outside:dying"}}
+    outside.Dying.calls = 0
+    with pytest.raises(gritmill.EnvironmentFault):
+        gritmill.run(config, inputs=[pattern], output=str(tmp_path / "out"))
+    outside.Dying.calls = -1000
+    gritmill.run(config, inputs=[pattern], output=str(tmp_path / "out"))
+    assert outside.Dying.calls == -1000 + 4  # of six chunks, two were committed
+    gritmill.run(config, inputs=[pattern], output=str(tmp_path / "whole"))
+    out, whole = (made.files_of(tmp_path / n, "shards/*", "detections/0*/*") for n in ("out", "whole"))
+    assert out == whole
+
+
 def test_a_pair_that_fails_alone_is_an_error_row(tmp_path, middle):
     config = {**middle, "detector": {"model": "tests.outside:fragile"}}
     pattern = made.as_tars(made.drawn(12), tmp_path / "in")

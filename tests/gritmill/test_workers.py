@@ -2,14 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 import gritmill
 from tests import made
 
+GRITMILL = [sys.executable, "-m", "gritmill"]
 TWO = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 
 
@@ -36,6 +39,41 @@ def test_one_table_is_worked_on_by_two_workers(tmp_path, parser, kind):
     assert sum(pairs.values()) == 3000
     assert len(pairs) == 2
     assert min(pairs.values()) >= 1000
+
+
+@pytest.mark.parametrize("words", [[], ["--", *TWO]])
+def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, grounding_dino, words):
+    (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, grounding_dino)))
+    pattern = made.as_tars(made.drawn(200), tmp_path / "in")
+    out = tmp_path / "out"
+    command = [
+        *GRITMILL,
+        "run",
+        str(tmp_path / "own.yaml"),
+        "--input",
+        pattern,
+        "--output",
+        str(out),
+        "--quiet",
+        *words,
+    ]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts)
+    while not list(out.glob("detections/*/*.parquet")) and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 130, said
+    assert said == "gritmill: interrupted; the same command goes on where it stopped\n"
+    assert not (out / "manifest.json").exists()
+    committed = made.files_of(out, "detections/0*/*.parquet")
+    assert 0 < len(committed) < 26
+    gritmill.run(str(tmp_path / "own.yaml"), inputs=[pattern], output=str(out))
+    assert made.files_of(out, "detections/0*/*.parquet").items() >= committed.items()
+    assert json.loads((out / "manifest.json").read_text())["ledger"]["read"] == 200
+
+
+def _hear_interrupts():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_workers_are_silent_and_find_our_packages_beside_foreign_ones(tmp_path, parser):

@@ -1,0 +1,21 @@
+"""`python -m tests.foreign_folder DIR`: a user's folder with modules of our names in it, pairs, two tiny models."""
+
+import json
+import sys
+from pathlib import Path
+
+from tests import made
+from tests.tiny_models import make_grounding_dino, make_parser
+
+
+def make(folder):
+    folder.mkdir(parents=True)
+    for name in ("transforms.py", "pipeline.py"):
+        (folder / name).write_text("raise SystemExit('somebody else lives here')\n")
+    made.as_tars(made.drawn(24), folder / "pairs")
+    config = made.settings(make_parser(folder / "parser"), make_grounding_dino(folder / "detector"))
+    (folder / "own.yaml").write_text(json.dumps(config))
+
+
+if __name__ == "__main__":
+    make(Path(sys.argv[1]))
