@@ -1,11 +1,14 @@
 """`--limit N`: a plan of its own, of runs of at most 32 consecutive pairs, evenly spread over the input."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from pipeline.configuration import SourceSettings
+from pipeline.faults import SourceFault
 from pipeline.plan import PlannedSource
-from pipeline.sources import Position, RangeSpec
+from pipeline.sources import Position, RangeSpec, Source
 
 RUN = 32
 """Pairs of one run: enough for a detector's batch, few enough to show many places of the input."""
@@ -19,20 +22,49 @@ def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSet
     Counting the pairs of a tar means going through it, so only as many sources are looked into as the limit needs,
     spread evenly over the input.
     """
-    starts: dict[int, list[Position]] = {}
+    counted: dict[int, _Counted] = {}
     looked = max(_FIRST_LOOK, -(-limit // RUN))
     while True:
         for number in spread(len(sources), looked):
-            if number not in starts:
-                starts[number] = list(sources[number].open(settings).starts()) if sources[number].ranges else []
-        total = sum(map(len, starts.values()))
+            if number not in counted:
+                counted[number] = _Counted.of(sources[number], settings)
+        total = sum(source.pairs for source in counted.values())
         if total >= limit or looked >= len(sources):
             break
         looked *= 2
     chosen: dict[int, list[RangeSpec]] = {}
-    for source, first, pairs in _runs({n: len(starts[n]) for n in sorted(starts)}, min(limit, total)):
-        chosen.setdefault(source, []).append(RangeSpec(starts[source][first], pairs))
+    for source, first, pairs in _runs({n: counted[n].pairs for n in sorted(counted)}, min(limit, total)):
+        chosen.setdefault(source, []).append(RangeSpec(counted[source].position(first), pairs))
     return [replace(source, ranges=tuple(chosen.get(n, ()))) for n, source in enumerate(sources)]
+
+
+@dataclass(frozen=True)
+class _Counted:
+    """A source and its number of pairs. `starts`: their positions, for a source whose plan does not count them."""
+
+    source: Source
+    ranges: tuple[RangeSpec, ...]
+    pairs: int
+    starts: list[Position]
+
+    @classmethod
+    def of(cls, planned: PlannedSource, settings: SourceSettings) -> "_Counted":
+        source = planned.open(settings)
+        counts = [spec.pairs for spec in planned.ranges]
+        if None not in counts:
+            return cls(source, planned.ranges, sum(count or 0 for count in counts), [])
+        starts: list[Position] = []
+        # What lies behind a fault is lost to a run without a limit as well.
+        with suppress(SourceFault):
+            starts.extend(source.starts(planned.ranges[0].start))
+        return cls(source, planned.ranges, len(starts), starts)
+
+    def position(self, index: int) -> Position:
+        """Where pair number `index` starts."""
+        if self.starts:
+            return self.starts[index]
+        spec = next(spec for spec in reversed(self.ranges) if spec.start["index"] <= index)
+        return next(islice(self.source.starts(spec.start), index - spec.start["index"], None))
 
 
 def spread(total: int, wanted: int) -> list[int]:

@@ -35,17 +35,32 @@ def hold(folder: str) -> Iterator[None]:
 
 @contextmanager
 def _flock(folder: str) -> Iterator[None]:
+    new = not os.path.isdir(folder)
     os.makedirs(folder, exist_ok=True)
-    descriptor = os.open(os.path.join(folder, LOCK), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise CallError(f"--output: {folder}: another run is at work here") from None
+    path = os.path.join(folder, LOCK)
+    descriptor = _locked(path)
     try:
         yield
     finally:
+        # A call that was refused leaves no folder behind.
+        if new and os.listdir(folder) == [LOCK]:
+            os.remove(path)
+            os.rmdir(folder)
         os.close(descriptor)
+
+
+def _locked(path: str) -> int:
+    """The descriptor of the locked file."""
+    while True:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise CallError(f"--output: {os.path.dirname(path)}: another run is at work here") from None
+        os.close(descriptor)  # its last holder has just removed the file
 
 
 @contextmanager

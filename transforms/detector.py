@@ -7,7 +7,6 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Protocol
 
 from PIL import Image
@@ -30,9 +29,13 @@ class Request:
     phrases: tuple[str, ...]
     max_pixels: int = images.MAX_PIXELS
 
-    @cached_property
+    @property
     def image(self) -> Image.Image:
-        """The decoded picture, RGB and upright; raises `images.ImageFault`. Decoded on first use, then kept."""
+        """The picture, RGB and upright, decoded anew at each use: a chunk of them would not fit into memory.
+
+        Raises:
+          ImageFault: it cannot be decoded.
+        """
         return images.decode(self.data, self.max_pixels)
 
 

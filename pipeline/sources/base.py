@@ -30,8 +30,8 @@ class Source(Protocol):
         """The ranges of about `rows` table rows each; raises SourceFault if the file cannot be read, CallError."""
         ...
 
-    def starts(self) -> Iterator[Position]:
-        """The position of every pair, without its image. Only `--limit` asks for it."""
+    def starts(self, start: Position) -> Iterator[Position]:
+        """The positions of the pairs from `start` on, without their images. Only `--limit` asks for them."""
         ...
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:

@@ -32,9 +32,9 @@ class CocoSource:
         table = _table(self.info)
         return sliced((({"index": i}, 1, row.get("image_id")) for i, row in enumerate(table)), rows)
 
-    def starts(self) -> Iterator[Position]:
+    def starts(self, start: Position) -> Iterator[Position]:
         """One an annotation."""
-        for i in range(len(_table(self.info))):
+        for i in range(start["index"], len(_table(self.info))):
             yield {"index": i}
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:

@@ -45,13 +45,13 @@ class ParquetSource:
             index += pairs
         return ranges
 
-    def starts(self) -> Iterator[Position]:
-        """From the lengths of the caption lists alone."""
+    def starts(self, start: Position) -> Iterator[Position]:
+        """From the lengths of the caption lists alone; `start` is the first pair of a row."""
         counts = self._captions()
         with self._open() as file:
             total = file.metadata.num_rows
-        index = 0
-        for row in range(total):
+        index = start["index"]
+        for row in range(start["row"], total):
             for skip in range(int(counts[row]) if counts is not None else 1):
                 yield {"row": row, "skip": skip, "index": index}
                 index += 1

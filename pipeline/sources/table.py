@@ -48,9 +48,9 @@ class TableSource:
         check_root(self.settings)
         return sliced(((position, self._count(row), self._image(row)) for position, row in self._from(None)), rows)
 
-    def starts(self) -> Iterator[Position]:
-        """By one scan of the file."""
-        for position, row in self._from(None):
+    def starts(self, start: Position) -> Iterator[Position]:
+        """By reading on; `start` is the first pair of a row."""
+        for position, row in self._from(start):
             for skip in range(self._count(row)):
                 yield {**position, "skip": skip, "index": position["index"] + skip}
 

@@ -51,9 +51,9 @@ class WebDatasetSource:
             break
         return [RangeSpec({"offset": 0, "index": 0}, None)]
 
-    def starts(self) -> Iterator[Position]:
+    def starts(self, start: Position) -> Iterator[Position]:
         """By going from header to header."""
-        for index, sample in enumerate(self._samples(0, load=False)):
+        for index, sample in enumerate(self._samples(start["offset"], load=False), start["index"]):
             yield {"offset": sample.offset, "index": index}
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
