@@ -1,0 +1,37 @@
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# Before transformers is imported: no test asks a hub for anything, and nothing but tests writes to the screen.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+# The same examples on every machine, however slow it is.
+settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session")
+def grounding_dino(tmp_path_factory):
+    """Folder of a tiny detector with random weights."""
+    from tests.tiny_models import make_grounding_dino
+
+    return make_grounding_dino(tmp_path_factory.mktemp("grounding-dino"))
+
+
+@pytest.fixture(scope="session")
+def mm_grounding_dino(tmp_path_factory):
+    """Folder of a tiny detector of the other model class."""
+    from tests.tiny_models import make_grounding_dino
+
+    return make_grounding_dino(tmp_path_factory.mktemp("mm-grounding-dino"), "mm-grounding-dino")
+
+
+@pytest.fixture(scope="session")
+def parser(tmp_path_factory):
+    """Folder of a tiny English spaCy pipeline with a parser."""
+    from tests.tiny_models import make_parser
+
+    return make_parser(tmp_path_factory.mktemp("parser"))

@@ -1,0 +1,113 @@
+"""Small inputs for the tests of `pipeline`, and the one check that all kinds of sources share."""
+
+import gzip
+import io
+import itertools
+import json
+import tarfile
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pipeline import files
+from pipeline.configuration import Configuration, SourceSettings, validate
+from pipeline.detections import Identity
+from pipeline.files import FileInfo
+from pipeline.plan import Plan, find_sources, plan_sources
+from pipeline.sources import Source
+from pipeline.threshold import Threshold
+from transforms.records import Box, Pair, Phrase
+
+IDENTITY = Identity("a fingerprint", {"detector": "folder:1", "phrases": "folder:2"}, "cpu", "float32", 4, 1)
+
+CAPTION = "a dog in a hat"
+
+
+def image(shade: int = 0, form: str = "PNG", size: tuple[int, int] = (8, 6), mode: str = "RGB") -> bytes:
+    """An encoded picture of one colour."""
+    target = io.BytesIO()
+    colour = (shade, 100, 200, 255)[: len(mode)] if len(mode) > 1 else shade
+    Image.new(mode, size, colour).save(target, form)
+    return target.getvalue()
+
+
+def tar(
+    members: Iterable[tuple[str, bytes]], form: int = tarfile.USTAR_FORMAT, packed: bool = False, ended: bool = True
+) -> bytes:
+    """A tar with those members; without its end mark if not `ended`."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", format=form) as file:
+        for name, data in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+        end = file.offset
+    data = target.getvalue() if ended else target.getvalue()[:end]
+    return gzip.compress(data, mtime=0) if packed else data
+
+
+def samples(number: int) -> list[tuple[str, bytes]]:
+    """Members of so many samples, as img2dataset writes them."""
+    members = []
+    for i in range(number):
+        members += [
+            (f"{i:05}.jpg", image(i, "JPEG")),
+            (f"{i:05}.json", json.dumps({"caption": f"caption {i}", "url": f"http://x/{i}", "score": i}).encode()),
+            (f"{i:05}.txt", f"caption {i}".encode()),
+        ]
+    return members
+
+
+def stored(path: Path, data: bytes | str) -> FileInfo:
+    """Writes a file; what `match` says of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return files.match(str(path))[0]
+
+
+def source_settings(**values: Any) -> SourceSettings:
+    return SourceSettings.model_validate(values)
+
+
+def pairs_of(source: Source) -> list[Pair]:
+    """All pairs of a source, from its first range on."""
+    return [pair for _, pair in source.read(source.ranges(1000)[0].start)]
+
+
+def assert_reads_alike_from_anywhere(source: Source, rows: int = 3) -> list[Pair]:
+    """Positions survive JSON, reading from each gives the same suffix, and the ranges make up the whole."""
+    ranges = source.ranges(rows)
+    if not ranges:
+        return []
+    everything = list(source.read(ranges[0].start))
+    assert [pair.index for _, pair in everything] == list(range(len(everything)))
+    assert [position["index"] for position, _ in everything] == list(range(len(everything)))
+    positions = [position for position, _ in everything]
+    for spec in ranges:
+        assert list(source.starts(spec.start)) == positions[spec.start["index"] :]
+    for number, (position, _) in enumerate(everything):
+        assert list(source.read(json.loads(json.dumps(position)))) == everything[number:]
+    pieces = [list(itertools.islice(source.read(spec.start), spec.pairs)) for spec in ranges]
+    assert list(itertools.chain.from_iterable(pieces)) == everything
+    assert all(pieces) or not everything
+    return [pair for _, pair in everything]
+
+
+def configuration(**sections: Any) -> Configuration:
+    return validate(sections)
+
+
+def plan(inputs: Iterable[Path | str], **sections: Any) -> Plan:
+    """The plan of some files."""
+    made = configuration(**sections)
+    sources = plan_sources(find_sources([str(given) for given in inputs]), made)
+    return Plan("a fingerprint", made, IDENTITY.models, None, tuple(sources), Threshold(0.25, False, "a guess"))
+
+
+def grounded(pair: Pair, score: float = 0.875) -> Pair:
+    """The pair as `ground` leaves it, with one box for "a dog", the caption being CAPTION."""
+    assert pair.caption.startswith(CAPTION)
+    return replace(pair, data=b"", phrases=(Phrase(0, 5, 2, 5, 0, 14),), boxes=(Box(0, 0.25, 0.125, 0.75, 0.5, score),))

@@ -1,0 +1,199 @@
+import base64
+import datetime
+import decimal
+import itertools
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.configuration import ColumnSettings
+from pipeline.faults import CallError
+from pipeline.sources import is_source, kind_of, open_source
+from pipeline.sources.base import Columns, captions_of, check_root, clean, image_root, meta, row_pairs, sliced
+from tests import shelf
+from tests.pipeline.making import source_settings, stored
+from transforms.records import Pair, Reason
+
+COLUMNS = Columns("caption", "image", "url", "id", "key")
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(0, 3)), max_size=60), st.integers(1, 9))
+def test_slices_hold_every_row_once_and_end_where_the_image_changes(rows: list[tuple[int, int]], wanted: int) -> None:
+    starts = [sum(count for count, _ in rows[:i]) for i in range(len(rows))]
+    table = [({"index": start, "row": i}, count, image) for i, (start, (count, image)) in enumerate(zip(starts, rows))]  # noqa: B905
+    ranges = sliced(table, wanted)
+    assert [spec.start["index"] for spec in ranges][:1] == [0][: len(rows)]
+    assert sum(spec.pairs or 0 for spec in ranges) == sum(count for count, _ in rows)
+    for before, after in itertools.pairwise(ranges):
+        first, last = before.start["row"], after.start["row"]
+        assert after.start["index"] == before.start["index"] + (before.pairs or 0)
+        assert last - first >= wanted
+        assert rows[last - 1][1] != rows[last][1]
+        # As short as it can be: at no place between would the image have changed.
+        assert len({image for _, image in rows[first + wanted - 1 : last]}) == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "captions"),
+    [
+        ("a dog", ["a dog"]),
+        ("", [""]),
+        (["a", "b"], ["a", "b"]),
+        (["a", None, 3], ["a", None, None]),
+        ([], [None]),
+        (None, [None]),
+        (7, [None]),
+        ({"en": "a"}, [None]),
+    ],
+)
+def test_captions_of_a_cell(value: object, captions: list[str | None]) -> None:
+    assert captions_of(value) == captions
+
+
+def test_the_first_wanted_column_that_is_there_is_taken() -> None:
+    wanted = ColumnSettings(caption=("alt", "text"), image=("file", "path"))
+    picked = Columns.pick(["path", "text", "alt", "id"], wanted, "a.csv")
+    assert picked == Columns(caption="alt", image="path", url="", id="id", key="")
+
+
+@pytest.mark.parametrize(("there", "role"), [(["image", "words"], "caption"), (["caption", "picture"], "image")])
+def test_a_table_without_a_column_is_refused_in_one_line(there: list[str], role: str) -> None:
+    with pytest.raises(CallError) as refused:
+        Columns.pick(there, ColumnSettings(), "a.csv")
+    text = str(refused.value)
+    assert text.startswith(f"source.columns.{role}: a.csv has no column")
+    assert text.endswith(f"it has {', '.join(there)}")
+    assert "\n" not in text
+
+
+def test_captions_of_a_row_share_image_and_fields_and_have_keys_of_their_own() -> None:
+    row = {"caption": ["a dog", "a hat"], "image": "1.png", "url": "http://x", "id": 7, "key": "k", "n": 1}
+    first, second = row_pairs(row, COLUMNS, "/t/a.jsonl", 3, 10, "/t")
+    assert (first.key, first.index, first.caption) == ("k-0", 10, "a dog")
+    assert (second.key, second.index, second.caption) == ("k-1", 11, "a hat")
+    assert first.image == second.image
+    assert (first.image.uri, first.image.row, first.image.length) == ("/t/1.png", -1, 0)
+    assert (second.url, second.id, second.source) == ("http://x", "7", "/t/a.jsonl")
+    assert json.loads(second.meta) == {"url": "http://x", "id": 7, "key": "k", "n": 1}
+
+
+def test_a_row_without_a_key_is_called_by_its_number() -> None:
+    row = {"caption": "a dog", "image": "1.png"}
+    [pair] = row_pairs(row, Columns("caption", "image"), "/t/a.jsonl", 3, 10, "/t")
+    assert (pair.key, pair.url, pair.id, pair.meta) == ("3", "", "", "{}")
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, Reason.NO_IMAGE),
+        ("", Reason.NO_IMAGE),
+        ("http://x/1.jpg", Reason.UNSUPPORTED_URI),
+        ("HTTPS://x/1.jpg", Reason.UNSUPPORTED_URI),
+        ("ftp://x/1.jpg", Reason.UNSUPPORTED_URI),
+        ("data://x", Reason.UNSUPPORTED_URI),
+        ("../1.jpg", Reason.OUTSIDE_ROOT),
+        ("/etc/passwd", Reason.OUTSIDE_ROOT),
+        ("a/../../1.jpg", Reason.OUTSIDE_ROOT),
+        ("s3://bucket/1.jpg", Reason.OUTSIDE_ROOT),
+        ("file:///elsewhere/1.jpg", Reason.OUTSIDE_ROOT),
+    ],
+)
+def test_images_that_cannot_be_had_are_failed_pairs(value: object, reason: Reason) -> None:
+    row = {"caption": ["a dog", "a hat"], "image": value}
+    pairs = list(row_pairs(row, COLUMNS, "/t/a.jsonl", 0, 0, "/t"))
+    assert [pair.error.reason if pair.error else None for pair in pairs] == [reason, reason]
+    assert [pair.image.uri for pair in pairs] == ["", ""]
+
+
+@pytest.mark.parametrize("value", ["1.jpg", "./1.jpg", "a/../1.jpg", "/t/1.jpg", "file:///t/1.jpg"])
+def test_paths_below_the_root_are_taken(value: str) -> None:
+    [pair] = row_pairs({"caption": "a dog", "image": value}, COLUMNS, "/t/a.jsonl", 0, 0, "/t")
+    assert (pair.image.uri, pair.error) == ("/t/1.jpg", None)
+
+
+@pytest.mark.parametrize("field", ["caption", "key", "url", "id"])
+def test_text_that_is_no_utf8_is_a_failed_pair(field: str) -> None:
+    broken = b"caf\xe9".decode("utf-8", "surrogateescape")
+    pair = clean(Pair(**{"key": "k", "source": "s", "index": 0, "caption": "c", field: broken}))  # type: ignore[arg-type]
+    assert pair.error is not None
+    assert pair.error.reason == Reason.ENCODING
+    assert getattr(pair, field) == "caf?"
+
+
+def test_meta_is_json_whatever_a_table_holds() -> None:
+    row: dict[str, Any] = {
+        "left out": "x",
+        "nan": float("nan"),
+        "inf": float("inf"),
+        "day": datetime.date(2020, 1, 2),
+        "time": datetime.datetime(2020, 1, 2, tzinfo=datetime.UTC),
+        "price": decimal.Decimal("1.10"),
+        "nested": [{"a": None}],
+        "many": 10**30,
+        "emoji": "🎩",
+        "bytes": b"\xff\x00",
+    }
+    value = json.loads(meta(row, ["left out"]))
+    assert list(value) == [key for key in row if key != "left out"]
+    assert (value["nan"], value["inf"], value["nested"], value["many"]) == (None, None, [{"a": None}], 10**30)
+    assert (value["day"], value["emoji"]) == ("2020-01-02", "🎩")
+    assert base64.urlsafe_b64decode(value["bytes"]) == b"\xff\x00"
+
+
+@pytest.mark.parametrize("row", [{"a": "\udce9"}, {"\udce9": "a"}, {"a": ["\udce9"]}])
+def test_meta_stands_text_that_is_no_utf8(row: dict[str, Any]) -> None:
+    assert len(json.loads(meta(row, ()))) == 1
+    meta(row, ()).encode()
+
+
+def test_image_paths_are_relative_to_the_file_or_to_image_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert image_root(source_settings(), "/t/a.csv") == "/t"
+    assert image_root(source_settings(), "s3://b/t/a.csv") == "s3://b/t"
+    assert image_root(source_settings(image_root="s3://b/i"), "/t/a.csv") == "s3://b/i"
+    monkeypatch.chdir(tmp_path)
+    assert image_root(source_settings(image_root="pictures"), "/t/a.csv") == str(tmp_path / "pictures")
+
+
+def test_an_image_root_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    check_root(source_settings())
+    check_root(source_settings(image_root=str(tmp_path)))
+    with pytest.raises(CallError, match=r"^source\.image_root: .*nowhere: no such folder$"):
+        check_root(source_settings(image_root=str(tmp_path / "nowhere")))
+
+
+def test_an_image_root_on_an_object_store_is_no_object(tmp_path: Path) -> None:
+    shelf.use(tmp_path)
+    shelf.put("shelf://pictures/2020/1.png", b"x")
+    check_root(source_settings(image_root="shelf://pictures/2020"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("a.tar", "webdataset"),
+        ("a.TAR.GZ", "webdataset"),
+        ("a.tgz", "webdataset"),
+        ("a.parquet", "parquet"),
+        ("a.jsonl", "jsonl"),
+        ("a.ndjson", "jsonl"),
+        ("a.csv", "csv"),
+        ("a.tsv", "tsv"),
+        ("captions.json", "coco"),
+    ],
+)
+def test_the_name_tells_the_kind(tmp_path: Path, name: str, kind: str) -> None:
+    assert is_source(f"/t/{name}")
+    assert kind_of(f"s3://t/{name}", source_settings()) == kind
+    assert open_source(kind, stored(tmp_path / name, b""), source_settings()) is not None
+
+
+def test_a_name_that_tells_nothing_is_refused_unless_the_kind_is_set() -> None:
+    assert not is_source("/t/tar")
+    assert kind_of("/t/words.txt", source_settings(kind="tsv")) == "tsv"
+    with pytest.raises(CallError, match=r"--input: /t/words\.txt: .*source\.kind"):
+        kind_of("/t/words.txt", source_settings())

@@ -1,0 +1,94 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.faults import SourceFault
+from pipeline.sources.coco import CocoSource
+from tests.pipeline.making import assert_reads_alike_from_anywhere, pairs_of, source_settings, stored
+from transforms.records import Reason
+
+IMAGES = [
+    {"id": 9, "file_name": "9.jpg", "width": 640, "coco_url": "http://x/9"},
+    {"id": 10, "file_name": "10.jpg", "flickr_url": "http://f/10", "license": 3},
+]
+ANNOTATIONS = [
+    {"id": 3, "image_id": 10, "caption": "a cat"},
+    {"id": 12, "image_id": 9, "caption": "a dog"},
+    {"id": 2, "image_id": 9, "caption": "a hat"},
+]
+
+
+def opened(path: Path, value: Any, **values: Any) -> CocoSource:
+    return CocoSource(stored(path, value if isinstance(value, bytes) else json.dumps(value)), source_settings(**values))
+
+
+def test_pairs_come_by_image_then_annotation_as_numbers(tmp_path: Path) -> None:
+    value = {"info": {}, "images": IMAGES, "annotations": ANNOTATIONS}
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "captions.json", value), 1)
+    assert [(p.key, p.caption, p.image.uri, p.url, p.id) for p in pairs] == [
+        ("9-2", "a hat", str(tmp_path / "9.jpg"), "http://x/9", "9"),
+        ("9-12", "a dog", str(tmp_path / "9.jpg"), "http://x/9", "9"),
+        ("10-3", "a cat", str(tmp_path / "10.jpg"), "http://f/10", "10"),
+    ]
+    assert json.loads(pairs[0].meta)["width"] == 640
+    assert json.loads(pairs[2].meta)["license"] == 3
+    assert json.loads(pairs[2].meta)["annotation_id"] == 3
+
+
+def test_image_root(tmp_path: Path) -> None:
+    (tmp_path / "val2017").mkdir()
+    value = {"images": IMAGES, "annotations": ANNOTATIONS}
+    pairs = pairs_of(opened(tmp_path / "annotations/c.json", value, image_root=str(tmp_path / "val2017")))
+    assert pairs[0].image.uri == str(tmp_path / "val2017/9.jpg")
+
+
+def test_ranges_never_part_the_captions_of_an_image(tmp_path: Path) -> None:
+    images = [{"id": i, "file_name": f"{i}.jpg"} for i in range(8)]
+    annotations = [{"id": i, "image_id": i // 5, "caption": f"c{i}"} for i in range(40)]
+    source = opened(tmp_path / "c.json", {"images": images, "annotations": annotations})
+    assert [spec.pairs for spec in source.ranges(8)] == [10, 10, 10, 10]
+    assert_reads_alike_from_anywhere(source, 8)
+
+
+def test_what_is_missing_is_a_failed_or_captionless_pair(tmp_path: Path) -> None:
+    images = [{"id": 1, "file_name": "1.jpg"}, {"id": 2}, {"id": 4, "file_name": "../4.jpg"}]
+    annotations = [{"id": i, "image_id": i, "caption": "a dog"} for i in (2, 3, 4)]
+    value = {"images": images, "annotations": [*annotations, {"id": 1, "image_id": 1}]}
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "c.json", value))
+    assert [(p.caption, p.error.reason if p.error else None) for p in pairs] == [
+        ("", None),
+        ("a dog", Reason.NO_IMAGE),
+        ("a dog", Reason.NO_IMAGE),
+        ("a dog", Reason.OUTSIDE_ROOT),
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"{",
+        b"\xff\xfe\xfd",
+        b"[" * 100_000,
+        [],
+        {},
+        {"images": []},
+        {"images": [], "annotations": 3},
+        {"images": [{}], "annotations": []},
+        {"images": IMAGES, "annotations": [{"image_id": 9, "caption": "a"}]},
+        {"images": IMAGES, "annotations": ["a"]},
+        {"images": IMAGES, "annotations": [{"id": 1, "image_id": 9}, {"id": "1", "image_id": 9}]},
+    ],
+)
+def test_another_json_is_a_source_fault_of_one_line(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(SourceFault, match=r"^not a COCO captions file: .+$") as fault:
+        opened(tmp_path / "c.json", value).ranges(10)
+    assert "\n" not in str(fault.value)
+
+
+def test_two_files_of_one_name_are_not_mixed_up(tmp_path: Path) -> None:
+    first = opened(tmp_path / "a/c.json", {"images": IMAGES, "annotations": ANNOTATIONS})
+    second = opened(tmp_path / "b/c.json", {"images": IMAGES, "annotations": ANNOTATIONS[:1]})
+    assert [len(pairs_of(first)), len(pairs_of(second)), len(pairs_of(first))] == [3, 1, 3]

@@ -1,0 +1,134 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.faults import CallError
+from pipeline.files import FileInfo
+from pipeline.sources.jsonl import JsonlSource
+from tests import shelf
+from tests.pipeline.making import assert_reads_alike_from_anywhere, image, pairs_of, source_settings, stored
+from transforms.records import Reason
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+
+
+def opened(path: Path, data: bytes | str, **values: Any) -> JsonlSource:
+    return JsonlSource(stored(path, data), source_settings(**values))
+
+
+def lines(*rows: object) -> str:
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def test_one_object_a_line(tmp_path: Path) -> None:
+    data = lines({"image": "1.png", "caption": "a dog", "n": 1}, {"image": "d/2.png", "caption": "a hat 🎩"})
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.jsonl", data))
+    assert [(p.key, p.caption, p.image.uri, p.meta) for p in pairs] == [
+        ("0", "a dog", str(tmp_path / "1.png"), '{"n":1}'),
+        ("1", "a hat 🎩", str(tmp_path / "d/2.png"), "{}"),
+    ]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.tuples(st.one_of(TEXT, st.lists(TEXT, max_size=3)), st.sampled_from("ab"), st.booleans()), max_size=9),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+    st.booleans(),
+    st.integers(1, 4),
+)
+def test_reading_from_any_position_gives_the_same_suffix(
+    tmp_path: Path, rows: list[tuple[str | list[str], str, bool]], end: str, bom: bool, ended: bool, size: int
+) -> None:
+    text = ""
+    for caption, name, blank in rows:
+        text += json.dumps({"caption": caption, "image": name}, ensure_ascii=False) + end + (" " + end if blank else "")
+    data = (b"\xef\xbb\xbf" if bom else b"") + (text if ended else text.rstrip()).encode()
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.jsonl", data), size)
+    wanted = [text for caption, _, _ in rows for text in (caption if isinstance(caption, list) else [caption]) or [""]]
+    assert [pair.caption for pair in pairs] == wanted
+
+
+@pytest.mark.parametrize("line", ["{", "[1]", "7", "null", '{"image": "2.png", "caption": "a"', '"\\ud800"', "\x00"])
+def test_a_broken_line_is_a_failed_pair(tmp_path: Path, line: str) -> None:
+    good = lines({"image": "1.png", "caption": "a dog"})
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.jsonl", good + line + "\n" + good))
+    assert [p.error.reason if p.error else None for p in pairs] == [None, Reason.BROKEN_ROW, None]
+    assert pairs[1].error is not None
+    assert pairs[1].error.detail.startswith("row 2: ")
+
+
+def test_bytes_that_are_no_utf8_break_their_line_alone(tmp_path: Path) -> None:
+    good = lines({"image": "1.png", "caption": "a dog"}).encode()
+    bad = b'{"image": "2.png", "caption": "caf\xe9"}\n'
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.jsonl", good + bad + good))
+    assert [p.error.reason if p.error else None for p in pairs] == [None, Reason.BROKEN_ROW, None]
+
+
+def test_nesting_without_end_breaks_its_line_alone(tmp_path: Path) -> None:
+    good = lines({"image": "1.png", "caption": "a dog"})
+    pairs = pairs_of(opened(tmp_path / "a.jsonl", good + "[" * 100_000 + "\n" + good))
+    assert [p.error.reason if p.error else None for p in pairs] == [None, Reason.BROKEN_ROW, None]
+
+
+def test_a_first_line_that_is_broken_does_not_hide_the_columns(tmp_path: Path) -> None:
+    data = "{\n" + lines({"image": "1.png", "caption": "a dog"})
+    assert [p.caption for p in pairs_of(opened(tmp_path / "a.jsonl", data))] == ["", "a dog"]
+
+
+def test_a_missing_caption_column_is_refused_in_one_line(tmp_path: Path) -> None:
+    source = opened(tmp_path / "a.jsonl", lines({"image": "1.png", "words": "a dog"}))
+    with pytest.raises(CallError, match=r"^source\.columns\.caption: .*it has image, words$"):
+        source.ranges(10)
+
+
+def test_a_later_line_without_caption_is_a_pair_without_caption(tmp_path: Path) -> None:
+    data = lines({"image": "1.png", "caption": "a dog"}, {"image": "2.png"}, {"caption": "a hat"})
+    pairs = pairs_of(opened(tmp_path / "a.jsonl", data))
+    assert [(p.caption, p.error.reason if p.error else None) for p in pairs] == [
+        ("a dog", None),
+        ("", None),
+        ("a hat", Reason.NO_IMAGE),
+    ]
+
+
+@pytest.mark.parametrize("cell", [{"bytes": None, "path": "1.png"}, {"url": "http://x"}, ["1.png"], 7])
+def test_an_image_that_is_no_path_never_means_the_table_itself(tmp_path: Path, cell: object) -> None:
+    [pair] = pairs_of(opened(tmp_path / "a.jsonl", lines({"image": cell, "caption": "a dog"})))
+    assert pair.image.uri != str(tmp_path / "a.jsonl")
+
+
+def test_image_root(tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    data = lines({"image": "1.png", "caption": "a dog"}, {"image": "../a.jsonl", "caption": "a dog"})
+    pairs = pairs_of(opened(tmp_path / "t/a.jsonl", data, image_root=str(tmp_path / "pictures")))
+    assert [p.image.uri for p in pairs] == [str(tmp_path / "pictures/1.png"), ""]
+
+
+def test_a_big_table_is_cut_into_ranges_but_never_inside_one_images_captions(tmp_path: Path) -> None:
+    rows = [{"image": f"{i // 3}.png", "caption": f"c{i}"} for i in range(40)]
+    source = opened(tmp_path / "a.jsonl", lines(*rows))
+    ranges = source.ranges(8)
+    assert [spec.pairs for spec in ranges] == [9, 9, 9, 9, 4]
+    assert [spec.start["row"] for spec in ranges] == [0, 9, 18, 27, 36]
+    assert_reads_alike_from_anywhere(source, 8)
+
+
+@pytest.mark.parametrize("data", [b"", b"\n\n", b"\xef\xbb\xbf", b" \r\n"])
+def test_nothing_but_blank_lines_is_no_pair(tmp_path: Path, data: bytes) -> None:
+    source = opened(tmp_path / "a.jsonl", data)
+    assert source.ranges(10) == []
+
+
+def test_on_an_object_store_images_lie_beside_the_table(tmp_path: Path) -> None:
+    shelf.use(tmp_path)
+    shelf.put("shelf://data/1.png", image())
+    data = lines({"image": "1.png", "caption": "a dog"}, {"image": "shelf://data/2.png", "caption": "a hat"})
+    uri = shelf.put("shelf://data/a.jsonl", data.encode())
+    source = JsonlSource(FileInfo(uri, len(data), 0.0), source_settings())
+    pairs = assert_reads_alike_from_anywhere(source)
+    assert [p.image.uri for p in pairs] == ["shelf://data/1.png", "shelf://data/2.png"]

@@ -1,0 +1,210 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.faults import CallError, SourceFault
+from pipeline.files import FileInfo
+from pipeline.sources.base import RangeSpec
+from pipeline.sources.parquet import ParquetSource
+from tests import shelf
+from tests.pipeline.making import assert_reads_alike_from_anywhere, image, pairs_of, source_settings, stored
+from transforms.records import Reason
+
+
+def parquet(columns: dict[str, Any], rows_per_group: int = 1000) -> bytes:
+    target = io.BytesIO()
+    pq.write_table(pa.table(columns), target, row_group_size=rows_per_group, compression="none", use_dictionary=False)
+    return target.getvalue()
+
+
+def opened(path: Path, data: bytes, **values: Any) -> ParquetSource:
+    return ParquetSource(stored(path, data), source_settings(**values))
+
+
+def ranges_of(path: Path, groups: list[int], rows: int) -> list[tuple[int, int]]:
+    schema = pa.schema({"image": pa.binary(), "caption": pa.string()})
+    target = io.BytesIO()
+    with pq.ParquetWriter(target, schema) as writer:
+        for size in groups:
+            writer.write_table(pa.table({"image": [b"x"] * size, "caption": ["a"] * size}, schema))
+    source = opened(path, target.getvalue())
+    assert_reads_alike_from_anywhere(source, rows)
+    return [(spec.start["row"], spec.pairs or 0) for spec in source.ranges(rows)]
+
+
+def test_a_binary_column(tmp_path: Path) -> None:
+    data = parquet({"jpg": [image(i) for i in range(5)], "text": [f"c{i}" for i in range(5)], "n": range(5)}, 2)
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.parquet", data))
+    assert [(p.key, p.caption, p.data, p.meta) for p in pairs] == [
+        (str(i), f"c{i}", image(i), f'{{"n":{i}}}') for i in range(5)
+    ]
+    assert [(p.image.uri, p.image.row, p.image.offset, p.image.length) for p in pairs] == [
+        (str(tmp_path / "a.parquet"), i, 0, len(image(i))) for i in range(5)
+    ]
+
+
+def test_a_struct_of_bytes_and_path(tmp_path: Path) -> None:
+    cells = [
+        {"bytes": image(1), "path": "1.png"},
+        {"bytes": None, "path": "2.png"},
+        {"bytes": None, "path": None},
+        {"bytes": b"", "path": "4.png"},
+        None,
+    ]
+    data = parquet({"image": cells, "caption": ["a"] * 5})
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.parquet", data))
+    assert [(p.data, p.image.row, p.error.reason if p.error else None) for p in pairs] == [
+        (image(1), 0, None),
+        (b"", -1, None),
+        (b"", -1, Reason.NO_IMAGE),
+        (b"", 3, Reason.NO_IMAGE),
+        (b"", -1, Reason.NO_IMAGE),
+    ]
+    assert pairs[1].image.uri == str(tmp_path / "2.png")
+
+
+def test_a_column_of_paths(tmp_path: Path) -> None:
+    data = parquet({"image": ["1.png", "../2.png", None], "caption": ["a", "b", "c"]})
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.parquet", data))
+    assert [(p.image.uri, p.image.row, p.error.reason if p.error else None) for p in pairs] == [
+        (str(tmp_path / "1.png"), -1, None),
+        ("", -1, Reason.OUTSIDE_ROOT),
+        ("", -1, Reason.NO_IMAGE),
+    ]
+
+
+@pytest.mark.parametrize("kind", [pa.list_, pa.large_list])
+def test_lists_of_captions_resume_inside_a_row(tmp_path: Path, kind: Any) -> None:
+    captions = pa.array([["a", "b"], ["c"], [], None, ["d", None, "f"]], kind(pa.string()))
+    data = parquet({"image": [image(i) for i in range(5)], "caption": captions}, 2)
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.parquet", data), rows=2)
+    assert [(p.key, p.caption, p.image.row) for p in pairs] == [
+        ("0-0", "a", 0),
+        ("0-1", "b", 0),
+        ("1", "c", 1),
+        ("2", "", 2),
+        ("3", "", 3),
+        ("4-0", "d", 4),
+        ("4-1", "", 4),
+        ("4-2", "f", 4),
+    ]
+
+
+def test_captions_of_a_fixed_number(tmp_path: Path) -> None:
+    captions = pa.array([["a", "b"], ["c", "d"]], pa.list_(pa.string(), 2))
+    data = parquet({"image": [image(0), image(1)], "caption": captions})
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.parquet", data), rows=1)
+    assert [p.caption for p in pairs] == ["a", "b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "rows", "wanted"),
+    [
+        ([10], 4, [(0, 4), (4, 4), (8, 2)]),
+        ([2, 2, 2, 2], 4, [(0, 4), (4, 4)]),
+        ([3, 3, 3], 4, [(0, 3), (3, 3), (6, 3)]),
+        ([4, 4], 4, [(0, 4), (4, 4)]),
+        ([1, 9, 1], 4, [(0, 1), (1, 4), (5, 4), (9, 2)]),
+        ([5], 100, [(0, 5)]),
+        ([], 4, []),
+    ],
+)
+def test_row_groups_are_joined_and_sliced(
+    tmp_path: Path, groups: list[int], rows: int, wanted: list[tuple[int, int]]
+) -> None:
+    assert ranges_of(tmp_path / "a.parquet", groups, rows) == wanted
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.integers(0, 9), max_size=8), st.integers(1, 7))
+def test_ranges_hold_every_row_once_and_at_most_the_rows_wanted(tmp_path: Path, groups: list[int], rows: int) -> None:
+    ranges = ranges_of(tmp_path / "a.parquet", groups, rows)
+    assert [row for first, pairs in ranges for row in range(first, first + pairs)] == list(range(sum(groups)))
+    assert all(0 < pairs <= rows for _, pairs in ranges)
+
+
+def test_reading_starts_in_the_middle_of_a_large_row_group(tmp_path: Path) -> None:
+    # More rows than are decoded at a time, twice.
+    data = parquet({"image": [image(i % 9) for i in range(200)], "caption": [f"c{i}" for i in range(200)]}, 150)
+    source = opened(tmp_path / "a.parquet", data)
+    for row in (0, 63, 64, 65, 149, 150, 199):
+        read = list(source.read({"row": row, "skip": 0, "index": row}))
+        assert [pair.caption for _, pair in read] == [f"c{i}" for i in range(row, 200)]
+        assert [position["row"] for position, _ in read] == list(range(row, 200))
+
+
+def test_columns_without_a_caption_are_refused_in_one_line(tmp_path: Path) -> None:
+    source = opened(tmp_path / "a.parquet", parquet({"image": [b"x"], "words": ["a"]}))
+    with pytest.raises(
+        CallError, match=r"^source\.columns\.caption: .*a\.parquet has no column .*it has image, words$"
+    ):
+        source.ranges(10)
+
+
+def test_other_columns_stay_in_meta(tmp_path: Path) -> None:
+    columns = {
+        "image": [image()],
+        "caption": ["a"],
+        "url": ["http://x"],
+        "id": [12],
+        "key": ["k"],
+        "shape": [{"w": 8, "tags": ["x"]}],
+        "score": [float("nan")],
+    }
+    [pair] = pairs_of(opened(tmp_path / "a.parquet", parquet(columns)))
+    assert (pair.key, pair.url, pair.id) == ("k", "http://x", "12")
+    assert pair.meta == '{"url":"http://x","id":12,"key":"k","shape":{"w":8,"tags":["x"]},"score":null}'
+
+
+def garbled_footer() -> bytes:
+    data = parquet({"image": [b"x"] * 9, "caption": ["a"] * 9})
+    return data[:-60] + b"\xff" * 52 + data[-8:]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"PAR1", b"no parquet", parquet({"image": [b"x"], "caption": ["a"]})[:-20], garbled_footer()],
+    ids=["empty", "magic", "text", "cut", "garbled"],
+)
+def test_a_file_without_a_sound_footer_is_a_source_fault(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(SourceFault, match="not a parquet file"):
+        opened(tmp_path / "a.parquet", data).ranges(10)
+
+
+def test_a_broken_page_is_a_fault_after_the_readable_rows(tmp_path: Path) -> None:
+    data = bytearray(parquet({"image": [b"x" * 500] * 200, "caption": [f"c{i}" for i in range(200)]}, 100))
+    place = data.index(b"c100")
+    data[place - 200 : place + 200] = b"\xff" * 400
+    source = opened(tmp_path / "a.parquet", bytes(data))
+    read = []
+    with pytest.raises(SourceFault, match="cannot be read from row"):  # noqa: PT012
+        for _, pair in source.read({"row": 0, "skip": 0, "index": 0}):
+            read.append(pair.caption)
+    assert read == [f"c{i}" for i in range(len(read))]
+    assert 64 <= len(read) <= 100
+
+
+def test_the_table_may_be_empty(tmp_path: Path) -> None:
+    empty = pa.table({"image": pa.array([], pa.binary()), "caption": pa.array([], pa.list_(pa.string()))})
+    target = io.BytesIO()
+    pq.write_table(empty, target)
+    source = opened(tmp_path / "a.parquet", target.getvalue())
+    assert source.ranges(10) == []
+
+
+def test_on_an_object_store(tmp_path: Path) -> None:
+    shelf.use(tmp_path)
+    data = parquet({"image": [image(1), image(2)], "caption": ["a", "b"]})
+    uri = shelf.put("shelf://data/a.parquet", data)
+    source = ParquetSource(FileInfo(uri, len(data), 0.0), source_settings())
+    assert source.ranges(1) == [
+        RangeSpec({"row": 0, "skip": 0, "index": 0}, 1),
+        RangeSpec({"row": 1, "skip": 0, "index": 1}, 1),
+    ]
+    assert [p.data for p in assert_reads_alike_from_anywhere(source)] == [image(1), image(2)]

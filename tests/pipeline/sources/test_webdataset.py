@@ -1,0 +1,293 @@
+import gzip
+import io
+import itertools
+import json
+import random
+import tarfile
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.faults import SourceFault
+from pipeline.files import FileInfo
+from pipeline.sources.webdataset import WebDatasetSource, split_name
+from tests import shelf
+from tests.pipeline.making import assert_reads_alike_from_anywhere, image, pairs_of, samples, stored, tar
+from tests.pipeline.making import source_settings as source
+from transforms.records import Pair, Reason, Stage
+
+
+def opened(path: Path, data: bytes) -> WebDatasetSource:
+    return WebDatasetSource(stored(path, data), source())
+
+
+def read_until_fault(tar_source: WebDatasetSource) -> tuple[list[Pair], str]:
+    pairs: list[Pair] = []
+    with pytest.raises(SourceFault) as fault:  # noqa: PT012
+        for _, pair in tar_source.read({"offset": 0, "index": 0}):
+            pairs.append(pair)
+    return pairs, str(fault.value)
+
+
+@pytest.mark.parametrize("order", itertools.permutations(["jpg", "json", "txt"]))
+def test_members_of_a_sample_come_in_any_order(tmp_path: Path, order: tuple[str, ...]) -> None:
+    contents = {"jpg": image(1, "JPEG"), "json": b'{"width": 8}', "txt": b"a dog"}
+    members = [(f"{key}.{ending}", contents[ending]) for key in ("1", "2") for ending in order]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar(members)))
+    assert [(p.key, p.caption, p.data, p.meta, p.error) for p in pairs] == [
+        (key, "a dog", contents["jpg"], '{"width":8}', None) for key in ("1", "2")
+    ]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize("folder", ["", "d/" * 20, "long" * 40 + "/", "ä" * 60 + "/"])
+def test_every_position_resumes_and_every_slice_is_the_image(
+    tmp_path: Path, form: int, packed: bool, folder: str
+) -> None:
+    if form == tarfile.USTAR_FORMAT and len(folder) > 90:
+        folder = "d" * 90 + "/" + "e" * 60 + "/"
+    members = [(folder + name, data) for name, data in samples(4)]
+    whole = tar(members, form)
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", gzip.compress(whole) if packed else whole))
+    assert [p.key for p in pairs] == [f"{folder}{i:05}" for i in range(4)]
+    assert [p.caption for p in pairs] == [f"caption {i}" for i in range(4)]
+    for pair in pairs:
+        ref = pair.image
+        assert (ref.uri, ref.row, ref.length) == (str(tmp_path / "a.tar"), -1, len(pair.data))
+        assert whole[ref.offset : ref.offset + ref.length] == pair.data == dict(members)[f"{pair.key}.jpg"]
+
+
+def test_gzip_is_told_by_the_first_bytes(tmp_path: Path) -> None:
+    packed = opened(tmp_path / "packed.tar", tar(samples(3), packed=True))
+    plain = opened(tmp_path / "plain.tar.gz", tar(samples(3)))
+    assert [p.data for p in pairs_of(packed)] == [p.data for p in pairs_of(plain)] != []
+
+
+def test_gzip_of_several_members(tmp_path: Path) -> None:
+    whole = tar(samples(3))
+    assert len(pairs_of(opened(tmp_path / "a.tgz", gzip.compress(whole[:700]) + gzip.compress(whole[700:])))) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "caption", "meta"),
+    [
+        ({"caption": "a dog", "n": 1}, "a dog", {"n": 1}),
+        ({"text": "a dog"}, "a dog", {}),
+        ({"captions": ["a dog", "a hat"]}, "a dog", {"captions": ["a dog", "a hat"]}),
+        ({"caption": None, "text": "a dog"}, "", {"text": "a dog"}),
+        ({"caption": 7}, "", {"caption": 7}),
+        ({}, "", {}),
+    ],
+)
+def test_without_a_txt_the_json_tells_the_caption(
+    tmp_path: Path, value: dict[str, object], caption: str, meta: dict[str, object]
+) -> None:
+    members = [("1.jpg", image()), ("1.json", json.dumps(value).encode())]
+    [pair] = pairs_of(opened(tmp_path / "a.tar", tar(members)))
+    assert (pair.caption, pair.error) == (caption, None)
+    told = json.loads(pair.meta)
+    assert {key: value for key, value in told.items() if value is not None} == meta
+
+
+def test_txt_goes_before_json_whose_other_caption_stays_in_meta(tmp_path: Path) -> None:
+    value = {"caption": "another", "url": "http://x/1", "id": 12, "key": "k", "score": float("nan")}
+    members = [("1.jpg", image()), ("1.json", json.dumps(value).encode()), ("1.txt", "ein Hütchen 🎩".encode())]
+    [pair] = pairs_of(opened(tmp_path / "a.tar", tar(members)))
+    assert (pair.caption, pair.url, pair.id) == ("ein Hütchen 🎩", "http://x/1", "12")
+    assert json.loads(pair.meta) == {"caption": "another", "url": "http://x/1", "id": 12, "key": "k", "score": None}
+
+
+def test_columns_can_be_named(tmp_path: Path) -> None:
+    members = [("1.jpg", image()), ("1.json", b'{"alt": "a dog", "caption": "no"}')]
+    info = stored(tmp_path / "a.tar", tar(members))
+    [pair] = pairs_of(WebDatasetSource(info, source(columns={"caption": "alt"})))
+    assert pair.caption == "a dog"
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_tar_cut_inside_a_sample_gives_the_whole_samples_before(tmp_path: Path, packed: bool) -> None:
+    members = samples(3)
+    # The third sample's image is whole, its .json is not.
+    whole = tar(members)
+    cut = whole[: len(tar(members[:7], ended=False)) + 512 + 10]
+    pairs, fault = read_until_fault(opened(tmp_path / "a.tar", gzip.compress(cut) if packed else cut))
+    assert [p.caption for p in pairs] == ["caption 0", "caption 1"]
+    assert "cut or broken at byte" in fault
+
+
+def test_a_tar_cut_inside_a_samples_first_member_gives_the_whole_samples_before(tmp_path: Path) -> None:
+    members = samples(3)
+    cut = tar(members)[: len(tar(members[:6], ended=False)) + 512 + 10]
+    pairs, fault = read_until_fault(opened(tmp_path / "a.tar", cut))
+    assert [p.caption for p in pairs] == ["caption 0", "caption 1"]
+    assert "cut or broken at byte" in fault
+
+
+def test_a_tar_that_just_stops_gives_all_samples_and_a_fault(tmp_path: Path) -> None:
+    pairs, fault = read_until_fault(opened(tmp_path / "a.tar", tar(samples(3), ended=False)))
+    assert [p.caption for p in pairs] == ["caption 0", "caption 1", "caption 2"]
+    assert "cut or broken at byte" in fault
+
+
+def test_a_broken_header_is_a_fault_and_not_an_end(tmp_path: Path) -> None:
+    members = samples(3)
+    at = len(tar(members[:4], ended=False))
+    broken = bytearray(tar(members))
+    broken[at : at + 512] = b"\x55" * 512
+    pairs, fault = read_until_fault(opened(tmp_path / "a.tar", bytes(broken)))
+    assert [p.caption for p in pairs] == ["caption 0"]
+    assert f"byte {at}" in fault
+
+
+def test_a_cut_gzip_stream_is_a_fault(tmp_path: Path) -> None:
+    noise = random.Random(0)
+    members = [(f"{i}.{ending}", noise.randbytes(900)) for i in range(20) for ending in ("cls", "jpg")]
+    packed = tar(members, packed=True)
+    pairs, fault = read_until_fault(opened(tmp_path / "a.tar.gz", packed[: len(packed) * 2 // 3]))
+    assert [p.key for p in pairs] == [str(i) for i in range(len(pairs))]
+    assert 0 < len(pairs) < 20
+    assert fault
+
+
+@pytest.mark.parametrize("data", [b"", b"no tar at all", b"\x1f\x8bno gzip", b"<html>" * 500, image(0, "JPEG") * 9])
+def test_what_is_no_tar_is_found_before_anything_starts(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(SourceFault, match="not a tar"):
+        opened(tmp_path / "a.tar", data).ranges(100)
+
+
+def test_an_empty_tar_has_no_pairs_and_no_fault(tmp_path: Path) -> None:
+    empty = opened(tmp_path / "a.tar", tar([]))
+    assert pairs_of(empty) == []
+    assert list(empty.starts({"offset": 0, "index": 0})) == []
+
+
+def test_duplicate_names_give_two_pairs(tmp_path: Path) -> None:
+    members = [("1.jpg", image(1)), ("1.txt", b"a dog"), ("1.jpg", image(2)), ("1.txt", b"a hat")]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar(members)))
+    assert [(p.key, p.caption, p.data) for p in pairs] == [("1", "a dog", image(1)), ("1", "a hat", image(2))]
+
+
+def test_a_member_without_its_partner(tmp_path: Path) -> None:
+    members = [("1.txt", b"a dog"), ("2.jpg", image()), ("3.json", b'{"caption": "a hat"}'), ("4.jpg", image(4))]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar([*members, ("4.txt", b"a cat")])))
+    assert [(p.key, p.caption, p.error.reason if p.error else None) for p in pairs] == [
+        ("1", "a dog", Reason.NO_IMAGE),
+        ("2", "", None),
+        ("3", "a hat", Reason.NO_IMAGE),
+        ("4", "a cat", None),
+    ]
+
+
+def test_folders_and_dots_make_keys_as_webdataset_does(tmp_path: Path) -> None:
+    members = [
+        ("v1.0/1.jpg", image(1)),
+        ("v1.0/1.txt", b"a dog"),
+        ("v2.0/1.JPG", image(2)),
+        ("v2.0/1.txt", b"a hat"),
+        ("v2.0/1.mask.png", image(3)),
+        ("v2.0/1.cls", b"7"),
+    ]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar(members)))
+    assert [(p.key, p.caption, p.data) for p in pairs] == [
+        ("v1.0/1", "a dog", image(1)),
+        ("v2.0/1", "a hat", image(2)),
+    ]
+
+
+@settings(deadline=None)
+@given(st.from_regex(r"([a-z.]{0,4}/){0,2}[a-z][a-z0-9]{0,3}(\.[a-zA-Z0-9]{1,4}){1,3}", fullmatch=True))
+def test_names_are_split_as_webdataset_splits_them(name: str) -> None:
+    from webdataset.tariterators import base_plus_ext
+
+    key, extension = base_plus_ext(name)
+    assert split_name(name) == (key, extension.lower())
+
+
+def test_only_regular_members_count(tmp_path: Path) -> None:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as file:
+        for kind, name in ((tarfile.DIRTYPE, "d.jpg"), (tarfile.SYMTYPE, "l.jpg"), (tarfile.FIFOTYPE, "f.jpg")):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = kind, "1.jpg"
+            file.addfile(info)
+        for name, data in samples(1):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", target.getvalue()))
+    assert [p.key for p in pairs] == ["00000"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("2.json", b"{", Reason.BROKEN_ROW),
+        ("2.json", b"[1]", Reason.BROKEN_ROW),
+        ("2.json", b"\xff\xfe\xfd", Reason.BROKEN_ROW),
+        ("2.json", b"[" * 100_000, Reason.BROKEN_ROW),
+        ("2.txt", b"caf\xe9", Reason.ENCODING),
+        ("2.json", b'{"caption": "\\ud800"}', Reason.ENCODING),
+    ],
+)
+def test_a_bad_sample_fails_alone(tmp_path: Path, name: str, data: bytes, reason: Reason) -> None:
+    members = [("1.jpg", image(1)), ("1.txt", b"a dog"), ("2.jpg", image(2)), (name, data), ("3.jpg", image(3))]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar(members)))
+    assert [p.error.reason if p.error else None for p in pairs] == [None, reason, None]
+    assert pairs[1].error is not None
+    assert pairs[1].error.stage == Stage.READ
+    assert len(pairs[1].error.detail) <= 200
+    for pair in pairs:
+        f"{pair.key}{pair.caption}{pair.meta}{pair.url}{pair.id}{pair.error}".encode()
+
+
+@pytest.mark.parametrize("value", [b'{"note": "\\ud800"}', b'{"\\udfff": 1}', b'{"big": 1' + b"0" * 40 + b"}"])
+def test_odd_fields_of_the_json_harm_nobody(tmp_path: Path, value: bytes) -> None:
+    members = [("1.jpg", image(1)), ("1.json", value), ("1.txt", b"a dog"), ("2.jpg", image(2)), ("2.txt", b"a hat")]
+    pairs = pairs_of(opened(tmp_path / "a.tar", tar(members)))
+    assert [p.caption for p in pairs] == ["a dog", "a hat"]
+    assert isinstance(json.loads(pairs[0].meta), dict)
+    pairs[0].meta.encode()
+
+
+def test_a_name_that_is_no_utf8_is_a_failed_pair(tmp_path: Path) -> None:
+    name = b"caf\xe9".decode("utf-8", "surrogateescape")
+    data = tar([(f"{name}.jpg", image()), (f"{name}.json", b"{")], tarfile.GNU_FORMAT)
+    [pair] = pairs_of(opened(tmp_path / "a.tar", data))
+    assert pair.error is not None
+    f"{pair.key}{pair.error}".encode()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abcd"), st.sampled_from(["jpg", "txt", "json", "cls", "png"]), st.binary(max_size=9)
+        ),
+        max_size=14,
+    ),
+    st.booleans(),
+)
+def test_any_sequence_of_members_reads_alike_from_anywhere(
+    tmp_path: Path, members: list[tuple[str, str, bytes]], packed: bool
+) -> None:
+    data = tar([(f"{key}.{ending}", data) for key, ending, data in members], packed=packed)
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", data))
+    pictures = [data for _, ending, data in members if ending in ("jpg", "png")]
+    found = [pair.image for pair in pairs if pair.image.uri]
+    unpacked = gzip.decompress(data) if packed else data
+    broken = [pair for pair in pairs if pair.error and pair.error.reason == Reason.BROKEN_ROW]
+    slices = [unpacked[ref.offset : ref.offset + ref.length] for ref in found]
+    # Every picture belongs to exactly one pair; that of a sample with a broken .json is not kept.
+    assert [s for s in slices if s in pictures] == slices
+    assert len(pictures) - len(broken) <= len(slices) <= len(pictures)
+
+
+def test_on_an_object_store(tmp_path: Path) -> None:
+    shelf.use(tmp_path / "shelf")
+    data = tar(samples(3), packed=True)
+    uri = shelf.put("shelf://data/a.tar.gz", data)
+    pairs = assert_reads_alike_from_anywhere(WebDatasetSource(FileInfo(uri, len(data), 0.0), source()))
+    assert [p.image.uri for p in pairs] == [uri] * 3

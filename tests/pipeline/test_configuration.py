@@ -1,0 +1,156 @@
+from pathlib import Path
+
+import pytest
+
+from pipeline.configuration import Configuration, find, load, validate
+from pipeline.faults import CallError
+
+CONFIGS = sorted(path.stem for path in (Path(__file__).parents[2] / "configs").glob("*.yaml"))
+
+
+def refusal(text: str, folder: Path, changes: tuple[str, ...] = ()) -> str:
+    path = folder / "mine.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(CallError) as refused:
+        load(str(path), changes)
+    assert "\n" not in str(refused.value)
+    assert refused.value.status == 2
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_bundled_configuration_is_sound(name: str) -> None:
+    assert isinstance(load(name), Configuration)
+
+
+def test_the_defaults() -> None:
+    default = Configuration()
+    assert (default.chunk.pairs, int(default.chunk.bytes)) == (256, 128 << 20)
+    assert (default.detector.canvas_step, default.detector.floor, default.detector.candidates) == (32, 0.05, 30)
+    assert (default.text.dialect, default.text.spans) == (("kosmos2",), "longest")
+    assert default.selection.nms_iou == 0.7
+    assert default.shards.pairs == 10_000
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("selection: {scor: 0.3}", "configuration: selection.scor: no such key; do you mean selection.score?"),
+        ("detectr: {}", "configuration: detectr: no such key; do you mean detector?"),
+        (
+            "source: {columns: {captoin: a}}",
+            "configuration: source.columns.captoin: no such key; do you mean source.columns.caption?",
+        ),
+        ("selection: {zzzzzz: 1}", "configuration: selection.zzzzzz: no such key"),
+    ],
+)
+def test_an_unknown_key_is_named_and_a_near_one_suggested(tmp_path: Path, text: str, wanted: str) -> None:
+    assert refusal(text, tmp_path) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("selection: {score: 3}", "selection.score: 3"),
+        ("selection: {score: -0.1}", "selection.score"),
+        ("selection: {score: .nan}", "selection.score"),
+        ("selection: {score: high}", "selection.score: 'high'"),
+        ("chunk: {pairs: 0}", "chunk.pairs"),
+        ("chunk: {pairs: 1.5}", "chunk.pairs"),
+        ("chunk: {bytes: much}", "chunk.bytes"),
+        ("shards: {pairs: 10001}", "shards.pairs"),
+        ("shards: {bytes: 0}", "shards.bytes"),
+        ("detector: {device: gpu}", "detector.device"),
+        ("detector: {precision: int8}", "detector.precision"),
+        ("detector: {threads: 0}", "detector.threads"),
+        ("detector: {model: [a]}", "detector.model"),
+        ("text: {dialect: []}", "text.dialect"),
+        ("text: {dialect: [1]}", "text.dialect"),
+        ("text: {spans: all}", "text.spans"),
+        ("source: {kind: zip}", "source.kind"),
+        ("selection: 3", "selection"),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_key(tmp_path: Path, text: str, key: str) -> None:
+    assert refusal(text, tmp_path).startswith(f"configuration: {key}")
+
+
+def test_sizes_and_lists_of_names_are_taken_in_short_forms() -> None:
+    value = validate({"chunk": {"bytes": "1 MiB"}, "text": {"dialect": "kosmos2"}, "source": {"columns": {"id": "n"}}})
+    assert (int(value.chunk.bytes), value.text.dialect, value.source.columns.id) == (1 << 20, ("kosmos2",), ("n",))
+
+
+def test_changes_go_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("chunk:\n  pairs: 8\nselection:\n")
+    changes = [
+        "chunk.pairs=16",
+        "selection.score=0.5",
+        "text.dialect=[kosmos2, qwen]",
+        "source.columns.caption=alt",
+        "detector.model=my.module:make",
+        "source.image_root=",
+    ]
+    value = load(str(tmp_path / "mine.yaml"), changes)
+    assert (value.chunk.pairs, value.selection.score) == (16, 0.5)
+    assert value.text.dialect == ("kosmos2", "qwen")
+    assert value.source.columns.caption == ("alt",)
+    assert (value.detector.model, value.source.image_root) == ("my.module:make", None)
+
+
+def test_the_last_change_of_a_key_counts() -> None:
+    assert load("grit", ["chunk.pairs=1", "chunk.pairs=2"]).chunk.pairs == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ("chunk.pairs", "--set: chunk.pairs: not of the form section.key=value"),
+        ("=3", "--set: =3: not of the form section.key=value"),
+        ("chunk.pairs=[1", "--set: chunk.pairs=[1: not a YAML value"),
+        ("chunk.pairs.more=1", "--set: chunk.pairs.more: pairs is not a section"),
+        ("chunk.pair=1", "configuration: chunk.pair: no such key; do you mean chunk.pairs?"),
+        ("pairs=1", "configuration: pairs: no such key"),
+        ("chunk.pairs=many", "configuration: chunk.pairs: 'many': "),
+    ],
+)
+def test_a_bad_change_is_refused(tmp_path: Path, change: str, wanted: str) -> None:
+    assert refusal("chunk: {pairs: 8}", tmp_path, (change,)).startswith(wanted)
+
+
+def test_what_is_no_yaml_is_refused_with_its_line(tmp_path: Path) -> None:
+    assert refusal("chunk:\n  pairs: [1\nselection: {}\n", tmp_path).startswith(f"{tmp_path}/mine.yaml:3: not YAML: ")
+    assert refusal("- a\n- b\n", tmp_path) == f"{tmp_path}/mine.yaml: not a mapping of sections"
+    assert refusal("7", tmp_path) == f"{tmp_path}/mine.yaml: not a mapping of sections"
+
+
+@pytest.mark.parametrize("data", [b"chunk:\n  pairs: 8 # gr\xf6\xdfe\n", b"chunk: \0\n", b"\xff\xfe\0"])
+def test_a_file_that_is_no_text_is_refused_in_one_line(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "mine.yaml").write_bytes(data)
+    with pytest.raises(CallError, match=r"mine\.yaml.*: .+") as refused:
+        load(str(tmp_path / "mine.yaml"))
+    assert "\n" not in str(refused.value)
+
+
+def test_keys_that_are_no_text_are_refused(tmp_path: Path) -> None:
+    assert refusal("1: {}\n", tmp_path).startswith("configuration: 1")
+
+
+def test_an_empty_file_and_an_empty_section_are_the_defaults(tmp_path: Path) -> None:
+    for text in ("", "# nothing\n", "chunk:\n", "phrases:\n  # model: x\nsource:\n  columns:\n"):
+        (tmp_path / "mine.yaml").write_text(text)
+        assert load(str(tmp_path / "mine.yaml")) == Configuration()
+
+
+def test_a_configuration_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    for name in ("nowhere.yaml", str(tmp_path / "nowhere"), str(tmp_path)):
+        with pytest.raises(CallError, match=r"^CONFIG: .*: no such file$"):
+            find(name)
+    with pytest.raises(CallError, match=r"^CONFIG: gritt: no such configuration; there are .*grit.*"):
+        find("gritt")
+
+
+def test_settings_are_frozen_and_survive_json() -> None:
+    value = validate({"chunk": {"bytes": "1GB"}, "selection": {"score": 0.25}, "detector": {"model": "a/b"}})
+    assert Configuration.model_validate(value.model_dump(mode="json")) == value
+    with pytest.raises(ValueError, match="frozen"):
+        value.chunk.pairs = 1  # type: ignore[misc]

@@ -1,0 +1,155 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline import fingerprint
+from pipeline.configuration import Configuration
+from pipeline.faults import CallError
+from tests.pipeline.making import configuration, stored
+
+MODELS = {"phrases": "folder:1", "detector": "folder:2"}
+
+
+def mark(limit: int | None = None, models: dict[str, str] = MODELS, **sections: Any) -> str:
+    return fingerprint.ground(configuration(**sections), models, limit)
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"detector": {"device": "cpu"}},
+        {"detector": {"batch": 7}},
+        {"detector": {"threads": 3}},
+        {"selection": {"score": 0.5}},
+        {"text": {"spans": "densest"}},
+        {"shards": {"pairs": 5}},
+        {"chunk": {"pairs": 256, "bytes": "128MiB"}},
+    ],
+)
+def test_what_may_change_from_run_to_run_is_not_part_of_it(sections: dict[str, Any]) -> None:
+    assert mark(**sections) == mark()
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"source": {"kind": "csv"}},
+        {"source": {"columns": {"caption": ["text", "caption"]}}},
+        {"source": {"image_root": "/data"}},
+        {"source": {"max_pixels": 7}},
+        {"chunk": {"pairs": 255}},
+        {"chunk": {"bytes": 7}},
+        {"phrases": {"drop_lists": ["pronoun"]}},
+        {"detector": {"precision": "bfloat16"}},
+        {"detector": {"short_side": 320}},
+        {"detector": {"canvas_step": 64}},
+        {"detector": {"floor": 0.1}},
+        {"detector": {"candidates": 7}},
+        {"detector": {"span_score": "max"}},
+    ],
+)
+def test_what_changes_results_is_part_of_it(sections: dict[str, Any]) -> None:
+    assert mark(**sections) != mark()
+
+
+def test_limit_and_models_are_part_of_it() -> None:
+    marks = {
+        mark(),
+        mark(100),
+        mark(101),
+        mark(models={**MODELS, "detector": "x"}),
+        mark(models={**MODELS, "phrases": "x"}),
+    }
+    assert len(marks) == 5
+
+
+def test_a_digest_does_not_mind_the_order_of_keys() -> None:
+    assert fingerprint.digest({"a": 1, "b": [1, 2]}) == fingerprint.digest({"b": [1, 2], "a": 1})
+    assert fingerprint.digest([1, 2]) != fingerprint.digest([2, 1])
+    assert len(fingerprint.digest("ä")) == 32
+
+
+def test_a_folder_counts_with_names_and_bytes_of_all_its_files(tmp_path: Path) -> None:
+    stored(tmp_path / "a/x.json", "1")
+    stored(tmp_path / "a/d/y.bin", "2")
+    stored(tmp_path / "b/d/y.bin", "2")
+    stored(tmp_path / "b/x.json", "1")
+    first = fingerprint.folder_hash(tmp_path / "a")
+    assert fingerprint.folder_hash(tmp_path / "b") == first
+    stored(tmp_path / "b/d/__pycache__/y.pyc", "3")
+    assert fingerprint.folder_hash(tmp_path / "b") == first
+    marks = {first}
+    for name, content in (("b/x.json", "2"), ("b/d/z.bin", ""), ("b/d/z.bin", "1")):
+        stored(tmp_path / name, content)
+        marks.add(fingerprint.folder_hash(tmp_path / "b"))
+    (tmp_path / "b/d/z.bin").rename(tmp_path / "b/z.bin")
+    marks.add(fingerprint.folder_hash(tmp_path / "b"))
+    assert len(marks) == 5
+
+
+def test_workers_load_the_commit_that_the_driver_has_found() -> None:
+    settings = configuration(detector={"model": "a/b", "revision": "main"})
+    identities = {**MODELS, "detector": "hub:a/b@0123abc"}
+    assert fingerprint.resolve(settings, identities).detector.revision == "0123abc"
+    assert fingerprint.resolve(settings, MODELS) == settings
+
+
+@pytest.mark.parametrize("model", ["/nowhere/parser", "no_such_parser"])
+def test_a_parser_that_cannot_be_had_is_refused_in_one_line(model: str) -> None:
+    with pytest.raises(CallError, match=rf"^phrases\.model: {model}: no such spaCy pipeline") as refused:
+        fingerprint.models(configuration(phrases={"model": model}))
+    assert ("spacy download" in str(refused.value)) == ("/" not in model)
+
+
+def test_a_folder_that_is_no_parser_is_refused_in_one_line(tmp_path: Path) -> None:
+    stored(tmp_path / "parser/config.cfg", "[nlp\n")
+    with pytest.raises(CallError, match=r"^phrases\.model: .*parser: .+$") as refused:
+        fingerprint.models(configuration(phrases={"model": str(tmp_path / "parser")}))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.fixture
+def parser(tmp_path: Path) -> str:
+    """The smallest pipeline that has a parser."""
+    import spacy
+
+    nlp = spacy.blank("en")
+    nlp.add_pipe("parser").add_label("nsubj")  # type: ignore[attr-defined]
+    nlp.initialize()
+    nlp.to_disk(tmp_path / "parser")
+    return str(tmp_path / "parser")
+
+
+def with_models(parser: str, detector: str) -> Configuration:
+    return configuration(phrases={"model": parser}, detector={"model": detector})
+
+
+def test_a_detector_of_ones_own_counts_with_its_name_and_revision(
+    parser: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(tmp_path / "my_own_detector.py", "def make(settings): ...\ndef other(settings): ...\nother.revision = '7'\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    first = fingerprint.models(with_models(parser, "my_own_detector:make"))
+    second = fingerprint.models(with_models(parser, "my_own_detector:other"))
+    assert first["detector"] == "factory:my_own_detector:make@"
+    assert second["detector"] == "factory:my_own_detector:other@7"
+    assert first["phrases"] == second["phrases"] == f"folder:{fingerprint.folder_hash(Path(parser))}"
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        ("no_such_module:make", "detector.model: no_such_module:make cannot be loaded"),
+        ("json:no_such_function", "detector.model: json:no_such_function cannot be loaded"),
+        ("json:__name__", "detector.model: json:__name__ is not callable"),
+        ("./nowhere", r"detector.model: \./nowhere: no such folder"),
+        ("/nowhere", "detector.model: /nowhere: no such folder"),
+        ("nowhere", "detector.model: nowhere: no such folder"),
+    ],
+)
+def test_a_detector_that_cannot_be_had_is_refused_in_one_line(parser: str, model: str, reason: str) -> None:
+    with pytest.raises(CallError, match=f"^{reason}") as refused:
+        fingerprint.models(with_models(parser, model))
+    assert "\n" not in str(refused.value)

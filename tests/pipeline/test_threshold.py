@@ -1,0 +1,38 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.threshold import SIDECAR, Threshold, default_threshold, effective
+from transforms.settings import DetectorSettings, SelectionSettings
+
+
+def settings(model: str, span_score: str = "mean") -> DetectorSettings:
+    return DetectorSettings.model_validate({"model": model, "span_score": span_score})
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    (tmp_path / SIDECAR).write_text(json.dumps({"score": {"mean": 0.4}, "measured": "on a hundred pairs"}))
+    return str(tmp_path)
+
+
+def test_a_model_brings_its_own_threshold(model: str) -> None:
+    assert default_threshold(settings(model)) == Threshold(0.4, True, "on a hundred pairs")
+
+
+@pytest.mark.parametrize("name", ["IDEA-Research/grounding-dino-tiny", "my.module:make"])
+def test_nobody_has_measured_the_others_and_that_is_said(name: str) -> None:
+    threshold = default_threshold(settings(name))
+    assert not threshold.measured
+    assert "nobody has measured" in threshold.source
+
+
+def test_a_measured_value_holds_for_its_span_score_only(model: str) -> None:
+    assert not default_threshold(settings(model, "max")).measured
+
+
+def test_what_is_set_goes_first_even_zero(model: str) -> None:
+    default = default_threshold(settings(model))
+    assert effective(SelectionSettings(), default) == default
+    assert effective(SelectionSettings(score=0.0), default) == Threshold(0.0, False, "as set in the configuration")
