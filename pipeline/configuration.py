@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import ByteSize, Field, ValidationError
 
-from pipeline.faults import CallError
+from pipeline.faults import CallError, first_line
 from transforms.images import MAX_PIXELS
 from transforms.settings import Count, DetectorSettings, Names, PhraseSettings, Section, SelectionSettings, TextSettings
 
@@ -73,10 +73,12 @@ def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:
     path = find(name)
     try:
         values = yaml.safe_load(path.read_text("utf-8")) or {}
+    except UnicodeDecodeError as error:
+        raise CallError(f"{path}: not UTF-8") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise CallError(f"{where}: not YAML: {getattr(error, 'problem', error)}") from error
+        raise CallError(f"{where}: not YAML: {getattr(error, 'problem', None) or first_line(error)}") from error
     if not isinstance(values, dict):
         raise CallError(f"{path}: not a mapping of sections")
     for change in changes:
@@ -132,7 +134,7 @@ def _apply(values: dict[str, Any], change: str) -> None:
 def _message(error: ValidationError) -> str:
     first = error.errors()[0]
     # pydantic numbers the items of a list in the location; the key is what a user can find in his file.
-    path = [str(part) for part in first["loc"] if not isinstance(part, int)]
+    path = [str(part) for part in first["loc"] if not isinstance(part, int)] or [str(part) for part in first["loc"]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(path[-1], _known(path[:-1]), 1)

@@ -35,18 +35,21 @@ class RangeCount:
 
 
 def count_range(folder: str, identity: RangeId, done: bool, policy: Policy) -> RangeCount:
-    """Judges every row of a range."""
+    """Judges every row of a range. A range that is `done` must hold what was recorded of it, to the byte."""
     total = RangeCount(identity)
+    chunks: list[tuple[ChunkId, str | None]] = [(chunk, None) for chunk in detections.committed(folder, identity)]
     if done:
-        total.faults = list(detections.read_done(folder, identity)["faults"])
-    for chunk in detections.committed(folder, identity):
-        _count_chunk(folder, chunk, policy, total)
+        recorded = detections.read_done(folder, identity)
+        total.faults = list(recorded["faults"])
+        chunks = [(ChunkId(identity.source, identity.range, c["chunk"]), c["digest"]) for c in recorded["chunks"]]
+    for chunk, digest in chunks:
+        _count_chunk(folder, chunk, digest, policy, total)
     return total
 
 
-def _count_chunk(folder: str, chunk: ChunkId, policy: Policy, total: RangeCount) -> None:
+def _count_chunk(folder: str, chunk: ChunkId, digest: str | None, policy: Policy, total: RangeCount) -> None:
     kept = size = 0
-    for pair in detections.read_chunk(folder, chunk):
+    for pair in detections.read_chunk(folder, chunk, digest):
         total.read += 1
         outcome = judge(pair, policy)
         if isinstance(outcome, Kept):

@@ -17,12 +17,14 @@ import socket
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import files
+from pipeline.faults import EnvironmentFault, first_line
 from pipeline.plan import RangeId
 from pipeline.publish import publish_bytes, publish_json
 from transforms.records import Box, Chunk, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
@@ -133,28 +135,26 @@ def finish(detections: str, identity: RangeId, faults: Sequence[str]) -> None:
     for chunk in committed(detections, identity):
         data = files.read_bytes(chunk_uri(detections, chunk))
         rows = pq.read_metadata(io.BytesIO(data)).num_rows
-        digest = hashlib.blake2b(data, digest_size=16).hexdigest()
-        chunks.append({"chunk": chunk.number, "rows": rows, "digest": digest})
+        chunks.append({"chunk": chunk.number, "rows": rows, "digest": _digest(data)})
     value = {"format": FORMAT, "chunks": chunks, "rows": sum(c["rows"] for c in chunks), "faults": list(faults)}
     publish_json(done_uri(detections, identity), value)
 
 
 def committed(detections: str, identity: RangeId) -> list[ChunkId]:
-    """The committed chunks of a range, in order."""
-    folder = files.join(detections, f"{identity.source:05}")
-    found = [_chunk_of(info.uri) for info in files.list_folder(folder, f"{identity.range:05}-*.parquet")]
-    return sorted((c for c in found if c and c.range == identity.range), key=lambda c: c.number)
+    """The committed chunks of a range, in order, up to the first that is missing."""
+    chunks = (ChunkId(identity.source, identity.range, number) for number in count())
+    return list(takewhile(lambda chunk: files.exists(chunk_uri(detections, chunk)), chunks))
 
 
 def all_committed(detections: str) -> list[ChunkId]:
     """The committed chunks of all ranges, in order."""
-    found = [_chunk_of(info.uri) for info in files.match(files.join(detections, "*/*-*.parquet"))]
+    found = [_chunk_of(info.uri) for info in files.list_folder(detections, "*/*-*.parquet")]
     return sorted((chunk for chunk in found if chunk), key=lambda c: (c.source, c.range, c.number))
 
 
 def finished(detections: str) -> set[RangeId]:
     """The ranges that are done."""
-    uris = (info.uri for info in files.match(files.join(detections, "*/*.done.json")))
+    uris = (info.uri for info in files.list_folder(detections, "*/*.done.json"))
     found = (re.search(r"/(\d+)/(\d+)\.done\.json$", uri) for uri in uris)
     return {RangeId(int(match[1]), int(match[2])) for match in found if match}
 
@@ -173,10 +173,20 @@ def about(detections: str, chunk: ChunkId) -> dict[str, Any]:
     return value
 
 
-def read_chunk(detections: str, chunk: ChunkId) -> Iterator[Pair]:
-    """The pairs of a committed chunk, in order."""
-    table = pq.read_table(io.BytesIO(files.read_bytes(chunk_uri(detections, chunk))), schema=SCHEMA)
-    for row in table.to_pylist():
+def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> Iterator[Pair]:
+    """The pairs of a committed chunk, in order. digest: what `finish` recorded of it.
+
+    Raises:
+      EnvironmentFault: the file is gone, or is not the one that was committed.
+    """
+    uri = chunk_uri(detections, chunk)
+    try:
+        data = files.read_bytes(uri)
+    except Exception as error:
+        raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
+    if digest is not None and _digest(data) != digest:
+        raise EnvironmentFault(f"{uri} is not the file that was committed")
+    for row in pq.read_table(io.BytesIO(data), schema=SCHEMA).to_pylist():
         yield from_row(row)
 
 
@@ -225,6 +235,10 @@ def from_row(row: dict[str, Any]) -> Pair:
 
 def _fields(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__slots__}
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def _chunk_of(uri: str) -> ChunkId | None:

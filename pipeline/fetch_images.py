@@ -4,6 +4,7 @@ import gzip
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, BinaryIO, Protocol, cast
 
 import pyarrow.parquet as pq
@@ -29,17 +30,20 @@ def fetch(kept: Iterable[Kept], columns: ColumnSettings) -> Iterator[Fetched]:
     Raises:
       EnvironmentFault: a container is missing.
     """
-    containers = _Containers(columns)
     waiting: deque[tuple[Kept, Future[bytes] | None]] = deque()
-    with ThreadPoolExecutor(_LOADERS, thread_name_prefix="images") as pool:
+    pool = ThreadPoolExecutor(_LOADERS, thread_name_prefix="images")
+    with pool, closing(_Containers(columns)) as containers:
         for item in kept:
-            own = is_own_file(item.pair.image)
-            waiting.append((item, pool.submit(files.read_bytes, item.pair.image.uri) if own else None))
+            again = bool(waiting) and waiting[-1][0].pair.image == item.pair.image
+            waiting.append((item, waiting[-1][1] if again else _begun(item.pair.image, pool)))
             if len(waiting) > _AHEAD:
                 yield _taken(*waiting.popleft(), containers)
         while waiting:
             yield _taken(*waiting.popleft(), containers)
-    containers.close()
+
+
+def _begun(image: ImageRef, pool: ThreadPoolExecutor) -> "Future[bytes] | None":
+    return pool.submit(files.read_bytes, image.uri) if is_own_file(image) else None
 
 
 def is_own_file(image: ImageRef) -> bool:
@@ -130,6 +134,8 @@ class _Parquet:
         self._restart(0)
 
     def read(self, image: ImageRef) -> bytes:
+        if image.row >= self._file.metadata.num_rows:
+            return b""  # fewer rows than there were: not the file that was grounded
         if image.row < self._first:
             self._restart(0)
         while image.row >= self._first + self._batch.num_rows:

@@ -1,19 +1,30 @@
 """Files by URI, on every file system that Beam knows. A plain path is a local file."""
 
+import errno
+import glob
 import json
 import os
 import posixpath
 import shutil
+import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, BinaryIO, cast
 
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from pipeline.faults import CallError, first_line
+from pipeline.faults import CallError
 
-_EXTRAS = {"gs": "gcp", "s3": "aws", "hdfs": "hdfs", "azfs": "azure"}
+_EXTRAS = {
+    "gs": ("gcp", "google.cloud.storage"),
+    "s3": ("aws", "boto3"),
+    "hdfs": ("hdfs", "hdfs"),
+    "azfs": ("azure", "azure.storage.blob"),
+}
+"""What a scheme needs: an extra of this package, and the module that it brings."""
 
 
 @dataclass(frozen=True)
@@ -75,30 +86,59 @@ def match(pattern: str) -> list[FileInfo]:
       CallError: the file system is unknown or its extra is not installed.
     """
     pattern = canonical(pattern)
-    if is_local(pattern) and os.path.isfile(pattern):
-        status = os.stat(pattern)
-        return [FileInfo(pattern, status.st_size, status.st_mtime)]
+    if is_local(pattern):
+        paths = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)
+        return _local(paths)
+    _check_extra(pattern)
+    try:
+        literal = not glob.has_magic(pattern) or FileSystems.exists(pattern)
+        return _remote(_escaped(pattern) if literal else pattern)
+    except ValueError as error:
+        scheme = pattern.partition("://")[0]
+        raise CallError(f"{pattern}: no file system is known for {scheme}://") from error
+
+
+def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
+    """The files below a folder whose relative names match, sorted; none if there is no such folder."""
+    if is_local(folder):
+        return _local(glob.glob(join(glob.escape(folder), pattern), recursive=True, include_hidden=True))
+    return _remote(join(_escaped(folder), pattern))
+
+
+def _local(paths: Iterable[str]) -> list[FileInfo]:
+    found = []
+    for path in sorted(paths):
+        with suppress(FileNotFoundError):  # gone since it was listed
+            status = os.stat(path)
+            if stat.S_ISREG(status.st_mode):
+                found.append(FileInfo(path, status.st_size, status.st_mtime))
+    return found
+
+
+def _remote(pattern: str) -> list[FileInfo]:
     try:
         found = FileSystems.match([pattern])[0].metadata_list
-    except ValueError as error:
-        raise CallError(f"--input: {pattern}: {_hint(pattern, error)}") from error
     except BeamIOError as error:
-        if "does not exist" in str(error) or "not found" in str(error).lower():
+        if is_missing(error):
             return []
         raise
     return sorted((FileInfo(m.path, m.size_in_bytes, m.last_updated_in_seconds) for m in found), key=lambda f: f.uri)
 
 
-def _hint(uri: str, error: Exception) -> str:
-    extra = _EXTRAS.get(uri.partition("://")[0])
-    return f"needs pip install 'gritmill[{extra}]'" if extra else first_line(error)
+def _escaped(uri: str) -> str:
+    """The URI as a pattern that matches itself alone."""
+    scheme, mark, path = uri.rpartition("://")
+    return scheme + mark + glob.escape(path)
 
 
-def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
-    """The files directly in a folder whose names match; none if there is no such folder."""
-    if is_local(folder) and not os.path.isdir(folder):
-        return []
-    return match(join(folder, pattern))
+def _check_extra(uri: str) -> None:
+    extra, module = _EXTRAS.get(uri.partition("://")[0], ("", ""))
+    try:
+        missing = bool(module) and find_spec(module) is None
+    except ModuleNotFoundError:  # of the package that the module is in
+        missing = True
+    if missing:
+        raise CallError(f"{uri}: needs pip install 'gritmill[{extra}]'")
 
 
 def open_read(uri: str) -> BinaryIO:
@@ -137,16 +177,22 @@ def move_folder(folder: str, target: str) -> None:
     if is_local(folder):
         shutil.move(folder, target)
         return
-    files = [info.uri for info in match(join(folder, "**"))]
+    files = [info.uri for info in list_folder(folder, "**")]
     if files:
         FileSystems.rename(files, [target + uri.removeprefix(folder) for uri in files])
 
 
 def is_missing(error: BaseException) -> bool:
-    """Whether an exception of some file system says that a file is not there."""
-    if isinstance(error, FileNotFoundError):
+    """Whether an exception of some file system says that a file is not there, and not merely that it cannot be read."""
+    if isinstance(error, BeamIOError) and error.exception_details:
+        details = error.exception_details
+        causes = list(details.values()) if isinstance(details, dict) else [details]
+        return all(isinstance(cause, BaseException) and is_missing(cause) for cause in causes)
+    if isinstance(error, OSError) and error.errno:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+    if 404 in (getattr(error, "code", None), getattr(error, "status_code", None)):
         return True
-    text = str(error).lower()
-    return isinstance(error, (OSError, BeamIOError)) and (
-        "not found" in text or "no such file" in text or "404" in text
+    told = str(error).lower()
+    return type(error).__name__ in ("NotFound", "HdfsError", "BeamIOError") and (
+        "404" in told.split() or "not found" in told or "does not exist" in told
     )

@@ -80,10 +80,9 @@ def _runs(counts: dict[int, int], limit: int) -> list[tuple[int, int, int]]:
     runs = -(-limit // RUN)
     pieces: list[tuple[int, int, int]] = []
     for run in range(runs):
-        # The input in equal parts; each run lies at the start of its part, which is never shorter than the run.
-        first = run * total // runs
-        length = limit * (run + 1) // runs - limit * run // runs
-        pieces += _pieces(counts, first, length)
+        # The pairs left out lie in equal parts before the runs, so that no run reaches into the next.
+        before, after = limit * run // runs, limit * (run + 1) // runs
+        pieces += _pieces(counts, before + run * (total - limit) // runs, after - before)
     return pieces
 
 

@@ -6,13 +6,12 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from pipeline import files
 from pipeline.faults import CallError
-from pipeline.publish import publish_json, sweep
+from pipeline.publish import LOCK, publish_json, sweep
 
-LOCK = ".gritmill.lock"
 HEARTBEAT = ".gritmill.heartbeat.json"
 
 _BEAT = 30.0
@@ -75,9 +74,12 @@ def _heartbeat(folder: str) -> Iterator[None]:
 
     def beat() -> None:
         while not ended.wait(_BEAT):
-            publish_json(uri, {"run": run, "time": time.time()})
+            with suppress(Exception):  # one that fails is made good by the next
+                publish_json(uri, {"run": run, "time": time.time()})
 
     publish_json(uri, {"run": run, "time": time.time()})
+    if files.read_json(uri)["run"] != run:
+        raise CallError(f"--output: {folder}: another run has begun here at the same time")
     thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
     thread.start()
     try:

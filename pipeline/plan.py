@@ -1,5 +1,7 @@
 """The plan: which sources, cut into which ranges. Written once, before anything starts, as `detections/plan.json`."""
 
+import glob
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -108,12 +110,24 @@ def find_sources(inputs: Sequence[str]) -> list[FileInfo]:
     """
     found: dict[str, FileInfo] = {}
     for given in inputs:
-        matched = files.match(given) or [info for info in files.list_folder(given) if is_source(info.uri)]
+        try:
+            matched = files.match(given) or _sources_in(files.canonical(given))
+        except CallError as error:
+            raise CallError(f"--input: {error}") from error
         if not matched:
-            globbed = any(character in given for character in "*?[")
-            raise CallError(f"--input: {given}: {'matches no file' if globbed else 'no such file'}")
+            raise CallError(f"--input: {given}: {_nothing(given)}")
         found |= {info.uri: info for info in matched}
     return [found[uri] for uri in sorted(found)]
+
+
+def _sources_in(folder: str) -> list[FileInfo]:
+    return [info for info in files.list_folder(folder) if is_source(info.uri)]
+
+
+def _nothing(given: str) -> str:
+    if os.path.isdir(given):
+        return "holds no file that a name tells to be a source"
+    return "matches no file" if glob.has_magic(given) else "no such file"
 
 
 def plan_sources(found: Iterable[FileInfo], configuration: Configuration) -> list[PlannedSource]:

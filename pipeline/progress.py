@@ -6,9 +6,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from glob import glob
+from glob import escape, glob
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -36,16 +36,19 @@ class WorkerProgress:
         now = time.monotonic()
         if pairs == 0 or now - self._last > 0.5:
             self._last = now
-            path = os.path.join(self.folder, f".progress-{os.getpid()}-{threading.get_ident()}.json")
-            with open(path + "~", "w", encoding="ascii") as file:
-                json.dump({"pairs": pairs}, file)
-            os.replace(path + "~", path)
+            with suppress(OSError):  # progress never fails a run
+                self._write(os.path.join(self.folder, f".progress-{os.getpid()}-{threading.get_ident()}.json"), pairs)
+
+    def _write(self, path: str, pairs: int) -> None:
+        with open(path + "~", "w", encoding="ascii") as file:
+            json.dump({"pairs": pairs}, file)
+        os.replace(path + "~", path)
 
 
 def inside_chunks(folder: str) -> int:
     """Pairs that workers have done of chunks that are not committed yet."""
     total = 0
-    for path in glob(os.path.join(folder, ".progress-*.json")):
+    for path in glob(os.path.join(escape(folder), ".progress-*.json")):
         try:
             with open(path, encoding="ascii") as file:
                 total += int(json.load(file)["pairs"])
@@ -56,7 +59,7 @@ def inside_chunks(folder: str) -> int:
 
 def forget(folder: str) -> None:
     """Removes the workers' progress files."""
-    for path in glob(os.path.join(folder, ".progress-*")):
+    for path in glob(os.path.join(escape(folder), ".progress-*")):
         os.remove(path)
 
 

@@ -14,8 +14,11 @@ from apache_beam.io.filesystems import FileSystems
 
 from pipeline import files
 
-TEMPORARY = ".tmp-"
+TEMPORARY = ".gritmill-tmp-"
 """How the names of unfinished files begin. One run holds a folder at a time, so at its start all of them are dead."""
+
+LOCK = ".gritmill.lock"
+"""The file that a run in a local folder holds."""
 
 _RENAMING = "hdfs://"
 
@@ -56,12 +59,14 @@ def publish_json(uri: str, value: Any) -> None:
 def sweep(folder: str) -> None:
     """Removes what dead runs have left unfinished below a local folder. The caller holds the folder's lock."""
     if files.is_local(folder):
-        for path, _, found in os.walk(folder):
+        for path, folders, found in os.walk(folder):
+            # A run of its own may be at work in a folder inside this one.
+            folders[:] = [inner for inner in folders if not os.path.exists(os.path.join(path, inner, LOCK))]
             for name in found:
                 if name.startswith(TEMPORARY):
                     os.remove(os.path.join(path, name))
     elif folder.startswith(_RENAMING):
-        files.delete(info.uri for info in files.match(files.join(folder, "**")) if TEMPORARY in files.name(info.uri))
+        files.delete(info.uri for info in files.list_folder(folder, "**") if TEMPORARY in files.name(info.uri))
 
 
 def _temporary(uri: str) -> str:

@@ -71,7 +71,7 @@ class ImageLoader:
         with ThreadPoolExecutor(_LOADERS, thread_name_prefix="images") as pool:
             waiting: deque[tuple[Position, Pair, Future[bytes | Fault]]] = deque()
             for position, pair in pairs:
-                again = waiting and waiting[-1][1].image == pair.image and not pair.error
+                again = waiting and waiting[-1][1].image == pair.image and not (pair.error or waiting[-1][1].error)
                 waiting.append((position, pair, waiting[-1][2] if again else pool.submit(_fetch, pair)))
                 if len(waiting) > _AHEAD:
                     yield self._next(waiting)
@@ -111,7 +111,7 @@ def _fetch(pair: Pair) -> bytes | Fault:
     try:
         return files.read_bytes(pair.image.uri)
     except Exception as error:
-        if files.is_missing(error) or isinstance(error, (IsADirectoryError, NotADirectoryError, ValueError)):
+        if files.is_missing(error) or isinstance(error, (IsADirectoryError, ValueError)):  # a NUL in the path
             return Fault.of(Stage.READ, Reason.MISSING_FILE, pair.image.uri)
         raise
 

@@ -56,7 +56,7 @@ def show(report: dict[str, Any], output: str) -> None:
 def _timings(folder: str) -> tuple[dict[str, float], int]:
     seconds: dict[str, float] = {}
     pairs = 0
-    for info in files.match(files.join(folder, detections.TIMINGS, "*/*.json")):
+    for info in files.list_folder(folder, f"{detections.TIMINGS}/*/*.json"):
         value = files.read_json(info.uri)
         pairs += value["pairs"]
         for step, spent in value["seconds"].items():

@@ -1,11 +1,14 @@
 """Running a Beam pipeline: the engine that the user's options name, and what its failures mean."""
 
+import argparse
 import logging
 import os
 import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
@@ -16,27 +19,27 @@ from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
 
 Build = Callable[[beam.Pipeline], object]
 
-LOCAL = ("", "DirectRunner", "FnApiRunner", "apache_beam.runners.portability.fn_api_runner.FnApiRunner")
-"""Names of Beam's in-process engine. Under its own name DirectRunner, Beam 2.77 tries to download another one."""
-
 
 def parse(arguments: Sequence[str]) -> PipelineOptions:
     """The Beam options after `--`.
 
     Raises:
-      CallError: the local engine does not know one of them. Other engines ask a job server for theirs.
+      CallError: one has a bad value; or the local engine does not know it (others ask a job server for theirs).
     """
-    options = PipelineOptions(list(arguments))
-    if is_local(options):
-        unknown = _unknown(arguments)
-        if unknown:
-            raise CallError(f"{unknown[0]}: no such Beam option")
-    return options
+    known, unknown = _Parser.of_beam().parse_known_args(list(arguments))
+    if unknown and _names_local(known.runner):
+        raise CallError(f"{unknown[0]}: no such Beam option")
+    return PipelineOptions(list(arguments))
 
 
 def is_local(options: PipelineOptions) -> bool:
     """Whether the pipeline runs on this machine, inside this process or its children."""
-    return (options.view_as(StandardOptions).runner or "") in LOCAL
+    return _names_local(options.view_as(StandardOptions).runner)
+
+
+def _names_local(runner: str | None) -> bool:
+    """Under its own name DirectRunner, Beam 2.77 tries to download another engine; we mean Beam's in-process one."""
+    return (runner or "direct").rpartition(".")[2].lower().removesuffix("runner") in ("direct", "fnapi")
 
 
 def workers(options: PipelineOptions) -> int:
@@ -59,8 +62,8 @@ def run(build: Build, options: PipelineOptions) -> None:
     try:
         build(pipeline)
         pipeline.run().wait_until_finish()
-    except (KeyboardInterrupt, RunFault):
-        raise
+    except RunFault as fault:
+        raise type(fault)(_STEP.sub("", str(fault))) from fault
     except Exception as error:
         logging.getLogger(__name__).debug("the pipeline failed", exc_info=True)
         if _INTERRUPT.search(str(error)):
@@ -96,17 +99,19 @@ def _reason(error: Exception) -> str:
     return text if name in ("EnvironmentFault", "SickDevice") else f"{name}: {text}"
 
 
-def _unknown(arguments: Sequence[str]) -> list[str]:
-    """Options that no class of Beam options knows."""
-    import argparse
+class _Parser(argparse.ArgumentParser):
+    """A parser of all options that Beam knows, which raises instead of printing a usage of hundreds of lines."""
 
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for options in dict.fromkeys(_subclasses(PipelineOptions)):
-        try:
-            options._add_argparse_args(parser)  # type: ignore[attr-defined]
-        except argparse.ArgumentError:
-            continue
-    return [word for word in parser.parse_known_args(list(arguments))[1] if word.startswith("-")]
+    @classmethod
+    def of_beam(cls) -> "_Parser":
+        parser = cls(add_help=False, allow_abbrev=False)
+        for options in dict.fromkeys(_subclasses(PipelineOptions)):
+            with suppress(argparse.ArgumentError):  # two classes may have one option
+                options._add_argparse_args(parser)  # type: ignore[attr-defined]
+        return parser
+
+    def error(self, message: str) -> NoReturn:
+        raise CallError(f"Beam options: {message}")
 
 
 def _subclasses(kind: type) -> list[type]:

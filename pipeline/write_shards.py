@@ -22,7 +22,7 @@ from pipeline.publish import publish, publish_bytes, publish_json
 from transforms import dialects, images
 from transforms.compose_record import INDEX_SCHEMA, compose
 from transforms.judge_pair import Kept, Policy, judge
-from transforms.records import Fault
+from transforms.records import Fault, Stage
 
 FOLDER = "shards"
 _STATS = "_stats.json"
@@ -84,10 +84,15 @@ class _Writing:
             if isinstance(data, Fault):
                 add_failures(self.failed, {data.stage: {data.reason: 1}})
                 continue
+            try:
+                image = images.to_jpeg(data, self.max_pixels)
+            except images.ImageFault as fault:  # a detector of one's own may never have decoded it
+                add_failures(self.failed, {Stage.IMAGE: {fault.reason: 1}})
+                continue
             record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings)
             self.records.append(record)
             self.boxes += len(kept.groundings)
-            for ending, content in self._members(kept, record, images.to_jpeg(data, self.max_pixels)):
+            for ending, content in self._members(kept, record, image):
                 target.write(member(f"{record['key']}.{ending}", content))
         target.write(b"\0" * (2 * _BLOCK))
         target.write(b"\0" * (-target.size % _RECORD))

@@ -6,6 +6,7 @@ wider span.
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -67,8 +68,5 @@ def compose(key: str, pair: Pair, groundings: Sequence[Grounding]) -> dict[str, 
 
 
 def _integer(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        return 0
+    value = int(text) if re.fullmatch(r"-?\d{1,19}", text, re.ASCII) else 0
     return value if -(2**63) <= value < 2**63 else 0

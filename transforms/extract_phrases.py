@@ -83,7 +83,8 @@ def phrases_of(doc: Doc, heads: dict[str, Drop]) -> Phrases:
 
 def _phrase(chunk: Span, tokens: Sequence[Token]) -> Phrase:
     expression = tokens if chunk.root.conjuncts else _expression(chunk, tokens)
-    head = chunk.root
+    # The head may be one of the symbols that were cut off.
+    head = chunk.root if chunk.root in tokens else tokens[-1]
     return Phrase(*_characters(tokens), head.idx, head.idx + len(head), *_characters(expression))
 
 

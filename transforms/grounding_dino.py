@@ -175,12 +175,15 @@ class GroundingDino:
                 attention_mask=mask.to(self.device),
             )
         logits = output.logits.float().cpu().numpy()
-        corners = _corners(output.pred_boxes.float().cpu().numpy())
-        return [self._read(ready.item.prompt, logits[row], corners[row]) for row, ready in enumerate(batch)]
+        boxes = output.pred_boxes.float().cpu().numpy()
+        return [self._read(ready.item.prompt, logits[row], boxes[row]) for row, ready in enumerate(batch)]
 
-    def _read(self, prompt: Prompt, logits: np.ndarray, corners: np.ndarray) -> tuple[list[Box], int] | Fault:
-        if not (np.isfinite(logits[:, : len(prompt.ids)]).all() and np.isfinite(corners).all()):
+    def _read(self, prompt: Prompt, logits: np.ndarray, predicted: np.ndarray) -> tuple[list[Box], int] | Fault:
+        # The class's own boxes are sigmoids; anything far outside of 0..1 is garbage, as bfloat16 on a CPU gave.
+        sound = np.isfinite(predicted).all() and (np.abs(predicted) <= 2).all()
+        if not (sound and np.isfinite(logits[:, : len(prompt.ids)]).all()):
             return Fault(Stage.BOXES, Reason.NOT_FINITE, "logits or boxes are not finite")
+        corners = _corners(predicted)
         boxes: list[Box] = []
         cut = 0
         for phrase, (first, last) in zip(prompt.phrases, prompt.spans, strict=True):

@@ -13,12 +13,13 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from transforms.records import Reason
 
-FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 MAX_PIXELS = 89_478_485
 """Pillow's own limit: a quarter of a gibibyte at three bytes a pixel."""
 
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
+_PNG_TURNS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # chunks that can say how a PNG is turned
 _JPEG_QUALITY = 95
 
 # The limit is ours, checked before any decoding; Pillow's warning below twice its own limit would only add noise.
@@ -73,7 +74,8 @@ def to_jpeg(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
     if plain:
         return data
     target = io.BytesIO()
-    decode(data, max_pixels).save(target, "JPEG", quality=_JPEG_QUALITY)
+    profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA") else None
+    decode(data, max_pixels).save(target, "JPEG", quality=_JPEG_QUALITY, icc_profile=profile)
     return target.getvalue()
 
 
@@ -106,7 +108,7 @@ def _orientation(image: Image.Image, data: bytes) -> int:
     """The EXIF orientation 1..8, or 1 where the plugin has turned the picture itself (TIFF)."""
     if image.format == "TIFF":
         return 1
-    if image.format == "PNG" and b"eXIf" not in data and b"Raw profile type" not in data:
+    if image.format == "PNG" and not any(mark in data for mark in _PNG_TURNS):
         return 1  # Pillow's PNG getexif() decodes the whole picture to look for a chunk behind it
     try:
         value = image.getexif().get(_ORIENTATION, 1)
@@ -129,5 +131,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     """Grey of more than eight bits: Pillow's own conversion clips at 255 and would show white."""
     values = image.convert("F")
     top = float(np.asarray(values).max())
-    scale = 255.0 if top <= 1 else 1.0 if top <= 255 else 255.0 / 65535.0
+    if image.mode.startswith("I;16"):
+        scale = 255 / 65535
+    else:  # of whole or real numbers nobody says what white is: the least of the usual values that holds them all
+        scale = 255 / next((white for white in (1, 255, 65535) if top <= white), top)
     return values.point(lambda value: value * scale).convert("L")

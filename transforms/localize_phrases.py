@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import Any
@@ -24,8 +25,10 @@ Progress = Callable[[int], None]
 
 def request_for(pair: Pair, max_pixels: int = MAX_PIXELS) -> Request:
     """What the detector is asked about a pair: each distinct phrase once."""
-    distinct = {normalize(pair.text(phrase)): pair.text(phrase) for phrase in reversed(pair.phrases)}
-    return Request(pair.data, pair.width, pair.height, tuple(reversed(distinct.values())), max_pixels)
+    distinct: dict[str, str] = {}
+    for phrase in pair.phrases:
+        distinct.setdefault(normalize(pair.text(phrase)), pair.text(phrase))
+    return Request(pair.data, pair.width, pair.height, tuple(distinct.values()), max_pixels)
 
 
 def with_boxes(pair: Pair, request: Request, found: Found) -> Pair:
@@ -58,6 +61,7 @@ class SharedDetector:
         self.search = tuple(search)
         self._detector: Detector | None = None
         self._lock = threading.Lock()
+        self._serial = threading.Lock()  # a detector from outside need not be thread-safe
 
     def localize(self, pairs: Sequence[Pair], max_pixels: int, progress: Progress | None = None) -> tuple[Pair, ...]:
         """The pairs with their boxes and without their images. Pairs without a phrase never reach the detector."""
@@ -72,10 +76,10 @@ class SharedDetector:
         if not requests:
             return []
         detector = self._loaded()
-        if not is_factory(self.settings.model):
+        own = is_factory(self.settings.model)
+        if not own:
             detector.progress = progress  # type: ignore[attr-defined]
-            return [_found(answer) for answer in detector.detect(requests)]
-        with self._lock:
+        with self._serial if own else nullcontext():
             answers = run_or_blame(
                 requests, lambda some: _complete(detector, some), lambda: detector.detect([_probe()])
             )

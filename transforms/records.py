@@ -27,7 +27,6 @@ class Reason(StrEnum):
     OUTSIDE_ROOT = "outside_root"
     UNSUPPORTED_URI = "unsupported_uri"
     MISSING_FILE = "missing_file"
-    DUPLICATE_MEMBER = "duplicate_member"
 
     NOT_AN_IMAGE = "not_an_image"
     UNSUPPORTED_FORMAT = "unsupported_format"

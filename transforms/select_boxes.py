@@ -27,7 +27,8 @@ def iou(a: Box, b: Box) -> float:
     if width <= 0 or height <= 0:
         return 0.0
     shared = width * height
-    return shared / (area(a) + area(b) - shared)
+    union = area(a) + area(b) - shared
+    return shared / union if union > 0 else 0.0  # areas can be too small for a float
 
 
 def area(box: Box) -> float:

@@ -24,6 +24,15 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, protected_namespaces=())
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_sections(cls, values: Any) -> Any:
+        """A section whose keys are all commented out is None to YAML."""
+        if not isinstance(values, dict):
+            return values
+        sections = {name for name, field in cls.model_fields.items() if isinstance(field.default, Section)}
+        return {key: value for key, value in values.items() if value is not None or key not in sections}
+
 
 class PhraseSettings(Section):
     """`phrases`: how noun phrases and referring expressions are found."""

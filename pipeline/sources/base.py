@@ -72,48 +72,38 @@ def captions_of(value: Any) -> list[str | None]:
     return [text if isinstance(text, str) else None for text in listed] or [None]
 
 
-def row_pairs(row: Mapping[str, Any], columns: Columns, uri: str, number: int, first: int, root: str) -> Iterator[Pair]:
+def row_pairs(
+    row: Mapping[str, Any], columns: Columns, uri: str, number: int, first: int, image: ImageRef | Fault
+) -> Iterator[Pair]:
     """The pairs of one table row, one a caption.
 
     Args:
-      row: cell by column. number: of the row in the table. first: index of the row's first pair. root: of image paths.
+      row: cell by column. number: of the row in the table. first: index of the row's first pair. image: of all of them.
     """
     captions = captions_of(row.get(columns.caption))
-    image = _image(row.get(columns.image), root, uri, number)
-    identity = row.get(columns.id) if columns.id else None
-    key = row.get(columns.key) if columns.key else None
-    url = row.get(columns.url) if columns.url else None
+    key = _text(row, columns.key) or str(number)
     for offset, caption in enumerate(captions):
-        base = str(number if key is None else key)
-        pair = clean(
-            Pair(
-                key=f"{base}-{offset}" if len(captions) > 1 else base,
-                source=uri,
-                index=first + offset,
-                caption=caption or "",
-                url="" if url is None else str(url),
-                id="" if identity is None else str(identity),
-                meta=meta(row, (columns.image, columns.caption)),
-            )
+        pair = Pair(
+            key=f"{key}-{offset}" if len(captions) > 1 else key,
+            source=uri,
+            index=first + offset,
+            caption=caption or "",
+            url=_text(row, columns.url),
+            id=_text(row, columns.id),
+            meta=meta(row, (columns.image, columns.caption)),
         )
-        yield _with_image(pair, image)
+        yield clean(pair.failed(image) if isinstance(image, Fault) else replace(pair, image=image))
 
 
-def _with_image(pair: Pair, image: "ImageRef | bytes | Fault") -> Pair:
-    if isinstance(image, Fault):
-        return pair.failed(image)
-    if isinstance(image, ImageRef):
-        return replace(pair, image=image)
-    return pair
+def _text(row: Mapping[str, Any], column: str) -> str:
+    value = row.get(column) if column else None
+    return "" if value is None else str(value)
 
 
-def _image(value: Any, root: str, uri: str, number: int) -> ImageRef | Fault:
-    """A reference to a file of its own. Bytes in the table are the business of the kind that can hold them."""
-    if value is None or value == "":
+def image_at(path: Any, root: str) -> ImageRef | Fault:
+    """A reference to an image that is a file of its own; `path` as the table gives it."""
+    if not isinstance(path, str) or not path:
         return Fault(Stage.READ, Reason.NO_IMAGE, "the row names no image")
-    if isinstance(value, (bytes, dict)):
-        return ImageRef(uri=uri, row=number)
-    path = str(value)
     if path.partition("://")[0].lower() in ("http", "https", "data", "ftp"):
         return Fault.of(Stage.READ, Reason.UNSUPPORTED_URI, path)
     found = files.inside(root, path)
@@ -126,25 +116,37 @@ def image_root(settings: SourceSettings, uri: str) -> str:
 
 
 def check_root(settings: SourceSettings) -> None:
-    """Raises CallError if a root was set that is not there."""
-    if settings.image_root and not files.exists(files.canonical(settings.image_root)):
+    """Raises CallError if a local root was set that is not there; an object store knows no empty folders."""
+    root = files.canonical(settings.image_root) if settings.image_root else ""
+    if root and files.is_local(root) and not files.exists(root):
         raise CallError(f"source.image_root: {settings.image_root}: no such folder")
 
 
 def meta(row: Mapping[str, Any], without: Iterable[str]) -> str:
-    """What the source says besides, as a JSON object: bytes as their length, no NaN."""
+    """What the source says besides, as a JSON object: no NaN, no lone surrogate, bytes as their number."""
     kept = {key: value for key, value in row.items() if key not in without}
-    return to_json(kept, inf_nan_mode="null", bytes_mode="base64", fallback=str).decode()
+    return to_json(_plain(kept), inf_nan_mode="null", fallback=str).decode()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    if isinstance(value, dict):
+        return {_plain(str(key)): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
 def clean(pair: Pair) -> Pair:
     """The pair, failed if one of its texts holds a lone surrogate: bytes that were no UTF-8."""
-    try:
-        "".join((pair.caption, pair.key, pair.url, pair.id)).encode()
+    texts = {name: getattr(pair, name) for name in ("caption", "key", "url", "id")}
+    fixed = {name: text.encode("utf-8", "replace").decode() for name, text in texts.items()}
+    uri = pair.image.uri.encode("utf-8", "replace").decode()
+    if fixed == texts and uri == pair.image.uri:
         return pair
-    except UnicodeEncodeError:
-        fixed = {f: getattr(pair, f).encode("utf-8", "replace").decode() for f in ("caption", "key", "url", "id")}
-        return replace(pair, **fixed, error=Fault(Stage.READ, Reason.ENCODING, "not UTF-8"))
+    pair = replace(pair, **fixed, image=replace(pair.image, uri=uri))
+    return pair.failed(Fault(Stage.READ, Reason.ENCODING, "not UTF-8"))
 
 
 def sliced(counts: Iterable[tuple[Position, int, object]], rows: int) -> list[RangeSpec]:

@@ -12,7 +12,7 @@ from pipeline import files
 from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
-from pipeline.sources.base import Columns, Position, RangeSpec, check_root, image_root, row_pairs, sliced
+from pipeline.sources.base import Columns, Position, RangeSpec, check_root, image_at, image_root, row_pairs, sliced
 from transforms.records import Pair
 
 _COLUMNS = Columns("caption", "file_name", "url", "image_id", "key")
@@ -41,7 +41,8 @@ class CocoSource:
         """An annotation whose image the file does not list is a failed pair."""
         table = _table(self.info)
         for i in range(start["index"], len(table)):
-            for pair in row_pairs(table[i], _COLUMNS, self.info.uri, i, i, self.root):
+            image = image_at(table[i]["file_name"], self.root)
+            for pair in row_pairs(table[i], _COLUMNS, self.info.uri, i, i, image):
                 yield {"index": i}, pair
 
 
@@ -52,7 +53,7 @@ def _table(info: FileInfo) -> list[dict[str, Any]]:
         value = json.loads(files.read_bytes(info.uri))
         images = {image["id"]: image for image in value["images"]}
         annotations = sorted(value["annotations"], key=lambda a: (a["image_id"], a["id"]))
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise SourceFault(f"not a COCO captions file: {type(error).__name__}: {error}") from error
     return [_row(images.get(annotation["image_id"], {}), annotation) for annotation in annotations]
 

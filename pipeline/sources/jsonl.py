@@ -1,30 +1,34 @@
 """JSON lines with image paths: one object a line, a list of captions gives several pairs. Blank lines are no rows."""
 
+import codecs
 from collections.abc import Iterator
+from itertools import islice
 
 from pydantic_core import from_json
 
 from pipeline import files
 from pipeline.sources.table import Row, TableSource
 
+_LOOKED_AT = 100
+
 
 class JsonlSource(TableSource):
-    """The columns are the fields of the first object."""
+    """The columns are the fields of the first hundred objects."""
 
     def names(self) -> list[str]:
-        """Fields of the first object; those that were asked for if there is none."""
-        for _, _, row in self.rows(0, 0):
-            if isinstance(row, dict):
-                return list(row)
-        return [*self.settings.columns.caption, *self.settings.columns.image]
+        """Fields in the order in which they come; those that were asked for if there is no object."""
+        rows = [row for _, _, row in islice(self.rows(0, 0), _LOOKED_AT) if isinstance(row, dict)]
+        wanted = self.settings.columns
+        return list(dict.fromkeys(name for row in rows for name in row)) or [*wanted.caption, *wanted.image]
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """One line, one row."""
         with files.open_read(self.uri) as file:
             file.seek(offset)
             for line in file:
-                if line.strip():
-                    yield offset, number, _parsed(line.removeprefix(b"\xef\xbb\xbf") if offset == 0 else line)
+                text = line.removeprefix(codecs.BOM_UTF8) if offset == 0 else line
+                if text.strip():
+                    yield offset, number, _parsed(text)
                     number += 1
                 offset += len(line)
 

@@ -13,8 +13,8 @@ from pipeline import files
 from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
-from pipeline.sources.base import Columns, Position, RangeSpec, check_root, image_root, row_pairs
-from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+from pipeline.sources.base import Columns, Position, RangeSpec, check_root, image_at, image_root, row_pairs
+from transforms.records import ImageRef, Pair
 
 _BATCH = 64  # rows at a time: with images of 1 MB this keeps 64 MB in memory
 
@@ -71,15 +71,13 @@ class ParquetSource:
         path = None
         if isinstance(cell, dict):
             cell, path = cell.get("bytes"), cell.get("path")
-        data = cell if isinstance(cell, bytes) else None
-        named = {**row, self.columns.image: data if data is not None else (cell or path)}
-        for pair in row_pairs(named, self.columns, self.uri, number, index, self.root):
-            if data is None:
-                yield pair
-            elif not data:
-                yield pair.failed(Fault(Stage.READ, Reason.NO_IMAGE, "the row's image is empty"))
-            else:
-                yield replace(pair, data=data, image=ImageRef(self.uri, number, 0, len(data)))
+        if isinstance(cell, bytes) and cell:
+            image = ImageRef(self.uri, number, 0, len(cell))
+            pairs = row_pairs(row, self.columns, self.uri, number, index, image)
+            yield from (replace(pair, data=cell) for pair in pairs)
+        else:
+            path = None if isinstance(cell, bytes) else cell or path
+            yield from row_pairs(row, self.columns, self.uri, number, index, image_at(path, self.root))
 
     def _rows(self, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
         with self._open() as file:
@@ -92,7 +90,7 @@ class ParquetSource:
                             yield number + skip + offset, row
                     number += batch.num_rows
             except (pa.ArrowException, OSError) as error:
-                raise SourceFault(f"cannot be read from row {number} on: {error}") from error
+                raise _fault(f"cannot be read from row {number} on", error) from error
 
     def _slices(self, rows: int) -> Iterator[tuple[int, int]]:
         with self._open() as file:
@@ -113,17 +111,28 @@ class ParquetSource:
         """Captions a row, int64, where they come in lists; None where each row has one."""
         name = self.columns.caption
         with self._open() as file:
-            if not pa.types.is_list(file.schema_arrow.field(name).type):
+            if not _is_list(file.schema_arrow.field(name).type):
                 return None
             lengths = pc.list_value_length(file.read(columns=[name]).column(0).combine_chunks())
         # An empty or missing list still makes one pair, which is then rejected for having no caption.
         return pc.max_element_wise(lengths, 1).to_numpy(zero_copy_only=False).astype("int64")
 
     def _open(self) -> pq.ParquetFile:
+        file = files.open_read(self.uri)
         try:
-            return pq.ParquetFile(files.open_read(self.uri), buffer_size=1 << 20, pre_buffer=False)
-        except pa.ArrowException as error:
-            raise SourceFault(f"not a parquet file: {error}") from error
+            return pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
+        except (pa.ArrowException, OSError) as error:
+            raise _fault("not a parquet file", error) from error
+
+
+def _fault(what: str, error: Exception) -> Exception:
+    """A fault of the source if Arrow says so; an OSError with a number is the file system's."""
+    return error if isinstance(error, OSError) and error.errno else SourceFault(f"{what}: {error}")
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    types = pa.types
+    return any(is_kind(kind) for is_kind in (types.is_list, types.is_large_list, types.is_fixed_size_list))
 
 
 def _groups_from(metadata: pq.FileMetaData, row: int) -> tuple[list[int], int]:

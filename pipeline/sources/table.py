@@ -12,6 +12,7 @@ from pipeline.sources.base import (
     RangeSpec,
     captions_of,
     check_root,
+    image_at,
     image_root,
     row_pairs,
     sliced,
@@ -46,6 +47,7 @@ class TableSource:
     def ranges(self, rows: int) -> list[RangeSpec]:
         """By one scan of the file."""
         check_root(self.settings)
+        _ = self.columns  # also a table without rows must have them
         return sliced(((position, self._count(row), self._image(row)) for position, row in self._from(None)), rows)
 
     def starts(self, start: Position) -> Iterator[Position]:
@@ -75,10 +77,16 @@ class TableSource:
             fault = Fault.of(Stage.READ, Reason.BROKEN_ROW, f"row {number + 1}: {row}")
             yield Pair(key=str(number), source=self.uri, index=index, caption="", error=fault)
         else:
-            yield from row_pairs(row, self.columns, self.uri, number, index, self.root)
+            image = image_at(_path(row.get(self.columns.image)), self.root)
+            yield from row_pairs(row, self.columns, self.uri, number, index, image)
 
     def _count(self, row: Row) -> int:
         return 1 if isinstance(row, str) else len(captions_of(row.get(self.columns.caption)))
 
     def _image(self, row: Row) -> object:
         return row if isinstance(row, str) else row.get(self.columns.image)
+
+
+def _path(cell: Any) -> Any:
+    """A table of text holds no image bytes; Hugging Face's struct<bytes, path> may still name a path."""
+    return cell.get("path") if isinstance(cell, dict) else cell

@@ -8,9 +8,9 @@ import gzip
 import json
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from pipeline import files
 from pipeline.configuration import SourceSettings
@@ -21,6 +21,7 @@ from transforms.records import Fault, ImageRef, Pair, Reason, Stage
 
 IMAGES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm", "pgm", "pbm", "pnm"])
 
+_WHOLE = {"image", "txt", "json"}
 _GZIP = b"\x1f\x8b"
 _BUFFER = 1 << 20
 
@@ -36,6 +37,16 @@ class _Sample:
     text: bytes | None = None
     json: bytes | None = None
     names: set[str] = field(default_factory=set)
+
+    def add(self, role: str, data: bytes, place: ImageRef) -> None:
+        """Takes a member in: an "image", a "txt" or a "json"."""
+        self.names.add(role)
+        if role == "image":
+            self.image, self.data = place, data
+        elif role == "txt":
+            self.text = data
+        else:
+            self.json = data
 
 
 class WebDatasetSource:
@@ -62,75 +73,85 @@ class WebDatasetSource:
             yield {"offset": sample.offset, "index": index}, self._pair(sample, index)
 
     def _samples(self, offset: int, load: bool) -> Iterator[_Sample]:
+        """Members of one key that lie next to each other. A sample that a fault has cut is not given out."""
         current: _Sample | None = None
-        for member, data, at in self._members(offset, load):
-            key, extension = split_name(member.name)
-            role = "image" if extension in IMAGES else extension
-            if role not in ("image", "txt", "json"):
-                continue
-            # A second image or text under one key is another sample: duplicate keys never overwrite one another.
-            if current is None or key != current.key or role in current.names:
-                if current:
-                    yield current
-                current = _Sample(key, at)
-            current.names.add(role)
-            if role == "image":
-                first = at + member.offset_data - member.offset
-                current.image, current.data = ImageRef(self.uri, -1, first, member.size), data
-            elif role == "txt":
-                current.text = data
-            else:
-                current.json = data
+        usual, others = _WHOLE, False
+        try:
+            for member, data, at in self._members(offset, load):
+                key, extension = split_name(member.name)
+                role = "image" if extension in IMAGES else extension
+                if role not in ("image", "txt", "json"):
+                    others = True
+                    continue
+                # A second image or text under one key is another sample: duplicate keys never overwrite one another.
+                if current is None or key != current.key or role in current.names:
+                    if current:
+                        usual = current.names
+                        yield current
+                    current = _Sample(key, at)
+                current.add(role, data, ImageRef(self.uri, -1, at + member.offset_data - member.offset, member.size))
+        except _Cut as cut:
+            # Where the next member's name is not known, a sample counts as whole if it has what others of its tar have.
+            whole = usual if cut.key is None else set()
+            if current and cut.key != current.key and current.names >= whole:
+                yield current
+            raise SourceFault(str(cut)) from cut
         if current:
             yield current
+        elif others and offset == 0:
+            raise SourceFault("holds no image, .txt or .json member")
 
     def _pair(self, sample: _Sample, index: int) -> Pair:
         pair = Pair(key=sample.key, source=self.uri, index=index, caption="")
-        row: dict[str, object] = {}
-        if sample.json is not None:
-            try:
-                row = json.loads(sample.json)
-                if not isinstance(row, dict):
-                    raise ValueError("not an object")
-            except ValueError as error:
-                return pair.failed(Fault.of(Stage.READ, Reason.BROKEN_ROW, f"{sample.key}.json: {error}"))
+        try:
+            row = json.loads(sample.json) if sample.json is not None else {}
+            if not isinstance(row, dict):
+                raise ValueError("not an object")
+        except (ValueError, RecursionError) as error:
+            return clean(pair.failed(Fault.of(Stage.READ, Reason.BROKEN_ROW, f"{sample.key}.json: {error}")))
         wanted = self.settings.columns
         told = next((row[name] for name in wanted.caption if name in row), None)
         caption = sample.text.decode("utf-8", "surrogateescape") if sample.text is not None else captions_of(told)[0]
-        without = [name for name in wanted.caption if row.get(name) == caption]
-        pair = clean(
-            replace(
-                pair,
-                caption=caption or "",
-                url=_text(next((row[name] for name in wanted.url if name in row), None)),
-                id=_text(next((row[name] for name in wanted.id if name in row), None)),
-                meta=meta(row, without),
-            )
+        pair = replace(
+            pair,
+            caption=caption or "",
+            url=_first(row, wanted.url),
+            id=_first(row, wanted.id),
+            meta=meta(row, [name for name in wanted.caption if row.get(name) == caption]),
         )
         if sample.image is None:
-            return pair.failed(Fault(Stage.READ, Reason.NO_IMAGE, "no image of that key beside it"))
-        return replace(pair, image=sample.image, data=sample.data)
+            return clean(pair.failed(Fault(Stage.READ, Reason.NO_IMAGE, "no image of that key beside it")))
+        return clean(replace(pair, image=sample.image, data=sample.data))
 
     def _members(self, offset: int, load: bool) -> Iterator[tuple[tarfile.TarInfo, bytes, int]]:
         """Regular members from `offset` on, with their bytes and the place of their header; `load=False`: no bytes."""
-        at = offset
+        at, started = offset, False
+        key: str | None = None
         try:
             with files.open_read(self.uri) as raw, _unpacked(raw) as stream:
                 stream.seek(offset)
                 mode = "r|" if load or stream is not raw else "r:"
                 with tarfile.open(fileobj=_From(stream), mode=mode, bufsize=_BUFFER) as tar:  # type: ignore[call-overload]
-                    member = tar.firstmember if tar.firstmember else None
+                    member = tar.firstmember
                     while member is not None:
-                        at = offset + member.offset
+                        at, started, key = offset + member.offset, True, split_name(member.name)[0]
                         if member.isreg():
                             yield member, _content(tar, member) if load else b"", at
+                        key = None
                         tar.members.clear()  # type: ignore[attr-defined]
                         at = offset + tar.offset
-                        tar.fileobj.seek(tar.offset)  # type: ignore[union-attr]
                         member = _next(tar)
         except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-            what = "not a tar" if at == 0 else f"cut or broken at byte {at}"
-            raise SourceFault(f"{what}: {error}") from error
+            what = f"cut or broken at byte {at}" if started or offset else "not a tar"
+            raise _Cut(f"{what}: {error}", key) from error
+
+
+class _Cut(SourceFault):
+    """Reading ends here: inside a member of sample `key`, or where no name can be read (None)."""
+
+    def __init__(self, text: str, key: str | None) -> None:
+        super().__init__(text)
+        self.key = key
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -150,6 +171,10 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
 
 def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
     """The next header; None at the end mark. A tar that just stops raises, as one that is cut does."""
+    stream = cast(BinaryIO, tar.fileobj)
+    stream.seek(tar.offset)
+    if stream.tell() != tar.offset:
+        raise tarfile.ReadError("it ends inside a member's last block")
     try:
         return tarfile.TarInfo.fromtarfile(tar)
     except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
@@ -172,7 +197,8 @@ class _From:
         self._base = stream.tell()
 
     def read(self, size: int = -1) -> bytes:
-        return self._stream.read(size)
+        # Of a gzip stream that is cut, read() raises and keeps what it had unpacked; read1() hands that out first.
+        return cast(gzip.GzipFile, self._stream).read1(size) if size > 0 else self._stream.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._stream.seek(offset + self._base if whence == 0 else offset, whence) - self._base
@@ -181,5 +207,7 @@ class _From:
         return self._stream.tell() - self._base
 
 
-def _text(value: object) -> str:
+def _first(row: dict[str, Any], names: Iterable[str]) -> str:
+    """The first of the fields that is there, as text."""
+    value = next((row[name] for name in names if name in row), None)
     return "" if value is None else str(value)

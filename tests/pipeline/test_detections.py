@@ -118,11 +118,11 @@ def test_a_chunk_that_is_committed_twice_is_there_once(folder: str) -> None:
 
 
 def test_committed_chunks_come_in_order_and_of_their_range_only(folder: str) -> None:
-    for number in (10, 2, 0, 100_000):
+    for number in (2, 0, 4, 1):  # what lies behind a gap is not taken for committed
         detections.commit(folder, chunk_of(PAIR, number=number), IDENTITY)
     for other in (Chunk(3, 1, 0, (PAIR,)), Chunk(3, 140, 0, (PAIR,)), Chunk(14, 3, 0, (PAIR,)), Chunk(3, 100_014, 0)):
         detections.commit(folder, other, IDENTITY)
-    assert [chunk.number for chunk in detections.committed(folder, RangeId(3, 14))] == [0, 2, 10, 100_000]
+    assert [chunk.number for chunk in detections.committed(folder, RangeId(3, 14))] == [0, 1, 2]
     assert detections.committed(folder, RangeId(3, 2)) == []
     assert detections.all_committed(folder)[:2] == [ChunkId(3, 1, 0), ChunkId(3, 14, 0)]
     assert len(detections.all_committed(folder)) == 8

@@ -128,13 +128,16 @@ def with_models(parser: str, detector: str) -> Configuration:
 def test_a_detector_of_ones_own_counts_with_its_name_and_revision(
     parser: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stored(tmp_path / "my_own_detector.py", "def make(settings): ...\ndef other(settings): ...\nother.revision = '7'\n")
+    stored(
+        tmp_path / "detector_of_ones_own.py",
+        "def make(settings): ...\ndef other(settings): ...\nother.revision = '7'\n",
+    )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    first = fingerprint.models(with_models(parser, "my_own_detector:make"))
-    second = fingerprint.models(with_models(parser, "my_own_detector:other"))
-    assert first["detector"] == "factory:my_own_detector:make@"
-    assert second["detector"] == "factory:my_own_detector:other@7"
+    first = fingerprint.models(with_models(parser, "detector_of_ones_own:make"))
+    second = fingerprint.models(with_models(parser, "detector_of_ones_own:other"))
+    assert first["detector"] == "factory:detector_of_ones_own:make@"
+    assert second["detector"] == "factory:detector_of_ones_own:other@7"
     assert first["phrases"] == second["phrases"] == f"folder:{fingerprint.folder_hash(Path(parser))}"
 
 

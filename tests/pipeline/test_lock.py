@@ -87,7 +87,7 @@ def test_an_old_heartbeat_counts_as_dead_and_a_young_one_does_not(tmp_path: Path
 
 def test_who_holds_the_folder_sweeps_it(tmp_path: Path) -> None:
     (tmp_path / "shards").mkdir()
-    (tmp_path / "shards/.tmp-1-00000.tar").write_bytes(b"half")
+    (tmp_path / "shards/.gritmill-tmp-1-00000.tar").write_bytes(b"half")
     with hold(str(tmp_path)):
         assert list((tmp_path / "shards").iterdir()) == []
 

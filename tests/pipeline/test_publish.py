@@ -69,7 +69,7 @@ def test_names_are_never_taken_for_a_compression(folder: str, tmp_path: Path) ->
 
 
 def test_sweep_removes_what_is_unfinished_and_nothing_else(tmp_path: Path) -> None:
-    for name in (".tmp-1-a.tar", "d/e/.tmp-2-b.json", "a.tar", "d/b.tmp-", "d/.other"):
+    for name in (".gritmill-tmp-1-a.tar", "d/e/.gritmill-tmp-2-b.json", "a.tar", "d/b.tmp-", "d/.other"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     sweep(str(tmp_path))
@@ -88,7 +88,7 @@ def test_what_a_killed_writer_leaves_is_swept(tmp_path: Path) -> None:
 def test_sweep_of_a_file_system_with_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf.use(tmp_path)
     monkeypatch.setattr(publishing, "_RENAMING", "shelf://")
-    for name in (".tmp-1-a.tar", "d/.tmp-2-b.json", "a.tar"):
+    for name in (".gritmill-tmp-1-a.tar", "d/.gritmill-tmp-2-b.json", "a.tar"):
         shelf.put(f"shelf://out/{name}", b"")
     sweep("shelf://out")
     assert shelf.objects() == ["shelf://out/a.tar"]

@@ -11,7 +11,14 @@ from pipeline.publish import publish_bytes
 
 @pytest.mark.parametrize(
     "name",
-    ["", "DirectRunner", "FnApiRunner", "directrunner", "direct", running.LOCAL[-1]],
+    [
+        "",
+        "DirectRunner",
+        "FnApiRunner",
+        "directrunner",
+        "direct",
+        "apache_beam.runners.portability.fn_api_runner.FnApiRunner",
+    ],
     ids=lambda name: name or "-",
 )
 def test_the_local_engine_has_several_names(name: str) -> None:

@@ -56,6 +56,13 @@ def corners(first: int, last: int) -> Corners:
     return (left + 0.5) / GRID, (upper + 0.5) / GRID, (right + 0.5) / GRID, (lower + 0.5) / GRID
 
 
+def _box(first: int, last: int) -> Corners:
+    x1, y1, x2, y2 = corners(first, last)
+    if max(first, last) >= GRID * GRID or not (x1 < x2 and y1 < y2):
+        raise ValueError(f"kosmos2: {first:04} and {last:04} are no box")
+    return x1, y1, x2, y2
+
+
 @dataclass(frozen=True)
 class Kosmos2:
     """See the module's text."""
@@ -89,7 +96,7 @@ class Kosmos2:
         done = len("<grounding>")
         for entity in _ENTITY.finditer(text):
             caption += text[done : entity.start()]
-            boxes = tuple(corners(int(a), int(b)) for a, b in re.findall(_CELLS, entity[2]))
+            boxes = tuple(_box(int(first), int(last)) for first, last in re.findall(_CELLS, entity[2]))
             spans.append(Span(len(caption), len(caption) + len(entity[1]), boxes))
             caption += entity[1]
             done = entity.end()

@@ -63,7 +63,7 @@ def test_a_struct_of_bytes_and_path(tmp_path: Path) -> None:
         (image(1), 0, None),
         (b"", -1, None),
         (b"", -1, Reason.NO_IMAGE),
-        (b"", 3, Reason.NO_IMAGE),
+        (b"", -1, Reason.NO_IMAGE),
         (b"", -1, Reason.NO_IMAGE),
     ]
     assert pairs[1].image.uri == str(tmp_path / "2.png")
