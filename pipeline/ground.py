@@ -143,7 +143,7 @@ def _run(plan: Plan, folder: str, engine: PipelineOptions, quiet: bool) -> None:
     identity = Identity(
         plan.fingerprint, plan.models, settings.device, settings.precision, settings.batch, settings.threads
     )
-    with progress.shown("ground", "pairs", _Watch(plan, folder).state, quiet):
+    with progress.shown("ground", "pairs", _Watch(plan, folder).state, quiet, files.is_local(folder)):
         running.run(lambda pipeline: build(pipeline, plan, folder, handler, identity), engine)
     if local:
         progress.forget(folder)

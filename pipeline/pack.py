@@ -65,7 +65,7 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
     writer = ShardWriter(folder, output, mark, policy, plan.configuration.source)
     if not any(True for _ in plan.ids()):
         return write_manifest(output, head, plan, [], [])
-    with progress.shown("pack", "shards", _Watch(output).state, options.quiet):
+    with progress.shown("pack", "shards", _Watch(output).state, options.quiet, files.is_local(output)):
         running.run(lambda pipeline: build(pipeline, writer, configuration.shards, head), engine)
     files.delete([files.join(output, _PLANNED)])
     return read_manifest(output) or {}
@@ -118,8 +118,13 @@ def _check_finished(plan: Plan, done: set[RangeId], folder: str, partial: bool) 
 
 
 def _up_to_date(output: str, mark: str) -> bool:
+    """Whether the manifest is of this pack, and its shards are there."""
     manifest = read_manifest(output)
-    return manifest is not None and manifest["fingerprints"]["pack"] == mark
+    if manifest is None or manifest["fingerprints"]["pack"] != mark:
+        return False
+    there = {files.name(info.uri): info.size for info in files.list_folder(files.join(output, FOLDER))}
+    names = [(files.name(shard["tar"]), files.name(shard["index"]), shard["bytes"]) for shard in manifest["shards"]]
+    return all(there.get(tar) == size and index in there for tar, index, size in names)
 
 
 def _check_output(output: str, mark: str, fresh: bool) -> None:

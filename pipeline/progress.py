@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 _BAR = 1.0
 _LINE = 10.0
+_REMOTE = 30.0
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,18 @@ def forget(folder: str) -> None:
 
 
 @contextmanager
-def shown(what: str, unit: str, state: Callable[[], State], quiet: bool = False) -> Iterator[None]:
-    """Shows `state()` on standard error while the block runs: a bar on a terminal, else a line every few seconds."""
+def shown(what: str, unit: str, state: Callable[[], State], quiet: bool = False, local: bool = True) -> Iterator[None]:
+    """Shows `state()` on standard error while the block runs: a bar on a terminal, else a line every few seconds.
+
+    local: whether asking for the state is cheap; elsewhere it is a listing of an object store, asked for less often.
+    """
     if quiet:
         yield
         return
     ended = threading.Event()
-    show = _bar if sys.stderr.isatty() else _lines
-    thread = threading.Thread(target=show, args=(what, unit, state, ended), daemon=True, name="progress")
+    show, every = (_bar, _BAR) if sys.stderr.isatty() else (_lines, _LINE)
+    pause = every if local else max(every, _REMOTE)
+    thread = threading.Thread(target=show, args=(what, unit, state, ended, pause), daemon=True, name="progress")
     thread.start()
     try:
         yield
@@ -80,7 +85,7 @@ def shown(what: str, unit: str, state: Callable[[], State], quiet: bool = False)
         thread.join()
 
 
-def _bar(what: str, unit: str, state: Callable[[], State], ended: threading.Event) -> None:
+def _bar(what: str, unit: str, state: Callable[[], State], ended: threading.Event, pause: float) -> None:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -91,15 +96,15 @@ def _bar(what: str, unit: str, state: Callable[[], State], ended: threading.Even
     first, started = state(), time.monotonic()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(what, total=1.0, completed=int(first.share), done=first.done, unit=unit, rate="-")
-        while not ended.wait(_BAR):
+        while not ended.wait(pause):
             now = state()
             rate = (now.done - first.done) / (time.monotonic() - started)
             progress.update(task, completed=now.share, done=now.done, rate=f"{rate:.1f}")
 
 
-def _lines(what: str, unit: str, state: Callable[[], State], ended: threading.Event) -> None:
+def _lines(what: str, unit: str, state: Callable[[], State], ended: threading.Event, pause: float) -> None:
     first, started = state(), time.monotonic()
-    while not ended.wait(_LINE):
+    while not ended.wait(pause):
         now, elapsed = state(), time.monotonic() - started
         rate, gained = (now.done - first.done) / elapsed, now.share - first.share
         left = f", {_duration((1 - now.share) * elapsed / gained)} left" if gained > 0 else ""

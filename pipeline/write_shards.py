@@ -155,12 +155,14 @@ def stats_uri(output: str, shard: int) -> str:
 
 
 def finished_stats(output: str, shard: int) -> dict[str, Any] | None:
-    """The stats of a finished shard."""
+    """The stats of a finished shard, if its other files are still there."""
     uri = stats_uri(output, shard)
     if not files.exists(uri):
         return None
-    value: dict[str, Any] = files.read_json(uri)
-    return value
+    stats: dict[str, Any] = files.read_json(uri)
+    there = {files.name(i.uri): i.size for i in files.list_folder(files.join(output, FOLDER), f"{shard:05}.*")}
+    whole = there.get(f"{shard:05}.tar") == stats["bytes"] and f"{shard:05}.parquet" in there
+    return stats if whole else None
 
 
 class _WriteShardsDoFn(beam.DoFn):

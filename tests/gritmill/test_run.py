@@ -144,6 +144,16 @@ def test_pack_again_with_another_threshold(tmp_path, middle):
     assert not list((tmp_path / "out" / "shards").glob("*.tar"))
 
 
+def test_a_shard_that_was_deleted_is_written_again(tmp_path, middle):
+    call = {"inputs": [made.as_tars(made.drawn(9), tmp_path / "in")], "output": str(tmp_path / "out")}
+    config = {**middle, "shards": {"pairs": 5}}
+    gritmill.run(config, **call)
+    before = made.files_of(tmp_path / "out", "shards/*", "manifest.json")
+    (tmp_path / "out" / "shards" / "00001.tar").unlink()
+    gritmill.run(config, **call)
+    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json") == before
+
+
 def test_a_phrase_that_no_prompt_can_hold_is_dropped_with_its_reason(tmp_path, parser, grounding_dino):
     pictures = [made.Picture("a.jpg", made.drawn(1)[0].data, ("a " + "red " * 300 + "dog near a cat",), "", 1)]
     config = made.settings(parser, grounding_dino)
