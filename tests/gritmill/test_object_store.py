@@ -1,0 +1,51 @@
+"""A whole run whose input and output lie in an object store: a file system of Beam's that is neither disk nor HDFS."""
+
+from pathlib import Path
+
+import pytest
+
+import gritmill
+from tests import made, shelf
+
+
+@pytest.fixture
+def config(parser):
+    return made.settings(parser, "tests.outside:factory", shards={"pairs": 8})
+
+
+def stored(folder, bucket):
+    for path in sorted(Path(folder).rglob("*")):
+        if path.is_file():
+            shelf.put(f"shelf://{bucket}/{path.relative_to(folder)}", path.read_bytes())
+
+
+@pytest.mark.parametrize("kind", [made.as_tars, made.as_jsonl, made.as_parquet])
+def test_the_same_samples_as_on_a_disk(tmp_path, config, kind):
+    shelf.use(tmp_path / "shelf")
+    name = Path(kind(made.drawn(20), tmp_path / "in")).name
+    stored(tmp_path / "in", "pairs")
+    manifest = gritmill.run(config, inputs=[f"shelf://pairs/{name}"], output="shelf://out")
+    assert manifest["ledger"]["written"] == 20
+    assert [finding.text for finding in gritmill.validate("shelf://out")] == [""] * 20
+    gritmill.run(config, inputs=[str(tmp_path / "in" / name)], output=str(tmp_path / "out"))
+    for there, here in zip(gritmill.read("shelf://out"), gritmill.read(str(tmp_path / "out")), strict=True):
+        assert (there.jpeg, there.grounded, there.key) == (here.jpeg, here.grounded, here.key)
+        assert {**there.record, "uid": ""} == {**here.record, "uid": ""}  # the URI is part of it
+
+
+def test_running_again_resumes_and_fresh_moves_aside(tmp_path, config):
+    shelf.use(tmp_path / "shelf")
+    made.as_tars(made.drawn(12), tmp_path / "in")
+    stored(tmp_path / "in", "pairs")
+    call = {"inputs": ["shelf://pairs/*.tar"], "output": "shelf://out"}
+    first = gritmill.run(config, **call)
+    assert gritmill.run(config, **call) == first
+    gritmill.ground({**config, "chunk": {"pairs": 2}}, fresh=True, **call)
+    assert shelf.objects("shelf://out/detections.1/plan.json")
+    assert not shelf.objects("shelf://out/.gritmill.heartbeat.json")
+
+
+def test_a_missing_object_is_named(tmp_path, config):
+    shelf.use(tmp_path / "shelf")
+    with pytest.raises(gritmill.CallError, match=r"--input: shelf://pairs/none\.tar: no such file"):
+        gritmill.run(config, inputs=["shelf://pairs/none.tar"], output="shelf://out")
