@@ -9,8 +9,13 @@ for sample in gritmill.read("out"):
 
 import importlib.machinery
 import importlib.util
+import logging
 import sys
 from pathlib import Path
+
+# Beam's RunInference warns on the root logger of optional packages that neither it nor we need here.
+_NOISE = ("apitools not found", "Resource module is not available")
+logging.getLogger().addFilter(lambda record: not str(record.msg).startswith(_NOISE))
 
 _HOME = Path(__file__).resolve().parent.parent
 

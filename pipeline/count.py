@@ -20,6 +20,7 @@ class ChunkCount:
     chunk: ChunkId
     kept: int
     bytes: int
+    digest: str | None = None
 
 
 @dataclass
@@ -59,7 +60,7 @@ def _count_chunk(folder: str, chunk: ChunkId, digest: str | None, policy: Policy
             total.rejected[outcome.reason] = total.rejected.get(outcome.reason, 0) + 1
         else:
             add_failures(total.failed, {outcome.stage: {outcome.reason: 1}})
-    total.chunks.append(ChunkCount(chunk, kept, size))
+    total.chunks.append(ChunkCount(chunk, kept, size, digest))
 
 
 def add_failures(total: Failures, more: Failures) -> None:

@@ -84,10 +84,8 @@ class Identity:
 
     fingerprint: str
     models: dict[str, str]
-    device: str
     precision: str
     batch: int
-    threads: int | None
 
 
 def chunk_uri(detections: str, chunk: ChunkId) -> str:
@@ -101,24 +99,24 @@ def done_uri(detections: str, identity: RangeId) -> str:
 
 
 def commit(detections: str, chunk: Chunk, identity: Identity) -> None:
-    """Publishes a chunk's rows; its metadata says where the next chunk starts."""
+    """Publishes a chunk's rows; its metadata says where the next chunk starts.
+
+    A committed chunk stays: an engine may do a chunk twice, and on a GPU the last bits would differ.
+    """
+    where = ChunkId(chunk.source, chunk.range, chunk.number)
+    if files.exists(chunk_uri(detections, where)):
+        return
     about = {
         "format": FORMAT,
         "fingerprint": identity.fingerprint,
         "models": identity.models,
-        "made": {
-            "device": identity.device,
-            "precision": identity.precision,
-            "batch": identity.batch,
-            "threads": identity.threads,
-        },
+        "made": {"precision": identity.precision, "batch": identity.batch, **chunk.made},
         "next": chunk.next,
     }
     table = pa.Table.from_pylist([to_row(pair) for pair in chunk.pairs], SCHEMA)
     table = table.replace_schema_metadata({_METADATA: json.dumps(about, sort_keys=True).encode()})
     target = io.BytesIO()
     pq.write_table(table, target, compression="zstd")
-    where = ChunkId(chunk.source, chunk.range, chunk.number)
     publish_bytes(chunk_uri(detections, where), target.getvalue())
     timings = {
         "pairs": len(chunk.pairs),
@@ -131,6 +129,8 @@ def commit(detections: str, chunk: Chunk, identity: Identity) -> None:
 
 def finish(detections: str, identity: RangeId, faults: Sequence[str]) -> None:
     """Records a range whose chunks are all committed: their names, rows and content, and what could not be read."""
+    if files.exists(done_uri(detections, identity)):
+        return
     chunks: list[dict[str, Any]] = []
     for chunk in committed(detections, identity):
         data = files.read_bytes(chunk_uri(detections, chunk))
@@ -167,8 +167,12 @@ def read_done(detections: str, identity: RangeId) -> dict[str, Any]:
 
 def about(detections: str, chunk: ChunkId) -> dict[str, Any]:
     """A chunk's metadata: format, fingerprint, models, how it was made, where the next chunk starts."""
-    with files.open_read(chunk_uri(detections, chunk)) as file:
-        metadata = pq.read_schema(file).metadata
+    uri = chunk_uri(detections, chunk)
+    try:
+        with files.open_read(uri) as file:
+            metadata = pq.read_schema(file).metadata
+    except Exception as error:
+        raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
     value: dict[str, Any] = json.loads(metadata[_METADATA])
     return value
 
@@ -185,7 +189,7 @@ def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> It
     except Exception as error:
         raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
     if digest is not None and _digest(data) != digest:
-        raise EnvironmentFault(f"{uri} is not the file that was committed")
+        raise EnvironmentFault(f"{uri} is not what was committed; remove it and its range's .done.json, then ground")
     for row in pq.read_table(io.BytesIO(data), schema=SCHEMA).to_pylist():
         yield from_row(row)
 

@@ -1,11 +1,10 @@
 """Encoded images from where they lie: a container is read forward once, image files some ahead."""
 
-import gzip
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, Protocol
 
 import pyarrow.parquet as pq
 
@@ -102,10 +101,7 @@ class _Tar:
 
     def __init__(self, uri: str) -> None:
         self._raw = files.open_read(uri)
-        start = self._raw.read(2)
-        self._raw.seek(0)
-        gzipped = start == b"\x1f\x8b"
-        self._file = cast(BinaryIO, gzip.GzipFile(fileobj=self._raw)) if gzipped else self._raw
+        self._file = files.unpacked(self._raw)
         self._at = 0
 
     def read(self, image: ImageRef) -> bytes:

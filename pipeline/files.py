@@ -2,6 +2,7 @@
 
 import errno
 import glob
+import gzip
 import json
 import os
 import posixpath
@@ -144,6 +145,13 @@ def _check_extra(uri: str) -> None:
 def open_read(uri: str) -> BinaryIO:
     """The file's bytes, seekable. Never decompressed: Beam would guess from the name."""
     return cast(BinaryIO, FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED))
+
+
+def unpacked(raw: BinaryIO) -> BinaryIO:
+    """A file's bytes, gunzipped if its first two say that it is gzipped, whatever its name."""
+    start = raw.read(2)
+    raw.seek(0)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if start == b"\x1f\x8b" else raw
 
 
 def read_bytes(uri: str) -> bytes:

@@ -7,18 +7,23 @@ import os
 from pathlib import Path
 from typing import Any
 
+from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError, first_line
+from pipeline.threshold import SIDECAR
 from transforms.detector import find_factory, is_factory
-from transforms.extract_phrases import drop_heads, load_parser
+from transforms.extract_phrases import drop_heads, drop_lists, load_parser
 from transforms.settings import DetectorSettings
 
 # These move results by less than 1e-4, or not at all; they are recorded chunk by chunk instead.
 _FREE = {"device", "batch", "threads"}
 
+RULES = 1
+"""To be raised with every change of this code that changes phrases, boxes or records of the same input."""
+
 
 def models(configuration: Configuration) -> dict[str, str]:
-    """The identity of both models, after checking that they can be had and are of the right kind.
+    """The identity of both models and of the drop lists, after checking that they can be had and are of the right kind.
 
     A folder or spaCy package counts with the hash of its files, a hub id with the commit that its revision means now, a
     factory with its name and, if it has one, its `revision`.
@@ -30,15 +35,22 @@ def models(configuration: Configuration) -> dict[str, str]:
         drop_heads(configuration.phrases.drop_lists)
     except ValueError as error:
         raise CallError(str(error)) from error
-    return {"phrases": _parser(configuration.phrases.model), "detector": _detector(configuration.detector)}
+    return {
+        "phrases": _parser(configuration.phrases.model),
+        "detector": _detector(configuration.detector),
+        "drop_lists": digest(drop_lists()),
+    }
 
 
 def ground(configuration: Configuration, identities: dict[str, str], limit: int | None) -> str:
-    """The ground fingerprint."""
+    """The ground fingerprint. A model in a folder counts with its content, wherever the folder lies."""
     values = configuration.model_dump(mode="json")
-    detector = {key: value for key, value in values["detector"].items() if key not in _FREE}
-    parts = {name: values[name] for name in ("source", "chunk", "phrases")}
-    return digest({**parts, "detector": detector, "models": identities, "limit": limit})
+    parts = {name: values[name] for name in ("source", "chunk", "phrases", "detector")}
+    parts["detector"] = {key: value for key, value in parts["detector"].items() if key not in _FREE}
+    for section in ("phrases", "detector"):
+        if identities[section].startswith("folder:"):
+            del parts[section]["model"]
+    return digest({**parts, "rules": RULES, "models": identities, "limit": limit})
 
 
 def digest(value: Any) -> str:
@@ -48,15 +60,21 @@ def digest(value: Any) -> str:
 
 
 def resolve(configuration: Configuration, identities: dict[str, str]) -> Configuration:
-    """The configuration with the hub revision that the identities name: what workers load."""
-    identity = identities["detector"]
-    if not identity.startswith("hub:"):
-        return configuration
-    detector = configuration.detector.model_copy(update={"revision": identity.rpartition("@")[2]})
-    return configuration.model_copy(update={"detector": detector})
+    """The configuration as workers need it: paths absolute, and the hub revision that the identities name."""
+    source, phrases, detector = configuration.source, configuration.phrases, configuration.detector
+    if source.image_root:
+        source = source.model_copy(update={"image_root": files.canonical(source.image_root)})
+    if os.path.isdir(files.canonical(phrases.model)):
+        phrases = phrases.model_copy(update={"model": files.canonical(phrases.model)})
+    if identities["detector"].startswith("folder:"):
+        detector = detector.model_copy(update={"model": files.canonical(detector.model)})
+    elif identities["detector"].startswith("hub:"):
+        detector = detector.model_copy(update={"revision": identities["detector"].rpartition("@")[2]})
+    return configuration.model_copy(update={"source": source, "phrases": phrases, "detector": detector})
 
 
 def _parser(model: str) -> str:
+    model = files.canonical(model) if os.path.isdir(os.path.expanduser(model)) else model
     try:
         nlp = load_parser(model)
     except OSError as error:
@@ -127,10 +145,18 @@ def _commit(settings: DetectorSettings) -> str:
 
 
 def folder_hash(folder: Path) -> str:
-    """BLAKE2b-128 over the names and bytes of all files of a folder, apart from byte code."""
+    """BLAKE2b-128 over the names and bytes of a model folder's files.
+
+    Left out is what says nothing of the model: byte code, hidden files, texts for people, our own sidecar.
+    """
     whole = hashlib.blake2b(digest_size=16)
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts):
+    for path in sorted(p for p in folder.rglob("*") if p.is_file() and _counts(p.relative_to(folder))):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, hashlib.blake2b).hexdigest()
         whole.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return whole.hexdigest()
+
+
+def _counts(path: Path) -> bool:
+    hidden = any(part.startswith(".") or part == "__pycache__" for part in path.parts)
+    return not (hidden or path.suffix == ".md" or path.name == SIDECAR)

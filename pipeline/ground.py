@@ -11,11 +11,12 @@ from pipeline import detections, files, fingerprint, progress, running
 from pipeline.commit_detections import CommitDetections
 from pipeline.configuration import Configuration
 from pipeline.detections import ChunkId, Identity
-from pipeline.faults import CallError
+from pipeline.faults import CallError, EnvironmentFault
 from pipeline.limit import limit_plan
 from pipeline.plan import NAME, Plan, RangeId, check_unchanged, find_sources, plan_sources, read_plan
 from pipeline.publish import publish_json
 from pipeline.read_chunks import ReadChunks
+from pipeline.sources.base import check_root
 from pipeline.threshold import default_threshold
 from transforms.detector import is_factory
 from transforms.extract_phrases import ExtractPhrases
@@ -45,13 +46,17 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     folder = files.join(output, detections.FOLDER)
     identities = fingerprint.models(configuration)
     found = find_sources(inputs)
-    if options.fresh:
-        set_aside(folder)
     plan = _agreed(fingerprint.resolve(configuration, identities), identities, found, folder, options)
-    done = detections.finished(folder)
-    if any(identity not in done for identity in plan.ids()):
+    if _left(plan, folder):
         _run(plan, folder, engine, options.quiet)
+        if left := _left(plan, folder):
+            raise EnvironmentFault(f"{folder}: the run has ended, but {left} ranges are not done; run it again")
     return plan
+
+
+def _left(plan: Plan, folder: str) -> int:
+    done = detections.finished(folder)
+    return sum(1 for identity in plan.ids() if identity not in done)
 
 
 def _check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
@@ -60,8 +65,11 @@ def _check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
         return
     import torch
 
-    if settings.device.startswith("cuda") and not torch.cuda.is_available():
-        raise CallError(f"detector.device: {settings.device}: there is no CUDA device here")
+    number = int(settings.device.partition(":")[2] or 0)
+    if settings.device.startswith("cuda") and number >= torch.cuda.device_count():
+        raise CallError(f"detector.device: {settings.device}: there are {torch.cuda.device_count()} CUDA devices here")
+    if settings.device == "mps" and not torch.backends.mps.is_available():
+        raise CallError("detector.device: mps: there is none here")
     if settings.precision != "float32" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         raise CallError(f"detector.precision: {settings.precision} needs a GPU, and there is none here")
 
@@ -73,11 +81,14 @@ def _agreed(
     folder: str,
     options: GroundOptions,
 ) -> Plan:
-    """The plan in the folder, if it is of the same fingerprint and sources; a new one where there is none."""
+    """The plan in the folder, if it is of the same fingerprint and sources; else a new one, if that is asked for."""
     mark = fingerprint.ground(configuration, identities, options.limit)
-    plan = read_plan(folder)
+    check_root(configuration.source)
+    plan = None if options.fresh else read_plan(folder)
     if plan is None:
-        return _published(_new_plan(mark, configuration, identities, found, options.limit), folder)
+        plan = _new_plan(mark, configuration, identities, found, options.limit)
+        set_aside(folder)
+        return _published(plan, folder)
     if plan.fingerprint != mark:
         raise CallError(f"--output: {folder} {_difference(plan, configuration, identities, options.limit)}")
     new = check_unchanged(plan, found)
@@ -115,8 +126,9 @@ def _difference(plan: Plan, configuration: Configuration, identities: dict[str, 
     """What differs between the plan's fingerprint and the one wanted now, by key."""
     old, new = plan.configuration.model_dump(mode="json"), configuration.model_dump(mode="json")
     keys = [f"{s}.{k}" for s in ("source", "chunk", "phrases", "detector") for k in new[s] if old[s][k] != new[s][k]]
-    keys = [key for key in keys if key not in ("detector.device", "detector.batch", "detector.threads")]
-    keys += [f"the content of {name}.model" for name in identities if plan.models.get(name) != identities[name]]
+    same = [f"{name}.model" for name in identities if plan.models.get(name) == identities[name]]
+    keys = [key for key in keys if key not in ("detector.device", "detector.batch", "detector.threads", *same)]
+    keys += [f"the content of {name}" for name in identities if plan.models.get(name) != identities[name]]
     keys += ["--limit"] if plan.limit != limit else []
     reason = ", ".join(dict.fromkeys(keys)) or "the configuration"
     return f"holds detections of another fingerprint ({reason} differs); use another folder, or ground --fresh"
@@ -140,9 +152,9 @@ def _run(plan: Plan, folder: str, engine: PipelineOptions, quiet: bool) -> None:
         search=[os.getcwd()],
         progress=progress.WorkerProgress(folder) if local else None,
     )
-    identity = Identity(
-        plan.fingerprint, plan.models, settings.device, settings.precision, settings.batch, settings.threads
-    )
+    if local:
+        progress.forget(folder)  # of a run that was killed
+    identity = Identity(plan.fingerprint, plan.models, settings.precision, settings.batch)
     with progress.shown("ground", "pairs", _Watch(plan, folder).state, quiet, files.is_local(folder)):
         running.run(lambda pipeline: build(pipeline, plan, folder, handler, identity), engine)
     if local:
@@ -179,35 +191,44 @@ def local_detector(settings: DetectorSettings, engine: PipelineOptions) -> Detec
 
 
 class _Watch:
-    """How far a run is: in pairs if the plan knows how many there are, else in bytes of the sources."""
+    """How far a run is: in pairs if the plan knows how many there are, else in bytes of the sources.
+
+    Only chunks that are new since the last look are opened; what was there at the start counts as begun with.
+    """
 
     def __init__(self, plan: Plan, folder: str) -> None:
         self._plan = plan
         self._folder = folder
-        self._seen: dict[ChunkId, int] = {}
-        self._total = sum(source.size for source in plan.sources if source.ranges) or 1
-        counts = [spec.pairs for source in plan.sources for spec in source.ranges]
-        self._pairs = sum(count or 0 for count in counts) if None not in counts else 0
+        self._before = set(detections.all_committed(folder))
+        self._pairs: dict[ChunkId, int] = {}
         self._shares: dict[RangeId, float] = {}
+        self._total = sum(source.size for source in plan.sources if source.ranges) or 1
 
     def state(self) -> progress.State:
-        """Pairs committed, plus on a local disk those that workers have done since."""
+        """Pairs committed by this run, plus on a local disk those that workers have done since."""
         for chunk in detections.all_committed(self._folder):
-            if chunk not in self._seen:
+            if chunk not in self._before and chunk not in self._pairs:
                 self._take(RangeId(chunk.source, chunk.range), chunk)
+        for identity in detections.finished(self._folder):
+            self._shares[identity] = self._whole(identity)
         inside = progress.inside_chunks(self._folder) if files.is_local(self._folder) else 0
-        done = sum(self._seen.values()) + inside
-        share = done / self._pairs if self._pairs else sum(self._shares.values()) / self._total
-        return progress.State(done, min(share, 1.0))
+        share = sum(self._shares.values()) / self._total
+        return progress.State(sum(self._pairs.values()) + inside, min(share, 1.0))
 
     def _take(self, identity: RangeId, chunk: ChunkId) -> None:
         uri = files.join(self._folder, detections.TIMINGS, f"{chunk.stem}.json")
-        self._seen[chunk] = files.read_json(uri)["pairs"] if files.exists(uri) else 0
+        self._pairs[chunk] = files.read_json(uri)["pairs"] if files.exists(uri) else 0
         self._shares[identity] = self._share(identity, chunk)
 
-    def _share(self, identity: RangeId, chunk: ChunkId) -> float:
+    def _whole(self, identity: RangeId) -> float:
+        """The bytes that a range stands for: its part of the source, by pairs where they are known."""
         source, spec = self._plan.range(identity)
-        whole = source.size / len(source.ranges)
+        pairs = sum(other.pairs or 0 for other in source.ranges)
+        return source.size * spec.pairs / pairs if spec.pairs and pairs else source.size / len(source.ranges)
+
+    def _share(self, identity: RangeId, chunk: ChunkId) -> float:
+        _, spec = self._plan.range(identity)
+        whole = self._whole(identity)
         following = detections.about(self._folder, chunk)["next"]
         if not following or "fault" in following:
             return whole

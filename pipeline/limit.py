@@ -1,6 +1,7 @@
 """`--limit N`: a plan of its own, of runs of at most 32 consecutive pairs, evenly spread over the input."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,7 +14,8 @@ from pipeline.sources import Position, RangeSpec, Source
 RUN = 32
 """Pairs of one run: enough for a detector's batch, few enough to show many places of the input."""
 
-_FIRST_LOOK = 64
+_FIRST_LOOK = 8
+_THREADS = 8
 
 
 def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSettings) -> list[PlannedSource]:
@@ -23,11 +25,11 @@ def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSet
     spread evenly over the input.
     """
     counted: dict[int, _Counted] = {}
-    looked = max(_FIRST_LOOK, -(-limit // RUN))
+    looked = max(_FIRST_LOOK, 2 * -(-limit // RUN))
     while True:
-        for number in spread(len(sources), looked):
-            if number not in counted:
-                counted[number] = _Counted.of(sources[number], settings)
+        new = [number for number in spread(len(sources), looked) if number not in counted]
+        with ThreadPoolExecutor(_THREADS) as pool:
+            counted |= zip(new, pool.map(lambda n: _Counted.of(sources[n], settings), new), strict=True)
         total = sum(source.pairs for source in counted.values())
         if total >= limit or looked >= len(sources):
             break

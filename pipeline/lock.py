@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from pipeline import files
-from pipeline.faults import CallError
+from pipeline.faults import CallError, EnvironmentFault
 from pipeline.publish import LOCK, publish_json, sweep
 
 HEARTBEAT = ".gritmill.heartbeat.json"
 
 _BEAT = 30.0
 _DEAD = 4 * _BEAT
+_SETTLE = 2.0  # of two runs that start together, the one that writes last holds the folder
 
 
 @contextmanager
@@ -34,7 +35,7 @@ def hold(folder: str) -> Iterator[None]:
 
 @contextmanager
 def _flock(folder: str) -> Iterator[None]:
-    new = not os.path.isdir(folder)
+    new = _missing(folder)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, LOCK)
     descriptor = _locked(path)
@@ -44,8 +45,18 @@ def _flock(folder: str) -> Iterator[None]:
         # A call that was refused leaves no folder behind.
         if new and os.listdir(folder) == [LOCK]:
             os.remove(path)
-            os.rmdir(folder)
+            for made in new:
+                os.rmdir(made)
         os.close(descriptor)
+
+
+def _missing(folder: str) -> list[str]:
+    """The folder and those above it that are not there yet, innermost first."""
+    missing = []
+    while not os.path.isdir(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing
 
 
 def _locked(path: str) -> int:
@@ -68,16 +79,22 @@ def _heartbeat(folder: str) -> Iterator[None]:
     if files.exists(uri):
         age = time.time() - files.read_json(uri)["time"]
         if age < _DEAD:
-            raise CallError(f"--output: {folder}: another run was at work here {age:.0f} seconds ago")
+            wait = f"if it is dead, wait {_DEAD - age:.0f} seconds"
+            raise CallError(f"--output: {folder}: another run was at work here {age:.0f} seconds ago; {wait}")
     run = uuid.uuid4().hex
     ended = threading.Event()
+    lost = threading.Event()
 
     def beat() -> None:
         while not ended.wait(_BEAT):
             with suppress(Exception):  # one that fails is made good by the next
+                if files.read_json(uri)["run"] != run:
+                    lost.set()
+                    return
                 publish_json(uri, {"run": run, "time": time.time()})
 
     publish_json(uri, {"run": run, "time": time.time()})
+    time.sleep(_SETTLE)
     if files.read_json(uri)["run"] != run:
         raise CallError(f"--output: {folder}: another run has begun here at the same time")
     thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
@@ -87,4 +104,7 @@ def _heartbeat(folder: str) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-        files.delete([uri])
+        if not lost.is_set():
+            files.delete([uri])
+    if lost.is_set():
+        raise EnvironmentFault(f"{folder}: another run has taken this folder over; look at its outcome")

@@ -12,7 +12,7 @@ from pipeline.configuration import Configuration, ShardSettings
 from pipeline.count import RangeCount, count_range
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.manifest import NAME as MANIFEST
-from pipeline.manifest import ManifestHead, read_manifest, remove_shards, write_manifest
+from pipeline.manifest import ManifestHead, read_manifest, write_manifest
 from pipeline.plan import NAME as PLAN
 from pipeline.plan import Plan, RangeId, read_plan
 from pipeline.plan_shards import ShardPlan, plan_shards
@@ -56,11 +56,10 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
     threshold = effective(configuration.selection, plan.threshold)
     policy = Policy(configuration.selection, threshold.score, configuration.text)
     mark = pack_fingerprint(plan, folder, done, policy, configuration.shards)
-    if _up_to_date(output, mark):
+    if _up_to_date(output, mark) and not options.fresh:
         return read_manifest(output) or {}
-    _check_output(output, mark, options.fresh)
     _check_sources(plan)
-    _forget(output, mark)
+    _check_output(output, mark, options.fresh)
     head = ManifestHead.of(plan, configuration, threshold, mark, options.partial)
     writer = ShardWriter(folder, output, mark, policy, plan.configuration.source)
     if not any(True for _ in plan.ids()):
@@ -68,7 +67,10 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
     with progress.shown("pack", "shards", _Watch(output).state, options.quiet, files.is_local(output)):
         running.run(lambda pipeline: build(pipeline, writer, configuration.shards, head), engine)
     files.delete([files.join(output, _PLANNED)])
-    return read_manifest(output) or {}
+    manifest = read_manifest(output)
+    if manifest is None:
+        raise EnvironmentFault(f"{output}: the run has ended without a manifest; run it again")
+    return manifest
 
 
 def find_detections(place: str) -> str:
@@ -128,11 +130,15 @@ def _up_to_date(output: str, mark: str) -> bool:
 
 
 def _check_output(output: str, mark: str, fresh: bool) -> None:
+    """Shards of this pack that a killed run has left are kept; with `fresh`, those of a finished one are not."""
+    uris = [info.uri for info in files.list_folder(files.join(output, FOLDER), "*_stats.json")]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        marks = pool.map(lambda uri: files.read_json(uri)["pack_fingerprint"], uris)
+        others = [uri for uri, found in zip(uris, marks, strict=True) if found != mark]
+    if others and not fresh:
+        raise CallError(f"--output: {output} holds shards of another fingerprint; use another folder, or --fresh")
     if fresh:
-        return
-    for info in files.list_folder(files.join(output, FOLDER), "*_stats.json"):
-        if files.read_json(info.uri)["pack_fingerprint"] != mark:
-            raise CallError(f"--output: {output} holds shards of another fingerprint; use another folder, or --fresh")
+        files.delete(uris if _up_to_date(output, mark) else others)
 
 
 def _check_sources(plan: Plan) -> None:
@@ -150,15 +156,6 @@ def _check_sources(plan: Plan) -> None:
     missing = [uri for uri in missing if files.is_local(uri) or uri in {s.uri for s in plan.sources}]
     if missing:
         raise EnvironmentFault(f"{missing[0]}: no such file or folder; the images to pack lie there")
-
-
-def _forget(output: str, mark: str) -> None:
-    """Before the first shard is replaced the manifest goes, so that no reader trusts a mixture."""
-    if files.exists(files.join(output, MANIFEST)):
-        files.delete([files.join(output, MANIFEST)])
-    stats = files.list_folder(files.join(output, FOLDER), "*_stats.json")
-    if any(files.read_json(info.uri)["pack_fingerprint"] != mark for info in stats):
-        remove_shards(output, from_number=0)
 
 
 def build(pipeline: beam.Pipeline, writer: ShardWriter, shards: ShardSettings, head: ManifestHead) -> object:
@@ -200,6 +197,8 @@ def _count(item: tuple[RangeId, bool], writer: ShardWriter) -> RangeCount:
 
 def _plan(keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: ShardSettings) -> Iterator[ShardPlan]:
     plans = list(plan_shards(keyed[1], shards))
+    # Before the first shard is replaced the manifest goes, so that no reader trusts a mixture.
+    files.delete([files.join(writer.output, MANIFEST)])
     publish_json(files.join(writer.output, _PLANNED), {"shards": len(plans)})
     yield from plans
 

@@ -114,6 +114,9 @@ def find_sources(inputs: Sequence[str]) -> list[FileInfo]:
             matched = files.match(given) or _sources_in(files.canonical(given))
         except CallError as error:
             raise CallError(f"--input: {error}") from error
+        for info in matched:
+            if not info.uri.isprintable():
+                raise CallError(f"--input: {info.uri!r}: a name that is not UTF-8, or not printable")
         if not matched:
             raise CallError(f"--input: {given}: {_nothing(given)}")
         found |= {info.uri: info for info in matched}
@@ -121,7 +124,10 @@ def find_sources(inputs: Sequence[str]) -> list[FileInfo]:
 
 
 def _sources_in(folder: str) -> list[FileInfo]:
-    return [info for info in files.list_folder(folder) if is_source(info.uri)]
+    """What a folder holds; of img2dataset's output (tar, parquet and stats of one name) the tars."""
+    found = [info for info in files.list_folder(folder) if is_source(info.uri) and files.name(info.uri)[0] != "."]
+    tars = [info for info in found if info.uri.endswith((".tar", ".tar.gz", ".tgz"))]
+    return tars or found
 
 
 def _nothing(given: str) -> str:
@@ -164,7 +170,8 @@ def check_unchanged(plan: Plan, found: Sequence[FileInfo]) -> list[FileInfo]:
     for source in plan.sources:
         now = by_uri.pop(source.uri, None)
         if now is None:
-            raise CallError(f"--input: {source.uri} is missing; it is part of this run's plan")
+            why = "is not among the inputs" if files.exists(source.uri) else "is missing"
+            raise CallError(f"--input: {source.uri} {why}; it is part of this run's plan")
         if now != source.info:
             raise CallError(f"--input: {source.uri} has changed since the run began (size or modification time)")
     return list(by_uri.values())

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pipeline.configuration import ShardSettings
 from pipeline.count import ChunkCount, RangeCount
 from pipeline.detections import ChunkId
-from pipeline.faults import EnvironmentFault
+from pipeline.faults import CallError
 
 MOST_SHARDS = 100_000
 """A key has five digits for the shard."""
@@ -15,11 +15,12 @@ MOST_SHARDS = 100_000
 
 @dataclass(frozen=True)
 class Piece:
-    """Kept pairs number `first` to `last` - 1 of a chunk."""
+    """Kept pairs number `first` to `last` - 1 of a chunk; digest: of its file, if its range is done."""
 
     chunk: ChunkId
     first: int
     last: int
+    digest: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,16 +45,14 @@ def plan_shards(counts: Iterable[RangeCount], settings: ShardSettings) -> Iterat
     """Shard k of N holds the kept pairs [k*K//N, (k+1)*K//N): as equal as can be, none empty.
 
     Raises:
-      EnvironmentFault: more shards than keys have digits for.
+      CallError: more shards than keys have digits for.
     """
     chunks = [c for r in sorted(counts, key=lambda r: (r.identity.source, r.identity.range)) for c in r.chunks]
     kept = sum(chunk.kept for chunk in chunks)
     # With huge images there could be more shards than pairs, and some of them empty.
     number = min(shard_count(kept, sum(chunk.bytes for chunk in chunks), settings), kept)
     if number > MOST_SHARDS:
-        raise EnvironmentFault(
-            f"shards: {number} shards are more than five digits can name; raise shards.pairs or .bytes"
-        )
+        raise CallError(f"shards: {number} shards are more than five digits can name; raise shards.pairs or .bytes")
     borders = [k * kept // number for k in range(number + 1)] if number else []
     yield from (ShardPlan(k, tuple(pieces)) for k, pieces in enumerate(_pieces(chunks, borders)))
 
@@ -67,7 +66,7 @@ def _pieces(chunks: list[ChunkCount], borders: list[int]) -> Iterator[list[Piece
             chunk = chunks[position]
             start, end = max(first - before, 0), min(last - before, chunk.kept)
             if start < end:
-                pieces.append(Piece(chunk.chunk, start, end))
+                pieces.append(Piece(chunk.chunk, start, end, chunk.digest))
             if last - before <= chunk.kept:
                 break
             before += chunk.kept

@@ -74,6 +74,7 @@ def shown(what: str, unit: str, state: Callable[[], State], quiet: bool = False,
         yield
         return
     ended = threading.Event()
+    state = _safe(state)
     show, every = (_bar, _BAR) if sys.stderr.isatty() else (_lines, _LINE)
     pause = every if local else max(every, _REMOTE)
     thread = threading.Thread(target=show, args=(what, unit, state, ended, pause), daemon=True, name="progress")
@@ -82,7 +83,20 @@ def shown(what: str, unit: str, state: Callable[[], State], quiet: bool = False,
         yield
     finally:
         ended.set()
-        thread.join()
+        thread.join(timeout=2)
+
+
+def _safe(state: Callable[[], State]) -> Callable[[], State]:
+    """`state`, or what it said last where a file system fails: progress never fails a run."""
+    last = State(0, 0.0)
+
+    def ask() -> State:
+        nonlocal last
+        with suppress(Exception):
+            last = state()
+        return last
+
+    return ask
 
 
 def _bar(what: str, unit: str, state: Callable[[], State], ended: threading.Event, pause: float) -> None:
@@ -95,7 +109,8 @@ def _bar(what: str, unit: str, state: Callable[[], State], ended: threading.Even
     )
     first, started = state(), time.monotonic()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=1.0, completed=int(first.share), done=first.done, unit=unit, rate="-")
+        task = progress.add_task(what, total=1.0, done=first.done, unit=unit, rate="-")
+        progress.update(task, completed=first.share)
         while not ended.wait(pause):
             now = state()
             rate = (now.done - first.done) / (time.monotonic() - started)

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from apache_beam.io.filesystem import CompressionTypes
@@ -91,5 +91,12 @@ def _by_rename(path: str) -> Iterator[BinaryIO]:
 
 def _upload(spool: BinaryIO, uri: str) -> None:
     target = FileSystems.create(uri, compression_type=CompressionTypes.UNCOMPRESSED)
-    shutil.copyfileobj(spool, target, 1 << 20)
-    target.close()
+    try:
+        shutil.copyfileobj(spool, target, 1 << 20)
+        target.close()
+    except BaseException:
+        # Closing publishes what has been sent so far; left open, the file would be closed when it is collected.
+        with suppress(Exception):
+            target.close()
+        files.delete([uri])
+        raise

@@ -106,8 +106,8 @@ class ImageLoader:
 
 def _fetch(pair: Pair) -> bytes | Fault:
     """The encoded image. Only a file that is not there is the pair's fault; any other trouble is the environment's."""
-    if pair.error or not pair.image.uri or pair.image.length:
-        return pair.data
+    if pair.error or not pair.image.uri or pair.image.uri == pair.source:
+        return pair.data  # it lies in the source itself, and came with the pair
     try:
         return files.read_bytes(pair.image.uri)
     except Exception as error:
@@ -178,7 +178,8 @@ class _ReadChunksDoFn(beam.DoFn):
 
     def process(self, identity: RangeId) -> Iterator[Chunk]:
         assert self._plan is not None
-        yield from ahead(read_range(self._plan, identity, self.folder))
+        if not files.exists(detections.done_uri(self.folder, identity)):  # an engine may try a range twice
+            yield from ahead(read_range(self._plan, identity, self.folder))
 
 
 @dataclass

@@ -4,8 +4,6 @@ import argparse
 import logging
 import os
 import re
-import shlex
-import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NoReturn
@@ -13,8 +11,8 @@ from typing import NoReturn
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
+from pipeline import local_workers
 from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
 
 Build = Callable[[beam.Pipeline], object]
@@ -58,10 +56,13 @@ def run(build: Build, options: PipelineOptions) -> None:
     Raises:
       EnvironmentFault: a worker failed. No row-level fault ever raises, so the environment is at fault.
     """
-    pipeline = _local_pipeline(options) if is_local(options) else beam.Pipeline(options=options)
+    pipeline = _pipeline(options)
     try:
         build(pipeline)
-        pipeline.run().wait_until_finish()
+        if _in_processes(options):
+            local_workers.watched(lambda: _finish(pipeline))
+        else:
+            _finish(pipeline)
     except RunFault as fault:
         raise type(fault)(_STEP.sub("", str(fault))) from fault
     except Exception as error:
@@ -71,17 +72,23 @@ def run(build: Build, options: PipelineOptions) -> None:
         raise EnvironmentFault(_reason(error)) from error
 
 
-def _local_pipeline(options: PipelineOptions) -> beam.Pipeline:
-    direct = options.view_as(DirectOptions)
-    if direct.direct_running_mode != "multi_processing":
+def _finish(pipeline: beam.Pipeline) -> None:
+    pipeline.run().wait_until_finish()
+
+
+def _pipeline(options: PipelineOptions) -> beam.Pipeline:
+    if not is_local(options):
+        return beam.Pipeline(options=options)
+    if not _in_processes(options):
         return beam.Pipeline(runner=FnApiRunner(), options=options)
-    # Beam would run its own worker module by "python -m", which puts the current folder, and in it perhaps somebody's
-    # own transforms.py, before everything installed; -P keeps it out. The mode is then told by the environment.
-    command = f"exec {shlex.quote(sys.executable)} -P -m pipeline.worker"
-    environment = SubprocessSDKEnvironment.from_command_string(command)
+    # With our own environment the mode is told by it, and must not be told again.
     options = PipelineOptions.from_dictionary({**options.get_all_options(drop_default=True), "runner": None})
     options.view_as(DirectOptions).direct_running_mode = "in_memory"
-    return beam.Pipeline(runner=FnApiRunner(environment), options=options)
+    return beam.Pipeline(runner=FnApiRunner(local_workers.environment()), options=options)
+
+
+def _in_processes(options: PipelineOptions) -> bool:
+    return is_local(options) and options.view_as(DirectOptions).direct_running_mode == "multi_processing"
 
 
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
@@ -96,7 +103,7 @@ def _reason(error: Exception) -> str:
         return _STEP.sub("", first_line(error)) or type(error).__name__
     name, text = raised[-1].groups()
     text = _STEP.sub("", text)
-    return text if name in ("EnvironmentFault", "SickDevice") else f"{name}: {text}"
+    return text if name in ("CallError", "EnvironmentFault", "SickDevice") else f"{name}: {text}"
 
 
 class _Parser(argparse.ArgumentParser):

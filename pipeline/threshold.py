@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.faults import CallError
 from transforms.settings import DetectorSettings, SelectionSettings
 
 SIDECAR = "gritmill.json"
@@ -28,9 +29,12 @@ def default_threshold(settings: DetectorSettings) -> Threshold:
     """What is known of a detector: its own sidecar file, else a guess that says so."""
     sidecar = Path(settings.model).expanduser() / SIDECAR
     if sidecar.is_file():
-        value = json.loads(sidecar.read_text("utf-8"))
-        if settings.span_score in value["score"]:
-            return Threshold(value["score"][settings.span_score], True, value["measured"])
+        try:
+            value = json.loads(sidecar.read_text("utf-8"))
+            if settings.span_score in value["score"]:
+                return Threshold(float(value["score"][settings.span_score]), True, str(value["measured"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise CallError(f"{sidecar}: not a score threshold: {type(error).__name__}: {error}") from error
     return Threshold(_UNMEASURED, False, "a guess: nobody has measured it for this detector and span_score")
 
 

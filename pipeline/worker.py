@@ -9,10 +9,16 @@ import os
 import signal
 import sys
 
+PIDS = "GRITMILL_WORKER_PIDS"
+"""Environment variable: the folder in which a worker leaves an empty file with its process id for a name."""
+
 
 def main() -> None:
     """Runs the worker until the driver ends it; an interrupt from the keyboard is the driver's business."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if os.environ.get(PIDS):
+        with open(os.path.join(os.environ[PIDS], str(os.getpid())), "w", encoding="ascii"):
+            pass
     if not os.environ.get("GRITMILL_DEBUG"):
         logging.disable(logging.CRITICAL)
         # gRPC aborts with a message of its own when the driver has gone.

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from pipeline import detections, files
 from pipeline.configuration import SourceSettings
 from pipeline.count import Failures, add_failures
+from pipeline.faults import EnvironmentFault
 from pipeline.fetch_images import fetch
 from pipeline.plan_shards import Piece, ShardPlan
 from pipeline.publish import publish, publish_bytes, publish_json
@@ -53,6 +54,8 @@ class ShardWriter:
         writing = _Writing(plan.number, tuple(self.policy.text.dialect), self.source.max_pixels)
         with publish(files.join(self.output, FOLDER, f"{plan.number:05}.tar")) as file:
             writing.tar(file, enumerate(fetch(kept, self.source.columns)))
+            if writing.pairs != plan.pairs:
+                raise EnvironmentFault(f"{self.detections}: the rows have changed since they were counted; pack again")
         index = writing.index()
         publish_bytes(files.join(self.output, FOLDER, f"{plan.number:05}.parquet"), index)
         stats = writing.stats(plan, index, self.fingerprint)
@@ -60,7 +63,8 @@ class ShardWriter:
         return stats
 
     def _kept(self, piece: Piece) -> Iterator[Kept]:
-        outcomes = (judge(pair, self.policy) for pair in detections.read_chunk(self.detections, piece.chunk))
+        rows = detections.read_chunk(self.detections, piece.chunk, piece.digest)
+        outcomes = (judge(pair, self.policy) for pair in rows)
         yield from islice((o for o in outcomes if isinstance(o, Kept)), piece.first, piece.last)
 
 
@@ -104,6 +108,11 @@ class _Writing:
         yield "txt", kept.pair.caption.encode()
         for number, name in enumerate(self.dialects):
             yield "grounded.txt" if number == 0 else f"{dialects.suffix(name)}.txt", kept.texts[name].encode()
+
+    @property
+    def pairs(self) -> int:
+        """Pairs that came by, written or failed."""
+        return len(self.records) + sum(n for reasons in self.failed.values() for n in reasons.values())
 
     def index(self) -> bytes:
         """The records as parquet."""

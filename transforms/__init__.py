@@ -16,9 +16,3 @@ compose_record      kept boxes -> a GRIT record
 
 Nothing here knows of files, plans or runs; those are in `pipeline`.
 """
-
-import logging
-
-# Beam's RunInference warns on the root logger of optional packages that neither it nor we need here.
-_NOISE = ("apitools not found", "Resource module is not available")
-logging.getLogger().addFilter(lambda record: not str(record.msg).startswith(_NOISE))

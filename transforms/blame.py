@@ -21,6 +21,7 @@ def run_or_blame(
     items: Sequence[Item],
     run: Callable[[Sequence[Item]], Sequence[Answer]],
     probe: Callable[[], object],
+    stage: Stage = Stage.BOXES,
 ) -> list[Answer | Fault]:
     """`run(items)`, with a `Fault` in the place of each item that makes it raise.
 
@@ -29,6 +30,7 @@ def run_or_blame(
     Args:
       run: answers a batch, one answer an item; may raise.
       probe: runs something known to be good; called after a failure, since a success before it proves nothing.
+      stage: of the faults.
 
     Raises:
       SickDevice: the probe fails as well.
@@ -39,17 +41,24 @@ def run_or_blame(
         try:
             probe()
         except Exception as error:
-            raise SickDevice(f"the detector fails on every input: {_line(error)}") from failures[0].error
-    return [answer.fault() if isinstance(answer, _Failure) else answer for answer in answers]
+            raise SickDevice(f"{stage}: the model fails on every input: {_line(error)}") from failures[0].error
+    return [answer.fault(stage) if isinstance(answer, _Failure) else answer for answer in answers]
+
+
+class NotFinite(ArithmeticError):
+    """The model's output is not finite, or no number that it can give."""
 
 
 class _Failure:
     def __init__(self, error: Exception) -> None:
-        self.error = error
+        # Its traceback would keep the tensors of the failed forward alive, and with them the memory that it lacked.
+        self.error = error.with_traceback(None)
 
-    def fault(self) -> Fault:
-        reason = Reason.OUT_OF_MEMORY if type(self.error).__name__ == "OutOfMemoryError" else Reason.EXCEPTION
-        return Fault.of(Stage.BOXES, reason, self.error)
+    def fault(self, stage: Stage) -> Fault:
+        if isinstance(self.error, NotFinite):
+            return Fault(stage, Reason.NOT_FINITE, str(self.error))
+        out_of_memory = type(self.error).__name__ == "OutOfMemoryError"
+        return Fault.of(stage, Reason.OUT_OF_MEMORY if out_of_memory else Reason.EXCEPTION, self.error)
 
 
 def _bisected(items: Sequence[Item], run: Callable[[Sequence[Item]], Sequence[Answer]]) -> list[Answer | _Failure]:

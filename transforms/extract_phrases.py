@@ -18,7 +18,8 @@ import yaml
 from spacy.language import Language
 from spacy.tokens import Doc, Span, Token
 
-from transforms.records import Chunk, Drop, Dropped, Fault, Pair, Phrase, Reason, Stage
+from transforms.blame import run_or_blame
+from transforms.records import Chunk, Drop, Dropped, Fault, Pair, Phrase, Stage
 from transforms.settings import PhraseSettings
 
 # What noun chunks need is a parser and part-of-speech tags; these only cost time (a lemmatizer: a third of it).
@@ -48,6 +49,13 @@ def load_parser(model: str) -> Language:
     return nlp
 
 
+def drop_lists() -> dict[str, Any]:
+    """What `drop_lists.yaml` holds: its version, and lists of heads by name."""
+    text = resources.files("transforms").joinpath("drop_lists.yaml").read_text("utf-8")
+    lists: dict[str, Any] = yaml.safe_load(text)
+    return lists
+
+
 @cache
 def drop_heads(lists: tuple[str, ...]) -> dict[str, Drop]:
     """Lower-cased head -> reason, for the named lists of `drop_lists.yaml`.
@@ -55,9 +63,7 @@ def drop_heads(lists: tuple[str, ...]) -> dict[str, Drop]:
     Raises:
       ValueError: there is no list of that name.
     """
-    text = resources.files("transforms").joinpath("drop_lists.yaml").read_text("utf-8")
-    known: dict[str, Any] = yaml.safe_load(text)
-    known.pop("version")
+    known = {name: value for name, value in drop_lists().items() if name != "version"}
     unknown = [name for name in lists if name not in known]
     if unknown:
         raise ValueError(f"phrases.drop_lists: no list {unknown[0]}; there are {', '.join(known)}")
@@ -114,19 +120,13 @@ def _drop_reason(head: Token, heads: dict[str, Drop]) -> Drop | None:
 
 def extract(nlp: Language, captions: Sequence[str], heads: dict[str, Drop]) -> list[Phrases | Fault]:
     """Phrases of each caption, in order; a `Fault` for a caption that the parser cannot take."""
+
+    def parsed(some: Sequence[str]) -> list[Phrases]:
+        return [phrases_of(doc, heads) for doc in nlp.pipe(some)]
+
     # Without a memory zone spaCy's string store keeps every word that it ever saw (spaCy pull request 13621).
     with nlp.memory_zone():
-        try:
-            return [phrases_of(doc, heads) for doc in nlp.pipe(captions)]
-        except Exception:
-            return [_extract_one(nlp, caption, heads) for caption in captions]
-
-
-def _extract_one(nlp: Language, caption: str, heads: dict[str, Drop]) -> Phrases | Fault:
-    try:
-        return phrases_of(nlp(caption), heads)
-    except Exception as error:
-        return Fault.of(Stage.PHRASES, Reason.EXCEPTION, error)
+        return run_or_blame(captions, parsed, lambda: parsed(["a dog"]), Stage.PHRASES)
 
 
 def with_phrases(nlp: Language, pairs: Sequence[Pair], heads: dict[str, Drop]) -> tuple[Pair, ...]:

@@ -21,12 +21,12 @@ import torch
 from PIL import Image
 from transformers import AutoConfig, AutoModelForZeroShotObjectDetection, AutoProcessor
 
-from transforms.blame import run_or_blame
+from transforms.blame import NotFinite, run_or_blame
 from transforms.build_prompts import CLS, SEP, STOP, Prompt, Prompts, build_prompts
 from transforms.canvas import CanvasRule
 from transforms.detector import Found, Request
 from transforms.images import ImageFault
-from transforms.records import Box, Fault, Reason, Stage
+from transforms.records import Box, Fault, Stage
 from transforms.settings import DetectorSettings
 
 FAMILY = ("grounding-dino", "mm-grounding-dino")
@@ -96,6 +96,11 @@ class GroundingDino:
         rule = canvas_rule(processor.image_processor, settings)
         return cls(model.to(device).eval(), processor.tokenizer, rule, settings, device)
 
+    @property
+    def made(self) -> dict[str, Any]:
+        """What the boxes were found with."""
+        return {"device": self.device.partition(":")[0], "threads": torch.get_num_threads()}
+
     def detect(self, requests: Sequence[Request]) -> list[Found]:
         """Scored boxes of every request, batched by equal canvas in the order of the requests."""
         prompts = [build_prompts(self.tokenizer, request.phrases, self.limit) for request in requests]
@@ -157,8 +162,8 @@ class GroundingDino:
             if ahead and (batch := ahead.result()):
                 yield batch
 
-    def _forward(self, batch: Sequence[_Ready]) -> list[tuple[list[Box], int] | Fault]:
-        """Boxes and the number cut off for every item; a `Fault` where the model's output is not finite."""
+    def _forward(self, batch: Sequence[_Ready]) -> list[tuple[list[Box], int]]:
+        """Boxes and the number cut off for every item; raises `NotFinite` if one of them has no finite output."""
         width = max(len(ready.item.prompt.ids) for ready in batch)
         ids = torch.zeros(len(batch), width, dtype=torch.long)
         mask = torch.zeros(len(batch), width, dtype=torch.long)
@@ -178,11 +183,11 @@ class GroundingDino:
         boxes = output.pred_boxes.float().cpu().numpy()
         return [self._read(ready.item.prompt, logits[row], boxes[row]) for row, ready in enumerate(batch)]
 
-    def _read(self, prompt: Prompt, logits: np.ndarray, predicted: np.ndarray) -> tuple[list[Box], int] | Fault:
+    def _read(self, prompt: Prompt, logits: np.ndarray, predicted: np.ndarray) -> tuple[list[Box], int]:
         # The class's own boxes are sigmoids; anything far outside of 0..1 is garbage, as bfloat16 on a CPU gave.
         sound = np.isfinite(predicted).all() and (np.abs(predicted) <= 2).all()
         if not (sound and np.isfinite(logits[:, : len(prompt.ids)]).all()):
-            return Fault(Stage.BOXES, Reason.NOT_FINITE, "logits or boxes are not finite")
+            raise NotFinite("logits or boxes are not finite")
         corners = _corners(predicted)
         boxes: list[Box] = []
         cut = 0
@@ -204,9 +209,9 @@ class GroundingDino:
         word = self.tokenizer("thing", add_special_tokens=False)["input_ids"][:1]
         prompt = Prompt((CLS, *word, STOP, SEP), (0,), ((1, 1 + len(word)),))
         pixels = self.canvas.tensor(Image.new("RGB", (side, side), (128, 128, 128)))
-        answer = self._forward([_Ready(_Item(0, prompt, (side, side)), pixels)])[0]
-        if isinstance(answer, Fault):
-            raise ValueError(answer.detail)
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        self._forward([_Ready(_Item(0, prompt, (side, side)), pixels)])
 
 
 def _add(answer: _Answer, result: tuple[list[Box], int] | Fault) -> None:

@@ -9,7 +9,7 @@ import io
 import warnings
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from transforms.records import Reason
 
@@ -19,6 +19,15 @@ MAX_PIXELS = 89_478_485
 
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 _PNG_TURNS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # chunks that can say how a PNG is turned
 _JPEG_QUALITY = 95
 
@@ -58,8 +67,10 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """
     image = _open(data, max_pixels)
     try:
+        turn = _TURNS.get(_orientation(image, data))
         image.load()
-        return _rgb(ImageOps.exif_transpose(image))
+        picture = _rgb(image)
+        return picture if turn is None else picture.transpose(turn)
     except MemoryError:
         raise
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, ValueError, zlib.error and more

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from io import BytesIO
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
@@ -53,6 +53,12 @@ def with_boxes(pair: Pair, request: Request, found: Found) -> Pair:
     )
 
 
+@runtime_checkable
+class _Describes(Protocol):
+    @property
+    def made(self) -> dict[str, Any]: ...
+
+
 class SharedDetector:
     """A detector that loads on first use, so that a run with nothing left to do loads no model."""
 
@@ -62,6 +68,12 @@ class SharedDetector:
         self._detector: Detector | None = None
         self._lock = threading.Lock()
         self._serial = threading.Lock()  # a detector from outside need not be thread-safe
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """Device and CPU threads of the detector; empty before its first use, or if it is one of your own."""
+        detector = self._detector
+        return detector.made if isinstance(detector, _Describes) else {}
 
     def localize(self, pairs: Sequence[Pair], max_pixels: int, progress: Progress | None = None) -> tuple[Pair, ...]:
         """The pairs with their boxes and without their images. Pairs without a phrase never reach the detector."""
@@ -171,7 +183,8 @@ class GroundingHandler(ModelHandler[Chunk, Chunk, SharedDetector]):
         pairs = model.localize(chunk.pairs, self.max_pixels, self.progress)
         if self.progress:
             self.progress(0)
-        return replace(chunk, pairs=pairs, seconds=chunk.timed("boxes", time.perf_counter() - started))
+        seconds = chunk.timed("boxes", time.perf_counter() - started)
+        return replace(chunk, pairs=pairs, made=model.made, seconds=seconds)
 
 
 @dataclass

@@ -3,6 +3,7 @@
 All are frozen: a step returns a new record (`dataclasses.replace`) and never touches the one it was given.
 """
 
+import re
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -68,7 +69,7 @@ class Fault:
     def of(cls, stage: Stage, reason: Reason, error: object) -> "Fault":
         """A fault whose detail is the first line of `error`, an exception or a text."""
         text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
-        line = text.strip().splitlines()[0] if text.strip() else ""
+        line = re.sub(r"0x[0-9a-fA-F]+", "0x", text.strip().splitlines()[0]) if text.strip() else ""
         return cls(stage, reason, line.encode("utf-8", "replace").decode()[:200])
 
 
@@ -173,6 +174,7 @@ class Chunk:
     source, range, number: positions in the plan; they name the chunk.
     next: where the chunk after this one starts, as the source understands it; None after the last one.
     end: True for the empty element that closes a range. faults: what could not be read (with `end`).
+    made: on which device the boxes were found, and with how many threads.
     seconds: time spent so far, by step; kept apart from everything that must be the same twice.
     """
 
@@ -183,6 +185,7 @@ class Chunk:
     next: dict[str, Any] | None = None
     end: bool = False
     faults: tuple[str, ...] = ()
+    made: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
     def timed(self, step: str, seconds: float) -> dict[str, float]:

@@ -88,3 +88,10 @@ class TextSettings(Section):
 
     dialect: Names = Field(("kosmos2",), min_length=1, description="The first one is .grounded.txt.")
     spans: Literal["longest", "densest"] = "longest"
+
+    @model_validator(mode="after")
+    def _distinct(self) -> "TextSettings":
+        names = [name.replace(":", "-") for name in self.dialect]
+        if len(set(names)) < len(names):
+            raise ValueError(f"dialect: {', '.join(self.dialect)}: two would write members of one name")
+        return self

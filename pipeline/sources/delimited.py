@@ -1,7 +1,9 @@
-"""CSV and TSV with image paths: a header line, then one pair a row. A quoted cell may hold line breaks."""
+"""CSV and TSV with image paths: a header line, then one pair a row."""
 
 import csv
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import BinaryIO
 
 from pipeline import files
 from pipeline.configuration import SourceSettings
@@ -9,7 +11,7 @@ from pipeline.faults import CallError
 from pipeline.files import FileInfo
 from pipeline.sources.table import Row, TableSource
 
-# A stray quote swallows the rows behind it up to this many characters, then the row counts as broken.
+# How far the end of a quoted cell is looked for.
 _LONGEST_CELL = 1 << 20
 csv.field_size_limit(_LONGEST_CELL)
 
@@ -48,26 +50,67 @@ class DelimitedSource(TableSource):
     def _cells(self, offset: int) -> Iterator[tuple[int, "list[str] | str"]]:
         """First byte and cells of every row; a text for a row that cannot be read.
 
-        csv.reader takes just the lines that a row needs, so that the bytes taken after a row say where the next one
-        starts.
+        In CSV a quoted cell may hold line breaks. A row that breaks the quoting rules is one line long: reading goes on
+        behind its first line, so that a stray quote swallows no other row. In TSV a row is always a line, and where its
+        quotes make no sense they are taken as they stand.
         """
-        taken = offset
+        by_line = self.delimiter == "\t" or self.settings.quoting == "none"
         with files.open_read(self.uri) as file:
-            file.seek(offset)
-
-            def lines() -> Iterator[str]:
-                nonlocal taken
-                for line in file:
-                    start, taken = taken, taken + len(line)
-                    yield line.decode("utf-8-sig" if start == 0 else "utf-8", "surrogateescape").replace("\0", "\ufffd")
-
-            raw = self.settings.quoting == "none"
-            reader = csv.reader(lines(), delimiter=self.delimiter, quoting=csv.QUOTE_NONE if raw else csv.QUOTE_MINIMAL)
             while True:
-                at = taken
+                lines = _Lines(file, offset)
                 try:
-                    yield at, next(reader)
-                except StopIteration:
+                    yield from self._single(lines) if by_line else self._quoted(lines)
                     return
                 except csv.Error as error:
-                    yield at, str(error)
+                    yield lines.row, str(error)
+                    offset = lines.second
+
+    def _quoted(self, lines: "_Lines") -> Iterator[tuple[int, list[str]]]:
+        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
+        while True:
+            lines.begin_row()
+            # csv.reader takes just the lines that a row needs: what it has taken says where the next one starts.
+            cells = next(reader, None)
+            if cells is None:
+                return
+            yield lines.row, cells
+
+    def _single(self, lines: "_Lines") -> Iterator[tuple[int, list[str]]]:
+        while True:
+            lines.begin_row()
+            line = next(lines, None)
+            if line is None:
+                return
+            yield lines.row, self._unquoted(line.rstrip("\r\n"))
+
+    def _unquoted(self, line: str) -> list[str]:
+        if self.settings.quoting == "quotes":
+            with suppress(csv.Error):
+                return next(csv.reader([line], delimiter=self.delimiter, strict=True))
+        return line.split(self.delimiter) if line else []
+
+
+class _Lines:
+    """The lines of a file from a byte on, as text; knows where the current row and its second line start."""
+
+    def __init__(self, file: BinaryIO, offset: int) -> None:
+        file.seek(offset)
+        self._file = file
+        self._next = offset
+        self.row = self.second = offset
+
+    def begin_row(self) -> None:
+        """The next line is the first of a row."""
+        self.row = self.second = self._next
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._file.readline()
+        if not line:
+            raise StopIteration
+        start, self._next = self._next, self._next + len(line)
+        if self.second == self.row:
+            self.second = self._next
+        return line.decode("utf-8-sig" if start == 0 else "utf-8", "surrogateescape").replace("\0", "\ufffd")

@@ -126,8 +126,9 @@ class ParquetSource:
 
 
 def _fault(what: str, error: Exception) -> Exception:
-    """A fault of the source if Arrow says so; an OSError with a number is the file system's."""
-    return error if isinstance(error, OSError) and error.errno else SourceFault(f"{what}: {error}")
+    """A fault of the source if Arrow says so, by its own errors or an OSError without a number; else the network's."""
+    own = isinstance(error, pa.ArrowException) or (type(error) is OSError and not error.errno)
+    return SourceFault(f"{what}: {error}") if own else error
 
 
 def _is_list(kind: pa.DataType) -> bool:

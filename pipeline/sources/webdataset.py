@@ -22,7 +22,6 @@ from transforms.records import Fault, ImageRef, Pair, Reason, Stage
 IMAGES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm", "pgm", "pbm", "pnm"])
 
 _WHOLE = {"image", "txt", "json"}
-_GZIP = b"\x1f\x8b"
 _BUFFER = 1 << 20
 
 
@@ -75,13 +74,12 @@ class WebDatasetSource:
     def _samples(self, offset: int, load: bool) -> Iterator[_Sample]:
         """Members of one key that lie next to each other. A sample that a fault has cut is not given out."""
         current: _Sample | None = None
-        usual, others = _WHOLE, False
+        usual, others = _WHOLE, 0
         try:
             for member, data, at in self._members(offset, load):
-                key, extension = split_name(member.name)
-                role = "image" if extension in IMAGES else extension
-                if role not in ("image", "txt", "json"):
-                    others = True
+                key, role = split_name(member.name)[0], role_of(member.name)
+                if not role:
+                    others += member.name.rpartition(".")[2].lower() in IMAGES
                     continue
                 # A second image or text under one key is another sample: duplicate keys never overwrite one another.
                 if current is None or key != current.key or role in current.names:
@@ -98,8 +96,8 @@ class WebDatasetSource:
             raise SourceFault(str(cut)) from cut
         if current:
             yield current
-        elif others and offset == 0:
-            raise SourceFault("holds no image, .txt or .json member")
+        if others:
+            raise SourceFault(f"{others} images have a name with a second dot, which is no sample to WebDataset")
 
     def _pair(self, sample: _Sample, index: int) -> Pair:
         pair = Pair(key=sample.key, source=self.uri, index=index, caption="")
@@ -128,15 +126,16 @@ class WebDatasetSource:
         at, started = offset, False
         key: str | None = None
         try:
-            with files.open_read(self.uri) as raw, _unpacked(raw) as stream:
+            with files.open_read(self.uri) as raw, files.unpacked(raw) as stream:
                 stream.seek(offset)
                 mode = "r|" if load or stream is not raw else "r:"
                 with tarfile.open(fileobj=_From(stream), mode=mode, bufsize=_BUFFER) as tar:  # type: ignore[call-overload]
-                    member = tar.firstmember
+                    member = _sound(tar.firstmember) if tar.firstmember else None
                     while member is not None:
                         at, started, key = offset + member.offset, True, split_name(member.name)[0]
                         if member.isreg():
-                            yield member, _content(tar, member) if load else b"", at
+                            wanted = load and role_of(member.name)
+                            yield member, _content(tar, member) if wanted else b"", at
                         key = None
                         tar.members.clear()  # type: ignore[attr-defined]
                         at = offset + tar.offset
@@ -161,6 +160,12 @@ def split_name(name: str) -> tuple[str, str]:
     return f"{folder}{slash}{stem}", extension.lower()
 
 
+def role_of(name: str) -> str:
+    """What a member is to its sample: "image", "txt", "json", or "" for nothing of ours."""
+    extension = split_name(name)[1]
+    return "image" if extension in IMAGES else extension if extension in ("txt", "json") else ""
+
+
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = tar.extractfile(member)
     data = file.read() if file else b""
@@ -176,17 +181,18 @@ def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
     if stream.tell() != tar.offset:
         raise tarfile.ReadError("it ends inside a member's last block")
     try:
-        return tarfile.TarInfo.fromtarfile(tar)
+        return _sound(tarfile.TarInfo.fromtarfile(tar))
     except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
         return None
     except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
         raise tarfile.ReadError("it ends without an end mark") from None
 
 
-def _unpacked(raw: BinaryIO) -> BinaryIO:
-    start = raw.read(2)
-    raw.seek(0)
-    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if start == _GZIP else raw
+def _sound(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """A member of negative size would lead back to itself (CVE-2025-8194)."""
+    if member.size < 0:
+        raise tarfile.ReadError(f"{member.name}: {member.size} bytes")
+    return member
 
 
 class _From:

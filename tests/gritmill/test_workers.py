@@ -72,6 +72,25 @@ def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, g
     assert json.loads((out / "manifest.json").read_text())["ledger"]["read"] == 200
 
 
+def test_a_dead_worker_ends_the_run_and_the_next_one_goes_on(tmp_path, parser, grounding_dino):
+    (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, grounding_dino)))
+    pattern = made.as_tars(made.drawn(200), tmp_path / "in")
+    out = tmp_path / "out"
+    call = ["run", str(tmp_path / "own.yaml"), "--input", pattern, "--output", str(out), "--quiet", "--", *TWO]
+    process = subprocess.Popen([*GRITMILL, *call], stderr=subprocess.PIPE, text=True)
+    while not list(out.glob("detections/*/*.parquet")) and process.poll() is None:
+        time.sleep(0.02)
+    timing = next(path for path in iter(lambda: next(out.glob("detections/timings/*/*.json"), None), 1) if path)
+    worker = int(json.loads(timing.read_text())["worker"].rpartition(":")[2])
+    os.kill(worker, signal.SIGKILL)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 3, said
+    (line,) = said.splitlines()
+    assert line.startswith("gritmill: a worker process died: ")
+    gritmill.run(str(tmp_path / "own.yaml"), inputs=[pattern], output=str(out))
+    assert json.loads((out / "manifest.json").read_text())["ledger"]["read"] == 200
+
+
 def _hear_interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
