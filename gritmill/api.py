@@ -1,11 +1,13 @@
 """The small Python face: the same as the command line, with values in the place of words."""
 
 from collections.abc import Mapping, Sequence
+from os import PathLike, fspath
 from typing import Any
 
 from pipeline import configuration as configurations
 from pipeline import files
 from pipeline.configuration import Configuration
+from pipeline.faults import CallError
 from pipeline.ground import GroundOptions
 from pipeline.ground import ground as _ground
 from pipeline.lock import hold
@@ -14,7 +16,12 @@ from pipeline.pack import pack as _pack
 from pipeline.plan import Plan
 from pipeline.report import write_report
 from transforms import dialects
-from transforms.grounded_text import GroundedCaption, Span
+from transforms.grounded_text import CannotCarry, GroundedCaption, Span
+
+Path = str | PathLike[str]
+"""A local path or a URI."""
+
+Paths = Path | Sequence[Path]
 
 Config = str | Configuration | Mapping[str, Any]
 """The name of a configuration, a path to a YAML file, a configuration, or its sections as a mapping."""
@@ -23,8 +30,8 @@ Config = str | Configuration | Mapping[str, Any]
 def ground(
     config: Config = "grit",
     *,
-    inputs: Sequence[str],
-    output: str,
+    inputs: Paths,
+    output: Path,
     limit: int | None = None,
     extend: bool = False,
     fresh: bool = False,
@@ -45,16 +52,16 @@ def ground(
     Raises:
       CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
     """
-    configuration, output = _config(config), files.canonical(output)
-    with hold(output):
-        return _ground(configuration, inputs, output, GroundOptions(limit, extend, fresh, quiet, tuple(beam)))
+    configuration, folder = _config(config), files.canonical(output)
+    with hold(folder):
+        return _ground(configuration, _inputs(inputs), folder, GroundOptions(limit, extend, fresh, quiet, tuple(beam)))
 
 
 def pack(
     config: Config = "grit",
     *,
-    output: str,
-    detections: str | None = None,
+    output: Path,
+    detections: Path | None = None,
     fresh: bool = False,
     partial: bool = False,
     beam: Sequence[str] = (),
@@ -72,16 +79,17 @@ def pack(
     Raises:
       CallError: a wrong call. EnvironmentFault: a source is gone, the disk is full, a worker died.
     """
-    configuration, output = _config(config), files.canonical(output)
-    with hold(output):
-        return _packed(configuration, output, PackOptions(detections, fresh, partial, quiet, tuple(beam)))
+    configuration, folder = _config(config), files.canonical(output)
+    source = None if detections is None else fspath(detections)
+    with hold(folder):
+        return _packed(configuration, folder, PackOptions(source, fresh, partial, quiet, tuple(beam)))
 
 
 def run(
     config: Config = "grit",
     *,
-    inputs: Sequence[str],
-    output: str,
+    inputs: Paths,
+    output: Path,
     limit: int | None = None,
     extend: bool = False,
     fresh: bool = False,
@@ -89,11 +97,18 @@ def run(
     quiet: bool = True,
 ) -> dict[str, Any]:
     """`ground`, then `pack`; `fresh` replaces shards and never touches detections. Returns the manifest."""
-    configuration, output = _config(config), files.canonical(output)
+    configuration, folder = _config(config), files.canonical(output)
     check_dialects(configuration.text.dialect)
-    with hold(output):
-        _ground(configuration, inputs, output, GroundOptions(limit, extend, False, quiet, tuple(beam)))
-        return _packed(configuration, output, PackOptions(fresh=fresh or extend, quiet=quiet, beam=tuple(beam)))
+    with hold(folder):
+        _ground(configuration, _inputs(inputs), folder, GroundOptions(limit, extend, False, quiet, tuple(beam)))
+        return _packed(configuration, folder, PackOptions(fresh=fresh or extend, quiet=quiet, beam=tuple(beam)))
+
+
+def _inputs(inputs: Paths) -> list[str]:
+    listed = [fspath(inputs)] if isinstance(inputs, (str, PathLike)) else [fspath(path) for path in inputs]
+    if not listed:
+        raise CallError("inputs: there are none")
+    return listed
 
 
 def _packed(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
@@ -121,7 +136,10 @@ def encode(caption: str, spans: Sequence[Span], *, dialect: str = "kosmos2", wid
         if not span.boxes:
             raise ValueError(f"span {span.start}..{span.end} has no box")
         end = span.end
-    return dialects.find(dialect).encode(GroundedCaption(caption, ordered, width, height))
+    try:
+        return dialects.find(dialect).encode(GroundedCaption(caption, ordered, width, height))
+    except CannotCarry as error:
+        raise ValueError(f"{dialect} cannot carry this caption: {error}") from error
 
 
 def decode(text: str, *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> GroundedCaption:

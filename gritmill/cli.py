@@ -7,6 +7,7 @@ import threading
 import warnings
 from collections.abc import Sequence
 from contextvars import ContextVar
+from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -31,7 +32,6 @@ app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="Image-caption pairs in, grounded WebDataset shards out. Beam options follow after --.",
 )
 
 Config = Annotated[str, typer.Argument(help="A YAML file, or the name of one in configs/.", metavar="[CONFIG]")]
@@ -47,6 +47,19 @@ SourceFaults = Annotated[bool, typer.Option("--allow-source-faults", help="Fault
 FreshShards = Annotated[bool, typer.Option("--fresh", help="Replace shards of another fingerprint.")]
 FreshDetections = Annotated[bool, typer.Option("--fresh", help="Move the old detections aside and begin anew.")]
 Detections = Annotated[str | None, typer.Option("--detections", help="Of another run.", metavar="DIR")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"gritmill {version('gritmill')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="And exit.")] = False,
+) -> None:
+    """Image-caption pairs in, grounded WebDataset shards out. Beam options follow after --."""
 
 
 @app.command()
@@ -172,7 +185,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exit as error:
         status = error.exit_code
     except TyperException as error:
-        _say(error.format_message().replace("\n", " "))
+        text = error.format_message().replace("\n", " ")
+        if text:  # without a command there is only the help
+            _say(text + ("; Beam options follow after --" if text.startswith("No such option") else ""))
         status = CALL
     except (KeyboardInterrupt, Abort):
         status = INTERRUPTED

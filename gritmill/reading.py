@@ -5,6 +5,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Any
 
 from PIL import Image
@@ -31,7 +32,7 @@ class Sample:
         return Image.open(io.BytesIO(self.jpeg))
 
 
-def read(output: str) -> Iterator[Sample]:
+def read(output: str | PathLike[str]) -> Iterator[Sample]:
     """The samples of a run, in order.
 
     Raises:

@@ -138,7 +138,9 @@ def _message(error: ValidationError) -> str:
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
         close = difflib.get_close_matches(path[-1], _known(path[:-1]), 1)
-        hint = f"; do you mean {'.'.join([*path[:-1], close[0]])}?" if close else ""
+        close = [".".join([*path[:-1], name]) for name in close]
+        close = [f"{section}.{path[-1]}" for section in _known([]) if path[-1] in _known([section])] or close
+        hint = f"; do you mean {close[0]}?" if close else ""
         return f"configuration: {key}: no such key{hint}"
     text = first["msg"].removeprefix("Value error, ")
     value = "" if isinstance(first["input"], dict) else f" {first['input']!r}:"

@@ -25,7 +25,10 @@ class ChunkCount:
 
 @dataclass
 class RangeCount:
-    """What a range holds: its chunks in order, its part of the ledger, and what could not be read."""
+    """What a range holds: its chunks in order, its part of the ledger, and what could not be read.
+
+    examples: for each way to fail its first pair, with the detail.
+    """
 
     identity: RangeId
     chunks: list[ChunkCount] = field(default_factory=list)
@@ -33,6 +36,7 @@ class RangeCount:
     rejected: dict[str, int] = field(default_factory=dict)
     failed: Failures = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    examples: dict[str, str] = field(default_factory=dict)
 
 
 def count_range(folder: str, identity: RangeId, done: bool, policy: Policy) -> RangeCount:
@@ -60,6 +64,9 @@ def _count_chunk(folder: str, chunk: ChunkId, digest: str | None, policy: Policy
             total.rejected[outcome.reason] = total.rejected.get(outcome.reason, 0) + 1
         else:
             add_failures(total.failed, {outcome.stage: {outcome.reason: 1}})
+            total.examples.setdefault(
+                f"{outcome.stage}: {outcome.reason}", f"{pair.key} of {pair.source}: {outcome.detail}"
+            )
     total.chunks.append(ChunkCount(chunk, kept, size, digest))
 
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, cast
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from pipeline.faults import CallError
+from pipeline.faults import CallError, EnvironmentFault
 
 _EXTRAS = {
     "gs": ("gcp", "google.cloud.storage"),
@@ -42,9 +42,9 @@ def is_local(uri: str) -> bool:
     return "://" not in uri
 
 
-def canonical(uri: str) -> str:
+def canonical(uri: "str | os.PathLike[str]") -> str:
     """One spelling for one file: absolute for a local path, unchanged otherwise."""
-    uri = uri.removeprefix("file://")
+    uri = os.fspath(uri).removeprefix("file://")
     return os.path.abspath(os.path.expanduser(uri)) if is_local(uri) else uri
 
 
@@ -90,7 +90,7 @@ def match(pattern: str) -> list[FileInfo]:
     if is_local(pattern):
         paths = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)
         return _local(paths)
-    _check_extra(pattern)
+    check_extra(pattern)
     try:
         literal = not glob.has_magic(pattern) or FileSystems.exists(pattern)
         return _remote(_escaped(pattern) if literal else pattern)
@@ -132,7 +132,8 @@ def _escaped(uri: str) -> str:
     return scheme + mark + glob.escape(path)
 
 
-def _check_extra(uri: str) -> None:
+def check_extra(uri: str) -> None:
+    """Raises CallError if the scheme needs an extra of this package that is not installed."""
     extra, module = _EXTRAS.get(uri.partition("://")[0], ("", ""))
     try:
         missing = bool(module) and find_spec(module) is None
@@ -162,7 +163,10 @@ def read_bytes(uri: str) -> bytes:
 
 def read_json(uri: str) -> Any:
     """The JSON value that a file holds."""
-    return json.loads(read_bytes(uri))
+    try:
+        return json.loads(read_bytes(uri))
+    except ValueError as error:
+        raise EnvironmentFault(f"{uri}: not JSON, though gritmill wrote it: {error}") from error
 
 
 def exists(uri: str) -> bool:

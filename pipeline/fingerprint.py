@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import inspect
 import json
 import os
 from pathlib import Path
@@ -26,7 +27,7 @@ def models(configuration: Configuration) -> dict[str, str]:
     """The identity of both models and of the drop lists, after checking that they can be had and are of the right kind.
 
     A folder or spaCy package counts with the hash of its files, a hub id with the commit that its revision means now, a
-    factory with its name and, if it has one, its `revision`.
+    factory with its name, its `revision` if it has one, and the hash of the file that it stands in.
 
     Raises:
       CallError: a model cannot be had or does not serve.
@@ -79,7 +80,8 @@ def _parser(model: str) -> str:
         nlp = load_parser(model)
     except OSError as error:
         hint = "" if "/" in model else f"; get it with: python -m spacy download {model}"
-        raise CallError(f"phrases.model: {model}: no such spaCy pipeline{hint}") from error
+        what = "is no spaCy pipeline" if os.path.isdir(model) else "no such spaCy pipeline"
+        raise CallError(f"phrases.model: {model}: {what}{hint}") from error
     except Exception as error:  # a folder that is no pipeline fails in as many ways as it has files
         raise CallError(f"phrases.model: {model}: {first_line(error).removeprefix('phrases.model: ')}") from error
     if nlp.path is None:
@@ -93,7 +95,7 @@ def _detector(settings: DetectorSettings) -> str:
             factory = find_factory(settings.model, [os.getcwd()])
         except ValueError as error:
             raise CallError(str(error)) from error
-        return f"factory:{settings.model}@{getattr(factory, 'revision', '')}"
+        return f"factory:{settings.model}@{getattr(factory, 'revision', '')}{_code(factory)}"
     folder = Path(settings.model).expanduser()
     looks_like_folder = settings.model.startswith((".", "/", "~")) or settings.model.count("/") != 1
     if looks_like_folder and not folder.is_dir():
@@ -103,6 +105,15 @@ def _detector(settings: DetectorSettings) -> str:
         settings = settings.model_copy(update={"revision": revision})
     _check_family(settings)
     return f"folder:{folder_hash(folder)}" if folder.is_dir() else f"hub:{settings.model}@{settings.revision}"
+
+
+def _code(factory: object) -> str:
+    """A hash of the file that a factory stands in; nothing for one without a file."""
+    try:
+        path = inspect.getsourcefile(inspect.unwrap(factory))  # type: ignore[arg-type]
+        return f"+{hashlib.blake2b(Path(path or '').read_bytes(), digest_size=8).hexdigest()}"
+    except (OSError, TypeError):
+        return ""
 
 
 def _check_family(settings: DetectorSettings) -> None:

@@ -28,6 +28,7 @@ def hold(folder: str) -> Iterator[None]:
     Raises:
       CallError: another run holds the folder.
     """
+    files.check_extra(folder)
     with _flock(folder) if files.is_local(folder) else _heartbeat(folder):
         sweep(folder)
         yield
@@ -35,6 +36,8 @@ def hold(folder: str) -> Iterator[None]:
 
 @contextmanager
 def _flock(folder: str) -> Iterator[None]:
+    if os.path.isfile(folder):
+        raise CallError(f"--output: {folder}: a file, not a folder")
     new = _missing(folder)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, LOCK)

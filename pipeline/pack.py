@@ -53,7 +53,7 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
     check_dialects(configuration.text.dialect)
     done = detections.finished(folder)
     _check_finished(plan, done, folder, options.partial)
-    threshold = effective(configuration.selection, plan.threshold)
+    threshold = effective(configuration.selection, plan.threshold, plan.configuration.detector.floor)
     policy = Policy(configuration.selection, threshold.score, configuration.text)
     mark = pack_fingerprint(plan, folder, done, policy, configuration.shards)
     if _up_to_date(output, mark) and not options.fresh:

@@ -124,10 +124,11 @@ def find_sources(inputs: Sequence[str]) -> list[FileInfo]:
 
 
 def _sources_in(folder: str) -> list[FileInfo]:
-    """What a folder holds; of img2dataset's output (tar, parquet and stats of one name) the tars."""
+    """What a folder holds, apart from what img2dataset leaves beside a tar: a parquet and a stats file of its name."""
     found = [info for info in files.list_folder(folder) if is_source(info.uri) and files.name(info.uri)[0] != "."]
-    tars = [info for info in found if info.uri.endswith((".tar", ".tar.gz", ".tgz"))]
-    return tars or found
+    tars = {info.uri.removesuffix(".tar") for info in found if info.uri.endswith(".tar")}
+    beside = {f"{stem}{ending}" for stem in tars for ending in (".parquet", "_stats.json")}
+    return [info for info in found if info.uri not in beside]
 
 
 def _nothing(given: str) -> str:

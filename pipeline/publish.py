@@ -83,9 +83,11 @@ def _by_rename(path: str) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         if os.path.exists(temporary):
             os.remove(temporary)
+        if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not say which
+            raise OSError(error.errno, error.strerror, path) from error
         raise
 
 

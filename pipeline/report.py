@@ -21,6 +21,7 @@ def write_report(output: str, folder: str, manifest: dict[str, Any]) -> dict[str
     report = {
         "ledger": manifest["ledger"],
         "threshold": manifest["threshold"],
+        "failed_examples": manifest["failed_examples"],
         "source_faults": manifest["source_faults"],
         "partial": manifest["partial"],
         "shards": len(manifest["shards"]),
@@ -49,6 +50,8 @@ def show(report: dict[str, Any], output: str) -> None:
             table.add_row("", f"  {pairs} {stage}: {reason}")
     console = Console(highlight=False)
     console.print(table)
+    for way, text in report["failed_examples"].items():
+        console.print(f"{way}, for example {text}", markup=False)
     for fault in report["source_faults"]:
         console.print(f"source fault: {fault['source']}: {fault['fault']}", markup=False)
     threshold = report["threshold"]

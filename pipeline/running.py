@@ -10,7 +10,8 @@ from typing import NoReturn
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
+from apache_beam.runners.runner import create_runner
 
 from pipeline import local_workers
 from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
@@ -27,7 +28,13 @@ def parse(arguments: Sequence[str]) -> PipelineOptions:
     known, unknown = _Parser.of_beam().parse_known_args(list(arguments))
     if unknown and _names_local(known.runner):
         raise CallError(f"{unknown[0]}: no such Beam option")
-    return PipelineOptions(list(arguments))
+    options = PipelineOptions(list(arguments))
+    if not _names_local(known.runner):
+        try:
+            create_runner(known.runner)
+        except (ValueError, ImportError) as error:
+            raise CallError(f"--runner: {first_line(error)}") from error
+    return options
 
 
 def is_local(options: PipelineOptions) -> bool:
@@ -78,12 +85,17 @@ def _finish(pipeline: beam.Pipeline) -> None:
 
 def _pipeline(options: PipelineOptions) -> beam.Pipeline:
     if not is_local(options):
-        return beam.Pipeline(options=options)
+        try:
+            return beam.Pipeline(options=options)
+        except ValueError as error:  # options that the engine wants, one a line
+            raise CallError(" ".join(str(error).split())) from error
     if not _in_processes(options):
         return beam.Pipeline(runner=FnApiRunner(), options=options)
     # With our own environment the mode is told by it, and must not be told again.
-    options = PipelineOptions.from_dictionary({**options.get_all_options(drop_default=True), "runner": None})
+    given = options.get_all_options(drop_default=True)
+    options = PipelineOptions.from_dictionary({name: value for name, value in given.items() if name != "runner"})
     options.view_as(DirectOptions).direct_running_mode = "in_memory"
+    logging.getLogger(fn_runner.__name__).setLevel(logging.ERROR)  # it warns of just this
     return beam.Pipeline(runner=FnApiRunner(local_workers.environment()), options=options)
 
 

@@ -38,6 +38,9 @@ def default_threshold(settings: DetectorSettings) -> Threshold:
     return Threshold(_UNMEASURED, False, "a guess: nobody has measured it for this detector and span_score")
 
 
-def effective(selection: SelectionSettings, default: Threshold) -> Threshold:
-    """The threshold in force: as set, else the detector's default."""
-    return default if selection.score is None else Threshold(selection.score, False, "as set in the configuration")
+def effective(selection: SelectionSettings, default: Threshold, floor: float) -> Threshold:
+    """The threshold in force: as set, else the detector's default. floor: of the candidates that there are."""
+    if selection.score is None:
+        return default
+    below = f"; ground kept no box below {floor:g}, its detector.floor" if selection.score < floor else ""
+    return Threshold(selection.score, False, f"as set in the configuration{below}")

@@ -93,7 +93,11 @@ def find_factory(model: str, search: Sequence[str] = ()) -> Callable[[DetectorSe
 def load_detector(settings: DetectorSettings, search: Sequence[str] = ()) -> Detector:
     """The detector that the settings name, loaded and on its device."""
     if is_factory(settings.model):
-        return find_factory(settings.model, search)(settings)
+        factory = find_factory(settings.model, search)
+        try:
+            return factory(settings)
+        except Exception as error:
+            raise ValueError(f"detector.model: {settings.model}: {type(error).__name__}: {error}") from error
     from transforms.grounding_dino import GroundingDino  # transformers takes seconds to import: not before it is needed
 
     return GroundingDino.load(settings)

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from PIL import Image
 from transformers import AutoConfig, AutoModelForZeroShotObjectDetection, AutoProcessor
+from transformers.utils.logging import disable_progress_bar
 
 from transforms.blame import NotFinite, run_or_blame
 from transforms.build_prompts import CLS, SEP, STOP, Prompt, Prompts, build_prompts
@@ -89,6 +90,7 @@ class GroundingDino:
         if device == "cpu" and settings.precision != "float32":
             # Half precision on a CPU gave boxes of 1e32: grid_sample on non-contiguous bfloat16 tensors.
             raise ValueError(f"detector.precision: {settings.precision} needs a GPU; on a CPU only float32 is right")
+        disable_progress_bar()  # of loading weights: worker code is silent
         model = AutoModelForZeroShotObjectDetection.from_pretrained(
             settings.model, revision=settings.revision, use_safetensors=True, dtype=torch.float32
         )

@@ -98,7 +98,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     except UnidentifiedImageError:
         raise _unidentified(data) from None
     except Image.DecompressionBombError as error:
-        raise ImageFault(Reason.TOO_MANY_PIXELS, str(error)) from error
+        raise ImageFault(Reason.TOO_MANY_PIXELS, f"more than {max_pixels}") from error
     except MemoryError:
         raise
     except Exception as error:

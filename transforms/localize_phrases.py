@@ -93,7 +93,7 @@ class SharedDetector:
             detector.progress = progress  # type: ignore[attr-defined]
         with self._serial if own else nullcontext():
             answers = run_or_blame(
-                requests, lambda some: _complete(detector, some), lambda: detector.detect([_probe()])
+                requests, lambda some: _complete(detector, some), lambda: _complete(detector, [_probe()])
             )
         return [_found(answer) for answer in answers]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.configuration import SourceSettings
-from pipeline.faults import SourceFault
+from pipeline.faults import CallError, SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources.base import Columns, Position, RangeSpec, check_root, image_at, image_root, row_pairs, sliced
 from transforms.records import Pair
@@ -30,6 +30,8 @@ class CocoSource:
         """Of about `rows` annotations each."""
         check_root(self.settings)
         table = _table(self.info)
+        if table and not any(isinstance(row.get("caption"), str) for row in table):
+            raise CallError(f"--input: {self.info.uri}: none of its annotations has a caption")
         return sliced((({"index": i}, 1, row.get("image_id")) for i, row in enumerate(table)), rows)
 
     def starts(self, start: Position) -> Iterator[Position]:

@@ -74,13 +74,18 @@ class WebDatasetSource:
     def _samples(self, offset: int, load: bool) -> Iterator[_Sample]:
         """Members of one key that lie next to each other. A sample that a fault has cut is not given out."""
         current: _Sample | None = None
-        usual, others = _WHOLE, 0
+        usual, stray, strays = _WHOLE, "", 0
         try:
             for member, data, at in self._members(offset, load):
                 key, role = split_name(member.name)[0], role_of(member.name)
+                if key != stray:
+                    strays += bool(stray)
+                    stray = ""
                 if not role:
-                    others += member.name.rpartition(".")[2].lower() in IMAGES
+                    alone = current is None or key != current.key
+                    stray = key if alone and member.name.rpartition(".")[2].lower() in IMAGES else stray
                     continue
+                stray = ""
                 # A second image or text under one key is another sample: duplicate keys never overwrite one another.
                 if current is None or key != current.key or role in current.names:
                     if current:
@@ -96,8 +101,10 @@ class WebDatasetSource:
             raise SourceFault(str(cut)) from cut
         if current:
             yield current
-        if others:
-            raise SourceFault(f"{others} images have a name with a second dot, which is no sample to WebDataset")
+        if strays + bool(stray):
+            raise SourceFault(
+                f"{strays + bool(stray)} images have a second dot in their name and no sample of their key"
+            )
 
     def _pair(self, sample: _Sample, index: int) -> Pair:
         pair = Pair(key=sample.key, source=self.uri, index=index, caption="")

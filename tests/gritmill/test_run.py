@@ -180,7 +180,7 @@ def test_a_changed_or_missing_source_is_refused(tmp_path, middle):
     one, two = made.as_jsonl(made.drawn(3), tmp_path / "a"), made.as_jsonl(made.drawn(3), tmp_path / "b")
     call = {"output": str(tmp_path / "out")}
     gritmill.ground(middle, inputs=[one, two], **call)
-    with pytest.raises(gritmill.CallError, match=r"b/pairs\.jsonl is missing"):
+    with pytest.raises(gritmill.CallError, match=r"b/pairs\.jsonl is not among the inputs"):
         gritmill.ground(middle, inputs=[one], **call)
     made.as_jsonl(made.drawn(4), tmp_path / "b")
     with pytest.raises(gritmill.CallError, match=r"b/pairs\.jsonl has changed"):

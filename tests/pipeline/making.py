@@ -21,7 +21,7 @@ from pipeline.sources import Source
 from pipeline.threshold import Threshold
 from transforms.records import Box, Pair, Phrase
 
-IDENTITY = Identity("a fingerprint", {"detector": "folder:1", "phrases": "folder:2"}, "cpu", "float32", 4, 1)
+IDENTITY = Identity("a fingerprint", {"detector": "folder:1", "phrases": "folder:2"}, "float32", 4)
 
 CAPTION = "a dog in a hat"
 

@@ -95,7 +95,7 @@ def test_a_file_says_how_it_was_made_and_where_the_next_one_starts(folder: str) 
     about = detections.about(folder, ChunkId(3, 14, 0))
     assert about["next"] == following
     assert (about["format"], about["fingerprint"], about["models"]) == (1, IDENTITY.fingerprint, IDENTITY.models)
-    assert about["made"] == {"device": "cpu", "precision": "float32", "batch": 4, "threads": 1}
+    assert about["made"] == {"precision": "float32", "batch": 4}
     metadata = pq.read_schema(io.BytesIO(files.read_bytes(f"{folder}/00003/00014-00000.parquet"))).metadata
     assert b"fingerprint" in metadata[b"gritmill"]
 

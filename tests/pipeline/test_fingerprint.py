@@ -92,7 +92,7 @@ def test_workers_load_the_commit_that_the_driver_has_found() -> None:
     settings = configuration(detector={"model": "a/b", "revision": "main"})
     identities = {**MODELS, "detector": "hub:a/b@0123abc"}
     assert fingerprint.resolve(settings, identities).detector.revision == "0123abc"
-    assert fingerprint.resolve(settings, MODELS) == settings
+    assert fingerprint.resolve(settings, MODELS).detector.revision == "main"
 
 
 @pytest.mark.parametrize("model", ["/nowhere/parser", "no_such_parser"])
@@ -136,8 +136,8 @@ def test_a_detector_of_ones_own_counts_with_its_name_and_revision(
     monkeypatch.syspath_prepend(str(tmp_path))
     first = fingerprint.models(with_models(parser, "detector_of_ones_own:make"))
     second = fingerprint.models(with_models(parser, "detector_of_ones_own:other"))
-    assert first["detector"] == "factory:detector_of_ones_own:make@"
-    assert second["detector"] == "factory:detector_of_ones_own:other@7"
+    assert first["detector"].startswith("factory:detector_of_ones_own:make@+")
+    assert second["detector"].startswith("factory:detector_of_ones_own:other@7+")
     assert first["phrases"] == second["phrases"] == f"folder:{fingerprint.folder_hash(Path(parser))}"
 
 

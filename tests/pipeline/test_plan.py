@@ -127,7 +127,7 @@ def test_a_missing_source_is_refused(tmp_path: Path) -> None:
     stored(tmp_path / "a.jsonl", TABLE)
     stored(tmp_path / "b.jsonl", TABLE)
     made = plan([tmp_path / "a.jsonl", tmp_path / "b.jsonl"])
-    with pytest.raises(CallError, match=r"^--input: .*a\.jsonl is missing"):
+    with pytest.raises(CallError, match=r"^--input: .*a\.jsonl is not among the inputs"):
         check_unchanged(made, find_sources([str(tmp_path / "b.jsonl")]))
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pipeline.configuration import ShardSettings
 from pipeline.count import ChunkCount, RangeCount
 from pipeline.detections import ChunkId
-from pipeline.faults import EnvironmentFault
+from pipeline.faults import CallError
 from pipeline.plan import RangeId
 from pipeline.plan_shards import Piece, ShardPlan, plan_shards, shard_count
 
@@ -82,7 +82,7 @@ def test_huge_images_make_no_empty_shards() -> None:
 
 def test_more_shards_than_five_digits_can_name_are_refused() -> None:
     counts = [RangeCount(RangeId(0, 0), [ChunkCount(ChunkId(0, 0, 0), 100_001, 1)])]
-    with pytest.raises(EnvironmentFault, match=r"100001 shards .* raise shards\.pairs"):
+    with pytest.raises(CallError, match=r"100001 shards .* raise shards\.pairs"):
         list(plan_shards(counts, settings(1, 1000)))
     counts = [RangeCount(RangeId(0, 0), [ChunkCount(ChunkId(0, 0, 0), 100_000, 1)])]
     assert sum(1 for _ in plan_shards(counts, settings(1, 1000))) == 100_000

@@ -34,5 +34,6 @@ def test_a_measured_value_holds_for_its_span_score_only(model: str) -> None:
 
 def test_what_is_set_goes_first_even_zero(model: str) -> None:
     default = default_threshold(settings(model))
-    assert effective(SelectionSettings(), default) == default
-    assert effective(SelectionSettings(score=0.0), default) == Threshold(0.0, False, "as set in the configuration")
+    assert effective(SelectionSettings(), default, 0.05) == default
+    assert effective(SelectionSettings(score=0.0), default, 0.0) == Threshold(0.0, False, "as set in the configuration")
+    assert "no box below 0.05" in effective(SelectionSettings(score=0.0), default, 0.05).source

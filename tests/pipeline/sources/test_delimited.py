@@ -45,7 +45,9 @@ def test_reading_from_any_position_gives_the_same_suffix(
 ) -> None:
     text = io.StringIO()
     writer = csv.writer(text, "excel-tab" if name == "a.tsv" else "excel", lineterminator=end, quoting=csv.QUOTE_ALL)
-    writer.writerow(["caption", "a column\nof images", "image"])
+    if name == "a.tsv":  # there a row is always a line
+        rows = [(" ".join(caption.split("\n")).replace("\r", " "), picture, blank) for caption, picture, blank in rows]
+    writer.writerow(["caption", "a column of images" if name == "a.tsv" else "a column\nof images", "image"])
     for caption, picture, blank in rows:
         writer.writerow([caption, "", picture])
         text.write(end if blank else "")
@@ -53,6 +55,19 @@ def test_reading_from_any_position_gives_the_same_suffix(
     data = (b"\xef\xbb\xbf" if bom else b"") + value.encode()
     pairs = assert_reads_alike_from_anywhere(opened(tmp_path / name, data), size)
     assert [(pair.caption, pair.error) for pair in pairs] == [(caption, None) for caption, _, _ in rows]
+
+
+def test_a_stray_quote_swallows_no_other_row(tmp_path: Path) -> None:
+    data = 'image,caption\n1.png,"Best dog ever\n2.png,a cat\n3.png,"nice" hat\n4.png,"a\nhat"\n5.png,"open\n'
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.csv", data))
+    assert [pair.caption for pair in pairs] == ["", "a cat", "", "a\nhat", ""]
+    assert [bool(pair.error) for pair in pairs] == [True, False, True, False, True]
+
+
+def test_a_stray_quote_in_tsv_is_text(tmp_path: Path) -> None:
+    data = 'image\tcaption\n1.png\t"Best dog ever\n2.png\t"a ""nice"" cat"\n3.png\t5" pipe\n'
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tsv", data))
+    assert [pair.caption for pair in pairs] == ['"Best dog ever', 'a "nice" cat', '5" pipe']
 
 
 def test_a_row_of_another_length_is_a_failed_pair(tmp_path: Path) -> None:

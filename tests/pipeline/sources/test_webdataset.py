@@ -197,6 +197,16 @@ def test_folders_and_dots_make_keys_as_webdataset_does(tmp_path: Path) -> None:
     ]
 
 
+def test_images_that_webdataset_takes_for_no_sample_are_named(tmp_path: Path) -> None:
+    members = [("1.jpg", image(1)), ("1.txt", b"a dog"), ("2.v1.jpg", image(2)), ("2.v1.txt", b"a hat")]
+    members += [("3.mask.png", image(3)), ("3.jpg", image(3)), ("3.txt", b"a cat"), ("4.v1.jpg", image(4))]
+    source = opened(tmp_path / "a.tar", tar(members))
+    found = []
+    with pytest.raises(SourceFault, match="2 images have a second dot"):
+        found.extend(pair.caption for _, pair in source.read({"offset": 0, "index": 0}))
+    assert found == ["a dog", "a cat"]
+
+
 @settings(deadline=None)
 @given(st.from_regex(r"([a-z.]{0,4}/){0,2}[a-z][a-z0-9]{0,3}(\.[a-zA-Z0-9]{1,4}){1,3}", fullmatch=True))
 def test_names_are_split_as_webdataset_splits_them(name: str) -> None:
