@@ -6,9 +6,10 @@ import pytest
 
 import gritmill
 from pipeline import detections
-from pipeline.detections import ChunkId
+from pipeline.detections import ChunkId, Identity
+from pipeline.plan import RangeId
 from tests import made, outside
-from transforms.records import Drop
+from transforms.records import Chunk, Drop
 
 MIDDLE = "tests.outside:factory"
 
@@ -271,3 +272,81 @@ def test_images_in_the_table_are_measured_once_per_picture(tmp_path, middle):
     folder = str(tmp_path / "out" / "detections")
     sizes = [len(list(detections.read_chunk(folder, ChunkId(0, 0, n)))) for n in range(6)]
     assert sizes == [8, 8, 4, 8, 8, 4]  # captions of one image are split only where they alone exceed the chunk
+
+
+def test_a_relative_image_root_means_the_same_from_everywhere(tmp_path, middle, monkeypatch):
+    made.as_jsonl(made.drawn(6), tmp_path / "in")
+    (tmp_path / "in" / "pairs.jsonl").rename(tmp_path / "pairs.jsonl")
+    config = {**middle, "source": {"image_root": "in"}}
+    monkeypatch.chdir(tmp_path)
+    gritmill.ground(config, inputs=["pairs.jsonl"], output="out")
+    manifest = gritmill.run(
+        {**middle, "source": {"image_root": str(tmp_path / "in")}}, inputs="pairs.jsonl", output="out"
+    )
+    assert manifest["ledger"]["written"] == 6
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(gritmill.CallError, match=r"image_root: .*elsewhere/in: no such folder"):
+        gritmill.ground(config, inputs=["../pairs.jsonl"], output="../out")
+    other = {**middle, "selection": {"score": 0.85}}
+    assert gritmill.pack(other, output="two", detections="../out")["ledger"]["written"] == 6
+
+
+def test_an_empty_image_fails_alone(tmp_path, middle):
+    pictures = made.drawn(3)
+    pictures[1] = made.Picture(pictures[1].name, b"", pictures[1].captions, "", 7)
+    manifest = gritmill.run(middle, inputs=made.as_tars(pictures, tmp_path / "in", tars=1), output=tmp_path / "out")
+    assert manifest["ledger"]["failed"] == {"image": {"not_an_image": 1}}
+    assert [pair.image.length for pair in rows(tmp_path / "out")][1] == 0
+
+
+def test_a_chunk_that_two_attempts_commit_stays_as_the_first_left_it(tmp_path, middle):
+    call = {"inputs": made.as_tars(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    gritmill.ground(middle, **call)
+    folder = str(tmp_path / "out" / "detections")
+    before = made.files_of(tmp_path / "out", "detections/0*/*")
+    late = Chunk(0, 0, 0, tuple(detections.read_chunk(folder, ChunkId(0, 0, 0)))[:1])
+    detections.commit(folder, late, Identity("another", {}, "bfloat16", 9))
+    detections.finish(folder, RangeId(0, 0), ["a fault"])
+    assert made.files_of(tmp_path / "out", "detections/0*/*") == before
+
+
+def test_fresh_writes_a_damaged_shard_again(tmp_path, middle):
+    call = {"inputs": made.as_tars(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    gritmill.run(middle, **call)
+    tar = tmp_path / "out" / "shards" / "00000.tar"
+    sound = tar.read_bytes()
+    tar.write_bytes(sound[:600] + bytes([sound[600] ^ 1]) + sound[601:])
+    gritmill.pack(middle, output=tmp_path / "out", fresh=True)
+    assert tar.read_bytes() == sound
+
+
+def test_a_refused_fresh_leaves_the_detections_where_they_are(tmp_path, middle):
+    call = {"inputs": made.as_jsonl(made.drawn(3), tmp_path / "in"), "output": tmp_path / "out"}
+    gritmill.ground(middle, **call)
+    with pytest.raises(gritmill.CallError, match="no column nope"):
+        gritmill.ground({**middle, "source": {"columns": {"caption": "nope"}}}, fresh=True, **call)
+    assert len(rows(tmp_path / "out")) == 3
+
+
+def test_a_changed_detector_of_ones_own_is_another_fingerprint(tmp_path, middle, monkeypatch):
+    code = "from tests.outside import Middle\n\n\ndef make(settings):\n    return Middle()\n"
+    (tmp_path / "changing_detector.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    config = {**middle, "detector": {"model": "changing_detector:make"}}
+    call = {"inputs": made.as_jsonl(made.drawn(3), tmp_path / "in"), "output": tmp_path / "out"}
+    gritmill.ground(config, **call)
+    gritmill.ground(config, **call)
+    (tmp_path / "changing_detector.py").write_text(code + "# better\n")
+    with pytest.raises(gritmill.CallError, match="the content of detector differs"):
+        gritmill.ground(config, **call)
+
+
+def test_failed_pairs_are_shown_by_an_example(tmp_path, middle):
+    made.as_jsonl(made.drawn(4), tmp_path / "in")
+    (tmp_path / "in" / "images" / "00002.jpg").unlink()
+    manifest = gritmill.run(middle, inputs=tmp_path / "in" / "pairs.jsonl", output=tmp_path / "out")
+    ((way, text),) = manifest["failed_examples"].items()
+    assert way == "read: missing_file"
+    assert text.startswith("2 of ")
+    assert text.endswith("images/00002.jpg")

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,3 +100,16 @@ def test_an_object_store_has_nothing_to_sweep(tmp_path: Path) -> None:
     shelf.put("shelf://out/a.tar", b"")
     sweep("shelf://out")
     assert shelf.objects() == ["shelf://out/a.tar"]
+
+
+def test_an_upload_that_breaks_off_leaves_no_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.use(tmp_path)
+
+    def broken(source: object, target: Any, length: int) -> None:
+        target.write(b"half")
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("pipeline.publish.shutil.copyfileobj", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        publish_bytes("shelf://out/a.tar", b"half and half")
+    assert shelf.objects("shelf://out/") == []

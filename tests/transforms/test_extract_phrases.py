@@ -1,4 +1,5 @@
 import re
+from contextlib import nullcontext
 
 import apache_beam as beam
 import pytest
@@ -11,6 +12,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from tests.shared import PARSER, needs_shared
+from transforms.blame import SickDevice
 from transforms.extract_phrases import (
     ExtractPhrases,
     drop_heads,
@@ -305,3 +307,14 @@ def test_the_construction_holds_with_a_real_parser():
     assert texts_of(captions[0], dog)[0] == ("a dog", captions[0])
     assert texts_of(captions[1], animals)[:2] == [("a cat", "a cat"), ("a dog", "a dog")]
     assert [d.reason for d in people.dropped] == [Drop.PICTURE]
+
+
+def test_a_parser_that_fails_on_everything_is_nobodys_fault():
+    class Broken:
+        memory_zone = staticmethod(nullcontext)
+
+        def pipe(self, captions):
+            raise MemoryError("no more")
+
+    with pytest.raises(SickDevice, match="no more"):
+        extract(Broken(), ["a dog", "a cat"], {})

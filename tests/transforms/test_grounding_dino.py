@@ -261,6 +261,15 @@ def test_one_bad_prompt_of_several_fails_the_whole_pair(grounding_dino):
     assert found[1].boxes
 
 
+def test_a_model_that_gives_nothing_finite_is_nobodys_fault(grounding_dino):
+    def spoil(rows, output):
+        output.logits[:] = math.nan
+
+    detector, _ = spoilt(grounding_dino, after=spoil)
+    with pytest.raises(SickDevice, match="not finite"):
+        detector.detect([request(1, "a dog"), request(2, "a cat")])
+
+
 def test_an_exception_in_a_batch_is_traced_to_its_culprit(grounding_dino):
     def spoil(rows):
         if rows.any():

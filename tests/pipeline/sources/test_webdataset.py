@@ -301,3 +301,18 @@ def test_on_an_object_store(tmp_path: Path) -> None:
     uri = shelf.put("shelf://data/a.tar.gz", data)
     pairs = assert_reads_alike_from_anywhere(WebDatasetSource(FileInfo(uri, len(data), 0.0), source()))
     assert [p.image.uri for p in pairs] == [uri] * 3
+
+
+def test_a_member_of_negative_size_ends_the_reading(tmp_path: Path) -> None:
+    """CVE-2025-8194: tarfile would go round in it for ever."""
+    data = bytearray(tar(samples(2)))
+    header = tarfile.TarInfo("2.jpg").tobuf(tarfile.USTAR_FORMAT)
+    header = bytearray(header[:124] + b"\xff" * 11 + b"\x00" + header[136:])  # base-256: -256
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    at = len(tar(samples(1), ended=False))
+    data[at : at + 512] = header
+    source = opened(tmp_path / "a.tar", bytes(data))
+    for read in (source.read, source.starts):
+        with pytest.raises(SourceFault, match="cut or broken"):
+            list(read({"offset": 0, "index": 0}))
