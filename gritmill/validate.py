@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
@@ -82,7 +83,11 @@ def _shard(folder: str, number: int, entry: dict[str, Any], names: list[str], li
             return
     if not name.endswith(f"{number:05}.tar"):
         yield Finding(name, "", f"is shard {number} of the manifest")
-    rows = pq.read_table(io.BytesIO(files.read_bytes(files.join(folder, entry["index"])))).to_pylist()
+    try:
+        rows = pq.read_table(io.BytesIO(files.read_bytes(files.join(folder, entry["index"])))).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        yield Finding(entry["index"], "", f"not a parquet file: {error}")
+        rows = []
     if len(rows) != entry["samples"]:
         yield Finding(entry["index"], "", f"{len(rows)} rows, but {entry['samples']} samples in the manifest")
     seen = 0
@@ -141,12 +146,15 @@ def _sample(
     except ValueError as error:
         yield f"json: {error}"
         return
+    if not isinstance(record, dict):
+        yield "json: not an object"
+        return
     wrong = [name for name, kind in _FIELDS.items() if not isinstance(record.get(name), kind)]
     if wrong or set(record) != set(_FIELDS):
         yield f"json: missing, unknown or mistyped fields: {', '.join(wrong or set(record) ^ set(_FIELDS))}"
         return
     yield from _record(key, record)
-    if row is None or any(_numbers(row[name]) != _numbers(record[name]) for name in _FIELDS):
+    if row is None or any(_numbers(row.get(name)) != _numbers(record[name]) for name in _FIELDS):
         yield "the index does not agree with the record"
     if members["txt"].decode("utf-8", "replace") != record["caption"]:
         yield "txt is not the record's caption"

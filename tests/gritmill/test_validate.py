@@ -87,6 +87,7 @@ def test_a_missing_shard(out):
         (changed_record(id="7"), "mistyped fields: id"),
         (changed_record(key="000000002"), "its key is 000000002"),
         (changed_record(uid="x"), "index does not agree"),
+        (lambda n, d: b"[]" if n == "000000001.json" else d, "json: not an object"),
         (lambda n, d: None if n == "000000001.txt" else d, "members"),
         (lambda n, d: d[:400] if n == "000000001.jpg" else d, "jpg: "),
         (lambda n, d: d.replace(b"</phrase>", b"") if n == "000000001.grounded.txt" else d, "malformed markup"),
