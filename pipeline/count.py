@@ -8,6 +8,7 @@ from pipeline import detections
 from pipeline.detections import ChunkId
 from pipeline.plan import RangeId
 from transforms.judge_pair import Kept, Policy, Rejected, judge
+from transforms.records import Fault, Pair
 
 Failures = dict[str, dict[str, int]]
 """stage -> reason -> pairs."""
@@ -64,10 +65,13 @@ def _count_chunk(folder: str, chunk: ChunkId, digest: str | None, policy: Policy
             total.rejected[outcome.reason] = total.rejected.get(outcome.reason, 0) + 1
         else:
             add_failures(total.failed, {outcome.stage: {outcome.reason: 1}})
-            total.examples.setdefault(
-                f"{outcome.stage}: {outcome.reason}", f"{pair.key} of {pair.source}: {outcome.detail}"
-            )
+            total.examples.setdefault(f"{outcome.stage}: {outcome.reason}", _example(pair, outcome))
     total.chunks.append(ChunkCount(chunk, kept, size, digest))
+
+
+def _example(pair: Pair, fault: Fault) -> str:
+    image = f" ({pair.image.uri})" if pair.image.uri not in ("", pair.source) else ""
+    return f"{pair.key} of {pair.source}{image}: {fault.detail}"
 
 
 def add_failures(total: Failures, more: Failures) -> None:

@@ -51,12 +51,12 @@ def show(report: dict[str, Any], output: str) -> None:
     console = Console(highlight=False)
     console.print(table)
     for way, text in report["failed_examples"].items():
-        console.print(f"{way}, for example {text}", markup=False)
+        console.print(f"{way}, for example {text}", markup=False, soft_wrap=True)
     for fault in report["source_faults"]:
-        console.print(f"source fault: {fault['source']}: {fault['fault']}", markup=False)
+        console.print(f"source fault: {fault['source']}: {fault['fault']}", markup=False, soft_wrap=True)
     threshold = report["threshold"]
-    console.print(f"score threshold {threshold['score']:g}: {threshold['source']}", markup=False)
-    console.print(f"shards and manifest in {output}", markup=False)
+    console.print(f"score threshold {threshold['score']:g}: {threshold['source']}", markup=False, soft_wrap=True)
+    console.print(f"shards and manifest in {output}", markup=False, soft_wrap=True)
 
 
 def _timings(folder: str) -> list[dict[str, Any]]:

@@ -30,6 +30,8 @@ _TURNS = {
 }
 _PNG_TURNS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # chunks that can say how a PNG is turned
 _JPEG_QUALITY = 95
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", *(b"P%d" % n for n in range(1, 8)))
+"""How files of the allowed formats begin; AVIF and WebP are told further in."""
 
 # The limit is ours, checked before any decoding; Pillow's warning below twice its own limit would only add noise.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -112,6 +114,8 @@ def _unidentified(data: bytes) -> ImageFault:
     start = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n\0")
     if not start or start[:1] in (b"<", b"{", b"["):
         return ImageFault(Reason.NOT_AN_IMAGE, repr(start[:40]))
+    if data.startswith(_MAGIC) or data[4:12] == b"ftypavif" or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
+        return ImageFault(Reason.UNDECODABLE, "the header is damaged")
     return ImageFault(Reason.UNSUPPORTED_FORMAT, f"starts with {data[:8].hex(' ')}")
 
 
