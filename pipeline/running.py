@@ -76,7 +76,7 @@ def run(build: Build, options: PipelineOptions) -> None:
         logging.getLogger(__name__).debug("the pipeline failed", exc_info=True)
         if _INTERRUPT.search(str(error)):
             raise KeyboardInterrupt from error
-        raise EnvironmentFault(_reason(error)) from error
+        raise _fault(error) from error
 
 
 def _finish(pipeline: beam.Pipeline) -> None:
@@ -108,14 +108,16 @@ _INTERRUPT = re.compile(r"^KeyboardInterrupt", re.M)  # in one process, Beam wra
 _STEP = re.compile(r" \[while running '.*$")
 
 
-def _reason(error: Exception) -> str:
-    """One line out of a worker's traceback: the last exception in it that has something to say."""
+def _fault(error: Exception) -> RunFault:
+    """What a worker's traceback comes to, in one line: the last exception in it that has something to say."""
     raised = [match for match in _RAISED.finditer(str(error)) if match[2]]
     if not raised:
-        return _STEP.sub("", first_line(error)) or type(error).__name__
+        return EnvironmentFault(_STEP.sub("", first_line(error)) or type(error).__name__)
     name, text = raised[-1].groups()
     text = _STEP.sub("", text)
-    return text if name in ("CallError", "EnvironmentFault", "SickDevice") else f"{name}: {text}"
+    if name == "CallError":
+        return CallError(text)
+    return EnvironmentFault(text if name in ("EnvironmentFault", "SickDevice") else f"{name}: {text}")
 
 
 class _Parser(argparse.ArgumentParser):

@@ -74,18 +74,13 @@ class WebDatasetSource:
     def _samples(self, offset: int, load: bool) -> Iterator[_Sample]:
         """Members of one key that lie next to each other. A sample that a fault has cut is not given out."""
         current: _Sample | None = None
-        usual, stray, strays = _WHOLE, "", 0
+        usual, strays = _WHOLE, _Strays()
         try:
             for member, data, at in self._members(offset, load):
                 key, role = split_name(member.name)[0], role_of(member.name)
-                if key != stray:
-                    strays += bool(stray)
-                    stray = ""
+                strays.meet(key, role, member.name, current.key if current else "")
                 if not role:
-                    alone = current is None or key != current.key
-                    stray = key if alone and member.name.rpartition(".")[2].lower() in IMAGES else stray
                     continue
-                stray = ""
                 # A second image or text under one key is another sample: duplicate keys never overwrite one another.
                 if current is None or key != current.key or role in current.names:
                     if current:
@@ -101,10 +96,8 @@ class WebDatasetSource:
             raise SourceFault(str(cut)) from cut
         if current:
             yield current
-        if strays + bool(stray):
-            raise SourceFault(
-                f"{strays + bool(stray)} images have a second dot in their name and no sample of their key"
-            )
+        if strays.count:
+            raise SourceFault(f"{strays.count} images have a second dot in their name and no sample of their key")
 
     def _pair(self, sample: _Sample, index: int) -> Pair:
         pair = Pair(key=sample.key, source=self.uri, index=index, caption="")
@@ -150,6 +143,27 @@ class WebDatasetSource:
         except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
             what = f"cut or broken at byte {at}" if started or offset else "not a tar"
             raise _Cut(f"{what}: {error}", key) from error
+
+
+class _Strays:
+    """Counts images that WebDataset takes for no sample: `photo.v1.jpg`, without a sample `photo` beside it."""
+
+    def __init__(self) -> None:
+        self._before = 0
+        self._last = ""
+
+    def meet(self, key: str, role: str, name: str, current: str) -> None:
+        """Takes note of a member; `current`: the key of the sample before it."""
+        if key != self._last:
+            self._before += bool(self._last)
+            self._last = ""
+        image = name.rpartition(".")[2].lower() in IMAGES
+        self._last = key if image and not role and key != current else "" if role else self._last
+
+    @property
+    def count(self) -> int:
+        """Keys of such images so far."""
+        return self._before + bool(self._last)
 
 
 class _Cut(SourceFault):

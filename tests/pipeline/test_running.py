@@ -121,10 +121,10 @@ def text_of(error: Exception) -> RuntimeError:
     ],
 )
 def test_the_reason_is_taken_out_of_a_workers_traceback(error: Exception, reason: str) -> None:
-    assert running._reason(text_of(error)) == reason
+    assert str(running._fault(text_of(error))) == reason
 
 
 def test_an_error_without_a_traceback_is_taken_as_it_is() -> None:
-    assert running._reason(RuntimeError("Channel closed prematurely.\nmore")) == "Channel closed prematurely."
-    assert running._reason(RuntimeError("")) == "RuntimeError"
-    assert running._reason(MemoryError()) == "MemoryError"
+    assert str(running._fault(RuntimeError("Channel closed prematurely.\nmore"))) == "Channel closed prematurely."
+    assert str(running._fault(RuntimeError(""))) == "RuntimeError"
+    assert str(running._fault(MemoryError())) == "MemoryError"
