@@ -43,13 +43,15 @@ class RangeCount:
 def count_range(folder: str, identity: RangeId, done: bool, policy: Policy) -> RangeCount:
     """Judges every row of a range. A range that is `done` must hold what was recorded of it, to the byte."""
     total = RangeCount(identity)
-    chunks: list[tuple[ChunkId, str | None]] = [(chunk, None) for chunk in detections.committed(folder, identity)]
     if done:
         recorded = detections.read_done(folder, identity)
         total.faults = list(recorded["faults"])
-        chunks = [(ChunkId(identity.source, identity.range, c["chunk"]), c["digest"]) for c in recorded["chunks"]]
-    for chunk, digest in chunks:
-        _count_chunk(folder, chunk, digest, policy, total)
+        for entry in recorded["chunks"]:
+            chunk = ChunkId(identity.source, identity.range, entry["chunk"])
+            _count_chunk(folder, chunk, entry["digest"], policy, total)
+    else:
+        for chunk in detections.committed(folder, identity):
+            _count_chunk(folder, chunk, None, policy, total)
     return total
 
 

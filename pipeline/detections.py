@@ -8,7 +8,6 @@
 The columns and their meaning are the contract with whoever reads this table without gritmill.
 """
 
-import hashlib
 import io
 import json
 import os
@@ -27,6 +26,7 @@ from pipeline import files
 from pipeline.faults import EnvironmentFault, first_line
 from pipeline.plan import RangeId
 from pipeline.publish import publish_bytes, publish_json
+from transforms.images import digest as digest_of
 from transforms.records import Box, Chunk, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
 
 FORMAT = 1
@@ -135,7 +135,7 @@ def finish(detections: str, identity: RangeId, faults: Sequence[str]) -> None:
     for chunk in committed(detections, identity):
         data = files.read_bytes(chunk_uri(detections, chunk))
         rows = pq.read_metadata(io.BytesIO(data)).num_rows
-        chunks.append({"chunk": chunk.number, "rows": rows, "digest": _digest(data)})
+        chunks.append({"chunk": chunk.number, "rows": rows, "digest": digest_of(data)})
     value = {"format": FORMAT, "chunks": chunks, "rows": sum(c["rows"] for c in chunks), "faults": list(faults)}
     publish_json(done_uri(detections, identity), value)
 
@@ -188,7 +188,7 @@ def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> It
         data = files.read_bytes(uri)
     except Exception as error:
         raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
-    if digest is not None and _digest(data) != digest:
+    if digest is not None and digest_of(data) != digest:
         raise EnvironmentFault(f"{uri} is not what was committed; remove it and its range's .done.json, then ground")
     for row in pq.read_table(io.BytesIO(data), schema=SCHEMA).to_pylist():
         yield from_row(row)
@@ -239,10 +239,6 @@ def from_row(row: dict[str, Any]) -> Pair:
 
 def _fields(record: Any) -> dict[str, Any]:
     return {name: getattr(record, name) for name in record.__slots__}
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
 def _chunk_of(uri: str) -> ChunkId | None:

@@ -15,7 +15,7 @@ from pipeline.faults import CallError, EnvironmentFault
 from pipeline.limit import limit_plan
 from pipeline.plan import NAME, Plan, RangeId, check_unchanged, find_sources, plan_sources, read_plan
 from pipeline.publish import publish_json
-from pipeline.read_chunks import ReadChunks
+from pipeline.read_chunks import FAULT, ReadChunks
 from pipeline.sources.base import check_root
 from pipeline.threshold import default_threshold
 from transforms.detector import is_factory
@@ -202,14 +202,17 @@ class _Watch:
         self._before = set(detections.all_committed(folder))
         self._pairs: dict[ChunkId, int] = {}
         self._shares: dict[RangeId, float] = {}
+        self._finished: set[RangeId] = set()
         self._total = sum(source.size for source in plan.sources if source.ranges) or 1
+        self._counts = [sum(spec.pairs or 0 for spec in source.ranges) for source in plan.sources]
 
     def state(self) -> progress.State:
         """Pairs committed by this run, plus on a local disk those that workers have done since."""
         for chunk in detections.all_committed(self._folder):
             if chunk not in self._before and chunk not in self._pairs:
                 self._take(RangeId(chunk.source, chunk.range), chunk)
-        for identity in detections.finished(self._folder):
+        for identity in detections.finished(self._folder) - self._finished:
+            self._finished.add(identity)
             self._shares[identity] = self._whole(identity)
         inside = progress.inside_chunks(self._folder) if files.is_local(self._folder) else 0
         share = sum(self._shares.values()) / self._total
@@ -223,14 +226,14 @@ class _Watch:
     def _whole(self, identity: RangeId) -> float:
         """The bytes that a range stands for: its part of the source, by pairs where they are known."""
         source, spec = self._plan.range(identity)
-        pairs = sum(other.pairs or 0 for other in source.ranges)
+        pairs = self._counts[identity.source]
         return source.size * spec.pairs / pairs if spec.pairs and pairs else source.size / len(source.ranges)
 
     def _share(self, identity: RangeId, chunk: ChunkId) -> float:
         _, spec = self._plan.range(identity)
         whole = self._whole(identity)
         following = detections.about(self._folder, chunk)["next"]
-        if not following or "fault" in following:
+        if not following or FAULT in following:
             return whole
         if spec.pairs:
             return whole * int(following["index"] - spec.start["index"]) / spec.pairs

@@ -21,6 +21,7 @@ from pipeline.sources.base import image_root
 from pipeline.threshold import effective
 from pipeline.write_shards import FOLDER, ShardWriter, WriteShards
 from transforms import dialects
+from transforms.images import digest
 from transforms.judge_pair import Policy
 
 _THREADS = 16
@@ -107,7 +108,7 @@ def _rows_mark(folder: str, identity: RangeId, done: bool) -> str:
     if done:
         return ",".join(chunk["digest"] for chunk in detections.read_done(folder, identity)["chunks"])
     data = (files.read_bytes(detections.chunk_uri(folder, c)) for c in detections.committed(folder, identity))
-    return ",".join(fingerprint.digest(chunk.hex()) for chunk in data)
+    return ",".join(digest(chunk) for chunk in data)
 
 
 def _check_finished(plan: Plan, done: set[RangeId], folder: str, partial: bool) -> None:

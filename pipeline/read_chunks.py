@@ -24,7 +24,8 @@ Placed = tuple[Position, Pair]
 
 _LOADERS = 8  # image files are fetched by so many threads: a table on an object store costs a request each
 _AHEAD = 32
-_FAULT = "fault"  # in the place of a position: the range ended here, with a fault
+FAULT = "fault"
+"""In the place of a position: the range ended here, with a fault."""
 
 
 def cut(pairs: Iterable[Placed], settings: ChunkSettings) -> Iterator[tuple[list[Pair], Position | None]]:
@@ -130,8 +131,8 @@ def read_range(plan: Plan, identity: RangeId, folder: str) -> Iterator[Chunk]:
     """The chunks of a range that are not committed yet, then the empty one that ends it."""
     start, number = resume(plan, identity, folder)
     faults: list[str] = []
-    if start is not None and _FAULT in start:
-        faults.append(start[_FAULT])
+    if start is not None and FAULT in start:
+        faults.append(start[FAULT])
     elif start is not None:
         for chunk in _chunks(plan, identity, start, faults):
             yield replace(chunk, number=number)
@@ -148,7 +149,7 @@ def _chunks(plan: Plan, identity: RangeId, start: Position, faults: list[str]) -
     started = time.perf_counter()
     for run, following in cut(ImageLoader(settings.source.max_pixels).load(pairs), settings.chunk):
         if following is None and faults:
-            following = {_FAULT: faults[-1]}
+            following = {FAULT: faults[-1]}
         seconds = {"read": time.perf_counter() - started}
         yield Chunk(identity.source, identity.range, 0, tuple(run), following, seconds=seconds)
         started = time.perf_counter()

@@ -46,7 +46,7 @@ class ImageFault(Exception):
 
 
 def digest(data: bytes) -> str:
-    """BLAKE2b-128 of the encoded image, hexadecimal."""
+    """BLAKE2b-128 of an encoded image, or of any other file's bytes, hexadecimal."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
 
