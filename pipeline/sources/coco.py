@@ -12,7 +12,7 @@ from pipeline import files
 from pipeline.configuration import SourceSettings
 from pipeline.faults import CallError, SourceFault
 from pipeline.files import FileInfo
-from pipeline.sources.base import Columns, Position, RangeSpec, check_root, image_at, image_root, row_pairs, sliced
+from pipeline.sources.base import Columns, Position, RangeSpec, image_at, image_root, row_pairs, sliced
 from transforms.records import Pair
 
 _COLUMNS = Columns("caption", "file_name", "url", "image_id", "key")
@@ -28,7 +28,6 @@ class CocoSource:
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Of about `rows` annotations each."""
-        check_root(self.settings)
         table = _table(self.info)
         if table and not any(isinstance(row.get("caption"), str) for row in table):
             raise CallError(f"--input: {self.info.uri}: none of its annotations has a caption")

@@ -13,7 +13,7 @@ from pipeline import files
 from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
-from pipeline.sources.base import Columns, Position, RangeSpec, check_root, image_at, image_root, row_pairs
+from pipeline.sources.base import Columns, Position, RangeSpec, image_at, image_root, row_pairs
 from transforms.records import ImageRef, Pair
 
 _BATCH = 64  # rows at a time: with images of 1 MB this keeps 64 MB in memory
@@ -35,7 +35,6 @@ class ParquetSource:
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Row groups joined up to `rows` rows; a larger one is sliced."""
-        check_root(self.settings)
         ranges: list[RangeSpec] = []
         index = 0
         counts = self._captions()

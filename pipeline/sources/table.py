@@ -11,7 +11,6 @@ from pipeline.sources.base import (
     Position,
     RangeSpec,
     captions_of,
-    check_root,
     image_at,
     image_root,
     row_pairs,
@@ -46,7 +45,6 @@ class TableSource:
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """By one scan of the file."""
-        check_root(self.settings)
         _ = self.columns  # also a table without rows must have them
         return sliced(((position, self._count(row), self._image(row)) for position, row in self._from(None)), rows)
 
