@@ -58,17 +58,17 @@ def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, g
         *words,
     ]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts)
-    while not list(out.glob("detections/*/*.parquet")) and process.poll() is None:
+    while not list(out.glob("detections/*/[!.]*.parquet")) and process.poll() is None:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert said == "gritmill: interrupted; the same command goes on where it stopped\n"
     assert not (out / "manifest.json").exists()
-    committed = made.files_of(out, "detections/0*/*.parquet")
+    committed = made.files_of(out, "detections/0*/[!.]*.parquet")
     assert 0 < len(committed) < 26
     gritmill.run(str(tmp_path / "own.yaml"), inputs=[pattern], output=str(out))
-    assert made.files_of(out, "detections/0*/*.parquet").items() >= committed.items()
+    assert made.files_of(out, "detections/0*/[!.]*.parquet").items() >= committed.items()
     assert json.loads((out / "manifest.json").read_text())["ledger"]["read"] == 200
 
 
@@ -78,7 +78,7 @@ def test_a_dead_worker_ends_the_run_and_the_next_one_goes_on(tmp_path, parser, g
     out = tmp_path / "out"
     call = ["run", str(tmp_path / "own.yaml"), "--input", pattern, "--output", str(out), "--quiet", "--", *TWO]
     process = subprocess.Popen([*GRITMILL, *call], stderr=subprocess.PIPE, text=True)
-    while not list(out.glob("detections/*/*.parquet")) and process.poll() is None:
+    while not list(out.glob("detections/*/[!.]*.parquet")) and process.poll() is None:
         time.sleep(0.02)
     timing = next(path for path in iter(lambda: next(out.glob("detections/timings/*/*.json"), None), 1) if path)
     worker = int(json.loads(timing.read_text())["worker"].rpartition(":")[2])
