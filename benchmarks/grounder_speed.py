@@ -1,0 +1,68 @@
+"""Scenes a second through gritmill's detector on one core, and through the bare stock model with the same inputs.
+
+python benchmarks/grounder_speed.py MODEL FOLDER_OF_TARS
+"""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from training.scene_grounder.tars import Example, read_tars
+from transforms.detector import Request
+from transforms.grounding_dino import GroundingDino
+from transforms.settings import DetectorSettings
+
+_ROUNDS = 5
+
+
+def main(
+    model: Path,
+    scenes: Annotated[Path, typer.Argument(help="Folder of tars.")],
+    number: Annotated[int, typer.Option(help="Scenes a round.")] = 60,
+    batch: int = 4,
+) -> None:
+    """Prints medians over five rounds, the two ways in turn."""
+    detector = GroundingDino.load(DetectorSettings(model=str(model), device="cpu", threads=1, batch=batch))
+    examples = list(read_tars(scenes))[:number]
+    requests = [_request(example) for example in examples]
+    ways: dict[str, Callable[[Sequence[Request]], object]] = {"gritmill": detector.detect, "bare": _bare(detector)}
+    rates: dict[str, list[float]] = {name: [] for name in ways}
+    for round_number in range(_ROUNDS + 1):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way(requests)
+            if round_number:  # the first one warms up
+                rates[name].append(len(requests) / (time.perf_counter() - started))
+    table = Table("", "scenes/s", "least", "most", title=f"{len(requests)} scenes, batch {batch}, one thread")
+    for name, some in rates.items():
+        table.add_row(name, *(f"{value:.1f}" for value in (statistics.median(some), min(some), max(some))))
+    Console().print(table)
+
+
+def _request(example: Example) -> Request:
+    texts = (*(truth.text for truth in example.truths), *example.absent)
+    return Request(example.data, example.width, example.height, texts)
+
+
+def _bare(detector: GroundingDino) -> Callable[[Sequence[Request]], object]:
+    """One scene a forward, picture and prompt ready-made."""
+    tokenizer, rule = detector.tokenizer, detector.canvas
+
+    def forward(requests: Sequence[Request]) -> None:
+        for request in requests:
+            prompt = tokenizer(" . ".join(request.phrases).lower() + " .", return_tensors="pt")
+            with torch.inference_mode():
+                detector.model(pixel_values=rule.tensor(request.image)[None], **prompt)
+
+    return forward
+
+
+if __name__ == "__main__":
+    typer.run(main)

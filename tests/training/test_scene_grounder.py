@@ -1,0 +1,277 @@
+"""The scene-grounder's loss, its training loop, and what a trained one is measured by."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
+
+from tests.training.scene_fakes import FONT, generator, thing, without_font
+from training.scene_grounder import blocks, ship, train
+from training.scene_grounder.attention import use_levelwise
+from training.scene_grounder.batches import TOKENS, Batch, Batches, Share, Target, phrases, target
+from training.scene_grounder.blocks import CANVAS, Held, make_blocks, read_block
+from training.scene_grounder.evaluate import Asked, figures, threshold_for
+from training.scene_grounder.hints import _under
+from training.scene_grounder.lexicon import lexicon
+from training.scene_grounder.loss import Predicted, focal, giou, match, predictions, total_loss
+from training.scene_grounder.model import make_model, make_tokenizer
+from training.scene_grounder.phrases import Said
+from training.scene_grounder.scenes import Kind
+from transforms.build_prompts import build_prompts
+from transforms.records import Box
+
+BOX = [0.5, 0.5, 0.2, 0.4]
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (BOX, 1.0),
+        ([0.6, 0.5, 0.2, 0.4], 1 / 3),  # shifted by half of its width: the hull is the union
+        ([0.8, 0.5, 0.2, 0.4], -0.2),  # a gap of half a width: hull 0.2, union 0.16
+    ],
+)
+def test_giou(other, expected):
+    assert giou(torch.tensor(BOX), torch.tensor(other)).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_focal_loss():
+    logits, truth = torch.tensor([0.0, 0.0]), torch.tensor([1.0, 0.0])
+    expected = [0.25 * 0.25 * np.log(2), 0.75 * 0.25 * np.log(2)]
+    assert focal(logits, truth).tolist() == pytest.approx(expected)
+
+
+def _batch(targets, tokens=6):
+    ids = torch.ones(len(targets), tokens, dtype=torch.long)
+    return Batch(torch.zeros(len(targets), 3, 32, 32), ids, ids, targets)
+
+
+def _said(boxes, named, tokens=6):
+    some, none = torch.tensor(boxes).reshape(-1, 4), torch.zeros(0, 3, dtype=torch.long)
+    return Target(some, torch.tensor(named).float().reshape(-1, tokens), none, none, none, some, none)
+
+
+def _perfect(targets, copies=1, tokens=6):
+    """Every box said by so many queries, in reverse, so that matching has something to do."""
+    queries = 2 * copies + 2
+    logits = torch.full((len(targets), queries, tokens), -20.0)
+    boxes = torch.full((len(targets), queries, 4), 0.9)
+    for member, one in enumerate(targets):
+        for number in range(copies * len(one.boxes)):
+            box = number // copies
+            logits[member, queries - 1 - number] = torch.where(one.named[box] > 0, 20.0, -20.0)
+            boxes[member, queries - 1 - number] = one.boxes[box]
+    return Predicted(logits, boxes)
+
+
+def test_every_member_of_a_batch_has_its_own_targets():
+    """The stock loss shifts the targets of the third member on: perfect answers would cost something there."""
+    targets = [
+        _said([BOX, [0.2, 0.2, 0.1, 0.1]], [[1, 1, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0]]),
+        _said([BOX], [[0, 0, 0, 0, 1, 1]]),
+        _said([[0.3, 0.6, 0.1, 0.1]], [[0, 1, 1, 0, 0, 0]]),
+        _said([], []),
+    ]
+    layer, encoder, batch = _perfect(targets), _perfect(targets, copies=5), _batch(targets)
+    assert sum(total_loss([layer], encoder, batch, [match(layer, batch)])) == pytest.approx(0, abs=0.01)
+    wrong = Predicted(layer.logits.roll(1, dims=0), layer.boxes)
+    assert sum(total_loss([wrong], encoder, batch, [match(wrong, batch)])) > 1
+
+
+def test_the_levelwise_attention_is_the_stock_one():
+    model = make_model(1).eval()
+    ids = torch.tensor([[101, *make_tokenizer()("a red car", add_special_tokens=False)["input_ids"], 1012, 102]])
+    inputs = {"pixel_values": torch.randn(1, 3, 160, 224), "input_ids": ids, "attention_mask": torch.ones_like(ids)}
+    with torch.no_grad():
+        stock = model(**inputs)
+        use_levelwise(model)
+        ours = model(**inputs)
+    assert torch.allclose(stock.pred_boxes, ours.pred_boxes, atol=1e-5)
+    assert torch.allclose(stock.logits[..., :6], ours.logits[..., :6], atol=1e-4)
+
+
+def test_the_layers_answers_are_those_of_the_class():
+    model = make_model(1).eval()
+    ids = torch.tensor([[101, 300, 1012, 102]])
+    with torch.no_grad():
+        output = model(pixel_values=torch.randn(1, 3, 96, 96), input_ids=ids, attention_mask=torch.ones_like(ids))
+        layers, encoder = predictions(model, output, torch.ones_like(ids))
+    assert torch.allclose(layers[-1].logits, output.logits[..., :4])
+    assert torch.allclose(layers[-1].boxes, output.pred_boxes)
+    assert encoder.logits.shape[2] == 4
+    assert -5 < layers[-1].logits[..., 1].mean() < -1  # most tokens and queries do not belong together
+
+
+THINGS = (thing("dog", box=(0.1, 0.2, 0.3, 0.6)), thing("car", "red", box=(0.5, 0.5, 1.0, 0.75)))
+
+
+def test_the_reference_that_the_second_layer_gets_is_what_the_first_one_says():
+    """The class refines with the head's input before the last norm: both must be of one scale."""
+    model = make_model(1).eval()
+    torch.nn.init.xavier_uniform_(model.bbox_embed[0].layers[2].weight)
+    ids = torch.tensor([[101, 300, 1012, 102]])
+    with torch.no_grad():
+        output = model(pixel_values=torch.randn(1, 3, 96, 96), input_ids=ids, attention_mask=torch.ones_like(ids))
+        layers, _ = predictions(model, output, torch.ones_like(ids))
+    given, said = output.intermediate_reference_points[:, 0], layers[0].boxes
+    start = output.init_reference_points
+    assert (given - said).abs().mean() < 0.3 * (said - start).abs().mean()
+
+
+def test_a_target_says_the_tokens_of_every_phrase_that_means_the_thing():
+    said = [
+        Said("a dog", Kind("dog"), (0,)),
+        Said("a cat", Kind("cat")),
+        Said("the puppy", Kind("dog"), (0,)),
+        Said("a red car", Kind("car", "red"), (1,)),
+    ]
+    prompt = build_prompts(make_tokenizer(), [one.text for one in said], TOKENS).prompts[0]
+    held = Held(np.zeros((160, 160, 3), np.uint8), THINGS)
+    one = target(held, said, prompt.spans, mirrored=False)
+    assert one.boxes[0].tolist() == pytest.approx([0.2, 0.4, 0.2, 0.4])
+    named = [make_tokenizer().decode([prompt.ids[i] for i in row.nonzero()[:, 0]]) for row in one.named]
+    assert named == ["a dog the puppy", "a red car"]
+    nouns = list(lexicon().nouns)
+    assert [[nouns[kind[0]], kind[1:]] for kind in one.says.tolist()] == [
+        ["dog", [-1, -1]],
+        ["cat", [-1, -1]],
+        ["dog", [-1, -1]],
+        ["car", [0, -1]],
+    ]
+    mirrored = target(held, said, prompt.spans, mirrored=True)
+    assert mirrored.boxes[:, 0].tolist() == pytest.approx([0.8, 0.25])
+
+
+def test_hints_say_what_lies_under_each_location():
+    held = Held(np.zeros((160, 160, 3), np.uint8), THINGS)
+    said = [Said("a dog", Kind("dog"), (0,))]
+    prompt = build_prompts(make_tokenizer(), ["a dog"], TOKENS).prompts[0]
+    under = _under(target(held, said, prompt.spans, mirrored=False), [(10, 10), (5, 5)])
+    assert under.shape == (125, 3)
+    dog, car, red = list(lexicon().nouns).index("dog"), list(lexicon().nouns).index("car"), 0
+    assert under[41].tolist() == [dog, -1, 1]  # row 4, column 1 of 10: within the dog's box
+    assert under[57].tolist() == [car, red, 1]
+    assert under[9].tolist() == [-2, -1, -1]  # nothing
+    assert under[21].tolist() == [-1, -1, -1]  # at the dog's edge: left out
+
+
+def test_a_training_prompt_has_present_and_absent_phrases_and_none_twice():
+    held = Held(np.zeros((160, 160, 3), np.uint8), THINGS)
+    said = [phrases(held, generator(seed)) for seed in range(50)]
+    assert all(len({one.text for one in some}) == len(some) for some in said)
+    assert all(any(one.things for one in some) for some in said)
+    assert sum(not one.things for some in said for one in some) > 50
+
+
+@pytest.fixture
+def job(monkeypatch, tmp_path):
+    without_font(monkeypatch)
+    monkeypatch.setattr(blocks, "BLOCK", 30)
+    blocks._make_block(FONT, _made(tmp_path / "scenes"), 1, 0)
+    return train.Job(tmp_path / "scenes", 1, tmp_path / "work", 0, train.Schedule(4, 2, every=2, workers=1))
+
+
+def _made(folder):
+    folder.mkdir()
+    return folder
+
+
+def test_blocks_hold_pictures_on_the_canvas_and_are_made_once(job):
+    scenes = read_block(job.scenes, 0)
+    assert len(scenes) == 30
+    assert {scene.pixels.shape[:2] for scene in scenes} <= {(160, 160), (160, 224), (224, 160), (128, 224)}
+    assert CANVAS.size(320, 180) == (224, 128)
+    assert list(make_blocks("missing font", job.scenes, 1, 1, 1)) == [0]
+
+
+def test_batches_are_of_one_canvas(job):
+    shares = [Batches(job.scenes, 1, 4, make_tokenizer(), 0, Share(rank, 2)).since(0) for rank in range(2)]
+    for _ in range(8):
+        one, two = (next(share) for share in shares)
+        assert len(one.pixels) == len(two.pixels) == len(one.targets) == 2
+        assert one.pixels.shape == two.pixels.shape
+
+
+def test_a_stream_goes_on_as_if_it_had_not_stopped(job):
+    batches = Batches(job.scenes, 1, 2, make_tokenizer(), 0)
+    whole = batches.since(0)
+    expected = [next(whole) for _ in range(20)][17]  # of the second epoch
+    assert torch.equal(next(batches.since(17)).pixels, expected.pixels)
+    assert torch.equal(next(batches.since(17)).ids, expected.ids)
+
+
+def test_training_goes_on_where_it_stopped(job, monkeypatch):
+    told = []
+    with pytest.raises(KeyboardInterrupt):
+        train.train(job, lambda step, *_: told.append(step) or _interrupt(step == 3))
+    train.train(job, lambda step, *_: told.append(step))
+    assert told == [1, 2, 3, 3, 4]
+    train.train(job, lambda step, *_: told.append(step))
+    assert told == [1, 2, 3, 3, 4]
+    whole = replace(job, work=job.work / "whole")
+    train.train(whole, lambda *_: None)
+    for one, other in zip(train.averaged(job).parameters(), train.averaged(whole).parameters(), strict=True):
+        assert torch.equal(one, other)
+    other = train.Job(job.scenes, 1, job.work, 1, job.schedule)
+    with pytest.raises(ValueError, match="of another training"):
+        train.train(other, lambda *_: None)
+
+
+def _interrupt(now):
+    if now:
+        raise KeyboardInterrupt
+
+
+def test_what_is_saved_loads_with_the_stock_classes(tmp_path):
+    ship.save_model(make_model(2), tmp_path)
+    model = AutoModelForZeroShotObjectDetection.from_pretrained(tmp_path)
+    processor = AutoProcessor.from_pretrained(tmp_path)
+    assert model.dtype == torch.float32
+    assert processor.tokenizer("a puppy.")["input_ids"][-2:] == [1012, 102]
+
+
+def _asked(truth, *boxes):
+    corners = [Box(0, *box, 1.0) for box in truth]
+    return Asked("a dog", tuple(corners), tuple(Box(0, *box, score) for *box, score in boxes))
+
+
+A, B, NOWHERE = (0.0, 0.0, 0.4, 0.4), (0.6, 0.6, 1.0, 1.0), (0.0, 0.8, 0.1, 1.0)
+
+
+def test_figures_of_known_cases():
+    asked = [
+        _asked([A], (*A, 0.9)),
+        _asked([A], (*NOWHERE, 0.9), (*A, 0.8)),  # right, but not the best
+        _asked([A, B], (*A, 0.9), (*B, 0.3)),  # the second is below the threshold
+        _asked([A, B], (*A, 0.9), (*A, 0.8), (*B, 0.7)),  # a near duplicate between them
+        _asked([], (*A, 0.6)),
+        _asked([], (*A, 0.1)),
+        _asked([]),
+    ]
+    got = figures(asked, 0.5)
+    assert got.numbers == {"present": 4, "plural": 2, "absent": 3}
+    assert got.recall_at_1 == 3 / 4
+    assert got.plural == 1 / 2
+    assert got.plural_ranked == 1.0
+    assert got.absent == pytest.approx(1 / 3)
+    assert got.present == 1.0
+
+
+def test_the_threshold_lets_through_as_many_absent_phrases_as_allowed():
+    asked = [_asked([], (*A, score / 100)) for score in range(1, 101)]
+    threshold = threshold_for(asked, 0.05)
+    assert figures(asked, threshold).absent == 0.05
+    assert figures(asked, threshold - 0.011).absent > 0.05
+
+
+def test_the_sidecar_is_what_gritmill_reads(tmp_path):
+    from pipeline.threshold import default_threshold
+    from transforms.settings import DetectorSettings
+
+    threshold = ship.write_threshold([_asked([A], (*A, 0.9)), _asked([], (*A, 0.3))], tmp_path, "two phrases")
+    read = default_threshold(DetectorSettings(model=str(tmp_path)))
+    assert (read.score, read.measured) == (threshold, True)
+    assert "two phrases" in json.loads((tmp_path / "gritmill.json").read_text())["measured"]

@@ -1,0 +1,1 @@
+"""Makes `models/caption-parser`, the small spaCy pipeline that finds the noun phrases of captions."""

@@ -1,0 +1,54 @@
+"""How well a pipeline does on the validation parses, source by source, from the raw text on."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.training import Example
+
+from training.caption_parser.silver import SOURCES, Parse
+from training.caption_parser.spans import Counts, Spans, compare, expression_spans, noun_chunk_spans
+
+
+@dataclass(frozen=True)
+class Figures:
+    """All shares are 0..1. UAS and LAS leave punctuation out, as spaCy's scorer does; spans are exact."""
+
+    captions: int
+    tag_accuracy: float
+    uas: float
+    las: float
+    noun_chunk_f1: float
+    expression_f1: float
+
+
+def figures(nlp: Language, references: Sequence[tuple[Parse, Doc]]) -> dict[str, Figures]:
+    """Figures by source. `references`: each parse with its document, word classes set."""
+    by_source = {source: [pair for pair in references if pair[0].source == source] for source in SOURCES}
+    return {source: _figures(nlp, pairs) for source, pairs in by_source.items() if pairs}
+
+
+def _figures(nlp: Language, pairs: Sequence[tuple[Parse, Doc]]) -> Figures:
+    found = list(nlp.pipe(parse.text for parse, _ in pairs))
+    wanted = [doc for _, doc in pairs]
+    scores = _scores(nlp, found, wanted)
+    return Figures(
+        len(pairs),
+        scores["tag_acc"],
+        scores["dep_uas"],
+        scores["dep_las"],
+        _f1(map(noun_chunk_spans, found), map(noun_chunk_spans, wanted)),
+        _f1(map(expression_spans, found), map(expression_spans, wanted)),
+    )
+
+
+def _scores(nlp: Language, found: Sequence[Doc], wanted: Sequence[Doc]) -> dict[str, float]:
+    examples = [Example(ours, theirs) for ours, theirs in zip(found, wanted, strict=True)]
+    tags: dict[str, float] = nlp.get_pipe("tagger").score(examples)
+    trees: dict[str, float] = nlp.get_pipe("parser").score(examples)
+    return tags | trees
+
+
+def _f1(found: Iterable[Spans], wanted: Iterable[Spans]) -> float:
+    return sum((compare(ours, theirs) for ours, theirs in zip(found, wanted, strict=True)), Counts()).f1

@@ -1,0 +1,97 @@
+"""Noun phrases that a person marked in LAION captions, and how well a parser finds them.
+
+`marks/*.jsonl` hold one caption a line: `row` (of the caption file, the first after its header is 0), `sha256` of the
+caption, `key` (see `silver.text_key`), `phrases` and `neutral`, character spans with exclusive ends. The captions
+themselves are not ours to distribute. What counts as a phrase: `marks/GUIDELINES.md`.
+"""
+
+import hashlib
+import json
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from spacy.language import Language
+
+from training.caption_parser.spans import Counts, Spans, compare, phrase_spans, total
+
+MARKS = Path(__file__).parent / "marks"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """A caption with its marked phrases, and the stretches in which a finding counts neither for nor against."""
+
+    caption: str
+    phrases: Spans
+    neutral: Spans
+
+
+def read_marks(marks: Path, captions: Path) -> list[Marked]:
+    """The marks of one file, joined with their captions: a TSV with a header, the caption in the last column.
+
+    Raises:
+      OSError: one of the files is not there.
+      ValueError: the caption file is another one.
+    """
+    lines = captions.read_text("utf-8").split("\n")[1:]
+    return [_marked(json.loads(line), lines) for line in marks.read_text("utf-8").splitlines()]
+
+
+def withheld_keys(folder: Path) -> frozenset[str]:
+    """The `text_key` of every marked caption: no training and no validation may see them."""
+    lines = (line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text("utf-8").splitlines())
+    return frozenset(str(json.loads(line)["key"]) for line in lines)
+
+
+def _marked(row: dict[str, object], lines: Sequence[str]) -> Marked:
+    number = int(str(row["row"]))
+    caption = lines[number].partition("\t")[2].rstrip("\r") if number < len(lines) else ""
+    if hashlib.sha256(caption.encode()).hexdigest() != row["sha256"]:
+        raise ValueError(f"row {number} of the caption file is not the caption that was marked")
+    return Marked(caption, _spans(row["phrases"]), _spans(row["neutral"]))
+
+
+def _spans(pairs: object) -> Spans:
+    assert isinstance(pairs, list)
+    return frozenset((int(start), int(end)) for start, end in pairs)
+
+
+def score(marked: Marked, found: Spans) -> Counts:
+    """Counts of one caption; what lies inside a neutral stretch is left out."""
+    judged = {span for span in found if not any(start <= span[0] and span[1] <= end for start, end in marked.neutral)}
+    return compare(frozenset(judged), marked.phrases)
+
+
+def score_without_numbers(marked: Marked, found: Spans) -> Counts:
+    """As `score`, but a number at the end of a phrase ("Windows 8") may be in or out."""
+    bare = frozenset(_without_number(marked.caption, span) for span in marked.phrases)
+    return score(
+        Marked(marked.caption, bare, marked.neutral), frozenset(_without_number(marked.caption, s) for s in found)
+    )
+
+
+def _without_number(caption: str, span: tuple[int, int]) -> tuple[int, int]:
+    start, end = span
+    words = caption[start:end].split(" ")
+    while len(words) > 1 and words[-1].strip("'#").isdecimal():
+        words.pop()
+    return start, start + len(" ".join(words))
+
+
+def found_by(nlp: Language, marked: Iterable[Marked]) -> list[Spans]:
+    """The phrases that a parser finds in each caption."""
+    return [phrase_spans(doc) for doc in nlp.pipe(item.caption for item in marked)]
+
+
+def difference_interval(ours: Sequence[Counts], theirs: Sequence[Counts], draws: int = 10_000) -> tuple[float, float]:
+    """95 % interval of our F1 minus theirs: paired bootstrap over captions, always with the same draws."""
+    pairs = list(zip(ours, theirs, strict=True))
+    chance = random.Random(0)
+    differences = []
+    for _ in range(draws):
+        drawn = chance.choices(pairs, k=len(pairs))
+        differences.append(total(a for a, _ in drawn).f1 - total(b for _, b in drawn).f1)
+    differences.sort()
+    return differences[int(0.025 * draws)], differences[int(0.975 * draws)]

@@ -1,0 +1,101 @@
+"""The validation report: tables for people, and the same figures as JSON."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import spacy
+from rich.console import Console
+from rich.table import Table
+from spacy.language import Language
+
+from training.caption_parser import hand_marks
+from training.caption_parser.corpus import WordClassRuler
+from training.caption_parser.figures import Figures, figures
+from training.caption_parser.silver import read_silver, split, to_doc
+from training.caption_parser.spans import Counts, total
+
+
+@dataclass(frozen=True)
+class HandFigures:
+    """F1 against the hand marks, 0..1; `f1_loose` lets a number at the end of a phrase be in or out.
+
+    `lead` is the F1 minus that of the last model in the comparison, `lead_low` and `lead_high` its 95 % interval.
+    """
+
+    captions: int
+    f1: float
+    precision: float
+    recall: float
+    f1_loose: float
+    lead: float
+    lead_low: float
+    lead_high: float
+
+
+def write_report(silver: Path, captions: Path, models: Sequence[Path], marks: str, report: Path | None) -> None:
+    """Prints the tables for all models and writes the figures to `report`.
+
+    Raises:
+      ValueError: the caption file is not the one that was marked.
+      OSError: a file or a model is missing.
+    """
+    console = Console()
+    pipelines = {str(path): spacy.load(path, exclude=["lemmatizer"]) for path in models}
+    by_hand = _by_hand(list(pipelines.values()), hand_marks.read_marks(hand_marks.MARKS / f"{marks}.jsonl", captions))
+    ruler = WordClassRuler()
+    _, validation = split(read_silver(silver), hand_marks.withheld_keys(hand_marks.MARKS))
+    references = [(parse, ruler(to_doc(ruler.vocab, parse))) for parse in validation]
+    found: dict[str, Any] = {}
+    for (name, nlp), hand in zip(pipelines.items(), by_hand, strict=True):
+        with console.status(name):
+            silver_figures = figures(nlp, references)
+        console.print(_silver_table(name, silver_figures))
+        found[name] = {
+            "silver": {source: asdict(row) for source, row in silver_figures.items()},
+            "hand": {marks: asdict(hand)},
+        }
+    console.print(_hand_table(marks, list(pipelines), by_hand))
+    if report:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+
+
+def _by_hand(pipelines: Sequence[Language], marked: Sequence[hand_marks.Marked]) -> list[HandFigures]:
+    found = [hand_marks.found_by(nlp, marked) for nlp in pipelines]
+    strict = [[hand_marks.score(m, f) for m, f in zip(marked, spans, strict=True)] for spans in found]
+    loose = [[hand_marks.score_without_numbers(m, f) for m, f in zip(marked, spans, strict=True)] for spans in found]
+    return [_hand(ours, more, strict[-1]) for ours, more in zip(strict, loose, strict=True)]
+
+
+def _hand(ours: Sequence[Counts], loose: Sequence[Counts], theirs: Sequence[Counts]) -> HandFigures:
+    counts = total(ours)
+    low, high = hand_marks.difference_interval(ours, theirs)
+    return HandFigures(
+        len(ours),
+        counts.f1,
+        counts.right / max(counts.found, 1),
+        counts.right / max(counts.wanted, 1),
+        total(loose).f1,
+        counts.f1 - total(theirs).f1,
+        low,
+        high,
+    )
+
+
+def _silver_table(name: str, by_source: dict[str, Figures]) -> Table:
+    table = Table("source", *(field.replace("_", " ") for field in Figures.__dataclass_fields__), title=name)
+    for source, row in by_source.items():
+        captions, *shares = asdict(row).values()
+        table.add_row(source, str(captions), *(f"{share:.4f}" for share in shares))
+    return table
+
+
+def _hand_table(marks: str, names: Sequence[str], rows: Sequence[HandFigures]) -> Table:
+    table = Table("pipeline", *HandFigures.__dataclass_fields__, title=f"LAION captions marked by hand: {marks}")
+    for name, row in zip(names, rows, strict=True):
+        captions, *shares = asdict(row).values()
+        table.add_row(name, str(captions), *(f"{share:.4f}" for share in shares))
+    return table

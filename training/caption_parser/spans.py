@@ -1,0 +1,62 @@
+"""Character spans that two parsers can be compared by, whatever words they cut a caption into."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+
+from spacy.tokens import Doc
+
+from transforms.extract_phrases import drop_heads, phrases_of
+from transforms.records import Drop
+from transforms.settings import PhraseSettings
+
+Spans = frozenset[tuple[int, int]]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Spans found and right, found, and to be found; counts of several captions add up."""
+
+    right: int = 0
+    found: int = 0
+    wanted: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.right + other.right, self.found + other.found, self.wanted + other.wanted)
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall, 0..1; 1 where nothing was wanted and nothing found."""
+        return 2 * self.right / (self.found + self.wanted) if self.found + self.wanted else 1.0
+
+
+def compare(found: Spans, wanted: Spans) -> Counts:
+    """Counts of one caption: a span is right only if both its ends are."""
+    return Counts(len(found & wanted), len(found), len(wanted))
+
+
+def total(counts: Iterable[Counts]) -> Counts:
+    """The sum of the counts."""
+    return sum(counts, Counts())
+
+
+def noun_chunk_spans(doc: Doc) -> Spans:
+    """Every noun chunk as spaCy gives it, pronouns included."""
+    return frozenset((chunk.start_char, chunk.end_char) for chunk in doc.noun_chunks)
+
+
+def phrase_spans(doc: Doc) -> Spans:
+    """Every noun chunk as gritmill cuts it, without symbols at its ends; none is dropped for what it says."""
+    phrases = phrases_of(doc, {})
+    pronouns = {(drop.start, drop.end) for drop in phrases.dropped if drop.reason == Drop.PRONOUN}
+    return frozenset({(phrase.start, phrase.end) for phrase in phrases.kept} | pronouns)
+
+
+def expression_spans(doc: Doc) -> Spans:
+    """The expression of every noun chunk that gritmill keeps with the settings as they come."""
+    return frozenset((phrase.expression_start, phrase.expression_end) for phrase in phrases_of(doc, _heads()).kept)
+
+
+@cache
+def _heads() -> dict[str, Drop]:
+    return drop_heads(PhraseSettings().drop_lists)

@@ -1,0 +1,193 @@
+"""Training batches: pictures of one canvas, prompts of many phrases, and for every box the tokens that name it."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from training.scene_grounder.blocks import MEAN, STD, Held, read_block
+from training.scene_grounder.lexicon import lexicon
+from training.scene_grounder.phrases import Said, absent, present
+from training.scene_grounder.scenes import Kind, Thing
+from transforms.build_prompts import build_prompts
+
+MAX_PHRASES = 10
+TOKENS = 48
+"""Tokens of a training prompt at most: longer ones cost time and teach nothing new."""
+
+_OPEN_BLOCKS = 4  # scenes are shuffled within so many thousands
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is to be found in one picture, and what its prompt says.
+
+    boxes: float32 [n, 4], normalised centre, width, height. named: float32 [n, tokens], 1 where the token belongs to a
+    phrase that means the thing. kinds: int64 [n, 3], the things' nouns, colours and sizes as numbers of the lexicon, -1
+    for none. spans: int64 [m, 2], the token ranges of all phrases. says: int64 [m, 3], their kinds. all_boxes and
+    all_kinds: of all things of the scene, also those that no phrase means.
+    """
+
+    boxes: torch.Tensor
+    named: torch.Tensor
+    kinds: torch.Tensor
+    spans: torch.Tensor
+    says: torch.Tensor
+    all_boxes: torch.Tensor
+    all_kinds: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """pixels: float32 [b, 3, h, w]. ids, mask: int64 [b, tokens]."""
+
+    pixels: torch.Tensor
+    ids: torch.Tensor
+    mask: torch.Tensor
+    targets: list[Target]
+
+    def to(self, device: str) -> "Batch":
+        """The batch on that device."""
+        targets = [Target(*(part.to(device) for part in vars(target).values())) for target in self.targets]
+        return Batch(self.pixels.to(device), self.ids.to(device), self.mask.to(device), targets)
+
+
+class _Remembering:
+    """A tokenizer that does each phrase once."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._ids = lru_cache(100_000)(lambda text, **options: tokenizer(text, **options)["input_ids"])
+
+    def __call__(self, text: str, **options: bool) -> dict[str, list[int]]:
+        return {"input_ids": self._ids(text, **options)}
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which part of each batch is made: number `rank` of `workers`."""
+
+    rank: int = 0
+    workers: int = 1
+
+
+_WHOLE = Share()
+
+
+class Batches:
+    """An endless stream of batches that depends on seed, step and share alone.
+
+    All shares of a step have the same canvas, so that no worker waits for another. size: scenes of a step, over all
+    workers.
+    """
+
+    def __init__(self, folder: Path, blocks: int, size: int, tokenizer: Any, seed: int, share: Share = _WHOLE) -> None:
+        self.folder, self.blocks, self.size, self.seed, self.share = folder, blocks, size, seed, share
+        self.tokenizer = _Remembering(tokenizer)
+
+    def since(self, step: int) -> Iterator[Batch]:
+        """The batches from that step on: what an uninterrupted stream would give."""
+        for number, group in enumerate(self._all_groups()):
+            if number >= step:
+                own = group[self.share.rank :: self.share.workers]
+                yield self._batch(own, np.random.default_rng([self.seed, number, self.share.rank]))
+
+    def _all_groups(self) -> Iterator[list[Held]]:
+        """Every scene once in an epoch, but for the few of a canvas that fill no batch."""
+        for epoch in itertools.count():
+            rng = np.random.default_rng([self.seed, epoch])
+            order = rng.permutation(self.blocks)
+            for first in range(0, self.blocks, _OPEN_BLOCKS):
+                chosen = order[first : first + _OPEN_BLOCKS]
+                held = [scene for number in chosen for scene in read_block(self.folder, int(number))]
+                yield from self._groups(held, rng)
+
+    def _groups(self, held: list[Held], rng: np.random.Generator) -> list[list[Held]]:
+        by_canvas: dict[tuple[int, ...], list[Held]] = {}
+        for i in rng.permutation(len(held)):
+            by_canvas.setdefault(held[i].pixels.shape, []).append(held[i])
+        groups = [
+            scenes[start : start + self.size]
+            for scenes in by_canvas.values()
+            for start in range(0, len(scenes) - self.size + 1, self.size)
+        ]
+        return [groups[i] for i in rng.permutation(len(groups))]
+
+    def _batch(self, group: list[Held], rng: np.random.Generator) -> Batch:
+        pictures, ids, targets = [], [], []
+        for scene in group:
+            mirrored = rng.random() < 0.5
+            pictures.append(augmented(scene.pixels, mirrored, rng))
+            said, prompt = self._prompt(scene, rng)
+            ids.append(prompt.ids)
+            targets.append(target(scene, said, prompt.spans, mirrored))
+        width = max(map(len, ids))
+        padded = torch.zeros(len(ids), width, dtype=torch.long)
+        for row, some in enumerate(ids):
+            padded[row, : len(some)] = torch.tensor(some)
+        mask = (padded != 0).long()
+        return Batch(torch.from_numpy(np.stack(pictures)), padded, mask, targets)
+
+    def _prompt(self, scene: Held, rng: np.random.Generator) -> tuple[list[Said], Any]:
+        said = phrases(scene, rng)
+        while True:
+            packed = build_prompts(self.tokenizer, [one.text for one in said], TOKENS)
+            if len(packed.prompts) == 1:
+                return said, packed.prompts[0]
+            said = said[: len(packed.prompts[0].phrases)]
+
+
+def phrases(scene: Held, rng: np.random.Generator) -> list[Said]:
+    """Phrases of a training prompt in random order: some that are there, some that are not, no text twice."""
+    number = int(rng.integers(2, MAX_PHRASES + 1))
+    wanted = max(1, round(number * rng.uniform(0.3, 0.75)))
+    said = [present(scene.things, rng) for _ in range(wanted)]
+    said += [absent(scene.things, rng, unseen=False) for _ in range(number - wanted)]
+    distinct = list({one.text: one for one in said}.values())
+    return [distinct[i] for i in rng.permutation(len(distinct))]
+
+
+def target(scene: Held, said: list[Said], spans: tuple[tuple[int, int], ...], mirrored: bool) -> Target:
+    """The boxes of the things that at least one phrase means, with the tokens of all phrases that mean them."""
+    wanted = sorted({number for one in said for number in one.things})
+    named = torch.zeros(len(wanted), TOKENS)
+    for one, (first, last) in zip(said, spans, strict=True):
+        for number in one.things:
+            named[wanted.index(number), first:last] = 1
+    boxes = _boxes(scene.things, mirrored)
+    kinds = torch.tensor([_kind(thing) for thing in scene.things])
+    says = torch.tensor([_kind(one.kind) for one in said])
+    return Target(boxes[wanted], named, kinds[wanted], torch.tensor(spans), says, boxes, kinds)
+
+
+def _boxes(things: Sequence[Thing], mirrored: bool) -> torch.Tensor:
+    boxes = torch.tensor([thing.box for thing in things], dtype=torch.float32)
+    if mirrored:
+        boxes = torch.stack((1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]), dim=1)
+    centre, size = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
+    return torch.cat((centre, size), dim=1)
+
+
+def _kind(kind: Kind | Thing) -> tuple[int, int, int]:
+    lex = numbers()
+    return lex[kind.noun], lex.get(kind.colour or "", -1), lex.get(kind.size or "", -1)
+
+
+@cache
+def numbers() -> dict[str, int]:
+    """Every noun, colour and size as a number, counted from 0 in each of the three."""
+    lex = lexicon()
+    return {name: number for group in (lex.nouns, lex.colours, lex.sizes) for number, name in enumerate(group)}
+
+
+def augmented(pixels: np.ndarray, mirrored: bool, rng: np.random.Generator) -> np.ndarray:
+    """float32 [3, h, w], normalised, a little brighter or darker, perhaps mirrored."""
+    light = np.float32(rng.uniform(0.85, 1.15))
+    picture = pixels[:, ::-1] if mirrored else pixels
+    scaled = np.clip(picture.astype(np.float32) * (light / 255), 0, 1)
+    normal = (scaled - np.asarray(MEAN, np.float32)) / np.asarray(STD, np.float32)
+    return np.ascontiguousarray(normal.transpose(2, 0, 1))

@@ -1,0 +1,94 @@
+"""Scenes made beforehand: blocks of a thousand on disk, each picture already on the detector's canvas."""
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from training.scene_grounder.scenes import Thing, make_scene
+from transforms.canvas import CanvasRule
+
+BLOCK = 1000
+"""Scenes a block."""
+
+SHORT_SIDE, LONG_SIDE, STEP = 160, 224, 32
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CANVAS = CanvasRule(SHORT_SIDE, LONG_SIDE, STEP, int(Image.Resampling.BILINEAR), MEAN, STD)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A scene of a block: uint8 [height, width, 3] on the canvas, and its things."""
+
+    pixels: np.ndarray
+    things: tuple[Thing, ...]
+
+
+def identity(font: Path, seed: int) -> str:
+    """Eight hexadecimal digits that change with all that training scenes depend on: font, seed and programs."""
+    whole = hashlib.blake2b(str(seed).encode(), digest_size=4)
+    here = Path(__file__).parent
+    for path in (
+        font,
+        *(here / name for name in ("lexicon.yaml", "lexicon.py", "drawing.py", "scenes.py", "blocks.py")),
+    ):
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
+
+
+def make_blocks(font: str, folder: Path, seed: int, count: int, workers: int) -> Iterator[int]:
+    """Makes the blocks that are not there yet; yields the number of each that is done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    missing = [number for number in range(count) if not _path(folder, number).is_file()]
+    yield from range(count - len(missing))
+    with ProcessPoolExecutor(workers) as pool:
+        for _ in pool.map(partial(_make_block, font, folder, seed), missing):
+            count -= 1
+            yield count
+
+
+def _make_block(font: str, folder: Path, seed: int, number: int) -> None:
+    rng = np.random.default_rng([seed, number])
+    arrays: dict[str, Any] = {}
+    things = []
+    for i in range(BLOCK):
+        scene = make_scene(font, rng)
+        picture = _through_jpeg(scene.picture, rng) if rng.random() < 0.6 else scene.picture
+        on_canvas = picture.resize(CANVAS.size(*picture.size), Image.Resampling.BILINEAR)
+        arrays[str(i)] = np.asarray(on_canvas)
+        things.append([asdict(thing) for thing in scene.things])
+    path = _path(folder, number)
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as file:
+        np.savez(file, things=np.frombuffer(json.dumps(things).encode(), np.uint8), **arrays)
+    os.replace(unfinished, path)
+
+
+def _through_jpeg(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=int(rng.integers(70, 96)))
+    return Image.open(file).convert("RGB")
+
+
+def read_block(folder: Path, number: int) -> list[Held]:
+    """The scenes of one block."""
+    with np.load(_path(folder, number)) as held:
+        things = json.loads(held["things"].tobytes())
+        return [Held(held[str(i)], tuple(_thing(entry) for entry in entries)) for i, entries in enumerate(things)]
+
+
+def _thing(entry: dict[str, object]) -> Thing:
+    return Thing(**{**entry, "box": tuple(entry["box"])})  # type: ignore[arg-type]
+
+
+def _path(folder: Path, number: int) -> Path:
+    return folder / f"{number:04}.npz"

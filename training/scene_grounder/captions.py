@@ -1,0 +1,147 @@
+"""Captions of scenes: sentences whose noun phrases are known with the things that they mean."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from training.scene_grounder.lexicon import pick
+from training.scene_grounder.phrases import Said, absent, describe
+from training.scene_grounder.scenes import Kind, Thing, meant
+
+MOST_PHRASES = 5
+
+_OPENINGS = (
+    "A photo of {}",
+    "A picture of {}",
+    "This image shows {}",
+    "We can see {}",
+    "In this scene there {be} {}",
+    "There {be} {}",
+    "{}",
+    "{}",
+    "{}",
+)
+_MISSING = ("{}, waiting for {}", "{}, looking for {}", "{} without {}", "{}, dreaming of {}", "{}, far away from {}")
+_NEAR = ("near", "next to", "beside", "with")
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A noun phrase at `start` of the caption; `things` is empty for one that names nothing in the picture."""
+
+    start: int
+    said: Said
+
+    @property
+    def end(self) -> int:
+        """One past its last character."""
+        return self.start + len(self.said.text)
+
+
+@dataclass(frozen=True)
+class Caption:
+    """A caption, and its noun phrases in the order of the text."""
+
+    text: str
+    mentions: tuple[Mention, ...]
+
+
+def make_caption(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen: bool = False) -> Caption:
+    """A sentence about the scene. One in four names, last, something that is not there.
+
+    unseen: whether it may name what is not there with a combination of colour and noun that is kept from training.
+    """
+    said = _subjects(things, rng)
+    text = _Text(pick(_OPENINGS, rng))
+    text.open(said[0])
+    for before, one in pairwise(said):
+        text.say(_joint(before, one, things, rng), one)
+    if rng.random() < 0.25:
+        missing = pick(_MISSING, rng)
+        text.close(missing, absent(things, rng, unseen=unseen))
+    return text.caption()
+
+
+def _subjects(things: tuple[Thing, ...], rng: np.random.Generator) -> list[Said]:
+    """Phrases that mean different things; together most of what the scene holds."""
+    said: list[Said] = []
+    named: set[int] = set()
+    for number in rng.permutation(len(things)):
+        if number in named or len(said) == MOST_PHRASES:
+            continue
+        thing = things[number]
+        kinds = _kinds(thing, rng)
+        for kind in kinds:
+            found = meant(kind, things)
+            if found and not named & set(found):
+                said.append(Said(describe(kind, len(found), rng), kind, tuple(found)))
+                named |= set(found)
+                break
+    return said
+
+
+def _kinds(thing: Thing, rng: np.random.Generator) -> list[Kind]:
+    """Descriptions of a thing, the wished one first."""
+    plain, coloured = Kind(thing.noun), Kind(thing.noun, thing.colour)
+    if thing.size == "medium":
+        return [coloured if rng.random() < 0.7 else plain, coloured, plain]
+    sized = Kind(thing.noun, thing.colour if rng.random() < 0.7 else None, thing.size)
+    return [sized if rng.random() < 0.4 else coloured, Kind(thing.noun, thing.colour, thing.size), coloured, plain]
+
+
+def _joint(before: Said, one: Said, things: tuple[Thing, ...], rng: np.random.Generator) -> str:
+    """What links two phrases: "and", or how the things lie to each other where that is clear."""
+    if rng.random() < 0.35:
+        return " and "
+    clear = [word for word, holds in _RELATIONS if _all(holds, before, one, things)]
+    return f" {pick(clear if clear and rng.random() < 0.8 else _NEAR, rng)} "
+
+
+def _all(holds: Callable[[Thing, Thing], bool], a: Said, b: Said, things: tuple[Thing, ...]) -> bool:
+    return all(holds(things[i], things[j]) for i in a.things for j in b.things)
+
+
+def _left(a: Thing, b: Thing) -> bool:
+    return a.box[2] < b.box[0]
+
+
+def _above(a: Thing, b: Thing) -> bool:
+    return a.box[3] < b.box[1]
+
+
+_RELATIONS: tuple[tuple[str, Callable[[Thing, Thing], bool]], ...] = (
+    ("to the left of", _left),
+    ("to the right of", lambda a, b: _left(b, a)),
+    ("above", _above),
+    ("over", _above),
+    ("below", lambda a, b: _above(b, a)),
+    ("beneath", lambda a, b: _above(b, a)),
+)
+
+
+class _Text:
+    """A caption in the making."""
+
+    def __init__(self, opening: str) -> None:
+        self.opening = opening
+        self.text = ""
+        self.mentions: list[Mention] = []
+
+    def open(self, first: Said) -> None:
+        start = self.opening.replace("{be}", "is" if len(first.things) == 1 else "are").removesuffix("{}")
+        self.say(start, first)
+
+    def say(self, before: str, said: Said) -> None:
+        self.text += before
+        self.mentions.append(Mention(len(self.text), said))
+        self.text += said.text
+
+    def close(self, ending: str, said: Said) -> None:
+        _, before, after = ending.split("{}")
+        self.say(before, said)
+        self.text += after
+
+    def caption(self) -> Caption:
+        return Caption(self.text[0].upper() + self.text[1:] + ".", tuple(self.mentions))

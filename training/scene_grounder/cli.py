@@ -1,0 +1,80 @@
+"""The command line of the scene-grounder's making."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from training.scene_grounder.blocks import identity, make_blocks
+from training.scene_grounder.evaluate import ask, figures
+from training.scene_grounder.ship import DEMO_SEED, TRAINING_SEED, ship, table
+from training.scene_grounder.tars import read_tars, write_tars
+from training.scene_grounder.train import Job, Losses, Schedule, load_checkpoint, train
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+Font = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="NotoColorEmoji.ttf")]
+Work = Annotated[Path, typer.Option(help="Scenes and checkpoints; the same command goes on from what lies there.")]
+Output = Annotated[Path, typer.Option(help="Folder to write to.")]
+Blocks = Annotated[int, typer.Option(help="Thousands of scenes.")]
+Workers = Annotated[int, typer.Option(help="Processes, each with one thread; with a GPU one.")]
+Also = Annotated[list[Path] | None, typer.Option(help="Folder of tars whose figures are reported as well.")]
+
+
+@app.command("train")
+def train_command(
+    font: Font,
+    work: Work = Path("build/scene-grounder"),
+    seed: int = 0,
+    blocks: Blocks = 36,
+    steps: int = Schedule.steps,
+    batch: int = Schedule.batch,
+    workers: Workers = Schedule.workers,
+    device: Annotated[str, typer.Option(help="cpu, or cuda")] = Schedule.device,
+    output: Output = Path("models/scene-grounder"),
+    also: Also = None,
+) -> None:
+    """Makes the training scenes, trains, and writes the model with its threshold and figures."""
+    scenes = work / f"scenes-{identity(font, TRAINING_SEED)}"
+    schedule = Schedule(steps, batch, workers=workers, device=device)
+    job = Job(scenes, blocks, work / f"seed-{seed}", seed, schedule)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn()) as progress:
+        making = progress.add_task("thousands of scenes", total=blocks)
+        for _ in make_blocks(str(font), scenes, TRAINING_SEED, blocks, workers):
+            progress.advance(making)
+        training = progress.add_task("steps", total=steps, completed=load_checkpoint(job).get("step", 0))
+
+        def tell(step: int, losses: Losses, seconds: float) -> None:
+            parts = f"classes {losses.classes:.2f}, places {losses.places:.2f}, hints {losses.hints:.2f}"
+            progress.update(training, completed=step, description=f"steps, {parts}")
+            if step % 100 == 0:
+                progress.console.print(f"step {step}: {parts}, {seconds / step:.2f} s a step", highlight=False)
+
+        train(job, tell)
+    Console().print(table(ship(str(font), work, job, output, also or ())))
+
+
+@app.command()
+def draw(
+    font: Font,
+    output: Output,
+    seed: int = DEMO_SEED,
+    scenes: int = 100,
+    per_tar: int = 50,
+    unseen: Annotated[bool, typer.Option(help="Combinations that training never sees.")] = False,
+) -> None:
+    """Draws scenes with captions and true boxes as tars; without options those of gritmill's demo."""
+    write_tars(str(font), output, seed, scenes, per_tar, unseen=unseen)
+
+
+@app.command()
+def evaluate(
+    model: Path,
+    scenes: Annotated[list[Path], typer.Argument(help="Folders of tars.")],
+    threshold: Annotated[float, typer.Option(min=0, max=1)],
+) -> None:
+    """Prints the figures of a model on sets of scenes."""
+    Console().print(table({str(one): figures(ask(model, list(read_tars(one))), threshold) for one in scenes}))

@@ -1,0 +1,121 @@
+"""How good a grounder is on scenes: the figures of its model card.
+
+Every scene is one prompt of its true and its absent phrases, asked through gritmill's own detector; a phrase's score is
+the mean over its tokens. No suppression, no other filter: what is measured is the model.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from training.scene_grounder.tars import Example
+from transforms.detector import Found, Request
+from transforms.grounding_dino import GroundingDino
+from transforms.records import Box
+from transforms.select_boxes import iou, suppress
+from transforms.settings import DetectorSettings
+
+RIGHT = 0.5
+"""Least IoU of a right box."""
+
+_NEAR = 0.7  # IoU of near duplicates
+_TOGETHER = 64  # scenes asked at once
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One phrase and what the model said. truth: the true boxes, none for an absent phrase. boxes: best first.
+
+    unseen: it says a combination of colour and noun that training lacks.
+    """
+
+    text: str
+    truth: tuple[Box, ...]
+    boxes: tuple[Box, ...]
+    unseen: bool = False
+
+    def right(self, boxes: Iterable[Box]) -> bool:
+        """Whether one of the boxes is right."""
+        return any(iou(box, true) >= RIGHT for box in boxes for true in self.truth)
+
+    def above(self, threshold: float) -> list[Box]:
+        """The boxes that a threshold leaves."""
+        return [box for box in self.boxes if box.score >= threshold]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Shares 0..1 at one threshold, and of how many phrases.
+
+    recall_at_1: present phrases whose best box is right. plural: phrases of several things, all of which have a right
+    box above the threshold; plural_ranked: among as many best boxes as there are things, near duplicates suppressed.
+    absent: absent phrases with a box above the threshold. present: present ones with a right box above it.
+    """
+
+    threshold: float
+    recall_at_1: float
+    plural: float
+    plural_ranked: float
+    absent: float
+    present: float
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
+def ask(model: Path | str, examples: Sequence[Example], threads: int = 1) -> list[Asked]:
+    """Every phrase of the examples with the model's answer."""
+    settings = DetectorSettings(model=str(model), device="cpu", threads=threads, batch=4, floor=0.02, candidates=30)
+    detector = GroundingDino.load(settings)
+    asked: list[Asked] = []
+    for first in range(0, len(examples), _TOGETHER):
+        some = examples[first : first + _TOGETHER]
+        found = detector.detect([Request(one.data, one.width, one.height, _phrases(one)) for one in some])
+        for example, answer in zip(some, found, strict=True):
+            asked += _answers(example, answer)
+    return asked
+
+
+def _phrases(example: Example) -> tuple[str, ...]:
+    return (*(truth.text for truth in example.truths), *example.absent)
+
+
+def _answers(example: Example, found: Found) -> Iterable[Asked]:
+    if found.error:
+        raise ValueError(f"{example.key}: {found.error}")
+    truths = [tuple(Box(0, *box, 1.0) for box in truth.boxes) for truth in example.truths]
+    truths += [()] * len(example.absent)
+    unseen = [truth.unseen for truth in example.truths] + [False] * len(example.absent)
+    for number, (text, truth) in enumerate(zip(_phrases(example), truths, strict=True)):
+        yield Asked(text, truth, tuple(box for box in found.boxes if box.phrase == number), unseen[number])
+
+
+def figures(asked: Sequence[Asked], threshold: float) -> Figures:
+    """The figures at one threshold."""
+    present = [one for one in asked if one.truth]
+    absent = [one for one in asked if not one.truth]
+    plural = [one for one in present if len(one.truth) > 1]
+    return Figures(
+        threshold,
+        _share([one.right(one.boxes[:1]) for one in present]),
+        _share([_all_right(one, one.above(threshold)) for one in plural]),
+        _share([_all_right(one, suppress(one.boxes, _NEAR)[: len(one.truth)]) for one in plural]),
+        _share([bool(one.above(threshold)) for one in absent]),
+        _share([one.right(one.above(threshold)) for one in present]),
+        {"present": len(present), "plural": len(plural), "absent": len(absent)},
+    )
+
+
+def threshold_for(asked: Sequence[Asked], absent: float) -> float:
+    """The lowest threshold at which at most that share of the absent phrases has a box, to three decimals."""
+    best = sorted((one.boxes[0].score if one.boxes else 0.0 for one in asked if not one.truth), reverse=True)
+    allowed = int(absent * len(best))
+    return float(np.ceil((best[allowed] + 1e-6) * 1000) / 1000)
+
+
+def _all_right(one: Asked, boxes: Sequence[Box]) -> bool:
+    return all(any(iou(box, true) >= RIGHT for box in boxes) for true in one.truth)
+
+
+def _share(hits: Sequence[bool]) -> float:
+    return sum(hits) / len(hits) if hits else float("nan")

@@ -1,0 +1,138 @@
+"""The words of the scenes: nouns with their glyphs, shapes, colours, sizes, and the combinations kept from training."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import numpy as np
+import yaml
+
+SINGULAR_ARTICLES = ("a", "the", "one", "another", "my", "this", "her", "his", "that", "its")
+PLURAL_ARTICLES = ("some", "several", "the", "many", "these", "those")
+COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
+
+_HELD_OUT = 8
+"""One colour and noun of so many is kept from training."""
+
+
+@dataclass(frozen=True)
+class Noun:
+    """A kind of thing: `name` and `others` mean the same; a shape has `aspect` (width over height), others glyphs."""
+
+    name: str
+    plural: str
+    others: tuple[str, ...] = ()
+    glyphs: tuple[str, ...] = ()
+    tinted: bool = False
+    aspect: tuple[float, float] | None = None
+
+    @property
+    def coloured(self) -> bool:
+        """Whether a colour can be said of it."""
+        return self.tinted or self.aspect is not None
+
+
+@dataclass(frozen=True)
+class Colour:
+    """Ranges of hue (degrees), saturation and value (0..1)."""
+
+    hue: tuple[float, float]
+    saturation: tuple[float, float]
+    value: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Size:
+    """Range of sides (square root of the area; 1 is the picture's) and words; "medium" has no word."""
+
+    side: tuple[float, float]
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """All words by their names."""
+
+    nouns: dict[str, Noun]
+    colours: dict[str, Colour]
+    hues: tuple[str, ...]
+    sizes: dict[str, Size]
+    ornaments: tuple[str, ...]
+
+    def colours_of(self, noun: Noun) -> tuple[str, ...]:
+        """The colours that a thing of that noun can have."""
+        if noun.tinted:
+            return self.hues
+        return tuple(self.colours) if noun.aspect else ()
+
+
+@cache
+def lexicon() -> Lexicon:
+    """What `lexicon.yaml` holds."""
+    held = yaml.safe_load(resources.files(__package__).joinpath("lexicon.yaml").read_text("utf-8"))
+    nouns = {name: _noun(name, entry) for name, entry in (held["nouns"] | held["shapes"]).items()}
+    colours = {name: Colour(**{key: tuple(ends) for key, ends in c.items()}) for name, c in held["colours"].items()}
+    sizes = {name: Size(tuple(s["side"]), _size_names(name, s)) for name, s in held["sizes"].items()}
+    hues = tuple(name for name in colours if name not in held["colourless"])
+    return Lexicon(nouns, colours, hues, sizes, tuple(held["ornaments"]))
+
+
+def held_out(colour: str, noun: str) -> bool:
+    """Whether this combination is kept from training, to see what the model makes of it."""
+    return hashlib.blake2b(f"{colour} {noun}".encode()).digest()[0] % _HELD_OUT == 0
+
+
+def plural(word: str) -> str:
+    """The regular English plural."""
+    if word.endswith(("s", "x", "ch", "sh")):
+        return word + "es"
+    if word.endswith("y") and word[-2] not in "aeiou":
+        return word[:-1] + "ies"
+    return word + "s"
+
+
+def plural_of(noun: Noun, name: str) -> str:
+    """The plural of one of the noun's names."""
+    return noun.plural if name == noun.name else plural(name)
+
+
+def article(word: str) -> str:
+    """The indefinite article: "a" or "an", as the word wants it."""
+    return "an" if word[0] in "aeio" or word == "umbrella" else "a"
+
+
+def pick(choices: Sequence[str], rng: np.random.Generator) -> str:
+    """One of the choices, each as likely as the next."""
+    return choices[int(rng.integers(len(choices)))]
+
+
+def words() -> list[str]:
+    """Every word that a phrase can hold, sorted: the vocabulary of the model."""
+    lex = lexicon()
+    found = {*SINGULAR_ARTICLES, *PLURAL_ARTICLES, *COUNTS.values(), "an", "pair", "of", "no", "single", "few"}
+    found |= {*lex.colours, *lex.ornaments, "your", "their", "our", "any"}
+    for size in lex.sizes.values():
+        found |= set(size.names)
+    for noun in lex.nouns.values():
+        for name in (noun.name, *noun.others):
+            found |= {name, plural_of(noun, name)}
+    return sorted(found)
+
+
+def _noun(name: str, entry: dict[str, Any]) -> Noun:
+    aspect = tuple(entry["aspect"]) if "aspect" in entry else None
+    return Noun(
+        name,
+        entry.get("plural", plural(name)),
+        tuple(entry.get("names", ())),
+        tuple(entry.get("glyphs", ())),
+        bool(entry.get("tinted")),
+        aspect,
+    )
+
+
+def _size_names(name: str, entry: dict[str, Any]) -> tuple[str, ...]:
+    return () if name == "medium" else (name, *entry["names"])

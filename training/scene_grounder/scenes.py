@@ -1,0 +1,166 @@
+"""A scene: which things it holds, where they stand, and which of them a description means."""
+
+import math
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from PIL import Image
+
+from training.scene_grounder import drawing
+from training.scene_grounder.lexicon import Noun, held_out, lexicon
+
+PICTURES = ((160, 160), (224, 224), (320, 320), (320, 240), (240, 180), (240, 320), (180, 240), (320, 180), (284, 160))
+"""Width and height in pixels: squares, 4:3, 3:4 and 16:9."""
+
+MOST_THINGS = 8
+
+_NUMBERS = np.array([0.06, 0.16, 0.22, 0.2, 0.14, 0.1, 0.07, 0.05])  # of 1..8 things
+_HIDDEN = 0.3  # at most this share of the smaller of two things lies under or over the other
+_SIZES = ("small", "medium", "large")
+_TRIES = 40  # places for a thing
+_KINDS = 100  # kinds of things, until a picture is full
+_FEW = 4  # things up to which the greatest sizes are allowed
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One thing of a scene. box: normalised corners x1, y1, x2, y2 of what is solid of it."""
+
+    noun: str
+    colour: str | None
+    size: str
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture and what is in it."""
+
+    picture: Image.Image
+    things: tuple[Thing, ...]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a description says: noun, and perhaps colour and size."""
+
+    noun: str
+    colour: str | None = None
+    size: str | None = None
+
+
+def meant(kind: Kind, things: tuple[Thing, ...]) -> list[int] | None:
+    """The numbers of the things that a description fits; None if one of them is neither of that size nor clearly not.
+
+    "A small dog" cannot be said where a dog of middle size stands about: nobody could tell whether it is meant.
+    """
+    found = []
+    for number, thing in enumerate(things):
+        if thing.noun != kind.noun or (kind.colour and thing.colour != kind.colour):
+            continue
+        if kind.size and thing.size == "medium":
+            return None
+        if kind.size in (None, thing.size):
+            found.append(number)
+    return found
+
+
+def side(box: tuple[float, float, float, float]) -> float:
+    """The side of a square of the box's area; 1 is the picture's."""
+    return math.sqrt((box[2] - box[0]) * (box[3] - box[1]))
+
+
+def make_scene(font: str, rng: np.random.Generator, *, unseen: bool = False) -> Scene:
+    """Draws a scene.
+
+    font: path of Noto Color Emoji. unseen: with at least one combination of colour and noun that training never sees;
+    else with none.
+    """
+    width, height = PICTURES[rng.integers(len(PICTURES))]
+    stage = _Stage(drawing.background(width, height, rng), font, rng)
+    wanted = int(rng.choice(MOST_THINGS, p=_NUMBERS)) + 1
+    stage.crowd = 1.0 if wanted <= _FEW else 0.85
+    for _ in range(_KINDS):
+        if len(stage.things) >= wanted:
+            break
+        noun, colour = _choose(rng, unseen and not stage.things)
+        for _ in range(min(_alike(rng), wanted - len(stage.things))):
+            stage.put(noun, colour)
+    return Scene(drawing.finish(stage.picture, rng), tuple(stage.things))
+
+
+def _alike(rng: np.random.Generator) -> int:
+    return int(rng.choice([1, 2, 3, 4], p=[0.74, 0.16, 0.08, 0.02]))
+
+
+@cache
+def _combinations(unseen: bool) -> list[tuple[str, str]]:
+    lex = lexicon()
+    pairs = [(colour, name) for name, noun in lex.nouns.items() for colour in lex.colours_of(noun)]
+    return [pair for pair in pairs if held_out(*pair) == unseen]
+
+
+def _choose(rng: np.random.Generator, unseen: bool) -> tuple[Noun, str | None]:
+    lex = lexicon()
+    if unseen or rng.random() < 0.36:  # so that colours are learnt on as many things as kinds
+        pairs = _combinations(unseen)
+        colour, name = pairs[rng.integers(len(pairs))]
+        return lex.nouns[name], colour
+    plain = [noun for noun in lex.nouns.values() if not noun.coloured]
+    return plain[rng.integers(len(plain))], None
+
+
+class _Stage:
+    """A picture in the making and the things that stand in it. crowd: factor of the greatest sizes."""
+
+    def __init__(self, picture: Image.Image, font: str, rng: np.random.Generator) -> None:
+        self.picture, self.font, self.rng = picture, font, rng
+        self.things: list[Thing] = []
+        self.crowd = 1.0
+
+    def put(self, noun: Noun, colour: str | None) -> None:
+        """Draws one more thing where there is room for it, large ones smaller and smaller; nothing if there is none."""
+        least, most = lexicon().sizes[_SIZES[self.rng.choice(3, p=[0.36, 0.4, 0.24])]].side
+        for attempt in range(_TRIES):
+            wished = self.rng.uniform(least, max(least + 0.01, most * self.crowd * (1 - 0.012 * attempt)))
+            cutout = self._cutout(noun, colour, wished)
+            x1, y1, x2, y2 = cutout.box
+            width, height = self.picture.size
+            if x2 - x1 >= width - 2 or y2 - y1 >= height - 2:
+                continue
+            left = int(self.rng.integers(-x1, width - x2 + 1))
+            top = int(self.rng.integers(-y1, height - y2 + 1))
+            box = ((left + x1) / width, (top + y1) / height, (left + x2) / width, (top + y2) / height)
+            allowed = _HIDDEN if self.rng.random() < 0.25 else 0.02
+            if all(_covered(box, other.box) <= allowed for other in self.things):
+                drawing.paste(self.picture, cutout, left, top, self.rng)
+                self.things.append(Thing(noun.name, colour, _size(box), box))
+                return
+
+    def _cutout(self, noun: Noun, colour: str | None, wished: float) -> drawing.Cutout:
+        area = wished**2 * self.picture.width * self.picture.height
+        return drawing.thing(self.font, noun, colour, area, _middle(self.picture), self.rng)
+
+
+def _size(box: tuple[float, float, float, float]) -> str:
+    """What the drawn thing has become: turning it changes its box."""
+    own, sizes = side(box), lexicon().sizes
+    if own <= (sizes["small"].side[1] + sizes["medium"].side[0]) / 2:
+        return "small"
+    return "large" if own >= (sizes["medium"].side[1] + sizes["large"].side[0]) / 2 else "medium"
+
+
+def _covered(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Share of the smaller box that lies in the other."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / min((a[2] - a[0]) * (a[3] - a[1]), (b[2] - b[0]) * (b[3] - b[1]))
+
+
+def _middle(picture: Image.Image) -> drawing.Rgb:
+    pixel = picture.resize((1, 1), Image.Resampling.BOX).getpixel((0, 0))
+    assert isinstance(pixel, tuple)
+    return int(pixel[0]), int(pixel[1]), int(pixel[2])

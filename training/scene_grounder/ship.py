@@ -1,0 +1,103 @@
+"""From a checkpoint to what stands in `models/`: half-precision weights, a measured threshold, a report."""
+
+import json
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.table import Table
+
+from training.scene_grounder.evaluate import Asked, Figures, ask, figures, threshold_for
+from training.scene_grounder.model import make_processor
+from training.scene_grounder.tars import Example, read_tars, write_tars
+from training.scene_grounder.train import Job, averaged
+
+TRAINING_SEED, CALIBRATION_SEED, TEST_SEED, UNSEEN_SEED, DEMO_SEED = 11, 101, 202, 303, 404
+"""Of scenes: each set is drawn with a seed of its own."""
+
+_SCENES = 1000  # of each set that figures are taken on
+
+ABSENT = 0.045
+"""Share of absent phrases that get a box at the shipped threshold, on the scenes that it is chosen on: a little less
+than the 5 % that are allowed, for other scenes differ."""
+
+_TITLES = {
+    "recall_at_1": "Recall@1, IoU 0.5",
+    "plural": "all things of a plural phrase found, at the threshold",
+    "plural_ranked": "all things of a plural phrase found, as many best boxes as things",
+    "present": "present phrases with a right box, at the threshold",
+    "absent": "absent phrases with a box, at the threshold",
+}
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Half-precision safetensors and processor, for the stock `Auto` classes of transformers.
+
+    The configuration says float32: transformers 5 loads in the precision that it names, and half precision is not
+    right on a CPU.
+    """
+    half = deepcopy(model).to(torch.float16)
+    half.save_pretrained(folder)
+    half.config.dtype = torch.float32
+    half.config.save_pretrained(folder)
+    make_processor().save_pretrained(folder)
+
+
+def write_threshold(asked: Sequence[Asked], folder: Path, on: str) -> float:
+    """Chooses the threshold and writes gritmill's sidecar file. Returns it."""
+    threshold = threshold_for(asked, ABSENT)
+    got = figures(asked, threshold)
+    measured = (
+        f"{on}: {got.absent:.1%} of {got.numbers['absent']} absent phrases get a box, "
+        f"{got.present:.1%} of {got.numbers['present']} present ones keep a right one"
+    )
+    text = json.dumps({"score": {"mean": threshold}, "measured": measured}, indent=2)
+    (folder / "gritmill.json").write_text(text + "\n", "utf-8")
+    return threshold
+
+
+def ship(font: str, work: Path, job: Job, output: Path, also: Sequence[Path] = ()) -> dict[str, Figures]:
+    """Writes the job's model, its threshold and `report.json` to `output`; returns the figures by set of scenes.
+
+    The threshold is chosen on scenes of one seed, the figures are those on scenes of others. also: further folders of
+    tars; their figures go by the folder's name.
+    """
+    save_model(averaged(job), output)
+    drawn = ask(output, _scenes(font, work / "calibration", CALIBRATION_SEED))
+    threshold = write_threshold(drawn, output, f"{_SCENES} scenes of seed {CALIBRATION_SEED}")
+    unseen = ask(output, _scenes(font, work / "unseen", UNSEEN_SEED, unseen=True))
+    asked = {
+        "calibration": drawn,
+        "fresh": ask(output, _scenes(font, work / "fresh", TEST_SEED)),
+        "unseen combinations": [one for one in unseen if one.unseen or not one.truth],
+        **{folder.name: ask(output, list(read_tars(folder))) for folder in also},
+    }
+    report = {name: figures(some, threshold) for name, some in asked.items()}
+    write_report(report, output / "report.json")
+    return report
+
+
+def _scenes(font: str, folder: Path, seed: int, *, unseen: bool = False) -> list[Example]:
+    """A thousand scenes, drawn unless they are there."""
+    if not list(folder.glob("*.tar")):
+        write_tars(font, folder, seed, _SCENES, _SCENES, unseen=unseen)
+    return list(read_tars(folder))
+
+
+def table(report: Mapping[str, Figures]) -> Table:
+    """One column for each set of scenes."""
+    shown = Table("", *report, title=f"threshold {next(iter(report.values())).threshold:.3f}")
+    for key, title in _TITLES.items():
+        shown.add_row(title, *(f"{getattr(one, key):.4f}" for one in report.values()))
+    for key in ("present", "plural", "absent"):
+        shown.add_row(f"{key} phrases", *(str(one.numbers[key]) for one in report.values()))
+    return shown
+
+
+def write_report(report: Mapping[str, Figures], path: Path) -> None:
+    """The figures as JSON."""
+    text = json.dumps({name: asdict(one) for name, one in report.items()}, indent=2)
+    path.write_text(text + "\n", "utf-8")

@@ -1,0 +1,134 @@
+"""Scenes as users' data comes: tars in img2dataset's layout, `json` holding the truth.
+
+`truth` lists the phrases of the caption that name something, each with its character span, its boxes (normalised
+corners, five decimals), and whether it says a combination of colour and noun that training lacks (`unseen`); `absent`
+lists phrases that name nothing in the picture, whether the caption says them or not.
+"""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from training.scene_grounder.captions import Caption, make_caption
+from training.scene_grounder.lexicon import held_out
+from training.scene_grounder.phrases import absent
+from training.scene_grounder.scenes import Scene, make_scene
+
+_QUALITY = 88  # of the JPEGs
+_ABSENT = 2
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A phrase and its boxes: normalised corners. unseen: it says a combination that training lacks."""
+
+    text: str
+    boxes: tuple[tuple[float, float, float, float], ...]
+    unseen: bool = False
+
+
+@dataclass(frozen=True)
+class Example:
+    """A scene as read back from a tar. data: the encoded picture."""
+
+    key: str
+    data: bytes = field(repr=False)
+    width: int
+    height: int
+    caption: str
+    truths: tuple[Truth, ...]
+    absent: tuple[str, ...]
+
+
+def write_tars(font: str, folder: Path, seed: int, scenes: int, per_tar: int, *, unseen: bool = False) -> None:
+    """Draws scenes into `folder`/00000.tar and so on; the same seed gives the same bytes.
+
+    unseen: every scene holds a combination of colour and noun that training never sees.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    for first in range(0, scenes, per_tar):
+        path = folder / f"{first // per_tar:05}.tar"
+        unfinished = path.with_suffix(".part")
+        with tarfile.open(unfinished, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for number in range(first, min(first + per_tar, scenes)):
+                scene = make_scene(font, rng, unseen=unseen)
+                caption = make_caption(scene.things, rng, unseen=unseen)
+                _write(tar, f"{number:09}", scene, caption, _absent(scene, caption, rng, unseen))
+        os.replace(unfinished, path)
+
+
+def _absent(scene: Scene, caption: Caption, rng: np.random.Generator, unseen: bool) -> list[str]:
+    texts = [mention.said.text for mention in caption.mentions if not mention.said.things]
+    while len(texts) < _ABSENT:
+        one = absent(scene.things, rng, unseen=unseen)
+        if one.text not in texts and one.text not in caption.text.lower():
+            texts.append(one.text)
+    return texts
+
+
+def _write(tar: tarfile.TarFile, key: str, scene: Scene, caption: Caption, texts: list[str]) -> None:
+    picture = io.BytesIO()
+    scene.picture.save(picture, "JPEG", quality=_QUALITY)
+    entry = {
+        "key": key,
+        "caption": caption.text,
+        "width": scene.picture.width,
+        "height": scene.picture.height,
+        "status": "success",
+        "truth": _truth(scene, caption),
+        "absent": texts,
+    }
+    for ending, content in (
+        ("jpg", picture.getvalue()),
+        ("json", json.dumps(entry, ensure_ascii=False).encode()),
+        ("txt", caption.text.encode()),
+    ):
+        info = tarfile.TarInfo(f"{key}.{ending}")
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+
+
+def _truth(scene: Scene, caption: Caption) -> list[dict[str, Any]]:
+    return [
+        {
+            "start": mention.start,
+            "end": mention.end,
+            "text": caption.text[mention.start : mention.end],
+            "boxes": [[round(c, 5) for c in scene.things[number].box] for number in mention.said.things],
+            "unseen": bool(mention.said.kind.colour and held_out(mention.said.kind.colour, mention.said.kind.noun)),
+        }
+        for mention in caption.mentions
+        if mention.said.things
+    ]
+
+
+def read_tars(folder: Path) -> Iterator[Example]:
+    """The scenes of all tars of a folder.
+
+    Raises:
+      ValueError: the folder holds no tar.
+    """
+    paths = sorted(folder.glob("*.tar"))
+    if not paths:
+        raise ValueError(f"{folder}: no *.tar")
+    for path in paths:
+        with tarfile.open(path) as tar:
+            members = {member.name: tar.extractfile(member) for member in tar}
+            contents = {name: file.read() for name, file in members.items() if file}
+        for name in sorted(contents):
+            if name.endswith(".json"):
+                key = name.removesuffix(".json")
+                yield _example(key, contents[f"{key}.jpg"], json.loads(contents[name]))
+
+
+def _example(key: str, data: bytes, entry: dict[str, Any]) -> Example:
+    truths = tuple(Truth(t["text"], tuple(map(tuple, t["boxes"])), t.get("unseen", False)) for t in entry["truth"])
+    return Example(key, data, entry["width"], entry["height"], entry["caption"], truths, tuple(entry["absent"]))
