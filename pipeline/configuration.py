@@ -12,6 +12,7 @@ import yaml
 from pydantic import ByteSize, Field, ValidationError
 
 from pipeline.faults import CallError, first_line
+from transforms import bundled
 from transforms.images import MAX_PIXELS
 from transforms.settings import Count, DetectorSettings, Names, PhraseSettings, Section, SelectionSettings, TextSettings
 
@@ -101,12 +102,10 @@ def find(name: str) -> Path:
         if not path.is_file():
             raise CallError(f"CONFIG: {name}: no such file")
         return path
-    # In a wheel the folder lies inside the gritmill package, in a clone beside it.
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "gritmill" / "configs", package / "configs"):
-        if (folder / f"{name}.yaml").is_file():
-            return folder / f"{name}.yaml"
-    known = sorted(p.stem for f in (package / "gritmill" / "configs", package / "configs") for p in f.glob("*.yaml"))
+    folder = bundled.folder("configs")
+    if (folder / f"{name}.yaml").is_file():
+        return folder / f"{name}.yaml"
+    known = sorted(path.stem for path in folder.glob("*.yaml"))
     raise CallError(
         f"CONFIG: {name}: no such configuration; there are {', '.join(known)}, or give a path to a .yaml file"
     )

@@ -13,6 +13,10 @@ class CallError(RunFault):
     status = 2
 
 
+class OtherRun(CallError):
+    """The output folder holds a run of other sources, models or settings."""
+
+
 class EnvironmentFault(RunFault):
     """The environment failed: disk, permission, network, device, a dead worker."""
 

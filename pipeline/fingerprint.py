@@ -12,6 +12,7 @@ from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError, first_line
 from pipeline.threshold import SIDECAR
+from transforms import bundled
 from transforms.detector import find_factory, is_factory
 from transforms.extract_phrases import drop_heads, drop_lists, load_parser
 from transforms.settings import DetectorSettings
@@ -65,9 +66,10 @@ def resolve(configuration: Configuration, identities: dict[str, str]) -> Configu
     source, phrases, detector = configuration.source, configuration.phrases, configuration.detector
     if source.image_root:
         source = source.model_copy(update={"image_root": files.canonical(source.image_root)})
-    if os.path.isdir(files.canonical(phrases.model)):
+    # An embedded model keeps its name: a worker has its own copy, wherever gritmill lies there.
+    if phrases.model not in bundled.MODELS and os.path.isdir(files.canonical(phrases.model)):
         phrases = phrases.model_copy(update={"model": files.canonical(phrases.model)})
-    if identities["detector"].startswith("folder:"):
+    if detector.model not in bundled.MODELS and identities["detector"].startswith("folder:"):
         detector = detector.model_copy(update={"model": files.canonical(detector.model)})
     elif identities["detector"].startswith("hub:"):
         detector = detector.model_copy(update={"revision": identities["detector"].rpartition("@")[2]})
@@ -75,6 +77,7 @@ def resolve(configuration: Configuration, identities: dict[str, str]) -> Configu
 
 
 def _parser(model: str) -> str:
+    model = bundled.model(model)
     model = files.canonical(model) if os.path.isdir(os.path.expanduser(model)) else model
     try:
         nlp = load_parser(model)
@@ -96,6 +99,7 @@ def _detector(settings: DetectorSettings) -> str:
         except ValueError as error:
             raise CallError(str(error)) from error
         return f"factory:{settings.model}@{getattr(factory, 'revision', '')}{_code(factory)}"
+    settings = settings.model_copy(update={"model": bundled.model(settings.model)})
     folder = Path(settings.model).expanduser()
     looks_like_folder = settings.model.startswith((".", "/", "~")) or settings.model.count("/") != 1
     if looks_like_folder and not folder.is_dir():

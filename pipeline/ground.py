@@ -11,7 +11,7 @@ from pipeline import detections, files, fingerprint, progress, running
 from pipeline.commit_detections import CommitDetections
 from pipeline.configuration import Configuration
 from pipeline.detections import ChunkId, Identity
-from pipeline.faults import CallError, EnvironmentFault
+from pipeline.faults import CallError, EnvironmentFault, OtherRun
 from pipeline.limit import limit_plan
 from pipeline.plan import NAME, Plan, RangeId, check_unchanged, find_sources, plan_sources, read_plan
 from pipeline.publish import publish_json
@@ -90,14 +90,14 @@ def _agreed(
         set_aside(folder)
         return _published(plan, folder)
     if plan.fingerprint != mark:
-        raise CallError(f"--output: {folder} {_difference(plan, configuration, identities, options.limit)}")
+        raise OtherRun(f"--output: {folder} {_difference(plan, configuration, identities, options.limit)}")
     new = check_unchanged(plan, found)
     # Device, batch and threads may change from run to run.
     plan = replace(plan, configuration=configuration)
     if not new:
         return plan
     if not options.extend:
-        raise CallError(f"--input: {new[0].uri} is not part of the plan in {folder}; --extend takes new sources in")
+        raise OtherRun(f"--input: {new[0].uri} is not part of the plan in {folder}; --extend takes new sources in")
     if options.limit is not None:
         raise CallError("--extend: a plan with --limit cannot be extended")
     return _published(replace(plan, sources=(*plan.sources, *plan_sources(new, configuration))), folder)

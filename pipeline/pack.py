@@ -10,7 +10,7 @@ import apache_beam as beam
 from pipeline import detections, files, fingerprint, progress, running
 from pipeline.configuration import Configuration, ShardSettings
 from pipeline.count import RangeCount, count_range
-from pipeline.faults import CallError, EnvironmentFault
+from pipeline.faults import CallError, EnvironmentFault, OtherRun
 from pipeline.manifest import NAME as MANIFEST
 from pipeline.manifest import ManifestHead, read_manifest, write_manifest
 from pipeline.plan import NAME as PLAN
@@ -137,7 +137,7 @@ def _check_output(output: str, mark: str, fresh: bool) -> None:
         marks = pool.map(lambda uri: files.read_json(uri)["pack_fingerprint"], uris)
         others = [uri for uri, found in zip(uris, marks, strict=True) if found != mark]
     if others and not fresh:
-        raise CallError(f"--output: {output} holds shards of another fingerprint; use another folder, or --fresh")
+        raise OtherRun(f"--output: {output} holds shards of another fingerprint; use another folder, or --fresh")
     if fresh:
         files.delete(uris if _up_to_date(output, mark) else others)
 

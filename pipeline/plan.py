@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.configuration import Configuration, SourceSettings
-from pipeline.faults import CallError, SourceFault
+from pipeline.faults import CallError, OtherRun, SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources import RangeSpec, Source, is_source, kind_of, open_source
 from pipeline.threshold import Threshold
@@ -165,16 +165,16 @@ def check_unchanged(plan: Plan, found: Sequence[FileInfo]) -> list[FileInfo]:
     """The files that the plan does not know yet.
 
     Raises:
-      CallError: a planned source is missing from the input, or has changed.
+      OtherRun: a planned source is missing from the input, or has changed.
     """
     by_uri = {info.uri: info for info in found}
     for source in plan.sources:
         now = by_uri.pop(source.uri, None)
         if now is None:
             why = "is not among the inputs" if files.exists(source.uri) else "is missing"
-            raise CallError(f"--input: {source.uri} {why}; it is part of this run's plan")
+            raise OtherRun(f"--input: {source.uri} {why}; it is part of this run's plan")
         if now != source.info:
-            raise CallError(f"--input: {source.uri} has changed since the run began (size or modification time)")
+            raise OtherRun(f"--input: {source.uri} has changed since the run began (size or modification time)")
     return list(by_uri.values())
 
 

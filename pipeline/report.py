@@ -40,7 +40,8 @@ def show(report: dict[str, Any], output: str) -> None:
     table.add_column(justify="right")
     table.add_column()
     table.add_row(str(ledger["read"]), "pairs read")
-    table.add_row(str(ledger["written"]), f"written, with {report['boxes']} boxes, in {report['shards']} shards")
+    shards = f"{report['shards']} shard{'s' * (report['shards'] != 1)}"
+    table.add_row(str(ledger["written"]), f"written, with {report['boxes']} boxes, in {shards}")
     table.add_row(str(rejections(ledger)), "rejected")
     for reason, pairs in ledger["rejected"].items():
         table.add_row("", f"  {pairs} {reason}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.faults import CallError
+from transforms import bundled
 from transforms.settings import DetectorSettings, SelectionSettings
 
 SIDECAR = "gritmill.json"
@@ -27,7 +28,7 @@ class Threshold:
 
 def default_threshold(settings: DetectorSettings) -> Threshold:
     """What is known of a detector: its own sidecar file, else a guess that says so."""
-    sidecar = Path(settings.model).expanduser() / SIDECAR
+    sidecar = Path(bundled.model(settings.model)).expanduser() / SIDECAR
     if sidecar.is_file():
         try:
             value = json.loads(sidecar.read_text("utf-8"))

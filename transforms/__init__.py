@@ -2,6 +2,7 @@
 
 records             the records that flow
 settings            what a user can set about these steps
+bundled             what comes with gritmill besides code: configurations, models, examples
 images              measure, decode, turn upright
 extract_phrases     caption -> noun phrases and referring expressions (spaCy)
 build_prompts       phrases -> detector prompts and token spans

@@ -18,6 +18,7 @@ import yaml
 from spacy.language import Language
 from spacy.tokens import Doc, Span, Token
 
+from transforms import bundled
 from transforms.blame import run_or_blame
 from transforms.records import Chunk, Drop, Dropped, Fault, Pair, Phrase, Stage
 from transforms.settings import PhraseSettings
@@ -35,13 +36,13 @@ class Phrases:
 
 
 def load_parser(model: str) -> Language:
-    """The spaCy pipeline called `model` (package name or folder), without components that noun chunks do not need.
+    """The spaCy pipeline called `model` (embedded, package or folder), without what noun chunks do not need.
 
     Raises:
       OSError: no such pipeline is installed.
       ValueError: it has no parser, or its language has no noun chunks.
     """
-    nlp = spacy.load(model, exclude=list(_UNUSED))
+    nlp = spacy.load(bundled.model(model), exclude=list(_UNUSED))
     if "parser" not in nlp.pipe_names:
         raise ValueError(f"phrases.model: {model} has no parser; its components are {', '.join(nlp.pipe_names)}")
     if nlp.Defaults.syntax_iterators.get("noun_chunks") is None:

@@ -22,6 +22,7 @@ from PIL import Image
 from transformers import AutoConfig, AutoModelForZeroShotObjectDetection, AutoProcessor
 from transformers.utils.logging import disable_progress_bar
 
+from transforms import bundled
 from transforms.blame import NotFinite, run_or_blame
 from transforms.build_prompts import CLS, SEP, STOP, Prompt, Prompts, build_prompts
 from transforms.canvas import CanvasRule
@@ -77,7 +78,7 @@ class GroundingDino:
 
     @classmethod
     def load(cls, settings: DetectorSettings) -> "GroundingDino":
-        """Loads a folder or a hub id; only safetensors, no remote code.
+        """Loads an embedded model, a folder or a hub id; only safetensors, no remote code.
 
         Raises:
           ValueError: the checkpoint is not of this family, or the precision does not suit the device.
@@ -91,10 +92,11 @@ class GroundingDino:
             # Half precision on a CPU gave boxes of 1e32: grid_sample on non-contiguous bfloat16 tensors.
             raise ValueError(f"detector.precision: {settings.precision} needs a GPU; on a CPU only float32 is right")
         disable_progress_bar()  # of loading weights: worker code is silent
+        place = bundled.model(settings.model)
         model = AutoModelForZeroShotObjectDetection.from_pretrained(
-            settings.model, revision=settings.revision, use_safetensors=True, dtype=torch.float32
+            place, revision=settings.revision, use_safetensors=True, dtype=torch.float32
         )
-        processor = AutoProcessor.from_pretrained(settings.model, revision=settings.revision)
+        processor = AutoProcessor.from_pretrained(place, revision=settings.revision)
         rule = canvas_rule(processor.image_processor, settings)
         return cls(model.to(device).eval(), processor.tokenizer, rule, settings, device)
 
@@ -267,7 +269,7 @@ def check_family(settings: DetectorSettings) -> None:
       ValueError: it is of another family.
       OSError: there is no such model.
     """
-    config = AutoConfig.from_pretrained(settings.model, revision=settings.revision)
+    config = AutoConfig.from_pretrained(bundled.model(settings.model), revision=settings.revision)
     if config.model_type not in FAMILY:
         raise ValueError(f"detector.model: {settings.model} is a {config.model_type}, not one of {', '.join(FAMILY)}")
 

@@ -37,7 +37,9 @@ class Section(BaseModel):
 class PhraseSettings(Section):
     """`phrases`: how noun phrases and referring expressions are found."""
 
-    model: str = Field("en_core_web_sm", description="A spaCy pipeline with a parser: package name or folder.")
+    model: str = Field(
+        "caption-parser", description="A spaCy pipeline with a parser: an embedded one, a package name or a folder."
+    )
     drop_lists: Names = Field(
         ("abstract_published", "abstract_extended", "pronoun", "picture"),
         description="Lists of transforms/drop_lists.yaml whose heads are dropped.",
@@ -48,7 +50,8 @@ class DetectorSettings(Section):
     """`detector`: which boxes a phrase can have."""
 
     model: str = Field(
-        "IDEA-Research/grounding-dino-tiny", description="Hub id, folder, or package.module:factory of your own."
+        "IDEA-Research/grounding-dino-tiny",
+        description="An embedded one, hub id, folder, or package.module:factory of your own.",
     )
     revision: str | None = Field(None, description="Branch, tag or commit on the hub.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 
 import numpy as np
 import pytest
@@ -10,6 +9,7 @@ import torch
 from PIL import Image
 
 import gritmill
+from gritmill.quality import find_phrase
 from pipeline import detections
 from tests import made
 from tests.sameness import same
@@ -85,16 +85,6 @@ def _picture(pair):
         return Image.open(io.BytesIO(file.read(pair.image.length))).convert("RGB")
 
 
-def matched(pair, truth):
-    """The number of the extracted phrase with the true phrase's head, inside its span; None if there is none."""
-    head = re.findall(r"\w+", truth["text"])[-1].lower()
-    for number, phrase in enumerate(pair.phrases):
-        own = pair.caption[phrase.head_start : phrase.head_end].lower()
-        if own == head and truth["start"] <= phrase.head_start < truth["end"]:
-            return number
-    return None
-
-
 def test_phrases_and_boxes_of_scenes_are_as_good_as_the_bare_model(scenes, record_property):
     true = found = right = bare_right = 0
     bare = BareModel()
@@ -102,7 +92,7 @@ def test_phrases_and_boxes_of_scenes_are_as_good_as_the_bare_model(scenes, recor
         best = bare.best_boxes(picture, [pair.text(phrase) for phrase in pair.phrases])
         for truth in truths:
             true += 1
-            number = matched(pair, truth)
+            number = find_phrase(pair, truth)
             if number is not None:
                 found += 1
                 own = [box for box in pair.boxes if box.phrase == number]

@@ -7,6 +7,7 @@ from pipeline import fingerprint
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from tests.pipeline.making import configuration, stored
+from transforms import bundled
 
 MODELS = {"phrases": "folder:1", "detector": "folder:2"}
 
@@ -156,3 +157,38 @@ def test_a_detector_that_cannot_be_had_is_refused_in_one_line(parser: str, model
     with pytest.raises(CallError, match=f"^{reason}") as refused:
         fingerprint.models(with_models(parser, model))
     assert "\n" not in str(refused.value)
+
+
+@pytest.fixture
+def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
+    """A configuration of the embedded models, called from where folders of their names lie."""
+    for name in bundled.MODELS:
+        (tmp_path / "here" / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    return with_models("caption-parser", "scene-grounder")
+
+
+def test_an_embedded_model_counts_with_its_content_and_keeps_its_name(embedded: Configuration) -> None:
+    identities = fingerprint.models(embedded)
+    for section, name in (("phrases", "caption-parser"), ("detector", "scene-grounder")):
+        assert identities[section] == f"folder:{fingerprint.folder_hash(Path(bundled.model(name)))}"
+    resolved = fingerprint.resolve(embedded, identities)
+    assert (resolved.phrases.model, resolved.detector.model) == ("caption-parser", "scene-grounder")
+    by_path = with_models(bundled.model("caption-parser"), bundled.model("scene-grounder"))
+    assert fingerprint.ground(embedded, identities, None) == fingerprint.ground(by_path, identities, None)
+
+
+def test_an_embedded_model_that_is_missing_is_named_with_its_place(
+    embedded: Configuration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundled, "_PACKAGES", tmp_path / "nowhere")
+    with pytest.raises(CallError, match=r"^phrases\.model: .*nowhere/models/caption-parser: no such spaCy pipeline$"):
+        fingerprint.models(embedded)
+
+
+def test_an_embedded_detector_that_is_missing_is_named_with_its_place(
+    parser: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundled, "_PACKAGES", tmp_path / "nowhere")
+    with pytest.raises(CallError, match=r"^detector\.model: .*nowhere/models/scene-grounder: no such folder$"):
+        fingerprint.models(with_models(parser, "scene-grounder"))

@@ -37,3 +37,7 @@ def test_what_is_set_goes_first_even_zero(model: str) -> None:
     assert effective(SelectionSettings(), default, 0.05) == default
     assert effective(SelectionSettings(score=0.0), default, 0.0) == Threshold(0.0, False, "as set in the configuration")
     assert "no box below 0.05" in effective(SelectionSettings(score=0.0), default, 0.05).source
+
+
+def test_the_embedded_detector_brings_its_own_too() -> None:
+    assert default_threshold(settings("scene-grounder")).measured

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import pytest
+
+from transforms import bundled
+from transforms.extract_phrases import load_parser
+from transforms.grounding_dino import check_family
+from transforms.settings import DetectorSettings, PhraseSettings
+
+
+@pytest.fixture
+def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty place where gritmill could be installed."""
+    monkeypatch.setattr(bundled, "_PACKAGES", tmp_path)
+    return tmp_path
+
+
+def test_in_a_clone_the_folders_lie_beside_the_packages(packages: Path) -> None:
+    (packages / "gritmill").mkdir()
+    (packages / "configs").mkdir()
+    assert bundled.folder("configs") == packages / "configs"
+
+
+def test_in_a_wheel_they_lie_inside_gritmill_whatever_lies_beside_it(packages: Path) -> None:
+    (packages / "gritmill" / "models").mkdir(parents=True)
+    (packages / "models").mkdir()  # of somebody else, in site-packages
+    assert bundled.folder("models") == packages / "gritmill" / "models"
+    assert bundled.model("caption-parser") == str(packages / "gritmill" / "models" / "caption-parser")
+
+
+@pytest.mark.parametrize(
+    "name", ["en_core_web_sm", "./caption-parser", "~/scene-grounder", "a/scene-grounder", "caption-parser/", "m:make"]
+)
+def test_any_other_name_stays_as_it_is(packages: Path, name: str) -> None:
+    assert bundled.model(name) == name
+
+
+def test_the_models_and_scenes_are_there() -> None:
+    assert all(Path(bundled.model(name)).is_dir() for name in bundled.MODELS)
+    assert sorted(bundled.folder("examples").glob("scenes/*.tar"))
+
+
+def test_a_bare_name_is_the_embedded_model_also_beside_a_folder_of_that_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in bundled.MODELS:
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert "parser" in load_parser(PhraseSettings().model).pipe_names
+    check_family(DetectorSettings(model="scene-grounder"))
+    with pytest.raises(OSError, match="caption-parser"):
+        load_parser("./caption-parser")
+    with pytest.raises(ValueError, match="scene-grounder"):
+        check_family(DetectorSettings(model="./scene-grounder"))

@@ -1,0 +1,23 @@
+"""What comes with gritmill besides code: `configs`, `models` and `examples`.
+
+A configuration says an embedded model by its bare name, and so does everything that is written or sent to a worker: it
+becomes a path only where the model is loaded, since gritmill may lie elsewhere on that machine.
+"""
+
+from pathlib import Path
+
+MODELS = ("caption-parser", "scene-grounder")
+"""Names that `phrases.model` and `detector.model` take for embedded models. A folder of such a name is `./name`."""
+
+_PACKAGES = Path(__file__).resolve().parent.parent
+
+
+def folder(kind: str) -> Path:
+    """The folder of that kind: in a wheel inside the gritmill package, in a clone beside it."""
+    inside = _PACKAGES / "gritmill" / kind
+    return inside if inside.is_dir() else _PACKAGES / kind
+
+
+def model(name: str) -> str:
+    """The folder of the embedded model of that name on this machine; anything else as it is."""
+    return str(folder("models") / name) if name in MODELS else name
