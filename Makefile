@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: install test lint format clean
+.PHONY: install demo test lint format clean
 
 install: .venv/installed
 
@@ -11,6 +11,9 @@ install: .venv/installed
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
+
+demo: install
+	$(BIN)/gritmill demo
 
 test: install lint
 	$(BIN)/python -m pytest

@@ -14,6 +14,7 @@ import typer
 from typer.exceptions import Abort, Exit, TyperException
 
 from gritmill import api
+from gritmill import demo as _demo
 from gritmill.validate import validate as _validate
 from pipeline import configuration as configurations
 from pipeline import files
@@ -143,6 +144,21 @@ def pack(
 
 
 @app.command()
+def demo(
+    folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of the run.")] = _demo.FOLDER,
+    limit: Limit = None,
+    fresh: FreshDetections = False,
+    quiet: Quiet = False,
+) -> None:
+    """The whole run on bundled scenes with the embedded models: a first look, without hub or GPU."""
+    if not quiet:
+        _say(f"the bundled scenes go through the whole pipeline, into {folder}")
+    manifest = _demo.run(folder, limit=limit, fresh=fresh, beam=_beam_words.get(), quiet=quiet)
+    _demo.show(folder)
+    _judge(manifest, 0.0, False)
+
+
+@app.command()
 def validate(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only N samples a shard.", metavar="N")] = None,
@@ -162,8 +178,13 @@ def validate(
 
 
 def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faults: bool) -> None:
-    """Shows the report; status 1 if the data has more faults than allowed."""
+    """Shows the report, then judges."""
     show(files.read_json(files.join(files.canonical(output), REPORT)), output)
+    _judge(manifest, max_failed, allow_faults)
+
+
+def _judge(manifest: dict[str, Any], max_failed: float, allow_faults: bool) -> None:
+    """Status 1 if the data has more faults than allowed."""
     ledger = manifest["ledger"]
     share = failures(ledger) / ledger["read"] if ledger["read"] else 0.0
     if share > max_failed:

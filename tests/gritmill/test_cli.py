@@ -119,7 +119,7 @@ def test_a_missing_configuration(call, tars):
     )
     status, lines = call("run", "none", "--input", tars, "--output", "out")
     assert status == 2
-    assert "there are cluster, grit" in lines[0]
+    assert "there are cluster, demo, grit" in lines[0]
 
 
 def test_a_missing_option_names_itself(call):

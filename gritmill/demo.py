@@ -1,0 +1,120 @@
+"""`gritmill demo`: the whole run on the bundled scenes, and one screen that says how it went and what comes next."""
+
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from os import PathLike, path
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from gritmill import api, quality
+from gritmill.quality import Quality
+from gritmill.reading import Sample, read
+from pipeline import files
+from pipeline.faults import OtherRun
+from pipeline.report import NAME as REPORT
+from pipeline.report import show as show_report
+from transforms import bundled
+
+FOLDER = "demo-output"
+
+
+def run(
+    output: str | PathLike[str] = FOLDER,
+    *,
+    limit: int | None = None,
+    fresh: bool = False,
+    beam: Sequence[str] = (),
+    quiet: bool = True,
+) -> dict[str, Any]:
+    """Grounds and packs the bundled scenes with the embedded models; called again it goes on where it stopped.
+
+    Args:
+      limit: only so many scenes. fresh: begin anew; old detections are moved aside. beam, quiet: as of `gritmill.run`.
+
+    Returns:
+      The manifest.
+
+    Raises:
+      CallError: the folder holds something else. EnvironmentFault: disk, permission or a worker failed.
+    """
+    scenes = bundled.folder("examples") / "scenes"
+    try:
+        if fresh:
+            api.ground("demo", inputs=scenes, output=output, limit=limit, fresh=True, beam=beam, quiet=quiet)
+            return api.pack("demo", output=output, fresh=True, beam=beam, quiet=quiet)
+        return api.run("demo", inputs=scenes, output=output, limit=limit, beam=beam, quiet=quiet)
+    except OtherRun as error:
+        raise OtherRun(f"{str(error).partition(';')[0]}; use another folder, or gritmill demo --fresh") from error
+
+
+def show(output: str) -> None:
+    """One screen on standard output: the ledger, the quality, an example, and the commands to try next."""
+    show_report(files.read_json(files.join(files.canonical(output), REPORT)), output)
+    console = Console(highlight=False)
+    console.print()
+    _show_quality(console, quality.of_run(output))
+    sample = _example(output)
+    if sample is not None:
+        console.print(f"\n[bold]For example[/bold] {sample.key}.grounded.txt")
+        console.print(sample.grounded, markup=False, soft_wrap=True)
+    _show_next(console)
+
+
+def _show_quality(console: Console, found: Quality) -> None:
+    rows = (
+        (found.found, found.phrases, "phrases of the truth were found in the captions"),
+        (found.right, found.found, "of these have a right box"),
+        (found.whole, found.plural, "phrases for several things have a right box for each"),
+        (found.boxes_right, found.boxes, "boxes are right"),
+        (found.fooled, found.absent, "phrases for things that are not in the picture have a box"),
+    )
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for justify in ("right", "right", "left"):
+        table.add_column(justify=justify)  # type: ignore[arg-type]
+    for part, whole, what in rows:
+        if whole:
+            table.add_row(f"{part / whole:.1%}", f"{part} of {whole}", what)
+    console.print(f"[bold]How good[/bold], by the truth that the scenes bring (right: an IoU of {quality.RIGHT:g})")
+    console.print(table)
+
+
+def _example(output: str) -> Sample | None:
+    """The shortest text with two grounded phrases; of a run without one, none."""
+    samples = (sample for sample in read(output) if sample.grounded.count("<phrase>") > 1)
+    return min(samples, key=lambda sample: len(sample.grounded), default=None)
+
+
+def _show_next(console: Console) -> None:
+    console.print("\n[bold]Next, with pairs of your own[/bold]")
+    for line in commands():
+        console.print(f"  {line}", markup=False, soft_wrap=True)
+    console.print(
+        "scene-grounder, used here, knows drawn scenes and nothing else. For photos the\n"
+        "first command takes IDEA-Research/grounding-dino-tiny from the Hugging Face hub.",
+        soft_wrap=True,
+    )
+
+
+def commands() -> list[str]:
+    """Three commands for pairs of one's own: look at some, try another threshold, read everything back."""
+    gritmill = _program()
+    return [
+        f"{gritmill} run --input 'YOUR/*.tar' --output out --limit 100",
+        f"{gritmill} pack --detections out --output strict --set selection.score=0.4",
+        f"{gritmill} validate strict",
+    ]
+
+
+def _program() -> str:
+    """How to call this gritmill from here: `make demo` runs it in an environment that is not activated."""
+    script = Path(sys.executable).with_name("gritmill")
+    found = shutil.which("gritmill")
+    if found and path.realpath(found) == path.realpath(script):
+        return "gritmill"
+    near = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+    return shlex.quote(str(near)) if script.exists() else f"{shlex.quote(sys.executable)} -m gritmill"

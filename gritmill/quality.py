@@ -1,0 +1,125 @@
+"""How good a run is, against a truth that its pairs bring along in `meta`, as the bundled scenes do.
+
+`truth` is a list of {"start", "end", "text", "boxes"}: a phrase's characters in the caption, end exclusive, and the
+corners of every thing that it names, normalised. `absent` lists phrases that name nothing in the picture.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import Any
+
+from gritmill.reading import read
+from pipeline import detections
+from pipeline.pack import find_detections
+from transforms.compose_record import uid
+from transforms.records import Box, Pair
+from transforms.select_boxes import iou
+
+RIGHT = 0.5
+"""IoU from which on a box lies on a thing."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Counts over all pairs with a truth. A box counts for one thing and a thing for one box.
+
+    phrases: true phrases. found: of these, extracted from the caption. right: of the found, with a right box.
+    plural: of the found, naming several things. whole: of these, with a right box for each thing.
+    absent: phrases of captions that name nothing in the picture. fooled: of these, with a box.
+    boxes: written. boxes_right: of these, on a thing that their own phrase names.
+    """
+
+    phrases: int = 0
+    found: int = 0
+    right: int = 0
+    plural: int = 0
+    whole: int = 0
+    absent: int = 0
+    fooled: int = 0
+    boxes: int = 0
+    boxes_right: int = 0
+
+
+def of_run(output: str | PathLike[str]) -> Quality:
+    """The quality of a finished run whose detections lie in its own folder.
+
+    Raises:
+      CallError: the folder holds no manifest.
+    """
+    records = {sample.record["uid"]: sample.record for sample in read(output)}
+    return measure((pair, records.get(uid(pair.source, pair.index))) for pair in _rows(str(output)))
+
+
+def measure(pairs: Iterable[tuple[Pair, Mapping[str, Any] | None]]) -> Quality:
+    """The quality of rows of detections, each with its record if it was written."""
+    total: Counter[str] = Counter()
+    for pair, record in pairs:
+        about = json.loads(pair.meta)
+        if "truth" in about:
+            total.update(_of_pair(pair, _written(pair, record), about["truth"], about.get("absent", ())))
+    return Quality(**total)
+
+
+def find_phrase(pair: Pair, true: Mapping[str, Any]) -> int | None:
+    """The number of the pair's phrase whose head is the true phrase's last word, inside its span; None without one."""
+    head = re.findall(r"\w+", true["text"])[-1].lower()
+    for number, phrase in enumerate(pair.phrases):
+        own = pair.caption[phrase.head_start : phrase.head_end].lower()
+        if own == head and true["start"] <= phrase.head_start < true["end"]:
+            return number
+    return None
+
+
+def hits(boxes: Sequence[Box], things: Sequence[Box]) -> int:
+    """How many things have a right box of their own, the pairs of the largest IoU first."""
+    overlaps = ((iou(box, thing), b, t) for b, box in enumerate(boxes) for t, thing in enumerate(things))
+    taken: set[int] = set()
+    matched: set[int] = set()
+    for overlap, b, t in sorted(overlaps, reverse=True):
+        if overlap >= RIGHT and b not in taken and t not in matched:
+            taken.add(b)
+            matched.add(t)
+    return len(matched)
+
+
+def _rows(output: str) -> Iterator[Pair]:
+    folder = find_detections(output)
+    for chunk in detections.all_committed(folder):
+        yield from detections.read_chunk(folder, chunk)
+
+
+def _written(pair: Pair, record: Mapping[str, Any] | None) -> list[Box]:
+    """The boxes of a record, each with the number of its phrase."""
+    number = {(phrase.start, phrase.end): i for i, phrase in enumerate(pair.phrases)}
+    rows = record["noun_chunks"] if record else ()
+    return [Box(number[start, end], x1, y1, x2, y2, score) for start, end, x1, y1, x2, y2, score in rows]
+
+
+def _of_pair(pair: Pair, boxes: Sequence[Box], truth: Sequence[Any], absent: Sequence[str]) -> Counter[str]:
+    counts: Counter[str] = Counter(phrases=len(truth), boxes=len(boxes))
+    for true in truth:
+        number = find_phrase(pair, true)
+        if number is None:
+            continue
+        things = [Box(number, x1, y1, x2, y2, 1.0) for x1, y1, x2, y2 in true["boxes"]]
+        right = hits([box for box in boxes if box.phrase == number], things)
+        several = len(things) > 1
+        counts.update(
+            found=1, right=right > 0, boxes_right=right, plural=several, whole=several * (right == len(things))
+        )
+    boxed = {pair.phrases[box.phrase].head_start for box in boxes}
+    for start, end in _absent_spans(pair.caption, truth, absent):
+        counts.update(absent=1, fooled=any(start <= head < end for head in boxed))
+    return counts
+
+
+def _absent_spans(caption: str, truth: Sequence[Any], absent: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where the caption says an absent phrase; what stands inside a true phrase is part of that."""
+    for text in absent:
+        for said in re.finditer(rf"\b{re.escape(text)}\b", caption, re.IGNORECASE):
+            if not any(true["start"] < said.end() and said.start() < true["end"] for true in truth):
+                yield said.span()

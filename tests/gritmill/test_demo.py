@@ -1,0 +1,119 @@
+"""`gritmill demo` as a newcomer calls it, on a handful of the bundled scenes; `make demo` runs them all."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+import gritmill
+from gritmill import demo, quality
+from gritmill.cli import main
+from tests import made
+
+SCENES = ("--limit", "6")
+
+
+@pytest.fixture
+def call(tmp_path, capfd, monkeypatch):
+    """Runs `gritmill` in this process and in a folder of its own; gives exit status, output and error lines."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(words))
+        written = capfd.readouterr()
+        return ended.value.code, written.out, written.err.splitlines()
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """The folder of a finished demo."""
+    folder = tmp_path_factory.mktemp("demo") / "demo-output"
+    demo.run(folder, limit=6)
+    return folder
+
+
+def test_it_shows_one_screen_and_does_nothing_again(call, done, monkeypatch):
+    monkeypatch.chdir(done.parent)
+    before = made.files_of(done, "shards/*", "manifest.json", "detections/**/*")
+    status, screen, lines = call("demo", *SCENES)
+    assert status == 0
+    assert lines == ["gritmill: the bundled scenes go through the whole pipeline, into demo-output"]
+    for said in ("6  pairs read", "shards and manifest in demo-output", "How good", "of these have a right box"):
+        assert said in screen
+    assert "<grounding>" in screen
+    assert "\x1b" not in screen
+    shown = screen.splitlines()
+    assert len(shown) <= 28
+    assert all(len(line) <= 80 for line in shown if not line.startswith(("<grounding>", "score threshold", "  ")))
+    assert made.files_of(done, "shards/*", "manifest.json", "detections/**/*") == before
+
+
+def test_the_shards_are_sound(done):
+    assert not [fault for fault in gritmill.validate(done) if fault.text]
+
+
+def test_the_boxes_of_the_bundled_scenes_are_right(done):
+    found = quality.of_run(done)
+    assert found.phrases >= 6
+    assert found.found >= 0.9 * found.phrases
+    assert found.right >= 0.5 * found.found
+    assert found.boxes == sum(shard["boxes"] for shard in json.loads((done / "manifest.json").read_text())["shards"])
+
+
+def test_what_it_names_next_works_as_it_stands(call, tmp_path, parser):
+    made.as_tars(made.drawn(4), tmp_path / "YOUR")
+    models = [f"phrases.model={parser}", "detector.model=tests.outside:factory"]
+    look, again, check = (shlex.split(line.partition("gritmill ")[2]) for line in demo.commands())
+    assert call(*look, "--quiet", "--set", *models)[0] == 0
+    assert call(*again, "--quiet")[0] == 0
+    assert call(*check) == (0, "", ["4 samples read, 0 faults"])
+
+
+def test_the_commands_name_the_program_as_it_can_be_called(monkeypatch, tmp_path):
+    script = tmp_path / "a b" / "bin" / "gritmill"
+    script.parent.mkdir(parents=True)
+    monkeypatch.setattr(sys, "executable", str(script.with_name("python")))
+    assert demo.commands()[0].startswith(f"'{script.with_name('python')}' -m gritmill run ")
+    script.touch(mode=0o755)
+    assert demo.commands()[0].startswith(f"'{script}' run ")
+    monkeypatch.chdir(tmp_path / "a b")
+    assert demo.commands()[0].startswith("bin/gritmill run ")
+    monkeypatch.setenv("PATH", str(script.parent))
+    assert demo.commands()[0].startswith("gritmill run ")
+
+
+def test_a_folder_of_another_run_is_refused_until_fresh(call, done):
+    status, screen, lines = call("demo", str(done), "--limit", "2", "--quiet")
+    assert (status, screen) == (2, "")
+    (line,) = lines
+    assert str(done) in line
+    assert line.endswith("(--limit differs); use another folder, or gritmill demo --fresh")
+    assert call("demo", str(done), "--limit", "2", "--quiet", "--fresh")[0] == 0
+    assert json.loads((done / "manifest.json").read_text())["ledger"]["read"] == 2
+    assert (done / "detections.1" / "plan.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "line"),
+    [
+        (["file"], 2, "file: a file, not a folder"),
+        (["file/below"], 3, "file/below"),
+        (["one", "two"], 2, "unexpected extra argument(s) (two)"),
+        (["--limit", "0"], 2, "--limit"),
+        (["--bogus"], 2, "No such option: --bogus; Beam options follow after --"),
+        (["out", "--", "--bogus=1"], 2, "--bogus=1: no such Beam option"),
+    ],
+)
+def test_a_wrong_call_is_one_line(call, words, status, line):
+    Path("file").write_text("")
+    ended, screen, lines = call("demo", "--quiet", *words)
+    assert (ended, screen, len(lines)) == (status, "", 1)
+    assert line in lines[0]
+    assert not Path("one").exists()
+    assert not Path("out/manifest.json").exists()
