@@ -49,7 +49,7 @@ def run(
             return api.pack("demo", output=output, fresh=True, beam=beam, quiet=quiet)
         return api.run("demo", inputs=scenes, output=output, limit=limit, beam=beam, quiet=quiet)
     except OtherRun as error:
-        raise OtherRun(f"{str(error).partition(';')[0]}; use another folder, or gritmill demo --fresh") from error
+        raise OtherRun(error.what, "use another folder, or gritmill demo --fresh") from error
 
 
 def show(output: str) -> None:

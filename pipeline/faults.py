@@ -14,7 +14,14 @@ class CallError(RunFault):
 
 
 class OtherRun(CallError):
-    """The output folder holds a run of other sources, models or settings."""
+    """The output folder holds a run of other sources, models or settings.
+
+    what: what differs. way_out: what to do about it from the command line; empty if nothing but another folder helps.
+    """
+
+    def __init__(self, what: str, way_out: str = "") -> None:
+        super().__init__(f"{what}; {way_out}" if way_out else what)
+        self.what = what
 
 
 class EnvironmentFault(RunFault):

@@ -90,14 +90,18 @@ def _agreed(
         set_aside(folder)
         return _published(plan, folder)
     if plan.fingerprint != mark:
-        raise OtherRun(f"--output: {folder} {_difference(plan, configuration, identities, options.limit)}")
+        what = _difference(plan, configuration, identities, options.limit)
+        raise OtherRun(
+            f"--output: {folder} holds detections of another fingerprint ({what} differs)",
+            "use another folder, or ground --fresh",
+        )
     new = check_unchanged(plan, found)
     # Device, batch and threads may change from run to run.
     plan = replace(plan, configuration=configuration)
     if not new:
         return plan
     if not options.extend:
-        raise OtherRun(f"--input: {new[0].uri} is not part of the plan in {folder}; --extend takes new sources in")
+        raise OtherRun(f"--input: {new[0].uri} is not part of the plan in {folder}", "--extend takes new sources in")
     if options.limit is not None:
         raise CallError("--extend: a plan with --limit cannot be extended")
     return _published(replace(plan, sources=(*plan.sources, *plan_sources(new, configuration))), folder)
@@ -130,8 +134,7 @@ def _difference(plan: Plan, configuration: Configuration, identities: dict[str, 
     keys = [key for key in keys if key not in ("detector.device", "detector.batch", "detector.threads", *same)]
     keys += [f"the content of {name}" for name in identities if plan.models.get(name) != identities[name]]
     keys += ["--limit"] if plan.limit != limit else []
-    reason = ", ".join(dict.fromkeys(keys)) or "the configuration"
-    return f"holds detections of another fingerprint ({reason} differs); use another folder, or ground --fresh"
+    return ", ".join(dict.fromkeys(keys)) or "the configuration"
 
 
 def set_aside(folder: str) -> None:

@@ -137,7 +137,7 @@ def _check_output(output: str, mark: str, fresh: bool) -> None:
         marks = pool.map(lambda uri: files.read_json(uri)["pack_fingerprint"], uris)
         others = [uri for uri, found in zip(uris, marks, strict=True) if found != mark]
     if others and not fresh:
-        raise OtherRun(f"--output: {output} holds shards of another fingerprint; use another folder, or --fresh")
+        raise OtherRun(f"--output: {output} holds shards of another fingerprint", "use another folder, or --fresh")
     if fresh:
         files.delete(uris if _up_to_date(output, mark) else others)
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ from training.scene_grounder.attention import use_levelwise
 from training.scene_grounder.batches import TOKENS, Batch, Batches, Share, Target, phrases, target
 from training.scene_grounder.blocks import CANVAS, Held, make_blocks, read_block
 from training.scene_grounder.evaluate import Asked, figures, threshold_for
-from training.scene_grounder.hints import _under
+from training.scene_grounder.hints import Hints, _under
 from training.scene_grounder.lexicon import lexicon
-from training.scene_grounder.loss import Predicted, focal, giou, match, predictions, total_loss
-from training.scene_grounder.model import make_model, make_tokenizer
+from training.scene_grounder.loss import Predicted, _nearest, focal, giou, match, predictions, total_loss
+from training.scene_grounder.model import WIDTH, make_model, make_tokenizer
 from training.scene_grounder.phrases import Said
 from training.scene_grounder.scenes import Kind
 from transforms.build_prompts import build_prompts
@@ -105,6 +106,18 @@ def test_the_layers_answers_are_those_of_the_class():
     assert -5 < layers[-1].logits[..., 1].mean() < -1  # most tokens and queries do not belong together
 
 
+def test_a_location_that_suits_two_boxes_learns_the_one_that_it_suits_best():
+    near, far = [0.5, 0.5, 0.2, 0.2], [0.52, 0.5, 0.2, 0.2]
+    one = _said([near, far], [[1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]])
+    boxes = torch.tensor([[[0.5, 0.5, 0.2, 0.2], [0.53, 0.5, 0.2, 0.2], [0.9, 0.9, 0.1, 0.1]]])
+    encoder = Predicted(torch.zeros(1, 3, 6), boxes)
+    queries, chosen = _nearest(encoder, 0, one)
+    assert queries.tolist() == [0, 1, 2]  # fewer locations than the five that each box may take
+    assert chosen.tolist()[:2] == [0, 1]
+    none, nothing = _nearest(encoder, 0, _said([], []))
+    assert len(none) == len(nothing) == 0
+
+
 THINGS = (thing("dog", box=(0.1, 0.2, 0.3, 0.6)), thing("car", "red", box=(0.5, 0.5, 1.0, 0.75)))
 
 
@@ -156,6 +169,34 @@ def test_hints_say_what_lies_under_each_location():
     assert under[57].tolist() == [car, red, 1]
     assert under[9].tolist() == [-2, -1, -1]  # nothing
     assert under[21].tolist() == [-1, -1, -1]  # at the dog's edge: left out
+
+
+def test_the_hints_are_learnt_from_features_that_can_be_told_apart():
+    held = Held(np.zeros((160, 160, 3), np.uint8), THINGS)
+    said = [Said("a dog", Kind("dog"), (0,)), Said("a red car", Kind("car", "red"), (1,))]
+    prompt = build_prompts(make_tokenizer(), [one.text for one in said], TOKENS).prompts[0]
+    one = target(held, said, prompt.spans, mirrored=False)
+    batch = Batch(torch.zeros(1, 3, 160, 160), torch.tensor([prompt.ids]), torch.ones(1, len(prompt.ids)), [one])
+    torch.manual_seed(0)
+    hints = Hints()
+    picture, text, queries = (torch.nn.Parameter(torch.randn(1, n, WIDTH)) for n in (525, len(prompt.ids), 3))
+    output = SimpleNamespace(
+        encoder_last_hidden_state_vision=picture,
+        encoder_last_hidden_state_text=text,
+        intermediate_hidden_states=queries[:, None],
+        init_reference_points=torch.tensor([[[0.2, 0.4, 0.1, 0.1], [0.95, 0.05, 0.1, 0.1], [0.7, 0.6, 0.1, 0.1]]]),
+    )
+    pairs = [(torch.tensor([1, 2]), torch.tensor([0, 1]))]  # query 1 lies elsewhere: it is not asked
+    optimizer = torch.optim.Adam([*hints.parameters(), picture, text, queries], lr=0.05)
+    losses = []
+    for _ in range(60):
+        loss = hints.loss(output, pairs, batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.05 * losses[0]
+    assert queries.grad[0, 1].abs().sum() == 0 < queries.grad[0, 2].abs().sum()
 
 
 def test_a_training_prompt_has_present_and_absent_phrases_and_none_twice():
@@ -218,6 +259,45 @@ def test_training_goes_on_where_it_stopped(job, monkeypatch):
     other = train.Job(job.scenes, 1, job.work, 1, job.schedule)
     with pytest.raises(ValueError, match="of another training"):
         train.train(other, lambda *_: None)
+
+
+def test_the_average_is_what_is_shipped_and_lags_behind_the_weights(job):
+    train.train(job, lambda *_: None)
+    last, average = train.resumed(job).model, train.averaged(job)
+    start = train.fresh(job.seed).model
+    first, middle, end = (model.model.level_embed.detach() for model in (start, average, last))
+    moved = first != end
+    between = (middle - first) / (end - first)
+    assert ((between[moved] > 0) & (between[moved] <= 1.5)).float().mean() > 0.9
+
+
+def test_two_workers_train_one_model(job):
+    two = replace(job, work=job.work / "two", schedule=replace(job.schedule, batch=4, steps=2, workers=2))
+    told = []
+    train.train(two, lambda step, *_: told.append(step))
+    assert told == [1, 2]
+    assert train.load_checkpoint(two)["step"] == 2
+    moved = zip(train.resumed(two).model.parameters(), train.fresh(two.seed).model.parameters(), strict=True)
+    assert sum(bool((now != before).any()) for now, before in moved) > 100
+
+
+def test_gradients_are_the_mean_over_the_workers(monkeypatch):
+    other = torch.tensor([3.0, 5.0, 7.0])
+    monkeypatch.setattr(train.dist, "all_reduce", lambda flat: flat.add_(other))
+    a, b = torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(1))
+    a.grad, b.grad = torch.tensor([1.0, 1.0]), torch.tensor([1.0])
+    train._average_gradients([a, b], 2)
+    assert [a.grad.tolist(), b.grad.tolist()] == [[2, 3], [4]]
+
+
+def test_the_schedule_in_figures():
+    schedule = train.Schedule(steps=1000, rate=0.01)
+    assert train.rate(0, schedule) == pytest.approx(0.01 / 200)
+    assert train.rate(200, schedule) == pytest.approx(0.01)
+    assert train.rate(600, schedule) == pytest.approx(0.01 * (0.01 + 0.99 / 2))
+    assert train.rate(1000, schedule) == pytest.approx(0.0001)
+    assert [train.detecting(step) for step in (0, 400, 600, 900)] == [0.02, 0.5, 1, 1]
+    assert [train.naming(step, schedule) for step in (0, 600, 1000)] == [2, 2, 0]
 
 
 def _interrupt(now):

@@ -9,9 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training.scene_grounder.blocks import identity, make_blocks
 from training.scene_grounder.evaluate import ask, figures
-from training.scene_grounder.ship import DEMO_SEED, TRAINING_SEED, ship, table
+from training.scene_grounder.ship import DEMO_SEED, TRAINING_SEED, glance, ship, table
 from training.scene_grounder.tars import read_tars, write_tars
 from training.scene_grounder.train import Job, Losses, Schedule, load_checkpoint, train
+
+_GLANCE_AT = 1000  # steps
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -52,6 +54,8 @@ def train_command(
             progress.update(training, completed=step, description=f"steps, {parts}")
             if step % 100 == 0:
                 progress.console.print(f"step {step}: {parts}, {seconds / step:.2f} s a step", highlight=False)
+            if step % _GLANCE_AT == 0:
+                progress.console.print(f"step {step}: {glance(str(font), work, job)}", highlight=False)
 
         train(job, tell)
     Console().print(table(ship(str(font), work, job, output, also or ())))

@@ -10,15 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from gritmill.quality import hits
 from training.scene_grounder.tars import Example
 from transforms.detector import Found, Request
 from transforms.grounding_dino import GroundingDino
 from transforms.records import Box
-from transforms.select_boxes import iou, suppress
+from transforms.select_boxes import suppress
 from transforms.settings import DetectorSettings
-
-RIGHT = 0.5
-"""Least IoU of a right box."""
 
 _NEAR = 0.7  # IoU of near duplicates
 _TOGETHER = 64  # scenes asked at once
@@ -36,9 +34,13 @@ class Asked:
     boxes: tuple[Box, ...]
     unseen: bool = False
 
-    def right(self, boxes: Iterable[Box]) -> bool:
+    def right(self, boxes: Sequence[Box]) -> bool:
         """Whether one of the boxes is right."""
-        return any(iou(box, true) >= RIGHT for box in boxes for true in self.truth)
+        return hits(boxes, self.truth) > 0
+
+    def all_right(self, boxes: Sequence[Box]) -> bool:
+        """Whether every thing has a right box of its own."""
+        return hits(boxes, self.truth) == len(self.truth)
 
     def above(self, threshold: float) -> list[Box]:
         """The boxes that a threshold leaves."""
@@ -61,6 +63,12 @@ class Figures:
     absent: float
     present: float
     numbers: dict[str, int] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return (
+            f"Recall@1 {self.recall_at_1:.3f}; at threshold {self.threshold:.3f} right boxes for {self.present:.3f} of "
+            f"the present phrases, boxes for {self.absent:.3f} of the absent ones, whole plurals {self.plural:.3f}"
+        )
 
 
 def ask(model: Path | str, examples: Sequence[Example], threads: int = 1) -> list[Asked]:
@@ -98,8 +106,8 @@ def figures(asked: Sequence[Asked], threshold: float) -> Figures:
     return Figures(
         threshold,
         _share([one.right(one.boxes[:1]) for one in present]),
-        _share([_all_right(one, one.above(threshold)) for one in plural]),
-        _share([_all_right(one, suppress(one.boxes, _NEAR)[: len(one.truth)]) for one in plural]),
+        _share([one.all_right(one.above(threshold)) for one in plural]),
+        _share([one.all_right(suppress(one.boxes, _NEAR)[: len(one.truth)]) for one in plural]),
         _share([bool(one.above(threshold)) for one in absent]),
         _share([one.right(one.above(threshold)) for one in present]),
         {"present": len(present), "plural": len(plural), "absent": len(absent)},
@@ -111,10 +119,6 @@ def threshold_for(asked: Sequence[Asked], absent: float) -> float:
     best = sorted((one.boxes[0].score if one.boxes else 0.0 for one in asked if not one.truth), reverse=True)
     allowed = int(absent * len(best))
     return float(np.ceil((best[allowed] + 1e-6) * 1000) / 1000)
-
-
-def _all_right(one: Asked, boxes: Sequence[Box]) -> bool:
-    return all(any(iou(box, true) >= RIGHT for box in boxes) for true in one.truth)
 
 
 def _share(hits: Sequence[bool]) -> float:

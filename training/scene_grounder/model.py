@@ -88,7 +88,7 @@ def make_config() -> GroundingDinoConfig:
         decoder_attention_heads=4,
         encoder_n_points=2,
         num_feature_levels=3,
-        num_queries=30,
+        num_queries=40,
         max_text_len=MAX_TEXT,
         two_stage=True,
         embedding_init_target=True,

@@ -1,6 +1,7 @@
 """From a checkpoint to what stands in `models/`: half-precision weights, a measured threshold, a report."""
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import asdict
@@ -19,6 +20,7 @@ TRAINING_SEED, CALIBRATION_SEED, TEST_SEED, UNSEEN_SEED, DEMO_SEED = 11, 101, 20
 """Of scenes: each set is drawn with a seed of its own."""
 
 _SCENES = 1000  # of each set that figures are taken on
+_GLANCE = 150  # of them while training goes on
 
 ABSENT = 0.045
 """Share of absent phrases that get a box at the shipped threshold, on the scenes that it is chosen on: a little less
@@ -78,6 +80,14 @@ def ship(font: str, work: Path, job: Job, output: Path, also: Sequence[Path] = (
     report = {name: figures(some, threshold) for name, some in asked.items()}
     write_report(report, output / "report.json")
     return report
+
+
+def glance(font: str, work: Path, job: Job) -> Figures:
+    """Figures of the job's checkpoint on some of the scenes that the threshold will be chosen on."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_model(averaged(job), Path(folder))
+        asked = ask(folder, _scenes(font, work / "calibration", CALIBRATION_SEED)[:_GLANCE])
+    return figures(asked, threshold_for(asked, ABSENT))
 
 
 def _scenes(font: str, folder: Path, seed: int, *, unseen: bool = False) -> list[Example]:
