@@ -3,20 +3,24 @@
 The construction is that of section 2 of the Kosmos-2 paper (arXiv 2306.14824): spaCy noun chunks; drop those that name
 nothing to draw a box around; expand each of the others along the dependency tree, unless its head has a conjunct. Every
 span is a character range of the original caption, end exclusive.
+
+One rule is ours: neither a noun phrase nor an expression runs across a separator. Parsers trained on sentences take
+"Grizzly Shirt - Black" for one noun phrase; web alt-texts are full of such lists.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from itertools import groupby
 from typing import Any
 
 import apache_beam as beam
 import spacy
 import yaml
 from spacy.language import Language
-from spacy.tokens import Doc, Span, Token
+from spacy.tokens import Doc, Token
 
 from transforms import bundled
 from transforms.blame import run_or_blame
@@ -25,6 +29,10 @@ from transforms.settings import PhraseSettings
 
 # What noun chunks need is a parser and part-of-speech tags; these only cost time (a lemmatizer: a third of it).
 _UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity_ruler", "textcat", "senter")
+
+
+_SEPARATORS = frozenset(("-", "--", "---", "–", "—", "|", "||", "~", "•", "·", "»", "/", ":", "(", ")", "[", "]"))
+_NOUNS = ("NOUN", "PROPN")
 
 
 @dataclass(frozen=True)
@@ -72,35 +80,64 @@ def drop_heads(lists: tuple[str, ...]) -> dict[str, Drop]:
 
 
 def phrases_of(doc: Doc, heads: dict[str, Drop]) -> Phrases:
-    """The noun chunks of a parsed caption, with their expressions. `heads`: what `drop_heads` gives."""
+    """The noun phrases of a parsed caption, with their expressions. `heads`: what `drop_heads` gives."""
     kept, dropped = [], []
-    for chunk in doc.noun_chunks:
-        tokens = _trimmed(list(chunk))
+    for part, head in _parts(doc):
+        tokens = _trimmed(part)
         if not tokens:
-            dropped.append(Dropped(chunk.start_char, chunk.end_char, Drop.NO_TOKEN))
-            continue
-        start, end = _characters(tokens)
-        reason = _drop_reason(chunk.root, heads)
-        if reason:
-            dropped.append(Dropped(start, end, reason))
+            dropped.append(Dropped(*_characters(part), Drop.NO_TOKEN))
+        elif reason := _drop_reason(head, heads):
+            dropped.append(Dropped(*_characters(tokens), reason))
         else:
-            kept.append(_phrase(chunk, tokens))
+            kept.append(_phrase(tokens, head))
     return Phrases(tuple(kept), tuple(dropped))
 
 
-def _phrase(chunk: Span, tokens: Sequence[Token]) -> Phrase:
-    expression = tokens if chunk.root.conjuncts else _expression(chunk, tokens)
+def _parts(doc: Doc) -> Iterator[tuple[list[Token], Token]]:
+    """Each noun chunk with its head, cut at separators; a part without the chunk's head counts if it has a noun."""
+    for chunk in doc.noun_chunks:
+        parts = list(_between_separators(chunk))
+        for part in parts:
+            nouns = [token for token in part if token.pos_ in _NOUNS]
+            if chunk.root in part or len(parts) == 1:
+                yield part, chunk.root
+            elif nouns:
+                yield part, nouns[-1]
+
+
+def _between_separators(tokens: Iterable[Token]) -> Iterator[list[Token]]:
+    """The runs of tokens that no separator interrupts; all tokens together if there is nothing but separators."""
+    everything = list(tokens)
+    runs = [list(run) for apart, run in groupby(everything, _separates) if not apart]
+    yield from runs or [everything]
+
+
+def _separates(token: Token) -> bool:
+    """Whether it stands between two parts of the caption: a dash or a slash with blanks around it, a closing mark
+    before a blank, a bar or an opening bracket anywhere."""
+    if token.text not in _SEPARATORS:
+        return False
+    blank_after = bool(token.whitespace_) or token.i + 1 == len(token.doc)
+    if token.text in ":)]":
+        return blank_after
+    blank_before = token.i == 0 or bool(token.nbor(-1).whitespace_)
+    return token.text in "|([" or (blank_before and blank_after)
+
+
+def _phrase(tokens: Sequence[Token], head: Token) -> Phrase:
+    expression = tokens if head.conjuncts else _expression(tokens, head)
     # The head may be one of the symbols that were cut off.
-    head = chunk.root if chunk.root in tokens else tokens[-1]
+    head = head if head in tokens else tokens[-1]
     return Phrase(*_characters(tokens), head.idx, head.idx + len(head), *_characters(expression))
 
 
-def _expression(chunk: Span, tokens: Sequence[Token]) -> Sequence[Token]:
-    """The chunk widened to its head's subtree; the chunk itself where the subtree has a gap."""
-    subtree = list(chunk.root.subtree)
+def _expression(tokens: Sequence[Token], head: Token) -> Sequence[Token]:
+    """The phrase widened to its head's subtree, up to the next separators; as it is where the subtree has a gap."""
+    subtree = list(head.subtree)
     if len(subtree) != subtree[-1].i - subtree[0].i + 1:
         return tokens
-    widened = _trimmed(subtree)
+    around = next((run for run in _between_separators(subtree) if tokens[0] in run), [])
+    widened = _trimmed(around)
     inside = widened and widened[0].i <= tokens[0].i and tokens[-1].i <= widened[-1].i
     return widened if inside else tokens
 

@@ -71,6 +71,39 @@ def test_a_chunk_whose_head_has_a_conjunct_is_not_expanded():
     assert kept(doc) == {"a cat": "a cat", "a dog": "a dog", "a basket": "a basket"}
 
 
+def test_a_phrase_is_cut_at_a_separator_and_each_part_has_its_own_head():
+    doc = parsed("Grizzly/PROPN/2/compound Shirt/PROPN/4/compound -/PUNCT/4/punct Black/PROPN/4/ROOT")
+    assert [chunk.text for chunk in doc.noun_chunks] == ["Grizzly Shirt - Black"]
+    found = phrases_of(doc, HEADS).kept
+    assert [doc.text[p.start : p.end] for p in found] == ["Grizzly Shirt", "Black"]
+    assert [doc.text[p.head_start : p.head_end] for p in found] == ["Shirt", "Black"]
+
+
+def test_a_part_without_a_noun_is_no_phrase():
+    doc = parsed("new/ADJ/4/amod |/PUNCT/4/punct wooden/ADJ/4/amod table/NOUN/4/ROOT")
+    assert kept(doc) == {"wooden table": "wooden table"}
+
+
+@pytest.mark.parametrize("words", ["T_ -_ shirt", "3_ :_ 15", "and_ /_ or", "cat_ )_ toy"])
+def test_a_mark_within_a_word_separates_nothing(words):
+    first, mark, last = words.split()
+    doc = parsed(f"{first}/NOUN/3/compound {mark}/PUNCT/3/punct {last}/NOUN/3/ROOT")
+    assert list(kept(doc)) == [words.replace("_ ", "")]
+
+
+def test_an_expression_ends_at_a_separator():
+    doc = parsed(
+        "bench/NOUN/1/ROOT in/ADP/1/prep snow/NOUN/2/pobj |/PUNCT/1/punct park/NOUN/1/appos with/ADP/5/prep "
+        "trees/NOUN/6/pobj"
+    )
+    assert kept(doc) == {
+        "bench": "bench in snow",
+        "snow": "snow",
+        "park": "park with trees",
+        "trees": "trees",
+    }
+
+
 def test_conjuncts_further_down_the_subtree_stay_in():
     doc = parsed(
         "A/DET/2/det man/NOUN/2/ROOT with/ADP/2/prep tattooed/ADJ/5/amod arm/NOUN/3/pobj dressed/VERB/2/acl "
