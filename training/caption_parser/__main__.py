@@ -20,16 +20,14 @@ def train(
     silver: Silver,
     work: Annotated[Path, typer.Option(help="Folder for rounds and corpora; the same command goes on from there.")],
     output: Annotated[Path, typer.Option(help="Where to write the pipeline.")],
-    start: Annotated[
-        Path | None, typer.Option(help="A spaCy pipeline whose parser's weights to start from.", exists=True)
-    ] = None,
+    teacher: Annotated[Path, typer.Option(help="The pipeline to learn from, and to start from.", exists=True)],
     seed: Annotated[int, typer.Option(help="The model in the repository has seed 0.")] = 0,
 ) -> None:
     """Train the pipeline in rounds and write what ships."""
     from training.caption_parser.rounds import train_in_rounds
     from training.caption_parser.ship import ship
 
-    ship(train_in_rounds(silver, work, seed, start), output)
+    ship(train_in_rounds(silver, work, seed, teacher), output)
 
 
 @app.command()

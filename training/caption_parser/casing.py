@@ -1,9 +1,10 @@
 """The same captions in other letter cases: web texts come in capitals, with every word capitalised, or in neither."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from training.caption_parser.silver import Parse
-from training.caption_parser.trees import recased
 
 _SMALL = frozenset(["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
 
@@ -19,6 +20,12 @@ def maybe_recased(parse: Parse, chance: Random) -> Parse:
             return recased(parse, [_word(word, name) for word in parse.words])
         draw -= share
     return parse
+
+
+def recased(parse: Parse, words: Sequence[str]) -> Parse:
+    """The same tree over other spellings of the words."""
+    text = "".join(word + " " * space for word, space in zip(words, parse.spaces, strict=True))
+    return replace(parse, words=tuple(words), text=text)
 
 
 def _word(word: str, case: str) -> str:

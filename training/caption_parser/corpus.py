@@ -7,56 +7,31 @@ from functools import cache
 from pathlib import Path
 
 import spacy
-from rich.progress import track
-from spacy.language import Language
-from spacy.tokens import Doc, DocBin
+from spacy.tokens import DocBin
 
-from training.caption_parser.alt_text import alt_text, parts_of
 from training.caption_parser.casing import maybe_recased
 from training.caption_parser.hand_marks import MARKS, withheld_keys
-from training.caption_parser.mend import mended
+from training.caption_parser.recombined import SPLICED, Parts, Teacher, caption, parts_of
 from training.caption_parser.silver import Parse, read_silver, split, to_doc
-from training.caption_parser.word_classes import add_word_classes
 
-ALT_TEXTS = 4000
-"""How many made-up alt-texts join each round."""
+RECOMBINED = 12_000
+"""New captions a round, of each source that they are made of."""
 
 
 @dataclass(frozen=True)
 class Silver:
-    """Parses to train with, mended, and parts that alt-texts are made of; parses for validation, as they are."""
+    """Parses to train with and those for validation; parts of the former, of which new captions are made."""
 
     training: tuple[Parse, ...]
-    parts: tuple[Parse, ...]
     validation: tuple[Parse, ...]
+    parts: tuple[Parts, ...]
 
 
 @cache
 def load(silver: Path) -> Silver:
-    """Reads, splits and mends the silver parses; the captions marked by hand are in neither part."""
+    """Reads and splits the silver parses; the captions marked by hand are in neither part."""
     training, validation = split(read_silver(silver), withheld_keys(MARKS))
-    ruler = WordClassRuler()
-    kept, parts = [], []
-    for parse in track(training, "mending silver parses"):
-        better = mended(parse, ruler(to_doc(ruler.vocab, parse))) if parse.source == "laion" else parse
-        kept.append(better)
-        if parse.source == "laion":
-            parts += parts_of(better, ruler(to_doc(ruler.vocab, better)))
-    return Silver(tuple(kept), tuple(parts), tuple(validation))
-
-
-class WordClassRuler:
-    """Sets the word classes of documents that have tags and trees."""
-
-    def __init__(self) -> None:
-        nlp: Language = spacy.blank("en")
-        add_word_classes(nlp)
-        self.vocab = nlp.vocab
-        self._pipe = nlp.get_pipe("attribute_ruler")
-
-    def __call__(self, doc: Doc) -> Doc:
-        ready: Doc = self._pipe(doc)
-        return ready
+    return Silver(tuple(training), tuple(validation), tuple(parts_of(training, source) for source in SPLICED))
 
 
 def write_validation(silver: Silver, path: Path) -> None:
@@ -66,11 +41,14 @@ def write_validation(silver: Silver, path: Path) -> None:
     _write(parses, path)
 
 
-def write_round(silver: Silver, seed: int, round_number: int, path: Path) -> None:
-    """Writes one round's training parses: all of the silver in cases drawn anew, and fresh made-up alt-texts."""
+def write_round(silver: Silver, teacher: Teacher, seed: int, round_number: int, path: Path) -> None:
+    """Writes one round's training parses in cases drawn anew: the silver ones, referring expressions twice, as they
+    are short and few, and new captions with the teacher's parses."""
     chance = random.Random(f"{seed}/{round_number}")
-    made = [alt_text(silver.parts, chance) for _ in range(ALT_TEXTS)]
-    _write([maybe_recased(parse, chance) for parse in (*silver.training, *made)], path)
+    parses = [*silver.training, *(parse for parse in silver.training if parse.source == "ref")]
+    for parts in silver.parts:
+        parses += teacher.parses([caption(parts, chance) for _ in range(RECOMBINED)], parts.source)
+    _write([maybe_recased(parse, chance) for parse in parses], path)
 
 
 def _write(parses: Iterable[Parse], path: Path) -> None:

@@ -8,11 +8,12 @@ themselves are not ours to distribute. What counts as a phrase: `marks/GUIDELINE
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from spacy.language import Language
+from spacy.tokens import Doc
 
 from training.caption_parser.spans import Counts, Spans, compare, phrase_spans, total
 
@@ -80,9 +81,9 @@ def _without_number(caption: str, span: tuple[int, int]) -> tuple[int, int]:
     return start, start + len(" ".join(words))
 
 
-def found_by(nlp: Language, marked: Iterable[Marked]) -> list[Spans]:
-    """The phrases that a parser finds in each caption."""
-    return [phrase_spans(doc) for doc in nlp.pipe(item.caption for item in marked)]
+def found_by(nlp: Language, marked: Iterable[Marked], spans: Callable[[Doc], Spans] = phrase_spans) -> list[Spans]:
+    """The phrases that a parser finds in each caption. spans: how they are taken from its document."""
+    return [spans(doc) for doc in nlp.pipe(item.caption for item in marked)]
 
 
 def difference_interval(ours: Sequence[Counts], theirs: Sequence[Counts], draws: int = 10_000) -> tuple[float, float]:

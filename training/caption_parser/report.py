@@ -12,17 +12,18 @@ from rich.table import Table
 from spacy.language import Language
 
 from training.caption_parser import hand_marks
-from training.caption_parser.corpus import WordClassRuler
 from training.caption_parser.figures import Figures, figures
 from training.caption_parser.silver import read_silver, split, to_doc
-from training.caption_parser.spans import Counts, total
+from training.caption_parser.spans import Counts, Spans, bare_spans, total
+from training.caption_parser.word_classes import WordClassRuler
 
 
 @dataclass(frozen=True)
 class HandFigures:
-    """F1 against the hand marks, 0..1; `f1_loose` lets a number at the end of a phrase be in or out.
+    """F1, precision and recall of gritmill's phrases against the hand marks, 0..1.
 
-    `lead` is the F1 minus that of the last model in the comparison, `lead_low` and `lead_high` its 95 % interval.
+    `f1_loose` lets a number at the end of a phrase be in or out; `f1_bare` is that of spaCy's noun chunks as they come.
+    `lead` is the F1 minus the last model's `f1_bare`, `lead_low` and `lead_high` its 95 % interval.
     """
 
     captions: int
@@ -30,6 +31,7 @@ class HandFigures:
     precision: float
     recall: float
     f1_loose: float
+    f1_bare: float
     lead: float
     lead_low: float
     lead_high: float
@@ -65,12 +67,19 @@ def write_report(silver: Path, captions: Path, models: Sequence[Path], marks: st
 
 def _by_hand(pipelines: Sequence[Language], marked: Sequence[hand_marks.Marked]) -> list[HandFigures]:
     found = [hand_marks.found_by(nlp, marked) for nlp in pipelines]
-    strict = [[hand_marks.score(m, f) for m, f in zip(marked, spans, strict=True)] for spans in found]
+    bare = [_scores(marked, hand_marks.found_by(nlp, marked, bare_spans)) for nlp in pipelines]
     loose = [[hand_marks.score_without_numbers(m, f) for m, f in zip(marked, spans, strict=True)] for spans in found]
-    return [_hand(ours, more, strict[-1]) for ours, more in zip(strict, loose, strict=True)]
+    ours = [_scores(marked, spans) for spans in found]
+    return [_hand(*row, bare[-1]) for row in zip(ours, loose, bare, strict=True)]
 
 
-def _hand(ours: Sequence[Counts], loose: Sequence[Counts], theirs: Sequence[Counts]) -> HandFigures:
+def _scores(marked: Sequence[hand_marks.Marked], found: Sequence[Spans]) -> list[Counts]:
+    return [hand_marks.score(item, spans) for item, spans in zip(marked, found, strict=True)]
+
+
+def _hand(
+    ours: Sequence[Counts], loose: Sequence[Counts], bare: Sequence[Counts], theirs: Sequence[Counts]
+) -> HandFigures:
     counts = total(ours)
     low, high = hand_marks.difference_interval(ours, theirs)
     return HandFigures(
@@ -79,6 +88,7 @@ def _hand(ours: Sequence[Counts], loose: Sequence[Counts], theirs: Sequence[Coun
         counts.right / max(counts.found, 1),
         counts.right / max(counts.wanted, 1),
         total(loose).f1,
+        total(bare).f1,
         counts.f1 - total(theirs).f1,
         low,
         high,

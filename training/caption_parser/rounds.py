@@ -5,8 +5,10 @@ back, and so does the learning rate, which falls in one straight line over the r
 round begins them anew. Without an interruption it is just the same, so the outcome does not depend on it.
 """
 
+import hashlib
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +19,33 @@ from spacy.training.loop import train
 from spacy.util import load_config
 
 from training.caption_parser import corpus
+from training.caption_parser.recombined import Teacher
 from training.caption_parser.start import take_weights, write_labels
 
 CONFIG = Path(__file__).parent / "config.cfg"
 
-ROUNDS = 7
-STEPS = 250
+ROUNDS = 12
+STEPS = 350
 """Updates of a round, each of about 1500 words."""
 
 LEARNING_RATE = 0.0007
 LEARNING_RATE_TAGGER = 0.005
-LEARNING_RATE_FROM_NOTHING = 0.002
 
 
-def train_in_rounds(silver: Path, work: Path, seed: int, start: Path | None) -> Path:
+def train_in_rounds(silver: Path, work: Path, seed: int, teacher: Path) -> Path:
     """Trains what of the rounds is not done yet, and returns the folder of the last one's pipeline.
 
     Args:
       silver: the gzipped silver parses.
       work: a folder of our own; what it holds of earlier runs with the same arguments is used.
       seed: of first weights, of the order of parses, and of what is drawn for each round.
-      start: a spaCy pipeline whose parser's weights to start from; None: start from nothing.
+      teacher: a spaCy pipeline that parses new captions, and whose parser's weights are the first ones.
+
+    Raises:
+      ValueError: `work` holds rounds of another training.
     """
-    base = work / f"seed-{seed}{'' if start else '-from-nothing'}"
+    base = work / f"seed-{seed}"
+    _check_same(base / "training.txt", silver, teacher)
     validation = work / "validation.spacy"
     _unless_there(validation, lambda path: corpus.write_validation(corpus.load(silver), path))
     for number in range(ROUNDS):
@@ -47,15 +53,34 @@ def train_in_rounds(silver: Path, work: Path, seed: int, start: Path | None) -> 
         if (folder / "done").exists():
             continue
         parses = folder / "train.spacy"
-        _unless_there(parses, lambda path, n=number: corpus.write_round(corpus.load(silver), seed, n, path))  # type: ignore[misc]
+        _unless_there(parses, partial(_write_parses, silver, teacher, seed, number))
         settings = {"paths.train": str(parses), "paths.dev": str(validation), "system.seed": seed + 1000 * number}
-        settings |= _of_round(number, start is not None)
-        nlp = spacy.load(_last(base, number - 1), config=settings) if number else _begin(settings, start, base)
+        settings |= _of_round(number)
+        nlp = spacy.load(_last(base, number - 1), config=settings) if number else _begin(settings, teacher, base)
         print(f"seed {seed}, round {number + 1} of {ROUNDS}", file=sys.stderr)
         train(nlp, folder)
         parses.unlink()
         (folder / "done").touch()
     return _last(base, ROUNDS - 1)
+
+
+def _check_same(path: Path, silver: Path, teacher: Path) -> None:
+    """Writes what the training depends on, or compares it with what an earlier run has written."""
+    content = hashlib.blake2b(silver.read_bytes(), digest_size=8).hexdigest()
+    ours = f"{ROUNDS} rounds of {STEPS} steps on silver parses {content}, teacher {teacher.resolve().name}\n"
+    _unless_there(path, lambda missing: _write(missing, ours))
+    theirs = path.read_text("utf-8")
+    if theirs != ours:
+        raise ValueError(f"{path.parent}: of another training ({theirs.strip()}, not {ours.strip()})")
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, "utf-8")
+
+
+def _write_parses(silver: Path, teacher: Path, seed: int, number: int, path: Path) -> None:
+    corpus.write_round(corpus.load(silver), Teacher(teacher), seed, number, path)
 
 
 def _last(base: Path, number: int) -> Path:
@@ -67,32 +92,28 @@ def _unless_there(path: Path, write: Callable[[Path], None]) -> None:
         write(path)
 
 
-def _of_round(number: int, with_start: bool) -> dict[str, Any]:
-    """Settings of a round: with weights to start from, the first one trains the tagger alone, which has none."""
+def _of_round(number: int) -> dict[str, Any]:
+    """Settings of a round: the first one trains the tagger alone, of which the teacher has no fitting weights."""
     rate = "training.optimizer.learn_rate"
-    alone = with_start and number == 0
     left = ROUNDS - number
-    peak = LEARNING_RATE if with_start else LEARNING_RATE_FROM_NOTHING
     return {
         "training.max_steps": STEPS,
         "training.eval_frequency": STEPS,
         "training.frozen_components": [],
         "training.annotating_components": [],
-        f"{rate}.initial_rate": LEARNING_RATE_TAGGER if alone else peak * left / ROUNDS,
-        f"{rate}.total_steps": STEPS * (1 if alone else left),
+        f"{rate}.initial_rate": LEARNING_RATE * left / ROUNDS if number else LEARNING_RATE_TAGGER,
+        f"{rate}.total_steps": STEPS * (left if number else 1),
     }
 
 
-def _begin(settings: dict[str, Any], start: Path | None, base: Path) -> Language:
+def _begin(settings: dict[str, Any], teacher: Path, base: Path) -> Language:
     config = load_config(CONFIG, overrides=settings)
-    if not start:
-        return init_nlp(config)
     labels = base / "labels.json"
-    write_labels(start, labels)
+    write_labels(teacher, labels)
     reader = {"@readers": "spacy.read_labels.v1", "path": str(labels), "require": True}
     config["initialize"] = {"components": {"parser": {"labels": reader}}}
     nlp = init_nlp(config)
-    take_weights(nlp, start)
+    take_weights(nlp, teacher)
     # Only now: spaCy does not initialise what is frozen.
     nlp.config["training"].update(frozen_components=["tok2vec", "parser"], annotating_components=["tok2vec"])
     return nlp

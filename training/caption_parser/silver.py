@@ -68,6 +68,20 @@ def split(parses: Iterator[Parse], withheld: Collection[str]) -> tuple[list[Pars
     return parts
 
 
+def from_doc(doc: Doc, source: str) -> Parse:
+    """A document's own parse."""
+    return Parse(
+        source,
+        doc.text,
+        tuple(token.text for token in doc),
+        tuple(bool(token.whitespace_) for token in doc),
+        tuple(token.tag_ for token in doc),
+        tuple(token.dep_ for token in doc),
+        tuple(token.head.i for token in doc),
+        tuple(bool(token.is_sent_start) for token in doc),
+    )
+
+
 def to_doc(vocab: Vocab, parse: Parse) -> Doc:
     """The parse as a spaCy document."""
     doc = Doc(

@@ -13,18 +13,18 @@ from spacy.language import Language
 from thinc.api import Model
 
 
-def write_labels(start: Path, path: Path) -> None:
-    """Writes the parser's moves of the pipeline at `start`, as spaCy's `read_labels` takes them."""
-    srsly.write_json(path, spacy.load(start).get_pipe("parser").label_data)
+def write_labels(teacher: Path, path: Path) -> None:
+    """Writes the parser's moves of the pipeline at `teacher`, as spaCy's `read_labels` takes them."""
+    srsly.write_json(path, spacy.load(teacher).get_pipe("parser").label_data)
 
 
-def take_weights(nlp: Language, start: Path) -> None:
-    """Copies the parser's weights of the pipeline at `start` into an initialised pipeline.
+def take_weights(nlp: Language, teacher: Path) -> None:
+    """Copies the parser's weights of the pipeline at `teacher` into an initialised pipeline.
 
     Raises:
       ValueError: a layer there has another shape than here.
     """
-    theirs = spacy.load(start).get_pipe("parser").model
+    theirs = spacy.load(teacher).get_pipe("parser").model
     ours = nlp.get_pipe("parser").model
     embed_theirs, _, linear_theirs = theirs.get_ref("tok2vec").layers
     _, _, linear_ours = ours.get_ref("tok2vec").layers

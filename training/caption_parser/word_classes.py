@@ -6,7 +6,9 @@ classes are those of the attribute ruler of spaCy's own English pipelines, with 
 
 from typing import Any
 
+import spacy
 from spacy.language import Language
+from spacy.tokens import Doc
 
 _INDEFINITE = [
     start + end
@@ -36,3 +38,17 @@ def _rule(token: dict[str, Any], word_class: str) -> dict[str, Any]:
 def add_word_classes(nlp: Language) -> None:
     """Puts the attribute ruler with these patterns at the end of the pipeline."""
     nlp.add_pipe("attribute_ruler").add_patterns(patterns())
+
+
+class WordClassRuler:
+    """Sets the word classes of documents that have tags and trees."""
+
+    def __init__(self) -> None:
+        nlp = spacy.blank("en")
+        add_word_classes(nlp)
+        self.vocab = nlp.vocab
+        self._pipe = nlp.get_pipe("attribute_ruler")
+
+    def __call__(self, doc: Doc) -> Doc:
+        ready: Doc = self._pipe(doc)
+        return ready

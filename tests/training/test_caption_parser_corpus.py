@@ -1,0 +1,147 @@
+"""What the caption-parser is trained on: the split of the silver parses, new captions, letter cases."""
+
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+from spacy.pipeline._parser_internals.nonproj import contains_cycle, is_nonproj_tree
+from spacy.tokens import DocBin
+
+from tests.shared import PARSER, needs_shared
+from training.caption_parser import corpus, rounds
+from training.caption_parser.casing import maybe_recased, recased
+from training.caption_parser.recombined import Teacher, caption, parts_of
+from training.caption_parser.silver import Parse, is_validation, split, text_key, to_doc
+from training.caption_parser.word_classes import WordClassRuler
+
+RULER = WordClassRuler()
+
+
+def parse(source: str, rows: str) -> Parse:
+    """A parse from lines of word, tag, label, head; a word that ends with "_" has no space after it."""
+    cells = [line.split() for line in rows.strip().splitlines()]
+    words = tuple(cell[0].rstrip("_") for cell in cells)
+    spaces = (*(not cell[0].endswith("_") for cell in cells[:-1]), False)
+    tags, deps = (tuple(cell[n] for cell in cells) for n in (1, 2))
+    heads = tuple(int(cell[3]) for cell in cells)
+    text = "".join(word + " " * space for word, space in zip(words, spaces, strict=True))
+    tops = [_top(heads, i) for i in range(len(words))]
+    starts = tuple(i == 0 or tops[i] != tops[i - 1] for i in range(len(words)))
+    return Parse(source, text, words, spaces, tags, deps, heads, starts)
+
+
+def _top(heads: tuple[int, ...], i: int) -> int:
+    return i if heads[i] == i else _top(heads, heads[i])
+
+
+SHIRT = parse(
+    "laion",
+    """
+    Grizzly NNP compound 1
+    Shirt NNP compound 3
+    - HYPH punct 3
+    Black NNP ROOT 3
+    """,
+)
+DOG = parse(
+    "coco",
+    """
+    a DT det 2
+    small JJ amod 2
+    dog NN ROOT 2
+    on IN prep 2
+    grass NN pobj 3
+    """,
+)
+
+
+CAT = parse("laion", "Cat NN ROOT 0\nin IN prep 0\na DT det 3\nbox NN pobj 1")
+
+
+def test_new_captions_have_phrases_of_others_in_the_place_of_their_own() -> None:
+    parts = parts_of([DOG, replace(DOG, source="ref"), SHIRT], "ref")
+    assert (parts.spans, parts.phrases) == ((((0, 11), (15, 20)),), ("a small dog", "grass"))
+    made = {caption(parts, Random(seed)) for seed in range(100)}
+    assert made == {f"{one} on {other}" for one in parts.phrases for other in parts.phrases}
+
+
+def test_some_alt_texts_are_the_start_of_one_and_the_end_of_another() -> None:
+    parts = parts_of([CAT, SHIRT, DOG], "laion")
+    made = [caption(parts, Random(seed)) for seed in range(500)]
+    spliced = {"Cat in a Black", "Grizzly in a box", "Cat in a box box"}
+    assert spliced <= set(made)
+    assert all(set(text.split()) <= {*CAT.words, *SHIRT.words} for text in made)
+
+
+@needs_shared
+def test_the_teacher_parses_new_captions_into_trees() -> None:
+    texts = ["a dog", "Grizzly Shirt - Black", "two cats on the mat. a dog"]
+    parses = Teacher(PARSER).parses([*texts, ""], "laion")
+    assert [one.text for one in parses] == texts
+    for one in parses:
+        assert to_doc(RULER.vocab, one).text == one.text
+        assert contains_cycle(list(one.heads)) is None
+        assert not is_nonproj_tree(list(one.heads))
+
+
+class Echo:
+    """A teacher that makes every word its own sentence."""
+
+    def parses(self, texts: list[str], source: str) -> list[Parse]:
+        return [self._parse(tuple(text.split()), source) for text in texts]
+
+    def _parse(self, words: tuple[str, ...], source: str) -> Parse:
+        n = len(words)
+        spaces = (*(True,) * (n - 1), False)
+        return Parse(source, " ".join(words), words, spaces, ("NN",) * n, ("ROOT",) * n, tuple(range(n)), (True,) * n)
+
+
+def test_a_round_has_all_silver_parses_and_new_ones_by_seed_and_number(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(corpus, "RECOMBINED", 5)
+    monkeypatch.setattr(corpus, "maybe_recased", lambda one, _: one)
+    ref = replace(DOG, source="ref")
+    silver = corpus.Silver((DOG, ref, SHIRT), (), tuple(parts_of([ref, SHIRT], source) for source in ("ref", "laion")))
+
+    def written(seed: int, number: int) -> list[str]:
+        path = tmp_path / f"{seed}-{number}.spacy"
+        corpus.write_round(silver, Echo(), seed, number, path)  # type: ignore[arg-type]
+        return [doc.text for doc in DocBin().from_disk(path).get_docs(RULER.vocab)]
+
+    texts = written(0, 0)
+    assert texts[:4] == [DOG.text, DOG.text, SHIRT.text, DOG.text]  # the referring expression twice
+    assert len(texts) == 4 + 10
+    assert written(0, 0) == texts
+    assert written(0, 1) != texts != written(1, 0)
+
+
+def test_rounds_of_another_training_are_refused(tmp_path: Path) -> None:
+    silver = tmp_path / "train.jsonl.gz"
+    silver.write_bytes(b"one")
+    path = tmp_path / "work" / "training.txt"
+    rounds._check_same(path, silver, Path("teacher"))
+    rounds._check_same(path, silver, Path("teacher"))
+    silver.write_bytes(b"two")
+    with pytest.raises(ValueError, match="of another training"):
+        rounds._check_same(path, silver, Path("teacher"))
+
+
+def test_recasing_keeps_the_tree() -> None:
+    texts = {maybe_recased(DOG, Random(seed)).text for seed in range(300)}
+    assert texts == {DOG.text, "A SMALL DOG ON GRASS", "a Small Dog on Grass"}
+    assert recased(DOG, [word.upper() for word in DOG.words]).heads == DOG.heads
+
+
+def test_texts_that_differ_in_case_or_marks_never_part() -> None:
+    assert text_key("A dog, sitting.") == text_key("a DOG sitting")
+    assert is_validation("A dog, sitting.") == is_validation("a DOG sitting")
+
+
+def test_the_split_is_stable_and_leaves_out_what_is_withheld() -> None:
+    many = [Parse("coco", f"a dog {n}", (), (), (), (), (), ()) for n in range(1000)]
+    training, validation = split(iter(many), {text_key("a dog 7")})
+    assert len(training) + len(validation) == 999
+    assert 70 < len(validation) < 130
+    assert split(iter(many[::-1]), set())[1][::-1] == [one for one in many if is_validation(one.text)]

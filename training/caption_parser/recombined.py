@@ -1,0 +1,80 @@
+"""New captions made of parts of the silver ones, and the teacher's parses of them.
+
+What is to be learnt is what the teacher says. Of referring expressions and web alt-texts there are too few silver
+parses for that, and the teacher is at hand: any text that looks like one of them makes another example.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import spacy
+
+from training.caption_parser.silver import Parse, from_doc, to_doc
+from training.caption_parser.word_classes import WordClassRuler
+
+SPLICED = {"ref": 0.0, "laion": 0.3}
+"""Sources that new captions are made of, and the share that is the start of one caption and the end of another.
+
+The others have one or two noun phrases of other captions in the place of their own."""
+
+_Spans = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The captions of one source. spans: of the noun phrases of each, as characters. phrases: the texts of them all."""
+
+    source: str
+    captions: tuple[Parse, ...]
+    spans: tuple[_Spans, ...]
+    phrases: tuple[str, ...]
+
+
+def parts_of(parses: Sequence[Parse], source: str) -> Parts:
+    """What new captions of a source are made of."""
+    ruler = WordClassRuler()
+    own = [parse for parse in parses if parse.source == source]
+    spans = [_noun_phrases(ruler, parse) for parse in own]
+    kept = [(parse, some) for parse, some in zip(own, spans, strict=True) if some]
+    phrases = tuple(parse.text[start:end] for parse, some in kept for start, end in some)
+    return Parts(source, tuple(parse for parse, _ in kept), tuple(some for _, some in kept), phrases)
+
+
+def _noun_phrases(ruler: WordClassRuler, parse: Parse) -> _Spans:
+    doc = ruler(to_doc(ruler.vocab, parse))
+    return tuple((chunk.start_char, chunk.end_char) for chunk in doc.noun_chunks)
+
+
+def caption(parts: Parts, chance: Random) -> str:
+    """One new caption."""
+    if chance.random() < SPLICED[parts.source]:
+        return _spliced(chance.choice(parts.captions), chance.choice(parts.captions), chance)
+    number = chance.randrange(len(parts.captions))
+    text, spans = parts.captions[number].text, parts.spans[number]
+    for start, end in sorted(chance.sample(spans, min(len(spans), chance.choice((1, 1, 2)))), reverse=True):
+        text = text[:start] + chance.choice(parts.phrases) + text[end:]
+    return text
+
+
+def _spliced(one: Parse, other: Parse, chance: Random) -> str:
+    stop, start = chance.randrange(1, len(one.words) + 1), chance.randrange(len(other.words))
+    return f"{_text(one, 0, stop)} {_text(other, start, len(other.words))}"
+
+
+def _text(parse: Parse, start: int, stop: int) -> str:
+    pairs = zip(parse.words[start:stop], parse.spaces[start:stop], strict=True)
+    return "".join(word + " " * space for word, space in pairs).strip()
+
+
+class Teacher:
+    """The pipeline whose parses are learnt."""
+
+    def __init__(self, folder: Path) -> None:
+        self._nlp = spacy.load(folder, exclude=["lemmatizer"])
+
+    def parses(self, texts: Sequence[str], source: str) -> list[Parse]:
+        """Its parse of each text."""
+        with self._nlp.memory_zone():
+            return [from_doc(doc, source) for doc in self._nlp.pipe(texts) if len(doc)]
