@@ -1,9 +1,11 @@
 """The scene-grounder that comes with gritmill, on scenes that its training never saw."""
 
 import json
+from io import BytesIO
 
 import pytest
 import torch
+from PIL import Image
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
 from pipeline.threshold import default_threshold
@@ -29,10 +31,6 @@ def test_it_loads_with_the_stock_classes_in_the_precision_that_is_right_on_a_cpu
     model = AutoModelForZeroShotObjectDetection.from_pretrained(FOLDER).eval()
     processor = AutoProcessor.from_pretrained(FOLDER)
     example = next(read_tars(SCENES))
-    from io import BytesIO
-
-    from PIL import Image
-
     text = " . ".join(truth.text.lower() for truth in example.truths) + " ."
     inputs = processor(images=Image.open(BytesIO(example.data)), text=text, return_tensors="pt")
     with torch.inference_mode():
