@@ -117,6 +117,16 @@ def test_a_round_has_all_silver_parses_and_new_ones_by_seed_and_number(
     assert written(0, 1) != texts != written(1, 0)
 
 
+def test_the_tagger_learns_alone_first_and_rates_fall_over_the_rounds_of_a_kind() -> None:
+    settings = [rounds._of_round(number) for number in range(rounds.ROUNDS)]
+    frozen = [one["training.frozen_components"] for one in settings]
+    assert frozen == [[], ["tok2vec", "parser"], ["tok2vec", "parser"], [], [], [], []]  # the first is set later
+    rates = [one["training.optimizer.learn_rate.initial_rate"] for one in settings]
+    assert rates == pytest.approx([0.005, 0.01 / 3, 0.005 / 3, 0.00015, 0.0001125, 0.000075, 0.0000375])
+    ends = [one["training.optimizer.learn_rate.total_steps"] for one in settings]
+    assert ends == [1050, 700, 350, 1400, 1050, 700, 350]
+
+
 def test_rounds_of_another_training_are_refused(tmp_path: Path) -> None:
     silver = tmp_path / "train.jsonl.gz"
     silver.write_bytes(b"one")
