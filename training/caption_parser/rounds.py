@@ -7,7 +7,7 @@ just the same, so the outcome does not depend on it.
 
 import hashlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ TAGGER_ALONE = 3
 """First rounds, in which only the tagger learns: the teacher has no weights that fit it."""
 
 STEPS = 350
-"""Updates of a round, each of about 1500 words."""
+"""Updates of a round, less one (spaCy counts from 0), each of about 1500 words."""
 
 LEARNING_RATE_TAGGER = 0.005
 LEARNING_RATE = 0.00015
@@ -52,7 +52,7 @@ def train_in_rounds(silver: Path, work: Path, seed: int, teacher: Path) -> Path:
     """
     base = work / f"seed-{seed}"
     _check_same(base / "training.txt", silver, teacher)
-    validation = work / "validation.spacy"
+    validation = base / "validation.spacy"
     _unless_there(validation, lambda path: corpus.write_validation(corpus.load(silver), path))
     for number in range(ROUNDS):
         folder = base / f"round-{number}"
@@ -72,12 +72,26 @@ def train_in_rounds(silver: Path, work: Path, seed: int, teacher: Path) -> Path:
 
 def _check_same(path: Path, silver: Path, teacher: Path) -> None:
     """Writes what the training depends on, or compares it with what an earlier run has written."""
-    content = hashlib.blake2b(silver.read_bytes(), digest_size=8).hexdigest()
-    ours = f"{ROUNDS} rounds of {STEPS} steps on silver parses {content}, teacher {teacher.resolve().name}\n"
+    ours = f"silver parses {_digest([silver])}, teacher {_digest(_files(teacher))}, programs {_digest(_programs())}\n"
     _unless_there(path, lambda missing: _write(missing, ours))
     theirs = path.read_text("utf-8")
     if theirs != ours:
         raise ValueError(f"{path.parent}: of another training ({theirs.strip()}, not {ours.strip()})")
+
+
+def _programs() -> list[Path]:
+    return [path for path in _files(Path(__file__).parent) if path.suffix in (".py", ".cfg", ".jsonl")]
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    whole = hashlib.blake2b(digest_size=8)
+    for path in paths:
+        whole.update(path.name.encode() + b"\0" + path.read_bytes())
+    return whole.hexdigest()
 
 
 def _write(path: Path, text: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from rich.table import Table
 
+from training.scene_grounder.blocks import identity
 from training.scene_grounder.evaluate import Asked, Figures, ask, figures, threshold_for
 from training.scene_grounder.model import make_processor
 from training.scene_grounder.tars import Example, read_tars, write_tars
@@ -65,7 +66,7 @@ def ship(font: str, work: Path, job: Job, output: Path, also: Sequence[Path] = (
     """Writes the job's model, its threshold and `report.json` to `output`; returns the figures by set of scenes.
 
     The threshold is chosen on scenes of one seed, the figures are those on scenes of others. also: further folders of
-    tars; their figures go by the folder's name.
+    tars; their figures go by the folder's path.
     """
     save_model(averaged(job), output)
     drawn = ask(output, _scenes(font, work / "calibration", CALIBRATION_SEED))
@@ -75,7 +76,7 @@ def ship(font: str, work: Path, job: Job, output: Path, also: Sequence[Path] = (
         "calibration": drawn,
         "fresh": ask(output, _scenes(font, work / "fresh", TEST_SEED)),
         "unseen combinations": [one for one in unseen if one.unseen or not one.truth],
-        **{folder.name: ask(output, list(read_tars(folder))) for folder in also},
+        **{str(folder): ask(output, list(read_tars(folder))) for folder in also},
     }
     report = {name: figures(some, threshold) for name, some in asked.items()}
     write_report(report, output / "report.json")
@@ -90,8 +91,10 @@ def glance(font: str, work: Path, job: Job) -> Figures:
     return figures(asked, threshold_for(asked, ABSENT))
 
 
-def _scenes(font: str, folder: Path, seed: int, *, unseen: bool = False) -> list[Example]:
+def _scenes(font: str, place: Path, seed: int, *, unseen: bool = False) -> list[Example]:
     """A thousand scenes, drawn unless they are there."""
+    drawn_by = identity(Path(font), seed, ("phrases.py", "captions.py", "tars.py"))
+    folder = place.with_name(f"{place.name}-{drawn_by}")
     if not list(folder.glob("*.tar")):
         write_tars(font, folder, seed, _SCENES, _SCENES, unseen=unseen)
     return list(read_tars(folder))
