@@ -46,6 +46,9 @@ def train_command(
     scenes = work / f"scenes-{identity(font, TRAINING_SEED)}"
     schedule = Schedule(steps, batch, workers=workers, device=device)
     job = Job(scenes, blocks, work / f"seed-{seed}", seed, schedule)
+    names = ["calibration", "fresh", *(folder.name for folder in also or ())]
+    if len(set(names)) < len(names):
+        raise typer.BadParameter(f"--also: two sets of scenes are called {max(names, key=names.count)}")
     try:
         check(job)
     except ValueError as error:
