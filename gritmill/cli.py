@@ -47,6 +47,7 @@ MaxFailed = Annotated[float, typer.Option("--max-failed", min=0, max=1, help="Sh
 SourceFaults = Annotated[bool, typer.Option("--allow-source-faults", help="Faults of sources are no fault of the run.")]
 FreshShards = Annotated[bool, typer.Option("--fresh", help="Replace shards of another fingerprint.")]
 FreshDetections = Annotated[bool, typer.Option("--fresh", help="Move the old detections aside and begin anew.")]
+FreshRun = Annotated[bool, typer.Option("--fresh", help="Move old detections aside, replace old shards.")]
 Detections = Annotated[str | None, typer.Option("--detections", help="Of another run.", metavar="DIR")]
 
 
@@ -147,7 +148,7 @@ def pack(
 def demo(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of the run.")] = _demo.FOLDER,
     limit: Limit = None,
-    fresh: FreshDetections = False,
+    fresh: FreshRun = False,
     quiet: Quiet = False,
 ) -> None:
     """The whole run on bundled scenes with the embedded models: a first look, without hub or GPU."""

@@ -4,7 +4,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from os import PathLike, path
+from os import PathLike, fspath, path
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,14 @@ def run(
     """Grounds and packs the bundled scenes with the embedded models; called again it goes on where it stopped.
 
     Args:
-      limit: only so many scenes. fresh: begin anew; old detections are moved aside. beam, quiet: as of `gritmill.run`.
+      limit: only so many scenes. fresh: begin anew; old detections are moved aside, old shards replaced.
+      beam, quiet: as of `gritmill.run`.
 
     Returns:
       The manifest.
 
     Raises:
-      CallError: the folder holds something else. EnvironmentFault: disk, permission or a worker failed.
+      CallError: the folder holds another run. EnvironmentFault: disk, permission or a worker failed.
     """
     scenes = bundled.folder("examples") / "scenes"
     try:
@@ -49,7 +50,8 @@ def run(
             return api.pack("demo", output=output, fresh=True, beam=beam, quiet=quiet)
         return api.run("demo", inputs=scenes, output=output, limit=limit, beam=beam, quiet=quiet)
     except OtherRun as error:
-        raise OtherRun(error.what, "use another folder, or gritmill demo --fresh") from error
+        folder = "" if fspath(output) == FOLDER else f"{shlex.quote(fspath(output))} "
+        raise OtherRun(error.what, f"use another folder, or gritmill demo {folder}--fresh") from error
 
 
 def show(output: str) -> None:
@@ -67,7 +69,7 @@ def show(output: str) -> None:
 
 def _show_quality(console: Console, found: Quality) -> None:
     rows = (
-        (found.found, found.phrases, "phrases of the truth were found in the captions"),
+        (found.found, found.phrases, "true phrases were found in the captions, by their heads"),
         (found.right, found.found, "of these have a right box"),
         (found.whole, found.plural, "phrases for several things have a right box for each"),
         (found.boxes_right, found.boxes, "boxes are right"),
