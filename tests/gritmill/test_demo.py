@@ -93,7 +93,7 @@ def test_a_folder_of_another_run_is_refused_until_fresh(call, done):
     assert (status, screen) == (2, "")
     (line,) = lines
     assert str(done) in line
-    assert line.endswith("(--limit differs); use another folder, or gritmill demo --fresh")
+    assert line.endswith(f"(--limit differs); use another folder, or gritmill demo {done} --fresh")
     assert call("demo", str(done), "--limit", "2", "--quiet", "--fresh")[0] == 0
     assert json.loads((done / "manifest.json").read_text())["ledger"]["read"] == 2
     assert (done / "detections.1" / "plan.json").exists()
