@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline import detections, files, fingerprint, progress, running
+from pipeline import detections, files, fingerprint, progress, retry, running
 from pipeline.commit_detections import CommitDetections
 from pipeline.configuration import Configuration
 from pipeline.detections import ChunkId, Identity
@@ -26,11 +26,15 @@ from transforms.settings import DetectorSettings
 
 @dataclass(frozen=True)
 class GroundOptions:
-    """How `ground` deals with what lies in the output folder already, and how it runs."""
+    """How `ground` deals with what lies in the output folder already, and how it runs.
+
+    retry: rows that failed for this reason are done again; `retry.EVERY`: for whatever reason; None: none are.
+    """
 
     limit: int | None = None
     extend: bool = False
     fresh: bool = False
+    retry: str | None = None
     quiet: bool = False
     beam: tuple[str, ...] = ()
 
@@ -47,10 +51,12 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     identities = fingerprint.models(configuration)
     found = find_sources(inputs)
     plan = _agreed(fingerprint.resolve(configuration, identities), identities, found, folder, options)
+    retry.reopen(plan, folder, options.retry)
     if _left(plan, folder):
         _run(plan, folder, engine, options.quiet)
         if left := _left(plan, folder):
             raise EnvironmentFault(f"{folder}: the run has ended, but {left} ranges are not done; run it again")
+    retry.close(folder)
     return plan
 
 

@@ -10,9 +10,10 @@ from typing import TypeVar
 
 import apache_beam as beam
 
-from pipeline import detections, files
+from pipeline import detections, files, retry
 from pipeline.configuration import ChunkSettings
-from pipeline.faults import SourceFault
+from pipeline.detections import ChunkId
+from pipeline.faults import EnvironmentFault, SourceFault
 from pipeline.plan import Plan, RangeId, read_plan
 from pipeline.sources import Position
 from transforms import images
@@ -128,7 +129,10 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def read_range(plan: Plan, identity: RangeId, folder: str) -> Iterator[Chunk]:
-    """The chunks of a range that are not committed yet, then the empty one that ends it."""
+    """The chunks of a range that are to be done again and those that are not committed; then the one that ends it."""
+    for chunk in retry.pending(folder):
+        if RangeId(chunk.source, chunk.range) == identity:
+            yield _once_more(plan, chunk, folder)
     start, number = resume(plan, identity, folder)
     faults: list[str] = []
     if start is not None and FAULT in start:
@@ -138,6 +142,24 @@ def read_range(plan: Plan, identity: RangeId, folder: str) -> Iterator[Chunk]:
             yield replace(chunk, number=number)
             number += 1
     yield Chunk(identity.source, identity.range, number, end=True, faults=tuple(faults))
+
+
+def _once_more(plan: Plan, which: ChunkId, folder: str) -> Chunk:
+    """A committed chunk, read anew from its first to its last pair."""
+    identity = RangeId(which.source, which.range)
+    start = plan.range(identity)[1].start
+    if which.number:
+        start = detections.about(folder, replace(which, number=which.number - 1))["next"]
+    following = detections.about(folder, which)["next"]
+    rows = detections.rows(folder, which)
+    started = time.perf_counter()
+    source, _ = plan.range(identity)
+    pairs = islice(_tolerant(source.open(plan.configuration.source).read(start), []), rows)
+    loaded = tuple(pair for _, pair in ImageLoader(plan.configuration.source.max_pixels).load(pairs))
+    if len(loaded) != rows:
+        raise EnvironmentFault(f"{source.uri}: {len(loaded)} pairs can be read where {rows} were; try again later")
+    seconds = {"read": time.perf_counter() - started}
+    return Chunk(which.source, which.range, which.number, loaded, following, again=True, seconds=seconds)
 
 
 def _chunks(plan: Plan, identity: RangeId, start: Position, faults: list[str]) -> Iterator[Chunk]:

@@ -174,6 +174,7 @@ class Chunk:
     source, range, number: positions in the plan; they name the chunk.
     next: where the chunk after this one starts, as the source understands it; None after the last one.
     end: True for the empty element that closes a range. faults: what could not be read (with `end`).
+    again: True for one that is done once more; it replaces what is committed.
     made: on which device the boxes were found, and with how many threads.
     seconds: time spent so far, by step; kept apart from everything that must be the same twice.
     """
@@ -185,6 +186,7 @@ class Chunk:
     next: dict[str, Any] | None = None
     end: bool = False
     faults: tuple[str, ...] = ()
+    again: bool = False
     made: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
