@@ -130,9 +130,9 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
 
 def read_range(plan: Plan, identity: RangeId, folder: str) -> Iterator[Chunk]:
     """The chunks of a range that are to be done again and those that are not committed; then the one that ends it."""
-    for chunk in retry.pending(folder):
-        if RangeId(chunk.source, chunk.range) == identity:
-            yield _once_more(plan, chunk, folder)
+    for which in retry.pending(folder):
+        if RangeId(which.source, which.range) == identity:
+            yield _once_more(plan, which, folder)
     start, number = resume(plan, identity, folder)
     faults: list[str] = []
     if start is not None and FAULT in start:
