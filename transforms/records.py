@@ -38,6 +38,7 @@ class Reason(StrEnum):
     EXCEPTION = "exception"
     NOT_FINITE = "not_finite"
     OUT_OF_MEMORY = "out_of_memory"
+    CRASH = "crash"
 
     CHANGED = "changed"
     GONE = "gone"
@@ -174,6 +175,7 @@ class Chunk:
     source, range, number: positions in the plan; they name the chunk.
     next: where the chunk after this one starts, as the source understands it; None after the last one.
     end: True for the empty element that closes a range. faults: what could not be read (with `end`).
+    apart: True for one that has been the death of two processes; it is done in one of its own.
     again: True for one that is done once more; it replaces what is committed.
     made: on which device the boxes were found, and with how many threads.
     seconds: time spent so far, by step; kept apart from everything that must be the same twice.
@@ -186,6 +188,7 @@ class Chunk:
     next: dict[str, Any] | None = None
     end: bool = False
     faults: tuple[str, ...] = ()
+    apart: bool = False
     again: bool = False
     made: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
