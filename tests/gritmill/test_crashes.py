@@ -50,9 +50,7 @@ def test_an_interrupt_and_a_sick_device_are_no_deaths(tmp_path, parser, name, ra
     config = made.settings(parser, f"tests.outside:{name}")
     for _ in range(3):
         with pytest.raises(raised):
-            gritmill.ground(
-                made.settings(parser, f"tests.outside:{name}"), inputs=[pattern], output=str(tmp_path / "out")
-            )
+            gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"))
     marks = list((tmp_path / "out" / "detections" / "working").glob("*.json"))
     assert marks
     assert [json.loads(path.read_text()) for path in marks] == [{"deaths": 0, "working": False}] * len(marks)
