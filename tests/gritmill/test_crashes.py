@@ -12,7 +12,7 @@ from pipeline import deaths, detections
 from pipeline.detections import ChunkId
 from tests import made
 
-TWO = ("--", "--direct_num_workers=2", "--direct_running_mode=multi_processing")
+PROCESS = ("--", "--direct_num_workers=1", "--direct_running_mode=multi_processing")
 
 
 def ground(tmp_path, out, *words):
@@ -29,7 +29,7 @@ def pairs(folder):
     return [pair for chunk in detections.all_committed(where) for pair in detections.read_chunk(where, chunk)]
 
 
-@pytest.mark.parametrize(("words", "died"), [((), -signal.SIGSEGV), (TWO, 3)])
+@pytest.mark.parametrize(("words", "died"), [((), -signal.SIGSEGV), (PROCESS, 3)])
 def test_a_picture_that_kills_is_a_crash_row_at_the_third_attempt(tmp_path, parser, words, died):
     made.as_tars(made.drawn(8), tmp_path / "in", tars=1)
     (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, "tests.outside:deadly")))
