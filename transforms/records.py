@@ -44,18 +44,20 @@ class Reason(StrEnum):
     GONE = "gone"
 
     NO_CAPTION = "no_caption"
+    LANGUAGE = "language"
     NO_PHRASE = "no_phrase"
     NO_BOX = "no_box"
 
 
 class Drop(StrEnum):
-    """Why a noun chunk is not among a pair's phrases."""
+    """Why a noun chunk, or with `LANGUAGE` the whole caption, is not among a pair's phrases."""
 
     ABSTRACT = "abstract"
     PRONOUN = "pronoun"
     PICTURE = "picture"
     NO_TOKEN = "no_token"
     TOO_LONG = "too_long"
+    LANGUAGE = "language"
 
 
 @dataclass(frozen=True, slots=True)
