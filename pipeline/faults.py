@@ -16,11 +16,11 @@ class CallError(RunFault):
 class OtherRun(CallError):
     """The output folder holds a run of other sources, models or settings.
 
-    what: what differs. way_out: what to do about it from the command line; empty if nothing but another folder helps.
+    what: what differs. way_out: what to do about it from the command line.
     """
 
-    def __init__(self, what: str, way_out: str = "") -> None:
-        super().__init__(f"{what}; {way_out}" if way_out else what)
+    def __init__(self, what: str, way_out: str = "use another folder, or ground --fresh") -> None:
+        super().__init__(f"{what}; {way_out}")
         self.what = what
 
 

@@ -99,10 +99,7 @@ def _agreed(
         return _published(plan, folder)
     if plan.fingerprint != mark:
         what = _difference(plan, configuration, identities, options.limit)
-        raise OtherRun(
-            f"--output: {folder} holds detections of another fingerprint ({what} differs)",
-            "use another folder, or ground --fresh",
-        )
+        raise OtherRun(f"--output: {folder} holds detections of another fingerprint ({what} differs)")
     new = check_unchanged(plan, found)
     # Device, batch and threads may change from run to run.
     plan = replace(plan, configuration=configuration)

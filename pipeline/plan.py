@@ -172,7 +172,7 @@ def check_unchanged(plan: Plan, found: Sequence[FileInfo]) -> list[FileInfo]:
         now = by_uri.pop(source.uri, None)
         if now is None:
             why = "is not among the inputs" if files.exists(source.uri) else "is missing"
-            raise OtherRun(f"--input: {source.uri} {why}", "it is part of this run's plan")
+            raise OtherRun(f"--input: {source.uri} {why}, and is part of this run's plan")
         if now != source.info:
             raise OtherRun(f"--input: {source.uri} has changed since the run began (size or modification time)")
     return list(by_uri.values())

@@ -9,7 +9,7 @@ One rule is ours: neither a noun phrase nor an expression runs across a separato
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
@@ -32,8 +32,8 @@ from transforms.settings import PhraseSettings
 _UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity_ruler", "textcat", "senter")
 
 
-_SEPARATORS = frozenset(("-", "--", "---", "–", "—", "|", "||", "~", "•", "·", "»", "/", ":", "(", ")", "[", "]"))
-_NOUNS = ("NOUN", "PROPN")
+_SIGNS = frozenset("-–—|~•·»/:()[]")
+_NAMING = ("NOUN", "PROPN", "PRON")
 
 
 @dataclass(frozen=True)
@@ -83,52 +83,49 @@ def drop_heads(lists: tuple[str, ...]) -> dict[str, Drop]:
 def phrases_of(doc: Doc, heads: dict[str, Drop]) -> Phrases:
     """The noun phrases of a parsed caption, with their expressions. `heads`: what `drop_heads` gives."""
     kept, dropped = [], []
-    for part, head in _parts(doc):
-        tokens = _trimmed(part)
-        if not tokens:
-            dropped.append(Dropped(*_characters(part), Drop.NO_TOKEN))
-        elif reason := _drop_reason(head, heads):
-            dropped.append(Dropped(*_characters(tokens), reason))
-        else:
-            kept.append(_phrase(tokens, head))
+    for chunk in doc.noun_chunks:
+        for part in _between_separators(list(chunk)):
+            tokens = _trimmed(part)
+            head = _head(tokens, chunk.root)
+            reason = _drop_reason(tokens, head, heads)
+            if reason:
+                dropped.append(Dropped(*_characters(tokens or part), reason))
+            elif head:
+                kept.append(_phrase(tokens, head))
     return Phrases(tuple(kept), tuple(dropped))
 
 
-def _parts(doc: Doc) -> Iterator[tuple[list[Token], Token]]:
-    """Each noun chunk with its head, cut at separators; a part without the chunk's head counts if it has a noun."""
-    for chunk in doc.noun_chunks:
-        parts = list(_between_separators(chunk))
-        for part in parts:
-            nouns = [token for token in part if token.pos_ in _NOUNS]
-            if chunk.root in part or len(parts) == 1:
-                yield part, chunk.root
-            elif nouns:
-                yield part, nouns[-1]
-
-
-def _between_separators(tokens: Iterable[Token]) -> Iterator[list[Token]]:
+def _between_separators(tokens: list[Token]) -> Iterator[list[Token]]:
     """The runs of tokens that no separator interrupts; all tokens together if there is nothing but separators."""
-    everything = list(tokens)
-    runs = [list(run) for apart, run in groupby(everything, _separates) if not apart]
-    yield from runs or [everything]
+    runs = [list(run) for apart, run in groupby(tokens, _separates) if not apart]
+    yield from runs or [tokens]
 
 
 def _separates(token: Token) -> bool:
-    """Whether it stands between two parts of the caption: a dash or a slash with blanks around it, a closing mark
-    before a blank, a bar or an opening bracket anywhere."""
-    if token.text not in _SEPARATORS:
+    """Whether it stands between two parts of the caption: bars and brackets as words of their own, a colon unless the
+    next word clings to it, dashes and slashes with blanks on both sides."""
+    if not _SIGNS.issuperset(token.text):
         return False
-    blank_after = bool(token.whitespace_) or token.i + 1 == len(token.doc)
-    if token.text in ":)]":
-        return blank_after
-    blank_before = token.i == 0 or bool(token.nbor(-1).whitespace_)
-    return token.text in "|([" or (blank_before and blank_after)
+    last = token.i + 1 == len(token.doc)
+    blank_after = last or bool(token.whitespace_) or token.nbor().is_space
+    if token.text[-1] in ":)]":
+        return blank_after or not token.nbor().text[0].isalnum()
+    blank_before = token.i == 0 or bool(token.nbor(-1).whitespace_) or token.nbor(-1).is_space
+    return token.text[0] in "|([" or (blank_before and blank_after)
+
+
+def _head(tokens: Sequence[Token], root: Token) -> Token | None:
+    """What a part of a noun chunk is about: the chunk's root if it is there, else the last noun that depends on nothing
+    in the part; none if there is no noun."""
+    if root in tokens:
+        return root
+    nouns = [token for token in tokens if token.pos_ in _NAMING]
+    outermost = [token for token in nouns if token.head not in tokens or token.head == token]
+    return next(reversed(outermost or nouns), None)
 
 
 def _phrase(tokens: Sequence[Token], head: Token) -> Phrase:
     expression = tokens if head.conjuncts else _expression(tokens, head)
-    # The head may be one of the symbols that were cut off.
-    head = head if head in tokens else tokens[-1]
     return Phrase(*_characters(tokens), head.idx, head.idx + len(head), *_characters(expression))
 
 
@@ -153,7 +150,11 @@ def _characters(tokens: Sequence[Token]) -> tuple[int, int]:
     return tokens[0].idx, tokens[-1].idx + len(tokens[-1])
 
 
-def _drop_reason(head: Token, heads: dict[str, Drop]) -> Drop | None:
+def _drop_reason(tokens: Sequence[Token], head: Token | None, heads: dict[str, Drop]) -> Drop | None:
+    if not tokens:
+        return Drop.NO_TOKEN
+    if not head:
+        return Drop.NO_NOUN
     return Drop.PRONOUN if head.pos_ == "PRON" else heads.get(head.lower_)
 
 

@@ -56,6 +56,7 @@ class Drop(StrEnum):
     PRONOUN = "pronoun"
     PICTURE = "picture"
     NO_TOKEN = "no_token"
+    NO_NOUN = "no_noun"
     TOO_LONG = "too_long"
     LANGUAGE = "language"
 

@@ -5,12 +5,14 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import spacy
 from spacy.pipeline._parser_internals.nonproj import contains_cycle, is_nonproj_tree
 from spacy.tokens import DocBin
 
 from tests.shared import PARSER, needs_shared
 from training.caption_parser import corpus, rounds
 from training.caption_parser.casing import maybe_recased, recased
+from training.caption_parser.mean import mean_of
 from training.caption_parser.recombined import Teacher, caption, parts_of
 from training.caption_parser.silver import Parse, is_validation, split, text_key, to_doc
 from training.caption_parser.word_classes import WordClassRuler
@@ -115,6 +117,40 @@ def test_a_round_has_all_silver_parses_and_new_ones_by_seed_and_number(
     assert len(texts) == 4 + 10
     assert written(0, 0) == texts
     assert written(0, 1) != texts != written(1, 0)
+
+
+def test_the_tagger_learns_alone_first_and_rates_fall_over_the_rounds_of_a_kind() -> None:
+    settings = [rounds._of_round(number) for number in range(rounds.ROUNDS)]
+    frozen = [one["training.frozen_components"] for one in settings]
+    assert frozen == [[], ["tok2vec", "parser"], ["tok2vec", "parser"], [], [], [], []]  # the first is set later
+    rates = [one["training.optimizer.learn_rate.initial_rate"] for one in settings]
+    assert rates == pytest.approx([0.005, 0.01 / 3, 0.005 / 3, 0.00015, 0.0001125, 0.000075, 0.0000375])
+    ends = [one["training.optimizer.learn_rate.total_steps"] for one in settings]
+    assert ends == [1050, 700, 350, 1400, 1050, 700, 350]
+
+
+def test_the_mean_of_two_pipelines_lies_half_way(tmp_path: Path) -> None:
+    for name, value in (("one", 1.0), ("other", 4.0)):
+        nlp = spacy.blank("en")
+        for pipe in ("tok2vec", "tagger", "parser"):
+            nlp.add_pipe(pipe)
+        nlp.get_pipe("tagger").add_label("NN")  # type: ignore[attr-defined]
+        nlp.get_pipe("parser").add_label("dep")  # type: ignore[attr-defined]
+        nlp.initialize()
+        for node in nlp.get_pipe("tok2vec").model.walk():  # type: ignore[attr-defined]
+            for parameter in node.param_names:
+                if node.has_param(parameter):
+                    node.set_param(parameter, node.get_param(parameter) * 0 + value)
+        nlp.to_disk(tmp_path / name)
+    mixed = mean_of(tmp_path / "one", tmp_path / "other")
+    values = [
+        node.get_param(parameter)
+        for node in mixed.get_pipe("tok2vec").model.walk()  # type: ignore[attr-defined]
+        for parameter in node.param_names
+        if node.has_param(parameter)
+    ]
+    assert values
+    assert all((value == 2.5).all() for value in values)
 
 
 def test_rounds_of_another_training_are_refused(tmp_path: Path) -> None:

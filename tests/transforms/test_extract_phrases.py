@@ -82,6 +82,61 @@ def test_a_phrase_is_cut_at_a_separator_and_each_part_has_its_own_head():
 def test_a_part_without_a_noun_is_no_phrase():
     doc = parsed("new/ADJ/4/amod |/PUNCT/4/punct wooden/ADJ/4/amod table/NOUN/4/ROOT")
     assert kept(doc) == {"wooden table": "wooden table"}
+    assert dropped(doc) == {"new": Drop.NO_NOUN}
+
+
+def test_each_part_is_dropped_for_its_own_head():
+    doc = parsed("Me/PRON/4/dep |/PUNCT/4/punct my/PRON/4/poss dog/NOUN/4/ROOT")
+    assert dropped(doc) == {"Me": Drop.PRONOUN}
+    assert kept(doc) == {"my dog": "my dog"}
+    doc = parsed(
+        "Stock/NOUN/2/compound Photo/NOUN/6/dep 5/NUM/4/nummod inches/NOUN/2/npadvmod |/PUNCT/6/punct Black/NOUN/6/ROOT"
+    )
+    assert dropped(doc) == {"Stock Photo 5 inches": Drop.PICTURE}
+
+
+def spoken(caption):
+    """The caption as spaCy's tokenizer cuts it, all of it one noun chunk whose last noun is the root."""
+    doc = spacy.blank("en")(caption)
+    root = max(token.i for token in doc if token.text[0].isalnum())
+    pos = ["NOUN" if token.text[0].isalnum() else "SPACE" if token.is_space else "PUNCT" for token in doc]
+    words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]
+    deps = ["ROOT" if token.i == root else "compound" for token in doc]
+    return Doc(doc.vocab, words, spaces, pos=pos, heads=[root] * len(doc), deps=deps)
+
+
+@pytest.mark.parametrize(
+    ("caption", "phrases"),
+    [
+        ("Grizzly Shirt  - Black", ["Grizzly Shirt", "Black"]),
+        ("Grizzly Shirt -\nBlack", ["Grizzly Shirt", "Black"]),
+        ("Grizzly Shirt\t-\tBlack", ["Grizzly Shirt", "Black"]),
+        ("Grizzly Shirt\u00a0- Black", ["Grizzly Shirt", "Black"]),
+        ("Shirt (black), Hat", ["Shirt", "black", "Hat"]),
+        ("photo (2): dog", ["2", "dog"]),
+        ("Shirt || Hat", ["Shirt", "Hat"]),
+        ("Sizes: Hat", ["Sizes", "Hat"]),
+        ("T-shirt and/or hat at 3:15", ["T-shirt and/or hat at 3:15"]),
+        ("well-known hat", ["well-known hat"]),
+    ],
+)
+def test_separators_as_the_tokenizer_gives_them(caption, phrases):
+    assert list(kept(spoken(caption))) == phrases
+
+
+WORDS = st.sampled_from(
+    ["dog", "hat", "red", "-", "–", "|", "||", "/", ":", "(", ")", "[", "]", "~", "  ", "\n", "2", "♥"]
+)
+
+
+@given(st.lists(WORDS, min_size=1, max_size=12).map(" ".join).filter(lambda text: any(map(str.isalpha, text))))
+@settings(deadline=None)
+def test_no_phrase_and_no_expression_runs_across_a_spaced_separator(caption):
+    doc = spoken(caption)
+    for phrase in phrases_of(doc, HEADS).kept:
+        for start, end in ((phrase.start, phrase.end), (phrase.expression_start, phrase.expression_end)):
+            assert not re.search(r"\s[-–/~|]+\s", caption[start:end])
+            assert not set("()[]|") & set(caption[start:end])
 
 
 @pytest.mark.parametrize("words", ["T_ -_ shirt", "3_ :_ 15", "and_ /_ or", "cat_ )_ toy"])
@@ -164,10 +219,10 @@ def test_a_chunk_of_nothing_but_symbols_is_dropped():
     assert dropped(parsed("♥/NOUN/1/ROOT")) == {"♥": Drop.NO_TOKEN}
 
 
-def test_a_head_that_is_a_symbol_leaves_no_phrase_without_its_head():
-    doc = parsed("a/DET/3/det big/ADJ/3/amod ♥/NOUN/3/ROOT")
-    for phrase in phrases_of(doc, HEADS).kept:
-        assert phrase.start <= phrase.head_start < phrase.head_end <= phrase.end
+def test_a_head_that_is_a_symbol_gives_way_to_a_noun_or_leaves_no_phrase():
+    assert dropped(parsed("a/DET/3/det big/ADJ/3/amod ♥/NOUN/3/ROOT")) == {"a big": Drop.NO_NOUN}
+    assert dropped(parsed("a/DET/3/det photo/NOUN/3/compound ♥/NOUN/3/ROOT")) == {"a photo": Drop.PICTURE}
+    assert kept(parsed("a/DET/3/det dog/NOUN/3/compound ♥/NOUN/3/ROOT")) == {"a dog": "a dog"}
 
 
 def test_offsets_are_those_of_the_original_caption():

@@ -6,7 +6,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -36,7 +36,7 @@ def evaluate(
     captions: Annotated[Path, typer.Option(help="The TSV of LAION captions that the marks belong to.", exists=True)],
     models: Annotated[list[Path], typer.Argument(help="Pipelines; differences are from the last one.", exists=True)],
     report: Annotated[Path | None, typer.Option(help="A JSON file to write the figures to.")] = None,
-    marks: Annotated[str, typer.Option(help="Which hand marks: test or dev.")] = "test",
+    marks: Annotated[Literal["test", "dev"], typer.Option(help="Which hand marks.")] = "test",
 ) -> None:
     """Compare pipelines on the validation parses and on the hand marks."""
     from training.caption_parser.report import write_report

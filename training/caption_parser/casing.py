@@ -9,7 +9,7 @@ from training.caption_parser.silver import Parse
 _SMALL = frozenset(["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
 
 SHARES = {"upper": 0.04, "title": 0.10, "lower": 0.05}
-"""Of a hundred captions, how many hundredths appear in each case instead of their own, in every round anew."""
+"""Shares of the captions, 0..1, that appear in each case instead of their own, in every round anew."""
 
 
 def maybe_recased(parse: Parse, chance: Random) -> Parse:

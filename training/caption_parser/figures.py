@@ -8,7 +8,7 @@ from spacy.tokens import Doc
 from spacy.training import Example
 
 from training.caption_parser.silver import SOURCES, Parse
-from training.caption_parser.spans import Counts, Spans, compare, expression_spans, noun_chunk_spans
+from training.caption_parser.spans import Spans, compare, expression_spans, noun_chunk_spans, total
 
 
 @dataclass(frozen=True)
@@ -51,4 +51,4 @@ def _scores(nlp: Language, found: Sequence[Doc], wanted: Sequence[Doc]) -> dict[
 
 
 def _f1(found: Iterable[Spans], wanted: Iterable[Spans]) -> float:
-    return sum((compare(ours, theirs) for ours, theirs in zip(found, wanted, strict=True)), Counts()).f1
+    return total(compare(ours, theirs) for ours, theirs in zip(found, wanted, strict=True)).f1

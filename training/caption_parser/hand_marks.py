@@ -30,7 +30,7 @@ class Marked:
 
 
 def read_marks(marks: Path, captions: Path) -> list[Marked]:
-    """The marks of one file, joined with their captions: a TSV with a header, the caption in the last column.
+    """The marks of one file, joined with their captions: a TSV with a header, the caption after the first tab.
 
     Raises:
       OSError: one of the files is not there.

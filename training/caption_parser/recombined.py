@@ -33,11 +33,17 @@ class Parts:
 
 
 def parts_of(parses: Sequence[Parse], source: str) -> Parts:
-    """What new captions of a source are made of."""
+    """What new captions of a source are made of.
+
+    Raises:
+      ValueError: no caption of that source has a noun phrase.
+    """
     ruler = WordClassRuler()
     own = [parse for parse in parses if parse.source == source]
     spans = [_noun_phrases(ruler, parse) for parse in own]
     kept = [(parse, some) for parse, some in zip(own, spans, strict=True) if some]
+    if not kept:
+        raise ValueError(f"no silver parse of the source {source} has a noun phrase")
     phrases = tuple(parse.text[start:end] for parse, some in kept for start, end in some)
     return Parts(source, tuple(parse for parse, _ in kept), tuple(some for _, some in kept), phrases)
 
@@ -75,6 +81,6 @@ class Teacher:
         self._nlp = spacy.load(folder, exclude=["lemmatizer"])
 
     def parses(self, texts: Sequence[str], source: str) -> list[Parse]:
-        """Its parse of each text."""
+        """Its parse of each text that is not empty."""
         with self._nlp.memory_zone():
             return [from_doc(doc, source) for doc in self._nlp.pipe(texts) if len(doc)]

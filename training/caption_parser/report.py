@@ -22,7 +22,7 @@ from training.caption_parser.word_classes import WordClassRuler
 class HandFigures:
     """F1, precision and recall of gritmill's phrases against the hand marks, 0..1.
 
-    `f1_loose` lets a number at the end of a phrase be in or out; `f1_bare` is that of spaCy's noun chunks as they come.
+    `f1_loose` lets a number at the end of a phrase be in or out; `f1_bare` is that of spaCy's noun chunks uncut.
     `lead` is the F1 minus the last model's `f1_bare`, `lead_low` and `lead_high` its 95 % interval.
     """
 

@@ -26,13 +26,12 @@ ABOUT = {
 _PROBES = ("Two dogs on a sofa.", "ACME Desk Lamp - Black | Free Shipping", "a man who is holding something red")
 
 
-def ship(trained: Path, output: Path) -> None:
+def ship(nlp: Language, output: Path) -> None:
     """Writes the pipeline that ships into `output`; other files there, such as the card, stay.
 
     Raises:
       ValueError: what was written parses a caption in another way than what was trained.
     """
-    nlp = spacy.load(trained)
     add_word_classes(nlp)
     nlp.meta.update(ABOUT)
     nlp.to_disk(output)
@@ -41,7 +40,7 @@ def ship(trained: Path, output: Path) -> None:
     shipped = spacy.load(output)
     for probe in _PROBES:
         if _outcome(shipped(probe)) != _outcome(nlp(probe)):
-            raise ValueError(f"{output} parses {probe!r} in another way than {trained}")
+            raise ValueError(f"{output} parses {probe!r} in another way than what was trained")
 
 
 def _clear_config(path: Path) -> None:

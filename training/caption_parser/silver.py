@@ -39,13 +39,18 @@ def read_silver(path: Path) -> Iterator[Parse]:
 
     Raises:
       OSError: there is no such file, or it is no gzip file.
-      KeyError: a line lacks a field.
+      ValueError: a line is no JSON object with the fields, or the file is cut.
     """
     with gzip.open(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            columns = (tuple(row[name]) for name in ("words", "spaces", "tags", "deps", "heads", "sent_starts"))
-            yield Parse(row["source"], row["text"], *columns)
+        number = 0
+        try:
+            for line in lines:
+                number += 1
+                row = json.loads(line)
+                columns = (tuple(row[name]) for name in ("words", "spaces", "tags", "deps", "heads", "sent_starts"))
+                yield Parse(row["source"], row["text"], *columns)
+        except (ValueError, KeyError, TypeError, EOFError) as error:
+            raise ValueError(f"{path}, line {number}: {type(error).__name__}: {error}") from error
 
 
 def text_key(text: str) -> str:

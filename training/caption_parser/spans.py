@@ -47,8 +47,8 @@ def noun_chunk_spans(doc: Doc) -> Spans:
 
 def bare_spans(doc: Doc) -> Spans:
     """Every noun chunk as spaCy gives it, without symbols at its ends."""
-    trimmed = [[token for token in chunk if any(map(str.isalnum, token.text))] for chunk in doc.noun_chunks]
-    return frozenset((some[0].idx, some[-1].idx + len(some[-1])) for some in trimmed if some)
+    solid = [[token for token in chunk if any(map(str.isalnum, token.text))] for chunk in doc.noun_chunks]
+    return frozenset((some[0].idx, some[-1].idx + len(some[-1])) for some in solid if some)
 
 
 def phrase_spans(doc: Doc) -> Spans:

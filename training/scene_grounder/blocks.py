@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -33,14 +33,14 @@ class Held:
     things: tuple[Thing, ...]
 
 
-def identity(font: Path, seed: int) -> str:
-    """Eight hexadecimal digits that change with all that training scenes depend on: font, seed and programs."""
+def identity(font: Path, seed: int, more: Sequence[str] = ()) -> str:
+    """Eight hexadecimal digits that change with all that scenes depend on: font, seed and programs.
+
+    more: programs of this folder on which these scenes depend besides, by file name.
+    """
     whole = hashlib.blake2b(str(seed).encode(), digest_size=4)
-    here = Path(__file__).parent
-    for path in (
-        font,
-        *(here / name for name in ("lexicon.yaml", "lexicon.py", "drawing.py", "scenes.py", "blocks.py")),
-    ):
+    programs = ("lexicon.yaml", "lexicon.py", "drawing.py", "scenes.py", "blocks.py", *more)
+    for path in (font, *(Path(__file__).with_name(name) for name in programs)):
         whole.update(path.read_bytes())
     return whole.hexdigest()
 

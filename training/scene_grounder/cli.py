@@ -11,7 +11,7 @@ from training.scene_grounder.blocks import identity, make_blocks
 from training.scene_grounder.evaluate import ask, figures
 from training.scene_grounder.ship import DEMO_SEED, TRAINING_SEED, glance, ship, table
 from training.scene_grounder.tars import read_tars, write_tars
-from training.scene_grounder.train import Job, Losses, Schedule, load_checkpoint, train
+from training.scene_grounder.train import Job, Losses, Schedule, check, load_checkpoint, train
 
 _GLANCE_AT = 1000  # steps
 
@@ -20,9 +20,13 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 Font = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="NotoColorEmoji.ttf")]
 Work = Annotated[Path, typer.Option(help="Scenes and checkpoints; the same command goes on from what lies there.")]
 Output = Annotated[Path, typer.Option(help="Folder to write to.")]
-Blocks = Annotated[int, typer.Option(help="Thousands of scenes.")]
-Workers = Annotated[int, typer.Option(help="Processes, each with one thread; with a GPU one.")]
-Also = Annotated[list[Path] | None, typer.Option(help="Folder of tars whose figures are reported as well.")]
+Count = Annotated[int, typer.Option(min=1)]
+Blocks = Annotated[int, typer.Option(min=1, help="Thousands of scenes.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes, each with one thread; with a GPU one.")]
+Also = Annotated[
+    list[Path] | None,
+    typer.Option(exists=True, file_okay=False, help="Folder of tars whose figures are reported as well."),
+]
 
 
 @app.command("train")
@@ -31,8 +35,8 @@ def train_command(
     work: Work = Path("build/scene-grounder"),
     seed: int = 0,
     blocks: Blocks = 36,
-    steps: int = Schedule.steps,
-    batch: int = Schedule.batch,
+    steps: Count = Schedule.steps,
+    batch: Count = Schedule.batch,
     workers: Workers = Schedule.workers,
     device: Annotated[str, typer.Option(help="cpu, or cuda")] = Schedule.device,
     output: Output = Path("models/scene-grounder"),
@@ -42,6 +46,13 @@ def train_command(
     scenes = work / f"scenes-{identity(font, TRAINING_SEED)}"
     schedule = Schedule(steps, batch, workers=workers, device=device)
     job = Job(scenes, blocks, work / f"seed-{seed}", seed, schedule)
+    names = ["calibration", "fresh", *(folder.name for folder in also or ())]
+    if len(set(names)) < len(names):
+        raise typer.BadParameter(f"--also: two sets of scenes are called {max(names, key=names.count)}")
+    try:
+        check(job)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn()) as progress:
         making = progress.add_task("thousands of scenes", total=blocks)

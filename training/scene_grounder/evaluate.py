@@ -71,9 +71,9 @@ class Figures:
         )
 
 
-def ask(model: Path | str, examples: Sequence[Example], threads: int = 1) -> list[Asked]:
+def ask(model: Path | str, examples: Sequence[Example]) -> list[Asked]:
     """Every phrase of the examples with the model's answer."""
-    settings = DetectorSettings(model=str(model), device="cpu", threads=threads, batch=4, floor=0.02, candidates=30)
+    settings = DetectorSettings(model=str(model), device="cpu", threads=1, batch=4, floor=0.02, candidates=30)
     detector = GroundingDino.load(settings)
     asked: list[Asked] = []
     for first in range(0, len(examples), _TOGETHER):
@@ -121,5 +121,5 @@ def threshold_for(asked: Sequence[Asked], absent: float) -> float:
     return float(np.ceil((best[allowed] + 1e-6) * 1000) / 1000)
 
 
-def _share(hits: Sequence[bool]) -> float:
-    return sum(hits) / len(hits) if hits else float("nan")
+def _share(found: Sequence[bool]) -> float:
+    return sum(found) / len(found) if found else float("nan")

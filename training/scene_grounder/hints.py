@@ -65,7 +65,7 @@ class Hints(nn.Module):
         loss = cross_entropy(nouns, torch.where(kinds[:, 0] == _NOTHING, nothing, kinds[:, 0]))
         for logits, column in ((colours, 1), (sizes, 2)):
             if (kinds[:, column] >= 0).any():
-                loss = loss + 0.3 * cross_entropy(logits, kinds[:, column].clamp(min=_SKIP), ignore_index=_SKIP)
+                loss = loss + 0.3 * cross_entropy(logits, kinds[:, column], ignore_index=_SKIP)
         return loss
 
 

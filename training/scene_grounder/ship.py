@@ -11,20 +11,21 @@ from typing import Any
 import torch
 from rich.table import Table
 
+from training.scene_grounder.blocks import identity
 from training.scene_grounder.evaluate import Asked, Figures, ask, figures, threshold_for
 from training.scene_grounder.model import make_processor
 from training.scene_grounder.tars import Example, read_tars, write_tars
 from training.scene_grounder.train import Job, averaged
 
-TRAINING_SEED, CALIBRATION_SEED, TEST_SEED, UNSEEN_SEED, DEMO_SEED = 11, 101, 202, 303, 404
+TRAINING_SEED, CALIBRATION_SEED, TEST_SEED, UNSEEN_SEED, DEMO_SEED = 11, 101, 505, 606, 404
 """Of scenes: each set is drawn with a seed of its own."""
 
 _SCENES = 1000  # of each set that figures are taken on
 _GLANCE = 150  # of them while training goes on
 
-ABSENT = 0.045
-"""Share of absent phrases that get a box at the shipped threshold, on the scenes that it is chosen on: a little less
-than the 5 % that are allowed, for other scenes differ."""
+ABSENT = 0.035
+"""Share of absent phrases that get a box at the shipped threshold, on the scenes that it is chosen on: less than the
+5 % that are allowed, for a thousand other scenes differ by one or two in a hundred."""
 
 _TITLES = {
     "recall_at_1": "Recall@1, IoU 0.5",
@@ -90,8 +91,10 @@ def glance(font: str, work: Path, job: Job) -> Figures:
     return figures(asked, threshold_for(asked, ABSENT))
 
 
-def _scenes(font: str, folder: Path, seed: int, *, unseen: bool = False) -> list[Example]:
+def _scenes(font: str, place: Path, seed: int, *, unseen: bool = False) -> list[Example]:
     """A thousand scenes, drawn unless they are there."""
+    drawn_by = identity(Path(font), seed, ("phrases.py", "captions.py", "tars.py"))
+    folder = place.with_name(f"{place.name}-{drawn_by}")
     if not list(folder.glob("*.tar")):
         write_tars(font, folder, seed, _SCENES, _SCENES, unseen=unseen)
     return list(read_tars(folder))

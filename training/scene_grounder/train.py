@@ -26,7 +26,7 @@ from training.scene_grounder.model import make_model, make_tokenizer
 
 _WARM_UP = 200
 _CLIP = 1.0  # raw norms reach 1000 in the first steps
-_NAMING = (200, 600)  # steps between which the classes of the detection loss come in
+_CLASSES = (200, 600)  # steps between which the classes of the detection loss come in
 _LITTLE = 0.02  # their weight before: keeps the logits from running away
 _HINTS = 2.0  # weight of naming; it falls to nothing over the last third
 _LAST = 0.01  # of the learning rate, at the end of the cosine
@@ -61,7 +61,8 @@ class Job:
     def __str__(self) -> str:
         """What must be the same for a training to go on."""
         s = self.schedule
-        return f"seed {self.seed}, {self.blocks} blocks, {s.steps} steps of {s.batch} on {s.workers}, rate {s.rate:g}"
+        steps = f"{s.steps} steps of {s.batch} on {s.workers}, rate {s.rate:g}"
+        return f"seed {self.seed}, {self.blocks} blocks of {self.scenes.name}, {steps}"
 
 
 @dataclass
@@ -94,8 +95,7 @@ def train(job: Job, tell: Tell) -> None:
     Raises:
       ValueError: the checkpoint is of another job, or a batch cannot be shared evenly.
     """
-    if job.schedule.batch % job.schedule.workers:
-        raise ValueError(f"a batch of {job.schedule.batch} cannot be shared by {job.schedule.workers} workers")
+    check(job)
     if load_checkpoint(job).get("step") == job.schedule.steps:
         return
     with tempfile.TemporaryDirectory() as place:
@@ -109,6 +109,16 @@ def train(job: Job, tell: Tell) -> None:
         _work(job, 0, place, tell)
         for helper in helpers:
             helper.join()
+
+
+def check(job: Job) -> None:
+    """Raises ValueError if the job cannot be done: a checkpoint of another one, an uneven batch, no such device."""
+    schedule = job.schedule
+    if schedule.batch % schedule.workers:
+        raise ValueError(f"a batch of {schedule.batch} cannot be shared by {schedule.workers} workers")
+    if schedule.device.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(f"{schedule.device}: there is no CUDA device here")
+    load_checkpoint(job)
 
 
 def _work(job: Job, rank: int, place: str, tell: Tell = lambda *_: None) -> None:
@@ -174,7 +184,7 @@ def _average_gradients(parameters: list[torch.nn.Parameter], workers: int) -> No
 
 def detecting(step: int) -> float:
     """The weight of the detection loss's classes, 0..1: what things and words are called is learnt first."""
-    first, full = _NAMING
+    first, full = _CLASSES
     return min(max((step - first) / (full - first), _LITTLE), 1.0)
 
 
