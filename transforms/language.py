@@ -38,7 +38,7 @@ class LanguageGate:
         if not any(map(str.isalpha, caption)):
             return False
         ranked = self._identifier.rank(caption)
-        return sum(probability for language, probability in ranked if language in self._wanted) < LEAST
+        return bool(sum(probability for language, probability in ranked if language in self._wanted) < LEAST)
 
 
 @cache
