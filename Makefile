@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: install demo test lint format clean
+.PHONY: install demo test stress lint format clean
 
 install: .venv/installed
 
@@ -17,6 +17,10 @@ demo: install
 
 test: install lint
 	$(BIN)/python -m pytest
+
+stress: install
+	$(BIN)/python -m stress kills
+	$(BIN)/python -m stress memory
 
 lint: install
 	$(BIN)/ruff check .

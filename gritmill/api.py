@@ -5,7 +5,7 @@ from os import PathLike, fspath
 from typing import Any
 
 from pipeline import configuration as configurations
-from pipeline import files
+from pipeline import files, retry
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.ground import GroundOptions
@@ -35,6 +35,7 @@ def ground(
     limit: int | None = None,
     extend: bool = False,
     fresh: bool = False,
+    retry_failed: bool | str | None = None,
     beam: Sequence[str] = (),
     quiet: bool = True,
 ) -> Plan:
@@ -43,6 +44,7 @@ def ground(
     Args:
       inputs: URIs, globs or local folders. output: the run's folder. limit: only so many pairs, spread over the input.
       extend: take in inputs that the plan in `output` does not know. fresh: move old detections aside.
+      retry_failed: do chunks with failed pairs again; a code of `records.Reason`: only those that failed for that.
       beam: Beam options, such as ["--direct_num_workers=2", "--direct_running_mode=multi_processing"].
       quiet: show no progress on standard error.
 
@@ -53,8 +55,12 @@ def ground(
       CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
     """
     configuration, folder = _config(config), files.canonical(output)
+    reason = retry.EVERY if retry_failed is True else retry_failed or None
+    if reason:
+        retry.check_reason(reason)
+    options = GroundOptions(limit, extend, fresh, reason, quiet, tuple(beam))
     with hold(folder):
-        return _ground(configuration, _inputs(inputs), folder, GroundOptions(limit, extend, fresh, quiet, tuple(beam)))
+        return _ground(configuration, _inputs(inputs), folder, options)
 
 
 def pack(
@@ -100,7 +106,7 @@ def run(
     configuration, folder = _config(config), files.canonical(output)
     check_dialects(configuration.text.dialect)
     with hold(folder):
-        _ground(configuration, _inputs(inputs), folder, GroundOptions(limit, extend, False, quiet, tuple(beam)))
+        _ground(configuration, _inputs(inputs), folder, GroundOptions(limit, extend, quiet=quiet, beam=tuple(beam)))
         return _packed(configuration, folder, PackOptions(fresh=fresh or extend, quiet=quiet, beam=tuple(beam)))
 
 

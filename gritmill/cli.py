@@ -23,6 +23,7 @@ from pipeline.faults import RunFault, first_line
 from pipeline.pack import find_detections
 from pipeline.report import NAME as REPORT
 from pipeline.report import show
+from pipeline.retry import EVERY
 
 DONE, DATA, CALL, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -41,6 +42,14 @@ Output = Annotated[str, typer.Option("--output", help="Folder of the run.", meta
 Changes = Annotated[list[str] | None, typer.Option("--set", help="section.key=value", metavar="KEY=VALUE...")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only N pairs, spread over the input.", metavar="N")]
 Extend = Annotated[bool, typer.Option("--extend", help="Take in inputs that the plan does not know yet.")]
+Retry = Annotated[
+    str | None,
+    typer.Option(
+        "--retry-failed",
+        help="Do chunks with failed pairs again, or those that failed for REASON.",
+        metavar="[=REASON]",
+    ),
+]
 Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of an unfinished ground.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 MaxFailed = Annotated[float, typer.Option("--max-failed", min=0, max=1, help="Share of failed pairs of a good run.")]
@@ -102,6 +111,7 @@ def ground(
     limit: Limit = None,
     extend: Extend = False,
     fresh: FreshDetections = False,
+    retry_failed: Retry = None,
     quiet: Quiet = False,
 ) -> None:
     """Only the expensive half: find the boxes of every pair. Run it again and it goes on where it stopped."""
@@ -112,6 +122,7 @@ def ground(
         limit=limit,
         extend=extend,
         fresh=fresh,
+        retry_failed=retry_failed,
         beam=_beam_words.get(),
         quiet=quiet,
     )
@@ -235,11 +246,17 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _repeated(words: Sequence[str]) -> list[str]:
-    """`--input a b c` as click reads it, `--input a --input b --input c`: that is what a shell makes of a glob."""
+    """`--input a b c` as click reads it, `--input a --input b --input c`: that is what a shell makes of a glob.
+
+    `--retry-failed` gets the value that stands for every reason.
+    """
     result: list[str] = []
     option = ""
     for word in words:
-        if word in ("--input", "--set"):
+        if word == "--retry-failed":  # an option with a value that may be left out is not in click's grammar
+            option = ""
+            result.append(f"{word}={EVERY}")
+        elif word in ("--input", "--set"):
             option = word
         elif word.startswith("-"):
             option = ""

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
-from pipeline import detections
-from pipeline.detections import Identity
+from pipeline import deaths, detections
+from pipeline.detections import ChunkId, Identity
 from pipeline.plan import RangeId
 from transforms.records import Chunk
 
@@ -21,6 +21,7 @@ class _CommitDoFn(beam.DoFn):
             detections.finish(self.folder, RangeId(chunk.source, chunk.range), chunk.faults)
         else:
             detections.commit(self.folder, chunk, self.identity)
+            deaths.end(self.folder, ChunkId(chunk.source, chunk.range, chunk.number))
         yield from ()
 
 

@@ -14,6 +14,7 @@ import os
 import re
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
@@ -101,10 +102,11 @@ def done_uri(detections: str, identity: RangeId) -> str:
 def commit(detections: str, chunk: Chunk, identity: Identity) -> None:
     """Publishes a chunk's rows; its metadata says where the next chunk starts.
 
-    A committed chunk stays: an engine may do a chunk twice, and on a GPU the last bits would differ.
+    A committed chunk stays, unless it is to be done again: an engine may do a chunk twice, and on a GPU the last bits
+    would differ.
     """
     where = ChunkId(chunk.source, chunk.range, chunk.number)
-    if files.exists(chunk_uri(detections, where)):
+    if files.exists(chunk_uri(detections, where)) and not chunk.again:
         return
     about = {
         "format": FORMAT,
@@ -128,14 +130,19 @@ def commit(detections: str, chunk: Chunk, identity: Identity) -> None:
 
 
 def finish(detections: str, identity: RangeId, faults: Sequence[str]) -> None:
-    """Records a range whose chunks are all committed: their names, rows and content, and what could not be read."""
+    """Records a range whose chunks are all committed: their names, rows and content, and what could not be read.
+
+    Of failed rows their number stands there, by reason.
+    """
     if files.exists(done_uri(detections, identity)):
         return
     chunks: list[dict[str, Any]] = []
     for chunk in committed(detections, identity):
         data = files.read_bytes(chunk_uri(detections, chunk))
-        rows = pq.read_metadata(io.BytesIO(data)).num_rows
-        chunks.append({"chunk": chunk.number, "rows": rows, "digest": digest_of(data)})
+        errors = pq.read_table(io.BytesIO(data), columns=["error"])["error"].to_pylist()
+        entry = {"chunk": chunk.number, "rows": len(errors), "digest": digest_of(data)}
+        failed = Counter(error["reason"] for error in errors if error)
+        chunks.append(entry | ({"failed": dict(sorted(failed.items()))} if failed else {}))
     value = {"format": FORMAT, "chunks": chunks, "rows": sum(c["rows"] for c in chunks), "faults": list(faults)}
     publish_json(done_uri(detections, identity), value)
 
@@ -175,6 +182,12 @@ def about(detections: str, chunk: ChunkId) -> dict[str, Any]:
         raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
     value: dict[str, Any] = json.loads(metadata[_METADATA])
     return value
+
+
+def rows(detections: str, chunk: ChunkId) -> int:
+    """How many pairs a committed chunk holds."""
+    with files.open_read(chunk_uri(detections, chunk)) as file:
+        return int(pq.read_metadata(file).num_rows)
 
 
 def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> Iterator[Pair]:

@@ -30,6 +30,10 @@ class EnvironmentFault(RunFault):
     status = 3
 
 
+class WorkerDied(EnvironmentFault):
+    """A worker process was killed, or killed itself."""
+
+
 class SourceFault(Exception):
     """Part of a source cannot be read and nobody can count what it held. Recorded, never raised to the user."""
 

@@ -15,6 +15,7 @@ from pipeline.threshold import SIDECAR
 from transforms import bundled
 from transforms.detector import find_factory, is_factory
 from transforms.extract_phrases import drop_heads, drop_lists, load_parser
+from transforms.language import LanguageGate
 from transforms.settings import DetectorSettings
 
 # These move results by less than 1e-4, or not at all; they are recorded chunk by chunk instead.
@@ -35,6 +36,8 @@ def models(configuration: Configuration) -> dict[str, str]:
     """
     try:
         drop_heads(configuration.phrases.drop_lists)
+        if configuration.phrases.languages:
+            LanguageGate(configuration.phrases.languages)
     except ValueError as error:
         raise CallError(str(error)) from error
     return {

@@ -2,16 +2,17 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline import detections, files, fingerprint, progress, running
+from pipeline import deaths, detections, files, fingerprint, progress, retry, running
 from pipeline.commit_detections import CommitDetections
 from pipeline.configuration import Configuration
 from pipeline.detections import ChunkId, Identity
-from pipeline.faults import CallError, EnvironmentFault, OtherRun
+from pipeline.faults import CallError, EnvironmentFault, OtherRun, WorkerDied
 from pipeline.limit import limit_plan
 from pipeline.plan import NAME, Plan, RangeId, check_unchanged, find_sources, plan_sources, read_plan
 from pipeline.publish import publish_json
@@ -26,11 +27,15 @@ from transforms.settings import DetectorSettings
 
 @dataclass(frozen=True)
 class GroundOptions:
-    """How `ground` deals with what lies in the output folder already, and how it runs."""
+    """How `ground` deals with what lies in the output folder already, and how it runs.
+
+    retry: rows that failed for this reason are done again; `retry.EVERY`: for whatever reason; None: none are.
+    """
 
     limit: int | None = None
     extend: bool = False
     fresh: bool = False
+    retry: str | None = None
     quiet: bool = False
     beam: tuple[str, ...] = ()
 
@@ -47,10 +52,13 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     identities = fingerprint.models(configuration)
     found = find_sources(inputs)
     plan = _agreed(fingerprint.resolve(configuration, identities), identities, found, folder, options)
+    retry.reopen(plan, folder, options.retry)
     if _left(plan, folder):
         _run(plan, folder, engine, options.quiet)
         if left := _left(plan, folder):
             raise EnvironmentFault(f"{folder}: the run has ended, but {left} ranges are not done; run it again")
+    retry.close(folder)
+    deaths.forget(folder)
     return plan
 
 
@@ -155,10 +163,23 @@ def _run(plan: Plan, folder: str, engine: PipelineOptions, quiet: bool) -> None:
     if local:
         progress.forget(folder)  # of a run that was killed
     identity = Identity(plan.fingerprint, plan.models, settings.precision, settings.batch)
-    with progress.shown("ground", "pairs", _Watch(plan, folder).state, quiet, files.is_local(folder)):
+    shown = progress.shown("ground", "pairs", _Watch(plan, folder).state, quiet, files.is_local(folder))
+    with shown, _forgiving(folder):
         running.run(lambda pipeline: build(pipeline, plan, folder, handler, identity), engine)
     if local:
         progress.forget(folder)
+
+
+@contextmanager
+def _forgiving(folder: str) -> Iterator[None]:
+    """Where the block ends early but no process has died, no chunk that was in work takes the blame."""
+    try:
+        yield
+    except WorkerDied:
+        raise
+    except BaseException:
+        deaths.forgive(folder)
+        raise
 
 
 def build(pipeline: beam.Pipeline, plan: Plan, folder: str, handler: GroundingHandler, identity: Identity) -> object:

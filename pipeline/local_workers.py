@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
 
-from pipeline.faults import EnvironmentFault
+from pipeline.faults import WorkerDied
 from pipeline.worker import PIDS
 
 _THREAD = "run_worker"  # Beam's name for the thread that waits for one of its worker processes
@@ -35,7 +35,7 @@ def watched(run: Callable[[], None]) -> None:
     """Runs `run` in a thread and watches the workers meanwhile; whatever ends it early also ends them.
 
     Raises:
-      EnvironmentFault: a worker died. Anything that `run` raises.
+      WorkerDied: a worker died. Anything that `run` raises.
     """
     died: list[str] = []
     raised: list[BaseException] = []
@@ -62,7 +62,7 @@ def watched(run: Callable[[], None]) -> None:
             while thread.is_alive():
                 thread.join(_LOOK)
                 if died and thread.is_alive():
-                    raise EnvironmentFault(f"a worker process died: {died[0]}; the same command goes on")
+                    raise WorkerDied(f"a worker process died: {died[0]}; the same command goes on")
         except BaseException:
             _kill(pids)
             raise

@@ -4,18 +4,22 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TypeVar
 
 import apache_beam as beam
 
-from pipeline import detections, files
+from pipeline import deaths, detections, files, retry
 from pipeline.configuration import ChunkSettings
-from pipeline.faults import SourceFault
+from pipeline.detections import ChunkId
+from pipeline.faults import EnvironmentFault, SourceFault
 from pipeline.plan import Plan, RangeId, read_plan
 from pipeline.sources import Position
 from transforms import images
+from transforms.apart import measure as measure_apart
+from transforms.child import Child
 from transforms.images import ImageFault
 from transforms.records import Chunk, Fault, Pair, Reason, Stage
 
@@ -62,9 +66,13 @@ def _by_image(pairs: Iterable[Placed], most: int) -> Iterator[list[Placed]]:
 
 @dataclass
 class ImageLoader:
-    """Reads images that are files of their own, and measures all; a pair whose image is bad comes back failed."""
+    """Reads images that are files of their own, and measures all; a pair whose image is bad comes back failed.
+
+    apart: where images are measured if that may kill the process; None: in this one.
+    """
 
     max_pixels: int
+    apart: Child | None = None
     _last: Pair | None = field(default=None, init=False)
 
     def load(self, pairs: Iterable[Placed]) -> Iterator[Placed]:
@@ -99,7 +107,10 @@ class ImageLoader:
     def _measure(self, pair: Pair) -> Pair:
         pair = replace(pair, image=replace(pair.image, length=len(pair.data), digest=images.digest(pair.data)))
         try:
-            width, height = images.measure(pair.data, self.max_pixels)
+            if self.apart:
+                width, height = measure_apart(self.apart, pair.data, self.max_pixels)
+            else:
+                width, height = images.measure(pair.data, self.max_pixels)
         except ImageFault as error:
             return pair.failed(Fault.of(Stage.IMAGE, error.reason, str(error)))
         return replace(pair, width=width, height=height)
@@ -128,31 +139,75 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def read_range(plan: Plan, identity: RangeId, folder: str) -> Iterator[Chunk]:
-    """The chunks of a range that are not committed yet, then the empty one that ends it."""
+    """The chunks of a range that are to be done again and those that are not committed; then the one that ends it."""
+    for which in retry.pending(folder):
+        if RangeId(which.source, which.range) == identity:
+            yield _once_more(plan, which, folder)
     start, number = resume(plan, identity, folder)
     faults: list[str] = []
     if start is not None and FAULT in start:
         faults.append(start[FAULT])
     elif start is not None:
-        for chunk in _chunks(plan, identity, start, faults):
-            yield replace(chunk, number=number)
+        for chunk in _chunks(plan, identity, start, number, folder, faults):
+            yield chunk
             number += 1
     yield Chunk(identity.source, identity.range, number, end=True, faults=tuple(faults))
 
 
-def _chunks(plan: Plan, identity: RangeId, start: Position, faults: list[str]) -> Iterator[Chunk]:
+def _once_more(plan: Plan, which: ChunkId, folder: str) -> Chunk:
+    """A committed chunk, read anew from its first to its last pair."""
+    identity = RangeId(which.source, which.range)
+    start = plan.range(identity)[1].start
+    if which.number:
+        start = detections.about(folder, replace(which, number=which.number - 1))["next"]
+    following = detections.about(folder, which)["next"]
+    rows = detections.rows(folder, which)
+    started = time.perf_counter()
+    apart = deaths.begin(folder, which) >= deaths.FATAL
+    source, _ = plan.range(identity)
+    pairs = islice(_tolerant(source.open(plan.configuration.source).read(start), []), rows)
+    with _loader(plan, apart) as loader:
+        loaded = tuple(pair for _, pair in loader.load(pairs))
+    if len(loaded) != rows:
+        raise EnvironmentFault(f"{source.uri}: {len(loaded)} pairs can be read where {rows} were; try again later")
+    seconds = {"read": time.perf_counter() - started}
+    return Chunk(which.source, which.range, which.number, loaded, following, apart=apart, again=True, seconds=seconds)
+
+
+def _chunks(
+    plan: Plan, identity: RangeId, start: Position, number: int, folder: str, faults: list[str]
+) -> Iterator[Chunk]:
     source, spec = plan.range(identity)
     settings = plan.configuration
     pairs = _tolerant(source.open(settings.source).read(start), faults)
     if spec.pairs is not None:
         pairs = islice(pairs, spec.pairs - (start["index"] - spec.start["index"]))
+    this = ChunkId(identity.source, identity.range, number)
+    # A picture that kills what measures it may be the next chunk's first: the loader is one picture ahead.
+    doomed = max(deaths.count(folder, one) for one in (this, replace(this, number=number + 1)))
+    died = deaths.begin(folder, this)
     started = time.perf_counter()
-    for run, following in cut(ImageLoader(settings.source.max_pixels).load(pairs), settings.chunk):
-        if following is None and faults:
-            following = {FAULT: faults[-1]}
-        seconds = {"read": time.perf_counter() - started}
-        yield Chunk(identity.source, identity.range, 0, tuple(run), following, seconds=seconds)
-        started = time.perf_counter()
+    with _loader(plan, doomed >= deaths.FATAL) as loader:
+        for run, following in cut(loader.load(pairs), settings.chunk):
+            if following is None and faults:
+                following = {FAULT: faults[-1]}
+            seconds = {"read": time.perf_counter() - started}
+            apart = died >= deaths.FATAL
+            yield Chunk(this.source, this.range, this.number, tuple(run), following, apart=apart, seconds=seconds)
+            this = replace(this, number=this.number + 1)
+            if following is not None and FAULT not in following:
+                died = deaths.begin(folder, this)
+            started = time.perf_counter()
+
+
+@contextmanager
+def _loader(plan: Plan, apart: bool) -> Iterator[ImageLoader]:
+    child = Child() if apart else None
+    try:
+        yield ImageLoader(plan.configuration.source.max_pixels, child)
+    finally:
+        if child:
+            child.close()
 
 
 def _tolerant(pairs: Iterator[Placed], faults: list[str]) -> Iterator[Placed]:

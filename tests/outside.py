@@ -1,5 +1,8 @@
 """A detector from outside gritmill, in ten lines: every phrase is found in the middle of the picture."""
 
+import os
+import signal
+
 from gritmill import Box
 
 
@@ -24,6 +27,54 @@ class Fragile(Middle):
 
 def fragile(settings):
     return Fragile()
+
+
+class Passing(Fragile):
+    """The same, until it has recovered."""
+
+    sick = True
+
+    def detect(self, requests):
+        return super().detect(requests) if Passing.sick else Middle.detect(self, requests)
+
+
+def passing(settings):
+    return Passing()
+
+
+class Deadly(Middle):
+    """Kills its process at pictures that are higher than wide, as a fault in a decoder's C code does."""
+
+    def detect(self, requests):
+        if any(request.height > request.width for request in requests):
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().detect(requests)
+
+
+def deadly(settings):
+    return Deadly()
+
+
+class AlwaysDeadly(Middle):
+    """Kills its process whatever it is asked."""
+
+    def detect(self, requests):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def always_deadly(settings):
+    return AlwaysDeadly()
+
+
+class Interrupted(Middle):
+    """Is interrupted at the first picture."""
+
+    def detect(self, requests):
+        raise KeyboardInterrupt
+
+
+def interrupted(settings):
+    return Interrupted()
 
 
 class Dying(Middle):

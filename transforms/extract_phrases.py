@@ -24,6 +24,7 @@ from spacy.tokens import Doc, Token
 
 from transforms import bundled
 from transforms.blame import run_or_blame
+from transforms.language import LanguageGate
 from transforms.records import Chunk, Drop, Dropped, Fault, Pair, Phrase, Stage
 from transforms.settings import PhraseSettings
 
@@ -168,16 +169,25 @@ def extract(nlp: Language, captions: Sequence[str], heads: dict[str, Drop]) -> l
         return run_or_blame(captions, parsed, lambda: parsed(["a dog"]), Stage.PHRASES)
 
 
-def with_phrases(nlp: Language, pairs: Sequence[Pair], heads: dict[str, Drop]) -> tuple[Pair, ...]:
-    """The pairs with their phrases; pairs that have failed before, or have no caption, stay as they are."""
-    waiting = [i for i, pair in enumerate(pairs) if not pair.error and pair.caption.strip()]
-    done = list(pairs)
+def with_phrases(
+    nlp: Language, pairs: Sequence[Pair], heads: dict[str, Drop], gate: LanguageGate | None = None
+) -> tuple[Pair, ...]:
+    """The pairs with their phrases; pairs that have failed before, or have no caption, stay as they are.
+
+    gate: a caption that it holds back is dropped whole.
+    """
+    done = [_dropped_whole(pair) if gate and gate.holds_back(pair.caption) else pair for pair in pairs]
+    waiting = [i for i, pair in enumerate(done) if not (pair.error or pair.dropped) and pair.caption.strip()]
     for i, found in zip(waiting, extract(nlp, [pairs[i].caption for i in waiting], heads), strict=True):
         if isinstance(found, Fault):
             done[i] = pairs[i].failed(found)
         else:
             done[i] = replace(pairs[i], phrases=found.kept, dropped=found.dropped)
     return tuple(done)
+
+
+def _dropped_whole(pair: Pair) -> Pair:
+    return replace(pair, dropped=(Dropped(0, len(pair.caption), Drop.LANGUAGE),))
 
 
 class _ExtractPhrasesDoFn(beam.DoFn):
@@ -191,8 +201,10 @@ class _ExtractPhrasesDoFn(beam.DoFn):
     def process(self, chunk: Chunk) -> Iterator[Chunk]:
         started = time.perf_counter()
         if chunk.pairs:
-            self._nlp = self._nlp or load_parser(self.settings.model)
-            chunk = replace(chunk, pairs=with_phrases(self._nlp, chunk.pairs, self._heads))
+            if self._nlp is None:
+                self._nlp = load_parser(self.settings.model)
+                self._gate = LanguageGate(self.settings.languages) if self.settings.languages else None
+            chunk = replace(chunk, pairs=with_phrases(self._nlp, chunk.pairs, self._heads, self._gate))
         yield replace(chunk, seconds=chunk.timed("phrases", time.perf_counter() - started))
 
 

@@ -6,9 +6,6 @@ GLIP and mmdetection do). The processor's post-processing is not used: it decode
 merges neighbouring labels.
 """
 
-import fcntl
-import os
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,8 +24,9 @@ from transforms.blame import NotFinite, run_or_blame
 from transforms.build_prompts import CLS, SEP, STOP, Prompt, Prompts, build_prompts
 from transforms.canvas import CanvasRule
 from transforms.detector import Found, Request
+from transforms.devices import pick_device
 from transforms.images import ImageFault
-from transforms.records import Box, Fault, Stage
+from transforms.records import Box, Drop, Fault, Stage
 from transforms.settings import DetectorSettings
 
 FAMILY = ("grounding-dino", "mm-grounding-dino")
@@ -38,7 +36,7 @@ _DEFAULT_SIDES = (800, 1333)
 
 
 @dataclass(frozen=True)
-class _Item:
+class Item:
     """One prompt of one request, with its canvas (width, height)."""
 
     request: int
@@ -50,8 +48,23 @@ class _Item:
 class _Ready:
     """An item whose picture has become a tensor."""
 
-    item: _Item
+    item: Item
     pixels: torch.Tensor
+
+
+@dataclass
+class _Batch:
+    """A part made ready for the model, and the pairs whose picture could not be decoded."""
+
+    ready: list[_Ready] = field(default_factory=list)
+    faults: list[tuple[int, Fault]] = field(default_factory=list)
+
+
+Part = list[Item]
+"""Prompts that go through the model together."""
+
+Result = tuple[int, tuple[list[Box], int] | Fault]
+"""The number of a request; boxes found for one of its prompts and how many the cap cut off, or what went wrong."""
 
 
 @dataclass
@@ -61,6 +74,18 @@ class _Answer:
     boxes: list[Box] = field(default_factory=list)
     cut: int = 0
     error: Fault | None = None
+
+    def add(self, result: tuple[list[Box], int] | Fault) -> None:
+        if isinstance(result, Fault):
+            self.error = self.error or result
+        else:
+            self.boxes += result[0]
+            self.cut += result[1]
+
+    def found(self, dropped: dict[int, Drop]) -> Found:
+        if self.error:
+            return Found(error=self.error, dropped=dropped)
+        return Found(tuple(sorted(self.boxes, key=lambda box: (box.phrase, -box.score))), self.cut, dropped)
 
 
 class GroundingDino:
@@ -75,6 +100,7 @@ class GroundingDino:
         self.limit = int(model.config.max_text_len)
         self.progress: Callable[[int], None] | None = None
         self._lock = threading.Lock()
+        self._last: tuple[bytes, torch.Tensor] | None = None
 
     @classmethod
     def load(cls, settings: DetectorSettings) -> "GroundingDino":
@@ -107,64 +133,60 @@ class GroundingDino:
 
     def detect(self, requests: Sequence[Request]) -> list[Found]:
         """Scored boxes of every request, batched by equal canvas in the order of the requests."""
-        prompts = [build_prompts(self.tokenizer, request.phrases, self.limit) for request in requests]
-        answers = [_Answer() for _ in requests]
+        results: list[Result] = []
         done = 0
-        for batch in self._prepared(requests, self._batches(requests, prompts), answers):
-            results = run_or_blame(batch, self._forward, self._probe)
-            for ready, result in zip(batch, results, strict=True):
-                _add(answers[ready.item.request], result)
-            done += len(batch)
-            if self.progress:
-                self.progress(min(done, len(requests)))
-        return [
-            Found(error=answer.error, dropped=prompts[i].dropped)
-            if answer.error
-            else Found(
-                tuple(sorted(answer.boxes, key=lambda box: (box.phrase, -box.score))), answer.cut, prompts[i].dropped
-            )
-            for i, answer in enumerate(answers)
-        ]
-
-    def _batches(self, requests: Sequence[Request], prompts: Sequence[Prompts]) -> Iterator[list[_Item]]:
-        by_canvas: dict[tuple[int, int], list[_Item]] = {}
-        for number, (request, packed) in enumerate(zip(requests, prompts, strict=True)):
-            canvas = self.canvas.size(request.width, request.height)
-            by_canvas.setdefault(canvas, []).extend(_Item(number, prompt, canvas) for prompt in packed.prompts)
-        for items in by_canvas.values():
-            for start in range(0, len(items), self.settings.batch):
-                yield items[start : start + self.settings.batch]
-
-    def _prepared(
-        self, requests: Sequence[Request], batches: Iterable[list[_Item]], answers: list[_Answer]
-    ) -> Iterator[list[_Ready]]:
-        """The batches as tensors; the next one is decoded while the caller works on this one."""
-        last: dict[int, torch.Tensor] = {}
-
-        def pixels(request: Request) -> torch.Tensor:
-            key = id(request.data)  # captions of one image share its bytes and follow one another
-            if key not in last:
-                last.clear()
-                last[key] = self.canvas.tensor(request.image)
-            return last[key]
-
-        def prepare(items: list[_Item]) -> list[_Ready]:
-            ready = []
-            for item in items:
-                try:
-                    ready.append(_Ready(item, pixels(requests[item.request])))
-                except ImageFault as error:
-                    answers[item.request].error = Fault.of(Stage.IMAGE, error.reason, str(error))
-            return ready
-
         with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-            ahead = None
-            for items in batches:
-                current, ahead = ahead, pool.submit(prepare, items)
-                if current and (batch := current.result()):
-                    yield batch
-            if ahead and (batch := ahead.result()):
-                yield batch
+            for batch in _ahead(pool, self._prepared, requests, self.parts(requests)):
+                results += self._answered(batch)
+                done += len(batch.ready)
+                if self.progress:
+                    self.progress(min(done, len(requests)))
+        return self.join(requests, results)
+
+    def parts(self, requests: Sequence[Request]) -> list[Part]:
+        """The batches of the requests: prompts of equal canvas, in the order of the requests."""
+        by_canvas: dict[tuple[int, int], list[Item]] = {}
+        for number, (request, packed) in enumerate(zip(requests, self._prompts(requests), strict=True)):
+            canvas = self.canvas.size(request.width, request.height)
+            by_canvas.setdefault(canvas, []).extend(Item(number, prompt, canvas) for prompt in packed.prompts)
+        size = self.settings.batch
+        return [items[i : i + size] for items in by_canvas.values() for i in range(0, len(items), size)]
+
+    def run(self, requests: Sequence[Request], part: Part) -> list[Result]:
+        """The results of one batch, or of a piece of one."""
+        return self._answered(self._prepared(requests, part))
+
+    def join(self, requests: Sequence[Request], results: Iterable[Result]) -> list[Found]:
+        """One answer a request, from the results of all parts."""
+        answers = [_Answer() for _ in requests]
+        for number, result in results:
+            answers[number].add(result)
+        prompts = self._prompts(requests)
+        return [answer.found(packed.dropped) for answer, packed in zip(answers, prompts, strict=True)]
+
+    def _prompts(self, requests: Sequence[Request]) -> list[Prompts]:
+        return [build_prompts(self.tokenizer, request.phrases, self.limit) for request in requests]
+
+    def _prepared(self, requests: Sequence[Request], part: Part) -> _Batch:
+        """The batch as tensors; what cannot be decoded is left out of it."""
+        batch = _Batch()
+        for item in part:
+            try:
+                batch.ready.append(_Ready(item, self._pixels(requests[item.request])))
+            except ImageFault as error:
+                batch.faults.append((item.request, Fault.of(Stage.IMAGE, error.reason, str(error))))
+        return batch
+
+    def _pixels(self, request: Request) -> torch.Tensor:
+        held = self._last  # captions of one image share its bytes and follow one another
+        if held is None or held[0] is not request.data:
+            held = self._last = (request.data, self.canvas.tensor(request.image))
+        return held[1]
+
+    def _answered(self, batch: _Batch) -> list[Result]:
+        results = run_or_blame(batch.ready, self._forward, self._probe)
+        numbers = [ready.item.request for ready in batch.ready]
+        return [*batch.faults, *zip(numbers, results, strict=True)]
 
     def _forward(self, batch: Sequence[_Ready]) -> list[tuple[list[Box], int]]:
         """Boxes and the number cut off for every item; raises `NotFinite` if one of them has no finite output."""
@@ -215,15 +237,23 @@ class GroundingDino:
         pixels = self.canvas.tensor(Image.new("RGB", (side, side), (128, 128, 128)))
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
-        self._forward([_Ready(_Item(0, prompt, (side, side)), pixels)])
+        self._forward([_Ready(Item(0, prompt, (side, side)), pixels)])
 
 
-def _add(answer: _Answer, result: tuple[list[Box], int] | Fault) -> None:
-    if isinstance(result, Fault):
-        answer.error = answer.error or result
-    else:
-        answer.boxes += result[0]
-        answer.cut += result[1]
+def _ahead(
+    pool: ThreadPoolExecutor,
+    prepare: Callable[[Sequence[Request], Part], _Batch],
+    requests: Sequence[Request],
+    parts: Iterable[Part],
+) -> Iterator[_Batch]:
+    """The parts made ready; the next one is decoded while the caller works on this one."""
+    coming = None
+    for part in parts:
+        current, coming = coming, pool.submit(prepare, requests, part)
+        if current:
+            yield current.result()
+    if coming:
+        yield coming.result()
 
 
 def span_scores(logits: np.ndarray, how: str) -> np.ndarray:
@@ -272,32 +302,3 @@ def check_family(settings: DetectorSettings) -> None:
     config = AutoConfig.from_pretrained(bundled.model(settings.model), revision=settings.revision)
     if config.model_type not in FAMILY:
         raise ValueError(f"detector.model: {settings.model} is a {config.model_type}, not one of {', '.join(FAMILY)}")
-
-
-def pick_device(wish: str) -> str:
-    """The device for this process; "auto" takes a GPU where there is one, and spreads processes over several."""
-    if wish != "auto":
-        return wish
-    if torch.cuda.is_available():
-        return f"cuda:{_least_used(torch.cuda.device_count())}"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-_held: list[int] = []
-
-
-def _least_used(devices: int) -> int:
-    """The GPU that the fewest processes of this user on this host hold; released by the system when a process dies."""
-    folder = os.path.join(tempfile.gettempdir(), f"gritmill-gpus-{os.getuid()}")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    for turn in range(1024):
-        for device in range(devices):
-            lock = os.open(os.path.join(folder, f"{device}-{turn}"), os.O_CREAT | os.O_RDWR, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(lock)
-                continue
-            _held.append(lock)
-            return device
-    return 0

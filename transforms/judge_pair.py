@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from transforms import dialects
 from transforms.grounded_text import CannotCarry, GroundedCaption, spans
-from transforms.records import Fault, Pair, Reason
+from transforms.records import Drop, Fault, Pair, Reason
 from transforms.select_boxes import Grounding, select
 from transforms.settings import SelectionSettings, TextSettings
 
@@ -45,7 +45,8 @@ def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
     if not pair.caption.strip():
         return Rejected(Reason.NO_CAPTION)
     if not pair.phrases:
-        return Rejected(Reason.NO_PHRASE)
+        foreign = any(dropped.reason == Drop.LANGUAGE for dropped in pair.dropped)
+        return Rejected(Reason.LANGUAGE if foreign else Reason.NO_PHRASE)
     groundings = select(pair, policy.selection, policy.score)
     if not groundings:
         return Rejected(Reason.NO_BOX)

@@ -5,16 +5,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from io import BytesIO
 from typing import Any, Protocol, runtime_checkable
 
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
-from PIL import Image
 
+from transforms.apart import DetectorApart
 from transforms.blame import run_or_blame
 from transforms.build_prompts import normalize
-from transforms.detector import Detector, Found, Request, is_factory, load_detector
+from transforms.detector import Detector, Found, Request, is_factory, load_detector, probe
 from transforms.images import MAX_PIXELS
 from transforms.records import Box, Chunk, Dropped, Fault, Pair
 from transforms.settings import DetectorSettings
@@ -66,39 +65,48 @@ class SharedDetector:
         self.settings = settings
         self.search = tuple(search)
         self._detector: Detector | None = None
+        self._apart: DetectorApart | None = None
         self._lock = threading.Lock()
         self._serial = threading.Lock()  # a detector from outside need not be thread-safe
 
     @property
     def made(self) -> dict[str, Any]:
         """Device and CPU threads of the detector; empty before its first use, or if it is one of your own."""
-        detector = self._detector
+        detector = self._detector or self._apart
         return detector.made if isinstance(detector, _Describes) else {}
 
-    def localize(self, pairs: Sequence[Pair], max_pixels: int, progress: Progress | None = None) -> tuple[Pair, ...]:
-        """The pairs with their boxes and without their images. Pairs without a phrase never reach the detector."""
+    def localize(
+        self, pairs: Sequence[Pair], max_pixels: int, progress: Progress | None = None, apart: bool = False
+    ) -> tuple[Pair, ...]:
+        """The pairs with their boxes and without their images. Pairs without a phrase never reach the detector.
+
+        apart: in a process of its own.
+        """
         waiting = [i for i, pair in enumerate(pairs) if pair.phrases and not pair.error]
         requests = [request_for(pairs[i], max_pixels) for i in waiting]
         done = [replace(pair, data=b"") for pair in pairs]
-        for i, request, found in zip(waiting, requests, self._detect(requests, progress), strict=True):
+        for i, request, found in zip(waiting, requests, self._detect(requests, progress, apart), strict=True):
             done[i] = with_boxes(done[i], request, found)
         return tuple(done)
 
-    def _detect(self, requests: Sequence[Request], progress: Progress | None) -> list[Found]:
+    def _detect(self, requests: Sequence[Request], progress: Progress | None, apart: bool) -> list[Found]:
         if not requests:
             return []
-        detector = self._loaded()
+        detector = self._loaded(apart)
         own = is_factory(self.settings.model)
-        if not own:
+        if not own and not apart:
             detector.progress = progress  # type: ignore[attr-defined]
         with self._serial if own else nullcontext():
             answers = run_or_blame(
-                requests, lambda some: _complete(detector, some), lambda: _complete(detector, [_probe()])
+                requests, lambda some: _complete(detector, some), lambda: _complete(detector, [probe()])
             )
         return [_found(answer) for answer in answers]
 
-    def _loaded(self) -> Detector:
+    def _loaded(self, apart: bool) -> Detector:
         with self._lock:
+            if apart:
+                self._apart = self._apart or DetectorApart(self.settings, self.search)
+                return self._apart
             self._detector = self._detector or load_detector(self.settings, self.search)
             return self._detector
 
@@ -125,13 +133,6 @@ def _found(answer: Found | Sequence[Box] | Fault) -> Found:
     if isinstance(answer, Fault):
         return Found(error=answer)
     return answer if isinstance(answer, Found) else Found(tuple(answer))
-
-
-def _probe() -> Request:
-    """A grey picture and one word: if a detector fails on this too, no pair is to blame."""
-    target = BytesIO()
-    Image.new("RGB", (64, 64), (128, 128, 128)).save(target, "PNG")
-    return Request(target.getvalue(), 64, 64, ("thing",))
 
 
 class GroundingHandler(ModelHandler[Chunk, Chunk, SharedDetector]):
@@ -180,7 +181,7 @@ class GroundingHandler(ModelHandler[Chunk, Chunk, SharedDetector]):
 
     def _localize(self, chunk: Chunk, model: SharedDetector) -> Chunk:
         started = time.perf_counter()
-        pairs = model.localize(chunk.pairs, self.max_pixels, self.progress)
+        pairs = model.localize(chunk.pairs, self.max_pixels, self.progress, chunk.apart)
         if self.progress:
             self.progress(0)
         seconds = chunk.timed("boxes", time.perf_counter() - started)

@@ -38,17 +38,19 @@ class Reason(StrEnum):
     EXCEPTION = "exception"
     NOT_FINITE = "not_finite"
     OUT_OF_MEMORY = "out_of_memory"
+    CRASH = "crash"
 
     CHANGED = "changed"
     GONE = "gone"
 
     NO_CAPTION = "no_caption"
+    LANGUAGE = "language"
     NO_PHRASE = "no_phrase"
     NO_BOX = "no_box"
 
 
 class Drop(StrEnum):
-    """Why a noun chunk is not among a pair's phrases."""
+    """Why a noun chunk, or with `LANGUAGE` the whole caption, is not among a pair's phrases."""
 
     ABSTRACT = "abstract"
     PRONOUN = "pronoun"
@@ -56,6 +58,7 @@ class Drop(StrEnum):
     NO_TOKEN = "no_token"
     NO_NOUN = "no_noun"
     TOO_LONG = "too_long"
+    LANGUAGE = "language"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +178,8 @@ class Chunk:
     source, range, number: positions in the plan; they name the chunk.
     next: where the chunk after this one starts, as the source understands it; None after the last one.
     end: True for the empty element that closes a range. faults: what could not be read (with `end`).
+    apart: True for one that has been the death of two processes; it is done in one of its own.
+    again: True for one that is done once more; it replaces what is committed.
     made: on which device the boxes were found, and with how many threads.
     seconds: time spent so far, by step; kept apart from everything that must be the same twice.
     """
@@ -186,6 +191,8 @@ class Chunk:
     next: dict[str, Any] | None = None
     end: bool = False
     faults: tuple[str, ...] = ()
+    apart: bool = False
+    again: bool = False
     made: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
 

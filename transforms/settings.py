@@ -44,6 +44,9 @@ class PhraseSettings(Section):
         ("abstract_published", "abstract_extended", "pronoun", "picture"),
         description="Lists of transforms/drop_lists.yaml whose heads are dropped.",
     )
+    languages: Names = Field(
+        (), description="ISO 639 codes; captions surely in another language are rejected. Empty: none are."
+    )
 
 
 class DetectorSettings(Section):

@@ -17,7 +17,7 @@ from transforms import grounding_dino as module
 from transforms.blame import SickDevice
 from transforms.build_prompts import BORDERS
 from transforms.detector import Request
-from transforms.grounding_dino import GroundingDino, candidates, canvas_rule, pick_device, span_scores
+from transforms.grounding_dino import GroundingDino, candidates, canvas_rule, span_scores
 from transforms.records import Box, Drop, Fault, Reason, Stage
 from transforms.select_boxes import iou
 from transforms.settings import DetectorSettings
@@ -482,30 +482,6 @@ def test_candidates_are_best_first_with_ties_in_query_order_and_no_flat_boxes():
     assert [round(box.score, 3) for box in found] == [0.9, 0.5, 0.5]
     assert [box.x1 for box in found] == [0, 0, pytest.approx(0.2)]
     assert {box.phrase for box in found} == {7}
-
-
-def test_a_device_that_is_named_is_taken():
-    assert pick_device("cuda:3") == "cuda:3"
-    assert pick_device("cpu") == "cpu"
-
-
-def test_auto_without_a_gpu_is_the_cpu(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert pick_device("auto") == "cpu"
-
-
-def test_auto_spreads_over_the_gpus(monkeypatch, tmp_path):
-    held = []
-    monkeypatch.setattr(module, "_held", held)
-    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(tmp_path))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
-    assert [pick_device("auto") for _ in range(7)] == ["cuda:0", "cuda:1", "cuda:2"] * 2 + ["cuda:0"]
-    for lock in held:
-        module.os.close(lock)
-    assert pick_device("auto") == "cuda:0"
-    module.os.close(held[-1])
 
 
 # The reference model, where it is at hand.

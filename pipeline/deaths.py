@@ -1,0 +1,51 @@
+"""Which chunks were being worked on when a process died.
+
+A worker leaves a mark before it starts on a chunk and removes it once the chunk is committed. A mark that is found at
+the start says that an earlier attempt came to no end. A run that ends for another reason, an interrupt or a full disk,
+takes the blame from the marks that it leaves.
+"""
+
+from pipeline import files
+from pipeline.detections import ChunkId
+from pipeline.publish import publish_json
+
+FOLDER = "working"
+
+FATAL = 2
+"""Deaths from which on a chunk is done in a process of its own."""
+
+
+def begin(detections: str, chunk: ChunkId) -> int:
+    """Marks a chunk as being worked on. Returns how many attempts at it have died."""
+    deaths = count(detections, chunk)
+    publish_json(_uri(detections, chunk), {"deaths": deaths, "working": True})
+    return deaths
+
+
+def count(detections: str, chunk: ChunkId) -> int:
+    """How many attempts at a chunk have died."""
+    uri = _uri(detections, chunk)
+    if not files.exists(uri):
+        return 0
+    mark = files.read_json(uri)
+    return int(mark["deaths"]) + bool(mark["working"])
+
+
+def end(detections: str, chunk: ChunkId) -> None:
+    """Removes a chunk's mark: it is committed."""
+    files.delete([uri for uri in [_uri(detections, chunk)] if files.exists(uri)])
+
+
+def forgive(detections: str) -> None:
+    """Nobody died: the marks that are left say so."""
+    for info in files.list_folder(files.join(detections, FOLDER), "*.json"):
+        publish_json(info.uri, {"deaths": files.read_json(info.uri)["deaths"], "working": False})
+
+
+def forget(detections: str) -> None:
+    """Removes all marks: everything is done."""
+    files.delete([info.uri for info in files.list_folder(files.join(detections, FOLDER), "*.json")])
+
+
+def _uri(detections: str, chunk: ChunkId) -> str:
+    return files.join(detections, FOLDER, f"{chunk.source:05}-{chunk.range:05}-{chunk.number:05}.json")

@@ -1,0 +1,63 @@
+"""`ground --retry-failed`: chunks that hold failed rows are done once more, with the same first and last pair.
+
+What is to be done again stands in `detections/retry.json` until it is, so that a retry that was killed is finished by
+the next `ground`. Meanwhile the ranges concerned are not done: `pack` refuses them as it does any unfinished range.
+"""
+
+from collections.abc import Iterator
+
+from pipeline import detections, files
+from pipeline.detections import ChunkId
+from pipeline.faults import CallError
+from pipeline.plan import Plan, RangeId
+from pipeline.publish import publish_json
+from transforms.records import Reason
+
+NAME = "retry.json"
+EVERY = "every"
+"""In the place of a reason: whatever the reason is."""
+
+
+def check_reason(reason: str) -> None:
+    """Raises CallError if no row can have failed for that reason."""
+    if reason != EVERY and reason not in set(Reason):
+        raise CallError(f"--retry-failed: {reason}: no such reason; there are {', '.join(Reason)}")
+
+
+def reopen(plan: Plan, folder: str, reason: str | None) -> None:
+    """Marks the chunks with rows that failed for a reason, and opens their ranges, and those of a retry cut short.
+
+    reason: a code of `Reason`, `EVERY`, or None for no new retry.
+    """
+    wanted = set(pending(folder))
+    if reason is not None:
+        wanted.update(_with_failed_rows(plan, folder, reason))
+    if not wanted:
+        return
+    ordered = sorted(wanted, key=lambda chunk: (chunk.source, chunk.range, chunk.number))
+    publish_json(files.join(folder, NAME), {"chunks": [[c.source, c.range, c.number] for c in ordered]})
+    # Only now: without the list nobody would know what to do again.
+    ranges = {RangeId(chunk.source, chunk.range) for chunk in ordered}
+    files.delete(uri for uri in (detections.done_uri(folder, one) for one in ranges) if files.exists(uri))
+
+
+def pending(folder: str) -> list[ChunkId]:
+    """The chunks that are to be done again, in order."""
+    uri = files.join(folder, NAME)
+    return [ChunkId(*numbers) for numbers in files.read_json(uri)["chunks"]] if files.exists(uri) else []
+
+
+def close(folder: str) -> None:
+    """Forgets the list: all that stood on it is done."""
+    if files.exists(files.join(folder, NAME)):
+        files.delete([files.join(folder, NAME)])
+
+
+def _with_failed_rows(plan: Plan, folder: str, reason: str) -> Iterator[ChunkId]:
+    done = detections.finished(folder)
+    for identity in plan.ids():
+        if identity in done:
+            for chunk in detections.read_done(folder, identity)["chunks"]:
+                failed = chunk.get("failed", {})
+                if failed if reason == EVERY else reason in failed:
+                    yield ChunkId(identity.source, identity.range, chunk["chunk"])

@@ -1,0 +1,50 @@
+"""The command line: `python -m stress kills`, `python -m stress memory`."""
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from stress import kills as _kills
+from stress import memory as _memory
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def kills(
+    number: Annotated[int, typer.Option(help="Kills of each command.")] = 20,
+    seed: Annotated[int, typer.Option(help="Of the instants.")] = 0,
+) -> None:
+    """Kill ground and pack at instants of chance."""
+    with tempfile.TemporaryDirectory(prefix="gritmill-stress-") as folder:
+        outcomes = _kills.trial(Path(folder), number, seed)
+    table = Table("command", "kills", "starts", "same bytes as undisturbed", "temporary files left", "validate")
+    for one in outcomes:
+        same = "yes" if one.same else "no"
+        table.add_row(one.command, str(one.kills), str(one.starts), same, str(one.leftovers), one.faults)
+    Console().print(table)
+    if not all(one.same and not one.leftovers for one in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command()
+def memory(
+    ground: Annotated[tuple[int, int], typer.Option(help="Pairs, few and many.")] = (512, 10_240),
+    pack: Annotated[tuple[int, int], typer.Option(help="Pairs, few and many.")] = (10_000, 200_000),
+) -> None:
+    """Measure peak memory over few and over many pairs."""
+    with tempfile.TemporaryDirectory(prefix="gritmill-stress-") as folder:
+        peaks = _memory.trial(Path(folder), ground, pack)
+    table = Table("command", "pairs", "peak memory, MiB", "of that of the few")
+    for few, many in zip(peaks[::2], peaks[1::2], strict=True):
+        table.add_row(few.command, f"{few.pairs:,}", f"{few.mebibytes:.0f}", "")
+        table.add_row(many.command, f"{many.pairs:,}", f"{many.mebibytes:.0f}", f"{many.mebibytes / few.mebibytes:.2f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,50 @@
+"""Peak memory of `ground` and `pack` over twenty times the pairs: what is kept must not grow with the input."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from stress.pairs import write_tars
+
+_REAL = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1")
+_LIGHT = ("phrases.model=caption-parser", "detector.model=stress.middle:make")
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Peak resident memory of one command over so many pairs, in MiB."""
+
+    command: str
+    pairs: int
+    mebibytes: float
+
+
+def trial(folder: Path, ground: Sequence[int], pack: Sequence[int]) -> list[Peak]:
+    """`ground` over real boxes, `pack` over boxes of a detector that costs nothing; ascending numbers of pairs."""
+    peaks = []
+    for pairs in ground:
+        inputs = write_tars(folder / f"ground-in-{pairs}", pairs)
+        words = ("ground", "--input", inputs, "--set", *_REAL, "--output", str(folder / f"ground-{pairs}"))
+        peaks.append(Peak("ground", pairs, _peak(words)))
+    for pairs in pack:
+        inputs, out = write_tars(folder / f"pack-in-{pairs}", pairs), str(folder / f"pack-{pairs}")
+        _peak(("ground", "--input", inputs, "--set", *_LIGHT, "--output", out))
+        peaks.append(Peak("pack", pairs, _peak(("pack", "--set", "selection.score=0.0", "--output", out))))
+    return peaks
+
+
+def _peak(words: Sequence[str]) -> float:
+    """Runs gritmill and gives its peak resident memory in MiB.
+
+    Raises:
+      RuntimeError: it ended badly.
+    """
+    process = subprocess.Popen([sys.executable, "-m", "gritmill", *words, "--quiet"], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"gritmill {' '.join(words)} ended with status {process.returncode}")
+    return usage.ru_maxrss / 1024  # kilobytes, on Linux

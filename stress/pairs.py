@@ -1,0 +1,41 @@
+"""Pairs of any number for the trials: small pictures and captions that follow from their number."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+_COLOURS = ("red", "green", "blue", "orange", "purple")
+_THINGS = ("square", "house", "door", "kite", "book", "bag", "box")
+
+
+def write_tars(folder: Path, pairs: int, a_tar: int = 10_000) -> str:
+    """Writes tars in img2dataset's layout, and returns the pattern that names them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for first in range(0, pairs, a_tar):
+        with tarfile.open(folder / f"{first // a_tar:05}.tar", "w") as tar:
+            for number in range(first, min(first + a_tar, pairs)):
+                _add(tar, number)
+    return str(folder / "*.tar")
+
+
+def _add(tar: tarfile.TarFile, number: int) -> None:
+    colour, thing = _COLOURS[number % 5], _THINGS[number // 5 % 7]
+    caption = f"a {colour} {thing} and the {_THINGS[number // 35 % 7]} number {number}"
+    members = {"jpg": _picture(number, colour), "txt": caption.encode(), "json": json.dumps({"id": number}).encode()}
+    for ending, data in members.items():
+        info = tarfile.TarInfo(f"{number:09}.{ending}")
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+
+
+def _picture(number: int, colour: str) -> bytes:
+    size = ((64, 64), (96, 64), (64, 96))[number % 3]
+    image = Image.new("RGB", size, (230, 230, 200 + number % 50))
+    left = 4 + number % 20
+    ImageDraw.Draw(image).rectangle((left, 8, left + 24, 40), fill=colour)
+    target = io.BytesIO()
+    image.save(target, "JPEG", quality=85)
+    return target.getvalue()

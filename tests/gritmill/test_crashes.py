@@ -1,0 +1,82 @@
+"""Pictures that kill the process: twice the run dies, the third time it knows why."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import gritmill
+from pipeline import deaths, detections
+from pipeline.detections import ChunkId
+from tests import made
+
+PROCESS = ("--", "--direct_num_workers=1", "--direct_running_mode=multi_processing")
+
+
+def ground(tmp_path, out, *words):
+    """`gritmill ground` in a process of its own: exit status and what it said."""
+    command = [sys.executable, "-m", "gritmill", "ground", str(tmp_path / "own.yaml"), "--quiet"]
+    command += ["--input", str(tmp_path / "in" / "*.tar"), "--output", str(tmp_path / out), *words]
+    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def pairs(folder):
+    """The rows of a run's detections."""
+    where = str(folder / "detections")
+    return [pair for chunk in detections.all_committed(where) for pair in detections.read_chunk(where, chunk)]
+
+
+@pytest.mark.parametrize(("words", "died"), [((), -signal.SIGSEGV), (PROCESS, 3)])
+def test_a_picture_that_kills_is_a_crash_row_at_the_third_attempt(tmp_path, parser, words, died):
+    made.as_tars(made.drawn(8), tmp_path / "in", tars=1)
+    (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, "tests.outside:deadly")))
+    for _ in range(2):
+        status, said = ground(tmp_path, "out", *words)
+        assert status == died, said
+        assert said == "" if died < 0 else "a worker process died" in said
+    assert ground(tmp_path, "out", *words) == (0, "")
+    found = pairs(tmp_path / "out")
+    assert [bool(pair.error) for pair in found] == [pair.height > pair.width for pair in found]
+    assert {(pair.error.stage, pair.error.reason) for pair in found if pair.error} == {("boxes", "crash")}
+    assert not list((tmp_path / "out" / "detections" / "working").glob("*"))
+
+
+@pytest.mark.parametrize(("name", "raised"), [("dying", gritmill.EnvironmentFault), ("interrupted", KeyboardInterrupt)])
+def test_an_interrupt_and_a_sick_device_are_no_deaths(tmp_path, parser, name, raised):
+    pattern = made.as_tars(made.drawn(24), tmp_path / "in")
+    config = made.settings(parser, f"tests.outside:{name}")
+    for _ in range(3):
+        with pytest.raises(raised):
+            gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"))
+    marks = list((tmp_path / "out" / "detections" / "working").glob("*.json"))
+    assert marks
+    assert [json.loads(path.read_text()) for path in marks] == [{"deaths": 0, "working": False}] * len(marks)
+
+
+def test_marks_count_the_attempts_that_came_to_no_end(tmp_path):
+    folder, chunk = str(tmp_path), ChunkId(1, 2, 3)
+    assert [deaths.begin(folder, chunk) for _ in range(3)] == [0, 1, 2]
+    assert deaths.count(folder, chunk) == 3
+    deaths.forgive(folder)
+    assert deaths.count(folder, chunk) == 2
+    assert deaths.begin(folder, chunk) == 2
+    deaths.end(folder, chunk)
+    deaths.end(folder, chunk)
+    assert deaths.count(folder, chunk) == 0
+
+
+def test_a_chunk_done_apart_is_the_same_to_the_byte(tmp_path, parser, grounding_dino):
+    pattern = made.as_tars(made.drawn(10), tmp_path / "in", tars=1)
+    config = made.settings(parser, grounding_dino)
+    gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "here"))
+    out = tmp_path / "apart" / "detections"
+    for number in range(2):
+        for _ in range(2):
+            deaths.begin(str(out), ChunkId(0, 0, number))
+    gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "apart"))
+    here, apart = (made.files_of(tmp_path / name, "detections/0*/*") for name in ("here", "apart"))
+    assert len(here) == 3
+    assert here == apart
