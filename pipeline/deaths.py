@@ -33,7 +33,7 @@ def count(detections: str, chunk: ChunkId) -> int:
 
 def end(detections: str, chunk: ChunkId) -> None:
     """Removes a chunk's mark: it is committed."""
-    files.delete([uri for uri in [_uri(detections, chunk)] if files.exists(uri)])
+    files.delete([_uri(detections, chunk)])
 
 
 def forgive(detections: str) -> None:

@@ -184,10 +184,10 @@ def _chunks(
         pairs = islice(pairs, spec.pairs - (start["index"] - spec.start["index"]))
     this = ChunkId(identity.source, identity.range, number)
     # A picture that kills what measures it may be the next chunk's first: the loader is one picture ahead.
-    doomed = max(deaths.count(folder, one) for one in (this, replace(this, number=number + 1)))
+    doomed = deaths.count(folder, replace(this, number=number + 1))
     died = deaths.begin(folder, this)
     started = time.perf_counter()
-    with _loader(plan, doomed >= deaths.FATAL) as loader:
+    with _loader(plan, max(died, doomed) >= deaths.FATAL) as loader:
         for run, following in cut(loader.load(pairs), settings.chunk):
             if following is None and faults:
                 following = {FAULT: faults[-1]}

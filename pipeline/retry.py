@@ -38,7 +38,7 @@ def reopen(plan: Plan, folder: str, reason: str | None) -> None:
     publish_json(files.join(folder, NAME), {"chunks": [[c.source, c.range, c.number] for c in ordered]})
     # Only now: without the list nobody would know what to do again.
     ranges = {RangeId(chunk.source, chunk.range) for chunk in ordered}
-    files.delete(uri for uri in (detections.done_uri(folder, one) for one in ranges) if files.exists(uri))
+    files.delete(detections.done_uri(folder, one) for one in ranges)
 
 
 def pending(folder: str) -> list[ChunkId]:
@@ -49,8 +49,7 @@ def pending(folder: str) -> list[ChunkId]:
 
 def close(folder: str) -> None:
     """Forgets the list: all that stood on it is done."""
-    if files.exists(files.join(folder, NAME)):
-        files.delete([files.join(folder, NAME)])
+    files.delete([files.join(folder, NAME)])
 
 
 def _with_failed_rows(plan: Plan, folder: str, reason: str) -> Iterator[ChunkId]:
