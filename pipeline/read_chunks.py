@@ -138,9 +138,12 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
             yield item  # type: ignore[misc]
 
 
-def read_range(plan: Plan, identity: RangeId, folder: str) -> Iterator[Chunk]:
-    """The chunks of a range that are to be done again and those that are not committed; then the one that ends it."""
-    for which in retry.pending(folder):
+def read_range(plan: Plan, identity: RangeId, folder: str, again: Iterable[ChunkId] = ()) -> Iterator[Chunk]:
+    """The chunks of a range that are to be done again and those that are not committed; then the one that ends it.
+
+    again: chunks of any range.
+    """
+    for which in again:
         if RangeId(which.source, which.range) == identity:
             yield _once_more(plan, which, folder)
     start, number = resume(plan, identity, folder)
@@ -231,11 +234,12 @@ class _ReadChunksDoFn(beam.DoFn):
 
     def setup(self) -> None:
         self._plan = read_plan(self.folder)
+        self._again = retry.pending(self.folder)
 
     def process(self, identity: RangeId) -> Iterator[Chunk]:
         assert self._plan is not None
         if not files.exists(detections.done_uri(self.folder, identity)):  # an engine may try a range twice
-            yield from ahead(read_range(self._plan, identity, self.folder))
+            yield from ahead(read_range(self._plan, identity, self.folder, self._again))
 
 
 @dataclass
