@@ -50,8 +50,9 @@ def of_run(output: str | PathLike[str]) -> Quality:
     Raises:
       CallError: the folder holds no manifest.
     """
+    rows = detections.read_all(find_detections(str(output)))
     records = {sample.record["uid"]: sample.record for sample in read(output)}
-    return measure((pair, records.get(uid(pair.source, pair.index))) for pair in _rows(str(output)))
+    return measure((pair, records.get(uid(pair.source, pair.index))) for pair in rows)
 
 
 def measure(pairs: Iterable[tuple[Pair, Mapping[str, Any] | None]]) -> Quality:
@@ -84,12 +85,6 @@ def hits(boxes: Sequence[Box], things: Sequence[Box]) -> int:
             taken.add(b)
             matched.add(t)
     return len(matched)
-
-
-def _rows(output: str) -> Iterator[Pair]:
-    folder = find_detections(output)
-    for chunk in detections.all_committed(folder):
-        yield from detections.read_chunk(folder, chunk)
 
 
 def _written(pair: Pair, record: Mapping[str, Any] | None) -> list[Box]:

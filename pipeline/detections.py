@@ -207,6 +207,12 @@ def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> It
         yield from_row(row)
 
 
+def read_all(detections: str) -> Iterator[Pair]:
+    """The pairs of all committed chunks, in order."""
+    for chunk in all_committed(detections):
+        yield from read_chunk(detections, chunk)
+
+
 def to_row(pair: Pair) -> dict[str, Any]:
     """A pair as a row of the table."""
     return {

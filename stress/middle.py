@@ -8,7 +8,7 @@ from transforms.settings import DetectorSettings
 
 
 class Middle:
-    """The same two boxes for everybody."""
+    """The same box for everything."""
 
     def detect(self, requests: Sequence[Request]) -> list[list[Box]]:
         """One box a phrase."""

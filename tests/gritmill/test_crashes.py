@@ -25,8 +25,7 @@ def ground(tmp_path, out, *words):
 
 def pairs(folder):
     """The rows of a run's detections."""
-    where = str(folder / "detections")
-    return [pair for chunk in detections.all_committed(where) for pair in detections.read_chunk(where, chunk)]
+    return list(detections.read_all(str(folder / "detections")))
 
 
 @pytest.mark.parametrize(("words", "died"), [((), -signal.SIGSEGV), (PROCESS, 3)])

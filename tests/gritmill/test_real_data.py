@@ -22,8 +22,7 @@ pytestmark = needs_shared
 
 
 def rows(out):
-    folder = str(out / "detections")
-    return [p for chunk in detections.all_committed(folder) for p in detections.read_chunk(folder, chunk)]
+    return list(detections.read_all(str(out / "detections")))
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,7 @@ MIDDLE = "tests.outside:factory"
 
 
 def rows(folder, sources=1):
-    chunks = detections.all_committed(str(folder / "detections"))
-    return [pair for chunk in chunks for pair in detections.read_chunk(str(folder / "detections"), chunk)]
+    return list(detections.read_all(str(folder / "detections")))
 
 
 @pytest.fixture
