@@ -1,45 +1,80 @@
 """validate: read a finished run back and say what is wrong with it.
 
 Shares no code path with the writer but the dialects' readers: tar, JSON and parquet are read with their own libraries,
-and every rule of the contract is checked on what they give.
+and every rule of the contract is written down here a second time and checked on what they give.
 """
 
 import hashlib
 import io
-import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
-from typing import Any
+from typing import Annotated, Any, BinaryIO, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
 
+from gritmill.validate_sample import COLUMNS, Rules, fault_line, sample_faults
 from pipeline import files
 from pipeline.faults import CallError
 from transforms import dialects
 
-_FIELDS = {
-    "key": str,
-    "uid": str,
-    "source_key": str,
-    "id": int,
-    "url": str,
-    "caption": str,
-    "width": int,
-    "height": int,
-    "noun_chunks": list,
-    "ref_exps": list,
-    "heads": list,
-    "meta": str,
-}
+_MANIFEST = "manifest.json"
+_BLOCK, _RECORD = 512, 10_240  # of a tar
+
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    """A part of the manifest; what is said besides is of no concern here."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Shard(_Part):
+    # The paths are used, so they must not lead anywhere else.
+    tar: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.tar$")]
+    index: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.parquet$")]
+    samples: NonNegativeInt
+    boxes: NonNegativeInt
+    bytes: NonNegativeInt
+    sha256: _Sha256
+    index_sha256: _Sha256
+
+
+class _Ledger(_Part):
+    read: NonNegativeInt
+    written: NonNegativeInt
+    rejected: dict[str, NonNegativeInt]
+    failed: dict[str, dict[str, NonNegativeInt]]
+
+
+class _Source(_Part):
+    max_pixels: PositiveInt
+
+
+class _Text(_Part):
+    dialect: list[str]
+
+
+class _Configuration(_Part):
+    source: _Source
+    text: _Text
+
+
+class _Manifest(_Part):
+    format: Literal[1]
+    ledger: _Ledger
+    shards: list[_Shard]
+    configuration: _Configuration
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A fault (`text`), or with an empty text one sample that was read."""
+    """A fault (`text`), or with an empty text one sample that was read. key: empty if it is the whole shard's."""
 
     shard: str
     key: str
@@ -53,57 +88,68 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
       CallError: the folder holds no manifest.
     """
     folder = files.canonical(output)
-    uri = files.join(folder, "manifest.json")
+    uri = files.join(folder, _MANIFEST)
     if not files.exists(uri):
-        raise CallError(f"{output}: no manifest.json; it is no finished run")
-    manifest = files.read_json(uri)
-    dialect = manifest["configuration"]["text"]["dialect"]
-    for number, shard in enumerate(manifest["shards"]):
-        yield from _shard(folder, number, shard, dialect, limit)
-    yield from (Finding("manifest.json", "", text) for text in _ledger(manifest))
+        raise CallError(f"{output}: no {_MANIFEST}; it is no finished run")
+    try:
+        manifest = _Manifest.model_validate_json(files.read_bytes(uri))
+        for name in manifest.configuration.text.dialect:
+            dialects.find(name)
+    except ValidationError as error:
+        yield Finding(_MANIFEST, "", fault_line(error))
+        return
+    except ValueError as error:  # no such dialect here
+        yield Finding(_MANIFEST, "", str(error))
+        return
+    # Pillow's own limit holds for the whole process; what the run itself let pass must not be refused here.
+    if Image.MAX_IMAGE_PIXELS is not None:
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, manifest.configuration.source.max_pixels)
+    rules = Rules(tuple(manifest.configuration.text.dialect), manifest.configuration.source.max_pixels)
+    for number, shard in enumerate(manifest.shards):
+        yield from _shard(folder, f"{number:05}", shard, rules, limit)
+    yield from (Finding(_MANIFEST, "", text) for text in _ledger(manifest))
+    yield from _strangers(folder, manifest)
 
 
-def _ledger(manifest: dict[str, Any]) -> Iterator[str]:
-    ledger = manifest["ledger"]
-    rejected = sum(ledger["rejected"].values())
-    failed = sum(pairs for reasons in ledger["failed"].values() for pairs in reasons.values())
-    if ledger["read"] != ledger["written"] + rejected + failed:
-        yield f"ledger: {ledger['read']} read is not {ledger['written']} + {rejected} + {failed}"
-    samples = sum(shard["samples"] for shard in manifest["shards"])
-    if ledger["written"] != samples:
-        yield f"ledger: {ledger['written']} written, but the shards hold {samples}"
+def _ledger(manifest: _Manifest) -> Iterator[str]:
+    ledger = manifest.ledger
+    rejected = sum(ledger.rejected.values())
+    failed = sum(pairs for reasons in ledger.failed.values() for pairs in reasons.values())
+    if ledger.read != ledger.written + rejected + failed:
+        yield f"ledger: {ledger.read} read is not {ledger.written} + {rejected} + {failed}"
+    samples = sum(shard.samples for shard in manifest.shards)
+    if ledger.written != samples:
+        yield f"ledger: {ledger.written} written, but the shards hold {samples}"
 
 
-def _shard(folder: str, number: int, entry: dict[str, Any], names: list[str], limit: int | None) -> Iterator[Finding]:
-    name = entry["tar"]
-    for part, checksum in (("tar", "sha256"), ("index", "index_sha256")):
-        text = _checksum(files.join(folder, entry[part]), entry[checksum])
-        if text:
-            yield Finding(entry[part], "", text)
+def _strangers(folder: str, manifest: _Manifest) -> Iterator[Finding]:
+    """Tars and indexes that the manifest does not name: who reads `shards/*.tar` would take them in."""
+    named = {name for shard in manifest.shards for name in (shard.tar, shard.index)}
+    for info in files.list_folder(files.join(folder, "shards")):
+        name = f"shards/{files.name(info.uri)}"
+        if name.endswith((".tar", ".parquet")) and name not in named:
+            yield Finding(name, "", "is not in the manifest")
+
+
+def _shard(folder: str, number: str, shard: _Shard, rules: Rules, limit: int | None) -> Iterator[Finding]:
+    for name, checksum in ((shard.tar, shard.sha256), (shard.index, shard.index_sha256)):
+        if text := _checksum(files.join(folder, name), checksum):
+            yield Finding(name, "", text)
             return
-    if not name.endswith(f"{number:05}.tar"):
-        yield Finding(name, "", f"is shard {number} of the manifest")
+    if (shard.tar, shard.index) != (f"shards/{number}.tar", f"shards/{number}.parquet"):
+        yield Finding(shard.tar, "", f"is shard {int(number)} of the manifest")
+    rows: list[dict[str, Any]] = []
     try:
-        rows = pq.read_table(io.BytesIO(files.read_bytes(files.join(folder, entry["index"])))).to_pylist()
-    except (pa.ArrowException, OSError) as error:
-        yield Finding(entry["index"], "", f"not a parquet file: {error}")
-        rows = []
-    if len(rows) != entry["samples"]:
-        yield Finding(entry["index"], "", f"{len(rows)} rows, but {entry['samples']} samples in the manifest")
-    seen = 0
-    try:
-        for key, members in _samples(files.join(folder, name)):
-            if limit is not None and seen >= limit:
-                return
-            row = rows[seen] if seen < len(rows) else None
-            seen += 1
-            yield Finding(name, key, "")
-            for text in _sample(key, f"{number:05}", members, row, names):
-                yield Finding(name, key, text)
-    except tarfile.TarError as error:
-        yield Finding(name, "", f"not a whole tar: {error}")
-    if seen != entry["samples"]:
-        yield Finding(name, "", f"{seen} samples, but {entry['samples']} in the manifest")
+        rows = _index(files.join(folder, shard.index))
+        if len(rows) != shard.samples:
+            yield Finding(shard.index, "", f"{len(rows)} rows, but {shard.samples} samples in the manifest")
+    except _Broken as broken:
+        yield Finding(shard.index, "", str(broken))
+    yield from _tar(folder, number, shard, rows, rules, limit)
+
+
+class _Broken(Exception):
+    """A file cannot be read on; the message says why."""
 
 
 def _checksum(uri: str, expected: str) -> str:
@@ -116,126 +162,74 @@ def _checksum(uri: str, expected: str) -> str:
     return "" if digest.hexdigest() == expected else "its SHA-256 is not that of the manifest"
 
 
-def _samples(uri: str) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Members of each key, which must lie next to each other."""
-    with files.open_read(uri) as file, tarfile.open(fileobj=file, mode="r|") as tar:
+def _index(uri: str) -> list[dict[str, Any]]:
+    try:
+        table = pq.read_table(io.BytesIO(files.read_bytes(uri)))
+    except (pa.ArrowException, OSError) as error:
+        raise _Broken(f"not a parquet file: {error}") from error
+    types = {field.name: str(field.type) for field in table.schema}
+    if types != COLUMNS:
+        odd = next(name for name in {**types, **COLUMNS} if types.get(name) != COLUMNS.get(name))
+        raise _Broken(f"column {odd} is {types.get(odd, 'missing')}, not {COLUMNS.get(odd, 'of the contract')}")
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def _tar(
+    folder: str, number: str, shard: _Shard, rows: list[dict[str, Any]], rules: Rules, limit: int | None
+) -> Iterator[Finding]:
+    samples = boxes = 0
+    uids: set[str] = set()
+    try:
+        with files.open_read(files.join(folder, shard.tar)) as file:
+            for key, members in _samples(file, shard.bytes):
+                if samples == limit:
+                    return
+                row = rows[samples] if samples < len(rows) else None
+                yield Finding(shard.tar, key, "")
+                for text in sample_faults(key, number, members, row, rules):
+                    yield Finding(shard.tar, key, text)
+                samples += 1
+                boxes += len(row["noun_chunks"]) if row else 0
+                uids.add(row["uid"] if row else key)
+    except (_Broken, tarfile.TarError) as broken:
+        yield Finding(shard.tar, "", f"not a sound tar: {broken}")
+    if samples != shard.samples:
+        yield Finding(shard.tar, "", f"{samples} samples, but {shard.samples} in the manifest")
+    if rows and boxes != shard.boxes:
+        yield Finding(shard.tar, "", f"{boxes} boxes, but {shard.boxes} in the manifest")
+    if len(uids) != samples:
+        yield Finding(shard.tar, "", f"{samples} samples have only {len(uids)} different uids")
+
+
+def _samples(file: BinaryIO, size: int) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Members of each key by their ending; they lie next to each other, and a key comes once."""
+    with tarfile.open(fileobj=file, mode="r:") as tar:
         current = ""
         members: dict[str, bytes] = {}
-        for member in tar:
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # type: ignore[attr-defined]  # tarfile keeps what it has read
             key, _, ending = member.name.partition(".")
+            if key < current:
+                raise _Broken(f"{member.name} comes after {current}")
             if key != current and members:
                 yield current, members
                 members = {}
+            if not member.isreg() or ending in members:
+                raise _Broken(f"{member.name} is there twice" if ending in members else f"{member.name} is no file")
             content = tar.extractfile(member)
             current, members[ending] = key, content.read() if content else b""
         if members:
             yield current, members
+        # tarfile takes a broken header for the end.
+        _check_end(file, tar.offset, size)
 
 
-def _sample(
-    key: str, prefix: str, members: dict[str, bytes], row: dict[str, Any] | None, names: list[str]
-) -> Iterator[str]:
-    wanted = {"jpg", "json", "txt", "grounded.txt", *(f"{dialects.suffix(name)}.txt" for name in names[1:])}
-    if set(members) != wanted:
-        yield f"members {', '.join(sorted(members))}; expected {', '.join(sorted(wanted))}"
-        return
-    if not (key.startswith(prefix) and len(key) == 9 and key.isdigit()):
-        yield f"the key is not {prefix} and four digits"
-    try:
-        record = json.loads(members["json"])
-    except ValueError as error:
-        yield f"json: {error}"
-        return
-    if not isinstance(record, dict):
-        yield "json: not an object"
-        return
-    wrong = [name for name, kind in _FIELDS.items() if not isinstance(record.get(name), kind)]
-    if wrong or set(record) != set(_FIELDS):
-        yield f"json: missing, unknown or mistyped fields: {', '.join(wrong or set(record) ^ set(_FIELDS))}"
-        return
-    yield from _record(key, record)
-    if row is None or any(_numbers(row.get(name)) != _numbers(record[name]) for name in _FIELDS):
-        yield "the index does not agree with the record"
-    if members["txt"].decode("utf-8", "replace") != record["caption"]:
-        yield "txt is not the record's caption"
-    yield from _image(members["jpg"], record)
-    yield from _texts(members, record, names)
-
-
-def _numbers(value: Any) -> Any:
-    """Lists of numbers as floats: parquet holds doubles where JSON has integers."""
-    if isinstance(value, list):
-        return [_numbers(item) for item in value]
-    return float(value) if isinstance(value, int) else value
-
-
-def _record(key: str, record: dict[str, Any]) -> Iterator[str]:
-    if record["key"] != key:
-        yield f"json: its key is {record['key']}"
-    chunks, expressions, heads = record["noun_chunks"], record["ref_exps"], record["heads"]
-    if not len(chunks) == len(expressions) == len(heads) or not chunks:
-        yield f"json: {len(chunks)} noun_chunks, {len(expressions)} ref_exps, {len(heads)} heads"
-        return
-    if chunks != sorted(chunks, key=lambda r: (r[0], r[1], -r[6])):
-        yield "json: noun_chunks are not in order"
-    try:
-        json.loads(record["meta"])
-    except ValueError:
-        yield "json: meta is no JSON"
-    for number, (chunk, expression, head) in enumerate(zip(chunks, expressions, heads, strict=True)):
-        for text in _row(chunk, expression, head, len(record["caption"])):
-            yield f"json: row {number}: {text}"
-
-
-def _row(chunk: list[Any], expression: list[Any], head: list[Any], length: int) -> Iterator[str]:
-    if len(chunk) != 7 or len(expression) != 7 or len(head) != 2:
-        yield "a row does not have seven values, or a head two"
-        return
-    if not all(isinstance(offset, int) for offset in (*chunk[:2], *expression[:2], *head)):
-        yield "offsets are not integers"
-    if chunk[2:] != expression[2:]:
-        yield "noun chunk and expression differ in box or score"
-    if not 0 <= expression[0] <= chunk[0] <= head[0] < head[1] <= chunk[1] <= expression[1] <= length:
-        yield f"spans {expression[:2]}, {chunk[:2]}, {head} do not lie in one another or leave the caption"
-    x1, y1, x2, y2, score = chunk[2:]
-    if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
-        yield f"box {chunk[2:6]} leaves the picture"
-    if not 0 <= score <= 1:
-        yield f"score {score}"
-
-
-def _image(data: bytes, record: dict[str, Any]) -> Iterator[str]:
-    try:
-        image = Image.open(io.BytesIO(data))
-        image.load()
-    except Exception as error:
-        yield f"jpg: {error}"
-        return
-    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
-        yield f"jpg: a {image.format} of mode {image.mode}"
-    if image.size != (record["width"], record["height"]):
-        yield f"jpg: {image.width} x {image.height}, the record says {record['width']} x {record['height']}"
-    if image.getexif().get(0x0112, 1) in range(2, 9):
-        yield "jpg: readers that honour EXIF would turn it"
-
-
-def _texts(members: dict[str, bytes], record: dict[str, Any], names: list[str]) -> Iterator[str]:
-    """Every text parses back to the caption, with spans that the record has and as many boxes."""
-    counts: dict[tuple[int, int], int] = {}
-    for rows in (record["ref_exps"], record["noun_chunks"]):
-        own: dict[tuple[int, int], int] = {}
-        for row in rows:
-            own[row[0], row[1]] = own.get((row[0], row[1]), 0) + 1
-        counts = {span: max(counts.get(span, 0), own.get(span, 0)) for span in {*counts, *own}}
-    for number, name in enumerate(names):
-        ending = "grounded.txt" if number == 0 else f"{dialects.suffix(name)}.txt"
-        try:
-            decoded = dialects.find(name).decode(members[ending].decode(), record["width"], record["height"])
-        except ValueError as error:
-            yield f"{ending}: {error}"
-            continue
-        if decoded.caption != record["caption"]:
-            yield f"{ending}: it does not parse back to the caption"
-        for span in decoded.spans:
-            if not 0 < len(span.boxes) <= counts.get((span.start, span.end), 0):
-                yield f"{ending}: span {span.start}..{span.end} is not in the record, or has more boxes there"
+def _check_end(file: BinaryIO, at: int, size: int) -> None:
+    """After the last member a tar holds zeros up to the end of a record, two blocks of them at least."""
+    file.seek(at)
+    rest = file.read(2 * _RECORD)
+    if rest.strip(b"\0") or not 2 * _BLOCK <= len(rest) < _RECORD + 2 * _BLOCK:
+        raise _Broken(f"no end mark at byte {at}")
+    if at + len(rest) != size or size % _RECORD:
+        raise _Broken(f"{at + len(rest)} bytes, but {size} in the manifest")

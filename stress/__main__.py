@@ -22,12 +22,14 @@ def kills(
     """Kill ground and pack at instants of chance."""
     with tempfile.TemporaryDirectory(prefix="gritmill-stress-") as folder:
         outcomes = _kills.trial(Path(folder), number, seed)
-    table = Table("command", "kills", "starts", "same bytes as undisturbed", "temporary files left", "validate")
+    columns = ("kills", "starts", "same bytes as undisturbed", "temporary files left", "half-written called good")
+    table = Table("command", *columns, "validate, in the end")
     for one in outcomes:
         same = "yes" if one.same else "no"
-        table.add_row(one.command, str(one.kills), str(one.starts), same, str(one.leftovers), one.faults)
+        numbers = (str(one.kills), str(one.starts), same, str(one.leftovers), str(one.lies))
+        table.add_row(one.command, *numbers, one.faults)
     Console().print(table)
-    if not all(one.same and not one.leftovers for one in outcomes):
+    if not all(one.same and not one.leftovers and not one.lies for one in outcomes):
         raise typer.Exit(1)
 
 

@@ -19,13 +19,18 @@ _SETTINGS = ("phrases.model=caption-parser", "detector.model=scene-grounder", "d
 
 @dataclass(frozen=True)
 class Outcome:
-    """What twenty kills of one command have done. same: whether every byte is that of an undisturbed run."""
+    """What the kills of one command have done.
+
+    same: whether in the end every byte is that of an undisturbed run. leftovers: temporary files in the end. lies: how
+    often `validate` called an output good that a kill had left unlike the undisturbed one. faults: what it said last.
+    """
 
     command: str
     kills: int
     starts: int
     same: bool
     leftovers: int
+    lies: int
     faults: str
 
 
@@ -41,20 +46,23 @@ def trial(folder: Path, kills: int, seed: int) -> list[Outcome]:
         started = time.monotonic()
         _finish((*command, str(whole)))
         seconds = time.monotonic() - started
-        starts = _killed((*command, str(out)), kills, seconds, chance)
+        starts, lies = _killed((*command, str(out)), kills, seconds, chance, whole)
         leftovers = sum(1 for path in out.rglob(".gritmill-tmp-*"))
         same = _digests(out) == _digests(whole)
-        faults = _validated(out) if command is pack else "no shards yet"
-        outcomes.append(Outcome(command[0], kills, starts, same, leftovers, faults))
+        faults = _validated(out)[1]
+        outcomes.append(Outcome(command[0], kills, starts, same, leftovers, lies, faults))
     return outcomes
 
 
-def _killed(command: Sequence[str], kills: int, seconds: float, chance: random.Random) -> int:
-    """Starts the command until it has been killed so often and has then come to its end. Returns the starts.
+def _killed(command: Sequence[str], kills: int, seconds: float, chance: random.Random, whole: Path) -> tuple[int, int]:
+    """Starts the command until it has been killed so often and has then come to its end.
+
+    Returns the starts, and how often `validate` was content with something else than the undisturbed output.
 
     A start that is over before its instant counts as no kill; what it wrote is removed, so that the next has work.
     """
-    done = starts = 0
+    out = Path(command[-1])
+    done = starts = lies = 0
     while done < kills:
         starts += 1
         process = subprocess.Popen(_words(command), start_new_session=True, stdout=subprocess.DEVNULL)
@@ -64,12 +72,13 @@ def _killed(command: Sequence[str], kills: int, seconds: float, chance: random.R
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             done += 1
+            lies += _validated(out)[0] == 0 and _digests(out) != _digests(whole)
         else:
             if process.returncode:
                 raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
-            _undo(Path(command[-1]), chance)
+            _undo(out, chance)
     _finish(command)
-    return starts + 1
+    return starts + 1, lies
 
 
 def _undo(out: Path, chance: random.Random) -> None:
@@ -95,6 +104,7 @@ def _digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
-def _validated(out: Path) -> str:
+def _validated(out: Path) -> tuple[int, str]:
+    """Exit status of `validate`, and the last that it said."""
     done = subprocess.run(_words(("validate", str(out))), capture_output=True, text=True, check=False)
-    return done.stderr.strip().splitlines()[-1]
+    return done.returncode, done.stderr.strip().splitlines()[-1].replace(str(out), "out")

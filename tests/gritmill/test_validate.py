@@ -3,40 +3,69 @@
 import hashlib
 import io
 import json
+import shutil
 import tarfile
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
 import gritmill
 from tests import made
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, parser):
+    folder = tmp_path_factory.mktemp("validated")
+    config = made.settings(parser, "tests.outside:factory", text={"dialect": ["kosmos2", "kosmos2:training"]})
+    gritmill.run(config, inputs=[made.as_tars(made.drawn(4), folder / "in")], output=str(folder / "out"))
+    return folder / "out"
+
+
 @pytest.fixture
-def out(tmp_path, parser):
-    config = made.settings(parser, "tests.outside:factory")
-    gritmill.run(config, inputs=[made.as_tars(made.drawn(4), tmp_path / "in")], output=str(tmp_path / "out"))
+def out(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "out")
     return tmp_path / "out"
 
 
-def faults(out):
-    return [(fault.key, fault.text) for fault in gritmill.validate(str(out)) if fault.text]
+def faults(out, **options):
+    return [(fault.key, fault.text) for fault in gritmill.validate(str(out), **options) if fault.text]
+
+
+def told(out, **shard):
+    """Writes values over those that the manifest has of the first shard."""
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["shards"][0].update(shard)
+    (out / "manifest.json").write_text(json.dumps(manifest))
+
+
+def replaced(out, tar):
+    """Puts another first shard in place, its checksum and size in the manifest."""
+    (out / "shards" / "00000.tar").write_bytes(tar)
+    told(out, sha256=hashlib.sha256(tar).hexdigest(), bytes=len(tar))
 
 
 def rewrite(out, change):
     """Writes the first shard again with its members changed by `change(name, data)`, and the manifest to match."""
-    path = out / "shards" / "00000.tar"
     target = io.BytesIO()
-    with tarfile.open(path) as old, tarfile.open(fileobj=target, mode="w") as new:
+    with tarfile.open(out / "shards" / "00000.tar") as old, tarfile.open(fileobj=target, mode="w") as new:
         for member in old.getmembers():
             data = change(member.name, old.extractfile(member).read())
             if data is not None:
                 info = tarfile.TarInfo(member.name)
                 info.size = len(data)
                 new.addfile(info, io.BytesIO(data))
-    path.write_bytes(target.getvalue())
-    manifest = json.loads((out / "manifest.json").read_text())
-    manifest["shards"][0]["sha256"] = hashlib.sha256(target.getvalue()).hexdigest()
-    (out / "manifest.json").write_text(json.dumps(manifest))
+    replaced(out, target.getvalue())
+
+
+def reindexed(out, change):
+    """Writes the first index again, its table changed, and the manifest to match."""
+    path = out / "shards" / "00000.parquet"
+    pq.write_table(change(pq.read_table(path)), path)
+    told(out, index_sha256=hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def changed_record(**fields):
@@ -55,9 +84,35 @@ def moved(row, index, by):
     return [value + by if i == index else value for i, value in enumerate(row)]
 
 
+def another(form, size=None, **options):
+    """A change that makes another picture of the second sample's."""
+
+    def change(name, data):
+        if name != "000000001.jpg":
+            return data
+        image = Image.open(io.BytesIO(data))
+        target = io.BytesIO()
+        image.resize(size or image.size).save(target, form, **options)
+        return target.getvalue()
+
+    return change
+
+
+def in_text(old, new):
+    """A change of the second sample's grounded text."""
+    return lambda name, data: data.replace(old, new) if name == "000000001.grounded.txt" else data
+
+
+def turned():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return exif
+
+
 def test_a_sound_run_has_no_fault(out):
     assert faults(out) == []
     assert sum(1 for finding in gritmill.validate(str(out)) if not finding.text) == 4
+    assert sum(1 for finding in gritmill.validate(str(out), limit=3)) == 3
 
 
 def test_a_changed_byte(out):
@@ -66,10 +121,12 @@ def test_a_changed_byte(out):
     data[600] ^= 1
     path.write_bytes(data)
     assert faults(out) == [("", "its SHA-256 is not that of the manifest")]
+    assert faults(out, limit=1) == faults(out)
 
 
-def test_a_missing_shard(out):
-    (out / "shards" / "00000.tar").unlink()
+@pytest.mark.parametrize("name", ["00000.tar", "00000.parquet"])
+def test_a_missing_file(out, name):
+    (out / "shards" / name).unlink()
     assert faults(out) == [("", "is missing")]
 
 
@@ -78,27 +135,47 @@ def test_a_missing_shard(out):
     [
         (changed_record(caption="another one"), "txt is not the record's caption"),
         (changed_record(width=lambda w: w + 1), "the record says"),
-        (changed_record(noun_chunks=lambda rows: [moved(r, 4, 1.0) for r in rows]), "leaves the picture"),
-        (changed_record(noun_chunks=lambda rows: [moved(r, 6, -2.0) for r in rows]), "score"),
-        (changed_record(noun_chunks=lambda rows: [moved(r, 1, 500) for r in rows]), "leave the caption"),
-        (changed_record(noun_chunks=lambda rows: [[float(r[0]), *r[1:]] for r in rows]), "not integers"),
+        (changed_record(noun_chunks=lambda rows: [moved(r, 4, 1.0) for r in rows]), "noun_chunks.0.4: Input should be"),
+        (changed_record(noun_chunks=lambda rows: [moved(r, 6, -2.0) for r in rows]), "noun_chunks.0.6: Input should"),
+        (changed_record(noun_chunks=lambda rows: [moved(r, 1, 500) for r in rows]), "or the caption"),
+        (changed_record(noun_chunks=lambda rows: [[float(r[0]), *r[1:]] for r in rows]), "noun_chunks.0.0: Input"),
+        (changed_record(noun_chunks=lambda rows: [[*r[:4], r[2], *r[5:]] for r in rows]), "has no area"),
+        (changed_record(noun_chunks=lambda rows: rows[::-1]), "not in order"),
+        (changed_record(noun_chunks=[]), "noun_chunks: List should have at least 1"),
+        (changed_record(heads=lambda heads: [[0, 0] for _ in heads]), "leave one another"),
         (changed_record(ref_exps=lambda rows: rows[1:]), "ref_exps"),
-        (changed_record(meta="{"), "meta is no JSON"),
-        (changed_record(id="7"), "mistyped fields: id"),
+        (changed_record(ref_exps=lambda rows: [moved(r, 4, -0.1) for r in rows]), "differ in box or score"),
+        (changed_record(meta="{"), "meta is no JSON object"),
+        (changed_record(meta="[" * 100_000), "meta is no JSON object"),
+        (changed_record(id="7"), "json: id: Input should be a valid integer"),
+        (changed_record(extra=1), "json: extra: "),
         (changed_record(key="000000002"), "its key is 000000002"),
-        (changed_record(uid="x"), "index does not agree"),
-        (lambda n, d: b"[]" if n == "000000001.json" else d, "json: not an object"),
+        (changed_record(uid="0" * 16), "index does not agree"),
+        (changed_record(uid="x"), "json: uid: "),
+        (lambda n, d: b"[]" if n == "000000001.json" else d, "json: Input should be an object"),
+        (lambda n, d: b"\xff" if n == "000000001.json" else d, "json: Invalid JSON"),
+        (lambda n, d: d.replace(b"0.25", b"NaN") if n == "000000001.json" else d, "json: "),
         (lambda n, d: None if n == "000000001.txt" else d, "members"),
+        (lambda n, d: None if n == "000000001.kosmos2-training.txt" else d, "members"),
         (lambda n, d: d[:400] if n == "000000001.jpg" else d, "jpg: "),
-        (lambda n, d: d.replace(b"</phrase>", b"") if n == "000000001.grounded.txt" else d, "malformed markup"),
-        (lambda n, d: d.replace(b" near", b" far") if n == "000000001.grounded.txt" else d, "parse back"),
+        (lambda n, d: d[:-40] if n == "000000001.jpg" else d, "jpg: image file is truncated"),
+        (another("PNG"), "a PNG of mode RGB"),
+        (another("JPEG", exif=turned()), "would turn it"),
+        (another("JPEG", (30, 40)), "30 x 40, the record says 64 x 64"),
+        (in_text(b"</phrase>", b""), "malformed markup"),
+        (in_text(b" near", b" far"), "parse back"),
+        (in_text(b"</phrase><object>", b"</phrase><object><patch_index_0000><patch_index_0100>"), "malformed markup"),
+        (in_text(b"<phrase>a", b"a<phrase>"), "are not the record's"),
+        (in_text(b"_0264>", b"_0000>"), "boxes are not the record's"),
+        (lambda n, d: b"" if n == "000000001.kosmos2-training.txt" else d, "kosmos2-training.txt: "),
     ],
 )
 def test_each_damage_is_named_with_its_sample(out, change, text):
     rewrite(out, change)
     found = faults(out)
     assert {key for key, _ in found} == {"000000001"}
-    assert any(text in line for _, line in found)
+    assert any(text in line for _, line in found), found
+    assert all("\n" not in line for _, line in found)
 
 
 def test_a_sample_too_few(out):
@@ -106,8 +183,162 @@ def test_a_sample_too_few(out):
     assert ("", "3 samples, but 4 in the manifest") in faults(out)
 
 
+def members_of(out):
+    data = (out / "shards" / "00000.tar").read_bytes()
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        members = tar.getmembers()
+        end = members[-1].offset_data + -(-members[-1].size // 512) * 512
+    return data, members, end
+
+
+@pytest.mark.parametrize("damage", ["cut", "broken header", "no end mark", "behind the end", "half a record"])
+def test_a_tar_that_is_none_is_no_sound_tar_whatever_its_checksum(out, damage):
+    data, members, end = members_of(out)
+    third = members[10].offset
+    replaced(
+        out,
+        {
+            "cut": data[: third + 700],
+            "broken header": data[:third] + b"\1" * 512 + data[third + 512 :],
+            "no end mark": data[:end],
+            "behind the end": data + b"x" * 10_240,
+            "half a record": data[: end + 1024],
+        }[damage],
+    )
+    assert any(key == "" and line.startswith("not a sound tar: ") for key, line in faults(out))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "text"),
+    [
+        (tarfile.REGTYPE, "000000003.txt", "000000003.txt is there twice"),
+        (tarfile.REGTYPE, "000000000.txt", "000000000.txt comes after 000000003"),
+        (tarfile.SYMTYPE, "000000003.zip", "000000003.zip is no file"),
+        (tarfile.DIRTYPE, "1", "1 is no file"),
+    ],
+)
+def test_a_member_that_does_not_belong_there(out, kind, name, text):
+    target = io.BytesIO((out / "shards" / "00000.tar").read_bytes())
+    with tarfile.open(fileobj=target, mode="a") as tar:
+        info = tarfile.TarInfo(name)
+        info.type = kind
+        tar.addfile(info)
+    replaced(out, target.getvalue())
+    assert ("", f"not a sound tar: {text}") in faults(out)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        (lambda table: table.slice(1), "3 rows, but 4 samples"),
+        (lambda table: table.drop_columns(["url"]), "column url is missing, not string"),
+        (lambda table: table.append_column("more", pa.array([1] * 4)), "column more is int64, not of the contract"),
+        (lambda table: table.set_column(3, "id", table["id"].cast(pa.string())), "column id is string, not int64"),
+    ],
+)
+def test_an_index_that_is_not_the_shards(out, change, text):
+    reindexed(out, change)
+    assert any(text in line for key, line in faults(out) if key == "")
+
+
+def test_an_index_that_is_no_parquet(out):
+    (out / "shards" / "00000.parquet").write_bytes(b"PAR1")
+    told(out, index_sha256=hashlib.sha256(b"PAR1").hexdigest())
+    assert any(line.startswith("not a parquet file: ") for _, line in faults(out))
+
+
+def test_two_samples_of_one_uid(out):
+    def same(name, data):
+        return json.dumps({**json.loads(data), "uid": "0" * 16}).encode() if name.endswith(".json") else data
+
+    rewrite(out, same)
+    reindexed(out, lambda table: table.set_column(1, "uid", pa.array(["0" * 16] * 4)))
+    assert faults(out) == [("", "4 samples have only 1 different uids")]
+
+
+def test_a_box_too_many_in_the_manifest(out):
+    told(out, boxes=100)
+    assert any(line.endswith("boxes, but 100 in the manifest") for _, line in faults(out))
+
+
 def test_a_ledger_that_does_not_add_up(out):
     manifest = json.loads((out / "manifest.json").read_text())
     manifest["ledger"]["read"] = 5
     (out / "manifest.json").write_text(json.dumps(manifest))
     assert faults(out) == [("", "ledger: 5 read is not 4 + 0 + 0")]
+
+
+def test_a_tar_that_the_manifest_does_not_name(out):
+    shutil.copy(out / "shards" / "00000.tar", out / "shards" / "00001.tar")
+    assert [(f.shard, f.text) for f in gritmill.validate(out) if f.text] == [
+        ("shards/00001.tar", "is not in the manifest")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("{", "Invalid JSON"),
+        ("[]", "Input should be an object"),
+        ('{"format": 2}', "format: Input should be 1"),
+        ('{"format": 1}', "ledger: Field required"),
+    ],
+)
+def test_a_manifest_that_is_none(out, text, line):
+    (out / "manifest.json").write_text(text)
+    ((key, found),) = faults(out)
+    assert key == ""
+    assert line in found
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize("path", ["../secret.tar", "/etc/passwd", "shards/../00000.tar", "shards/00000.tar\n"])
+def test_no_path_of_a_manifest_leads_elsewhere(out, path):
+    told(out, tar=path)
+    ((_, line),) = faults(out)
+    assert line.startswith("shards.0.tar: String should match")
+
+
+def test_a_dialect_that_is_not_installed(out):
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["configuration"]["text"]["dialect"] = ["klingon"]
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    ((_, line),) = faults(out)
+    assert "no dialect klingon" in line
+
+
+def test_a_folder_without_a_manifest_is_no_run(tmp_path):
+    with pytest.raises(gritmill.CallError, match="no finished run"):
+        list(gritmill.validate(tmp_path))
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_stands_in_a_record_is_found_and_nothing_raises(whole, tmp_path, data):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out, dirs_exist_ok=True)
+    with tarfile.open(whole / "shards" / "00000.tar") as tar:
+        record = json.load(tar.extractfile("000000001.json"))
+    name = data.draw(st.sampled_from(sorted(record)))
+    value = data.draw(JUNK.filter(lambda junk: junk != record[name] or type(junk) is not type(record[name])))
+    rewrite(out, changed_record(**{name: value}))
+    assert "000000001" in {key for key, _ in faults(out)}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_bytes_stand_in_a_tar_nothing_raises(whole, tmp_path, data):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out, dirs_exist_ok=True)
+    tar = bytearray((whole / "shards" / "00000.tar").read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        tar[data.draw(st.integers(0, len(tar) - 1))] = data.draw(st.integers(0, 255))
+    replaced(out, bytes(tar))
+    assert all("\n" not in line for _, line in faults(out))

@@ -1,0 +1,184 @@
+"""What must hold for one sample: its members, its record, its picture and its texts."""
+
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Annotated, Any
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError
+
+from transforms import dialects
+
+_COARSEST = 1 / 32 + 1e-6
+"""How far a box in a text may lie from the record's: one cell of Kosmos-2's grid, the coarsest of the dialects."""
+
+_ORIENTATION = 0x0112
+
+_Integer64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Row = tuple[int, int, _Share, _Share, _Share, _Share, _Share]
+
+
+class Record(BaseModel):
+    """The contract's `.json`: every field in every record, and no other."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+    key: Annotated[str, StringConstraints(pattern=r"^\d{9}$")]
+    uid: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+    source_key: str
+    id: _Integer64
+    url: str
+    caption: Annotated[str, StringConstraints(min_length=1)]
+    width: PositiveInt
+    height: PositiveInt
+    noun_chunks: Annotated[list[_Row], Field(min_length=1)]
+    ref_exps: list[_Row]
+    heads: list[tuple[int, int]]
+    meta: str
+
+
+_ROWS = "list<element: list<element: double>>"
+
+COLUMNS = {
+    **dict.fromkeys(("key", "uid", "source_key"), "string"),
+    **{"id": "int64", "url": "string", "caption": "string", "width": "int32", "height": "int32"},
+    **{"noun_chunks": _ROWS, "ref_exps": _ROWS, "heads": "list<element: list<element: int32>>", "meta": "string"},
+}
+"""Arrow types of an index, by column."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the manifest says that all samples have in common."""
+
+    dialects: tuple[str, ...]
+    max_pixels: int
+
+
+def sample_faults(
+    key: str, shard: str, members: Mapping[str, bytes], row: dict[str, Any] | None, rules: Rules
+) -> Iterator[str]:
+    """What is wrong with a sample, a line each.
+
+    Args:
+      shard: five digits. members: bytes by ending. row: the sample's row of the index; None if it has none.
+    """
+    wanted = {"jpg", "json", "txt", *map(_ending, range(len(rules.dialects)), rules.dialects)}
+    if set(members) != wanted:
+        yield f"members {', '.join(sorted(members))}; expected {', '.join(sorted(wanted))}"
+        return
+    if not (key.startswith(shard) and len(key) == 9 and key.isdecimal()):
+        yield f"the key is not {shard} and four digits"
+    try:
+        record = Record.model_validate_json(members["json"])
+    except ValidationError as error:
+        yield f"json: {fault_line(error)}"
+        return
+    yield from _record(key, record)
+    if row is None or _plain(row) != _plain(record.model_dump()):
+        yield "the index does not agree with the record"
+    if members["txt"].decode("utf-8", "replace") != record.caption:
+        yield "txt is not the record's caption"
+    yield from _image(members["jpg"], record, rules.max_pixels)
+    for number, name in enumerate(rules.dialects):
+        ending = _ending(number, name)
+        yield from (f"{ending}: {text}" for text in _text(members[ending], record, name))
+
+
+def fault_line(error: ValidationError) -> str:
+    """The first of a validation's errors, in one line."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{place}: {first['msg']}{more}" if place else f"{first['msg']}{more}"
+
+
+def _ending(number: int, dialect: str) -> str:
+    return "grounded.txt" if number == 0 else f"{dialects.suffix(dialect)}.txt"
+
+
+def _plain(value: Any) -> Any:
+    """Lists of numbers as floats: parquet holds doubles where JSON has integers."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return float(value) if isinstance(value, int) else value
+
+
+def _record(key: str, record: Record) -> Iterator[str]:
+    if record.key != key:
+        yield f"json: its key is {record.key}"
+    chunks, expressions, heads = record.noun_chunks, record.ref_exps, record.heads
+    if not len(chunks) == len(expressions) == len(heads):
+        yield f"json: {len(chunks)} noun_chunks, {len(expressions)} ref_exps, {len(heads)} heads"
+        return
+    if any((a[0], a[1], -a[6]) > (b[0], b[1], -b[6]) for a, b in pairwise(chunks)):
+        yield "json: noun_chunks are not in order"
+    try:
+        if not isinstance(json.loads(record.meta), dict):
+            yield "json: meta is no JSON object"
+    except (ValueError, RecursionError):
+        yield "json: meta is no JSON object"
+    for number, (chunk, expression, head) in enumerate(zip(chunks, expressions, heads, strict=True)):
+        yield from (f"json: row {number}: {text}" for text in _row(chunk, expression, head, len(record.caption)))
+
+
+def _row(chunk: _Row, expression: _Row, head: tuple[int, int], length: int) -> Iterator[str]:
+    if chunk[2:] != expression[2:]:
+        yield "noun chunk and expression differ in box or score"
+    if not 0 <= expression[0] <= chunk[0] <= head[0] < head[1] <= chunk[1] <= expression[1] <= length:
+        yield f"spans {list(expression[:2])}, {list(chunk[:2])}, {list(head)} leave one another or the caption"
+    x1, y1, x2, y2 = chunk[2:6]
+    if not (x1 < x2 and y1 < y2):
+        yield f"box {list(chunk[2:6])} has no area"
+
+
+def _image(data: bytes, record: Record, max_pixels: int) -> Iterator[str]:
+    try:
+        image = Image.open(io.BytesIO(data))
+        turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
+        if image.size != (record.width, record.height):
+            yield f"jpg: {image.width} x {image.height}, the record says {record.width} x {record.height}"
+        if image.width * image.height > max_pixels:
+            yield f"jpg: {image.width} x {image.height} is more than source.max_pixels, {max_pixels}"
+            return
+        image.load()
+    except Exception as error:  # whatever a decoder raises
+        yield f"jpg: {error}"
+        return
+    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
+        yield f"jpg: a {image.format} of mode {image.mode}"
+    if turned:
+        yield "jpg: readers that honour EXIF would turn it"
+
+
+def _text(data: bytes, record: Record, dialect: str) -> Iterator[str]:
+    """A text parses back to the caption, with spans of the record and boxes near its own."""
+    try:
+        decoded = dialects.find(dialect).decode(data.decode(), record.width, record.height)
+    except ValueError as error:
+        yield str(error)
+        return
+    if decoded.caption != record.caption:
+        yield "it does not parse back to the caption"
+    if any(a.end > b.start for a, b in pairwise(decoded.spans)):
+        yield "its spans overlap"
+    for span in decoded.spans:
+        of_expressions, of_chunks = (
+            {row[2:6] for row in rows if row[:2] == (span.start, span.end)}
+            for rows in (record.ref_exps, record.noun_chunks)
+        )
+        # Kosmos-2's spans are expressions; Qwen-VL's are either, and one of both has the boxes of both.
+        if not (_near(span.boxes, of_expressions) or _near(span.boxes, of_expressions | of_chunks)):
+            yield f"span {span.start}..{span.end} or its boxes are not the record's"
+
+
+def _near(boxes: Sequence[Sequence[float]], own: set[tuple[float, float, float, float]]) -> bool:
+    """Whether there is a box for each of the record's, one of these near enough to each, and none to spare."""
+    found = [any(max(abs(a - b) for a, b in zip(box, one, strict=True)) <= _COARSEST for one in own) for box in boxes]
+    return len(boxes) == len(own) > 0 and all(found)
