@@ -19,7 +19,7 @@ from gritmill.validate import validate as _validate
 from pipeline import configuration as configurations
 from pipeline import files
 from pipeline.count import failures
-from pipeline.faults import RunFault, first_line
+from pipeline.faults import RunFault, first_line, printable
 from pipeline.pack import find_detections
 from pipeline.report import NAME as REPORT
 from pipeline.report import show
@@ -180,7 +180,7 @@ def validate(
     faults = 0
     for fault in _validate(folder, limit):
         if fault.text:
-            print(f"{fault.shard}: {fault.key}: {fault.text}" if fault.key else f"{fault.shard}: {fault.text}")
+            print(printable(": ".join(filter(None, (fault.shard, fault.key, fault.text)))))
             faults += 1
         else:
             samples += 1
@@ -275,7 +275,7 @@ def _environment(error: Exception) -> str:
 
 
 def _say(line: str) -> None:
-    print(f"gritmill: {line}", file=sys.stderr)
+    print(f"gritmill: {printable(line)}", file=sys.stderr)
 
 
 def _debugging() -> bool:

@@ -42,3 +42,9 @@ def first_line(error: BaseException) -> str:
     """The first line of an exception's message, or its class where there is none."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
+
+
+def printable(text: str) -> str:
+    """The text as one line that can be shown: what a terminal would obey (escapes, line ends, marks that turn the
+    direction of writing) is written as its code. File names and captions come from anywhere."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

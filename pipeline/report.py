@@ -7,6 +7,7 @@ from rich.table import Table
 
 from pipeline import detections, files
 from pipeline.count import failures, rejections
+from pipeline.faults import printable
 from pipeline.limit import spread
 from pipeline.publish import publish_json
 
@@ -52,9 +53,9 @@ def show(report: dict[str, Any], output: str) -> None:
     console = Console(highlight=False)
     console.print(table)
     for way, text in report["failed_examples"].items():
-        console.print(f"{way}, for example {text}", markup=False, soft_wrap=True)
+        console.print(printable(f"{way}, for example {text}"), markup=False, soft_wrap=True)
     for fault in report["source_faults"]:
-        console.print(f"source fault: {fault['source']}: {fault['fault']}", markup=False, soft_wrap=True)
+        console.print(printable(f"source fault: {fault['source']}: {fault['fault']}"), markup=False, soft_wrap=True)
     threshold = report["threshold"]
     console.print(f"score threshold {threshold['score']:g}: {threshold['source']}", markup=False, soft_wrap=True)
     console.print(f"shards and manifest in {output}", markup=False, soft_wrap=True)
