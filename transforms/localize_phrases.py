@@ -13,7 +13,7 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 from transforms.apart import DetectorApart
 from transforms.blame import run_or_blame
 from transforms.build_prompts import normalize
-from transforms.detector import Detector, Found, Request, is_factory, load_detector, probe
+from transforms.detector import Detector, Found, Request, Sound, is_factory, load_detector, probe
 from transforms.images import MAX_PIXELS
 from transforms.records import Box, Chunk, Dropped, Fault, Pair
 from transforms.settings import DetectorSettings
@@ -107,7 +107,9 @@ class SharedDetector:
             if apart:
                 self._apart = self._apart or DetectorApart(self.settings, self.search)
                 return self._apart
-            self._detector = self._detector or load_detector(self.settings, self.search)
+            if self._detector is None:
+                loaded = load_detector(self.settings, self.search)
+                self._detector = Sound(loaded) if is_factory(self.settings.model) else loaded
             return self._detector
 
 

@@ -10,7 +10,7 @@ import pytest
 import gritmill
 from pipeline import deaths, detections
 from pipeline.detections import ChunkId
-from tests import made
+from tests import made, outside
 
 PROCESS = ("--", "--direct_num_workers=1", "--direct_running_mode=multi_processing")
 
@@ -44,9 +44,10 @@ def test_a_picture_that_kills_is_a_crash_row_at_the_third_attempt(tmp_path, pars
 
 
 @pytest.mark.parametrize(("name", "raised"), [("dying", gritmill.EnvironmentFault), ("interrupted", KeyboardInterrupt)])
-def test_an_interrupt_and_a_sick_device_are_no_deaths(tmp_path, parser, name, raised):
+def test_an_interrupt_and_a_sick_device_are_no_deaths(tmp_path, parser, monkeypatch, name, raised):
     pattern = made.as_tars(made.drawn(24), tmp_path / "in")
     config = made.settings(parser, f"tests.outside:{name}")
+    monkeypatch.setattr(outside.Dying, "calls", 0)
     for _ in range(3):
         with pytest.raises(raised):
             gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"))

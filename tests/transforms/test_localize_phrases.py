@@ -128,12 +128,21 @@ def test_pairs_lose_their_images_and_gain_boxes():
     assert [[box.phrase for box in p.boxes] for p in done] == [[0], [0, 1]]
 
 
+def test_a_picture_that_is_cut_never_reaches_a_detector_of_ones_own():
+    detector = shared()
+    cut = pair(1, "a dog", "a dog", data=png()[:-30])
+    whole, failed, other = detector.localize([pair(0, "a dog", "a dog"), cut, pair(2, "a cat", "a cat")], 10_000)
+    assert (failed.error.stage, failed.error.reason) == (Stage.IMAGE, Reason.TRUNCATED)
+    assert [box.phrase for one in (whole, other) for box in one.boxes]
+    assert detector._detector._detector.calls == [2]
+
+
 def test_pairs_without_a_phrase_or_with_a_fault_never_reach_the_detector():
     detector = shared()
     fault = Fault(Stage.READ, Reason.BROKEN_ROW)
     pairs = [pair(0, "so"), pair(1, "a dog", "a dog", error=fault), pair(2, "a dog", "a dog")]
     done = detector.localize(pairs, 10_000)
-    assert detector._detector.calls == [1]
+    assert detector._detector._detector.calls == [1]
     assert [p.error for p in done] == [None, fault, None]
     assert [len(p.boxes) for p in done] == [0, 0, 1]
     assert all(p.data == b"" for p in done)
