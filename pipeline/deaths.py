@@ -5,6 +5,8 @@ the start says that an earlier attempt came to no end. A run that ends for anoth
 takes the blame from the marks that it leaves.
 """
 
+from contextlib import suppress
+
 from pipeline import files
 from pipeline.detections import ChunkId
 from pipeline.publish import publish_json
@@ -37,9 +39,13 @@ def end(detections: str, chunk: ChunkId) -> None:
 
 
 def forgive(detections: str) -> None:
-    """Nobody died: the marks that are left say so."""
+    """Nobody died: the marks that are left say so, or are removed where nothing can be written any more."""
     for info in files.list_folder(files.join(detections, FOLDER), "*.json"):
-        publish_json(info.uri, {"deaths": files.read_json(info.uri)["deaths"], "working": False})
+        try:
+            publish_json(info.uri, {"deaths": files.read_json(info.uri)["deaths"], "working": False})
+        except OSError:
+            with suppress(Exception):  # a disk that takes no deletion either
+                files.delete([info.uri])
 
 
 def forget(detections: str) -> None:
