@@ -22,14 +22,14 @@ def kills(
     """Kill ground and pack at instants of chance."""
     with tempfile.TemporaryDirectory(prefix="gritmill-stress-") as folder:
         outcomes = _kills.trial(Path(folder), number, seed)
-    columns = ("kills", "starts", "same bytes as undisturbed", "temporary files left", "half-written called good")
-    table = Table("command", *columns, "validate, in the end")
+    columns = ("kills", "while it wrote", "starts", "same bytes as undisturbed", "temporary files left")
+    table = Table("command", *columns, "half-written called good", "validate, in the end")
     for one in outcomes:
-        same = "yes" if one.same else "no"
-        numbers = (str(one.kills), str(one.starts), same, str(one.leftovers), str(one.lies))
-        table.add_row(one.command, *numbers, one.faults)
+        tally = one.tally
+        numbers = (tally.kills, tally.midst, tally.starts, "yes" if one.same else "no", one.leftovers, tally.lies)
+        table.add_row(one.command, *map(str, numbers), one.said)
     Console().print(table)
-    if not all(one.same and not one.leftovers and not one.lies for one in outcomes):
+    if not all(one.same and not one.leftovers and not one.tally.lies for one in outcomes):
         raise typer.Exit(1)
 
 

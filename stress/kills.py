@@ -13,25 +13,37 @@ from pathlib import Path
 
 from stress.pairs import write_tars
 
-_PAIRS, _TARS_OF = 240, 60
+_PAIRS, _TARS_OF = 960, 240
 _SETTINGS = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1", "chunk.pairs=8")
+
+
+@dataclass
+class Tally:
+    """How often a command was started and killed.
+
+    midst: kills that found it writing, to go by what it left. lies: how often `validate` called an output good that a
+    kill had left unlike the undisturbed one.
+    """
+
+    starts: int = 0
+    kills: int = 0
+    midst: int = 0
+    lies: int = 0
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What the kills of one command have done.
 
-    same: whether in the end every byte is that of an undisturbed run. leftovers: temporary files in the end. lies: how
-    often `validate` called an output good that a kill had left unlike the undisturbed one. faults: what it said last.
+    same: whether in the end every byte is that of an undisturbed run. leftovers: temporary files in the end. said: by
+    `validate`, last of all.
     """
 
     command: str
-    kills: int
-    starts: int
+    tally: Tally
     same: bool
     leftovers: int
-    lies: int
-    faults: str
+    said: str
 
 
 def trial(folder: Path, kills: int, seed: int) -> list[Outcome]:
@@ -46,44 +58,44 @@ def trial(folder: Path, kills: int, seed: int) -> list[Outcome]:
         started = time.monotonic()
         _finish((*command, str(whole)))
         seconds = time.monotonic() - started
-        starts, lies = _killed((*command, str(out)), kills, seconds, chance, whole)
-        leftovers = sum(1 for path in out.rglob(".gritmill-tmp-*"))
+        tally = _killed((*command, str(out)), kills, seconds, chance, whole)
         same = _digests(out) == _digests(whole)
-        faults = _validated(out)[1]
-        outcomes.append(Outcome(command[0], kills, starts, same, leftovers, lies, faults))
+        outcomes.append(Outcome(command[0], tally, same, _unfinished(out), _validated(out)[1]))
     return outcomes
 
 
-def _killed(command: Sequence[str], kills: int, seconds: float, chance: random.Random, whole: Path) -> tuple[int, int]:
-    """Starts the command until it has been killed so often and has then come to its end.
-
-    Returns the starts, and how often `validate` was content with something else than the undisturbed output.
+def _killed(command: Sequence[str], kills: int, seconds: float, chance: random.Random, whole: Path) -> Tally:
+    """Starts the command until it has been killed so often, and then lets it come to its end.
 
     A start that is over before its instant counts as no kill; what it wrote is removed, so that the next has work.
     """
     out = Path(command[-1])
-    done = starts = lies = 0
-    while done < kills:
-        starts += 1
+    tally = Tally()
+    while tally.kills < kills:
+        tally.starts += 1
+        before = _digests(out)
         process = subprocess.Popen(_words(command), start_new_session=True, stdout=subprocess.DEVNULL)
         try:
             process.wait(chance.uniform(0.2, 1.1) * seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            done += 1
-            lies += _validated(out)[0] == 0 and _digests(out) != _digests(whole)
+            tally.kills += 1
+            tally.midst += _digests(out) != before or _unfinished(out) > 0
+            tally.lies += _validated(out)[0] == 0 and _digests(out) != _digests(whole)
         else:
             if process.returncode:
                 raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
-            _undo(out, chance)
+            _undo(out, command[0], chance)
+    tally.starts += 1
     _finish(command)
-    return starts + 1, lies
+    return tally
 
 
-def _undo(out: Path, chance: random.Random) -> None:
-    """Takes away what says that the last run was finished, and half of what it wrote."""
-    written = [*out.glob("detections/0*/*"), *out.glob("shards/*"), out / "manifest.json"]
+def _undo(out: Path, command: str, chance: random.Random) -> None:
+    """Takes away what says that the command was finished, and half of what it wrote."""
+    patterns = ("detections/0*/*",) if command == "ground" else ("shards/*", "manifest.json")
+    written = sorted(path for pattern in patterns for path in out.glob(pattern))
     marks = [path for path in written if path.name.endswith((".done.json", "_stats.json", "manifest.json"))]
     for path in {*marks, *chance.sample(written, len(written) // 2)}:
         path.unlink(missing_ok=True)
@@ -95,6 +107,10 @@ def _finish(command: Sequence[str]) -> None:
 
 def _words(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "gritmill", *command]
+
+
+def _unfinished(out: Path) -> int:
+    return sum(1 for _ in out.rglob(".gritmill-tmp-*"))
 
 
 def _digests(folder: Path) -> dict[str, str]:
