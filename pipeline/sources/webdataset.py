@@ -1,47 +1,75 @@
 """WebDataset tars, as img2dataset writes them: image, `.txt` and `.json` of a sample next to each other, in any order.
 
-Plain or gzipped, told by the first bytes. Headers are read one by one: tarfile's own iteration ends without a word at a
-header that is broken or cut.
+Behind zeros or a broken header, reading goes on at the next sound one; what lies between is a fault of the source and
+is told at the end.
 """
 
-import gzip
 import json
 import tarfile
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, BinaryIO, cast
+from typing import Any
 
-from pipeline import files
 from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources.base import Position, RangeSpec, captions_of, clean, meta
+from pipeline.sources.tar_members import Cut, members
 from transforms.records import Fault, ImageRef, Pair, Reason, Stage
 
 IMAGES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm", "pgm", "pbm", "pnm"])
 
-_WHOLE = {"image", "txt", "json"}
-_BUFFER = 1 << 20
+_WHOLE = frozenset(["image", "txt", "json"])
+
+
+@dataclass(frozen=True)
+class _Notes:
+    """What a reading has found wrong so far. It travels in positions, so that one that is resumed ends the same way.
+
+    strays: images that belong to no sample. gaps: places that could not be read; first: what is said of the first one.
+    """
+
+    strays: int = 0
+    gaps: int = 0
+    first: str = ""
+
+    @classmethod
+    def of(cls, position: Position) -> "_Notes":
+        return cls(position.get("strays", 0), position.get("gaps", 0), position.get("first", ""))
+
+    def place(self) -> Position:
+        """The part of a position that says it."""
+        return {name: value for name, value in vars(self).items() if value}
+
+    def with_gap(self, text: str) -> "_Notes":
+        return replace(self, gaps=self.gaps + 1, first=self.first or text)
+
+    def faults(self) -> str:
+        """One line; empty if there is nothing wrong."""
+        more = f" (and {self.gaps - 1} more such places)" if self.gaps > 1 else ""
+        strays = f"{self.strays} images have a second dot in their name and no sample of their key"
+        return "; ".join(filter(None, (self.first + more, strays if self.strays else "")))
 
 
 @dataclass
 class _Sample:
-    """The members of one sample read so far."""
+    """The members of one sample read so far; `position` is that of its first one. torn: why it is not whole."""
 
     key: str
-    offset: int
+    position: Position
     image: ImageRef | None = None
     data: bytes = b""
     text: bytes | None = None
     json: bytes | None = None
     names: set[str] = field(default_factory=set)
+    torn: str = ""
 
-    def add(self, role: str, data: bytes, place: ImageRef) -> None:
-        """Takes a member in: an "image", a "txt" or a "json"."""
+    def add(self, role: str, data: bytes, place: ImageRef | None) -> None:
+        """Takes a member in: an "image", a "txt" or a "json". place: None if the image lies in several pieces."""
         self.names.add(role)
         if role == "image":
             self.image, self.data = place, data
+            self.torn = "" if place else "the image is stored as a sparse file"
         elif role == "txt":
             self.text = data
         else:
@@ -49,7 +77,10 @@ class _Sample:
 
 
 class WebDatasetSource:
-    """A position holds `offset` (the first member's header, in the unpacked tar) and `index`."""
+    """A position holds `offset` (the first member's header, in the unpacked tar), `index`, and what went wrong before.
+
+    `usual` in it: the members that the sample before had, if not all three; such a sample counts as whole.
+    """
 
     def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
         self.uri = info.uri
@@ -57,50 +88,74 @@ class WebDatasetSource:
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """The whole tar. Its first header is read, so that a file that is no tar is found before anything starts."""
-        for _ in self._members(0, load=False):
-            break
+        try:
+            for _ in members(self.uri, 0, None):
+                break
+        except Cut as cut:
+            if cut.on is None:
+                raise
         return [RangeSpec({"offset": 0, "index": 0}, None)]
 
     def starts(self, start: Position) -> Iterator[Position]:
         """By going from header to header."""
-        for index, sample in enumerate(self._samples(start["offset"], load=False), start["index"]):
-            yield {"offset": sample.offset, "index": index}
+        for index, sample in enumerate(self._samples(start, load=False), start["index"]):
+            yield {**sample.position, "index": index}
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
         """Streams the tar from `start` on."""
-        for index, sample in enumerate(self._samples(start["offset"], load=True), start["index"]):
-            yield {"offset": sample.offset, "index": index}, self._pair(sample, index)
+        for index, sample in enumerate(self._samples(start, load=True), start["index"]):
+            yield {**sample.position, "index": index}, self._pair(sample, index)
 
-    def _samples(self, offset: int, load: bool) -> Iterator[_Sample]:
-        """Members of one key that lie next to each other. A sample that a fault has cut is not given out."""
-        current: _Sample | None = None
-        usual, strays = _WHOLE, _Strays()
-        try:
-            for member, data, at in self._members(offset, load):
-                key, role = split_name(member.name)[0], role_of(member.name)
-                strays.meet(key, role, member.name, current.key if current else "")
-                if not role:
-                    continue
-                # A second image or text under one key is another sample: duplicate keys never overwrite one another.
-                if current is None or key != current.key or role in current.names:
+    def _samples(self, start: Position, load: bool) -> Iterator[_Sample]:
+        """Members of one key that lie next to each other; one that a fault has torn says so.
+
+        Raises:
+          SourceFault: at the end, if something was not to be read.
+        """
+        notes, strays = _Notes.of(start), _Strays(start.get("strays", 0))
+        usual = frozenset(start.get("usual", _WHOLE))
+        offset: int | None = start["offset"]
+        while offset is not None:
+            current: _Sample | None = None
+            try:
+                for member, data, at in members(self.uri, offset, role_of if load else None):
+                    key, role = split_name(member.name)[0], role_of(member.name)
+                    strays.meet(key, role, member.name, current.key if current else "")
+                    notes = replace(notes, strays=strays.count)
+                    if not role:
+                        continue
+                    # A second image or text under one key is another sample: duplicate keys overwrite nothing.
+                    if current is None or key != current.key or role in current.names:
+                        if current:
+                            usual = frozenset(current.names)
+                            yield current
+                        current = _Sample(key, _position(at, notes, usual))
+                    current.add(role, data, self._place(member, at))
+                offset = None
+            except Cut as cut:
+                offset = cut.on
+                broken = role_of(cut.name) and split_name(cut.name)[0]
+                if current and (current.key == broken or not (broken or current.names >= usual)):
+                    current.torn = str(cut)
+                elif broken:
                     if current:
-                        usual = current.names
                         yield current
-                    current = _Sample(key, at)
-                current.add(role, data, ImageRef(self.uri, -1, at + member.offset_data - member.offset, member.size))
-        except _Cut as cut:
-            # Where the next member's name is not known, a sample counts as whole if it has what others of its tar have.
-            whole = usual if cut.key is None else set()
-            if current and cut.key != current.key and current.names >= whole:
+                    current = _Sample(broken, _position(cut.at, notes, usual), torn=str(cut))
+                notes = notes.with_gap(str(cut))
+            if current:
                 yield current
-            raise SourceFault(str(cut)) from cut
-        if current:
-            yield current
-        if strays.count:
-            raise SourceFault(f"{strays.count} images have a second dot in their name and no sample of their key")
+        if faults := notes.faults():
+            raise SourceFault(faults)
+
+    def _place(self, member: tarfile.TarInfo, at: int) -> ImageRef | None:
+        if member.issparse():
+            return None
+        return ImageRef(self.uri, -1, at + member.offset_data - member.offset, member.size)
 
     def _pair(self, sample: _Sample, index: int) -> Pair:
         pair = Pair(key=sample.key, source=self.uri, index=index, caption="")
+        if sample.torn:
+            return clean(pair.failed(Fault.of(Stage.READ, Reason.BROKEN_ROW, sample.torn)))
         try:
             row = json.loads(sample.json) if sample.json is not None else {}
             if not isinstance(row, dict):
@@ -121,35 +176,16 @@ class WebDatasetSource:
             return clean(pair.failed(Fault(Stage.READ, Reason.NO_IMAGE, "no image of that key beside it")))
         return clean(replace(pair, image=sample.image, data=sample.data))
 
-    def _members(self, offset: int, load: bool) -> Iterator[tuple[tarfile.TarInfo, bytes, int]]:
-        """Regular members from `offset` on, with their bytes and the place of their header; `load=False`: no bytes."""
-        at, started = offset, False
-        key: str | None = None
-        try:
-            with files.open_read(self.uri) as raw, files.unpacked(raw) as stream:
-                stream.seek(offset)
-                mode = "r|" if load or stream is not raw else "r:"
-                with tarfile.open(fileobj=_From(stream), mode=mode, bufsize=_BUFFER) as tar:  # type: ignore[call-overload]
-                    member = _sound(tar.firstmember) if tar.firstmember else None
-                    while member is not None:
-                        at, started, key = offset + member.offset, True, split_name(member.name)[0]
-                        if member.isreg():
-                            wanted = load and role_of(member.name)
-                            yield member, _content(tar, member) if wanted else b"", at
-                        key = None
-                        tar.members.clear()  # type: ignore[attr-defined]
-                        at = offset + tar.offset
-                        member = _next(tar)
-        except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-            what = f"cut or broken at byte {at}" if started or offset else "not a tar"
-            raise _Cut(f"{what}: {error}", key) from error
+
+def _position(offset: int, notes: _Notes, usual: frozenset[str]) -> Position:
+    return {"offset": offset, **notes.place(), **({} if usual == _WHOLE else {"usual": sorted(usual)})}
 
 
 class _Strays:
     """Counts images that WebDataset takes for no sample: `photo.v1.jpg`, without a sample `photo` beside it."""
 
-    def __init__(self) -> None:
-        self._before = 0
+    def __init__(self, before: int) -> None:
+        self._before = before
         self._last = ""
 
     def meet(self, key: str, role: str, name: str, current: str) -> None:
@@ -166,14 +202,6 @@ class _Strays:
         return self._before + bool(self._last)
 
 
-class _Cut(SourceFault):
-    """Reading ends here: inside a member of sample `key`, or where no name can be read (None)."""
-
-    def __init__(self, text: str, key: str | None) -> None:
-        super().__init__(text)
-        self.key = key
-
-
 def split_name(name: str) -> tuple[str, str]:
     """A member's key and lower-case extension, as webdataset splits them: at the first dot of the base name."""
     folder, slash, base = name.rpartition("/")
@@ -185,53 +213,6 @@ def role_of(name: str) -> str:
     """What a member is to its sample: "image", "txt", "json", or "" for nothing of ours."""
     extension = split_name(name)[1]
     return "image" if extension in IMAGES else extension if extension in ("txt", "json") else ""
-
-
-def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    file = tar.extractfile(member)
-    data = file.read() if file else b""
-    if len(data) != member.size:
-        raise tarfile.ReadError(f"{member.name}: {len(data)} of {member.size} bytes")
-    return data
-
-
-def _next(tar: tarfile.TarFile) -> tarfile.TarInfo | None:
-    """The next header; None at the end mark. A tar that just stops raises, as one that is cut does."""
-    stream = cast(BinaryIO, tar.fileobj)
-    stream.seek(tar.offset)
-    if stream.tell() != tar.offset:
-        raise tarfile.ReadError("it ends inside a member's last block")
-    try:
-        return _sound(tarfile.TarInfo.fromtarfile(tar))
-    except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
-        return None
-    except tarfile.EmptyHeaderError:  # type: ignore[attr-defined]
-        raise tarfile.ReadError("it ends without an end mark") from None
-
-
-def _sound(member: tarfile.TarInfo) -> tarfile.TarInfo:
-    """A member of negative size would lead back to itself (CVE-2025-8194)."""
-    if member.size < 0:
-        raise tarfile.ReadError(f"{member.name}: {member.size} bytes")
-    return member
-
-
-class _From:
-    """The rest of a stream as a file of its own: tarfile wants to start at 0."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
-        self._base = stream.tell()
-
-    def read(self, size: int = -1) -> bytes:
-        # Of a gzip stream that is cut, read() raises and keeps what it had unpacked; read1() hands that out first.
-        return cast(gzip.GzipFile, self._stream).read1(size) if size > 0 else self._stream.read(size)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._stream.seek(offset + self._base if whence == 0 else offset, whence) - self._base
-
-    def tell(self) -> int:
-        return self._stream.tell() - self._base
 
 
 def _first(row: dict[str, Any], names: Iterable[str]) -> str:

@@ -267,11 +267,11 @@ def test_reading_twice_commits_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("good", [5, 6])
 def test_a_fault_at_the_end_of_a_range_survives_a_restart(tmp_path: Path, good: int) -> None:
     members = samples(good + 1)
-    # Cut in the .json: the samples before are whole.
+    # Cut in the .json: the samples before are whole, and the one that is torn is a failed pair.
     stored(tmp_path / "a.tar", tar(members)[: len(tar(members[: 3 * good + 1], ended=False)) + 600])
     made = plan([tmp_path / "a.tar"], chunk={"pairs": 3})
     *chunks, end = read_range(made, FIRST, str(tmp_path / "none"))
-    assert sum(len(chunk.pairs) for chunk in chunks) == good
+    assert sum(len(chunk.pairs) for chunk in chunks) == good + 1
     [fault] = end.faults
     assert "cut or broken" in fault
     for most in range(len(chunks) + 1):
@@ -280,11 +280,11 @@ def test_a_fault_at_the_end_of_a_range_survives_a_restart(tmp_path: Path, good: 
         assert detections.finished(folder) == set()
         commit_all(made, FIRST, folder)
         done = detections.read_done(folder, FIRST)
-        assert (done["rows"], done["faults"]) == (good, [fault])
+        assert (done["rows"], done["faults"]) == (good + 1, [fault])
 
 
 def test_a_fault_before_the_first_pair(tmp_path: Path) -> None:
-    stored(tmp_path / "a.tar", tar(samples(1))[:900])
+    stored(tmp_path / "a.tar", tar([("notes.cls", b"x" * 900)])[:900])
     made = plan([tmp_path / "a.tar"])
     [end] = read_range(made, FIRST, str(tmp_path / "none"))
     assert end.end

@@ -3,15 +3,20 @@ import io
 import itertools
 import json
 import random
+import shutil
+import subprocess
 import tarfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline import files
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
+from pipeline.sources.base import Position
 from pipeline.sources.webdataset import WebDatasetSource, split_name
 from tests import shelf
 from tests.pipeline.making import assert_reads_alike_from_anywhere, image, pairs_of, samples, stored, tar
@@ -29,6 +34,27 @@ def read_until_fault(tar_source: WebDatasetSource) -> tuple[list[Pair], str]:
         for _, pair in tar_source.read({"offset": 0, "index": 0}):
             pairs.append(pair)
     return pairs, str(fault.value)
+
+
+def assert_torn(pair: Pair, key: str) -> None:
+    """It was named before it was cut: that makes it a pair of the ledger."""
+    assert pair.key == key
+    assert pair.error is not None
+    assert (pair.error.stage, pair.error.reason) == (Stage.READ, Reason.BROKEN_ROW)
+
+
+def assert_ends_alike_from_anywhere(tar_source: WebDatasetSource) -> tuple[list[Pair], str]:
+    """Whatever is wrong with a tar, reading that is resumed gives the same pairs and the same last word."""
+    placed: list[tuple[Position, Pair]] = []
+    with pytest.raises(SourceFault) as fault:
+        placed.extend(tar_source.read({"offset": 0, "index": 0}))
+    for number, (position, _) in enumerate(placed):
+        again: list[tuple[Position, Pair]] = []
+        with pytest.raises(SourceFault) as same:
+            again.extend(tar_source.read(json.loads(json.dumps(position))))
+        assert again == placed[number:]
+        assert str(same.value) == str(fault.value)
+    return [pair for _, pair in placed], str(fault.value)
 
 
 @pytest.mark.parametrize("order", itertools.permutations(["jpg", "json", "txt"]))
@@ -108,13 +134,16 @@ def test_columns_can_be_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_tar_cut_inside_a_sample_gives_the_whole_samples_before(tmp_path: Path, packed: bool) -> None:
+def test_a_tar_cut_inside_a_sample_gives_the_whole_samples_before_and_a_failed_pair(
+    tmp_path: Path, packed: bool
+) -> None:
     members = samples(3)
     # The third sample's image is whole, its .json is not.
     whole = tar(members)
     cut = whole[: len(tar(members[:7], ended=False)) + 512 + 10]
     pairs, fault = read_until_fault(opened(tmp_path / "a.tar", gzip.compress(cut) if packed else cut))
-    assert [p.caption for p in pairs] == ["caption 0", "caption 1"]
+    assert [p.caption for p in pairs] == ["caption 0", "caption 1", ""]
+    assert_torn(pairs[2], "00002")
     assert "cut or broken at byte" in fault
 
 
@@ -122,7 +151,8 @@ def test_a_tar_cut_inside_a_samples_first_member_gives_the_whole_samples_before(
     members = samples(3)
     cut = tar(members)[: len(tar(members[:6], ended=False)) + 512 + 10]
     pairs, fault = read_until_fault(opened(tmp_path / "a.tar", cut))
-    assert [p.caption for p in pairs] == ["caption 0", "caption 1"]
+    assert [p.caption for p in pairs] == ["caption 0", "caption 1", ""]
+    assert_torn(pairs[2], "00002")
     assert "cut or broken at byte" in fault
 
 
@@ -132,14 +162,98 @@ def test_a_tar_that_just_stops_gives_all_samples_and_a_fault(tmp_path: Path) -> 
     assert "cut or broken at byte" in fault
 
 
-def test_a_broken_header_is_a_fault_and_not_an_end(tmp_path: Path) -> None:
-    members = samples(3)
-    at = len(tar(members[:4], ended=False))
-    broken = bytearray(tar(members))
-    broken[at : at + 512] = b"\x55" * 512
-    pairs, fault = read_until_fault(opened(tmp_path / "a.tar", bytes(broken)))
-    assert [p.caption for p in pairs] == ["caption 0"]
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("broken", [b"\x55", b"\0"], ids=["noise", "zeros"])
+@pytest.mark.parametrize("first", range(9))
+def test_behind_a_broken_header_reading_goes_on(tmp_path: Path, first: int, broken: bytes, packed: bool) -> None:
+    """Zeros are an end mark to tar: what comes behind them would be lost without a word."""
+    members = samples(4)
+    at = len(tar(members[:first], ended=False))
+    data = bytearray(tar(members))
+    data[at : at + 512] = broken * 512
+    source = opened(tmp_path / "a.tar", gzip.compress(data) if packed else bytes(data))
+    if first == 0 and broken != b"\0":
+        with pytest.raises(SourceFault, match="not a tar"):
+            source.ranges(10)
+        return
+    source.ranges(10)
+    pairs, fault = assert_ends_alike_from_anywhere(source)
+    sound = [pair.caption for pair in pairs if not pair.error]
+    assert sound == [f"caption {i}" for i in range(4) if i != first // 3]
     assert f"byte {at}" in fault
+
+
+def test_tars_that_were_joined_are_read_to_the_last_one_and_named(tmp_path: Path) -> None:
+    members = samples(6)
+    joined = b"".join(tar(members[first : first + 6]) for first in (0, 6, 12))
+    pairs, fault = assert_ends_alike_from_anywhere(opened(tmp_path / "a.tar", joined))
+    assert [pair.caption for pair in pairs] == [f"caption {i}" for i in range(6)]
+    assert "an end mark at byte" in fault
+    assert "1 more such place" in fault
+
+
+def test_a_hole_of_zeros_costs_the_samples_in_it(tmp_path: Path) -> None:
+    members = samples(40)
+    data = bytearray(tar(members))
+    first, last = (len(tar(members[:n], ended=False)) for n in (3 * 10 + 1, 3 * 20 + 2))
+    data[first:last] = bytes(last - first)
+    pairs, _ = assert_ends_alike_from_anywhere(opened(tmp_path / "a.tar", bytes(data)))
+    assert [pair.caption for pair in pairs if not pair.error] == [f"caption {i}" for i in (*range(10), *range(21, 40))]
+
+
+def test_what_is_no_tar_behind_the_end_is_named(tmp_path: Path) -> None:
+    pairs, fault = assert_ends_alike_from_anywhere(opened(tmp_path / "a.tar", tar(samples(2)) + b"<html>" * 200))
+    assert len(pairs) == 2
+    assert "an end mark at byte" in fault
+
+
+def test_zeros_without_end_behind_the_end_are_an_end(tmp_path: Path) -> None:
+    assert len(pairs_of(opened(tmp_path / "a.tar", tar(samples(2)) + bytes(1 << 20)))) == 2
+
+
+def test_nothing_but_zeros_is_an_empty_tar(tmp_path: Path) -> None:
+    assert pairs_of(opened(tmp_path / "a.tar", bytes(10_240))) == []
+
+
+@pytest.mark.skipif(not shutil.which("tar"), reason="there is no tar program here")
+@pytest.mark.parametrize("form", ["gnu", "pax", "pax --sparse-version=0.0", "pax --sparse-version=0.1"])
+def test_a_sparse_image_is_a_failed_pair_and_a_sparse_text_a_text(tmp_path: Path, form: str) -> None:
+    folder = tmp_path / "in"
+    hole = bytes(1 << 20)
+    for name, data in (("1.jpg", image() + hole + b"end"), ("1.txt", b"a dog"), ("2.jpg", image(2)), ("2.txt", hole)):
+        stored(folder / name, b"")
+        with (folder / name).open("wb") as file:
+            for start in range(0, len(data), 4096):
+                block = data[start : start + 4096]
+                file.seek(start)
+                file.write(block if block.strip(b"\0") else b"")
+            file.truncate(len(data))
+    names = sorted(path.name for path in folder.iterdir())
+    subprocess.run(["tar", "-cSf", "../a.tar", *f"--format={form}".split(), *names], cwd=folder, check=True)
+    tar_source = WebDatasetSource(files.match(str(tmp_path / "a.tar"))[0], source())
+    one, two = assert_reads_alike_from_anywhere(tar_source)
+    assert one.error is not None
+    assert "sparse" in one.error.detail
+    assert (two.error, two.data, len(two.caption)) == (None, image(2), len(hole))
+
+
+@settings(max_examples=150)
+@given(data=st.data(), form=st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]), packed=st.booleans())
+def test_whatever_bytes_a_tar_holds_it_gives_pairs_and_at_most_a_source_fault(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, form: int, packed: bool
+) -> None:
+    members = [(f"{'ä' * 60}{name}" if name.startswith("00001") else name, content) for name, content in samples(4)]
+    whole = bytearray(tar(members, form))
+    for _ in range(data.draw(st.integers(1, 5))):
+        at = data.draw(st.integers(0, len(whole) - 1))
+        whole[at : at + 1] = data.draw(st.binary(min_size=1, max_size=data.draw(st.sampled_from([1, 1, 8, 600]))))
+    path = tmp_path_factory.mktemp("tar") / "a.tar"
+    source = opened(path, gzip.compress(whole) if packed else bytes(whole))
+    pairs: list[tuple[Position, Pair]] = []
+    with suppress(SourceFault):
+        source.ranges(10)
+        pairs.extend(source.read({"offset": 0, "index": 0}))
+    assert [pair.index for _, pair in pairs] == list(range(len(pairs)))
 
 
 def test_a_cut_gzip_stream_is_a_fault(tmp_path: Path) -> None:
