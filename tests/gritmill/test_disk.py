@@ -1,0 +1,106 @@
+"""A disk that is full or read-only: one line, status 3, and a restart that goes on to the same bytes."""
+
+import subprocess
+from contextlib import suppress
+
+import pytest
+import yaml
+
+import gritmill
+from gritmill.cli import main
+from pipeline import deaths
+from pipeline.detections import ChunkId
+from tests import made
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system of its own, and a function that mounts it anew with other options."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], capture_output=True)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a tmpfs here: {mounted.stderr.decode().strip()}")
+    yield folder, lambda options: subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.fixture
+def call(tmp_path, parser, capfd):
+    """Runs `gritmill` in this process; gives exit status and the lines on standard error."""
+    config = made.settings(parser, "tests.outside:factory", shards={"pairs": 30})
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(config))
+
+    def run(command, *words):
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main([command, str(tmp_path / "own.yaml"), "--quiet", *words])
+        return ended.value.code, capfd.readouterr().err.splitlines()
+
+    return run
+
+
+@pytest.fixture
+def whole(tmp_path, parser):
+    """Words for `ground`, and the folder of a run that nothing has disturbed."""
+    pattern = made.as_tars(made.drawn(120), tmp_path / "in", tars=1)
+    config = made.settings(parser, "tests.outside:factory", shards={"pairs": 30})
+    gritmill.run(config, inputs=pattern, output=tmp_path / "whole")
+    return ["--input", pattern], tmp_path / "whole"
+
+
+def fill(folder, leave):
+    """Leaves so many bytes of the disk."""
+    with (folder / "ballast").open("wb", buffering=0) as file:
+        with suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+        file.truncate(file.tell() - leave)
+
+
+ALL = ("shards/*", "detections/0*/*", "manifest.json")
+
+
+@pytest.mark.parametrize("leave", [0, 40_000, 80_000, 200_000])
+def test_a_full_disk_stops_ground_and_a_restart_goes_on(call, whole, disk, leave):
+    words, undisturbed = whole
+    folder, _ = disk
+    fill(folder, leave)
+    status, lines = call("ground", *words, "--output", str(folder / "out"))
+    assert (status, len(lines)) == (3, 1), lines
+    assert "No space left on device" in lines[0]
+    assert str(folder / "out") in lines[0]
+    (folder / "ballast").unlink()
+    assert deaths.count(str(folder / "out" / "detections"), ChunkId(0, 0, 0)) == 0
+    assert call("run", *words, "--output", str(folder / "out")) == (0, [])
+    assert made.files_of(folder / "out", *ALL) == made.files_of(undisturbed, *ALL)
+    assert not list(folder.rglob(".gritmill-tmp-*"))
+
+
+@pytest.mark.parametrize("leave", [0, 40_000, 150_000])
+def test_a_full_disk_stops_pack_and_a_restart_goes_on(call, whole, disk, leave):
+    _, undisturbed = whole
+    folder, _ = disk
+    fill(folder, leave)
+    words = ("--detections", str(undisturbed), "--output", str(folder / "out"))
+    status, lines = call("pack", *words)
+    assert (status, len(lines)) == (3, 1), lines
+    assert "No space left on device" in lines[0]
+    assert not (folder / "out" / "manifest.json").exists()
+    (folder / "ballast").unlink()
+    assert call("pack", *words) == (0, [])
+    assert made.files_of(folder / "out", *ALL) == made.files_of(undisturbed, *ALL[:1], "manifest.json")
+    assert not list(folder.rglob(".gritmill-tmp-*"))
+
+
+@pytest.mark.parametrize("command", ["ground", "pack"])
+def test_an_output_that_is_read_only(call, whole, disk, command):
+    words, undisturbed = whole
+    folder, remount = disk
+    words = words if command == "ground" else ["--detections", str(undisturbed)]
+    remount("ro")
+    status, lines = call(command, *words, "--output", str(folder / "out"))
+    assert (status, len(lines)) == (3, 1), lines
+    assert "Read-only file system" in lines[0]
+    remount("rw")
+    assert call(command, *words, "--output", str(folder / "out"))[0] == 0
