@@ -397,6 +397,20 @@ def test_the_construction_holds_with_a_real_parser():
     assert [d.reason for d in people.dropped] == [Drop.PICTURE]
 
 
+def test_the_string_store_does_not_grow_with_the_input():
+    """Without memory zones it keeps every word that it ever saw, and a run of days runs out of memory."""
+    nlp = load_parser("caption-parser")
+
+    def words(first):
+        return [f"a dog{first + i} near the cat{first + i} in xyzzy{first + i}" for i in range(300)]
+
+    extract(nlp, words(0), HEADS)
+    before = len(nlp.vocab.strings), sum(1 for _ in nlp.vocab)
+    for first in range(1000, 4000, 1000):
+        assert all(found.kept for found in extract(nlp, words(first), HEADS))
+    assert (len(nlp.vocab.strings), sum(1 for _ in nlp.vocab)) == before
+
+
 def test_a_parser_that_fails_on_everything_is_nobodys_fault():
     class Broken:
         memory_zone = staticmethod(nullcontext)

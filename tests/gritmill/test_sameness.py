@@ -1,0 +1,135 @@
+"""DESIGN's rule of sameness, with the embedded models on bundled scenes.
+
+Workers, engine, order and restarts change no byte; batch, threads, chunks and neighbours change nothing beyond 1e-4.
+"""
+
+import random
+import tarfile
+
+import pytest
+
+import gritmill
+from pipeline import detections
+from pipeline import ground as grounding
+from pipeline.plan import read_plan
+from tests import made
+from tests.sameness import same
+from transforms import bundled
+
+PAIRS, TARS = 36, 3
+FLOOR, CANDIDATES = 0.05, 10
+BYTES = ("shards/*", "detections/0*/*", "manifest.json")
+
+
+def configured(detector=None, **changes):
+    config = made.settings("caption-parser", "scene-grounder", shards={"pairs": 10}, **changes)
+    config["detector"] |= {"floor": FLOOR, "candidates": CANDIDATES, "batch": 4, **(detector or {})}
+    return config
+
+
+def scenes():
+    """Bundled pairs, as the tests' own kind of picture."""
+    found = {}
+    for path in sorted((bundled.folder("examples") / "scenes").glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for member in tar:
+                key, _, ending = member.name.partition(".")
+                found.setdefault(key, {})[ending] = tar.extractfile(member).read()
+    return [
+        made.Picture(key, parts["jpg"], (parts["txt"].decode(),), "", number)
+        for number, (key, parts) in enumerate(sorted(found.items())[:PAIRS])
+    ]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """Pattern of the input, and the folder of a run by one worker."""
+    folder = tmp_path_factory.mktemp("sameness")
+    pattern = made.as_tars(scenes(), folder / "in", tars=TARS)
+    gritmill.run(configured(), inputs=pattern, output=folder / "out")
+    return pattern, folder / "out"
+
+
+@pytest.mark.parametrize(
+    "engine",
+    [
+        ("--direct_running_mode=in_memory",),
+        ("--direct_running_mode=multi_threading", "--direct_num_workers=2"),
+        ("--direct_running_mode=multi_processing", "--direct_num_workers=1"),
+        ("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
+    ],
+    ids=lambda words: "-".join(word.rpartition("=")[2] for word in words),
+)
+def test_the_engine_and_its_workers_change_no_byte(undisturbed, tmp_path, engine):
+    pattern, whole = undisturbed
+    gritmill.run(configured(), inputs=pattern, output=tmp_path, beam=list(engine))
+    assert made.files_of(tmp_path, *BYTES) == made.files_of(whole, *BYTES)
+
+
+@pytest.mark.parametrize("order", [(2, 1, 0), (1, 2, 0)])
+def test_the_order_of_ranges_changes_no_byte(undisturbed, tmp_path, monkeypatch, order):
+    pattern, whole = undisturbed
+    for number in order:
+        monkeypatch.setattr(
+            grounding, "pending_ranges", lambda folder, n=number: iter([list(read_plan(folder).ids())[n]])
+        )
+        if number == order[-1]:
+            gritmill.ground(configured(), inputs=pattern, output=tmp_path)
+        else:
+            with pytest.raises(gritmill.EnvironmentFault, match="ranges are not done"):
+                gritmill.ground(configured(), inputs=pattern, output=tmp_path)
+    gritmill.pack(configured(), output=tmp_path)
+    assert made.files_of(tmp_path, *BYTES) == made.files_of(whole, *BYTES)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_resumed_run_changes_no_byte(undisturbed, tmp_path, seed):
+    pattern, whole = undisturbed
+    gritmill.ground(configured(), inputs=pattern, output=tmp_path)
+    chance = random.Random(seed)
+    for folder in sorted(tmp_path.glob("detections/0*")):
+        (folder / "00000.done.json").unlink()
+        chunks = sorted(folder.glob("*.parquet"))
+        for chunk in chunks[chance.randrange(len(chunks)) :]:
+            chunk.unlink()
+    gritmill.run(configured(), inputs=pattern, output=tmp_path)
+    assert made.files_of(tmp_path, *BYTES) == made.files_of(whole, *BYTES)
+
+
+def rows(folder):
+    """Rows of a run by the caption, which is another one for every scene."""
+    found = {pair.caption: pair for pair in detections.read_all(str(folder / "detections"))}
+    assert all(pair.error is None for pair in found.values())
+    return found
+
+
+def assert_same(folder, whole, number):
+    found, wanted = rows(folder), rows(whole)
+    assert len(found) == number
+    assert sum(len(pair.boxes) for pair in found.values()) > 3 * number
+    odd = [caption for caption, pair in found.items() if not same(pair, wanted[caption], FLOOR, CANDIDATES)]
+    assert odd == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"detector": {"batch": 1}},
+        {"detector": {"batch": 7}},
+        {"detector": {"threads": 2}},
+        {"chunk": {"pairs": 3}},
+        {"chunk": {"pairs": 100}, "detector": {"batch": 16, "threads": 2}},
+    ],
+    ids=str,
+)
+def test_batch_threads_and_chunks_change_nothing_beyond_the_tolerance(undisturbed, tmp_path, changes):
+    pattern, whole = undisturbed
+    gritmill.ground(configured(**changes), inputs=pattern, output=tmp_path)
+    assert_same(tmp_path, whole, len(rows(whole)))
+
+
+def test_neighbours_change_nothing_beyond_the_tolerance(undisturbed, tmp_path):
+    _, whole = undisturbed
+    some = scenes()[::3][::-1]
+    gritmill.ground(configured(), inputs=made.as_tars(some, tmp_path / "in", tars=1), output=tmp_path / "out")
+    assert_same(tmp_path / "out", whole, len(some))
