@@ -13,8 +13,9 @@ from pathlib import Path
 
 from stress.pairs import write_tars
 
-_PAIRS, _TARS_OF = 960, 240
-_SETTINGS = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1", "chunk.pairs=8")
+_GROUND_PAIRS, _PACK_PAIRS = 960, 10_000
+_REAL = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1", "chunk.pairs=8")
+_LIGHT = ("phrases.model=caption-parser", "detector.model=stress.middle:make")
 
 
 @dataclass
@@ -49,19 +50,22 @@ class Outcome:
 def trial(folder: Path, kills: int, seed: int) -> list[Outcome]:
     """Kills `ground`, and then `pack`, so many times each."""
     chance = random.Random(seed)
-    pairs = write_tars(folder / "in", _PAIRS, _TARS_OF)
-    ground = ("ground", "--input", pairs, "--set", *_SETTINGS, "--quiet", "--output")
-    pack = ("pack", "--set", "selection.score=0.0", "shards.pairs=20", "--quiet", "--output")
+    pairs = write_tars(folder / "in", _GROUND_PAIRS, _GROUND_PAIRS // 4)
+    grounding = _trial(("ground", "--input", pairs, "--set", *_REAL), folder / "ground", kills, chance)
+    pairs, table = write_tars(folder / "pack-in", _PACK_PAIRS), str(folder / "table")
+    _finish(("ground", "--input", pairs, "--set", *_LIGHT, "--quiet", "--output", table))
+    words = ("pack", "--detections", table, "--set", "selection.score=0.0", "shards.pairs=200")
+    return [grounding, _trial(words, folder / "pack", kills, chance)]
+
+
+def _trial(words: Sequence[str], folder: Path, kills: int, chance: random.Random) -> Outcome:
     whole, out = folder / "whole", folder / "out"
-    outcomes = []
-    for command in (ground, pack):
-        started = time.monotonic()
-        _finish((*command, str(whole)))
-        seconds = time.monotonic() - started
-        tally = _killed((*command, str(out)), kills, seconds, chance, whole)
-        same = _digests(out) == _digests(whole)
-        outcomes.append(Outcome(command[0], tally, same, _unfinished(out), _validated(out)[1]))
-    return outcomes
+    started = time.monotonic()
+    _finish((*words, "--quiet", "--output", str(whole)))
+    seconds = time.monotonic() - started
+    tally = _killed((*words, "--quiet", "--output", str(out)), kills, seconds, chance, whole)
+    same = _digests(out) == _digests(whole)
+    return Outcome(words[0], tally, same, _unfinished(out), _validated(out)[1])
 
 
 def _killed(command: Sequence[str], kills: int, seconds: float, chance: random.Random, whole: Path) -> Tally:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from transformers import AutoConfig, AutoModelForZeroShotObjectDetection, AutoProcessor
+from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor, PreTrainedConfig
 from transformers.utils.logging import disable_progress_bar
 
 from transforms import bundled
@@ -120,9 +120,13 @@ class GroundingDino:
         disable_progress_bar()  # of loading weights: worker code is silent
         place = bundled.model(settings.model)
         model = AutoModelForZeroShotObjectDetection.from_pretrained(
-            place, revision=settings.revision, use_safetensors=True, dtype=torch.float32
+            place,
+            revision=settings.revision,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=torch.float32,
         )
-        processor = AutoProcessor.from_pretrained(place, revision=settings.revision)
+        processor = AutoProcessor.from_pretrained(place, revision=settings.revision, trust_remote_code=False)
         rule = canvas_rule(processor.image_processor, settings)
         return cls(model.to(device).eval(), processor.tokenizer, rule, settings, device)
 
@@ -299,6 +303,8 @@ def check_family(settings: DetectorSettings) -> None:
       ValueError: it is of another family.
       OSError: there is no such model.
     """
-    config = AutoConfig.from_pretrained(bundled.model(settings.model), revision=settings.revision)
-    if config.model_type not in FAMILY:
-        raise ValueError(f"detector.model: {settings.model} is a {config.model_type}, not one of {', '.join(FAMILY)}")
+    # The class of an unknown kind might come with the checkpoint: the kind is read before any class is looked up.
+    config, _ = PreTrainedConfig.get_config_dict(bundled.model(settings.model), revision=settings.revision)
+    kind = config.get("model_type")
+    if kind not in FAMILY:
+        raise ValueError(f"detector.model: {settings.model} is a {kind}, not one of {', '.join(FAMILY)}")

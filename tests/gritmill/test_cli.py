@@ -1,5 +1,6 @@
 """Calls as a user makes them: what they print, their exit status, and that a bad one leaves nothing half-written."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from gritmill.cli import _repeated, _split, main
+from pipeline.lock import hold
 from tests import made
 
 
@@ -102,6 +104,13 @@ def test_a_wrong_input_is_one_line_and_nothing_is_written(call, tmp_path, given,
     assert not list((tmp_path / "out").glob("[!.]*"))
 
 
+@pytest.mark.parametrize("key", ["detector.model", "phrases.model"])
+def test_a_model_that_cannot_be_had_is_told_before_any_input_is_looked_at(call, key):
+    status, (line,) = call("run", "own.yaml", "--input", "none.tar", "--output", "out", "--set", f"{key}=/none")
+    assert status == 2
+    assert line.startswith(f"gritmill: {key}: /none")
+
+
 def test_a_folder_of_another_fingerprint_is_refused(call, tars, tmp_path):
     assert call("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
     before = made.files_of(tmp_path / "out", "**/*")
@@ -148,6 +157,39 @@ def test_a_source_fault_is_status_1_unless_allowed(call, tars, tmp_path):
     assert status == 1
     assert "00001.tar: cut or broken at byte" in lines[0]
     assert call(*words, "--allow-source-faults") == (0, [])
+
+
+def test_a_container_that_vanishes_between_ground_and_pack(call, tars, tmp_path):
+    assert call("ground", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+    (tmp_path / "in/00001.tar").rename(tmp_path / "elsewhere")
+    status, lines = call("pack", "own.yaml", "--output", "out")
+    assert (status, len(lines)) == (3, 1)
+    assert f"{tmp_path}/in/00001.tar: no such file" in lines[0]
+    assert not (tmp_path / "out/shards").exists()
+    (tmp_path / "elsewhere").rename(tmp_path / "in/00001.tar")
+    assert call("pack", "own.yaml", "--output", "out") == (0, [])
+
+
+@pytest.mark.parametrize("command", ["run", "ground", "pack"])
+def test_a_second_run_is_refused_while_the_first_one_lives(call, tars, tmp_path, command):
+    assert call("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+    before = made.files_of(tmp_path / "out", "**/*")
+    words = () if command == "pack" else ("--input", tars)
+    with hold(str(tmp_path / "out")):
+        status, lines = call(command, "own.yaml", *words, "--output", "out")
+    assert (status, len(lines)) == (2, 1)
+    assert "another run is at work here" in lines[0]
+    assert made.files_of(tmp_path / "out", "**/*") == before
+
+
+def test_names_from_a_source_are_shown_without_what_a_terminal_would_obey(call, tmp_path, capfd):
+    row = {"image": "\x1b[2J\u202egnp.[red]", "caption": "a dog"}
+    (tmp_path / "pairs.jsonl").write_text(json.dumps(row))
+    with pytest.raises(SystemExit):
+        main(["run", "own.yaml", "--input", "pairs.jsonl", "--output", "out", "--quiet"])
+    said = capfd.readouterr().out
+    assert "\\x1b[2J\\u202egnp.[red]" in said
+    assert "\x1b" not in said
 
 
 def test_an_output_that_cannot_be_written(call, tars, tmp_path):

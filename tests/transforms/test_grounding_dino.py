@@ -2,6 +2,7 @@ import gc
 import io
 import json
 import math
+import shutil
 import tarfile
 import threading
 from types import SimpleNamespace
@@ -418,6 +419,23 @@ def test_weights_that_are_no_safetensors_are_not_loaded(grounding_dino, tmp_path
     torch.save(model.state_dict(), tmp_path / "pytorch_model.bin")
     with pytest.raises(OSError, match="safetensors"):
         loaded(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["grounding-dino", "their-own"])
+def test_code_that_comes_with_a_checkpoint_is_not_run(grounding_dino, tmp_path, kind):
+    folder = tmp_path / "model"
+    shutil.copytree(grounding_dino, folder)
+    config = json.loads((folder / "config.json").read_text())
+    names = {"AutoConfig": "theirs.Config", "AutoModelForZeroShotObjectDetection": "theirs.Model"}
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": kind, "auto_map": names}))
+    (folder / "theirs.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Config: pass\nclass Model: pass\n")
+    settings = DetectorSettings(model=str(folder), device="cpu")
+    if kind == "grounding-dino":
+        assert GroundingDino.load(settings).detect([request(1)])
+    else:
+        with pytest.raises(ValueError, match="is a their-own, not one of grounding-dino"):
+            GroundingDino.load(settings)
+    assert not (tmp_path / "ran").exists()
 
 
 def test_the_model_says_how_long_a_prompt_may_be(grounding_dino):
