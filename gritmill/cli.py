@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import threading
 import warnings
@@ -212,6 +213,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its status; every fault is one line on standard error."""
     words, beam = _split(list(sys.argv[1:] if arguments is None else arguments))
     _quiet_libraries()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a scheduler takes a machine back
     try:
         _beam_words.set(tuple(beam))
         status = app(args=_repeated(words), prog_name="gritmill", standalone_mode=False)

@@ -14,8 +14,9 @@ PIDS = "GRITMILL_WORKER_PIDS"
 
 
 def main() -> None:
-    """Runs the worker until the driver ends it; an interrupt from the keyboard is the driver's business."""
+    """Runs the worker until the driver ends it; an interrupt, which all processes of a group hear, is the driver's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if os.environ.get(PIDS):
         with open(os.path.join(os.environ[PIDS], str(os.getpid())), "w", encoding="ascii"):
             pass

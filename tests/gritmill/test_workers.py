@@ -41,8 +41,10 @@ def test_one_table_is_worked_on_by_two_workers(tmp_path, parser, kind):
     assert min(pairs.values()) >= 1000
 
 
-@pytest.mark.parametrize("words", [[], ["--", *TWO]])
-def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, grounding_dino, words):
+@pytest.mark.parametrize(
+    ("words", "how"), [([], signal.SIGINT), (["--", *TWO], signal.SIGINT), (["--", *TWO], signal.SIGTERM)]
+)
+def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, grounding_dino, words, how):
     (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, grounding_dino)))
     pattern = made.as_tars(made.drawn(200), tmp_path / "in")
     out = tmp_path / "out"
@@ -57,10 +59,12 @@ def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, g
         "--quiet",
         *words,
     ]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts)
+    process = subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts, start_new_session=True
+    )
     while not list(out.glob("detections/*/[!.]*.parquet")) and process.poll() is None:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, how)  # keyboards and schedulers tell the whole group
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
     assert said == "gritmill: interrupted; the same command goes on where it stopped\n"
