@@ -72,7 +72,8 @@ def _start() -> "subprocess.Popen[bytes]":
 
 def main() -> None:
     """Answers calls until the other end has gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt from the keyboard is the parent's business
+    for interrupt in (signal.SIGINT, signal.SIGTERM):  # all processes of a group hear it; it is the parent's business
+        signal.signal(interrupt, signal.SIG_IGN)
     calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
     with suppress(EOFError, BrokenPipeError):
