@@ -1,6 +1,6 @@
 """florence2: phrases and bins, the answer to Florence-2's task of grounding the phrases of a caption.
 
-    a dog<loc_100><loc_200><loc_499><loc_749>a field<loc_000><loc_512><loc_999><loc_999>
+    a dog<loc_100><loc_200><loc_499><loc_749>a field<loc_0><loc_512><loc_999><loc_999>
 
 The caption itself stands in the prompt ("Locate the phrases in the caption: …"), so phrases alone are carried. A
 corner's bin is floor(c * 1000), at most 999; a bin is read as its middle. transformers' Florence2PostProcessor drops
