@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Annotated, Any
 
@@ -11,9 +11,7 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError
 
 from transforms import dialects
-
-_COARSEST = 1 / 32 + 1e-6
-"""How far a box in a text may lie from the record's: one cell of Kosmos-2's grid, the coarsest of the dialects."""
+from transforms.grounded_text import Carries, Span
 
 _ORIENTATION = 0x0112
 
@@ -157,28 +155,63 @@ def _image(data: bytes, record: Record, max_pixels: int) -> Iterator[str]:
         yield "jpg: readers that honour EXIF would turn it"
 
 
-def _text(data: bytes, record: Record, dialect: str) -> Iterator[str]:
-    """A text parses back to the caption, with spans of the record and boxes near its own."""
+def _text(data: bytes, record: Record, name: str) -> Iterator[str]:
+    """A text reads back to what its dialect carries of the record: caption, spans or words, and boxes near the own."""
+    dialect = dialects.find(name)
     try:
-        decoded = dialects.find(dialect).decode(data.decode(), record.width, record.height)
+        decoded = dialect.decode(data.decode(), record.width, record.height)
     except ValueError as error:
         yield str(error)
         return
-    if decoded.caption != record.caption:
+    whole = dialect.carries in (Carries.SPANS, Carries.ENDS)
+    if whole and decoded.caption != record.caption:
         yield "it does not parse back to the caption"
     if any(a.end > b.start for a, b in pairwise(decoded.spans)):
         yield "its spans overlap"
-    for span in decoded.spans:
-        of_expressions, of_chunks = (
-            {row[2:6] for row in rows if row[:2] == (span.start, span.end)}
-            for rows in (record.ref_exps, record.noun_chunks)
-        )
-        # Kosmos-2's spans are expressions; Qwen-VL's are either, and one of both has the boxes of both.
-        if not (_near(span.boxes, of_expressions) or _near(span.boxes, of_expressions | of_chunks)):
+    known, margin = _known(record, dialect.carries), dialect.error(record.width, record.height)
+    for span in _single(decoded.spans) if dialect.carries is Carries.BOXES else decoded.spans:
+        key = (span.start, span.end) if whole else decoded.caption[span.start : span.end]
+        if not any(_near(span.boxes, own, margin) for own in known.get(key, ())):
             yield f"span {span.start}..{span.end} or its boxes are not the record's"
 
 
-def _near(boxes: Sequence[Sequence[float]], own: set[tuple[float, float, float, float]]) -> bool:
+def _single(spans: Sequence[Span]) -> Iterator[Span]:
+    """A span a box."""
+    yield from (replace(span, boxes=(box,)) for span in spans for box in span.boxes)
+
+
+Boxes = frozenset[tuple[float, float, float, float]]
+
+
+def _known(record: Record, carries: Carries) -> dict[object, list[Boxes]]:
+    """What a text may say: by a span as the dialect brings it through, or by its words, the boxes that it can have."""
+    of_expressions, of_chunks = _by_span(record.ref_exps), _by_span(record.noun_chunks)
+    known: dict[object, list[Boxes]] = {}
+    for span in {**of_expressions, **of_chunks}:
+        own = of_expressions.get(span, Boxes())
+        # Kosmos-2's spans are expressions; Qwen-VL's are either, and one of both has the boxes of both.
+        ways = [own, own | of_chunks.get(span, Boxes())]
+        if carries in (Carries.LABELS, Carries.BOXES):
+            ways = [Boxes([box]) for box in ways[1]]
+        words = record.caption[slice(*span)]
+        key = {Carries.SPANS: span, Carries.ENDS: (span[1], span[1]), Carries.BOXES: ""}.get(carries, words)
+        known.setdefault(key, []).extend(ways)
+    return known
+
+
+def _by_span(rows: Sequence[_Row]) -> dict[tuple[int, int], Boxes]:
+    found: dict[tuple[int, int], Boxes] = {}
+    for row in rows:
+        found[row[0], row[1]] = found.get((row[0], row[1]), Boxes()) | {row[2:6]}
+    return found
+
+
+def _near(boxes: Sequence[Sequence[float]], own: Boxes, error: tuple[float, float]) -> bool:
     """Whether there is a box for each of the record's, one of these near enough to each, and none to spare."""
-    found = [any(max(abs(a - b) for a, b in zip(box, one, strict=True)) <= _COARSEST for one in own) for box in boxes]
-    return len(boxes) == len(own) > 0 and all(found)
+    return len(boxes) == len(own) > 0 and all(any(_moved(box, one, error) for one in own) for box in boxes)
+
+
+def _moved(box: Sequence[float], one: Sequence[float], error: tuple[float, float]) -> bool:
+    wide, high = (share + 1e-6 for share in error)
+    far = [abs(a - b) for a, b in zip(box, one, strict=True)]
+    return max(far[0], far[2]) <= wide and max(far[1], far[3]) <= high

@@ -4,7 +4,8 @@ Spans of one text are pairwise disjoint. A span may have several boxes, best fir
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Literal, Protocol
 
 from transforms.select_boxes import Grounding
@@ -35,6 +36,16 @@ class CannotCarry(ValueError):
     """A dialect cannot write this caption so that it can be read back. The message is the reason's code."""
 
 
+class Carries(StrEnum):
+    """What of a grounded caption a dialect brings through; `carried` makes of one what comes back."""
+
+    SPANS = "the caption and its spans"
+    ENDS = "the caption and where its spans end"
+    PHRASES = "the spans' words, each with its boxes"
+    LABELS = "boxes, each with its span's words"
+    BOXES = "boxes"
+
+
 class Dialect(Protocol):
     """One way to write boxes into text."""
 
@@ -43,13 +54,57 @@ class Dialect(Protocol):
         """As in the configuration."""
         ...
 
+    @property
+    def carries(self) -> Carries:
+        """What `decode` gives back of what `encode` was given."""
+        ...
+
+    @property
+    def rounding(self) -> str:
+        """How a corner becomes a number, in a few words."""
+        ...
+
+    def error(self, width: int, height: int) -> tuple[float, float]:
+        """How far a corner may move, horizontally and vertically, in shares of a picture of that size in pixels."""
+        ...
+
     def encode(self, grounded: GroundedCaption) -> str:
         """The text; raises `CannotCarry`."""
         ...
 
     def decode(self, text: str, width: int = 1, height: int = 1) -> GroundedCaption:
-        """What `encode` was given, boxes within the dialect's rounding; raises ValueError."""
+        """What `carried` makes of what `encode` was given, boxes within the dialect's error; raises ValueError."""
         ...
+
+
+def carried(grounded: GroundedCaption, what: Carries) -> GroundedCaption:
+    """What is left of a grounded caption in a dialect that carries so much.
+
+    ENDS: spans are empty and stand at their ends. PHRASES, LABELS: the caption is the spans' words, one after the
+    other, a span for each phrase or box. BOXES: no caption, all boxes in one empty span.
+    """
+    if what is Carries.SPANS:
+        return grounded
+    if what is Carries.ENDS:
+        return replace(grounded, spans=tuple(Span(span.end, span.end, span.boxes) for span in grounded.spans))
+    size = grounded.width, grounded.height
+    if what is Carries.BOXES:
+        boxes = tuple(box for span in grounded.spans for box in span.boxes)
+        return GroundedCaption("", (Span(0, 0, boxes),) if boxes else (), *size)
+    phrases = [(grounded.caption[span.start : span.end], span.boxes) for span in grounded.spans]
+    if what is Carries.LABELS:
+        phrases = [(words, (box,)) for words, boxes in phrases for box in boxes]
+    return listed(phrases, *size)
+
+
+def listed(phrases: Iterable[tuple[str, tuple[Corners, ...]]], width: int, height: int) -> GroundedCaption:
+    """Phrases with their boxes as a grounded caption of nothing but these phrases."""
+    caption = ""
+    found = []
+    for words, boxes in phrases:
+        found.append(Span(len(caption), len(caption) + len(words), boxes))
+        caption += words
+    return GroundedCaption(caption, tuple(found), width, height)
 
 
 def spans(groundings: Sequence[Grounding], policy: Literal["longest", "densest"]) -> tuple[Span, ...]:

@@ -9,11 +9,72 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from transforms.dialects import kosmos2
+from transforms.dialects.cogvlm import CogVLM
+from transforms.dialects.ferret import Ferret
+from transforms.dialects.florence2 import Florence2
+from transforms.dialects.internvl import InternVL
+from transforms.dialects.kosmos2_paper import Kosmos2Paper
+from transforms.dialects.loc1000 import Loc1000
+from transforms.dialects.markdown import Markdown
+from transforms.dialects.minigpt_v2 import MiniGPTv2
+from transforms.dialects.normalized import Normalized
+from transforms.dialects.paligemma import PaliGemma
+from transforms.dialects.pix2seq import Pix2Seq
+from transforms.dialects.pixels import Pixels
+from transforms.dialects.qwen2_vl import Qwen2VL
+from transforms.dialects.qwen_json import FACTOR, MAX_PIXELS, Qwen3VL, Qwen25VL
+from transforms.dialects.qwen_vl import QwenVL
+from transforms.dialects.shikra import Shikra
 from transforms.grounded_text import Dialect
 
 GROUP = "gritmill.dialects"
 
-_OWN: dict[str, Callable[[str], Dialect]] = {"kosmos2": kosmos2.make}
+
+def _plain(name: str, dialect: Dialect) -> Callable[[str], Dialect]:
+    """A dialect without an option."""
+
+    def make(option: str) -> Dialect:
+        if option:
+            raise ValueError(f"text.dialect: {name} has no option {option!r}; it has none")
+        return dialect
+
+    return make
+
+
+def _numbered(
+    name: str, least: int, most: int, usual: int, make: Callable[[str, int], Dialect]
+) -> Callable[[str], Dialect]:
+    """A dialect whose option is a number."""
+
+    def made(option: str) -> Dialect:
+        number = int(option) if option.isdecimal() and len(option) < 10 else None if option else usual
+        if number is None or not least <= number <= most:
+            raise ValueError(f"text.dialect: {name} has no option {option!r}; it takes a number, {least} to {most}")
+        return make(f"{name}:{number}" if option else name, number)
+
+    return made
+
+
+_OWN: dict[str, Callable[[str], Dialect]] = {
+    "kosmos2": kosmos2.make,
+    "kosmos2-paper": _plain("kosmos2-paper", Kosmos2Paper("kosmos2-paper")),
+    "loc1000": _numbered("loc1000", 2, 1_000_000, 1000, Loc1000),
+    "normalized": _numbered("normalized", 1, 9, 2, Normalized),
+    "markdown": _plain("markdown", Markdown("markdown")),
+    "pixels": _plain("pixels", Pixels("pixels")),
+    "pix2seq": _plain("pix2seq", Pix2Seq()),
+    "shikra": _plain("shikra", Shikra("shikra")),
+    "ferret": _plain("ferret", Ferret("ferret")),
+    "qwen-vl": _plain("qwen-vl", QwenVL("qwen-vl")),
+    "qwen2-vl": _plain("qwen2-vl", Qwen2VL("qwen2-vl")),
+    "qwen2.5-vl": _numbered("qwen2.5-vl", FACTOR * FACTOR, 999_999_999, MAX_PIXELS, Qwen25VL),
+    "qwen3-vl": _plain("qwen3-vl", Qwen3VL("qwen3-vl")),
+    "cogvlm": _plain("cogvlm", CogVLM("cogvlm")),
+    "internvl": _plain("internvl", InternVL("internvl")),
+    "minigpt-v2": _plain("minigpt-v2", MiniGPTv2("minigpt-v2")),
+    "florence2": _plain("florence2", Florence2()),
+    "paligemma": _plain("paligemma", PaliGemma()),
+}
 
 
 @cache

@@ -16,7 +16,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from transforms.grounded_text import CannotCarry, Corners, Dialect, GroundedCaption, Span
+from transforms.grounded_text import CannotCarry, Carries, Corners, Dialect, GroundedCaption, Span
 
 GRID = 32
 MARKUP = "markup"
@@ -73,6 +73,20 @@ class Kosmos2:
     def name(self) -> str:
         """As in the configuration."""
         return "kosmos2:training" if self.training else "kosmos2"
+
+    @property
+    def carries(self) -> Carries:
+        """Everything."""
+        return Carries.SPANS
+
+    @property
+    def rounding(self) -> str:
+        """See the module's text."""
+        return "the 32 x 32 grid's cells"
+
+    def error(self, width: int, height: int) -> tuple[float, float]:
+        """One cell."""
+        return 1 / GRID, 1 / GRID
 
     def encode(self, grounded: GroundedCaption) -> str:
         """The caption with its tags; without the tags it is the caption itself."""

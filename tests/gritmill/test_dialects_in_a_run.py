@@ -1,0 +1,52 @@
+"""A run in all dialects at once: a member each, which validate reads back."""
+
+import tarfile
+
+import pytest
+
+import gritmill
+from tests import made
+from transforms import dialects
+
+
+@pytest.mark.parametrize("policy", ["longest", "densest"])
+def test_all_dialects_at_once(tmp_path, grounding_dino, policy):
+    names = ["kosmos2", *sorted(dialects.names() - {"kosmos2"}), "loc1000:500"]
+    config = made.settings("caption-parser", grounding_dino, text={"dialect": names, "spans": policy})
+    pattern = made.as_tars(made.drawn(12), tmp_path / "in")
+    manifest = gritmill.run(config, inputs=pattern, output=tmp_path / "out")
+    assert manifest["ledger"]["written"] == 12
+    assert [finding.text for finding in gritmill.validate(tmp_path / "out") if finding.text] == []
+    with tarfile.open(tmp_path / "out" / "shards" / "00000.tar") as tar:
+        members = [name for name in tar.getnames() if name.startswith("000000000.")]
+    assert len(members) == 3 + len(names)
+    sample = next(gritmill.read(tmp_path / "out"))
+    assert set(sample.texts) == {dialects.suffix(name) for name in names[1:]}
+
+
+@pytest.mark.parametrize("name", ["pixels", "paligemma", "pix2seq", "florence2", "qwen2.5-vl"])
+def test_a_box_that_was_moved_in_a_text_is_found(tmp_path, grounding_dino, name, monkeypatch):
+    config = made.settings("caption-parser", grounding_dino, text={"dialect": ["kosmos2", name]})
+    true = dialects.find(name)
+    monkeypatch.setattr(type(true), "encode", _moved(type(true).encode))
+    gritmill.run(config, inputs=made.as_tars(made.drawn(3), tmp_path / "in", tars=1), output=tmp_path / "out")
+    monkeypatch.undo()
+    ending = f"{dialects.suffix(name)}.txt"
+    found = {finding.key for finding in gritmill.validate(tmp_path / "out") if finding.text.startswith(ending)}
+    assert found == {"000000000", "000000001", "000000002"}
+
+
+def _moved(encode):
+    """Writes every box a tenth of the picture further to the right."""
+    from dataclasses import replace
+
+    def moved(self, grounded):
+        spans = [
+            replace(
+                span, boxes=tuple((min(x1 + 0.1, 0.99), y1, min(x2 + 0.1, 1.0), y2) for x1, y1, x2, y2 in span.boxes)
+            )
+            for span in grounded.spans
+        ]
+        return encode(self, replace(grounded, spans=tuple(spans)))
+
+    return moved
