@@ -180,38 +180,42 @@ def _single(spans: Sequence[Span]) -> Iterator[Span]:
     yield from (replace(span, boxes=(box,)) for span in spans for box in span.boxes)
 
 
-Boxes = frozenset[tuple[float, float, float, float]]
+Rows = frozenset[tuple[float, tuple[float, ...], int]]
+"""Negative score, corners and number of rows: sorted, they have the order of a text's boxes."""
 
 
-def _known(record: Record, carries: Carries) -> dict[object, list[Boxes]]:
-    """What a text may say: by a span as the dialect brings it through, or by its words, the boxes that it can have."""
+def _known(record: Record, carries: Carries) -> dict[object, list[Rows]]:
+    """The rows that a span of a text can stand for, by the span as the dialect brings it through, or by its words."""
     of_expressions, of_chunks = _by_span(record.ref_exps), _by_span(record.noun_chunks)
-    known: dict[object, list[Boxes]] = {}
+    known: dict[object, list[Rows]] = {}
     for span in {**of_expressions, **of_chunks}:
-        own = of_expressions.get(span, Boxes())
+        own = of_expressions.get(span, Rows())
         # Kosmos-2's spans are expressions; Qwen-VL's are either, and one of both has the boxes of both.
-        ways = [own, own | of_chunks.get(span, Boxes())]
+        ways = [own, own | of_chunks.get(span, Rows())]
         if carries in (Carries.LABELS, Carries.BOXES):
-            ways = [Boxes([box]) for box in ways[1]]
+            ways = [Rows([row]) for row in ways[1]]
         words = record.caption[slice(*span)]
         key = {Carries.SPANS: span, Carries.ENDS: (span[1], span[1]), Carries.BOXES: ""}.get(carries, words)
         known.setdefault(key, []).extend(ways)
     return known
 
 
-def _by_span(rows: Sequence[_Row]) -> dict[tuple[int, int], Boxes]:
-    found: dict[tuple[int, int], Boxes] = {}
-    for row in rows:
-        found[row[0], row[1]] = found.get((row[0], row[1]), Boxes()) | {row[2:6]}
+def _by_span(rows: Sequence[_Row]) -> dict[tuple[int, int], Rows]:
+    found: dict[tuple[int, int], Rows] = {}
+    for number, row in enumerate(rows):
+        found[row[0], row[1]] = found.get((row[0], row[1]), Rows()) | {(-row[6], row[2:6], number)}
     return found
 
 
-def _near(boxes: Sequence[Sequence[float]], own: Boxes, error: tuple[float, float]) -> bool:
-    """Whether there is a box for each of the record's, one of these near enough to each, and none to spare."""
-    return len(boxes) == len(own) > 0 and all(any(_moved(box, one, error) for one in own) for box in boxes)
+def _near(boxes: Sequence[Sequence[float]], own: Rows, margin: tuple[float, float]) -> bool:
+    """Whether the boxes are those of the rows, best first."""
+    return len(boxes) == len(own) > 0 and all(
+        _within(box, corners, margin) for box, (_, corners, _) in zip(boxes, sorted(own), strict=True)
+    )
 
 
-def _moved(box: Sequence[float], one: Sequence[float], error: tuple[float, float]) -> bool:
-    wide, high = (share + 1e-6 for share in error)
+def _within(box: Sequence[float], one: Sequence[float], margin: tuple[float, float]) -> bool:
+    """Whether a corner has moved by no more than the margin."""
+    wide, high = (share + 1e-6 for share in margin)
     far = [abs(a - b) for a, b in zip(box, one, strict=True)]
     return max(far[0], far[2]) <= wide and max(far[1], far[3]) <= high

@@ -312,6 +312,19 @@ def test_a_folder_without_a_manifest_is_no_run(tmp_path):
         list(gritmill.validate(tmp_path))
 
 
+def test_two_rows_of_one_box_are_sound(tmp_path):
+    """Where nothing suppresses them, two chunks of one expression may have the same box."""
+    picture = made.drawn(1)[0]
+    pictures = [made.Picture(picture.name, picture.data, ("a pair of dogs with a cup of tea",), "", 1)]
+    for policy in ("longest", "densest"):
+        config = made.settings("caption-parser", "tests.outside:everywhere", text={"spans": policy})
+        config["selection"] = {"score": 0.0, "nms_iou": 1.0}
+        gritmill.run(config, inputs=made.as_jsonl(pictures, tmp_path / "in"), output=tmp_path / policy)
+        (sample,) = gritmill.read(tmp_path / policy)
+        assert len({tuple(row[2:6]) for row in sample.record["noun_chunks"]}) == 1 < len(sample.record["noun_chunks"])
+        assert faults(tmp_path / policy) == []
+
+
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
