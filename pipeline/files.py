@@ -2,7 +2,6 @@
 
 import errno
 import glob
-import gzip
 import json
 import os
 import posixpath
@@ -18,6 +17,7 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from pipeline.faults import CallError, EnvironmentFault
+from pipeline.gunzip import Gunzip
 
 _EXTRAS = {
     "gs": ("gcp", "google.cloud.storage"),
@@ -148,11 +148,11 @@ def open_read(uri: str) -> BinaryIO:
     return cast(BinaryIO, FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED))
 
 
-def unpacked(raw: BinaryIO) -> BinaryIO:
+def unpacked(raw: BinaryIO) -> "BinaryIO | Gunzip":
     """A file's bytes, gunzipped if its first two say that it is gzipped, whatever its name."""
     start = raw.read(2)
     raw.seek(0)
-    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if start == b"\x1f\x8b" else raw
+    return Gunzip(raw) if start == b"\x1f\x8b" else raw
 
 
 def read_bytes(uri: str) -> bytes:

@@ -90,7 +90,7 @@ class _Writing:
                 continue
             try:
                 image = images.to_jpeg(data, self.max_pixels)
-            except images.ImageFault as fault:  # a detector of one's own may never have decoded it
+            except images.ImageFault as fault:  # another Pillow may have decoded it than the one that is here
                 add_failures(self.failed, {Stage.IMAGE: {fault.reason: 1}})
                 continue
             record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings)

@@ -1,11 +1,9 @@
 """WebDataset tars, as img2dataset writes them: image, `.txt` and `.json` of a sample next to each other, in any order.
 
-Behind zeros or a broken header, reading goes on at the next sound one; what lies between is a fault of the source and
-is told at the end.
+What lies between two sound places of a tar, and cannot be read, is a fault of the source and is told at the end.
 """
 
 import json
-import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,35 +12,40 @@ from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources.base import Position, RangeSpec, captions_of, clean, meta
-from pipeline.sources.tar_members import Cut, members
+from pipeline.sources.tar_members import Gap, Member, NoTar, opened
 from transforms.records import Fault, ImageRef, Pair, Reason, Stage
 
 IMAGES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm", "pgm", "pbm", "pnm"])
 
-_WHOLE = frozenset(["image", "txt", "json"])
+_LARGEST = {"image": 1 << 30, "txt": 1 << 24, "json": 1 << 24}
+"""Bytes of a member that may be loaded: a gzipped tar of a few kB can hold one of any size."""
 
 
 @dataclass(frozen=True)
 class _Notes:
-    """What a reading has found wrong so far. It travels in positions, so that one that is resumed ends the same way.
+    """What a reading has met so far. It travels in positions, so that one that is resumed goes on and ends alike.
 
     strays: images that belong to no sample. gaps: places that could not be read; first: what is said of the first one.
+    after: what is said of a gap since the last sample. usual: the members that samples of this tar have.
     """
 
     strays: int = 0
     gaps: int = 0
     first: str = ""
+    after: str = ""
+    usual: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, position: Position) -> "_Notes":
-        return cls(position.get("strays", 0), position.get("gaps", 0), position.get("first", ""))
+        values = {name: position[name] for name in vars(cls()) if name in position}
+        return cls(**{**values, "usual": tuple(values.get("usual", ()))})
 
     def place(self) -> Position:
         """The part of a position that says it."""
-        return {name: value for name, value in vars(self).items() if value}
+        return {name: list(value) if name == "usual" else value for name, value in vars(self).items() if value}
 
     def with_gap(self, text: str) -> "_Notes":
-        return replace(self, gaps=self.gaps + 1, first=self.first or text)
+        return replace(self, gaps=self.gaps + 1, first=self.first or text, after=text)
 
     def faults(self) -> str:
         """One line; empty if there is nothing wrong."""
@@ -53,34 +56,42 @@ class _Notes:
 
 @dataclass
 class _Sample:
-    """The members of one sample read so far; `position` is that of its first one. torn: why it is not whole."""
+    """The members of one sample read so far; `position` is that of its first one.
+
+    gap: what could not be read before, inside or behind it. torn: why one of its members cannot be had.
+    """
 
     key: str
     position: Position
+    gap: str = ""
+    torn: str = ""
     image: ImageRef | None = None
     data: bytes = b""
     text: bytes | None = None
     json: bytes | None = None
     names: set[str] = field(default_factory=set)
-    torn: str = ""
 
-    def add(self, role: str, data: bytes, place: ImageRef | None) -> None:
-        """Takes a member in: an "image", a "txt" or a "json". place: None if the image lies in several pieces."""
+    def add(self, role: str, member: Member, uri: str) -> None:
+        """Takes a member in: an "image", a "txt" or a "json"."""
         self.names.add(role)
+        self.torn = self.torn or (member.fault and f"{role}: {member.fault}")
         if role == "image":
-            self.image, self.data = place, data
-            self.torn = "" if place else "the image is stored as a sparse file"
+            self.image, self.data = ImageRef(uri, -1, member.start, member.size), member.data
         elif role == "txt":
-            self.text = data
+            self.text = member.data
         else:
-            self.json = data
+            self.json = member.data
+
+    def ended(self, usual: tuple[str, ...]) -> "_Sample":
+        """The sample once nothing more comes; beside a gap it is whole if it has what others of its tar have."""
+        whole = self.names >= set(usual) if usual else "image" in self.names and len(self.names) > 1
+        if self.gap and not whole:
+            self.torn = self.torn or self.gap
+        return self
 
 
 class WebDatasetSource:
-    """A position holds `offset` (the first member's header, in the unpacked tar), `index`, and what went wrong before.
-
-    `usual` in it: the members that the sample before had, if not all three; such a sample counts as whole.
-    """
+    """A position holds `offset` (the first member's header, in the unpacked tar), `index`, and what was met before."""
 
     def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
         self.uri = info.uri
@@ -88,13 +99,10 @@ class WebDatasetSource:
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """The whole tar. Its first header is read, so that a file that is no tar is found before anything starts."""
-        try:
-            for _ in members(self.uri, 0, None):
-                break
-        except Cut as cut:
-            if cut.on is None:
-                raise
-        return [RangeSpec({"offset": 0, "index": 0}, None)]
+        start = {"offset": 0, "index": 0}
+        for _ in self._members(start, load=False):
+            break
+        return [RangeSpec(start, None)]
 
     def starts(self, start: Position) -> Iterator[Position]:
         """By going from header to header."""
@@ -106,51 +114,47 @@ class WebDatasetSource:
         for index, sample in enumerate(self._samples(start, load=True), start["index"]):
             yield {**sample.position, "index": index}, self._pair(sample, index)
 
+    def _members(self, start: Position, load: bool) -> Iterator[Member | Gap]:
+        def wanted(name: str) -> int:
+            return _LARGEST.get(role_of(name), 0) if load else 0
+
+        try:
+            with opened(self.uri, load) as tar:
+                yield from tar.members(start["offset"], wanted)
+        except NoTar:
+            raise SourceFault("not a tar") from None
+
     def _samples(self, start: Position, load: bool) -> Iterator[_Sample]:
-        """Members of one key that lie next to each other; one that a fault has torn says so.
+        """Members of one key that lie next to each other.
 
         Raises:
           SourceFault: at the end, if something was not to be read.
         """
         notes, strays = _Notes.of(start), _Strays(start.get("strays", 0))
-        usual = frozenset(start.get("usual", _WHOLE))
-        offset: int | None = start["offset"]
-        while offset is not None:
-            current: _Sample | None = None
-            try:
-                for member, data, at in members(self.uri, offset, role_of if load else None):
-                    key, role = split_name(member.name)[0], role_of(member.name)
-                    strays.meet(key, role, member.name, current.key if current else "")
-                    notes = replace(notes, strays=strays.count)
-                    if not role:
-                        continue
-                    # A second image or text under one key is another sample: duplicate keys overwrite nothing.
-                    if current is None or key != current.key or role in current.names:
-                        if current:
-                            usual = frozenset(current.names)
-                            yield current
-                        current = _Sample(key, _position(at, notes, usual))
-                    current.add(role, data, self._place(member, at))
-                offset = None
-            except Cut as cut:
-                offset = cut.on
-                broken = role_of(cut.name) and split_name(cut.name)[0]
-                if current and (current.key == broken or not (broken or current.names >= usual)):
-                    current.torn = str(cut)
-                elif broken:
-                    if current:
-                        yield current
-                    current = _Sample(broken, _position(cut.at, notes, usual), torn=str(cut))
-                notes = notes.with_gap(str(cut))
-            if current:
-                yield current
+        current: _Sample | None = None
+        for member in self._members(start, load):
+            if isinstance(member, Gap):
+                notes = notes.with_gap(member.text)
+                if current:
+                    current.gap = current.gap or member.text
+                continue
+            key, role = split_name(member.name)[0], role_of(member.name)
+            strays.meet(key, role, member.name, current.key if current else "")
+            notes = replace(notes, strays=strays.count)
+            if not role:
+                continue
+            # A second image or text under one key is another sample: duplicate keys overwrite nothing.
+            if current is None or key != current.key or role in current.names:
+                if current:
+                    notes = notes if current.gap or current.torn else replace(notes, usual=tuple(sorted(current.names)))
+                    yield current.ended(notes.usual)
+                current = _Sample(key, {"offset": member.at, **notes.place()}, gap=notes.after)
+                notes = replace(notes, after="")
+            current.add(role, member, self.uri)
+        if current:
+            yield current.ended(notes.usual)
         if faults := notes.faults():
             raise SourceFault(faults)
-
-    def _place(self, member: tarfile.TarInfo, at: int) -> ImageRef | None:
-        if member.issparse():
-            return None
-        return ImageRef(self.uri, -1, at + member.offset_data - member.offset, member.size)
 
     def _pair(self, sample: _Sample, index: int) -> Pair:
         pair = Pair(key=sample.key, source=self.uri, index=index, caption="")
@@ -175,10 +179,6 @@ class WebDatasetSource:
         if sample.image is None:
             return clean(pair.failed(Fault(Stage.READ, Reason.NO_IMAGE, "no image of that key beside it")))
         return clean(replace(pair, image=sample.image, data=sample.data))
-
-
-def _position(offset: int, notes: _Notes, usual: frozenset[str]) -> Position:
-    return {"offset": offset, **notes.place(), **({} if usual == _WHOLE else {"usual": sorted(usual)})}
 
 
 class _Strays:

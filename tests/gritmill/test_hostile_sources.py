@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import random
 import tarfile
 
 import pytest
@@ -104,6 +105,23 @@ def test_nothing_outside_of_the_root_was_read(ran):
     folder, _, _ = ran
     rows = [p for p in detections.read_all(str(folder / "out" / "detections")) if p.source.endswith("leaving.jsonl")]
     assert [pair.image.digest for pair in rows[1:]] == [""] * 3
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage"])
+def test_what_ground_has_read_of_a_damaged_gzip_stream_pack_reads_too(tmp_path, parser, damage):
+    noise = random.Random(3)
+    pictures = [made.Picture("", p.data + noise.randbytes(30_000), p.captions, "", 0) for p in made.drawn(40)]
+    packed = gzip.compress(tar_of(pictures))
+    at = len(packed) * 2 // 3
+    data = packed[:at] if damage == "cut" else packed[:at] + bytes(50) + packed[at + 50 :]
+    (tmp_path / "a.tar.gz").write_bytes(data)
+    config = made.settings(parser, "tests.outside:factory")
+    manifest = gritmill.run(config, inputs=tmp_path / "a.tar.gz", output=tmp_path / "out")
+    ledger = manifest["ledger"]
+    assert 20 < ledger["written"] < 30
+    assert set(ledger["failed"]) <= {"read"}
+    assert len(manifest["source_faults"]) == 1
+    assert not [finding for finding in gritmill.validate(tmp_path / "out") if finding.text]
 
 
 @pytest.mark.parametrize(
