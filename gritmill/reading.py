@@ -29,7 +29,7 @@ class Sample:
     @property
     def image(self) -> Image.Image:
         """The picture, decoded."""
-        return Image.open(io.BytesIO(self.jpeg))
+        return Image.open(io.BytesIO(self.jpeg), formats=("JPEG",))
 
 
 def read(output: str | PathLike[str]) -> Iterator[Sample]:

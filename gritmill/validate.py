@@ -6,7 +6,7 @@ and every rule of the contract is written down here a second time and checked on
 
 import hashlib
 import io
-import tarfile
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
@@ -24,6 +24,18 @@ from transforms import dialects
 
 _MANIFEST = "manifest.json"
 _BLOCK, _RECORD = 512, 10_240  # of a tar
+
+_OCTAL = re.compile(rb"[0-7]{11}\0")
+_FIXED = {
+    "mode": (100, b"0000644\0"),
+    "owner's number": (108, b"0000000\0" * 2),
+    "time": (136, b"0" * 11 + b"\0"),
+    "type": (156, b"0" + bytes(100)),
+    "format": (257, b"ustar\x0000"),
+    "owner": (265, b"gritmill".ljust(32, b"\0") * 2),
+    "rest": (329, bytes(183)),
+}
+"""Of a member's header: first byte and value of what the contract fixes (USTAR, time 0, one owner)."""
 
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -45,6 +57,14 @@ class _Shard(_Part):
     index_sha256: _Sha256
 
 
+class _Stats(_Part):
+    successes: NonNegativeInt
+    boxes: NonNegativeInt
+    bytes: NonNegativeInt
+    sha256: _Sha256
+    index_sha256: _Sha256
+
+
 class _Ledger(_Part):
     read: NonNegativeInt
     written: NonNegativeInt
@@ -58,6 +78,7 @@ class _Source(_Part):
 
 class _Text(_Part):
     dialect: list[str]
+    spans: Literal["longest", "densest"]
 
 
 class _Configuration(_Part):
@@ -104,7 +125,8 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     # Pillow's own limit holds for the whole process; what the run itself let pass must not be refused here.
     if Image.MAX_IMAGE_PIXELS is not None:
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, manifest.configuration.source.max_pixels)
-    rules = Rules(tuple(manifest.configuration.text.dialect), manifest.configuration.source.max_pixels)
+    text = manifest.configuration.text
+    rules = Rules(tuple(text.dialect), text.spans == "densest", manifest.configuration.source.max_pixels)
     for number, shard in enumerate(manifest.shards):
         yield from _shard(folder, f"{number:05}", shard, rules, limit)
     yield from (Finding(_MANIFEST, "", text) for text in _ledger(manifest))
@@ -145,7 +167,21 @@ def _shard(folder: str, number: str, shard: _Shard, rules: Rules, limit: int | N
             yield Finding(shard.index, "", f"{len(rows)} rows, but {shard.samples} samples in the manifest")
     except _Broken as broken:
         yield Finding(shard.index, "", str(broken))
+    if text := _stats(files.join(folder, f"shards/{number}_stats.json"), shard):
+        yield Finding(f"shards/{number}_stats.json", "", text)
     yield from _tar(folder, number, shard, rows, rules, limit)
+
+
+def _stats(uri: str, shard: _Shard) -> str:
+    if not files.exists(uri):
+        return "is missing"
+    try:
+        stats = _Stats.model_validate_json(files.read_bytes(uri))
+    except ValidationError as error:
+        return fault_line(error)
+    told = (stats.successes, stats.boxes, stats.bytes, stats.sha256, stats.index_sha256)
+    same = told == (shard.samples, shard.boxes, shard.bytes, shard.sha256, shard.index_sha256)
+    return "" if same else "does not agree with the manifest"
 
 
 class _Broken(Exception):
@@ -192,7 +228,7 @@ def _tar(
                 samples += 1
                 boxes += len(row["noun_chunks"]) if row else 0
                 uids.add(row["uid"] if row else key)
-    except (_Broken, tarfile.TarError) as broken:
+    except _Broken as broken:
         yield Finding(shard.tar, "", f"not a sound tar: {broken}")
     if samples != shard.samples:
         yield Finding(shard.tar, "", f"{samples} samples, but {shard.samples} in the manifest")
@@ -204,32 +240,47 @@ def _tar(
 
 def _samples(file: BinaryIO, size: int) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Members of each key by their ending; they lie next to each other, and a key comes once."""
-    with tarfile.open(fileobj=file, mode="r:") as tar:
-        current = ""
-        members: dict[str, bytes] = {}
-        while (member := tar.next()) is not None:
-            tar.members.clear()  # type: ignore[attr-defined]  # tarfile keeps what it has read
-            key, _, ending = member.name.partition(".")
-            if key < current:
-                raise _Broken(f"{member.name} comes after {current}")
-            if key != current and members:
-                yield current, members
-                members = {}
-            if not member.isreg() or ending in members:
-                raise _Broken(f"{member.name} is there twice" if ending in members else f"{member.name} is no file")
-            content = tar.extractfile(member)
-            current, members[ending] = key, content.read() if content else b""
-        if members:
+    current = ""
+    members: dict[str, bytes] = {}
+    for name, data in _members(file, size):
+        key, _, ending = name.partition(".")
+        if key < current:
+            raise _Broken(f"{name} comes after {current}")
+        if key != current and members:
             yield current, members
-        # tarfile takes a broken header for the end.
-        _check_end(file, tar.offset, size)
+            members = {}
+        if ending in members:
+            raise _Broken(f"{name} is there twice")
+        current, members[ending] = key, data
+    if members:
+        yield current, members
 
 
-def _check_end(file: BinaryIO, at: int, size: int) -> None:
-    """After the last member a tar holds zeros up to the end of a record, two blocks of them at least."""
-    file.seek(at)
-    rest = file.read(2 * _RECORD)
+def _members(file: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
+    """Names and contents, up to the end mark: two blocks of zeros or more, up to the end of a record."""
+    at = 0
+    while (header := file.read(_BLOCK)).strip(b"\0"):
+        name, length = _header(header, at)
+        padding = -length % _BLOCK
+        data = file.read(length + padding)
+        if len(data) < length + padding or data[length:].strip(b"\0"):
+            raise _Broken(f"{name} is cut")
+        yield name, data[:length]
+        at += _BLOCK + length + padding
+    rest = header + file.read(2 * _RECORD)
     if rest.strip(b"\0") or not 2 * _BLOCK <= len(rest) < _RECORD + 2 * _BLOCK:
         raise _Broken(f"no end mark at byte {at}")
     if at + len(rest) != size or size % _RECORD:
         raise _Broken(f"{at + len(rest)} bytes, but {size} in the manifest")
+
+
+def _header(block: bytes, at: int) -> tuple[str, int]:
+    """A member's name and length; everything else in a header of USTAR is the same for all of ours."""
+    checksum = sum(block[:148]) + sum(block[156:]) + 8 * ord(" ")
+    name = block[:100].rstrip(b"\0")
+    if len(block) < _BLOCK or not _OCTAL.fullmatch(block[124:136]) or block[148:154] != b"%06o" % checksum:
+        raise _Broken(f"no header at byte {at}")
+    odd = [what for what, (first, value) in _FIXED.items() if block[first : first + len(value)] != value]
+    if odd or not name.isascii():
+        raise _Broken(f"{name!r}: {', '.join(odd) or 'name'} not as in the contract")
+    return name.decode("ascii"), int(block[124:135], 8)

@@ -54,6 +54,7 @@ class Rules:
     """What the manifest says that all samples have in common."""
 
     dialects: tuple[str, ...]
+    densest: bool
     max_pixels: int
 
 
@@ -84,7 +85,7 @@ def sample_faults(
     yield from _image(members["jpg"], record, rules.max_pixels)
     for number, name in enumerate(rules.dialects):
         ending = _ending(number, name)
-        yield from (f"{ending}: {text}" for text in _text(members[ending], record, name))
+        yield from (f"{ending}: {text}" for text in _text(members[ending], record, name, rules.densest))
 
 
 def fault_line(error: ValidationError) -> str:
@@ -99,13 +100,12 @@ def _ending(number: int, dialect: str) -> str:
     return "grounded.txt" if number == 0 else f"{dialects.suffix(dialect)}.txt"
 
 
-def _plain(value: Any) -> Any:
-    """Lists of numbers as floats: parquet holds doubles where JSON has integers."""
-    if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return float(value) if isinstance(value, int) else value
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Rows as lists of floats: parquet holds doubles where JSON has integers."""
+    return {
+        name: [[float(number) for number in row] for row in value] if isinstance(value, list) else value
+        for name, value in values.items()
+    }
 
 
 def _record(key: str, record: Record) -> Iterator[str]:
@@ -138,7 +138,8 @@ def _row(chunk: _Row, expression: _Row, head: tuple[int, int], length: int) -> I
 
 def _image(data: bytes, record: Record, max_pixels: int) -> Iterator[str]:
     try:
-        image = Image.open(io.BytesIO(data))
+        # Of an EPS under this name Pillow would make a call of Ghostscript.
+        image = Image.open(io.BytesIO(data), formats=("JPEG",))
         turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
         if image.size != (record.width, record.height):
             yield f"jpg: {image.width} x {image.height}, the record says {record.width} x {record.height}"
@@ -149,13 +150,13 @@ def _image(data: bytes, record: Record, max_pixels: int) -> Iterator[str]:
     except Exception as error:  # whatever a decoder raises
         yield f"jpg: {error}"
         return
-    if image.format not in ("JPEG", "MPO") or image.mode not in ("RGB", "L"):
-        yield f"jpg: a {image.format} of mode {image.mode}"
+    if image.mode not in ("RGB", "L"):
+        yield f"jpg: of mode {image.mode}"
     if turned:
         yield "jpg: readers that honour EXIF would turn it"
 
 
-def _text(data: bytes, record: Record, name: str) -> Iterator[str]:
+def _text(data: bytes, record: Record, name: str, densest: bool) -> Iterator[str]:
     """A text reads back to what its dialect carries of the record: caption, spans or words, and boxes near the own."""
     dialect = dialects.find(name)
     try:
@@ -168,11 +169,20 @@ def _text(data: bytes, record: Record, name: str) -> Iterator[str]:
         yield "it does not parse back to the caption"
     if any(a.end > b.start for a, b in pairwise(decoded.spans)):
         yield "its spans overlap"
+    if not decoded.spans:
+        yield "it has no box"
+    candidates = [*record.ref_exps, *(record.noun_chunks if densest else [])]
+    if dialect.carries is Carries.SPANS and not all(_covered(row, decoded.spans) for row in candidates):
+        yield "a phrase of the record is not in it, nor anything that overlaps it"
     known, margin = _known(record, dialect.carries), dialect.error(record.width, record.height)
     for span in _single(decoded.spans) if dialect.carries is Carries.BOXES else decoded.spans:
         key = (span.start, span.end) if whole else decoded.caption[span.start : span.end]
         if not any(_near(span.boxes, own, margin) for own in known.get(key, ())):
             yield f"span {span.start}..{span.end} or its boxes are not the record's"
+
+
+def _covered(row: _Row, spans: Sequence[Span]) -> bool:
+    return any(row[0] < span.end and span.start < row[1] for span in spans)
 
 
 def _single(spans: Sequence[Span]) -> Iterator[Span]:

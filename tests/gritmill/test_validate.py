@@ -36,10 +36,11 @@ def faults(out, **options):
 
 
 def told(out, **shard):
-    """Writes values over those that the manifest has of the first shard."""
-    manifest = json.loads((out / "manifest.json").read_text())
-    manifest["shards"][0].update(shard)
-    (out / "manifest.json").write_text(json.dumps(manifest))
+    """Writes values over those that manifest and stats have of the first shard."""
+    for path, where in (("manifest.json", lambda value: value["shards"][0]), ("shards/00000_stats.json", lambda v: v)):
+        value = json.loads((out / path).read_text())
+        where(value).update(shard)
+        (out / path).write_text(json.dumps(value))
 
 
 def replaced(out, tar):
@@ -48,17 +49,27 @@ def replaced(out, tar):
     told(out, sha256=hashlib.sha256(tar).hexdigest(), bytes=len(tar))
 
 
-def rewrite(out, change):
+def rewrite(out, change, **header):
     """Writes the first shard again with its members changed by `change(name, data)`, and the manifest to match."""
     target = io.BytesIO()
-    with tarfile.open(out / "shards" / "00000.tar") as old, tarfile.open(fileobj=target, mode="w") as new:
+    with (
+        tarfile.open(out / "shards" / "00000.tar") as old,
+        tarfile.open(fileobj=target, mode="w", format=tarfile.USTAR_FORMAT) as new,
+    ):
         for member in old.getmembers():
             data = change(member.name, old.extractfile(member).read())
             if data is not None:
-                info = tarfile.TarInfo(member.name)
-                info.size = len(data)
-                new.addfile(info, io.BytesIO(data))
+                new.addfile(described(member.name, len(data), **header), io.BytesIO(data))
     replaced(out, target.getvalue())
+
+
+def described(name, size=0, **header):
+    """A member's header as the contract has it, but for what is given."""
+    info = tarfile.TarInfo(name)
+    info.size = size
+    for field, value in {"uname": "gritmill", "gname": "gritmill", **header}.items():
+        setattr(info, field, value)
+    return info
 
 
 def reindexed(out, change):
@@ -101,6 +112,9 @@ def another(form, size=None, **options):
 def in_text(old, new):
     """A change of the second sample's grounded text."""
     return lambda name, data: data.replace(old, new) if name == "000000001.grounded.txt" else data
+
+
+CAPTION = made.drawn(2)[1].captions[0].encode()
 
 
 def turned():
@@ -159,7 +173,9 @@ def test_a_missing_file(out, name):
         (lambda n, d: None if n == "000000001.kosmos2-training.txt" else d, "members"),
         (lambda n, d: d[:400] if n == "000000001.jpg" else d, "jpg: "),
         (lambda n, d: d[:-40] if n == "000000001.jpg" else d, "jpg: image file is truncated"),
-        (another("PNG"), "a PNG of mode RGB"),
+        (another("PNG"), "cannot identify image file"),
+        (another("EPS"), "cannot identify image file"),
+        (lambda n, d: b"" if n == "000000001.jpg" else d, "cannot identify image file"),
         (another("JPEG", exif=turned()), "would turn it"),
         (another("JPEG", (30, 40)), "30 x 40, the record says 64 x 64"),
         (in_text(b"</phrase>", b""), "malformed markup"),
@@ -167,6 +183,7 @@ def test_a_missing_file(out, name):
         (in_text(b"</phrase><object>", b"</phrase><object><patch_index_0000><patch_index_0100>"), "malformed markup"),
         (in_text(b"<phrase>a", b"a<phrase>"), "are not the record's"),
         (in_text(b"_0264>", b"_0000>"), "boxes are not the record's"),
+        (lambda n, d: b"<grounding>" + CAPTION if n == "000000001.grounded.txt" else d, "it has no box"),
         (lambda n, d: b"" if n == "000000001.kosmos2-training.txt" else d, "kosmos2-training.txt: "),
     ],
 )
@@ -213,18 +230,132 @@ def test_a_tar_that_is_none_is_no_sound_tar_whatever_its_checksum(out, damage):
     [
         (tarfile.REGTYPE, "000000003.txt", "000000003.txt is there twice"),
         (tarfile.REGTYPE, "000000000.txt", "000000000.txt comes after 000000003"),
-        (tarfile.SYMTYPE, "000000003.zip", "000000003.zip is no file"),
-        (tarfile.DIRTYPE, "1", "1 is no file"),
+        (tarfile.SYMTYPE, "000000003.zip", "b'000000003.zip': type not as in the contract"),
+        (tarfile.DIRTYPE, "1", "b'1/': type not as in the contract"),
     ],
 )
 def test_a_member_that_does_not_belong_there(out, kind, name, text):
     target = io.BytesIO((out / "shards" / "00000.tar").read_bytes())
-    with tarfile.open(fileobj=target, mode="a") as tar:
-        info = tarfile.TarInfo(name)
-        info.type = kind
-        tar.addfile(info)
+    with tarfile.open(fileobj=target, mode="a", format=tarfile.USTAR_FORMAT) as tar:
+        tar.addfile(described(name, type=kind))
     replaced(out, target.getvalue())
     assert ("", f"not a sound tar: {text}") in faults(out)
+
+
+@pytest.mark.parametrize(
+    ("header", "text"),
+    [({"mtime": 1}, "time"), ({"uname": "bob"}, "owner"), ({"mode": 0o600}, "mode"), ({"uid": 7}, "owner's number")],
+)
+def test_a_header_that_is_not_as_in_the_contract(out, header, text):
+    rewrite(out, lambda name, data: data, **header)
+    assert ("", f"not a sound tar: b'000000000.jpg': {text} not as in the contract") in faults(out)
+
+
+@pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_a_tar_of_another_format(out, form):
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", format=form) as tar:
+        tar.addfile(described("0" * 200, 3), io.BytesIO(b"abc"))
+    replaced(out, target.getvalue())
+    assert any(line.startswith("not a sound tar: ") for _, line in faults(out))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [(None, "is missing"), ("{}", "successes: Field required (4 more)"), ('{"successes": 4}', "boxes: Field required")],
+)
+def test_stats_that_are_missing_or_broken(out, text, line):
+    path = out / "shards" / "00000_stats.json"
+    path.unlink()
+    if text:
+        path.write_text(text)
+    ((_, found),) = faults(out)
+    assert found.startswith(line)
+
+
+def test_stats_of_another_shard(out):
+    path = out / "shards" / "00000_stats.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "boxes": 1}))
+    assert faults(out) == [("", "does not agree with the manifest")]
+
+
+def test_an_id_that_a_double_does_not_hold(out):
+    def numbered(name, data):
+        return json.dumps({**json.loads(data), "id": 2**53 + 1}).encode() if name == "000000001.json" else data
+
+    rewrite(out, numbered)
+    ids = [1000, 2**53, 1002, 1003]
+    reindexed(out, lambda table: table.set_column(3, "id", pa.array(ids)))
+    assert ("000000001", "the index does not agree with the record") in faults(out)
+
+
+@pytest.fixture
+def dense(tmp_path, parser):
+    """A run whose texts have two spans, and its first sample."""
+    config = made.settings(parser, "tests.outside:factory", text={"spans": "densest"})
+    gritmill.run(config, inputs=made.as_tars(made.drawn(2), tmp_path / "in", tars=1), output=tmp_path / "dense")
+    sample = next(gritmill.read(tmp_path / "dense"))
+    assert sample.grounded.count("<object>") == 2
+    return tmp_path / "dense", sample
+
+
+def test_boxes_of_another_span(dense):
+    out, sample = dense
+    first, second = (part.partition("</object>")[0] for part in sample.grounded.split("<object>")[1:])
+    old, new = second.encode(), first.encode()
+    assert old != new
+    rewrite(out, lambda n, d: d.replace(old, new) if n == f"{sample.key}.grounded.txt" else d)
+    assert [key for key, line in faults(out) if "its boxes are not" in line] == [sample.key]
+
+
+def test_a_text_that_leaves_an_expression_out(dense):
+    out, sample = dense
+    start, end = sample.grounded.index("<phrase>"), sample.grounded.index("</object>") + 9
+    words = sample.grounded[start + 8 : sample.grounded.index("</phrase>")]
+    text = (sample.grounded[:start] + words + sample.grounded[end:]).encode()
+    rewrite(out, lambda n, d: text if n == f"{sample.key}.grounded.txt" else d)
+    assert any("a phrase of the record is not in it" in line for _, line in faults(out))
+
+
+def test_more_pixels_than_the_run_allows(out):
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["configuration"]["source"]["max_pixels"] = 64 * 64
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    found = {line for _, line in faults(out)}
+    assert found == {f"jpg: {size} is more than source.max_pixels, 4096" for size in ("96 x 64", "64 x 96")}
+
+
+def test_a_shard_in_anothers_place(out):
+    for ending in (".tar", ".parquet", "_stats.json"):
+        (out / "shards" / f"00000{ending}").rename(out / "shards" / f"00001{ending}")
+    told_manifest = (out / "manifest.json").read_text().replace("shards/00000", "shards/00001")
+    (out / "manifest.json").write_text(told_manifest)
+    found = [line for _, line in faults(out)]
+    assert "is shard 0 of the manifest" in found
+
+
+def test_a_key_of_another_shard(out):
+    def renamed(name, data):
+        return data.replace(b"000000003", b"000010003") if name.endswith(".json") else data
+
+    target = io.BytesIO()
+    with (
+        tarfile.open(out / "shards" / "00000.tar") as old,
+        tarfile.open(fileobj=target, mode="w", format=tarfile.USTAR_FORMAT) as new,
+    ):
+        for member in old.getmembers():
+            data = renamed(member.name, old.extractfile(member).read())
+            name = member.name.replace("000000003", "000010003")
+            new.addfile(described(name, len(data)), io.BytesIO(data))
+    replaced(out, target.getvalue())
+    assert ("000010003", "the key is not 00000 and four digits") in faults(out)
+
+
+def test_more_written_than_the_shards_hold(out):
+    manifest = json.loads((out / "manifest.json").read_text())
+    manifest["ledger"] |= {"read": 5, "written": 5}
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    assert faults(out) == [("", "ledger: 5 written, but the shards hold 4")]
 
 
 @pytest.mark.parametrize(
