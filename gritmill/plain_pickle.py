@@ -22,6 +22,10 @@ _PLAIN = frozenset(
 )
 
 
+_DEEPEST = 100
+"""Tuples and frozen sets inside one another: Python's own hash of one recurses in C, and at some 10,000 it crashes."""
+
+
 def load(data: bytes) -> Any:
     """The value that a pickle of plain containers holds; texts of Python 2 are read as UTF-8.
 
@@ -29,19 +33,67 @@ def load(data: bytes) -> Any:
       ValueError: it holds anything else, or is no pickle.
     """
     try:
-        for number, (instruction, argument, place) in enumerate(pickletools.genops(data)):
-            if instruction.name not in _PLAIN:
-                raise ValueError(f"{instruction.name} {argument or ''} at byte {place} is no plain container")
-            # The unpickler makes room for every note up to the one with the largest number.
-            if instruction.name in ("PUT", "LONG_BINPUT") and int(argument or 0) > number:
-                raise ValueError(f"{instruction.name} {argument} at byte {place} is out of all proportion")
+        _check(data)
         return _Plain(io.BytesIO(data), encoding="utf-8").load()
     except ValueError as error:
         raise ValueError(f"not a plain pickle: {error}") from error
-    except (
-        Exception
-    ) as error:  # instructions in an order that makes no sense: IndexError, UnpicklingError, TypeError, …
+    except Exception as error:  # IndexError, UnpicklingError, TypeError: instructions in an order that makes no sense
         raise ValueError(f"not a plain pickle: {type(error).__name__}: {error}") from error
+
+
+def _check(data: bytes) -> None:
+    """Refuses instructions that are not plain, and notes and nests that would take the process down."""
+    stack = _Depths()
+    for number, (instruction, argument, place) in enumerate(pickletools.genops(data)):
+        name = instruction.name
+        if name not in _PLAIN:
+            raise ValueError(f"{name} {argument or ''} at byte {place} is no plain container")
+        # The unpickler makes room for every note up to the one with the largest number.
+        if name in ("PUT", "LONG_BINPUT") and int(argument or 0) > number:
+            raise ValueError(f"{name} {argument} at byte {place} is out of all proportion")
+        if stack.do(name, argument) > _DEEPEST:
+            raise ValueError(f"{name} at byte {place} nests tuples more than {_DEEPEST} deep")
+
+
+class _Depths:
+    """The unpickler's stack with nothing in it but how deep tuples and frozen sets lie in one another; -1 is a mark."""
+
+    def __init__(self) -> None:
+        self._stack: list[int] = []
+        self._notes: dict[int, int] = {}
+
+    def do(self, name: str, argument: Any) -> int:
+        """Follows an instruction. Returns the depth of what is on top then."""
+        if name in _TUPLES:
+            self._push(1 + max((self._stack.pop() for _ in range(_TUPLES[name])), default=0))
+        elif name in ("TUPLE", "FROZENSET"):
+            self._push(1 + max(self._to_mark(), default=0))
+        elif name in ("LIST", "DICT"):
+            self._to_mark()
+            self._push(0)
+        elif name in ("APPENDS", "SETITEMS", "ADDITEMS", "POP_MARK"):
+            self._to_mark()
+        elif name in ("APPEND", "SETITEM", "POP", "STOP"):
+            del self._stack[-2 if name == "SETITEM" else -1 :]
+        elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
+            self._notes[len(self._notes) if name == "MEMOIZE" else int(argument)] = self._stack[-1]
+        elif name in ("GET", "BINGET", "LONG_BINGET"):
+            self._push(self._notes[int(argument)])
+        elif name not in ("PROTO", "FRAME"):
+            self._push({"MARK": -1, "DUP": self._stack[-1] if self._stack else 0}.get(name, 0))
+        return self._stack[-1] if self._stack else 0
+
+    def _push(self, depth: int) -> None:
+        self._stack.append(depth)
+
+    def _to_mark(self) -> list[int]:
+        taken = []
+        while (depth := self._stack.pop()) >= 0:
+            taken.append(depth)
+        return taken
+
+
+_TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class _Plain(pickle.Unpickler):

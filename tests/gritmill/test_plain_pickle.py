@@ -83,6 +83,20 @@ def test_no_other_instruction_passes(data):
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        b"\x80\x02}N" + b"\x85" * 1_000_000 + b"Ns.",
+        b"\x80\x02}N" + b"q\x00h\x00h\x00\x87" * 200_000 + b"Ns.",
+        b"\x80\x04}" + b"(" * 200_000 + b"N" + b"\x91" * 200_000 + b"Ns.",
+        b"}" + b"(" * 200_000 + b"N" + b"t" * 200_000 + b"Ns.",
+    ],
+)
+def test_nests_that_would_crash_the_process_are_refused(data):
+    with pytest.raises(ValueError, match=r"not a plain pickle: .* nests tuples more than 100 deep"):
+        load(data)
+
+
+@pytest.mark.parametrize(
     "value",
     [np.zeros(3), np.float64(1), datetime.date(2020, 1, 1), collections.OrderedDict(), complex(1, 2), os.system, int],
 )
