@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from transforms import images
 from transforms.blame import SickDevice
 from transforms.child import Child, Died
-from transforms.detector import Detector, Found, Request, Sound, load_detector, probe
+from transforms.detector import Detector, Found, Request, Sound, is_factory, load_detector, probe
 from transforms.images import ImageFault
 from transforms.records import Fault, Reason, Stage
 from transforms.settings import DetectorSettings
@@ -113,7 +113,8 @@ def _begin(settings: DetectorSettings, search: Sequence[str], requests: list[Req
     global _detector, _requests
     if _detector is None:
         loaded = load_detector(settings, search)
-        _detector = loaded if isinstance(loaded, InParts) else Whole(Sound(loaded))
+        family = isinstance(loaded, InParts) and not is_factory(settings.model)
+        _detector = loaded if family else Whole(Sound(loaded))  # type: ignore[assignment]
     _requests = requests
     return dict(getattr(_detector, "made", {}))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import apache_beam as beam
+import numpy as np
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from transforms.apart import DetectorApart
@@ -121,14 +122,24 @@ def _complete(detector: Detector, requests: Sequence[Request]) -> list[Found | S
 
 
 def _checked(answer: Found | Sequence[Box], request: Request) -> Found:
-    """An answer from outside: boxes of known phrases, inside the picture; raises ValueError."""
+    """An answer from outside: boxes of known phrases, inside the picture, in the precision in which they are kept.
+
+    Raises:
+      ValueError: there are other boxes, or some without an area.
+    """
     found = _found(answer)
-    for box in found.boxes:
+    boxes = _kept(found.boxes)
+    for box, given in zip(boxes, found.boxes, strict=True):
         inside = 0 <= box.x1 < box.x2 <= 1 and 0 <= box.y1 < box.y2 <= 1 and 0 <= box.score <= 1
         if not inside or box.phrase not in range(len(request.phrases)):
-            raise ValueError(f"the detector gave {box} for {len(request.phrases)} phrases")
-    ordered = sorted(found.boxes, key=lambda box: (box.phrase, -box.score))
-    return replace(found, boxes=tuple(ordered))
+            raise ValueError(f"the detector gave {given} for {len(request.phrases)} phrases")
+    return replace(found, boxes=tuple(sorted(boxes, key=lambda box: (box.phrase, -box.score))))
+
+
+def _kept(boxes: Sequence[Box]) -> list[Box]:
+    """The boxes in float32, as detections hold them."""
+    values = np.array([(*box.corners, box.score) for box in boxes], np.float32).tolist()
+    return [Box(box.phrase, *row) for box, row in zip(boxes, values, strict=True)]
 
 
 def _found(answer: Found | Sequence[Box] | Fault) -> Found:
