@@ -10,6 +10,7 @@ def test_every_test_that_reliability_names_exists():
     named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "docs" / "reliability.md").read_text("utf-8"))
     missing = [f"{path}::{name}" for path, name in named if f"def {name}(" not in (ROOT / path).read_text("utf-8")]
     assert len(named) > 50
+    assert "FIGURES" not in (ROOT / "docs" / "reliability.md").read_text("utf-8")
     assert missing == []
 
 

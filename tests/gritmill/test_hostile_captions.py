@@ -12,6 +12,7 @@ from pipeline import detections
 from tests import made
 from transforms import dialects
 from transforms.extract_phrases import drop_heads, load_parser, with_phrases
+from transforms.grounded_text import spans
 from transforms.judge_pair import Kept, Policy, judge
 from transforms.records import Box, Pair
 from transforms.settings import PhraseSettings, SelectionSettings, TextSettings
@@ -102,6 +103,7 @@ def test_a_written_text_parses_back_to_its_caption_and_spans(ran, name):
     decoded = gritmill.decode(sample.grounded)
     assert decoded.caption == sample.caption == sample.record["caption"] == CAPTIONS[name]
     assert {(s.start, s.end) for s in decoded.spans} <= {(row[0], row[1]) for row in sample.record["ref_exps"]}
+    assert decoded.spans
 
 
 @pytest.mark.parametrize(
@@ -151,4 +153,5 @@ def test_any_caption_is_grounded_or_rejected_and_parses_back(embedded, words, be
     for name, text in outcome.texts.items():
         decoded = dialects.find(name).decode(text)
         assert decoded.caption == caption
-        assert decoded.spans
+        wanted = spans(outcome.groundings, "longest")
+        assert [(s.start, s.end) for s in decoded.spans] == [(s.start, s.end) for s in wanted] != []
