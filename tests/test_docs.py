@@ -3,6 +3,9 @@
 import re
 from pathlib import Path
 
+from transforms import dialects
+from transforms.grounded_text import GroundedCaption, Span
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -16,5 +19,20 @@ def test_every_test_that_reliability_names_exists():
 
 def test_every_file_that_is_linked_exists():
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")]:
-        links = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text("utf-8"))
+        text = "\n".join(line for line in page.read_text("utf-8").splitlines() if not line.startswith("    "))
+        links = re.findall(r"\]\((?!https?://|#)([^)#]+)", text)
         assert [link for link in links if not (page.parent / link).exists()] == [], page.name
+
+
+def test_the_page_of_dialects_says_what_they_say_of_themselves():
+    page = (ROOT / "docs" / "dialects.md").read_text("utf-8")
+    two = GroundedCaption(
+        "a dog in a field",
+        (Span(0, 5, ((0.1, 0.2, 0.5, 0.74),)), Span(9, 16, ((0.0, 0.4, 1.0, 1.0),))),
+        640,
+        480,
+    )
+    for name in dialects.names():
+        dialect = dialects.find(name)
+        assert f"| `{name}` | {dialect.carries} | {dialect.rounding} | {dialect.error(640, 480)[0]:.4f}" in page, name
+        assert dialect.encode(two) in page, name
