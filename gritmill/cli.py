@@ -16,6 +16,8 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from gritmill import api
 from gritmill import demo as _demo
+from gritmill.exports.export import export as _export
+from gritmill.exports.format import Level, Options
 from gritmill.validate import validate as _validate
 from pipeline import configuration as configurations
 from pipeline import files
@@ -188,6 +190,22 @@ def validate(
     print(f"{samples} samples read, {faults} faults", file=sys.stderr)
     if faults:
         raise typer.Exit(DATA)
+
+
+@app.command()
+def export(
+    run: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
+    *,
+    to: Annotated[str, typer.Option("--to", help="grit, tsv, odvg or coco.", metavar="FORMAT")],
+    output: Output,
+    level: Annotated[Level, typer.Option("--phrases", help="Which spans become phrases.")] = Level.EXPRESSIONS,
+    images: Annotated[bool, typer.Option(help="Write pictures as files, where the format names files.")] = True,
+) -> None:
+    """Write a finished run in the format of another tool, from its shards alone. Run it again and it goes on."""
+    written = _export(run, to, output, Options(images, level))
+    for name, number in written["figures"].items():
+        print(f"{number:>12,}  {name}")
+    print(f"{to} and a data card in {output}")
 
 
 def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faults: bool) -> None:

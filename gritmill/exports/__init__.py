@@ -1,0 +1,28 @@
+"""The formats that a finished run can be exported to, by name."""
+
+from collections.abc import Callable
+
+from gritmill.exports.coco import Coco
+from gritmill.exports.format import Format, Options
+from gritmill.exports.grit import Grit
+from gritmill.exports.odvg import Odvg
+from gritmill.exports.tsv import Tsv
+from pipeline.faults import CallError
+
+FORMATS: dict[str, Callable[[Options], Format]] = {
+    "grit": Grit,
+    "tsv": Tsv,
+    "odvg": Odvg,
+    "coco": Coco,
+}
+
+
+def find(name: str, options: Options) -> Format:
+    """The format called `name`.
+
+    Raises:
+      CallError: there is none of that name.
+    """
+    if name not in FORMATS:
+        raise CallError(f"--to: no format {name}; there are {', '.join(FORMATS)}")
+    return FORMATS[name](options)

@@ -1,0 +1,61 @@
+"""The data card that lies beside exported data: Markdown with the YAML head that the Hugging Face hub reads."""
+
+from typing import Any
+
+import yaml
+
+from gritmill.exports.format import Figures, Format
+
+NAME = "README.md"
+
+_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
+
+
+def card(to: str, form: Format, manifest: dict[str, Any], figures: Figures) -> str:
+    """What the data is, what reads it, and where it comes from."""
+    head = {
+        "pretty_name": f"Grounded image-text pairs ({to})",
+        "task_categories": ["image-to-text", "zero-shot-object-detection"],
+        "tags": ["grounding", "referring-expressions", "gritmill", to],
+        "size_categories": [_size(figures["samples"])],
+    }
+    threshold = manifest["threshold"]
+    lines = [
+        "---",
+        yaml.safe_dump(head, sort_keys=False).strip(),
+        "---",
+        "",
+        "# Grounded image-text pairs",
+        "",
+        "Noun phrases and referring expressions of captions, linked to boxes, as Kosmos-2's GRIT is built. Made with",
+        f"gritmill {manifest['versions']['gritmill']}, exported as `{to}`.",
+        "",
+        *(f"- {value:,} {name}" for name, value in sorted(figures.items())),
+        "",
+        "## What reads it",
+        "",
+        form.about,
+        "",
+        "## Where it comes from",
+        "",
+        f"- detector: `{manifest['configuration']['detector']['model']}`, `{manifest['models']['detector']}`",
+        f"- phrases: `{manifest['configuration']['phrases']['model']}`, `{manifest['models']['phrases']}`",
+        f"- score threshold {threshold['score']:g}: {threshold['source']}",
+        f"- fingerprints: ground `{manifest['fingerprints']['ground']}`, pack `{manifest['fingerprints']['pack']}`",
+        f"- of {manifest['ledger']['read']:,} pairs read, {manifest['ledger']['written']:,} were written",
+        "",
+        "Boxes are a detector's, and nobody has looked at all of them. Pictures and captions belong to whoever made",
+        "them: the licence of the sources holds, and what they said of it stands in each record's `meta`, where the",
+        "format has a place for it.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _size(samples: int) -> str:
+    """The hub's own classes: "1K<n<10K" and so on."""
+    names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
+    number = sum(samples >= size for size in _SIZES)
+    if number == 0:
+        return "n<1K"
+    return "n>1B" if number == len(_SIZES) else f"{names[number - 1]}<n<{names[number]}"

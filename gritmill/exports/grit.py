@@ -1,0 +1,79 @@
+"""grit: rows as GRIT was released (zzliang/GRIT): parquet with doubles in the lists, and JSON lines with integers.
+
+Readers of the parquet must cast offsets; unilm's own tools do not, and take the JSON lines.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gritmill.exports.format import Figures, Folder, Options, part_name
+from gritmill.reading import Sample
+from pipeline import files
+from pipeline.publish import publish
+
+LEAST = 0.65
+"""Kosmos-2's own loader drops rows below (`--box-score-threshold`): a value for GLIP's scores."""
+
+_ROWS = pa.list_(pa.list_(pa.float64()))
+
+_FIELDS: "list[pa.Field[Any]]" = [
+    pa.field("key", pa.string()),
+    pa.field("id", pa.int64()),
+    pa.field("url", pa.string()),
+    pa.field("caption", pa.string()),
+    pa.field("width", pa.int64()),
+    pa.field("height", pa.int64()),
+    pa.field("noun_chunks", _ROWS),
+    pa.field("ref_exps", _ROWS),
+    # Ours, behind the released columns: where a row comes from.
+    pa.field("uid", pa.string()),
+    pa.field("source_key", pa.string()),
+    pa.field("meta", pa.string()),
+]
+
+SCHEMA = pa.schema(_FIELDS)
+
+
+_ABOUT = """`grit-20m/coyo_{i}_snappy.parquet` and `grit_coyo.jsonl`, in the columns of the released GRIT, with three of
+gritmill's behind them. Pictures are not part of it, as they were not of GRIT.
+
+"""
+
+LOW_SCORES = """Kosmos-2's loader drops rows with a score below 0.65 unless it is called with another
+`--box-score-threshold`; that value was GLIP's. Scores here are the detector's own and have not been changed."""
+
+
+@dataclass(frozen=True)
+class Grit:
+    """See the module's text."""
+
+    options: Options
+
+    @property
+    def about(self) -> str:
+        """For the data card."""
+        return _ABOUT + LOW_SCORES
+
+    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
+        """A parquet file and its lines."""
+        rows = [{name: sample.record[name] for name in SCHEMA.names} for sample in samples]
+        with publish(files.join(folder.uri, f"grit-20m/coyo_{number}_snappy.parquet")) as file:
+            pq.write_table(pa.Table.from_pylist(rows, SCHEMA), file, compression="snappy")
+        folder.write_lines(part_name(number), (json.dumps(row, ensure_ascii=False) for row in rows))
+        return sum(map(low_scores, rows), Figures(samples=len(rows)))
+
+    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+        """One file of all lines."""
+        folder.write_lines("grit_coyo.jsonl", (line for number in shards for line in folder.lines(part_name(number))))
+
+
+def low_scores(record: Mapping[str, Any]) -> Figures:
+    """How many of its rows Kosmos-2's loader would drop unasked, and whether that is all of them."""
+    scores = [row[6] for row in record["ref_exps"]]
+    low = sum(score < LEAST for score in scores)
+    return Figures({"rows": len(scores), "rows below 0.65": low, "pairs all below 0.65": int(low == len(scores))})

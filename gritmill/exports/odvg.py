@@ -1,0 +1,75 @@
+"""odvg: JSON lines of mmdetection's ODVGDataset, which Open-GroundingDino reads as well.
+
+A region has one flat box in pixels: mmdetection takes lists of boxes too, Open-GroundingDino does not. mmdetection goes
+by `tokens_positive` alone, Open-GroundingDino by the phrases alone.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, regions, write_image
+from gritmill.reading import Sample
+
+_LEAST_SIDE = 1.0  # mmdetection drops boxes of less than a pixel
+
+
+_ABOUT = """```python
+# mmdetection; Open-GroundingDino takes the same file as `anno` of a dataset of mode "odvg"
+dict(type='ODVGDataset', data_root='.', ann_file='odvg.jsonl', label_map_file=None, data_prefix=dict(img=''))
+```"""
+
+
+@dataclass(frozen=True)
+class Odvg:
+    """See the module's text."""
+
+    options: Options
+
+    @property
+    def about(self) -> str:
+        """For the data card."""
+        return _ABOUT
+
+    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
+        """Its lines and pictures."""
+        figures = Figures()
+        folder.write_lines(part_name(number), self._lines(samples, folder, figures))
+        return figures
+
+    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+        """One file of all lines."""
+        folder.write_lines("odvg.jsonl", (line for number in shards for line in folder.lines(part_name(number))))
+
+    def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+        for sample in samples:
+            write_image(sample, folder, self.options)
+            row = self._row(sample)
+            boxes = len(row["grounding"]["regions"])
+            figures.update({"samples": 1, "boxes": boxes})
+            figures["boxes of less than a pixel, left out"] += len(sample.record["ref_exps"]) - boxes
+            yield json.dumps(row, ensure_ascii=False)
+
+    def _row(self, sample: Sample) -> dict[str, Any]:
+        record = sample.record
+        return {
+            "filename": image_name(sample),
+            "height": record["height"],
+            "width": record["width"],
+            "grounding": {
+                "caption": record["caption"],
+                "regions": [
+                    {
+                        "bbox": [round(corner, 3) for corner in region.box],
+                        "phrase": region.words,
+                        "tokens_positive": [[region.start, region.end]],
+                    }
+                    for region in regions(record, self.options)
+                    if min(region.box[2] - region.box[0], region.box[3] - region.box[1]) >= _LEAST_SIDE
+                ],
+            },
+            "uid": record["uid"],
+            "source_key": record["source_key"],
+            "url": record["url"],
+        }

@@ -1,0 +1,65 @@
+"""tsv: the six columns that Kosmos-2's own loader reads (microsoft/unilm, laion2b_obj_loader.py).
+
+MD5 of the picture, caption, picture in base64, width, height, and a Python dictionary of the rows. There is no way to
+write a tab or a line's end in a caption, so that such pairs are left out and counted.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gritmill.exports.format import Figures, Folder, Options
+from gritmill.exports.grit import LOW_SCORES, low_scores
+from gritmill.reading import Sample
+from pipeline import files
+from pipeline.publish import publish
+
+_LINE_ENDS = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+
+
+_ABOUT = """The loader takes only paths with `coyo_filtered_tsvs_v1` in them, and reads the file of the same name below
+`coyo_filtered_tsvs_v1_obj`: that is where the files lie. `train.json` names `…/coyo_filtered_tsvs_v1/00000.tsv`.
+
+"""
+
+
+@dataclass(frozen=True)
+class Tsv:
+    """See the module's text."""
+
+    options: Options
+
+    @property
+    def about(self) -> str:
+        """For the data card."""
+        return _ABOUT + LOW_SCORES
+
+    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
+        """A file of its own."""
+        figures = Figures()
+        with publish(files.join(folder.uri, f"coyo_filtered_tsvs_v1_obj/{number:05}.tsv")) as file:
+            for sample in samples:
+                if _LINE_ENDS.isdisjoint(sample.caption):
+                    # Lines are set apart by a line's end: there is none after the last one.
+                    file.write(b"\n" * (figures["samples"] > 0) + "\t".join(_cells(sample)).encode())
+                    figures += Figures(samples=1) + low_scores(sample.record)
+                else:
+                    figures["captions with a tab or a line's end, left out"] += 1
+        return figures
+
+    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+        """The loader's own list of files."""
+        names = (f'"../grit/coyo_filtered_tsvs_v1/{number:05}.tsv"' for number in shards)
+        source = f'{{"source": [{", ".join(names)}], "source_lang": "grit", "weight": 1.0, "name": "grit"}}'
+        folder.write_lines("train.json", [f"[{source}]"])
+
+
+def _cells(sample: Sample) -> Iterator[str]:
+    record = sample.record
+    yield hashlib.md5(sample.jpeg, usedforsecurity=False).hexdigest()
+    yield sample.caption
+    yield base64.b64encode(sample.jpeg).decode("ascii")
+    yield str(record["width"])
+    yield str(record["height"])
+    yield str({"phrase": record["noun_chunks"], "expression_v1": record["ref_exps"]})

@@ -1,0 +1,24 @@
+import pytest
+
+import gritmill
+from tests import made
+
+
+@pytest.fixture(scope="package")
+def finished(tmp_path_factory, grounding_dino):
+    """A finished run of thirty pairs in three shards, one caption with a tab in it."""
+    folder = tmp_path_factory.mktemp("exported")
+    pictures = made.drawn(30)
+    odd = pictures[7]
+    pictures[7] = made.Picture(odd.name, odd.data, ("a red dog\tnear a cat",), odd.url, odd.id)
+    config = made.settings("caption-parser", grounding_dino, shards={"pairs": 10})
+    gritmill.run(config, inputs=made.as_tars(pictures, folder / "in"), output=folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="package")
+def records(finished):
+    """Its records by key."""
+    found = {sample.key: sample.record for sample in gritmill.read(finished)}
+    assert len(found) == 30
+    return found

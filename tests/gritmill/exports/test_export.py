@@ -1,0 +1,88 @@
+"""What all formats share: resumption, refusals, the data card, the command line."""
+
+import json
+
+import pytest
+import yaml
+
+import gritmill
+from gritmill.cli import main
+from gritmill.exports import FORMATS
+from gritmill.exports.export import export
+from gritmill.exports.format import Folder, Level, Options
+from tests import made
+
+EVERY = sorted(FORMATS)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_same_run_gives_the_same_bytes_however_often_it_was_interrupted(finished, tmp_path, monkeypatch, name):
+    export(finished, name, tmp_path / "whole")
+    write = Folder.write
+    left = {"writes": 14}
+
+    def dying(self, file, data):
+        left["writes"] -= 1
+        if left["writes"] < 0:
+            raise KeyboardInterrupt
+        write(self, file, data)
+
+    monkeypatch.setattr(Folder, "write", dying)
+    for _ in range(20):
+        left["writes"] = 14
+        try:
+            export(finished, name, tmp_path / "torn")
+            break
+        except KeyboardInterrupt:
+            assert not (tmp_path / "torn" / "export.json").exists()
+    assert made.files_of(tmp_path / "torn", "**/*") == made.files_of(tmp_path / "whole", "**/*")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_second_call_does_nothing(finished, tmp_path, monkeypatch, name):
+    first = export(finished, name, tmp_path)
+    monkeypatch.setattr(Folder, "write", None)
+    assert export(finished, name, tmp_path) == first
+    assert first["figures"]["samples"] in (29, 30)
+
+
+def test_a_folder_of_another_export_is_refused(finished, tmp_path):
+    export(finished, "odvg", tmp_path, Options(images=False))
+    for name, options in (("coco", Options(images=False)), ("odvg", Options(images=False, level=Level.CHUNKS))):
+        with pytest.raises(gritmill.CallError, match="another export; use another folder"):
+            export(finished, name, tmp_path, options)
+
+
+def test_what_cannot_be_exported(finished, tmp_path):
+    with pytest.raises(gritmill.CallError, match="no format lance; there are"):
+        export(finished, "lance", tmp_path)
+    with pytest.raises(gritmill.CallError, match="no finished run"):
+        export(tmp_path, "odvg", tmp_path / "out")
+    with pytest.raises(gritmill.CallError, match="the run itself lies there"):
+        export(finished, "odvg", finished)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_data_card_says_where_the_data_comes_from(finished, tmp_path, name):
+    export(finished, name, tmp_path)
+    _, head, text = (tmp_path / "README.md").read_text().split("---\n", 2)
+    values = yaml.safe_load(head)
+    assert values["size_categories"] == ["n<1K"]
+    assert name in values["tags"]
+    manifest = json.loads((finished / "manifest.json").read_text())
+    for word in (*manifest["fingerprints"].values(), *(manifest["models"][part] for part in ("detector", "phrases"))):
+        assert f"`{word}`" in text
+    assert json.loads((tmp_path / "export.json").read_text())["run"]["fingerprints"] == manifest["fingerprints"]
+
+
+def test_the_command_line(finished, tmp_path, capsys):
+    words = ["export", str(finished), "--to", "odvg", "--output", str(tmp_path / "out"), "--no-images"]
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--phrases", "chunks"])
+    assert ended.value.code == 0
+    assert "30  samples" in capsys.readouterr().out
+    assert not (tmp_path / "out" / "images").exists()
+    with pytest.raises(SystemExit) as ended:
+        main([*words[:3], "lance", *words[4:]])
+    assert ended.value.code == 2
+    assert "--to: no format lance" in capsys.readouterr().err
