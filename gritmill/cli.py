@@ -16,6 +16,7 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from gritmill import api
 from gritmill import demo as _demo
+from gritmill.exports import FORMATS
 from gritmill.exports.export import export as _export
 from gritmill.exports.format import Level, Options
 from gritmill.validate import validate as _validate
@@ -196,13 +197,15 @@ def validate(
 def export(
     run: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
     *,
-    to: Annotated[str, typer.Option("--to", help="grit, tsv, odvg or coco.", metavar="FORMAT")],
+    to: Annotated[str, typer.Option("--to", help=", ".join(FORMATS), metavar="FORMAT")],
     output: Output,
     level: Annotated[Level, typer.Option("--phrases", help="Which spans become phrases.")] = Level.EXPRESSIONS,
     images: Annotated[bool, typer.Option(help="Write pictures as files, where the format names files.")] = True,
+    dialect: Annotated[str, typer.Option(help="Of instructions.")] = "kosmos2",
+    seed: Annotated[int, typer.Option(help="Of instructions.")] = 0,
 ) -> None:
     """Write a finished run in the format of another tool, from its shards alone. Run it again and it goes on."""
-    written = _export(run, to, output, Options(images, level))
+    written = _export(run, to, output, Options(images, level, dialect, seed))
     for name, number in written["figures"].items():
         print(f"{number:>12,}  {name}")
     print(f"{to} and a data card in {output}")

@@ -5,15 +5,23 @@ from collections.abc import Callable
 from gritmill.exports.coco import Coco
 from gritmill.exports.format import Format, Options
 from gritmill.exports.grit import Grit
+from gritmill.exports.hf import Hf
+from gritmill.exports.instructions import Instructions
+from gritmill.exports.mdetr import Mdetr
 from gritmill.exports.odvg import Odvg
 from gritmill.exports.tsv import Tsv
+from gritmill.exports.yolo import Yolo
 from pipeline.faults import CallError
 
 FORMATS: dict[str, Callable[[Options], Format]] = {
     "grit": Grit,
     "tsv": Tsv,
     "odvg": Odvg,
+    "mdetr": Mdetr,
     "coco": Coco,
+    "yolo": Yolo,
+    "instructions": Instructions,
+    "hf": Hf,
 }
 
 

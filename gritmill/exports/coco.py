@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, regions, write_image
+from gritmill.exports.lists import numbered, write_lists, xywh
 from gritmill.reading import Sample
-from pipeline import files
-from pipeline.publish import publish
 
 _ABOUT = """```python
 from pycocotools.coco import COCO
@@ -49,21 +48,21 @@ class Coco:
             for box in part["boxes"]:
                 categories.setdefault(box["category"], len(categories) + 1)
         named = [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()]
-        _write(
+        write_lists(
             folder,
             "instances.json",
             {
                 "images": (part["image"] for part in _parts(shards, folder)),
-                "annotations": _numbered(_instances(_parts(shards, folder), categories)),
+                "annotations": numbered(_instances(_parts(shards, folder), categories)),
                 "categories": iter(named),
             },
         )
-        _write(
+        write_lists(
             folder,
             "captions.json",
             {
                 "images": (part["image"] for part in _parts(shards, folder)),
-                "annotations": _numbered(
+                "annotations": numbered(
                     {"image_id": part["image"]["id"], "caption": part["caption"]} for part in _parts(shards, folder)
                 ),
             },
@@ -85,7 +84,7 @@ class Coco:
             "boxes": [
                 {
                     "category": region.words.lower(),
-                    "bbox": _xywh(region.box),
+                    "bbox": xywh(region.box),
                     "score": region.score,
                     "tokens_positive": [[region.start, region.end]],
                 }
@@ -105,24 +104,3 @@ def _instances(parts: Iterator[dict[str, Any]], categories: dict[str, int]) -> I
             area = box["bbox"][2] * box["bbox"][3]
             known = {"image_id": part["image"]["id"], "category_id": categories[box.pop("category")]}
             yield {**known, **box, "area": area, "iscrowd": 0}
-
-
-def _numbered(annotations: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    yield from ({"id": number, **annotation} for number, annotation in enumerate(annotations, 1))
-
-
-def _write(folder: Folder, name: str, lists: dict[str, Iterator[dict[str, Any]]]) -> None:
-    """A JSON object of lists, entry by entry."""
-    with publish(files.join(folder.uri, name)) as file:
-        file.write(b'{"info": {"description": "written by gritmill"}, "licenses": []')
-        for key, values in lists.items():
-            file.write(f', "{key}": ['.encode())
-            for number, value in enumerate(values):
-                file.write((",\n" * (number > 0) + json.dumps(value, ensure_ascii=False)).encode())
-            file.write(b"]")
-        file.write(b"}\n")
-
-
-def _xywh(box: tuple[float, float, float, float]) -> list[float]:
-    x1, y1, x2, y2 = box
-    return [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)]

@@ -25,11 +25,14 @@ class Level(StrEnum):
 class Options:
     """What a user can say about an export.
 
-    images: whether pictures are written as files of their own, for formats that name files.
+    images: whether pictures are written as files of their own, for formats that name files. dialect, seed: of
+    instructions.
     """
 
     images: bool = True
     level: Level = Level.EXPRESSIONS
+    dialect: str = "kosmos2"
+    seed: int = 0
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ EVERY = sorted(FORMATS)
 def test_the_same_run_gives_the_same_bytes_however_often_it_was_interrupted(finished, tmp_path, monkeypatch, name):
     export(finished, name, tmp_path / "whole")
     write = Folder.write
-    left = {"writes": 14}
+    left = {"writes": 0}
 
     def dying(self, file, data):
         left["writes"] -= 1
@@ -28,13 +28,14 @@ def test_the_same_run_gives_the_same_bytes_however_often_it_was_interrupted(fini
         write(self, file, data)
 
     monkeypatch.setattr(Folder, "write", dying)
-    for _ in range(20):
-        left["writes"] = 14
+    for attempt in range(1, 20):
+        left["writes"] = 8 * attempt
         try:
             export(finished, name, tmp_path / "torn")
             break
         except KeyboardInterrupt:
             assert not (tmp_path / "torn" / "export.json").exists()
+    assert attempt > 1 or name in ("grit", "tsv", "hf")  # these write a few large files, each as a whole
     assert made.files_of(tmp_path / "torn", "**/*") == made.files_of(tmp_path / "whole", "**/*")
 
 

@@ -6,14 +6,19 @@ import contextlib
 import hashlib
 import io
 import json
+import re
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from PIL import Image
 from pycocotools.coco import COCO
 
+import gritmill
 from gritmill.exports.export import export
 from gritmill.exports.format import Level, Options
+from transforms import dialects
+from transforms.grounded_text import Carries
 
 
 def lines(path):
@@ -122,3 +127,159 @@ def test_coco_as_pycocotools_reads_it(finished, records, tmp_path):
             assert annotation["score"] == row[6]
             assert annotation["tokens_positive"] == [[row[0], row[1]]]
     assert len({annotation["id"] for annotation in boxes.anns.values()}) == len(boxes.anns)
+
+
+def test_mdetr_has_spans_for_each_box(finished, records, tmp_path):
+    export(finished, "mdetr", tmp_path)
+    value = json.loads((tmp_path / "mdetr_train.json").read_text())
+    assert set(value) == {"info", "licenses", "images", "annotations", "categories"}
+    boxes = {}
+    for annotation in value["annotations"]:
+        boxes.setdefault(annotation["image_id"], []).append(annotation)
+    assert len({annotation["id"] for annotation in value["annotations"]}) == len(value["annotations"])
+    for image, record in zip(value["images"], records.values(), strict=True):
+        caption = record["caption"]
+        assert (image["caption"], image["id"]) == (caption, int(record["key"]))
+        assert image["tokens_negative"] == [[0, len(caption)]]
+        spans = sorted({(row[0], row[1]) for row in record["ref_exps"]})
+        assert image["tokens_positive_eval"] == [[list(span)] for span in spans]
+        named = sorted({tuple(span) for box in boxes[image["id"]] for span in box["tokens_positive"]})
+        assert named == spans
+        # Every row has a box that is its own or nearly its own, and knows its span.
+        for start, end, x1, y1, x2, y2, _ in record["ref_exps"]:
+            wide, high = image["width"], image["height"]
+            own = (x1 * wide, y1 * high, x2 * wide, y2 * high)
+            near = [box for box in boxes[image["id"]] if overlap(own, box["bbox"]) >= 0.85]
+            assert any([start, end] in box["tokens_positive"] for box in near)
+        assert all(
+            box["area"] == pytest.approx(box["bbox"][2] * box["bbox"][3], abs=0.01) for box in boxes[image["id"]]
+        )
+
+
+def overlap(corners, xywh):
+    """IoU of a box by corners and one by width and height."""
+    x, y, wide, high = xywh
+    across = min(corners[2], x + wide) - max(corners[0], x)
+    down = min(corners[3], y + high) - max(corners[1], y)
+    both = max(across, 0) * max(down, 0)
+    return both / ((corners[2] - corners[0]) * (corners[3] - corners[1]) + wide * high - both)
+
+
+def test_yolo_has_a_line_a_box(finished, records, tmp_path):
+    export(finished, "yolo", tmp_path)
+    about = yaml.safe_load((tmp_path / "data.yaml").read_text())
+    assert sorted(about["names"]) == list(range(len(about["names"])))
+    for key, record in records.items():
+        image = tmp_path / about["train"] / key[:5] / f"{key}.jpg"
+        assert image.exists()
+        label = str(image).replace("/images/", "/labels/").replace(".jpg", ".txt")  # Ultralytics' own rule
+        with open(label) as file:
+            rows = [line.split() for line in file]
+        for cells, (_, _, x1, y1, x2, y2, _), (start, end) in zip(
+            rows, record["ref_exps"], record["heads"], strict=True
+        ):
+            assert about["names"][int(cells[0])] == record["caption"][start:end].lower()
+            cx, cy, wide, high = map(float, cells[1:])
+            assert [cx - wide / 2, cy - high / 2, cx + wide / 2, cy + high / 2] == pytest.approx(
+                [x1, y1, x2, y2], abs=2e-6
+            )
+
+
+def test_hf_is_opened_by_datasets_with_typed_features(finished, records, tmp_path):
+    from datasets import Image as ImageFeature
+    from datasets import List, load_dataset
+
+    export(finished, "hf", tmp_path / "out")
+    loaded = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert loaded.num_rows == 30
+    assert isinstance(loaded.features["image"], ImageFeature)
+    assert isinstance(loaded.features["groundings"], List)
+    assert loaded.features["width"].dtype == "int32"
+    for row, sample in zip(loaded, gritmill.read(finished), strict=True):
+        record = records[row["key"]]
+        assert row["image"].size == (record["width"], record["height"])
+        assert (row["caption"], row["grounded"], row["meta"]) == (sample.caption, sample.grounded, record["meta"])
+        for one, chunk, expression in zip(row["groundings"], record["noun_chunks"], record["ref_exps"], strict=True):
+            assert one["box"] == pytest.approx(chunk[2:6], abs=1e-6)
+            assert one["phrase"] == row["caption"][chunk[0] : chunk[1]]
+            assert one["expression"] == row["caption"][expression[0] : expression[1]]
+            assert one["head"] in one["phrase"]
+    streamed = load_dataset(str(tmp_path / "out"), split="train", streaming=True)
+    assert [row["uid"] for row in streamed] == [record["uid"] for record in records.values()]
+
+
+@pytest.mark.parametrize("dialect", ["kosmos2", "shikra", "qwen2-vl", "qwen2.5-vl", "florence2", "paligemma"])
+def test_instructions_say_what_the_records_say(finished, records, tmp_path, dialect):
+    figures = export(finished, "instructions", tmp_path, Options(dialect=dialect))["figures"]
+    found = lines(tmp_path / "instructions.jsonl")
+    by_uid = {record["uid"]: record for record in records.values()}
+    whole = dialects.find(dialect).carries in (Carries.SPANS, Carries.ENDS)
+    assert {row["kind"] for row in found} >= {"comprehension", *({"generation", "captioning"} if whole else ())}
+    for row in found:
+        record = by_uid[row["uid"]]
+        human, model = (turn["value"] for turn in row["conversations"])
+        assert [turn["from"] for turn in row["conversations"]] == ["human", "gpt"]
+        assert human.startswith("<image>\n")
+        assert (tmp_path / row["image"]).exists()
+        words = {
+            record["caption"][r[0] : r[1]]: [q[2:6] for q in record["ref_exps"] if q[:2] == r[:2]]
+            for r in record["ref_exps"]
+        }
+        size = record["width"], record["height"]
+        if row["kind"] == "comprehension":
+            (asked,) = [text for text in words if human.removeprefix("<image>\n") in {c.format(text) for c in ASKED}]
+            boxes = [
+                box
+                for span in gritmill.decode(model, dialect=dialect, width=size[0], height=size[1]).spans
+                for box in span.boxes
+            ]
+            assert near(boxes, words[asked], dialect, size)
+        elif row["kind"] == "generation":
+            asked = gritmill.decode(human.removeprefix("<image>\n"), dialect=dialect, width=size[0], height=size[1])
+            assert asked.caption in {
+                "What is it?",
+                "What is this?",
+                "Describe this object.",
+                "It is",
+                "This is",
+                "The object is",
+            }
+            (span,) = asked.spans
+            (answer,) = [
+                text
+                for text in words
+                if model in {t.format(text) for t in ("It is {}.", "This is {}.", "This object is {}.", "{}.")}
+            ]
+            assert any(near(span.boxes, [box], dialect, size) for box in words[answer])
+        elif row["kind"] == "captioning":
+            assert gritmill.decode(model, dialect=dialect, width=size[0], height=size[1]).caption == record["caption"]
+        else:
+            x, y = (float(number) for number in re.findall(r"\d\.\d\d", human)[:2])
+            assert any(x1 - 0.01 <= x <= x2 + 0.01 and y1 - 0.01 <= y <= y2 + 0.01 for x1, y1, x2, y2 in words[model])
+    assert sum(
+        figures[kind] for kind in ("comprehension", "generation", "captioning", "pointing") if kind in figures
+    ) == len(found)
+
+
+ASKED = ("Where is {}?", "Locate {} in the picture.", "Give the box of {}.", "Please point out {}.")
+
+
+def near(boxes, wanted, dialect, size):
+    error = max(dialects.find(dialect).error(*size)) + 1e-6
+    return len(boxes) == len(wanted) and all(
+        any(max(abs(a - b) for a, b in zip(box, one, strict=True)) <= error for box in boxes) for one in wanted
+    )
+
+
+def test_instructions_follow_from_the_seed(finished, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        export(finished, "instructions", tmp_path / name, Options(images=False, seed=seed))
+    a, b, c = ((tmp_path / name / "instructions.jsonl").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_instructions_need_words(finished, tmp_path):
+    with pytest.raises(gritmill.CallError, match="--dialect: pix2seq carries no words"):
+        export(finished, "instructions", tmp_path, Options(dialect="pix2seq"))
+    with pytest.raises(gritmill.CallError, match="--dialect: no dialect klingon"):
+        export(finished, "instructions", tmp_path, Options(dialect="klingon"))

@@ -1,0 +1,113 @@
+"""mdetr: what MDETR and GLIP are trained on (ashkamath/mdetr): COCO's form with `tokens_positive`.
+
+An image entry stands for a caption, not for a picture. A box that several phrases name is one annotation with all
+their spans: boxes that overlap by an IoU of 0.95 or more count as one, and the last one is kept, as in the project's
+own scripts.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gritmill.exports.format import Figures, Folder, Options, Region, image_name, part_name, regions, write_image
+from gritmill.exports.lists import numbered, write_lists, xywh
+from gritmill.reading import Sample
+from transforms.records import Box
+from transforms.select_boxes import iou
+
+NAME = "mdetr_train.json"
+_SAME = 0.95
+
+_ABOUT = """`mdetr_train.json` in the form of MDETR's `final_mixed_train.json`; `tokens_positive_eval` has one list a
+phrase, as in its Flickr30k files. `file_name` is relative to this folder."""
+
+
+@dataclass(frozen=True)
+class Mdetr:
+    """See the module's text."""
+
+    options: Options
+
+    @property
+    def about(self) -> str:
+        """For the data card."""
+        return _ABOUT
+
+    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
+        """Its captions and boxes, as lines, and its pictures."""
+        figures = Figures()
+        folder.write_lines(part_name(number), self._lines(samples, folder, figures))
+        return figures
+
+    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+        """One file of all."""
+        write_lists(
+            folder,
+            NAME,
+            {
+                "images": (part["image"] for part in _parts(shards, folder)),
+                "annotations": numbered(box for part in _parts(shards, folder) for box in part["boxes"]),
+                "categories": iter([{"id": 1, "name": "object", "supercategory": "object"}]),
+            },
+        )
+
+    def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+        for sample in samples:
+            write_image(sample, folder, self.options)
+            part = _part(sample, regions(sample.record, self.options))
+            figures.update({"samples": 1, "boxes": len(part["boxes"])})
+            yield json.dumps(part, ensure_ascii=False)
+
+
+def _parts(shards: Sequence[int], folder: Folder) -> Iterator[dict[str, Any]]:
+    for number in shards:
+        yield from map(json.loads, folder.lines(part_name(number)))
+
+
+def _part(sample: Sample, found: Sequence[Region]) -> dict[str, Any]:
+    record, number = sample.record, int(sample.key)
+    spans = sorted({(region.start, region.end) for region in found})
+    image = {
+        "file_name": image_name(sample),
+        "height": record["height"],
+        "width": record["width"],
+        "id": number,
+        "original_id": number,
+        "caption": record["caption"],
+        "dataset_name": "gritmill",
+        "tokens_negative": [[0, len(record["caption"])]],
+        "tokens_positive_eval": [[list(span)] for span in spans],
+        **{name: record[name] for name in ("uid", "source_key", "url")},
+    }
+    boxes = [_annotation(number, group) for group in _together(found, record["width"], record["height"])]
+    return {"image": image, "boxes": boxes}
+
+
+def _together(found: Sequence[Region], width: int, height: int) -> list[list[Region]]:
+    """The regions, those of one box in one list."""
+    groups: list[list[Region]] = []
+    for region in found:
+        same = next((g for g in groups if iou(_box(g[-1], width, height), _box(region, width, height)) >= _SAME), None)
+        if same is None:
+            groups.append([region])
+        else:
+            same.append(region)
+    return groups
+
+
+def _box(region: Region, width: int, height: int) -> Box:
+    x1, y1, x2, y2 = region.box
+    return Box(0, x1 / width, y1 / height, x2 / width, y2 / height, region.score)
+
+
+def _annotation(image: int, group: Sequence[Region]) -> dict[str, Any]:
+    bbox = xywh(group[-1].box)
+    return {
+        "image_id": image,
+        "category_id": 1,
+        "bbox": bbox,
+        "area": round(bbox[2] * bbox[3], 3),
+        "iscrowd": 0,
+        "tokens_positive": [list(span) for span in sorted({(region.start, region.end) for region in group})],
+    }

@@ -1,0 +1,78 @@
+"""yolo: a text file a picture, a line a box: class, centre, width and height in shares. Classes are head nouns.
+
+`data.yaml` names the classes, in the order in which they come first; `labels/` mirrors `images/`, as Ultralytics
+wants it.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, regions, write_image
+from gritmill.reading import Sample
+
+_ABOUT = """```
+yolo detect train data=data.yaml
+```
+
+A class is the head noun of a phrase, in lower case. Captions are not carried; `uid` and key of every picture stand in
+`parts/`."""
+
+
+@dataclass(frozen=True)
+class Yolo:
+    """See the module's text."""
+
+    options: Options
+
+    @property
+    def about(self) -> str:
+        """For the data card."""
+        return _ABOUT
+
+    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
+        """Its boxes by the words of their classes, as lines, and its pictures."""
+        figures = Figures()
+        folder.write_lines(part_name(number), self._lines(samples, folder, figures))
+        return figures
+
+    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+        """The classes have numbers only once all are known: so labels come now."""
+        classes: dict[str, int] = {}
+        for part in _parts(shards, folder):
+            for name, _ in part["boxes"]:
+                classes.setdefault(name, len(classes))
+            lines = (f"{classes[name]} {' '.join(map(str, box))}" for name, box in part["boxes"])
+            folder.write(part["labels"], "".join(f"{line}\n" for line in lines).encode())
+        names = {number: name for name, number in classes.items()}
+        about = {"path": ".", "train": "images", "val": "images", "names": names}
+        folder.write("data.yaml", yaml.safe_dump(about, sort_keys=False, allow_unicode=True).encode())
+
+    def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+        for sample in samples:
+            write_image(sample, folder, self.options)
+            part = self._part(sample)
+            figures.update({"samples": 1, "boxes": len(part["boxes"])})
+            yield json.dumps(part, ensure_ascii=False)
+
+    def _part(self, sample: Sample) -> dict[str, Any]:
+        record = sample.record
+        labels = image_name(sample).replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt"
+        boxes = [
+            (region.head.lower(), _centred(region.box, record["width"], record["height"]))
+            for region in regions(record, self.options)
+        ]
+        return {"labels": labels, "uid": record["uid"], "source_key": record["source_key"], "boxes": boxes}
+
+
+def _parts(shards: Sequence[int], folder: Folder) -> Iterator[dict[str, Any]]:
+    for number in shards:
+        yield from map(json.loads, folder.lines(part_name(number)))
+
+
+def _centred(box: tuple[float, float, float, float], width: int, height: int) -> list[float]:
+    x1, y1, x2, y2 = box[0] / width, box[1] / height, box[2] / width, box[3] / height
+    return [round(value, 6) for value in ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)]
