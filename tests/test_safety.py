@@ -8,11 +8,12 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("gritmill", "pipeline", "transforms")
 
-# Two processes of our own, one of which starts the other, talk through pickle; nothing else does.
+# Two processes of our own, one of which starts the other, talk through pickle; RefCOCO's format is one that is written.
 ALLOWED = {
     ("transforms/child.py", "pickle"),
     ("transforms/child.py", "subprocess"),
     ("gritmill/plain_pickle.py", "pickle"),
+    ("gritmill/exports/refcoco.py", "pickle"),
 }
 DANGEROUS_MODULES = {
     *("pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"),

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 
 from gritmill.exports.coco import Coco
+from gritmill.exports.flickr30k_entities import Flickr30kEntities
 from gritmill.exports.format import Format, Options
 from gritmill.exports.grit import Grit
 from gritmill.exports.hf import Hf
 from gritmill.exports.instructions import Instructions
 from gritmill.exports.mdetr import Mdetr
 from gritmill.exports.odvg import Odvg
+from gritmill.exports.refcoco import RefCoco
 from gritmill.exports.tsv import Tsv
 from gritmill.exports.yolo import Yolo
 from pipeline.faults import CallError
@@ -19,6 +21,8 @@ FORMATS: dict[str, Callable[[Options], Format]] = {
     "odvg": Odvg,
     "mdetr": Mdetr,
     "coco": Coco,
+    "refcoco": RefCoco,
+    "flickr30k-entities": Flickr30kEntities,
     "yolo": Yolo,
     "instructions": Instructions,
     "hf": Hf,

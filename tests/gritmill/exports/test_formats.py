@@ -6,7 +6,9 @@ import contextlib
 import hashlib
 import io
 import json
+import pickle
 import re
+from xml.etree import ElementTree
 
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +17,7 @@ from PIL import Image
 from pycocotools.coco import COCO
 
 import gritmill
+from gritmill import plain_pickle
 from gritmill.exports.export import export
 from gritmill.exports.format import Level, Options
 from transforms import dialects
@@ -163,6 +166,89 @@ def overlap(corners, xywh):
     down = min(corners[3], y + high) - max(corners[1], y)
     both = max(across, 0) * max(down, 0)
     return both / ((corners[2] - corners[0]) * (corners[3] - corners[1]) + wide * high - both)
+
+
+def test_refcoco_as_the_refer_toolkit_reads_it(finished, tmp_path):
+    best = {"selection": {"score": 0.0, "boxes_per_phrase": 1}}
+    gritmill.pack(best, output=tmp_path / "run", detections=finished)
+    records = {sample.key: sample.record for sample in gritmill.read(tmp_path / "run")}
+    figures = export(tmp_path / "run", "refcoco", tmp_path / "out")["figures"]
+    tmp_path = tmp_path / "out"
+    assert figures["refs"] > 10
+    with contextlib.redirect_stdout(io.StringIO()):
+        instances = COCO(tmp_path / "instances.json")
+    data = (tmp_path / "refs(gritmill).p").read_bytes()
+    refs = plain_pickle.load(data)
+    assert refs == pickle.loads(data)
+    assert figures["refs"] == len(refs) == len(instances.anns)
+    found = {}
+    for ref in refs:
+        annotation = instances.anns[ref["ann_id"]]
+        image = instances.imgs[ref["image_id"]]
+        assert (annotation["image_id"], annotation["category_id"]) == (ref["image_id"], ref["category_id"])
+        assert ref["file_name"].rpartition("_")[0] + ".jpg" == image["file_name"]
+        assert (tmp_path / image["file_name"]).exists()
+        (sentence,) = ref["sentences"]
+        assert sentence["tokens"] == sentence["sent"].split()
+        assert ref["sent_ids"] == [sentence["sent_id"]]
+        found.setdefault(f"{ref['image_id']:09}", []).append((sentence["raw"], annotation["bbox"]))
+    for key, record in records.items():
+        spans = [tuple(row[:2]) for row in record["ref_exps"]]
+        single = [row for row in record["ref_exps"] if spans.count(tuple(row[:2])) == 1]
+        assert len(found.get(key, [])) == len(single)
+        for (raw, bbox), row in zip(found.get(key, []), single, strict=True):
+            assert raw == record["caption"][row[0] : row[1]]
+            assert bbox[0] == pytest.approx(row[2] * record["width"], abs=1e-3)
+
+
+def entities(sentence):
+    """Words and phrases of a line as flickr30k_entities_utils finds them: split at blanks, a bracket ends a phrase."""
+    words, phrases, current = [], [], None
+    for token in sentence.split():
+        if token.startswith("[/EN#"):
+            current = (token.split("/")[1].removeprefix("EN#"), token.split("/")[2], [])
+        elif current is None:
+            words.append(token)
+        else:
+            ended = token.endswith("]")
+            current[2].append(token.removesuffix("]"))
+            words.append(token.removesuffix("]"))
+            if ended:
+                phrases.append(current)
+                current = None
+    assert current is None
+    return words, phrases
+
+
+def test_flickr30k_entities_as_its_own_scripts_read_it(finished, records, tmp_path):
+    export(finished, "flickr30k-entities", tmp_path)
+    names = (tmp_path / "train.txt").read_text().split()
+    assert names == list(records)
+    for name, record in records.items():
+        words, phrases = entities((tmp_path / "Sentences" / f"{name}.txt").read_text())
+        assert "".join(words) == "".join(record["caption"].split())
+        root = ElementTree.parse(tmp_path / "Annotations" / f"{name}.xml").getroot()
+        wide, high = (int(root.findtext(f"size/{side}")) for side in ("width", "height"))
+        assert (wide, high) == (record["width"], record["height"])
+        assert (tmp_path / "flickr30k-images" / root.findtext("filename")).exists()
+        expressions = {"".join(record["caption"][r[0] : r[1]].split()): [] for r in record["ref_exps"]}
+        for row in record["ref_exps"]:
+            expressions["".join(record["caption"][row[0] : row[1]].split())].append(row[2:6])
+        assert phrases
+        for number, kind, tokens in phrases:
+            assert kind == "other"
+            boxes = [
+                [int(thing.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
+                for thing in root.iter("object")
+                if thing.findtext("name") == number
+            ]
+            wanted = expressions["".join(tokens)]
+            assert len(boxes) == len(wanted)
+            for box in boxes:
+                assert 1 <= box[0] <= box[2] <= wide
+                assert 1 <= box[1] <= box[3] <= high
+                exact = [[c * s for c, s in zip(one, (wide, high, wide, high), strict=True)] for one in wanted]
+                assert any(max(abs(a - 1 - b) for a, b in zip(box, one, strict=True)) <= 1.01 for one in exact)
 
 
 def test_yolo_has_a_line_a_box(finished, records, tmp_path):

@@ -1,0 +1,95 @@
+"""flickr30k-entities: sentences with `[/EN#id/type words]` and boxes in XML (BryanPlummer/flickr30k_entities).
+
+Its own readers split a sentence at blanks, so that blanks are set around every phrase, as the original is tokenised;
+a caption with a bracket cannot be told from markup, and is left out and counted. Corners are whole pixels, from 1.
+All types are "other": gritmill does not know people from vehicles.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from gritmill.exports.format import Figures, Folder, Options, part_name
+from gritmill.reading import Sample
+from transforms.grounded_text import Span
+from transforms.grounded_text import spans as disjoint
+from transforms.records import Box, Phrase
+from transforms.select_boxes import Grounding
+
+_ABOUT = """`Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as the original has them, with one
+sentence a picture."""
+
+
+@dataclass(frozen=True)
+class Flickr30kEntities:
+    """See the module's text."""
+
+    options: Options
+
+    @property
+    def about(self) -> str:
+        """For the data card."""
+        return _ABOUT
+
+    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
+        """Three files a sample."""
+        figures = Figures()
+        folder.write_lines(part_name(number), self._names(samples, folder, figures))
+        return figures
+
+    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+        """The list of all."""
+        folder.write_lines("train.txt", (line for number in shards for line in folder.lines(part_name(number))))
+
+    def _names(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+        for sample in samples:
+            if not set("[]").isdisjoint(sample.caption):
+                figures["captions with a bracket, left out"] += 1
+                continue
+            spans = disjoint(_groundings(sample.record), "longest")
+            figures.update({"samples": 1, "boxes": sum(len(span.boxes) for span in spans)})
+            folder.write(f"Sentences/{sample.key}.txt", f"{_sentence(sample.caption, spans)}\n".encode())
+            folder.write(f"Annotations/{sample.key}.xml", _annotation(sample, spans))
+            if self.options.images:
+                folder.write(f"flickr30k-images/{sample.key}.jpg", sample.jpeg)
+            yield sample.key
+
+
+def _groundings(record: dict[str, Any]) -> list[Grounding]:
+    rows = zip(record["noun_chunks"], record["ref_exps"], record["heads"], strict=True)
+    return [
+        Grounding(Phrase(*chunk[:2], *head, *expression[:2]), Box(0, *chunk[2:])) for chunk, expression, head in rows
+    ]
+
+
+def _sentence(caption: str, spans: Sequence[Span]) -> str:
+    text, done = "", 0
+    for number, span in enumerate(spans, 1):
+        text += f"{caption[done : span.start]} [/EN#{number}/other {caption[span.start : span.end]}] "
+        done = span.end
+    return " ".join((text + caption[done:]).split())
+
+
+def _annotation(sample: Sample, spans: Sequence[Span]) -> bytes:
+    width, height = sample.record["width"], sample.record["height"]
+    root = ElementTree.Element("annotation")
+    ElementTree.SubElement(root, "filename").text = f"{sample.key}.jpg"
+    size = ElementTree.SubElement(root, "size")
+    for name, value in (("width", width), ("height", height), ("depth", 3)):
+        ElementTree.SubElement(size, name).text = str(value)
+    for number, span in enumerate(spans, 1):
+        for x1, y1, x2, y2 in span.boxes:
+            thing = ElementTree.SubElement(root, "object")
+            ElementTree.SubElement(thing, "name").text = str(number)
+            corners = ElementTree.SubElement(thing, "bndbox")
+            for name, share, side in (
+                ("xmin", x1, width),
+                ("ymin", y1, height),
+                ("xmax", x2, width),
+                ("ymax", y2, height),
+            ):
+                ElementTree.SubElement(corners, name).text = str(min(max(round(share * side) + 1, 1), side))
+    ElementTree.indent(root)
+    text: str = ElementTree.tostring(root, encoding="unicode")
+    return f"{text}\n".encode()

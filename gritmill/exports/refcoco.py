@@ -1,0 +1,123 @@
+"""refcoco: `instances.json` and `refs(gritmill).p`, as the REFER toolkit reads them (lichengunc/refer).
+
+A ref is an expression for one thing: expressions with several boxes are left out and counted. Categories are head
+nouns.
+"""
+
+import json
+import pickle
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gritmill.exports.format import Figures, Folder, Options, Region, image_name, part_name, regions, write_image
+from gritmill.exports.lists import write_lists, xywh
+from gritmill.reading import Sample
+from pipeline import files
+from pipeline.publish import publish
+
+_ABOUT = """```python
+REFER(data_root, dataset="…", splitBy="gritmill")  # of lichengunc/refer; images lie below `images/`
+```
+
+`refs(gritmill).p` is a pickle of plain containers; `gritmill.plain_pickle.load` reads it without running anything."""
+
+
+@dataclass(frozen=True)
+class RefCoco:
+    """See the module's text."""
+
+    options: Options
+
+    @property
+    def about(self) -> str:
+        """For the data card."""
+        return _ABOUT
+
+    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
+        """Its images, boxes and expressions, as lines, and its pictures."""
+        figures = Figures()
+        folder.write_lines(part_name(number), self._lines(samples, folder, figures))
+        return figures
+
+    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+        """Both files, part by part."""
+        categories: dict[str, int] = {}
+        for part in _parts(shards, folder):
+            for ref in part["refs"]:
+                categories.setdefault(ref["category"], len(categories) + 1)
+        named = ({"id": number, "name": name, "supercategory": ""} for name, number in categories.items())
+        lists = {
+            "images": (part["image"] for part in _parts(shards, folder)),
+            "annotations": (_annotation(number, ref, categories) for number, _, ref in _refs(shards, folder)),
+            "categories": named,
+        }
+        write_lists(folder, "instances.json", lists)
+        with publish(files.join(folder.uri, "refs(gritmill).p")) as file:
+            # A list of protocol 2, item by item: nothing of it is held in memory.
+            file.write(b"\x80\x02]")
+            for number, image, ref in _refs(shards, folder):
+                file.write(pickle.dumps(_ref(number, image, ref, categories), 2)[2:-1] + b"a")
+            file.write(b".")
+
+    def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+        for sample in samples:
+            write_image(sample, folder, self.options)
+            groups: dict[tuple[int, int], list[Region]] = {}
+            for region in regions(sample.record, self.options):
+                groups.setdefault((region.start, region.end), []).append(region)
+            single = [group[0] for group in groups.values() if len(group) == 1]
+            figures.update({"samples": 1, "refs": len(single)})
+            figures["expressions with several boxes, left out"] += len(groups) - len(single)
+            yield json.dumps(_part(sample, single), ensure_ascii=False)
+
+
+def _part(sample: Sample, single: Sequence[Region]) -> dict[str, Any]:
+    record = sample.record
+    image = {"id": int(sample.key), "file_name": image_name(sample)}
+    image |= {name: record[name] for name in ("width", "height", "uid", "source_key", "url")}
+    refs = [{"category": region.head.lower(), "bbox": xywh(region.box), "raw": region.words} for region in single]
+    return {"image": image, "refs": refs}
+
+
+def _parts(shards: Sequence[int], folder: Folder) -> Iterator[dict[str, Any]]:
+    for number in shards:
+        yield from map(json.loads, folder.lines(part_name(number)))
+
+
+def _refs(shards: Sequence[int], folder: Folder) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
+    """Every ref with its number, from 1, and its image."""
+    number = 0
+    for part in _parts(shards, folder):
+        for ref in part["refs"]:
+            number += 1
+            yield number, part["image"], {**ref, "image_id": part["image"]["id"]}
+
+
+def _annotation(number: int, ref: dict[str, Any], categories: dict[str, int]) -> dict[str, Any]:
+    x, y, wide, high = ref["bbox"]
+    corners = [x, y, x + wide, y, x + wide, y + high, x, y + high]
+    return {
+        "id": number,
+        "image_id": ref["image_id"],
+        "category_id": categories[ref["category"]],
+        "bbox": ref["bbox"],
+        "segmentation": [corners],
+        "area": round(wide * high, 3),
+        "iscrowd": 0,
+    }
+
+
+def _ref(number: int, image: dict[str, Any], ref: dict[str, Any], categories: dict[str, int]) -> dict[str, Any]:
+    sentence = " ".join(ref["raw"].lower().split())
+    return {
+        "ref_id": number,
+        "ann_id": number,
+        "category_id": categories[ref["category"]],
+        "image_id": image["id"],
+        # The toolkit's users take what stands before the last "_" for the picture's name.
+        "file_name": f"{image['file_name'].removesuffix('.jpg')}_{number}.jpg",
+        "split": "train",
+        "sent_ids": [number],
+        "sentences": [{"sent_id": number, "sent": sentence, "raw": ref["raw"], "tokens": sentence.split()}],
+    }
