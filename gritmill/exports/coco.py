@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, regions, write_image
+from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, provenance, regions, write_image
 from gritmill.exports.lists import numbered, write_lists, xywh
 from gritmill.reading import Sample
 
@@ -77,7 +77,7 @@ class Coco:
 
     def _part(self, sample: Sample) -> dict[str, Any]:
         record = sample.record
-        about = {name: record[name] for name in ("width", "height", "uid", "source_key")}
+        about = {"width": record["width"], "height": record["height"], **provenance(record)}
         return {
             "image": {"id": int(sample.key), "file_name": image_name(sample), "coco_url": record["url"], **about},
             "caption": record["caption"],

@@ -1,7 +1,7 @@
 """What a format is, and what all of them share."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -78,6 +78,11 @@ class Format(Protocol):
 def image_name(sample: Sample) -> str:
     """`images/00037/000370938.jpg`: the folder is the shard's five digits, as mmdetection's GRIT has it."""
     return f"images/{sample.key[:5]}/{sample.key}.jpg"
+
+
+def provenance(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a pair comes from; what its source said of a licence stands in `meta`, a JSON object as text."""
+    return {name: record[name] for name in ("uid", "source_key", "url", "meta")}
 
 
 def write_image(sample: Sample, folder: Folder, options: Options) -> None:

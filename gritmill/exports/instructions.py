@@ -11,7 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.format import Figures, Folder, Options, Region, image_name, part_name, regions, write_image
+from gritmill.exports.format import (
+    Figures,
+    Folder,
+    Options,
+    Region,
+    image_name,
+    part_name,
+    provenance,
+    regions,
+    write_image,
+)
 from gritmill.reading import Sample
 from pipeline.faults import CallError
 from transforms import dialects
@@ -183,5 +193,6 @@ def _line(sample: Sample, kind: str, question: str, answer: str) -> dict[str, An
             {"from": "human", "value": f"<image>\n{question}"},
             {"from": "gpt", "value": answer},
         ],
-        **{name: record[name] for name in ("key", "uid", "source_key", "url", "width", "height")},
+        **{name: record[name] for name in ("key", "width", "height")},
+        **provenance(record),
     }

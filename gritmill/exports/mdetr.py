@@ -10,7 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.format import Figures, Folder, Options, Region, image_name, part_name, regions, write_image
+from gritmill.exports.format import (
+    Figures,
+    Folder,
+    Options,
+    Region,
+    image_name,
+    part_name,
+    provenance,
+    regions,
+    write_image,
+)
 from gritmill.exports.lists import numbered, write_lists, xywh
 from gritmill.reading import Sample
 from transforms.records import Box
@@ -78,7 +88,7 @@ def _part(sample: Sample, found: Sequence[Region]) -> dict[str, Any]:
         "dataset_name": "gritmill",
         "tokens_negative": [[0, len(record["caption"])]],
         "tokens_positive_eval": [[list(span)] for span in spans],
-        **{name: record[name] for name in ("uid", "source_key", "url")},
+        **provenance(record),
     }
     boxes = [_annotation(number, group) for group in _together(found, record["width"], record["height"])]
     return {"image": image, "boxes": boxes}

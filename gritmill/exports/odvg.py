@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, regions, write_image
+from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, provenance, regions, write_image
 from gritmill.reading import Sample
 
 _LEAST_SIDE = 1.0  # mmdetection drops boxes of less than a pixel
@@ -69,7 +69,5 @@ class Odvg:
                     if min(region.box[2] - region.box[0], region.box[3] - region.box[1]) >= _LEAST_SIDE
                 ],
             },
-            "uid": record["uid"],
-            "source_key": record["source_key"],
-            "url": record["url"],
+            **provenance(record),
         }

@@ -10,7 +10,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.format import Figures, Folder, Options, Region, image_name, part_name, regions, write_image
+from gritmill.exports.format import (
+    Figures,
+    Folder,
+    Options,
+    Region,
+    image_name,
+    part_name,
+    provenance,
+    regions,
+    write_image,
+)
 from gritmill.exports.lists import write_lists, xywh
 from gritmill.reading import Sample
 from pipeline import files
@@ -75,7 +85,7 @@ class RefCoco:
 def _part(sample: Sample, single: Sequence[Region]) -> dict[str, Any]:
     record = sample.record
     image = {"id": int(sample.key), "file_name": image_name(sample)}
-    image |= {name: record[name] for name in ("width", "height", "uid", "source_key", "url")}
+    image |= {"width": record["width"], "height": record["height"], **provenance(record)}
     refs = [{"category": region.head.lower(), "bbox": xywh(region.box), "raw": region.words} for region in single]
     return {"image": image, "refs": refs}
 

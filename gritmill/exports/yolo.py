@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, regions, write_image
+from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, provenance, regions, write_image
 from gritmill.reading import Sample
 
 _ABOUT = """```
@@ -65,7 +65,7 @@ class Yolo:
             (region.head.lower(), _centred(region.box, record["width"], record["height"]))
             for region in regions(record, self.options)
         ]
-        return {"labels": labels, "uid": record["uid"], "source_key": record["source_key"], "boxes": boxes}
+        return {"labels": labels, "boxes": boxes, **provenance(record)}
 
 
 def _parts(shards: Sequence[int], folder: Folder) -> Iterator[dict[str, Any]]:

@@ -271,6 +271,59 @@ def test_yolo_has_a_line_a_box(finished, records, tmp_path):
             )
 
 
+def detections_of(record):
+    """Boxes in pixels of a record's expressions."""
+    size = (record["width"], record["height"]) * 2
+    return [[corner * side for corner, side in zip(row[2:6], size, strict=True)] for row in record["ref_exps"]]
+
+
+@pytest.mark.filterwarnings("ignore:OpenCV")
+def test_supervision_reads_coco_and_yolo(finished, records, tmp_path):
+    import supervision
+
+    for name in ("coco", "yolo"):
+        export(finished, name, tmp_path / name)
+    coco = supervision.DetectionDataset.from_coco(str(tmp_path / "coco"), str(tmp_path / "coco" / "instances.json"))
+    assert len(coco) == 30
+    for path, picture, found in coco:
+        record = records[path.rpartition("/")[2].removesuffix(".jpg")]
+        assert picture.shape == (record["height"], record["width"], 3)
+        assert found.xyxy.tolist() == [pytest.approx(box, abs=1e-2) for box in detections_of(record)]
+    classes = 0
+    for shard in sorted((tmp_path / "yolo" / "images").iterdir()):
+        labels = str(tmp_path / "yolo" / "labels" / shard.name)
+        yolo = supervision.DetectionDataset.from_yolo(str(shard), labels, str(tmp_path / "yolo" / "data.yaml"))
+        for path, _, found in yolo:
+            record = records[path.rpartition("/")[2].removesuffix(".jpg")]
+            assert found.xyxy.tolist() == [pytest.approx(box, abs=1e-2) for box in detections_of(record)]
+            heads = [record["caption"][start:end].lower() for start, end in record["heads"]]
+            assert [yolo.classes[number] for number in found.class_id] == heads
+            classes += len(heads)
+    assert classes == sum(len(record["heads"]) for record in records.values())
+
+
+ORIGIN = ("uid", "source_key", "url", "meta")
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "rows"),
+    [
+        ("grit", "grit_coyo.jsonl", None),
+        ("odvg", "odvg.jsonl", None),
+        ("instructions", "instructions.jsonl", None),
+        ("coco", "instances.json", "images"),
+        ("mdetr", "mdetr_train.json", "images"),
+        ("refcoco", "instances.json", "images"),
+    ],
+)
+def test_where_a_pair_comes_from_goes_along(finished, records, tmp_path, name, file, rows):
+    export(finished, name, tmp_path, Options(images=False))
+    found = json.loads((tmp_path / file).read_text())[rows] if rows else lines(tmp_path / file)
+    wanted = {tuple(record[field] for field in ORIGIN) for record in records.values()}
+    assert {tuple(row[field] for field in ORIGIN) for row in found} == wanted
+    assert len(wanted) == 30
+
+
 def test_hf_is_opened_by_datasets_with_typed_features(finished, records, tmp_path):
     from datasets import Image as ImageFeature
     from datasets import List, load_dataset
