@@ -42,6 +42,8 @@ for _name in ("transforms", "pipeline"):
     _claim(_name)
 
 from gritmill.api import decode, encode, ground, pack, run  # noqa: E402
+from gritmill.exports.export import export  # noqa: E402
+from gritmill.exports.format import Options as ExportOptions  # noqa: E402
 from gritmill.reading import Sample, read  # noqa: E402
 from gritmill.validate import validate  # noqa: E402
 from pipeline.configuration import Configuration  # noqa: E402
@@ -58,6 +60,7 @@ __all__ = [
     "Configuration",
     "Detector",
     "EnvironmentFault",
+    "ExportOptions",
     "Found",
     "GroundedCaption",
     "Request",
@@ -66,6 +69,7 @@ __all__ = [
     "Span",
     "decode",
     "encode",
+    "export",
     "ground",
     "pack",
     "read",

@@ -1,5 +1,6 @@
 """export: a finished run -> another format, shard by shard, from shards and manifest alone."""
 
+from os import PathLike
 from typing import Any
 
 from gritmill.exports import find
@@ -18,7 +19,9 @@ NAME = "export.json"
 """Written last: format, figures, and which run it was made from."""
 
 
-def export(run: str, to: str, output: str, options: Options | None = None) -> dict[str, Any]:
+def export(
+    run: str | PathLike[str], to: str, output: str | PathLike[str], options: Options | None = None
+) -> dict[str, Any]:
     """Writes a finished run in another format; called again it goes on where it stopped.
 
     Returns:
