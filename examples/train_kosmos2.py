@@ -2,8 +2,8 @@
 
     python examples/train_kosmos2.py RUN --checkpoint microsoft/kosmos-2-patch14-224 --steps 1000
 
-The run must have been packed in the dialect kosmos2, the default. The loss counts text and location tokens; pictures,
-padding and the token that begins a sequence do not count, as in Kosmos-2's own training.
+The run must have been packed in the dialect kosmos2, the default. The loss counts text and location tokens and the end
+of the sequence; pictures, padding and the token that begins a sequence do not count, as in Kosmos-2's own training.
 """
 
 import argparse
@@ -23,11 +23,26 @@ def encoded(processor: Any, samples: list[dict[str, Any]]) -> dict[str, torch.Te
     """What the model takes, with labels [batch, tokens], from samples with "jpg" and "grounded.txt"."""
     texts = [sample["grounded.txt"] for sample in samples]
     images = [sample["jpg"].convert("RGB") for sample in samples]
-    batch = processor(text=texts, images=images, padding=True, return_tensors="pt")
+    batch = processor(text=texts, images=images, padding=True, add_eos_token=True, return_tensors="pt")
     ids = batch["input_ids"]
-    silent = (batch["attention_mask"] == 0) | (batch["image_embeds_position_mask"] == 1)
-    batch["labels"] = ids.masked_fill(silent | (ids == processor.tokenizer.bos_token_id), IGNORED)
+    # Everything up to the end of the picture: <s> <image> … </image>.
+    places = torch.arange(ids.shape[1])
+    ends = (batch["image_embeds_position_mask"] * places).amax(dim=1, keepdim=True) + 1
+    silent = (batch["attention_mask"] == 0) | (places <= ends)
+    batch["labels"] = ids.masked_fill(silent, IGNORED)
     return dict(batch)
+
+
+def sizes(processor: Any, found: Iterable[dict[str, torch.Tensor]]) -> dict[str, float]:
+    """Means a sample: tokens in all, tokens that count, boxes."""
+    cell = processor.tokenizer.convert_tokens_to_ids("<patch_index_0000>")
+    sums = torch.zeros(4)
+    for batch in found:
+        labels = batch["labels"]
+        counted, cells = (labels != IGNORED).sum(), (labels >= cell).sum()
+        sums += torch.stack([torch.tensor(len(labels)), batch["attention_mask"].sum(), counted, cells / 2])
+    names = ("tokens", "tokens that count", "boxes")
+    return dict(zip(names, (sums[1:] / sums[0].clamp(min=1)).tolist(), strict=True))
 
 
 def batches(run: Path, processor: Any, size: int, workers: int) -> Iterator[dict[str, torch.Tensor]]:
@@ -52,8 +67,7 @@ def train(model: Any, found: Iterable[dict[str, torch.Tensor]], steps: int, rate
         optimizer.step()
         losses.append(float(loss.detach()))
         if len(losses) % 10 == 0:
-            counted = (batch["labels"] != IGNORED).sum(dim=1).float().mean()
-            print(f"step {len(losses)}: loss {losses[-1]:.3f}, {counted:.0f} tokens a sample count", flush=True)
+            print(f"step {len(losses)}: loss {losses[-1]:.3f}", flush=True)
     return losses
 
 
@@ -69,6 +83,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=1e-5)
     given = parser.parse_args()
     processor = AutoProcessor.from_pretrained(given.checkpoint)
+    for name, mean in sizes(processor, islice(batches(given.run, processor, given.batch, 0), 25)).items():
+        print(f"{mean:>8.1f}  {name} a sample")
     model = Kosmos2ForConditionalGeneration.from_pretrained(given.checkpoint, use_safetensors=True)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     train(model, batches(given.run, processor, given.batch, given.workers), given.steps, given.rate)

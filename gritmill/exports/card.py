@@ -8,6 +8,9 @@ from gritmill.exports.format import Figures, Format
 
 NAME = "README.md"
 
+# Without it the hub and `datasets` would take export.json for data.
+_CONFIGS = [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}]
+
 _SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 
 
@@ -18,6 +21,7 @@ def card(to: str, form: Format, manifest: dict[str, Any], figures: Figures) -> s
         "task_categories": ["image-to-text", "zero-shot-object-detection"],
         "tags": ["grounding", "referring-expressions", "gritmill", to],
         "size_categories": [_size(figures["samples"])],
+        **({"configs": _CONFIGS} if to == "hf" else {}),
     }
     threshold = manifest["threshold"]
     lines = [

@@ -47,14 +47,14 @@ class Coco:
         for part in _parts(shards, folder):
             for box in part["boxes"]:
                 categories.setdefault(box["category"], len(categories) + 1)
-        named = [{"id": number, "name": name, "supercategory": ""} for name, number in categories.items()]
+        named = ({"id": number, "name": name, "supercategory": ""} for name, number in categories.items())
         write_lists(
             folder,
             "instances.json",
             {
                 "images": (part["image"] for part in _parts(shards, folder)),
                 "annotations": numbered(_instances(_parts(shards, folder), categories)),
-                "categories": iter(named),
+                "categories": named,
             },
         )
         write_lists(

@@ -1,5 +1,6 @@
 """export: a finished run -> another format, shard by shard, from shards and manifest alone."""
 
+from importlib.metadata import version
 from os import PathLike
 from typing import Any
 
@@ -9,11 +10,14 @@ from gritmill.exports.card import card
 from gritmill.exports.format import Figures, Folder, Format, Options
 from gritmill.reading import read_shard
 from pipeline import files
-from pipeline.faults import CallError, OtherRun
+from pipeline.faults import CallError, EnvironmentFault, OtherRun
 from pipeline.fingerprint import digest
-from pipeline.lock import hold
+from pipeline.lock import HEARTBEAT, hold
 from pipeline.manifest import read_manifest
-from pipeline.publish import publish_json
+from pipeline.publish import LOCK, publish_json
+
+_MARK = ".gritmill.export.json"
+"""Written first: which export the folder is for."""
 
 NAME = "export.json"
 """Written last: format, figures, and which run it was made from."""
@@ -28,7 +32,8 @@ def export(
       What `export.json` holds.
 
     Raises:
-      CallError: no such format, no finished run, or the folder holds another export.
+      CallError: no such format, no finished run, or the folder holds something else than this export.
+      EnvironmentFault: the run was packed again meanwhile.
     """
     options = options or Options()
     form = find(to, options)
@@ -38,19 +43,38 @@ def export(
         raise CallError(f"{run}: no manifest.json; it is no finished run")
     if target == source:
         raise CallError(f"--output: {output}: the run itself lies there")
-    mark = digest({"pack": manifest["fingerprints"]["pack"], "format": to, "options": vars(options)})
+    about = {
+        "pack": manifest["fingerprints"]["pack"],
+        "format": to,
+        "options": vars(options),
+        "gritmill": version("gritmill"),
+    }
+    mark = digest(about)
     with hold(target):
+        _claim(target, mark)
         done = files.join(target, NAME)
-        if files.exists(done) and files.read_json(done)["mark"] == mark:
+        if files.exists(done):
             found: dict[str, Any] = files.read_json(done)
             return found
         return _write(form, manifest, source, Folder(target), mark, to)
 
 
+def _claim(target: str, mark: str) -> None:
+    """Says in an empty folder which export it is for; refuses one that holds anything else."""
+    uri = files.join(target, _MARK)
+    if files.exists(uri):
+        if files.read_json(uri)["mark"] != mark:
+            raise OtherRun(f"--output: {target} holds another export", "use another folder")
+    elif any(files.name(info.uri) not in (LOCK, HEARTBEAT) for info in files.list_folder(target, "**")):
+        raise CallError(f"--output: {target} is not empty, and what lies there is no export")
+    else:
+        publish_json(uri, {"mark": mark})
+
+
 def _write(form: Format, manifest: dict[str, Any], source: str, folder: Folder, mark: str, to: str) -> dict[str, Any]:
     figures = Figures()
     for number, shard in enumerate(manifest["shards"]):
-        figures += _shard(form, number, files.join(source, shard["tar"]), folder, mark)
+        figures.update(_shard(form, number, shard, source, folder, manifest))
     form.finish(range(len(manifest["shards"])), folder)
     folder.write(CARD, card(to, form, manifest, figures).encode())
     written = {
@@ -63,14 +87,16 @@ def _write(form: Format, manifest: dict[str, Any], source: str, folder: Folder, 
     return written
 
 
-def _shard(form: Format, number: int, tar: str, folder: Folder, mark: str) -> Figures:
+def _shard(
+    form: Format, number: int, shard: dict[str, Any], source: str, folder: Folder, manifest: dict[str, Any]
+) -> Figures:
     """Writes a shard, unless an earlier call has; its figures."""
     uri = files.join(folder.uri, f"parts/{number:05}_done.json")
     if files.exists(uri):
-        done = files.read_json(uri)
-        if done["mark"] != mark:
-            raise OtherRun(f"--output: {folder.uri} holds another export", "use another folder")
-        return Figures(done["figures"])
-    figures = form.shard(number, read_shard(tar), folder)
-    publish_json(uri, {"mark": mark, "figures": dict(figures)})
+        return Figures(files.read_json(uri)["figures"])
+    figures = form.shard(number, read_shard(files.join(source, shard["tar"])), folder)
+    now = read_manifest(source)
+    if now is None or now["fingerprints"] != manifest["fingerprints"]:
+        raise EnvironmentFault(f"{source}: the run has been packed again meanwhile; export it into another folder")
+    publish_json(uri, {"figures": dict(figures)})
     return figures

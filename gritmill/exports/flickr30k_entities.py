@@ -10,15 +10,19 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from gritmill.exports.format import Figures, Folder, Options, part_name
+from gritmill.exports.format import Figures, Folder, Options, part_name, provenance
 from gritmill.reading import Sample
-from transforms.grounded_text import Span
+from transforms.grounded_text import Corners, Span
 from transforms.grounded_text import spans as disjoint
 from transforms.records import Box, Phrase
 from transforms.select_boxes import Grounding
 
 _ABOUT = """`Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as the original has them, with one
 sentence a picture."""
+
+
+# XML has no way to write these.
+_UNSPEAKABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), "�")
 
 
 @dataclass(frozen=True)
@@ -75,21 +79,31 @@ def _annotation(sample: Sample, spans: Sequence[Span]) -> bytes:
     width, height = sample.record["width"], sample.record["height"]
     root = ElementTree.Element("annotation")
     ElementTree.SubElement(root, "filename").text = f"{sample.key}.jpg"
+    source = ElementTree.SubElement(root, "source")
+    for name, value in provenance(sample.record).items():
+        ElementTree.SubElement(source, name).text = value.translate(_UNSPEAKABLE)
     size = ElementTree.SubElement(root, "size")
-    for name, value in (("width", width), ("height", height), ("depth", 3)):
-        ElementTree.SubElement(size, name).text = str(value)
+    for side, pixels in (("width", width), ("height", height), ("depth", 3)):
+        ElementTree.SubElement(size, side).text = str(pixels)
     for number, span in enumerate(spans, 1):
         for x1, y1, x2, y2 in span.boxes:
             thing = ElementTree.SubElement(root, "object")
             ElementTree.SubElement(thing, "name").text = str(number)
             corners = ElementTree.SubElement(thing, "bndbox")
-            for name, share, side in (
-                ("xmin", x1, width),
-                ("ymin", y1, height),
-                ("xmax", x2, width),
-                ("ymax", y2, height),
-            ):
-                ElementTree.SubElement(corners, name).text = str(min(max(round(share * side) + 1, 1), side))
+            for corner, pixel in _corners((x1, y1, x2, y2), width, height).items():
+                ElementTree.SubElement(corners, corner).text = str(pixel)
     ElementTree.indent(root)
     text: str = ElementTree.tostring(root, encoding="unicode")
     return f"{text}\n".encode()
+
+
+def _corners(box: Corners, width: int, height: int) -> dict[str, int]:
+    """Whole pixels from 1; readers that take one off again still find a pixel between them."""
+    x1, y1, x2, y2 = box
+    left, upper = min(round(x1 * width) + 1, width - 1), min(round(y1 * height) + 1, height - 1)
+    return {
+        "xmin": max(left, 1),
+        "ymin": max(upper, 1),
+        "xmax": min(max(round(x2 * width) + 1, left + 1), width),
+        "ymax": min(max(round(y2 * height) + 1, upper + 1), height),
+    }

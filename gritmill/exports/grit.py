@@ -65,7 +65,10 @@ class Grit:
         with publish(files.join(folder.uri, f"grit-20m/coyo_{number}_snappy.parquet")) as file:
             pq.write_table(pa.Table.from_pylist(rows, SCHEMA), file, compression="snappy")
         folder.write_lines(part_name(number), (json.dumps(row, ensure_ascii=False) for row in rows))
-        return sum(map(low_scores, rows), Figures(samples=len(rows)))
+        figures = Figures(samples=len(rows))
+        for row in rows:
+            figures.update(low_scores(row))
+        return figures
 
     def finish(self, shards: Sequence[int], folder: Folder) -> None:
         """One file of all lines."""

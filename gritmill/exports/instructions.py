@@ -9,11 +9,13 @@ import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from gritmill.exports.format import (
     Figures,
     Folder,
+    Level,
     Options,
     Region,
     image_name,
@@ -52,7 +54,7 @@ _CAPTIONING = (
     "Describe the picture and say where things are.",
     "Give a caption with a box for each thing that it names.",
 )
-_POINTING = "Which of these lies at ({0:.2f}, {1:.2f}), in shares of width and height: {2}?"
+_POINTING = "Which of these lies at ({0:.3f}, {1:.3f}), in shares of width and height: {2}?"
 
 _ABOUT = """`instructions.jsonl`: one conversation a line, `conversations` as LLaVA reads them, `kind` beside them.
 Written in the dialect `{0}`, with the seed {1}."""
@@ -95,6 +97,9 @@ class Instructions:
 
     def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
         for sample in samples:
+            if "<" in sample.caption:  # it may read like a picture's place, or any other sign of a model
+                figures["captions with <, left out"] += 1
+                continue
             write_image(sample, folder, self.options)
             figures["samples"] += 1
             for kind, (question, answer) in self._turns(sample, figures):
@@ -108,8 +113,9 @@ class Instructions:
         about = _About.of(sample, self.options)
         whole = about.dialect.carries in (Carries.SPANS, Carries.ENDS)
         kinds: dict[str, Callable[[_About, random.Random], Turns]] = {"comprehension": _comprehension}
+        level = self.options.level
         if whole:
-            kinds |= {"generation": _generation, "captioning": _captioning}
+            kinds |= {"generation": _generation, "captioning": partial(_captioning, level=level)}
         if len(about.groups) > 1:
             kinds["pointing"] = _pointing
         for kind, make in kinds.items():
@@ -117,6 +123,8 @@ class Instructions:
                 yield kind, make(about, chance)
             except CannotCarry:
                 figures[f"{kind}, left out: the dialect cannot carry it"] += 1
+            except _NoPoint:
+                figures["pointing, left out: no point lies in one thing alone"] += 1
 
 
 @dataclass(frozen=True)
@@ -129,9 +137,10 @@ class _About:
 
     @classmethod
     def of(cls, sample: Sample, options: Options) -> "_About":
-        groups: dict[tuple[int, int], list[Region]] = {}
+        # Words that stand twice in a caption name all of their boxes.
+        groups: dict[str, list[Region]] = {}
         for region in regions(sample.record, options):
-            groups.setdefault((region.start, region.end), []).append(region)
+            groups.setdefault(region.words.casefold(), []).append(region)
         wide, high = sample.record["width"], sample.record["height"]
         found = [
             (
@@ -160,9 +169,10 @@ def _generation(about: _About, chance: random.Random) -> Turns:
     return about.written(before, pronoun, after, (chance.choice(boxes),)), answer.format(words)
 
 
-def _captioning(about: _About, chance: random.Random) -> Turns:
+def _captioning(about: _About, chance: random.Random, level: Level) -> Turns:
     record = about.record
-    rows = zip(record["noun_chunks"], record["ref_exps"], record["heads"], strict=True)
+    wide = record["ref_exps" if level is Level.EXPRESSIONS else "noun_chunks"]
+    rows = zip(record["noun_chunks"], wide, record["heads"], strict=True)
     groundings = [
         Grounding(Phrase(*chunk[:2], *head, *expression[:2]), Box(0, *chunk[2:])) for chunk, expression, head in rows
     ]
@@ -176,11 +186,17 @@ def _pointing(about: _About, chance: random.Random) -> Turns:
     words = [about.groups[number][0] for number in order]
     for number in order:
         for x1, y1, x2, y2 in about.groups[number][1]:
-            x, y = (x1 + x2) / 2, (y1 + y2) / 2
+            x, y = round((x1 + x2) / 2, 3), round((y1 + y2) / 2, 3)
+            if not (x1 <= x <= x2 and y1 <= y <= y2):
+                continue
             others = (box for other in order if other != number for box in about.groups[other][1])
             if not any(a <= x <= c and b <= y <= d for a, b, c, d in others):
                 return _POINTING.format(x, y, ", ".join(words)), about.groups[number][0]
-    raise CannotCarry("no point")
+    raise _NoPoint
+
+
+class _NoPoint(Exception):
+    """No point lies in one thing alone."""
 
 
 def _line(sample: Sample, kind: str, question: str, answer: str) -> dict[str, Any]:

@@ -15,19 +15,19 @@ from gritmill.exports.format import (
     Folder,
     Options,
     Region,
-    image_name,
     part_name,
     provenance,
     regions,
-    write_image,
 )
 from gritmill.exports.lists import write_lists, xywh
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.publish import publish
 
+_FOLDER, _IMAGES = "refcoco", "images/mscoco/images/train2014"  # the toolkit knows no other names
+
 _ABOUT = """```python
-REFER(data_root, dataset="…", splitBy="gritmill")  # of lichengunc/refer; images lie below `images/`
+REFER(data_root=".", dataset="refcoco", splitBy="gritmill")  # of lichengunc/refer
 ```
 
 `refs(gritmill).p` is a pickle of plain containers; `gritmill.plain_pickle.load` reads it without running anything."""
@@ -62,8 +62,8 @@ class RefCoco:
             "annotations": (_annotation(number, ref, categories) for number, _, ref in _refs(shards, folder)),
             "categories": named,
         }
-        write_lists(folder, "instances.json", lists)
-        with publish(files.join(folder.uri, "refs(gritmill).p")) as file:
+        write_lists(folder, f"{_FOLDER}/instances.json", lists)
+        with publish(files.join(folder.uri, f"{_FOLDER}/refs(gritmill).p")) as file:
             # A list of protocol 2, item by item: nothing of it is held in memory.
             file.write(b"\x80\x02]")
             for number, image, ref in _refs(shards, folder):
@@ -72,7 +72,8 @@ class RefCoco:
 
     def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
         for sample in samples:
-            write_image(sample, folder, self.options)
+            if self.options.images:
+                folder.write(f"{_IMAGES}/{_name(sample)}", sample.jpeg)
             groups: dict[tuple[int, int], list[Region]] = {}
             for region in regions(sample.record, self.options):
                 groups.setdefault((region.start, region.end), []).append(region)
@@ -82,9 +83,13 @@ class RefCoco:
             yield json.dumps(_part(sample, single), ensure_ascii=False)
 
 
+def _name(sample: Sample) -> str:
+    return f"{sample.key[:5]}/{sample.key}.jpg"
+
+
 def _part(sample: Sample, single: Sequence[Region]) -> dict[str, Any]:
     record = sample.record
-    image = {"id": int(sample.key), "file_name": image_name(sample)}
+    image = {"id": int(sample.key), "file_name": _name(sample)}
     image |= {"width": record["width"], "height": record["height"], **provenance(record)}
     refs = [{"category": region.head.lower(), "bbox": xywh(region.box), "raw": region.words} for region in single]
     return {"image": image, "refs": refs}

@@ -6,10 +6,11 @@ write a tab or a line's end in a caption, so that such pairs are left out and co
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gritmill.exports.format import Figures, Folder, Options
+from gritmill.exports.format import Figures, Folder, Options, provenance
 from gritmill.exports.grit import LOW_SCORES, low_scores
 from gritmill.reading import Sample
 from pipeline import files
@@ -20,6 +21,7 @@ _LINE_ENDS = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 _ABOUT = """The loader takes only paths with `coyo_filtered_tsvs_v1` in them, and reads the file of the same name below
 `coyo_filtered_tsvs_v1_obj`: that is where the files lie. `train.json` names `…/coyo_filtered_tsvs_v1/00000.tsv`.
+`origins/` has a line a row with `uid`, `source_key`, `url` and `meta`.
 
 """
 
@@ -38,14 +40,18 @@ class Tsv:
     def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
         """A file of its own."""
         figures = Figures()
+        origins: list[str] = []
         with publish(files.join(folder.uri, f"coyo_filtered_tsvs_v1_obj/{number:05}.tsv")) as file:
             for sample in samples:
                 if _LINE_ENDS.isdisjoint(sample.caption):
                     # Lines are set apart by a line's end: there is none after the last one.
                     file.write(b"\n" * (figures["samples"] > 0) + "\t".join(_cells(sample)).encode())
-                    figures += Figures(samples=1) + low_scores(sample.record)
+                    figures.update({"samples": 1, **low_scores(sample.record)})
+                    origins.append(json.dumps(provenance(sample.record), ensure_ascii=False))
                 else:
                     figures["captions with a tab or a line's end, left out"] += 1
+        # The six columns have no place for it.
+        folder.write_lines(f"origins/{number:05}.jsonl", origins)
         return figures
 
     def finish(self, shards: Sequence[int], folder: Folder) -> None:

@@ -48,7 +48,8 @@ class Yolo:
             lines = (f"{classes[name]} {' '.join(map(str, box))}" for name, box in part["boxes"])
             folder.write(part["labels"], "".join(f"{line}\n" for line in lines).encode())
         names = {number: name for name, number in classes.items()}
-        about = {"path": ".", "train": "images", "val": "images", "names": names}
+        # Without a `path` Ultralytics takes the folder of this file.
+        about = {"train": "images", "val": "images", "names": names}
         folder.write("data.yaml", yaml.safe_dump(about, sort_keys=False, allow_unicode=True).encode())
 
     def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:

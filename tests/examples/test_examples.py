@@ -101,8 +101,12 @@ def test_labels_decode_back_to_the_records_phrases_and_boxes(run, processor):
     for samples in loader(run, 8, 0):
         labels = encoded(processor, samples)["labels"]
         for sample, row in zip(samples, labels, strict=True):
-            text = processor.tokenizer.decode(row[row != IGNORED], skip_special_tokens=False)
-            caption, entities = processor.post_process_generation(text.replace("</s>", ""))
+            counted = processor.tokenizer.convert_ids_to_tokens(row[row != IGNORED])
+            # As in Kosmos-2's own training: text, locations and the end count, the picture and the start do not.
+            assert (counted[0], counted[-1]) == ("<grounding>", "</s>")
+            assert not {"<s>", "<pad>", "<image>", "</image>"} & set(counted)
+            text = processor.tokenizer.decode(row[row != IGNORED][:-1], skip_special_tokens=False)
+            caption, entities = processor.post_process_generation(text)
             assert caption == sample["json"]["caption"]
             wanted = gritmill.decode(sample["grounded.txt"])
             assert [(words, tuple(span)) for words, span, _ in entities] == [
@@ -111,6 +115,16 @@ def test_labels_decode_back_to_the_records_phrases_and_boxes(run, processor):
             for (_, _, boxes), span in zip(entities, wanted.spans, strict=True):
                 assert boxes == [pytest.approx(box) for box in span.boxes]
             assert len(re.findall("patch_index", text)) == 2 * sum(len(span.boxes) for span in wanted.spans)
+
+
+def test_sizes_are_means_a_sample(run, processor):
+    from load_webdataset import loader
+    from train_kosmos2 import encoded, sizes
+
+    found = sizes(processor, [encoded(processor, samples) for samples in loader(run, 8, 0)])
+    texts = [sample.grounded for sample in gritmill.read(run)]
+    assert found["boxes"] == pytest.approx(sum(text.count("<patch_index") for text in texts) / 2 / len(texts))
+    assert found["tokens"] == pytest.approx(found["tokens that count"] + 67)  # <s> <image> 64 slots </image>
 
 
 def test_fifty_steps_of_training_lower_the_loss(run, processor):

@@ -24,7 +24,7 @@ class InternVL(Tagged):
     entity: ClassVar[re.Pattern[str]] = re.compile(
         rf"<ref>(?P<phrase>.+?)</ref><box>\[(?P<boxes>{_BOX}(?:, {_BOX})*)\]</box>", re.DOTALL
     )
-    signs: ClassVar[tuple[str, ...]] = ("<ref>", "</ref>", "<box>")
+    signs: ClassVar[tuple[str, ...]] = ("<ref>", "</ref>", "<box>", "</box>")
     rounding: ClassVar[str] = "round(c * 1000)"
 
     def error(self, width: int, height: int) -> tuple[float, float]:

@@ -25,7 +25,7 @@ class Kosmos2Paper(Tagged):
     entity: ClassVar[re.Pattern[str]] = re.compile(
         rf"<p>(?P<phrase>.+?)</p><box>(?P<boxes>{_BOX}(?:<delim>{_BOX})*)</box>", re.DOTALL
     )
-    signs: ClassVar[tuple[str, ...]] = ("<p>", "</p>", "<box>", "<loc_", "<delim>")
+    signs: ClassVar[tuple[str, ...]] = ("<p>", "</p>", "<box>", "</box>", "<loc_", "<delim>")
     rounding: ClassVar[str] = "the 32 x 32 grid's cells"
 
     def error(self, width: int, height: int) -> tuple[float, float]:

@@ -24,7 +24,7 @@ class Loc1000(Tagged):
     entity: ClassVar[re.Pattern[str]] = re.compile(
         r"<p>(?P<phrase>.+?)</p>(?P<boxes>(?:<box>(?:<loc_\d+>){4}</box>)+)", re.DOTALL
     )
-    signs: ClassVar[tuple[str, ...]] = ("<p>", "</p>", "<box>", "<loc_")
+    signs: ClassVar[tuple[str, ...]] = ("<p>", "</p>", "<box>", "</box>", "<loc_")
     rounding: ClassVar[str] = "round(c * (bins - 1))"
 
     def error(self, width: int, height: int) -> tuple[float, float]:

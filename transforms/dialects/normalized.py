@@ -26,7 +26,7 @@ class Normalized(Tagged):
     entity: ClassVar[re.Pattern[str]] = re.compile(
         rf"<p>(?P<phrase>.+?)</p><box>\[(?P<boxes>{_BOX}(?:, {_BOX})*)\]</box>", re.DOTALL
     )
-    signs: ClassVar[tuple[str, ...]] = ("<p>", "</p>", "<box>")
+    signs: ClassVar[tuple[str, ...]] = ("<p>", "</p>", "<box>", "</box>")
     rounding: ClassVar[str] = "decimals, rounded"
 
     def error(self, width: int, height: int) -> tuple[float, float]:

@@ -23,7 +23,7 @@ class QwenVL(Tagged):
     """See the module's text."""
 
     entity: ClassVar[re.Pattern[str]] = re.compile(rf"<ref>(?P<phrase>.+?)</ref>(?P<boxes>(?:{_BOX})+)", re.DOTALL)
-    signs: ClassVar[tuple[str, ...]] = ("<ref>", "</ref>", "<box>")
+    signs: ClassVar[tuple[str, ...]] = ("<ref>", "</ref>", "<box>", "</box>", "<img>")
     rounding: ClassVar[str] = "floor(c * 1000), at most 999"
 
     def error(self, width: int, height: int) -> tuple[float, float]:

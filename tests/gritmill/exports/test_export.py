@@ -1,6 +1,7 @@
 """What all formats share: resumption, refusals, the data card, the command line."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -10,6 +11,8 @@ from gritmill.cli import main
 from gritmill.exports import FORMATS
 from gritmill.exports.export import export
 from gritmill.exports.format import Folder, Level, Options
+from gritmill.exports.odvg import Odvg
+from pipeline import publish
 from tests import made
 
 EVERY = sorted(FORMATS)
@@ -18,25 +21,61 @@ EVERY = sorted(FORMATS)
 @pytest.mark.parametrize("name", EVERY)
 def test_the_same_run_gives_the_same_bytes_however_often_it_was_interrupted(finished, tmp_path, monkeypatch, name):
     export(finished, name, tmp_path / "whole")
-    write = Folder.write
-    left = {"writes": 0}
+    opened, left = publish._by_rename, {"files": 0}
 
-    def dying(self, file, data):
-        left["writes"] -= 1
-        if left["writes"] < 0:
+    def dying(path):
+        left["files"] -= 1
+        if left["files"] < 0:
             raise KeyboardInterrupt
-        write(self, file, data)
+        return opened(path)
 
-    monkeypatch.setattr(Folder, "write", dying)
-    for attempt in range(1, 20):
-        left["writes"] = 8 * attempt
+    monkeypatch.setattr(publish, "_by_rename", dying)
+    for attempt in range(1, 30):
+        left["files"] = 4 * attempt
         try:
             export(finished, name, tmp_path / "torn")
             break
         except KeyboardInterrupt:
             assert not (tmp_path / "torn" / "export.json").exists()
-    assert attempt > 1 or name in ("grit", "tsv", "hf")  # these write a few large files, each as a whole
+    assert attempt > 1
     assert made.files_of(tmp_path / "torn", "**/*") == made.files_of(tmp_path / "whole", "**/*")
+
+
+def test_a_run_that_is_packed_again_meanwhile_is_not_mixed(finished, tmp_path, monkeypatch):
+    shutil.copytree(finished, tmp_path / "run")
+    shard = Odvg.shard
+
+    def packing(self, number, samples, folder):
+        figures = shard(self, number, samples, folder)
+        again = {"selection": {"score": 0.0, "boxes_per_phrase": 1}, "shards": {"pairs": 10}}
+        gritmill.pack(again, output=tmp_path / "run", fresh=True)
+        return figures
+
+    monkeypatch.setattr(Odvg, "shard", packing)
+    with pytest.raises(gritmill.EnvironmentFault, match="packed again meanwhile"):
+        export(tmp_path / "run", "odvg", tmp_path / "out")
+    monkeypatch.undo()
+    assert not (tmp_path / "out" / "export.json").exists()
+    with pytest.raises(gritmill.CallError, match="holds another export"):
+        export(tmp_path / "run", "odvg", tmp_path / "out")
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(finished, tmp_path):
+    (tmp_path / "README.md").write_text("my own project")
+    with pytest.raises(gritmill.CallError, match="is not empty"):
+        export(finished, "yolo", tmp_path)
+    assert (tmp_path / "README.md").read_text() == "my own project"
+    assert not list(tmp_path.glob("[!R.]*"))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_run_without_a_sample(tmp_path, parser, name):
+    (tmp_path / "none.jsonl").write_text("")
+    gritmill.run(
+        made.settings(parser, "tests.outside:factory"), inputs=tmp_path / "none.jsonl", output=tmp_path / "run"
+    )
+    assert export(tmp_path / "run", name, tmp_path / "out")["figures"].get("samples", 0) == 0
+    assert "size_categories" in (tmp_path / "out" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", EVERY)

@@ -116,6 +116,8 @@ def test_a_dialect_says_what_it_is(name):
         ("florence2", "a caf\u00e9", "non_ascii"),
         ("florence2", "a <b> dog", "markup"),
         ("paligemma", "a dog ; a cat", "markup"),
+        ("paligemma", "a dog; a cat", "markup"),
+        ("paligemma", "a price <5", "markup"),
         ("markdown", "a [red] dog", "markup"),
         ("qwen-vl", "a </ref> dog", "markup"),
         ("pixels", "dogs [1, 2, 3, 4]", "markup"),
