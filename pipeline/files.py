@@ -175,10 +175,14 @@ def exists(uri: str) -> bool:
 
 
 def delete(uris: Iterable[str]) -> None:
-    """Removes files; one that is gone already is no error."""
+    """Removes files, each by its very name; one that is gone already is no error."""
     for uri in uris:
+        if is_local(uri):
+            with suppress(FileNotFoundError):
+                os.remove(uri)
+            continue
         try:
-            FileSystems.delete([uri])
+            FileSystems.delete([_escaped(uri)])  # Beam takes what it is given for a pattern
         except BeamIOError:
             if exists(uri):
                 raise

@@ -139,7 +139,7 @@ def _difference(plan: Plan, configuration: Configuration, identities: dict[str, 
     keys = [key for key in keys if key not in ("detector.device", "detector.batch", "detector.threads", *same)]
     keys += [f"the content of {name}" for name in identities if plan.models.get(name) != identities[name]]
     keys += ["--limit"] if plan.limit != limit else []
-    return ", ".join(dict.fromkeys(keys)) or "the configuration"
+    return ", ".join(dict.fromkeys(keys)) or "the code of gritmill"
 
 
 def set_aside(folder: str) -> None:

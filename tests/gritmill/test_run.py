@@ -349,3 +349,16 @@ def test_failed_pairs_are_shown_by_an_example(tmp_path, middle):
     assert way == "read: missing_file"
     assert text.startswith("2 of ")
     assert text.endswith("images/00002.jpg")
+
+
+@pytest.mark.parametrize("odd", ["run[1]", "r*", "run?"])
+def test_an_output_called_like_a_pattern_leaves_its_neighbours_alone(tmp_path, middle, odd):
+    pattern = made.as_tars(made.drawn(6), tmp_path / "in")
+    for name in ("run1", odd):
+        gritmill.run({**middle, "shards": {"pairs": 2}}, inputs=pattern, output=tmp_path / "out" / name)
+    before = made.files_of(tmp_path / "out" / "run1", "**/*")
+    for pairs in (3, 6):
+        manifest = gritmill.pack({**middle, "shards": {"pairs": pairs}}, output=tmp_path / "out" / odd, fresh=True)
+        assert len(manifest["shards"]) == 6 // pairs
+    assert made.files_of(tmp_path / "out" / "run1", "**/*") == before
+    assert not [finding for finding in gritmill.validate(tmp_path / "out" / odd) if finding.text]

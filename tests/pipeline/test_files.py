@@ -137,6 +137,17 @@ def test_nothing_is_unpacked_on_the_way(tmp_path: Path) -> None:
             assert file.read(1) == packed[2:3]
 
 
+@pytest.mark.parametrize("odd", ["run[1]", "run*", "run?"])
+def test_a_name_is_no_pattern_when_it_comes_to_deleting(tmp_path: Path, odd: str) -> None:
+    """Beam's own delete takes what it is given for a pattern: it would delete in the neighbour's folder."""
+    for folder in (odd, "run1"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "manifest.json").write_text("{}")
+    files.delete([str(tmp_path / odd / "manifest.json")])
+    assert not (tmp_path / odd / "manifest.json").exists()
+    assert (tmp_path / "run1" / "manifest.json").exists()
+
+
 def test_delete_does_not_mind_what_is_gone(tmp_path: Path) -> None:
     stored(tmp_path / "a", "")
     files.delete([str(tmp_path / "a"), str(tmp_path / "b")])
