@@ -1,4 +1,4 @@
-"""Several local workers: the same bytes, the work shared, and nothing on standard output."""
+"""Several local workers: the work shared, and nothing on standard output; `test_sameness.py` compares their bytes."""
 
 import json
 import os
@@ -14,17 +14,6 @@ from tests import made
 
 GRITMILL = [sys.executable, "-m", "gritmill"]
 TWO = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
-
-
-@pytest.mark.parametrize("mode", ["multi_processing", "multi_threading"])
-def test_two_workers_give_the_same_bytes_as_one(tmp_path, parser, grounding_dino, mode):
-    config = made.settings(parser, grounding_dino)
-    pattern = made.as_tars(made.drawn(24), tmp_path / "in")
-    gritmill.run(config, inputs=[pattern], output=str(tmp_path / "one"))
-    beam = ["--direct_num_workers=2", f"--direct_running_mode={mode}"]
-    gritmill.run(config, inputs=[pattern], output=str(tmp_path / "two"), beam=beam)
-    one, two = (made.files_of(tmp_path / name, "shards/*", "detections/0*/*") for name in ("one", "two"))
-    assert one == two
 
 
 @pytest.mark.parametrize("kind", [made.as_parquet, made.as_jsonl])
