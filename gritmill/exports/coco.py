@@ -9,8 +9,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, provenance, regions, write_image
-from gritmill.exports.lists import numbered, write_lists, xywh
+from gritmill.exports.format import (
+    Figures,
+    Folder,
+    Lined,
+    all_parts,
+    image_name,
+    provenance,
+    regions,
+    write_image,
+)
+from gritmill.exports.lists import categories, numbered, numbers_of, write_lists, xywh
 from gritmill.reading import Sample
 
 _ABOUT = """```python
@@ -25,50 +34,38 @@ the caption."""
 
 
 @dataclass(frozen=True)
-class Coco:
+class Coco(Lined):
     """See the module's text."""
-
-    options: Options
 
     @property
     def about(self) -> str:
         """For the data card."""
         return _ABOUT
 
-    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
-        """Its images and annotations, as lines, and its pictures."""
-        figures = Figures()
-        folder.write_lines(part_name(number), self._lines(samples, folder, figures))
-        return figures
-
     def finish(self, shards: Sequence[int], folder: Folder) -> None:
         """Both files, part by part: nothing but the categories is held in memory."""
-        categories: dict[str, int] = {}
-        for part in _parts(shards, folder):
-            for box in part["boxes"]:
-                categories.setdefault(box["category"], len(categories) + 1)
-        named = ({"id": number, "name": name, "supercategory": ""} for name, number in categories.items())
+        numbers = numbers_of(box["category"] for part in all_parts(shards, folder) for box in part["boxes"])
         write_lists(
             folder,
             "instances.json",
             {
-                "images": (part["image"] for part in _parts(shards, folder)),
-                "annotations": numbered(_instances(_parts(shards, folder), categories)),
-                "categories": named,
+                "images": (part["image"] for part in all_parts(shards, folder)),
+                "annotations": numbered(_instances(all_parts(shards, folder), numbers)),
+                "categories": categories(numbers),
             },
         )
         write_lists(
             folder,
             "captions.json",
             {
-                "images": (part["image"] for part in _parts(shards, folder)),
+                "images": (part["image"] for part in all_parts(shards, folder)),
                 "annotations": numbered(
-                    {"image_id": part["image"]["id"], "caption": part["caption"]} for part in _parts(shards, folder)
+                    {"image_id": part["image"]["id"], "caption": part["caption"]} for part in all_parts(shards, folder)
                 ),
             },
         )
 
-    def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
         for sample in samples:
             write_image(sample, folder, self.options)
             part = self._part(sample)
@@ -93,14 +90,9 @@ class Coco:
         }
 
 
-def _parts(shards: Sequence[int], folder: Folder) -> Iterator[dict[str, Any]]:
-    for number in shards:
-        yield from map(json.loads, folder.lines(part_name(number)))
-
-
-def _instances(parts: Iterator[dict[str, Any]], categories: dict[str, int]) -> Iterator[dict[str, Any]]:
+def _instances(parts: Iterator[dict[str, Any]], numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
     for part in parts:
         for box in part["boxes"]:
             area = box["bbox"][2] * box["bbox"][3]
-            known = {"image_id": part["image"]["id"], "category_id": categories[box.pop("category")]}
+            known = {"image_id": part["image"]["id"], "category_id": numbers[box.pop("category")]}
             yield {**known, **box, "area": area, "iscrowd": 0}

@@ -7,15 +7,11 @@ All types are "other": gritmill does not know people from vehicles.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 from xml.etree import ElementTree
 
-from gritmill.exports.format import Figures, Folder, Options, part_name, provenance
+from gritmill.exports.format import Figures, Folder, Level, Lined, all_lines, disjoint, provenance
 from gritmill.reading import Sample
 from transforms.grounded_text import Corners, Span
-from transforms.grounded_text import spans as disjoint
-from transforms.records import Box, Phrase
-from transforms.select_boxes import Grounding
 
 _ABOUT = """`Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as the original has them, with one
 sentence a picture."""
@@ -26,45 +22,30 @@ _UNSPEAKABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), 
 
 
 @dataclass(frozen=True)
-class Flickr30kEntities:
+class Flickr30kEntities(Lined):
     """See the module's text."""
-
-    options: Options
 
     @property
     def about(self) -> str:
         """For the data card."""
         return _ABOUT
 
-    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
-        """Three files a sample."""
-        figures = Figures()
-        folder.write_lines(part_name(number), self._names(samples, folder, figures))
-        return figures
-
     def finish(self, shards: Sequence[int], folder: Folder) -> None:
         """The list of all."""
-        folder.write_lines("train.txt", (line for number in shards for line in folder.lines(part_name(number))))
+        folder.write_lines("train.txt", all_lines(shards, folder))
 
-    def _names(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
         for sample in samples:
             if not set("[]").isdisjoint(sample.caption):
                 figures["captions with a bracket, left out"] += 1
                 continue
-            spans = disjoint(_groundings(sample.record), "longest")
+            spans = disjoint(sample.record, Level.EXPRESSIONS)
             figures.update({"samples": 1, "boxes": sum(len(span.boxes) for span in spans)})
             folder.write(f"Sentences/{sample.key}.txt", f"{_sentence(sample.caption, spans)}\n".encode())
             folder.write(f"Annotations/{sample.key}.xml", _annotation(sample, spans))
             if self.options.images:
                 folder.write(f"flickr30k-images/{sample.key}.jpg", sample.jpeg)
             yield sample.key
-
-
-def _groundings(record: dict[str, Any]) -> list[Grounding]:
-    rows = zip(record["noun_chunks"], record["ref_exps"], record["heads"], strict=True)
-    return [
-        Grounding(Phrase(*chunk[:2], *head, *expression[:2]), Box(0, *chunk[2:])) for chunk, expression, head in rows
-    ]
 
 
 def _sentence(caption: str, spans: Sequence[Span]) -> str:

@@ -1,5 +1,7 @@
 """What a format is, and what all of them share."""
 
+import json
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +11,9 @@ from typing import Any, Protocol
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.publish import publish, publish_bytes
+from transforms.grounded_text import Corners, Span, spans
+from transforms.records import Box, Phrase
+from transforms.select_boxes import Grounding
 
 Figures = Counter[str]
 """Counts of what was written and left out; those of shards add up."""
@@ -75,6 +80,39 @@ class Format(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Lined(ABC):
+    """A format that keeps lines of text, some a sample, until all shards are there."""
+
+    options: Options
+
+    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
+        """See `Format`."""
+        figures = Figures()
+        folder.write_lines(part_name(number), self.lines(samples, folder, figures))
+        return figures
+
+    @abstractmethod
+    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+        """The lines of samples; what else belongs to them, such as pictures, is written and counted on the way."""
+
+
+def all_lines(shards: Sequence[int], folder: Folder) -> Iterator[str]:
+    """The lines of all shards."""
+    for number in shards:
+        yield from folder.lines(part_name(number))
+
+
+def all_parts(shards: Sequence[int], folder: Folder) -> Iterator[dict[str, Any]]:
+    """The same, where every line is a JSON object."""
+    yield from map(json.loads, all_lines(shards, folder))
+
+
+def part_name(number: int) -> str:
+    """Where the lines of a shard lie until all are there."""
+    return f"parts/{number:05}.jsonl"
+
+
 def image_name(sample: Sample) -> str:
     """`images/00037/000370938.jpg`: the folder is the shard's five digits, as mmdetection's GRIT has it."""
     return f"images/{sample.key[:5]}/{sample.key}.jpg"
@@ -91,19 +129,18 @@ def write_image(sample: Sample, folder: Folder, options: Options) -> None:
         folder.write(image_name(sample), sample.jpeg)
 
 
-def part_name(number: int) -> str:
-    """Where a format may keep the lines of a shard until all are there."""
-    return f"parts/{number:05}.jsonl"
-
-
 @dataclass(frozen=True)
 class Region:
-    """One box of a record. words: of its span [start, end) of the caption. box: x1, y1, x2, y2 in pixels, unrounded."""
+    """One box of a record. words: of its span [start, end) of the caption.
+
+    shares, box: x1, y1, x2, y2 in shares of the picture, and in pixels, unrounded.
+    """
 
     start: int
     end: int
     words: str
-    box: tuple[float, float, float, float]
+    shares: Corners
+    box: Corners
     score: float
     head: str
 
@@ -112,9 +149,21 @@ def regions(record: dict[str, Any], options: Options) -> list[Region]:
     """The rows of a record, in its own order."""
     width, height, caption = record["width"], record["height"], record["caption"]
     found = []
-    rows = record["ref_exps" if options.level is Level.EXPRESSIONS else "noun_chunks"]
-    for row, (first, last) in zip(rows, record["heads"], strict=True):
-        start, end, x1, y1, x2, y2, score = row
+    for (start, end, *shares, score), (first, last) in zip(rows(record, options.level), record["heads"], strict=True):
+        x1, y1, x2, y2 = shares
         box = (x1 * width, y1 * height, x2 * width, y2 * height)
-        found.append(Region(start, end, caption[start:end], box, score, caption[first:last]))
+        found.append(Region(start, end, caption[start:end], (x1, y1, x2, y2), box, score, caption[first:last]))
+    return found
+
+
+def disjoint(record: dict[str, Any], level: Level) -> tuple[Span, ...]:
+    """The spans of a record that one text can hold, as Kosmos-2 chooses them."""
+    parts = zip(record["noun_chunks"], rows(record, level), record["heads"], strict=True)
+    groundings = [Grounding(Phrase(*chunk[:2], *head, *row[:2]), Box(0, *chunk[2:])) for chunk, row, head in parts]
+    return spans(groundings, "longest")
+
+
+def rows(record: dict[str, Any], level: Level) -> list[Any]:
+    """The record's rows [start, end, x1, y1, x2, y2, score] of a level."""
+    found: list[Any] = record["ref_exps" if level is Level.EXPRESSIONS else "noun_chunks"]
     return found

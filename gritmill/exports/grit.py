@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gritmill.exports.format import Figures, Folder, Options, part_name
+from gritmill.exports.format import Figures, Folder, Options, all_lines, part_name
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.publish import publish
@@ -72,7 +72,7 @@ class Grit:
 
     def finish(self, shards: Sequence[int], folder: Folder) -> None:
         """One file of all lines."""
-        folder.write_lines("grit_coyo.jsonl", (line for number in shards for line in folder.lines(part_name(number))))
+        folder.write_lines("grit_coyo.jsonl", all_lines(shards, folder))
 
 
 def low_scores(record: Mapping[str, Any]) -> Figures:

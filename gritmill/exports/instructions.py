@@ -16,10 +16,12 @@ from gritmill.exports.format import (
     Figures,
     Folder,
     Level,
+    Lined,
     Options,
     Region,
+    all_lines,
+    disjoint,
     image_name,
-    part_name,
     provenance,
     regions,
     write_image,
@@ -28,9 +30,6 @@ from gritmill.reading import Sample
 from pipeline.faults import CallError
 from transforms import dialects
 from transforms.grounded_text import CannotCarry, Carries, Corners, Dialect, GroundedCaption, Span
-from transforms.grounded_text import spans as disjoint
-from transforms.records import Box, Phrase
-from transforms.select_boxes import Grounding
 
 Turns = tuple[str, str]
 """What the human says and what the model answers."""
@@ -61,14 +60,12 @@ Written in the dialect `{0}`, with the seed {1}."""
 
 
 @dataclass(frozen=True)
-class Instructions:
+class Instructions(Lined):
     """See the module's text.
 
     Raises:
       CallError: there is no such dialect, or it carries no words.
     """
-
-    options: Options
 
     def __post_init__(self) -> None:
         try:
@@ -83,19 +80,11 @@ class Instructions:
         """For the data card."""
         return _ABOUT.format(self.options.dialect, self.options.seed)
 
-    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
-        """Its conversations, as lines, and its pictures."""
-        figures = Figures()
-        folder.write_lines(part_name(number), self._lines(samples, folder, figures))
-        return figures
-
     def finish(self, shards: Sequence[int], folder: Folder) -> None:
         """One file of all lines."""
-        folder.write_lines(
-            "instructions.jsonl", (line for number in shards for line in folder.lines(part_name(number)))
-        )
+        folder.write_lines("instructions.jsonl", all_lines(shards, folder))
 
-    def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
         for sample in samples:
             if "<" in sample.caption:  # it may read like a picture's place, or any other sign of a model
                 figures["captions with <, left out"] += 1
@@ -141,14 +130,7 @@ class _About:
         groups: dict[str, list[Region]] = {}
         for region in regions(sample.record, options):
             groups.setdefault(region.words.casefold(), []).append(region)
-        wide, high = sample.record["width"], sample.record["height"]
-        found = [
-            (
-                group[0].words,
-                tuple((x1 / wide, y1 / high, x2 / wide, y2 / high) for x1, y1, x2, y2 in (r.box for r in group)),
-            )
-            for group in groups.values()
-        ]
+        found = [(group[0].words, tuple(region.shares for region in group)) for group in groups.values()]
         return cls(sample.record, dialects.find(options.dialect), found)
 
     def written(self, before: str, words: str, after: str, boxes: tuple[Corners, ...]) -> str:
@@ -171,12 +153,7 @@ def _generation(about: _About, chance: random.Random) -> Turns:
 
 def _captioning(about: _About, chance: random.Random, level: Level) -> Turns:
     record = about.record
-    wide = record["ref_exps" if level is Level.EXPRESSIONS else "noun_chunks"]
-    rows = zip(record["noun_chunks"], wide, record["heads"], strict=True)
-    groundings = [
-        Grounding(Phrase(*chunk[:2], *head, *expression[:2]), Box(0, *chunk[2:])) for chunk, expression, head in rows
-    ]
-    caption = GroundedCaption(record["caption"], disjoint(groundings, "longest"), record["width"], record["height"])
+    caption = GroundedCaption(record["caption"], disjoint(record, level), record["width"], record["height"])
     return chance.choice(_CAPTIONING), about.dialect.encode(caption)
 
 

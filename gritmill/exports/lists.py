@@ -1,12 +1,13 @@
 """JSON files of long lists, as COCO's are: written entry by entry, so that nothing of them is held in memory."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from gritmill.exports.format import Folder
 from pipeline import files
 from pipeline.publish import publish
+from transforms.grounded_text import Corners
 
 
 def write_lists(folder: Folder, name: str, lists: Mapping[str, Iterator[dict[str, Any]]]) -> None:
@@ -26,7 +27,20 @@ def numbered(annotations: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     yield from ({"id": number, **annotation} for number, annotation in enumerate(annotations, 1))
 
 
-def xywh(box: tuple[float, float, float, float]) -> list[float]:
+def xywh(box: Corners) -> list[float]:
     """x, y, width and height in pixels, to a thousandth."""
     x1, y1, x2, y2 = box
     return [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)]
+
+
+def numbers_of(names: Iterable[str]) -> dict[str, int]:
+    """Categories by name, numbered from 1 in the order in which they come first."""
+    found: dict[str, int] = {}
+    for name in names:
+        found.setdefault(name, len(found) + 1)
+    return found
+
+
+def categories(numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+    """The same as COCO lists them."""
+    yield from ({"id": number, "name": name, "supercategory": ""} for name, number in numbers.items())

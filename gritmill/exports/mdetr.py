@@ -13,10 +13,10 @@ from typing import Any
 from gritmill.exports.format import (
     Figures,
     Folder,
-    Options,
+    Lined,
     Region,
+    all_parts,
     image_name,
-    part_name,
     provenance,
     regions,
     write_image,
@@ -34,21 +34,13 @@ phrase, as in its Flickr30k files. `file_name` is relative to this folder."""
 
 
 @dataclass(frozen=True)
-class Mdetr:
+class Mdetr(Lined):
     """See the module's text."""
-
-    options: Options
 
     @property
     def about(self) -> str:
         """For the data card."""
         return _ABOUT
-
-    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
-        """Its captions and boxes, as lines, and its pictures."""
-        figures = Figures()
-        folder.write_lines(part_name(number), self._lines(samples, folder, figures))
-        return figures
 
     def finish(self, shards: Sequence[int], folder: Folder) -> None:
         """One file of all."""
@@ -56,23 +48,18 @@ class Mdetr:
             folder,
             NAME,
             {
-                "images": (part["image"] for part in _parts(shards, folder)),
-                "annotations": numbered(box for part in _parts(shards, folder) for box in part["boxes"]),
+                "images": (part["image"] for part in all_parts(shards, folder)),
+                "annotations": numbered(box for part in all_parts(shards, folder) for box in part["boxes"]),
                 "categories": iter([{"id": 1, "name": "object", "supercategory": "object"}]),
             },
         )
 
-    def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
         for sample in samples:
             write_image(sample, folder, self.options)
             part = _part(sample, regions(sample.record, self.options))
             figures.update({"samples": 1, "boxes": len(part["boxes"])})
             yield json.dumps(part, ensure_ascii=False)
-
-
-def _parts(shards: Sequence[int], folder: Folder) -> Iterator[dict[str, Any]]:
-    for number in shards:
-        yield from map(json.loads, folder.lines(part_name(number)))
 
 
 def _part(sample: Sample, found: Sequence[Region]) -> dict[str, Any]:
@@ -90,15 +77,15 @@ def _part(sample: Sample, found: Sequence[Region]) -> dict[str, Any]:
         "tokens_positive_eval": [[list(span)] for span in spans],
         **provenance(record),
     }
-    boxes = [_annotation(number, group) for group in _together(found, record["width"], record["height"])]
+    boxes = [_annotation(number, group) for group in _together(found)]
     return {"image": image, "boxes": boxes}
 
 
-def _together(found: Sequence[Region], width: int, height: int) -> list[list[Region]]:
+def _together(found: Sequence[Region]) -> list[list[Region]]:
     """The regions, those of one box in one list."""
     groups: list[list[Region]] = []
     for region in found:
-        same = next((g for g in groups if iou(_box(g[-1], width, height), _box(region, width, height)) >= _SAME), None)
+        same = next((group for group in groups if iou(_box(group[-1]), _box(region)) >= _SAME), None)
         if same is None:
             groups.append([region])
         else:
@@ -106,9 +93,8 @@ def _together(found: Sequence[Region], width: int, height: int) -> list[list[Reg
     return groups
 
 
-def _box(region: Region, width: int, height: int) -> Box:
-    x1, y1, x2, y2 = region.box
-    return Box(0, x1 / width, y1 / height, x2 / width, y2 / height, region.score)
+def _box(region: Region) -> Box:
+    return Box(0, *region.shares, region.score)
 
 
 def _annotation(image: int, group: Sequence[Region]) -> dict[str, Any]:

@@ -9,7 +9,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, provenance, regions, write_image
+from gritmill.exports.format import (
+    Figures,
+    Folder,
+    Lined,
+    all_lines,
+    image_name,
+    provenance,
+    regions,
+    write_image,
+)
 from gritmill.reading import Sample
 
 _LEAST_SIDE = 1.0  # mmdetection drops boxes of less than a pixel
@@ -22,27 +31,19 @@ dict(type='ODVGDataset', data_root='.', ann_file='odvg.jsonl', label_map_file=No
 
 
 @dataclass(frozen=True)
-class Odvg:
+class Odvg(Lined):
     """See the module's text."""
-
-    options: Options
 
     @property
     def about(self) -> str:
         """For the data card."""
         return _ABOUT
 
-    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
-        """Its lines and pictures."""
-        figures = Figures()
-        folder.write_lines(part_name(number), self._lines(samples, folder, figures))
-        return figures
-
     def finish(self, shards: Sequence[int], folder: Folder) -> None:
         """One file of all lines."""
-        folder.write_lines("odvg.jsonl", (line for number in shards for line in folder.lines(part_name(number))))
+        folder.write_lines("odvg.jsonl", all_lines(shards, folder))
 
-    def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
         for sample in samples:
             write_image(sample, folder, self.options)
             row = self._row(sample)

@@ -10,16 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.format import (
-    Figures,
-    Folder,
-    Options,
-    Region,
-    part_name,
-    provenance,
-    regions,
-)
-from gritmill.exports.lists import write_lists, xywh
+from gritmill.exports.format import Figures, Folder, Lined, Region, all_parts, provenance, regions
+from gritmill.exports.lists import categories, numbers_of, write_lists, xywh
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.publish import publish
@@ -34,43 +26,31 @@ REFER(data_root=".", dataset="refcoco", splitBy="gritmill")  # of lichengunc/ref
 
 
 @dataclass(frozen=True)
-class RefCoco:
+class RefCoco(Lined):
     """See the module's text."""
-
-    options: Options
 
     @property
     def about(self) -> str:
         """For the data card."""
         return _ABOUT
 
-    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
-        """Its images, boxes and expressions, as lines, and its pictures."""
-        figures = Figures()
-        folder.write_lines(part_name(number), self._lines(samples, folder, figures))
-        return figures
-
     def finish(self, shards: Sequence[int], folder: Folder) -> None:
         """Both files, part by part."""
-        categories: dict[str, int] = {}
-        for part in _parts(shards, folder):
-            for ref in part["refs"]:
-                categories.setdefault(ref["category"], len(categories) + 1)
-        named = ({"id": number, "name": name, "supercategory": ""} for name, number in categories.items())
+        numbers = numbers_of(ref["category"] for _, _, ref in _refs(shards, folder))
         lists = {
-            "images": (part["image"] for part in _parts(shards, folder)),
-            "annotations": (_annotation(number, ref, categories) for number, _, ref in _refs(shards, folder)),
-            "categories": named,
+            "images": (part["image"] for part in all_parts(shards, folder)),
+            "annotations": (_annotation(number, ref, numbers) for number, _, ref in _refs(shards, folder)),
+            "categories": categories(numbers),
         }
         write_lists(folder, f"{_FOLDER}/instances.json", lists)
         with publish(files.join(folder.uri, f"{_FOLDER}/refs(gritmill).p")) as file:
             # A list of protocol 2, item by item: nothing of it is held in memory.
             file.write(b"\x80\x02]")
             for number, image, ref in _refs(shards, folder):
-                file.write(pickle.dumps(_ref(number, image, ref, categories), 2)[2:-1] + b"a")
+                file.write(pickle.dumps(_ref(number, image, ref, numbers), 2)[2:-1] + b"a")
             file.write(b".")
 
-    def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
         for sample in samples:
             if self.options.images:
                 folder.write(f"{_IMAGES}/{_name(sample)}", sample.jpeg)
@@ -95,27 +75,22 @@ def _part(sample: Sample, single: Sequence[Region]) -> dict[str, Any]:
     return {"image": image, "refs": refs}
 
 
-def _parts(shards: Sequence[int], folder: Folder) -> Iterator[dict[str, Any]]:
-    for number in shards:
-        yield from map(json.loads, folder.lines(part_name(number)))
-
-
 def _refs(shards: Sequence[int], folder: Folder) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
     """Every ref with its number, from 1, and its image."""
     number = 0
-    for part in _parts(shards, folder):
+    for part in all_parts(shards, folder):
         for ref in part["refs"]:
             number += 1
             yield number, part["image"], {**ref, "image_id": part["image"]["id"]}
 
 
-def _annotation(number: int, ref: dict[str, Any], categories: dict[str, int]) -> dict[str, Any]:
+def _annotation(number: int, ref: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
     x, y, wide, high = ref["bbox"]
     corners = [x, y, x + wide, y, x + wide, y + high, x, y + high]
     return {
         "id": number,
         "image_id": ref["image_id"],
-        "category_id": categories[ref["category"]],
+        "category_id": numbers[ref["category"]],
         "bbox": ref["bbox"],
         "segmentation": [corners],
         "area": round(wide * high, 3),
@@ -123,12 +98,12 @@ def _annotation(number: int, ref: dict[str, Any], categories: dict[str, int]) ->
     }
 
 
-def _ref(number: int, image: dict[str, Any], ref: dict[str, Any], categories: dict[str, int]) -> dict[str, Any]:
+def _ref(number: int, image: dict[str, Any], ref: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
     sentence = " ".join(ref["raw"].lower().split())
     return {
         "ref_id": number,
         "ann_id": number,
-        "category_id": categories[ref["category"]],
+        "category_id": numbers[ref["category"]],
         "image_id": image["id"],
         # The toolkit's users take what stands before the last "_" for the picture's name.
         "file_name": f"{image['file_name'].removesuffix('.jpg')}_{number}.jpg",

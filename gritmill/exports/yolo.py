@@ -11,8 +11,18 @@ from typing import Any
 
 import yaml
 
-from gritmill.exports.format import Figures, Folder, Options, image_name, part_name, provenance, regions, write_image
+from gritmill.exports.format import (
+    Figures,
+    Folder,
+    Lined,
+    all_parts,
+    image_name,
+    provenance,
+    regions,
+    write_image,
+)
 from gritmill.reading import Sample
+from transforms.grounded_text import Corners
 
 _ABOUT = """```
 yolo detect train data=data.yaml
@@ -23,26 +33,18 @@ A class is the head noun of a phrase, in lower case. Captions are not carried; `
 
 
 @dataclass(frozen=True)
-class Yolo:
+class Yolo(Lined):
     """See the module's text."""
-
-    options: Options
 
     @property
     def about(self) -> str:
         """For the data card."""
         return _ABOUT
 
-    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
-        """Its boxes by the words of their classes, as lines, and its pictures."""
-        figures = Figures()
-        folder.write_lines(part_name(number), self._lines(samples, folder, figures))
-        return figures
-
     def finish(self, shards: Sequence[int], folder: Folder) -> None:
         """The classes have numbers only once all are known: so labels come now."""
         classes: dict[str, int] = {}
-        for part in _parts(shards, folder):
+        for part in all_parts(shards, folder):
             for name, _ in part["boxes"]:
                 classes.setdefault(name, len(classes))
             lines = (f"{classes[name]} {' '.join(map(str, box))}" for name, box in part["boxes"])
@@ -52,7 +54,7 @@ class Yolo:
         about = {"train": "images", "val": "images", "names": names}
         folder.write("data.yaml", yaml.safe_dump(about, sort_keys=False, allow_unicode=True).encode())
 
-    def _lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
         for sample in samples:
             write_image(sample, folder, self.options)
             part = self._part(sample)
@@ -60,20 +62,11 @@ class Yolo:
             yield json.dumps(part, ensure_ascii=False)
 
     def _part(self, sample: Sample) -> dict[str, Any]:
-        record = sample.record
         labels = image_name(sample).replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt"
-        boxes = [
-            (region.head.lower(), _centred(region.box, record["width"], record["height"]))
-            for region in regions(record, self.options)
-        ]
-        return {"labels": labels, "boxes": boxes, **provenance(record)}
+        boxes = [(region.head.lower(), _centred(region.shares)) for region in regions(sample.record, self.options)]
+        return {"labels": labels, "boxes": boxes, **provenance(sample.record)}
 
 
-def _parts(shards: Sequence[int], folder: Folder) -> Iterator[dict[str, Any]]:
-    for number in shards:
-        yield from map(json.loads, folder.lines(part_name(number)))
-
-
-def _centred(box: tuple[float, float, float, float], width: int, height: int) -> list[float]:
-    x1, y1, x2, y2 = box[0] / width, box[1] / height, box[2] / width, box[3] / height
+def _centred(box: Corners) -> list[float]:
+    x1, y1, x2, y2 = box
     return [round(value, 6) for value in ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1)]
