@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.dialects.scales import rounded, shares
-from transforms.dialects.tagged import Tagged, fours, numbers
+from transforms.dialects.scales import rounded
+from transforms.dialects.tagged import Tagged
 from transforms.grounded_text import Carries, Corners
 
 _BOX = r"\d{3}(?:,\d{3}){3}"
@@ -24,6 +24,7 @@ class CogVLM(Tagged):
     entity: ClassVar[re.Pattern[str]] = re.compile(rf" \[\[(?P<boxes>{_BOX}(?:;{_BOX})*)\]\]")
     carries: ClassVar[Carries] = Carries.ENDS
     signs: ClassVar[tuple[str, ...]] = ("[[", "]]")
+    unit: ClassVar[float] = 1000
     rounding: ClassVar[str] = "round(c * 1000), at most 999"
 
     def error(self, width: int, height: int) -> tuple[float, float]:
@@ -37,7 +38,3 @@ class CogVLM(Tagged):
     def box(self, box: Corners, width: int, height: int) -> str:
         """Four numbers of three digits: x1, y1, x2, y2."""
         return ",".join(f"{min(value, 999):03}" for value in rounded(box, 1000))
-
-    def boxes(self, text: str, width: int, height: int) -> list[Corners]:
-        """Thousandths."""
-        return [shares(four, 1000) for four in fours(numbers(text))]

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.dialects.scales import shares
-from transforms.dialects.tagged import Tagged, fours, numbers
+from transforms.dialects.tagged import Tagged
 from transforms.grounded_text import Carries, Corners
 
 _BOX = r" \[\d{1,3}(?:, \d{1,3}){3}\]"
@@ -24,6 +23,7 @@ class Ferret(Tagged):
 
     entity: ClassVar[re.Pattern[str]] = re.compile(rf"(?P<boxes>(?:{_BOX})+)")
     carries: ClassVar[Carries] = Carries.ENDS
+    unit: ClassVar[float] = 1000
     rounding: ClassVar[str] = "int(x * 1000 / width) of a corner within the last pixel"
 
     def error(self, width: int, height: int) -> tuple[float, float]:
@@ -39,7 +39,3 @@ class Ferret(Tagged):
         sides = width, height, width, height
         kept = (min(max(corner * side, 0), side - 1) for corner, side in zip(box, sides, strict=True))
         return ", ".join(str(int(pixel * 1000 / side)) for pixel, side in zip(kept, sides, strict=True))
-
-    def boxes(self, text: str, width: int, height: int) -> list[Corners]:
-        """Shares of the picture."""
-        return [shares(four, 1000) for four in fours(numbers(text))]

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.dialects.scales import rounded, shares
-from transforms.dialects.tagged import Tagged, fours, numbers
+from transforms.dialects.scales import rounded
+from transforms.dialects.tagged import Tagged
 from transforms.grounded_text import Corners
 
 _BOX = r"\[\d+(?:, \d+){3}\]"
@@ -25,6 +25,7 @@ class InternVL(Tagged):
         rf"<ref>(?P<phrase>.+?)</ref><box>\[(?P<boxes>{_BOX}(?:, {_BOX})*)\]</box>", re.DOTALL
     )
     signs: ClassVar[tuple[str, ...]] = ("<ref>", "</ref>", "<box>", "</box>")
+    unit: ClassVar[float] = 1000
     rounding: ClassVar[str] = "round(c * 1000)"
 
     def error(self, width: int, height: int) -> tuple[float, float]:
@@ -38,7 +39,3 @@ class InternVL(Tagged):
     def box(self, box: Corners, width: int, height: int) -> str:
         """Four thousandths: x1, y1, x2, y2."""
         return f"[{', '.join(map(str, rounded(box, 1000)))}]"
-
-    def boxes(self, text: str, width: int, height: int) -> list[Corners]:
-        """Thousandths."""
-        return [shares(four, 1000) for four in fours(numbers(text))]

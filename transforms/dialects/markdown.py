@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.dialects.scales import shares
-from transforms.dialects.tagged import Tagged, fours, numbers
+from transforms.dialects.tagged import Tagged
 from transforms.grounded_text import Corners
 
 _BOX = r"[01]\.\d{3}(?:,[01]\.\d{3}){3}"
@@ -23,6 +22,7 @@ class Markdown(Tagged):
     """See the module's text."""
 
     entity: ClassVar[re.Pattern[str]] = re.compile(rf"\[(?P<phrase>[^\[\]]+)\]\((?P<boxes>{_BOX}(?:;{_BOX})*)\)")
+    unit: ClassVar[float] = 1
     rounding: ClassVar[str] = "three decimals, rounded"
 
     def error(self, width: int, height: int) -> tuple[float, float]:
@@ -36,7 +36,3 @@ class Markdown(Tagged):
     def box(self, box: Corners, width: int, height: int) -> str:
         """Four decimals: x1, y1, x2, y2."""
         return ",".join(f"{corner:.3f}" for corner in box)
-
-    def boxes(self, text: str, width: int, height: int) -> list[Corners]:
-        """The decimals themselves."""
-        return [shares(four, 1) for four in fours(numbers(text))]

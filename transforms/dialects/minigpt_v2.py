@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.dialects.scales import shares
-from transforms.dialects.tagged import Tagged, fours, numbers
+from transforms.dialects.tagged import Tagged
 from transforms.grounded_text import Corners
 
 _BOX = r"\{(?:<\d{1,3}>){4}\}"
@@ -25,6 +24,7 @@ class MiniGPTv2(Tagged):
         rf"<p>(?P<phrase>.+?)</p> (?P<boxes>{_BOX}(?:<delim>{_BOX})*)", re.DOTALL
     )
     signs: ClassVar[tuple[str, ...]] = ("<p>", "</p>", "{<", "<delim>")
+    unit: ClassVar[float] = 100
     rounding: ClassVar[str] = "int(c * 100)"
 
     def error(self, width: int, height: int) -> tuple[float, float]:
@@ -38,7 +38,3 @@ class MiniGPTv2(Tagged):
     def box(self, box: Corners, width: int, height: int) -> str:
         """Four hundredths: x1, y1, x2, y2."""
         return f"{{{''.join(f'<{int(corner * 100)}>' for corner in box)}}}"
-
-    def boxes(self, text: str, width: int, height: int) -> list[Corners]:
-        """Hundredths."""
-        return [shares(four, 100) for four in fours(numbers(text))]

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.dialects.scales import shares
-from transforms.dialects.tagged import Tagged, fours, numbers
+from transforms.dialects.tagged import Tagged
 from transforms.grounded_text import Corners
 
 _BOX = r"\[[01]\.\d+(?:, [01]\.\d+){3}\]"
@@ -27,6 +26,7 @@ class Normalized(Tagged):
         rf"<p>(?P<phrase>.+?)</p><box>\[(?P<boxes>{_BOX}(?:, {_BOX})*)\]</box>", re.DOTALL
     )
     signs: ClassVar[tuple[str, ...]] = ("<p>", "</p>", "<box>", "</box>")
+    unit: ClassVar[float] = 1
     rounding: ClassVar[str] = "decimals, rounded"
 
     def error(self, width: int, height: int) -> tuple[float, float]:
@@ -41,7 +41,3 @@ class Normalized(Tagged):
     def box(self, box: Corners, width: int, height: int) -> str:
         """Four decimals: x1, y1, x2, y2."""
         return f"[{', '.join(f'{corner:.{self.digits}f}' for corner in box)}]"
-
-    def boxes(self, text: str, width: int, height: int) -> list[Corners]:
-        """The decimals themselves."""
-        return [shares(four, 1) for four in fours(numbers(text))]

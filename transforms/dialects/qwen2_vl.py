@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.dialects.scales import rounded, shares
-from transforms.dialects.tagged import Tagged, fours, numbers
+from transforms.dialects.scales import rounded
+from transforms.dialects.tagged import Tagged
 from transforms.grounded_text import Corners
 
 _BOX = r"<\|box_start\|>\(\d+,\d+\),\(\d+,\d+\)<\|box_end\|>"
@@ -25,6 +25,7 @@ class Qwen2VL(Tagged):
         rf"<\|object_ref_start\|>(?P<phrase>.+?)<\|object_ref_end\|>(?P<boxes>(?:{_BOX})+)", re.DOTALL
     )
     signs: ClassVar[tuple[str, ...]] = ("<|",)
+    unit: ClassVar[float] = 1000
     rounding: ClassVar[str] = "round(c * 1000)"
 
     def error(self, width: int, height: int) -> tuple[float, float]:
@@ -40,7 +41,3 @@ class Qwen2VL(Tagged):
         """Two points."""
         x1, y1, x2, y2 = rounded(box, 1000)
         return f"({x1},{y1}),({x2},{y2})"
-
-    def boxes(self, text: str, width: int, height: int) -> list[Corners]:
-        """Thousandths."""
-        return [shares(four, 1000) for four in fours(numbers(text))]

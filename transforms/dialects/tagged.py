@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from transforms.dialects.scales import shares
 from transforms.grounded_text import CannotCarry, Carries, Corners, GroundedCaption, Span, carried
 
 MARKUP = "markup"
@@ -22,7 +23,8 @@ class Tagged:
     """A dialect that carries `SPANS`, or without a sign before the phrase `ENDS`.
 
     name: as in the configuration. entity: what a phrase with its boxes looks like: the group `boxes`, and with `SPANS`
-    the group `phrase`. signs: what no caption may hold, since the models' own readers look for it.
+    the group `phrase`. signs: what no caption may hold, since the models' own readers look for it. unit: the number
+    that is written for 1.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Tagged:
     signs: ClassVar[tuple[str, ...]] = ()
     carries: ClassVar[Carries] = Carries.SPANS
     rounding: ClassVar[str]
+    unit: ClassVar[float] = 1.0
 
     def encode(self, grounded: GroundedCaption) -> str:
         """See `Dialect`."""
@@ -67,8 +70,8 @@ class Tagged:
         raise NotImplementedError
 
     def boxes(self, text: str, width: int, height: int) -> list[Corners]:
-        """The boxes of what the group `boxes` has matched."""
-        raise NotImplementedError
+        """The boxes of what the group `boxes` has matched: its numbers by four, in shares of the unit."""
+        return [shares(four, self.unit) for four in fours(numbers(text))]
 
     def error(self, width: int, height: int) -> tuple[float, float]:
         """See `Dialect`."""
