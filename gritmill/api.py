@@ -34,6 +34,7 @@ def ground(
     output: Path,
     limit: int | None = None,
     extend: bool = False,
+    redo_changed: bool = False,
     fresh: bool = False,
     retry_failed: bool | str | None = None,
     beam: Sequence[str] = (),
@@ -43,7 +44,8 @@ def ground(
 
     Args:
       inputs: URIs, globs or local folders. output: the run's folder. limit: only so many pairs, spread over the input.
-      extend: take in inputs that the plan in `output` does not know. fresh: move old detections aside.
+      extend: take in inputs that the plan in `output` does not know. redo_changed: read inputs anew that have changed
+        since it was made. fresh: move old detections aside.
       retry_failed: do chunks with failed pairs again; a code of `records.Reason`: only those that failed for that.
       beam: Beam options, such as ["--direct_num_workers=2", "--direct_running_mode=multi_processing"].
       quiet: show no progress on standard error.
@@ -55,10 +57,8 @@ def ground(
       CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
     """
     configuration, folder = _config(config), files.canonical(output)
-    reason = retry.EVERY if retry_failed is True else retry_failed or None
-    if reason:
-        retry.check_reason(reason)
-    options = GroundOptions(limit, extend, fresh, reason, quiet, tuple(beam))
+    reason = _reason(retry_failed)
+    options = GroundOptions(limit, extend, redo_changed, fresh, reason, quiet, tuple(beam))
     with hold(folder):
         return _ground(configuration, _inputs(inputs), folder, options)
 
@@ -98,16 +98,31 @@ def run(
     output: Path,
     limit: int | None = None,
     extend: bool = False,
+    redo_changed: bool = False,
     fresh: bool = False,
+    retry_failed: bool | str | None = None,
     beam: Sequence[str] = (),
     quiet: bool = True,
 ) -> dict[str, Any]:
-    """`ground`, then `pack`; `fresh` replaces shards and never touches detections. Returns the manifest."""
+    """`ground`, then `pack`. Returns the manifest.
+
+    `fresh` replaces shards and never touches detections; shards are replaced, too, where more is to be in them.
+    """
     configuration, folder = _config(config), files.canonical(output)
     check_dialects(configuration.text.dialect)
+    reason = _reason(retry_failed)
+    options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
+    fresh = fresh or extend or redo_changed or reason is not None
     with hold(folder):
-        _ground(configuration, _inputs(inputs), folder, GroundOptions(limit, extend, quiet=quiet, beam=tuple(beam)))
-        return _packed(configuration, folder, PackOptions(fresh=fresh or extend, quiet=quiet, beam=tuple(beam)))
+        _ground(configuration, _inputs(inputs), folder, options)
+        return _packed(configuration, folder, PackOptions(fresh=fresh, quiet=quiet, beam=tuple(beam)))
+
+
+def _reason(retry_failed: bool | str | None) -> str | None:
+    reason = retry.EVERY if retry_failed is True else retry_failed or None
+    if reason:
+        retry.check_reason(reason)
+    return reason
 
 
 def _inputs(inputs: Paths) -> list[str]:

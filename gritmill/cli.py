@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 from contextvars import ContextVar
 from importlib.metadata import version
+from itertools import zip_longest
 from typing import Annotated, Any
 
 import typer
@@ -22,12 +23,15 @@ from gritmill.exports.format import Level, Options
 from gritmill.validate import validate as _validate
 from pipeline import configuration as configurations
 from pipeline import files
-from pipeline.count import failures
+from pipeline.count import failures, rejections
 from pipeline.faults import RunFault, first_line, printable
-from pipeline.pack import find_detections
+from pipeline.pack import check_given, find_detections
 from pipeline.report import NAME as REPORT
 from pipeline.report import show
 from pipeline.retry import EVERY
+from transforms.records import Reason
+
+RETRY_FAILED = "--retry-failed"
 
 DONE, DATA, CALL, ENVIRONMENT, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -46,10 +50,11 @@ Output = Annotated[str, typer.Option("--output", help="Folder of the run.", meta
 Changes = Annotated[list[str] | None, typer.Option("--set", help="section.key=value", metavar="KEY=VALUE...")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only N pairs, spread over the input.", metavar="N")]
 Extend = Annotated[bool, typer.Option("--extend", help="Take in inputs that the plan does not know yet.")]
+RedoChanged = Annotated[bool, typer.Option("--redo-changed", help="Read inputs anew that have changed since.")]
 Retry = Annotated[
     str | None,
     typer.Option(
-        "--retry-failed",
+        RETRY_FAILED,
         help="Do chunks with failed pairs again, or those that failed for REASON.",
         metavar="[=REASON]",
     ),
@@ -86,7 +91,9 @@ def run(
     set: Changes = None,
     limit: Limit = None,
     extend: Extend = False,
+    redo_changed: RedoChanged = False,
     fresh: FreshShards = False,
+    retry_failed: Retry = None,
     max_failed: MaxFailed = 0.05,
     allow_source_faults: SourceFaults = False,
     quiet: Quiet = False,
@@ -98,7 +105,9 @@ def run(
         output=output,
         limit=limit,
         extend=extend,
+        redo_changed=redo_changed,
         fresh=fresh,
+        retry_failed=retry_failed,
         beam=_beam_words.get(),
         quiet=quiet,
     )
@@ -114,6 +123,7 @@ def ground(
     set: Changes = None,
     limit: Limit = None,
     extend: Extend = False,
+    redo_changed: RedoChanged = False,
     fresh: FreshDetections = False,
     retry_failed: Retry = None,
     quiet: Quiet = False,
@@ -125,6 +135,7 @@ def ground(
         output=output,
         limit=limit,
         extend=extend,
+        redo_changed=redo_changed,
         fresh=fresh,
         retry_failed=retry_failed,
         beam=_beam_words.get(),
@@ -147,8 +158,10 @@ def pack(
     quiet: Quiet = False,
 ) -> None:
     """Only the cheap half: write shards from detections, without any model."""
+    configuration = configurations.load(config, set or ())
+    check_given(configuration, [change.partition("=")[0].strip() for change in set or ()], detections or output)
     manifest = api.pack(
-        configurations.load(config, set or ()),
+        configuration,
         output=output,
         detections=detections,
         fresh=fresh,
@@ -188,7 +201,7 @@ def validate(
             faults += 1
         else:
             samples += 1
-    print(f"{samples} samples read, {faults} faults", file=sys.stderr)
+    print(f"{samples} sample{'s' * (samples != 1)} read, {faults} fault{'s' * (faults != 1)}", file=sys.stderr)
     if faults:
         raise typer.Exit(DATA)
 
@@ -218,8 +231,12 @@ def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faul
 
 
 def _judge(manifest: dict[str, Any], max_failed: float, allow_faults: bool) -> None:
-    """Status 1 if the data has more faults than allowed."""
+    """Status 1 if the data has more faults than allowed, or nothing came out."""
     ledger = manifest["ledger"]
+    if not ledger["written"]:
+        rejected, failed = rejections(ledger), failures(ledger)
+        _say(f"nothing was written: of {ledger['read']} pairs read {rejected} were rejected and {failed} failed")
+        raise typer.Exit(DATA)
     share = failures(ledger) / ledger["read"] if ledger["read"] else 0.0
     if share > max_failed:
         _say(f"{failures(ledger)} of {ledger['read']} pairs failed, more than --max-failed {max_failed:g} allows")
@@ -276,10 +293,10 @@ def _repeated(words: Sequence[str]) -> list[str]:
     """
     result: list[str] = []
     option = ""
-    for word in words:
-        if word == "--retry-failed":  # an option with a value that may be left out is not in click's grammar
+    for word, after in zip_longest(words, words[1:], fillvalue=""):
+        if word == RETRY_FAILED:  # an option with a value that may be left out is not in click's grammar
             option = ""
-            result.append(f"{word}={EVERY}")
+            result.append(word if after in set(Reason) else f"{word}={EVERY}")
         elif word in ("--input", "--set"):
             option = word
         elif word.startswith("-"):

@@ -65,6 +65,10 @@ class Configuration(Section):
     shards: ShardSettings = ShardSettings()
 
 
+GROUND = ("source", "chunk", "phrases", "detector")
+"""The sections that `ground` obeys; `pack` obeys the others."""
+
+
 def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:
     """The configuration called `name` with `section.key=value` changes.
 

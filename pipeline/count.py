@@ -1,5 +1,6 @@
 """The first pass of pack: what each range holds under a policy, in a few numbers a chunk."""
 
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,10 +9,15 @@ from pipeline import detections
 from pipeline.detections import ChunkId
 from pipeline.plan import RangeId
 from transforms.judge_pair import Kept, Policy, Rejected, judge
-from transforms.records import Fault, Pair
+from transforms.records import Fault, Pair, Reason
 
 Failures = dict[str, dict[str, int]]
 """stage -> reason -> pairs."""
+
+Examples = dict[str, str]
+"""For each way to fail, `stage: reason`, or reason to be rejected: its first pair, and what is wrong with it."""
+
+_SHOWN = 80  # characters of a caption
 
 
 @dataclass(frozen=True)
@@ -26,10 +32,7 @@ class ChunkCount:
 
 @dataclass
 class RangeCount:
-    """What a range holds: its chunks in order, its part of the ledger, and what could not be read.
-
-    examples: for each way to fail its first pair, with the detail.
-    """
+    """What a range holds: its chunks in order, its part of the ledger, and what could not be read."""
 
     identity: RangeId
     chunks: list[ChunkCount] = field(default_factory=list)
@@ -37,7 +40,8 @@ class RangeCount:
     rejected: dict[str, int] = field(default_factory=dict)
     failed: Failures = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
-    examples: dict[str, str] = field(default_factory=dict)
+    failed_examples: Examples = field(default_factory=dict)
+    rejected_examples: Examples = field(default_factory=dict)
 
 
 def count_range(folder: str, identity: RangeId, done: bool, policy: Policy) -> RangeCount:
@@ -65,15 +69,25 @@ def _count_chunk(folder: str, chunk: ChunkId, digest: str | None, policy: Policy
             size += pair.image.length
         elif isinstance(outcome, Rejected):
             total.rejected[outcome.reason] = total.rejected.get(outcome.reason, 0) + 1
+            total.rejected_examples.setdefault(outcome.reason, _rejected(pair, outcome.reason))
         else:
-            add_failures(total.failed, {outcome.stage: {outcome.reason: 1}})
-            total.examples.setdefault(f"{outcome.stage}: {outcome.reason}", _example(pair, outcome))
+            add_failure(total.failed, total.failed_examples, pair, outcome)
     total.chunks.append(ChunkCount(chunk, kept, size, digest))
 
 
-def _example(pair: Pair, fault: Fault) -> str:
-    image = f" ({pair.image.uri})" if pair.image.uri not in ("", pair.source) else ""
-    return f"{pair.key} of {pair.source}{image}: {fault.detail}"
+def add_failure(failed: Failures, examples: Examples, pair: Pair, fault: Fault) -> None:
+    """Counts a failed pair, in place; the first of its kind is the example."""
+    add_failures(failed, {fault.stage: {fault.reason: 1}})
+    image = f" ({pair.image.uri})" if pair.image.uri not in ("", pair.source, fault.detail) else ""
+    examples.setdefault(f"{fault.stage}: {fault.reason}", f"{pair.key} of {pair.source}{image}: {fault.detail}")
+
+
+def _rejected(pair: Pair, reason: str) -> str:
+    where = f"{pair.key} of {pair.source}"
+    if reason != Reason.NO_CAPTION:
+        return f"{where}: {pair.caption[:_SHOWN]!r}"
+    fields = ", ".join(json.loads(pair.meta)) or "none"
+    return f"{where}: its other fields: {fields} (source.columns.caption says which one holds the caption)"
 
 
 def add_failures(total: Failures, more: Failures) -> None:

@@ -166,6 +166,14 @@ def finished(detections: str) -> set[RangeId]:
     return {RangeId(int(match[1]), int(match[2])) for match in found if match}
 
 
+def forget(detections: str, source: int) -> None:
+    """Removes all rows of a source, first of all the records that its ranges are done: nobody takes it for whole."""
+    infos = files.list_folder(files.join(detections, f"{source:05}"))
+    infos.sort(key=lambda info: not info.uri.endswith(".done.json"))
+    infos += files.list_folder(files.join(detections, TIMINGS, f"{source:05}"))
+    files.delete(info.uri for info in infos)
+
+
 def read_done(detections: str, identity: RangeId) -> dict[str, Any]:
     """What `finish` has recorded."""
     value: dict[str, Any] = files.read_json(done_uri(detections, identity))
@@ -197,12 +205,15 @@ def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> It
       EnvironmentFault: the file is gone, or is not the one that was committed.
     """
     uri = chunk_uri(detections, chunk)
+    done = done_uri(detections, RangeId(chunk.source, chunk.range))
     try:
         data = files.read_bytes(uri)
     except Exception as error:
+        if files.is_missing(error):
+            raise EnvironmentFault(f"{uri} is gone; remove {done} as well, then ground makes it again") from error
         raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
     if digest is not None and digest_of(data) != digest:
-        raise EnvironmentFault(f"{uri} is not what was committed; remove it and its range's .done.json, then ground")
+        raise EnvironmentFault(f"{uri} is not what was committed; remove it and {done}, then ground makes it again")
     for row in pq.read_table(io.BytesIO(data), schema=SCHEMA).to_pylist():
         yield from_row(row)
 

@@ -55,9 +55,11 @@ def _taken(item: Kept, future: "Future[bytes] | None", containers: "_Containers"
     try:
         data = future.result() if future else containers.read(image)
     except Exception as error:
-        if future is None or not files.is_missing(error):
-            raise EnvironmentFault(f"{image.uri}: {type(error).__name__}: {error}") from error
-        return item, Fault.of(Stage.FETCH, Reason.GONE, image.uri)
+        if future and files.is_missing(error):
+            return item, Fault.of(Stage.FETCH, Reason.GONE, image.uri)
+        if future and files.is_forbidden(image.uri):
+            return item, Fault.of(Stage.FETCH, Reason.FORBIDDEN, image.uri)
+        raise EnvironmentFault(f"{image.uri}: {type(error).__name__}: {error}") from error
     if images.digest(data) != image.digest:
         return item, Fault.of(Stage.FETCH, Reason.CHANGED, image.uri)
     return item, data

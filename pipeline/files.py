@@ -7,7 +7,7 @@ import os
 import posixpath
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -99,6 +99,20 @@ def match(pattern: str) -> list[FileInfo]:
         raise CallError(f"{pattern}: no file system is known for {scheme}://") from error
 
 
+def passed_over(pattern: str) -> Iterator[tuple[str, str]]:
+    """What a local glob leaves out without a word, and why: folders that may not be read, links to nothing."""
+    folder = os.path.dirname(pattern)
+    magic = glob.has_magic(folder)
+    if magic:
+        yield from passed_over(folder)
+    for place in glob.iglob(folder, recursive=True) if magic else [folder]:
+        if os.path.isdir(place) and not os.access(place, os.R_OK | os.X_OK):
+            yield place, "no permission to read this folder"
+    for path in glob.iglob(pattern, recursive=True):
+        if os.path.islink(path) and not os.path.exists(path):
+            yield path, "a link to nothing"
+
+
 def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
     """The files below a folder whose relative names match, sorted; none if there is no such folder."""
     if is_local(folder):
@@ -172,6 +186,11 @@ def read_json(uri: str) -> Any:
 def exists(uri: str) -> bool:
     """Whether there is such a file or folder."""
     return os.path.exists(uri) if is_local(uri) else bool(FileSystems.exists(uri))
+
+
+def is_forbidden(uri: str) -> bool:
+    """Whether there is such a local file, and it may not be read; of a folder that may not be entered nobody knows."""
+    return is_local(uri) and os.path.isfile(uri) and not os.access(uri, os.R_OK)
 
 
 def delete(uris: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import files
-from pipeline.configuration import Configuration
+from pipeline.configuration import GROUND, Configuration
 from pipeline.faults import CallError, first_line
 from pipeline.threshold import SIDECAR
 from transforms import bundled
@@ -50,7 +50,7 @@ def models(configuration: Configuration) -> dict[str, str]:
 def ground(configuration: Configuration, identities: dict[str, str], limit: int | None) -> str:
     """The ground fingerprint. A model in a folder counts with its content, wherever the folder lies."""
     values = configuration.model_dump(mode="json")
-    parts = {name: values[name] for name in ("source", "chunk", "phrases", "detector")}
+    parts = {name: values[name] for name in GROUND}
     parts["detector"] = {key: value for key, value in parts["detector"].items() if key not in _FREE}
     for section in ("phrases", "detector"):
         if identities[section].startswith("folder:"):
@@ -86,6 +86,7 @@ def _parser(model: str) -> str:
         nlp = load_parser(model)
     except OSError as error:
         hint = "" if "/" in model else f"; get it with: python -m spacy download {model}"
+        hint = bundled.hint(model) or hint
         what = "is no spaCy pipeline" if os.path.isdir(model) else "no such spaCy pipeline"
         raise CallError(f"phrases.model: {model}: {what}{hint}") from error
     except Exception as error:  # a folder that is no pipeline fails in as many ways as it has files
@@ -106,7 +107,7 @@ def _detector(settings: DetectorSettings) -> str:
     folder = Path(settings.model).expanduser()
     looks_like_folder = settings.model.startswith((".", "/", "~")) or settings.model.count("/") != 1
     if looks_like_folder and not folder.is_dir():
-        raise CallError(f"detector.model: {settings.model}: no such folder")
+        raise CallError(f"detector.model: {settings.model}: no such folder{bundled.hint(settings.model)}")
     if not folder.is_dir():
         revision = _commit(settings)
         settings = settings.model_copy(update={"revision": revision})

@@ -3,22 +3,19 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import deaths, detections, files, fingerprint, progress, retry, running
+from pipeline.agree import Wanted, agreed
 from pipeline.commit_detections import CommitDetections
 from pipeline.configuration import Configuration
 from pipeline.detections import ChunkId, Identity
-from pipeline.faults import CallError, EnvironmentFault, OtherRun, WorkerDied
-from pipeline.limit import limit_plan
-from pipeline.plan import NAME, Plan, RangeId, check_unchanged, find_sources, plan_sources, read_plan
-from pipeline.publish import publish_json
+from pipeline.faults import CallError, EnvironmentFault, WorkerDied
+from pipeline.plan import Plan, RangeId, find_sources, read_plan
 from pipeline.read_chunks import FAULT, ReadChunks
-from pipeline.sources.base import check_root
-from pipeline.threshold import default_threshold
 from transforms.detector import is_factory
 from transforms.extract_phrases import ExtractPhrases
 from transforms.localize_phrases import GroundingHandler, LocalizePhrases
@@ -26,15 +23,12 @@ from transforms.settings import DetectorSettings
 
 
 @dataclass(frozen=True)
-class GroundOptions:
+class GroundOptions(Wanted):
     """How `ground` deals with what lies in the output folder already, and how it runs.
 
     retry: rows that failed for this reason are done again; `retry.EVERY`: for whatever reason; None: none are.
     """
 
-    limit: int | None = None
-    extend: bool = False
-    fresh: bool = False
     retry: str | None = None
     quiet: bool = False
     beam: tuple[str, ...] = ()
@@ -51,7 +45,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     folder = files.join(output, detections.FOLDER)
     identities = fingerprint.models(configuration)
     found = find_sources(inputs)
-    plan = _agreed(fingerprint.resolve(configuration, identities), identities, found, folder, options)
+    plan = agreed(fingerprint.resolve(configuration, identities), identities, found, folder, options)
     retry.reopen(plan, folder, options.retry)
     if _left(plan, folder):
         _run(plan, folder, engine, options.quiet)
@@ -80,75 +74,6 @@ def _check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
         raise CallError("detector.device: mps: there is none here")
     if settings.precision != "float32" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
         raise CallError(f"detector.precision: {settings.precision} needs a GPU, and there is none here")
-
-
-def _agreed(
-    configuration: Configuration,
-    identities: dict[str, str],
-    found: Sequence[files.FileInfo],
-    folder: str,
-    options: GroundOptions,
-) -> Plan:
-    """The plan in the folder, if it is of the same fingerprint and sources; else a new one, if that is asked for."""
-    mark = fingerprint.ground(configuration, identities, options.limit)
-    check_root(configuration.source)
-    plan = None if options.fresh else read_plan(folder)
-    if plan is None:
-        plan = _new_plan(mark, configuration, identities, found, options.limit)
-        set_aside(folder)
-        return _published(plan, folder)
-    if plan.fingerprint != mark:
-        what = _difference(plan, configuration, identities, options.limit)
-        raise OtherRun(f"--output: {folder} holds detections of another fingerprint ({what} differs)")
-    new = check_unchanged(plan, found)
-    # Device, batch and threads may change from run to run.
-    plan = replace(plan, configuration=configuration)
-    if not new:
-        return plan
-    if not options.extend:
-        raise OtherRun(f"--input: {new[0].uri} is not part of the plan in {folder}", "--extend takes new sources in")
-    if options.limit is not None:
-        raise CallError("--extend: a plan with --limit cannot be extended")
-    return _published(replace(plan, sources=(*plan.sources, *plan_sources(new, configuration))), folder)
-
-
-def _new_plan(
-    mark: str,
-    configuration: Configuration,
-    identities: dict[str, str],
-    found: Sequence[files.FileInfo],
-    limit: int | None,
-) -> Plan:
-    sources = plan_sources(found, configuration)
-    if limit is not None:
-        sources = limit_plan(sources, limit, configuration.source)
-    threshold = default_threshold(configuration.detector)
-    return Plan(mark, configuration, identities, limit, tuple(sources), threshold)
-
-
-def _published(plan: Plan, folder: str) -> Plan:
-    publish_json(files.join(folder, NAME), plan.to_json())
-    return plan
-
-
-def _difference(plan: Plan, configuration: Configuration, identities: dict[str, str], limit: int | None) -> str:
-    """What differs between the plan's fingerprint and the one wanted now, by key."""
-    old, new = plan.configuration.model_dump(mode="json"), configuration.model_dump(mode="json")
-    keys = [f"{s}.{k}" for s in ("source", "chunk", "phrases", "detector") for k in new[s] if old[s][k] != new[s][k]]
-    same = [f"{name}.model" for name in identities if plan.models.get(name) == identities[name]]
-    keys = [key for key in keys if key not in ("detector.device", "detector.batch", "detector.threads", *same)]
-    keys += [f"the content of {name}" for name in identities if plan.models.get(name) != identities[name]]
-    keys += ["--limit"] if plan.limit != limit else []
-    return ", ".join(dict.fromkeys(keys)) or "the code of gritmill"
-
-
-def set_aside(folder: str) -> None:
-    """Moves a detections folder to the first free name `detections.1`, `detections.2`, …"""
-    if files.exists(files.join(folder, NAME)):
-        number = 1
-        while files.exists(files.join(f"{folder}.{number}", NAME)):
-            number += 1
-        files.move_folder(folder, f"{folder}.{number}")
 
 
 def _run(plan: Plan, folder: str, engine: PipelineOptions, quiet: bool) -> None:

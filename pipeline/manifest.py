@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.configuration import Configuration
-from pipeline.count import RangeCount, ledger
+from pipeline.count import Examples, RangeCount, ledger
 from pipeline.plan import Plan
 from pipeline.publish import publish_json
 from pipeline.threshold import Threshold
@@ -54,7 +54,8 @@ def write_manifest(
         "format": FORMAT,
         "ledger": ledger(ranges, shards),
         "shards": [_entry(s) for s in shards],
-        "failed_examples": {way: text for count in reversed(ranges) for way, text in count.examples.items()},
+        "failed_examples": _first([c.failed_examples for c in ranges] + [s["failed_examples"] for s in shards]),
+        "rejected_examples": _first([c.rejected_examples for c in ranges]),
         "source_faults": [*head.source_faults, *faults],
         "partial": head.partial,
         "limit": plan.limit,
@@ -94,6 +95,12 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "not installed"
     return found
+
+
+def _first(examples: list[Examples]) -> Examples:
+    """For each way the first example."""
+    found = {way: text for some in reversed(examples) for way, text in some.items()}
+    return dict(sorted(found.items()))
 
 
 def _entry(stats: dict[str, Any]) -> dict[str, Any]:

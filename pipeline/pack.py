@@ -8,7 +8,7 @@ from typing import Any
 import apache_beam as beam
 
 from pipeline import detections, files, fingerprint, progress, running
-from pipeline.configuration import Configuration, ShardSettings
+from pipeline.configuration import GROUND, Configuration, ShardSettings
 from pipeline.count import RangeCount, count_range
 from pipeline.faults import CallError, EnvironmentFault, OtherRun
 from pipeline.manifest import NAME as MANIFEST
@@ -78,6 +78,24 @@ def find_detections(place: str) -> str:
     """The detections folder that a run's folder holds, or the folder itself."""
     place = files.canonical(place)
     return place if files.exists(files.join(place, PLAN)) else files.join(place, detections.FOLDER)
+
+
+def check_given(configuration: Configuration, keys: Iterable[str], place: str) -> None:
+    """Refuses settings of `ground`, given for `pack` on purpose, that are not those of the detections at `place`."""
+    folder = find_detections(place)
+    plan = read_plan(folder)
+    for key in keys:
+        if plan is None or key.partition(".")[0] not in GROUND or key == "detector.revision":
+            continue
+        there, wanted = (_at(part.model_dump(mode="json"), key) for part in (plan.configuration, configuration))
+        if wanted != there and not (isinstance(wanted, str) and files.canonical(wanted) == there):
+            raise CallError(f"--set: {key}: {folder} was made with {there}; only another ground can change that")
+
+
+def _at(values: Any, key: str) -> Any:
+    for part in key.split("."):
+        values = values[part]
+    return values
 
 
 def check_dialects(names: Sequence[str]) -> None:

@@ -106,7 +106,7 @@ def find_sources(inputs: Sequence[str]) -> list[FileInfo]:
     """The files that URIs, globs and local folders name, each once, sorted by URI.
 
     Raises:
-      CallError: one of them names no file.
+      CallError: one of them names no file, or a glob or folder holds what cannot be looked at.
     """
     found: dict[str, FileInfo] = {}
     for given in inputs:
@@ -114,6 +114,7 @@ def find_sources(inputs: Sequence[str]) -> list[FileInfo]:
             matched = files.match(given) or _sources_in(files.canonical(given))
         except CallError as error:
             raise CallError(f"--input: {error}") from error
+        _check_passed_over(given)
         for info in matched:
             if not info.uri.isprintable():
                 raise CallError(f"--input: {info.uri!r}: a name that is not UTF-8, or not printable")
@@ -129,6 +130,17 @@ def _sources_in(folder: str) -> list[FileInfo]:
     tars = {info.uri.removesuffix(".tar") for info in found if info.uri.endswith(".tar")}
     beside = {f"{stem}{ending}" for stem in tars for ending in (".parquet", "_stats.json")}
     return [info for info in found if info.uri not in beside]
+
+
+def _check_passed_over(given: str) -> None:
+    """Nothing that was meant may stay out without a word."""
+    path = files.canonical(given)
+    if not files.is_local(path) or os.path.isfile(path):
+        return
+    folder = os.path.isdir(path)
+    for place, why in files.passed_over(files.join(glob.escape(path), "*") if folder else path):
+        if not folder or place == path or is_source(place):
+            raise CallError(f"--input: {place}: {why}")
 
 
 def _nothing(given: str) -> str:
@@ -161,21 +173,22 @@ def _plan_source(info: FileInfo, configuration: Configuration) -> PlannedSource:
     return replace(source, ranges=tuple(ranges))
 
 
-def check_unchanged(plan: Plan, found: Sequence[FileInfo]) -> list[FileInfo]:
-    """The files that the plan does not know yet.
+def compare(plan: Plan, found: Sequence[FileInfo]) -> tuple[list[FileInfo], dict[int, FileInfo]]:
+    """The files that the plan does not know yet; and by its number each source that has changed, as it is now.
 
     Raises:
-      OtherRun: a planned source is missing from the input, or has changed.
+      OtherRun: a planned source is missing from the input.
     """
     by_uri = {info.uri: info for info in found}
-    for source in plan.sources:
+    changed = {}
+    for number, source in enumerate(plan.sources):
         now = by_uri.pop(source.uri, None)
         if now is None:
             why = "is not among the inputs" if files.exists(source.uri) else "is missing"
             raise OtherRun(f"--input: {source.uri} {why}, and is part of this run's plan")
         if now != source.info:
-            raise OtherRun(f"--input: {source.uri} has changed since the run began (size or modification time)")
-    return list(by_uri.values())
+            changed[number] = now
+    return list(by_uri.values()), changed
 
 
 def read_plan(detections: str) -> Plan | None:

@@ -117,7 +117,10 @@ class ImageLoader:
 
 
 def _fetch(pair: Pair) -> bytes | Fault:
-    """The encoded image. Only a file that is not there is the pair's fault; any other trouble is the environment's."""
+    """The encoded image. A file that is not there, or may not be read, is the pair's fault.
+
+    Other trouble is the environment's, and raises.
+    """
     if pair.error or not pair.image.uri or pair.image.uri == pair.source:
         return pair.data  # it lies in the source itself, and came with the pair
     try:
@@ -125,6 +128,8 @@ def _fetch(pair: Pair) -> bytes | Fault:
     except Exception as error:
         if files.is_missing(error) or isinstance(error, (IsADirectoryError, ValueError)):  # a NUL in the path
             return Fault.of(Stage.READ, Reason.MISSING_FILE, pair.image.uri)
+        if files.is_forbidden(pair.image.uri):
+            return Fault.of(Stage.READ, Reason.FORBIDDEN, pair.image.uri)
         raise
 
 

@@ -1,5 +1,6 @@
 """report.json and what a run says on the screen at its end: both from the files alone."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +11,7 @@ from pipeline.count import failures, rejections
 from pipeline.faults import printable
 from pipeline.limit import spread
 from pipeline.publish import publish_json
+from transforms.records import Stage
 
 NAME = "report.json"
 
@@ -22,6 +24,7 @@ def write_report(output: str, folder: str, manifest: dict[str, Any]) -> dict[str
     report = {
         "ledger": manifest["ledger"],
         "threshold": manifest["threshold"],
+        "rejected_examples": manifest["rejected_examples"],
         "failed_examples": manifest["failed_examples"],
         "source_faults": manifest["source_faults"],
         "partial": manifest["partial"],
@@ -52,13 +55,22 @@ def show(report: dict[str, Any], output: str) -> None:
             table.add_row("", f"  {pairs} {stage}: {reason}")
     console = Console(highlight=False)
     console.print(table)
-    for way, text in report["failed_examples"].items():
-        console.print(printable(f"{way}, for example {text}"), markup=False, soft_wrap=True)
+    for line in _lines(report, output):
+        console.print(printable(line), markup=False, soft_wrap=True)
+
+
+def _lines(report: dict[str, Any], output: str) -> Iterator[str]:
+    for way, text in (report["rejected_examples"] | report["failed_examples"]).items():
+        yield f"{way}, for example {text}"
+    failed = set(report["ledger"]["failed"])
+    if failed - {Stage.FETCH}:
+        yield "once the cause is mended, ground --retry-failed and then pack --fresh do failed pairs again"
+    if Stage.FETCH in failed:
+        yield "once the images are back, pack --fresh takes them up again"
     for fault in report["source_faults"]:
-        console.print(printable(f"source fault: {fault['source']}: {fault['fault']}"), markup=False, soft_wrap=True)
-    threshold = report["threshold"]
-    console.print(f"score threshold {threshold['score']:g}: {threshold['source']}", markup=False, soft_wrap=True)
-    console.print(f"shards and manifest in {output}", markup=False, soft_wrap=True)
+        yield f"source fault: {fault['source']}: {fault['fault']}"
+    yield f"score threshold {report['threshold']['score']:g}: {report['threshold']['source']}"
+    yield f"shards and manifest in {output}"
 
 
 def _timings(folder: str) -> list[dict[str, Any]]:

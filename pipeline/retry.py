@@ -4,7 +4,7 @@ What is to be done again stands in `detections/retry.json` until it is, so that 
 the next `ground`. Meanwhile the ranges concerned are not done: `pack` refuses them as it does any unfinished range.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pipeline import detections, files
 from pipeline.detections import ChunkId
@@ -35,7 +35,7 @@ def reopen(plan: Plan, folder: str, reason: str | None) -> None:
     if not wanted:
         return
     ordered = sorted(wanted, key=lambda chunk: (chunk.source, chunk.range, chunk.number))
-    publish_json(files.join(folder, NAME), {"chunks": [[c.source, c.range, c.number] for c in ordered]})
+    _publish(folder, ordered)
     # Only now: without the list nobody would know what to do again.
     ranges = {RangeId(chunk.source, chunk.range) for chunk in ordered}
     files.delete(detections.done_uri(folder, one) for one in ranges)
@@ -45,6 +45,13 @@ def pending(folder: str) -> list[ChunkId]:
     """The chunks that are to be done again, in order."""
     uri = files.join(folder, NAME)
     return [ChunkId(*numbers) for numbers in files.read_json(uri)["chunks"]] if files.exists(uri) else []
+
+
+def drop(folder: str, sources: Iterable[int]) -> None:
+    """Takes the chunks of some sources off the list: all of their pairs are read anew anyhow."""
+    gone = set(sources)
+    left = [chunk for chunk in pending(folder) if chunk.source not in gone]
+    _publish(folder, left) if left else close(folder)
 
 
 def close(folder: str) -> None:
@@ -60,3 +67,7 @@ def _with_failed_rows(plan: Plan, folder: str, reason: str) -> Iterator[ChunkId]
                 failed = chunk.get("failed", {})
                 if failed if reason == EVERY else reason in failed:
                     yield ChunkId(identity.source, identity.range, chunk["chunk"])
+
+
+def _publish(folder: str, chunks: Iterable[ChunkId]) -> None:
+    publish_json(files.join(folder, NAME), {"chunks": [[c.source, c.range, c.number] for c in chunks]})

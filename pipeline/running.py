@@ -105,6 +105,7 @@ def _in_processes(options: PipelineOptions) -> bool:
 
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
 _INTERRUPT = re.compile(r"^KeyboardInterrupt", re.M)  # in one process, Beam wraps it like any failure of a step
+_ERRNO = re.compile(r"\[Errno \d+\] (?P<why>[^:]+)(: '(?P<file>.*)')?")
 _STEP = re.compile(r" \[while running '.*$")
 
 
@@ -117,7 +118,10 @@ def _fault(error: Exception) -> RunFault:
     text = _STEP.sub("", text)
     if name == "CallError":
         return CallError(text)
-    return EnvironmentFault(text if name in ("EnvironmentFault", "SickDevice") else f"{name}: {text}")
+    if denied := _ERRNO.fullmatch(text):  # as the command line says it of an OSError that comes without Beam
+        return EnvironmentFault(": ".join(filter(None, (denied["file"], denied["why"]))))
+    told = name in ("EnvironmentFault", "SickDevice") or text.startswith("detector.model:")
+    return EnvironmentFault(text if told else f"{name}: {text}")
 
 
 class _Parser(argparse.ArgumentParser):

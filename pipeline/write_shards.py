@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline import detections, files
 from pipeline.configuration import SourceSettings
-from pipeline.count import Failures, add_failures
+from pipeline.count import Examples, Failures, add_failure
 from pipeline.faults import EnvironmentFault
 from pipeline.fetch_images import fetch
 from pipeline.plan_shards import Piece, ShardPlan
@@ -77,6 +77,7 @@ class _Writing:
     max_pixels: int
     records: list[dict[str, Any]] = field(default_factory=list)
     failed: Failures = field(default_factory=dict)
+    failed_examples: Examples = field(default_factory=dict)
     boxes: int = 0
     size: int = 0
     sha256: str = ""
@@ -85,13 +86,9 @@ class _Writing:
         """Writes the samples; a pair whose image is not to be had leaves a gap in the numbering."""
         target = _Hashing(file)
         for number, (kept, data) in fetched:
-            if isinstance(data, Fault):
-                add_failures(self.failed, {data.stage: {data.reason: 1}})
-                continue
-            try:
-                image = images.to_jpeg(data, self.max_pixels)
-            except images.ImageFault as fault:  # another Pillow may have decoded it than the one that is here
-                add_failures(self.failed, {Stage.IMAGE: {fault.reason: 1}})
+            image = data if isinstance(data, Fault) else self._jpeg(data)
+            if isinstance(image, Fault):
+                add_failure(self.failed, self.failed_examples, kept.pair, image)
                 continue
             record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings)
             self.records.append(record)
@@ -101,6 +98,12 @@ class _Writing:
         target.write(b"\0" * (2 * _BLOCK))
         target.write(b"\0" * (-target.size % _RECORD))
         self.size, self.sha256 = target.size, target.sha256.hexdigest()
+
+    def _jpeg(self, data: bytes) -> bytes | Fault:
+        try:
+            return images.to_jpeg(data, self.max_pixels)
+        except images.ImageFault as fault:  # another Pillow may have decoded it than the one that is here
+            return Fault.of(Stage.IMAGE, fault.reason, str(fault))
 
     def _members(self, kept: Kept, record: dict[str, Any], image: bytes) -> Iterator[tuple[str, bytes]]:
         yield "jpg", image
@@ -127,6 +130,7 @@ class _Writing:
             "count": plan.pairs,
             "successes": len(self.records),
             "failed": self.failed,
+            "failed_examples": self.failed_examples,
             "boxes": self.boxes,
             "bytes": self.size,
             "sha256": self.sha256,

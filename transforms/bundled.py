@@ -4,6 +4,7 @@ A configuration says an embedded model by its bare name, and so does everything 
 becomes a path only where the model is loaded, since gritmill may lie elsewhere on that machine.
 """
 
+import difflib
 from pathlib import Path
 
 MODELS = ("caption-parser", "scene-grounder")
@@ -21,3 +22,9 @@ def folder(kind: str) -> Path:
 def model(name: str) -> str:
     """The folder of the embedded model of that name on this machine; anything else as it is."""
     return str(folder("models") / name) if name in MODELS else name
+
+
+def hint(name: str) -> str:
+    """What to add to a message about a model that is not there: the embedded one that may be meant, or nothing."""
+    close = difflib.get_close_matches(name, MODELS, 1)
+    return f"; do you mean {close[0]}?" if close else ""

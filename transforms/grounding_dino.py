@@ -307,4 +307,5 @@ def check_family(settings: DetectorSettings) -> None:
     config, _ = PreTrainedConfig.get_config_dict(bundled.model(settings.model), revision=settings.revision)
     kind = config.get("model_type")
     if kind not in FAMILY:
-        raise ValueError(f"detector.model: {settings.model} is a {kind}, not one of {', '.join(FAMILY)}")
+        what = f"is a {kind}" if kind else "does not say in its config.json what it is"
+        raise ValueError(f"detector.model: {settings.model} {what}; it has to be one of {', '.join(FAMILY)}")

@@ -100,13 +100,14 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     except UnidentifiedImageError:
         raise _unidentified(data) from None
     except Image.DecompressionBombError as error:
-        raise ImageFault(Reason.TOO_MANY_PIXELS, f"more than {max_pixels}") from error
+        raise ImageFault(Reason.TOO_MANY_PIXELS, f"more than twice source.max_pixels, {max_pixels}") from error
     except MemoryError:
         raise
     except Exception as error:
         raise ImageFault(Reason.UNDECODABLE, str(error)) from error
     if image.width * image.height > max_pixels:
-        raise ImageFault(Reason.TOO_MANY_PIXELS, f"{image.width} x {image.height}")
+        size = f"{image.width} x {image.height}"
+        raise ImageFault(Reason.TOO_MANY_PIXELS, f"{size} is more than source.max_pixels, {max_pixels}")
     return image
 
 

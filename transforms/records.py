@@ -28,6 +28,7 @@ class Reason(StrEnum):
     OUTSIDE_ROOT = "outside_root"
     UNSUPPORTED_URI = "unsupported_uri"
     MISSING_FILE = "missing_file"
+    FORBIDDEN = "forbidden"
 
     NOT_AN_IMAGE = "not_an_image"
     UNSUPPORTED_FORMAT = "unsupported_format"

@@ -88,6 +88,12 @@ class SelectionSettings(Section):
     boxes_per_phrase: Count | None = None
     boxes_per_pair: Count | None = None
 
+    @model_validator(mode="after")
+    def _possible(self) -> "SelectionSettings":
+        if self.min_area > self.max_area:
+            raise ValueError(f"min_area {self.min_area:g} is more than max_area {self.max_area:g}")
+        return self
+
 
 class TextSettings(Section):
     """`text`: how the grounded text is written."""

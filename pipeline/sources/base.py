@@ -95,6 +95,13 @@ def row_pairs(
         yield clean(pair.failed(image) if isinstance(image, Fault) else replace(pair, image=image))
 
 
+def broken_row(uri: str, number: int, index: int, why: str) -> Pair:
+    """What a table row that cannot be read becomes: one failed pair."""
+    return Pair(
+        key=str(number), source=uri, index=index, caption="", error=Fault.of(Stage.READ, Reason.BROKEN_ROW, why)
+    )
+
+
 def _text(row: Mapping[str, Any], column: str) -> str:
     value = row.get(column) if column else None
     return "" if value is None else str(value)

@@ -10,9 +10,9 @@ from typing import Any
 
 from pipeline import files
 from pipeline.configuration import SourceSettings
-from pipeline.faults import CallError, SourceFault
+from pipeline.faults import CallError, SourceFault, first_line
 from pipeline.files import FileInfo
-from pipeline.sources.base import Columns, Position, RangeSpec, image_at, image_root, row_pairs, sliced
+from pipeline.sources.base import Columns, Position, RangeSpec, broken_row, image_at, image_root, row_pairs, sliced
 from transforms.records import Pair
 
 _COLUMNS = Columns("caption", "file_name", "url", "image_id", "key")
@@ -29,9 +29,10 @@ class CocoSource:
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Of about `rows` annotations each."""
         table = _table(self.info)
-        if table and not any(isinstance(row.get("caption"), str) for row in table):
+        if table and not any(isinstance(row, dict) and isinstance(row["caption"], str) for row in table):
             raise CallError(f"--input: {self.info.uri}: none of its annotations has a caption")
-        return sliced((({"index": i}, 1, row.get("image_id")) for i, row in enumerate(table)), rows)
+        images = (row["image_id"] if isinstance(row, dict) else row for row in table)
+        return sliced((({"index": i}, 1, image) for i, image in enumerate(images)), rows)
 
     def starts(self, start: Position) -> Iterator[Position]:
         """One an annotation."""
@@ -39,24 +40,46 @@ class CocoSource:
             yield {"index": i}
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
-        """An annotation whose image the file does not list is a failed pair."""
+        """An annotation without ids, or whose image the file does not list, is a failed pair."""
         table = _table(self.info)
         for i in range(start["index"], len(table)):
-            image = image_at(table[i]["file_name"], self.root)
-            for pair in row_pairs(table[i], _COLUMNS, self.info.uri, i, i, image):
+            row = table[i]
+            if isinstance(row, str):
+                yield {"index": i}, broken_row(self.info.uri, i, i, row)
+                continue
+            image = image_at(row["file_name"], self.root)
+            for pair in row_pairs(row, _COLUMNS, self.info.uri, i, i, image):
                 yield {"index": i}, pair
 
 
 @lru_cache(maxsize=1)
-def _table(info: FileInfo) -> list[dict[str, Any]]:
-    """One row an annotation, with its image's fields beside its own. Kept for the next range of the same file."""
+def _table(info: FileInfo) -> list[dict[str, Any] | str]:
+    """One row an annotation, with its image's fields beside its own; for one that cannot be used a text that says why.
+
+    Kept for the next range of the same file.
+    """
     try:
         value = json.loads(files.read_bytes(info.uri))
-        images = {image["id"]: image for image in value["images"]}
-        annotations = sorted(value["annotations"], key=lambda a: (a["image_id"], a["id"]))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise SourceFault(f"not a COCO captions file: {type(error).__name__}: {error}") from error
-    return [_row(images.get(annotation["image_id"], {}), annotation) for annotation in annotations]
+    except (ValueError, RecursionError) as error:
+        raise SourceFault(f"not a COCO captions file: no JSON: {first_line(error)}") from error
+    for name in ("images", "annotations"):
+        if not isinstance(value, dict) or not isinstance(value.get(name), list):
+            raise SourceFault(f"not a COCO captions file: it has no list {name}")
+    images = {image["id"]: image for image in value["images"] if _has_ids(image, "id")}
+    sound = [a for a in value["annotations"] if _has_ids(a, "image_id", "id")]
+    sound.sort(key=lambda a: (_order(a["image_id"]), _order(a["id"])))
+    broken = [i for i, a in enumerate(value["annotations"]) if not _has_ids(a, "image_id", "id")]
+    rows: list[dict[str, Any] | str] = [_row(images.get(a["image_id"], {}), a) for a in sound]
+    return rows + [f"annotation {i + 1} has no image_id or no id" for i in broken]
+
+
+def _has_ids(value: Any, *names: str) -> bool:
+    return isinstance(value, dict) and all(isinstance(value.get(name), int | str) for name in names)
+
+
+def _order(identity: int | str) -> tuple[bool, int | str]:
+    """Numbers before texts, which cannot be compared with them."""
+    return isinstance(identity, str), identity
 
 
 def _row(image: dict[str, Any], annotation: dict[str, Any]) -> dict[str, Any]:

@@ -10,13 +10,14 @@ from pipeline.sources.base import (
     Columns,
     Position,
     RangeSpec,
+    broken_row,
     captions_of,
     image_at,
     image_root,
     row_pairs,
     sliced,
 )
-from transforms.records import Fault, Pair, Reason, Stage
+from transforms.records import Pair
 
 Row = dict[str, Any] | str
 """Cell by column; for a row that cannot be read, a text that says why."""
@@ -72,8 +73,7 @@ class TableSource:
     def _pairs(self, position: Position, row: Row) -> Iterator[Pair]:
         number, index = position["row"], position["index"]
         if isinstance(row, str):
-            fault = Fault.of(Stage.READ, Reason.BROKEN_ROW, f"row {number + 1}: {row}")
-            yield Pair(key=str(number), source=self.uri, index=index, caption="", error=fault)
+            yield broken_row(self.uri, number, index, f"row {number + 1}, at byte {position['offset']}: {row}")
         else:
             image = image_at(_path(row.get(self.columns.image)), self.root)
             yield from row_pairs(row, self.columns, self.uri, number, index, image)

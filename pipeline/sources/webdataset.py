@@ -17,6 +17,8 @@ from transforms.records import Fault, ImageRef, Pair, Reason, Stage
 
 IMAGES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm", "pgm", "pbm", "pnm"])
 
+_NO_IMAGE = "no JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or PNM of that key beside it"
+
 _LARGEST = {"image": 1 << 30, "txt": 1 << 24, "json": 1 << 24}
 """Bytes of a member that may be loaded: a gzipped tar of a few kB can hold one of any size."""
 
@@ -25,11 +27,13 @@ _LARGEST = {"image": 1 << 30, "txt": 1 << 24, "json": 1 << 24}
 class _Notes:
     """What a reading has met so far. It travels in positions, so that one that is resumed goes on and ends alike.
 
-    strays: images that belong to no sample. gaps: places that could not be read; first: what is said of the first one.
+    strays: images that belong to no sample; stray: the first one's name.
+    gaps: places that could not be read; first: what is said of the first one.
     after: what is said of a gap since the last sample. usual: the members that samples of this tar have.
     """
 
     strays: int = 0
+    stray: str = ""
     gaps: int = 0
     first: str = ""
     after: str = ""
@@ -50,7 +54,7 @@ class _Notes:
     def faults(self) -> str:
         """One line; empty if there is nothing wrong."""
         more = f" (and {self.gaps - 1} more such places)" if self.gaps > 1 else ""
-        strays = f"{self.strays} images have a second dot in their name and no sample of their key"
+        strays = f"{self.strays} images have a second dot in their name and no sample of their key, first {self.stray}"
         return "; ".join(filter(None, (self.first + more, strays if self.strays else "")))
 
 
@@ -130,7 +134,7 @@ class WebDatasetSource:
         Raises:
           SourceFault: at the end, if something was not to be read.
         """
-        notes, strays = _Notes.of(start), _Strays(start.get("strays", 0))
+        notes, strays = _Notes.of(start), _Strays(start.get("strays", 0), start.get("stray", ""))
         current: _Sample | None = None
         for member in self._members(start, load):
             if isinstance(member, Gap):
@@ -140,7 +144,7 @@ class WebDatasetSource:
                 continue
             key, role = split_name(member.name)[0], role_of(member.name)
             strays.meet(key, role, member.name, current.key if current else "")
-            notes = replace(notes, strays=strays.count)
+            notes = replace(notes, strays=strays.count, stray=strays.first)
             if not role:
                 continue
             # A second image or text under one key is another sample: duplicate keys overwrite nothing.
@@ -177,29 +181,39 @@ class WebDatasetSource:
             meta=meta(row, [name for name in wanted.caption if row.get(name) == caption]),
         )
         if sample.image is None:
-            return clean(pair.failed(Fault(Stage.READ, Reason.NO_IMAGE, "no image of that key beside it")))
+            return clean(pair.failed(Fault(Stage.READ, Reason.NO_IMAGE, _NO_IMAGE)))
         return clean(replace(pair, image=sample.image, data=sample.data))
 
 
 class _Strays:
     """Counts images that WebDataset takes for no sample: `photo.v1.jpg`, without a sample `photo` beside it."""
 
-    def __init__(self, before: int) -> None:
+    def __init__(self, before: int, first: str) -> None:
         self._before = before
-        self._last = ""
+        self._first = first
+        self._last = self._name = ""
 
     def meet(self, key: str, role: str, name: str, current: str) -> None:
         """Takes note of a member; `current`: the key of the sample before it."""
         if key != self._last:
-            self._before += bool(self._last)
+            self._first, self._before = self.first, self.count
             self._last = ""
-        image = name.rpartition(".")[2].lower() in IMAGES
-        self._last = key if image and not role and key != current else "" if role else self._last
+        # What a Mac leaves beside each file, ._photo.jpg, is no picture.
+        image = name.rpartition(".")[2].lower() in IMAGES and not name.rpartition("/")[2].startswith("._")
+        if image and not role and key != current:
+            self._last, self._name = key, name
+        elif role:
+            self._last = ""
 
     @property
     def count(self) -> int:
         """Keys of such images so far."""
         return self._before + bool(self._last)
+
+    @property
+    def first(self) -> str:
+        """The name of the first of them; empty if there is none."""
+        return self._first or (self._name if self._last else "")
 
 
 def split_name(name: str) -> tuple[str, str]:

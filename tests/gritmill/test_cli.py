@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,10 @@ def test_several_inputs_as_a_shell_expands_them(call, tars, tmp_path):
         (["--set", "phrases.drop_lists=[nonsense]"], "phrases.drop_lists: no list nonsense"),
         (["--set", "phrases.model=/none"], "phrases.model: /none"),
         (["--set", "detector.model=/none"], "detector.model: /none: no such folder"),
+        (["--set", "detector.model=scene-grunder"], "no such folder; do you mean scene-grounder?"),
+        (["--set", "phrases.model=caption-parsr"], "no such spaCy pipeline; do you mean caption-parser?"),
+        (["--set", "selection.min_area=0.5", "selection.max_area=0.1"], "min_area 0.5 is more than max_area 0.1"),
+        (["--retry-failed=thirst"], "--retry-failed: thirst: no such reason; there are broken_row, "),
         (["--set", "detector.model=no.such:factory"], "detector.model: no.such:factory cannot be loaded"),
         (["--set", "nonsense"], "--set: nonsense: not of the form section.key=value"),
         (["--limit", "0"], "--limit"),
@@ -102,6 +108,44 @@ def test_a_wrong_input_is_one_line_and_nothing_is_written(call, tmp_path, given,
     assert len(lines) == 1
     assert line in lines[0]
     assert not list((tmp_path / "out").glob("[!.]*"))
+
+
+def test_what_a_glob_or_folder_leaves_out_is_told(call, tars, tmp_path):
+    (tmp_path / "in/2.tar").symlink_to(tmp_path / "gone.tar")
+    (tmp_path / "in/notes.txt").symlink_to(tmp_path / "gone.txt")  # no source by its name
+    for given in (tars, "in", "i*/*.tar", "**/*.tar"):
+        status, lines = call("run", "own.yaml", "--input", given, "--output", "out")
+        assert (status, lines) == (2, [f"gritmill: --input: {tmp_path}/in/2.tar: a link to nothing"])
+    (tmp_path / "in/2.tar").unlink()
+    assert call("run", "own.yaml", "--input", "in", "--output", "out") == (0, [])
+
+
+@pytest.mark.parametrize("given", ["{0}/closed", "{0}/closed/*.tar", "{0}/c*/*.tar", "{0}/**/*.tar", "{0}/c*/*/*.tar"])
+def test_a_folder_that_may_not_be_read_is_told(parser, given):
+    with obeying_permissions(parser) as (folder, call):
+        made.as_tars(made.drawn(10), folder / "open")
+        (folder / "closed").mkdir(mode=0)
+        status, said = call("run", "--input", given.format(folder), "--output", str(folder / "out"))
+        assert (status, said) == (2, [f"gritmill: --input: {folder}/closed: no permission to read this folder"])
+
+
+def test_an_image_that_may_not_be_read_fails_alone(parser):
+    with obeying_permissions(parser) as (folder, call):
+        table = made.as_jsonl(made.drawn(10), folder / "in")
+        one = next((folder / "in/images").iterdir())
+        one.chmod(0)
+        words = ("--output", str(folder / "out"), "--max-failed", "0.1")
+        status, said = call("run", "--input", table, *words)
+        assert (status, said) == (0, []), said
+        manifest = json.loads((folder / "out/manifest.json").read_text())
+        assert manifest["ledger"]["failed"] == {"read": {"forbidden": 1}}
+        one.chmod(0o644)
+        assert call("run", "--input", table, *words, "--retry-failed", "forbidden") == (0, [])
+        one.chmod(0)
+        assert call("pack", *words, "--fresh") == (0, [])
+        manifest = json.loads((folder / "out/manifest.json").read_text())
+        assert manifest["ledger"]["failed"] == {"fetch": {"forbidden": 1}}
+        assert str(one) in manifest["failed_examples"]["fetch: forbidden"]
 
 
 @pytest.mark.parametrize("key", ["detector.model", "phrases.model"])
@@ -149,6 +193,20 @@ def test_too_many_failed_pairs_are_status_1_with_the_outputs_published(call, tmp
     assert call(*words, "--max-failed", "0.1") == (0, [])
 
 
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ("", "nothing was written: of 0 pairs read 0 were rejected and 0 failed"),
+        ("images/00000.jpg,\ngone.jpg,a dog\n", "nothing was written: of 2 pairs read 1 were rejected and 1 failed"),
+    ],
+)
+def test_a_run_that_writes_nothing_is_no_good_run(call, tmp_path, rows, line):
+    made.as_jsonl(made.drawn(1), tmp_path / "in")
+    (tmp_path / "in/pairs.csv").write_text("image,caption\n" + rows)
+    words = ("run", "own.yaml", "--input", "in/pairs.csv", "--output", "out", "--max-failed", "1")
+    assert call(*words) == (1, [f"gritmill: {line}"])
+
+
 def test_a_source_fault_is_status_1_unless_allowed(call, tars, tmp_path):
     tar = tmp_path / "in" / "00001.tar"
     tar.write_bytes(tar.read_bytes()[:9000])
@@ -168,6 +226,40 @@ def test_a_container_that_vanishes_between_ground_and_pack(call, tars, tmp_path)
     assert not (tmp_path / "out/shards").exists()
     (tmp_path / "elsewhere").rename(tmp_path / "in/00001.tar")
     assert call("pack", "own.yaml", "--output", "out") == (0, [])
+
+
+def test_pack_refuses_what_only_ground_can_change(call, tars, tmp_path):
+    assert call("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+    words = ("pack", "own.yaml", "--output", "two", "--detections", "out", "--set")
+    status, lines = call(*words, "detector.floor=0.5")
+    assert (status, len(lines)) == (2, 1)
+    assert lines[0].endswith(
+        f"detector.floor: {tmp_path}/out/detections was made with 0.0; only another ground can change that"
+    )
+    assert not (tmp_path / "two").exists()
+    assert call(*words, "detector.floor=0", "selection.score=0.85") == (0, [])
+
+
+def test_a_detections_file_that_is_gone_says_what_to_do(call, tars, tmp_path):
+    words = ("own.yaml", "--output", "out")
+    assert call("ground", *words, "--input", tars)[0] == 0
+    folder = tmp_path / "out/detections/00000"
+    whole = made.files_of(folder, "*")
+    (folder / "00000-00000.parquet").unlink()
+    status, lines = call("pack", *words)
+    assert (status, len(lines)) == (3, 1)
+    assert f"00000-00000.parquet is gone; remove {folder}/00000.done.json as well" in lines[0]
+    (folder / "00000.done.json").unlink()
+    assert call("run", *words, "--input", tars) == (0, [])
+    assert made.files_of(folder, "*") == whole
+
+
+def test_a_detector_that_cannot_be_made_leaves_nothing_in_the_way(call, tars):
+    words = ("run", "own.yaml", "--input", tars, "--output", "out")
+    status, lines = call(*words, "--set", "detector.model=os.path:join")
+    assert (status, len(lines)) == (3, 1)
+    assert lines[0].startswith("gritmill: detector.model: os.path:join: TypeError")
+    assert call(*words) == (0, [])
 
 
 @pytest.mark.parametrize("command", ["run", "ground", "pack"])
@@ -199,21 +291,34 @@ def test_an_output_that_cannot_be_written(call, tars, tmp_path):
     assert "file/out" in lines[0]
 
 
-def test_no_permission(tars, parser):
-    """As root nothing is forbidden: then the call is made under another user, once everything is imported."""
-    become = "os.setgroups([]), os.setgid(65534), os.setuid(65534);" if os.geteuid() == 0 else ""
-    with tempfile.TemporaryDirectory() as folder:
-        closed = Path(folder) / "closed"
-        closed.mkdir()
-        config = Path(folder) / "own.yaml"
+@contextmanager
+def obeying_permissions(parser):
+    """A folder, and a call that obeys permissions also if this user is root, to whom nothing is forbidden."""
+    obeying = []
+    if os.geteuid() == 0:
+        if not shutil.which("setpriv"):
+            pytest.skip("root is forbidden nothing, and there is no setpriv to change that")
+        without = "-dac_override,-dac_read_search"
+        obeying = ["setpriv", f"--inh-caps={without}", f"--bounding-set={without}"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        config = folder / "own.yaml"
         config.write_text(yaml.safe_dump(made.settings(parser, "tests.outside:factory")))
-        os.chmod(folder, 0o755)
-        os.chmod(closed, 0o555)
-        words = ["run", str(config), "--input", tars, "--output", str(closed / "out")]
-        code = f"import os, gritmill.cli; {become} gritmill.cli.main({words!r})"
-        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-        assert ended.returncode == 3, ended.stderr
-        assert ended.stderr.splitlines() == [f"gritmill: {closed / 'out'}: Permission denied"]
+
+        def call(command, *words):
+            program = [sys.executable, "-c", "import gritmill.cli; gritmill.cli.main()"]
+            ended = subprocess.run([*obeying, *program, command, config, *words], capture_output=True, text=True)
+            return ended.returncode, ended.stderr.splitlines()
+
+        yield folder, call
+
+
+def test_no_permission(tars, parser):
+    with obeying_permissions(parser) as (folder, call):
+        closed = folder / "closed"
+        closed.mkdir(mode=0o555)
+        words = ("run", "--input", tars, "--output", str(closed / "out"))
+        assert call(*words) == (3, [f"gritmill: {closed / 'out'}: Permission denied"])
         assert not list(closed.iterdir())
 
 
@@ -230,4 +335,6 @@ def test_lists_after_an_option_repeat_it():
     assert _repeated(["run", "grit", "--input", "a", "b", "--output", "c"]) == [
         *("run", "grit", "--input", "a", "--input", "b", "--output", "c")
     ]
+    assert _repeated(["ground", "--retry-failed", "--quiet"]) == ["ground", "--retry-failed=every", "--quiet"]
+    assert _repeated(["ground", "--retry-failed", "gone"]) == ["ground", "--retry-failed", "gone"]
     assert _repeated(["run", "--input=a", "--quiet"]) == ["run", "--input=a", "--quiet"]

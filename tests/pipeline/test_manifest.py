@@ -19,6 +19,7 @@ def stats(number: int, successes: int = 2, failed: dict[str, dict[str, int]] | N
         "count": 2,
         "successes": successes,
         "failed": failed or {},
+        "failed_examples": {"fetch: gone": f"the first of shard {number}"} if failed else {},
         "boxes": 3,
         "bytes": 10_240,
         "sha256": f"tar{number}",
@@ -33,8 +34,17 @@ def written(folder: Path, output: str, **head: Any) -> dict[str, Any]:
     stored(folder / "b.jsonl", '{"image": "1.png", "caption": "a dog"}\n')
     made = plan([folder / "a.tar", folder / "b.jsonl"], chunk={"pairs": 5})
     counts = [
-        RangeCount(RangeId(1, 1), [], 3, {"no_box": 1}, {"image": {"truncated": 1}}, ["cut at byte 7"]),
-        RangeCount(RangeId(1, 0), [], 3, {}, {}, ["cut at byte 5"]),
+        RangeCount(
+            RangeId(1, 1),
+            [],
+            3,
+            {"no_box": 1},
+            {"image": {"truncated": 1}},
+            ["cut at byte 7"],
+            failed_examples={"image: truncated": "a later one"},
+            rejected_examples={"no_box": "nothing"},
+        ),
+        RangeCount(RangeId(1, 0), [], 3, {}, {}, ["cut at byte 5"], failed_examples={"image: truncated": "the first"}),
     ]
     shards = [stats(1, 1, {"fetch": {"gone": 1}}), stats(0)]
     packed = configuration(selection={"score": 0.4}, shards={"pairs": 2}, chunk={"pairs": 99})
@@ -65,6 +75,8 @@ def test_what_a_manifest_says(tmp_path: Path) -> None:
         (str(tmp_path / "b.jsonl"), "cut at byte 5"),
         (str(tmp_path / "b.jsonl"), "cut at byte 7"),
     ]
+    assert value["failed_examples"] == {"fetch: gone": "the first of shard 1", "image: truncated": "the first"}
+    assert value["rejected_examples"] == {"no_box": "nothing"}
     assert value["fingerprints"] == {"ground": "a fingerprint", "pack": "a mark"}
     assert value["threshold"] == {"score": 0.4, "measured": True, "source": "measured on a hundred pairs"}
     assert value["versions"]["pillow"] == version("pillow")

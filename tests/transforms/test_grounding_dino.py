@@ -401,7 +401,7 @@ def test_half_precision_on_a_cpu_is_refused(grounding_dino, monkeypatch, precisi
 def test_a_model_of_another_family_is_refused(tmp_path):
     BertConfig().save_pretrained(tmp_path)
     with pytest.raises(
-        ValueError, match=r"detector\.model: .* is a bert, not one of grounding-dino, mm-grounding-dino"
+        ValueError, match=r"detector\.model: .* is a bert; it has to be one of grounding-dino, mm-grounding-dino"
     ):
         loaded(tmp_path)
 
@@ -433,7 +433,7 @@ def test_code_that_comes_with_a_checkpoint_is_not_run(grounding_dino, tmp_path, 
     if kind == "grounding-dino":
         assert GroundingDino.load(settings).detect([request(1)])
     else:
-        with pytest.raises(ValueError, match="is a their-own, not one of grounding-dino"):
+        with pytest.raises(ValueError, match="is a their-own; it has to be one of grounding-dino"):
             GroundingDino.load(settings)
     assert not (tmp_path / "ran").exists()
 

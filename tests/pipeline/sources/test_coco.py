@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.faults import SourceFault
+from pipeline.faults import CallError, SourceFault
 from pipeline.sources.coco import CocoSource
 from tests.pipeline.making import assert_reads_alike_from_anywhere, pairs_of, source_settings, stored
 from transforms.records import Reason
@@ -76,16 +76,38 @@ def test_what_is_missing_is_a_failed_or_captionless_pair(tmp_path: Path) -> None
         {},
         {"images": []},
         {"images": [], "annotations": 3},
-        {"images": [{}], "annotations": []},
-        {"images": IMAGES, "annotations": [{"image_id": 9, "caption": "a"}]},
-        {"images": IMAGES, "annotations": ["a"]},
-        {"images": IMAGES, "annotations": [{"id": 1, "image_id": 9}, {"id": "1", "image_id": 9}]},
+        {"images": {}, "annotations": []},
+        {"annotations": ANNOTATIONS},
     ],
 )
 def test_another_json_is_a_source_fault_of_one_line(tmp_path: Path, value: Any) -> None:
     with pytest.raises(SourceFault, match=r"^not a COCO captions file: .+$") as fault:
         opened(tmp_path / "c.json", value).ranges(10)
     assert "\n" not in str(fault.value)
+
+
+def test_what_cannot_be_used_costs_itself_alone(tmp_path: Path) -> None:
+    broken = [
+        {"image_id": 9, "caption": "no id"},
+        "a",
+        {"id": 4, "caption": "no image"},
+        None,
+        {"id": [], "image_id": 9},
+    ]
+    others = [{"id": "x", "image_id": 9, "caption": "a text as id"}]
+    value = {"images": [None, {}, *IMAGES], "annotations": [*broken, *ANNOTATIONS, *others]}
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "c.json", value), 1)
+    assert [pair.key for pair in pairs if not pair.error] == ["9-2", "9-12", "9-x", "10-3"]
+    assert [(pair.error.reason, pair.error.detail) for pair in pairs if pair.error] == [
+        (Reason.BROKEN_ROW, f"annotation {number} has no image_id or no id") for number in (1, 2, 3, 4, 5)
+    ]
+    assert len({pair.key for pair in pairs}) == 9
+
+
+def test_a_file_without_any_caption_is_refused(tmp_path: Path) -> None:
+    value = {"images": IMAGES, "annotations": [{"id": 1, "image_id": 9, "bbox": []}, "a"]}
+    with pytest.raises(CallError, match=r"^--input: .*c\.json: none of its annotations has a caption$"):
+        opened(tmp_path / "c.json", value).ranges(10)
 
 
 def test_two_files_of_one_name_are_not_mixed_up(tmp_path: Path) -> None:

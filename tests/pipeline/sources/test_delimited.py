@@ -75,7 +75,7 @@ def test_a_row_of_another_length_is_a_failed_pair(tmp_path: Path) -> None:
     pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.csv", data))
     assert [p.error.reason if p.error else None for p in pairs] == [None, Reason.BROKEN_ROW, Reason.BROKEN_ROW, None]
     assert pairs[1].error is not None
-    assert pairs[1].error.detail == "row 2: 1 cells under 2 columns"
+    assert pairs[1].error.detail == "row 2, at byte 26: 1 cells under 2 columns"
 
 
 def test_a_stray_quote_spoils_at_most_a_mebibyte(tmp_path: Path) -> None:

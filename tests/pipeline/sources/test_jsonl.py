@@ -59,7 +59,7 @@ def test_a_broken_line_is_a_failed_pair(tmp_path: Path, line: str) -> None:
     pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.jsonl", good + line + "\n" + good))
     assert [p.error.reason if p.error else None for p in pairs] == [None, Reason.BROKEN_ROW, None]
     assert pairs[1].error is not None
-    assert pairs[1].error.detail.startswith("row 2: ")
+    assert pairs[1].error.detail.startswith(f"row 2, at byte {len(good)}: ")
 
 
 def test_bytes_that_are_no_utf8_break_their_line_alone(tmp_path: Path) -> None:
