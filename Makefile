@@ -16,7 +16,7 @@ demo: install
 	$(BIN)/gritmill demo
 
 test: install lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
 stress: install
 	$(BIN)/python -m stress kills

@@ -7,11 +7,13 @@ for sample in gritmill.read("out"):
     print(sample.grounded)
 """
 
+import importlib
 import importlib.machinery
 import importlib.util
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 # Beam's RunInference warns on the root logger of optional packages that neither it nor we need here.
 _NOISE = ("apitools not found", "Resource module is not available")
@@ -41,16 +43,17 @@ def _claim(name: str) -> None:
 for _name in ("transforms", "pipeline"):
     _claim(_name)
 
-from gritmill.api import decode, encode, ground, pack, run  # noqa: E402
-from gritmill.exports.export import export  # noqa: E402
-from gritmill.exports.format import Options as ExportOptions  # noqa: E402
-from gritmill.reading import Sample, read  # noqa: E402
-from gritmill.validate import validate  # noqa: E402
-from pipeline.configuration import Configuration  # noqa: E402
-from pipeline.faults import CallError, EnvironmentFault, RunFault  # noqa: E402
-from transforms.detector import Detector, Found, Request  # noqa: E402
-from transforms.grounded_text import GroundedCaption, Span  # noqa: E402
-from transforms.records import Box  # noqa: E402
+if TYPE_CHECKING:
+    from gritmill.api import decode, encode, ground, pack, run
+    from gritmill.exports.export import export
+    from gritmill.exports.options import Options as ExportOptions
+    from gritmill.reading import Sample, read
+    from gritmill.validating import validate
+    from pipeline.configuration import Configuration
+    from pipeline.faults import CallError, EnvironmentFault, RunFault
+    from transforms.detector import Detector, Found, Request
+    from transforms.grounded_text import GroundedCaption, Span
+    from transforms.records import Box
 
 __version__ = "0.1.0"
 
@@ -76,3 +79,40 @@ __all__ = [
     "run",
     "validate",
 ]
+
+_PLACES = {
+    "Box": "transforms.records",
+    "CallError": "pipeline.faults",
+    "Configuration": "pipeline.configuration",
+    "Detector": "transforms.detector",
+    "EnvironmentFault": "pipeline.faults",
+    "ExportOptions": "gritmill.exports.options",
+    "Found": "transforms.detector",
+    "GroundedCaption": "transforms.grounded_text",
+    "Request": "transforms.detector",
+    "RunFault": "pipeline.faults",
+    "Sample": "gritmill.reading",
+    "Span": "transforms.grounded_text",
+    "decode": "gritmill.api",
+    "encode": "gritmill.api",
+    "export": "gritmill.exports.export",
+    "ground": "gritmill.api",
+    "pack": "gritmill.api",
+    "read": "gritmill.reading",
+    "run": "gritmill.api",
+    "validate": "gritmill.validating",
+}
+"""Where the public names are. Each is imported when it is first asked for: Beam, torch and spaCy take seconds."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'gritmill' has no attribute {name!r}")
+    module = importlib.import_module(_PLACES[name])
+    value = getattr(module, "Options" if name == "ExportOptions" else name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,7 +7,7 @@ import sys
 if sys.path and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
 
-from gritmill.cli import main
+from gritmill.main import main
 
 if __name__ == "__main__":
     main()

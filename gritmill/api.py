@@ -17,6 +17,7 @@ from pipeline.plan import Plan
 from pipeline.report import write_report
 from transforms import dialects
 from transforms.grounded_text import CannotCarry, GroundedCaption, Span
+from transforms.records import EVERY_REASON
 
 Path = str | PathLike[str]
 """A local path or a URI."""
@@ -119,7 +120,7 @@ def run(
 
 
 def _reason(retry_failed: bool | str | None) -> str | None:
-    reason = retry.EVERY if retry_failed is True else retry_failed or None
+    reason = EVERY_REASON if retry_failed is True else retry_failed or None
     if reason:
         retry.check_reason(reason)
     return reason

@@ -7,6 +7,12 @@ class RunFault(Exception):
     status = 3
 
 
+class DataFault(RunFault):
+    """The data has more faults than allowed; what came out is there."""
+
+    status = 1
+
+
 class CallError(RunFault):
     """The call or the configuration is wrong."""
 

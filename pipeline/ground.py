@@ -26,7 +26,7 @@ from transforms.settings import DetectorSettings
 class GroundOptions(Wanted):
     """How `ground` deals with what lies in the output folder already, and how it runs.
 
-    retry: rows that failed for this reason are done again; `retry.EVERY`: for whatever reason; None: none are.
+    retry: rows that failed for this reason are done again; `EVERY_REASON`: for whatever reason; None: none are.
     """
 
     retry: str | None = None

@@ -11,23 +11,21 @@ from pipeline.detections import ChunkId
 from pipeline.faults import CallError
 from pipeline.plan import Plan, RangeId
 from pipeline.publish import publish_json
-from transforms.records import Reason
+from transforms.records import EVERY_REASON, Reason
 
 NAME = "retry.json"
-EVERY = "every"
-"""In the place of a reason: whatever the reason is."""
 
 
 def check_reason(reason: str) -> None:
     """Raises CallError if no row can have failed for that reason."""
-    if reason != EVERY and reason not in set(Reason):
+    if reason != EVERY_REASON and reason not in set(Reason):
         raise CallError(f"--retry-failed: {reason}: no such reason; there are {', '.join(Reason)}")
 
 
 def reopen(plan: Plan, folder: str, reason: str | None) -> None:
     """Marks the chunks with rows that failed for a reason, and opens their ranges, and those of a retry cut short.
 
-    reason: a code of `Reason`, `EVERY`, or None for no new retry.
+    reason: a code of `Reason`, `EVERY_REASON`, or None for no new retry.
     """
     wanted = set(pending(folder))
     if reason is not None:
@@ -65,7 +63,7 @@ def _with_failed_rows(plan: Plan, folder: str, reason: str) -> Iterator[ChunkId]
         if identity in done:
             for chunk in detections.read_done(folder, identity)["chunks"]:
                 failed = chunk.get("failed", {})
-                if failed if reason == EVERY else reason in failed:
+                if failed if reason == EVERY_REASON else reason in failed:
                     yield ChunkId(identity.source, identity.range, chunk["chunk"])
 
 

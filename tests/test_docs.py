@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+from pipeline.configuration import Configuration
 from transforms import dialects
 from transforms.grounded_text import GroundedCaption, Span
+from transforms.records import Reason
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,6 +24,20 @@ def test_every_file_that_is_linked_exists():
         text = "\n".join(line for line in page.read_text("utf-8").splitlines() if not line.startswith("    "))
         links = re.findall(r"\]\((?!https?://|#)([^)#]+)", text)
         assert [link for link in links if not (page.parent / link).exists()] == [], page.name
+
+
+def test_every_reason_is_explained():
+    page = (ROOT / "docs" / "running.md").read_text("utf-8")
+    assert [reason for reason in Reason if f"`{reason}`" not in page] == []
+
+
+def test_every_setting_is_in_the_readme():
+    text = (ROOT / "README.md").read_text("utf-8")
+    rows = [line.split("|")[1] for line in text.splitlines() if line.startswith("| `")]
+    named = {word for row in rows for word in re.findall(r"`([\w.]+)`", row)}
+    for section, field in Configuration.model_fields.items():
+        for key in field.annotation.model_fields:
+            assert {f"{section}.{key}", f".{key}"} & named or f"{section}.{key}.caption" in named, f"{section}.{key}"
 
 
 def test_the_page_of_dialects_says_what_they_say_of_themselves():

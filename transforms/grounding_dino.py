@@ -1,9 +1,6 @@
 """The Grounding DINO family of transformers as a `Detector`.
 
-Serves every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDinoForObjectDetection`. Scores belong to
-spans: a phrase's score for a query pools the sigmoid of the logits over the phrase's own tokens (mean by default, as
-GLIP and mmdetection do). The processor's post-processing is not used: it decodes every token above a threshold and
-merges neighbouring labels.
+Serves every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDinoForObjectDetection`.
 """
 
 import threading
@@ -13,19 +10,19 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 from PIL import Image
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor, PreTrainedConfig
 from transformers.utils.logging import disable_progress_bar
 
 from transforms import bundled
-from transforms.blame import NotFinite, run_or_blame
+from transforms.blame import run_or_blame
 from transforms.build_prompts import CLS, SEP, STOP, Prompt, Prompts, build_prompts
 from transforms.canvas import CanvasRule
 from transforms.detector import Found, Request
 from transforms.devices import pick_device
 from transforms.images import ImageFault
+from transforms.read_boxes import read_boxes
 from transforms.records import Box, Drop, Fault, Stage
 from transforms.settings import DetectorSettings
 
@@ -211,22 +208,8 @@ class GroundingDino:
             )
         logits = output.logits.float().cpu().numpy()
         boxes = output.pred_boxes.float().cpu().numpy()
-        return [self._read(ready.item.prompt, logits[row], boxes[row]) for row, ready in enumerate(batch)]
-
-    def _read(self, prompt: Prompt, logits: np.ndarray, predicted: np.ndarray) -> tuple[list[Box], int]:
-        # The class's own boxes are sigmoids; anything far outside of 0..1 is garbage, as bfloat16 on a CPU gave.
-        sound = np.isfinite(predicted).all() and (np.abs(predicted) <= 2).all()
-        if not (sound and np.isfinite(logits[:, : len(prompt.ids)]).all()):
-            raise NotFinite("logits or boxes are not finite")
-        corners = _corners(predicted)
-        boxes: list[Box] = []
-        cut = 0
-        for phrase, (first, last) in zip(prompt.phrases, prompt.spans, strict=True):
-            scores = span_scores(logits[:, first:last], self.settings.span_score)
-            found = candidates(phrase, scores, corners, self.settings.floor)
-            boxes += found[: self.settings.candidates]
-            cut += max(len(found) - self.settings.candidates, 0)
-        return boxes, cut
+        prompts = [ready.item.prompt for ready in batch]
+        return [read_boxes(prompt, logits[row], boxes[row], self.settings) for row, prompt in enumerate(prompts)]
 
     def _autocast(self) -> Any:
         if self.settings.precision == "float32":
@@ -258,31 +241,6 @@ def _ahead(
             yield current.result()
     if coming:
         yield coming.result()
-
-
-def span_scores(logits: np.ndarray, how: str) -> np.ndarray:
-    """float32 [queries] in 0..1 from the logits [queries, tokens] of one phrase: mean or max of their sigmoids."""
-    probabilities = 1 / (1 + np.exp(-logits.astype(np.float32)))
-    pooled: np.ndarray = probabilities.mean(axis=1) if how == "mean" else probabilities.max(axis=1)
-    return pooled.astype(np.float32)
-
-
-def candidates(phrase: int, scores: np.ndarray, corners: np.ndarray, floor: float) -> list[Box]:
-    """Boxes of one phrase above the floor, best first, ties in query order; boxes without an area are left out."""
-    order = np.argsort(-scores, kind="stable")
-    solid = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
-    return [_box(phrase, corners[q], scores[q]) for q in order if scores[q] > floor and solid[q]]
-
-
-def _box(phrase: int, corners: np.ndarray, score: np.floating) -> Box:
-    x1, y1, x2, y2 = map(float, corners)
-    return Box(phrase, x1, y1, x2, y2, float(score))
-
-
-def _corners(boxes: np.ndarray) -> np.ndarray:
-    """float32 [..., 4]: normalised centre, width, height -> corners, clipped to the picture."""
-    centre, size = boxes[..., :2], boxes[..., 2:] / np.float32(2)
-    return np.clip(np.concatenate((centre - size, centre + size), axis=-1), 0, 1)
 
 
 def canvas_rule(processor: Any, settings: DetectorSettings) -> CanvasRule:

@@ -50,6 +50,10 @@ class Reason(StrEnum):
     NO_BOX = "no_box"
 
 
+EVERY_REASON = "every"
+"""In the place of a reason: whatever the reason is."""
+
+
 class Drop(StrEnum):
     """Why a noun chunk, or with `LANGUAGE` the whole caption, is not among a pair's phrases."""
 

@@ -1,35 +1,31 @@
 """The formats that a finished run can be exported to, by name."""
 
+import importlib
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from gritmill.exports.coco import Coco
-from gritmill.exports.flickr30k_entities import Flickr30kEntities
-from gritmill.exports.format import Format, Options
-from gritmill.exports.grit import Grit
-from gritmill.exports.hf import Hf
-from gritmill.exports.instructions import Instructions
-from gritmill.exports.mdetr import Mdetr
-from gritmill.exports.odvg import Odvg
-from gritmill.exports.refcoco import RefCoco
-from gritmill.exports.tsv import Tsv
-from gritmill.exports.yolo import Yolo
+from gritmill.exports.options import Options
 from pipeline.faults import CallError
 
-FORMATS: dict[str, Callable[[Options], Format]] = {
-    "grit": Grit,
-    "tsv": Tsv,
-    "odvg": Odvg,
-    "mdetr": Mdetr,
-    "coco": Coco,
-    "refcoco": RefCoco,
-    "flickr30k-entities": Flickr30kEntities,
-    "yolo": Yolo,
-    "instructions": Instructions,
-    "hf": Hf,
+if TYPE_CHECKING:
+    from gritmill.exports.format import Format
+
+FORMATS = {
+    "grit": "Grit",
+    "tsv": "Tsv",
+    "odvg": "Odvg",
+    "mdetr": "Mdetr",
+    "coco": "Coco",
+    "refcoco": "RefCoco",
+    "flickr30k-entities": "Flickr30kEntities",
+    "yolo": "Yolo",
+    "instructions": "Instructions",
+    "hf": "Hf",
 }
+"""The class of each; its module is called like the format. None is imported before it is used."""
 
 
-def find(name: str, options: Options) -> Format:
+def find(name: str, options: Options) -> "Format":
     """The format called `name`.
 
     Raises:
@@ -37,4 +33,6 @@ def find(name: str, options: Options) -> Format:
     """
     if name not in FORMATS:
         raise CallError(f"--to: no format {name}; there are {', '.join(FORMATS)}")
-    return FORMATS[name](options)
+    module = importlib.import_module(f"gritmill.exports.{name.replace('-', '_')}")
+    make: Callable[[Options], Format] = getattr(module, FORMATS[name])
+    return make(options)

@@ -7,7 +7,8 @@ from typing import Any
 from gritmill.exports import find
 from gritmill.exports.card import NAME as CARD
 from gritmill.exports.card import card
-from gritmill.exports.format import Figures, Folder, Format, Options
+from gritmill.exports.format import Figures, Folder, Format
+from gritmill.exports.options import Options
 from gritmill.reading import read_shard
 from pipeline import files
 from pipeline.faults import CallError, EnvironmentFault, OtherRun

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from gritmill.exports.format import Figures, Folder, Level, Lined, all_lines, disjoint, provenance
+from gritmill.exports.format import Figures, Folder, Lined, all_lines, disjoint, provenance
+from gritmill.exports.options import Level
 from gritmill.reading import Sample
 from transforms.grounded_text import Corners, Span
 

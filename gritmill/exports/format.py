@@ -5,9 +5,9 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 
+from gritmill.exports.options import Level, Options
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.publish import publish, publish_bytes
@@ -17,27 +17,6 @@ from transforms.select_boxes import Grounding
 
 Figures = Counter[str]
 """Counts of what was written and left out; those of shards add up."""
-
-
-class Level(StrEnum):
-    """Which spans of a record become an export's phrases."""
-
-    EXPRESSIONS = "expressions"
-    CHUNKS = "chunks"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a user can say about an export.
-
-    images: whether pictures are written as files of their own, for formats that name files. dialect, seed: of
-    instructions.
-    """
-
-    images: bool = True
-    level: Level = Level.EXPRESSIONS
-    dialect: str = "kosmos2"
-    seed: int = 0
 
 
 @dataclass(frozen=True)

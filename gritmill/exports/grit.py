@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gritmill.exports.format import Figures, Folder, Options, all_lines, part_name
+from gritmill.exports.format import Figures, Folder, all_lines, part_name
+from gritmill.exports.options import Options
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.publish import publish

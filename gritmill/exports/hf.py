@@ -9,7 +9,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gritmill.exports.format import Figures, Folder, Options
+from gritmill.exports.format import Figures, Folder
+from gritmill.exports.options import Options
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.publish import publish

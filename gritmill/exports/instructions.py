@@ -15,9 +15,7 @@ from typing import Any
 from gritmill.exports.format import (
     Figures,
     Folder,
-    Level,
     Lined,
-    Options,
     Region,
     all_lines,
     disjoint,
@@ -26,6 +24,7 @@ from gritmill.exports.format import (
     regions,
     write_image,
 )
+from gritmill.exports.options import Level, Options
 from gritmill.reading import Sample
 from pipeline.faults import CallError
 from transforms import dialects

@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gritmill.exports.format import Figures, Folder, Options, provenance
+from gritmill.exports.format import Figures, Folder, provenance
 from gritmill.exports.grit import LOW_SCORES, low_scores
+from gritmill.exports.options import Options
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.publish import publish

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gritmill.cli import _repeated, _split, main
+from gritmill.main import _repeated, _split, main
 from pipeline.lock import hold
 from tests import made
 
@@ -306,7 +306,7 @@ def obeying_permissions(parser):
         config.write_text(yaml.safe_dump(made.settings(parser, "tests.outside:factory")))
 
         def call(command, *words):
-            program = [sys.executable, "-c", "import gritmill.cli; gritmill.cli.main()"]
+            program = [sys.executable, "-c", "import gritmill.main; gritmill.main.main()"]
             ended = subprocess.run([*obeying, *program, command, config, *words], capture_output=True, text=True)
             return ended.returncode, ended.stderr.splitlines()
 
@@ -324,6 +324,23 @@ def test_no_permission(tars, parser):
 
 def test_help_needs_no_model(call):
     assert call("run", "--help")[0] == 0
+
+
+def test_help_does_not_wait_for_heavy_packages():
+    code = "import sys\nfrom gritmill.main import main\ntry:\n main(['run', '--help'])\nfinally:\n print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "--max-failed" in said
+    assert not {"torch", "spacy", "apache_beam", "transformers", "pyarrow", "numpy"} & set(said.split())
+
+
+def test_an_interrupt_while_packages_are_imported(tars, tmp_path):
+    """The first of the heavy ones sends it."""
+    (tmp_path / "yaml.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    code = "from gritmill.main import main\nmain()"
+    words = ["run", "--input", tars, "--output", str(tmp_path / "out")]
+    ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path)
+    said = ["gritmill: interrupted; the same command goes on where it stopped"]
+    assert (ended.returncode, ended.stderr.splitlines()) == (130, said)
 
 
 def test_beam_words_are_split_off():

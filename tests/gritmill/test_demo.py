@@ -9,7 +9,7 @@ import pytest
 
 import gritmill
 from gritmill import demo, quality
-from gritmill.cli import main
+from gritmill.main import main
 from tests import made
 
 SCENES = ("--limit", "6")

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import gritmill
-from gritmill.cli import main
+from gritmill.main import main
 from pipeline import deaths
 from pipeline.detections import ChunkId
 from tests import made

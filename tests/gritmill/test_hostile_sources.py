@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import gritmill
-from gritmill.cli import main
+from gritmill.main import main
 from pipeline import detections
 from tests import made
 

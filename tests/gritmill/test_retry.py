@@ -5,7 +5,7 @@ import json
 import pytest
 
 import gritmill
-from gritmill.cli import main
+from gritmill.main import main
 from pipeline import retry
 from tests import made, outside
 

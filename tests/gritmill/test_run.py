@@ -5,7 +5,7 @@ import json
 import pytest
 
 import gritmill
-from pipeline import detections
+from pipeline import detections, retry
 from pipeline.detections import ChunkId, Identity
 from pipeline.plan import RangeId
 from tests import made, outside
@@ -187,6 +187,66 @@ def test_a_changed_or_missing_source_is_refused(tmp_path, middle):
         gritmill.ground(middle, inputs=[one, two], **call)
 
 
+@pytest.fixture
+def changed(tmp_path, middle):
+    """A call of a run over two tables, of which the second has changed since, and what a run over them as they are
+    now gives."""
+    tables = [made.as_jsonl(made.drawn(9), tmp_path / name) for name in ("a", "b")]
+    call = {"config": {**middle, "chunk": {"pairs": 4}}, "inputs": tables, "output": str(tmp_path / "out")}
+    gritmill.run(**call)
+    made.as_jsonl(made.drawn(5), tmp_path / "b")
+    gritmill.run(**{**call, "output": str(tmp_path / "whole")})
+    return call, made.files_of(tmp_path / "whole", "shards/*", "detections/0*/*", "detections/plan.json")
+
+
+def test_a_changed_source_alone_is_read_anew(tmp_path, changed):
+    call, whole = changed
+    ages = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/detections/00000").iterdir()}
+    with pytest.raises(gritmill.CallError, match="--redo-changed reads what has changed anew"):
+        gritmill.run(**call)
+    manifest = gritmill.run(**call, redo_changed=True)
+    assert manifest["ledger"]["read"] == 14
+    assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out/detections/00000").iterdir()} == ages
+    assert gritmill.run(**call) == manifest
+
+
+def test_a_redo_that_was_cut_short_is_made_again(tmp_path, changed, monkeypatch):
+    call, whole = changed
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pipeline.agree._published", killed)
+        with pytest.raises(KeyboardInterrupt):
+            gritmill.run(**call, redo_changed=True)
+    with pytest.raises(gritmill.CallError, match="1 of 2 ranges are not done"):
+        gritmill.pack(call["config"], output=call["output"])
+    with pytest.raises(gritmill.CallError, match="has changed"):
+        gritmill.run(**call)
+    gritmill.run(**call, redo_changed=True)
+    assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
+
+
+def test_a_retry_forgets_the_chunks_of_a_source_that_is_read_anew(tmp_path, changed):
+    call, whole = changed
+    folder = str(tmp_path / "out/detections")
+    retry._publish(folder, [ChunkId(0, 0, 1), ChunkId(1, 0, 2)])  # the second source has two chunks now
+    gritmill.run(**call, redo_changed=True)
+    assert not retry.pending(folder)
+    assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
+
+
+def test_changed_sources_and_a_limit(tmp_path, changed):
+    call, _ = changed
+    call = {**call, "output": str(tmp_path / "some"), "limit": 4}
+    gritmill.run(**call)
+    made.as_jsonl(made.drawn(6), tmp_path / "b")
+    with pytest.raises(gritmill.CallError, match="--redo-changed: not with --limit"):
+        gritmill.run(**call, redo_changed=True)
+
+
 def test_fresh_moves_old_detections_aside(tmp_path, middle):
     call = {"inputs": [made.as_jsonl(made.drawn(3), tmp_path / "in")], "output": str(tmp_path / "out")}
     gritmill.ground(middle, **call)
@@ -226,6 +286,10 @@ def test_an_image_that_is_gone_leaves_a_gap(tmp_path, middle):
     (tmp_path / "in" / "images" / "00003.jpg").write_bytes(made.drawn(1)[0].data)
     manifest = gritmill.pack(middle, output=str(tmp_path / "out"))
     assert manifest["ledger"]["failed"] == {"fetch": {"changed": 1, "gone": 1}}
+    assert manifest["failed_examples"] == {
+        "fetch: gone": f"2 of {tmp_path}/in/pairs.jsonl: {tmp_path}/in/images/00002.jpg",
+        "fetch: changed": f"3 of {tmp_path}/in/pairs.jsonl: {tmp_path}/in/images/00003.jpg",
+    }
     assert [s.key for s in gritmill.read(str(tmp_path / "out"))] == ["000000000", "000000001", "000000004"]
     assert not [f for f in gritmill.validate(str(tmp_path / "out")) if f.text]
 

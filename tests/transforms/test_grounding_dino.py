@@ -18,7 +18,7 @@ from transforms import grounding_dino as module
 from transforms.blame import SickDevice
 from transforms.build_prompts import BORDERS
 from transforms.detector import Request
-from transforms.grounding_dino import GroundingDino, candidates, canvas_rule, span_scores
+from transforms.grounding_dino import GroundingDino, canvas_rule
 from transforms.records import Box, Drop, Fault, Reason, Stage
 from transforms.select_boxes import iou
 from transforms.settings import DetectorSettings
@@ -474,32 +474,6 @@ def test_sides_come_from_the_settings_then_from_the_models_processor(size, setti
 def test_a_long_side_below_the_short_one_is_refused():
     with pytest.raises(ValueError, match=r"detector\.long_side: 100 is less than the short side, 800"):
         canvas_rule(processor(), DetectorSettings(long_side=100))
-
-
-# Pure parts.
-
-
-def test_span_scores_pool_sigmoids():
-    logits = np.array([[0.0, 2.0], [-3.0, 1.0], [5.0, 5.0]], dtype=np.float32)
-    probabilities = 1 / (1 + np.exp(-logits))
-    np.testing.assert_allclose(span_scores(logits, "mean"), probabilities.mean(1), atol=1e-6)
-    np.testing.assert_allclose(span_scores(logits, "max"), probabilities.max(1), atol=1e-6)
-
-
-@pytest.mark.filterwarnings("ignore:overflow")
-def test_span_scores_of_extreme_logits_are_0_and_1():
-    assert span_scores(np.array([[-1e4], [1e4]], dtype=np.float32), "mean").tolist() == [0.0, 1.0]
-
-
-def test_candidates_are_best_first_with_ties_in_query_order_and_no_flat_boxes():
-    scores = np.array([0.5, 0.9, 0.5, 0.3, 0.8], dtype=np.float32)
-    corners = np.array(
-        [[0, 0, 1, 1], [0, 0, 0.5, 0.5], [0.2, 0.2, 1, 1], [0, 0, 1, 1], [0.3, 0, 0.3, 1]], dtype=np.float32
-    )
-    found = candidates(7, scores, corners, 0.3)
-    assert [round(box.score, 3) for box in found] == [0.9, 0.5, 0.5]
-    assert [box.x1 for box in found] == [0, 0, pytest.approx(0.2)]
-    assert {box.phrase for box in found} == {7}
 
 
 # The reference model, where it is at hand.

@@ -7,11 +7,12 @@ import pytest
 import yaml
 
 import gritmill
-from gritmill.cli import main
 from gritmill.exports import FORMATS
 from gritmill.exports.export import export
-from gritmill.exports.format import Folder, Level, Options
+from gritmill.exports.format import Folder
 from gritmill.exports.odvg import Odvg
+from gritmill.exports.options import Level, Options
+from gritmill.main import main
 from pipeline import publish
 from tests import made
 

@@ -19,7 +19,7 @@ from pycocotools.coco import COCO
 import gritmill
 from gritmill import plain_pickle
 from gritmill.exports.export import export
-from gritmill.exports.format import Level, Options
+from gritmill.exports.options import Level, Options
 from tests import made
 from transforms import dialects
 from transforms.grounded_text import Carries

@@ -1,0 +1,25 @@
+"""What a user can say about an export."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """Which spans of a record become an export's phrases."""
+
+    EXPRESSIONS = "expressions"
+    CHUNKS = "chunks"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user can say about an export.
+
+    images: whether pictures are written as files of their own, for formats that name files. dialect, seed: of
+    instructions.
+    """
+
+    images: bool = True
+    level: Level = Level.EXPRESSIONS
+    dialect: str = "kosmos2"
+    seed: int = 0

@@ -1,0 +1,117 @@
+"""`gritmill` as a process: its words, its exit status, and one line on standard error for whatever goes wrong.
+
+Nothing heavy is imported before `main` runs, so that an interrupt is an interrupt from the first moment on.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Sequence
+from itertools import zip_longest
+
+from typer.exceptions import Abort, Exit, TyperException
+
+from pipeline.faults import RunFault, first_line, printable
+from transforms.records import EVERY_REASON, Reason
+
+DONE, CALL, ENVIRONMENT, INTERRUPTED = 0, 2, 3, 130
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command line and exits with its status; every fault is one line on standard error."""
+    words, beam = _split(list(sys.argv[1:] if arguments is None else arguments))
+    _quiet_libraries()
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a scheduler takes a machine back
+    try:
+        from gritmill.cli import app, beam_words
+
+        beam_words.set(tuple(beam))
+        status = app(args=_repeated(words), prog_name="gritmill", standalone_mode=False)
+    except Exit as error:
+        status = error.exit_code
+    except TyperException as error:
+        text = error.format_message().replace("\n", " ")
+        if text:  # without a command there is only the help
+            _say(text + ("; Beam options follow after --" if text.startswith("No such option") else ""))
+        status = CALL
+    except (KeyboardInterrupt, Abort):
+        status = INTERRUPTED
+    except RunFault as error:
+        _say(str(error))
+        status = error.status
+    except Exception as error:
+        if _debugging():
+            raise
+        _say(_environment(error))
+        status = ENVIRONMENT
+    if status == INTERRUPTED:  # Typer makes an exit of an interrupt
+        _say("interrupted; the same command goes on where it stopped")
+    sys.exit(status or DONE)
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """Our words, and Beam's after --."""
+    if "--" not in words:
+        return words, []
+    border = words.index("--")
+    return words[:border], words[border + 1 :]
+
+
+def _repeated(words: Sequence[str]) -> list[str]:
+    """`--input a b c` as click reads it, `--input a --input b --input c`: that is what a shell makes of a glob.
+
+    `--retry-failed` gets the value that stands for every reason.
+    """
+    result: list[str] = []
+    option = ""
+    for word, after in zip_longest(words, words[1:], fillvalue=""):
+        if word == "--retry-failed":  # an option with a value that may be left out is not in click's grammar
+            option = ""
+            result.append(word if after in set(Reason) else f"{word}={EVERY_REASON}")
+        elif word in ("--input", "--set"):
+            option = word
+        elif word.startswith("-"):
+            option = ""
+            result.append(word)
+        elif option:
+            result += [option, word]
+        else:
+            result.append(word)
+    return result
+
+
+def _environment(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return f"{type(error).__name__}: {first_line(error)} (GRITMILL_DEBUG=1 shows where)"
+
+
+def _say(line: str) -> None:
+    print(f"gritmill: {printable(line)}", file=sys.stderr)
+
+
+def _debugging() -> bool:
+    return bool(os.environ.get("GRITMILL_DEBUG"))
+
+
+def _quiet_libraries() -> None:
+    """Libraries keep quiet: what a user must know is said by us, in one line."""
+    if _debugging():
+        logging.basicConfig(level=logging.DEBUG)
+        return
+    logging.getLogger().setLevel(logging.CRITICAL)
+    for name in ("apache_beam", "transformers", "huggingface_hub"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore")
+    # Beam's threads print a traceback when a worker that they watch ends with the run.
+    threading.excepthook = lambda _: None
+    for name, value in {
+        "TRANSFORMERS_VERBOSITY": "error",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "TQDM_DISABLE": "1",
+    }.items():
+        os.environ.setdefault(name, value)

@@ -1,0 +1,64 @@
+"""What a Grounding DINO gives for one prompt -> candidate boxes of its phrases.
+
+Scores belong to spans: a phrase's score for a query pools the sigmoid of the logits over the phrase's own tokens (mean
+by default, as GLIP and mmdetection do). The processor's post-processing is not used: it decodes every token above a
+threshold and merges neighbouring labels.
+"""
+
+import numpy as np
+
+from transforms.blame import NotFinite
+from transforms.build_prompts import Prompt
+from transforms.records import Box
+from transforms.settings import DetectorSettings
+
+
+def read_boxes(
+    prompt: Prompt, logits: np.ndarray, predicted: np.ndarray, settings: DetectorSettings
+) -> tuple[list[Box], int]:
+    """Candidate boxes of the prompt's phrases, and how many `settings.candidates` cut off.
+
+    Args:
+      logits: float32 [queries, tokens]. predicted: float32 [queries, 4], normalised centre, width, height.
+
+    Raises:
+      NotFinite: the model's output is none.
+    """
+    # The class's own boxes are sigmoids; anything far outside of 0..1 is garbage, as bfloat16 on a CPU gave.
+    sound = np.isfinite(predicted).all() and (np.abs(predicted) <= 2).all()
+    if not (sound and np.isfinite(logits[:, : len(prompt.ids)]).all()):
+        raise NotFinite("logits or boxes are not finite")
+    corners = _corners(predicted)
+    boxes: list[Box] = []
+    cut = 0
+    for phrase, (first, last) in zip(prompt.phrases, prompt.spans, strict=True):
+        scores = span_scores(logits[:, first:last], settings.span_score)
+        found = candidates(phrase, scores, corners, settings.floor)
+        boxes += found[: settings.candidates]
+        cut += max(len(found) - settings.candidates, 0)
+    return boxes, cut
+
+
+def span_scores(logits: np.ndarray, how: str) -> np.ndarray:
+    """float32 [queries] in 0..1 from the logits [queries, tokens] of one phrase: mean or max of their sigmoids."""
+    probabilities = 1 / (1 + np.exp(-logits.astype(np.float32)))
+    pooled: np.ndarray = probabilities.mean(axis=1) if how == "mean" else probabilities.max(axis=1)
+    return pooled.astype(np.float32)
+
+
+def candidates(phrase: int, scores: np.ndarray, corners: np.ndarray, floor: float) -> list[Box]:
+    """Boxes of one phrase above the floor, best first, ties in query order; boxes without an area are left out."""
+    order = np.argsort(-scores, kind="stable")
+    solid = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
+    return [_box(phrase, corners[q], scores[q]) for q in order if scores[q] > floor and solid[q]]
+
+
+def _box(phrase: int, corners: np.ndarray, score: np.floating) -> Box:
+    x1, y1, x2, y2 = map(float, corners)
+    return Box(phrase, x1, y1, x2, y2, float(score))
+
+
+def _corners(boxes: np.ndarray) -> np.ndarray:
+    """float32 [..., 4]: normalised centre, width, height -> corners, clipped to the picture."""
+    centre, size = boxes[..., :2], boxes[..., 2:] / np.float32(2)
+    return np.clip(np.concatenate((centre - size, centre + size), axis=-1), 0, 1)
