@@ -8,6 +8,7 @@ from typing import Any
 from pipeline import detections
 from pipeline.detections import ChunkId
 from pipeline.plan import RangeId
+from pipeline.statistics import Statistics
 from transforms.judge_pair import Kept, Policy, Rejected, judge
 from transforms.records import Fault, Pair, Reason
 
@@ -44,26 +45,30 @@ class RangeCount:
     rejected_examples: Examples = field(default_factory=dict)
 
 
-def count_range(folder: str, identity: RangeId, done: bool, policy: Policy) -> RangeCount:
+def count_range(folder: str, identity: RangeId, done: bool, policy: Policy) -> tuple[RangeCount, Statistics]:
     """Judges every row of a range. A range that is `done` must hold what was recorded of it, to the byte."""
-    total = RangeCount(identity)
+    total, statistics = RangeCount(identity), Statistics()
+    chunks: list[tuple[ChunkId, str | None]]
     if done:
         recorded = detections.read_done(folder, identity)
         total.faults = list(recorded["faults"])
-        for entry in recorded["chunks"]:
-            chunk = ChunkId(identity.source, identity.range, entry["chunk"])
-            _count_chunk(folder, chunk, entry["digest"], policy, total)
+        chunks = [(ChunkId(identity.source, identity.range, c["chunk"]), c["digest"]) for c in recorded["chunks"]]
     else:
-        for chunk in detections.committed(folder, identity):
-            _count_chunk(folder, chunk, None, policy, total)
-    return total
+        chunks = [(chunk, None) for chunk in detections.committed(folder, identity)]
+    for chunk, digest in chunks:
+        _count_chunk(folder, chunk, digest, policy, total, statistics)
+    statistics.close()
+    return total, statistics
 
 
-def _count_chunk(folder: str, chunk: ChunkId, digest: str | None, policy: Policy, total: RangeCount) -> None:
+def _count_chunk(
+    folder: str, chunk: ChunkId, digest: str | None, policy: Policy, total: RangeCount, statistics: Statistics
+) -> None:
     kept = size = 0
-    for pair in detections.read_chunk(folder, chunk, digest):
+    for row, pair in enumerate(detections.read_chunk(folder, chunk, digest)):
         total.read += 1
         outcome = judge(pair, policy)
+        statistics.add(pair, outcome, policy, (chunk.source, chunk.range, chunk.number, row))
         if isinstance(outcome, Kept):
             kept += 1
             size += pair.image.length

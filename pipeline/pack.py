@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import apache_beam as beam
@@ -18,6 +19,8 @@ from pipeline.plan import Plan, RangeId, read_plan
 from pipeline.plan_shards import ShardPlan, plan_shards
 from pipeline.publish import publish_json
 from pipeline.sources.base import image_root
+from pipeline.statistics import NAME as STATISTICS
+from pipeline.statistics import Statistics, Total
 from pipeline.threshold import effective
 from pipeline.write_shards import FOLDER, ShardWriter, WriteShards
 from transforms import dialects
@@ -64,6 +67,7 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
     head = ManifestHead.of(plan, configuration, threshold, mark, options.partial)
     writer = ShardWriter(folder, output, mark, policy, plan.configuration.source)
     if not any(True for _ in plan.ids()):
+        publish_json(files.join(output, STATISTICS), Statistics().to_json(plan.configuration.detector.floor))
         return write_manifest(output, head, plan, [], [])
     with progress.shown("pack", "shards", _Watch(output).state, options.quiet, files.is_local(output)):
         running.run(lambda pipeline: build(pipeline, writer, configuration.shards, head), engine)
@@ -141,7 +145,7 @@ def _check_finished(plan: Plan, done: set[RangeId], folder: str, partial: bool) 
 def _up_to_date(output: str, mark: str) -> bool:
     """Whether the manifest is of this pack, and its shards are there."""
     manifest = read_manifest(output)
-    if manifest is None or manifest["fingerprints"]["pack"] != mark:
+    if manifest is None or manifest["fingerprints"]["pack"] != mark or not files.exists(files.join(output, STATISTICS)):
         return False
     there = {files.name(info.uri): info.size for info in files.list_folder(files.join(output, FOLDER))}
     names = [(files.name(shard["tar"]), files.name(shard["index"]), shard["bytes"]) for shard in manifest["shards"]]
@@ -179,13 +183,19 @@ def _check_sources(plan: Plan) -> None:
 
 def build(pipeline: beam.Pipeline, writer: ShardWriter, shards: ShardSettings, head: ManifestHead) -> object:
     """The graph: a tiny count decides what each shard holds; no image ever crosses a shuffle."""
-    counts = (
+    counted = (
         pipeline
         | "Detections" >> beam.Create([writer.detections])
         | "Ranges" >> beam.FlatMap(all_ranges)
         | "SpreadRanges" >> beam.Reshuffle()
         | "CountKept" >> beam.Map(_count, writer)
-        | "KeyCounts" >> beam.WithKeys("")
+    )
+    counts = counted | "Counts" >> beam.Map(itemgetter(0)) | "KeyCounts" >> beam.WithKeys("")
+    statistics = (
+        counted
+        | "Statistics" >> beam.Map(itemgetter(1))
+        | "AddStatistics" >> beam.CombineGlobally(Total()).without_defaults()
+        | "KeyStatistics" >> beam.WithKeys("")
     )
     stats = (
         counts
@@ -196,7 +206,7 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, shards: ShardSettings, h
         | "KeyStats" >> beam.WithKeys("")
     )
     return (
-        {"counts": counts, "stats": stats}
+        {"counts": counts, "stats": stats, "statistics": statistics}
         | "GatherAll" >> beam.CoGroupByKey()
         | "WriteManifest" >> beam.Map(_manifest, writer, head)
     )
@@ -209,7 +219,7 @@ def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool]]:
     yield from ((identity, identity in done) for identity in plan.ids()) if plan else ()
 
 
-def _count(item: tuple[RangeId, bool], writer: ShardWriter) -> RangeCount:
+def _count(item: tuple[RangeId, bool], writer: ShardWriter) -> tuple[RangeCount, Statistics]:
     identity, done = item
     return count_range(writer.detections, identity, done, writer.policy)
 
@@ -225,6 +235,8 @@ def _plan(keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: 
 def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, head: ManifestHead) -> None:
     plan = read_plan(writer.detections)
     assert plan is not None
+    (statistics,) = keyed[1]["statistics"]
+    publish_json(files.join(writer.output, STATISTICS), statistics.to_json(plan.configuration.detector.floor))
     write_manifest(writer.output, head, plan, keyed[1]["counts"], keyed[1]["stats"])
 
 

@@ -69,7 +69,7 @@ class Dialect(Protocol):
         ...
 
     def encode(self, grounded: GroundedCaption) -> str:
-        """The text; raises `CannotCarry`."""
+        """The text; raises `CannotCarry`, for the caption or its spans, never for how many boxes are where."""
         ...
 
     def decode(self, text: str, width: int = 1, height: int = 1) -> GroundedCaption:

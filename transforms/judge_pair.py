@@ -52,7 +52,7 @@ def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
         return Rejected(Reason.NO_BOX)
     try:
         return Kept(pair, tuple(groundings), texts(pair, groundings, policy.text))
-    except _CannotWrite as error:
+    except CannotWrite as error:
         return Rejected(str(error))
 
 
@@ -64,9 +64,9 @@ def texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -
         try:
             written[name] = dialects.find(name).encode(caption)
         except CannotCarry as error:
-            raise _CannotWrite(f"{name.partition(':')[0]}_{error}") from error
+            raise CannotWrite(f"{name.partition(':')[0]}_{error}") from error
     return written
 
 
-class _CannotWrite(Exception):
+class CannotWrite(Exception):
     """Its message is the reason's code: dialect and what it cannot carry."""

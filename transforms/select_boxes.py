@@ -8,8 +8,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from transforms.records import Box, Pair, Phrase
 from transforms.settings import SelectionSettings
+
+_MANY = 24  # from here on arrays are faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +45,31 @@ def suppress(boxes: Sequence[Box], threshold: float) -> list[Box]:
 
     Boxes must come in rank order, best first.
     """
+    if len(boxes) >= _MANY:
+        return _suppress_many(boxes, threshold)
     kept: list[Box] = []
     for box in boxes:
         if all(iou(box, other) <= threshold for other in kept):
             kept.append(box)
+    return kept
+
+
+def _suppress_many(boxes: Sequence[Box], threshold: float) -> list[Box]:
+    """The same to the bit: doubles, and the operations of `iou` in their order, for all pairs of boxes at once."""
+    x1, y1, x2, y2 = np.array([box.corners for box in boxes]).T
+    width = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
+    height = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
+    shared = width * height
+    areas = (x2 - x1) * (y2 - y1)
+    union = areas[:, None] + areas - shared
+    with np.errstate(divide="ignore", invalid="ignore"):
+        over = (width > 0) & (height > 0) & (union > 0) & (shared / union > threshold)
+    left = np.ones(len(boxes), bool)
+    kept = []
+    for rank, box in enumerate(boxes):
+        if left[rank]:
+            kept.append(box)
+            left &= ~over[rank]
     return kept
 
 

@@ -33,7 +33,7 @@ def test_every_row_is_counted_once(tmp_path: Path) -> None:
         [replace(RAW, caption=" "), RAW, failed],
     )
     detections.finish(folder, RangeId(0, 0), ["cut or broken at byte 7"])
-    count = count_range(folder, RangeId(0, 0), True, POLICY)
+    count, _ = count_range(folder, RangeId(0, 0), True, POLICY)
     digests = [chunk["digest"] for chunk in detections.read_done(folder, RangeId(0, 0))["chunks"]]
     assert count.chunks == [
         ChunkCount(ChunkId(0, 0, 0), 2, 17, digests[0]),
@@ -54,21 +54,21 @@ def test_every_row_is_counted_once(tmp_path: Path) -> None:
 
 def test_a_pair_without_caption_names_the_fields_that_its_source_has(tmp_path: Path) -> None:
     folder = committed(tmp_path, [replace(RAW, caption="", meta='{"url": "x", "alt": "a dog"}')])
-    [example] = count_range(folder, RangeId(0, 0), False, POLICY).rejected_examples.values()
+    [example] = count_range(folder, RangeId(0, 0), False, POLICY)[0].rejected_examples.values()
     assert ": its other fields: url, alt (source.columns.caption" in example
 
 
 def test_another_threshold_keeps_other_pairs(tmp_path: Path) -> None:
     folder = committed(tmp_path, [grounded(RAW, score=score) for score in (0.25, 0.5, 0.75)])
     for score, kept in ((0.25, 3), (0.5, 2), (0.75, 1), (1.0, 0)):
-        count = count_range(folder, RangeId(0, 0), False, Policy(SelectionSettings(), score, TextSettings()))
+        count, _ = count_range(folder, RangeId(0, 0), False, Policy(SelectionSettings(), score, TextSettings()))
         assert [chunk.kept for chunk in count.chunks] == [kept]
         assert count.rejected == ({"no_box": 3 - kept} if kept < 3 else {})
 
 
 def test_a_caption_that_a_dialect_cannot_carry_is_rejected_with_its_reason(tmp_path: Path) -> None:
     folder = committed(tmp_path, [grounded(replace(RAW, caption=f"{CAPTION} <phrase>"))])
-    count = count_range(folder, RangeId(0, 0), False, POLICY)
+    count, _ = count_range(folder, RangeId(0, 0), False, POLICY)
     [reason] = count.rejected
     assert reason.startswith("kosmos2_")
     assert count.chunks == [ChunkCount(ChunkId(0, 0, 0), 0, 0)]
@@ -76,8 +76,8 @@ def test_a_caption_that_a_dialect_cannot_carry_is_rejected_with_its_reason(tmp_p
 
 def test_a_range_that_is_not_done_counts_what_is_committed(tmp_path: Path) -> None:
     folder = committed(tmp_path, [grounded(RAW)])
-    assert count_range(folder, RangeId(0, 0), False, POLICY).read == 1
-    assert count_range(folder, RangeId(0, 1), False, POLICY) == RangeCount(RangeId(0, 1))
+    assert count_range(folder, RangeId(0, 0), False, POLICY)[0].read == 1
+    assert count_range(folder, RangeId(0, 1), False, POLICY)[0] == RangeCount(RangeId(0, 1))
 
 
 def test_failures_add_up_by_stage_and_reason() -> None:

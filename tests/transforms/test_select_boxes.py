@@ -77,6 +77,23 @@ def test_suppression_keeps_what_no_better_kept_box_overlaps(found, threshold):
     assert suppress(kept, threshold) == kept
 
 
+CORNER = st.floats(0, 1, width=32)
+
+
+@given(
+    st.lists(st.builds(Box, st.just(0), CORNER, CORNER, CORNER, CORNER, CORNER), min_size=24, max_size=60),
+    st.sampled_from([0.0, 0.1, 0.5, 0.7, 1.0]),
+)
+def test_of_many_boxes_the_same_are_kept_as_one_by_one(found, threshold):
+    """Also of boxes without an area, and of those whose corners are the wrong way round."""
+    found += found[:5]
+    kept = []
+    for box in found:
+        if all(iou(box, other) <= threshold for other in kept):
+            kept.append(box)
+    assert suppress(found, threshold) == kept
+
+
 @given(st.lists(boxes(), min_size=1, max_size=12), st.floats(0, 1))
 def test_the_best_box_always_stays(found, threshold):
     order = ranked(found)

@@ -1,0 +1,169 @@
+"""What a pack says of all of its pairs: histograms, what other thresholds would keep, and the pairs at the border.
+
+Statistics of parts add up to those of the whole, whatever the parts and their order.
+"""
+
+import heapq
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from itertools import accumulate
+from typing import Any
+
+import apache_beam as beam
+
+from transforms.judge_pair import Kept, Policy, Rejected
+from transforms.records import Fault, Pair, Reason
+from transforms.remaining import GRID, Step, ranked, steps
+from transforms.select_boxes import area
+
+NAME = "statistics.json"
+
+NEAREST = 12
+"""So many pairs on either side of the threshold are remembered."""
+
+_BINS = 50
+_HEADS = 200  # of a range: sums of truncated counts would depend on their order, were they truncated again
+_SHOWN_HEADS = 50
+
+Where = tuple[int, int, int, int]
+"""A row of the detections: source, range, chunk, row."""
+
+
+@dataclass(frozen=True, order=True)
+class Near:
+    """A pair by the distance of its best score to the threshold."""
+
+    distance: float
+    where: Where
+    score: float
+
+
+@dataclass
+class Statistics:
+    """Counts over pairs.
+
+    pairs, phrases, boxes: by level of the grid, the change against the level above. score, box_area: boxes by bin of
+    equal width over 0..1. boxes_per_pair, phrase_words, heads: by value. kept, missed: pairs nearest to the threshold.
+    """
+
+    pairs: list[int] = field(default_factory=lambda: [0] * len(GRID))
+    phrases: list[int] = field(default_factory=lambda: [0] * len(GRID))
+    boxes: list[int] = field(default_factory=lambda: [0] * len(GRID))
+    score: list[int] = field(default_factory=lambda: [0] * _BINS)
+    box_area: list[int] = field(default_factory=lambda: [0] * _BINS)
+    boxes_per_pair: Counter[int] = field(default_factory=Counter)
+    phrase_words: Counter[int] = field(default_factory=Counter)
+    heads: Counter[str] = field(default_factory=Counter)
+    kept: list[Near] = field(default_factory=list)
+    missed: list[Near] = field(default_factory=list)
+
+    def add(self, pair: Pair, outcome: Kept | Rejected | Fault, policy: Policy, where: Where) -> None:
+        """Takes a judged pair in; `where` it stands."""
+        if isinstance(outcome, Fault):
+            return
+        found = ranked(pair, policy)
+        if not found:
+            return
+        self._add_steps(steps(pair, found, policy))
+        best = found[0].box.score
+        if isinstance(outcome, Kept):
+            self._add_boxes(outcome)
+            _keep_nearest(self.kept, Near(best - policy.score, where, best))
+        elif outcome.reason == Reason.NO_BOX:
+            _keep_nearest(self.missed, Near(policy.score - best, where, best))
+
+    def close(self) -> None:
+        """No more pairs of this part will come."""
+        self.heads = Counter(dict(_most(self.heads, _HEADS)))
+
+    def merge(self, other: "Statistics") -> None:
+        """Adds another part."""
+        for name in ("pairs", "phrases", "boxes", "score", "box_area"):
+            setattr(self, name, [a + b for a, b in zip(getattr(self, name), getattr(other, name), strict=True)])
+        for name in ("boxes_per_pair", "phrase_words", "heads"):
+            getattr(self, name).update(getattr(other, name))
+        for name in ("kept", "missed"):
+            for near in getattr(other, name):
+                _keep_nearest(getattr(self, name), near)
+
+    def to_json(self, floor: float) -> dict[str, Any]:
+        """As it is written. floor: the score below which `ground` has kept no candidates."""
+        first = bisect_left(GRID, floor)
+        by_threshold = {name: _running(getattr(self, name))[first:] for name in ("pairs", "phrases", "boxes")}
+        edges = [round(i / _BINS, 4) for i in range(_BINS + 1)]
+        return {
+            "thresholds": {"score": list(GRID[first:]), **by_threshold},
+            "histograms": {
+                "score": {"edges": edges, "counts": self.score},
+                "box_area": {"edges": edges, "counts": self.box_area},
+                "boxes_per_pair": _by_value(self.boxes_per_pair),
+                "phrase_words": _by_value(self.phrase_words),
+                "heads": [list(item) for item in _most(self.heads, _SHOWN_HEADS)],
+            },
+            "nearest": {side: [asdict(near) for near in getattr(self, side)] for side in ("kept", "missed")},
+        }
+
+    def _add_steps(self, found: Iterable[Step]) -> None:
+        pairs = phrases = boxes = 0
+        for step in found:
+            kept = int(step.boxes > 0)
+            self.pairs[step.level] += kept - pairs
+            self.phrases[step.level] += step.phrases - phrases
+            self.boxes[step.level] += step.boxes - boxes
+            pairs, phrases, boxes = kept, step.phrases, step.boxes
+
+    def _add_boxes(self, kept: Kept) -> None:
+        self.boxes_per_pair[len(kept.groundings)] += 1
+        for grounding in kept.groundings:
+            self.score[_bin(grounding.box.score)] += 1
+            self.box_area[_bin(area(grounding.box))] += 1
+        caption = kept.pair.caption
+        for phrase in {grounding.phrase for grounding in kept.groundings}:
+            self.phrase_words[len(caption[phrase.expression_start : phrase.expression_end].split())] += 1
+            self.heads[caption[phrase.head_start : phrase.head_end].lower()] += 1
+
+
+class Total(beam.CombineFn):
+    """Statistics of parts -> those of the whole."""
+
+    def create_accumulator(self) -> Statistics:
+        return Statistics()
+
+    def add_input(self, total: Statistics, part: Statistics) -> Statistics:
+        total.merge(part)
+        return total
+
+    def merge_accumulators(self, totals: Iterable[Statistics]) -> Statistics:
+        whole = Statistics()
+        for total in totals:
+            whole.merge(total)
+        return whole
+
+    def extract_output(self, total: Statistics) -> Statistics:
+        return total
+
+
+def _keep_nearest(nearest: list[Near], near: Near) -> None:
+    if len(nearest) < NEAREST or near < nearest[-1]:
+        insort(nearest, near)
+        del nearest[NEAREST:]
+
+
+def _bin(share: float) -> int:
+    return min(int(share * _BINS), _BINS - 1)
+
+
+def _running(changes: list[int]) -> list[int]:
+    """Values by level, from what changes at each from the highest down."""
+    return list(accumulate(reversed(changes)))[::-1]
+
+
+def _by_value(counts: Counter[int]) -> dict[str, list[int]]:
+    return {"values": sorted(counts), "counts": [counts[value] for value in sorted(counts)]}
+
+
+def _most(counts: Counter[str], number: int) -> list[tuple[str, int]]:
+    """The most frequent; of equally frequent ones the first by the alphabet."""
+    return heapq.nsmallest(number, counts.items(), key=lambda item: (-item[1], item[0]))
