@@ -105,13 +105,15 @@ _PLACES = {
 """Where the public names are. Each is imported when it is first asked for: Beam, torch and spaCy take seconds."""
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module 'gritmill' has no attribute {name!r}")
-    module = importlib.import_module(_PLACES[name])
-    value = getattr(module, "Options" if name == "ExportOptions" else name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a type checker shall know the names above, and no others
+
+    def __getattr__(name: str) -> Any:
+        if name not in _PLACES:
+            raise AttributeError(f"module 'gritmill' has no attribute {name!r}")
+        module = importlib.import_module(_PLACES[name])
+        value = getattr(module, "Options" if name == "ExportOptions" else name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -11,7 +11,7 @@ from pipeline.faults import CallError
 from pipeline.ground import GroundOptions
 from pipeline.ground import ground as _ground
 from pipeline.lock import hold
-from pipeline.pack import PackOptions, check_dialects, find_detections
+from pipeline.pack import PackOptions, check_dialects, check_given, find_detections
 from pipeline.pack import pack as _pack
 from pipeline.plan import Plan
 from pipeline.report import write_report
@@ -88,8 +88,10 @@ def pack(
     """
     configuration, folder = _config(config), files.canonical(output)
     source = None if detections is None else fspath(detections)
+    if isinstance(config, Mapping):
+        check_given(configuration, _keys(config), source or folder)
     with hold(folder):
-        return _packed(configuration, folder, PackOptions(source, fresh, partial, quiet, tuple(beam)))
+        return _packed(configuration, folder, PackOptions(source, fresh, False, partial, quiet, tuple(beam)))
 
 
 def run(
@@ -107,23 +109,33 @@ def run(
 ) -> dict[str, Any]:
     """`ground`, then `pack`. Returns the manifest.
 
-    `fresh` replaces shards and never touches detections; shards are replaced, too, where more is to be in them.
+    `fresh` writes shards anew and never touches detections. Shards that other detections were made into are replaced
+    with `extend`, `redo_changed` and `retry_failed`, too.
     """
     configuration, folder = _config(config), files.canonical(output)
     check_dialects(configuration.text.dialect)
     reason = _reason(retry_failed)
     options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
-    fresh = fresh or extend or redo_changed or reason is not None
+    grows = extend or redo_changed or reason is not None
     with hold(folder):
         _ground(configuration, _inputs(inputs), folder, options)
-        return _packed(configuration, folder, PackOptions(fresh=fresh, quiet=quiet, beam=tuple(beam)))
+        return _packed(configuration, folder, PackOptions(fresh=fresh, replace=grows, quiet=quiet, beam=tuple(beam)))
 
 
 def _reason(retry_failed: bool | str | None) -> str | None:
-    reason = EVERY_REASON if retry_failed is True else retry_failed or None
-    if reason:
-        retry.check_reason(reason)
+    if retry_failed is None or retry_failed is False:
+        return None
+    reason = EVERY_REASON if retry_failed is True else retry_failed
+    retry.check_reason(reason)
     return reason
+
+
+def _keys(values: Mapping[str, Any], above: str = "") -> list[str]:
+    """The keys of nested sections, `section.key`."""
+    parts = (
+        [f"{above}{key}"] if not isinstance(v, Mapping) else _keys(v, f"{above}{key}.") for key, v in values.items()
+    )
+    return [key for part in parts for key in part]
 
 
 def _inputs(inputs: Paths) -> list[str]:

@@ -162,34 +162,34 @@ def pack(
     _finish(manifest, output, max_failed, allow_source_faults)
 
 
-@app.command("demo")
-def demonstrate(
+@app.command()
+def demo(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of the run.")] = "demo-output",
     limit: Limit = None,
     fresh: FreshRun = False,
     quiet: Quiet = False,
 ) -> None:
     """The whole run on bundled scenes with the embedded models: a first look, without hub or GPU."""
-    from gritmill import demo
+    from gritmill import demo as scenes
 
     if not quiet:
         print(f"gritmill: the bundled scenes go through the whole pipeline, into {folder}", file=sys.stderr)
-    manifest = demo.run(folder, limit=limit, fresh=fresh, beam=beam_words.get(), quiet=quiet)
-    demo.show(folder)
+    manifest = scenes.run(folder, limit=limit, fresh=fresh, beam=beam_words.get(), quiet=quiet)
+    scenes.show(folder)
     _judge(manifest, 0.0, False)
 
 
-@app.command("validate")
-def check(
+@app.command()
+def validate(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only N samples a shard.", metavar="N")] = None,
 ) -> None:
     """Read everything back. One line per fault; exit status 1 if there is one."""
-    from gritmill.validating import validate
+    from gritmill.validating import validate as findings
 
     samples = 0
     faults = 0
-    for fault in validate(folder, limit):
+    for fault in findings(folder, limit):
         if fault.text:
             print(printable(": ".join(filter(None, (fault.shard, fault.key, fault.text)))))
             faults += 1
@@ -200,8 +200,8 @@ def check(
         raise typer.Exit(DataFault.status)
 
 
-@app.command("export")
-def write(
+@app.command()
+def export(
     run: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
     *,
     to: Annotated[str, typer.Option("--to", help=", ".join(FORMATS), metavar="FORMAT")],
@@ -212,9 +212,9 @@ def write(
     seed: Annotated[int, typer.Option(help="Of instructions.")] = 0,
 ) -> None:
     """Write a finished run in the format of another tool, from its shards alone. Run it again and it goes on."""
-    from gritmill.exports.export import export
+    from gritmill.exports.export import export as exported
 
-    written = export(run, to, output, Options(images, level, dialect, seed))
+    written = exported(run, to, output, Options(images, level, dialect, seed))
     for name, number in written["figures"].items():
         print(f"{number:>12,}  {name}")
     print(f"{to} and a data card in {output}")
@@ -242,7 +242,9 @@ def _judge(manifest: dict[str, Any], max_failed: float, allow_faults: bool) -> N
     read, failed = ledger["read"], failures(ledger)
     if not ledger["written"]:
         counts = f"of {read} pairs read {rejections(ledger)} were rejected and {failed} failed"
-        raise DataFault(f"nothing was written: {counts}")
+        uncaptioned = ledger["rejected"].get("no_caption", 0) == read > 0
+        hint = "; source.columns.caption says which field holds the caption" if uncaptioned else ""
+        raise DataFault(f"nothing was written: {counts}{hint}")
     if failed / read > max_failed:
         raise DataFault(f"{failed} of {read} pairs failed, more than --max-failed {max_failed:g} allows")
     if manifest["source_faults"] and not allow_faults:

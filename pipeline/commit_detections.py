@@ -1,5 +1,6 @@
 """CommitDetections: a chunk's rows become durable; after a range's last chunk, so does the fact that it is done."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,11 +17,15 @@ class _CommitDoFn(beam.DoFn):
         self.folder = folder
         self.identity = identity
 
+    def setup(self) -> None:
+        self._last: float | None = None
+
     def process(self, chunk: Chunk) -> Iterator[None]:
         if chunk.end:
             detections.finish(self.folder, RangeId(chunk.source, chunk.range), chunk.faults)
         else:
-            detections.commit(self.folder, chunk, self.identity)
+            detections.commit(self.folder, chunk, self.identity, self._last)
+            self._last = time.monotonic()
             deaths.end(self.folder, ChunkId(chunk.source, chunk.range, chunk.number))
         yield from ()
 

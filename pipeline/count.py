@@ -18,7 +18,7 @@ Failures = dict[str, dict[str, int]]
 Examples = dict[str, str]
 """For each way to fail, `stage: reason`, or reason to be rejected: its first pair, and what is wrong with it."""
 
-_SHOWN = 80  # characters of a caption
+_SHOWN = 80  # characters of a caption or of names of fields
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def _rejected(pair: Pair, reason: str) -> str:
     if reason != Reason.NO_CAPTION:
         return f"{where}: {pair.caption[:_SHOWN]!r}"
     fields = ", ".join(json.loads(pair.meta)) or "none"
-    return f"{where}: its other fields: {fields} (source.columns.caption says which one holds the caption)"
+    return f"{where}: its other fields: {fields[:_SHOWN]}"
 
 
 def add_failures(total: Failures, more: Failures) -> None:

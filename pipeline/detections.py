@@ -99,11 +99,12 @@ def done_uri(detections: str, identity: RangeId) -> str:
     return files.join(detections, f"{identity.source:05}/{identity.range:05}.done.json")
 
 
-def commit(detections: str, chunk: Chunk, identity: Identity) -> None:
+def commit(detections: str, chunk: Chunk, identity: Identity, last: float | None = None) -> None:
     """Publishes a chunk's rows; its metadata says where the next chunk starts.
 
     A committed chunk stays, unless it is to be done again: an engine may do a chunk twice, and on a GPU the last bits
-    would differ.
+    would differ. last: when this worker has committed the chunk before, in seconds of `time.monotonic`; of its first
+    chunk, in which the models are loaded, the time that its steps took counts.
     """
     where = ChunkId(chunk.source, chunk.range, chunk.number)
     if files.exists(chunk_uri(detections, where)) and not chunk.again:
@@ -120,9 +121,12 @@ def commit(detections: str, chunk: Chunk, identity: Identity) -> None:
     target = io.BytesIO()
     pq.write_table(table, target, compression="zstd")
     publish_bytes(chunk_uri(detections, where), target.getvalue())
+    took = sum(chunk.seconds.values()) if last is None else time.monotonic() - last
     timings = {
         "pairs": len(chunk.pairs),
         "seconds": {step: round(seconds, 4) for step, seconds in chunk.seconds.items()},
+        "wall": round(took, 4),
+        "first": last is None,
         "worker": f"{socket.gethostname()}:{os.getpid()}",
         "committed": time.time(),
     }

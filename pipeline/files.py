@@ -101,16 +101,22 @@ def match(pattern: str) -> list[FileInfo]:
 
 def passed_over(pattern: str) -> Iterator[tuple[str, str]]:
     """What a local glob leaves out without a word, and why: folders that may not be read, links to nothing."""
-    folder = os.path.dirname(pattern)
-    magic = glob.has_magic(folder)
-    if magic:
-        yield from passed_over(folder)
-    for place in glob.iglob(folder, recursive=True) if magic else [folder]:
-        if os.path.isdir(place) and not os.access(place, os.R_OK | os.X_OK):
-            yield place, "no permission to read this folder"
+    for folder in _folders(os.path.dirname(pattern)):
+        # Each ext4 disk has such a folder for its own repairs, which only root may read.
+        if not os.access(folder, os.R_OK | os.X_OK) and name(folder) != "lost+found":
+            yield folder, "no permission to read this folder; a narrower pattern leaves it out"
     for path in glob.iglob(pattern, recursive=True):
         if os.path.islink(path) and not os.path.exists(path):
             yield path, "a link to nothing"
+
+
+def _folders(pattern: str) -> Iterator[str]:
+    """The folders that a pattern goes through, outermost first."""
+    if glob.has_magic(pattern):
+        yield from _folders(os.path.dirname(pattern))
+        yield from (folder.rstrip("/") for folder in glob.iglob(pattern + "/", recursive=True))
+    elif os.path.isdir(pattern):
+        yield pattern
 
 
 def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:

@@ -19,7 +19,7 @@ from transforms.language import LanguageGate
 from transforms.settings import DetectorSettings
 
 # These move results by less than 1e-4, or not at all; they are recorded chunk by chunk instead.
-_FREE = {"device", "batch", "threads"}
+FREE = ("detector.device", "detector.batch", "detector.threads")
 
 RULES = 3
 """To be raised with every change of this code that changes phrases, boxes or records of the same input."""
@@ -51,7 +51,7 @@ def ground(configuration: Configuration, identities: dict[str, str], limit: int 
     """The ground fingerprint. A model in a folder counts with its content, wherever the folder lies."""
     values = configuration.model_dump(mode="json")
     parts = {name: values[name] for name in GROUND}
-    parts["detector"] = {key: value for key, value in parts["detector"].items() if key not in _FREE}
+    parts["detector"] = {key: value for key, value in parts["detector"].items() if f"detector.{key}" not in FREE}
     for section in ("phrases", "detector"):
         if identities[section].startswith("folder:"):
             del parts[section]["model"]

@@ -22,7 +22,7 @@ from pipeline.sources.base import image_root
 from pipeline.statistics import NAME as STATISTICS
 from pipeline.statistics import Statistics, Total
 from pipeline.threshold import effective
-from pipeline.write_shards import FOLDER, ShardWriter, WriteShards
+from pipeline.write_shards import FOLDER, STATS, ShardWriter, WriteShards
 from transforms import dialects
 from transforms.images import digest
 from transforms.judge_pair import Policy
@@ -33,10 +33,14 @@ _PLANNED = ".gritmill.shards.json"
 
 @dataclass(frozen=True)
 class PackOptions:
-    """How `pack` deals with what it finds, and how it runs."""
+    """How `pack` deals with what it finds, and how it runs.
+
+    fresh: shards are written anew, also those of this very pack. replace: those of another one are replaced.
+    """
 
     detections: str | None = None
     fresh: bool = False
+    replace: bool = False
     partial: bool = False
     quiet: bool = False
     beam: tuple[str, ...] = ()
@@ -63,7 +67,7 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
     if _up_to_date(output, mark) and not options.fresh:
         return read_manifest(output) or {}
     _check_sources(plan)
-    _check_output(output, mark, options.fresh)
+    _check_output(output, mark, options)
     head = ManifestHead.of(plan, configuration, threshold, mark, options.partial)
     writer = ShardWriter(folder, output, mark, policy, plan.configuration.source)
     if not any(True for _ in plan.ids()):
@@ -89,11 +93,11 @@ def check_given(configuration: Configuration, keys: Iterable[str], place: str) -
     folder = find_detections(place)
     plan = read_plan(folder)
     for key in keys:
-        if plan is None or key.partition(".")[0] not in GROUND or key == "detector.revision":
+        if plan is None or key.partition(".")[0] not in GROUND or key in (*fingerprint.FREE, "detector.revision"):
             continue
         there, wanted = (_at(part.model_dump(mode="json"), key) for part in (plan.configuration, configuration))
         if wanted != there and not (isinstance(wanted, str) and files.canonical(wanted) == there):
-            raise CallError(f"--set: {key}: {folder} was made with {there}; only another ground can change that")
+            raise CallError(f"{key}: {folder} was made with {there}; only another ground can change that")
 
 
 def _at(values: Any, key: str) -> Any:
@@ -122,6 +126,7 @@ def pack_fingerprint(plan: Plan, folder: str, done: set[RangeId], policy: Policy
             "selection": policy.selection.model_dump(mode="json") | {"score": policy.score},
             "text": policy.text.model_dump(mode="json"),
             "shards": shards.model_dump(mode="json"),
+            "stats": STATS,
         }
     )
 
@@ -152,16 +157,17 @@ def _up_to_date(output: str, mark: str) -> bool:
     return all(there.get(tar) == size and index in there for tar, index, size in names)
 
 
-def _check_output(output: str, mark: str, fresh: bool) -> None:
+def _check_output(output: str, mark: str, options: PackOptions) -> None:
     """Shards of this pack that a killed run has left are kept; with `fresh`, those of a finished one are not."""
     uris = [info.uri for info in files.list_folder(files.join(output, FOLDER), "*_stats.json")]
     with ThreadPoolExecutor(_THREADS) as pool:
         marks = pool.map(lambda uri: files.read_json(uri)["pack_fingerprint"], uris)
         others = [uri for uri, found in zip(uris, marks, strict=True) if found != mark]
-    if others and not fresh:
+    if others and not (options.fresh or options.replace):
         raise OtherRun(f"--output: {output} holds shards of another fingerprint", "use another folder, or --fresh")
-    if fresh:
-        files.delete(uris if _up_to_date(output, mark) else others)
+    # A manifest says that this pack was finished once: before the first shard of another try it is removed.
+    finished = (read_manifest(output) or {}).get("fingerprints", {}).get("pack") == mark
+    files.delete(uris if options.fresh and finished else others)
 
 
 def _check_sources(plan: Plan) -> None:

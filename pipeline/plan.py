@@ -110,11 +110,11 @@ def find_sources(inputs: Sequence[str]) -> list[FileInfo]:
     """
     found: dict[str, FileInfo] = {}
     for given in inputs:
+        _check_passed_over(given)
         try:
             matched = files.match(given) or _sources_in(files.canonical(given))
         except CallError as error:
             raise CallError(f"--input: {error}") from error
-        _check_passed_over(given)
         for info in matched:
             if not info.uri.isprintable():
                 raise CallError(f"--input: {info.uri!r}: a name that is not UTF-8, or not printable")
@@ -139,7 +139,7 @@ def _check_passed_over(given: str) -> None:
         return
     folder = os.path.isdir(path)
     for place, why in files.passed_over(files.join(glob.escape(path), "*") if folder else path):
-        if not folder or place == path or is_source(place):
+        if not folder or os.path.isdir(place) or is_source(place):
             raise CallError(f"--input: {place}: {why}")
 
 
@@ -153,14 +153,16 @@ def plan_sources(found: Iterable[FileInfo], configuration: Configuration) -> lis
     """Every source with its ranges.
 
     Raises:
-      CallError: none of the sources can be read, or one lacks a column.
+      CallError: one lacks a column.
     """
-    infos = list(found)
     with ThreadPoolExecutor(_THREADS) as pool:
-        planned = list(pool.map(lambda info: _plan_source(info, configuration), infos))
-    if planned and all(source.fault for source in planned):
-        raise CallError(f"--input: {planned[0].uri}: {planned[0].fault}")
-    return planned
+        return list(pool.map(lambda info: _plan_source(info, configuration), found))
+
+
+def check_readable(sources: Sequence[PlannedSource]) -> None:
+    """Raises CallError if none of the sources can be read."""
+    if sources and all(source.fault for source in sources):
+        raise CallError(f"--input: {sources[0].uri}: {sources[0].fault}")
 
 
 def _plan_source(info: FileInfo, configuration: Configuration) -> PlannedSource:

@@ -149,7 +149,8 @@ def read_range(plan: Plan, identity: RangeId, folder: str, again: Iterable[Chunk
     again: chunks of any range.
     """
     for which in again:
-        if RangeId(which.source, which.range) == identity:
+        # One that is gone is made by the ordinary reading below.
+        if RangeId(which.source, which.range) == identity and files.exists(detections.chunk_uri(folder, which)):
             yield _once_more(plan, which, folder)
     start, number = resume(plan, identity, folder)
     faults: list[str] = []

@@ -11,6 +11,7 @@ from pipeline.count import failures, rejections
 from pipeline.faults import printable
 from pipeline.limit import spread
 from pipeline.publish import publish_json
+from pipeline.statistics import NAME as STATISTICS
 from transforms.records import Stage
 
 NAME = "report.json"
@@ -19,8 +20,7 @@ _TIMINGS = 1000
 
 
 def write_report(output: str, folder: str, manifest: dict[str, Any]) -> dict[str, Any]:
-    """The ledger, the threshold in force, boxes, and the time that each step of `ground` took."""
-    timings = _timings(folder)
+    """The ledger, the threshold in force, histograms, and the time that each step of `ground` took."""
     report = {
         "ledger": manifest["ledger"],
         "threshold": manifest["threshold"],
@@ -31,7 +31,8 @@ def write_report(output: str, folder: str, manifest: dict[str, Any]) -> dict[str
         "shards": len(manifest["shards"]),
         "boxes": sum(shard["boxes"] for shard in manifest["shards"]),
         "bytes": sum(shard["bytes"] for shard in manifest["shards"]),
-        "ground": _sum(timings),
+        "ground": throughput(_timings(folder)),
+        "histograms": files.read_json(files.join(output, STATISTICS))["histograms"],
     }
     publish_json(files.join(output, NAME), report)
     return report
@@ -69,8 +70,17 @@ def _lines(report: dict[str, Any], output: str) -> Iterator[str]:
         yield "once the images are back, pack --fresh takes them up again"
     for fault in report["source_faults"]:
         yield f"source fault: {fault['source']}: {fault['fault']}"
+    if report["ground"]["pairs_per_second"]:
+        yield _pace(report["ground"])
     yield f"score threshold {report['threshold']['score']:g}: {report['threshold']['source']}"
     yield f"shards and manifest in {output}"
+
+
+def _pace(ground: dict[str, Any]) -> str:
+    busy, hours = ground["detector_busy"], ground["hours_per_million"]
+    return (
+        f"ground: {ground['pairs_per_second']:.3g} pairs/s a worker, {hours:.3g} h a million; detector busy {busy:.0%}"
+    )
 
 
 def _timings(folder: str) -> list[dict[str, Any]]:
@@ -79,9 +89,27 @@ def _timings(folder: str) -> list[dict[str, Any]]:
     return [files.read_json(infos[i].uri) for i in spread(len(infos), _TIMINGS)]
 
 
-def _sum(timings: list[dict[str, Any]]) -> dict[str, Any]:
-    seconds: dict[str, float] = {}
-    for timing in timings:
-        for step, spent in timing["seconds"].items():
-            seconds[step] = round(seconds.get(step, 0.0) + spent, 4)
-    return {"chunks": len(timings), "pairs": sum(timing["pairs"] for timing in timings), "seconds": seconds}
+def throughput(timings: list[dict[str, Any]]) -> dict[str, Any]:
+    """What chunks have noted of their time, added up.
+
+    A worker's first chunk, in which the models are loaded, counts only if there is no other. `seconds` of steps may
+    exceed `wall`, since reading goes on while the detector works.
+
+    Returns:
+      chunks and pairs that count; seconds by step; wall, seconds of work of all workers; detector_busy, the share of
+      wall in which the detector was at work; pairs_per_second and hours_per_million pairs, of one worker.
+    """
+    counted = [timing for timing in timings if not timing["first"]] or timings
+    pairs = sum(timing["pairs"] for timing in counted)
+    wall = sum(timing["wall"] for timing in counted)
+    steps = dict.fromkeys(step for timing in counted for step in timing["seconds"])
+    seconds = {step: sum(timing["seconds"].get(step, 0.0) for timing in counted) for step in steps}
+    return {
+        "chunks": len(counted),
+        "pairs": pairs,
+        "seconds": {step: round(spent, 4) for step, spent in seconds.items()},
+        "wall": round(wall, 4),
+        "detector_busy": round(min(seconds.get("boxes", 0.0) / wall, 1.0), 4) if wall else None,
+        "pairs_per_second": round(pairs / wall, 4) if wall else None,
+        "hours_per_million": round(wall / pairs * 1e6 / 3600, 4) if pairs else None,
+    }

@@ -26,6 +26,9 @@ from transforms.judge_pair import Kept, Policy, judge
 from transforms.records import Fault, Stage
 
 FOLDER = "shards"
+STATS = 2
+"""Format of a shard's stats: those of another one are not taken over from a run that was killed."""
+
 _STATS = "_stats.json"
 _BLOCK = 512
 _RECORD = 10_240  # tar's record size: readers may expect whole records

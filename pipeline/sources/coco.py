@@ -29,7 +29,8 @@ class CocoSource:
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Of about `rows` annotations each."""
         table = _table(self.info)
-        if table and not any(isinstance(row, dict) and isinstance(row["caption"], str) for row in table):
+        usable = [row["caption"] for row in table if isinstance(row, dict)]
+        if usable and not any(isinstance(caption, str) for caption in usable):
             raise CallError(f"--input: {self.info.uri}: none of its annotations has a caption")
         images = (row["image_id"] if isinstance(row, dict) else row for row in table)
         return sliced((({"index": i}, 1, image) for i, image in enumerate(images)), rows)
@@ -65,19 +66,26 @@ def _table(info: FileInfo) -> list[dict[str, Any] | str]:
     for name in ("images", "annotations"):
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
             raise SourceFault(f"not a COCO captions file: it has no list {name}")
-    images = {image["id"]: image for image in value["images"] if _has_ids(image, "id")}
-    sound = [a for a in value["annotations"] if _has_ids(a, "image_id", "id")]
+    images = {image["id"]: image for image in value["images"] if not _wrong(image, "id")}
+    told = [(annotation, _wrong(annotation, "image_id", "id")) for annotation in value["annotations"]]
+    sound = [annotation for annotation, wrong in told if not wrong]
     sound.sort(key=lambda a: (_order(a["image_id"]), _order(a["id"])))
-    broken = [i for i, a in enumerate(value["annotations"]) if not _has_ids(a, "image_id", "id")]
     rows: list[dict[str, Any] | str] = [_row(images.get(a["image_id"], {}), a) for a in sound]
-    return rows + [f"annotation {i + 1} has no image_id or no id" for i in broken]
+    return rows + [f"annotation {number}: {wrong}" for number, (_, wrong) in enumerate(told, 1) if wrong]
 
 
-def _has_ids(value: Any, *names: str) -> bool:
-    return isinstance(value, dict) and all(isinstance(value.get(name), int | str) for name in names)
+def _wrong(value: Any, *identities: str) -> str:
+    """Why an image or annotation cannot be used; empty if it can."""
+    if not isinstance(value, dict):
+        return "no object"
+    for name in identities:
+        identity = value.get(name)
+        if not isinstance(identity, int | float | str) or identity != identity:
+            return f"no {name} that is a number or a text"
+    return "" if isinstance(value.get("caption"), str | None) else "its caption is no text"
 
 
-def _order(identity: int | str) -> tuple[bool, int | str]:
+def _order(identity: float | str) -> tuple[bool, float | str]:
     """Numbers before texts, which cannot be compared with them."""
     return isinstance(identity, str), identity
 

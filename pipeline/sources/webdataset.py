@@ -142,6 +142,8 @@ class WebDatasetSource:
                 if current:
                     current.gap = current.gap or member.text
                 continue
+            if member.name.rpartition("/")[2].startswith("._"):  # what a Mac leaves beside each file
+                continue
             key, role = split_name(member.name)[0], role_of(member.name)
             strays.meet(key, role, member.name, current.key if current else "")
             notes = replace(notes, strays=strays.count, stray=strays.first)
@@ -198,9 +200,8 @@ class _Strays:
         if key != self._last:
             self._first, self._before = self.first, self.count
             self._last = ""
-        # What a Mac leaves beside each file, ._photo.jpg, is no picture.
-        image = name.rpartition(".")[2].lower() in IMAGES and not name.rpartition("/")[2].startswith("._")
-        if image and not role and key != current:
+        image = name.rpartition(".")[2].lower() in IMAGES
+        if image and not role and key not in (current, self._last):
             self._last, self._name = key, name
         elif role:
             self._last = ""

@@ -75,3 +75,11 @@ def test_a_module_of_our_name_beside_the_script_does_no_harm(tmp_path):
     code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import gritmill; print(gritmill.Span(0, 1, ()).end)"
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert ended.stdout == "1\n", ended.stderr
+
+
+def test_every_public_name_is_there():
+    assert set(gritmill._PLACES) == set(gritmill.__all__)
+    assert all(getattr(gritmill, name) is not None for name in gritmill.__all__)
+    assert set(gritmill.__all__) <= set(dir(gritmill))
+    with pytest.raises(AttributeError, match="grond"):
+        _ = gritmill.grond

@@ -117,16 +117,20 @@ def test_what_a_glob_or_folder_leaves_out_is_told(call, tars, tmp_path):
         status, lines = call("run", "own.yaml", "--input", given, "--output", "out")
         assert (status, lines) == (2, [f"gritmill: --input: {tmp_path}/in/2.tar: a link to nothing"])
     (tmp_path / "in/2.tar").unlink()
-    assert call("run", "own.yaml", "--input", "in", "--output", "out") == (0, [])
+    for number, given in enumerate((tars, "in", "i*/*.tar", "**/*.tar")):
+        assert call("run", "own.yaml", "--input", given, "--output", f"out{number}") == (0, [])
 
 
-@pytest.mark.parametrize("given", ["{0}/closed", "{0}/closed/*.tar", "{0}/c*/*.tar", "{0}/**/*.tar", "{0}/c*/*/*.tar"])
-def test_a_folder_that_may_not_be_read_is_told(parser, given):
+@pytest.mark.parametrize("given", ["{0}/closed", "{0}/closed/*.tar", "{0}/**/*.tar", "{0}/c*/*/*.tar"])
+@pytest.mark.parametrize("mode", [0, 0o444])
+def test_a_folder_that_may_not_be_read_is_told(parser, given, mode):
     with obeying_permissions(parser) as (folder, call):
         made.as_tars(made.drawn(10), folder / "open")
-        (folder / "closed").mkdir(mode=0)
-        status, said = call("run", "--input", given.format(folder), "--output", str(folder / "out"))
-        assert (status, said) == (2, [f"gritmill: --input: {folder}/closed: no permission to read this folder"])
+        (folder / "lost+found").mkdir(mode=0)
+        (folder / "closed").mkdir(mode=mode)
+        status, (line,) = call("run", "--input", given.format(folder), "--output", str(folder / "out"))
+        assert status == 2
+        assert line.startswith(f"gritmill: --input: {folder}/closed: no permission to read this folder")
 
 
 def test_an_image_that_may_not_be_read_fails_alone(parser):

@@ -1,6 +1,7 @@
 """Whole runs, in this process and on small input."""
 
 import json
+import tarfile
 
 import pytest
 
@@ -218,7 +219,7 @@ def test_a_redo_that_was_cut_short_is_made_again(tmp_path, changed, monkeypatch)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.agree._published", killed)
+        patched.setattr("pipeline.agree.publish_json", killed)
         with pytest.raises(KeyboardInterrupt):
             gritmill.run(**call, redo_changed=True)
     with pytest.raises(gritmill.CallError, match="1 of 2 ranges are not done"):
@@ -238,12 +239,101 @@ def test_a_retry_forgets_the_chunks_of_a_source_that_is_read_anew(tmp_path, chan
     assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
 
 
+def test_a_call_that_is_refused_changes_nothing(tmp_path, changed):
+    call, _ = changed
+    before = made.files_of(tmp_path / "out", "**/*")
+    call["inputs"] = [*call["inputs"], made.as_jsonl(made.drawn(2), tmp_path / "c")]
+    with pytest.raises(gritmill.CallError, match="--extend takes new sources in"):
+        gritmill.run(**call, redo_changed=True)
+    (tmp_path / "c/pairs.jsonl").write_text('{"no": "columns"}')
+    with pytest.raises(gritmill.CallError, match="has no column"):
+        gritmill.run(**call, redo_changed=True, extend=True)
+    assert made.files_of(tmp_path / "out", "**/*") == before
+
+
+def test_a_source_that_is_no_source_any_more_is_a_source_fault(tmp_path, middle):
+    made.as_tars(made.drawn(8), tmp_path / "in")
+    call = {"inputs": [str(tmp_path / "in/*.tar")], "output": str(tmp_path / "out")}
+    gritmill.run(middle, **call)
+    (tmp_path / "in/00001.tar").write_text("nothing of the kind")
+    manifest = gritmill.run(middle, **call, redo_changed=True)
+    assert manifest["ledger"]["written"] == 4
+    assert [fault["source"] for fault in manifest["source_faults"]] == [str(tmp_path / "in/00001.tar")]
+
+
+def test_the_old_source_is_back_before_a_redo_was_finished(tmp_path, middle, monkeypatch):
+    """Killed between forgetting the rows and forgetting the retry of them."""
+    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
+    gritmill.run(middle, **call)
+    whole = made.files_of(tmp_path / "out", "shards/*", "detections/0*/*")
+    folder = str(tmp_path / "out/detections")
+    retry._publish(folder, [ChunkId(0, 0, 0)])
+    detections.forget(folder, 0)
+    gritmill.run(middle, **call)
+    assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*") == whole
+
+
+def test_a_redo_without_anything_to_do_leaves_the_shards(tmp_path, middle):
+    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
+    gritmill.run(middle, **call)
+    ages = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/shards").iterdir()}
+    gritmill.run(middle, **call, redo_changed=True, retry_failed=True, extend=True)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out/shards").iterdir()} == ages
+
+
+def test_a_plan_that_came_to_nothing_is_in_nobodys_way(tmp_path, middle):
+    made.as_tars(made.drawn(4), tmp_path / "in")
+    broken = {**middle, "detector": {"model": "os.path:join"}}
+    call = {"inputs": str(tmp_path / "in/00001.tar"), "output": str(tmp_path / "out")}
+    with pytest.raises(gritmill.EnvironmentFault):
+        gritmill.run(broken, **call)
+    call["inputs"] = str(tmp_path / "in/*.tar")
+    assert gritmill.run(middle, **call)["ledger"]["written"] == 4
+    assert not (tmp_path / "out/detections.1").exists()
+
+
+def test_a_plan_of_which_a_range_is_done_counts_even_without_a_row(tmp_path, middle):
+    """By its number that range would be taken for one of the new plan."""
+    made.as_tars(made.drawn(4), tmp_path / "in")
+    with tarfile.open(tmp_path / "in/0-empty.tar", "w"):
+        pass
+    call = {"output": str(tmp_path / "out")}
+    broken = {**middle, "detector": {"model": "os.path:join"}}
+    with pytest.raises(gritmill.EnvironmentFault):
+        gritmill.run(broken, inputs=[str(tmp_path / "in/*.tar")], **call)
+    assert (tmp_path / "out/detections/00000/00000.done.json").exists()
+    with pytest.raises(gritmill.CallError, match="another fingerprint"):
+        gritmill.run(middle, inputs=[str(tmp_path / "in/0000*.tar")], **call)
+
+
+def test_fresh_writes_damaged_shards_anew(tmp_path, middle):
+    config = {**middle, "shards": {"pairs": 2}}
+    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
+    gritmill.run(config, **call)
+    whole = made.files_of(tmp_path / "out", "shards/*", "manifest.json")
+    shards = tmp_path / "out/shards"
+    (shards / "00000.tar").write_bytes(b"")
+    (shards / "00001.tar").write_bytes((shards / "00001.tar").read_bytes().replace(b"dog", b"cat"))
+    gritmill.pack(config, output=call["output"], fresh=True)
+    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json") == whole
+
+
+def test_pack_refuses_settings_that_only_ground_can_change(tmp_path, middle):
+    call = {"inputs": made.as_jsonl(made.drawn(3), tmp_path / "in"), "output": str(tmp_path / "out")}
+    gritmill.ground({**middle, "detector": {**middle["detector"], "threads": 1}}, **call)
+    gritmill.ground({**middle, "detector": {**middle["detector"], "threads": 2}}, **call)
+    config = {"detector": {"threads": 2, "batch": 7}, "chunk": middle["chunk"]}
+    assert gritmill.pack(config, output=call["output"])["ledger"]["read"] == 3
+    with pytest.raises(gritmill.CallError, match=r"^detector\.candidates: .* was made with 5; only another ground"):
+        gritmill.pack({"detector": {"candidates": 7}}, output=call["output"])
+
+
 def test_changed_sources_and_a_limit(tmp_path, changed):
     call, _ = changed
     call = {**call, "output": str(tmp_path / "some"), "limit": 4}
     gritmill.run(**call)
     made.as_jsonl(made.drawn(6), tmp_path / "b")
-    with pytest.raises(gritmill.CallError, match="--redo-changed: not with --limit"):
+    with pytest.raises(gritmill.CallError, match=r"has changed .*; use another folder, or ground --fresh"):
         gritmill.run(**call, redo_changed=True)
 
 

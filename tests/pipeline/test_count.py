@@ -47,15 +47,14 @@ def test_every_row_is_counted_once(tmp_path: Path) -> None:
     assert count.rejected_examples == {
         "no_box": f"k of /data/a.tar: {CAPTION!r}",
         "no_phrase": f"k of /data/a.tar: {CAPTION!r}",
-        "no_caption": "k of /data/a.tar: its other fields: none "
-        "(source.columns.caption says which one holds the caption)",
+        "no_caption": "k of /data/a.tar: its other fields: none",
     }
 
 
 def test_a_pair_without_caption_names_the_fields_that_its_source_has(tmp_path: Path) -> None:
     folder = committed(tmp_path, [replace(RAW, caption="", meta='{"url": "x", "alt": "a dog"}')])
     [example] = count_range(folder, RangeId(0, 0), False, POLICY)[0].rejected_examples.values()
-    assert ": its other fields: url, alt (source.columns.caption" in example
+    assert example.endswith(": its other fields: url, alt")
 
 
 def test_another_threshold_keeps_other_pairs(tmp_path: Path) -> None:

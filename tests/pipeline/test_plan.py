@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import files
 from pipeline.faults import CallError
-from pipeline.plan import NAME, Plan, RangeId, compare, find_sources, plan_sources, read_plan
+from pipeline.plan import NAME, Plan, RangeId, check_readable, compare, find_sources, plan_sources, read_plan
 from pipeline.publish import publish_json
 from tests import shelf
 from tests.pipeline.making import configuration, plan, samples, stored, tar
@@ -74,7 +74,7 @@ def test_nothing_but_unreadable_sources_is_refused(tmp_path: Path) -> None:
     for name in ("a.tar", "b.parquet", "c.json"):
         stored(tmp_path / name, "junk")
     with pytest.raises(CallError, match=r"^--input: .*a\.tar: not a tar"):
-        plan([tmp_path / name for name in ("c.json", "b.parquet", "a.tar")])
+        check_readable(plan([tmp_path / name for name in ("c.json", "b.parquet", "a.tar")]).sources)
 
 
 def test_a_table_without_its_columns_is_refused_even_among_good_ones(tmp_path: Path) -> None:

@@ -91,20 +91,29 @@ def test_what_cannot_be_used_costs_itself_alone(tmp_path: Path) -> None:
         {"image_id": 9, "caption": "no id"},
         "a",
         {"id": 4, "caption": "no image"},
-        None,
         {"id": [], "image_id": 9},
+        {"id": 8, "image_id": 9, "caption": ["two", "captions"]},
     ]
-    others = [{"id": "x", "image_id": 9, "caption": "a text as id"}]
+    others = [{"id": "x", "image_id": 9.0, "caption": "a text as id"}]
     value = {"images": [None, {}, *IMAGES], "annotations": [*broken, *ANNOTATIONS, *others]}
     pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "c.json", value), 1)
-    assert [pair.key for pair in pairs if not pair.error] == ["9-2", "9-12", "9-x", "10-3"]
+    assert [pair.key for pair in pairs if not pair.error] == ["9-2", "9-12", "9.0-x", "10-3"]
     assert [(pair.error.reason, pair.error.detail) for pair in pairs if pair.error] == [
-        (Reason.BROKEN_ROW, f"annotation {number} has no image_id or no id") for number in (1, 2, 3, 4, 5)
+        (Reason.BROKEN_ROW, f"annotation {told}")
+        for told in (
+            "1: no id that is a number or a text",
+            "2: no object",
+            "3: no image_id that is a number or a text",
+            "4: no id that is a number or a text",
+            "5: its caption is no text",
+        )
     ]
     assert len({pair.key for pair in pairs}) == 9
 
 
 def test_a_file_without_any_caption_is_refused(tmp_path: Path) -> None:
+    value = {"images": IMAGES, "annotations": [{"image_id": 9, "caption": "a dog"}, "a"]}
+    assert [pair.error for pair in pairs_of(opened(tmp_path / "no_ids.json", value))].count(None) == 0
     value = {"images": IMAGES, "annotations": [{"id": 1, "image_id": 9, "bbox": []}, "a"]}
     with pytest.raises(CallError, match=r"^--input: .*c\.json: none of its annotations has a caption$"):
         opened(tmp_path / "c.json", value).ranges(10)

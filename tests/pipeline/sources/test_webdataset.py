@@ -416,6 +416,7 @@ def test_folders_and_dots_make_keys_as_webdataset_does(tmp_path: Path) -> None:
 def test_images_that_webdataset_takes_for_no_sample_are_named(tmp_path: Path) -> None:
     members = [("1.jpg", image(1)), ("1.txt", b"a dog"), ("2.v1.jpg", image(2)), ("2.v1.txt", b"a hat")]
     members += [("3.mask.png", image(3)), ("3.jpg", image(3)), ("3.txt", b"a cat"), ("4.v1.jpg", image(4))]
+    members.insert(3, ("2.v2.jpg", image(2)))
     source = opened(tmp_path / "a.tar", tar(members))
     found = []
     with pytest.raises(SourceFault, match=r"^2 images have a second dot .* key, first 2\.v1\.jpg$"):
@@ -424,7 +425,8 @@ def test_images_that_webdataset_takes_for_no_sample_are_named(tmp_path: Path) ->
 
 
 def test_what_a_mac_leaves_beside_a_file_is_no_picture(tmp_path: Path) -> None:
-    members = [("._1.jpg", b"Mac OS X"), ("1.jpg", image(1)), ("._1.txt", b"Mac OS X"), ("1.txt", b"a dog")]
+    names = {"1.depth.png": image(3), "1.jpg": image(1), "1.txt": b"a dog"}
+    members = [member for name, data in names.items() for member in ((f"._{name}", b"Mac OS X"), (name, data))]
     pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar(members)))
     assert [(pair.key, pair.caption, pair.error) for pair in pairs] == [("1", "a dog", None)]
 
