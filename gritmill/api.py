@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any
 
+from gritmill.report_page import write_page
 from pipeline import configuration as configurations
 from pipeline import files, retry
 from pipeline.configuration import Configuration
@@ -13,8 +14,8 @@ from pipeline.ground import ground as _ground
 from pipeline.lock import hold
 from pipeline.pack import PackOptions, check_dialects, check_given, find_detections
 from pipeline.pack import pack as _pack
-from pipeline.plan import Plan
-from pipeline.report import write_report
+from pipeline.plan import Plan, read_plan
+from pipeline.report import PAGE, read_report, write_report
 from transforms import dialects
 from transforms.grounded_text import CannotCarry, GroundedCaption, Span
 from transforms.records import EVERY_REASON
@@ -147,7 +148,14 @@ def _inputs(inputs: Paths) -> list[str]:
 
 def _packed(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
     manifest = _pack(configuration, output, options)
-    write_report(output, find_detections(options.detections or output), manifest)
+    folder = find_detections(options.detections or output)
+    before = read_report(output)
+    report = write_report(output, folder, manifest)
+    # Pictures on a page that is there may be gone by now.
+    if report != before or not files.exists(files.join(output, PAGE)):
+        plan = read_plan(folder)
+        assert plan is not None
+        write_page(output, folder, plan, manifest, report)
     return manifest
 
 

@@ -15,8 +15,10 @@ from pipeline.statistics import NAME as STATISTICS
 from transforms.records import Stage
 
 NAME = "report.json"
+PAGE = "report.html"
 
 _TIMINGS = 1000
+_STEPS = ("read", "phrases", "boxes")
 
 
 def write_report(output: str, folder: str, manifest: dict[str, Any]) -> dict[str, Any]:
@@ -36,6 +38,12 @@ def write_report(output: str, folder: str, manifest: dict[str, Any]) -> dict[str
     }
     publish_json(files.join(output, NAME), report)
     return report
+
+
+def read_report(output: str) -> dict[str, Any] | None:
+    """What `write_report` has written last; None if nothing."""
+    uri = files.join(output, NAME)
+    return files.read_json(uri) if files.exists(uri) else None
 
 
 def show(report: dict[str, Any], output: str) -> None:
@@ -73,7 +81,7 @@ def _lines(report: dict[str, Any], output: str) -> Iterator[str]:
     if report["ground"]["pairs_per_second"]:
         yield _pace(report["ground"])
     yield f"score threshold {report['threshold']['score']:g}: {report['threshold']['source']}"
-    yield f"shards and manifest in {output}"
+    yield f"shards and manifest in {output}, a report for people in {PAGE}"
 
 
 def _pace(ground: dict[str, Any]) -> str:
@@ -102,7 +110,7 @@ def throughput(timings: list[dict[str, Any]]) -> dict[str, Any]:
     counted = [timing for timing in timings if not timing["first"]] or timings
     pairs = sum(timing["pairs"] for timing in counted)
     wall = sum(timing["wall"] for timing in counted)
-    steps = dict.fromkeys(step for timing in counted for step in timing["seconds"])
+    steps = sorted({step for timing in counted for step in timing["seconds"]}, key=_STEPS.index)
     seconds = {step: sum(timing["seconds"].get(step, 0.0) for timing in counted) for step in steps}
     return {
         "chunks": len(counted),
