@@ -1,5 +1,6 @@
 """The small Python face: the same as the command line, with values in the place of words."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any
@@ -16,7 +17,7 @@ from pipeline.pack import PackOptions, check_dialects, check_given, find_detecti
 from pipeline.pack import pack as _pack
 from pipeline.plan import Plan, read_plan
 from pipeline.report import PAGE, read_report, write_report
-from transforms import dialects
+from transforms import bundled, dialects
 from transforms.grounded_text import CannotCarry, GroundedCaption, Span
 from transforms.records import EVERY_REASON
 
@@ -61,6 +62,8 @@ def ground(
     configuration, folder = _config(config), files.canonical(output)
     reason = _reason(retry_failed)
     options = GroundOptions(limit, extend, redo_changed, fresh, reason, quiet, tuple(beam))
+    if warning := warning_of(configuration, _inputs(inputs)):
+        warnings.warn(warning, stacklevel=2)
     with hold(folder):
         return _ground(configuration, _inputs(inputs), folder, options)
 
@@ -117,10 +120,18 @@ def run(
     check_dialects(configuration.text.dialect)
     reason = _reason(retry_failed)
     options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
+    if warning := warning_of(configuration, _inputs(inputs)):
+        warnings.warn(warning, stacklevel=2)
     grows = extend or redo_changed or reason is not None
     with hold(folder):
         _ground(configuration, _inputs(inputs), folder, options)
         return _packed(configuration, folder, PackOptions(fresh=fresh, replace=grows, quiet=quiet, beam=tuple(beam)))
+
+
+def warning_of(configuration: Configuration, inputs: Sequence[str]) -> str:
+    """What to tell who shows the embedded detector pictures that are not its own; empty if there is nothing to tell."""
+    own = all(bundled.is_ours(files.canonical(given)) for given in inputs)
+    return bundled.SCENES_ONLY if configuration.detector.model == bundled.SCENES and not own else ""
 
 
 def _reason(retry_failed: bool | str | None) -> str | None:

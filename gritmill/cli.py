@@ -83,8 +83,10 @@ def run(
     """ground, then pack."""
     from gritmill import api
 
+    configuration = _configuration(config, set)
+    _warn(api.warning_of(configuration, input))
     manifest = api.run(
-        _configuration(config, set),
+        configuration,
         inputs=input,
         output=output,
         limit=limit,
@@ -116,8 +118,10 @@ def ground(
     from gritmill import api
     from pipeline.pack import find_detections
 
+    configuration = _configuration(config, set)
+    _warn(api.warning_of(configuration, input))
     api.ground(
-        _configuration(config, set),
+        configuration,
         inputs=input,
         output=output,
         limit=limit,
@@ -173,7 +177,7 @@ def demo(
     from gritmill import demo as scenes
 
     if not quiet:
-        print(f"gritmill: the bundled scenes go through the whole pipeline, into {folder}", file=sys.stderr)
+        _warn(f"the bundled scenes go through the whole pipeline, into {folder}")
     manifest = scenes.run(folder, limit=limit, fresh=fresh, beam=beam_words.get(), quiet=quiet)
     scenes.show(folder)
     _judge(manifest, 0.0, False)
@@ -224,6 +228,11 @@ def _configuration(name: str, changes: list[str] | None) -> "Configuration":
     from pipeline.configuration import load
 
     return load(name, changes or ())
+
+
+def _warn(line: str) -> None:
+    if line:
+        print(f"gritmill: {printable(line)}", file=sys.stderr)
 
 
 def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faults: bool) -> None:

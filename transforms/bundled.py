@@ -7,8 +7,11 @@ becomes a path only where the model is loaded, since gritmill may lie elsewhere 
 import difflib
 from pathlib import Path
 
-MODELS = ("caption-parser", "scene-grounder")
+SCENES = "scene-grounder"
+MODELS = ("caption-parser", SCENES)
 """Names that `phrases.model` and `detector.model` take for embedded models. A folder of such a name is `./name`."""
+
+SCENES_ONLY = "scene-grounder knows drawn scenes like the demo's and nothing else; boxes on other pictures mean nothing"
 
 _PACKAGES = Path(__file__).resolve().parent.parent
 
@@ -28,3 +31,8 @@ def hint(name: str) -> str:
     """What to add to a message about a model that is not there: the embedded one that may be meant, or nothing."""
     close = difflib.get_close_matches(name, MODELS, 1)
     return f"; do you mean {close[0]}?" if close else ""
+
+
+def is_ours(path: str) -> bool:
+    """Whether an absolute path lies in the bundled examples."""
+    return Path(path).is_relative_to(folder("examples"))

@@ -15,6 +15,7 @@ import yaml
 from gritmill.main import _repeated, _split, main
 from pipeline.lock import hold
 from tests import made
+from transforms import bundled
 
 
 @pytest.fixture
@@ -230,6 +231,14 @@ def test_a_container_that_vanishes_between_ground_and_pack(call, tars, tmp_path)
     assert not (tmp_path / "out/shards").exists()
     (tmp_path / "elsewhere").rename(tmp_path / "in/00001.tar")
     assert call("pack", "own.yaml", "--output", "out") == (0, [])
+
+
+def test_the_embedded_detector_says_what_it_knows_when_it_is_shown_other_pictures(call, tars):
+    words = ("ground", "demo", "--output", "out", "--limit", "1", "--input")
+    said = f"gritmill: {bundled.SCENES_ONLY}"
+    assert call(*words, tars) == (0, [said])
+    scenes = str(bundled.folder("examples") / "scenes" / "*.tar")
+    assert call(*words, scenes, "--fresh") == (0, [])
 
 
 def test_pack_refuses_what_only_ground_can_change(call, tars, tmp_path):
