@@ -1,0 +1,75 @@
+"""Thumbnails of the pairs that are shown, from where their pictures lie now."""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from pipeline.configuration import SourceSettings
+from pipeline.faults import EnvironmentFault
+from pipeline.fetch_images import fetch
+from transforms import images
+from transforms.images import ImageFault
+from transforms.judge_pair import Kept
+from transforms.records import Fault, Pair, Reason, Stage
+
+LONG_SIDE = 640
+"""Pixels of a thumbnail, at most."""
+
+_QUALITY = 80
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A JPEG of a pair's picture, upright; without `jpeg`, `missing` says why there is none."""
+
+    jpeg: bytes = b""
+    missing: Fault | None = None
+
+
+def thumbnails(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[Thumbnail]:
+    """One for each pair, in their order, which should be input order; a picture that is gone costs only itself."""
+    found = _fetched([pair for pair in pairs if pair.image.digest], settings)
+    for pair in pairs:
+        if pair.image.digest:
+            data = next(found)
+            yield Thumbnail(missing=data) if isinstance(data, Fault) else _made(data, settings.max_pixels)
+        else:
+            yield Thumbnail(missing=pair.error or Fault(Stage.READ, Reason.NO_IMAGE))
+
+
+def _fetched(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[bytes | Fault]:
+    """`fetch` ends at a container that is missing; here its pictures are, and the next container's are not."""
+    missing: dict[str, Fault] = {}
+    at = 0
+    while at < len(pairs):
+        uri = pairs[at].image.uri
+        if uri in missing:
+            at += 1
+            yield missing[uri]
+            continue
+        try:
+            for _, data in fetch(_until(pairs[at:], missing), settings.columns):
+                at += 1
+                yield data
+        except EnvironmentFault as fault:
+            missing[pairs[at].image.uri] = Fault.of(Stage.FETCH, Reason.GONE, str(fault))
+
+
+def _until(pairs: Iterable[Pair], missing: dict[str, Fault]) -> Iterator[Kept]:
+    for pair in pairs:
+        if pair.image.uri in missing:
+            return
+        yield Kept(pair, (), {})
+
+
+def _made(data: bytes, max_pixels: int) -> Thumbnail:
+    try:
+        picture = images.decode(data, max_pixels)
+    except ImageFault as fault:
+        return Thumbnail(missing=Fault.of(Stage.IMAGE, fault.reason, fault))
+    picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
+    target = io.BytesIO()
+    picture.save(target, "JPEG", quality=_QUALITY)
+    return Thumbnail(target.getvalue())
