@@ -15,7 +15,10 @@
     return made;
   }
 
-  const words = (sample, start, end) => sample.chars.slice(start, end).join("");
+  // What would turn or hide the text around it is written as its code.
+  const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
+  const visible = (sign) => `⟨U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
+  const words = (sample, start, end) => sample.chars.slice(start, end).join("").replace(HIDDEN, visible);
   const phraseText = (sample, number) => words(sample, sample.phrases[number][0], sample.phrases[number][1]);
   const expressionText = (sample, number) => words(sample, sample.phrases[number][4], sample.phrases[number][5]);
   const colour = (number) => `colour-${number % COLOURS}`;

@@ -1,0 +1,74 @@
+import json
+import shutil
+
+import pytest
+
+import gritmill
+from pipeline import detections
+from pipeline.configuration import Configuration
+from tests import made
+from transforms.judge_pair import Kept, Policy, judge
+
+GRID = [round(0.05 + step / 100, 2) for step in range(96)]
+
+ODD = (
+    "<script>alert(1)</script> and a red dog",
+    "a blue cat near </script><img src=x onerror=alert(1)>",
+    "\U0001f600 a red cat \u202eand a blue dog\u2028near a car",
+    "<object> near a red dog",
+    "running quickly",
+    "",
+)
+"""Captions that come before all others: markup, characters of two code units, marks that turn the text, nothing."""
+
+
+def policy_of(manifest, score=None):
+    configuration = Configuration.model_validate(manifest["configuration"])
+    threshold = manifest["threshold"]["score"] if score is None else score
+    return Policy(configuration.selection, threshold, configuration.text)
+
+
+def counted(pairs, manifest, score):
+    """Pairs, phrases and boxes that remain at a threshold, one judged after the other."""
+    kept = [judge(pair, policy_of(manifest, score)) for pair in pairs]
+    kept = [outcome.groundings for outcome in kept if isinstance(outcome, Kept)]
+    phrases = sum(len({grounding.phrase for grounding in groundings}) for groundings in kept)
+    return len(kept), phrases, sum(map(len, kept))
+
+
+@pytest.fixture(scope="package")
+def finished(tmp_path_factory):
+    """A finished run of 80 pairs: most kept, some rejected for several reasons, two failed; with its table."""
+    folder = tmp_path_factory.mktemp("viewed")
+    pictures = made.drawn(40, captions=2)
+    pictures = [
+        made.Picture(p.name, p.data, (ODD[number],) if number < len(ODD) else p.captions, p.url, p.id)
+        for number, p in enumerate(pictures)
+    ]
+    pictures += made.drawn(44)[-4:]
+    pictures += [made.Picture(f"images/broken{number}.jpg", b"<html>", ("a dog",), "", number) for number in range(2)]
+    selection = {"score": 0.6, "min_area": 0.01, "nms_iou": 0.4, "boxes_per_phrase": 3, "boxes_per_pair": 5}
+    config = made.settings("caption-parser", "tests.outside:scattered", selection=selection, shards={"pairs": 50})
+    config["detector"]["candidates"] = 30
+    manifest = gritmill.run(config, inputs=made.as_jsonl(pictures, folder / "in"), output=folder / "run")
+    pairs = list(detections.read_all(str(folder / "run/detections")))
+    columns = zip(*(counted(pairs, manifest, score) for score in GRID), strict=True)
+    table = {"score": GRID, **dict(zip(("pairs", "phrases", "boxes"), map(list, columns), strict=True))}
+    (folder / "run/thresholds.json").write_text(json.dumps(table))
+    report = json.loads((folder / "run/report.json").read_text())
+    report["histograms"] = {
+        "score": {"edges": [0.0, 0.25, 0.5, 0.75, 1.0], "counts": [0, 0, 70, 50]},
+        "boxes_per_pair": {"values": [1, 2, 3], "counts": [20, 30, 11]},
+        "phrase_words": {"values": [2, 3], "counts": [80, 40]},
+        "box_area": {"edges": [0.0, 0.5, 1.0], "counts": [120, 0]},
+        "heads": [["<b>dog</b>", 31], ["cat", 20]],
+    }
+    (folder / "run/report.json").write_text(json.dumps(report))
+    return folder / "run"
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of that run that a test may damage."""
+    shutil.copytree(finished, tmp_path / "run")
+    return tmp_path / "run"
