@@ -2,7 +2,7 @@
 
 from collections import Counter
 from importlib.resources import files as package_files
-from os import PathLike
+from os import PathLike, fspath
 from typing import Any
 
 from gritmill.viewer import data
@@ -31,7 +31,7 @@ THRESHOLDS = "thresholds.json"
 _MARK = ".gritmill.view.json"
 _IMAGES = "images"
 _DATA = "data.js"
-_STATIC = ("viewer.css", "select.js", "draw.js", "charts.js", "filters.js", "viewer.js")
+_STATIC = ("viewer.css", "select.js", "draw.js", "light.js", "charts.js", "filters.js", "viewer.js")
 
 
 def view(
@@ -63,7 +63,7 @@ def view(
     manifest = read_manifest(source)
     if manifest is None:
         raise CallError(f"{run}: no manifest.json; it is no finished run")
-    folder = find_detections(detections or source)
+    folder = find_detections(fspath(detections or source))
     plan = _plan(folder, manifest)
     target = files.canonical(output) if output else files.join(source, FOLDER)
     if target in (source, folder):

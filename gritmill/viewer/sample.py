@@ -1,4 +1,4 @@
-"""Which pairs are shown: as many as wanted, by a seed, out of a number of files that does not grow with the data set."""
+"""Which pairs are shown: as many as wanted, by a seed, out of few files however large the data set is."""
 
 import random
 from collections.abc import Iterator
@@ -73,11 +73,10 @@ def _chosen(folder: str, plan: Plan, seed: int, samples: int) -> Iterator[_Entry
         rows += sum(entry.rows for entry in entries)
         if len(lists) >= _CHUNKS and rows >= 2 * samples:
             break
-    chosen = rows = 0
-    for entry in _in_turn(lists):
-        if chosen >= _CHUNKS and rows >= 2 * samples:
+    rows = 0
+    for number, entry in enumerate(_in_turn(lists)):
+        if number >= _CHUNKS and rows >= 2 * samples:
             return
-        chosen += 1
         rows += entry.rows
         yield entry
 

@@ -3,7 +3,7 @@
 
 (() => {
   const { element, body, candidates, plural, charts, curve, number, ranked, verdicts, judge } = window.gritmill;
-  const { wanted, shown, listWays } = window.gritmill;
+  const { wanted, shown, listWays, light, pin, listen, cardOf, phraseOf } = window.gritmill;
   const { run, stops, samples, seed } = window.GRITMILL;
   const control = (id) => document.getElementById(id);
   const gallery = control("gallery");
@@ -151,48 +151,6 @@
     asked = requestAnimationFrame(refresh);
   }
 
-  // Light
-
-  function light(card, phrase) {
-    card.classList.toggle("lighting", phrase !== null);
-    for (const one of card.querySelectorAll("[data-phrase], [data-within]")) {
-      one.classList.toggle("lit", phrase !== null && (one.dataset.phrase ?? one.dataset.within) === phrase);
-    }
-  }
-
-  const cardOf = (target) => target.closest?.(".card");
-  const phraseOf = (target) => target.closest?.("[data-phrase]")?.dataset.phrase ?? null;
-
-  function pin(card, phrase) {
-    const released = phrase === null || card.dataset.pinned === phrase;
-    if (released) delete card.dataset.pinned;
-    else card.dataset.pinned = phrase;
-    for (const one of card.querySelectorAll("[data-phrase]")) {
-      one.setAttribute("aria-pressed", String(!released && one.dataset.phrase === phrase));
-    }
-    light(card, released ? null : phrase);
-  }
-
-  function lightEvents(place) {
-    const on = (event) => {
-      const phrase = phraseOf(event.target);
-      if (phrase !== null) light(cardOf(event.target), phrase);
-    };
-    const off = (event) => {
-      const card = cardOf(event.target);
-      if (card && phraseOf(event.target) !== null) light(card, card.dataset.pinned ?? null);
-    };
-    place.addEventListener("mouseover", on);
-    place.addEventListener("focusin", on);
-    place.addEventListener("mouseout", off);
-    place.addEventListener("focusout", off);
-    place.addEventListener("click", (event) => {
-      const phrase = phraseOf(event.target);
-      if (phrase !== null) pin(cardOf(event.target), phrase);
-      else if (place === gallery && event.target.closest(".frame")) enlarge(Number(cardOf(event.target).dataset.sample));
-    });
-  }
-
   // Keys
 
   /** Makes a card and its phrases and boxes reachable by Tab, or not. */
@@ -261,7 +219,8 @@
     become(Math.max(0, list.indexOf(sample)));
   }
 
-  enlarged.addEventListener("close", () => move(current));
+  // By itself the focus goes back to the pair that was enlarged first.
+  enlarged.addEventListener("close", () => move(list.indexOf(Number(enlarged.dataset.sample))));
   enlarged.addEventListener("click", (event) => event.target === enlarged && enlarged.close());
   enlarged.addEventListener("keydown", (event) => {
     const step = { j: 1, ArrowRight: 1, k: -1, ArrowLeft: -1 }[event.key];
@@ -323,8 +282,12 @@
     const card = cardOf(event.target);
     if (card) become(list.indexOf(Number(card.dataset.sample)));
   });
-  lightEvents(gallery);
-  lightEvents(enlarged);
+  listen(gallery);
+  listen(enlarged);
+  gallery.addEventListener("click", (event) => {
+    const onPicture = event.target.closest(".frame") && phraseOf(event.target) === null;
+    if (onPicture) enlarge(Number(cardOf(event.target).dataset.sample));
+  });
 
   function refreshAll() {
     rebuild();

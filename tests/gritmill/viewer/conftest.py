@@ -47,7 +47,7 @@ def finished(tmp_path_factory):
     ]
     pictures += made.drawn(44)[-4:]
     pictures += [made.Picture(f"images/broken{number}.jpg", b"<html>", ("a dog",), "", number) for number in range(2)]
-    selection = {"score": 0.6, "min_area": 0.01, "nms_iou": 0.4, "boxes_per_phrase": 3, "boxes_per_pair": 5}
+    selection = {"score": 0.8, "min_area": 0.01, "nms_iou": 0.4, "boxes_per_phrase": 3, "boxes_per_pair": 5}
     config = made.settings("caption-parser", "tests.outside:scattered", selection=selection, shards={"pairs": 50})
     config["detector"]["candidates"] = 30
     manifest = gritmill.run(config, inputs=made.as_jsonl(pictures, folder / "in"), output=folder / "run")

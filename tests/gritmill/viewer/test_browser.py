@@ -6,7 +6,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from gritmill.viewer.page import view
+from gritmill.viewer.page import _STATIC, view
 from pipeline import detections
 from tests.gritmill.viewer.conftest import GRID, ODD, counted, policy_of
 from transforms.judge_pair import Kept, Rejected, judge
@@ -41,7 +41,7 @@ def chromium(tmp_path_factory):
         f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
     ):
         options.add_argument(f"--{word}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = Chrome(options, ChromeService(DRIVER))
     yield driver
     driver.quit()
@@ -49,7 +49,8 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture
 def browser(chromium, page):
-    chromium.get_log("browser")
+    for log in ("browser", "performance"):
+        chromium.get_log(log)
     chromium.get(f"file://{page}/index.html")
     chromium.execute_async_script(SETTLED)
     return chromium
@@ -85,11 +86,18 @@ def shown(browser):
     return browser.execute_script("return gritmill.list()")
 
 
-def test_it_opens_from_disk_without_a_fault_or_a_request_elsewhere(browser, finished):
+def test_it_opens_from_disk_without_a_fault_or_a_request_elsewhere(browser, finished, page):
+    from selenium.webdriver.common.keys import Keys
+
     assert browser.title == f"{finished.name} · gritmill view"
-    entries = browser.execute_script("return performance.getEntriesByType('resource').map((e) => e.name)")
-    assert len(entries) > 6
-    assert all(name.startswith(("file:", "data:")) for name in entries)
+    press(browser, "j", Keys.END)
+    browser.execute_async_script(SETTLED)
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    asked = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
+    assert {url.rpartition("/")[2] for url in asked} > {"index.html", *_STATIC, "data.js", "00000.jpg"}
+    assert all(url.startswith((f"file://{page}/", "data:")) for url in asked)
+    resources = browser.execute_script("return performance.getEntriesByType('resource').map((e) => e.name)")
+    assert all(name.startswith(("file:", "data:")) for name in resources)
     assert browser.get_log("browser") == []
     assert "80 of 80 samples" in find(browser, "#status")[0].text
     assert browser.execute_script("return [...document.images].every((i) => !i.complete || i.naturalWidth > 0)")
@@ -139,7 +147,7 @@ def test_the_counts_are_those_of_the_table_and_all_samples_together_agree(browse
     manifest = json.loads((finished / "manifest.json").read_text())
     pairs = list(detections.read_all(str(finished / "detections")))
     table = json.loads((finished / "thresholds.json").read_text())
-    assert find(browser, "#threshold-value")[0].text == "0.6"
+    assert find(browser, "#threshold-value")[0].text == "0.8"
     for stop in (0, 33, 55, 90, 95):
         slide(browser, stop)
         names = ("pairs", "phrases", "boxes")
@@ -147,7 +155,7 @@ def test_the_counts_are_those_of_the_table_and_all_samples_together_agree(browse
         assert whole == [table[name][stop] for name in names]
         assert own == list(counted(pairs, manifest, GRID[stop]))
     find(browser, "#own")[0].click()
-    assert find(browser, "#threshold-value")[0].text == "0.6"
+    assert find(browser, "#threshold-value")[0].text == "0.8"
 
 
 def test_a_phrase_and_its_boxes_light_each_other(browser):
@@ -255,6 +263,7 @@ def test_enter_enlarges_and_escape_comes_back(browser):
     press(browser, "j")
     assert find(browser, "dialog")[0].get_attribute("data-sample") == "1"
     press(browser, Keys.ESCAPE)
+    browser.execute_async_script(SETTLED)
     assert not find(browser, "dialog[open]")
     assert browser.switch_to.active_element.get_attribute("data-sample") == "1"
 
