@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -78,12 +79,13 @@ def _refused(pair: Pair, policy: Policy) -> list[list[Any]]:
     """
     if pair.error or not pair.boxes:
         return []
+    kept = [grounding.box for grounding in select(pair, policy.selection, 0.0)]
     found = []
-    kept = select(pair, policy.selection, 0.0)
-    for score in sorted({grounding.box.score for grounding in kept}):
-        outcome = judge(pair, Policy(policy.selection, score, policy.text))
+    for score in sorted({box.score for box in kept}):
+        boxes = tuple(box for box in kept if box.score >= score)
+        outcome = judge(replace(pair, boxes=boxes), replace(policy, score=score))
         if isinstance(outcome, Rejected):
-            found.append([sum(1 for grounding in kept if grounding.box.score >= score), str(outcome.reason)])
+            found.append([len(boxes), str(outcome.reason)])
     return found
 
 
