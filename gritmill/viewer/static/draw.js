@@ -152,7 +152,7 @@
     const key = element("span", { class: "key", title: `${sample.key} of ${sample.source}` }, sample.key);
     const foot = element("div", { class: "foot" }, chip(judged), counts, key);
     const parts = [picture(sample, judged, ghosts, eager), caption(sample, judged), foot];
-    if (judged.detail) parts.splice(2, 0, element("p", { class: "detail" }, judged.detail));
+    if (judged.detail && !sample.missing.includes(judged.detail)) parts.splice(2, 0, element("p", { class: "detail" }, judged.detail));
     return parts;
   }
 
