@@ -52,21 +52,21 @@ def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
         return Rejected(Reason.NO_BOX)
     try:
         return Kept(pair, tuple(groundings), texts(pair, groundings, policy.text))
-    except _CannotWrite as error:
+    except CannotWrite as error:
         return Rejected(str(error))
 
 
 def texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> dict[str, str]:
-    """The pair's text in each configured dialect."""
+    """The pair's text in each configured dialect; raises `CannotWrite`."""
     caption = GroundedCaption(pair.caption, spans(groundings, settings.spans), pair.width, pair.height)
     written = {}
     for name in settings.dialect:
         try:
             written[name] = dialects.find(name).encode(caption)
         except CannotCarry as error:
-            raise _CannotWrite(f"{name.partition(':')[0]}_{error}") from error
+            raise CannotWrite(f"{name.partition(':')[0]}_{error}") from error
     return written
 
 
-class _CannotWrite(Exception):
-    """Its message is the reason's code: dialect and what it cannot carry."""
+class CannotWrite(Exception):
+    """A dialect cannot carry a pair. The message is the reason's code: dialect and what it cannot carry."""

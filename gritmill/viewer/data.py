@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from gritmill.viewer.sample import Picked
 from pipeline.count import failures
 from pipeline.faults import EnvironmentFault
-from transforms.judge_pair import Policy, Rejected, judge
+from transforms.judge_pair import CannotWrite, Policy, texts
 from transforms.records import Fault, Pair
 from transforms.select_boxes import select
 from transforms.settings import SelectionSettings
@@ -79,13 +78,14 @@ def _refused(pair: Pair, policy: Policy) -> list[list[Any]]:
     """
     if pair.error or not pair.boxes:
         return []
-    kept = [grounding.box for grounding in select(pair, policy.selection, 0.0)]
     found = []
-    for score in sorted({box.score for box in kept}):
-        boxes = tuple(box for box in kept if box.score >= score)
-        outcome = judge(replace(pair, boxes=boxes), replace(policy, score=score))
-        if isinstance(outcome, Rejected):
-            found.append([len(boxes), str(outcome.reason)])
+    kept = select(pair, policy.selection, 0.0)
+    for score in sorted({grounding.box.score for grounding in kept}):
+        groundings = [grounding for grounding in kept if grounding.box.score >= score]
+        try:
+            texts(pair, groundings, policy.text)
+        except CannotWrite as error:
+            found.append([len(groundings), str(error)])
     return found
 
 

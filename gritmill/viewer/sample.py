@@ -104,11 +104,11 @@ def _entries(folder: str, identity: RangeId, done: bool) -> list[_Entry]:
 
 def _rows(folder: str, entry: _Entry, number: int, chance: random.Random) -> list[Pair]:
     """Some pairs of a chunk, in order; as many of those that failed come besides."""
-    pairs = list(detections.read_chunk(folder, entry.chunk, entry.digest))
-    failed = [at for at, pair in enumerate(pairs) if pair.error]
-    taken = set(chance.sample(range(len(pairs)), min(number, len(pairs))))
+    table = detections.read_table(folder, entry.chunk, entry.digest)
+    failed = [at for at, good in enumerate(table["error"].is_null().to_pylist()) if not good]
+    taken = set(chance.sample(range(len(table)), min(number, len(table))))
     taken.update(chance.sample(failed, min(number, len(failed))))
-    return [pairs[at] for at in sorted(taken)]
+    return [detections.from_row(row) for row in table.take(sorted(taken)).to_pylist()]
 
 
 def _spread(shuffled: list[Picked], samples: int) -> list[Picked]:

@@ -68,7 +68,7 @@ def made_pair(index):
 def test_the_number_of_files_that_are_read_does_not_grow_with_the_run(tmp_path, run, monkeypatch, ranges):
     plan = big_run(str(tmp_path), run[1].configuration, ranges)
     opened = Counter()
-    for name in ("read_chunk", "read_done"):
+    for name in ("read_table", "read_done"):
         original = getattr(detections, name)
 
         def counting(*words, _name=name, _original=original):
@@ -77,7 +77,7 @@ def test_the_number_of_files_that_are_read_does_not_grow_with_the_run(tmp_path, 
 
         monkeypatch.setattr(sample.detections, name, counting)
     picked = pick(str(tmp_path), plan, run[2], 50, 3)
-    assert opened == {"read_chunk": 16, "read_done": 16}
+    assert opened == {"read_table": 16, "read_done": 16}
     assert len({one.pair.index for one in picked}) == 50
     assert len({one.pair.index // 40 for one in picked}) > 8
     assert any(isinstance(one.outcome, Kept) for one in picked)
