@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from gritmill.exports.options import Options as ExportOptions
     from gritmill.reading import Sample, read
     from gritmill.validating import validate
+    from gritmill.viewer.page import view
     from pipeline.configuration import Configuration
     from pipeline.faults import CallError, EnvironmentFault, RunFault
     from transforms.detector import Detector, Found, Request
@@ -78,6 +79,7 @@ __all__ = [
     "read",
     "run",
     "validate",
+    "view",
 ]
 
 _PLACES = {
@@ -101,6 +103,7 @@ _PLACES = {
     "read": "gritmill.reading",
     "run": "gritmill.api",
     "validate": "gritmill.validating",
+    "view": "gritmill.viewer.page",
 }
 """Where the public names are. Each is imported when it is first asked for: Beam, torch and spaCy take seconds."""
 

@@ -47,7 +47,7 @@ class RangeCount:
 
 def count_range(folder: str, identity: RangeId, done: bool, policy: Policy) -> tuple[RangeCount, Statistics]:
     """Judges every row of a range. A range that is `done` must hold what was recorded of it, to the byte."""
-    total, statistics = RangeCount(identity), Statistics()
+    total, statistics = RangeCount(identity), Statistics.at(policy.score)
     chunks: list[tuple[ChunkId, str | None]]
     if done:
         recorded = detections.read_done(folder, identity)

@@ -203,7 +203,12 @@ def rows(detections: str, chunk: ChunkId) -> int:
 
 
 def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> Iterator[Pair]:
-    """The pairs of a committed chunk, in order. digest: what `finish` recorded of it.
+    """The pairs of a committed chunk, in order; raises as `read_table`."""
+    yield from map(from_row, read_table(detections, chunk, digest).to_pylist())
+
+
+def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> pa.Table:
+    """The rows of a committed chunk, in order. digest: what `finish` recorded of it.
 
     Raises:
       EnvironmentFault: the file is gone, or is not the one that was committed.
@@ -218,8 +223,7 @@ def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> It
         raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
     if digest is not None and digest_of(data) != digest:
         raise EnvironmentFault(f"{uri} is not what was committed; remove it and {done}, then ground makes it again")
-    for row in pq.read_table(io.BytesIO(data), schema=SCHEMA).to_pylist():
-        yield from_row(row)
+    return pq.read_table(io.BytesIO(data), schema=SCHEMA)
 
 
 def read_all(detections: str) -> Iterator[Pair]:

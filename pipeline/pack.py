@@ -71,7 +71,9 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
     head = ManifestHead.of(plan, configuration, threshold, mark, options.partial)
     writer = ShardWriter(folder, output, mark, policy, plan.configuration.source)
     if not any(True for _ in plan.ids()):
-        publish_json(files.join(output, STATISTICS), Statistics().to_json(plan.configuration.detector.floor))
+        publish_json(
+            files.join(output, STATISTICS), Statistics.at(policy.score).to_json(plan.configuration.detector.floor)
+        )
         return write_manifest(output, head, plan, [], [])
     with progress.shown("pack", "shards", _Watch(output).state, options.quiet, files.is_local(output)):
         running.run(lambda pipeline: build(pipeline, writer, configuration.shards, head), engine)
@@ -200,7 +202,7 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, shards: ShardSettings, h
     statistics = (
         counted
         | "Statistics" >> beam.Map(itemgetter(1))
-        | "AddStatistics" >> beam.CombineGlobally(Total()).without_defaults()
+        | "AddStatistics" >> beam.CombineGlobally(Total(writer.policy.score)).without_defaults()
         | "KeyStatistics" >> beam.WithKeys("")
     )
     stats = (

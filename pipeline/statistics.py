@@ -44,13 +44,15 @@ class Near:
 class Statistics:
     """Counts over pairs.
 
-    pairs, phrases, boxes: by level of the grid, the change against the level above. score, box_area: boxes by bin of
-    equal width over 0..1. boxes_per_pair, phrase_words, heads: by value. kept, missed: pairs nearest to the threshold.
+    grid: rising thresholds. pairs, phrases, boxes: by level of the grid, the change against the level above.
+    score, box_area: boxes by bin of equal width over 0..1. boxes_per_pair, phrase_words, heads: by value.
+    kept, missed: pairs nearest to the threshold.
     """
 
-    pairs: list[int] = field(default_factory=lambda: [0] * len(GRID))
-    phrases: list[int] = field(default_factory=lambda: [0] * len(GRID))
-    boxes: list[int] = field(default_factory=lambda: [0] * len(GRID))
+    grid: tuple[float, ...] = GRID
+    pairs: list[int] = field(default_factory=list)
+    phrases: list[int] = field(default_factory=list)
+    boxes: list[int] = field(default_factory=list)
     score: list[int] = field(default_factory=lambda: [0] * _BINS)
     box_area: list[int] = field(default_factory=lambda: [0] * _BINS)
     boxes_per_pair: Counter[int] = field(default_factory=Counter)
@@ -59,6 +61,12 @@ class Statistics:
     kept: list[Near] = field(default_factory=list)
     missed: list[Near] = field(default_factory=list)
 
+    @classmethod
+    def at(cls, score: float) -> "Statistics":
+        """Of nothing yet; the threshold in force is part of the grid."""
+        grid = tuple(sorted({*GRID, score}))
+        return cls(grid, [0] * len(grid), [0] * len(grid), [0] * len(grid))
+
     def add(self, pair: Pair, outcome: Kept | Rejected | Fault, policy: Policy, where: Where) -> None:
         """Takes a judged pair in; `where` it stands."""
         if isinstance(outcome, Fault):
@@ -66,7 +74,7 @@ class Statistics:
         found = ranked(pair, policy)
         if not found:
             return
-        self._add_steps(steps(pair, found, policy))
+        self._add_steps(steps(pair, found, policy, self.grid))
         best = found[0].box.score
         if isinstance(outcome, Kept):
             self._add_boxes(outcome)
@@ -90,11 +98,11 @@ class Statistics:
 
     def to_json(self, floor: float) -> dict[str, Any]:
         """As it is written. floor: the score below which `ground` has kept no candidates."""
-        first = bisect_left(GRID, floor)
+        first = bisect_left(self.grid, floor)
         by_threshold = {name: _running(getattr(self, name))[first:] for name in ("pairs", "phrases", "boxes")}
         edges = [round(i / _BINS, 4) for i in range(_BINS + 1)]
         return {
-            "thresholds": {"score": list(GRID[first:]), **by_threshold},
+            "thresholds": {"score": list(self.grid[first:]), **by_threshold},
             "histograms": {
                 "score": {"edges": edges, "counts": self.score},
                 "box_area": {"edges": edges, "counts": self.box_area},
@@ -126,17 +134,20 @@ class Statistics:
 
 
 class Total(beam.CombineFn):
-    """Statistics of parts -> those of the whole."""
+    """Statistics of parts, all of one threshold in force, -> those of the whole."""
+
+    def __init__(self, score: float) -> None:
+        self.score = score
 
     def create_accumulator(self) -> Statistics:
-        return Statistics()
+        return Statistics.at(self.score)
 
     def add_input(self, total: Statistics, part: Statistics) -> Statistics:
         total.merge(part)
         return total
 
     def merge_accumulators(self, totals: Iterable[Statistics]) -> Statistics:
-        whole = Statistics()
+        whole = self.create_accumulator()
         for total in totals:
             whole.merge(total)
         return whole

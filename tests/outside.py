@@ -1,6 +1,7 @@
 """A detector from outside gritmill, in ten lines: every phrase is found in the middle of the picture."""
 
 import os
+import random
 import signal
 
 from gritmill import Box
@@ -116,3 +117,23 @@ class Counting(Middle):
 
 def counting(settings):
     return Counting()
+
+
+class Scattered:
+    """Many boxes a phrase that overlap, some tiny, some of equal score; the same for the same words and size."""
+
+    def detect(self, requests):
+        return [[box for i, phrase in enumerate(one.phrases) for box in self.boxes(i, phrase)] for one in requests]
+
+    def boxes(self, number, phrase):
+        chance = random.Random(phrase)
+        middle = [chance.uniform(0.3, 0.7) for _ in range(2)]
+        for _ in range(8):
+            x, y = (min(0.9, max(0.1, chance.gauss(at, 0.05))) for at in middle)
+            side = chance.choice((0.02, 0.08, 0.09, 0.1))
+            score = round(chance.random(), chance.choice((1, 3)))
+            yield Box(number, x - side, y - side, x + side, y + side, score)
+
+
+def scattered(settings):
+    return Scattered()

@@ -57,7 +57,7 @@ def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
 
 
 def texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> dict[str, str]:
-    """The pair's text in each configured dialect."""
+    """The pair's text in each configured dialect; raises `CannotWrite`."""
     caption = GroundedCaption(pair.caption, spans(groundings, settings.spans), pair.width, pair.height)
     written = {}
     for name in settings.dialect:
@@ -69,4 +69,4 @@ def texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -
 
 
 class CannotWrite(Exception):
-    """Its message is the reason's code: dialect and what it cannot carry."""
+    """A dialect cannot carry a pair. The message is the reason's code: dialect and what it cannot carry."""

@@ -15,10 +15,8 @@ GRID = tuple(i / 100 for i in range(101))
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a pair has at threshold `GRID[level]` and below, down to the next step: phrases with a box, and boxes.
-
-    0 and 0: it is not kept there, since a dialect cannot carry it.
-    """
+    """What a pair has at threshold number `level` of a grid and below, down to the next step: phrases with a box, and
+    boxes; 0 and 0 where it is not kept, since a dialect cannot carry it."""
 
     level: int
     phrases: int
@@ -34,26 +32,35 @@ def ranked(pair: Pair, policy: Policy) -> list[Grounding]:
     return sorted(select(pair, policy.selection, 0.0), key=lambda grounding: -grounding.box.score)
 
 
-def steps(pair: Pair, ranked: Sequence[Grounding], policy: Policy) -> Iterator[Step]:
-    """The steps of a pair, from the highest threshold down; none if it has no box at any."""
+def steps(pair: Pair, ranked: Sequence[Grounding], policy: Policy, grid: Sequence[float] = GRID) -> Iterator[Step]:
+    """The steps of a pair, from the highest threshold of a rising grid down; none if it has no box at any."""
+    before: Step | None = None
+    for boxes, phrases, score, refusal in beginnings(pair, ranked, policy):
+        level = bisect_right(grid, score) - 1
+        if before and level < before.level:
+            yield before
+        before = Step(level, 0, 0) if refusal else Step(level, phrases, boxes)
+    if before and before.level >= 0:
+        yield before
+
+
+def beginnings(pair: Pair, ranked: Sequence[Grounding], policy: Policy) -> Iterator[tuple[int, int, float, str]]:
+    """For each score that a box has, from the best down: how many boxes a threshold of just that score keeps, of how
+    many phrases, the score, and why the pair is rejected with these, if it is."""
     best: dict[Phrase, Grounding] = {}
-    carried = False
+    refusal = ""
     for boxes, (grounding, following) in enumerate(zip_longest(ranked, ranked[1:]), 1):
-        new = best.setdefault(grounding.phrase, grounding) is grounding
-        carried = _carried(pair, list(best.values()), policy) if new else carried
-        level = _level(grounding)
-        if following is None or _level(following) < level:
-            yield Step(level, len(best), boxes) if carried else Step(level, 0, 0)
+        if grounding.phrase not in best:
+            best[grounding.phrase] = grounding
+            refusal = _refusal(pair, list(best.values()), policy)
+        if following is None or following.box.score < grounding.box.score:
+            yield boxes, len(best), grounding.box.score, refusal
 
 
-def _level(grounding: Grounding) -> int:
-    return bisect_right(GRID, grounding.box.score) - 1
-
-
-def _carried(pair: Pair, groundings: list[Grounding], policy: Policy) -> bool:
-    """Whether every dialect can write these phrases; the number of their boxes and where they are never decide it."""
+def _refusal(pair: Pair, groundings: list[Grounding], policy: Policy) -> str:
+    """Why a text cannot be written with these phrases; how many boxes they have, and where, never decides it."""
     try:
         texts(pair, groundings, policy.text)
-    except CannotWrite:
-        return False
-    return True
+    except CannotWrite as error:
+        return str(error)
+    return ""

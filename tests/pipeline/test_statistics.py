@@ -24,7 +24,7 @@ def pair(*scores: float) -> Pair:
 
 
 def of(pairs: list[Pair], chunk: int = 0) -> Statistics:
-    total = Statistics()
+    total = Statistics.at(0.5)
     for row, one in enumerate(pairs):
         total.add(one, judge(one, POLICY), POLICY, (0, 0, chunk, row))
     total.close()
@@ -80,13 +80,13 @@ SCORES = st.lists(st.sampled_from([0.06, 0.25, 0.49, 0.5, 0.51, 0.75, 1.0]), max
 @given(st.lists(st.lists(SCORES, max_size=5), max_size=5), st.randoms(use_true_random=False))
 def test_parts_add_up_in_any_order(parts: list[list[list[float]]], chance: random.Random) -> None:
     counted = [of([pair(*scores) for scores in part], number) for number, part in enumerate(parts)]
-    whole = Statistics()
+    whole = Statistics.at(0.5)
     for number, part in enumerate(parts):
         for row, scores in enumerate(part):
             one = pair(*scores)
             whole.add(one, judge(one, POLICY), POLICY, (0, 0, number, row))
     chance.shuffle(counted)
-    total = Total()
+    total = Total(0.5)
     half = chance.randint(0, len(counted))
     sums = []
     for some in (counted[:half], counted[half:]):
@@ -100,7 +100,7 @@ def test_in_a_pipeline(tmp_path: Path) -> None:
     parts = [of([pair(0.9)], number) for number in range(4)]
     out = str(tmp_path / "out")
     with beam.Pipeline() as pipeline:
-        total = pipeline | beam.Create(parts) | beam.CombineGlobally(Total()).without_defaults()
+        total = pipeline | beam.Create(parts) | beam.CombineGlobally(Total(0.5)).without_defaults()
         total | beam.Map(lambda whole: json.dumps(whole.to_json(0.0)["thresholds"]["pairs"])) | beam.io.WriteToText(out)
     (file,) = tmp_path.glob("out*")
     assert json.loads(file.read_text()) == [4] * 91 + [0] * (len(GRID) - 91)

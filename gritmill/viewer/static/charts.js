@@ -1,0 +1,116 @@
+// Histograms: inline SVG for eyes, a table of the same numbers for everything else.
+"use strict";
+
+(() => {
+  const { element } = window.gritmill;
+  const NS = "http://www.w3.org/2000/svg";
+  const [WIDTH, HEIGHT, FLOOR] = [240, 118, 100];
+  const ROW = 27;
+
+  function shape(tag, attributes, ...children) {
+    const made = document.createElementNS(NS, tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    made.append(...children);
+    return made;
+  }
+
+  const number = (value) => value.toLocaleString("en");
+  const short = (value) => Number(value.toFixed(3)).toString();
+
+  /** Columns side by side; rows: [label, count]; ticks: [place, 0 to 1 from the left; label]. */
+  function columns(rows, ticks, title) {
+    const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title });
+    const most = Math.max(1, ...rows.map(([, count]) => count));
+    const step = WIDTH / Math.max(1, rows.length);
+    const gap = Math.min(2, step / 5);
+    rows.forEach(([label, count], at) => {
+      const height = count ? Math.max(1, (count / most) * (FLOOR - 8)) : 0;
+      const bar = { x: at * step + gap / 2, y: FLOOR - height, width: step - gap, height, rx: Math.min(2, step / 4) };
+      svg.append(shape("rect", bar, shape("title", {}, `${label}: ${number(count)}`)));
+    });
+    svg.append(shape("line", { x1: 0, x2: WIDTH, y1: FLOOR + 0.5, y2: FLOOR + 0.5, class: "axis" }));
+    for (const [place, label] of ticks) {
+      const anchor = place === 0 ? "start" : place === 1 ? "end" : "middle";
+      svg.append(shape("text", { x: place * WIDTH, y: HEIGHT - 4, "text-anchor": anchor }, label));
+    }
+    return svg;
+  }
+
+  /** Bars below each other, each under its name and count. */
+  function bars(rows, title, share) {
+    const height = Math.max(1, rows.length) * ROW;
+    const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": title, class: "bars" });
+    const most = Math.max(1, ...rows.map(([, count]) => count));
+    rows.forEach(([label, count, kind], at) => {
+      const y = at * ROW;
+      const name = label.length > 26 ? `${label.slice(0, 25)}…` : label;
+      const figure = share ? `${number(count)} · ${((count / share) * 100).toFixed(1)} %` : number(count);
+      const length = Math.max(count ? 2 : 0, (count / most) * WIDTH);
+      svg.append(shape("text", { x: 0, y: y + 11 }, name, shape("title", {}, label)));
+      svg.append(shape("text", { x: WIDTH, y: y + 11, "text-anchor": "end", class: "figure" }, figure));
+      svg.append(shape("rect", { x: 0, y: y + 16, width: WIDTH, height: 5, rx: 2.5, class: "rail" }));
+      svg.append(shape("rect", { x: 0, y: y + 16, width: length, height: 5, rx: Math.min(2.5, length / 2), class: kind ?? "" }));
+    });
+    return svg;
+  }
+
+  /** The same as a table. */
+  function table(rows, first) {
+    const head = element("tr", {}, element("th", { scope: "col" }, first), element("th", { scope: "col" }, "count"));
+    const body = rows.map(([label, count]) =>
+      element("tr", {}, element("th", { scope: "row" }, label), element("td", { class: "figure" }, number(count))),
+    );
+    return element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
+  }
+
+  function figure(title, rows, first, drawn, kind = "") {
+    const numbers = element("details", {}, element("summary", {}, "As a table"), table(rows, first));
+    return element("figure", { class: kind }, element("figcaption", {}, title), drawn, numbers);
+  }
+
+  /** A histogram over bins, its axis marked at the quarters. */
+  function binned(title, first, { edges, counts }) {
+    const rows = counts.map((count, at) => [`${short(edges[at])} to ${short(edges[at + 1])}`, count]);
+    const [low, high] = [edges[0], edges[edges.length - 1]];
+    const ticks = [0, 0.25, 0.5, 0.75, 1].map((place) => [place, short(low + place * (high - low))]);
+    return figure(title, rows, first, columns(rows, ticks, title));
+  }
+
+  /** A histogram over whole numbers, each column with its own where there is room. */
+  function valued(title, first, { values, counts }) {
+    const rows = counts.map((count, at) => [String(values[at]), count]);
+    const every = Math.ceil(rows.length / 12);
+    const ticks = rows.map(([label], at) => [(at + 0.5) / rows.length, label]).filter((_, at) => at % every === 0);
+    return figure(title, rows, first, columns(rows, ticks, title));
+  }
+
+  /** All charts that a run's figures allow. */
+  function charts(run) {
+    const outcomes = run.outcomes.map(([outcome, reason, count]) => [reason || outcome, count, outcome]);
+    const made = [figure("Pairs by outcome", outcomes, "outcome", bars(outcomes, "Pairs by outcome", run.read || 1), "tall")];
+    const found = run.histograms;
+    if (found.score) made.push(binned("Scores of kept boxes", "score", found.score));
+    if (found.boxes_per_pair) made.push(valued("Boxes in a pair", "boxes", found.boxes_per_pair));
+    if (found.heads) {
+      const drawn = bars(found.heads.slice(0, 10), "Most frequent heads");
+      made.push(figure("Most frequent heads", found.heads, "head", drawn, "tall"));
+    }
+    if (found.phrase_words) made.push(valued("Words in a phrase", "words", found.phrase_words));
+    if (found.box_area) made.push(binned("Area of a box, share of the picture", "area", found.box_area));
+    return made;
+  }
+
+  /** Shares of pairs, phrases and boxes over all thresholds, and where the slider stands. */
+  function curve(svg, stops, at) {
+    svg.replaceChildren();
+    const last = Math.max(1, stops.score.length - 1);
+    for (const name of ["boxes", "phrases", "pairs"]) {
+      const most = Math.max(1, ...stops[name].map((value) => value ?? 0));
+      const points = stops[name].map((value, x) => (value === null ? "" : `${(x / last) * 240},${53 - (value / most) * 50}`));
+      svg.append(shape("polyline", { points: points.filter(Boolean).join(" "), class: name }));
+    }
+    svg.append(shape("line", { x1: (at / last) * 240, x2: (at / last) * 240, y1: 0, y2: 56, class: "cursor" }));
+  }
+
+  Object.assign(window.gritmill, { charts, curve, number });
+})();

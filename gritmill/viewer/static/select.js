@@ -1,0 +1,91 @@
+// Candidate boxes -> the boxes of the data set: what transforms/select_boxes.py and judge_pair.py do, to the bit.
+// Corners and scores are 32-bit numbers, computed with as 64-bit ones, in the same order of operations.
+"use strict";
+
+window.gritmill = {};
+
+(() => {
+  const area = (box) => (box.x2 - box.x1) * (box.y2 - box.y1);
+
+  function iou(a, b) {
+    const width = Math.min(a.x2, b.x2) - Math.max(a.x1, b.x1);
+    const height = Math.min(a.y2, b.y2) - Math.max(a.y1, b.y1);
+    if (width <= 0 || height <= 0) return 0;
+    const shared = width * height;
+    const union = area(a) + area(b) - shared;
+    return union > 0 ? shared / union : 0;
+  }
+
+  function byKeys(keys) {
+    return (a, b) => {
+      for (const key of keys) {
+        const difference = key(a) - key(b);
+        if (difference) return difference;
+      }
+      return 0;
+    };
+  }
+
+  const score = (box) => -box.score;
+  const span = [(box) => box.start, (box) => box.end];
+  const corners = [(box) => box.x1, (box) => box.y1, (box) => box.x2, (box) => box.y2];
+  const byRank = byKeys([score, ...span, ...corners]);
+  const asInRecord = byKeys([...span, score, ...corners]);
+
+  function fits(box, settings) {
+    const shortest = Math.min(box.x2 - box.x1, box.y2 - box.y1);
+    return shortest >= settings.min_side && settings.min_area <= area(box) && area(box) <= settings.max_area;
+  }
+
+  /** The candidates of a sample as objects, best first. */
+  function ranked(sample) {
+    const boxes = sample.boxes.map(([phrase, ...numbers], index) => {
+      const [x1, y1, x2, y2, score] = numbers.map(Math.fround);
+      const [start, end] = sample.phrases[phrase];
+      return { index, phrase, x1, y1, x2, y2, score, start, end };
+    });
+    return boxes.sort(byRank);
+  }
+
+  /** What becomes of each candidate: pairs of a box and why it is not kept; "" for one that is. */
+  function verdicts(boxes, settings, threshold) {
+    const kept = [];
+    const counts = new Map();
+    let places = settings.boxes_per_pair ?? Infinity;
+    return boxes.map((box) => {
+      if (!(box.score >= threshold)) return [box, "below the threshold"];
+      if (!fits(box, settings)) return [box, "too small or too large"];
+      const better = kept.find((other) => iou(box, other) > settings.nms_iou);
+      if (better) return [box, `overlaps a better box by IoU ${iou(box, better).toFixed(2)}`];
+      kept.push(box); // a box that only a cap takes away has still suppressed others
+      const count = (counts.get(box.phrase) ?? 0) + 1;
+      counts.set(box.phrase, count);
+      if (settings.boxes_per_phrase !== null && count > settings.boxes_per_phrase) {
+        return [box, "more than boxes_per_phrase"];
+      }
+      if (places-- <= 0) return [box, "more than boxes_per_pair"];
+      return [box, ""];
+    });
+  }
+
+  /** The kept boxes, in the order of a record. */
+  function select(boxes, settings, threshold) {
+    const found = verdicts(boxes, settings, threshold);
+    return found.filter(([, why]) => !why).map(([box]) => box).sort(asInRecord);
+  }
+
+  /** What becomes of a pair: [kept, rejected or failed; reason; detail], and its boxes. */
+  function judge(sample, settings, threshold) {
+    const [outcome, stage, reason, detail] = sample.outcome;
+    if (outcome === "failed") return { outcome, reason: `${stage}: ${reason}`, detail, boxes: [] };
+    if (!sample.phrases.length) return { outcome, reason, detail, boxes: [] };
+    const boxes = select(sample.ranked, settings, threshold);
+    if (!boxes.length) return { outcome: "rejected", reason: "no_box", detail: "", boxes };
+    const refused = sample.refused.find(([number]) => number === boxes.length);
+    return refused
+      ? { outcome: "rejected", reason: refused[1], detail: "", boxes }
+      : { outcome: "kept", reason: "", detail: "", boxes };
+  }
+
+  Object.assign(window.gritmill, { ranked, verdicts, select, judge });
+})();

@@ -1,0 +1,300 @@
+// The page: slider, filters, gallery, keys. Only cards that can be seen are drawn anew when the threshold moves.
+"use strict";
+
+(() => {
+  const { element, body, candidates, plural, charts, curve, number, ranked, verdicts, judge } = window.gritmill;
+  const { wanted, shown, listWays, light, pin, listen, cardOf, phraseOf } = window.gritmill;
+  const { run, stops, samples, seed } = window.GRITMILL;
+  const control = (id) => document.getElementById(id);
+  const gallery = control("gallery");
+  const enlarged = control("enlarged");
+  const BATCH = 48;
+
+  let at = stops.own;
+  let judgements = [];
+  let list = [];
+  let current = 0; // position in `list` of the card that Tab reaches
+  const cards = new Map(); // sample number -> its card
+  const stale = new Set();
+  const visible = new Set();
+
+  for (const sample of samples) {
+    sample.chars = Array.from(sample.caption);
+    sample.ranked = ranked(sample);
+  }
+
+  // Threshold and counts
+
+  const threshold = () => stops.score[at];
+  const scoreText = (value) => Number(value.toFixed(4)).toString();
+
+  function judgeAll() {
+    judgements = samples.map((sample) => judge(sample, run.selection, threshold()));
+  }
+
+  function sampleCounts() {
+    const kept = judgements.filter((judged) => judged.outcome === "kept");
+    const boxes = kept.reduce((sum, judged) => sum + judged.boxes.length, 0);
+    const phrases = kept.reduce((sum, judged) => sum + new Set(judged.boxes.map((box) => box.phrase)).size, 0);
+    return { pairs: kept.length, phrases, boxes };
+  }
+
+  function showCounts() {
+    const counts = sampleCounts();
+    for (const name of ["pairs", "phrases", "boxes"]) {
+      const whole = stops[name][at];
+      control(`all-${name}`).textContent = number(whole);
+      control(`own-${name}`).textContent = number(counts[name]);
+    }
+    control("threshold-value").textContent = scoreText(threshold());
+    const slider = control("threshold");
+    slider.value = at;
+    slider.setAttribute("aria-valuetext", `${scoreText(threshold())}${at === stops.own ? ", the run's own" : ""}`);
+    control("own").disabled = at === stops.own;
+    curve(control("curve"), stops, at);
+  }
+
+  function statusText() {
+    const whole = stops.pairs[at];
+    const part = `${number(list.length)} of ${plural(samples.length, "sample")} at threshold ${scoreText(threshold())}`;
+    return whole === null ? part : `${part}; the whole run would keep ${number(whole)} of ${number(run.read)} pairs`;
+  }
+
+  let saying = 0;
+  function say() {
+    clearTimeout(saying);
+    saying = setTimeout(() => (control("status").textContent = statusText()), 200);
+  }
+
+  // Cards
+
+  const seen = new IntersectionObserver(
+    (entries) => {
+      for (const entry of entries) {
+        const sample = Number(entry.target.dataset.sample);
+        if (entry.isIntersecting) {
+          visible.add(sample);
+          if (stale.has(sample)) draw(sample);
+        } else visible.delete(sample);
+      }
+    },
+    { rootMargin: "400px" },
+  );
+
+  const more = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && extend(), {
+    rootMargin: "1200px",
+  });
+
+  const ghostsOf = (sample) => control("ghosts").checked && verdicts(samples[sample].ranked, run.selection, threshold());
+
+  function draw(sample) {
+    stale.delete(sample);
+    const card = cards.get(sample);
+    const judged = judgements[sample];
+    const way = judged.reason ? `${judged.outcome}, ${judged.reason}` : judged.outcome;
+    card.setAttribute("aria-label", `${samples[sample].key}: ${way}, ${plural(judged.boxes.length, "box")}`);
+    card.replaceChildren(...body(samples[sample], judged, ghostsOf(sample)));
+    if (card.dataset.pinned) light(card, card.dataset.pinned);
+    if (list[current] === sample) reach(card, true);
+  }
+
+  /** Appends the next cards. */
+  function extend() {
+    const next = list.slice(gallery.childElementCount, gallery.childElementCount + BATCH);
+    const made = next.map((sample) => {
+      const card = element("article", { class: "card", tabindex: "-1", "data-sample": sample });
+      cards.set(sample, card);
+      draw(sample);
+      seen.observe(card);
+      return element("li", {}, card);
+    });
+    gallery.append(...made);
+    more.unobserve(control("more"));
+    if (gallery.childElementCount < list.length) more.observe(control("more")); // asks again whether it is near
+  }
+
+  function rebuild() {
+    const kept = list[current];
+    list = shown(samples, judgements, wanted());
+    current = Math.max(0, list.indexOf(kept));
+    seen.disconnect();
+    cards.clear();
+    stale.clear();
+    visible.clear();
+    gallery.replaceChildren();
+    control("empty").hidden = list.length > 0;
+    if (list.length) {
+      do extend();
+      while (gallery.childElementCount <= current && gallery.childElementCount < list.length);
+    }
+  }
+
+  /** After the threshold has moved: the same samples are drawn anew where they are, else the gallery is. */
+  function refresh() {
+    judgeAll();
+    listWays(judgements);
+    showCounts();
+    const now = shown(samples, judgements, wanted());
+    if (now.length === list.length && now.every((sample, index) => sample === list[index])) redraw();
+    else rebuild();
+    say();
+  }
+
+  function redraw() {
+    for (const sample of cards.keys()) stale.add(sample);
+    for (const sample of visible) draw(sample);
+  }
+
+  let asked = 0;
+  function soon() {
+    cancelAnimationFrame(asked);
+    asked = requestAnimationFrame(refresh);
+  }
+
+  // Keys
+
+  /** Makes a card and its phrases and boxes reachable by Tab, or not. */
+  function reach(card, reachable) {
+    for (const one of [card, ...card.querySelectorAll("[data-phrase]")]) one.tabIndex = reachable ? 0 : -1;
+  }
+
+  function become(position) {
+    const before = cards.get(list[current]);
+    if (before) reach(before, false);
+    current = position;
+    reach(cards.get(list[current]), true);
+  }
+
+  function move(position) {
+    if (!list.length) return;
+    const to = Math.max(0, Math.min(list.length - 1, position));
+    while (gallery.childElementCount <= to) extend();
+    become(to);
+    cards.get(list[to]).focus();
+    cards.get(list[to]).scrollIntoView({ block: "nearest" });
+  }
+
+  const perRow = () => getComputedStyle(gallery).gridTemplateColumns.split(" ").length;
+  const inGallery = () => gallery.contains(document.activeElement);
+
+  /** Where a key leads from the current card; null for keys that lead nowhere. */
+  function target(key) {
+    const inside = inGallery();
+    if (key === "j") return inside ? current + 1 : current;
+    if (key === "k") return inside ? current - 1 : current;
+    if (!inside) return null;
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: perRow(), ArrowUp: -perRow() };
+    if (key in steps) return current + steps[key];
+    return { Home: 0, End: list.length - 1 }[key] ?? null;
+  }
+
+  function onKey(event) {
+    if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input, select") || enlarged.open) return;
+    const to = target(event.key);
+    const phrase = phraseOf(event.target);
+    if (to !== null) move(to);
+    else if (event.key === "/") control("filter-text").focus();
+    else if (event.key === "Escape" && cardOf(event.target)) pin(cardOf(event.target), null);
+    else if (event.target.matches(".card") && event.key === "Enter") enlarge(Number(event.target.dataset.sample));
+    else if (event.target.matches("span.phrase") && (event.key === "Enter" || event.key === " ")) {
+      pin(cardOf(event.target), phrase);
+    } else return;
+    event.preventDefault();
+  }
+
+  // Enlarged
+
+  function enlarge(sample) {
+    const judged = judgements[sample];
+    const found = verdicts(samples[sample].ranked, run.selection, threshold());
+    const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
+    close.addEventListener("click", () => enlarged.close());
+    const card = element("article", { class: "card large", "data-sample": sample });
+    card.append(...body(samples[sample], judged, control("ghosts").checked && found, true), candidates(samples[sample], found));
+    reach(card, true);
+    card.tabIndex = -1;
+    enlarged.replaceChildren(close, card);
+    enlarged.dataset.sample = sample;
+    if (!enlarged.open) enlarged.showModal();
+    become(Math.max(0, list.indexOf(sample)));
+  }
+
+  // By itself the focus goes back to the pair that was enlarged first.
+  enlarged.addEventListener("close", () => move(list.indexOf(Number(enlarged.dataset.sample))));
+  enlarged.addEventListener("click", (event) => event.target === enlarged && enlarged.close());
+  enlarged.addEventListener("keydown", (event) => {
+    const step = { j: 1, ArrowRight: 1, k: -1, ArrowLeft: -1 }[event.key];
+    const next = current + step;
+    if (step && list[next] !== undefined) {
+      while (gallery.childElementCount <= next) extend();
+      enlarge(list[next]);
+    } else if (event.target.matches("span.phrase") && (event.key === "Enter" || event.key === " ")) {
+      event.preventDefault();
+      pin(cardOf(event.target), phraseOf(event.target));
+    }
+  });
+
+  // What stays as it is
+
+  function introduce() {
+    document.title = `${run.name} · gritmill view`;
+    control("name").textContent = run.name;
+    const parts = [plural(run.read, "pair"), "read"].join(" ").replace(String(run.read), number(run.read));
+    control("summary").textContent =
+      `${parts}, ${number(run.written)} written · ${plural(samples.length, "sample")} of seed ${seed} · ` +
+      `boxes by ${run.detector}`;
+    const slider = control("threshold");
+    slider.min = 0;
+    slider.max = stops.score.length - 1;
+    control("own").textContent = `the run’s own: ${scoreText(stops.score[stops.own])}`;
+    control("own").title = run.threshold.source;
+    control("threshold-note").textContent = note();
+    control("charts").append(...charts(run));
+  }
+
+  function note() {
+    const least = `Ground kept no candidate below ${scoreText(run.floor)}.`;
+    return `Counted over all rows, suppression and caps included, with the run’s other settings. ${least}`;
+  }
+
+  control("threshold").addEventListener("input", (event) => {
+    at = Number(event.target.value);
+    soon();
+  });
+  control("own").addEventListener("click", () => {
+    at = stops.own;
+    refresh();
+    control("threshold").focus();
+  });
+  control("filters").addEventListener("submit", (event) => event.preventDefault());
+  control("filters").addEventListener("reset", () => setTimeout(refreshAll));
+  control("filters").addEventListener("input", (event) => {
+    if (event.target.id === "ghosts") redraw();
+    else refreshAll();
+  });
+  document.addEventListener("keydown", onKey);
+  gallery.addEventListener("focusin", (event) => {
+    const card = cardOf(event.target);
+    if (card) become(list.indexOf(Number(card.dataset.sample)));
+  });
+  listen(gallery);
+  listen(enlarged);
+  gallery.addEventListener("click", (event) => {
+    const onPicture = event.target.closest(".frame") && phraseOf(event.target) === null;
+    if (onPicture) enlarge(Number(cardOf(event.target).dataset.sample));
+  });
+
+  function refreshAll() {
+    rebuild();
+    say();
+  }
+
+  introduce();
+  judgeAll();
+  listWays(judgements);
+  showCounts();
+  rebuild();
+  control("status").textContent = statusText();
+
+  Object.assign(window.gritmill, { judgements: () => judgements, list: () => list });
+})();

@@ -1,0 +1,61 @@
+import json
+import shutil
+
+import pytest
+
+import gritmill
+from pipeline.configuration import Configuration
+from tests import made
+from transforms.judge_pair import Kept, Policy, judge
+
+ODD = (
+    "<script>alert(1)</script> and a red dog",
+    "a blue cat near </script><img src=x onerror=alert(1)>",
+    "\U0001f600 a red cat \u202eand a blue dog\u2028near a car",
+    "<object> near a red dog",
+    "running quickly",
+    "",
+)
+"""Captions that come before all others: markup, characters of two code units, marks that turn the text, nothing."""
+
+
+def policy_of(manifest, score=None):
+    configuration = Configuration.model_validate(manifest["configuration"])
+    threshold = manifest["threshold"]["score"] if score is None else score
+    return Policy(configuration.selection, threshold, configuration.text)
+
+
+def counted(pairs, manifest, score):
+    """Pairs, phrases and boxes that remain at a threshold, one judged after the other."""
+    kept = [judge(pair, policy_of(manifest, score)) for pair in pairs]
+    kept = [outcome.groundings for outcome in kept if isinstance(outcome, Kept)]
+    phrases = sum(len({grounding.phrase for grounding in groundings}) for groundings in kept)
+    return len(kept), phrases, sum(map(len, kept))
+
+
+@pytest.fixture(scope="package")
+def finished(tmp_path_factory):
+    """A finished run of 80 pairs: most kept, some rejected for several reasons, two failed; with its table."""
+    folder = tmp_path_factory.mktemp("viewed")
+    pictures = made.drawn(40, captions=2)
+    pictures = [
+        made.Picture(p.name, p.data, (ODD[number],) if number < len(ODD) else p.captions, p.url, p.id)
+        for number, p in enumerate(pictures)
+    ]
+    pictures += made.drawn(44)[-4:]
+    pictures += [made.Picture(f"images/broken{number}.jpg", b"<html>", ("a dog",), "", number) for number in range(2)]
+    selection = {"score": 0.8, "min_area": 0.01, "nms_iou": 0.4, "boxes_per_phrase": 3, "boxes_per_pair": 5}
+    config = made.settings("caption-parser", "tests.outside:scattered", selection=selection, shards={"pairs": 50})
+    config["detector"]["candidates"] = 30
+    gritmill.run(config, inputs=made.as_jsonl(pictures, folder / "in"), output=folder / "run")
+    statistics = json.loads((folder / "run/statistics.json").read_text())
+    statistics["histograms"]["heads"][0][0] = "<b>dog</b>"  # no parser makes a head of that
+    (folder / "run/statistics.json").write_text(json.dumps(statistics))
+    return folder / "run"
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of that run that a test may damage."""
+    shutil.copytree(finished, tmp_path / "run")
+    return tmp_path / "run"
