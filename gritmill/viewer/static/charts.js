@@ -63,9 +63,9 @@
     return element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
   }
 
-  function figure(title, rows, first, drawn, kind = "") {
+  function figure(title, rows, first, drawn) {
     const numbers = element("details", {}, element("summary", {}, "As a table"), table(rows, first));
-    return element("figure", { class: kind }, element("figcaption", {}, title), drawn, numbers);
+    return element("figure", {}, element("figcaption", {}, title), drawn, numbers);
   }
 
   /** A histogram over bins, its axis marked at the quarters. */
@@ -87,13 +87,13 @@
   /** All charts that a run's figures allow. */
   function charts(run) {
     const outcomes = run.outcomes.map(([outcome, reason, count]) => [reason || outcome, count, outcome]);
-    const made = [figure("Pairs by outcome", outcomes, "outcome", bars(outcomes, "Pairs by outcome", run.read || 1), "tall")];
+    const made = [figure("Pairs by outcome", outcomes, "outcome", bars(outcomes, "Pairs by outcome", run.read || 1))];
     const found = run.histograms;
     if (found.score) made.push(binned("Scores of kept boxes", "score", found.score));
     if (found.boxes_per_pair) made.push(valued("Boxes in a pair", "boxes", found.boxes_per_pair));
     if (found.heads) {
       const drawn = bars(found.heads.slice(0, 10), "Most frequent heads");
-      made.push(figure("Most frequent heads", found.heads, "head", drawn, "tall"));
+      made.push(figure("Most frequent heads", found.heads, "head", drawn));
     }
     if (found.phrase_words) made.push(valued("Words in a phrase", "words", found.phrase_words));
     if (found.box_area) made.push(binned("Area of a box, share of the picture", "area", found.box_area));
