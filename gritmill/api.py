@@ -57,7 +57,7 @@ def ground(
     Raises:
       CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
     """
-    configuration, folder = _config(config), files.canonical(output)
+    configuration, folder = chosen(config), files.canonical(output)
     reason = _reason(retry_failed)
     options = GroundOptions(limit, extend, redo_changed, fresh, reason, quiet, tuple(beam))
     with hold(folder):
@@ -86,7 +86,7 @@ def pack(
     Raises:
       CallError: a wrong call. EnvironmentFault: a source is gone, the disk is full, a worker died.
     """
-    configuration, folder = _config(config), files.canonical(output)
+    configuration, folder = chosen(config), files.canonical(output)
     source = None if detections is None else fspath(detections)
     with hold(folder):
         return _packed(configuration, folder, PackOptions(source, fresh, partial, quiet, tuple(beam)))
@@ -109,7 +109,7 @@ def run(
 
     `fresh` replaces shards and never touches detections; shards are replaced, too, where more is to be in them.
     """
-    configuration, folder = _config(config), files.canonical(output)
+    configuration, folder = chosen(config), files.canonical(output)
     check_dialects(configuration.text.dialect)
     reason = _reason(retry_failed)
     options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
@@ -173,7 +173,8 @@ def decode(text: str, *, dialect: str = "kosmos2", width: int = 1, height: int =
     return dialects.find(dialect).decode(text, width, height)
 
 
-def _config(config: Config) -> Configuration:
+def chosen(config: Config) -> Configuration:
+    """The configuration that a name, a path or a mapping says."""
     if isinstance(config, Configuration):
         return config
     return configurations.load(config) if isinstance(config, str) else configurations.validate(dict(config))

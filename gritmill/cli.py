@@ -6,16 +6,15 @@ What takes time to import is imported by the command that needs it: help must no
 import sys
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from gritmill.arguments import Changes, Config, Quiet, configuration
+from gritmill.evaluation import commands
 from gritmill.exports import FORMATS
 from gritmill.exports.options import Level, Options
 from pipeline.faults import DataFault, printable
-
-if TYPE_CHECKING:
-    from pipeline.configuration import Configuration
 
 beam_words: ContextVar[tuple[str, ...]] = ContextVar("beam_words", default=())
 """What followed --. Typer would take the first word of it for CONFIG."""
@@ -26,10 +25,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Config = Annotated[str, typer.Argument(help="A YAML file, or the name of one in configs/.", metavar="[CONFIG]")]
 Inputs = Annotated[list[str], typer.Option("--input", help="URIs, globs or folders.", metavar="URI...")]
 Output = Annotated[str, typer.Option("--output", help="Folder of the run.", metavar="DIR")]
-Changes = Annotated[list[str] | None, typer.Option("--set", help="section.key=value", metavar="KEY=VALUE...")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only N pairs, spread over the input.", metavar="N")]
 Extend = Annotated[bool, typer.Option("--extend", help="Take in inputs that the plan does not know yet.")]
 RedoChanged = Annotated[bool, typer.Option("--redo-changed", help="Read inputs anew that have changed since.")]
@@ -42,7 +39,6 @@ Retry = Annotated[
     ),
 ]
 Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of an unfinished ground.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 MaxFailed = Annotated[float, typer.Option("--max-failed", min=0, max=1, help="Share of failed pairs of a good run.")]
 SourceFaults = Annotated[bool, typer.Option("--allow-source-faults", help="Faults of sources are no fault of the run.")]
 FreshShards = Annotated[bool, typer.Option("--fresh", help="Replace shards of another fingerprint.")]
@@ -84,7 +80,7 @@ def run(
     from gritmill import api
 
     manifest = api.run(
-        _configuration(config, set),
+        configuration(config, set),
         inputs=input,
         output=output,
         limit=limit,
@@ -117,7 +113,7 @@ def ground(
     from pipeline.pack import find_detections
 
     api.ground(
-        _configuration(config, set),
+        configuration(config, set),
         inputs=input,
         output=output,
         limit=limit,
@@ -148,10 +144,10 @@ def pack(
     from gritmill import api
     from pipeline.pack import check_given
 
-    configuration = _configuration(config, set)
-    check_given(configuration, [change.partition("=")[0].strip() for change in set or ()], detections or output)
+    chosen = configuration(config, set)
+    check_given(chosen, [change.partition("=")[0].strip() for change in set or ()], detections or output)
     manifest = api.pack(
-        configuration,
+        chosen,
         output=output,
         detections=detections,
         fresh=fresh,
@@ -220,10 +216,8 @@ def write(
     print(f"{to} and a data card in {output}")
 
 
-def _configuration(name: str, changes: list[str] | None) -> "Configuration":
-    from pipeline.configuration import load
-
-    return load(name, changes or ())
+app.command("eval")(commands.evaluate)
+app.command("calibrate")(commands.calibrate)
 
 
 def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faults: bool) -> None:

@@ -72,7 +72,7 @@ def _repeated(words: Sequence[str]) -> list[str]:
         if word == "--retry-failed":  # an option with a value that may be left out is not in click's grammar
             option = ""
             result.append(word if after in set(Reason) else f"{word}={EVERY_REASON}")
-        elif word in ("--input", "--set"):
+        elif word in ("--input", "--set", "--truth"):
             option = word
         elif word.startswith("-"):
             option = ""
