@@ -27,13 +27,14 @@ class Answer:
     """What the detector said of one caption.
 
     pair: its phrases are those that were asked, its caption their texts one a line. boxes: by number of the true
-    phrase, best first. fault: why the picture cannot be had; a detector that fails has none, and finds nothing.
+    phrase, best first. fault, detail: why the picture cannot be had, and which; a detector that fails finds nothing.
     """
 
     asked: TrueCaption
     pair: Pair
     boxes: dict[int, list[Box]]
     fault: str = ""
+    detail: str = ""
 
     def places(self) -> Iterator[tuple[int, Phrase]]:
         """Number of every true phrase that was asked, with its place in the question."""
@@ -43,10 +44,12 @@ class Answer:
 
 @dataclass
 class Counts:
-    """Pictures so far, those that could not be used by reason, captions at which the detector failed."""
+    """Pictures so far, those that could not be used by reason, one of them for each reason, captions at which the
+    detector failed, and the picture looked at last."""
 
     pictures: int = 0
     unusable: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
     failed: int = 0
     last: str = ""
 
@@ -57,14 +60,22 @@ class Counts:
 
     def to_json(self) -> dict[str, object]:
         """For reports."""
-        unusable = {reason: number for reason, number in sorted(self.unusable.items()) if number}
-        return {"pictures": self.pictures, "measured": self.measured, "unusable": unusable, "failed": self.failed}
+        unusable = dict(sorted(self.unusable.items()))
+        return {
+            "pictures": self.pictures,
+            "measured": self.measured,
+            "unusable": unusable,
+            "examples": self.examples,
+            "failed": self.failed,
+        }
 
     def add(self, answer: Answer) -> None:
         """Takes an answer in."""
         if answer.asked.picture != self.last:
             self.pictures += 1
-            self.unusable[answer.fault] += bool(answer.fault)
+            if answer.fault:
+                self.unusable[answer.fault] += 1
+                self.examples.setdefault(answer.fault, answer.detail)
             self.last = answer.asked.picture
         self.failed += bool(answer.pair.error and not answer.fault)
 
@@ -164,9 +175,10 @@ def _fitting(place: Position, pair: Pair) -> Placed:
 
 def _answer(caption: TrueCaption, pair: Pair) -> Answer:
     if pair.error and pair.error.stage in (Stage.READ, Stage.IMAGE):
-        return Answer(caption, pair, {}, pair.error.reason)
+        return Answer(caption, pair, {}, pair.error.reason, f"{pair.key}: {pair.error.detail}")
     if _differs(caption, pair):
-        return Answer(caption, pair, {}, OTHER_SHAPE)
+        sizes = f"{pair.width} x {pair.height}, boxes drawn in {caption.width} x {caption.height}"
+        return Answer(caption, pair, {}, OTHER_SHAPE, f"{pair.key}: {sizes}")
     answer = Answer(caption, pair, {})
     numbers = {phrase.start: number for number, phrase in answer.places()}
     for box in pair.boxes:

@@ -5,6 +5,7 @@ non-maximum suppression across phrases. A threshold only cuts that list: the sup
 down, so that selecting at a threshold and cutting at it give the same boxes.
 """
 
+from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,7 @@ from pipeline.faults import CallError
 from pipeline.publish import publish_bytes, publish_json
 from pipeline.threshold import default_threshold, effective
 from transforms.extract_phrases import load_parser
+from transforms.grounded_text import Corners
 from transforms.select_boxes import select
 from transforms.settings import SelectionSettings
 
@@ -36,14 +38,18 @@ _SHOWN = 10
 """Of the curve's thresholds every tenth stands in the report: hundredths."""
 
 
+Scored = tuple[float, Corners]
+"""Score and corners of a box."""
+
+
 @dataclass
 class Collected:
-    """What the answers hold, in lists as they come; phrases without true boxes that are not absent are left out."""
+    """What the answers hold, box by box; phrases without true boxes that are not absent are left out."""
 
-    scores: list[float] = field(default_factory=list)
-    right: list[bool] = field(default_factory=list)
-    owners: list[int] = field(default_factory=list)
-    pictures: list[int] = field(default_factory=list)
+    scores: "array[float]" = field(default_factory=lambda: array("d"))
+    right: "array[int]" = field(default_factory=lambda: array("b"))
+    owners: "array[int]" = field(default_factory=lambda: array("q"))
+    pictures: "array[int]" = field(default_factory=lambda: array("q"))
     phrases: list[TruePhrase] = field(default_factory=list)
 
     def add(self, answer: Answer, picture: int, settings: SelectionSettings, floor: float) -> None:
@@ -53,10 +59,10 @@ class Collected:
             if not (phrase.boxes or phrase.absent):
                 continue
             boxes.sort(key=lambda box: -box[0])
-            self.scores += [score for score, _ in boxes]
-            self.right += calibration.match([corners for _, corners in boxes], phrase.boxes)
-            self.owners += [len(self.phrases)] * len(boxes)
-            self.pictures += [picture] * len(boxes)
+            self.scores.extend(score for score, _ in boxes)
+            self.right.extend(calibration.match([corners for _, corners in boxes], phrase.boxes))
+            self.owners.extend([len(self.phrases)] * len(boxes))
+            self.pictures.extend([picture] * len(boxes))
             self.phrases.append(phrase)
 
     def arrays(self, parser: str) -> tuple[Boxes, Phrases]:
@@ -75,12 +81,10 @@ class Collected:
         return boxes, Phrases(things, kinds)
 
 
-def _selected(
-    answer: Answer, settings: SelectionSettings, floor: float
-) -> dict[int, list[tuple[float, tuple[float, float, float, float]]]]:
+def _selected(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[Scored]]:
     """Score and corners of the boxes that a run would take, by number of the phrase; every asked phrase is there."""
     numbers = {phrase.start: number for number, phrase in answer.places()}
-    found: dict[int, list[tuple[float, tuple[float, float, float, float]]]] = {n: [] for n in numbers.values()}
+    found: dict[int, list[Scored]] = {n: [] for n in numbers.values()}
     for grounding in select(answer.pair, settings, floor):
         found[numbers[grounding.phrase.start]].append((grounding.box.score, grounding.box.corners))
     return found
@@ -144,7 +148,7 @@ def _result(
     thresholds = calibration.grid(configuration.detector.floor)
     whole = calibration.curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
     curves = {"all": whole}
-    for kind in sorted({kind for kinds in phrases.kinds for kind in kinds}):
+    for kind in sorted({kind for kinds in phrases.kinds for kind in kinds} - {"all"}):
         curves[kind] = calibration.curve(boxes, phrases, phrases.of_kind(kind), thresholds)
     score = calibration.lowest(thresholds, whole.precision, wished)
     drawn = calibration.bootstrap(boxes, pictures, thresholds, wished, score, seed)

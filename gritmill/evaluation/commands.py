@@ -102,7 +102,9 @@ def _check(figures: Any, pictures: dict[str, Any]) -> None:
         return
     reasons = ", ".join(f"{number} {reason}" for reason, number in pictures["unusable"].items())
     if reasons:
-        raise DataFault(f"nothing was measured: of {pictures['pictures']} pictures {reasons} (--images says where)")
+        example = next(iter(pictures["examples"].values()))
+        whole = f"nothing was measured: of {pictures['pictures']} pictures {reasons}"
+        raise DataFault(f"{whole}, for example {example} (--images says where they are)")
     raise DataFault(f"nothing was measured: {pictures['pictures']} pictures, and no phrase with a true box")
 
 

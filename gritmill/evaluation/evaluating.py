@@ -69,10 +69,10 @@ def evaluate(
     configuration = chosen(config)
     if nms not in set(Nms):
         raise CallError(f"--nms: {nms}: there are {', '.join(Nms)}")
+    if phrases_only and on == On.REFCOCO:
+        raise CallError("--phrases: refcoco has expressions and no captions; flickr30k and jsonl can serve")
     found = open_truth(on, truth, images, split, limit)
     if phrases_only:
-        if on == On.REFCOCO:
-            raise CallError("--phrases: refcoco has expressions and no captions; flickr30k and jsonl can serve")
         result = {"on": on, "split": split, **phrases.compare(found, configuration, quiet)}
     else:
         asked = one_by_one(found) if alone else found

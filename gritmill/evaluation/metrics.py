@@ -87,7 +87,7 @@ def by_kind(measured: Iterable[Measured]) -> Mapping[str, dict[str, Any]]:
     """Figures of every kind, sorted by name; a phrase of two kinds counts in both."""
     groups: defaultdict[str, list[Measured]] = defaultdict(list)
     for one in measured:
-        for kind in one.kinds:
+        for kind in set(one.kinds):
             groups[kind].append(one)
     return {kind: figures(groups[kind]) for kind in sorted(groups)}
 

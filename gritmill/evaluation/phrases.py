@@ -81,7 +81,7 @@ class Tally:
 
     def _found(self, phrase: TruePhrase, hit: bool) -> None:
         self.hit += hit
-        for kind in phrase.kinds:
+        for kind in set(phrase.kinds):
             self.kinds[kind].update(marked=1, hit=hit)
 
     def to_json(self) -> dict[str, Any]:

@@ -69,8 +69,12 @@ def _told(result: dict[str, Any]) -> Iterator[str]:
     if result["threshold"] is None:
         return
     low, high = result["interval"]["threshold"]
-    yield f"threshold for a precision of {result['wished_precision']:g}: {result['threshold']:g}"
+    lowest = result["configuration"]["detector"]["floor"] + 0.001 > result["threshold"]
+    least = " (the lowest that there is: detector.floor)" if lowest else ""
+    yield f"threshold for a precision of {result['wished_precision']:g}: {result['threshold']:g}{least}"
     yield f"  95 % interval {low:.3f} to {high:.3f}; of its precision {share(precision[0])} to {share(precision[1])}"
+    if result["interval"]["reached"] < 1:
+        yield f"  {share(1 - result['interval']['reached'])} of the resamples have no such threshold"
     yield f"  {result['paste']['set']}"
 
 
@@ -107,7 +111,7 @@ def _accuracy(one: dict[str, Any]) -> list[float | None]:
 def _pictures(counts: dict[str, Any]) -> Iterator[str]:
     yield f"{counts['measured']} of {counts['pictures']} pictures measured"
     for reason, number in counts["unusable"].items():
-        yield f"  {number} {reason}"
+        yield f"  {number} {reason}, for example {printable(counts['examples'][reason])}"
     if counts["failed"]:
         yield f"  the detector failed at {counts['failed']} captions; their phrases count as not found"
 
