@@ -9,9 +9,11 @@ from PIL import Image
 import gritmill
 from gritmill import quality
 from gritmill.evaluation import flickr30k_entities, refcoco
+from gritmill.evaluation.ask import Counts, _Inside
 from gritmill.main import main
 from pipeline import detections
 from pipeline.pack import find_detections
+from pipeline.progress import State
 from tests import made
 from transforms import bundled
 from transforms.compose_record import uid
@@ -181,6 +183,65 @@ def test_what_comes_from_data_is_escaped_in_the_page(own, tmp_path):
     shown = (tmp_path / "out" / "calibration.html").read_text()
     assert "&lt;script&gt;x" in shown
     assert "<script" not in shown
+
+
+def test_flickr30k_entities_from_the_files_as_published(call, tmp_path):
+    """The box of the man, 51 to 151 and 26 to 76 of 200 x 100 pixels from 1, is the detector's to the pixel."""
+    for name in ("Sentences", "Annotations", "pictures"):
+        (tmp_path / "flickr" / name).mkdir(parents=True)
+    corners = "<xmin>51</xmin><ymin>26</ymin><xmax>151</xmax><ymax>76</ymax>"
+    thing = f"<object><name>5</name><bndbox>{corners}</bndbox></object>"
+    size = "<size><width>200</width><height>100</height></size>"
+    for name in ("1", "2"):
+        (tmp_path / "flickr" / "Sentences" / f"{name}.txt").write_text(
+            "[/EN#5/people A man] by [/EN#6/scene the sea]\n"
+        )
+        (tmp_path / "flickr" / "Annotations" / f"{name}.xml").write_text(f"<annotation>{size}{thing}</annotation>")
+    Image.new("RGB", (200, 100)).save(tmp_path / "flickr" / "pictures" / "1.jpg")
+    (tmp_path / "flickr" / "val.txt").write_text("1\n2\n")
+    (tmp_path / "middle.yaml").write_text(json.dumps(MIDDLE))
+    words = ("middle.yaml", "--on", "flickr30k", "--truth", "flickr", "--split", "val", "--images", "flickr/pictures")
+    status, screen, _ = call("eval", *words, "--output", "eval.json", "--quiet")
+    assert status == 0
+    assert "1 of 2 pictures measured\n  1 missing_file, for example 2.jpg: " in screen
+    found = json.loads((tmp_path / "eval.json").read_text())
+    assert found["phrases"] == {"measured": 1, "without_picture": 1, "without_boxes": 2, "absent": 0}
+    assert found["figures"]["kinds"]["people"]["mean_iou"] == 1.0
+
+
+def test_refcoco_from_a_list(call, tmp_path):
+    Image.new("RGB", (200, 100)).save(tmp_path / "a_1.jpg")
+    row = {"img_id": "a_1_7", "sents": "the man", "bbox": [50, 25, 100, 50], "height": 100, "width": 200}
+    (tmp_path / "ref_val.json").write_text(json.dumps([row, {**row, "sents": "him", "bbox": [0, 0, 20, 20]}]))
+    (tmp_path / "middle.yaml").write_text(json.dumps(MIDDLE))
+    words = ("middle.yaml", "--on", "refcoco", "--truth", "ref_val.json", "--images", ".", "--output", "eval.json")
+    status, screen, _ = call("eval", *words)
+    assert status == 0
+    assert "Acc@0.5" in screen
+    found = json.loads((tmp_path / "eval.json").read_text())["figures"]["kinds"]["ref_val"]
+    assert (found["phrases"], found["acc@0.5"], found["acc@0.75"], found["mean_iou"]) == (2, 0.5, 0.5, 0.5)
+
+
+def test_phrases_alone_need_no_picture(call, own):
+    marks = [{"start": 0, "end": 5}, {"start": 6, "end": 10}]  # the second one is "near"
+    own.write_text(json.dumps({"image": "gone.png", "caption": "A dog near a cat", "truth": marks}))
+    status, screen, _ = call("eval", "demo", "--truth", own, "--phrases", "--output", "eval.json")
+    assert status == 0
+    assert "no noun phrase there" in screen
+    figures = json.loads((own.parent / "eval.json").read_text())["figures"]
+    assert (figures["precision"], figures["recall"]) == (0.5, 0.5)
+
+
+def test_progress_counts_pictures_and_ends_at_all_of_them():
+    counts = Counts()
+    inside = _Inside(4, counts)
+    assert inside.state() == State(0, 0.0)
+    inside.begin(["a", "a", "b", "b", "c"])
+    inside.tell(3)
+    assert inside.state() == State(2, 0.5)
+    inside.begin([])
+    counts.pictures = 4
+    assert inside.state() == State(4, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Sets of one's own: rows of JSON lines, and tars as the bundled scenes are."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -77,6 +78,13 @@ def test_a_line_that_is_no_json_a_split_and_other_files(write, tmp_path):
 def test_a_picture_outside_of_its_folder_is_not_read(write):
     caption = next(load(write({**ROW, "image": "../secret.jpg"}), None, None).captions)
     assert caption.pair.error.reason == "outside_root"
+
+
+def test_the_row_of_the_documentation(write):
+    page = (Path(__file__).parents[3] / "docs" / "evaluation.md").read_text("utf-8")
+    example = page.split("```json\n")[1].split("```")[0]
+    (caption,) = load(write(" ".join(example.split())), None, None).captions
+    assert [len(phrase.boxes) for phrase in caption.phrases] == [2, 1, 0]
 
 
 def test_the_bundled_scenes():
