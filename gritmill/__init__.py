@@ -45,6 +45,8 @@ for _name in ("transforms", "pipeline"):
 
 if TYPE_CHECKING:
     from gritmill.api import decode, encode, ground, pack, run
+    from gritmill.evaluation.calibrating import calibrate
+    from gritmill.evaluation.evaluating import evaluate
     from gritmill.exports.export import export
     from gritmill.exports.options import Options as ExportOptions
     from gritmill.reading import Sample, read
@@ -71,8 +73,10 @@ __all__ = [
     "RunFault",
     "Sample",
     "Span",
+    "calibrate",
     "decode",
     "encode",
+    "evaluate",
     "export",
     "ground",
     "pack",
@@ -95,8 +99,10 @@ _PLACES = {
     "RunFault": "pipeline.faults",
     "Sample": "gritmill.reading",
     "Span": "transforms.grounded_text",
+    "calibrate": "gritmill.evaluation.calibrating",
     "decode": "gritmill.api",
     "encode": "gritmill.api",
+    "evaluate": "gritmill.evaluation.evaluating",
     "export": "gritmill.exports.export",
     "ground": "gritmill.api",
     "pack": "gritmill.api",

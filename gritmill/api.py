@@ -59,7 +59,7 @@ def ground(
     Raises:
       CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
     """
-    configuration, folder = _config(config), files.canonical(output)
+    configuration, folder = chosen(config), files.canonical(output)
     reason = _reason(retry_failed)
     options = GroundOptions(limit, extend, redo_changed, fresh, reason, quiet, tuple(beam))
     if warning := warning_of(configuration, _inputs(inputs)):
@@ -90,7 +90,7 @@ def pack(
     Raises:
       CallError: a wrong call. EnvironmentFault: a source is gone, the disk is full, a worker died.
     """
-    configuration, folder = _config(config), files.canonical(output)
+    configuration, folder = chosen(config), files.canonical(output)
     source = None if detections is None else fspath(detections)
     if isinstance(config, Mapping):
         check_given(configuration, _keys(config), source or folder)
@@ -116,7 +116,7 @@ def run(
     `fresh` writes shards anew and never touches detections. Shards that other detections were made into are replaced
     with `extend`, `redo_changed` and `retry_failed`, too.
     """
-    configuration, folder = _config(config), files.canonical(output)
+    configuration, folder = chosen(config), files.canonical(output)
     check_dialects(configuration.text.dialect)
     reason = _reason(retry_failed)
     options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
@@ -204,7 +204,8 @@ def decode(text: str, *, dialect: str = "kosmos2", width: int = 1, height: int =
     return dialects.find(dialect).decode(text, width, height)
 
 
-def _config(config: Config) -> Configuration:
+def chosen(config: Config) -> Configuration:
+    """The configuration that a name, a path or a mapping says."""
     if isinstance(config, Configuration):
         return config
     return configurations.load(config) if isinstance(config, str) else configurations.validate(dict(config))

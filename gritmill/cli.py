@@ -4,19 +4,18 @@ What takes time to import is imported by the command that needs it: help must no
 """
 
 import sys
-from contextlib import suppress
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from gritmill.arguments import Changes, Config, Detections, Quiet, configuration
+from gritmill.evaluation import commands
 from gritmill.exports import FORMATS
 from gritmill.exports.options import Level, Options
+from gritmill.viewer import command
 from pipeline.faults import DataFault, printable
-
-if TYPE_CHECKING:
-    from pipeline.configuration import Configuration
 
 beam_words: ContextVar[tuple[str, ...]] = ContextVar("beam_words", default=())
 """What followed --. Typer would take the first word of it for CONFIG."""
@@ -27,10 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Config = Annotated[str, typer.Argument(help="A YAML file, or the name of one in configs/.", metavar="[CONFIG]")]
 Inputs = Annotated[list[str], typer.Option("--input", help="URIs, globs or folders.", metavar="URI...")]
 Output = Annotated[str, typer.Option("--output", help="Folder of the run.", metavar="DIR")]
-Changes = Annotated[list[str] | None, typer.Option("--set", help="section.key=value", metavar="KEY=VALUE...")]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only N pairs, spread over the input.", metavar="N")]
 Extend = Annotated[bool, typer.Option("--extend", help="Take in inputs that the plan does not know yet.")]
 RedoChanged = Annotated[bool, typer.Option("--redo-changed", help="Read inputs anew that have changed since.")]
@@ -43,13 +40,11 @@ Retry = Annotated[
     ),
 ]
 Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of an unfinished ground.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
 MaxFailed = Annotated[float, typer.Option("--max-failed", min=0, max=1, help="Share of failed pairs of a good run.")]
 SourceFaults = Annotated[bool, typer.Option("--allow-source-faults", help="Faults of sources are no fault of the run.")]
 FreshShards = Annotated[bool, typer.Option("--fresh", help="Replace shards of another fingerprint.")]
 FreshDetections = Annotated[bool, typer.Option("--fresh", help="Move the old detections aside and begin anew.")]
 FreshRun = Annotated[bool, typer.Option("--fresh", help="Move old detections aside, replace old shards.")]
-Detections = Annotated[str | None, typer.Option("--detections", help="Of another run.", metavar="DIR")]
 
 
 def _version(wanted: bool) -> None:
@@ -84,10 +79,10 @@ def run(
     """ground, then pack."""
     from gritmill import api
 
-    configuration = _configuration(config, set)
-    _warn(api.warning_of(configuration, input))
+    settings = configuration(config, set)
+    _warn(api.warning_of(settings, input))
     manifest = api.run(
-        configuration,
+        settings,
         inputs=input,
         output=output,
         limit=limit,
@@ -119,10 +114,10 @@ def ground(
     from gritmill import api
     from pipeline.pack import find_detections
 
-    configuration = _configuration(config, set)
-    _warn(api.warning_of(configuration, input))
+    settings = configuration(config, set)
+    _warn(api.warning_of(settings, input))
     api.ground(
-        configuration,
+        settings,
         inputs=input,
         output=output,
         limit=limit,
@@ -153,10 +148,10 @@ def pack(
     from gritmill import api
     from pipeline.pack import check_given
 
-    configuration = _configuration(config, set)
-    check_given(configuration, [change.partition("=")[0].strip() for change in set or ()], detections or output)
+    chosen = configuration(config, set)
+    check_given(chosen, [change.partition("=")[0].strip() for change in set or ()], detections or output)
     manifest = api.pack(
-        configuration,
+        chosen,
         output=output,
         detections=detections,
         fresh=fresh,
@@ -225,45 +220,9 @@ def export(
     print(f"{to} and a data card in {output}")
 
 
-@app.command("view")
-def look(
-    run: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
-    *,
-    output: Annotated[
-        str | None, typer.Option("--output", help="Of the page; default DIR/view.", metavar="DIR")
-    ] = None,
-    detections: Detections = None,
-    samples: Annotated[int, typer.Option("--samples", min=1, help="Pairs to show.", metavar="N")] = 1000,
-    seed: Annotated[int, typer.Option("--seed", help="Of their choice.", metavar="N")] = 0,
-    serve: Annotated[bool, typer.Option("--serve", help="Show it on localhost until interrupted.")] = False,
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Default: any free one.", metavar="N")] = 0,
-    quiet: Quiet = False,
-) -> None:
-    """Write a page of samples with their boxes, rejected and failed ones too: it opens from disk, without a server."""
-    from gritmill.viewer.page import view
-    from pipeline import files
-
-    made = view(run, output, detections=detections, samples=samples, seed=seed, quiet=quiet)
-    counts = ", ".join(f"{made[name]} {name}" for name in ("kept", "rejected", "failed"))
-    print(f"{counts}; {made['missing']} without their picture")
-    print(f"page in {made['page']}", flush=True)
-    if serve:
-        _serve(files.parent(made["page"]), port)
-
-
-def _serve(folder: str, port: int) -> None:
-    from gritmill.viewer.serve import address, server
-
-    with server(folder, port) as running:
-        print(f"{address(running)} shows it, until interrupted", flush=True)
-        with suppress(KeyboardInterrupt):  # how one ends it
-            running.serve_forever()
-
-
-def _configuration(name: str, changes: list[str] | None) -> "Configuration":
-    from pipeline.configuration import load
-
-    return load(name, changes or ())
+app.command("view")(command.view)
+app.command("eval")(commands.evaluate)
+app.command("calibrate")(commands.calibrate)
 
 
 def _warn(line: str) -> None:

@@ -17,6 +17,9 @@ from typer.exceptions import Abort, Exit, TyperException
 from pipeline.faults import RunFault, first_line, printable
 from transforms.records import EVERY_REASON, Reason
 
+_ANEW = (["eval"], ["calibrate"])
+"""Commands that begin anew when they are called again."""
+
 DONE, CALL, ENVIRONMENT, INTERRUPTED = 0, 2, 3, 130
 
 
@@ -49,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _say(_environment(error))
         status = ENVIRONMENT
     if status == INTERRUPTED:  # Typer makes an exit of an interrupt
-        _say("interrupted; the same command goes on where it stopped")
+        _say("interrupted" if words[:1] in _ANEW else "interrupted; the same command goes on where it stopped")
     sys.exit(status or DONE)
 
 
@@ -72,7 +75,7 @@ def _repeated(words: Sequence[str]) -> list[str]:
         if word == "--retry-failed":  # an option with a value that may be left out is not in click's grammar
             option = ""
             result.append(word if after in set(Reason) else f"{word}={EVERY_REASON}")
-        elif word in ("--input", "--set"):
+        elif word in ("--input", "--set", "--truth"):
             option = word
         elif word.startswith("-"):
             option = ""

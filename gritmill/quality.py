@@ -107,12 +107,12 @@ def _of_pair(pair: Pair, boxes: Sequence[Box], truth: Sequence[Any], absent: Seq
             found=1, right=right > 0, boxes_right=right, plural=several, whole=several * (right == len(things))
         )
     boxed = {pair.phrases[box.phrase].head_start for box in boxes}
-    for start, end in _absent_spans(pair.caption, truth, absent):
+    for start, end in absent_spans(pair.caption, truth, absent):
         counts.update(absent=1, fooled=any(start <= head < end for head in boxed))
     return counts
 
 
-def _absent_spans(caption: str, truth: Sequence[Any], absent: Sequence[str]) -> Iterator[tuple[int, int]]:
+def absent_spans(caption: str, truth: Sequence[Any], absent: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Where the caption says an absent phrase; what stands inside a true phrase is part of that."""
     for text in absent:
         for said in re.finditer(rf"\b{re.escape(text)}\b", caption, re.IGNORECASE):

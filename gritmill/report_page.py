@@ -53,7 +53,7 @@ def write_page(output: str, folder: str, plan: Plan, manifest: dict[str, Any], r
 def _template() -> Any:
     # The page shows captions and names from anywhere: whatever is put in is escaped.
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string((package_files("gritmill") / "static" / "report.html").read_text("utf-8"))
+    return environment.from_string((package_files("gritmill") / "report.html.jinja").read_text("utf-8"))
 
 
 def _outcomes(ledger: dict[str, Any]) -> Iterator[tuple[str, str, int]]:

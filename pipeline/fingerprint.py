@@ -41,7 +41,7 @@ def models(configuration: Configuration) -> dict[str, str]:
     except ValueError as error:
         raise CallError(str(error)) from error
     return {
-        "phrases": _parser(configuration.phrases.model),
+        "phrases": parser(configuration.phrases.model),
         "detector": _detector(configuration.detector),
         "drop_lists": digest(drop_lists()),
     }
@@ -79,7 +79,8 @@ def resolve(configuration: Configuration, identities: dict[str, str]) -> Configu
     return configuration.model_copy(update={"source": source, "phrases": phrases, "detector": detector})
 
 
-def _parser(model: str) -> str:
+def parser(model: str) -> str:
+    """The identity of a spaCy pipeline; raises CallError if it cannot be had or does not serve."""
     model = bundled.model(model)
     model = files.canonical(model) if os.path.isdir(os.path.expanduser(model)) else model
     try:

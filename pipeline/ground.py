@@ -41,7 +41,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
       CallError: models, inputs or the folder's fingerprint do not fit. EnvironmentFault: the run broke off.
     """
     engine = running.parse(options.beam)
-    _check_device(configuration.detector, engine)
+    check_device(configuration.detector, engine)
     folder = files.join(output, detections.FOLDER)
     identities = fingerprint.models(configuration)
     found = find_sources(inputs)
@@ -61,7 +61,7 @@ def _left(plan: Plan, folder: str) -> int:
     return sum(1 for identity in plan.ids() if identity not in done)
 
 
-def _check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
+def check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
     """Refuses a device that this machine lacks, if the detector is to run on this machine."""
     if not running.is_local(engine) or is_factory(settings.model):
         return

@@ -102,24 +102,24 @@ class Plan:
         return cls(value["fingerprint"], configuration, value["models"], value["limit"], sources, threshold)
 
 
-def find_sources(inputs: Sequence[str]) -> list[FileInfo]:
-    """The files that URIs, globs and local folders name, each once, sorted by URI.
+def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInfo]:
+    """The files that URIs, globs and local folders name, each once, sorted by URI. option: what named them.
 
     Raises:
       CallError: one of them names no file, or a glob or folder holds what cannot be looked at.
     """
     found: dict[str, FileInfo] = {}
     for given in inputs:
-        _check_passed_over(given)
+        _check_passed_over(given, option)
         try:
             matched = files.match(given) or _sources_in(files.canonical(given))
         except CallError as error:
-            raise CallError(f"--input: {error}") from error
+            raise CallError(f"{option}: {error}") from error
         for info in matched:
             if not info.uri.isprintable():
-                raise CallError(f"--input: {info.uri!r}: a name that is not UTF-8, or not printable")
+                raise CallError(f"{option}: {info.uri!r}: a name that is not UTF-8, or not printable")
         if not matched:
-            raise CallError(f"--input: {given}: {_nothing(given)}")
+            raise CallError(f"{option}: {given}: {_nothing(given)}")
         found |= {info.uri: info for info in matched}
     return [found[uri] for uri in sorted(found)]
 
@@ -132,7 +132,7 @@ def _sources_in(folder: str) -> list[FileInfo]:
     return [info for info in found if info.uri not in beside]
 
 
-def _check_passed_over(given: str) -> None:
+def _check_passed_over(given: str, option: str) -> None:
     """Nothing that was meant may stay out without a word."""
     path = files.canonical(given)
     if not files.is_local(path) or os.path.isfile(path):
@@ -140,7 +140,7 @@ def _check_passed_over(given: str) -> None:
     folder = os.path.isdir(path)
     for place, why in files.passed_over(files.join(glob.escape(path), "*") if folder else path):
         if not folder or os.path.isdir(place) or is_source(place):
-            raise CallError(f"--input: {place}: {why}")
+            raise CallError(f"{option}: {place}: {why}")
 
 
 def _nothing(given: str) -> str:

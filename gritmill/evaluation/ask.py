@@ -1,0 +1,206 @@
+"""Puts the phrases of a set to the detector as a run does: those of a caption together, in chunks, read ahead."""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from os import getcwd
+
+from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth
+from pipeline import fingerprint, ground, progress, running
+from pipeline.configuration import Configuration
+from pipeline.faults import EnvironmentFault, first_line
+from pipeline.read_chunks import ImageLoader, Placed, cut
+from pipeline.sources import Position
+from transforms.blame import SickDevice
+from transforms.localize_phrases import SharedDetector
+from transforms.records import Box, Pair, Phrase, Stage
+
+_SHAPE = 0.02
+"""By how much the ratio of a picture's sides may differ from that of the picture that boxes were drawn in."""
+
+OTHER_SHAPE = "other_shape"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the detector said of one caption.
+
+    pair: its phrases are those that were asked, its caption their texts one a line. boxes: by number of the true
+    phrase, best first. fault, detail: why the picture cannot be had, and which; a detector that fails finds nothing.
+    """
+
+    asked: TrueCaption
+    pair: Pair
+    boxes: dict[int, list[Box]]
+    fault: str = ""
+    detail: str = ""
+
+    def places(self) -> Iterator[tuple[int, Phrase]]:
+        """Number of every true phrase that was asked, with its place in the question."""
+        asked = [number for number, phrase in enumerate(self.asked.phrases) if phrase.asked]
+        return zip(asked, _question(self.asked).phrases, strict=True)
+
+
+@dataclass
+class Counts:
+    """Pictures so far, those that could not be used by reason, one of them for each reason, captions at which the
+    detector failed, and the picture looked at last."""
+
+    pictures: int = 0
+    unusable: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    failed: int = 0
+    last: str = ""
+
+    @property
+    def measured(self) -> int:
+        """Pictures that were looked at."""
+        return self.pictures - self.unusable.total()
+
+    def to_json(self) -> dict[str, object]:
+        """For reports."""
+        unusable = dict(sorted(self.unusable.items()))
+        return {
+            "pictures": self.pictures,
+            "measured": self.measured,
+            "unusable": unusable,
+            "examples": self.examples,
+            "failed": self.failed,
+        }
+
+    def add(self, answer: Answer) -> None:
+        """Takes an answer in."""
+        if answer.asked.picture != self.last:
+            self.pictures += 1
+            if answer.fault:
+                self.unusable[answer.fault] += 1
+                self.examples.setdefault(answer.fault, answer.detail)
+            self.last = answer.asked.picture
+        self.failed += bool(answer.pair.error and not answer.fault)
+
+
+def load(configuration: Configuration) -> tuple[SharedDetector, Configuration, dict[str, str]]:
+    """The detector, which loads on first use; the configuration with models resolved; and the models' identities.
+
+    Raises:
+      CallError: a model cannot be had, or the device is not there.
+    """
+    engine = running.parse(())
+    ground.check_device(configuration.detector, engine)
+    identities = fingerprint.models(configuration)
+    resolved = fingerprint.resolve(configuration, identities)
+    settings = ground.local_detector(resolved.detector, engine)
+    return SharedDetector(settings, [getcwd()]), resolved, identities
+
+
+def ask(
+    truth: Truth, detector: SharedDetector, configuration: Configuration, counts: Counts, quiet: bool = True
+) -> Iterator[Answer]:
+    """The answers in order; `counts` is kept on the way. A picture that cannot be had reaches no detector.
+
+    Raises:
+      EnvironmentFault: the detector fails on every input, or cannot be loaded.
+    """
+    waiting: deque[TrueCaption] = deque()
+
+    def placed() -> Iterator[Placed]:
+        for index, caption in enumerate(truth.captions):
+            waiting.append(caption)
+            yield {"index": index, "caption": caption}, _question(caption)
+
+    pixels = configuration.source.max_pixels
+    loaded = (_fitting(place, pair) for place, pair in ImageLoader(pixels).load(placed()))
+    inside = _Inside(truth.pictures, counts)
+    with progress.shown("asking", "pictures", inside.state, quiet), _told():
+        for run, _ in cut(loaded, configuration.chunk):
+            inside.begin([waiting[i].picture for i in range(len(run))])
+            for pair in detector.localize(run, pixels, inside.tell):
+                answer = _answer(waiting.popleft(), pair)
+                inside.begin([])
+                counts.add(answer)
+                yield answer
+
+
+class _Inside:
+    """How far it is: pictures answered, and of the chunk in work the share that the detector has told of."""
+
+    def __init__(self, pictures: int, counts: Counts) -> None:
+        self._pictures = max(pictures, 1)
+        self._counts = counts
+        self._run: list[str] = []
+        self._done = 0
+
+    def begin(self, pictures: list[str]) -> None:
+        """A chunk whose captions are of these pictures."""
+        self._run, self._done = pictures, 0
+
+    def tell(self, captions: int) -> None:
+        """So many captions of the chunk are done."""
+        self._done = captions
+
+    def state(self) -> progress.State:
+        """Pictures done; an answered chunk counts with its answers alone."""
+        inside = len(set(self._run[: self._done]) - {self._counts.last})
+        done = self._counts.pictures + inside
+        return progress.State(done, min(done / self._pictures, 1.0))
+
+
+def one_by_one(truth: Truth) -> Truth:
+    """The same set with every phrase in a prompt of its own."""
+    alone = (
+        replace(caption, phrases=(phrase,)) for caption in truth.captions for phrase in caption.phrases or [_NOTHING]
+    )
+    return Truth(truth.pictures, alone)
+
+
+_NOTHING = TruePhrase("", asked=False)
+
+
+def _question(caption: TrueCaption) -> Pair:
+    """The pair whose caption holds the asked phrases, one a line: expressions may stand in no caption, or overlap."""
+    phrases, length = [], 0
+    texts = [" ".join(phrase.text.split()) for phrase in caption.phrases if phrase.asked]
+    for text in texts:
+        end = length + len(text)
+        phrases.append(Phrase(length, end, length, end, length, end))
+        length = end + 1
+    return replace(caption.pair, caption="\n".join(texts), phrases=tuple(phrases))
+
+
+def _fitting(place: Position, pair: Pair) -> Placed:
+    """The pair, with nothing left to ask if its picture is not the one that the boxes were drawn in."""
+    return place, replace(pair, phrases=()) if _differs(place["caption"], pair) else pair
+
+
+def _answer(caption: TrueCaption, pair: Pair) -> Answer:
+    if pair.error and pair.error.stage in (Stage.READ, Stage.IMAGE):
+        return Answer(caption, pair, {}, pair.error.reason, f"{pair.key}: {pair.error.detail}")
+    if _differs(caption, pair):
+        sizes = f"{pair.width} x {pair.height}, boxes drawn in {caption.width} x {caption.height}"
+        return Answer(caption, pair, {}, OTHER_SHAPE, f"{pair.key}: {sizes}")
+    answer = Answer(caption, pair, {})
+    numbers = {phrase.start: number for number, phrase in answer.places()}
+    for box in pair.boxes:
+        answer.boxes.setdefault(numbers[pair.phrases[box.phrase].start], []).append(box)
+    return answer
+
+
+def _differs(caption: TrueCaption, pair: Pair) -> bool:
+    """Whether true boxes drawn in another picture, or in one lying on its side, would be laid over this one."""
+    if not (caption.width and pair.width):
+        return False
+    drawn, here = caption.width * pair.height, caption.height * pair.width
+    return abs(drawn - here) > _SHAPE * max(drawn, here)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except SickDevice as error:
+        raise EnvironmentFault(str(error)) from error
+    except (OSError, ValueError) as error:
+        if "detector.model" in str(error):
+            raise EnvironmentFault(first_line(error)) from error
+        raise

@@ -1,0 +1,217 @@
+"""What scores mean: precision and recall by threshold, reliability, and the threshold for a wished precision.
+
+A box is right if it has an IoU of at least 0.5 with a thing of its own phrase that no better-scored box has taken, as
+in COCO's evaluation: two boxes on one thing are one right and one wrong. Boxes of absent phrases are wrong.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gritmill.evaluation.metrics import RIGHT, ious
+from transforms.grounded_text import Corners
+
+STEPS = 1000
+"""Thresholds are whole thousandths: what is printed is what was measured."""
+
+RESAMPLES = 1000
+_INTERVAL = (2.5, 97.5)
+_BINS = 20
+
+
+def match(boxes: Sequence[Corners], things: Sequence[Corners]) -> list[bool]:
+    """Whether each box, best-scored first, is right. Of several free things it takes the one that it overlaps most."""
+    overlaps = ious(boxes, things)
+    right = []
+    for row in overlaps:
+        best = int(row.argmax()) if len(row) else 0
+        hit = bool(len(row)) and bool(row[best] >= RIGHT)
+        if hit:
+            overlaps[:, best] = 0.0
+        right.append(hit)
+    return right
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The selected boxes of measured phrases: score, whether it is right, number of its phrase and of its picture."""
+
+    score: np.ndarray
+    right: np.ndarray
+    phrase: np.ndarray
+    picture: np.ndarray
+
+    def of(self, chosen: np.ndarray) -> "Boxes":
+        """Those of some phrases. chosen: bool, by number of the phrase."""
+        mask = chosen[self.phrase]
+        return Boxes(self.score[mask], self.right[mask], self.phrase[mask], self.picture[mask])
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """The measured phrases: how many things each names (0: absent), and its kinds."""
+
+    things: np.ndarray
+    kinds: list[tuple[str, ...]]
+
+    def of_kind(self, kind: str) -> np.ndarray:
+        """bool, by number of the phrase."""
+        return np.array([kind in kinds for kinds in self.kinds], bool)
+
+
+def grid(floor: float) -> np.ndarray:
+    """The thresholds: thousandths from `floor`, the lowest score that a candidate may have, to 1."""
+    return np.arange(int(np.ceil(round(floor * STEPS, 6))), STEPS + 1) / STEPS
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Counts at every threshold: boxes with at least that score, right ones, present phrases with a right one, absent
+    phrases with a box; and the wholes: things, present phrases, absent phrases."""
+
+    thresholds: np.ndarray
+    boxes: np.ndarray
+    right: np.ndarray
+    hit: np.ndarray
+    fooled: np.ndarray
+    things: int
+    present: int
+    absent: int
+
+    @property
+    def precision(self) -> np.ndarray:
+        """Share of the boxes that are right; NaN where there is no box."""
+        return _ratio(self.right, self.boxes)
+
+    def at(self, threshold: float) -> dict[str, Any]:
+        """Figures at a threshold of the grid, or at the next higher one; None where there is nothing to share."""
+        i = min(int(np.searchsorted(self.thresholds, threshold - 1e-9)), len(self.thresholds) - 1)
+        boxes, right = int(self.boxes[i]), int(self.right[i])
+        return {
+            "threshold": float(self.thresholds[i]),
+            "boxes": boxes,
+            "right": right,
+            "precision": _share(right, boxes),
+            "recall": _share(right, self.things),
+            "phrases_with_right_box": _share(int(self.hit[i]), self.present),
+            "absent_with_box": _share(int(self.fooled[i]), self.absent),
+        }
+
+
+def curve(boxes: Boxes, phrases: Phrases, chosen: np.ndarray, thresholds: np.ndarray) -> Curve:
+    """The curve of some phrases. chosen: bool, by number of the phrase. thresholds: ascending."""
+    some = boxes.of(chosen)
+    absent = chosen & (phrases.things == 0)
+    return Curve(
+        thresholds,
+        _at_least(some.score, thresholds),
+        _at_least(some.score[some.right], thresholds),
+        _at_least(_best(_only(some, some.right), len(chosen)), thresholds),
+        _at_least(_best(_only(some, absent[some.phrase]), len(chosen)), thresholds),
+        int(phrases.things[chosen].sum()),
+        int((chosen & (phrases.things > 0)).sum()),
+        int(absent.sum()),
+    )
+
+
+def _only(boxes: Boxes, mask: np.ndarray) -> Boxes:
+    return Boxes(boxes.score[mask], boxes.right[mask], boxes.phrase[mask], boxes.picture[mask])
+
+
+def _best(boxes: Boxes, phrases: int) -> np.ndarray:
+    """The best score of every phrase that has a box."""
+    best = np.full(phrases, -1.0)
+    np.maximum.at(best, boxes.phrase, boxes.score)
+    found: np.ndarray = best[best >= 0]
+    return found
+
+
+def _at_least(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """How many scores reach each threshold."""
+    counts: np.ndarray = len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")
+    return counts
+
+
+def lowest(thresholds: np.ndarray, precision: np.ndarray, wished: float) -> float | None:
+    """The lowest threshold that has the wished precision, and so of those that have it the highest recall."""
+    reached = np.flatnonzero(np.nan_to_num(precision, nan=-1.0) >= wished)
+    return float(thresholds[reached[0]]) if len(reached) else None
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """95 % intervals over resampled pictures. reached: share of the resamples in which the precision can be had."""
+
+    threshold: tuple[float, float] | None
+    precision: tuple[float, float] | None
+    reached: float
+
+
+def bootstrap(
+    boxes: Boxes,
+    pictures: int,
+    thresholds: np.ndarray,
+    wished: float,
+    chosen: float | None,
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> Bootstrap:
+    """Draws as many pictures as there are, with replacement: boxes of one picture are no independent cases.
+
+    chosen: the threshold whose precision is given an interval.
+    """
+    order = np.argsort(-boxes.score, kind="stable")
+    picture, right = boxes.picture[order], boxes.right[order]
+    ends = _at_least(boxes.score, thresholds)
+    rng = np.random.default_rng(seed)
+    found, precisions = [], []
+    for _ in range(resamples):
+        weight = np.bincount(rng.integers(0, pictures, pictures), minlength=pictures)[picture]
+        every = np.concatenate(([0], np.cumsum(weight)))[ends]
+        good = np.concatenate(([0], np.cumsum(weight * right)))[ends]
+        precision = _ratio(good, every)
+        found.append(lowest(thresholds, precision, wished))
+        if chosen is not None:
+            precisions.append(precision[np.searchsorted(thresholds, chosen - 1e-9)])
+    known = [one for one in found if one is not None]
+    return Bootstrap(_interval(known), _interval([p for p in precisions if not np.isnan(p)]), len(known) / resamples)
+
+
+def _interval(values: Sequence[float]) -> tuple[float, float] | None:
+    if not values:
+        return None
+    low, high = np.percentile(values, _INTERVAL)
+    return float(low), float(high)
+
+
+def reliability(boxes: Boxes) -> list[dict[str, Any]]:
+    """Boxes by score in twenty equal bins, empty ones left out: mean score beside the share that is right."""
+    bins = np.minimum((boxes.score * _BINS).astype(int), _BINS - 1)
+    return [
+        {
+            "from": number / _BINS,
+            "to": (number + 1) / _BINS,
+            "boxes": int((bins == number).sum()),
+            "mean_score": float(boxes.score[bins == number].mean()),
+            "precision": float(boxes.right[bins == number].mean()),
+        }
+        for number in np.unique(bins).tolist()
+    ]
+
+
+def calibration_error(bins: Sequence[dict[str, Any]]) -> float | None:
+    """Expected calibration error (Naeini et al. 2015): mean distance of score and precision, bins by their boxes."""
+    boxes = sum(one["boxes"] for one in bins)
+    distance = sum(one["boxes"] * abs(one["mean_score"] - one["precision"]) for one in bins)
+    return distance / boxes if boxes else None
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    result: np.ndarray = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return result
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

@@ -1,0 +1,102 @@
+"""Recall@k and accuracy of ranked boxes against true ones. An overlap is the plain IoU, never GIoU.
+
+ANY-BOX: a box is right if it lies on any of the phrase's things; MERGED-BOX: if it lies on the box around all of them
+(names as in Flickr30k Entities' papers; Kosmos-2, arXiv 2306.14824, section 4.1.1, takes ANY-BOX).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from transforms.grounded_text import Corners
+
+RANKS = (1, 5, 10)
+RIGHT = 0.5
+"""IoU from which on a box is right; one that is equal is right."""
+
+STRICT = 0.75
+
+
+def ious(boxes: Sequence[Corners], things: Sequence[Corners]) -> np.ndarray:
+    """float64 [boxes, things]: intersection over union, 0..1; 0 where neither has an area."""
+    a = np.asarray(boxes, np.float64).reshape(-1, 1, 4)
+    b = np.asarray(things, np.float64).reshape(1, -1, 4)
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.prod(np.maximum(sides, 0.0), axis=-1)
+    union = _areas(a) + _areas(b) - shared
+    result: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return result
+
+
+def _areas(boxes: np.ndarray) -> np.ndarray:
+    areas: np.ndarray = np.prod(np.maximum(boxes[..., 2:] - boxes[..., :2], 0.0), axis=-1)
+    return areas
+
+
+def enclosing(things: Sequence[Corners]) -> Corners:
+    """The smallest box around all of them."""
+    low = np.min([thing[:2] for thing in things], axis=0)
+    high = np.max([thing[2:] for thing in things], axis=0)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One phrase. any_rank, merged_rank: of the first right box, from 1; 0 if there is none.
+
+    iou: of the best-scored box with the thing that it overlaps most, 0 without a box. things: how many it names.
+    """
+
+    kinds: tuple[str, ...]
+    things: int
+    any_rank: int
+    merged_rank: int
+    iou: float
+
+
+def measure(boxes: Sequence[Corners], things: Sequence[Corners], kinds: tuple[str, ...] = ()) -> Measured:
+    """A phrase's boxes, best first, against its things, of which there is at least one."""
+    overlaps = ious(boxes, things).max(axis=1)
+    merged = ious(boxes, [enclosing(things)])[:, 0]
+    iou = float(overlaps[0]) if len(overlaps) else 0.0
+    return Measured(kinds, len(things), _first(overlaps), _first(merged), iou)
+
+
+def _first(overlaps: np.ndarray) -> int:
+    right = np.flatnonzero(overlaps >= RIGHT)
+    return int(right[0]) + 1 if len(right) else 0
+
+
+def figures(measured: Sequence[Measured]) -> dict[str, Any]:
+    """Shares, 0..1, over phrases; every phrase counts the same. None where there is no phrase."""
+    overlaps = np.array([one.iou for one in measured])
+    return {
+        "phrases": len(measured),
+        "any_box": _recalls([one.any_rank for one in measured]),
+        "merged_box": _recalls([one.merged_rank for one in measured]),
+        f"acc@{RIGHT:g}": _mean(overlaps >= RIGHT),
+        f"acc@{STRICT:g}": _mean(overlaps >= STRICT),
+        "mean_iou": _mean(overlaps),
+    }
+
+
+def by_kind(measured: Iterable[Measured]) -> Mapping[str, dict[str, Any]]:
+    """Figures of every kind, sorted by name; a phrase of two kinds counts in both."""
+    groups: defaultdict[str, list[Measured]] = defaultdict(list)
+    for one in measured:
+        for kind in set(one.kinds):
+            groups[kind].append(one)
+    return {kind: figures(groups[kind]) for kind in sorted(groups)}
+
+
+def _recalls(ranks: Sequence[int]) -> dict[str, float | None]:
+    found = np.array(ranks)
+    shares = {f"recall@{k}": _mean((found > 0) & (found <= k)) for k in RANKS}
+    return {**shares, "upper_bound": _mean(found > 0)}
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(np.mean(values)) if len(values) else None

@@ -1,0 +1,19 @@
+"""What the commands of evaluation can be told; nothing here takes time to import."""
+
+from enum import StrEnum
+
+
+class On(StrEnum):
+    """The form of a set with true boxes."""
+
+    FLICKR30K = "flickr30k"
+    REFCOCO = "refcoco"
+    JSONL = "jsonl"
+
+
+class Nms(StrEnum):
+    """Which boxes compete in non-maximum suppression at `selection.nms_iou`: those of a phrase, or of a caption."""
+
+    NONE = "none"
+    PHRASE = "phrase"
+    CAPTION = "caption"

@@ -1,0 +1,184 @@
+"""`gritmill eval --phrases`: noun phrases as a run extracts them, against those that people have marked in captions.
+
+No picture is needed. A phrase is right if its characters are exactly the marked ones. Marked phrases that name nothing
+to be seen (`notvisual`) need not be found; extracting one is a false alarm with that name.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth
+from pipeline import fingerprint, progress
+from pipeline.configuration import Configuration
+from transforms.extract_phrases import drop_heads, load_parser, with_phrases
+from transforms.language import LanguageGate
+from transforms.records import Pair
+
+_BATCH = 1000
+
+
+class Miss(StrEnum):
+    """Why a marked phrase is not among the extracted ones; `dropped: <reason>` stands beside these."""
+
+    EXPRESSION = "only as an expression"
+    WIDER = "inside a wider phrase"
+    NARROWER = "around a narrower phrase"
+    CROSSING = "crossed by a phrase"
+    NOTHING = "no noun phrase there"
+    FAILED = "the parser failed"
+
+
+class Alarm(StrEnum):
+    """What an extracted phrase is that nobody has marked like that."""
+
+    NOT_VISUAL = "not visual"
+    WIDER = "wider than a marked one"
+    NARROWER = "narrower than a marked one"
+    CROSSING = "crosses a marked one"
+    UNMARKED = "nothing is marked there"
+
+
+Span = tuple[int, int]
+"""Characters of a caption, end exclusive."""
+
+
+@dataclass
+class Tally:
+    """Counts over captions. hit: marked and extracted alike. by_head: marked phrases with the head of an extracted one.
+
+    kinds: of every kind of phrase, how many are marked and hit.
+    """
+
+    captions: int = 0
+    marked: int = 0
+    extracted: int = 0
+    hit: int = 0
+    by_head: int = 0
+    misses: Counter[str] = field(default_factory=Counter)
+    alarms: Counter[str] = field(default_factory=Counter)
+    kinds: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def add(self, pair: Pair, phrases: Sequence[TruePhrase]) -> None:
+        """A caption as it was extracted, and its marked phrases."""
+        marks = [phrase for phrase in phrases if phrase.start >= 0]
+        visual = [phrase for phrase in marks if phrase.asked]
+        kept = {(phrase.start, phrase.end) for phrase in pair.phrases}
+        self.captions += 1
+        self.marked += len(visual)
+        self.extracted += len(kept)
+        for phrase in visual:
+            span = (phrase.start, phrase.end)
+            self._found(phrase, span in kept)
+            self.by_head += any(span[0] <= one.head_start and one.head_end <= span[1] for one in pair.phrases)
+            if span not in kept:
+                self.misses[why_missed(span, pair)] += 1
+        for span in kept - {(phrase.start, phrase.end) for phrase in visual}:
+            self.alarms[why_extracted(span, marks)] += 1
+
+    def _found(self, phrase: TruePhrase, hit: bool) -> None:
+        self.hit += hit
+        for kind in set(phrase.kinds):
+            self.kinds[kind].update(marked=1, hit=hit)
+
+    def to_json(self) -> dict[str, Any]:
+        """Counts, and shares where there is something to take a share of."""
+        precision, recall = _share(self.hit, self.extracted), _share(self.hit, self.marked)
+        return {
+            "captions": self.captions,
+            "marked": self.marked,
+            "extracted": self.extracted,
+            "hit": self.hit,
+            "precision": precision,
+            "recall": recall,
+            "f1": _share(2 * self.hit, self.extracted + self.marked),
+            "recall_by_head": _share(self.by_head, self.marked),
+            "misses": dict(self.misses.most_common()),
+            "false_alarms": dict(self.alarms.most_common()),
+            "kinds": {
+                kind: {"marked": counts["marked"], "recall": _share(counts["hit"], counts["marked"])}
+                for kind, counts in sorted(self.kinds.items())
+            },
+        }
+
+
+def compare(truth: Truth, configuration: Configuration, quiet: bool = True) -> dict[str, Any]:
+    """Extracts the phrases of every caption of a set, with the parser and the drop lists of the configuration.
+
+    Raises:
+      CallError: the parser cannot be had.
+    """
+    identity = fingerprint.parser(configuration.phrases.model)
+    settings = configuration.phrases
+    nlp, heads = load_parser(settings.model), drop_heads(settings.drop_lists)
+    gate = LanguageGate(settings.languages) if settings.languages else None
+    tally, pictures = Tally(), Counter[str]()
+
+    def state() -> progress.State:
+        return progress.State(len(pictures), len(pictures) / max(truth.pictures, 1))
+
+    with progress.shown("reading", "pictures", state, quiet):
+        for batch in _batches(truth.captions):
+            for caption, pair in zip(batch, with_phrases(nlp, [_text(one) for one in batch], heads, gate), strict=True):
+                tally.add(pair, caption.phrases)
+                pictures[caption.picture] = 1
+    return {"configuration": configuration.model_dump(mode="json", include={"phrases"}), "model": identity} | {
+        "figures": tally.to_json()
+    }
+
+
+def why_missed(span: Span, pair: Pair) -> str:
+    """The first reason that applies, in the order of `Miss`, after a drop that took the phrase out."""
+    if pair.error:
+        return Miss.FAILED
+    if span in {(one.expression_start, one.expression_end) for one in pair.phrases}:
+        return Miss.EXPRESSION
+    around = _relations(span, [(one.start, one.end) for one in pair.phrases])
+    for relation, reason in (("inside", Miss.WIDER), ("around", Miss.NARROWER), ("crossing", Miss.CROSSING)):
+        if relation in around:
+            return reason
+    dropped = (one.reason for one in pair.dropped if one.start < span[1] and span[0] < one.end)
+    return next((f"dropped: {reason}" for reason in dropped), Miss.NOTHING)
+
+
+def why_extracted(span: Span, marks: Iterable[TruePhrase]) -> str:
+    """What an extracted span is that is no marked visual phrase."""
+    spans = {(mark.start, mark.end): mark.asked for mark in marks}
+    if spans.get(span) is False:
+        return Alarm.NOT_VISUAL
+    around = _relations(span, [other for other, asked in spans.items() if asked])
+    for relation, reason in (("around", Alarm.WIDER), ("inside", Alarm.NARROWER), ("crossing", Alarm.CROSSING)):
+        if relation in around:
+            return reason
+    return Alarm.UNMARKED
+
+
+def _relations(span: Span, others: Iterable[Span]) -> set[str]:
+    """How a span lies to the others that it touches: inside, around, crossing, or equal."""
+    return {_relation(span, other) for other in others if span[0] < other[1] and other[0] < span[1]}
+
+
+def _relation(span: Span, other: Span) -> str:
+    if span == other:
+        return "equal"
+    if other[0] <= span[0] and span[1] <= other[1]:
+        return "inside"
+    return "around" if span[0] <= other[0] and other[1] <= span[1] else "crossing"
+
+
+def _text(caption: TrueCaption) -> Pair:
+    """The caption alone: what is wrong with its picture does not matter here."""
+    pair = caption.pair
+    return Pair(pair.key, pair.source, pair.index, pair.caption)
+
+
+def _batches(captions: Iterator[TrueCaption]) -> Iterator[list[TrueCaption]]:
+    while batch := list(islice(captions, _BATCH)):
+        yield batch
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
