@@ -4,11 +4,12 @@ import argparse
 import logging
 import os
 import re
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import apache_beam as beam
+from apache_beam import pipeline as beam_pipeline
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.runner import create_runner
@@ -65,11 +66,12 @@ def run(build: Build, options: PipelineOptions) -> None:
     """
     pipeline = _pipeline(options)
     try:
-        build(pipeline)
-        if _in_processes(options):
-            local_workers.watched(lambda: _finish(pipeline))
-        else:
-            _finish(pipeline)
+        with _no_notebook():
+            build(pipeline)
+            if _in_processes(options):
+                local_workers.watched(lambda: _finish(pipeline))
+            else:
+                _finish(pipeline)
     except RunFault as fault:
         raise type(fault)(_STEP.sub("", str(fault))) from fault
     except Exception as error:
@@ -77,6 +79,21 @@ def run(build: Build, options: PipelineOptions) -> None:
         if _INTERRUPT.search(str(error)):
             raise KeyboardInterrupt from error
         raise _fault(error) from error
+
+
+@contextmanager
+def _no_notebook() -> Iterator[None]:
+    """In IPython, Beam 2.77 prepares every pipeline for being looked at cell by cell. For that it imports its data
+    frames, which fail with pandas 3; and it leaves the pipeline's temporary folder behind."""
+    names = {"alter_label_if_ipython": lambda *_: None, "is_in_ipython": lambda: False}
+    before = {name: getattr(beam_pipeline, name) for name in names}
+    try:
+        for name, value in names.items():
+            setattr(beam_pipeline, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(beam_pipeline, name, value)
 
 
 def _finish(pipeline: beam.Pipeline) -> None:
