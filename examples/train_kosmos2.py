@@ -7,6 +7,7 @@ of the sequence; pictures, padding and the token that begins a sequence do not c
 """
 
 import argparse
+import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -82,6 +83,9 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--rate", type=float, default=1e-5)
     given = parser.parse_args()
+    dialect = json.loads((given.run / "manifest.json").read_text("utf-8"))["configuration"]["text"]["dialect"][0]
+    if dialect.partition(":")[0] != "kosmos2":
+        parser.error(f"{given.run}: its .grounded.txt is {dialect}; pack it with text.dialect=kosmos2")
     processor = AutoProcessor.from_pretrained(given.checkpoint)
     for name, mean in sizes(processor, islice(batches(given.run, processor, given.batch, 0), 25)).items():
         print(f"{mean:>8.1f}  {name} a sample")

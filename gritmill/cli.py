@@ -93,7 +93,7 @@ def run(
         beam=beam_words.get(),
         quiet=quiet,
     )
-    _finish(manifest, output, max_failed, allow_source_faults)
+    _finish(manifest, output, max_failed, allow_source_faults, pace=True)
 
 
 @app.command()
@@ -112,9 +112,13 @@ def ground(
 ) -> None:
     """Only the expensive half: find the boxes of every pair. Run it again and it goes on where it stopped."""
     from gritmill import api
+    from pipeline.configuration import PACK
     from pipeline.pack import find_detections
 
     settings = configuration(config, set)
+    for key in (change.partition("=")[0] for change in set or ()):
+        if key.partition(".")[0] in PACK:
+            _warn(f"--set: {key}: ground takes no notice of it, give it to pack")
     _warn(api.warning_of(settings, input))
     api.ground(
         settings,
@@ -159,7 +163,7 @@ def pack(
         beam=beam_words.get(),
         quiet=quiet,
     )
-    _finish(manifest, output, max_failed, allow_source_faults)
+    _finish(manifest, output, max_failed, allow_source_faults, pace=False)
 
 
 @app.command()
@@ -230,11 +234,11 @@ def _warn(line: str) -> None:
         print(f"gritmill: {printable(line)}", file=sys.stderr)
 
 
-def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faults: bool) -> None:
+def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faults: bool, pace: bool) -> None:
     """Shows the report, then judges."""
     from pipeline import files, report
 
-    report.show(files.read_json(files.join(files.canonical(output), report.NAME)), output)
+    report.show(files.read_json(files.join(files.canonical(output), report.NAME)), output, pace)
     _judge(manifest, max_failed, allow_faults)
 
 

@@ -66,7 +66,8 @@ class Configuration(Section):
 
 
 GROUND = ("source", "chunk", "phrases", "detector")
-"""The sections that `ground` obeys; `pack` obeys the others."""
+PACK = ("selection", "text", "shards")
+"""The sections that `ground` obeys, and those that `pack` obeys."""
 
 
 def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:

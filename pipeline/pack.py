@@ -9,7 +9,7 @@ from typing import Any
 import apache_beam as beam
 
 from pipeline import detections, files, fingerprint, progress, running
-from pipeline.configuration import GROUND, Configuration, ShardSettings
+from pipeline.configuration import GROUND, PACK, Configuration, ShardSettings
 from pipeline.count import RangeCount, count_range
 from pipeline.faults import CallError, EnvironmentFault, OtherRun
 from pipeline.manifest import NAME as MANIFEST
@@ -67,7 +67,7 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
     if _up_to_date(output, mark) and not options.fresh:
         return read_manifest(output) or {}
     _check_sources(plan)
-    _check_output(output, mark, options)
+    _check_output(output, mark, configuration, options)
     head = ManifestHead.of(plan, configuration, threshold, mark, options.partial)
     writer = ShardWriter(folder, output, mark, policy, plan.configuration.source)
     if not any(True for _ in plan.ids()):
@@ -76,7 +76,7 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
         )
         return write_manifest(output, head, plan, [], [])
     with progress.shown("pack", "shards", _Watch(output).state, options.quiet, files.is_local(output)):
-        running.run(lambda pipeline: build(pipeline, writer, configuration.shards, head), engine)
+        running.run(lambda pipeline: build(pipeline, writer, configuration.shards, head, options.fresh), engine)
     files.delete([files.join(output, _PLANNED)])
     manifest = read_manifest(output)
     if manifest is None:
@@ -155,21 +155,46 @@ def _up_to_date(output: str, mark: str) -> bool:
     if manifest is None or manifest["fingerprints"]["pack"] != mark or not files.exists(files.join(output, STATISTICS)):
         return False
     there = {files.name(info.uri): info.size for info in files.list_folder(files.join(output, FOLDER))}
-    names = [(files.name(shard["tar"]), files.name(shard["index"]), shard["bytes"]) for shard in manifest["shards"]]
-    return all(there.get(tar) == size and index in there for tar, index, size in names)
+    stems = {files.name(shard["tar"]).removesuffix(".tar"): shard["bytes"] for shard in manifest["shards"]}
+    return all(
+        there.get(f"{stem}.tar") == size and {f"{stem}.parquet", f"{stem}_stats.json"} <= there.keys()
+        for stem, size in stems.items()
+    )
 
 
-def _check_output(output: str, mark: str, options: PackOptions) -> None:
-    """Shards of this pack that a killed run has left are kept; with `fresh`, those of a finished one are not."""
+def _stats(output: str) -> dict[str, str]:
+    """The stats files of an output, each with the fingerprint of the pack that wrote it."""
     uris = [info.uri for info in files.list_folder(files.join(output, FOLDER), "*_stats.json")]
     with ThreadPoolExecutor(_THREADS) as pool:
-        marks = pool.map(lambda uri: files.read_json(uri)["pack_fingerprint"], uris)
-        others = [uri for uri, found in zip(uris, marks, strict=True) if found != mark]
-    if others and not (options.fresh or options.replace):
-        raise OtherRun(f"--output: {output} holds shards of another fingerprint", "use another folder, or --fresh")
-    # A manifest says that this pack was finished once: before the first shard of another try it is removed.
+        return dict(zip(uris, pool.map(lambda uri: files.read_json(uri)["pack_fingerprint"], uris), strict=True))
+
+
+def _clear(output: str, mark: str, fresh: bool) -> None:
+    """Before the first shard is replaced the stats of other packs go, and the manifest: no reader trusts a mixture.
+
+    Shards of this pack that a killed run has left are kept; with `fresh`, those of a finished one are not.
+    """
     finished = (read_manifest(output) or {}).get("fingerprints", {}).get("pack") == mark
-    files.delete(uris if options.fresh and finished else others)
+    files.delete(uri for uri, found in _stats(output).items() if found != mark or (fresh and finished))
+    files.delete([files.join(output, MANIFEST)])
+
+
+def _check_output(output: str, mark: str, configuration: Configuration, options: PackOptions) -> None:
+    others = [uri for uri, found in _stats(output).items() if found != mark]
+    if others and not (options.fresh or options.replace):
+        what = _difference(read_manifest(output), configuration)
+        raise OtherRun(
+            f"--output: {output} holds shards of another fingerprint{what}", "use another folder, or --fresh"
+        )
+
+
+def _difference(manifest: dict[str, Any] | None, configuration: Configuration) -> str:
+    """What differs between the pack that lies there and this one, by key."""
+    if manifest is None:
+        return ""
+    old, new = manifest["configuration"], configuration.model_dump(mode="json")
+    keys = [f"{s}.{k}" for s in PACK for k in new[s] if old[s].get(k) != new[s][k]]
+    return f" ({', '.join(keys) or 'the detections'} differs)"
 
 
 def _check_sources(plan: Plan) -> None:
@@ -189,7 +214,9 @@ def _check_sources(plan: Plan) -> None:
         raise EnvironmentFault(f"{missing[0]}: no such file or folder; the images to pack lie there")
 
 
-def build(pipeline: beam.Pipeline, writer: ShardWriter, shards: ShardSettings, head: ManifestHead) -> object:
+def build(
+    pipeline: beam.Pipeline, writer: ShardWriter, shards: ShardSettings, head: ManifestHead, fresh: bool = False
+) -> object:
     """The graph: a tiny count decides what each shard holds; no image ever crosses a shuffle."""
     counted = (
         pipeline
@@ -208,7 +235,7 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, shards: ShardSettings, h
     stats = (
         counts
         | "GatherCounts" >> beam.GroupByKey()
-        | "PlanShards" >> beam.FlatMap(_plan, writer, shards)
+        | "PlanShards" >> beam.FlatMap(_plan, writer, shards, fresh)
         | "SpreadShards" >> beam.Reshuffle()
         | WriteShards(writer)
         | "KeyStats" >> beam.WithKeys("")
@@ -232,10 +259,11 @@ def _count(item: tuple[RangeId, bool], writer: ShardWriter) -> tuple[RangeCount,
     return count_range(writer.detections, identity, done, writer.policy)
 
 
-def _plan(keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: ShardSettings) -> Iterator[ShardPlan]:
+def _plan(
+    keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: ShardSettings, fresh: bool
+) -> Iterator[ShardPlan]:
     plans = list(plan_shards(keyed[1], shards))
-    # Before the first shard is replaced the manifest goes, so that no reader trusts a mixture.
-    files.delete([files.join(writer.output, MANIFEST)])
+    _clear(writer.output, writer.fingerprint, fresh)
     publish_json(files.join(writer.output, _PLANNED), {"shards": len(plans)})
     yield from plans
 

@@ -46,8 +46,8 @@ def read_report(output: str) -> dict[str, Any] | None:
     return files.read_json(uri) if files.exists(uri) else None
 
 
-def show(report: dict[str, Any], output: str) -> None:
-    """A table on standard output."""
+def show(report: dict[str, Any], output: str, pace: bool = True) -> None:
+    """A table on standard output; with the pace of `ground`, if it has just been at work."""
     ledger = report["ledger"]
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(justify="right")
@@ -64,21 +64,21 @@ def show(report: dict[str, Any], output: str) -> None:
             table.add_row("", f"  {pairs} {stage}: {reason}")
     console = Console(highlight=False)
     console.print(table)
-    for line in _lines(report, output):
+    for line in _lines(report, output, pace):
         console.print(printable(line), markup=False, soft_wrap=True)
 
 
-def _lines(report: dict[str, Any], output: str) -> Iterator[str]:
+def _lines(report: dict[str, Any], output: str, pace: bool) -> Iterator[str]:
     for way, text in (report["rejected_examples"] | report["failed_examples"]).items():
         yield f"{way}, for example {text}"
     failed = set(report["ledger"]["failed"])
     if failed - {Stage.FETCH}:
-        yield "once the cause is mended, ground --retry-failed and then pack --fresh do failed pairs again"
+        yield "once the cause is mended, --retry-failed does failed pairs again; a mended source takes --redo-changed"
     if Stage.FETCH in failed:
         yield "once the images are back, pack --fresh takes them up again"
     for fault in report["source_faults"]:
         yield f"source fault: {fault['source']}: {fault['fault']}"
-    if report["ground"]["pairs_per_second"]:
+    if pace and report["ground"]["pairs_per_second"]:
         yield _pace(report["ground"])
     yield f"score threshold {report['threshold']['score']:g}: {report['threshold']['source']}"
     yield f"shards and manifest in {output}, a report for people in {PAGE}"

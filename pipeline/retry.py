@@ -15,11 +15,17 @@ from transforms.records import EVERY_REASON, Reason
 
 NAME = "retry.json"
 
+_OF_PACK = (Reason.GONE, Reason.CHANGED)
+_REJECTIONS = (Reason.NO_CAPTION, Reason.LANGUAGE, Reason.NO_PHRASE, Reason.NO_BOX)
+_OF_GROUND = tuple(reason for reason in Reason if reason not in (*_OF_PACK, *_REJECTIONS))
+
 
 def check_reason(reason: str) -> None:
     """Raises CallError if no row can have failed for that reason."""
-    if reason != EVERY_REASON and reason not in set(Reason):
-        raise CallError(f"--retry-failed: {reason}: no such reason; there are {', '.join(Reason)}")
+    if reason in _OF_PACK:
+        raise CallError(f"--retry-failed: {reason}: ground knows no such failure; pack --fresh fetches images again")
+    if reason != EVERY_REASON and reason not in _OF_GROUND:
+        raise CallError(f"--retry-failed: {reason}: no such reason; there are {', '.join(_OF_GROUND)}")
 
 
 def reopen(plan: Plan, folder: str, reason: str | None) -> None:

@@ -117,7 +117,7 @@ def _unidentified(data: bytes) -> ImageFault:
         return ImageFault(Reason.NOT_AN_IMAGE, repr(start[:40]))
     if data.startswith(_MAGIC) or data[4:12] == b"ftypavif" or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):
         return ImageFault(Reason.UNDECODABLE, "the header is damaged")
-    return ImageFault(Reason.UNSUPPORTED_FORMAT, f"starts with {data[:8].hex(' ')}")
+    return ImageFault(Reason.UNSUPPORTED_FORMAT, f"starts with {data[:12]!r}")
 
 
 def _orientation(image: Image.Image, data: bytes) -> int:

@@ -8,8 +8,13 @@ from gritmill.exports.format import Figures, Format
 
 NAME = "README.md"
 
-# Without it the hub and `datasets` would take export.json for data.
-_CONFIGS = [{"config_name": "default", "data_files": [{"split": "train", "path": "data/train-*.parquet"}]}]
+_DATA = {
+    "hf": "data/train-*.parquet",
+    "grit": "grit-20m/*.parquet",
+    "odvg": "odvg.jsonl",
+    "instructions": "instructions.jsonl",
+}
+"""What the hub and `datasets` are to load. Without it they take whatever they know, export.json and pictures alone."""
 
 _SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 
@@ -21,7 +26,7 @@ def card(to: str, form: Format, manifest: dict[str, Any], figures: Figures) -> s
         "task_categories": ["image-to-text", "zero-shot-object-detection"],
         "tags": ["grounding", "referring-expressions", "gritmill", to],
         "size_categories": [_size(figures["samples"])],
-        **({"configs": _CONFIGS} if to == "hf" else {}),
+        **({"configs": [_config(_DATA[to])]} if to in _DATA else {}),
     }
     threshold = manifest["threshold"]
     lines = [
@@ -54,6 +59,10 @@ def card(to: str, form: Format, manifest: dict[str, Any], figures: Figures) -> s
         "",
     ]
     return "\n".join(lines)
+
+
+def _config(path: str) -> dict[str, Any]:
+    return {"config_name": "default", "data_files": [{"split": "train", "path": path}]}
 
 
 def _size(samples: int) -> str:

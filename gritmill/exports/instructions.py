@@ -34,7 +34,7 @@ Turns = tuple[str, str]
 """What the human says and what the model answers."""
 
 _COMPREHENSION = (
-    "Where is {0}?",
+    "Find {0}.",
     "Locate {0} in the picture.",
     "Give the box of {0}.",
     "Please point out {0}.",
@@ -57,6 +57,8 @@ _POINTING = "Which of these lies at ({0:.3f}, {1:.3f}), in shares of width and h
 _ABOUT = """`instructions.jsonl`: one conversation a line, `conversations` as LLaVA reads them, `kind` beside them.
 Written in the dialect `{0}`, with the seed {1}."""
 
+_PARTS = """ This dialect carries no sentence: of the four kinds there are comprehension and pointing."""
+
 
 @dataclass(frozen=True)
 class Instructions(Lined):
@@ -77,7 +79,12 @@ class Instructions(Lined):
     @property
     def about(self) -> str:
         """For the data card."""
-        return _ABOUT.format(self.options.dialect, self.options.seed)
+        about = _ABOUT.format(self.options.dialect, self.options.seed)
+        return about if self._whole else about + _PARTS
+
+    @property
+    def _whole(self) -> bool:
+        return dialects.find(self.options.dialect).carries in (Carries.SPANS, Carries.ENDS)
 
     def finish(self, shards: Sequence[int], folder: Folder) -> None:
         """One file of all lines."""
@@ -99,10 +106,9 @@ class Instructions(Lined):
         # The choice follows from the sample alone, whatever came before it.
         chance = random.Random(f"{self.options.seed} {sample.record['uid']}")
         about = _About.of(sample, self.options)
-        whole = about.dialect.carries in (Carries.SPANS, Carries.ENDS)
         kinds: dict[str, Callable[[_About, random.Random], Turns]] = {"comprehension": _comprehension}
         level = self.options.level
-        if whole:
+        if self._whole:
             kinds |= {"generation": _generation, "captioning": partial(_captioning, level=level)}
         if len(about.groups) > 1:
             kinds["pointing"] = _pointing
@@ -111,8 +117,8 @@ class Instructions(Lined):
                 yield kind, make(about, chance)
             except CannotCarry:
                 figures[f"{kind}, left out: the dialect cannot carry it"] += 1
-            except _NoPoint:
-                figures["pointing, left out: no point lies in one thing alone"] += 1
+            except _NoSingle as error:
+                figures[f"{kind}, left out: {error}"] += 1
 
 
 @dataclass(frozen=True)
@@ -145,9 +151,13 @@ def _comprehension(about: _About, chance: random.Random) -> Turns:
 
 
 def _generation(about: _About, chance: random.Random) -> Turns:
-    words, boxes = chance.choice(about.groups)
+    # "It is {0}" is said of one thing.
+    single = [(words, boxes) for words, boxes in about.groups if len(boxes) == 1]
+    if not single:
+        raise _NoSingle("every expression names several things")
+    words, boxes = chance.choice(single)
     before, pronoun, after, answer = chance.choice(_GENERATION)
-    return about.written(before, pronoun, after, (chance.choice(boxes),)), answer.format(words)
+    return about.written(before, pronoun, after, boxes), answer.format(words)
 
 
 def _captioning(about: _About, chance: random.Random, level: Level) -> Turns:
@@ -168,11 +178,11 @@ def _pointing(about: _About, chance: random.Random) -> Turns:
             others = (box for other in order if other != number for box in about.groups[other][1])
             if not any(a <= x <= c and b <= y <= d for a, b, c, d in others):
                 return _POINTING.format(x, y, ", ".join(words)), about.groups[number][0]
-    raise _NoPoint
+    raise _NoSingle("no point lies in one thing alone")
 
 
-class _NoPoint(Exception):
-    """No point lies in one thing alone."""
+class _NoSingle(Exception):
+    """There is no single thing to ask about; the message says why."""
 
 
 def _line(sample: Sample, kind: str, question: str, answer: str) -> dict[str, Any]:

@@ -73,6 +73,11 @@ def test_several_inputs_as_a_shell_expands_them(call, tars, tmp_path):
         (["--set", "phrases.model=caption-parsr"], "no such spaCy pipeline; do you mean caption-parser?"),
         (["--set", "selection.min_area=0.5", "selection.max_area=0.1"], "min_area 0.5 is more than max_area 0.1"),
         (["--retry-failed=thirst"], "--retry-failed: thirst: no such reason; there are broken_row, "),
+        (["--retry-failed=no_box"], "--retry-failed: no_box: no such reason; there are broken_row, "),
+        (
+            ["--retry-failed=gone"],
+            "--retry-failed: gone: ground knows no such failure; pack --fresh fetches images again",
+        ),
         (["--set", "detector.model=no.such:factory"], "detector.model: no.such:factory cannot be loaded"),
         (["--set", "nonsense"], "--set: nonsense: not of the form section.key=value"),
         (["--limit", "0"], "--limit"),
@@ -251,6 +256,48 @@ def test_pack_refuses_what_only_ground_can_change(call, tars, tmp_path):
     )
     assert not (tmp_path / "two").exists()
     assert call(*words, "detector.floor=0", "selection.score=0.85") == (0, [])
+
+
+def test_ground_says_that_it_takes_no_notice_of_packs_settings(call, tars):
+    words = ("own.yaml", "--input", tars, "--output", "out", "--set", "selection.score=0.3")
+    assert call("ground", *words) == (
+        0,
+        ["gritmill: --set: selection.score: ground takes no notice of it, give it to pack"],
+    )
+    assert call("run", *words) == (0, [])
+
+
+def test_a_pack_of_other_settings_says_which(call, tars):
+    assert call("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+    status, lines = call("pack", "own.yaml", "--output", "out", "--set", "selection.score=0.85", "text.spans=densest")
+    assert (status, len(lines)) == (2, 1)
+    assert "another fingerprint (selection.score, text.spans differs)" in lines[0]
+
+
+def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(call, tars, tmp_path):
+    words = ("own.yaml", "--output", "out")
+    assert call("run", *words, "--input", tars)[0] == 0
+    before = made.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json")
+    rows = tmp_path / "out/detections/00000/00000-00000.parquet"
+    sound = rows.read_bytes()
+    rows.write_bytes(sound[:-1])
+    status, lines = call("pack", *words, "--fresh", "--set", "selection.score=0.85")
+    assert (status, len(lines)) == (3, 1)
+    assert "00000-00000.parquet is not what was committed" in lines[0]
+    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
+    assert call("validate", "out")[0] == 0
+    rows.write_bytes(sound)
+    (tmp_path / "out/shards/00000_stats.json").unlink()
+    assert call("pack", *words) == (0, [])
+    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
+
+
+def test_the_pace_is_told_by_whoever_has_grounded(call, tars, tmp_path, capfd):
+    for words, told in ((("run", "own.yaml", "--input", tars), True), (("pack", "own.yaml"), False)):
+        capfd.readouterr()
+        with pytest.raises(SystemExit):
+            main([*words, "--output", "out", "--quiet"])
+        assert ("pairs/s a worker" in capfd.readouterr().out) == told
 
 
 def test_a_detections_file_that_is_gone_says_what_to_do(call, tars, tmp_path):

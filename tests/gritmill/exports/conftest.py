@@ -17,6 +17,15 @@ def finished(tmp_path_factory, grounding_dino):
 
 
 @pytest.fixture(scope="package")
+def single(finished, tmp_path_factory):
+    """The same pairs with one box a phrase."""
+    folder = tmp_path_factory.mktemp("single") / "run"
+    selection = {"score": 0.0, "boxes_per_phrase": 1, "nms_iou": 1.0}
+    gritmill.pack({"selection": selection}, output=folder, detections=finished)
+    return folder
+
+
+@pytest.fixture(scope="package")
 def records(finished):
     """Its records by key."""
     found = {sample.key: sample.record for sample in gritmill.read(finished)}

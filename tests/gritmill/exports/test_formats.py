@@ -354,13 +354,29 @@ def test_hf_is_opened_by_datasets_with_typed_features(finished, records, tmp_pat
     assert [row["uid"] for row in streamed] == [record["uid"] for record in records.values()]
 
 
+@pytest.mark.parametrize("to", ["grit", "odvg", "instructions"])
+def test_the_data_card_says_what_datasets_is_to_load(finished, tmp_path, to):
+    from datasets import load_dataset
+
+    figures = export(finished, to, tmp_path / "out")["figures"]
+    loaded = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+    rows = sum(figures.get(kind, 0) for kind in ("comprehension", "generation", "captioning", "pointing"))
+    assert len(loaded) == (rows or figures["samples"])
+    assert {"uid", "source_key", "meta"} <= set(loaded.column_names)
+
+
 @pytest.mark.parametrize("dialect", ["kosmos2", "shikra", "qwen2-vl", "qwen2.5-vl", "florence2", "paligemma"])
-def test_instructions_say_what_the_records_say(finished, records, tmp_path, dialect):
-    figures = export(finished, "instructions", tmp_path, Options(dialect=dialect))["figures"]
+@pytest.mark.parametrize("boxes", ["finished", "single"])
+def test_instructions_say_what_the_records_say(request, tmp_path, dialect, boxes):
+    run = request.getfixturevalue(boxes)
+    figures = export(run, "instructions", tmp_path, Options(dialect=dialect))["figures"]
     found = lines(tmp_path / "instructions.jsonl")
-    by_uid = {record["uid"]: record for record in records.values()}
+    by_uid = {sample.record["uid"]: sample.record for sample in gritmill.read(run)}
     whole = dialects.find(dialect).carries in (Carries.SPANS, Carries.ENDS)
-    assert {row["kind"] for row in found} >= {"comprehension", *({"generation", "captioning"} if whole else ())}
+    kinds = {row["kind"] for row in found}
+    assert kinds >= {"comprehension", *({"captioning"} if whole else ())}
+    assert ("generation" in kinds) == (whole and boxes == "single")
+    assert ("generation, left out: every expression names several things" in figures) == (whole and boxes == "finished")
     for row in found:
         record = by_uid[row["uid"]]
         human, model = (turn["value"] for turn in row["conversations"])
@@ -396,7 +412,8 @@ def test_instructions_say_what_the_records_say(finished, records, tmp_path, dial
                 for text in words
                 if model in {t.format(text) for t in ("It is {}.", "This is {}.", "This object is {}.", "{}.")}
             ]
-            assert any(near(span.boxes, [box], dialect, size) for box in words[answer])
+            assert near(span.boxes, words[answer], dialect, size)
+            assert len(words[answer]) == 1  # "It is {}" is said of one thing
         elif row["kind"] == "captioning":
             assert gritmill.decode(model, dialect=dialect, width=size[0], height=size[1]).caption == record["caption"]
         else:
@@ -408,7 +425,7 @@ def test_instructions_say_what_the_records_say(finished, records, tmp_path, dial
     ) == len(found)
 
 
-ASKED = ("Where is {}?", "Locate {} in the picture.", "Give the box of {}.", "Please point out {}.")
+ASKED = ("Find {}.", "Locate {} in the picture.", "Give the box of {}.", "Please point out {}.")
 
 
 def near(boxes, wanted, dialect, size):
