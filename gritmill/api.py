@@ -10,8 +10,6 @@ from pipeline import configuration as configurations
 from pipeline import files, retry
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
-from pipeline.ground import GroundOptions
-from pipeline.ground import ground as _ground
 from pipeline.lock import hold
 from pipeline.pack import PackOptions, check_dialects, check_given, find_detections
 from pipeline.pack import pack as _pack
@@ -61,11 +59,11 @@ def ground(
     """
     configuration, folder = chosen(config), files.canonical(output)
     reason = _reason(retry_failed)
-    options = GroundOptions(limit, extend, redo_changed, fresh, reason, quiet, tuple(beam))
+    wanted = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "fresh": fresh, "retry": reason}
     if warning := warning_of(configuration, _inputs(inputs)):
         warnings.warn(warning, stacklevel=2)
     with hold(folder):
-        return _ground(configuration, _inputs(inputs), folder, options)
+        return _grounded(configuration, inputs, folder, wanted, quiet, beam)
 
 
 def pack(
@@ -119,13 +117,27 @@ def run(
     configuration, folder = chosen(config), files.canonical(output)
     check_dialects(configuration.text.dialect)
     reason = _reason(retry_failed)
-    options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
+    wanted = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "retry": reason}
     if warning := warning_of(configuration, _inputs(inputs)):
         warnings.warn(warning, stacklevel=2)
     grows = extend or redo_changed or reason is not None
     with hold(folder):
-        _ground(configuration, _inputs(inputs), folder, options)
+        _grounded(configuration, inputs, folder, wanted, quiet, beam)
         return _packed(configuration, folder, PackOptions(fresh=fresh, replace=grows, quiet=quiet, beam=tuple(beam)))
+
+
+def _grounded(
+    configuration: Configuration,
+    inputs: Paths,
+    folder: str,
+    wanted: Mapping[str, Any],
+    quiet: bool,
+    beam: Sequence[str],
+) -> Plan:
+    from pipeline import ground as half  # with spaCy and torch, which take seconds and which pack does not need
+
+    options = half.GroundOptions(**wanted, quiet=quiet, beam=tuple(beam))
+    return half.ground(configuration, _inputs(inputs), folder, options)
 
 
 def warning_of(configuration: Configuration, inputs: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 Config = Annotated[str, typer.Argument(help="A YAML file, or the name of one in configs/.", metavar="[CONFIG]")]
 Changes = Annotated[list[str] | None, typer.Option("--set", help="section.key=value", metavar="KEY=VALUE...")]
 Detections = Annotated[str | None, typer.Option("--detections", help="Of another run.", metavar="DIR")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress and no hints.")]
 
 
 def configuration(name: str, changes: list[str] | None) -> "Configuration":

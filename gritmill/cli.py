@@ -80,7 +80,7 @@ def run(
     from gritmill import api
 
     settings = configuration(config, set)
-    _warn(api.warning_of(settings, input))
+    _warn("" if quiet else api.warning_of(settings, input))
     manifest = api.run(
         settings,
         inputs=input,
@@ -119,7 +119,7 @@ def ground(
     for key in (change.partition("=")[0] for change in set or ()):
         if key.partition(".")[0] in PACK:
             _warn(f"--set: {key}: ground takes no notice of it, give it to pack")
-    _warn(api.warning_of(settings, input))
+    _warn("" if quiet else api.warning_of(settings, input))
     api.ground(
         settings,
         inputs=input,

@@ -14,6 +14,7 @@ from pipeline.commit_detections import CommitDetections
 from pipeline.configuration import Configuration
 from pipeline.detections import ChunkId, Identity
 from pipeline.faults import CallError, EnvironmentFault, WorkerDied
+from pipeline.identities import models
 from pipeline.plan import Plan, RangeId, find_sources, read_plan
 from pipeline.read_chunks import FAULT, ReadChunks
 from transforms.detector import is_factory
@@ -43,7 +44,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     engine = running.parse(options.beam)
     check_device(configuration.detector, engine)
     folder = files.join(output, detections.FOLDER)
-    identities = fingerprint.models(configuration)
+    identities = models(configuration)
     found = find_sources(inputs)
     plan = agreed(fingerprint.resolve(configuration, identities), identities, found, folder, options)
     retry.reopen(plan, folder, options.retry)

@@ -10,6 +10,7 @@ from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth
 from pipeline import fingerprint, ground, progress, running
 from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault, first_line
+from pipeline.identities import models
 from pipeline.read_chunks import ImageLoader, Placed, cut
 from pipeline.sources import Position
 from transforms.blame import SickDevice
@@ -88,7 +89,7 @@ def load(configuration: Configuration) -> tuple[SharedDetector, Configuration, d
     """
     engine = running.parse(())
     ground.check_device(configuration.detector, engine)
-    identities = fingerprint.models(configuration)
+    identities = models(configuration)
     resolved = fingerprint.resolve(configuration, identities)
     settings = ground.local_detector(resolved.detector, engine)
     return SharedDetector(settings, [getcwd()]), resolved, identities

@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth
-from pipeline import fingerprint, progress
+from pipeline import identities, progress
 from pipeline.configuration import Configuration
 from transforms.extract_phrases import drop_heads, load_parser, with_phrases
 from transforms.language import LanguageGate
@@ -111,7 +111,7 @@ def compare(truth: Truth, configuration: Configuration, quiet: bool = True) -> d
     Raises:
       CallError: the parser cannot be had.
     """
-    identity = fingerprint.parser(configuration.phrases.model)
+    identity = identities.parser(configuration.phrases.model)
     settings = configuration.phrases
     nlp, heads = load_parser(settings.model), drop_heads(settings.drop_lists)
     gate = LanguageGate(settings.languages) if settings.languages else None

@@ -393,6 +393,15 @@ def test_help_does_not_wait_for_heavy_packages():
     assert not {"torch", "spacy", "apache_beam", "transformers", "pyarrow", "numpy"} & set(said.split())
 
 
+def test_pack_loads_no_model_library(call, tars, tmp_path):
+    assert call("ground", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+    words = ["pack", str(tmp_path / "own.yaml"), "--output", str(tmp_path / "out")]
+    code = f"import sys\nfrom gritmill.main import main\ntry:\n main({words!r})\nfinally:\n print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "10  pairs read" in said
+    assert not {"torch", "transformers", "spacy"} & set(said.split())
+
+
 def test_an_interrupt_while_packages_are_imported(tars, tmp_path):
     """The first of the heavy ones sends it."""
     (tmp_path / "yaml.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
