@@ -14,7 +14,7 @@ from pipeline.lock import hold
 from pipeline.pack import PackOptions, check_dialects, check_given, find_detections
 from pipeline.pack import pack as _pack
 from pipeline.plan import Plan, read_plan
-from pipeline.report import PAGE, read_report, write_report
+from pipeline.report import PAGE, is_reported, write_report
 from transforms import bundled, dialects
 from transforms.grounded_text import CannotCarry, GroundedCaption, Span
 from transforms.records import EVERY_REASON
@@ -171,14 +171,13 @@ def _inputs(inputs: Paths) -> list[str]:
 
 def _packed(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
     manifest = _pack(configuration, output, options)
-    folder = find_detections(options.detections or output)
-    before = read_report(output)
-    report = write_report(output, folder, manifest)
-    # Pictures on a page that is there may be gone by now.
-    if report != before or not files.exists(files.join(output, PAGE)):
+    # Of a run that has its report nothing is read again: pictures on its page may be gone by now.
+    if not is_reported(output, manifest):
+        folder = find_detections(options.detections or output)
         plan = read_plan(folder)
         assert plan is not None
-        write_page(output, folder, plan, manifest, report)
+        files.delete([files.join(output, PAGE)])
+        write_page(output, folder, plan, manifest, write_report(output, folder, manifest))
     return manifest
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gritmill import api, quality
+from gritmill.evaluation.metrics import RIGHT
 from gritmill.quality import Quality
 from gritmill.reading import Sample, read
 from pipeline import files
@@ -81,7 +82,7 @@ def _show_quality(console: Console, found: Quality) -> None:
     for part, whole, what in rows:
         if whole:
             table.add_row(f"{part / whole:.1%}", f"{part} of {whole}", what)
-    console.print(f"[bold]How good[/bold], by the truth that the scenes bring (right: an IoU of {quality.RIGHT:g})")
+    console.print(f"[bold]How good[/bold], by the truth that the scenes bring (right: an IoU of {RIGHT:g})")
     console.print(table)
 
 

@@ -12,15 +12,12 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
+from gritmill.evaluation.metrics import match
 from gritmill.reading import read
 from pipeline import detections
 from pipeline.pack import find_detections
 from transforms.compose_record import uid
 from transforms.records import Box, Pair
-from transforms.select_boxes import iou
-
-RIGHT = 0.5
-"""IoU from which on a box lies on a thing."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +72,6 @@ def find_phrase(pair: Pair, true: Mapping[str, Any]) -> int | None:
     return None
 
 
-def hits(boxes: Sequence[Box], things: Sequence[Box]) -> int:
-    """How many things have a right box of their own, the pairs of the largest IoU first."""
-    overlaps = ((iou(box, thing), b, t) for b, box in enumerate(boxes) for t, thing in enumerate(things))
-    taken: set[int] = set()
-    matched: set[int] = set()
-    for overlap, b, t in sorted(overlaps, reverse=True):
-        if overlap >= RIGHT and b not in taken and t not in matched:
-            taken.add(b)
-            matched.add(t)
-    return len(matched)
-
-
 def _written(pair: Pair, record: Mapping[str, Any] | None) -> list[Box]:
     """The boxes of a record, each with the number of its phrase."""
     number = {(phrase.start, phrase.end): i for i, phrase in enumerate(pair.phrases)}
@@ -100,8 +85,9 @@ def _of_pair(pair: Pair, boxes: Sequence[Box], truth: Sequence[Any], absent: Seq
         number = find_phrase(pair, true)
         if number is None:
             continue
-        things = [Box(number, x1, y1, x2, y2, 1.0) for x1, y1, x2, y2 in true["boxes"]]
-        right = hits([box for box in boxes if box.phrase == number], things)
+        things = [(x1, y1, x2, y2) for x1, y1, x2, y2 in true["boxes"]]
+        own = sorted((box for box in boxes if box.phrase == number), key=lambda box: -box.score)
+        right = sum(match([box.corners for box in own], things))
         several = len(things) > 1
         counts.update(
             found=1, right=right > 0, boxes_right=right, plural=several, whole=several * (right == len(things))

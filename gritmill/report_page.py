@@ -13,7 +13,7 @@ from gritmill.viewer.pictures import Thumbnail, thumbnails
 from pipeline import detections, files
 from pipeline.configuration import Configuration
 from pipeline.detections import ChunkId
-from pipeline.plan import Plan
+from pipeline.plan import Plan, RangeId
 from pipeline.publish import publish_bytes
 from pipeline.report import PAGE
 from pipeline.statistics import NAME as STATISTICS
@@ -23,6 +23,7 @@ from transforms.remaining import ranked
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for every eye
 _HEADS = 20
+_ROWS = tuple(i / 20 for i in range(21))
 
 
 def write_page(output: str, folder: str, plan: Plan, manifest: dict[str, Any], report: dict[str, Any]) -> None:
@@ -118,12 +119,14 @@ def _remaining(table: dict[str, list[Any]], score: float) -> dict[str, Any]:
         )
         for name in names
     }
-    rows = [
-        (x, *values)
-        for x, *values in zip(scores, *(table[name] for name in names), strict=True)
-        if round(x * 100) % 5 == 0
-    ]
-    return {"lines": lines, "rows": rows, "mark": 100 * (score - low) / span, "low": low, "high": scores[-1]}
+    rows = [(x, *values) for x, *values in zip(scores, *(table[name] for name in names), strict=True) if x in _ROWS]
+    return {
+        "lines": lines,
+        "rows": rows,
+        "mark": min(max(100 * (score - low) / span, 0), 100),
+        "low": low,
+        "high": scores[-1],
+    }
 
 
 @dataclass(frozen=True)
@@ -164,6 +167,7 @@ def _card(pair: Pair, best: float, policy: Policy, picture: Thumbnail) -> Card:
 
 def _pair(folder: str, where: Sequence[int]) -> Pair:
     source, number, chunk, row = where
-    return next(
-        pair for at, pair in enumerate(detections.read_chunk(folder, ChunkId(source, number, chunk))) if at == row
-    )
+    which, identity = ChunkId(source, number, chunk), RangeId(source, number)
+    recorded = detections.read_done(folder, identity)["chunks"] if detections.is_done(folder, identity) else []
+    digest = next((entry["digest"] for entry in recorded if entry["chunk"] == chunk), None)
+    return next(pair for at, pair in enumerate(detections.read_chunk(folder, which, digest)) if at == row)

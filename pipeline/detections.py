@@ -178,6 +178,11 @@ def forget(detections: str, source: int) -> None:
     files.delete(info.uri for info in infos)
 
 
+def is_done(detections: str, identity: RangeId) -> bool:
+    """Whether a range is recorded as finished."""
+    return files.exists(done_uri(detections, identity))
+
+
 def read_done(detections: str, identity: RangeId) -> dict[str, Any]:
     """What `finish` has recorded."""
     value: dict[str, Any] = files.read_json(done_uri(detections, identity))

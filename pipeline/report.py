@@ -1,6 +1,7 @@
 """report.json and what a run says on the screen at its end: both from the files alone."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from rich.console import Console
@@ -9,6 +10,7 @@ from rich.table import Table
 from pipeline import detections, files
 from pipeline.count import failures, rejections
 from pipeline.faults import printable
+from pipeline.fingerprint import digest
 from pipeline.limit import spread
 from pipeline.publish import publish_json
 from pipeline.statistics import NAME as STATISTICS
@@ -18,12 +20,14 @@ NAME = "report.json"
 PAGE = "report.html"
 
 _TIMINGS = 1000
+_THREADS = 16
 _STEPS = ("read", "phrases", "boxes")
 
 
 def write_report(output: str, folder: str, manifest: dict[str, Any]) -> dict[str, Any]:
     """The ledger, the threshold in force, histograms, and the time that each step of `ground` took."""
     report = {
+        "manifest": digest(manifest),
         "ledger": manifest["ledger"],
         "threshold": manifest["threshold"],
         "rejected_examples": manifest["rejected_examples"],
@@ -40,10 +44,11 @@ def write_report(output: str, folder: str, manifest: dict[str, Any]) -> dict[str
     return report
 
 
-def read_report(output: str) -> dict[str, Any] | None:
-    """What `write_report` has written last; None if nothing."""
+def is_reported(output: str, manifest: dict[str, Any]) -> bool:
+    """Whether report and page are there, and are of that manifest. The page is the last to be written."""
     uri = files.join(output, NAME)
-    return files.read_json(uri) if files.exists(uri) else None
+    both = files.exists(uri) and files.exists(files.join(output, PAGE))
+    return both and files.read_json(uri).get("manifest") == digest(manifest)
 
 
 def show(report: dict[str, Any], output: str, pace: bool = True) -> None:
@@ -94,7 +99,8 @@ def _pace(ground: dict[str, Any]) -> str:
 def _timings(folder: str) -> list[dict[str, Any]]:
     """What chunks have noted of their time; of very many an even choice, since each is a file."""
     infos = files.list_folder(folder, f"{detections.TIMINGS}/*/*.json")
-    return [files.read_json(infos[i].uri) for i in spread(len(infos), _TIMINGS)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(files.read_json, (infos[i].uri for i in spread(len(infos), _TIMINGS))))
 
 
 def throughput(timings: list[dict[str, Any]]) -> dict[str, Any]:

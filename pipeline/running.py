@@ -4,6 +4,7 @@ import argparse
 import logging
 import os
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import NoReturn
@@ -13,6 +14,7 @@ from apache_beam import pipeline as beam_pipeline
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.runner import create_runner
+from apache_beam.utils import interactive_utils
 
 from pipeline import local_workers
 from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
@@ -81,19 +83,26 @@ def run(build: Build, options: PipelineOptions) -> None:
         raise _fault(error) from error
 
 
+_patching = threading.Lock()
+_inside: list[bool] = []
+
+
 @contextmanager
 def _no_notebook() -> Iterator[None]:
     """In IPython, Beam 2.77 prepares every pipeline for being looked at cell by cell. For that it imports its data
     frames, which fail with pandas 3; and it leaves the pipeline's temporary folder behind."""
-    names = {"alter_label_if_ipython": lambda *_: None, "is_in_ipython": lambda: False}
-    before = {name: getattr(beam_pipeline, name) for name in names}
+    with _patching:
+        _inside.append(True)
+        beam_pipeline.alter_label_if_ipython = lambda *_: None
+        beam_pipeline.is_in_ipython = lambda: False
     try:
-        for name, value in names.items():
-            setattr(beam_pipeline, name, value)
         yield
     finally:
-        for name, value in before.items():
-            setattr(beam_pipeline, name, value)
+        with _patching:
+            _inside.pop()
+            if not _inside:  # runs of several threads may overlap
+                beam_pipeline.alter_label_if_ipython = interactive_utils.alter_label_if_ipython
+                beam_pipeline.is_in_ipython = interactive_utils.is_in_ipython
 
 
 def _finish(pipeline: beam.Pipeline) -> None:

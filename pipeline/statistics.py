@@ -4,7 +4,7 @@ Statistics of parts add up to those of the whole, whatever the parts and their o
 """
 
 import heapq
-from bisect import bisect_left, insort
+from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -98,11 +98,12 @@ class Statistics:
 
     def to_json(self, floor: float) -> dict[str, Any]:
         """As it is written. floor: the score below which `ground` has kept no candidates."""
-        first = bisect_left(self.grid, floor)
+        # Nothing lies below the floor, so that the last threshold up to it keeps what the floor itself would.
+        first = bisect_right(self.grid, floor) - 1
         by_threshold = {name: _running(getattr(self, name))[first:] for name in ("pairs", "phrases", "boxes")}
         edges = [round(i / _BINS, 4) for i in range(_BINS + 1)]
         return {
-            "thresholds": {"score": list(self.grid[first:]), **by_threshold},
+            "thresholds": {"score": [max(floor, score) for score in self.grid[first:]], **by_threshold},
             "histograms": {
                 "score": {"edges": edges, "counts": self.score},
                 "box_area": {"edges": edges, "counts": self.box_area},
@@ -116,11 +117,11 @@ class Statistics:
     def _add_steps(self, found: Iterable[Step]) -> None:
         pairs = phrases = boxes = 0
         for step in found:
-            kept = int(step.boxes > 0)
-            self.pairs[step.level] += kept - pairs
-            self.phrases[step.level] += step.phrases - phrases
-            self.boxes[step.level] += step.boxes - boxes
-            pairs, phrases, boxes = kept, step.phrases, step.boxes
+            now = (0, 0, 0) if step.refusal else (1, step.phrases, step.boxes)
+            self.pairs[step.level] += now[0] - pairs
+            self.phrases[step.level] += now[1] - phrases
+            self.boxes[step.level] += now[2] - boxes
+            pairs, phrases, boxes = now
 
     def _add_boxes(self, kept: Kept) -> None:
         self.boxes_per_pair[len(kept.groundings)] += 1

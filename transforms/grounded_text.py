@@ -3,6 +3,7 @@
 Spans of one text are pairwise disjoint. A span may have several boxes, best first.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -139,8 +140,11 @@ def _best_first(group: Sequence[Grounding]) -> tuple[Corners, ...]:
 
 
 def _disjoint(preferred_first: Iterable[Span]) -> tuple[Span, ...]:
+    starts: list[int] = []
     chosen: list[Span] = []
     for span in preferred_first:
-        if all(span.end <= other.start or other.end <= span.start for other in chosen):
-            chosen.append(span)
-    return tuple(sorted(chosen, key=lambda span: span.start))
+        at = bisect_right(starts, span.start)
+        if (at == 0 or chosen[at - 1].end <= span.start) and (at == len(chosen) or span.end <= chosen[at].start):
+            starts.insert(at, span.start)
+            chosen.insert(at, span)
+    return tuple(chosen)

@@ -98,8 +98,9 @@ class SharedDetector:
         if not own and not apart:
             detector.progress = progress  # type: ignore[attr-defined]
         with self._serial if own else nullcontext():
+            floor = self.settings.floor
             answers = run_or_blame(
-                requests, lambda some: _complete(detector, some), lambda: _complete(detector, [probe()])
+                requests, lambda some: _complete(detector, some, floor), lambda: _complete(detector, [probe()], floor)
             )
         return [_found(answer) for answer in answers]
 
@@ -114,15 +115,17 @@ class SharedDetector:
             return self._detector
 
 
-def _complete(detector: Detector, requests: Sequence[Request]) -> list[Found | Sequence[Box] | Fault]:
+def _complete(detector: Detector, requests: Sequence[Request], floor: float) -> list[Found | Sequence[Box] | Fault]:
     answers = list(detector.detect(requests))
     if len(answers) != len(requests):
         raise ValueError(f"the detector gave {len(answers)} answers to {len(requests)} requests")
-    return [_checked(answer, request) for answer, request in zip(answers, requests, strict=True)]
+    return [_checked(answer, request, floor) for answer, request in zip(answers, requests, strict=True)]
 
 
-def _checked(answer: Found | Sequence[Box], request: Request) -> Found:
+def _checked(answer: Found | Sequence[Box], request: Request, floor: float) -> Found:
     """An answer from outside: boxes of known phrases, inside the picture, in the precision in which they are kept.
+
+    Those with a score below the floor are left out.
 
     Raises:
       ValueError: there are other boxes, or some without an area.
@@ -133,6 +136,7 @@ def _checked(answer: Found | Sequence[Box], request: Request) -> Found:
         inside = 0 <= box.x1 < box.x2 <= 1 and 0 <= box.y1 < box.y2 <= 1 and 0 <= box.score <= 1
         if not inside or box.phrase not in range(len(request.phrases)):
             raise ValueError(f"the detector gave {given} for {len(request.phrases)} phrases")
+    boxes = [box for box in boxes if box.score >= floor]
     return replace(found, boxes=tuple(sorted(boxes, key=lambda box: (box.phrase, -box.score))))
 
 

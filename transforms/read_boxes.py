@@ -33,9 +33,9 @@ def read_boxes(
     cut = 0
     for phrase, (first, last) in zip(prompt.phrases, prompt.spans, strict=True):
         scores = span_scores(logits[:, first:last], settings.span_score)
-        found = candidates(phrase, scores, corners, settings.floor)
-        boxes += found[: settings.candidates]
-        cut += max(len(found) - settings.candidates, 0)
+        found, more = candidates(phrase, scores, corners, settings.floor, settings.candidates)
+        boxes += found
+        cut += more
     return boxes, cut
 
 
@@ -46,11 +46,13 @@ def span_scores(logits: np.ndarray, how: str) -> np.ndarray:
     return pooled.astype(np.float32)
 
 
-def candidates(phrase: int, scores: np.ndarray, corners: np.ndarray, floor: float) -> list[Box]:
-    """Boxes of one phrase above the floor, best first, ties in query order; boxes without an area are left out."""
-    order = np.argsort(-scores, kind="stable")
+def candidates(phrase: int, scores: np.ndarray, corners: np.ndarray, floor: float, most: int) -> tuple[list[Box], int]:
+    """The best boxes of one phrase above the floor, at most `most`, best first, ties in query order; and how many more
+    there are. Boxes without an area do not count."""
     solid = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
-    return [_box(phrase, corners[q], scores[q]) for q in order if scores[q] > floor and solid[q]]
+    (found,) = np.nonzero(solid & (scores > floor))
+    order = found[np.argsort(-scores[found], kind="stable")]
+    return [_box(phrase, corners[q], scores[q]) for q in order[:most]], max(len(order) - most, 0)
 
 
 def _box(phrase: int, corners: np.ndarray, score: np.floating) -> Box:

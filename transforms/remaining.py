@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 
 from transforms.judge_pair import CannotWrite, Policy, texts
 from transforms.records import Pair, Phrase
@@ -15,12 +14,15 @@ GRID = tuple(i / 100 for i in range(101))
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What a pair has at threshold number `level` of a grid and below, down to the next step: phrases with a box, and
-    boxes; 0 and 0 where it is not kept, since a dialect cannot carry it."""
+    """What is left of a pair at threshold number `level` of a grid and below, down to the next step.
+
+    phrases: with a box. boxes: of all of them. refusal: why a pair with just these is rejected; empty if it is kept.
+    """
 
     level: int
     phrases: int
     boxes: int
+    refusal: str = ""
 
 
 def ranked(pair: Pair, policy: Policy) -> list[Grounding]:
@@ -34,27 +36,16 @@ def ranked(pair: Pair, policy: Policy) -> list[Grounding]:
 
 def steps(pair: Pair, ranked: Sequence[Grounding], policy: Policy, grid: Sequence[float] = GRID) -> Iterator[Step]:
     """The steps of a pair, from the highest threshold of a rising grid down; none if it has no box at any."""
-    before: Step | None = None
-    for boxes, phrases, score, refusal in beginnings(pair, ranked, policy):
-        level = bisect_right(grid, score) - 1
-        if before and level < before.level:
-            yield before
-        before = Step(level, 0, 0) if refusal else Step(level, phrases, boxes)
-    if before and before.level >= 0:
-        yield before
-
-
-def beginnings(pair: Pair, ranked: Sequence[Grounding], policy: Policy) -> Iterator[tuple[int, int, float, str]]:
-    """For each score that a box has, from the best down: how many boxes a threshold of just that score keeps, of how
-    many phrases, the score, and why the pair is rejected with these, if it is."""
     best: dict[Phrase, Grounding] = {}
-    refusal = ""
-    for boxes, (grounding, following) in enumerate(zip_longest(ranked, ranked[1:]), 1):
-        if grounding.phrase not in best:
-            best[grounding.phrase] = grounding
-            refusal = _refusal(pair, list(best.values()), policy)
-        if following is None or following.box.score < grounding.box.score:
-            yield boxes, len(best), grounding.box.score, refusal
+    refusal, asked = "", 0
+    levels = [bisect_right(grid, grounding.box.score) - 1 for grounding in ranked]
+    for boxes, (grounding, level, following) in enumerate(zip(ranked, levels, [*levels[1:], -1], strict=False), 1):
+        best.setdefault(grounding.phrase, grounding)
+        if level < 0 or following == level:
+            continue
+        if len(best) > asked:  # a text takes its time, and only a new phrase changes the answer
+            refusal, asked = _refusal(pair, list(best.values()), policy), len(best)
+        yield Step(level, len(best), boxes, refusal)
 
 
 def _refusal(pair: Pair, groundings: list[Grounding], policy: Policy) -> str:

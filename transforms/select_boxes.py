@@ -55,21 +55,21 @@ def suppress(boxes: Sequence[Box], threshold: float) -> list[Box]:
 
 
 def _suppress_many(boxes: Sequence[Box], threshold: float) -> list[Box]:
-    """The same to the bit: doubles, and the operations of `iou` in their order, for all pairs of boxes at once."""
+    """The same to the bit: doubles, and the operations of `iou` in their order, for all boxes that are left at once."""
     x1, y1, x2, y2 = np.array([box.corners for box in boxes]).T
-    width = np.minimum(x2[:, None], x2) - np.maximum(x1[:, None], x1)
-    height = np.minimum(y2[:, None], y2) - np.maximum(y1[:, None], y1)
-    shared = width * height
     areas = (x2 - x1) * (y2 - y1)
-    union = areas[:, None] + areas - shared
-    with np.errstate(divide="ignore", invalid="ignore"):
-        over = (width > 0) & (height > 0) & (union > 0) & (shared / union > threshold)
-    left = np.ones(len(boxes), bool)
+    left = np.arange(len(boxes))
     kept = []
-    for rank, box in enumerate(boxes):
-        if left[rank]:
-            kept.append(box)
-            left &= ~over[rank]
+    while left.size:
+        best, left = left[0], left[1:]
+        kept.append(boxes[best])
+        width = np.minimum(x2[left], x2[best]) - np.maximum(x1[left], x1[best])
+        height = np.minimum(y2[left], y2[best]) - np.maximum(y1[left], y1[best])
+        shared = width * height
+        union = areas[left] + areas[best] - shared
+        with np.errstate(divide="ignore", invalid="ignore"):
+            over = (width > 0) & (height > 0) & (union > 0) & (shared / union > threshold)
+        left = left[~over]
     return kept
 
 

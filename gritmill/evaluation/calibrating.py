@@ -17,6 +17,7 @@ from gritmill.evaluation.ask import Answer, Counts, ask, load
 from gritmill.evaluation.calibration import Boxes, Curve, Phrases
 from gritmill.evaluation.evaluating import open_truth
 from gritmill.evaluation.kinds import kinds_of
+from gritmill.evaluation.metrics import match
 from gritmill.evaluation.options import On
 from gritmill.evaluation.page import page
 from gritmill.evaluation.truth import TruePhrase
@@ -24,7 +25,7 @@ from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.publish import publish_bytes, publish_json
-from pipeline.threshold import default_threshold, effective
+from pipeline.threshold import Threshold, default_threshold, effective
 from transforms.extract_phrases import load_parser
 from transforms.grounded_text import Corners
 from transforms.select_boxes import select
@@ -60,7 +61,7 @@ class Collected:
                 continue
             boxes.sort(key=lambda box: -box[0])
             self.scores.extend(score for score, _ in boxes)
-            self.right.extend(calibration.match([corners for _, corners in boxes], phrase.boxes))
+            self.right.extend(match([corners for _, corners in boxes], phrase.boxes))
             self.owners.extend([len(self.phrases)] * len(boxes))
             self.pictures.extend([picture] * len(boxes))
             self.phrases.append(phrase)
@@ -145,7 +146,8 @@ def _result(
     if not collected.phrases:
         return {"threshold": None, "curves": {}}
     boxes, phrases = collected.arrays(configuration.phrases.model)
-    thresholds = calibration.grid(configuration.detector.floor)
+    force = _force(configuration)
+    thresholds = np.union1d(calibration.grid(configuration.detector.floor), [force.score])
     whole = calibration.curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
     curves = {"all": whole}
     for kind in sorted({kind for kinds in phrases.kinds for kind in kinds} - {"all"}):
@@ -159,7 +161,7 @@ def _result(
         "paste": None if score is None else _paste(score),
         "at_threshold": None if score is None else {name: one.at(score) for name, one in curves.items()},
         "highest_precision": _highest(whole),
-        "in_force": _in_force(configuration, whole),
+        "in_force": {"threshold": force.score, "source": force.source, "figures": whole.at(force.score)},
         "counts": {name: _sizes(one) for name, one in curves.items()},
         "reliability": {"bins": bins, "expected_calibration_error": calibration.calibration_error(bins)},
         "curves": {name: _points(one) for name, one in curves.items()},
@@ -170,11 +172,10 @@ def _paste(score: float) -> dict[str, str]:
     return {"set": f"--set selection.score={score:g}", "yaml": f"selection:\n  score: {score:g}\n"}
 
 
-def _in_force(configuration: Configuration, whole: Curve) -> dict[str, Any]:
-    """What the threshold does that a run would take now."""
+def _force(configuration: Configuration) -> Threshold:
+    """The threshold that a run would take now."""
     settings = configuration.detector
-    force = effective(configuration.selection, default_threshold(settings), settings.floor)
-    return {"threshold": force.score, "source": force.source, "figures": whole.at(force.score)}
+    return effective(configuration.selection, default_threshold(settings), settings.floor)
 
 
 def _highest(curve: Curve) -> dict[str, Any] | None:

@@ -10,28 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from gritmill.evaluation.metrics import RIGHT, ious
-from transforms.grounded_text import Corners
-
 STEPS = 1000
 """Thresholds are whole thousandths: what is printed is what was measured."""
 
 RESAMPLES = 1000
 _INTERVAL = (2.5, 97.5)
 _BINS = 20
-
-
-def match(boxes: Sequence[Corners], things: Sequence[Corners]) -> list[bool]:
-    """Whether each box, best-scored first, is right. Of several free things it takes the one that it overlaps most."""
-    overlaps = ious(boxes, things)
-    right = []
-    for row in overlaps:
-        best = int(row.argmax()) if len(row) else 0
-        hit = bool(len(row)) and bool(row[best] >= RIGHT)
-        if hit:
-            overlaps[:, best] = 0.0
-        right.append(hit)
-    return right
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ docs/evaluation.md defines every field.
 
 import codecs
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Self
 
@@ -63,8 +64,17 @@ class _Row(BaseModel):
                 raise ValueError(f"truth {number} has neither a text nor a place in the caption")
             if said != phrase.text and phrase.text and phrase.start >= 0:
                 raise ValueError(f"truth {number} is {phrase.text!r}, but {said!r} stands there in the caption")
+            if not re.search(r"\w", said or phrase.text):
+                raise ValueError(f"truth {number} has no word: {said or phrase.text!r}")
             if phrase.pixels and not (self.width and self.height):
                 raise ValueError(f"truth {number} has pixels, but the row has no width and height")
+            for corners in phrase.pixels:
+                x1, y1, x2, y2 = normalised(corners, self.width or 0, self.height or 0)
+                if not (x1 < x2 and y1 < y2):
+                    raise ValueError(f"truth {number}: {list(corners)} lies outside of the picture")
+        for text in self.absent:
+            if not re.search(r"\w", text):
+                raise ValueError(f"absent phrase without a word: {text!r}")
         return self
 
 
@@ -88,7 +98,16 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
 
 def _captions(found: Sequence[tuple[str, FileInfo]], root: str) -> Iterator[TrueCaption]:
     for kind, info in found:
-        yield from _of_tar(info) if kind == "webdataset" else _of_lines(info, root)
+        yield from _of_tar(info) if kind == "webdataset" else _together(_of_lines(info, root))
+
+
+def _together(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
+    """Those of a picture one after the other, pictures in the order in which they first come."""
+    by_picture: dict[str, list[TrueCaption]] = {}
+    for caption in captions:
+        by_picture.setdefault(caption.picture, []).append(caption)
+    for group in by_picture.values():
+        yield from group
 
 
 def _of_lines(info: FileInfo, root: str) -> Iterator[TrueCaption]:

@@ -100,3 +100,16 @@ def _recalls(ranks: Sequence[int]) -> dict[str, float | None]:
 
 def _mean(values: np.ndarray) -> float | None:
     return float(np.mean(values)) if len(values) else None
+
+
+def match(boxes: Sequence[Corners], things: Sequence[Corners]) -> list[bool]:
+    """Whether each box, best-scored first, is right. Of several free things it takes the one that it overlaps most."""
+    overlaps = ious(boxes, things)
+    right = []
+    for row in overlaps:
+        best = int(row.argmax()) if len(row) else 0
+        hit = bool(len(row)) and bool(row[best] >= RIGHT)
+        if hit:
+            overlaps[:, best] = 0.0
+        right.append(hit)
+    return right

@@ -5,7 +5,7 @@ a JSON list of {"img_id", "sents", "bbox", "height", "width"}, one file a split,
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -104,7 +104,8 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
             continue
         uri = uri if uri.endswith(".p") else _pickle_in(uri)
         folder = files.parent(uri)
-        found += _of_refs(uri, split)
+        name = f"{files.name(folder)}/" if len(paths) > 1 else ""
+        found += (replace(one, part=name + one.part) for one in _of_refs(uri, split))
     usual = files.join(files.parent(folder), "images/mscoco/images/train2014") if folder else ""
     groups: dict[str, list[_Expression]] = {}
     for one in found:

@@ -51,8 +51,10 @@ def export(
         "gritmill": version("gritmill"),
     }
     mark = digest(about)
+    _check_free(target, mark)  # before it is locked and swept: another run may be at work there
     with hold(target):
-        _claim(target, mark)
+        _check_free(target, mark)
+        publish_json(files.join(target, _MARK), {"mark": mark})
         done = files.join(target, NAME)
         if files.exists(done):
             found: dict[str, Any] = files.read_json(done)
@@ -60,16 +62,14 @@ def export(
         return _write(form, manifest, source, Folder(target), mark, to)
 
 
-def _claim(target: str, mark: str) -> None:
-    """Says in an empty folder which export it is for; refuses one that holds anything else."""
+def _check_free(target: str, mark: str) -> None:
+    """Refuses a folder that holds anything but this export."""
     uri = files.join(target, _MARK)
     if files.exists(uri):
         if files.read_json(uri)["mark"] != mark:
             raise OtherRun(f"--output: {target} holds another export", "use another folder")
     elif any(files.name(info.uri) not in (LOCK, HEARTBEAT) for info in files.list_folder(target, "**")):
         raise CallError(f"--output: {target} is not empty, and what lies there is no export")
-    else:
-        publish_json(uri, {"mark": mark})
 
 
 def _write(form: Format, manifest: dict[str, Any], source: str, folder: Folder, mark: str, to: str) -> dict[str, Any]:

@@ -1,15 +1,15 @@
 """What the page is told, as one JavaScript file: a page that is opened from disk may not fetch anything."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from gritmill.viewer.sample import Picked
-from pipeline.count import failures
 from transforms.judge_pair import Policy
 from transforms.records import Fault, Pair
-from transforms.remaining import beginnings, ranked
+from transforms.remaining import ranked, steps
 from transforms.settings import SelectionSettings
 
 _SETTINGS = ("nms_iou", "min_side", "min_area", "max_area", "boxes_per_phrase", "boxes_per_pair")
@@ -26,8 +26,12 @@ def script(value: Any) -> bytes:
     return f"window.GRITMILL = JSON.parse({text});\n".encode("ascii")
 
 
-def sample(picked: Picked, policy: Policy, picture: str, missing: Fault | None) -> dict[str, Any]:
-    """A pair for the page. picture: its thumbnail's name; where there is none, `missing` says why.
+def sample(
+    picked: Picked, policy: Policy, scores: Sequence[float], picture: str, missing: Fault | None
+) -> dict[str, Any]:
+    """A pair for the page.
+
+    scores: the slider's stops. picture: the thumbnail's name; where there is none, `missing` says why.
 
     Offsets are characters of the caption. Corners and scores are 32-bit numbers, each written so that JavaScript's
     `Math.fround` gives back the very bits.
@@ -49,7 +53,7 @@ def sample(picked: Picked, policy: Policy, picture: str, missing: Fault | None) 
         ],
         "dropped": [[d.start, d.end, str(d.reason)] for d in pair.dropped],
         "boxes": [[box.phrase, *map(_short, (*box.corners, box.score))] for box in pair.boxes],
-        "refused": _refused(pair, policy),
+        "refused": _refused(pair, policy, scores),
     }
 
 
@@ -64,16 +68,16 @@ def _short(value: float) -> float:
     return short if np.float32(short) == exact else value
 
 
-def _refused(pair: Pair, policy: Policy) -> list[list[Any]]:
-    """[number of kept boxes, reason] for each such number at which the pair is rejected because of its text.
+def _refused(pair: Pair, policy: Policy, scores: Sequence[float]) -> list[list[Any]]:
+    """[number of kept boxes, reason] for each stop of the slider at which the pair is rejected because of its text.
 
     Boxes of a higher threshold are the first ones, by rank, of a lower threshold's, since suppression and caps look at
     better boxes alone: their number says which they are.
     """
     if pair.error or not pair.boxes:
         return []
-    found = beginnings(pair, ranked(pair, policy), policy)
-    return [[boxes, reason] for boxes, _, _, reason in found if reason]
+    found = steps(pair, ranked(pair, policy), policy, scores)
+    return [[step.boxes, step.refusal] for step in found if step.refusal]
 
 
 def run(manifest: dict[str, Any], histograms: dict[str, Any], name: str) -> dict[str, Any]:
@@ -87,7 +91,6 @@ def run(manifest: dict[str, Any], histograms: dict[str, Any], name: str) -> dict
         "name": name,
         "read": ledger["read"],
         "written": ledger["written"],
-        "failed": failures(ledger),
         "outcomes": outcomes,
         "threshold": manifest["threshold"],
         "floor": manifest["configuration"]["detector"]["floor"],

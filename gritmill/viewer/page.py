@@ -68,12 +68,14 @@ def view(
     configuration = Configuration.model_validate(manifest["configuration"])
     check_dialects(configuration.text.dialect)
     policy = Policy(configuration.selection, manifest["threshold"]["score"], configuration.text)
+    _check_free(target)  # before it is locked and swept: another run may be at work there
     with hold(target):
         _claim(target)
         picked = pick(folder, plan, policy, samples, seed)
         names, missing = _write_pictures(target, picked, plan, quiet)
-        told = [data.sample(one, policy, *names[at]) for at, one in enumerate(picked)]
-        _write_page(target, {**_run(source, manifest), "samples": told, "seed": seed})
+        whole = _run(source, manifest)
+        told = [data.sample(one, policy, whole["stops"]["score"], *names[at]) for at, one in enumerate(picked)]
+        _write_page(target, {**whole, "samples": told, "seed": seed})
     counts = Counter(one.way[0] for one in picked)
     numbers = {name: counts[name] for name in ("kept", "rejected", "failed")}
     return {"page": files.join(target, PAGE), **numbers, "missing": missing}
@@ -90,15 +92,22 @@ def _plan(folder: str, manifest: dict[str, Any]) -> Plan:
     return plan
 
 
+def _check_free(target: str) -> None:
+    """Raises CallError if the folder holds anything but an earlier page."""
+    if files.exists(files.join(target, _MARK)):
+        return
+    if any(files.name(info.uri) not in (LOCK, HEARTBEAT) for info in files.list_folder(target, "**")):
+        raise CallError(f"--output: {target} is not empty, and what lies there is no gritmill view")
+
+
 def _claim(target: str) -> None:
     """Marks an empty folder; of an earlier page removes all that another one would not replace, the page first."""
     uri = files.join(target, _MARK)
     if files.exists(uri):
         files.delete([files.join(target, PAGE)])
         files.delete(info.uri for info in files.list_folder(files.join(target, _IMAGES), "*.jpg"))
-    elif any(files.name(info.uri) not in (LOCK, HEARTBEAT) for info in files.list_folder(target, "**")):
-        raise CallError(f"--output: {target} is not empty, and what lies there is no gritmill view")
     else:
+        _check_free(target)
         publish_json(uri, {"page": PAGE})
 
 

@@ -15,7 +15,7 @@ class _Handler(SimpleHTTPRequestHandler):
     """Files of one folder; no listings, and nothing for a page elsewhere that has a name point at this machine."""
 
     def send_head(self) -> Any:
-        name = self.headers.get("Host", "").rpartition(":")[0]
+        name = self.headers.get("Host", "").partition(":")[0].lower()  # browsers leave port 80 out
         if name not in (HOST, "localhost"):
             self.send_error(HTTPStatus.FORBIDDEN)
             return None

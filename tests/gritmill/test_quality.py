@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gritmill.quality import Quality, find_phrase, hits, measure
+from gritmill.quality import Quality, find_phrase, measure
 from transforms.records import Box, Pair, Phrase
 
 LEFT, RIGHT, MIDDLE = (0.0, 0.0, 0.4, 0.4), (0.6, 0.0, 1.0, 0.4), (0.3, 0.5, 0.7, 0.9)
@@ -102,16 +102,3 @@ def test_a_phrase_is_found_by_its_head_inside_the_true_span(phrases, number):
 def test_the_same_head_elsewhere_is_another_phrase():
     caption = "a dog near the dog"
     assert find_phrase(pair(caption, ["a dog"], {}), true(caption, "the dog")) is None
-
-
-def test_a_box_counts_for_one_thing_and_the_best_ones_match_first():
-    near = moved(LEFT, 0.2)
-    assert hits([box(LEFT)], [box(LEFT), box(near)]) == 1
-    assert hits([box(near), box(LEFT)], [box(LEFT), box(near)]) == 2
-    assert hits([], [box(LEFT)]) == hits([box(LEFT)], []) == 0
-
-
-def test_the_border_is_an_iou_of_a_half():
-    half = (0.0, 0.0, 0.4, 0.2)
-    assert hits([box(half)], [box(LEFT)]) == 1
-    assert hits([box((0.0, 0.0, 0.4, 0.19))], [box(LEFT)]) == 0

@@ -106,3 +106,27 @@ def test_a_run_over_nothing_has_a_page(tmp_path, middle):
     gritmill.run(middle, inputs=tmp_path / "pairs.csv", output=tmp_path / "out")
     assert "0 pairs read, 0 written" in " ".join(Page(tmp_path / "out/report.html").text.split())
     assert "Nothing was measured." in (tmp_path / "out/report.html").read_text()
+
+
+def test_a_report_that_was_cut_short_is_written_by_the_next_call(tmp_path, middle, monkeypatch):
+    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    gritmill.run(middle, **call)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    strict = {**middle, "selection": {"score": 0.85}}
+    with monkeypatch.context() as patched:
+        patched.setattr("gritmill.api.write_page", killed)
+        with pytest.raises(KeyboardInterrupt):
+            gritmill.pack(strict, output=call["output"], fresh=True)
+    assert not (tmp_path / "out/report.html").exists()
+    gritmill.pack(strict, output=call["output"])
+    assert "Score threshold 0.85" in (tmp_path / "out/report.html").read_text()
+
+
+def test_another_dialect_is_another_page(tmp_path, middle):
+    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    gritmill.run(middle, **call)
+    manifest = gritmill.pack({**middle, "text": {"dialect": "kosmos2:training"}}, output=call["output"], fresh=True)
+    assert manifest["fingerprints"]["pack"] in (tmp_path / "out/report.html").read_text()

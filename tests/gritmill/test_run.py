@@ -328,6 +328,25 @@ def test_pack_refuses_settings_that_only_ground_can_change(tmp_path, middle):
         gritmill.pack({"detector": {"candidates": 7}}, output=call["output"])
 
 
+def test_the_table_of_thresholds_is_what_packs_at_them_write(tmp_path, parser):
+    config = made.settings(parser, "tests.outside:scattered", selection={"score": 0.5, "nms_iou": 0.4})
+    table = made.as_jsonl(made.drawn(30, captions=2), tmp_path / "in")
+    gritmill.run(config, inputs=table, output=tmp_path / "out")
+    counted = json.loads((tmp_path / "out/statistics.json").read_text())["thresholds"]
+    kept = set()
+    for score in (0.2, 0.7, 0.93):
+        config["selection"]["score"] = score
+        manifest = gritmill.pack(config, output=tmp_path / f"{score}", detections=tmp_path / "out")
+        at = counted["score"].index(score)
+        records = [sample.record["noun_chunks"] for sample in gritmill.read(tmp_path / f"{score}")]
+        phrases = sum(len({tuple(row[:2]) for row in rows}) for rows in records)
+        boxes = sum(map(len, records))
+        assert manifest["ledger"]["written"] == counted["pairs"][at]
+        assert (phrases, boxes) == (counted["phrases"][at], counted["boxes"][at])
+        kept.add(boxes)
+    assert len(kept) == 3
+
+
 def test_changed_sources_and_a_limit(tmp_path, changed):
     call, _ = changed
     call = {**call, "output": str(tmp_path / "some"), "limit": 4}

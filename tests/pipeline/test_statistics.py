@@ -3,6 +3,7 @@ import random
 from pathlib import Path
 
 import apache_beam as beam
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +67,16 @@ def test_what_a_few_pairs_give() -> None:
     json.dumps(found)
 
 
+def test_the_table_begins_at_the_floor_wherever_that_lies() -> None:
+    found = Statistics.at(0.02)
+    policy = Policy(SelectionSettings(), 0.02, TextSettings())
+    for scores in ((0.057,), (0.9,)):
+        found.add(pair(*scores), judge(pair(*scores), policy), policy, (0, 0, 0, 0))
+    table = found.to_json(0.055)["thresholds"]
+    assert table["score"][:3] == [0.055, 0.06, 0.07]
+    assert table["pairs"][:3] == [2, 1, 1]
+
+
 def test_only_the_nearest_pairs_are_remembered() -> None:
     scores = [round(0.501 + i / 1000, 3) for i in range(60)] + [round(0.499 - i / 1000, 3) for i in range(60)]
     random.Random(0).shuffle(scores)
@@ -99,7 +110,7 @@ def test_parts_add_up_in_any_order(parts: list[list[list[float]]], chance: rando
 def test_in_a_pipeline(tmp_path: Path) -> None:
     parts = [of([pair(0.9)], number) for number in range(4)]
     out = str(tmp_path / "out")
-    with beam.Pipeline() as pipeline:
+    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         total = pipeline | beam.Create(parts) | beam.CombineGlobally(Total(0.5)).without_defaults()
         total | beam.Map(lambda whole: json.dumps(whole.to_json(0.0)["thresholds"]["pairs"])) | beam.io.WriteToText(out)
     (file,) = tmp_path.glob("out*")

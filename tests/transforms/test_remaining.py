@@ -26,7 +26,10 @@ def boxes(draw: st.DrawFn) -> Box:
 
 def by_level(pair: Pair, policy: Policy) -> Iterator[tuple[int, int]]:
     """Phrases and boxes at each level of the grid, as the steps say."""
-    found = {step.level: (step.phrases, step.boxes) for step in steps(pair, ranked(pair, policy), policy)}
+    found = {
+        step.level: (0, 0) if step.refusal else (step.phrases, step.boxes)
+        for step in steps(pair, ranked(pair, policy), policy)
+    }
     now = (0, 0)
     for level in reversed(range(len(GRID))):
         now = found.get(level, now)
@@ -67,3 +70,17 @@ def test_a_pair_that_is_carried_with_few_boxes_only() -> None:
     counts = list(by_level(pair, policy))
     assert counts == [(0, 0)] * 10 + [(1, 1)] * 40 + [(0, 0)] * 51
     assert counts == list(judged(pair, policy))
+
+
+def test_a_text_is_written_at_most_once_a_level(monkeypatch) -> None:
+    """A caption of very many phrases costs hundreds of texts, not one for each phrase."""
+    written = []
+    monkeypatch.setattr("transforms.remaining.texts", lambda *given: written.append(len(given[1])))
+    caption = "dog " * 600
+    phrases = tuple(Phrase(4 * i, 4 * i + 3, 4 * i, 4 * i + 3, 4 * i, 4 * i + 3) for i in range(600))
+    found = tuple(Box(i, i / 600, 0.0, i / 600 + 0.001, 0.5, (i + 1) / 601) for i in range(600))
+    pair = Pair("k", "s", 0, caption, ImageRef("s"), width=640, height=480, phrases=phrases, boxes=found)
+    policy = Policy(SelectionSettings(), 0.25, TextSettings())
+    assert sum(step.boxes for step in steps(pair, ranked(pair, policy), policy)) > 600
+    assert len(written) <= len(GRID)
+    assert max(written) == 600

@@ -10,16 +10,28 @@ from pathlib import Path
 
 import numpy as np
 
-from gritmill.quality import hits
+from gritmill.evaluation.metrics import RIGHT
 from training.scene_grounder.tars import Example
 from transforms.detector import Found, Request
 from transforms.grounding_dino import GroundingDino
 from transforms.records import Box
-from transforms.select_boxes import suppress
+from transforms.select_boxes import iou, suppress
 from transforms.settings import DetectorSettings
 
 _NEAR = 0.7  # IoU of near duplicates
 _TOGETHER = 64  # scenes asked at once
+
+
+def hits(boxes: Sequence[Box], things: Sequence[Box]) -> int:
+    """How many things have a right box of their own, the pairs of the largest IoU first."""
+    overlaps = ((iou(box, thing), b, t) for b, box in enumerate(boxes) for t, thing in enumerate(things))
+    taken: set[int] = set()
+    matched: set[int] = set()
+    for overlap, b, t in sorted(overlaps, reverse=True):
+        if overlap >= RIGHT and b not in taken and t not in matched:
+            taken.add(b)
+            matched.add(t)
+    return len(matched)
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,7 @@
     const last = Math.max(1, stops.score.length - 1);
     for (const name of ["boxes", "phrases", "pairs"]) {
       const most = Math.max(1, ...stops[name].map((value) => value ?? 0));
-      const points = stops[name].map((value, x) => (value === null ? "" : `${(x / last) * 240},${53 - (value / most) * 50}`));
+      const points = stops[name].map((value, x) => `${(x / last) * 240},${53 - (value / most) * 50}`);
       svg.append(shape("polyline", { points: points.filter(Boolean).join(" "), class: name }));
     }
     svg.append(shape("line", { x1: (at / last) * 240, x2: (at / last) * 240, y1: 0, y2: 56, class: "cursor" }));

@@ -57,7 +57,7 @@
   function statusText() {
     const whole = stops.pairs[at];
     const part = `${number(list.length)} of ${plural(samples.length, "sample")} at threshold ${scoreText(threshold())}`;
-    return whole === null ? part : `${part}; the whole run would keep ${number(whole)} of ${number(run.read)} pairs`;
+    return `${part}; the whole run would keep ${number(whole)} of ${number(run.read)} pairs`;
   }
 
   let saying = 0;

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gritmill.evaluation import calibration
-from gritmill.evaluation.calibration import Boxes, Phrases, bootstrap, curve, grid, lowest, match, reliability
-from gritmill.quality import hits
+from gritmill.evaluation.calibration import Boxes, Phrases, bootstrap, curve, grid, lowest, reliability
+from gritmill.evaluation.metrics import match
 from tests.gritmill.evaluation.test_metrics import corners
 from transforms.records import Box, Pair, Phrase
 from transforms.select_boxes import select
@@ -36,12 +36,6 @@ def test_a_second_box_on_one_thing_is_wrong():
 def test_a_box_takes_the_thing_that_it_overlaps_most():
     near = (0.05, 0.0, 0.45, 0.4)
     assert match([near, LEFT], [LEFT, near]) == [True, True]
-
-
-@given(st.lists(corners, max_size=5), corners)
-def test_on_one_thing_it_agrees_with_the_quality_of_a_run(boxes, thing):
-    one = [Box(0, *box, 0.5) for box in boxes]
-    assert sum(match(boxes, [thing])) == hits(one, [Box(0, *thing, 1.0)])
 
 
 @given(
