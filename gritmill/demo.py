@@ -104,10 +104,11 @@ def _show_next(console: Console) -> None:
 
 
 def commands() -> list[str]:
-    """Three commands for pairs of one's own: look at some, try another threshold, read everything back."""
+    """Commands for pairs of one's own: look at some, try another threshold, read everything back."""
     gritmill = _program()
     return [
         f"{gritmill} run --input 'YOUR/*.tar' --output out --limit 100",
+        f"{gritmill} view out",
         f"{gritmill} pack --detections out --output strict --set selection.score=0.4",
         f"{gritmill} validate strict",
     ]

@@ -69,8 +69,10 @@ def test_the_boxes_of_the_bundled_scenes_are_right(done):
 def test_what_it_names_next_works_as_it_stands(call, tmp_path, parser):
     made.as_tars(made.drawn(4), tmp_path / "YOUR")
     models = [f"phrases.model={parser}", "detector.model=tests.outside:factory"]
-    look, again, check = (shlex.split(line.partition("gritmill ")[2]) for line in demo.commands())
+    look, see, again, check = (shlex.split(line.partition("gritmill ")[2]) for line in demo.commands())
     assert call(*look, "--quiet", "--set", *models)[0] == 0
+    assert call(*see, "--quiet")[0] == 0
+    assert (tmp_path / "out/view/index.html").exists()
     assert call(*again, "--quiet")[0] == 0
     assert call(*check) == (0, "", ["4 samples read, 0 faults"])
 

@@ -55,12 +55,30 @@ def test_a_row(write, tmp_path):
         ({"truth": [{"text": "x", "boxes": [[0, 0, 30, 40]]}]}, "truth.0.boxes.0.2: .*less than or equal to 1"),
         ({"truth": [{"start": 0, "end": 8, "text": "two dogs"}]}, "'two dogs', but 'Two dogs' stands there"),
         ({"truth": [{"boxes": []}]}, "truth 0 has neither a text nor a place"),
+        ({"truth": [{"text": " ", "boxes": []}]}, "truth 0 has no word: ' '"),
+        ({"absent": ["a car", ""]}, "absent phrase without a word: ''"),
+        (
+            {"truth": [{"text": "x", "pixels": [[210, 1, 220, 2]]}]},
+            r"truth 0: \[210.0, .*\] lies outside of the picture",
+        ),
         ({"width": None, "truth": [{"text": "x", "pixels": [[1, 1, 2, 2]]}]}, "has pixels, but the row has no width"),
     ],
 )
 def test_a_bad_row_is_named(write, change, why):
     with pytest.raises(CallError, match=why):
         list(load(write(ROW, {**ROW, **change}), None, None).captions)
+
+
+def test_rows_of_a_picture_come_together_wherever_they_stand(write):
+    rows = [{**ROW, "image": f"{picture}.jpg"} for picture in "abcab"]
+    captions = list(load(write(*rows), None, None).captions)
+    assert [(one.picture[-5:], one.pair.index) for one in captions] == [
+        ("a.jpg", 0),
+        ("a.jpg", 3),
+        ("b.jpg", 1),
+        ("b.jpg", 4),
+        ("c.jpg", 2),
+    ]
 
 
 def test_a_line_that_is_no_json_a_split_and_other_files(write, tmp_path):

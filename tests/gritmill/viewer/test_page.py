@@ -25,6 +25,7 @@ from gritmill.viewer.pictures import LONG_SIDE, thumbnails
 from gritmill.viewer.serve import address, server
 from pipeline import detections
 from pipeline.configuration import SourceSettings
+from pipeline.publish import TEMPORARY
 from tests import made
 from tests.gritmill.viewer.conftest import ODD
 from transforms.images import digest
@@ -134,7 +135,17 @@ def test_a_folder_that_holds_something_else_is_left_alone(finished, tmp_path):
     with pytest.raises(gritmill.CallError, match="is not empty"):
         view(finished, tmp_path)
     assert (tmp_path / "README.md").read_text() == "my own project"
-    assert not list(tmp_path.glob("[!R.]*"))
+    assert os.listdir(tmp_path) == ["README.md"]
+
+
+def test_a_folder_in_which_another_run_writes_is_not_swept(finished, copied):
+    half = copied / "shards" / f"00009.tar.{TEMPORARY}1"
+    half.write_bytes(b"half a shard")
+    with pytest.raises(gritmill.CallError, match="is not empty"):
+        view(finished, copied / "shards")
+    with pytest.raises(gritmill.CallError, match="is not empty"):
+        gritmill.export(finished, "odvg", copied / "shards")
+    assert half.exists()
 
 
 def test_what_cannot_be_shown(copied, tmp_path):
