@@ -45,7 +45,7 @@ def write_page(output: str, folder: str, plan: Plan, manifest: dict[str, Any], r
         remaining=_remaining(statistics["thresholds"], policy.score),
         sides=[
             (title, list(_cards(statistics["nearest"][side], folder, plan, policy)))
-            for title, side in (("Just kept", "kept"), ("Just missed", "missed"))
+            for title, side in (("Barely kept", "kept"), ("Barely missed", "missed"))
         ],
     )
     publish_bytes(files.join(output, PAGE), text.encode())

@@ -85,7 +85,9 @@ def _lines(report: dict[str, Any], output: str, pace: bool) -> Iterator[str]:
         yield f"source fault: {fault['source']}: {fault['fault']}"
     if pace and report["ground"]["pairs_per_second"]:
         yield _pace(report["ground"])
-    yield f"score threshold {report['threshold']['score']:g}: {report['threshold']['source']}"
+    threshold = report["threshold"]
+    measured = "the detector's default, measured on " if threshold["measured"] else ""
+    yield f"score threshold {threshold['score']:g}: {measured}{threshold['source']}"
     yield f"shards and manifest in {output}, a report for people in {PAGE}"
 
 

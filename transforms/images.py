@@ -113,6 +113,8 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 
 def _unidentified(data: bytes) -> ImageFault:
     start = data[:256].lstrip(b"\xef\xbb\xbf \t\r\n\0")
+    if not data:
+        return ImageFault(Reason.NOT_AN_IMAGE, "an empty file")
     if not start or start[:1] in (b"<", b"{", b"["):
         return ImageFault(Reason.NOT_AN_IMAGE, repr(start[:40]))
     if data.startswith(_MAGIC) or data[4:12] == b"ftypavif" or (data[:4] == b"RIFF" and data[8:12] == b"WEBP"):

@@ -5,10 +5,11 @@ docs/evaluation.md defines every field.
 """
 
 import codecs
+import difflib
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
@@ -27,7 +28,18 @@ from transforms.settings import Names
 ONE, SEVERAL = "one thing", "several things"
 """Kinds of phrases that say no type of their own."""
 
+_SLACK = 2.0  # pixels by which annotators' boxes stand out
+
 _Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _without_slips(values: Any, names: tuple[str, ...]) -> Any:
+    """The values; a field that is none of ours, but is spelt nearly like one, is a slip. Others are somebody else's."""
+    for name in values if isinstance(values, dict) else ():
+        close = difflib.get_close_matches(str(name), names, 1, 0.7) if name not in names else []
+        if close:
+            raise ValueError(f"{name}: no such field; do you mean {close[0]}?")
+    return values
 
 
 class _Phrase(BaseModel):
@@ -40,8 +52,15 @@ class _Phrase(BaseModel):
     pixels: tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat], ...] = ()
     type: Names = ()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _spelt(cls, values: Any) -> Any:
+        return _without_slips(values, tuple(cls.model_fields))
+
     @model_validator(mode="after")
     def _solid(self) -> Self:
+        if self.boxes and self.pixels:
+            raise ValueError("boxes and pixels: give one of them")
         for x1, y1, x2, y2 in (*self.boxes, *self.pixels):
             if not (x1 < x2 and y1 < y2):
                 raise ValueError(f"box {[x1, y1, x2, y2]} is not x1, y1, x2, y2 with x1 < x2 and y1 < y2")
@@ -56,6 +75,11 @@ class _Row(BaseModel):
     width: Annotated[int, Field(ge=1)] | None = None
     height: Annotated[int, Field(ge=1)] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _spelt(cls, values: Any) -> Any:
+        return _without_slips(values, ("truth", "absent"))
+
     @model_validator(mode="after")
     def _fits(self) -> Self:
         for number, phrase in enumerate(self.truth):
@@ -64,14 +88,21 @@ class _Row(BaseModel):
                 raise ValueError(f"truth {number} has neither a text nor a place in the caption")
             if said != phrase.text and phrase.text and phrase.start >= 0:
                 raise ValueError(f"truth {number} is {phrase.text!r}, but {said!r} stands there in the caption")
+            if phrase.start >= 0 and not phrase.start < phrase.end <= len(self.caption):
+                place = f"{phrase.start} to {phrase.end}"
+                raise ValueError(
+                    f"truth {number} stands at {place}, and the caption has {len(self.caption)} characters"
+                )
             if not re.search(r"\w", said or phrase.text):
                 raise ValueError(f"truth {number} has no word: {said or phrase.text!r}")
             if phrase.pixels and not (self.width and self.height):
                 raise ValueError(f"truth {number} has pixels, but the row has no width and height")
             for corners in phrase.pixels:
                 x1, y1, x2, y2 = normalised(corners, self.width or 0, self.height or 0)
-                if not (x1 < x2 and y1 < y2):
-                    raise ValueError(f"truth {number}: {list(corners)} lies outside of the picture")
+                beyond = max(-min(corners), corners[2] - (self.width or 0), corners[3] - (self.height or 0))
+                if beyond > _SLACK or not (x1 < x2 and y1 < y2):
+                    size = f"{self.width} x {self.height}"
+                    raise ValueError(f"truth {number}: {list(corners)} lies outside of a picture of {size} pixels")
         for text in self.absent:
             if not re.search(r"\w", text):
                 raise ValueError(f"absent phrase without a word: {text!r}")

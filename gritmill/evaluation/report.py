@@ -73,6 +73,8 @@ def _told(result: dict[str, Any]) -> Iterator[str]:
     least = " (the lowest that there is: detector.floor)" if lowest else ""
     yield f"threshold for a precision of {result['wished_precision']:g}: {result['threshold']:g}{least}"
     yield f"  95 % interval {low:.3f} to {high:.3f}; of its precision {share(precision[0])} to {share(precision[1])}"
+    if result["at_threshold"]["all"]["right"] == result["at_threshold"]["all"]["boxes"]:
+        yield "  no box of this set is wrong there, so that the interval says nothing: take more pictures"
     if result["interval"]["reached"] < 1:
         yield f"  {share(1 - result['interval']['reached'])} of the resamples have no such threshold"
     yield f"  {result['paste']['set']}"

@@ -45,7 +45,7 @@ def test_a_run_ends_with_a_page(tmp_path, middle):
     assert f"30 pairs read, 29 written with {boxes:,} boxes in 1 shard." in words
     assert "failed read: missing_file 1 3.3%" in words
     assert "read: missing_file, for example 4 of " in words
-    assert "Just kept The 12 pairs nearest to the threshold" in words
+    assert "Barely kept The 12 pairs nearest to the threshold" in words
     pictures = page.of("img")
     assert len(pictures) == 12
     assert all(picture["src"].startswith("data:image/jpeg;base64,") for picture in pictures)

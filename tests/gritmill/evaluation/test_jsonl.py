@@ -59,9 +59,14 @@ def test_a_row(write, tmp_path):
         ({"absent": ["a car", ""]}, "absent phrase without a word: ''"),
         (
             {"truth": [{"text": "x", "pixels": [[210, 1, 220, 2]]}]},
-            r"truth 0: \[210.0, .*\] lies outside of the picture",
+            r"truth 0: \[210.0, .*\] lies outside of a picture of 200 x 100",
         ),
         ({"width": None, "truth": [{"text": "x", "pixels": [[1, 1, 2, 2]]}]}, "has pixels, but the row has no width"),
+        ({"truth": [{"text": "x", "pixels": [[10, 10, 900, 90]]}]}, "lies outside of a picture of 200 x 100 pixels"),
+        ({"truth": [{"text": "x", "box": [[0, 0, 1, 1]]}]}, "truth.0: box: no such field; do you mean boxes"),
+        ({"trutth": []}, "trutth: no such field; do you mean truth"),
+        ({"truth": [{"start": 0, "end": 99}]}, "truth 0 stands at 0 to 99, and the caption has 26 characters"),
+        ({"truth": [{"text": "x", "boxes": [[0, 0, 1, 1]], "pixels": [[1, 1, 2, 2]]}]}, "boxes and pixels: give one"),
     ],
 )
 def test_a_bad_row_is_named(write, change, why):
