@@ -11,11 +11,12 @@ from jinja2 import Environment, StrictUndefined
 
 from gritmill.viewer.pictures import Thumbnail, thumbnails
 from pipeline import detections, files
-from pipeline.configuration import Configuration
+from pipeline.count import outcomes
 from pipeline.detections import ChunkId
+from pipeline.manifest import policy_of
 from pipeline.plan import Plan, RangeId
 from pipeline.publish import publish_bytes
-from pipeline.report import PAGE
+from pipeline.report import PAGE, threshold_line
 from pipeline.statistics import NAME as STATISTICS
 from transforms.judge_pair import Policy
 from transforms.records import Pair
@@ -33,13 +34,13 @@ def write_page(output: str, folder: str, plan: Plan, manifest: dict[str, Any], r
       output: the run's folder. folder: that of its detections. report: what `pipeline.report.write_report` returned.
     """
     statistics = files.read_json(files.join(output, STATISTICS))
-    configuration = Configuration.model_validate(manifest["configuration"])
-    policy = Policy(configuration.selection, manifest["threshold"]["score"], configuration.text)
+    policy = policy_of(manifest)
     text = _template().render(
         name=files.name(output),
         manifest=manifest,
         report=report,
-        outcomes=list(_outcomes(report["ledger"])),
+        outcomes=list(outcomes(report["ledger"])),
+        threshold=threshold_line(report["threshold"]),
         charts=list(_charts(report["histograms"])),
         heads=report["histograms"]["heads"][:_HEADS],
         remaining=_remaining(statistics["thresholds"], policy.score),
@@ -55,14 +56,6 @@ def _template() -> Any:
     # The page shows captions and names from anywhere: whatever is put in is escaped.
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string((package_files("gritmill") / "report.html.jinja").read_text("utf-8"))
-
-
-def _outcomes(ledger: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """Each way in which a pair can end, what it belongs to, and how many have."""
-    yield "written", "", ledger["written"]
-    yield from (("rejected", reason, pairs) for reason, pairs in ledger["rejected"].items())
-    for stage, reasons in ledger["failed"].items():
-        yield from (("failed", f"{stage}: {reason}", pairs) for reason, pairs in reasons.items())
 
 
 @dataclass(frozen=True)

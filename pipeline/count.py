@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -118,6 +119,14 @@ def ledger(counts: list[RangeCount], shards: list[dict[str, Any]]) -> dict[str, 
         "rejected": dict(sorted(rejected.items())),
         "failed": {stage: dict(sorted(reasons.items())) for stage, reasons in sorted(failed.items())},
     }
+
+
+def outcomes(ledger: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
+    """Written, rejected or failed, the reason, and how many pairs of a ledger have ended so."""
+    yield "written", "", ledger["written"]
+    yield from (("rejected", reason, pairs) for reason, pairs in ledger["rejected"].items())
+    for stage, reasons in ledger["failed"].items():
+        yield from (("failed", f"{stage}: {reason}", pairs) for reason, pairs in reasons.items())
 
 
 def failures(ledger: dict[str, Any]) -> int:

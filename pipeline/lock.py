@@ -111,3 +111,8 @@ def _heartbeat(folder: str) -> Iterator[None]:
             files.delete([uri])
     if lost.is_set():
         raise EnvironmentFault(f"{folder}: another run has taken this folder over; look at its outcome")
+
+
+def is_empty(folder: str) -> bool:
+    """Whether a folder holds nothing but what holding it leaves there."""
+    return all(files.name(info.uri) in (LOCK, HEARTBEAT) for info in files.list_folder(folder, "**"))

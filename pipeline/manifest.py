@@ -12,6 +12,7 @@ from pipeline.plan import Plan
 from pipeline.publish import publish_json
 from pipeline.threshold import Threshold
 from pipeline.write_shards import FOLDER
+from transforms.judge_pair import Policy
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -76,6 +77,12 @@ def read_manifest(output: str) -> dict[str, Any] | None:
         return None
     value: dict[str, Any] = files.read_json(uri)
     return value
+
+
+def policy_of(manifest: dict[str, Any]) -> Policy:
+    """What has decided over the pairs of a finished pack."""
+    configuration = Configuration.model_validate(manifest["configuration"])
+    return Policy(configuration.selection, manifest["threshold"]["score"], configuration.text)
 
 
 def remove_shards(output: str, from_number: int) -> None:

@@ -85,10 +85,14 @@ def _lines(report: dict[str, Any], output: str, pace: bool) -> Iterator[str]:
         yield f"source fault: {fault['source']}: {fault['fault']}"
     if pace and report["ground"]["pairs_per_second"]:
         yield _pace(report["ground"])
-    threshold = report["threshold"]
-    measured = "the detector's default, measured on " if threshold["measured"] else ""
-    yield f"score threshold {threshold['score']:g}: {measured}{threshold['source']}"
+    yield f"score threshold {threshold_line(report['threshold'])}"
     yield f"shards and manifest in {output}, a report for people in {PAGE}"
+
+
+def threshold_line(threshold: dict[str, Any]) -> str:
+    """The threshold in force, and where it comes from."""
+    measured = "the detector's default, measured on " if threshold["measured"] else ""
+    return f"{threshold['score']:g}: {measured}{threshold['source']}"
 
 
 def _pace(ground: dict[str, Any]) -> str:

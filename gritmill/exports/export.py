@@ -13,9 +13,9 @@ from gritmill.reading import read_shard
 from pipeline import files
 from pipeline.faults import CallError, EnvironmentFault, OtherRun
 from pipeline.fingerprint import digest
-from pipeline.lock import HEARTBEAT, hold
+from pipeline.lock import hold, is_empty
 from pipeline.manifest import read_manifest
-from pipeline.publish import LOCK, publish_json
+from pipeline.publish import publish_json
 
 _MARK = ".gritmill.export.json"
 """Written first: which export the folder is for."""
@@ -68,7 +68,7 @@ def _check_free(target: str, mark: str) -> None:
     if files.exists(uri):
         if files.read_json(uri)["mark"] != mark:
             raise OtherRun(f"--output: {target} holds another export", "use another folder")
-    elif any(files.name(info.uri) not in (LOCK, HEARTBEAT) for info in files.list_folder(target, "**")):
+    elif not is_empty(target):
         raise CallError(f"--output: {target} is not empty, and what lies there is no export")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gritmill.viewer.sample import Picked
+from pipeline.count import outcomes
 from transforms.judge_pair import Policy
 from transforms.records import Fault, Pair
 from transforms.remaining import ranked, steps
@@ -83,15 +84,11 @@ def _refused(pair: Pair, policy: Policy, scores: Sequence[float]) -> list[list[A
 def run(manifest: dict[str, Any], histograms: dict[str, Any], name: str) -> dict[str, Any]:
     """The run as a whole: ledger, threshold, settings, histograms."""
     ledger = manifest["ledger"]
-    outcomes = [["kept", "", ledger["written"]]]
-    outcomes += [["rejected", reason, pairs] for reason, pairs in ledger["rejected"].items()]
-    for stage, reasons in ledger["failed"].items():
-        outcomes += [["failed", f"{stage}: {reason}", pairs] for reason, pairs in reasons.items()]
     return {
         "name": name,
         "read": ledger["read"],
         "written": ledger["written"],
-        "outcomes": outcomes,
+        "outcomes": [[{"written": "kept"}.get(way, way), reason, pairs] for way, reason, pairs in outcomes(ledger)],
         "threshold": manifest["threshold"],
         "floor": manifest["configuration"]["detector"]["floor"],
         "detector": manifest["configuration"]["detector"]["model"],

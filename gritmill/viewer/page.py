@@ -9,15 +9,13 @@ from gritmill.viewer import data
 from gritmill.viewer.pictures import thumbnails
 from gritmill.viewer.sample import Picked, pick
 from pipeline import files, progress
-from pipeline.configuration import Configuration
 from pipeline.faults import CallError, OtherRun
-from pipeline.lock import HEARTBEAT, hold
-from pipeline.manifest import read_manifest
+from pipeline.lock import hold, is_empty
+from pipeline.manifest import policy_of, read_manifest
 from pipeline.pack import check_dialects, find_detections
 from pipeline.plan import Plan, read_plan
-from pipeline.publish import LOCK, publish_bytes, publish_json
+from pipeline.publish import publish_bytes, publish_json
 from pipeline.statistics import NAME as STATISTICS
-from transforms.judge_pair import Policy
 
 FOLDER = "view"
 """Where the page goes, inside the run's folder."""
@@ -65,9 +63,8 @@ def view(
     target = files.canonical(output) if output else files.join(source, FOLDER)
     if target in (source, folder):
         raise CallError(f"--output: {target}: the run itself lies there")
-    configuration = Configuration.model_validate(manifest["configuration"])
-    check_dialects(configuration.text.dialect)
-    policy = Policy(configuration.selection, manifest["threshold"]["score"], configuration.text)
+    policy = policy_of(manifest)
+    check_dialects(policy.text.dialect)
     _check_free(target)  # before it is locked and swept: another run may be at work there
     with hold(target):
         _claim(target)
@@ -96,7 +93,7 @@ def _check_free(target: str) -> None:
     """Raises CallError if the folder holds anything but an earlier page."""
     if files.exists(files.join(target, _MARK)):
         return
-    if any(files.name(info.uri) not in (LOCK, HEARTBEAT) for info in files.list_folder(target, "**")):
+    if not is_empty(target):
         raise CallError(f"--output: {target} is not empty, and what lies there is no gritmill view")
 
 

@@ -9,25 +9,9 @@ import pytest
 
 import gritmill
 from gritmill import demo, quality
-from gritmill.main import main
 from tests import made
 
 SCENES = ("--limit", "6")
-
-
-@pytest.fixture
-def call(tmp_path, capfd, monkeypatch):
-    """Runs `gritmill` in this process and in a folder of its own; gives exit status, output and error lines."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(list(words))
-        written = capfd.readouterr()
-        return ended.value.code, written.out, written.err.splitlines()
-
-    return run
 
 
 @pytest.fixture(scope="module")

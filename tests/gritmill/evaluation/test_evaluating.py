@@ -10,7 +10,6 @@ import gritmill
 from gritmill import quality
 from gritmill.evaluation import flickr30k_entities, refcoco
 from gritmill.evaluation.ask import Counts, _Inside
-from gritmill.main import main
 from pipeline import detections
 from pipeline.pack import find_detections
 from pipeline.progress import State
@@ -21,21 +20,6 @@ from transforms.compose_record import uid
 SCENES = bundled.folder("examples") / "scenes"
 MIDDLE = {"detector": {"model": "tests.outside:everywhere"}, "phrases": {"model": "caption-parser"}}
 """Finds every phrase at 0.25 to 0.75 with a score of 0.9."""
-
-
-@pytest.fixture
-def call(tmp_path, capfd, monkeypatch):
-    """Runs `gritmill` in this process and in a folder of its own; gives exit status, output and error lines."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([str(word) for word in words])
-        written = capfd.readouterr()
-        return ended.value.code, written.out, written.err.splitlines()
-
-    return run
 
 
 def row(image, *truth, absent=(), **more):
