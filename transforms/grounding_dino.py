@@ -4,8 +4,7 @@ Serves every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDin
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +20,10 @@ from transforms.build_prompts import CLS, SEP, STOP, Prompt, Prompts, build_prom
 from transforms.canvas import CanvasRule
 from transforms.detector import Found, Request
 from transforms.devices import pick_device
-from transforms.images import ImageFault
+from transforms.fast_forward import make_fast
+from transforms.prepare_batches import Batch, Item, Part, Ready, form_parts, prepared
 from transforms.read_boxes import read_boxes
-from transforms.records import Box, Drop, Fault, Stage
+from transforms.records import Box, Drop, Fault
 from transforms.settings import DetectorSettings
 
 FAMILY = ("grounding-dino", "mm-grounding-dino")
@@ -31,34 +31,6 @@ FAMILY = ("grounding-dino", "mm-grounding-dino")
 
 _DEFAULT_SIDES = (800, 1333)
 
-
-@dataclass(frozen=True)
-class Item:
-    """One prompt of one request, with its canvas (width, height)."""
-
-    request: int
-    prompt: Prompt
-    canvas: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class _Ready:
-    """An item whose picture has become a tensor."""
-
-    item: Item
-    pixels: torch.Tensor
-
-
-@dataclass
-class _Batch:
-    """A part made ready for the model, and the pairs whose picture could not be decoded."""
-
-    ready: list[_Ready] = field(default_factory=list)
-    faults: list[tuple[int, Fault]] = field(default_factory=list)
-
-
-Part = list[Item]
-"""Prompts that go through the model together."""
 
 Result = tuple[int, tuple[list[Box], int] | Fault]
 """The number of a request; boxes found for one of its prompts and how many the cap cut off, or what went wrong."""
@@ -97,14 +69,14 @@ class GroundingDino:
         self.limit = int(model.config.max_text_len)
         self.progress: Callable[[int], None] | None = None
         self._lock = threading.Lock()
-        self._last: tuple[bytes, torch.Tensor] | None = None
 
     @classmethod
     def load(cls, settings: DetectorSettings) -> "GroundingDino":
         """Loads an embedded model, a folder or a hub id; only safetensors, no remote code.
 
         Raises:
-          ValueError: the checkpoint is not of this family, or the precision does not suit the device.
+          ValueError: the checkpoint is not of this family, the precision does not suit the device, or the fast forward
+            does not suit the installed transformers.
           OSError: there is no such model.
         """
         check_family(settings)
@@ -125,71 +97,50 @@ class GroundingDino:
         )
         processor = AutoProcessor.from_pretrained(place, revision=settings.revision, trust_remote_code=False)
         rule = canvas_rule(processor.image_processor, settings)
-        return cls(model.to(device).eval(), processor.tokenizer, rule, settings, device)
+        model = model.to(device).eval()
+        if settings.forward == "fast":
+            make_fast(model, device)
+        return cls(model, processor.tokenizer, rule, settings, device)
 
     @property
     def made(self) -> dict[str, Any]:
         """What the boxes were found with."""
-        return {"device": self.device.partition(":")[0], "threads": torch.get_num_threads()}
+        device = self.device.partition(":")[0]
+        return {"device": device, "threads": torch.get_num_threads(), "forward": self.settings.forward}
 
     def detect(self, requests: Sequence[Request]) -> list[Found]:
         """Scored boxes of every request, batched by equal canvas in the order of the requests."""
+        prompts = self._prompts(requests)
         results: list[Result] = []
         done = 0
-        with ThreadPoolExecutor(1, thread_name_prefix="decode") as pool:
-            for batch in _ahead(pool, self._prepared, requests, self.parts(requests)):
-                results += self._answered(batch)
-                done += len(batch.ready)
-                if self.progress:
-                    self.progress(min(done, len(requests)))
-        return self.join(requests, results)
+        for batch in prepared(requests, form_parts(requests, prompts, self.canvas, self.settings.batch), self.canvas):
+            results += self._answered(batch)
+            done += len(batch.ready)
+            if self.progress:
+                self.progress(min(done, len(requests)))
+        return _joined(prompts, results)
 
     def parts(self, requests: Sequence[Request]) -> list[Part]:
         """The batches of the requests: prompts of equal canvas, in the order of the requests."""
-        by_canvas: dict[tuple[int, int], list[Item]] = {}
-        for number, (request, packed) in enumerate(zip(requests, self._prompts(requests), strict=True)):
-            canvas = self.canvas.size(request.width, request.height)
-            by_canvas.setdefault(canvas, []).extend(Item(number, prompt, canvas) for prompt in packed.prompts)
-        size = self.settings.batch
-        return [items[i : i + size] for items in by_canvas.values() for i in range(0, len(items), size)]
+        return form_parts(requests, self._prompts(requests), self.canvas, self.settings.batch)
 
     def run(self, requests: Sequence[Request], part: Part) -> list[Result]:
         """The results of one batch, or of a piece of one."""
-        return self._answered(self._prepared(requests, part))
+        return [result for batch in prepared(requests, [part], self.canvas) for result in self._answered(batch)]
 
     def join(self, requests: Sequence[Request], results: Iterable[Result]) -> list[Found]:
         """One answer a request, from the results of all parts."""
-        answers = [_Answer() for _ in requests]
-        for number, result in results:
-            answers[number].add(result)
-        prompts = self._prompts(requests)
-        return [answer.found(packed.dropped) for answer, packed in zip(answers, prompts, strict=True)]
+        return _joined(self._prompts(requests), results)
 
     def _prompts(self, requests: Sequence[Request]) -> list[Prompts]:
         return [build_prompts(self.tokenizer, request.phrases, self.limit) for request in requests]
 
-    def _prepared(self, requests: Sequence[Request], part: Part) -> _Batch:
-        """The batch as tensors; what cannot be decoded is left out of it."""
-        batch = _Batch()
-        for item in part:
-            try:
-                batch.ready.append(_Ready(item, self._pixels(requests[item.request])))
-            except ImageFault as error:
-                batch.faults.append((item.request, Fault.of(Stage.IMAGE, error.reason, str(error))))
-        return batch
-
-    def _pixels(self, request: Request) -> torch.Tensor:
-        held = self._last  # captions of one image share its bytes and follow one another
-        if held is None or held[0] is not request.data:
-            held = self._last = (request.data, self.canvas.tensor(request.image))
-        return held[1]
-
-    def _answered(self, batch: _Batch) -> list[Result]:
+    def _answered(self, batch: Batch) -> list[Result]:
         results = run_or_blame(batch.ready, self._forward, self._probe)
         numbers = [ready.item.request for ready in batch.ready]
         return [*batch.faults, *zip(numbers, results, strict=True)]
 
-    def _forward(self, batch: Sequence[_Ready]) -> list[tuple[list[Box], int]]:
+    def _forward(self, batch: Sequence[Ready]) -> list[tuple[list[Box], int]]:
         """Boxes and the number cut off for every item; raises `NotFinite` if one of them has no finite output."""
         width = max(len(ready.item.prompt.ids) for ready in batch)
         ids = torch.zeros(len(batch), width, dtype=torch.long)
@@ -201,7 +152,7 @@ class GroundingDino:
         pixels = torch.stack([ready.pixels for ready in batch])
         with self._lock, torch.inference_mode(), self._autocast():
             output = self.model(
-                pixel_values=pixels.to(self.device),
+                pixel_values=self.canvas.normalized(pixels.to(self.device)),
                 input_ids=ids.to(self.device),
                 token_type_ids=torch.zeros_like(ids, device=self.device),
                 attention_mask=mask.to(self.device),
@@ -224,23 +175,14 @@ class GroundingDino:
         pixels = self.canvas.tensor(Image.new("RGB", (side, side), (128, 128, 128)))
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
-        self._forward([_Ready(Item(0, prompt, (side, side)), pixels)])
+        self._forward([Ready(Item(0, prompt, (side, side)), pixels)])
 
 
-def _ahead(
-    pool: ThreadPoolExecutor,
-    prepare: Callable[[Sequence[Request], Part], _Batch],
-    requests: Sequence[Request],
-    parts: Iterable[Part],
-) -> Iterator[_Batch]:
-    """The parts made ready; the next one is decoded while the caller works on this one."""
-    coming = None
-    for part in parts:
-        current, coming = coming, pool.submit(prepare, requests, part)
-        if current:
-            yield current.result()
-    if coming:
-        yield coming.result()
+def _joined(prompts: Sequence[Prompts], results: Iterable[Result]) -> list[Found]:
+    answers = [_Answer() for _ in prompts]
+    for number, result in results:
+        answers[number].add(result)
+    return [answer.found(packed.dropped) for answer, packed in zip(answers, prompts, strict=True)]
 
 
 def canvas_rule(processor: Any, settings: DetectorSettings) -> CanvasRule:

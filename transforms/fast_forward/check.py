@@ -1,0 +1,68 @@
+"""Whether a replaced module still gives what the class's own gives: another version of transformers may differ."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_SHAPES = ((5, 7), (3, 4), (2, 3), (1, 2), (1, 1))
+_TOKENS = 6
+_NEAR = 1e-4
+
+
+def check_encoder_layer(stock: Any, fast: Any, model: Any) -> None:
+    """Compares two encoder layers on two random pictures and texts, one of them with padding.
+
+    Raises:
+      ValueError: they differ by more than 1e-4 of the largest value.
+    """
+    noise, config = _noise(), model.config
+    shapes = [list(shape) for shape in _SHAPES[: config.num_feature_levels]]
+    locations = sum(height * width for height, width in shapes)
+    ratios = torch.ones(2, config.num_feature_levels, 2)
+    padding = torch.tensor([[False] * _TOKENS, [False] * (_TOKENS - 1) + [True]])
+    inputs = {
+        "vision_features": noise(2, locations, config.d_model),
+        "vision_position_embedding": noise(2, locations, config.d_model),
+        **_places(shapes),
+        "key_padding_mask": torch.zeros(2, locations, dtype=torch.bool),
+        "reference_points": model.model.encoder.get_reference_points(shapes, ratios, device="cpu"),
+        "text_features": noise(2, _TOKENS, config.d_model),
+        "text_attention_mask": padding,
+        "text_self_attention_masks": ~torch.eye(_TOKENS, dtype=torch.bool).repeat(2, 1, 1),
+    }
+    _compare(lambda layer: torch.cat(layer(**inputs)[0], dim=1), stock, fast)
+
+
+def check_box_attention(stock: Any, fast: Any, model: Any) -> None:
+    """Compares two deformable attentions of a decoder for random boxes; raises as `check_encoder_layer`."""
+    noise, config = _noise(), model.config
+    shapes = [list(shape) for shape in _SHAPES[: config.num_feature_levels]]
+    locations = sum(height * width for height, width in shapes)
+    inputs = {
+        "hidden_states": noise(2, 9, config.d_model),
+        "position_embeddings": noise(2, 9, config.d_model),
+        "encoder_hidden_states": noise(2, locations, config.d_model),
+        "reference_points": noise(2, 9, config.num_feature_levels, 4).sigmoid(),
+        **_places(shapes),
+    }
+    _compare(lambda attention: attention(**inputs)[0], stock, fast)
+
+
+def _noise() -> Callable[..., Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return lambda *shape: torch.randn(*shape, generator=generator)
+
+
+def _places(shapes: list[list[int]]) -> dict[str, Any]:
+    sizes = torch.tensor(shapes)
+    starts = torch.cat((sizes.new_zeros(1), sizes.prod(1).cumsum(0)[:-1]))
+    return {"spatial_shapes": sizes, "spatial_shapes_list": shapes, "level_start_index": starts}
+
+
+def _compare(run: Callable[[Any], Tensor], stock: Any, fast: Any) -> None:
+    with torch.inference_mode():
+        expected, given = run(stock), run(fast)
+    if not (given - expected).abs().max() <= _NEAR * expected.abs().max():
+        raise ValueError(f"{type(fast).__name__} gives other values than {type(stock).__name__}")

@@ -1,0 +1,213 @@
+"""Multiscale deformable attention (Deformable DETR, arXiv 2010.04159) as one weighted gather.
+
+Each head of a query looks at a few points of each level's map. The class samples every level with `grid_sample`, stacks
+all sampled values and multiplies them by the attention weights: memory traffic. The same sum is one over rows of the
+table of values: four rows a point, each weighted with its bilinear share times the point's attention weight. Whatever
+lies around a map counts as zero; the table has a border of zeros instead of a mask.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+BLOCK = 512
+"""Queries that are worked on together: all that they need at once, 2 MB, then stays in a core's cache."""
+
+Shapes = tuple[tuple[int, int], ...]
+"""Height and width of the map of each level."""
+
+
+def blocks(pictures: int, queries: int) -> Iterator[tuple[slice, slice]]:
+    """Slices of pictures and of their queries with about `BLOCK` queries: a part of one picture, or several whole."""
+    if queries > BLOCK:
+        for picture in range(pictures):
+            for first in range(0, queries, BLOCK):
+                yield slice(picture, picture + 1), slice(first, first + BLOCK)
+        return
+    step = BLOCK // queries
+    for first in range(0, pictures, step):
+        yield slice(first, first + step), slice(0, queries)
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The maps of all levels, as they lie in a table with a border of zeros around each.
+
+    centres_x, centres_y: [locations, levels], where the centre of each location lies on each map, in that map's cells.
+    widths, heights: [levels]. strides: [levels], rows from a cell to the one below. starts: [levels], the first inner
+    cell's row. rows: of one picture's table.
+    """
+
+    shapes: Shapes
+    centres_x: Tensor
+    centres_y: Tensor
+    widths: Tensor
+    heights: Tensor
+    strides: Tensor
+    starts: Tensor
+    rows: int
+
+    @classmethod
+    @lru_cache(maxsize=4)
+    def of(cls, shapes: Shapes) -> "Maps":
+        """The layout for these shapes."""
+        widths = torch.tensor([width for _, width in shapes], dtype=torch.float32)
+        heights = torch.tensor([height for height, _ in shapes], dtype=torch.float32)
+        across = torch.cat([((torch.arange(width) + 0.5) / width).repeat(height) for height, width in shapes])
+        down = torch.cat([((torch.arange(height) + 0.5) / height).repeat_interleave(width) for height, width in shapes])
+        first = [0]
+        for height, width in shapes:
+            first.append(first[-1] + (height + 2) * (width + 2))
+        strides = widths + 2
+        return cls(
+            shapes,
+            across[:, None] * widths - 0.5,
+            down[:, None] * heights - 0.5,
+            widths,
+            heights,
+            strides,
+            torch.tensor(first[:-1]) + strides + 1,
+            first[-1] + int(strides.max()) + 2,  # a point on the border reads, with weight zero, one row beyond it
+        )
+
+    def fill(self, table: Tensor, values: Tensor) -> None:
+        """Writes values [locations, channels] into one picture's table [rows, channels]; its border stays as it is."""
+        row = first = 0
+        for height, width in self.shapes:
+            bordered = table[row : row + (height + 2) * (width + 2)].view(height + 2, width + 2, -1)
+            bordered[1:-1, 1:-1] = values[first : first + height * width].view(height, width, -1)
+            row += (height + 2) * (width + 2)
+            first += height * width
+
+
+class Sampling(nn.Module):
+    """The weights of a deformable attention, ready for gathering. `attention`: the class's module."""
+
+    def __init__(self, attention: Any) -> None:
+        super().__init__()
+        self.heads, self.levels, self.points = attention.n_heads, attention.n_levels, attention.n_points
+        self.each = self.heads * self.levels * self.points
+        self.value, self.output = attention.value_proj, attention.output_proj
+        # The class has x and y of a point side by side; here all x come first, then all y, then the attention weights.
+        offsets = attention.sampling_offsets
+        weight = offsets.weight.detach().view(self.each, 2, -1).transpose(0, 1).flatten(0, 1)
+        bias = offsets.bias.detach().view(self.each, 2).t().flatten()
+        self.asked_weight = nn.Buffer(torch.cat((weight, attention.attention_weights.weight.detach())))
+        self.asked_bias = nn.Buffer(torch.cat((bias, attention.attention_weights.bias.detach())))
+
+    def tables(self, states: Tensor, maps: Maps) -> Tensor:
+        """[pictures, rows, channels] of zeros and values, from hidden states [pictures, locations, channels]."""
+        tables = states.new_zeros(len(states), maps.rows, states.shape[-1])
+        for table, state in zip(tables, states, strict=True):
+            maps.fill(table, self.value(state))
+        return tables
+
+    def forward(
+        self, queries: Tensor, tables: Tensor, maps: Maps, centres: Sequence[Tensor], spans: Sequence[Tensor] = ()
+    ) -> Tensor:
+        """[pictures, queries, channels]: what each query sees.
+
+        Args:
+          queries: [pictures, queries, channels], positions added. tables: of these pictures.
+          centres: x and y, [queries, levels] or [pictures, queries, levels], in cells of each map.
+          spans: what an offset of one means, as `centres`; nothing: one cell.
+        """
+        asked = functional.linear(queries, self.asked_weight, self.asked_bias)
+        each = (*queries.shape[:2], self.heads, self.levels, self.points)
+        x, y, weights = (part.view(each) for part in asked.split(self.each, dim=-1))
+        weights = weights.flatten(-2).softmax(-1).view(each)
+        for places, of_axis in zip((x, y), zip(centres, spans or (None, None), strict=True), strict=True):
+            centre, span = of_axis
+            if span is not None:
+                places.mul_(span[..., None, :, None])
+            places.add_(centre[..., None, :, None])
+        rows = self._rows(x, y, maps, tables)
+        seen = functional.embedding_bag(
+            rows.view(-1, 4 * self.levels * self.points),
+            tables.reshape(-1, tables.shape[-1] // self.heads),
+            per_sample_weights=_shares(x, y, weights).view(-1, 4 * self.levels * self.points),
+            mode="sum",
+        )
+        output: Tensor = self.output(seen.view(queries.shape))
+        return output
+
+    def _rows(self, x: Tensor, y: Tensor, maps: Maps, tables: Tensor) -> Tensor:
+        """int32 [pictures, queries, heads, 4, levels, points]: the four rows around each point, of each head.
+
+        In x and y what remains is the part of a cell, 0..1.
+        """
+        left, top = (_split(places, sides) for places, sides in ((x, maps.widths), (y, maps.heights)))
+        # In float32, exact below 2^24: a table of two million locations with eight heads.
+        first = torch.add(left, top.mul_(maps.strides[:, None])).add_(maps.starts[:, None]).mul_(self.heads)
+        first += torch.arange(self.heads, dtype=torch.float32, device=x.device)[:, None, None]
+        rows = torch.empty((*x.shape[:3], 4, *x.shape[3:]), dtype=torch.int32, device=x.device)
+        corners = rows.unbind(3)
+        corners[0].copy_(first)
+        # A place that is no number becomes any integer; its share is no number either, and shows in the result.
+        corners[0].clamp_(0, (maps.rows - int(maps.strides.max()) - 2) * self.heads)
+        if len(tables) > 1:
+            pictures = torch.arange(len(tables), dtype=torch.int32, device=x.device) * (maps.rows * self.heads)
+            corners[0].add_(pictures[:, None, None, None, None])
+        below = (maps.strides * self.heads).to(torch.int32)[:, None]
+        torch.add(corners[0], self.heads, out=corners[1])
+        torch.add(corners[0], below, out=corners[2])
+        torch.add(corners[2], self.heads, out=corners[3])
+        return rows
+
+
+def _split(places: Tensor, sides: Tensor) -> Tensor:
+    """The whole cells of places that are held between -1 and the map's side; of `places` the rest remains."""
+    places.clamp_(torch.full_like(sides, -1)[:, None], sides[:, None])
+    whole = places.floor()
+    places.sub_(whole)
+    return whole
+
+
+def _shares(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
+    """[pictures, queries, heads, 4, levels, points]: the weight of each of the four rows around a point."""
+    shares = weights.new_empty((*weights.shape[:3], 4, *weights.shape[3:]))
+    upper_left, upper_right, lower_left, lower_right = shares.unbind(3)
+    right = weights * x
+    left = weights.sub_(right)
+    torch.mul(right, y, out=lower_right)
+    torch.sub(right, lower_right, out=upper_right)
+    torch.mul(left, y, out=lower_left)
+    torch.sub(left, lower_left, out=upper_left)
+    return shares
+
+
+class BoxAttention(nn.Module):
+    """The decoder's deformable attention: points lie around the middle of a query's box, in halves of its sides."""
+
+    def __init__(self, attention: Any) -> None:
+        super().__init__()
+        self.sampling = Sampling(attention)
+
+    def forward(
+        self,
+        hidden_states: Tensor,
+        *,
+        encoder_hidden_states: Tensor,
+        position_embeddings: Tensor,
+        reference_points: Tensor,
+        spatial_shapes_list: Sequence[tuple[int, int]],
+        **_: Any,
+    ) -> tuple[Tensor, None]:
+        """As the class's module, without attention weights. reference_points: [pictures, queries, levels, 4]."""
+        maps = Maps.of(tuple(map(tuple, spatial_shapes_list)))
+        tables = self.sampling.tables(encoder_hidden_states, maps)
+        queries = hidden_states + position_embeddings
+        middle_x, middle_y, width, height = reference_points.unbind(-1)
+        points = 2 * self.sampling.points
+        seen = torch.empty_like(queries)
+        for pictures, some in blocks(*queries.shape[:2]):
+            at = (pictures, some)
+            centres = middle_x[at] * maps.widths - 0.5, middle_y[at] * maps.heights - 0.5
+            spans = width[at] * maps.widths / points, height[at] * maps.heights / points
+            seen[at] = self.sampling(queries[at], tables[pictures], maps, centres, spans)
+        return seen, None
