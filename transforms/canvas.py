@@ -35,13 +35,13 @@ class CanvasRule:
     def tensor(self, image: Image.Image) -> torch.Tensor:
         """uint8 [3, height, width] of an RGB picture: a quarter of what it takes once it is normalised."""
         size = self.size(*image.size)
-        pixels = np.array(image if image.size == size else image.resize(size, self.resample))
-        return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+        pixels = np.asarray(image if image.size == size else image.resize(size, self.resample))
+        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
-    def normalized(self, pixels: torch.Tensor) -> torch.Tensor:
-        """float32 [pictures, 3, height, width] of uint8 ones, on their device."""
-        mean, std = (pixels.new_tensor(of, dtype=torch.float32)[:, None, None] for of in (self.mean, self.std))
-        return pixels.float().div_(255).sub_(mean).div_(std)
+    def normalize(self, picture: torch.Tensor) -> None:
+        """Normalises a picture float32 [3, height, width] with values 0..255, in place."""
+        mean, std = (picture.new_tensor(of)[:, None, None] * 255 for of in (self.mean, self.std))
+        picture.sub_(mean).div_(std)
 
     def _snapped(self, side: float) -> int:
         most = max(self.long_side // self.step, 1)

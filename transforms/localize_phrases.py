@@ -43,7 +43,12 @@ def with_boxes(pair: Pair, request: Request, found: Found) -> Pair:
         if n in found.dropped
     ]
     kept = [(phrase, n) for phrase, n in zip(pair.phrases, asked, strict=True) if n not in found.dropped]
-    boxes = [replace(box, phrase=i) for i, (_, n) in enumerate(kept) for box in found.boxes if box.phrase == n]
+    by_number: dict[int, list[Box]] = {}
+    for box in found.boxes:
+        by_number.setdefault(box.phrase, []).append(box)
+    boxes = [
+        box if i == n else replace(box, phrase=i) for i, (_, n) in enumerate(kept) for box in by_number.get(n, ())
+    ]
     return replace(
         pair,
         phrases=tuple(phrase for phrase, _ in kept),

@@ -52,12 +52,9 @@ def candidates(phrase: int, scores: np.ndarray, corners: np.ndarray, floor: floa
     solid = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
     (found,) = np.nonzero(solid & (scores > floor))
     order = found[np.argsort(-scores[found], kind="stable")]
-    return [_box(phrase, corners[q], scores[q]) for q in order[:most]], max(len(order) - most, 0)
-
-
-def _box(phrase: int, corners: np.ndarray, score: np.floating) -> Box:
-    x1, y1, x2, y2 = map(float, corners)
-    return Box(phrase, x1, y1, x2, y2, float(score))
+    best = order[:most]
+    rows = np.column_stack((corners[best], scores[best])).tolist()
+    return [Box(phrase, *row) for row in rows], max(len(order) - most, 0)
 
 
 def _corners(boxes: np.ndarray) -> np.ndarray:

@@ -1,0 +1,91 @@
+"""What is measured on: photos with five captions each where there are any, else pictures drawn for the purpose."""
+
+import io
+import json
+import random
+import tarfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from transforms import bundled
+
+_WORDS = ("a man", "two dogs", "the red car", "a wooden table", "some flowers", "a woman in a hat", "an old house")
+
+
+@dataclass(frozen=True)
+class Photo:
+    """An encoded picture and its captions."""
+
+    data: bytes
+    captions: tuple[str, ...]
+
+
+def photos(folder: Path | None, number: int) -> list[Photo]:
+    """Photos of a folder with a `photos.jsonl` (`file`, `captions`), in turn if there are fewer; None: drawn ones."""
+    if folder is None:
+        return [_drawn(seed) for seed in range(number)]
+    lines = (folder / "photos.jsonl").read_text("utf-8").splitlines()[:number]
+    rows = [json.loads(line) for line in lines]
+    found = [Photo((folder / row["file"]).read_bytes(), tuple(row["captions"])) for row in rows]
+    return [found[i % len(found)] for i in range(number)]
+
+
+def scenes(number: int) -> list[Photo]:
+    """The bundled scenes, 160 pixels long, one caption each; in turn if there are fewer."""
+    found = []
+    for path in sorted((bundled.folder("examples") / "scenes").glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for name in tar.getnames():
+                if name.endswith(".jpg"):
+                    caption = _member(tar, f"{name.removesuffix('jpg')}txt").decode()
+                    found.append(Photo(_member(tar, name), (caption,)))
+    return [found[i % len(found)] for i in range(number)]
+
+
+def write_tars(pictures: Iterable[Photo], folder: Path, captions: int = 1, a_tar: int = 10_000) -> str:
+    """Tars in img2dataset's layout, the first captions of each picture as pairs of their own; returns their pattern."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pairs = [(picture.data, caption) for picture in pictures for caption in picture.captions[:captions]]
+    for first in range(0, len(pairs), a_tar):
+        with tarfile.open(folder / f"{first // a_tar:05}.tar", "w") as tar:
+            for number, (data, caption) in enumerate(pairs[first : first + a_tar], first):
+                _add(tar, f"{number:09}", data, caption)
+    return str(folder / "*.tar")
+
+
+def write_table(pictures: Sequence[Photo], folder: Path) -> str:
+    """A JSONL of image files with all captions of each; returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "pairs.jsonl").open("w", encoding="utf-8") as table:
+        for number, picture in enumerate(pictures):
+            (folder / f"{number:06}.jpg").write_bytes(picture.data)
+            print(json.dumps({"image": f"{number:06}.jpg", "captions": picture.captions}), file=table)
+    return str(folder / "pairs.jsonl")
+
+
+def _add(tar: tarfile.TarFile, key: str, data: bytes, caption: str) -> None:
+    for ending, content in (("jpg", data), ("txt", caption.encode()), ("json", json.dumps({"caption": caption}).encode())):
+        info = tarfile.TarInfo(f"{key}.{ending}")
+        info.size = len(content)
+        tar.addfile(info, io.BytesIO(content))
+
+
+def _member(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    assert file is not None
+    return file.read()
+
+
+def _drawn(seed: int) -> Photo:
+    """Coloured noise, coarse and fine, at 640 x 480: some 100 KB as a JPEG."""
+    chance = np.random.default_rng(seed)
+    coarse = Image.fromarray(chance.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((640, 480))
+    fine = chance.normal(0, 18, (480, 640, 3))
+    target = io.BytesIO()
+    Image.fromarray(np.clip(np.asarray(coarse) + fine, 0, 255).astype(np.uint8)).save(target, "JPEG", quality=85)
+    pick = random.Random(seed)
+    return Photo(target.getvalue(), tuple(f"{' near '.join(pick.sample(_WORDS, 3))}." for _ in range(5)))
