@@ -34,6 +34,12 @@ def photos(folder: Path | None, number: int) -> list[Photo]:
     return [found[i % len(found)] for i in range(number)]
 
 
+def is_wide(photo: Photo) -> bool:
+    """Whether a picture is four to three, as most photos of COCO are: then one canvas, 800 x 1056, fits all."""
+    with Image.open(io.BytesIO(photo.data)) as image:
+        return abs(image.width / image.height - 4 / 3) < 0.01
+
+
 def scenes(number: int) -> list[Photo]:
     """The bundled scenes, 160 pixels long, one caption each; in turn if there are fewer."""
     found = []
@@ -68,7 +74,11 @@ def write_table(pictures: Sequence[Photo], folder: Path) -> str:
 
 
 def _add(tar: tarfile.TarFile, key: str, data: bytes, caption: str) -> None:
-    for ending, content in (("jpg", data), ("txt", caption.encode()), ("json", json.dumps({"caption": caption}).encode())):
+    for ending, content in (
+        ("jpg", data),
+        ("txt", caption.encode()),
+        ("json", json.dumps({"caption": caption}).encode()),
+    ):
         info = tarfile.TarInfo(f"{key}.{ending}")
         info.size = len(content)
         tar.addfile(info, io.BytesIO(content))

@@ -1,0 +1,110 @@
+"""Runs of `ground` for benchmarks, in this process or as a program, and their rate once models are loaded."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import gritmill
+from transforms.detector import Request
+from transforms.grounding_dino import GroundingDino
+from transforms.localize_phrases import request_for
+from transforms.records import Pair
+from transforms.settings import DetectorSettings
+
+
+@contextmanager
+def on_cores(number: int) -> Iterator[None]:
+    """The block runs on so many of this process's cores, with as many threads of torch."""
+    before, threads = os.sched_getaffinity(0), torch.get_num_threads()
+    try:
+        _pin(set(sorted(before)[:number]))
+        torch.set_num_threads(number)
+        yield
+    finally:
+        _pin(before)
+        torch.set_num_threads(threads)
+
+
+def _pin(cores: set[int]) -> None:
+    for thread in os.listdir("/proc/self/task"):  # threads that are there already keep their cores otherwise
+        os.sched_setaffinity(int(thread), cores)
+
+
+def settings(detector: Mapping[str, Any], a_chunk: int) -> dict[str, Any]:
+    """A configuration with the embedded parser."""
+    return {
+        "phrases": {"model": "caption-parser"},
+        "detector": {"device": "cpu", **detector},
+        "chunk": {"pairs": a_chunk},
+    }
+
+
+def ground(config: Mapping[str, Any], inputs: str, output: Path) -> float:
+    """Pairs a second of a `ground` in this process, without the first chunk, in which models are loaded."""
+    gritmill.ground(config, inputs=[inputs], output=str(output))
+    notes = [note for note in timings(output) if not note["first"]]
+    return sum(note["pairs"] for note in notes) / sum(note["wall"] for note in notes)
+
+
+def ground_apart(config: Mapping[str, Any], inputs: str, output: Path, cores: int, workers: int) -> float:
+    """Pairs a second of `gritmill ground` on so many cores: from the first commit of the last worker that began, on."""
+    output.mkdir(parents=True)
+    (output / "config.json.yaml").write_text(json.dumps(config))
+    words = [sys.executable, "-m", "gritmill", "ground", str(output / "config.json.yaml"), "--quiet"]
+    words += ["--input", inputs, "--output", str(output / "out"), "--", f"--direct_num_workers={workers}"]
+    words += ["--direct_running_mode=multi_processing"]
+    chosen = set(sorted(os.sched_getaffinity(0))[:cores])
+    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, chosen))
+    notes = timings(output / "out")
+    begun = max(note["committed"] for note in notes if note["first"])
+    later = [note for note in notes if note["committed"] > begun]
+    return sum(note["pairs"] for note in later) / (max(note["committed"] for note in later) - begun)
+
+
+def timings(output: Path) -> list[dict[str, Any]]:
+    """What each chunk's worker noted of its time."""
+    return [json.loads(path.read_text()) for path in sorted(output.glob("detections/timings/*/*.json"))]
+
+
+def requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
+    """What the detector was asked in a run over tars, in order: the wanted pairs with phrases, from their rows."""
+    from pipeline import detections, fetch_images
+    from pipeline.configuration import ColumnSettings
+    from transforms.judge_pair import Kept
+
+    rows = [pair for pair in detections.read_all(str(output / "detections")) if pair.phrases and wanted(pair)]
+    fetched = fetch_images.fetch((Kept(pair, (), {}) for pair in rows), ColumnSettings())
+    asked = []
+    for kept, data in fetched:
+        assert isinstance(data, bytes)
+        request = request_for(kept.pair)
+        asked.append(Request(data, request.width, request.height, request.phrases))
+    return asked
+
+
+class Recorder:
+    """In the place of a detector's model: keeps what the model is given, and gives what it gives."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.config = model.config
+        self.inputs: list[dict[str, Any]] = []
+
+    def __call__(self, **inputs: Any) -> Any:
+        self.inputs.append({name: value.clone() for name, value in inputs.items()})
+        return self.model(**inputs)
+
+
+def recorded(settings: Mapping[str, Any], asked: Sequence[Request]) -> tuple[Any, list[dict[str, Any]]]:
+    """A loaded model and the very inputs that `detect` gives it for these requests, batch by batch."""
+    detector = GroundingDino.load(DetectorSettings.model_validate({"device": "cpu", **settings}))
+    model, detector.model = detector.model, Recorder(detector.model)
+    detector.detect(asked)
+    return model, detector.model.inputs

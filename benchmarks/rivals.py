@@ -1,0 +1,152 @@
+"""gritmill against what its users would pick or write by hand: images a second on the same pairs.
+
+The pipeline of transforms runs one forward a phrase. "The script" is a good engineer's: webdataset, `nlp.pipe`, the
+processor, the stock model with one joint prompt a pair, batch 1, scores pooled over spans. Both may load their model
+beforehand; of `ground` the first chunk does not count. All run on the same cores.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import webdataset as wds
+from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor, pipeline
+
+from benchmarks import inputs, tiny
+from benchmarks.figures import Figure
+from benchmarks.grounding import ground, on_cores, settings
+from transforms import bundled
+from transforms.extract_phrases import drop_heads, load_parser, phrases_of
+from transforms.settings import PhraseSettings
+
+PART = "Against what users would pick"
+_FLOOR = 0.05
+_MOST = 30
+
+
+def measure(work: Path, photos: Path | None) -> list[Figure]:
+    """Tiny on photos, the embedded detector on scenes; on one core, and on two if there are two."""
+    figures = []
+    pictures = [picture for picture in inputs.photos(photos, 40) if inputs.is_wide(picture)]
+    large = str(
+        tiny.make(work / "tiny", (caption for picture in inputs.photos(photos, 40) for caption in picture.captions))
+    )
+    for cores in (1, 2):
+        with on_cores(cores):
+            figures += _compare("tiny", large, pictures[:8], 1, 4, cores, work, rounds=1)
+            figures += _compare("tiny, five captions", large, pictures[:2], 5, 5, cores, work, rounds=1, rival=False)
+            figures += _compare("small", "scene-grounder", inputs.scenes(512), 1, 128, cores, work, rounds=3)
+    return figures
+
+
+def _compare(
+    name: str,
+    model: str,
+    pictures: Sequence[inputs.Photo],
+    captions: int,
+    a_chunk: int,
+    cores: int,
+    work: Path,
+    rounds: int,
+    rival: bool = True,
+) -> list[Figure]:
+    folder = work / "rivals" / f"{name}-{cores}".replace(" ", "-").replace(",", "")
+    tars = inputs.write_tars(pictures, folder / "in", captions)
+    config = settings({"model": model, "threads": cores, "batch": 5 if captions == 5 else 4}, a_chunk)
+    script, stock = Script(model), Pipeline(model) if rival else None
+    few = [*Path(tars).parent.glob("*.tar")], a_chunk  # of ground the first chunk does not count
+    script(few[0], len(pictures) * captions - 1)
+    rates: dict[str, list[float]] = {"ground": [], "script": [], "pipeline": []}
+    for number in range(rounds):
+        rates["ground"].append(ground(config, tars, folder / f"out-{number}"))
+        rates["script"].append(script(*few))
+        if stock:
+            rates["pipeline"].append(stock(*few))
+    on = f"{name}, {cores} core{'s' * (cores > 1)}"
+    figures = [_figure(f"the script, {on}", "1.5", rates["ground"], rates["script"])]
+    if stock:
+        goal = f"{1.5 * stock.phrases:.1f} (1.5 x {stock.phrases:.1f} phrases)"
+        figures.append(_figure(f"the pipeline of transformers, {on}", goal, rates["ground"], rates["pipeline"]))
+    return figures
+
+
+def _figure(what: str, goal: str, ours: Sequence[float], theirs: Sequence[float]) -> Figure:
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    spread = f" ({min(ratios):.2f} to {max(ratios):.2f})" if len(ratios) > 1 else ""
+    detail = f"{statistics.median(ours):.3g} and {statistics.median(theirs):.3g} pairs/s"
+    return Figure(PART, f"ground over {what}", f"{statistics.median(ratios):.2f}{spread} times", goal, detail)
+
+
+def _pairs(tars: Sequence[Path], without: int) -> Iterator[tuple[Any, str]]:
+    data = (
+        wds.WebDataset([str(path) for path in sorted(tars)], shardshuffle=False).decode("pilrgb").to_tuple("jpg", "txt")
+    )
+    yield from islice(data, without, None)
+
+
+def _above(best: Any) -> list[tuple[float, int]]:
+    both = zip(best.values.tolist(), best.indices.tolist(), strict=True)
+    return [(score, query) for score, query in both if score > _FLOOR]
+
+
+class Script:
+    """What one would write by hand, run over the pairs of tars without the first ones: pairs a second."""
+
+    def __init__(self, model: str) -> None:
+        place = bundled.model(model)
+        self.processor = AutoProcessor.from_pretrained(place)
+        self.model = AutoModelForZeroShotObjectDetection.from_pretrained(place).eval()
+        self.nlp = load_parser("caption-parser")
+        self.heads = drop_heads(PhraseSettings().drop_lists)
+
+    def __call__(self, tars: Sequence[Path], without: int) -> float:
+        started, done = time.perf_counter(), 0
+        pairs = list(_pairs(tars, without))
+        for (image, caption), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
+            found = phrases_of(doc, self.heads).kept
+            phrases = list(dict.fromkeys(caption[phrase.start : phrase.end].lower() for phrase in found))
+            if phrases:
+                self._boxes(image, phrases)
+            done += 1
+        return done / (time.perf_counter() - started)
+
+    def _boxes(self, image: Any, phrases: Sequence[str]) -> list[tuple[int, list[float], float]]:
+        inputs = self.processor(images=image, text=" . ".join(phrases) + " .", return_tensors="pt")
+        with torch.inference_mode():
+            output = self.model(**inputs)
+        scores = output.logits[0].sigmoid()
+        boxes, first = [], 1
+        for number, phrase in enumerate(phrases):
+            length = len(self.processor.tokenizer(phrase, add_special_tokens=False)["input_ids"])
+            pooled = scores[:, first : first + length].mean(-1)
+            best = pooled.topk(min(_MOST, len(pooled)))
+            boxes += [(number, output.pred_boxes[0, query].tolist(), score) for score, query in _above(best)]
+            first += length + 1
+        return boxes
+
+
+class Pipeline:
+    """The `zero-shot-object-detection` pipeline over the same phrases: pairs a second."""
+
+    def __init__(self, model: str) -> None:
+        self.detect = pipeline("zero-shot-object-detection", model=bundled.model(model), device="cpu")
+        self.nlp = load_parser("caption-parser")
+        self.heads = drop_heads(PhraseSettings().drop_lists)
+        self.phrases = 0.0
+
+    def __call__(self, tars: Sequence[Path], without: int) -> float:
+        started, asked, done = time.perf_counter(), 0, 0
+        pairs = list(_pairs(tars, without))
+        for (image, caption), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
+            found = phrases_of(doc, self.heads).kept
+            phrases = list(dict.fromkeys(caption[phrase.start : phrase.end].lower() for phrase in found))
+            if phrases:
+                self.detect(image, candidate_labels=[f"{phrase}." for phrase in phrases], threshold=_FLOOR)
+            asked += len(phrases)
+            done += 1
+        self.phrases = asked / done
+        return done / (time.perf_counter() - started)
