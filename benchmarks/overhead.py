@@ -126,7 +126,7 @@ def _steps(model: str, pictures: Sequence[inputs.Photo], work: Path) -> list[Fig
             f"share of its time that a GPU of {_GPU:.0f} ms a picture would be busy beside one process",
             f"{busy:.0%}",
             "",
-            f"arithmetic: {serial:.1f} ms a pair run before or after the forward; reading, decoding, resizing beside it",
+            f"arithmetic: {serial:.1f} ms a pair run before or after the forward; reading, decoding, resizing beside",
         ),
     ]
 
