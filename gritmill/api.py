@@ -5,11 +5,12 @@ from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Any
 
-from gritmill.report_page import write_page
 from pipeline import configuration as configurations
 from pipeline import files, retry
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
+from pipeline.ground import GroundOptions
+from pipeline.ground import ground as _ground
 from pipeline.lock import hold
 from pipeline.pack import PackOptions, check_dialects, check_given, find_detections
 from pipeline.pack import pack as _pack
@@ -134,10 +135,8 @@ def _grounded(
     quiet: bool,
     beam: Sequence[str],
 ) -> Plan:
-    from pipeline import ground as half  # with spaCy and torch, which take seconds and which pack does not need
-
-    options = half.GroundOptions(**wanted, quiet=quiet, beam=tuple(beam))
-    return half.ground(configuration, _inputs(inputs), folder, options)
+    options = GroundOptions(**wanted, quiet=quiet, beam=tuple(beam))
+    return _ground(configuration, _inputs(inputs), folder, options)
 
 
 def warning_of(configuration: Configuration, inputs: Sequence[str]) -> str:
@@ -173,6 +172,8 @@ def _packed(configuration: Configuration, output: str, options: PackOptions) -> 
     manifest = _pack(configuration, output, options)
     # Of a run that has its report nothing is read again: pictures on its page may be gone by now.
     if not is_reported(output, manifest):
+        from gritmill.report_page import write_page  # with pyarrow and jinja, for a page that is there already mostly
+
         folder = find_detections(options.detections or output)
         plan = read_plan(folder)
         assert plan is not None

@@ -5,7 +5,6 @@ What takes time to import is imported by the command that needs it: help must no
 
 import sys
 from contextvars import ContextVar
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -49,6 +48,8 @@ FreshRun = Annotated[bool, typer.Option("--fresh", help="Move old detections asi
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # a tenth of the time that the help takes
+
         print(f"gritmill {version('gritmill')}")
         raise typer.Exit
 

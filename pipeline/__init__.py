@@ -5,15 +5,20 @@ ground (models, GPU):
   plan, limit                  sources -> ranges, in `detections/plan.json`
   sources/                     one file a kind of source: its ranges, and their pairs
   read_chunks                  a range -> chunks
-  detections                   the durable table between the two halves
-  ground                       the graph and its driver
+  detections, pair_rows        the durable table between the two halves; a pair as its row
+  identities, memory           what tells one model from another, and what is remembered of them
+  agree, retry, deaths         whether a run goes on with what lies there; what is done again; who is to blame
+  ground                       the driver
+  ground_graph, placement      the graph; device and threads of the detector
 
 pack (no model):
   count, plan_shards           kept pairs of every chunk -> which shard holds which pairs
   fetch_images                 image bytes from where they lie
   write_shards                 tar, index and stats of one shard
   manifest                     what a reader may trust, with the ledger
-  pack                         the graph and its driver
+  pack                         the driver
+  pack_graph                   the graph
 
-files, publish, lock, running, progress and faults serve both.
+files, remote, publish, lock, running, progress and faults serve both. Drivers come to know that nothing is left to do
+without Beam, torch, spaCy and pyarrow, which take seconds to import: the graphs bring them.
 """

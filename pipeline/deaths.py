@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from pipeline import files
 from pipeline.detections import ChunkId
-from pipeline.publish import publish_json
+from pipeline.publish import TEMPORARY, publish_json
 
 FOLDER = "working"
 
@@ -41,6 +41,8 @@ def end(detections: str, chunk: ChunkId) -> None:
 def forgive(detections: str) -> None:
     """Nobody died: the marks that are left say so, or are removed where nothing can be written any more."""
     for info in files.list_folder(files.join(detections, FOLDER), "*.json"):
+        if files.name(info.uri).startswith(TEMPORARY):
+            continue  # of a worker that was ended while it wrote
         try:
             publish_json(info.uri, {"deaths": files.read_json(info.uri)["deaths"], "working": False})
         except OSError:

@@ -5,11 +5,9 @@
     detections/<source>/<range>.done.json        after the range's last chunk
     detections/timings/<source>/<range>-<chunk>.json
 
-The columns and their meaning are the contract with whoever reads this table without gritmill.
+What stands in a row is in `pair_rows`.
 """
 
-import io
-import json
 import os
 import re
 import socket
@@ -18,51 +16,21 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count, takewhile
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from pipeline import files
 from pipeline.faults import EnvironmentFault, first_line
 from pipeline.plan import RangeId
 from pipeline.publish import publish_bytes, publish_json
 from transforms.images import digest as digest_of
-from transforms.records import Box, Chunk, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
+from transforms.records import Chunk, Pair
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMAT = 1
 FOLDER = "detections"
 TIMINGS = "timings"
-_METADATA = b"gritmill"
-
-
-def _struct(kind: pa.DataType, *names: str) -> "list[pa.Field[Any]]":
-    return [pa.field(name, kind, nullable=False) for name in names]
-
-
-_OFFSET, _REAL, _TEXT = pa.int32(), pa.float32(), pa.string()
-_PHRASE = pa.struct(_struct(_OFFSET, "start", "end", "head_start", "head_end", "expression_start", "expression_end"))
-_DROPPED = pa.struct(_struct(_OFFSET, "start", "end") + _struct(_TEXT, "reason"))
-_BOX = pa.struct(_struct(_OFFSET, "phrase") + _struct(_REAL, "x1", "y1", "x2", "y2", "score"))
-_ERROR = pa.struct(_struct(_TEXT, "stage", "reason", "detail"))
-
-SCHEMA = pa.schema(
-    _struct(_TEXT, "key", "source")
-    + _struct(pa.int64(), "index")
-    + _struct(_TEXT, "image_uri")
-    + _struct(pa.int64(), "image_row", "image_offset", "image_length")
-    + _struct(_TEXT, "image_digest", "caption", "url", "id")
-    + _struct(_OFFSET, "width", "height")
-    + [
-        pa.field("phrases", pa.list_(_PHRASE), nullable=False),
-        pa.field("dropped", pa.list_(_DROPPED), nullable=False),
-        pa.field("boxes", pa.list_(_BOX), nullable=False),
-        pa.field("boxes_cut", _OFFSET, nullable=False),
-        pa.field("error", _ERROR, nullable=True),
-        pa.field("meta", _TEXT, nullable=False),
-    ]
-)
-"""Offsets are characters of the caption; corners are shares of width and height; `image_row` is -1 outside parquet."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +77,8 @@ def commit(detections: str, chunk: Chunk, identity: Identity, last: float | None
     where = ChunkId(chunk.source, chunk.range, chunk.number)
     if files.exists(chunk_uri(detections, where)) and not chunk.again:
         return
+    from pipeline import pair_rows  # with pyarrow, which a run with nothing left to do has no need to wait for
+
     about = {
         "format": FORMAT,
         "fingerprint": identity.fingerprint,
@@ -116,11 +86,7 @@ def commit(detections: str, chunk: Chunk, identity: Identity, last: float | None
         "made": {"precision": identity.precision, "batch": identity.batch, **chunk.made},
         "next": chunk.next,
     }
-    table = pa.Table.from_pylist([to_row(pair) for pair in chunk.pairs], SCHEMA)
-    table = table.replace_schema_metadata({_METADATA: json.dumps(about, sort_keys=True).encode()})
-    target = io.BytesIO()
-    pq.write_table(table, target, compression="zstd")
-    publish_bytes(chunk_uri(detections, where), target.getvalue())
+    publish_bytes(chunk_uri(detections, where), pair_rows.encode(chunk.pairs, about))
     took = sum(chunk.seconds.values()) if last is None else time.monotonic() - last
     timings = {
         "pairs": len(chunk.pairs),
@@ -140,12 +106,14 @@ def finish(detections: str, identity: RangeId, faults: Sequence[str]) -> None:
     """
     if files.exists(done_uri(detections, identity)):
         return
+    from pipeline import pair_rows
+
     chunks: list[dict[str, Any]] = []
     for chunk in committed(detections, identity):
         data = files.read_bytes(chunk_uri(detections, chunk))
-        errors = pq.read_table(io.BytesIO(data), columns=["error"])["error"].to_pylist()
-        entry = {"chunk": chunk.number, "rows": len(errors), "digest": digest_of(data)}
-        failed = Counter(error["reason"] for error in errors if error)
+        reasons = pair_rows.reasons(data)
+        entry = {"chunk": chunk.number, "rows": len(reasons), "digest": digest_of(data)}
+        failed = Counter(reason for reason in reasons if reason)
         chunks.append(entry | ({"failed": dict(sorted(failed.items()))} if failed else {}))
     value = {"format": FORMAT, "chunks": chunks, "rows": sum(c["rows"] for c in chunks), "faults": list(faults)}
     publish_json(done_uri(detections, identity), value)
@@ -191,33 +159,39 @@ def read_done(detections: str, identity: RangeId) -> dict[str, Any]:
 
 def about(detections: str, chunk: ChunkId) -> dict[str, Any]:
     """A chunk's metadata: format, fingerprint, models, how it was made, where the next chunk starts."""
+    from pipeline import pair_rows
+
     uri = chunk_uri(detections, chunk)
     try:
         with files.open_read(uri) as file:
-            metadata = pq.read_schema(file).metadata
+            return pair_rows.about(file)
     except Exception as error:
         raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
-    value: dict[str, Any] = json.loads(metadata[_METADATA])
-    return value
 
 
 def rows(detections: str, chunk: ChunkId) -> int:
     """How many pairs a committed chunk holds."""
+    from pipeline import pair_rows
+
     with files.open_read(chunk_uri(detections, chunk)) as file:
-        return int(pq.read_metadata(file).num_rows)
+        return pair_rows.count(file)
 
 
 def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> Iterator[Pair]:
     """The pairs of a committed chunk, in order; raises as `read_table`."""
-    yield from map(from_row, read_table(detections, chunk, digest).to_pylist())
+    from pipeline import pair_rows
+
+    yield from map(pair_rows.from_row, read_table(detections, chunk, digest).to_pylist())
 
 
-def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> pa.Table:
+def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> "pa.Table":
     """The rows of a committed chunk, in order. digest: what `finish` recorded of it.
 
     Raises:
       EnvironmentFault: the file is gone, or is not the one that was committed.
     """
+    from pipeline import pair_rows
+
     uri = chunk_uri(detections, chunk)
     done = done_uri(detections, RangeId(chunk.source, chunk.range))
     try:
@@ -228,60 +202,13 @@ def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> pa
         raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
     if digest is not None and digest_of(data) != digest:
         raise EnvironmentFault(f"{uri} is not what was committed; remove it and {done}, then ground makes it again")
-    return pq.read_table(io.BytesIO(data), schema=SCHEMA)
+    return pair_rows.decode(data)
 
 
 def read_all(detections: str) -> Iterator[Pair]:
     """The pairs of all committed chunks, in order."""
     for chunk in all_committed(detections):
         yield from read_chunk(detections, chunk)
-
-
-def to_row(pair: Pair) -> dict[str, Any]:
-    """A pair as a row of the table."""
-    return {
-        "key": pair.key,
-        "source": pair.source,
-        "index": pair.index,
-        **{f"image_{name}": getattr(pair.image, name) for name in ("uri", "row", "offset", "length", "digest")},
-        "caption": pair.caption,
-        "url": pair.url,
-        "id": pair.id,
-        "width": pair.width,
-        "height": pair.height,
-        "phrases": [_fields(phrase) for phrase in pair.phrases],
-        "dropped": [_fields(dropped) for dropped in pair.dropped],
-        "boxes": [_fields(box) for box in pair.boxes],
-        "boxes_cut": pair.cut,
-        "error": _fields(pair.error) if pair.error else None,
-        "meta": pair.meta,
-    }
-
-
-def from_row(row: dict[str, Any]) -> Pair:
-    """The pair of a row of the table."""
-    error = row["error"]
-    return Pair(
-        key=row["key"],
-        source=row["source"],
-        index=row["index"],
-        caption=row["caption"],
-        image=ImageRef(*(row[f"image_{name}"] for name in ("uri", "row", "offset", "length", "digest"))),
-        url=row["url"],
-        id=row["id"],
-        meta=row["meta"],
-        width=row["width"],
-        height=row["height"],
-        phrases=tuple(Phrase(**phrase) for phrase in row["phrases"]),
-        dropped=tuple(Dropped(d["start"], d["end"], Drop(d["reason"])) for d in row["dropped"]),
-        boxes=tuple(Box(**box) for box in row["boxes"]),
-        cut=row["boxes_cut"],
-        error=Fault(Stage(error["stage"]), Reason(error["reason"]), error["detail"]) if error else None,
-    )
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def _chunk_of(uri: str) -> ChunkId | None:

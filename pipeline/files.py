@@ -11,10 +11,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, BinaryIO, cast
-
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+from typing import Any, BinaryIO
 
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.gunzip import Gunzip
@@ -91,9 +88,11 @@ def match(pattern: str) -> list[FileInfo]:
         paths = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)
         return _local(paths)
     check_extra(pattern)
+    from pipeline import remote  # with Beam, which takes a second: not for who has local files alone
+
     try:
-        literal = not glob.has_magic(pattern) or FileSystems.exists(pattern)
-        return _remote(_escaped(pattern) if literal else pattern)
+        literal = not glob.has_magic(pattern) or remote.exists(pattern)
+        return remote.match(remote.escaped(pattern) if literal else pattern)
     except ValueError as error:
         scheme = pattern.partition("://")[0]
         raise CallError(f"{pattern}: no file system is known for {scheme}://") from error
@@ -123,7 +122,9 @@ def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
     """The files below a folder whose relative names match, sorted; none if there is no such folder."""
     if is_local(folder):
         return _local(glob.glob(join(glob.escape(folder), pattern), recursive=True, include_hidden=True))
-    return _remote(join(_escaped(folder), pattern))
+    from pipeline import remote
+
+    return remote.match(join(remote.escaped(folder), pattern))
 
 
 def _local(paths: Iterable[str]) -> list[FileInfo]:
@@ -134,22 +135,6 @@ def _local(paths: Iterable[str]) -> list[FileInfo]:
             if stat.S_ISREG(status.st_mode):
                 found.append(FileInfo(path, status.st_size, status.st_mtime))
     return found
-
-
-def _remote(pattern: str) -> list[FileInfo]:
-    try:
-        found = FileSystems.match([pattern])[0].metadata_list
-    except BeamIOError as error:
-        if is_missing(error):
-            return []
-        raise
-    return sorted((FileInfo(m.path, m.size_in_bytes, m.last_updated_in_seconds) for m in found), key=lambda f: f.uri)
-
-
-def _escaped(uri: str) -> str:
-    """The URI as a pattern that matches itself alone."""
-    scheme, mark, path = uri.rpartition("://")
-    return scheme + mark + glob.escape(path)
 
 
 def check_extra(uri: str) -> None:
@@ -164,8 +149,12 @@ def check_extra(uri: str) -> None:
 
 
 def open_read(uri: str) -> BinaryIO:
-    """The file's bytes, seekable. Never decompressed: Beam would guess from the name."""
-    return cast(BinaryIO, FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED))
+    """The file's bytes as they are, seekable."""
+    if is_local(uri):
+        return open(uri, "rb")
+    from pipeline import remote
+
+    return remote.open_read(uri)
 
 
 def unpacked(raw: BinaryIO) -> "BinaryIO | Gunzip":
@@ -191,7 +180,11 @@ def read_json(uri: str) -> Any:
 
 def exists(uri: str) -> bool:
     """Whether there is such a file or folder."""
-    return os.path.exists(uri) if is_local(uri) else bool(FileSystems.exists(uri))
+    if is_local(uri):
+        return os.path.exists(uri)
+    from pipeline import remote
+
+    return remote.exists(uri)
 
 
 def is_forbidden(uri: str) -> bool:
@@ -205,12 +198,10 @@ def delete(uris: Iterable[str]) -> None:
         if is_local(uri):
             with suppress(FileNotFoundError):
                 os.remove(uri)
-            continue
-        try:
-            FileSystems.delete([_escaped(uri)])  # Beam takes what it is given for a pattern
-        except BeamIOError:
-            if exists(uri):
-                raise
+        else:
+            from pipeline import remote
+
+            remote.delete(uri)
 
 
 def move_folder(folder: str, target: str) -> None:
@@ -220,13 +211,14 @@ def move_folder(folder: str, target: str) -> None:
         return
     files = [info.uri for info in list_folder(folder, "**")]
     if files:
-        FileSystems.rename(files, [target + uri.removeprefix(folder) for uri in files])
+        from pipeline import remote
+
+        remote.rename(files, [target + uri.removeprefix(folder) for uri in files])
 
 
 def is_missing(error: BaseException) -> bool:
     """Whether an exception of some file system says that a file is not there, and not merely that it cannot be read."""
-    if isinstance(error, BeamIOError) and error.exception_details:
-        details = error.exception_details
+    if details := getattr(error, "exception_details", None):  # a BeamIOError
         causes = list(details.values()) if isinstance(details, dict) else [details]
         return all(isinstance(cause, BaseException) and is_missing(cause) for cause in causes)
     if isinstance(error, OSError) and error.errno:

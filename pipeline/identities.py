@@ -4,29 +4,36 @@ import hashlib
 import importlib.util
 import inspect
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError, first_line
 from pipeline.fingerprint import digest
+from pipeline.memory import Memory, mark_of
 from pipeline.threshold import SIDECAR
 from transforms import bundled
 from transforms.detector import find_factory, is_factory
-from transforms.extract_phrases import drop_heads, drop_lists, load_parser
+from transforms.drop_lists import drop_heads, drop_lists
 from transforms.language import LanguageGate
 from transforms.settings import DetectorSettings
 
 
-def models(configuration: Configuration) -> dict[str, str]:
+def models(configuration: Configuration, memory: Memory | None = None) -> dict[str, str]:
     """The identity of both models and of the drop lists, after checking that they can be had and are of the right kind.
 
     A folder or spaCy package counts with the hash of its files, a hub id with the commit that its revision means now, a
     factory with its name, its `revision` if it has one, and the hash of the file that it stands in.
 
+    Args:
+      memory: a model whose files it knows is neither loaded nor hashed again.
+
     Raises:
       CallError: a model cannot be had or does not serve.
     """
+    memory = memory or Memory()
     try:
         drop_heads(configuration.phrases.drop_lists)
         if configuration.phrases.languages:
@@ -34,16 +41,29 @@ def models(configuration: Configuration) -> dict[str, str]:
     except ValueError as error:
         raise CallError(str(error)) from error
     return {
-        "phrases": parser(configuration.phrases.model),
-        "detector": _detector(configuration.detector),
+        "phrases": parser(configuration.phrases.model, memory),
+        "detector": _detector(configuration.detector, memory),
         "drop_lists": digest(drop_lists()),
     }
 
 
-def parser(model: str) -> str:
+def parser(model: str, memory: Memory | None = None) -> str:
     """The identity of a spaCy pipeline; raises CallError if it cannot be had or does not serve."""
     model = bundled.model(model)
     model = files.canonical(model) if os.path.isdir(os.path.expanduser(model)) else model
+    folder = os.path.isdir(model)
+    place = Path(os.path.realpath(model)) if folder else _package(model)
+    if place is None:
+        return _loaded_parser(model)
+    packages = ("spacy",) if folder else ("spacy", model)
+    return (memory or Memory()).recall(
+        f"parser {place}", lambda: mark_of(model_files(place), *packages), lambda: _loaded_parser(model)
+    )
+
+
+def _loaded_parser(model: str) -> str:
+    from transforms.extract_phrases import load_parser  # with spaCy and Beam, which take seconds
+
     try:
         nlp = load_parser(model)
     except OSError as error:
@@ -58,23 +78,44 @@ def parser(model: str) -> str:
     return f"folder:{folder_hash(Path(nlp.path))}"
 
 
-def _detector(settings: DetectorSettings) -> str:
+def _package(name: str) -> Path | None:
+    """The folder of an installed package, which is not imported for that; None if there is any doubt about it."""
+    try:
+        spec = importlib.util.find_spec(name) if name.isidentifier() else None
+    except (ImportError, ValueError):
+        return None
+    places = list(spec.submodule_search_locations or ()) if spec and spec.has_location else []
+    return Path(os.path.realpath(places[0])) if len(places) == 1 and os.path.isdir(places[0]) else None
+
+
+def _detector(settings: DetectorSettings, memory: Memory) -> str:
     if is_factory(settings.model):
-        try:
-            factory = find_factory(settings.model, [os.getcwd()])
-        except ValueError as error:
-            raise CallError(str(error)) from error
-        return f"factory:{settings.model}@{getattr(factory, 'revision', '')}{_code(factory)}"
+        return _factory(settings.model)
     settings = settings.model_copy(update={"model": bundled.model(settings.model)})
     folder = Path(settings.model).expanduser()
     looks_like_folder = settings.model.startswith((".", "/", "~")) or settings.model.count("/") != 1
     if looks_like_folder and not folder.is_dir():
         raise CallError(f"detector.model: {settings.model}: no such folder{bundled.hint(settings.model)}")
-    if not folder.is_dir():
-        revision = _commit(settings)
-        settings = settings.model_copy(update={"revision": revision})
-    _check_family(settings)
-    return f"folder:{folder_hash(folder)}" if folder.is_dir() else f"hub:{settings.model}@{settings.revision}"
+    if not folder.is_dir() and not _snapshot(settings):
+        settings = settings.model_copy(update={"revision": _commit(settings)})
+    place = folder if folder.is_dir() else _snapshot(settings)
+
+    def found_out() -> str:
+        _check_family(settings)
+        return f"folder:{folder_hash(folder)}" if folder.is_dir() else f"hub:{settings.model}@{settings.revision}"
+
+    if place is None:
+        return found_out()
+    place = Path(os.path.realpath(place))
+    return memory.recall(f"detector {place}", lambda: mark_of(model_files(place), "torch", "transformers"), found_out)
+
+
+def _factory(model: str) -> str:
+    try:
+        factory = find_factory(model, [os.getcwd()])
+    except ValueError as error:
+        raise CallError(str(error)) from error
+    return f"factory:{model}@{getattr(factory, 'revision', '')}{_code(factory)}"
 
 
 def _code(factory: object) -> str:
@@ -100,6 +141,17 @@ def _check_family(settings: DetectorSettings) -> None:
         ) from error
     except OSError as error:
         raise CallError(f"detector.model: {settings.model}: {first_line(error)}") from error
+
+
+def _snapshot(settings: DetectorSettings) -> Path | None:
+    """Where the local cache has the very commit that the revision names: of that no hub need be asked."""
+    if not re.fullmatch("[0-9a-f]{40}", settings.revision or ""):
+        return None
+    from huggingface_hub import constants
+
+    repository = Path(constants.HF_HUB_CACHE) / f"models--{settings.model.replace('/', '--')}"
+    folder = repository / "snapshots" / str(settings.revision)
+    return folder if folder.is_dir() else None
 
 
 def _commit(settings: DetectorSettings) -> str:
@@ -131,11 +183,16 @@ def folder_hash(folder: Path) -> str:
     Left out is what says nothing of the model: byte code, hidden files, texts for people, our own sidecar.
     """
     whole = hashlib.blake2b(digest_size=16)
-    for path in sorted(p for p in folder.rglob("*") if p.is_file() and _counts(p.relative_to(folder))):
+    for path in model_files(folder):
         with path.open("rb") as file:
             content = hashlib.file_digest(file, hashlib.blake2b).hexdigest()
         whole.update(f"{path.relative_to(folder).as_posix()}\0{content}\n".encode())
     return whole.hexdigest()
+
+
+def model_files(folder: Path) -> Iterator[Path]:
+    """The files of a model folder that make it what it is, sorted."""
+    yield from sorted(path for path in folder.rglob("*") if path.is_file() and _counts(path.relative_to(folder)))
 
 
 def _counts(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """manifest.json: what a reader may trust, and the ledger. Written last of all."""
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -9,13 +10,15 @@ from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.count import Examples, RangeCount, ledger
 from pipeline.plan import Plan
+from pipeline.plan_shards import FOLDER
 from pipeline.publish import publish_json
 from pipeline.threshold import Threshold
-from pipeline.write_shards import FOLDER
 from transforms.judge_pair import Policy
 
 FORMAT = 1
 NAME = "manifest.json"
+
+_THREADS = 16
 
 _PACKAGES = ("gritmill", "apache-beam", "spacy", "transformers", "torch", "pillow", "pyarrow")
 
@@ -83,6 +86,13 @@ def policy_of(manifest: dict[str, Any]) -> Policy:
     """What has decided over the pairs of a finished pack."""
     configuration = Configuration.model_validate(manifest["configuration"])
     return Policy(configuration.selection, manifest["threshold"]["score"], configuration.text)
+
+
+def packs(output: str) -> dict[str, str]:
+    """The stats files of an output, each with the fingerprint of the pack that wrote it."""
+    uris = [info.uri for info in files.list_folder(files.join(output, FOLDER), "*_stats.json")]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return dict(zip(uris, pool.map(lambda uri: files.read_json(uri)["pack_fingerprint"], uris), strict=True))
 
 
 def remove_shards(output: str, from_number: int) -> None:

@@ -1,34 +1,27 @@
 """pack: detections -> shards. The driver checks that table and sources are all there, then runs the graph."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Any
 
-import apache_beam as beam
-
-from pipeline import detections, files, fingerprint, progress, running
+from pipeline import detections, files, fingerprint
 from pipeline.configuration import GROUND, PACK, Configuration, ShardSettings
-from pipeline.count import RangeCount, count_range
 from pipeline.faults import CallError, EnvironmentFault, OtherRun
-from pipeline.manifest import NAME as MANIFEST
-from pipeline.manifest import ManifestHead, read_manifest, write_manifest
+from pipeline.manifest import ManifestHead, packs, read_manifest, write_manifest
 from pipeline.plan import NAME as PLAN
 from pipeline.plan import Plan, RangeId, read_plan
-from pipeline.plan_shards import ShardPlan, plan_shards
+from pipeline.plan_shards import FOLDER, STATS
 from pipeline.publish import publish_json
 from pipeline.sources.base import image_root
 from pipeline.statistics import NAME as STATISTICS
-from pipeline.statistics import Statistics, Total
+from pipeline.statistics import Statistics
 from pipeline.threshold import effective
-from pipeline.write_shards import FOLDER, STATS, ShardWriter, WriteShards
 from transforms import dialects
 from transforms.images import digest
 from transforms.judge_pair import Policy
 
 _THREADS = 16
-_PLANNED = ".gritmill.shards.json"
 
 
 @dataclass(frozen=True)
@@ -53,7 +46,10 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
       CallError: no finished ground, an unknown dialect, or shards of another fingerprint.
       EnvironmentFault: a source is gone, or the run broke off.
     """
-    engine = running.parse(options.beam)
+    if options.beam:
+        from pipeline import running  # with Beam, which takes a second: not for a pack that is done
+
+        running.parse(options.beam)  # a wrong option is refused, whatever is left to do
     folder = find_detections(options.detections or output)
     plan = read_plan(folder)
     if plan is None:
@@ -69,15 +65,14 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
     _check_sources(plan)
     _check_output(output, mark, configuration, options)
     head = ManifestHead.of(plan, configuration, threshold, mark, options.partial)
-    writer = ShardWriter(folder, output, mark, policy, plan.configuration.source)
     if not any(True for _ in plan.ids()):
         publish_json(
             files.join(output, STATISTICS), Statistics.at(policy.score).to_json(plan.configuration.detector.floor)
         )
         return write_manifest(output, head, plan, [], [])
-    with progress.shown("pack", "shards", _Watch(output).state, options.quiet, files.is_local(output)):
-        running.run(lambda pipeline: build(pipeline, writer, configuration.shards, head, options.fresh), engine)
-    files.delete([files.join(output, _PLANNED)])
+    from pipeline import pack_graph
+
+    pack_graph.run(output, folder, plan, policy, head, options)
     manifest = read_manifest(output)
     if manifest is None:
         raise EnvironmentFault(f"{output}: the run has ended without a manifest; run it again")
@@ -162,25 +157,8 @@ def _up_to_date(output: str, mark: str) -> bool:
     )
 
 
-def _stats(output: str) -> dict[str, str]:
-    """The stats files of an output, each with the fingerprint of the pack that wrote it."""
-    uris = [info.uri for info in files.list_folder(files.join(output, FOLDER), "*_stats.json")]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return dict(zip(uris, pool.map(lambda uri: files.read_json(uri)["pack_fingerprint"], uris), strict=True))
-
-
-def _clear(output: str, mark: str, fresh: bool) -> None:
-    """Before the first shard is replaced the stats of other packs go, and the manifest: no reader trusts a mixture.
-
-    Shards of this pack that a killed run has left are kept; with `fresh`, those of a finished one are not.
-    """
-    finished = (read_manifest(output) or {}).get("fingerprints", {}).get("pack") == mark
-    files.delete(uri for uri, found in _stats(output).items() if found != mark or (fresh and finished))
-    files.delete([files.join(output, MANIFEST)])
-
-
 def _check_output(output: str, mark: str, configuration: Configuration, options: PackOptions) -> None:
-    others = [uri for uri, found in _stats(output).items() if found != mark]
+    others = [uri for uri, found in packs(output).items() if found != mark]
     if others and not (options.fresh or options.replace):
         what = _difference(read_manifest(output), configuration)
         raise OtherRun(
@@ -212,79 +190,3 @@ def _check_sources(plan: Plan) -> None:
     missing = [uri for uri in missing if files.is_local(uri) or uri in {s.uri for s in plan.sources}]
     if missing:
         raise EnvironmentFault(f"{missing[0]}: no such file or folder; the images to pack lie there")
-
-
-def build(
-    pipeline: beam.Pipeline, writer: ShardWriter, shards: ShardSettings, head: ManifestHead, fresh: bool = False
-) -> object:
-    """The graph: a tiny count decides what each shard holds; no image ever crosses a shuffle."""
-    counted = (
-        pipeline
-        | "Detections" >> beam.Create([writer.detections])
-        | "Ranges" >> beam.FlatMap(all_ranges)
-        | "SpreadRanges" >> beam.Reshuffle()
-        | "CountKept" >> beam.Map(_count, writer)
-    )
-    counts = counted | "Counts" >> beam.Map(itemgetter(0)) | "KeyCounts" >> beam.WithKeys("")
-    statistics = (
-        counted
-        | "Statistics" >> beam.Map(itemgetter(1))
-        | "AddStatistics" >> beam.CombineGlobally(Total(writer.policy.score)).without_defaults()
-        | "KeyStatistics" >> beam.WithKeys("")
-    )
-    stats = (
-        counts
-        | "GatherCounts" >> beam.GroupByKey()
-        | "PlanShards" >> beam.FlatMap(_plan, writer, shards, fresh)
-        | "SpreadShards" >> beam.Reshuffle()
-        | WriteShards(writer)
-        | "KeyStats" >> beam.WithKeys("")
-    )
-    return (
-        {"counts": counts, "stats": stats, "statistics": statistics}
-        | "GatherAll" >> beam.CoGroupByKey()
-        | "WriteManifest" >> beam.Map(_manifest, writer, head)
-    )
-
-
-def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool]]:
-    """The ranges of a detections folder in input order, each with whether it is done."""
-    plan = read_plan(folder)
-    done = detections.finished(folder)
-    yield from ((identity, identity in done) for identity in plan.ids()) if plan else ()
-
-
-def _count(item: tuple[RangeId, bool], writer: ShardWriter) -> tuple[RangeCount, Statistics]:
-    identity, done = item
-    return count_range(writer.detections, identity, done, writer.policy)
-
-
-def _plan(
-    keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: ShardSettings, fresh: bool
-) -> Iterator[ShardPlan]:
-    plans = list(plan_shards(keyed[1], shards))
-    _clear(writer.output, writer.fingerprint, fresh)
-    publish_json(files.join(writer.output, _PLANNED), {"shards": len(plans)})
-    yield from plans
-
-
-def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, head: ManifestHead) -> None:
-    plan = read_plan(writer.detections)
-    assert plan is not None
-    (statistics,) = keyed[1]["statistics"]
-    publish_json(files.join(writer.output, STATISTICS), statistics.to_json(plan.configuration.detector.floor))
-    write_manifest(writer.output, head, plan, keyed[1]["counts"], keyed[1]["stats"])
-
-
-class _Watch:
-    """Shards done, of the number that the graph leaves beside them once it has counted."""
-
-    def __init__(self, output: str) -> None:
-        self._output = output
-
-    def state(self) -> progress.State:
-        """A share of 0 until counting is over."""
-        done = len(files.list_folder(files.join(self._output, FOLDER), "*_stats.json"))
-        uri = files.join(self._output, _PLANNED)
-        planned = files.read_json(uri)["shards"] if files.exists(uri) else 0
-        return progress.State(done, done / planned if planned else 0.0)

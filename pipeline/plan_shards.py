@@ -9,6 +9,10 @@ from pipeline.count import ChunkCount, RangeCount
 from pipeline.detections import ChunkId
 from pipeline.faults import CallError
 
+FOLDER = "shards"
+STATS = 2
+"""Format of a shard's stats: those of another one are not taken over from a run that was killed."""
+
 MOST_SHARDS = 100_000
 """A key has five digits for the shard."""
 

@@ -2,15 +2,11 @@
 
 import json
 import os
-import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, BinaryIO
-
-from apache_beam.io.filesystem import CompressionTypes
-from apache_beam.io.filesystems import FileSystems
 
 from pipeline import files
 
@@ -35,14 +31,16 @@ def publish(uri: str) -> Iterator[BinaryIO]:
         with _by_rename(uri) as file:
             yield file
         return
+    from pipeline import remote  # with Beam, as in `files`
+
     with tempfile.TemporaryFile() as spool:
         yield spool
         spool.seek(0)
         target = files.join(files.parent(uri), _temporary(uri)) if uri.startswith(_RENAMING) else uri
-        _upload(spool, target)
+        remote.upload(spool, target)
     if target != uri:
-        files.delete([uri])
-        FileSystems.rename([target], [uri])
+        remote.delete(uri)
+        remote.rename([target], [uri])
 
 
 def publish_bytes(uri: str, data: bytes) -> None:
@@ -88,17 +86,4 @@ def _by_rename(path: str) -> Iterator[BinaryIO]:
             os.remove(temporary)
         if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not say which
             raise OSError(error.errno, error.strerror, path) from error
-        raise
-
-
-def _upload(spool: BinaryIO, uri: str) -> None:
-    target = FileSystems.create(uri, compression_type=CompressionTypes.UNCOMPRESSED)
-    try:
-        shutil.copyfileobj(spool, target, 1 << 20)
-        target.close()
-    except BaseException:
-        # Closing publishes what has been sent so far; left open, the file would be closed when it is collected.
-        with suppress(Exception):
-            target.close()
-        files.delete([uri])
         raise

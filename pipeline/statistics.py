@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from typing import Any
 
-import apache_beam as beam
-
 from transforms.judge_pair import Kept, Policy, Rejected
 from transforms.records import Fault, Pair, Reason
 from transforms.remaining import GRID, Step, ranked, steps
@@ -132,29 +130,6 @@ class Statistics:
         for phrase in {grounding.phrase for grounding in kept.groundings}:
             self.phrase_words[len(caption[phrase.expression_start : phrase.expression_end].split())] += 1
             self.heads[caption[phrase.head_start : phrase.head_end].lower()] += 1
-
-
-class Total(beam.CombineFn):
-    """Statistics of parts, all of one threshold in force, -> those of the whole."""
-
-    def __init__(self, score: float) -> None:
-        self.score = score
-
-    def create_accumulator(self) -> Statistics:
-        return Statistics.at(self.score)
-
-    def add_input(self, total: Statistics, part: Statistics) -> Statistics:
-        total.merge(part)
-        return total
-
-    def merge_accumulators(self, totals: Iterable[Statistics]) -> Statistics:
-        whole = self.create_accumulator()
-        for total in totals:
-            whole.merge(total)
-        return whole
-
-    def extract_output(self, total: Statistics) -> Statistics:
-        return total
 
 
 def _keep_nearest(nearest: list[Near], near: Near) -> None:

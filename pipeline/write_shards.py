@@ -18,16 +18,12 @@ from pipeline.configuration import SourceSettings
 from pipeline.count import Examples, Failures, add_failure
 from pipeline.faults import EnvironmentFault
 from pipeline.fetch_images import fetch
-from pipeline.plan_shards import Piece, ShardPlan
+from pipeline.plan_shards import FOLDER, Piece, ShardPlan
 from pipeline.publish import publish, publish_bytes, publish_json
 from transforms import dialects, images
 from transforms.compose_record import INDEX_SCHEMA, compose
 from transforms.judge_pair import Kept, Policy, judge
 from transforms.records import Fault, Stage
-
-FOLDER = "shards"
-STATS = 2
-"""Format of a shard's stats: those of another one are not taken over from a run that was killed."""
 
 _STATS = "_stats.json"
 _BLOCK = 512

@@ -4,6 +4,7 @@ records             the records that flow
 settings            what a user can set about these steps
 bundled             what comes with gritmill besides code: configurations, models, examples
 images              measure, decode, turn upright
+drop_lists          heads of noun phrases that name nothing to draw a box around
 extract_phrases     caption -> noun phrases and referring expressions (spaCy)
 build_prompts       phrases -> detector prompts and token spans
 canvas              picture -> the detector's input tensor

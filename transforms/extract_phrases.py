@@ -11,19 +11,16 @@ One rule is ours: neither a noun phrase nor an expression runs across a separato
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from importlib import resources
 from itertools import groupby
-from typing import Any
 
 import apache_beam as beam
 import spacy
-import yaml
 from spacy.language import Language
 from spacy.tokens import Doc, Token
 
 from transforms import bundled
 from transforms.blame import run_or_blame
+from transforms.drop_lists import drop_heads
 from transforms.language import LanguageGate
 from transforms.records import Chunk, Drop, Dropped, Fault, Pair, Phrase, Stage
 from transforms.settings import PhraseSettings
@@ -57,27 +54,6 @@ def load_parser(model: str) -> Language:
     if nlp.Defaults.syntax_iterators.get("noun_chunks") is None:
         raise ValueError(f"phrases.model: spaCy has no noun chunks for the language of {model} ({nlp.lang})")
     return nlp
-
-
-def drop_lists() -> dict[str, Any]:
-    """What `drop_lists.yaml` holds: its version, and lists of heads by name."""
-    text = resources.files("transforms").joinpath("drop_lists.yaml").read_text("utf-8")
-    lists: dict[str, Any] = yaml.safe_load(text)
-    return lists
-
-
-@cache
-def drop_heads(lists: tuple[str, ...]) -> dict[str, Drop]:
-    """Lower-cased head -> reason, for the named lists of `drop_lists.yaml`.
-
-    Raises:
-      ValueError: there is no list of that name.
-    """
-    known = {name: value for name, value in drop_lists().items() if name != "version"}
-    unknown = [name for name in lists if name not in known]
-    if unknown:
-        raise ValueError(f"phrases.drop_lists: no list {unknown[0]}; there are {', '.join(known)}")
-    return {head: Drop(name.partition("_")[0]) for name in reversed(lists) for head in known[name]}
 
 
 def phrases_of(doc: Doc, heads: dict[str, Drop]) -> Phrases:

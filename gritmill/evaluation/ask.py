@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from os import getcwd
 
 from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth
-from pipeline import fingerprint, ground, progress, running
+from pipeline import fingerprint, placement, progress, running
 from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault, first_line
 from pipeline.identities import models
@@ -88,10 +88,10 @@ def load(configuration: Configuration) -> tuple[SharedDetector, Configuration, d
       CallError: a model cannot be had, or the device is not there.
     """
     engine = running.parse(())
-    ground.check_device(configuration.detector, engine)
+    placement.check_device(configuration.detector, engine)
     identities = models(configuration)
     resolved = fingerprint.resolve(configuration, identities)
-    settings = ground.local_detector(resolved.detector, engine)
+    settings = placement.local_detector(resolved.detector, engine)
     return SharedDetector(settings, [getcwd()]), resolved, identities
 
 

@@ -14,7 +14,8 @@ from typing import Any
 from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth
 from pipeline import identities, progress
 from pipeline.configuration import Configuration
-from transforms.extract_phrases import drop_heads, load_parser, with_phrases
+from transforms.drop_lists import drop_heads
+from transforms.extract_phrases import load_parser, with_phrases
 from transforms.language import LanguageGate
 from transforms.records import Pair
 

@@ -11,7 +11,6 @@ from pipeline.sources.base import Position, RangeSpec, Source
 from pipeline.sources.coco import CocoSource
 from pipeline.sources.delimited import DelimitedSource
 from pipeline.sources.jsonl import JsonlSource
-from pipeline.sources.parquet import ParquetSource
 from pipeline.sources.webdataset import WebDatasetSource
 
 __all__ = ["Position", "RangeSpec", "Source", "is_source", "kind_of", "open_source"]
@@ -54,6 +53,8 @@ def open_source(kind: str, info: FileInfo, settings: SourceSettings) -> Source:
         case "webdataset":
             return WebDatasetSource(info, settings)
         case "parquet":
+            from pipeline.sources.parquet import ParquetSource  # with pyarrow, which takes a while
+
             return ParquetSource(info, settings)
         case "jsonl":
             return JsonlSource(info, settings)

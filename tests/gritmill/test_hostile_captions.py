@@ -11,7 +11,8 @@ import gritmill
 from pipeline import detections
 from tests import made
 from transforms import dialects
-from transforms.extract_phrases import drop_heads, load_parser, with_phrases
+from transforms.drop_lists import drop_heads
+from transforms.extract_phrases import load_parser, with_phrases
 from transforms.grounded_text import spans
 from transforms.judge_pair import Kept, Policy, judge
 from transforms.records import Box, Pair

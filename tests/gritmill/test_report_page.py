@@ -117,7 +117,7 @@ def test_a_report_that_was_cut_short_is_written_by_the_next_call(tmp_path, middl
 
     strict = {**middle, "selection": {"score": 0.85}}
     with monkeypatch.context() as patched:
-        patched.setattr("gritmill.api.write_page", killed)
+        patched.setattr("gritmill.report_page.write_page", killed)
         with pytest.raises(KeyboardInterrupt):
             gritmill.pack(strict, output=call["output"], fresh=True)
     assert not (tmp_path / "out/report.html").exists()

@@ -9,8 +9,7 @@ import tarfile
 import pytest
 
 import gritmill
-from pipeline import detections
-from pipeline import ground as grounding
+from pipeline import detections, ground_graph
 from pipeline.plan import read_plan
 from tests import made
 from tests.sameness import same
@@ -71,7 +70,7 @@ def test_the_order_of_ranges_changes_no_byte(undisturbed, tmp_path, monkeypatch,
     pattern, whole = undisturbed
     for number in order:
         monkeypatch.setattr(
-            grounding, "pending_ranges", lambda folder, n=number: iter([list(read_plan(folder).ids())[n]])
+            ground_graph, "pending_ranges", lambda folder, n=number: iter([list(read_plan(folder).ids())[n]])
         )
         if number == order[-1]:
             gritmill.ground(configured(), inputs=pattern, output=tmp_path)

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import detections, files
-from pipeline.detections import SCHEMA, ChunkId
+from pipeline.detections import ChunkId
+from pipeline.pair_rows import SCHEMA
 from pipeline.plan import RangeId
 from tests import shelf
 from tests.pipeline.making import IDENTITY

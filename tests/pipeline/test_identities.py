@@ -1,8 +1,15 @@
+import importlib
+import json
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pipeline import fingerprint
+from pipeline import fingerprint, identities, memory
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.identities import folder_hash, models
@@ -101,13 +108,13 @@ def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
 
 
 def test_an_embedded_model_counts_with_its_content_and_keeps_its_name(embedded: Configuration) -> None:
-    identities = models(embedded)
+    found = models(embedded)
     for section, name in (("phrases", "caption-parser"), ("detector", "scene-grounder")):
-        assert identities[section] == f"folder:{folder_hash(Path(bundled.model(name)))}"
-    resolved = fingerprint.resolve(embedded, identities)
+        assert found[section] == f"folder:{folder_hash(Path(bundled.model(name)))}"
+    resolved = fingerprint.resolve(embedded, found)
     assert (resolved.phrases.model, resolved.detector.model) == ("caption-parser", "scene-grounder")
     by_path = with_models(bundled.model("caption-parser"), bundled.model("scene-grounder"))
-    assert fingerprint.ground(embedded, identities, None) == fingerprint.ground(by_path, identities, None)
+    assert fingerprint.ground(embedded, found, None) == fingerprint.ground(by_path, found, None)
 
 
 def test_an_embedded_model_that_is_missing_is_named_with_its_place(
@@ -124,3 +131,137 @@ def test_an_embedded_detector_that_is_missing_is_named_with_its_place(
     monkeypatch.setattr(bundled, "_PACKAGES", tmp_path / "nowhere")
     with pytest.raises(CallError, match=r"^detector\.model: .*nowhere/models/scene-grounder: no such folder$"):
         models(with_models(parser, "scene-grounder"))
+
+
+Known = Callable[[Configuration], dict[str, str]]
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Known:
+    """The identities as one call after the other asks for them, each with the memory of the one before."""
+    monkeypatch.setattr(memory, "_RECENT", 0)
+
+    def ask(configuration: Configuration) -> dict[str, str]:
+        run = memory.Memory(str(tmp_path / "detections"))
+        found = models(configuration, run)
+        run.keep()
+        return found
+
+    return ask
+
+
+def loads_nothing(patched: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("it is known")
+
+    patched.setattr("transforms.extract_phrases.load_parser", fail)
+    patched.setattr(identities, "_check_family", fail)
+    patched.setattr(identities, "folder_hash", fail)
+
+
+def test_what_is_known_of_models_is_not_found_out_again(
+    known: Known, embedded: Configuration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = known(embedded)
+    assert first == models(embedded)
+    loads_nothing(monkeypatch)
+    assert known(embedded) == first
+
+
+@pytest.fixture
+def own(parser: str, grounding_dino: Path, tmp_path: Path) -> tuple[Configuration, Path, Path]:
+    """Models of one's own, and a file of each."""
+    detector = Path(shutil.copytree(grounding_dino, tmp_path / "detector"))
+    return with_models(parser, str(detector)), Path(parser) / "meta.json", detector / "config.json"
+
+
+def test_a_model_that_has_changed_is_noticed_though_it_is_known(
+    known: Known, own: tuple[Configuration, Path, Path]
+) -> None:
+    configuration, *changing = own
+    before = known(configuration)
+    for path, section in zip(changing, ("phrases", "detector"), strict=True):
+        data, times = path.read_bytes(), path.stat()
+        time.sleep(0.05)  # a file system's clock goes in steps
+        path.write_bytes(data.replace(b"\n ", b"\n\t", 1))
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert (path.stat().st_size, path.stat().st_mtime_ns) == (times.st_size, times.st_mtime_ns)
+        now = known(configuration)
+        assert now == models(configuration)
+        assert now[section] != before[section]
+        before = now
+
+
+def test_a_file_that_was_only_touched_leaves_a_model_what_it_is(
+    known: Known, own: tuple[Configuration, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configuration, *touched = own
+    before = known(configuration)
+    for path in touched:
+        os.utime(path)
+    assert known(configuration) == before
+    loads_nothing(monkeypatch)
+    assert known(configuration) == before
+
+
+def test_a_model_that_serves_no_more_is_refused_though_it_was_known(
+    known: Known, own: tuple[Configuration, Path, Path]
+) -> None:
+    configuration, _, config = own
+    known(configuration)
+    config.write_text('{"model_type": "bert"}')
+    with pytest.raises(CallError, match=r"^detector\.model: .* is a bert"):
+        known(configuration)
+    config.unlink()
+    with pytest.raises(CallError, match=r"^detector\.model: "):
+        known(configuration)
+
+
+def test_a_parser_that_is_a_package_is_known_without_its_import(
+    known: Known, parser: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "site/en_small_one"
+    load = (
+        "from spacy.util import load_model_from_init_py\ndef load(**o): return load_model_from_init_py(__file__, **o)\n"
+    )
+    stored(package / "__init__.py", load)
+    meta = json.dumps({"lang": "en", "name": "small_one", "version": "1.0"})
+    stored(package / "meta.json", meta)
+    stored(tmp_path / "site/en_small_one-1.0.dist-info/METADATA", "Name: en_small_one\nVersion: 1.0\n")
+    shutil.copytree(parser, package / "en_small_one-1.0")
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    configuration = with_models("en_small_one", "tests.outside:factory")
+    first = known(configuration)
+    assert first["phrases"] == f"folder:{folder_hash(package / 'en_small_one-1.0')}"
+    monkeypatch.delitem(sys.modules, "en_small_one")
+    with monkeypatch.context() as patched:
+        loads_nothing(patched)
+        assert known(configuration) == first
+    assert "en_small_one" not in sys.modules
+    shutil.rmtree(tmp_path / "site/en_small_one-1.0.dist-info")
+    importlib.invalidate_caches()
+    with pytest.raises(CallError, match="en_small_one: no such spaCy pipeline"):
+        known(configuration)
+
+
+def test_of_a_full_commit_no_hub_is_asked(
+    known: Known, parser: str, grounding_dino: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    shutil.copytree(grounding_dino, tmp_path / "hub/models--somebody--tiny/snapshots" / commit)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+    def asked(*_: object) -> str:
+        raise AssertionError("nobody need be asked")
+
+    monkeypatch.setattr(identities, "_commit", asked)
+    monkeypatch.setattr(identities, "_check_family", lambda settings: None)
+    detector = {"model": "somebody/tiny", "revision": commit}
+    configured = configuration(phrases={"model": parser}, detector=detector)
+    first = known(configured)
+    assert first["detector"] == f"hub:somebody/tiny@{commit}"
+    loads_nothing(monkeypatch)
+    assert known(configured) == first
+    shutil.rmtree(tmp_path / "hub")
+    with pytest.raises(AssertionError, match="nobody need be asked"):
+        known(configured)

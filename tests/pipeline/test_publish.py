@@ -109,7 +109,7 @@ def test_an_upload_that_breaks_off_leaves_no_object(tmp_path: Path, monkeypatch:
         target.write(b"half")
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr("pipeline.publish.shutil.copyfileobj", broken)
+    monkeypatch.setattr("pipeline.remote.shutil.copyfileobj", broken)
     with pytest.raises(OSError, match="Input/output"):
         publish_bytes("shelf://out/a.tar", b"half and half")
     assert shelf.objects("shelf://out/") == []

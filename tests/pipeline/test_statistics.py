@@ -7,7 +7,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.statistics import NEAREST, Near, Statistics, Total
+from pipeline.pack_graph import Total
+from pipeline.statistics import NEAREST, Near, Statistics
 from transforms.judge_pair import Policy, judge
 from transforms.records import Box, Fault, ImageRef, Pair, Phrase, Reason, Stage
 from transforms.remaining import GRID

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from tests.shared import DATA, GROUNDER, PARSER, needs_shared
 from tests.tiny_models import make_tokenizer
 from transforms.build_prompts import ASK, BORDERS, CLS, SEP, STOP, build_prompts, normalize, tokenize
-from transforms.extract_phrases import drop_heads, extract, load_parser
+from transforms.drop_lists import drop_heads
+from transforms.extract_phrases import extract, load_parser
 from transforms.records import Drop
 
 TOKENIZER = make_tokenizer()

@@ -13,9 +13,9 @@ from spacy.tokens import Doc
 
 from tests.shared import PARSER, needs_shared
 from transforms.blame import SickDevice
+from transforms.drop_lists import drop_heads
 from transforms.extract_phrases import (
     ExtractPhrases,
-    drop_heads,
     extract,
     load_parser,
     phrases_of,
@@ -233,28 +233,10 @@ def test_offsets_are_those_of_the_original_caption():
     assert kept(doc) == {"a  dog": "a  dog"}
 
 
-def test_the_published_list_is_the_authors_fourteen_words():
-    published = drop_heads(("abstract_published",))
-    words = "time life love freedom happiness wisdom peace justice hope courage faith understanding advantage pursuit"
-    assert set(published) == set(words.split())
-    assert set(published.values()) == {Drop.ABSTRACT}
-
-
 def test_without_a_list_its_words_are_kept():
     doc = parsed("a/DET/2/det photo/NOUN/2/ROOT of/ADP/2/prep love/NOUN/3/pobj")
     assert not phrases_of(doc, drop_heads(())).dropped
     assert [d.reason for d in phrases_of(doc, drop_heads(("picture",))).dropped] == [Drop.PICTURE]
-
-
-def test_an_unknown_list_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"phrases\.drop_lists: no list nouns; there are abstract_published"):
-        drop_heads(("picture", "nouns"))
-
-
-def test_the_words_of_the_lists_are_lower_case_and_on_one_list_only():
-    lists = ("abstract_published", "abstract_extended", "pronoun", "picture")
-    assert all(word == word.lower() for word in HEADS)
-    assert sum(len(drop_heads((name,))) for name in lists) == len(HEADS)
 
 
 def test_load_parser_refuses_what_it_cannot_use(tmp_path):

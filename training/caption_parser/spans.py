@@ -6,7 +6,8 @@ from functools import cache
 
 from spacy.tokens import Doc
 
-from transforms.extract_phrases import drop_heads, phrases_of
+from transforms.drop_lists import drop_heads
+from transforms.extract_phrases import phrases_of
 from transforms.records import Drop
 from transforms.settings import PhraseSettings
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.shared import DATA, needs_shared
 from transforms import dialects
-from transforms.extract_phrases import drop_heads, extract, load_parser
+from transforms.drop_lists import drop_heads
+from transforms.extract_phrases import extract, load_parser
 from transforms.grounded_text import CannotCarry, Carries, GroundedCaption, Span, carried, spans
 from transforms.records import Box
 from transforms.select_boxes import Grounding

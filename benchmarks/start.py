@@ -1,0 +1,70 @@
+"""How long a call takes that has nothing to do: the help, and the commands that find everything done.
+
+    python -m benchmarks.start
+
+Each call is a process of its own, as at a prompt.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from benchmarks.figures import Figure, in_turn, machine, markdown
+from transforms import bundled
+
+ROUNDS = 7
+
+
+def measure(work: Path) -> list[Figure]:
+    """The help's time, and what `ground`, `run` and `pack` take beyond it. work: an empty folder."""
+    scenes = ("--input", str(bundled.folder("examples") / "scenes"))
+    out = ("--output", str(work / "run"), "--quiet")
+    _call("run", "demo", *scenes, *out)()
+    ways = {
+        "--help": _call("--help"),
+        "ground": _call("ground", "demo", *scenes, *out),
+        "run": _call("run", "demo", *scenes, *out),
+        "pack": _call("pack", "demo", *out),
+    }
+    processor = in_turn({"--help": ways["--help"]}, ROUNDS, _processor)["--help"]
+    seconds = in_turn(ways, ROUNDS)
+    goals = {"ground": "within 1 s of the help", "run": "within 1 s of the help", "pack": ""}
+    return [
+        Figure("Start", "`gritmill --help`, processor time", _seconds(processor), "under 0.3 s", _spread(processor)),
+        *(_beyond(name, seconds, goal) for name, goal in goals.items()),
+    ]
+
+
+def _beyond(name: str, seconds: Mapping[str, list[float]], goal: str) -> Figure:
+    differences = [mine - help_ for mine, help_ in zip(seconds[name], seconds["--help"], strict=True)]
+    medians = f"{_seconds(seconds[name])} against {_seconds(seconds['--help'])}"
+    what = f"`gritmill {name}` with nothing left to do, beyond the help"
+    return Figure("Start", what, _seconds(differences), goal, f"{medians}; {_spread(differences)}")
+
+
+def _call(*words: str) -> Callable[[], object]:
+    program = Path(sys.executable).with_name("gritmill")
+    return lambda: subprocess.run([str(program), *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def _processor() -> float:
+    """Seconds that ended processes have spent, in their own code and in the system."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _seconds(some: list[float]) -> str:
+    return f"{statistics.median(some):.2f} s"
+
+
+def _spread(some: list[float]) -> str:
+    return f"{len(some)} rounds, {min(some):.2f} to {max(some):.2f} s"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        print(machine(), markdown(measure(Path(folder))), sep="\n\n")

@@ -1,0 +1,33 @@
+"""Where the detector runs: whether this machine has its device, and how many threads it gets here."""
+
+import os
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline import running
+from pipeline.faults import CallError
+from transforms.detector import is_factory
+from transforms.settings import DetectorSettings
+
+
+def check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
+    """Refuses a device that this machine lacks, if the detector is to run on this machine."""
+    if not running.is_local(engine) or is_factory(settings.model):
+        return
+    import torch
+
+    number = int(settings.device.partition(":")[2] or 0)
+    if settings.device.startswith("cuda") and number >= torch.cuda.device_count():
+        raise CallError(f"detector.device: {settings.device}: there are {torch.cuda.device_count()} CUDA devices here")
+    if settings.device == "mps" and not torch.backends.mps.is_available():
+        raise CallError("detector.device: mps: there is none here")
+    if settings.precision != "float32" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise CallError(f"detector.precision: {settings.precision} needs a GPU, and there is none here")
+
+
+def local_detector(settings: DetectorSettings, engine: PipelineOptions) -> DetectorSettings:
+    """The settings with the default of `threads` filled in: cores over local workers."""
+    if settings.threads is not None or not running.is_local(engine):
+        return settings
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return settings.model_copy(update={"threads": max(1, cores // running.workers(engine))})

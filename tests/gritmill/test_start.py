@@ -1,0 +1,85 @@
+"""A call that finds nothing left to do waits for no package that only work needs, and is refused what it ever was."""
+
+import subprocess
+import sys
+
+import pytest
+
+import gritmill
+from tests import made
+from transforms import bundled
+
+HEAVY = {"apache_beam", "torch", "transformers", "spacy", "pyarrow", "jinja2"}
+SCENES = str(bundled.folder("examples") / "scenes")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of two scenes, with the embedded models."""
+    folder = tmp_path_factory.mktemp("start") / "out"
+    gritmill.run("demo", inputs=SCENES, output=folder, limit=2)
+    return folder
+
+
+def loaded(*words):
+    """The modules that a call has loaded at its end, and its status."""
+    code = (
+        "import sys\nfrom gritmill.main import main\ntry:\n main(sys.argv[1:])\n"
+        "finally:\n print(*sys.modules, file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True)
+    return set(ended.stderr.split()), ended.returncode
+
+
+@pytest.mark.parametrize("command", ["ground", "run", "pack"])
+def test_with_nothing_left_to_do_no_heavy_package_is_loaded(finished, command):
+    words = () if command == "pack" else ("--input", SCENES, "--limit", 2)
+    before = made.files_of(finished, "**/*")
+    modules, status = loaded(command, "demo", *words, "--output", finished)
+    assert (status, HEAVY & modules) == (0, set())
+    assert "pipeline.pack" in modules
+    assert made.files_of(finished, "**/*") == before
+
+
+def test_with_something_left_to_do_it_is_done(finished, tmp_path):
+    words = {"inputs": SCENES, "output": tmp_path / "out", "limit": 2}
+    gritmill.ground("demo", **words)
+    done, *_ = sorted((tmp_path / "out/detections").glob("0*/*.done.json"))
+    whole = made.files_of(tmp_path / "out", "detections/0*/*")
+    done.unlink()
+    next(done.parent.glob("*.parquet")).unlink()
+    gritmill.ground("demo", **words)
+    assert made.files_of(tmp_path / "out", "detections/0*/*") == whole
+    assert whole == made.files_of(finished, "detections/0*/*")
+
+
+def test_a_wrong_beam_option_is_refused_also_if_nothing_is_left(finished, call):
+    given = ("--input", SCENES, "--limit", 2)
+    for command, words in (("ground", given), ("run", given), ("pack", ())):
+        ended = call(command, "demo", *words, "--output", finished, "--", "--bogus=1")
+        assert ended == (2, "", ["gritmill: --bogus=1: no such Beam option"])
+
+
+def test_a_device_that_is_not_here_is_refused_before_there_is_work(finished, call, tmp_path):
+    words = ("ground", "demo", "--input", SCENES, "--limit", 2, "--set", "detector.device=cuda:77", "--output")
+    status, _, (line,) = call(*words, tmp_path / "out")
+    assert status == 2
+    assert line.startswith("gritmill: detector.device: cuda:77: there are ")
+    assert not (tmp_path / "out").exists()
+    for asked in ("--fresh", "--retry-failed", "--extend", "--redo-changed"):
+        before = made.files_of(finished, "**/*")
+        assert call(*words, finished, asked)[::2] == (2, [line])
+        assert made.files_of(finished, "**/*") == before
+    assert call(*words, finished)[0] == 0
+
+
+def test_the_memory_of_models_may_be_lost_or_damaged(finished):
+    memory = finished / "detections/.gritmill.models.json"
+    whole = memory.read_bytes()
+    for damaged in (b"", b"\xff", whole[:-9], None):
+        if damaged is None:
+            memory.unlink()
+        else:
+            memory.write_bytes(damaged)
+        gritmill.ground("demo", inputs=SCENES, output=finished, limit=2)
+        assert memory.read_bytes() == whole
