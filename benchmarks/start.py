@@ -1,7 +1,5 @@
 """How long a call takes that has nothing to do: the help, and the commands that find everything done.
 
-    python -m benchmarks.start
-
 Each call is a process of its own, as at a prompt.
 """
 
@@ -9,20 +7,19 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.figures import Figure, in_turn, machine, markdown
+from benchmarks.figures import Figure, in_turn
 from transforms import bundled
 
 ROUNDS = 7
 
 
-def measure(work: Path) -> list[Figure]:
-    """The help's time, and what `ground`, `run` and `pack` take beyond it. work: an empty folder."""
+def measure(work: Path, _: Path | None = None) -> list[Figure]:
+    """The help's time, and what `ground`, `run` and `pack` take beyond it."""
     scenes = ("--input", str(bundled.folder("examples") / "scenes"))
-    out = ("--output", str(work / "run"), "--quiet")
+    out = ("--output", str(work / "start"), "--quiet")
     _call("run", "demo", *scenes, *out)()
     ways = {
         "--help": _call("--help"),
@@ -63,8 +60,3 @@ def _seconds(some: list[float]) -> str:
 
 def _spread(some: list[float]) -> str:
     return f"{len(some)} rounds, {min(some):.2f} to {max(some):.2f} s"
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        print(machine(), markdown(measure(Path(folder))), sep="\n\n")

@@ -9,7 +9,10 @@ extract_phrases     caption -> noun phrases and referring expressions (spaCy)
 build_prompts       phrases -> detector prompts and token spans
 canvas              picture -> the detector's input tensor
 detector            what a detector is, and how one is loaded
+prepare_batches     requests -> batches on equal canvases, decoded in threads
 grounding_dino      the Grounding DINO family of transformers
+fast_forward/       its forward, with modules replaced by faster ones
+read_boxes          what the model gives for one prompt -> candidate boxes
 blame               find the culprit of a failing batch
 localize_phrases    phrases + picture -> candidate boxes (RunInference)
 select_boxes        candidate boxes -> kept boxes
