@@ -46,9 +46,7 @@ def with_boxes(pair: Pair, request: Request, found: Found) -> Pair:
     by_number: dict[int, list[Box]] = {}
     for box in found.boxes:
         by_number.setdefault(box.phrase, []).append(box)
-    boxes = [
-        box if i == n else replace(box, phrase=i) for i, (_, n) in enumerate(kept) for box in by_number.get(n, ())
-    ]
+    boxes = [box if i == n else replace(box, phrase=i) for i, (_, n) in enumerate(kept) for box in by_number.get(n, ())]
     return replace(
         pair,
         phrases=tuple(phrase for phrase, _ in kept),

@@ -59,9 +59,7 @@ class DetectorSettings(Section):
     revision: str | None = Field(None, description="Branch, tag or commit on the hub.")
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    forward: Literal["fast", "stock"] = Field(
-        "fast", description="The model's own code, or faster with the same sums."
-    )
+    forward: Literal["fast", "stock"] = Field("fast", description="The model's own code, or faster with the same sums.")
     batch: Count = Field(4, description="Prompts a forward.")
     threads: Annotated[int, Field(ge=1)] | None = Field(None, description="Default: cores over local workers.")
     short_side: Count | None = Field(None, description="Pixels; default: what the model's processor says.")

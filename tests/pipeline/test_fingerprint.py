@@ -18,6 +18,7 @@ def mark(limit: int | None = None, models: dict[str, str] = MODELS, **sections: 
         {"detector": {"device": "cpu"}},
         {"detector": {"batch": 7}},
         {"detector": {"threads": 3}},
+        {"detector": {"forward": "stock"}},
         {"selection": {"score": 0.5}},
         {"text": {"spans": "densest"}},
         {"shards": {"pairs": 5}},

@@ -15,7 +15,7 @@ from transformers.models.swin.modeling_swin import SwinMLP
 from transforms.fast_forward.check import check_box_attention, check_encoder_layer
 from transforms.fast_forward.encoder_layer import EncoderLayer
 from transforms.fast_forward.parts import BlockedMlp, OncePerPicture, Positions, Similarity
-from transforms.fast_forward.sampling import BoxAttention
+from transforms.fast_forward.sampling import BoxAttention, Tables
 
 
 def make_fast(model: Any, device: str) -> None:
@@ -42,16 +42,16 @@ def _share_backbone(model: Any) -> None:
 
 
 def _replace_modules(model: Any) -> None:
-    backbone, layers = model.model.backbone, model.model.encoder.layers
+    backbone, layers, tables = model.model.backbone, model.model.encoder.layers, Tables()
     backbone.position_embedding = Positions(backbone.position_embedding)
     _replace(backbone.conv_encoder, SwinMLP, BlockedMlp)
     _replace(model, type(model.class_embed[0]), Similarity)
     for number, layer in enumerate(layers):
-        layers[number] = EncoderLayer(layer)
+        layers[number] = EncoderLayer(layer, tables)
         if number == 0:
             check_encoder_layer(layer, layers[number], model)
     for number, layer in enumerate(model.model.decoder.layers):
-        stock, layer.encoder_attn = layer.encoder_attn, BoxAttention(layer.encoder_attn)
+        stock, layer.encoder_attn = layer.encoder_attn, BoxAttention(layer.encoder_attn, tables)
         if number == 0:
             check_box_attention(stock, layer.encoder_attn, model)
 

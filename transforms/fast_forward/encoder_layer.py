@@ -11,17 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from transforms.fast_forward.sampling import Maps, Sampling, blocks
+from transforms.fast_forward.sampling import Maps, Sampling, Tables, blocks
 
 
 class EncoderLayer(nn.Module):
     """In the place of the class's encoder layer, with its weights."""
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, tables: Tables) -> None:
         super().__init__()
         self.layer = layer
         self.fusion = Fusion(layer.fusion_layer)
-        self.picture = PictureLayer(layer.deformable_layer)
+        self.picture = PictureLayer(layer.deformable_layer, tables)
 
     def forward(
         self,
@@ -65,8 +65,8 @@ class Fusion(nn.Module):
         by_word = scores.softmax(1).transpose(1, 2) @ picture
         by_place = scores.unflatten(-1, (self.heads, -1)).masked_fill(padding[:, None, None], float("-inf")).softmax(-1)
         words, bias = self._readable(text)
-        seen = torch.baddbmm(picture + bias, by_place.flatten(2), words)
-        return seen, text + layer.text_param * self._told(by_word)
+        picture = picture.add_(bias).baddbmm_(by_place.flatten(2), words)
+        return picture, text + layer.text_param * self._told(by_word)
 
     def _scores(self, picture: Tensor, text: Tensor) -> Tensor:
         """[pictures, locations, heads * tokens]: how much each location and each token have to do with each other."""
@@ -101,21 +101,20 @@ class PictureLayer(nn.Module):
     """Deformable attention and feed-forward network, some hundred locations at a time: what lies between them, 2048
     channels wide, never leaves the processor's cache."""
 
-    def __init__(self, layer: Any) -> None:
+    def __init__(self, layer: Any, tables: Tables) -> None:
         super().__init__()
         self.layer = layer
-        self.sampling = Sampling(layer.self_attn)
+        self.sampling = Sampling(layer.self_attn, tables)
 
     def forward(self, states: Tensor, positions: Tensor, maps: Maps) -> Tensor:
-        """[pictures, locations, channels], as `states` and `positions`."""
+        """[pictures, locations, channels], as `positions`; written over `states`."""
         layer = self.layer
         tables = self.sampling.tables(states, maps)
-        result = torch.empty_like(states)
         for pictures, some in blocks(*states.shape[:2]):
             before = states[pictures, some]
             centres = maps.centres_x[some], maps.centres_y[some]
             seen = self.sampling(before + positions[pictures, some], tables[pictures], maps, centres)
             seen = layer.self_attn_layer_norm(seen.add_(before))
             wide = layer.activation_fn(layer.fc1(seen))
-            result[pictures, some] = layer.final_layer_norm(layer.fc2(wide).add_(seen))
-        return result
+            states[pictures, some] = layer.final_layer_norm(layer.fc2(wide).add_(seen))
+        return states

@@ -34,7 +34,7 @@ def blocks(pictures: int, queries: int) -> Iterator[tuple[slice, slice]]:
         yield slice(first, first + step), slice(0, queries)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Maps:
     """The maps of all levels, as they lie in a table with a border of zeros around each.
 
@@ -75,21 +75,51 @@ class Maps:
             first[-1] + int(strides.max()) + 2,  # a point on the border reads, with weight zero, one row beyond it
         )
 
-    def fill(self, table: Tensor, values: Tensor) -> None:
-        """Writes values [locations, channels] into one picture's table [rows, channels]; its border stays as it is."""
-        row = first = 0
+    def strips(self) -> Iterator[tuple[slice, slice, int]]:
+        """Some lines of a map at a time, about `BLOCK` cells: their locations, their rows with borders, their width."""
+        location = row = 0
         for height, width in self.shapes:
-            bordered = table[row : row + (height + 2) * (width + 2)].view(height + 2, width + 2, -1)
-            bordered[1:-1, 1:-1] = values[first : first + height * width].view(height, width, -1)
+            step = max(BLOCK // width, 1)
+            for line in range(0, height, step):
+                lines = min(step, height - line)
+                cells = slice(location + line * width, location + (line + lines) * width)
+                below = row + (line + 1) * (width + 2)
+                yield cells, slice(below, below + lines * (width + 2)), width
+            location += height * width
             row += (height + 2) * (width + 2)
-            first += height * width
+
+
+class Tables:
+    """The table of values in which all layers of a model gather, one after the other; its border is always zero.
+
+    It is kept from layer to layer and from forward to forward: 20 MB of new memory take as long as to fill them.
+    """
+
+    def __init__(self) -> None:
+        self._maps: Maps | None = None
+        self._tables = torch.empty(0)
+
+    def filled(self, states: Tensor, value: nn.Module, maps: Maps) -> Tensor:
+        """[pictures, rows, channels], from states [pictures, locations, channels] and the layer that gives values."""
+        shape = (len(states), maps.rows, states.shape[-1])
+        if self._maps != maps or self._tables.shape != shape:
+            self._maps, self._tables = maps, states.new_zeros(shape)
+        for table, state in zip(self._tables, states, strict=True):
+            for cells, rows, width in maps.strips():
+                bordered = table[rows].view(-1, width + 2, shape[-1])
+                bordered[:, 1:-1] = value(state[cells]).view(-1, width, shape[-1])
+        return self._tables
 
 
 class Sampling(nn.Module):
-    """The weights of a deformable attention, ready for gathering. `attention`: the class's module."""
+    """The weights of a deformable attention, ready for gathering.
 
-    def __init__(self, attention: Any) -> None:
+    attention: the class's module. tables: those of the model; only one layer is at work at a time.
+    """
+
+    def __init__(self, attention: Any, tables: Tables) -> None:
         super().__init__()
+        self.all_tables = tables
         self.heads, self.levels, self.points = attention.n_heads, attention.n_levels, attention.n_points
         self.each = self.heads * self.levels * self.points
         self.value, self.output = attention.value_proj, attention.output_proj
@@ -102,10 +132,7 @@ class Sampling(nn.Module):
 
     def tables(self, states: Tensor, maps: Maps) -> Tensor:
         """[pictures, rows, channels] of zeros and values, from hidden states [pictures, locations, channels]."""
-        tables = states.new_zeros(len(states), maps.rows, states.shape[-1])
-        for table, state in zip(tables, states, strict=True):
-            maps.fill(table, self.value(state))
-        return tables
+        return self.all_tables.filled(states, self.value, maps)
 
     def forward(
         self, queries: Tensor, tables: Tensor, maps: Maps, centres: Sequence[Tensor], spans: Sequence[Tensor] = ()
@@ -184,9 +211,9 @@ def _shares(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
 class BoxAttention(nn.Module):
     """The decoder's deformable attention: points lie around the middle of a query's box, in halves of its sides."""
 
-    def __init__(self, attention: Any) -> None:
+    def __init__(self, attention: Any, tables: Tables) -> None:
         super().__init__()
-        self.sampling = Sampling(attention)
+        self.sampling = Sampling(attention, tables)
 
     def forward(
         self,

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers.models.grounding_dino.modeling_grounding_dino import MultiScaleDeformableAttention
 
-from transforms.fast_forward.sampling import BLOCK, Maps, Sampling, blocks
+from transforms.fast_forward.sampling import BLOCK, Maps, Sampling, Tables, blocks
 
 HEADS, POINTS, CHANNELS = 2, 3, 8
 
@@ -43,7 +43,7 @@ def test_what_is_seen_is_what_the_class_samples(shapes, pictures, seed, spread):
     offsets = attention.sampling_offsets(queries).view(*each, 2) / sides[:, None]
     centres = torch.stack([maps.centres_x, maps.centres_y], -1) + 0.5
     places = (centres / sides)[:, None, :, None] + offsets
-    sampling = Sampling(attention)
+    sampling = Sampling(attention, Tables())
     seen = sampling(queries, sampling.tables(values, maps), maps, (maps.centres_x, maps.centres_y))
     torch.testing.assert_close(seen, stock(values, shapes, places, weights), atol=2e-5, rtol=1e-4)
 
@@ -51,7 +51,7 @@ def test_what_is_seen_is_what_the_class_samples(shapes, pictures, seed, spread):
 def test_places_on_and_beyond_every_edge():
     maps = Maps.of(((2, 3),))
     attention = Attention(1)
-    sampling = Sampling(attention)
+    sampling = Sampling(attention, Tables())
     values = torch.ones(1, 6, CHANNELS)
     tables = sampling.tables(values, maps)
     nn.init.zeros_(attention.sampling_offsets.weight)
@@ -68,7 +68,7 @@ def test_places_on_and_beyond_every_edge():
 
 def test_a_place_that_is_no_number_shows_in_the_result():
     maps = Maps.of(((2, 3), (1, 2)))
-    sampling = Sampling(Attention(2))
+    sampling = Sampling(Attention(2), Tables())
     tables = sampling.tables(torch.ones(2, 8, CHANNELS), maps)
     queries = torch.zeros(2, 2, CHANNELS)
     queries[1, 0, 3] = float("nan")
