@@ -18,6 +18,9 @@ from torch.nn import functional
 BLOCK = 512
 """Queries that are worked on together: all that they need at once, 2 MB, then stays in a core's cache."""
 
+_EXACT = 2**24
+"""Row numbers are computed in float32, which has all integers up to here: two million locations with eight heads."""
+
 Shapes = tuple[tuple[int, int], ...]
 """Height and width of the map of each level."""
 
@@ -148,8 +151,7 @@ class Sampling(nn.Module):
         each = (*queries.shape[:2], self.heads, self.levels, self.points)
         x, y, weights = (part.view(each) for part in asked.split(self.each, dim=-1))
         weights = weights.flatten(-2).softmax(-1).view(each)
-        for places, of_axis in zip((x, y), zip(centres, spans or (None, None), strict=True), strict=True):
-            centre, span = of_axis
+        for places, centre, span in zip((x, y), centres, spans or (None, None), strict=True):
             if span is not None:
                 places.mul_(span[..., None, :, None])
             places.add_(centre[..., None, :, None])
@@ -169,7 +171,8 @@ class Sampling(nn.Module):
         In x and y what remains is the part of a cell, 0..1.
         """
         left, top = (_split(places, sides) for places, sides in ((x, maps.widths), (y, maps.heights)))
-        # In float32, exact below 2^24: a table of two million locations with eight heads.
+        if maps.rows * self.heads >= _EXACT:
+            raise ValueError(f"a canvas with {maps.rows} locations is too large for the fast forward")
         first = torch.add(left, top.mul_(maps.strides[:, None])).add_(maps.starts[:, None]).mul_(self.heads)
         first += torch.arange(self.heads, dtype=torch.float32, device=x.device)[:, None, None]
         rows = torch.empty((*x.shape[:3], 4, *x.shape[3:]), dtype=torch.int32, device=x.device)

@@ -1,3 +1,6 @@
+from dataclasses import replace
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,6 +80,13 @@ def test_a_place_that_is_no_number_shows_in_the_result():
     assert seen[1, 0].isnan().all()
     assert seen[0].isfinite().all()
     assert seen[1, 1].isfinite().all()
+
+
+def test_a_canvas_whose_rows_cannot_be_counted_exactly_is_refused():
+    sampling = Sampling(Attention(1), Tables())
+    maps = replace(Maps.of(((2, 3),)), rows=2**23)
+    with pytest.raises(ValueError, match="too large for the fast forward"):
+        sampling(torch.zeros(1, 1, CHANNELS), torch.zeros(1, 1, CHANNELS), maps, (torch.zeros(1, 1),) * 2)
 
 
 @given(st.integers(1, 40), st.integers(1, 3 * BLOCK))
