@@ -3,7 +3,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: install demo test stress lint format clean
+.PHONY: install demo test stress bench lint format clean
 
 install: .venv/installed
 
@@ -21,6 +21,9 @@ test: install lint
 stress: install
 	$(BIN)/python -m stress kills
 	$(BIN)/python -m stress memory
+
+bench: install
+	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos '$(PHOTOS)')
 
 lint: install
 	$(BIN)/ruff check .
