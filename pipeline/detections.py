@@ -5,7 +5,7 @@
     detections/<source>/<range>.done.json        after the range's last chunk
     detections/timings/<source>/<range>-<chunk>.json
 
-The columns and their meaning are the contract with whoever reads this table without gritmill.
+Its columns are in `rows`: the contract with whoever reads this table without gritmill.
 """
 
 import io
@@ -27,42 +27,14 @@ from pipeline import files
 from pipeline.faults import EnvironmentFault, first_line
 from pipeline.plan import RangeId
 from pipeline.publish import publish_bytes, publish_json
+from pipeline.rows import SCHEMA, from_table, to_row
 from transforms.images import digest as digest_of
-from transforms.records import Box, Chunk, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
+from transforms.records import Chunk, Pair
 
 FORMAT = 1
 FOLDER = "detections"
 TIMINGS = "timings"
 _METADATA = b"gritmill"
-
-
-def _struct(kind: pa.DataType, *names: str) -> "list[pa.Field[Any]]":
-    return [pa.field(name, kind, nullable=False) for name in names]
-
-
-_OFFSET, _REAL, _TEXT = pa.int32(), pa.float32(), pa.string()
-_PHRASE = pa.struct(_struct(_OFFSET, "start", "end", "head_start", "head_end", "expression_start", "expression_end"))
-_DROPPED = pa.struct(_struct(_OFFSET, "start", "end") + _struct(_TEXT, "reason"))
-_BOX = pa.struct(_struct(_OFFSET, "phrase") + _struct(_REAL, "x1", "y1", "x2", "y2", "score"))
-_ERROR = pa.struct(_struct(_TEXT, "stage", "reason", "detail"))
-
-SCHEMA = pa.schema(
-    _struct(_TEXT, "key", "source")
-    + _struct(pa.int64(), "index")
-    + _struct(_TEXT, "image_uri")
-    + _struct(pa.int64(), "image_row", "image_offset", "image_length")
-    + _struct(_TEXT, "image_digest", "caption", "url", "id")
-    + _struct(_OFFSET, "width", "height")
-    + [
-        pa.field("phrases", pa.list_(_PHRASE), nullable=False),
-        pa.field("dropped", pa.list_(_DROPPED), nullable=False),
-        pa.field("boxes", pa.list_(_BOX), nullable=False),
-        pa.field("boxes_cut", _OFFSET, nullable=False),
-        pa.field("error", _ERROR, nullable=True),
-        pa.field("meta", _TEXT, nullable=False),
-    ]
-)
-"""Offsets are characters of the caption; corners are shares of width and height; `image_row` is -1 outside parquet."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +181,7 @@ def rows(detections: str, chunk: ChunkId) -> int:
 
 def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> Iterator[Pair]:
     """The pairs of a committed chunk, in order; raises as `read_table`."""
-    yield from map(from_row, read_table(detections, chunk, digest).to_pylist())
+    yield from from_table(read_table(detections, chunk, digest))
 
 
 def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> pa.Table:
@@ -235,53 +207,6 @@ def read_all(detections: str) -> Iterator[Pair]:
     """The pairs of all committed chunks, in order."""
     for chunk in all_committed(detections):
         yield from read_chunk(detections, chunk)
-
-
-def to_row(pair: Pair) -> dict[str, Any]:
-    """A pair as a row of the table."""
-    return {
-        "key": pair.key,
-        "source": pair.source,
-        "index": pair.index,
-        **{f"image_{name}": getattr(pair.image, name) for name in ("uri", "row", "offset", "length", "digest")},
-        "caption": pair.caption,
-        "url": pair.url,
-        "id": pair.id,
-        "width": pair.width,
-        "height": pair.height,
-        "phrases": [_fields(phrase) for phrase in pair.phrases],
-        "dropped": [_fields(dropped) for dropped in pair.dropped],
-        "boxes": [_fields(box) for box in pair.boxes],
-        "boxes_cut": pair.cut,
-        "error": _fields(pair.error) if pair.error else None,
-        "meta": pair.meta,
-    }
-
-
-def from_row(row: dict[str, Any]) -> Pair:
-    """The pair of a row of the table."""
-    error = row["error"]
-    return Pair(
-        key=row["key"],
-        source=row["source"],
-        index=row["index"],
-        caption=row["caption"],
-        image=ImageRef(*(row[f"image_{name}"] for name in ("uri", "row", "offset", "length", "digest"))),
-        url=row["url"],
-        id=row["id"],
-        meta=row["meta"],
-        width=row["width"],
-        height=row["height"],
-        phrases=tuple(Phrase(**phrase) for phrase in row["phrases"]),
-        dropped=tuple(Dropped(d["start"], d["end"], Drop(d["reason"])) for d in row["dropped"]),
-        boxes=tuple(Box(**box) for box in row["boxes"]),
-        cut=row["boxes_cut"],
-        error=Fault(Stage(error["stage"]), Reason(error["reason"]), error["detail"]) if error else None,
-    )
-
-
-def _fields(record: Any) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in record.__slots__}
 
 
 def _chunk_of(uri: str) -> ChunkId | None:

@@ -20,10 +20,12 @@ from pipeline.faults import EnvironmentFault
 from pipeline.fetch_images import fetch
 from pipeline.plan_shards import Piece, ShardPlan
 from pipeline.publish import publish, publish_bytes, publish_json
+from pipeline.rows import Selected
 from transforms import dialects, images
 from transforms.compose_record import INDEX_SCHEMA, compose
-from transforms.judge_pair import Kept, Policy, judge
+from transforms.judge_pair import Kept, Policy, judge_selected
 from transforms.records import Fault, Stage
+from transforms.select_boxes import in_record_order
 
 FOLDER = "shards"
 STATS = 2
@@ -66,8 +68,9 @@ class ShardWriter:
         return stats
 
     def _kept(self, piece: Piece) -> Iterator[Kept]:
-        rows = detections.read_chunk(self.detections, piece.chunk, piece.digest)
-        outcomes = (judge(pair, self.policy) for pair in rows)
+        table = detections.read_table(self.detections, piece.chunk, piece.digest)
+        selected = Selected.of(table, self.policy.selection, self.policy.score)
+        outcomes = (judge_selected(pair, in_record_order(found), self.policy.text) for pair, found in selected.pairs())
         yield from islice((o for o in outcomes if isinstance(o, Kept)), piece.first, piece.last)
 
 

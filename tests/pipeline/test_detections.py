@@ -6,8 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import detections, files
-from pipeline.detections import SCHEMA, ChunkId
+from pipeline.detections import ChunkId
 from pipeline.plan import RangeId
+from pipeline.rows import SCHEMA
 from tests import shelf
 from tests.pipeline.making import IDENTITY
 from transforms.records import Box, Chunk, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
