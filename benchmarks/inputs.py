@@ -48,7 +48,7 @@ def bundled_captions() -> list[str]:
 
 
 def write_tars(folder: Path, some: list[Captioned], number: int, a_tar: int) -> str:
-    """Writes `number` samples with keys of their own, pairs again and again in turn; the pattern that names the tars."""
+    """Writes `number` samples, the pairs again and again with keys of their own; the pattern that names the tars."""
     folder.mkdir(parents=True)
     for first in range(0, number, a_tar):
         with tarfile.open(folder / f"{first // a_tar:05}.tar", "w") as tar:

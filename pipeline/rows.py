@@ -78,16 +78,19 @@ def from_table(table: pa.Table) -> Iterator[Pair]:
     plain, images, further = (_tuples(table, names) for names in (_PLAIN, _IMAGE, _FURTHER))
     lists = (_lists(table, "phrases", Phrase), _lists(table, "dropped", _dropped), _lists(table, "boxes", Box))
     rest = (table["boxes_cut"].to_pylist(), map(_fault, table["error"].to_pylist()))
-    for names, image, more, phrases, dropped, boxes, cut, error in zip(plain, images, further, *lists, *rest, strict=True):
-        yield Pair(*names, ImageRef(*image), b"", *more, phrases, dropped, boxes, cut, error)
+    for names, image, more, phrases, dropped, boxes, cut, error in zip(
+        plain, images, further, *lists, *rest, strict=True
+    ):
+        fields: tuple[Any, ...] = (*names, ImageRef(*image), b"", *more, phrases, dropped, boxes, cut, error)
+        yield Pair(*fields)
 
 
 @dataclass(frozen=True)
 class Selected:
     """What `select` keeps of the candidates of a chunk's rows: row after row, within a row best first.
 
-    table: of SCHEMA. at: positions among all of its boxes. row, score: of each kept box; score is float64. first: whether
-    no better box of its row has the same phrase.
+    table: of SCHEMA. at: positions among all of its boxes. row, score: of each kept box; score is float64. first:
+    whether no better box of its row has the same phrase.
     """
 
     table: pa.Table
@@ -140,7 +143,7 @@ def _candidates(table: pa.Table) -> Candidates:
 
 def _flat(table: pa.Table, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Of a column of lists of structs: where each row's list begins, with the end of the last, and all values."""
-    lists = table[name].combine_chunks()
+    lists: Any = table[name].combine_chunks()
     offsets = lists.offsets.to_numpy()
     values = lists.flatten()
     fields = {field.name: values.field(field.name).to_numpy(zero_copy_only=False) for field in values.type}

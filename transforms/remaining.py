@@ -54,7 +54,9 @@ def is_refused(pair: Pair, best: Sequence[Grounding], policy: Policy, grid: Sequ
     best: of each phrase the best box, best first. told: with so many of them a text is known to be written.
     """
     levels = [bisect_right(grid, grounding.box.score) for grounding in best]
-    borders = (n for n, (level, following) in enumerate(zip(levels, [*levels[1:], 0], strict=True), 1) if level != following)
+    borders = (
+        n for n, (level, following) in enumerate(zip(levels, [*levels[1:], 0], strict=True), 1) if level != following
+    )
     return any(number != told and _refusal(pair, best[:number], policy) for number in borders)
 
 

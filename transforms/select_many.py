@@ -31,7 +31,7 @@ def select_many(boxes: Candidates, settings: SelectionSettings, score: float) ->
     (left,) = np.nonzero((boxes.score >= score) & _fits(boxes.corners, settings))
     keys = (*boxes.corners[::-1], boxes.end, boxes.start, -boxes.score, boxes.pair)
     ranked = left[np.lexsort([key[left] for key in keys])]
-    kept = ranked[suppress_many(boxes.pair[ranked], boxes.corners[:, ranked], settings.nms_iou)]
+    kept: np.ndarray = ranked[suppress_many(boxes.pair[ranked], boxes.corners[:, ranked], settings.nms_iou)]
     if settings.boxes_per_phrase is not None:
         kept = kept[place(boxes.pair[kept], boxes.phrase[kept]) < settings.boxes_per_phrase]
     if settings.boxes_per_pair is not None:
@@ -78,8 +78,9 @@ def _fits(corners: np.ndarray, settings: SelectionSettings) -> np.ndarray:
     x1, y1, x2, y2 = corners
     width, height = x2 - x1, y2 - y1
     area = width * height
-    fits: np.ndarray = np.minimum(width, height) >= settings.min_side
-    return fits & (settings.min_area <= area) & (area <= settings.max_area)
+    fits: np.ndarray = (np.minimum(width, height) >= settings.min_side) & (settings.min_area <= area)
+    fits &= area <= settings.max_area
+    return fits
 
 
 def _first(*keys: np.ndarray) -> np.ndarray:
