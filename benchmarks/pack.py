@@ -117,16 +117,14 @@ def _reads(work: Path, tars: Path) -> Figure:
 def _subprocess(ground: Path, target: Path) -> tuple[float, int]:
     """Peak resident memory in MiB, and bytes read, of `pack` as a process of its own."""
     shutil.rmtree(target, ignore_errors=True)
-    code = (
-        f"import gritmill; gritmill.pack({_CONFIGURATION!r}, output={str(target)!r}, detections={str(ground)!r}); "
-        "print(open('/proc/self/io').read().split()[1])"
+    run = f"gritmill.pack({_CONFIGURATION!r}, output={str(target)!r}, detections={str(ground)!r})"
+    # What the parent holds when it forks counts in the child's ru_maxrss, but not in its VmHWM.
+    ask = (
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], open('/proc/self/io').read().split()[1])"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout
-        said = process.stdout.read()
-        _, _, usage = os.wait4(process.pid, 0)
-        process.returncode = 0
-    return usage.ru_maxrss / 1024, int(said.split()[-1])
+    words = [sys.executable, "-c", f"import gritmill; {run}; {ask}"]
+    said = subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.split()
+    return int(said[-2]) / 1024, int(said[-1])
 
 
 def _rows(work: Path) -> Figure:
