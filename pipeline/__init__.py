@@ -14,7 +14,7 @@ ground (models, GPU):
 pack (no model):
   count, plan_shards           kept pairs of every chunk -> which shard holds which pairs
   fetch_images                 image bytes from where they lie
-  write_shards                 tar, index and stats of one shard
+  write_shards, tar_stream     tar, index and stats of one shard
   manifest                     what a reader may trust, with the ledger
   pack                         the driver
   pack_graph                   the graph

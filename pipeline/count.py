@@ -2,16 +2,21 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import numpy as np
 
 from pipeline import detections
 from pipeline.detections import ChunkId
 from pipeline.plan import RangeId
+from pipeline.selected import Selected
 from pipeline.statistics import Statistics
-from transforms.judge_pair import Kept, Policy, Rejected, judge
+from transforms.judge_pair import Kept, Policy, Rejected, judge_selected
 from transforms.records import Fault, Pair, Reason
+from transforms.remaining import is_refused, steps
+from transforms.select_boxes import Grounding, in_record_order
 
 Failures = dict[str, dict[str, int]]
 """stage -> reason -> pairs."""
@@ -66,10 +71,9 @@ def _count_chunk(
     folder: str, chunk: ChunkId, digest: str | None, policy: Policy, total: RangeCount, statistics: Statistics
 ) -> None:
     kept = size = 0
-    for row, pair in enumerate(detections.read_chunk(folder, chunk, digest)):
+    selected = Selected.of(detections.read_table(folder, chunk, digest), policy.selection, 0.0)
+    for pair, outcome in judged(selected, policy, (chunk.source, chunk.range, chunk.number), statistics):
         total.read += 1
-        outcome = judge(pair, policy)
-        statistics.add(pair, outcome, policy, (chunk.source, chunk.range, chunk.number, row))
         if isinstance(outcome, Kept):
             kept += 1
             size += pair.image.length
@@ -79,6 +83,37 @@ def _count_chunk(
         else:
             add_failure(total.failed, total.failed_examples, pair, outcome)
     total.chunks.append(ChunkCount(chunk, kept, size, digest))
+
+
+def judged(
+    selected: Selected, policy: Policy, where: tuple[int, int, int], statistics: Statistics
+) -> Iterator[tuple[Pair, Kept | Rejected | Fault]]:
+    """Each row's pair and outcome, and in the end all of them in the statistics.
+
+    selected: without a threshold. where: source, range and chunk.
+    """
+    plain = np.zeros(len(selected.table), bool)  # pairs without a refusal at any threshold: nearly all, added as arrays
+    needed = selected.only(selected.first | (selected.score >= policy.score))
+    for row, (pair, found) in enumerate(needed.pairs()):
+        good = in_record_order(grounding for grounding in found if grounding.box.score >= policy.score)
+        outcome = judge_selected(pair, good, policy.text)
+        yield pair, outcome
+        if found and not isinstance(outcome, Fault):
+            statistics.add(pair, found[0].box.score, outcome, policy.score, (*where, row))
+            plain[row] = _is_plain(pair, found, outcome, policy, statistics.grid)
+            if not plain[row]:
+                every = selected.only(selected.row == row).groundings(pair)
+                statistics.add_steps(steps(pair, every, policy, statistics.grid))
+    statistics.add_levels(selected.only(plain[selected.row]))
+
+
+def _is_plain(
+    pair: Pair, found: Sequence[Grounding], outcome: Kept | Rejected, policy: Policy, grid: Sequence[float]
+) -> bool:
+    best = {grounding.phrase: grounding for grounding in reversed(found)}
+    told = len({grounding.phrase for grounding in outcome.groundings}) if isinstance(outcome, Kept) else 0
+    ranked = [grounding for grounding in found if best[grounding.phrase] is grounding]
+    return len(set(pair.phrases)) == len(pair.phrases) and not is_refused(pair, ranked, policy, grid, told)
 
 
 def add_failure(failed: Failures, examples: Examples, pair: Pair, fault: Fault) -> None:

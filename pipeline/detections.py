@@ -181,7 +181,7 @@ def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> It
     """The pairs of a committed chunk, in order; raises as `read_table`."""
     from pipeline import pair_rows
 
-    yield from map(pair_rows.from_row, read_table(detections, chunk, digest).to_pylist())
+    yield from pair_rows.from_table(read_table(detections, chunk, digest))
 
 
 def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> "pa.Table":

@@ -19,6 +19,7 @@ from transforms.records import Fault, ImageRef, Reason, Stage
 _NEAR = 1 << 20  # a gap that is cheaper to read through than a new request to an object store
 _LOADERS = 8
 _AHEAD = 32
+_AHEAD_BYTES = 64 << 20  # or a single image
 
 Fetched = tuple[Kept, bytes | Fault]
 
@@ -29,20 +30,17 @@ def fetch(kept: Iterable[Kept], columns: ColumnSettings) -> Iterator[Fetched]:
     Raises:
       EnvironmentFault: a container is missing.
     """
-    waiting: deque[tuple[Kept, Future[bytes] | None]] = deque()
-    pool = ThreadPoolExecutor(_LOADERS, thread_name_prefix="images")
-    with pool, closing(_Containers(columns)) as containers:
+    waiting: deque[tuple[Kept, Future[bytes | None]]] = deque()
+    ahead = 0
+    with closing(_Loaders(columns)) as loaders:
         for item in kept:
-            again = bool(waiting) and waiting[-1][0].pair.image == item.pair.image
-            waiting.append((item, waiting[-1][1] if again else _begun(item.pair.image, pool)))
-            if len(waiting) > _AHEAD:
-                yield _taken(*waiting.popleft(), containers)
+            waiting.append((item, loaders.load(item.pair.image)))
+            ahead += item.pair.image.length
+            while len(waiting) > _AHEAD or (ahead > _AHEAD_BYTES and len(waiting) > 1):
+                ahead -= waiting[0][0].pair.image.length
+                yield _taken(*waiting.popleft())
         while waiting:
-            yield _taken(*waiting.popleft(), containers)
-
-
-def _begun(image: ImageRef, pool: ThreadPoolExecutor) -> "Future[bytes] | None":
-    return pool.submit(files.read_bytes, image.uri) if is_own_file(image) else None
+            yield _taken(*waiting.popleft())
 
 
 def is_own_file(image: ImageRef) -> bool:
@@ -50,19 +48,51 @@ def is_own_file(image: ImageRef) -> bool:
     return image.row < 0 and image.offset == 0
 
 
-def _taken(item: Kept, future: "Future[bytes] | None", containers: "_Containers") -> Fetched:
+def _taken(item: Kept, future: "Future[bytes | None]") -> Fetched:
     image = item.pair.image
     try:
-        data = future.result() if future else containers.read(image)
+        data = future.result()
     except Exception as error:
-        if future and files.is_missing(error):
+        if is_own_file(image) and files.is_missing(error):
             return item, Fault.of(Stage.FETCH, Reason.GONE, image.uri)
-        if future and files.is_forbidden(image.uri):
+        if is_own_file(image) and files.is_forbidden(image.uri):
             return item, Fault.of(Stage.FETCH, Reason.FORBIDDEN, image.uri)
         raise EnvironmentFault(f"{image.uri}: {type(error).__name__}: {error}") from error
-    if images.digest(data) != image.digest:
-        return item, Fault.of(Stage.FETCH, Reason.CHANGED, image.uri)
-    return item, data
+    return item, Fault.of(Stage.FETCH, Reason.CHANGED, image.uri) if data is None else data
+
+
+class _Loaders:
+    """Threads that read ahead: several for image files, one for containers, which are read forward."""
+
+    def __init__(self, columns: ColumnSettings) -> None:
+        self._containers = _Containers(columns)
+        self._forward = ThreadPoolExecutor(1, thread_name_prefix="container")
+        self._pool = ThreadPoolExecutor(_LOADERS, thread_name_prefix="images")
+        self._last: tuple[ImageRef, Future[bytes | None]] | None = None
+
+    def load(self, image: ImageRef) -> "Future[bytes | None]":
+        """Its bytes, or None if they are not those that were grounded; the same image again costs nothing."""
+        if self._last is None or self._last[0] != image:
+            own = is_own_file(image)
+            future = self._pool.submit(self._file, image) if own else self._forward.submit(self._contained, image)
+            self._last = image, future
+        return self._last[1]
+
+    def close(self) -> None:
+        """Stops reading, and closes what is open."""
+        self._pool.shutdown(cancel_futures=True)
+        self._forward.shutdown(cancel_futures=True)
+        self._containers.close()
+
+    def _file(self, image: ImageRef) -> bytes | None:
+        return _unchanged(files.read_bytes(image.uri), image)
+
+    def _contained(self, image: ImageRef) -> bytes | None:
+        return _unchanged(self._containers.read(image), image)
+
+
+def _unchanged(data: bytes, image: ImageRef) -> bytes | None:
+    return data if images.digest(data) == image.digest else None
 
 
 class _Container(Protocol):
@@ -77,19 +107,14 @@ class _Containers:
         self._columns = columns
         self._uri = ""
         self._open: _Container | None = None
-        self._last: tuple[ImageRef, bytes] | None = None
 
     def read(self, image: ImageRef) -> bytes:
-        """The bytes of one image; the same image again costs nothing."""
-        if self._last and self._last[0] == image:
-            return self._last[1]
+        """The bytes of one image."""
         if self._open is None or self._uri != image.uri:
             self.close()
             self._open = _Parquet(image.uri, self._columns) if image.row >= 0 else _Tar(image.uri)
             self._uri = image.uri
-        data = self._open.read(image)
-        self._last = (image, data)
-        return data
+        return self._open.read(image)
 
     def close(self) -> None:
         """Closes what is open."""

@@ -1,19 +1,24 @@
 """Pairs as rows of a parquet file: one file of the detections table.
 
-The columns and their meaning are the contract with whoever reads this table without gritmill.
+The columns and their meaning are the contract with whoever reads this table without gritmill. Rows are read by columns:
+a chunk has thousands of boxes, and a dictionary for each would take longer than all else.
 """
 
 import io
 import json
-from collections.abc import Iterable
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, BinaryIO, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from transforms.records import Box, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
 
 _METADATA = b"gritmill"
+
+Record = TypeVar("Record")
 
 
 def _struct(kind: pa.DataType, *names: str) -> "list[pa.Field[Any]]":
@@ -43,6 +48,10 @@ SCHEMA = pa.schema(
     ]
 )
 """Offsets are characters of the caption; corners are shares of width and height; `image_row` is -1 outside parquet."""
+
+_IMAGE = tuple(f"image_{name}" for name in ("uri", "row", "offset", "length", "digest"))
+_PLAIN = ("key", "source", "index", "caption")
+_FURTHER = ("url", "id", "meta", "width", "height")
 
 
 def encode(pairs: Iterable[Pair], about: dict[str, Any]) -> bytes:
@@ -97,26 +106,50 @@ def to_row(pair: Pair) -> dict[str, Any]:
     }
 
 
-def from_row(row: dict[str, Any]) -> Pair:
-    """The pair of a row of the table."""
-    error = row["error"]
-    return Pair(
-        key=row["key"],
-        source=row["source"],
-        index=row["index"],
-        caption=row["caption"],
-        image=ImageRef(*(row[f"image_{name}"] for name in ("uri", "row", "offset", "length", "digest"))),
-        url=row["url"],
-        id=row["id"],
-        meta=row["meta"],
-        width=row["width"],
-        height=row["height"],
-        phrases=tuple(Phrase(**phrase) for phrase in row["phrases"]),
-        dropped=tuple(Dropped(d["start"], d["end"], Drop(d["reason"])) for d in row["dropped"]),
-        boxes=tuple(Box(**box) for box in row["boxes"]),
-        cut=row["boxes_cut"],
-        error=Fault(Stage(error["stage"]), Reason(error["reason"]), error["detail"]) if error else None,
-    )
+def from_table(table: pa.Table) -> Iterator[Pair]:
+    """The pairs of a table of SCHEMA, in order; of one without the column of boxes, pairs without boxes."""
+    plain, images, further = (_tuples(table, names) for names in (_PLAIN, _IMAGE, _FURTHER))
+    lists = (_lists(table, "phrases", Phrase), _lists(table, "dropped", _dropped), _lists(table, "boxes", Box))
+    rest = (table["boxes_cut"].to_pylist(), map(_fault, table["error"].to_pylist()))
+    for names, image, more, phrases, dropped, boxes, cut, error in zip(
+        plain, images, further, *lists, *rest, strict=True
+    ):
+        fields: tuple[Any, ...] = (*names, ImageRef(*image), b"", *more, phrases, dropped, boxes, cut, error)
+        yield Pair(*fields)
+
+
+def flat(table: pa.Table, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Of a column of lists of structs: where each row's list begins, with the end of the last, and all values."""
+    lists: Any = table[name].combine_chunks()
+    offsets = lists.offsets.to_numpy()
+    values = lists.flatten()
+    fields = {field.name: values.field(field.name).to_numpy(zero_copy_only=False) for field in values.type}
+    return offsets - offsets[0], fields
+
+
+def _tuples(table: pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table[name].to_pylist() for name in names), strict=True)
+
+
+def _lists(table: pa.Table, name: str, make: Callable[..., Record]) -> Iterable[tuple[Record, ...]]:
+    if name not in table.column_names:
+        return [()] * len(table)
+    offsets, fields = flat(table, name)
+    made = records(fields, make)
+    return (tuple(made[start:end]) for start, end in pairwise(offsets.tolist()))
+
+
+def records(fields: dict[str, np.ndarray], make: Callable[..., Record]) -> list[Record]:
+    """What `make` makes of each set of values of the fields."""
+    return [make(*values) for values in zip(*(column.tolist() for column in fields.values()), strict=True)]
+
+
+def _fault(error: dict[str, Any] | None) -> Fault | None:
+    return Fault(Stage(error["stage"]), Reason(error["reason"]), error["detail"]) if error else None
+
+
+def _dropped(start: int, end: int, reason: str) -> Dropped:
+    return Dropped(start, end, Drop(reason))
 
 
 def _fields(record: Any) -> dict[str, Any]:

@@ -11,10 +11,14 @@ from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from typing import Any
 
-from transforms.judge_pair import Kept, Policy, Rejected
-from transforms.records import Fault, Pair, Reason
-from transforms.remaining import GRID, Step, ranked, steps
+import numpy as np
+
+from pipeline.selected import Selected
+from transforms.judge_pair import Kept, Rejected
+from transforms.records import Pair, Reason
+from transforms.remaining import GRID, Step
 from transforms.select_boxes import area
+from transforms.select_many import place
 
 NAME = "statistics.json"
 
@@ -65,20 +69,32 @@ class Statistics:
         grid = tuple(sorted({*GRID, score}))
         return cls(grid, [0] * len(grid), [0] * len(grid), [0] * len(grid))
 
-    def add(self, pair: Pair, outcome: Kept | Rejected | Fault, policy: Policy, where: Where) -> None:
-        """Takes a judged pair in; `where` it stands."""
-        if isinstance(outcome, Fault):
-            return
-        found = ranked(pair, policy)
-        if not found:
-            return
-        self._add_steps(steps(pair, found, policy, self.grid))
-        best = found[0].box.score
+    def add(self, pair: Pair, best: float, outcome: Kept | Rejected, threshold: float, where: Where) -> None:
+        """Takes in a judged pair with a box, `where` it stands. best: the highest score of those that are left of it
+        without a threshold."""
         if isinstance(outcome, Kept):
             self._add_boxes(outcome)
-            _keep_nearest(self.kept, Near(best - policy.score, where, best))
+            _keep_nearest(self.kept, Near(best - threshold, where, best))
         elif outcome.reason == Reason.NO_BOX:
-            _keep_nearest(self.missed, Near(policy.score - best, where, best))
+            _keep_nearest(self.missed, Near(threshold - best, where, best))
+
+    def add_steps(self, found: Iterable[Step]) -> None:
+        """Takes in the steps of a pair over this grid."""
+        pairs = phrases = boxes = 0
+        for step in found:
+            now = (0, 0, 0) if step.refusal else (1, step.phrases, step.boxes)
+            self.pairs[step.level] += now[0] - pairs
+            self.phrases[step.level] += now[1] - phrases
+            self.boxes[step.level] += now[2] - boxes
+            pairs, phrases, boxes = now
+
+    def add_levels(self, selected: Selected) -> None:
+        """Takes in pairs none of whose steps has a refusal: each of their boxes counts from its own level down."""
+        level = np.searchsorted(self.grid, selected.score, "right") - 1
+        best = place(selected.row) == 0
+        for name, counted in (("pairs", best), ("phrases", selected.first), ("boxes", level >= 0)):
+            added = np.bincount(level[counted & (level >= 0)], minlength=len(self.grid)).tolist()
+            setattr(self, name, [a + b for a, b in zip(getattr(self, name), added, strict=True)])
 
     def close(self) -> None:
         """No more pairs of this part will come."""
@@ -111,15 +127,6 @@ class Statistics:
             },
             "nearest": {side: [asdict(near) for near in getattr(self, side)] for side in ("kept", "missed")},
         }
-
-    def _add_steps(self, found: Iterable[Step]) -> None:
-        pairs = phrases = boxes = 0
-        for step in found:
-            now = (0, 0, 0) if step.refusal else (1, step.phrases, step.boxes)
-            self.pairs[step.level] += now[0] - pairs
-            self.phrases[step.level] += now[1] - phrases
-            self.boxes[step.level] += now[2] - boxes
-            pairs, phrases, boxes = now
 
     def _add_boxes(self, kept: Kept) -> None:
         self.boxes_per_pair[len(kept.groundings)] += 1

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -20,14 +19,16 @@ from pipeline.faults import EnvironmentFault
 from pipeline.fetch_images import fetch
 from pipeline.plan_shards import FOLDER, Piece, ShardPlan
 from pipeline.publish import publish, publish_bytes, publish_json
+from pipeline.selected import Selected
+from pipeline.tar_stream import TarStream
 from transforms import dialects, images
 from transforms.compose_record import INDEX_SCHEMA, compose
-from transforms.judge_pair import Kept, Policy, judge
+from transforms.judge_pair import Kept, Policy, judge_selected
 from transforms.records import Fault, Stage
+from transforms.select_boxes import in_record_order
 
 _STATS = "_stats.json"
-_BLOCK = 512
-_RECORD = 10_240  # tar's record size: readers may expect whole records
+_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -55,15 +56,16 @@ class ShardWriter:
             writing.tar(file, enumerate(fetch(kept, self.source.columns)))
             if writing.pairs != plan.pairs:
                 raise EnvironmentFault(f"{self.detections}: the rows have changed since they were counted; pack again")
-        index = writing.index()
+        index = writing.records.as_parquet()
         publish_bytes(files.join(self.output, FOLDER, f"{plan.number:05}.parquet"), index)
         stats = writing.stats(plan, index, self.fingerprint)
         publish_json(stats_uri(self.output, plan.number), stats)
         return stats
 
     def _kept(self, piece: Piece) -> Iterator[Kept]:
-        rows = detections.read_chunk(self.detections, piece.chunk, piece.digest)
-        outcomes = (judge(pair, self.policy) for pair in rows)
+        table = detections.read_table(self.detections, piece.chunk, piece.digest)
+        selected = Selected.of(table, self.policy.selection, self.policy.score)
+        outcomes = (judge_selected(pair, in_record_order(found), self.policy.text) for pair, found in selected.pairs())
         yield from islice((o for o in outcomes if isinstance(o, Kept)), piece.first, piece.last)
 
 
@@ -74,7 +76,7 @@ class _Writing:
     shard: int
     dialects: tuple[str, ...]
     max_pixels: int
-    records: list[dict[str, Any]] = field(default_factory=list)
+    records: "_Records" = field(default_factory=lambda: _Records())
     failed: Failures = field(default_factory=dict)
     failed_examples: Examples = field(default_factory=dict)
     boxes: int = 0
@@ -83,20 +85,18 @@ class _Writing:
 
     def tar(self, file: BinaryIO, fetched: Iterable[tuple[int, tuple[Kept, bytes | Fault]]]) -> None:
         """Writes the samples; a pair whose image is not to be had leaves a gap in the numbering."""
-        target = _Hashing(file)
-        for number, (kept, data) in fetched:
-            image = data if isinstance(data, Fault) else self._jpeg(data)
-            if isinstance(image, Fault):
-                add_failure(self.failed, self.failed_examples, kept.pair, image)
-                continue
-            record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings)
-            self.records.append(record)
-            self.boxes += len(kept.groundings)
-            for ending, content in self._members(kept, record, image):
-                target.write(member(f"{record['key']}.{ending}", content))
-        target.write(b"\0" * (2 * _BLOCK))
-        target.write(b"\0" * (-target.size % _RECORD))
-        self.size, self.sha256 = target.size, target.sha256.hexdigest()
+        with TarStream(file) as target:
+            for number, (kept, data) in fetched:
+                image = data if isinstance(data, Fault) else self._jpeg(data)
+                if isinstance(image, Fault):
+                    add_failure(self.failed, self.failed_examples, kept.pair, image)
+                    continue
+                record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings)
+                self.records.add(record)
+                self.boxes += len(kept.groundings)
+                for ending, content in self._members(kept, record, image):
+                    target.add(f"{record['key']}.{ending}", content)
+        self.size, self.sha256 = target.size, target.sha256
 
     def _jpeg(self, data: bytes) -> bytes | Fault:
         try:
@@ -116,12 +116,6 @@ class _Writing:
         """Pairs that came by, written or failed."""
         return len(self.records) + sum(n for reasons in self.failed.values() for n in reasons.values())
 
-    def index(self) -> bytes:
-        """The records as parquet."""
-        target = io.BytesIO()
-        pq.write_table(pa.Table.from_pylist(self.records, INDEX_SCHEMA), target, compression="zstd")
-        return target.getvalue()
-
     def stats(self, plan: ShardPlan, index: bytes, fingerprint: str) -> dict[str, Any]:
         """`count` and `successes` as img2dataset names them; nothing in it that differs from run to run."""
         return {
@@ -138,27 +132,33 @@ class _Writing:
         }
 
 
-class _Hashing:
-    """Writes through, and knows size and SHA-256 of what went by."""
+class _Records:
+    """A shard's records, packed as they come: as objects they would be a hundred times as large."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.size = 0
-        self.sha256 = hashlib.sha256()
+    def __init__(self) -> None:
+        self._last: list[dict[str, Any]] = []
+        self._batches: list[pa.RecordBatch] = []
 
-    def write(self, data: bytes) -> None:
-        self._file.write(data)
-        self.size += len(data)
-        self.sha256.update(data)
+    def __len__(self) -> int:
+        return sum(map(len, self._batches)) + len(self._last)
 
+    def add(self, record: dict[str, Any]) -> None:
+        """One more."""
+        self._last.append(record)
+        if len(self._last) == _BATCH:
+            self._pack()
 
-def member(name: str, data: bytes) -> bytes:
-    """One tar member, reproducible: USTAR, time 0, fixed owner and mode, padded to whole blocks."""
-    info = tarfile.TarInfo(name)
-    info.size = len(data)
-    info.mode = 0o644
-    info.uname = info.gname = "gritmill"
-    return info.tobuf(tarfile.USTAR_FORMAT) + data + b"\0" * (-len(data) % _BLOCK)
+    def as_parquet(self) -> bytes:
+        """The shard's index."""
+        self._pack()
+        target = io.BytesIO()
+        table = pa.Table.from_batches(self._batches, INDEX_SCHEMA).combine_chunks()
+        pq.write_table(table, target, compression="zstd")
+        return target.getvalue()
+
+    def _pack(self) -> None:
+        self._batches.append(pa.RecordBatch.from_pylist(self._last, INDEX_SCHEMA))
+        self._last = []
 
 
 def stats_uri(output: str, shard: int) -> str:

@@ -4,33 +4,29 @@ The construction is that of section 2 of the Kosmos-2 paper (arXiv 2306.14824): 
 nothing to draw a box around; expand each of the others along the dependency tree, unless its head has a conjunct. Every
 span is a character range of the original caption, end exclusive.
 
-One rule is ours: neither a noun phrase nor an expression runs across a separator. Parsers trained on sentences take
-"Grizzly Shirt - Black" for one noun phrase; web alt-texts are full of such lists.
+One rule is ours: neither a noun phrase nor an expression runs across a separator, see `parsed`.
 """
 
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 
 import apache_beam as beam
 import spacy
 from spacy.language import Language
-from spacy.tokens import Doc, Token
+from spacy.symbols import PRON
+from spacy.tokens import Doc
 
 from transforms import bundled
 from transforms.blame import run_or_blame
 from transforms.drop_lists import drop_heads
 from transforms.language import LanguageGate
+from transforms.parsed import NAMING, Parsed
 from transforms.records import Chunk, Drop, Dropped, Fault, Pair, Phrase, Stage
 from transforms.settings import PhraseSettings
 
 # What noun chunks need is a parser and part-of-speech tags; these only cost time (a lemmatizer: a third of it).
 _UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity_ruler", "textcat", "senter")
-
-
-_SIGNS = frozenset("-–—|~•·»/:()[]")
-_NAMING = ("NOUN", "PROPN", "PRON")
 
 
 @dataclass(frozen=True)
@@ -59,79 +55,53 @@ def load_parser(model: str) -> Language:
 def phrases_of(doc: Doc, heads: dict[str, Drop]) -> Phrases:
     """The noun phrases of a parsed caption, with their expressions. `heads`: what `drop_heads` gives."""
     kept, dropped = [], []
+    caption = Parsed.of(doc)
     for chunk in doc.noun_chunks:
-        for part in _between_separators(list(chunk)):
-            tokens = _trimmed(part)
-            head = _head(tokens, chunk.root)
-            reason = _drop_reason(tokens, head, heads)
+        root = chunk.root.i
+        for part in caption.between_separators(range(chunk.start, chunk.end)):
+            tokens = caption.trimmed(part)
+            head = _head(caption, tokens, root)
+            reason = _drop_reason(caption, tokens, head, heads)
             if reason:
-                dropped.append(Dropped(*_characters(tokens or part), reason))
-            elif head:
-                kept.append(_phrase(tokens, head))
+                dropped.append(Dropped(*caption.characters(tokens or part), reason))
+            elif head is not None:
+                kept.append(_phrase(caption, tokens, head))
     return Phrases(tuple(kept), tuple(dropped))
 
 
-def _between_separators(tokens: list[Token]) -> Iterator[list[Token]]:
-    """The runs of tokens that no separator interrupts; all tokens together if there is nothing but separators."""
-    runs = [list(run) for apart, run in groupby(tokens, _separates) if not apart]
-    yield from runs or [tokens]
-
-
-def _separates(token: Token) -> bool:
-    """Whether it stands between two parts of the caption: bars and brackets as words of their own, a colon unless the
-    next word clings to it, dashes and slashes with blanks on both sides."""
-    if not _SIGNS.issuperset(token.text):
-        return False
-    last = token.i + 1 == len(token.doc)
-    blank_after = last or bool(token.whitespace_) or token.nbor().is_space
-    if token.text[-1] in ":)]":
-        return blank_after or not token.nbor().text[0].isalnum()
-    blank_before = token.i == 0 or bool(token.nbor(-1).whitespace_) or token.nbor(-1).is_space
-    return token.text[0] in "|([" or (blank_before and blank_after)
-
-
-def _head(tokens: Sequence[Token], root: Token) -> Token | None:
+def _head(caption: Parsed, tokens: range, root: int) -> int | None:
     """What a part of a noun chunk is about: the chunk's root if it is there, else the last noun that depends on nothing
     in the part; none if there is no noun."""
     if root in tokens:
         return root
-    nouns = [token for token in tokens if token.pos_ in _NAMING]
-    outermost = [token for token in nouns if token.head not in tokens or token.head == token]
+    nouns = [token for token in tokens if caption.tokens[token].pos in NAMING]
+    outermost = [token for token in nouns if caption.heads[token] not in tokens or caption.heads[token] == token]
     return next(reversed(outermost or nouns), None)
 
 
-def _phrase(tokens: Sequence[Token], head: Token) -> Phrase:
-    expression = tokens if head.conjuncts else _expression(tokens, head)
-    return Phrase(*_characters(tokens), head.idx, head.idx + len(head), *_characters(expression))
+def _phrase(caption: Parsed, tokens: range, head: int) -> Phrase:
+    expression = tokens if head in caption.joined else _expression(caption, tokens, head)
+    return Phrase(
+        *caption.characters(tokens), *caption.characters(range(head, head + 1)), *caption.characters(expression)
+    )
 
 
-def _expression(tokens: Sequence[Token], head: Token) -> Sequence[Token]:
+def _expression(caption: Parsed, tokens: range, head: int) -> range:
     """The phrase widened to its head's subtree, up to the next separators; as it is where the subtree has a gap."""
-    subtree = list(head.subtree)
-    if len(subtree) != subtree[-1].i - subtree[0].i + 1:
+    subtree = caption.subtree(head)
+    if subtree is None:
         return tokens
-    around = next((run for run in _between_separators(subtree) if tokens[0] in run), [])
-    widened = _trimmed(around)
-    inside = widened and widened[0].i <= tokens[0].i and tokens[-1].i <= widened[-1].i
-    return widened if inside else tokens
+    around = next((run for run in caption.between_separators(subtree) if tokens[0] in run), range(0))
+    widened = caption.trimmed(around)
+    return widened if tokens[0] in widened and tokens[-1] in widened else tokens
 
 
-def _trimmed(tokens: list[Token]) -> list[Token]:
-    """Without blanks, punctuation and symbols at either end."""
-    solid = [i for i, token in enumerate(tokens) if any(character.isalnum() for character in token.text)]
-    return tokens[solid[0] : solid[-1] + 1] if solid else []
-
-
-def _characters(tokens: Sequence[Token]) -> tuple[int, int]:
-    return tokens[0].idx, tokens[-1].idx + len(tokens[-1])
-
-
-def _drop_reason(tokens: Sequence[Token], head: Token | None, heads: dict[str, Drop]) -> Drop | None:
+def _drop_reason(caption: Parsed, tokens: range, head: int | None, heads: dict[str, Drop]) -> Drop | None:
     if not tokens:
         return Drop.NO_TOKEN
-    if not head:
+    if head is None:
         return Drop.NO_NOUN
-    return Drop.PRONOUN if head.pos_ == "PRON" else heads.get(head.lower_)
+    return Drop.PRONOUN if caption.tokens[head].pos == PRON else heads.get(caption.tokens[head].lower_)
 
 
 def extract(nlp: Language, captions: Sequence[str], heads: dict[str, Drop]) -> list[Phrases | Fault]:

@@ -135,8 +135,9 @@ def _grouped(rows: Iterable[tuple[int, int, Grounding]]) -> list[Span]:
 
 
 def _best_first(group: Sequence[Grounding]) -> tuple[Corners, ...]:
-    ranked = sorted(group, key=lambda g: (-g.box.score, g.box.corners))
-    return tuple(g.box.corners for g in ranked)
+    if len(group) > 1:
+        group = sorted(group, key=lambda g: (-g.box.score, g.box.corners))
+    return tuple([g.box.corners for g in group])
 
 
 def _disjoint(preferred_first: Iterable[Span]) -> tuple[Span, ...]:

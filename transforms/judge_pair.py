@@ -40,6 +40,11 @@ class Rejected:
 
 def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
     """The outcome of a row of detections."""
+    return judge_selected(pair, select(pair, policy.selection, policy.score), policy.text)
+
+
+def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> Kept | Rejected | Fault:
+    """The outcome of a row whose selected boxes, in record order, are known."""
     if pair.error:
         return pair.error
     if not pair.caption.strip():
@@ -47,11 +52,10 @@ def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
     if not pair.phrases:
         foreign = any(dropped.reason == Drop.LANGUAGE for dropped in pair.dropped)
         return Rejected(Reason.LANGUAGE if foreign else Reason.NO_PHRASE)
-    groundings = select(pair, policy.selection, policy.score)
     if not groundings:
         return Rejected(Reason.NO_BOX)
     try:
-        return Kept(pair, tuple(groundings), texts(pair, groundings, policy.text))
+        return Kept(pair, tuple(groundings), texts(pair, groundings, settings))
     except CannotWrite as error:
         return Rejected(str(error))
 

@@ -44,11 +44,23 @@ def steps(pair: Pair, ranked: Sequence[Grounding], policy: Policy, grid: Sequenc
         if level < 0 or following == level:
             continue
         if len(best) > asked:  # a text takes its time, and only a new phrase changes the answer
-            refusal, asked = _refusal(pair, list(best.values()), policy), len(best)
+            refusal, asked = _refusal(pair, tuple(best.values()), policy), len(best)
         yield Step(level, len(best), boxes, refusal)
 
 
-def _refusal(pair: Pair, groundings: list[Grounding], policy: Policy) -> str:
+def is_refused(pair: Pair, best: Sequence[Grounding], policy: Policy, grid: Sequence[float], told: int) -> bool:
+    """Whether any of a pair's steps has a refusal.
+
+    best: of each phrase the best box, best first. told: with so many of them a text is known to be written.
+    """
+    levels = [bisect_right(grid, grounding.box.score) for grounding in best]
+    borders = (
+        n for n, (level, following) in enumerate(zip(levels, [*levels[1:], 0], strict=True), 1) if level != following
+    )
+    return any(number != told and _refusal(pair, best[:number], policy) for number in borders)
+
+
+def _refusal(pair: Pair, groundings: Sequence[Grounding], policy: Policy) -> str:
     """Why a text cannot be written with these phrases; how many boxes they have, and where, never decides it."""
     try:
         texts(pair, groundings, policy.text)

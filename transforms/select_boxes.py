@@ -5,12 +5,13 @@ no threshold; its released data holds pairs of boxes with a plain IoU of up to 0
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from transforms.records import Box, Pair, Phrase
+from transforms.select_many import suppress_many
 from transforms.settings import SelectionSettings
 
 _MANY = 24  # from here on arrays are faster
@@ -46,30 +47,12 @@ def suppress(boxes: Sequence[Box], threshold: float) -> list[Box]:
     Boxes must come in rank order, best first.
     """
     if len(boxes) >= _MANY:
-        return _suppress_many(boxes, threshold)
+        corners = np.array([box.corners for box in boxes]).T
+        return [boxes[at] for at in suppress_many(np.zeros(len(boxes)), corners, threshold)]
     kept: list[Box] = []
     for box in boxes:
         if all(iou(box, other) <= threshold for other in kept):
             kept.append(box)
-    return kept
-
-
-def _suppress_many(boxes: Sequence[Box], threshold: float) -> list[Box]:
-    """The same to the bit: doubles, and the operations of `iou` in their order, for all boxes that are left at once."""
-    x1, y1, x2, y2 = np.array([box.corners for box in boxes]).T
-    areas = (x2 - x1) * (y2 - y1)
-    left = np.arange(len(boxes))
-    kept = []
-    while left.size:
-        best, left = left[0], left[1:]
-        kept.append(boxes[best])
-        width = np.minimum(x2[left], x2[best]) - np.maximum(x1[left], x1[best])
-        height = np.minimum(y2[left], y2[best]) - np.maximum(y1[left], y1[best])
-        shared = width * height
-        union = areas[left] + areas[best] - shared
-        with np.errstate(divide="ignore", invalid="ignore"):
-            over = (width > 0) & (height > 0) & (union > 0) & (shared / union > threshold)
-        left = left[~over]
     return kept
 
 
@@ -83,8 +66,12 @@ def select(pair: Pair, settings: SelectionSettings, score: float) -> list[Ground
         key=lambda box: (-box.score, _span(pair, box), box.corners),
     )
     kept = _capped(suppress(ranked, settings.nms_iou), settings)
-    ordered = sorted(kept, key=lambda box: (_span(pair, box), -box.score, box.corners))
-    return [Grounding(pair.phrases[box.phrase], box) for box in ordered]
+    return in_record_order(Grounding(pair.phrases[box.phrase], box) for box in kept)
+
+
+def in_record_order(groundings: Iterable[Grounding]) -> list[Grounding]:
+    """By the noun chunk's start and end, then best score first."""
+    return sorted(groundings, key=lambda g: (g.phrase.start, g.phrase.end, -g.box.score, g.box.corners))
 
 
 def _span(pair: Pair, box: Box) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline import detections
 from pipeline.detections import ChunkId
-from pipeline.pair_rows import from_row
+from pipeline.pair_rows import from_table
 from pipeline.plan import Plan, RangeId
 from transforms.judge_pair import Kept, Policy, Rejected, judge
 from transforms.records import Fault, Pair
@@ -109,7 +109,7 @@ def _rows(folder: str, entry: _Entry, number: int, chance: random.Random) -> lis
     failed = [at for at, good in enumerate(table["error"].is_null().to_pylist()) if not good]
     taken = set(chance.sample(range(len(table)), min(number, len(table))))
     taken.update(chance.sample(failed, min(number, len(failed))))
-    return [from_row(row) for row in table.take(sorted(taken)).to_pylist()]
+    return list(from_table(table.take(sorted(taken))))
 
 
 def _spread(shuffled: list[Picked], samples: int) -> list[Picked]:

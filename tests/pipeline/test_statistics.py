@@ -3,13 +3,17 @@ import random
 from pathlib import Path
 
 import apache_beam as beam
+import pyarrow as pa
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.count import judged
 from pipeline.pack_graph import Total
+from pipeline.pair_rows import SCHEMA, to_row
+from pipeline.selected import Selected
 from pipeline.statistics import NEAREST, Near, Statistics
-from transforms.judge_pair import Policy, judge
+from transforms.judge_pair import Policy
 from transforms.records import Box, Fault, ImageRef, Pair, Phrase, Reason, Stage
 from transforms.remaining import GRID
 from transforms.settings import SelectionSettings, TextSettings
@@ -21,21 +25,26 @@ CAPTION = "a red dog near two cats"
 def pair(*scores: float) -> Pair:
     """One box a phrase and score, far from each other: "a red dog near two cats" and "two cats" in turn."""
     phrases = (Phrase(0, 9, 6, 9, 0, 23), Phrase(15, 23, 19, 23, 15, 23))
-    found = tuple(Box(i % 2, i / 10, 0.0, i / 10 + 0.1, 0.5, score) for i, score in enumerate(scores))
+    found = tuple(Box(i % 2, i / 8, 0.0, i / 8 + 0.125, 0.5, score) for i, score in enumerate(scores))
     return Pair("k", "s", 0, CAPTION, ImageRef("s"), width=64, height=48, phrases=phrases, boxes=found)
 
 
 def of(pairs: list[Pair], chunk: int = 0) -> Statistics:
     total = Statistics.at(0.5)
-    for row, one in enumerate(pairs):
-        total.add(one, judge(one, POLICY), POLICY, (0, 0, chunk, row))
+    add(total, pairs, chunk)
     total.close()
     return total
 
 
+def add(total: Statistics, pairs: list[Pair], chunk: int = 0, policy: Policy = POLICY) -> None:
+    table = pa.Table.from_pylist([to_row(one) for one in pairs], SCHEMA)
+    for _ in judged(Selected.of(table, policy.selection, 0.0), policy, (0, 0, chunk), total):
+        pass
+
+
 def test_what_a_few_pairs_give() -> None:
     failed = pair(0.9).failed(Fault(Stage.BOXES, Reason.CRASH))
-    found = of([pair(0.9, 0.5), pair(0.25), pair(0.75, 0.75, 0.5), pair(), failed]).to_json(0.05)
+    found = of([pair(0.90625, 0.5), pair(0.25), pair(0.75, 0.75, 0.5), pair(), failed]).to_json(0.05)
     table = found["thresholds"]
     rows = {score: (p, q, b) for score, p, q, b in zip(*table.values(), strict=True)}
     assert list(table) == ["score", "pairs", "phrases", "boxes"]
@@ -57,11 +66,11 @@ def test_what_a_few_pairs_give() -> None:
     assert shown["heads"] == [["cats", 2], ["dog", 2]]
     assert sum(shown["score"]["counts"]) == sum(shown["box_area"]["counts"]) == 5
     assert shown["score"]["counts"][45] == 1
-    assert shown["box_area"]["counts"][2] == 5
+    assert shown["box_area"]["counts"][3] == 5
     assert found["nearest"] == {
         "kept": [
             {"distance": 0.25, "where": (0, 0, 0, 2), "score": 0.75},
-            {"distance": 0.4, "where": (0, 0, 0, 0), "score": 0.9},
+            {"distance": 0.40625, "where": (0, 0, 0, 0), "score": 0.90625},
         ],
         "missed": [{"distance": 0.25, "where": (0, 0, 0, 1), "score": 0.25}],
     }
@@ -72,14 +81,14 @@ def test_the_table_begins_at_the_floor_wherever_that_lies() -> None:
     found = Statistics.at(0.02)
     policy = Policy(SelectionSettings(), 0.02, TextSettings())
     for scores in ((0.057,), (0.9,)):
-        found.add(pair(*scores), judge(pair(*scores), policy), policy, (0, 0, 0, 0))
+        add(found, [pair(*scores)], policy=policy)
     table = found.to_json(0.055)["thresholds"]
     assert table["score"][:3] == [0.055, 0.06, 0.07]
     assert table["pairs"][:3] == [2, 1, 1]
 
 
 def test_only_the_nearest_pairs_are_remembered() -> None:
-    scores = [round(0.501 + i / 1000, 3) for i in range(60)] + [round(0.499 - i / 1000, 3) for i in range(60)]
+    scores = [0.5 + i / 1024 for i in range(-60, 61) if i]
     random.Random(0).shuffle(scores)
     found = of([pair(score) for score in scores])
     assert [near.score for near in found.kept] == sorted(score for score in scores if score > 0.5)[:NEAREST]
@@ -94,9 +103,7 @@ def test_parts_add_up_in_any_order(parts: list[list[list[float]]], chance: rando
     counted = [of([pair(*scores) for scores in part], number) for number, part in enumerate(parts)]
     whole = Statistics.at(0.5)
     for number, part in enumerate(parts):
-        for row, scores in enumerate(part):
-            one = pair(*scores)
-            whole.add(one, judge(one, POLICY), POLICY, (0, 0, number, row))
+        add(whole, [pair(*scores) for scores in part], number)
     chance.shuffle(counted)
     total = Total(0.5)
     half = chance.randint(0, len(counted))
@@ -109,7 +116,7 @@ def test_parts_add_up_in_any_order(parts: list[list[list[float]]], chance: rando
 
 
 def test_in_a_pipeline(tmp_path: Path) -> None:
-    parts = [of([pair(0.9)], number) for number in range(4)]
+    parts = [of([pair(0.90625)], number) for number in range(4)]
     out = str(tmp_path / "out")
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         total = pipeline | beam.Create(parts) | beam.CombineGlobally(Total(0.5)).without_defaults()

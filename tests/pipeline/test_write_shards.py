@@ -1,5 +1,4 @@
 import hashlib
-import io
 import json
 import tarfile
 from dataclasses import replace
@@ -13,7 +12,7 @@ from pipeline import detections
 from pipeline.detections import ChunkId
 from pipeline.faults import EnvironmentFault
 from pipeline.plan_shards import Piece, ShardPlan
-from pipeline.write_shards import ShardWriter, finished_stats, member, stats_uri
+from pipeline.write_shards import ShardWriter, finished_stats, stats_uri
 from tests import shelf
 from tests.pipeline.making import CAPTION, IDENTITY, grounded, image, source_settings, stored
 from transforms import images
@@ -212,14 +211,6 @@ def test_an_interrupted_shard_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFault, match="images/5"):
         writer(tmp_path).write(PLAN)
     assert list((tmp_path / "out/shards").iterdir()) == []
-
-
-def test_a_member_is_what_tarfile_would_write() -> None:
-    data = member("000000000.jpg", b"x" * 513)
-    assert len(data) == 512 + 1024
-    with tarfile.open(fileobj=io.BytesIO(data + bytes(1024))) as file:
-        [info] = file.getmembers()
-        assert (info.name, info.size) == ("000000000.jpg", 513)
 
 
 def test_on_an_object_store(tmp_path: Path) -> None:

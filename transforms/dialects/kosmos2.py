@@ -37,13 +37,13 @@ def make(option: str) -> Dialect:
 
 def cells(box: Corners, training: bool = False) -> tuple[int, int]:
     """Patch indices (0..1023) of the upper left and the lower right corner of a box with 0 <= x1 < x2 <= 1."""
-    x1, y1, x2, y2 = (min(max(c, 0.0), 1.0) for c in box)
-    left, upper = (min(math.floor(c * GRID), GRID - 1) for c in (x1, y1))
+    x1, y1, x2, y2 = [min(max(c, 0.0), 1.0) for c in box]
+    left, upper = min(int(x1 * GRID), GRID - 1), min(int(y1 * GRID), GRID - 1)
     if training:
         # The training code clamps at 0.99999, so that the last cell takes in the picture's edge.
-        right, lower = (math.floor(min(c, 0.99999) * GRID) for c in (x2, y2))
+        right, lower = int(min(x2, 0.99999) * GRID), int(min(y2, 0.99999) * GRID)
     else:
-        right, lower = (max(math.ceil(c * GRID - 1), 0) for c in (x2, y2))
+        right, lower = max(math.ceil(x2 * GRID - 1), 0), max(math.ceil(y2 * GRID - 1), 0)
     return upper * GRID + left, lower * GRID + right
 
 

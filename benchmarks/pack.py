@@ -1,0 +1,144 @@
+"""What `pack` costs, against a sequential copy with SHA-256 and webdataset's ShardWriter: `measure`."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import webdataset
+
+import gritmill
+from benchmarks.figures import Figure, in_turn, ratio
+from benchmarks.inputs import pairs, write_tars
+from pipeline import detections
+
+_PAIRS, _A_TAR, _ROUNDS = 10_000, 5_000, 5
+_FEW = 1_000
+_CONFIGURATION = {"detector": {"model": "benchmarks.candidates:make"}, "selection": {"score": 0.25}}
+_MIB = 1 << 20
+
+
+def measure(work: Path, photos: Path | None) -> list[Figure]:
+    """Ten thousand pairs, 1.6 GB of photos or 1.2 GB of drawn pictures, read from a warm page cache.
+
+    work: an empty folder; the disk that is measured is its own. photos: a folder with `photos.jsonl`.
+    """
+    tars, few = work / "in", work / "few"
+    some = pairs(photos)
+    write_tars(tars, some, _PAIRS, _A_TAR)
+    write_tars(few, some, _FEW, _A_TAR)
+    for folder in (tars, few):
+        gritmill.ground(_CONFIGURATION, inputs=str(folder / "*.tar"), output=work / f"{folder.name}-ground")
+    figures = [*_speed(work, tars), _memory(work), _reads(work, tars), _rows(work)]
+    shutil.rmtree(work)
+    return figures
+
+
+def _speed(work: Path, tars: Path) -> Iterator[Figure]:
+    ways: dict[str, Callable[[], object]] = {
+        "pack": lambda: _pack(work / "in-ground", work / "packed"),
+        "copy": lambda: _copy(tars, work / "copied"),
+        "ShardWriter": lambda: _shards(tars, work / "shards"),
+    }
+    busy: dict[str, list[float]] = {name: [] for name in ways}
+    seconds = in_turn({name: _clocked(way, busy[name]) for name, way in ways.items()}, _ROUNDS)
+    size = sum(path.stat().st_size for path in tars.iterdir())
+    rates = ", ".join(f"{name} {size / _MIB / median(took):.0f} MiB/s" for name, took in seconds.items())
+    yield Figure("Pack", "bytes a second over those of a copy", ratio(seconds["copy"], seconds["pack"]), "0.5", rates)
+    writer = ratio(seconds["ShardWriter"], seconds["pack"])
+    yield Figure("Pack", "bytes a second over those of webdataset's ShardWriter", writer, "1", rates)
+    each, own = (1000 * median(some["pack"]) / _PAIRS for some in (seconds, busy))
+    yield Figure("Pack", "a pair", f"{each:.2f} ms", "", f"{own:.2f} ms of processor time; the start is not in it")
+
+
+def _clocked(way: Callable[[], object], busy: list[float]) -> Callable[[], None]:
+    def timed() -> None:
+        started = time.process_time()
+        way()
+        busy.append(time.process_time() - started)
+
+    return timed
+
+
+def _pack(ground: Path, target: Path) -> dict[str, Any]:
+    """All of it, in this process, with the report."""
+    shutil.rmtree(target, ignore_errors=True)
+    return gritmill.pack(_CONFIGURATION, output=target, detections=ground)
+
+
+def _copy(tars: Path, target: Path) -> None:
+    """Each tar read forward, hashed, written and synced."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    for path in sorted(tars.iterdir()):
+        sha256 = hashlib.sha256()
+        with path.open("rb") as source, (target / path.name).open("wb") as file:
+            while block := source.read(_MIB):
+                sha256.update(block)
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _shards(tars: Path, target: Path) -> None:
+    """The same members, read by webdataset and synced in the end as the others are; without a checksum."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    samples = webdataset.WebDataset([str(path) for path in sorted(tars.iterdir())], shardshuffle=False)
+    with webdataset.ShardWriter(str(target / "%05d.tar"), maxcount=_A_TAR, maxsize=1 << 40, verbose=0) as writer:
+        for sample in samples:
+            writer.write({key: sample[key] for key in ("__key__", "jpg", "txt", "json")})
+    for path in target.iterdir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def _memory(work: Path) -> Figure:
+    peaks = [_subprocess(work / f"{name}-ground", work / "apart")[0] for name in ("few", "in")]
+    detail = f"{peaks[0]:.0f} MiB for {_FEW:,} pairs, {peaks[1]:.0f} MiB for {_PAIRS:,}"
+    return Figure("Pack", "peak memory for ten times the pairs", f"{peaks[1] / peaks[0]:.2f}", "1", detail)
+
+
+def _reads(work: Path, tars: Path) -> Figure:
+    size = sum(path.stat().st_size for path in tars.iterdir())
+    read = _subprocess(work / "in-ground", work / "apart")[1] - _subprocess(work / "few-ground", work / "apart")[1]
+    share = read / (size * (1 - _FEW / _PAIRS))
+    detail = "of the process, detections included; what its start reads is taken off by a run over few pairs"
+    return Figure("Pack", "bytes read over bytes of the source", f"{share:.2f}", "one pass", detail)
+
+
+def _subprocess(ground: Path, target: Path) -> tuple[float, int]:
+    """Peak resident memory in MiB, and bytes read, of `pack` as a process of its own."""
+    shutil.rmtree(target, ignore_errors=True)
+    run = f"gritmill.pack({_CONFIGURATION!r}, output={str(target)!r}, detections={str(ground)!r})"
+    # What the parent holds when it forks counts in the child's ru_maxrss, but not in its VmHWM.
+    ask = (
+        "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], open('/proc/self/io').read().split()[1])"
+    )
+    words = [sys.executable, "-c", f"import gritmill; {run}; {ask}"]
+    said = subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.split()
+    return int(said[-2]) / 1024, int(said[-1])
+
+
+def _rows(work: Path) -> Figure:
+    """A row's bytes in Arrow's layout; on the disk chunks are compressed as a whole, so there only a mean is known."""
+    folder = str(work / "in-ground/detections")
+    chunks = detections.all_committed(folder)
+    tables = [detections.read_table(folder, chunk) for chunk in chunks]
+    sizes = [table.slice(at, 1).nbytes for table in tables for at in range(len(table))]
+    middle, high = np.percentile(sizes, [50, 99])
+    disk = sum(os.path.getsize(detections.chunk_uri(folder, chunk)) for chunk in chunks) / len(sizes)
+    return Figure(
+        "Pack",
+        "a row of the detections",
+        f"{middle:.0f} bytes",
+        "",
+        f"p99 {high:.0f}; mean on disk {disk:.0f}",
+    )
