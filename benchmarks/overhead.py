@@ -20,7 +20,8 @@ from pipeline.read_chunks import read_range
 from transforms import grounding_dino
 from transforms.build_prompts import build_prompts
 from transforms.detector import Request
-from transforms.extract_phrases import drop_heads, load_parser, with_phrases
+from transforms.drop_lists import drop_heads
+from transforms.extract_phrases import load_parser, with_phrases
 from transforms.grounding_dino import GroundingDino
 from transforms.images import decode
 from transforms.localize_phrases import request_for, with_boxes

@@ -20,7 +20,8 @@ from benchmarks import inputs, tiny
 from benchmarks.figures import Figure
 from benchmarks.grounding import ground, on_cores, settings
 from transforms import bundled
-from transforms.extract_phrases import drop_heads, load_parser, phrases_of
+from transforms.drop_lists import drop_heads
+from transforms.extract_phrases import load_parser, phrases_of
 from transforms.settings import PhraseSettings
 
 PART = "Against what users would pick"

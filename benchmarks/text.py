@@ -9,8 +9,11 @@ import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from benchmarks.figures import Figure, in_turn, ratio
-from benchmarks.inputs import bundled_captions
-from transforms.extract_phrases import ExtractPhrases, drop_heads, load_parser, with_phrases
+from benchmarks.grounding import on_cores
+from benchmarks.inputs import photos as pictures_of
+from benchmarks.inputs import scenes
+from transforms.drop_lists import drop_heads
+from transforms.extract_phrases import ExtractPhrases, load_parser, with_phrases
 from transforms.records import Chunk, Pair
 from transforms.settings import PhraseSettings
 
@@ -20,20 +23,13 @@ _ROUNDS = 7
 _GOAL = "at least 0.95"
 
 
-def measure(work: Path, captions: Path | None) -> list[Figure]:
-    """Of each TSV below `captions` (a header, the caption in the last column), or of the bundled scenes' captions.
-
-    The time is this process's own, on one core; the parser is the embedded one.
-    """
-    return [figure for name, texts in _texts(captions).items() for figure in _figures(name, texts)]
-
-
-def _texts(captions: Path | None) -> dict[str, list[str]]:
-    if captions is None:
-        bundled = bundled_captions()
-        return {"bundled scenes": (bundled * (_CAPTIONS // len(bundled) + 1))[:_CAPTIONS]}
-    lines = {path.stem: path.read_text("utf-8").split("\n")[1:] for path in sorted(captions.glob("*.tsv"))}
-    return {name: [line.rpartition("\t")[2] for line in some[:_CAPTIONS]] for name, some in lines.items()}
+def measure(work: Path, photos: Path | None) -> list[Figure]:
+    """Of the photos' captions, or of the bundled scenes'; the time is this process's own, on one core."""
+    pictures = scenes(100) if photos is None else pictures_of(photos, 120)
+    texts = [caption for picture in pictures for caption in picture.captions]
+    texts = (texts * (_CAPTIONS // len(texts) + 1))[:_CAPTIONS]
+    with on_cores(1):
+        return _figures("captions of scenes" if photos is None else "captions of photos", texts)
 
 
 def _figures(name: str, texts: list[str]) -> list[Figure]:

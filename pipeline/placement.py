@@ -1,13 +1,17 @@
-"""Where the detector runs: whether this machine has its device, and how many threads it gets here."""
+"""Where things run: whether this machine has the detector's device, its threads here, and the local workers of pack."""
 
-import os
+from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import running
 from pipeline.faults import CallError
 from transforms.detector import is_factory
+from transforms.devices import cores
 from transforms.settings import DetectorSettings
+
+_PAIRS_A_WORKER = 10_000
+"""A worker's start, two to three seconds, is the work of some 2,000 pairs."""
 
 
 def check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
@@ -29,5 +33,13 @@ def local_detector(settings: DetectorSettings, engine: PipelineOptions) -> Detec
     """The settings with the default of `threads` filled in: cores over local workers."""
     if settings.threads is not None or not running.is_local(engine):
         return settings
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return settings.model_copy(update={"threads": max(1, cores // running.workers(engine))})
+    return settings.model_copy(update={"threads": max(1, cores() // running.workers(engine))})
+
+
+def pack_options(given: Sequence[str], pairs: int) -> tuple[str, ...]:
+    """Beam's options for a pack of so many pairs: those given, or else a local process for each core that has enough
+    to do."""
+    workers = min(cores(), pairs // _PAIRS_A_WORKER)
+    if given or workers < 2:
+        return tuple(given)
+    return f"--direct_num_workers={workers}", "--direct_running_mode=multi_processing"

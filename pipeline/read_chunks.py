@@ -105,7 +105,7 @@ class ImageLoader:
         return self._last
 
     def _measure(self, pair: Pair) -> Pair:
-        pair = replace(pair, image=replace(pair.image, length=len(pair.data), digest=images.digest(pair.data)))
+        pair = replace(pair, image=replace(pair.image, length=len(pair.data), digest=images.image_digest(pair.data)))
         try:
             if self.apart:
                 width, height = measure_apart(self.apart, pair.data, self.max_pixels)

@@ -7,7 +7,6 @@ import hashlib
 import tarfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from io import BytesIO
 from typing import BinaryIO
 
 _BLOCK = 512
@@ -28,7 +27,8 @@ class TarStream:
         self.size = 0
         self._file = file
         self._hash = hashlib.sha256()
-        self._block, self._spare = BytesIO(), BytesIO()  # used again and again: fresh memory costs as much as hashing
+        self._block: list[bytes] = []
+        self._waiting = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shard")
         self._before: Future[None] | None = None
 
@@ -53,26 +53,27 @@ class TarStream:
         self._write(header(name, len(data)))
         self._write(data)
         self._write(b"\0" * (-len(data) % _BLOCK))
-        if self._block.tell() >= _PASSED_ON:
+        if self._waiting >= _PASSED_ON:
             self._pass_on()
 
     def _write(self, data: bytes) -> None:
-        self.size += self._block.write(data)
+        self._block.append(data)
+        self._waiting += len(data)
+        self.size += len(data)
 
     def _pass_on(self) -> None:
         self._wait()
-        self._before = self._thread.submit(self._take, self._block.getbuffer()[: self._block.tell()])
-        self._block, self._spare = self._spare, self._block
-        self._block.seek(0)
+        self._before = self._thread.submit(self._take, self._block)
+        self._block, self._waiting = [], 0
 
     def _wait(self) -> None:
         if self._before:
             self._before.result()
 
-    def _take(self, block: memoryview) -> None:
-        with block:
-            self._file.write(block)
-            self._hash.update(block)
+    def _take(self, block: list[bytes]) -> None:
+        self._file.writelines(block)
+        for data in block:
+            self._hash.update(data)
 
 
 def header(name: str, size: int) -> bytes:

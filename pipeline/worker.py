@@ -4,6 +4,7 @@ Beam's worker writes a dozen lines to standard error at its start and its end. W
 through the control channel in any case, and there becomes one line.
 """
 
+import gc
 import logging
 import os
 import signal
@@ -26,6 +27,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     from apache_beam.runners.worker import sdk_worker_main  # importing it already warns of what is not installed
 
+    gc.freeze()  # what is imported stays, and is no business of the cyclic collector
     sdk_worker_main.main(sys.argv)
 
 

@@ -1,16 +1,21 @@
-"""Which device the models of this process run on."""
+"""Which device the models of this process run on, and how many cores it has."""
 
 import fcntl
 import os
 import tempfile
 
-import torch
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pick_device(wish: str) -> str:
     """The device for this process; "auto" takes a GPU where there is one, and spreads processes over several."""
     if wish != "auto":
         return wish
+    import torch
+
     if torch.cuda.is_available():
         return f"cuda:{_least_used(torch.cuda.device_count())}"
     return "mps" if torch.backends.mps.is_available() else "cpu"

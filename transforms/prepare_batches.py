@@ -1,6 +1,5 @@
 """Requests -> batches of prompts on equal canvases; their pictures are decoded and resized in threads, some ahead."""
 
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +10,7 @@ import torch
 from transforms.build_prompts import Prompt, Prompts
 from transforms.canvas import CanvasRule
 from transforms.detector import Request
+from transforms.devices import cores
 from transforms.images import ImageFault
 from transforms.records import Fault, Stage
 
@@ -58,7 +58,7 @@ def form_parts(requests: Sequence[Request], prompts: Iterable[Prompts], rule: Ca
 
 def prepared(requests: Sequence[Request], parts: Iterable[Part], rule: CanvasRule) -> Iterator[Batch]:
     """The parts as tensors, in order; while the caller works on one, the pictures of the next ones are decoded."""
-    loaders = min(_LOADERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    loaders = min(_LOADERS, cores())
     pool = ThreadPoolExecutor(loaders, thread_name_prefix="decode")
     pictures = _Pictures(rule, pool)
     waiting: deque[tuple[Part, list[Future[torch.Tensor]]]] = deque()

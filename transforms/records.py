@@ -130,7 +130,7 @@ class ImageRef:
     uri: the container (tar, parquet) or the image file itself.
     row: row of the parquet file; -1 elsewhere.
     offset: first byte in the file (for a gzipped tar: in what it unpacks to); 0 for a file and in parquet.
-    length: bytes. digest: BLAKE2b-128 of them, hexadecimal.
+    length: bytes. digest: XXH3-64 of them, hexadecimal.
     """
 
     uri: str = ""

@@ -10,6 +10,7 @@ import time
 import pytest
 
 import gritmill
+from pipeline import local_workers, placement
 from tests import made
 
 GRITMILL = [sys.executable, "-m", "gritmill"]
@@ -122,3 +123,33 @@ def test_workers_are_silent_and_find_our_packages_beside_foreign_ones(tmp_path, 
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr == ""
     assert json.loads((home / "out/manifest.json").read_text())["ledger"]["written"] == 12
+
+
+def test_a_large_pack_takes_a_process_a_core_and_writes_the_same_bytes(tmp_path, parser, monkeypatch):
+    config = made.settings(parser, "tests.outside:factory", shards={"pairs": 20})
+    pattern = made.as_tars(made.drawn(60), tmp_path / "in")
+    gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"))
+    gritmill.pack(config, output=str(tmp_path / "one"), detections=str(tmp_path / "out"))
+    seen = []
+    monkeypatch.setattr(placement, "_PAIRS_A_WORKER", 20)
+    monkeypatch.setattr(placement, "cores", lambda: 2)
+    monkeypatch.setattr(local_workers, "watched", lambda run: (seen.append(run), run()))
+    gritmill.pack(config, output=str(tmp_path / "two"), detections=str(tmp_path / "out"))
+    assert len(seen) == 1
+    names = ("shards/*", "manifest.json", "statistics.json")
+    assert made.files_of(tmp_path / "one", *names) == made.files_of(tmp_path / "two", *names)
+
+
+@pytest.mark.parametrize(
+    ("given", "pairs", "options"),
+    [
+        ((), 19_999, ()),
+        ((), 20_000, ("--direct_num_workers=2", "--direct_running_mode=multi_processing")),
+        ((), 10**6, ("--direct_num_workers=4", "--direct_running_mode=multi_processing")),
+        (("--runner=FlinkRunner",), 10**6, ("--runner=FlinkRunner",)),
+        (("--direct_num_workers=1",), 10**6, ("--direct_num_workers=1",)),
+    ],
+)
+def test_how_many_local_workers_a_pack_takes_unless_it_is_told(monkeypatch, given, pairs, options):
+    monkeypatch.setattr(placement, "cores", lambda: 4)
+    assert placement.pack_options(given, pairs) == options

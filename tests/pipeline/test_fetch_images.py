@@ -189,7 +189,7 @@ def test_captions_of_one_row_fetch_its_image(tmp_path: Path) -> None:
         target,
     )
     source = ParquetSource(stored(tmp_path / "a.parquet", target.getvalue()), source_settings())
-    pairs = [replace(p, image=replace(p.image, digest=images.digest(p.data))) for p in pairs_of(source)]
+    pairs = [replace(p, image=replace(p.image, digest=images.image_digest(p.data))) for p in pairs_of(source)]
     assert fetched(pairs) == [image(i) for i in range(3) for _ in range(2)]
 
 

@@ -84,7 +84,7 @@ def test_files_are_read_in_order_and_measured(tmp_path: Path) -> None:
     for number, pair in enumerate(load(pairs)):
         data = image(number, size=(number + 1, 3))
         assert (pair.data, pair.width, pair.height, pair.error) == (data, number + 1, 3, None)
-        assert (pair.image.length, pair.image.digest, pair.image.row) == (len(data), images.digest(data), -1)
+        assert (pair.image.length, pair.image.digest, pair.image.row) == (len(data), images.image_digest(data), -1)
 
 
 def test_a_turned_picture_is_measured_as_a_person_sees_it(tmp_path: Path) -> None:

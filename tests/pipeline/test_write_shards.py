@@ -30,7 +30,7 @@ def pair(folder: Path, index: int, data: bytes | None = None) -> Pair:
     data = image(index, "JPEG") if data is None else data
     uri = str(folder / f"images/{index}")
     stored(Path(uri), data)
-    ref = ImageRef(uri, -1, 0, len(data), images.digest(data))
+    ref = ImageRef(uri, -1, 0, len(data), images.image_digest(data))
     raw = Pair(f"key {index}", "/data/ä.jsonl", index, f"{CAPTION} {index} 🎩", ref, b"", "http://x", str(index))
     return grounded(replace(raw, meta='{"n":1}', width=8, height=6))
 

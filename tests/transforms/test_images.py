@@ -367,3 +367,11 @@ def test_photos_of_every_orientation_show_the_same_picture(name):
     pictures = [decode(file.read_bytes()).resize((30, 30)) for file in files]
     assert len(pictures) >= 4
     assert all(far(picture, pictures[0]) < 12 for picture in pictures)
+
+
+@given(st.binary(max_size=300), st.binary(max_size=300))
+def test_a_digest_of_either_kind_tells_a_changed_image(data, other):
+    for known in (images.image_digest(data), images.digest(data)):
+        assert images.has_digest(data, known)
+        assert images.has_digest(other, known) == (data == other)
+    assert not images.has_digest(data, "")
