@@ -9,16 +9,18 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.selected import Selected
 from transforms.judge_pair import Kept, Rejected
 from transforms.records import Pair, Reason
 from transforms.remaining import GRID, Step
 from transforms.select_boxes import area
 from transforms.select_many import place
+
+if TYPE_CHECKING:
+    from pipeline.selected import Selected  # with pyarrow, which a pack with nothing left to do has no need of
 
 NAME = "statistics.json"
 
@@ -88,7 +90,7 @@ class Statistics:
             self.boxes[step.level] += now[2] - boxes
             pairs, phrases, boxes = now
 
-    def add_levels(self, selected: Selected) -> None:
+    def add_levels(self, selected: "Selected") -> None:
         """Takes in pairs none of whose steps has a refusal: each of their boxes counts from its own level down."""
         level = np.searchsorted(self.grid, selected.score, "right") - 1
         best = place(selected.row) == 0
