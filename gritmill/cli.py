@@ -245,7 +245,7 @@ def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faul
 
 def _judge(manifest: dict[str, Any], max_failed: float, allow_faults: bool) -> None:
     """Raises DataFault if the data has more faults than allowed, or nothing came out."""
-    from pipeline.count import failures, rejections
+    from pipeline.ledger import failures, rejections
 
     ledger = manifest["ledger"]
     read, failed = ledger["read"], failures(ledger)

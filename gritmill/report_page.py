@@ -11,8 +11,8 @@ from jinja2 import Environment, StrictUndefined
 
 from gritmill.viewer.pictures import Thumbnail, thumbnails
 from pipeline import detections, files
-from pipeline.count import outcomes
 from pipeline.detections import ChunkId
+from pipeline.ledger import outcomes
 from pipeline.manifest import policy_of
 from pipeline.plan import Plan, RangeId
 from pipeline.publish import publish_bytes

@@ -12,7 +12,8 @@ ground (models, GPU):
   ground_graph, placement      the graph; device and threads of the detector
 
 pack (no model):
-  count, plan_shards           kept pairs of every chunk -> which shard holds which pairs
+  selected, count, ledger      what a selection keeps of a chunk; what becomes of every pair
+  plan_shards                  kept pairs of every chunk -> which shard holds which pairs
   fetch_images                 image bytes from where they lie
   write_shards, tar_stream     tar, index and stats of one shard
   manifest                     what a reader may trust, with the ledger

@@ -1,15 +1,13 @@
 """The first pass of pack: what each range holds under a policy, in a few numbers a chunk."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from pipeline import detections
 from pipeline.detections import ChunkId
+from pipeline.ledger import ChunkCount, RangeCount, add_failure
 from pipeline.plan import RangeId
 from pipeline.selected import Selected
 from pipeline.statistics import Statistics
@@ -18,37 +16,7 @@ from transforms.records import Fault, Pair, Reason
 from transforms.remaining import is_refused, steps
 from transforms.select_boxes import Grounding, in_record_order
 
-Failures = dict[str, dict[str, int]]
-"""stage -> reason -> pairs."""
-
-Examples = dict[str, str]
-"""For each way to fail, `stage: reason`, or reason to be rejected: its first pair, and what is wrong with it."""
-
 _SHOWN = 80  # characters of a caption or of names of fields
-
-
-@dataclass(frozen=True)
-class ChunkCount:
-    """Kept pairs of a chunk, and the encoded bytes of their images."""
-
-    chunk: ChunkId
-    kept: int
-    bytes: int
-    digest: str | None = None
-
-
-@dataclass
-class RangeCount:
-    """What a range holds: its chunks in order, its part of the ledger, and what could not be read."""
-
-    identity: RangeId
-    chunks: list[ChunkCount] = field(default_factory=list)
-    read: int = 0
-    rejected: dict[str, int] = field(default_factory=dict)
-    failed: Failures = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-    failed_examples: Examples = field(default_factory=dict)
-    rejected_examples: Examples = field(default_factory=dict)
 
 
 def count_range(folder: str, identity: RangeId, done: bool, policy: Policy) -> tuple[RangeCount, Statistics]:
@@ -116,59 +84,9 @@ def _is_plain(
     return len(set(pair.phrases)) == len(pair.phrases) and not is_refused(pair, ranked, policy, grid, told)
 
 
-def add_failure(failed: Failures, examples: Examples, pair: Pair, fault: Fault) -> None:
-    """Counts a failed pair, in place; the first of its kind is the example."""
-    add_failures(failed, {fault.stage: {fault.reason: 1}})
-    image = f" ({pair.image.uri})" if pair.image.uri not in ("", pair.source, fault.detail) else ""
-    examples.setdefault(f"{fault.stage}: {fault.reason}", f"{pair.key} of {pair.source}{image}: {fault.detail}")
-
-
 def _rejected(pair: Pair, reason: str) -> str:
     where = f"{pair.key} of {pair.source}"
     if reason != Reason.NO_CAPTION:
         return f"{where}: {pair.caption[:_SHOWN]!r}"
     fields = ", ".join(json.loads(pair.meta)) or "none"
     return f"{where}: its other fields: {fields[:_SHOWN]}"
-
-
-def add_failures(total: Failures, more: Failures) -> None:
-    """Adds `more` to `total`, in place."""
-    for stage, reasons in more.items():
-        counts = total.setdefault(str(stage), {})
-        for reason, pairs in reasons.items():
-            counts[str(reason)] = counts.get(str(reason), 0) + pairs
-
-
-def ledger(counts: list[RangeCount], shards: list[dict[str, Any]]) -> dict[str, Any]:
-    """read = written + sum(rejected) + sum(failed), out of both passes. `shards`: what the stats files hold."""
-    rejected: Counter[str] = Counter()
-    failed: Failures = {}
-    for count in counts:
-        rejected.update({str(reason): pairs for reason, pairs in count.rejected.items()})
-        add_failures(failed, count.failed)
-    for stats in shards:
-        add_failures(failed, stats["failed"])
-    return {
-        "read": sum(count.read for count in counts),
-        "written": sum(stats["successes"] for stats in shards),
-        "rejected": dict(sorted(rejected.items())),
-        "failed": {stage: dict(sorted(reasons.items())) for stage, reasons in sorted(failed.items())},
-    }
-
-
-def outcomes(ledger: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """Written, rejected or failed, the reason, and how many pairs of a ledger have ended so."""
-    yield "written", "", ledger["written"]
-    yield from (("rejected", reason, pairs) for reason, pairs in ledger["rejected"].items())
-    for stage, reasons in ledger["failed"].items():
-        yield from (("failed", f"{stage}: {reason}", pairs) for reason, pairs in reasons.items())
-
-
-def failures(ledger: dict[str, Any]) -> int:
-    """Failed pairs of a ledger."""
-    return sum(pairs for reasons in ledger["failed"].values() for pairs in reasons.values())
-
-
-def rejections(ledger: dict[str, Any]) -> int:
-    """Rejected pairs of a ledger."""
-    return sum(ledger["rejected"].values())

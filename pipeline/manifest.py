@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.configuration import Configuration
-from pipeline.count import Examples, RangeCount, ledger
+from pipeline.ledger import Examples, RangeCount, ledger
 from pipeline.plan import Plan
 from pipeline.plan_shards import FOLDER
 from pipeline.publish import publish_json

@@ -9,7 +9,8 @@ import apache_beam as beam
 
 from pipeline import detections, files, placement, progress, running
 from pipeline.configuration import ShardSettings
-from pipeline.count import RangeCount, count_range
+from pipeline.count import count_range
+from pipeline.ledger import RangeCount
 from pipeline.manifest import NAME as MANIFEST
 from pipeline.manifest import ManifestHead, packs, read_manifest, write_manifest
 from pipeline.pack import PackOptions

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pipeline.configuration import ShardSettings
-from pipeline.count import ChunkCount, RangeCount
 from pipeline.detections import ChunkId
 from pipeline.faults import CallError
+from pipeline.ledger import ChunkCount, RangeCount
 
 FOLDER = "shards"
 STATS = 2

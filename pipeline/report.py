@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import detections, files
-from pipeline.count import failures, rejections
 from pipeline.faults import printable
 from pipeline.fingerprint import digest
+from pipeline.ledger import failures, rejections
 from pipeline.limit import spread
 from pipeline.publish import publish_json
 from pipeline.statistics import NAME as STATISTICS

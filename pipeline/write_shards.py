@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from pipeline import detections, files
 from pipeline.configuration import SourceSettings
-from pipeline.count import Examples, Failures, add_failure
 from pipeline.faults import EnvironmentFault
 from pipeline.fetch_images import fetch
+from pipeline.ledger import Examples, Failures, add_failure
 from pipeline.plan_shards import FOLDER, Piece, ShardPlan
 from pipeline.publish import publish, publish_bytes, publish_json
 from pipeline.selected import Selected

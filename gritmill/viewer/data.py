@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gritmill.viewer.sample import Picked
-from pipeline.count import outcomes
+from pipeline.ledger import outcomes
 from transforms.judge_pair import Policy
 from transforms.records import Fault, Pair
 from transforms.remaining import ranked, steps

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import detections
-from pipeline.count import ChunkCount, RangeCount, add_failures, count_range, failures, ledger, rejections
+from pipeline.count import count_range
 from pipeline.detections import ChunkId
+from pipeline.ledger import ChunkCount, RangeCount, add_failures, failures, ledger, rejections
 from pipeline.plan import RangeId
 from tests.pipeline.making import CAPTION, IDENTITY, grounded
 from transforms.judge_pair import Policy

@@ -3,7 +3,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from pipeline.count import RangeCount
+from pipeline.ledger import RangeCount
 from pipeline.manifest import ManifestHead, read_manifest, remove_shards, write_manifest
 from pipeline.plan import RangeId
 from pipeline.threshold import Threshold

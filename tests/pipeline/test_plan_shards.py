@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.configuration import ShardSettings
-from pipeline.count import ChunkCount, RangeCount
 from pipeline.detections import ChunkId
 from pipeline.faults import CallError
+from pipeline.ledger import ChunkCount, RangeCount
 from pipeline.plan import RangeId
 from pipeline.plan_shards import Piece, ShardPlan, plan_shards, shard_count
 
