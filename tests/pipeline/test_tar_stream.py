@@ -40,7 +40,7 @@ def test_what_is_written_is_a_whole_tar_with_its_digest(sizes: list[int]) -> Non
 
 
 class Full(io.BytesIO):
-    def write(self, data: object) -> int:
+    def writelines(self, lines: object) -> None:
         raise OSError(28, "No space left on device")
 
 
