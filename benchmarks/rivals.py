@@ -38,9 +38,10 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     )
     for cores in (1, 2):
         with on_cores(cores):
-            figures += _compare("tiny", large, pictures[:8], 1, 4, cores, work, rounds=1)
-            figures += _compare("tiny, five captions", large, pictures[:2], 5, 5, cores, work, rounds=1, rival=False)
-            figures += _compare("small", "scene-grounder", inputs.scenes(512), 1, 128, cores, work, rounds=3)
+            figures += _compare("tiny", large, pictures[:4], 1, 2, cores, work, rounds=1)
+            figures += _compare("small", "scene-grounder", inputs.scenes(384), 1, 128, cores, work, rounds=2)
+    with on_cores(1):
+        figures += _compare("tiny, five captions", large, pictures[:2], 5, 5, 1, work, rounds=1, rival=False)
     return figures
 
 
