@@ -54,7 +54,7 @@ def _speed(name: str, model: str, batch: int, asked: Sequence[Request], rounds: 
         PART,
         f"stock forward's time over the fast one's, {name}, batch {batch}",
         f"{ratio(seconds['stock'], seconds['fast'])} times",
-        "1.8 (tiny)",
+        "1.8" if name == "tiny" else "",
         f"{each['stock']:.0f} and {each['fast']:.0f} ms a picture",
     )
 

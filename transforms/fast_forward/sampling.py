@@ -37,6 +37,20 @@ def blocks(pictures: int, queries: int) -> Iterator[tuple[slice, slice]]:
         yield slice(first, first + step), slice(0, queries)
 
 
+@dataclass(frozen=True)
+class Grid:
+    """What `Maps` says of its levels, for each head and each point of each level: float32 [heads, levels * points].
+
+    In rows of a table that is looked at head by head. firsts: of the first inner cells. below: int32, as `strides`.
+    """
+
+    widths: Tensor
+    heights: Tensor
+    strides: Tensor
+    firsts: Tensor
+    below: Tensor
+
+
 @dataclass(frozen=True, eq=False)
 class Maps:
     """The maps of all levels, as they lie in a table with a border of zeros around each.
@@ -78,6 +92,10 @@ class Maps:
             first[-1] + int(strides.max()) + 2,  # a point on the border reads, with weight zero, one row beyond it
         )
 
+    def grid(self, heads: int, points: int) -> Grid:
+        """The same, spread over heads and points: long lines of numbers are what a core is good at."""
+        return _grid(self, heads, points)
+
     def strips(self) -> Iterator[tuple[slice, slice, int]]:
         """Some lines of a map at a time, about `BLOCK` cells: their locations, their rows with borders, their width."""
         location = row = 0
@@ -90,6 +108,16 @@ class Maps:
                 yield cells, slice(below, below + lines * (width + 2)), width
             location += height * width
             row += (height + 2) * (width + 2)
+
+
+@lru_cache(maxsize=8)
+def _grid(maps: Maps, heads: int, points: int) -> Grid:
+    def spread(of_levels: Tensor) -> Tensor:
+        return of_levels.repeat_interleave(points).repeat(heads, 1)
+
+    strides = spread(maps.strides) * heads
+    firsts = spread(maps.starts) * heads + torch.arange(heads)[:, None]
+    return Grid(spread(maps.widths), spread(maps.heights), strides, firsts, strides.to(torch.int32))
 
 
 class Tables:
@@ -148,59 +176,62 @@ class Sampling(nn.Module):
           spans: what an offset of one means, as `centres`; nothing: one cell.
         """
         asked = functional.linear(queries, self.asked_weight, self.asked_bias)
-        each = (*queries.shape[:2], self.heads, self.levels, self.points)
+        each = (*queries.shape[:2], self.heads, self.levels * self.points)
         x, y, weights = (part.view(each) for part in asked.split(self.each, dim=-1))
-        weights = weights.flatten(-2).softmax(-1).view(each)
+        weights = weights.softmax(-1)
         for places, centre, span in zip((x, y), centres, spans or (None, None), strict=True):
             if span is not None:
-                places.mul_(span[..., None, :, None])
-            places.add_(centre[..., None, :, None])
+                places.mul_(self._of_points(span))
+            places.add_(self._of_points(centre))
         rows = self._rows(x, y, maps, tables)
         seen = functional.embedding_bag(
-            rows.view(-1, 4 * self.levels * self.points),
+            rows.view(-1, 4 * each[-1]),
             tables.reshape(-1, tables.shape[-1] // self.heads),
-            per_sample_weights=_shares(x, y, weights).view(-1, 4 * self.levels * self.points),
+            per_sample_weights=_shares(x, y, weights).view(-1, 4 * each[-1]),
             mode="sum",
         )
         output: Tensor = self.output(seen.view(queries.shape))
         return output
 
+    def _of_points(self, of_levels: Tensor) -> Tensor:
+        """[…, levels] -> […, 1, levels * points], the same for each head."""
+        return of_levels.repeat_interleave(self.points, -1).unsqueeze(-2)
+
     def _rows(self, x: Tensor, y: Tensor, maps: Maps, tables: Tensor) -> Tensor:
-        """int32 [pictures, queries, heads, 4, levels, points]: the four rows around each point, of each head.
+        """int32 [pictures, queries, heads, 4, points of all levels]: the four rows around each point, of each head.
 
         In x and y what remains is the part of a cell, 0..1.
         """
-        left, top = (_split(places, sides) for places, sides in ((x, maps.widths), (y, maps.heights)))
         if maps.rows * self.heads >= _EXACT:
             raise ValueError(f"a canvas with {maps.rows} locations is too large for the fast forward")
-        first = torch.add(left, top.mul_(maps.strides[:, None])).add_(maps.starts[:, None]).mul_(self.heads)
-        first += torch.arange(self.heads, dtype=torch.float32, device=x.device)[:, None, None]
-        rows = torch.empty((*x.shape[:3], 4, *x.shape[3:]), dtype=torch.int32, device=x.device)
+        grid = maps.grid(self.heads, self.points)
+        left, top = _split(x, grid.widths), _split(y, grid.heights)
+        first = top.mul_(grid.strides).add_(left, alpha=self.heads).add_(grid.firsts)
+        rows = torch.empty((*x.shape[:3], 4, x.shape[3]), dtype=torch.int32, device=x.device)
         corners = rows.unbind(3)
         corners[0].copy_(first)
         # A place that is no number becomes any integer; its share is no number either, and shows in the result.
         corners[0].clamp_(0, (maps.rows - int(maps.strides.max()) - 2) * self.heads)
         if len(tables) > 1:
             pictures = torch.arange(len(tables), dtype=torch.int32, device=x.device) * (maps.rows * self.heads)
-            corners[0].add_(pictures[:, None, None, None, None])
-        below = (maps.strides * self.heads).to(torch.int32)[:, None]
+            corners[0].add_(pictures[:, None, None, None])
         torch.add(corners[0], self.heads, out=corners[1])
-        torch.add(corners[0], below, out=corners[2])
+        torch.add(corners[0], grid.below, out=corners[2])
         torch.add(corners[2], self.heads, out=corners[3])
         return rows
 
 
 def _split(places: Tensor, sides: Tensor) -> Tensor:
     """The whole cells of places that are held between -1 and the map's side; of `places` the rest remains."""
-    places.clamp_(torch.full_like(sides, -1)[:, None], sides[:, None])
+    places.clamp_(torch.full_like(sides, -1), sides)
     whole = places.floor()
     places.sub_(whole)
     return whole
 
 
 def _shares(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-    """[pictures, queries, heads, 4, levels, points]: the weight of each of the four rows around a point."""
-    shares = weights.new_empty((*weights.shape[:3], 4, *weights.shape[3:]))
+    """[pictures, queries, heads, 4, points of all levels]: the weight of each of the four rows around a point."""
+    shares = weights.new_empty((*weights.shape[:3], 4, weights.shape[3]))
     upper_left, upper_right, lower_left, lower_right = shares.unbind(3)
     right = weights * x
     left = weights.sub_(right)
