@@ -32,7 +32,8 @@ def make_fast(model: Any, device: str) -> None:
             _replace_modules(model)
     except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(
-            f"detector.forward: fast does not suit transformers {transformers.__version__} ({error}); set it to stock"
+            f"detector.forward: fast does not suit this model in transformers {transformers.__version__} ({error}); "
+            "set it to stock"
         ) from error
 
 
@@ -42,6 +43,8 @@ def _share_backbone(model: Any) -> None:
 
 
 def _replace_modules(model: Any) -> None:
+    if not model.config.two_stage:
+        raise ValueError("its queries are points, not boxes: two_stage is off")
     backbone, layers, tables = model.model.backbone, model.model.encoder.layers, Tables()
     backbone.position_embedding = Positions(backbone.position_embedding)
     _replace(backbone.conv_encoder, SwinMLP, BlockedMlp)

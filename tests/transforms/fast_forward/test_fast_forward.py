@@ -122,8 +122,18 @@ def test_a_class_that_computes_something_else_is_refused(grounding_dino):
 def test_a_class_that_is_built_otherwise_is_refused(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
     del model.model.decoder.layers[0].encoder_attn
-    with pytest.raises(ValueError, match=r"detector\.forward: fast does not suit transformers .*encoder_attn"):
+    with pytest.raises(
+        ValueError, match=r"fast does not suit this model in transformers .*encoder_attn"
+    ):
         make_fast(model, "cpu")
+
+
+def test_a_model_whose_queries_are_no_boxes_is_refused(grounding_dino):
+    model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
+    model.config.two_stage = False
+    with pytest.raises(ValueError, match=r"two_stage is off.*set it to stock"):
+        make_fast(model, "cpu")
+    make_fast(model, "cuda")
 
 
 def test_positions_are_computed_once_a_size():
