@@ -122,9 +122,7 @@ def test_a_class_that_computes_something_else_is_refused(grounding_dino):
 def test_a_class_that_is_built_otherwise_is_refused(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
     del model.model.decoder.layers[0].encoder_attn
-    with pytest.raises(
-        ValueError, match=r"fast does not suit this model in transformers .*encoder_attn"
-    ):
+    with pytest.raises(ValueError, match=r"fast does not suit this model in transformers .*encoder_attn"):
         make_fast(model, "cpu")
 
 
