@@ -14,6 +14,7 @@ from pipeline import detections, files
 from pipeline.detections import ChunkId
 from pipeline.ledger import outcomes
 from pipeline.manifest import policy_of
+from pipeline.pair_rows import from_table
 from pipeline.plan import Plan, RangeId
 from pipeline.publish import publish_bytes
 from pipeline.report import PAGE, threshold_line
@@ -163,4 +164,5 @@ def _pair(folder: str, where: Sequence[int]) -> Pair:
     which, identity = ChunkId(source, number, chunk), RangeId(source, number)
     recorded = detections.read_done(folder, identity)["chunks"] if detections.is_done(folder, identity) else []
     digest = next((entry["digest"] for entry in recorded if entry["chunk"] == chunk), None)
-    return next(pair for at, pair in enumerate(detections.read_chunk(folder, which, digest)) if at == row)
+    (pair,) = from_table(detections.read_table(folder, which, digest).slice(row, 1))
+    return pair

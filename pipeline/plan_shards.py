@@ -10,8 +10,8 @@ from pipeline.faults import CallError
 from pipeline.ledger import ChunkCount, RangeCount
 
 FOLDER = "shards"
-STATS = 2
-"""Format of a shard's stats: those of another one are not taken over from a run that was killed."""
+STATS = 3
+"""Format of a shard and its stats: those of another one are not taken over from a run that was killed."""
 
 MOST_SHARDS = 100_000
 """A key has five digits for the shard."""

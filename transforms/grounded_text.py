@@ -48,7 +48,11 @@ class Carries(StrEnum):
 
 
 class Dialect(Protocol):
-    """One way to write boxes into text."""
+    """One way to write boxes into text.
+
+    One that refuses a caption whatever its spans are, or never refuses, may say so by a true attribute `by_caption`:
+    then it is asked once a pair, and not once for each threshold.
+    """
 
     @property
     def name(self) -> str:

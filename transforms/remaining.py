@@ -3,7 +3,9 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+from transforms import dialects
 from transforms.judge_pair import CannotWrite, Policy, texts
 from transforms.records import Pair, Phrase
 from transforms.select_boxes import Grounding, select
@@ -53,11 +55,15 @@ def is_refused(pair: Pair, best: Sequence[Grounding], policy: Policy, grid: Sequ
 
     best: of each phrase the best box, best first. told: with so many of them a text is known to be written.
     """
+    one_answer = all(map(dialects.by_caption, policy.text.dialect))
+    if one_answer and told:
+        return False
     levels = [bisect_right(grid, grounding.box.score) for grounding in best]
     borders = (
         n for n, (level, following) in enumerate(zip(levels, [*levels[1:], 0], strict=True), 1) if level != following
     )
-    return any(number != told and _refusal(pair, best[:number], policy) for number in borders)
+    asked = islice(borders, 1 if one_answer else None)
+    return any(number != told and _refusal(pair, best[:number], policy) for number in asked)
 
 
 def _refusal(pair: Pair, groundings: Sequence[Grounding], policy: Policy) -> str:

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,17 @@ def test_a_file_appears_with_the_end_of_the_block(folder: str, tmp_path: Path) -
         assert "d/a.bin" not in found(tmp_path)
     assert found(tmp_path) == ["d/a.bin"]
     assert (tmp_path / "out/d/a.bin").read_bytes() == b"a dog in a hat"
+
+
+def test_a_large_local_file_goes_to_the_disk_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "_AT_ONCE", 100_000)
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _file, at, size, _what: sent.append((at, size)), raising=False)
+    parts = [bytes([n]) * size for n, size in enumerate((512, 70_000, 30, 40_000, 200_000, 5))]
+    with publish(str(tmp_path / "a.bin")) as file:
+        file.writelines(parts)
+    assert (tmp_path / "a.bin").read_bytes() == b"".join(parts)
+    assert sent == [(0, 110_542), (110_542, 200_000)]
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])

@@ -99,6 +99,11 @@ def names() -> set[str]:
     return {*_OWN, *(entry.name for entry in entry_points(group=GROUP))}
 
 
+def by_caption(name: str) -> bool:
+    """Whether the caption alone decides if a text can be written in a dialect."""
+    return bool(getattr(find(name), "by_caption", False))
+
+
 def suffix(name: str) -> str:
     """The member name's ending for a further dialect: "kosmos2:training" -> "kosmos2-training"."""
     return name.replace(":", "-").replace(".", "_")

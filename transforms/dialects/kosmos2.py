@@ -15,6 +15,7 @@ A caption with "<" is refused: transformers' reader removes everything from ther
 import math
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
 from transforms.grounded_text import CannotCarry, Carries, Corners, Dialect, GroundedCaption, Span
 
@@ -68,6 +69,7 @@ class Kosmos2:
     """See the module's text."""
 
     training: bool = False
+    by_caption: ClassVar[bool] = True
 
     @property
     def name(self) -> str:

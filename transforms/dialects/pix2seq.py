@@ -21,6 +21,7 @@ class Pix2Seq:
 
     name: ClassVar[str] = "pix2seq"
     carries: ClassVar[Carries] = Carries.BOXES
+    by_caption: ClassVar[bool] = True
     rounding: ClassVar[str] = "round(c * 999)"
 
     def error(self, width: int, height: int) -> tuple[float, float]:

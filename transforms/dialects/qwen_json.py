@@ -30,6 +30,7 @@ MIN_PIXELS, MAX_PIXELS = 56 * 56, 14 * 14 * 4 * 1280
 class _QwenJson(ABC):
     name: str
     carries: ClassVar[Carries] = Carries.LABELS
+    by_caption: ClassVar[bool] = True
 
     def encode(self, grounded: GroundedCaption) -> str:
         """A line a box."""

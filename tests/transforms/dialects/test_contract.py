@@ -1,6 +1,7 @@
 """What every dialect promises: it carries what it declares, within its declared error, or says that it cannot."""
 
 import csv
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -82,6 +83,13 @@ def check(dialect, sample):
 @example(sample=GroundedCaption("a dog a dog", (Span(0, 5, ((0, 0, 1, 1),)), Span(6, 11, ((0, 0, 0.5, 1),))), 640, 480))
 def test_a_dialect_carries_what_it_declares_or_says_that_it_cannot(name, sample):
     check(dialects.find(name), sample)
+
+
+@pytest.mark.parametrize("name", [name for name in OWN if dialects.by_caption(name)])
+@given(sample=grounded())
+def test_a_dialect_that_says_so_refuses_for_the_caption_alone(name, sample):
+    dialect = dialects.find(name)
+    assert check(dialect, sample) == check(dialect, replace(sample, spans=()))
 
 
 PLAIN = GroundedCaption(
