@@ -140,7 +140,9 @@ def _check_family(settings: DetectorSettings) -> None:
             text if text.startswith("detector.model") else f"detector.model: {settings.model}: {text}"
         ) from error
     except OSError as error:
-        raise CallError(f"detector.model: {settings.model}: {first_line(error)}") from error
+        place = settings.model
+        hint = "" if Path(place).expanduser().is_dir() else f"; get it with: {_download(place, settings.revision)}"
+        raise CallError(f"detector.model: {place}: {first_line(error)}{hint}") from error
 
 
 def _snapshot(settings: DetectorSettings) -> Path | None:
@@ -151,7 +153,7 @@ def _snapshot(settings: DetectorSettings) -> Path | None:
 
     repository = Path(constants.HF_HUB_CACHE) / f"models--{settings.model.replace('/', '--')}"
     folder = repository / "snapshots" / str(settings.revision)
-    return folder if folder.is_dir() else None
+    return folder if (folder / "config.json").exists() else None  # a download may have broken off
 
 
 def _commit(settings: DetectorSettings) -> str:
@@ -173,8 +175,12 @@ def _commit(settings: DetectorSettings) -> str:
         pass
     raise CallError(
         f"detector.model: {settings.model}: not on this machine and the hub does not give it ({reason}); "
-        f"get it with: hf download {settings.model}" + (f" --revision {wanted}" if settings.revision else "")
+        f"get it with: {_download(settings.model, settings.revision)}"
     )
+
+
+def _download(model: str, revision: str | None) -> str:
+    return f"hf download {model}" + (f" --revision {revision}" if revision else "")
 
 
 def folder_hash(folder: Path) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline import detections, files, fingerprint
@@ -59,7 +59,8 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
     _check_finished(plan, done, folder, options.partial)
     threshold = effective(configuration.selection, plan.threshold, plan.configuration.detector.floor)
     policy = Policy(configuration.selection, threshold.score, configuration.text)
-    mark = pack_fingerprint(plan, folder, done, policy, configuration.shards)
+    rows, pairs = _recorded(plan, folder, done)
+    mark = pack_fingerprint(plan, rows, policy, configuration.shards)
     if _up_to_date(output, mark) and not options.fresh:
         return read_manifest(output) or {}
     _check_sources(plan)
@@ -70,8 +71,9 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
             files.join(output, STATISTICS), Statistics.at(policy.score).to_json(plan.configuration.detector.floor)
         )
         return write_manifest(output, head, plan, [], [])
-    from pipeline import pack_graph
+    from pipeline import pack_graph, placement
 
+    options = replace(options, beam=placement.pack_options(options.beam, pairs))
     pack_graph.run(output, folder, plan, policy, head, options)
     manifest = read_manifest(output)
     if manifest is None:
@@ -112,13 +114,12 @@ def check_dialects(names: Sequence[str]) -> None:
             raise CallError(str(error)) from error
 
 
-def pack_fingerprint(plan: Plan, folder: str, done: set[RangeId], policy: Policy, shards: ShardSettings) -> str:
-    """Covers the rows, the selection with its threshold in force, the text and the shard sizes."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        rows = list(pool.map(lambda identity: _rows_mark(folder, identity, identity in done), plan.ids()))
+def pack_fingerprint(plan: Plan, rows: Sequence[str], policy: Policy, shards: ShardSettings) -> str:
+    """Covers the rows, of which there is a mark for each range, the selection with its threshold in force, the text and
+    the shard sizes."""
     return fingerprint.digest(
         {
-            "rows": rows,
+            "rows": list(rows),
             "ground": plan.fingerprint,
             "selection": policy.selection.model_dump(mode="json") | {"score": policy.score},
             "text": policy.text.model_dump(mode="json"),
@@ -128,11 +129,19 @@ def pack_fingerprint(plan: Plan, folder: str, done: set[RangeId], policy: Policy
     )
 
 
-def _rows_mark(folder: str, identity: RangeId, done: bool) -> str:
-    if done:
-        return ",".join(chunk["digest"] for chunk in detections.read_done(folder, identity)["chunks"])
-    data = (files.read_bytes(detections.chunk_uri(folder, c)) for c in detections.committed(folder, identity))
-    return ",".join(digest(chunk) for chunk in data)
+def _recorded(plan: Plan, folder: str, done: set[RangeId]) -> tuple[list[str], int]:
+    """What marks the rows of each range, and the pairs of those that are done."""
+
+    def of(identity: RangeId) -> tuple[str, int]:
+        if identity in done:
+            value = detections.read_done(folder, identity)
+            return ",".join(chunk["digest"] for chunk in value["chunks"]), int(value["rows"])
+        data = (files.read_bytes(detections.chunk_uri(folder, c)) for c in detections.committed(folder, identity))
+        return ",".join(digest(chunk) for chunk in data), 0
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        ranges = list(pool.map(of, plan.ids()))
+    return [mark for mark, _ in ranges], sum(pairs for _, pairs in ranges)
 
 
 def _check_finished(plan: Plan, done: set[RangeId], folder: str, partial: bool) -> None:

@@ -1,13 +1,12 @@
 """The graph of `pack`: a tiny count of what is kept decides what each shard holds, then shards are written."""
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from typing import Any
 
 import apache_beam as beam
 
-from pipeline import detections, files, placement, progress, running
+from pipeline import detections, files, progress, running
 from pipeline.configuration import ShardSettings
 from pipeline.count import count_range
 from pipeline.ledger import RangeCount
@@ -22,7 +21,6 @@ from pipeline.statistics import Statistics
 from pipeline.write_shards import ShardWriter, WriteShards
 from transforms.judge_pair import Policy
 
-_THREADS = 16
 _PLANNED = ".gritmill.shards.json"
 
 
@@ -32,19 +30,12 @@ def run(output: str, folder: str, plan: Plan, policy: Policy, head: ManifestHead
     Raises:
       CallError: more shards than there are keys for. EnvironmentFault: the run broke off.
     """
-    engine = running.parse(placement.pack_options(options.beam, _pairs(folder)))
+    engine = running.parse(options.beam)
     writer = ShardWriter(folder, output, head.pack_fingerprint, policy, plan.configuration.source)
     shards = head.configuration.shards
     with progress.shown("pack", "shards", _Watch(output).state, options.quiet, files.is_local(output)):
         running.run(lambda pipeline: build(pipeline, writer, shards, head, options.fresh), engine)
     files.delete([files.join(output, _PLANNED)])
-
-
-def _pairs(folder: str) -> int:
-    """Pairs in the finished ranges."""
-    done = detections.finished(folder)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return sum(pool.map(lambda identity: int(detections.read_done(folder, identity)["rows"]), done))
 
 
 def build(

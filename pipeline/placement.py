@@ -13,6 +13,9 @@ from transforms.settings import DetectorSettings
 _PAIRS_A_WORKER = 10_000
 """A worker's start, two to three seconds, is the work of some 2,000 pairs."""
 
+_MOST_WORKERS = 8
+"""Each holds some 200 MB and 64 MB of images, and writes 200 MB a second and more: few disks have use for many."""
+
 
 def check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
     """Refuses a device that this machine lacks, if the detector is to run on this machine."""
@@ -37,9 +40,9 @@ def local_detector(settings: DetectorSettings, engine: PipelineOptions) -> Detec
 
 
 def pack_options(given: Sequence[str], pairs: int) -> tuple[str, ...]:
-    """Beam's options for a pack of so many pairs: those given, or else a local process for each core that has enough
-    to do."""
-    workers = min(cores(), pairs // _PAIRS_A_WORKER)
+    """Beam's options for a pack of so many pairs: those given, or else a local process for every 10,000 of them, as far
+    as there are cores, and eight at most."""
+    workers = min(cores(), pairs // _PAIRS_A_WORKER, _MOST_WORKERS)
     if given or workers < 2:
         return tuple(given)
     return f"--direct_num_workers={workers}", "--direct_running_mode=multi_processing"

@@ -106,7 +106,9 @@ def make_tokenizer(limit: int = 64) -> BertTokenizer:
     return BertTokenizer(vocab=vocabulary(), do_lower_case=True, model_max_length=limit)
 
 
-def make_grounding_dino(folder: Path, family: str = "grounding-dino", limit: int = 64, seed: int = 1) -> Path:
+def make_grounding_dino(
+    folder: Path, family: str = "grounding-dino", limit: int = 64, seed: int = 1, levels: int = 3
+) -> Path:
     """Saves a detector of 0.4 M random weights, whose answers depend on picture and prompt, with its processor."""
     make_config, make_model = _FAMILIES[family]
     backbone = SwinConfig(
@@ -139,7 +141,7 @@ def make_grounding_dino(folder: Path, family: str = "grounding-dino", limit: int
         decoder_attention_heads=4,
         encoder_n_points=2,
         num_queries=20,
-        num_feature_levels=3,
+        num_feature_levels=levels,
         max_text_len=limit,
         disable_custom_kernels=True,
         dropout=0.0,
@@ -158,6 +160,8 @@ def make_grounding_dino(folder: Path, family: str = "grounding-dino", limit: int
                 torch.nn.init.normal_(weights, std=0.3)
             elif "bbox_embed" in name:
                 torch.nn.init.normal_(weights, std=0.1)
+            elif name.endswith(("sampling_offsets.weight", "attention_weights.weight")):
+                torch.nn.init.normal_(weights, std=0.1)  # at first zero: every query would look at the same places
             elif "class_embed" in name:
                 torch.nn.init.zeros_(weights)
     images = GroundingDinoImageProcessor(size=SIDES, do_pad=False)

@@ -1,8 +1,10 @@
 """Requests -> batches of prompts on equal canvases; their pictures are decoded and resized in threads, some ahead."""
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -11,7 +13,7 @@ from transforms.build_prompts import Prompt, Prompts
 from transforms.canvas import CanvasRule
 from transforms.detector import Request
 from transforms.devices import cores
-from transforms.images import ImageFault
+from transforms.images import MAX_PIXELS, ImageFault
 from transforms.records import Fault, Stage
 
 _LOADERS = 8
@@ -79,17 +81,40 @@ class _Pictures:
     def __init__(self, rule: CanvasRule, pool: ThreadPoolExecutor) -> None:
         self._rule = rule
         self._pool = pool
+        self._room = _Room(MAX_PIXELS)
         self._last: tuple[bytes, Future[torch.Tensor]] | None = None
 
     def begin(self, request: Request) -> "Future[torch.Tensor]":
         """The request's picture, some time."""
         if self._last is None or self._last[0] is not request.data:
-            self._last = request.data, self._pool.submit(_pixels, request, self._rule)
+            self._last = request.data, self._pool.submit(self._pixels, request)
         return self._last[1]
 
+    def _pixels(self, request: Request) -> torch.Tensor:
+        with self._room.taken(request.width * request.height):
+            return self._rule.tensor(request.image)
 
-def _pixels(request: Request, rule: CanvasRule) -> torch.Tensor:
-    return rule.tensor(request.image)
+
+class _Room:
+    """Room for so many pixels that are decoded at the same time (4 bytes each in Pillow), or for one larger picture."""
+
+    def __init__(self, pixels: int) -> None:
+        self._pixels = self._left = pixels
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def taken(self, pixels: int) -> Iterator[None]:
+        """Waits until there is room for a picture, and holds it."""
+        held = min(pixels, self._pixels)
+        with self._changed:
+            self._changed.wait_for(lambda: self._left >= held)
+            self._left -= held
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += held
+                self._changed.notify_all()
 
 
 def _batch(part: Part, pictures: "list[Future[torch.Tensor]]") -> Batch:

@@ -50,3 +50,13 @@ def test_a_model_that_cannot_be_had_answers_with_the_command_that_gets_it(tmp_pa
     assert "detector.model: somebody/else: " in line
     assert line.endswith("get it with: hf download somebody/else --revision v2")
     assert not list((tmp_path / "out").glob("[!.]*"))
+
+
+def test_a_download_that_broke_off_is_no_model(tmp_path, parser):
+    (tmp_path / "hub/models--somebody--tiny/snapshots" / COMMIT).mkdir(parents=True)
+    config = made.settings(parser, "somebody/tiny")
+    config["detector"]["revision"] = COMMIT
+    ended = call(tmp_path, tmp_path / "hub", config)
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.endswith(f"get it with: hf download somebody/tiny --revision {COMMIT}")

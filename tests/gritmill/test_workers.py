@@ -141,15 +141,16 @@ def test_a_large_pack_takes_a_process_a_core_and_writes_the_same_bytes(tmp_path,
 
 
 @pytest.mark.parametrize(
-    ("given", "pairs", "options"),
+    ("given", "cores", "pairs", "options"),
     [
-        ((), 19_999, ()),
-        ((), 20_000, ("--direct_num_workers=2", "--direct_running_mode=multi_processing")),
-        ((), 10**6, ("--direct_num_workers=4", "--direct_running_mode=multi_processing")),
-        (("--runner=FlinkRunner",), 10**6, ("--runner=FlinkRunner",)),
-        (("--direct_num_workers=1",), 10**6, ("--direct_num_workers=1",)),
+        ((), 4, 19_999, ()),
+        ((), 4, 20_000, ("--direct_num_workers=2", "--direct_running_mode=multi_processing")),
+        ((), 4, 10**6, ("--direct_num_workers=4", "--direct_running_mode=multi_processing")),
+        ((), 64, 10**9, ("--direct_num_workers=8", "--direct_running_mode=multi_processing")),
+        (("--runner=FlinkRunner",), 4, 10**6, ("--runner=FlinkRunner",)),
+        (("--direct_num_workers=1",), 4, 10**6, ("--direct_num_workers=1",)),
     ],
 )
-def test_how_many_local_workers_a_pack_takes_unless_it_is_told(monkeypatch, given, pairs, options):
-    monkeypatch.setattr(placement, "cores", lambda: 4)
+def test_how_many_local_workers_a_pack_takes_unless_it_is_told(monkeypatch, given, cores, pairs, options):
+    monkeypatch.setattr(placement, "cores", lambda: cores)
     assert placement.pack_options(given, pairs) == options

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from transformers import AutoModelForZeroShotObjectDetection
 
+from tests.tiny_models import make_grounding_dino
 from tests.transforms.test_grounding_dino import assert_same, loaded, mixed_requests, request
 from transforms import bundled, fast_forward
 from transforms.detector import Request
@@ -73,8 +74,11 @@ def test_on_other_devices_only_the_backbone_is_shared(grounding_dino):
 def test_weights_are_shared_and_not_copied(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
     before = {id(parameter) for parameter in model.parameters()}
+    buffers = sum(buffer.nbytes for buffer in model.buffers())
     make_fast(model, "cpu")
     assert {id(parameter) for parameter in model.parameters()} <= before
+    rearranged = sum(buffer.nbytes for buffer in model.buffers()) - buffers
+    assert rearranged <= sum(parameter.nbytes for parameter in model.parameters()) / 8
 
 
 def test_captions_of_one_picture_share_the_backbone(grounding_dino):
@@ -126,12 +130,47 @@ def test_a_class_that_is_built_otherwise_is_refused(grounding_dino):
         make_fast(model, "cpu")
 
 
-def test_a_model_whose_queries_are_no_boxes_is_refused(grounding_dino):
-    model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
-    model.config.two_stage = False
-    with pytest.raises(ValueError, match=r"two_stage is off.*set it to stock"):
+def test_a_decoder_that_samples_elsewhere_is_refused(folder):
+    model = AutoModelForZeroShotObjectDetection.from_pretrained(folder)
+    attention = model.model.decoder.layers[0].encoder_attn
+    forward = attention.forward
+
+    def otherwise(**inputs):
+        return forward(**(inputs | {"reference_points": inputs["reference_points"].flip(-1)}))
+
+    attention.forward = otherwise
+    with pytest.raises(ValueError, match=r"fast .*BoxAttention gives other values .* to stock"):
         make_fast(model, "cpu")
-    make_fast(model, "cuda")
+
+
+@pytest.mark.parametrize("error", [RuntimeError("sizes"), KeyError("spatial_shapes"), IndexError("range")])
+def test_a_class_that_fails_is_refused(grounding_dino, error):
+    model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
+
+    def failing(**_):
+        raise error
+
+    model.model.encoder.layers[0].forward = failing
+    with pytest.raises(ValueError, match=r"detector\.forward: fast does not suit this model .*; set it to stock"):
+        make_fast(model, "cpu")
+
+
+def test_weights_that_are_not_finite_are_left_to_the_first_batch(grounding_dino):
+    model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
+    with torch.no_grad():
+        model.model.encoder.layers[0].deformable_layer.fc1.weight[0, 0] = torch.nan
+    make_fast(model, "cpu")
+
+
+@pytest.mark.parametrize("family", ["grounding-dino", "mm-grounding-dino"])
+def test_four_levels(family, tmp_path):
+    folder = make_grounding_dino(tmp_path, family, levels=4)
+    stock, fast = (loaded(folder, forward=forward) for forward in ("stock", "fast"))
+    assert_same(fast.detect(mixed_requests()), stock.detect(mixed_requests()), 1e-5)
+
+
+def test_any_number_of_levels_suits(tmp_path):
+    make_fast(AutoModelForZeroShotObjectDetection.from_pretrained(make_grounding_dino(tmp_path, levels=6)), "cpu")
 
 
 def test_positions_are_computed_once_a_size():
