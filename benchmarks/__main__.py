@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import tempfile
 from dataclasses import asdict
 from pathlib import Path
@@ -33,6 +34,7 @@ def main(parts: Parts = None, photos: Photos = None, work: Work = None, keep: Ke
     with tempfile.TemporaryDirectory(prefix="gritmill-benchmarks-") as temporary:
         for part in parts or PARTS:
             print(f"measuring {part} ...", flush=True)
+            shutil.rmtree((work or Path(temporary)) / part, ignore_errors=True)  # a run would go on where one stopped
             measure = importlib.import_module(f"benchmarks.{part}").measure
             figures[part] = measure(work or Path(temporary), photos)
             if keep:

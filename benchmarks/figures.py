@@ -46,7 +46,7 @@ def ratio(slow: Sequence[float], fast: Sequence[float]) -> str:
 def machine() -> str:
     """Processor, cores at hand and system, in one line."""
     names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
-    return f"{(names or [platform.processor()])[0]}, {len(os.sched_getaffinity(0))} cores, {platform.platform()}"
+    return f"{(names or [platform.processor()])[0]}, {len(os.sched_getaffinity(0))} cores, {platform.system()}"
 
 
 def markdown(figures: Sequence[Figure]) -> str:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from transforms import bundled
 
+_LOOKED_AT = 40
 _WORDS = ("a man", "two dogs", "the red car", "a wooden table", "some flowers", "a woman in a hat", "an old house")
 
 
@@ -34,8 +35,20 @@ def photos(folder: Path | None, number: int) -> list[Photo]:
     return [found[i % len(found)] for i in range(number)]
 
 
+def alike(folder: Path | None, number: int) -> list[Photo]:
+    """Pictures of four to three, as most photos of COCO are, in turn: one canvas, 800 x 1056, and full batches.
+
+    Raises:
+      SystemExit: there is none among the first ones of the folder.
+    """
+    found = list(filter(is_wide, photos(folder, _LOOKED_AT)))
+    if not found:
+        raise SystemExit(f"benchmarks: {folder}: none of the first {_LOOKED_AT} pictures is four to three")
+    return [found[i % len(found)] for i in range(number)]
+
+
 def is_wide(photo: Photo) -> bool:
-    """Whether a picture is four to three, as most photos of COCO are: then one canvas, 800 x 1056, fits all."""
+    """Whether a picture is four to three."""
     with Image.open(io.BytesIO(photo.data)) as image:
         return abs(image.width / image.height - 4 / 3) < 0.01
 

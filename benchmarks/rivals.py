@@ -1,14 +1,14 @@
 """gritmill against what its users would pick or write by hand: images a second on the same pairs.
 
-The pipeline of transforms runs one forward a phrase. "The script" is a good engineer's: webdataset, `nlp.pipe`, the
+The pipeline of transformers runs one forward a phrase. "The script" is a good engineer's: webdataset, `nlp.pipe`, the
 processor, the stock model with one joint prompt a pair, batch 1, scores pooled over spans. Both may load their model
 beforehand; of `ground` the first chunk does not count. All run on the same cores.
 """
 
 import statistics
 import time
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from benchmarks.grounding import ground, on_cores, settings
 from transforms import bundled
 from transforms.drop_lists import drop_heads
 from transforms.extract_phrases import load_parser, phrases_of
+from transforms.records import Drop
 from transforms.settings import PhraseSettings
 
 PART = "Against what users would pick"
@@ -29,47 +30,52 @@ _FLOOR = 0.05
 _MOST = 30
 
 
+@dataclass(frozen=True)
+class Case:
+    """What is compared: a model on pictures with so many captions each, `a_chunk` pairs a chunk of `ground`.
+
+    pipeline: whether the pipeline of transformers is run as well.
+    """
+
+    name: str
+    model: str
+    pictures: Sequence[inputs.Photo]
+    a_chunk: int
+    captions: int = 1
+    rounds: int = 1
+    pipeline: bool = True
+
+
 def measure(work: Path, photos: Path | None) -> list[Figure]:
-    """Tiny on photos, the embedded detector on scenes; on one core, and on two if there are two."""
+    """Tiny on photos of any shape, the embedded detector on scenes; on one core, and on two."""
+    pictures = inputs.photos(photos, 40)
+    large = str(tiny.make(work / "tiny", (caption for picture in pictures for caption in picture.captions)))
+    small = Case("small", "scene-grounder", inputs.scenes(256), 64, rounds=2)
     figures = []
-    pictures = [picture for picture in inputs.photos(photos, 40) if inputs.is_wide(picture)]
-    large = str(
-        tiny.make(work / "tiny", (caption for picture in inputs.photos(photos, 40) for caption in picture.captions))
-    )
     for cores in (1, 2):
         with on_cores(cores):
-            # On two cores the pipeline of transformers would only repeat what one core has shown.
-            figures += _compare("tiny", large, pictures[:4], 1, 2, cores, work, rounds=1, rival=cores == 1)
-            figures += _compare("small", "scene-grounder", inputs.scenes(256), 1, 64, cores, work, rounds=2)
+            # On two cores the pipeline of transformers, which takes a minute a picture, would only say the same again.
+            case = Case("tiny", large, pictures[:6], 2, rounds=2 if cores == 2 else 1, pipeline=cores == 1)
+            figures += _compare(case, cores, work) + _compare(small, cores, work)
     with on_cores(1):
-        figures += _compare("tiny, five captions", large, pictures[:2], 5, 5, 1, work, rounds=1, rival=False)
-    return figures
+        case = Case("tiny, five captions", large, pictures[:2], 5, captions=5, pipeline=False)
+        return figures + _compare(case, 1, work)
 
 
-def _compare(
-    name: str,
-    model: str,
-    pictures: Sequence[inputs.Photo],
-    captions: int,
-    a_chunk: int,
-    cores: int,
-    work: Path,
-    rounds: int,
-    rival: bool = True,
-) -> list[Figure]:
-    folder = work / "rivals" / f"{name}-{cores}".replace(" ", "-").replace(",", "")
-    tars = inputs.write_tars(pictures, folder / "in", captions)
-    config = settings({"model": model, "threads": cores, "batch": 5 if captions == 5 else 4}, a_chunk)
-    script, stock = Script(model), Pipeline(model) if rival else None
-    few = [*Path(tars).parent.glob("*.tar")], a_chunk  # of ground the first chunk does not count
-    script(few[0], len(pictures) * captions - 1)
+def _compare(case: Case, cores: int, work: Path) -> list[Figure]:
+    folder = work / "rivals" / f"{case.name}-{cores}".replace(" ", "-").replace(",", "")
+    tars = inputs.write_tars(case.pictures, folder / "in", case.captions)
+    config = settings({"model": case.model, "threads": cores, "batch": 5 if case.captions == 5 else 4}, case.a_chunk)
+    script, stock = Script(case.model), Pipeline(case.model) if case.pipeline else None
+    pairs = [*Path(tars).parent.glob("*.tar")], case.a_chunk  # of ground the first chunk does not count
+    script(pairs[0], len(case.pictures) * case.captions - 1)
     rates: dict[str, list[float]] = {"ground": [], "script": [], "pipeline": []}
-    for number in range(rounds):
+    for number in range(case.rounds):
         rates["ground"].append(ground(config, tars, folder / f"out-{number}"))
-        rates["script"].append(script(*few))
+        rates["script"].append(script(*pairs))
         if stock:
-            rates["pipeline"].append(stock(*few))
-    on = f"{name}, {cores} core{'s' * (cores > 1)}"
+            rates["pipeline"].append(stock(*pairs))
+    on = f"{case.name}, {cores} core{'s' * (cores > 1)}"
     figures = [_figure(f"the script, {on}", "1.5", rates["ground"], rates["script"])]
     if stock:
         goal = f"{1.5 * stock.phrases:.1f} (1.5 x {stock.phrases:.1f} phrases)"
@@ -85,10 +91,13 @@ def _figure(what: str, goal: str, ours: Sequence[float], theirs: Sequence[float]
 
 
 def _pairs(tars: Sequence[Path], without: int) -> Iterator[tuple[Any, str]]:
-    data = (
-        wds.WebDataset([str(path) for path in sorted(tars)], shardshuffle=False).decode("pilrgb").to_tuple("jpg", "txt")
-    )
-    yield from islice(data, without, None)
+    samples = wds.WebDataset([str(path) for path in sorted(tars)], shardshuffle=False).slice(without, None)
+    yield from samples.decode("pilrgb").to_tuple("jpg", "txt")
+
+
+def _phrases(doc: Any, heads: Mapping[str, Drop]) -> list[str]:
+    found = phrases_of(doc, heads).kept
+    return list(dict.fromkeys(doc.text[phrase.start : phrase.end].lower() for phrase in found))
 
 
 def _above(best: Any) -> list[tuple[float, int]]:
@@ -109,15 +118,19 @@ class Script:
     def __call__(self, tars: Sequence[Path], without: int) -> float:
         started, done = time.perf_counter(), 0
         pairs = list(_pairs(tars, without))
-        for (image, caption), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
-            found = phrases_of(doc, self.heads).kept
-            phrases = list(dict.fromkeys(caption[phrase.start : phrase.end].lower() for phrase in found))
+        for (image, _), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
+            phrases = self.phrases(doc)
             if phrases:
-                self._boxes(image, phrases)
+                self.boxes(image, phrases)
             done += 1
         return done / (time.perf_counter() - started)
 
-    def _boxes(self, image: Any, phrases: Sequence[str]) -> list[tuple[int, list[float], float]]:
+    def phrases(self, doc: Any) -> list[str]:
+        """The phrases of a caption, as one looks for them."""
+        return _phrases(doc, self.heads)
+
+    def boxes(self, image: Any, phrases: Sequence[str]) -> list[tuple[int, float, float, float, float, float]]:
+        """Number of the phrase, centre and size in shares of the picture, score."""
         inputs = self.processor(images=image, text=" . ".join(phrases) + " .", return_tensors="pt")
         with torch.inference_mode():
             output = self.model(**inputs)
@@ -127,7 +140,7 @@ class Script:
             length = len(self.processor.tokenizer(phrase, add_special_tokens=False)["input_ids"])
             pooled = scores[:, first : first + length].mean(-1)
             best = pooled.topk(min(_MOST, len(pooled)))
-            boxes += [(number, output.pred_boxes[0, query].tolist(), score) for score, query in _above(best)]
+            boxes += [(number, *output.pred_boxes[0, query].tolist(), score) for score, query in _above(best)]
             first += length + 1
         return boxes
 
@@ -144,9 +157,8 @@ class Pipeline:
     def __call__(self, tars: Sequence[Path], without: int) -> float:
         started, asked, done = time.perf_counter(), 0, 0
         pairs = list(_pairs(tars, without))
-        for (image, caption), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
-            found = phrases_of(doc, self.heads).kept
-            phrases = list(dict.fromkeys(caption[phrase.start : phrase.end].lower() for phrase in found))
+        for (image, _), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
+            phrases = _phrases(doc, self.heads)
             if phrases:
                 self.detect(image, candidate_labels=[f"{phrase}." for phrase in phrases], threshold=_FLOOR)
             asked += len(phrases)

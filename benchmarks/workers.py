@@ -13,9 +13,8 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     """Tiny on photos and the embedded detector on scenes, `detector.threads` 1 in all."""
     pictures = inputs.photos(photos, 40)
     large = str(tiny.make(work / "tiny", (caption for picture in pictures for caption in picture.captions)))
-    wide = [picture for picture in pictures if inputs.is_wide(picture)]
     return [
-        _figure("tiny", large, (wide * 16)[:16], 2, work),
+        _figure("tiny", large, inputs.alike(photos, 16), 2, work),
         _figure("small", "scene-grounder", inputs.scenes(6144), 64, work),
     ]
 
