@@ -68,7 +68,7 @@ def test_the_script_finds_what_ground_finds():
                 for phrase, x, y, w, h, score in theirs
                 if phrase == number and score > 0.2
             ]
-            assert max(iou(best, other) for other in others) > 0.8
+            assert max(iou(best, other) for other in others) > 0.6
             compared += 1
     assert compared > 12
 
