@@ -48,7 +48,7 @@ def agreed(
     if plan.fingerprint != mark:
         what = _difference(plan, configuration, identities, wanted.limit)
         raise OtherRun(f"--output: {folder} holds detections of another fingerprint ({what} differs)")
-    # Device, batch and threads may change from run to run.
+    # Device, batch, threads and forward may change from run to run.
     plan = replace(plan, configuration=configuration)
     new, changed = compare(plan, found)
     _check_allowed(new, changed, folder, wanted)

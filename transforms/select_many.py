@@ -94,6 +94,6 @@ def place(*keys: np.ndarray) -> np.ndarray:
     """How many items before each one are equal to it in all keys."""
     order = np.lexsort(keys[::-1])
     (begins,) = np.nonzero(_first(*(key[order] for key in keys)))
-    place = np.empty(order.size, int)
-    place[order] = np.arange(order.size) - np.repeat(begins, np.diff(begins, append=order.size))
-    return place
+    before = np.empty(order.size, int)
+    before[order] = np.arange(order.size) - np.repeat(begins, np.diff(begins, append=order.size))
+    return before
