@@ -6,7 +6,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from pipeline import files
@@ -81,7 +81,8 @@ class _Steady(io.FileIO):
         self._at += written
         if self._at - self._sent >= _AT_ONCE and hasattr(os, "posix_fadvise"):
             # Linux starts to write what is still dirty, without waiting, and keeps what it has not yet written.
-            os.posix_fadvise(self.fileno(), self._sent, self._at - self._sent, os.POSIX_FADV_DONTNEED)
+            with suppress(OSError):  # a file system that takes no advice
+                os.posix_fadvise(self.fileno(), self._sent, self._at - self._sent, os.POSIX_FADV_DONTNEED)
             self._sent = self._at
         return written
 
