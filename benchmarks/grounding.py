@@ -21,8 +21,10 @@ from transforms.settings import DetectorSettings
 
 @contextmanager
 def on_cores(number: int) -> Iterator[None]:
-    """The block runs on so many of this process's cores, with as many threads of torch."""
+    """The block runs on so many of this process's cores, with as many threads of torch; SystemExit if it has fewer."""
     before, threads = os.sched_getaffinity(0), torch.get_num_threads()
+    if len(before) < number:
+        raise SystemExit(f"benchmarks: {number} cores are needed, and there are {len(before)}")
     try:
         _pin(set(sorted(before)[:number]))
         torch.set_num_threads(number)
