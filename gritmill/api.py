@@ -178,7 +178,8 @@ def _packed(configuration: Configuration, output: str, options: PackOptions) -> 
         plan = read_plan(folder)
         assert plan is not None
         files.delete([files.join(output, PAGE)])
-        write_page(output, folder, plan, manifest, write_report(output, folder, manifest))
+        warning = warning_of(plan.configuration, [source.uri for source in plan.sources])
+        write_page(output, folder, plan, manifest, write_report(output, folder, manifest), warning)
     return manifest
 
 

@@ -65,6 +65,8 @@ def show(output: str) -> None:
     if sample is not None:
         console.print(f"\n[bold]For example[/bold] {sample.key}.grounded.txt")
         console.print(sample.grounded, markup=False, soft_wrap=True)
+    console.print("\n[bold]Look at it[/bold]")
+    console.print(f"  {_program()} view {shlex.quote(output)}", markup=False, soft_wrap=True)
     _show_next(console)
 
 

@@ -28,11 +28,14 @@ _HEADS = 20
 _ROWS = tuple(i / 20 for i in range(21))
 
 
-def write_page(output: str, folder: str, plan: Plan, manifest: dict[str, Any], report: dict[str, Any]) -> None:
+def write_page(
+    output: str, folder: str, plan: Plan, manifest: dict[str, Any], report: dict[str, Any], warning: str = ""
+) -> None:
     """Writes the page of a finished run.
 
     Args:
       output: the run's folder. folder: that of its detections. report: what `pipeline.report.write_report` returned.
+      warning: what whoever looks at the boxes has to know; shown near the top.
     """
     statistics = files.read_json(files.join(output, STATISTICS))
     policy = policy_of(manifest)
@@ -40,6 +43,7 @@ def write_page(output: str, folder: str, plan: Plan, manifest: dict[str, Any], r
         name=files.name(output),
         manifest=manifest,
         report=report,
+        warning=warning,
         outcomes=list(outcomes(report["ledger"])),
         threshold=threshold_line(report["threshold"]),
         charts=list(_charts(report["histograms"])),

@@ -2,8 +2,9 @@
 
 The class's own forward is not the limit: on one core, at 800 x 1056, two thirds of its time go into memory traffic and
 into matrix products that another order of the same product makes 20 times smaller. What is replaced computes the same
-sums in another order, so that scores and boxes move by less than 1e-5. All of it relies on pictures without padding,
-which is what gritmill feeds.
+sums in another order, so that scores and boxes move in the sixth digit (3.5e-6 for a trained model of three levels,
+2.6e-5 for one of tiny's size with random weights). All of it relies on pictures without padding, which is what gritmill
+feeds.
 """
 
 from typing import Any
