@@ -227,9 +227,15 @@ def test_only_a_local_folder_can_be_served():
         server("gs://bucket/view")
 
 
+def _hear_interrupts():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_serve_ends_with_an_interrupt(copied):
     words = [sys.executable, "-m", "gritmill", "view", str(copied), "--samples", "3", "--serve", "--quiet"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # What a shell runs in the background is deaf to interrupts, and so would be its children.
+    with subprocess.Popen(words, **pipes, text=True, preexec_fn=_hear_interrupts) as process:
         lines = [process.stdout.readline() for _ in range(3)]
         assert status(lines[-1].split()[0]) == 200
         os.kill(process.pid, signal.SIGINT)
