@@ -84,7 +84,7 @@ def read_manifest(output: str) -> dict[str, Any] | None:
 
 def policy_of(manifest: dict[str, Any]) -> Policy:
     """What has decided over the pairs of a finished pack."""
-    configuration = Configuration.model_validate(manifest["configuration"])
+    configuration = Configuration.read_back(manifest["configuration"])
     return Policy(configuration.selection, manifest["threshold"]["score"], configuration.text)
 
 

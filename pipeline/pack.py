@@ -121,9 +121,9 @@ def pack_fingerprint(plan: Plan, rows: Sequence[str], policy: Policy, shards: Sh
         {
             "rows": list(rows),
             "ground": plan.fingerprint,
-            "selection": policy.selection.model_dump(mode="json") | {"score": policy.score},
-            "text": policy.text.model_dump(mode="json"),
-            "shards": shards.model_dump(mode="json"),
+            "selection": policy.selection.fingerprinted() | {"score": policy.score},
+            "text": policy.text.fingerprinted(),
+            "shards": shards.fingerprinted(),
             "stats": STATS,
         }
     )
@@ -179,8 +179,9 @@ def _difference(manifest: dict[str, Any] | None, configuration: Configuration) -
     """What differs between the pack that lies there and this one, by key."""
     if manifest is None:
         return ""
-    old, new = manifest["configuration"], configuration.model_dump(mode="json")
-    keys = [f"{s}.{k}" for s in PACK for k in new[s] if old[s].get(k) != new[s][k]]
+    before = Configuration.read_back(manifest["configuration"])
+    old, new = (some.model_dump(mode="json") for some in (before, configuration))
+    keys = [f"{s}.{k}" for s in PACK for k in new[s] if old[s][k] != new[s][k]]
     return f" ({', '.join(keys) or 'the detections'} differs)"
 
 

@@ -97,7 +97,7 @@ class Plan:
         sources = tuple(
             PlannedSource(**{**s, "ranges": tuple(RangeSpec(**r) for r in s["ranges"])}) for s in value["sources"]
         )
-        configuration = Configuration.model_validate(value["configuration"])
+        configuration = Configuration.read_back(value["configuration"])
         threshold = Threshold(**value["threshold"])
         return cls(value["fingerprint"], configuration, value["models"], value["limit"], sources, threshold)
 

@@ -3,7 +3,8 @@
 Every model refuses unknown keys and is frozen. `pipeline.configuration` puts them together with its own sections.
 """
 
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -19,10 +20,40 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 """One name or a list of names."""
 
 
+@dataclass(frozen=True)
+class AsBefore:
+    """Marks a key that is newer than released runs: `key: Annotated[int, AsBefore(0)] = 3`.
+
+    value: with it, results are those of code that did not know the key. It need not be the default.
+    """
+
+    value: Any
+
+
 class Section(BaseModel):
     """A section of the configuration."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, protected_namespaces=())
+
+    def fingerprinted(self) -> dict[str, Any]:
+        """The values that a fingerprint covers, as JSON: a newer key only where it makes a difference (`AsBefore`), so
+        that runs of earlier releases keep their fingerprints."""
+        values = self.model_dump(mode="json")
+        covered = {}
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if isinstance(value, Section):
+                values[name] = value.fingerprinted()
+                if not values[name]:  # every key of it is newer
+                    continue
+            if AsBefore(value) not in field.metadata:
+                covered[name] = values[name]
+        return covered
+
+    @classmethod
+    def read_back(cls, values: dict[str, Any]) -> Self:
+        """The section that a file of an earlier run holds: a key that it lacks means what it meant then."""
+        return cls.model_validate(_completed(cls, values))
 
     @model_validator(mode="before")
     @classmethod
@@ -32,6 +63,17 @@ class Section(BaseModel):
             return values
         sections = {name for name, field in cls.model_fields.items() if isinstance(field.default, Section)}
         return {key: value for key, value in values.items() if value is not None or key not in sections}
+
+
+def _completed(section: type[Section], values: dict[str, Any]) -> dict[str, Any]:
+    completed = dict(values)
+    for name, field in section.model_fields.items():
+        if isinstance(field.default, Section):
+            completed[name] = _completed(type(field.default), values.get(name, {}))
+        for mark in field.metadata:
+            if isinstance(mark, AsBefore):
+                completed.setdefault(name, mark.value)
+    return completed
 
 
 class PhraseSettings(Section):

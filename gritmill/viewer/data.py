@@ -99,7 +99,7 @@ def run(manifest: dict[str, Any], histograms: dict[str, Any], name: str) -> dict
 
 def settings(selection: dict[str, Any]) -> dict[str, Any]:
     """What the page's own selection goes by, besides the threshold."""
-    values = SelectionSettings.model_validate(selection).model_dump(mode="json")
+    values = SelectionSettings.read_back(selection).model_dump(mode="json")
     return {key: values[key] for key in _SETTINGS}
 
 

@@ -1,9 +1,18 @@
-from typing import Any
+import json
+from pathlib import Path
+from typing import Annotated, Any
 
 import pytest
 
 from pipeline import fingerprint
+from pipeline.configuration import Configuration
+from pipeline.pack import pack_fingerprint
+from pipeline.plan import Plan
 from tests.pipeline.making import configuration
+from transforms.judge_pair import Policy
+from transforms.settings import AsBefore, DetectorSettings, Section, SelectionSettings
+
+RELEASED = Path(__file__).resolve().parents[1] / "data" / "released" / "finished"
 
 MODELS = {"phrases": "folder:1", "detector": "folder:2"}
 
@@ -73,3 +82,68 @@ def test_workers_load_the_commit_that_the_driver_has_found() -> None:
     identities = {**MODELS, "detector": "hub:a/b@0123abc"}
     assert fingerprint.resolve(settings, identities).detector.revision == "0123abc"
     assert fingerprint.resolve(settings, MODELS).detector.revision == "main"
+
+
+class NewerDetector(DetectorSettings):
+    sharpness: Annotated[int, AsBefore(0)] = 3
+    passes: Annotated[int | None, AsBefore(None)] = None
+
+
+class NewerSection(Section):
+    model: Annotated[str | None, AsBefore(None)] = None
+
+
+class NewerConfiguration(Configuration):
+    """A later release: two keys more in a section, and a section more inside of one."""
+
+    class Phrases(type(Configuration().phrases)):  # type: ignore[misc]
+        claims: NewerSection = NewerSection()
+
+    phrases: Phrases = Phrases()
+    detector: NewerDetector = NewerDetector()
+
+
+def newer(**sections: Any) -> NewerConfiguration:
+    return NewerConfiguration.model_validate(configuration().model_dump() | sections)
+
+
+def newer_mark(**sections: Any) -> str:
+    return fingerprint.ground(newer(**sections), MODELS, None)
+
+
+def test_a_newer_key_counts_only_where_it_differs_from_the_value_that_means_as_before() -> None:
+    before = {"model": configuration().detector.model, "sharpness": 0}
+    same = fingerprint.ground(configuration(detector={"model": before["model"]}), MODELS, None)
+    assert newer_mark(detector=before) == same
+    assert newer_mark(detector={"model": before["model"]}) != same  # its default is another one
+    assert newer_mark(detector=before | {"sharpness": 1}) != same
+    assert newer_mark(detector=before | {"passes": 2}) != same
+    assert newer_mark(detector=before, phrases={"claims": {"model": "a"}}) != same
+
+
+def test_a_newer_key_means_as_before_in_what_an_earlier_release_has_written() -> None:
+    written = configuration(detector={"floor": 0.2}).model_dump(mode="json")
+    read = NewerConfiguration.read_back(written)
+    assert (read.detector.sharpness, read.detector.passes, read.detector.floor) == (0, None, 0.2)
+    assert read.phrases.claims == NewerSection()
+    assert fingerprint.ground(read, MODELS, None) == mark(detector={"floor": 0.2})
+
+
+def test_released_runs_have_the_fingerprints_that_this_code_gives_them() -> None:
+    plan = Plan.from_json(json.loads((RELEASED / "detections" / "plan.json").read_text("utf-8")))
+    assert fingerprint.ground(plan.configuration, plan.models, plan.limit) == plan.fingerprint
+    assert plan.fingerprint == "6f0465f9e7b9c5ce09fba4442b904f54"
+
+
+def test_a_newer_key_of_the_selection_counts_in_a_pack_only_where_it_differs() -> None:
+    class NewerSelection(SelectionSettings):
+        claims: Annotated[bool, AsBefore(False)] = False
+
+    plan = Plan.from_json(json.loads((RELEASED / "detections" / "plan.json").read_text("utf-8")))
+    shards, text = plan.configuration.shards, plan.configuration.text
+
+    def packed(selection: SelectionSettings) -> str:
+        return pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text), shards)
+
+    assert packed(NewerSelection()) == packed(SelectionSettings())
+    assert packed(NewerSelection(claims=True)) != packed(SelectionSettings())
