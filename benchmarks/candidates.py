@@ -10,7 +10,7 @@ from hashlib import blake2b
 import numpy as np
 
 from gritmill import Box
-from transforms.detector import Request
+from transforms.detectors.base import Request
 from transforms.settings import DetectorSettings
 
 _PLACES = 4  # things that look like the phrase; candidates stand around them, so that there is what to suppress

@@ -10,8 +10,8 @@ import torch
 from benchmarks import inputs, tiny
 from benchmarks.figures import Figure, in_turn, ratio
 from benchmarks.grounding import on_cores, recorded
-from transforms.detector import Found, Request
-from transforms.grounding_dino import GroundingDino
+from transforms.detectors.base import Found, Request
+from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.images import measure as size_of
 from transforms.settings import DetectorSettings
 

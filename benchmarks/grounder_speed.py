@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from training.scene_grounder.tars import Example, read_tars
-from transforms.detector import Request
-from transforms.grounding_dino import GroundingDino
+from transforms.detectors.base import Request
+from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.settings import DetectorSettings
 
 _ROUNDS = 5

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 import gritmill
-from transforms.detector import Request
-from transforms.grounding_dino import GroundingDino
-from transforms.localize_phrases import request_for
+from transforms.detectors.base import Request
+from transforms.detectors.grounding_dino.model import GroundingDino
+from transforms.detectors.localize import request_for
 from transforms.records import Pair
 from transforms.settings import DetectorSettings
 
@@ -79,7 +79,7 @@ def requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
     """What the detector was asked in a run over tars, in order: the wanted pairs with phrases, from their rows."""
     from pipeline import detections, fetch_images
     from pipeline.configuration import ColumnSettings
-    from transforms.judge_pair import Kept
+    from transforms.selection.judge import Kept
 
     rows = [pair for pair in detections.read_all(str(output / "detections")) if pair.phrases and wanted(pair)]
     fetched = fetch_images.fetch((Kept(pair, (), {}) for pair in rows), ColumnSettings())

@@ -12,7 +12,7 @@ from benchmarks import inputs, tiny
 from benchmarks.figures import Figure
 from benchmarks.grounding import ground, on_cores, recorded, requests, settings
 from benchmarks.steps import measure_steps
-from transforms.detector import Request
+from transforms.detectors.base import Request
 
 PART = "What ground adds to its model"
 

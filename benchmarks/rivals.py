@@ -20,8 +20,8 @@ from benchmarks import inputs, tiny
 from benchmarks.figures import Figure
 from benchmarks.grounding import ground, on_cores, settings
 from transforms import bundled
-from transforms.drop_lists import drop_heads
-from transforms.extract_phrases import load_parser, phrases_of
+from transforms.phrases.drop_lists import drop_heads
+from transforms.phrases.extract import load_parser, phrases_of
 from transforms.records import Drop
 from transforms.settings import PhraseSettings
 

@@ -17,15 +17,14 @@ from pipeline import detections
 from pipeline.detections import ChunkId, Identity
 from pipeline.plan import read_plan
 from pipeline.read_chunks import read_range
-from transforms import grounding_dino
-from transforms.build_prompts import Prompts, build_prompts
-from transforms.detector import Found, Request
-from transforms.drop_lists import drop_heads
-from transforms.extract_phrases import load_parser, with_phrases
-from transforms.grounding_dino import GroundingDino
+from transforms.detectors.base import Found, Request
+from transforms.detectors.grounding_dino.boxes import read_boxes
+from transforms.detectors.grounding_dino.model import GroundingDino
+from transforms.detectors.grounding_dino.prompts import Prompts, build_prompts
+from transforms.detectors.localize import request_for, with_boxes
 from transforms.images import decode
-from transforms.localize_phrases import request_for, with_boxes
-from transforms.read_boxes import read_boxes
+from transforms.phrases.drop_lists import drop_heads
+from transforms.phrases.extract import load_parser, with_phrases
 from transforms.records import Chunk, Pair
 from transforms.settings import DetectorSettings, PhraseSettings
 
@@ -114,7 +113,7 @@ def _commit(pairs: Sequence[Pair], folder: Path) -> None:
 def _without_model(model: str, tars: str, output: Path) -> float:
     """Milliseconds of processor time a pair of a `ground` whose model takes next to none, without its start."""
     load = GroundingDino.load
-    grounding_dino.GroundingDino.load = _stubbed  # type: ignore[method-assign]
+    model.GroundingDino.load = _stubbed  # type: ignore[method-assign]
     config = settings({"model": model, "threads": 1, "batch": 4}, 1000)
     spent = []
     try:
@@ -125,7 +124,7 @@ def _without_model(model: str, tars: str, output: Path) -> float:
             )
             spent.append(time.process_time() - started)
     finally:
-        grounding_dino.GroundingDino.load = load  # type: ignore[method-assign]
+        model.GroundingDino.load = load  # type: ignore[method-assign]
     return (spent[2] - spent[1]) / (sum(note["pairs"] for note in timings(output)) - _FEW) * 1000
 
 

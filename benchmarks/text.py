@@ -12,8 +12,8 @@ from benchmarks.figures import Figure, in_turn, ratio
 from benchmarks.grounding import on_cores
 from benchmarks.inputs import photos as pictures_of
 from benchmarks.inputs import scenes
-from transforms.drop_lists import drop_heads
-from transforms.extract_phrases import ExtractPhrases, load_parser, with_phrases
+from transforms.phrases.drop_lists import drop_heads
+from transforms.phrases.extract import ExtractPhrases, load_parser, with_phrases
 from transforms.records import Chunk, Pair
 from transforms.settings import PhraseSettings
 

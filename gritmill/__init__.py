@@ -54,9 +54,9 @@ if TYPE_CHECKING:
     from gritmill.viewer.page import view
     from pipeline.configuration import Configuration
     from pipeline.faults import CallError, EnvironmentFault, RunFault
-    from transforms.detector import Detector, Found, Request
-    from transforms.grounded_text import GroundedCaption, Span
+    from transforms.detectors.base import Detector, Found, Request
     from transforms.records import Box
+    from transforms.text.grounded_caption import GroundedCaption, Span
 
 __version__ = "0.1.0"
 
@@ -90,15 +90,15 @@ _PLACES = {
     "Box": "transforms.records",
     "CallError": "pipeline.faults",
     "Configuration": "pipeline.configuration",
-    "Detector": "transforms.detector",
+    "Detector": "transforms.detectors.base",
     "EnvironmentFault": "pipeline.faults",
     "ExportOptions": "gritmill.exports.options",
-    "Found": "transforms.detector",
-    "GroundedCaption": "transforms.grounded_text",
-    "Request": "transforms.detector",
+    "Found": "transforms.detectors.base",
+    "GroundedCaption": "transforms.text.grounded_caption",
+    "Request": "transforms.detectors.base",
     "RunFault": "pipeline.faults",
     "Sample": "gritmill.reading",
-    "Span": "transforms.grounded_text",
+    "Span": "transforms.text.grounded_caption",
     "calibrate": "gritmill.evaluation.calibrating",
     "decode": "gritmill.api",
     "encode": "gritmill.api",

@@ -16,9 +16,10 @@ from pipeline.pack import PackOptions, check_dialects, check_given, find_detecti
 from pipeline.pack import pack as _pack
 from pipeline.plan import Plan, read_plan
 from pipeline.report import PAGE, is_reported, write_report
-from transforms import bundled, dialects
-from transforms.grounded_text import CannotCarry, GroundedCaption, Span
+from transforms import bundled
 from transforms.records import EVERY_REASON
+from transforms.text import dialects
+from transforms.text.grounded_caption import CannotCarry, GroundedCaption, Span
 
 Path = str | PathLike[str]
 """A local path or a URI."""

@@ -16,7 +16,7 @@ from gritmill.evaluation.metrics import match
 from gritmill.reading import read
 from pipeline import detections
 from pipeline.pack import find_detections
-from transforms.compose_record import uid
+from transforms.grit_record import uid
 from transforms.records import Box, Pair
 
 

@@ -19,9 +19,9 @@ from pipeline.plan import Plan, RangeId
 from pipeline.publish import publish_bytes
 from pipeline.report import PAGE, threshold_line
 from pipeline.statistics import NAME as STATISTICS
-from transforms.judge_pair import Policy
 from transforms.records import Pair
-from transforms.remaining import ranked
+from transforms.selection.judge import Policy
+from transforms.selection.threshold_sweep import ranked
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for every eye
 _HEADS = 20

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError
 
-from transforms import dialects
-from transforms.grounded_text import Carries, Span
+from transforms.text import dialects
+from transforms.text.grounded_caption import Carries, Span
 
 _ORIENTATION = 0x0112
 

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, StringC
 from gritmill.validate_sample import COLUMNS, Rules, fault_line, sample_faults
 from pipeline import files
 from pipeline.faults import CallError
-from transforms import dialects
+from transforms.text import dialects
 
 _MANIFEST = "manifest.json"
 _BLOCK, _RECORD = 512, 10_240  # of a tar

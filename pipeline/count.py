@@ -11,10 +11,10 @@ from pipeline.ledger import ChunkCount, RangeCount, add_failure
 from pipeline.plan import RangeId
 from pipeline.selected import Selected
 from pipeline.statistics import Statistics
-from transforms.judge_pair import Kept, Policy, Rejected, judge_selected
 from transforms.records import Fault, Pair, Reason
-from transforms.remaining import is_refused, steps
-from transforms.select_boxes import Grounding, in_record_order
+from transforms.selection.boxes import Grounding, in_record_order
+from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
+from transforms.selection.threshold_sweep import is_refused, steps
 
 _SHOWN = 80  # characters of a caption or of names of fields
 

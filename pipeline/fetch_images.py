@@ -13,8 +13,8 @@ from pipeline.configuration import ColumnSettings
 from pipeline.faults import EnvironmentFault
 from pipeline.sources.base import Columns
 from transforms import images
-from transforms.judge_pair import Kept
 from transforms.records import Fault, ImageRef, Reason, Stage
+from transforms.selection.judge import Kept
 
 _NEAR = 1 << 20  # a gap that is cheaper to read through than a new request to an object store
 _LOADERS = 8

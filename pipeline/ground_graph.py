@@ -13,8 +13,8 @@ from pipeline.faults import WorkerDied
 from pipeline.placement import local_detector
 from pipeline.plan import Plan, RangeId, read_plan
 from pipeline.read_chunks import FAULT, ReadChunks
-from transforms.extract_phrases import ExtractPhrases
-from transforms.localize_phrases import GroundingHandler, LocalizePhrases
+from transforms.detectors.localize import GroundingHandler, LocalizePhrases
+from transforms.phrases.extract import ExtractPhrases
 
 
 def run(plan: Plan, folder: str, arguments: Sequence[str], quiet: bool) -> None:

@@ -15,9 +15,9 @@ from pipeline.fingerprint import digest
 from pipeline.memory import Memory, mark_of
 from pipeline.threshold import SIDECAR
 from transforms import bundled
-from transforms.detector import find_factory, is_factory
-from transforms.drop_lists import drop_heads, drop_lists
-from transforms.language import LanguageGate
+from transforms.detectors.base import find_factory, is_factory
+from transforms.phrases.drop_lists import drop_heads, drop_lists
+from transforms.phrases.language import LanguageGate
 from transforms.settings import DetectorSettings
 
 
@@ -62,7 +62,7 @@ def parser(model: str, memory: Memory | None = None) -> str:
 
 
 def _loaded_parser(model: str) -> str:
-    from transforms.extract_phrases import load_parser  # with spaCy and Beam, which take seconds
+    from transforms.phrases.extract import load_parser  # with spaCy and Beam, which take seconds
 
     try:
         nlp = load_parser(model)
@@ -130,7 +130,7 @@ def _code(factory: object) -> str:
 def _check_family(settings: DetectorSettings) -> None:
     if importlib.util.find_spec("torch") is None:
         raise CallError("detector.model: torch is not installed")
-    from transforms.grounding_dino import check_family
+    from transforms.detectors.grounding_dino.model import check_family
 
     try:
         check_family(settings)

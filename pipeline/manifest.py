@@ -13,7 +13,7 @@ from pipeline.plan import Plan
 from pipeline.plan_shards import FOLDER
 from pipeline.publish import publish_json
 from pipeline.threshold import Threshold
-from transforms.judge_pair import Policy
+from transforms.selection.judge import Policy
 
 FORMAT = 1
 NAME = "manifest.json"

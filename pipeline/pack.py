@@ -17,9 +17,9 @@ from pipeline.sources.base import image_root
 from pipeline.statistics import NAME as STATISTICS
 from pipeline.statistics import Statistics
 from pipeline.threshold import effective
-from transforms import dialects
 from transforms.images import digest
-from transforms.judge_pair import Policy
+from transforms.selection.judge import Policy
+from transforms.text import dialects
 
 _THREADS = 16
 

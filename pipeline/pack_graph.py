@@ -19,7 +19,7 @@ from pipeline.publish import publish_json
 from pipeline.statistics import NAME as STATISTICS
 from pipeline.statistics import Statistics
 from pipeline.write_shards import ShardWriter, WriteShards
-from transforms.judge_pair import Policy
+from transforms.selection.judge import Policy
 
 _PLANNED = ".gritmill.shards.json"
 

@@ -6,7 +6,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline import running
 from pipeline.faults import CallError
-from transforms.detector import is_factory
+from transforms.detectors.base import is_factory
 from transforms.devices import cores
 from transforms.settings import DetectorSettings
 

@@ -18,9 +18,9 @@ from pipeline.faults import EnvironmentFault, SourceFault
 from pipeline.plan import Plan, RangeId, read_plan
 from pipeline.sources import Position
 from transforms import images
-from transforms.apart import measure as measure_apart
-from transforms.child import Child
+from transforms.detectors.isolated import measure as measure_apart
 from transforms.images import ImageFault
+from transforms.isolation.child_process import Child
 from transforms.records import Chunk, Fault, Pair, Reason, Stage
 
 Item = TypeVar("Item")

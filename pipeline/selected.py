@@ -9,8 +9,8 @@ import pyarrow as pa
 
 from pipeline.pair_rows import flat, from_table, records
 from transforms.records import Box, Pair
-from transforms.select_boxes import Grounding
-from transforms.select_many import Candidates, place, select_many
+from transforms.selection.arrays import Candidates, place, select_many
+from transforms.selection.boxes import Grounding
 from transforms.settings import SelectionSettings
 
 

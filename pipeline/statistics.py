@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from transforms.judge_pair import Kept, Rejected
 from transforms.records import Pair, Reason
-from transforms.remaining import GRID, Step
-from transforms.select_boxes import area
-from transforms.select_many import place
+from transforms.selection.arrays import place
+from transforms.selection.boxes import area
+from transforms.selection.judge import Kept, Rejected
+from transforms.selection.threshold_sweep import GRID, Step
 
 if TYPE_CHECKING:
     from pipeline.selected import Selected  # with pyarrow, which a pack with nothing left to do has no need of

@@ -21,11 +21,12 @@ from pipeline.plan_shards import FOLDER, Piece, ShardPlan
 from pipeline.publish import publish, publish_bytes, publish_json
 from pipeline.selected import Selected
 from pipeline.tar_stream import TarStream
-from transforms import dialects, images
-from transforms.compose_record import INDEX_SCHEMA, compose
-from transforms.judge_pair import Kept, Policy, judge_selected
+from transforms import images
+from transforms.grit_record import INDEX_SCHEMA, compose
 from transforms.records import Fault, Stage
-from transforms.select_boxes import in_record_order
+from transforms.selection.boxes import in_record_order
+from transforms.selection.judge import Kept, Policy, judge_selected
+from transforms.text import dialects
 
 _STATS = "_stats.json"
 _BATCH = 256

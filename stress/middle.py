@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from gritmill import Box
-from transforms.detector import Request
+from transforms.detectors.base import Request
 from transforms.settings import DetectorSettings
 
 

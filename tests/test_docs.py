@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from pipeline.configuration import Configuration
-from transforms import dialects
-from transforms.grounded_text import GroundedCaption, Span
 from transforms.records import Reason
+from transforms.text import dialects
+from transforms.text.grounded_caption import GroundedCaption, Span
 
 ROOT = Path(__file__).resolve().parents[1]
 

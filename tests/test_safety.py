@@ -10,8 +10,8 @@ PACKAGES = ("gritmill", "pipeline", "transforms")
 
 # Two processes of our own, one of which starts the other, talk through pickle; RefCOCO's format is one that is written.
 ALLOWED = {
-    ("transforms/child.py", "pickle"),
-    ("transforms/child.py", "subprocess"),
+    ("transforms/isolation/child_process.py", "pickle"),
+    ("transforms/isolation/child_process.py", "subprocess"),
     ("gritmill/plain_pickle.py", "pickle"),
     ("gritmill/exports/refcoco.py", "pickle"),
 }

@@ -84,7 +84,7 @@ class PhraseSettings(Section):
     )
     drop_lists: Names = Field(
         ("abstract_published", "abstract_extended", "pronoun", "picture"),
-        description="Lists of transforms/drop_lists.yaml whose heads are dropped.",
+        description="Lists of transforms/phrases/drop_lists.yaml whose heads are dropped.",
     )
     languages: Names = Field(
         (), description="ISO 639 codes; captions surely in another language are rejected. Empty: none are."

@@ -13,8 +13,8 @@ from pipeline.faults import EnvironmentFault, first_line
 from pipeline.identities import models
 from pipeline.read_chunks import ImageLoader, Placed, cut
 from pipeline.sources import Position
-from transforms.blame import SickDevice
-from transforms.localize_phrases import SharedDetector
+from transforms.detectors.localize import SharedDetector
+from transforms.isolation.bisect import SickDevice
 from transforms.records import Box, Pair, Phrase, Stage
 
 _SHAPE = 0.02

@@ -26,10 +26,10 @@ from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.publish import publish_bytes, publish_json
 from pipeline.threshold import Threshold, default_threshold, effective
-from transforms.extract_phrases import load_parser
-from transforms.grounded_text import Corners
-from transforms.select_boxes import select
+from transforms.phrases.extract import load_parser
+from transforms.selection.boxes import select
 from transforms.settings import SelectionSettings
+from transforms.text.grounded_caption import Corners
 
 NAME, PAGE = "calibration.json", "calibration.html"
 

@@ -15,7 +15,7 @@ from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.publish import publish_json
 from transforms.records import Box
-from transforms.select_boxes import suppress
+from transforms.selection.boxes import suppress
 
 CANDIDATES = 100
 """At least so many boxes a phrase are ranked, whatever `detector.candidates` says, down to a score of 0."""

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth, normalised, only, pair_of, picture_folder, text_of
 from pipeline import files
 from pipeline.faults import CallError
-from transforms.grounded_text import Corners
+from transforms.text.grounded_caption import Corners
 
 NOT_VISUAL = "notvisual"
 """The type of phrases that name nothing that can be seen; their chain is 0."""

@@ -21,9 +21,9 @@ from pipeline.faults import CallError, DataFault, SourceFault
 from pipeline.files import FileInfo
 from pipeline.plan import find_sources
 from pipeline.sources import is_source, kind_of, open_source
-from transforms.grounded_text import Corners
 from transforms.records import Pair
 from transforms.settings import Names
+from transforms.text.grounded_caption import Corners
 
 ONE, SEVERAL = "one thing", "several things"
 """Kinds of phrases that say no type of their own."""

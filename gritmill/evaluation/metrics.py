@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms.grounded_text import Corners
+from transforms.text.grounded_caption import Corners
 
 RANKS = (1, 5, 10)
 RIGHT = 0.5

@@ -14,9 +14,9 @@ from typing import Any
 from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth
 from pipeline import identities, progress
 from pipeline.configuration import Configuration
-from transforms.drop_lists import drop_heads
-from transforms.extract_phrases import load_parser, with_phrases
-from transforms.language import LanguageGate
+from transforms.phrases.drop_lists import drop_heads
+from transforms.phrases.extract import load_parser, with_phrases
+from transforms.phrases.language import LanguageGate
 from transforms.records import Pair
 
 _BATCH = 1000

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from pipeline import files
 from pipeline.faults import CallError
 from pipeline.sources.base import image_at
-from transforms.grounded_text import Corners
 from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+from transforms.text.grounded_caption import Corners
 
 
 @dataclass(frozen=True, slots=True)

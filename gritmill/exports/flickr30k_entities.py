@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from gritmill.exports.format import Figures, Folder, Lined, all_lines, disjoint, provenance
 from gritmill.exports.options import Level
 from gritmill.reading import Sample
-from transforms.grounded_text import Corners, Span
+from transforms.text.grounded_caption import Corners, Span
 
 _ABOUT = """`Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as the original has them, with one
 sentence a picture."""

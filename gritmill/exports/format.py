@@ -11,9 +11,9 @@ from gritmill.exports.options import Level, Options
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.publish import publish, publish_bytes
-from transforms.grounded_text import Corners, Span, spans
 from transforms.records import Box, Phrase
-from transforms.select_boxes import Grounding
+from transforms.selection.boxes import Grounding
+from transforms.text.grounded_caption import Corners, Span, spans
 
 Figures = Counter[str]
 """Counts of what was written and left out; those of shards add up."""

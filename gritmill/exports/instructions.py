@@ -27,8 +27,8 @@ from gritmill.exports.format import (
 from gritmill.exports.options import Level, Options
 from gritmill.reading import Sample
 from pipeline.faults import CallError
-from transforms import dialects
-from transforms.grounded_text import CannotCarry, Carries, Corners, Dialect, GroundedCaption, Span
+from transforms.text import dialects
+from transforms.text.grounded_caption import CannotCarry, Carries, Corners, Dialect, GroundedCaption, Span
 
 Turns = tuple[str, str]
 """What the human says and what the model answers."""

@@ -7,7 +7,7 @@ from typing import Any
 from gritmill.exports.format import Folder
 from pipeline import files
 from pipeline.publish import publish
-from transforms.grounded_text import Corners
+from transforms.text.grounded_caption import Corners
 
 
 def write_lists(folder: Folder, name: str, lists: Mapping[str, Iterator[dict[str, Any]]]) -> None:

@@ -24,7 +24,7 @@ from gritmill.exports.format import (
 from gritmill.exports.lists import numbered, write_lists, xywh
 from gritmill.reading import Sample
 from transforms.records import Box
-from transforms.select_boxes import iou
+from transforms.selection.boxes import iou
 
 NAME = "mdetr_train.json"
 _SAME = 0.95

@@ -22,7 +22,7 @@ from gritmill.exports.format import (
     write_image,
 )
 from gritmill.reading import Sample
-from transforms.grounded_text import Corners
+from transforms.text.grounded_caption import Corners
 
 _ABOUT = """```
 yolo detect train data=data.yaml

@@ -8,9 +8,9 @@ import numpy as np
 
 from gritmill.viewer.sample import Picked
 from pipeline.ledger import outcomes
-from transforms.judge_pair import Policy
 from transforms.records import Fault, Pair
-from transforms.remaining import ranked, steps
+from transforms.selection.judge import Policy
+from transforms.selection.threshold_sweep import ranked, steps
 from transforms.settings import SelectionSettings
 
 _SETTINGS = ("nms_iou", "min_side", "min_area", "max_area", "boxes_per_phrase", "boxes_per_pair")

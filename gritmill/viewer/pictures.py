@@ -11,8 +11,8 @@ from pipeline.faults import EnvironmentFault
 from pipeline.fetch_images import fetch
 from transforms import images
 from transforms.images import ImageFault
-from transforms.judge_pair import Kept
 from transforms.records import Fault, Pair, Reason, Stage
+from transforms.selection.judge import Kept
 
 LONG_SIDE = 640
 """Pixels of a thumbnail, at most."""

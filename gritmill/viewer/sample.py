@@ -8,8 +8,8 @@ from pipeline import detections
 from pipeline.detections import ChunkId
 from pipeline.pair_rows import from_table
 from pipeline.plan import Plan, RangeId
-from transforms.judge_pair import Kept, Policy, Rejected, judge
 from transforms.records import Fault, Pair
+from transforms.selection.judge import Kept, Policy, Rejected, judge
 
 _CHUNKS = 16  # of different ranges where there are so many
 _ROWS = 4  # looked at for every pair that is shown, so that what is rare has a chance

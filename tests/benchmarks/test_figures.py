@@ -7,11 +7,11 @@ import pytest
 from benchmarks import inputs, rivals, text
 from benchmarks.__main__ import PARTS
 from benchmarks.figures import Figure, in_turn, markdown, ratio
-from transforms.detector import Request
-from transforms.grounding_dino import GroundingDino
+from transforms.detectors.base import Request
+from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.images import decode, measure
 from transforms.records import Box
-from transforms.select_boxes import iou
+from transforms.selection.boxes import iou
 from transforms.settings import DetectorSettings
 
 

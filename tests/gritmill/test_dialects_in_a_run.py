@@ -6,7 +6,7 @@ import pytest
 
 import gritmill
 from tests import made
-from transforms import dialects
+from transforms.text import dialects
 
 
 @pytest.mark.parametrize("policy", ["longest", "densest"])

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 import gritmill
 from pipeline import detections
 from tests import made
-from transforms import dialects
-from transforms.drop_lists import drop_heads
-from transforms.extract_phrases import load_parser, with_phrases
-from transforms.grounded_text import spans
-from transforms.judge_pair import Kept, Policy, judge
+from transforms.phrases.drop_lists import drop_heads
+from transforms.phrases.extract import load_parser, with_phrases
 from transforms.records import Box, Pair
+from transforms.selection.judge import Kept, Policy, judge
 from transforms.settings import PhraseSettings, SelectionSettings, TextSettings
+from transforms.text import dialects
+from transforms.text.grounded_caption import spans
 
 LONG = "a dog and a cat near the red house , "
 TEN_THOUSAND = " , ".join(f"the red house{n} of a man{n} in" for n in range(1251))

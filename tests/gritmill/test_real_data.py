@@ -14,9 +14,9 @@ from pipeline import detections
 from tests import made
 from tests.sameness import same
 from tests.shared import GROUNDER, PARSER, SHARED, needs_shared
-from transforms.build_prompts import normalize
+from transforms.detectors.grounding_dino.prompts import normalize
 from transforms.records import Box
-from transforms.select_boxes import iou
+from transforms.selection.boxes import iou
 
 pytestmark = needs_shared
 

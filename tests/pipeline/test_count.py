@@ -11,8 +11,8 @@ from pipeline.detections import ChunkId
 from pipeline.ledger import ChunkCount, RangeCount, add_failures, failures, ledger, rejections
 from pipeline.plan import RangeId
 from tests.pipeline.making import CAPTION, IDENTITY, grounded
-from transforms.judge_pair import Policy
 from transforms.records import Chunk, Fault, ImageRef, Pair, Reason, Stage
+from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
 
 POLICY = Policy(SelectionSettings(), 0.5, TextSettings())

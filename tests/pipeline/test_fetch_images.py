@@ -23,8 +23,8 @@ from pipeline.sources.webdataset import WebDatasetSource
 from tests import shelf
 from tests.pipeline.making import image, pairs_of, samples, source_settings, stored, tar
 from transforms import images
-from transforms.judge_pair import Kept
 from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+from transforms.selection.judge import Kept
 
 
 def as_ground_leaves_it(source: Any) -> list[Pair]:

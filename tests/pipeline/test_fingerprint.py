@@ -9,7 +9,7 @@ from pipeline.configuration import Configuration
 from pipeline.pack import pack_fingerprint
 from pipeline.plan import Plan
 from tests.pipeline.making import configuration
-from transforms.judge_pair import Policy
+from transforms.selection.judge import Policy
 from transforms.settings import AsBefore, DetectorSettings, Section, SelectionSettings
 
 RELEASED = Path(__file__).resolve().parents[1] / "data" / "released" / "finished"

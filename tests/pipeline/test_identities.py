@@ -154,7 +154,7 @@ def loads_nothing(patched: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("it is known")
 
-    patched.setattr("transforms.extract_phrases.load_parser", fail)
+    patched.setattr("transforms.phrases.extract.load_parser", fail)
     patched.setattr(identities, "_check_family", fail)
     patched.setattr(identities, "folder_hash", fail)
 

@@ -11,10 +11,10 @@ from pipeline.count import judged
 from pipeline.pair_rows import SCHEMA, from_table, to_row
 from pipeline.selected import Selected
 from pipeline.statistics import Statistics
-from transforms.judge_pair import Kept, Policy, Rejected, judge
 from transforms.records import Box, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
-from transforms.remaining import ranked, steps
-from transforms.select_boxes import in_record_order
+from transforms.selection.boxes import in_record_order
+from transforms.selection.judge import Kept, Policy, Rejected, judge
+from transforms.selection.threshold_sweep import ranked, steps
 from transforms.settings import SelectionSettings, TextSettings
 
 CAPTION = "a dog near the c[1 cat and two mén"

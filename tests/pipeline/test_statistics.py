@@ -13,9 +13,9 @@ from pipeline.pack_graph import Total
 from pipeline.pair_rows import SCHEMA, to_row
 from pipeline.selected import Selected
 from pipeline.statistics import NEAREST, Near, Statistics
-from transforms.judge_pair import Policy
 from transforms.records import Box, Fault, ImageRef, Pair, Phrase, Reason, Stage
-from transforms.remaining import GRID
+from transforms.selection.judge import Policy
+from transforms.selection.threshold_sweep import GRID
 from transforms.settings import SelectionSettings, TextSettings
 
 POLICY = Policy(SelectionSettings(), 0.5, TextSettings())

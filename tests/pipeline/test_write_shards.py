@@ -16,9 +16,9 @@ from pipeline.write_shards import ShardWriter, finished_stats, stats_uri
 from tests import shelf
 from tests.pipeline.making import CAPTION, IDENTITY, grounded, image, source_settings, stored
 from transforms import images
-from transforms.compose_record import FIELDS, INDEX_SCHEMA
-from transforms.judge_pair import Policy
+from transforms.grit_record import FIELDS, INDEX_SCHEMA
 from transforms.records import Chunk, Fault, ImageRef, Pair, Reason, Stage
+from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
 
 PLAN = ShardPlan(7, (Piece(ChunkId(0, 0, 0), 1, 4), Piece(ChunkId(0, 0, 1), 0, 2)))

@@ -21,7 +21,7 @@ from training.scene_grounder.loss import Predicted, _nearest, focal, giou, match
 from training.scene_grounder.model import WIDTH, make_model, make_tokenizer
 from training.scene_grounder.phrases import Said
 from training.scene_grounder.scenes import Kind
-from transforms.build_prompts import build_prompts
+from transforms.detectors.grounding_dino.prompts import build_prompts
 from transforms.records import Box
 
 BOX = [0.5, 0.5, 0.2, 0.4]

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from transforms import bundled
-from transforms.extract_phrases import load_parser
-from transforms.grounding_dino import check_family
+from transforms.detectors.grounding_dino.model import check_family
+from transforms.phrases.extract import load_parser
 from transforms.settings import DetectorSettings, PhraseSettings
 
 

@@ -14,7 +14,7 @@ from training.scene_grounder.blocks import MEAN, STD, Held, read_block
 from training.scene_grounder.lexicon import lexicon
 from training.scene_grounder.phrases import Said, absent, present
 from training.scene_grounder.scenes import Kind, Thing
-from transforms.build_prompts import build_prompts
+from transforms.detectors.grounding_dino.prompts import build_prompts
 
 MAX_PHRASES = 10
 TOKENS = 48

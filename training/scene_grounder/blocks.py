@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from training.scene_grounder.scenes import Thing, make_scene
-from transforms.canvas import CanvasRule
+from transforms.detectors.resize import CanvasRule
 
 BLOCK = 1000
 """Scenes a block."""

@@ -12,10 +12,10 @@ import numpy as np
 
 from gritmill.evaluation.metrics import RIGHT
 from training.scene_grounder.tars import Example
-from transforms.detector import Found, Request
-from transforms.grounding_dino import GroundingDino
+from transforms.detectors.base import Found, Request
+from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.records import Box
-from transforms.select_boxes import iou, suppress
+from transforms.selection.boxes import iou, suppress
 from transforms.settings import DetectorSettings
 
 _NEAR = 0.7  # IoU of near duplicates

@@ -15,7 +15,7 @@ from pipeline.pack import find_detections
 from pipeline.progress import State
 from tests import made
 from transforms import bundled
-from transforms.compose_record import uid
+from transforms.grit_record import uid
 
 SCENES = bundled.folder("examples") / "scenes"
 MIDDLE = {"detector": {"model": "tests.outside:everywhere"}, "phrases": {"model": "caption-parser"}}

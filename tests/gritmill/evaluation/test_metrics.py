@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gritmill.evaluation.metrics import Measured, by_kind, enclosing, figures, ious, measure
 from transforms.records import Box
-from transforms.select_boxes import iou
+from transforms.selection.boxes import iou
 
 THING = (0.0, 0.0, 0.4, 0.4)
 HALF = (0.0, 0.0, 0.4, 0.2)

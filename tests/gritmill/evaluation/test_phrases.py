@@ -8,7 +8,7 @@ from gritmill.evaluation.phrases import Alarm, Miss, Tally, compare, why_extract
 from gritmill.evaluation.truth import TruePhrase
 from pipeline import configuration
 from tests.gritmill.evaluation.test_flickr30k_entities import folder  # noqa: F401
-from transforms.extract_phrases import load_parser
+from transforms.phrases.extract import load_parser
 from transforms.records import Drop, Dropped, Fault, Pair, Phrase, Reason, Stage
 
 

@@ -21,8 +21,8 @@ from gritmill import plain_pickle
 from gritmill.exports.export import export
 from gritmill.exports.options import Level, Options
 from tests import made
-from transforms import dialects
-from transforms.grounded_text import Carries
+from transforms.text import dialects
+from transforms.text.grounded_caption import Carries
 
 
 def lines(path):

@@ -6,7 +6,7 @@ import pytest
 import gritmill
 from pipeline.configuration import Configuration
 from tests import made
-from transforms.judge_pair import Kept, Policy, judge
+from transforms.selection.judge import Kept, Policy, judge
 
 ODD = (
     "<script>alert(1)</script> and a red dog",

@@ -9,8 +9,8 @@ from PIL import Image
 from gritmill.viewer.page import _STATIC, view
 from pipeline import detections
 from tests.gritmill.viewer.conftest import ODD, counted, policy_of
-from transforms.judge_pair import Kept, Rejected, judge
-from transforms.select_boxes import select
+from transforms.selection.boxes import select
+from transforms.selection.judge import Kept, Rejected, judge
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with its chromedriver on this machine")

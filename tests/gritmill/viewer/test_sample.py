@@ -12,8 +12,8 @@ from pipeline.plan import Plan, PlannedSource, RangeId, read_plan
 from pipeline.sources import RangeSpec
 from tests.gritmill.viewer.conftest import policy_of
 from tests.pipeline.making import IDENTITY
-from transforms.judge_pair import Kept, judge
 from transforms.records import Box, Chunk, Fault, Pair, Phrase, Reason, Stage
+from transforms.selection.judge import Kept, judge
 
 
 @pytest.fixture

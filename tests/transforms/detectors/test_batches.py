@@ -1,0 +1,133 @@
+"""What is decoded ahead of the model comes in order, whatever the threads do, and never more than there is room for."""
+
+import gc
+import io
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from transforms.detectors import batches
+from transforms.detectors.base import Request
+from transforms.detectors.batches import Item, Part, form_parts, prepared
+from transforms.detectors.grounding_dino.prompts import Prompt
+from transforms.records import Reason, Stage
+
+PROMPT = Prompt((1, 2), (0,), ((1, 2),))
+
+
+@pytest.fixture(autouse=True)
+def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "cores", lambda: 8)
+
+
+class Rule:
+    """Stands for a canvas rule: a picture becomes one pixel, its red; `during` is called while it is decoded."""
+
+    def __init__(self, during: Callable[[Image.Image], object] = lambda _: None) -> None:
+        self.during = during
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        return width, height
+
+    def tensor(self, image: Image.Image) -> torch.Tensor:
+        self.during(image)
+        return torch.tensor([image.getpixel((0, 0))[0]])
+
+
+def asked(number: int, width: int = 1, height: int = 1) -> Request:
+    target = io.BytesIO()
+    Image.new("RGB", (1, 1), (number, 0, 0)).save(target, "PNG")
+    return Request(target.getvalue(), width, height, ("a dog",))
+
+
+def parts_of(requests: list[Request], size: int, rule: Any) -> list[Part]:
+    return form_parts(requests, [SimpleNamespace(prompts=[PROMPT]) for _ in requests], rule, size)
+
+
+def seen(batches: Iterator[batches.Batch]) -> list[list[tuple[int, int]]]:
+    return [[(ready.item.request, int(ready.pixels)) for ready in batch.ready] for batch in batches]
+
+
+@pytest.mark.parametrize("size", [1, 3, 40])
+def test_pictures_come_in_order_although_later_ones_are_ready_first(size: int) -> None:
+    rule: Any = Rule(lambda image: time.sleep(0.005 * (7 - image.getpixel((0, 0))[0] % 8)))
+    requests = [asked(number) for number in range(32)]
+    batches = seen(prepared(requests, parts_of(requests, size, rule), rule))
+    assert [pair for batch in batches for pair in batch] == [(number, number) for number in range(32)]
+    assert {len(batch) for batch in batches[:-1]} <= {size}
+
+
+@pytest.mark.parametrize("size", [1, 4, 12])
+def test_no_more_wait_than_a_batch_and_the_threads(size: int) -> None:
+    rule: Any = Rule()
+    requests = [asked(number) for number in range(96)]
+    known = {id(thing) for thing in gc.get_objects() if type(thing) is torch.Tensor}
+    most = 0
+    for _ in prepared(requests, parts_of(requests, size, rule), rule):
+        time.sleep(0.002)  # a model at work, while the threads go as far as they may
+        alive = sum(type(thing) is torch.Tensor and id(thing) not in known for thing in gc.get_objects())
+        most = max(most, alive)
+    assert size <= most <= 2 * size + 8 + size
+
+
+def test_a_picture_that_cannot_be_decoded_is_a_fault_of_its_own() -> None:
+    rule: Any = Rule()
+    requests = [asked(0), Request(b"GIF8", 1, 1, ("a dog",)), asked(2)]
+    (batch,) = prepared(requests, parts_of(requests, 4, rule), rule)
+    assert [ready.item.request for ready in batch.ready] == [0, 2]
+    ((number, fault),) = batch.faults
+    assert (number, fault.stage, fault.reason) == (1, Stage.IMAGE, Reason.UNDECODABLE)
+
+
+def test_any_other_failure_is_passed_on() -> None:
+    def failing(_: Image.Image) -> None:
+        raise ZeroDivisionError
+
+    rule: Any = Rule(failing)
+    with pytest.raises(ZeroDivisionError):
+        list(prepared([asked(0)], parts_of([asked(0)], 4, rule), rule))
+
+
+def test_who_stops_early_waits_for_no_more_than_what_is_begun() -> None:
+    begun: list[int] = []
+    rule: Any = Rule(lambda image: begun.append(image.getpixel((0, 0))[0]) or time.sleep(0.01))
+    requests = [asked(number) for number in range(200)]
+    with closing(prepared(requests, parts_of(requests, 2, rule), rule)) as batches:
+        next(batches)
+    assert len(begun) < 40
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def pixels_at_once(requests: list[Request]) -> int:
+    """The most that were decoded at the same time."""
+    lock, now, most = threading.Lock(), 0, 0
+
+    def during(image: Image.Image) -> None:
+        nonlocal now, most
+        size = sizes[image.getpixel((0, 0))[0]]
+        with lock:
+            now += size
+            most = max(most, now)
+        time.sleep(0.01)
+        with lock:
+            now -= size
+
+    sizes = [request.width * request.height for request in requests]
+    rule: Any = Rule(during)
+    items = [[Item(number, PROMPT, (1, 1))] for number in range(len(requests))]
+    assert sum(len(batch.ready) for batch in prepared(requests, items, rule)) == len(requests)
+    return most
+
+
+def test_large_pictures_are_not_all_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "MAX_PIXELS", 1000)
+    assert 100 < pixels_at_once([asked(n, 10, 10) for n in range(24)]) <= 800
+    assert 400 < pixels_at_once([asked(n, 20, 20) for n in range(24)]) <= 1000
+    assert pixels_at_once([asked(n, 100, 50) for n in range(6)]) == 5000  # larger than the room: one by one

@@ -1,0 +1,184 @@
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from transforms.records import Box, Pair, Phrase
+from transforms.selection.boxes import area, iou, select, suppress
+from transforms.settings import SelectionSettings
+
+ALL = SelectionSettings(nms_iou=1.0)
+
+DOG, FIELD, FLOWERS = Phrase(0, 5, 2, 5, 0, 27), Phrase(9, 16, 11, 16, 9, 27), Phrase(20, 27, 20, 27, 20, 27)
+
+GRID = 8
+
+
+@st.composite
+def boxes(draw, phrases=3):
+    """A box on a small grid, so that equal corners, equal boxes and touching edges are frequent."""
+    x1, y1 = draw(st.integers(0, GRID - 1)), draw(st.integers(0, GRID - 1))
+    x2, y2 = draw(st.integers(x1 + 1, GRID)), draw(st.integers(y1 + 1, GRID))
+    score = draw(st.integers(0, 10)) / 10
+    return Box(draw(st.integers(0, phrases - 1)), x1 / GRID, y1 / GRID, x2 / GRID, y2 / GRID, score)
+
+
+def cells(box):
+    x1, y1, x2, y2 = (round(c * GRID) for c in box.corners)
+    return {(x, y) for x in range(x1, x2) for y in range(y1, y2)}
+
+
+def pair(*found):
+    return Pair("k", "s", 0, "a dog in a field of flowers", phrases=(DOG, FIELD, FLOWERS), boxes=found)
+
+
+def ranked(found):
+    return sorted(found, key=lambda box: -box.score)
+
+
+@given(boxes(), boxes())
+def test_iou_counts_cells(a, b):
+    expected = len(cells(a) & cells(b)) / len(cells(a) | cells(b))
+    assert iou(a, b) == pytest.approx(expected)
+    assert iou(a, b) == iou(b, a)
+
+
+unit = st.floats(0, 1)
+
+
+@given(unit, unit, unit, unit, unit, unit, unit, unit)
+@example(0.0, 0.0, 0.5, 5e-324, 0.0, 0.0, 0.5, 5e-324)  # areas that round to 0
+def test_iou_lies_in_zero_to_one_for_any_corners(a, b, c, d, e, f, g, h):
+    one = Box(0, min(a, c), min(b, d), max(a, c), max(b, d), 0.5)
+    other = Box(0, min(e, g), min(f, h), max(e, g), max(f, h), 0.5)
+    assert 0 <= iou(one, other) <= 1 + 1e-9
+
+
+@given(boxes())
+def test_a_box_overlaps_itself_in_full(box):
+    assert iou(box, box) == pytest.approx(1)
+    assert area(box) == pytest.approx(len(cells(box)) / GRID**2)
+
+
+def test_boxes_that_touch_do_not_overlap():
+    assert iou(Box(0, 0, 0, 0.5, 1, 1), Box(0, 0.5, 0, 1, 1, 1)) == 0
+    assert iou(Box(0, 0.2, 0.2, 0.2, 0.2, 1), Box(0, 0.2, 0.2, 0.2, 0.2, 1)) == 0
+
+
+@given(st.lists(boxes(), max_size=12), st.sampled_from([0.0, 0.3, 0.5, 0.7, 1.0]))
+def test_suppression_keeps_what_no_better_kept_box_overlaps(found, threshold):
+    order = ranked(found)
+    kept = suppress(order, threshold)
+    expected = []
+    for box in order:
+        overlaps = [len(cells(box) & cells(k)) / len(cells(box) | cells(k)) for k in expected]
+        if not any(overlap > threshold for overlap in overlaps):
+            expected.append(box)
+    assert kept == expected
+    assert suppress(kept, threshold) == kept
+
+
+CORNER = st.floats(0, 1, width=32)
+
+
+@given(
+    st.lists(st.builds(Box, st.just(0), CORNER, CORNER, CORNER, CORNER, CORNER), min_size=24, max_size=60),
+    st.sampled_from([0.0, 0.1, 0.5, 0.7, 1.0]),
+)
+def test_of_many_boxes_the_same_are_kept_as_one_by_one(found, threshold):
+    """Also of boxes without an area, and of those whose corners are the wrong way round."""
+    found += found[:5]
+    kept = []
+    for box in found:
+        if all(iou(box, other) <= threshold for other in kept):
+            kept.append(box)
+    assert suppress(found, threshold) == kept
+
+
+def test_ten_thousands_of_boxes_take_no_square_of_memory():
+    """A caption of 500 phrases with 30 candidates each: as a matrix of doubles, 1.8 GB."""
+    chance = np.random.default_rng(0)
+    corners = chance.random((15_000, 4), np.float32) * 0.1
+    found = [Box(0, x, y, 0.2 + x + w, 0.2 + y + h, 0.5) for x, y, w, h in corners.tolist()]
+    tracemalloc.start()
+    kept = suppress(found, 0.7)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0 < len(kept) < 1000
+    assert peak < 64 << 20
+
+
+@given(st.lists(boxes(), min_size=1, max_size=12), st.floats(0, 1))
+def test_the_best_box_always_stays(found, threshold):
+    order = ranked(found)
+    assert suppress(order, threshold)[0] == order[0]
+
+
+def test_an_overlap_equal_to_the_threshold_stays():
+    wide, half = Box(0, 0, 0, 1, 1, 0.9), Box(0, 0, 0, 0.5, 1, 0.8)
+    assert suppress([wide, half], 0.5) == [wide, half]
+    assert suppress([wide, half], 0.49) == [wide]
+
+
+def test_a_score_equal_to_the_threshold_is_kept():
+    low, edge = Box(0, 0, 0, 0.2, 0.2, 0.64999), Box(1, 0.5, 0.5, 0.7, 0.7, 0.65)
+    assert [g.box for g in select(pair(low, edge), ALL, 0.65)] == [edge]
+
+
+def test_suppression_runs_across_phrases():
+    dog, field = Box(0, 0, 0, 0.5, 0.5, 0.7), Box(1, 0, 0, 0.5, 0.51, 0.9)
+    assert [g.phrase for g in select(pair(dog, field), SelectionSettings(), 0)] == [FIELD]
+
+
+def test_of_equally_good_boxes_the_earlier_span_wins():
+    field, dog = Box(1, 0, 0, 0.5, 0.5, 0.7), Box(0, 0, 0, 0.5, 0.5, 0.7)
+    assert [g.phrase for g in select(pair(field, dog), SelectionSettings(), 0)] == [DOG]
+
+
+def test_grits_own_sample_survives_the_default():
+    cover = Box(1, 0.019644069503434333, 0.31054004033406574, 0.9622142865754519, 0.9603442351023356, 0.79298526)
+    hanger = Box(0, 0.019422357885505368, 0.027634161214033764, 0.9593302408854166, 0.969467560450236, 0.67520964)
+    assert iou(cover, hanger) == pytest.approx(0.688, abs=0.001)
+    assert len(select(pair(cover, hanger), SelectionSettings(), 0.65)) == 2
+
+
+@given(st.lists(boxes(), max_size=12))
+def test_the_order_is_span_then_best_first_and_does_not_depend_on_the_input_order(found):
+    chosen = select(pair(*found), SelectionSettings(nms_iou=0.5), 0.2)
+    keys = [(g.phrase.start, g.phrase.end, -g.box.score) for g in chosen]
+    assert keys == sorted(keys)
+    assert all(g.phrase == (DOG, FIELD, FLOWERS)[g.box.phrase] for g in chosen)
+    assert select(pair(*reversed(found)), SelectionSettings(nms_iou=0.5), 0.2) == chosen
+
+
+@given(st.lists(boxes(), max_size=12), st.integers(1, 3), st.integers(1, 5))
+def test_caps_keep_the_best_boxes(found, per_phrase, per_pair):
+    everything = [g.box for g in select(pair(*found), SelectionSettings(nms_iou=0.5), 0)]
+    limits = SelectionSettings(nms_iou=0.5, boxes_per_phrase=per_phrase, boxes_per_pair=per_pair)
+    chosen = [g.box for g in select(pair(*found), limits, 0)]
+    allowed = [b for p in range(3) for b in ranked([b for b in everything if b.phrase == p])[:per_phrase]]
+    assert set(chosen) <= set(allowed)
+    assert len(chosen) == min(len(allowed), per_pair)
+    assert sorted(b.score for b in chosen) == sorted(b.score for b in ranked(allowed)[:per_pair])
+
+
+@pytest.mark.parametrize(
+    ("limits", "stays"),
+    [
+        ({"min_side": 0.1}, [True, False, True]),
+        ({"min_area": 0.05}, [True, False, True]),
+        ({"max_area": 0.9}, [True, True, False]),
+        ({}, [True, True, True]),
+    ],
+)
+def test_size_limits(limits, stays):
+    found = [Box(0, 0, 0, 0.4, 0.4, 0.9), Box(1, 0.5, 0.5, 0.55, 0.9, 0.8), Box(2, 0, 0, 1, 1, 0.7)]
+    chosen = [g.box for g in select(pair(*found), SelectionSettings(**limits), 0)]
+    assert chosen == [box for box, stay in zip(found, stays, strict=True) if stay]
+
+
+def test_a_box_that_is_too_small_suppresses_nobody():
+    thin, good = Box(0, 0, 0, 0.05, 1, 0.9), Box(1, 0, 0, 0.06, 1, 0.8)
+    assert [g.box for g in select(pair(thin, good), SelectionSettings(min_side=0.06), 0)] == [good]

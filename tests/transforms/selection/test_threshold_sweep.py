@@ -1,0 +1,86 @@
+"""What the steps of a pair say is what judging it anew at each threshold gives."""
+
+from collections.abc import Iterator
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.records import Box, ImageRef, Pair, Phrase
+from transforms.selection.judge import Kept, Policy, judge
+from transforms.selection.threshold_sweep import GRID, ranked, steps
+from transforms.settings import SelectionSettings, TextSettings
+from transforms.text import dialects
+
+CAPTION = "a dog near the <b> cat and two men"
+PHRASES = (Phrase(0, 5, 2, 5, 0, 22), Phrase(11, 22, 19, 22, 11, 22), Phrase(27, 34, 31, 34, 27, 34))
+
+SHARES = st.sampled_from([0.0, 0.1, 0.2, 0.4, 0.5, 0.55, 0.8])
+SCORES = st.one_of(st.sampled_from([0.0, 0.05, 0.25, 0.5, 1.0]), st.floats(0, 1, width=32))
+
+
+@st.composite
+def boxes(draw: st.DrawFn) -> Box:
+    x, y = draw(SHARES), draw(SHARES)
+    return Box(draw(st.integers(0, 2)), x, y, x + draw(SHARES) / 5 + 0.01, y + draw(SHARES) / 5 + 0.01, draw(SCORES))
+
+
+def by_level(pair: Pair, policy: Policy) -> Iterator[tuple[int, int]]:
+    """Phrases and boxes at each level of the grid, as the steps say."""
+    found = {
+        step.level: (0, 0) if step.refusal else (step.phrases, step.boxes)
+        for step in steps(pair, ranked(pair, policy), policy)
+    }
+    now = (0, 0)
+    for level in reversed(range(len(GRID))):
+        now = found.get(level, now)
+        yield now
+
+
+def judged(pair: Pair, policy: Policy) -> Iterator[tuple[int, int]]:
+    for score in reversed(GRID):
+        outcome = judge(pair, Policy(policy.selection, score, policy.text))
+        kept = outcome.groundings if isinstance(outcome, Kept) else ()
+        yield len({grounding.phrase for grounding in kept}), len(kept)
+
+
+@given(
+    st.lists(boxes(), max_size=12),
+    st.sampled_from([None, 1, 2]),
+    st.sampled_from([None, 1, 3]),
+    st.sampled_from(sorted(dialects.names())),
+    st.sampled_from(["longest", "densest"]),
+    st.sampled_from(
+        [CAPTION, CAPTION.replace("<b>", "big"), CAPTION.replace("cat", "c[1"), CAPTION.replace("men", "m\u00e9n")]
+    ),
+)
+def test_the_steps_are_what_judging_at_each_threshold_gives(
+    found, per_phrase, per_pair, dialect, spans, caption
+) -> None:
+    selection = SelectionSettings(boxes_per_phrase=per_phrase, boxes_per_pair=per_pair, min_area=0.001)
+    policy = Policy(selection, 0.25, TextSettings(dialect=dialect, spans=spans))
+    pair = Pair("k", "s", 0, caption, ImageRef("s"), width=640, height=480, phrases=PHRASES, boxes=tuple(found))
+    assert list(by_level(pair, policy)) == list(judged(pair, policy))
+
+
+def test_a_pair_that_is_carried_with_few_boxes_only() -> None:
+    found = (Box(0, 0.0, 0.0, 0.2, 0.2, 0.9), Box(2, 0.5, 0.5, 0.9, 0.9, 0.5))
+    caption = CAPTION.replace("<b>", "big").replace("men", "m\u00e9n")
+    pair = Pair("k", "s", 0, caption, ImageRef("s"), width=64, height=48, phrases=PHRASES, boxes=found)
+    policy = Policy(SelectionSettings(), 0.25, TextSettings(dialect=("florence2",)))
+    counts = list(by_level(pair, policy))
+    assert counts == [(0, 0)] * 10 + [(1, 1)] * 40 + [(0, 0)] * 51
+    assert counts == list(judged(pair, policy))
+
+
+def test_a_text_is_written_at_most_once_a_level(monkeypatch) -> None:
+    """A caption of very many phrases costs hundreds of texts, not one for each phrase."""
+    written = []
+    monkeypatch.setattr("transforms.selection.threshold_sweep.texts", lambda *given: written.append(len(given[1])))
+    caption = "dog " * 600
+    phrases = tuple(Phrase(4 * i, 4 * i + 3, 4 * i, 4 * i + 3, 4 * i, 4 * i + 3) for i in range(600))
+    found = tuple(Box(i, i / 600, 0.0, i / 600 + 0.001, 0.5, (i + 1) / 601) for i in range(600))
+    pair = Pair("k", "s", 0, caption, ImageRef("s"), width=640, height=480, phrases=phrases, boxes=found)
+    policy = Policy(SelectionSettings(), 0.25, TextSettings())
+    assert sum(step.boxes for step in steps(pair, ranked(pair, policy), policy)) > 600
+    assert len(written) <= len(GRID)
+    assert max(written) == 600

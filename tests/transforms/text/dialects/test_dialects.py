@@ -1,0 +1,48 @@
+import pytest
+
+from transforms.text import dialects
+from transforms.text.dialects import find, names, suffix
+
+
+class Entry:
+    """An entry point of an installed package."""
+
+    name = "shout"
+
+    def load(self):
+        return lambda option: ("a dialect", option)
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    monkeypatch.setattr(dialects, "entry_points", lambda group: [Entry()] if group == "gritmill.dialects" else [])
+    find.cache_clear()
+    yield
+    find.cache_clear()
+
+
+@pytest.mark.parametrize("name", ["kosmos2", "kosmos2:training"])
+def test_a_dialect_is_found_by_its_own_name(name):
+    assert find(name).name == name
+
+
+def test_an_unknown_dialect_is_refused_with_those_that_there_are():
+    with pytest.raises(ValueError, match=r"text\.dialect: no dialect klingon; there are .*kosmos2, "):
+        find("klingon")
+
+
+def test_an_unknown_option_is_refused():
+    with pytest.raises(ValueError, match="no option 'loud'"):
+        find("kosmos2:loud")
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_installed_package_adds_a_dialect_with_its_option():
+    assert find("shout:very loud") == ("a dialect", "very loud")
+    assert find("shout") == ("a dialect", "")
+    assert names() >= {"kosmos2", "shout"}
+
+
+def test_a_suffix_is_a_sound_ending_of_a_tar_member():
+    assert suffix("kosmos2:training") == "kosmos2-training"
+    assert "." not in suffix("my.dialect:v1.5")

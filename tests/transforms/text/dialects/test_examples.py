@@ -1,0 +1,129 @@
+"""One known example a dialect, from its own project, and its own reader where transformers has one."""
+
+import json
+import re
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers.models.florence2.processing_florence2 import Florence2PostProcessor
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
+from transforms.text.dialects import find
+from transforms.text.dialects.qwen_json import MAX_PIXELS, resized
+from transforms.text.grounded_caption import GroundedCaption, Span
+
+DOG = (0.29, 0.371, 0.605, 0.75)
+
+
+def text(name, phrase, *boxes, caption=None, size=(1000, 1000)):
+    caption = caption or phrase
+    start = caption.index(phrase)
+    return find(name).encode(GroundedCaption(caption, (Span(start, start + len(phrase), boxes),), *size))
+
+
+@pytest.mark.parametrize(
+    ("name", "phrase", "boxes", "wanted"),
+    [
+        # The paper's own picture of its markup: a man in the 44th to the 863rd cell.
+        ("kosmos2-paper", "It", [(12 / 32, 1 / 32, 31.5 / 32, 26.5 / 32)], "<p>It</p><box><loc_44><loc_863></box>"),
+        (
+            "loc1000",
+            "a red cup",
+            [(0.342, 0.156, 0.587, 0.423)],
+            "<p>a red cup</p><box><loc_342><loc_156><loc_586><loc_423></box>",
+        ),
+        (
+            "normalized",
+            "a red cup",
+            [(0.12, 0.34, 0.67, 0.89)],
+            "<p>a red cup</p><box>[[0.12, 0.34, 0.67, 0.89]]</box>",
+        ),
+        ("markdown", "a dog", [DOG], "[a dog](0.290,0.371,0.605,0.750)"),
+        ("pixels", "a man", [(0.12, 0.08, 0.34, 0.45)], "a man [120, 80, 340, 450]"),
+        ("pix2seq", "a dog", [(0.0, 0.5, 0.25, 1.0)], "1500 1000 1999 1250 30"),
+        ("shikra", "A man", [(0.22, 0.216, 0.568, 0.83)], "A man[0.220,0.216,0.568,0.830]"),
+        ("ferret", "a dog", [(0.2905, 0.3715, 0.6055, 0.7505)], "a dog [290, 371, 605, 750]"),
+        ("qwen-vl", "Woman", [(0.4515, 0.3795, 0.7315, 0.8065)], "<ref>Woman</ref><box>(451,379),(731,806)</box>"),
+        (
+            "qwen2-vl",
+            "dog",
+            [DOG],
+            "<|object_ref_start|>dog<|object_ref_end|><|box_start|>(290,371),(605,750)<|box_end|>",
+        ),
+        ("cogvlm", "a dog", [(0.086, 0.54, 0.4, 0.76)], "a dog [[086,540,400,760]]"),
+        ("internvl", "a dog", [DOG], "<ref>a dog</ref><box>[[290, 371, 605, 750]]</box>"),
+        ("minigpt-v2", "a dog", [(0.295, 0.375, 0.605, 0.755)], "<p>a dog</p> {<29><37><60><75>}"),
+        ("florence2", "a dog", [(0.1005, 0.2, 0.4995, 0.7495)], "a dog<loc_100><loc_200><loc_499><loc_749>"),
+        ("paligemma", "dog", [(0.1, 0.25, 0.5, 0.75)], "<loc0256><loc0102><loc0767><loc0512> dog"),
+    ],
+)
+def test_known_texts(name, phrase, boxes, wanted):
+    assert text(name, phrase, *boxes) == wanted
+
+
+def test_several_boxes_as_each_project_writes_them():
+    two = ((0.1, 0.2, 0.3, 0.4), (0.5, 0.6, 0.7, 0.8))
+    assert text("shikra", "dogs", *two) == "dogs[0.100,0.200,0.300,0.400;0.500,0.600,0.700,0.800]"
+    assert text("cogvlm", "dogs", *two) == "dogs [[100,200,300,400;500,600,700,800]]"
+    assert text("internvl", "dogs", *two) == "<ref>dogs</ref><box>[[100, 200, 300, 400], [500, 600, 700, 800]]</box>"
+    assert text("minigpt-v2", "dogs", *two).count("<delim>") == 1
+    assert text("paligemma", "dogs", *two).count(" ; ") == 1
+
+
+def test_shikra_counts_on_the_padded_square():
+    # 640 x 480 stands in a square of 640, 80 pixels from above.
+    assert text("shikra", "all", (0, 0, 1, 1), size=(640, 480)) == "all[0.000,0.125,1.000,0.875]"
+    assert text("shikra", "all", (0, 0, 1, 1), size=(480, 640)) == "all[0.125,0.000,0.875,1.000]"
+
+
+def test_ferret_keeps_corners_inside_the_last_pixel():
+    assert text("ferret", "all", (0, 0, 1, 1), size=(640, 480)) == "all [0, 0, 998, 997]"
+
+
+def test_qwen_json_is_a_fenced_list():
+    fenced = text("qwen2.5-vl", "a cat", (0.1, 0.2, 0.3, 0.4), size=(640, 480))
+    assert fenced.startswith("```json\n[\n\t{")
+    assert fenced.endswith("}\n]\n```")
+    assert json.loads(fenced[7:-3]) == [{"bbox_2d": [64, 95, 193, 190], "label": "a cat"}]  # of 644 x 476
+    assert json.loads(text("qwen3-vl", "a cat", (0.1, 0.2, 0.3, 0.4))[7:-3])[0]["bbox_2d"] == [100, 200, 300, 400]
+
+
+@given(st.integers(1, 5000), st.integers(1, 5000), st.sampled_from([MAX_PIXELS, 100_000, 784]))
+def test_the_resized_picture_is_that_of_transformers(width, height, most):
+    if max(width, height) / min(width, height) > 200:
+        return  # refused there
+    assert resized(width, height, most) == smart_resize(height, width, max_pixels=most)[::-1]
+
+
+def test_florence_2s_own_reader_finds_phrases_and_boxes():
+    two = GroundedCaption(
+        "a dog in a field of flowers",
+        (Span(0, 5, ((0.1, 0.2, 0.5, 0.75), (0.6, 0.6, 0.7, 0.9))), Span(9, 27, ((0.0, 0.5, 1.0, 1.0),))),
+        640,
+        480,
+    )
+    reader = Florence2PostProcessor({}, SimpleNamespace(all_special_tokens=[]))
+    found = reader.parse_phrase_grounding_from_text_and_spans(find("florence2").encode(two), (640, 480))
+    assert [one["cat_name"] for one in found] == ["a dog", "a field of flowers"]
+    assert [len(one["bbox"]) for one in found] == [2, 1]
+    for one, span in zip(found, two.spans, strict=True):
+        for box, true in zip(one["bbox"], span.boxes, strict=True):
+            exact = [corner * side for corner, side in zip(true, (640, 480, 640, 480), strict=True)]
+            assert all(abs(a - b) <= 1.5 for a, b in zip(box, exact, strict=True))  # it cuts off to whole pixels
+
+
+def test_internvls_evaluation_reads_our_boxes():
+    """The pattern of its REC evaluation, as its repository has it; a sum of 4 or more means thousandths."""
+    found = re.findall(r"\[*\[(.*?),(.*?),(.*?),(.*?)\]\]*", text("internvl", "a dog", DOG))
+    values = [float(number) for number in found[0]]
+    assert sum(values) >= 4
+    assert [value / 1000 for value in values] == list(DOG)
+
+
+def test_minigpt_v2s_demo_reads_our_boxes():
+    found = re.findall(
+        r"\{<(\d{1,3})><(\d{1,3})><(\d{1,3})><(\d{1,3})>\}", text("minigpt-v2", "a dog", (0.295, 0.375, 0.605, 0.755))
+    )
+    assert found == [("29", "37", "60", "75")]

@@ -1,0 +1,75 @@
+"""Small parts of the forward that are computed once, in pieces, or not at all."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from transforms.detectors.grounding_dino.optimized.sampling import BLOCK
+
+
+class OncePerPicture(nn.Module):
+    """The backbone, through which equal pictures that follow one another in a batch, captions of one, go once."""
+
+    def __init__(self, backbone: Any) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.channels = backbone.channels
+
+    def forward(self, pixel_values: Tensor, **options: Any) -> Any:
+        """As the backbone's. pixel_values: float [pictures, 3, height, width]."""
+        new = [not number or not torch.equal(pixel_values[number - 1], row) for number, row in enumerate(pixel_values)]
+        if all(new):
+            return self.backbone(pixel_values, **options)
+        rows = torch.tensor(new, device=pixel_values.device)
+        output = self.backbone(pixel_values[rows], **options)
+        of = rows.cumsum(0) - 1
+        output.feature_maps = tuple(maps[of] for maps in output.feature_maps)
+        return output
+
+
+class Positions(nn.Module):
+    """Position embeddings of maps, computed once for each size: without padding they follow from it alone."""
+
+    _MOST = 16
+
+    def __init__(self, embedding: Any) -> None:
+        super().__init__()
+        self.embedding = embedding
+        self._known: dict[tuple[int, int], Tensor] = {}
+
+    def forward(self, maps: Tensor, mask: Tensor) -> Tensor:
+        """[pictures, channels, height, width]; maps: of that size, mask: all True."""
+        size = (int(maps.shape[-2]), int(maps.shape[-1]))
+        if size not in self._known:
+            while len(self._known) >= self._MOST:  # 13 MB each for the largest map at 800 x 1056
+                del self._known[next(iter(self._known))]
+            self._known[size] = self.embedding(maps[:1], mask[:1])
+        return self._known[size].expand(len(maps), -1, -1, -1)
+
+
+class BlockedMlp(nn.Module):
+    """A feed-forward network, some hundred locations at a time: its wide middle never leaves the processor's cache."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, states: Tensor) -> Tensor:
+        """[…, channels], as `states`."""
+        flat = states.reshape(-1, states.shape[-1])
+        return torch.cat([self.network(block) for block in flat.split(BLOCK)]).view(states.shape)
+
+
+class Similarity(nn.Module):
+    """Logits of locations and tokens, for the tokens that there are: the class fills them up to 256 with infinity."""
+
+    def __init__(self, similarity: Any) -> None:
+        super().__init__()
+        self.similarity = similarity
+
+    def forward(self, vision_hidden_state: Tensor, text_hidden_state: Tensor, text_token_mask: Tensor) -> Tensor:
+        """[pictures, queries, tokens]."""
+        self.similarity.max_text_len = text_hidden_state.shape[1]
+        logits: Tensor = self.similarity(vision_hidden_state, text_hidden_state, text_token_mask)
+        return logits

@@ -1,0 +1,105 @@
+"""A process of its own for work that may kill the process that does it.
+
+`python -m transforms.isolation.child_process` answers calls over its standard input and output. multiprocessing would
+import the user's main module again; this one imports nothing but what it is asked to call.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+
+class Died(Exception):
+    """The process has ended without an answer. The message says by which signal or with which status."""
+
+
+class Child:
+    """Starts at the first call, and again at the first one after its death."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it has been started, and nothing has shown that it has ended."""
+        return self._process is not None
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What the function returns there. It must be importable, its arguments and its answer picklable.
+
+        Raises:
+          Died: the process has ended. Any exception that the function raises.
+        """
+        process = self._process = self._process or _start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            pickle.dump((function, arguments), process.stdin)
+            process.stdin.flush()
+            sound, answer = pickle.load(process.stdout)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            raise Died(self._end()) from None
+        if not sound:
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        """Ends the process."""
+        if self._process:
+            self._process.kill()
+            self._end()
+
+    def _end(self) -> str:
+        process, self._process = self._process, None
+        assert process is not None
+        for pipe in (process.stdin, process.stdout):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+        status = process.wait()
+        return f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    # -P as for workers: a transforms.py in the current folder is not ours.
+    command = [sys.executable, "-P", "-m", "transforms.isolation.child_process"]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+
+
+def main() -> None:
+    """Answers calls until the other end has gone."""
+    for interrupt in (signal.SIGINT, signal.SIGTERM):  # all processes of a group hear it; it is the parent's business
+        signal.signal(interrupt, signal.SIG_IGN)
+    calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    with suppress(EOFError, BrokenPipeError):
+        while True:
+            function, arguments = pickle.load(calls)
+            _answer(answers, function, arguments)
+
+
+def _answer(answers: BinaryIO, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    try:
+        packed = pickle.dumps((True, function(*arguments)))
+    except Exception as error:
+        packed = _packed_error(error)
+    answers.write(packed)
+    answers.flush()
+
+
+def _packed_error(error: Exception) -> bytes:
+    """The exception, or one of the same words where it cannot travel."""
+    try:
+        packed = pickle.dumps((False, error))
+        pickle.loads(packed)
+        return packed
+    except Exception:
+        return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Caption -> noun phrases and referring expressions."""

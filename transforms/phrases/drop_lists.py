@@ -1,0 +1,30 @@
+"""Heads of noun phrases that name nothing to draw a box around: the lists of `drop_lists.yaml`."""
+
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from transforms.records import Drop
+
+
+def drop_lists() -> dict[str, Any]:
+    """What `drop_lists.yaml` holds: its version, and lists of heads by name."""
+    text = resources.files("transforms.phrases").joinpath("drop_lists.yaml").read_text("utf-8")
+    lists: dict[str, Any] = yaml.safe_load(text)
+    return lists
+
+
+@cache
+def drop_heads(lists: tuple[str, ...]) -> dict[str, Drop]:
+    """Lower-cased head -> reason, for the named lists of `drop_lists.yaml`.
+
+    Raises:
+      ValueError: there is no list of that name.
+    """
+    known = {name: value for name, value in drop_lists().items() if name != "version"}
+    unknown = [name for name in lists if name not in known]
+    if unknown:
+        raise ValueError(f"phrases.drop_lists: no list {unknown[0]}; there are {', '.join(known)}")
+    return {head: Drop(name.partition("_")[0]) for name in reversed(lists) for head in known[name]}

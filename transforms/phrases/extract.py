@@ -1,0 +1,164 @@
+"""ExtractPhrases: noun phrases and referring expressions of a caption, as Kosmos-2 builds them.
+
+The construction is that of section 2 of the Kosmos-2 paper (arXiv 2306.14824): spaCy noun chunks; drop those that name
+nothing to draw a box around; expand each of the others along the dependency tree, unless its head has a conjunct. Every
+span is a character range of the original caption, end exclusive.
+
+One rule is ours: neither a noun phrase nor an expression runs across a separator, see `parsed`.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import apache_beam as beam
+import spacy
+from spacy.language import Language
+from spacy.symbols import PRON
+from spacy.tokens import Doc
+
+from transforms import bundled
+from transforms.isolation.bisect import run_or_blame
+from transforms.phrases.drop_lists import drop_heads
+from transforms.phrases.language import LanguageGate
+from transforms.phrases.parsed_caption import NAMING, Parsed
+from transforms.records import Chunk, Drop, Dropped, Fault, Pair, Phrase, Stage
+from transforms.settings import PhraseSettings
+
+# What noun chunks need is a parser and part-of-speech tags; these only cost time (a lemmatizer: a third of it).
+_UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity_ruler", "textcat", "senter")
+
+
+@dataclass(frozen=True)
+class Phrases:
+    """What one caption holds: kept noun chunks in text order, and dropped ones with their reasons."""
+
+    kept: tuple[Phrase, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+
+
+def load_parser(model: str) -> Language:
+    """The spaCy pipeline called `model` (embedded, package or folder), without what noun chunks do not need.
+
+    Raises:
+      OSError: no such pipeline is installed.
+      ValueError: it has no parser, or its language has no noun chunks.
+    """
+    nlp = spacy.load(bundled.model(model), exclude=list(_UNUSED))
+    if "parser" not in nlp.pipe_names:
+        raise ValueError(f"phrases.model: {model} has no parser; its components are {', '.join(nlp.pipe_names)}")
+    if nlp.Defaults.syntax_iterators.get("noun_chunks") is None:
+        raise ValueError(f"phrases.model: spaCy has no noun chunks for the language of {model} ({nlp.lang})")
+    return nlp
+
+
+def phrases_of(doc: Doc, heads: dict[str, Drop]) -> Phrases:
+    """The noun phrases of a parsed caption, with their expressions. `heads`: what `drop_heads` gives."""
+    kept, dropped = [], []
+    caption = Parsed.of(doc)
+    for chunk in doc.noun_chunks:
+        root = chunk.root.i
+        for part in caption.between_separators(range(chunk.start, chunk.end)):
+            tokens = caption.trimmed(part)
+            head = _head(caption, tokens, root)
+            reason = _drop_reason(caption, tokens, head, heads)
+            if reason:
+                dropped.append(Dropped(*caption.characters(tokens or part), reason))
+            elif head is not None:
+                kept.append(_phrase(caption, tokens, head))
+    return Phrases(tuple(kept), tuple(dropped))
+
+
+def _head(caption: Parsed, tokens: range, root: int) -> int | None:
+    """What a part of a noun chunk is about: the chunk's root if it is there, else the last noun that depends on nothing
+    in the part; none if there is no noun."""
+    if root in tokens:
+        return root
+    nouns = [token for token in tokens if caption.tokens[token].pos in NAMING]
+    outermost = [token for token in nouns if caption.heads[token] not in tokens or caption.heads[token] == token]
+    return next(reversed(outermost or nouns), None)
+
+
+def _phrase(caption: Parsed, tokens: range, head: int) -> Phrase:
+    expression = tokens if head in caption.joined else _expression(caption, tokens, head)
+    return Phrase(
+        *caption.characters(tokens), *caption.characters(range(head, head + 1)), *caption.characters(expression)
+    )
+
+
+def _expression(caption: Parsed, tokens: range, head: int) -> range:
+    """The phrase widened to its head's subtree, up to the next separators; as it is where the subtree has a gap."""
+    subtree = caption.subtree(head)
+    if subtree is None:
+        return tokens
+    around = next((run for run in caption.between_separators(subtree) if tokens[0] in run), range(0))
+    widened = caption.trimmed(around)
+    return widened if tokens[0] in widened and tokens[-1] in widened else tokens
+
+
+def _drop_reason(caption: Parsed, tokens: range, head: int | None, heads: dict[str, Drop]) -> Drop | None:
+    if not tokens:
+        return Drop.NO_TOKEN
+    if head is None:
+        return Drop.NO_NOUN
+    return Drop.PRONOUN if caption.tokens[head].pos == PRON else heads.get(caption.tokens[head].lower_)
+
+
+def extract(nlp: Language, captions: Sequence[str], heads: dict[str, Drop]) -> list[Phrases | Fault]:
+    """Phrases of each caption, in order; a `Fault` for a caption that the parser cannot take."""
+
+    def parsed(some: Sequence[str]) -> list[Phrases]:
+        return [phrases_of(doc, heads) for doc in nlp.pipe(some)]
+
+    # Without a memory zone spaCy's string store keeps every word that it ever saw (spaCy pull request 13621).
+    with nlp.memory_zone():
+        return run_or_blame(captions, parsed, lambda: parsed(["a dog"]), Stage.PHRASES)
+
+
+def with_phrases(
+    nlp: Language, pairs: Sequence[Pair], heads: dict[str, Drop], gate: LanguageGate | None = None
+) -> tuple[Pair, ...]:
+    """The pairs with their phrases; pairs that have failed before, or have no caption, stay as they are.
+
+    gate: a caption that it holds back is dropped whole.
+    """
+    done = [_dropped_whole(pair) if gate and gate.holds_back(pair.caption) else pair for pair in pairs]
+    waiting = [i for i, pair in enumerate(done) if not (pair.error or pair.dropped) and pair.caption.strip()]
+    for i, found in zip(waiting, extract(nlp, [pairs[i].caption for i in waiting], heads), strict=True):
+        if isinstance(found, Fault):
+            done[i] = pairs[i].failed(found)
+        else:
+            done[i] = replace(pairs[i], phrases=found.kept, dropped=found.dropped)
+    return tuple(done)
+
+
+def _dropped_whole(pair: Pair) -> Pair:
+    return replace(pair, dropped=(Dropped(0, len(pair.caption), Drop.LANGUAGE),))
+
+
+class _ExtractPhrasesDoFn(beam.DoFn):
+    def __init__(self, settings: PhraseSettings) -> None:
+        self.settings = settings
+
+    def setup(self) -> None:
+        self._nlp: Language | None = None
+        self._heads = drop_heads(self.settings.drop_lists)
+
+    def process(self, chunk: Chunk) -> Iterator[Chunk]:
+        started = time.perf_counter()
+        if chunk.pairs:
+            if self._nlp is None:
+                self._nlp = load_parser(self.settings.model)
+                self._gate = LanguageGate(self.settings.languages) if self.settings.languages else None
+            chunk = replace(chunk, pairs=with_phrases(self._nlp, chunk.pairs, self._heads, self._gate))
+        yield replace(chunk, seconds=chunk.timed("phrases", time.perf_counter() - started))
+
+
+@dataclass
+class ExtractPhrases(beam.PTransform):
+    """Chunks of pairs -> the same chunks, each pair with its phrases and its dropped noun chunks."""
+
+    settings: PhraseSettings
+
+    def expand(self, chunks: beam.PCollection) -> beam.PCollection:
+        return chunks | beam.ParDo(_ExtractPhrasesDoFn(self.settings))

@@ -1,0 +1,1 @@
+"""Candidate boxes -> kept boxes, and what becomes of the pair."""

@@ -1,0 +1,76 @@
+"""A pair's outcome: kept with its boxes and texts, rejected with a reason, or failed.
+
+`pack` asks this twice, to count and to write, and both must agree: the outcome follows from the row alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transforms.records import Drop, Fault, Pair, Reason
+from transforms.selection.boxes import Grounding, select
+from transforms.settings import SelectionSettings, TextSettings
+from transforms.text import dialects
+from transforms.text.grounded_caption import CannotCarry, GroundedCaption, spans
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What decides: the selection with its score threshold in force, and how text is written."""
+
+    selection: SelectionSettings
+    score: float
+    text: TextSettings
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A pair of the data set: its boxes in record order, and its text in each configured dialect."""
+
+    pair: Pair
+    groundings: tuple[Grounding, ...]
+    texts: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A sound pair that is not part of the data set; `reason` is a code."""
+
+    reason: str
+
+
+def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
+    """The outcome of a row of detections."""
+    return judge_selected(pair, select(pair, policy.selection, policy.score), policy.text)
+
+
+def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> Kept | Rejected | Fault:
+    """The outcome of a row whose selected boxes, in record order, are known."""
+    if pair.error:
+        return pair.error
+    if not pair.caption.strip():
+        return Rejected(Reason.NO_CAPTION)
+    if not pair.phrases:
+        foreign = any(dropped.reason == Drop.LANGUAGE for dropped in pair.dropped)
+        return Rejected(Reason.LANGUAGE if foreign else Reason.NO_PHRASE)
+    if not groundings:
+        return Rejected(Reason.NO_BOX)
+    try:
+        return Kept(pair, tuple(groundings), texts(pair, groundings, settings))
+    except CannotWrite as error:
+        return Rejected(str(error))
+
+
+def texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> dict[str, str]:
+    """The pair's text in each configured dialect; raises `CannotWrite`."""
+    caption = GroundedCaption(pair.caption, spans(groundings, settings.spans), pair.width, pair.height)
+    written = {}
+    for name in settings.dialect:
+        try:
+            written[name] = dialects.find(name).encode(caption)
+        except CannotCarry as error:
+            raise CannotWrite(f"{name.partition(':')[0]}_{error}") from error
+    return written
+
+
+class CannotWrite(Exception):
+    """A dialect cannot carry a pair. The message is the reason's code: dialect and what it cannot carry."""
