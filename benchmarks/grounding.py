@@ -77,8 +77,9 @@ def timings(output: Path) -> list[dict[str, Any]]:
 
 def requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
     """What the detector was asked in a run over tars, in order: the wanted pairs with phrases, from their rows."""
-    from pipeline import detections, fetch_images
     from pipeline.configuration import ColumnSettings
+    from pipeline.pack import fetch_images
+    from pipeline.tables import detections
     from transforms.selection.judge import Kept
 
     rows = [pair for pair in detections.read_all(str(output / "detections")) if pair.phrases and wanted(pair)]

@@ -17,7 +17,7 @@ import gritmill
 from benchmarks.figures import Figure, in_turn, ratio
 from benchmarks.inputs import Photo, write_tars
 from benchmarks.inputs import photos as pictures_of
-from pipeline import detections
+from pipeline.tables import detections
 
 _PAIRS, _A_TAR, _ROUNDS = 40_000, 5_000, 2
 _FEW = 4_000

@@ -13,10 +13,10 @@ import gritmill
 from benchmarks import inputs
 from benchmarks.figures import Figure
 from benchmarks.grounding import settings, timings
-from pipeline import detections
-from pipeline.detections import ChunkId, Identity
-from pipeline.plan import read_plan
-from pipeline.read_chunks import read_range
+from pipeline.ground.read_chunks import read_range
+from pipeline.plan.plan import read_plan
+from pipeline.tables import detections
+from pipeline.tables.detections import ChunkId, Identity
 from transforms.detectors.base import Found, Request
 from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.model import GroundingDino

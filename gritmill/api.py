@@ -6,16 +6,17 @@ from os import PathLike, fspath
 from typing import Any
 
 from pipeline import configuration as configurations
-from pipeline import files, retry
+from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
-from pipeline.ground import GroundOptions
-from pipeline.ground import ground as _ground
-from pipeline.lock import hold
-from pipeline.pack import PackOptions, check_dialects, check_given, find_detections
-from pipeline.pack import pack as _pack
-from pipeline.plan import Plan, read_plan
-from pipeline.report import PAGE, is_reported, write_report
+from pipeline.files.lock import hold
+from pipeline.ground import retry
+from pipeline.ground.driver import GroundOptions
+from pipeline.ground.driver import ground as _ground
+from pipeline.pack.driver import PackOptions, check_dialects, check_given, find_detections
+from pipeline.pack.driver import pack as _pack
+from pipeline.pack.report import PAGE, is_reported, write_report
+from pipeline.plan.plan import Plan, read_plan
 from transforms import bundled
 from transforms.records import EVERY_REASON
 from transforms.text import dialects

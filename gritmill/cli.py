@@ -114,7 +114,7 @@ def ground(
     """Only the expensive half: find the boxes of every pair. Run it again and it goes on where it stopped."""
     from gritmill import api
     from pipeline.configuration import PACK
-    from pipeline.pack import find_detections
+    from pipeline.pack.driver import find_detections
 
     settings = configuration(config, set)
     for key in (change.partition("=")[0] for change in set or ()):
@@ -151,7 +151,7 @@ def pack(
 ) -> None:
     """Only the cheap half: write shards from detections, without any model."""
     from gritmill import api
-    from pipeline.pack import check_given
+    from pipeline.pack.driver import check_given
 
     chosen = configuration(config, set)
     check_given(chosen, [change.partition("=")[0].strip() for change in set or ()], detections or output)
@@ -237,7 +237,8 @@ def _warn(line: str) -> None:
 
 def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faults: bool, pace: bool) -> None:
     """Shows the report, then judges."""
-    from pipeline import files, report
+    from pipeline import files
+    from pipeline.pack import report
 
     report.show(files.read_json(files.join(files.canonical(output), report.NAME)), output, pace)
     _judge(manifest, max_failed, allow_faults)
@@ -245,7 +246,7 @@ def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faul
 
 def _judge(manifest: dict[str, Any], max_failed: float, allow_faults: bool) -> None:
     """Raises DataFault if the data has more faults than allowed, or nothing came out."""
-    from pipeline.ledger import failures, rejections
+    from pipeline.pack.ledger import failures, rejections
 
     ledger = manifest["ledger"]
     read, failed = ledger["read"], failures(ledger)

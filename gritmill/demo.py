@@ -17,8 +17,8 @@ from gritmill.quality import Quality
 from gritmill.reading import Sample, read
 from pipeline import files
 from pipeline.faults import OtherRun
-from pipeline.report import NAME as REPORT
-from pipeline.report import show as show_report
+from pipeline.pack.report import NAME as REPORT
+from pipeline.pack.report import show as show_report
 from transforms import bundled
 
 FOLDER = "demo-output"

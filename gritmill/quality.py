@@ -14,8 +14,8 @@ from typing import Any
 
 from gritmill.evaluation.metrics import match
 from gritmill.reading import read
-from pipeline import detections
-from pipeline.pack import find_detections
+from pipeline.pack.driver import find_detections
+from pipeline.tables import detections
 from transforms.grit_record import uid
 from transforms.records import Box, Pair
 

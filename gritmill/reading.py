@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline import files
 from pipeline.faults import CallError
-from pipeline.manifest import NAME, read_manifest
+from pipeline.pack.manifest import NAME, read_manifest
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,16 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from gritmill.viewer.pictures import Thumbnail, thumbnails
-from pipeline import detections, files
-from pipeline.detections import ChunkId
-from pipeline.ledger import outcomes
-from pipeline.manifest import policy_of
-from pipeline.pair_rows import from_table
-from pipeline.plan import Plan, RangeId
-from pipeline.publish import publish_bytes
-from pipeline.report import PAGE, threshold_line
-from pipeline.statistics import NAME as STATISTICS
+from pipeline import files
+from pipeline.files.publish import publish_bytes
+from pipeline.pack.ledger import outcomes
+from pipeline.pack.manifest import policy_of
+from pipeline.pack.report import PAGE, threshold_line
+from pipeline.pack.statistics import NAME as STATISTICS
+from pipeline.plan.plan import Plan, RangeId
+from pipeline.tables import detections
+from pipeline.tables.detections import ChunkId
+from pipeline.tables.pair_rows import from_table
 from transforms.records import Pair
 from transforms.selection.judge import Policy
 from transforms.selection.threshold_sweep import ranked
@@ -34,7 +35,7 @@ def write_page(
     """Writes the page of a finished run.
 
     Args:
-      output: the run's folder. folder: that of its detections. report: what `pipeline.report.write_report` returned.
+      output: the run's folder. folder: that of its detections. report: what `write_report` returned.
       warning: what whoever looks at the boxes has to know; shown near the top.
     """
     statistics = files.read_json(files.join(output, STATISTICS))

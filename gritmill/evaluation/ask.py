@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from os import getcwd
 
 from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth
-from pipeline import fingerprint, placement, progress, running
+from pipeline import fingerprint
 from pipeline.configuration import Configuration
+from pipeline.engines import placement, progress, run_pipeline
 from pipeline.faults import EnvironmentFault, first_line
-from pipeline.identities import models
-from pipeline.read_chunks import ImageLoader, Placed, cut
+from pipeline.ground.read_chunks import ImageLoader, Placed, cut
+from pipeline.models.identity import models
 from pipeline.sources import Position
 from transforms.detectors.localize import SharedDetector
 from transforms.isolation.bisect import SickDevice
@@ -87,7 +88,7 @@ def load(configuration: Configuration) -> tuple[SharedDetector, Configuration, d
     Raises:
       CallError: a model cannot be had, or the device is not there.
     """
-    engine = running.parse(())
+    engine = run_pipeline.parse(())
     placement.check_device(configuration.detector, engine)
     identities = models(configuration)
     resolved = fingerprint.resolve(configuration, identities)

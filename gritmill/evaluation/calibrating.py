@@ -24,7 +24,7 @@ from gritmill.evaluation.truth import TruePhrase
 from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
-from pipeline.publish import publish_bytes, publish_json
+from pipeline.files.publish import publish_bytes, publish_json
 from pipeline.threshold import Threshold, default_threshold, effective
 from transforms.phrases.extract import load_parser
 from transforms.selection.boxes import select

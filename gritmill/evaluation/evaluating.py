@@ -13,7 +13,7 @@ from gritmill.evaluation.truth import Truth
 from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
-from pipeline.publish import publish_json
+from pipeline.files.publish import publish_json
 from transforms.records import Box
 from transforms.selection.boxes import suppress
 

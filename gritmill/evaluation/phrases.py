@@ -12,8 +12,9 @@ from itertools import islice
 from typing import Any
 
 from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth
-from pipeline import identities, progress
 from pipeline.configuration import Configuration
+from pipeline.engines import progress
+from pipeline.models import identity
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.extract import load_parser, with_phrases
 from transforms.phrases.language import LanguageGate
@@ -112,7 +113,7 @@ def compare(truth: Truth, configuration: Configuration, quiet: bool = True) -> d
     Raises:
       CallError: the parser cannot be had.
     """
-    identity = identities.parser(configuration.phrases.model)
+    parser_identity = identity.parser(configuration.phrases.model)
     settings = configuration.phrases
     nlp, heads = load_parser(settings.model), drop_heads(settings.drop_lists)
     gate = LanguageGate(settings.languages) if settings.languages else None
@@ -126,7 +127,7 @@ def compare(truth: Truth, configuration: Configuration, quiet: bool = True) -> d
             for caption, pair in zip(batch, with_phrases(nlp, [_text(one) for one in batch], heads, gate), strict=True):
                 tally.add(pair, caption.phrases)
                 pictures[caption.picture] = 1
-    return {"configuration": configuration.model_dump(mode="json", include={"phrases"}), "model": identity} | {
+    return {"configuration": configuration.model_dump(mode="json", include={"phrases"}), "model": parser_identity} | {
         "figures": tally.to_json()
     }
 

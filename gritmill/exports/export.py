@@ -12,10 +12,10 @@ from gritmill.exports.options import Options
 from gritmill.reading import read_shard
 from pipeline import files
 from pipeline.faults import CallError, EnvironmentFault, OtherRun
+from pipeline.files.lock import hold, is_empty
+from pipeline.files.publish import publish_json
 from pipeline.fingerprint import digest
-from pipeline.lock import hold, is_empty
-from pipeline.manifest import read_manifest
-from pipeline.publish import publish_json
+from pipeline.pack.manifest import read_manifest
 
 _MARK = ".gritmill.export.json"
 """Written first: which export the folder is for."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from gritmill.exports.options import Level, Options
 from gritmill.reading import Sample
 from pipeline import files
-from pipeline.publish import publish, publish_bytes
+from pipeline.files.publish import publish, publish_bytes
 from transforms.records import Box, Phrase
 from transforms.selection.boxes import Grounding
 from transforms.text.grounded_caption import Corners, Span, spans

@@ -15,7 +15,7 @@ from gritmill.exports.format import Figures, Folder, all_lines, part_name
 from gritmill.exports.options import Options
 from gritmill.reading import Sample
 from pipeline import files
-from pipeline.publish import publish
+from pipeline.files.publish import publish
 
 LEAST = 0.65
 """Kosmos-2's own loader drops rows below (`--box-score-threshold`): a value for GLIP's scores."""

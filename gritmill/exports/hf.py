@@ -13,7 +13,7 @@ from gritmill.exports.format import Figures, Folder
 from gritmill.exports.options import Options
 from gritmill.reading import Sample
 from pipeline import files
-from pipeline.publish import publish
+from pipeline.files.publish import publish
 
 _BATCH = 100  # pictures in memory, and rows a group: the viewer of the hub wants groups of some megabytes
 

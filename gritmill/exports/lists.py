@@ -6,7 +6,7 @@ from typing import Any
 
 from gritmill.exports.format import Folder
 from pipeline import files
-from pipeline.publish import publish
+from pipeline.files.publish import publish
 from transforms.text.grounded_caption import Corners
 
 

@@ -14,7 +14,7 @@ from gritmill.exports.format import Figures, Folder, Lined, Region, all_parts, p
 from gritmill.exports.lists import categories, numbers_of, write_lists, xywh
 from gritmill.reading import Sample
 from pipeline import files
-from pipeline.publish import publish
+from pipeline.files.publish import publish
 
 _FOLDER, _IMAGES = "refcoco", "images/mscoco/images/train2014"  # the toolkit knows no other names
 

@@ -15,7 +15,7 @@ from gritmill.exports.grit import LOW_SCORES, low_scores
 from gritmill.exports.options import Options
 from gritmill.reading import Sample
 from pipeline import files
-from pipeline.publish import publish
+from pipeline.files.publish import publish
 
 _LINE_ENDS = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gritmill.viewer.sample import Picked
-from pipeline.ledger import outcomes
+from pipeline.pack.ledger import outcomes
 from transforms.records import Fault, Pair
 from transforms.selection.judge import Policy
 from transforms.selection.threshold_sweep import ranked, steps

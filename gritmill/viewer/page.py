@@ -8,14 +8,15 @@ from typing import Any
 from gritmill.viewer import data
 from gritmill.viewer.pictures import thumbnails
 from gritmill.viewer.sample import Picked, pick
-from pipeline import files, progress
+from pipeline import files
+from pipeline.engines import progress
 from pipeline.faults import CallError, OtherRun
-from pipeline.lock import hold, is_empty
-from pipeline.manifest import policy_of, read_manifest
-from pipeline.pack import check_dialects, find_detections
-from pipeline.plan import Plan, read_plan
-from pipeline.publish import publish_bytes, publish_json
-from pipeline.statistics import NAME as STATISTICS
+from pipeline.files.lock import hold, is_empty
+from pipeline.files.publish import publish_bytes, publish_json
+from pipeline.pack.driver import check_dialects, find_detections
+from pipeline.pack.manifest import policy_of, read_manifest
+from pipeline.pack.statistics import NAME as STATISTICS
+from pipeline.plan.plan import Plan, read_plan
 
 FOLDER = "view"
 """Where the page goes, inside the run's folder."""

@@ -8,7 +8,7 @@ from PIL import Image
 
 from pipeline.configuration import SourceSettings
 from pipeline.faults import EnvironmentFault
-from pipeline.fetch_images import fetch
+from pipeline.pack.fetch_images import fetch
 from transforms import images
 from transforms.images import ImageFault
 from transforms.records import Fault, Pair, Reason, Stage

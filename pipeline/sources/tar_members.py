@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
 from pipeline import files
-from pipeline.gunzip import Gunzip
+from pipeline.files.gunzip import Gunzip
 
 _BLOCK = 512
 _BUFFER = 1 << 20

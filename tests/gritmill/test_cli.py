@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from gritmill.main import _repeated, _split, main
-from pipeline.lock import hold
+from pipeline.files.lock import hold
 from tests import made
 from transforms import bundled
 

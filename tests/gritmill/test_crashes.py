@@ -8,8 +8,9 @@ import sys
 import pytest
 
 import gritmill
-from pipeline import deaths, detections
-from pipeline.detections import ChunkId
+from pipeline.ground import attempts
+from pipeline.tables import detections
+from pipeline.tables.detections import ChunkId
 from tests import made, outside
 
 PROCESS = ("--", "--direct_num_workers=1", "--direct_running_mode=multi_processing")
@@ -58,14 +59,14 @@ def test_an_interrupt_and_a_sick_device_are_no_deaths(tmp_path, parser, monkeypa
 
 def test_marks_count_the_attempts_that_came_to_no_end(tmp_path):
     folder, chunk = str(tmp_path), ChunkId(1, 2, 3)
-    assert [deaths.begin(folder, chunk) for _ in range(3)] == [0, 1, 2]
-    assert deaths.count(folder, chunk) == 3
-    deaths.forgive(folder)
-    assert deaths.count(folder, chunk) == 2
-    assert deaths.begin(folder, chunk) == 2
-    deaths.end(folder, chunk)
-    deaths.end(folder, chunk)
-    assert deaths.count(folder, chunk) == 0
+    assert [attempts.begin(folder, chunk) for _ in range(3)] == [0, 1, 2]
+    assert attempts.count(folder, chunk) == 3
+    attempts.forgive(folder)
+    assert attempts.count(folder, chunk) == 2
+    assert attempts.begin(folder, chunk) == 2
+    attempts.end(folder, chunk)
+    attempts.end(folder, chunk)
+    assert attempts.count(folder, chunk) == 0
 
 
 def test_a_chunk_done_apart_is_the_same_to_the_byte(tmp_path, parser, grounding_dino):
@@ -75,7 +76,7 @@ def test_a_chunk_done_apart_is_the_same_to_the_byte(tmp_path, parser, grounding_
     out = tmp_path / "apart" / "detections"
     for number in range(2):
         for _ in range(2):
-            deaths.begin(str(out), ChunkId(0, 0, number))
+            attempts.begin(str(out), ChunkId(0, 0, number))
     gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "apart"))
     here, apart = (made.files_of(tmp_path / name, "detections/0*/*") for name in ("here", "apart"))
     assert len(here) == 3

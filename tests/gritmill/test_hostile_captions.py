@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gritmill
-from pipeline import detections
+from pipeline.tables import detections
 from tests import made
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.extract import load_parser, with_phrases

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import gritmill
-from pipeline import detections
+from pipeline.tables import detections
 from tests import made
 from tests.shared import DATA, needs_shared
 

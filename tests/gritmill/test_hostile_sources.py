@@ -11,7 +11,7 @@ import yaml
 
 import gritmill
 from gritmill.main import main
-from pipeline import detections
+from pipeline.tables import detections
 from tests import made
 
 

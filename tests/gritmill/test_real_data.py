@@ -10,7 +10,7 @@ from PIL import Image
 
 import gritmill
 from gritmill.quality import find_phrase
-from pipeline import detections
+from pipeline.tables import detections
 from tests import made
 from tests.sameness import same
 from tests.shared import GROUNDER, PARSER, SHARED, needs_shared

@@ -6,7 +6,7 @@ import pytest
 
 import gritmill
 from gritmill.main import main
-from pipeline import retry
+from pipeline.ground import retry
 from tests import made, outside
 
 GROUND = ("shards/*", "detections/0*/*")
@@ -71,7 +71,7 @@ def test_a_retry_that_was_cut_short_is_finished_by_the_next_ground(tmp_path, cal
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.ground_graph.run", killed)
+        patched.setattr("pipeline.ground.graph.run", killed)
         with pytest.raises(KeyboardInterrupt):
             gritmill.ground(**call, retry_failed=True)
     assert len(retry.pending(str(tmp_path / "out" / "detections"))) == 6

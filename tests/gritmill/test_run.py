@@ -6,9 +6,10 @@ import tarfile
 import pytest
 
 import gritmill
-from pipeline import detections, retry
-from pipeline.detections import ChunkId, Identity
-from pipeline.plan import RangeId
+from pipeline.ground import retry
+from pipeline.plan.plan import RangeId
+from pipeline.tables import detections
+from pipeline.tables.detections import ChunkId, Identity
 from tests import made, outside
 from transforms.records import Chunk, Drop
 
@@ -219,7 +220,7 @@ def test_a_redo_that_was_cut_short_is_made_again(tmp_path, changed, monkeypatch)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.agree.publish_json", killed)
+        patched.setattr("pipeline.ground.resume.publish_json", killed)
         with pytest.raises(KeyboardInterrupt):
             gritmill.run(**call, redo_changed=True)
     with pytest.raises(gritmill.CallError, match="1 of 2 ranges are not done"):

@@ -9,8 +9,9 @@ import tarfile
 import pytest
 
 import gritmill
-from pipeline import detections, ground_graph
-from pipeline.plan import read_plan
+from pipeline.ground import graph
+from pipeline.plan.plan import read_plan
+from pipeline.tables import detections
 from tests import made
 from tests.sameness import same
 from transforms import bundled
@@ -69,9 +70,7 @@ def test_the_engine_and_its_workers_change_no_byte(undisturbed, tmp_path, engine
 def test_the_order_of_ranges_changes_no_byte(undisturbed, tmp_path, monkeypatch, order):
     pattern, whole = undisturbed
     for number in order:
-        monkeypatch.setattr(
-            ground_graph, "pending_ranges", lambda folder, n=number: iter([list(read_plan(folder).ids())[n]])
-        )
+        monkeypatch.setattr(graph, "pending_ranges", lambda folder, n=number: iter([list(read_plan(folder).ids())[n]]))
         if number == order[-1]:
             gritmill.ground(configured(), inputs=pattern, output=tmp_path)
         else:

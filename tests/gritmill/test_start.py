@@ -37,7 +37,7 @@ def test_with_nothing_left_to_do_no_heavy_package_is_loaded(finished, command):
     before = made.files_of(finished, "**/*")
     modules, status = loaded(command, "demo", *words, "--output", finished)
     assert (status, HEAVY & modules) == (0, set())
-    assert "pipeline.pack" in modules
+    assert "pipeline.pack.driver" in modules
     assert made.files_of(finished, "**/*") == before
 
 

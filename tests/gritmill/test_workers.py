@@ -10,7 +10,7 @@ import time
 import pytest
 
 import gritmill
-from pipeline import local_workers, placement
+from pipeline.engines import local_workers, placement
 from tests import made
 
 GRITMILL = [sys.executable, "-m", "gritmill"]

@@ -14,10 +14,10 @@ from PIL import Image
 
 from pipeline import files
 from pipeline.configuration import Configuration, SourceSettings, validate
-from pipeline.detections import Identity
 from pipeline.files import FileInfo
-from pipeline.plan import Plan, find_sources, plan_sources
+from pipeline.plan.plan import Plan, find_sources, plan_sources
 from pipeline.sources import Source
+from pipeline.tables.detections import Identity
 from pipeline.threshold import Threshold
 from transforms.records import Box, Pair, Phrase
 

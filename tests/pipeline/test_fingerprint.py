@@ -6,8 +6,8 @@ import pytest
 
 from pipeline import fingerprint
 from pipeline.configuration import Configuration
-from pipeline.pack import pack_fingerprint
-from pipeline.plan import Plan
+from pipeline.pack.driver import pack_fingerprint
+from pipeline.plan.plan import Plan
 from tests.pipeline.making import configuration
 from transforms.selection.judge import Policy
 from transforms.settings import AsBefore, DetectorSettings, Section, SelectionSettings

@@ -10,9 +10,9 @@ import gritmill
 from gritmill import quality
 from gritmill.evaluation import flickr30k_entities, refcoco
 from gritmill.evaluation.ask import Counts, _Inside
-from pipeline import detections
-from pipeline.pack import find_detections
-from pipeline.progress import State
+from pipeline.engines.progress import State
+from pipeline.pack.driver import find_detections
+from pipeline.tables import detections
 from tests import made
 from transforms import bundled
 from transforms.grit_record import uid

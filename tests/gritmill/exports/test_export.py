@@ -13,7 +13,7 @@ from gritmill.exports.format import Folder
 from gritmill.exports.odvg import Odvg
 from gritmill.exports.options import Level, Options
 from gritmill.main import main
-from pipeline import publish
+from pipeline.files import publish
 from tests import made
 
 EVERY = sorted(FORMATS)

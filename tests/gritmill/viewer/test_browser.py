@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from gritmill.viewer.page import _STATIC, view
-from pipeline import detections
+from pipeline.tables import detections
 from tests.gritmill.viewer.conftest import ODD, counted, policy_of
 from transforms.selection.boxes import select
 from transforms.selection.judge import Kept, Rejected, judge

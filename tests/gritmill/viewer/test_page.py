@@ -23,9 +23,9 @@ from gritmill.viewer import data
 from gritmill.viewer.page import _STATIC, view
 from gritmill.viewer.pictures import LONG_SIDE, thumbnails
 from gritmill.viewer.serve import address, server
-from pipeline import detections
 from pipeline.configuration import SourceSettings
-from pipeline.publish import TEMPORARY
+from pipeline.files.publish import TEMPORARY
+from pipeline.tables import detections
 from tests import made
 from tests.gritmill.viewer.conftest import ODD
 from transforms.images import digest

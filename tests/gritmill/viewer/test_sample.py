@@ -7,9 +7,9 @@ import pytest
 
 from gritmill.viewer import sample
 from gritmill.viewer.sample import pick
-from pipeline import detections
-from pipeline.plan import Plan, PlannedSource, RangeId, read_plan
+from pipeline.plan.plan import Plan, PlannedSource, RangeId, read_plan
 from pipeline.sources import RangeSpec
+from pipeline.tables import detections
 from tests.gritmill.viewer.conftest import policy_of
 from tests.pipeline.making import IDENTITY
 from transforms.records import Box, Chunk, Fault, Pair, Phrase, Reason, Stage

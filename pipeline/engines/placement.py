@@ -1,0 +1,48 @@
+"""Where things run: whether this machine has the detector's device, its threads here, and the local workers of pack."""
+
+from collections.abc import Sequence
+
+from apache_beam.options.pipeline_options import PipelineOptions
+
+from pipeline.engines import run_pipeline
+from pipeline.faults import CallError
+from transforms.detectors.base import is_factory
+from transforms.devices import cores
+from transforms.settings import DetectorSettings
+
+_PAIRS_A_WORKER = 10_000
+"""A worker's start, two to three seconds, is the work of some 2,000 pairs."""
+
+_MOST_WORKERS = 8
+"""Each holds some 200 MB and 64 MB of images, and writes 200 MB a second and more: few disks have use for many."""
+
+
+def check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
+    """Refuses a device that this machine lacks, if the detector is to run on this machine."""
+    if not run_pipeline.is_local(engine) or is_factory(settings.model):
+        return
+    import torch
+
+    number = int(settings.device.partition(":")[2] or 0)
+    if settings.device.startswith("cuda") and number >= torch.cuda.device_count():
+        raise CallError(f"detector.device: {settings.device}: there are {torch.cuda.device_count()} CUDA devices here")
+    if settings.device == "mps" and not torch.backends.mps.is_available():
+        raise CallError("detector.device: mps: there is none here")
+    if settings.precision != "float32" and not (torch.cuda.is_available() or torch.backends.mps.is_available()):
+        raise CallError(f"detector.precision: {settings.precision} needs a GPU, and there is none here")
+
+
+def local_detector(settings: DetectorSettings, engine: PipelineOptions) -> DetectorSettings:
+    """The settings with the default of `threads` filled in: cores over local workers."""
+    if settings.threads is not None or not run_pipeline.is_local(engine):
+        return settings
+    return settings.model_copy(update={"threads": max(1, cores() // run_pipeline.workers(engine))})
+
+
+def pack_options(given: Sequence[str], pairs: int) -> tuple[str, ...]:
+    """Beam's options for a pack of so many pairs: those given, or else a local process for every 10,000 of them, as far
+    as there are cores, and eight at most."""
+    workers = min(cores(), pairs // _PAIRS_A_WORKER, _MOST_WORKERS)
+    if given or workers < 2:
+        return tuple(given)
+    return f"--direct_num_workers={workers}", "--direct_running_mode=multi_processing"

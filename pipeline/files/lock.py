@@ -1,0 +1,118 @@
+"""One run an output folder."""
+
+import fcntl
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from pipeline import files
+from pipeline.faults import CallError, EnvironmentFault
+from pipeline.files.publish import LOCK, publish_json, sweep
+
+HEARTBEAT = ".gritmill.heartbeat.json"
+
+_BEAT = 30.0
+_DEAD = 4 * _BEAT
+_SETTLE = 2.0  # of two runs that start together, the one that writes last holds the folder
+
+
+@contextmanager
+def hold(folder: str) -> Iterator[None]:
+    """Holds the folder for the length of the block, and sweeps what dead runs have left unfinished in it.
+
+    On a local disk the system frees the lock at death; elsewhere a heartbeat that is two minutes old counts as dead.
+
+    Raises:
+      CallError: another run holds the folder.
+    """
+    files.check_extra(folder)
+    with _flock(folder) if files.is_local(folder) else _heartbeat(folder):
+        sweep(folder)
+        yield
+
+
+@contextmanager
+def _flock(folder: str) -> Iterator[None]:
+    if os.path.isfile(folder):
+        raise CallError(f"--output: {folder}: a file, not a folder")
+    new = _missing(folder)
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, LOCK)
+    descriptor = _locked(path)
+    try:
+        yield
+    finally:
+        # A call that was refused leaves no folder behind.
+        if new and os.listdir(folder) == [LOCK]:
+            os.remove(path)
+            for made in new:
+                os.rmdir(made)
+        os.close(descriptor)
+
+
+def _missing(folder: str) -> list[str]:
+    """The folder and those above it that are not there yet, innermost first."""
+    missing = []
+    while not os.path.isdir(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    return missing
+
+
+def _locked(path: str) -> int:
+    """The descriptor of the locked file."""
+    while True:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            raise CallError(f"--output: {os.path.dirname(path)}: another run is at work here") from None
+        os.close(descriptor)  # its last holder has just removed the file
+
+
+@contextmanager
+def _heartbeat(folder: str) -> Iterator[None]:
+    uri = files.join(folder, HEARTBEAT)
+    if files.exists(uri):
+        age = time.time() - files.read_json(uri)["time"]
+        if age < _DEAD:
+            wait = f"if it is dead, wait {_DEAD - age:.0f} seconds"
+            raise CallError(f"--output: {folder}: another run was at work here {age:.0f} seconds ago; {wait}")
+    run = uuid.uuid4().hex
+    ended = threading.Event()
+    lost = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(_BEAT):
+            with suppress(Exception):  # one that fails is made good by the next
+                if files.read_json(uri)["run"] != run:
+                    lost.set()
+                    return
+                publish_json(uri, {"run": run, "time": time.time()})
+
+    publish_json(uri, {"run": run, "time": time.time()})
+    time.sleep(_SETTLE)
+    if files.read_json(uri)["run"] != run:
+        raise CallError(f"--output: {folder}: another run has begun here at the same time")
+    thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        if not lost.is_set():
+            files.delete([uri])
+    if lost.is_set():
+        raise EnvironmentFault(f"{folder}: another run has taken this folder over; look at its outcome")
+
+
+def is_empty(folder: str) -> bool:
+    """Whether a folder holds nothing but what holding it leaves there."""
+    return all(files.name(info.uri) in (LOCK, HEARTBEAT) for info in files.list_folder(folder, "**"))

@@ -1,0 +1,109 @@
+"""Files appear whole or not at all: the one way in which gritmill writes anything that lasts."""
+
+import io
+import json
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, BinaryIO
+
+from pipeline import files
+
+TEMPORARY = ".gritmill-tmp-"
+"""How the names of unfinished files begin. One run holds a folder at a time, so at its start all of them are dead."""
+
+LOCK = ".gritmill.lock"
+"""The file that a run in a local folder holds."""
+
+_AT_ONCE = 32 << 20  # bytes
+_RENAMING = "hdfs://"
+
+
+@contextmanager
+def publish(uri: str) -> Iterator[BinaryIO]:
+    """A file to write to, which appears under `uri` once the block has ended without an exception.
+
+    Local disk and HDFS: a temporary name in the same folder, then a rename. Object stores publish a file when it is
+    closed, even by an exception (Beam's UploaderStream completes the upload), so there the bytes are spooled to the
+    local disk and uploaded once they are complete.
+    """
+    if files.is_local(uri):
+        with _by_rename(uri) as file:
+            yield file
+        return
+    from pipeline.files import remote  # with Beam, as in `files`
+
+    with tempfile.TemporaryFile() as spool:
+        yield spool
+        spool.seek(0)
+        target = files.join(files.parent(uri), _temporary(uri)) if uri.startswith(_RENAMING) else uri
+        remote.upload(spool, target)
+    if target != uri:
+        remote.delete(uri)
+        remote.rename([target], [uri])
+
+
+def publish_bytes(uri: str, data: bytes) -> None:
+    """Publishes `data` under `uri`."""
+    with publish(uri) as file:
+        file.write(data)
+
+
+def publish_json(uri: str, value: Any) -> None:
+    """Publishes a JSON value, sorted keys, two blanks of indentation: equal values give equal bytes."""
+    publish_bytes(uri, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+
+
+def sweep(folder: str) -> None:
+    """Removes what dead runs have left unfinished below a local folder. The caller holds the folder's lock."""
+    if files.is_local(folder):
+        for path, folders, found in os.walk(folder):
+            # A run of its own may be at work in a folder inside this one.
+            folders[:] = [inner for inner in folders if not os.path.exists(os.path.join(path, inner, LOCK))]
+            for name in found:
+                if name.startswith(TEMPORARY):
+                    os.remove(os.path.join(path, name))
+    elif folder.startswith(_RENAMING):
+        files.delete(info.uri for info in files.list_folder(folder, "**") if TEMPORARY in files.name(info.uri))
+
+
+class _Steady(io.FileIO):
+    """A local file whose bytes are on their way to the disk while further ones are made: left to the end, the disk's
+    work would be waited for (a shard of 800 MB: half a second at least)."""
+
+    _sent = _at = 0
+
+    def write(self, data: Any) -> int:
+        """As FileIO's."""
+        written = super().write(data)
+        self._at += written
+        if self._at - self._sent >= _AT_ONCE and hasattr(os, "posix_fadvise"):
+            # Linux starts to write what is still dirty, without waiting, and keeps what it has not yet written.
+            with suppress(OSError):  # a file system that takes no advice
+                os.posix_fadvise(self.fileno(), self._sent, self._at - self._sent, os.POSIX_FADV_DONTNEED)
+            self._sent = self._at
+        return written
+
+
+def _temporary(uri: str) -> str:
+    return f"{TEMPORARY}{uuid.uuid4().hex[:12]}-{files.name(uri)}"
+
+
+@contextmanager
+def _by_rename(path: str) -> Iterator[BinaryIO]:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = os.path.join(os.path.dirname(path), _temporary(path))
+    try:
+        with io.BufferedWriter(_Steady(temporary, "wb")) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException as error:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+        if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not say which
+            raise OSError(error.errno, error.strerror, path) from error
+        raise

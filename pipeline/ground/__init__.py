@@ -1,0 +1,1 @@
+"""Sources -> detections: the half that runs models."""

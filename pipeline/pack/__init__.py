@@ -1,0 +1,1 @@
+"""Detections -> shards: the half that runs no model."""

@@ -1,0 +1,149 @@
+"""The graph of `pack`: a tiny count of what is kept decides what each shard holds, then shards are written."""
+
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
+from typing import Any
+
+import apache_beam as beam
+
+from pipeline import files
+from pipeline.configuration import ShardSettings
+from pipeline.engines import progress, run_pipeline
+from pipeline.files.publish import publish_json
+from pipeline.pack.count import count_range
+from pipeline.pack.driver import PackOptions
+from pipeline.pack.ledger import RangeCount
+from pipeline.pack.manifest import NAME as MANIFEST
+from pipeline.pack.manifest import ManifestHead, packs, read_manifest, write_manifest
+from pipeline.pack.plan_shards import FOLDER, ShardPlan, plan_shards
+from pipeline.pack.statistics import NAME as STATISTICS
+from pipeline.pack.statistics import Statistics
+from pipeline.pack.write_shards import ShardWriter, WriteShards
+from pipeline.plan.plan import Plan, RangeId, read_plan
+from pipeline.tables import detections
+from transforms.selection.judge import Policy
+
+_PLANNED = ".gritmill.shards.json"
+
+
+def run(output: str, folder: str, plan: Plan, policy: Policy, head: ManifestHead, options: PackOptions) -> None:
+    """Writes shards, statistics and manifest into `output`, from the detections in `folder`.
+
+    Raises:
+      CallError: more shards than there are keys for. EnvironmentFault: the run broke off.
+    """
+    engine = run_pipeline.parse(options.beam)
+    writer = ShardWriter(folder, output, head.pack_fingerprint, policy, plan.configuration.source)
+    shards = head.configuration.shards
+    with progress.shown("pack", "shards", _Watch(output).state, options.quiet, files.is_local(output)):
+        run_pipeline.run(lambda pipeline: build(pipeline, writer, shards, head, options.fresh), engine)
+    files.delete([files.join(output, _PLANNED)])
+
+
+def build(
+    pipeline: beam.Pipeline, writer: ShardWriter, shards: ShardSettings, head: ManifestHead, fresh: bool = False
+) -> object:
+    """The graph: a tiny count decides what each shard holds; no image ever crosses a shuffle."""
+    counted = (
+        pipeline
+        | "Detections" >> beam.Create([writer.detections])
+        | "Ranges" >> beam.FlatMap(all_ranges)
+        | "SpreadRanges" >> beam.Reshuffle()
+        | "CountKept" >> beam.Map(_count, writer)
+    )
+    counts = counted | "Counts" >> beam.Map(itemgetter(0)) | "KeyCounts" >> beam.WithKeys("")
+    statistics = (
+        counted
+        | "Statistics" >> beam.Map(itemgetter(1))
+        | "AddStatistics" >> beam.CombineGlobally(Total(writer.policy.score)).without_defaults()
+        | "KeyStatistics" >> beam.WithKeys("")
+    )
+    stats = (
+        counts
+        | "GatherCounts" >> beam.GroupByKey()
+        | "PlanShards" >> beam.FlatMap(_plan, writer, shards, fresh)
+        | "SpreadShards" >> beam.Reshuffle()
+        | WriteShards(writer)
+        | "KeyStats" >> beam.WithKeys("")
+    )
+    return (
+        {"counts": counts, "stats": stats, "statistics": statistics}
+        | "GatherAll" >> beam.CoGroupByKey()
+        | "WriteManifest" >> beam.Map(_manifest, writer, head)
+    )
+
+
+def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool]]:
+    """The ranges of a detections folder in input order, each with whether it is done."""
+    plan = read_plan(folder)
+    done = detections.finished(folder)
+    yield from ((identity, identity in done) for identity in plan.ids()) if plan else ()
+
+
+def _count(item: tuple[RangeId, bool], writer: ShardWriter) -> tuple[RangeCount, Statistics]:
+    identity, done = item
+    return count_range(writer.detections, identity, done, writer.policy)
+
+
+def _plan(
+    keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: ShardSettings, fresh: bool
+) -> Iterator[ShardPlan]:
+    plans = list(plan_shards(keyed[1], shards))
+    _clear(writer.output, writer.fingerprint, fresh)
+    publish_json(files.join(writer.output, _PLANNED), {"shards": len(plans)})
+    yield from plans
+
+
+def _clear(output: str, mark: str, fresh: bool) -> None:
+    """Before the first shard is replaced the stats of other packs go, and the manifest: no reader trusts a mixture.
+
+    Shards of this pack that a killed run has left are kept; with `fresh`, those of a finished one are not.
+    """
+    finished = (read_manifest(output) or {}).get("fingerprints", {}).get("pack") == mark
+    files.delete(uri for uri, found in packs(output).items() if found != mark or (fresh and finished))
+    files.delete([files.join(output, MANIFEST)])
+
+
+def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, head: ManifestHead) -> None:
+    plan = read_plan(writer.detections)
+    assert plan is not None
+    (statistics,) = keyed[1]["statistics"]
+    publish_json(files.join(writer.output, STATISTICS), statistics.to_json(plan.configuration.detector.floor))
+    write_manifest(writer.output, head, plan, keyed[1]["counts"], keyed[1]["stats"])
+
+
+class Total(beam.CombineFn):
+    """Statistics of parts, all of one threshold in force, -> those of the whole."""
+
+    def __init__(self, score: float) -> None:
+        self.score = score
+
+    def create_accumulator(self) -> Statistics:
+        return Statistics.at(self.score)
+
+    def add_input(self, total: Statistics, part: Statistics) -> Statistics:
+        total.merge(part)
+        return total
+
+    def merge_accumulators(self, totals: Iterable[Statistics]) -> Statistics:
+        whole = self.create_accumulator()
+        for total in totals:
+            whole.merge(total)
+        return whole
+
+    def extract_output(self, total: Statistics) -> Statistics:
+        return total
+
+
+class _Watch:
+    """Shards done, of the number that the graph leaves beside them once it has counted."""
+
+    def __init__(self, output: str) -> None:
+        self._output = output
+
+    def state(self) -> progress.State:
+        """A share of 0 until counting is over."""
+        done = len(files.list_folder(files.join(self._output, FOLDER), "*_stats.json"))
+        uri = files.join(self._output, _PLANNED)
+        planned = files.read_json(uri)["shards"] if files.exists(uri) else 0
+        return progress.State(done, done / planned if planned else 0.0)

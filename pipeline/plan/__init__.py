@@ -1,0 +1,1 @@
+"""Which sources there are, cut into which ranges."""

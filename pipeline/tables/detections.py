@@ -1,0 +1,216 @@
+"""The durable table between the two halves: one row for every pair that was read, one parquet file a chunk.
+
+    detections/plan.json
+    detections/<source>/<range>-<chunk>.parquet
+    detections/<source>/<range>.done.json        after the range's last chunk
+    detections/timings/<source>/<range>-<chunk>.json
+
+What stands in a row is in `pair_rows`.
+"""
+
+import os
+import re
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, takewhile
+from typing import TYPE_CHECKING, Any
+
+from pipeline import files
+from pipeline.faults import EnvironmentFault, first_line
+from pipeline.files.publish import publish_bytes, publish_json
+from pipeline.plan.plan import RangeId
+from transforms.images import digest as digest_of
+from transforms.records import Chunk, Pair
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+FOLDER = "detections"
+TIMINGS = "timings"
+
+
+@dataclass(frozen=True)
+class ChunkId:
+    """A chunk, by its position in the plan."""
+
+    source: int
+    range: int
+    number: int
+
+    @property
+    def stem(self) -> str:
+        """Its file's name below `detections/`, without the ending."""
+        return f"{self.source:05}/{self.range:05}-{self.number:05}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What every chunk's file says of how it was made."""
+
+    fingerprint: str
+    models: dict[str, str]
+    precision: str
+    batch: int
+
+
+def chunk_uri(detections: str, chunk: ChunkId) -> str:
+    """Where a chunk is committed."""
+    return files.join(detections, f"{chunk.stem}.parquet")
+
+
+def done_uri(detections: str, identity: RangeId) -> str:
+    """Where a finished range is recorded."""
+    return files.join(detections, f"{identity.source:05}/{identity.range:05}.done.json")
+
+
+def commit(detections: str, chunk: Chunk, identity: Identity, last: float | None = None) -> None:
+    """Publishes a chunk's rows; its metadata says where the next chunk starts.
+
+    A committed chunk stays, unless it is to be done again: an engine may do a chunk twice, and on a GPU the last bits
+    would differ. last: when this worker has committed the chunk before, in seconds of `time.monotonic`; of its first
+    chunk, in which the models are loaded, the time that its steps took counts.
+    """
+    where = ChunkId(chunk.source, chunk.range, chunk.number)
+    if files.exists(chunk_uri(detections, where)) and not chunk.again:
+        return
+    from pipeline.tables import pair_rows  # with pyarrow, which a run with nothing left to do has no need to wait for
+
+    about = {
+        "format": FORMAT,
+        "fingerprint": identity.fingerprint,
+        "models": identity.models,
+        "made": {"precision": identity.precision, "batch": identity.batch, **chunk.made},
+        "next": chunk.next,
+    }
+    publish_bytes(chunk_uri(detections, where), pair_rows.encode(chunk.pairs, about))
+    took = sum(chunk.seconds.values()) if last is None else time.monotonic() - last
+    timings = {
+        "pairs": len(chunk.pairs),
+        "seconds": {step: round(seconds, 4) for step, seconds in chunk.seconds.items()},
+        "wall": round(took, 4),
+        "first": last is None,
+        "worker": f"{socket.gethostname()}:{os.getpid()}",
+        "committed": time.time(),
+    }
+    publish_json(files.join(detections, TIMINGS, f"{where.stem}.json"), timings)
+
+
+def finish(detections: str, identity: RangeId, faults: Sequence[str]) -> None:
+    """Records a range whose chunks are all committed: their names, rows and content, and what could not be read.
+
+    Of failed rows their number stands there, by reason.
+    """
+    if files.exists(done_uri(detections, identity)):
+        return
+    from pipeline.tables import pair_rows
+
+    chunks: list[dict[str, Any]] = []
+    for chunk in committed(detections, identity):
+        data = files.read_bytes(chunk_uri(detections, chunk))
+        reasons = pair_rows.reasons(data)
+        entry = {"chunk": chunk.number, "rows": len(reasons), "digest": digest_of(data)}
+        failed = Counter(reason for reason in reasons if reason)
+        chunks.append(entry | ({"failed": dict(sorted(failed.items()))} if failed else {}))
+    value = {"format": FORMAT, "chunks": chunks, "rows": sum(c["rows"] for c in chunks), "faults": list(faults)}
+    publish_json(done_uri(detections, identity), value)
+
+
+def committed(detections: str, identity: RangeId) -> list[ChunkId]:
+    """The committed chunks of a range, in order, up to the first that is missing."""
+    chunks = (ChunkId(identity.source, identity.range, number) for number in count())
+    return list(takewhile(lambda chunk: files.exists(chunk_uri(detections, chunk)), chunks))
+
+
+def all_committed(detections: str) -> list[ChunkId]:
+    """The committed chunks of all ranges, in order."""
+    found = [_chunk_of(info.uri) for info in files.list_folder(detections, "*/*-*.parquet")]
+    return sorted((chunk for chunk in found if chunk), key=lambda c: (c.source, c.range, c.number))
+
+
+def finished(detections: str) -> set[RangeId]:
+    """The ranges that are done."""
+    uris = (info.uri for info in files.list_folder(detections, "*/*.done.json"))
+    found = (re.search(r"/(\d+)/(\d+)\.done\.json$", uri) for uri in uris)
+    return {RangeId(int(match[1]), int(match[2])) for match in found if match}
+
+
+def forget(detections: str, source: int) -> None:
+    """Removes all rows of a source, first of all the records that its ranges are done: nobody takes it for whole."""
+    infos = files.list_folder(files.join(detections, f"{source:05}"))
+    infos.sort(key=lambda info: not info.uri.endswith(".done.json"))
+    infos += files.list_folder(files.join(detections, TIMINGS, f"{source:05}"))
+    files.delete(info.uri for info in infos)
+
+
+def is_done(detections: str, identity: RangeId) -> bool:
+    """Whether a range is recorded as finished."""
+    return files.exists(done_uri(detections, identity))
+
+
+def read_done(detections: str, identity: RangeId) -> dict[str, Any]:
+    """What `finish` has recorded."""
+    value: dict[str, Any] = files.read_json(done_uri(detections, identity))
+    return value
+
+
+def about(detections: str, chunk: ChunkId) -> dict[str, Any]:
+    """A chunk's metadata: format, fingerprint, models, how it was made, where the next chunk starts."""
+    from pipeline.tables import pair_rows
+
+    uri = chunk_uri(detections, chunk)
+    try:
+        with files.open_read(uri) as file:
+            return pair_rows.about(file)
+    except Exception as error:
+        raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
+
+
+def rows(detections: str, chunk: ChunkId) -> int:
+    """How many pairs a committed chunk holds."""
+    from pipeline.tables import pair_rows
+
+    with files.open_read(chunk_uri(detections, chunk)) as file:
+        return pair_rows.count(file)
+
+
+def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> Iterator[Pair]:
+    """The pairs of a committed chunk, in order; raises as `read_table`."""
+    from pipeline.tables import pair_rows
+
+    yield from pair_rows.from_table(read_table(detections, chunk, digest))
+
+
+def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> "pa.Table":
+    """The rows of a committed chunk, in order. digest: what `finish` recorded of it.
+
+    Raises:
+      EnvironmentFault: the file is gone, or is not the one that was committed.
+    """
+    from pipeline.tables import pair_rows
+
+    uri = chunk_uri(detections, chunk)
+    done = done_uri(detections, RangeId(chunk.source, chunk.range))
+    try:
+        data = files.read_bytes(uri)
+    except Exception as error:
+        if files.is_missing(error):
+            raise EnvironmentFault(f"{uri} is gone; remove {done} as well, then ground makes it again") from error
+        raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
+    if digest is not None and digest_of(data) != digest:
+        raise EnvironmentFault(f"{uri} is not what was committed; remove it and {done}, then ground makes it again")
+    return pair_rows.decode(data)
+
+
+def read_all(detections: str) -> Iterator[Pair]:
+    """The pairs of all committed chunks, in order."""
+    for chunk in all_committed(detections):
+        yield from read_chunk(detections, chunk)
+
+
+def _chunk_of(uri: str) -> ChunkId | None:
+    found = re.search(r"/(\d+)/(\d+)-(\d+)\.parquet$", uri)
+    return ChunkId(*map(int, found.groups())) if found else None

@@ -1,0 +1,130 @@
+import traceback
+from pathlib import Path
+
+import apache_beam as beam
+import pytest
+
+from pipeline.engines import run_pipeline
+from pipeline.faults import CallError, EnvironmentFault
+from pipeline.files.publish import publish_bytes
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "DirectRunner",
+        "FnApiRunner",
+        "directrunner",
+        "direct",
+        "apache_beam.runners.portability.fn_api_runner.FnApiRunner",
+    ],
+    ids=lambda name: name or "-",
+)
+def test_the_local_engine_has_several_names(name: str) -> None:
+    options = run_pipeline.parse([f"--runner={name}"] if name else [])
+    assert run_pipeline.is_local(options)
+
+
+def test_other_engines_are_not_local_and_get_their_options() -> None:
+    options = run_pipeline.parse(["--runner=PortableRunner", "--job_endpoint=embed", "--an_option_of_the_server=3"])
+    assert not run_pipeline.is_local(options)
+    assert run_pipeline.workers(options) == 1
+    assert options.get_all_options()["job_endpoint"] == "embed"
+
+
+@pytest.mark.parametrize("option", ["--no_such_option", "--no_such_option=3", "--direct_num_worker=2", "workers=2"])
+def test_an_option_that_nobody_knows_is_refused_by_its_name(option: str) -> None:
+    with pytest.raises(CallError, match=rf"^{option}: no such Beam option$"):
+        run_pipeline.parse(["--direct_num_workers=2", option])
+
+
+@pytest.mark.parametrize("option", ["--direct_num_workers=many", "--direct_running_mode=fast"])
+def test_a_bad_value_of_an_option_is_refused_in_one_line(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CallError, match=option.partition("=")[0]) as refused:
+        run_pipeline.parse([option])
+    assert "\n" not in str(refused.value)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "number"),
+    [
+        ([], 1),
+        (["--direct_num_workers=4"], 1),
+        (["--direct_num_workers=4", "--direct_running_mode=multi_processing"], 4),
+        (["--direct_num_workers=3", "--direct_running_mode=multi_threading"], 3),
+        (["--runner=FlinkRunner", "--direct_num_workers=3", "--direct_running_mode=multi_processing"], 1),
+    ],
+)
+def test_local_workers_are_counted(arguments: list[str], number: int) -> None:
+    assert run_pipeline.workers(run_pipeline.parse(arguments)) == number
+
+
+def test_zero_workers_are_as_many_as_there_are_cores() -> None:
+    options = run_pipeline.parse(["--direct_num_workers=0", "--direct_running_mode=multi_processing"])
+    assert run_pipeline.workers(options) >= 1
+
+
+def write(uri: str) -> None:
+    publish_bytes(uri, b"done")
+
+
+def fail(uri: str) -> None:
+    raise EnvironmentFault(f"{uri}: the disk is full")
+
+
+def stumble(uri: str) -> None:
+    raise PermissionError(13, "Permission denied", uri)
+
+
+def test_a_pipeline_runs_to_its_end(tmp_path: Path) -> None:
+    uri = str(tmp_path / "a")
+    run_pipeline.run(lambda pipeline: pipeline | beam.Create([uri]) | beam.Map(write), run_pipeline.parse([]))
+    assert (tmp_path / "a").read_bytes() == b"done"
+
+
+def test_the_reason_of_a_failure_is_one_line() -> None:
+    with pytest.raises(EnvironmentFault) as failed:
+        run_pipeline.run(lambda pipeline: pipeline | beam.Create(["/data"]) | beam.Map(fail), run_pipeline.parse([]))
+    assert str(failed.value) == "/data: the disk is full"
+    with pytest.raises(EnvironmentFault) as failed:
+        run_pipeline.run(lambda pipeline: pipeline | beam.Create(["/data"]) | beam.Map(stumble), run_pipeline.parse([]))
+    assert str(failed.value) == "/data: Permission denied"
+
+
+def test_a_fault_of_ours_while_building_keeps_its_status() -> None:
+    def build(pipeline: beam.Pipeline) -> None:
+        raise CallError("--input: nothing there")
+
+    with pytest.raises(CallError, match=r"^--input: nothing there$"):
+        run_pipeline.run(build, run_pipeline.parse([]))
+
+
+def text_of(error: Exception) -> RuntimeError:
+    """As Beam's runner raises it: a worker's traceback as text."""
+    try:
+        raise error
+    except type(error) as raised:
+        lines = "".join(traceback.format_exception(raised))
+        return RuntimeError(f"{lines} [while running 'ParDo(_ReadChunksDoFn)-ptransform-12']\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ValueError("no good"), "ValueError: no good"),
+        (EnvironmentFault("/data: gone"), "/data: gone"),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (ValueError("first line\nsecond line"), "ValueError: first line"),
+        (RuntimeError("CUDA error: device-side assert"), "RuntimeError: CUDA error: device-side assert"),
+    ],
+)
+def test_the_reason_is_taken_out_of_a_workers_traceback(error: Exception, reason: str) -> None:
+    assert str(run_pipeline._fault(text_of(error))) == reason
+
+
+def test_an_error_without_a_traceback_is_taken_as_it_is() -> None:
+    assert str(run_pipeline._fault(RuntimeError("Channel closed prematurely.\nmore"))) == "Channel closed prematurely."
+    assert str(run_pipeline._fault(RuntimeError(""))) == "RuntimeError"
+    assert str(run_pipeline._fault(MemoryError())) == "MemoryError"

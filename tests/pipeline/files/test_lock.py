@@ -1,0 +1,101 @@
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pipeline.faults import CallError
+from pipeline.files.lock import HEARTBEAT, hold
+from pipeline.files.publish import publish
+from tests import shelf
+
+ROOT = Path(__file__).parents[2]
+
+HOLDER = """
+import sys
+from pipeline.lock import hold
+with hold(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture(params=["local", "shelf"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    shelf.use(tmp_path)
+    return str(tmp_path / "out") if request.param == "local" else "shelf://out"
+
+
+def test_a_second_run_is_refused_and_names_the_folder(folder: str) -> None:
+    with hold(folder), pytest.raises(CallError, match=rf"^--output: {folder}: another run (is|was) at work here"):  # noqa: SIM117
+        with hold(folder):
+            pass
+
+
+def test_a_refused_run_does_not_disturb_the_first_one(folder: str) -> None:
+    with hold(folder):
+        for _ in range(2):
+            with pytest.raises(CallError):  # noqa: SIM117
+                with hold(folder):
+                    pass
+
+
+def test_the_folder_is_free_after_a_run_and_after_a_failure(folder: str) -> None:
+    with hold(folder):
+        pass
+    with pytest.raises(ValueError, match="stop"), hold(folder):
+        raise ValueError("stop")
+    with hold(folder):
+        pass
+
+
+def test_two_folders_do_not_block_each_other(folder: str) -> None:
+    with hold(folder), hold(folder + "2"):
+        pass
+
+
+def test_a_lock_is_free_once_its_process_is_dead(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == b"held\n"
+            with pytest.raises(CallError, match="another run is at work here"):  # noqa: SIM117
+                with hold(str(tmp_path)):
+                    pass
+        finally:
+            holder.kill()
+    with hold(str(tmp_path)):
+        pass
+
+
+def test_an_old_heartbeat_counts_as_dead_and_a_young_one_does_not(tmp_path: Path) -> None:
+    shelf.use(tmp_path)
+    shelf.put(f"shelf://out/{HEARTBEAT}", json.dumps({"run": "x", "time": time.time() - 10}).encode())
+    with pytest.raises(CallError, match=r"another run was at work here 1\d seconds ago"):  # noqa: SIM117
+        with hold("shelf://out"):
+            pass
+    shelf.put(f"shelf://out/{HEARTBEAT}", json.dumps({"run": "x", "time": time.time() - 1000}).encode())
+    with hold("shelf://out"):
+        assert shelf.objects() == [f"shelf://out/{HEARTBEAT}"]
+        assert json.loads(shelf.path_of(f"shelf://out/{HEARTBEAT}").read_bytes())["run"] != "x"
+    assert shelf.objects() == []
+
+
+def test_who_holds_the_folder_sweeps_it(tmp_path: Path) -> None:
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards/.gritmill-tmp-1-00000.tar").write_bytes(b"half")
+    with hold(str(tmp_path)):
+        assert list((tmp_path / "shards").iterdir()) == []
+
+
+def test_the_files_of_a_living_run_further_down_are_not_swept(tmp_path: Path) -> None:
+    with hold(str(tmp_path / "inner")), publish(str(tmp_path / "inner/shards/00000.tar")) as file:
+        file.write(b"half")
+        with hold(str(tmp_path)):
+            pass
+        file.write(b"whole")
+    assert (tmp_path / "inner/shards/00000.tar").read_bytes() == b"halfwhole"

@@ -1,0 +1,127 @@
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.files import publish as publishing
+from pipeline.files.publish import publish, publish_bytes, publish_json, sweep
+from tests import shelf
+
+
+@pytest.fixture(params=["local", "shelf", "renaming"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A folder on a local disk, in an object store, and on a file system with renames that Beam reaches, as HDFS."""
+    shelf.use(tmp_path)
+    if request.param == "renaming":
+        monkeypatch.setattr(publishing, "_RENAMING", "shelf://")
+    return str(tmp_path / "out") if request.param == "local" else "shelf://out"
+
+
+def write_and_raise(uri: str, error: BaseException) -> None:
+    with publish(uri) as file:
+        file.write(b"half")
+        raise error
+
+
+def found(tmp_path: Path) -> list[str]:
+    return sorted(path.relative_to(tmp_path / "out").as_posix() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_file_appears_with_the_end_of_the_block(folder: str, tmp_path: Path) -> None:
+    with publish(f"{folder}/d/a.bin") as file:
+        file.write(b"a dog")
+        file.write(b" in a hat")
+        assert "d/a.bin" not in found(tmp_path)
+    assert found(tmp_path) == ["d/a.bin"]
+    assert (tmp_path / "out/d/a.bin").read_bytes() == b"a dog in a hat"
+
+
+def test_a_large_local_file_goes_to_the_disk_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "_AT_ONCE", 100_000)
+    sent: list[tuple[int, int]] = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _file, at, size, _what: sent.append((at, size)), raising=False)
+    parts = [bytes([n]) * size for n, size in enumerate((512, 70_000, 30, 40_000, 200_000, 5))]
+    with publish(str(tmp_path / "a.bin")) as file:
+        file.writelines(parts)
+    assert (tmp_path / "a.bin").read_bytes() == b"".join(parts)
+    assert sent == [(0, 110_542), (110_542, 200_000)]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_nothing_appears_after_an_exception(folder: str, tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        write_and_raise(f"{folder}/a.bin", error())
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_file_that_is_there_stays_whole_until_it_is_replaced(folder: str, tmp_path: Path) -> None:
+    publish_bytes(f"{folder}/a.bin", b"old")
+    with pytest.raises(ValueError, match="stop"):
+        write_and_raise(f"{folder}/a.bin", ValueError("stop"))
+    assert (tmp_path / "out/a.bin").read_bytes() == b"old"
+    publish_bytes(f"{folder}/a.bin", b"new")
+    assert (tmp_path / "out/a.bin").read_bytes() == b"new"
+    assert found(tmp_path) == ["a.bin"]
+
+
+def test_equal_values_give_equal_json(folder: str, tmp_path: Path) -> None:
+    publish_json(f"{folder}/a.json", {"b": 1, "a": ["ä"]})
+    publish_json(f"{folder}/b.json", {"a": ["ä"], "b": 1})
+    first, second = (tmp_path / "out/a.json").read_bytes(), (tmp_path / "out/b.json").read_bytes()
+    assert first == second
+    assert first.endswith(b"\n")
+    assert "ä" in first.decode()
+    assert json.loads(first) == {"a": ["ä"], "b": 1}
+
+
+def test_names_are_never_taken_for_a_compression(folder: str, tmp_path: Path) -> None:
+    publish_bytes(f"{folder}/a.gz", b"plain")
+    assert (tmp_path / "out/a.gz").read_bytes() == b"plain"
+
+
+def test_sweep_removes_what_is_unfinished_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".gritmill-tmp-1-a.tar", "d/e/.gritmill-tmp-2-b.json", "a.tar", "d/b.tmp-", "d/.other"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    sweep(str(tmp_path))
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
+    assert left == ["a.tar", "d/.other", "d/b.tmp-"]
+
+
+def test_what_a_killed_writer_leaves_is_swept(tmp_path: Path) -> None:
+    writing = publish(str(tmp_path / "out/shards/00000.tar"))
+    writing.__enter__().write(b"half")
+    assert len(found(tmp_path)) == 1
+    sweep(str(tmp_path / "out"))
+    assert found(tmp_path) == []
+
+
+def test_sweep_of_a_file_system_with_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.use(tmp_path)
+    monkeypatch.setattr(publishing, "_RENAMING", "shelf://")
+    for name in (".gritmill-tmp-1-a.tar", "d/.gritmill-tmp-2-b.json", "a.tar"):
+        shelf.put(f"shelf://out/{name}", b"")
+    sweep("shelf://out")
+    assert shelf.objects() == ["shelf://out/a.tar"]
+
+
+def test_an_object_store_has_nothing_to_sweep(tmp_path: Path) -> None:
+    shelf.use(tmp_path)
+    shelf.put("shelf://out/a.tar", b"")
+    sweep("shelf://out")
+    assert shelf.objects() == ["shelf://out/a.tar"]
+
+
+def test_an_upload_that_breaks_off_leaves_no_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf.use(tmp_path)
+
+    def broken(source: object, target: Any, length: int) -> None:
+        target.write(b"half")
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("pipeline.files.remote.shutil.copyfileobj", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        publish_bytes("shelf://out/a.tar", b"half and half")
+    assert shelf.objects("shelf://out/") == []

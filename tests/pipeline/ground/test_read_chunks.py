@@ -1,0 +1,328 @@
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain, groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline import files
+from pipeline.configuration import ChunkSettings
+from pipeline.ground.read_chunks import ImageLoader, Placed, ahead, cut, read_range, resume
+from pipeline.plan.plan import Plan, RangeId
+from pipeline.tables import detections
+from pipeline.tables.detections import ChunkId
+from tests.pipeline.making import IDENTITY, image, plan, samples, stored, tar
+from transforms import images
+from transforms.records import Chunk, Fault, ImageRef, Pair, Reason, Stage
+
+FIRST = RangeId(0, 0)
+
+
+def placed(captions_and_bytes: list[tuple[int, int]]) -> list[Placed]:
+    """Pairs of images with so many captions and bytes; 0 captions stand for one failed pair without an image."""
+    made: list[Placed] = []
+    for number, (captions, size) in enumerate(captions_and_bytes):
+        for _ in range(captions or 1):
+            ref = ImageRef(f"/{number}.jpg", length=size) if captions else ImageRef()
+            made.append(({"index": len(made)}, Pair(str(len(made)), "s", len(made), "c", ref)))
+    return made
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 9)), max_size=25), st.integers(1, 6), st.integers(1, 20))
+def test_chunks_lose_nothing_keep_limits_and_are_the_same_from_every_next(
+    table: list[tuple[int, int]], most: int, size: int
+) -> None:
+    pairs = placed(table)
+    settings = ChunkSettings.model_validate({"pairs": most, "bytes": size})
+    chunks = list(cut(pairs, settings))
+    assert [pair for run, _ in chunks for pair in run] == [pair for _, pair in pairs]
+    assert all(0 < len(run) <= most for run, _ in chunks)
+    for run, _ in chunks:
+        pictures = [group for group, _ in groupby(run, key=lambda pair: pair.image)]
+        assert sum(picture.length for picture in pictures) <= size or len({p.uri for p in pictures if p.uri}) == 1
+    for (before, following), (after, _) in pairwise(chunks):
+        assert following == {"index": after[0].index}
+        same = bool(after[0].image.uri) and before[-1].image == after[0].image
+        assert not same or table[int(after[0].image.uri[1:-4])][0] > most
+    assert not chunks or chunks[-1][1] is None
+    for number, (_, following) in enumerate(chunks):
+        if following is not None:
+            assert list(cut(pairs[following["index"] :], settings)) == chunks[number + 1 :]
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9)), max_size=25), st.integers(3, 6), st.integers(1, 20))
+def test_a_chunk_is_as_full_as_its_limits_allow(table: list[tuple[int, int]], most: int, size: int) -> None:
+    settings = ChunkSettings.model_validate({"pairs": most, "bytes": size})
+    for (before, _), (after, _) in pairwise(list(cut(placed(table), settings))):
+        captions, length = table[int(after[0].image.uri[1:-4])]
+        bytes_before = sum(picture.length for picture, _ in groupby(before, key=lambda pair: pair.image))
+        assert len(before) + captions > most or bytes_before + length > size
+
+
+def pair_for(path: Path, index: int = 0) -> Placed:
+    return {"index": index}, Pair(str(index), "s", index, "a dog", ImageRef(str(path)))
+
+
+def load(pairs: list[Placed], max_pixels: int = images.MAX_PIXELS) -> list[Pair]:
+    found = list(ImageLoader(max_pixels).load(pairs))
+    assert [position for position, _ in found] == [position for position, _ in pairs]
+    return [pair for _, pair in found]
+
+
+def test_files_are_read_in_order_and_measured(tmp_path: Path) -> None:
+    pairs = []
+    for number in range(100):
+        stored(tmp_path / f"{number}.png", image(number, size=(number + 1, 3)))
+        pairs.append(pair_for(tmp_path / f"{number}.png", number))
+    for number, pair in enumerate(load(pairs)):
+        data = image(number, size=(number + 1, 3))
+        assert (pair.data, pair.width, pair.height, pair.error) == (data, number + 1, 3, None)
+        assert (pair.image.length, pair.image.digest, pair.image.row) == (len(data), images.image_digest(data), -1)
+
+
+def test_a_turned_picture_is_measured_as_a_person_sees_it(tmp_path: Path) -> None:
+    target = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (8, 6)).save(target, "JPEG", exif=exif)
+    stored(tmp_path / "1.jpg", target.getvalue())
+    [pair] = load([pair_for(tmp_path / "1.jpg")])
+    assert (pair.width, pair.height) == (6, 8)
+
+
+def test_bad_pictures_are_failed_pairs_and_their_neighbours_are_not(tmp_path: Path) -> None:
+    stored(tmp_path / "good.png", image())
+    stored(tmp_path / "page.png", "<html>")
+    stored(tmp_path / "empty.png", b"")
+    stored(tmp_path / "huge.png", image(size=(100, 100)))
+    (tmp_path / "folder.png").mkdir()
+    names = ["good", "none", "good", "page", "empty", "huge", "folder", "good", "good/x", "a\0b", "x" * 300, "good"]
+    pairs = load([pair_for(tmp_path / f"{name}.png", number) for number, name in enumerate(names)], 5000)
+    wanted: list[tuple[Stage, Reason] | None] = [
+        None,
+        (Stage.READ, Reason.MISSING_FILE),
+        None,
+        (Stage.IMAGE, Reason.NOT_AN_IMAGE),
+        (Stage.IMAGE, Reason.NOT_AN_IMAGE),
+        (Stage.IMAGE, Reason.TOO_MANY_PIXELS),
+        (Stage.READ, Reason.MISSING_FILE),
+        None,
+        (Stage.READ, Reason.MISSING_FILE),
+        (Stage.READ, Reason.MISSING_FILE),
+        (Stage.READ, Reason.MISSING_FILE),
+        None,
+    ]
+    assert [(pair.error.stage, pair.error.reason) if pair.error else None for pair in pairs] == wanted
+
+
+def test_trouble_with_the_disk_is_not_the_pairs_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(uri: str) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(files, "read_bytes", broken)
+    with pytest.raises(OSError, match="Input/output error"):
+        load([pair_for(tmp_path / "1.png")])
+
+
+def test_captions_of_one_image_read_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def counted(uri: str) -> bytes:
+        read.append(uri)
+        return image()
+
+    monkeypatch.setattr(files, "read_bytes", counted)
+    pairs = load([pair_for(tmp_path / f"{i // 5}.png", i) for i in range(20)])
+    assert read == [str(tmp_path / f"{i}.png") for i in range(4)]
+    assert all((pair.width, pair.height) == (8, 6) for pair in pairs)
+
+
+def test_a_failed_row_does_not_spoil_the_next_row_of_its_image(tmp_path: Path) -> None:
+    stored(tmp_path / "1.png", image())
+    position, good = pair_for(tmp_path / "1.png")
+    bad = good.failed(Fault(Stage.READ, Reason.ENCODING))
+    first, second, third = load([(position, bad), (position, good), (position, bad)])
+    assert (first.error, third.error) == (bad.error, bad.error)
+    assert (second.error, second.data, second.width) == (None, image(), 8)
+
+
+def test_a_pair_that_has_failed_is_passed_on() -> None:
+    pair = Pair("k", "s", 0, "").failed(Fault(Stage.READ, Reason.NO_IMAGE))
+    assert load([({"index": 0}, pair)]) == [pair]
+
+
+def test_ahead_gives_all_items_and_makes_one_at_most_too_many() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for i in range(5):
+            made.append(i)
+            yield i
+
+    taken = []
+    for item in ahead(items()):
+        taken.append(item)
+        assert len(made) <= item + 2
+    assert taken == [0, 1, 2, 3, 4]
+
+
+def test_ahead_passes_exceptions_on_after_the_items_before() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("stop")
+
+    made = ahead(items())
+    assert next(made) == 1
+    with pytest.raises(ValueError, match="stop"):
+        next(made)
+
+
+def without_times(chunks: Iterator[Chunk]) -> list[Chunk]:
+    return [replace(chunk, seconds={}) for chunk in chunks]
+
+
+def commit_all(made: Plan, identity: RangeId, folder: str, most: int = 1000) -> int:
+    """Reads on from where the folder stands and commits at most so many chunks; how many there were."""
+    for number, chunk in enumerate(read_range(made, identity, folder)):
+        if number == most:
+            return number
+        if chunk.end:
+            detections.finish(folder, identity, chunk.faults)
+            return number
+        # What goes through a file is JSON.
+        detections.commit(folder, replace(chunk, next=json.loads(json.dumps(chunk.next))), IDENTITY)
+    raise AssertionError("no end")
+
+
+def tar_plan(tmp_path: Path) -> Plan:
+    stored(tmp_path / "a.tar", tar(samples(11)))
+    return plan([tmp_path / "a.tar"], chunk={"pairs": 3})
+
+
+def packed_plan(tmp_path: Path) -> Plan:
+    stored(tmp_path / "a.tar", tar(samples(11), packed=True))
+    return plan([tmp_path / "a.tar"], chunk={"pairs": 3})
+
+
+def table_plan(tmp_path: Path) -> Plan:
+    stored(tmp_path / "1.png", image())
+    rows = [{"image": f"{i % 3}.png", "caption": [f"c{i}{n}" for n in range(i % 6)]} for i in range(12)]
+    stored(tmp_path / "a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    return plan([tmp_path / "a.jsonl"], chunk={"pairs": 3})
+
+
+def parquet_plan(tmp_path: Path) -> Plan:
+    captions = [[f"c{i}{n}" for n in range(i % 6)] for i in range(12)]
+    table = pa.table({"image": [image(i) for i in range(12)], "caption": captions})
+    pq.write_table(table, tmp_path / "a.parquet", row_group_size=5)
+    return plan([tmp_path / "a.parquet"], chunk={"pairs": 3})
+
+
+@pytest.mark.parametrize("make", [tar_plan, packed_plan, table_plan, parquet_plan])
+def test_a_range_goes_on_from_every_committed_chunk(tmp_path: Path, make: Any) -> None:
+    made = make(tmp_path)
+    for identity in made.ids():
+        whole = without_times(read_range(made, identity, str(tmp_path / "none")))
+        *chunks, end = whole
+        assert end == Chunk(identity.source, identity.range, len(chunks), end=True)
+        assert [chunk.number for chunk in chunks] == list(range(len(chunks)))
+        assert len(chunks) > 1
+        for number in range(len(chunks) + 1):
+            folder = str(tmp_path / f"out{identity.range}-{number}")
+            assert commit_all(made, identity, folder, number) == number
+            assert without_times(read_range(made, identity, folder)) == whole[number:]
+
+
+@pytest.mark.parametrize("make", [tar_plan, table_plan, parquet_plan])
+def test_ranges_together_hold_every_pair_once(tmp_path: Path, make: Any) -> None:
+    made = make(tmp_path)
+    chunks = chain.from_iterable(read_range(made, identity, str(tmp_path / "none")) for identity in made.ids())
+    pairs = [pair for chunk in chunks for pair in chunk.pairs]
+    reader = made.sources[0].open(made.configuration.source)
+    assert [pair.caption for pair in pairs] == [p.caption for _, p in reader.read(made.sources[0].ranges[0].start)]
+    assert [pair.index for pair in pairs] == list(range(len(pairs)))
+
+
+def test_reading_twice_commits_the_same_bytes(tmp_path: Path) -> None:
+    made = table_plan(tmp_path)
+    for name, steps in (("a", [1000]), ("b", [1] * 20)):
+        for most in steps:
+            for identity in made.ids():
+                commit_all(made, identity, str(tmp_path / name), most)
+    first, second = (
+        {path.relative_to(folder): path.read_bytes() for path in sorted(folder.glob("0*/*"))}
+        for folder in (tmp_path / "a", tmp_path / "b")
+    )
+    assert first == second
+    assert len(first) > 4
+
+
+@pytest.mark.parametrize("good", [5, 6])
+def test_a_fault_at_the_end_of_a_range_survives_a_restart(tmp_path: Path, good: int) -> None:
+    members = samples(good + 1)
+    # Cut in the .json: the samples before are whole, and the one that is torn is a failed pair.
+    stored(tmp_path / "a.tar", tar(members)[: len(tar(members[: 3 * good + 1], ended=False)) + 600])
+    made = plan([tmp_path / "a.tar"], chunk={"pairs": 3})
+    *chunks, end = read_range(made, FIRST, str(tmp_path / "none"))
+    assert sum(len(chunk.pairs) for chunk in chunks) == good + 1
+    [fault] = end.faults
+    assert "cut or broken" in fault
+    for most in range(len(chunks) + 1):
+        folder = str(tmp_path / f"out{most}")
+        commit_all(made, FIRST, folder, most)
+        assert detections.finished(folder) == set()
+        commit_all(made, FIRST, folder)
+        done = detections.read_done(folder, FIRST)
+        assert (done["rows"], done["faults"]) == (good + 1, [fault])
+
+
+def test_a_fault_before_the_first_pair(tmp_path: Path) -> None:
+    stored(tmp_path / "a.tar", tar([("notes.cls", b"x" * 900)])[:900])
+    made = plan([tmp_path / "a.tar"])
+    [end] = read_range(made, FIRST, str(tmp_path / "none"))
+    assert end.end
+    assert len(end.faults) == 1
+
+
+def test_where_a_range_goes_on(tmp_path: Path) -> None:
+    made = tar_plan(tmp_path)
+    folder = str(tmp_path / "out")
+    assert resume(made, FIRST, folder) == ({"offset": 0, "index": 0}, 0)
+    commit_all(made, FIRST, folder, 2)
+    position, number = resume(made, FIRST, folder)
+    assert number == 2
+    assert position is not None
+    assert position["index"] == 6
+    commit_all(made, FIRST, folder)
+    assert resume(made, FIRST, folder) == (None, 4)
+    assert detections.about(folder, ChunkId(0, 0, 3))["next"] is None
+
+
+def test_a_cut_image_does_not_end_a_chunk_early(tmp_path: Path) -> None:
+    stored(tmp_path / "1.png", image())
+    stored(tmp_path / "a.jsonl", "".join(f'{{"image": "{name}", "caption": "c"}}\n' for name in ["1.png", "no"] * 4))
+    made = plan([tmp_path / "a.jsonl"], chunk={"pairs": 3})
+    chunks = [chunk for chunk in read_range(made, FIRST, str(tmp_path / "none")) if not chunk.end]
+    assert [len(chunk.pairs) for chunk in chunks] == [3, 3, 2]
+
+
+def test_text_of_another_encoding_can_be_committed(tmp_path: Path) -> None:
+    stored(tmp_path / "1.png", image())
+    rows = (
+        b"image,caption,note\n1.png,a dog,n\ncaf\xe9.png,a dog,n\n1.png,caf\xe9,n\n1.png,a dog,caf\xe9\n1.png,a hat,n\n"
+    )
+    stored(tmp_path / "a.csv", rows)
+    made = plan([tmp_path / "a.csv"])
+    commit_all(made, FIRST, str(tmp_path / "out"))
+    read = list(detections.read_chunk(str(tmp_path / "out"), ChunkId(0, 0, 0)))
+    assert len(read) == 5
+    assert [read[0].error, read[4].error] == [None, None]
+    assert all(pair.error for pair in read[1:3])

@@ -1,0 +1,134 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.pack.count import count_range
+from pipeline.pack.ledger import ChunkCount, RangeCount, add_failures, failures, ledger, rejections
+from pipeline.plan.plan import RangeId
+from pipeline.tables import detections
+from pipeline.tables.detections import ChunkId
+from tests.pipeline.making import CAPTION, IDENTITY, grounded
+from transforms.records import Chunk, Fault, ImageRef, Pair, Reason, Stage
+from transforms.selection.judge import Policy
+from transforms.settings import SelectionSettings, TextSettings
+
+POLICY = Policy(SelectionSettings(), 0.5, TextSettings())
+RAW = Pair("k", "/data/a.tar", 0, CAPTION, ImageRef("/data/a.tar", -1, 512, 10), width=8, height=6)
+
+
+def committed(folder: Path, *chunks: list[Pair]) -> str:
+    for number, pairs in enumerate(chunks):
+        detections.commit(str(folder), Chunk(0, 0, number, tuple(pairs)), IDENTITY)
+    return str(folder)
+
+
+def test_every_row_is_counted_once(tmp_path: Path) -> None:
+    kept = grounded(RAW)
+    failed = RAW.failed(Fault(Stage.IMAGE, Reason.TRUNCATED))
+    folder = committed(
+        tmp_path,
+        [kept, failed, replace(kept, image=replace(RAW.image, length=7)), grounded(RAW, score=0.25)],
+        [replace(RAW, caption=" "), RAW, failed],
+    )
+    detections.finish(folder, RangeId(0, 0), ["cut or broken at byte 7"])
+    count, _ = count_range(folder, RangeId(0, 0), True, POLICY)
+    digests = [chunk["digest"] for chunk in detections.read_done(folder, RangeId(0, 0))["chunks"]]
+    assert count.chunks == [
+        ChunkCount(ChunkId(0, 0, 0), 2, 17, digests[0]),
+        ChunkCount(ChunkId(0, 0, 1), 0, 0, digests[1]),
+    ]
+    assert count.read == 7
+    assert count.rejected == {"no_box": 1, "no_caption": 1, "no_phrase": 1}
+    assert count.failed == {"image": {"truncated": 2}}
+    assert count.faults == ["cut or broken at byte 7"]
+    assert count.failed_examples == {"image: truncated": "k of /data/a.tar: "}
+    assert count.rejected_examples == {
+        "no_box": f"k of /data/a.tar: {CAPTION!r}",
+        "no_phrase": f"k of /data/a.tar: {CAPTION!r}",
+        "no_caption": "k of /data/a.tar: its other fields: none",
+    }
+
+
+def test_a_pair_without_caption_names_the_fields_that_its_source_has(tmp_path: Path) -> None:
+    folder = committed(tmp_path, [replace(RAW, caption="", meta='{"url": "x", "alt": "a dog"}')])
+    [example] = count_range(folder, RangeId(0, 0), False, POLICY)[0].rejected_examples.values()
+    assert example.endswith(": its other fields: url, alt")
+
+
+def test_another_threshold_keeps_other_pairs(tmp_path: Path) -> None:
+    folder = committed(tmp_path, [grounded(RAW, score=score) for score in (0.25, 0.5, 0.75)])
+    for score, kept in ((0.25, 3), (0.5, 2), (0.75, 1), (1.0, 0)):
+        count, _ = count_range(folder, RangeId(0, 0), False, Policy(SelectionSettings(), score, TextSettings()))
+        assert [chunk.kept for chunk in count.chunks] == [kept]
+        assert count.rejected == ({"no_box": 3 - kept} if kept < 3 else {})
+
+
+def test_a_caption_that_a_dialect_cannot_carry_is_rejected_with_its_reason(tmp_path: Path) -> None:
+    folder = committed(tmp_path, [grounded(replace(RAW, caption=f"{CAPTION} <phrase>"))])
+    count, _ = count_range(folder, RangeId(0, 0), False, POLICY)
+    [reason] = count.rejected
+    assert reason.startswith("kosmos2_")
+    assert count.chunks == [ChunkCount(ChunkId(0, 0, 0), 0, 0)]
+
+
+def test_a_range_that_is_not_done_counts_what_is_committed(tmp_path: Path) -> None:
+    folder = committed(tmp_path, [grounded(RAW)])
+    assert count_range(folder, RangeId(0, 0), False, POLICY)[0].read == 1
+    assert count_range(folder, RangeId(0, 1), False, POLICY)[0] == RangeCount(RangeId(0, 1))
+
+
+def test_failures_add_up_by_stage_and_reason() -> None:
+    total = {"read": {"no_image": 1}}
+    add_failures(total, {Stage.READ: {Reason.NO_IMAGE: 2, Reason.ENCODING: 1}, Stage.FETCH: {Reason.GONE: 1}})
+    assert total == {"read": {"no_image": 3, "encoding": 1}, "fetch": {"gone": 1}}
+    assert all(type(key) is str for reasons in (dict.fromkeys(total, 0), *total.values()) for key in reasons)
+
+
+STAGES = st.dictionaries(
+    st.sampled_from(["read", "image"]), st.dictionaries(st.sampled_from(["a", "b"]), st.integers(1, 9)), max_size=2
+)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.dictionaries(st.sampled_from("xyz"), st.integers(1, 9)), STAGES), max_size=5
+    ),
+    st.data(),
+)
+def test_read_is_written_and_rejected_and_failed(
+    ranges: list[tuple[int, dict[str, int], dict[str, dict[str, int]]]], data: st.DataObject
+) -> None:
+    counts = []
+    for number, (kept, rejected, failed) in enumerate(ranges):
+        identity = RangeId(0, number)
+        read = kept + sum(rejected.values()) + sum(n for reasons in failed.values() for n in reasons.values())
+        chunks = [ChunkCount(ChunkId(0, number, 0), kept, 0)]
+        counts.append(RangeCount(identity, chunks, read, rejected, failed))
+    kept = sum(kept for kept, _, _ in ranges)
+    gone = data.draw(st.integers(0, kept))
+    shards = [
+        {"successes": kept - gone, "failed": {"fetch": {"gone": gone}} if gone else {}},
+        {"successes": 0, "failed": {}},
+    ]
+    value = ledger(counts, shards)
+    assert value["read"] == value["written"] + rejections(value) + failures(value)
+    assert value["written"] == kept - gone
+    assert list(value["rejected"]) == sorted(value["rejected"])
+    assert list(value["failed"]) == sorted(value["failed"])
+
+
+def test_nothing_at_all_balances() -> None:
+    assert ledger([], []) == {"read": 0, "written": 0, "rejected": {}, "failed": {}}
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_reasons_are_written_as_plain_text(reason: Reason) -> None:
+    count = RangeCount(RangeId(0, 0), [], 2, {reason: 1}, {Stage.READ: {reason: 1}})
+    value = ledger([count], [])
+    assert (
+        str(value)
+        == f"{{'read': 2, 'written': 0, 'rejected': {{'{reason}': 1}}, 'failed': {{'read': {{'{reason}': 1}}}}}}"
+    )

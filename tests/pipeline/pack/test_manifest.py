@@ -1,0 +1,121 @@
+import json
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.pack.ledger import RangeCount
+from pipeline.pack.manifest import ManifestHead, read_manifest, remove_shards, write_manifest
+from pipeline.plan.plan import RangeId
+from pipeline.threshold import Threshold
+from tests import shelf
+from tests.pipeline.making import configuration, plan, stored
+
+THRESHOLD = Threshold(0.4, True, "measured on a hundred pairs")
+
+
+def stats(number: int, successes: int = 2, failed: dict[str, dict[str, int]] | None = None) -> dict[str, Any]:
+    return {
+        "shard": number,
+        "count": 2,
+        "successes": successes,
+        "failed": failed or {},
+        "failed_examples": {"fetch: gone": f"the first of shard {number}"} if failed else {},
+        "boxes": 3,
+        "bytes": 10_240,
+        "sha256": f"tar{number}",
+        "index_sha256": f"index{number}",
+        "pack_fingerprint": "a mark",
+    }
+
+
+def written(folder: Path, output: str, **head: Any) -> dict[str, Any]:
+    """A manifest over a bad source, a range with a fault, and two shards, all told in the wrong order."""
+    stored(folder / "a.tar", "no tar")
+    stored(folder / "b.jsonl", '{"image": "1.png", "caption": "a dog"}\n')
+    made = plan([folder / "a.tar", folder / "b.jsonl"], chunk={"pairs": 5})
+    counts = [
+        RangeCount(
+            RangeId(1, 1),
+            [],
+            3,
+            {"no_box": 1},
+            {"image": {"truncated": 1}},
+            ["cut at byte 7"],
+            failed_examples={"image: truncated": "a later one"},
+            rejected_examples={"no_box": "nothing"},
+        ),
+        RangeCount(RangeId(1, 0), [], 3, {}, {}, ["cut at byte 5"], failed_examples={"image: truncated": "the first"}),
+    ]
+    shards = [stats(1, 1, {"fetch": {"gone": 1}}), stats(0)]
+    packed = configuration(selection={"score": 0.4}, shards={"pairs": 2}, chunk={"pairs": 99})
+    top = ManifestHead.of(made, packed, THRESHOLD, "a mark", **{"partial": False, **head})
+    return write_manifest(output, top, made, counts, shards)
+
+
+def test_what_a_manifest_says(tmp_path: Path) -> None:
+    value = written(tmp_path, str(tmp_path / "out"))
+    assert value["ledger"] == {
+        "read": 6,
+        "written": 3,
+        "rejected": {"no_box": 1},
+        "failed": {"fetch": {"gone": 1}, "image": {"truncated": 1}},
+    }
+    assert value["shards"][0] == {
+        "tar": "shards/00000.tar",
+        "index": "shards/00000.parquet",
+        "samples": 2,
+        "boxes": 3,
+        "bytes": 10_240,
+        "sha256": "tar0",
+        "index_sha256": "index0",
+    }
+    assert [shard["samples"] for shard in value["shards"]] == [2, 1]
+    assert [(fault["source"], fault["fault"].partition(":")[0]) for fault in value["source_faults"]] == [
+        (str(tmp_path / "a.tar"), "not a tar"),
+        (str(tmp_path / "b.jsonl"), "cut at byte 5"),
+        (str(tmp_path / "b.jsonl"), "cut at byte 7"),
+    ]
+    assert value["failed_examples"] == {"fetch: gone": "the first of shard 1", "image: truncated": "the first"}
+    assert value["rejected_examples"] == {"no_box": "nothing"}
+    assert value["fingerprints"] == {"ground": "a fingerprint", "pack": "a mark"}
+    assert value["threshold"] == {"score": 0.4, "measured": True, "source": "measured on a hundred pairs"}
+    assert value["versions"]["pillow"] == version("pillow")
+    assert value["models"] == {"detector": "folder:1", "phrases": "folder:2"}
+    assert value["partial"] is False
+
+
+def test_the_effective_configuration_is_that_of_ground_and_that_of_pack(tmp_path: Path) -> None:
+    value = written(tmp_path, str(tmp_path / "out"))["configuration"]
+    assert (value["chunk"]["pairs"], value["selection"]["score"], value["shards"]["pairs"]) == (5, 0.4, 2)
+
+
+def test_it_is_published_and_read_back(tmp_path: Path) -> None:
+    shelf.use(tmp_path / "shelf")
+    for output in (str(tmp_path / "out"), "shelf://out"):
+        assert read_manifest(output) is None
+        value = written(tmp_path, output)
+        assert read_manifest(output) == value == json.loads(json.dumps(value))
+
+
+def test_the_same_pack_writes_the_same_manifest(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        written(tmp_path, str(tmp_path / name))
+    assert (tmp_path / "a/manifest.json").read_bytes() == (tmp_path / "b/manifest.json").read_bytes()
+
+
+def test_shards_that_this_pack_does_not_have_are_removed(tmp_path: Path) -> None:
+    shelf.use(tmp_path / "shelf")
+    names = [f"{i:05}{ending}" for i in range(4) for ending in (".parquet", ".tar", "_stats.json")]
+    for name in [*names, "README"]:
+        stored(tmp_path / "out/shards" / name, "")
+        shelf.put(f"shelf://out/shards/{name}", b"")
+    written(tmp_path, str(tmp_path / "out"))
+    written(tmp_path, "shelf://out")
+    left = [*names[:6], "README"]
+    assert sorted(path.name for path in (tmp_path / "out/shards").iterdir()) == sorted(left)
+    assert shelf.objects("shelf://out/shards/") == sorted(f"shelf://out/shards/{name}" for name in left)
+
+
+def test_removing_from_no_folder_is_nothing(tmp_path: Path) -> None:
+    remove_shards(str(tmp_path / "nowhere"), from_number=0)
+    assert not (tmp_path / "nowhere").exists()

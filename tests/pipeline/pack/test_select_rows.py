@@ -1,0 +1,125 @@
+"""A chunk's rows on arrays give what its pairs give one by one."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.pack.count import judged
+from pipeline.pack.select_rows import Selected
+from pipeline.pack.statistics import Statistics
+from pipeline.tables.pair_rows import SCHEMA, from_table, to_row
+from transforms.records import Box, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
+from transforms.selection.boxes import in_record_order
+from transforms.selection.judge import Kept, Policy, Rejected, judge
+from transforms.selection.threshold_sweep import ranked, steps
+from transforms.settings import SelectionSettings, TextSettings
+
+CAPTION = "a dog near the c[1 cat and two mén"
+PHRASES = (Phrase(0, 5, 2, 5, 0, 22), Phrase(11, 22, 19, 22, 11, 22), Phrase(27, 34, 31, 34, 27, 34))
+SHARES = st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.625])
+SCORES = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(0, 1, width=32))
+
+
+@st.composite
+def candidates(draw: st.DrawFn) -> Box:
+    x, y = draw(SHARES), draw(SHARES)
+    return Box(
+        draw(st.integers(0, 2)), x, y, x + draw(SHARES) / 2 + 0.0625, y + draw(SHARES) / 2 + 0.0625, draw(SCORES)
+    )
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> Pair:
+    pair = Pair(
+        draw(st.text("kä", max_size=3)),
+        "s",
+        draw(st.integers(0, 99)),
+        draw(st.sampled_from([CAPTION, CAPTION.replace("[", ""), CAPTION.replace("é", "e"), " "])),
+        ImageRef("s", draw(st.integers(-1, 3)), draw(st.integers(0, 1 << 40)), 7, "00ff"),
+        url="u",
+        id="1",
+        width=640,
+        height=480,
+        phrases=draw(st.sampled_from([PHRASES, (PHRASES[0], PHRASES[1], PHRASES[0])])),
+        dropped=draw(st.sampled_from([(), (Dropped(1, 2, Drop.PRONOUN), Dropped(3, 4, Drop.TOO_LONG))])),
+        boxes=tuple(draw(st.lists(candidates(), max_size=12))),
+        cut=draw(st.integers(0, 3)),
+    )
+    bare = replace(pair, phrases=(), boxes=())
+    failed = pair.failed(Fault(Stage.IMAGE, Reason.TRUNCATED, "cut"))
+    return draw(st.sampled_from([pair, pair, pair, bare, failed]))
+
+
+POLICIES = st.builds(
+    Policy,
+    st.builds(
+        SelectionSettings,
+        nms_iou=st.sampled_from([0.3, 0.7]),
+        boxes_per_phrase=st.sampled_from([None, 1]),
+        boxes_per_pair=st.sampled_from([None, 2]),
+    ),
+    st.sampled_from([0.0, 0.25, 0.333, 0.5]),
+    st.builds(
+        TextSettings,
+        dialect=st.sampled_from(["kosmos2", ("kosmos2", "florence2"), "qwen-vl", "internvl", "normalized"]),
+        spans=st.sampled_from(["longest", "densest"]),
+    ),
+)
+
+
+def table(some: list[Pair]) -> pa.Table:
+    return pa.Table.from_pylist([to_row(pair) for pair in some], SCHEMA)
+
+
+@given(st.lists(pairs(), max_size=6))
+def test_a_pair_comes_back_as_it_was(some: list[Pair]) -> None:
+    assert list(from_table(table(some))) == some
+    assert list(from_table(table([*some, *some]).slice(len(some)))) == some
+
+
+@given(st.lists(pairs(), max_size=6), POLICIES)
+def test_a_chunk_is_selected_from_as_its_pairs_are(some: list[Pair], policy: Policy) -> None:
+    selected = Selected.of(table(some), policy.selection, policy.score)
+    found = list(selected.pairs())
+    assert [pair for pair, _ in found] == [replace(pair, boxes=()) for pair in some]
+    best_first = [ranked(pair, replace(policy, selection=policy.selection)) for pair in some]
+    assert [list(kept) for _, kept in found] == [
+        [grounding for grounding in every if grounding.box.score >= policy.score] for every in best_first
+    ]
+    first = [g.phrase not in {h.phrase for h in kept[:at]} for _, kept in found for at, g in enumerate(kept)]
+    if all(len(set(pair.phrases)) == len(pair.phrases) for pair in some):
+        assert selected.first.tolist() == first
+
+
+@given(st.lists(pairs(), max_size=6), POLICIES)
+@settings(max_examples=300)
+def test_a_chunk_is_judged_and_counted_as_its_pairs_are(some: list[Pair], policy: Policy) -> None:
+    found, wanted = Statistics.at(policy.score), Statistics.at(policy.score)
+    outcomes = list(judged(Selected.of(table(some), policy.selection, 0.0), policy, (0, 0, 0), found))
+    for row, pair in enumerate(some):
+        outcome = judge(pair, policy)
+        told = outcomes[row][1]
+        if isinstance(outcome, Kept):
+            assert isinstance(told, Kept)
+            assert (told.groundings, told.texts) == (outcome.groundings, outcome.texts)
+        else:
+            assert told == outcome
+        every = ranked(pair, policy)
+        if every and isinstance(outcome, Kept | Rejected):
+            wanted.add(pair, every[0].box.score, outcome, policy.score, (0, 0, 0, row))
+            wanted.add_steps(steps(pair, every, policy, wanted.grid))
+    assert found == wanted
+
+
+def test_some_of_what_is_selected() -> None:
+    boxes = tuple(Box(i, 0.25 * i, 0, 0.25 * i + 0.125, 1, 0.5) for i in range(3))
+    pair = Pair("k", "s", 0, CAPTION, phrases=PHRASES, boxes=boxes)
+    selected = Selected.of(table([pair, pair]), SelectionSettings(), 0.0)
+    some = selected.only(np.array([0, 4]))
+    assert [[g.box for g in kept] for _, kept in some.pairs()] == [[pair.boxes[0]], [pair.boxes[1]]]
+    assert in_record_order(selected.only(selected.row == 1).groundings(pair)) == ranked(
+        pair, Policy(SelectionSettings(), 0, TextSettings())
+    )
