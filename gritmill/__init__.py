@@ -45,13 +45,13 @@ for _name in ("transforms", "pipeline"):
 
 if TYPE_CHECKING:
     from gritmill.api import decode, encode, ground, pack, run
-    from gritmill.evaluation.calibrating import calibrate
-    from gritmill.evaluation.evaluating import evaluate
+    from gritmill.evaluation.calibrate import calibrate
+    from gritmill.evaluation.evaluate import evaluate
     from gritmill.exports.export import export
     from gritmill.exports.options import Options as ExportOptions
+    from gritmill.pages.viewer.page import view
     from gritmill.reading import Sample, read
-    from gritmill.validating import validate
-    from gritmill.viewer.page import view
+    from gritmill.validation.validate import validate
     from pipeline.configuration import Configuration
     from pipeline.faults import CallError, EnvironmentFault, RunFault
     from transforms.detectors.base import Detector, Found, Request
@@ -99,17 +99,17 @@ _PLACES = {
     "RunFault": "pipeline.faults",
     "Sample": "gritmill.reading",
     "Span": "transforms.text.grounded_caption",
-    "calibrate": "gritmill.evaluation.calibrating",
+    "calibrate": "gritmill.evaluation.calibrate",
     "decode": "gritmill.api",
     "encode": "gritmill.api",
-    "evaluate": "gritmill.evaluation.evaluating",
+    "evaluate": "gritmill.evaluation.evaluate",
     "export": "gritmill.exports.export",
     "ground": "gritmill.api",
     "pack": "gritmill.api",
     "read": "gritmill.reading",
     "run": "gritmill.api",
-    "validate": "gritmill.validating",
-    "view": "gritmill.viewer.page",
+    "validate": "gritmill.validation.validate",
+    "view": "gritmill.pages.viewer.page",
 }
 """Where the public names are. Each is imported when it is first asked for: Beam, torch and spaCy take seconds."""
 

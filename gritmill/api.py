@@ -174,7 +174,7 @@ def _packed(configuration: Configuration, output: str, options: PackOptions) -> 
     manifest = _pack(configuration, output, options)
     # Of a run that has its report nothing is read again: pictures on its page may be gone by now.
     if not is_reported(output, manifest):
-        from gritmill.report_page import write_page  # with pyarrow and jinja, for a page that is there already mostly
+        from gritmill.pages.report import write_page  # with pyarrow and jinja, for a page that is there already mostly
 
         folder = find_detections(options.detections or output)
         plan = read_plan(folder)

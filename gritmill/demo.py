@@ -11,9 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from gritmill import api, quality
+from gritmill import api
+from gritmill.evaluation import quality
 from gritmill.evaluation.metrics import RIGHT
-from gritmill.quality import Quality
+from gritmill.evaluation.quality import Quality
 from gritmill.reading import Sample, read
 from pipeline import files
 from pipeline.faults import OtherRun

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a scheduler takes a machine back
     try:
-        from gritmill.cli import app, beam_words
+        from gritmill.cli.commands import app, beam_words
 
         beam_words.set(tuple(beam))
         status = app(args=_repeated(words), prog_name="gritmill", standalone_mode=False)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from os import getcwd
 
-from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth
+from gritmill.evaluation.sets.truth import TrueCaption, TruePhrase, Truth
 from pipeline import fingerprint
 from pipeline.configuration import Configuration
 from pipeline.engines import placement, progress, run_pipeline

@@ -11,7 +11,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
-from gritmill.evaluation.truth import TrueCaption, TruePhrase, Truth
+from gritmill.evaluation.sets.truth import TrueCaption, TruePhrase, Truth
 from pipeline.configuration import Configuration
 from pipeline.engines import progress
 from pipeline.models import identity

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import gritmill
-from gritmill import demo, quality
+from gritmill import demo
+from gritmill.evaluation import quality
 from tests import made
 
 SCENES = ("--limit", "6")

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import gritmill
-from gritmill.quality import find_phrase
+from gritmill.evaluation.quality import find_phrase
 from pipeline.tables import detections
 from tests import made
 from tests.sameness import same

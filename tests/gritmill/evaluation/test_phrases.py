@@ -2,12 +2,12 @@
 
 import pytest
 
-from gritmill.evaluation import flickr30k_entities
 from gritmill.evaluation.kinds import kinds_of
 from gritmill.evaluation.phrases import Alarm, Miss, Tally, compare, why_extracted, why_missed
-from gritmill.evaluation.truth import TruePhrase
+from gritmill.evaluation.sets import flickr30k_entities
+from gritmill.evaluation.sets.truth import TruePhrase
 from pipeline import configuration
-from tests.gritmill.evaluation.test_flickr30k_entities import folder  # noqa: F401
+from tests.gritmill.evaluation.sets.test_flickr30k_entities import folder  # noqa: F401
 from transforms.phrases.extract import load_parser
 from transforms.records import Drop, Dropped, Fault, Pair, Phrase, Reason, Stage
 

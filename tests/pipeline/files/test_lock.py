@@ -11,11 +11,11 @@ from pipeline.files.lock import HEARTBEAT, hold
 from pipeline.files.publish import publish
 from tests import shelf
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 HOLDER = """
 import sys
-from pipeline.lock import hold
+from pipeline.files.lock import hold
 with hold(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

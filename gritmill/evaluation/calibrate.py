@@ -1,0 +1,195 @@
+"""`gritmill calibrate`: which score threshold gives the precision that one wishes, on a set with true boxes.
+
+Boxes are those that a run would write: candidates of the phrases of a caption together, after `selection` with its
+non-maximum suppression across phrases. A threshold only cuts that list: the suppression is greedy from the best score
+down, so that selecting at a threshold and cutting at it give the same boxes.
+"""
+
+from array import array
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gritmill.api import Config, Path, Paths, chosen
+from gritmill.evaluation import curves
+from gritmill.evaluation.ask import Answer, Counts, ask, load
+from gritmill.evaluation.curves import Boxes, Curve, Phrases
+from gritmill.evaluation.evaluate import open_truth
+from gritmill.evaluation.kinds import kinds_of
+from gritmill.evaluation.metrics import match
+from gritmill.evaluation.options import On
+from gritmill.evaluation.sets.truth import TruePhrase
+from gritmill.pages.calibration import page
+from pipeline import files
+from pipeline.configuration import Configuration
+from pipeline.faults import CallError
+from pipeline.files.publish import publish_bytes, publish_json
+from pipeline.threshold import Threshold, default_threshold, effective
+from transforms.phrases.extract import load_parser
+from transforms.selection.boxes import select
+from transforms.settings import SelectionSettings
+from transforms.text.grounded_caption import Corners
+
+NAME, PAGE = "calibration.json", "calibration.html"
+
+PRESENT, ABSENT = "present", "absent"
+
+_SHOWN = 10
+"""Of the curve's thresholds every tenth stands in the report: hundredths."""
+
+
+Scored = tuple[float, Corners]
+"""Score and corners of a box."""
+
+
+@dataclass
+class Collected:
+    """What the answers hold, box by box; phrases without true boxes that are not absent are left out."""
+
+    scores: "array[float]" = field(default_factory=lambda: array("d"))
+    right: "array[int]" = field(default_factory=lambda: array("b"))
+    owners: "array[int]" = field(default_factory=lambda: array("q"))
+    pictures: "array[int]" = field(default_factory=lambda: array("q"))
+    phrases: list[TruePhrase] = field(default_factory=list)
+
+    def add(self, answer: Answer, picture: int, settings: SelectionSettings, floor: float) -> None:
+        """An answer; `picture` is the number of its picture."""
+        for number, boxes in _selected(answer, settings, floor).items():
+            phrase = answer.asked.phrases[number]
+            if not (phrase.boxes or phrase.absent):
+                continue
+            boxes.sort(key=lambda box: -box[0])
+            self.scores.extend(score for score, _ in boxes)
+            self.right.extend(match([corners for _, corners in boxes], phrase.boxes))
+            self.owners.extend([len(self.phrases)] * len(boxes))
+            self.pictures.extend([picture] * len(boxes))
+            self.phrases.append(phrase)
+
+    def arrays(self, parser: str) -> tuple[Boxes, Phrases]:
+        """All of it, with the kinds of the phrases."""
+        grammar = kinds_of(load_parser(parser), [phrase.text for phrase in self.phrases])
+        kinds = [
+            (ABSENT if phrase.absent else PRESENT, *grammar[phrase.text], *phrase.kinds) for phrase in self.phrases
+        ]
+        things = np.array([len(phrase.boxes) for phrase in self.phrases], int)
+        boxes = Boxes(
+            np.array(self.scores, float),
+            np.array(self.right, bool),
+            np.array(self.owners, int),
+            np.array(self.pictures, int),
+        )
+        return boxes, Phrases(things, kinds)
+
+
+def _selected(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[Scored]]:
+    """Score and corners of the boxes that a run would take, by number of the phrase; every asked phrase is there."""
+    numbers = {phrase.start: number for number, phrase in answer.places()}
+    found: dict[int, list[Scored]] = {n: [] for n in numbers.values()}
+    for grounding in select(answer.pair, settings, floor):
+        found[numbers[grounding.phrase.start]].append((grounding.box.score, grounding.box.corners))
+    return found
+
+
+def calibrate(
+    config: Config = "grit",
+    *,
+    truth: Paths,
+    output: Path,
+    precision: float = 0.9,
+    on: str = On.JSONL,
+    images: Path | None = None,
+    split: str | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    quiet: bool = True,
+) -> dict[str, Any]:
+    """Finds the score threshold for a precision; writes `calibration.json` and `calibration.html`.
+
+    Args:
+      output: folder. precision: share of boxes that are to be right, 0..1. seed: of the bootstrap.
+      truth, on, images, split, limit: as of `gritmill.evaluate`.
+
+    Returns:
+      What `calibration.json` holds. `threshold` is None if no threshold gives that precision, `curves` is empty if no
+      picture could be used.
+
+    Raises:
+      CallError: a wrong call, or files that are not of that form. EnvironmentFault: the detector fails.
+    """
+    if not 0 < precision <= 1:
+        raise CallError(f"--precision: {precision:g} is not within 0..1")
+    configuration, folder = chosen(config), files.canonical(output)
+    found = open_truth(on, truth, images, split, limit)
+    detector, configuration, models = load(configuration)
+    counts, collected = Counts(), Collected()
+    for answer in ask(found, detector, configuration, counts, quiet):
+        if not answer.fault:
+            collected.add(answer, counts.measured - 1, configuration.selection, configuration.detector.floor)
+    result = {
+        "on": on,
+        "split": split,
+        "configuration": configuration.model_dump(mode="json", include={"detector", "selection", "phrases"}),
+        "models": models,
+        "pictures": counts.to_json(),
+        "wished_precision": precision,
+        **_result(collected, counts.measured, configuration, precision, seed),
+    }
+    publish_json(files.join(folder, NAME), result)
+    publish_bytes(files.join(folder, PAGE), page(result).encode())
+    return result
+
+
+def _result(
+    collected: Collected, pictures: int, configuration: Configuration, wished: float, seed: int
+) -> dict[str, Any]:
+    if not collected.phrases:
+        return {"threshold": None, "curves": {}}
+    boxes, phrases = collected.arrays(configuration.phrases.model)
+    force = _force(configuration)
+    thresholds = np.union1d(curves.grid(configuration.detector.floor), [force.score])
+    whole = curves.curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
+    by_kind = {"all": whole}
+    for kind in sorted({kind for kinds in phrases.kinds for kind in kinds} - {"all"}):
+        by_kind[kind] = curves.curve(boxes, phrases, phrases.of_kind(kind), thresholds)
+    score = curves.lowest(thresholds, whole.precision, wished)
+    drawn = curves.bootstrap(boxes, pictures, thresholds, wished, score, seed)
+    bins = curves.reliability(boxes)
+    return {
+        "threshold": score,
+        "interval": {**vars(drawn), "seed": seed, "resamples": curves.RESAMPLES},
+        "paste": None if score is None else _paste(score),
+        "at_threshold": None if score is None else {name: one.at(score) for name, one in by_kind.items()},
+        "highest_precision": _highest(whole),
+        "in_force": {"threshold": force.score, "source": force.source, "figures": whole.at(force.score)},
+        "counts": {name: _sizes(one) for name, one in by_kind.items()},
+        "reliability": {"bins": bins, "expected_calibration_error": curves.calibration_error(bins)},
+        "curves": {name: _points(one) for name, one in by_kind.items()},
+    }
+
+
+def _paste(score: float) -> dict[str, str]:
+    return {"set": f"--set selection.score={score:g}", "yaml": f"selection:\n  score: {score:g}\n"}
+
+
+def _force(configuration: Configuration) -> Threshold:
+    """The threshold that a run would take now."""
+    settings = configuration.detector
+    return effective(configuration.selection, default_threshold(settings), settings.floor)
+
+
+def _highest(curve: Curve) -> dict[str, Any] | None:
+    """Where the precision is highest, and of several such thresholds at the lowest; None if there is no box."""
+    if not curve.boxes.any():
+        return None
+    return curve.at(float(curve.thresholds[int(np.nanargmax(curve.precision))]))
+
+
+def _sizes(curve: Curve) -> dict[str, int]:
+    return {"phrases": curve.present + curve.absent, "absent": curve.absent, "things": curve.things}
+
+
+def _points(curve: Curve) -> list[dict[str, Any]]:
+    """Figures at the hundredths, as far up as there are boxes."""
+    with_boxes = curve.thresholds[curve.boxes > 0].tolist()
+    return [curve.at(t) for t in with_boxes if round(t * curves.STEPS) % _SHOWN == 0]

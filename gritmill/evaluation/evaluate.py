@@ -1,0 +1,134 @@
+"""`gritmill eval`: the boxes that a detector finds for a set's phrases, against those that people have drawn."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from os import PathLike, fspath
+from typing import Any
+
+from gritmill.api import Config, Path, Paths, chosen
+from gritmill.evaluation import metrics, phrases
+from gritmill.evaluation.ask import Answer, Counts, ask, load, one_by_one
+from gritmill.evaluation.options import Nms, On
+from gritmill.evaluation.sets import flickr30k_entities, jsonl, refcoco
+from gritmill.evaluation.sets.truth import Truth
+from pipeline import files
+from pipeline.configuration import Configuration
+from pipeline.faults import CallError
+from pipeline.files.publish import publish_json
+from transforms.records import Box
+from transforms.selection.boxes import suppress
+
+CANDIDATES = 100
+"""At least so many boxes a phrase are ranked, whatever `detector.candidates` says, down to a score of 0."""
+
+_LOADERS = {On.FLICKR30K: flickr30k_entities.load, On.REFCOCO: refcoco.load, On.JSONL: jsonl.load}
+
+
+def open_truth(on: str, truth: Paths, images: Path | None, split: str | None, limit: int | None) -> Truth:
+    """The set; at most the first `limit` pictures of it.
+
+    Raises:
+      CallError: no such form of a set, or the files are not of it.
+    """
+    if on not in set(On):
+        raise CallError(f"--on: {on}: no such form of a set; there are {', '.join(On)}")
+    paths = [fspath(truth)] if isinstance(truth, (str, PathLike)) else [fspath(path) for path in truth]
+    if not paths:
+        raise CallError("--truth: there is none")
+    if limit is not None and limit < 1:
+        raise CallError(f"--limit: {limit} is less than 1")
+    return _LOADERS[On(on)](paths, None if images is None else fspath(images), split).first(limit)
+
+
+def evaluate(
+    config: Config = "grit",
+    *,
+    truth: Paths,
+    on: str = On.JSONL,
+    images: Path | None = None,
+    split: str | None = None,
+    output: Path | None = None,
+    limit: int | None = None,
+    phrases_only: bool = False,
+    alone: bool = False,
+    nms: str = Nms.NONE,
+    quiet: bool = True,
+) -> dict[str, Any]:
+    """Measures boxes, or with `phrases_only` extracted phrases, against those of people. docs/evaluation.md explains.
+
+    Args:
+      on: flickr30k, refcoco or jsonl. truth: the set's folder or files. images: folder of its pictures. split: of it.
+      output: file for the figures, JSON. limit: only the first so many pictures.
+      alone: ask for every phrase in a prompt of its own. nms: none, phrase or caption.
+
+    Returns:
+      What `output` holds. `figures` is None if no picture could be used.
+
+    Raises:
+      CallError: a wrong call, or files that are not of that form. EnvironmentFault: the detector fails.
+    """
+    configuration = chosen(config)
+    if nms not in set(Nms):
+        raise CallError(f"--nms: {nms}: there are {', '.join(Nms)}")
+    if phrases_only and on == On.REFCOCO:
+        raise CallError("--phrases: refcoco has expressions and no captions; flickr30k and jsonl can serve")
+    found = open_truth(on, truth, images, split, limit)
+    if phrases_only:
+        result = {"on": on, "split": split, **phrases.compare(found, configuration, quiet)}
+    else:
+        asked = one_by_one(found) if alone else found
+        about = {"on": on, "split": split, "alone": alone, "nms": nms}
+        result = {**about, **_measured(asked, configuration, Nms(nms), quiet)}
+    if output is not None:
+        publish_json(files.canonical(output), result)
+    return result
+
+
+def _measured(truth: Truth, configuration: Configuration, nms: Nms, quiet: bool) -> dict[str, Any]:
+    most = max(configuration.detector.candidates, CANDIDATES)
+    settings = configuration.detector.model_copy(update={"floor": 0.0, "candidates": most})
+    detector, configuration, models = load(configuration.model_copy(update={"detector": settings}))
+    counts, seen = Counts(), Counter[str]()
+    measured: list[metrics.Measured] = []
+    for answer in ask(truth, detector, configuration, counts, quiet):
+        seen.update(_phrase_counts(answer))
+        if not answer.fault:
+            measured += _of_answer(answer, nms, configuration.selection.nms_iou)
+    return {
+        "configuration": configuration.model_dump(mode="json", include={"detector", "selection"}),
+        "model": models["detector"],
+        "pictures": counts.to_json(),
+        "phrases": {name: seen[name] for name in ("measured", "without_picture", "without_boxes", "absent")},
+        "figures": {"all": metrics.figures(measured), "kinds": metrics.by_kind(measured)} if measured else None,
+    }
+
+
+def _phrase_counts(answer: Answer) -> Iterator[str]:
+    for phrase in answer.asked.phrases:
+        if phrase.boxes:
+            yield "without_picture" if answer.fault else "measured"
+        elif phrase.text:
+            yield "absent" if phrase.absent else "without_boxes"
+
+
+def _of_answer(answer: Answer, nms: Nms, iou: float) -> Iterator[metrics.Measured]:
+    boxes = ranked(answer, nms, iou)
+    for number, phrase in enumerate(answer.asked.phrases):
+        if phrase.boxes:
+            found = [box.corners for box in boxes.get(number, ())]
+            yield metrics.measure(found, phrase.boxes, phrase.kinds)
+
+
+def ranked(answer: Answer, nms: Nms, iou: float) -> dict[int, Sequence[Box]]:
+    """The boxes of every phrase, best first, after the suppression that is asked for."""
+    if nms is Nms.NONE:
+        return dict(answer.boxes)
+    if nms is Nms.PHRASE:
+        return {number: suppress(boxes, iou) for number, boxes in answer.boxes.items()}
+    together = [(number, box) for number, boxes in answer.boxes.items() for box in boxes]
+    together.sort(key=lambda one: (-one[1].score, one[0], one[1].corners))
+    owner = {id(box): number for number, box in together}
+    kept: dict[int, list[Box]] = {}
+    for box in suppress([box for _, box in together], iou):
+        kept.setdefault(owner[id(box)], []).append(box)
+    return dict(kept)

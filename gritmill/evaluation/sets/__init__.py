@@ -1,0 +1,1 @@
+"""Sets with true boxes, each in its published form."""

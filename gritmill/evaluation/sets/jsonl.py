@@ -1,0 +1,220 @@
+"""Sets of one's own: JSON lines, or WebDataset tars whose JSON members hold the same fields, as the bundled scenes do.
+
+A row: {"image": path, "caption": text, "truth": [{"start", "end", "text", "boxes"}, ...], "absent": [text, ...]}.
+docs/evaluation.md defines every field.
+"""
+
+import codecs
+import difflib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+
+from gritmill.evaluation.quality import absent_spans
+from gritmill.evaluation.sets.truth import (
+    TrueCaption,
+    TruePhrase,
+    Truth,
+    first_error,
+    normalised,
+    pair_of,
+    picture_folder,
+)
+from pipeline import files
+from pipeline.configuration import SourceSettings
+from pipeline.faults import CallError, DataFault, SourceFault
+from pipeline.files import FileInfo
+from pipeline.plan.plan import find_sources
+from pipeline.sources import is_source, kind_of, open_source
+from transforms.records import Pair
+from transforms.settings import Names
+from transforms.text.grounded_caption import Corners
+
+ONE, SEVERAL = "one thing", "several things"
+"""Kinds of phrases that say no type of their own."""
+
+_SLACK = 2.0  # pixels by which annotators' boxes stand out
+
+_Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _without_slips(values: Any, names: tuple[str, ...]) -> Any:
+    """The values; a field that is none of ours, but is spelt nearly like one, is a slip. Others are somebody else's."""
+    for name in values if isinstance(values, dict) else ():
+        close = difflib.get_close_matches(str(name), names, 1, 0.7) if name not in names else []
+        if close:
+            raise ValueError(f"{name}: no such field; do you mean {close[0]}?")
+    return values
+
+
+class _Phrase(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    text: str = ""
+    start: int = -1
+    end: int = -1
+    boxes: tuple[tuple[_Share, _Share, _Share, _Share], ...] = ()
+    pixels: tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat], ...] = ()
+    type: Names = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelt(cls, values: Any) -> Any:
+        return _without_slips(values, tuple(cls.model_fields))
+
+    @model_validator(mode="after")
+    def _solid(self) -> Self:
+        if self.boxes and self.pixels:
+            raise ValueError("boxes and pixels: give one of them")
+        for x1, y1, x2, y2 in (*self.boxes, *self.pixels):
+            if not (x1 < x2 and y1 < y2):
+                raise ValueError(f"box {[x1, y1, x2, y2]} is not x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+        return self
+
+
+class _Row(BaseModel):
+    image: str = ""
+    caption: str = ""
+    truth: tuple[_Phrase, ...] = ()
+    absent: tuple[str, ...] = ()
+    width: Annotated[int, Field(ge=1)] | None = None
+    height: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _spelt(cls, values: Any) -> Any:
+        return _without_slips(values, ("truth", "absent"))
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        for number, phrase in enumerate(self.truth):
+            said = self.caption[phrase.start : phrase.end] if phrase.start >= 0 else ""
+            if not (said or phrase.text):
+                raise ValueError(f"truth {number} has neither a text nor a place in the caption")
+            if said != phrase.text and phrase.text and phrase.start >= 0:
+                raise ValueError(f"truth {number} is {phrase.text!r}, but {said!r} stands there in the caption")
+            if phrase.start >= 0 and not phrase.start < phrase.end <= len(self.caption):
+                place = f"{phrase.start} to {phrase.end}"
+                raise ValueError(
+                    f"truth {number} stands at {place}, and the caption has {len(self.caption)} characters"
+                )
+            if not re.search(r"\w", said or phrase.text):
+                raise ValueError(f"truth {number} has no word: {said or phrase.text!r}")
+            if phrase.pixels and not (self.width and self.height):
+                raise ValueError(f"truth {number} has pixels, but the row has no width and height")
+            for corners in phrase.pixels:
+                x1, y1, x2, y2 = normalised(corners, self.width or 0, self.height or 0)
+                beyond = max(-min(corners), corners[2] - (self.width or 0), corners[3] - (self.height or 0))
+                if beyond > _SLACK or not (x1 < x2 and y1 < y2):
+                    size = f"{self.width} x {self.height}"
+                    raise ValueError(f"truth {number}: {list(corners)} lies outside of a picture of {size} pixels")
+        for text in self.absent:
+            if not re.search(r"\w", text):
+                raise ValueError(f"absent phrase without a word: {text!r}")
+        return self
+
+
+def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
+    """The rows of all files. images: folder that image paths start from; default: that of the file with the paths.
+
+    Raises:
+      CallError: a file is not there, a row is not of this form, or a split is asked for: there are none.
+    """
+    if split:
+        raise CallError("--split: sets of this form have no splits; name the files that you want")
+    found = []
+    for info in find_sources(paths, "--truth"):
+        kind = kind_of(info.uri, SourceSettings()) if is_source(info.uri) else ""
+        if kind not in ("jsonl", "webdataset"):
+            raise CallError(f"--truth: {info.uri}: neither JSON lines nor a tar")
+        found.append((kind, info))
+    root = picture_folder(images, "") if images else ""
+    return Truth(sum(_count(*one) for one in found), _captions(found, root))
+
+
+def _captions(found: Sequence[tuple[str, FileInfo]], root: str) -> Iterator[TrueCaption]:
+    for kind, info in found:
+        yield from _of_tar(info) if kind == "webdataset" else _together(_of_lines(info, root))
+
+
+def _together(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
+    """Those of a picture one after the other, pictures in the order in which they first come."""
+    by_picture: dict[str, list[TrueCaption]] = {}
+    for caption in captions:
+        by_picture.setdefault(caption.picture, []).append(caption)
+    for group in by_picture.values():
+        yield from group
+
+
+def _of_lines(info: FileInfo, root: str) -> Iterator[TrueCaption]:
+    for number, line in _lines(info.uri):
+        where = f"{info.uri}:{number}"
+        row = _row(lambda line=line: _Row.model_validate_json(line), where)  # type: ignore[misc]
+        if not row.image:
+            raise CallError(f"--truth: {where}: the row names no image")
+        pair = pair_of(info.uri, number - 1, row.image, root or files.parent(info.uri), row.caption)
+        yield TrueCaption(pair, pair.image.uri or row.image, _phrases(row), row.width or 0, row.height or 0)
+
+
+def _of_tar(info: FileInfo) -> Iterator[TrueCaption]:
+    start = {"offset": 0, "index": 0}
+    try:
+        for _, pair in open_source("webdataset", info, SourceSettings()).read(start):
+            row = _row(lambda pair=pair: _of_sample(pair), f"{info.uri}: {pair.key}")  # type: ignore[misc]
+            yield TrueCaption(pair, f"{info.uri}/{pair.index}", _phrases(row), row.width or 0, row.height or 0)
+    except SourceFault as fault:
+        raise DataFault(f"--truth: {info.uri}: {fault}") from fault
+
+
+def _of_sample(pair: Pair) -> _Row:
+    return _Row.model_validate({**json.loads(pair.meta), "caption": pair.caption, "image": pair.key})
+
+
+def _row(make: Callable[[], _Row], where: str) -> _Row:
+    try:
+        return make()
+    except ValidationError as error:
+        raise CallError(f"--truth: {where}: {first_error(error)}") from error
+
+
+def _phrases(row: _Row) -> tuple[TruePhrase, ...]:
+    """The true phrases, then the absent ones: with their place where the caption says them, once if it does not."""
+    true = [_true(phrase, row) for phrase in row.truth]
+    marks = [{"start": phrase.start, "end": phrase.end} for phrase in true]
+    absent = []
+    for text in row.absent:
+        spans = list(absent_spans(row.caption, marks, [text])) or [(-1, -1)]
+        absent += [TruePhrase(text, (), (), start, end, absent=True) for start, end in spans]
+    return (*true, *absent)
+
+
+def _true(phrase: _Phrase, row: _Row) -> TruePhrase:
+    boxes: tuple[Corners, ...] = phrase.boxes
+    boxes += tuple(normalised(corners, row.width or 0, row.height or 0) for corners in phrase.pixels)
+    kinds = phrase.type or ((SEVERAL if len(boxes) > 1 else ONE,) if boxes else ())
+    text = phrase.text or row.caption[phrase.start : phrase.end]
+    return TruePhrase(text, boxes, kinds, phrase.start, phrase.end)
+
+
+def _count(kind: str, info: FileInfo) -> int:
+    """Rows of a file, by one scan; of a tar its headers only. A damaged tar tells so when it is read."""
+    if kind == "jsonl":
+        return sum(1 for _ in _lines(info.uri))
+    count = 0
+    try:
+        for _ in open_source("webdataset", info, SourceSettings()).starts({"offset": 0, "index": 0}):
+            count += 1
+    except SourceFault:
+        pass
+    return count
+
+
+def _lines(uri: str) -> Iterator[tuple[int, bytes]]:
+    """The lines that are not blank, with their numbers from 1."""
+    with files.open_read(uri) as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                yield number, line.removeprefix(codecs.BOM_UTF8)

@@ -1,0 +1,173 @@
+"""RefCOCO, RefCOCO+ and RefCOCOg: expressions, each for one thing in a picture of COCO train2014.
+
+As published by lichengunc/refer: a folder with `refs(unc).p`, a pickle of plain containers, and `instances.json`; also
+a JSON list of {"img_id", "sents", "bbox", "height", "width"}, one file a split, as programs for evaluation carry it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from gritmill import plain_pickle
+from gritmill.evaluation.sets.truth import (
+    TrueCaption,
+    TruePhrase,
+    Truth,
+    first_error,
+    normalised,
+    pair_of,
+    picture_folder,
+    read,
+)
+from pipeline import files
+from pipeline.faults import CallError, first_line
+
+_Box = tuple[float, float, float, float]
+_Value = TypeVar("_Value")
+
+
+class _Row(BaseModel):
+    """One expression of the JSON form; `img_id` is the picture's name, "_" and a number."""
+
+    img_id: str
+    sents: str
+    bbox: _Box
+    height: int
+    width: int
+
+
+class _Sentence(BaseModel):
+    sent: str
+
+
+class _Ref(BaseModel):
+    ann_id: int
+    image_id: int
+    split: str
+    sentences: list[_Sentence]
+
+
+class _Image(BaseModel):
+    id: int
+    file_name: str
+    width: int
+    height: int
+
+
+class _Annotation(BaseModel):
+    id: int
+    bbox: _Box
+
+
+class _Instances(BaseModel):
+    """What is needed of instances.json; its outlines, nine tenths of the file, never become Python objects."""
+
+    images: list[_Image]
+    annotations: list[_Annotation]
+
+
+_ROWS, _REFS = TypeAdapter(list[_Row]), TypeAdapter(list[_Ref])
+
+
+@dataclass(frozen=True, slots=True)
+class _Expression:
+    """image: the picture's file name. bbox: x, y, width, height in pixels. part: the split, or the file's name."""
+
+    image: str
+    text: str
+    bbox: _Box
+    width: int
+    height: int
+    part: str
+
+
+def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
+    """The expressions, those of a picture together, each asked alone.
+
+    paths: folders with one `refs(...).p` in them, such files, or JSON lists. split: train, val, testA, testB or test;
+    None: all of them. images: folder of the pictures; default: where the REFER toolkit has them,
+    `images/mscoco/images/train2014` beside the set's own folder.
+
+    Raises:
+      CallError: a file is not there, or not of this form; JSON lists know no splits.
+    """
+    found: list[_Expression] = []
+    folder = ""
+    for path in paths:
+        uri = files.canonical(path)
+        if uri.endswith(".json"):
+            if split:
+                raise CallError(f"--split: {uri} is a split itself; name the file of the one that you want")
+            found += _of_rows(uri)
+            continue
+        uri = uri if uri.endswith(".p") else _pickle_in(uri)
+        folder = files.parent(uri)
+        name = f"{files.name(folder)}/" if len(paths) > 1 else ""
+        found += (replace(one, part=name + one.part) for one in _of_refs(uri, split))
+    usual = files.join(files.parent(folder), "images/mscoco/images/train2014") if folder else ""
+    groups: dict[str, list[_Expression]] = {}
+    for one in found:
+        groups.setdefault(one.image, []).append(one)
+    root = picture_folder(images, usual) if images or usual else ""
+    return Truth(len(groups), _captions(groups, root, files.canonical(paths[0])))
+
+
+def _captions(groups: dict[str, list[_Expression]], root: str, source: str) -> Iterator[TrueCaption]:
+    number = 0
+    for image, expressions in groups.items():
+        for one in expressions:
+            x, y, wide, high = one.bbox
+            box = normalised((x, y, x + wide, y + high), one.width, one.height)
+            phrase = TruePhrase(one.text, (box,), (one.part,), 0, len(one.text))
+            pair = pair_of(source, number, image, root, one.text)
+            yield TrueCaption(pair, image, (phrase,), one.width, one.height)
+            number += 1
+
+
+def _of_rows(uri: str) -> Iterator[_Expression]:
+    part = files.name(uri).removesuffix(".json")
+    for row in _valid(uri, lambda: _ROWS.validate_json(read(uri))):
+        image = f"{row.img_id.rpartition('_')[0]}.jpg"
+        yield _Expression(image, row.sents, row.bbox, row.width, row.height, part)
+
+
+def _of_refs(uri: str, split: str | None) -> Iterator[_Expression]:
+    instances = files.join(files.parent(uri), "instances.json")
+    known = _valid(instances, lambda: _Instances.model_validate_json(read(instances)))
+    pictures = {image.id: image for image in known.images}
+    boxes = {annotation.id: annotation.bbox for annotation in known.annotations}
+    refs = _valid(uri, lambda: _REFS.validate_python(plain_pickle.load(read(uri))))
+    wanted = [ref for ref in refs if split in (None, ref.split)]
+    if not wanted:
+        raise CallError(f"--split: {uri} has no {split}; it has {_joined(ref.split for ref in refs)}")
+    for ref in wanted:
+        if ref.image_id not in pictures or ref.ann_id not in boxes:
+            lost = f"no image {ref.image_id} or no annotation {ref.ann_id}"
+            raise CallError(f"--truth: {instances}: {lost}, which {files.name(uri)} names")
+        image = pictures[ref.image_id]
+        for sentence in ref.sentences:
+            yield _Expression(image.file_name, sentence.sent, boxes[ref.ann_id], image.width, image.height, ref.split)
+
+
+def _pickle_in(folder: str) -> str:
+    """The one `refs(...).p` of a folder. RefCOCOg has two, umd and google."""
+    found = [info.uri for info in files.list_folder(folder) if info.uri.endswith(".p")]
+    if len(found) == 1:
+        return found[0]
+    there = f"holds {_joined(files.name(uri) for uri in found)}; name one of them"
+    raise CallError(f"--truth: {folder}: {there if found else 'no refs(...).p there'}")
+
+
+def _valid(uri: str, make: Callable[[], _Value]) -> _Value:
+    try:
+        return make()
+    except ValidationError as error:
+        raise CallError(f"--truth: {uri}: {first_error(error)}") from error
+    except ValueError as error:
+        raise CallError(f"--truth: {uri}: {first_line(error)}") from error
+
+
+def _joined(names: Iterable[str]) -> str:
+    return ", ".join(sorted(set(names)))

@@ -1,0 +1,1 @@
+"""`gritmill validate`: a finished run, read back and checked."""

@@ -1,0 +1,286 @@
+"""validate: read a finished run back and say what is wrong with it.
+
+Shares no code path with the writer but the dialects' readers: tar, JSON and parquet are read with their own libraries,
+and every rule of the contract is written down here a second time and checked on what they give.
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike
+from typing import Annotated, Any, BinaryIO, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
+
+from gritmill.validation.sample import COLUMNS, Rules, fault_line, sample_faults
+from pipeline import files
+from pipeline.faults import CallError
+from transforms.text import dialects
+
+_MANIFEST = "manifest.json"
+_BLOCK, _RECORD = 512, 10_240  # of a tar
+
+_OCTAL = re.compile(rb"[0-7]{11}\0")
+_FIXED = {
+    "mode": (100, b"0000644\0"),
+    "owner's number": (108, b"0000000\0" * 2),
+    "time": (136, b"0" * 11 + b"\0"),
+    "type": (156, b"0" + bytes(100)),
+    "format": (257, b"ustar\x0000"),
+    "owner": (265, b"gritmill".ljust(32, b"\0") * 2),
+    "rest": (329, bytes(183)),
+}
+"""Of a member's header: first byte and value of what the contract fixes (USTAR, time 0, one owner)."""
+
+_Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Part(BaseModel):
+    """A part of the manifest; what is said besides is of no concern here."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class _Shard(_Part):
+    # The paths are used, so they must not lead anywhere else.
+    tar: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.tar$")]
+    index: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.parquet$")]
+    samples: NonNegativeInt
+    boxes: NonNegativeInt
+    bytes: NonNegativeInt
+    sha256: _Sha256
+    index_sha256: _Sha256
+
+
+class _Stats(_Part):
+    successes: NonNegativeInt
+    boxes: NonNegativeInt
+    bytes: NonNegativeInt
+    sha256: _Sha256
+    index_sha256: _Sha256
+
+
+class _Ledger(_Part):
+    read: NonNegativeInt
+    written: NonNegativeInt
+    rejected: dict[str, NonNegativeInt]
+    failed: dict[str, dict[str, NonNegativeInt]]
+
+
+class _Source(_Part):
+    max_pixels: PositiveInt
+
+
+class _Text(_Part):
+    dialect: list[str]
+    spans: Literal["longest", "densest"]
+
+
+class _Configuration(_Part):
+    source: _Source
+    text: _Text
+
+
+class _Manifest(_Part):
+    format: Literal[1]
+    ledger: _Ledger
+    shards: list[_Shard]
+    configuration: _Configuration
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault (`text`), or with an empty text one sample that was read. key: empty if it is the whole shard's."""
+
+    shard: str
+    key: str
+    text: str
+
+
+def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[Finding]:
+    """Every sample and every fault of a run, in order. limit: only so many samples a shard; checksums are always whole.
+
+    Raises:
+      CallError: the folder holds no manifest.
+    """
+    folder = files.canonical(output)
+    uri = files.join(folder, _MANIFEST)
+    if not files.exists(uri):
+        raise CallError(f"{output}: no {_MANIFEST}; it is no finished run")
+    try:
+        manifest = _Manifest.model_validate_json(files.read_bytes(uri))
+        for name in manifest.configuration.text.dialect:
+            dialects.find(name)
+    except ValidationError as error:
+        yield Finding(_MANIFEST, "", fault_line(error))
+        return
+    except ValueError as error:  # no such dialect here
+        yield Finding(_MANIFEST, "", str(error))
+        return
+    # Pillow's own limit holds for the whole process; what the run itself let pass must not be refused here.
+    if Image.MAX_IMAGE_PIXELS is not None:
+        Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, manifest.configuration.source.max_pixels)
+    text = manifest.configuration.text
+    rules = Rules(tuple(text.dialect), text.spans == "densest", manifest.configuration.source.max_pixels)
+    for number, shard in enumerate(manifest.shards):
+        yield from _shard(folder, f"{number:05}", shard, rules, limit)
+    yield from (Finding(_MANIFEST, "", text) for text in _ledger(manifest))
+    yield from _strangers(folder, manifest)
+
+
+def _ledger(manifest: _Manifest) -> Iterator[str]:
+    ledger = manifest.ledger
+    rejected = sum(ledger.rejected.values())
+    failed = sum(pairs for reasons in ledger.failed.values() for pairs in reasons.values())
+    if ledger.read != ledger.written + rejected + failed:
+        yield f"ledger: {ledger.read} read is not {ledger.written} + {rejected} + {failed}"
+    samples = sum(shard.samples for shard in manifest.shards)
+    if ledger.written != samples:
+        yield f"ledger: {ledger.written} written, but the shards hold {samples}"
+
+
+def _strangers(folder: str, manifest: _Manifest) -> Iterator[Finding]:
+    """Tars and indexes that the manifest does not name: who reads `shards/*.tar` would take them in."""
+    named = {name for shard in manifest.shards for name in (shard.tar, shard.index)}
+    for info in files.list_folder(files.join(folder, "shards")):
+        name = f"shards/{files.name(info.uri)}"
+        if name.endswith((".tar", ".parquet")) and name not in named:
+            yield Finding(name, "", "is not in the manifest")
+
+
+def _shard(folder: str, number: str, shard: _Shard, rules: Rules, limit: int | None) -> Iterator[Finding]:
+    for name, checksum in ((shard.tar, shard.sha256), (shard.index, shard.index_sha256)):
+        if text := _checksum(files.join(folder, name), checksum):
+            yield Finding(name, "", text)
+            return
+    if (shard.tar, shard.index) != (f"shards/{number}.tar", f"shards/{number}.parquet"):
+        yield Finding(shard.tar, "", f"is shard {int(number)} of the manifest")
+    rows: list[dict[str, Any]] = []
+    try:
+        rows = _index(files.join(folder, shard.index))
+        if len(rows) != shard.samples:
+            yield Finding(shard.index, "", f"{len(rows)} rows, but {shard.samples} samples in the manifest")
+    except _Broken as broken:
+        yield Finding(shard.index, "", str(broken))
+    if text := _stats(files.join(folder, f"shards/{number}_stats.json"), shard):
+        yield Finding(f"shards/{number}_stats.json", "", text)
+    yield from _tar(folder, number, shard, rows, rules, limit)
+
+
+def _stats(uri: str, shard: _Shard) -> str:
+    if not files.exists(uri):
+        return "is missing"
+    try:
+        stats = _Stats.model_validate_json(files.read_bytes(uri))
+    except ValidationError as error:
+        return fault_line(error)
+    told = (stats.successes, stats.boxes, stats.bytes, stats.sha256, stats.index_sha256)
+    same = told == (shard.samples, shard.boxes, shard.bytes, shard.sha256, shard.index_sha256)
+    return "" if same else "does not agree with the manifest"
+
+
+class _Broken(Exception):
+    """A file cannot be read on; the message says why."""
+
+
+def _checksum(uri: str, expected: str) -> str:
+    if not files.exists(uri):
+        return "is missing"
+    digest = hashlib.sha256()
+    with files.open_read(uri) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return "" if digest.hexdigest() == expected else "its SHA-256 is not that of the manifest"
+
+
+def _index(uri: str) -> list[dict[str, Any]]:
+    try:
+        table = pq.read_table(io.BytesIO(files.read_bytes(uri)))
+    except (pa.ArrowException, OSError) as error:
+        raise _Broken(f"not a parquet file: {error}") from error
+    types = {field.name: str(field.type) for field in table.schema}
+    if types != COLUMNS:
+        odd = next(name for name in {**types, **COLUMNS} if types.get(name) != COLUMNS.get(name))
+        raise _Broken(f"column {odd} is {types.get(odd, 'missing')}, not {COLUMNS.get(odd, 'of the contract')}")
+    rows: list[dict[str, Any]] = table.to_pylist()
+    return rows
+
+
+def _tar(
+    folder: str, number: str, shard: _Shard, rows: list[dict[str, Any]], rules: Rules, limit: int | None
+) -> Iterator[Finding]:
+    samples = boxes = 0
+    uids: set[str] = set()
+    try:
+        with files.open_read(files.join(folder, shard.tar)) as file:
+            for key, members in _samples(file, shard.bytes):
+                if samples == limit:
+                    return
+                row = rows[samples] if samples < len(rows) else None
+                yield Finding(shard.tar, key, "")
+                for text in sample_faults(key, number, members, row, rules):
+                    yield Finding(shard.tar, key, text)
+                samples += 1
+                boxes += len(row["noun_chunks"]) if row else 0
+                uids.add(row["uid"] if row else key)
+    except _Broken as broken:
+        yield Finding(shard.tar, "", f"not a sound tar: {broken}")
+    if samples != shard.samples:
+        yield Finding(shard.tar, "", f"{samples} samples, but {shard.samples} in the manifest")
+    if rows and boxes != shard.boxes:
+        yield Finding(shard.tar, "", f"{boxes} boxes, but {shard.boxes} in the manifest")
+    if len(uids) != samples:
+        yield Finding(shard.tar, "", f"{samples} samples have only {len(uids)} different uids")
+
+
+def _samples(file: BinaryIO, size: int) -> Iterator[tuple[str, dict[str, bytes]]]:
+    """Members of each key by their ending; they lie next to each other, and a key comes once."""
+    current = ""
+    members: dict[str, bytes] = {}
+    for name, data in _members(file, size):
+        key, _, ending = name.partition(".")
+        if key < current:
+            raise _Broken(f"{name} comes after {current}")
+        if key != current and members:
+            yield current, members
+            members = {}
+        if ending in members:
+            raise _Broken(f"{name} is there twice")
+        current, members[ending] = key, data
+    if members:
+        yield current, members
+
+
+def _members(file: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
+    """Names and contents, up to the end mark: two blocks of zeros or more, up to the end of a record."""
+    at = 0
+    while (header := file.read(_BLOCK)).strip(b"\0"):
+        name, length = _header(header, at)
+        padding = -length % _BLOCK
+        data = file.read(length + padding)
+        if len(data) < length + padding or data[length:].strip(b"\0"):
+            raise _Broken(f"{name} is cut")
+        yield name, data[:length]
+        at += _BLOCK + length + padding
+    rest = header + file.read(2 * _RECORD)
+    if rest.strip(b"\0") or not 2 * _BLOCK <= len(rest) < _RECORD + 2 * _BLOCK:
+        raise _Broken(f"no end mark at byte {at}")
+    if at + len(rest) != size or size % _RECORD:
+        raise _Broken(f"{at + len(rest)} bytes, but {size} in the manifest")
+
+
+def _header(block: bytes, at: int) -> tuple[str, int]:
+    """A member's name and length; everything else in a header of USTAR is the same for all of ours."""
+    checksum = sum(block[:148]) + sum(block[156:]) + 8 * ord(" ")
+    name = block[:100].rstrip(b"\0")
+    if len(block) < _BLOCK or not _OCTAL.fullmatch(block[124:136]) or block[148:154] != b"%06o" % checksum:
+        raise _Broken(f"no header at byte {at}")
+    odd = [what for what, (first, value) in _FIXED.items() if block[first : first + len(value)] != value]
+    if odd or not name.isascii():
+        raise _Broken(f"{name!r}: {', '.join(odd) or 'name'} not as in the contract")
+    return name.decode("ascii"), int(block[124:135], 8)

@@ -1,0 +1,140 @@
+"""report.html: what it shows, and that nothing in it comes from outside or is taken for markup."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+import gritmill
+from tests import made
+from transforms import bundled
+
+HOSTILE = 'a red dog near a <script>alert("1")</script> blue cat & "others"'
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text that a reader sees."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.tags, self.text = [], ""
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += f"{data} "
+
+    def of(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+@pytest.fixture
+def middle(parser):
+    return made.settings(parser, "tests.outside:factory")
+
+
+def test_a_run_ends_with_a_page(tmp_path, middle):
+    table = made.as_jsonl(made.drawn(30), tmp_path / "in")
+    (tmp_path / "in/images/00004.jpg").unlink()
+    manifest = gritmill.run(middle, inputs=table, output=tmp_path / "out")
+    page = Page(tmp_path / "out/report.html")
+    words = " ".join(page.text.split())
+    boxes = sum(shard["boxes"] for shard in manifest["shards"])
+    assert f"30 pairs read, 29 written with {boxes:,} boxes in 1 shard." in words
+    assert "failed read: missing_file 1 3.3%" in words
+    assert "read: missing_file, for example 4 of " in words
+    assert "Barely kept The 12 pairs nearest to the threshold" in words
+    pictures = page.of("img")
+    assert len(pictures) == 12
+    assert all(picture["src"].startswith("data:image/jpeg;base64,") for picture in pictures)
+    for identity in manifest["models"].values():
+        assert identity in page.text
+
+
+@pytest.mark.filterwarnings("ignore:scene-grounder knows")
+def test_the_page_says_that_the_embedded_detector_was_shown_what_it_does_not_know(tmp_path, parser):
+    table = made.as_jsonl(made.drawn(3), tmp_path / "in")
+    gritmill.run(made.settings(parser, "scene-grounder"), inputs=table, output=tmp_path / "out")
+    assert f"{bundled.SCENES_ONLY}." in Page(tmp_path / "out/report.html").text
+
+
+def test_boxes_lie_where_they_are(tmp_path, middle):
+    gritmill.run(middle, inputs=made.as_jsonl(made.drawn(1), tmp_path / "in"), output=tmp_path / "out")
+    (sample,) = gritmill.read(tmp_path / "out")
+    drawn = [r for r in Page(tmp_path / "out/report.html").of("rect") if "stroke" in r]
+    found = {tuple(float(r[name]) for name in ("x", "y", "width", "height")) for r in drawn}
+    rows = sample.record["ref_exps"]
+    assert found == {
+        tuple(float(f"{100 * share:.2f}") for share in (x1, y1, x2 - x1, y2 - y1)) for _, _, x1, y1, x2, y2, _ in rows
+    }
+
+
+def test_captions_stay_text_and_nothing_comes_from_outside(tmp_path, middle):
+    table = made.as_jsonl(made.drawn(3), tmp_path / "in")
+    lines = [json.loads(line) | {"caption": HOSTILE} for line in (tmp_path / "in/pairs.jsonl").read_text().splitlines()]
+    (tmp_path / "in/pairs.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    gritmill.run({**middle, "text": {"dialect": "loc1000"}}, inputs=table, output=tmp_path / "out")
+    page = Page(tmp_path / "out/report.html")
+    assert page.text.count(HOSTILE) == 3
+    assert page.of("script") == []
+    (policy,) = [meta["content"] for meta in page.of("meta") if meta.get("http-equiv") == "Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    links = [v for _, attributes in page.tags for k, v in attributes.items() if k in ("src", "href") and v]
+    assert not [link for link in links if not link.startswith("data:")]
+    assert not re.search(r"url\(|@import", (tmp_path / "out/report.html").read_text())
+
+
+def test_the_page_stays_as_it_is_while_the_run_does(tmp_path, middle):
+    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    gritmill.run(middle, **call)
+    page = tmp_path / "out/report.html"
+    before = page.read_bytes()
+    for image in (tmp_path / "in/images").iterdir():
+        image.unlink()
+    gritmill.pack(middle, output=call["output"])
+    assert page.read_bytes() == before
+    gritmill.pack({**middle, "selection": {"score": 0.85}}, output=call["output"], fresh=True)
+    assert "no picture (fetch: gone)" in page.read_text()
+
+
+def test_pairs_that_just_missed(tmp_path, middle):
+    table = made.as_jsonl(made.drawn(20), tmp_path / "in")
+    gritmill.run({**middle, "selection": {"score": 1.0}}, inputs=table, output=tmp_path / "out")
+    page = Page(tmp_path / "out/report.html")
+    assert "rejected no_box 20 100.0%" in " ".join(page.text.split())
+    assert len(page.of("img")) == 12
+    assert [r for r in page.of("rect") if "stroke" in r]
+
+
+def test_a_run_over_nothing_has_a_page(tmp_path, middle):
+    (tmp_path / "pairs.csv").write_text("image,caption\n")
+    gritmill.run(middle, inputs=tmp_path / "pairs.csv", output=tmp_path / "out")
+    assert "0 pairs read, 0 written" in " ".join(Page(tmp_path / "out/report.html").text.split())
+    assert "Nothing was measured." in (tmp_path / "out/report.html").read_text()
+
+
+def test_a_report_that_was_cut_short_is_written_by_the_next_call(tmp_path, middle, monkeypatch):
+    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    gritmill.run(middle, **call)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    strict = {**middle, "selection": {"score": 0.85}}
+    with monkeypatch.context() as patched:
+        patched.setattr("gritmill.pages.report.write_page", killed)
+        with pytest.raises(KeyboardInterrupt):
+            gritmill.pack(strict, output=call["output"], fresh=True)
+    assert not (tmp_path / "out/report.html").exists()
+    gritmill.pack(strict, output=call["output"])
+    assert "Score threshold 0.85" in (tmp_path / "out/report.html").read_text()
+
+
+def test_another_dialect_is_another_page(tmp_path, middle):
+    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    gritmill.run(middle, **call)
+    manifest = gritmill.pack({**middle, "text": {"dialect": "kosmos2:training"}}, output=call["output"], fresh=True)
+    assert manifest["fingerprints"]["pack"] in (tmp_path / "out/report.html").read_text()
