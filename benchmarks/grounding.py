@@ -13,8 +13,8 @@ import torch
 
 import gritmill
 from transforms.detectors.base import Request
+from transforms.detectors.candidates import request_for
 from transforms.detectors.grounding_dino.model import GroundingDino
-from transforms.detectors.localize import request_for
 from transforms.records import Pair
 from transforms.settings import DetectorSettings
 

@@ -21,7 +21,8 @@ from benchmarks.figures import Figure
 from benchmarks.grounding import ground, on_cores, settings
 from transforms import bundled
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.extract import load_parser, phrases_of
+from transforms.phrases.noun_phrases import phrases_of
+from transforms.phrases.parser import load_parser
 from transforms.records import Drop
 from transforms.settings import PhraseSettings
 

@@ -13,18 +13,20 @@ import gritmill
 from benchmarks import inputs
 from benchmarks.figures import Figure
 from benchmarks.grounding import settings, timings
-from pipeline.ground.read_chunks import read_range
+from pipeline.ground.chunks import read_range
+from pipeline.ids import ChunkId
 from pipeline.plan.plan import read_plan
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId, Identity
+from pipeline.tables.detections import Identity
 from transforms.detectors.base import Found, Request
+from transforms.detectors.candidates import request_for, with_boxes
 from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.detectors.grounding_dino.prompts import Prompts, build_prompts
-from transforms.detectors.localize import request_for, with_boxes
 from transforms.images import decode
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.extract import load_parser, with_phrases
+from transforms.phrases.noun_phrases import with_phrases
+from transforms.phrases.parser import load_parser
 from transforms.records import Chunk, Pair
 from transforms.settings import DetectorSettings, PhraseSettings
 

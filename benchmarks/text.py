@@ -13,7 +13,9 @@ from benchmarks.grounding import on_cores
 from benchmarks.inputs import photos as pictures_of
 from benchmarks.inputs import scenes
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.extract import ExtractPhrases, load_parser, with_phrases
+from transforms.phrases.extract_phrases import ExtractPhrases
+from transforms.phrases.noun_phrases import with_phrases
+from transforms.phrases.parser import load_parser
 from transforms.records import Chunk, Pair
 from transforms.settings import PhraseSettings
 

@@ -13,8 +13,9 @@ from pipeline.files.lock import hold
 from pipeline.ground import retry
 from pipeline.ground.driver import GroundOptions
 from pipeline.ground.driver import ground as _ground
-from pipeline.pack.driver import PackOptions, check_dialects, check_given, find_detections
+from pipeline.pack.driver import check_dialects, check_given, find_detections
 from pipeline.pack.driver import pack as _pack
+from pipeline.pack.options import PackOptions
 from pipeline.pack.report import PAGE, is_reported, write_report
 from pipeline.plan.plan import Plan, read_plan
 from transforms import bundled

@@ -12,8 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from transforms.records import Pair
-from transforms.selection.boxes import Grounding
+from transforms.records import Grounding, Pair
 
 _ROW = pa.list_(pa.list_(pa.float64()))
 

@@ -204,3 +204,11 @@ class Chunk:
     def timed(self, step: str, seconds: float) -> dict[str, float]:
         """`seconds` of the steps so far with this one added."""
         return {**self.seconds, step: self.seconds.get(step, 0.0) + seconds}
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """One kept box with the phrase that it belongs to."""
+
+    phrase: Phrase
+    box: Box

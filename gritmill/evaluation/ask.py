@@ -11,10 +11,11 @@ from pipeline import fingerprint
 from pipeline.configuration import Configuration
 from pipeline.engines import placement, progress, run_pipeline
 from pipeline.faults import EnvironmentFault, first_line
-from pipeline.ground.read_chunks import ImageLoader, Placed, cut
+from pipeline.ground.chunks import cut
+from pipeline.ground.load_images import ImageLoader, Placed
 from pipeline.models.identity import models
 from pipeline.sources import Position
-from transforms.detectors.localize import SharedDetector
+from transforms.detectors.shared import SharedDetector
 from transforms.isolation.bisect import SickDevice
 from transforms.records import Box, Pair, Phrase, Stage
 

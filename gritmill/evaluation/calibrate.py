@@ -26,7 +26,7 @@ from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.files.publish import publish_bytes, publish_json
 from pipeline.threshold import Threshold, default_threshold, effective
-from transforms.phrases.extract import load_parser
+from transforms.phrases.parser import load_parser
 from transforms.selection.boxes import select
 from transforms.settings import SelectionSettings
 from transforms.text.grounded_caption import Corners

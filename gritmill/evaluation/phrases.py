@@ -16,8 +16,9 @@ from pipeline.configuration import Configuration
 from pipeline.engines import progress
 from pipeline.models import identity
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.extract import load_parser, with_phrases
 from transforms.phrases.language import LanguageGate
+from transforms.phrases.noun_phrases import with_phrases
+from transforms.phrases.parser import load_parser
 from transforms.records import Pair
 
 _BATCH = 1000

@@ -11,8 +11,7 @@ from gritmill.exports.options import Level, Options
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.files.publish import publish, publish_bytes
-from transforms.records import Box, Phrase
-from transforms.selection.boxes import Grounding
+from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Corners, Span, spans
 
 Figures = Counter[str]

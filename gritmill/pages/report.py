@@ -12,13 +12,13 @@ from jinja2 import Environment, StrictUndefined
 from gritmill.pages.thumbnails import Thumbnail, thumbnails
 from pipeline import files
 from pipeline.files.publish import publish_bytes
+from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.ledger import outcomes
 from pipeline.pack.manifest import policy_of
 from pipeline.pack.report import PAGE, threshold_line
 from pipeline.pack.statistics import NAME as STATISTICS
-from pipeline.plan.plan import Plan, RangeId
+from pipeline.plan.plan import Plan
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId
 from pipeline.tables.pair_rows import from_table
 from transforms.records import Pair
 from transforms.selection.judge import Policy

@@ -6,7 +6,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.engines import run_pipeline
 from pipeline.faults import CallError
-from transforms.detectors.base import is_factory
+from transforms.detectors.load import is_factory
 from transforms.devices import cores
 from transforms.settings import DetectorSettings
 

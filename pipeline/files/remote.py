@@ -12,8 +12,7 @@ from typing import BinaryIO, cast
 from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
-from pipeline import files
-from pipeline.files import FileInfo
+from pipeline.files.uris import FileInfo, is_missing
 
 
 def match(pattern: str) -> list[FileInfo]:
@@ -21,7 +20,7 @@ def match(pattern: str) -> list[FileInfo]:
     try:
         found = FileSystems.match([pattern])[0].metadata_list
     except BeamIOError as error:
-        if files.is_missing(error):
+        if is_missing(error):
             return []
         raise
     return sorted((FileInfo(m.path, m.size_in_bytes, m.last_updated_in_seconds) for m in found), key=lambda f: f.uri)

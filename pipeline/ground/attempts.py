@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from pipeline import files
 from pipeline.files.publish import TEMPORARY, publish_json
-from pipeline.tables.detections import ChunkId
+from pipeline.ids import ChunkId
 
 FOLDER = "working"
 

@@ -10,7 +10,8 @@ from pipeline.ground import attempts, retry
 from pipeline.ground.resume import Wanted, agreed
 from pipeline.models.cache import Memory
 from pipeline.models.identity import models
-from pipeline.plan.plan import Plan, find_sources, read_plan
+from pipeline.plan.find_sources import find_sources
+from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections
 from transforms.settings import DetectorSettings
 

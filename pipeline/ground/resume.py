@@ -9,7 +9,8 @@ from pipeline.faults import CallError, OtherRun
 from pipeline.files.publish import publish_json
 from pipeline.ground import attempts, retry
 from pipeline.plan.limit import limit_plan
-from pipeline.plan.plan import NAME, Plan, check_readable, compare, plan_sources, read_plan
+from pipeline.plan.plan import NAME, Plan, read_plan
+from pipeline.plan.plan_sources import check_readable, compare, plan_sources
 from pipeline.sources.base import check_root
 from pipeline.tables import detections
 from pipeline.threshold import default_threshold

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from pipeline import files
 from pipeline.faults import CallError
 from pipeline.files.publish import publish_json
-from pipeline.plan.plan import Plan, RangeId
+from pipeline.ids import ChunkId, RangeId
+from pipeline.plan.plan import Plan
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId
 from transforms.records import EVERY_REASON, Reason
 
 NAME = "retry.json"

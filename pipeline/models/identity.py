@@ -15,7 +15,7 @@ from pipeline.fingerprint import digest
 from pipeline.models.cache import Memory, mark_of
 from pipeline.threshold import SIDECAR
 from transforms import bundled
-from transforms.detectors.base import find_factory, is_factory
+from transforms.detectors.load import find_factory, is_factory
 from transforms.phrases.drop_lists import drop_heads, drop_lists
 from transforms.phrases.language import LanguageGate
 from transforms.settings import DetectorSettings
@@ -62,7 +62,7 @@ def parser(model: str, memory: Memory | None = None) -> str:
 
 
 def _loaded_parser(model: str) -> str:
-    from transforms.phrases.extract import load_parser  # with spaCy and Beam, which take seconds
+    from transforms.phrases.parser import load_parser  # with spaCy and Beam, which take seconds
 
     try:
         nlp = load_parser(model)

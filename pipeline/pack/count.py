@@ -5,14 +5,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.ledger import ChunkCount, RangeCount, add_failure
 from pipeline.pack.select_rows import Selected
 from pipeline.pack.statistics import Statistics
-from pipeline.plan.plan import RangeId
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId
-from transforms.records import Fault, Pair, Reason
-from transforms.selection.boxes import Grounding, in_record_order
+from transforms.records import Fault, Grounding, Pair, Reason
+from transforms.selection.boxes import in_record_order
 from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
 from transforms.selection.threshold_sweep import is_refused, steps
 

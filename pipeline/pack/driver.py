@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pipeline import files, fingerprint
 from pipeline.configuration import GROUND, PACK, Configuration, ShardSettings
 from pipeline.faults import CallError, EnvironmentFault, OtherRun
 from pipeline.files.publish import publish_json
+from pipeline.ids import RangeId
 from pipeline.pack.manifest import ManifestHead, packs, read_manifest, write_manifest
+from pipeline.pack.options import PackOptions
 from pipeline.pack.plan_shards import FOLDER, STATS
 from pipeline.pack.statistics import NAME as STATISTICS
 from pipeline.pack.statistics import Statistics
 from pipeline.plan.plan import NAME as PLAN
-from pipeline.plan.plan import Plan, RangeId, read_plan
+from pipeline.plan.plan import Plan, read_plan
 from pipeline.sources.base import image_root
 from pipeline.tables import detections
 from pipeline.threshold import effective
@@ -23,21 +25,6 @@ from transforms.selection.judge import Policy
 from transforms.text import dialects
 
 _THREADS = 16
-
-
-@dataclass(frozen=True)
-class PackOptions:
-    """How `pack` deals with what it finds, and how it runs.
-
-    fresh: shards are written anew, also those of this very pack. replace: those of another one are replaced.
-    """
-
-    detections: str | None = None
-    fresh: bool = False
-    replace: bool = False
-    partial: bool = False
-    quiet: bool = False
-    beam: tuple[str, ...] = ()
 
 
 def pack(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:

@@ -10,16 +10,18 @@ from pipeline import files
 from pipeline.configuration import ShardSettings
 from pipeline.engines import progress, run_pipeline
 from pipeline.files.publish import publish_json
+from pipeline.ids import RangeId
 from pipeline.pack.count import count_range
-from pipeline.pack.driver import PackOptions
 from pipeline.pack.ledger import RangeCount
 from pipeline.pack.manifest import NAME as MANIFEST
 from pipeline.pack.manifest import ManifestHead, packs, read_manifest, write_manifest
+from pipeline.pack.options import PackOptions
 from pipeline.pack.plan_shards import FOLDER, ShardPlan, plan_shards
+from pipeline.pack.shard_writer import ShardWriter
 from pipeline.pack.statistics import NAME as STATISTICS
 from pipeline.pack.statistics import Statistics
-from pipeline.pack.write_shards import ShardWriter, WriteShards
-from pipeline.plan.plan import Plan, RangeId, read_plan
+from pipeline.pack.write_shards import WriteShards
+from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections
 from transforms.selection.judge import Policy
 

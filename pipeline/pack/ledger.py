@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.plan.plan import RangeId
-from pipeline.tables.detections import ChunkId
+from pipeline.ids import ChunkId, RangeId
 from transforms.records import Fault, Pair
 
 Failures = dict[str, dict[str, int]]

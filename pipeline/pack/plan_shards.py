@@ -6,8 +6,8 @@ from itertools import pairwise
 
 from pipeline.configuration import ShardSettings
 from pipeline.faults import CallError
+from pipeline.ids import ChunkId
 from pipeline.pack.ledger import ChunkCount, RangeCount
-from pipeline.tables.detections import ChunkId
 
 FOLDER = "shards"
 STATS = 3

@@ -8,9 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.tables.pair_rows import flat, from_table, records
-from transforms.records import Box, Pair
+from transforms.records import Box, Grounding, Pair
 from transforms.selection.arrays import Candidates, place, select_many
-from transforms.selection.boxes import Grounding
 from transforms.settings import SelectionSettings
 
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline import files
 from pipeline.faults import EnvironmentFault, first_line
 from pipeline.files.publish import publish_bytes, publish_json
-from pipeline.plan.plan import RangeId
+from pipeline.ids import ChunkId, RangeId
 from transforms.images import digest as digest_of
 from transforms.records import Chunk, Pair
 
@@ -31,20 +31,6 @@ if TYPE_CHECKING:
 FORMAT = 1
 FOLDER = "detections"
 TIMINGS = "timings"
-
-
-@dataclass(frozen=True)
-class ChunkId:
-    """A chunk, by its position in the plan."""
-
-    source: int
-    range: int
-    number: int
-
-    @property
-    def stem(self) -> str:
-        """Its file's name below `detections/`, without the ending."""
-        return f"{self.source:05}/{self.range:05}-{self.number:05}"
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import pytest
 
 import gritmill
 from pipeline.ground import attempts
+from pipeline.ids import ChunkId
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId
 from tests import made, outside
 
 PROCESS = ("--", "--direct_num_workers=1", "--direct_running_mode=multi_processing")

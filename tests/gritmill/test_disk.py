@@ -9,7 +9,7 @@ import yaml
 import gritmill
 from gritmill.main import main
 from pipeline.ground import attempts
-from pipeline.tables.detections import ChunkId
+from pipeline.ids import ChunkId
 from tests import made
 
 

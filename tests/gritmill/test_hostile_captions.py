@@ -11,7 +11,8 @@ import gritmill
 from pipeline.tables import detections
 from tests import made
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.extract import load_parser, with_phrases
+from transforms.phrases.noun_phrases import with_phrases
+from transforms.phrases.parser import load_parser
 from transforms.records import Box, Pair
 from transforms.selection.judge import Kept, Policy, judge
 from transforms.settings import PhraseSettings, SelectionSettings, TextSettings

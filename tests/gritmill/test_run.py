@@ -7,9 +7,9 @@ import pytest
 
 import gritmill
 from pipeline.ground import retry
-from pipeline.plan.plan import RangeId
+from pipeline.ids import ChunkId, RangeId
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId, Identity
+from pipeline.tables.detections import Identity
 from tests import made, outside
 from transforms.records import Chunk, Drop
 

@@ -15,7 +15,9 @@ from PIL import Image
 from pipeline import files
 from pipeline.configuration import Configuration, SourceSettings, validate
 from pipeline.files import FileInfo
-from pipeline.plan.plan import Plan, find_sources, plan_sources
+from pipeline.plan.find_sources import find_sources
+from pipeline.plan.plan import Plan
+from pipeline.plan.plan_sources import plan_sources
 from pipeline.sources import Source
 from pipeline.tables.detections import Identity
 from pipeline.threshold import Threshold

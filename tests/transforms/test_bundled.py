@@ -4,7 +4,7 @@ import pytest
 
 from transforms import bundled
 from transforms.detectors.grounding_dino.model import check_family
-from transforms.phrases.extract import load_parser
+from transforms.phrases.parser import load_parser
 from transforms.settings import DetectorSettings, PhraseSettings
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from spacy.tokens import Doc
 
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.extract import phrases_of
+from transforms.phrases.noun_phrases import phrases_of
 from transforms.records import Drop
 from transforms.settings import PhraseSettings
 

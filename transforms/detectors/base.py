@@ -3,19 +3,15 @@
 A detector of your own is a factory `package.module:factory` that takes `DetectorSettings` and returns a `Detector`.
 """
 
-import importlib
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any, Protocol
+from typing import Protocol
 
 from PIL import Image
 
 from transforms import images
-from transforms.images import ImageFault
-from transforms.records import Box, Drop, Fault, Stage
-from transforms.settings import DetectorSettings
+from transforms.records import Box, Drop, Fault
 
 
 @dataclass(frozen=True)
@@ -72,75 +68,3 @@ class Detector(Protocol):
         that causes it. A request's answer must not depend on its neighbours.
         """
         ...
-
-
-class Sound:
-    """A detector of one's own, asked only about pictures that decode in full: it need not look at them at all."""
-
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-        self._last: tuple[bytes, Fault | None] = b"", None
-
-    @property
-    def made(self) -> dict[str, Any]:
-        """What the detector says of itself, if it does."""
-        return dict(getattr(self._detector, "made", {}))
-
-    def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
-        """The detector's answers; an error for a picture that is cut or broken."""
-        faults = [self._fault(request) for request in requests]
-        sound = [request for request, fault in zip(requests, faults, strict=True) if fault is None]
-        answers = list(self._detector.detect(sound)) if sound else []
-        if len(answers) != len(sound):
-            raise ValueError(f"the detector gave {len(answers)} answers to {len(sound)} requests")
-        following = iter(answers)
-        return [Found(error=fault) if fault else next(following) for fault in faults]
-
-    def _fault(self, request: Request) -> Fault | None:
-        if self._last[0] is not request.data:  # captions of one image share its bytes and follow one another
-            try:
-                _ = request.image
-                self._last = request.data, None
-            except ImageFault as fault:
-                self._last = request.data, Fault.of(Stage.IMAGE, fault.reason, str(fault))
-        return self._last[1]
-
-
-def is_factory(model: str) -> bool:
-    """Whether `detector.model` names a factory rather than a hub id or a folder."""
-    module, colon, name = model.partition(":")
-    return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
-
-
-def find_factory(model: str, search: Sequence[str] = ()) -> Callable[[DetectorSettings], Detector]:
-    """The factory that `package.module:factory` names. `search`: folders to look in after everything installed.
-
-    Raises:
-      ValueError: there is no such module, or no such callable in it.
-    """
-    # Appended, not put first: somebody's own transforms.py in that folder must not hide ours.
-    sys.path.extend(folder for folder in search if folder not in sys.path)
-    module, _, name = model.partition(":")
-    try:
-        factory = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"detector.model: {model} cannot be loaded: {error}") from error
-    if not callable(factory):
-        raise ValueError(f"detector.model: {model} is not callable")
-    found: Callable[[DetectorSettings], Detector] = factory
-    return found
-
-
-def load_detector(settings: DetectorSettings, search: Sequence[str] = ()) -> Detector:
-    """The detector that the settings name, loaded and on its device."""
-    if is_factory(settings.model):
-        factory = find_factory(settings.model, search)
-        try:
-            return factory(settings)
-        except Exception as error:
-            raise ValueError(f"detector.model: {settings.model}: {type(error).__name__}: {error}") from error
-    from transforms.detectors.grounding_dino.model import (
-        GroundingDino,  # transformers takes seconds to import: not before it is needed
-    )
-
-    return GroundingDino.load(settings)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import torch
 
 from transforms.detectors.base import Request
-from transforms.detectors.grounding_dino.prompts import Prompt, Prompts
 from transforms.detectors.resize import CanvasRule
 from transforms.devices import cores
 from transforms.images import MAX_PIXELS, ImageFault
@@ -22,10 +22,10 @@ _LOADERS = 8
 
 @dataclass(frozen=True)
 class Item:
-    """One prompt of one request, with its canvas (width, height)."""
+    """One prompt of one request, as its family makes it, with its canvas (width, height)."""
 
     request: int
-    prompt: Prompt
+    prompt: Any
     canvas: tuple[int, int]
 
 
@@ -47,6 +47,15 @@ class Batch:
 
 Part = list[Item]
 """Prompts that go through the model together."""
+
+
+class Prompts(Protocol):
+    """What a family makes of one request's phrases."""
+
+    @property
+    def prompts(self) -> Sequence[Any]:
+        """The prompts that together hold every phrase once."""
+        ...
 
 
 def form_parts(requests: Sequence[Request], prompts: Iterable[Prompts], rule: CanvasRule, size: int) -> list[Part]:

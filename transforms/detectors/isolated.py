@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from transforms import images
-from transforms.detectors.base import Detector, Found, Request, Sound, is_factory, load_detector, probe
-from transforms.images import ImageFault
+from transforms.detectors.base import Detector, Found, Request, probe
+from transforms.detectors.decodable import Sound
+from transforms.detectors.load import is_factory, load_detector
 from transforms.isolation.bisect import SickDevice
 from transforms.isolation.child_process import Child, Died
 from transforms.records import Fault, Reason, Stage
@@ -138,26 +138,3 @@ def _probe() -> None:
     assert _detector
     for part in _detector.parts(_requests):
         _detector.run(_requests, part)
-
-
-def measure(child: Child, data: bytes, max_pixels: int) -> tuple[int, int]:
-    """As `images.measure`, in the child.
-
-    Raises:
-      ImageFault: also if the child dies.
-    """
-    try:
-        size, reason, text = child.call(_measure, data, max_pixels)
-    except Died as death:
-        raise ImageFault(Reason.CRASH, f"the decoder's process was {death}") from death
-    if reason:
-        raise ImageFault(reason, text)
-    width, height = size
-    return width, height
-
-
-def _measure(data: bytes, max_pixels: int) -> tuple[tuple[int, int], Reason | None, str]:
-    try:
-        return images.measure(data, max_pixels), None, ""
-    except ImageFault as fault:
-        return (0, 0), fault.reason, str(fault)

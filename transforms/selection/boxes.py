@@ -6,23 +6,14 @@ no threshold; its released data holds pairs of boxes with a plain IoU of up to 0
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from transforms.records import Box, Pair, Phrase
+from transforms.records import Box, Grounding, Pair
 from transforms.selection.arrays import suppress_many
 from transforms.settings import SelectionSettings
 
 _MANY = 24  # from here on arrays are faster
-
-
-@dataclass(frozen=True, slots=True)
-class Grounding:
-    """One kept box with the phrase that it belongs to."""
-
-    phrase: Phrase
-    box: Box
 
 
 def iou(a: Box, b: Box) -> float:

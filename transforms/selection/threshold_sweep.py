@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from transforms.records import Pair, Phrase
-from transforms.selection.boxes import Grounding, select
+from transforms.records import Grounding, Pair, Phrase
+from transforms.selection.boxes import select
 from transforms.selection.judge import CannotWrite, Policy, texts
 from transforms.text import dialects
 

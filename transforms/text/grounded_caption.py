@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, Protocol
 
-from transforms.selection.boxes import Grounding
+from transforms.records import Grounding
 
 Corners = tuple[float, float, float, float]
 

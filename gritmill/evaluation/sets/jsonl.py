@@ -27,7 +27,7 @@ from pipeline import files
 from pipeline.configuration import SourceSettings
 from pipeline.faults import CallError, DataFault, SourceFault
 from pipeline.files import FileInfo
-from pipeline.plan.plan import find_sources
+from pipeline.plan.find_sources import find_sources
 from pipeline.sources import is_source, kind_of, open_source
 from transforms.records import Pair
 from transforms.settings import Names

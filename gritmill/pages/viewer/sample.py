@@ -4,9 +4,9 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.plan.plan import Plan, RangeId
+from pipeline.ids import ChunkId, RangeId
+from pipeline.plan.plan import Plan
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId
 from pipeline.tables.pair_rows import from_table
 from transforms.records import Fault, Pair
 from transforms.selection.judge import Kept, Policy, Rejected, judge

@@ -8,7 +8,7 @@ from gritmill.evaluation.sets import flickr30k_entities
 from gritmill.evaluation.sets.truth import TruePhrase
 from pipeline import configuration
 from tests.gritmill.evaluation.sets.test_flickr30k_entities import folder  # noqa: F401
-from transforms.phrases.extract import load_parser
+from transforms.phrases.parser import load_parser
 from transforms.records import Drop, Dropped, Fault, Pair, Phrase, Reason, Stage
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from pipeline.files.publish import TEMPORARY
 from pipeline.ground import attempts
-from pipeline.tables.detections import ChunkId
+from pipeline.ids import ChunkId
 
 CHUNK = ChunkId(0, 0, 0)
 

@@ -155,7 +155,7 @@ def loads_nothing(patched: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError("it is known")
 
-    patched.setattr("transforms.phrases.extract.load_parser", fail)
+    patched.setattr("transforms.phrases.parser.load_parser", fail)
     patched.setattr(identity, "_check_family", fail)
     patched.setattr(identity, "folder_hash", fail)
 

@@ -5,11 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.count import count_range
 from pipeline.pack.ledger import ChunkCount, RangeCount, add_failures, failures, ledger, rejections
-from pipeline.plan.plan import RangeId
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId
 from tests.pipeline.making import CAPTION, IDENTITY, grounded
 from transforms.records import Chunk, Fault, ImageRef, Pair, Reason, Stage
 from transforms.selection.judge import Policy

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import EnvironmentFault
-from pipeline.ground.read_chunks import ImageLoader
+from pipeline.ground.load_images import ImageLoader
 from pipeline.pack.fetch_images import fetch, is_own_file
 from pipeline.sources.jsonl import JsonlSource
 from pipeline.sources.parquet import ParquetSource

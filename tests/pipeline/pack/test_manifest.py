@@ -3,9 +3,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipeline.ids import RangeId
 from pipeline.pack.ledger import RangeCount
 from pipeline.pack.manifest import ManifestHead, read_manifest, remove_shards, write_manifest
-from pipeline.plan.plan import RangeId
 from pipeline.threshold import Threshold
 from tests import shelf
 from tests.pipeline.making import configuration, plan, stored

@@ -6,10 +6,9 @@ from hypothesis import strategies as st
 
 from pipeline.configuration import ShardSettings
 from pipeline.faults import CallError
+from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.ledger import ChunkCount, RangeCount
 from pipeline.pack.plan_shards import Piece, ShardPlan, plan_shards, shard_count
-from pipeline.plan.plan import RangeId
-from pipeline.tables.detections import ChunkId
 
 RANGES = st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50)), max_size=6), max_size=6)
 

@@ -8,7 +8,10 @@ import pytest
 from pipeline import files
 from pipeline.faults import CallError
 from pipeline.files.publish import publish_json
-from pipeline.plan.plan import NAME, Plan, RangeId, check_readable, compare, find_sources, plan_sources, read_plan
+from pipeline.ids import RangeId
+from pipeline.plan.find_sources import find_sources
+from pipeline.plan.plan import NAME, Plan, read_plan
+from pipeline.plan.plan_sources import check_readable, compare, plan_sources
 from tests import shelf
 from tests.pipeline.making import configuration, plan, samples, stored, tar
 

@@ -6,9 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline import files
-from pipeline.plan.plan import RangeId
+from pipeline.ids import ChunkId, RangeId
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId
 from pipeline.tables.pair_rows import SCHEMA
 from tests import shelf
 from tests.pipeline.making import IDENTITY

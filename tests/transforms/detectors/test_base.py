@@ -4,8 +4,9 @@ import sys
 import pytest
 from PIL import Image
 
-from transforms.detectors.base import Found, Request, find_factory, is_factory, load_detector
+from transforms.detectors.base import Found, Request
 from transforms.detectors.grounding_dino.model import GroundingDino
+from transforms.detectors.load import find_factory, is_factory, load_detector
 from transforms.images import ImageFault
 from transforms.settings import DetectorSettings
 

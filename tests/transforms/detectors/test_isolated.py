@@ -11,10 +11,11 @@ from transforms import images
 from transforms.detectors import isolated
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino.model import GroundingDino
-from transforms.detectors.isolated import DetectorApart, measure
+from transforms.detectors.isolated import DetectorApart
 from transforms.images import ImageFault
 from transforms.isolation.bisect import SickDevice
 from transforms.isolation.child_process import Child, Died
+from transforms.isolation.measure import _measure, measure
 from transforms.records import Reason, Stage
 from transforms.settings import DetectorSettings
 
@@ -73,7 +74,7 @@ def test_measuring_apart_is_measuring(child):
 
 
 def test_a_picture_that_kills_what_measures_it_is_a_crash(child, monkeypatch):
-    monkeypatch.setattr(isolated, "_measure", _die)
+    monkeypatch.setattr("transforms.isolation.measure._measure", _die)
     with pytest.raises(ImageFault, match="the decoder's process was killed by SIGKILL") as fault:
         measure(child, b"", 100)
     assert fault.value.reason == Reason.CRASH
@@ -146,4 +147,4 @@ def test_a_detector_that_dies_of_everything_blames_nobody():
 
 
 def test_measure_is_the_one_that_is_used_here():
-    assert isolated._measure(picture(10, 20), images.MAX_PIXELS) == ((10, 20), None, "")
+    assert _measure(picture(10, 20), images.MAX_PIXELS) == ((10, 20), None, "")

@@ -5,8 +5,8 @@ from contextlib import nullcontext
 import pytest
 
 from tests.shared import DATA, needs_shared
-from transforms.phrases.extract import with_phrases
 from transforms.phrases.language import LanguageGate
+from transforms.phrases.noun_phrases import with_phrases
 from transforms.records import Drop, Fault, Pair, Reason, Stage
 from transforms.selection.judge import Policy, Rejected, judge
 from transforms.settings import SelectionSettings, TextSettings

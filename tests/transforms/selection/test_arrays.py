@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.records import Box, Pair, Phrase
+from transforms.records import Box, Grounding, Pair, Phrase
 from transforms.selection.arrays import Candidates, place, select_many
-from transforms.selection.boxes import Grounding, in_record_order, select
+from transforms.selection.boxes import in_record_order, select
 from transforms.settings import SelectionSettings
 
 PHRASES = (Phrase(0, 5, 2, 5, 0, 27), Phrase(9, 16, 11, 16, 9, 27), Phrase(0, 7, 2, 7, 0, 27))

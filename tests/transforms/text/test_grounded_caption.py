@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.records import Box, Phrase
-from transforms.selection.boxes import Grounding
+from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Span, spans
 
 

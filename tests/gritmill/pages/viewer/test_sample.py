@@ -7,7 +7,8 @@ import pytest
 
 from gritmill.pages.viewer import sample
 from gritmill.pages.viewer.sample import pick
-from pipeline.plan.plan import Plan, PlannedSource, RangeId, read_plan
+from pipeline.ids import RangeId
+from pipeline.plan.plan import Plan, PlannedSource, read_plan
 from pipeline.sources import RangeSpec
 from pipeline.tables import detections
 from tests.gritmill.pages.viewer.conftest import policy_of

@@ -8,7 +8,8 @@ from tests.shared import DATA, GROUNDER, PARSER, needs_shared
 from tests.tiny_models import make_tokenizer
 from transforms.detectors.grounding_dino.prompts import ASK, BORDERS, CLS, SEP, STOP, build_prompts, normalize, tokenize
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.extract import extract, load_parser
+from transforms.phrases.noun_phrases import extract
+from transforms.phrases.parser import load_parser
 from transforms.records import Drop
 
 TOKENIZER = make_tokenizer()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from tests.shared import DATA, needs_shared
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.extract import extract, load_parser
-from transforms.records import Box
-from transforms.selection.boxes import Grounding
+from transforms.phrases.noun_phrases import extract
+from transforms.phrases.parser import load_parser
+from transforms.records import Box, Grounding
 from transforms.settings import PhraseSettings
 from transforms.text import dialects
 from transforms.text.grounded_caption import CannotCarry, Carries, GroundedCaption, Span, carried, spans

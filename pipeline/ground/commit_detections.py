@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import apache_beam as beam
 
 from pipeline.ground import attempts
-from pipeline.plan.plan import RangeId
+from pipeline.ids import ChunkId, RangeId
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId, Identity
+from pipeline.tables.detections import Identity
 from transforms.records import Chunk
 
 

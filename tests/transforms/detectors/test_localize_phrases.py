@@ -8,7 +8,9 @@ from apache_beam.testing.util import assert_that, equal_to
 from PIL import Image
 
 from transforms.detectors.base import Found, Request
-from transforms.detectors.localize import GroundingHandler, LocalizePhrases, SharedDetector, request_for, with_boxes
+from transforms.detectors.candidates import request_for, with_boxes
+from transforms.detectors.localize_phrases import GroundingHandler, LocalizePhrases
+from transforms.detectors.shared import SharedDetector
 from transforms.isolation.bisect import SickDevice
 from transforms.records import Box, Chunk, Drop, Dropped, Fault, Pair, Phrase, Reason, Stage
 from transforms.settings import DetectorSettings

@@ -14,7 +14,9 @@ from spacy.tokens import Doc
 from tests.shared import PARSER, needs_shared
 from transforms.isolation.bisect import SickDevice
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.extract import ExtractPhrases, extract, load_parser, phrases_of, with_phrases
+from transforms.phrases.extract_phrases import ExtractPhrases
+from transforms.phrases.noun_phrases import extract, phrases_of, with_phrases
+from transforms.phrases.parser import load_parser
 from transforms.records import Chunk, Drop, Fault, Pair, Reason, Stage
 from transforms.settings import PhraseSettings
 

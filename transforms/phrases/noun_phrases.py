@@ -1,32 +1,16 @@
-"""ExtractPhrases: noun phrases and referring expressions of a caption, as Kosmos-2 builds them.
+"""Noun phrases and referring expressions of a caption, as Kosmos-2 builds them."""
 
-The construction is that of section 2 of the Kosmos-2 paper (arXiv 2306.14824): spaCy noun chunks; drop those that name
-nothing to draw a box around; expand each of the others along the dependency tree, unless its head has a conjunct. Every
-span is a character range of the original caption, end exclusive.
-
-One rule is ours: neither a noun phrase nor an expression runs across a separator, see `parsed`.
-"""
-
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import apache_beam as beam
-import spacy
 from spacy.language import Language
 from spacy.symbols import PRON
 from spacy.tokens import Doc
 
-from transforms import bundled
 from transforms.isolation.bisect import run_or_blame
-from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.language import LanguageGate
 from transforms.phrases.parsed_caption import NAMING, Parsed
-from transforms.records import Chunk, Drop, Dropped, Fault, Pair, Phrase, Stage
-from transforms.settings import PhraseSettings
-
-# What noun chunks need is a parser and part-of-speech tags; these only cost time (a lemmatizer: a third of it).
-_UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity_ruler", "textcat", "senter")
+from transforms.records import Drop, Dropped, Fault, Pair, Phrase, Stage
 
 
 @dataclass(frozen=True)
@@ -35,21 +19,6 @@ class Phrases:
 
     kept: tuple[Phrase, ...] = ()
     dropped: tuple[Dropped, ...] = ()
-
-
-def load_parser(model: str) -> Language:
-    """The spaCy pipeline called `model` (embedded, package or folder), without what noun chunks do not need.
-
-    Raises:
-      OSError: no such pipeline is installed.
-      ValueError: it has no parser, or its language has no noun chunks.
-    """
-    nlp = spacy.load(bundled.model(model), exclude=list(_UNUSED))
-    if "parser" not in nlp.pipe_names:
-        raise ValueError(f"phrases.model: {model} has no parser; its components are {', '.join(nlp.pipe_names)}")
-    if nlp.Defaults.syntax_iterators.get("noun_chunks") is None:
-        raise ValueError(f"phrases.model: spaCy has no noun chunks for the language of {model} ({nlp.lang})")
-    return nlp
 
 
 def phrases_of(doc: Doc, heads: dict[str, Drop]) -> Phrases:
@@ -134,31 +103,3 @@ def with_phrases(
 
 def _dropped_whole(pair: Pair) -> Pair:
     return replace(pair, dropped=(Dropped(0, len(pair.caption), Drop.LANGUAGE),))
-
-
-class _ExtractPhrasesDoFn(beam.DoFn):
-    def __init__(self, settings: PhraseSettings) -> None:
-        self.settings = settings
-
-    def setup(self) -> None:
-        self._nlp: Language | None = None
-        self._heads = drop_heads(self.settings.drop_lists)
-
-    def process(self, chunk: Chunk) -> Iterator[Chunk]:
-        started = time.perf_counter()
-        if chunk.pairs:
-            if self._nlp is None:
-                self._nlp = load_parser(self.settings.model)
-                self._gate = LanguageGate(self.settings.languages) if self.settings.languages else None
-            chunk = replace(chunk, pairs=with_phrases(self._nlp, chunk.pairs, self._heads, self._gate))
-        yield replace(chunk, seconds=chunk.timed("phrases", time.perf_counter() - started))
-
-
-@dataclass
-class ExtractPhrases(beam.PTransform):
-    """Chunks of pairs -> the same chunks, each pair with its phrases and its dropped noun chunks."""
-
-    settings: PhraseSettings
-
-    def expand(self, chunks: beam.PCollection) -> beam.PCollection:
-        return chunks | beam.ParDo(_ExtractPhrasesDoFn(self.settings))

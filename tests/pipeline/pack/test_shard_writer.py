@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.faults import EnvironmentFault
+from pipeline.ids import ChunkId
 from pipeline.pack.plan_shards import Piece, ShardPlan
-from pipeline.pack.write_shards import ShardWriter, finished_stats, stats_uri
+from pipeline.pack.shard_writer import ShardWriter, finished_stats, stats_uri
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId
 from tests import shelf
 from tests.pipeline.making import CAPTION, IDENTITY, grounded, image, source_settings, stored
 from transforms import images

@@ -15,10 +15,11 @@ from PIL import Image
 
 from pipeline import files
 from pipeline.configuration import ChunkSettings
-from pipeline.ground.read_chunks import ImageLoader, Placed, ahead, cut, read_range, resume
-from pipeline.plan.plan import Plan, RangeId
+from pipeline.ground.chunks import ahead, cut, read_range, resume
+from pipeline.ground.load_images import ImageLoader, Placed
+from pipeline.ids import ChunkId, RangeId
+from pipeline.plan.plan import Plan
 from pipeline.tables import detections
-from pipeline.tables.detections import ChunkId
 from tests.pipeline.making import IDENTITY, image, plan, samples, stored, tar
 from transforms import images
 from transforms.records import Chunk, Fault, ImageRef, Pair, Reason, Stage

@@ -1,0 +1,142 @@
+"""Files by URI, on every file system that Beam knows. A plain path is a local file."""
+
+import glob
+import json
+import os
+import shutil
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from pipeline.faults import CallError, EnvironmentFault
+from pipeline.files.gunzip import Gunzip
+from pipeline.files.uris import FileInfo, canonical, check_extra, is_local, join, name
+
+
+def match(pattern: str) -> list[FileInfo]:
+    """The files that a URI or glob names, sorted; a URI that exists is taken as it is, whatever characters it holds.
+
+    Raises:
+      CallError: the file system is unknown or its extra is not installed.
+    """
+    pattern = canonical(pattern)
+    if is_local(pattern):
+        paths = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)
+        return _local(paths)
+    check_extra(pattern)
+    from pipeline.files import remote  # with Beam, which takes a second: not for who has local files alone
+
+    try:
+        literal = not glob.has_magic(pattern) or remote.exists(pattern)
+        return remote.match(remote.escaped(pattern) if literal else pattern)
+    except ValueError as error:
+        scheme = pattern.partition("://")[0]
+        raise CallError(f"{pattern}: no file system is known for {scheme}://") from error
+
+
+def passed_over(pattern: str) -> Iterator[tuple[str, str]]:
+    """What a local glob leaves out without a word, and why: folders that may not be read, links to nothing."""
+    for folder in _folders(os.path.dirname(pattern)):
+        # Each ext4 disk has such a folder for its own repairs, which only root may read.
+        if not os.access(folder, os.R_OK | os.X_OK) and name(folder) != "lost+found":
+            yield folder, "no permission to read this folder; a narrower pattern leaves it out"
+    for path in glob.iglob(pattern, recursive=True):
+        if os.path.islink(path) and not os.path.exists(path):
+            yield path, "a link to nothing"
+
+
+def _folders(pattern: str) -> Iterator[str]:
+    """The folders that a pattern goes through, outermost first."""
+    if glob.has_magic(pattern):
+        yield from _folders(os.path.dirname(pattern))
+        yield from (folder.rstrip("/") for folder in glob.iglob(pattern + "/", recursive=True))
+    elif os.path.isdir(pattern):
+        yield pattern
+
+
+def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
+    """The files below a folder whose relative names match, sorted; none if there is no such folder."""
+    if is_local(folder):
+        return _local(glob.glob(join(glob.escape(folder), pattern), recursive=True, include_hidden=True))
+    from pipeline.files import remote
+
+    return remote.match(join(remote.escaped(folder), pattern))
+
+
+def _local(paths: Iterable[str]) -> list[FileInfo]:
+    found = []
+    for path in sorted(paths):
+        with suppress(FileNotFoundError):  # gone since it was listed
+            status = os.stat(path)
+            if stat.S_ISREG(status.st_mode):
+                found.append(FileInfo(path, status.st_size, status.st_mtime))
+    return found
+
+
+def open_read(uri: str) -> BinaryIO:
+    """The file's bytes as they are, seekable."""
+    if is_local(uri):
+        return open(uri, "rb")
+    from pipeline.files import remote
+
+    return remote.open_read(uri)
+
+
+def unpacked(raw: BinaryIO) -> "BinaryIO | Gunzip":
+    """A file's bytes, gunzipped if its first two say that it is gzipped, whatever its name."""
+    start = raw.read(2)
+    raw.seek(0)
+    return Gunzip(raw) if start == b"\x1f\x8b" else raw
+
+
+def read_bytes(uri: str) -> bytes:
+    """The whole file."""
+    with open_read(uri) as file:
+        return file.read()
+
+
+def read_json(uri: str) -> Any:
+    """The JSON value that a file holds."""
+    try:
+        return json.loads(read_bytes(uri))
+    except ValueError as error:
+        raise EnvironmentFault(f"{uri}: not JSON, though gritmill wrote it: {error}") from error
+
+
+def exists(uri: str) -> bool:
+    """Whether there is such a file or folder."""
+    if is_local(uri):
+        return os.path.exists(uri)
+    from pipeline.files import remote
+
+    return remote.exists(uri)
+
+
+def is_forbidden(uri: str) -> bool:
+    """Whether there is such a local file, and it may not be read; of a folder that may not be entered nobody knows."""
+    return is_local(uri) and os.path.isfile(uri) and not os.access(uri, os.R_OK)
+
+
+def delete(uris: Iterable[str]) -> None:
+    """Removes files, each by its very name; one that is gone already is no error."""
+    for uri in uris:
+        if is_local(uri):
+            with suppress(FileNotFoundError):
+                os.remove(uri)
+        else:
+            from pipeline.files import remote
+
+            remote.delete(uri)
+
+
+def move_folder(folder: str, target: str) -> None:
+    """Renames a folder; on an object store, every file of it."""
+    if is_local(folder):
+        shutil.move(folder, target)
+        return
+    files = [info.uri for info in list_folder(folder, "**")]
+    if files:
+        from pipeline.files import remote
+
+        remote.rename(files, [target + uri.removeprefix(folder) for uri in files])

@@ -1,0 +1,95 @@
+"""What a URI says, without a look at what lies there; and what the errors of file systems say."""
+
+import errno
+import os
+import posixpath
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+from pipeline.faults import CallError
+
+_EXTRAS = {
+    "gs": ("gcp", "google.cloud.storage"),
+    "s3": ("aws", "boto3"),
+    "hdfs": ("hdfs", "hdfs"),
+    "azfs": ("azure", "azure.storage.blob"),
+}
+"""What a scheme needs: an extra of this package, and the module that it brings."""
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """A file: canonical URI, size in bytes, and a stamp that changes when the file does (modification time)."""
+
+    uri: str
+    size: int
+    stamp: float
+
+
+def is_local(uri: str) -> bool:
+    """Whether the URI is a path of this host."""
+    return "://" not in uri
+
+
+def canonical(uri: "str | os.PathLike[str]") -> str:
+    """One spelling for one file: absolute for a local path, unchanged otherwise."""
+    uri = os.fspath(uri).removeprefix("file://")
+    return os.path.abspath(os.path.expanduser(uri)) if is_local(uri) else uri
+
+
+def join(base: str, *parts: str) -> str:
+    """`base/part/…`; base may be a URI."""
+    return "/".join([base.rstrip("/"), *parts]) if base.strip("/") else posixpath.join(base, *parts)
+
+
+def parent(uri: str) -> str:
+    """The folder of a file."""
+    return uri.rpartition("/")[0] or "/"
+
+
+def name(uri: str) -> str:
+    """The last part of a URI."""
+    return uri.rpartition("/")[2]
+
+
+def inside(root: str, path: str) -> str | None:
+    """`path`, relative to `root` or absolute, as a URI below `root`; None if it leads out of it."""
+    path = path.removeprefix("file://")
+    scheme, _, base = root.rpartition("://")
+    if not is_local(path):
+        wanted, _, path = path.rpartition("://")
+        if wanted != scheme:
+            return None
+        joined = posixpath.normpath(path)
+    else:
+        joined = posixpath.normpath(posixpath.join(base, path))
+    base = posixpath.normpath(base)
+    if joined != base and not joined.startswith(base.rstrip("/") + "/"):
+        return None
+    return f"{scheme}://{joined}" if scheme else joined
+
+
+def check_extra(uri: str) -> None:
+    """Raises CallError if the scheme needs an extra of this package that is not installed."""
+    extra, module = _EXTRAS.get(uri.partition("://")[0], ("", ""))
+    try:
+        missing = bool(module) and find_spec(module) is None
+    except ModuleNotFoundError:  # of the package that the module is in
+        missing = True
+    if missing:
+        raise CallError(f"{uri}: needs pip install 'gritmill[{extra}]'")
+
+
+def is_missing(error: BaseException) -> bool:
+    """Whether an exception of some file system says that a file is not there, and not merely that it cannot be read."""
+    if details := getattr(error, "exception_details", None):  # a BeamIOError
+        causes = list(details.values()) if isinstance(details, dict) else [details]
+        return all(isinstance(cause, BaseException) and is_missing(cause) for cause in causes)
+    if isinstance(error, OSError) and error.errno:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+    if 404 in (getattr(error, "code", None), getattr(error, "status_code", None)):
+        return True
+    told = str(error).lower()
+    return type(error).__name__ in ("NotFound", "HdfsError", "BeamIOError") and (
+        "404" in told.split() or "not found" in told or "does not exist" in told
+    )

@@ -1,0 +1,180 @@
+"""One shard: its tar, its index, and last its stats."""
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic_core import to_json
+
+from pipeline import files
+from pipeline.configuration import SourceSettings
+from pipeline.faults import EnvironmentFault
+from pipeline.files.publish import publish, publish_bytes, publish_json
+from pipeline.pack.fetch_images import fetch
+from pipeline.pack.ledger import Examples, Failures, add_failure
+from pipeline.pack.plan_shards import FOLDER, Piece, ShardPlan
+from pipeline.pack.select_rows import Selected
+from pipeline.pack.tar_writer import TarStream
+from pipeline.tables import detections
+from transforms import images
+from transforms.grit_record import INDEX_SCHEMA, compose
+from transforms.records import Fault, Stage
+from transforms.selection.boxes import in_record_order
+from transforms.selection.judge import Kept, Policy, judge_selected
+from transforms.text import dialects
+
+_STATS = "_stats.json"
+
+
+_BATCH = 256
+
+
+@dataclass(frozen=True)
+class ShardWriter:
+    """Where shards go and what they are made from.
+
+    detections: folder of the table. output: the run's folder. fingerprint: of the pack; a shard that carries it is
+    kept.
+    """
+
+    detections: str
+    output: str
+    fingerprint: str
+    policy: Policy
+    source: SourceSettings
+
+    def write(self, plan: ShardPlan) -> dict[str, Any]:
+        """The shard's stats; a shard that an earlier run has finished is not written again."""
+        done = finished_stats(self.output, plan.number)
+        if done and done["pack_fingerprint"] == self.fingerprint:
+            return done
+        kept = (item for piece in plan.pieces for item in self._kept(piece))
+        writing = _Writing(plan.number, tuple(self.policy.text.dialect), self.source.max_pixels)
+        with publish(files.join(self.output, FOLDER, f"{plan.number:05}.tar")) as file:
+            writing.tar(file, enumerate(fetch(kept, self.source.columns)))
+            if writing.pairs != plan.pairs:
+                raise EnvironmentFault(f"{self.detections}: the rows have changed since they were counted; pack again")
+        index = writing.records.as_parquet()
+        publish_bytes(files.join(self.output, FOLDER, f"{plan.number:05}.parquet"), index)
+        stats = writing.stats(plan, index, self.fingerprint)
+        publish_json(stats_uri(self.output, plan.number), stats)
+        return stats
+
+    def _kept(self, piece: Piece) -> Iterator[Kept]:
+        table = detections.read_table(self.detections, piece.chunk, piece.digest)
+        selected = Selected.of(table, self.policy.selection, self.policy.score)
+        outcomes = (judge_selected(pair, in_record_order(found), self.policy.text) for pair, found in selected.pairs())
+        yield from islice((o for o in outcomes if isinstance(o, Kept)), piece.first, piece.last)
+
+
+@dataclass
+class _Writing:
+    """What is known of a shard while it is written."""
+
+    shard: int
+    dialects: tuple[str, ...]
+    max_pixels: int
+    records: "_Records" = field(default_factory=lambda: _Records())
+    failed: Failures = field(default_factory=dict)
+    failed_examples: Examples = field(default_factory=dict)
+    boxes: int = 0
+    size: int = 0
+    sha256: str = ""
+
+    def tar(self, file: BinaryIO, fetched: Iterable[tuple[int, tuple[Kept, bytes | Fault]]]) -> None:
+        """Writes the samples; a pair whose image is not to be had leaves a gap in the numbering."""
+        with TarStream(file) as target:
+            for number, (kept, data) in fetched:
+                image = data if isinstance(data, Fault) else self._jpeg(data)
+                if isinstance(image, Fault):
+                    add_failure(self.failed, self.failed_examples, kept.pair, image)
+                    continue
+                record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings)
+                self.records.add(record)
+                self.boxes += len(kept.groundings)
+                for ending, content in self._members(kept, record, image):
+                    target.add(f"{record['key']}.{ending}", content)
+        self.size, self.sha256 = target.size, target.sha256
+
+    def _jpeg(self, data: bytes) -> bytes | Fault:
+        try:
+            return images.to_jpeg(data, self.max_pixels)
+        except images.ImageFault as fault:  # another Pillow may have decoded it than the one that is here
+            return Fault.of(Stage.IMAGE, fault.reason, str(fault))
+
+    def _members(self, kept: Kept, record: dict[str, Any], image: bytes) -> Iterator[tuple[str, bytes]]:
+        yield "jpg", image
+        yield "json", to_json(record)  # a seventh of the time of json.dumps: a record is little but numbers
+        yield "txt", kept.pair.caption.encode()
+        for number, name in enumerate(self.dialects):
+            yield "grounded.txt" if number == 0 else f"{dialects.suffix(name)}.txt", kept.texts[name].encode()
+
+    @property
+    def pairs(self) -> int:
+        """Pairs that came by, written or failed."""
+        return len(self.records) + sum(n for reasons in self.failed.values() for n in reasons.values())
+
+    def stats(self, plan: ShardPlan, index: bytes, fingerprint: str) -> dict[str, Any]:
+        """`count` and `successes` as img2dataset names them; nothing in it that differs from run to run."""
+        return {
+            "shard": plan.number,
+            "count": plan.pairs,
+            "successes": len(self.records),
+            "failed": self.failed,
+            "failed_examples": self.failed_examples,
+            "boxes": self.boxes,
+            "bytes": self.size,
+            "sha256": self.sha256,
+            "index_sha256": hashlib.sha256(index).hexdigest(),
+            "pack_fingerprint": fingerprint,
+        }
+
+
+class _Records:
+    """A shard's records, packed as they come: as objects they would be a hundred times as large."""
+
+    def __init__(self) -> None:
+        self._last: list[dict[str, Any]] = []
+        self._batches: list[pa.RecordBatch] = []
+
+    def __len__(self) -> int:
+        return sum(map(len, self._batches)) + len(self._last)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """One more."""
+        self._last.append(record)
+        if len(self._last) == _BATCH:
+            self._pack()
+
+    def as_parquet(self) -> bytes:
+        """The shard's index."""
+        self._pack()
+        target = io.BytesIO()
+        table = pa.Table.from_batches(self._batches, INDEX_SCHEMA).combine_chunks()
+        pq.write_table(table, target, compression="zstd")
+        return target.getvalue()
+
+    def _pack(self) -> None:
+        self._batches.append(pa.RecordBatch.from_pylist(self._last, INDEX_SCHEMA))
+        self._last = []
+
+
+def stats_uri(output: str, shard: int) -> str:
+    """Where a shard's stats lie: the last of its files, so that its presence says that the others are whole."""
+    return files.join(output, FOLDER, f"{shard:05}{_STATS}")
+
+
+def finished_stats(output: str, shard: int) -> dict[str, Any] | None:
+    """The stats of a finished shard, if its other files are still there."""
+    uri = stats_uri(output, shard)
+    if not files.exists(uri):
+        return None
+    stats: dict[str, Any] = files.read_json(uri)
+    there = {files.name(i.uri): i.size for i in files.list_folder(files.join(output, FOLDER), f"{shard:05}.*")}
+    whole = there.get(f"{shard:05}.tar") == stats["bytes"] and f"{shard:05}.parquet" in there
+    return stats if whole else None

@@ -1,0 +1,57 @@
+"""The files that `--input` names."""
+
+import glob
+import os
+from collections.abc import Sequence
+
+from pipeline import files
+from pipeline.faults import CallError
+from pipeline.files import FileInfo
+from pipeline.sources import is_source
+
+
+def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInfo]:
+    """The files that URIs, globs and local folders name, each once, sorted by URI. option: what named them.
+
+    Raises:
+      CallError: one of them names no file, or a glob or folder holds what cannot be looked at.
+    """
+    found: dict[str, FileInfo] = {}
+    for given in inputs:
+        _check_passed_over(given, option)
+        try:
+            matched = files.match(given) or _sources_in(files.canonical(given))
+        except CallError as error:
+            raise CallError(f"{option}: {error}") from error
+        for info in matched:
+            if not info.uri.isprintable():
+                raise CallError(f"{option}: {info.uri!r}: a name that is not UTF-8, or not printable")
+        if not matched:
+            raise CallError(f"{option}: {given}: {_nothing(given)}")
+        found |= {info.uri: info for info in matched}
+    return [found[uri] for uri in sorted(found)]
+
+
+def _sources_in(folder: str) -> list[FileInfo]:
+    """What a folder holds, apart from what img2dataset leaves beside a tar: a parquet and a stats file of its name."""
+    found = [info for info in files.list_folder(folder) if is_source(info.uri) and files.name(info.uri)[0] != "."]
+    tars = {info.uri.removesuffix(".tar") for info in found if info.uri.endswith(".tar")}
+    beside = {f"{stem}{ending}" for stem in tars for ending in (".parquet", "_stats.json")}
+    return [info for info in found if info.uri not in beside]
+
+
+def _check_passed_over(given: str, option: str) -> None:
+    """Nothing that was meant may stay out without a word."""
+    path = files.canonical(given)
+    if not files.is_local(path) or os.path.isfile(path):
+        return
+    folder = os.path.isdir(path)
+    for place, why in files.passed_over(files.join(glob.escape(path), "*") if folder else path):
+        if not folder or os.path.isdir(place) or is_source(place):
+            raise CallError(f"{option}: {place}: {why}")
+
+
+def _nothing(given: str) -> str:
+    if os.path.isdir(given):
+        return "holds no file that a name tells to be a source"
+    return "matches no file" if glob.has_magic(given) else "no such file"

@@ -1,0 +1,62 @@
+"""Files -> sources cut into ranges, and what has changed since they were planned."""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from pipeline import files
+from pipeline.configuration import Configuration
+from pipeline.faults import CallError, OtherRun, SourceFault
+from pipeline.files import FileInfo
+from pipeline.plan.plan import Plan, PlannedSource
+from pipeline.sources import kind_of
+
+ROWS_PER_CHUNK_PAIR = 4
+"""A range of a table holds 4 x `chunk.pairs` rows: small enough to share one file between workers."""
+
+
+_THREADS = 16
+
+
+def plan_sources(found: Iterable[FileInfo], configuration: Configuration) -> list[PlannedSource]:
+    """Every source with its ranges.
+
+    Raises:
+      CallError: one lacks a column.
+    """
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(lambda info: _plan_source(info, configuration), found))
+
+
+def check_readable(sources: Sequence[PlannedSource]) -> None:
+    """Raises CallError if none of the sources can be read."""
+    if sources and all(source.fault for source in sources):
+        raise CallError(f"--input: {sources[0].uri}: {sources[0].fault}")
+
+
+def _plan_source(info: FileInfo, configuration: Configuration) -> PlannedSource:
+    kind = kind_of(info.uri, configuration.source)
+    source = PlannedSource(info.uri, kind, info.size, info.stamp)
+    try:
+        ranges = source.open(configuration.source).ranges(ROWS_PER_CHUNK_PAIR * configuration.chunk.pairs)
+    except SourceFault as fault:
+        return replace(source, fault=str(fault).splitlines()[0])
+    return replace(source, ranges=tuple(ranges))
+
+
+def compare(plan: Plan, found: Sequence[FileInfo]) -> tuple[list[FileInfo], dict[int, FileInfo]]:
+    """The files that the plan does not know yet; and by its number each source that has changed, as it is now.
+
+    Raises:
+      OtherRun: a planned source is missing from the input.
+    """
+    by_uri = {info.uri: info for info in found}
+    changed = {}
+    for number, source in enumerate(plan.sources):
+        now = by_uri.pop(source.uri, None)
+        if now is None:
+            why = "is not among the inputs" if files.exists(source.uri) else "is missing"
+            raise OtherRun(f"--input: {source.uri} {why}, and is part of this run's plan")
+        if now != source.info:
+            changed[number] = now
+    return list(by_uri.values()), changed

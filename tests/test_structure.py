@@ -1,0 +1,147 @@
+"""The house: imports point one way, no circle between rooms, Beam stays where the graphs are."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("gritmill", "pipeline", "transforms")
+"""From the top floor down: a package imports those behind it, never those before it."""
+
+WITH_BEAM = re.compile(r"pipeline/(engines/\w+|files/remote|\w+/graph)\.py")
+"""Where Beam is at home, apart from the files of the PTransforms."""
+
+
+@cache
+def modules():
+    """Path below the root of every module, by its name; a package's own code is `package.__init__`."""
+    paths = [path.relative_to(ROOT) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
+    return {".".join(path.with_suffix("").parts): path for path in paths}
+
+
+@cache
+def tree(module):
+    return ast.parse((ROOT / modules()[module]).read_text("utf-8"))
+
+
+def named(module):
+    """The modules that an import of this name runs: itself, or the package's own code."""
+    return {module, f"{module}.__init__"} & modules().keys()
+
+
+@cache
+def imports(module):
+    """The modules of ours that a module imports, wherever in its code."""
+    found = set()
+    for node in ast.walk(tree(module)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            for alias in node.names:
+                found |= named(f"{node.module}.{alias.name}") or named(node.module)
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                found |= named(alias.name)
+    return frozenset(found - {module})
+
+
+def circle(arrows):
+    """The members of one circle of a graph; none if there is no circle."""
+    state = {}
+
+    def walk(node, path):
+        state[node] = "open"
+        for following in sorted(arrows.get(node, ())):
+            if state.get(following) == "open":
+                return [*path[path.index(following) :], following]
+            if following not in state and (found := walk(following, [*path, following])):
+                return found
+        state[node] = "done"
+        return []
+
+    for start in sorted(arrows):
+        if start not in state and (found := walk(start, [start])):
+            return found
+    return []
+
+
+def rooms(folder):
+    """Arrows between the rooms of a folder, its files and the folders in it: a folder counts as one room."""
+    arrows = {}
+    for module in modules():
+        if module.startswith(f"{folder}."):
+            room = module.removeprefix(f"{folder}.").partition(".")[0]
+            others = (
+                o.removeprefix(f"{folder}.").partition(".")[0] for o in imports(module) if o.startswith(f"{folder}.")
+            )
+            arrows.setdefault(room, set()).update(other for other in others if other != room)
+    return arrows
+
+
+def folders():
+    return sorted({module.rpartition(".")[0] for module in modules()})
+
+
+def beam_files():
+    """The modules that import Beam."""
+    for module in modules():
+        for node in ast.walk(tree(module)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            if any(name.partition(".")[0] == "apache_beam" for name in names):
+                yield module
+                break
+
+
+def transforms_of(module):
+    """The PTransforms that a module defines."""
+    classes = [node for node in tree(module).body if isinstance(node, ast.ClassDef)]
+    return [one.name for one in classes if any(ast.unparse(base).endswith("PTransform") for base in one.bases)]
+
+
+def snake_case(name):
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def test_no_import_points_upward():
+    floor = {package: number for number, package in enumerate(PACKAGES)}
+    upward = [
+        f"{module} imports {other}"
+        for module in modules()
+        for other in imports(module)
+        if floor[other.partition(".")[0]] < floor[module.partition(".")[0]]
+    ]
+    assert upward == []
+
+
+@pytest.mark.parametrize("folder", folders())
+def test_no_circle_between_the_rooms_of_a_folder(folder):
+    assert " -> ".join(circle(rooms(folder))) == ""
+
+
+def test_no_circle_between_modules():
+    assert " -> ".join(circle({module: imports(module) for module in modules()})) == ""
+
+
+def test_a_circle_would_be_found():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_pure_code_never_imports_beam():
+    assert [m for m in beam_files() if not (transforms_of(m) or WITH_BEAM.fullmatch(modules()[m].as_posix()))] == []
+
+
+def test_each_transform_has_a_file_of_its_own_that_is_called_like_it():
+    found = {module: transforms_of(module) for module in modules() if transforms_of(module)}
+    assert {module.rpartition(".")[2]: names for module, names in found.items()} == {
+        snake_case(names[0]): names[:1] for names in found.values()
+    }
+
+
+def test_only_graphs_import_transforms_of_beam():
+    """Whoever imports pure code does not get Beam with it."""
+    with_beam = {module for module in beam_files() if transforms_of(module)}
+    importing = {module for module in modules() if imports(module) & with_beam}
+    assert {module.rpartition(".")[2] for module in importing} <= {"graph"}

@@ -1,0 +1,40 @@
+"""A detector that is asked only about pictures that decode in full."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from transforms.detectors.base import Detector, Found, Request
+from transforms.images import ImageFault
+from transforms.records import Box, Fault, Stage
+
+
+class Sound:
+    """A detector of one's own, asked only about pictures that decode in full: it need not look at them at all."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._last: tuple[bytes, Fault | None] = b"", None
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """What the detector says of itself, if it does."""
+        return dict(getattr(self._detector, "made", {}))
+
+    def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
+        """The detector's answers; an error for a picture that is cut or broken."""
+        faults = [self._fault(request) for request in requests]
+        sound = [request for request, fault in zip(requests, faults, strict=True) if fault is None]
+        answers = list(self._detector.detect(sound)) if sound else []
+        if len(answers) != len(sound):
+            raise ValueError(f"the detector gave {len(answers)} answers to {len(sound)} requests")
+        following = iter(answers)
+        return [Found(error=fault) if fault else next(following) for fault in faults]
+
+    def _fault(self, request: Request) -> Fault | None:
+        if self._last[0] is not request.data:  # captions of one image share its bytes and follow one another
+            try:
+                _ = request.image
+                self._last = request.data, None
+            except ImageFault as fault:
+                self._last = request.data, Fault.of(Stage.IMAGE, fault.reason, str(fault))
+        return self._last[1]

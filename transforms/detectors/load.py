@@ -1,0 +1,48 @@
+"""The detector that the configuration names, loaded."""
+
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from transforms.detectors.base import Detector
+from transforms.settings import DetectorSettings
+
+
+def is_factory(model: str) -> bool:
+    """Whether `detector.model` names a factory rather than a hub id or a folder."""
+    module, colon, name = model.partition(":")
+    return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def find_factory(model: str, search: Sequence[str] = ()) -> Callable[[DetectorSettings], Detector]:
+    """The factory that `package.module:factory` names. `search`: folders to look in after everything installed.
+
+    Raises:
+      ValueError: there is no such module, or no such callable in it.
+    """
+    # Appended, not put first: somebody's own transforms.py in that folder must not hide ours.
+    sys.path.extend(folder for folder in search if folder not in sys.path)
+    module, _, name = model.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"detector.model: {model} cannot be loaded: {error}") from error
+    if not callable(factory):
+        raise ValueError(f"detector.model: {model} is not callable")
+    found: Callable[[DetectorSettings], Detector] = factory
+    return found
+
+
+def load_detector(settings: DetectorSettings, search: Sequence[str] = ()) -> Detector:
+    """The detector that the settings name, loaded and on its device."""
+    if is_factory(settings.model):
+        factory = find_factory(settings.model, search)
+        try:
+            return factory(settings)
+        except Exception as error:
+            raise ValueError(f"detector.model: {settings.model}: {type(error).__name__}: {error}") from error
+    from transforms.detectors.grounding_dino.model import (
+        GroundingDino,  # transformers takes seconds to import: not before it is needed
+    )
+
+    return GroundingDino.load(settings)
