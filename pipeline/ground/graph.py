@@ -1,4 +1,4 @@
-"""The graph of `ground`: what is left of a plan -> chunks -> phrases -> boxes -> committed rows; and how far it is."""
+"""The graph of `ground`: what is left of a plan -> chunks -> phrases -> boxes -> committed rows."""
 
 import os
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,4 @@
-"""What a detector is, and how the one that the configuration names is loaded.
-
-A detector of your own is a factory `package.module:factory` that takes `DetectorSettings` and returns a `Detector`.
-"""
+"""What a detector is: what it is asked, and what it answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

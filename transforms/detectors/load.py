@@ -1,4 +1,7 @@
-"""The detector that the configuration names, loaded."""
+"""The detector that the configuration names, loaded.
+
+A detector of your own is a factory `package.module:factory` that takes `DetectorSettings` and returns a `Detector`.
+"""
 
 import importlib
 import sys

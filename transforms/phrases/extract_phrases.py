@@ -1,11 +1,4 @@
-"""ExtractPhrases: noun phrases and referring expressions of a caption, as Kosmos-2 builds them.
-
-The construction is that of section 2 of the Kosmos-2 paper (arXiv 2306.14824): spaCy noun chunks; drop those that name
-nothing to draw a box around; expand each of the others along the dependency tree, unless its head has a conjunct. Every
-span is a character range of the original caption, end exclusive.
-
-One rule is ours: neither a noun phrase nor an expression runs across a separator, see `parsed`.
-"""
+"""ExtractPhrases: chunks of pairs -> the same chunks, each pair with its phrases."""
 
 import time
 from collections.abc import Iterator

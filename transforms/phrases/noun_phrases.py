@@ -1,4 +1,11 @@
-"""Noun phrases and referring expressions of a caption, as Kosmos-2 builds them."""
+"""Noun phrases and referring expressions of a caption, as Kosmos-2 builds them.
+
+The construction is that of section 2 of the Kosmos-2 paper (arXiv 2306.14824): spaCy noun chunks; drop those that name
+nothing to draw a box around; expand each of the others along the dependency tree, unless its head has a conjunct. Every
+span is a character range of the original caption, end exclusive.
+
+One rule is ours: neither a noun phrase nor an expression runs across a separator, see `parsed_caption`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

@@ -1,1 +1,5 @@
-"""Kept boxes -> grounded text."""
+"""Kept boxes -> grounded text.
+
+grounded_caption   a caption with its disjoint spans; what a dialect is
+dialects/          one file a dialect
+"""

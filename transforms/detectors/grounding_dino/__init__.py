@@ -1,1 +1,7 @@
-"""The Grounding DINO family: prompts, the model, boxes from what it gives, and its forward with faster modules."""
+"""The Grounding DINO family of transformers.
+
+prompts      phrases -> prompts, as token ids with the token span of every phrase
+model        a checkpoint as a `Detector`
+boxes        what the model gives for one prompt -> candidate boxes
+optimized/   its forward, with modules replaced by faster ones
+"""
