@@ -17,7 +17,7 @@ from pipeline.models.identity import models
 from pipeline.sources import Position
 from transforms.detectors.shared import SharedDetector
 from transforms.isolation.bisect import SickDevice
-from transforms.records import Box, Pair, Phrase, Stage
+from transforms.records import Box, FailureStage, Pair, Phrase
 
 _SHAPE = 0.02
 """By how much the ratio of a picture's sides may differ from that of the picture that boxes were drawn in."""
@@ -177,7 +177,7 @@ def _fitting(place: Position, pair: Pair) -> Placed:
 
 
 def _answer(caption: TrueCaption, pair: Pair) -> Answer:
-    if pair.error and pair.error.stage in (Stage.READ, Stage.IMAGE):
+    if pair.error and pair.error.stage in (FailureStage.READ, FailureStage.IMAGE):
         return Answer(caption, pair, {}, pair.error.reason, f"{pair.key}: {pair.error.detail}")
     if _differs(caption, pair):
         sizes = f"{pair.width} x {pair.height}, boxes drawn in {caption.width} x {caption.height}"

@@ -11,7 +11,7 @@ from pipeline.faults import EnvironmentFault
 from pipeline.pack.fetch_images import fetch
 from transforms import images
 from transforms.images import ImageFault
-from transforms.records import Fault, Pair, Reason, Stage
+from transforms.records import FailureStage, Fault, Pair, Reason
 from transforms.selection.judge import Kept
 
 LONG_SIDE = 640
@@ -36,7 +36,7 @@ def thumbnails(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[Thum
             data = next(found)
             yield Thumbnail(missing=data) if isinstance(data, Fault) else _made(data, settings.max_pixels)
         else:
-            yield Thumbnail(missing=pair.error or Fault(Stage.READ, Reason.NO_IMAGE))
+            yield Thumbnail(missing=pair.error or Fault(FailureStage.READ, Reason.NO_IMAGE))
 
 
 def _fetched(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[bytes | Fault]:
@@ -54,7 +54,7 @@ def _fetched(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[bytes 
                 at += 1
                 yield data
         except EnvironmentFault as fault:
-            missing[pairs[at].image.uri] = Fault.of(Stage.FETCH, Reason.GONE, str(fault))
+            missing[pairs[at].image.uri] = Fault.from_error(FailureStage.FETCH, Reason.GONE, str(fault))
 
 
 def _until(pairs: Iterable[Pair], missing: dict[str, Fault]) -> Iterator[Kept]:
@@ -68,7 +68,7 @@ def _made(data: bytes, max_pixels: int) -> Thumbnail:
     try:
         picture = images.decode(data, max_pixels)
     except ImageFault as fault:
-        return Thumbnail(missing=Fault.of(Stage.IMAGE, fault.reason, str(fault)))
+        return Thumbnail(missing=Fault.from_error(FailureStage.IMAGE, fault.reason, str(fault)))
     picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
     target = io.BytesIO()
     picture.save(target, "JPEG", quality=_QUALITY)

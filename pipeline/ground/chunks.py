@@ -86,7 +86,7 @@ def read_range(plan: Plan, identity: RangeId, folder: str, again: Iterable[Chunk
         for chunk in _chunks(plan, identity, start, number, folder, faults):
             yield chunk
             number += 1
-    yield Chunk(identity.source, identity.range, number, end=True, faults=tuple(faults))
+    yield Chunk(identity.source, identity.range, number, closes_range=True, faults=tuple(faults))
 
 
 def _once_more(plan: Plan, which: ChunkId, folder: str) -> Chunk:
@@ -106,7 +106,7 @@ def _once_more(plan: Plan, which: ChunkId, folder: str) -> Chunk:
     if len(loaded) != rows:
         raise EnvironmentFault(f"{source.uri}: {len(loaded)} pairs can be read where {rows} were; try again later")
     seconds = {"read": time.perf_counter() - started}
-    return Chunk(which.source, which.range, which.number, loaded, following, apart=apart, again=True, seconds=seconds)
+    return Chunk(which.source, which.range, which.number, loaded, following, isolated=apart, redo=True, seconds=seconds)
 
 
 def _chunks(
@@ -128,7 +128,7 @@ def _chunks(
                 following = {FAULT: faults[-1]}
             seconds = {"read": time.perf_counter() - started}
             apart = died >= attempts.FATAL
-            yield Chunk(this.source, this.range, this.number, tuple(run), following, apart=apart, seconds=seconds)
+            yield Chunk(this.source, this.range, this.number, tuple(run), following, isolated=apart, seconds=seconds)
             this = replace(this, number=this.number + 1)
             if following is not None and FAULT not in following:
                 died = attempts.begin(folder, this)

@@ -22,7 +22,7 @@ class _CommitDoFn(beam.DoFn):
         self._last: float | None = None
 
     def process(self, chunk: Chunk) -> Iterator[None]:
-        if chunk.end:
+        if chunk.closes_range:
             detections.finish(self.folder, RangeId(chunk.source, chunk.range), chunk.faults)
         else:
             detections.commit(self.folder, chunk, self.identity, self._last)

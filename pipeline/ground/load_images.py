@@ -11,7 +11,7 @@ from transforms import images
 from transforms.images import ImageFault
 from transforms.isolation.child_process import Child
 from transforms.isolation.measure import measure as measure_apart
-from transforms.records import Fault, Pair, Reason, Stage
+from transforms.records import FailureStage, Fault, Pair, Reason
 
 Placed = tuple[Position, Pair]
 
@@ -70,7 +70,7 @@ class ImageLoader:
             else:
                 width, height = images.measure(pair.data, self.max_pixels)
         except ImageFault as error:
-            return pair.failed(Fault.of(Stage.IMAGE, error.reason, str(error)))
+            return pair.failed(Fault.from_error(FailureStage.IMAGE, error.reason, str(error)))
         return replace(pair, width=width, height=height)
 
 
@@ -85,7 +85,7 @@ def _fetch(pair: Pair) -> bytes | Fault:
         return files.read_bytes(pair.image.uri)
     except Exception as error:
         if files.is_missing(error) or isinstance(error, (IsADirectoryError, ValueError)):  # a NUL in the path
-            return Fault.of(Stage.READ, Reason.MISSING_FILE, pair.image.uri)
+            return Fault.from_error(FailureStage.READ, Reason.MISSING_FILE, pair.image.uri)
         if files.is_forbidden(pair.image.uri):
-            return Fault.of(Stage.READ, Reason.FORBIDDEN, pair.image.uri)
+            return Fault.from_error(FailureStage.READ, Reason.FORBIDDEN, pair.image.uri)
         raise

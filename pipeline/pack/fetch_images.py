@@ -13,7 +13,7 @@ from pipeline.configuration import ColumnSettings
 from pipeline.faults import EnvironmentFault
 from pipeline.sources.base import Columns
 from transforms import images
-from transforms.records import Fault, ImageRef, Reason, Stage
+from transforms.records import FailureStage, Fault, ImageRef, Reason
 from transforms.selection.judge import Kept
 
 _NEAR = 1 << 20  # a gap that is cheaper to read through than a new request to an object store
@@ -54,11 +54,11 @@ def _taken(item: Kept, future: "Future[bytes | None]") -> Fetched:
         data = future.result()
     except Exception as error:
         if is_own_file(image) and files.is_missing(error):
-            return item, Fault.of(Stage.FETCH, Reason.GONE, image.uri)
+            return item, Fault.from_error(FailureStage.FETCH, Reason.GONE, image.uri)
         if is_own_file(image) and files.is_forbidden(image.uri):
-            return item, Fault.of(Stage.FETCH, Reason.FORBIDDEN, image.uri)
+            return item, Fault.from_error(FailureStage.FETCH, Reason.FORBIDDEN, image.uri)
         raise EnvironmentFault(f"{image.uri}: {type(error).__name__}: {error}") from error
-    return item, Fault.of(Stage.FETCH, Reason.CHANGED, image.uri) if data is None else data
+    return item, Fault.from_error(FailureStage.FETCH, Reason.CHANGED, image.uri) if data is None else data
 
 
 class _Loaders:

@@ -15,7 +15,7 @@ from pipeline.pack.ledger import failures, rejections
 from pipeline.pack.statistics import NAME as STATISTICS
 from pipeline.plan.limit import spread
 from pipeline.tables import detections
-from transforms.records import Stage
+from transforms.records import FailureStage
 
 NAME = "report.json"
 PAGE = "report.html"
@@ -78,9 +78,9 @@ def _lines(report: dict[str, Any], output: str, pace: bool) -> Iterator[str]:
     for way, text in (report["rejected_examples"] | report["failed_examples"]).items():
         yield f"{way}, for example {text}"
     failed = set(report["ledger"]["failed"])
-    if failed - {Stage.FETCH}:
+    if failed - {FailureStage.FETCH}:
         yield "once the cause is mended, --retry-failed does failed pairs again; a mended source takes --redo-changed"
-    if Stage.FETCH in failed:
+    if FailureStage.FETCH in failed:
         yield "once the images are back, pack --fresh takes them up again"
     for fault in report["source_faults"]:
         yield f"source fault: {fault['source']}: {fault['fault']}"

@@ -23,7 +23,7 @@ from pipeline.pack.tar_writer import TarStream
 from pipeline.tables import detections
 from transforms import images
 from transforms.grit_record import INDEX_SCHEMA, compose
-from transforms.records import Fault, Stage
+from transforms.records import FailureStage, Fault
 from transforms.selection.boxes import in_record_order
 from transforms.selection.judge import Kept, Policy, judge_selected
 from transforms.text import dialects
@@ -105,7 +105,7 @@ class _Writing:
         try:
             return images.to_jpeg(data, self.max_pixels)
         except images.ImageFault as fault:  # another Pillow may have decoded it than the one that is here
-            return Fault.of(Stage.IMAGE, fault.reason, str(fault))
+            return Fault.from_error(FailureStage.IMAGE, fault.reason, str(fault))
 
     def _members(self, kept: Kept, record: dict[str, Any], image: bytes) -> Iterator[tuple[str, bytes]]:
         yield "jpg", image

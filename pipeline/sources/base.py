@@ -9,7 +9,7 @@ from pydantic_core import to_json
 from pipeline import files
 from pipeline.configuration import ColumnSettings, SourceSettings
 from pipeline.faults import CallError
-from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 Position = dict[str, Any]
 """Where a pair starts: `index`, the pair's number in the source, and whatever the kind needs to find it."""
@@ -98,7 +98,11 @@ def row_pairs(
 def broken_row(uri: str, number: int, index: int, why: str) -> Pair:
     """What a table row that cannot be read becomes: one failed pair."""
     return Pair(
-        key=str(number), source=uri, index=index, caption="", error=Fault.of(Stage.READ, Reason.BROKEN_ROW, why)
+        key=str(number),
+        source=uri,
+        index=index,
+        caption="",
+        error=Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, why),
     )
 
 
@@ -110,11 +114,11 @@ def _text(row: Mapping[str, Any], column: str) -> str:
 def image_at(path: Any, root: str) -> ImageRef | Fault:
     """A reference to an image that is a file of its own; `path` as the table gives it."""
     if not isinstance(path, str) or not path:
-        return Fault(Stage.READ, Reason.NO_IMAGE, "the row names no image")
+        return Fault(FailureStage.READ, Reason.NO_IMAGE, "the row names no image")
     if path.partition("://")[0].lower() in ("http", "https", "data", "ftp"):
-        return Fault.of(Stage.READ, Reason.UNSUPPORTED_URI, path)
+        return Fault.from_error(FailureStage.READ, Reason.UNSUPPORTED_URI, path)
     found = files.inside(root, path)
-    return ImageRef(uri=found) if found else Fault.of(Stage.READ, Reason.OUTSIDE_ROOT, path)
+    return ImageRef(uri=found) if found else Fault.from_error(FailureStage.READ, Reason.OUTSIDE_ROOT, path)
 
 
 def image_root(settings: SourceSettings, uri: str) -> str:
@@ -153,7 +157,7 @@ def clean(pair: Pair) -> Pair:
     if fixed == texts and uri == pair.image.uri:
         return pair
     pair = replace(pair, **fixed, image=replace(pair.image, uri=uri))
-    return pair.failed(Fault(Stage.READ, Reason.ENCODING, "not UTF-8"))
+    return pair.failed(Fault(FailureStage.READ, Reason.ENCODING, "not UTF-8"))
 
 
 def sliced(counts: Iterable[tuple[Position, int, object]], rows: int) -> list[RangeSpec]:

@@ -13,7 +13,7 @@ from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources.base import Position, RangeSpec, captions_of, clean, meta
 from pipeline.sources.tar_members import Gap, Member, NoTar, opened
-from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 IMAGES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm", "pgm", "pbm", "pnm"])
 
@@ -165,13 +165,15 @@ class WebDatasetSource:
     def _pair(self, sample: _Sample, index: int) -> Pair:
         pair = Pair(key=sample.key, source=self.uri, index=index, caption="")
         if sample.torn:
-            return clean(pair.failed(Fault.of(Stage.READ, Reason.BROKEN_ROW, sample.torn)))
+            return clean(pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, sample.torn)))
         try:
             row = json.loads(sample.json) if sample.json is not None else {}
             if not isinstance(row, dict):
                 raise ValueError("not an object")
         except (ValueError, RecursionError) as error:
-            return clean(pair.failed(Fault.of(Stage.READ, Reason.BROKEN_ROW, f"{sample.key}.json: {error}")))
+            return clean(
+                pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, f"{sample.key}.json: {error}"))
+            )
         wanted = self.settings.columns
         told = next((row[name] for name in wanted.caption if name in row), None)
         caption = sample.text.decode("utf-8", "surrogateescape") if sample.text is not None else captions_of(told)[0]
@@ -183,7 +185,7 @@ class WebDatasetSource:
             meta=meta(row, [name for name in wanted.caption if row.get(name) == caption]),
         )
         if sample.image is None:
-            return clean(pair.failed(Fault(Stage.READ, Reason.NO_IMAGE, _NO_IMAGE)))
+            return clean(pair.failed(Fault(FailureStage.READ, Reason.NO_IMAGE, _NO_IMAGE)))
         return clean(replace(pair, image=sample.image, data=sample.data))
 
 

@@ -61,7 +61,7 @@ def commit(detections: str, chunk: Chunk, identity: Identity, last: float | None
     chunk, in which the models are loaded, the time that its steps took counts.
     """
     where = ChunkId(chunk.source, chunk.range, chunk.number)
-    if files.exists(chunk_uri(detections, where)) and not chunk.again:
+    if files.exists(chunk_uri(detections, where)) and not chunk.redo:
         return
     from pipeline.tables import pair_rows  # with pyarrow, which a run with nothing left to do has no need to wait for
 
@@ -69,8 +69,8 @@ def commit(detections: str, chunk: Chunk, identity: Identity, last: float | None
         "format": FORMAT,
         "fingerprint": identity.fingerprint,
         "models": identity.models,
-        "made": {"precision": identity.precision, "batch": identity.batch, **chunk.made},
-        "next": chunk.next,
+        "made": {"precision": identity.precision, "batch": identity.batch, **chunk.detector_info},
+        "next": chunk.next_position,
     }
     publish_bytes(chunk_uri(detections, where), pair_rows.encode(chunk.pairs, about))
     took = sum(chunk.seconds.values()) if last is None else time.monotonic() - last

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.records import Box, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
+from transforms.records import Box, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 
 _METADATA = b"gritmill"
 
@@ -100,7 +100,7 @@ def to_row(pair: Pair) -> dict[str, Any]:
         "phrases": [_fields(phrase) for phrase in pair.phrases],
         "dropped": [_fields(dropped) for dropped in pair.dropped],
         "boxes": [_fields(box) for box in pair.boxes],
-        "boxes_cut": pair.cut,
+        "boxes_cut": pair.boxes_cut,
         "error": _fields(pair.error) if pair.error else None,
         "meta": pair.meta,
     }
@@ -145,7 +145,7 @@ def records(fields: dict[str, np.ndarray], make: Callable[..., Record]) -> list[
 
 
 def _fault(error: dict[str, Any] | None) -> Fault | None:
-    return Fault(Stage(error["stage"]), Reason(error["reason"]), error["detail"]) if error else None
+    return Fault(FailureStage(error["stage"]), Reason(error["reason"]), error["detail"]) if error else None
 
 
 def _dropped(start: int, end: int, reason: str) -> Dropped:

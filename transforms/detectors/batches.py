@@ -14,7 +14,7 @@ from transforms.detectors.base import Request
 from transforms.detectors.resize import CanvasRule
 from transforms.devices import cores
 from transforms.images import MAX_PIXELS, ImageFault
-from transforms.records import Fault, Stage
+from transforms.records import FailureStage, Fault
 
 _LOADERS = 8
 """Threads at most. A picture of 640 x 480 takes one some 10 ms, about as long as a large GPU takes for its forward."""
@@ -133,5 +133,5 @@ def _batch(part: Part, pictures: "list[Future[torch.Tensor]]") -> Batch:
         try:
             batch.ready.append(Ready(item, picture.result()))
         except ImageFault as error:
-            batch.faults.append((item.request, Fault.of(Stage.IMAGE, error.reason, str(error))))
+            batch.faults.append((item.request, Fault.from_error(FailureStage.IMAGE, error.reason, str(error))))
     return batch

@@ -37,5 +37,5 @@ def with_boxes(pair: Pair, request: Request, found: Found) -> Pair:
         phrases=tuple(phrase for phrase, _ in kept),
         dropped=tuple(sorted((*pair.dropped, *dropped), key=lambda d: (d.start, d.end))),
         boxes=tuple(boxes),
-        cut=found.cut,
+        boxes_cut=found.cut,
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from transforms.detectors.base import Detector, Found, Request
 from transforms.images import ImageFault
-from transforms.records import Box, Fault, Stage
+from transforms.records import Box, FailureStage, Fault
 
 
 class Sound:
@@ -36,5 +36,5 @@ class Sound:
                 _ = request.image
                 self._last = request.data, None
             except ImageFault as fault:
-                self._last = request.data, Fault.of(Stage.IMAGE, fault.reason, str(fault))
+                self._last = request.data, Fault.from_error(FailureStage.IMAGE, fault.reason, str(fault))
         return self._last[1]

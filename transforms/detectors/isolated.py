@@ -13,7 +13,7 @@ from transforms.detectors.decodable import Sound
 from transforms.detectors.load import is_factory, load_detector
 from transforms.isolation.bisect import SickDevice
 from transforms.isolation.child_process import Child, Died
-from transforms.records import Fault, Reason, Stage
+from transforms.records import FailureStage, Fault, Reason
 from transforms.settings import DetectorSettings
 
 
@@ -89,13 +89,18 @@ class DetectorApart:
                 half = len(part) // 2
                 return self._results(requests, part[:half]) + self._results(requests, part[half:])
             self._check_sound(death)
-            return [(part[0].request, Fault.of(Stage.BOXES, Reason.CRASH, f"the detector's process was {death}"))]
+            return [
+                (
+                    part[0].request,
+                    Fault.from_error(FailureStage.BOXES, Reason.CRASH, f"the detector's process was {death}"),
+                )
+            ]
 
     def _check_sound(self, death: Died) -> None:
         try:
             self._call([probe()], _probe)
         except Died:
-            raise SickDevice(f"{Stage.BOXES}: the detector's process dies on every input: {death}") from death
+            raise SickDevice(f"{FailureStage.BOXES}: the detector's process dies on every input: {death}") from death
 
     def _call(self, requests: Sequence[Request], function: Any, *arguments: Any) -> Any:
         if self._requests is not requests or not self._child.alive:

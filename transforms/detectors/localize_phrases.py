@@ -60,11 +60,11 @@ class GroundingHandler(ModelHandler[Chunk, Chunk, SharedDetector]):
 
     def _localize(self, chunk: Chunk, model: SharedDetector) -> Chunk:
         started = time.perf_counter()
-        pairs = model.localize(chunk.pairs, self.max_pixels, self.progress, chunk.apart)
+        pairs = model.localize(chunk.pairs, self.max_pixels, self.progress, chunk.isolated)
         if self.progress:
             self.progress(0)
         seconds = chunk.timed("boxes", time.perf_counter() - started)
-        return replace(chunk, pairs=pairs, made=model.made, seconds=seconds)
+        return replace(chunk, pairs=pairs, detector_info=model.made, seconds=seconds)
 
 
 @dataclass

@@ -7,7 +7,7 @@ pair is nobody's: it is raised, and the chunk that met it commits nothing.
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from transforms.records import Fault, Reason, Stage
+from transforms.records import FailureStage, Fault, Reason
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -21,7 +21,7 @@ def run_or_blame(
     items: Sequence[Item],
     run: Callable[[Sequence[Item]], Sequence[Answer]],
     probe: Callable[[], object],
-    stage: Stage = Stage.BOXES,
+    stage: FailureStage = FailureStage.BOXES,
 ) -> list[Answer | Fault]:
     """`run(items)`, with a `Fault` in the place of each item that makes it raise.
 
@@ -54,11 +54,11 @@ class _Failure:
         # Its traceback would keep the tensors of the failed forward alive, and with them the memory that it lacked.
         self.error = error.with_traceback(None)
 
-    def fault(self, stage: Stage) -> Fault:
+    def fault(self, stage: FailureStage) -> Fault:
         if isinstance(self.error, NotFinite):
             return Fault(stage, Reason.NOT_FINITE, str(self.error))
         out_of_memory = type(self.error).__name__ == "OutOfMemoryError"
-        return Fault.of(stage, Reason.OUT_OF_MEMORY if out_of_memory else Reason.EXCEPTION, self.error)
+        return Fault.from_error(stage, Reason.OUT_OF_MEMORY if out_of_memory else Reason.EXCEPTION, self.error)
 
 
 def _bisected(items: Sequence[Item], run: Callable[[Sequence[Item]], Sequence[Answer]]) -> list[Answer | _Failure]:

@@ -17,7 +17,7 @@ from spacy.tokens import Doc
 from transforms.isolation.bisect import run_or_blame
 from transforms.phrases.language import LanguageGate
 from transforms.phrases.parsed_caption import NAMING, Parsed
-from transforms.records import Drop, Dropped, Fault, Pair, Phrase, Stage
+from transforms.records import Drop, Dropped, FailureStage, Fault, Pair, Phrase
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def extract(nlp: Language, captions: Sequence[str], heads: dict[str, Drop]) -> l
 
     # Without a memory zone spaCy's string store keeps every word that it ever saw (spaCy pull request 13621).
     with nlp.memory_zone():
-        return run_or_blame(captions, parsed, lambda: parsed(["a dog"]), Stage.PHRASES)
+        return run_or_blame(captions, parsed, lambda: parsed(["a dog"]), FailureStage.PHRASES)
 
 
 def with_phrases(

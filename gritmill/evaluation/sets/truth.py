@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pipeline import files
 from pipeline.faults import CallError
 from pipeline.sources.base import image_at
-from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.text.grounded_caption import Corners
 
 
@@ -73,7 +73,7 @@ def pair_of(source: str, index: int, image: str, root: str, caption: str = "") -
     root: "" if nobody has said where the pictures are: then all of them are missing.
     """
     pair = Pair(key=image, source=source, index=index, caption=caption)
-    found = image_at(image, root) if root else Fault(Stage.READ, Reason.MISSING_FILE, image)
+    found = image_at(image, root) if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
     if isinstance(found, ImageRef):
         return Pair(key=image, source=source, index=index, caption=caption, image=found)
     return pair.failed(found)

@@ -9,7 +9,7 @@ from gritmill.evaluation.sets.truth import TruePhrase
 from pipeline import configuration
 from tests.gritmill.evaluation.sets.test_flickr30k_entities import folder  # noqa: F401
 from transforms.phrases.parser import load_parser
-from transforms.records import Drop, Dropped, Fault, Pair, Phrase, Reason, Stage
+from transforms.records import Drop, Dropped, FailureStage, Fault, Pair, Phrase, Reason
 
 
 def chunk(start, end, expression_end=None):
@@ -34,7 +34,7 @@ def mark(start, end, kind="people", asked=True):
 def test_why_a_marked_phrase_is_missed(span, reason):
     pair = Pair("k", "s", 0, "", phrases=(chunk(0, 10, 30), chunk(40, 50)), dropped=(Dropped(68, 75, Drop.ABSTRACT),))
     assert why_missed(span, pair) == reason
-    assert why_missed(span, pair.failed(Fault(Stage.PHRASES, Reason.EXCEPTION))) == Miss.FAILED
+    assert why_missed(span, pair.failed(Fault(FailureStage.PHRASES, Reason.EXCEPTION))) == Miss.FAILED
 
 
 @pytest.mark.parametrize(

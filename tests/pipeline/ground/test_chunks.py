@@ -22,7 +22,7 @@ from pipeline.plan.plan import Plan
 from pipeline.tables import detections
 from tests.pipeline.making import IDENTITY, image, plan, samples, stored, tar
 from transforms import images
-from transforms.records import Chunk, Fault, ImageRef, Pair, Reason, Stage
+from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 
 FIRST = RangeId(0, 0)
 
@@ -107,18 +107,18 @@ def test_bad_pictures_are_failed_pairs_and_their_neighbours_are_not(tmp_path: Pa
     (tmp_path / "folder.png").mkdir()
     names = ["good", "none", "good", "page", "empty", "huge", "folder", "good", "good/x", "a\0b", "x" * 300, "good"]
     pairs = load([pair_for(tmp_path / f"{name}.png", number) for number, name in enumerate(names)], 5000)
-    wanted: list[tuple[Stage, Reason] | None] = [
+    wanted: list[tuple[FailureStage, Reason] | None] = [
         None,
-        (Stage.READ, Reason.MISSING_FILE),
+        (FailureStage.READ, Reason.MISSING_FILE),
         None,
-        (Stage.IMAGE, Reason.NOT_AN_IMAGE),
-        (Stage.IMAGE, Reason.NOT_AN_IMAGE),
-        (Stage.IMAGE, Reason.TOO_MANY_PIXELS),
-        (Stage.READ, Reason.MISSING_FILE),
+        (FailureStage.IMAGE, Reason.NOT_AN_IMAGE),
+        (FailureStage.IMAGE, Reason.NOT_AN_IMAGE),
+        (FailureStage.IMAGE, Reason.TOO_MANY_PIXELS),
+        (FailureStage.READ, Reason.MISSING_FILE),
         None,
-        (Stage.READ, Reason.MISSING_FILE),
-        (Stage.READ, Reason.MISSING_FILE),
-        (Stage.READ, Reason.MISSING_FILE),
+        (FailureStage.READ, Reason.MISSING_FILE),
+        (FailureStage.READ, Reason.MISSING_FILE),
+        (FailureStage.READ, Reason.MISSING_FILE),
         None,
     ]
     assert [(pair.error.stage, pair.error.reason) if pair.error else None for pair in pairs] == wanted
@@ -149,14 +149,14 @@ def test_captions_of_one_image_read_it_once(tmp_path: Path, monkeypatch: pytest.
 def test_a_failed_row_does_not_spoil_the_next_row_of_its_image(tmp_path: Path) -> None:
     stored(tmp_path / "1.png", image())
     position, good = pair_for(tmp_path / "1.png")
-    bad = good.failed(Fault(Stage.READ, Reason.ENCODING))
+    bad = good.failed(Fault(FailureStage.READ, Reason.ENCODING))
     first, second, third = load([(position, bad), (position, good), (position, bad)])
     assert (first.error, third.error) == (bad.error, bad.error)
     assert (second.error, second.data, second.width) == (None, image(), 8)
 
 
 def test_a_pair_that_has_failed_is_passed_on() -> None:
-    pair = Pair("k", "s", 0, "").failed(Fault(Stage.READ, Reason.NO_IMAGE))
+    pair = Pair("k", "s", 0, "").failed(Fault(FailureStage.READ, Reason.NO_IMAGE))
     assert load([({"index": 0}, pair)]) == [pair]
 
 
@@ -195,11 +195,11 @@ def commit_all(made: Plan, identity: RangeId, folder: str, most: int = 1000) -> 
     for number, chunk in enumerate(read_range(made, identity, folder)):
         if number == most:
             return number
-        if chunk.end:
+        if chunk.closes_range:
             detections.finish(folder, identity, chunk.faults)
             return number
         # What goes through a file is JSON.
-        detections.commit(folder, replace(chunk, next=json.loads(json.dumps(chunk.next))), IDENTITY)
+        detections.commit(folder, replace(chunk, next_position=json.loads(json.dumps(chunk.next_position))), IDENTITY)
     raise AssertionError("no end")
 
 
@@ -233,7 +233,7 @@ def test_a_range_goes_on_from_every_committed_chunk(tmp_path: Path, make: Any) -
     for identity in made.ids():
         whole = without_times(read_range(made, identity, str(tmp_path / "none")))
         *chunks, end = whole
-        assert end == Chunk(identity.source, identity.range, len(chunks), end=True)
+        assert end == Chunk(identity.source, identity.range, len(chunks), closes_range=True)
         assert [chunk.number for chunk in chunks] == list(range(len(chunks)))
         assert len(chunks) > 1
         for number in range(len(chunks) + 1):
@@ -289,7 +289,7 @@ def test_a_fault_before_the_first_pair(tmp_path: Path) -> None:
     stored(tmp_path / "a.tar", tar([("notes.cls", b"x" * 900)])[:900])
     made = plan([tmp_path / "a.tar"])
     [end] = read_range(made, FIRST, str(tmp_path / "none"))
-    assert end.end
+    assert end.closes_range
     assert len(end.faults) == 1
 
 
@@ -311,7 +311,7 @@ def test_a_cut_image_does_not_end_a_chunk_early(tmp_path: Path) -> None:
     stored(tmp_path / "1.png", image())
     stored(tmp_path / "a.jsonl", "".join(f'{{"image": "{name}", "caption": "c"}}\n' for name in ["1.png", "no"] * 4))
     made = plan([tmp_path / "a.jsonl"], chunk={"pairs": 3})
-    chunks = [chunk for chunk in read_range(made, FIRST, str(tmp_path / "none")) if not chunk.end]
+    chunks = [chunk for chunk in read_range(made, FIRST, str(tmp_path / "none")) if not chunk.closes_range]
     assert [len(chunk.pairs) for chunk in chunks] == [3, 3, 2]
 
 

@@ -10,7 +10,7 @@ from pipeline.pack.count import count_range
 from pipeline.pack.ledger import ChunkCount, RangeCount, add_failures, failures, ledger, rejections
 from pipeline.tables import detections
 from tests.pipeline.making import CAPTION, IDENTITY, grounded
-from transforms.records import Chunk, Fault, ImageRef, Pair, Reason, Stage
+from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
 
@@ -26,7 +26,7 @@ def committed(folder: Path, *chunks: list[Pair]) -> str:
 
 def test_every_row_is_counted_once(tmp_path: Path) -> None:
     kept = grounded(RAW)
-    failed = RAW.failed(Fault(Stage.IMAGE, Reason.TRUNCATED))
+    failed = RAW.failed(Fault(FailureStage.IMAGE, Reason.TRUNCATED))
     folder = committed(
         tmp_path,
         [kept, failed, replace(kept, image=replace(RAW.image, length=7)), grounded(RAW, score=0.25)],
@@ -81,7 +81,9 @@ def test_a_range_that_is_not_done_counts_what_is_committed(tmp_path: Path) -> No
 
 def test_failures_add_up_by_stage_and_reason() -> None:
     total = {"read": {"no_image": 1}}
-    add_failures(total, {Stage.READ: {Reason.NO_IMAGE: 2, Reason.ENCODING: 1}, Stage.FETCH: {Reason.GONE: 1}})
+    add_failures(
+        total, {FailureStage.READ: {Reason.NO_IMAGE: 2, Reason.ENCODING: 1}, FailureStage.FETCH: {Reason.GONE: 1}}
+    )
     assert total == {"read": {"no_image": 3, "encoding": 1}, "fetch": {"gone": 1}}
     assert all(type(key) is str for reasons in (dict.fromkeys(total, 0), *total.values()) for key in reasons)
 
@@ -125,7 +127,7 @@ def test_nothing_at_all_balances() -> None:
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_reasons_are_written_as_plain_text(reason: Reason) -> None:
-    count = RangeCount(RangeId(0, 0), [], 2, {reason: 1}, {Stage.READ: {reason: 1}})
+    count = RangeCount(RangeId(0, 0), [], 2, {reason: 1}, {FailureStage.READ: {reason: 1}})
     value = ledger([count], [])
     assert (
         str(value)

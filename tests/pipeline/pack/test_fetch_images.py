@@ -23,7 +23,7 @@ from pipeline.sources.webdataset import WebDatasetSource
 from tests import shelf
 from tests.pipeline.making import image, pairs_of, samples, source_settings, stored, tar
 from transforms import images
-from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Kept
 
 
@@ -107,8 +107,8 @@ def test_a_file_that_has_changed_and_one_that_is_gone_fail_alone(tmp_path: Path)
     (tmp_path / "2.jpg").unlink()
     first, changed, gone, last = fetched(pairs)
     assert (first, last) == (pairs[0].data, pairs[3].data)
-    assert changed == Fault(Stage.FETCH, Reason.CHANGED, str(tmp_path / "1.jpg"))
-    assert gone == Fault(Stage.FETCH, Reason.GONE, str(tmp_path / "2.jpg"))
+    assert changed == Fault(FailureStage.FETCH, Reason.CHANGED, str(tmp_path / "1.jpg"))
+    assert gone == Fault(FailureStage.FETCH, Reason.GONE, str(tmp_path / "2.jpg"))
 
 
 def test_a_tar_that_has_changed_gives_changed_pairs(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_from_an_object_store(tmp_path: Path) -> None:
         replace(pairs[0], image=replace(pairs[0].image, uri=f"shelf://data/{name}.jpg", offset=0))
         for name in ("1", "2")
     ]
-    gone = Fault(Stage.FETCH, Reason.GONE, "shelf://data/2.jpg")
+    gone = Fault(FailureStage.FETCH, Reason.GONE, "shelf://data/2.jpg")
     assert fetched([*pairs, *own]) == [*(pair.data for pair in pairs), pairs[0].data, gone]
     missing = replace(pairs[0], image=replace(pairs[0].image, uri="shelf://data/b.tar"))
     with pytest.raises(EnvironmentFault, match=r"shelf://data/b\.tar"):

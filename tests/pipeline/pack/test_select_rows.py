@@ -11,7 +11,7 @@ from pipeline.pack.count import judged
 from pipeline.pack.select_rows import Selected
 from pipeline.pack.statistics import Statistics
 from pipeline.tables.pair_rows import SCHEMA, from_table, to_row
-from transforms.records import Box, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
+from transforms.records import Box, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 from transforms.selection.boxes import in_record_order
 from transforms.selection.judge import Kept, Policy, Rejected, judge
 from transforms.selection.threshold_sweep import ranked, steps
@@ -46,10 +46,10 @@ def pairs(draw: st.DrawFn) -> Pair:
         phrases=draw(st.sampled_from([PHRASES, (PHRASES[0], PHRASES[1], PHRASES[0])])),
         dropped=draw(st.sampled_from([(), (Dropped(1, 2, Drop.PRONOUN), Dropped(3, 4, Drop.TOO_LONG))])),
         boxes=tuple(draw(st.lists(candidates(), max_size=12))),
-        cut=draw(st.integers(0, 3)),
+        boxes_cut=draw(st.integers(0, 3)),
     )
     bare = replace(pair, phrases=(), boxes=())
-    failed = pair.failed(Fault(Stage.IMAGE, Reason.TRUNCATED, "cut"))
+    failed = pair.failed(Fault(FailureStage.IMAGE, Reason.TRUNCATED, "cut"))
     return draw(st.sampled_from([pair, pair, pair, bare, failed]))
 
 

@@ -13,7 +13,7 @@ from pipeline.pack.graph import Total
 from pipeline.pack.select_rows import Selected
 from pipeline.pack.statistics import NEAREST, Near, Statistics
 from pipeline.tables.pair_rows import SCHEMA, to_row
-from transforms.records import Box, Fault, ImageRef, Pair, Phrase, Reason, Stage
+from transforms.records import Box, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 from transforms.selection.judge import Policy
 from transforms.selection.threshold_sweep import GRID
 from transforms.settings import SelectionSettings, TextSettings
@@ -43,7 +43,7 @@ def add(total: Statistics, pairs: list[Pair], chunk: int = 0, policy: Policy = P
 
 
 def test_what_a_few_pairs_give() -> None:
-    failed = pair(0.9).failed(Fault(Stage.BOXES, Reason.CRASH))
+    failed = pair(0.9).failed(Fault(FailureStage.BOXES, Reason.CRASH))
     found = of([pair(0.90625, 0.5), pair(0.25), pair(0.75, 0.75, 0.5), pair(), failed]).to_json(0.05)
     table = found["thresholds"]
     rows = {score: (p, q, b) for score, p, q, b in zip(*table.values(), strict=True)}

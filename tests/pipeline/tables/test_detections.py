@@ -11,7 +11,7 @@ from pipeline.tables import detections
 from pipeline.tables.pair_rows import SCHEMA
 from tests import shelf
 from tests.pipeline.making import IDENTITY
-from transforms.records import Box, Chunk, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
+from transforms.records import Box, Chunk, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 
 PAIR = Pair(
     key="d/0001",
@@ -27,7 +27,7 @@ PAIR = Pair(
     phrases=(Phrase(0, 5, 2, 5, 0, 14), Phrase(9, 14, 11, 14, 9, 14)),
     dropped=(Dropped(1, 2, Drop.PRONOUN), Dropped(3, 4, Drop.TOO_LONG)),
     boxes=(Box(0, 0.0, 0.25, 0.5, 1.0, 0.875), Box(1, 0.125, 0.25, 0.5, 0.75, 0.0625)),
-    cut=7,
+    boxes_cut=7,
 )
 
 
@@ -48,8 +48,8 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         Pair("k", "/data/a.tar", 0, ""),
         replace(PAIR, image=ImageRef("/data/a.parquet", 7, 0, 3, "ab")),
         replace(PAIR, phrases=(), boxes=()),
-        *(PAIR.failed(Fault(stage, Reason.EXCEPTION, "ValueError: ä")) for stage in Stage),
-        *(PAIR.failed(Fault(Stage.READ, reason)) for reason in Reason),
+        *(PAIR.failed(Fault(stage, Reason.EXCEPTION, "ValueError: ä")) for stage in FailureStage),
+        *(PAIR.failed(Fault(FailureStage.READ, reason)) for reason in Reason),
         *(replace(PAIR, dropped=(Dropped(0, 1, reason),)) for reason in Drop),
     ],
 )
@@ -83,7 +83,9 @@ def test_the_columns_are_the_contract() -> None:
 
 
 def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
-    first = chunk_of(PAIR, PAIR.failed(Fault(Stage.BOXES, Reason.EXCEPTION)), following={"offset": 7, "index": 2})
+    first = chunk_of(
+        PAIR, PAIR.failed(Fault(FailureStage.BOXES, Reason.EXCEPTION)), following={"offset": 7, "index": 2}
+    )
     for name, chunk in (("a", first), ("b", replace(first, seconds={"read": 9.0, "boxes": 3.0}))):
         detections.commit(str(tmp_path / name), chunk, IDENTITY)
     where = "00003/00014-00000.parquet"

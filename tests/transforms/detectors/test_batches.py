@@ -17,7 +17,7 @@ from transforms.detectors import batches
 from transforms.detectors.base import Request
 from transforms.detectors.batches import Item, Part, form_parts, prepared
 from transforms.detectors.grounding_dino.prompts import Prompt
-from transforms.records import Reason, Stage
+from transforms.records import FailureStage, Reason
 
 PROMPT = Prompt((1, 2), (0,), ((1, 2),))
 
@@ -83,7 +83,7 @@ def test_a_picture_that_cannot_be_decoded_is_a_fault_of_its_own() -> None:
     (batch,) = prepared(requests, parts_of(requests, 4, rule), rule)
     assert [ready.item.request for ready in batch.ready] == [0, 2]
     ((number, fault),) = batch.faults
-    assert (number, fault.stage, fault.reason) == (1, Stage.IMAGE, Reason.UNDECODABLE)
+    assert (number, fault.stage, fault.reason) == (1, FailureStage.IMAGE, Reason.UNDECODABLE)
 
 
 def test_any_other_failure_is_passed_on() -> None:

@@ -16,7 +16,7 @@ from transforms.images import ImageFault
 from transforms.isolation.bisect import SickDevice
 from transforms.isolation.child_process import Child, Died
 from transforms.isolation.measure import _measure, measure
-from transforms.records import Reason, Stage
+from transforms.records import FailureStage, Reason
 from transforms.settings import DetectorSettings
 
 
@@ -100,7 +100,7 @@ def test_undecodable_pictures_are_faults_of_their_own_apart_too(grounding_dino):
     requests = [request(64, 64), Request(b"\xff\xd8\xff broken", 64, 64, ("a dog",)), request(64, 64)]
     found = DetectorApart(settings(grounding_dino), ()).detect(requests)
     assert found == GroundingDino.load(settings(grounding_dino)).detect(requests)
-    assert found[1].error.stage == Stage.IMAGE
+    assert found[1].error.stage == FailureStage.IMAGE
 
 
 def test_only_the_request_that_kills_is_blamed():

@@ -12,7 +12,7 @@ from transforms.detectors.candidates import request_for, with_boxes
 from transforms.detectors.localize_phrases import GroundingHandler, LocalizePhrases
 from transforms.detectors.shared import SharedDetector
 from transforms.isolation.bisect import SickDevice
-from transforms.records import Box, Chunk, Drop, Dropped, Fault, Pair, Phrase, Reason, Stage
+from transforms.records import Box, Chunk, Drop, Dropped, FailureStage, Fault, Pair, Phrase, Reason
 from transforms.settings import DetectorSettings
 
 
@@ -52,7 +52,7 @@ def test_boxes_go_to_every_phrase_of_that_wording():
     found = Found((Box(dog, 0, 0, 1, 1, 0.9), Box(dog, 0, 0, 0.5, 0.5, 0.8), Box(cat, 0, 0, 0.2, 0.2, 0.7)), cut=4)
     done = with_boxes(TWICE, request, found)
     assert [(box.phrase, box.score) for box in done.boxes] == [(0, 0.9), (0, 0.8), (1, 0.7), (3, 0.9), (3, 0.8)]
-    assert done.cut == 4
+    assert done.boxes_cut == 4
     assert done.phrases == TWICE.phrases
 
 
@@ -67,7 +67,7 @@ def test_phrases_that_could_not_be_asked_for_are_dropped_with_their_reason_and_t
 
 
 def test_a_fault_makes_the_pair_an_error_row():
-    fault = Fault(Stage.BOXES, Reason.EXCEPTION, "boom")
+    fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, "boom")
     done = with_boxes(TWICE, request_for(TWICE), Found(error=fault))
     assert (done.error, done.boxes) == (fault, ())
 
@@ -130,14 +130,14 @@ def test_a_picture_that_is_cut_never_reaches_a_detector_of_ones_own():
     detector = shared()
     cut = pair(1, "a dog", "a dog", data=png()[:-30])
     whole, failed, other = detector.localize([pair(0, "a dog", "a dog"), cut, pair(2, "a cat", "a cat")], 10_000)
-    assert (failed.error.stage, failed.error.reason) == (Stage.IMAGE, Reason.TRUNCATED)
+    assert (failed.error.stage, failed.error.reason) == (FailureStage.IMAGE, Reason.TRUNCATED)
     assert [box.phrase for one in (whole, other) for box in one.boxes]
     assert detector._detector._detector.calls == [2]
 
 
 def test_pairs_without_a_phrase_or_with_a_fault_never_reach_the_detector():
     detector = shared()
-    fault = Fault(Stage.READ, Reason.BROKEN_ROW)
+    fault = Fault(FailureStage.READ, Reason.BROKEN_ROW)
     pairs = [pair(0, "so"), pair(1, "a dog", "a dog", error=fault), pair(2, "a dog", "a dog")]
     done = detector.localize(pairs, 10_000)
     assert detector._detector._detector.calls == [1]
@@ -164,7 +164,11 @@ def test_the_detector_is_loaded_once():
 def test_only_the_pair_that_a_detector_of_ones_own_fails_on_is_blamed(word):
     pairs = [pair(0, "a dog", "a dog"), pair(1, word, word), pair(2, "a cat", "a cat")]
     done = shared().localize(pairs, 10_000)
-    assert [p.error and (p.error.stage, p.error.reason) for p in done] == [None, (Stage.BOXES, Reason.EXCEPTION), None]
+    assert [p.error and (p.error.stage, p.error.reason) for p in done] == [
+        None,
+        (FailureStage.BOXES, Reason.EXCEPTION),
+        None,
+    ]
     assert [len(p.boxes) for p in done] == [1, 0, 1]
 
 
@@ -194,7 +198,7 @@ def test_a_grounding_dino_is_told_whom_to_tell_its_progress(grounding_dino):
 def test_a_picture_over_the_pixel_limit_is_an_image_fault(grounding_dino):
     detector = SharedDetector(DetectorSettings(model=str(grounding_dino), device="cpu"), ())
     (done,) = detector.localize([pair(0, "a dog", "a dog")], 96 * 64 - 1)
-    assert (done.error.stage, done.error.reason) == (Stage.IMAGE, Reason.TOO_MANY_PIXELS)
+    assert (done.error.stage, done.error.reason) == (FailureStage.IMAGE, Reason.TOO_MANY_PIXELS)
 
 
 # Beam's side of it.
@@ -207,7 +211,7 @@ def handler(**options):
 def test_the_transform_gives_each_chunk_back_with_boxes():
     chunks = [Chunk(0, 0, n, (pair(n, "a dog", "a dog"), pair(9, "so"))) for n in range(3)]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        done = pipeline | beam.Create([*chunks, Chunk(0, 0, 3, end=True)]) | LocalizePhrases(handler())
+        done = pipeline | beam.Create([*chunks, Chunk(0, 0, 3, closes_range=True)]) | LocalizePhrases(handler())
         rows = done | beam.Map(
             lambda chunk: (chunk.number, [len(p.boxes) for p in chunk.pairs], "boxes" in chunk.seconds)
         )

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.isolation.bisect import SickDevice, run_or_blame
-from transforms.records import Fault, Reason, Stage
+from transforms.records import FailureStage, Fault, Reason
 
 
 class OutOfMemoryError(RuntimeError):
@@ -33,7 +33,7 @@ def failing_on(culprits, calls=None):
 def test_exactly_the_culprits_are_blamed(count, culprits):
     items = list(range(count))
     answers = run_or_blame(items, failing_on(culprits), sound_probe)
-    fault = Fault(Stage.BOXES, Reason.EXCEPTION, "ValueError: cannot digest")
+    fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, "ValueError: cannot digest")
     assert answers == [fault if item in culprits else item * 10 for item in items]
 
 
@@ -118,5 +118,5 @@ def test_faults_of_the_device_and_interrupts_pass_through(error):
 
 
 def test_a_fault_among_the_answers_is_an_answer():
-    fault = Fault(Stage.BOXES, Reason.NOT_FINITE)
+    fault = Fault(FailureStage.BOXES, Reason.NOT_FINITE)
     assert run_or_blame([1, 2], lambda items: [fault for _ in items], no_probe) == [fault, fault]

@@ -17,7 +17,7 @@ from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.extract_phrases import ExtractPhrases
 from transforms.phrases.noun_phrases import extract, phrases_of, with_phrases
 from transforms.phrases.parser import load_parser
-from transforms.records import Chunk, Drop, Fault, Pair, Reason, Stage
+from transforms.records import Chunk, Drop, FailureStage, Fault, Pair, Reason
 from transforms.settings import PhraseSettings
 
 VOCAB = spacy.blank("en").vocab
@@ -289,7 +289,7 @@ def test_only_the_caption_that_the_parser_cannot_take_becomes_a_fault(parser):
     nlp.add_pipe("fails_on_boom")
     captions = ["a dog", "boom", "a cat on a table"]
     first, fault, last = extract(nlp, captions, HEADS)
-    assert fault == Fault(Stage.PHRASES, Reason.EXCEPTION, "RuntimeError: boom")
+    assert fault == Fault(FailureStage.PHRASES, Reason.EXCEPTION, "RuntimeError: boom")
     assert texts_of(captions[0], first) == [("a dog", "a dog")]
     assert texts_of(captions[2], last) == [("a cat", "a cat on a table"), ("a table", "a table")]
 
@@ -340,7 +340,7 @@ def pair(index, caption, **fields):
 
 
 def test_pairs_without_a_caption_or_with_a_fault_stay_as_they_are(nlp):
-    fault = Fault(Stage.READ, Reason.BROKEN_ROW)
+    fault = Fault(FailureStage.READ, Reason.BROKEN_ROW)
     pairs = [pair(0, "a dog"), pair(1, "  \n"), pair(2, "a dog", error=fault), pair(3, "a photo of a cat")]
     done = with_phrases(nlp, pairs, HEADS)
     assert done[1:3] == tuple(pairs[1:3])
@@ -349,7 +349,7 @@ def test_pairs_without_a_caption_or_with_a_fault_stay_as_they_are(nlp):
 
 
 def test_the_transform_keeps_chunks_and_adds_phrases(parser):
-    chunks = [Chunk(0, 0, 0, (pair(0, "a dog"), pair(1, "a red car near a tree"))), Chunk(0, 0, 1, end=True)]
+    chunks = [Chunk(0, 0, 0, (pair(0, "a dog"), pair(1, "a red car near a tree"))), Chunk(0, 0, 1, closes_range=True)]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         done = pipeline | beam.Create(chunks) | ExtractPhrases(PhraseSettings(model=str(parser)))
         counts = done | beam.Map(
@@ -361,8 +361,8 @@ def test_the_transform_keeps_chunks_and_adds_phrases(parser):
 def test_no_parser_is_loaded_where_there_is_nothing_to_do():
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         settings = PhraseSettings(model="no_such_pipeline")
-        done = pipeline | beam.Create([Chunk(0, 0, 0, end=True)]) | ExtractPhrases(settings)
-        assert_that(done | beam.Map(lambda chunk: chunk.end), equal_to([True]))
+        done = pipeline | beam.Create([Chunk(0, 0, 0, closes_range=True)]) | ExtractPhrases(settings)
+        assert_that(done | beam.Map(lambda chunk: chunk.closes_range), equal_to([True]))
 
 
 @needs_shared

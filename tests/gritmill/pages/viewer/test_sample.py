@@ -13,7 +13,7 @@ from pipeline.sources import RangeSpec
 from pipeline.tables import detections
 from tests.gritmill.pages.viewer.conftest import policy_of
 from tests.pipeline.making import IDENTITY
-from transforms.records import Box, Chunk, Fault, Pair, Phrase, Reason, Stage
+from transforms.records import Box, Chunk, FailureStage, Fault, Pair, Phrase, Reason
 from transforms.selection.judge import Kept, judge
 
 
@@ -54,7 +54,7 @@ def big_run(folder, configuration, ranges, rows=20, chunks=2):
             first = (number * chunks + chunk) * rows
             pairs = [made_pair(first + row) for row in range(rows)]
             if number == ranges - 1:
-                pairs[-1] = pairs[-1].failed(Fault(Stage.IMAGE, Reason.TRUNCATED))
+                pairs[-1] = pairs[-1].failed(Fault(FailureStage.IMAGE, Reason.TRUNCATED))
             detections.commit(folder, Chunk(0, number, chunk, tuple(pairs)), IDENTITY)
         detections.finish(folder, RangeId(0, number), ())
     return plan

@@ -18,7 +18,7 @@ from transforms.detectors.grounding_dino import model as module
 from transforms.detectors.grounding_dino.model import GroundingDino, canvas_rule
 from transforms.detectors.grounding_dino.prompts import BORDERS
 from transforms.isolation.bisect import SickDevice
-from transforms.records import Box, Drop, Fault, Reason, Stage
+from transforms.records import Box, Drop, FailureStage, Fault, Reason
 from transforms.selection.boxes import iou
 from transforms.settings import DetectorSettings
 
@@ -242,7 +242,7 @@ def test_output_that_is_not_finite_is_a_fault_of_its_pair_and_no_boxes(grounding
         getattr(output, field)[rows, 3, 1] = value
 
     detector, _ = spoilt(grounding_dino, after=spoil)
-    fault = Fault(Stage.BOXES, Reason.NOT_FINITE, "logits or boxes are not finite")
+    fault = Fault(FailureStage.BOXES, Reason.NOT_FINITE, "logits or boxes are not finite")
     assert_only_the_bird_fails(grounding_dino, detector.detect(birds()), fault)
 
 
@@ -272,7 +272,7 @@ def test_an_exception_in_a_batch_is_traced_to_its_culprit(grounding_dino):
             raise RuntimeError("a bird\nin the engine")
 
     detector, _ = spoilt(grounding_dino, before=spoil)
-    fault = Fault(Stage.BOXES, Reason.EXCEPTION, "RuntimeError: a bird")
+    fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, "RuntimeError: a bird")
     assert_only_the_bird_fails(grounding_dino, detector.detect(birds()), fault)
 
 
@@ -320,7 +320,7 @@ def test_a_picture_that_does_not_decode_is_a_fault_of_its_pair(grounding_dino, d
     asked = birds()
     asked[1] = Request(data, 96, 64, ("a bird",))
     found = loaded(grounding_dino).detect(asked)
-    assert found[1].error.stage == Stage.IMAGE
+    assert found[1].error.stage == FailureStage.IMAGE
     assert found[1].error.reason in reason
     assert_only_the_bird_fails(grounding_dino, found, found[1].error)
 
