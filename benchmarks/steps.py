@@ -115,7 +115,7 @@ def _commit(pairs: Sequence[Pair], folder: Path) -> None:
 def _without_model(model: str, tars: str, output: Path) -> float:
     """Milliseconds of processor time a pair of a `ground` whose model takes next to none, without its start."""
     load = GroundingDino.load
-    model.GroundingDino.load = _stubbed  # type: ignore[method-assign]
+    GroundingDino.load = _stubbed  # type: ignore[method-assign]
     config = settings({"model": model, "threads": 1, "batch": 4}, 1000)
     spent = []
     try:
@@ -126,7 +126,7 @@ def _without_model(model: str, tars: str, output: Path) -> float:
             )
             spent.append(time.process_time() - started)
     finally:
-        model.GroundingDino.load = load  # type: ignore[method-assign]
+        GroundingDino.load = load  # type: ignore[method-assign]
     return (spent[2] - spent[1]) / (sum(note["pairs"] for note in timings(output)) - _FEW) * 1000
 
 

@@ -23,10 +23,10 @@ from transforms.records import EVERY_REASON
 from transforms.text import dialects
 from transforms.text.grounded_caption import CannotCarry, GroundedCaption, Span
 
-Path = str | PathLike[str]
+PathOrUri = str | PathLike[str]
 """A local path or a URI."""
 
-Paths = Path | Sequence[Path]
+PathsOrUris = PathOrUri | Sequence[PathOrUri]
 
 Config = str | Configuration | Mapping[str, Any]
 """The name of a configuration, a path to a YAML file, a configuration, or its sections as a mapping."""
@@ -35,8 +35,8 @@ Config = str | Configuration | Mapping[str, Any]
 def ground(
     config: Config = "grit",
     *,
-    inputs: Paths,
-    output: Path,
+    inputs: PathsOrUris,
+    output: PathOrUri,
     limit: int | None = None,
     extend: bool = False,
     redo_changed: bool = False,
@@ -61,20 +61,20 @@ def ground(
     Raises:
       CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
     """
-    configuration, folder = chosen(config), files.canonical(output)
+    configuration, folder = resolve_config(config), files.canonical(output)
     reason = _reason(retry_failed)
-    wanted = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "fresh": fresh, "retry": reason}
-    if warning := warning_of(configuration, _inputs(inputs)):
+    options = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "fresh": fresh, "retry": reason}
+    if warning := embedded_model_warning(configuration, _inputs(inputs)):
         warnings.warn(warning, stacklevel=2)
     with hold(folder):
-        return _grounded(configuration, inputs, folder, wanted, quiet, beam)
+        return _run_ground(configuration, inputs, folder, options, quiet, beam)
 
 
 def pack(
     config: Config = "grit",
     *,
-    output: Path,
-    detections: Path | None = None,
+    output: PathOrUri,
+    detections: PathOrUri | None = None,
     fresh: bool = False,
     partial: bool = False,
     beam: Sequence[str] = (),
@@ -92,19 +92,19 @@ def pack(
     Raises:
       CallError: a wrong call. EnvironmentFault: a source is gone, the disk is full, a worker died.
     """
-    configuration, folder = chosen(config), files.canonical(output)
+    configuration, folder = resolve_config(config), files.canonical(output)
     source = None if detections is None else fspath(detections)
     if isinstance(config, Mapping):
         check_given(configuration, _keys(config), source or folder)
     with hold(folder):
-        return _packed(configuration, folder, PackOptions(source, fresh, False, partial, quiet, tuple(beam)))
+        return _run_pack(configuration, folder, PackOptions(source, fresh, False, partial, quiet, tuple(beam)))
 
 
 def run(
     config: Config = "grit",
     *,
-    inputs: Paths,
-    output: Path,
+    inputs: PathsOrUris,
+    output: PathOrUri,
     limit: int | None = None,
     extend: bool = False,
     redo_changed: bool = False,
@@ -118,34 +118,33 @@ def run(
     `fresh` writes shards anew and never touches detections. Shards that other detections were made into are replaced
     with `extend`, `redo_changed` and `retry_failed`, too.
     """
-    configuration, folder = chosen(config), files.canonical(output)
+    configuration, folder = resolve_config(config), files.canonical(output)
     check_dialects(configuration.text.dialect)
     reason = _reason(retry_failed)
-    wanted = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "retry": reason}
-    if warning := warning_of(configuration, _inputs(inputs)):
+    options = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "retry": reason}
+    if warning := embedded_model_warning(configuration, _inputs(inputs)):
         warnings.warn(warning, stacklevel=2)
     grows = extend or redo_changed or reason is not None
     with hold(folder):
-        _grounded(configuration, inputs, folder, wanted, quiet, beam)
-        return _packed(configuration, folder, PackOptions(fresh=fresh, replace=grows, quiet=quiet, beam=tuple(beam)))
+        _run_ground(configuration, inputs, folder, options, quiet, beam)
+        return _run_pack(configuration, folder, PackOptions(fresh=fresh, replace=grows, quiet=quiet, beam=tuple(beam)))
 
 
-def _grounded(
+def _run_ground(
     configuration: Configuration,
-    inputs: Paths,
+    inputs: PathsOrUris,
     folder: str,
-    wanted: Mapping[str, Any],
+    options: Mapping[str, Any],
     quiet: bool,
     beam: Sequence[str],
 ) -> Plan:
-    options = GroundOptions(**wanted, quiet=quiet, beam=tuple(beam))
-    return _ground(configuration, _inputs(inputs), folder, options)
+    return _ground(configuration, _inputs(inputs), folder, GroundOptions(**options, quiet=quiet, beam=tuple(beam)))
 
 
-def warning_of(configuration: Configuration, inputs: Sequence[str]) -> str:
-    """What to tell who shows the embedded detector pictures that are not its own; empty if there is nothing to tell."""
-    own = all(bundled.is_ours(files.canonical(given)) for given in inputs)
-    return bundled.SCENES_ONLY if configuration.detector.model == bundled.SCENES and not own else ""
+def embedded_model_warning(configuration: Configuration, inputs: Sequence[str]) -> str:
+    """A warning if the embedded detector gets other inputs than the bundled scenes; else an empty string."""
+    all_bundled = all(bundled.is_ours(files.canonical(given)) for given in inputs)
+    return bundled.SCENES_ONLY if configuration.detector.model == bundled.SCENES and not all_bundled else ""
 
 
 def _reason(retry_failed: bool | str | None) -> str | None:
@@ -164,14 +163,14 @@ def _keys(values: Mapping[str, Any], above: str = "") -> list[str]:
     return [key for part in parts for key in part]
 
 
-def _inputs(inputs: Paths) -> list[str]:
+def _inputs(inputs: PathsOrUris) -> list[str]:
     listed = [fspath(inputs)] if isinstance(inputs, (str, PathLike)) else [fspath(path) for path in inputs]
     if not listed:
         raise CallError("inputs: there are none")
     return listed
 
 
-def _packed(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
+def _run_pack(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
     manifest = _pack(configuration, output, options)
     # Of a run that has its report nothing is read again: pictures on its page may be gone by now.
     if not is_reported(output, manifest):
@@ -181,7 +180,7 @@ def _packed(configuration: Configuration, output: str, options: PackOptions) -> 
         plan = read_plan(folder)
         assert plan is not None
         files.delete([files.join(output, PAGE)])
-        warning = warning_of(plan.configuration, [source.uri for source in plan.sources])
+        warning = embedded_model_warning(plan.configuration, [source.uri for source in plan.sources])
         write_page(output, folder, plan, manifest, write_report(output, folder, manifest), warning)
     return manifest
 
@@ -220,8 +219,8 @@ def decode(text: str, *, dialect: str = "kosmos2", width: int = 1, height: int =
     return dialects.find(dialect).decode(text, width, height)
 
 
-def chosen(config: Config) -> Configuration:
-    """The configuration that a name, a path or a mapping says."""
+def resolve_config(config: Config) -> Configuration:
+    """The configuration for a name, a path or a mapping."""
     if isinstance(config, Configuration):
         return config
     return configurations.load(config) if isinstance(config, str) else configurations.validate(dict(config))

@@ -67,24 +67,24 @@ def show(output: str) -> None:
         console.print(f"\n[bold]For example[/bold] {sample.key}.grounded.txt")
         console.print(sample.grounded, markup=False, soft_wrap=True)
     console.print("\n[bold]Look at it[/bold]")
-    console.print(f"  {_program()} view {shlex.quote(output)}", markup=False, soft_wrap=True)
+    console.print(f"  {_gritmill_command()} view {shlex.quote(output)}", markup=False, soft_wrap=True)
     _show_next(console)
 
 
-def _show_quality(console: Console, found: Quality) -> None:
+def _show_quality(console: Console, measured: Quality) -> None:
     rows = (
-        (found.found, found.phrases, "true phrases were found in the captions, by their heads"),
-        (found.right, found.found, "of these have a right box"),
-        (found.whole, found.plural, "phrases for several things have a right box for each"),
-        (found.boxes_right, found.boxes, "boxes are right"),
-        (found.fooled, found.absent, "phrases for things that are not in the picture have a box"),
+        (measured.found, measured.phrases, "true phrases were found in the captions, by their heads"),
+        (measured.right, measured.found, "of these have a right box"),
+        (measured.whole, measured.plural, "phrases for several things have a right box for each"),
+        (measured.boxes_right, measured.boxes, "boxes are right"),
+        (measured.fooled, measured.absent, "phrases for things that are not in the picture have a box"),
     )
     table = Table(show_header=False, box=None, pad_edge=False)
     for justify in ("right", "right", "left"):
         table.add_column(justify=justify)  # type: ignore[arg-type]
-    for part, whole, what in rows:
-        if whole:
-            table.add_row(f"{part / whole:.1%}", f"{part} of {whole}", what)
+    for part, total, what in rows:
+        if total:
+            table.add_row(f"{part / total:.1%}", f"{part} of {total}", what)
     console.print(f"[bold]How good[/bold], by the truth that the scenes bring (right: an IoU of {RIGHT:g})")
     console.print(table)
 
@@ -108,7 +108,7 @@ def _show_next(console: Console) -> None:
 
 def commands() -> list[str]:
     """Commands for pairs of one's own: look at some, try another threshold, read everything back."""
-    gritmill = _program()
+    gritmill = _gritmill_command()
     return [
         f"{gritmill} run --input 'YOUR/*.tar' --output out --limit 100",
         f"{gritmill} view out",
@@ -117,11 +117,11 @@ def commands() -> list[str]:
     ]
 
 
-def _program() -> str:
+def _gritmill_command() -> str:
     """How to call this gritmill from here: `make demo` runs it in an environment that is not activated."""
     script = Path(sys.executable).with_name("gritmill")
-    found = shutil.which("gritmill")
-    if found and path.realpath(found) == path.realpath(script):
+    on_path = shutil.which("gritmill")
+    if on_path and path.realpath(on_path) == path.realpath(script):
         return "gritmill"
-    near = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
-    return shlex.quote(str(near)) if script.exists() else f"{shlex.quote(sys.executable)} -m gritmill"
+    relative = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+    return shlex.quote(str(relative)) if script.exists() else f"{shlex.quote(sys.executable)} -m gritmill"

@@ -27,9 +27,9 @@ class Boxes:
     phrase: np.ndarray
     picture: np.ndarray
 
-    def of(self, chosen: np.ndarray) -> "Boxes":
+    def of_phrases(self, selected: np.ndarray) -> "Boxes":
         """Those of some phrases. chosen: bool, by number of the phrase."""
-        mask = chosen[self.phrase]
+        mask = selected[self.phrase]
         return Boxes(self.score[mask], self.right[mask], self.phrase[mask], self.picture[mask])
 
 
@@ -58,8 +58,8 @@ class Curve:
     thresholds: np.ndarray
     boxes: np.ndarray
     right: np.ndarray
-    hit: np.ndarray
-    fooled: np.ndarray
+    present_hit: np.ndarray
+    absent_hit: np.ndarray
     things: int
     present: int
     absent: int
@@ -69,7 +69,7 @@ class Curve:
         """Share of the boxes that are right; NaN where there is no box."""
         return _ratio(self.right, self.boxes)
 
-    def at(self, threshold: float) -> dict[str, Any]:
+    def figures_at(self, threshold: float) -> dict[str, Any]:
         """Figures at a threshold of the grid, or at the next higher one; None where there is nothing to share."""
         i = min(int(np.searchsorted(self.thresholds, threshold - 1e-9)), len(self.thresholds) - 1)
         boxes, right = int(self.boxes[i]), int(self.right[i])
@@ -79,28 +79,28 @@ class Curve:
             "right": right,
             "precision": _share(right, boxes),
             "recall": _share(right, self.things),
-            "phrases_with_right_box": _share(int(self.hit[i]), self.present),
-            "absent_with_box": _share(int(self.fooled[i]), self.absent),
+            "phrases_with_right_box": _share(int(self.present_hit[i]), self.present),
+            "absent_with_box": _share(int(self.absent_hit[i]), self.absent),
         }
 
 
-def curve(boxes: Boxes, phrases: Phrases, chosen: np.ndarray, thresholds: np.ndarray) -> Curve:
+def curve(boxes: Boxes, phrases: Phrases, selected: np.ndarray, thresholds: np.ndarray) -> Curve:
     """The curve of some phrases. chosen: bool, by number of the phrase. thresholds: ascending."""
-    some = boxes.of(chosen)
-    absent = chosen & (phrases.things == 0)
+    some = boxes.of_phrases(selected)
+    absent = selected & (phrases.things == 0)
     return Curve(
         thresholds,
         _at_least(some.score, thresholds),
         _at_least(some.score[some.right], thresholds),
-        _at_least(_best(_only(some, some.right), len(chosen)), thresholds),
-        _at_least(_best(_only(some, absent[some.phrase]), len(chosen)), thresholds),
-        int(phrases.things[chosen].sum()),
-        int((chosen & (phrases.things > 0)).sum()),
+        _at_least(_best(_masked(some, some.right), len(selected)), thresholds),
+        _at_least(_best(_masked(some, absent[some.phrase]), len(selected)), thresholds),
+        int(phrases.things[selected].sum()),
+        int((selected & (phrases.things > 0)).sum()),
         int(absent.sum()),
     )
 
 
-def _only(boxes: Boxes, mask: np.ndarray) -> Boxes:
+def _masked(boxes: Boxes, mask: np.ndarray) -> Boxes:
     return Boxes(boxes.score[mask], boxes.right[mask], boxes.phrase[mask], boxes.picture[mask])
 
 
@@ -118,9 +118,9 @@ def _at_least(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     return counts
 
 
-def lowest(thresholds: np.ndarray, precision: np.ndarray, wished: float) -> float | None:
+def lowest_threshold(thresholds: np.ndarray, precision: np.ndarray, target_precision: float) -> float | None:
     """The lowest threshold that has the wished precision, and so of those that have it the highest recall."""
-    reached = np.flatnonzero(np.nan_to_num(precision, nan=-1.0) >= wished)
+    reached = np.flatnonzero(np.nan_to_num(precision, nan=-1.0) >= target_precision)
     return float(thresholds[reached[0]]) if len(reached) else None
 
 
@@ -137,8 +137,8 @@ def bootstrap(
     boxes: Boxes,
     pictures: int,
     thresholds: np.ndarray,
-    wished: float,
-    chosen: float | None,
+    target_precision: float,
+    chosen_threshold: float | None,
     seed: int,
     resamples: int = RESAMPLES,
 ) -> Bootstrap:
@@ -150,16 +150,16 @@ def bootstrap(
     picture, right = boxes.picture[order], boxes.right[order]
     ends = _at_least(boxes.score, thresholds)
     rng = np.random.default_rng(seed)
-    found, precisions = [], []
+    found_thresholds, precisions = [], []
     for _ in range(resamples):
         weight = np.bincount(rng.integers(0, pictures, pictures), minlength=pictures)[picture]
-        every = np.concatenate(([0], np.cumsum(weight)))[ends]
-        good = np.concatenate(([0], np.cumsum(weight * right)))[ends]
-        precision = _ratio(good, every)
-        found.append(lowest(thresholds, precision, wished))
-        if chosen is not None:
-            precisions.append(precision[np.searchsorted(thresholds, chosen - 1e-9)])
-    known = [one for one in found if one is not None]
+        all_boxes = np.concatenate(([0], np.cumsum(weight)))[ends]
+        right_boxes = np.concatenate(([0], np.cumsum(weight * right)))[ends]
+        precision = _ratio(right_boxes, all_boxes)
+        found_thresholds.append(lowest_threshold(thresholds, precision, target_precision))
+        if chosen_threshold is not None:
+            precisions.append(precision[np.searchsorted(thresholds, chosen_threshold - 1e-9)])
+    known = [one for one in found_thresholds if one is not None]
     return Bootstrap(_interval(known), _interval([p for p in precisions if not np.isnan(p)]), len(known) / resamples)
 
 

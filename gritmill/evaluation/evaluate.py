@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
 from typing import Any
 
-from gritmill.api import Config, Path, Paths, chosen
+from gritmill.api import Config, PathOrUri, PathsOrUris, resolve_config
 from gritmill.evaluation import metrics, phrases
 from gritmill.evaluation.ask import Answer, Counts, ask, load, one_by_one
-from gritmill.evaluation.options import Nms, On
+from gritmill.evaluation.options import Nms, TruthFormat
 from gritmill.evaluation.sets import flickr30k_entities, jsonl, refcoco
 from gritmill.evaluation.sets.truth import Truth
 from pipeline import files
@@ -21,33 +21,37 @@ from transforms.selection.boxes import suppress
 CANDIDATES = 100
 """At least so many boxes a phrase are ranked, whatever `detector.candidates` says, down to a score of 0."""
 
-_LOADERS = {On.FLICKR30K: flickr30k_entities.load, On.REFCOCO: refcoco.load, On.JSONL: jsonl.load}
+_LOADERS = {
+    TruthFormat.FLICKR30K: flickr30k_entities.load,
+    TruthFormat.REFCOCO: refcoco.load,
+    TruthFormat.JSONL: jsonl.load,
+}
 
 
-def open_truth(on: str, truth: Paths, images: Path | None, split: str | None, limit: int | None) -> Truth:
+def open_truth(on: str, truth: PathsOrUris, images: PathOrUri | None, split: str | None, limit: int | None) -> Truth:
     """The set; at most the first `limit` pictures of it.
 
     Raises:
       CallError: no such form of a set, or the files are not of it.
     """
-    if on not in set(On):
-        raise CallError(f"--on: {on}: no such form of a set; there are {', '.join(On)}")
+    if on not in set(TruthFormat):
+        raise CallError(f"--on: {on}: no such form of a set; there are {', '.join(TruthFormat)}")
     paths = [fspath(truth)] if isinstance(truth, (str, PathLike)) else [fspath(path) for path in truth]
     if not paths:
         raise CallError("--truth: there is none")
     if limit is not None and limit < 1:
         raise CallError(f"--limit: {limit} is less than 1")
-    return _LOADERS[On(on)](paths, None if images is None else fspath(images), split).first(limit)
+    return _LOADERS[TruthFormat(on)](paths, None if images is None else fspath(images), split).first(limit)
 
 
 def evaluate(
     config: Config = "grit",
     *,
-    truth: Paths,
-    on: str = On.JSONL,
-    images: Path | None = None,
+    truth: PathsOrUris,
+    on: str = TruthFormat.JSONL,
+    images: PathOrUri | None = None,
     split: str | None = None,
-    output: Path | None = None,
+    output: PathOrUri | None = None,
     limit: int | None = None,
     phrases_only: bool = False,
     alone: bool = False,
@@ -67,10 +71,10 @@ def evaluate(
     Raises:
       CallError: a wrong call, or files that are not of that form. EnvironmentFault: the detector fails.
     """
-    configuration = chosen(config)
+    configuration = resolve_config(config)
     if nms not in set(Nms):
         raise CallError(f"--nms: {nms}: there are {', '.join(Nms)}")
-    if phrases_only and on == On.REFCOCO:
+    if phrases_only and on == TruthFormat.REFCOCO:
         raise CallError("--phrases: refcoco has expressions and no captions; flickr30k and jsonl can serve")
     found = open_truth(on, truth, images, split, limit)
     if phrases_only:

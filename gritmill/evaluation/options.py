@@ -3,7 +3,7 @@
 from enum import StrEnum
 
 
-class On(StrEnum):
+class TruthFormat(StrEnum):
     """The form of a set with true boxes."""
 
     FLICKR30K = "flickr30k"

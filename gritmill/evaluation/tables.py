@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gritmill.evaluation.metrics import RANKS, RIGHT, STRICT
-from gritmill.evaluation.options import On
+from gritmill.evaluation.options import TruthFormat
 from pipeline.faults import printable
 
 
@@ -15,10 +15,10 @@ def show_boxes(result: dict[str, Any]) -> None:
     """The figures of `gritmill eval`, every kind a row, and the pictures that could not be used."""
     console = Console(highlight=False)
     if result["figures"]:
-        heads = _accuracy_heads() if result["on"] == On.REFCOCO else _recall_heads()
+        heads = _accuracy_heads() if result["on"] == TruthFormat.REFCOCO else _recall_heads()
         table = _table("phrases", "number", *heads)
         for kind, one in _rows(result["figures"]):
-            cells = _accuracy(one) if result["on"] == On.REFCOCO else _recall(one)
+            cells = _accuracy(one) if result["on"] == TruthFormat.REFCOCO else _recall(one)
             table.add_row(printable(kind), str(one["phrases"]), *map(share, cells))
         console.print(table)
     for line in (*_pictures(result["pictures"]), *_left_out(result["phrases"])):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gritmill.main import _repeated, _split, main
+from gritmill.main import _expand_list_options, _split, main
 from pipeline.files.lock import hold
 from tests import made
 from transforms import bundled
@@ -418,9 +418,13 @@ def test_beam_words_are_split_off():
 
 
 def test_lists_after_an_option_repeat_it():
-    assert _repeated(["run", "grit", "--input", "a", "b", "--output", "c"]) == [
+    assert _expand_list_options(["run", "grit", "--input", "a", "b", "--output", "c"]) == [
         *("run", "grit", "--input", "a", "--input", "b", "--output", "c")
     ]
-    assert _repeated(["ground", "--retry-failed", "--quiet"]) == ["ground", "--retry-failed=every", "--quiet"]
-    assert _repeated(["ground", "--retry-failed", "gone"]) == ["ground", "--retry-failed", "gone"]
-    assert _repeated(["run", "--input=a", "--quiet"]) == ["run", "--input=a", "--quiet"]
+    assert _expand_list_options(["ground", "--retry-failed", "--quiet"]) == [
+        "ground",
+        "--retry-failed=every",
+        "--quiet",
+    ]
+    assert _expand_list_options(["ground", "--retry-failed", "gone"]) == ["ground", "--retry-failed", "gone"]
+    assert _expand_list_options(["run", "--input=a", "--quiet"]) == ["run", "--input=a", "--quiet"]

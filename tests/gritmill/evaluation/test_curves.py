@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gritmill.evaluation import curves
-from gritmill.evaluation.curves import Boxes, Phrases, bootstrap, curve, grid, lowest, reliability
+from gritmill.evaluation.curves import Boxes, Phrases, bootstrap, curve, grid, lowest_threshold, reliability
 from gritmill.evaluation.metrics import match
 from tests.gritmill.evaluation.test_metrics import corners
 from transforms.records import Box, Pair, Phrase
@@ -55,7 +55,7 @@ def test_a_curve():
     rows = [(0.9, True, 0, 0), (0.8, False, 0, 0), (0.7, True, 1, 1), (0.6, True, 1, 1), (0.5, False, 2, 1)]
     boxes, phrases = made(rows, [1, 3, 0])
     whole = curve(boxes, phrases, everything(phrases), grid(0.05))
-    assert whole.at(0.05) == {
+    assert whole.figures_at(0.05) == {
         "threshold": 0.05,
         "boxes": 5,
         "right": 3,
@@ -64,18 +64,18 @@ def test_a_curve():
         "phrases_with_right_box": 1.0,
         "absent_with_box": 1.0,
     }
-    at = whole.at(0.7)
+    at = whole.figures_at(0.7)
     assert (at["boxes"], at["right"], at["recall"], at["absent_with_box"]) == (3, 2, 2 / 4, 0.0)
-    assert whole.at(0.95)["precision"] is None
-    assert whole.at(0.7001)["threshold"] == 0.701
+    assert whole.figures_at(0.95)["precision"] is None
+    assert whole.figures_at(0.7001)["threshold"] == 0.701
 
 
 def test_a_curve_of_a_kind():
     rows = [(0.9, True, 0, 0), (0.8, False, 1, 0), (0.7, False, 2, 0)]
     boxes, phrases = made(rows, [1, 1, 0], [("present", "plural"), ("present",), ("absent", "plural")])
-    plural = curve(boxes, phrases, phrases.of_kind("plural"), grid(0.0)).at(0.0)
+    plural = curve(boxes, phrases, phrases.of_kind("plural"), grid(0.0)).figures_at(0.0)
     assert (plural["boxes"], plural["precision"], plural["recall"], plural["absent_with_box"]) == (2, 0.5, 1.0, 1.0)
-    absent = curve(boxes, phrases, phrases.of_kind("absent"), grid(0.0)).at(0.0)
+    absent = curve(boxes, phrases, phrases.of_kind("absent"), grid(0.0)).figures_at(0.0)
     assert (absent["precision"], absent["recall"], absent["phrases_with_right_box"]) == (0.0, None, None)
 
 
@@ -83,18 +83,18 @@ def test_the_lowest_threshold_that_gives_the_precision():
     rows = [(0.9, True, 0, 0), (0.8, True, 0, 0), (0.7, False, 0, 0), (0.6, True, 0, 0), (0.5, False, 0, 0)]
     boxes, phrases = made(rows, [3])
     whole = curve(boxes, phrases, everything(phrases), grid(0.05))
-    assert lowest(whole.thresholds, whole.precision, 1.0) == 0.701
-    assert lowest(whole.thresholds, whole.precision, 0.75) == 0.501
-    assert lowest(whole.thresholds, whole.precision, 0.6) == 0.05
+    assert lowest_threshold(whole.thresholds, whole.precision, 1.0) == 0.701
+    assert lowest_threshold(whole.thresholds, whole.precision, 0.75) == 0.501
+    assert lowest_threshold(whole.thresholds, whole.precision, 0.6) == 0.05
     boxes, phrases = made([(0.9, False, 0, 0)], [1])
-    assert lowest(grid(0.0), curve(boxes, phrases, everything(phrases), grid(0.0)).precision, 0.5) is None
+    assert lowest_threshold(grid(0.0), curve(boxes, phrases, everything(phrases), grid(0.0)).precision, 0.5) is None
 
 
 def test_a_score_that_equals_a_threshold_is_kept():
     score = float(np.float32(0.184))  # 0.18400000035762787, as detections hold it
     boxes, phrases = made([(score, True, 0, 0)], [1])
     whole = curve(boxes, phrases, everything(phrases), grid(0.0))
-    assert (whole.at(0.184)["boxes"], whole.at(0.185)["boxes"]) == (1, 0)
+    assert (whole.figures_at(0.184)["boxes"], whole.figures_at(0.185)["boxes"]) == (1, 0)
 
 
 def test_the_grid_begins_at_the_floor():
