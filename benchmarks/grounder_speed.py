@@ -32,12 +32,12 @@ def main(
     detector = GroundingDino.load(DetectorSettings(model=str(model), device="cpu", threads=1, batch=batch))
     examples = list(read_tars(scenes))[:number]
     requests = [_request(example) for example in examples]
-    ways: dict[str, Callable[[Sequence[Request]], object]] = {"gritmill": detector.detect, "bare": _bare(detector)}
-    rates: dict[str, list[float]] = {name: [] for name in ways}
+    variants: dict[str, Callable[[Sequence[Request]], object]] = {"gritmill": detector.detect, "bare": _bare(detector)}
+    rates: dict[str, list[float]] = {name: [] for name in variants}
     for round_number in range(_ROUNDS + 1):
-        for name, way in ways.items():
+        for name, run in variants.items():
             started = time.perf_counter()
-            way(requests)
+            run(requests)
             if round_number:  # the first one warms up
                 rates[name].append(len(requests) / (time.perf_counter() - started))
     table = Table("", "scenes/s", "least", "most", title=f"{len(requests)} scenes, batch {batch}, one thread")

@@ -55,19 +55,21 @@ def ground(config: Mapping[str, Any], inputs: str, output: Path) -> float:
     return sum(note["pairs"] for note in notes) / sum(note["wall"] for note in notes)
 
 
-def ground_apart(config: Mapping[str, Any], inputs: str, output: Path, cores: int, workers: int) -> float:
+def ground_in_subprocess(config: Mapping[str, Any], inputs: str, output: Path, cores: int, workers: int) -> float:
     """Pairs a second of `gritmill ground` on so many cores: from the first commit of the last worker that began, on."""
     output.mkdir(parents=True)
     (output / "config.json.yaml").write_text(json.dumps(config))
-    words = [sys.executable, "-m", "gritmill", "ground", str(output / "config.json.yaml"), "--quiet"]
-    words += ["--input", inputs, "--output", str(output / "out"), "--", f"--direct_num_workers={workers}"]
-    words += ["--direct_running_mode=multi_processing"]
-    chosen = set(sorted(os.sched_getaffinity(0))[:cores])
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, chosen))
+    command = [sys.executable, "-m", "gritmill", "ground", str(output / "config.json.yaml"), "--quiet"]
+    command += ["--input", inputs, "--output", str(output / "out"), "--", f"--direct_num_workers={workers}"]
+    command += ["--direct_running_mode=multi_processing"]
+    cores_used = set(sorted(os.sched_getaffinity(0))[:cores])
+    subprocess.run(
+        command, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, cores_used)
+    )
     notes = timings(output / "out")
-    begun = max(note["committed"] for note in notes if note["first"])
-    later = [note for note in notes if note["committed"] > begun]
-    return sum(note["pairs"] for note in later) / (max(note["committed"] for note in later) - begun)
+    steady_from = max(note["committed"] for note in notes if note["first"])
+    later = [note for note in notes if note["committed"] > steady_from]
+    return sum(note["pairs"] for note in later) / (max(note["committed"] for note in later) - steady_from)
 
 
 def timings(output: Path) -> list[dict[str, Any]]:
@@ -75,7 +77,7 @@ def timings(output: Path) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted(output.glob("detections/timings/*/*.json"))]
 
 
-def requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
+def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
     """What the detector was asked in a run over tars, in order: the wanted pairs with phrases, from their rows."""
     from pipeline.configuration import ColumnSettings
     from pipeline.pack import fetch_images
@@ -84,12 +86,12 @@ def requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
 
     rows = [pair for pair in detections.read_all(str(output / "detections")) if pair.phrases and wanted(pair)]
     fetched = fetch_images.fetch((Kept(pair, (), {}) for pair in rows), ColumnSettings())
-    asked = []
+    requests = []
     for kept, data in fetched:
         assert isinstance(data, bytes)
         request = request_for(kept.pair)
-        asked.append(Request(data, request.width, request.height, request.phrases))
-    return asked
+        requests.append(Request(data, request.width, request.height, request.phrases))
+    return requests
 
 
 class Recorder:
@@ -105,9 +107,9 @@ class Recorder:
         return self.model(**inputs)
 
 
-def recorded(settings: Mapping[str, Any], asked: Sequence[Request]) -> tuple[Any, list[dict[str, Any]]]:
+def record_inputs(settings: Mapping[str, Any], requests: Sequence[Request]) -> tuple[Any, list[dict[str, Any]]]:
     """A loaded model and the very inputs that `detect` gives it for these requests, batch by batch."""
     detector = GroundingDino.load(DetectorSettings.model_validate({"device": "cpu", **settings}))
     model, detector.model = detector.model, Recorder(detector.model)
-    detector.detect(asked)
+    detector.detect(requests)
     return model, detector.model.inputs

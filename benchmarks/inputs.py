@@ -35,7 +35,7 @@ def photos(folder: Path | None, number: int) -> list[Photo]:
     return [found[i % len(found)] for i in range(number)]
 
 
-def alike(folder: Path | None, number: int) -> list[Photo]:
+def four_by_three(folder: Path | None, number: int) -> list[Photo]:
     """Pictures of four to three, as most photos of COCO are, in turn: one canvas, 800 x 1056, and full batches.
 
     Raises:
@@ -105,9 +105,9 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
 
 def _drawn(seed: int) -> Photo:
     """Coloured noise, coarse and fine, at 640 x 480: some 100 KB as a JPEG."""
-    chance = np.random.default_rng(seed)
-    coarse = Image.fromarray(chance.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((640, 480))
-    fine = chance.normal(0, 18, (480, 640, 3))
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((640, 480))
+    fine = rng.normal(0, 18, (480, 640, 3))
     target = io.BytesIO()
     Image.fromarray(np.clip(np.asarray(coarse) + fine, 0, 255).astype(np.uint8)).save(target, "JPEG", quality=85)
     pick = random.Random(seed)

@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import inputs, tiny
 from benchmarks.figures import Figure
-from benchmarks.grounding import ground, on_cores, recorded, requests, settings
+from benchmarks.grounding import ground, on_cores, read_requests, record_inputs, settings
 from benchmarks.steps import measure_steps
 from transforms.detectors.base import Request
 
@@ -23,7 +23,7 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     large = str(tiny.make(work / "tiny", (caption for picture in pictures for caption in picture.captions)))
     with on_cores(2):
         figures = [
-            _beside_a_loop("tiny", large, inputs.alike(photos, 12), 4, 0.95, work, rounds=2),
+            _beside_a_loop("tiny", large, inputs.four_by_three(photos, 12), 4, 0.95, work, rounds=2),
             _beside_a_loop("small", "scene-grounder", inputs.scenes(1536), 256, 0.80, work, rounds=6),
         ]
     with on_cores(1):
@@ -38,7 +38,7 @@ def _beside_a_loop(
     tars = inputs.write_tars(pictures, folder / "in")
     config = settings({"model": model, "threads": 2, "batch": 4}, a_chunk)
     ground(config, tars, folder / "first")
-    model_loaded, batches = recorded({"model": model, "threads": 2, "batch": 4}, _later(folder / "first", a_chunk))
+    model_loaded, batches = record_inputs({"model": model, "threads": 2, "batch": 4}, _later(folder / "first", a_chunk))
     rates, loops = [], []
     for number in range(rounds):
         for way in ("loop", "ground") if number % 2 else ("ground", "loop"):
@@ -54,7 +54,7 @@ def _beside_a_loop(
 
 def _later(output: Path, a_chunk: int) -> list[Request]:
     """What the detector was asked in all chunks but the first."""
-    return requests(output, lambda pair: pair.index >= a_chunk)
+    return read_requests(output, lambda pair: pair.index >= a_chunk)
 
 
 def _loop(model: Any, batches: Sequence[dict[str, Any]]) -> float:

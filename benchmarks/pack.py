@@ -14,7 +14,7 @@ import numpy as np
 import webdataset
 
 import gritmill
-from benchmarks.figures import Figure, in_turn, ratio
+from benchmarks.figures import Figure, interleaved_seconds, ratio
 from benchmarks.inputs import Photo, write_tars
 from benchmarks.inputs import photos as pictures_of
 from pipeline.tables import detections
@@ -50,28 +50,34 @@ def _pairs(photos: Path | None) -> list[Photo]:
 
 
 def _speed(work: Path, tars: Path) -> Iterator[Figure]:
-    ways: dict[str, Callable[[], object]] = {
+    variants: dict[str, Callable[[], object]] = {
         "pack": lambda: _pack(work / "in-ground", work / "packed"),
         "copy": lambda: _copy(tars, work / "copied"),
         "ShardWriter": lambda: _shards(tars, work / "shards"),
     }
-    busy: dict[str, list[float]] = {name: [] for name in ways}
-    seconds = in_turn({name: _clocked(way, busy[name]) for name, way in ways.items()}, _ROUNDS)
+    busy: dict[str, list[float]] = {name: [] for name in variants}
+    seconds = interleaved_seconds(
+        {name: _with_processor_time(run, busy[name]) for name, run in variants.items()}, _ROUNDS
+    )
     size = sum(path.stat().st_size for path in tars.iterdir())
     rates = ", ".join(f"{name} {size / _MIB / median(took):.0f} MiB/s" for name, took in seconds.items())
     yield Figure("Pack", "bytes a second over those of a copy", ratio(seconds["copy"], seconds["pack"]), "0.5", rates)
     writer = ratio(seconds["ShardWriter"], seconds["pack"])
     yield Figure("Pack", "bytes a second over those of webdataset's ShardWriter", writer, "1", rates)
-    each, own = (1000 * median(some["pack"]) / _PAIRS for some in (seconds, busy))
+    wall_ms, processor_ms = (1000 * median(some["pack"]) / _PAIRS for some in (seconds, busy))
     yield Figure(
-        "Pack", "a pair", f"{each:.2f} ms", "", f"{own:.2f} ms of processor time, its workers' and their start included"
+        "Pack",
+        "a pair",
+        f"{wall_ms:.2f} ms",
+        "",
+        f"{processor_ms:.2f} ms of processor time, its workers' and their start included",
     )
 
 
-def _clocked(way: Callable[[], object], busy: list[float]) -> Callable[[], None]:
+def _with_processor_time(run: Callable[[], object], busy: list[float]) -> Callable[[], None]:
     def timed() -> None:
         started = _processor()
-        way()
+        run()
         busy.append(_processor() - started)
 
     return timed
@@ -133,15 +139,15 @@ def _reads(work: Path, tars: Path) -> Figure:
 def _subprocess(ground: Path, target: Path) -> tuple[float, int]:
     """Peak resident memory in MiB, and bytes read, of a `pack` in one process."""
     shutil.rmtree(target, ignore_errors=True)
-    alone = ["--direct_num_workers=1"]  # else much of it were done by others
-    run = f"gritmill.pack({_CONFIGURATION!r}, output={str(target)!r}, detections={str(ground)!r}, beam={alone!r})"
+    beam = ["--direct_num_workers=1"]  # else much of it were done by others
+    run = f"gritmill.pack({_CONFIGURATION!r}, output={str(target)!r}, detections={str(ground)!r}, beam={beam!r})"
     # What the parent holds when it forks counts in the child's ru_maxrss, but not in its VmHWM.
-    ask = (
+    print_usage = (
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], open('/proc/self/io').read().split()[1])"
     )
-    words = [sys.executable, "-c", f"import gritmill; {run}; {ask}"]
-    said = subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.split()
-    return int(said[-2]) / 1024, int(said[-1])
+    command = [sys.executable, "-c", f"import gritmill; {run}; {print_usage}"]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.split()
+    return int(output[-2]) / 1024, int(output[-1])
 
 
 def _rows(work: Path) -> Figure:
@@ -149,7 +155,7 @@ def _rows(work: Path) -> Figure:
     folder = str(work / "in-ground/detections")
     chunks = detections.all_committed(folder)
     tables = [detections.read_table(folder, chunk) for chunk in chunks]
-    sizes = [table.slice(at, 1).nbytes for table in tables for at in range(len(table))]
+    sizes = [table.slice(index, 1).nbytes for table in tables for index in range(len(table))]
     middle, high = np.percentile(sizes, [50, 99])
     disk = sum(os.path.getsize(detections.chunk_uri(folder, chunk)) for chunk in chunks) / len(sizes)
     return Figure(

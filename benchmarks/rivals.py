@@ -28,7 +28,7 @@ from transforms.settings import PhraseSettings
 
 PART = "Against what users would pick"
 _FLOOR = 0.05
-_MOST = 30
+_MAX_BOXES = 30
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ def _compare(case: Case, cores: int, work: Path) -> list[Figure]:
         rates["script"].append(script(*pairs))
         if stock:
             rates["pipeline"].append(stock(*pairs))
-    on = f"{case.name}, {cores} core{'s' * (cores > 1)}"
-    figures = [_figure(f"the script, {on}", "1.5", rates["ground"], rates["script"])]
+    setup = f"{case.name}, {cores} core{'s' * (cores > 1)}"
+    figures = [_figure(f"the script, {setup}", "1.5", rates["ground"], rates["script"])]
     if stock:
         goal = f"{1.5 * stock.phrases:.1f} (1.5 x {stock.phrases:.1f} phrases)"
-        figures.append(_figure(f"the pipeline of transformers, {on}", goal, rates["ground"], rates["pipeline"]))
+        figures.append(_figure(f"the pipeline of transformers, {setup}", goal, rates["ground"], rates["pipeline"]))
     return figures
 
 
@@ -91,8 +91,8 @@ def _figure(what: str, goal: str, ours: Sequence[float], theirs: Sequence[float]
     return Figure(PART, f"ground over {what}", f"{statistics.median(ratios):.2f}{spread} times", goal, detail)
 
 
-def _pairs(tars: Sequence[Path], without: int) -> Iterator[tuple[Any, str]]:
-    samples = wds.WebDataset([str(path) for path in sorted(tars)], shardshuffle=False).slice(without, None)
+def _pairs(tars: Sequence[Path], skip: int) -> Iterator[tuple[Any, str]]:
+    samples = wds.WebDataset([str(path) for path in sorted(tars)], shardshuffle=False).slice(skip, None)
     yield from samples.decode("pilrgb").to_tuple("jpg", "txt")
 
 
@@ -110,15 +110,15 @@ class Script:
     """What one would write by hand, run over the pairs of tars without the first ones: pairs a second."""
 
     def __init__(self, model: str) -> None:
-        place = bundled.model(model)
-        self.processor = AutoProcessor.from_pretrained(place)
-        self.model = AutoModelForZeroShotObjectDetection.from_pretrained(place).eval()
+        path = bundled.model(model)
+        self.processor = AutoProcessor.from_pretrained(path)
+        self.model = AutoModelForZeroShotObjectDetection.from_pretrained(path).eval()
         self.nlp = load_parser("caption-parser")
         self.heads = drop_heads(PhraseSettings().drop_lists)
 
-    def __call__(self, tars: Sequence[Path], without: int) -> float:
+    def __call__(self, tars: Sequence[Path], skip: int) -> float:
         started, done = time.perf_counter(), 0
-        pairs = list(_pairs(tars, without))
+        pairs = list(_pairs(tars, skip))
         for (image, _), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
             phrases = self.phrases(doc)
             if phrases:
@@ -136,13 +136,13 @@ class Script:
         with torch.inference_mode():
             output = self.model(**inputs)
         scores = output.logits[0].sigmoid()
-        boxes, first = [], 1
+        boxes, offset = [], 1
         for number, phrase in enumerate(phrases):
             length = len(self.processor.tokenizer(phrase, add_special_tokens=False)["input_ids"])
-            pooled = scores[:, first : first + length].mean(-1)
-            best = pooled.topk(min(_MOST, len(pooled)))
+            pooled = scores[:, offset : offset + length].mean(-1)
+            best = pooled.topk(min(_MAX_BOXES, len(pooled)))
             boxes += [(number, *output.pred_boxes[0, query].tolist(), score) for score, query in _above(best)]
-            first += length + 1
+            offset += length + 1
         return boxes
 
 
@@ -155,14 +155,14 @@ class Pipeline:
         self.heads = drop_heads(PhraseSettings().drop_lists)
         self.phrases = 0.0
 
-    def __call__(self, tars: Sequence[Path], without: int) -> float:
-        started, asked, done = time.perf_counter(), 0, 0
-        pairs = list(_pairs(tars, without))
+    def __call__(self, tars: Sequence[Path], skip: int) -> float:
+        started, queried, done = time.perf_counter(), 0, 0
+        pairs = list(_pairs(tars, skip))
         for (image, _), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
             phrases = _phrases(doc, self.heads)
             if phrases:
                 self.detect(image, candidate_labels=[f"{phrase}." for phrase in phrases], threshold=_FLOOR)
-            asked += len(phrases)
+            queried += len(phrases)
             done += 1
-        self.phrases = asked / done
+        self.phrases = queried / done
         return done / (time.perf_counter() - started)

@@ -34,7 +34,7 @@ _FEW = 16
 _GPU = 12.0
 """Milliseconds a picture of a GPU that is asked about."""
 
-_BESIDE = {"read, measure, digest", "decode", "resize", "normalise"}
+_OVERLAPPED = {"read, measure, digest", "decode", "resize", "normalise"}
 """Steps that threads do while the model is at work, or that the GPU does."""
 
 
@@ -42,55 +42,57 @@ def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work:
     """Of each step by its own function on the same pairs, and of a `ground` without model. part: of the table."""
     tars = inputs.write_tars(pictures, work / "in")
     whole = _without_model(model, tars, work / "out")
-    timed = _Timed(len(pictures))
-    pairs = _parsed(timed, work)
+    timer = _StepTimer(len(pictures))
+    pairs = _parsed(timer, work)
     detector = _stubbed(DetectorSettings(model=model, device="cpu", threads=1))
-    asked = [request_for(pair) for pair in pairs]
-    prompts = timed.step("prompts", lambda: [build_prompts(detector.tokenizer, r.phrases, 256) for r in asked])
-    _pictures(timed, detector, asked)
-    answers = _answers(timed, detector, prompts)
-    done = timed.step("into the pair", lambda: list(map(with_boxes, pairs, asked, answers)))
-    timed.step("commit", lambda: _commit(done, work / "committed"))
-    serial = sum(spent for step, spent in timed.spent.items() if step not in _BESIDE)
-    by_step = ", ".join(f"{step} {spent:.2f}" for step, spent in timed.spent.items())
-    beside = f"arithmetic: {serial:.1f} ms a pair run before or after the forward; the rest beside it, or on the GPU"
+    requests = [request_for(pair) for pair in pairs]
+    prompts = timer.step("prompts", lambda: [build_prompts(detector.tokenizer, r.phrases, 256) for r in requests])
+    _pictures(timer, detector, requests)
+    answers = _answers(timer, detector, prompts)
+    done = timer.step("into the pair", lambda: list(map(with_boxes, pairs, requests, answers)))
+    timer.step("commit", lambda: _commit(done, work / "committed"))
+    serial = sum(spent for step, spent in timer.spent.items() if step not in _OVERLAPPED)
+    by_step = ", ".join(f"{step} {spent:.2f}" for step, spent in timer.spent.items())
+    overlapped = (
+        f"arithmetic: {serial:.1f} ms a pair run before or after the forward; the rest beside it, or on the GPU"
+    )
     share = f"share of its time that a GPU of {_GPU:.0f} ms a picture would be busy beside one process"
     return [
         Figure(
             part, "processor time a pair outside of the forward, photos at 800 pixels", f"{whole:.1f} ms", "", by_step
         ),
-        Figure(part, share, f"{_GPU / (_GPU + serial):.0%}", "", beside),
+        Figure(part, share, f"{_GPU / (_GPU + serial):.0%}", "", overlapped),
     ]
 
 
-def _parsed(timed: "_Timed", work: Path) -> list[Pair]:
+def _parsed(timer: "_StepTimer", work: Path) -> list[Pair]:
     """The pairs that have phrases."""
     plan = read_plan(str(work / "out/detections"))
     assert plan is not None
-    chunk = timed.step(
+    chunk = timer.step(
         "read, measure, digest", lambda: next(iter(read_range(plan, *plan.ids(), str(work / "nothing"))))
     )
     nlp, heads = load_parser("caption-parser"), drop_heads(PhraseSettings().drop_lists)
     with_phrases(nlp, chunk.pairs, heads)
-    return [pair for pair in timed.step("phrases", lambda: with_phrases(nlp, chunk.pairs, heads)) if pair.phrases]
+    return [pair for pair in timer.step("phrases", lambda: with_phrases(nlp, chunk.pairs, heads)) if pair.phrases]
 
 
-def _pictures(timed: "_Timed", detector: GroundingDino, asked: Sequence[Request]) -> None:
-    images = timed.step("decode", lambda: [decode(request.data) for request in asked])
-    small = timed.step("resize", lambda: [detector.canvas.tensor(image) for image in images])
-    timed.step("normalise", lambda: [detector._normalized([pixels]) for pixels in small])
+def _pictures(timer: "_StepTimer", detector: GroundingDino, requests: Sequence[Request]) -> None:
+    images = timer.step("decode", lambda: [decode(request.data) for request in requests])
+    small = timer.step("resize", lambda: [detector.canvas.tensor(image) for image in images])
+    timer.step("normalise", lambda: [detector._normalized([pixels]) for pixels in small])
 
 
-def _answers(timed: "_Timed", detector: GroundingDino, prompts: Sequence[Prompts]) -> list[Found]:
+def _answers(timer: "_StepTimer", detector: GroundingDino, prompts: Sequence[Prompts]) -> list[Found]:
     outputs = [_output(1, len(packed.prompts[0].ids)) for packed in prompts]
-    given = [
+    raw_outputs = [
         (p.prompts[0], o.logits[0].numpy(), o.pred_boxes[0].numpy()) for p, o in zip(prompts, outputs, strict=True)
     ]
-    boxes = timed.step("read boxes", lambda: [read_boxes(*one, detector.settings) for one in given])
+    boxes = timer.step("read boxes", lambda: [read_boxes(*one, detector.settings) for one in raw_outputs])
     return [Found(tuple(some), cut) for some, cut in boxes]
 
 
-class _Timed:
+class _StepTimer:
     """Steps with the processor time that each takes a pair, in ms."""
 
     def __init__(self, pairs: int) -> None:
@@ -154,6 +156,6 @@ class _Stub:
 
 def _output(pictures: int, tokens: int) -> Any:
     """900 queries of which some dozen a phrase lie above the floor, as a detector gives for a photo."""
-    chance = torch.Generator().manual_seed(tokens)
-    logits = torch.randn(pictures, 900, tokens, generator=chance) * 1.5 - 5.5
-    return SimpleNamespace(logits=logits, pred_boxes=torch.rand(pictures, 900, 4, generator=chance) * 0.3 + 0.3)
+    rng = torch.Generator().manual_seed(tokens)
+    logits = torch.randn(pictures, 900, tokens, generator=rng) * 1.5 - 5.5
+    return SimpleNamespace(logits=logits, pred_boxes=torch.rand(pictures, 900, 4, generator=rng) * 0.3 + 0.3)

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from gritmill import api
 from gritmill.evaluation import quality
-from gritmill.evaluation.metrics import RIGHT
+from gritmill.evaluation.metrics import MIN_IOU
 from gritmill.evaluation.quality import Quality
 from gritmill.reading import Sample, read
 from pipeline import files
@@ -61,7 +61,7 @@ def show(output: str) -> None:
     show_report(files.read_json(files.join(files.canonical(output), REPORT)), output)
     console = Console(highlight=False)
     console.print()
-    _show_quality(console, quality.of_run(output))
+    _show_quality(console, quality.run_quality(output))
     sample = _example(output)
     if sample is not None:
         console.print(f"\n[bold]For example[/bold] {sample.key}.grounded.txt")
@@ -73,11 +73,11 @@ def show(output: str) -> None:
 
 def _show_quality(console: Console, measured: Quality) -> None:
     rows = (
-        (measured.found, measured.phrases, "true phrases were found in the captions, by their heads"),
-        (measured.right, measured.found, "of these have a right box"),
-        (measured.whole, measured.plural, "phrases for several things have a right box for each"),
+        (measured.extracted, measured.phrases, "true phrases were found in the captions, by their heads"),
+        (measured.located, measured.extracted, "of these have a right box"),
+        (measured.fully_located, measured.plural, "phrases for several things have a right box for each"),
         (measured.boxes_right, measured.boxes, "boxes are right"),
-        (measured.fooled, measured.absent, "phrases for things that are not in the picture have a box"),
+        (measured.absent_boxed, measured.absent, "phrases for things that are not in the picture have a box"),
     )
     table = Table(show_header=False, box=None, pad_edge=False)
     for justify in ("right", "right", "left"):
@@ -85,7 +85,7 @@ def _show_quality(console: Console, measured: Quality) -> None:
     for part, total, what in rows:
         if total:
             table.add_row(f"{part / total:.1%}", f"{part} of {total}", what)
-    console.print(f"[bold]How good[/bold], by the truth that the scenes bring (right: an IoU of {RIGHT:g})")
+    console.print(f"[bold]How good[/bold], by the truth that the scenes bring (right: an IoU of {MIN_IOU:g})")
     console.print(table)
 
 

@@ -1,4 +1,4 @@
-"""`gritmill calibrate`: which score threshold gives the precision that one wishes, on a set with true boxes.
+"""`gritmill calibrate`: which score threshold gives the target precision, on a set with true boxes.
 
 Boxes are those that a run would write: candidates of the phrases of a caption together, after `selection` with its
 non-maximum suppression across phrases. A threshold only cuts that list: the suppression is greedy from the best score
@@ -13,14 +13,14 @@ import numpy as np
 
 from gritmill.api import Config, PathOrUri, PathsOrUris, resolve_config
 from gritmill.evaluation import curves
-from gritmill.evaluation.ask import Answer, Counts, ask, load
 from gritmill.evaluation.curves import Boxes, Curve, Phrases
 from gritmill.evaluation.evaluate import open_truth
-from gritmill.evaluation.kinds import kinds_of
+from gritmill.evaluation.grammatical_kinds import grammatical_kinds
 from gritmill.evaluation.metrics import match
 from gritmill.evaluation.options import TruthFormat
+from gritmill.evaluation.query import Answer, Counts, load_detector, query
 from gritmill.evaluation.sets.truth import TruePhrase
-from gritmill.pages.calibration import page
+from gritmill.pages.calibration import render_page
 from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
@@ -56,7 +56,7 @@ class BoxCollection:
     def add(self, answer: Answer, picture: int, settings: SelectionSettings, floor: float) -> None:
         """An answer; `picture` is the number of its picture."""
         for number, boxes in _selected(answer, settings, floor).items():
-            phrase = answer.asked.phrases[number]
+            phrase = answer.caption.phrases[number]
             if not (phrase.boxes or phrase.absent):
                 continue
             boxes.sort(key=lambda box: -box[0])
@@ -68,7 +68,7 @@ class BoxCollection:
 
     def arrays(self, parser: str) -> tuple[Boxes, Phrases]:
         """All of it, with the kinds of the phrases."""
-        grammar = kinds_of(load_parser(parser), [phrase.text for phrase in self.phrases])
+        grammar = grammatical_kinds(load_parser(parser), [phrase.text for phrase in self.phrases])
         kinds = [
             (ABSENT if phrase.absent else PRESENT, *grammar[phrase.text], *phrase.kinds) for phrase in self.phrases
         ]
@@ -83,8 +83,8 @@ class BoxCollection:
 
 
 def _selected(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[Scored]]:
-    """Score and corners of the boxes that a run would take, by number of the phrase; every asked phrase is there."""
-    numbers = {phrase.start: number for number, phrase in answer.places()}
+    """Score and corners of the boxes that a run would take, by number of the phrase; every queried phrase is there."""
+    numbers = {phrase.start: number for number, phrase in answer.queried_phrases()}
     selected: dict[int, list[Scored]] = {n: [] for n in numbers.values()}
     for grounding in select(answer.pair, settings, floor):
         selected[numbers[grounding.phrase.start]].append((grounding.box.score, grounding.box.corners))
@@ -121,9 +121,9 @@ def calibrate(
         raise CallError(f"--precision: {precision:g} is not within 0..1")
     configuration, folder = resolve_config(config), files.canonical(output)
     truth_set = open_truth(on, truth, images, split, limit)
-    detector, configuration, model_identities = load(configuration)
+    detector, configuration, model_identities = load_detector(configuration)
     counts, collected = Counts(), BoxCollection()
-    for answer in ask(truth_set, detector, configuration, counts, quiet):
+    for answer in query(truth_set, detector, configuration, counts, quiet):
         if not answer.fault:
             collected.add(answer, counts.measured - 1, configuration.selection, configuration.detector.floor)
     result = {
@@ -136,7 +136,7 @@ def calibrate(
         **_result(collected, counts.measured, configuration, precision, seed),
     }
     publish_json(files.join(folder, NAME), result)
-    publish_bytes(files.join(folder, PAGE), page(result).encode())
+    publish_bytes(files.join(folder, PAGE), render_page(result).encode())
     return result
 
 

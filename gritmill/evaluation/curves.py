@@ -1,4 +1,4 @@
-"""What scores mean: precision and recall by threshold, reliability, and the threshold for a wished precision.
+"""What scores mean: precision and recall by threshold, reliability, and the threshold for a target precision.
 
 A box is right if it has an IoU of at least 0.5 with a thing of its own phrase that no better-scored box has taken, as
 in COCO's evaluation: two boxes on one thing are one right and one wrong. Boxes of absent phrases are wrong.
@@ -28,7 +28,7 @@ class Boxes:
     picture: np.ndarray
 
     def of_phrases(self, selected: np.ndarray) -> "Boxes":
-        """Those of some phrases. chosen: bool, by number of the phrase."""
+        """The boxes of some phrases. selected: bool, by number of the phrase."""
         mask = selected[self.phrase]
         return Boxes(self.score[mask], self.right[mask], self.phrase[mask], self.picture[mask])
 
@@ -53,7 +53,7 @@ def grid(floor: float) -> np.ndarray:
 @dataclass(frozen=True)
 class Curve:
     """Counts at every threshold: boxes with at least that score, right ones, present phrases with a right one, absent
-    phrases with a box; and the wholes: things, present phrases, absent phrases."""
+    phrases with a box; and the totals: things, present phrases, absent phrases."""
 
     thresholds: np.ndarray
     boxes: np.ndarray
@@ -85,7 +85,7 @@ class Curve:
 
 
 def curve(boxes: Boxes, phrases: Phrases, selected: np.ndarray, thresholds: np.ndarray) -> Curve:
-    """The curve of some phrases. chosen: bool, by number of the phrase. thresholds: ascending."""
+    """The curve of some phrases. selected: bool, by number of the phrase. thresholds: ascending."""
     some = boxes.of_phrases(selected)
     absent = selected & (phrases.things == 0)
     return Curve(
@@ -119,7 +119,7 @@ def _at_least(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 
 def lowest_threshold(thresholds: np.ndarray, precision: np.ndarray, target_precision: float) -> float | None:
-    """The lowest threshold that has the wished precision, and so of those that have it the highest recall."""
+    """The lowest threshold that has the target precision, and so of those that have it the highest recall."""
     reached = np.flatnonzero(np.nan_to_num(precision, nan=-1.0) >= target_precision)
     return float(thresholds[reached[0]]) if len(reached) else None
 
@@ -144,7 +144,7 @@ def bootstrap(
 ) -> Bootstrap:
     """Draws as many pictures as there are, with replacement: boxes of one picture are no independent cases.
 
-    chosen: the threshold whose precision is given an interval.
+    chosen_threshold: the one whose precision is given an interval.
     """
     order = np.argsort(-boxes.score, kind="stable")
     picture, right = boxes.picture[order], boxes.right[order]
@@ -192,10 +192,10 @@ def calibration_error(bins: Sequence[dict[str, Any]]) -> float | None:
     return distance / boxes if boxes else None
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    result: np.ndarray = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+def _ratio(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    result: np.ndarray = np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
     return result
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _share(part: int, total: int) -> float | None:
+    return part / total if total else None

@@ -45,7 +45,7 @@ class Alarm(StrEnum):
     UNMARKED = "nothing is marked there"
 
 
-Span = tuple[int, int]
+CharSpan = tuple[int, int]
 """Characters of a caption, end exclusive."""
 
 
@@ -67,22 +67,22 @@ class Tally:
 
     def add(self, pair: Pair, phrases: Sequence[TruePhrase]) -> None:
         """A caption as it was extracted, and its marked phrases."""
-        marks = [phrase for phrase in phrases if phrase.start >= 0]
-        visual = [phrase for phrase in marks if phrase.asked]
+        annotated = [phrase for phrase in phrases if phrase.start >= 0]
+        visual = [phrase for phrase in annotated if phrase.queried]
         kept = {(phrase.start, phrase.end) for phrase in pair.phrases}
         self.captions += 1
         self.marked += len(visual)
         self.extracted += len(kept)
         for phrase in visual:
             span = (phrase.start, phrase.end)
-            self._found(phrase, span in kept)
+            self._count_phrase(phrase, span in kept)
             self.by_head += any(span[0] <= one.head_start and one.head_end <= span[1] for one in pair.phrases)
             if span not in kept:
                 self.misses[why_missed(span, pair)] += 1
         for span in kept - {(phrase.start, phrase.end) for phrase in visual}:
-            self.alarms[why_extracted(span, marks)] += 1
+            self.alarms[why_extracted(span, annotated)] += 1
 
-    def _found(self, phrase: TruePhrase, hit: bool) -> None:
+    def _count_phrase(self, phrase: TruePhrase, hit: bool) -> None:
         self.hit += hit
         for kind in set(phrase.kinds):
             self.kinds[kind].update(marked=1, hit=hit)
@@ -114,7 +114,7 @@ def compare(truth: Truth, configuration: Configuration, quiet: bool = True) -> d
     Raises:
       CallError: the parser cannot be had.
     """
-    parser_identity = identity.parser(configuration.phrases.model)
+    parser_id = identity.parser(configuration.phrases.model)
     settings = configuration.phrases
     nlp, heads = load_parser(settings.model), drop_heads(settings.drop_lists)
     gate = LanguageGate(settings.languages) if settings.languages else None
@@ -128,43 +128,43 @@ def compare(truth: Truth, configuration: Configuration, quiet: bool = True) -> d
             for caption, pair in zip(batch, with_phrases(nlp, [_text(one) for one in batch], heads, gate), strict=True):
                 tally.add(pair, caption.phrases)
                 pictures[caption.picture] = 1
-    return {"configuration": configuration.model_dump(mode="json", include={"phrases"}), "model": parser_identity} | {
+    return {"configuration": configuration.model_dump(mode="json", include={"phrases"}), "model": parser_id} | {
         "figures": tally.to_json()
     }
 
 
-def why_missed(span: Span, pair: Pair) -> str:
+def why_missed(span: CharSpan, pair: Pair) -> str:
     """The first reason that applies, in the order of `Miss`, after a drop that took the phrase out."""
     if pair.error:
         return Miss.FAILED
     if span in {(one.expression_start, one.expression_end) for one in pair.phrases}:
         return Miss.EXPRESSION
-    around = _relations(span, [(one.start, one.end) for one in pair.phrases])
+    relations = _relations(span, [(one.start, one.end) for one in pair.phrases])
     for relation, reason in (("inside", Miss.WIDER), ("around", Miss.NARROWER), ("crossing", Miss.CROSSING)):
-        if relation in around:
+        if relation in relations:
             return reason
     dropped = (one.reason for one in pair.dropped if one.start < span[1] and span[0] < one.end)
     return next((f"dropped: {reason}" for reason in dropped), Miss.NOTHING)
 
 
-def why_extracted(span: Span, marks: Iterable[TruePhrase]) -> str:
+def why_extracted(span: CharSpan, annotated: Iterable[TruePhrase]) -> str:
     """What an extracted span is that is no marked visual phrase."""
-    spans = {(mark.start, mark.end): mark.asked for mark in marks}
+    spans = {(phrase.start, phrase.end): phrase.queried for phrase in annotated}
     if spans.get(span) is False:
         return Alarm.NOT_VISUAL
-    around = _relations(span, [other for other, asked in spans.items() if asked])
+    relations = _relations(span, [other for other, queried in spans.items() if queried])
     for relation, reason in (("around", Alarm.WIDER), ("inside", Alarm.NARROWER), ("crossing", Alarm.CROSSING)):
-        if relation in around:
+        if relation in relations:
             return reason
     return Alarm.UNMARKED
 
 
-def _relations(span: Span, others: Iterable[Span]) -> set[str]:
+def _relations(span: CharSpan, others: Iterable[CharSpan]) -> set[str]:
     """How a span lies to the others that it touches: inside, around, crossing, or equal."""
     return {_relation(span, other) for other in others if span[0] < other[1] and other[0] < span[1]}
 
 
-def _relation(span: Span, other: Span) -> str:
+def _relation(span: CharSpan, other: CharSpan) -> str:
     if span == other:
         return "equal"
     if other[0] <= span[0] and span[1] <= other[1]:
@@ -183,5 +183,5 @@ def _batches(captions: Iterator[TrueCaption]) -> Iterator[list[TrueCaption]]:
         yield batch
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _share(part: int, total: int) -> float | None:
+    return part / total if total else None

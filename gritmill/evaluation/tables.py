@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from gritmill.evaluation.metrics import RANKS, RIGHT, STRICT
+from gritmill.evaluation.metrics import MIN_IOU, RANKS, STRICT_IOU
 from gritmill.evaluation.options import TruthFormat
 from pipeline.faults import printable
 
@@ -19,7 +19,7 @@ def show_boxes(result: dict[str, Any]) -> None:
         table = _table("phrases", "number", *heads)
         for kind, one in _rows(result["figures"]):
             cells = _accuracy(one) if result["on"] == TruthFormat.REFCOCO else _recall(one)
-            table.add_row(printable(kind), str(one["phrases"]), *map(share, cells))
+            table.add_row(printable(kind), str(one["phrases"]), *map(percent, cells))
         console.print(table)
     for line in (*_pictures(result["pictures"]), *_left_out(result["phrases"])):
         console.print(line, markup=False, soft_wrap=True)
@@ -30,17 +30,17 @@ def show_phrases(result: dict[str, Any]) -> None:
     console, one = Console(highlight=False), result["figures"]
     table = _table("", "marked", "extracted", "right", "precision", "recall", "F1", "recall by head")
     shares = (one["precision"], one["recall"], one["f1"], one["recall_by_head"])
-    table.add_row("all", str(one["marked"]), str(one["extracted"]), str(one["hit"]), *map(share, shares))
+    table.add_row("all", str(one["marked"]), str(one["extracted"]), str(one["hit"]), *map(percent, shares))
     for kind, counts in one["kinds"].items():
-        table.add_row(printable(kind), str(counts["marked"]), "", "", "", share(counts["recall"]))
+        table.add_row(printable(kind), str(counts["marked"]), "", "", "", percent(counts["recall"]))
     console.print(table)
-    for title, reasons, whole in (
+    for title, reasons, total in (
         ("marked, but not extracted", one["misses"], one["marked"]),
         ("extracted, but not marked", one["false_alarms"], one["extracted"]),
     ):
         console.print(f"{title}:")
         for reason, number in reasons.items():
-            console.print(f"  {number:>7}  {share(number / whole):>6}  {reason}", markup=False)
+            console.print(f"  {number:>7}  {percent(number / total):>6}  {reason}", markup=False)
 
 
 def show_calibration(result: dict[str, Any]) -> None:
@@ -51,32 +51,32 @@ def show_calibration(result: dict[str, Any]) -> None:
         for kind, one in result["at_threshold"].items():
             shares = (one["precision"], one["recall"], one["phrases_with_right_box"], one["absent_with_box"])
             number = str(result["counts"][kind]["phrases"])
-            table.add_row(printable(kind), number, str(one["boxes"]), *map(share, shares))
+            table.add_row(printable(kind), number, str(one["boxes"]), *map(percent, shares))
         console.print(table)
-    for line in (*_pictures(result["pictures"]), *_told(result)):
+    for line in (*_pictures(result["pictures"]), *_threshold_lines(result)):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _told(result: dict[str, Any]) -> Iterator[str]:
+def _threshold_lines(result: dict[str, Any]) -> Iterator[str]:
     if not result["curves"]:
         return
-    force = result["in_force"]
-    now, precision = force["figures"], result["interval"]["precision"]
+    in_force = result["in_force"]
+    figures, interval = in_force["figures"], result["interval"]["precision"]
     yield (
-        f"in force: {force['threshold']:g} ({printable(force['source'])}): precision {share(now['precision'])}, "
-        f"recall {share(now['recall'])}"
+        f"in force: {in_force['threshold']:g} ({printable(in_force['source'])}): "
+        f"precision {percent(figures['precision'])}, recall {percent(figures['recall'])}"
     )
     if result["threshold"] is None:
         return
     low, high = result["interval"]["threshold"]
     lowest = result["configuration"]["detector"]["floor"] + 0.001 > result["threshold"]
-    least = " (the lowest that there is: detector.floor)" if lowest else ""
-    yield f"threshold for a precision of {result['wished_precision']:g}: {result['threshold']:g}{least}"
-    yield f"  95 % interval {low:.3f} to {high:.3f}; of its precision {share(precision[0])} to {share(precision[1])}"
+    note = " (the lowest that there is: detector.floor)" if lowest else ""
+    yield f"threshold for a precision of {result['wished_precision']:g}: {result['threshold']:g}{note}"
+    yield f"  95 % interval {low:.3f} to {high:.3f}; of its precision {percent(interval[0])} to {percent(interval[1])}"
     if result["at_threshold"]["all"]["right"] == result["at_threshold"]["all"]["boxes"]:
         yield "  no box of this set is wrong there, so that the interval says nothing: take more pictures"
     if result["interval"]["reached"] < 1:
-        yield f"  {share(1 - result['interval']['reached'])} of the resamples have no such threshold"
+        yield f"  {percent(1 - result['interval']['reached'])} of the resamples have no such threshold"
     yield f"  {result['paste']['set']}"
 
 
@@ -102,11 +102,11 @@ def _recall(one: dict[str, Any]) -> list[float | None]:
 
 
 def _accuracy_heads() -> list[str]:
-    return [f"Acc@{RIGHT:g}", f"Acc@{STRICT:g}", "mean IoU", *(f"R@{k}" for k in RANKS[1:])]
+    return [f"Acc@{MIN_IOU:g}", f"Acc@{STRICT_IOU:g}", "mean IoU", *(f"R@{k}" for k in RANKS[1:])]
 
 
 def _accuracy(one: dict[str, Any]) -> list[float | None]:
-    named = [one[f"acc@{RIGHT:g}"], one[f"acc@{STRICT:g}"], one["mean_iou"]]
+    named = [one[f"acc@{MIN_IOU:g}"], one[f"acc@{STRICT_IOU:g}"], one["mean_iou"]]
     return [*named, *(one["any_box"][f"recall@{k}"] for k in RANKS[1:])]
 
 
@@ -120,11 +120,11 @@ def _pictures(counts: dict[str, Any]) -> Iterator[str]:
 
 def _left_out(phrases: dict[str, int]) -> Iterator[str]:
     named = {"without_picture": "without a picture", "without_boxes": "without true boxes", "absent": "absent"}
-    told = [f"{phrases[name]} {said}" for name, said in named.items() if phrases[name]]
-    if told:
-        yield f"phrases not measured: {', '.join(told)}"
+    parts = [f"{phrases[name]} {label}" for name, label in named.items() if phrases[name]]
+    if parts:
+        yield f"phrases not measured: {', '.join(parts)}"
 
 
-def share(value: float | None) -> str:
+def percent(value: float | None) -> str:
     """As a table shows it."""
     return "–" if value is None else f"{value:.1%}"

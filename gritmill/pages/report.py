@@ -26,7 +26,7 @@ from transforms.selection.threshold_sweep import ranked
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for every eye
 _HEADS = 20
-_ROWS = tuple(i / 20 for i in range(21))
+_TABLE_THRESHOLDS = tuple(i / 20 for i in range(21))
 
 
 def write_page(
@@ -49,7 +49,7 @@ def write_page(
         threshold=threshold_line(report["threshold"]),
         charts=list(_charts(report["histograms"])),
         heads=report["histograms"]["heads"][:_HEADS],
-        remaining=_remaining(statistics["thresholds"], policy.score),
+        remaining=_threshold_table(statistics["thresholds"], policy.score),
         sides=[
             (title, list(_cards(statistics["nearest"][side], folder, plan, policy)))
             for title, side in (("Barely kept", "kept"), ("Barely missed", "missed"))
@@ -99,26 +99,31 @@ def _charts(histograms: dict[str, Any]) -> Iterator[Chart]:
 
 
 def _chart(title: str, counts: Sequence[int], labels: Sequence[str], first: str, last: str) -> Chart:
-    most, width = max(counts, default=0) or 1, 1 / max(len(counts), 1)
+    highest, width = max(counts, default=0) or 1, 1 / max(len(counts), 1)
     bars = (
-        Bar(i * width, width, count / most, label) for i, (count, label) in enumerate(zip(counts, labels, strict=True))
+        Bar(i * width, width, count / highest, label)
+        for i, (count, label) in enumerate(zip(counts, labels, strict=True))
     )
     return Chart(title, tuple(bars), first, last)
 
 
-def _remaining(table: dict[str, list[Any]], score: float) -> dict[str, Any]:
+def _threshold_table(sweep: dict[str, list[Any]], score: float) -> dict[str, Any]:
     """A line for each count by threshold, as points of an SVG 100 wide and 40 high, and a few rows in numbers."""
-    scores = table["score"]
+    scores = sweep["score"]
     names = ("pairs", "phrases", "boxes")
     low, span = scores[0], (scores[-1] - scores[0]) or 1
     lines = {
         name: " ".join(
-            f"{100 * (x - low) / span:.1f},{40 - 40 * value / (max(table[name]) or 1):.1f}"
-            for x, value in zip(scores, table[name], strict=True)
+            f"{100 * (x - low) / span:.1f},{40 - 40 * value / (max(sweep[name]) or 1):.1f}"
+            for x, value in zip(scores, sweep[name], strict=True)
         )
         for name in names
     }
-    rows = [(x, *values) for x, *values in zip(scores, *(table[name] for name in names), strict=True) if x in _ROWS]
+    rows = [
+        (x, *values)
+        for x, *values in zip(scores, *(sweep[name] for name in names), strict=True)
+        if x in _TABLE_THRESHOLDS
+    ]
     return {
         "lines": lines,
         "rows": rows,
@@ -144,10 +149,10 @@ class Card:
 def _cards(nearest: list[dict[str, Any]], folder: str, plan: Plan, policy: Policy) -> Iterator[Card]:
     """In order of distance; each shows the boxes that the lower of its own score and the threshold would keep."""
     pairs = [_pair(folder, near["where"]) for near in nearest]
-    order = sorted(range(len(pairs)), key=lambda at: (pairs[at].source, pairs[at].index))
-    pictures = dict(zip(order, thumbnails([pairs[at] for at in order], plan.configuration.source), strict=True))
-    for at, (near, pair) in enumerate(zip(nearest, pairs, strict=True)):
-        yield _card(pair, near["score"], replace(policy, score=min(policy.score, near["score"])), pictures[at])
+    order = sorted(range(len(pairs)), key=lambda index: (pairs[index].source, pairs[index].index))
+    pictures = dict(zip(order, thumbnails([pairs[index] for index in order], plan.configuration.source), strict=True))
+    for index, (near, pair) in enumerate(zip(nearest, pairs, strict=True)):
+        yield _card(pair, near["score"], replace(policy, score=min(policy.score, near["score"])), pictures[index])
 
 
 def _card(pair: Pair, best: float, policy: Policy, picture: Thumbnail) -> Card:
@@ -164,10 +169,10 @@ def _card(pair: Pair, best: float, policy: Policy, picture: Thumbnail) -> Card:
     return Card(pair.key, files.name(pair.source), pair.caption, best, encoded, missing, tuple(boxes))
 
 
-def _pair(folder: str, where: Sequence[int]) -> Pair:
-    source, number, chunk, row = where
-    which, identity = ChunkId(source, number, chunk), RangeId(source, number)
-    recorded = detections.read_done(folder, identity)["chunks"] if detections.is_done(folder, identity) else []
+def _pair(folder: str, row_position: Sequence[int]) -> Pair:
+    source, number, chunk, row = row_position
+    chunk_id, range_id = ChunkId(source, number, chunk), RangeId(source, number)
+    recorded = detections.read_done(folder, range_id)["chunks"] if detections.is_done(folder, range_id) else []
     digest = next((entry["digest"] for entry in recorded if entry["chunk"] == chunk), None)
-    (pair,) = from_table(detections.read_table(folder, which, digest).slice(row, 1))
+    (pair,) = from_table(detections.read_table(folder, chunk_id, digest).slice(row, 1))
     return pair

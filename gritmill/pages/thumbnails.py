@@ -30,31 +30,31 @@ class Thumbnail:
 
 def thumbnails(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[Thumbnail]:
     """One for each pair, in their order, which should be input order; a picture that is gone costs only itself."""
-    found = _fetched([pair for pair in pairs if pair.image.digest], settings)
+    fetched = _fetch_pictures([pair for pair in pairs if pair.image.digest], settings)
     for pair in pairs:
         if pair.image.digest:
-            data = next(found)
-            yield Thumbnail(missing=data) if isinstance(data, Fault) else _made(data, settings.max_pixels)
+            data = next(fetched)
+            yield Thumbnail(missing=data) if isinstance(data, Fault) else _thumbnail(data, settings.max_pixels)
         else:
             yield Thumbnail(missing=pair.error or Fault(FailureStage.READ, Reason.NO_IMAGE))
 
 
-def _fetched(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[bytes | Fault]:
+def _fetch_pictures(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[bytes | Fault]:
     """`fetch` ends at a container that is missing; here its pictures are, and the next container's are not."""
     missing: dict[str, Fault] = {}
-    at = 0
-    while at < len(pairs):
-        uri = pairs[at].image.uri
+    index = 0
+    while index < len(pairs):
+        uri = pairs[index].image.uri
         if uri in missing:
-            at += 1
+            index += 1
             yield missing[uri]
             continue
         try:
-            for _, data in fetch(_until(pairs[at:], missing), settings.columns):
-                at += 1
+            for _, data in fetch(_until(pairs[index:], missing), settings.columns):
+                index += 1
                 yield data
         except EnvironmentFault as fault:
-            missing[pairs[at].image.uri] = Fault.from_error(FailureStage.FETCH, Reason.GONE, str(fault))
+            missing[pairs[index].image.uri] = Fault.from_error(FailureStage.FETCH, Reason.GONE, str(fault))
 
 
 def _until(pairs: Iterable[Pair], missing: dict[str, Fault]) -> Iterator[Kept]:
@@ -64,7 +64,7 @@ def _until(pairs: Iterable[Pair], missing: dict[str, Fault]) -> Iterator[Kept]:
         yield Kept(pair, (), {})
 
 
-def _made(data: bytes, max_pixels: int) -> Thumbnail:
+def _thumbnail(data: bytes, max_pixels: int) -> Thumbnail:
     try:
         picture = images.decode(data, max_pixels)
     except ImageFault as fault:

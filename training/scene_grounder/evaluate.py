@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gritmill.evaluation.metrics import RIGHT
+from gritmill.evaluation.metrics import MIN_IOU
 from training.scene_grounder.tars import Example
 from transforms.detectors.base import Found, Request
 from transforms.detectors.grounding_dino.model import GroundingDino
@@ -28,7 +28,7 @@ def hits(boxes: Sequence[Box], things: Sequence[Box]) -> int:
     taken: set[int] = set()
     matched: set[int] = set()
     for overlap, b, t in sorted(overlaps, reverse=True):
-        if overlap >= RIGHT and b not in taken and t not in matched:
+        if overlap >= MIN_IOU and b not in taken and t not in matched:
             taken.add(b)
             matched.add(t)
     return len(matched)

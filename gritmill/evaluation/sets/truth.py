@@ -19,7 +19,7 @@ class TruePhrase:
 
     boxes: normalised corners; none if it is absent, or if nobody has drawn any, and then it is not measured.
     start, end: characters of the caption, end exclusive; -1 if no caption says it. kinds: for figures of their own.
-    absent: it names nothing in the picture. asked: False for one that no detector is to look for (`notvisual`).
+    absent: it names nothing in the picture. queried: False for one that does not go to the detector (`notvisual`).
     """
 
     text: str
@@ -28,7 +28,7 @@ class TruePhrase:
     start: int = -1
     end: int = -1
     absent: bool = False
-    asked: bool = True
+    queried: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,47 +53,47 @@ class Truth:
     pictures: int
     captions: Iterator[TrueCaption]
 
-    def first(self, limit: int | None) -> "Truth":
+    def limited_to(self, limit: int | None) -> "Truth":
         """The captions of the first `limit` pictures; all of them if it is None."""
         if limit is None or limit >= self.pictures:
             return self
-        return Truth(limit, _of_pictures(self.captions, limit))
+        return Truth(limit, _take_pictures(self.captions, limit))
 
 
-def _of_pictures(captions: Iterator[TrueCaption], limit: int) -> Iterator[TrueCaption]:
+def _take_pictures(captions: Iterator[TrueCaption], limit: int) -> Iterator[TrueCaption]:
     for number, (_, group) in enumerate(groupby(captions, key=lambda caption: caption.picture), 1):
         yield from group
         if number == limit:
             return
 
 
-def pair_of(source: str, index: int, image: str, root: str, caption: str = "") -> Pair:
+def make_pair(source: str, index: int, image: str, root: str, caption: str = "") -> Pair:
     """A pair whose image is the file `image` below the folder `root`; a failed one if it leads out of it.
 
     root: "" if nobody has said where the pictures are: then all of them are missing.
     """
     pair = Pair(key=image, source=source, index=index, caption=caption)
-    found = image_at(image, root) if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
-    if isinstance(found, ImageRef):
-        return Pair(key=image, source=source, index=index, caption=caption, image=found)
-    return pair.failed(found)
+    ref = image_at(image, root) if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
+    if isinstance(ref, ImageRef):
+        return Pair(key=image, source=source, index=index, caption=caption, image=ref)
+    return pair.failed(ref)
 
 
-def picture_folder(images: str | None, usual: str) -> str:
-    """The folder that `--images` names, else the usual one of the set if it is there, else "".
+def picture_folder(images: str | None, default: str) -> str:
+    """The folder that `--images` names, else the set's default folder if it exists, else "".
 
     Raises:
       CallError: the folder named is not there.
     """
     if images is None:
-        return usual if files.exists(usual) else ""
+        return default if files.exists(default) else ""
     folder = files.canonical(images)
     if files.is_local(folder) and not files.exists(folder):
         raise CallError(f"--images: {images}: no such folder")
     return folder
 
 
-def read(uri: str) -> bytes:
+def read_file(uri: str) -> bytes:
     """A file of a set; raises CallError if it is not there."""
     try:
         return files.read_bytes(uri)
@@ -103,10 +103,10 @@ def read(uri: str) -> bytes:
         raise
 
 
-def text_of(uri: str) -> str:
+def read_text(uri: str) -> str:
     """A text file of a set; raises CallError if it is not there or not UTF-8."""
     try:
-        return read(uri).decode("utf-8-sig")
+        return read_file(uri).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CallError(f"--truth: {uri}: not UTF-8") from error
 
@@ -118,7 +118,7 @@ def first_error(error: ValidationError) -> str:
     return ": ".join(filter(None, (place, first["msg"].removeprefix("Value error, "))))
 
 
-def only(paths: Sequence[str], what: str) -> str:
+def single_path(paths: Sequence[str], what: str) -> str:
     """The one path that there has to be; raises CallError if there are several."""
     if len(paths) != 1:
         raise CallError(f"--truth: {what} is one folder, and {len(paths)} are given")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gritmill.evaluation.kinds import kinds_of
+from gritmill.evaluation.grammatical_kinds import grammatical_kinds
 from gritmill.evaluation.phrases import Alarm, Miss, Tally, compare, why_extracted, why_missed
 from gritmill.evaluation.sets import flickr30k_entities
 from gritmill.evaluation.sets.truth import TruePhrase
@@ -16,8 +16,8 @@ def chunk(start, end, expression_end=None):
     return Phrase(start, end, end - 1, end, start, expression_end or end)
 
 
-def mark(start, end, kind="people", asked=True):
-    return TruePhrase("x", (), (kind,), start, end, asked=asked)
+def mark(start, end, kind="people", queried=True):
+    return TruePhrase("x", (), (kind,), start, end, queried=queried)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_why_a_marked_phrase_is_missed(span, reason):
     ],
 )
 def test_why_an_extracted_phrase_is_a_false_alarm(span, reason):
-    assert why_extracted(span, [mark(5, 10), mark(50, 52, "notvisual", asked=False)]) == reason
+    assert why_extracted(span, [mark(5, 10), mark(50, 52, "notvisual", queried=False)]) == reason
 
 
 def test_shares():
@@ -76,10 +76,14 @@ def test_marked_sentences_with_the_embedded_parser(folder):  # noqa: F811
 
 
 def test_kinds_of_phrases():
-    found = kinds_of(load_parser("caption-parser"), ["a dog", "two large dogs", "the dogs in a field", "a dog"])
+    found = grammatical_kinds(
+        load_parser("caption-parser"), ["a dog", "two large dogs", "the dogs in a field", "a dog"]
+    )
     assert found == {
         "a dog": ("singular", "noun chunk"),
         "two large dogs": ("plural", "noun chunk"),
         "the dogs in a field": ("plural", "expression"),
     }
-    assert set(kinds_of(load_parser("caption-parser"), ["", "?", "red"]).values()) == {("singular", "noun chunk")}
+    assert set(grammatical_kinds(load_parser("caption-parser"), ["", "?", "red"]).values()) == {
+        ("singular", "noun chunk")
+    }

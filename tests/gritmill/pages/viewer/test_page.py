@@ -20,7 +20,7 @@ from PIL import Image
 import gritmill
 from gritmill.main import main
 from gritmill.pages.thumbnails import LONG_SIDE, thumbnails
-from gritmill.pages.viewer import data
+from gritmill.pages.viewer import page_data
 from gritmill.pages.viewer.page import _STATIC, view
 from gritmill.pages.viewer.serve import address, server
 from pipeline.configuration import SourceSettings
@@ -47,7 +47,7 @@ def read(folder):
     )
 )
 def test_a_script_holds_any_value_and_nothing_that_html_or_javascript_would_obey(value):
-    text = data.script(value).decode("ascii")
+    text = page_data.script(value).decode("ascii")
     assert not set("<>&") & set(text)
     inner = text.removeprefix("window.GRITMILL = JSON.parse(").removesuffix(");\n")
     assert json.loads(json.loads(inner)) == value
@@ -55,7 +55,7 @@ def test_a_script_holds_any_value_and_nothing_that_html_or_javascript_would_obey
 
 @given(st.floats(0, 1, width=32))
 def test_numbers_are_short_and_the_same_in_32_bits(value):
-    short = data._short(value)
+    short = page_data._shortest_float(value)
     assert np.float32(short) == np.float32(value)
     assert len(repr(short)) <= len(repr(value))
 

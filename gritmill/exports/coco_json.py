@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gritmill.exports.format import Folder
+from gritmill.exports.format import ExportFolder
 from pipeline import files
 from pipeline.files.publish import publish
 from transforms.text.grounded_caption import Corners
 
 
-def write_lists(folder: Folder, name: str, lists: Mapping[str, Iterator[dict[str, Any]]]) -> None:
+def write_lists(folder: ExportFolder, name: str, lists: Mapping[str, Iterator[dict[str, Any]]]) -> None:
     """Publishes a JSON object with `info`, `licenses` and those lists."""
     with publish(files.join(folder.uri, name)) as file:
         file.write(b'{"info": {"description": "written by gritmill"}, "licenses": []')

@@ -19,7 +19,7 @@ from transforms.detectors.shared import SharedDetector
 from transforms.isolation.bisect import SickDevice
 from transforms.records import Box, FailureStage, Pair, Phrase
 
-_SHAPE = 0.02
+_MAX_RATIO_CHANGE = 0.02
 """By how much the ratio of a picture's sides may differ from that of the picture that boxes were drawn in."""
 
 OTHER_SHAPE = "other_shape"
@@ -27,22 +27,23 @@ OTHER_SHAPE = "other_shape"
 
 @dataclass(frozen=True)
 class Answer:
-    """What the detector said of one caption.
+    """What the detector answered for one caption.
 
-    pair: its phrases are those that were asked, its caption their texts one a line. boxes: by number of the true
-    phrase, best first. fault, detail: why the picture cannot be had, and which; a detector that fails finds nothing.
+    caption: the true one. pair: its phrases are the queried ones, its caption their texts, one a line. boxes: by
+    number of the true phrase, best first. fault, detail: why the picture cannot be had, and which; a detector that
+    fails finds nothing.
     """
 
-    asked: TrueCaption
+    caption: TrueCaption
     pair: Pair
     boxes: dict[int, list[Box]]
     fault: str = ""
     detail: str = ""
 
-    def places(self) -> Iterator[tuple[int, Phrase]]:
-        """Number of every true phrase that was asked, with its place in the question."""
-        asked = [number for number, phrase in enumerate(self.asked.phrases) if phrase.asked]
-        return zip(asked, _question(self.asked).phrases, strict=True)
+    def queried_phrases(self) -> Iterator[tuple[int, Phrase]]:
+        """Number of every queried true phrase, with the phrase of the question that stands for it."""
+        numbers = [number for number, phrase in enumerate(self.caption.phrases) if phrase.queried]
+        return zip(numbers, _build_question(self.caption).phrases, strict=True)
 
 
 @dataclass
@@ -74,30 +75,30 @@ class Counts:
 
     def add(self, answer: Answer) -> None:
         """Takes an answer in."""
-        if answer.asked.picture != self.last:
+        if answer.caption.picture != self.last:
             self.pictures += 1
             if answer.fault:
                 self.unusable[answer.fault] += 1
                 self.examples.setdefault(answer.fault, answer.detail)
-            self.last = answer.asked.picture
+            self.last = answer.caption.picture
         self.failed += bool(answer.pair.error and not answer.fault)
 
 
-def load(configuration: Configuration) -> tuple[SharedDetector, Configuration, dict[str, str]]:
+def load_detector(configuration: Configuration) -> tuple[SharedDetector, Configuration, dict[str, str]]:
     """The detector, which loads on first use; the configuration with models resolved; and the models' identities.
 
     Raises:
       CallError: a model cannot be had, or the device is not there.
     """
-    engine = run_pipeline.parse(())
-    placement.check_device(configuration.detector, engine)
-    identities = models(configuration)
-    resolved = fingerprint.resolve(configuration, identities)
-    settings = placement.local_detector(resolved.detector, engine)
-    return SharedDetector(settings, [getcwd()]), resolved, identities
+    beam_options = run_pipeline.parse(())
+    placement.check_device(configuration.detector, beam_options)
+    model_identities = models(configuration)
+    resolved = fingerprint.resolve(configuration, model_identities)
+    settings = placement.local_detector(resolved.detector, beam_options)
+    return SharedDetector(settings, [getcwd()]), resolved, model_identities
 
 
-def ask(
+def query(
     truth: Truth, detector: SharedDetector, configuration: Configuration, counts: Counts, quiet: bool = True
 ) -> Iterator[Answer]:
     """The answers in order; `counts` is kept on the way. A picture that cannot be had reaches no detector.
@@ -105,28 +106,28 @@ def ask(
     Raises:
       EnvironmentFault: the detector fails on every input, or cannot be loaded.
     """
-    waiting: deque[TrueCaption] = deque()
+    pending: deque[TrueCaption] = deque()
 
-    def placed() -> Iterator[Placed]:
+    def placed_pairs() -> Iterator[Placed]:
         for index, caption in enumerate(truth.captions):
-            waiting.append(caption)
-            yield {"index": index, "caption": caption}, _question(caption)
+            pending.append(caption)
+            yield {"index": index, "caption": caption}, _build_question(caption)
 
     pixels = configuration.source.max_pixels
-    loaded = (_fitting(place, pair) for place, pair in ImageLoader(pixels).load(placed()))
-    inside = _Inside(truth.pictures, counts)
-    with progress.shown("asking", "pictures", inside.state, quiet), _told():
+    loaded = (_skip_other_shape(place, pair) for place, pair in ImageLoader(pixels).load(placed_pairs()))
+    chunk_progress = _ChunkProgress(truth.pictures, counts)
+    with progress.shown("asking", "pictures", chunk_progress.state, quiet), _as_environment_fault():
         for run, _ in cut(loaded, configuration.chunk):
-            inside.begin([waiting[i].picture for i in range(len(run))])
-            for pair in detector.localize(run, pixels, inside.tell):
-                answer = _answer(waiting.popleft(), pair)
-                inside.begin([])
+            chunk_progress.start_chunk([pending[i].picture for i in range(len(run))])
+            for pair in detector.localize(run, pixels, chunk_progress.update):
+                answer = _build_answer(pending.popleft(), pair)
+                chunk_progress.start_chunk([])
                 counts.add(answer)
                 yield answer
 
 
-class _Inside:
-    """How far it is: pictures answered, and of the chunk in work the share that the detector has told of."""
+class _ChunkProgress:
+    """Progress: pictures answered, and of the current chunk the captions that the detector has reported as done."""
 
     def __init__(self, pictures: int, counts: Counts) -> None:
         self._pictures = max(pictures, 1)
@@ -134,36 +135,36 @@ class _Inside:
         self._run: list[str] = []
         self._done = 0
 
-    def begin(self, pictures: list[str]) -> None:
+    def start_chunk(self, pictures: list[str]) -> None:
         """A chunk whose captions are of these pictures."""
         self._run, self._done = pictures, 0
 
-    def tell(self, captions: int) -> None:
+    def update(self, captions: int) -> None:
         """So many captions of the chunk are done."""
         self._done = captions
 
     def state(self) -> progress.State:
         """Pictures done; an answered chunk counts with its answers alone."""
-        inside = len(set(self._run[: self._done]) - {self._counts.last})
-        done = self._counts.pictures + inside
+        in_chunk = len(set(self._run[: self._done]) - {self._counts.last})
+        done = self._counts.pictures + in_chunk
         return progress.State(done, min(done / self._pictures, 1.0))
 
 
-def one_by_one(truth: Truth) -> Truth:
+def phrase_by_phrase(truth: Truth) -> Truth:
     """The same set with every phrase in a prompt of its own."""
     alone = (
-        replace(caption, phrases=(phrase,)) for caption in truth.captions for phrase in caption.phrases or [_NOTHING]
+        replace(caption, phrases=(phrase,)) for caption in truth.captions for phrase in caption.phrases or [_NO_PHRASE]
     )
     return Truth(truth.pictures, alone)
 
 
-_NOTHING = TruePhrase("", asked=False)
+_NO_PHRASE = TruePhrase("", queried=False)
 
 
-def _question(caption: TrueCaption) -> Pair:
-    """The pair whose caption holds the asked phrases, one a line: expressions may stand in no caption, or overlap."""
+def _build_question(caption: TrueCaption) -> Pair:
+    """The pair whose caption holds the queried phrases, one a line: expressions may stand in no caption, or overlap."""
     phrases, length = [], 0
-    texts = [" ".join(phrase.text.split()) for phrase in caption.phrases if phrase.asked]
+    texts = [" ".join(phrase.text.split()) for phrase in caption.phrases if phrase.queried]
     for text in texts:
         end = length + len(text)
         phrases.append(Phrase(length, end, length, end, length, end))
@@ -171,34 +172,34 @@ def _question(caption: TrueCaption) -> Pair:
     return replace(caption.pair, caption="\n".join(texts), phrases=tuple(phrases))
 
 
-def _fitting(place: Position, pair: Pair) -> Placed:
+def _skip_other_shape(place: Position, pair: Pair) -> Placed:
     """The pair, with nothing left to ask if its picture is not the one that the boxes were drawn in."""
-    return place, replace(pair, phrases=()) if _differs(place["caption"], pair) else pair
+    return place, replace(pair, phrases=()) if _shape_differs(place["caption"], pair) else pair
 
 
-def _answer(caption: TrueCaption, pair: Pair) -> Answer:
+def _build_answer(caption: TrueCaption, pair: Pair) -> Answer:
     if pair.error and pair.error.stage in (FailureStage.READ, FailureStage.IMAGE):
         return Answer(caption, pair, {}, pair.error.reason, f"{pair.key}: {pair.error.detail}")
-    if _differs(caption, pair):
+    if _shape_differs(caption, pair):
         sizes = f"{pair.width} x {pair.height}, boxes drawn in {caption.width} x {caption.height}"
         return Answer(caption, pair, {}, OTHER_SHAPE, f"{pair.key}: {sizes}")
     answer = Answer(caption, pair, {})
-    numbers = {phrase.start: number for number, phrase in answer.places()}
+    numbers = {phrase.start: number for number, phrase in answer.queried_phrases()}
     for box in pair.boxes:
         answer.boxes.setdefault(numbers[pair.phrases[box.phrase].start], []).append(box)
     return answer
 
 
-def _differs(caption: TrueCaption, pair: Pair) -> bool:
+def _shape_differs(caption: TrueCaption, pair: Pair) -> bool:
     """Whether true boxes drawn in another picture, or in one lying on its side, would be laid over this one."""
     if not (caption.width and pair.width):
         return False
     drawn, here = caption.width * pair.height, caption.height * pair.width
-    return abs(drawn - here) > _SHAPE * max(drawn, here)
+    return abs(drawn - here) > _MAX_RATIO_CHANGE * max(drawn, here)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _as_environment_fault() -> Iterator[None]:
     try:
         yield
     except SickDevice as error:

@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from gritmill.pages.viewer import sample
-from gritmill.pages.viewer.sample import pick
+from gritmill.pages.viewer import pick_pairs as picking
+from gritmill.pages.viewer.pick_pairs import pick_pairs
 from pipeline.ids import RangeId
 from pipeline.plan.plan import Plan, PlannedSource, read_plan
 from pipeline.sources import RangeSpec
@@ -24,7 +24,7 @@ def run(finished):
 
 
 def test_the_same_seed_picks_the_same_pairs_in_input_order(run):
-    first, again, other = (pick(*run, 20, seed) for seed in (0, 0, 1))
+    first, again, other = (pick_pairs(*run, 20, seed) for seed in (0, 0, 1))
     assert first == again
     assert [p.pair.index for p in first] == sorted({p.pair.index for p in first})
     assert {p.pair.index for p in first} != {p.pair.index for p in other}
@@ -32,7 +32,7 @@ def test_the_same_seed_picks_the_same_pairs_in_input_order(run):
 
 
 def test_all_pairs_are_picked_where_there_are_no_more(run):
-    picked = pick(*run, 1000, 0)
+    picked = pick_pairs(*run, 1000, 0)
     assert [one.pair for one in picked] == list(detections.read_all(run[0]))
     assert all(one.outcome == judge(one.pair, run[2]) for one in picked)
 
@@ -40,7 +40,7 @@ def test_all_pairs_are_picked_where_there_are_no_more(run):
 @pytest.mark.parametrize("seed", range(5))
 def test_every_way_to_be_rejected_or_to_fail_is_among_them(run, seed):
     ways = {("rejected", "", reason) for reason in ("no_caption", "no_phrase", "no_box", "kosmos2_markup")}
-    picked = {one.way for one in pick(*run, 20, seed)}
+    picked = {one.outcome_key for one in pick_pairs(*run, 20, seed)}
     assert picked == {("kept", "", ""), ("failed", "image", "not_an_image"), *ways}
 
 
@@ -76,8 +76,8 @@ def test_the_number_of_files_that_are_read_does_not_grow_with_the_run(tmp_path, 
             opened[_name] += 1
             return _original(*words)
 
-        monkeypatch.setattr(sample.detections, name, counting)
-    picked = pick(str(tmp_path), plan, run[2], 50, 3)
+        monkeypatch.setattr(picking.detections, name, counting)
+    picked = pick_pairs(str(tmp_path), plan, run[2], 50, 3)
     assert opened == {"read_table": 16, "read_done": 16}
     assert len({one.pair.index for one in picked}) == 50
     assert len({one.pair.index // 40 for one in picked}) > 8
@@ -86,11 +86,11 @@ def test_the_number_of_files_that_are_read_does_not_grow_with_the_run(tmp_path, 
 
 def test_small_chunks_are_read_until_there_are_enough(tmp_path, run):
     plan = big_run(str(tmp_path), run[1].configuration, 30, rows=2)
-    assert len(pick(str(tmp_path), plan, run[2], 50, 0)) == 50
-    assert len(pick(str(tmp_path), plan, run[2], 500, 0)) == 120
+    assert len(pick_pairs(str(tmp_path), plan, run[2], 50, 0)) == 50
+    assert len(pick_pairs(str(tmp_path), plan, run[2], 500, 0)) == 120
 
 
 def test_a_range_that_is_not_done_is_sampled_too(tmp_path, run):
     plan = big_run(str(tmp_path), run[1].configuration, 3)
     (tmp_path / "00000/00001.done.json").unlink()
-    assert {one.pair.index // 40 for one in pick(str(tmp_path), plan, run[2], 60, 0)} == {0, 1, 2}
+    assert {one.pair.index // 40 for one in pick_pairs(str(tmp_path), plan, run[2], 60, 0)} == {0, 1, 2}

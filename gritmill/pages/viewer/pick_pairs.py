@@ -26,9 +26,9 @@ class Picked:
     outcome: Outcome
 
     @property
-    def way(self) -> tuple[str, str, str]:
+    def outcome_key(self) -> tuple[str, str, str]:
         """kept, rejected or failed; the stage, of a failure; the reason's code."""
-        return _way(self.outcome)
+        return _outcome_key(self.outcome)
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class _Entry:
     failed: int
 
 
-def pick(folder: str, plan: Plan, policy: Policy, samples: int, seed: int) -> list[Picked]:
+def pick_pairs(folder: str, plan: Plan, policy: Policy, samples: int, seed: int) -> list[Picked]:
     """`samples` pairs in input order, the same for the same rows, policy and seed; all of them where there are fewer.
 
     The rows come from `chunks`. Each way of being rejected or of failing that is met gets up to a 20th of the places
@@ -50,83 +50,83 @@ def pick(folder: str, plan: Plan, policy: Policy, samples: int, seed: int) -> li
     Raises:
       EnvironmentFault: a file of `detections/` is gone, or is not the one that was committed.
     """
-    chance = random.Random(f"rows {seed}")
-    found = list(_chosen(folder, plan, seed, samples))
-    each = -(-_ROWS * samples // max(1, len(found)))
-    looked_at = [Picked(p, judge(p, policy)) for entry in found for p in _rows(folder, entry, each, chance)]
-    chance.shuffle(looked_at)
+    rng = random.Random(f"rows {seed}")
+    entries = list(_choose_chunks(folder, plan, seed, samples))
+    rows_per_chunk = -(-_ROWS * samples // max(1, len(entries)))
+    looked_at = [Picked(p, judge(p, policy)) for entry in entries for p in _rows(folder, entry, rows_per_chunk, rng)]
+    rng.shuffle(looked_at)
     return sorted(_spread(looked_at, samples), key=lambda picked: (picked.pair.source, picked.pair.index))
 
 
-def _chosen(folder: str, plan: Plan, seed: int, samples: int) -> Iterator[_Entry]:
+def _choose_chunks(folder: str, plan: Plan, seed: int, samples: int) -> Iterator[_Entry]:
     """16 chunks of different ranges, more where these hold fewer than twice the samples; those with failures first."""
-    chance = random.Random(f"chunks {seed}")
+    rng = random.Random(f"chunks {seed}")
     ranges = list(plan.ids())
-    chance.shuffle(ranges)
+    rng.shuffle(ranges)
     done = detections.finished(folder)
     lists: list[list[_Entry]] = []
     rows = 0
-    for identity in ranges:
-        entries = _entries(folder, identity, identity in done)
-        chance.shuffle(entries)
+    for range_id in ranges:
+        entries = _entries(folder, range_id, range_id in done)
+        rng.shuffle(entries)
         entries.sort(key=lambda entry: entry.failed == 0)
         lists.append(entries)
         rows += sum(entry.rows for entry in entries)
         if len(lists) >= _CHUNKS and rows >= 2 * samples:
             break
     rows = 0
-    for number, entry in enumerate(_in_turn(lists)):
+    for number, entry in enumerate(_round_robin(lists)):
         if number >= _CHUNKS and rows >= 2 * samples:
             return
         rows += entry.rows
         yield entry
 
 
-def _in_turn(lists: list[list[_Entry]]) -> Iterator[_Entry]:
+def _round_robin(lists: list[list[_Entry]]) -> Iterator[_Entry]:
     """The first of each list, then the second of each."""
     for turn in range(max(map(len, lists), default=0)):
         yield from (entries[turn] for entries in lists if turn < len(entries))
 
 
-def _entries(folder: str, identity: RangeId, done: bool) -> list[_Entry]:
+def _entries(folder: str, range_id: RangeId, done: bool) -> list[_Entry]:
     if not done:
-        chunks = detections.committed(folder, identity)
+        chunks = detections.committed(folder, range_id)
         return [_Entry(chunk, detections.rows(folder, chunk), None, 0) for chunk in chunks]
     return [
         _Entry(
-            ChunkId(identity.source, identity.range, entry["chunk"]),
+            ChunkId(range_id.source, range_id.range, entry["chunk"]),
             entry["rows"],
             entry["digest"],
             sum(entry.get("failed", {}).values()),
         )
-        for entry in detections.read_done(folder, identity)["chunks"]
+        for entry in detections.read_done(folder, range_id)["chunks"]
     ]
 
 
-def _rows(folder: str, entry: _Entry, number: int, chance: random.Random) -> list[Pair]:
+def _rows(folder: str, entry: _Entry, number: int, rng: random.Random) -> list[Pair]:
     """Some pairs of a chunk, in order; as many of those that failed come besides."""
     table = detections.read_table(folder, entry.chunk, entry.digest)
-    failed = [at for at, good in enumerate(table["error"].is_null().to_pylist()) if not good]
-    taken = set(chance.sample(range(len(table)), min(number, len(table))))
-    taken.update(chance.sample(failed, min(number, len(failed))))
-    return list(from_table(table.take(sorted(taken))))
+    failed = [index for index, good in enumerate(table["error"].is_null().to_pylist()) if not good]
+    chosen = set(rng.sample(range(len(table)), min(number, len(table))))
+    chosen.update(rng.sample(failed, min(number, len(failed))))
+    return list(from_table(table.take(sorted(chosen))))
 
 
 def _spread(shuffled: list[Picked], samples: int) -> list[Picked]:
-    places = max(1, samples // _RARE)
-    taken: dict[tuple[str, str, str], int] = {}
-    first, rest = [], []
+    quota = max(1, samples // _RARE)
+    counts: dict[tuple[str, str, str], int] = {}
+    first, others = [], []
     for picked in shuffled:
-        way = picked.way
-        if way[0] != "kept" and taken.get(way, 0) < places:
-            taken[way] = taken.get(way, 0) + 1
+        key = picked.outcome_key
+        if key[0] != "kept" and counts.get(key, 0) < quota:
+            counts[key] = counts.get(key, 0) + 1
             first.append(picked)
         else:
-            rest.append(picked)
-    return (first + rest)[:samples]
+            others.append(picked)
+    return (first + others)[:samples]
 
 
-def _way(outcome: Outcome) -> tuple[str, str, str]:
+def _outcome_key(outcome: Outcome) -> tuple[str, str, str]:
     if isinstance(outcome, Kept):
         return "kept", "", ""
     if isinstance(outcome, Rejected):

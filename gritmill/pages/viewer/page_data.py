@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gritmill.pages.viewer.sample import Picked
+from gritmill.pages.viewer.pick_pairs import Picked
 from pipeline.pack.ledger import outcomes
 from transforms.records import Fault, Pair
 from transforms.selection.judge import Policy
@@ -27,7 +27,7 @@ def script(value: Any) -> bytes:
     return f"window.GRITMILL = JSON.parse({text});\n".encode("ascii")
 
 
-def sample(
+def sample_json(
     picked: Picked, policy: Policy, scores: Sequence[float], picture: str, missing: Fault | None
 ) -> dict[str, Any]:
     """A pair for the page.
@@ -38,7 +38,7 @@ def sample(
     `Math.fround` gives back the very bits.
     """
     pair = picked.pair
-    outcome, stage, reason = picked.way
+    outcome, stage, reason = picked.outcome_key
     fault = picked.outcome if isinstance(picked.outcome, Fault) else None
     return {
         "key": pair.key,
@@ -47,22 +47,22 @@ def sample(
         "width": pair.width,
         "height": pair.height,
         "picture": picture,
-        "missing": _told(missing),
+        "missing": _fault_text(missing),
         "outcome": [outcome, stage, reason, fault.detail if fault else ""],
         "phrases": [
             [p.start, p.end, p.head_start, p.head_end, p.expression_start, p.expression_end] for p in pair.phrases
         ],
         "dropped": [[d.start, d.end, str(d.reason)] for d in pair.dropped],
-        "boxes": [[box.phrase, *map(_short, (*box.corners, box.score))] for box in pair.boxes],
+        "boxes": [[box.phrase, *map(_shortest_float, (*box.corners, box.score))] for box in pair.boxes],
         "refused": _refused(pair, policy, scores),
     }
 
 
-def _told(fault: Fault | None) -> str:
+def _fault_text(fault: Fault | None) -> str:
     return f"{fault.stage}: {fault.reason}" + (f" ({fault.detail})" if fault.detail else "") if fault else ""
 
 
-def _short(value: float) -> float:
+def _shortest_float(value: float) -> float:
     """The number of fewest digits that is the same 32-bit number."""
     exact = np.float32(value)
     short = float(str(exact))
@@ -81,14 +81,16 @@ def _refused(pair: Pair, policy: Policy, scores: Sequence[float]) -> list[list[A
     return [[step.boxes, step.refusal] for step in found if step.refusal]
 
 
-def run(manifest: dict[str, Any], histograms: dict[str, Any], name: str) -> dict[str, Any]:
+def run_json(manifest: dict[str, Any], histograms: dict[str, Any], name: str) -> dict[str, Any]:
     """The run as a whole: ledger, threshold, settings, histograms."""
     ledger = manifest["ledger"]
     return {
         "name": name,
         "read": ledger["read"],
         "written": ledger["written"],
-        "outcomes": [[{"written": "kept"}.get(way, way), reason, pairs] for way, reason, pairs in outcomes(ledger)],
+        "outcomes": [
+            [{"written": "kept"}.get(outcome, outcome), reason, pairs] for outcome, reason, pairs in outcomes(ledger)
+        ],
         "threshold": manifest["threshold"],
         "floor": manifest["configuration"]["detector"]["floor"],
         "detector": manifest["configuration"]["detector"]["model"],
@@ -103,6 +105,6 @@ def settings(selection: dict[str, Any]) -> dict[str, Any]:
     return {key: values[key] for key in _SETTINGS}
 
 
-def stops(table: dict[str, list[Any]], own: float) -> dict[str, Any]:
+def stops(table: dict[str, list[Any]], run_threshold: float) -> dict[str, Any]:
     """The slider's thresholds with the whole run's pairs, phrases and boxes at each, and which one is the run's own."""
-    return {**table, "own": table["score"].index(max(own, table["score"][0]))}
+    return {**table, "own": table["score"].index(max(run_threshold, table["score"][0]))}
