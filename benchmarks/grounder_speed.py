@@ -53,13 +53,13 @@ def _request(example: Example) -> Request:
 
 def _bare(detector: GroundingDino) -> Callable[[Sequence[Request]], object]:
     """One scene a forward, picture and prompt ready-made."""
-    tokenizer, rule = detector.tokenizer, detector.canvas
+    tokenizer, rule = detector.tokenizer, detector.resize_rule
 
     def forward(requests: Sequence[Request]) -> None:
         for request in requests:
             prompt = tokenizer(" . ".join(request.phrases).lower() + " .", return_tensors="pt")
             with torch.inference_mode():
-                detector.model(pixel_values=rule.tensor(request.image)[None], **prompt)
+                detector.model(pixel_values=rule.to_tensor(request.image)[None], **prompt)
 
     return forward
 

@@ -22,7 +22,7 @@ from transforms.detectors.base import Found, Request
 from transforms.detectors.candidates import request_for, with_boxes
 from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.model import GroundingDino
-from transforms.detectors.grounding_dino.prompts import Prompts, build_prompts
+from transforms.detectors.grounding_dino.prompts import PackedPrompts, build_prompts
 from transforms.images import decode
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.noun_phrases import with_phrases
@@ -79,11 +79,11 @@ def _parsed(timer: "_StepTimer", work: Path) -> list[Pair]:
 
 def _pictures(timer: "_StepTimer", detector: GroundingDino, requests: Sequence[Request]) -> None:
     images = timer.step("decode", lambda: [decode(request.data) for request in requests])
-    small = timer.step("resize", lambda: [detector.canvas.tensor(image) for image in images])
+    small = timer.step("resize", lambda: [detector.resize_rule.to_tensor(image) for image in images])
     timer.step("normalise", lambda: [detector._normalized([pixels]) for pixels in small])
 
 
-def _answers(timer: "_StepTimer", detector: GroundingDino, prompts: Sequence[Prompts]) -> list[Found]:
+def _answers(timer: "_StepTimer", detector: GroundingDino, prompts: Sequence[PackedPrompts]) -> list[Found]:
     outputs = [_output(1, len(packed.prompts[0].ids)) for packed in prompts]
     raw_outputs = [
         (p.prompts[0], o.logits[0].numpy(), o.pred_boxes[0].numpy()) for p, o in zip(prompts, outputs, strict=True)

@@ -15,8 +15,8 @@ from pipeline.ground.chunks import cut
 from pipeline.ground.load_images import ImageLoader, Placed
 from pipeline.models.identity import models
 from pipeline.sources import Position
-from transforms.detectors.shared import SharedDetector
-from transforms.isolation.bisect import SickDevice
+from transforms.detectors.shared import LazyDetector
+from transforms.isolation.bisect import UnhealthyDevice
 from transforms.records import Box, FailureStage, Pair, Phrase
 
 _MAX_RATIO_CHANGE = 0.02
@@ -84,7 +84,7 @@ class Counts:
         self.failed += bool(answer.pair.error and not answer.fault)
 
 
-def load_detector(configuration: Configuration) -> tuple[SharedDetector, Configuration, dict[str, str]]:
+def load_detector(configuration: Configuration) -> tuple[LazyDetector, Configuration, dict[str, str]]:
     """The detector, which loads on first use; the configuration with models resolved; and the models' identities.
 
     Raises:
@@ -95,11 +95,11 @@ def load_detector(configuration: Configuration) -> tuple[SharedDetector, Configu
     model_identities = models(configuration)
     resolved = fingerprint.resolve(configuration, model_identities)
     settings = placement.local_detector(resolved.detector, beam_options)
-    return SharedDetector(settings, [getcwd()]), resolved, model_identities
+    return LazyDetector(settings, [getcwd()]), resolved, model_identities
 
 
 def query(
-    truth: Truth, detector: SharedDetector, configuration: Configuration, counts: Counts, quiet: bool = True
+    truth: Truth, detector: LazyDetector, configuration: Configuration, counts: Counts, quiet: bool = True
 ) -> Iterator[Answer]:
     """The answers in order; `counts` is kept on the way. A picture that cannot be had reaches no detector.
 
@@ -202,7 +202,7 @@ def _shape_differs(caption: TrueCaption, pair: Pair) -> bool:
 def _as_environment_fault() -> Iterator[None]:
     try:
         yield
-    except SickDevice as error:
+    except UnhealthyDevice as error:
         raise EnvironmentFault(str(error)) from error
     except (OSError, ValueError) as error:
         if "detector.model" in str(error):

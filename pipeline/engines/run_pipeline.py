@@ -162,7 +162,7 @@ def _fault(error: Exception) -> RunFault:
         return CallError(text)
     if denied := _ERRNO.fullmatch(text):  # as the command line says it of an OSError that comes without Beam
         return EnvironmentFault(": ".join(filter(None, (denied["file"], denied["why"]))))
-    told = name in ("EnvironmentFault", "SickDevice") or text.startswith("detector.model:")
+    told = name in ("EnvironmentFault", "UnhealthyDevice") or text.startswith("detector.model:")
     return EnvironmentFault(text if told else f"{name}: {text}")
 
 

@@ -17,7 +17,7 @@ from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
 from pipeline.sources import Position
 from pipeline.tables import detections
-from transforms.isolation.child_process import Child
+from transforms.isolation.child_process import ChildProcess
 from transforms.records import Chunk, Pair
 
 Item = TypeVar("Item")
@@ -137,7 +137,7 @@ def _chunks(
 
 @contextmanager
 def _loader(plan: Plan, apart: bool) -> Iterator[ImageLoader]:
-    child = Child() if apart else None
+    child = ChildProcess() if apart else None
     try:
         yield ImageLoader(plan.configuration.source.max_pixels, child)
     finally:

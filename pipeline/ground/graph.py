@@ -34,7 +34,7 @@ def run(plan: Plan, folder: str, arguments: Sequence[str], quiet: bool) -> None:
     handler = GroundingHandler(
         settings,
         plan.configuration.source.max_pixels,
-        search=[os.getcwd()],
+        search_path=[os.getcwd()],
         progress=progress.WorkerProgress(folder) if local else None,
     )
     if local:

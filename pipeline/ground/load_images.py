@@ -9,8 +9,8 @@ from pipeline import files
 from pipeline.sources import Position
 from transforms import images
 from transforms.images import ImageFault
-from transforms.isolation.child_process import Child
-from transforms.isolation.measure import measure as measure_apart
+from transforms.isolation.child_process import ChildProcess
+from transforms.isolation.measure import measure_isolated
 from transforms.records import FailureStage, Fault, Pair, Reason
 
 Placed = tuple[Position, Pair]
@@ -30,7 +30,7 @@ class ImageLoader:
     """
 
     max_pixels: int
-    apart: Child | None = None
+    apart: ChildProcess | None = None
     _last: Pair | None = field(default=None, init=False)
 
     def load(self, pairs: Iterable[Placed]) -> Iterator[Placed]:
@@ -66,7 +66,7 @@ class ImageLoader:
         pair = replace(pair, image=replace(pair.image, length=len(pair.data), digest=images.image_digest(pair.data)))
         try:
             if self.apart:
-                width, height = measure_apart(self.apart, pair.data, self.max_pixels)
+                width, height = measure_isolated(self.apart, pair.data, self.max_pixels)
             else:
                 width, height = images.measure(pair.data, self.max_pixels)
         except ImageFault as error:

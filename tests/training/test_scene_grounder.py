@@ -13,7 +13,7 @@ from tests.training.scene_fakes import FONT, generator, thing, without_font
 from training.scene_grounder import blocks, ship, train
 from training.scene_grounder.attention import use_levelwise
 from training.scene_grounder.batches import TOKENS, Batch, Batches, Share, Target, phrases, target
-from training.scene_grounder.blocks import CANVAS, Held, make_blocks, read_block
+from training.scene_grounder.blocks import RESIZE, Held, make_blocks, read_block
 from training.scene_grounder.evaluate import Asked, figures, threshold_for
 from training.scene_grounder.hints import Hints, _under
 from training.scene_grounder.lexicon import lexicon
@@ -224,7 +224,7 @@ def test_blocks_hold_pictures_on_the_canvas_and_are_made_once(job):
     scenes = read_block(job.scenes, 0)
     assert len(scenes) == 30
     assert {scene.pixels.shape[:2] for scene in scenes} <= {(160, 160), (160, 224), (224, 160), (128, 224)}
-    assert CANVAS.size(320, 180) == (224, 128)
+    assert RESIZE.target_size(320, 180) == (224, 128)
     assert list(make_blocks("missing font", job.scenes, 1, 1, 1)) == [0]
 
 

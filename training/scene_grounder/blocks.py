@@ -15,14 +15,14 @@ import numpy as np
 from PIL import Image
 
 from training.scene_grounder.scenes import Thing, make_scene
-from transforms.detectors.resize import CanvasRule
+from transforms.detectors.resize import ResizeRule
 
 BLOCK = 1000
 """Scenes a block."""
 
 SHORT_SIDE, LONG_SIDE, STEP = 160, 224, 32
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CANVAS = CanvasRule(SHORT_SIDE, LONG_SIDE, STEP, int(Image.Resampling.BILINEAR), MEAN, STD)
+RESIZE = ResizeRule(SHORT_SIDE, LONG_SIDE, STEP, int(Image.Resampling.BILINEAR), MEAN, STD)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _make_block(font: str, folder: Path, seed: int, number: int) -> None:
     for i in range(BLOCK):
         scene = make_scene(font, rng)
         picture = _through_jpeg(scene.picture, rng) if rng.random() < 0.6 else scene.picture
-        on_canvas = picture.resize(CANVAS.size(*picture.size), Image.Resampling.BILINEAR)
+        on_canvas = picture.resize(RESIZE.target_size(*picture.size), Image.Resampling.BILINEAR)
         arrays[str(i)] = np.asarray(on_canvas)
         things.append([asdict(thing) for thing in scene.things])
     path = _path(folder, number)

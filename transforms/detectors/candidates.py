@@ -21,13 +21,13 @@ def with_boxes(pair: Pair, request: Request, found: Found) -> Pair:
     if found.error:
         return pair.failed(found.error)
     number = {normalize(text): i for i, text in enumerate(request.phrases)}
-    asked = [number[normalize(pair.text(phrase))] for phrase in pair.phrases]
+    phrase_numbers = [number[normalize(pair.text(phrase))] for phrase in pair.phrases]
     dropped = [
         Dropped(phrase.start, phrase.end, found.dropped[n])
-        for phrase, n in zip(pair.phrases, asked, strict=True)
+        for phrase, n in zip(pair.phrases, phrase_numbers, strict=True)
         if n in found.dropped
     ]
-    kept = [(phrase, n) for phrase, n in zip(pair.phrases, asked, strict=True) if n not in found.dropped]
+    kept = [(phrase, n) for phrase, n in zip(pair.phrases, phrase_numbers, strict=True) if n not in found.dropped]
     by_number: dict[int, list[Box]] = {}
     for box in found.boxes:
         by_number.setdefault(box.phrase, []).append(box)

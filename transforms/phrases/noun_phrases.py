@@ -14,7 +14,7 @@ from spacy.language import Language
 from spacy.symbols import PRON
 from spacy.tokens import Doc
 
-from transforms.isolation.bisect import run_or_blame
+from transforms.isolation.bisect import run_with_bisection
 from transforms.phrases.language import LanguageGate
 from transforms.phrases.parsed_caption import NAMING, Parsed
 from transforms.records import Drop, Dropped, FailureStage, Fault, Pair, Phrase
@@ -88,7 +88,7 @@ def extract(nlp: Language, captions: Sequence[str], heads: dict[str, Drop]) -> l
 
     # Without a memory zone spaCy's string store keeps every word that it ever saw (spaCy pull request 13621).
     with nlp.memory_zone():
-        return run_or_blame(captions, parsed, lambda: parsed(["a dog"]), FailureStage.PHRASES)
+        return run_with_bisection(captions, parsed, lambda: parsed(["a dog"]), FailureStage.PHRASES)
 
 
 def with_phrases(

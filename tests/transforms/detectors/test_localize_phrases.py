@@ -10,8 +10,8 @@ from PIL import Image
 from transforms.detectors.base import Found, Request
 from transforms.detectors.candidates import request_for, with_boxes
 from transforms.detectors.localize_phrases import GroundingHandler, LocalizePhrases
-from transforms.detectors.shared import SharedDetector
-from transforms.isolation.bisect import SickDevice
+from transforms.detectors.shared import LazyDetector
+from transforms.isolation.bisect import UnhealthyDevice
 from transforms.records import Box, Chunk, Drop, Dropped, FailureStage, Fault, Pair, Phrase, Reason
 from transforms.settings import DetectorSettings
 
@@ -117,7 +117,7 @@ class Dead(Steady):
 
 
 def shared(name="Steady"):
-    return SharedDetector(DetectorSettings(model=f"{__name__}:{name}"), ())
+    return LazyDetector(DetectorSettings(model=f"{__name__}:{name}"), ())
 
 
 def test_pairs_lose_their_images_and_gain_boxes():
@@ -147,7 +147,7 @@ def test_pairs_without_a_phrase_or_with_a_fault_never_reach_the_detector():
 
 
 def test_no_detector_is_loaded_where_there_is_nothing_to_do():
-    detector = SharedDetector(DetectorSettings(model="no_such_package:make"), ())
+    detector = LazyDetector(DetectorSettings(model="no_such_package:make"), ())
     assert detector.localize([pair(0, "so")], 10_000)[0].data == b""
     assert detector.localize([], 10_000) == ()
 
@@ -178,25 +178,25 @@ def test_plain_boxes_are_an_answer_and_get_sorted():
 
 
 def test_too_few_answers_are_no_answer():
-    with pytest.raises(SickDevice, match="0 answers to 1 requests"):
+    with pytest.raises(UnhealthyDevice, match="0 answers to 1 requests"):
         shared("Forgetful").localize([pair(0, "a dog", "a dog"), pair(1, "a cat", "a cat")], 10_000)
 
 
 def test_a_detector_that_fails_on_everything_is_nobodys_fault():
-    with pytest.raises(SickDevice, match="no more"):
+    with pytest.raises(UnhealthyDevice, match="no more"):
         shared("Dead").localize([pair(0, "a dog", "a dog")], 10_000)
 
 
 def test_a_grounding_dino_is_told_whom_to_tell_its_progress(grounding_dino):
     told = []
-    detector = SharedDetector(DetectorSettings(model=str(grounding_dino), device="cpu", batch=1), ())
+    detector = LazyDetector(DetectorSettings(model=str(grounding_dino), device="cpu", batch=1), ())
     done = detector.localize([pair(n, "a dog", "a dog") for n in range(3)], 10_000, told.append)
     assert told == [1, 2, 3]
     assert all(p.boxes for p in done)
 
 
 def test_a_picture_over_the_pixel_limit_is_an_image_fault(grounding_dino):
-    detector = SharedDetector(DetectorSettings(model=str(grounding_dino), device="cpu"), ())
+    detector = LazyDetector(DetectorSettings(model=str(grounding_dino), device="cpu"), ())
     (done,) = detector.localize([pair(0, "a dog", "a dog")], 96 * 64 - 1)
     assert (done.error.stage, done.error.reason) == (FailureStage.IMAGE, Reason.TOO_MANY_PIXELS)
 
@@ -224,9 +224,9 @@ def test_a_batch_is_one_chunk():
 
 
 def test_a_handler_travels_to_its_worker_and_loads_nothing():
-    again = pickle.loads(pickle.dumps(handler(max_pixels=5, search=["folder"])))
+    again = pickle.loads(pickle.dumps(handler(max_pixels=5, search_path=["folder"])))
     model = again.load_model()
-    assert (again.max_pixels, model.search, model._detector) == (5, ("folder",), None)
+    assert (again.max_pixels, model.search_path, model._detector) == (5, ("folder",), None)
 
 
 def test_bytes_are_those_of_the_images():

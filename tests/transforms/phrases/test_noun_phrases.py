@@ -12,7 +12,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from tests.shared import PARSER, needs_shared
-from transforms.isolation.bisect import SickDevice
+from transforms.isolation.bisect import UnhealthyDevice
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.extract_phrases import ExtractPhrases
 from transforms.phrases.noun_phrases import extract, phrases_of, with_phrases
@@ -396,5 +396,5 @@ def test_a_parser_that_fails_on_everything_is_nobodys_fault():
         def pipe(self, captions):
             raise MemoryError("no more")
 
-    with pytest.raises(SickDevice, match="no more"):
+    with pytest.raises(UnhealthyDevice, match="no more"):
         extract(Broken(), ["a dog", "a cat"], {})

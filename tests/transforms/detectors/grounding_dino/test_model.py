@@ -15,9 +15,9 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor, Ber
 from tests.shared import DATA, GROUNDER, needs_shared
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino import model as module
-from transforms.detectors.grounding_dino.model import GroundingDino, canvas_rule
+from transforms.detectors.grounding_dino.model import GroundingDino, resize_rule
 from transforms.detectors.grounding_dino.prompts import BORDERS
-from transforms.isolation.bisect import SickDevice
+from transforms.isolation.bisect import UnhealthyDevice
 from transforms.records import Box, Drop, FailureStage, Fault, Reason
 from transforms.selection.boxes import iou
 from transforms.settings import DetectorSettings
@@ -262,7 +262,7 @@ def test_a_model_that_gives_nothing_finite_is_nobodys_fault(grounding_dino):
         output.logits[:] = math.nan
 
     detector, _ = spoilt(grounding_dino, after=spoil)
-    with pytest.raises(SickDevice, match="not finite"):
+    with pytest.raises(UnhealthyDevice, match="not finite"):
         detector.detect([request(1, "a dog"), request(2, "a cat")])
 
 
@@ -291,7 +291,7 @@ def test_a_fault_of_every_pair_is_nobodys_fault(grounding_dino):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     detector, _ = spoilt(grounding_dino, before=spoil)
-    with pytest.raises(SickDevice, match="illegal memory access"):
+    with pytest.raises(UnhealthyDevice, match="illegal memory access"):
         detector.detect(birds())
 
 
@@ -304,7 +304,7 @@ def test_the_probe_fails_where_the_model_gives_nothing_finite(grounding_dino):
         output.logits[:] = math.nan
 
     detector, _ = spoilt(grounding_dino, before=fail_or_spoil, after=spoil)
-    with pytest.raises(SickDevice):
+    with pytest.raises(UnhealthyDevice):
         detector.detect([request(1, "a bird")])
 
 
@@ -461,14 +461,14 @@ def processor(**size):
     ],
 )
 def test_sides_come_from_the_settings_then_from_the_models_processor(size, settings, sides):
-    rule = canvas_rule(processor(**size), DetectorSettings(**settings))
+    rule = resize_rule(processor(**size), DetectorSettings(**settings))
     assert (rule.short_side, rule.long_side) == sides
     assert (rule.mean, rule.std, rule.step) == ((0.5,) * 3, (0.25,) * 3, 32)
 
 
 def test_a_long_side_below_the_short_one_is_refused():
     with pytest.raises(ValueError, match=r"detector\.long_side: 100 is less than the short side, 800"):
-        canvas_rule(processor(), DetectorSettings(long_side=100))
+        resize_rule(processor(), DetectorSettings(long_side=100))
 
 
 # The reference model, where it is at hand.

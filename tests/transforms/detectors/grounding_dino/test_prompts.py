@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from tests.shared import DATA, GROUNDER, PARSER, needs_shared
 from tests.tiny_models import make_tokenizer
-from transforms.detectors.grounding_dino.prompts import ASK, BORDERS, CLS, SEP, STOP, build_prompts, normalize, tokenize
+from transforms.detectors.grounding_dino.prompts import (
+    BORDERS,
+    CLS,
+    PERIOD,
+    QUESTION_MARK,
+    SEP,
+    build_prompts,
+    normalize,
+    tokenize,
+)
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.noun_phrases import extract
 from transforms.phrases.parser import load_parser
@@ -45,12 +54,12 @@ def check_invariants(prompts, count, limit):
     assert held == sorted(held)
     for prompt in prompts.prompts:
         assert len(prompt.ids) <= limit
-        assert (prompt.ids[0], prompt.ids[-2], prompt.ids[-1]) == (CLS, STOP, SEP)
+        assert (prompt.ids[0], prompt.ids[-2], prompt.ids[-1]) == (CLS, PERIOD, SEP)
         for first, last in prompt.spans:
             assert first < last
             assert not BORDERS & set(prompt.ids[first:last])
-            assert prompt.ids[last] == STOP
-            assert prompt.ids[first - 1] in (CLS, STOP)
+            assert prompt.ids[last] == PERIOD
+            assert prompt.ids[first - 1] in (CLS, PERIOD)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +92,7 @@ def test_ids_are_those_of_the_joined_prompt_string():
 
 
 def test_borders_have_the_ids_that_the_model_class_has_built_in():
-    assert TOKENIZER.convert_tokens_to_ids(["[CLS]", "[SEP]", ".", "?"]) == [CLS, SEP, STOP, ASK]
+    assert TOKENIZER.convert_tokens_to_ids(["[CLS]", "[SEP]", ".", "?"]) == [CLS, SEP, PERIOD, QUESTION_MARK]
 
 
 @pytest.mark.parametrize("typed", ["[SEP]", "[CLS]", "[PAD]", "[MASK]", "a [SEP] dog", "the [CLS][SEP] sign"])

@@ -19,7 +19,7 @@ from transforms.detectors.grounding_dino.optimized.parts import BlockedMlp, Once
 from transforms.detectors.grounding_dino.optimized.sampling import BoxAttention, Tables
 
 
-def make_fast(model: Any, device: str) -> None:
+def optimize(model: Any, device: str) -> None:
     """Replaces modules of a loaded `GroundingDinoForObjectDetection`, or of its MM sister, in place.
 
     On a GPU only what several captions of one picture share: the rest has been measured on CPUs alone.

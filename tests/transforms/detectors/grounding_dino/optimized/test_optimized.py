@@ -14,7 +14,7 @@ from tests.transforms.detectors.grounding_dino.test_model import assert_same, lo
 from transforms import bundled
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino import optimized
-from transforms.detectors.grounding_dino.optimized import make_fast, sampling
+from transforms.detectors.grounding_dino.optimized import optimize, sampling
 from transforms.detectors.grounding_dino.optimized.encoder_layer import EncoderLayer
 from transforms.detectors.grounding_dino.optimized.parts import BlockedMlp, OncePerPicture, Positions, Similarity
 from transforms.images import measure
@@ -67,7 +67,7 @@ def test_stock_is_the_class_as_it_is(grounding_dino):
 
 def test_on_other_devices_only_the_backbone_is_shared(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
-    make_fast(model, "cuda:0")
+    optimize(model, "cuda:0")
     assert isinstance(model.model.backbone.conv_encoder.model, OncePerPicture)
     assert not any(isinstance(module, (EncoderLayer, BlockedMlp)) for module in model.modules())
 
@@ -76,7 +76,7 @@ def test_weights_are_shared_and_not_copied(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
     before = {id(parameter) for parameter in model.parameters()}
     buffers = sum(buffer.nbytes for buffer in model.buffers())
-    make_fast(model, "cpu")
+    optimize(model, "cpu")
     assert {id(parameter) for parameter in model.parameters()} <= before
     rearranged = sum(buffer.nbytes for buffer in model.buffers()) - buffers
     assert rearranged <= sum(parameter.nbytes for parameter in model.parameters()) / 8
@@ -121,14 +121,14 @@ def test_a_class_that_computes_something_else_is_refused(grounding_dino):
 
     layer.forward = otherwise
     with pytest.raises(ValueError, match=r"detector\.forward: fast .*EncoderLayer gives other values .* to stock"):
-        make_fast(model, "cpu")
+        optimize(model, "cpu")
 
 
 def test_a_class_that_is_built_otherwise_is_refused(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
     del model.model.decoder.layers[0].encoder_attn
     with pytest.raises(ValueError, match=r"fast does not suit this model in transformers .*encoder_attn"):
-        make_fast(model, "cpu")
+        optimize(model, "cpu")
 
 
 def test_a_decoder_that_samples_elsewhere_is_refused(folder):
@@ -141,7 +141,7 @@ def test_a_decoder_that_samples_elsewhere_is_refused(folder):
 
     attention.forward = otherwise
     with pytest.raises(ValueError, match=r"fast .*BoxAttention gives other values .* to stock"):
-        make_fast(model, "cpu")
+        optimize(model, "cpu")
 
 
 @pytest.mark.parametrize("error", [RuntimeError("sizes"), KeyError("spatial_shapes"), IndexError("range")])
@@ -153,14 +153,14 @@ def test_a_class_that_fails_is_refused(grounding_dino, error):
 
     model.model.encoder.layers[0].forward = failing
     with pytest.raises(ValueError, match=r"detector\.forward: fast does not suit this model .*; set it to stock"):
-        make_fast(model, "cpu")
+        optimize(model, "cpu")
 
 
 def test_weights_that_are_not_finite_are_left_to_the_first_batch(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
     with torch.no_grad():
         model.model.encoder.layers[0].deformable_layer.fc1.weight[0, 0] = torch.nan
-    make_fast(model, "cpu")
+    optimize(model, "cpu")
 
 
 @pytest.mark.parametrize("family", ["grounding-dino", "mm-grounding-dino"])
@@ -171,7 +171,7 @@ def test_four_levels(family, tmp_path):
 
 
 def test_any_number_of_levels_suits(tmp_path):
-    make_fast(AutoModelForZeroShotObjectDetection.from_pretrained(make_grounding_dino(tmp_path, levels=6)), "cpu")
+    optimize(AutoModelForZeroShotObjectDetection.from_pretrained(make_grounding_dino(tmp_path, levels=6)), "cpu")
 
 
 def test_positions_are_computed_once_a_size():
