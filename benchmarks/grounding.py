@@ -39,19 +39,19 @@ def _pin(cores: set[int]) -> None:
         os.sched_setaffinity(int(thread), cores)
 
 
-def settings(detector: Mapping[str, Any], a_chunk: int) -> dict[str, Any]:
+def make_config(detector: Mapping[str, Any], chunk_pairs: int) -> dict[str, Any]:
     """A configuration with the embedded parser."""
     return {
         "phrases": {"model": "caption-parser"},
         "detector": {"device": "cpu", **detector},
-        "chunk": {"pairs": a_chunk},
+        "chunk": {"pairs": chunk_pairs},
     }
 
 
 def ground(config: Mapping[str, Any], inputs: str, output: Path) -> float:
     """Pairs a second of a `ground` in this process, without the first chunk, in which models are loaded."""
     gritmill.ground(config, inputs=[inputs], output=str(output))
-    notes = [note for note in timings(output) if not note["first"]]
+    notes = [note for note in read_timings(output) if not note["first"]]
     return sum(note["pairs"] for note in notes) / sum(note["wall"] for note in notes)
 
 
@@ -66,19 +66,19 @@ def ground_in_subprocess(config: Mapping[str, Any], inputs: str, output: Path, c
     subprocess.run(
         command, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, cores_used)
     )
-    notes = timings(output / "out")
+    notes = read_timings(output / "out")
     steady_from = max(note["committed"] for note in notes if note["first"])
     later = [note for note in notes if note["committed"] > steady_from]
     return sum(note["pairs"] for note in later) / (max(note["committed"] for note in later) - steady_from)
 
 
-def timings(output: Path) -> list[dict[str, Any]]:
+def read_timings(output: Path) -> list[dict[str, Any]]:
     """What each chunk's worker noted of its time."""
     return [json.loads(path.read_text()) for path in sorted(output.glob("detections/timings/*/*.json"))]
 
 
 def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
-    """What the detector was asked in a run over tars, in order: the wanted pairs with phrases, from their rows."""
+    """The detector's requests of a run over tars, in order: the wanted pairs with phrases, rebuilt from their rows."""
     from pipeline.configuration import ColumnSettings
     from pipeline.pack import fetch_images
     from pipeline.tables import detections
@@ -95,7 +95,7 @@ def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]
 
 
 class Recorder:
-    """In the place of a detector's model: keeps what the model is given, and gives what it gives."""
+    """Stands in for a detector's model: records its inputs and passes the calls on."""
 
     def __init__(self, model: Any) -> None:
         self.model = model

@@ -19,7 +19,7 @@ from benchmarks.inputs import Photo, write_tars
 from benchmarks.inputs import photos as pictures_of
 from pipeline.tables import detections
 
-_PAIRS, _A_TAR, _ROUNDS = 40_000, 5_000, 2
+_PAIRS, _PAIRS_PER_TAR, _ROUNDS = 40_000, 5_000, 2
 _FEW = 4_000
 _CONFIGURATION = {"detector": {"model": "benchmarks.candidates:make"}, "selection": {"score": 0.25}}
 _MIB = 1 << 20
@@ -33,8 +33,8 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     work = work / "pack"
     tars, few = work / "in", work / "few"
     pictures = _pairs(photos)
-    write_tars(pictures, tars, a_tar=_A_TAR)
-    write_tars(pictures[:_FEW], few, a_tar=_A_TAR)
+    write_tars(pictures, tars, pairs_per_tar=_PAIRS_PER_TAR)
+    write_tars(pictures[:_FEW], few, pairs_per_tar=_PAIRS_PER_TAR)
     for folder in (tars, few):
         gritmill.ground(_CONFIGURATION, inputs=str(folder / "*.tar"), output=work / f"{folder.name}-ground")
     figures = [*_speed(work, tars), _memory(work), _reads(work, tars), _rows(work)]
@@ -90,7 +90,7 @@ def _processor() -> float:
 
 
 def _pack(ground: Path, target: Path) -> dict[str, Any]:
-    """All of it, with the workers that it takes by itself, their start, and the report."""
+    """A complete pack with its default workers, their start and the report included."""
     shutil.rmtree(target, ignore_errors=True)
     return gritmill.pack(_CONFIGURATION, output=target, detections=ground)
 
@@ -114,7 +114,9 @@ def _shards(tars: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     samples = webdataset.WebDataset([str(path) for path in sorted(tars.iterdir())], shardshuffle=False)
-    with webdataset.ShardWriter(str(target / "%05d.tar"), maxcount=_A_TAR, maxsize=1 << 40, verbose=0) as writer:
+    with webdataset.ShardWriter(
+        str(target / "%05d.tar"), maxcount=_PAIRS_PER_TAR, maxsize=1 << 40, verbose=0
+    ) as writer:
         for sample in samples:
             writer.write({key: sample[key] for key in ("__key__", "jpg", "txt", "json")})
     for path in target.iterdir():

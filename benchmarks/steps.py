@@ -12,7 +12,7 @@ import torch
 import gritmill
 from benchmarks import inputs
 from benchmarks.figures import Figure
-from benchmarks.grounding import settings, timings
+from benchmarks.grounding import make_config, read_timings
 from pipeline.ground.chunks import read_range
 from pipeline.ids import ChunkId
 from pipeline.plan.plan import read_plan
@@ -32,7 +32,7 @@ from transforms.settings import DetectorSettings, PhraseSettings
 
 _FEW = 16
 _GPU = 12.0
-"""Milliseconds a picture of a GPU that is asked about."""
+"""Milliseconds a picture of the GPU that the estimate assumes."""
 
 _OVERLAPPED = {"read, measure, digest", "decode", "resize", "normalise"}
 """Steps that threads do while the model is at work, or that the GPU does."""
@@ -43,12 +43,12 @@ def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work:
     tars = inputs.write_tars(pictures, work / "in")
     whole = _without_model(model, tars, work / "out")
     timer = _StepTimer(len(pictures))
-    pairs = _parsed(timer, work)
-    detector = _stubbed(DetectorSettings(model=model, device="cpu", threads=1))
+    pairs = _parse_pairs(timer, work)
+    detector = _load_stubbed(DetectorSettings(model=model, device="cpu", threads=1))
     requests = [request_for(pair) for pair in pairs]
     prompts = timer.step("prompts", lambda: [build_prompts(detector.tokenizer, r.phrases, 256) for r in requests])
-    _pictures(timer, detector, requests)
-    answers = _answers(timer, detector, prompts)
+    _time_pictures(timer, detector, requests)
+    answers = _read_answers(timer, detector, prompts)
     done = timer.step("into the pair", lambda: list(map(with_boxes, pairs, requests, answers)))
     timer.step("commit", lambda: _commit(done, work / "committed"))
     serial = sum(spent for step, spent in timer.spent.items() if step not in _OVERLAPPED)
@@ -65,7 +65,7 @@ def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work:
     ]
 
 
-def _parsed(timer: "_StepTimer", work: Path) -> list[Pair]:
+def _parse_pairs(timer: "_StepTimer", work: Path) -> list[Pair]:
     """The pairs that have phrases."""
     plan = read_plan(str(work / "out/detections"))
     assert plan is not None
@@ -77,13 +77,13 @@ def _parsed(timer: "_StepTimer", work: Path) -> list[Pair]:
     return [pair for pair in timer.step("phrases", lambda: with_phrases(nlp, chunk.pairs, heads)) if pair.phrases]
 
 
-def _pictures(timer: "_StepTimer", detector: GroundingDino, requests: Sequence[Request]) -> None:
+def _time_pictures(timer: "_StepTimer", detector: GroundingDino, requests: Sequence[Request]) -> None:
     images = timer.step("decode", lambda: [decode(request.data) for request in requests])
     small = timer.step("resize", lambda: [detector.resize_rule.to_tensor(image) for image in images])
     timer.step("normalise", lambda: [detector._normalized([pixels]) for pixels in small])
 
 
-def _answers(timer: "_StepTimer", detector: GroundingDino, prompts: Sequence[PackedPrompts]) -> list[Found]:
+def _read_answers(timer: "_StepTimer", detector: GroundingDino, prompts: Sequence[PackedPrompts]) -> list[Found]:
     outputs = [_output(1, len(packed.prompts[0].ids)) for packed in prompts]
     raw_outputs = [
         (p.prompts[0], o.logits[0].numpy(), o.pred_boxes[0].numpy()) for p, o in zip(prompts, outputs, strict=True)
@@ -117,8 +117,8 @@ def _commit(pairs: Sequence[Pair], folder: Path) -> None:
 def _without_model(model: str, tars: str, output: Path) -> float:
     """Milliseconds of processor time a pair of a `ground` whose model takes next to none, without its start."""
     load = GroundingDino.load
-    GroundingDino.load = _stubbed  # type: ignore[method-assign]
-    config = settings({"model": model, "threads": 1, "batch": 4}, 1000)
+    GroundingDino.load = _load_stubbed  # type: ignore[method-assign]
+    config = make_config({"model": model, "threads": 1, "batch": 4}, 1000)
     spent = []
     try:
         for pairs in (_FEW, _FEW, None):  # the first one warms up; what the start takes is in both others
@@ -129,10 +129,10 @@ def _without_model(model: str, tars: str, output: Path) -> float:
             spent.append(time.process_time() - started)
     finally:
         GroundingDino.load = load  # type: ignore[method-assign]
-    return (spent[2] - spent[1]) / (sum(note["pairs"] for note in timings(output)) - _FEW) * 1000
+    return (spent[2] - spent[1]) / (sum(note["pairs"] for note in read_timings(output)) - _FEW) * 1000
 
 
-def _stubbed(settings: DetectorSettings) -> GroundingDino:
+def _load_stubbed(settings: DetectorSettings) -> GroundingDino:
     """The detector with a model that answers at once."""
     detector = _LOAD(settings)
     detector.model = _Stub(detector.model.config)

@@ -1,6 +1,6 @@
 """A checkpoint with the configuration of IDEA-Research/grounding-dino-tiny and random weights, for speed alone.
 
-Its words are those of the captions that it will be shown, one token each; the real vocabulary cuts rare words in two.
+Its vocabulary is the words of the benchmark's captions, one token each; the real vocabulary splits rare words.
 """
 
 import re

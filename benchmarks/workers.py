@@ -4,7 +4,7 @@ from pathlib import Path
 
 from benchmarks import inputs, tiny
 from benchmarks.figures import Figure
-from benchmarks.grounding import ground_in_subprocess, settings
+from benchmarks.grounding import ground_in_subprocess, make_config
 
 PART = "Workers"
 
@@ -19,12 +19,12 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     ]
 
 
-def _figures(name: str, model: str, pictures: list[inputs.Photo], a_chunk: int, work: Path) -> list[Figure]:
+def _figures(name: str, model: str, pictures: list[inputs.Photo], chunk_pairs: int, work: Path) -> list[Figure]:
     folder = work / "workers" / name
-    tars = inputs.write_tars(pictures, folder / "in", a_tar=len(pictures) // 4)
+    tars = inputs.write_tars(pictures, folder / "in", pairs_per_tar=len(pictures) // 4)
 
     def rate(cores: int, workers: int) -> float:
-        config = settings({"model": model, "threads": cores // workers, "batch": 4}, a_chunk)
+        config = make_config({"model": model, "threads": cores // workers, "batch": 4}, chunk_pairs)
         return ground_in_subprocess(config, tars, folder / f"{cores}-{workers}", cores, workers)
 
     one, two, threads = rate(1, 1), rate(2, 2), rate(2, 1)

@@ -23,7 +23,7 @@ _HOME = Path(__file__).resolve().parent.parent
 
 
 def _ensure_own_package(name: str) -> None:
-    """Makes sure that `transforms` and `pipeline` are ours, also in a folder where somebody else's lie.
+    """Makes sure that `transforms` and `pipeline` are our packages, even if the script's folder has such modules.
 
     A script's own folder comes before everything installed, so that its transforms.py would hide our package.
     """
@@ -111,7 +111,7 @@ _MODULE_OF = {
     "validate": "gritmill.validation.validate",
     "view": "gritmill.pages.viewer.page",
 }
-"""Where the public names are. Each is imported when it is first asked for: Beam, torch and spaCy take seconds."""
+"""The module of each public name. Each is imported on first use: Beam, torch and spaCy take seconds."""
 
 
 if not TYPE_CHECKING:  # a type checker shall know the names above, and no others

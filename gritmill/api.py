@@ -1,4 +1,4 @@
-"""The small Python face: the same as the command line, with values in the place of words."""
+"""The small Python API: the same as the command line, with Python values."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -62,9 +62,9 @@ def ground(
       CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
     """
     configuration, folder = resolve_config(config), files.canonical(output)
-    reason = _reason(retry_failed)
+    reason = _parse_reason(retry_failed)
     options = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "fresh": fresh, "retry": reason}
-    if warning := embedded_model_warning(configuration, _inputs(inputs)):
+    if warning := embedded_model_warning(configuration, _list_inputs(inputs)):
         warnings.warn(warning, stacklevel=2)
     with hold(folder):
         return _run_ground(configuration, inputs, folder, options, quiet, beam)
@@ -95,7 +95,7 @@ def pack(
     configuration, folder = resolve_config(config), files.canonical(output)
     source = None if detections is None else fspath(detections)
     if isinstance(config, Mapping):
-        check_given(configuration, _keys(config), source or folder)
+        check_given(configuration, _nested_keys(config), source or folder)
     with hold(folder):
         return _run_pack(configuration, folder, PackOptions(source, fresh, False, partial, quiet, tuple(beam)))
 
@@ -120,9 +120,9 @@ def run(
     """
     configuration, folder = resolve_config(config), files.canonical(output)
     check_dialects(configuration.text.dialect)
-    reason = _reason(retry_failed)
+    reason = _parse_reason(retry_failed)
     options = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "retry": reason}
-    if warning := embedded_model_warning(configuration, _inputs(inputs)):
+    if warning := embedded_model_warning(configuration, _list_inputs(inputs)):
         warnings.warn(warning, stacklevel=2)
     grows = extend or redo_changed or reason is not None
     with hold(folder):
@@ -138,7 +138,7 @@ def _run_ground(
     quiet: bool,
     beam: Sequence[str],
 ) -> Plan:
-    return _ground(configuration, _inputs(inputs), folder, GroundOptions(**options, quiet=quiet, beam=tuple(beam)))
+    return _ground(configuration, _list_inputs(inputs), folder, GroundOptions(**options, quiet=quiet, beam=tuple(beam)))
 
 
 def embedded_model_warning(configuration: Configuration, inputs: Sequence[str]) -> str:
@@ -147,7 +147,7 @@ def embedded_model_warning(configuration: Configuration, inputs: Sequence[str]) 
     return bundled.SCENES_ONLY if configuration.detector.model == bundled.SCENES and not all_bundled else ""
 
 
-def _reason(retry_failed: bool | str | None) -> str | None:
+def _parse_reason(retry_failed: bool | str | None) -> str | None:
     if retry_failed is None or retry_failed is False:
         return None
     reason = EVERY_REASON if retry_failed is True else retry_failed
@@ -155,15 +155,16 @@ def _reason(retry_failed: bool | str | None) -> str | None:
     return reason
 
 
-def _keys(values: Mapping[str, Any], above: str = "") -> list[str]:
+def _nested_keys(values: Mapping[str, Any], above: str = "") -> list[str]:
     """The keys of nested sections, `section.key`."""
     parts = (
-        [f"{above}{key}"] if not isinstance(v, Mapping) else _keys(v, f"{above}{key}.") for key, v in values.items()
+        [f"{above}{key}"] if not isinstance(v, Mapping) else _nested_keys(v, f"{above}{key}.")
+        for key, v in values.items()
     )
     return [key for part in parts for key in part]
 
 
-def _inputs(inputs: PathsOrUris) -> list[str]:
+def _list_inputs(inputs: PathsOrUris) -> list[str]:
     listed = [fspath(inputs)] if isinstance(inputs, (str, PathLike)) else [fspath(path) for path in inputs]
     if not listed:
         raise CallError("inputs: there are none")
@@ -172,9 +173,9 @@ def _inputs(inputs: PathsOrUris) -> list[str]:
 
 def _run_pack(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
     manifest = _pack(configuration, output, options)
-    # Of a run that has its report nothing is read again: pictures on its page may be gone by now.
+    # Of a run that has its report nothing is read again: pictures on its page may no longer exist.
     if not is_reported(output, manifest):
-        from gritmill.pages.report import write_page  # with pyarrow and jinja, for a page that is there already mostly
+        from gritmill.pages.report import write_page  # imports pyarrow and jinja; mostly the page exists already
 
         folder = find_detections(options.detections or output)
         plan = read_plan(folder)
@@ -190,8 +191,7 @@ def encode(caption: str, spans: Sequence[Span], *, dialect: str = "kosmos2", wid
 
     Raises:
       ValueError: no such dialect, spans that overlap or lie outside the caption, boxes outside the picture, or a
-      caption
-        that the dialect cannot carry.
+        caption that the dialect cannot carry.
     """
     ordered = tuple(sorted(spans, key=lambda span: span.start))
     end = 0
@@ -211,7 +211,7 @@ def encode(caption: str, spans: Sequence[Span], *, dialect: str = "kosmos2", wid
 
 
 def decode(text: str, *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> GroundedCaption:
-    """What a grounded text says; boxes as near as the dialect's rounding allows.
+    """Caption and spans of a grounded text; boxes as exact as the dialect's rounding allows.
 
     Raises:
       ValueError: no such dialect, or the text is not of it.

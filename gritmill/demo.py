@@ -62,7 +62,7 @@ def show(output: str) -> None:
     console = Console(highlight=False)
     console.print()
     _show_quality(console, quality.run_quality(output))
-    sample = _example(output)
+    sample = _find_example(output)
     if sample is not None:
         console.print(f"\n[bold]For example[/bold] {sample.key}.grounded.txt")
         console.print(sample.grounded, markup=False, soft_wrap=True)
@@ -89,7 +89,7 @@ def _show_quality(console: Console, measured: Quality) -> None:
     console.print(table)
 
 
-def _example(output: str) -> Sample | None:
+def _find_example(output: str) -> Sample | None:
     """The shortest text with two grounded phrases; of a run without one, none."""
     samples = (sample for sample in read(output) if sample.grounded.count("<phrase>") > 1)
     return min(samples, key=lambda sample: len(sample.grounded), default=None)
@@ -97,7 +97,7 @@ def _example(output: str) -> Sample | None:
 
 def _show_next(console: Console) -> None:
     console.print("\n[bold]Next, with pairs of your own[/bold]")
-    for line in commands():
+    for line in next_commands():
         console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print(
         "scene-grounder, used here, knows drawn scenes and nothing else. For photos the\n"
@@ -106,7 +106,7 @@ def _show_next(console: Console) -> None:
     )
 
 
-def commands() -> list[str]:
+def next_commands() -> list[str]:
     """Commands for pairs of one's own: look at some, try another threshold, read everything back."""
     gritmill = _gritmill_command()
     return [

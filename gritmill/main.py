@@ -1,4 +1,4 @@
-"""`gritmill` as a process: its arguments, its exit status, and one line on standard error for whatever goes wrong.
+"""`gritmill` as a process: its arguments, its exit status, and one line on standard error for every error.
 
 Nothing heavy is imported before `main` runs, so that an interrupt is an interrupt from the first moment on.
 """
@@ -69,7 +69,7 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
 def _expand_list_options(argv: Sequence[str]) -> list[str]:
     """`--input a b c` as click reads it, `--input a --input b --input c`: that is what a shell makes of a glob.
 
-    `--retry-failed` gets the value that stands for every reason.
+    `--retry-failed` without a value gets the one for every reason.
     """
     result: list[str] = []
     option = ""
@@ -104,7 +104,7 @@ def _debugging() -> bool:
 
 
 def _quiet_libraries() -> None:
-    """Libraries keep quiet: what a user must know is said by us, in one line."""
+    """Silences libraries: gritmill itself prints what a user must know, in one line."""
     if _debugging():
         logging.basicConfig(level=logging.DEBUG)
         return

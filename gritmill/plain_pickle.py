@@ -56,7 +56,7 @@ def _check(data: bytes) -> None:
 
 
 class _Depths:
-    """The unpickler's stack with nothing in it but how deep tuples and frozen sets lie in one another; -1 is a mark."""
+    """The unpickler's stack, but only with the nesting depth of tuples and frozen sets; -1 is pickle's MARK."""
 
     def __init__(self) -> None:
         self._stack: list[int] = []

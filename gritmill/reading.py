@@ -54,15 +54,15 @@ def read_shard(uri: str) -> Iterator[Sample]:
         for member in tar:
             stem, _, ending = member.name.partition(".")
             if stem != key and members:
-                yield _sample(key, members)
+                yield _make_sample(key, members)
                 members = {}
             content = tar.extractfile(member)
             key, members[ending] = stem, content.read() if content else b""
     if members:
-        yield _sample(key, members)
+        yield _make_sample(key, members)
 
 
-def _sample(key: str, members: dict[str, bytes]) -> Sample:
+def _make_sample(key: str, members: dict[str, bytes]) -> Sample:
     texts = {name.removesuffix(".txt"): data.decode() for name, data in members.items() if name.endswith(".txt")}
     record = json.loads(members["json"])
     return Sample(key, members["jpg"], record, members["txt"].decode(), texts.pop("grounded"), texts)

@@ -1,4 +1,4 @@
-"""The driver is killed at instants of chance, again and again, until it comes to its end all the same."""
+"""Kills the driver at random instants, again and again, and lets it finish in the end."""
 
 import hashlib
 import os
@@ -51,14 +51,14 @@ def trial(folder: Path, kills: int, seed: int) -> list[Outcome]:
     """Kills `ground`, and then `pack`, so many times each."""
     rng = random.Random(seed)
     pairs = write_tars(folder / "in", _GROUND_PAIRS, _GROUND_PAIRS // 4)
-    grounding = _trial(("ground", "--input", pairs, "--set", *_REAL_MODELS), folder / "ground", kills, rng)
+    grounding = _kill_trial(("ground", "--input", pairs, "--set", *_REAL_MODELS), folder / "ground", kills, rng)
     pairs, table = write_tars(folder / "pack-in", _PACK_PAIRS), str(folder / "table")
     _run_to_end(("ground", "--input", pairs, "--set", *_FAKE_DETECTOR, "--quiet", "--output", table))
     pack_command = ("pack", "--detections", table, "--set", "selection.score=0.0", "shards.pairs=200")
-    return [grounding, _trial(pack_command, folder / "pack", kills, rng)]
+    return [grounding, _kill_trial(pack_command, folder / "pack", kills, rng)]
 
 
-def _trial(command: Sequence[str], folder: Path, kills: int, rng: random.Random) -> Outcome:
+def _kill_trial(command: Sequence[str], folder: Path, kills: int, rng: random.Random) -> Outcome:
     reference, out = folder / "whole", folder / "out"
     started = time.monotonic()
     _run_to_end((*command, "--quiet", "--output", str(reference)))
@@ -97,7 +97,7 @@ def _kill_repeatedly(command: Sequence[str], kills: int, seconds: float, rng: ra
 
 
 def _undo(out: Path, command: str, rng: random.Random) -> None:
-    """Takes away what says that the command was finished, and half of what it wrote."""
+    """Removes the files that declare the command finished, and half of what it wrote."""
     patterns = ("detections/0*/*",) if command == "ground" else ("shards/*", "manifest.json")
     written = sorted(path for pattern in patterns for path in out.glob(pattern))
     done_files = [path for path in written if path.name.endswith((".done.json", "_stats.json", "manifest.json"))]
@@ -125,6 +125,6 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _validate(out: Path) -> tuple[int, str]:
-    """Exit status of `validate`, and the last that it said."""
+    """Exit status of `validate`, and the last line that it printed."""
     done = subprocess.run(_command_line(("validate", str(out))), capture_output=True, text=True, check=False)
     return done.returncode, done.stderr.strip().splitlines()[-1].replace(str(out), "out")

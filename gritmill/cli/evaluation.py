@@ -63,7 +63,7 @@ def evaluate(
         tables.show_phrases(result)
     else:
         tables.show_boxes(result)
-        _check(result["figures"], result["pictures"])
+        _check_measured(result["figures"], result["pictures"])
 
 
 def calibrate(
@@ -96,13 +96,13 @@ def calibrate(
         quiet=quiet,
     )
     tables.show_calibration(result)
-    _check(result["curves"], result["pictures"])
+    _check_measured(result["curves"], result["pictures"])
     print(f"curves and reliability in {output}")
     if result["threshold"] is None:
-        raise DataFault(f"no threshold gives a precision of {precision:g}: {_highest(result)}")
+        raise DataFault(f"no threshold gives a precision of {precision:g}: {_highest_precision(result)}")
 
 
-def _check(figures: Any, pictures: dict[str, Any]) -> None:
+def _check_measured(figures: Any, pictures: dict[str, Any]) -> None:
     """Raises DataFault if nothing could be measured."""
     if figures:
         return
@@ -114,7 +114,7 @@ def _check(figures: Any, pictures: dict[str, Any]) -> None:
     raise DataFault(f"nothing was measured: {pictures['pictures']} pictures, and no phrase with a true box")
 
 
-def _highest(result: dict[str, Any]) -> str:
+def _highest_precision(result: dict[str, Any]) -> str:
     best = result["highest_precision"]
     if best is None:
         return "there is no box at all"

@@ -16,7 +16,7 @@ from gritmill.evaluation import curves
 from gritmill.evaluation.curves import Boxes, Curve, Phrases
 from gritmill.evaluation.evaluate import open_truth
 from gritmill.evaluation.grammatical_kinds import grammatical_kinds
-from gritmill.evaluation.metrics import match
+from gritmill.evaluation.metrics import match_boxes
 from gritmill.evaluation.options import TruthFormat
 from gritmill.evaluation.query import Answer, Counts, load_detector, query
 from gritmill.evaluation.sets.truth import TruePhrase
@@ -39,7 +39,7 @@ _REPORT_EVERY = 10
 """Of the curve's thresholds every tenth stands in the report: hundredths."""
 
 
-Scored = tuple[float, Corners]
+ScoredCorners = tuple[float, Corners]
 """Score and corners of a box."""
 
 
@@ -55,13 +55,13 @@ class BoxCollection:
 
     def add(self, answer: Answer, picture: int, settings: SelectionSettings, floor: float) -> None:
         """An answer; `picture` is the number of its picture."""
-        for number, boxes in _selected(answer, settings, floor).items():
+        for number, boxes in _select_boxes(answer, settings, floor).items():
             phrase = answer.caption.phrases[number]
             if not (phrase.boxes or phrase.absent):
                 continue
             boxes.sort(key=lambda box: -box[0])
             self.scores.extend(score for score, _ in boxes)
-            self.right.extend(match([corners for _, corners in boxes], phrase.boxes))
+            self.right.extend(match_boxes([corners for _, corners in boxes], phrase.boxes))
             self.owners.extend([len(self.phrases)] * len(boxes))
             self.pictures.extend([picture] * len(boxes))
             self.phrases.append(phrase)
@@ -82,10 +82,10 @@ class BoxCollection:
         return boxes, Phrases(things, kinds)
 
 
-def _selected(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[Scored]]:
+def _select_boxes(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[ScoredCorners]]:
     """Score and corners of the boxes that a run would take, by number of the phrase; every queried phrase is there."""
     numbers = {phrase.start: number for number, phrase in answer.queried_phrases()}
-    selected: dict[int, list[Scored]] = {n: [] for n in numbers.values()}
+    selected: dict[int, list[ScoredCorners]] = {n: [] for n in numbers.values()}
     for grounding in select(answer.pair, settings, floor):
         selected[numbers[grounding.phrase.start]].append((grounding.box.score, grounding.box.corners))
     return selected
@@ -133,42 +133,42 @@ def calibrate(
         "models": model_identities,
         "pictures": counts.to_json(),
         "wished_precision": precision,
-        **_result(collected, counts.measured, configuration, precision, seed),
+        **_build_result(collected, counts.measured, configuration, precision, seed),
     }
     publish_json(files.join(folder, NAME), result)
     publish_bytes(files.join(folder, PAGE), render_page(result).encode())
     return result
 
 
-def _result(
+def _build_result(
     collected: BoxCollection, pictures: int, configuration: Configuration, target_precision: float, seed: int
 ) -> dict[str, Any]:
     if not collected.phrases:
         return {"threshold": None, "curves": {}}
     boxes, phrases = collected.arrays(configuration.phrases.model)
     in_force = _threshold_in_force(configuration)
-    thresholds = np.union1d(curves.grid(configuration.detector.floor), [in_force.score])
-    overall = curves.curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
+    thresholds = np.union1d(curves.threshold_grid(configuration.detector.floor), [in_force.score])
+    overall = curves.build_curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
     by_kind = {"all": overall}
     for kind in sorted({kind for kinds in phrases.kinds for kind in kinds} - {"all"}):
-        by_kind[kind] = curves.curve(boxes, phrases, phrases.of_kind(kind), thresholds)
+        by_kind[kind] = curves.build_curve(boxes, phrases, phrases.of_kind(kind), thresholds)
     score = curves.lowest_threshold(thresholds, overall.precision, target_precision)
     intervals = curves.bootstrap(boxes, pictures, thresholds, target_precision, score, seed)
-    bins = curves.reliability(boxes)
+    bins = curves.reliability_bins(boxes)
     return {
         "threshold": score,
         "interval": {**vars(intervals), "seed": seed, "resamples": curves.RESAMPLES},
         "paste": None if score is None else _paste(score),
         "at_threshold": None if score is None else {name: one.figures_at(score) for name, one in by_kind.items()},
-        "highest_precision": _highest(overall),
+        "highest_precision": _highest_precision(overall),
         "in_force": {
             "threshold": in_force.score,
             "source": in_force.source,
             "figures": overall.figures_at(in_force.score),
         },
-        "counts": {name: _sizes(one) for name, one in by_kind.items()},
+        "counts": {name: _count_phrases(one) for name, one in by_kind.items()},
         "reliability": {"bins": bins, "expected_calibration_error": curves.calibration_error(bins)},
-        "curves": {name: _points(one) for name, one in by_kind.items()},
+        "curves": {name: _curve_points(one) for name, one in by_kind.items()},
     }
 
 
@@ -182,18 +182,18 @@ def _threshold_in_force(configuration: Configuration) -> Threshold:
     return effective(configuration.selection, default_threshold(settings), settings.floor)
 
 
-def _highest(curve: Curve) -> dict[str, Any] | None:
+def _highest_precision(curve: Curve) -> dict[str, Any] | None:
     """Where the precision is highest, and of several such thresholds at the lowest; None if there is no box."""
     if not curve.boxes.any():
         return None
     return curve.figures_at(float(curve.thresholds[int(np.nanargmax(curve.precision))]))
 
 
-def _sizes(curve: Curve) -> dict[str, int]:
+def _count_phrases(curve: Curve) -> dict[str, int]:
     return {"phrases": curve.present + curve.absent, "absent": curve.absent, "things": curve.things}
 
 
-def _points(curve: Curve) -> list[dict[str, Any]]:
+def _curve_points(curve: Curve) -> list[dict[str, Any]]:
     """Figures at the hundredths, as far up as there are boxes."""
     with_boxes = curve.thresholds[curve.boxes > 0].tolist()
     return [curve.figures_at(t) for t in with_boxes if round(t * curves.STEPS) % _REPORT_EVERY == 0]

@@ -45,7 +45,7 @@ class Phrases:
         return np.array([kind in kinds for kinds in self.kinds], bool)
 
 
-def grid(floor: float) -> np.ndarray:
+def threshold_grid(floor: float) -> np.ndarray:
     """The thresholds: thousandths from `floor`, the lowest score that a candidate may have, to 1."""
     return np.arange(int(np.ceil(round(floor * STEPS, 6))), STEPS + 1) / STEPS
 
@@ -84,16 +84,16 @@ class Curve:
         }
 
 
-def curve(boxes: Boxes, phrases: Phrases, selected: np.ndarray, thresholds: np.ndarray) -> Curve:
+def build_curve(boxes: Boxes, phrases: Phrases, selected: np.ndarray, thresholds: np.ndarray) -> Curve:
     """The curve of some phrases. selected: bool, by number of the phrase. thresholds: ascending."""
     some = boxes.of_phrases(selected)
     absent = selected & (phrases.things == 0)
     return Curve(
         thresholds,
-        _at_least(some.score, thresholds),
-        _at_least(some.score[some.right], thresholds),
-        _at_least(_best(_masked(some, some.right), len(selected)), thresholds),
-        _at_least(_best(_masked(some, absent[some.phrase]), len(selected)), thresholds),
+        _count_at_least(some.score, thresholds),
+        _count_at_least(some.score[some.right], thresholds),
+        _count_at_least(_best_scores(_masked(some, some.right), len(selected)), thresholds),
+        _count_at_least(_best_scores(_masked(some, absent[some.phrase]), len(selected)), thresholds),
         int(phrases.things[selected].sum()),
         int((selected & (phrases.things > 0)).sum()),
         int(absent.sum()),
@@ -104,15 +104,15 @@ def _masked(boxes: Boxes, mask: np.ndarray) -> Boxes:
     return Boxes(boxes.score[mask], boxes.right[mask], boxes.phrase[mask], boxes.picture[mask])
 
 
-def _best(boxes: Boxes, phrases: int) -> np.ndarray:
+def _best_scores(boxes: Boxes, phrases: int) -> np.ndarray:
     """The best score of every phrase that has a box."""
     best = np.full(phrases, -1.0)
     np.maximum.at(best, boxes.phrase, boxes.score)
-    found: np.ndarray = best[best >= 0]
-    return found
+    of_boxed_phrases: np.ndarray = best[best >= 0]
+    return of_boxed_phrases
 
 
-def _at_least(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+def _count_at_least(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """How many scores reach each threshold."""
     counts: np.ndarray = len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")
     return counts
@@ -148,7 +148,7 @@ def bootstrap(
     """
     order = np.argsort(-boxes.score, kind="stable")
     picture, right = boxes.picture[order], boxes.right[order]
-    ends = _at_least(boxes.score, thresholds)
+    ends = _count_at_least(boxes.score, thresholds)
     rng = np.random.default_rng(seed)
     found_thresholds, precisions = [], []
     for _ in range(resamples):
@@ -170,7 +170,7 @@ def _interval(values: Sequence[float]) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def reliability(boxes: Boxes) -> list[dict[str, Any]]:
+def reliability_bins(boxes: Boxes) -> list[dict[str, Any]]:
     """Boxes by score in twenty equal bins, empty ones left out: mean score beside the share that is right."""
     bins = np.minimum((boxes.score * _BINS).astype(int), _BINS - 1)
     return [

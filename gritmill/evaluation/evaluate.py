@@ -19,7 +19,7 @@ from transforms.records import Box
 from transforms.selection.boxes import suppress
 
 MIN_CANDIDATES = 100
-"""At least so many boxes a phrase are ranked, whatever `detector.candidates` says, down to a score of 0."""
+"""At least this many boxes of a phrase are ranked, down to a score of 0, even if `detector.candidates` is less."""
 
 _LOADERS = {
     TruthFormat.FLICKR30K: flickr30k_entities.load,
@@ -78,7 +78,7 @@ def evaluate(
         raise CallError("--phrases: refcoco has expressions and no captions; flickr30k and jsonl can serve")
     truth_set = open_truth(on, truth, images, split, limit)
     if phrases_only:
-        result = {"on": on, "split": split, **phrases.compare(truth_set, configuration, quiet)}
+        result = {"on": on, "split": split, **phrases.compare_phrases(truth_set, configuration, quiet)}
     else:
         queried_set = phrase_by_phrase(truth_set) if alone else truth_set
         call_settings = {"on": on, "split": split, "alone": alone, "nms": nms}
@@ -103,7 +103,9 @@ def _measure_boxes(truth: Truth, configuration: Configuration, nms: Nms, quiet: 
         "model": model_identities["detector"],
         "pictures": counts.to_json(),
         "phrases": {name: phrase_counts[name] for name in ("measured", "without_picture", "without_boxes", "absent")},
-        "figures": {"all": metrics.figures(results), "kinds": metrics.by_kind(results)} if results else None,
+        "figures": {"all": metrics.summarize(results), "kinds": metrics.summarize_by_kind(results)}
+        if results
+        else None,
     }
 
 
@@ -124,7 +126,7 @@ def _measure_answer(answer: Answer, nms: Nms, iou: float) -> Iterator[metrics.Ph
 
 
 def rank_boxes(answer: Answer, nms: Nms, iou: float) -> dict[int, Sequence[Box]]:
-    """The boxes of every phrase, best first, after the suppression that is asked for."""
+    """The boxes of every phrase, best first, after the chosen suppression."""
     if nms is Nms.NONE:
         return dict(answer.boxes)
     if nms is Nms.PHRASE:

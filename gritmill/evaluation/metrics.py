@@ -36,7 +36,7 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
     return areas
 
 
-def enclosing(things: Sequence[Corners]) -> Corners:
+def enclosing_box(things: Sequence[Corners]) -> Corners:
     """The smallest box around all of them."""
     low = np.min([thing[:2] for thing in things], axis=0)
     high = np.max([thing[2:] for thing in things], axis=0)
@@ -60,7 +60,7 @@ class PhraseResult:
 def measure_phrase(boxes: Sequence[Corners], things: Sequence[Corners], kinds: tuple[str, ...] = ()) -> PhraseResult:
     """A phrase's boxes, best first, against its things, of which there is at least one."""
     overlaps = ious(boxes, things).max(axis=1)
-    merged = ious(boxes, [enclosing(things)])[:, 0]
+    merged = ious(boxes, [enclosing_box(things)])[:, 0]
     iou = float(overlaps[0]) if len(overlaps) else 0.0
     return PhraseResult(kinds, len(things), _first_rank(overlaps), _first_rank(merged), iou)
 
@@ -70,7 +70,7 @@ def _first_rank(overlaps: np.ndarray) -> int:
     return int(right[0]) + 1 if len(right) else 0
 
 
-def figures(results: Sequence[PhraseResult]) -> dict[str, Any]:
+def summarize(results: Sequence[PhraseResult]) -> dict[str, Any]:
     """Shares, 0..1, over phrases; every phrase counts the same. None where there is no phrase."""
     overlaps = np.array([one.iou for one in results])
     return {
@@ -83,13 +83,13 @@ def figures(results: Sequence[PhraseResult]) -> dict[str, Any]:
     }
 
 
-def by_kind(results: Iterable[PhraseResult]) -> Mapping[str, dict[str, Any]]:
+def summarize_by_kind(results: Iterable[PhraseResult]) -> Mapping[str, dict[str, Any]]:
     """Figures of every kind, sorted by name; a phrase of two kinds counts in both."""
     groups: defaultdict[str, list[PhraseResult]] = defaultdict(list)
     for one in results:
         for kind in set(one.kinds):
             groups[kind].append(one)
-    return {kind: figures(groups[kind]) for kind in sorted(groups)}
+    return {kind: summarize(groups[kind]) for kind in sorted(groups)}
 
 
 def _recalls(ranks: Sequence[int]) -> dict[str, float | None]:
@@ -102,7 +102,7 @@ def _mean(values: np.ndarray) -> float | None:
     return float(np.mean(values)) if len(values) else None
 
 
-def match(boxes: Sequence[Corners], things: Sequence[Corners]) -> list[bool]:
+def match_boxes(boxes: Sequence[Corners], things: Sequence[Corners]) -> list[bool]:
     """Whether each box, best-scored first, is right. Of several free things it takes the one that it overlaps most."""
     overlaps = ious(boxes, things)
     right = []

@@ -1,4 +1,4 @@
-"""What the commands of evaluation can be told; nothing here takes time to import."""
+"""Options of the evaluation commands. This module imports fast."""
 
 from enum import StrEnum
 

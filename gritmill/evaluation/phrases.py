@@ -25,7 +25,7 @@ _BATCH = 1000
 
 
 class Miss(StrEnum):
-    """Why a marked phrase is not among the extracted ones; `dropped: <reason>` stands beside these."""
+    """Why a marked phrase is not among the extracted ones, or `dropped: <reason>`."""
 
     EXPRESSION = "only as an expression"
     WIDER = "inside a wider phrase"
@@ -88,7 +88,7 @@ class Tally:
             self.kinds[kind].update(marked=1, hit=hit)
 
     def to_json(self) -> dict[str, Any]:
-        """Counts, and shares where there is something to take a share of."""
+        """Counts and rates; a rate over nothing is None."""
         precision, recall = _share(self.hit, self.extracted), _share(self.hit, self.marked)
         return {
             "captions": self.captions,
@@ -108,7 +108,7 @@ class Tally:
         }
 
 
-def compare(truth: Truth, configuration: Configuration, quiet: bool = True) -> dict[str, Any]:
+def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = True) -> dict[str, Any]:
     """Extracts the phrases of every caption of a set, with the parser and the drop lists of the configuration.
 
     Raises:
@@ -125,7 +125,9 @@ def compare(truth: Truth, configuration: Configuration, quiet: bool = True) -> d
 
     with progress.shown("reading", "pictures", state, quiet):
         for batch in _batches(truth.captions):
-            for caption, pair in zip(batch, with_phrases(nlp, [_text(one) for one in batch], heads, gate), strict=True):
+            for caption, pair in zip(
+                batch, with_phrases(nlp, [_without_picture(one) for one in batch], heads, gate), strict=True
+            ):
                 tally.add(pair, caption.phrases)
                 pictures[caption.picture] = 1
     return {"configuration": configuration.model_dump(mode="json", include={"phrases"}), "model": parser_id} | {
@@ -160,7 +162,7 @@ def why_extracted(span: CharSpan, annotated: Iterable[TruePhrase]) -> str:
 
 
 def _relations(span: CharSpan, others: Iterable[CharSpan]) -> set[str]:
-    """How a span lies to the others that it touches: inside, around, crossing, or equal."""
+    """The relations of a span to the spans that it overlaps: inside, around, crossing, or equal."""
     return {_relation(span, other) for other in others if span[0] < other[1] and other[0] < span[1]}
 
 
@@ -172,8 +174,8 @@ def _relation(span: CharSpan, other: CharSpan) -> str:
     return "around" if span[0] <= other[0] and other[1] <= span[1] else "crossing"
 
 
-def _text(caption: TrueCaption) -> Pair:
-    """The caption alone: what is wrong with its picture does not matter here."""
+def _without_picture(caption: TrueCaption) -> Pair:
+    """The caption alone: a fault of its picture does not matter here."""
     pair = caption.pair
     return Pair(pair.key, pair.source, pair.index, pair.caption)
 

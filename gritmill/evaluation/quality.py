@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-from gritmill.evaluation.metrics import match
+from gritmill.evaluation.metrics import match_boxes
 from gritmill.reading import read
 from pipeline.pack.driver import find_detections
 from pipeline.tables import detections
@@ -58,7 +58,7 @@ def measure_quality(pairs: Iterable[tuple[Pair, Mapping[str, Any] | None]]) -> Q
     for pair, record in pairs:
         meta = json.loads(pair.meta)
         if "truth" in meta:
-            total.update(_count_pair(pair, _written(pair, record), meta["truth"], meta.get("absent", ())))
+            total.update(_count_pair(pair, _written_boxes(pair, record), meta["truth"], meta.get("absent", ())))
     return Quality(**total)
 
 
@@ -72,7 +72,7 @@ def find_phrase(pair: Pair, true: Mapping[str, Any]) -> int | None:
     return None
 
 
-def _written(pair: Pair, record: Mapping[str, Any] | None) -> list[Box]:
+def _written_boxes(pair: Pair, record: Mapping[str, Any] | None) -> list[Box]:
     """The boxes of a record, each with the number of its phrase."""
     number = {(phrase.start, phrase.end): i for i, phrase in enumerate(pair.phrases)}
     rows = record["noun_chunks"] if record else ()
@@ -87,7 +87,7 @@ def _count_pair(pair: Pair, boxes: Sequence[Box], truth: Sequence[Any], absent: 
             continue
         things = [(x1, y1, x2, y2) for x1, y1, x2, y2 in true["boxes"]]
         phrase_boxes = sorted((box for box in boxes if box.phrase == number), key=lambda box: -box.score)
-        right = sum(match([box.corners for box in phrase_boxes], things))
+        right = sum(match_boxes([box.corners for box in phrase_boxes], things))
         several = len(things) > 1
         counts.update(
             extracted=1,
@@ -103,7 +103,7 @@ def _count_pair(pair: Pair, boxes: Sequence[Box], truth: Sequence[Any], absent: 
 
 
 def absent_spans(caption: str, truth: Sequence[Any], absent: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where the caption says an absent phrase; what stands inside a true phrase is part of that."""
+    """The places of absent phrases in the caption, except those inside a true phrase."""
     for text in absent:
         for occurrence in re.finditer(rf"\b{re.escape(text)}\b", caption, re.IGNORECASE):
             if not any(true["start"] < occurrence.end() and occurrence.start() < true["end"] for true in truth):

@@ -16,27 +16,27 @@ def show_boxes(result: dict[str, Any]) -> None:
     console = Console(highlight=False)
     if result["figures"]:
         heads = _accuracy_heads() if result["on"] == TruthFormat.REFCOCO else _recall_heads()
-        table = _table("phrases", "number", *heads)
-        for kind, one in _rows(result["figures"]):
-            cells = _accuracy(one) if result["on"] == TruthFormat.REFCOCO else _recall(one)
+        table = _make_table("phrases", "number", *heads)
+        for kind, one in _rows_by_kind(result["figures"]):
+            cells = _accuracy_cells(one) if result["on"] == TruthFormat.REFCOCO else _recall_cells(one)
             table.add_row(printable(kind), str(one["phrases"]), *map(percent, cells))
         console.print(table)
-    for line in (*_pictures(result["pictures"]), *_left_out(result["phrases"])):
+    for line in (*_picture_lines(result["pictures"]), *_left_out_line(result["phrases"])):
         console.print(line, markup=False, soft_wrap=True)
 
 
 def show_phrases(result: dict[str, Any]) -> None:
     """The figures of `gritmill eval --phrases`."""
-    console, one = Console(highlight=False), result["figures"]
-    table = _table("", "marked", "extracted", "right", "precision", "recall", "F1", "recall by head")
-    shares = (one["precision"], one["recall"], one["f1"], one["recall_by_head"])
-    table.add_row("all", str(one["marked"]), str(one["extracted"]), str(one["hit"]), *map(percent, shares))
-    for kind, counts in one["kinds"].items():
+    console, figures = Console(highlight=False), result["figures"]
+    table = _make_table("", "marked", "extracted", "right", "precision", "recall", "F1", "recall by head")
+    shares = (figures["precision"], figures["recall"], figures["f1"], figures["recall_by_head"])
+    table.add_row("all", str(figures["marked"]), str(figures["extracted"]), str(figures["hit"]), *map(percent, shares))
+    for kind, counts in figures["kinds"].items():
         table.add_row(printable(kind), str(counts["marked"]), "", "", "", percent(counts["recall"]))
     console.print(table)
     for title, reasons, total in (
-        ("marked, but not extracted", one["misses"], one["marked"]),
-        ("extracted, but not marked", one["false_alarms"], one["extracted"]),
+        ("marked, but not extracted", figures["misses"], figures["marked"]),
+        ("extracted, but not marked", figures["false_alarms"], figures["extracted"]),
     ):
         console.print(f"{title}:")
         for reason, number in reasons.items():
@@ -47,13 +47,15 @@ def show_calibration(result: dict[str, Any]) -> None:
     """The threshold, its figures by kind, and the line to paste."""
     console = Console(highlight=False)
     if result["threshold"] is not None:
-        table = _table("phrases", "number", "boxes", "precision", "recall", "with a right box", "absent, with a box")
+        table = _make_table(
+            "phrases", "number", "boxes", "precision", "recall", "with a right box", "absent, with a box"
+        )
         for kind, one in result["at_threshold"].items():
             shares = (one["precision"], one["recall"], one["phrases_with_right_box"], one["absent_with_box"])
             number = str(result["counts"][kind]["phrases"])
             table.add_row(printable(kind), number, str(one["boxes"]), *map(percent, shares))
         console.print(table)
-    for line in (*_pictures(result["pictures"]), *_threshold_lines(result)):
+    for line in (*_picture_lines(result["pictures"]), *_threshold_lines(result)):
         console.print(line, markup=False, soft_wrap=True)
 
 
@@ -80,7 +82,7 @@ def _threshold_lines(result: dict[str, Any]) -> Iterator[str]:
     yield f"  {result['paste']['set']}"
 
 
-def _table(first: str, *others: str) -> Table:
+def _make_table(first: str, *others: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(first)
     for head in others:
@@ -88,7 +90,7 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _rows(figures: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows_by_kind(figures: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "all", figures["all"]
     yield from figures["kinds"].items()
 
@@ -97,7 +99,7 @@ def _recall_heads() -> list[str]:
     return [f"{name} R@{k}" for name in ("any", "merged") for k in RANKS]
 
 
-def _recall(one: dict[str, Any]) -> list[float | None]:
+def _recall_cells(one: dict[str, Any]) -> list[float | None]:
     return [one[name][f"recall@{k}"] for name in ("any_box", "merged_box") for k in RANKS]
 
 
@@ -105,12 +107,12 @@ def _accuracy_heads() -> list[str]:
     return [f"Acc@{MIN_IOU:g}", f"Acc@{STRICT_IOU:g}", "mean IoU", *(f"R@{k}" for k in RANKS[1:])]
 
 
-def _accuracy(one: dict[str, Any]) -> list[float | None]:
+def _accuracy_cells(one: dict[str, Any]) -> list[float | None]:
     named = [one[f"acc@{MIN_IOU:g}"], one[f"acc@{STRICT_IOU:g}"], one["mean_iou"]]
     return [*named, *(one["any_box"][f"recall@{k}"] for k in RANKS[1:])]
 
 
-def _pictures(counts: dict[str, Any]) -> Iterator[str]:
+def _picture_lines(counts: dict[str, Any]) -> Iterator[str]:
     yield f"{counts['measured']} of {counts['pictures']} pictures measured"
     for reason, number in counts["unusable"].items():
         yield f"  {number} {reason}, for example {printable(counts['examples'][reason])}"
@@ -118,7 +120,7 @@ def _pictures(counts: dict[str, Any]) -> Iterator[str]:
         yield f"  the detector failed at {counts['failed']} captions; their phrases count as not found"
 
 
-def _left_out(phrases: dict[str, int]) -> Iterator[str]:
+def _left_out_line(phrases: dict[str, int]) -> Iterator[str]:
     named = {"without_picture": "without a picture", "without_boxes": "without true boxes", "absent": "absent"}
     parts = [f"{phrases[name]} {label}" for name, label in named.items() if phrases[name]]
     if parts:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.coco_json import categories, numbered, numbers_of, write_lists, xywh
+from gritmill.exports.coco_json import list_categories, number_categories, with_ids, write_lists, xywh
 from gritmill.exports.format import (
     ExportCounts,
     ExportFolder,
@@ -17,7 +17,7 @@ from gritmill.exports.format import (
     all_parts,
     image_name,
     origin_fields,
-    regions,
+    read_regions,
     write_image,
 )
 from gritmill.reading import Sample
@@ -44,14 +44,14 @@ class Coco(LineFormat):
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """Both files, part by part: nothing but the categories is held in memory."""
-        numbers = numbers_of(box["category"] for part in all_parts(shards, folder) for box in part["boxes"])
+        numbers = number_categories(box["category"] for part in all_parts(shards, folder) for box in part["boxes"])
         write_lists(
             folder,
             "instances.json",
             {
                 "images": (part["image"] for part in all_parts(shards, folder)),
-                "annotations": numbered(_instances(all_parts(shards, folder), numbers)),
-                "categories": categories(numbers),
+                "annotations": with_ids(_instances(all_parts(shards, folder), numbers)),
+                "categories": list_categories(numbers),
             },
         )
         write_lists(
@@ -59,7 +59,7 @@ class Coco(LineFormat):
             "captions.json",
             {
                 "images": (part["image"] for part in all_parts(shards, folder)),
-                "annotations": numbered(
+                "annotations": with_ids(
                     {"image_id": part["image"]["id"], "caption": part["caption"]} for part in all_parts(shards, folder)
                 ),
             },
@@ -90,7 +90,7 @@ class Coco(LineFormat):
                     "score": region.score,
                     "tokens_positive": [[region.start, region.end]],
                 }
-                for region in regions(record, self.options)
+                for region in read_regions(record, self.options)
             ],
         }
 

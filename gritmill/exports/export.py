@@ -4,7 +4,7 @@ from importlib.metadata import version
 from os import PathLike
 from typing import Any
 
-from gritmill.exports import find
+from gritmill.exports import find_format
 from gritmill.exports.card import NAME as CARD
 from gritmill.exports.card import render_card
 from gritmill.exports.format import ExportCounts, ExportFolder, Format
@@ -37,7 +37,7 @@ def export(
       EnvironmentFault: the run was packed again meanwhile.
     """
     options = options or Options()
-    export_format = find(to, options)
+    export_format = find_format(to, options)
     source, target = files.canonical(run), files.canonical(output)
     manifest = read_manifest(source)
     if manifest is None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_lines, disjoint, origin_fields
+from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_lines, disjoint_spans, origin_fields
 from gritmill.exports.options import Level
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners, Span
@@ -40,7 +40,7 @@ class Flickr30kEntities(LineFormat):
             if not set("[]").isdisjoint(sample.caption):
                 counts["captions with a bracket, left out"] += 1
                 continue
-            spans = disjoint(sample.record, Level.EXPRESSIONS)
+            spans = disjoint_spans(sample.record, Level.EXPRESSIONS)
             counts.update({"samples": 1, "boxes": sum(len(span.boxes) for span in spans)})
             folder.write(f"Sentences/{sample.key}.txt", f"{_sentence(sample.caption, spans)}\n".encode())
             folder.write(f"Annotations/{sample.key}.xml", _annotation(sample, spans))

@@ -1,4 +1,4 @@
-"""What a format is, and what all of them share."""
+"""The interface of an export format, and what all formats share."""
 
 import json
 from abc import ABC, abstractmethod
@@ -60,7 +60,7 @@ class Format(Protocol):
 
 @dataclass(frozen=True)
 class LineFormat(ABC):
-    """A format that keeps lines of text, some a sample, until all shards are there."""
+    """A format that collects lines of text, one or more a sample, until all shards are written."""
 
     options: Options
 
@@ -87,7 +87,7 @@ def all_parts(shards: Sequence[int], folder: ExportFolder) -> Iterator[dict[str,
 
 
 def part_name(number: int) -> str:
-    """Where the lines of a shard lie until all are there."""
+    """File of a shard's lines until all shards are written."""
     return f"parts/{number:05}.jsonl"
 
 
@@ -97,21 +97,21 @@ def image_name(sample: Sample) -> str:
 
 
 def origin_fields(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a pair comes from; what its source said of a licence stands in `meta`, a JSON object as text."""
+    """Where a pair comes from; a licence given by its source is in `meta`, a JSON object as text."""
     return {name: record[name] for name in ("uid", "source_key", "url", "meta")}
 
 
 def write_image(sample: Sample, folder: ExportFolder, options: Options) -> None:
-    """The picture as a file, if pictures are wanted."""
+    """Writes the picture as a file, unless the options turn that off."""
     if options.images:
         folder.write(image_name(sample), sample.jpeg)
 
 
 @dataclass(frozen=True)
 class Region:
-    """One box of a record. words: of its span [start, end) of the caption.
+    """One box of a record. text: its span [start, end) of the caption.
 
-    shares, box: x1, y1, x2, y2 in shares of the picture, and in pixels, unrounded.
+    normalized_box, pixel_box: x1, y1, x2, y2, normalised and in pixels, unrounded.
     """
 
     start: int
@@ -123,25 +123,27 @@ class Region:
     head: str
 
 
-def regions(record: dict[str, Any], options: Options) -> list[Region]:
+def read_regions(record: dict[str, Any], options: Options) -> list[Region]:
     """The rows of a record, in its own order."""
     width, height, caption = record["width"], record["height"], record["caption"]
-    found = []
-    for (start, end, *corners, score), (first, last) in zip(rows(record, options.level), record["heads"], strict=True):
+    regions = []
+    for (start, end, *corners, score), (first, last) in zip(
+        rows_of_level(record, options.level), record["heads"], strict=True
+    ):
         x1, y1, x2, y2 = corners
         pixel_box = (x1 * width, y1 * height, x2 * width, y2 * height)
-        found.append(Region(start, end, caption[start:end], (x1, y1, x2, y2), pixel_box, score, caption[first:last]))
-    return found
+        regions.append(Region(start, end, caption[start:end], (x1, y1, x2, y2), pixel_box, score, caption[first:last]))
+    return regions
 
 
-def disjoint(record: dict[str, Any], level: Level) -> tuple[Span, ...]:
+def disjoint_spans(record: dict[str, Any], level: Level) -> tuple[Span, ...]:
     """The spans of a record that one text can hold, as Kosmos-2 chooses them."""
-    parts = zip(record["noun_chunks"], rows(record, level), record["heads"], strict=True)
+    parts = zip(record["noun_chunks"], rows_of_level(record, level), record["heads"], strict=True)
     groundings = [Grounding(Phrase(*chunk[:2], *head, *row[:2]), Box(0, *chunk[2:])) for chunk, row, head in parts]
     return spans(groundings, "longest")
 
 
-def rows(record: dict[str, Any], level: Level) -> list[Any]:
+def rows_of_level(record: dict[str, Any], level: Level) -> list[Any]:
     """The record's rows [start, end, x1, y1, x2, y2, score] of a level."""
-    found: list[Any] = record["ref_exps" if level is Level.EXPRESSIONS else "noun_chunks"]
-    return found
+    rows: list[Any] = record["ref_exps" if level is Level.EXPRESSIONS else "noun_chunks"]
+    return rows

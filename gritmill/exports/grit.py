@@ -69,7 +69,7 @@ class Grit:
         folder.write_lines(part_name(number), (json.dumps(row, ensure_ascii=False) for row in rows))
         counts = ExportCounts(samples=len(rows))
         for row in rows:
-            counts.update(low_scores(row))
+            counts.update(count_low_scores(row))
         return counts
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
@@ -77,7 +77,7 @@ class Grit:
         folder.write_lines("grit_coyo.jsonl", all_lines(shards, folder))
 
 
-def low_scores(record: Mapping[str, Any]) -> ExportCounts:
+def count_low_scores(record: Mapping[str, Any]) -> ExportCounts:
     """How many of its rows Kosmos-2's loader would drop unasked, and whether that is all of them."""
     scores = [row[6] for row in record["ref_exps"]]
     low = sum(score < MIN_SCORE for score in scores)

@@ -90,7 +90,7 @@ class Hf:
         return counts
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """Each file stands for itself; without a shard one says what the columns are."""
+        """Nothing to add to the shards' files; without a shard an empty file holds the schema."""
         if not shards:
             self.shard(0, iter(()), folder)
 

@@ -18,10 +18,10 @@ from gritmill.exports.format import (
     LineFormat,
     Region,
     all_lines,
-    disjoint,
+    disjoint_spans,
     image_name,
     origin_fields,
-    regions,
+    read_regions,
     write_image,
 )
 from gritmill.exports.options import Level, Options
@@ -124,7 +124,7 @@ class Instructions(LineFormat):
 
 @dataclass(frozen=True)
 class _GroundedRecord:
-    """A record's expressions, each with its boxes in shares, and how to write them."""
+    """A record's expressions, each with its normalised boxes, and the dialect to write them in."""
 
     record: dict[str, Any]
     dialect: Dialect
@@ -134,7 +134,7 @@ class _GroundedRecord:
     def from_sample(cls, sample: Sample, options: Options) -> "_GroundedRecord":
         # Words that stand twice in a caption name all of their boxes.
         groups: dict[str, list[Region]] = {}
-        for region in regions(sample.record, options):
+        for region in read_regions(sample.record, options):
             groups.setdefault(region.text.casefold(), []).append(region)
         expressions = [(group[0].text, tuple(region.normalized_box for region in group)) for group in groups.values()]
         return cls(sample.record, dialects.find(options.dialect), expressions)
@@ -163,7 +163,7 @@ def _generation(grounded: _GroundedRecord, rng: random.Random) -> Turns:
 
 def _captioning(grounded: _GroundedRecord, rng: random.Random, level: Level) -> Turns:
     record = grounded.record
-    caption = GroundedCaption(record["caption"], disjoint(record, level), record["width"], record["height"])
+    caption = GroundedCaption(record["caption"], disjoint_spans(record, level), record["width"], record["height"])
     return rng.choice(_CAPTIONING), grounded.dialect.encode(caption)
 
 
@@ -183,7 +183,7 @@ def _pointing(grounded: _GroundedRecord, rng: random.Random) -> Turns:
 
 
 class _NoSingleThing(Exception):
-    """There is no single thing to ask about; the message says why."""
+    """There is no single thing for a question; the message gives the reason."""
 
 
 def _line(sample: Sample, kind: str, question: str, answer: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.coco_json import numbered, write_lists, xywh
+from gritmill.exports.coco_json import with_ids, write_lists, xywh
 from gritmill.exports.format import (
     ExportCounts,
     ExportFolder,
@@ -19,7 +19,7 @@ from gritmill.exports.format import (
     all_parts,
     image_name,
     origin_fields,
-    regions,
+    read_regions,
     write_image,
 )
 from gritmill.reading import Sample
@@ -50,7 +50,7 @@ class Mdetr(LineFormat):
             NAME,
             {
                 "images": (part["image"] for part in all_parts(shards, folder)),
-                "annotations": numbered(box for part in all_parts(shards, folder) for box in part["boxes"]),
+                "annotations": with_ids(box for part in all_parts(shards, folder) for box in part["boxes"]),
                 "categories": iter([{"id": 1, "name": "object", "supercategory": "object"}]),
             },
         )
@@ -58,7 +58,7 @@ class Mdetr(LineFormat):
     def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
         for sample in samples:
             write_image(sample, folder, self.options)
-            part = _part(sample, regions(sample.record, self.options))
+            part = _part(sample, read_regions(sample.record, self.options))
             counts.update({"samples": 1, "boxes": len(part["boxes"])})
             yield json.dumps(part, ensure_ascii=False)
 

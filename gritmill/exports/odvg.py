@@ -16,7 +16,7 @@ from gritmill.exports.format import (
     all_lines,
     image_name,
     origin_fields,
-    regions,
+    read_regions,
     write_image,
 )
 from gritmill.reading import Sample
@@ -66,7 +66,7 @@ class Odvg(LineFormat):
                         "phrase": region.text,
                         "tokens_positive": [[region.start, region.end]],
                     }
-                    for region in regions(record, self.options)
+                    for region in read_regions(record, self.options)
                     if min(region.pixel_box[2] - region.pixel_box[0], region.pixel_box[3] - region.pixel_box[1])
                     >= _MIN_SIDE
                 ],

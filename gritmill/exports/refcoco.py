@@ -10,8 +10,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.coco_json import categories, numbers_of, write_lists, xywh
-from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, Region, all_parts, origin_fields, regions
+from gritmill.exports.coco_json import list_categories, number_categories, write_lists, xywh
+from gritmill.exports.format import (
+    ExportCounts,
+    ExportFolder,
+    LineFormat,
+    Region,
+    all_parts,
+    origin_fields,
+    read_regions,
+)
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.files.publish import publish
@@ -36,11 +44,11 @@ class RefCoco(LineFormat):
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """Both files, part by part."""
-        numbers = numbers_of(ref["category"] for _, _, ref in _refs(shards, folder))
+        numbers = number_categories(ref["category"] for _, _, ref in _refs(shards, folder))
         lists = {
             "images": (part["image"] for part in all_parts(shards, folder)),
             "annotations": (_annotation(number, ref, numbers) for number, _, ref in _refs(shards, folder)),
-            "categories": categories(numbers),
+            "categories": list_categories(numbers),
         }
         write_lists(folder, f"{_FOLDER}/instances.json", lists)
         with publish(files.join(folder.uri, f"{_FOLDER}/refs(gritmill).p")) as file:
@@ -55,7 +63,7 @@ class RefCoco(LineFormat):
             if self.options.images:
                 folder.write(f"{_IMAGES}/{_name(sample)}", sample.jpeg)
             groups: dict[tuple[int, int], list[Region]] = {}
-            for region in regions(sample.record, self.options):
+            for region in read_regions(sample.record, self.options):
                 groups.setdefault((region.start, region.end), []).append(region)
             single = [group[0] for group in groups.values() if len(group) == 1]
             counts.update({"samples": 1, "refs": len(single)})

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
-from gritmill.exports.grit import LOW_SCORES, low_scores
+from gritmill.exports.grit import LOW_SCORES, count_low_scores
 from gritmill.exports.options import Options
 from gritmill.reading import Sample
 from pipeline import files
@@ -40,15 +40,15 @@ class Tsv:
         return _DESCRIPTION + LOW_SCORES
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
-        """A file of its own."""
+        """Writes one TSV a shard, and the origins of its rows."""
         counts = ExportCounts()
         origins: list[str] = []
         with publish(files.join(folder.uri, f"coyo_filtered_tsvs_v1_obj/{number:05}.tsv")) as file:
             for sample in samples:
                 if _SEPARATORS.isdisjoint(sample.caption):
-                    # Lines are set apart by a line's end: there is none after the last one.
+                    # Newlines separate lines: there is none after the last one.
                     file.write(b"\n" * (counts["samples"] > 0) + "\t".join(_cells(sample)).encode())
-                    counts.update({"samples": 1, **low_scores(sample.record)})
+                    counts.update({"samples": 1, **count_low_scores(sample.record)})
                     origins.append(json.dumps(origin_fields(sample.record), ensure_ascii=False))
                 else:
                     counts["captions with a tab or a line's end, left out"] += 1

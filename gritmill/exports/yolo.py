@@ -18,7 +18,7 @@ from gritmill.exports.format import (
     all_parts,
     image_name,
     origin_fields,
-    regions,
+    read_regions,
     write_image,
 )
 from gritmill.reading import Sample
@@ -64,7 +64,8 @@ class Yolo(LineFormat):
     def _part(self, sample: Sample) -> dict[str, Any]:
         labels = image_name(sample).replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt"
         boxes = [
-            (region.head.lower(), _centred(region.normalized_box)) for region in regions(sample.record, self.options)
+            (region.head.lower(), _centred(region.normalized_box))
+            for region in read_regions(sample.record, self.options)
         ]
         return {"labels": labels, "boxes": boxes, **origin_fields(sample.record)}
 

@@ -1,4 +1,4 @@
-"""report.html: how a run went, on one page without anything from outside, for whoever was not there."""
+"""report.html: how a run went, on one page that loads nothing from elsewhere."""
 
 import base64
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
-from gritmill.pages.thumbnails import Thumbnail, thumbnails
+from gritmill.pages.thumbnails import Thumbnail, make_thumbnails
 from pipeline import files
 from pipeline.files.publish import publish_bytes
 from pipeline.ids import ChunkId, RangeId
@@ -36,7 +36,7 @@ def write_page(
 
     Args:
       output: the run's folder. folder: that of its detections. report: what `write_report` returned.
-      warning: what whoever looks at the boxes has to know; shown near the top.
+      warning: a warning about the boxes, shown near the top; empty for none.
     """
     statistics = files.read_json(files.join(output, STATISTICS))
     policy = policy_of(manifest)
@@ -47,11 +47,11 @@ def write_page(
         warning=warning,
         outcomes=list(outcomes(report["ledger"])),
         threshold=threshold_line(report["threshold"]),
-        charts=list(_charts(report["histograms"])),
+        charts=list(_make_charts(report["histograms"])),
         heads=report["histograms"]["heads"][:_HEADS],
-        remaining=_threshold_table(statistics["thresholds"], policy.score),
+        threshold_table=_threshold_table(statistics["thresholds"], policy.score),
         sides=[
-            (title, list(_cards(statistics["nearest"][side], folder, plan, policy)))
+            (title, list(_make_cards(statistics["nearest"][side], folder, plan, policy)))
             for title, side in (("Barely kept", "kept"), ("Barely missed", "missed"))
         ],
     )
@@ -66,8 +66,8 @@ def _template() -> Any:
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of a chart: its place and width in shares of the chart, height in shares of the highest, and what it
-    says."""
+    """A bar of a chart: position and width as fractions of the chart's, height as a fraction of the highest bar's;
+    label: its tooltip."""
 
     x: float
     width: float
@@ -77,7 +77,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Chart:
-    """Bars from `first` to `last`, words for the ends of the axis."""
+    """Bars, with the labels `first` and `last` at the ends of the axis."""
 
     title: str
     bars: tuple[Bar, ...]
@@ -85,20 +85,20 @@ class Chart:
     last: str
 
 
-def _charts(histograms: dict[str, Any]) -> Iterator[Chart]:
+def _make_charts(histograms: dict[str, Any]) -> Iterator[Chart]:
     for key, title in (("score", "Boxes by score"), ("box_area", "Boxes by share of the picture")):
         edges, counts = histograms[key]["edges"], histograms[key]["counts"]
         labels = [f"{low:g} to {high:g}: {count:,}" for (low, high), count in zip(pairwise(edges), counts, strict=True)]
-        yield _chart(title, counts, labels, f"{edges[0]:g}", f"{edges[-1]:g}")
+        yield _make_chart(title, counts, labels, f"{edges[0]:g}", f"{edges[-1]:g}")
     for key, title in (("boxes_per_pair", "Pairs by number of boxes"), ("phrase_words", "Phrases by number of words")):
         by_value = dict(zip(histograms[key]["values"], histograms[key]["counts"], strict=True))
         last = max(by_value, default=0)
         counts = [by_value.get(value, 0) for value in range(1, last + 1)]
         labels = [f"{value}: {count:,}" for value, count in enumerate(counts, 1)]
-        yield _chart(title, counts, labels, "1", str(max(last, 1)))
+        yield _make_chart(title, counts, labels, "1", str(max(last, 1)))
 
 
-def _chart(title: str, counts: Sequence[int], labels: Sequence[str], first: str, last: str) -> Chart:
+def _make_chart(title: str, counts: Sequence[int], labels: Sequence[str], first: str, last: str) -> Chart:
     highest, width = max(counts, default=0) or 1, 1 / max(len(counts), 1)
     bars = (
         Bar(i * width, width, count / highest, label)
@@ -127,7 +127,7 @@ def _threshold_table(sweep: dict[str, list[Any]], score: float) -> dict[str, Any
     return {
         "lines": lines,
         "rows": rows,
-        "mark": min(max(100 * (score - low) / span, 0), 100),
+        "threshold_x": min(max(100 * (score - low) / span, 0), 100),
         "low": low,
         "high": scores[-1],
     }
@@ -135,7 +135,10 @@ def _threshold_table(sweep: dict[str, list[Any]], score: float) -> dict[str, Any
 
 @dataclass(frozen=True)
 class Card:
-    """A pair beside the threshold. boxes: colour, phrase, score, and x, y, width, height in percent of the picture."""
+    """A pair whose best score is close to the threshold.
+
+    boxes: colour, phrase, score, and x, y, width, height in percent of the picture.
+    """
 
     key: str
     source: str
@@ -146,16 +149,18 @@ class Card:
     boxes: tuple[tuple[str, str, float, tuple[float, ...]], ...]
 
 
-def _cards(nearest: list[dict[str, Any]], folder: str, plan: Plan, policy: Policy) -> Iterator[Card]:
+def _make_cards(nearest: list[dict[str, Any]], folder: str, plan: Plan, policy: Policy) -> Iterator[Card]:
     """In order of distance; each shows the boxes that the lower of its own score and the threshold would keep."""
-    pairs = [_pair(folder, near["where"]) for near in nearest]
+    pairs = [_read_pair(folder, near["where"]) for near in nearest]
     order = sorted(range(len(pairs)), key=lambda index: (pairs[index].source, pairs[index].index))
-    pictures = dict(zip(order, thumbnails([pairs[index] for index in order], plan.configuration.source), strict=True))
+    pictures = dict(
+        zip(order, make_thumbnails([pairs[index] for index in order], plan.configuration.source), strict=True)
+    )
     for index, (near, pair) in enumerate(zip(nearest, pairs, strict=True)):
-        yield _card(pair, near["score"], replace(policy, score=min(policy.score, near["score"])), pictures[index])
+        yield _make_card(pair, near["score"], replace(policy, score=min(policy.score, near["score"])), pictures[index])
 
 
-def _card(pair: Pair, best: float, policy: Policy, picture: Thumbnail) -> Card:
+def _make_card(pair: Pair, best: float, policy: Policy, picture: Thumbnail) -> Card:
     phrases: dict[str, str] = {}
     boxes = []
     for grounding in ranked(pair, policy):
@@ -169,7 +174,7 @@ def _card(pair: Pair, best: float, policy: Policy, picture: Thumbnail) -> Card:
     return Card(pair.key, files.name(pair.source), pair.caption, best, encoded, missing, tuple(boxes))
 
 
-def _pair(folder: str, row_position: Sequence[int]) -> Pair:
+def _read_pair(folder: str, row_position: Sequence[int]) -> Pair:
     source, number, chunk, row = row_position
     chunk_id, range_id = ChunkId(source, number, chunk), RangeId(source, number)
     recorded = detections.read_done(folder, range_id)["chunks"] if detections.is_done(folder, range_id) else []

@@ -1,4 +1,4 @@
-"""Thumbnails of the pairs that are shown, from where their pictures lie now."""
+"""Thumbnails of the pairs that are shown, read from the sources."""
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,19 +28,19 @@ class Thumbnail:
     missing: Fault | None = None
 
 
-def thumbnails(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[Thumbnail]:
+def make_thumbnails(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[Thumbnail]:
     """One for each pair, in their order, which should be input order; a picture that is gone costs only itself."""
     fetched = _fetch_pictures([pair for pair in pairs if pair.image.digest], settings)
     for pair in pairs:
         if pair.image.digest:
             data = next(fetched)
-            yield Thumbnail(missing=data) if isinstance(data, Fault) else _thumbnail(data, settings.max_pixels)
+            yield Thumbnail(missing=data) if isinstance(data, Fault) else _make_thumbnail(data, settings.max_pixels)
         else:
             yield Thumbnail(missing=pair.error or Fault(FailureStage.READ, Reason.NO_IMAGE))
 
 
 def _fetch_pictures(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[bytes | Fault]:
-    """`fetch` ends at a container that is missing; here its pictures are, and the next container's are not."""
+    """Like `fetch`, which stops at a missing container; here only that container's pictures are missing."""
     missing: dict[str, Fault] = {}
     index = 0
     while index < len(pairs):
@@ -50,21 +50,21 @@ def _fetch_pictures(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator
             yield missing[uri]
             continue
         try:
-            for _, data in fetch(_until(pairs[index:], missing), settings.columns):
+            for _, data in fetch(_until_missing(pairs[index:], missing), settings.columns):
                 index += 1
                 yield data
         except EnvironmentFault as fault:
             missing[pairs[index].image.uri] = Fault.from_error(FailureStage.FETCH, Reason.GONE, str(fault))
 
 
-def _until(pairs: Iterable[Pair], missing: dict[str, Fault]) -> Iterator[Kept]:
+def _until_missing(pairs: Iterable[Pair], missing: dict[str, Fault]) -> Iterator[Kept]:
     for pair in pairs:
         if pair.image.uri in missing:
             return
         yield Kept(pair, (), {})
 
 
-def _thumbnail(data: bytes, max_pixels: int) -> Thumbnail:
+def _make_thumbnail(data: bytes, max_pixels: int) -> Thumbnail:
     try:
         picture = images.decode(data, max_pixels)
     except ImageFault as fault:

@@ -51,7 +51,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Rules:
-    """What the manifest says that all samples have in common."""
+    """What all samples have in common, from the manifest."""
 
     dialects: tuple[str, ...]
     densest: bool
@@ -66,7 +66,7 @@ def sample_faults(
     Args:
       shard: five digits. members: bytes by ending. row: the sample's row of the index; None if it has none.
     """
-    expected = {"jpg", "json", "txt", *map(_ending, range(len(rules.dialects)), rules.dialects)}
+    expected = {"jpg", "json", "txt", *map(_member_ending, range(len(rules.dialects)), rules.dialects)}
     if set(members) != expected:
         yield f"members {', '.join(sorted(members))}; expected {', '.join(sorted(expected))}"
         return
@@ -78,13 +78,13 @@ def sample_faults(
         yield f"json: {fault_line(error)}"
         return
     yield from _record_faults(key, record)
-    if row is None or _plain(row) != _plain(record.model_dump()):
+    if row is None or _as_floats(row) != _as_floats(record.model_dump()):
         yield "the index does not agree with the record"
     if members["txt"].decode("utf-8", "replace") != record.caption:
         yield "txt is not the record's caption"
     yield from _image_faults(members["jpg"], record, rules.max_pixels)
     for number, name in enumerate(rules.dialects):
-        ending = _ending(number, name)
+        ending = _member_ending(number, name)
         yield from (f"{ending}: {text}" for text in _text_faults(members[ending], record, name, rules.densest))
 
 
@@ -96,11 +96,11 @@ def fault_line(error: ValidationError) -> str:
     return f"{place}: {first['msg']}{more}" if place else f"{first['msg']}{more}"
 
 
-def _ending(number: int, dialect: str) -> str:
+def _member_ending(number: int, dialect: str) -> str:
     return "grounded.txt" if number == 0 else f"{dialects.suffix(dialect)}.txt"
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
+def _as_floats(values: dict[str, Any]) -> dict[str, Any]:
     """Rows as lists of floats: parquet holds doubles where JSON has integers."""
     return {
         name: [[float(number) for number in row] for row in value] if isinstance(value, list) else value
@@ -157,7 +157,7 @@ def _image_faults(data: bytes, record: Record, max_pixels: int) -> Iterator[str]
 
 
 def _text_faults(data: bytes, record: Record, name: str, densest: bool) -> Iterator[str]:
-    """A text reads back to what its dialect carries of the record: caption, spans or words, and boxes near the own."""
+    """A text decodes to what its dialect carries of the record: caption, spans or words, and boxes within rounding."""
     dialect = dialects.find(name)
     try:
         decoded = dialect.decode(data.decode(), record.width, record.height)
@@ -190,34 +190,34 @@ def _one_box_each(spans: Sequence[Span]) -> Iterator[Span]:
     yield from (replace(span, boxes=(box,)) for span in spans for box in span.boxes)
 
 
-Rows = frozenset[tuple[float, tuple[float, ...], int]]
+RowSet = frozenset[tuple[float, tuple[float, ...], int]]
 """Negative score, corners and number of rows: sorted, they have the order of a text's boxes."""
 
 
-def _possible_boxes(record: Record, carries: Carries) -> dict[object, list[Rows]]:
-    """The rows that a span of a text can stand for, by the span as the dialect brings it through, or by its words."""
-    of_expressions, of_chunks = _by_span(record.ref_exps), _by_span(record.noun_chunks)
-    possible: dict[object, list[Rows]] = {}
+def _possible_boxes(record: Record, carries: Carries) -> dict[object, list[RowSet]]:
+    """The rows that a span of a text can stand for, by the span as the dialect carries it, or by its words."""
+    of_expressions, of_chunks = _rows_by_span(record.ref_exps), _rows_by_span(record.noun_chunks)
+    possible: dict[object, list[RowSet]] = {}
     for span in {**of_expressions, **of_chunks}:
-        expected = of_expressions.get(span, Rows())
+        expected = of_expressions.get(span, RowSet())
         # Kosmos-2's spans are expressions; Qwen-VL's are either, and one of both has the boxes of both.
-        options = [expected, expected | of_chunks.get(span, Rows())]
+        options = [expected, expected | of_chunks.get(span, RowSet())]
         if carries in (Carries.LABELS, Carries.BOXES):
-            options = [Rows([row]) for row in options[1]]
+            options = [RowSet([row]) for row in options[1]]
         text = record.caption[slice(*span)]
         key = {Carries.SPANS: span, Carries.ENDS: (span[1], span[1]), Carries.BOXES: ""}.get(carries, text)
         possible.setdefault(key, []).extend(options)
     return possible
 
 
-def _by_span(rows: Sequence[_Row]) -> dict[tuple[int, int], Rows]:
-    found: dict[tuple[int, int], Rows] = {}
+def _rows_by_span(rows: Sequence[_Row]) -> dict[tuple[int, int], RowSet]:
+    by_span: dict[tuple[int, int], RowSet] = {}
     for number, row in enumerate(rows):
-        found[row[0], row[1]] = found.get((row[0], row[1]), Rows()) | {(-row[6], row[2:6], number)}
-    return found
+        by_span[row[0], row[1]] = by_span.get((row[0], row[1]), RowSet()) | {(-row[6], row[2:6], number)}
+    return by_span
 
 
-def _same_boxes(boxes: Sequence[Sequence[float]], expected: Rows, margin: tuple[float, float]) -> bool:
+def _same_boxes(boxes: Sequence[Sequence[float]], expected: RowSet, margin: tuple[float, float]) -> bool:
     """Whether the boxes are those of the rows, best first."""
     return len(boxes) == len(expected) > 0 and all(
         _within(box, corners, margin) for box, (_, corners, _) in zip(boxes, sorted(expected), strict=True)

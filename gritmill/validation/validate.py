@@ -41,7 +41,7 @@ _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Part(BaseModel):
-    """A part of the manifest; what is said besides is of no concern here."""
+    """A part of the manifest; other keys are ignored."""
 
     model_config = ConfigDict(strict=True)
 
@@ -185,7 +185,7 @@ def _stats_fault(uri: str, shard: _Shard) -> str:
 
 
 class _Broken(Exception):
-    """A file cannot be read on; the message says why."""
+    """A file cannot be read further; the message gives the reason."""
 
 
 def _checksum_fault(uri: str, expected: str) -> str:

@@ -34,9 +34,9 @@ from transforms.settings import Names
 from transforms.text.grounded_caption import Corners
 
 ONE, SEVERAL = "one thing", "several things"
-"""Kinds of phrases that say no type of their own."""
+"""Kinds of phrases without a `type`."""
 
-_MAX_OVERHANG = 2.0  # pixels by which annotators' boxes stand out
+_MAX_OVERHANG = 2.0  # pixels by which annotators' boxes may exceed the picture
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -121,7 +121,7 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
     """The rows of all files. images: folder that image paths start from; default: that of the file with the paths.
 
     Raises:
-      CallError: a file is not there, a row is not of this form, or a split is asked for: there are none.
+      CallError: a file is not there, a row is not in this format, or a split is given: these sets have none.
     """
     if split:
         raise CallError("--split: sets of this form have no splits; name the files that you want")
@@ -181,7 +181,7 @@ def _check_row(parse: Callable[[], _Row], location: str) -> _Row:
 
 
 def _phrases(row: _Row) -> tuple[TruePhrase, ...]:
-    """The true phrases, then the absent ones: with their place where the caption says them, once if it does not."""
+    """The true phrases, then the absent ones: one for each occurrence in the caption, or one without a place."""
     true = [_true_phrase(phrase, row) for phrase in row.truth]
     true_spans = [{"start": phrase.start, "end": phrase.end} for phrase in true]
     absent = []
@@ -200,7 +200,7 @@ def _true_phrase(phrase: _Phrase, row: _Row) -> TruePhrase:
 
 
 def _count(kind: str, info: FileInfo) -> int:
-    """Rows of a file, by one scan; of a tar its headers only. A damaged tar tells so when it is read."""
+    """Rows of a file, by one scan; of a tar its headers only. A damaged tar raises its error later, when it is read."""
     if kind == "jsonl":
         return sum(1 for _ in _lines(info.uri))
     count = 0

@@ -84,7 +84,7 @@ class _Expression:
 
 
 def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
-    """The expressions, those of a picture together, each asked alone.
+    """The expressions, those of a picture together, each in a prompt of its own.
 
     paths: folders with one `refs(...).p` in them, such files, or JSON lists. split: train, val, testA, testB or test;
     None: all of them. images: folder of the pictures; default: where the REFER toolkit has them,

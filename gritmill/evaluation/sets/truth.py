@@ -1,4 +1,4 @@
-"""What people have said is in a picture: captions whose phrases have true boxes. Every set's loader gives these."""
+"""Ground truth: captions whose phrases have boxes drawn by people. Every set's loader returns these."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class TruePhrase:
     """A phrase and the boxes of all things that it names.
 
     boxes: normalised corners; none if it is absent, or if nobody has drawn any, and then it is not measured.
-    start, end: characters of the caption, end exclusive; -1 if no caption says it. kinds: for figures of their own.
+    start, end: characters of the caption, end exclusive; -1 if it is in no caption. kinds: each gets figures.
     absent: it names nothing in the picture. queried: False for one that does not go to the detector (`notvisual`).
     """
 
@@ -33,10 +33,10 @@ class TruePhrase:
 
 @dataclass(frozen=True, slots=True)
 class TrueCaption:
-    """A picture with one caption, or with expressions that stand for themselves: what the detector is asked at once.
+    """A picture with one caption, or with expressions without a caption: one prompt for the detector.
 
-    pair: says where the image is, or holds it, and the caption. picture: the same for all captions of one picture.
-    width, height: pixels of the picture that the boxes were drawn in; 0 if nobody says.
+    pair: the image or its location, and the caption. picture: the same for all captions of one picture.
+    width, height: pixels of the picture that the boxes were drawn in; 0 if unknown.
     """
 
     pair: Pair
@@ -70,7 +70,7 @@ def _take_pictures(captions: Iterator[TrueCaption], limit: int) -> Iterator[True
 def make_pair(source: str, index: int, image: str, root: str, caption: str = "") -> Pair:
     """A pair whose image is the file `image` below the folder `root`; a failed one if it leads out of it.
 
-    root: "" if nobody has said where the pictures are: then all of them are missing.
+    root: "" if the folder of the pictures is unknown: then all of them are missing.
     """
     pair = Pair(key=image, source=source, index=index, caption=caption)
     ref = image_at(image, root) if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
@@ -112,21 +112,21 @@ def read_text(uri: str) -> str:
 
 
 def first_error(error: ValidationError) -> str:
-    """Where the first fault of a row is, and what."""
+    """The first error of a row: its field and what is wrong."""
     first = error.errors()[0]
     place = ".".join(map(str, first["loc"]))
     return ": ".join(filter(None, (place, first["msg"].removeprefix("Value error, "))))
 
 
 def single_path(paths: Sequence[str], what: str) -> str:
-    """The one path that there has to be; raises CallError if there are several."""
+    """The only path; raises CallError if there are several."""
     if len(paths) != 1:
         raise CallError(f"--truth: {what} is one folder, and {len(paths)} are given")
     return files.canonical(paths[0])
 
 
 def normalised(corners: Sequence[float], width: int, height: int) -> Corners:
-    """Corners in pixels as shares of the sides, clipped to the picture."""
+    """Corners in pixels, normalised by the sides and clipped to the picture."""
     x1, y1, x2, y2 = corners
     wide, high = max(width, 1), max(height, 1)
     return _clip(x1 / wide), _clip(y1 / high), _clip(x2 / wide), _clip(y2 / high)

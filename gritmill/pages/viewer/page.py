@@ -5,7 +5,7 @@ from importlib.resources import files as package_files
 from os import PathLike, fspath
 from typing import Any
 
-from gritmill.pages.thumbnails import thumbnails
+from gritmill.pages.thumbnails import make_thumbnails
 from gritmill.pages.viewer import page_data
 from gritmill.pages.viewer.pick_pairs import Picked, pick_pairs
 from pipeline import files
@@ -119,7 +119,7 @@ def _write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) 
     pairs = [one.pair for one in picked]
     state = lambda: progress.State(len(pictures), len(pictures) / max(1, len(pairs)))  # noqa: E731
     with progress.shown("view", "pictures", state, quiet):
-        for pair, thumbnail in zip(pairs, thumbnails(pairs, plan.configuration.source), strict=True):
+        for pair, thumbnail in zip(pairs, make_thumbnails(pairs, plan.configuration.source), strict=True):
             name = ""
             if not thumbnail.missing:
                 new = f"{_IMAGES}/{len(written):05}.jpg"
@@ -137,12 +137,12 @@ def _read_run(source: str, manifest: dict[str, Any]) -> dict[str, Any]:
     statistics = files.read_json(uri)
     return {
         "run": page_data.run_json(manifest, statistics["histograms"], files.name(source)),
-        "stops": page_data.stops(statistics["thresholds"], manifest["threshold"]["score"]),
+        "stops": page_data.stops_json(statistics["thresholds"], manifest["threshold"]["score"]),
     }
 
 
 def _write_page(target: str, content: dict[str, Any]) -> None:
-    publish_bytes(files.join(target, _DATA), page_data.script(content))
+    publish_bytes(files.join(target, _DATA), page_data.to_script(content))
     static = package_files(__package__) / "static"
     for name in (*_STATIC, PAGE):
         publish_bytes(files.join(target, name), (static / name).read_bytes())

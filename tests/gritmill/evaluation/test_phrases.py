@@ -3,7 +3,7 @@
 import pytest
 
 from gritmill.evaluation.grammatical_kinds import grammatical_kinds
-from gritmill.evaluation.phrases import Alarm, Miss, Tally, compare, why_extracted, why_missed
+from gritmill.evaluation.phrases import Alarm, Miss, Tally, compare_phrases, why_extracted, why_missed
 from gritmill.evaluation.sets import flickr30k_entities
 from gritmill.evaluation.sets.truth import TruePhrase
 from pipeline import configuration
@@ -67,7 +67,7 @@ def test_shares():
 
 def test_marked_sentences_with_the_embedded_parser(folder):  # noqa: F811
     truth = flickr30k_entities.load([str(folder)], None, "val")
-    found = compare(truth, configuration.load("demo"))["figures"]
+    found = compare_phrases(truth, configuration.load("demo"))["figures"]
     assert (found["captions"], found["marked"]) == (4, 10)
     assert found["kinds"]["people"] == {"marked": 6, "recall": 1.0}
     assert found["kinds"]["clothing"] == {"marked": 2, "recall": 1.0}

@@ -95,7 +95,7 @@ def test_pictures_are_looked_for_in_their_usual_folder_or_where_one_says(folder,
 
 
 def test_limit_takes_whole_pictures(folder):
-    assert [one.picture for one in load([str(folder)], None, "val").first(1).captions] == ["10", "10"]
+    assert [one.picture for one in load([str(folder)], None, "val").limited_to(1).captions] == ["10", "10"]
 
 
 def test_faults_name_their_file(folder):

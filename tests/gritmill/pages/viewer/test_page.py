@@ -19,7 +19,7 @@ from PIL import Image
 
 import gritmill
 from gritmill.main import main
-from gritmill.pages.thumbnails import LONG_SIDE, thumbnails
+from gritmill.pages.thumbnails import LONG_SIDE, make_thumbnails
 from gritmill.pages.viewer import page_data
 from gritmill.pages.viewer.page import _STATIC, view
 from gritmill.pages.viewer.serve import address, server
@@ -47,7 +47,7 @@ def read(folder):
     )
 )
 def test_a_script_holds_any_value_and_nothing_that_html_or_javascript_would_obey(value):
-    text = page_data.script(value).decode("ascii")
+    text = page_data.to_script(value).decode("ascii")
     assert not set("<>&") & set(text)
     inner = text.removeprefix("window.GRITMILL = JSON.parse(").removesuffix(");\n")
     assert json.loads(json.loads(inner)) == value
@@ -106,7 +106,7 @@ def test_thumbnails_are_small_upright_jpegs(tmp_path):
         Pair(name, "s", 0, "a dog", ImageRef(str(tmp_path / name), -1, 0, size, digest(picture[:size])))
         for name, size in (("a.jpg", len(picture)), ("b.jpg", 200))
     ]
-    whole, cut, none = thumbnails([*pairs, Pair("c", "s", 0, "a dog")], SourceSettings())
+    whole, cut, none = make_thumbnails([*pairs, Pair("c", "s", 0, "a dog")], SourceSettings())
     with Image.open(io.BytesIO(whole.jpeg)) as small:
         assert (small.format, small.size) == ("JPEG", (LONG_SIDE // 2, LONG_SIDE))
     assert (cut.jpeg, cut.missing.stage) == (b"", "image")
