@@ -134,16 +134,18 @@ def test_trouble_with_the_disk_is_not_the_pairs_fault(tmp_path: Path, monkeypatc
 
 
 def test_captions_of_one_image_read_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = {str(tmp_path / f"{i}.png"): image(i, size=(i + 1, 6)) for i in range(4)}
     read: list[str] = []
 
     def counted(uri: str) -> bytes:
-        read.append(uri)
-        return image()
+        read.append(uri)  # in whatever order the threads get here
+        return pictures[uri]
 
     monkeypatch.setattr(files, "read_bytes", counted)
     pairs = load([pair_for(tmp_path / f"{i // 5}.png", i) for i in range(20)])
-    assert read == [str(tmp_path / f"{i}.png") for i in range(4)]
-    assert all((pair.width, pair.height) == (8, 6) for pair in pairs)
+    assert sorted(read) == sorted(pictures)
+    assert [pair.data for pair in pairs] == [data for data in pictures.values() for _ in range(5)]
+    assert [(pair.width, pair.height) for pair in pairs] == [(i // 5 + 1, 6) for i in range(20)]
 
 
 def test_a_failed_row_does_not_spoil_the_next_row_of_its_image(tmp_path: Path) -> None:
