@@ -22,7 +22,9 @@ class Candidates:
 
     def detect(self, requests: Sequence[Request]) -> list[list[Box]]:
         """Boxes of each request, best first within a phrase."""
-        return [[box for number in range(len(one.phrases)) for box in _boxes(one, number)] for one in requests]
+        return [
+            [box for number in range(len(request.phrases)) for box in _boxes(request, number)] for request in requests
+        ]
 
 
 def make(settings: DetectorSettings) -> Candidates:

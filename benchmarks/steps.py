@@ -41,7 +41,7 @@ _OVERLAPPED = {"read, measure, digest", "decode", "resize", "normalise"}
 def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work: Path) -> list[Figure]:
     """Of each step by its own function on the same pairs, and of a `ground` without model. part: of the table."""
     tars = inputs.write_tars(pictures, work / "in")
-    whole = _without_model(model, tars, work / "out")
+    outside_model = _without_model(model, tars, work / "out")
     timer = _StepTimer(len(pictures))
     pairs = _parse_pairs(timer, work)
     detector = _load_stubbed(DetectorSettings(model=model, device="cpu", threads=1))
@@ -59,7 +59,11 @@ def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work:
     share = f"share of its time that a GPU of {_GPU:.0f} ms a picture would be busy beside one process"
     return [
         Figure(
-            part, "processor time a pair outside of the forward, photos at 800 pixels", f"{whole:.1f} ms", "", by_step
+            part,
+            "processor time a pair outside of the forward, photos at 800 pixels",
+            f"{outside_model:.1f} ms",
+            "",
+            by_step,
         ),
         Figure(part, share, f"{_GPU / (_GPU + serial):.0%}", "", overlapped),
     ]

@@ -143,7 +143,7 @@ def _run_ground(
 
 def embedded_model_warning(configuration: Configuration, inputs: Sequence[str]) -> str:
     """A warning if the embedded detector gets other inputs than the bundled scenes; else an empty string."""
-    all_bundled = all(bundled.is_ours(files.canonical(given)) for given in inputs)
+    all_bundled = all(bundled.is_ours(files.canonical(uri)) for uri in inputs)
     return bundled.SCENES_ONLY if configuration.detector.model == bundled.SCENES and not all_bundled else ""
 
 

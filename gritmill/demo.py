@@ -22,11 +22,11 @@ from pipeline.pack.report import NAME as REPORT
 from pipeline.pack.report import show as show_report
 from transforms import bundled
 
-FOLDER = "demo-output"
+FOLDER_NAME = "demo-output"
 
 
 def run(
-    output: str | PathLike[str] = FOLDER,
+    output: str | PathLike[str] = FOLDER_NAME,
     *,
     limit: int | None = None,
     fresh: bool = False,
@@ -52,7 +52,7 @@ def run(
             return api.pack("demo", output=output, fresh=True, beam=beam, quiet=quiet)
         return api.run("demo", inputs=scenes, output=output, limit=limit, beam=beam, quiet=quiet)
     except OtherRun as error:
-        folder = "" if fspath(output) == FOLDER else f"{shlex.quote(fspath(output))} "
+        folder = "" if fspath(output) == FOLDER_NAME else f"{shlex.quote(fspath(output))} "
         raise OtherRun(error.what, f"use another folder, or gritmill demo {folder}--fresh") from error
 
 
@@ -82,9 +82,9 @@ def _show_quality(console: Console, measured: Quality) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     for justify in ("right", "right", "left"):
         table.add_column(justify=justify)  # type: ignore[arg-type]
-    for part, total, what in rows:
+    for part, total, label in rows:
         if total:
-            table.add_row(f"{part / total:.1%}", f"{part} of {total}", what)
+            table.add_row(f"{part / total:.1%}", f"{part} of {total}", label)
     console.print(f"[bold]How good[/bold], by the truth that the scenes bring (right: an IoU of {MIN_IOU:g})")
     console.print(table)
 

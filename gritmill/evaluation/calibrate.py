@@ -31,7 +31,7 @@ from transforms.selection.boxes import select
 from transforms.settings import SelectionSettings
 from transforms.text.grounded_caption import Corners
 
-NAME, PAGE = "calibration.json", "calibration.html"
+JSON_NAME, PAGE_NAME = "calibration.json", "calibration.html"
 
 PRESENT, ABSENT = "present", "absent"
 
@@ -135,8 +135,8 @@ def calibrate(
         "wished_precision": precision,
         **_build_result(collected, counts.measured, configuration, precision, seed),
     }
-    publish_json(files.join(folder, NAME), result)
-    publish_bytes(files.join(folder, PAGE), render_page(result).encode())
+    publish_json(files.join(folder, JSON_NAME), result)
+    publish_bytes(files.join(folder, PAGE_NAME), render_page(result).encode())
     return result
 
 

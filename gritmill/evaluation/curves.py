@@ -86,14 +86,14 @@ class Curve:
 
 def build_curve(boxes: Boxes, phrases: Phrases, selected: np.ndarray, thresholds: np.ndarray) -> Curve:
     """The curve of some phrases. selected: bool, by number of the phrase. thresholds: ascending."""
-    some = boxes.of_phrases(selected)
+    subset = boxes.of_phrases(selected)
     absent = selected & (phrases.things == 0)
     return Curve(
         thresholds,
-        _count_at_least(some.score, thresholds),
-        _count_at_least(some.score[some.right], thresholds),
-        _count_at_least(_best_scores(_masked(some, some.right), len(selected)), thresholds),
-        _count_at_least(_best_scores(_masked(some, absent[some.phrase]), len(selected)), thresholds),
+        _count_at_least(subset.score, thresholds),
+        _count_at_least(subset.score[subset.right], thresholds),
+        _count_at_least(_best_scores(_masked(subset, subset.right), len(selected)), thresholds),
+        _count_at_least(_best_scores(_masked(subset, absent[subset.phrase]), len(selected)), thresholds),
         int(phrases.things[selected].sum()),
         int((selected & (phrases.things > 0)).sum()),
         int(absent.sum()),
@@ -108,8 +108,8 @@ def _best_scores(boxes: Boxes, phrases: int) -> np.ndarray:
     """The best score of every phrase that has a box."""
     best = np.full(phrases, -1.0)
     np.maximum.at(best, boxes.phrase, boxes.score)
-    of_boxed_phrases: np.ndarray = best[best >= 0]
-    return of_boxed_phrases
+    reached: np.ndarray = best[best >= 0]
+    return reached
 
 
 def _count_at_least(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
@@ -159,8 +159,12 @@ def bootstrap(
         found_thresholds.append(lowest_threshold(thresholds, precision, target_precision))
         if chosen_threshold is not None:
             precisions.append(precision[np.searchsorted(thresholds, chosen_threshold - 1e-9)])
-    known = [one for one in found_thresholds if one is not None]
-    return Bootstrap(_interval(known), _interval([p for p in precisions if not np.isnan(p)]), len(known) / resamples)
+    reached_thresholds = [one for one in found_thresholds if one is not None]
+    return Bootstrap(
+        _interval(reached_thresholds),
+        _interval([p for p in precisions if not np.isnan(p)]),
+        len(reached_thresholds) / resamples,
+    )
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -187,8 +191,8 @@ def reliability_bins(boxes: Boxes) -> list[dict[str, Any]]:
 
 def calibration_error(bins: Sequence[dict[str, Any]]) -> float | None:
     """Expected calibration error (Naeini et al. 2015): mean distance of score and precision, bins by their boxes."""
-    boxes = sum(one["boxes"] for one in bins)
-    distance = sum(one["boxes"] * abs(one["mean_score"] - one["precision"]) for one in bins)
+    boxes = sum(bin_["boxes"] for bin_ in bins)
+    distance = sum(bin_["boxes"] * abs(bin_["mean_score"] - bin_["precision"]) for bin_ in bins)
     return distance / boxes if boxes else None
 
 

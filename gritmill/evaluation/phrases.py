@@ -69,17 +69,17 @@ class Tally:
         """A caption as it was extracted, and its marked phrases."""
         annotated = [phrase for phrase in phrases if phrase.start >= 0]
         visual = [phrase for phrase in annotated if phrase.queried]
-        kept = {(phrase.start, phrase.end) for phrase in pair.phrases}
+        extracted = {(phrase.start, phrase.end) for phrase in pair.phrases}
         self.captions += 1
         self.marked += len(visual)
-        self.extracted += len(kept)
+        self.extracted += len(extracted)
         for phrase in visual:
             span = (phrase.start, phrase.end)
-            self._count_phrase(phrase, span in kept)
+            self._count_phrase(phrase, span in extracted)
             self.by_head += any(span[0] <= one.head_start and one.head_end <= span[1] for one in pair.phrases)
-            if span not in kept:
+            if span not in extracted:
                 self.misses[why_missed(span, pair)] += 1
-        for span in kept - {(phrase.start, phrase.end) for phrase in visual}:
+        for span in extracted - {(phrase.start, phrase.end) for phrase in visual}:
             self.alarms[why_extracted(span, annotated)] += 1
 
     def _count_phrase(self, phrase: TruePhrase, hit: bool) -> None:

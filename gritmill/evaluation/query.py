@@ -55,7 +55,7 @@ class Counts:
     unusable: Counter[str] = field(default_factory=Counter)
     examples: dict[str, str] = field(default_factory=dict)
     failed: int = 0
-    last: str = ""
+    last_picture: str = ""
 
     @property
     def measured(self) -> int:
@@ -75,12 +75,12 @@ class Counts:
 
     def add(self, answer: Answer) -> None:
         """Takes an answer in."""
-        if answer.caption.picture != self.last:
+        if answer.caption.picture != self.last_picture:
             self.pictures += 1
             if answer.fault:
                 self.unusable[answer.fault] += 1
                 self.examples.setdefault(answer.fault, answer.detail)
-            self.last = answer.caption.picture
+            self.last_picture = answer.caption.picture
         self.failed += bool(answer.pair.error and not answer.fault)
 
 
@@ -114,12 +114,12 @@ def query(
             yield {"index": index, "caption": caption}, _build_question(caption)
 
     pixels = configuration.source.max_pixels
-    loaded = (_skip_other_shape(place, pair) for place, pair in ImageLoader(pixels).load(placed_pairs()))
+    loaded = (_skip_other_shape(position, pair) for position, pair in ImageLoader(pixels).load(placed_pairs()))
     chunk_progress = _ChunkProgress(truth.pictures, counts)
     with progress.shown("asking", "pictures", chunk_progress.state, quiet), _as_environment_fault():
-        for run, _ in cut(loaded, configuration.chunk):
-            chunk_progress.start_chunk([pending[i].picture for i in range(len(run))])
-            for pair in detector.localize(run, pixels, chunk_progress.update):
+        for chunk_pairs, _ in cut(loaded, configuration.chunk):
+            chunk_progress.start_chunk([pending[i].picture for i in range(len(chunk_pairs))])
+            for pair in detector.localize(chunk_pairs, pixels, chunk_progress.update):
                 answer = _build_answer(pending.popleft(), pair)
                 chunk_progress.start_chunk([])
                 counts.add(answer)
@@ -132,12 +132,12 @@ class _ChunkProgress:
     def __init__(self, pictures: int, counts: Counts) -> None:
         self._pictures = max(pictures, 1)
         self._counts = counts
-        self._run: list[str] = []
+        self._chunk_pictures: list[str] = []
         self._done = 0
 
     def start_chunk(self, pictures: list[str]) -> None:
         """A chunk whose captions are of these pictures."""
-        self._run, self._done = pictures, 0
+        self._chunk_pictures, self._done = pictures, 0
 
     def update(self, captions: int) -> None:
         """So many captions of the chunk are done."""
@@ -145,7 +145,7 @@ class _ChunkProgress:
 
     def state(self) -> progress.State:
         """Pictures done; an answered chunk counts with its answers alone."""
-        in_chunk = len(set(self._run[: self._done]) - {self._counts.last})
+        in_chunk = len(set(self._chunk_pictures[: self._done]) - {self._counts.last_picture})
         done = self._counts.pictures + in_chunk
         return progress.State(done, min(done / self._pictures, 1.0))
 
@@ -172,9 +172,9 @@ def _build_question(caption: TrueCaption) -> Pair:
     return replace(caption.pair, caption="\n".join(texts), phrases=tuple(phrases))
 
 
-def _skip_other_shape(place: Position, pair: Pair) -> Placed:
+def _skip_other_shape(position: Position, pair: Pair) -> Placed:
     """The pair, with nothing left to ask if its picture is not the one that the boxes were drawn in."""
-    return place, replace(pair, phrases=()) if _shape_differs(place["caption"], pair) else pair
+    return position, replace(pair, phrases=()) if _shape_differs(position["caption"], pair) else pair
 
 
 def _build_answer(caption: TrueCaption, pair: Pair) -> Answer:
@@ -194,8 +194,9 @@ def _shape_differs(caption: TrueCaption, pair: Pair) -> bool:
     """Whether true boxes drawn in another picture, or in one lying on its side, would be laid over this one."""
     if not (caption.width and pair.width):
         return False
-    drawn, here = caption.width * pair.height, caption.height * pair.width
-    return abs(drawn - here) > _MAX_RATIO_CHANGE * max(drawn, here)
+    # width / height of both, cross-multiplied
+    true_ratio, actual_ratio = caption.width * pair.height, pair.width * caption.height
+    return abs(true_ratio - actual_ratio) > _MAX_RATIO_CHANGE * max(true_ratio, actual_ratio)
 
 
 @contextmanager

@@ -17,9 +17,9 @@ def show_boxes(result: dict[str, Any]) -> None:
     if result["figures"]:
         heads = _accuracy_heads() if result["on"] == TruthFormat.REFCOCO else _recall_heads()
         table = _make_table("phrases", "number", *heads)
-        for kind, one in _rows_by_kind(result["figures"]):
-            cells = _accuracy_cells(one) if result["on"] == TruthFormat.REFCOCO else _recall_cells(one)
-            table.add_row(printable(kind), str(one["phrases"]), *map(percent, cells))
+        for kind, figures in _rows_by_kind(result["figures"]):
+            cells = _accuracy_cells(figures) if result["on"] == TruthFormat.REFCOCO else _recall_cells(figures)
+            table.add_row(printable(kind), str(figures["phrases"]), *map(percent, cells))
         console.print(table)
     for line in (*_picture_lines(result["pictures"]), *_left_out_line(result["phrases"])):
         console.print(line, markup=False, soft_wrap=True)
@@ -50,10 +50,15 @@ def show_calibration(result: dict[str, Any]) -> None:
         table = _make_table(
             "phrases", "number", "boxes", "precision", "recall", "with a right box", "absent, with a box"
         )
-        for kind, one in result["at_threshold"].items():
-            shares = (one["precision"], one["recall"], one["phrases_with_right_box"], one["absent_with_box"])
+        for kind, figures in result["at_threshold"].items():
+            shares = (
+                figures["precision"],
+                figures["recall"],
+                figures["phrases_with_right_box"],
+                figures["absent_with_box"],
+            )
             number = str(result["counts"][kind]["phrases"])
-            table.add_row(printable(kind), number, str(one["boxes"]), *map(percent, shares))
+            table.add_row(printable(kind), number, str(figures["boxes"]), *map(percent, shares))
         console.print(table)
     for line in (*_picture_lines(result["pictures"]), *_threshold_lines(result)):
         console.print(line, markup=False, soft_wrap=True)
@@ -99,17 +104,17 @@ def _recall_heads() -> list[str]:
     return [f"{name} R@{k}" for name in ("any", "merged") for k in RANKS]
 
 
-def _recall_cells(one: dict[str, Any]) -> list[float | None]:
-    return [one[name][f"recall@{k}"] for name in ("any_box", "merged_box") for k in RANKS]
+def _recall_cells(figures: dict[str, Any]) -> list[float | None]:
+    return [figures[name][f"recall@{k}"] for name in ("any_box", "merged_box") for k in RANKS]
 
 
 def _accuracy_heads() -> list[str]:
     return [f"Acc@{MIN_IOU:g}", f"Acc@{STRICT_IOU:g}", "mean IoU", *(f"R@{k}" for k in RANKS[1:])]
 
 
-def _accuracy_cells(one: dict[str, Any]) -> list[float | None]:
-    named = [one[f"acc@{MIN_IOU:g}"], one[f"acc@{STRICT_IOU:g}"], one["mean_iou"]]
-    return [*named, *(one["any_box"][f"recall@{k}"] for k in RANKS[1:])]
+def _accuracy_cells(figures: dict[str, Any]) -> list[float | None]:
+    named = [figures[f"acc@{MIN_IOU:g}"], figures[f"acc@{STRICT_IOU:g}"], figures["mean_iou"]]
+    return [*named, *(figures["any_box"][f"recall@{k}"] for k in RANKS[1:])]
 
 
 def _picture_lines(counts: dict[str, Any]) -> Iterator[str]:

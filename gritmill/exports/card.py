@@ -6,7 +6,7 @@ import yaml
 
 from gritmill.exports.format import ExportCounts, Format
 
-NAME = "README.md"
+CARD_NAME = "README.md"
 
 _DATA_FILES = {
     "hf": "data/train-*.parquet",

@@ -5,8 +5,7 @@ from os import PathLike
 from typing import Any
 
 from gritmill.exports import find_format
-from gritmill.exports.card import NAME as CARD
-from gritmill.exports.card import render_card
+from gritmill.exports.card import CARD_NAME, render_card
 from gritmill.exports.format import ExportCounts, ExportFolder, Format
 from gritmill.exports.options import Options
 from gritmill.reading import read_shard
@@ -20,7 +19,7 @@ from pipeline.pack.manifest import read_manifest
 _MARKER_NAME = ".gritmill.export.json"
 """Written first: which export the folder is for."""
 
-NAME = "export.json"
+EXPORT_NAME = "export.json"
 """Written last: format, figures, and which run it was made from."""
 
 
@@ -55,7 +54,7 @@ def export(
     with hold(target):
         _check_free(target, fingerprint)
         publish_json(files.join(target, _MARKER_NAME), {"mark": fingerprint})
-        done = files.join(target, NAME)
+        done = files.join(target, EXPORT_NAME)
         if files.exists(done):
             written: dict[str, Any] = files.read_json(done)
             return written
@@ -79,14 +78,14 @@ def _write(
     for number, shard in enumerate(manifest["shards"]):
         counts.update(_export_shard(export_format, number, shard, source, folder, manifest))
     export_format.finish(range(len(manifest["shards"])), folder)
-    folder.write(CARD, render_card(to, export_format, manifest, counts).encode())
+    folder.write(CARD_NAME, render_card(to, export_format, manifest, counts).encode())
     written = {
         "format": to,
         "mark": fingerprint,
         "figures": dict(counts),
         "run": {name: manifest[name] for name in ("fingerprints", "models", "threshold", "versions", "ledger")},
     }
-    publish_json(files.join(folder.uri, NAME), written)
+    publish_json(files.join(folder.uri, EXPORT_NAME), written)
     return written
 
 

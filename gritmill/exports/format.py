@@ -127,12 +127,14 @@ def read_regions(record: dict[str, Any], options: Options) -> list[Region]:
     """The rows of a record, in its own order."""
     width, height, caption = record["width"], record["height"], record["caption"]
     regions = []
-    for (start, end, *corners, score), (first, last) in zip(
+    for (start, end, *corners, score), (head_start, head_end) in zip(
         rows_of_level(record, options.level), record["heads"], strict=True
     ):
         x1, y1, x2, y2 = corners
         pixel_box = (x1 * width, y1 * height, x2 * width, y2 * height)
-        regions.append(Region(start, end, caption[start:end], (x1, y1, x2, y2), pixel_box, score, caption[first:last]))
+        regions.append(
+            Region(start, end, caption[start:end], (x1, y1, x2, y2), pixel_box, score, caption[head_start:head_end])
+        )
     return regions
 
 

@@ -26,7 +26,7 @@ from gritmill.reading import Sample
 from transforms.records import Box
 from transforms.selection.boxes import iou
 
-NAME = "mdetr_train.json"
+_FILE_NAME = "mdetr_train.json"
 _SAME_BOX_IOU = 0.95
 
 _DESCRIPTION = """\
@@ -47,7 +47,7 @@ class Mdetr(LineFormat):
         """One file of all."""
         write_lists(
             folder,
-            NAME,
+            _FILE_NAME,
             {
                 "images": (part["image"] for part in all_parts(shards, folder)),
                 "annotations": with_ids(box for part in all_parts(shards, folder) for box in part["boxes"]),
@@ -82,10 +82,10 @@ def _part(sample: Sample, record_regions: Sequence[Region]) -> dict[str, Any]:
     return {"image": image, "boxes": boxes}
 
 
-def _group_same_boxes(found: Sequence[Region]) -> list[list[Region]]:
+def _group_same_boxes(record_regions: Sequence[Region]) -> list[list[Region]]:
     """The regions, those of one box in one list."""
     groups: list[list[Region]] = []
-    for region in found:
+    for region in record_regions:
         same = next((group for group in groups if iou(_box(group[-1]), _box(region)) >= _SAME_BOX_IOU), None)
         if same is None:
             groups.append([region])

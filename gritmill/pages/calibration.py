@@ -37,5 +37,5 @@ def render_page(result: dict[str, Any]) -> str:
 
 def polyline(points: Sequence[dict[str, Any]], x: str, y: str) -> str:
     """An SVG polyline's `points` through the figures that are there."""
-    known = [(one[x], one[y]) for one in points if one[x] is not None and one[y] is not None]
-    return " ".join(f"{a * WIDTH:.1f},{HEIGHT - b * HEIGHT:.1f}" for a, b in known)
+    known_points = [(one[x], one[y]) for one in points if one[x] is not None and one[y] is not None]
+    return " ".join(f"{a * WIDTH:.1f},{HEIGHT - b * HEIGHT:.1f}" for a, b in known_points)

@@ -151,13 +151,15 @@ class Card:
 
 def _make_cards(nearest: list[dict[str, Any]], folder: str, plan: Plan, policy: Policy) -> Iterator[Card]:
     """In order of distance; each shows the boxes that the lower of its own score and the threshold would keep."""
-    pairs = [_read_pair(folder, near["where"]) for near in nearest]
+    pairs = [_read_pair(folder, entry["where"]) for entry in nearest]
     order = sorted(range(len(pairs)), key=lambda index: (pairs[index].source, pairs[index].index))
     pictures = dict(
         zip(order, make_thumbnails([pairs[index] for index in order], plan.configuration.source), strict=True)
     )
-    for index, (near, pair) in enumerate(zip(nearest, pairs, strict=True)):
-        yield _make_card(pair, near["score"], replace(policy, score=min(policy.score, near["score"])), pictures[index])
+    for index, (entry, pair) in enumerate(zip(nearest, pairs, strict=True)):
+        yield _make_card(
+            pair, entry["score"], replace(policy, score=min(policy.score, entry["score"])), pictures[index]
+        )
 
 
 def _make_card(pair: Pair, best: float, policy: Policy, picture: Thumbnail) -> Card:

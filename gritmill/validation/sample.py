@@ -91,9 +91,9 @@ def sample_faults(
 def fault_line(error: ValidationError) -> str:
     """The first of a validation's errors, in one line."""
     first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(map(str, first["loc"]))
+    field_path = ".".join(map(str, first["loc"]))
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{place}: {first['msg']}{more}" if place else f"{first['msg']}{more}"
+    return f"{field_path}: {first['msg']}{more}" if field_path else f"{first['msg']}{more}"
 
 
 def _member_ending(number: int, dialect: str) -> str:

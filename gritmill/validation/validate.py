@@ -22,7 +22,7 @@ from pipeline import files
 from pipeline.faults import CallError
 from transforms.text import dialects
 
-_MANIFEST = "manifest.json"
+_MANIFEST_NAME = "manifest.json"
 _BLOCK, _RECORD = 512, 10_240  # of a tar
 
 _OCTAL = re.compile(rb"[0-7]{11}\0")
@@ -109,18 +109,18 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
       CallError: the folder holds no manifest.
     """
     folder = files.canonical(output)
-    uri = files.join(folder, _MANIFEST)
+    uri = files.join(folder, _MANIFEST_NAME)
     if not files.exists(uri):
-        raise CallError(f"{output}: no {_MANIFEST}; it is no finished run")
+        raise CallError(f"{output}: no {_MANIFEST_NAME}; it is no finished run")
     try:
         manifest = _Manifest.model_validate_json(files.read_bytes(uri))
         for name in manifest.configuration.text.dialect:
             dialects.find(name)
     except ValidationError as error:
-        yield Finding(_MANIFEST, "", fault_line(error))
+        yield Finding(_MANIFEST_NAME, "", fault_line(error))
         return
     except ValueError as error:  # no such dialect here
-        yield Finding(_MANIFEST, "", str(error))
+        yield Finding(_MANIFEST_NAME, "", str(error))
         return
     # Pillow's own limit holds for the whole process; what the run itself let pass must not be refused here.
     if Image.MAX_IMAGE_PIXELS is not None:
@@ -129,7 +129,7 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     rules = Rules(tuple(text.dialect), text.spans == "densest", manifest.configuration.source.max_pixels)
     for number, shard in enumerate(manifest.shards):
         yield from _check_shard(folder, f"{number:05}", shard, rules, limit)
-    yield from (Finding(_MANIFEST, "", text) for text in _ledger_faults(manifest))
+    yield from (Finding(_MANIFEST_NAME, "", text) for text in _ledger_faults(manifest))
     yield from _unlisted_files(folder, manifest)
 
 

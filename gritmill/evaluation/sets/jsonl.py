@@ -125,18 +125,18 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
     """
     if split:
         raise CallError("--split: sets of this form have no splits; name the files that you want")
-    found = []
+    sources = []
     for info in find_sources(paths, "--truth"):
         kind = kind_of(info.uri, SourceSettings()) if is_source(info.uri) else ""
         if kind not in ("jsonl", "webdataset"):
             raise CallError(f"--truth: {info.uri}: neither JSON lines nor a tar")
-        found.append((kind, info))
+        sources.append((kind, info))
     root = picture_folder(images, "") if images else ""
-    return Truth(sum(_count(*one) for one in found), _captions(found, root))
+    return Truth(sum(_count(*one) for one in sources), _captions(sources, root))
 
 
-def _captions(found: Sequence[tuple[str, FileInfo]], root: str) -> Iterator[TrueCaption]:
-    for kind, info in found:
+def _captions(sources: Sequence[tuple[str, FileInfo]], root: str) -> Iterator[TrueCaption]:
+    for kind, info in sources:
         yield from _read_tar(info) if kind == "webdataset" else _group_by_picture(_read_lines(info, root))
 
 

@@ -105,11 +105,11 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
         uri = uri if uri.endswith(".p") else _find_pickle(uri)
         folder = files.parent(uri)
         name = f"{files.name(folder)}/" if len(paths) > 1 else ""
-        expressions += (replace(one, part=name + one.part) for one in _read_refs(uri, split))
+        expressions += (replace(expression, part=name + expression.part) for expression in _read_refs(uri, split))
     default_folder = files.join(files.parent(folder), "images/mscoco/images/train2014") if folder else ""
     groups: dict[str, list[_Expression]] = {}
-    for one in expressions:
-        groups.setdefault(one.image, []).append(one)
+    for expression in expressions:
+        groups.setdefault(expression.image, []).append(expression)
     root = picture_folder(images, default_folder) if images or default_folder else ""
     return Truth(len(groups), _captions(groups, root, files.canonical(paths[0])))
 
@@ -117,12 +117,12 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
 def _captions(groups: dict[str, list[_Expression]], root: str, source: str) -> Iterator[TrueCaption]:
     number = 0
     for image, expressions in groups.items():
-        for one in expressions:
-            x, y, wide, high = one.bbox
-            box = normalised((x, y, x + wide, y + high), one.width, one.height)
-            phrase = TruePhrase(one.text, (box,), (one.part,), 0, len(one.text))
-            pair = make_pair(source, number, image, root, one.text)
-            yield TrueCaption(pair, image, (phrase,), one.width, one.height)
+        for expression in expressions:
+            x, y, wide, high = expression.bbox
+            box = normalised((x, y, x + wide, y + high), expression.width, expression.height)
+            phrase = TruePhrase(expression.text, (box,), (expression.part,), 0, len(expression.text))
+            pair = make_pair(source, number, image, root, expression.text)
+            yield TrueCaption(pair, image, (phrase,), expression.width, expression.height)
             number += 1
 
 
@@ -153,11 +153,11 @@ def _read_refs(uri: str, split: str | None) -> Iterator[_Expression]:
 
 def _find_pickle(folder: str) -> str:
     """The one `refs(...).p` of a folder. RefCOCOg has two, umd and google."""
-    found = [info.uri for info in files.list_folder(folder) if info.uri.endswith(".p")]
-    if len(found) == 1:
-        return found[0]
-    listing = f"holds {_joined(files.name(uri) for uri in found)}; name one of them"
-    raise CallError(f"--truth: {folder}: {listing if found else 'no refs(...).p there'}")
+    pickles = [info.uri for info in files.list_folder(folder) if info.uri.endswith(".p")]
+    if len(pickles) == 1:
+        return pickles[0]
+    listing = f"holds {_joined(files.name(uri) for uri in pickles)}; name one of them"
+    raise CallError(f"--truth: {folder}: {listing if pickles else 'no refs(...).p there'}")
 
 
 def _parse(uri: str, parse: Callable[[], _Value]) -> _Value:

@@ -114,14 +114,14 @@ def read_text(uri: str) -> str:
 def first_error(error: ValidationError) -> str:
     """The first error of a row: its field and what is wrong."""
     first = error.errors()[0]
-    place = ".".join(map(str, first["loc"]))
-    return ": ".join(filter(None, (place, first["msg"].removeprefix("Value error, "))))
+    field_path = ".".join(map(str, first["loc"]))
+    return ": ".join(filter(None, (field_path, first["msg"].removeprefix("Value error, "))))
 
 
-def single_path(paths: Sequence[str], what: str) -> str:
+def single_path(paths: Sequence[str], set_name: str) -> str:
     """The only path; raises CallError if there are several."""
     if len(paths) != 1:
-        raise CallError(f"--truth: {what} is one folder, and {len(paths)} are given")
+        raise CallError(f"--truth: {set_name} is one folder, and {len(paths)} are given")
     return files.canonical(paths[0])
 
 

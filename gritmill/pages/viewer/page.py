@@ -18,16 +18,16 @@ from pipeline.pack.manifest import policy_of, read_manifest
 from pipeline.pack.statistics import NAME as STATISTICS
 from pipeline.plan.plan import Plan, read_plan
 
-FOLDER = "view"
+FOLDER_NAME = "view"
 """Where the page goes, inside the run's folder."""
 
-PAGE = "index.html"
+PAGE_NAME = "index.html"
 """Written last: where it is, everything is."""
 
 _MARKER_NAME = ".gritmill.view.json"
-_IMAGES = "images"
-_DATA = "data.js"
-_STATIC = ("viewer.css", "select.js", "draw.js", "light.js", "charts.js", "filters.js", "viewer.js")
+_IMAGES_FOLDER = "images"
+_DATA_NAME = "data.js"
+_STATIC_FILES = ("viewer.css", "select.js", "draw.js", "light.js", "charts.js", "filters.js", "viewer.js")
 
 
 def view(
@@ -61,7 +61,7 @@ def view(
         raise CallError(f"{run}: no manifest.json; it is no finished run")
     folder = find_detections(fspath(detections or source))
     plan = _read_plan(folder, manifest)
-    target = files.canonical(output) if output else files.join(source, FOLDER)
+    target = files.canonical(output) if output else files.join(source, FOLDER_NAME)
     if target in (source, folder):
         raise CallError(f"--output: {target}: the run itself lies there")
     policy = policy_of(manifest)
@@ -79,7 +79,7 @@ def view(
         _write_page(target, {**run_data, "samples": samples_json, "seed": seed})
     counts = Counter(one.outcome_key[0] for one in picked)
     numbers = {name: counts[name] for name in ("kept", "rejected", "failed")}
-    return {"page": files.join(target, PAGE), **numbers, "missing": missing}
+    return {"page": files.join(target, PAGE_NAME), **numbers, "missing": missing}
 
 
 def _read_plan(folder: str, manifest: dict[str, Any]) -> Plan:
@@ -105,11 +105,11 @@ def _prepare_folder(target: str) -> None:
     """Marks an empty folder; of an earlier page removes all that another one would not replace, the page first."""
     uri = files.join(target, _MARKER_NAME)
     if files.exists(uri):
-        files.delete([files.join(target, PAGE)])
-        files.delete(info.uri for info in files.list_folder(files.join(target, _IMAGES), "*.jpg"))
+        files.delete([files.join(target, PAGE_NAME)])
+        files.delete(info.uri for info in files.list_folder(files.join(target, _IMAGES_FOLDER), "*.jpg"))
     else:
         _check_free(target)
-        publish_json(uri, {"page": PAGE})
+        publish_json(uri, {"page": PAGE_NAME})
 
 
 def _write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) -> tuple[list[tuple[str, Any]], int]:
@@ -122,7 +122,7 @@ def _write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) 
         for pair, thumbnail in zip(pairs, make_thumbnails(pairs, plan.configuration.source), strict=True):
             name = ""
             if not thumbnail.missing:
-                new = f"{_IMAGES}/{len(written):05}.jpg"
+                new = f"{_IMAGES_FOLDER}/{len(written):05}.jpg"
                 name = written.setdefault(pair.image.digest, new)
                 if name == new:
                     publish_bytes(files.join(target, name), thumbnail.jpeg)
@@ -142,7 +142,7 @@ def _read_run(source: str, manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _write_page(target: str, content: dict[str, Any]) -> None:
-    publish_bytes(files.join(target, _DATA), page_data.to_script(content))
+    publish_bytes(files.join(target, _DATA_NAME), page_data.to_script(content))
     static = package_files(__package__) / "static"
-    for name in (*_STATIC, PAGE):
+    for name in (*_STATIC_FILES, PAGE_NAME):
         publish_bytes(files.join(target, name), (static / name).read_bytes())

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from gritmill.pages.viewer.page import _STATIC, view
+from gritmill.pages.viewer.page import _STATIC_FILES, view
 from pipeline.tables import detections
 from tests.gritmill.pages.viewer.conftest import ODD, counted, policy_of
 from transforms.selection.boxes import select
@@ -94,7 +94,7 @@ def test_it_opens_from_disk_without_a_fault_or_a_request_elsewhere(browser, fini
     browser.execute_async_script(SETTLED)
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
-    assert {url.rpartition("/")[2] for url in asked} > {"index.html", *_STATIC, "data.js", "00000.jpg"}
+    assert {url.rpartition("/")[2] for url in asked} > {"index.html", *_STATIC_FILES, "data.js", "00000.jpg"}
     # chrome:// is the browser's own first page.
     assert [url for url in asked if not url.startswith((f"file://{page}/", "data:", "chrome://"))] == []
     resources = browser.execute_script("return performance.getEntriesByType('resource').map((e) => e.name)")

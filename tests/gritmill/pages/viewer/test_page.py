@@ -21,7 +21,7 @@ import gritmill
 from gritmill.main import main
 from gritmill.pages.thumbnails import LONG_SIDE, make_thumbnails
 from gritmill.pages.viewer import page_data
-from gritmill.pages.viewer.page import _STATIC, view
+from gritmill.pages.viewer.page import _STATIC_FILES, view
 from gritmill.pages.viewer.serve import address, server
 from pipeline.configuration import SourceSettings
 from pipeline.files.publish import TEMPORARY
@@ -67,13 +67,13 @@ def test_the_folder_is_whole_and_the_same_twice(finished, tmp_path):
     assert told["page"] == str(tmp_path / "one/index.html")
     assert told["kept"] + told["rejected"] + told["failed"] == 30
     there = {path.name for path in (tmp_path / "one").iterdir() if not path.name.startswith(".")}
-    assert there == {"index.html", "data.js", "images", *_STATIC}
+    assert there == {"index.html", "data.js", "images", *_STATIC_FILES}
 
 
 def test_the_page_names_what_is_there(finished, tmp_path):
     view(finished, tmp_path / "out")
     page = (tmp_path / "out/index.html").read_text()
-    assert all(f'"{name}"' in page for name in (*_STATIC, "data.js"))
+    assert all(f'"{name}"' in page for name in (*_STATIC_FILES, "data.js"))
     assert "//" not in page.replace("<!doctype", "")
     samples = read(tmp_path / "out")["samples"]
     assert [s["caption"] for s in samples[: len(ODD)]] == list(ODD)
