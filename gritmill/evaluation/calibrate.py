@@ -13,12 +13,12 @@ import numpy as np
 
 from gritmill.api import Config, PathOrUri, PathsOrUris, resolve_config
 from gritmill.evaluation import curves
-from gritmill.evaluation.curves import Boxes, Curve, Phrases
+from gritmill.evaluation.curves import BoxArrays, Curve, PhraseArrays
 from gritmill.evaluation.evaluate import open_truth
 from gritmill.evaluation.grammatical_kinds import grammatical_kinds
 from gritmill.evaluation.metrics import match_boxes
 from gritmill.evaluation.options import TruthFormat
-from gritmill.evaluation.query import Answer, Counts, load_detector, query
+from gritmill.evaluation.query import Answer, QueryCounts, load_detector, query
 from gritmill.evaluation.sets.truth import TruePhrase
 from gritmill.pages.calibration import render_page
 from pipeline import files
@@ -66,20 +66,20 @@ class BoxCollection:
             self.pictures.extend([picture] * len(boxes))
             self.phrases.append(phrase)
 
-    def arrays(self, parser: str) -> tuple[Boxes, Phrases]:
+    def arrays(self, parser: str) -> tuple[BoxArrays, PhraseArrays]:
         """All of it, with the kinds of the phrases."""
         grammar = grammatical_kinds(load_parser(parser), [phrase.text for phrase in self.phrases])
         kinds = [
             (ABSENT if phrase.absent else PRESENT, *grammar[phrase.text], *phrase.kinds) for phrase in self.phrases
         ]
         things = np.array([len(phrase.boxes) for phrase in self.phrases], int)
-        boxes = Boxes(
+        boxes = BoxArrays(
             np.array(self.scores, float),
             np.array(self.right, bool),
             np.array(self.owners, int),
             np.array(self.pictures, int),
         )
-        return boxes, Phrases(things, kinds)
+        return boxes, PhraseArrays(things, kinds)
 
 
 def _select_boxes(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[ScoredCorners]]:
@@ -122,7 +122,7 @@ def calibrate(
     configuration, folder = resolve_config(config), files.canonical(output)
     truth_set = open_truth(on, truth, images, split, limit)
     detector, configuration, model_identities = load_detector(configuration)
-    counts, collected = Counts(), BoxCollection()
+    counts, collected = QueryCounts(), BoxCollection()
     for answer in query(truth_set, detector, configuration, counts, quiet):
         if not answer.fault:
             collected.add(answer, counts.measured - 1, configuration.selection, configuration.detector.floor)

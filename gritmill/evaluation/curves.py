@@ -19,7 +19,7 @@ _BINS = 20
 
 
 @dataclass(frozen=True)
-class Boxes:
+class BoxArrays:
     """The selected boxes of measured phrases: score, whether it is right, number of its phrase and of its picture."""
 
     score: np.ndarray
@@ -27,14 +27,14 @@ class Boxes:
     phrase: np.ndarray
     picture: np.ndarray
 
-    def of_phrases(self, selected: np.ndarray) -> "Boxes":
+    def of_phrases(self, selected: np.ndarray) -> "BoxArrays":
         """The boxes of some phrases. selected: bool, by number of the phrase."""
         mask = selected[self.phrase]
-        return Boxes(self.score[mask], self.right[mask], self.phrase[mask], self.picture[mask])
+        return BoxArrays(self.score[mask], self.right[mask], self.phrase[mask], self.picture[mask])
 
 
 @dataclass(frozen=True)
-class Phrases:
+class PhraseArrays:
     """The measured phrases: how many things each names (0: absent), and its kinds."""
 
     things: np.ndarray
@@ -84,7 +84,7 @@ class Curve:
         }
 
 
-def build_curve(boxes: Boxes, phrases: Phrases, selected: np.ndarray, thresholds: np.ndarray) -> Curve:
+def build_curve(boxes: BoxArrays, phrases: PhraseArrays, selected: np.ndarray, thresholds: np.ndarray) -> Curve:
     """The curve of some phrases. selected: bool, by number of the phrase. thresholds: ascending."""
     subset = boxes.of_phrases(selected)
     absent = selected & (phrases.things == 0)
@@ -100,11 +100,11 @@ def build_curve(boxes: Boxes, phrases: Phrases, selected: np.ndarray, thresholds
     )
 
 
-def _masked(boxes: Boxes, mask: np.ndarray) -> Boxes:
-    return Boxes(boxes.score[mask], boxes.right[mask], boxes.phrase[mask], boxes.picture[mask])
+def _masked(boxes: BoxArrays, mask: np.ndarray) -> BoxArrays:
+    return BoxArrays(boxes.score[mask], boxes.right[mask], boxes.phrase[mask], boxes.picture[mask])
 
 
-def _best_scores(boxes: Boxes, phrases: int) -> np.ndarray:
+def _best_scores(boxes: BoxArrays, phrases: int) -> np.ndarray:
     """The best score of every phrase that has a box."""
     best = np.full(phrases, -1.0)
     np.maximum.at(best, boxes.phrase, boxes.score)
@@ -134,7 +134,7 @@ class Bootstrap:
 
 
 def bootstrap(
-    boxes: Boxes,
+    boxes: BoxArrays,
     pictures: int,
     thresholds: np.ndarray,
     target_precision: float,
@@ -174,7 +174,7 @@ def _interval(values: Sequence[float]) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def reliability_bins(boxes: Boxes) -> list[dict[str, Any]]:
+def reliability_bins(boxes: BoxArrays) -> list[dict[str, Any]]:
     """Boxes by score in twenty equal bins, empty ones left out: mean score beside the share that is right."""
     bins = np.minimum((boxes.score * _BINS).astype(int), _BINS - 1)
     return [

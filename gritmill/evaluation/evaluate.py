@@ -8,7 +8,7 @@ from typing import Any
 from gritmill.api import Config, PathOrUri, PathsOrUris, resolve_config
 from gritmill.evaluation import metrics, phrases
 from gritmill.evaluation.options import Nms, TruthFormat
-from gritmill.evaluation.query import Answer, Counts, load_detector, phrase_by_phrase, query
+from gritmill.evaluation.query import Answer, QueryCounts, load_detector, phrase_by_phrase, query
 from gritmill.evaluation.sets import flickr30k_entities, jsonl, refcoco
 from gritmill.evaluation.sets.truth import Truth
 from pipeline import files
@@ -92,7 +92,7 @@ def _measure_boxes(truth: Truth, configuration: Configuration, nms: Nms, quiet: 
     candidates = max(configuration.detector.candidates, MIN_CANDIDATES)
     settings = configuration.detector.model_copy(update={"floor": 0.0, "candidates": candidates})
     detector, configuration, model_identities = load_detector(configuration.model_copy(update={"detector": settings}))
-    counts, phrase_counts = Counts(), Counter[str]()
+    counts, phrase_counts = QueryCounts(), Counter[str]()
     results: list[metrics.PhraseResult] = []
     for answer in query(truth, detector, configuration, counts, quiet):
         phrase_counts.update(_phrase_counts(answer))

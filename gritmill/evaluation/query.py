@@ -47,7 +47,7 @@ class Answer:
 
 
 @dataclass
-class Counts:
+class QueryCounts:
     """Pictures so far, those that could not be used by reason, one of them for each reason, captions at which the
     detector failed, and the picture looked at last."""
 
@@ -99,7 +99,7 @@ def load_detector(configuration: Configuration) -> tuple[LazyDetector, Configura
 
 
 def query(
-    truth: Truth, detector: LazyDetector, configuration: Configuration, counts: Counts, quiet: bool = True
+    truth: Truth, detector: LazyDetector, configuration: Configuration, counts: QueryCounts, quiet: bool = True
 ) -> Iterator[Answer]:
     """The answers in order; `counts` is kept on the way. A picture that cannot be had reaches no detector.
 
@@ -129,7 +129,7 @@ def query(
 class _ChunkProgress:
     """Progress: pictures answered, and of the current chunk the captions that the detector has reported as done."""
 
-    def __init__(self, pictures: int, counts: Counts) -> None:
+    def __init__(self, pictures: int, counts: QueryCounts) -> None:
         self._pictures = max(pictures, 1)
         self._counts = counts
         self._chunk_pictures: list[str] = []

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from gritmill.evaluation import curves
 from gritmill.evaluation.curves import (
-    Boxes,
-    Phrases,
+    BoxArrays,
+    PhraseArrays,
     bootstrap,
     build_curve,
     lowest_threshold,
@@ -27,8 +27,8 @@ LEFT, RIGHT, FAR = (0.0, 0.0, 0.4, 0.4), (0.6, 0.0, 1.0, 0.4), (0.3, 0.6, 0.7, 1
 def made(rows, things, kinds=None):
     """Boxes from (score, right, phrase, picture) and phrases from their numbers of things."""
     score, right, phrase, picture = zip(*rows, strict=True)
-    boxes = Boxes(np.array(score), np.array(right, bool), np.array(phrase), np.array(picture))
-    return boxes, Phrases(np.array(things), kinds or [()] * len(things))
+    boxes = BoxArrays(np.array(score), np.array(right, bool), np.array(phrase), np.array(picture))
+    return boxes, PhraseArrays(np.array(things), kinds or [()] * len(things))
 
 
 def everything(phrases):

@@ -8,7 +8,7 @@ from PIL import Image
 
 import gritmill
 from gritmill.evaluation import quality
-from gritmill.evaluation.query import Counts, _ChunkProgress
+from gritmill.evaluation.query import QueryCounts, _ChunkProgress
 from gritmill.evaluation.sets import flickr30k_entities, refcoco
 from pipeline.engines.progress import State
 from pipeline.pack.driver import find_detections
@@ -217,7 +217,7 @@ def test_phrases_alone_need_no_picture(call, own):
 
 
 def test_progress_counts_pictures_and_ends_at_all_of_them():
-    counts = Counts()
+    counts = QueryCounts()
     chunk_progress = _ChunkProgress(4, counts)
     assert chunk_progress.state() == State(0, 0.0)
     chunk_progress.start_chunk(["a", "a", "b", "b", "c"])
