@@ -46,8 +46,8 @@ def test_the_shards_are_sound(done):
 def test_the_boxes_of_the_bundled_scenes_are_right(done):
     found = quality.run_quality(done)
     assert found.phrases >= 6
-    assert found.found >= 0.9 * found.phrases
-    assert found.right >= 0.9 * found.found
+    assert found.extracted >= 0.9 * found.phrases
+    assert found.located >= 0.9 * found.extracted
     assert found.boxes == sum(shard["boxes"] for shard in json.loads((done / "manifest.json").read_text())["shards"])
 
 

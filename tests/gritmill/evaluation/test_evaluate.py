@@ -126,7 +126,7 @@ def test_calibration_agrees_with_the_quality_of_a_run(tmp_path):
     counted = gritmill.calibrate("demo", truth=tmp_path / "own.jsonl", output=tmp_path / "out")["in_force"]["figures"]
     run = quality.run_quality(tmp_path / "run")
     assert run.boxes_right > 10
-    assert (counted["right"], counted["phrases_with_right_box"]) == (run.boxes_right, run.right / run.found)
+    assert (counted["right"], counted["phrases_with_right_box"]) == (run.boxes_right, run.located / run.extracted)
 
 
 def test_calibrate_writes_the_line_to_paste(call, own):
