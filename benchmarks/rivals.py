@@ -112,7 +112,7 @@ class Script:
     """What one would write by hand, run over the pairs of tars without the first ones: pairs a second."""
 
     def __init__(self, model: str) -> None:
-        path = bundled.model(model)
+        path = bundled.model_path(model)
         self.processor = AutoProcessor.from_pretrained(path)
         self.model = AutoModelForZeroShotObjectDetection.from_pretrained(path).eval()
         self.nlp = load_parser("caption-parser")
@@ -152,7 +152,7 @@ class Pipeline:
     """The `zero-shot-object-detection` pipeline over the same phrases: pairs a second."""
 
     def __init__(self, model: str) -> None:
-        self.detect = pipeline("zero-shot-object-detection", model=bundled.model(model), device="cpu")
+        self.detect = pipeline("zero-shot-object-detection", model=bundled.model_path(model), device="cpu")
         self.nlp = load_parser("caption-parser")
         self.heads = drop_heads(PhraseSettings().drop_lists)
         self.phrases = 0.0

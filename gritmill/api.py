@@ -143,8 +143,12 @@ def _run_ground(
 
 def embedded_model_warning(configuration: Configuration, inputs: Sequence[str]) -> str:
     """A warning if the embedded detector gets other inputs than the bundled scenes; else an empty string."""
-    all_bundled = all(bundled.is_ours(files.canonical(uri)) for uri in inputs)
-    return bundled.SCENES_ONLY if configuration.detector.model == bundled.SCENES and not all_bundled else ""
+    all_bundled = all(bundled.is_bundled_example(files.canonical(uri)) for uri in inputs)
+    return (
+        bundled.SCENE_GROUNDER_WARNING
+        if configuration.detector.model == bundled.SCENE_GROUNDER and not all_bundled
+        else ""
+    )
 
 
 def _parse_reason(retry_failed: bool | str | None) -> str | None:

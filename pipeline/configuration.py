@@ -14,7 +14,15 @@ from pydantic import ByteSize, Field, ValidationError
 from pipeline.faults import CallError, first_line
 from transforms import bundled
 from transforms.images import MAX_PIXELS
-from transforms.settings import Count, DetectorSettings, Names, PhraseSettings, Section, SelectionSettings, TextSettings
+from transforms.settings import (
+    DetectorSettings,
+    Names,
+    PhraseSettings,
+    PositiveInt,
+    Section,
+    SelectionSettings,
+    TextSettings,
+)
 
 Kind = Literal["auto", "webdataset", "parquet", "jsonl", "csv", "tsv", "coco"]
 
@@ -35,14 +43,14 @@ class SourceSettings(Section):
     kind: Kind = Field("auto", description="Default: told by the name.")
     columns: ColumnSettings = ColumnSettings()
     image_root: str | None = Field(None, description="Folder of image paths; default: that of the file with the paths.")
-    max_pixels: Count = Field(MAX_PIXELS, description="Larger pictures fail, before they are decoded.")
+    max_pixels: PositiveInt = Field(MAX_PIXELS, description="Larger pictures fail, before they are decoded.")
     quoting: Literal["quotes", "none"] = Field("quotes", description="Whether quotes mean anything in CSV and TSV.")
 
 
 class ChunkSettings(Section):
     """`chunk`: the unit of reading, commit and resume."""
 
-    pairs: Count = 256
+    pairs: PositiveInt = 256
     bytes: Annotated[ByteSize, Field(ge=1)] = ByteSize(128 << 20)
 
 

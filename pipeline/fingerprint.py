@@ -18,7 +18,7 @@ RULES = 5
 
 def ground(configuration: Configuration, identities: dict[str, str], limit: int | None) -> str:
     """The ground fingerprint. A model in a folder counts with its content, wherever the folder lies."""
-    parts = {name: getattr(configuration, name).fingerprinted() for name in GROUND}
+    parts = {name: getattr(configuration, name).fingerprint_values() for name in GROUND}
     parts["detector"] = {key: value for key, value in parts["detector"].items() if f"detector.{key}" not in FREE}
     for section in ("phrases", "detector"):
         if identities[section].startswith("folder:"):

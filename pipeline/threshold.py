@@ -28,7 +28,7 @@ class Threshold:
 
 def default_threshold(settings: DetectorSettings) -> Threshold:
     """What is known of a detector: its own sidecar file, else a guess that says so."""
-    sidecar = Path(bundled.model(settings.model)).expanduser() / SIDECAR
+    sidecar = Path(bundled.model_path(settings.model)).expanduser() / SIDECAR
     if sidecar.is_file():
         try:
             value = json.loads(sidecar.read_text("utf-8"))

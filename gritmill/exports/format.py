@@ -12,7 +12,7 @@ from gritmill.reading import Sample
 from pipeline import files
 from pipeline.files.publish import publish, publish_bytes
 from transforms.records import Box, Grounding, Phrase
-from transforms.text.grounded_caption import Corners, Span, spans
+from transforms.text.grounded_caption import Corners, Span, choose_spans
 
 ExportCounts = Counter[str]
 """Counts of what was written and left out; those of shards add up."""
@@ -142,7 +142,7 @@ def disjoint_spans(record: dict[str, Any], level: Level) -> tuple[Span, ...]:
     """The spans of a record that one text can hold, as Kosmos-2 chooses them."""
     parts = zip(record["noun_chunks"], rows_of_level(record, level), record["heads"], strict=True)
     groundings = [Grounding(Phrase(*chunk[:2], *head, *row[:2]), Box(0, *chunk[2:])) for chunk, row, head in parts]
-    return spans(groundings, "longest")
+    return choose_spans(groundings, "longest")
 
 
 def rows_of_level(record: dict[str, Any], level: Level) -> list[Any]:

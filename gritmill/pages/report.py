@@ -22,7 +22,7 @@ from pipeline.tables import detections
 from pipeline.tables.pair_rows import from_table
 from transforms.records import Pair
 from transforms.selection.judge import Policy
-from transforms.selection.threshold_sweep import ranked
+from transforms.selection.threshold_sweep import rank_candidates
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for every eye
 _HEADS = 20
@@ -49,7 +49,7 @@ def write_page(
         threshold=threshold_line(report["threshold"]),
         charts=list(_make_charts(report["histograms"])),
         heads=report["histograms"]["heads"][:_HEADS],
-        threshold_table=_threshold_table(statistics["thresholds"], policy.score),
+        threshold_table=_threshold_table(statistics["thresholds"], policy.threshold),
         sides=[
             (title, list(_make_cards(statistics["nearest"][side], folder, plan, policy)))
             for title, side in (("Barely kept", "kept"), ("Barely missed", "missed"))
@@ -158,15 +158,15 @@ def _make_cards(nearest: list[dict[str, Any]], folder: str, plan: Plan, policy: 
     )
     for index, (entry, pair) in enumerate(zip(nearest, pairs, strict=True)):
         yield _make_card(
-            pair, entry["score"], replace(policy, score=min(policy.score, entry["score"])), pictures[index]
+            pair, entry["score"], replace(policy, threshold=min(policy.threshold, entry["score"])), pictures[index]
         )
 
 
 def _make_card(pair: Pair, best: float, policy: Policy, picture: Thumbnail) -> Card:
     phrases: dict[str, str] = {}
     boxes = []
-    for grounding in ranked(pair, policy):
-        if grounding.box.score >= policy.score:
+    for grounding in rank_candidates(pair, policy):
+        if grounding.box.score >= policy.threshold:
             text = pair.caption[grounding.phrase.expression_start : grounding.phrase.expression_end]
             colour = phrases.setdefault(text, _COLOURS[len(phrases) % len(_COLOURS)])
             x1, y1, x2, y2 = (100 * corner for corner in grounding.box.corners)

@@ -7,7 +7,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.engines import run_pipeline
 from pipeline.faults import CallError
 from transforms.detectors.load import is_factory
-from transforms.devices import cores
+from transforms.devices import available_cores
 from transforms.settings import DetectorSettings
 
 _PAIRS_A_WORKER = 10_000
@@ -36,13 +36,13 @@ def local_detector(settings: DetectorSettings, engine: PipelineOptions) -> Detec
     """The settings with the default of `threads` filled in: cores over local workers."""
     if settings.threads is not None or not run_pipeline.is_local(engine):
         return settings
-    return settings.model_copy(update={"threads": max(1, cores() // run_pipeline.workers(engine))})
+    return settings.model_copy(update={"threads": max(1, available_cores() // run_pipeline.workers(engine))})
 
 
 def pack_options(given: Sequence[str], pairs: int) -> tuple[str, ...]:
     """Beam's options for a pack of so many pairs: those given, or else a local process for every 10,000 of them, as far
     as there are cores, and eight at most."""
-    workers = min(cores(), pairs // _PAIRS_A_WORKER, _MOST_WORKERS)
+    workers = min(available_cores(), pairs // _PAIRS_A_WORKER, _MOST_WORKERS)
     if given or workers < 2:
         return tuple(given)
     return f"--direct_num_workers={workers}", "--direct_running_mode=multi_processing"

@@ -49,7 +49,7 @@ def models(configuration: Configuration, memory: Memory | None = None) -> dict[s
 
 def parser(model: str, memory: Memory | None = None) -> str:
     """The identity of a spaCy pipeline; raises CallError if it cannot be had or does not serve."""
-    model = bundled.model(model)
+    model = bundled.model_path(model)
     model = files.canonical(model) if os.path.isdir(os.path.expanduser(model)) else model
     folder = os.path.isdir(model)
     place = Path(os.path.realpath(model)) if folder else _package(model)
@@ -68,7 +68,7 @@ def _loaded_parser(model: str) -> str:
         nlp = load_parser(model)
     except OSError as error:
         hint = "" if "/" in model else f"; get it with: python -m spacy download {model}"
-        hint = bundled.hint(model) or hint
+        hint = bundled.did_you_mean(model) or hint
         what = "is no spaCy pipeline" if os.path.isdir(model) else "no such spaCy pipeline"
         raise CallError(f"phrases.model: {model}: {what}{hint}") from error
     except Exception as error:  # a folder that is no pipeline fails in as many ways as it has files
@@ -91,11 +91,11 @@ def _package(name: str) -> Path | None:
 def _detector(settings: DetectorSettings, memory: Memory) -> str:
     if is_factory(settings.model):
         return _factory(settings.model)
-    settings = settings.model_copy(update={"model": bundled.model(settings.model)})
+    settings = settings.model_copy(update={"model": bundled.model_path(settings.model)})
     folder = Path(settings.model).expanduser()
     looks_like_folder = settings.model.startswith((".", "/", "~")) or settings.model.count("/") != 1
     if looks_like_folder and not folder.is_dir():
-        raise CallError(f"detector.model: {settings.model}: no such folder{bundled.hint(settings.model)}")
+        raise CallError(f"detector.model: {settings.model}: no such folder{bundled.did_you_mean(settings.model)}")
     if not folder.is_dir() and not _snapshot(settings):
         settings = settings.model_copy(update={"revision": _commit(settings)})
     place = folder if folder.is_dir() else _snapshot(settings)

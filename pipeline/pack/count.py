@@ -13,14 +13,14 @@ from pipeline.tables import detections
 from transforms.records import Fault, Grounding, Pair, Reason
 from transforms.selection.boxes import in_record_order
 from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
-from transforms.selection.threshold_sweep import is_refused, steps
+from transforms.selection.threshold_sweep import is_rejected_anywhere, sweep
 
 _SHOWN = 80  # characters of a caption or of names of fields
 
 
 def count_range(folder: str, identity: RangeId, done: bool, policy: Policy) -> tuple[RangeCount, Statistics]:
     """Judges every row of a range. A range that is `done` must hold what was recorded of it, to the byte."""
-    total, statistics = RangeCount(identity), Statistics.at(policy.score)
+    total, statistics = RangeCount(identity), Statistics.at(policy.threshold)
     chunks: list[tuple[ChunkId, str | None]]
     if done:
         recorded = detections.read_done(folder, identity)
@@ -60,17 +60,17 @@ def judged(
     selected: without a threshold. where: source, range and chunk.
     """
     plain = np.zeros(len(selected.table), bool)  # pairs without a refusal at any threshold: nearly all, added as arrays
-    needed = selected.only(selected.first | (selected.score >= policy.score))
+    needed = selected.only(selected.first | (selected.score >= policy.threshold))
     for row, (pair, found) in enumerate(needed.pairs()):
-        good = in_record_order(grounding for grounding in found if grounding.box.score >= policy.score)
+        good = in_record_order(grounding for grounding in found if grounding.box.score >= policy.threshold)
         outcome = judge_selected(pair, good, policy.text)
         yield pair, outcome
         if found and not isinstance(outcome, Fault):
-            statistics.add(pair, found[0].box.score, outcome, policy.score, (*where, row))
+            statistics.add(pair, found[0].box.score, outcome, policy.threshold, (*where, row))
             plain[row] = _is_plain(pair, found, outcome, policy, statistics.grid)
             if not plain[row]:
                 every = selected.only(selected.row == row).groundings(pair)
-                statistics.add_steps(steps(pair, every, policy, statistics.grid))
+                statistics.add_steps(sweep(pair, every, policy, statistics.grid))
     statistics.add_levels(selected.only(plain[selected.row]))
 
 
@@ -80,7 +80,7 @@ def _is_plain(
     best = {grounding.phrase: grounding for grounding in reversed(found)}
     told = len({grounding.phrase for grounding in outcome.groundings}) if isinstance(outcome, Kept) else 0
     ranked = [grounding for grounding in found if best[grounding.phrase] is grounding]
-    return len(set(pair.phrases)) == len(pair.phrases) and not is_refused(pair, ranked, policy, grid, told)
+    return len(set(pair.phrases)) == len(pair.phrases) and not is_rejected_anywhere(pair, ranked, policy, grid, told)
 
 
 def _rejected(pair: Pair, reason: str) -> str:

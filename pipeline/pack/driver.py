@@ -20,7 +20,7 @@ from pipeline.plan.plan import Plan, read_plan
 from pipeline.sources.base import image_root
 from pipeline.tables import detections
 from pipeline.threshold import effective
-from transforms.images import digest
+from transforms.images import bytes_digest
 from transforms.selection.judge import Policy
 from transforms.text import dialects
 
@@ -56,7 +56,7 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
     head = ManifestHead.of(plan, configuration, threshold, mark, options.partial)
     if not any(True for _ in plan.ids()):
         publish_json(
-            files.join(output, STATISTICS), Statistics.at(policy.score).to_json(plan.configuration.detector.floor)
+            files.join(output, STATISTICS), Statistics.at(policy.threshold).to_json(plan.configuration.detector.floor)
         )
         return write_manifest(output, head, plan, [], [])
     from pipeline.engines import placement
@@ -110,9 +110,9 @@ def pack_fingerprint(plan: Plan, rows: Sequence[str], policy: Policy, shards: Sh
         {
             "rows": list(rows),
             "ground": plan.fingerprint,
-            "selection": policy.selection.fingerprinted() | {"score": policy.score},
-            "text": policy.text.fingerprinted(),
-            "shards": shards.fingerprinted(),
+            "selection": policy.selection.fingerprint_values() | {"score": policy.threshold},
+            "text": policy.text.fingerprint_values(),
+            "shards": shards.fingerprint_values(),
             "stats": STATS,
         }
     )
@@ -126,7 +126,7 @@ def _recorded(plan: Plan, folder: str, done: set[RangeId]) -> tuple[list[str], i
             value = detections.read_done(folder, identity)
             return ",".join(chunk["digest"] for chunk in value["chunks"]), int(value["rows"])
         data = (files.read_bytes(detections.chunk_uri(folder, c)) for c in detections.committed(folder, identity))
-        return ",".join(digest(chunk) for chunk in data), 0
+        return ",".join(bytes_digest(chunk) for chunk in data), 0
 
     with ThreadPoolExecutor(_THREADS) as pool:
         ranges = list(pool.map(of, plan.ids()))

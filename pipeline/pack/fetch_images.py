@@ -92,7 +92,7 @@ class _Loaders:
 
 
 def _unchanged(data: bytes, image: ImageRef) -> bytes | None:
-    return data if images.has_digest(data, image.digest) else None
+    return data if images.matches_digest(data, image.digest) else None
 
 
 class _Container(Protocol):

@@ -57,7 +57,7 @@ def build(
     statistics = (
         counted
         | "Statistics" >> beam.Map(itemgetter(1))
-        | "AddStatistics" >> beam.CombineGlobally(Total(writer.policy.score)).without_defaults()
+        | "AddStatistics" >> beam.CombineGlobally(Total(writer.policy.threshold)).without_defaults()
         | "KeyStatistics" >> beam.WithKeys("")
     )
     stats = (

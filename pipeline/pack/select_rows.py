@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.tables.pair_rows import flat, from_table, records
 from transforms.records import Box, Grounding, Pair
-from transforms.selection.arrays import Candidates, place, select_many
+from transforms.selection.arrays import Candidates, rank_within, select_many
 from transforms.settings import SelectionSettings
 
 
@@ -32,7 +32,7 @@ class Selected:
         """At a threshold."""
         boxes = _candidates(table)
         at = select_many(boxes, settings, score)
-        return cls(table, at, boxes.pair[at], boxes.score[at], place(boxes.pair[at], boxes.phrase[at]) == 0)
+        return cls(table, at, boxes.pair[at], boxes.score[at], rank_within(boxes.pair[at], boxes.phrase[at]) == 0)
 
     def only(self, those: np.ndarray) -> "Selected":
         """Some of them. those: bool or positions, in order."""

@@ -67,7 +67,7 @@ class ShardWriter:
 
     def _kept(self, piece: Piece) -> Iterator[Kept]:
         table = detections.read_table(self.detections, piece.chunk, piece.digest)
-        selected = Selected.of(table, self.policy.selection, self.policy.score)
+        selected = Selected.of(table, self.policy.selection, self.policy.threshold)
         outcomes = (judge_selected(pair, in_record_order(found), self.policy.text) for pair, found in selected.pairs())
         yield from islice((o for o in outcomes if isinstance(o, Kept)), piece.first, piece.last)
 

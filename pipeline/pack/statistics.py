@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transforms.records import Pair, Reason
-from transforms.selection.arrays import place
+from transforms.selection.arrays import rank_within
 from transforms.selection.boxes import area
 from transforms.selection.judge import Kept, Rejected
-from transforms.selection.threshold_sweep import GRID, Step
+from transforms.selection.threshold_sweep import THRESHOLDS, SweepStep
 
 if TYPE_CHECKING:
     from pipeline.pack.select_rows import Selected  # with pyarrow, which a pack with nothing left to do has no need of
@@ -53,7 +53,7 @@ class Statistics:
     kept, missed: pairs nearest to the threshold.
     """
 
-    grid: tuple[float, ...] = GRID
+    grid: tuple[float, ...] = THRESHOLDS
     pairs: list[int] = field(default_factory=list)
     phrases: list[int] = field(default_factory=list)
     boxes: list[int] = field(default_factory=list)
@@ -68,7 +68,7 @@ class Statistics:
     @classmethod
     def at(cls, score: float) -> "Statistics":
         """Of nothing yet; the threshold in force is part of the grid."""
-        grid = tuple(sorted({*GRID, score}))
+        grid = tuple(sorted({*THRESHOLDS, score}))
         return cls(grid, [0] * len(grid), [0] * len(grid), [0] * len(grid))
 
     def add(self, pair: Pair, best: float, outcome: Kept | Rejected, threshold: float, where: Where) -> None:
@@ -80,11 +80,11 @@ class Statistics:
         elif outcome.reason == Reason.NO_BOX:
             _keep_nearest(self.missed, Near(threshold - best, where, best))
 
-    def add_steps(self, found: Iterable[Step]) -> None:
+    def add_steps(self, found: Iterable[SweepStep]) -> None:
         """Takes in the steps of a pair over this grid."""
         pairs = phrases = boxes = 0
         for step in found:
-            now = (0, 0, 0) if step.refusal else (1, step.phrases, step.boxes)
+            now = (0, 0, 0) if step.rejection else (1, step.phrases, step.boxes)
             self.pairs[step.level] += now[0] - pairs
             self.phrases[step.level] += now[1] - phrases
             self.boxes[step.level] += now[2] - boxes
@@ -93,7 +93,7 @@ class Statistics:
     def add_levels(self, selected: "Selected") -> None:
         """Takes in pairs none of whose steps has a refusal: each of their boxes counts from its own level down."""
         level = np.searchsorted(self.grid, selected.score, "right") - 1
-        best = place(selected.row) == 0
+        best = rank_within(selected.row) == 0
         for name, counted in (("pairs", best), ("phrases", selected.first), ("boxes", level >= 0)):
             added = np.bincount(level[counted & (level >= 0)], minlength=len(self.grid)).tolist()
             setattr(self, name, [a + b for a, b in zip(getattr(self, name), added, strict=True)])

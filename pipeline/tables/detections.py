@@ -22,7 +22,7 @@ from pipeline import files
 from pipeline.faults import EnvironmentFault, first_line
 from pipeline.files.publish import publish_bytes, publish_json
 from pipeline.ids import ChunkId, RangeId
-from transforms.images import digest as digest_of
+from transforms.images import bytes_digest
 from transforms.records import Chunk, Pair
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def finish(detections: str, identity: RangeId, faults: Sequence[str]) -> None:
     for chunk in committed(detections, identity):
         data = files.read_bytes(chunk_uri(detections, chunk))
         reasons = pair_rows.reasons(data)
-        entry = {"chunk": chunk.number, "rows": len(reasons), "digest": digest_of(data)}
+        entry = {"chunk": chunk.number, "rows": len(reasons), "digest": bytes_digest(data)}
         failed = Counter(reason for reason in reasons if reason)
         chunks.append(entry | ({"failed": dict(sorted(failed.items()))} if failed else {}))
     value = {"format": FORMAT, "chunks": chunks, "rows": sum(c["rows"] for c in chunks), "faults": list(faults)}
@@ -186,7 +186,7 @@ def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> "p
         if files.is_missing(error):
             raise EnvironmentFault(f"{uri} is gone; remove {done} as well, then ground makes it again") from error
         raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
-    if digest is not None and digest_of(data) != digest:
+    if digest is not None and bytes_digest(data) != digest:
         raise EnvironmentFault(f"{uri} is not what was committed; remove it and {done}, then ground makes it again")
     return pair_rows.decode(data)
 

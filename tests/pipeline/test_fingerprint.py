@@ -10,7 +10,7 @@ from pipeline.pack.driver import pack_fingerprint
 from pipeline.plan.plan import Plan
 from tests.pipeline.making import configuration
 from transforms.selection.judge import Policy
-from transforms.settings import AsBefore, DetectorSettings, Section, SelectionSettings
+from transforms.settings import DetectorSettings, LegacyValue, Section, SelectionSettings
 
 RELEASED = Path(__file__).resolve().parents[1] / "data" / "released" / "finished"
 
@@ -85,12 +85,12 @@ def test_workers_load_the_commit_that_the_driver_has_found() -> None:
 
 
 class NewerDetector(DetectorSettings):
-    sharpness: Annotated[int, AsBefore(0)] = 3
-    passes: Annotated[int | None, AsBefore(None)] = None
+    sharpness: Annotated[int, LegacyValue(0)] = 3
+    passes: Annotated[int | None, LegacyValue(None)] = None
 
 
 class NewerSection(Section):
-    model: Annotated[str | None, AsBefore(None)] = None
+    model: Annotated[str | None, LegacyValue(None)] = None
 
 
 class NewerConfiguration(Configuration):
@@ -137,7 +137,7 @@ def test_released_runs_have_the_fingerprints_that_this_code_gives_them() -> None
 
 def test_a_newer_key_of_the_selection_counts_in_a_pack_only_where_it_differs() -> None:
     class NewerSelection(SelectionSettings):
-        claims: Annotated[bool, AsBefore(False)] = False
+        claims: Annotated[bool, LegacyValue(False)] = False
 
     plan = Plan.from_json(json.loads((RELEASED / "detections" / "plan.json").read_text("utf-8")))
     shards, text = plan.configuration.shards, plan.configuration.text

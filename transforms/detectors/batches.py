@@ -13,7 +13,7 @@ import torch
 
 from transforms.detectors.base import Request
 from transforms.detectors.resize import ResizeRule
-from transforms.devices import cores
+from transforms.devices import available_cores
 from transforms.images import MAX_PIXELS, ImageFault
 from transforms.records import FailureStage, Fault
 
@@ -74,7 +74,7 @@ def prepare_batches(
     requests: Sequence[Request], batches: Iterable[BatchItems], rule: ResizeRule
 ) -> Iterator[PreparedBatch]:
     """The batches as tensors, in order; while the caller works on one, the pictures of the next ones are decoded."""
-    loaders = min(_LOADERS, cores())
+    loaders = min(_LOADERS, available_cores())
     pool = ThreadPoolExecutor(loaders, thread_name_prefix="decode")
     pictures = _Pictures(rule, pool)
     pending: deque[tuple[BatchItems, list[Future[torch.Tensor]]]] = deque()

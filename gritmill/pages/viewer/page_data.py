@@ -10,7 +10,7 @@ from gritmill.pages.viewer.pick_pairs import Picked
 from pipeline.pack.ledger import outcomes
 from transforms.records import Fault, Pair
 from transforms.selection.judge import Policy
-from transforms.selection.threshold_sweep import ranked, steps
+from transforms.selection.threshold_sweep import rank_candidates, sweep
 from transforms.settings import SelectionSettings
 
 _SETTINGS = ("nms_iou", "min_side", "min_area", "max_area", "boxes_per_phrase", "boxes_per_pair")
@@ -77,8 +77,8 @@ def _rejections(pair: Pair, policy: Policy, scores: Sequence[float]) -> list[lis
     """
     if pair.error or not pair.boxes:
         return []
-    sweep = steps(pair, ranked(pair, policy), policy, scores)
-    return [[step.boxes, step.refusal] for step in sweep if step.refusal]
+    steps = sweep(pair, rank_candidates(pair, policy), policy, scores)
+    return [[step.boxes, step.rejection] for step in steps if step.rejection]
 
 
 def run_json(manifest: dict[str, Any], histograms: dict[str, Any], name: str) -> dict[str, Any]:

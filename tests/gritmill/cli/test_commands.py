@@ -240,7 +240,7 @@ def test_a_container_that_vanishes_between_ground_and_pack(call, tars, tmp_path)
 
 def test_the_embedded_detector_says_what_it_knows_when_it_is_shown_other_pictures(call, tars):
     words = ("ground", "demo", "--output", "out", "--limit", "1", "--input")
-    said = f"gritmill: {bundled.SCENES_ONLY}"
+    said = f"gritmill: {bundled.SCENE_GROUNDER_WARNING}"
     assert call(*words, tars) == (0, [said])
     scenes = str(bundled.folder("examples") / "scenes" / "*.tar")
     assert call(*words, scenes, "--fresh") == (0, [])

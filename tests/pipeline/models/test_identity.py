@@ -111,10 +111,10 @@ def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
 def test_an_embedded_model_counts_with_its_content_and_keeps_its_name(embedded: Configuration) -> None:
     found = models(embedded)
     for section, name in (("phrases", "caption-parser"), ("detector", "scene-grounder")):
-        assert found[section] == f"folder:{folder_hash(Path(bundled.model(name)))}"
+        assert found[section] == f"folder:{folder_hash(Path(bundled.model_path(name)))}"
     resolved = fingerprint.resolve(embedded, found)
     assert (resolved.phrases.model, resolved.detector.model) == ("caption-parser", "scene-grounder")
-    by_path = with_models(bundled.model("caption-parser"), bundled.model("scene-grounder"))
+    by_path = with_models(bundled.model_path("caption-parser"), bundled.model_path("scene-grounder"))
     assert fingerprint.ground(embedded, found, None) == fingerprint.ground(by_path, found, None)
 
 

@@ -14,7 +14,7 @@ from pipeline.tables.pair_rows import SCHEMA, from_table, to_row
 from transforms.records import Box, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 from transforms.selection.boxes import in_record_order
 from transforms.selection.judge import Kept, Policy, Rejected, judge
-from transforms.selection.threshold_sweep import ranked, steps
+from transforms.selection.threshold_sweep import rank_candidates, sweep
 from transforms.settings import SelectionSettings, TextSettings
 
 CAPTION = "a dog near the c[1 cat and two mén"
@@ -82,12 +82,12 @@ def test_a_pair_comes_back_as_it_was(some: list[Pair]) -> None:
 
 @given(st.lists(pairs(), max_size=6), POLICIES)
 def test_a_chunk_is_selected_from_as_its_pairs_are(some: list[Pair], policy: Policy) -> None:
-    selected = Selected.of(table(some), policy.selection, policy.score)
+    selected = Selected.of(table(some), policy.selection, policy.threshold)
     found = list(selected.pairs())
     assert [pair for pair, _ in found] == [replace(pair, boxes=()) for pair in some]
-    best_first = [ranked(pair, replace(policy, selection=policy.selection)) for pair in some]
+    best_first = [rank_candidates(pair, replace(policy, selection=policy.selection)) for pair in some]
     assert [list(kept) for _, kept in found] == [
-        [grounding for grounding in every if grounding.box.score >= policy.score] for every in best_first
+        [grounding for grounding in every if grounding.box.score >= policy.threshold] for every in best_first
     ]
     first = [g.phrase not in {h.phrase for h in kept[:at]} for _, kept in found for at, g in enumerate(kept)]
     if all(len(set(pair.phrases)) == len(pair.phrases) for pair in some):
@@ -97,7 +97,7 @@ def test_a_chunk_is_selected_from_as_its_pairs_are(some: list[Pair], policy: Pol
 @given(st.lists(pairs(), max_size=6), POLICIES)
 @settings(max_examples=300)
 def test_a_chunk_is_judged_and_counted_as_its_pairs_are(some: list[Pair], policy: Policy) -> None:
-    found, wanted = Statistics.at(policy.score), Statistics.at(policy.score)
+    found, wanted = Statistics.at(policy.threshold), Statistics.at(policy.threshold)
     outcomes = list(judged(Selected.of(table(some), policy.selection, 0.0), policy, (0, 0, 0), found))
     for row, pair in enumerate(some):
         outcome = judge(pair, policy)
@@ -107,10 +107,10 @@ def test_a_chunk_is_judged_and_counted_as_its_pairs_are(some: list[Pair], policy
             assert (told.groundings, told.texts) == (outcome.groundings, outcome.texts)
         else:
             assert told == outcome
-        every = ranked(pair, policy)
+        every = rank_candidates(pair, policy)
         if every and isinstance(outcome, Kept | Rejected):
-            wanted.add(pair, every[0].box.score, outcome, policy.score, (0, 0, 0, row))
-            wanted.add_steps(steps(pair, every, policy, wanted.grid))
+            wanted.add(pair, every[0].box.score, outcome, policy.threshold, (0, 0, 0, row))
+            wanted.add_steps(sweep(pair, every, policy, wanted.grid))
     assert found == wanted
 
 
@@ -120,6 +120,6 @@ def test_some_of_what_is_selected() -> None:
     selected = Selected.of(table([pair, pair]), SelectionSettings(), 0.0)
     some = selected.only(np.array([0, 4]))
     assert [[g.box for g in kept] for _, kept in some.pairs()] == [[pair.boxes[0]], [pair.boxes[1]]]
-    assert in_record_order(selected.only(selected.row == 1).groundings(pair)) == ranked(
+    assert in_record_order(selected.only(selected.row == 1).groundings(pair)) == rank_candidates(
         pair, Policy(SelectionSettings(), 0, TextSettings())
     )

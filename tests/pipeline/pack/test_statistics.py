@@ -15,7 +15,7 @@ from pipeline.pack.statistics import NEAREST, Near, Statistics
 from pipeline.tables.pair_rows import SCHEMA, to_row
 from transforms.records import Box, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 from transforms.selection.judge import Policy
-from transforms.selection.threshold_sweep import GRID
+from transforms.selection.threshold_sweep import THRESHOLDS
 from transforms.settings import SelectionSettings, TextSettings
 
 POLICY = Policy(SelectionSettings(), 0.5, TextSettings())
@@ -122,7 +122,7 @@ def test_in_a_pipeline(tmp_path: Path) -> None:
         total = pipeline | beam.Create(parts) | beam.CombineGlobally(Total(0.5)).without_defaults()
         total | beam.Map(lambda whole: json.dumps(whole.to_json(0.0)["thresholds"]["pairs"])) | beam.io.WriteToText(out)
     (file,) = tmp_path.glob("out*")
-    assert json.loads(file.read_text()) == [4] * 91 + [0] * (len(GRID) - 91)
+    assert json.loads(file.read_text()) == [4] * 91 + [0] * (len(THRESHOLDS) - 91)
 
 
 def test_near_pairs_are_ordered_by_distance_then_by_place() -> None:

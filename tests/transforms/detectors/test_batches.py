@@ -24,7 +24,7 @@ PROMPT = Prompt((1, 2), (0,), ((1, 2),))
 
 @pytest.fixture(autouse=True)
 def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "cores", lambda: 8)
+    monkeypatch.setattr(batches, "available_cores", lambda: 8)
 
 
 class Rule:

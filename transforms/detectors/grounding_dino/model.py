@@ -95,7 +95,7 @@ class GroundingDino:
             # Half precision on a CPU gave boxes of 1e32: grid_sample on non-contiguous bfloat16 tensors.
             raise ValueError(f"detector.precision: {settings.precision} needs a GPU; on a CPU only float32 is right")
         disable_progress_bar()  # of loading weights: worker code is silent
-        path = bundled.model(settings.model)
+        path = bundled.model_path(settings.model)
         model = AutoModelForZeroShotObjectDetection.from_pretrained(
             path,
             revision=settings.revision,
@@ -225,7 +225,7 @@ def check_family(settings: DetectorSettings) -> None:
       OSError: there is no such model.
     """
     # The class of an unknown kind might come with the checkpoint: the kind is read before any class is looked up.
-    config, _ = PreTrainedConfig.get_config_dict(bundled.model(settings.model), revision=settings.revision)
+    config, _ = PreTrainedConfig.get_config_dict(bundled.model_path(settings.model), revision=settings.revision)
     kind = config.get("model_type")
     if kind not in MODEL_TYPES:
         problem = f"is a {kind}" if kind else "does not say in its config.json what it is"

@@ -130,7 +130,7 @@ def test_at_every_threshold_each_sample_has_the_boxes_that_pack_would_keep(brows
                 assert (outcome, reason) == ("rejected", wanted.reason)
             else:
                 assert (outcome, reason) == ("failed", f"{wanted.stage}: {wanted.reason}")
-            groundings = [] if pair.error else select(pair, policy.selection, policy.score)
+            groundings = [] if pair.error else select(pair, policy.selection, policy.threshold)
             assert [pair.boxes[index] for index in boxes] == [grounding.box for grounding in groundings]
             outcomes.add((outcome, reason))
     assert len(outcomes) == 6

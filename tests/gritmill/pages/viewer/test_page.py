@@ -28,7 +28,7 @@ from pipeline.files.publish import TEMPORARY
 from pipeline.tables import detections
 from tests import made
 from tests.gritmill.pages.viewer.conftest import ODD
-from transforms.images import digest
+from transforms.images import bytes_digest
 from transforms.records import ImageRef, Pair
 
 
@@ -103,7 +103,7 @@ def test_thumbnails_are_small_upright_jpegs(tmp_path):
     picture = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(picture[:200])
     pairs = [
-        Pair(name, "s", 0, "a dog", ImageRef(str(tmp_path / name), -1, 0, size, digest(picture[:size])))
+        Pair(name, "s", 0, "a dog", ImageRef(str(tmp_path / name), -1, 0, size, bytes_digest(picture[:size])))
         for name, size in (("a.jpg", len(picture)), ("b.jpg", 200))
     ]
     whole, cut, none = make_thumbnails([*pairs, Pair("c", "s", 0, "a dog")], SourceSettings())

@@ -16,7 +16,12 @@ from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino import optimized
 from transforms.detectors.grounding_dino.optimized import optimize, sampling
 from transforms.detectors.grounding_dino.optimized.encoder_layer import EncoderLayer
-from transforms.detectors.grounding_dino.optimized.parts import BlockedMlp, OncePerPicture, Positions, Similarity
+from transforms.detectors.grounding_dino.optimized.modules import (
+    BlockedMlp,
+    CachedPositionEmbedding,
+    DeduplicatingBackbone,
+    Similarity,
+)
 from transforms.images import measure
 
 
@@ -53,13 +58,13 @@ def test_boxes_of_the_embedded_detector_are_those_of_its_stock_forward():
 @pytest.mark.parametrize("size", [7, 40])
 def test_where_blocks_end_does_not_matter(folder, monkeypatch, size):
     expected = loaded(folder).detect(mixed_requests())
-    for module in (sampling, optimized.parts):
+    for module in (sampling, optimized.modules):
         monkeypatch.setattr(module, "BLOCK", size)
     assert_same(loaded(folder).detect(mixed_requests()), expected, 1e-5)
 
 
 def test_stock_is_the_class_as_it_is(grounding_dino):
-    ours = (EncoderLayer, BlockedMlp, OncePerPicture, Positions, Similarity, sampling.BoxAttention)
+    ours = (EncoderLayer, BlockedMlp, DeduplicatingBackbone, CachedPositionEmbedding, Similarity, sampling.BoxAttention)
     assert not any(isinstance(module, ours) for module in loaded(grounding_dino, forward="stock").model.modules())
     replaced = {type(module) for module in loaded(grounding_dino).model.modules()}
     assert replaced.issuperset(ours)
@@ -68,7 +73,7 @@ def test_stock_is_the_class_as_it_is(grounding_dino):
 def test_on_other_devices_only_the_backbone_is_shared(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
     optimize(model, "cuda:0")
-    assert isinstance(model.model.backbone.conv_encoder.model, OncePerPicture)
+    assert isinstance(model.model.backbone.conv_encoder.model, DeduplicatingBackbone)
     assert not any(isinstance(module, (EncoderLayer, BlockedMlp)) for module in model.modules())
 
 
@@ -95,11 +100,11 @@ def test_captions_of_one_picture_share_the_backbone(grounding_dino):
     a, b, c = torch.rand(3, 3, 4, 6)
     backbone = Counting()
     rows = torch.stack([a, a, b, c, c, c, a])
-    maps = OncePerPicture(backbone)(rows, return_dict=True).feature_maps
+    maps = DeduplicatingBackbone(backbone)(rows, return_dict=True).feature_maps
     assert backbone.seen == [4]
     assert torch.equal(maps[0], rows * 2)
     assert torch.equal(maps[1], rows[:, :, ::2])
-    OncePerPicture(backbone)(torch.stack([a, b, a]))
+    DeduplicatingBackbone(backbone)(torch.stack([a, b, a]))
     assert backbone.seen == [4, 3]
 
 
@@ -181,17 +186,17 @@ def test_positions_are_computed_once_a_size():
         asked.append(tuple(maps.shape))
         return torch.full((1, 2, *maps.shape[-2:]), float(len(asked)))
 
-    positions = Positions(embedding)
+    positions = CachedPositionEmbedding(embedding)
     for size in [(3, 4), (4, 3), (3, 4)]:
         assert positions(torch.zeros(5, 7, *size), torch.ones(5, *size)).shape == (5, 2, *size)
     assert asked == [(1, 7, 3, 4), (1, 7, 4, 3)]
     for side in range(1, 40):
         positions(torch.zeros(1, 7, side, side), torch.ones(1, side, side))
-    assert len(positions._known) <= 16
+    assert len(positions._by_size) <= 16
 
 
 def test_a_feed_forward_network_in_blocks(monkeypatch):
-    monkeypatch.setattr(optimized.parts, "BLOCK", 8)
+    monkeypatch.setattr(optimized.modules, "BLOCK", 8)
     network = nn.Sequential(nn.Linear(4, 16), nn.GELU(), nn.Linear(16, 4))
     states = torch.randn(3, 7, 4)
     torch.testing.assert_close(BlockedMlp(network)(states), network(states))
