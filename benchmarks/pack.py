@@ -155,7 +155,7 @@ def _subprocess(ground: Path, target: Path) -> tuple[float, int]:
 def _rows(work: Path) -> Figure:
     """A row's bytes in Arrow's layout; on the disk chunks are compressed as a whole, so there only a mean is known."""
     folder = str(work / "in-ground/detections")
-    chunks = detections.all_committed(folder)
+    chunks = detections.all_committed_chunks(folder)
     tables = [detections.read_table(folder, chunk) for chunk in chunks]
     sizes = [table.slice(index, 1).nbytes for table in tables for index in range(len(table))]
     middle, high = np.percentile(sizes, [50, 99])

@@ -17,7 +17,7 @@ from pipeline.ground.chunks import read_range
 from pipeline.ids import ChunkId
 from pipeline.plan.plan import read_plan
 from pipeline.tables import detections
-from pipeline.tables.detections import Identity
+from pipeline.tables.detections import Provenance
 from transforms.detectors.base import Found, Request
 from transforms.detectors.candidates import request_for, with_boxes
 from transforms.detectors.grounding_dino.boxes import read_boxes
@@ -74,7 +74,7 @@ def _parse_pairs(timer: "_StepTimer", work: Path) -> list[Pair]:
     plan = read_plan(str(work / "out/detections"))
     assert plan is not None
     chunk = timer.step(
-        "read, measure, digest", lambda: next(iter(read_range(plan, *plan.ids(), str(work / "nothing"))))
+        "read, measure, digest", lambda: next(iter(read_range(plan, *plan.range_ids(), str(work / "nothing"))))
     )
     nlp, heads = load_parser("caption-parser"), drop_heads(PhraseSettings().drop_lists)
     with_phrases(nlp, chunk.pairs, heads)
@@ -114,7 +114,7 @@ class _StepTimer:
 
 
 def _commit(pairs: Sequence[Pair], folder: Path) -> None:
-    detections.commit(str(folder), Chunk(0, 0, 0, tuple(pairs)), Identity("", {}, "float32", 4))
+    detections.commit_chunk(str(folder), Chunk(0, 0, 0, tuple(pairs)), Provenance("", {}, "float32", 4))
     assert (folder / f"{ChunkId(0, 0, 0).stem}.parquet").exists()
 
 

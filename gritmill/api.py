@@ -13,10 +13,10 @@ from pipeline.files.lock import hold
 from pipeline.ground import retry
 from pipeline.ground.driver import GroundOptions
 from pipeline.ground.driver import ground as _ground
-from pipeline.pack.driver import check_dialects, check_given, find_detections
+from pipeline.pack.driver import check_dialects, check_ground_settings, find_detections
 from pipeline.pack.driver import pack as _pack
 from pipeline.pack.options import PackOptions
-from pipeline.pack.report import PAGE, is_reported, write_report
+from pipeline.pack.report import PAGE_NAME, is_reported, write_report
 from pipeline.plan.plan import Plan, read_plan
 from transforms import bundled
 from transforms.records import EVERY_REASON
@@ -95,7 +95,7 @@ def pack(
     configuration, folder = resolve_config(config), files.canonical(output)
     source = None if detections is None else fspath(detections)
     if isinstance(config, Mapping):
-        check_given(configuration, _nested_keys(config), source or folder)
+        check_ground_settings(configuration, _nested_keys(config), source or folder)
     with hold(folder):
         return _run_pack(configuration, folder, PackOptions(source, fresh, False, partial, quiet, tuple(beam)))
 
@@ -184,7 +184,7 @@ def _run_pack(configuration: Configuration, output: str, options: PackOptions) -
         folder = find_detections(options.detections or output)
         plan = read_plan(folder)
         assert plan is not None
-        files.delete([files.join(output, PAGE)])
+        files.delete([files.join(output, PAGE_NAME)])
         warning = embedded_model_warning(plan.configuration, [source.uri for source in plan.sources])
         write_page(output, folder, plan, manifest, write_report(output, folder, manifest), warning)
     return manifest

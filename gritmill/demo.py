@@ -17,8 +17,8 @@ from gritmill.evaluation.metrics import MIN_IOU
 from gritmill.evaluation.quality import Quality
 from gritmill.reading import Sample, read
 from pipeline import files
-from pipeline.faults import OtherRun
-from pipeline.pack.report import NAME as REPORT
+from pipeline.faults import FolderMismatch
+from pipeline.pack.report import REPORT_NAME
 from pipeline.pack.report import show as show_report
 from transforms import bundled
 
@@ -51,14 +51,14 @@ def run(
             api.ground("demo", inputs=scenes, output=output, limit=limit, fresh=True, beam=beam, quiet=quiet)
             return api.pack("demo", output=output, fresh=True, beam=beam, quiet=quiet)
         return api.run("demo", inputs=scenes, output=output, limit=limit, beam=beam, quiet=quiet)
-    except OtherRun as error:
+    except FolderMismatch as error:
         folder = "" if fspath(output) == FOLDER_NAME else f"{shlex.quote(fspath(output))} "
-        raise OtherRun(error.what, f"use another folder, or gritmill demo {folder}--fresh") from error
+        raise FolderMismatch(error.difference, f"use another folder, or gritmill demo {folder}--fresh") from error
 
 
 def show(output: str) -> None:
     """One screen on standard output: the ledger, the quality, an example, and the commands to try next."""
-    show_report(files.read_json(files.join(files.canonical(output), REPORT)), output)
+    show_report(files.read_json(files.join(files.canonical(output), REPORT_NAME)), output)
     console = Console(highlight=False)
     console.print()
     _show_quality(console, quality.run_quality(output))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline import files
 from pipeline.faults import CallError
-from pipeline.pack.manifest import NAME, read_manifest
+from pipeline.pack.manifest import MANIFEST_NAME, read_manifest
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def read(output: str | PathLike[str]) -> Iterator[Sample]:
     folder = files.canonical(output)
     manifest = read_manifest(folder)
     if manifest is None:
-        raise CallError(f"{output}: no {NAME}; it is no finished run")
+        raise CallError(f"{output}: no {MANIFEST_NAME}; it is no finished run")
     for shard in manifest["shards"]:
         yield from read_shard(files.join(folder, shard["tar"]))
 

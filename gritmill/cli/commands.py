@@ -118,12 +118,12 @@ def ground(
 ) -> None:
     """Only the expensive half: find the boxes of every pair. Run it again and it goes on where it stopped."""
     from gritmill import api
-    from pipeline.configuration import PACK
+    from pipeline.configuration import PACK_SECTIONS
     from pipeline.pack.driver import find_detections
 
     settings = load_configuration(config, changes)
     for key in (change.partition("=")[0] for change in changes or ()):
-        if key.partition(".")[0] in PACK:
+        if key.partition(".")[0] in PACK_SECTIONS:
             _warn(f"--set: {key}: ground takes no notice of it, give it to pack")
     _warn("" if quiet else api.embedded_model_warning(settings, inputs))
     api.ground(
@@ -156,10 +156,12 @@ def pack(
 ) -> None:
     """Only the cheap half: write shards from detections, without any model."""
     from gritmill import api
-    from pipeline.pack.driver import check_given
+    from pipeline.pack.driver import check_ground_settings
 
     settings = load_configuration(config, changes)
-    check_given(settings, [change.partition("=")[0].strip() for change in changes or ()], detections or output)
+    check_ground_settings(
+        settings, [change.partition("=")[0].strip() for change in changes or ()], detections or output
+    )
     manifest = api.pack(
         settings,
         output=output,
@@ -245,18 +247,18 @@ def _show_and_check(manifest: dict[str, Any], output: str, max_failed: float, al
     from pipeline import files
     from pipeline.pack import report
 
-    report.show(files.read_json(files.join(files.canonical(output), report.NAME)), output, pace)
+    report.show(files.read_json(files.join(files.canonical(output), report.REPORT_NAME)), output, pace)
     _check_outcome(manifest, max_failed, allow_faults)
 
 
 def _check_outcome(manifest: dict[str, Any], max_failed: float, allow_faults: bool) -> None:
     """Raises DataFault if the data has more faults than allowed, or nothing came out."""
-    from pipeline.pack.ledger import failures, rejections
+    from pipeline.pack.ledger import failed_pairs, rejected_pairs
 
     ledger = manifest["ledger"]
-    read, failed = ledger["read"], failures(ledger)
+    read, failed = ledger["read"], failed_pairs(ledger)
     if not ledger["written"]:
-        counts = f"of {read} pairs read {rejections(ledger)} were rejected and {failed} failed"
+        counts = f"of {read} pairs read {rejected_pairs(ledger)} were rejected and {failed} failed"
         uncaptioned = ledger["rejected"].get("no_caption", 0) == read > 0
         hint = "; source.columns.caption says which field holds the caption" if uncaptioned else ""
         raise DataFault(f"nothing was written: {counts}{hint}")

@@ -25,7 +25,7 @@ from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.files.publish import publish_bytes, publish_json
-from pipeline.threshold import Threshold, default_threshold, effective
+from pipeline.threshold import Threshold, default_threshold, threshold_in_force
 from transforms.phrases.parser import load_parser
 from transforms.selection.boxes import select
 from transforms.settings import SelectionSettings
@@ -179,7 +179,7 @@ def _paste(score: float) -> dict[str, str]:
 def _threshold_in_force(configuration: Configuration) -> Threshold:
     """The threshold that a run would take now."""
     settings = configuration.detector
-    return effective(configuration.selection, default_threshold(settings), settings.floor)
+    return threshold_in_force(configuration.selection, default_threshold(settings), settings.floor)
 
 
 def _highest_precision(curve: Curve) -> dict[str, Any] | None:

@@ -114,7 +114,7 @@ def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = Tr
     Raises:
       CallError: the parser cannot be had.
     """
-    parser_id = identity.parser(configuration.phrases.model)
+    parser_id = identity.parser_identity(configuration.phrases.model)
     settings = configuration.phrases
     nlp, heads = load_parser(settings.model), drop_heads(settings.drop_lists)
     gate = LanguageGate(settings.languages) if settings.languages else None
@@ -123,7 +123,7 @@ def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = Tr
     def state() -> progress.State:
         return progress.State(len(pictures), len(pictures) / max(truth.pictures, 1))
 
-    with progress.shown("reading", "pictures", state, quiet):
+    with progress.show_progress("reading", "pictures", state, quiet):
         for batch in _batches(truth.captions):
             for caption, pair in zip(
                 batch, with_phrases(nlp, [_without_picture(one) for one in batch], heads, gate), strict=True

@@ -11,9 +11,9 @@ from pipeline import fingerprint
 from pipeline.configuration import Configuration
 from pipeline.engines import placement, progress, run_pipeline
 from pipeline.faults import EnvironmentFault, first_line
-from pipeline.ground.chunks import cut
-from pipeline.ground.load_images import ImageLoader, Placed
-from pipeline.models.identity import models
+from pipeline.ground.chunks import cut_chunks
+from pipeline.ground.load_images import ImageLoader, PositionedPair
+from pipeline.models.identity import identify_models
 from pipeline.sources import Position
 from transforms.detectors.shared import LazyDetector
 from transforms.isolation.bisect import UnhealthyDevice
@@ -90,11 +90,11 @@ def load_detector(configuration: Configuration) -> tuple[LazyDetector, Configura
     Raises:
       CallError: a model cannot be had, or the device is not there.
     """
-    beam_options = run_pipeline.parse(())
+    beam_options = run_pipeline.parse_beam_options(())
     placement.check_device(configuration.detector, beam_options)
-    model_identities = models(configuration)
+    model_identities = identify_models(configuration)
     resolved = fingerprint.resolve(configuration, model_identities)
-    settings = placement.local_detector(resolved.detector, beam_options)
+    settings = placement.with_local_threads(resolved.detector, beam_options)
     return LazyDetector(settings, [getcwd()]), resolved, model_identities
 
 
@@ -108,7 +108,7 @@ def query(
     """
     pending: deque[TrueCaption] = deque()
 
-    def placed_pairs() -> Iterator[Placed]:
+    def placed_pairs() -> Iterator[PositionedPair]:
         for index, caption in enumerate(truth.captions):
             pending.append(caption)
             yield {"index": index, "caption": caption}, _build_question(caption)
@@ -116,8 +116,8 @@ def query(
     pixels = configuration.source.max_pixels
     loaded = (_skip_other_shape(position, pair) for position, pair in ImageLoader(pixels).load(placed_pairs()))
     chunk_progress = _ChunkProgress(truth.pictures, counts)
-    with progress.shown("asking", "pictures", chunk_progress.state, quiet), _as_environment_fault():
-        for chunk_pairs, _ in cut(loaded, configuration.chunk):
+    with progress.show_progress("asking", "pictures", chunk_progress.state, quiet), _as_environment_fault():
+        for chunk_pairs, _ in cut_chunks(loaded, configuration.chunk):
             chunk_progress.start_chunk([pending[i].picture for i in range(len(chunk_pairs))])
             for pair in detector.localize(chunk_pairs, pixels, chunk_progress.update):
                 answer = _build_answer(pending.popleft(), pair)
@@ -172,7 +172,7 @@ def _build_question(caption: TrueCaption) -> Pair:
     return replace(caption.pair, caption="\n".join(texts), phrases=tuple(phrases))
 
 
-def _skip_other_shape(position: Position, pair: Pair) -> Placed:
+def _skip_other_shape(position: Position, pair: Pair) -> PositionedPair:
     """The pair, with nothing left to ask if its picture is not the one that the boxes were drawn in."""
     return position, replace(pair, phrases=()) if _shape_differs(position["caption"], pair) else pair
 

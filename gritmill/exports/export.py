@@ -10,10 +10,10 @@ from gritmill.exports.format import ExportCounts, ExportFolder, Format
 from gritmill.exports.options import Options
 from gritmill.reading import read_shard
 from pipeline import files
-from pipeline.faults import CallError, EnvironmentFault, OtherRun
+from pipeline.faults import CallError, EnvironmentFault, FolderMismatch
 from pipeline.files.lock import hold, is_empty
 from pipeline.files.publish import publish_json
-from pipeline.fingerprint import digest
+from pipeline.fingerprint import json_digest
 from pipeline.pack.manifest import read_manifest
 
 _MARKER_NAME = ".gritmill.export.json"
@@ -49,7 +49,7 @@ def export(
         "options": vars(options),
         "gritmill": version("gritmill"),
     }
-    fingerprint = digest(export_settings)
+    fingerprint = json_digest(export_settings)
     _check_free(target, fingerprint)  # before it is locked and swept: another run may be at work there
     with hold(target):
         _check_free(target, fingerprint)
@@ -66,7 +66,7 @@ def _check_free(target: str, fingerprint: str) -> None:
     uri = files.join(target, _MARKER_NAME)
     if files.exists(uri):
         if files.read_json(uri)["mark"] != fingerprint:
-            raise OtherRun(f"--output: {target} holds another export", "use another folder")
+            raise FolderMismatch(f"--output: {target} holds another export", "use another folder")
     elif not is_empty(target):
         raise CallError(f"--output: {target} is not empty, and what lies there is no export")
 

@@ -15,8 +15,8 @@ from pipeline.files.publish import publish_bytes
 from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.ledger import outcomes
 from pipeline.pack.manifest import policy_of
-from pipeline.pack.report import PAGE, threshold_line
-from pipeline.pack.statistics import NAME as STATISTICS
+from pipeline.pack.report import PAGE_NAME, threshold_line
+from pipeline.pack.statistics import STATISTICS_NAME
 from pipeline.plan.plan import Plan
 from pipeline.tables import detections
 from pipeline.tables.pair_rows import from_table
@@ -38,7 +38,7 @@ def write_page(
       output: the run's folder. folder: that of its detections. report: what `write_report` returned.
       warning: a warning about the boxes, shown near the top; empty for none.
     """
-    statistics = files.read_json(files.join(output, STATISTICS))
+    statistics = files.read_json(files.join(output, STATISTICS_NAME))
     policy = policy_of(manifest)
     text = _template().render(
         name=files.name(output),
@@ -55,7 +55,7 @@ def write_page(
             for title, side in (("Barely kept", "kept"), ("Barely missed", "missed"))
         ],
     )
-    publish_bytes(files.join(output, PAGE), text.encode())
+    publish_bytes(files.join(output, PAGE_NAME), text.encode())
 
 
 def _template() -> Any:
@@ -179,7 +179,7 @@ def _make_card(pair: Pair, best: float, policy: Policy, picture: Thumbnail) -> C
 def _read_pair(folder: str, row_position: Sequence[int]) -> Pair:
     source, number, chunk, row = row_position
     chunk_id, range_id = ChunkId(source, number, chunk), RangeId(source, number)
-    recorded = detections.read_done(folder, range_id)["chunks"] if detections.is_done(folder, range_id) else []
+    recorded = detections.read_range_summary(folder, range_id)["chunks"] if detections.is_done(folder, range_id) else []
     digest = next((entry["digest"] for entry in recorded if entry["chunk"] == chunk), None)
     (pair,) = from_table(detections.read_table(folder, chunk_id, digest).slice(row, 1))
     return pair

@@ -35,7 +35,7 @@ def match(pattern: str) -> list[FileInfo]:
         raise CallError(f"{pattern}: no file system is known for {scheme}://") from error
 
 
-def passed_over(pattern: str) -> Iterator[tuple[str, str]]:
+def skipped_by_glob(pattern: str) -> Iterator[tuple[str, str]]:
     """What a local glob leaves out without a word, and why: folders that may not be read, links to nothing."""
     for folder in _folders(os.path.dirname(pattern)):
         # Each ext4 disk has such a folder for its own repairs, which only root may read.
@@ -83,7 +83,7 @@ def open_read(uri: str) -> BinaryIO:
     return remote.open_read(uri)
 
 
-def unpacked(raw: BinaryIO) -> "BinaryIO | Gunzip":
+def gunzipped(raw: BinaryIO) -> "BinaryIO | Gunzip":
     """A file's bytes, gunzipped if its first two say that it is gzipped, whatever its name."""
     start = raw.read(2)
     raw.seek(0)

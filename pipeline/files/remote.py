@@ -28,8 +28,8 @@ def match(pattern: str) -> list[FileInfo]:
 
 def escaped(uri: str) -> str:
     """The URI as a pattern that matches itself alone."""
-    scheme, mark, path = uri.rpartition("://")
-    return scheme + mark + glob.escape(path)
+    scheme, separator, path = uri.rpartition("://")
+    return scheme + separator + glob.escape(path)
 
 
 def exists(uri: str) -> bool:

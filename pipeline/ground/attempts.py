@@ -13,24 +13,24 @@ from pipeline.ids import ChunkId
 
 FOLDER = "working"
 
-FATAL = 2
+ISOLATE_AFTER = 2
 """Deaths from which on a chunk is done in a process of its own."""
 
 
 def begin(detections: str, chunk: ChunkId) -> int:
     """Marks a chunk as being worked on. Returns how many attempts at it have died."""
-    deaths = count(detections, chunk)
-    publish_json(_uri(detections, chunk), {"deaths": deaths, "working": True})
-    return deaths
+    failed = failed_count(detections, chunk)
+    publish_json(_uri(detections, chunk), {"deaths": failed, "working": True})
+    return failed
 
 
-def count(detections: str, chunk: ChunkId) -> int:
+def failed_count(detections: str, chunk: ChunkId) -> int:
     """How many attempts at a chunk have died."""
     uri = _uri(detections, chunk)
     if not files.exists(uri):
         return 0
-    mark = files.read_json(uri)
-    return int(mark["deaths"]) + bool(mark["working"])
+    record = files.read_json(uri)
+    return int(record["deaths"]) + bool(record["working"])
 
 
 def end(detections: str, chunk: ChunkId) -> None:
@@ -38,7 +38,7 @@ def end(detections: str, chunk: ChunkId) -> None:
     files.delete([_uri(detections, chunk)])
 
 
-def forgive(detections: str) -> None:
+def clear_in_progress(detections: str) -> None:
     """Nobody died: the marks that are left say so, or are removed where nothing can be written any more."""
     for info in files.list_folder(files.join(detections, FOLDER), "*.json"):
         if files.name(info.uri).startswith(TEMPORARY):
@@ -50,7 +50,7 @@ def forgive(detections: str) -> None:
                 files.delete([info.uri])
 
 
-def forget(detections: str) -> None:
+def delete_all(detections: str) -> None:
     """Removes all marks: everything is done."""
     files.delete([info.uri for info in files.list_folder(files.join(detections, FOLDER), "*.json")])
 

@@ -19,11 +19,11 @@ from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan
 from pipeline.plan.plan_sources import plan_sources
 from pipeline.sources import Source
-from pipeline.tables.detections import Identity
+from pipeline.tables.detections import Provenance
 from pipeline.threshold import Threshold
 from transforms.records import Box, Pair, Phrase
 
-IDENTITY = Identity("a fingerprint", {"detector": "folder:1", "phrases": "folder:2"}, "float32", 4)
+IDENTITY = Provenance("a fingerprint", {"detector": "folder:1", "phrases": "folder:2"}, "float32", 4)
 
 CAPTION = "a dog in a hat"
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline import fingerprint
 from pipeline.configuration import Configuration
-from pipeline.pack.driver import pack_fingerprint
+from pipeline.pack.driver import compute_pack_fingerprint
 from pipeline.plan.plan import Plan
 from tests.pipeline.making import configuration
 from transforms.selection.judge import Policy
@@ -18,7 +18,7 @@ MODELS = {"phrases": "folder:1", "detector": "folder:2"}
 
 
 def mark(limit: int | None = None, models: dict[str, str] = MODELS, **sections: Any) -> str:
-    return fingerprint.ground(configuration(**sections), models, limit)
+    return fingerprint.ground_fingerprint(configuration(**sections), models, limit)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_limit_and_models_are_part_of_it() -> None:
 
 
 def test_a_digest_does_not_mind_the_order_of_keys() -> None:
-    assert fingerprint.digest({"a": 1, "b": [1, 2]}) == fingerprint.digest({"b": [1, 2], "a": 1})
-    assert fingerprint.digest([1, 2]) != fingerprint.digest([2, 1])
-    assert len(fingerprint.digest("ä")) == 32
+    assert fingerprint.json_digest({"a": 1, "b": [1, 2]}) == fingerprint.json_digest({"b": [1, 2], "a": 1})
+    assert fingerprint.json_digest([1, 2]) != fingerprint.json_digest([2, 1])
+    assert len(fingerprint.json_digest("ä")) == 32
 
 
 def test_workers_load_the_commit_that_the_driver_has_found() -> None:
@@ -108,12 +108,12 @@ def newer(**sections: Any) -> NewerConfiguration:
 
 
 def newer_mark(**sections: Any) -> str:
-    return fingerprint.ground(newer(**sections), MODELS, None)
+    return fingerprint.ground_fingerprint(newer(**sections), MODELS, None)
 
 
 def test_a_newer_key_counts_only_where_it_differs_from_the_value_that_means_as_before() -> None:
     before = {"model": configuration().detector.model, "sharpness": 0}
-    same = fingerprint.ground(configuration(detector={"model": before["model"]}), MODELS, None)
+    same = fingerprint.ground_fingerprint(configuration(detector={"model": before["model"]}), MODELS, None)
     assert newer_mark(detector=before) == same
     assert newer_mark(detector={"model": before["model"]}) != same  # its default is another one
     assert newer_mark(detector=before | {"sharpness": 1}) != same
@@ -126,12 +126,12 @@ def test_a_newer_key_means_as_before_in_what_an_earlier_release_has_written() ->
     read = NewerConfiguration.read_back(written)
     assert (read.detector.sharpness, read.detector.passes, read.detector.floor) == (0, None, 0.2)
     assert read.phrases.claims == NewerSection()
-    assert fingerprint.ground(read, MODELS, None) == mark(detector={"floor": 0.2})
+    assert fingerprint.ground_fingerprint(read, MODELS, None) == mark(detector={"floor": 0.2})
 
 
 def test_released_runs_have_the_fingerprints_that_this_code_gives_them() -> None:
     plan = Plan.from_json(json.loads((RELEASED / "detections" / "plan.json").read_text("utf-8")))
-    assert fingerprint.ground(plan.configuration, plan.models, plan.limit) == plan.fingerprint
+    assert fingerprint.ground_fingerprint(plan.configuration, plan.models, plan.limit) == plan.fingerprint
     assert plan.fingerprint == "6f0465f9e7b9c5ce09fba4442b904f54"
 
 
@@ -143,7 +143,7 @@ def test_a_newer_key_of_the_selection_counts_in_a_pack_only_where_it_differs() -
     shards, text = plan.configuration.shards, plan.configuration.text
 
     def packed(selection: SelectionSettings) -> str:
-        return pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text), shards)
+        return compute_pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text), shards)
 
     assert packed(NewerSelection()) == packed(SelectionSettings())
     assert packed(NewerSelection(claims=True)) != packed(SelectionSettings())

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from pipeline import files
 from pipeline.faults import CallError
-from pipeline.sources.base import image_at
+from pipeline.sources.base import image_reference
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.text.grounded_caption import Corners
 
@@ -73,7 +73,7 @@ def make_pair(source: str, index: int, image: str, root: str, caption: str = "")
     root: "" if the folder of the pictures is unknown: then all of them are missing.
     """
     pair = Pair(key=image, source=source, index=index, caption=caption)
-    ref = image_at(image, root) if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
+    ref = image_reference(image, root) if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
     if isinstance(ref, ImageRef):
         return Pair(key=image, source=source, index=index, caption=caption, image=ref)
     return pair.failed(ref)

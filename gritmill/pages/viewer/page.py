@@ -10,12 +10,12 @@ from gritmill.pages.viewer import page_data
 from gritmill.pages.viewer.pick_pairs import Picked, pick_pairs
 from pipeline import files
 from pipeline.engines import progress
-from pipeline.faults import CallError, OtherRun
+from pipeline.faults import CallError, FolderMismatch
 from pipeline.files.lock import hold, is_empty
 from pipeline.files.publish import publish_bytes, publish_json
 from pipeline.pack.driver import check_dialects, find_detections
 from pipeline.pack.manifest import policy_of, read_manifest
-from pipeline.pack.statistics import NAME as STATISTICS
+from pipeline.pack.statistics import STATISTICS_NAME
 from pipeline.plan.plan import Plan, read_plan
 
 FOLDER_NAME = "view"
@@ -89,7 +89,7 @@ def _read_plan(folder: str, manifest: dict[str, Any]) -> Plan:
             f"--detections: {folder}: no plan.json; give the folder of the run whose detections were packed"
         )
     if plan.fingerprint != manifest["fingerprints"]["ground"]:
-        raise OtherRun(f"--detections: {folder} is not what this run was packed from", "give the folder that was")
+        raise FolderMismatch(f"--detections: {folder} is not what this run was packed from", "give the folder that was")
     return plan
 
 
@@ -118,7 +118,7 @@ def _write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) 
     pictures: list[tuple[str, Any]] = []
     pairs = [one.pair for one in picked]
     state = lambda: progress.State(len(pictures), len(pictures) / max(1, len(pairs)))  # noqa: E731
-    with progress.shown("view", "pictures", state, quiet):
+    with progress.show_progress("view", "pictures", state, quiet):
         for pair, thumbnail in zip(pairs, make_thumbnails(pairs, plan.configuration.source), strict=True):
             name = ""
             if not thumbnail.missing:
@@ -131,9 +131,9 @@ def _write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) 
 
 
 def _read_run(source: str, manifest: dict[str, Any]) -> dict[str, Any]:
-    uri = files.join(source, STATISTICS)
+    uri = files.join(source, STATISTICS_NAME)
     if not files.exists(uri):
-        raise CallError(f"{source}: no {STATISTICS}; pack it again")
+        raise CallError(f"{source}: no {STATISTICS_NAME}; pack it again")
     statistics = files.read_json(uri)
     return {
         "run": page_data.run_json(manifest, statistics["histograms"], files.name(source)),

@@ -63,9 +63,9 @@ def pick_pairs(folder: str, plan: Plan, policy: Policy, samples: int, seed: int)
 def _choose_chunks(folder: str, plan: Plan, seed: int, samples: int) -> Iterator[_ChunkEntry]:
     """16 chunks of different ranges, more where these hold fewer than twice the samples; those with failures first."""
     rng = random.Random(f"chunks {seed}")
-    ranges = list(plan.ids())
+    ranges = list(plan.range_ids())
     rng.shuffle(ranges)
-    done = detections.finished(folder)
+    done = detections.finished_ranges(folder)
     lists: list[list[_ChunkEntry]] = []
     rows = 0
     for range_id in ranges:
@@ -92,8 +92,8 @@ def _round_robin(lists: list[list[_ChunkEntry]]) -> Iterator[_ChunkEntry]:
 
 def _list_chunks(folder: str, range_id: RangeId, done: bool) -> list[_ChunkEntry]:
     if not done:
-        chunks = detections.committed(folder, range_id)
-        return [_ChunkEntry(chunk, detections.rows(folder, chunk), None, 0) for chunk in chunks]
+        chunks = detections.committed_chunks(folder, range_id)
+        return [_ChunkEntry(chunk, detections.row_count(folder, chunk), None, 0) for chunk in chunks]
     return [
         _ChunkEntry(
             ChunkId(range_id.source, range_id.range, entry["chunk"]),
@@ -101,7 +101,7 @@ def _list_chunks(folder: str, range_id: RangeId, done: bool) -> list[_ChunkEntry
             entry["digest"],
             sum(entry.get("failed", {}).values()),
         )
-        for entry in detections.read_done(folder, range_id)["chunks"]
+        for entry in detections.read_range_summary(folder, range_id)["chunks"]
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.models import cache
-from pipeline.models.cache import NAME, Memory, mark_of
+from pipeline.models.cache import MODEL_CACHE_NAME, ModelCache, file_signature
 from tests.pipeline.making import stored
 
 
@@ -22,9 +22,9 @@ def recalled(tmp_path: Path, asked: list[str]) -> Callable[..., str]:
     """One call of `recall` as a run makes it: read, ask, keep."""
 
     def recall(mark: str, answer: str = "folder:1", what: str = "parser /p") -> str:
-        run = Memory(str(tmp_path))
-        found = run.recall(what, lambda: mark, lambda: asked.append(what) or answer)
-        run.keep()
+        run = ModelCache(str(tmp_path))
+        found = run.get_or_compute(what, lambda: mark, lambda: asked.append(what) or answer)
+        run.save()
         return found
 
     return recall
@@ -45,20 +45,20 @@ def test_without_a_mark_nothing_is_taken_for_known(recalled: Callable[..., str],
 
 def test_what_changes_while_it_is_looked_at_is_not_remembered(tmp_path: Path) -> None:
     marks = iter(["a", "b", "a", "a"])
-    run = Memory(str(tmp_path))
-    assert run.recall("parser /p", lambda: next(marks), lambda: "folder:1") == "folder:1"
-    run.keep()
-    assert Memory(str(tmp_path)).recall("parser /p", lambda: next(marks), lambda: "folder:2") == "folder:2"
+    run = ModelCache(str(tmp_path))
+    assert run.get_or_compute("parser /p", lambda: next(marks), lambda: "folder:1") == "folder:1"
+    run.save()
+    assert ModelCache(str(tmp_path)).get_or_compute("parser /p", lambda: next(marks), lambda: "folder:2") == "folder:2"
 
 
 def test_an_error_passes_and_leaves_nothing(tmp_path: Path) -> None:
     def fail() -> str:
         raise ValueError("no parser")
 
-    run = Memory(str(tmp_path))
+    run = ModelCache(str(tmp_path))
     with pytest.raises(ValueError, match="no parser"):
-        run.recall("parser /p", lambda: "a", fail)
-    run.keep()
+        run.get_or_compute("parser /p", lambda: "a", fail)
+    run.save()
     assert not list(tmp_path.iterdir())
 
 
@@ -82,26 +82,26 @@ def test_an_error_passes_and_leaves_nothing(tmp_path: Path) -> None:
 def test_a_file_that_is_damaged_or_not_ours_is_nothing(
     tmp_path: Path, recalled: Callable[..., str], asked: list[str], data: bytes
 ) -> None:
-    (tmp_path / NAME).write_bytes(data)
+    (tmp_path / MODEL_CACHE_NAME).write_bytes(data)
     assert [recalled("a"), recalled("a", "folder:2")] == ["folder:1", "folder:1"]
     assert len(asked) == 1
 
 
 def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    run = Memory(str(tmp_path / "file"))
-    assert run.recall("parser /p", lambda: "a", lambda: "folder:1") == "folder:1"
-    run.keep()
+    run = ModelCache(str(tmp_path / "file"))
+    assert run.get_or_compute("parser /p", lambda: "a", lambda: "folder:1") == "folder:1"
+    run.save()
 
 
 def test_the_file_is_written_for_news_alone(tmp_path: Path, recalled: Callable[..., str]) -> None:
     recalled("a")
-    before = (tmp_path / NAME).stat()
+    before = (tmp_path / MODEL_CACHE_NAME).stat()
     recalled("a")
-    assert (tmp_path / NAME).stat().st_ino == before.st_ino
-    (tmp_path / NAME).unlink()
+    assert (tmp_path / MODEL_CACHE_NAME).stat().st_ino == before.st_ino
+    (tmp_path / MODEL_CACHE_NAME).unlink()
     recalled("a")
-    assert (tmp_path / NAME).exists()
+    assert (tmp_path / MODEL_CACHE_NAME).exists()
 
 
 def test_a_mark_changes_with_name_size_content_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,18 +109,18 @@ def test_a_mark_changes_with_name_size_content_and_time(tmp_path: Path, monkeypa
     path = tmp_path / "weights"
     stored(path, "1")
     status = path.stat()
-    marks = {mark_of([path])}
-    assert marks == {mark_of([path])}
+    marks = {file_signature([path])}
+    assert marks == {file_signature([path])}
     time.sleep(0.05)  # a file system's clock goes in steps
     path.write_text("2")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # size and modification time are as they were
-    marks.add(mark_of([path]))
+    marks.add(file_signature([path]))
     os.utime(path)
-    marks.add(mark_of([path]))
+    marks.add(file_signature([path]))
     path.write_text("22")
-    marks.add(mark_of([path]))
+    marks.add(file_signature([path]))
     path = path.rename(tmp_path / "other")
-    marks |= {mark_of([path]), mark_of([path], "pytest"), mark_of([path], "pytest", "pydantic")}
+    marks |= {file_signature([path]), file_signature([path], "pytest"), file_signature([path], "pytest", "pydantic")}
     assert len(marks) == 7
     assert "" not in marks
 
@@ -129,8 +129,8 @@ def test_there_is_no_mark_of_what_may_still_change_or_cannot_be_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored(tmp_path / "weights", "1")
-    assert not mark_of([tmp_path / "weights"])
+    assert not file_signature([tmp_path / "weights"])
     monkeypatch.setattr(cache, "_RECENT", 0)
-    assert mark_of([tmp_path / "weights"])
-    assert not mark_of([tmp_path / "weights", tmp_path / "gone"])
-    assert not mark_of([tmp_path / "weights"], "no-such-package")
+    assert file_signature([tmp_path / "weights"])
+    assert not file_signature([tmp_path / "weights", tmp_path / "gone"])
+    assert not file_signature([tmp_path / "weights"], "no-such-package")

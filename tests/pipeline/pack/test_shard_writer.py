@@ -47,7 +47,7 @@ def committed(folder: Path, pairs: list[Pair] | None = None) -> list[Pair]:
     pairs = pairs or [pair(folder, i) for i in range(7)]
     bad = Pair("bad", "/data/ä.jsonl", 99, CAPTION).failed(Fault(FailureStage.READ, Reason.NO_IMAGE))
     for number, part in enumerate([[*pairs[:2], bad, *pairs[2:4]], pairs[4:]]):
-        detections.commit(str(folder / "detections"), Chunk(0, 0, number, tuple(part)), IDENTITY)
+        detections.commit_chunk(str(folder / "detections"), Chunk(0, 0, number, tuple(part)), IDENTITY)
     return pairs
 
 

@@ -55,8 +55,8 @@ def big_run(folder, configuration, ranges, rows=20, chunks=2):
             pairs = [made_pair(first + row) for row in range(rows)]
             if number == ranges - 1:
                 pairs[-1] = pairs[-1].failed(Fault(FailureStage.IMAGE, Reason.TRUNCATED))
-            detections.commit(folder, Chunk(0, number, chunk, tuple(pairs)), IDENTITY)
-        detections.finish(folder, RangeId(0, number), ())
+            detections.commit_chunk(folder, Chunk(0, number, chunk, tuple(pairs)), IDENTITY)
+        detections.finish_range(folder, RangeId(0, number), ())
     return plan
 
 
@@ -69,7 +69,7 @@ def made_pair(index):
 def test_the_number_of_files_that_are_read_does_not_grow_with_the_run(tmp_path, run, monkeypatch, ranges):
     plan = big_run(str(tmp_path), run[1].configuration, ranges)
     opened = Counter()
-    for name in ("read_table", "read_done"):
+    for name in ("read_table", "read_range_summary"):
         original = getattr(detections, name)
 
         def counting(*words, _name=name, _original=original):
@@ -78,7 +78,7 @@ def test_the_number_of_files_that_are_read_does_not_grow_with_the_run(tmp_path, 
 
         monkeypatch.setattr(picking.detections, name, counting)
     picked = pick_pairs(str(tmp_path), plan, run[2], 50, 3)
-    assert opened == {"read_table": 16, "read_done": 16}
+    assert opened == {"read_table": 16, "read_range_summary": 16}
     assert len({one.pair.index for one in picked}) == 50
     assert len({one.pair.index // 40 for one in picked}) > 8
     assert any(isinstance(one.outcome, Kept) for one in picked)
