@@ -53,19 +53,19 @@ def _noun_phrases(ruler: WordClassRuler, parse: Parse) -> _Spans:
     return tuple((chunk.start_char, chunk.end_char) for chunk in doc.noun_chunks)
 
 
-def caption(parts: Parts, chance: Random) -> str:
+def caption(parts: Parts, rng: Random) -> str:
     """One new caption."""
-    if chance.random() < SPLICED[parts.source]:
-        return _spliced(chance.choice(parts.captions), chance.choice(parts.captions), chance)
-    number = chance.randrange(len(parts.captions))
+    if rng.random() < SPLICED[parts.source]:
+        return _spliced(rng.choice(parts.captions), rng.choice(parts.captions), rng)
+    number = rng.randrange(len(parts.captions))
     text, spans = parts.captions[number].text, parts.spans[number]
-    for start, end in sorted(chance.sample(spans, min(len(spans), chance.choice((1, 1, 2)))), reverse=True):
-        text = text[:start] + chance.choice(parts.phrases) + text[end:]
+    for start, end in sorted(rng.sample(spans, min(len(spans), rng.choice((1, 1, 2)))), reverse=True):
+        text = text[:start] + rng.choice(parts.phrases) + text[end:]
     return text
 
 
-def _spliced(one: Parse, other: Parse, chance: Random) -> str:
-    stop, start = chance.randrange(1, len(one.words) + 1), chance.randrange(len(other.words))
+def _spliced(one: Parse, other: Parse, rng: Random) -> str:
+    stop, start = rng.randrange(1, len(one.words) + 1), rng.randrange(len(other.words))
     return f"{_text(one, 0, stop)} {_text(other, start, len(other.words))}"
 
 

@@ -92,9 +92,9 @@ def _loss(predicted: Predicted, batch: Batch, pairs: list[Pairs], copies: int = 
 
 def focal(logits: Tensor, truth: Tensor) -> Tensor:
     """Focal loss of every element (arXiv 1708.02002)."""
-    chance = logits.sigmoid()
+    probability = logits.sigmoid()
     plain = binary_cross_entropy_with_logits(logits, truth, reduction="none")
-    wrong = chance + truth - 2 * chance * truth
+    wrong = probability + truth - 2 * probability * truth
     weight = _ALPHA * truth + (1 - _ALPHA) * (1 - truth)
     return weight * wrong**_GAMMA * plain
 
@@ -103,9 +103,9 @@ def _cost(predicted: Predicted, member: int, target: Target) -> Tensor:
     """[queries, boxes], without a gradient."""
     logits, boxes = predicted.logits[member].detach(), predicted.boxes[member].detach()
     named = target.named[:, : logits.shape[1]]
-    chance = torch.nan_to_num(logits, neginf=-50.0).sigmoid()
-    hit = _ALPHA * (1 - chance) ** _GAMMA * -(chance + 1e-8).log()
-    miss = (1 - _ALPHA) * chance**_GAMMA * -(1 - chance + 1e-8).log()
+    probability = torch.nan_to_num(logits, neginf=-50.0).sigmoid()
+    hit = _ALPHA * (1 - probability) ** _GAMMA * -(probability + 1e-8).log()
+    miss = (1 - _ALPHA) * probability**_GAMMA * -(1 - probability + 1e-8).log()
     classes = (hit - miss) @ (named / named.sum(1, keepdim=True)).T
     distance = torch.cdist(boxes, target.boxes, p=1)
     return CLASS * classes + L1 * distance - GIOU * giou(boxes[:, None], target.boxes[None])
