@@ -22,7 +22,7 @@ class CallError(RunFault):
 class FolderMismatch(CallError):
     """The output folder holds a run of other sources, models or settings.
 
-    what: what differs. way_out: what to do about it from the command line.
+    difference: what differs. remedy: what to do about it on the command line.
     """
 
     def __init__(self, difference: str, remedy: str = "use another folder, or ground --fresh") -> None:

@@ -30,9 +30,9 @@ FAULT = "fault"
 def cut_chunks(
     pairs: Iterable[PositionedPair], settings: ChunkSettings
 ) -> Iterator[tuple[list[Pair], Position | None]]:
-    """Runs of at most `chunk.pairs` pairs and `chunk.bytes` of images, each with the position of the next run.
+    """Chunks of at most `chunk.pairs` pairs and `chunk.bytes` of images, each with the position of the next one.
 
-    The captions of one image stay together unless they alone exceed a limit; then a run ends inside them.
+    The captions of one image stay together unless they alone exceed a limit; then a chunk ends inside them.
     """
     current: list[Pair] = []
     size = 0
@@ -48,7 +48,7 @@ def cut_chunks(
 
 
 def _by_image(pairs: Iterable[PositionedPair], maximum: int) -> Iterator[list[PositionedPair]]:
-    """Consecutive pairs of one image together, at most `most` of them."""
+    """Consecutive pairs of one image together, at most `maximum` of them."""
     group: list[PositionedPair] = []
     for positioned in pairs:
         image = positioned[1].image
@@ -62,7 +62,7 @@ def _by_image(pairs: Iterable[PositionedPair], maximum: int) -> Iterator[list[Po
 
 
 def prefetch(items: Iterator[Item]) -> Iterator[Item]:
-    """The items; the next one is made in a thread while the caller works on this one."""
+    """The items; the next one is read in a thread while the caller works on this one."""
     end = object()
     with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
         future = pool.submit(next, items, end)
@@ -74,10 +74,10 @@ def prefetch(items: Iterator[Item]) -> Iterator[Item]:
 def read_range(plan: Plan, range_id: RangeId, folder: str, redo: Iterable[ChunkId] = ()) -> Iterator[Chunk]:
     """The chunks of a range that are to be done again and those that are not committed; then the one that ends it.
 
-    again: chunks of any range.
+    redo: committed chunks, of any range, that are done once more.
     """
     for chunk_id in redo:
-        # One that is gone is made by the ordinary reading below.
+        # A chunk whose file is gone is made by the ordinary reading below.
         if RangeId(chunk_id.source, chunk_id.range) == range_id and files.exists(
             detections.chunk_uri(folder, chunk_id)
         ):
@@ -131,7 +131,7 @@ def _chunks(
     if spec.pairs is not None:
         pairs = islice(pairs, spec.pairs - (start["index"] - spec.start["index"]))
     chunk_id = ChunkId(range_id.source, range_id.range, number)
-    # A picture that kills what measures it may be the next chunk's first: the loader is one picture ahead.
+    # The loader is one picture ahead: the picture that killed the process may be the first of the next chunk.
     next_failed = attempts.failed_count(folder, replace(chunk_id, number=number + 1))
     failed = attempts.begin(folder, chunk_id)
     started = time.perf_counter()

@@ -51,7 +51,7 @@ def run(plan: Plan, folder: str, arguments: Sequence[str], quiet: bool) -> None:
 
 @contextmanager
 def _excusing_interruptions(folder: str) -> Iterator[None]:
-    """Where the block ends early but no process has died, no chunk that was in work takes the blame."""
+    """If the block ends early but no process has died, no chunk that was being worked on counts as a failed attempt."""
     try:
         yield
     except WorkerDied:

@@ -1,4 +1,4 @@
-"""Images of the pairs of a chunk: files are read some ahead, all are measured."""
+"""Images of the pairs of a chunk: files are prefetched, all are measured."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,7 @@ _MAX_PREFETCH = 32
 class ImageLoader:
     """Reads images that are files of their own, and measures all; a pair whose image is bad comes back failed.
 
-    apart: where images are measured if that may kill the process; None: in this one.
+    child: the process in which images are measured, if measuring may kill it; None: in this one.
     """
 
     max_pixels: int

@@ -1,4 +1,4 @@
-"""ReadChunks: a range -> its chunks, from where the last committed one ended; the next chunk is read ahead."""
+"""ReadChunks: a range -> its chunks, from where the last committed one ended; the next chunk is prefetched."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

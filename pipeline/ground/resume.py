@@ -1,4 +1,4 @@
-"""Whether a run goes on with what lies in its folder: the plan that is there, taken further if asked, or a new one."""
+"""Resume: the plan that is in the folder, extended if asked for, or a new one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from pipeline.threshold import default_threshold
 
 @dataclass(frozen=True)
 class ResumeOptions:
-    """What a call wants of the plan.
+    """What a call may ask of the plan.
 
     limit: only so many pairs. extend: take new sources in. redo_changed: read sources anew that have changed.
     fresh: move an old plan and its detections aside.
@@ -37,11 +37,11 @@ def resume_or_plan(
     folder: str,
     options: ResumeOptions,
 ) -> Plan:
-    """The plan in the folder, if its fingerprint and its sources are those of this call; else a new one, if that is
-    asked for or the old one has come to nothing.
+    """The plan in the folder, if its fingerprint and its sources are those of this call; a new one, if that is asked
+    for or nothing was committed under the old one.
 
     Raises:
-      OtherRun: the folder holds other work. CallError: as `plan_sources`, or none of the sources can be read.
+      FolderMismatch: the folder holds another run. CallError: as `plan_sources`, or none of the sources can be read.
     """
     plan_fingerprint = fingerprint.ground_fingerprint(configuration, model_identities, options.limit)
     check_root(configuration.source)
@@ -61,11 +61,11 @@ def resume_or_plan(
 
 
 def _start_plan(plan: Plan, old: Plan | None, folder: str) -> Plan:
-    """A new plan in the place of one that is moved aside, or has come to nothing."""
+    """Writes a new plan, in the place of one that is moved aside or under which nothing was committed."""
     if old is None:
         set_aside(folder)
     elif (old.fingerprint, old.sources) != (plan.fingerprint, plan.sources):
-        attempts.delete_all(folder)  # of chunks that were others
+        attempts.delete_all(folder)  # they are of other chunks that had the same numbers
     publish_json(files.join(folder, PLAN_NAME), plan.to_json())
     return plan
 
@@ -87,7 +87,7 @@ def _check_allowed(
 
 
 def _extend_plan(plan: Plan, new: Sequence[files.FileInfo], changed: dict[int, files.FileInfo], folder: str) -> Plan:
-    """The plan with new sources behind the others and changed ones as they are now; of these all rows are forgotten."""
+    """The plan with new sources behind the others and changed ones as they are now, whose rows are deleted."""
     planned = plan_sources([*changed.values(), *new], plan.configuration)
     sources = list(plan.sources)
     for number, source in zip(changed, planned, strict=False):
@@ -98,7 +98,7 @@ def _extend_plan(plan: Plan, new: Sequence[files.FileInfo], changed: dict[int, f
         detections.delete_source(folder, number)
     retry.drop_sources(folder, changed)
     plan = replace(plan, sources=tuple(sources))
-    # Last of all: as long as the plan tells of the old files, a call that was killed in here is made again.
+    # Last of all: as long as the plan lists the old files, a call that was killed in here is repeated as a whole.
     publish_json(files.join(folder, PLAN_NAME), plan.to_json())
     return plan
 
@@ -119,7 +119,7 @@ def _new_plan(
 
 
 def _difference(plan: Plan, configuration: Configuration, model_identities: dict[str, str], limit: int | None) -> str:
-    """What differs between the plan's fingerprint and the one wanted now, by key."""
+    """What differs between the plan's fingerprint and that of this call, by key."""
     old, new = plan.configuration.model_dump(mode="json"), configuration.model_dump(mode="json")
     keys = [f"{s}.{k}" for s in GROUND_SECTIONS for k in new[s] if old[s][k] != new[s][k]]
     same = [f"{name}.model" for name in model_identities if plan.models.get(name) == model_identities[name]]

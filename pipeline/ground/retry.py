@@ -1,7 +1,7 @@
-"""`ground --retry-failed`: chunks that hold failed rows are done once more, with the same first and last pair.
+"""`ground --retry-failed`: chunks that hold failed rows are redone, with the same first and last pair.
 
-What is to be done again stands in `detections/retry.json` until it is, so that a retry that was killed is finished by
-the next `ground`. Meanwhile the ranges concerned are not done: `pack` refuses them as it does any unfinished range.
+The chunks to redo are listed in `detections/retry.json` until they are done, so that the next `ground` finishes a retry
+that was killed. Meanwhile the ranges concerned are not done: `pack` refuses them as it does any unfinished range.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ def check_reason(reason: str) -> None:
 
 
 def reopen(plan: Plan, folder: str, reason: str | None) -> None:
-    """Marks the chunks with rows that failed for a reason, and opens their ranges, and those of a retry cut short.
+    """Lists the chunks with rows that failed for a reason, and reopens their ranges, and those of an unfinished retry.
 
     reason: a code of `Reason`, `EVERY_REASON`, or None for no new retry.
     """
@@ -60,7 +60,7 @@ def drop_sources(folder: str, sources: Iterable[int]) -> None:
 
 
 def clear(folder: str) -> None:
-    """Forgets the list: all that stood on it is done."""
+    """Removes the list: all of its chunks are done."""
     files.delete([files.join(folder, RETRY_NAME)])
 
 

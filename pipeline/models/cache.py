@@ -1,7 +1,7 @@
-"""What an earlier call found out about a model, remembered for as long as no file of the model has been touched.
+"""The model cache: results of model checks, valid as long as no file of the model has changed.
 
-It lies beside the detections, in a hidden file that nothing depends on: without it, or where it cannot be read, things
-are found out again.
+It is a hidden file beside the detections that nothing depends on: where it is missing or cannot be read, models are
+checked again.
 """
 
 import os
@@ -23,7 +23,7 @@ _RECENT = 2_000_000_000  # nanoseconds: the coarsest clock of a file system show
 
 
 class ModelCache:
-    """The memory of a run. folder: that of its detections; None: nothing is remembered."""
+    """The cache of a run. folder: that of its detections; None: nothing is cached."""
 
     def __init__(self, folder: str | None = None) -> None:
         self._uri = None if folder is None else files.join(folder, MODEL_CACHE_NAME)
@@ -31,9 +31,9 @@ class ModelCache:
         self._used: dict[str, list[str]] = {}
 
     def get_or_compute(self, key: str, signature: Callable[[], str], compute: Callable[[], str]) -> str:
-        """What is known of `what` while its mark is the same; if nothing is, `find_out()`, whose errors pass.
+        """The cached value under `key` if its signature is still the same, else `compute()`, whose errors pass.
 
-        mark: of all that the answer depends on; empty where that cannot be told, which is never taken for known.
+        signature: of all that the value depends on; empty where that cannot be known, and then nothing is cached.
         """
         current = signature()
         if current and (entry := self._stored.get(key)) and entry[0] == current:
@@ -45,7 +45,7 @@ class ModelCache:
         return answer
 
     def save(self) -> None:
-        """Writes down what this call has asked for, if that is news."""
+        """Writes the entries that this call has used, if they differ from those in the file."""
         if self._uri and self._used:
             with suppress(Exception):  # no run fails for the lack of it
                 if self._used != self._stored or not files.exists(self._uri):
@@ -53,7 +53,7 @@ class ModelCache:
 
 
 def _read(uri: str) -> dict[str, list[str]]:
-    """What was written down; nothing if it is not there, or not ours."""
+    """The entries in the file; none if there is no such file, or it is of another format."""
     with suppress(Exception):
         value = files.read_json(uri) if files.exists(uri) else {}
         entries: Any = value["known"] if value.get("format") == _FORMAT else {}
@@ -66,9 +66,9 @@ def _read(uri: str) -> dict[str, list[str]]:
 
 
 def file_signature(paths: Iterable[Path], *packages: str) -> str:
-    """A mark that changes with the name, size and times of any of the files, and with the version of any package.
+    """A text that changes with the name, size and times of any of the files, and with the version of any package.
 
-    Empty if a package or a file is not to be had, or if a file has changed just now: it may change again, and show the
+    Empty if a package or a file is missing, or if a file has changed just now: it may change again, and show the
     same time.
     """
     recent = time.time_ns() - _RECENT

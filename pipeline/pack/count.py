@@ -57,7 +57,7 @@ def judge_rows(
 ) -> Iterator[tuple[Pair, Kept | Rejected | Fault]]:
     """Each row's pair and outcome, and in the end all of them in the statistics.
 
-    selected: without a threshold. where: source, range and chunk.
+    selected: without a threshold. chunk_position: source, range and chunk.
     """
     never_rejected = np.zeros(
         len(selected.table), bool

@@ -107,8 +107,8 @@ def check_dialects(names: Sequence[str]) -> None:
 
 
 def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Policy, shards: ShardSettings) -> str:
-    """Covers the rows, of which there is a mark for each range, the selection with its threshold in force, the text and
-    the shard sizes."""
+    """Covers the rows by a digest for each range, the selection with its threshold in force, the text and the shard
+    sizes."""
     return fingerprint.json_digest(
         {
             "rows": list(row_digests),
@@ -122,7 +122,7 @@ def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Pol
 
 
 def _row_digests(plan: Plan, folder: str, done: set[RangeId]) -> tuple[list[str], int]:
-    """What marks the rows of each range, and the pairs of those that are done."""
+    """A digest of the rows of each range, and the number of pairs of the ranges that are done."""
 
     def range_digest(range_id: RangeId) -> tuple[str, int]:
         if range_id in done:
@@ -194,7 +194,7 @@ def _check_sources(plan: Plan) -> None:
     with ThreadPoolExecutor(_THREADS) as pool:
         present = pool.map(files.exists, needed)
         missing = [uri for uri, found in zip(needed, present, strict=True) if not found]
-    # An object store knows no empty folders, so only local roots can be told to be missing.
+    # An object store knows no empty folders, so only of local roots is it known that they are missing.
     missing = [uri for uri in missing if files.is_local(uri) or uri in {s.uri for s in plan.sources}]
     if missing:
         raise EnvironmentFault(f"{missing[0]}: no such file or folder; the images to pack lie there")

@@ -1,4 +1,4 @@
-"""Encoded images from where they lie: a container is read forward once, image files some ahead."""
+"""Encoded images from where they lie: a container is read forward once, image files are prefetched."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator

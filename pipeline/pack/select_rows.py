@@ -17,7 +17,7 @@ from transforms.settings import SelectionSettings
 class SelectedRows:
     """What `select` keeps of the candidates of a chunk's rows: row after row, within a row best first.
 
-    table: of SCHEMA. at: positions among all of its boxes. row, score: of each kept box; score is float64. first:
+    table: of SCHEMA. positions: among all of its boxes. row, score: of each kept box; score is float64. is_best:
     whether no better box of its row has the same phrase.
     """
 
@@ -41,7 +41,7 @@ class SelectedRows:
         )
 
     def subset(self, chosen: np.ndarray) -> "SelectedRows":
-        """Some of them. those: bool or positions, in order."""
+        """Some of them. chosen: bool or positions, in order."""
         return SelectedRows(
             self.table, self.positions[chosen], self.row[chosen], self.score[chosen], self.is_best[chosen]
         )

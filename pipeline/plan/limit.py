@@ -21,7 +21,7 @@ _THREADS = 8
 def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSettings) -> list[PlannedSource]:
     """The sources with only those ranges that `limit` pairs need; fewer if the input holds fewer.
 
-    Counting the pairs of a tar means going through it, so only as many sources are looked into as the limit needs,
+    Counting the pairs of a tar means going through it, so only as many sources are counted as the limit needs,
     spread evenly over the input.
     """
     counted: dict[int, _Counted] = {}
@@ -70,7 +70,7 @@ class _Counted:
 
 
 def evenly_spaced(total: int, number: int) -> list[int]:
-    """At most `wanted` numbers below `total`, evenly spread, ascending."""
+    """At most `number` numbers below `total`, evenly spread, ascending."""
     if number >= total:
         return list(range(total))
     return [(2 * i + 1) * total // (2 * number) for i in range(number)]

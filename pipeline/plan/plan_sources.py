@@ -48,7 +48,7 @@ def compare_sources(plan: Plan, source_files: Sequence[FileInfo]) -> tuple[list[
     """The files that the plan does not know yet; and by its number each source that has changed, as it is now.
 
     Raises:
-      OtherRun: a planned source is missing from the input.
+      FolderMismatch: a planned source is missing from the input.
     """
     by_uri = {info.uri: info for info in source_files}
     changed = {}

@@ -54,7 +54,7 @@ class Columns:
 
     @classmethod
     def pick(cls, available: Collection[str], requested: ColumnSettings, uri: str) -> "Columns":
-        """The first wanted name that is there, for each; raises CallError if there is no caption or no image column."""
+        """The first requested name that is available, for each; raises CallError without a caption or image column."""
 
         def first(names: Sequence[str]) -> str:
             return next((name for name in names if name in available), "")

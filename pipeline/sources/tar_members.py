@@ -24,14 +24,14 @@ _EXTENDED = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE
 _WITHOUT_DATA = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE)
 
 MaxBytes = Callable[[str], int]
-"""The most bytes that a member of that name may have to be loaded; 0: its bytes are not wanted."""
+"""The most bytes that a member of that name may have to be loaded; 0: it is not loaded."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A regular file. at: byte of its first header. start: byte of its content, which has `size` bytes.
+    """A regular file. header_offset: byte of its first header. data_offset: byte of its content, `size` bytes long.
 
-    data: empty if it is not wanted. fault: why it cannot be had, if it cannot.
+    data: empty if it is not asked for. fault: why it cannot be read, if it cannot.
     """
 
     name: str
@@ -156,7 +156,7 @@ class TarReader:
         return content[:size]
 
     def _member(self, header: "_Header", offset: int, max_bytes: MaxBytes) -> Member:
-        """The member with its bytes, if they are wanted and there."""
+        """The member with its bytes, if they are asked for and there."""
         limit = max_bytes(header.name)
         found = Member(header.name, offset, header.data_offset, header.data_size)
         if self._end is not None and header.data_offset + header.data_size > self._end:
@@ -190,7 +190,7 @@ class TarReader:
             raise _Cut(self._stream.tell())
 
     def _after_end_marker(self) -> tuple[int, bytes] | None:
-        """Behind a block of zeros: place and block of a header that follows after all; b"" if something else does."""
+        """Behind a block of zeros: offset and block of a header that follows after all; b"" if something else does."""
         has_garbage = False
         offset = self._stream.tell()
         while block := self._read(_BLOCK):
@@ -202,7 +202,7 @@ class TarReader:
         return (offset, b"") if has_garbage else None
 
     def _next_header(self, max_distance: int | None) -> tuple[int, bytes] | None:
-        """Place and block of the next header behind a broken one; `within` so many bytes, if that is given."""
+        """Offset and block of the next header behind a broken one; at most `max_distance` bytes on, if given."""
         start = offset = self._stream.tell()
         while (block := self._read(_BLOCK)) and (max_distance is None or offset - start < max_distance):
             if _is_header(block):
@@ -213,7 +213,7 @@ class TarReader:
 
 @dataclass(frozen=True)
 class _Header:
-    """start: byte of the content, of which `held` bytes stand in the file."""
+    """data_offset: byte of the content, of which `data_size` bytes are in the file."""
 
     name: str
     data_offset: int

@@ -1,6 +1,6 @@
 """WebDataset tars, as img2dataset writes them: image, `.txt` and `.json` of a sample next to each other, in any order.
 
-What lies between two sound places of a tar, and cannot be read, is a fault of the source and is told at the end.
+What lies between two sound places of a tar, and cannot be read, is a fault of the source, raised at the end.
 """
 
 import json
@@ -25,7 +25,8 @@ _MAX_BYTES = {"image": 1 << 30, "txt": 1 << 24, "json": 1 << 24}
 
 @dataclass(frozen=True)
 class _ReadState:
-    """What a reading has met so far. It travels in positions, so that one that is resumed goes on and ends alike.
+    """What a reading has met so far. It travels in positions, so that one that is resumed goes on and ends alike; its
+    field names are keys of a position, and positions are in files.
 
     strays: images that belong to no sample; stray: the first one's name.
     gaps: places that could not be read; first: what is said of the first one.
@@ -45,7 +46,7 @@ class _ReadState:
         return cls(**{**values, "usual": tuple(values.get("usual", ()))})
 
     def to_position(self) -> Position:
-        """The part of a position that says it."""
+        """The part of a position that holds it."""
         return {name: list(value) if name == "usual" else value for name, value in vars(self).items() if value}
 
     def with_gap(self, text: str) -> "_ReadState":
@@ -62,7 +63,7 @@ class _ReadState:
 class _Sample:
     """The members of one sample read so far; `position` is that of its first one.
 
-    gap: what could not be read before, inside or behind it. torn: why one of its members cannot be had.
+    gap: what could not be read before, inside or behind it. broken: why one of its members cannot be read.
     """
 
     key: str
@@ -87,7 +88,7 @@ class _Sample:
             self.json = member.data
 
     def finish(self, usual: tuple[str, ...]) -> "_Sample":
-        """The sample once nothing more comes; beside a gap it is whole if it has what others of its tar have."""
+        """The sample once nothing more comes; beside a gap it is complete if it has what others of its tar have."""
         complete = self.names >= set(usual) if usual else "image" in self.names and len(self.names) > 1
         if self.gap and not complete:
             self.broken = self.broken or self.gap

@@ -56,9 +56,9 @@ def done_uri(detections: str, range_id: RangeId) -> str:
 def commit_chunk(detections: str, chunk: Chunk, provenance: Provenance, previous_commit: float | None = None) -> None:
     """Publishes a chunk's rows; its metadata says where the next chunk starts.
 
-    A committed chunk stays, unless it is to be done again: an engine may do a chunk twice, and on a GPU the last bits
-    would differ. last: when this worker has committed the chunk before, in seconds of `time.monotonic`; of its first
-    chunk, in which the models are loaded, the time that its steps took counts.
+    A committed chunk stays, unless it is redone: an engine may do a chunk twice, and on a GPU the last bits
+    would differ. previous_commit: when this worker committed the chunk before, in seconds of `time.monotonic`; for its
+    first chunk, in which the models are loaded, the time that its steps took counts instead.
     """
     chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
     if files.exists(chunk_uri(detections, chunk_id)) and not chunk.redo:
@@ -125,7 +125,7 @@ def finished_ranges(detections: str) -> set[RangeId]:
 
 
 def delete_source(detections: str, source: int) -> None:
-    """Removes all rows of a source, first of all the records that its ranges are done: nobody takes it for whole."""
+    """Removes all rows of a source; first the records that its ranges are done, so that no part counts as all."""
     infos = files.list_folder(files.join(detections, f"{source:05}"))
     infos.sort(key=lambda info: not info.uri.endswith(".done.json"))
     infos += files.list_folder(files.join(detections, TIMINGS, f"{source:05}"))
@@ -138,7 +138,7 @@ def is_done(detections: str, range_id: RangeId) -> bool:
 
 
 def read_range_summary(detections: str, range_id: RangeId) -> dict[str, Any]:
-    """What `finish` has recorded."""
+    """What `finish_range` has recorded."""
     value: dict[str, Any] = files.read_json(done_uri(detections, range_id))
     return value
 
@@ -171,7 +171,7 @@ def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> It
 
 
 def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> "pa.Table":
-    """The rows of a committed chunk, in order. digest: what `finish` recorded of it.
+    """The rows of a committed chunk, in order. digest: what `finish_range` recorded of it.
 
     Raises:
       EnvironmentFault: the file is gone, or is not the one that was committed.

@@ -55,7 +55,7 @@ _TRAILING = ("url", "id", "meta", "width", "height")
 
 
 def encode(pairs: Iterable[Pair], metadata: dict[str, Any]) -> bytes:
-    """The file of some pairs. about: what its metadata says, a JSON value."""
+    """The file of some pairs. metadata: a JSON value."""
     table = pa.Table.from_pylist([to_row(pair) for pair in pairs], SCHEMA)
     table = table.replace_schema_metadata({_METADATA: json.dumps(metadata, sort_keys=True).encode()})
     target = io.BytesIO()
@@ -75,7 +75,7 @@ def failure_reasons(data: bytes) -> list[str | None]:
 
 
 def read_metadata(file: BinaryIO) -> dict[str, Any]:
-    """What the metadata of a file says."""
+    """The metadata of a file, as it was given to `encode`."""
     value: dict[str, Any] = json.loads(pq.read_schema(file).metadata[_METADATA])
     return value
 

@@ -139,13 +139,13 @@ Known = Callable[[Configuration], dict[str, str]]
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Known:
-    """The identities as one call after the other asks for them, each with the memory of the one before."""
+    """The identities as one call after the other asks for them, each with the cache of the one before."""
     monkeypatch.setattr(cache, "_RECENT", 0)
 
     def ask(configuration: Configuration) -> dict[str, str]:
         run = cache.ModelCache(str(tmp_path / "detections"))
         found = identify_models(configuration, run)
-        run.keep()
+        run.save()
         return found
 
     return ask
