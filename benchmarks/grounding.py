@@ -13,7 +13,7 @@ import torch
 
 import gritmill
 from transforms.detectors.base import Request
-from transforms.detectors.candidates import request_for
+from transforms.detectors.candidates import make_request
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.records import Pair
 from transforms.settings import DetectorSettings
@@ -89,7 +89,7 @@ def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]
     requests = []
     for kept, data in fetched:
         assert isinstance(data, bytes)
-        request = request_for(kept.pair)
+        request = make_request(kept.pair)
         requests.append(Request(data, request.width, request.height, request.phrases))
     return requests
 

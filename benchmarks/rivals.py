@@ -21,7 +21,7 @@ from benchmarks.figures import Figure
 from benchmarks.grounding import ground, make_config, on_cores
 from transforms import bundled
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.noun_phrases import phrases_of
+from transforms.phrases.noun_phrases import find_phrases
 from transforms.phrases.parser import load_parser
 from transforms.records import Drop
 from transforms.settings import PhraseSettings
@@ -99,7 +99,7 @@ def _pairs(tars: Sequence[Path], skip: int) -> Iterator[tuple[Any, str]]:
 
 
 def _phrases(doc: Any, heads: Mapping[str, Drop]) -> list[str]:
-    found = phrases_of(doc, heads).kept
+    found = find_phrases(doc, heads).kept
     return list(dict.fromkeys(doc.text[phrase.start : phrase.end].lower() for phrase in found))
 
 

@@ -19,7 +19,7 @@ from pipeline.plan.plan import read_plan
 from pipeline.tables import detections
 from pipeline.tables.detections import Provenance
 from transforms.detectors.base import Found, Request
-from transforms.detectors.candidates import request_for, with_boxes
+from transforms.detectors.candidates import make_request, with_boxes
 from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.detectors.grounding_dino.prompts import PackedPrompts, build_prompts
@@ -45,7 +45,7 @@ def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work:
     timer = _StepTimer(len(pictures))
     pairs = _parse_pairs(timer, work)
     detector = _load_stubbed(DetectorSettings(model=model, device="cpu", threads=1))
-    requests = [request_for(pair) for pair in pairs]
+    requests = [make_request(pair) for pair in pairs]
     prompts = timer.step("prompts", lambda: [build_prompts(detector.tokenizer, r.phrases, 256) for r in requests])
     _time_pictures(timer, detector, requests)
     answers = _read_answers(timer, detector, prompts)

@@ -36,7 +36,7 @@ _PNG_ORIENTATION_CHUNKS = (
 )  # chunks that can say how a PNG is turned
 _JPEG_QUALITY = 95
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", *(b"P%d" % n for n in range(1, 8)))
-"""How files of the allowed formats begin; AVIF and WebP are told further in."""
+"""How files of the allowed formats begin; AVIF and WebP are recognised further in."""
 
 # gritmill checks its own limit before any decoding; Pillow's warning below twice its own limit would only add noise.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)

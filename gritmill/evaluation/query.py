@@ -15,7 +15,7 @@ from pipeline.ground.chunks import cut_chunks
 from pipeline.ground.load_images import ImageLoader, PositionedPair
 from pipeline.models.identity import identify_models
 from pipeline.sources import Position
-from transforms.detectors.shared import LazyDetector
+from transforms.detectors.lazy import LazyDetector
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.records import Box, FailureStage, Pair, Phrase
 

@@ -16,7 +16,7 @@ from pipeline.models.cache import ModelCache, file_signature
 from pipeline.threshold import SIDECAR
 from transforms import bundled
 from transforms.detectors.load import find_factory, is_factory
-from transforms.phrases.drop_lists import drop_heads, drop_lists
+from transforms.phrases.drop_lists import drop_heads, read_drop_lists
 from transforms.phrases.language import LanguageGate
 from transforms.settings import DetectorSettings
 
@@ -43,7 +43,7 @@ def identify_models(configuration: Configuration, cache: ModelCache | None = Non
     return {
         "phrases": parser_identity(configuration.phrases.model, cache),
         "detector": _detector_identity(configuration.detector, cache),
-        "drop_lists": json_digest(drop_lists()),
+        "drop_lists": json_digest(read_drop_lists()),
     }
 
 

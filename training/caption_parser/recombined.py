@@ -39,9 +39,9 @@ def parts_of(parses: Sequence[Parse], source: str) -> Parts:
       ValueError: no caption of that source has a noun phrase.
     """
     ruler = WordClassRuler()
-    own = [parse for parse in parses if parse.source == source]
-    spans = [_noun_phrases(ruler, parse) for parse in own]
-    kept = [(parse, some) for parse, some in zip(own, spans, strict=True) if some]
+    of_source = [parse for parse in parses if parse.source == source]
+    spans = [_noun_phrases(ruler, parse) for parse in of_source]
+    kept = [(parse, some) for parse, some in zip(of_source, spans, strict=True) if some]
     if not kept:
         raise ValueError(f"no silver parse of the source {source} has a noun phrase")
     phrases = tuple(parse.text[start:end] for parse, some in kept for start, end in some)

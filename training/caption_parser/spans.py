@@ -7,7 +7,7 @@ from functools import cache
 from spacy.tokens import Doc
 
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.noun_phrases import phrases_of
+from transforms.phrases.noun_phrases import find_phrases
 from transforms.records import Drop
 from transforms.settings import PhraseSettings
 
@@ -54,14 +54,14 @@ def bare_spans(doc: Doc) -> Spans:
 
 def phrase_spans(doc: Doc) -> Spans:
     """Every noun chunk as gritmill cuts it, without symbols at its ends; none is dropped for what it says."""
-    phrases = phrases_of(doc, {})
+    phrases = find_phrases(doc, {})
     pronouns = {(drop.start, drop.end) for drop in phrases.dropped if drop.reason == Drop.PRONOUN}
     return frozenset({(phrase.start, phrase.end) for phrase in phrases.kept} | pronouns)
 
 
 def expression_spans(doc: Doc) -> Spans:
     """The expression of every noun chunk that gritmill keeps with the settings as they come."""
-    return frozenset((phrase.expression_start, phrase.expression_end) for phrase in phrases_of(doc, _heads()).kept)
+    return frozenset((phrase.expression_start, phrase.expression_end) for phrase in find_phrases(doc, _heads()).kept)
 
 
 @cache

@@ -55,8 +55,8 @@ Pairs = tuple[Tensor, Tensor]
 def match(predicted: Predicted, batch: Batch) -> list[Pairs]:
     """One query for each box of each member (Hungarian matching)."""
     costs = [_cost(predicted, i, target) for i, target in enumerate(batch.targets)]
-    found = [(cost.device, linear_sum_assignment(cost.cpu().numpy())) for cost in costs]
-    return [(torch.from_numpy(q).to(device), torch.from_numpy(b).to(device)) for device, (q, b) in found]
+    predicted_boxes = [(cost.device, linear_sum_assignment(cost.cpu().numpy())) for cost in costs]
+    return [(torch.from_numpy(q).to(device), torch.from_numpy(b).to(device)) for device, (q, b) in predicted_boxes]
 
 
 class Loss(NamedTuple):
@@ -83,10 +83,10 @@ def _loss(predicted: Predicted, batch: Batch, pairs: list[Pairs], copies: int = 
     real = batch.mask.bool()[:, None, :].expand_as(truth)
     logits = torch.where(real, predicted.logits, torch.zeros_like(truth))
     classes = (focal(logits, truth) * real).sum()
-    found = torch.cat([predicted.boxes[i, queries] for i, (queries, _) in enumerate(pairs)])
-    wanted = torch.cat([target.boxes[boxes] for (_, boxes), target in zip(pairs, batch.targets, strict=True)])
-    distance = l1_loss(found, wanted, reduction="sum")
-    overlap = (1 - giou(found, wanted)).sum()
+    predicted_boxes = torch.cat([predicted.boxes[i, queries] for i, (queries, _) in enumerate(pairs)])
+    expected = torch.cat([target.boxes[boxes] for (_, boxes), target in zip(pairs, batch.targets, strict=True)])
+    distance = l1_loss(predicted_boxes, expected, reduction="sum")
+    overlap = (1 - giou(predicted_boxes, expected)).sum()
     return Loss(CLASS * classes / copies, (L1 * distance + GIOU * overlap) / copies)
 
 

@@ -78,16 +78,16 @@ def make_scene(font: str, rng: np.random.Generator, *, unseen: bool = False) -> 
     else with none.
     """
     width, height = PICTURES[rng.integers(len(PICTURES))]
-    stage = _Stage(drawing.background(width, height, rng), font, rng)
+    builder = _SceneBuilder(drawing.background(width, height, rng), font, rng)
     number = int(rng.choice(MAX_THINGS, p=_NUMBERS)) + 1
-    stage.crowd = 1.0 if number <= _FEW else 0.85
+    builder.crowd = 1.0 if number <= _FEW else 0.85
     for _ in range(_KINDS):
-        if len(stage.things) >= number:
+        if len(builder.things) >= number:
             break
-        noun, colour = _choose(rng, unseen and not stage.things)
-        for _ in range(min(_alike(rng), number - len(stage.things))):
-            stage.put(noun, colour)
-    return Scene(drawing.finish(stage.picture, rng), tuple(stage.things))
+        noun, colour = _choose(rng, unseen and not builder.things)
+        for _ in range(min(_alike(rng), number - len(builder.things))):
+            builder.put(noun, colour)
+    return Scene(drawing.finish(builder.picture, rng), tuple(builder.things))
 
 
 def _alike(rng: np.random.Generator) -> int:
@@ -111,7 +111,7 @@ def _choose(rng: np.random.Generator, unseen: bool) -> tuple[Noun, str | None]:
     return plain[rng.integers(len(plain))], None
 
 
-class _Stage:
+class _SceneBuilder:
     """A picture in the making and the things that stand in it. crowd: factor of the greatest sizes."""
 
     def __init__(self, picture: Image.Image, font: str, rng: np.random.Generator) -> None:

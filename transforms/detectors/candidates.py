@@ -1,4 +1,4 @@
-"""What a detector is asked about a pair, and the pair with its answer."""
+"""The request that a pair makes, and the pair with the boxes of the answer."""
 
 from dataclasses import replace
 
@@ -8,8 +8,8 @@ from transforms.images import MAX_PIXELS
 from transforms.records import Box, Dropped, Pair
 
 
-def request_for(pair: Pair, max_pixels: int = MAX_PIXELS) -> Request:
-    """What the detector is asked about a pair: each distinct phrase once."""
+def make_request(pair: Pair, max_pixels: int = MAX_PIXELS) -> Request:
+    """The request for a pair: each distinct phrase once."""
     distinct: dict[str, str] = {}
     for phrase in pair.phrases:
         distinct.setdefault(normalize(pair.text(phrase)), pair.text(phrase))

@@ -8,7 +8,7 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from transforms.detectors.shared import LazyDetector, Progress
+from transforms.detectors.lazy import LazyDetector, Progress
 from transforms.images import MAX_PIXELS
 from transforms.records import Chunk
 from transforms.settings import DetectorSettings

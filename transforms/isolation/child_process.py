@@ -65,7 +65,7 @@ class ChildProcess:
 
 
 def _start() -> "subprocess.Popen[bytes]":
-    # -P as for workers: a transforms.py in the current folder is not ours.
+    # -P as for workers: a transforms.py in the current folder is not gritmill's.
     command = [sys.executable, "-P", "-m", "transforms.isolation.child_process"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 

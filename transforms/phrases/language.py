@@ -1,8 +1,8 @@
 """An optional gate: what is written in a language that the parser cannot read is not parsed.
 
-py3langid (BSD) is small (4.6 MB with its model), needs no network and tells 23,000 captions a second. Of short texts
-and of lists of names, which captions are, it is unsure; such pass. With the setting `en`, of 2,000 COCO captions none
-is rejected, of 2,500 English and foreign LAION captions one in a hundred.
+py3langid (BSD) is small (4.6 MB with its model), needs no network and identifies 23,000 captions a second. It is unsure
+about short texts and lists of names, as captions often are; these pass. With the setting `en`, none of 2,000 COCO
+captions is rejected, and one in a hundred of 2,500 English and foreign LAION captions.
 """
 
 from collections.abc import Sequence
@@ -29,10 +29,10 @@ class LanguageGate:
         unknown = [code for code in languages if code not in known_languages()]
         if unknown:
             raise ValueError(f"phrases.languages: no language {unknown[0]}; there are {', '.join(known_languages())}")
-        self._wanted = frozenset(languages)
+        self._languages = frozenset(languages)
         self._identifier = _identifier()
         self._identifier.set_languages(
-            [code for code in known_languages() if code in self._wanted or code not in _LOOKALIKES]
+            [code for code in known_languages() if code in self._languages or code not in _LOOKALIKES]
         )
 
     def rejects(self, caption: str) -> bool:
@@ -40,7 +40,9 @@ class LanguageGate:
         if not any(map(str.isalpha, caption)):
             return False
         ranked = self._identifier.rank(caption)
-        return bool(sum(probability for language, probability in ranked if language in self._wanted) < MIN_PROBABILITY)
+        return bool(
+            sum(probability for language, probability in ranked if language in self._languages) < MIN_PROBABILITY
+        )
 
 
 @cache

@@ -4,7 +4,7 @@ The construction is that of section 2 of the Kosmos-2 paper (arXiv 2306.14824): 
 nothing to draw a box around; expand each of the others along the dependency tree, unless its head has a conjunct. Every
 span is a character range of the original caption, end exclusive.
 
-One rule is ours: neither a noun phrase nor an expression runs across a separator, see `parsed_caption`.
+One rule is gritmill's: neither a noun phrase nor an expression runs across a separator, see `parsed_caption`.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Phrases:
     dropped: tuple[Dropped, ...] = ()
 
 
-def phrases_of(doc: Doc, dropped_heads: dict[str, Drop]) -> Phrases:
+def find_phrases(doc: Doc, dropped_heads: dict[str, Drop]) -> Phrases:
     """The noun phrases of a parsed caption, with their expressions. `dropped_heads`: what `drop_heads` gives."""
     kept, dropped = [], []
     caption = ParsedCaption.from_doc(doc)
@@ -86,7 +86,7 @@ def extract(nlp: Language, captions: Sequence[str], dropped_heads: dict[str, Dro
     """Phrases of each caption, in order; a `Fault` for a caption that the parser cannot take."""
 
     def parse(some: Sequence[str]) -> list[Phrases]:
-        return [phrases_of(doc, dropped_heads) for doc in nlp.pipe(some)]
+        return [find_phrases(doc, dropped_heads) for doc in nlp.pipe(some)]
 
     # Without a memory zone spaCy's string store keeps every word that it ever saw (spaCy pull request 13621).
     with nlp.memory_zone():

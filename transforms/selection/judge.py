@@ -33,7 +33,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A sound pair that is not part of the data set; `reason` is a code."""
+    """A pair without a fault that is not part of the data set; `reason` is a code."""
 
     reason: str
 

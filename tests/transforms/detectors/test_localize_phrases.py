@@ -8,9 +8,9 @@ from apache_beam.testing.util import assert_that, equal_to
 from PIL import Image
 
 from transforms.detectors.base import Found, Request
-from transforms.detectors.candidates import request_for, with_boxes
+from transforms.detectors.candidates import make_request, with_boxes
+from transforms.detectors.lazy import LazyDetector
 from transforms.detectors.localize_phrases import GroundingHandler, LocalizePhrases
-from transforms.detectors.shared import LazyDetector
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.records import Box, Chunk, Drop, Dropped, FailureStage, Fault, Pair, Phrase, Reason
 from transforms.settings import DetectorSettings
@@ -38,7 +38,7 @@ def pair(index, caption, *texts, **fields):
 
 
 def test_a_request_asks_for_each_distinct_phrase_once():
-    request = request_for(pair(0, "A dog, a cat, a dog. a  dog", "A dog", "a cat", "a dog", "a  dog"), 1000)
+    request = make_request(pair(0, "A dog, a cat, a dog. a  dog", "A dog", "a cat", "a dog", "a  dog"), 1000)
     assert sorted(request.phrases) == ["A dog", "a cat"]
     assert (request.width, request.height, request.max_pixels) == (96, 64, 1000)
 
@@ -47,7 +47,7 @@ TWICE = pair(0, "A dog, a cat, ..., a dog", "A dog", "a cat", "...", "a dog", dr
 
 
 def test_boxes_go_to_every_phrase_of_that_wording():
-    request = request_for(TWICE)
+    request = make_request(TWICE)
     dog, cat = request.phrases.index("A dog"), request.phrases.index("a cat")
     found = Found((Box(dog, 0, 0, 1, 1, 0.9), Box(dog, 0, 0, 0.5, 0.5, 0.8), Box(cat, 0, 0, 0.2, 0.2, 0.7)), cut=4)
     done = with_boxes(TWICE, request, found)
@@ -57,7 +57,7 @@ def test_boxes_go_to_every_phrase_of_that_wording():
 
 
 def test_phrases_that_could_not_be_asked_for_are_dropped_with_their_reason_and_the_rest_renumbered():
-    request = request_for(TWICE)
+    request = make_request(TWICE)
     dots, dog = request.phrases.index("..."), request.phrases.index("A dog")
     found = Found((Box(dog, 0, 0, 1, 1, 0.9),), dropped={dots: Drop.NO_TOKEN})
     done = with_boxes(TWICE, request, found)
@@ -68,7 +68,7 @@ def test_phrases_that_could_not_be_asked_for_are_dropped_with_their_reason_and_t
 
 def test_a_fault_makes_the_pair_an_error_row():
     fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, "boom")
-    done = with_boxes(TWICE, request_for(TWICE), Found(error=fault))
+    done = with_boxes(TWICE, make_request(TWICE), Found(error=fault))
     assert (done.error, done.boxes) == (fault, ())
 
 
@@ -241,6 +241,6 @@ def test_inference_arguments_are_refused():
 
 
 def test_a_request_for_a_probe_is_like_any_other():
-    request = request_for(pair(0, "a dog", "a dog"))
+    request = make_request(pair(0, "a dog", "a dog"))
     assert isinstance(request, Request)
     assert request.image.size == (96, 64)

@@ -230,9 +230,9 @@ class GatherAttention(nn.Module):
 def _split(coords: Tensor, sides: Tensor) -> Tensor:
     """The whole cells of coordinates clamped to between -1 and the map's side; `coords` keeps the fractions."""
     coords.clamp_(torch.full_like(sides, -1), sides)
-    whole = coords.floor()
-    coords.sub_(whole)
-    return whole
+    cells = coords.floor()
+    coords.sub_(cells)
+    return cells
 
 
 def _shares(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:

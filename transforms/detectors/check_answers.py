@@ -1,4 +1,4 @@
-"""What a detector answers, checked."""
+"""Whether a detector's answers can be used: one a request, boxes inside the picture, of phrases that were asked for."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,9 +9,10 @@ from transforms.detectors.base import Detector, Found, Request
 from transforms.records import Box, Fault
 
 
-def _detect_and_check(
+def detect_and_check(
     detector: Detector, requests: Sequence[Request], floor: float
 ) -> list[Found | Sequence[Box] | Fault]:
+    """The detector's checked answers; raises ValueError for one that is wrong, or if their number is."""
     answers = list(detector.detect(requests))
     if len(answers) != len(requests):
         raise ValueError(f"the detector gave {len(answers)} answers to {len(requests)} requests")
@@ -19,14 +20,14 @@ def _detect_and_check(
 
 
 def _check_answer(answer: Found | Sequence[Box], request: Request, floor: float) -> Found:
-    """An answer from outside: boxes of known phrases, inside the picture, in the precision in which they are kept.
+    """A detector's answer: boxes of known phrases, inside the picture, in the precision in which they are kept.
 
     Those with a score below the floor are left out.
 
     Raises:
       ValueError: there are other boxes, or some without an area.
     """
-    found = _as_found(answer)
+    found = as_found(answer)
     boxes = _as_float32(found.boxes)
     for box, original in zip(boxes, found.boxes, strict=True):
         inside = 0 <= box.x1 < box.x2 <= 1 and 0 <= box.y1 < box.y2 <= 1 and 0 <= box.score <= 1
@@ -42,7 +43,8 @@ def _as_float32(boxes: Sequence[Box]) -> list[Box]:
     return [Box(box.phrase, *row) for box, row in zip(boxes, values, strict=True)]
 
 
-def _as_found(answer: Found | Sequence[Box] | Fault) -> Found:
+def as_found(answer: Found | Sequence[Box] | Fault) -> Found:
+    """Any form of an answer as a `Found`."""
     if isinstance(answer, Fault):
         return Found(error=answer)
     return answer if isinstance(answer, Found) else Found(tuple(answer))

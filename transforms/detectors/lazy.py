@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from transforms.detectors.base import Detector, Found, Request, probe_request
-from transforms.detectors.candidates import request_for, with_boxes
-from transforms.detectors.checked import _as_found, _detect_and_check
+from transforms.detectors.candidates import make_request, with_boxes
+from transforms.detectors.check_answers import as_found, detect_and_check
 from transforms.detectors.decodable import DecodableOnly
 from transforms.detectors.isolated import IsolatedDetector
 from transforms.detectors.load import is_factory, load_detector
@@ -51,7 +51,7 @@ class LazyDetector:
         isolated: in a process of its own, see `isolated.py`.
         """
         pending = [i for i, pair in enumerate(pairs) if pair.phrases and not pair.error]
-        requests = [request_for(pairs[i], max_pixels) for i in pending]
+        requests = [make_request(pairs[i], max_pixels) for i in pending]
         done = [replace(pair, data=b"") for pair in pairs]
         for i, request, found in zip(pending, requests, self._detect(requests, progress, isolated), strict=True):
             done[i] = with_boxes(done[i], request, found)
@@ -68,10 +68,10 @@ class LazyDetector:
             floor = self.settings.floor
             answers = run_with_bisection(
                 requests,
-                lambda some: _detect_and_check(detector, some, floor),
-                lambda: _detect_and_check(detector, [probe_request()], floor),
+                lambda some: detect_and_check(detector, some, floor),
+                lambda: detect_and_check(detector, [probe_request()], floor),
             )
-        return [_as_found(answer) for answer in answers]
+        return [as_found(answer) for answer in answers]
 
     def _get_detector(self, isolated: bool) -> Detector:
         with self._load_lock:
