@@ -245,13 +245,13 @@ def test_a_stream_goes_on_as_if_it_had_not_stopped(job):
 
 
 def test_training_goes_on_where_it_stopped(job, monkeypatch):
-    told = []
+    seen_steps = []
     with pytest.raises(KeyboardInterrupt):
-        train.train(job, lambda step, *_: told.append(step) or _interrupt(step == 3))
-    train.train(job, lambda step, *_: told.append(step))
-    assert told == [1, 2, 3, 3, 4]
-    train.train(job, lambda step, *_: told.append(step))
-    assert told == [1, 2, 3, 3, 4]
+        train.train(job, lambda step, *_: seen_steps.append(step) or _interrupt(step == 3))
+    train.train(job, lambda step, *_: seen_steps.append(step))
+    assert seen_steps == [1, 2, 3, 3, 4]
+    train.train(job, lambda step, *_: seen_steps.append(step))
+    assert seen_steps == [1, 2, 3, 3, 4]
     whole = replace(job, work=job.work / "whole")
     train.train(whole, lambda *_: None)
     for one, other in zip(train.averaged(job).parameters(), train.averaged(whole).parameters(), strict=True):
@@ -275,9 +275,9 @@ def test_the_average_is_what_is_shipped(job):
 
 def test_two_workers_train_one_model(job):
     two = replace(job, work=job.work / "two", schedule=replace(job.schedule, batch=4, steps=2, workers=2))
-    told = []
-    train.train(two, lambda step, *_: told.append(step))
-    assert told == [1, 2]
+    seen_steps = []
+    train.train(two, lambda step, *_: seen_steps.append(step))
+    assert seen_steps == [1, 2]
     assert train.load_checkpoint(two)["step"] == 2
     moved = zip(train.resume_state(two).model.parameters(), train.fresh(two.seed).model.parameters(), strict=True)
     assert sum(bool((now != before).any()) for now, before in moved) > 100
@@ -315,7 +315,7 @@ def test_what_is_saved_loads_with_the_stock_classes(tmp_path):
     assert processor.tokenizer("a puppy.")["input_ids"][-2:] == [1012, 102]
 
 
-def _asked(truth, *boxes):
+def _phrase_result(truth, *boxes):
     corners = [Box(0, *box, 1.0) for box in truth]
     return PhraseResult("a dog", tuple(corners), tuple(Box(0, *box, score) for *box, score in boxes))
 
@@ -324,16 +324,16 @@ A, B, NOWHERE = (0.0, 0.0, 0.4, 0.4), (0.6, 0.6, 1.0, 1.0), (0.0, 0.8, 0.1, 1.0)
 
 
 def test_figures_of_known_cases():
-    asked = [
-        _asked([A], (*A, 0.9)),
-        _asked([A], (*NOWHERE, 0.9), (*A, 0.8)),  # right, but not the best
-        _asked([A, B], (*A, 0.9), (*B, 0.3)),  # the second is below the threshold
-        _asked([A, B], (*A, 0.9), (*A, 0.8), (*B, 0.7)),  # a near duplicate between them
-        _asked([], (*A, 0.6)),
-        _asked([], (*A, 0.1)),
-        _asked([]),
+    results = [
+        _phrase_result([A], (*A, 0.9)),
+        _phrase_result([A], (*NOWHERE, 0.9), (*A, 0.8)),  # right, but not the best
+        _phrase_result([A, B], (*A, 0.9), (*B, 0.3)),  # the second is below the threshold
+        _phrase_result([A, B], (*A, 0.9), (*A, 0.8), (*B, 0.7)),  # a near duplicate between them
+        _phrase_result([], (*A, 0.6)),
+        _phrase_result([], (*A, 0.1)),
+        _phrase_result([]),
     ]
-    got = figures(asked, 0.5)
+    got = figures(results, 0.5)
     assert got.numbers == {"present": 4, "plural": 2, "absent": 3}
     assert got.recall_at_1 == 3 / 4
     assert got.plural == 1 / 2
@@ -343,17 +343,19 @@ def test_figures_of_known_cases():
 
 
 def test_the_threshold_lets_through_as_many_absent_phrases_as_allowed():
-    asked = [_asked([], (*A, score / 100)) for score in range(1, 101)]
-    threshold = threshold_for(asked, 0.05)
-    assert figures(asked, threshold).absent == 0.05
-    assert figures(asked, threshold - 0.011).absent > 0.05
+    results = [_phrase_result([], (*A, score / 100)) for score in range(1, 101)]
+    threshold = threshold_for(results, 0.05)
+    assert figures(results, threshold).absent == 0.05
+    assert figures(results, threshold - 0.011).absent > 0.05
 
 
 def test_the_sidecar_is_what_gritmill_reads(tmp_path):
     from pipeline.threshold import default_threshold
     from transforms.settings import DetectorSettings
 
-    threshold = ship.write_threshold([_asked([A], (*A, 0.9)), _asked([], (*A, 0.3))], tmp_path, "two phrases")
+    threshold = ship.write_threshold(
+        [_phrase_result([A], (*A, 0.9)), _phrase_result([], (*A, 0.3))], tmp_path, "two phrases"
+    )
     read = default_threshold(DetectorSettings(model=str(tmp_path)))
     assert (read.score, read.measured) == (threshold, True)
     assert "two phrases" in json.loads((tmp_path / "gritmill.json").read_text())["measured"]

@@ -41,7 +41,7 @@ class Rule:
         return torch.tensor([image.getpixel((0, 0))[0]])
 
 
-def asked(number: int, width: int = 1, height: int = 1) -> Request:
+def make_request(number: int, width: int = 1, height: int = 1) -> Request:
     target = io.BytesIO()
     Image.new("RGB", (1, 1), (number, 0, 0)).save(target, "PNG")
     return Request(target.getvalue(), width, height, ("a dog",))
@@ -58,7 +58,7 @@ def seen(batches: Iterator[batches.PreparedBatch]) -> list[list[tuple[int, int]]
 @pytest.mark.parametrize("size", [1, 3, 40])
 def test_pictures_come_in_order_although_later_ones_are_ready_first(size: int) -> None:
     rule: Any = Rule(lambda image: time.sleep(0.005 * (7 - image.getpixel((0, 0))[0] % 8)))
-    requests = [asked(number) for number in range(32)]
+    requests = [make_request(number) for number in range(32)]
     batches = seen(prepare_batches(requests, batches_of(requests, size, rule), rule))
     assert [pair for batch in batches for pair in batch] == [(number, number) for number in range(32)]
     assert {len(batch) for batch in batches[:-1]} <= {size}
@@ -67,7 +67,7 @@ def test_pictures_come_in_order_although_later_ones_are_ready_first(size: int) -
 @pytest.mark.parametrize("size", [1, 4, 12])
 def test_no_more_wait_than_a_batch_and_the_threads(size: int) -> None:
     rule: Any = Rule()
-    requests = [asked(number) for number in range(96)]
+    requests = [make_request(number) for number in range(96)]
     known = {id(thing) for thing in gc.get_objects() if type(thing) is torch.Tensor}
     most = 0
     for _ in prepare_batches(requests, batches_of(requests, size, rule), rule):
@@ -79,7 +79,7 @@ def test_no_more_wait_than_a_batch_and_the_threads(size: int) -> None:
 
 def test_a_picture_that_cannot_be_decoded_is_a_fault_of_its_own() -> None:
     rule: Any = Rule()
-    requests = [asked(0), Request(b"GIF8", 1, 1, ("a dog",)), asked(2)]
+    requests = [make_request(0), Request(b"GIF8", 1, 1, ("a dog",)), make_request(2)]
     (batch,) = prepare_batches(requests, batches_of(requests, 4, rule), rule)
     assert [ready.item.request for ready in batch.items] == [0, 2]
     ((number, fault),) = batch.faults
@@ -92,13 +92,13 @@ def test_any_other_failure_is_passed_on() -> None:
 
     rule: Any = Rule(failing)
     with pytest.raises(ZeroDivisionError):
-        list(prepare_batches([asked(0)], batches_of([asked(0)], 4, rule), rule))
+        list(prepare_batches([make_request(0)], batches_of([make_request(0)], 4, rule), rule))
 
 
 def test_who_stops_early_waits_for_no_more_than_what_is_begun() -> None:
     begun: list[int] = []
     rule: Any = Rule(lambda image: begun.append(image.getpixel((0, 0))[0]) or time.sleep(0.01))
-    requests = [asked(number) for number in range(200)]
+    requests = [make_request(number) for number in range(200)]
     with closing(prepare_batches(requests, batches_of(requests, 2, rule), rule)) as batches:
         next(batches)
     assert len(begun) < 40
@@ -128,6 +128,6 @@ def pixels_at_once(requests: list[Request]) -> int:
 
 def test_large_pictures_are_not_all_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "MAX_PIXELS", 1000)
-    assert 100 < pixels_at_once([asked(n, 10, 10) for n in range(24)]) <= 800
-    assert 400 < pixels_at_once([asked(n, 20, 20) for n in range(24)]) <= 1000
-    assert pixels_at_once([asked(n, 100, 50) for n in range(6)]) == 5000  # larger than the room: one by one
+    assert 100 < pixels_at_once([make_request(n, 10, 10) for n in range(24)]) <= 800
+    assert 400 < pixels_at_once([make_request(n, 20, 20) for n in range(24)]) <= 1000
+    assert pixels_at_once([make_request(n, 100, 50) for n in range(6)]) == 5000  # larger than the room: one by one

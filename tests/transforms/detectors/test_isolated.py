@@ -90,10 +90,10 @@ def settings(model, **changes):
 
 def test_a_detector_apart_answers_as_one_here(grounding_dino):
     requests = [request(64 + 32 * (i % 2), 64, "a dog", f"a cat {i}") for i in range(7)]
-    here = GroundingDino.load(settings(grounding_dino, batch=3))
-    there = IsolatedDetector(settings(grounding_dino, batch=3), ())
-    assert there.detect(requests) == here.detect(requests)
-    assert there.made == here.made
+    in_process = GroundingDino.load(settings(grounding_dino, batch=3))
+    in_child = IsolatedDetector(settings(grounding_dino, batch=3), ())
+    assert in_child.detect(requests) == in_process.detect(requests)
+    assert in_child.made == in_process.made
 
 
 def test_undecodable_pictures_are_faults_of_their_own_apart_too(grounding_dino):
@@ -115,7 +115,7 @@ def test_only_the_request_that_kills_is_blamed():
 def test_a_family_detector_loses_only_the_batch_with_the_culprit(grounding_dino, monkeypatch):
     """Which pieces are run: whole batches, but for the one that kills."""
     requests = [request(64, 64, "a dog", f"a cat {i}") for i in range(9)]
-    here = GroundingDino.load(settings(grounding_dino, batch=4))
+    in_process = GroundingDino.load(settings(grounding_dino, batch=4))
     calls = []
 
     class RecordingChild(ChildProcess):
@@ -127,15 +127,15 @@ def test_a_family_detector_loses_only_the_batch_with_the_culprit(grounding_dino,
                 calls.append(numbers)
                 if 5 in numbers:
                     raise ChildDied("killed by SIGSEGV")
-                return here.run_batch(requests, arguments[0])
+                return in_process.run_batch(requests, arguments[0])
             if function is isolated._child_merge:
-                return here.merge(requests, arguments[0])
-            return here.batches(requests) if function is isolated._child_batches else {}
+                return in_process.merge(requests, arguments[0])
+            return in_process.batches(requests) if function is isolated._child_batches else {}
 
-    there = IsolatedDetector(settings(grounding_dino, batch=4), (), _child=RecordingChild())
-    found = there.detect(requests)
+    in_child = IsolatedDetector(settings(grounding_dino, batch=4), (), _child=RecordingChild())
+    found = in_child.detect(requests)
     assert calls == [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [4], [5], [6, 7], [8]]
-    expected = here.detect(requests)
+    expected = in_process.detect(requests)
     assert found[:4] == expected[:4]
     assert found[8] == expected[8]
     assert [one.error and one.error.reason for one in found[4:8]] == [None, Reason.CRASH, None, None]

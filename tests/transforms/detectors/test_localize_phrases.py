@@ -188,10 +188,10 @@ def test_a_detector_that_fails_on_everything_is_nobodys_fault():
 
 
 def test_a_grounding_dino_is_told_whom_to_tell_its_progress(grounding_dino):
-    told = []
+    progress_calls = []
     detector = LazyDetector(DetectorSettings(model=str(grounding_dino), device="cpu", batch=1), ())
-    done = detector.localize([pair(n, "a dog", "a dog") for n in range(3)], 10_000, told.append)
-    assert told == [1, 2, 3]
+    done = detector.localize([pair(n, "a dog", "a dog") for n in range(3)], 10_000, progress_calls.append)
+    assert progress_calls == [1, 2, 3]
     assert all(p.boxes for p in done)
 
 

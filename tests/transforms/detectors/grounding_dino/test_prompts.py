@@ -37,12 +37,12 @@ def prompt_string(phrases):
 def check_against_the_tokenizer(tokenizer, phrases, prompt):
     """The ids are what the tokenizer gives for the joined string, and its offsets say which tokens a phrase has."""
     joined = [normalize(phrases[number]) for number in prompt.phrases]
-    told = tokenizer(prompt_string(joined), split_special_tokens=True, return_offsets_mapping=True)
-    assert list(prompt.ids) == told["input_ids"]
+    tokenized = tokenizer(prompt_string(joined), split_special_tokens=True, return_offsets_mapping=True)
+    assert list(prompt.ids) == tokenized["input_ids"]
     start = 0
     for text, (first, last) in zip(joined, prompt.spans, strict=True):
         inside = [
-            i for i, (a, b) in enumerate(told["offset_mapping"]) if a < b and start <= a and b <= start + len(text)
+            i for i, (a, b) in enumerate(tokenized["offset_mapping"]) if a < b and start <= a and b <= start + len(text)
         ]
         assert inside == list(range(first, last))
         start += len(text) + len(" . ")
@@ -197,7 +197,7 @@ def test_a_thousand_web_captions_give_sound_phrases_and_prompts():
     captions = [*thousand_captions(), *ODD_CAPTIONS]
     assert len(captions) == 1006
     heads = drop_heads(("abstract_published", "abstract_extended", "pronoun", "picture"))
-    asked = 0
+    phrase_count = 0
     for caption, found in zip(captions, extract(load_parser(str(PARSER)), captions, heads), strict=True):
         for phrase in found.kept:
             assert 0 <= phrase.expression_start <= phrase.start <= phrase.head_start
@@ -208,5 +208,5 @@ def test_a_thousand_web_captions_give_sound_phrases_and_prompts():
         check_invariants(prompts, len(phrases), 64)
         for prompt in prompts.prompts:
             check_against_the_tokenizer(tokenizer, phrases, prompt)
-        asked += len(phrases)
-    assert asked > 1500
+        phrase_count += len(phrases)
+    assert phrase_count > 1500

@@ -45,11 +45,11 @@ def test_boxes_are_those_of_the_stock_forward(folder, batch):
 
 
 def test_boxes_of_the_embedded_detector_are_those_of_its_stock_forward():
-    asked = [
+    requests = [
         Request(data, *measure(data), (*caption.rstrip(".").split(" and "), "a thing")) for data, caption in scenes(24)
     ]
     stock, fast = (
-        loaded("scene-grounder", batch=4, candidates=1000, forward=forward).detect(asked)
+        loaded("scene-grounder", batch=4, candidates=1000, forward=forward).detect(requests)
         for forward in ("stock", "fast")
     )
     assert_same(fast, stock, 1e-5)
@@ -110,9 +110,9 @@ def test_captions_of_one_picture_share_the_backbone(grounding_dino):
 
 def test_five_captions_of_a_picture_give_what_each_gives_alone(folder):
     picture = request(1).data
-    asked = [Request(picture, 96, 64, (phrase,)) for phrase in ("a dog", "the red car", "a hat", "two horses", "it")]
-    alone = [loaded(folder, batch=1).detect([one])[0] for one in asked]
-    assert_same(loaded(folder, batch=5).detect(asked), alone)
+    requests = [Request(picture, 96, 64, (phrase,)) for phrase in ("a dog", "the red car", "a hat", "two horses", "it")]
+    alone = [loaded(folder, batch=1).detect([one])[0] for one in requests]
+    assert_same(loaded(folder, batch=5).detect(requests), alone)
 
 
 def test_a_class_that_computes_something_else_is_refused(grounding_dino):
@@ -180,16 +180,16 @@ def test_any_number_of_levels_suits(tmp_path):
 
 
 def test_positions_are_computed_once_a_size():
-    asked = []
+    calls = []
 
     def embedding(maps, mask):
-        asked.append(tuple(maps.shape))
-        return torch.full((1, 2, *maps.shape[-2:]), float(len(asked)))
+        calls.append(tuple(maps.shape))
+        return torch.full((1, 2, *maps.shape[-2:]), float(len(calls)))
 
     positions = CachedPositionEmbedding(embedding)
     for size in [(3, 4), (4, 3), (3, 4)]:
         assert positions(torch.zeros(5, 7, *size), torch.ones(5, *size)).shape == (5, 2, *size)
-    assert asked == [(1, 7, 3, 4), (1, 7, 4, 3)]
+    assert calls == [(1, 7, 3, 4), (1, 7, 4, 3)]
     for side in range(1, 40):
         positions(torch.zeros(1, 7, side, side), torch.ones(1, side, side))
     assert len(positions._by_size) <= 16
