@@ -94,7 +94,7 @@ def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]
     return requests
 
 
-class Recorder:
+class _RecordingModel:
     """Stands in for a detector's model: records its inputs and passes the calls on."""
 
     def __init__(self, model: Any) -> None:
@@ -110,6 +110,6 @@ class Recorder:
 def record_inputs(settings: Mapping[str, Any], requests: Sequence[Request]) -> tuple[Any, list[dict[str, Any]]]:
     """A loaded model and the very inputs that `detect` gives it for these requests, batch by batch."""
     detector = GroundingDino.load(DetectorSettings.model_validate({"device": "cpu", **settings}))
-    model, detector.model = detector.model, Recorder(detector.model)
+    model, detector.model = detector.model, _RecordingModel(detector.model)
     detector.detect(requests)
     return model, detector.model.inputs

@@ -31,7 +31,7 @@ from transforms.records import Chunk, Pair
 from transforms.settings import DetectorSettings, PhraseSettings
 
 _FEW = 16
-_GPU = 12.0
+_GPU_MS = 12.0
 """Milliseconds a picture of the GPU that the estimate assumes."""
 
 _OVERLAPPED = {"read, measure, digest", "decode", "resize", "normalise"}
@@ -56,7 +56,7 @@ def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work:
     overlapped = (
         f"arithmetic: {serial:.1f} ms a pair run before or after the forward; the rest beside it, or on the GPU"
     )
-    share = f"share of its time that a GPU of {_GPU:.0f} ms a picture would be busy beside one process"
+    share = f"share of its time that a GPU of {_GPU_MS:.0f} ms a picture would be busy beside one process"
     return [
         Figure(
             part,
@@ -65,7 +65,7 @@ def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work:
             "",
             by_step,
         ),
-        Figure(part, share, f"{_GPU / (_GPU + serial):.0%}", "", overlapped),
+        Figure(part, share, f"{_GPU_MS / (_GPU_MS + serial):.0%}", "", overlapped),
     ]
 
 
@@ -139,14 +139,14 @@ def _without_model(model: str, tars: str, output: Path) -> float:
 def _load_stubbed(settings: DetectorSettings) -> GroundingDino:
     """The detector with a model that answers at once."""
     detector = _LOAD(settings)
-    detector.model = _Stub(detector.model.config)
+    detector.model = _StubModel(detector.model.config)
     return detector
 
 
 _LOAD = GroundingDino.load
 
 
-class _Stub:
+class _StubModel:
     def __init__(self, config: Any) -> None:
         self.config = config
         self._known: dict[tuple[int, ...], Any] = {}

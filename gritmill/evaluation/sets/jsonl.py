@@ -152,7 +152,7 @@ def _group_by_picture(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
 def _read_lines(info: FileInfo, root: str) -> Iterator[TrueCaption]:
     for number, line in _lines(info.uri):
         location = f"{info.uri}:{number}"
-        row = _check_row(lambda line=line: _Row.model_validate_json(line), location)  # type: ignore[misc]
+        row = _parse_row(lambda line=line: _Row.model_validate_json(line), location)  # type: ignore[misc]
         if not row.image:
             raise CallError(f"--truth: {location}: the row names no image")
         pair = make_pair(info.uri, number - 1, row.image, root or files.parent(info.uri), row.caption)
@@ -163,7 +163,7 @@ def _read_tar(info: FileInfo) -> Iterator[TrueCaption]:
     start = {"offset": 0, "index": 0}
     try:
         for _, pair in open_source("webdataset", info, SourceSettings()).read(start):
-            row = _check_row(lambda pair=pair: _row_of_pair(pair), f"{info.uri}: {pair.key}")  # type: ignore[misc]
+            row = _parse_row(lambda pair=pair: _row_of_pair(pair), f"{info.uri}: {pair.key}")  # type: ignore[misc]
             yield TrueCaption(pair, f"{info.uri}/{pair.index}", _phrases(row), row.width or 0, row.height or 0)
     except SourceFault as fault:
         raise DataFault(f"--truth: {info.uri}: {fault}") from fault
@@ -173,7 +173,7 @@ def _row_of_pair(pair: Pair) -> _Row:
     return _Row.model_validate({**json.loads(pair.meta), "caption": pair.caption, "image": pair.key})
 
 
-def _check_row(parse: Callable[[], _Row], location: str) -> _Row:
+def _parse_row(parse: Callable[[], _Row], location: str) -> _Row:
     try:
         return parse()
     except ValidationError as error:
