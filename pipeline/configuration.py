@@ -91,8 +91,8 @@ def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:
         raise CallError(f"{path}: not UTF-8") from error
     except yaml.YAMLError as error:
         problem_mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{problem_mark.line + 1}" if problem_mark else str(path)
-        raise CallError(f"{where}: not YAML: {getattr(error, 'problem', None) or first_line(error)}") from error
+        location = f"{path}:{problem_mark.line + 1}" if problem_mark else str(path)
+        raise CallError(f"{location}: not YAML: {getattr(error, 'problem', None) or first_line(error)}") from error
     if not isinstance(values, dict):
         raise CallError(f"{path}: not a mapping of sections")
     for change in changes:
@@ -118,9 +118,9 @@ def find(name: str) -> Path:
     folder = bundled.folder("configs")
     if (folder / f"{name}.yaml").is_file():
         return folder / f"{name}.yaml"
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
     raise CallError(
-        f"CONFIG: {name}: no such configuration; there are {', '.join(known)}, or give a path to a .yaml file"
+        f"CONFIG: {name}: no such configuration; there are {', '.join(names)}, or give a path to a .yaml file"
     )
 
 

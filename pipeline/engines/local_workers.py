@@ -37,13 +37,13 @@ def run_watched(run: Callable[[], None]) -> None:
     Raises:
       WorkerDied: a worker died. Anything that `run` raises.
     """
-    died: list[str] = []
+    worker_errors: list[str] = []
     raised: list[BaseException] = []
     previous_hook = threading.excepthook
 
     def hook(arguments: threading.ExceptHookArgs) -> None:
         if arguments.thread is not None and arguments.thread.name.startswith(_WORKER_THREAD):
-            died.append(str(arguments.exc_value))
+            worker_errors.append(str(arguments.exc_value))
         else:
             previous_hook(arguments)
 
@@ -61,8 +61,8 @@ def run_watched(run: Callable[[], None]) -> None:
             thread.start()
             while thread.is_alive():
                 thread.join(_POLL_SECONDS)
-                if died and thread.is_alive():
-                    raise WorkerDied(f"a worker process died: {died[0]}; the same command goes on")
+                if worker_errors and thread.is_alive():
+                    raise WorkerDied(f"a worker process died: {worker_errors[0]}; the same command goes on")
         except BaseException:
             _kill(pids)
             raise

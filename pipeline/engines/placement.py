@@ -41,10 +41,10 @@ def with_local_threads(settings: DetectorSettings, beam_options: PipelineOptions
     )
 
 
-def pack_beam_options(given: Sequence[str], pairs: int) -> tuple[str, ...]:
+def pack_beam_options(arguments: Sequence[str], pairs: int) -> tuple[str, ...]:
     """Beam's options for a pack of so many pairs: those given, or else a local process for every 10,000 of them, as far
     as there are cores, and eight at most."""
     workers = min(available_cores(), pairs // _PAIRS_PER_WORKER, _MAX_WORKERS)
-    if given or workers < 2:
-        return tuple(given)
+    if arguments or workers < 2:
+        return tuple(arguments)
     return f"--direct_num_workers={workers}", "--direct_running_mode=multi_processing"

@@ -124,8 +124,12 @@ def _lines(title: str, unit: str, state: Callable[[], State], ended: threading.E
     while not ended.wait(pause):
         current, elapsed = state(), time.monotonic() - started
         rate, gained = (current.done - first.done) / elapsed, current.share - first.share
-        left = f", {_duration((1 - current.share) * elapsed / gained)} left" if gained > 0 else ""
-        print(f"{title}: {current.share:.0%}, {current.done} {unit}, {rate:.1f}/s{left}", file=sys.stderr, flush=True)
+        remaining_time = f", {_duration((1 - current.share) * elapsed / gained)} left" if gained > 0 else ""
+        print(
+            f"{title}: {current.share:.0%}, {current.done} {unit}, {rate:.1f}/s{remaining_time}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _duration(seconds: float) -> str:

@@ -134,8 +134,10 @@ def _pipeline(beam_options: PipelineOptions) -> beam.Pipeline:
     if not _in_processes(beam_options):
         return beam.Pipeline(runner=FnApiRunner(), options=beam_options)
     # With our own environment the mode is told by it, and must not be told again.
-    given = beam_options.get_all_options(drop_default=True)
-    beam_options = PipelineOptions.from_dictionary({name: value for name, value in given.items() if name != "runner"})
+    given_options = beam_options.get_all_options(drop_default=True)
+    beam_options = PipelineOptions.from_dictionary(
+        {name: value for name, value in given_options.items() if name != "runner"}
+    )
     beam_options.view_as(DirectOptions).direct_running_mode = "in_memory"
     logging.getLogger(fn_runner.__name__).setLevel(logging.ERROR)  # it warns of just this
     return beam.Pipeline(runner=FnApiRunner(local_workers.environment()), options=beam_options)

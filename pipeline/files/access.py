@@ -65,13 +65,13 @@ def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
 
 
 def _local(paths: Iterable[str]) -> list[FileInfo]:
-    found = []
+    infos = []
     for path in sorted(paths):
         with suppress(FileNotFoundError):  # gone since it was listed
             status = os.stat(path)
             if stat.S_ISREG(status.st_mode):
-                found.append(FileInfo(path, status.st_size, status.st_mtime))
-    return found
+                infos.append(FileInfo(path, status.st_size, status.st_mtime))
+    return infos
 
 
 def open_read(uri: str) -> BinaryIO:

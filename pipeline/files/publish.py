@@ -59,10 +59,10 @@ def publish_json(uri: str, value: Any) -> None:
 def delete_unfinished(folder: str) -> None:
     """Removes what dead runs have left unfinished below a local folder. The caller holds the folder's lock."""
     if files.is_local(folder):
-        for path, folders, found in os.walk(folder):
+        for path, folders, names in os.walk(folder):
             # A run of its own may be at work in a folder inside this one.
             folders[:] = [inner for inner in folders if not os.path.exists(os.path.join(path, inner, LOCK))]
-            for name in found:
+            for name in names:
                 if name.startswith(TEMPORARY):
                     os.remove(os.path.join(path, name))
     elif folder.startswith(_RENAME_SCHEME):

@@ -72,7 +72,7 @@ def prefetch(items: Iterator[Item]) -> Iterator[Item]:
 
 
 def read_range(plan: Plan, range_id: RangeId, folder: str, redo: Iterable[ChunkId] = ()) -> Iterator[Chunk]:
-    """The chunks of a range that are to be done again and those that are not committed; then the one that ends it.
+    """The chunks of a range that are to be redone and those that are not committed; then the one that ends it.
 
     redo: committed chunks, of any range, that are done once more.
     """

@@ -39,7 +39,7 @@ def run(plan: Plan, folder: str, arguments: Sequence[str], quiet: bool) -> None:
     )
     if local:
         progress.delete_progress_files(folder)  # of a run that was killed
-    provenance = Provenance(plan.fingerprint, plan.models, settings.precision, settings.batch)
+    provenance = Provenance(plan.fingerprint, plan.model_identities, settings.precision, settings.batch)
     display = progress.show_progress(
         "ground", "pairs", GroundProgress(plan, folder).state, quiet, files.is_local(folder)
     )

@@ -122,9 +122,13 @@ def _difference(plan: Plan, configuration: Configuration, model_identities: dict
     """What differs between the plan's fingerprint and that of this call, by key."""
     old, new = plan.configuration.model_dump(mode="json"), configuration.model_dump(mode="json")
     keys = [f"{s}.{k}" for s in GROUND_SECTIONS for k in new[s] if old[s][k] != new[s][k]]
-    same = [f"{name}.model" for name in model_identities if plan.models.get(name) == model_identities[name]]
+    same = [f"{name}.model" for name in model_identities if plan.model_identities.get(name) == model_identities[name]]
     keys = [key for key in keys if key not in (*fingerprint.NOT_FINGERPRINTED, *same)]
-    keys += [f"the content of {name}" for name in model_identities if plan.models.get(name) != model_identities[name]]
+    keys += [
+        f"the content of {name}"
+        for name in model_identities
+        if plan.model_identities.get(name) != model_identities[name]
+    ]
     keys += ["--limit"] if plan.limit != limit else []
     return ", ".join(dict.fromkeys(keys)) or "the code of gritmill"
 

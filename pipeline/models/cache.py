@@ -39,10 +39,10 @@ class ModelCache:
         if current and (entry := self._stored.get(key)) and entry[0] == current:
             self._used[key] = entry
             return entry[1]
-        answer = compute()
+        value = compute()
         if current and signature() == current:  # else it has been changed meanwhile
-            self._used[key] = [current, answer]
-        return answer
+            self._used[key] = [current, value]
+        return value
 
     def save(self) -> None:
         """Writes the entries that this call has used, if they differ from those in the file."""

@@ -28,7 +28,7 @@ def identify_models(configuration: Configuration, cache: ModelCache | None = Non
     factory with its name, its `revision` if it has one, and the hash of the file that it stands in.
 
     Args:
-      memory: a model whose files it knows is neither loaded nor hashed again.
+      cache: a model whose files have a valid entry is neither loaded nor hashed again.
 
     Raises:
       CallError: a model cannot be had or does not serve.

@@ -59,9 +59,8 @@ def judge_rows(
 
     selected: without a threshold. chunk_position: source, range and chunk.
     """
-    never_rejected = np.zeros(
-        len(selected.table), bool
-    )  # pairs without a refusal at any threshold: nearly all, added as arrays
+    # Pairs that are rejected at no threshold: nearly all, and therefore added as arrays.
+    never_rejected = np.zeros(len(selected.table), bool)
     needed = selected.subset(selected.is_best | (selected.score >= policy.threshold))
     for row, (pair, groundings) in enumerate(needed.pairs()):
         kept = in_record_order(grounding for grounding in groundings if grounding.box.score >= policy.threshold)
@@ -69,21 +68,21 @@ def judge_rows(
         yield pair, outcome
         if groundings and not isinstance(outcome, Fault):
             statistics.add(pair, groundings[0].box.score, outcome, policy.threshold, (*chunk_position, row))
-            never_rejected[row] = _is_never_rejected(pair, groundings, outcome, policy, statistics.grid)
+            never_rejected[row] = _is_never_rejected(pair, groundings, outcome, policy, statistics.thresholds)
             if not never_rejected[row]:
                 all_groundings = selected.subset(selected.row == row).groundings(pair)
-                statistics.add_steps(sweep(pair, all_groundings, policy, statistics.grid))
+                statistics.add_sweep(sweep(pair, all_groundings, policy, statistics.thresholds))
     statistics.add_levels(selected.subset(never_rejected[selected.row]))
 
 
 def _is_never_rejected(
-    pair: Pair, groundings: Sequence[Grounding], outcome: Kept | Rejected, policy: Policy, grid: Sequence[float]
+    pair: Pair, groundings: Sequence[Grounding], outcome: Kept | Rejected, policy: Policy, thresholds: Sequence[float]
 ) -> bool:
     best = {grounding.phrase: grounding for grounding in reversed(groundings)}
     written_phrases = len({grounding.phrase for grounding in outcome.groundings}) if isinstance(outcome, Kept) else 0
     ranked = [grounding for grounding in groundings if best[grounding.phrase] is grounding]
     return len(set(pair.phrases)) == len(pair.phrases) and not is_rejected_anywhere(
-        pair, ranked, policy, grid, written_phrases
+        pair, ranked, policy, thresholds, written_phrases
     )
 
 

@@ -43,7 +43,7 @@ def fetch(kept: Iterable[Kept], columns: ColumnSettings) -> Iterator[Fetched]:
             yield _result(*pending.popleft())
 
 
-def is_own_file(image: ImageRef) -> bool:
+def is_separate_file(image: ImageRef) -> bool:
     """Whether the image is a file of its own; in a tar a header precedes it."""
     return image.row < 0 and image.offset == 0
 
@@ -53,9 +53,9 @@ def _result(item: Kept, future: "Future[bytes | None]") -> Fetched:
     try:
         data = future.result()
     except Exception as error:
-        if is_own_file(image) and files.is_missing(error):
+        if is_separate_file(image) and files.is_missing(error):
             return item, Fault.from_error(FailureStage.FETCH, Reason.GONE, image.uri)
-        if is_own_file(image) and files.is_forbidden(image.uri):
+        if is_separate_file(image) and files.is_forbidden(image.uri):
             return item, Fault.from_error(FailureStage.FETCH, Reason.FORBIDDEN, image.uri)
         raise EnvironmentFault(f"{image.uri}: {type(error).__name__}: {error}") from error
     return item, Fault.from_error(FailureStage.FETCH, Reason.CHANGED, image.uri) if data is None else data
@@ -73,7 +73,7 @@ class _Loaders:
     def load(self, image: ImageRef) -> "Future[bytes | None]":
         """Its bytes, or None if they are not those that were grounded; the same image again costs nothing."""
         if self._last is None or self._last[0] != image:
-            is_file = is_own_file(image)
+            is_file = is_separate_file(image)
             future = (
                 self._pool.submit(self._read_file, image) if is_file else self._forward.submit(self._read_member, image)
             )

@@ -117,11 +117,11 @@ def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, 
 class SumStatistics(beam.CombineFn):
     """Statistics of parts, all of one threshold in force, -> those of the whole."""
 
-    def __init__(self, score: float) -> None:
-        self.score = score
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
 
     def create_accumulator(self) -> Statistics:
-        return Statistics.empty(self.score)
+        return Statistics.empty(self.threshold)
 
     def add_input(self, total: Statistics, part: Statistics) -> Statistics:
         total.merge(part)

@@ -28,7 +28,7 @@ class ManifestHead:
     """What of the manifest is known before the first shard is written."""
 
     configuration: Configuration
-    models: dict[str, str]
+    model_identities: dict[str, str]
     ground_fingerprint: str
     pack_fingerprint: str
     threshold: Threshold
@@ -43,7 +43,7 @@ class ManifestHead:
         pack = {name: getattr(configuration, name) for name in ("selection", "text", "shards")}
         faults = tuple({"source": source.uri, "fault": source.fault} for source in plan.sources if source.fault)
         merged = plan.configuration.model_copy(update=pack)
-        return cls(merged, plan.models, plan.fingerprint, pack_fingerprint, threshold, faults, partial)
+        return cls(merged, plan.model_identities, plan.fingerprint, pack_fingerprint, threshold, faults, partial)
 
 
 def write_manifest(
@@ -66,7 +66,7 @@ def write_manifest(
         "partial": head.partial,
         "limit": plan.limit,
         "threshold": asdict(head.threshold),
-        "models": head.models,
+        "models": head.model_identities,
         "fingerprints": {"ground": head.ground_fingerprint, "pack": head.pack_fingerprint},
         "configuration": head.configuration.model_dump(mode="json"),
         "versions": versions(),
@@ -107,19 +107,19 @@ def remove_shards(output: str, from_number: int) -> None:
 
 def versions() -> dict[str, str]:
     """Versions of gritmill and of what results depend on."""
-    found = {}
+    installed = {}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+            installed[package] = "not installed"
+    return installed
 
 
 def _first_examples(examples: list[Examples]) -> Examples:
     """For each way the first example."""
-    found = {outcome: text for some in reversed(examples) for outcome, text in some.items()}
-    return dict(sorted(found.items()))
+    firsts = {outcome: text for some in reversed(examples) for outcome, text in some.items()}
+    return dict(sorted(firsts.items()))
 
 
 def _entry(stats: dict[str, Any]) -> dict[str, Any]:

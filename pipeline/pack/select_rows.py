@@ -28,10 +28,10 @@ class SelectedRows:
     is_best: np.ndarray
 
     @classmethod
-    def from_table(cls, table: pa.Table, settings: SelectionSettings, score: float) -> "SelectedRows":
+    def from_table(cls, table: pa.Table, settings: SelectionSettings, threshold: float) -> "SelectedRows":
         """At a threshold."""
         boxes = _candidates(table)
-        positions = select_many(boxes, settings, score)
+        positions = select_many(boxes, settings, threshold)
         return cls(
             table,
             positions,

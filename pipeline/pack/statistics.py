@@ -20,9 +20,7 @@ from transforms.selection.judge import Kept, Rejected
 from transforms.selection.threshold_sweep import THRESHOLDS, SweepStep
 
 if TYPE_CHECKING:
-    from pipeline.pack.select_rows import (
-        SelectedRows,  # with pyarrow, which a pack with nothing left to do has no need of
-    )
+    from pipeline.pack.select_rows import SelectedRows  # with pyarrow, which a pack with nothing to do does not need
 
 STATISTICS_NAME = "statistics.json"
 
@@ -50,12 +48,12 @@ class NearThreshold:
 class Statistics:
     """Counts over pairs.
 
-    grid: rising thresholds. pairs, phrases, boxes: by level of the grid, the change against the level above.
+    thresholds: rising. pairs, phrases, boxes: by level (position in `thresholds`), the change against the level above.
     score, box_area: boxes by bin of equal width over 0..1. boxes_per_pair, phrase_words, heads: by value.
     kept, missed: pairs nearest to the threshold.
     """
 
-    grid: tuple[float, ...] = THRESHOLDS
+    thresholds: tuple[float, ...] = THRESHOLDS
     pairs: list[int] = field(default_factory=list)
     phrases: list[int] = field(default_factory=list)
     boxes: list[int] = field(default_factory=list)
@@ -68,10 +66,10 @@ class Statistics:
     missed: list[NearThreshold] = field(default_factory=list)
 
     @classmethod
-    def empty(cls, score: float) -> "Statistics":
-        """Of nothing yet; the threshold in force is part of the grid."""
-        grid = tuple(sorted({*THRESHOLDS, score}))
-        return cls(grid, [0] * len(grid), [0] * len(grid), [0] * len(grid))
+    def empty(cls, threshold: float) -> "Statistics":
+        """Of nothing yet; the threshold in force is one of the thresholds."""
+        thresholds = tuple(sorted({*THRESHOLDS, threshold}))
+        return cls(thresholds, [0] * len(thresholds), [0] * len(thresholds), [0] * len(thresholds))
 
     def add(self, pair: Pair, best: float, outcome: Kept | Rejected, threshold: float, where: RowPosition) -> None:
         """Takes in a judged pair with a box, `where` it stands. best: the highest score of those that are left of it
@@ -82,8 +80,8 @@ class Statistics:
         elif outcome.reason == Reason.NO_BOX:
             _keep_nearest(self.missed, NearThreshold(threshold - best, where, best))
 
-    def add_steps(self, steps: Iterable[SweepStep]) -> None:
-        """Takes in the steps of a pair over this grid."""
+    def add_sweep(self, steps: Iterable[SweepStep]) -> None:
+        """Takes in the steps of a pair over these thresholds."""
         pairs = phrases = boxes = 0
         for step in steps:
             kept = (0, 0, 0) if step.rejection else (1, step.phrases, step.boxes)
@@ -93,11 +91,11 @@ class Statistics:
             pairs, phrases, boxes = kept
 
     def add_levels(self, selected: "SelectedRows") -> None:
-        """Takes in pairs none of whose steps has a refusal: each of their boxes counts from its own level down."""
-        level = np.searchsorted(self.grid, selected.score, "right") - 1
+        """Takes in pairs none of whose steps has a rejection: each of their boxes counts from its own level down."""
+        level = np.searchsorted(self.thresholds, selected.score, "right") - 1
         best = rank_within(selected.row) == 0
         for name, counted in (("pairs", best), ("phrases", selected.is_best), ("boxes", level >= 0)):
-            added = np.bincount(level[counted & (level >= 0)], minlength=len(self.grid)).tolist()
+            added = np.bincount(level[counted & (level >= 0)], minlength=len(self.thresholds)).tolist()
             setattr(self, name, [a + b for a, b in zip(getattr(self, name), added, strict=True)])
 
     def truncate_heads(self) -> None:
@@ -117,11 +115,11 @@ class Statistics:
     def to_json(self, floor: float) -> dict[str, Any]:
         """As it is written. floor: the score below which `ground` has kept no candidates."""
         # Nothing lies below the floor, so that the last threshold up to it keeps what the floor itself would.
-        first = bisect_right(self.grid, floor) - 1
+        first = bisect_right(self.thresholds, floor) - 1
         by_threshold = {name: _cumulative(getattr(self, name))[first:] for name in ("pairs", "phrases", "boxes")}
         edges = [round(i / _BINS, 4) for i in range(_BINS + 1)]
         return {
-            "thresholds": {"score": [max(floor, score) for score in self.grid[first:]], **by_threshold},
+            "thresholds": {"score": [max(floor, score) for score in self.thresholds[first:]], **by_threshold},
             "histograms": {
                 "score": {"edges": edges, "counts": self.score},
                 "box_area": {"edges": edges, "counts": self.box_area},

@@ -16,7 +16,7 @@ def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInf
     Raises:
       CallError: one of them names no file, or a glob or folder holds what cannot be looked at.
     """
-    found: dict[str, FileInfo] = {}
+    by_uri: dict[str, FileInfo] = {}
     for pattern in inputs:
         _check_skipped(pattern, option)
         try:
@@ -28,16 +28,16 @@ def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInf
                 raise CallError(f"{option}: {info.uri!r}: a name that is not UTF-8, or not printable")
         if not matched:
             raise CallError(f"{option}: {pattern}: {_explain_no_match(pattern)}")
-        found |= {info.uri: info for info in matched}
-    return [found[uri] for uri in sorted(found)]
+        by_uri |= {info.uri: info for info in matched}
+    return [by_uri[uri] for uri in sorted(by_uri)]
 
 
 def _sources_in(folder: str) -> list[FileInfo]:
     """What a folder holds, apart from what img2dataset leaves beside a tar: a parquet and a stats file of its name."""
-    found = [info for info in files.list_folder(folder) if is_source(info.uri) and files.name(info.uri)[0] != "."]
-    tars = {info.uri.removesuffix(".tar") for info in found if info.uri.endswith(".tar")}
+    infos = [info for info in files.list_folder(folder) if is_source(info.uri) and files.name(info.uri)[0] != "."]
+    tars = {info.uri.removesuffix(".tar") for info in infos if info.uri.endswith(".tar")}
     sidecars = {f"{stem}{ending}" for stem in tars for ending in (".parquet", "_stats.json")}
-    return [info for info in found if info.uri not in sidecars]
+    return [info for info in infos if info.uri not in sidecars]
 
 
 def _check_skipped(pattern: str, option: str) -> None:

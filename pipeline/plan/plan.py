@@ -43,7 +43,7 @@ class Plan:
 
     fingerprint: str
     configuration: Configuration
-    models: dict[str, str]
+    model_identities: dict[str, str]
     limit: int | None
     sources: tuple[PlannedSource, ...]
     threshold: Threshold
@@ -66,7 +66,7 @@ class Plan:
             "format": self.format,
             "fingerprint": self.fingerprint,
             "configuration": self.configuration.model_dump(mode="json"),
-            "models": self.models,
+            "models": self.model_identities,
             "limit": self.limit,
             "threshold": asdict(self.threshold),
             "sources": [asdict(source) for source in self.sources],

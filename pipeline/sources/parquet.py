@@ -126,8 +126,8 @@ class ParquetSource:
 
 def _fault(problem: str, error: Exception) -> Exception:
     """A fault of the source if Arrow says so, by its own errors or an OSError without a number; else the network's."""
-    is_sources = isinstance(error, pa.ArrowException) or (type(error) is OSError and not error.errno)
-    return SourceFault(f"{problem}: {error}") if is_sources else error
+    is_source_fault = isinstance(error, pa.ArrowException) or (type(error) is OSError and not error.errno)
+    return SourceFault(f"{problem}: {error}") if is_source_fault else error
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -255,7 +255,7 @@ def _is_header(block: bytes) -> bool:
 
 def _pax_records(content: bytes) -> dict[bytes, bytes]:
     """The records of a PAX header, each "length key=value\\n"."""
-    found = {}
+    records = {}
     while content:
         length, blank, _ = content.partition(b" ")
         if not (blank and length.isdigit() and len(length) < 8 and len(length) + 1 < int(length) <= len(content)):
@@ -263,9 +263,9 @@ def _pax_records(content: bytes) -> dict[bytes, bytes]:
         key, equals, value = content[len(length) + 1 : int(length)].removesuffix(b"\n").partition(b"=")
         if not equals:
             raise _Broken
-        found[key] = value
+        records[key] = value
         content = content[int(length) :]
-    return found
+    return records
 
 
 def _number(text: bytes) -> int:

@@ -38,7 +38,7 @@ class Provenance:
     """What every chunk's file says of how it was made."""
 
     fingerprint: str
-    models: dict[str, str]
+    model_identities: dict[str, str]
     precision: str
     batch: int
 
@@ -68,7 +68,7 @@ def commit_chunk(detections: str, chunk: Chunk, provenance: Provenance, previous
     metadata = {
         "format": FORMAT,
         "fingerprint": provenance.fingerprint,
-        "models": provenance.models,
+        "models": provenance.model_identities,
         "made": {"precision": provenance.precision, "batch": provenance.batch, **chunk.detector_info},
         "next": chunk.next_position,
     }
@@ -113,15 +113,15 @@ def committed_chunks(detections: str, range_id: RangeId) -> list[ChunkId]:
 
 def all_committed_chunks(detections: str) -> list[ChunkId]:
     """The committed chunks of all ranges, in order."""
-    found = [_chunk_of(info.uri) for info in files.list_folder(detections, "*/*-*.parquet")]
-    return sorted((chunk for chunk in found if chunk), key=lambda c: (c.source, c.range, c.number))
+    chunks = [_chunk_of(info.uri) for info in files.list_folder(detections, "*/*-*.parquet")]
+    return sorted((chunk for chunk in chunks if chunk), key=lambda c: (c.source, c.range, c.number))
 
 
 def finished_ranges(detections: str) -> set[RangeId]:
     """The ranges that are done."""
     uris = (info.uri for info in files.list_folder(detections, "*/*.done.json"))
-    found = (re.search(r"/(\d+)/(\d+)\.done\.json$", uri) for uri in uris)
-    return {RangeId(int(match[1]), int(match[2])) for match in found if match}
+    matches = (re.search(r"/(\d+)/(\d+)\.done\.json$", uri) for uri in uris)
+    return {RangeId(int(match[1]), int(match[2])) for match in matches if match}
 
 
 def delete_source(detections: str, source: int) -> None:
@@ -198,5 +198,5 @@ def read_all(detections: str) -> Iterator[Pair]:
 
 
 def _chunk_of(uri: str) -> ChunkId | None:
-    found = re.search(r"/(\d+)/(\d+)-(\d+)\.parquet$", uri)
-    return ChunkId(*map(int, found.groups())) if found else None
+    match = re.search(r"/(\d+)/(\d+)-(\d+)\.parquet$", uri)
+    return ChunkId(*map(int, match.groups())) if match else None

@@ -17,7 +17,7 @@ RELEASED = Path(__file__).resolve().parents[1] / "data" / "released" / "finished
 MODELS = {"phrases": "folder:1", "detector": "folder:2"}
 
 
-def mark(limit: int | None = None, models: dict[str, str] = MODELS, **sections: Any) -> str:
+def fingerprint_of(limit: int | None = None, models: dict[str, str] = MODELS, **sections: Any) -> str:
     return fingerprint.ground_fingerprint(configuration(**sections), models, limit)
 
 
@@ -35,7 +35,7 @@ def mark(limit: int | None = None, models: dict[str, str] = MODELS, **sections: 
     ],
 )
 def test_what_may_change_from_run_to_run_is_not_part_of_it(sections: dict[str, Any]) -> None:
-    assert mark(**sections) == mark()
+    assert fingerprint_of(**sections) == fingerprint_of()
 
 
 @pytest.mark.parametrize(
@@ -57,16 +57,16 @@ def test_what_may_change_from_run_to_run_is_not_part_of_it(sections: dict[str, A
     ],
 )
 def test_what_changes_results_is_part_of_it(sections: dict[str, Any]) -> None:
-    assert mark(**sections) != mark()
+    assert fingerprint_of(**sections) != fingerprint_of()
 
 
 def test_limit_and_models_are_part_of_it() -> None:
     marks = {
-        mark(),
-        mark(100),
-        mark(101),
-        mark(models={**MODELS, "detector": "x"}),
-        mark(models={**MODELS, "phrases": "x"}),
+        fingerprint_of(),
+        fingerprint_of(100),
+        fingerprint_of(101),
+        fingerprint_of(models={**MODELS, "detector": "x"}),
+        fingerprint_of(models={**MODELS, "phrases": "x"}),
     }
     assert len(marks) == 5
 
@@ -107,18 +107,18 @@ def newer(**sections: Any) -> NewerConfiguration:
     return NewerConfiguration.model_validate(configuration().model_dump() | sections)
 
 
-def newer_mark(**sections: Any) -> str:
+def newer_fingerprint(**sections: Any) -> str:
     return fingerprint.ground_fingerprint(newer(**sections), MODELS, None)
 
 
 def test_a_newer_key_counts_only_where_it_differs_from_the_value_that_means_as_before() -> None:
     before = {"model": configuration().detector.model, "sharpness": 0}
     same = fingerprint.ground_fingerprint(configuration(detector={"model": before["model"]}), MODELS, None)
-    assert newer_mark(detector=before) == same
-    assert newer_mark(detector={"model": before["model"]}) != same  # its default is another one
-    assert newer_mark(detector=before | {"sharpness": 1}) != same
-    assert newer_mark(detector=before | {"passes": 2}) != same
-    assert newer_mark(detector=before, phrases={"claims": {"model": "a"}}) != same
+    assert newer_fingerprint(detector=before) == same
+    assert newer_fingerprint(detector={"model": before["model"]}) != same  # its default is another one
+    assert newer_fingerprint(detector=before | {"sharpness": 1}) != same
+    assert newer_fingerprint(detector=before | {"passes": 2}) != same
+    assert newer_fingerprint(detector=before, phrases={"claims": {"model": "a"}}) != same
 
 
 def test_a_newer_key_means_as_before_in_what_an_earlier_release_has_written() -> None:
@@ -126,12 +126,12 @@ def test_a_newer_key_means_as_before_in_what_an_earlier_release_has_written() ->
     read = NewerConfiguration.read_back(written)
     assert (read.detector.sharpness, read.detector.passes, read.detector.floor) == (0, None, 0.2)
     assert read.phrases.claims == NewerSection()
-    assert fingerprint.ground_fingerprint(read, MODELS, None) == mark(detector={"floor": 0.2})
+    assert fingerprint.ground_fingerprint(read, MODELS, None) == fingerprint_of(detector={"floor": 0.2})
 
 
 def test_released_runs_have_the_fingerprints_that_this_code_gives_them() -> None:
     plan = Plan.from_json(json.loads((RELEASED / "detections" / "plan.json").read_text("utf-8")))
-    assert fingerprint.ground_fingerprint(plan.configuration, plan.models, plan.limit) == plan.fingerprint
+    assert fingerprint.ground_fingerprint(plan.configuration, plan.model_identities, plan.limit) == plan.fingerprint
     assert plan.fingerprint == "6f0465f9e7b9c5ce09fba4442b904f54"
 
 

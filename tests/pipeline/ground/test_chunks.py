@@ -20,7 +20,7 @@ from pipeline.ground.load_images import ImageLoader, PositionedPair
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
 from pipeline.tables import detections
-from tests.pipeline.making import IDENTITY, image, plan, samples, stored, tar
+from tests.pipeline.making import PROVENANCE, image, plan, samples, stored, tar
 from transforms import images
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 
@@ -202,7 +202,7 @@ def commit_all(made: Plan, identity: RangeId, folder: str, most: int = 1000) -> 
             return number
         # What goes through a file is JSON.
         detections.commit_chunk(
-            folder, replace(chunk, next_position=json.loads(json.dumps(chunk.next_position))), IDENTITY
+            folder, replace(chunk, next_position=json.loads(json.dumps(chunk.next_position))), PROVENANCE
         )
     raise AssertionError("no end")
 

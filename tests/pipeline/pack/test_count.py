@@ -9,7 +9,7 @@ from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.count import count_range
 from pipeline.pack.ledger import ChunkCount, RangeCount, add_failures, build_ledger, failed_pairs, rejected_pairs
 from pipeline.tables import detections
-from tests.pipeline.making import CAPTION, IDENTITY, grounded
+from tests.pipeline.making import CAPTION, PROVENANCE, grounded
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
@@ -20,7 +20,7 @@ RAW = Pair("k", "/data/a.tar", 0, CAPTION, ImageRef("/data/a.tar", -1, 512, 10),
 
 def committed(folder: Path, *chunks: list[Pair]) -> str:
     for number, pairs in enumerate(chunks):
-        detections.commit_chunk(str(folder), Chunk(0, 0, number, tuple(pairs)), IDENTITY)
+        detections.commit_chunk(str(folder), Chunk(0, 0, number, tuple(pairs)), PROVENANCE)
     return str(folder)
 
 

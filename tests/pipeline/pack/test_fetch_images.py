@@ -16,7 +16,7 @@ import pytest
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import EnvironmentFault
 from pipeline.ground.load_images import ImageLoader
-from pipeline.pack.fetch_images import fetch, is_own_file
+from pipeline.pack.fetch_images import fetch, is_separate_file
 from pipeline.sources.jsonl import JsonlSource
 from pipeline.sources.parquet import ParquetSource
 from pipeline.sources.webdataset import WebDatasetSource
@@ -96,9 +96,9 @@ def test_containers_of_all_kinds_in_turn(tmp_path: Path) -> None:
 
 
 def test_an_image_in_a_container_is_no_file_of_its_own() -> None:
-    assert is_own_file(ImageRef("/data/1.jpg", -1, 0, 9))
-    assert not is_own_file(ImageRef("/data/a.tar", -1, 512, 9))
-    assert not is_own_file(ImageRef("/data/a.parquet", 0, 0, 9))
+    assert is_separate_file(ImageRef("/data/1.jpg", -1, 0, 9))
+    assert not is_separate_file(ImageRef("/data/a.tar", -1, 512, 9))
+    assert not is_separate_file(ImageRef("/data/a.parquet", 0, 0, 9))
 
 
 def test_a_file_that_has_changed_and_one_that_is_gone_fail_alone(tmp_path: Path) -> None:

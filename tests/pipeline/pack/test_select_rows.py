@@ -110,7 +110,7 @@ def test_a_chunk_is_judged_and_counted_as_its_pairs_are(some: list[Pair], policy
         every = rank_candidates(pair, policy)
         if every and isinstance(outcome, Kept | Rejected):
             wanted.add(pair, every[0].box.score, outcome, policy.threshold, (0, 0, 0, row))
-            wanted.add_steps(sweep(pair, every, policy, wanted.grid))
+            wanted.add_sweep(sweep(pair, every, policy, wanted.thresholds))
     assert found == wanted
 
 

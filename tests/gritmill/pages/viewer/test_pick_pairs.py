@@ -12,7 +12,7 @@ from pipeline.plan.plan import Plan, PlannedSource, read_plan
 from pipeline.sources import RangeSpec
 from pipeline.tables import detections
 from tests.gritmill.pages.viewer.conftest import policy_of
-from tests.pipeline.making import IDENTITY
+from tests.pipeline.making import PROVENANCE
 from transforms.records import Box, Chunk, FailureStage, Fault, Pair, Phrase, Reason
 from transforms.selection.judge import Kept, judge
 
@@ -55,7 +55,7 @@ def big_run(folder, configuration, ranges, rows=20, chunks=2):
             pairs = [made_pair(first + row) for row in range(rows)]
             if number == ranges - 1:
                 pairs[-1] = pairs[-1].failed(Fault(FailureStage.IMAGE, Reason.TRUNCATED))
-            detections.commit_chunk(folder, Chunk(0, number, chunk, tuple(pairs)), IDENTITY)
+            detections.commit_chunk(folder, Chunk(0, number, chunk, tuple(pairs)), PROVENANCE)
         detections.finish_range(folder, RangeId(0, number), ())
     return plan
 
