@@ -20,7 +20,7 @@ _REMOTE_SECONDS = 30.0
 
 @dataclass(frozen=True)
 class State:
-    """How far a run is: pairs or shards done, and the share of the whole, 0..1."""
+    """How far a run is: pairs or shards done, and the share of all work, 0..1."""
 
     done: int
     share: float

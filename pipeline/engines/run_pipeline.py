@@ -133,7 +133,7 @@ def _pipeline(beam_options: PipelineOptions) -> beam.Pipeline:
             raise CallError(" ".join(str(error).split())) from error
     if not _in_processes(beam_options):
         return beam.Pipeline(runner=FnApiRunner(), options=beam_options)
-    # With our own environment the mode is told by it, and must not be told again.
+    # Our own environment decides the mode, which must not be set a second time.
     given_options = beam_options.get_all_options(drop_default=True)
     beam_options = PipelineOptions.from_dictionary(
         {name: value for name, value in given_options.items() if name != "runner"}

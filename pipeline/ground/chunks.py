@@ -74,7 +74,7 @@ def prefetch(items: Iterator[Item]) -> Iterator[Item]:
 def read_range(plan: Plan, range_id: RangeId, folder: str, redo: Iterable[ChunkId] = ()) -> Iterator[Chunk]:
     """The chunks of a range that are to be redone and those that are not committed; then the one that ends it.
 
-    redo: committed chunks, of any range, that are done once more.
+    redo: committed chunks, of any range, to be redone.
     """
     for chunk_id in redo:
         # A chunk whose file is gone is made by the ordinary reading below.

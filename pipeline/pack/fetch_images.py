@@ -48,17 +48,17 @@ def is_separate_file(image: ImageRef) -> bool:
     return image.row < 0 and image.offset == 0
 
 
-def _result(item: Kept, future: "Future[bytes | None]") -> Fetched:
-    image = item.pair.image
+def _result(kept: Kept, future: "Future[bytes | None]") -> Fetched:
+    image = kept.pair.image
     try:
         data = future.result()
     except Exception as error:
         if is_separate_file(image) and files.is_missing(error):
-            return item, Fault.from_error(FailureStage.FETCH, Reason.GONE, image.uri)
+            return kept, Fault.from_error(FailureStage.FETCH, Reason.GONE, image.uri)
         if is_separate_file(image) and files.is_forbidden(image.uri):
-            return item, Fault.from_error(FailureStage.FETCH, Reason.FORBIDDEN, image.uri)
+            return kept, Fault.from_error(FailureStage.FETCH, Reason.FORBIDDEN, image.uri)
         raise EnvironmentFault(f"{image.uri}: {type(error).__name__}: {error}") from error
-    return item, Fault.from_error(FailureStage.FETCH, Reason.CHANGED, image.uri) if data is None else data
+    return kept, Fault.from_error(FailureStage.FETCH, Reason.CHANGED, image.uri) if data is None else data
 
 
 class _Loaders:
@@ -68,17 +68,17 @@ class _Loaders:
         self._containers = _Containers(columns)
         self._forward = ThreadPoolExecutor(1, thread_name_prefix="container")
         self._pool = ThreadPoolExecutor(_LOADERS, thread_name_prefix="images")
-        self._last: tuple[ImageRef, Future[bytes | None]] | None = None
+        self._previous: tuple[ImageRef, Future[bytes | None]] | None = None
 
     def load(self, image: ImageRef) -> "Future[bytes | None]":
         """Its bytes, or None if they are not those that were grounded; the same image again costs nothing."""
-        if self._last is None or self._last[0] != image:
+        if self._previous is None or self._previous[0] != image:
             is_file = is_separate_file(image)
             future = (
                 self._pool.submit(self._read_file, image) if is_file else self._forward.submit(self._read_member, image)
             )
-            self._last = image, future
-        return self._last[1]
+            self._previous = image, future
+        return self._previous[1]
 
     def close(self) -> None:
         """Stops reading, and closes what is open."""

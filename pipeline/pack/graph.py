@@ -115,7 +115,7 @@ def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, 
 
 
 class SumStatistics(beam.CombineFn):
-    """Statistics of parts, all of one threshold in force, -> those of the whole."""
+    """Statistics of ranges, all of one threshold in force, -> their sum."""
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold

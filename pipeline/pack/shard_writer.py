@@ -165,7 +165,7 @@ class _RecordBuffer:
 
 
 def stats_uri(output: str, shard: int) -> str:
-    """Where a shard's stats lie: the last of its files, so that its presence says that the others are whole."""
+    """Where a shard's stats lie: the last of its files, so that its presence says that the others are complete."""
     return files.join(output, SHARDS_FOLDER, f"{shard:05}{_STATS}")
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 STATISTICS_NAME = "statistics.json"
 
 NEAREST = 12
-"""So many pairs on either side of the threshold are remembered."""
+"""So many pairs on either side of the threshold are listed."""
 
 _BINS = 50
 _HEADS = 200  # of a range: sums of truncated counts would depend on their order, were they truncated again

@@ -1,4 +1,4 @@
-"""Kinds of sources: how each is told, cut into ranges, and read.
+"""Kinds of sources: how each is recognised, cut into ranges, and read.
 
 A kind is a class with the methods of `Source`; positions are small JSON objects whose meaning only the kind knows,
 apart from `index`, the number of the pair within the source.

@@ -1,6 +1,6 @@
 """The members of a tar, one by one, whatever is wrong with it.
 
-Plain or gzipped, told by the first bytes. tarfile's own reading will not do: it ends without a word at a header that
+Plain or gzipped, which the first bytes show. tarfile's own reading will not do: it ends without a word at a header that
 is broken or cut, goes round in one of negative size, recurses along extended headers, and carries PAX's global headers
 from one member to the next, so that reading from the middle would give other names. Those are not obeyed here.
 """

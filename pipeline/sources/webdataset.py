@@ -197,31 +197,31 @@ class WebDatasetSource:
 class _Strays:
     """Counts images that WebDataset takes for no sample: `photo.v1.jpg`, without a sample `photo` beside it."""
 
-    def __init__(self, before: int, first: str) -> None:
-        self._before = before
-        self._first = first
-        self._last = self._name = ""
+    def __init__(self, count: int, first: str) -> None:
+        self._earlier_count = count
+        self._earlier_first = first
+        self._candidate_key = self._candidate_name = ""
 
-    def observe(self, key: str, role: str, name: str, current: str) -> None:
-        """Takes note of a member; `current`: the key of the sample before it."""
-        if key != self._last:
-            self._first, self._before = self.first, self.count
-            self._last = ""
-        image = name.rpartition(".")[2].lower() in IMAGES
-        if image and not role and key not in (current, self._last):
-            self._last, self._name = key, name
+    def observe(self, key: str, role: str, name: str, previous_key: str) -> None:
+        """Takes note of a member. previous_key: of the sample before it."""
+        if key != self._candidate_key:
+            self._earlier_first, self._earlier_count = self.first, self.count
+            self._candidate_key = ""
+        is_image = name.rpartition(".")[2].lower() in IMAGES
+        if is_image and not role and key not in (previous_key, self._candidate_key):
+            self._candidate_key, self._candidate_name = key, name
         elif role:
-            self._last = ""
+            self._candidate_key = ""
 
     @property
     def count(self) -> int:
         """Keys of such images so far."""
-        return self._before + bool(self._last)
+        return self._earlier_count + bool(self._candidate_key)
 
     @property
     def first(self) -> str:
         """The name of the first of them; empty if there is none."""
-        return self._first or (self._name if self._last else "")
+        return self._earlier_first or (self._candidate_name if self._candidate_key else "")
 
 
 def split_name(name: str) -> tuple[str, str]:
