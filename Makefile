@@ -2,8 +2,9 @@
 
 PYTHON ?= python3.11
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: install demo test stress bench lint format clean
+.PHONY: install demo check test test-slow stress bench lint format clean
 
 install: .venv/installed
 
@@ -15,8 +16,16 @@ install: .venv/installed
 demo: install
 	$(BIN)/gritmill demo
 
-test: install lint
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
+# Under a minute, for while one works.
+check: install lint
+	$(PYTEST) -m 'not slow and not model' tests/transforms tests/pipeline
+
+# T=tests/... of the next two: only the tests in there, without ruff and mypy.
+test: install $(if $(T),,lint)
+	$(PYTEST) -m 'not slow' $(T)
+
+test-slow: install
+	$(PYTEST) -m slow $(T)
 
 stress: install
 	$(BIN)/python -m stress kills

@@ -1,4 +1,5 @@
 import os
+import resource
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,25 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # The same examples on every machine, however slow it is.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+MODELS = {"grounding_dino", "mm_grounding_dino", "parser"}
+
+
+def pytest_collection_modifyitems(items):
+    """Marks what asks for a model that a fixture makes, by whatever way, as `model`."""
+    for item in items:
+        if MODELS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("model")
+
+
+@pytest.hookimpl(trylast=True)  # xdist has waited for its workers by then
+def pytest_sessionfinish(session):
+    """Says what the suite cost: seconds of all processors, user and system, of this process and all that it started."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and not hasattr(session.config, "workerinput"):
+        spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        seconds = sum(usage.ru_utime + usage.ru_stime for usage in spent)
+        reporter.write_line(f"\n{seconds:.0f} processor seconds")
 
 
 @pytest.fixture(scope="session")
