@@ -4,6 +4,8 @@ import resource
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import once
+
 # Before transformers is imported: no test asks a hub for anything, and nothing but tests writes to the screen.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -36,6 +38,11 @@ def pytest_sessionfinish(session):
         reporter.write_line(f"\n{seconds:.0f} processor seconds")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _settled():
+    once.settle()
+
+
 @pytest.fixture(scope="session")
 def grounding_dino(tmp_path_factory):
     """Folder of a tiny detector with random weights."""
@@ -55,6 +62,8 @@ def mm_grounding_dino(tmp_path_factory):
 @pytest.fixture(scope="session")
 def parser(tmp_path_factory):
     """Folder of a tiny English spaCy pipeline with a parser."""
+    import transforms.phrases.extract  # noqa: F401
     from tests.tiny_models import make_parser
 
+    once.settle()
     return make_parser(tmp_path_factory.mktemp("parser"))

@@ -29,7 +29,7 @@ def pairs(folder):
     return list(detections.read_all(str(folder / "detections")))
 
 
-@pytest.mark.parametrize(("words", "died"), [((), -signal.SIGSEGV), (PROCESS, 3)])
+@pytest.mark.parametrize(("words", "died"), [((), -signal.SIGSEGV), pytest.param(PROCESS, 3, marks=pytest.mark.slow)])
 def test_a_picture_that_kills_is_a_crash_row_at_the_third_attempt(tmp_path, parser, words, died):
     made.as_tars(made.drawn(8), tmp_path / "in", tars=1)
     (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, "tests.outside:deadly")))

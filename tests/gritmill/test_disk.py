@@ -61,7 +61,9 @@ def fill(folder, leave):
 ALL = ("shards/*", "detections/0*/*", "manifest.json")
 
 
-@pytest.mark.parametrize("leave", [0, 40_000, 80_000, 200_000])
+@pytest.mark.parametrize(
+    "leave", [40_000, *(pytest.param(bytes_, marks=pytest.mark.slow) for bytes_ in (0, 80_000, 200_000))]
+)
 def test_a_full_disk_stops_ground_and_a_restart_goes_on(call, whole, disk, leave):
     words, undisturbed = whole
     folder, _ = disk
@@ -77,7 +79,7 @@ def test_a_full_disk_stops_ground_and_a_restart_goes_on(call, whole, disk, leave
     assert not list(folder.rglob(".gritmill-tmp-*"))
 
 
-@pytest.mark.parametrize("leave", [0, 40_000, 150_000])
+@pytest.mark.parametrize("leave", [40_000, *(pytest.param(bytes_, marks=pytest.mark.slow) for bytes_ in (0, 150_000))])
 def test_a_full_disk_stops_pack_and_a_restart_goes_on(call, whole, disk, leave):
     _, undisturbed = whole
     folder, _ = disk

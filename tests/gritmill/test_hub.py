@@ -32,6 +32,7 @@ def call(tmp_path, cache, config, *words):
     return subprocess.run([*command, *out, *words], capture_output=True, text=True, env=environment)
 
 
+@pytest.mark.slow
 def test_a_hub_id_is_resolved_to_its_commit(tmp_path, parser, grounding_dino, cache):
     ended = call(tmp_path, cache, made.settings(parser, "somebody/tiny"))
     assert ended.returncode == 0, ended.stderr

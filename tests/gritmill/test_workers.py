@@ -17,6 +17,7 @@ GRITMILL = [sys.executable, "-m", "gritmill"]
 TWO = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [made.as_parquet, made.as_jsonl])
 def test_one_table_is_worked_on_by_two_workers(tmp_path, parser, kind):
     config = made.settings(parser, "tests.outside:factory", chunk={"pairs": 100})
@@ -32,7 +33,12 @@ def test_one_table_is_worked_on_by_two_workers(tmp_path, parser, kind):
 
 
 @pytest.mark.parametrize(
-    ("words", "how"), [([], signal.SIGINT), (["--", *TWO], signal.SIGINT), (["--", *TWO], signal.SIGTERM)]
+    ("words", "how"),
+    [
+        ([], signal.SIGINT),
+        pytest.param(["--", *TWO], signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(["--", *TWO], signal.SIGTERM, marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, grounding_dino, words, how):
     (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, grounding_dino)))
@@ -66,6 +72,7 @@ def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, g
     assert json.loads((out / "manifest.json").read_text())["ledger"]["read"] == 200
 
 
+@pytest.mark.slow
 def test_a_dead_worker_ends_the_run_and_the_next_one_goes_on(tmp_path, parser, grounding_dino):
     (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, grounding_dino)))
     pattern = made.as_tars(made.drawn(200), tmp_path / "in")
@@ -89,6 +96,7 @@ def _hear_interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.mark.slow
 def test_workers_are_silent_and_find_our_packages_beside_foreign_ones(tmp_path, parser):
     """In a folder with somebody's own transforms.py and pipeline.py; the detector is a file of his, too."""
     home = tmp_path / "home"
