@@ -16,42 +16,41 @@ from pathlib import Path
 from types import MethodType
 
 _frozen = 0
-_done = set()
+_loaded = threading.local()
 
 
 def settle():
-    """Does it for whatever has been imported by now."""
+    """Does it for what has been imported by now."""
     global _frozen
     if len(sys.modules) > _frozen + 100:
         gc.collect()
         gc.freeze()
         _frozen = len(sys.modules)
-    for name, change in (("transforms.phrases.extract", _parsers), ("apache_beam.transforms.core", _signatures)):
-        if name in sys.modules and name not in _done:
-            change(sys.modules[name])
-            _done.add(name)
+    for name, function, change in (
+        ("transforms.phrases.parser", "load_parser", _kept),
+        ("transforms.phrases.extract_phrases", "load_parser", _kept),
+        ("apache_beam.transforms.core", "get_signature", _of_methods_once),
+    ):
+        module = sys.modules.get(name)
+        if module and getattr(module, function).__module__ != __name__:
+            setattr(module, function, change(getattr(module, function)))
 
 
-def _parsers(extract):
+def _kept(load):
     from transforms import bundled
 
-    load, loaded = extract.load_parser, threading.local()
-
     def load_parser(model):
-        folder = Path(bundled.model(model))
-        states = [(path, path.stat()) for path in sorted(folder.rglob("*"))]
+        states = [(path, path.stat()) for path in sorted(Path(bundled.model(model)).rglob("*"))]
         key = (model, *((path, state.st_ino, state.st_size, state.st_mtime_ns) for path, state in states))
-        known = loaded.__dict__.setdefault("known", {})
+        known = _loaded.__dict__.setdefault("parsers", {})
         if not states or key not in known:
             known[key] = load(model)
         return known[key]
 
-    extract.load_parser = load_parser
+    return load_parser
 
 
-def _signatures(core):
-    signature = core.get_signature
-
+def _of_methods_once(signature):
     @cache
     def of_method(function):
         return signature(MethodType(function, object()))
@@ -59,4 +58,4 @@ def _signatures(core):
     def get_signature(function):  # without the instance, which would be kept alive with all that it has loaded
         return of_method(function.__func__) if type(function) is MethodType else signature(function)
 
-    core.get_signature = get_signature
+    return get_signature
