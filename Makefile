@@ -16,9 +16,10 @@ install: .venv/installed
 demo: install
 	$(BIN)/gritmill demo
 
-# Under a minute, for while one works.
+# Under a minute, for while one works: no models, no detectors, and a fifth of hypothesis' examples.
 check: install lint
-	$(PYTEST) -m 'not slow and not model' tests/transforms tests/pipeline
+	$(PYTEST) -m 'not slow and not model' --hypothesis-profile check \
+	    tests/transforms tests/pipeline --ignore tests/transforms/detectors
 
 # T=tests/... of the next two: only the tests in there, without ruff and mypy.
 test: install $(if $(T),,lint)

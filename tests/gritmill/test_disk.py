@@ -40,13 +40,14 @@ def call(tmp_path, parser, capfd):
     return run
 
 
-@pytest.fixture
-def whole(tmp_path, parser):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, parser):
     """Words for `ground`, and the folder of a run that nothing has disturbed."""
-    pattern = made.as_tars(made.drawn(120), tmp_path / "in", tars=1)
+    folder = tmp_path_factory.mktemp("undisturbed")
+    pattern = made.as_tars(made.drawn(120), folder / "in", tars=1)
     config = made.settings(parser, "tests.outside:factory", shards={"pairs": 30})
-    gritmill.run(config, inputs=pattern, output=tmp_path / "whole")
-    return ["--input", pattern], tmp_path / "whole"
+    gritmill.run(config, inputs=pattern, output=folder / "whole")
+    return ["--input", pattern], folder / "whole"
 
 
 def fill(folder, leave):
