@@ -114,7 +114,7 @@ def assert_same(folder, whole, number):
     [
         {"detector": {"batch": 7}},
         {"chunk": {"pairs": 3}},
-        {"chunk": {"pairs": 100}, "detector": {"batch": 16, "threads": 2}},
+        pytest.param({"chunk": {"pairs": 100}, "detector": {"batch": 16, "threads": 2}}, marks=pytest.mark.slow),
         pytest.param({"detector": {"batch": 1}}, marks=pytest.mark.slow),
         pytest.param({"detector": {"threads": 2}}, marks=pytest.mark.slow),
     ],

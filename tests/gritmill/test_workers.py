@@ -32,12 +32,13 @@ def test_one_table_is_worked_on_by_two_workers(tmp_path, parser, kind):
     assert min(pairs.values()) >= 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "how"),
     [
         ([], signal.SIGINT),
-        pytest.param(["--", *TWO], signal.SIGINT, marks=pytest.mark.slow),
-        pytest.param(["--", *TWO], signal.SIGTERM, marks=pytest.mark.slow),
+        (["--", *TWO], signal.SIGINT),
+        (["--", *TWO], signal.SIGTERM),
     ],
 )
 def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, grounding_dino, words, how):
@@ -92,6 +93,18 @@ def test_a_dead_worker_ends_the_run_and_the_next_one_goes_on(tmp_path, parser, g
     assert json.loads((out / "manifest.json").read_text())["ledger"]["read"] == 200
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of gRPC, whose other end is gone
+def test_a_worker_that_is_killed_ends_the_run_in_one_line(tmp_path, parser):
+    """The short one of the above: a detector that kills its worker at the third picture, and one worker."""
+    config = made.settings(parser, "tests.outside:deadly")
+    pattern = made.as_tars(made.drawn(3), tmp_path / "in", tars=1)
+    one = ["--direct_num_workers=1", "--direct_running_mode=multi_processing"]
+    with pytest.raises(gritmill.EnvironmentFault) as ended:
+        gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"), beam=one)
+    (line,) = str(ended.value).splitlines()
+    assert line.startswith("a worker process died: ")
+
+
 def _hear_interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -133,6 +146,7 @@ def test_workers_are_silent_and_find_our_packages_beside_foreign_ones(tmp_path, 
     assert json.loads((home / "out/manifest.json").read_text())["ledger"]["written"] == 12
 
 
+@pytest.mark.slow
 def test_a_large_pack_takes_a_process_a_core_and_writes_the_same_bytes(tmp_path, parser, monkeypatch):
     config = made.settings(parser, "tests.outside:factory", shards={"pairs": 20})
     pattern = made.as_tars(made.drawn(60), tmp_path / "in")
