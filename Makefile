@@ -1,15 +1,22 @@
 # The commands of the README. Everything happens in this folder's own virtual environment.
 
-PYTHON ?= python3.11
+# The Python that makes it: 3.11, else the newest that has venv and ensurepip. make PYTHON=... takes another.
+PYTHON ?= $(or $(shell for python in python3.11 python3.13 python3.12; do \
+	$$python -c 'import venv, ensurepip' > /dev/null 2>&1 && echo $$python && break; done),$(error \
+	no Python 3.11, 3.12 or 3.13 with venv and ensurepip: install one (Debian 12 and 13, Ubuntu 24.04: \
+	sudo apt install python3-venv) or name yours (make PYTHON=/path/to/python)))
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: install demo check test test-slow stress bench lint format clean
+.DELETE_ON_ERROR:
 
 install: .venv/installed
 
-.venv/installed: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
+$(BIN)/python:
+	$(PYTHON) -m venv --clear .venv
+
+.venv/installed: pyproject.toml constraints.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 

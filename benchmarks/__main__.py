@@ -14,23 +14,32 @@ from benchmarks.figures import Figure, machine, markdown
 
 PARTS = ("overhead", "rivals", "forward", "text", "pack", "workers", "start")
 
-Parts = Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(PARTS)}; default: all.")]
-Photos = Annotated[
+PartsArgument = Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(PARTS)}; default: all.")]
+PhotosOption = Annotated[
     Path | None,
     typer.Option(exists=True, file_okay=False, help="With photos.jsonl: file, captions. Default: drawn pictures."),
 ]
-Work = Annotated[Path | None, typer.Option(help="Folder for what the parts make; kept. Default: a temporary one.")]
-Keep = Annotated[Path | None, typer.Option(help="JSON file in which the figures of parts measured before are kept.")]
+WorkOption = Annotated[
+    Path | None, typer.Option(help="Folder for what the parts make; kept. Default: a temporary one.")
+]
+KeepOption = Annotated[
+    Path | None, typer.Option(help="JSON file in which the figures of parts measured before are kept.")
+]
 
 
-def main(parts: Parts = None, photos: Photos = None, work: Work = None, keep: Keep = None) -> None:
+def main(
+    parts: PartsArgument = None, photos: PhotosOption = None, work: WorkOption = None, keep: KeepOption = None
+) -> None:
     """Measures the parts, and prints all figures as a Markdown table."""
     unknown = [part for part in parts or () if part not in PARTS]
     if unknown:
         raise typer.BadParameter(f"{unknown[0]}: there is no such part; there are {', '.join(PARTS)}")
     figures: dict[str, list[Figure]] = {}
     if keep and keep.exists():
-        figures = {part: [Figure(**one) for one in some] for part, some in json.loads(keep.read_text()).items()}
+        figures = {
+            part: [Figure(**fields) for fields in part_figures]
+            for part, part_figures in json.loads(keep.read_text()).items()
+        }
     with tempfile.TemporaryDirectory(prefix="gritmill-benchmarks-") as temporary:
         for part in parts or PARTS:
             print(f"measuring {part} ...", flush=True)
@@ -38,7 +47,11 @@ def main(parts: Parts = None, photos: Photos = None, work: Work = None, keep: Ke
             measure = importlib.import_module(f"benchmarks.{part}").measure
             figures[part] = measure(work or Path(temporary), photos)
             if keep:
-                keep.write_text(json.dumps({name: list(map(asdict, some)) for name, some in figures.items()}, indent=1))
+                keep.write_text(
+                    json.dumps(
+                        {name: list(map(asdict, part_figures)) for name, part_figures in figures.items()}, indent=1
+                    )
+                )
     print(machine())
     print(markdown([figure for part in PARTS for figure in figures.get(part, ())]))
 

@@ -13,7 +13,7 @@ from gritmill import Box
 from transforms.detectors.base import Request
 from transforms.settings import DetectorSettings
 
-_PLACES = 4  # things that look like the phrase; candidates stand around them, so that there is what to suppress
+_CLUSTERS = 4  # things that look like the phrase; candidates stand around them, so that there is what to suppress
 _FLOOR = 0.05
 
 
@@ -22,7 +22,9 @@ class Candidates:
 
     def detect(self, requests: Sequence[Request]) -> list[list[Box]]:
         """Boxes of each request, best first within a phrase."""
-        return [[box for number in range(len(one.phrases)) for box in _boxes(one, number)] for one in requests]
+        return [
+            [box for number in range(len(request.phrases)) for box in _boxes(request, number)] for request in requests
+        ]
 
 
 def make(settings: DetectorSettings) -> Candidates:
@@ -32,11 +34,11 @@ def make(settings: DetectorSettings) -> Candidates:
 
 def _boxes(request: Request, number: int) -> list[Box]:
     seed = blake2b(f"{request.phrases}{number}{len(request.data)}".encode(), digest_size=8).digest()
-    chance = np.random.default_rng(int.from_bytes(seed))
-    count = int(chance.integers(5, 31))
-    scores = np.sort(_FLOOR + 0.9 * chance.beta(0.6, 4.0, count))[::-1]
-    near = chance.integers(0, _PLACES, count)
-    centres = chance.uniform(0.2, 0.8, (_PLACES, 2))[near] + chance.normal(0, 0.02, (count, 2))
-    halves = chance.uniform(0.03, 0.2, (_PLACES, 2))[near] * chance.uniform(0.8, 1.2, (count, 2))
+    rng = np.random.default_rng(int.from_bytes(seed))
+    count = int(rng.integers(5, 31))
+    scores = np.sort(_FLOOR + 0.9 * rng.beta(0.6, 4.0, count))[::-1]
+    centre_of = rng.integers(0, _CLUSTERS, count)
+    centres = rng.uniform(0.2, 0.8, (_CLUSTERS, 2))[centre_of] + rng.normal(0, 0.02, (count, 2))
+    halves = rng.uniform(0.03, 0.2, (_CLUSTERS, 2))[centre_of] * rng.uniform(0.8, 1.2, (count, 2))
     corners = np.clip(np.hstack([centres - halves, centres + halves]), 0, 1).astype(np.float32)
     return [Box(number, *map(float, box), float(np.float32(s))) for box, s in zip(corners, scores, strict=True)]

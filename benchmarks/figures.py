@@ -23,15 +23,15 @@ class Figure:
     detail: str = ""
 
 
-def in_turn(
-    ways: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
+def interleaved_seconds(
+    variants: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
     """Seconds of each way in each round; all ways take their turn in every round, after one that does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    seconds: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(rounds + 1):
-        for name, way in ways.items():
+        for name, run in variants.items():
             started = clock()
-            way()
+            run()
             if number:
                 seconds[name].append(clock() - started)
     return seconds

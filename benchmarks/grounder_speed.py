@@ -32,12 +32,12 @@ def main(
     detector = GroundingDino.load(DetectorSettings(model=str(model), device="cpu", threads=1, batch=batch))
     examples = list(read_tars(scenes))[:number]
     requests = [_request(example) for example in examples]
-    ways: dict[str, Callable[[Sequence[Request]], object]] = {"gritmill": detector.detect, "bare": _bare(detector)}
-    rates: dict[str, list[float]] = {name: [] for name in ways}
+    variants: dict[str, Callable[[Sequence[Request]], object]] = {"gritmill": detector.detect, "bare": _bare(detector)}
+    rates: dict[str, list[float]] = {name: [] for name in variants}
     for round_number in range(_ROUNDS + 1):
-        for name, way in ways.items():
+        for name, run in variants.items():
             started = time.perf_counter()
-            way(requests)
+            run(requests)
             if round_number:  # the first one warms up
                 rates[name].append(len(requests) / (time.perf_counter() - started))
     table = Table("", "scenes/s", "least", "most", title=f"{len(requests)} scenes, batch {batch}, one thread")
@@ -53,13 +53,13 @@ def _request(example: Example) -> Request:
 
 def _bare(detector: GroundingDino) -> Callable[[Sequence[Request]], object]:
     """One scene a forward, picture and prompt ready-made."""
-    tokenizer, rule = detector.tokenizer, detector.canvas
+    tokenizer, rule = detector.tokenizer, detector.resize_rule
 
     def forward(requests: Sequence[Request]) -> None:
         for request in requests:
             prompt = tokenizer(" . ".join(request.phrases).lower() + " .", return_tensors="pt")
             with torch.inference_mode():
-                detector.model(pixel_values=rule.tensor(request.image)[None], **prompt)
+                detector.model(pixel_values=rule.to_tensor(request.image)[None], **prompt)
 
     return forward
 

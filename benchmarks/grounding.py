@@ -13,7 +13,7 @@ import torch
 
 import gritmill
 from transforms.detectors.base import Request
-from transforms.detectors.candidates import request_for
+from transforms.detectors.candidates import make_request
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.records import Pair
 from transforms.settings import DetectorSettings
@@ -39,44 +39,46 @@ def _pin(cores: set[int]) -> None:
         os.sched_setaffinity(int(thread), cores)
 
 
-def settings(detector: Mapping[str, Any], a_chunk: int) -> dict[str, Any]:
+def make_config(detector: Mapping[str, Any], chunk_pairs: int) -> dict[str, Any]:
     """A configuration with the embedded parser."""
     return {
         "phrases": {"model": "caption-parser"},
         "detector": {"device": "cpu", **detector},
-        "chunk": {"pairs": a_chunk},
+        "chunk": {"pairs": chunk_pairs},
     }
 
 
 def ground(config: Mapping[str, Any], inputs: str, output: Path) -> float:
     """Pairs a second of a `ground` in this process, without the first chunk, in which models are loaded."""
     gritmill.ground(config, inputs=[inputs], output=str(output))
-    notes = [note for note in timings(output) if not note["first"]]
+    notes = [note for note in read_timings(output) if not note["first"]]
     return sum(note["pairs"] for note in notes) / sum(note["wall"] for note in notes)
 
 
-def ground_apart(config: Mapping[str, Any], inputs: str, output: Path, cores: int, workers: int) -> float:
+def ground_in_subprocess(config: Mapping[str, Any], inputs: str, output: Path, cores: int, workers: int) -> float:
     """Pairs a second of `gritmill ground` on so many cores: from the first commit of the last worker that began, on."""
     output.mkdir(parents=True)
     (output / "config.json.yaml").write_text(json.dumps(config))
-    words = [sys.executable, "-m", "gritmill", "ground", str(output / "config.json.yaml"), "--quiet"]
-    words += ["--input", inputs, "--output", str(output / "out"), "--", f"--direct_num_workers={workers}"]
-    words += ["--direct_running_mode=multi_processing"]
-    chosen = set(sorted(os.sched_getaffinity(0))[:cores])
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, chosen))
-    notes = timings(output / "out")
-    begun = max(note["committed"] for note in notes if note["first"])
-    later = [note for note in notes if note["committed"] > begun]
-    return sum(note["pairs"] for note in later) / (max(note["committed"] for note in later) - begun)
+    command = [sys.executable, "-m", "gritmill", "ground", str(output / "config.json.yaml"), "--quiet"]
+    command += ["--input", inputs, "--output", str(output / "out"), "--", f"--direct_num_workers={workers}"]
+    command += ["--direct_running_mode=multi_processing"]
+    cores_used = set(sorted(os.sched_getaffinity(0))[:cores])
+    subprocess.run(
+        command, check=True, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, cores_used)
+    )
+    notes = read_timings(output / "out")
+    steady_from = max(note["committed"] for note in notes if note["first"])
+    later = [note for note in notes if note["committed"] > steady_from]
+    return sum(note["pairs"] for note in later) / (max(note["committed"] for note in later) - steady_from)
 
 
-def timings(output: Path) -> list[dict[str, Any]]:
+def read_timings(output: Path) -> list[dict[str, Any]]:
     """What each chunk's worker noted of its time."""
     return [json.loads(path.read_text()) for path in sorted(output.glob("detections/timings/*/*.json"))]
 
 
-def requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
-    """What the detector was asked in a run over tars, in order: the wanted pairs with phrases, from their rows."""
+def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
+    """The detector's requests of a run over tars, in order: the wanted pairs with phrases, rebuilt from their rows."""
     from pipeline.configuration import ColumnSettings
     from pipeline.pack import fetch_images
     from pipeline.tables import detections
@@ -84,16 +86,16 @@ def requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
 
     rows = [pair for pair in detections.read_all(str(output / "detections")) if pair.phrases and wanted(pair)]
     fetched = fetch_images.fetch((Kept(pair, (), {}) for pair in rows), ColumnSettings())
-    asked = []
+    requests = []
     for kept, data in fetched:
         assert isinstance(data, bytes)
-        request = request_for(kept.pair)
-        asked.append(Request(data, request.width, request.height, request.phrases))
-    return asked
+        request = make_request(kept.pair)
+        requests.append(Request(data, request.width, request.height, request.phrases))
+    return requests
 
 
-class Recorder:
-    """In the place of a detector's model: keeps what the model is given, and gives what it gives."""
+class _RecordingModel:
+    """Stands in for a detector's model: records its inputs and passes the calls on."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -105,9 +107,9 @@ class Recorder:
         return self.model(**inputs)
 
 
-def recorded(settings: Mapping[str, Any], asked: Sequence[Request]) -> tuple[Any, list[dict[str, Any]]]:
+def record_inputs(settings: Mapping[str, Any], requests: Sequence[Request]) -> tuple[Any, list[dict[str, Any]]]:
     """A loaded model and the very inputs that `detect` gives it for these requests, batch by batch."""
     detector = GroundingDino.load(DetectorSettings.model_validate({"device": "cpu", **settings}))
-    model, detector.model = detector.model, Recorder(detector.model)
-    detector.detect(asked)
+    model, detector.model = detector.model, _RecordingModel(detector.model)
+    detector.detect(requests)
     return model, detector.model.inputs

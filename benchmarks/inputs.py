@@ -13,7 +13,7 @@ from PIL import Image
 
 from transforms import bundled
 
-_LOOKED_AT = 40
+_EXAMINED = 40
 _WORDS = ("a man", "two dogs", "the red car", "a wooden table", "some flowers", "a woman in a hat", "an old house")
 
 
@@ -28,22 +28,22 @@ class Photo:
 def photos(folder: Path | None, number: int) -> list[Photo]:
     """Photos of a folder with a `photos.jsonl` (`file`, `captions`), in turn if there are fewer; None: drawn ones."""
     if folder is None:
-        return [_drawn(seed) for seed in range(number)]
+        return [_draw_photo(seed) for seed in range(number)]
     lines = (folder / "photos.jsonl").read_text("utf-8").splitlines()[:number]
     rows = [json.loads(line) for line in lines]
     found = [Photo((folder / row["file"]).read_bytes(), tuple(row["captions"])) for row in rows]
     return [found[i % len(found)] for i in range(number)]
 
 
-def alike(folder: Path | None, number: int) -> list[Photo]:
+def four_by_three(folder: Path | None, number: int) -> list[Photo]:
     """Pictures of four to three, as most photos of COCO are, in turn: one canvas, 800 x 1056, and full batches.
 
     Raises:
       SystemExit: there is none among the first ones of the folder.
     """
-    found = list(filter(is_wide, photos(folder, _LOOKED_AT)))
+    found = list(filter(is_wide, photos(folder, _EXAMINED)))
     if not found:
-        raise SystemExit(f"benchmarks: {folder}: none of the first {_LOOKED_AT} pictures is four to three")
+        raise SystemExit(f"benchmarks: {folder}: none of the first {_EXAMINED} pictures is four to three")
     return [found[i % len(found)] for i in range(number)]
 
 
@@ -65,13 +65,13 @@ def scenes(number: int) -> list[Photo]:
     return [found[i % len(found)] for i in range(number)]
 
 
-def write_tars(pictures: Iterable[Photo], folder: Path, captions: int = 1, a_tar: int = 10_000) -> str:
+def write_tars(pictures: Iterable[Photo], folder: Path, captions: int = 1, pairs_per_tar: int = 10_000) -> str:
     """Tars in img2dataset's layout, the first captions of each picture as pairs of their own; returns their pattern."""
     folder.mkdir(parents=True, exist_ok=True)
     pairs = [(picture.data, caption) for picture in pictures for caption in picture.captions[:captions]]
-    for first in range(0, len(pairs), a_tar):
-        with tarfile.open(folder / f"{first // a_tar:05}.tar", "w") as tar:
-            for number, (data, caption) in enumerate(pairs[first : first + a_tar], first):
+    for first in range(0, len(pairs), pairs_per_tar):
+        with tarfile.open(folder / f"{first // pairs_per_tar:05}.tar", "w") as tar:
+            for number, (data, caption) in enumerate(pairs[first : first + pairs_per_tar], first):
                 _add(tar, f"{number:09}", data, caption)
     return str(folder / "*.tar")
 
@@ -103,11 +103,11 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
     return file.read()
 
 
-def _drawn(seed: int) -> Photo:
+def _draw_photo(seed: int) -> Photo:
     """Coloured noise, coarse and fine, at 640 x 480: some 100 KB as a JPEG."""
-    chance = np.random.default_rng(seed)
-    coarse = Image.fromarray(chance.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((640, 480))
-    fine = chance.normal(0, 18, (480, 640, 3))
+    rng = np.random.default_rng(seed)
+    coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((640, 480))
+    fine = rng.normal(0, 18, (480, 640, 3))
     target = io.BytesIO()
     Image.fromarray(np.clip(np.asarray(coarse) + fine, 0, 255).astype(np.uint8)).save(target, "JPEG", quality=85)
     pick = random.Random(seed)

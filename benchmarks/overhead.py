@@ -10,7 +10,7 @@ import torch
 
 from benchmarks import inputs, tiny
 from benchmarks.figures import Figure
-from benchmarks.grounding import ground, on_cores, recorded, requests, settings
+from benchmarks.grounding import ground, make_config, on_cores, read_requests, record_inputs
 from benchmarks.steps import measure_steps
 from transforms.detectors.base import Request
 
@@ -23,27 +23,29 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     large = str(tiny.make(work / "tiny", (caption for picture in pictures for caption in picture.captions)))
     with on_cores(2):
         figures = [
-            _beside_a_loop("tiny", large, inputs.alike(photos, 12), 4, 0.95, work, rounds=2),
-            _beside_a_loop("small", "scene-grounder", inputs.scenes(1536), 256, 0.80, work, rounds=6),
+            _compare_with_loop("tiny", large, inputs.four_by_three(photos, 12), 4, 0.95, work, rounds=2),
+            _compare_with_loop("small", "scene-grounder", inputs.scenes(1536), 256, 0.80, work, rounds=6),
         ]
     with on_cores(1):
         return figures + measure_steps(PART, large, inputs.photos(photos, 120), work / "overhead/steps")
 
 
-def _beside_a_loop(
-    name: str, model: str, pictures: Sequence[inputs.Photo], a_chunk: int, goal: float, work: Path, rounds: int
+def _compare_with_loop(
+    name: str, model: str, pictures: Sequence[inputs.Photo], chunk_pairs: int, goal: float, work: Path, rounds: int
 ) -> Figure:
     """Ground's rate from its second chunk on, over that of the model alone on the same batches as tensors."""
     folder = work / "overhead" / name
     tars = inputs.write_tars(pictures, folder / "in")
-    config = settings({"model": model, "threads": 2, "batch": 4}, a_chunk)
+    config = make_config({"model": model, "threads": 2, "batch": 4}, chunk_pairs)
     ground(config, tars, folder / "first")
-    model_loaded, batches = recorded({"model": model, "threads": 2, "batch": 4}, _later(folder / "first", a_chunk))
+    model_loaded, batches = record_inputs(
+        {"model": model, "threads": 2, "batch": 4}, _later_requests(folder / "first", chunk_pairs)
+    )
     rates, loops = [], []
     for number in range(rounds):
         for way in ("loop", "ground") if number % 2 else ("ground", "loop"):
             if way == "loop":
-                loops.append(len(pictures[a_chunk:]) / _loop(model_loaded, batches))
+                loops.append(len(pictures[chunk_pairs:]) / _time_loop(model_loaded, batches))
             else:
                 rates.append(ground(config, tars, folder / f"out-{number}"))
     ratios = [rate / loop for rate, loop in zip(rates, loops, strict=True)]
@@ -52,12 +54,12 @@ def _beside_a_loop(
     return Figure(PART, f"ground over a bare loop over its model, {name}, two cores", value, f"{goal:.2f}", detail)
 
 
-def _later(output: Path, a_chunk: int) -> list[Request]:
-    """What the detector was asked in all chunks but the first."""
-    return requests(output, lambda pair: pair.index >= a_chunk)
+def _later_requests(output: Path, chunk_pairs: int) -> list[Request]:
+    """The detector's requests of all chunks but the first."""
+    return read_requests(output, lambda pair: pair.index >= chunk_pairs)
 
 
-def _loop(model: Any, batches: Sequence[dict[str, Any]]) -> float:
+def _time_loop(model: Any, batches: Sequence[dict[str, Any]]) -> float:
     started = time.perf_counter()
     with torch.inference_mode():
         for batch in batches:

@@ -14,12 +14,12 @@ import numpy as np
 import webdataset
 
 import gritmill
-from benchmarks.figures import Figure, in_turn, ratio
+from benchmarks.figures import Figure, interleaved_seconds, ratio
 from benchmarks.inputs import Photo, write_tars
 from benchmarks.inputs import photos as pictures_of
 from pipeline.tables import detections
 
-_PAIRS, _A_TAR, _ROUNDS = 40_000, 5_000, 2
+_PAIRS, _PAIRS_PER_TAR, _ROUNDS = 40_000, 5_000, 2
 _FEW = 4_000
 _CONFIGURATION = {"detector": {"model": "benchmarks.candidates:make"}, "selection": {"score": 0.25}}
 _MIB = 1 << 20
@@ -33,8 +33,8 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     work = work / "pack"
     tars, few = work / "in", work / "few"
     pictures = _pairs(photos)
-    write_tars(pictures, tars, a_tar=_A_TAR)
-    write_tars(pictures[:_FEW], few, a_tar=_A_TAR)
+    write_tars(pictures, tars, pairs_per_tar=_PAIRS_PER_TAR)
+    write_tars(pictures[:_FEW], few, pairs_per_tar=_PAIRS_PER_TAR)
     for folder in (tars, few):
         gritmill.ground(_CONFIGURATION, inputs=str(folder / "*.tar"), output=work / f"{folder.name}-ground")
     figures = [*_speed(work, tars), _memory(work), _reads(work, tars), _rows(work)]
@@ -50,28 +50,34 @@ def _pairs(photos: Path | None) -> list[Photo]:
 
 
 def _speed(work: Path, tars: Path) -> Iterator[Figure]:
-    ways: dict[str, Callable[[], object]] = {
+    variants: dict[str, Callable[[], object]] = {
         "pack": lambda: _pack(work / "in-ground", work / "packed"),
         "copy": lambda: _copy(tars, work / "copied"),
         "ShardWriter": lambda: _shards(tars, work / "shards"),
     }
-    busy: dict[str, list[float]] = {name: [] for name in ways}
-    seconds = in_turn({name: _clocked(way, busy[name]) for name, way in ways.items()}, _ROUNDS)
+    busy: dict[str, list[float]] = {name: [] for name in variants}
+    seconds = interleaved_seconds(
+        {name: _with_processor_time(run, busy[name]) for name, run in variants.items()}, _ROUNDS
+    )
     size = sum(path.stat().st_size for path in tars.iterdir())
     rates = ", ".join(f"{name} {size / _MIB / median(took):.0f} MiB/s" for name, took in seconds.items())
     yield Figure("Pack", "bytes a second over those of a copy", ratio(seconds["copy"], seconds["pack"]), "0.5", rates)
     writer = ratio(seconds["ShardWriter"], seconds["pack"])
     yield Figure("Pack", "bytes a second over those of webdataset's ShardWriter", writer, "1", rates)
-    each, own = (1000 * median(some["pack"]) / _PAIRS for some in (seconds, busy))
+    wall_ms, processor_ms = (1000 * median(some["pack"]) / _PAIRS for some in (seconds, busy))
     yield Figure(
-        "Pack", "a pair", f"{each:.2f} ms", "", f"{own:.2f} ms of processor time, its workers' and their start included"
+        "Pack",
+        "a pair",
+        f"{wall_ms:.2f} ms",
+        "",
+        f"{processor_ms:.2f} ms of processor time, its workers' and their start included",
     )
 
 
-def _clocked(way: Callable[[], object], busy: list[float]) -> Callable[[], None]:
+def _with_processor_time(run: Callable[[], object], busy: list[float]) -> Callable[[], None]:
     def timed() -> None:
         started = _processor()
-        way()
+        run()
         busy.append(_processor() - started)
 
     return timed
@@ -84,7 +90,7 @@ def _processor() -> float:
 
 
 def _pack(ground: Path, target: Path) -> dict[str, Any]:
-    """All of it, with the workers that it takes by itself, their start, and the report."""
+    """A complete pack with its default workers, their start and the report included."""
     shutil.rmtree(target, ignore_errors=True)
     return gritmill.pack(_CONFIGURATION, output=target, detections=ground)
 
@@ -108,7 +114,9 @@ def _shards(tars: Path, target: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     samples = webdataset.WebDataset([str(path) for path in sorted(tars.iterdir())], shardshuffle=False)
-    with webdataset.ShardWriter(str(target / "%05d.tar"), maxcount=_A_TAR, maxsize=1 << 40, verbose=0) as writer:
+    with webdataset.ShardWriter(
+        str(target / "%05d.tar"), maxcount=_PAIRS_PER_TAR, maxsize=1 << 40, verbose=0
+    ) as writer:
         for sample in samples:
             writer.write({key: sample[key] for key in ("__key__", "jpg", "txt", "json")})
     for path in target.iterdir():
@@ -133,23 +141,23 @@ def _reads(work: Path, tars: Path) -> Figure:
 def _subprocess(ground: Path, target: Path) -> tuple[float, int]:
     """Peak resident memory in MiB, and bytes read, of a `pack` in one process."""
     shutil.rmtree(target, ignore_errors=True)
-    alone = ["--direct_num_workers=1"]  # else much of it were done by others
-    run = f"gritmill.pack({_CONFIGURATION!r}, output={str(target)!r}, detections={str(ground)!r}, beam={alone!r})"
+    beam = ["--direct_num_workers=1"]  # else much of it were done by others
+    run = f"gritmill.pack({_CONFIGURATION!r}, output={str(target)!r}, detections={str(ground)!r}, beam={beam!r})"
     # What the parent holds when it forks counts in the child's ru_maxrss, but not in its VmHWM.
-    ask = (
+    print_usage = (
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], open('/proc/self/io').read().split()[1])"
     )
-    words = [sys.executable, "-c", f"import gritmill; {run}; {ask}"]
-    said = subprocess.run(words, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.split()
-    return int(said[-2]) / 1024, int(said[-1])
+    command = [sys.executable, "-c", f"import gritmill; {run}; {print_usage}"]
+    output = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.split()
+    return int(output[-2]) / 1024, int(output[-1])
 
 
 def _rows(work: Path) -> Figure:
     """A row's bytes in Arrow's layout; on the disk chunks are compressed as a whole, so there only a mean is known."""
     folder = str(work / "in-ground/detections")
-    chunks = detections.all_committed(folder)
+    chunks = detections.all_committed_chunks(folder)
     tables = [detections.read_table(folder, chunk) for chunk in chunks]
-    sizes = [table.slice(at, 1).nbytes for table in tables for at in range(len(table))]
+    sizes = [table.slice(index, 1).nbytes for table in tables for index in range(len(table))]
     middle, high = np.percentile(sizes, [50, 99])
     disk = sum(os.path.getsize(detections.chunk_uri(folder, chunk)) for chunk in chunks) / len(sizes)
     return Figure(

@@ -18,17 +18,17 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor, pip
 
 from benchmarks import inputs, tiny
 from benchmarks.figures import Figure
-from benchmarks.grounding import ground, on_cores, settings
+from benchmarks.grounding import ground, make_config, on_cores
 from transforms import bundled
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.noun_phrases import phrases_of
+from transforms.phrases.noun_phrases import find_phrases
 from transforms.phrases.parser import load_parser
 from transforms.records import Drop
 from transforms.settings import PhraseSettings
 
 PART = "Against what users would pick"
 _FLOOR = 0.05
-_MOST = 30
+_MAX_BOXES = 30
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Case:
     name: str
     model: str
     pictures: Sequence[inputs.Photo]
-    a_chunk: int
+    chunk_pairs: int
     captions: int = 1
     rounds: int = 1
     pipeline: bool = True
@@ -55,7 +55,7 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     figures = []
     for cores in (1, 2):
         with on_cores(cores):
-            # On two cores the pipeline of transformers, which takes a minute a picture, would only say the same again.
+            # Not on two cores: the pipeline of transformers takes a minute a picture, for the same ratio.
             case = Case("tiny", large, pictures[:6], 2, rounds=2 if cores == 2 else 1, pipeline=cores == 1)
             figures += _compare(case, cores, work) + _compare(small, cores, work)
     with on_cores(1):
@@ -66,9 +66,11 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
 def _compare(case: Case, cores: int, work: Path) -> list[Figure]:
     folder = work / "rivals" / f"{case.name}-{cores}".replace(" ", "-").replace(",", "")
     tars = inputs.write_tars(case.pictures, folder / "in", case.captions)
-    config = settings({"model": case.model, "threads": cores, "batch": 5 if case.captions == 5 else 4}, case.a_chunk)
+    config = make_config(
+        {"model": case.model, "threads": cores, "batch": 5 if case.captions == 5 else 4}, case.chunk_pairs
+    )
     script, stock = Script(case.model), Pipeline(case.model) if case.pipeline else None
-    pairs = [*Path(tars).parent.glob("*.tar")], case.a_chunk  # of ground the first chunk does not count
+    pairs = [*Path(tars).parent.glob("*.tar")], case.chunk_pairs  # of ground the first chunk does not count
     script(pairs[0], len(case.pictures) * case.captions - 1)
     rates: dict[str, list[float]] = {"ground": [], "script": [], "pipeline": []}
     for number in range(case.rounds):
@@ -76,11 +78,11 @@ def _compare(case: Case, cores: int, work: Path) -> list[Figure]:
         rates["script"].append(script(*pairs))
         if stock:
             rates["pipeline"].append(stock(*pairs))
-    on = f"{case.name}, {cores} core{'s' * (cores > 1)}"
-    figures = [_figure(f"the script, {on}", "1.5", rates["ground"], rates["script"])]
+    setup = f"{case.name}, {cores} core{'s' * (cores > 1)}"
+    figures = [_figure(f"the script, {setup}", "1.5", rates["ground"], rates["script"])]
     if stock:
         goal = f"{1.5 * stock.phrases:.1f} (1.5 x {stock.phrases:.1f} phrases)"
-        figures.append(_figure(f"the pipeline of transformers, {on}", goal, rates["ground"], rates["pipeline"]))
+        figures.append(_figure(f"the pipeline of transformers, {setup}", goal, rates["ground"], rates["pipeline"]))
     return figures
 
 
@@ -91,13 +93,13 @@ def _figure(what: str, goal: str, ours: Sequence[float], theirs: Sequence[float]
     return Figure(PART, f"ground over {what}", f"{statistics.median(ratios):.2f}{spread} times", goal, detail)
 
 
-def _pairs(tars: Sequence[Path], without: int) -> Iterator[tuple[Any, str]]:
-    samples = wds.WebDataset([str(path) for path in sorted(tars)], shardshuffle=False).slice(without, None)
+def _pairs(tars: Sequence[Path], skip: int) -> Iterator[tuple[Any, str]]:
+    samples = wds.WebDataset([str(path) for path in sorted(tars)], shardshuffle=False).slice(skip, None)
     yield from samples.decode("pilrgb").to_tuple("jpg", "txt")
 
 
 def _phrases(doc: Any, heads: Mapping[str, Drop]) -> list[str]:
-    found = phrases_of(doc, heads).kept
+    found = find_phrases(doc, heads).kept
     return list(dict.fromkeys(doc.text[phrase.start : phrase.end].lower() for phrase in found))
 
 
@@ -110,15 +112,15 @@ class Script:
     """What one would write by hand, run over the pairs of tars without the first ones: pairs a second."""
 
     def __init__(self, model: str) -> None:
-        place = bundled.model(model)
-        self.processor = AutoProcessor.from_pretrained(place)
-        self.model = AutoModelForZeroShotObjectDetection.from_pretrained(place).eval()
+        path = bundled.model_path(model)
+        self.processor = AutoProcessor.from_pretrained(path)
+        self.model = AutoModelForZeroShotObjectDetection.from_pretrained(path).eval()
         self.nlp = load_parser("caption-parser")
         self.heads = drop_heads(PhraseSettings().drop_lists)
 
-    def __call__(self, tars: Sequence[Path], without: int) -> float:
+    def __call__(self, tars: Sequence[Path], skip: int) -> float:
         started, done = time.perf_counter(), 0
-        pairs = list(_pairs(tars, without))
+        pairs = list(_pairs(tars, skip))
         for (image, _), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
             phrases = self.phrases(doc)
             if phrases:
@@ -136,13 +138,13 @@ class Script:
         with torch.inference_mode():
             output = self.model(**inputs)
         scores = output.logits[0].sigmoid()
-        boxes, first = [], 1
+        boxes, offset = [], 1
         for number, phrase in enumerate(phrases):
             length = len(self.processor.tokenizer(phrase, add_special_tokens=False)["input_ids"])
-            pooled = scores[:, first : first + length].mean(-1)
-            best = pooled.topk(min(_MOST, len(pooled)))
+            pooled = scores[:, offset : offset + length].mean(-1)
+            best = pooled.topk(min(_MAX_BOXES, len(pooled)))
             boxes += [(number, *output.pred_boxes[0, query].tolist(), score) for score, query in _above(best)]
-            first += length + 1
+            offset += length + 1
         return boxes
 
 
@@ -150,19 +152,19 @@ class Pipeline:
     """The `zero-shot-object-detection` pipeline over the same phrases: pairs a second."""
 
     def __init__(self, model: str) -> None:
-        self.detect = pipeline("zero-shot-object-detection", model=bundled.model(model), device="cpu")
+        self.detect = pipeline("zero-shot-object-detection", model=bundled.model_path(model), device="cpu")
         self.nlp = load_parser("caption-parser")
         self.heads = drop_heads(PhraseSettings().drop_lists)
         self.phrases = 0.0
 
-    def __call__(self, tars: Sequence[Path], without: int) -> float:
-        started, asked, done = time.perf_counter(), 0, 0
-        pairs = list(_pairs(tars, without))
+    def __call__(self, tars: Sequence[Path], skip: int) -> float:
+        started, queried, done = time.perf_counter(), 0, 0
+        pairs = list(_pairs(tars, skip))
         for (image, _), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
             phrases = _phrases(doc, self.heads)
             if phrases:
                 self.detect(image, candidate_labels=[f"{phrase}." for phrase in phrases], threshold=_FLOOR)
-            asked += len(phrases)
+            queried += len(phrases)
             done += 1
-        self.phrases = asked / done
+        self.phrases = queried / done
         return done / (time.perf_counter() - started)

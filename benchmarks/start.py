@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.figures import Figure, in_turn
+from benchmarks.figures import Figure, interleaved_seconds
 from transforms import bundled
 
 ROUNDS = 7
@@ -21,31 +21,31 @@ def measure(work: Path, _: Path | None = None) -> list[Figure]:
     scenes = ("--input", str(bundled.folder("examples") / "scenes"))
     out = ("--output", str(work / "start"), "--quiet")
     _call("run", "demo", *scenes, *out)()
-    ways = {
+    commands = {
         "--help": _call("--help"),
         "ground": _call("ground", "demo", *scenes, *out),
         "run": _call("run", "demo", *scenes, *out),
         "pack": _call("pack", "demo", *out),
     }
-    processor = in_turn({"--help": ways["--help"]}, ROUNDS, _processor)["--help"]
-    seconds = in_turn(ways, ROUNDS)
+    processor = interleaved_seconds({"--help": commands["--help"]}, ROUNDS, _processor)["--help"]
+    seconds = interleaved_seconds(commands, ROUNDS)
     goals = {"ground": "within 1 s of the help", "run": "within 1 s of the help", "pack": ""}
     return [
         Figure("Start", "`gritmill --help`, processor time", _seconds(processor), "under 0.3 s", _spread(processor)),
-        *(_beyond(name, seconds, goal) for name, goal in goals.items()),
+        *(_beyond_the_help(name, seconds, goal) for name, goal in goals.items()),
     ]
 
 
-def _beyond(name: str, seconds: Mapping[str, list[float]], goal: str) -> Figure:
+def _beyond_the_help(name: str, seconds: Mapping[str, list[float]], goal: str) -> Figure:
     differences = [mine - help_ for mine, help_ in zip(seconds[name], seconds["--help"], strict=True)]
     medians = f"{_seconds(seconds[name])} against {_seconds(seconds['--help'])}"
     what = f"`gritmill {name}` with nothing left to do, beyond the help"
     return Figure("Start", what, _seconds(differences), goal, f"{medians}; {_spread(differences)}")
 
 
-def _call(*words: str) -> Callable[[], object]:
+def _call(*arguments: str) -> Callable[[], object]:
     program = Path(sys.executable).with_name("gritmill")
-    return lambda: subprocess.run([str(program), *words], check=True, stdout=subprocess.DEVNULL)
+    return lambda: subprocess.run([str(program), *arguments], check=True, stdout=subprocess.DEVNULL)
 
 
 def _processor() -> float:
@@ -54,9 +54,9 @@ def _processor() -> float:
     return times.children_user + times.children_system
 
 
-def _seconds(some: list[float]) -> str:
-    return f"{statistics.median(some):.2f} s"
+def _seconds(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} s"
 
 
-def _spread(some: list[float]) -> str:
-    return f"{len(some)} rounds, {min(some):.2f} to {max(some):.2f} s"
+def _spread(values: list[float]) -> str:
+    return f"{len(values)} rounds, {min(values):.2f} to {max(values):.2f} s"

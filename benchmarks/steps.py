@@ -12,17 +12,17 @@ import torch
 import gritmill
 from benchmarks import inputs
 from benchmarks.figures import Figure
-from benchmarks.grounding import settings, timings
+from benchmarks.grounding import make_config, read_timings
 from pipeline.ground.chunks import read_range
 from pipeline.ids import ChunkId
 from pipeline.plan.plan import read_plan
 from pipeline.tables import detections
-from pipeline.tables.detections import Identity
+from pipeline.tables.detections import Provenance
 from transforms.detectors.base import Found, Request
-from transforms.detectors.candidates import request_for, with_boxes
+from transforms.detectors.candidates import make_request, with_boxes
 from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.model import GroundingDino
-from transforms.detectors.grounding_dino.prompts import Prompts, build_prompts
+from transforms.detectors.grounding_dino.prompts import PackedPrompts, build_prompts
 from transforms.images import decode
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.noun_phrases import with_phrases
@@ -31,66 +31,72 @@ from transforms.records import Chunk, Pair
 from transforms.settings import DetectorSettings, PhraseSettings
 
 _FEW = 16
-_GPU = 12.0
-"""Milliseconds a picture of a GPU that is asked about."""
+_GPU_MS = 12.0
+"""Milliseconds a picture of the GPU that the estimate assumes."""
 
-_BESIDE = {"read, measure, digest", "decode", "resize", "normalise"}
+_OVERLAPPED = {"read, measure, digest", "decode", "resize", "normalise"}
 """Steps that threads do while the model is at work, or that the GPU does."""
 
 
 def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work: Path) -> list[Figure]:
     """Of each step by its own function on the same pairs, and of a `ground` without model. part: of the table."""
     tars = inputs.write_tars(pictures, work / "in")
-    whole = _without_model(model, tars, work / "out")
-    timed = _Timed(len(pictures))
-    pairs = _parsed(timed, work)
-    detector = _stubbed(DetectorSettings(model=model, device="cpu", threads=1))
-    asked = [request_for(pair) for pair in pairs]
-    prompts = timed.step("prompts", lambda: [build_prompts(detector.tokenizer, r.phrases, 256) for r in asked])
-    _pictures(timed, detector, asked)
-    answers = _answers(timed, detector, prompts)
-    done = timed.step("into the pair", lambda: list(map(with_boxes, pairs, asked, answers)))
-    timed.step("commit", lambda: _commit(done, work / "committed"))
-    serial = sum(spent for step, spent in timed.spent.items() if step not in _BESIDE)
-    by_step = ", ".join(f"{step} {spent:.2f}" for step, spent in timed.spent.items())
-    beside = f"arithmetic: {serial:.1f} ms a pair run before or after the forward; the rest beside it, or on the GPU"
-    share = f"share of its time that a GPU of {_GPU:.0f} ms a picture would be busy beside one process"
+    outside_model = _without_model(model, tars, work / "out")
+    timer = _StepTimer(len(pictures))
+    pairs = _parse_pairs(timer, work)
+    detector = _load_stubbed(DetectorSettings(model=model, device="cpu", threads=1))
+    requests = [make_request(pair) for pair in pairs]
+    prompts = timer.step("prompts", lambda: [build_prompts(detector.tokenizer, r.phrases, 256) for r in requests])
+    _time_pictures(timer, detector, requests)
+    answers = _read_answers(timer, detector, prompts)
+    done = timer.step("into the pair", lambda: list(map(with_boxes, pairs, requests, answers)))
+    timer.step("commit", lambda: _commit(done, work / "committed"))
+    serial = sum(spent for step, spent in timer.spent.items() if step not in _OVERLAPPED)
+    by_step = ", ".join(f"{step} {spent:.2f}" for step, spent in timer.spent.items())
+    overlapped = (
+        f"arithmetic: {serial:.1f} ms a pair run before or after the forward; the rest beside it, or on the GPU"
+    )
+    share = f"share of its time that a GPU of {_GPU_MS:.0f} ms a picture would be busy beside one process"
     return [
         Figure(
-            part, "processor time a pair outside of the forward, photos at 800 pixels", f"{whole:.1f} ms", "", by_step
+            part,
+            "processor time a pair outside of the forward, photos at 800 pixels",
+            f"{outside_model:.1f} ms",
+            "",
+            by_step,
         ),
-        Figure(part, share, f"{_GPU / (_GPU + serial):.0%}", "", beside),
+        Figure(part, share, f"{_GPU_MS / (_GPU_MS + serial):.0%}", "", overlapped),
     ]
 
 
-def _parsed(timed: "_Timed", work: Path) -> list[Pair]:
+def _parse_pairs(timer: "_StepTimer", work: Path) -> list[Pair]:
     """The pairs that have phrases."""
     plan = read_plan(str(work / "out/detections"))
     assert plan is not None
-    chunk = timed.step(
-        "read, measure, digest", lambda: next(iter(read_range(plan, *plan.ids(), str(work / "nothing"))))
+    chunk = timer.step(
+        "read, measure, digest", lambda: next(iter(read_range(plan, *plan.range_ids(), str(work / "nothing"))))
     )
     nlp, heads = load_parser("caption-parser"), drop_heads(PhraseSettings().drop_lists)
     with_phrases(nlp, chunk.pairs, heads)
-    return [pair for pair in timed.step("phrases", lambda: with_phrases(nlp, chunk.pairs, heads)) if pair.phrases]
+    return [pair for pair in timer.step("phrases", lambda: with_phrases(nlp, chunk.pairs, heads)) if pair.phrases]
 
 
-def _pictures(timed: "_Timed", detector: GroundingDino, asked: Sequence[Request]) -> None:
-    images = timed.step("decode", lambda: [decode(request.data) for request in asked])
-    small = timed.step("resize", lambda: [detector.canvas.tensor(image) for image in images])
-    timed.step("normalise", lambda: [detector._normalized([pixels]) for pixels in small])
+def _time_pictures(timer: "_StepTimer", detector: GroundingDino, requests: Sequence[Request]) -> None:
+    images = timer.step("decode", lambda: [decode(request.data) for request in requests])
+    small = timer.step("resize", lambda: [detector.resize_rule.to_tensor(image) for image in images])
+    timer.step("normalise", lambda: [detector._normalized([pixels]) for pixels in small])
 
 
-def _answers(timed: "_Timed", detector: GroundingDino, prompts: Sequence[Prompts]) -> list[Found]:
+def _read_answers(timer: "_StepTimer", detector: GroundingDino, prompts: Sequence[PackedPrompts]) -> list[Found]:
     outputs = [_output(1, len(packed.prompts[0].ids)) for packed in prompts]
-    given = [
+    raw_outputs = [
         (p.prompts[0], o.logits[0].numpy(), o.pred_boxes[0].numpy()) for p, o in zip(prompts, outputs, strict=True)
     ]
-    boxes = timed.step("read boxes", lambda: [read_boxes(*one, detector.settings) for one in given])
+    boxes = timer.step("read boxes", lambda: [read_boxes(*one, detector.settings) for one in raw_outputs])
     return [Found(tuple(some), cut) for some, cut in boxes]
 
 
-class _Timed:
+class _StepTimer:
     """Steps with the processor time that each takes a pair, in ms."""
 
     def __init__(self, pairs: int) -> None:
@@ -108,15 +114,15 @@ class _Timed:
 
 
 def _commit(pairs: Sequence[Pair], folder: Path) -> None:
-    detections.commit(str(folder), Chunk(0, 0, 0, tuple(pairs)), Identity("", {}, "float32", 4))
+    detections.commit_chunk(str(folder), Chunk(0, 0, 0, tuple(pairs)), Provenance("", {}, "float32", 4))
     assert (folder / f"{ChunkId(0, 0, 0).stem}.parquet").exists()
 
 
 def _without_model(model: str, tars: str, output: Path) -> float:
     """Milliseconds of processor time a pair of a `ground` whose model takes next to none, without its start."""
     load = GroundingDino.load
-    model.GroundingDino.load = _stubbed  # type: ignore[method-assign]
-    config = settings({"model": model, "threads": 1, "batch": 4}, 1000)
+    GroundingDino.load = _load_stubbed  # type: ignore[method-assign]
+    config = make_config({"model": model, "threads": 1, "batch": 4}, 1000)
     spent = []
     try:
         for pairs in (_FEW, _FEW, None):  # the first one warms up; what the start takes is in both others
@@ -126,21 +132,21 @@ def _without_model(model: str, tars: str, output: Path) -> float:
             )
             spent.append(time.process_time() - started)
     finally:
-        model.GroundingDino.load = load  # type: ignore[method-assign]
-    return (spent[2] - spent[1]) / (sum(note["pairs"] for note in timings(output)) - _FEW) * 1000
+        GroundingDino.load = load  # type: ignore[method-assign]
+    return (spent[2] - spent[1]) / (sum(note["pairs"] for note in read_timings(output)) - _FEW) * 1000
 
 
-def _stubbed(settings: DetectorSettings) -> GroundingDino:
+def _load_stubbed(settings: DetectorSettings) -> GroundingDino:
     """The detector with a model that answers at once."""
     detector = _LOAD(settings)
-    detector.model = _Stub(detector.model.config)
+    detector.model = _StubModel(detector.model.config)
     return detector
 
 
 _LOAD = GroundingDino.load
 
 
-class _Stub:
+class _StubModel:
     def __init__(self, config: Any) -> None:
         self.config = config
         self._known: dict[tuple[int, ...], Any] = {}
@@ -154,6 +160,6 @@ class _Stub:
 
 def _output(pictures: int, tokens: int) -> Any:
     """900 queries of which some dozen a phrase lie above the floor, as a detector gives for a photo."""
-    chance = torch.Generator().manual_seed(tokens)
-    logits = torch.randn(pictures, 900, tokens, generator=chance) * 1.5 - 5.5
-    return SimpleNamespace(logits=logits, pred_boxes=torch.rand(pictures, 900, 4, generator=chance) * 0.3 + 0.3)
+    rng = torch.Generator().manual_seed(tokens)
+    logits = torch.randn(pictures, 900, tokens, generator=rng) * 1.5 - 5.5
+    return SimpleNamespace(logits=logits, pred_boxes=torch.rand(pictures, 900, 4, generator=rng) * 0.3 + 0.3)

@@ -8,7 +8,7 @@ from statistics import median
 import apache_beam as beam
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
-from benchmarks.figures import Figure, in_turn, ratio
+from benchmarks.figures import Figure, interleaved_seconds, ratio
 from benchmarks.grounding import on_cores
 from benchmarks.inputs import photos as pictures_of
 from benchmarks.inputs import scenes
@@ -36,17 +36,17 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
 
 def _figures(name: str, texts: list[str]) -> list[Figure]:
     chunks = [Chunk(0, 0, number, _pairs(some)) for number, some in enumerate(_batches(texts))]
-    seconds = in_turn(_ways(chunks), _ROUNDS, time.process_time)
-    rates = {way: len(texts) / median(took) for way, took in seconds.items()}
-    detail = ", ".join(f"{way} {rate:.0f} captions/s" for way, rate in rates.items())
+    seconds = interleaved_seconds(_variants(chunks), _ROUNDS, time.process_time)
+    rates = {variant: len(texts) / median(took) for variant, took in seconds.items()}
+    detail = ", ".join(f"{variant} {rate:.0f} captions/s" for variant, rate in rates.items())
     bare = seconds["nlp.pipe"]
     return [
-        Figure("Text", f"`{way}` over bare `nlp.pipe`, {name}", ratio(bare, seconds[way]), goal, detail)
-        for way, goal in (("with_phrases", _GOAL), ("ExtractPhrases in a pipeline", ""))
+        Figure("Text", f"`{variant}` over bare `nlp.pipe`, {name}", ratio(bare, seconds[variant]), goal, detail)
+        for variant, goal in (("with_phrases", _GOAL), ("ExtractPhrases in a pipeline", ""))
     ]
 
 
-def _ways(chunks: list[Chunk]) -> dict[str, Callable[[], object]]:
+def _variants(chunks: list[Chunk]) -> dict[str, Callable[[], object]]:
     settings = PhraseSettings()
     nlp, heads = load_parser(settings.model), drop_heads(settings.drop_lists)
 
@@ -60,14 +60,19 @@ def _ways(chunks: list[Chunk]) -> dict[str, Callable[[], object]]:
             with_phrases(nlp, chunk.pairs, heads)
 
     def pipeline() -> None:
-        with beam.Pipeline(runner=FnApiRunner()) as made:  # loading the parser included
-            _ = made | beam.Create(chunks) | ExtractPhrases(settings) | beam.Map(lambda chunk: len(chunk.pairs))
+        with beam.Pipeline(runner=FnApiRunner()) as beam_pipeline:  # loading the parser included
+            _ = (
+                beam_pipeline
+                | beam.Create(chunks)
+                | ExtractPhrases(settings)
+                | beam.Map(lambda chunk: len(chunk.pairs))
+            )
 
     return {"nlp.pipe": bare, "with_phrases": plain, "ExtractPhrases in a pipeline": pipeline}
 
 
 def _batches(texts: list[str]) -> list[list[str]]:
-    return [texts[at : at + _CHUNK] for at in range(0, len(texts), _CHUNK)]
+    return [texts[start : start + _CHUNK] for start in range(0, len(texts), _CHUNK)]
 
 
 def _pairs(texts: list[str]) -> tuple[Pair, ...]:

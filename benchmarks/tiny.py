@@ -1,6 +1,6 @@
 """A checkpoint with the configuration of IDEA-Research/grounding-dino-tiny and random weights, for speed alone.
 
-Its words are those of the captions that it will be shown, one token each; the real vocabulary cuts rare words in two.
+Its vocabulary is the words of the benchmark's captions, one token each; the real vocabulary splits rare words.
 """
 
 import re
@@ -17,7 +17,7 @@ from transformers import (
 )
 
 _SIDES = {"shortest_edge": 800, "longest_edge": 1333}
-_OWN = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, ".": 1012, "?": 1029}
+_BERT_IDS = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, ".": 1012, "?": 1029}
 """BERT's own ids where the model class has them built in."""
 
 
@@ -29,7 +29,7 @@ def make(folder: Path, captions: Iterable[str]) -> Path:
     config = GroundingDinoConfig()
     model = GroundingDinoForObjectDetection(config)
     for name, weights in model.named_parameters():
-        _spread(name, weights)
+        _initialise(name, weights)
     images = GroundingDinoImageProcessor(size=_SIDES)
     words = _vocabulary(captions, config.text_config.vocab_size)
     tokenizer = BertTokenizer(vocab=words, do_lower_case=True, model_max_length=config.max_text_len)
@@ -38,7 +38,7 @@ def make(folder: Path, captions: Iterable[str]) -> Path:
     return folder
 
 
-def _spread(name: str, weights: torch.Tensor) -> None:
+def _initialise(name: str, weights: torch.Tensor) -> None:
     """As freshly initialised, text would hardly reach the picture, and all points would lie on few places."""
     if name.endswith(("vision_param", "text_param")):
         torch.nn.init.constant_(weights, 0.5)
@@ -50,5 +50,5 @@ def _spread(name: str, weights: torch.Tensor) -> None:
 
 def _vocabulary(captions: Iterable[str], size: int) -> dict[str, int]:
     words = dict.fromkeys(word for caption in captions for word in re.findall(r"\w+|[^\w\s]", caption.lower()))
-    free = iter(i for i in range(1, size) if i not in _OWN.values())
-    return _OWN | {word: next(free) for word in words if word not in _OWN}
+    free = iter(i for i in range(1, size) if i not in _BERT_IDS.values())
+    return _BERT_IDS | {word: next(free) for word in words if word not in _BERT_IDS}

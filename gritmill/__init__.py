@@ -22,8 +22,8 @@ logging.getLogger().addFilter(lambda record: not str(record.msg).startswith(_NOI
 _HOME = Path(__file__).resolve().parent.parent
 
 
-def _claim(name: str) -> None:
-    """Makes sure that `transforms` and `pipeline` are ours, also in a folder where somebody else's lie.
+def _ensure_own_package(name: str) -> None:
+    """Makes sure that `transforms` and `pipeline` are our packages, even if the script's folder has such modules.
 
     A script's own folder comes before everything installed, so that its transforms.py would hide our package.
     """
@@ -36,12 +36,12 @@ def _claim(name: str) -> None:
         sys.modules[name] = module
         spec.loader.exec_module(module)
     elif str(_HOME / name) not in list(getattr(loaded, "__path__", [])):
-        where = getattr(loaded, "__file__", "?")
-        raise ImportError(f"gritmill: another module called {name} is loaded already ({where}); import gritmill first")
+        origin = getattr(loaded, "__file__", "?")
+        raise ImportError(f"gritmill: another module called {name} is loaded already ({origin}); import gritmill first")
 
 
 for _name in ("transforms", "pipeline"):
-    _claim(_name)
+    _ensure_own_package(_name)
 
 if TYPE_CHECKING:
     from gritmill.api import decode, encode, ground, pack, run
@@ -86,7 +86,7 @@ __all__ = [
     "view",
 ]
 
-_PLACES = {
+_MODULE_OF = {
     "Box": "transforms.records",
     "CallError": "pipeline.faults",
     "Configuration": "pipeline.configuration",
@@ -111,15 +111,15 @@ _PLACES = {
     "validate": "gritmill.validation.validate",
     "view": "gritmill.pages.viewer.page",
 }
-"""Where the public names are. Each is imported when it is first asked for: Beam, torch and spaCy take seconds."""
+"""The module of each public name. Each is imported on first use: Beam, torch and spaCy take seconds."""
 
 
 if not TYPE_CHECKING:  # a type checker shall know the names above, and no others
 
     def __getattr__(name: str) -> Any:
-        if name not in _PLACES:
+        if name not in _MODULE_OF:
             raise AttributeError(f"module 'gritmill' has no attribute {name!r}")
-        module = importlib.import_module(_PLACES[name])
+        module = importlib.import_module(_MODULE_OF[name])
         value = getattr(module, "Options" if name == "ExportOptions" else name)
         globals()[name] = value
         return value

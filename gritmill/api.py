@@ -1,4 +1,4 @@
-"""The small Python face: the same as the command line, with values in the place of words."""
+"""The small Python API: the same as the command line, with Python values."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -13,20 +13,20 @@ from pipeline.files.lock import hold
 from pipeline.ground import retry
 from pipeline.ground.driver import GroundOptions
 from pipeline.ground.driver import ground as _ground
-from pipeline.pack.driver import check_dialects, check_given, find_detections
+from pipeline.pack.driver import check_dialects, check_ground_settings, find_detections
 from pipeline.pack.driver import pack as _pack
 from pipeline.pack.options import PackOptions
-from pipeline.pack.report import PAGE, is_reported, write_report
+from pipeline.pack.report import PAGE_NAME, is_reported, write_report
 from pipeline.plan.plan import Plan, read_plan
 from transforms import bundled
 from transforms.records import EVERY_REASON
 from transforms.text import dialects
 from transforms.text.grounded_caption import CannotCarry, GroundedCaption, Span
 
-Path = str | PathLike[str]
+PathOrUri = str | PathLike[str]
 """A local path or a URI."""
 
-Paths = Path | Sequence[Path]
+PathsOrUris = PathOrUri | Sequence[PathOrUri]
 
 Config = str | Configuration | Mapping[str, Any]
 """The name of a configuration, a path to a YAML file, a configuration, or its sections as a mapping."""
@@ -35,8 +35,8 @@ Config = str | Configuration | Mapping[str, Any]
 def ground(
     config: Config = "grit",
     *,
-    inputs: Paths,
-    output: Path,
+    inputs: PathsOrUris,
+    output: PathOrUri,
     limit: int | None = None,
     extend: bool = False,
     redo_changed: bool = False,
@@ -61,20 +61,20 @@ def ground(
     Raises:
       CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
     """
-    configuration, folder = chosen(config), files.canonical(output)
-    reason = _reason(retry_failed)
-    wanted = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "fresh": fresh, "retry": reason}
-    if warning := warning_of(configuration, _inputs(inputs)):
+    configuration, folder = resolve_config(config), files.canonical(output)
+    reason = _parse_reason(retry_failed)
+    options = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "fresh": fresh, "retry": reason}
+    if warning := embedded_model_warning(configuration, _list_inputs(inputs)):
         warnings.warn(warning, stacklevel=2)
     with hold(folder):
-        return _grounded(configuration, inputs, folder, wanted, quiet, beam)
+        return _run_ground(configuration, inputs, folder, options, quiet, beam)
 
 
 def pack(
     config: Config = "grit",
     *,
-    output: Path,
-    detections: Path | None = None,
+    output: PathOrUri,
+    detections: PathOrUri | None = None,
     fresh: bool = False,
     partial: bool = False,
     beam: Sequence[str] = (),
@@ -92,19 +92,19 @@ def pack(
     Raises:
       CallError: a wrong call. EnvironmentFault: a source is gone, the disk is full, a worker died.
     """
-    configuration, folder = chosen(config), files.canonical(output)
+    configuration, folder = resolve_config(config), files.canonical(output)
     source = None if detections is None else fspath(detections)
     if isinstance(config, Mapping):
-        check_given(configuration, _keys(config), source or folder)
+        check_ground_settings(configuration, _nested_keys(config), source or folder)
     with hold(folder):
-        return _packed(configuration, folder, PackOptions(source, fresh, False, partial, quiet, tuple(beam)))
+        return _run_pack(configuration, folder, PackOptions(source, fresh, False, partial, quiet, tuple(beam)))
 
 
 def run(
     config: Config = "grit",
     *,
-    inputs: Paths,
-    output: Path,
+    inputs: PathsOrUris,
+    output: PathOrUri,
     limit: int | None = None,
     extend: bool = False,
     redo_changed: bool = False,
@@ -118,37 +118,40 @@ def run(
     `fresh` writes shards anew and never touches detections. Shards that other detections were made into are replaced
     with `extend`, `redo_changed` and `retry_failed`, too.
     """
-    configuration, folder = chosen(config), files.canonical(output)
+    configuration, folder = resolve_config(config), files.canonical(output)
     check_dialects(configuration.text.dialect)
-    reason = _reason(retry_failed)
-    wanted = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "retry": reason}
-    if warning := warning_of(configuration, _inputs(inputs)):
+    reason = _parse_reason(retry_failed)
+    options = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "retry": reason}
+    if warning := embedded_model_warning(configuration, _list_inputs(inputs)):
         warnings.warn(warning, stacklevel=2)
     grows = extend or redo_changed or reason is not None
     with hold(folder):
-        _grounded(configuration, inputs, folder, wanted, quiet, beam)
-        return _packed(configuration, folder, PackOptions(fresh=fresh, replace=grows, quiet=quiet, beam=tuple(beam)))
+        _run_ground(configuration, inputs, folder, options, quiet, beam)
+        return _run_pack(configuration, folder, PackOptions(fresh=fresh, replace=grows, quiet=quiet, beam=tuple(beam)))
 
 
-def _grounded(
+def _run_ground(
     configuration: Configuration,
-    inputs: Paths,
+    inputs: PathsOrUris,
     folder: str,
-    wanted: Mapping[str, Any],
+    options: Mapping[str, Any],
     quiet: bool,
     beam: Sequence[str],
 ) -> Plan:
-    options = GroundOptions(**wanted, quiet=quiet, beam=tuple(beam))
-    return _ground(configuration, _inputs(inputs), folder, options)
+    return _ground(configuration, _list_inputs(inputs), folder, GroundOptions(**options, quiet=quiet, beam=tuple(beam)))
 
 
-def warning_of(configuration: Configuration, inputs: Sequence[str]) -> str:
-    """What to tell who shows the embedded detector pictures that are not its own; empty if there is nothing to tell."""
-    own = all(bundled.is_ours(files.canonical(given)) for given in inputs)
-    return bundled.SCENES_ONLY if configuration.detector.model == bundled.SCENES and not own else ""
+def embedded_model_warning(configuration: Configuration, inputs: Sequence[str]) -> str:
+    """A warning if the embedded detector gets other inputs than the bundled scenes; else an empty string."""
+    all_bundled = all(bundled.is_bundled_example(files.canonical(uri)) for uri in inputs)
+    return (
+        bundled.SCENE_GROUNDER_WARNING
+        if configuration.detector.model == bundled.SCENE_GROUNDER and not all_bundled
+        else ""
+    )
 
 
-def _reason(retry_failed: bool | str | None) -> str | None:
+def _parse_reason(retry_failed: bool | str | None) -> str | None:
     if retry_failed is None or retry_failed is False:
         return None
     reason = EVERY_REASON if retry_failed is True else retry_failed
@@ -156,32 +159,33 @@ def _reason(retry_failed: bool | str | None) -> str | None:
     return reason
 
 
-def _keys(values: Mapping[str, Any], above: str = "") -> list[str]:
+def _nested_keys(values: Mapping[str, Any], above: str = "") -> list[str]:
     """The keys of nested sections, `section.key`."""
     parts = (
-        [f"{above}{key}"] if not isinstance(v, Mapping) else _keys(v, f"{above}{key}.") for key, v in values.items()
+        [f"{above}{key}"] if not isinstance(v, Mapping) else _nested_keys(v, f"{above}{key}.")
+        for key, v in values.items()
     )
     return [key for part in parts for key in part]
 
 
-def _inputs(inputs: Paths) -> list[str]:
+def _list_inputs(inputs: PathsOrUris) -> list[str]:
     listed = [fspath(inputs)] if isinstance(inputs, (str, PathLike)) else [fspath(path) for path in inputs]
     if not listed:
         raise CallError("inputs: there are none")
     return listed
 
 
-def _packed(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
+def _run_pack(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
     manifest = _pack(configuration, output, options)
-    # Of a run that has its report nothing is read again: pictures on its page may be gone by now.
+    # Of a run that has its report nothing is read again: pictures on its page may no longer exist.
     if not is_reported(output, manifest):
-        from gritmill.pages.report import write_page  # with pyarrow and jinja, for a page that is there already mostly
+        from gritmill.pages.report import write_page  # imports pyarrow and jinja; mostly the page exists already
 
         folder = find_detections(options.detections or output)
         plan = read_plan(folder)
         assert plan is not None
-        files.delete([files.join(output, PAGE)])
-        warning = warning_of(plan.configuration, [source.uri for source in plan.sources])
+        files.delete([files.join(output, PAGE_NAME)])
+        warning = embedded_model_warning(plan.configuration, [source.uri for source in plan.sources])
         write_page(output, folder, plan, manifest, write_report(output, folder, manifest), warning)
     return manifest
 
@@ -191,8 +195,7 @@ def encode(caption: str, spans: Sequence[Span], *, dialect: str = "kosmos2", wid
 
     Raises:
       ValueError: no such dialect, spans that overlap or lie outside the caption, boxes outside the picture, or a
-      caption
-        that the dialect cannot carry.
+        caption that the dialect cannot carry.
     """
     ordered = tuple(sorted(spans, key=lambda span: span.start))
     end = 0
@@ -212,7 +215,7 @@ def encode(caption: str, spans: Sequence[Span], *, dialect: str = "kosmos2", wid
 
 
 def decode(text: str, *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> GroundedCaption:
-    """What a grounded text says; boxes as near as the dialect's rounding allows.
+    """Caption and spans of a grounded text; boxes as exact as the dialect's rounding allows.
 
     Raises:
       ValueError: no such dialect, or the text is not of it.
@@ -220,8 +223,8 @@ def decode(text: str, *, dialect: str = "kosmos2", width: int = 1, height: int =
     return dialects.find(dialect).decode(text, width, height)
 
 
-def chosen(config: Config) -> Configuration:
-    """The configuration that a name, a path or a mapping says."""
+def resolve_config(config: Config) -> Configuration:
+    """The configuration for a name, a path or a mapping."""
     if isinstance(config, Configuration):
         return config
     return configurations.load(config) if isinstance(config, str) else configurations.validate(dict(config))

@@ -13,20 +13,20 @@ from rich.table import Table
 
 from gritmill import api
 from gritmill.evaluation import quality
-from gritmill.evaluation.metrics import RIGHT
+from gritmill.evaluation.metrics import MIN_IOU
 from gritmill.evaluation.quality import Quality
 from gritmill.reading import Sample, read
 from pipeline import files
-from pipeline.faults import OtherRun
-from pipeline.pack.report import NAME as REPORT
+from pipeline.faults import FolderMismatch
+from pipeline.pack.report import REPORT_NAME
 from pipeline.pack.report import show as show_report
 from transforms import bundled
 
-FOLDER = "demo-output"
+FOLDER_NAME = "demo-output"
 
 
 def run(
-    output: str | PathLike[str] = FOLDER,
+    output: str | PathLike[str] = FOLDER_NAME,
     *,
     limit: int | None = None,
     fresh: bool = False,
@@ -51,45 +51,45 @@ def run(
             api.ground("demo", inputs=scenes, output=output, limit=limit, fresh=True, beam=beam, quiet=quiet)
             return api.pack("demo", output=output, fresh=True, beam=beam, quiet=quiet)
         return api.run("demo", inputs=scenes, output=output, limit=limit, beam=beam, quiet=quiet)
-    except OtherRun as error:
-        folder = "" if fspath(output) == FOLDER else f"{shlex.quote(fspath(output))} "
-        raise OtherRun(error.what, f"use another folder, or gritmill demo {folder}--fresh") from error
+    except FolderMismatch as error:
+        folder = "" if fspath(output) == FOLDER_NAME else f"{shlex.quote(fspath(output))} "
+        raise FolderMismatch(error.difference, f"use another folder, or gritmill demo {folder}--fresh") from error
 
 
 def show(output: str) -> None:
     """One screen on standard output: the ledger, the quality, an example, and the commands to try next."""
-    show_report(files.read_json(files.join(files.canonical(output), REPORT)), output)
+    show_report(files.read_json(files.join(files.canonical(output), REPORT_NAME)), output)
     console = Console(highlight=False)
     console.print()
-    _show_quality(console, quality.of_run(output))
-    sample = _example(output)
+    _show_quality(console, quality.run_quality(output))
+    sample = _find_example(output)
     if sample is not None:
         console.print(f"\n[bold]For example[/bold] {sample.key}.grounded.txt")
         console.print(sample.grounded, markup=False, soft_wrap=True)
     console.print("\n[bold]Look at it[/bold]")
-    console.print(f"  {_program()} view {shlex.quote(output)}", markup=False, soft_wrap=True)
+    console.print(f"  {_gritmill_command()} view {shlex.quote(output)}", markup=False, soft_wrap=True)
     _show_next(console)
 
 
-def _show_quality(console: Console, found: Quality) -> None:
+def _show_quality(console: Console, measured: Quality) -> None:
     rows = (
-        (found.found, found.phrases, "true phrases were found in the captions, by their heads"),
-        (found.right, found.found, "of these have a right box"),
-        (found.whole, found.plural, "phrases for several things have a right box for each"),
-        (found.boxes_right, found.boxes, "boxes are right"),
-        (found.fooled, found.absent, "phrases for things that are not in the picture have a box"),
+        (measured.extracted, measured.phrases, "true phrases were found in the captions, by their heads"),
+        (measured.located, measured.extracted, "of these have a right box"),
+        (measured.fully_located, measured.plural, "phrases for several things have a right box for each"),
+        (measured.boxes_right, measured.boxes, "boxes are right"),
+        (measured.absent_boxed, measured.absent, "phrases for things that are not in the picture have a box"),
     )
     table = Table(show_header=False, box=None, pad_edge=False)
     for justify in ("right", "right", "left"):
         table.add_column(justify=justify)  # type: ignore[arg-type]
-    for part, whole, what in rows:
-        if whole:
-            table.add_row(f"{part / whole:.1%}", f"{part} of {whole}", what)
-    console.print(f"[bold]How good[/bold], by the truth that the scenes bring (right: an IoU of {RIGHT:g})")
+    for part, total, label in rows:
+        if total:
+            table.add_row(f"{part / total:.1%}", f"{part} of {total}", label)
+    console.print(f"[bold]How good[/bold], by the truth that the scenes bring (right: an IoU of {MIN_IOU:g})")
     console.print(table)
 
 
-def _example(output: str) -> Sample | None:
+def _find_example(output: str) -> Sample | None:
     """The shortest text with two grounded phrases; of a run without one, none."""
     samples = (sample for sample in read(output) if sample.grounded.count("<phrase>") > 1)
     return min(samples, key=lambda sample: len(sample.grounded), default=None)
@@ -97,7 +97,7 @@ def _example(output: str) -> Sample | None:
 
 def _show_next(console: Console) -> None:
     console.print("\n[bold]Next, with pairs of your own[/bold]")
-    for line in commands():
+    for line in next_commands():
         console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print(
         "scene-grounder, used here, knows drawn scenes and nothing else. For photos the\n"
@@ -106,9 +106,9 @@ def _show_next(console: Console) -> None:
     )
 
 
-def commands() -> list[str]:
+def next_commands() -> list[str]:
     """Commands for pairs of one's own: look at some, try another threshold, read everything back."""
-    gritmill = _program()
+    gritmill = _gritmill_command()
     return [
         f"{gritmill} run --input 'YOUR/*.tar' --output out --limit 100",
         f"{gritmill} view out",
@@ -117,11 +117,11 @@ def commands() -> list[str]:
     ]
 
 
-def _program() -> str:
+def _gritmill_command() -> str:
     """How to call this gritmill from here: `make demo` runs it in an environment that is not activated."""
     script = Path(sys.executable).with_name("gritmill")
-    found = shutil.which("gritmill")
-    if found and path.realpath(found) == path.realpath(script):
+    on_path = shutil.which("gritmill")
+    if on_path and path.realpath(on_path) == path.realpath(script):
         return "gritmill"
-    near = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
-    return shlex.quote(str(near)) if script.exists() else f"{shlex.quote(sys.executable)} -m gritmill"
+    relative = script.relative_to(Path.cwd()) if script.is_relative_to(Path.cwd()) else script
+    return shlex.quote(str(relative)) if script.exists() else f"{shlex.quote(sys.executable)} -m gritmill"

@@ -1,4 +1,4 @@
-"""`gritmill` as a process: its words, its exit status, and one line on standard error for whatever goes wrong.
+"""`gritmill` as a process: its arguments, its exit status, and one line on standard error for every error.
 
 Nothing heavy is imported before `main` runs, so that an interrupt is an interrupt from the first moment on.
 """
@@ -17,64 +17,66 @@ from typer.exceptions import Abort, Exit, TyperException
 from pipeline.faults import RunFault, first_line, printable
 from transforms.records import EVERY_REASON, Reason
 
-_ANEW = (["eval"], ["calibrate"])
-"""Commands that begin anew when they are called again."""
+_NOT_RESUMABLE = (["eval"], ["calibrate"])
+"""Commands that start from the beginning when they are called again."""
 
-DONE, CALL, ENVIRONMENT, INTERRUPTED = 0, 2, 3, 130
+EXIT_DONE, EXIT_CALL, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 0, 2, 3, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its status; every fault is one line on standard error."""
-    words, beam = _split(list(sys.argv[1:] if arguments is None else arguments))
+    argv, beam = _split(list(sys.argv[1:] if arguments is None else arguments))
     _quiet_libraries()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a scheduler takes a machine back
     try:
-        from gritmill.cli.commands import app, beam_words
+        from gritmill.cli.commands import app, beam_arguments
 
-        beam_words.set(tuple(beam))
-        status = app(args=_repeated(words), prog_name="gritmill", standalone_mode=False)
+        beam_arguments.set(tuple(beam))
+        status = app(args=_expand_list_options(argv), prog_name="gritmill", standalone_mode=False)
     except Exit as error:
         status = error.exit_code
     except TyperException as error:
         text = error.format_message().replace("\n", " ")
         if text:  # without a command there is only the help
-            _say(text + ("; Beam options follow after --" if text.startswith("No such option") else ""))
-        status = CALL
+            _print_line(text + ("; Beam options follow after --" if text.startswith("No such option") else ""))
+        status = EXIT_CALL
     except (KeyboardInterrupt, Abort):
-        status = INTERRUPTED
+        status = EXIT_INTERRUPTED
     except RunFault as error:
-        _say(str(error))
+        _print_line(str(error))
         status = error.status
     except Exception as error:
         if _debugging():
             raise
-        _say(_environment(error))
-        status = ENVIRONMENT
-    if status == INTERRUPTED:  # Typer makes an exit of an interrupt
-        _say("interrupted" if words[:1] in _ANEW else "interrupted; the same command goes on where it stopped")
-    sys.exit(status or DONE)
+        _print_line(_error_line(error))
+        status = EXIT_ENVIRONMENT
+    if status == EXIT_INTERRUPTED:  # Typer makes an exit of an interrupt
+        _print_line(
+            "interrupted" if argv[:1] in _NOT_RESUMABLE else "interrupted; the same command goes on where it stopped"
+        )
+    sys.exit(status or EXIT_DONE)
 
 
-def _split(words: list[str]) -> tuple[list[str], list[str]]:
-    """Our words, and Beam's after --."""
-    if "--" not in words:
-        return words, []
-    border = words.index("--")
-    return words[:border], words[border + 1 :]
+def _split(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Our arguments, and Beam's after `--`."""
+    if "--" not in argv:
+        return argv, []
+    separator = argv.index("--")
+    return argv[:separator], argv[separator + 1 :]
 
 
-def _repeated(words: Sequence[str]) -> list[str]:
+def _expand_list_options(argv: Sequence[str]) -> list[str]:
     """`--input a b c` as click reads it, `--input a --input b --input c`: that is what a shell makes of a glob.
 
-    `--retry-failed` gets the value that stands for every reason.
+    `--retry-failed` without a value gets the one for every reason.
     """
     result: list[str] = []
     option = ""
-    for word, after in zip_longest(words, words[1:], fillvalue=""):
+    for word, next_word in zip_longest(argv, argv[1:], fillvalue=""):
         if word == "--retry-failed":  # an option with a value that may be left out is not in click's grammar
             option = ""
-            result.append(word if after in set(Reason) else f"{word}={EVERY_REASON}")
+            result.append(word if next_word in set(Reason) else f"{word}={EVERY_REASON}")
         elif word in ("--input", "--set", "--truth"):
             option = word
         elif word.startswith("-"):
@@ -87,13 +89,13 @@ def _repeated(words: Sequence[str]) -> list[str]:
     return result
 
 
-def _environment(error: Exception) -> str:
+def _error_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return f"{type(error).__name__}: {first_line(error)} (GRITMILL_DEBUG=1 shows where)"
 
 
-def _say(line: str) -> None:
+def _print_line(line: str) -> None:
     print(f"gritmill: {printable(line)}", file=sys.stderr)
 
 
@@ -102,7 +104,7 @@ def _debugging() -> bool:
 
 
 def _quiet_libraries() -> None:
-    """Libraries keep quiet: what a user must know is said by us, in one line."""
+    """Silences libraries: gritmill itself prints what a user must know, in one line."""
     if _debugging():
         logging.basicConfig(level=logging.DEBUG)
         return

@@ -1,6 +1,6 @@
 """Published files that are pickles, such as RefCOCO's `refs(unc).p`, read without running anything.
 
-A pickle is a program. Of its instructions only those pass that put together numbers, texts, bytes, lists, tuples,
+A pickle is a program. Only those instructions are allowed that build numbers, texts, bytes, lists, tuples,
 dictionaries and sets; whatever names a class or function, calls it or sets its state is refused before it is run.
 """
 
@@ -9,7 +9,7 @@ import pickle
 import pickletools
 from typing import Any, NoReturn
 
-_PLAIN = frozenset(
+_ALLOWED = frozenset(
     (
         *("PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP"),
         *("NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4"),
@@ -22,7 +22,7 @@ _PLAIN = frozenset(
 )
 
 
-_DEEPEST = 100
+_MAX_DEPTH = 100
 """Tuples and frozen sets inside one another: Python's own hash of one recurses in C, and at some 10,000 it crashes."""
 
 
@@ -34,7 +34,7 @@ def load(data: bytes) -> Any:
     """
     try:
         _check(data)
-        return _Plain(io.BytesIO(data), encoding="utf-8").load()
+        return _PlainUnpickler(io.BytesIO(data), encoding="utf-8").load()
     except ValueError as error:
         raise ValueError(f"not a plain pickle: {error}") from error
     except Exception as error:  # IndexError, UnpicklingError, TypeError: instructions in an order that makes no sense
@@ -42,43 +42,43 @@ def load(data: bytes) -> Any:
 
 
 def _check(data: bytes) -> None:
-    """Refuses instructions that are not plain, and notes and nests that would take the process down."""
+    """Refuses instructions that are not allowed, and memo numbers and nesting that would crash the process."""
     stack = _Depths()
-    for number, (instruction, argument, place) in enumerate(pickletools.genops(data)):
+    for number, (instruction, argument, offset) in enumerate(pickletools.genops(data)):
         name = instruction.name
-        if name not in _PLAIN:
-            raise ValueError(f"{name} {argument or ''} at byte {place} is no plain container")
-        # The unpickler makes room for every note up to the one with the largest number.
+        if name not in _ALLOWED:
+            raise ValueError(f"{name} {argument or ''} at byte {offset} is no plain container")
+        # The unpickler allocates its memo up to the largest number.
         if name in ("PUT", "LONG_BINPUT") and int(argument or 0) > number:
-            raise ValueError(f"{name} {argument} at byte {place} is out of all proportion")
-        if stack.do(name, argument) > _DEEPEST:
-            raise ValueError(f"{name} at byte {place} nests tuples more than {_DEEPEST} deep")
+            raise ValueError(f"{name} {argument} at byte {offset} is out of all proportion")
+        if stack.follow(name, argument) > _MAX_DEPTH:
+            raise ValueError(f"{name} at byte {offset} nests tuples more than {_MAX_DEPTH} deep")
 
 
 class _Depths:
-    """The unpickler's stack with nothing in it but how deep tuples and frozen sets lie in one another; -1 is a mark."""
+    """The unpickler's stack, but only with the nesting depth of tuples and frozen sets; -1 is pickle's MARK."""
 
     def __init__(self) -> None:
         self._stack: list[int] = []
-        self._notes: dict[int, int] = {}
+        self._memo: dict[int, int] = {}
 
-    def do(self, name: str, argument: Any) -> int:
+    def follow(self, name: str, argument: Any) -> int:
         """Follows an instruction. Returns the depth of what is on top then."""
         if name in _TUPLES:
             self._push(1 + max((self._stack.pop() for _ in range(_TUPLES[name])), default=0))
         elif name in ("TUPLE", "FROZENSET"):
-            self._push(1 + max(self._to_mark(), default=0))
+            self._push(1 + max(self._pop_to_mark(), default=0))
         elif name in ("LIST", "DICT"):
-            self._to_mark()
+            self._pop_to_mark()
             self._push(0)
         elif name in ("APPENDS", "SETITEMS", "ADDITEMS", "POP_MARK"):
-            self._to_mark()
+            self._pop_to_mark()
         elif name in ("APPEND", "SETITEM", "POP", "STOP"):
             del self._stack[-2 if name == "SETITEM" else -1 :]
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            self._notes[len(self._notes) if name == "MEMOIZE" else int(argument)] = self._stack[-1]
+            self._memo[len(self._memo) if name == "MEMOIZE" else int(argument)] = self._stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            self._push(self._notes[int(argument)])
+            self._push(self._memo[int(argument)])
         elif name not in ("PROTO", "FRAME"):
             self._push({"MARK": -1, "DUP": self._stack[-1] if self._stack else 0}.get(name, 0))
         return self._stack[-1] if self._stack else 0
@@ -86,18 +86,18 @@ class _Depths:
     def _push(self, depth: int) -> None:
         self._stack.append(depth)
 
-    def _to_mark(self) -> list[int]:
-        taken = []
+    def _pop_to_mark(self) -> list[int]:
+        depths = []
         while (depth := self._stack.pop()) >= 0:
-            taken.append(depth)
-        return taken
+            depths.append(depth)
+        return depths
 
 
 _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
-class _Plain(pickle.Unpickler):
-    """The second lock: even an instruction that the list above had overlooked finds no class."""
+class _PlainUnpickler(pickle.Unpickler):
+    """A second check: no class is found, whatever instruction the list above lets pass."""
 
     def find_class(self, module_name: str, global_name: str) -> NoReturn:
         raise ValueError(f"{module_name}.{global_name}")

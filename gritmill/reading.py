@@ -12,7 +12,7 @@ from PIL import Image
 
 from pipeline import files
 from pipeline.faults import CallError
-from pipeline.pack.manifest import NAME, read_manifest
+from pipeline.pack.manifest import MANIFEST_NAME, read_manifest
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def read(output: str | PathLike[str]) -> Iterator[Sample]:
     folder = files.canonical(output)
     manifest = read_manifest(folder)
     if manifest is None:
-        raise CallError(f"{output}: no {NAME}; it is no finished run")
+        raise CallError(f"{output}: no {MANIFEST_NAME}; it is no finished run")
     for shard in manifest["shards"]:
         yield from read_shard(files.join(folder, shard["tar"]))
 
@@ -54,15 +54,15 @@ def read_shard(uri: str) -> Iterator[Sample]:
         for member in tar:
             stem, _, ending = member.name.partition(".")
             if stem != key and members:
-                yield _sample(key, members)
+                yield _make_sample(key, members)
                 members = {}
             content = tar.extractfile(member)
             key, members[ending] = stem, content.read() if content else b""
     if members:
-        yield _sample(key, members)
+        yield _make_sample(key, members)
 
 
-def _sample(key: str, members: dict[str, bytes]) -> Sample:
+def _make_sample(key: str, members: dict[str, bytes]) -> Sample:
     texts = {name.removesuffix(".txt"): data.decode() for name, data in members.items() if name.endswith(".txt")}
     record = json.loads(members["json"])
     return Sample(key, members["jpg"], record, members["txt"].decode(), texts.pop("grounded"), texts)

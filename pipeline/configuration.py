@@ -14,7 +14,15 @@ from pydantic import ByteSize, Field, ValidationError
 from pipeline.faults import CallError, first_line
 from transforms import bundled
 from transforms.images import MAX_PIXELS
-from transforms.settings import Count, DetectorSettings, Names, PhraseSettings, Section, SelectionSettings, TextSettings
+from transforms.settings import (
+    DetectorSettings,
+    Names,
+    PhraseSettings,
+    PositiveInt,
+    Section,
+    SelectionSettings,
+    TextSettings,
+)
 
 Kind = Literal["auto", "webdataset", "parquet", "jsonl", "csv", "tsv", "coco"]
 
@@ -35,14 +43,14 @@ class SourceSettings(Section):
     kind: Kind = Field("auto", description="Default: told by the name.")
     columns: ColumnSettings = ColumnSettings()
     image_root: str | None = Field(None, description="Folder of image paths; default: that of the file with the paths.")
-    max_pixels: Count = Field(MAX_PIXELS, description="Larger pictures fail, before they are decoded.")
+    max_pixels: PositiveInt = Field(MAX_PIXELS, description="Larger pictures fail, before they are decoded.")
     quoting: Literal["quotes", "none"] = Field("quotes", description="Whether quotes mean anything in CSV and TSV.")
 
 
 class ChunkSettings(Section):
     """`chunk`: the unit of reading, commit and resume."""
 
-    pairs: Count = 256
+    pairs: PositiveInt = 256
     bytes: Annotated[ByteSize, Field(ge=1)] = ByteSize(128 << 20)
 
 
@@ -65,8 +73,8 @@ class Configuration(Section):
     shards: ShardSettings = ShardSettings()
 
 
-GROUND = ("source", "chunk", "phrases", "detector")
-PACK = ("selection", "text", "shards")
+GROUND_SECTIONS = ("source", "chunk", "phrases", "detector")
+PACK_SECTIONS = ("selection", "text", "shards")
 """The sections that `ground` obeys, and those that `pack` obeys."""
 
 
@@ -82,9 +90,9 @@ def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:
     except UnicodeDecodeError as error:
         raise CallError(f"{path}: not UTF-8") from error
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise CallError(f"{where}: not YAML: {getattr(error, 'problem', None) or first_line(error)}") from error
+        problem_mark = getattr(error, "problem_mark", None)
+        location = f"{path}:{problem_mark.line + 1}" if problem_mark else str(path)
+        raise CallError(f"{location}: not YAML: {getattr(error, 'problem', None) or first_line(error)}") from error
     if not isinstance(values, dict):
         raise CallError(f"{path}: not a mapping of sections")
     for change in changes:
@@ -110,9 +118,9 @@ def find(name: str) -> Path:
     folder = bundled.folder("configs")
     if (folder / f"{name}.yaml").is_file():
         return folder / f"{name}.yaml"
-    known = sorted(path.stem for path in folder.glob("*.yaml"))
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
     raise CallError(
-        f"CONFIG: {name}: no such configuration; there are {', '.join(known)}, or give a path to a .yaml file"
+        f"CONFIG: {name}: no such configuration; there are {', '.join(names)}, or give a path to a .yaml file"
     )
 
 
@@ -121,16 +129,16 @@ def _apply(values: dict[str, Any], change: str) -> None:
     if not equals or not key:
         raise CallError(f"--set: {change}: not of the form section.key=value")
     *sections, last = key.strip().split(".")
-    place = values
+    mapping = values
     for section in sections:
-        inner = place.setdefault(section, {})
+        inner = mapping.setdefault(section, {})
         if inner is None:
-            inner = place[section] = {}
+            inner = mapping[section] = {}
         if not isinstance(inner, dict):
             raise CallError(f"--set: {key}: {section} is not a section")
-        place = inner
+        mapping = inner
     try:
-        place[last] = yaml.safe_load(text)
+        mapping[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise CallError(f"--set: {change}: not a YAML value") from error
 
@@ -141,9 +149,9 @@ def _message(error: ValidationError) -> str:
     path = [str(part) for part in first["loc"] if not isinstance(part, int)] or [str(part) for part in first["loc"]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(path[-1], _known(path[:-1]), 1)
+        close = difflib.get_close_matches(path[-1], _keys_of(path[:-1]), 1)
         close = [".".join([*path[:-1], name]) for name in close]
-        close = [f"{section}.{path[-1]}" for section in _known([]) if path[-1] in _known([section])] or close
+        close = [f"{section}.{path[-1]}" for section in _keys_of([]) if path[-1] in _keys_of([section])] or close
         hint = f"; do you mean {close[0]}?" if close else ""
         return f"configuration: {key}: no such key{hint}"
     text = first["msg"].removeprefix("Value error, ")
@@ -151,7 +159,7 @@ def _message(error: ValidationError) -> str:
     return f"configuration: {key}:{value} {text[:1].lower()}{text[1:]}"
 
 
-def _known(path: list[str]) -> list[str]:
+def _keys_of(path: list[str]) -> list[str]:
     model: Any = Configuration
     for part in path:
         model = model.model_fields[part].annotation

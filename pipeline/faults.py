@@ -19,15 +19,15 @@ class CallError(RunFault):
     status = 2
 
 
-class OtherRun(CallError):
+class FolderMismatch(CallError):
     """The output folder holds a run of other sources, models or settings.
 
-    what: what differs. way_out: what to do about it from the command line.
+    difference: what differs. remedy: what to do about it on the command line.
     """
 
-    def __init__(self, what: str, way_out: str = "use another folder, or ground --fresh") -> None:
-        super().__init__(f"{what}; {way_out}")
-        self.what = what
+    def __init__(self, difference: str, remedy: str = "use another folder, or ground --fresh") -> None:
+        super().__init__(f"{difference}; {remedy}")
+        self.difference = difference
 
 
 class EnvironmentFault(RunFault):

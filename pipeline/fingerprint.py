@@ -6,33 +6,35 @@ import os
 from typing import Any
 
 from pipeline import files
-from pipeline.configuration import GROUND, Configuration
+from pipeline.configuration import GROUND_SECTIONS, Configuration
 from transforms import bundled
 
 # These move results by less than 1e-4, or not at all; they are recorded chunk by chunk instead.
-FREE = ("detector.device", "detector.batch", "detector.threads", "detector.forward")
+NOT_FINGERPRINTED = ("detector.device", "detector.batch", "detector.threads", "detector.forward")
 
-RULES = 5
+RULES_VERSION = 5
 """To be raised with every change of this code that changes phrases, boxes or records of the same input."""
 
 
-def ground(configuration: Configuration, identities: dict[str, str], limit: int | None) -> str:
+def ground_fingerprint(configuration: Configuration, model_identities: dict[str, str], limit: int | None) -> str:
     """The ground fingerprint. A model in a folder counts with its content, wherever the folder lies."""
-    parts = {name: getattr(configuration, name).fingerprinted() for name in GROUND}
-    parts["detector"] = {key: value for key, value in parts["detector"].items() if f"detector.{key}" not in FREE}
+    parts = {name: getattr(configuration, name).fingerprint_values() for name in GROUND_SECTIONS}
+    parts["detector"] = {
+        key: value for key, value in parts["detector"].items() if f"detector.{key}" not in NOT_FINGERPRINTED
+    }
     for section in ("phrases", "detector"):
-        if identities[section].startswith("folder:"):
+        if model_identities[section].startswith("folder:"):
             del parts[section]["model"]
-    return digest({**parts, "rules": RULES, "models": identities, "limit": limit})
+    return json_digest({**parts, "rules": RULES_VERSION, "models": model_identities, "limit": limit})
 
 
-def digest(value: Any) -> str:
+def json_digest(value: Any) -> str:
     """BLAKE2b-128 of a JSON value, hexadecimal."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def resolve(configuration: Configuration, identities: dict[str, str]) -> Configuration:
+def resolve(configuration: Configuration, model_identities: dict[str, str]) -> Configuration:
     """The configuration as workers need it: paths absolute, and the hub revision that the identities name."""
     source, phrases, detector = configuration.source, configuration.phrases, configuration.detector
     if source.image_root:
@@ -40,8 +42,8 @@ def resolve(configuration: Configuration, identities: dict[str, str]) -> Configu
     # An embedded model keeps its name: a worker has its own copy, wherever gritmill lies there.
     if phrases.model not in bundled.MODELS and os.path.isdir(files.canonical(phrases.model)):
         phrases = phrases.model_copy(update={"model": files.canonical(phrases.model)})
-    if detector.model not in bundled.MODELS and identities["detector"].startswith("folder:"):
+    if detector.model not in bundled.MODELS and model_identities["detector"].startswith("folder:"):
         detector = detector.model_copy(update={"model": files.canonical(detector.model)})
-    elif identities["detector"].startswith("hub:"):
-        detector = detector.model_copy(update={"revision": identities["detector"].rpartition("@")[2]})
+    elif model_identities["detector"].startswith("hub:"):
+        detector = detector.model_copy(update={"revision": model_identities["detector"].rpartition("@")[2]})
     return configuration.model_copy(update={"source": source, "phrases": phrases, "detector": detector})

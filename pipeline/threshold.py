@@ -14,7 +14,7 @@ from transforms.settings import DetectorSettings, SelectionSettings
 SIDECAR = "gritmill.json"
 """In a model's folder: {"score": {"mean": 0.4}, "measured": "on what, with what result"}."""
 
-_UNMEASURED = 0.25  # where transformers' own post-processing of Grounding DINO starts
+_DEFAULT_SCORE = 0.25  # where transformers' own post-processing of Grounding DINO starts
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Threshold:
 
 def default_threshold(settings: DetectorSettings) -> Threshold:
     """What is known of a detector: its own sidecar file, else a guess that says so."""
-    sidecar = Path(bundled.model(settings.model)).expanduser() / SIDECAR
+    sidecar = Path(bundled.model_path(settings.model)).expanduser() / SIDECAR
     if sidecar.is_file():
         try:
             value = json.loads(sidecar.read_text("utf-8"))
@@ -36,10 +36,10 @@ def default_threshold(settings: DetectorSettings) -> Threshold:
                 return Threshold(float(value["score"][settings.span_score]), True, str(value["measured"]))
         except (ValueError, KeyError, TypeError) as error:
             raise CallError(f"{sidecar}: not a score threshold: {type(error).__name__}: {error}") from error
-    return Threshold(_UNMEASURED, False, "a guess: nobody has measured it for this detector and span_score")
+    return Threshold(_DEFAULT_SCORE, False, "a guess: nobody has measured it for this detector and span_score")
 
 
-def effective(selection: SelectionSettings, default: Threshold, floor: float) -> Threshold:
+def threshold_in_force(selection: SelectionSettings, default: Threshold, floor: float) -> Threshold:
     """The threshold in force: as set, else the detector's default. floor: of the candidates that there are."""
     if selection.score is None:
         return default

@@ -26,10 +26,17 @@ def kills(
     table = Table("command", *columns, "half-written called good", "validate, in the end")
     for one in outcomes:
         tally = one.tally
-        numbers = (tally.kills, tally.midst, tally.starts, "yes" if one.same else "no", one.leftovers, tally.lies)
-        table.add_row(one.command, *map(str, numbers), one.said)
+        numbers = (
+            tally.kills,
+            tally.mid_write,
+            tally.starts,
+            "yes" if one.same else "no",
+            one.leftovers,
+            tally.false_valid,
+        )
+        table.add_row(one.command, *map(str, numbers), one.validate_output)
     Console().print(table)
-    if not all(one.same and not one.leftovers and not one.tally.lies for one in outcomes):
+    if not all(one.same and not one.leftovers and not one.tally.false_valid for one in outcomes):
         raise typer.Exit(1)
 
 

@@ -1,4 +1,4 @@
-"""The driver is killed at instants of chance, again and again, until it comes to its end all the same."""
+"""Kills the driver at random instants, again and again, and lets it finish in the end."""
 
 import hashlib
 import os
@@ -14,61 +14,61 @@ from pathlib import Path
 from stress.pairs import write_tars
 
 _GROUND_PAIRS, _PACK_PAIRS = 960, 10_000
-_REAL = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1", "chunk.pairs=8")
-_LIGHT = ("phrases.model=caption-parser", "detector.model=stress.middle:make")
+_REAL_MODELS = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1", "chunk.pairs=8")
+_FAKE_DETECTOR = ("phrases.model=caption-parser", "detector.model=stress.fake_detector:make")
 
 
 @dataclass
 class Tally:
     """How often a command was started and killed.
 
-    midst: kills that found it writing, to go by what it left. lies: how often `validate` called an output good that a
-    kill had left unlike the undisturbed one.
+    mid_write: kills while it was writing, as its files show. false_valid: how often `validate` found no fault in an
+    output that differed from the undisturbed one after a kill.
     """
 
     starts: int = 0
     kills: int = 0
-    midst: int = 0
-    lies: int = 0
+    mid_write: int = 0
+    false_valid: int = 0
 
 
 @dataclass(frozen=True)
 class Outcome:
     """What the kills of one command have done.
 
-    same: whether in the end every byte is that of an undisturbed run. leftovers: temporary files in the end. said: by
-    `validate`, last of all.
+    same: whether in the end every byte is that of an undisturbed run. leftovers: temporary files in the end.
+    validate_output: the last line that `validate` printed.
     """
 
     command: str
     tally: Tally
     same: bool
     leftovers: int
-    said: str
+    validate_output: str
 
 
 def trial(folder: Path, kills: int, seed: int) -> list[Outcome]:
     """Kills `ground`, and then `pack`, so many times each."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     pairs = write_tars(folder / "in", _GROUND_PAIRS, _GROUND_PAIRS // 4)
-    grounding = _trial(("ground", "--input", pairs, "--set", *_REAL), folder / "ground", kills, chance)
+    grounding = _kill_trial(("ground", "--input", pairs, "--set", *_REAL_MODELS), folder / "ground", kills, rng)
     pairs, table = write_tars(folder / "pack-in", _PACK_PAIRS), str(folder / "table")
-    _finish(("ground", "--input", pairs, "--set", *_LIGHT, "--quiet", "--output", table))
-    words = ("pack", "--detections", table, "--set", "selection.score=0.0", "shards.pairs=200")
-    return [grounding, _trial(words, folder / "pack", kills, chance)]
+    _run_to_end(("ground", "--input", pairs, "--set", *_FAKE_DETECTOR, "--quiet", "--output", table))
+    pack_command = ("pack", "--detections", table, "--set", "selection.score=0.0", "shards.pairs=200")
+    return [grounding, _kill_trial(pack_command, folder / "pack", kills, rng)]
 
 
-def _trial(words: Sequence[str], folder: Path, kills: int, chance: random.Random) -> Outcome:
-    whole, out = folder / "whole", folder / "out"
+def _kill_trial(command: Sequence[str], folder: Path, kills: int, rng: random.Random) -> Outcome:
+    reference, out = folder / "whole", folder / "out"
     started = time.monotonic()
-    _finish((*words, "--quiet", "--output", str(whole)))
+    _run_to_end((*command, "--quiet", "--output", str(reference)))
     seconds = time.monotonic() - started
-    tally = _killed((*words, "--quiet", "--output", str(out)), kills, seconds, chance, whole)
-    same = _digests(out) == _digests(whole)
-    return Outcome(words[0], tally, same, _unfinished(out), _validated(out)[1])
+    tally = _kill_repeatedly((*command, "--quiet", "--output", str(out)), kills, seconds, rng, reference)
+    same = _digests(out) == _digests(reference)
+    return Outcome(command[0], tally, same, _unfinished(out), _validate(out)[1])
 
 
-def _killed(command: Sequence[str], kills: int, seconds: float, chance: random.Random, whole: Path) -> Tally:
+def _kill_repeatedly(command: Sequence[str], kills: int, seconds: float, rng: random.Random, reference: Path) -> Tally:
     """Starts the command until it has been killed so often, and then lets it come to its end.
 
     A start that is over before its instant counts as no kill; what it wrote is removed, so that the next has work.
@@ -78,38 +78,38 @@ def _killed(command: Sequence[str], kills: int, seconds: float, chance: random.R
     while tally.kills < kills:
         tally.starts += 1
         before = _digests(out)
-        process = subprocess.Popen(_words(command), start_new_session=True, stdout=subprocess.DEVNULL)
+        process = subprocess.Popen(_command_line(command), start_new_session=True, stdout=subprocess.DEVNULL)
         try:
-            process.wait(chance.uniform(0.2, 1.1) * seconds)
+            process.wait(rng.uniform(0.2, 1.1) * seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             tally.kills += 1
-            tally.midst += _digests(out) != before or _unfinished(out) > 0
-            tally.lies += _validated(out)[0] == 0 and _digests(out) != _digests(whole)
+            tally.mid_write += _digests(out) != before or _unfinished(out) > 0
+            tally.false_valid += _validate(out)[0] == 0 and _digests(out) != _digests(reference)
         else:
             if process.returncode:
                 raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
-            _undo(out, command[0], chance)
+            _undo(out, command[0], rng)
     tally.starts += 1
-    _finish(command)
+    _run_to_end(command)
     return tally
 
 
-def _undo(out: Path, command: str, chance: random.Random) -> None:
-    """Takes away what says that the command was finished, and half of what it wrote."""
+def _undo(out: Path, command: str, rng: random.Random) -> None:
+    """Removes the files that declare the command finished, and half of what it wrote."""
     patterns = ("detections/0*/*",) if command == "ground" else ("shards/*", "manifest.json")
     written = sorted(path for pattern in patterns for path in out.glob(pattern))
-    marks = [path for path in written if path.name.endswith((".done.json", "_stats.json", "manifest.json"))]
-    for path in {*marks, *chance.sample(written, len(written) // 2)}:
+    done_files = [path for path in written if path.name.endswith((".done.json", "_stats.json", "manifest.json"))]
+    for path in {*done_files, *rng.sample(written, len(written) // 2)}:
         path.unlink(missing_ok=True)
 
 
-def _finish(command: Sequence[str]) -> None:
-    subprocess.run(_words(command), check=True, stdout=subprocess.DEVNULL)
+def _run_to_end(command: Sequence[str]) -> None:
+    subprocess.run(_command_line(command), check=True, stdout=subprocess.DEVNULL)
 
 
-def _words(command: Sequence[str]) -> list[str]:
+def _command_line(command: Sequence[str]) -> list[str]:
     return [sys.executable, "-m", "gritmill", *command]
 
 
@@ -124,7 +124,7 @@ def _digests(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
-def _validated(out: Path) -> tuple[int, str]:
-    """Exit status of `validate`, and the last that it said."""
-    done = subprocess.run(_words(("validate", str(out))), capture_output=True, text=True, check=False)
+def _validate(out: Path) -> tuple[int, str]:
+    """Exit status of `validate`, and the last line that it printed."""
+    done = subprocess.run(_command_line(("validate", str(out))), capture_output=True, text=True, check=False)
     return done.returncode, done.stderr.strip().splitlines()[-1].replace(str(out), "out")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from stress.pairs import write_tars
 
-_REAL = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1")
-_LIGHT = ("phrases.model=caption-parser", "detector.model=stress.middle:make")
+_REAL_MODELS = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1")
+_FAKE_DETECTOR = ("phrases.model=caption-parser", "detector.model=stress.fake_detector:make")
 
 
 @dataclass(frozen=True)
@@ -27,24 +27,24 @@ def trial(folder: Path, ground: Sequence[int], pack: Sequence[int]) -> list[Peak
     peaks = []
     for pairs in ground:
         inputs = write_tars(folder / f"ground-in-{pairs}", pairs)
-        words = ("ground", "--input", inputs, "--set", *_REAL, "--output", str(folder / f"ground-{pairs}"))
-        peaks.append(Peak("ground", pairs, _peak(words)))
+        arguments = ("ground", "--input", inputs, "--set", *_REAL_MODELS, "--output", str(folder / f"ground-{pairs}"))
+        peaks.append(Peak("ground", pairs, _peak_mebibytes(arguments)))
     for pairs in pack:
         inputs, out = write_tars(folder / f"pack-in-{pairs}", pairs), str(folder / f"pack-{pairs}")
-        _peak(("ground", "--input", inputs, "--set", *_LIGHT, "--output", out))
-        peaks.append(Peak("pack", pairs, _peak(("pack", "--set", "selection.score=0.0", "--output", out))))
+        _peak_mebibytes(("ground", "--input", inputs, "--set", *_FAKE_DETECTOR, "--output", out))
+        peaks.append(Peak("pack", pairs, _peak_mebibytes(("pack", "--set", "selection.score=0.0", "--output", out))))
     return peaks
 
 
-def _peak(words: Sequence[str]) -> float:
+def _peak_mebibytes(arguments: Sequence[str]) -> float:
     """Runs gritmill and gives its peak resident memory in MiB.
 
     Raises:
       RuntimeError: it ended badly.
     """
-    process = subprocess.Popen([sys.executable, "-m", "gritmill", *words, "--quiet"], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "gritmill", *arguments, "--quiet"], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"gritmill {' '.join(words)} ended with status {process.returncode}")
+        raise RuntimeError(f"gritmill {' '.join(arguments)} ended with status {process.returncode}")
     return usage.ru_maxrss / 1024  # kilobytes, on Linux

@@ -11,12 +11,12 @@ _COLOURS = ("red", "green", "blue", "orange", "purple")
 _THINGS = ("square", "house", "door", "kite", "book", "bag", "box")
 
 
-def write_tars(folder: Path, pairs: int, a_tar: int = 10_000) -> str:
+def write_tars(folder: Path, pairs: int, pairs_per_tar: int = 10_000) -> str:
     """Writes tars in img2dataset's layout, and returns the pattern that names them."""
     folder.mkdir(parents=True, exist_ok=True)
-    for first in range(0, pairs, a_tar):
-        with tarfile.open(folder / f"{first // a_tar:05}.tar", "w") as tar:
-            for number in range(first, min(first + a_tar, pairs)):
+    for first in range(0, pairs, pairs_per_tar):
+        with tarfile.open(folder / f"{first // pairs_per_tar:05}.tar", "w") as tar:
+            for number in range(first, min(first + pairs_per_tar, pairs)):
                 _add(tar, number)
     return str(folder / "*.tar")
 

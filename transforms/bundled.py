@@ -7,11 +7,13 @@ becomes a path only where the model is loaded, since gritmill may lie elsewhere 
 import difflib
 from pathlib import Path
 
-SCENES = "scene-grounder"
-MODELS = ("caption-parser", SCENES)
+SCENE_GROUNDER = "scene-grounder"
+MODELS = ("caption-parser", SCENE_GROUNDER)
 """Names that `phrases.model` and `detector.model` take for embedded models. A folder of such a name is `./name`."""
 
-SCENES_ONLY = "scene-grounder knows drawn scenes like the demo's and nothing else; boxes on other pictures mean nothing"
+SCENE_GROUNDER_WARNING = (
+    "scene-grounder knows drawn scenes like the demo's and nothing else; boxes on other pictures mean nothing"
+)
 
 _PACKAGES = Path(__file__).resolve().parent.parent
 
@@ -22,17 +24,17 @@ def folder(kind: str) -> Path:
     return inside if inside.is_dir() else _PACKAGES / kind
 
 
-def model(name: str) -> str:
+def model_path(name: str) -> str:
     """The folder of the embedded model of that name on this machine; anything else as it is."""
     return str(folder("models") / name) if name in MODELS else name
 
 
-def hint(name: str) -> str:
+def did_you_mean(name: str) -> str:
     """What to add to a message about a model that is not there: the embedded one that may be meant, or nothing."""
     close = difflib.get_close_matches(name, MODELS, 1)
     return f"; do you mean {close[0]}?" if close else ""
 
 
-def is_ours(path: str) -> bool:
+def is_bundled_example(path: str) -> bool:
     """Whether an absolute path lies in the bundled examples."""
     return Path(path).is_relative_to(folder("examples"))

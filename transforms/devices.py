@@ -5,15 +5,15 @@ import os
 import tempfile
 
 
-def cores() -> int:
+def available_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def pick_device(wish: str) -> str:
+def pick_device(requested: str) -> str:
     """The device for this process; "auto" takes a GPU where there is one, and spreads processes over several."""
-    if wish != "auto":
-        return wish
+    if requested != "auto":
+        return requested
     import torch
 
     if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Encoded images: measure them without decoding, decode them as a person sees them, choose the bytes to store.
+"""Encoded images: measure them without decoding, decode them upright, choose the bytes to store.
 
 Pillow opens only the formats of an allow-list: it hands EPS to another program and knows many exotic containers
 that no web page shows.
@@ -19,8 +19,8 @@ MAX_PIXELS = 89_478_485
 """Pillow's own limit: a quarter of a gibibyte at three bytes a pixel."""
 
 _ORIENTATION = 0x0112
-_TURNED = (5, 6, 7, 8)
-_TURNS = {
+_SWAPS_SIDES = (5, 6, 7, 8)
+_TRANSPOSE = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -29,12 +29,16 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_PNG_TURNS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # chunks that can say how a PNG is turned
+_PNG_ORIENTATION_CHUNKS = (
+    b"eXIf",
+    b"Raw profile type",
+    b"XML:com.adobe.xmp",
+)  # chunks that can say how a PNG is turned
 _JPEG_QUALITY = 95
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", *(b"P%d" % n for n in range(1, 8)))
-"""How files of the allowed formats begin; AVIF and WebP are told further in."""
+"""How files of the allowed formats begin; AVIF and WebP are recognised further in."""
 
-# The limit is ours, checked before any decoding; Pillow's warning below twice its own limit would only add noise.
+# gritmill checks its own limit before any decoding; Pillow's warning below twice its own limit would only add noise.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
@@ -46,7 +50,7 @@ class ImageFault(Exception):
         self.reason = reason
 
 
-def digest(data: bytes) -> str:
+def bytes_digest(data: bytes) -> str:
     """BLAKE2b-128 of a file's bytes, hexadecimal."""
     return hashlib.blake2b(data, digest_size=16).hexdigest()
 
@@ -56,9 +60,9 @@ def image_digest(data: bytes) -> str:
     return xxhash.xxh3_64_hexdigest(data)
 
 
-def has_digest(data: bytes, wanted: str) -> bool:
+def matches_digest(data: bytes, expected: str) -> bool:
     """Whether an encoded image is still the one that was grounded. Earlier detections have digests of 32 digits."""
-    return wanted == (image_digest(data) if len(wanted) == 16 else digest(data))
+    return expected == (image_digest(data) if len(expected) == 16 else bytes_digest(data))
 
 
 def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
@@ -69,7 +73,7 @@ def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """
     image = _open(data, max_pixels)
     width, height = image.size
-    return (height, width) if _orientation(image, data) in _TURNED else (width, height)
+    return (height, width) if _orientation(image, data) in _SWAPS_SIDES else (width, height)
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
@@ -80,7 +84,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """
     image = _open(data, max_pixels)
     try:
-        turn = _TURNS.get(_orientation(image, data))
+        turn = _TRANSPOSE.get(_orientation(image, data))
         image.load()
         picture = _rgb(image)
         return picture if turn is None else picture.transpose(turn)
@@ -137,7 +141,7 @@ def _orientation(image: Image.Image, data: bytes) -> int:
     """The EXIF orientation 1..8, or 1 where the plugin has turned the picture itself (TIFF)."""
     if image.format == "TIFF":
         return 1
-    if image.format == "PNG" and not any(mark in data for mark in _PNG_TURNS):
+    if image.format == "PNG" and not any(name in data for name in _PNG_ORIENTATION_CHUNKS):
         return 1  # Pillow's PNG getexif() decodes the whole picture to look for a chunk behind it
     try:
         value = image.getexif().get(_ORIENTATION, 1)

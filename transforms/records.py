@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class Stage(StrEnum):
+class FailureStage(StrEnum):
     """Where a pair failed."""
 
     READ = "read"
@@ -20,7 +20,7 @@ class Stage(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a pair failed (with a `Stage`) or was rejected. Written to files: a code keeps its meaning for ever."""
+    """Why a pair failed (with a `FailureStage`) or was rejected. Codes are written to files and keep their meaning."""
 
     BROKEN_ROW = "broken_row"
     ENCODING = "encoding"
@@ -70,12 +70,12 @@ class Drop(StrEnum):
 class Fault:
     """Why a pair failed. `detail` is for people: one line, at most 200 characters, no time and no address in it."""
 
-    stage: Stage
+    stage: FailureStage
     reason: Reason
     detail: str = ""
 
     @classmethod
-    def of(cls, stage: Stage, reason: Reason, error: object) -> "Fault":
+    def from_error(cls, stage: FailureStage, reason: Reason, error: object) -> "Fault":
         """A fault whose detail is the first line of `error`, an exception or a text."""
         text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
         line = re.sub(r"0x[0-9a-fA-F]+", "0x", text.strip().splitlines()[0]) if text.strip() else ""
@@ -147,7 +147,7 @@ class Pair:
     key: the source's own name of the pair. source: URI. index: the pair's number within the source, from 0.
     data: the encoded image; empty once the boxes are known, it never leaves the fused stage that read it.
     width, height: pixels as a person sees the picture (EXIF applied); 0 if unknown.
-    meta: what the source said besides, a JSON object. cut: boxes above the floor that the candidate cap cut off.
+    meta: further values of the source, a JSON object. boxes_cut: boxes above the floor that the candidate cap cut off.
     """
 
     key: str
@@ -164,12 +164,12 @@ class Pair:
     phrases: tuple[Phrase, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     boxes: tuple[Box, ...] = ()
-    cut: int = 0
+    boxes_cut: int = 0
     error: Fault | None = None
 
     def failed(self, fault: Fault) -> "Pair":
         """This pair as an error row; the first fault stands."""
-        return self if self.error else replace(self, error=fault, boxes=(), cut=0)
+        return self if self.error else replace(self, error=fault, boxes=(), boxes_cut=0)
 
     def text(self, phrase: Phrase) -> str:
         """The noun chunk's words, as they stand in the caption."""
@@ -181,24 +181,24 @@ class Chunk:
     """A run of consecutive pairs of one range: the unit of reading, batching, commit, retry and resume.
 
     source, range, number: positions in the plan; they name the chunk.
-    next: where the chunk after this one starts, as the source understands it; None after the last one.
-    end: True for the empty element that closes a range. faults: what could not be read (with `end`).
-    apart: True for one that has been the death of two processes; it is done in one of its own.
-    again: True for one that is done once more; it replaces what is committed.
-    made: on which device the boxes were found, and with how many threads.
-    seconds: time spent so far, by step; kept apart from everything that must be the same twice.
+    next_position: where the chunk after this one starts, as the source understands it; None after the last one.
+    closes_range: True for the empty element after the last chunk. faults: what could not be read (only with it).
+    isolated: True if two processes have died at this chunk; it is done in a process of its own.
+    redo: True for a committed chunk that is done once more; it replaces what is committed.
+    detector_info: device, threads and forward with which the boxes were found.
+    seconds: time spent so far, by step; no part of a comparison, since it is never the same twice.
     """
 
     source: int
     range: int
     number: int
     pairs: tuple[Pair, ...] = ()
-    next: dict[str, Any] | None = None
-    end: bool = False
+    next_position: dict[str, Any] | None = None
+    closes_range: bool = False
     faults: tuple[str, ...] = ()
-    apart: bool = False
-    again: bool = False
-    made: dict[str, Any] = field(default_factory=dict)
+    isolated: bool = False
+    redo: bool = False
+    detector_info: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
     def timed(self, step: str, seconds: float) -> dict[str, float]:

@@ -8,21 +8,21 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
 
 
-def _listed(value: Any) -> Any:
+def _as_tuple(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 """One name or a list of names."""
 
 
 @dataclass(frozen=True)
-class AsBefore:
-    """Marks a key that is newer than released runs: `key: Annotated[int, AsBefore(0)] = 3`.
+class LegacyValue:
+    """Annotates a key that is newer than released runs: `key: Annotated[int, LegacyValue(0)] = 3`.
 
     value: with it, results are those of code that did not know the key. It need not be the default.
     """
@@ -35,25 +35,25 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, protected_namespaces=())
 
-    def fingerprinted(self) -> dict[str, Any]:
-        """The values that a fingerprint covers, as JSON: a newer key only where it makes a difference (`AsBefore`), so
-        that runs of earlier releases keep their fingerprints."""
+    def fingerprint_values(self) -> dict[str, Any]:
+        """The values that a fingerprint covers, as JSON: a newer key only where it makes a difference (`LegacyValue`),
+        so that runs of earlier releases keep their fingerprints."""
         values = self.model_dump(mode="json")
         covered = {}
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
             if isinstance(value, Section):
-                values[name] = value.fingerprinted()
+                values[name] = value.fingerprint_values()
                 if not values[name]:  # every key of it is newer
                     continue
-            if AsBefore(value) not in field.metadata:
+            if LegacyValue(value) not in field.metadata:
                 covered[name] = values[name]
         return covered
 
     @classmethod
     def read_back(cls, values: dict[str, Any]) -> Self:
         """The section that a file of an earlier run holds: a key that it lacks means what it meant then."""
-        return cls.model_validate(_completed(cls, values))
+        return cls.model_validate(_complete(cls, values))
 
     @model_validator(mode="before")
     @classmethod
@@ -65,14 +65,14 @@ class Section(BaseModel):
         return {key: value for key, value in values.items() if value is not None or key not in sections}
 
 
-def _completed(section: type[Section], values: dict[str, Any]) -> dict[str, Any]:
+def _complete(section: type[Section], values: dict[str, Any]) -> dict[str, Any]:
     completed = dict(values)
     for name, field in section.model_fields.items():
         if isinstance(field.default, Section):
-            completed[name] = _completed(type(field.default), values.get(name, {}))
-        for mark in field.metadata:
-            if isinstance(mark, AsBefore):
-                completed.setdefault(name, mark.value)
+            completed[name] = _complete(type(field.default), values.get(name, {}))
+        for annotation in field.metadata:
+            if isinstance(annotation, LegacyValue):
+                completed.setdefault(name, annotation.value)
     return completed
 
 
@@ -102,13 +102,13 @@ class DetectorSettings(Section):
     device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     forward: Literal["fast", "stock"] = Field("fast", description="The model's own code, or faster with the same sums.")
-    batch: Count = Field(4, description="Prompts a forward.")
+    batch: PositiveInt = Field(4, description="Prompts a forward.")
     threads: Annotated[int, Field(ge=1)] | None = Field(None, description="Default: cores over local workers.")
-    short_side: Count | None = Field(None, description="Pixels; default: what the model's processor says.")
-    long_side: Count | None = Field(None, description="Pixels; default: what the model's processor says.")
-    canvas_step: Count = Field(32, description="Both sides are stretched to the nearest multiple, pixels.")
-    floor: Share = Field(0.05, description="Candidates below this score are not kept.")
-    candidates: Count = Field(30, description="At most so many candidates a phrase.")
+    short_side: PositiveInt | None = Field(None, description="Pixels; default: what the model's processor says.")
+    long_side: PositiveInt | None = Field(None, description="Pixels; default: what the model's processor says.")
+    canvas_step: PositiveInt = Field(32, description="Both sides are stretched to the nearest multiple, pixels.")
+    floor: Fraction = Field(0.05, description="Candidates below this score are not kept.")
+    candidates: PositiveInt = Field(30, description="At most so many candidates a phrase.")
     span_score: Literal["mean", "max"] = Field("mean", description="How token scores become a phrase's score.")
 
     @model_validator(mode="after")
@@ -123,13 +123,15 @@ class DetectorSettings(Section):
 class SelectionSettings(Section):
     """`selection`: which candidates become boxes of the data set. Shares are of the side or area of the picture."""
 
-    score: Share | None = Field(None, description="Lowest score; default: what is known to suit the detector.")
-    nms_iou: Share = Field(0.7, description="Of two boxes with a larger IoU the lower-scored one goes, across phrases.")
-    min_side: Share = 0.0
-    min_area: Share = 0.0
-    max_area: Share = 1.0
-    boxes_per_phrase: Count | None = None
-    boxes_per_pair: Count | None = None
+    score: Fraction | None = Field(None, description="Lowest score; default: what is known to suit the detector.")
+    nms_iou: Fraction = Field(
+        0.7, description="Of two boxes with a larger IoU the lower-scored one goes, across phrases."
+    )
+    min_side: Fraction = 0.0
+    min_area: Fraction = 0.0
+    max_area: Fraction = 1.0
+    boxes_per_phrase: PositiveInt | None = None
+    boxes_per_pair: PositiveInt | None = None
 
     @model_validator(mode="after")
     def _possible(self) -> "SelectionSettings":

@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from gritmill.cli import evaluation, view
-from gritmill.cli.arguments import Changes, Config, Detections, Quiet, configuration
+from gritmill.cli.arguments import ConfigArgument, DetectionsOption, QuietOption, SetOption, load_configuration
 from gritmill.exports import FORMATS
 from gritmill.exports.options import Level, Options
 from pipeline.faults import DataFault, printable
 
-beam_words: ContextVar[tuple[str, ...]] = ContextVar("beam_words", default=())
+beam_arguments: ContextVar[tuple[str, ...]] = ContextVar("beam_arguments", default=())
 """What followed --. Typer would take the first word of it for CONFIG."""
 
 app = typer.Typer(
@@ -24,12 +24,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Inputs = Annotated[list[str], typer.Option("--input", help="URIs, globs or folders.", metavar="URI...")]
-Output = Annotated[str, typer.Option("--output", help="Folder of the run.", metavar="DIR")]
-Limit = Annotated[int | None, typer.Option("--limit", min=1, help="Only N pairs, spread over the input.", metavar="N")]
-Extend = Annotated[bool, typer.Option("--extend", help="Take in inputs that the plan does not know yet.")]
-RedoChanged = Annotated[bool, typer.Option("--redo-changed", help="Read inputs anew that have changed since.")]
-Retry = Annotated[
+InputOption = Annotated[list[str], typer.Option("--input", help="URIs, globs or folders.", metavar="URI...")]
+OutputOption = Annotated[str, typer.Option("--output", help="Folder of the run.", metavar="DIR")]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Only N pairs, spread over the input.", metavar="N")
+]
+ExtendOption = Annotated[bool, typer.Option("--extend", help="Take in inputs that the plan does not know yet.")]
+RedoChangedOption = Annotated[bool, typer.Option("--redo-changed", help="Read inputs anew that have changed since.")]
+RetryOption = Annotated[
     str | None,
     typer.Option(
         "--retry-failed",
@@ -37,16 +39,20 @@ Retry = Annotated[
         metavar="[=REASON]",
     ),
 ]
-Partial = Annotated[bool, typer.Option("--partial", help="Pack what there is of an unfinished ground.")]
-MaxFailed = Annotated[float, typer.Option("--max-failed", min=0, max=1, help="Share of failed pairs of a good run.")]
-SourceFaults = Annotated[bool, typer.Option("--allow-source-faults", help="Faults of sources are no fault of the run.")]
-FreshShards = Annotated[bool, typer.Option("--fresh", help="Replace shards of another fingerprint.")]
-FreshDetections = Annotated[bool, typer.Option("--fresh", help="Move the old detections aside and begin anew.")]
-FreshRun = Annotated[bool, typer.Option("--fresh", help="Move old detections aside, replace old shards.")]
+PartialOption = Annotated[bool, typer.Option("--partial", help="Pack what there is of an unfinished ground.")]
+MaxFailedOption = Annotated[
+    float, typer.Option("--max-failed", min=0, max=1, help="Share of failed pairs of a good run.")
+]
+SourceFaultsOption = Annotated[
+    bool, typer.Option("--allow-source-faults", help="Faults of sources are no fault of the run.")
+]
+FreshShardsOption = Annotated[bool, typer.Option("--fresh", help="Replace shards of another fingerprint.")]
+FreshDetectionsOption = Annotated[bool, typer.Option("--fresh", help="Move the old detections aside and begin anew.")]
+FreshRunOption = Annotated[bool, typer.Option("--fresh", help="Move old detections aside, replace old shards.")]
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version  # a tenth of the time that the help takes
 
         print(f"gritmill {version('gritmill')}")
@@ -62,74 +68,74 @@ def _options(
 
 @app.command()
 def run(
-    config: Config = "grit",
+    config: ConfigArgument = "grit",
     *,
-    input: Inputs,
-    output: Output,
-    set: Changes = None,
-    limit: Limit = None,
-    extend: Extend = False,
-    redo_changed: RedoChanged = False,
-    fresh: FreshShards = False,
-    retry_failed: Retry = None,
-    max_failed: MaxFailed = 0.05,
-    allow_source_faults: SourceFaults = False,
-    quiet: Quiet = False,
+    inputs: InputOption,
+    output: OutputOption,
+    changes: SetOption = None,
+    limit: LimitOption = None,
+    extend: ExtendOption = False,
+    redo_changed: RedoChangedOption = False,
+    fresh: FreshShardsOption = False,
+    retry_failed: RetryOption = None,
+    max_failed: MaxFailedOption = 0.05,
+    allow_source_faults: SourceFaultsOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """ground, then pack."""
     from gritmill import api
 
-    settings = configuration(config, set)
-    _warn("" if quiet else api.warning_of(settings, input))
+    settings = load_configuration(config, changes)
+    _warn("" if quiet else api.embedded_model_warning(settings, inputs))
     manifest = api.run(
         settings,
-        inputs=input,
+        inputs=inputs,
         output=output,
         limit=limit,
         extend=extend,
         redo_changed=redo_changed,
         fresh=fresh,
         retry_failed=retry_failed,
-        beam=beam_words.get(),
+        beam=beam_arguments.get(),
         quiet=quiet,
     )
-    _finish(manifest, output, max_failed, allow_source_faults, pace=True)
+    _show_and_check(manifest, output, max_failed, allow_source_faults, pace=True)
 
 
 @app.command()
 def ground(
-    config: Config = "grit",
+    config: ConfigArgument = "grit",
     *,
-    input: Inputs,
-    output: Output,
-    set: Changes = None,
-    limit: Limit = None,
-    extend: Extend = False,
-    redo_changed: RedoChanged = False,
-    fresh: FreshDetections = False,
-    retry_failed: Retry = None,
-    quiet: Quiet = False,
+    inputs: InputOption,
+    output: OutputOption,
+    changes: SetOption = None,
+    limit: LimitOption = None,
+    extend: ExtendOption = False,
+    redo_changed: RedoChangedOption = False,
+    fresh: FreshDetectionsOption = False,
+    retry_failed: RetryOption = None,
+    quiet: QuietOption = False,
 ) -> None:
     """Only the expensive half: find the boxes of every pair. Run it again and it goes on where it stopped."""
     from gritmill import api
-    from pipeline.configuration import PACK
+    from pipeline.configuration import PACK_SECTIONS
     from pipeline.pack.driver import find_detections
 
-    settings = configuration(config, set)
-    for key in (change.partition("=")[0] for change in set or ()):
-        if key.partition(".")[0] in PACK:
+    settings = load_configuration(config, changes)
+    for key in (change.partition("=")[0] for change in changes or ()):
+        if key.partition(".")[0] in PACK_SECTIONS:
             _warn(f"--set: {key}: ground takes no notice of it, give it to pack")
-    _warn("" if quiet else api.warning_of(settings, input))
+    _warn("" if quiet else api.embedded_model_warning(settings, inputs))
     api.ground(
         settings,
-        inputs=input,
+        inputs=inputs,
         output=output,
         limit=limit,
         extend=extend,
         redo_changed=redo_changed,
         fresh=fresh,
         retry_failed=retry_failed,
-        beam=beam_words.get(),
+        beam=beam_arguments.get(),
         quiet=quiet,
     )
     print(f"detections in {find_detections(output)}; next: gritmill pack --output {output}")
@@ -137,50 +143,52 @@ def ground(
 
 @app.command()
 def pack(
-    config: Config = "grit",
+    config: ConfigArgument = "grit",
     *,
-    output: Output,
-    detections: Detections = None,
-    set: Changes = None,
-    fresh: FreshShards = False,
-    partial: Partial = False,
-    max_failed: MaxFailed = 0.05,
-    allow_source_faults: SourceFaults = False,
-    quiet: Quiet = False,
+    output: OutputOption,
+    detections: DetectionsOption = None,
+    changes: SetOption = None,
+    fresh: FreshShardsOption = False,
+    partial: PartialOption = False,
+    max_failed: MaxFailedOption = 0.05,
+    allow_source_faults: SourceFaultsOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Only the cheap half: write shards from detections, without any model."""
     from gritmill import api
-    from pipeline.pack.driver import check_given
+    from pipeline.pack.driver import check_ground_settings
 
-    chosen = configuration(config, set)
-    check_given(chosen, [change.partition("=")[0].strip() for change in set or ()], detections or output)
+    settings = load_configuration(config, changes)
+    check_ground_settings(
+        settings, [change.partition("=")[0].strip() for change in changes or ()], detections or output
+    )
     manifest = api.pack(
-        chosen,
+        settings,
         output=output,
         detections=detections,
         fresh=fresh,
         partial=partial,
-        beam=beam_words.get(),
+        beam=beam_arguments.get(),
         quiet=quiet,
     )
-    _finish(manifest, output, max_failed, allow_source_faults, pace=False)
+    _show_and_check(manifest, output, max_failed, allow_source_faults, pace=False)
 
 
 @app.command()
 def demo(
     folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of the run.")] = "demo-output",
-    limit: Limit = None,
-    fresh: FreshRun = False,
-    quiet: Quiet = False,
+    limit: LimitOption = None,
+    fresh: FreshRunOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """The whole run on bundled scenes with the embedded models: a first look, without hub or GPU."""
     from gritmill import demo as scenes
 
     if not quiet:
         _warn(f"the bundled scenes go through the whole pipeline, into {folder}")
-    manifest = scenes.run(folder, limit=limit, fresh=fresh, beam=beam_words.get(), quiet=quiet)
+    manifest = scenes.run(folder, limit=limit, fresh=fresh, beam=beam_arguments.get(), quiet=quiet)
     scenes.show(folder)
-    _judge(manifest, 0.0, False)
+    _check_outcome(manifest, 0.0, False)
 
 
 @app.command()
@@ -209,7 +217,7 @@ def export(
     run: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
     *,
     to: Annotated[str, typer.Option("--to", help=", ".join(FORMATS), metavar="FORMAT")],
-    output: Output,
+    output: OutputOption,
     level: Annotated[Level, typer.Option("--phrases", help="Which spans become phrases.")] = Level.EXPRESSIONS,
     images: Annotated[bool, typer.Option(help="Write pictures as files, where the format names files.")] = True,
     dialect: Annotated[str, typer.Option(help="Of instructions.")] = "kosmos2",
@@ -234,23 +242,23 @@ def _warn(line: str) -> None:
         print(f"gritmill: {printable(line)}", file=sys.stderr)
 
 
-def _finish(manifest: dict[str, Any], output: str, max_failed: float, allow_faults: bool, pace: bool) -> None:
-    """Shows the report, then judges."""
+def _show_and_check(manifest: dict[str, Any], output: str, max_failed: float, allow_faults: bool, pace: bool) -> None:
+    """Shows the report, then checks the outcome."""
     from pipeline import files
     from pipeline.pack import report
 
-    report.show(files.read_json(files.join(files.canonical(output), report.NAME)), output, pace)
-    _judge(manifest, max_failed, allow_faults)
+    report.show(files.read_json(files.join(files.canonical(output), report.REPORT_NAME)), output, pace)
+    _check_outcome(manifest, max_failed, allow_faults)
 
 
-def _judge(manifest: dict[str, Any], max_failed: float, allow_faults: bool) -> None:
+def _check_outcome(manifest: dict[str, Any], max_failed: float, allow_faults: bool) -> None:
     """Raises DataFault if the data has more faults than allowed, or nothing came out."""
-    from pipeline.pack.ledger import failures, rejections
+    from pipeline.pack.ledger import failed_pairs, rejected_pairs
 
     ledger = manifest["ledger"]
-    read, failed = ledger["read"], failures(ledger)
+    read, failed = ledger["read"], failed_pairs(ledger)
     if not ledger["written"]:
-        counts = f"of {read} pairs read {rejections(ledger)} were rejected and {failed} failed"
+        counts = f"of {read} pairs read {rejected_pairs(ledger)} were rejected and {failed} failed"
         uncaptioned = ledger["rejected"].get("no_caption", 0) == read > 0
         hint = "; source.columns.caption says which field holds the caption" if uncaptioned else ""
         raise DataFault(f"nothing was written: {counts}{hint}")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gritmill.cli.arguments import Detections, Quiet
+from gritmill.cli.arguments import DetectionsOption, QuietOption
 
 
 def view(
@@ -14,23 +14,23 @@ def view(
     output: Annotated[
         str | None, typer.Option("--output", help="Of the page; default DIR/view.", metavar="DIR")
     ] = None,
-    detections: Detections = None,
+    detections: DetectionsOption = None,
     samples: Annotated[int, typer.Option("--samples", min=1, help="Pairs to show.", metavar="N")] = 1000,
     seed: Annotated[int, typer.Option("--seed", help="Of their choice.", metavar="N")] = 0,
     serve: Annotated[bool, typer.Option("--serve", help="Show it on localhost until interrupted.")] = False,
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Default: any free one.", metavar="N")] = 0,
-    quiet: Quiet = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Write a page of samples with their boxes, rejected and failed ones too: it opens from disk, without a server."""
-    from gritmill.pages.viewer.page import view as write
+    from gritmill.pages.viewer.page import view as write_viewer
     from pipeline import files
 
-    made = write(run, output, detections=detections, samples=samples, seed=seed, quiet=quiet)
-    counts = ", ".join(f"{made[name]} {name}" for name in ("kept", "rejected", "failed"))
-    print(f"{counts}; {made['missing']} without their picture")
-    print(f"page in {made['page']}", flush=True)
+    summary = write_viewer(run, output, detections=detections, samples=samples, seed=seed, quiet=quiet)
+    counts = ", ".join(f"{summary[name]} {name}" for name in ("kept", "rejected", "failed"))
+    print(f"{counts}; {summary['missing']} without their picture")
+    print(f"page in {summary['page']}", flush=True)
     if serve:
-        _serve(files.parent(made["page"]), port)
+        _serve(files.parent(summary["page"]), port)
 
 
 def _serve(folder: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""`gritmill calibrate`: which score threshold gives the precision that one wishes, on a set with true boxes.
+"""`gritmill calibrate`: which score threshold gives the target precision, on a set with true boxes.
 
 Boxes are those that a run would write: candidates of the phrases of a caption together, after `selection` with its
 non-maximum suppression across phrases. A threshold only cuts that list: the suppression is greedy from the best score
@@ -11,40 +11,40 @@ from typing import Any
 
 import numpy as np
 
-from gritmill.api import Config, Path, Paths, chosen
+from gritmill.api import Config, PathOrUri, PathsOrUris, resolve_config
 from gritmill.evaluation import curves
-from gritmill.evaluation.ask import Answer, Counts, ask, load
-from gritmill.evaluation.curves import Boxes, Curve, Phrases
+from gritmill.evaluation.curves import BoxArrays, Curve, PhraseArrays
 from gritmill.evaluation.evaluate import open_truth
-from gritmill.evaluation.kinds import kinds_of
-from gritmill.evaluation.metrics import match
-from gritmill.evaluation.options import On
+from gritmill.evaluation.grammatical_kinds import grammatical_kinds
+from gritmill.evaluation.metrics import match_boxes
+from gritmill.evaluation.options import TruthFormat
+from gritmill.evaluation.query import Answer, QueryCounts, load_detector, query
 from gritmill.evaluation.sets.truth import TruePhrase
-from gritmill.pages.calibration import page
+from gritmill.pages.calibration import render_page
 from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.files.publish import publish_bytes, publish_json
-from pipeline.threshold import Threshold, default_threshold, effective
+from pipeline.threshold import Threshold, default_threshold, threshold_in_force
 from transforms.phrases.parser import load_parser
 from transforms.selection.boxes import select
 from transforms.settings import SelectionSettings
 from transforms.text.grounded_caption import Corners
 
-NAME, PAGE = "calibration.json", "calibration.html"
+JSON_NAME, PAGE_NAME = "calibration.json", "calibration.html"
 
 PRESENT, ABSENT = "present", "absent"
 
-_SHOWN = 10
+_REPORT_EVERY = 10
 """Of the curve's thresholds every tenth stands in the report: hundredths."""
 
 
-Scored = tuple[float, Corners]
+ScoredCorners = tuple[float, Corners]
 """Score and corners of a box."""
 
 
 @dataclass
-class Collected:
+class BoxCollection:
     """What the answers hold, box by box; phrases without true boxes that are not absent are left out."""
 
     scores: "array[float]" = field(default_factory=lambda: array("d"))
@@ -55,50 +55,50 @@ class Collected:
 
     def add(self, answer: Answer, picture: int, settings: SelectionSettings, floor: float) -> None:
         """An answer; `picture` is the number of its picture."""
-        for number, boxes in _selected(answer, settings, floor).items():
-            phrase = answer.asked.phrases[number]
+        for number, boxes in _select_boxes(answer, settings, floor).items():
+            phrase = answer.caption.phrases[number]
             if not (phrase.boxes or phrase.absent):
                 continue
             boxes.sort(key=lambda box: -box[0])
             self.scores.extend(score for score, _ in boxes)
-            self.right.extend(match([corners for _, corners in boxes], phrase.boxes))
+            self.right.extend(match_boxes([corners for _, corners in boxes], phrase.boxes))
             self.owners.extend([len(self.phrases)] * len(boxes))
             self.pictures.extend([picture] * len(boxes))
             self.phrases.append(phrase)
 
-    def arrays(self, parser: str) -> tuple[Boxes, Phrases]:
+    def arrays(self, parser: str) -> tuple[BoxArrays, PhraseArrays]:
         """All of it, with the kinds of the phrases."""
-        grammar = kinds_of(load_parser(parser), [phrase.text for phrase in self.phrases])
+        grammar = grammatical_kinds(load_parser(parser), [phrase.text for phrase in self.phrases])
         kinds = [
             (ABSENT if phrase.absent else PRESENT, *grammar[phrase.text], *phrase.kinds) for phrase in self.phrases
         ]
         things = np.array([len(phrase.boxes) for phrase in self.phrases], int)
-        boxes = Boxes(
+        boxes = BoxArrays(
             np.array(self.scores, float),
             np.array(self.right, bool),
             np.array(self.owners, int),
             np.array(self.pictures, int),
         )
-        return boxes, Phrases(things, kinds)
+        return boxes, PhraseArrays(things, kinds)
 
 
-def _selected(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[Scored]]:
-    """Score and corners of the boxes that a run would take, by number of the phrase; every asked phrase is there."""
-    numbers = {phrase.start: number for number, phrase in answer.places()}
-    found: dict[int, list[Scored]] = {n: [] for n in numbers.values()}
+def _select_boxes(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[ScoredCorners]]:
+    """Score and corners of the boxes that a run would take, by number of the phrase; every queried phrase is there."""
+    numbers = {phrase.start: number for number, phrase in answer.queried_phrases()}
+    selected: dict[int, list[ScoredCorners]] = {n: [] for n in numbers.values()}
     for grounding in select(answer.pair, settings, floor):
-        found[numbers[grounding.phrase.start]].append((grounding.box.score, grounding.box.corners))
-    return found
+        selected[numbers[grounding.phrase.start]].append((grounding.box.score, grounding.box.corners))
+    return selected
 
 
 def calibrate(
     config: Config = "grit",
     *,
-    truth: Paths,
-    output: Path,
+    truth: PathsOrUris,
+    output: PathOrUri,
     precision: float = 0.9,
-    on: str = On.JSONL,
-    images: Path | None = None,
+    on: str = TruthFormat.JSONL,
+    images: PathOrUri | None = None,
     split: str | None = None,
     limit: int | None = None,
     seed: int = 0,
@@ -119,52 +119,56 @@ def calibrate(
     """
     if not 0 < precision <= 1:
         raise CallError(f"--precision: {precision:g} is not within 0..1")
-    configuration, folder = chosen(config), files.canonical(output)
-    found = open_truth(on, truth, images, split, limit)
-    detector, configuration, models = load(configuration)
-    counts, collected = Counts(), Collected()
-    for answer in ask(found, detector, configuration, counts, quiet):
+    configuration, folder = resolve_config(config), files.canonical(output)
+    truth_set = open_truth(on, truth, images, split, limit)
+    detector, configuration, model_identities = load_detector(configuration)
+    counts, collected = QueryCounts(), BoxCollection()
+    for answer in query(truth_set, detector, configuration, counts, quiet):
         if not answer.fault:
             collected.add(answer, counts.measured - 1, configuration.selection, configuration.detector.floor)
     result = {
         "on": on,
         "split": split,
         "configuration": configuration.model_dump(mode="json", include={"detector", "selection", "phrases"}),
-        "models": models,
+        "models": model_identities,
         "pictures": counts.to_json(),
         "wished_precision": precision,
-        **_result(collected, counts.measured, configuration, precision, seed),
+        **_build_result(collected, counts.measured, configuration, precision, seed),
     }
-    publish_json(files.join(folder, NAME), result)
-    publish_bytes(files.join(folder, PAGE), page(result).encode())
+    publish_json(files.join(folder, JSON_NAME), result)
+    publish_bytes(files.join(folder, PAGE_NAME), render_page(result).encode())
     return result
 
 
-def _result(
-    collected: Collected, pictures: int, configuration: Configuration, wished: float, seed: int
+def _build_result(
+    collected: BoxCollection, pictures: int, configuration: Configuration, target_precision: float, seed: int
 ) -> dict[str, Any]:
     if not collected.phrases:
         return {"threshold": None, "curves": {}}
     boxes, phrases = collected.arrays(configuration.phrases.model)
-    force = _force(configuration)
-    thresholds = np.union1d(curves.grid(configuration.detector.floor), [force.score])
-    whole = curves.curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
-    by_kind = {"all": whole}
+    in_force = _threshold_in_force(configuration)
+    thresholds = np.union1d(curves.threshold_grid(configuration.detector.floor), [in_force.score])
+    overall = curves.build_curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
+    by_kind = {"all": overall}
     for kind in sorted({kind for kinds in phrases.kinds for kind in kinds} - {"all"}):
-        by_kind[kind] = curves.curve(boxes, phrases, phrases.of_kind(kind), thresholds)
-    score = curves.lowest(thresholds, whole.precision, wished)
-    drawn = curves.bootstrap(boxes, pictures, thresholds, wished, score, seed)
-    bins = curves.reliability(boxes)
+        by_kind[kind] = curves.build_curve(boxes, phrases, phrases.of_kind(kind), thresholds)
+    score = curves.lowest_threshold(thresholds, overall.precision, target_precision)
+    intervals = curves.bootstrap(boxes, pictures, thresholds, target_precision, score, seed)
+    bins = curves.reliability_bins(boxes)
     return {
         "threshold": score,
-        "interval": {**vars(drawn), "seed": seed, "resamples": curves.RESAMPLES},
+        "interval": {**vars(intervals), "seed": seed, "resamples": curves.RESAMPLES},
         "paste": None if score is None else _paste(score),
-        "at_threshold": None if score is None else {name: one.at(score) for name, one in by_kind.items()},
-        "highest_precision": _highest(whole),
-        "in_force": {"threshold": force.score, "source": force.source, "figures": whole.at(force.score)},
-        "counts": {name: _sizes(one) for name, one in by_kind.items()},
+        "at_threshold": None if score is None else {name: one.figures_at(score) for name, one in by_kind.items()},
+        "highest_precision": _highest_precision(overall),
+        "in_force": {
+            "threshold": in_force.score,
+            "source": in_force.source,
+            "figures": overall.figures_at(in_force.score),
+        },
+        "counts": {name: _count_phrases(one) for name, one in by_kind.items()},
         "reliability": {"bins": bins, "expected_calibration_error": curves.calibration_error(bins)},
-        "curves": {name: _points(one) for name, one in by_kind.items()},
+        "curves": {name: _curve_points(one) for name, one in by_kind.items()},
     }
 
 
@@ -172,24 +176,24 @@ def _paste(score: float) -> dict[str, str]:
     return {"set": f"--set selection.score={score:g}", "yaml": f"selection:\n  score: {score:g}\n"}
 
 
-def _force(configuration: Configuration) -> Threshold:
+def _threshold_in_force(configuration: Configuration) -> Threshold:
     """The threshold that a run would take now."""
     settings = configuration.detector
-    return effective(configuration.selection, default_threshold(settings), settings.floor)
+    return threshold_in_force(configuration.selection, default_threshold(settings), settings.floor)
 
 
-def _highest(curve: Curve) -> dict[str, Any] | None:
+def _highest_precision(curve: Curve) -> dict[str, Any] | None:
     """Where the precision is highest, and of several such thresholds at the lowest; None if there is no box."""
     if not curve.boxes.any():
         return None
-    return curve.at(float(curve.thresholds[int(np.nanargmax(curve.precision))]))
+    return curve.figures_at(float(curve.thresholds[int(np.nanargmax(curve.precision))]))
 
 
-def _sizes(curve: Curve) -> dict[str, int]:
+def _count_phrases(curve: Curve) -> dict[str, int]:
     return {"phrases": curve.present + curve.absent, "absent": curve.absent, "things": curve.things}
 
 
-def _points(curve: Curve) -> list[dict[str, Any]]:
+def _curve_points(curve: Curve) -> list[dict[str, Any]]:
     """Figures at the hundredths, as far up as there are boxes."""
     with_boxes = curve.thresholds[curve.boxes > 0].tolist()
-    return [curve.at(t) for t in with_boxes if round(t * curves.STEPS) % _SHOWN == 0]
+    return [curve.figures_at(t) for t in with_boxes if round(t * curves.STEPS) % _REPORT_EVERY == 0]

@@ -1,4 +1,4 @@
-"""What scores mean: precision and recall by threshold, reliability, and the threshold for a wished precision.
+"""What scores mean: precision and recall by threshold, reliability, and the threshold for a target precision.
 
 A box is right if it has an IoU of at least 0.5 with a thing of its own phrase that no better-scored box has taken, as
 in COCO's evaluation: two boxes on one thing are one right and one wrong. Boxes of absent phrases are wrong.
@@ -19,7 +19,7 @@ _BINS = 20
 
 
 @dataclass(frozen=True)
-class Boxes:
+class BoxArrays:
     """The selected boxes of measured phrases: score, whether it is right, number of its phrase and of its picture."""
 
     score: np.ndarray
@@ -27,14 +27,14 @@ class Boxes:
     phrase: np.ndarray
     picture: np.ndarray
 
-    def of(self, chosen: np.ndarray) -> "Boxes":
-        """Those of some phrases. chosen: bool, by number of the phrase."""
-        mask = chosen[self.phrase]
-        return Boxes(self.score[mask], self.right[mask], self.phrase[mask], self.picture[mask])
+    def of_phrases(self, selected: np.ndarray) -> "BoxArrays":
+        """The boxes of some phrases. selected: bool, by number of the phrase."""
+        mask = selected[self.phrase]
+        return BoxArrays(self.score[mask], self.right[mask], self.phrase[mask], self.picture[mask])
 
 
 @dataclass(frozen=True)
-class Phrases:
+class PhraseArrays:
     """The measured phrases: how many things each names (0: absent), and its kinds."""
 
     things: np.ndarray
@@ -45,7 +45,7 @@ class Phrases:
         return np.array([kind in kinds for kinds in self.kinds], bool)
 
 
-def grid(floor: float) -> np.ndarray:
+def threshold_grid(floor: float) -> np.ndarray:
     """The thresholds: thousandths from `floor`, the lowest score that a candidate may have, to 1."""
     return np.arange(int(np.ceil(round(floor * STEPS, 6))), STEPS + 1) / STEPS
 
@@ -53,13 +53,13 @@ def grid(floor: float) -> np.ndarray:
 @dataclass(frozen=True)
 class Curve:
     """Counts at every threshold: boxes with at least that score, right ones, present phrases with a right one, absent
-    phrases with a box; and the wholes: things, present phrases, absent phrases."""
+    phrases with a box; and the totals: things, present phrases, absent phrases."""
 
     thresholds: np.ndarray
     boxes: np.ndarray
     right: np.ndarray
-    hit: np.ndarray
-    fooled: np.ndarray
+    present_hit: np.ndarray
+    absent_hit: np.ndarray
     things: int
     present: int
     absent: int
@@ -69,7 +69,7 @@ class Curve:
         """Share of the boxes that are right; NaN where there is no box."""
         return _ratio(self.right, self.boxes)
 
-    def at(self, threshold: float) -> dict[str, Any]:
+    def figures_at(self, threshold: float) -> dict[str, Any]:
         """Figures at a threshold of the grid, or at the next higher one; None where there is nothing to share."""
         i = min(int(np.searchsorted(self.thresholds, threshold - 1e-9)), len(self.thresholds) - 1)
         boxes, right = int(self.boxes[i]), int(self.right[i])
@@ -79,48 +79,48 @@ class Curve:
             "right": right,
             "precision": _share(right, boxes),
             "recall": _share(right, self.things),
-            "phrases_with_right_box": _share(int(self.hit[i]), self.present),
-            "absent_with_box": _share(int(self.fooled[i]), self.absent),
+            "phrases_with_right_box": _share(int(self.present_hit[i]), self.present),
+            "absent_with_box": _share(int(self.absent_hit[i]), self.absent),
         }
 
 
-def curve(boxes: Boxes, phrases: Phrases, chosen: np.ndarray, thresholds: np.ndarray) -> Curve:
-    """The curve of some phrases. chosen: bool, by number of the phrase. thresholds: ascending."""
-    some = boxes.of(chosen)
-    absent = chosen & (phrases.things == 0)
+def build_curve(boxes: BoxArrays, phrases: PhraseArrays, selected: np.ndarray, thresholds: np.ndarray) -> Curve:
+    """The curve of some phrases. selected: bool, by number of the phrase. thresholds: ascending."""
+    subset = boxes.of_phrases(selected)
+    absent = selected & (phrases.things == 0)
     return Curve(
         thresholds,
-        _at_least(some.score, thresholds),
-        _at_least(some.score[some.right], thresholds),
-        _at_least(_best(_only(some, some.right), len(chosen)), thresholds),
-        _at_least(_best(_only(some, absent[some.phrase]), len(chosen)), thresholds),
-        int(phrases.things[chosen].sum()),
-        int((chosen & (phrases.things > 0)).sum()),
+        _count_at_least(subset.score, thresholds),
+        _count_at_least(subset.score[subset.right], thresholds),
+        _count_at_least(_best_scores(_masked(subset, subset.right), len(selected)), thresholds),
+        _count_at_least(_best_scores(_masked(subset, absent[subset.phrase]), len(selected)), thresholds),
+        int(phrases.things[selected].sum()),
+        int((selected & (phrases.things > 0)).sum()),
         int(absent.sum()),
     )
 
 
-def _only(boxes: Boxes, mask: np.ndarray) -> Boxes:
-    return Boxes(boxes.score[mask], boxes.right[mask], boxes.phrase[mask], boxes.picture[mask])
+def _masked(boxes: BoxArrays, mask: np.ndarray) -> BoxArrays:
+    return BoxArrays(boxes.score[mask], boxes.right[mask], boxes.phrase[mask], boxes.picture[mask])
 
 
-def _best(boxes: Boxes, phrases: int) -> np.ndarray:
+def _best_scores(boxes: BoxArrays, phrases: int) -> np.ndarray:
     """The best score of every phrase that has a box."""
     best = np.full(phrases, -1.0)
     np.maximum.at(best, boxes.phrase, boxes.score)
-    found: np.ndarray = best[best >= 0]
-    return found
+    reached: np.ndarray = best[best >= 0]
+    return reached
 
 
-def _at_least(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+def _count_at_least(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """How many scores reach each threshold."""
     counts: np.ndarray = len(scores) - np.searchsorted(np.sort(scores), thresholds, side="left")
     return counts
 
 
-def lowest(thresholds: np.ndarray, precision: np.ndarray, wished: float) -> float | None:
-    """The lowest threshold that has the wished precision, and so of those that have it the highest recall."""
-    reached = np.flatnonzero(np.nan_to_num(precision, nan=-1.0) >= wished)
+def lowest_threshold(thresholds: np.ndarray, precision: np.ndarray, target_precision: float) -> float | None:
+    """The lowest threshold that has the target precision, and so of those that have it the highest recall."""
+    reached = np.flatnonzero(np.nan_to_num(precision, nan=-1.0) >= target_precision)
     return float(thresholds[reached[0]]) if len(reached) else None
 
 
@@ -134,33 +134,37 @@ class Bootstrap:
 
 
 def bootstrap(
-    boxes: Boxes,
+    boxes: BoxArrays,
     pictures: int,
     thresholds: np.ndarray,
-    wished: float,
-    chosen: float | None,
+    target_precision: float,
+    chosen_threshold: float | None,
     seed: int,
     resamples: int = RESAMPLES,
 ) -> Bootstrap:
     """Draws as many pictures as there are, with replacement: boxes of one picture are no independent cases.
 
-    chosen: the threshold whose precision is given an interval.
+    chosen_threshold: the one whose precision is given an interval.
     """
     order = np.argsort(-boxes.score, kind="stable")
     picture, right = boxes.picture[order], boxes.right[order]
-    ends = _at_least(boxes.score, thresholds)
+    ends = _count_at_least(boxes.score, thresholds)
     rng = np.random.default_rng(seed)
-    found, precisions = [], []
+    found_thresholds, precisions = [], []
     for _ in range(resamples):
         weight = np.bincount(rng.integers(0, pictures, pictures), minlength=pictures)[picture]
-        every = np.concatenate(([0], np.cumsum(weight)))[ends]
-        good = np.concatenate(([0], np.cumsum(weight * right)))[ends]
-        precision = _ratio(good, every)
-        found.append(lowest(thresholds, precision, wished))
-        if chosen is not None:
-            precisions.append(precision[np.searchsorted(thresholds, chosen - 1e-9)])
-    known = [one for one in found if one is not None]
-    return Bootstrap(_interval(known), _interval([p for p in precisions if not np.isnan(p)]), len(known) / resamples)
+        all_boxes = np.concatenate(([0], np.cumsum(weight)))[ends]
+        right_boxes = np.concatenate(([0], np.cumsum(weight * right)))[ends]
+        precision = _ratio(right_boxes, all_boxes)
+        found_thresholds.append(lowest_threshold(thresholds, precision, target_precision))
+        if chosen_threshold is not None:
+            precisions.append(precision[np.searchsorted(thresholds, chosen_threshold - 1e-9)])
+    reached_thresholds = [one for one in found_thresholds if one is not None]
+    return Bootstrap(
+        _interval(reached_thresholds),
+        _interval([p for p in precisions if not np.isnan(p)]),
+        len(reached_thresholds) / resamples,
+    )
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -170,7 +174,7 @@ def _interval(values: Sequence[float]) -> tuple[float, float] | None:
     return float(low), float(high)
 
 
-def reliability(boxes: Boxes) -> list[dict[str, Any]]:
+def reliability_bins(boxes: BoxArrays) -> list[dict[str, Any]]:
     """Boxes by score in twenty equal bins, empty ones left out: mean score beside the share that is right."""
     bins = np.minimum((boxes.score * _BINS).astype(int), _BINS - 1)
     return [
@@ -187,15 +191,15 @@ def reliability(boxes: Boxes) -> list[dict[str, Any]]:
 
 def calibration_error(bins: Sequence[dict[str, Any]]) -> float | None:
     """Expected calibration error (Naeini et al. 2015): mean distance of score and precision, bins by their boxes."""
-    boxes = sum(one["boxes"] for one in bins)
-    distance = sum(one["boxes"] * abs(one["mean_score"] - one["precision"]) for one in bins)
+    boxes = sum(bin_["boxes"] for bin_ in bins)
+    distance = sum(bin_["boxes"] * abs(bin_["mean_score"] - bin_["precision"]) for bin_ in bins)
     return distance / boxes if boxes else None
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    result: np.ndarray = np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+def _ratio(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    result: np.ndarray = np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
     return result
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _share(part: int, total: int) -> float | None:
+    return part / total if total else None

@@ -14,10 +14,10 @@ import numpy as np
 from transforms.text.grounded_caption import Corners
 
 RANKS = (1, 5, 10)
-RIGHT = 0.5
+MIN_IOU = 0.5
 """IoU from which on a box is right; one that is equal is right."""
 
-STRICT = 0.75
+STRICT_IOU = 0.75
 
 
 def ious(boxes: Sequence[Corners], things: Sequence[Corners]) -> np.ndarray:
@@ -36,7 +36,7 @@ def _areas(boxes: np.ndarray) -> np.ndarray:
     return areas
 
 
-def enclosing(things: Sequence[Corners]) -> Corners:
+def enclosing_box(things: Sequence[Corners]) -> Corners:
     """The smallest box around all of them."""
     low = np.min([thing[:2] for thing in things], axis=0)
     high = np.max([thing[2:] for thing in things], axis=0)
@@ -44,7 +44,7 @@ def enclosing(things: Sequence[Corners]) -> Corners:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class PhraseResult:
     """One phrase. any_rank, merged_rank: of the first right box, from 1; 0 if there is none.
 
     iou: of the best-scored box with the thing that it overlaps most, 0 without a box. things: how many it names.
@@ -57,39 +57,39 @@ class Measured:
     iou: float
 
 
-def measure(boxes: Sequence[Corners], things: Sequence[Corners], kinds: tuple[str, ...] = ()) -> Measured:
+def measure_phrase(boxes: Sequence[Corners], things: Sequence[Corners], kinds: tuple[str, ...] = ()) -> PhraseResult:
     """A phrase's boxes, best first, against its things, of which there is at least one."""
     overlaps = ious(boxes, things).max(axis=1)
-    merged = ious(boxes, [enclosing(things)])[:, 0]
+    merged = ious(boxes, [enclosing_box(things)])[:, 0]
     iou = float(overlaps[0]) if len(overlaps) else 0.0
-    return Measured(kinds, len(things), _first(overlaps), _first(merged), iou)
+    return PhraseResult(kinds, len(things), _first_rank(overlaps), _first_rank(merged), iou)
 
 
-def _first(overlaps: np.ndarray) -> int:
-    right = np.flatnonzero(overlaps >= RIGHT)
+def _first_rank(overlaps: np.ndarray) -> int:
+    right = np.flatnonzero(overlaps >= MIN_IOU)
     return int(right[0]) + 1 if len(right) else 0
 
 
-def figures(measured: Sequence[Measured]) -> dict[str, Any]:
+def summarize(results: Sequence[PhraseResult]) -> dict[str, Any]:
     """Shares, 0..1, over phrases; every phrase counts the same. None where there is no phrase."""
-    overlaps = np.array([one.iou for one in measured])
+    overlaps = np.array([one.iou for one in results])
     return {
-        "phrases": len(measured),
-        "any_box": _recalls([one.any_rank for one in measured]),
-        "merged_box": _recalls([one.merged_rank for one in measured]),
-        f"acc@{RIGHT:g}": _mean(overlaps >= RIGHT),
-        f"acc@{STRICT:g}": _mean(overlaps >= STRICT),
+        "phrases": len(results),
+        "any_box": _recalls([one.any_rank for one in results]),
+        "merged_box": _recalls([one.merged_rank for one in results]),
+        f"acc@{MIN_IOU:g}": _mean(overlaps >= MIN_IOU),
+        f"acc@{STRICT_IOU:g}": _mean(overlaps >= STRICT_IOU),
         "mean_iou": _mean(overlaps),
     }
 
 
-def by_kind(measured: Iterable[Measured]) -> Mapping[str, dict[str, Any]]:
+def summarize_by_kind(results: Iterable[PhraseResult]) -> Mapping[str, dict[str, Any]]:
     """Figures of every kind, sorted by name; a phrase of two kinds counts in both."""
-    groups: defaultdict[str, list[Measured]] = defaultdict(list)
-    for one in measured:
+    groups: defaultdict[str, list[PhraseResult]] = defaultdict(list)
+    for one in results:
         for kind in set(one.kinds):
             groups[kind].append(one)
-    return {kind: figures(groups[kind]) for kind in sorted(groups)}
+    return {kind: summarize(groups[kind]) for kind in sorted(groups)}
 
 
 def _recalls(ranks: Sequence[int]) -> dict[str, float | None]:
@@ -102,13 +102,13 @@ def _mean(values: np.ndarray) -> float | None:
     return float(np.mean(values)) if len(values) else None
 
 
-def match(boxes: Sequence[Corners], things: Sequence[Corners]) -> list[bool]:
+def match_boxes(boxes: Sequence[Corners], things: Sequence[Corners]) -> list[bool]:
     """Whether each box, best-scored first, is right. Of several free things it takes the one that it overlaps most."""
     overlaps = ious(boxes, things)
     right = []
     for row in overlaps:
         best = int(row.argmax()) if len(row) else 0
-        hit = bool(len(row)) and bool(row[best] >= RIGHT)
+        hit = bool(len(row)) and bool(row[best] >= MIN_IOU)
         if hit:
             overlaps[:, best] = 0.0
         right.append(hit)

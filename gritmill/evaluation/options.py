@@ -1,9 +1,9 @@
-"""What the commands of evaluation can be told; nothing here takes time to import."""
+"""Options of the evaluation commands. This module imports fast."""
 
 from enum import StrEnum
 
 
-class On(StrEnum):
+class TruthFormat(StrEnum):
     """The form of a set with true boxes."""
 
     FLICKR30K = "flickr30k"

@@ -25,7 +25,7 @@ _BATCH = 1000
 
 
 class Miss(StrEnum):
-    """Why a marked phrase is not among the extracted ones; `dropped: <reason>` stands beside these."""
+    """Why a marked phrase is not among the extracted ones, or `dropped: <reason>`."""
 
     EXPRESSION = "only as an expression"
     WIDER = "inside a wider phrase"
@@ -45,7 +45,7 @@ class Alarm(StrEnum):
     UNMARKED = "nothing is marked there"
 
 
-Span = tuple[int, int]
+CharSpan = tuple[int, int]
 """Characters of a caption, end exclusive."""
 
 
@@ -67,28 +67,28 @@ class Tally:
 
     def add(self, pair: Pair, phrases: Sequence[TruePhrase]) -> None:
         """A caption as it was extracted, and its marked phrases."""
-        marks = [phrase for phrase in phrases if phrase.start >= 0]
-        visual = [phrase for phrase in marks if phrase.asked]
-        kept = {(phrase.start, phrase.end) for phrase in pair.phrases}
+        annotated = [phrase for phrase in phrases if phrase.start >= 0]
+        visual = [phrase for phrase in annotated if phrase.queried]
+        extracted = {(phrase.start, phrase.end) for phrase in pair.phrases}
         self.captions += 1
         self.marked += len(visual)
-        self.extracted += len(kept)
+        self.extracted += len(extracted)
         for phrase in visual:
             span = (phrase.start, phrase.end)
-            self._found(phrase, span in kept)
+            self._count_phrase(phrase, span in extracted)
             self.by_head += any(span[0] <= one.head_start and one.head_end <= span[1] for one in pair.phrases)
-            if span not in kept:
+            if span not in extracted:
                 self.misses[why_missed(span, pair)] += 1
-        for span in kept - {(phrase.start, phrase.end) for phrase in visual}:
-            self.alarms[why_extracted(span, marks)] += 1
+        for span in extracted - {(phrase.start, phrase.end) for phrase in visual}:
+            self.alarms[why_extracted(span, annotated)] += 1
 
-    def _found(self, phrase: TruePhrase, hit: bool) -> None:
+    def _count_phrase(self, phrase: TruePhrase, hit: bool) -> None:
         self.hit += hit
         for kind in set(phrase.kinds):
             self.kinds[kind].update(marked=1, hit=hit)
 
     def to_json(self) -> dict[str, Any]:
-        """Counts, and shares where there is something to take a share of."""
+        """Counts and rates; a rate over nothing is None."""
         precision, recall = _share(self.hit, self.extracted), _share(self.hit, self.marked)
         return {
             "captions": self.captions,
@@ -108,13 +108,13 @@ class Tally:
         }
 
 
-def compare(truth: Truth, configuration: Configuration, quiet: bool = True) -> dict[str, Any]:
+def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = True) -> dict[str, Any]:
     """Extracts the phrases of every caption of a set, with the parser and the drop lists of the configuration.
 
     Raises:
       CallError: the parser cannot be had.
     """
-    parser_identity = identity.parser(configuration.phrases.model)
+    parser_id = identity.parser_identity(configuration.phrases.model)
     settings = configuration.phrases
     nlp, heads = load_parser(settings.model), drop_heads(settings.drop_lists)
     gate = LanguageGate(settings.languages) if settings.languages else None
@@ -123,48 +123,50 @@ def compare(truth: Truth, configuration: Configuration, quiet: bool = True) -> d
     def state() -> progress.State:
         return progress.State(len(pictures), len(pictures) / max(truth.pictures, 1))
 
-    with progress.shown("reading", "pictures", state, quiet):
+    with progress.show_progress("reading", "pictures", state, quiet):
         for batch in _batches(truth.captions):
-            for caption, pair in zip(batch, with_phrases(nlp, [_text(one) for one in batch], heads, gate), strict=True):
+            for caption, pair in zip(
+                batch, with_phrases(nlp, [_without_picture(one) for one in batch], heads, gate), strict=True
+            ):
                 tally.add(pair, caption.phrases)
                 pictures[caption.picture] = 1
-    return {"configuration": configuration.model_dump(mode="json", include={"phrases"}), "model": parser_identity} | {
+    return {"configuration": configuration.model_dump(mode="json", include={"phrases"}), "model": parser_id} | {
         "figures": tally.to_json()
     }
 
 
-def why_missed(span: Span, pair: Pair) -> str:
+def why_missed(span: CharSpan, pair: Pair) -> str:
     """The first reason that applies, in the order of `Miss`, after a drop that took the phrase out."""
     if pair.error:
         return Miss.FAILED
     if span in {(one.expression_start, one.expression_end) for one in pair.phrases}:
         return Miss.EXPRESSION
-    around = _relations(span, [(one.start, one.end) for one in pair.phrases])
+    relations = _relations(span, [(one.start, one.end) for one in pair.phrases])
     for relation, reason in (("inside", Miss.WIDER), ("around", Miss.NARROWER), ("crossing", Miss.CROSSING)):
-        if relation in around:
+        if relation in relations:
             return reason
     dropped = (one.reason for one in pair.dropped if one.start < span[1] and span[0] < one.end)
     return next((f"dropped: {reason}" for reason in dropped), Miss.NOTHING)
 
 
-def why_extracted(span: Span, marks: Iterable[TruePhrase]) -> str:
+def why_extracted(span: CharSpan, annotated: Iterable[TruePhrase]) -> str:
     """What an extracted span is that is no marked visual phrase."""
-    spans = {(mark.start, mark.end): mark.asked for mark in marks}
+    spans = {(phrase.start, phrase.end): phrase.queried for phrase in annotated}
     if spans.get(span) is False:
         return Alarm.NOT_VISUAL
-    around = _relations(span, [other for other, asked in spans.items() if asked])
+    relations = _relations(span, [other for other, queried in spans.items() if queried])
     for relation, reason in (("around", Alarm.WIDER), ("inside", Alarm.NARROWER), ("crossing", Alarm.CROSSING)):
-        if relation in around:
+        if relation in relations:
             return reason
     return Alarm.UNMARKED
 
 
-def _relations(span: Span, others: Iterable[Span]) -> set[str]:
-    """How a span lies to the others that it touches: inside, around, crossing, or equal."""
+def _relations(span: CharSpan, others: Iterable[CharSpan]) -> set[str]:
+    """The relations of a span to the spans that it overlaps: inside, around, crossing, or equal."""
     return {_relation(span, other) for other in others if span[0] < other[1] and other[0] < span[1]}
 
 
-def _relation(span: Span, other: Span) -> str:
+def _relation(span: CharSpan, other: CharSpan) -> str:
     if span == other:
         return "equal"
     if other[0] <= span[0] and span[1] <= other[1]:
@@ -172,8 +174,8 @@ def _relation(span: Span, other: Span) -> str:
     return "around" if span[0] <= other[0] and other[1] <= span[1] else "crossing"
 
 
-def _text(caption: TrueCaption) -> Pair:
-    """The caption alone: what is wrong with its picture does not matter here."""
+def _without_picture(caption: TrueCaption) -> Pair:
+    """The caption alone: a fault of its picture does not matter here."""
     pair = caption.pair
     return Pair(pair.key, pair.source, pair.index, pair.caption)
 
@@ -183,5 +185,5 @@ def _batches(captions: Iterator[TrueCaption]) -> Iterator[list[TrueCaption]]:
         yield batch
 
 
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None
+def _share(part: int, total: int) -> float | None:
+    return part / total if total else None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
-from gritmill.evaluation.metrics import match
+from gritmill.evaluation.metrics import match_boxes
 from gritmill.reading import read
 from pipeline.pack.driver import find_detections
 from pipeline.tables import detections
@@ -24,24 +24,24 @@ from transforms.records import Box, Pair
 class Quality:
     """Counts over all pairs with a truth. A box counts for one thing and a thing for one box.
 
-    phrases: true phrases. found: of these, extracted from the caption. right: of the found, with a right box.
-    plural: of the found, naming several things. whole: of these, with a right box for each thing.
-    absent: phrases of captions that name nothing in the picture. fooled: of these, with a box.
+    phrases: true phrases. extracted: of these, found in the caption. located: of the extracted, with a right box.
+    plural: of the extracted, naming several things. fully_located: of these, with a right box for each thing.
+    absent: phrases of captions that name nothing in the picture. absent_boxed: of these, with a box.
     boxes: written. boxes_right: of these, on a thing that their own phrase names.
     """
 
     phrases: int = 0
-    found: int = 0
-    right: int = 0
+    extracted: int = 0
+    located: int = 0
     plural: int = 0
-    whole: int = 0
+    fully_located: int = 0
     absent: int = 0
-    fooled: int = 0
+    absent_boxed: int = 0
     boxes: int = 0
     boxes_right: int = 0
 
 
-def of_run(output: str | PathLike[str]) -> Quality:
+def run_quality(output: str | PathLike[str]) -> Quality:
     """The quality of a finished run whose detections lie in its own folder.
 
     Raises:
@@ -49,16 +49,16 @@ def of_run(output: str | PathLike[str]) -> Quality:
     """
     rows = detections.read_all(find_detections(str(output)))
     records = {sample.record["uid"]: sample.record for sample in read(output)}
-    return measure((pair, records.get(uid(pair.source, pair.index))) for pair in rows)
+    return measure_quality((pair, records.get(uid(pair.source, pair.index))) for pair in rows)
 
 
-def measure(pairs: Iterable[tuple[Pair, Mapping[str, Any] | None]]) -> Quality:
+def measure_quality(pairs: Iterable[tuple[Pair, Mapping[str, Any] | None]]) -> Quality:
     """The quality of rows of detections, each with its record if it was written."""
     total: Counter[str] = Counter()
     for pair, record in pairs:
-        about = json.loads(pair.meta)
-        if "truth" in about:
-            total.update(_of_pair(pair, _written(pair, record), about["truth"], about.get("absent", ())))
+        meta = json.loads(pair.meta)
+        if "truth" in meta:
+            total.update(_count_pair(pair, _written_boxes(pair, record), meta["truth"], meta.get("absent", ())))
     return Quality(**total)
 
 
@@ -66,41 +66,45 @@ def find_phrase(pair: Pair, true: Mapping[str, Any]) -> int | None:
     """The number of the pair's phrase whose head is the true phrase's last word, inside its span; None without one."""
     head = re.findall(r"\w+", true["text"])[-1].lower()
     for number, phrase in enumerate(pair.phrases):
-        own = pair.caption[phrase.head_start : phrase.head_end].lower()
-        if own == head and true["start"] <= phrase.head_start < true["end"]:
+        head_text = pair.caption[phrase.head_start : phrase.head_end].lower()
+        if head_text == head and true["start"] <= phrase.head_start < true["end"]:
             return number
     return None
 
 
-def _written(pair: Pair, record: Mapping[str, Any] | None) -> list[Box]:
+def _written_boxes(pair: Pair, record: Mapping[str, Any] | None) -> list[Box]:
     """The boxes of a record, each with the number of its phrase."""
     number = {(phrase.start, phrase.end): i for i, phrase in enumerate(pair.phrases)}
     rows = record["noun_chunks"] if record else ()
     return [Box(number[start, end], x1, y1, x2, y2, score) for start, end, x1, y1, x2, y2, score in rows]
 
 
-def _of_pair(pair: Pair, boxes: Sequence[Box], truth: Sequence[Any], absent: Sequence[str]) -> Counter[str]:
+def _count_pair(pair: Pair, boxes: Sequence[Box], truth: Sequence[Any], absent: Sequence[str]) -> Counter[str]:
     counts: Counter[str] = Counter(phrases=len(truth), boxes=len(boxes))
     for true in truth:
         number = find_phrase(pair, true)
         if number is None:
             continue
         things = [(x1, y1, x2, y2) for x1, y1, x2, y2 in true["boxes"]]
-        own = sorted((box for box in boxes if box.phrase == number), key=lambda box: -box.score)
-        right = sum(match([box.corners for box in own], things))
+        phrase_boxes = sorted((box for box in boxes if box.phrase == number), key=lambda box: -box.score)
+        right = sum(match_boxes([box.corners for box in phrase_boxes], things))
         several = len(things) > 1
         counts.update(
-            found=1, right=right > 0, boxes_right=right, plural=several, whole=several * (right == len(things))
+            extracted=1,
+            located=right > 0,
+            boxes_right=right,
+            plural=several,
+            fully_located=several * (right == len(things)),
         )
     boxed = {pair.phrases[box.phrase].head_start for box in boxes}
     for start, end in absent_spans(pair.caption, truth, absent):
-        counts.update(absent=1, fooled=any(start <= head < end for head in boxed))
+        counts.update(absent=1, absent_boxed=any(start <= head < end for head in boxed))
     return counts
 
 
 def absent_spans(caption: str, truth: Sequence[Any], absent: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where the caption says an absent phrase; what stands inside a true phrase is part of that."""
+    """The places of absent phrases in the caption, except those inside a true phrase."""
     for text in absent:
-        for said in re.finditer(rf"\b{re.escape(text)}\b", caption, re.IGNORECASE):
-            if not any(true["start"] < said.end() and said.start() < true["end"] for true in truth):
-                yield said.span()
+        for occurrence in re.finditer(rf"\b{re.escape(text)}\b", caption, re.IGNORECASE):
+            if not any(true["start"] < occurrence.end() and occurrence.start() < true["end"] for true in truth):
+                yield occurrence.span()

@@ -6,8 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from gritmill.evaluation.metrics import RANKS, RIGHT, STRICT
-from gritmill.evaluation.options import On
+from gritmill.evaluation.metrics import MIN_IOU, RANKS, STRICT_IOU
+from gritmill.evaluation.options import TruthFormat
 from pipeline.faults import printable
 
 
@@ -15,72 +15,79 @@ def show_boxes(result: dict[str, Any]) -> None:
     """The figures of `gritmill eval`, every kind a row, and the pictures that could not be used."""
     console = Console(highlight=False)
     if result["figures"]:
-        heads = _accuracy_heads() if result["on"] == On.REFCOCO else _recall_heads()
-        table = _table("phrases", "number", *heads)
-        for kind, one in _rows(result["figures"]):
-            cells = _accuracy(one) if result["on"] == On.REFCOCO else _recall(one)
-            table.add_row(printable(kind), str(one["phrases"]), *map(share, cells))
+        heads = _accuracy_heads() if result["on"] == TruthFormat.REFCOCO else _recall_heads()
+        table = _make_table("phrases", "number", *heads)
+        for kind, figures in _rows_by_kind(result["figures"]):
+            cells = _accuracy_cells(figures) if result["on"] == TruthFormat.REFCOCO else _recall_cells(figures)
+            table.add_row(printable(kind), str(figures["phrases"]), *map(percent, cells))
         console.print(table)
-    for line in (*_pictures(result["pictures"]), *_left_out(result["phrases"])):
+    for line in (*_picture_lines(result["pictures"]), *_left_out_line(result["phrases"])):
         console.print(line, markup=False, soft_wrap=True)
 
 
 def show_phrases(result: dict[str, Any]) -> None:
     """The figures of `gritmill eval --phrases`."""
-    console, one = Console(highlight=False), result["figures"]
-    table = _table("", "marked", "extracted", "right", "precision", "recall", "F1", "recall by head")
-    shares = (one["precision"], one["recall"], one["f1"], one["recall_by_head"])
-    table.add_row("all", str(one["marked"]), str(one["extracted"]), str(one["hit"]), *map(share, shares))
-    for kind, counts in one["kinds"].items():
-        table.add_row(printable(kind), str(counts["marked"]), "", "", "", share(counts["recall"]))
+    console, figures = Console(highlight=False), result["figures"]
+    table = _make_table("", "marked", "extracted", "right", "precision", "recall", "F1", "recall by head")
+    shares = (figures["precision"], figures["recall"], figures["f1"], figures["recall_by_head"])
+    table.add_row("all", str(figures["marked"]), str(figures["extracted"]), str(figures["hit"]), *map(percent, shares))
+    for kind, counts in figures["kinds"].items():
+        table.add_row(printable(kind), str(counts["marked"]), "", "", "", percent(counts["recall"]))
     console.print(table)
-    for title, reasons, whole in (
-        ("marked, but not extracted", one["misses"], one["marked"]),
-        ("extracted, but not marked", one["false_alarms"], one["extracted"]),
+    for title, reasons, total in (
+        ("marked, but not extracted", figures["misses"], figures["marked"]),
+        ("extracted, but not marked", figures["false_alarms"], figures["extracted"]),
     ):
         console.print(f"{title}:")
         for reason, number in reasons.items():
-            console.print(f"  {number:>7}  {share(number / whole):>6}  {reason}", markup=False)
+            console.print(f"  {number:>7}  {percent(number / total):>6}  {reason}", markup=False)
 
 
 def show_calibration(result: dict[str, Any]) -> None:
     """The threshold, its figures by kind, and the line to paste."""
     console = Console(highlight=False)
     if result["threshold"] is not None:
-        table = _table("phrases", "number", "boxes", "precision", "recall", "with a right box", "absent, with a box")
-        for kind, one in result["at_threshold"].items():
-            shares = (one["precision"], one["recall"], one["phrases_with_right_box"], one["absent_with_box"])
+        table = _make_table(
+            "phrases", "number", "boxes", "precision", "recall", "with a right box", "absent, with a box"
+        )
+        for kind, figures in result["at_threshold"].items():
+            shares = (
+                figures["precision"],
+                figures["recall"],
+                figures["phrases_with_right_box"],
+                figures["absent_with_box"],
+            )
             number = str(result["counts"][kind]["phrases"])
-            table.add_row(printable(kind), number, str(one["boxes"]), *map(share, shares))
+            table.add_row(printable(kind), number, str(figures["boxes"]), *map(percent, shares))
         console.print(table)
-    for line in (*_pictures(result["pictures"]), *_told(result)):
+    for line in (*_picture_lines(result["pictures"]), *_threshold_lines(result)):
         console.print(line, markup=False, soft_wrap=True)
 
 
-def _told(result: dict[str, Any]) -> Iterator[str]:
+def _threshold_lines(result: dict[str, Any]) -> Iterator[str]:
     if not result["curves"]:
         return
-    force = result["in_force"]
-    now, precision = force["figures"], result["interval"]["precision"]
+    in_force = result["in_force"]
+    figures, interval = in_force["figures"], result["interval"]["precision"]
     yield (
-        f"in force: {force['threshold']:g} ({printable(force['source'])}): precision {share(now['precision'])}, "
-        f"recall {share(now['recall'])}"
+        f"in force: {in_force['threshold']:g} ({printable(in_force['source'])}): "
+        f"precision {percent(figures['precision'])}, recall {percent(figures['recall'])}"
     )
     if result["threshold"] is None:
         return
     low, high = result["interval"]["threshold"]
     lowest = result["configuration"]["detector"]["floor"] + 0.001 > result["threshold"]
-    least = " (the lowest that there is: detector.floor)" if lowest else ""
-    yield f"threshold for a precision of {result['wished_precision']:g}: {result['threshold']:g}{least}"
-    yield f"  95 % interval {low:.3f} to {high:.3f}; of its precision {share(precision[0])} to {share(precision[1])}"
+    note = " (the lowest that there is: detector.floor)" if lowest else ""
+    yield f"threshold for a precision of {result['wished_precision']:g}: {result['threshold']:g}{note}"
+    yield f"  95 % interval {low:.3f} to {high:.3f}; of its precision {percent(interval[0])} to {percent(interval[1])}"
     if result["at_threshold"]["all"]["right"] == result["at_threshold"]["all"]["boxes"]:
         yield "  no box of this set is wrong there, so that the interval says nothing: take more pictures"
     if result["interval"]["reached"] < 1:
-        yield f"  {share(1 - result['interval']['reached'])} of the resamples have no such threshold"
+        yield f"  {percent(1 - result['interval']['reached'])} of the resamples have no such threshold"
     yield f"  {result['paste']['set']}"
 
 
-def _table(first: str, *others: str) -> Table:
+def _make_table(first: str, *others: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(first)
     for head in others:
@@ -88,7 +95,7 @@ def _table(first: str, *others: str) -> Table:
     return table
 
 
-def _rows(figures: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _rows_by_kind(figures: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield "all", figures["all"]
     yield from figures["kinds"].items()
 
@@ -97,20 +104,20 @@ def _recall_heads() -> list[str]:
     return [f"{name} R@{k}" for name in ("any", "merged") for k in RANKS]
 
 
-def _recall(one: dict[str, Any]) -> list[float | None]:
-    return [one[name][f"recall@{k}"] for name in ("any_box", "merged_box") for k in RANKS]
+def _recall_cells(figures: dict[str, Any]) -> list[float | None]:
+    return [figures[name][f"recall@{k}"] for name in ("any_box", "merged_box") for k in RANKS]
 
 
 def _accuracy_heads() -> list[str]:
-    return [f"Acc@{RIGHT:g}", f"Acc@{STRICT:g}", "mean IoU", *(f"R@{k}" for k in RANKS[1:])]
+    return [f"Acc@{MIN_IOU:g}", f"Acc@{STRICT_IOU:g}", "mean IoU", *(f"R@{k}" for k in RANKS[1:])]
 
 
-def _accuracy(one: dict[str, Any]) -> list[float | None]:
-    named = [one[f"acc@{RIGHT:g}"], one[f"acc@{STRICT:g}"], one["mean_iou"]]
-    return [*named, *(one["any_box"][f"recall@{k}"] for k in RANKS[1:])]
+def _accuracy_cells(figures: dict[str, Any]) -> list[float | None]:
+    named = [figures[f"acc@{MIN_IOU:g}"], figures[f"acc@{STRICT_IOU:g}"], figures["mean_iou"]]
+    return [*named, *(figures["any_box"][f"recall@{k}"] for k in RANKS[1:])]
 
 
-def _pictures(counts: dict[str, Any]) -> Iterator[str]:
+def _picture_lines(counts: dict[str, Any]) -> Iterator[str]:
     yield f"{counts['measured']} of {counts['pictures']} pictures measured"
     for reason, number in counts["unusable"].items():
         yield f"  {number} {reason}, for example {printable(counts['examples'][reason])}"
@@ -118,13 +125,13 @@ def _pictures(counts: dict[str, Any]) -> Iterator[str]:
         yield f"  the detector failed at {counts['failed']} captions; their phrases count as not found"
 
 
-def _left_out(phrases: dict[str, int]) -> Iterator[str]:
+def _left_out_line(phrases: dict[str, int]) -> Iterator[str]:
     named = {"without_picture": "without a picture", "without_boxes": "without true boxes", "absent": "absent"}
-    told = [f"{phrases[name]} {said}" for name, said in named.items() if phrases[name]]
-    if told:
-        yield f"phrases not measured: {', '.join(told)}"
+    parts = [f"{phrases[name]} {label}" for name, label in named.items() if phrases[name]]
+    if parts:
+        yield f"phrases not measured: {', '.join(parts)}"
 
 
-def share(value: float | None) -> str:
+def percent(value: float | None) -> str:
     """As a table shows it."""
     return "–" if value is None else f"{value:.1%}"

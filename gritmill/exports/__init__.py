@@ -25,7 +25,7 @@ FORMATS = {
 """The class of each; its module is called like the format. None is imported before it is used."""
 
 
-def find(name: str, options: Options) -> "Format":
+def find_format(name: str, options: Options) -> "Format":
     """The format called `name`.
 
     Raises:

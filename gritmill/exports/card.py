@@ -4,11 +4,11 @@ from typing import Any
 
 import yaml
 
-from gritmill.exports.format import Figures, Format
+from gritmill.exports.format import ExportCounts, Format
 
-NAME = "README.md"
+CARD_NAME = "README.md"
 
-_DATA = {
+_DATA_FILES = {
     "hf": "data/train-*.parquet",
     "grit": "grit-20m/*.parquet",
     "odvg": "odvg.jsonl",
@@ -19,14 +19,14 @@ _DATA = {
 _SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 
 
-def card(to: str, form: Format, manifest: dict[str, Any], figures: Figures) -> str:
+def render_card(to: str, export_format: Format, manifest: dict[str, Any], counts: ExportCounts) -> str:
     """What the data is, what reads it, and where it comes from."""
     head = {
         "pretty_name": f"Grounded image-text pairs ({to})",
         "task_categories": ["image-to-text", "zero-shot-object-detection"],
         "tags": ["grounding", "referring-expressions", "gritmill", to],
-        "size_categories": [_size(figures["samples"])],
-        **({"configs": [_config(_DATA[to])]} if to in _DATA else {}),
+        "size_categories": [_size(counts["samples"])],
+        **({"configs": [_config(_DATA_FILES[to])]} if to in _DATA_FILES else {}),
     }
     threshold = manifest["threshold"]
     lines = [
@@ -39,11 +39,11 @@ def card(to: str, form: Format, manifest: dict[str, Any], figures: Figures) -> s
         "Noun phrases and referring expressions of captions, linked to boxes, as Kosmos-2's GRIT is built. Made with",
         f"gritmill {manifest['versions']['gritmill']}, exported as `{to}`.",
         "",
-        *(f"- {value:,} {name}" for name, value in sorted(figures.items())),
+        *(f"- {value:,} {name}" for name, value in sorted(counts.items())),
         "",
         "## What reads it",
         "",
-        form.about,
+        export_format.description,
         "",
         "## Where it comes from",
         "",

@@ -9,20 +9,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gritmill.exports.coco_json import list_categories, number_categories, with_ids, write_lists, xywh
 from gritmill.exports.format import (
-    Figures,
-    Folder,
-    Lined,
+    ExportCounts,
+    ExportFolder,
+    LineFormat,
     all_parts,
     image_name,
-    provenance,
-    regions,
+    origin_fields,
+    read_regions,
     write_image,
 )
-from gritmill.exports.lists import categories, numbered, numbers_of, write_lists, xywh
 from gritmill.reading import Sample
 
-_ABOUT = """```python
+_DESCRIPTION = """```python
 from pycocotools.coco import COCO
 
 COCO('instances.json').loadAnns(…)
@@ -34,24 +34,24 @@ the caption."""
 
 
 @dataclass(frozen=True)
-class Coco(Lined):
+class Coco(LineFormat):
     """See the module's text."""
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """For the data card."""
-        return _ABOUT
+        return _DESCRIPTION
 
-    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """Both files, part by part: nothing but the categories is held in memory."""
-        numbers = numbers_of(box["category"] for part in all_parts(shards, folder) for box in part["boxes"])
+        numbers = number_categories(box["category"] for part in all_parts(shards, folder) for box in part["boxes"])
         write_lists(
             folder,
             "instances.json",
             {
                 "images": (part["image"] for part in all_parts(shards, folder)),
-                "annotations": numbered(_instances(all_parts(shards, folder), numbers)),
-                "categories": categories(numbers),
+                "annotations": with_ids(_instances(all_parts(shards, folder), numbers)),
+                "categories": list_categories(numbers),
             },
         )
         write_lists(
@@ -59,33 +59,38 @@ class Coco(Lined):
             "captions.json",
             {
                 "images": (part["image"] for part in all_parts(shards, folder)),
-                "annotations": numbered(
+                "annotations": with_ids(
                     {"image_id": part["image"]["id"], "caption": part["caption"]} for part in all_parts(shards, folder)
                 ),
             },
         )
 
-    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
         for sample in samples:
             write_image(sample, folder, self.options)
             part = self._part(sample)
-            figures.update({"samples": 1, "boxes": len(part["boxes"])})
+            counts.update({"samples": 1, "boxes": len(part["boxes"])})
             yield json.dumps(part, ensure_ascii=False)
 
     def _part(self, sample: Sample) -> dict[str, Any]:
         record = sample.record
-        about = {"width": record["width"], "height": record["height"], **provenance(record)}
+        image_fields = {"width": record["width"], "height": record["height"], **origin_fields(record)}
         return {
-            "image": {"id": int(sample.key), "file_name": image_name(sample), "coco_url": record["url"], **about},
+            "image": {
+                "id": int(sample.key),
+                "file_name": image_name(sample),
+                "coco_url": record["url"],
+                **image_fields,
+            },
             "caption": record["caption"],
             "boxes": [
                 {
-                    "category": region.words.lower(),
-                    "bbox": xywh(region.box),
+                    "category": region.text.lower(),
+                    "bbox": xywh(region.pixel_box),
                     "score": region.score,
                     "tokens_positive": [[region.start, region.end]],
                 }
-                for region in regions(record, self.options)
+                for region in read_regions(record, self.options)
             ],
         }
 
@@ -94,5 +99,5 @@ def _instances(parts: Iterator[dict[str, Any]], numbers: dict[str, int]) -> Iter
     for part in parts:
         for box in part["boxes"]:
             area = box["bbox"][2] * box["bbox"][3]
-            known = {"image_id": part["image"]["id"], "category_id": numbers[box.pop("category")]}
-            yield {**known, **box, "area": area, "iscrowd": 0}
+            ids = {"image_id": part["image"]["id"], "category_id": numbers[box.pop("category")]}
+            yield {**ids, **box, "area": area, "iscrowd": 0}

@@ -4,23 +4,22 @@ from importlib.metadata import version
 from os import PathLike
 from typing import Any
 
-from gritmill.exports import find
-from gritmill.exports.card import NAME as CARD
-from gritmill.exports.card import card
-from gritmill.exports.format import Figures, Folder, Format
+from gritmill.exports import find_format
+from gritmill.exports.card import CARD_NAME, render_card
+from gritmill.exports.format import ExportCounts, ExportFolder, Format
 from gritmill.exports.options import Options
 from gritmill.reading import read_shard
 from pipeline import files
-from pipeline.faults import CallError, EnvironmentFault, OtherRun
+from pipeline.faults import CallError, EnvironmentFault, FolderMismatch
 from pipeline.files.lock import hold, is_empty
 from pipeline.files.publish import publish_json
-from pipeline.fingerprint import digest
+from pipeline.fingerprint import json_digest
 from pipeline.pack.manifest import read_manifest
 
-_MARK = ".gritmill.export.json"
+_MARKER_NAME = ".gritmill.export.json"
 """Written first: which export the folder is for."""
 
-NAME = "export.json"
+EXPORT_NAME = "export.json"
 """Written last: format, figures, and which run it was made from."""
 
 
@@ -37,67 +36,74 @@ def export(
       EnvironmentFault: the run was packed again meanwhile.
     """
     options = options or Options()
-    form = find(to, options)
+    export_format = find_format(to, options)
     source, target = files.canonical(run), files.canonical(output)
     manifest = read_manifest(source)
     if manifest is None:
         raise CallError(f"{run}: no manifest.json; it is no finished run")
     if target == source:
         raise CallError(f"--output: {output}: the run itself lies there")
-    about = {
+    export_settings = {
         "pack": manifest["fingerprints"]["pack"],
         "format": to,
         "options": vars(options),
         "gritmill": version("gritmill"),
     }
-    mark = digest(about)
-    _check_free(target, mark)  # before it is locked and swept: another run may be at work there
+    fingerprint = json_digest(export_settings)
+    _check_free(target, fingerprint)  # before it is locked and swept: another run may be at work there
     with hold(target):
-        _check_free(target, mark)
-        publish_json(files.join(target, _MARK), {"mark": mark})
-        done = files.join(target, NAME)
+        _check_free(target, fingerprint)
+        publish_json(files.join(target, _MARKER_NAME), {"mark": fingerprint})
+        done = files.join(target, EXPORT_NAME)
         if files.exists(done):
-            found: dict[str, Any] = files.read_json(done)
-            return found
-        return _write(form, manifest, source, Folder(target), mark, to)
+            written: dict[str, Any] = files.read_json(done)
+            return written
+        return _write(export_format, manifest, source, ExportFolder(target), fingerprint, to)
 
 
-def _check_free(target: str, mark: str) -> None:
+def _check_free(target: str, fingerprint: str) -> None:
     """Refuses a folder that holds anything but this export."""
-    uri = files.join(target, _MARK)
+    uri = files.join(target, _MARKER_NAME)
     if files.exists(uri):
-        if files.read_json(uri)["mark"] != mark:
-            raise OtherRun(f"--output: {target} holds another export", "use another folder")
+        if files.read_json(uri)["mark"] != fingerprint:
+            raise FolderMismatch(f"--output: {target} holds another export", "use another folder")
     elif not is_empty(target):
         raise CallError(f"--output: {target} is not empty, and what lies there is no export")
 
 
-def _write(form: Format, manifest: dict[str, Any], source: str, folder: Folder, mark: str, to: str) -> dict[str, Any]:
-    figures = Figures()
+def _write(
+    export_format: Format, manifest: dict[str, Any], source: str, folder: ExportFolder, fingerprint: str, to: str
+) -> dict[str, Any]:
+    counts = ExportCounts()
     for number, shard in enumerate(manifest["shards"]):
-        figures.update(_shard(form, number, shard, source, folder, manifest))
-    form.finish(range(len(manifest["shards"])), folder)
-    folder.write(CARD, card(to, form, manifest, figures).encode())
+        counts.update(_export_shard(export_format, number, shard, source, folder, manifest))
+    export_format.finish(range(len(manifest["shards"])), folder)
+    folder.write(CARD_NAME, render_card(to, export_format, manifest, counts).encode())
     written = {
         "format": to,
-        "mark": mark,
-        "figures": dict(figures),
+        "mark": fingerprint,
+        "figures": dict(counts),
         "run": {name: manifest[name] for name in ("fingerprints", "models", "threshold", "versions", "ledger")},
     }
-    publish_json(files.join(folder.uri, NAME), written)
+    publish_json(files.join(folder.uri, EXPORT_NAME), written)
     return written
 
 
-def _shard(
-    form: Format, number: int, shard: dict[str, Any], source: str, folder: Folder, manifest: dict[str, Any]
-) -> Figures:
+def _export_shard(
+    export_format: Format,
+    number: int,
+    shard: dict[str, Any],
+    source: str,
+    folder: ExportFolder,
+    manifest: dict[str, Any],
+) -> ExportCounts:
     """Writes a shard, unless an earlier call has; its figures."""
     uri = files.join(folder.uri, f"parts/{number:05}_done.json")
     if files.exists(uri):
-        return Figures(files.read_json(uri)["figures"])
-    figures = form.shard(number, read_shard(files.join(source, shard["tar"])), folder)
-    now = read_manifest(source)
-    if now is None or now["fingerprints"] != manifest["fingerprints"]:
+        return ExportCounts(files.read_json(uri)["figures"])
+    counts = export_format.shard(number, read_shard(files.join(source, shard["tar"])), folder)
+    current = read_manifest(source)
+    if current is None or current["fingerprints"] != manifest["fingerprints"]:
         raise EnvironmentFault(f"{source}: the run has been packed again meanwhile; export it into another folder")
-    publish_json(uri, {"figures": dict(figures)})
-    return figures
+    publish_json(uri, {"figures": dict(counts)})
+    return counts

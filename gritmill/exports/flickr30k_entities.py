@@ -9,39 +9,39 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from gritmill.exports.format import Figures, Folder, Lined, all_lines, disjoint, provenance
+from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_lines, disjoint_spans, origin_fields
 from gritmill.exports.options import Level
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners, Span
 
-_ABOUT = """`Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as the original has them, with one
+_DESCRIPTION = """`Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as the original has them, with one
 sentence a picture."""
 
 
 # XML has no way to write these.
-_UNSPEAKABLE = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), "�")
+_XML_INVALID = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), "�")
 
 
 @dataclass(frozen=True)
-class Flickr30kEntities(Lined):
+class Flickr30kEntities(LineFormat):
     """See the module's text."""
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """For the data card."""
-        return _ABOUT
+        return _DESCRIPTION
 
-    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """The list of all."""
         folder.write_lines("train.txt", all_lines(shards, folder))
 
-    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
         for sample in samples:
             if not set("[]").isdisjoint(sample.caption):
-                figures["captions with a bracket, left out"] += 1
+                counts["captions with a bracket, left out"] += 1
                 continue
-            spans = disjoint(sample.record, Level.EXPRESSIONS)
-            figures.update({"samples": 1, "boxes": sum(len(span.boxes) for span in spans)})
+            spans = disjoint_spans(sample.record, Level.EXPRESSIONS)
+            counts.update({"samples": 1, "boxes": sum(len(span.boxes) for span in spans)})
             folder.write(f"Sentences/{sample.key}.txt", f"{_sentence(sample.caption, spans)}\n".encode())
             folder.write(f"Annotations/{sample.key}.xml", _annotation(sample, spans))
             if self.options.images:
@@ -62,8 +62,8 @@ def _annotation(sample: Sample, spans: Sequence[Span]) -> bytes:
     root = ElementTree.Element("annotation")
     ElementTree.SubElement(root, "filename").text = f"{sample.key}.jpg"
     source = ElementTree.SubElement(root, "source")
-    for name, value in provenance(sample.record).items():
-        ElementTree.SubElement(source, name).text = value.translate(_UNSPEAKABLE)
+    for name, value in origin_fields(sample.record).items():
+        ElementTree.SubElement(source, name).text = value.translate(_XML_INVALID)
     size = ElementTree.SubElement(root, "size")
     for side, pixels in (("width", width), ("height", height), ("depth", 3)):
         ElementTree.SubElement(size, side).text = str(pixels)

@@ -11,13 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gritmill.exports.format import Figures, Folder, all_lines, part_name
+from gritmill.exports.format import ExportCounts, ExportFolder, all_lines, part_name
 from gritmill.exports.options import Options
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.files.publish import publish
 
-LEAST = 0.65
+MIN_SCORE = 0.65
 """Kosmos-2's own loader drops rows below (`--box-score-threshold`): a value for GLIP's scores."""
 
 _ROWS = pa.list_(pa.list_(pa.float64()))
@@ -40,7 +40,8 @@ _FIELDS: "list[pa.Field[Any]]" = [
 SCHEMA = pa.schema(_FIELDS)
 
 
-_ABOUT = """`grit-20m/coyo_{i}_snappy.parquet` and `grit_coyo.jsonl`, in the columns of the released GRIT, with three of
+_DESCRIPTION = """\
+`grit-20m/coyo_{i}_snappy.parquet` and `grit_coyo.jsonl`, in the columns of the released GRIT, with three of
 gritmill's behind them. Pictures are not part of it, as they were not of GRIT.
 
 """
@@ -56,28 +57,28 @@ class Grit:
     options: Options
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """For the data card."""
-        return _ABOUT + LOW_SCORES
+        return _DESCRIPTION + LOW_SCORES
 
-    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
+    def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
         """A parquet file and its lines."""
         rows = [{name: sample.record[name] for name in SCHEMA.names} for sample in samples]
         with publish(files.join(folder.uri, f"grit-20m/coyo_{number}_snappy.parquet")) as file:
             pq.write_table(pa.Table.from_pylist(rows, SCHEMA), file, compression="snappy")
         folder.write_lines(part_name(number), (json.dumps(row, ensure_ascii=False) for row in rows))
-        figures = Figures(samples=len(rows))
+        counts = ExportCounts(samples=len(rows))
         for row in rows:
-            figures.update(low_scores(row))
-        return figures
+            counts.update(count_low_scores(row))
+        return counts
 
-    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """One file of all lines."""
         folder.write_lines("grit_coyo.jsonl", all_lines(shards, folder))
 
 
-def low_scores(record: Mapping[str, Any]) -> Figures:
+def count_low_scores(record: Mapping[str, Any]) -> ExportCounts:
     """How many of its rows Kosmos-2's loader would drop unasked, and whether that is all of them."""
     scores = [row[6] for row in record["ref_exps"]]
-    low = sum(score < LEAST for score in scores)
-    return Figures({"rows": len(scores), "rows below 0.65": low, "pairs all below 0.65": int(low == len(scores))})
+    low = sum(score < MIN_SCORE for score in scores)
+    return ExportCounts({"rows": len(scores), "rows below 0.65": low, "pairs all below 0.65": int(low == len(scores))})

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gritmill.exports.format import Figures, Folder
+from gritmill.exports.format import ExportCounts, ExportFolder
 from gritmill.exports.options import Options
 from gritmill.reading import Sample
 from pipeline import files
@@ -17,7 +17,7 @@ from pipeline.files.publish import publish
 
 _BATCH = 100  # pictures in memory, and rows a group: the viewer of the hub wants groups of some megabytes
 
-_ABOUT = """```python
+_DESCRIPTION = """```python
 from datasets import load_dataset
 
 load_dataset(".", split="train")[0]["groundings"]
@@ -73,24 +73,24 @@ class Hf:
     options: Options
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """For the data card."""
-        return _ABOUT
+        return _DESCRIPTION
 
-    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
+    def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
         """A parquet file."""
-        figures = Figures()
+        counts = ExportCounts()
         with (
             publish(files.join(folder.uri, f"data/train-{number:05}.parquet")) as file,
             pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer,
         ):
             while rows := [_row(sample) for sample in islice(samples, _BATCH)]:
                 writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
-                figures.update({"samples": len(rows), "boxes": sum(len(row["groundings"]) for row in rows)})
-        return figures
+                counts.update({"samples": len(rows), "boxes": sum(len(row["groundings"]) for row in rows)})
+        return counts
 
-    def finish(self, shards: Sequence[int], folder: Folder) -> None:
-        """Each file stands for itself; without a shard one says what the columns are."""
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
+        """Nothing to add to the shards' files; without a shard an empty file holds the schema."""
         if not shards:
             self.shard(0, iter(()), folder)
 

@@ -13,15 +13,15 @@ from functools import partial
 from typing import Any
 
 from gritmill.exports.format import (
-    Figures,
-    Folder,
-    Lined,
+    ExportCounts,
+    ExportFolder,
+    LineFormat,
     Region,
     all_lines,
-    disjoint,
+    disjoint_spans,
     image_name,
-    provenance,
-    regions,
+    origin_fields,
+    read_regions,
     write_image,
 )
 from gritmill.exports.options import Level, Options
@@ -54,14 +54,15 @@ _CAPTIONING = (
 )
 _POINTING = "Which of these lies at ({0:.3f}, {1:.3f}), in shares of width and height: {2}?"
 
-_ABOUT = """`instructions.jsonl`: one conversation a line, `conversations` as LLaVA reads them, `kind` beside them.
+_DESCRIPTION = """\
+`instructions.jsonl`: one conversation a line, `conversations` as LLaVA reads them, `kind` beside them.
 Written in the dialect `{0}`, with the seed {1}."""
 
-_PARTS = """ This dialect carries no sentence: of the four kinds there are comprehension and pointing."""
+_NO_SENTENCES = """ This dialect carries no sentence: of the four kinds there are comprehension and pointing."""
 
 
 @dataclass(frozen=True)
-class Instructions(Lined):
+class Instructions(LineFormat):
     """See the module's text.
 
     Raises:
@@ -77,112 +78,112 @@ class Instructions(Lined):
             raise CallError(f"--dialect: {self.options.dialect} carries no words; take another one")
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """For the data card."""
-        about = _ABOUT.format(self.options.dialect, self.options.seed)
-        return about if self._whole else about + _PARTS
+        description = _DESCRIPTION.format(self.options.dialect, self.options.seed)
+        return description if self._carries_sentences else description + _NO_SENTENCES
 
     @property
-    def _whole(self) -> bool:
+    def _carries_sentences(self) -> bool:
         return dialects.find(self.options.dialect).carries in (Carries.SPANS, Carries.ENDS)
 
-    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """One file of all lines."""
         folder.write_lines("instructions.jsonl", all_lines(shards, folder))
 
-    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
         for sample in samples:
             if "<" in sample.caption:  # it may read like a picture's place, or any other sign of a model
-                figures["captions with <, left out"] += 1
+                counts["captions with <, left out"] += 1
                 continue
             write_image(sample, folder, self.options)
-            figures["samples"] += 1
-            for kind, (question, answer) in self._turns(sample, figures):
-                figures[kind] += 1
+            counts["samples"] += 1
+            for kind, (question, answer) in self._turns(sample, counts):
+                counts[kind] += 1
                 yield json.dumps(_line(sample, kind, question, answer), ensure_ascii=False)
 
-    def _turns(self, sample: Sample, figures: Figures) -> Iterator[tuple[str, Turns]]:
+    def _turns(self, sample: Sample, counts: ExportCounts) -> Iterator[tuple[str, Turns]]:
         """The conversations about a sample; what its dialect cannot carry is left out and counted."""
         # The choice follows from the sample alone, whatever came before it.
-        chance = random.Random(f"{self.options.seed} {sample.record['uid']}")
-        about = _About.of(sample, self.options)
-        kinds: dict[str, Callable[[_About, random.Random], Turns]] = {"comprehension": _comprehension}
+        rng = random.Random(f"{self.options.seed} {sample.record['uid']}")
+        grounded = _GroundedRecord.from_sample(sample, self.options)
+        kinds: dict[str, Callable[[_GroundedRecord, random.Random], Turns]] = {"comprehension": _comprehension}
         level = self.options.level
-        if self._whole:
+        if self._carries_sentences:
             kinds |= {"generation": _generation, "captioning": partial(_captioning, level=level)}
-        if len(about.groups) > 1:
+        if len(grounded.groups) > 1:
             kinds["pointing"] = _pointing
         for kind, make in kinds.items():
             try:
-                yield kind, make(about, chance)
+                yield kind, make(grounded, rng)
             except CannotCarry:
-                figures[f"{kind}, left out: the dialect cannot carry it"] += 1
-            except _NoSingle as error:
-                figures[f"{kind}, left out: {error}"] += 1
+                counts[f"{kind}, left out: the dialect cannot carry it"] += 1
+            except _NoSingleThing as error:
+                counts[f"{kind}, left out: {error}"] += 1
 
 
 @dataclass(frozen=True)
-class _About:
-    """A record's expressions, each with its boxes in shares, and how to write them."""
+class _GroundedRecord:
+    """A record's expressions, each with its normalised boxes, and the dialect to write them in."""
 
     record: dict[str, Any]
     dialect: Dialect
     groups: list[tuple[str, tuple[Corners, ...]]]
 
     @classmethod
-    def of(cls, sample: Sample, options: Options) -> "_About":
+    def from_sample(cls, sample: Sample, options: Options) -> "_GroundedRecord":
         # Words that stand twice in a caption name all of their boxes.
         groups: dict[str, list[Region]] = {}
-        for region in regions(sample.record, options):
-            groups.setdefault(region.words.casefold(), []).append(region)
-        found = [(group[0].words, tuple(region.shares for region in group)) for group in groups.values()]
-        return cls(sample.record, dialects.find(options.dialect), found)
+        for region in read_regions(sample.record, options):
+            groups.setdefault(region.text.casefold(), []).append(region)
+        expressions = [(group[0].text, tuple(region.normalized_box for region in group)) for group in groups.values()]
+        return cls(sample.record, dialects.find(options.dialect), expressions)
 
-    def written(self, before: str, words: str, after: str, boxes: tuple[Corners, ...]) -> str:
+    def encode(self, before: str, words: str, after: str, boxes: tuple[Corners, ...]) -> str:
         """A text in the dialect, with boxes for some words of it."""
         span = Span(len(before), len(before) + len(words), boxes)
         size = self.record["width"], self.record["height"]
         return self.dialect.encode(GroundedCaption(before + words + after, (span,), *size))
 
 
-def _comprehension(about: _About, chance: random.Random) -> Turns:
-    words, boxes = chance.choice(about.groups)
-    return chance.choice(_COMPREHENSION).format(words), about.written("", words, "", boxes)
+def _comprehension(grounded: _GroundedRecord, rng: random.Random) -> Turns:
+    words, boxes = rng.choice(grounded.groups)
+    return rng.choice(_COMPREHENSION).format(words), grounded.encode("", words, "", boxes)
 
 
-def _generation(about: _About, chance: random.Random) -> Turns:
+def _generation(grounded: _GroundedRecord, rng: random.Random) -> Turns:
     # "It is {0}" is said of one thing.
-    single = [(words, boxes) for words, boxes in about.groups if len(boxes) == 1]
+    single = [(words, boxes) for words, boxes in grounded.groups if len(boxes) == 1]
     if not single:
-        raise _NoSingle("every expression names several things")
-    words, boxes = chance.choice(single)
-    before, pronoun, after, answer = chance.choice(_GENERATION)
-    return about.written(before, pronoun, after, boxes), answer.format(words)
+        raise _NoSingleThing("every expression names several things")
+    words, boxes = rng.choice(single)
+    before, pronoun, after, answer = rng.choice(_GENERATION)
+    return grounded.encode(before, pronoun, after, boxes), answer.format(words)
 
 
-def _captioning(about: _About, chance: random.Random, level: Level) -> Turns:
-    record = about.record
-    caption = GroundedCaption(record["caption"], disjoint(record, level), record["width"], record["height"])
-    return chance.choice(_CAPTIONING), about.dialect.encode(caption)
+def _captioning(grounded: _GroundedRecord, rng: random.Random, level: Level) -> Turns:
+    record = grounded.record
+    caption = GroundedCaption(record["caption"], disjoint_spans(record, level), record["width"], record["height"])
+    return rng.choice(_CAPTIONING), grounded.dialect.encode(caption)
 
 
-def _pointing(about: _About, chance: random.Random) -> Turns:
+def _pointing(grounded: _GroundedRecord, rng: random.Random) -> Turns:
     """The point is the middle of a box that lies in no box of another expression, if there is one."""
-    order = chance.sample(range(len(about.groups)), len(about.groups))
-    words = [about.groups[number][0] for number in order]
+    order = rng.sample(range(len(grounded.groups)), len(grounded.groups))
+    words = [grounded.groups[number][0] for number in order]
     for number in order:
-        for x1, y1, x2, y2 in about.groups[number][1]:
+        for x1, y1, x2, y2 in grounded.groups[number][1]:
             x, y = round((x1 + x2) / 2, 3), round((y1 + y2) / 2, 3)
             if not (x1 <= x <= x2 and y1 <= y <= y2):
                 continue
-            others = (box for other in order if other != number for box in about.groups[other][1])
+            others = (box for other in order if other != number for box in grounded.groups[other][1])
             if not any(a <= x <= c and b <= y <= d for a, b, c, d in others):
-                return _POINTING.format(x, y, ", ".join(words)), about.groups[number][0]
-    raise _NoSingle("no point lies in one thing alone")
+                return _POINTING.format(x, y, ", ".join(words)), grounded.groups[number][0]
+    raise _NoSingleThing("no point lies in one thing alone")
 
 
-class _NoSingle(Exception):
-    """There is no single thing to ask about; the message says why."""
+class _NoSingleThing(Exception):
+    """There is no single thing for a question; the message gives the reason."""
 
 
 def _line(sample: Sample, kind: str, question: str, answer: str) -> dict[str, Any]:
@@ -196,5 +197,5 @@ def _line(sample: Sample, kind: str, question: str, answer: str) -> dict[str, An
             {"from": "gpt", "value": answer},
         ],
         **{name: record[name] for name in ("key", "width", "height")},
-        **provenance(record),
+        **origin_fields(record),
     }

@@ -10,61 +10,62 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gritmill.exports.coco_json import with_ids, write_lists, xywh
 from gritmill.exports.format import (
-    Figures,
-    Folder,
-    Lined,
+    ExportCounts,
+    ExportFolder,
+    LineFormat,
     Region,
     all_parts,
     image_name,
-    provenance,
-    regions,
+    origin_fields,
+    read_regions,
     write_image,
 )
-from gritmill.exports.lists import numbered, write_lists, xywh
 from gritmill.reading import Sample
 from transforms.records import Box
 from transforms.selection.boxes import iou
 
-NAME = "mdetr_train.json"
-_SAME = 0.95
+_FILE_NAME = "mdetr_train.json"
+_SAME_BOX_IOU = 0.95
 
-_ABOUT = """`mdetr_train.json` in the form of MDETR's `final_mixed_train.json`; `tokens_positive_eval` has one list a
+_DESCRIPTION = """\
+`mdetr_train.json` in the form of MDETR's `final_mixed_train.json`; `tokens_positive_eval` has one list a
 phrase, as in its Flickr30k files. `file_name` is relative to this folder."""
 
 
 @dataclass(frozen=True)
-class Mdetr(Lined):
+class Mdetr(LineFormat):
     """See the module's text."""
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """For the data card."""
-        return _ABOUT
+        return _DESCRIPTION
 
-    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """One file of all."""
         write_lists(
             folder,
-            NAME,
+            _FILE_NAME,
             {
                 "images": (part["image"] for part in all_parts(shards, folder)),
-                "annotations": numbered(box for part in all_parts(shards, folder) for box in part["boxes"]),
+                "annotations": with_ids(box for part in all_parts(shards, folder) for box in part["boxes"]),
                 "categories": iter([{"id": 1, "name": "object", "supercategory": "object"}]),
             },
         )
 
-    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
         for sample in samples:
             write_image(sample, folder, self.options)
-            part = _part(sample, regions(sample.record, self.options))
-            figures.update({"samples": 1, "boxes": len(part["boxes"])})
+            part = _part(sample, read_regions(sample.record, self.options))
+            counts.update({"samples": 1, "boxes": len(part["boxes"])})
             yield json.dumps(part, ensure_ascii=False)
 
 
-def _part(sample: Sample, found: Sequence[Region]) -> dict[str, Any]:
+def _part(sample: Sample, record_regions: Sequence[Region]) -> dict[str, Any]:
     record, number = sample.record, int(sample.key)
-    spans = sorted({(region.start, region.end) for region in found})
+    spans = sorted({(region.start, region.end) for region in record_regions})
     image = {
         "file_name": image_name(sample),
         "height": record["height"],
@@ -75,17 +76,17 @@ def _part(sample: Sample, found: Sequence[Region]) -> dict[str, Any]:
         "dataset_name": "gritmill",
         "tokens_negative": [[0, len(record["caption"])]],
         "tokens_positive_eval": [[list(span)] for span in spans],
-        **provenance(record),
+        **origin_fields(record),
     }
-    boxes = [_annotation(number, group) for group in _together(found)]
+    boxes = [_annotation(number, group) for group in _group_same_boxes(record_regions)]
     return {"image": image, "boxes": boxes}
 
 
-def _together(found: Sequence[Region]) -> list[list[Region]]:
+def _group_same_boxes(record_regions: Sequence[Region]) -> list[list[Region]]:
     """The regions, those of one box in one list."""
     groups: list[list[Region]] = []
-    for region in found:
-        same = next((group for group in groups if iou(_box(group[-1]), _box(region)) >= _SAME), None)
+    for region in record_regions:
+        same = next((group for group in groups if iou(_box(group[-1]), _box(region)) >= _SAME_BOX_IOU), None)
         if same is None:
             groups.append([region])
         else:
@@ -94,11 +95,11 @@ def _together(found: Sequence[Region]) -> list[list[Region]]:
 
 
 def _box(region: Region) -> Box:
-    return Box(0, *region.shares, region.score)
+    return Box(0, *region.normalized_box, region.score)
 
 
 def _annotation(image: int, group: Sequence[Region]) -> dict[str, Any]:
-    bbox = xywh(group[-1].box)
+    bbox = xywh(group[-1].pixel_box)
     return {
         "image_id": image,
         "category_id": 1,

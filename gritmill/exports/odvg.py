@@ -10,46 +10,46 @@ from dataclasses import dataclass
 from typing import Any
 
 from gritmill.exports.format import (
-    Figures,
-    Folder,
-    Lined,
+    ExportCounts,
+    ExportFolder,
+    LineFormat,
     all_lines,
     image_name,
-    provenance,
-    regions,
+    origin_fields,
+    read_regions,
     write_image,
 )
 from gritmill.reading import Sample
 
-_LEAST_SIDE = 1.0  # mmdetection drops boxes of less than a pixel
+_MIN_SIDE = 1.0  # mmdetection drops boxes of less than a pixel
 
 
-_ABOUT = """```python
+_DESCRIPTION = """```python
 # mmdetection; Open-GroundingDino takes the same file as `anno` of a dataset of mode "odvg"
 dict(type='ODVGDataset', data_root='.', ann_file='odvg.jsonl', label_map_file=None, data_prefix=dict(img=''))
 ```"""
 
 
 @dataclass(frozen=True)
-class Odvg(Lined):
+class Odvg(LineFormat):
     """See the module's text."""
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """For the data card."""
-        return _ABOUT
+        return _DESCRIPTION
 
-    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """One file of all lines."""
         folder.write_lines("odvg.jsonl", all_lines(shards, folder))
 
-    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
         for sample in samples:
             write_image(sample, folder, self.options)
             row = self._row(sample)
             boxes = len(row["grounding"]["regions"])
-            figures.update({"samples": 1, "boxes": boxes})
-            figures["boxes of less than a pixel, left out"] += len(sample.record["ref_exps"]) - boxes
+            counts.update({"samples": 1, "boxes": boxes})
+            counts["boxes of less than a pixel, left out"] += len(sample.record["ref_exps"]) - boxes
             yield json.dumps(row, ensure_ascii=False)
 
     def _row(self, sample: Sample) -> dict[str, Any]:
@@ -62,13 +62,14 @@ class Odvg(Lined):
                 "caption": record["caption"],
                 "regions": [
                     {
-                        "bbox": [round(corner, 3) for corner in region.box],
-                        "phrase": region.words,
+                        "bbox": [round(corner, 3) for corner in region.pixel_box],
+                        "phrase": region.text,
                         "tokens_positive": [[region.start, region.end]],
                     }
-                    for region in regions(record, self.options)
-                    if min(region.box[2] - region.box[0], region.box[3] - region.box[1]) >= _LEAST_SIDE
+                    for region in read_regions(record, self.options)
+                    if min(region.pixel_box[2] - region.pixel_box[0], region.pixel_box[3] - region.pixel_box[1])
+                    >= _MIN_SIDE
                 ],
             },
-            **provenance(record),
+            **origin_fields(record),
         }

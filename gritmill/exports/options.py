@@ -1,4 +1,4 @@
-"""What a user can say about an export."""
+"""Options of an export."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Options:
-    """What a user can say about an export.
+    """Options of an export.
 
     images: whether pictures are written as files of their own, for formats that name files. dialect, seed: of
     instructions.

@@ -10,15 +10,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gritmill.exports.format import Figures, Folder, Lined, Region, all_parts, provenance, regions
-from gritmill.exports.lists import categories, numbers_of, write_lists, xywh
+from gritmill.exports.coco_json import list_categories, number_categories, write_lists, xywh
+from gritmill.exports.format import (
+    ExportCounts,
+    ExportFolder,
+    LineFormat,
+    Region,
+    all_parts,
+    origin_fields,
+    read_regions,
+)
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.files.publish import publish
 
 _FOLDER, _IMAGES = "refcoco", "images/mscoco/images/train2014"  # the toolkit knows no other names
 
-_ABOUT = """```python
+_DESCRIPTION = """```python
 REFER(data_root=".", dataset="refcoco", splitBy="gritmill")  # of lichengunc/refer
 ```
 
@@ -26,21 +34,21 @@ REFER(data_root=".", dataset="refcoco", splitBy="gritmill")  # of lichengunc/ref
 
 
 @dataclass(frozen=True)
-class RefCoco(Lined):
+class RefCoco(LineFormat):
     """See the module's text."""
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """For the data card."""
-        return _ABOUT
+        return _DESCRIPTION
 
-    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """Both files, part by part."""
-        numbers = numbers_of(ref["category"] for _, _, ref in _refs(shards, folder))
+        numbers = number_categories(ref["category"] for _, _, ref in _refs(shards, folder))
         lists = {
             "images": (part["image"] for part in all_parts(shards, folder)),
             "annotations": (_annotation(number, ref, numbers) for number, _, ref in _refs(shards, folder)),
-            "categories": categories(numbers),
+            "categories": list_categories(numbers),
         }
         write_lists(folder, f"{_FOLDER}/instances.json", lists)
         with publish(files.join(folder.uri, f"{_FOLDER}/refs(gritmill).p")) as file:
@@ -50,16 +58,16 @@ class RefCoco(Lined):
                 file.write(pickle.dumps(_ref(number, image, ref, numbers), 2)[2:-1] + b"a")
             file.write(b".")
 
-    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
         for sample in samples:
             if self.options.images:
                 folder.write(f"{_IMAGES}/{_name(sample)}", sample.jpeg)
             groups: dict[tuple[int, int], list[Region]] = {}
-            for region in regions(sample.record, self.options):
+            for region in read_regions(sample.record, self.options):
                 groups.setdefault((region.start, region.end), []).append(region)
             single = [group[0] for group in groups.values() if len(group) == 1]
-            figures.update({"samples": 1, "refs": len(single)})
-            figures["expressions with several boxes, left out"] += len(groups) - len(single)
+            counts.update({"samples": 1, "refs": len(single)})
+            counts["expressions with several boxes, left out"] += len(groups) - len(single)
             yield json.dumps(_part(sample, single), ensure_ascii=False)
 
 
@@ -70,12 +78,12 @@ def _name(sample: Sample) -> str:
 def _part(sample: Sample, single: Sequence[Region]) -> dict[str, Any]:
     record = sample.record
     image = {"id": int(sample.key), "file_name": _name(sample)}
-    image |= {"width": record["width"], "height": record["height"], **provenance(record)}
-    refs = [{"category": region.head.lower(), "bbox": xywh(region.box), "raw": region.words} for region in single]
+    image |= {"width": record["width"], "height": record["height"], **origin_fields(record)}
+    refs = [{"category": region.head.lower(), "bbox": xywh(region.pixel_box), "raw": region.text} for region in single]
     return {"image": image, "refs": refs}
 
 
-def _refs(shards: Sequence[int], folder: Folder) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
+def _refs(shards: Sequence[int], folder: ExportFolder) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
     """Every ref with its number, from 1, and its image."""
     number = 0
     for part in all_parts(shards, folder):

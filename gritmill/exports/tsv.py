@@ -10,17 +10,18 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from gritmill.exports.format import Figures, Folder, provenance
-from gritmill.exports.grit import LOW_SCORES, low_scores
+from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
+from gritmill.exports.grit import LOW_SCORES, count_low_scores
 from gritmill.exports.options import Options
 from gritmill.reading import Sample
 from pipeline import files
 from pipeline.files.publish import publish
 
-_LINE_ENDS = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
+_SEPARATORS = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 
-_ABOUT = """The loader takes only paths with `coyo_filtered_tsvs_v1` in them, and reads the file of the same name below
+_DESCRIPTION = """\
+The loader takes only paths with `coyo_filtered_tsvs_v1` in them, and reads the file of the same name below
 `coyo_filtered_tsvs_v1_obj`: that is where the files lie. `train.json` names `…/coyo_filtered_tsvs_v1/00000.tsv`.
 `origins/` has a line a row with `uid`, `source_key`, `url` and `meta`.
 
@@ -34,28 +35,28 @@ class Tsv:
     options: Options
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """For the data card."""
-        return _ABOUT + LOW_SCORES
+        return _DESCRIPTION + LOW_SCORES
 
-    def shard(self, number: int, samples: Iterator[Sample], folder: Folder) -> Figures:
-        """A file of its own."""
-        figures = Figures()
+    def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
+        """Writes one TSV a shard, and the origins of its rows."""
+        counts = ExportCounts()
         origins: list[str] = []
         with publish(files.join(folder.uri, f"coyo_filtered_tsvs_v1_obj/{number:05}.tsv")) as file:
             for sample in samples:
-                if _LINE_ENDS.isdisjoint(sample.caption):
-                    # Lines are set apart by a line's end: there is none after the last one.
-                    file.write(b"\n" * (figures["samples"] > 0) + "\t".join(_cells(sample)).encode())
-                    figures.update({"samples": 1, **low_scores(sample.record)})
-                    origins.append(json.dumps(provenance(sample.record), ensure_ascii=False))
+                if _SEPARATORS.isdisjoint(sample.caption):
+                    # Newlines separate lines: there is none after the last one.
+                    file.write(b"\n" * (counts["samples"] > 0) + "\t".join(_cells(sample)).encode())
+                    counts.update({"samples": 1, **count_low_scores(sample.record)})
+                    origins.append(json.dumps(origin_fields(sample.record), ensure_ascii=False))
                 else:
-                    figures["captions with a tab or a line's end, left out"] += 1
+                    counts["captions with a tab or a line's end, left out"] += 1
         # The six columns have no place for it.
         folder.write_lines(f"origins/{number:05}.jsonl", origins)
-        return figures
+        return counts
 
-    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """The loader's own list of files."""
         names = (f'"../grit/coyo_filtered_tsvs_v1/{number:05}.tsv"' for number in shards)
         source = f'{{"source": [{", ".join(names)}], "source_lang": "grit", "weight": 1.0, "name": "grit"}}'

@@ -12,19 +12,19 @@ from typing import Any
 import yaml
 
 from gritmill.exports.format import (
-    Figures,
-    Folder,
-    Lined,
+    ExportCounts,
+    ExportFolder,
+    LineFormat,
     all_parts,
     image_name,
-    provenance,
-    regions,
+    origin_fields,
+    read_regions,
     write_image,
 )
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners
 
-_ABOUT = """```
+_DESCRIPTION = """```
 yolo detect train data=data.yaml
 ```
 
@@ -33,15 +33,15 @@ A class is the head noun of a phrase, in lower case. Captions are not carried; `
 
 
 @dataclass(frozen=True)
-class Yolo(Lined):
+class Yolo(LineFormat):
     """See the module's text."""
 
     @property
-    def about(self) -> str:
+    def description(self) -> str:
         """For the data card."""
-        return _ABOUT
+        return _DESCRIPTION
 
-    def finish(self, shards: Sequence[int], folder: Folder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """The classes have numbers only once all are known: so labels come now."""
         classes: dict[str, int] = {}
         for part in all_parts(shards, folder):
@@ -51,20 +51,23 @@ class Yolo(Lined):
             folder.write(part["labels"], "".join(f"{line}\n" for line in lines).encode())
         names = {number: name for name, number in classes.items()}
         # Without a `path` Ultralytics takes the folder of this file.
-        about = {"train": "images", "val": "images", "names": names}
-        folder.write("data.yaml", yaml.safe_dump(about, sort_keys=False, allow_unicode=True).encode())
+        data_yaml = {"train": "images", "val": "images", "names": names}
+        folder.write("data.yaml", yaml.safe_dump(data_yaml, sort_keys=False, allow_unicode=True).encode())
 
-    def lines(self, samples: Iterator[Sample], folder: Folder, figures: Figures) -> Iterator[str]:
+    def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
         for sample in samples:
             write_image(sample, folder, self.options)
             part = self._part(sample)
-            figures.update({"samples": 1, "boxes": len(part["boxes"])})
+            counts.update({"samples": 1, "boxes": len(part["boxes"])})
             yield json.dumps(part, ensure_ascii=False)
 
     def _part(self, sample: Sample) -> dict[str, Any]:
         labels = image_name(sample).replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt"
-        boxes = [(region.head.lower(), _centred(region.shares)) for region in regions(sample.record, self.options)]
-        return {"labels": labels, "boxes": boxes, **provenance(sample.record)}
+        boxes = [
+            (region.head.lower(), _centred(region.normalized_box))
+            for region in read_regions(sample.record, self.options)
+        ]
+        return {"labels": labels, "boxes": boxes, **origin_fields(sample.record)}
 
 
 def _centred(box: Corners) -> list[float]:

@@ -9,7 +9,7 @@ WIDTH, HEIGHT = 420, 300
 """Of a diagram's frame, in the SVG's units; both axes run over 0..1."""
 
 
-def page(result: dict[str, Any]) -> str:
+def render_page(result: dict[str, Any]) -> str:
     """The page of a calibration; whatever comes from data is escaped."""
     environment = Environment(
         loader=PackageLoader("gritmill.pages", "."),
@@ -19,23 +19,23 @@ def page(result: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     curves = result["curves"]
-    whole = curves.get("all", [])
-    drawn = {
-        "precision": line(whole, "threshold", "precision"),
-        "recall": line(whole, "threshold", "recall"),
-        "absent": line(whole, "threshold", "absent_with_box"),
-        "trade": line(whole, "recall", "precision"),
+    overall = curves.get("all", [])
+    polylines = {
+        "precision": polyline(overall, "threshold", "precision"),
+        "recall": polyline(overall, "threshold", "recall"),
+        "absent": polyline(overall, "threshold", "absent_with_box"),
+        "trade": polyline(overall, "recall", "precision"),
     }
     bins = [
         {"x": round(one["from"] * WIDTH, 1), "y": round(HEIGHT - one["precision"] * HEIGHT, 1), **one}
-        for one in (result["reliability"]["bins"] if whole else ())
+        for one in (result["reliability"]["bins"] if overall else ())
     ]
     return environment.get_template("calibration.html.jinja").render(
-        result=result, drawn=drawn, bins=bins, width=WIDTH, height=HEIGHT, ticks=[i / 5 for i in range(6)]
+        result=result, polylines=polylines, bins=bins, width=WIDTH, height=HEIGHT, ticks=[i / 5 for i in range(6)]
     )
 
 
-def line(points: Sequence[dict[str, Any]], x: str, y: str) -> str:
+def polyline(points: Sequence[dict[str, Any]], x: str, y: str) -> str:
     """An SVG polyline's `points` through the figures that are there."""
-    known = [(one[x], one[y]) for one in points if one[x] is not None and one[y] is not None]
-    return " ".join(f"{a * WIDTH:.1f},{HEIGHT - b * HEIGHT:.1f}" for a, b in known)
+    known_points = [(one[x], one[y]) for one in points if one[x] is not None and one[y] is not None]
+    return " ".join(f"{a * WIDTH:.1f},{HEIGHT - b * HEIGHT:.1f}" for a, b in known_points)

@@ -1,4 +1,4 @@
-"""Thumbnails of the pairs that are shown, from where their pictures lie now."""
+"""Thumbnails of the pairs that are shown, read from the sources."""
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,7 +11,7 @@ from pipeline.faults import EnvironmentFault
 from pipeline.pack.fetch_images import fetch
 from transforms import images
 from transforms.images import ImageFault
-from transforms.records import Fault, Pair, Reason, Stage
+from transforms.records import FailureStage, Fault, Pair, Reason
 from transforms.selection.judge import Kept
 
 LONG_SIDE = 640
@@ -28,47 +28,47 @@ class Thumbnail:
     missing: Fault | None = None
 
 
-def thumbnails(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[Thumbnail]:
+def make_thumbnails(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[Thumbnail]:
     """One for each pair, in their order, which should be input order; a picture that is gone costs only itself."""
-    found = _fetched([pair for pair in pairs if pair.image.digest], settings)
+    fetched = _fetch_pictures([pair for pair in pairs if pair.image.digest], settings)
     for pair in pairs:
         if pair.image.digest:
-            data = next(found)
-            yield Thumbnail(missing=data) if isinstance(data, Fault) else _made(data, settings.max_pixels)
+            data = next(fetched)
+            yield Thumbnail(missing=data) if isinstance(data, Fault) else _make_thumbnail(data, settings.max_pixels)
         else:
-            yield Thumbnail(missing=pair.error or Fault(Stage.READ, Reason.NO_IMAGE))
+            yield Thumbnail(missing=pair.error or Fault(FailureStage.READ, Reason.NO_IMAGE))
 
 
-def _fetched(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[bytes | Fault]:
-    """`fetch` ends at a container that is missing; here its pictures are, and the next container's are not."""
+def _fetch_pictures(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[bytes | Fault]:
+    """Like `fetch`, which stops at a missing container; here only that container's pictures are missing."""
     missing: dict[str, Fault] = {}
-    at = 0
-    while at < len(pairs):
-        uri = pairs[at].image.uri
+    index = 0
+    while index < len(pairs):
+        uri = pairs[index].image.uri
         if uri in missing:
-            at += 1
+            index += 1
             yield missing[uri]
             continue
         try:
-            for _, data in fetch(_until(pairs[at:], missing), settings.columns):
-                at += 1
+            for _, data in fetch(_until_missing(pairs[index:], missing), settings.columns):
+                index += 1
                 yield data
         except EnvironmentFault as fault:
-            missing[pairs[at].image.uri] = Fault.of(Stage.FETCH, Reason.GONE, str(fault))
+            missing[pairs[index].image.uri] = Fault.from_error(FailureStage.FETCH, Reason.GONE, str(fault))
 
 
-def _until(pairs: Iterable[Pair], missing: dict[str, Fault]) -> Iterator[Kept]:
+def _until_missing(pairs: Iterable[Pair], missing: dict[str, Fault]) -> Iterator[Kept]:
     for pair in pairs:
         if pair.image.uri in missing:
             return
         yield Kept(pair, (), {})
 
 
-def _made(data: bytes, max_pixels: int) -> Thumbnail:
+def _make_thumbnail(data: bytes, max_pixels: int) -> Thumbnail:
     try:
         picture = images.decode(data, max_pixels)
     except ImageFault as fault:
-        return Thumbnail(missing=Fault.of(Stage.IMAGE, fault.reason, str(fault)))
+        return Thumbnail(missing=Fault.from_error(FailureStage.IMAGE, fault.reason, str(fault)))
     picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
     target = io.BytesIO()
     picture.save(target, "JPEG", quality=_QUALITY)

@@ -51,7 +51,7 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Rules:
-    """What the manifest says that all samples have in common."""
+    """What all samples have in common, from the manifest."""
 
     dialects: tuple[str, ...]
     densest: bool
@@ -66,9 +66,9 @@ def sample_faults(
     Args:
       shard: five digits. members: bytes by ending. row: the sample's row of the index; None if it has none.
     """
-    wanted = {"jpg", "json", "txt", *map(_ending, range(len(rules.dialects)), rules.dialects)}
-    if set(members) != wanted:
-        yield f"members {', '.join(sorted(members))}; expected {', '.join(sorted(wanted))}"
+    expected = {"jpg", "json", "txt", *map(_member_ending, range(len(rules.dialects)), rules.dialects)}
+    if set(members) != expected:
+        yield f"members {', '.join(sorted(members))}; expected {', '.join(sorted(expected))}"
         return
     if not (key.startswith(shard) and len(key) == 9 and key.isdecimal()):
         yield f"the key is not {shard} and four digits"
@@ -77,30 +77,30 @@ def sample_faults(
     except ValidationError as error:
         yield f"json: {fault_line(error)}"
         return
-    yield from _record(key, record)
-    if row is None or _plain(row) != _plain(record.model_dump()):
+    yield from _record_faults(key, record)
+    if row is None or _as_floats(row) != _as_floats(record.model_dump()):
         yield "the index does not agree with the record"
     if members["txt"].decode("utf-8", "replace") != record.caption:
         yield "txt is not the record's caption"
-    yield from _image(members["jpg"], record, rules.max_pixels)
+    yield from _image_faults(members["jpg"], record, rules.max_pixels)
     for number, name in enumerate(rules.dialects):
-        ending = _ending(number, name)
-        yield from (f"{ending}: {text}" for text in _text(members[ending], record, name, rules.densest))
+        ending = _member_ending(number, name)
+        yield from (f"{ending}: {text}" for text in _text_faults(members[ending], record, name, rules.densest))
 
 
 def fault_line(error: ValidationError) -> str:
     """The first of a validation's errors, in one line."""
     first = error.errors(include_url=False, include_input=False)[0]
-    place = ".".join(map(str, first["loc"]))
+    field_path = ".".join(map(str, first["loc"]))
     more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{place}: {first['msg']}{more}" if place else f"{first['msg']}{more}"
+    return f"{field_path}: {first['msg']}{more}" if field_path else f"{first['msg']}{more}"
 
 
-def _ending(number: int, dialect: str) -> str:
+def _member_ending(number: int, dialect: str) -> str:
     return "grounded.txt" if number == 0 else f"{dialects.suffix(dialect)}.txt"
 
 
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
+def _as_floats(values: dict[str, Any]) -> dict[str, Any]:
     """Rows as lists of floats: parquet holds doubles where JSON has integers."""
     return {
         name: [[float(number) for number in row] for row in value] if isinstance(value, list) else value
@@ -108,7 +108,7 @@ def _plain(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _record(key: str, record: Record) -> Iterator[str]:
+def _record_faults(key: str, record: Record) -> Iterator[str]:
     if record.key != key:
         yield f"json: its key is {record.key}"
     chunks, expressions, heads = record.noun_chunks, record.ref_exps, record.heads
@@ -123,10 +123,10 @@ def _record(key: str, record: Record) -> Iterator[str]:
     except (ValueError, RecursionError):
         yield "json: meta is no JSON object"
     for number, (chunk, expression, head) in enumerate(zip(chunks, expressions, heads, strict=True)):
-        yield from (f"json: row {number}: {text}" for text in _row(chunk, expression, head, len(record.caption)))
+        yield from (f"json: row {number}: {text}" for text in _row_faults(chunk, expression, head, len(record.caption)))
 
 
-def _row(chunk: _Row, expression: _Row, head: tuple[int, int], length: int) -> Iterator[str]:
+def _row_faults(chunk: _Row, expression: _Row, head: tuple[int, int], length: int) -> Iterator[str]:
     if chunk[2:] != expression[2:]:
         yield "noun chunk and expression differ in box or score"
     if not 0 <= expression[0] <= chunk[0] <= head[0] < head[1] <= chunk[1] <= expression[1] <= length:
@@ -136,7 +136,7 @@ def _row(chunk: _Row, expression: _Row, head: tuple[int, int], length: int) -> I
         yield f"box {list(chunk[2:6])} has no area"
 
 
-def _image(data: bytes, record: Record, max_pixels: int) -> Iterator[str]:
+def _image_faults(data: bytes, record: Record, max_pixels: int) -> Iterator[str]:
     try:
         # Of an EPS under this name Pillow would make a call of Ghostscript.
         image = Image.open(io.BytesIO(data), formats=("JPEG",))
@@ -156,16 +156,16 @@ def _image(data: bytes, record: Record, max_pixels: int) -> Iterator[str]:
         yield "jpg: readers that honour EXIF would turn it"
 
 
-def _text(data: bytes, record: Record, name: str, densest: bool) -> Iterator[str]:
-    """A text reads back to what its dialect carries of the record: caption, spans or words, and boxes near the own."""
+def _text_faults(data: bytes, record: Record, name: str, densest: bool) -> Iterator[str]:
+    """A text decodes to what its dialect carries of the record: caption, spans or words, and boxes within rounding."""
     dialect = dialects.find(name)
     try:
         decoded = dialect.decode(data.decode(), record.width, record.height)
     except ValueError as error:
         yield str(error)
         return
-    whole = dialect.carries in (Carries.SPANS, Carries.ENDS)
-    if whole and decoded.caption != record.caption:
+    carries_caption = dialect.carries in (Carries.SPANS, Carries.ENDS)
+    if carries_caption and decoded.caption != record.caption:
         yield "it does not parse back to the caption"
     if any(a.end > b.start for a, b in pairwise(decoded.spans)):
         yield "its spans overlap"
@@ -174,10 +174,10 @@ def _text(data: bytes, record: Record, name: str, densest: bool) -> Iterator[str
     candidates = [*record.ref_exps, *(record.noun_chunks if densest else [])]
     if dialect.carries is Carries.SPANS and not all(_covered(row, decoded.spans) for row in candidates):
         yield "a phrase of the record is not in it, nor anything that overlaps it"
-    known, margin = _known(record, dialect.carries), dialect.error(record.width, record.height)
-    for span in _single(decoded.spans) if dialect.carries is Carries.BOXES else decoded.spans:
-        key = (span.start, span.end) if whole else decoded.caption[span.start : span.end]
-        if not any(_near(span.boxes, own, margin) for own in known.get(key, ())):
+    possible, margin = _possible_boxes(record, dialect.carries), dialect.error(record.width, record.height)
+    for span in _one_box_each(decoded.spans) if dialect.carries is Carries.BOXES else decoded.spans:
+        key = (span.start, span.end) if carries_caption else decoded.caption[span.start : span.end]
+        if not any(_same_boxes(span.boxes, expected, margin) for expected in possible.get(key, ())):
             yield f"span {span.start}..{span.end} or its boxes are not the record's"
 
 
@@ -185,47 +185,47 @@ def _covered(row: _Row, spans: Sequence[Span]) -> bool:
     return any(row[0] < span.end and span.start < row[1] for span in spans)
 
 
-def _single(spans: Sequence[Span]) -> Iterator[Span]:
+def _one_box_each(spans: Sequence[Span]) -> Iterator[Span]:
     """A span a box."""
     yield from (replace(span, boxes=(box,)) for span in spans for box in span.boxes)
 
 
-Rows = frozenset[tuple[float, tuple[float, ...], int]]
+RowSet = frozenset[tuple[float, tuple[float, ...], int]]
 """Negative score, corners and number of rows: sorted, they have the order of a text's boxes."""
 
 
-def _known(record: Record, carries: Carries) -> dict[object, list[Rows]]:
-    """The rows that a span of a text can stand for, by the span as the dialect brings it through, or by its words."""
-    of_expressions, of_chunks = _by_span(record.ref_exps), _by_span(record.noun_chunks)
-    known: dict[object, list[Rows]] = {}
+def _possible_boxes(record: Record, carries: Carries) -> dict[object, list[RowSet]]:
+    """The rows that a span of a text can stand for, by the span as the dialect carries it, or by its words."""
+    of_expressions, of_chunks = _rows_by_span(record.ref_exps), _rows_by_span(record.noun_chunks)
+    possible: dict[object, list[RowSet]] = {}
     for span in {**of_expressions, **of_chunks}:
-        own = of_expressions.get(span, Rows())
+        expected = of_expressions.get(span, RowSet())
         # Kosmos-2's spans are expressions; Qwen-VL's are either, and one of both has the boxes of both.
-        ways = [own, own | of_chunks.get(span, Rows())]
+        options = [expected, expected | of_chunks.get(span, RowSet())]
         if carries in (Carries.LABELS, Carries.BOXES):
-            ways = [Rows([row]) for row in ways[1]]
-        words = record.caption[slice(*span)]
-        key = {Carries.SPANS: span, Carries.ENDS: (span[1], span[1]), Carries.BOXES: ""}.get(carries, words)
-        known.setdefault(key, []).extend(ways)
-    return known
+            options = [RowSet([row]) for row in options[1]]
+        text = record.caption[slice(*span)]
+        key = {Carries.SPANS: span, Carries.ENDS: (span[1], span[1]), Carries.BOXES: ""}.get(carries, text)
+        possible.setdefault(key, []).extend(options)
+    return possible
 
 
-def _by_span(rows: Sequence[_Row]) -> dict[tuple[int, int], Rows]:
-    found: dict[tuple[int, int], Rows] = {}
+def _rows_by_span(rows: Sequence[_Row]) -> dict[tuple[int, int], RowSet]:
+    by_span: dict[tuple[int, int], RowSet] = {}
     for number, row in enumerate(rows):
-        found[row[0], row[1]] = found.get((row[0], row[1]), Rows()) | {(-row[6], row[2:6], number)}
-    return found
+        by_span[row[0], row[1]] = by_span.get((row[0], row[1]), RowSet()) | {(-row[6], row[2:6], number)}
+    return by_span
 
 
-def _near(boxes: Sequence[Sequence[float]], own: Rows, margin: tuple[float, float]) -> bool:
+def _same_boxes(boxes: Sequence[Sequence[float]], expected: RowSet, margin: tuple[float, float]) -> bool:
     """Whether the boxes are those of the rows, best first."""
-    return len(boxes) == len(own) > 0 and all(
-        _within(box, corners, margin) for box, (_, corners, _) in zip(boxes, sorted(own), strict=True)
+    return len(boxes) == len(expected) > 0 and all(
+        _within(box, corners, margin) for box, (_, corners, _) in zip(boxes, sorted(expected), strict=True)
     )
 
 
-def _within(box: Sequence[float], one: Sequence[float], margin: tuple[float, float]) -> bool:
+def _within(box: Sequence[float], other: Sequence[float], margin: tuple[float, float]) -> bool:
     """Whether a corner has moved by no more than the margin."""
     wide, high = (share + 1e-6 for share in margin)
-    far = [abs(a - b) for a, b in zip(box, one, strict=True)]
-    return max(far[0], far[2]) <= wide and max(far[1], far[3]) <= high
+    distances = [abs(a - b) for a, b in zip(box, other, strict=True)]
+    return max(distances[0], distances[2]) <= wide and max(distances[1], distances[3]) <= high

@@ -22,7 +22,7 @@ from pipeline import files
 from pipeline.faults import CallError
 from transforms.text import dialects
 
-_MANIFEST = "manifest.json"
+_MANIFEST_NAME = "manifest.json"
 _BLOCK, _RECORD = 512, 10_240  # of a tar
 
 _OCTAL = re.compile(rb"[0-7]{11}\0")
@@ -41,7 +41,7 @@ _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Part(BaseModel):
-    """A part of the manifest; what is said besides is of no concern here."""
+    """A part of the manifest; other keys are ignored."""
 
     model_config = ConfigDict(strict=True)
 
@@ -109,18 +109,18 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
       CallError: the folder holds no manifest.
     """
     folder = files.canonical(output)
-    uri = files.join(folder, _MANIFEST)
+    uri = files.join(folder, _MANIFEST_NAME)
     if not files.exists(uri):
-        raise CallError(f"{output}: no {_MANIFEST}; it is no finished run")
+        raise CallError(f"{output}: no {_MANIFEST_NAME}; it is no finished run")
     try:
         manifest = _Manifest.model_validate_json(files.read_bytes(uri))
         for name in manifest.configuration.text.dialect:
             dialects.find(name)
     except ValidationError as error:
-        yield Finding(_MANIFEST, "", fault_line(error))
+        yield Finding(_MANIFEST_NAME, "", fault_line(error))
         return
     except ValueError as error:  # no such dialect here
-        yield Finding(_MANIFEST, "", str(error))
+        yield Finding(_MANIFEST_NAME, "", str(error))
         return
     # Pillow's own limit holds for the whole process; what the run itself let pass must not be refused here.
     if Image.MAX_IMAGE_PIXELS is not None:
@@ -128,12 +128,12 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     text = manifest.configuration.text
     rules = Rules(tuple(text.dialect), text.spans == "densest", manifest.configuration.source.max_pixels)
     for number, shard in enumerate(manifest.shards):
-        yield from _shard(folder, f"{number:05}", shard, rules, limit)
-    yield from (Finding(_MANIFEST, "", text) for text in _ledger(manifest))
-    yield from _strangers(folder, manifest)
+        yield from _check_shard(folder, f"{number:05}", shard, rules, limit)
+    yield from (Finding(_MANIFEST_NAME, "", text) for text in _ledger_faults(manifest))
+    yield from _unlisted_files(folder, manifest)
 
 
-def _ledger(manifest: _Manifest) -> Iterator[str]:
+def _ledger_faults(manifest: _Manifest) -> Iterator[str]:
     ledger = manifest.ledger
     rejected = sum(ledger.rejected.values())
     failed = sum(pairs for reasons in ledger.failed.values() for pairs in reasons.values())
@@ -144,7 +144,7 @@ def _ledger(manifest: _Manifest) -> Iterator[str]:
         yield f"ledger: {ledger.written} written, but the shards hold {samples}"
 
 
-def _strangers(folder: str, manifest: _Manifest) -> Iterator[Finding]:
+def _unlisted_files(folder: str, manifest: _Manifest) -> Iterator[Finding]:
     """Tars and indexes that the manifest does not name: who reads `shards/*.tar` would take them in."""
     named = {name for shard in manifest.shards for name in (shard.tar, shard.index)}
     for info in files.list_folder(files.join(folder, "shards")):
@@ -153,42 +153,42 @@ def _strangers(folder: str, manifest: _Manifest) -> Iterator[Finding]:
             yield Finding(name, "", "is not in the manifest")
 
 
-def _shard(folder: str, number: str, shard: _Shard, rules: Rules, limit: int | None) -> Iterator[Finding]:
+def _check_shard(folder: str, number: str, shard: _Shard, rules: Rules, limit: int | None) -> Iterator[Finding]:
     for name, checksum in ((shard.tar, shard.sha256), (shard.index, shard.index_sha256)):
-        if text := _checksum(files.join(folder, name), checksum):
+        if text := _checksum_fault(files.join(folder, name), checksum):
             yield Finding(name, "", text)
             return
     if (shard.tar, shard.index) != (f"shards/{number}.tar", f"shards/{number}.parquet"):
         yield Finding(shard.tar, "", f"is shard {int(number)} of the manifest")
     rows: list[dict[str, Any]] = []
     try:
-        rows = _index(files.join(folder, shard.index))
+        rows = _read_index(files.join(folder, shard.index))
         if len(rows) != shard.samples:
             yield Finding(shard.index, "", f"{len(rows)} rows, but {shard.samples} samples in the manifest")
     except _Broken as broken:
         yield Finding(shard.index, "", str(broken))
-    if text := _stats(files.join(folder, f"shards/{number}_stats.json"), shard):
+    if text := _stats_fault(files.join(folder, f"shards/{number}_stats.json"), shard):
         yield Finding(f"shards/{number}_stats.json", "", text)
-    yield from _tar(folder, number, shard, rows, rules, limit)
+    yield from _check_tar(folder, number, shard, rows, rules, limit)
 
 
-def _stats(uri: str, shard: _Shard) -> str:
+def _stats_fault(uri: str, shard: _Shard) -> str:
     if not files.exists(uri):
         return "is missing"
     try:
         stats = _Stats.model_validate_json(files.read_bytes(uri))
     except ValidationError as error:
         return fault_line(error)
-    told = (stats.successes, stats.boxes, stats.bytes, stats.sha256, stats.index_sha256)
-    same = told == (shard.samples, shard.boxes, shard.bytes, shard.sha256, shard.index_sha256)
+    stats_values = (stats.successes, stats.boxes, stats.bytes, stats.sha256, stats.index_sha256)
+    same = stats_values == (shard.samples, shard.boxes, shard.bytes, shard.sha256, shard.index_sha256)
     return "" if same else "does not agree with the manifest"
 
 
 class _Broken(Exception):
-    """A file cannot be read on; the message says why."""
+    """A file cannot be read further; the message gives the reason."""
 
 
-def _checksum(uri: str, expected: str) -> str:
+def _checksum_fault(uri: str, expected: str) -> str:
     if not files.exists(uri):
         return "is missing"
     digest = hashlib.sha256()
@@ -198,27 +198,29 @@ def _checksum(uri: str, expected: str) -> str:
     return "" if digest.hexdigest() == expected else "its SHA-256 is not that of the manifest"
 
 
-def _index(uri: str) -> list[dict[str, Any]]:
+def _read_index(uri: str) -> list[dict[str, Any]]:
     try:
         table = pq.read_table(io.BytesIO(files.read_bytes(uri)))
     except (pa.ArrowException, OSError) as error:
         raise _Broken(f"not a parquet file: {error}") from error
     types = {field.name: str(field.type) for field in table.schema}
     if types != COLUMNS:
-        odd = next(name for name in {**types, **COLUMNS} if types.get(name) != COLUMNS.get(name))
-        raise _Broken(f"column {odd} is {types.get(odd, 'missing')}, not {COLUMNS.get(odd, 'of the contract')}")
+        column = next(name for name in {**types, **COLUMNS} if types.get(name) != COLUMNS.get(name))
+        raise _Broken(
+            f"column {column} is {types.get(column, 'missing')}, not {COLUMNS.get(column, 'of the contract')}"
+        )
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
 
 
-def _tar(
+def _check_tar(
     folder: str, number: str, shard: _Shard, rows: list[dict[str, Any]], rules: Rules, limit: int | None
 ) -> Iterator[Finding]:
     samples = boxes = 0
     uids: set[str] = set()
     try:
         with files.open_read(files.join(folder, shard.tar)) as file:
-            for key, members in _samples(file, shard.bytes):
+            for key, members in _read_samples(file, shard.bytes):
                 if samples == limit:
                     return
                 row = rows[samples] if samples < len(rows) else None
@@ -238,11 +240,11 @@ def _tar(
         yield Finding(shard.tar, "", f"{samples} samples have only {len(uids)} different uids")
 
 
-def _samples(file: BinaryIO, size: int) -> Iterator[tuple[str, dict[str, bytes]]]:
+def _read_samples(file: BinaryIO, size: int) -> Iterator[tuple[str, dict[str, bytes]]]:
     """Members of each key by their ending; they lie next to each other, and a key comes once."""
     current = ""
     members: dict[str, bytes] = {}
-    for name, data in _members(file, size):
+    for name, data in _read_members(file, size):
         key, _, ending = name.partition(".")
         if key < current:
             raise _Broken(f"{name} comes after {current}")
@@ -256,31 +258,31 @@ def _samples(file: BinaryIO, size: int) -> Iterator[tuple[str, dict[str, bytes]]
         yield current, members
 
 
-def _members(file: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
+def _read_members(file: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
     """Names and contents, up to the end mark: two blocks of zeros or more, up to the end of a record."""
-    at = 0
+    offset = 0
     while (header := file.read(_BLOCK)).strip(b"\0"):
-        name, length = _header(header, at)
+        name, length = _read_header(header, offset)
         padding = -length % _BLOCK
         data = file.read(length + padding)
         if len(data) < length + padding or data[length:].strip(b"\0"):
             raise _Broken(f"{name} is cut")
         yield name, data[:length]
-        at += _BLOCK + length + padding
-    rest = header + file.read(2 * _RECORD)
-    if rest.strip(b"\0") or not 2 * _BLOCK <= len(rest) < _RECORD + 2 * _BLOCK:
-        raise _Broken(f"no end mark at byte {at}")
-    if at + len(rest) != size or size % _RECORD:
-        raise _Broken(f"{at + len(rest)} bytes, but {size} in the manifest")
+        offset += _BLOCK + length + padding
+    tail = header + file.read(2 * _RECORD)
+    if tail.strip(b"\0") or not 2 * _BLOCK <= len(tail) < _RECORD + 2 * _BLOCK:
+        raise _Broken(f"no end mark at byte {offset}")
+    if offset + len(tail) != size or size % _RECORD:
+        raise _Broken(f"{offset + len(tail)} bytes, but {size} in the manifest")
 
 
-def _header(block: bytes, at: int) -> tuple[str, int]:
+def _read_header(block: bytes, offset: int) -> tuple[str, int]:
     """A member's name and length; everything else in a header of USTAR is the same for all of ours."""
     checksum = sum(block[:148]) + sum(block[156:]) + 8 * ord(" ")
     name = block[:100].rstrip(b"\0")
     if len(block) < _BLOCK or not _OCTAL.fullmatch(block[124:136]) or block[148:154] != b"%06o" % checksum:
-        raise _Broken(f"no header at byte {at}")
-    odd = [what for what, (first, value) in _FIXED.items() if block[first : first + len(value)] != value]
-    if odd or not name.isascii():
-        raise _Broken(f"{name!r}: {', '.join(odd) or 'name'} not as in the contract")
+        raise _Broken(f"no header at byte {offset}")
+    wrong_fields = [what for what, (start, value) in _FIXED.items() if block[start : start + len(value)] != value]
+    if wrong_fields or not name.isascii():
+        raise _Broken(f"{name!r}: {', '.join(wrong_fields) or 'name'} not as in the contract")
     return name.decode("ascii"), int(block[124:135], 8)

@@ -17,8 +17,8 @@ from apache_beam.transforms.environments import SubprocessSDKEnvironment
 from pipeline.engines.worker import PIDS
 from pipeline.faults import WorkerDied
 
-_THREAD = "run_worker"  # Beam's name for the thread that waits for one of its worker processes
-_LOOK = 0.2
+_WORKER_THREAD = "run_worker"  # Beam's name for the thread that waits for one of its worker processes
+_POLL_SECONDS = 0.2
 
 
 def environment() -> SubprocessSDKEnvironment:
@@ -31,21 +31,21 @@ def environment() -> SubprocessSDKEnvironment:
     return SubprocessSDKEnvironment.from_command_string(command)
 
 
-def watched(run: Callable[[], None]) -> None:
+def run_watched(run: Callable[[], None]) -> None:
     """Runs `run` in a thread and watches the workers meanwhile; whatever ends it early also ends them.
 
     Raises:
       WorkerDied: a worker died. Anything that `run` raises.
     """
-    died: list[str] = []
+    worker_errors: list[str] = []
     raised: list[BaseException] = []
-    before = threading.excepthook
+    previous_hook = threading.excepthook
 
     def hook(arguments: threading.ExceptHookArgs) -> None:
-        if arguments.thread is not None and arguments.thread.name.startswith(_THREAD):
-            died.append(str(arguments.exc_value))
+        if arguments.thread is not None and arguments.thread.name.startswith(_WORKER_THREAD):
+            worker_errors.append(str(arguments.exc_value))
         else:
-            before(arguments)
+            previous_hook(arguments)
 
     def target() -> None:
         try:
@@ -60,14 +60,14 @@ def watched(run: Callable[[], None]) -> None:
         try:
             thread.start()
             while thread.is_alive():
-                thread.join(_LOOK)
-                if died and thread.is_alive():
-                    raise WorkerDied(f"a worker process died: {died[0]}; the same command goes on")
+                thread.join(_POLL_SECONDS)
+                if worker_errors and thread.is_alive():
+                    raise WorkerDied(f"a worker process died: {worker_errors[0]}; the same command goes on")
         except BaseException:
             _kill(pids)
             raise
         finally:
-            threading.excepthook = before
+            threading.excepthook = previous_hook
             del os.environ[PIDS]
     if raised:
         raise raised[0]

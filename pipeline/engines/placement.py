@@ -7,19 +7,19 @@ from apache_beam.options.pipeline_options import PipelineOptions
 from pipeline.engines import run_pipeline
 from pipeline.faults import CallError
 from transforms.detectors.load import is_factory
-from transforms.devices import cores
+from transforms.devices import available_cores
 from transforms.settings import DetectorSettings
 
-_PAIRS_A_WORKER = 10_000
+_PAIRS_PER_WORKER = 10_000
 """A worker's start, two to three seconds, is the work of some 2,000 pairs."""
 
-_MOST_WORKERS = 8
+_MAX_WORKERS = 8
 """Each holds some 200 MB and 64 MB of images, and writes 200 MB a second and more: few disks have use for many."""
 
 
-def check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
+def check_device(settings: DetectorSettings, beam_options: PipelineOptions) -> None:
     """Refuses a device that this machine lacks, if the detector is to run on this machine."""
-    if not run_pipeline.is_local(engine) or is_factory(settings.model):
+    if not run_pipeline.is_local(beam_options) or is_factory(settings.model):
         return
     import torch
 
@@ -32,17 +32,19 @@ def check_device(settings: DetectorSettings, engine: PipelineOptions) -> None:
         raise CallError(f"detector.precision: {settings.precision} needs a GPU, and there is none here")
 
 
-def local_detector(settings: DetectorSettings, engine: PipelineOptions) -> DetectorSettings:
+def with_local_threads(settings: DetectorSettings, beam_options: PipelineOptions) -> DetectorSettings:
     """The settings with the default of `threads` filled in: cores over local workers."""
-    if settings.threads is not None or not run_pipeline.is_local(engine):
+    if settings.threads is not None or not run_pipeline.is_local(beam_options):
         return settings
-    return settings.model_copy(update={"threads": max(1, cores() // run_pipeline.workers(engine))})
+    return settings.model_copy(
+        update={"threads": max(1, available_cores() // run_pipeline.local_worker_count(beam_options))}
+    )
 
 
-def pack_options(given: Sequence[str], pairs: int) -> tuple[str, ...]:
+def pack_beam_options(arguments: Sequence[str], pairs: int) -> tuple[str, ...]:
     """Beam's options for a pack of so many pairs: those given, or else a local process for every 10,000 of them, as far
     as there are cores, and eight at most."""
-    workers = min(cores(), pairs // _PAIRS_A_WORKER, _MOST_WORKERS)
-    if given or workers < 2:
-        return tuple(given)
+    workers = min(available_cores(), pairs // _PAIRS_PER_WORKER, _MAX_WORKERS)
+    if arguments or workers < 2:
+        return tuple(arguments)
     return f"--direct_num_workers={workers}", "--direct_running_mode=multi_processing"

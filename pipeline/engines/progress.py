@@ -13,9 +13,9 @@ from glob import escape, glob
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-_BAR = 1.0
-_LINE = 10.0
-_REMOTE = 30.0
+_BAR_SECONDS = 1.0
+_LINE_SECONDS = 10.0
+_REMOTE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class WorkerProgress:
         os.replace(path + "~", path)
 
 
-def inside_chunks(folder: str) -> int:
+def pairs_in_progress(folder: str) -> int:
     """Pairs that workers have done of chunks that are not committed yet."""
     total = 0
     for path in glob(os.path.join(escape(folder), ".progress-*.json")):
@@ -58,14 +58,16 @@ def inside_chunks(folder: str) -> int:
     return total
 
 
-def forget(folder: str) -> None:
+def delete_progress_files(folder: str) -> None:
     """Removes the workers' progress files."""
     for path in glob(os.path.join(escape(folder), ".progress-*")):
         os.remove(path)
 
 
 @contextmanager
-def shown(what: str, unit: str, state: Callable[[], State], quiet: bool = False, local: bool = True) -> Iterator[None]:
+def show_progress(
+    title: str, unit: str, state: Callable[[], State], quiet: bool = False, local: bool = True
+) -> Iterator[None]:
     """Shows `state()` on standard error while the block runs: a bar on a terminal, else a line every few seconds.
 
     local: whether asking for the state is cheap; elsewhere it is a listing of an object store, asked for less often.
@@ -75,9 +77,9 @@ def shown(what: str, unit: str, state: Callable[[], State], quiet: bool = False,
         return
     ended = threading.Event()
     state = _safe(state)
-    show, every = (_bar, _BAR) if sys.stderr.isatty() else (_lines, _LINE)
-    pause = every if local else max(every, _REMOTE)
-    thread = threading.Thread(target=show, args=(what, unit, state, ended, pause), daemon=True, name="progress")
+    display, every = (_bar, _BAR_SECONDS) if sys.stderr.isatty() else (_lines, _LINE_SECONDS)
+    pause = every if local else max(every, _REMOTE_SECONDS)
+    thread = threading.Thread(target=display, args=(title, unit, state, ended, pause), daemon=True, name="progress")
     thread.start()
     try:
         yield
@@ -99,7 +101,7 @@ def _safe(state: Callable[[], State]) -> Callable[[], State]:
     return ask
 
 
-def _bar(what: str, unit: str, state: Callable[[], State], ended: threading.Event, pause: float) -> None:
+def _bar(title: str, unit: str, state: Callable[[], State], ended: threading.Event, pause: float) -> None:
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -109,21 +111,25 @@ def _bar(what: str, unit: str, state: Callable[[], State], ended: threading.Even
     )
     first, started = state(), time.monotonic()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=1.0, done=first.done, unit=unit, rate="-")
+        task = progress.add_task(title, total=1.0, done=first.done, unit=unit, rate="-")
         progress.update(task, completed=first.share)
         while not ended.wait(pause):
-            now = state()
-            rate = (now.done - first.done) / (time.monotonic() - started)
-            progress.update(task, completed=now.share, done=now.done, rate=f"{rate:.1f}")
+            current = state()
+            rate = (current.done - first.done) / (time.monotonic() - started)
+            progress.update(task, completed=current.share, done=current.done, rate=f"{rate:.1f}")
 
 
-def _lines(what: str, unit: str, state: Callable[[], State], ended: threading.Event, pause: float) -> None:
+def _lines(title: str, unit: str, state: Callable[[], State], ended: threading.Event, pause: float) -> None:
     first, started = state(), time.monotonic()
     while not ended.wait(pause):
-        now, elapsed = state(), time.monotonic() - started
-        rate, gained = (now.done - first.done) / elapsed, now.share - first.share
-        left = f", {_duration((1 - now.share) * elapsed / gained)} left" if gained > 0 else ""
-        print(f"{what}: {now.share:.0%}, {now.done} {unit}, {rate:.1f}/s{left}", file=sys.stderr, flush=True)
+        current, elapsed = state(), time.monotonic() - started
+        rate, gained = (current.done - first.done) / elapsed, current.share - first.share
+        remaining_time = f", {_duration((1 - current.share) * elapsed / gained)} left" if gained > 0 else ""
+        print(
+            f"{title}: {current.share:.0%}, {current.done} {unit}, {rate:.1f}/s{remaining_time}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _duration(seconds: float) -> str:

@@ -23,27 +23,27 @@ from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
 Build = Callable[[beam.Pipeline], object]
 
 
-def parse(arguments: Sequence[str]) -> PipelineOptions:
+def parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
     """The Beam options after `--`.
 
     Raises:
       CallError: one has a bad value; or the local engine does not know it (others ask a job server for theirs).
     """
-    known, unknown = _Parser.of_beam().parse_known_args(list(arguments))
+    known, unknown = _Parser.from_beam().parse_known_args(list(arguments))
     if unknown and _names_local(known.runner):
         raise CallError(f"{unknown[0]}: no such Beam option")
-    options = PipelineOptions(list(arguments))
+    beam_options = PipelineOptions(list(arguments))
     if not _names_local(known.runner):
         try:
             create_runner(known.runner)
         except (ValueError, ImportError) as error:
             raise CallError(f"--runner: {first_line(error)}") from error
-    return options
+    return beam_options
 
 
-def is_local(options: PipelineOptions) -> bool:
+def is_local(beam_options: PipelineOptions) -> bool:
     """Whether the pipeline runs on this machine, inside this process or its children."""
-    return _names_local(options.view_as(StandardOptions).runner)
+    return _names_local(beam_options.view_as(StandardOptions).runner)
 
 
 def _names_local(runner: str | None) -> bool:
@@ -51,28 +51,28 @@ def _names_local(runner: str | None) -> bool:
     return (runner or "direct").rpartition(".")[2].lower().removesuffix("runner") in ("direct", "fnapi")
 
 
-def workers(options: PipelineOptions) -> int:
+def local_worker_count(beam_options: PipelineOptions) -> int:
     """Local workers; 1 elsewhere."""
-    if not is_local(options):
+    if not is_local(beam_options):
         return 1
-    direct = options.view_as(DirectOptions)
+    direct = beam_options.view_as(DirectOptions)
     if direct.direct_running_mode == "in_memory":
         return 1
     return int(direct.direct_num_workers) or os.cpu_count() or 1
 
 
-def run(build: Build, options: PipelineOptions) -> None:
+def run(build: Build, beam_options: PipelineOptions) -> None:
     """Builds the pipeline, runs it and waits for its end.
 
     Raises:
       EnvironmentFault: a worker failed. No row-level fault ever raises, so the environment is at fault.
     """
-    pipeline = _pipeline(options)
+    pipeline = _pipeline(beam_options)
     try:
-        with _no_notebook(), _settled():
+        with _without_ipython_hooks(), _gc_frozen():
             build(pipeline)
-            if _in_processes(options):
-                local_workers.watched(lambda: _finish(pipeline))
+            if _in_processes(beam_options):
+                local_workers.run_watched(lambda: _finish(pipeline))
             else:
                 _finish(pipeline)
     except RunFault as fault:
@@ -85,29 +85,29 @@ def run(build: Build, options: PipelineOptions) -> None:
 
 
 _patching = threading.Lock()
-_inside: list[bool] = []
+_active_patches: list[bool] = []
 
 
 @contextmanager
-def _no_notebook() -> Iterator[None]:
+def _without_ipython_hooks() -> Iterator[None]:
     """In IPython, Beam 2.77 prepares every pipeline for being looked at cell by cell. For that it imports its data
     frames, which fail with pandas 3; and it leaves the pipeline's temporary folder behind."""
     with _patching:
-        _inside.append(True)
+        _active_patches.append(True)
         beam_pipeline.alter_label_if_ipython = lambda *_: None
         beam_pipeline.is_in_ipython = lambda: False
     try:
         yield
     finally:
         with _patching:
-            _inside.pop()
-            if not _inside:  # runs of several threads may overlap
+            _active_patches.pop()
+            if not _active_patches:  # runs of several threads may overlap
                 beam_pipeline.alter_label_if_ipython = interactive_utils.alter_label_if_ipython
                 beam_pipeline.is_in_ipython = interactive_utils.is_in_ipython
 
 
 @contextmanager
-def _settled() -> Iterator[None]:
+def _gc_frozen() -> Iterator[None]:
     """What is imported stays: while the pipeline runs, the cyclic collector need not look at it. It is a fifth of the
     time of `pack`. Where something is frozen already, by another run or by the caller, it stays as it is."""
     if gc.get_freeze_count():
@@ -125,24 +125,26 @@ def _finish(pipeline: beam.Pipeline) -> None:
     pipeline.run().wait_until_finish()
 
 
-def _pipeline(options: PipelineOptions) -> beam.Pipeline:
-    if not is_local(options):
+def _pipeline(beam_options: PipelineOptions) -> beam.Pipeline:
+    if not is_local(beam_options):
         try:
-            return beam.Pipeline(options=options)
+            return beam.Pipeline(options=beam_options)
         except ValueError as error:  # options that the engine wants, one a line
             raise CallError(" ".join(str(error).split())) from error
-    if not _in_processes(options):
-        return beam.Pipeline(runner=FnApiRunner(), options=options)
+    if not _in_processes(beam_options):
+        return beam.Pipeline(runner=FnApiRunner(), options=beam_options)
     # With our own environment the mode is told by it, and must not be told again.
-    given = options.get_all_options(drop_default=True)
-    options = PipelineOptions.from_dictionary({name: value for name, value in given.items() if name != "runner"})
-    options.view_as(DirectOptions).direct_running_mode = "in_memory"
+    given_options = beam_options.get_all_options(drop_default=True)
+    beam_options = PipelineOptions.from_dictionary(
+        {name: value for name, value in given_options.items() if name != "runner"}
+    )
+    beam_options.view_as(DirectOptions).direct_running_mode = "in_memory"
     logging.getLogger(fn_runner.__name__).setLevel(logging.ERROR)  # it warns of just this
-    return beam.Pipeline(runner=FnApiRunner(local_workers.environment()), options=options)
+    return beam.Pipeline(runner=FnApiRunner(local_workers.environment()), options=beam_options)
 
 
-def _in_processes(options: PipelineOptions) -> bool:
-    return is_local(options) and options.view_as(DirectOptions).direct_running_mode == "multi_processing"
+def _in_processes(beam_options: PipelineOptions) -> bool:
+    return is_local(beam_options) and beam_options.view_as(DirectOptions).direct_running_mode == "multi_processing"
 
 
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
@@ -162,15 +164,15 @@ def _fault(error: Exception) -> RunFault:
         return CallError(text)
     if denied := _ERRNO.fullmatch(text):  # as the command line says it of an OSError that comes without Beam
         return EnvironmentFault(": ".join(filter(None, (denied["file"], denied["why"]))))
-    told = name in ("EnvironmentFault", "SickDevice") or text.startswith("detector.model:")
-    return EnvironmentFault(text if told else f"{name}: {text}")
+    self_explanatory = name in ("EnvironmentFault", "UnhealthyDevice") or text.startswith("detector.model:")
+    return EnvironmentFault(text if self_explanatory else f"{name}: {text}")
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser of all options that Beam knows, which raises instead of printing a usage of hundreds of lines."""
 
     @classmethod
-    def of_beam(cls) -> "_Parser":
+    def from_beam(cls) -> "_Parser":
         parser = cls(add_help=False, allow_abbrev=False)
         for options in dict.fromkeys(_subclasses(PipelineOptions)):
             with suppress(argparse.ArgumentError):  # two classes may have one option

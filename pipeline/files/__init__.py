@@ -6,17 +6,27 @@
 from pipeline.files.access import (
     delete,
     exists,
+    gunzipped,
     is_forbidden,
     list_folder,
     match,
     move_folder,
     open_read,
-    passed_over,
     read_bytes,
     read_json,
-    unpacked,
+    skipped_by_glob,
 )
-from pipeline.files.uris import FileInfo, canonical, check_extra, inside, is_local, is_missing, join, name, parent
+from pipeline.files.uris import (
+    FileInfo,
+    canonical,
+    check_extra,
+    is_local,
+    is_missing,
+    join,
+    name,
+    parent,
+    resolve_below,
+)
 
 __all__ = [
     "FileInfo",
@@ -24,7 +34,7 @@ __all__ = [
     "check_extra",
     "delete",
     "exists",
-    "inside",
+    "gunzipped",
     "is_forbidden",
     "is_local",
     "is_missing",
@@ -35,8 +45,8 @@ __all__ = [
     "name",
     "open_read",
     "parent",
-    "passed_over",
     "read_bytes",
     "read_json",
-    "unpacked",
+    "resolve_below",
+    "skipped_by_glob",
 ]

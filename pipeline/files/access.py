@@ -35,7 +35,7 @@ def match(pattern: str) -> list[FileInfo]:
         raise CallError(f"{pattern}: no file system is known for {scheme}://") from error
 
 
-def passed_over(pattern: str) -> Iterator[tuple[str, str]]:
+def skipped_by_glob(pattern: str) -> Iterator[tuple[str, str]]:
     """What a local glob leaves out without a word, and why: folders that may not be read, links to nothing."""
     for folder in _folders(os.path.dirname(pattern)):
         # Each ext4 disk has such a folder for its own repairs, which only root may read.
@@ -65,13 +65,13 @@ def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
 
 
 def _local(paths: Iterable[str]) -> list[FileInfo]:
-    found = []
+    infos = []
     for path in sorted(paths):
         with suppress(FileNotFoundError):  # gone since it was listed
             status = os.stat(path)
             if stat.S_ISREG(status.st_mode):
-                found.append(FileInfo(path, status.st_size, status.st_mtime))
-    return found
+                infos.append(FileInfo(path, status.st_size, status.st_mtime))
+    return infos
 
 
 def open_read(uri: str) -> BinaryIO:
@@ -83,7 +83,7 @@ def open_read(uri: str) -> BinaryIO:
     return remote.open_read(uri)
 
 
-def unpacked(raw: BinaryIO) -> "BinaryIO | Gunzip":
+def gunzipped(raw: BinaryIO) -> "BinaryIO | Gunzip":
     """A file's bytes, gunzipped if its first two say that it is gzipped, whatever its name."""
     start = raw.read(2)
     raw.seek(0)

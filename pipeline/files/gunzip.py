@@ -28,41 +28,41 @@ class Gunzip:
         pieces = []
         left = size
         while left > 0 and self._fill():
-            piece = self._buffer[self._used : self._used + left]
-            self._used += len(piece)
+            piece = self._buffer[self._buffer_offset : self._buffer_offset + left]
+            self._buffer_offset += len(piece)
             left -= len(piece)
             pieces.append(piece)
         if left == size > 0 and self._damaged:
             raise EOFError(DAMAGED)
-        self._at += size - left
+        self._offset += size - left
         return b"".join(pieces)
 
     def seek(self, offset: int) -> int:
         """Goes to a byte; backward means from the start again."""
-        if offset < self._at:
+        if offset < self._offset:
             self._packed.seek(0)
             self._begin()
-        while self._at < offset and self.read(min(_STEP, offset - self._at)):
+        while self._offset < offset and self.read(min(_STEP, offset - self._offset)):
             pass
-        return self._at
+        return self._offset
 
     def tell(self) -> int:
         """The number of the next byte."""
-        return self._at
+        return self._offset
 
     def _begin(self) -> None:
         self._file = gzip.GzipFile(fileobj=self._packed)
         self._buffer = b""
-        self._used = self._at = 0
+        self._buffer_offset = self._offset = 0
         self._damaged = False
 
     def _fill(self) -> bool:
         """Whether there is a byte left."""
-        if self._used < len(self._buffer):
+        if self._buffer_offset < len(self._buffer):
             return True
         try:
             self._buffer = b"" if self._damaged else self._file.read1(_STEP)
         except (EOFError, gzip.BadGzipFile, zlib.error):
             self._buffer, self._damaged = b"", True
-        self._used = 0
+        self._buffer_offset = 0
         return bool(self._buffer)

@@ -10,13 +10,13 @@ from contextlib import contextmanager, suppress
 
 from pipeline import files
 from pipeline.faults import CallError, EnvironmentFault
-from pipeline.files.publish import LOCK, publish_json, sweep
+from pipeline.files.publish import LOCK, delete_unfinished, publish_json
 
 HEARTBEAT = ".gritmill.heartbeat.json"
 
-_BEAT = 30.0
-_DEAD = 4 * _BEAT
-_SETTLE = 2.0  # of two runs that start together, the one that writes last holds the folder
+_BEAT_SECONDS = 30.0
+_STALE_SECONDS = 4 * _BEAT_SECONDS
+_SETTLE_SECONDS = 2.0  # of two runs that start together, the one that writes last holds the folder
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def hold(folder: str) -> Iterator[None]:
     """
     files.check_extra(folder)
     with _flock(folder) if files.is_local(folder) else _heartbeat(folder):
-        sweep(folder)
+        delete_unfinished(folder)
         yield
 
 
@@ -41,15 +41,15 @@ def _flock(folder: str) -> Iterator[None]:
     new = _missing(folder)
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, LOCK)
-    descriptor = _locked(path)
+    descriptor = _acquire(path)
     try:
         yield
     finally:
         # A call that was refused leaves no folder behind.
         if new and os.listdir(folder) == [LOCK]:
             os.remove(path)
-            for made in new:
-                os.rmdir(made)
+            for created in new:
+                os.rmdir(created)
         os.close(descriptor)
 
 
@@ -62,7 +62,7 @@ def _missing(folder: str) -> list[str]:
     return missing
 
 
-def _locked(path: str) -> int:
+def _acquire(path: str) -> int:
     """The descriptor of the locked file."""
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
@@ -81,24 +81,24 @@ def _heartbeat(folder: str) -> Iterator[None]:
     uri = files.join(folder, HEARTBEAT)
     if files.exists(uri):
         age = time.time() - files.read_json(uri)["time"]
-        if age < _DEAD:
-            wait = f"if it is dead, wait {_DEAD - age:.0f} seconds"
+        if age < _STALE_SECONDS:
+            wait = f"if it is dead, wait {_STALE_SECONDS - age:.0f} seconds"
             raise CallError(f"--output: {folder}: another run was at work here {age:.0f} seconds ago; {wait}")
-    run = uuid.uuid4().hex
+    run_id = uuid.uuid4().hex
     ended = threading.Event()
     lost = threading.Event()
 
     def beat() -> None:
-        while not ended.wait(_BEAT):
+        while not ended.wait(_BEAT_SECONDS):
             with suppress(Exception):  # one that fails is made good by the next
-                if files.read_json(uri)["run"] != run:
+                if files.read_json(uri)["run"] != run_id:
                     lost.set()
                     return
-                publish_json(uri, {"run": run, "time": time.time()})
+                publish_json(uri, {"run": run_id, "time": time.time()})
 
-    publish_json(uri, {"run": run, "time": time.time()})
-    time.sleep(_SETTLE)
-    if files.read_json(uri)["run"] != run:
+    publish_json(uri, {"run": run_id, "time": time.time()})
+    time.sleep(_SETTLE_SECONDS)
+    if files.read_json(uri)["run"] != run_id:
         raise CallError(f"--output: {folder}: another run has begun here at the same time")
     thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
     thread.start()

@@ -17,8 +17,8 @@ TEMPORARY = ".gritmill-tmp-"
 LOCK = ".gritmill.lock"
 """The file that a run in a local folder holds."""
 
-_AT_ONCE = 32 << 20  # bytes
-_RENAMING = "hdfs://"
+_WRITEBACK_BYTES = 32 << 20  # bytes
+_RENAME_SCHEME = "hdfs://"
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def publish(uri: str) -> Iterator[BinaryIO]:
     with tempfile.TemporaryFile() as spool:
         yield spool
         spool.seek(0)
-        target = files.join(files.parent(uri), _temporary(uri)) if uri.startswith(_RENAMING) else uri
+        target = files.join(files.parent(uri), _temporary(uri)) if uri.startswith(_RENAME_SCHEME) else uri
         remote.upload(spool, target)
     if target != uri:
         remote.delete(uri)
@@ -56,34 +56,34 @@ def publish_json(uri: str, value: Any) -> None:
     publish_bytes(uri, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
 
 
-def sweep(folder: str) -> None:
+def delete_unfinished(folder: str) -> None:
     """Removes what dead runs have left unfinished below a local folder. The caller holds the folder's lock."""
     if files.is_local(folder):
-        for path, folders, found in os.walk(folder):
+        for path, folders, names in os.walk(folder):
             # A run of its own may be at work in a folder inside this one.
             folders[:] = [inner for inner in folders if not os.path.exists(os.path.join(path, inner, LOCK))]
-            for name in found:
+            for name in names:
                 if name.startswith(TEMPORARY):
                     os.remove(os.path.join(path, name))
-    elif folder.startswith(_RENAMING):
+    elif folder.startswith(_RENAME_SCHEME):
         files.delete(info.uri for info in files.list_folder(folder, "**") if TEMPORARY in files.name(info.uri))
 
 
-class _Steady(io.FileIO):
+class _EarlyWriteback(io.FileIO):
     """A local file whose bytes are on their way to the disk while further ones are made: left to the end, the disk's
     work would be waited for (a shard of 800 MB: half a second at least)."""
 
-    _sent = _at = 0
+    _sent = _written = 0
 
     def write(self, data: Any) -> int:
         """As FileIO's."""
         written = super().write(data)
-        self._at += written
-        if self._at - self._sent >= _AT_ONCE and hasattr(os, "posix_fadvise"):
+        self._written += written
+        if self._written - self._sent >= _WRITEBACK_BYTES and hasattr(os, "posix_fadvise"):
             # Linux starts to write what is still dirty, without waiting, and keeps what it has not yet written.
             with suppress(OSError):  # a file system that takes no advice
-                os.posix_fadvise(self.fileno(), self._sent, self._at - self._sent, os.POSIX_FADV_DONTNEED)
-            self._sent = self._at
+                os.posix_fadvise(self.fileno(), self._sent, self._written - self._sent, os.POSIX_FADV_DONTNEED)
+            self._sent = self._written
         return written
 
 
@@ -96,7 +96,7 @@ def _by_rename(path: str) -> Iterator[BinaryIO]:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = os.path.join(os.path.dirname(path), _temporary(path))
     try:
-        with io.BufferedWriter(_Steady(temporary, "wb")) as file:
+        with io.BufferedWriter(_EarlyWriteback(temporary, "wb")) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

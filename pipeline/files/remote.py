@@ -18,18 +18,18 @@ from pipeline.files.uris import FileInfo, is_missing
 def match(pattern: str) -> list[FileInfo]:
     """The files that a pattern names, sorted; none if what it leads through is not there."""
     try:
-        found = FileSystems.match([pattern])[0].metadata_list
+        matches = FileSystems.match([pattern])[0].metadata_list
     except BeamIOError as error:
         if is_missing(error):
             return []
         raise
-    return sorted((FileInfo(m.path, m.size_in_bytes, m.last_updated_in_seconds) for m in found), key=lambda f: f.uri)
+    return sorted((FileInfo(m.path, m.size_in_bytes, m.last_updated_in_seconds) for m in matches), key=lambda f: f.uri)
 
 
 def escaped(uri: str) -> str:
     """The URI as a pattern that matches itself alone."""
-    scheme, mark, path = uri.rpartition("://")
-    return scheme + mark + glob.escape(path)
+    scheme, separator, path = uri.rpartition("://")
+    return scheme + separator + glob.escape(path)
 
 
 def exists(uri: str) -> bool:

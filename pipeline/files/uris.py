@@ -52,13 +52,13 @@ def name(uri: str) -> str:
     return uri.rpartition("/")[2]
 
 
-def inside(root: str, path: str) -> str | None:
+def resolve_below(root: str, path: str) -> str | None:
     """`path`, relative to `root` or absolute, as a URI below `root`; None if it leads out of it."""
     path = path.removeprefix("file://")
     scheme, _, base = root.rpartition("://")
     if not is_local(path):
-        wanted, _, path = path.rpartition("://")
-        if wanted != scheme:
+        path_scheme, _, path = path.rpartition("://")
+        if path_scheme != scheme:
             return None
         joined = posixpath.normpath(path)
     else:
@@ -89,7 +89,7 @@ def is_missing(error: BaseException) -> bool:
         return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
     if 404 in (getattr(error, "code", None), getattr(error, "status_code", None)):
         return True
-    told = str(error).lower()
+    message = str(error).lower()
     return type(error).__name__ in ("NotFound", "HdfsError", "BeamIOError") and (
-        "404" in told.split() or "not found" in told or "does not exist" in told
+        "404" in message.split() or "not found" in message or "does not exist" in message
     )

@@ -1,8 +1,8 @@
-"""Which chunks were being worked on when a process died.
+"""Failed attempts: tries at a chunk whose process died.
 
-A worker leaves a mark before it starts on a chunk and removes it once the chunk is committed. A mark that is found at
-the start says that an earlier attempt came to no end. A run that ends for another reason, an interrupt or a full disk,
-takes the blame from the marks that it leaves.
+A worker writes a record for a chunk before it starts on it, and removes it once the chunk is committed. A record that
+says "working" when the next attempt starts therefore counts as one more failed attempt. A run that is interrupted, or
+meets a full disk, clears "working" in the records that it leaves: no process has died.
 """
 
 from contextlib import suppress
@@ -13,33 +13,33 @@ from pipeline.ids import ChunkId
 
 FOLDER = "working"
 
-FATAL = 2
-"""Deaths from which on a chunk is done in a process of its own."""
+ISOLATE_AFTER = 2
+"""A chunk with this many failed attempts is done in a process of its own."""
 
 
 def begin(detections: str, chunk: ChunkId) -> int:
-    """Marks a chunk as being worked on. Returns how many attempts at it have died."""
-    deaths = count(detections, chunk)
-    publish_json(_uri(detections, chunk), {"deaths": deaths, "working": True})
-    return deaths
+    """Records that a chunk is being worked on. Returns how many attempts at it have failed."""
+    failed = failed_count(detections, chunk)
+    publish_json(_uri(detections, chunk), {"deaths": failed, "working": True})
+    return failed
 
 
-def count(detections: str, chunk: ChunkId) -> int:
-    """How many attempts at a chunk have died."""
+def failed_count(detections: str, chunk: ChunkId) -> int:
+    """How many attempts at a chunk have failed."""
     uri = _uri(detections, chunk)
     if not files.exists(uri):
         return 0
-    mark = files.read_json(uri)
-    return int(mark["deaths"]) + bool(mark["working"])
+    record = files.read_json(uri)
+    return int(record["deaths"]) + bool(record["working"])
 
 
 def end(detections: str, chunk: ChunkId) -> None:
-    """Removes a chunk's mark: it is committed."""
+    """Removes the record of a chunk that is committed."""
     files.delete([_uri(detections, chunk)])
 
 
-def forgive(detections: str) -> None:
-    """Nobody died: the marks that are left say so, or are removed where nothing can be written any more."""
+def clear_in_progress(detections: str) -> None:
+    """No process has died: clears "working" in all records, or removes them where nothing can be written any more."""
     for info in files.list_folder(files.join(detections, FOLDER), "*.json"):
         if files.name(info.uri).startswith(TEMPORARY):
             continue  # of a worker that was ended while it wrote
@@ -50,8 +50,8 @@ def forgive(detections: str) -> None:
                 files.delete([info.uri])
 
 
-def forget(detections: str) -> None:
-    """Removes all marks: everything is done."""
+def delete_all(detections: str) -> None:
+    """Removes all records: everything is done."""
     files.delete([info.uri for info in files.list_folder(files.join(detections, FOLDER), "*.json")])
 
 

@@ -12,12 +12,12 @@ from pipeline import files
 from pipeline.configuration import ChunkSettings
 from pipeline.faults import EnvironmentFault, SourceFault
 from pipeline.ground import attempts
-from pipeline.ground.load_images import ImageLoader, Placed
+from pipeline.ground.load_images import ImageLoader, PositionedPair
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
 from pipeline.sources import Position
 from pipeline.tables import detections
-from transforms.isolation.child_process import Child
+from transforms.isolation.child_process import ChildProcess
 from transforms.records import Chunk, Pair
 
 Item = TypeVar("Item")
@@ -27,40 +27,42 @@ FAULT = "fault"
 """In the place of a position: the range ended here, with a fault."""
 
 
-def cut(pairs: Iterable[Placed], settings: ChunkSettings) -> Iterator[tuple[list[Pair], Position | None]]:
-    """Runs of at most `chunk.pairs` pairs and `chunk.bytes` of images, each with the position of the next run.
+def cut_chunks(
+    pairs: Iterable[PositionedPair], settings: ChunkSettings
+) -> Iterator[tuple[list[Pair], Position | None]]:
+    """Chunks of at most `chunk.pairs` pairs and `chunk.bytes` of images, each with the position of the next one.
 
-    The captions of one image stay together unless they alone exceed a limit; then a run ends inside them.
+    The captions of one image stay together unless they alone exceed a limit; then a chunk ends inside them.
     """
-    run: list[Pair] = []
+    current: list[Pair] = []
     size = 0
     for group in _by_image(pairs, settings.pairs):
         length = group[0][1].image.length
-        if run and (len(run) + len(group) > settings.pairs or size + length > settings.bytes):
-            yield run, group[0][0]
-            run, size = [], 0
-        run += [pair for _, pair in group]
+        if current and (len(current) + len(group) > settings.pairs or size + length > settings.bytes):
+            yield current, group[0][0]
+            current, size = [], 0
+        current += [pair for _, pair in group]
         size += length
-    if run:
-        yield run, None
+    if current:
+        yield current, None
 
 
-def _by_image(pairs: Iterable[Placed], most: int) -> Iterator[list[Placed]]:
-    """Consecutive pairs of one image together, at most `most` of them."""
-    group: list[Placed] = []
-    for placed in pairs:
-        image = placed[1].image
-        same = bool(group) and bool(image.uri) and image == group[-1][1].image
-        if group and (not same or len(group) == most):
+def _by_image(pairs: Iterable[PositionedPair], maximum: int) -> Iterator[list[PositionedPair]]:
+    """Consecutive pairs of one image together, at most `maximum` of them."""
+    group: list[PositionedPair] = []
+    for positioned in pairs:
+        image = positioned[1].image
+        same_image = bool(group) and bool(image.uri) and image == group[-1][1].image
+        if group and (not same_image or len(group) == maximum):
             yield group
             group = []
-        group.append(placed)
+        group.append(positioned)
     if group:
         yield group
 
 
-def ahead(items: Iterator[Item]) -> Iterator[Item]:
-    """The items; the next one is made in a thread while the caller works on this one."""
+def prefetch(items: Iterator[Item]) -> Iterator[Item]:
+    """The items; the next one is read in a thread while the caller works on this one."""
     end = object()
     with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
         future = pool.submit(next, items, end)
@@ -69,75 +71,94 @@ def ahead(items: Iterator[Item]) -> Iterator[Item]:
             yield item  # type: ignore[misc]
 
 
-def read_range(plan: Plan, identity: RangeId, folder: str, again: Iterable[ChunkId] = ()) -> Iterator[Chunk]:
-    """The chunks of a range that are to be done again and those that are not committed; then the one that ends it.
+def read_range(plan: Plan, range_id: RangeId, folder: str, redo: Iterable[ChunkId] = ()) -> Iterator[Chunk]:
+    """The chunks of a range that are to be redone and those that are not committed; then the one that ends it.
 
-    again: chunks of any range.
+    redo: committed chunks, of any range, that are done once more.
     """
-    for which in again:
-        # One that is gone is made by the ordinary reading below.
-        if RangeId(which.source, which.range) == identity and files.exists(detections.chunk_uri(folder, which)):
-            yield _once_more(plan, which, folder)
-    start, number = resume(plan, identity, folder)
+    for chunk_id in redo:
+        # A chunk whose file is gone is made by the ordinary reading below.
+        if RangeId(chunk_id.source, chunk_id.range) == range_id and files.exists(
+            detections.chunk_uri(folder, chunk_id)
+        ):
+            yield _redo_chunk(plan, chunk_id, folder)
+    start, number = resume_position(plan, range_id, folder)
     faults: list[str] = []
     if start is not None and FAULT in start:
         faults.append(start[FAULT])
     elif start is not None:
-        for chunk in _chunks(plan, identity, start, number, folder, faults):
+        for chunk in _chunks(plan, range_id, start, number, folder, faults):
             yield chunk
             number += 1
-    yield Chunk(identity.source, identity.range, number, end=True, faults=tuple(faults))
+    yield Chunk(range_id.source, range_id.range, number, closes_range=True, faults=tuple(faults))
 
 
-def _once_more(plan: Plan, which: ChunkId, folder: str) -> Chunk:
+def _redo_chunk(plan: Plan, chunk_id: ChunkId, folder: str) -> Chunk:
     """A committed chunk, read anew from its first to its last pair."""
-    identity = RangeId(which.source, which.range)
-    start = plan.range(identity)[1].start
-    if which.number:
-        start = detections.about(folder, replace(which, number=which.number - 1))["next"]
-    following = detections.about(folder, which)["next"]
-    rows = detections.rows(folder, which)
+    range_id = RangeId(chunk_id.source, chunk_id.range)
+    start = plan.range(range_id)[1].start
+    if chunk_id.number:
+        start = detections.read_metadata(folder, replace(chunk_id, number=chunk_id.number - 1))["next"]
+    next_position = detections.read_metadata(folder, chunk_id)["next"]
+    row_count = detections.row_count(folder, chunk_id)
     started = time.perf_counter()
-    apart = attempts.begin(folder, which) >= attempts.FATAL
-    source, _ = plan.range(identity)
-    pairs = islice(_tolerant(source.open(plan.configuration.source).read(start), []), rows)
-    with _loader(plan, apart) as loader:
+    isolated = attempts.begin(folder, chunk_id) >= attempts.ISOLATE_AFTER
+    source, _ = plan.range(range_id)
+    pairs = islice(_until_fault(source.open(plan.configuration.source).read(start), []), row_count)
+    with _loader(plan, isolated) as loader:
         loaded = tuple(pair for _, pair in loader.load(pairs))
-    if len(loaded) != rows:
-        raise EnvironmentFault(f"{source.uri}: {len(loaded)} pairs can be read where {rows} were; try again later")
+    if len(loaded) != row_count:
+        raise EnvironmentFault(f"{source.uri}: {len(loaded)} pairs can be read where {row_count} were; try again later")
     seconds = {"read": time.perf_counter() - started}
-    return Chunk(which.source, which.range, which.number, loaded, following, apart=apart, again=True, seconds=seconds)
+    return Chunk(
+        chunk_id.source,
+        chunk_id.range,
+        chunk_id.number,
+        loaded,
+        next_position,
+        isolated=isolated,
+        redo=True,
+        seconds=seconds,
+    )
 
 
 def _chunks(
-    plan: Plan, identity: RangeId, start: Position, number: int, folder: str, faults: list[str]
+    plan: Plan, range_id: RangeId, start: Position, number: int, folder: str, faults: list[str]
 ) -> Iterator[Chunk]:
-    source, spec = plan.range(identity)
+    source, spec = plan.range(range_id)
     settings = plan.configuration
-    pairs = _tolerant(source.open(settings.source).read(start), faults)
+    pairs = _until_fault(source.open(settings.source).read(start), faults)
     if spec.pairs is not None:
         pairs = islice(pairs, spec.pairs - (start["index"] - spec.start["index"]))
-    this = ChunkId(identity.source, identity.range, number)
-    # A picture that kills what measures it may be the next chunk's first: the loader is one picture ahead.
-    doomed = attempts.count(folder, replace(this, number=number + 1))
-    died = attempts.begin(folder, this)
+    chunk_id = ChunkId(range_id.source, range_id.range, number)
+    # The loader is one picture ahead: the picture that killed the process may be the first of the next chunk.
+    next_failed = attempts.failed_count(folder, replace(chunk_id, number=number + 1))
+    failed = attempts.begin(folder, chunk_id)
     started = time.perf_counter()
-    with _loader(plan, max(died, doomed) >= attempts.FATAL) as loader:
-        for run, following in cut(loader.load(pairs), settings.chunk):
-            if following is None and faults:
-                following = {FAULT: faults[-1]}
+    with _loader(plan, max(failed, next_failed) >= attempts.ISOLATE_AFTER) as loader:
+        for loaded, next_position in cut_chunks(loader.load(pairs), settings.chunk):
+            if next_position is None and faults:
+                next_position = {FAULT: faults[-1]}
             seconds = {"read": time.perf_counter() - started}
-            apart = died >= attempts.FATAL
-            yield Chunk(this.source, this.range, this.number, tuple(run), following, apart=apart, seconds=seconds)
-            this = replace(this, number=this.number + 1)
-            if following is not None and FAULT not in following:
-                died = attempts.begin(folder, this)
+            isolated = failed >= attempts.ISOLATE_AFTER
+            yield Chunk(
+                chunk_id.source,
+                chunk_id.range,
+                chunk_id.number,
+                tuple(loaded),
+                next_position,
+                isolated=isolated,
+                seconds=seconds,
+            )
+            chunk_id = replace(chunk_id, number=chunk_id.number + 1)
+            if next_position is not None and FAULT not in next_position:
+                failed = attempts.begin(folder, chunk_id)
             started = time.perf_counter()
 
 
 @contextmanager
-def _loader(plan: Plan, apart: bool) -> Iterator[ImageLoader]:
-    child = Child() if apart else None
+def _loader(plan: Plan, isolated: bool) -> Iterator[ImageLoader]:
+    child = ChildProcess() if isolated else None
     try:
         yield ImageLoader(plan.configuration.source.max_pixels, child)
     finally:
@@ -145,16 +166,16 @@ def _loader(plan: Plan, apart: bool) -> Iterator[ImageLoader]:
             child.close()
 
 
-def _tolerant(pairs: Iterator[Placed], faults: list[str]) -> Iterator[Placed]:
+def _until_fault(pairs: Iterator[PositionedPair], faults: list[str]) -> Iterator[PositionedPair]:
     try:
         yield from pairs
     except SourceFault as fault:
         faults.append(str(fault).splitlines()[0])
 
 
-def resume(plan: Plan, identity: RangeId, folder: str) -> tuple[Position | None, int]:
+def resume_position(plan: Plan, range_id: RangeId, folder: str) -> tuple[Position | None, int]:
     """Where a range goes on (None: it is read to its end) and the number of the next chunk."""
-    chunks = detections.committed(folder, identity)
+    chunks = detections.committed_chunks(folder, range_id)
     if not chunks:
-        return plan.range(identity)[1].start, 0
-    return detections.about(folder, chunks[-1])["next"], chunks[-1].number + 1
+        return plan.range(range_id)[1].start, 0
+    return detections.read_metadata(folder, chunks[-1])["next"], chunks[-1].number + 1

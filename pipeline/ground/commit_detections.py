@@ -9,24 +9,24 @@ import apache_beam as beam
 from pipeline.ground import attempts
 from pipeline.ids import ChunkId, RangeId
 from pipeline.tables import detections
-from pipeline.tables.detections import Identity
+from pipeline.tables.detections import Provenance
 from transforms.records import Chunk
 
 
 class _CommitDoFn(beam.DoFn):
-    def __init__(self, folder: str, identity: Identity) -> None:
+    def __init__(self, folder: str, provenance: Provenance) -> None:
         self.folder = folder
-        self.identity = identity
+        self.provenance = provenance
 
     def setup(self) -> None:
-        self._last: float | None = None
+        self._previous_commit: float | None = None
 
     def process(self, chunk: Chunk) -> Iterator[None]:
-        if chunk.end:
-            detections.finish(self.folder, RangeId(chunk.source, chunk.range), chunk.faults)
+        if chunk.closes_range:
+            detections.finish_range(self.folder, RangeId(chunk.source, chunk.range), chunk.faults)
         else:
-            detections.commit(self.folder, chunk, self.identity, self._last)
-            self._last = time.monotonic()
+            detections.commit_chunk(self.folder, chunk, self.provenance, self._previous_commit)
+            self._previous_commit = time.monotonic()
             attempts.end(self.folder, ChunkId(chunk.source, chunk.range, chunk.number))
         yield from ()
 
@@ -36,7 +36,7 @@ class CommitDetections(beam.PTransform):
     """Chunks with boxes -> nothing; the rows lie in the detections folder."""
 
     folder: str
-    identity: Identity
+    provenance: Provenance
 
     def expand(self, chunks: beam.PCollection) -> beam.PCollection:
-        return chunks | beam.ParDo(_CommitDoFn(self.folder, self.identity))
+        return chunks | beam.ParDo(_CommitDoFn(self.folder, self.provenance))

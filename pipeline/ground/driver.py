@@ -7,9 +7,9 @@ from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault
 from pipeline.ground import attempts, retry
-from pipeline.ground.resume import Wanted, agreed
-from pipeline.models.cache import Memory
-from pipeline.models.identity import models
+from pipeline.ground.resume import ResumeOptions, resume_or_plan
+from pipeline.models.cache import ModelCache
+from pipeline.models.identity import identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections
@@ -17,7 +17,7 @@ from transforms.settings import DetectorSettings
 
 
 @dataclass(frozen=True)
-class GroundOptions(Wanted):
+class GroundOptions(ResumeOptions):
     """How `ground` deals with what lies in the output folder already, and how it runs.
 
     retry: rows that failed for this reason are done again; `EVERY_REASON`: for whatever reason; None: none are.
@@ -37,20 +37,22 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     folder = files.join(output, detections.FOLDER)
     if options.beam or not _is_done(folder, options):
         _check_engine(configuration.detector, options.beam)
-    memory = Memory(folder)
-    identities = models(configuration, memory)
-    found = find_sources(inputs)
-    plan = agreed(fingerprint.resolve(configuration, identities), identities, found, folder, options)
-    memory.keep()
+    model_cache = ModelCache(folder)
+    model_identities = identify_models(configuration, model_cache)
+    source_files = find_sources(inputs)
+    plan = resume_or_plan(
+        fingerprint.resolve(configuration, model_identities), model_identities, source_files, folder, options
+    )
+    model_cache.save()
     retry.reopen(plan, folder, options.retry)
-    if _left(plan, folder):
+    if _unfinished_count(plan, folder):
         from pipeline.ground import graph  # with Beam, spaCy and torch, which take seconds: not for a run that is done
 
         graph.run(plan, folder, options.beam, options.quiet)
-        if left := _left(plan, folder):
-            raise EnvironmentFault(f"{folder}: the run has ended, but {left} ranges are not done; run it again")
-    retry.close(folder)
-    attempts.forget(folder)
+        if unfinished := _unfinished_count(plan, folder):
+            raise EnvironmentFault(f"{folder}: the run has ended, but {unfinished} ranges are not done; run it again")
+    retry.clear(folder)
+    attempts.delete_all(folder)
     return plan
 
 
@@ -59,18 +61,18 @@ def _is_done(folder: str, options: GroundOptions) -> bool:
     if options.fresh or options.extend or options.redo_changed or options.retry is not None:
         return False
     plan = read_plan(folder)
-    if plan is None or not detections.finished(folder):
+    if plan is None or not detections.finished_ranges(folder):
         return False
-    return not (_left(plan, folder) or retry.pending(folder))
+    return not (_unfinished_count(plan, folder) or retry.pending(folder))
 
 
-def _left(plan: Plan, folder: str) -> int:
-    done = detections.finished(folder)
-    return sum(1 for identity in plan.ids() if identity not in done)
+def _unfinished_count(plan: Plan, folder: str) -> int:
+    done = detections.finished_ranges(folder)
+    return sum(1 for range_id in plan.range_ids() if range_id not in done)
 
 
 def _check_engine(settings: DetectorSettings, arguments: Sequence[str]) -> None:
     """Refuses a wrong Beam option, and a device that is not there, before anything is written."""
     from pipeline.engines import placement, run_pipeline
 
-    placement.check_device(settings, run_pipeline.parse(arguments))
+    placement.check_device(settings, run_pipeline.parse_beam_options(arguments))

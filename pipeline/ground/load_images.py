@@ -1,4 +1,4 @@
-"""Images of the pairs of a chunk: files are read some ahead, all are measured."""
+"""Images of the pairs of a chunk: files are prefetched, all are measured."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -9,68 +9,73 @@ from pipeline import files
 from pipeline.sources import Position
 from transforms import images
 from transforms.images import ImageFault
-from transforms.isolation.child_process import Child
-from transforms.isolation.measure import measure as measure_apart
-from transforms.records import Fault, Pair, Reason, Stage
+from transforms.isolation.child_process import ChildProcess
+from transforms.isolation.measure import measure_isolated
+from transforms.records import FailureStage, Fault, Pair, Reason
 
-Placed = tuple[Position, Pair]
+PositionedPair = tuple[Position, Pair]
 
 
 _LOADERS = 8  # image files are fetched by so many threads: a table on an object store costs a request each
 
 
-_AHEAD = 32
+_MAX_PREFETCH = 32
 
 
 @dataclass
 class ImageLoader:
     """Reads images that are files of their own, and measures all; a pair whose image is bad comes back failed.
 
-    apart: where images are measured if that may kill the process; None: in this one.
+    child: the process in which images are measured, if measuring may kill it; None: in this one.
     """
 
     max_pixels: int
-    apart: Child | None = None
-    _last: Pair | None = field(default=None, init=False)
+    child: ChildProcess | None = None
+    _previous: Pair | None = field(default=None, init=False)
 
-    def load(self, pairs: Iterable[Placed]) -> Iterator[Placed]:
+    def load(self, pairs: Iterable[PositionedPair]) -> Iterator[PositionedPair]:
         """The pairs in order; files are read some pairs ahead, one time for consecutive captions of one image."""
         with ThreadPoolExecutor(_LOADERS, thread_name_prefix="images") as pool:
-            waiting: deque[tuple[Position, Pair, Future[bytes | Fault]]] = deque()
+            pending: deque[tuple[Position, Pair, Future[bytes | Fault]]] = deque()
             for position, pair in pairs:
-                again = waiting and waiting[-1][1].image == pair.image and not (pair.error or waiting[-1][1].error)
-                waiting.append((position, pair, waiting[-1][2] if again else pool.submit(_fetch, pair)))
-                if len(waiting) > _AHEAD:
-                    yield self._next(waiting)
-            while waiting:
-                yield self._next(waiting)
+                same_image = pending and pending[-1][1].image == pair.image and not (pair.error or pending[-1][1].error)
+                pending.append((position, pair, pending[-1][2] if same_image else pool.submit(_fetch, pair)))
+                if len(pending) > _MAX_PREFETCH:
+                    yield self._next(pending)
+            while pending:
+                yield self._next(pending)
 
-    def _next(self, waiting: "deque[tuple[Position, Pair, Future[bytes | Fault]]]") -> Placed:
-        position, pair, fetched = waiting.popleft()
-        return position, self._measured(pair, fetched.result())
+    def _next(self, pending: "deque[tuple[Position, Pair, Future[bytes | Fault]]]") -> PositionedPair:
+        position, pair, fetched = pending.popleft()
+        return position, self._with_size(pair, fetched.result())
 
-    def _measured(self, pair: Pair, data: bytes | Fault) -> Pair:
+    def _with_size(self, pair: Pair, data: bytes | Fault) -> Pair:
         if isinstance(data, Fault):
             return pair.failed(data)
         if pair.error or not pair.image.uri:
             return pair
-        last = self._last
-        if last and last.data == data and last.image.uri == pair.image.uri and last.image.row == pair.image.row:
-            image = replace(last.image, offset=pair.image.offset)
-            loaded = replace(pair, image=image, data=last.data, width=last.width, height=last.height)
-            return loaded.failed(last.error) if last.error else loaded
-        self._last = self._measure(replace(pair, data=data))
-        return self._last
+        previous = self._previous
+        if (
+            previous
+            and previous.data == data
+            and previous.image.uri == pair.image.uri
+            and previous.image.row == pair.image.row
+        ):
+            image = replace(previous.image, offset=pair.image.offset)
+            loaded = replace(pair, image=image, data=previous.data, width=previous.width, height=previous.height)
+            return loaded.failed(previous.error) if previous.error else loaded
+        self._previous = self._measure(replace(pair, data=data))
+        return self._previous
 
     def _measure(self, pair: Pair) -> Pair:
         pair = replace(pair, image=replace(pair.image, length=len(pair.data), digest=images.image_digest(pair.data)))
         try:
-            if self.apart:
-                width, height = measure_apart(self.apart, pair.data, self.max_pixels)
+            if self.child:
+                width, height = measure_isolated(self.child, pair.data, self.max_pixels)
             else:
                 width, height = images.measure(pair.data, self.max_pixels)
         except ImageFault as error:
-            return pair.failed(Fault.of(Stage.IMAGE, error.reason, str(error)))
+            return pair.failed(Fault.from_error(FailureStage.IMAGE, error.reason, str(error)))
         return replace(pair, width=width, height=height)
 
 
@@ -85,7 +90,7 @@ def _fetch(pair: Pair) -> bytes | Fault:
         return files.read_bytes(pair.image.uri)
     except Exception as error:
         if files.is_missing(error) or isinstance(error, (IsADirectoryError, ValueError)):  # a NUL in the path
-            return Fault.of(Stage.READ, Reason.MISSING_FILE, pair.image.uri)
+            return Fault.from_error(FailureStage.READ, Reason.MISSING_FILE, pair.image.uri)
         if files.is_forbidden(pair.image.uri):
-            return Fault.of(Stage.READ, Reason.FORBIDDEN, pair.image.uri)
+            return Fault.from_error(FailureStage.READ, Reason.FORBIDDEN, pair.image.uri)
         raise

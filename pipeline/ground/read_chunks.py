@@ -1,4 +1,4 @@
-"""ReadChunks: a range -> its chunks, from where the last committed one ended; the next chunk is read ahead."""
+"""ReadChunks: a range -> its chunks, from where the last committed one ended; the next chunk is prefetched."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ import apache_beam as beam
 
 from pipeline import files
 from pipeline.ground import retry
-from pipeline.ground.chunks import ahead, read_range
+from pipeline.ground.chunks import prefetch, read_range
 from pipeline.ids import RangeId
 from pipeline.plan.plan import read_plan
 from pipeline.tables import detections
@@ -20,12 +20,12 @@ class _ReadChunksDoFn(beam.DoFn):
 
     def setup(self) -> None:
         self._plan = read_plan(self.folder)
-        self._again = retry.pending(self.folder)
+        self._redo = retry.pending(self.folder)
 
-    def process(self, identity: RangeId) -> Iterator[Chunk]:
+    def process(self, range_id: RangeId) -> Iterator[Chunk]:
         assert self._plan is not None
-        if not files.exists(detections.done_uri(self.folder, identity)):  # an engine may try a range twice
-            yield from ahead(read_range(self._plan, identity, self.folder, self._again))
+        if not files.exists(detections.done_uri(self.folder, range_id)):  # an engine may try a range twice
+            yield from prefetch(read_range(self._plan, range_id, self.folder, self._redo))
 
 
 @dataclass

@@ -8,7 +8,7 @@ from pipeline.plan.plan import Plan
 from pipeline.tables import detections
 
 
-class _Watch:
+class GroundProgress:
     """How far a run is: in pairs if the plan knows how many there are, else in bytes of the sources.
 
     Only chunks that are new since the last look are opened; what was there at the start counts as begun with.
@@ -17,43 +17,43 @@ class _Watch:
     def __init__(self, plan: Plan, folder: str) -> None:
         self._plan = plan
         self._folder = folder
-        self._before = set(detections.all_committed(folder))
+        self._committed_at_start = set(detections.all_committed_chunks(folder))
         self._pairs: dict[ChunkId, int] = {}
-        self._shares: dict[RangeId, float] = {}
+        self._done_by_range: dict[RangeId, float] = {}
         self._finished: set[RangeId] = set()
         self._total = sum(source.size for source in plan.sources if source.ranges) or 1
         self._counts = [sum(spec.pairs or 0 for spec in source.ranges) for source in plan.sources]
 
     def state(self) -> progress.State:
         """Pairs committed by this run, plus on a local disk those that workers have done since."""
-        for chunk in detections.all_committed(self._folder):
-            if chunk not in self._before and chunk not in self._pairs:
-                self._take(RangeId(chunk.source, chunk.range), chunk)
-        for identity in detections.finished(self._folder) - self._finished:
-            self._finished.add(identity)
-            self._shares[identity] = self._whole(identity)
-        inside = progress.inside_chunks(self._folder) if files.is_local(self._folder) else 0
-        share = sum(self._shares.values()) / self._total
-        return progress.State(sum(self._pairs.values()) + inside, min(share, 1.0))
+        for chunk in detections.all_committed_chunks(self._folder):
+            if chunk not in self._committed_at_start and chunk not in self._pairs:
+                self._add_chunk(RangeId(chunk.source, chunk.range), chunk)
+        for range_id in detections.finished_ranges(self._folder) - self._finished:
+            self._finished.add(range_id)
+            self._done_by_range[range_id] = self._range_bytes(range_id)
+        in_progress = progress.pairs_in_progress(self._folder) if files.is_local(self._folder) else 0
+        share = sum(self._done_by_range.values()) / self._total
+        return progress.State(sum(self._pairs.values()) + in_progress, min(share, 1.0))
 
-    def _take(self, identity: RangeId, chunk: ChunkId) -> None:
+    def _add_chunk(self, range_id: RangeId, chunk: ChunkId) -> None:
         uri = files.join(self._folder, detections.TIMINGS, f"{chunk.stem}.json")
         self._pairs[chunk] = files.read_json(uri)["pairs"] if files.exists(uri) else 0
-        self._shares[identity] = self._share(identity, chunk)
+        self._done_by_range[range_id] = self._done_bytes(range_id, chunk)
 
-    def _whole(self, identity: RangeId) -> float:
+    def _range_bytes(self, range_id: RangeId) -> float:
         """The bytes that a range stands for: its part of the source, by pairs where they are known."""
-        source, spec = self._plan.range(identity)
-        pairs = self._counts[identity.source]
+        source, spec = self._plan.range(range_id)
+        pairs = self._counts[range_id.source]
         return source.size * spec.pairs / pairs if spec.pairs and pairs else source.size / len(source.ranges)
 
-    def _share(self, identity: RangeId, chunk: ChunkId) -> float:
-        _, spec = self._plan.range(identity)
-        whole = self._whole(identity)
-        following = detections.about(self._folder, chunk)["next"]
-        if not following or FAULT in following:
-            return whole
+    def _done_bytes(self, range_id: RangeId, chunk: ChunkId) -> float:
+        _, spec = self._plan.range(range_id)
+        range_bytes = self._range_bytes(range_id)
+        next_position = detections.read_metadata(self._folder, chunk)["next"]
+        if not next_position or FAULT in next_position:
+            return range_bytes
         if spec.pairs:
-            return whole * int(following["index"] - spec.start["index"]) / spec.pairs
+            return range_bytes * int(next_position["index"] - spec.start["index"]) / spec.pairs
         # A gzipped tar counts its offsets unpacked, so that this runs ahead there.
-        return min(float(following["offset"]), whole)
+        return min(float(next_position["offset"]), range_bytes)

@@ -1,7 +1,7 @@
-"""What an earlier call found out about a model, remembered for as long as no file of the model has been touched.
+"""The model cache: results of model checks, valid as long as no file of the model has changed.
 
-It lies beside the detections, in a hidden file that nothing depends on: without it, or where it cannot be read, things
-are found out again.
+It is a hidden file beside the detections that nothing depends on: where it is missing or cannot be read, models are
+checked again.
 """
 
 import os
@@ -14,61 +14,61 @@ from typing import Any
 
 from pipeline import files
 from pipeline.files.publish import publish_json
-from pipeline.fingerprint import digest
+from pipeline.fingerprint import json_digest
 
-NAME = ".gritmill.models.json"
+MODEL_CACHE_NAME = ".gritmill.models.json"
 
 _FORMAT = 1
 _RECENT = 2_000_000_000  # nanoseconds: the coarsest clock of a file system shows no second change within them
 
 
-class Memory:
-    """The memory of a run. folder: that of its detections; None: nothing is remembered."""
+class ModelCache:
+    """The cache of a run. folder: that of its detections; None: nothing is cached."""
 
     def __init__(self, folder: str | None = None) -> None:
-        self._uri = None if folder is None else files.join(folder, NAME)
-        self._before = _read(self._uri) if self._uri else {}
-        self._now: dict[str, list[str]] = {}
+        self._uri = None if folder is None else files.join(folder, MODEL_CACHE_NAME)
+        self._stored = _read(self._uri) if self._uri else {}
+        self._used: dict[str, list[str]] = {}
 
-    def recall(self, what: str, mark: Callable[[], str], find_out: Callable[[], str]) -> str:
-        """What is known of `what` while its mark is the same; if nothing is, `find_out()`, whose errors pass.
+    def get_or_compute(self, key: str, signature: Callable[[], str], compute: Callable[[], str]) -> str:
+        """The cached value under `key` if its signature is still the same, else `compute()`, whose errors pass.
 
-        mark: of all that the answer depends on; empty where that cannot be told, which is never taken for known.
+        signature: of all that the value depends on; empty where that cannot be known, and then nothing is cached.
         """
-        seen = mark()
-        if seen and (known := self._before.get(what)) and known[0] == seen:
-            self._now[what] = known
-            return known[1]
-        answer = find_out()
-        if seen and mark() == seen:  # else it has been changed meanwhile
-            self._now[what] = [seen, answer]
-        return answer
+        current = signature()
+        if current and (entry := self._stored.get(key)) and entry[0] == current:
+            self._used[key] = entry
+            return entry[1]
+        value = compute()
+        if current and signature() == current:  # else it has been changed meanwhile
+            self._used[key] = [current, value]
+        return value
 
-    def keep(self) -> None:
-        """Writes down what this call has asked for, if that is news."""
-        if self._uri and self._now:
+    def save(self) -> None:
+        """Writes the entries that this call has used, if they differ from those in the file."""
+        if self._uri and self._used:
             with suppress(Exception):  # no run fails for the lack of it
-                if self._now != self._before or not files.exists(self._uri):
-                    publish_json(self._uri, {"format": _FORMAT, "known": self._now})
+                if self._used != self._stored or not files.exists(self._uri):
+                    publish_json(self._uri, {"format": _FORMAT, "known": self._used})
 
 
 def _read(uri: str) -> dict[str, list[str]]:
-    """What was written down; nothing if it is not there, or not ours."""
+    """The entries in the file; none if there is no such file, or it is of another format."""
     with suppress(Exception):
         value = files.read_json(uri) if files.exists(uri) else {}
-        known: Any = value["known"] if value.get("format") == _FORMAT else {}
+        entries: Any = value["known"] if value.get("format") == _FORMAT else {}
         return {
-            what: entry
-            for what, entry in known.items()
+            key: entry
+            for key, entry in entries.items()
             if isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry)
         }
     return {}
 
 
-def mark_of(paths: Iterable[Path], *packages: str) -> str:
-    """A mark that changes with the name, size and times of any of the files, and with the version of any package.
+def file_signature(paths: Iterable[Path], *packages: str) -> str:
+    """A text that changes with the name, size and times of any of the files, and with the version of any package.
 
-    Empty if a package or a file is not to be had, or if a file has changed just now: it may change again, and show the
+    Empty if a package or a file is missing, or if a file has changed just now: it may change again, and show the
     same time.
     """
     recent = time.time_ns() - _RECENT
@@ -80,6 +80,6 @@ def mark_of(paths: Iterable[Path], *packages: str) -> str:
             if max(status.st_mtime_ns, status.st_ctime_ns) > recent:
                 return ""
             stamps.append((str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-        return digest([stamps, [version(package) for package in packages]])
+        return json_digest([stamps, [version(package) for package in packages]])
     except (OSError, PackageNotFoundError):
         return ""

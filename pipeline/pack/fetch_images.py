@@ -1,4 +1,4 @@
-"""Encoded images from where they lie: a container is read forward once, image files some ahead."""
+"""Encoded images from where they lie: a container is read forward once, image files are prefetched."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,13 +13,13 @@ from pipeline.configuration import ColumnSettings
 from pipeline.faults import EnvironmentFault
 from pipeline.sources.base import Columns
 from transforms import images
-from transforms.records import Fault, ImageRef, Reason, Stage
+from transforms.records import FailureStage, Fault, ImageRef, Reason
 from transforms.selection.judge import Kept
 
-_NEAR = 1 << 20  # a gap that is cheaper to read through than a new request to an object store
+_MAX_SKIP = 1 << 20  # a gap that is cheaper to read through than a new request to an object store
 _LOADERS = 8
-_AHEAD = 32
-_AHEAD_BYTES = 64 << 20  # or a single image
+_MAX_PREFETCH = 32
+_MAX_PREFETCH_BYTES = 64 << 20  # or a single image
 
 Fetched = tuple[Kept, bytes | Fault]
 
@@ -30,35 +30,35 @@ def fetch(kept: Iterable[Kept], columns: ColumnSettings) -> Iterator[Fetched]:
     Raises:
       EnvironmentFault: a container is missing.
     """
-    waiting: deque[tuple[Kept, Future[bytes | None]]] = deque()
-    ahead = 0
+    pending: deque[tuple[Kept, Future[bytes | None]]] = deque()
+    pending_bytes = 0
     with closing(_Loaders(columns)) as loaders:
         for item in kept:
-            waiting.append((item, loaders.load(item.pair.image)))
-            ahead += item.pair.image.length
-            while len(waiting) > _AHEAD or (ahead > _AHEAD_BYTES and len(waiting) > 1):
-                ahead -= waiting[0][0].pair.image.length
-                yield _taken(*waiting.popleft())
-        while waiting:
-            yield _taken(*waiting.popleft())
+            pending.append((item, loaders.load(item.pair.image)))
+            pending_bytes += item.pair.image.length
+            while len(pending) > _MAX_PREFETCH or (pending_bytes > _MAX_PREFETCH_BYTES and len(pending) > 1):
+                pending_bytes -= pending[0][0].pair.image.length
+                yield _result(*pending.popleft())
+        while pending:
+            yield _result(*pending.popleft())
 
 
-def is_own_file(image: ImageRef) -> bool:
+def is_separate_file(image: ImageRef) -> bool:
     """Whether the image is a file of its own; in a tar a header precedes it."""
     return image.row < 0 and image.offset == 0
 
 
-def _taken(item: Kept, future: "Future[bytes | None]") -> Fetched:
+def _result(item: Kept, future: "Future[bytes | None]") -> Fetched:
     image = item.pair.image
     try:
         data = future.result()
     except Exception as error:
-        if is_own_file(image) and files.is_missing(error):
-            return item, Fault.of(Stage.FETCH, Reason.GONE, image.uri)
-        if is_own_file(image) and files.is_forbidden(image.uri):
-            return item, Fault.of(Stage.FETCH, Reason.FORBIDDEN, image.uri)
+        if is_separate_file(image) and files.is_missing(error):
+            return item, Fault.from_error(FailureStage.FETCH, Reason.GONE, image.uri)
+        if is_separate_file(image) and files.is_forbidden(image.uri):
+            return item, Fault.from_error(FailureStage.FETCH, Reason.FORBIDDEN, image.uri)
         raise EnvironmentFault(f"{image.uri}: {type(error).__name__}: {error}") from error
-    return item, Fault.of(Stage.FETCH, Reason.CHANGED, image.uri) if data is None else data
+    return item, Fault.from_error(FailureStage.FETCH, Reason.CHANGED, image.uri) if data is None else data
 
 
 class _Loaders:
@@ -73,8 +73,10 @@ class _Loaders:
     def load(self, image: ImageRef) -> "Future[bytes | None]":
         """Its bytes, or None if they are not those that were grounded; the same image again costs nothing."""
         if self._last is None or self._last[0] != image:
-            own = is_own_file(image)
-            future = self._pool.submit(self._file, image) if own else self._forward.submit(self._contained, image)
+            is_file = is_separate_file(image)
+            future = (
+                self._pool.submit(self._read_file, image) if is_file else self._forward.submit(self._read_member, image)
+            )
             self._last = image, future
         return self._last[1]
 
@@ -84,15 +86,15 @@ class _Loaders:
         self._forward.shutdown(cancel_futures=True)
         self._containers.close()
 
-    def _file(self, image: ImageRef) -> bytes | None:
+    def _read_file(self, image: ImageRef) -> bytes | None:
         return _unchanged(files.read_bytes(image.uri), image)
 
-    def _contained(self, image: ImageRef) -> bytes | None:
+    def _read_member(self, image: ImageRef) -> bytes | None:
         return _unchanged(self._containers.read(image), image)
 
 
 def _unchanged(data: bytes, image: ImageRef) -> bytes | None:
-    return data if images.has_digest(data, image.digest) else None
+    return data if images.matches_digest(data, image.digest) else None
 
 
 class _Container(Protocol):
@@ -128,17 +130,17 @@ class _Tar:
 
     def __init__(self, uri: str) -> None:
         self._raw = files.open_read(uri)
-        self._file = files.unpacked(self._raw)
-        self._at = 0
+        self._file = files.gunzipped(self._raw)
+        self._offset = 0
 
     def read(self, image: ImageRef) -> bytes:
-        gap = image.offset - self._at
-        if 0 <= gap <= _NEAR:
+        gap = image.offset - self._offset
+        if 0 <= gap <= _MAX_SKIP:
             self._file.read(gap)
         else:
             self._file.seek(image.offset)
         data = self._file.read(image.length)
-        self._at = image.offset + len(data)
+        self._offset = image.offset + len(data)
         return data
 
     def close(self) -> None:

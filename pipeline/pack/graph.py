@@ -13,13 +13,11 @@ from pipeline.files.publish import publish_json
 from pipeline.ids import RangeId
 from pipeline.pack.count import count_range
 from pipeline.pack.ledger import RangeCount
-from pipeline.pack.manifest import NAME as MANIFEST
-from pipeline.pack.manifest import ManifestHead, packs, read_manifest, write_manifest
+from pipeline.pack.manifest import MANIFEST_NAME, ManifestHead, read_manifest, shard_fingerprints, write_manifest
 from pipeline.pack.options import PackOptions
-from pipeline.pack.plan_shards import FOLDER, ShardPlan, plan_shards
+from pipeline.pack.plan_shards import SHARDS_FOLDER, ShardPlan, plan_shards
 from pipeline.pack.shard_writer import ShardWriter
-from pipeline.pack.statistics import NAME as STATISTICS
-from pipeline.pack.statistics import Statistics
+from pipeline.pack.statistics import STATISTICS_NAME, Statistics
 from pipeline.pack.write_shards import WriteShards
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections
@@ -34,11 +32,11 @@ def run(output: str, folder: str, plan: Plan, policy: Policy, head: ManifestHead
     Raises:
       CallError: more shards than there are keys for. EnvironmentFault: the run broke off.
     """
-    engine = run_pipeline.parse(options.beam)
+    beam_options = run_pipeline.parse_beam_options(options.beam)
     writer = ShardWriter(folder, output, head.pack_fingerprint, policy, plan.configuration.source)
     shards = head.configuration.shards
-    with progress.shown("pack", "shards", _Watch(output).state, options.quiet, files.is_local(output)):
-        run_pipeline.run(lambda pipeline: build(pipeline, writer, shards, head, options.fresh), engine)
+    with progress.show_progress("pack", "shards", _PackProgress(output).state, options.quiet, files.is_local(output)):
+        run_pipeline.run(lambda pipeline: build(pipeline, writer, shards, head, options.fresh), beam_options)
     files.delete([files.join(output, _PLANNED)])
 
 
@@ -57,7 +55,7 @@ def build(
     statistics = (
         counted
         | "Statistics" >> beam.Map(itemgetter(1))
-        | "AddStatistics" >> beam.CombineGlobally(Total(writer.policy.score)).without_defaults()
+        | "AddStatistics" >> beam.CombineGlobally(SumStatistics(writer.policy.threshold)).without_defaults()
         | "KeyStatistics" >> beam.WithKeys("")
     )
     stats = (
@@ -78,66 +76,68 @@ def build(
 def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool]]:
     """The ranges of a detections folder in input order, each with whether it is done."""
     plan = read_plan(folder)
-    done = detections.finished(folder)
-    yield from ((identity, identity in done) for identity in plan.ids()) if plan else ()
+    done = detections.finished_ranges(folder)
+    yield from ((range_id, range_id in done) for range_id in plan.range_ids()) if plan else ()
 
 
 def _count(item: tuple[RangeId, bool], writer: ShardWriter) -> tuple[RangeCount, Statistics]:
-    identity, done = item
-    return count_range(writer.detections, identity, done, writer.policy)
+    range_id, done = item
+    return count_range(writer.detections, range_id, done, writer.policy)
 
 
 def _plan(
     keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: ShardSettings, fresh: bool
 ) -> Iterator[ShardPlan]:
     plans = list(plan_shards(keyed[1], shards))
-    _clear(writer.output, writer.fingerprint, fresh)
+    _remove_stale(writer.output, writer.fingerprint, fresh)
     publish_json(files.join(writer.output, _PLANNED), {"shards": len(plans)})
     yield from plans
 
 
-def _clear(output: str, mark: str, fresh: bool) -> None:
+def _remove_stale(output: str, fingerprint: str, fresh: bool) -> None:
     """Before the first shard is replaced the stats of other packs go, and the manifest: no reader trusts a mixture.
 
     Shards of this pack that a killed run has left are kept; with `fresh`, those of a finished one are not.
     """
-    finished = (read_manifest(output) or {}).get("fingerprints", {}).get("pack") == mark
-    files.delete(uri for uri, found in packs(output).items() if found != mark or (fresh and finished))
-    files.delete([files.join(output, MANIFEST)])
+    finished = (read_manifest(output) or {}).get("fingerprints", {}).get("pack") == fingerprint
+    files.delete(
+        uri for uri, found in shard_fingerprints(output).items() if found != fingerprint or (fresh and finished)
+    )
+    files.delete([files.join(output, MANIFEST_NAME)])
 
 
 def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, head: ManifestHead) -> None:
     plan = read_plan(writer.detections)
     assert plan is not None
     (statistics,) = keyed[1]["statistics"]
-    publish_json(files.join(writer.output, STATISTICS), statistics.to_json(plan.configuration.detector.floor))
+    publish_json(files.join(writer.output, STATISTICS_NAME), statistics.to_json(plan.configuration.detector.floor))
     write_manifest(writer.output, head, plan, keyed[1]["counts"], keyed[1]["stats"])
 
 
-class Total(beam.CombineFn):
+class SumStatistics(beam.CombineFn):
     """Statistics of parts, all of one threshold in force, -> those of the whole."""
 
-    def __init__(self, score: float) -> None:
-        self.score = score
+    def __init__(self, threshold: float) -> None:
+        self.threshold = threshold
 
     def create_accumulator(self) -> Statistics:
-        return Statistics.at(self.score)
+        return Statistics.empty(self.threshold)
 
     def add_input(self, total: Statistics, part: Statistics) -> Statistics:
         total.merge(part)
         return total
 
     def merge_accumulators(self, totals: Iterable[Statistics]) -> Statistics:
-        whole = self.create_accumulator()
+        merged = self.create_accumulator()
         for total in totals:
-            whole.merge(total)
-        return whole
+            merged.merge(total)
+        return merged
 
     def extract_output(self, total: Statistics) -> Statistics:
         return total
 
 
-class _Watch:
+class _PackProgress:
     """Shards done, of the number that the graph leaves beside them once it has counted."""
 
     def __init__(self, output: str) -> None:
@@ -145,7 +145,7 @@ class _Watch:
 
     def state(self) -> progress.State:
         """A share of 0 until counting is over."""
-        done = len(files.list_folder(files.join(self._output, FOLDER), "*_stats.json"))
+        done = len(files.list_folder(files.join(self._output, SHARDS_FOLDER), "*_stats.json"))
         uri = files.join(self._output, _PLANNED)
         planned = files.read_json(uri)["shards"] if files.exists(uri) else 0
         return progress.State(done, done / planned if planned else 0.0)

@@ -29,7 +29,7 @@ class ChunkCount:
 class RangeCount:
     """What a range holds: its chunks in order, its part of the ledger, and what could not be read."""
 
-    identity: RangeId
+    range_id: RangeId
     chunks: list[ChunkCount] = field(default_factory=list)
     read: int = 0
     rejected: dict[str, int] = field(default_factory=dict)
@@ -54,7 +54,7 @@ def add_failures(total: Failures, more: Failures) -> None:
             counts[str(reason)] = counts.get(str(reason), 0) + pairs
 
 
-def ledger(counts: list[RangeCount], shards: list[dict[str, Any]]) -> dict[str, Any]:
+def build_ledger(counts: list[RangeCount], shards: list[dict[str, Any]]) -> dict[str, Any]:
     """read = written + sum(rejected) + sum(failed), out of both passes. `shards`: what the stats files hold."""
     rejected: Counter[str] = Counter()
     failed: Failures = {}
@@ -79,11 +79,11 @@ def outcomes(ledger: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
         yield from (("failed", f"{stage}: {reason}", pairs) for reason, pairs in reasons.items())
 
 
-def failures(ledger: dict[str, Any]) -> int:
+def failed_pairs(ledger: dict[str, Any]) -> int:
     """Failed pairs of a ledger."""
     return sum(pairs for reasons in ledger["failed"].values() for pairs in reasons.values())
 
 
-def rejections(ledger: dict[str, Any]) -> int:
+def rejected_pairs(ledger: dict[str, Any]) -> int:
     """Rejected pairs of a ledger."""
     return sum(ledger["rejected"].values())

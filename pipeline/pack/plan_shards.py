@@ -9,11 +9,11 @@ from pipeline.faults import CallError
 from pipeline.ids import ChunkId
 from pipeline.pack.ledger import ChunkCount, RangeCount
 
-FOLDER = "shards"
-STATS = 3
+SHARDS_FOLDER = "shards"
+STATS_FORMAT = 3
 """Format of a shard and its stats: those of another one are not taken over from a run that was killed."""
 
-MOST_SHARDS = 100_000
+MAX_SHARDS = 100_000
 """A key has five digits for the shard."""
 
 
@@ -51,11 +51,11 @@ def plan_shards(counts: Iterable[RangeCount], settings: ShardSettings) -> Iterat
     Raises:
       CallError: more shards than keys have digits for.
     """
-    chunks = [c for r in sorted(counts, key=lambda r: (r.identity.source, r.identity.range)) for c in r.chunks]
+    chunks = [c for r in sorted(counts, key=lambda r: (r.range_id.source, r.range_id.range)) for c in r.chunks]
     kept = sum(chunk.kept for chunk in chunks)
     # With huge images there could be more shards than pairs, and some of them empty.
     number = min(shard_count(kept, sum(chunk.bytes for chunk in chunks), settings), kept)
-    if number > MOST_SHARDS:
+    if number > MAX_SHARDS:
         raise CallError(f"shards: {number} shards are more than five digits can name; raise shards.pairs or .bytes")
     borders = [k * kept // number for k in range(number + 1)] if number else []
     yield from (ShardPlan(k, tuple(pieces)) for k, pieces in enumerate(_pieces(chunks, borders)))

@@ -10,15 +10,15 @@ from rich.table import Table
 from pipeline import files
 from pipeline.faults import printable
 from pipeline.files.publish import publish_json
-from pipeline.fingerprint import digest
-from pipeline.pack.ledger import failures, rejections
-from pipeline.pack.statistics import NAME as STATISTICS
-from pipeline.plan.limit import spread
+from pipeline.fingerprint import json_digest
+from pipeline.pack.ledger import failed_pairs, rejected_pairs
+from pipeline.pack.statistics import STATISTICS_NAME
+from pipeline.plan.limit import evenly_spaced
 from pipeline.tables import detections
-from transforms.records import Stage
+from transforms.records import FailureStage
 
-NAME = "report.json"
-PAGE = "report.html"
+REPORT_NAME = "report.json"
+PAGE_NAME = "report.html"
 
 _TIMINGS = 1000
 _THREADS = 16
@@ -28,7 +28,7 @@ _STEPS = ("read", "phrases", "boxes")
 def write_report(output: str, folder: str, manifest: dict[str, Any]) -> dict[str, Any]:
     """The ledger, the threshold in force, histograms, and the time that each step of `ground` took."""
     report = {
-        "manifest": digest(manifest),
+        "manifest": json_digest(manifest),
         "ledger": manifest["ledger"],
         "threshold": manifest["threshold"],
         "rejected_examples": manifest["rejected_examples"],
@@ -39,17 +39,17 @@ def write_report(output: str, folder: str, manifest: dict[str, Any]) -> dict[str
         "boxes": sum(shard["boxes"] for shard in manifest["shards"]),
         "bytes": sum(shard["bytes"] for shard in manifest["shards"]),
         "ground": throughput(_timings(folder)),
-        "histograms": files.read_json(files.join(output, STATISTICS))["histograms"],
+        "histograms": files.read_json(files.join(output, STATISTICS_NAME))["histograms"],
     }
-    publish_json(files.join(output, NAME), report)
+    publish_json(files.join(output, REPORT_NAME), report)
     return report
 
 
 def is_reported(output: str, manifest: dict[str, Any]) -> bool:
     """Whether report and page are there, and are of that manifest. The page is the last to be written."""
-    uri = files.join(output, NAME)
-    both = files.exists(uri) and files.exists(files.join(output, PAGE))
-    return both and files.read_json(uri).get("manifest") == digest(manifest)
+    uri = files.join(output, REPORT_NAME)
+    both = files.exists(uri) and files.exists(files.join(output, PAGE_NAME))
+    return both and files.read_json(uri).get("manifest") == json_digest(manifest)
 
 
 def show(report: dict[str, Any], output: str, pace: bool = True) -> None:
@@ -61,10 +61,10 @@ def show(report: dict[str, Any], output: str, pace: bool = True) -> None:
     table.add_row(str(ledger["read"]), "pairs read")
     shards = f"{report['shards']} shard{'s' * (report['shards'] != 1)}"
     table.add_row(str(ledger["written"]), f"written, with {report['boxes']} boxes, in {shards}")
-    table.add_row(str(rejections(ledger)), "rejected")
+    table.add_row(str(rejected_pairs(ledger)), "rejected")
     for reason, pairs in ledger["rejected"].items():
         table.add_row("", f"  {pairs} {reason}")
-    table.add_row(str(failures(ledger)), "failed")
+    table.add_row(str(failed_pairs(ledger)), "failed")
     for stage, reasons in ledger["failed"].items():
         for reason, pairs in reasons.items():
             table.add_row("", f"  {pairs} {stage}: {reason}")
@@ -75,19 +75,19 @@ def show(report: dict[str, Any], output: str, pace: bool = True) -> None:
 
 
 def _lines(report: dict[str, Any], output: str, pace: bool) -> Iterator[str]:
-    for way, text in (report["rejected_examples"] | report["failed_examples"]).items():
-        yield f"{way}, for example {text}"
+    for outcome, text in (report["rejected_examples"] | report["failed_examples"]).items():
+        yield f"{outcome}, for example {text}"
     failed = set(report["ledger"]["failed"])
-    if failed - {Stage.FETCH}:
+    if failed - {FailureStage.FETCH}:
         yield "once the cause is mended, --retry-failed does failed pairs again; a mended source takes --redo-changed"
-    if Stage.FETCH in failed:
+    if FailureStage.FETCH in failed:
         yield "once the images are back, pack --fresh takes them up again"
     for fault in report["source_faults"]:
         yield f"source fault: {fault['source']}: {fault['fault']}"
     if pace and report["ground"]["pairs_per_second"]:
         yield _pace(report["ground"])
     yield f"score threshold {threshold_line(report['threshold'])}"
-    yield f"shards and manifest in {output}, a report for people in {PAGE}"
+    yield f"shards and manifest in {output}, a report for people in {PAGE_NAME}"
 
 
 def threshold_line(threshold: dict[str, Any]) -> str:
@@ -107,7 +107,7 @@ def _timings(folder: str) -> list[dict[str, Any]]:
     """What chunks have noted of their time; of very many an even choice, since each is a file."""
     infos = files.list_folder(folder, f"{detections.TIMINGS}/*/*.json")
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(files.read_json, (infos[i].uri for i in spread(len(infos), _TIMINGS))))
+        return list(pool.map(files.read_json, (infos[i].uri for i in evenly_spaced(len(infos), _TIMINGS))))
 
 
 def throughput(timings: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,36 +7,44 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 
-from pipeline.tables.pair_rows import flat, from_table, records
+from pipeline.tables.pair_rows import build_records, from_table, list_column
 from transforms.records import Box, Grounding, Pair
-from transforms.selection.arrays import Candidates, place, select_many
+from transforms.selection.arrays import Candidates, rank_within, select_many
 from transforms.settings import SelectionSettings
 
 
 @dataclass(frozen=True)
-class Selected:
+class SelectedRows:
     """What `select` keeps of the candidates of a chunk's rows: row after row, within a row best first.
 
-    table: of SCHEMA. at: positions among all of its boxes. row, score: of each kept box; score is float64. first:
+    table: of SCHEMA. positions: among all of its boxes. row, score: of each kept box; score is float64. is_best:
     whether no better box of its row has the same phrase.
     """
 
     table: pa.Table
-    at: np.ndarray
+    positions: np.ndarray
     row: np.ndarray
     score: np.ndarray
-    first: np.ndarray
+    is_best: np.ndarray
 
     @classmethod
-    def of(cls, table: pa.Table, settings: SelectionSettings, score: float) -> "Selected":
+    def from_table(cls, table: pa.Table, settings: SelectionSettings, threshold: float) -> "SelectedRows":
         """At a threshold."""
         boxes = _candidates(table)
-        at = select_many(boxes, settings, score)
-        return cls(table, at, boxes.pair[at], boxes.score[at], place(boxes.pair[at], boxes.phrase[at]) == 0)
+        positions = select_many(boxes, settings, threshold)
+        return cls(
+            table,
+            positions,
+            boxes.pair[positions],
+            boxes.score[positions],
+            rank_within(boxes.pair[positions], boxes.phrase[positions]) == 0,
+        )
 
-    def only(self, those: np.ndarray) -> "Selected":
-        """Some of them. those: bool or positions, in order."""
-        return Selected(self.table, self.at[those], self.row[those], self.score[those], self.first[those])
+    def subset(self, chosen: np.ndarray) -> "SelectedRows":
+        """Some of them. chosen: bool or positions, in order."""
+        return SelectedRows(
+            self.table, self.positions[chosen], self.row[chosen], self.score[chosen], self.is_best[chosen]
+        )
 
     def pairs(self) -> Iterator[tuple[Pair, tuple[Grounding, ...]]]:
         """Each row's pair, without its candidates, and its kept boxes."""
@@ -44,24 +52,24 @@ class Selected:
         borders = np.searchsorted(self.row, np.arange(len(self.table) + 1)).tolist()
         pairs = from_table(self.table.drop_columns(["boxes"]))
         for pair, (start, end) in zip(pairs, pairwise(borders), strict=True):
-            yield pair, _grounded(pair, boxes[start:end])
+            yield pair, _groundings_of(pair, boxes[start:end])
 
     def groundings(self, pair: Pair) -> tuple[Grounding, ...]:
         """Its kept boxes, all of them the pair's."""
-        return _grounded(pair, self._boxes())
+        return _groundings_of(pair, self._boxes())
 
     def _boxes(self) -> list[Box]:
-        _, fields = flat(self.table, "boxes")
-        return records({name: column[self.at] for name, column in fields.items()}, Box)
+        _, fields = list_column(self.table, "boxes")
+        return build_records({name: column[self.positions] for name, column in fields.items()}, Box)
 
 
-def _grounded(pair: Pair, boxes: Iterable[Box]) -> tuple[Grounding, ...]:
+def _groundings_of(pair: Pair, boxes: Iterable[Box]) -> tuple[Grounding, ...]:
     return tuple(Grounding(pair.phrases[box.phrase], box) for box in boxes)
 
 
 def _candidates(table: pa.Table) -> Candidates:
-    first, phrases = flat(table, "phrases")
-    begin, boxes = flat(table, "boxes")
+    first, phrases = list_column(table, "phrases")
+    begin, boxes = list_column(table, "boxes")
     pair = np.repeat(np.arange(len(table)), np.diff(begin))
     phrase = first[pair] + boxes["phrase"]
     corners = np.array([boxes[name] for name in ("x1", "y1", "x2", "y2")], np.float64)

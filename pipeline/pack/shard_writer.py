@@ -17,13 +17,13 @@ from pipeline.faults import EnvironmentFault
 from pipeline.files.publish import publish, publish_bytes, publish_json
 from pipeline.pack.fetch_images import fetch
 from pipeline.pack.ledger import Examples, Failures, add_failure
-from pipeline.pack.plan_shards import FOLDER, Piece, ShardPlan
-from pipeline.pack.select_rows import Selected
-from pipeline.pack.tar_writer import TarStream
+from pipeline.pack.plan_shards import SHARDS_FOLDER, Piece, ShardPlan
+from pipeline.pack.select_rows import SelectedRows
+from pipeline.pack.tar_writer import TarWriter
 from pipeline.tables import detections
 from transforms import images
 from transforms.grit_record import INDEX_SCHEMA, compose
-from transforms.records import Fault, Stage
+from transforms.records import FailureStage, Fault
 from transforms.selection.boxes import in_record_order
 from transforms.selection.judge import Kept, Policy, judge_selected
 from transforms.text import dialects
@@ -54,41 +54,41 @@ class ShardWriter:
         if done and done["pack_fingerprint"] == self.fingerprint:
             return done
         kept = (item for piece in plan.pieces for item in self._kept(piece))
-        writing = _Writing(plan.number, tuple(self.policy.text.dialect), self.source.max_pixels)
-        with publish(files.join(self.output, FOLDER, f"{plan.number:05}.tar")) as file:
-            writing.tar(file, enumerate(fetch(kept, self.source.columns)))
-            if writing.pairs != plan.pairs:
+        shard = _ShardInProgress(plan.number, tuple(self.policy.text.dialect), self.source.max_pixels)
+        with publish(files.join(self.output, SHARDS_FOLDER, f"{plan.number:05}.tar")) as file:
+            shard.write_tar(file, enumerate(fetch(kept, self.source.columns)))
+            if shard.pairs != plan.pairs:
                 raise EnvironmentFault(f"{self.detections}: the rows have changed since they were counted; pack again")
-        index = writing.records.as_parquet()
-        publish_bytes(files.join(self.output, FOLDER, f"{plan.number:05}.parquet"), index)
-        stats = writing.stats(plan, index, self.fingerprint)
+        index = shard.records.as_parquet()
+        publish_bytes(files.join(self.output, SHARDS_FOLDER, f"{plan.number:05}.parquet"), index)
+        stats = shard.stats(plan, index, self.fingerprint)
         publish_json(stats_uri(self.output, plan.number), stats)
         return stats
 
     def _kept(self, piece: Piece) -> Iterator[Kept]:
         table = detections.read_table(self.detections, piece.chunk, piece.digest)
-        selected = Selected.of(table, self.policy.selection, self.policy.score)
+        selected = SelectedRows.from_table(table, self.policy.selection, self.policy.threshold)
         outcomes = (judge_selected(pair, in_record_order(found), self.policy.text) for pair, found in selected.pairs())
         yield from islice((o for o in outcomes if isinstance(o, Kept)), piece.first, piece.last)
 
 
 @dataclass
-class _Writing:
+class _ShardInProgress:
     """What is known of a shard while it is written."""
 
     shard: int
     dialects: tuple[str, ...]
     max_pixels: int
-    records: "_Records" = field(default_factory=lambda: _Records())
+    records: "_RecordBuffer" = field(default_factory=lambda: _RecordBuffer())
     failed: Failures = field(default_factory=dict)
     failed_examples: Examples = field(default_factory=dict)
     boxes: int = 0
     size: int = 0
     sha256: str = ""
 
-    def tar(self, file: BinaryIO, fetched: Iterable[tuple[int, tuple[Kept, bytes | Fault]]]) -> None:
+    def write_tar(self, file: BinaryIO, fetched: Iterable[tuple[int, tuple[Kept, bytes | Fault]]]) -> None:
         """Writes the samples; a pair whose image is not to be had leaves a gap in the numbering."""
-        with TarStream(file) as target:
+        with TarWriter(file) as target:
             for number, (kept, data) in fetched:
                 image = data if isinstance(data, Fault) else self._jpeg(data)
                 if isinstance(image, Fault):
@@ -105,7 +105,7 @@ class _Writing:
         try:
             return images.to_jpeg(data, self.max_pixels)
         except images.ImageFault as fault:  # another Pillow may have decoded it than the one that is here
-            return Fault.of(Stage.IMAGE, fault.reason, str(fault))
+            return Fault.from_error(FailureStage.IMAGE, fault.reason, str(fault))
 
     def _members(self, kept: Kept, record: dict[str, Any], image: bytes) -> Iterator[tuple[str, bytes]]:
         yield "jpg", image
@@ -135,20 +135,20 @@ class _Writing:
         }
 
 
-class _Records:
+class _RecordBuffer:
     """A shard's records, packed as they come: as objects they would be a hundred times as large."""
 
     def __init__(self) -> None:
-        self._last: list[dict[str, Any]] = []
+        self._pending: list[dict[str, Any]] = []
         self._batches: list[pa.RecordBatch] = []
 
     def __len__(self) -> int:
-        return sum(map(len, self._batches)) + len(self._last)
+        return sum(map(len, self._batches)) + len(self._pending)
 
     def add(self, record: dict[str, Any]) -> None:
         """One more."""
-        self._last.append(record)
-        if len(self._last) == _BATCH:
+        self._pending.append(record)
+        if len(self._pending) == _BATCH:
             self._pack()
 
     def as_parquet(self) -> bytes:
@@ -160,13 +160,13 @@ class _Records:
         return target.getvalue()
 
     def _pack(self) -> None:
-        self._batches.append(pa.RecordBatch.from_pylist(self._last, INDEX_SCHEMA))
-        self._last = []
+        self._batches.append(pa.RecordBatch.from_pylist(self._pending, INDEX_SCHEMA))
+        self._pending = []
 
 
 def stats_uri(output: str, shard: int) -> str:
     """Where a shard's stats lie: the last of its files, so that its presence says that the others are whole."""
-    return files.join(output, FOLDER, f"{shard:05}{_STATS}")
+    return files.join(output, SHARDS_FOLDER, f"{shard:05}{_STATS}")
 
 
 def finished_stats(output: str, shard: int) -> dict[str, Any] | None:
@@ -175,6 +175,8 @@ def finished_stats(output: str, shard: int) -> dict[str, Any] | None:
     if not files.exists(uri):
         return None
     stats: dict[str, Any] = files.read_json(uri)
-    there = {files.name(i.uri): i.size for i in files.list_folder(files.join(output, FOLDER), f"{shard:05}.*")}
-    whole = there.get(f"{shard:05}.tar") == stats["bytes"] and f"{shard:05}.parquet" in there
-    return stats if whole else None
+    existing = {
+        files.name(i.uri): i.size for i in files.list_folder(files.join(output, SHARDS_FOLDER), f"{shard:05}.*")
+    }
+    complete = existing.get(f"{shard:05}.tar") == stats["bytes"] and f"{shard:05}.parquet" in existing
+    return stats if complete else None

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transforms.records import Pair, Reason
-from transforms.selection.arrays import place
+from transforms.selection.arrays import rank_within
 from transforms.selection.boxes import area
 from transforms.selection.judge import Kept, Rejected
-from transforms.selection.threshold_sweep import GRID, Step
+from transforms.selection.threshold_sweep import THRESHOLDS, SweepStep
 
 if TYPE_CHECKING:
-    from pipeline.pack.select_rows import Selected  # with pyarrow, which a pack with nothing left to do has no need of
+    from pipeline.pack.select_rows import SelectedRows  # with pyarrow, which a pack with nothing to do does not need
 
-NAME = "statistics.json"
+STATISTICS_NAME = "statistics.json"
 
 NEAREST = 12
 """So many pairs on either side of the threshold are remembered."""
@@ -31,16 +31,16 @@ _BINS = 50
 _HEADS = 200  # of a range: sums of truncated counts would depend on their order, were they truncated again
 _SHOWN_HEADS = 50
 
-Where = tuple[int, int, int, int]
+RowPosition = tuple[int, int, int, int]
 """A row of the detections: source, range, chunk, row."""
 
 
 @dataclass(frozen=True, order=True)
-class Near:
+class NearThreshold:
     """A pair by the distance of its best score to the threshold."""
 
     distance: float
-    where: Where
+    where: RowPosition
     score: float
 
 
@@ -48,12 +48,12 @@ class Near:
 class Statistics:
     """Counts over pairs.
 
-    grid: rising thresholds. pairs, phrases, boxes: by level of the grid, the change against the level above.
+    thresholds: rising. pairs, phrases, boxes: by level (position in `thresholds`), the change against the level above.
     score, box_area: boxes by bin of equal width over 0..1. boxes_per_pair, phrase_words, heads: by value.
     kept, missed: pairs nearest to the threshold.
     """
 
-    grid: tuple[float, ...] = GRID
+    thresholds: tuple[float, ...] = THRESHOLDS
     pairs: list[int] = field(default_factory=list)
     phrases: list[int] = field(default_factory=list)
     boxes: list[int] = field(default_factory=list)
@@ -62,45 +62,45 @@ class Statistics:
     boxes_per_pair: Counter[int] = field(default_factory=Counter)
     phrase_words: Counter[int] = field(default_factory=Counter)
     heads: Counter[str] = field(default_factory=Counter)
-    kept: list[Near] = field(default_factory=list)
-    missed: list[Near] = field(default_factory=list)
+    kept: list[NearThreshold] = field(default_factory=list)
+    missed: list[NearThreshold] = field(default_factory=list)
 
     @classmethod
-    def at(cls, score: float) -> "Statistics":
-        """Of nothing yet; the threshold in force is part of the grid."""
-        grid = tuple(sorted({*GRID, score}))
-        return cls(grid, [0] * len(grid), [0] * len(grid), [0] * len(grid))
+    def empty(cls, threshold: float) -> "Statistics":
+        """Of nothing yet; the threshold in force is one of the thresholds."""
+        thresholds = tuple(sorted({*THRESHOLDS, threshold}))
+        return cls(thresholds, [0] * len(thresholds), [0] * len(thresholds), [0] * len(thresholds))
 
-    def add(self, pair: Pair, best: float, outcome: Kept | Rejected, threshold: float, where: Where) -> None:
+    def add(self, pair: Pair, best: float, outcome: Kept | Rejected, threshold: float, where: RowPosition) -> None:
         """Takes in a judged pair with a box, `where` it stands. best: the highest score of those that are left of it
         without a threshold."""
         if isinstance(outcome, Kept):
             self._add_boxes(outcome)
-            _keep_nearest(self.kept, Near(best - threshold, where, best))
+            _keep_nearest(self.kept, NearThreshold(best - threshold, where, best))
         elif outcome.reason == Reason.NO_BOX:
-            _keep_nearest(self.missed, Near(threshold - best, where, best))
+            _keep_nearest(self.missed, NearThreshold(threshold - best, where, best))
 
-    def add_steps(self, found: Iterable[Step]) -> None:
-        """Takes in the steps of a pair over this grid."""
+    def add_sweep(self, steps: Iterable[SweepStep]) -> None:
+        """Takes in the steps of a pair over these thresholds."""
         pairs = phrases = boxes = 0
-        for step in found:
-            now = (0, 0, 0) if step.refusal else (1, step.phrases, step.boxes)
-            self.pairs[step.level] += now[0] - pairs
-            self.phrases[step.level] += now[1] - phrases
-            self.boxes[step.level] += now[2] - boxes
-            pairs, phrases, boxes = now
+        for step in steps:
+            kept = (0, 0, 0) if step.rejection else (1, step.phrases, step.boxes)
+            self.pairs[step.level] += kept[0] - pairs
+            self.phrases[step.level] += kept[1] - phrases
+            self.boxes[step.level] += kept[2] - boxes
+            pairs, phrases, boxes = kept
 
-    def add_levels(self, selected: "Selected") -> None:
-        """Takes in pairs none of whose steps has a refusal: each of their boxes counts from its own level down."""
-        level = np.searchsorted(self.grid, selected.score, "right") - 1
-        best = place(selected.row) == 0
-        for name, counted in (("pairs", best), ("phrases", selected.first), ("boxes", level >= 0)):
-            added = np.bincount(level[counted & (level >= 0)], minlength=len(self.grid)).tolist()
+    def add_levels(self, selected: "SelectedRows") -> None:
+        """Takes in pairs none of whose steps has a rejection: each of their boxes counts from its own level down."""
+        level = np.searchsorted(self.thresholds, selected.score, "right") - 1
+        best = rank_within(selected.row) == 0
+        for name, counted in (("pairs", best), ("phrases", selected.is_best), ("boxes", level >= 0)):
+            added = np.bincount(level[counted & (level >= 0)], minlength=len(self.thresholds)).tolist()
             setattr(self, name, [a + b for a, b in zip(getattr(self, name), added, strict=True)])
 
-    def close(self) -> None:
+    def truncate_heads(self) -> None:
         """No more pairs of this part will come."""
-        self.heads = Counter(dict(_most(self.heads, _HEADS)))
+        self.heads = Counter(dict(_most_common(self.heads, _HEADS)))
 
     def merge(self, other: "Statistics") -> None:
         """Adds another part."""
@@ -115,17 +115,17 @@ class Statistics:
     def to_json(self, floor: float) -> dict[str, Any]:
         """As it is written. floor: the score below which `ground` has kept no candidates."""
         # Nothing lies below the floor, so that the last threshold up to it keeps what the floor itself would.
-        first = bisect_right(self.grid, floor) - 1
-        by_threshold = {name: _running(getattr(self, name))[first:] for name in ("pairs", "phrases", "boxes")}
+        first = bisect_right(self.thresholds, floor) - 1
+        by_threshold = {name: _cumulative(getattr(self, name))[first:] for name in ("pairs", "phrases", "boxes")}
         edges = [round(i / _BINS, 4) for i in range(_BINS + 1)]
         return {
-            "thresholds": {"score": [max(floor, score) for score in self.grid[first:]], **by_threshold},
+            "thresholds": {"score": [max(floor, score) for score in self.thresholds[first:]], **by_threshold},
             "histograms": {
                 "score": {"edges": edges, "counts": self.score},
                 "box_area": {"edges": edges, "counts": self.box_area},
                 "boxes_per_pair": _by_value(self.boxes_per_pair),
                 "phrase_words": _by_value(self.phrase_words),
-                "heads": [list(item) for item in _most(self.heads, _SHOWN_HEADS)],
+                "heads": [list(item) for item in _most_common(self.heads, _SHOWN_HEADS)],
             },
             "nearest": {side: [asdict(near) for near in getattr(self, side)] for side in ("kept", "missed")},
         }
@@ -141,7 +141,7 @@ class Statistics:
             self.heads[caption[phrase.head_start : phrase.head_end].lower()] += 1
 
 
-def _keep_nearest(nearest: list[Near], near: Near) -> None:
+def _keep_nearest(nearest: list[NearThreshold], near: NearThreshold) -> None:
     if len(nearest) < NEAREST or near < nearest[-1]:
         insort(nearest, near)
         del nearest[NEAREST:]
@@ -151,7 +151,7 @@ def _bin(share: float) -> int:
     return min(int(share * _BINS), _BINS - 1)
 
 
-def _running(changes: list[int]) -> list[int]:
+def _cumulative(changes: list[int]) -> list[int]:
     """Values by level, from what changes at each from the highest down."""
     return list(accumulate(reversed(changes)))[::-1]
 
@@ -160,6 +160,6 @@ def _by_value(counts: Counter[int]) -> dict[str, list[int]]:
     return {"values": sorted(counts), "counts": [counts[value] for value in sorted(counts)]}
 
 
-def _most(counts: Counter[str], number: int) -> list[tuple[str, int]]:
+def _most_common(counts: Counter[str], number: int) -> list[tuple[str, int]]:
     """The most frequent; of equally frequent ones the first by the alphabet."""
     return heapq.nsmallest(number, counts.items(), key=lambda item: (-item[1], item[0]))

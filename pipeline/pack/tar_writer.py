@@ -11,13 +11,13 @@ from typing import BinaryIO
 
 _BLOCK = 512
 _RECORD = 10_240  # tar's record size: readers may expect whole records
-_PASSED_ON = 1 << 20  # so much stays in a core's cache between the two
+_BUFFER_BYTES = 1 << 20  # so much stays in a core's cache between the two
 
 # POSIX.1-1988: where a USTAR header has the member's name, its size in octal, and the sum of the header's bytes.
 _NAME, _SIZE, _SUM = slice(0, 100), slice(124, 136), slice(148, 156)
 
 
-class TarStream:
+class TarWriter:
     """Writes members into an open file. As a context manager: after it the tar is complete, and `sha256` is known.
 
     An error of the file may come out of a later call than the one that met it, or of the end.
@@ -27,12 +27,12 @@ class TarStream:
         self.size = 0
         self._file = file
         self._hash = hashlib.sha256()
-        self._block: list[bytes] = []
-        self._waiting = 0
+        self._buffer: list[bytes] = []
+        self._buffered = 0
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="shard")
-        self._before: Future[None] | None = None
+        self._pending: Future[None] | None = None
 
-    def __enter__(self) -> "TarStream":
+    def __enter__(self) -> "TarWriter":
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
@@ -40,7 +40,7 @@ class TarStream:
             if kind is None:
                 self._write(b"\0" * (2 * _BLOCK))
                 self._write(b"\0" * (-self.size % _RECORD))
-                self._pass_on()
+                self._flush()
                 self._wait()
 
     @property
@@ -53,26 +53,26 @@ class TarStream:
         self._write(header(name, len(data)))
         self._write(data)
         self._write(b"\0" * (-len(data) % _BLOCK))
-        if self._waiting >= _PASSED_ON:
-            self._pass_on()
+        if self._buffered >= _BUFFER_BYTES:
+            self._flush()
 
     def _write(self, data: bytes) -> None:
-        self._block.append(data)
-        self._waiting += len(data)
+        self._buffer.append(data)
+        self._buffered += len(data)
         self.size += len(data)
 
-    def _pass_on(self) -> None:
+    def _flush(self) -> None:
         self._wait()
-        self._before = self._thread.submit(self._take, self._block)
-        self._block, self._waiting = [], 0
+        self._pending = self._thread.submit(self._write_buffer, self._buffer)
+        self._buffer, self._buffered = [], 0
 
     def _wait(self) -> None:
-        if self._before:
-            self._before.result()
+        if self._pending:
+            self._pending.result()
 
-    def _take(self, block: list[bytes]) -> None:
-        self._file.writelines(block)
-        for data in block:
+    def _write_buffer(self, buffer: list[bytes]) -> None:
+        self._file.writelines(buffer)
+        for data in buffer:
             self._hash.update(data)
 
 
@@ -80,7 +80,7 @@ def header(name: str, size: int) -> bytes:
     """A member's USTAR header, to the byte as tarfile writes it, which takes twenty times as long."""
     encoded = name.encode()
     if len(encoded) > 100 or size >= 8**11:
-        return _made(name, size)
+        return _tarfile_header(name, size)
     filled = bytearray(_blank())
     filled[_NAME] = encoded.ljust(100, b"\0")
     filled[_SIZE] = b"%011o\0" % size
@@ -91,10 +91,10 @@ def header(name: str, size: int) -> bytes:
 
 @cache
 def _blank() -> bytes:
-    return _made("", 0)
+    return _tarfile_header("", 0)
 
 
-def _made(name: str, size: int) -> bytes:
+def _tarfile_header(name: str, size: int) -> bytes:
     info = tarfile.TarInfo(name)
     info.size = size
     info.mode = 0o644

@@ -16,42 +16,42 @@ def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInf
     Raises:
       CallError: one of them names no file, or a glob or folder holds what cannot be looked at.
     """
-    found: dict[str, FileInfo] = {}
-    for given in inputs:
-        _check_passed_over(given, option)
+    by_uri: dict[str, FileInfo] = {}
+    for pattern in inputs:
+        _check_skipped(pattern, option)
         try:
-            matched = files.match(given) or _sources_in(files.canonical(given))
+            matched = files.match(pattern) or _sources_in(files.canonical(pattern))
         except CallError as error:
             raise CallError(f"{option}: {error}") from error
         for info in matched:
             if not info.uri.isprintable():
                 raise CallError(f"{option}: {info.uri!r}: a name that is not UTF-8, or not printable")
         if not matched:
-            raise CallError(f"{option}: {given}: {_nothing(given)}")
-        found |= {info.uri: info for info in matched}
-    return [found[uri] for uri in sorted(found)]
+            raise CallError(f"{option}: {pattern}: {_explain_no_match(pattern)}")
+        by_uri |= {info.uri: info for info in matched}
+    return [by_uri[uri] for uri in sorted(by_uri)]
 
 
 def _sources_in(folder: str) -> list[FileInfo]:
     """What a folder holds, apart from what img2dataset leaves beside a tar: a parquet and a stats file of its name."""
-    found = [info for info in files.list_folder(folder) if is_source(info.uri) and files.name(info.uri)[0] != "."]
-    tars = {info.uri.removesuffix(".tar") for info in found if info.uri.endswith(".tar")}
-    beside = {f"{stem}{ending}" for stem in tars for ending in (".parquet", "_stats.json")}
-    return [info for info in found if info.uri not in beside]
+    infos = [info for info in files.list_folder(folder) if is_source(info.uri) and files.name(info.uri)[0] != "."]
+    tars = {info.uri.removesuffix(".tar") for info in infos if info.uri.endswith(".tar")}
+    sidecars = {f"{stem}{ending}" for stem in tars for ending in (".parquet", "_stats.json")}
+    return [info for info in infos if info.uri not in sidecars]
 
 
-def _check_passed_over(given: str, option: str) -> None:
+def _check_skipped(pattern: str, option: str) -> None:
     """Nothing that was meant may stay out without a word."""
-    path = files.canonical(given)
+    path = files.canonical(pattern)
     if not files.is_local(path) or os.path.isfile(path):
         return
     folder = os.path.isdir(path)
-    for place, why in files.passed_over(files.join(glob.escape(path), "*") if folder else path):
-        if not folder or os.path.isdir(place) or is_source(place):
-            raise CallError(f"{option}: {place}: {why}")
+    for skipped, reason in files.skipped_by_glob(files.join(glob.escape(path), "*") if folder else path):
+        if not folder or os.path.isdir(skipped) or is_source(skipped):
+            raise CallError(f"{option}: {skipped}: {reason}")
 
 
-def _nothing(given: str) -> str:
-    if os.path.isdir(given):
+def _explain_no_match(pattern: str) -> str:
+    if os.path.isdir(pattern):
         return "holds no file that a name tells to be a source"
-    return "matches no file" if glob.has_magic(given) else "no such file"
+    return "matches no file" if glob.has_magic(pattern) else "no such file"

@@ -11,7 +11,7 @@ from pipeline.faults import SourceFault
 from pipeline.plan.plan import PlannedSource
 from pipeline.sources import Position, RangeSpec, Source
 
-RUN = 32
+RUN_LENGTH = 32
 """Pairs of one run: enough for a detector's batch, few enough to show many places of the input."""
 
 _FIRST_LOOK = 8
@@ -21,19 +21,19 @@ _THREADS = 8
 def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSettings) -> list[PlannedSource]:
     """The sources with only those ranges that `limit` pairs need; fewer if the input holds fewer.
 
-    Counting the pairs of a tar means going through it, so only as many sources are looked into as the limit needs,
+    Counting the pairs of a tar means going through it, so only as many sources are counted as the limit needs,
     spread evenly over the input.
     """
     counted: dict[int, _Counted] = {}
-    looked = max(_FIRST_LOOK, 2 * -(-limit // RUN))
+    n_sources = max(_FIRST_LOOK, 2 * -(-limit // RUN_LENGTH))
     while True:
-        new = [number for number in spread(len(sources), looked) if number not in counted]
+        new = [number for number in evenly_spaced(len(sources), n_sources) if number not in counted]
         with ThreadPoolExecutor(_THREADS) as pool:
-            counted |= zip(new, pool.map(lambda n: _Counted.of(sources[n], settings), new), strict=True)
+            counted |= zip(new, pool.map(lambda n: _Counted.from_planned(sources[n], settings), new), strict=True)
         total = sum(source.pairs for source in counted.values())
-        if total >= limit or looked >= len(sources):
+        if total >= limit or n_sources >= len(sources):
             break
-        looked *= 2
+        n_sources *= 2
     chosen: dict[int, list[RangeSpec]] = {}
     for source, first, pairs in _runs({n: counted[n].pairs for n in sorted(counted)}, min(limit, total)):
         chosen.setdefault(source, []).append(RangeSpec(counted[source].position(first), pairs))
@@ -50,7 +50,7 @@ class _Counted:
     starts: list[Position]
 
     @classmethod
-    def of(cls, planned: PlannedSource, settings: SourceSettings) -> "_Counted":
+    def from_planned(cls, planned: PlannedSource, settings: SourceSettings) -> "_Counted":
         source = planned.open(settings)
         counts = [spec.pairs for spec in planned.ranges]
         if None not in counts:
@@ -69,17 +69,17 @@ class _Counted:
         return next(islice(self.source.starts(spec.start), index - spec.start["index"], None))
 
 
-def spread(total: int, wanted: int) -> list[int]:
-    """At most `wanted` numbers below `total`, evenly spread, ascending."""
-    if wanted >= total:
+def evenly_spaced(total: int, number: int) -> list[int]:
+    """At most `number` numbers below `total`, evenly spread, ascending."""
+    if number >= total:
         return list(range(total))
-    return [(2 * i + 1) * total // (2 * wanted) for i in range(wanted)]
+    return [(2 * i + 1) * total // (2 * number) for i in range(number)]
 
 
 def _runs(counts: dict[int, int], limit: int) -> list[tuple[int, int, int]]:
     """(source, first pair, pairs) of every run. Runs are cut at the borders of sources, so that none crosses one."""
     total = sum(counts.values())
-    runs = -(-limit // RUN)
+    runs = -(-limit // RUN_LENGTH)
     pieces: list[tuple[int, int, int]] = []
     for run in range(runs):
         # The pairs left out lie in equal parts before the runs, so that no run reaches into the next.

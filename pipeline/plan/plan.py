@@ -13,7 +13,7 @@ from pipeline.sources import RangeSpec, Source, open_source
 from pipeline.threshold import Threshold
 
 FORMAT = 1
-NAME = "plan.json"
+PLAN_NAME = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,22 @@ class Plan:
 
     fingerprint: str
     configuration: Configuration
-    models: dict[str, str]
+    model_identities: dict[str, str]
     limit: int | None
     sources: tuple[PlannedSource, ...]
     threshold: Threshold
     format: int = FORMAT
 
-    def ids(self) -> Iterator[RangeId]:
+    def range_ids(self) -> Iterator[RangeId]:
         """All ranges, in input order."""
         for source, planned in enumerate(self.sources):
             for number in range(len(planned.ranges)):
                 yield RangeId(source, number)
 
-    def range(self, identity: RangeId) -> tuple[PlannedSource, RangeSpec]:
+    def range(self, range_id: RangeId) -> tuple[PlannedSource, RangeSpec]:
         """A range and the source that it belongs to."""
-        source = self.sources[identity.source]
-        return source, source.ranges[identity.range]
+        source = self.sources[range_id.source]
+        return source, source.ranges[range_id.range]
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""
@@ -66,7 +66,7 @@ class Plan:
             "format": self.format,
             "fingerprint": self.fingerprint,
             "configuration": self.configuration.model_dump(mode="json"),
-            "models": self.models,
+            "models": self.model_identities,
             "limit": self.limit,
             "threshold": asdict(self.threshold),
             "sources": [asdict(source) for source in self.sources],
@@ -77,7 +77,7 @@ class Plan:
         """As it was written; raises CallError for another format version."""
         if value.get("format") != FORMAT:
             raise CallError(
-                f"{NAME}: format {value.get('format')} cannot be read by this version, which reads {FORMAT}"
+                f"{PLAN_NAME}: format {value.get('format')} cannot be read by this version, which reads {FORMAT}"
             )
         sources = tuple(
             PlannedSource(**{**s, "ranges": tuple(RangeSpec(**r) for r in s["ranges"])}) for s in value["sources"]
@@ -89,5 +89,5 @@ class Plan:
 
 def read_plan(detections: str) -> Plan | None:
     """The plan of a detections folder; None if there is none."""
-    uri = files.join(detections, NAME)
+    uri = files.join(detections, PLAN_NAME)
     return Plan.from_json(files.read_json(uri)) if files.exists(uri) else None

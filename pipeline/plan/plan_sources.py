@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from pipeline import files
 from pipeline.configuration import Configuration
-from pipeline.faults import CallError, OtherRun, SourceFault
+from pipeline.faults import CallError, FolderMismatch, SourceFault
 from pipeline.files import FileInfo
 from pipeline.plan.plan import Plan, PlannedSource
 from pipeline.sources import kind_of
@@ -18,14 +18,14 @@ ROWS_PER_CHUNK_PAIR = 4
 _THREADS = 16
 
 
-def plan_sources(found: Iterable[FileInfo], configuration: Configuration) -> list[PlannedSource]:
+def plan_sources(source_files: Iterable[FileInfo], configuration: Configuration) -> list[PlannedSource]:
     """Every source with its ranges.
 
     Raises:
       CallError: one lacks a column.
     """
     with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(lambda info: _plan_source(info, configuration), found))
+        return list(pool.map(lambda info: _plan_source(info, configuration), source_files))
 
 
 def check_readable(sources: Sequence[PlannedSource]) -> None:
@@ -44,19 +44,19 @@ def _plan_source(info: FileInfo, configuration: Configuration) -> PlannedSource:
     return replace(source, ranges=tuple(ranges))
 
 
-def compare(plan: Plan, found: Sequence[FileInfo]) -> tuple[list[FileInfo], dict[int, FileInfo]]:
+def compare_sources(plan: Plan, source_files: Sequence[FileInfo]) -> tuple[list[FileInfo], dict[int, FileInfo]]:
     """The files that the plan does not know yet; and by its number each source that has changed, as it is now.
 
     Raises:
-      OtherRun: a planned source is missing from the input.
+      FolderMismatch: a planned source is missing from the input.
     """
-    by_uri = {info.uri: info for info in found}
+    by_uri = {info.uri: info for info in source_files}
     changed = {}
     for number, source in enumerate(plan.sources):
-        now = by_uri.pop(source.uri, None)
-        if now is None:
-            why = "is not among the inputs" if files.exists(source.uri) else "is missing"
-            raise OtherRun(f"--input: {source.uri} {why}, and is part of this run's plan")
-        if now != source.info:
-            changed[number] = now
+        current = by_uri.pop(source.uri, None)
+        if current is None:
+            problem = "is not among the inputs" if files.exists(source.uri) else "is missing"
+            raise FolderMismatch(f"--input: {source.uri} {problem}, and is part of this run's plan")
+        if current != source.info:
+            changed[number] = current
     return list(by_uri.values()), changed

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 from pipeline import files
 from pipeline.configuration import ColumnSettings, SourceSettings
 from pipeline.faults import CallError
-from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 Position = dict[str, Any]
 """Where a pair starts: `index`, the pair's number in the source, and whatever the kind needs to find it."""
@@ -53,17 +53,17 @@ class Columns:
     key: str = ""
 
     @classmethod
-    def pick(cls, there: Collection[str], wanted: ColumnSettings, uri: str) -> "Columns":
-        """The first wanted name that is there, for each; raises CallError if there is no caption or no image column."""
+    def pick(cls, available: Collection[str], requested: ColumnSettings, uri: str) -> "Columns":
+        """The first requested name that is available, for each; raises CallError without a caption or image column."""
 
         def first(names: Sequence[str]) -> str:
-            return next((name for name in names if name in there), "")
+            return next((name for name in names if name in available), "")
 
         for role in ("caption", "image"):
-            if not first(getattr(wanted, role)):
-                names = " or ".join(getattr(wanted, role))
-                raise CallError(f"source.columns.{role}: {uri} has no column {names}; it has {', '.join(there)}")
-        return cls(*(first(getattr(wanted, role)) for role in ("caption", "image", "url", "id", "key")))
+            if not first(getattr(requested, role)):
+                names = " or ".join(getattr(requested, role))
+                raise CallError(f"source.columns.{role}: {uri} has no column {names}; it has {', '.join(available)}")
+        return cls(*(first(getattr(requested, role)) for role in ("caption", "image", "url", "id", "key")))
 
 
 def captions_of(value: Any) -> list[str | None]:
@@ -90,15 +90,19 @@ def row_pairs(
             caption=caption or "",
             url=_text(row, columns.url),
             id=_text(row, columns.id),
-            meta=meta(row, (columns.image, columns.caption)),
+            meta=meta_json(row, (columns.image, columns.caption)),
         )
-        yield clean(pair.failed(image) if isinstance(image, Fault) else replace(pair, image=image))
+        yield with_valid_text(pair.failed(image) if isinstance(image, Fault) else replace(pair, image=image))
 
 
-def broken_row(uri: str, number: int, index: int, why: str) -> Pair:
+def broken_row(uri: str, number: int, index: int, problem: str) -> Pair:
     """What a table row that cannot be read becomes: one failed pair."""
     return Pair(
-        key=str(number), source=uri, index=index, caption="", error=Fault.of(Stage.READ, Reason.BROKEN_ROW, why)
+        key=str(number),
+        source=uri,
+        index=index,
+        caption="",
+        error=Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, problem),
     )
 
 
@@ -107,14 +111,14 @@ def _text(row: Mapping[str, Any], column: str) -> str:
     return "" if value is None else str(value)
 
 
-def image_at(path: Any, root: str) -> ImageRef | Fault:
+def image_reference(path: Any, root: str) -> ImageRef | Fault:
     """A reference to an image that is a file of its own; `path` as the table gives it."""
     if not isinstance(path, str) or not path:
-        return Fault(Stage.READ, Reason.NO_IMAGE, "the row names no image")
+        return Fault(FailureStage.READ, Reason.NO_IMAGE, "the row names no image")
     if path.partition("://")[0].lower() in ("http", "https", "data", "ftp"):
-        return Fault.of(Stage.READ, Reason.UNSUPPORTED_URI, path)
-    found = files.inside(root, path)
-    return ImageRef(uri=found) if found else Fault.of(Stage.READ, Reason.OUTSIDE_ROOT, path)
+        return Fault.from_error(FailureStage.READ, Reason.UNSUPPORTED_URI, path)
+    resolved = files.resolve_below(root, path)
+    return ImageRef(uri=resolved) if resolved else Fault.from_error(FailureStage.READ, Reason.OUTSIDE_ROOT, path)
 
 
 def image_root(settings: SourceSettings, uri: str) -> str:
@@ -129,23 +133,23 @@ def check_root(settings: SourceSettings) -> None:
         raise CallError(f"source.image_root: {settings.image_root}: no such folder")
 
 
-def meta(row: Mapping[str, Any], without: Iterable[str]) -> str:
+def meta_json(row: Mapping[str, Any], without: Iterable[str]) -> str:
     """What the source says besides, as a JSON object: no NaN, no lone surrogate, bytes as their number."""
     kept = {key: value for key, value in row.items() if key not in without}
-    return to_json(_plain(kept), inf_nan_mode="null", fallback=str).decode()
+    return to_json(_jsonable(kept), inf_nan_mode="null", fallback=str).decode()
 
 
-def _plain(value: Any) -> Any:
+def _jsonable(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, dict):
-        return {_plain(str(key)): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+        return {_jsonable(str(key)): _jsonable(item) for key, item in value.items()}
+    return [_jsonable(item) for item in value] if isinstance(value, list) else value
 
 
-def clean(pair: Pair) -> Pair:
+def with_valid_text(pair: Pair) -> Pair:
     """The pair, failed if one of its texts holds a lone surrogate: bytes that were no UTF-8."""
     texts = {name: getattr(pair, name) for name in ("caption", "key", "url", "id")}
     fixed = {name: text.encode("utf-8", "replace").decode() for name, text in texts.items()}
@@ -153,10 +157,10 @@ def clean(pair: Pair) -> Pair:
     if fixed == texts and uri == pair.image.uri:
         return pair
     pair = replace(pair, **fixed, image=replace(pair.image, uri=uri))
-    return pair.failed(Fault(Stage.READ, Reason.ENCODING, "not UTF-8"))
+    return pair.failed(Fault(FailureStage.READ, Reason.ENCODING, "not UTF-8"))
 
 
-def sliced(counts: Iterable[tuple[Position, int, object]], rows: int) -> list[RangeSpec]:
+def slice_ranges(counts: Iterable[tuple[Position, int, object]], rows: int) -> list[RangeSpec]:
     """Ranges of at least `rows` table rows, ending where the image changes.
 
     Args:
@@ -164,16 +168,16 @@ def sliced(counts: Iterable[tuple[Position, int, object]], rows: int) -> list[Ra
     """
     ranges: list[RangeSpec] = []
     start: Position | None = None
-    pairs = taken = 0
-    before: object = None
+    pairs = rows_taken = 0
+    previous_image: object = None
     for position, count, image in counts:
-        if start is not None and taken >= rows and image != before:
+        if start is not None and rows_taken >= rows and image != previous_image:
             ranges.append(RangeSpec(start, pairs))
-            start, pairs, taken = None, 0, 0
+            start, pairs, rows_taken = None, 0, 0
         start = start or position
         pairs += count
-        taken += 1
-        before = image
+        rows_taken += 1
+        previous_image = image
     if start is not None:
         ranges.append(RangeSpec(start, pairs))
     return ranges

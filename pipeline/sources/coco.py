@@ -12,7 +12,16 @@ from pipeline import files
 from pipeline.configuration import SourceSettings
 from pipeline.faults import CallError, SourceFault, first_line
 from pipeline.files import FileInfo
-from pipeline.sources.base import Columns, Position, RangeSpec, broken_row, image_at, image_root, row_pairs, sliced
+from pipeline.sources.base import (
+    Columns,
+    Position,
+    RangeSpec,
+    broken_row,
+    image_reference,
+    image_root,
+    row_pairs,
+    slice_ranges,
+)
 from transforms.records import Pair
 
 _COLUMNS = Columns("caption", "file_name", "url", "image_id", "key")
@@ -33,7 +42,7 @@ class CocoSource:
         if usable and not any(isinstance(caption, str) for caption in usable):
             raise CallError(f"--input: {self.info.uri}: none of its annotations has a caption")
         images = (row["image_id"] if isinstance(row, dict) else row for row in table)
-        return sliced((({"index": i}, 1, image) for i, image in enumerate(images)), rows)
+        return slice_ranges((({"index": i}, 1, image) for i, image in enumerate(images)), rows)
 
     def starts(self, start: Position) -> Iterator[Position]:
         """One an annotation."""
@@ -48,7 +57,7 @@ class CocoSource:
             if isinstance(row, str):
                 yield {"index": i}, broken_row(self.info.uri, i, i, row)
                 continue
-            image = image_at(row["file_name"], self.root)
+            image = image_reference(row["file_name"], self.root)
             for pair in row_pairs(row, _COLUMNS, self.info.uri, i, i, image):
                 yield {"index": i}, pair
 
@@ -66,33 +75,39 @@ def _table(info: FileInfo) -> list[dict[str, Any] | str]:
     for name in ("images", "annotations"):
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
             raise SourceFault(f"not a COCO captions file: it has no list {name}")
-    images = {image["id"]: image for image in value["images"] if not _wrong(image, "id")}
-    told = [(annotation, _wrong(annotation, "image_id", "id")) for annotation in value["annotations"]]
-    sound = [annotation for annotation, wrong in told if not wrong]
-    sound.sort(key=lambda a: (_order(a["image_id"]), _order(a["id"])))
-    rows: list[dict[str, Any] | str] = [_row(images.get(a["image_id"], {}), a) for a in sound]
-    return rows + [f"annotation {number}: {wrong}" for number, (_, wrong) in enumerate(told, 1) if wrong]
+    images = {image["id"]: image for image in value["images"] if not _problem(image, "id")}
+    checked = [(annotation, _problem(annotation, "image_id", "id")) for annotation in value["annotations"]]
+    usable = [annotation for annotation, problem in checked if not problem]
+    usable.sort(key=lambda a: (_order(a["image_id"]), _order(a["id"])))
+    rows: list[dict[str, Any] | str] = [_row(images.get(a["image_id"], {}), a) for a in usable]
+    return rows + [f"annotation {number}: {problem}" for number, (_, problem) in enumerate(checked, 1) if problem]
 
 
-def _wrong(value: Any, *identities: str) -> str:
+def _problem(value: Any, *id_fields: str) -> str:
     """Why an image or annotation cannot be used; empty if it can."""
     if not isinstance(value, dict):
         return "no object"
-    for name in identities:
-        identity = value.get(name)
-        if not isinstance(identity, int | float | str) or identity != identity:
+    for name in id_fields:
+        id_value = value.get(name)
+        if not isinstance(id_value, int | float | str) or id_value != id_value:
             return f"no {name} that is a number or a text"
     return "" if isinstance(value.get("caption"), str | None) else "its caption is no text"
 
 
-def _order(identity: float | str) -> tuple[bool, float | str]:
+def _order(id_value: float | str) -> tuple[bool, float | str]:
     """Numbers before texts, which cannot be compared with them."""
-    return isinstance(identity, str), identity
+    return isinstance(id_value, str), id_value
 
 
 def _row(image: dict[str, Any], annotation: dict[str, Any]) -> dict[str, Any]:
     url = next((image[k] for k in ("coco_url", "flickr_url", "url") if image.get(k)), None)
     key = f"{annotation['image_id']}-{annotation['id']}"
-    besides = {k: v for k, v in image.items() if k not in ("id", "file_name", "caption")}
-    row = {**besides, "annotation_id": annotation["id"], "image_id": annotation["image_id"], "url": url, "key": key}
+    image_fields = {k: v for k, v in image.items() if k not in ("id", "file_name", "caption")}
+    row = {
+        **image_fields,
+        "annotation_id": annotation["id"],
+        "image_id": annotation["image_id"],
+        "url": url,
+        "key": key,
+    }
     return {**row, "caption": annotation.get("caption"), "file_name": image.get("file_name")}

@@ -12,8 +12,8 @@ from pipeline.files import FileInfo
 from pipeline.sources.table import Row, TableSource
 
 # How far the end of a quoted cell is looked for.
-_LONGEST_CELL = 1 << 20
-csv.field_size_limit(_LONGEST_CELL)
+_MAX_CELL_CHARS = 1 << 20
+csv.field_size_limit(_MAX_CELL_CHARS)
 
 
 class DelimitedSource(TableSource):
@@ -23,7 +23,7 @@ class DelimitedSource(TableSource):
         super().__init__(info, settings)
         self.delimiter = delimiter
 
-    def names(self) -> list[str]:
+    def column_names(self) -> list[str]:
         """The cells of the header line."""
         for _, cells in self._cells(0):
             if isinstance(cells, list):
@@ -33,19 +33,19 @@ class DelimitedSource(TableSource):
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """Every row but the header."""
-        names = self.names()
-        for at, cells in self._cells(offset):
-            if at == 0 or not cells:
+        column_names = self.column_names()
+        for row_offset, cells in self._cells(offset):
+            if row_offset == 0 or not cells:
                 continue
-            yield at, number, self._row(names, cells)
+            yield row_offset, number, self._row(column_names, cells)
             number += 1
 
-    def _row(self, names: list[str], cells: "list[str] | str") -> Row:
+    def _row(self, column_names: list[str], cells: "list[str] | str") -> Row:
         if isinstance(cells, str):
             return cells
-        if len(cells) != len(names):
-            return f"{len(cells)} cells under {len(names)} columns"
-        return dict(zip(names, cells, strict=True))
+        if len(cells) != len(column_names):
+            return f"{len(cells)} cells under {len(column_names)} columns"
+        return dict(zip(column_names, cells, strict=True))
 
     def _cells(self, offset: int) -> Iterator[tuple[int, "list[str] | str"]]:
         """First byte and cells of every row; a text for a row that cannot be read.

@@ -9,17 +9,17 @@ from pydantic_core import from_json
 from pipeline import files
 from pipeline.sources.table import Row, TableSource
 
-_LOOKED_AT = 100
+_SAMPLED_LINES = 100
 
 
 class JsonlSource(TableSource):
     """The columns are the fields of the first hundred objects."""
 
-    def names(self) -> list[str]:
+    def column_names(self) -> list[str]:
         """Fields in the order in which they come; those that were asked for if there is no object."""
-        rows = [row for _, _, row in islice(self.rows(0, 0), _LOOKED_AT) if isinstance(row, dict)]
-        wanted = self.settings.columns
-        return list(dict.fromkeys(name for row in rows for name in row)) or [*wanted.caption, *wanted.image]
+        rows = [row for _, _, row in islice(self.rows(0, 0), _SAMPLED_LINES) if isinstance(row, dict)]
+        columns = self.settings.columns
+        return list(dict.fromkeys(name for row in rows for name in row)) or [*columns.caption, *columns.image]
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """One line, one row."""
@@ -28,12 +28,12 @@ class JsonlSource(TableSource):
             for line in file:
                 text = line.removeprefix(codecs.BOM_UTF8) if offset == 0 else line
                 if text.strip():
-                    yield offset, number, _parsed(text)
+                    yield offset, number, _parse_line(text)
                     number += 1
                 offset += len(line)
 
 
-def _parsed(line: bytes) -> Row:
+def _parse_line(line: bytes) -> Row:
     try:
         row = from_json(line)
     except ValueError as error:

@@ -13,7 +13,7 @@ from pipeline import files
 from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
-from pipeline.sources.base import Columns, Position, RangeSpec, image_at, image_root, row_pairs
+from pipeline.sources.base import Columns, Position, RangeSpec, image_reference, image_root, row_pairs
 from transforms.records import ImageRef, Pair
 
 _BATCH = 64  # rows at a time: with images of 1 MB this keeps 64 MB in memory
@@ -76,7 +76,7 @@ class ParquetSource:
             yield from (replace(pair, data=cell) for pair in pairs)
         else:
             path = None if isinstance(cell, bytes) else cell or path
-            yield from row_pairs(row, self.columns, self.uri, number, index, image_at(path, self.root))
+            yield from row_pairs(row, self.columns, self.uri, number, index, image_reference(path, self.root))
 
     def _rows(self, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
         with self._open() as file:
@@ -124,10 +124,10 @@ class ParquetSource:
             raise _fault("not a parquet file", error) from error
 
 
-def _fault(what: str, error: Exception) -> Exception:
+def _fault(problem: str, error: Exception) -> Exception:
     """A fault of the source if Arrow says so, by its own errors or an OSError without a number; else the network's."""
-    own = isinstance(error, pa.ArrowException) or (type(error) is OSError and not error.errno)
-    return SourceFault(f"{what}: {error}") if own else error
+    is_source_fault = isinstance(error, pa.ArrowException) or (type(error) is OSError and not error.errno)
+    return SourceFault(f"{problem}: {error}") if is_source_fault else error
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -17,26 +17,26 @@ from pipeline.files.gunzip import Gunzip
 
 _BLOCK = 512
 _BUFFER = 1 << 20
-_LONGEST_HEADER = 1 << 20  # what an extended header may hold; a path has at most some thousand bytes
-_FIRST_LOOK = 1 << 20  # how far the first header of a file that may be no tar is looked for
+_MAX_HEADER_BYTES = 1 << 20  # what an extended header may hold; a path has at most some thousand bytes
+_MAX_HEADER_SEARCH = 1 << 20  # how far the first header of a file that may be no tar is looked for
 
 _EXTENDED = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 _WITHOUT_DATA = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE)
 
-Wanted = Callable[[str], int]
-"""The most bytes that a member of that name may have to be loaded; 0: its bytes are not wanted."""
+MaxBytes = Callable[[str], int]
+"""The most bytes that a member of that name may have to be loaded; 0: it is not loaded."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """A regular file. at: byte of its first header. start: byte of its content, which has `size` bytes.
+    """A regular file. header_offset: byte of its first header. data_offset: byte of its content, `size` bytes long.
 
-    data: empty if it is not wanted. fault: why it cannot be had, if it cannot.
+    data: empty if it is not asked for. fault: why it cannot be read, if it cannot.
     """
 
     name: str
-    at: int
-    start: int
+    header_offset: int
+    data_offset: int
     size: int
     data: bytes = b""
     fault: str = ""
@@ -49,75 +49,75 @@ class Gap:
     text: str
 
 
-class NoTar(Exception):
+class NotATar(Exception):
     """There is no header at all."""
 
 
 @contextmanager
-def opened(uri: str, loading: bool) -> Iterator["Tar"]:
+def open_tar(uri: str, loading: bool) -> Iterator["TarReader"]:
     """A tar to be read; loading: whether members will be loaded, and not only their headers be looked at."""
     with files.open_read(uri) as raw:
-        stream = files.unpacked(raw)
+        stream = files.gunzipped(raw)
         if isinstance(stream, Gunzip):
-            yield Tar(stream, None)
+            yield TarReader(stream, None)
         else:
             end = stream.seek(0, io.SEEK_END)
             buffered = io.BufferedReader(cast(io.RawIOBase, stream), _BUFFER if loading else 16 * _BLOCK)
-            yield Tar(cast(BinaryIO, buffered), end)
+            yield TarReader(cast(BinaryIO, buffered), end)
 
 
-class Tar:
+class TarReader:
     """Reads forward. end: the number of its bytes, where that is known without reading."""
 
     def __init__(self, stream: "BinaryIO | Gunzip", end: int | None) -> None:
         self._stream = stream
         self._end = end
 
-    def members(self, offset: int, wanted: Wanted) -> Iterator[Member | Gap]:
+    def members(self, offset: int, max_bytes: MaxBytes) -> Iterator[Member | Gap]:
         """What stands from the header at `offset` on.
 
         Raises:
-          NoTar: `offset` is 0, and there is neither a header nor an end mark in the first mebibyte.
+          NotATar: `offset` is 0, and there is neither a header nor an end mark in the first mebibyte.
         """
         started = offset > 0
         try:
-            self._go(offset)
-            for found in self._from(offset, wanted):
+            self._seek(offset)
+            for found in self._read_from(offset, max_bytes):
                 started = True
                 yield found
         except _Cut as cut:
-            if cut.at == 0 and not started:
-                raise NoTar from None
-            yield Gap(f"cut or broken at byte {cut.at}")
+            if cut.offset == 0 and not started:
+                raise NotATar from None
+            yield Gap(f"cut or broken at byte {cut.offset}")
 
-    def _from(self, at: int, wanted: Wanted) -> Iterator[Member | Gap]:
+    def _read_from(self, offset: int, max_bytes: MaxBytes) -> Iterator[Member | Gap]:
         block = self._read(_BLOCK)
         while len(block) == _BLOCK:
             if not block.strip(b"\0"):
-                following = self._behind_end()
-                if following is None:
+                next_header = self._after_end_marker()
+                if next_header is None:
                     return
-                yield Gap(f"an end mark at byte {at}, and more behind it")
-                at, block = following
+                yield Gap(f"an end mark at byte {offset}, and more behind it")
+                offset, block = next_header
                 if not block:
                     return
             try:
                 header = self._header(block)
                 if header.regular:
-                    yield self._member(header, at, wanted)
-                if self._end is not None and header.start + header.held > self._end:
+                    yield self._member(header, offset, max_bytes)
+                if self._end is not None and header.data_offset + header.data_size > self._end:
                     raise _Broken  # a size that cannot be; or the file is cut, and no header follows
             except _Broken:
-                following = self._next_header(_FIRST_LOOK if at == 0 else None)
-                if following is None:
-                    raise _Cut(at) from None
-                yield Gap(f"cut or broken at byte {at}")
-                at, block = following
+                next_header = self._next_header(_MAX_HEADER_SEARCH if offset == 0 else None)
+                if next_header is None:
+                    raise _Cut(offset) from None
+                yield Gap(f"cut or broken at byte {offset}")
+                offset, block = next_header
                 continue
-            at = header.start + header.held + -header.held % _BLOCK
-            self._go(at)
+            offset = header.data_offset + header.data_size + -header.data_size % _BLOCK
+            self._seek(offset)
             block = self._read(_BLOCK)
-        raise _Cut(at)  # there is no end mark
+        raise _Cut(offset)  # there is no end mark
 
     def _header(self, block: bytes) -> "_Header":
         """The header that begins with `block`, extended headers before it taken in."""
@@ -125,13 +125,13 @@ class Tar:
         size: int | None = None
         sparse = False
         while True:
-            info = _parsed(block)
+            info = _parse_header(block)
             if info.type == tarfile.XGLTYPE or info.type in _EXTENDED:
                 content = self._extended(info.size)
                 if info.type == tarfile.GNUTYPE_LONGNAME:
                     name = _text(content.split(b"\0", 1)[0])
                 elif info.type in (tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE):
-                    records = _records(content)
+                    records = _pax_records(content)
                     path = records.get(b"GNU.sparse.name", records.get(b"path"))
                     name = name if path is None else _text(path)
                     size = _number(records[b"size"]) if b"size" in records else size
@@ -144,31 +144,35 @@ class Tar:
                 while more:
                     more = self._read(_BLOCK).ljust(_BLOCK, b"\0")[504]
             size = info.size if size is None else size
-            held = 0 if info.type in _WITHOUT_DATA else size
-            return _Header(name or info.name, self._stream.tell(), held, info.isreg(), sparse)
+            data_size = 0 if info.type in _WITHOUT_DATA else size
+            return _Header(name or info.name, self._stream.tell(), data_size, info.isreg(), sparse)
 
     def _extended(self, size: int) -> bytes:
-        if size > _LONGEST_HEADER:
+        if size > _MAX_HEADER_BYTES:
             raise _Broken
         content = self._read(size + -size % _BLOCK)
         if len(content) < size:
             raise _Broken
         return content[:size]
 
-    def _member(self, header: "_Header", at: int, wanted: Wanted) -> Member:
-        """The member with its bytes, if they are wanted and there."""
-        most = wanted(header.name)
-        found = Member(header.name, at, header.start, header.held)
-        if self._end is not None and header.start + header.held > self._end:
-            return replace(found, fault=f"cut at byte {at}")
+    def _member(self, header: "_Header", offset: int, max_bytes: MaxBytes) -> Member:
+        """The member with its bytes, if they are asked for and there."""
+        limit = max_bytes(header.name)
+        found = Member(header.name, offset, header.data_offset, header.data_size)
+        if self._end is not None and header.data_offset + header.data_size > self._end:
+            return replace(found, fault=f"cut at byte {offset}")
         if header.sparse:
             return replace(found, fault="stored as a sparse file")
-        if header.held > most > 0:
-            return replace(found, fault=f"too large, {header.held} bytes")
-        if not most:
+        if header.data_size > limit > 0:
+            return replace(found, fault=f"too large, {header.data_size} bytes")
+        if not limit:
             return found
-        data = self._read(header.held)
-        return replace(found, data=data) if len(data) == header.held else replace(found, fault=f"cut at byte {at}")
+        data = self._read(header.data_size)
+        return (
+            replace(found, data=data)
+            if len(data) == header.data_size
+            else replace(found, fault=f"cut at byte {offset}")
+        )
 
     def _read(self, size: int) -> bytes:
         """At most so many bytes; a damaged gzip stream ends where it is damaged."""
@@ -177,7 +181,7 @@ class Tar:
         except EOFError:
             return b""
 
-    def _go(self, offset: int) -> None:
+    def _seek(self, offset: int) -> None:
         if self._end is not None and offset > self._end:
             raise _Cut(self._end)
         with suppress(EOFError):
@@ -185,35 +189,35 @@ class Tar:
         if self._stream.tell() != offset:
             raise _Cut(self._stream.tell())
 
-    def _behind_end(self) -> tuple[int, bytes] | None:
-        """Behind a block of zeros: place and block of a header that follows after all; b"" if something else does."""
-        waste = False
-        place = self._stream.tell()
+    def _after_end_marker(self) -> tuple[int, bytes] | None:
+        """Behind a block of zeros: offset and block of a header that follows after all; b"" if something else does."""
+        has_garbage = False
+        offset = self._stream.tell()
         while block := self._read(_BLOCK):
             if block.strip(b"\0"):
                 if _is_header(block):
-                    return place, block
-                waste = True
-            place += len(block)
-        return (place, b"") if waste else None
+                    return offset, block
+                has_garbage = True
+            offset += len(block)
+        return (offset, b"") if has_garbage else None
 
-    def _next_header(self, within: int | None) -> tuple[int, bytes] | None:
-        """Place and block of the next header behind a broken one; `within` so many bytes, if that is given."""
-        first = place = self._stream.tell()
-        while (block := self._read(_BLOCK)) and (within is None or place - first < within):
+    def _next_header(self, max_distance: int | None) -> tuple[int, bytes] | None:
+        """Offset and block of the next header behind a broken one; at most `max_distance` bytes on, if given."""
+        start = offset = self._stream.tell()
+        while (block := self._read(_BLOCK)) and (max_distance is None or offset - start < max_distance):
             if _is_header(block):
-                return place, block
-            place += len(block)
+                return offset, block
+            offset += len(block)
         return None
 
 
 @dataclass(frozen=True)
 class _Header:
-    """start: byte of the content, of which `held` bytes stand in the file."""
+    """data_offset: byte of the content, of which `data_size` bytes are in the file."""
 
     name: str
-    start: int
-    held: int
+    data_offset: int
+    data_size: int
     regular: bool
     sparse: bool
 
@@ -221,16 +225,16 @@ class _Header:
 class _Cut(Exception):
     """Reading ends at a byte."""
 
-    def __init__(self, at: int) -> None:
-        super().__init__(at)
-        self.at = at
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset)
+        self.offset = offset
 
 
 class _Broken(Exception):
     """A header is none."""
 
 
-def _parsed(block: bytes) -> tarfile.TarInfo:
+def _parse_header(block: bytes) -> tarfile.TarInfo:
     try:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except (tarfile.HeaderError, ValueError, OverflowError):
@@ -243,15 +247,15 @@ def _parsed(block: bytes) -> tarfile.TarInfo:
 def _is_header(block: bytes) -> bool:
     """By its checksum, as tar itself tells."""
     try:
-        _parsed(block)
+        _parse_header(block)
     except _Broken:
         return False
     return True
 
 
-def _records(content: bytes) -> dict[bytes, bytes]:
+def _pax_records(content: bytes) -> dict[bytes, bytes]:
     """The records of a PAX header, each "length key=value\\n"."""
-    found = {}
+    records = {}
     while content:
         length, blank, _ = content.partition(b" ")
         if not (blank and length.isdigit() and len(length) < 8 and len(length) + 1 < int(length) <= len(content)):
@@ -259,9 +263,9 @@ def _records(content: bytes) -> dict[bytes, bytes]:
         key, equals, value = content[len(length) + 1 : int(length)].removesuffix(b"\n").partition(b"=")
         if not equals:
             raise _Broken
-        found[key] = value
+        records[key] = value
         content = content[int(length) :]
-    return found
+    return records
 
 
 def _number(text: bytes) -> int:

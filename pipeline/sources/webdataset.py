@@ -1,6 +1,6 @@
 """WebDataset tars, as img2dataset writes them: image, `.txt` and `.json` of a sample next to each other, in any order.
 
-What lies between two sound places of a tar, and cannot be read, is a fault of the source and is told at the end.
+What lies between two sound places of a tar, and cannot be read, is a fault of the source, raised at the end.
 """
 
 import json
@@ -11,21 +11,22 @@ from typing import Any
 from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
-from pipeline.sources.base import Position, RangeSpec, captions_of, clean, meta
-from pipeline.sources.tar_members import Gap, Member, NoTar, opened
-from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, with_valid_text
+from pipeline.sources.tar_members import Gap, Member, NotATar, open_tar
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 IMAGES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm", "pgm", "pbm", "pnm"])
 
 _NO_IMAGE = "no JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or PNM of that key beside it"
 
-_LARGEST = {"image": 1 << 30, "txt": 1 << 24, "json": 1 << 24}
+_MAX_BYTES = {"image": 1 << 30, "txt": 1 << 24, "json": 1 << 24}
 """Bytes of a member that may be loaded: a gzipped tar of a few kB can hold one of any size."""
 
 
 @dataclass(frozen=True)
-class _Notes:
-    """What a reading has met so far. It travels in positions, so that one that is resumed goes on and ends alike.
+class _ReadState:
+    """What a reading has met so far. It travels in positions, so that one that is resumed goes on and ends alike; its
+    field names are keys of a position, and positions are in files.
 
     strays: images that belong to no sample; stray: the first one's name.
     gaps: places that could not be read; first: what is said of the first one.
@@ -40,15 +41,15 @@ class _Notes:
     usual: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, position: Position) -> "_Notes":
+    def from_position(cls, position: Position) -> "_ReadState":
         values = {name: position[name] for name in vars(cls()) if name in position}
         return cls(**{**values, "usual": tuple(values.get("usual", ()))})
 
-    def place(self) -> Position:
-        """The part of a position that says it."""
+    def to_position(self) -> Position:
+        """The part of a position that holds it."""
         return {name: list(value) if name == "usual" else value for name, value in vars(self).items() if value}
 
-    def with_gap(self, text: str) -> "_Notes":
+    def with_gap(self, text: str) -> "_ReadState":
         return replace(self, gaps=self.gaps + 1, first=self.first or text, after=text)
 
     def faults(self) -> str:
@@ -62,13 +63,13 @@ class _Notes:
 class _Sample:
     """The members of one sample read so far; `position` is that of its first one.
 
-    gap: what could not be read before, inside or behind it. torn: why one of its members cannot be had.
+    gap: what could not be read before, inside or behind it. broken: why one of its members cannot be read.
     """
 
     key: str
     position: Position
     gap: str = ""
-    torn: str = ""
+    broken: str = ""
     image: ImageRef | None = None
     data: bytes = b""
     text: bytes | None = None
@@ -78,19 +79,19 @@ class _Sample:
     def add(self, role: str, member: Member, uri: str) -> None:
         """Takes a member in: an "image", a "txt" or a "json"."""
         self.names.add(role)
-        self.torn = self.torn or (member.fault and f"{role}: {member.fault}")
+        self.broken = self.broken or (member.fault and f"{role}: {member.fault}")
         if role == "image":
-            self.image, self.data = ImageRef(uri, -1, member.start, member.size), member.data
+            self.image, self.data = ImageRef(uri, -1, member.data_offset, member.size), member.data
         elif role == "txt":
             self.text = member.data
         else:
             self.json = member.data
 
-    def ended(self, usual: tuple[str, ...]) -> "_Sample":
-        """The sample once nothing more comes; beside a gap it is whole if it has what others of its tar have."""
-        whole = self.names >= set(usual) if usual else "image" in self.names and len(self.names) > 1
-        if self.gap and not whole:
-            self.torn = self.torn or self.gap
+    def finish(self, usual: tuple[str, ...]) -> "_Sample":
+        """The sample once nothing more comes; beside a gap it is complete if it has what others of its tar have."""
+        complete = self.names >= set(usual) if usual else "image" in self.names and len(self.names) > 1
+        if self.gap and not complete:
+            self.broken = self.broken or self.gap
         return self
 
 
@@ -119,13 +120,13 @@ class WebDatasetSource:
             yield {**sample.position, "index": index}, self._pair(sample, index)
 
     def _members(self, start: Position, load: bool) -> Iterator[Member | Gap]:
-        def wanted(name: str) -> int:
-            return _LARGEST.get(role_of(name), 0) if load else 0
+        def max_bytes(name: str) -> int:
+            return _MAX_BYTES.get(role_of(name), 0) if load else 0
 
         try:
-            with opened(self.uri, load) as tar:
-                yield from tar.members(start["offset"], wanted)
-        except NoTar:
+            with open_tar(self.uri, load) as tar:
+                yield from tar.members(start["offset"], max_bytes)
+        except NotATar:
             raise SourceFault("not a tar") from None
 
     def _samples(self, start: Position, load: bool) -> Iterator[_Sample]:
@@ -134,57 +135,63 @@ class WebDatasetSource:
         Raises:
           SourceFault: at the end, if something was not to be read.
         """
-        notes, strays = _Notes.of(start), _Strays(start.get("strays", 0), start.get("stray", ""))
+        state, strays = _ReadState.from_position(start), _Strays(start.get("strays", 0), start.get("stray", ""))
         current: _Sample | None = None
         for member in self._members(start, load):
             if isinstance(member, Gap):
-                notes = notes.with_gap(member.text)
+                state = state.with_gap(member.text)
                 if current:
                     current.gap = current.gap or member.text
                 continue
             if member.name.rpartition("/")[2].startswith("._"):  # what a Mac leaves beside each file
                 continue
             key, role = split_name(member.name)[0], role_of(member.name)
-            strays.meet(key, role, member.name, current.key if current else "")
-            notes = replace(notes, strays=strays.count, stray=strays.first)
+            strays.observe(key, role, member.name, current.key if current else "")
+            state = replace(state, strays=strays.count, stray=strays.first)
             if not role:
                 continue
             # A second image or text under one key is another sample: duplicate keys overwrite nothing.
             if current is None or key != current.key or role in current.names:
                 if current:
-                    notes = notes if current.gap or current.torn else replace(notes, usual=tuple(sorted(current.names)))
-                    yield current.ended(notes.usual)
-                current = _Sample(key, {"offset": member.at, **notes.place()}, gap=notes.after)
-                notes = replace(notes, after="")
+                    state = (
+                        state if current.gap or current.broken else replace(state, usual=tuple(sorted(current.names)))
+                    )
+                    yield current.finish(state.usual)
+                current = _Sample(key, {"offset": member.header_offset, **state.to_position()}, gap=state.after)
+                state = replace(state, after="")
             current.add(role, member, self.uri)
         if current:
-            yield current.ended(notes.usual)
-        if faults := notes.faults():
+            yield current.finish(state.usual)
+        if faults := state.faults():
             raise SourceFault(faults)
 
     def _pair(self, sample: _Sample, index: int) -> Pair:
         pair = Pair(key=sample.key, source=self.uri, index=index, caption="")
-        if sample.torn:
-            return clean(pair.failed(Fault.of(Stage.READ, Reason.BROKEN_ROW, sample.torn)))
+        if sample.broken:
+            return with_valid_text(pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, sample.broken)))
         try:
             row = json.loads(sample.json) if sample.json is not None else {}
             if not isinstance(row, dict):
                 raise ValueError("not an object")
         except (ValueError, RecursionError) as error:
-            return clean(pair.failed(Fault.of(Stage.READ, Reason.BROKEN_ROW, f"{sample.key}.json: {error}")))
-        wanted = self.settings.columns
-        told = next((row[name] for name in wanted.caption if name in row), None)
-        caption = sample.text.decode("utf-8", "surrogateescape") if sample.text is not None else captions_of(told)[0]
+            return with_valid_text(
+                pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, f"{sample.key}.json: {error}"))
+            )
+        columns = self.settings.columns
+        caption_value = next((row[name] for name in columns.caption if name in row), None)
+        caption = (
+            sample.text.decode("utf-8", "surrogateescape") if sample.text is not None else captions_of(caption_value)[0]
+        )
         pair = replace(
             pair,
             caption=caption or "",
-            url=_first(row, wanted.url),
-            id=_first(row, wanted.id),
-            meta=meta(row, [name for name in wanted.caption if row.get(name) == caption]),
+            url=_first(row, columns.url),
+            id=_first(row, columns.id),
+            meta=meta_json(row, [name for name in columns.caption if row.get(name) == caption]),
         )
         if sample.image is None:
-            return clean(pair.failed(Fault(Stage.READ, Reason.NO_IMAGE, _NO_IMAGE)))
-        return clean(replace(pair, image=sample.image, data=sample.data))
+            return with_valid_text(pair.failed(Fault(FailureStage.READ, Reason.NO_IMAGE, _NO_IMAGE)))
+        return with_valid_text(replace(pair, image=sample.image, data=sample.data))
 
 
 class _Strays:
@@ -195,7 +202,7 @@ class _Strays:
         self._first = first
         self._last = self._name = ""
 
-    def meet(self, key: str, role: str, name: str, current: str) -> None:
+    def observe(self, key: str, role: str, name: str, current: str) -> None:
         """Takes note of a member; `current`: the key of the sample before it."""
         if key != self._last:
             self._first, self._before = self.first, self.count

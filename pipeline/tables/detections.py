@@ -22,7 +22,7 @@ from pipeline import files
 from pipeline.faults import EnvironmentFault, first_line
 from pipeline.files.publish import publish_bytes, publish_json
 from pipeline.ids import ChunkId, RangeId
-from transforms.images import digest as digest_of
+from transforms.images import bytes_digest
 from transforms.records import Chunk, Pair
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ TIMINGS = "timings"
 
 
 @dataclass(frozen=True)
-class Identity:
+class Provenance:
     """What every chunk's file says of how it was made."""
 
     fingerprint: str
-    models: dict[str, str]
+    model_identities: dict[str, str]
     precision: str
     batch: int
 
@@ -48,119 +48,119 @@ def chunk_uri(detections: str, chunk: ChunkId) -> str:
     return files.join(detections, f"{chunk.stem}.parquet")
 
 
-def done_uri(detections: str, identity: RangeId) -> str:
+def done_uri(detections: str, range_id: RangeId) -> str:
     """Where a finished range is recorded."""
-    return files.join(detections, f"{identity.source:05}/{identity.range:05}.done.json")
+    return files.join(detections, f"{range_id.source:05}/{range_id.range:05}.done.json")
 
 
-def commit(detections: str, chunk: Chunk, identity: Identity, last: float | None = None) -> None:
+def commit_chunk(detections: str, chunk: Chunk, provenance: Provenance, previous_commit: float | None = None) -> None:
     """Publishes a chunk's rows; its metadata says where the next chunk starts.
 
-    A committed chunk stays, unless it is to be done again: an engine may do a chunk twice, and on a GPU the last bits
-    would differ. last: when this worker has committed the chunk before, in seconds of `time.monotonic`; of its first
-    chunk, in which the models are loaded, the time that its steps took counts.
+    A committed chunk stays, unless it is redone: an engine may do a chunk twice, and on a GPU the last bits
+    would differ. previous_commit: when this worker committed the chunk before, in seconds of `time.monotonic`; for its
+    first chunk, in which the models are loaded, the time that its steps took counts instead.
     """
-    where = ChunkId(chunk.source, chunk.range, chunk.number)
-    if files.exists(chunk_uri(detections, where)) and not chunk.again:
+    chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
+    if files.exists(chunk_uri(detections, chunk_id)) and not chunk.redo:
         return
     from pipeline.tables import pair_rows  # with pyarrow, which a run with nothing left to do has no need to wait for
 
-    about = {
+    metadata = {
         "format": FORMAT,
-        "fingerprint": identity.fingerprint,
-        "models": identity.models,
-        "made": {"precision": identity.precision, "batch": identity.batch, **chunk.made},
-        "next": chunk.next,
+        "fingerprint": provenance.fingerprint,
+        "models": provenance.model_identities,
+        "made": {"precision": provenance.precision, "batch": provenance.batch, **chunk.detector_info},
+        "next": chunk.next_position,
     }
-    publish_bytes(chunk_uri(detections, where), pair_rows.encode(chunk.pairs, about))
-    took = sum(chunk.seconds.values()) if last is None else time.monotonic() - last
+    publish_bytes(chunk_uri(detections, chunk_id), pair_rows.encode(chunk.pairs, metadata))
+    wall = sum(chunk.seconds.values()) if previous_commit is None else time.monotonic() - previous_commit
     timings = {
         "pairs": len(chunk.pairs),
         "seconds": {step: round(seconds, 4) for step, seconds in chunk.seconds.items()},
-        "wall": round(took, 4),
-        "first": last is None,
+        "wall": round(wall, 4),
+        "first": previous_commit is None,
         "worker": f"{socket.gethostname()}:{os.getpid()}",
         "committed": time.time(),
     }
-    publish_json(files.join(detections, TIMINGS, f"{where.stem}.json"), timings)
+    publish_json(files.join(detections, TIMINGS, f"{chunk_id.stem}.json"), timings)
 
 
-def finish(detections: str, identity: RangeId, faults: Sequence[str]) -> None:
+def finish_range(detections: str, range_id: RangeId, faults: Sequence[str]) -> None:
     """Records a range whose chunks are all committed: their names, rows and content, and what could not be read.
 
     Of failed rows their number stands there, by reason.
     """
-    if files.exists(done_uri(detections, identity)):
+    if files.exists(done_uri(detections, range_id)):
         return
     from pipeline.tables import pair_rows
 
     chunks: list[dict[str, Any]] = []
-    for chunk in committed(detections, identity):
+    for chunk in committed_chunks(detections, range_id):
         data = files.read_bytes(chunk_uri(detections, chunk))
-        reasons = pair_rows.reasons(data)
-        entry = {"chunk": chunk.number, "rows": len(reasons), "digest": digest_of(data)}
-        failed = Counter(reason for reason in reasons if reason)
+        row_reasons = pair_rows.failure_reasons(data)
+        entry = {"chunk": chunk.number, "rows": len(row_reasons), "digest": bytes_digest(data)}
+        failed = Counter(reason for reason in row_reasons if reason)
         chunks.append(entry | ({"failed": dict(sorted(failed.items()))} if failed else {}))
     value = {"format": FORMAT, "chunks": chunks, "rows": sum(c["rows"] for c in chunks), "faults": list(faults)}
-    publish_json(done_uri(detections, identity), value)
+    publish_json(done_uri(detections, range_id), value)
 
 
-def committed(detections: str, identity: RangeId) -> list[ChunkId]:
+def committed_chunks(detections: str, range_id: RangeId) -> list[ChunkId]:
     """The committed chunks of a range, in order, up to the first that is missing."""
-    chunks = (ChunkId(identity.source, identity.range, number) for number in count())
+    chunks = (ChunkId(range_id.source, range_id.range, number) for number in count())
     return list(takewhile(lambda chunk: files.exists(chunk_uri(detections, chunk)), chunks))
 
 
-def all_committed(detections: str) -> list[ChunkId]:
+def all_committed_chunks(detections: str) -> list[ChunkId]:
     """The committed chunks of all ranges, in order."""
-    found = [_chunk_of(info.uri) for info in files.list_folder(detections, "*/*-*.parquet")]
-    return sorted((chunk for chunk in found if chunk), key=lambda c: (c.source, c.range, c.number))
+    chunks = [_chunk_of(info.uri) for info in files.list_folder(detections, "*/*-*.parquet")]
+    return sorted((chunk for chunk in chunks if chunk), key=lambda c: (c.source, c.range, c.number))
 
 
-def finished(detections: str) -> set[RangeId]:
+def finished_ranges(detections: str) -> set[RangeId]:
     """The ranges that are done."""
     uris = (info.uri for info in files.list_folder(detections, "*/*.done.json"))
-    found = (re.search(r"/(\d+)/(\d+)\.done\.json$", uri) for uri in uris)
-    return {RangeId(int(match[1]), int(match[2])) for match in found if match}
+    matches = (re.search(r"/(\d+)/(\d+)\.done\.json$", uri) for uri in uris)
+    return {RangeId(int(match[1]), int(match[2])) for match in matches if match}
 
 
-def forget(detections: str, source: int) -> None:
-    """Removes all rows of a source, first of all the records that its ranges are done: nobody takes it for whole."""
+def delete_source(detections: str, source: int) -> None:
+    """Removes all rows of a source; first the records that its ranges are done, so that no part counts as all."""
     infos = files.list_folder(files.join(detections, f"{source:05}"))
     infos.sort(key=lambda info: not info.uri.endswith(".done.json"))
     infos += files.list_folder(files.join(detections, TIMINGS, f"{source:05}"))
     files.delete(info.uri for info in infos)
 
 
-def is_done(detections: str, identity: RangeId) -> bool:
+def is_done(detections: str, range_id: RangeId) -> bool:
     """Whether a range is recorded as finished."""
-    return files.exists(done_uri(detections, identity))
+    return files.exists(done_uri(detections, range_id))
 
 
-def read_done(detections: str, identity: RangeId) -> dict[str, Any]:
-    """What `finish` has recorded."""
-    value: dict[str, Any] = files.read_json(done_uri(detections, identity))
+def read_range_summary(detections: str, range_id: RangeId) -> dict[str, Any]:
+    """What `finish_range` has recorded."""
+    value: dict[str, Any] = files.read_json(done_uri(detections, range_id))
     return value
 
 
-def about(detections: str, chunk: ChunkId) -> dict[str, Any]:
+def read_metadata(detections: str, chunk: ChunkId) -> dict[str, Any]:
     """A chunk's metadata: format, fingerprint, models, how it was made, where the next chunk starts."""
     from pipeline.tables import pair_rows
 
     uri = chunk_uri(detections, chunk)
     try:
         with files.open_read(uri) as file:
-            return pair_rows.about(file)
+            return pair_rows.read_metadata(file)
     except Exception as error:
         raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
 
 
-def rows(detections: str, chunk: ChunkId) -> int:
+def row_count(detections: str, chunk: ChunkId) -> int:
     """How many pairs a committed chunk holds."""
     from pipeline.tables import pair_rows
 
     with files.open_read(chunk_uri(detections, chunk)) as file:
-        return pair_rows.count(file)
+        return pair_rows.row_count(file)
 
 
 def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> Iterator[Pair]:
@@ -171,7 +171,7 @@ def read_chunk(detections: str, chunk: ChunkId, digest: str | None = None) -> It
 
 
 def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> "pa.Table":
-    """The rows of a committed chunk, in order. digest: what `finish` recorded of it.
+    """The rows of a committed chunk, in order. digest: what `finish_range` recorded of it.
 
     Raises:
       EnvironmentFault: the file is gone, or is not the one that was committed.
@@ -186,17 +186,17 @@ def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> "p
         if files.is_missing(error):
             raise EnvironmentFault(f"{uri} is gone; remove {done} as well, then ground makes it again") from error
         raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
-    if digest is not None and digest_of(data) != digest:
+    if digest is not None and bytes_digest(data) != digest:
         raise EnvironmentFault(f"{uri} is not what was committed; remove it and {done}, then ground makes it again")
     return pair_rows.decode(data)
 
 
 def read_all(detections: str) -> Iterator[Pair]:
     """The pairs of all committed chunks, in order."""
-    for chunk in all_committed(detections):
+    for chunk in all_committed_chunks(detections):
         yield from read_chunk(detections, chunk)
 
 
 def _chunk_of(uri: str) -> ChunkId | None:
-    found = re.search(r"/(\d+)/(\d+)-(\d+)\.parquet$", uri)
-    return ChunkId(*map(int, found.groups())) if found else None
+    match = re.search(r"/(\d+)/(\d+)-(\d+)\.parquet$", uri)
+    return ChunkId(*map(int, match.groups())) if match else None

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from transforms.records import Box, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
+from transforms.records import Box, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 
 _METADATA = b"gritmill"
 
@@ -50,14 +50,14 @@ SCHEMA = pa.schema(
 """Offsets are characters of the caption; corners are shares of width and height; `image_row` is -1 outside parquet."""
 
 _IMAGE = tuple(f"image_{name}" for name in ("uri", "row", "offset", "length", "digest"))
-_PLAIN = ("key", "source", "index", "caption")
-_FURTHER = ("url", "id", "meta", "width", "height")
+_LEADING = ("key", "source", "index", "caption")
+_TRAILING = ("url", "id", "meta", "width", "height")
 
 
-def encode(pairs: Iterable[Pair], about: dict[str, Any]) -> bytes:
-    """The file of some pairs. about: what its metadata says, a JSON value."""
+def encode(pairs: Iterable[Pair], metadata: dict[str, Any]) -> bytes:
+    """The file of some pairs. metadata: a JSON value."""
     table = pa.Table.from_pylist([to_row(pair) for pair in pairs], SCHEMA)
-    table = table.replace_schema_metadata({_METADATA: json.dumps(about, sort_keys=True).encode()})
+    table = table.replace_schema_metadata({_METADATA: json.dumps(metadata, sort_keys=True).encode()})
     target = io.BytesIO()
     pq.write_table(table, target, compression="zstd")
     return target.getvalue()
@@ -68,19 +68,19 @@ def decode(data: bytes) -> pa.Table:
     return pq.ParquetFile(io.BytesIO(data)).read().cast(SCHEMA)  # pq.read_table would import pyarrow.dataset
 
 
-def reasons(data: bytes) -> list[str | None]:
+def failure_reasons(data: bytes) -> list[str | None]:
     """For each row of a file why its pair failed; None for one that did not."""
     errors = pq.ParquetFile(io.BytesIO(data)).read(["error"])["error"].to_pylist()
     return [error["reason"] if error else None for error in errors]
 
 
-def about(file: BinaryIO) -> dict[str, Any]:
-    """What the metadata of a file says."""
+def read_metadata(file: BinaryIO) -> dict[str, Any]:
+    """The metadata of a file, as it was given to `encode`."""
     value: dict[str, Any] = json.loads(pq.read_schema(file).metadata[_METADATA])
     return value
 
 
-def count(file: BinaryIO) -> int:
+def row_count(file: BinaryIO) -> int:
     """How many rows a file has."""
     return int(pq.read_metadata(file).num_rows)
 
@@ -100,7 +100,7 @@ def to_row(pair: Pair) -> dict[str, Any]:
         "phrases": [_fields(phrase) for phrase in pair.phrases],
         "dropped": [_fields(dropped) for dropped in pair.dropped],
         "boxes": [_fields(box) for box in pair.boxes],
-        "boxes_cut": pair.cut,
+        "boxes_cut": pair.boxes_cut,
         "error": _fields(pair.error) if pair.error else None,
         "meta": pair.meta,
     }
@@ -108,17 +108,17 @@ def to_row(pair: Pair) -> dict[str, Any]:
 
 def from_table(table: pa.Table) -> Iterator[Pair]:
     """The pairs of a table of SCHEMA, in order; of one without the column of boxes, pairs without boxes."""
-    plain, images, further = (_tuples(table, names) for names in (_PLAIN, _IMAGE, _FURTHER))
+    leading, images, trailing = (_tuples(table, names) for names in (_LEADING, _IMAGE, _TRAILING))
     lists = (_lists(table, "phrases", Phrase), _lists(table, "dropped", _dropped), _lists(table, "boxes", Box))
     rest = (table["boxes_cut"].to_pylist(), map(_fault, table["error"].to_pylist()))
-    for names, image, more, phrases, dropped, boxes, cut, error in zip(
-        plain, images, further, *lists, *rest, strict=True
+    for before, image, after, phrases, dropped, boxes, cut, error in zip(
+        leading, images, trailing, *lists, *rest, strict=True
     ):
-        fields: tuple[Any, ...] = (*names, ImageRef(*image), b"", *more, phrases, dropped, boxes, cut, error)
+        fields: tuple[Any, ...] = (*before, ImageRef(*image), b"", *after, phrases, dropped, boxes, cut, error)
         yield Pair(*fields)
 
 
-def flat(table: pa.Table, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def list_column(table: pa.Table, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Of a column of lists of structs: where each row's list begins, with the end of the last, and all values."""
     lists: Any = table[name].combine_chunks()
     offsets = lists.offsets.to_numpy()
@@ -134,18 +134,18 @@ def _tuples(table: pa.Table, names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
 def _lists(table: pa.Table, name: str, make: Callable[..., Record]) -> Iterable[tuple[Record, ...]]:
     if name not in table.column_names:
         return [()] * len(table)
-    offsets, fields = flat(table, name)
-    made = records(fields, make)
-    return (tuple(made[start:end]) for start, end in pairwise(offsets.tolist()))
+    offsets, fields = list_column(table, name)
+    items = build_records(fields, make)
+    return (tuple(items[start:end]) for start, end in pairwise(offsets.tolist()))
 
 
-def records(fields: dict[str, np.ndarray], make: Callable[..., Record]) -> list[Record]:
+def build_records(fields: dict[str, np.ndarray], make: Callable[..., Record]) -> list[Record]:
     """What `make` makes of each set of values of the fields."""
     return [make(*values) for values in zip(*(column.tolist() for column in fields.values()), strict=True)]
 
 
 def _fault(error: dict[str, Any] | None) -> Fault | None:
-    return Fault(Stage(error["stage"]), Reason(error["reason"]), error["detail"]) if error else None
+    return Fault(FailureStage(error["stage"]), Reason(error["reason"]), error["detail"]) if error else None
 
 
 def _dropped(start: int, end: int, reason: str) -> Dropped:

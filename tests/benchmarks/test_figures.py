@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import inputs, rivals, text
 from benchmarks.__main__ import PARTS
-from benchmarks.figures import Figure, in_turn, markdown, ratio
+from benchmarks.figures import Figure, interleaved_seconds, markdown, ratio
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.images import decode, measure
@@ -17,7 +17,9 @@ from transforms.settings import DetectorSettings
 
 def test_ways_take_their_turn_after_a_round_that_does_not_count():
     called, now = [], iter(range(100))
-    seconds = in_turn({"a": lambda: called.append("a"), "b": lambda: called.append("b")}, 2, lambda: next(now))
+    seconds = interleaved_seconds(
+        {"a": lambda: called.append("a"), "b": lambda: called.append("b")}, 2, lambda: next(now)
+    )
     assert called == ["a", "b"] * 3
     assert seconds == {"a": [1, 1], "b": [1, 1]}
 

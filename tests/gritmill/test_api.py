@@ -78,7 +78,7 @@ def test_a_module_of_our_name_beside_the_script_does_no_harm(tmp_path):
 
 
 def test_every_public_name_is_there():
-    assert set(gritmill._PLACES) == set(gritmill.__all__)
+    assert set(gritmill._MODULE_OF) == set(gritmill.__all__)
     assert all(getattr(gritmill, name) is not None for name in gritmill.__all__)
     assert set(gritmill.__all__) <= set(dir(gritmill))
     with pytest.raises(AttributeError, match="grond"):

@@ -83,13 +83,13 @@ def test_after_an_interrupt_with_status_130_the_same_command_goes_on(tmp_path, p
 def test_marks_count_the_attempts_that_came_to_no_end(tmp_path):
     folder, chunk = str(tmp_path), ChunkId(1, 2, 3)
     assert [attempts.begin(folder, chunk) for _ in range(3)] == [0, 1, 2]
-    assert attempts.count(folder, chunk) == 3
-    attempts.forgive(folder)
-    assert attempts.count(folder, chunk) == 2
+    assert attempts.failed_count(folder, chunk) == 3
+    attempts.clear_in_progress(folder)
+    assert attempts.failed_count(folder, chunk) == 2
     assert attempts.begin(folder, chunk) == 2
     attempts.end(folder, chunk)
     attempts.end(folder, chunk)
-    assert attempts.count(folder, chunk) == 0
+    assert attempts.failed_count(folder, chunk) == 0
 
 
 def test_a_chunk_done_apart_is_the_same_to_the_byte(tmp_path, parser, grounding_dino):

@@ -44,17 +44,17 @@ def test_the_shards_are_sound(done):
 
 
 def test_the_boxes_of_the_bundled_scenes_are_right(done):
-    found = quality.of_run(done)
+    found = quality.run_quality(done)
     assert found.phrases >= 6
-    assert found.found >= 0.9 * found.phrases
-    assert found.right >= 0.9 * found.found
+    assert found.extracted >= 0.9 * found.phrases
+    assert found.located >= 0.9 * found.extracted
     assert found.boxes == sum(shard["boxes"] for shard in json.loads((done / "manifest.json").read_text())["shards"])
 
 
 def test_what_it_names_next_works_as_it_stands(call, tmp_path, parser):
     made.as_tars(made.drawn(4), tmp_path / "YOUR")
     models = [f"phrases.model={parser}", "detector.model=tests.outside:factory"]
-    look, see, again, check = (shlex.split(line.partition("gritmill ")[2]) for line in demo.commands())
+    look, see, again, check = (shlex.split(line.partition("gritmill ")[2]) for line in demo.next_commands())
     assert call(*look, "--quiet", "--set", *models)[0] == 0
     assert call(*see, "--quiet")[0] == 0
     assert (tmp_path / "out/view/index.html").exists()
@@ -66,13 +66,13 @@ def test_the_commands_name_the_program_as_it_can_be_called(monkeypatch, tmp_path
     script = tmp_path / "a b" / "bin" / "gritmill"
     script.parent.mkdir(parents=True)
     monkeypatch.setattr(sys, "executable", str(script.with_name("python")))
-    assert demo.commands()[0].startswith(f"'{script.with_name('python')}' -m gritmill run ")
+    assert demo.next_commands()[0].startswith(f"'{script.with_name('python')}' -m gritmill run ")
     script.touch(mode=0o755)
-    assert demo.commands()[0].startswith(f"'{script}' run ")
+    assert demo.next_commands()[0].startswith(f"'{script}' run ")
     monkeypatch.chdir(tmp_path / "a b")
-    assert demo.commands()[0].startswith("bin/gritmill run ")
+    assert demo.next_commands()[0].startswith("bin/gritmill run ")
     monkeypatch.setenv("PATH", str(script.parent))
-    assert demo.commands()[0].startswith("gritmill run ")
+    assert demo.next_commands()[0].startswith("gritmill run ")
 
 
 def test_a_folder_of_another_run_is_refused_until_fresh(call, done):

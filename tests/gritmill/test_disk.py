@@ -74,7 +74,7 @@ def test_a_full_disk_stops_ground_and_a_restart_goes_on(call, whole, disk, leave
     assert "No space left on device" in lines[0]
     assert str(folder / "out") in lines[0]
     (folder / "ballast").unlink()
-    assert attempts.count(str(folder / "out" / "detections"), ChunkId(0, 0, 0)) == 0
+    assert attempts.failed_count(str(folder / "out" / "detections"), ChunkId(0, 0, 0)) == 0
     assert call("run", *words, "--output", str(folder / "out")) == (0, [])
     assert made.files_of(folder / "out", *ALL) == made.files_of(undisturbed, *ALL)
     assert not list(folder.rglob(".gritmill-tmp-*"))

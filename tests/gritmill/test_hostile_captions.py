@@ -17,7 +17,7 @@ from transforms.records import Box, Pair
 from transforms.selection.judge import Kept, Policy, judge
 from transforms.settings import PhraseSettings, SelectionSettings, TextSettings
 from transforms.text import dialects
-from transforms.text.grounded_caption import spans
+from transforms.text.grounded_caption import choose_spans
 
 LONG = "a dog and a cat near the red house , "
 TEN_THOUSAND = " , ".join(f"the red house{n} of a man{n} in" for n in range(1251))
@@ -155,5 +155,5 @@ def test_any_caption_is_grounded_or_rejected_and_parses_back(embedded, words, be
     for name, text in outcome.texts.items():
         decoded = dialects.find(name).decode(text)
         assert decoded.caption == caption
-        wanted = spans(outcome.groundings, "longest")
+        wanted = choose_spans(outcome.groundings, "longest")
         assert [(s.start, s.end) for s in decoded.spans] == [(s.start, s.end) for s in wanted] != []

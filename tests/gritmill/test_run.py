@@ -9,7 +9,7 @@ import gritmill
 from pipeline.ground import retry
 from pipeline.ids import ChunkId, RangeId
 from pipeline.tables import detections
-from pipeline.tables.detections import Identity
+from pipeline.tables.detections import Provenance
 from tests import made, outside
 from transforms.records import Chunk, Drop
 
@@ -271,7 +271,7 @@ def test_the_old_source_is_back_before_a_redo_was_finished(tmp_path, middle, mon
     whole = made.files_of(tmp_path / "out", "shards/*", "detections/0*/*")
     folder = str(tmp_path / "out/detections")
     retry._publish(folder, [ChunkId(0, 0, 0)])
-    detections.forget(folder, 0)
+    detections.delete_source(folder, 0)
     gritmill.run(middle, **call)
     assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*") == whole
 
@@ -368,7 +368,7 @@ def test_fresh_moves_old_detections_aside(tmp_path, middle):
         gritmill.ground(other, **call)
     gritmill.ground(other, fresh=True, **call)
     assert (tmp_path / "out" / "detections.1" / "plan.json").exists()
-    assert len(detections.all_committed(str(tmp_path / "out" / "detections"))) == 2
+    assert len(detections.all_committed_chunks(str(tmp_path / "out" / "detections"))) == 2
 
 
 def test_an_unfinished_ground_is_packed_only_with_partial(tmp_path, middle):
@@ -482,8 +482,8 @@ def test_a_chunk_that_two_attempts_commit_stays_as_the_first_left_it(tmp_path, m
     folder = str(tmp_path / "out" / "detections")
     before = made.files_of(tmp_path / "out", "detections/0*/*")
     late = Chunk(0, 0, 0, tuple(detections.read_chunk(folder, ChunkId(0, 0, 0)))[:1])
-    detections.commit(folder, late, Identity("another", {}, "bfloat16", 9))
-    detections.finish(folder, RangeId(0, 0), ["a fault"])
+    detections.commit_chunk(folder, late, Provenance("another", {}, "bfloat16", 9))
+    detections.finish_range(folder, RangeId(0, 0), ["a fault"])
     assert made.files_of(tmp_path / "out", "detections/0*/*") == before
 
 

@@ -153,9 +153,9 @@ def test_a_large_pack_takes_a_process_a_core_and_writes_the_same_bytes(tmp_path,
     gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"))
     gritmill.pack(config, output=str(tmp_path / "one"), detections=str(tmp_path / "out"))
     seen = []
-    monkeypatch.setattr(placement, "_PAIRS_A_WORKER", 20)
-    monkeypatch.setattr(placement, "cores", lambda: 2)
-    monkeypatch.setattr(local_workers, "watched", lambda run: (seen.append(run), run()))
+    monkeypatch.setattr(placement, "_PAIRS_PER_WORKER", 20)
+    monkeypatch.setattr(placement, "available_cores", lambda: 2)
+    monkeypatch.setattr(local_workers, "run_watched", lambda run: (seen.append(run), run()))
     gritmill.pack(config, output=str(tmp_path / "two"), detections=str(tmp_path / "out"))
     assert len(seen) == 1
     names = ("shards/*", "manifest.json", "statistics.json")
@@ -174,5 +174,5 @@ def test_a_large_pack_takes_a_process_a_core_and_writes_the_same_bytes(tmp_path,
     ],
 )
 def test_how_many_local_workers_a_pack_takes_unless_it_is_told(monkeypatch, given, cores, pairs, options):
-    monkeypatch.setattr(placement, "cores", lambda: cores)
-    assert placement.pack_options(given, pairs) == options
+    monkeypatch.setattr(placement, "available_cores", lambda: cores)
+    assert placement.pack_beam_options(given, pairs) == options

@@ -19,11 +19,11 @@ from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan
 from pipeline.plan.plan_sources import plan_sources
 from pipeline.sources import Source
-from pipeline.tables.detections import Identity
+from pipeline.tables.detections import Provenance
 from pipeline.threshold import Threshold
 from transforms.records import Box, Pair, Phrase
 
-IDENTITY = Identity("a fingerprint", {"detector": "folder:1", "phrases": "folder:2"}, "float32", 4)
+PROVENANCE = Provenance("a fingerprint", {"detector": "folder:1", "phrases": "folder:2"}, "float32", 4)
 
 CAPTION = "a dog in a hat"
 
@@ -106,7 +106,9 @@ def plan(inputs: Iterable[Path | str], **sections: Any) -> Plan:
     """The plan of some files."""
     made = configuration(**sections)
     sources = plan_sources(find_sources([str(given) for given in inputs]), made)
-    return Plan("a fingerprint", made, IDENTITY.models, None, tuple(sources), Threshold(0.25, False, "a guess"))
+    return Plan(
+        "a fingerprint", made, PROVENANCE.model_identities, None, tuple(sources), Threshold(0.25, False, "a guess")
+    )
 
 
 def grounded(pair: Pair, score: float = 0.875) -> Pair:

@@ -6,19 +6,19 @@ import pytest
 
 from pipeline import fingerprint
 from pipeline.configuration import Configuration
-from pipeline.pack.driver import pack_fingerprint
+from pipeline.pack.driver import compute_pack_fingerprint
 from pipeline.plan.plan import Plan
 from tests.pipeline.making import configuration
 from transforms.selection.judge import Policy
-from transforms.settings import AsBefore, DetectorSettings, Section, SelectionSettings
+from transforms.settings import DetectorSettings, LegacyValue, Section, SelectionSettings
 
 RELEASED = Path(__file__).resolve().parents[1] / "data" / "released" / "finished"
 
 MODELS = {"phrases": "folder:1", "detector": "folder:2"}
 
 
-def mark(limit: int | None = None, models: dict[str, str] = MODELS, **sections: Any) -> str:
-    return fingerprint.ground(configuration(**sections), models, limit)
+def fingerprint_of(limit: int | None = None, models: dict[str, str] = MODELS, **sections: Any) -> str:
+    return fingerprint.ground_fingerprint(configuration(**sections), models, limit)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def mark(limit: int | None = None, models: dict[str, str] = MODELS, **sections: 
     ],
 )
 def test_what_may_change_from_run_to_run_is_not_part_of_it(sections: dict[str, Any]) -> None:
-    assert mark(**sections) == mark()
+    assert fingerprint_of(**sections) == fingerprint_of()
 
 
 @pytest.mark.parametrize(
@@ -57,24 +57,24 @@ def test_what_may_change_from_run_to_run_is_not_part_of_it(sections: dict[str, A
     ],
 )
 def test_what_changes_results_is_part_of_it(sections: dict[str, Any]) -> None:
-    assert mark(**sections) != mark()
+    assert fingerprint_of(**sections) != fingerprint_of()
 
 
 def test_limit_and_models_are_part_of_it() -> None:
     marks = {
-        mark(),
-        mark(100),
-        mark(101),
-        mark(models={**MODELS, "detector": "x"}),
-        mark(models={**MODELS, "phrases": "x"}),
+        fingerprint_of(),
+        fingerprint_of(100),
+        fingerprint_of(101),
+        fingerprint_of(models={**MODELS, "detector": "x"}),
+        fingerprint_of(models={**MODELS, "phrases": "x"}),
     }
     assert len(marks) == 5
 
 
 def test_a_digest_does_not_mind_the_order_of_keys() -> None:
-    assert fingerprint.digest({"a": 1, "b": [1, 2]}) == fingerprint.digest({"b": [1, 2], "a": 1})
-    assert fingerprint.digest([1, 2]) != fingerprint.digest([2, 1])
-    assert len(fingerprint.digest("ä")) == 32
+    assert fingerprint.json_digest({"a": 1, "b": [1, 2]}) == fingerprint.json_digest({"b": [1, 2], "a": 1})
+    assert fingerprint.json_digest([1, 2]) != fingerprint.json_digest([2, 1])
+    assert len(fingerprint.json_digest("ä")) == 32
 
 
 def test_workers_load_the_commit_that_the_driver_has_found() -> None:
@@ -85,12 +85,12 @@ def test_workers_load_the_commit_that_the_driver_has_found() -> None:
 
 
 class NewerDetector(DetectorSettings):
-    sharpness: Annotated[int, AsBefore(0)] = 3
-    passes: Annotated[int | None, AsBefore(None)] = None
+    sharpness: Annotated[int, LegacyValue(0)] = 3
+    passes: Annotated[int | None, LegacyValue(None)] = None
 
 
 class NewerSection(Section):
-    model: Annotated[str | None, AsBefore(None)] = None
+    model: Annotated[str | None, LegacyValue(None)] = None
 
 
 class NewerConfiguration(Configuration):
@@ -107,18 +107,18 @@ def newer(**sections: Any) -> NewerConfiguration:
     return NewerConfiguration.model_validate(configuration().model_dump() | sections)
 
 
-def newer_mark(**sections: Any) -> str:
-    return fingerprint.ground(newer(**sections), MODELS, None)
+def newer_fingerprint(**sections: Any) -> str:
+    return fingerprint.ground_fingerprint(newer(**sections), MODELS, None)
 
 
 def test_a_newer_key_counts_only_where_it_differs_from_the_value_that_means_as_before() -> None:
     before = {"model": configuration().detector.model, "sharpness": 0}
-    same = fingerprint.ground(configuration(detector={"model": before["model"]}), MODELS, None)
-    assert newer_mark(detector=before) == same
-    assert newer_mark(detector={"model": before["model"]}) != same  # its default is another one
-    assert newer_mark(detector=before | {"sharpness": 1}) != same
-    assert newer_mark(detector=before | {"passes": 2}) != same
-    assert newer_mark(detector=before, phrases={"claims": {"model": "a"}}) != same
+    same = fingerprint.ground_fingerprint(configuration(detector={"model": before["model"]}), MODELS, None)
+    assert newer_fingerprint(detector=before) == same
+    assert newer_fingerprint(detector={"model": before["model"]}) != same  # its default is another one
+    assert newer_fingerprint(detector=before | {"sharpness": 1}) != same
+    assert newer_fingerprint(detector=before | {"passes": 2}) != same
+    assert newer_fingerprint(detector=before, phrases={"claims": {"model": "a"}}) != same
 
 
 def test_a_newer_key_means_as_before_in_what_an_earlier_release_has_written() -> None:
@@ -126,24 +126,24 @@ def test_a_newer_key_means_as_before_in_what_an_earlier_release_has_written() ->
     read = NewerConfiguration.read_back(written)
     assert (read.detector.sharpness, read.detector.passes, read.detector.floor) == (0, None, 0.2)
     assert read.phrases.claims == NewerSection()
-    assert fingerprint.ground(read, MODELS, None) == mark(detector={"floor": 0.2})
+    assert fingerprint.ground_fingerprint(read, MODELS, None) == fingerprint_of(detector={"floor": 0.2})
 
 
 def test_released_runs_have_the_fingerprints_that_this_code_gives_them() -> None:
     plan = Plan.from_json(json.loads((RELEASED / "detections" / "plan.json").read_text("utf-8")))
-    assert fingerprint.ground(plan.configuration, plan.models, plan.limit) == plan.fingerprint
+    assert fingerprint.ground_fingerprint(plan.configuration, plan.model_identities, plan.limit) == plan.fingerprint
     assert plan.fingerprint == "6f0465f9e7b9c5ce09fba4442b904f54"
 
 
 def test_a_newer_key_of_the_selection_counts_in_a_pack_only_where_it_differs() -> None:
     class NewerSelection(SelectionSettings):
-        claims: Annotated[bool, AsBefore(False)] = False
+        claims: Annotated[bool, LegacyValue(False)] = False
 
     plan = Plan.from_json(json.loads((RELEASED / "detections" / "plan.json").read_text("utf-8")))
     shards, text = plan.configuration.shards, plan.configuration.text
 
     def packed(selection: SelectionSettings) -> str:
-        return pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text), shards)
+        return compute_pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text), shards)
 
     assert packed(NewerSelection()) == packed(SelectionSettings())
     assert packed(NewerSelection(claims=True)) != packed(SelectionSettings())

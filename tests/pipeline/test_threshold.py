@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.threshold import SIDECAR, Threshold, default_threshold, effective
+from pipeline.threshold import SIDECAR, Threshold, default_threshold, threshold_in_force
 from transforms.settings import DetectorSettings, SelectionSettings
 
 
@@ -34,9 +34,11 @@ def test_a_measured_value_holds_for_its_span_score_only(model: str) -> None:
 
 def test_what_is_set_goes_first_even_zero(model: str) -> None:
     default = default_threshold(settings(model))
-    assert effective(SelectionSettings(), default, 0.05) == default
-    assert effective(SelectionSettings(score=0.0), default, 0.0) == Threshold(0.0, False, "as set in the configuration")
-    assert "no box below 0.05" in effective(SelectionSettings(score=0.0), default, 0.05).source
+    assert threshold_in_force(SelectionSettings(), default, 0.05) == default
+    assert threshold_in_force(SelectionSettings(score=0.0), default, 0.0) == Threshold(
+        0.0, False, "as set in the configuration"
+    )
+    assert "no box below 0.05" in threshold_in_force(SelectionSettings(score=0.0), default, 0.05).source
 
 
 def test_the_embedded_detector_brings_its_own_too() -> None:

@@ -13,7 +13,7 @@ from spacy.language import Language
 from tests.shared import DATA, needs_shared
 from training.caption_parser.hand_marks import (
     MARKS,
-    Marked,
+    AnnotatedCaption,
     difference_interval,
     read_marks,
     score,
@@ -37,7 +37,7 @@ def phrases(caption: str) -> list[str]:
 
 def test_a_span_is_right_only_at_both_ends() -> None:
     counts = compare(frozenset({(0, 5), (6, 9)}), frozenset({(0, 5), (6, 8), (10, 12)}))
-    assert counts == Counts(right=1, found=2, wanted=3)
+    assert counts == Counts(right=1, predicted=2, expected=3)
     assert counts.f1 == pytest.approx(0.4)
 
 
@@ -46,15 +46,15 @@ def test_nothing_wanted_and_nothing_found_is_perfect() -> None:
 
 
 def test_what_lies_in_a_neutral_stretch_does_not_count() -> None:
-    marked = Marked("Desk Lamp - Matt Black", frozenset({(0, 9)}), frozenset({(12, 22)}))
-    assert score(marked, frozenset({(0, 9), (17, 22)})) == Counts(1, 1, 1)
-    assert score(marked, frozenset({(0, 22)})) == Counts(0, 1, 1)
+    annotated = AnnotatedCaption("Desk Lamp - Matt Black", frozenset({(0, 9)}), frozenset({(12, 22)}))
+    assert score(annotated, frozenset({(0, 9), (17, 22)})) == Counts(1, 1, 1)
+    assert score(annotated, frozenset({(0, 22)})) == Counts(0, 1, 1)
 
 
 def test_a_number_at_the_end_may_be_in_or_out() -> None:
-    marked = Marked("Slide 19", frozenset({(0, 8)}), frozenset())
-    assert score(marked, frozenset({(0, 5)})).right == 0
-    assert score_without_numbers(marked, frozenset({(0, 5)})).right == 1
+    annotated = AnnotatedCaption("Slide 19", frozenset({(0, 8)}), frozenset())
+    assert score(annotated, frozenset({(0, 5)})).right == 0
+    assert score_without_numbers(annotated, frozenset({(0, 5)})).right == 1
 
 
 def test_the_interval_of_a_parser_with_itself_is_nothing() -> None:
@@ -76,13 +76,13 @@ def test_marks_are_in_order_and_apart(name: str, count: int) -> None:
 @needs_shared
 @pytest.mark.parametrize("name", ["test", "dev"])
 def test_marks_begin_and_end_with_words(name: str) -> None:
-    for marked in read_marks(MARKS / f"{name}.jsonl", DATA / "captions" / "laion400m_10k.tsv"):
-        assert text_key(marked.caption) in withheld_keys(MARKS)
-        for start, end in marked.phrases:
-            around = marked.caption[:start][-1:], marked.caption[end:][:1]
-            assert not any(character.isalnum() for character in around), marked.caption[start:end]
-            assert marked.caption[start].isalnum()
-            assert any(map(str.isalnum, marked.caption[end - 2 : end]))
+    for annotated in read_marks(MARKS / f"{name}.jsonl", DATA / "captions" / "laion400m_10k.tsv"):
+        assert text_key(annotated.caption) in withheld_keys(MARKS)
+        for start, end in annotated.phrases:
+            around = annotated.caption[:start][-1:], annotated.caption[end:][:1]
+            assert not any(character.isalnum() for character in around), annotated.caption[start:end]
+            assert annotated.caption[start].isalnum()
+            assert any(map(str.isalnum, annotated.caption[end - 2 : end]))
 
 
 def test_the_model_is_small_and_holds_no_path() -> None:

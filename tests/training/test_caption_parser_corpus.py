@@ -64,16 +64,16 @@ CAT = parse("laion", "Cat NN ROOT 0\nin IN prep 0\na DT det 3\nbox NN pobj 1")
 def test_new_captions_have_phrases_of_others_in_the_place_of_their_own() -> None:
     parts = parts_of([DOG, replace(DOG, source="ref"), SHIRT], "ref")
     assert (parts.spans, parts.phrases) == ((((0, 11), (15, 20)),), ("a small dog", "grass"))
-    made = {caption(parts, Random(seed)) for seed in range(100)}
-    assert made == {f"{one} on {other}" for one in parts.phrases for other in parts.phrases}
+    captions = {caption(parts, Random(seed)) for seed in range(100)}
+    assert captions == {f"{one} on {other}" for one in parts.phrases for other in parts.phrases}
 
 
 def test_some_alt_texts_are_the_start_of_one_and_the_end_of_another() -> None:
     parts = parts_of([CAT, SHIRT, DOG], "laion")
-    made = [caption(parts, Random(seed)) for seed in range(500)]
+    captions = [caption(parts, Random(seed)) for seed in range(500)]
     spliced = {"Cat in a Black", "Grizzly in a box", "Cat in a box box"}
-    assert spliced <= set(made)
-    assert all(set(text.split()) <= {*CAT.words, *SHIRT.words} for text in made)
+    assert spliced <= set(captions)
+    assert all(set(text.split()) <= {*CAT.words, *SHIRT.words} for text in captions)
 
 
 @needs_shared

@@ -13,13 +13,13 @@ from tests.training.scene_fakes import FONT, generator, thing, without_font
 from training.scene_grounder import blocks, ship, train
 from training.scene_grounder.attention import use_levelwise
 from training.scene_grounder.batches import TOKENS, Batch, Batches, Share, Target, phrases, target
-from training.scene_grounder.blocks import CANVAS, Held, make_blocks, read_block
-from training.scene_grounder.evaluate import Asked, figures, threshold_for
+from training.scene_grounder.blocks import RESIZE, StoredScene, make_blocks, read_block
+from training.scene_grounder.evaluate import PhraseResult, figures, threshold_for
 from training.scene_grounder.hints import Hints, _under
 from training.scene_grounder.lexicon import lexicon
 from training.scene_grounder.loss import Predicted, _nearest, focal, giou, match, predictions, total_loss
 from training.scene_grounder.model import WIDTH, make_model, make_tokenizer
-from training.scene_grounder.phrases import Said
+from training.scene_grounder.phrases import GeneratedPhrase
 from training.scene_grounder.scenes import Kind
 from transforms.detectors.grounding_dino.prompts import build_prompts
 from transforms.records import Box
@@ -129,21 +129,21 @@ def test_the_reference_that_the_second_layer_gets_is_what_the_first_one_says():
     with torch.no_grad():
         output = model(pixel_values=torch.randn(1, 3, 96, 96), input_ids=ids, attention_mask=torch.ones_like(ids))
         layers, _ = predictions(model, output, torch.ones_like(ids))
-    given, said = output.intermediate_reference_points[:, 0], layers[0].boxes
+    given, generated = output.intermediate_reference_points[:, 0], layers[0].boxes
     start = output.init_reference_points
-    assert (given - said).abs().mean() < 0.3 * (said - start).abs().mean()
+    assert (given - generated).abs().mean() < 0.3 * (generated - start).abs().mean()
 
 
 def test_a_target_says_the_tokens_of_every_phrase_that_means_the_thing():
-    said = [
-        Said("a dog", Kind("dog"), (0,)),
-        Said("a cat", Kind("cat")),
-        Said("the puppy", Kind("dog"), (0,)),
-        Said("a red car", Kind("car", "red"), (1,)),
+    generated = [
+        GeneratedPhrase("a dog", Kind("dog"), (0,)),
+        GeneratedPhrase("a cat", Kind("cat")),
+        GeneratedPhrase("the puppy", Kind("dog"), (0,)),
+        GeneratedPhrase("a red car", Kind("car", "red"), (1,)),
     ]
-    prompt = build_prompts(make_tokenizer(), [one.text for one in said], TOKENS).prompts[0]
-    held = Held(np.zeros((160, 160, 3), np.uint8), THINGS)
-    one = target(held, said, prompt.spans, mirrored=False)
+    prompt = build_prompts(make_tokenizer(), [one.text for one in generated], TOKENS).prompts[0]
+    stored = StoredScene(np.zeros((160, 160, 3), np.uint8), THINGS)
+    one = target(stored, generated, prompt.spans, mirrored=False)
     assert one.boxes[0].tolist() == pytest.approx([0.2, 0.4, 0.2, 0.4])
     named = [make_tokenizer().decode([prompt.ids[i] for i in row.nonzero()[:, 0]]) for row in one.named]
     assert named == ["a dog the puppy", "a red car"]
@@ -154,15 +154,15 @@ def test_a_target_says_the_tokens_of_every_phrase_that_means_the_thing():
         ["dog", [-1, -1]],
         ["car", [0, -1]],
     ]
-    mirrored = target(held, said, prompt.spans, mirrored=True)
+    mirrored = target(stored, generated, prompt.spans, mirrored=True)
     assert mirrored.boxes[:, 0].tolist() == pytest.approx([0.8, 0.25])
 
 
 def test_hints_say_what_lies_under_each_location():
-    held = Held(np.zeros((160, 160, 3), np.uint8), THINGS)
-    said = [Said("a dog", Kind("dog"), (0,))]
+    stored = StoredScene(np.zeros((160, 160, 3), np.uint8), THINGS)
+    generated = [GeneratedPhrase("a dog", Kind("dog"), (0,))]
     prompt = build_prompts(make_tokenizer(), ["a dog"], TOKENS).prompts[0]
-    under = _under(target(held, said, prompt.spans, mirrored=False), [(10, 10), (5, 5)])
+    under = _under(target(stored, generated, prompt.spans, mirrored=False), [(10, 10), (5, 5)])
     assert under.shape == (125, 3)
     dog, car, red = list(lexicon().nouns).index("dog"), list(lexicon().nouns).index("car"), 0
     assert under[41].tolist() == [dog, -1, 1]  # row 4, column 1 of 10: within the dog's box
@@ -172,10 +172,10 @@ def test_hints_say_what_lies_under_each_location():
 
 
 def test_the_hints_are_learnt_from_features_that_can_be_told_apart():
-    held = Held(np.zeros((160, 160, 3), np.uint8), THINGS)
-    said = [Said("a dog", Kind("dog"), (0,)), Said("a red car", Kind("car", "red"), (1,))]
-    prompt = build_prompts(make_tokenizer(), [one.text for one in said], TOKENS).prompts[0]
-    one = target(held, said, prompt.spans, mirrored=False)
+    stored = StoredScene(np.zeros((160, 160, 3), np.uint8), THINGS)
+    generated = [GeneratedPhrase("a dog", Kind("dog"), (0,)), GeneratedPhrase("a red car", Kind("car", "red"), (1,))]
+    prompt = build_prompts(make_tokenizer(), [one.text for one in generated], TOKENS).prompts[0]
+    one = target(stored, generated, prompt.spans, mirrored=False)
     batch = Batch(torch.zeros(1, 3, 160, 160), torch.tensor([prompt.ids]), torch.ones(1, len(prompt.ids)), [one])
     torch.manual_seed(0)
     hints = Hints()
@@ -200,11 +200,11 @@ def test_the_hints_are_learnt_from_features_that_can_be_told_apart():
 
 
 def test_a_training_prompt_has_present_and_absent_phrases_and_none_twice():
-    held = Held(np.zeros((160, 160, 3), np.uint8), THINGS)
-    said = [phrases(held, generator(seed)) for seed in range(50)]
-    assert all(len({one.text for one in some}) == len(some) for some in said)
-    assert all(any(one.things for one in some) for some in said)
-    assert sum(not one.things for some in said for one in some) > 50
+    stored = StoredScene(np.zeros((160, 160, 3), np.uint8), THINGS)
+    generated = [phrases(stored, generator(seed)) for seed in range(50)]
+    assert all(len({one.text for one in some}) == len(some) for some in generated)
+    assert all(any(one.things for one in some) for some in generated)
+    assert sum(not one.things for some in generated for one in some) > 50
 
 
 @pytest.fixture
@@ -224,12 +224,12 @@ def test_blocks_hold_pictures_on_the_canvas_and_are_made_once(job):
     scenes = read_block(job.scenes, 0)
     assert len(scenes) == 30
     assert {scene.pixels.shape[:2] for scene in scenes} <= {(160, 160), (160, 224), (224, 160), (128, 224)}
-    assert CANVAS.size(320, 180) == (224, 128)
+    assert RESIZE.target_size(320, 180) == (224, 128)
     assert list(make_blocks("missing font", job.scenes, 1, 1, 1)) == [0]
 
 
 def test_batches_are_of_one_canvas(job):
-    shares = [Batches(job.scenes, 1, 4, make_tokenizer(), 0, Share(rank, 2)).since(0) for rank in range(2)]
+    shares = [Batches(job.scenes, 1, 4, make_tokenizer(), 0, Share(rank, 2)).from_step(0) for rank in range(2)]
     for _ in range(8):
         one, two = (next(share) for share in shares)
         assert len(one.pixels) == len(two.pixels) == len(one.targets) == 2
@@ -238,21 +238,21 @@ def test_batches_are_of_one_canvas(job):
 
 def test_a_stream_goes_on_as_if_it_had_not_stopped(job):
     batches = Batches(job.scenes, 1, 2, make_tokenizer(), 0)
-    whole = batches.since(0)
+    whole = batches.from_step(0)
     expected = [next(whole) for _ in range(20)][17]  # of the second epoch
-    assert torch.equal(next(batches.since(17)).pixels, expected.pixels)
-    assert torch.equal(next(batches.since(17)).ids, expected.ids)
+    assert torch.equal(next(batches.from_step(17)).pixels, expected.pixels)
+    assert torch.equal(next(batches.from_step(17)).ids, expected.ids)
 
 
 @pytest.mark.slow
 def test_training_goes_on_where_it_stopped(job, monkeypatch):
-    told = []
+    seen_steps = []
     with pytest.raises(KeyboardInterrupt):
-        train.train(job, lambda step, *_: told.append(step) or _interrupt(step == 3))
-    train.train(job, lambda step, *_: told.append(step))
-    assert told == [1, 2, 3, 3, 4]
-    train.train(job, lambda step, *_: told.append(step))
-    assert told == [1, 2, 3, 3, 4]
+        train.train(job, lambda step, *_: seen_steps.append(step) or _interrupt(step == 3))
+    train.train(job, lambda step, *_: seen_steps.append(step))
+    assert seen_steps == [1, 2, 3, 3, 4]
+    train.train(job, lambda step, *_: seen_steps.append(step))
+    assert seen_steps == [1, 2, 3, 3, 4]
     whole = replace(job, work=job.work / "whole")
     train.train(whole, lambda *_: None)
     for one, other in zip(train.averaged(job).parameters(), train.averaged(whole).parameters(), strict=True):
@@ -269,7 +269,7 @@ def test_the_average_is_what_is_shipped(job):
     for steps in range(1, 5):
         one = replace(job, work=job.work / str(steps), schedule=replace(job.schedule, steps=steps, every=1))
         train.train(one, lambda *_: None)
-        after = train.resumed(one).model.model.level_embed.detach()
+        after = train.resume_state(one).model.model.level_embed.detach()
         expected = expected.lerp(after, 1 - min(0.998, steps / (9 + steps)))
     assert torch.allclose(train.averaged(one).model.level_embed, expected, atol=1e-9)
     assert not torch.allclose(after, expected, atol=1e-9)
@@ -278,11 +278,11 @@ def test_the_average_is_what_is_shipped(job):
 @pytest.mark.slow
 def test_two_workers_train_one_model(job):
     two = replace(job, work=job.work / "two", schedule=replace(job.schedule, batch=4, steps=2, workers=2))
-    told = []
-    train.train(two, lambda step, *_: told.append(step))
-    assert told == [1, 2]
+    seen_steps = []
+    train.train(two, lambda step, *_: seen_steps.append(step))
+    assert seen_steps == [1, 2]
     assert train.load_checkpoint(two)["step"] == 2
-    moved = zip(train.resumed(two).model.parameters(), train.fresh(two.seed).model.parameters(), strict=True)
+    moved = zip(train.resume_state(two).model.parameters(), train.fresh(two.seed).model.parameters(), strict=True)
     assert sum(bool((now != before).any()) for now, before in moved) > 100
 
 
@@ -318,25 +318,25 @@ def test_what_is_saved_loads_with_the_stock_classes(tmp_path):
     assert processor.tokenizer("a puppy.")["input_ids"][-2:] == [1012, 102]
 
 
-def _asked(truth, *boxes):
+def _phrase_result(truth, *boxes):
     corners = [Box(0, *box, 1.0) for box in truth]
-    return Asked("a dog", tuple(corners), tuple(Box(0, *box, score) for *box, score in boxes))
+    return PhraseResult("a dog", tuple(corners), tuple(Box(0, *box, score) for *box, score in boxes))
 
 
 A, B, NOWHERE = (0.0, 0.0, 0.4, 0.4), (0.6, 0.6, 1.0, 1.0), (0.0, 0.8, 0.1, 1.0)
 
 
 def test_figures_of_known_cases():
-    asked = [
-        _asked([A], (*A, 0.9)),
-        _asked([A], (*NOWHERE, 0.9), (*A, 0.8)),  # right, but not the best
-        _asked([A, B], (*A, 0.9), (*B, 0.3)),  # the second is below the threshold
-        _asked([A, B], (*A, 0.9), (*A, 0.8), (*B, 0.7)),  # a near duplicate between them
-        _asked([], (*A, 0.6)),
-        _asked([], (*A, 0.1)),
-        _asked([]),
+    results = [
+        _phrase_result([A], (*A, 0.9)),
+        _phrase_result([A], (*NOWHERE, 0.9), (*A, 0.8)),  # right, but not the best
+        _phrase_result([A, B], (*A, 0.9), (*B, 0.3)),  # the second is below the threshold
+        _phrase_result([A, B], (*A, 0.9), (*A, 0.8), (*B, 0.7)),  # a near duplicate between them
+        _phrase_result([], (*A, 0.6)),
+        _phrase_result([], (*A, 0.1)),
+        _phrase_result([]),
     ]
-    got = figures(asked, 0.5)
+    got = figures(results, 0.5)
     assert got.numbers == {"present": 4, "plural": 2, "absent": 3}
     assert got.recall_at_1 == 3 / 4
     assert got.plural == 1 / 2
@@ -346,17 +346,19 @@ def test_figures_of_known_cases():
 
 
 def test_the_threshold_lets_through_as_many_absent_phrases_as_allowed():
-    asked = [_asked([], (*A, score / 100)) for score in range(1, 101)]
-    threshold = threshold_for(asked, 0.05)
-    assert figures(asked, threshold).absent == 0.05
-    assert figures(asked, threshold - 0.011).absent > 0.05
+    results = [_phrase_result([], (*A, score / 100)) for score in range(1, 101)]
+    threshold = threshold_for(results, 0.05)
+    assert figures(results, threshold).absent == 0.05
+    assert figures(results, threshold - 0.011).absent > 0.05
 
 
 def test_the_sidecar_is_what_gritmill_reads(tmp_path):
     from pipeline.threshold import default_threshold
     from transforms.settings import DetectorSettings
 
-    threshold = ship.write_threshold([_asked([A], (*A, 0.9)), _asked([], (*A, 0.3))], tmp_path, "two phrases")
+    threshold = ship.write_threshold(
+        [_phrase_result([A], (*A, 0.9)), _phrase_result([], (*A, 0.3))], tmp_path, "two phrases"
+    )
     read = default_threshold(DetectorSettings(model=str(tmp_path)))
     assert (read.score, read.measured) == (threshold, True)
     assert "two phrases" in json.loads((tmp_path / "gritmill.json").read_text())["measured"]

@@ -9,7 +9,7 @@ from tests.training.scene_fakes import FONT, generator, thing, without_font
 from training.scene_grounder import captions, phrases
 from training.scene_grounder.lexicon import article, held_out, lexicon, plural, words
 from training.scene_grounder.model import make_tokenizer
-from training.scene_grounder.scenes import MOST_THINGS, PICTURES, Kind, make_scene, meant, side
+from training.scene_grounder.scenes import MAX_THINGS, PICTURES, Kind, make_scene, matching_things, side
 from training.scene_grounder.tars import read_tars, write_tars
 
 SHARED_NOUNS = """airplane apple ball balloon banana bear bee bicycle bird boat book bus butterfly cake car carrot cat
@@ -76,7 +76,7 @@ def test_articles():
     ],
 )
 def test_what_a_description_means(kind, expected):
-    assert meant(kind, THINGS) == expected
+    assert matching_things(kind, THINGS) == expected
 
 
 @given(st.integers(0, 2**32))
@@ -93,7 +93,7 @@ def test_present_and_absent_phrases_tell_the_truth(seed):
     for colour in {THINGS[number].colour for number in range(4)} - {THINGS[n].colour for n in one.things} - {None}:
         assert colour not in one.text.split()
     absent = phrases.absent(THINGS, rng)
-    assert meant(absent.kind, THINGS) == []
+    assert matching_things(absent.kind, THINGS) == []
     assert absent.text.split()[-1] in _names(lexicon().nouns[absent.kind.noun])
     assert absent.kind.colour is None or absent.kind.colour in absent.text.split()
 
@@ -116,13 +116,13 @@ def test_no_training_phrase_says_a_combination_that_is_kept_from_training(seed):
 @settings(deadline=None)
 def test_a_caption_names_different_things_at_the_spans_that_it_gives(seed):
     caption = captions.make_caption(THINGS, generator(seed))
-    named = [number for mention in caption.mentions for number in mention.said.things]
+    named = [number for mention in caption.mentions for number in mention.phrase.things]
     assert len(named) == len(set(named))
     assert len(named) >= 1
     end = 0
     for mention in caption.mentions:
         assert mention.start >= end
-        assert caption.text[mention.start : mention.end].lower() == mention.said.text.lower()
+        assert caption.text[mention.start : mention.end].lower() == mention.phrase.text.lower()
         end = mention.end
     assert caption.text[0].isupper()
     assert caption.text.endswith(".")
@@ -159,7 +159,7 @@ def test_scenes_hold_what_they_say(monkeypatch):
             assert least < side(one.box) < most
             assert not (one.colour and held_out(one.colour, one.noun))
         overlapping += any(_overlap(a.box, b.box) for a in scene.things for b in scene.things if a is not b)
-    assert numbers == set(range(1, MOST_THINGS + 1))
+    assert numbers == set(range(1, MAX_THINGS + 1))
     assert shapes == set(PICTURES)
     assert 5 <= overlapping <= 75
 

@@ -9,7 +9,7 @@ from PIL import Image
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 
 from pipeline.threshold import default_threshold
-from training.scene_grounder.evaluate import ask, figures
+from training.scene_grounder.evaluate import figures, query_model
 from training.scene_grounder.tars import read_tars
 from transforms import bundled
 from transforms.settings import DetectorSettings
@@ -56,7 +56,7 @@ def test_the_threshold_is_measured_and_the_report_is_of_it():
 @pytest.fixture(scope="module")
 def found():
     threshold = default_threshold(DetectorSettings(model="scene-grounder")).score
-    return figures(ask(FOLDER, list(read_tars(SCENES))[:50]), threshold)
+    return figures(query_model(FOLDER, list(read_tars(SCENES))[:50]), threshold)
 
 
 def test_the_best_box_of_a_phrase_is_right(found):

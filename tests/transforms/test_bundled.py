@@ -25,18 +25,18 @@ def test_in_a_wheel_they_lie_inside_gritmill_whatever_lies_beside_it(packages: P
     (packages / "gritmill" / "models").mkdir(parents=True)
     (packages / "models").mkdir()  # of somebody else, in site-packages
     assert bundled.folder("models") == packages / "gritmill" / "models"
-    assert bundled.model("caption-parser") == str(packages / "gritmill" / "models" / "caption-parser")
+    assert bundled.model_path("caption-parser") == str(packages / "gritmill" / "models" / "caption-parser")
 
 
 @pytest.mark.parametrize(
     "name", ["en_core_web_sm", "./caption-parser", "~/scene-grounder", "a/scene-grounder", "caption-parser/", "m:make"]
 )
 def test_any_other_name_stays_as_it_is(packages: Path, name: str) -> None:
-    assert bundled.model(name) == name
+    assert bundled.model_path(name) == name
 
 
 def test_the_models_and_scenes_are_there() -> None:
-    assert all(Path(bundled.model(name)).is_dir() for name in bundled.MODELS)
+    assert all(Path(bundled.model_path(name)).is_dir() for name in bundled.MODELS)
     assert sorted(bundled.folder("examples").glob("scenes/*.tar"))
 
 

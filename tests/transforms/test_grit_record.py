@@ -10,7 +10,7 @@ from transforms.records import Box, Grounding, Pair, Phrase
 from transforms.selection.boxes import select
 from transforms.settings import SelectionSettings
 from transforms.text import dialects
-from transforms.text.grounded_caption import GroundedCaption, spans
+from transforms.text.grounded_caption import GroundedCaption, choose_spans
 
 # The sample record that microsoft/unilm's kosmos-2 page shows for the released GRIT, without the host of its URL.
 HANGER = (0.019422357885505368, 0.027634161214033764, 0.9593302408854166, 0.969467560450236, 0.67520964)
@@ -64,7 +64,7 @@ def test_grits_own_sample_comes_back_with_the_same_paired_rows():
 @pytest.mark.parametrize(("policy", "boxes"), [("longest", [HANGER]), ("densest", [HANGER, COVER])])
 def test_grits_own_sample_has_the_patch_indices_that_transformers_gives(policy, boxes):
     pair = pair_of(SAMPLE)
-    chosen = spans(select(pair, SelectionSettings(), 0.65), policy)
+    chosen = choose_spans(select(pair, SelectionSettings(), 0.65), policy)
     text = dialects.find("kosmos2").encode(GroundedCaption(pair.caption, chosen, pair.width, pair.height))
     expected = [coordinate_to_patch_index(box[:4], 32) for box in boxes]
     for first, last in expected:

@@ -2,31 +2,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.records import Box, Chunk, Fault, Pair, Phrase, Reason, Stage
+from transforms.records import Box, Chunk, FailureStage, Fault, Pair, Phrase, Reason
 
 
 @given(st.text(st.characters(), max_size=300))
 def test_a_faults_detail_is_one_short_line_that_can_be_written(text):
-    fault = Fault.of(Stage.IMAGE, Reason.UNDECODABLE, ValueError(text))
+    fault = Fault.from_error(FailureStage.IMAGE, Reason.UNDECODABLE, ValueError(text))
     assert len(fault.detail) <= 200
     assert len(fault.detail.splitlines()) == 1
     fault.detail.encode()
 
 
 def test_a_fault_names_the_exception_or_quotes_the_text():
-    assert Fault.of(Stage.BOXES, Reason.EXCEPTION, RuntimeError("boom\nmore")).detail == "RuntimeError: boom"
-    assert Fault.of(Stage.BOXES, Reason.EXCEPTION, "  boom\nmore").detail == "boom"
-    assert Fault.of(Stage.BOXES, Reason.EXCEPTION, "").detail == ""
+    assert (
+        Fault.from_error(FailureStage.BOXES, Reason.EXCEPTION, RuntimeError("boom\nmore")).detail
+        == "RuntimeError: boom"
+    )
+    assert Fault.from_error(FailureStage.BOXES, Reason.EXCEPTION, "  boom\nmore").detail == "boom"
+    assert Fault.from_error(FailureStage.BOXES, Reason.EXCEPTION, "").detail == ""
 
 
 def test_a_lone_surrogate_does_not_get_into_a_fault():
-    Fault.of(Stage.READ, Reason.ENCODING, "a \ud800 b").detail.encode()
+    Fault.from_error(FailureStage.READ, Reason.ENCODING, "a \ud800 b").detail.encode()
 
 
 def test_the_first_fault_stands_and_takes_the_boxes_away():
-    first, second = Fault(Stage.READ, Reason.BROKEN_ROW), Fault(Stage.BOXES, Reason.EXCEPTION)
-    failed = Pair("k", "s", 0, "c", boxes=(Box(0, 0, 0, 1, 1, 1),), cut=3).failed(first)
-    assert (failed.error, failed.boxes, failed.cut) == (first, (), 0)
+    first, second = Fault(FailureStage.READ, Reason.BROKEN_ROW), Fault(FailureStage.BOXES, Reason.EXCEPTION)
+    failed = Pair("k", "s", 0, "c", boxes=(Box(0, 0, 0, 1, 1, 1),), boxes_cut=3).failed(first)
+    assert (failed.error, failed.boxes, failed.boxes_cut) == (first, (), 0)
     assert failed.failed(second) is failed
 
 
@@ -41,6 +44,6 @@ def test_seconds_add_up_and_do_not_count_for_equality():
     assert chunk == Chunk(0, 0, 0)
 
 
-@pytest.mark.parametrize("enum", [Stage, Reason])
+@pytest.mark.parametrize("enum", [FailureStage, Reason])
 def test_codes_are_lower_case_words(enum):
     assert all(code.replace("_", "").isalpha() and code == code.lower() for code in enum)

@@ -12,9 +12,9 @@ SHARES = {"upper": 0.04, "title": 0.10, "lower": 0.05}
 """Shares of the captions, 0..1, that appear in each case instead of their own, in every round anew."""
 
 
-def maybe_recased(parse: Parse, chance: Random) -> Parse:
+def maybe_recased(parse: Parse, rng: Random) -> Parse:
     """The parse, or with a small chance the same tree in capitals, in title case, or in small letters."""
-    draw = chance.random()
+    draw = rng.random()
     for name, share in SHARES.items():
         if draw < share:
             return recased(parse, [_word(word, name) for word in parse.words])

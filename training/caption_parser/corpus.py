@@ -44,11 +44,11 @@ def write_validation(silver: Silver, path: Path) -> None:
 def write_round(silver: Silver, teacher: Teacher, seed: int, round_number: int, path: Path) -> None:
     """Writes one round's training parses in cases drawn anew: the silver ones, referring expressions twice, as they
     are short and few, and new captions with the teacher's parses."""
-    chance = random.Random(f"{seed}/{round_number}")
+    rng = random.Random(f"{seed}/{round_number}")
     parses = [*silver.training, *(parse for parse in silver.training if parse.source == "ref")]
     for parts in silver.parts:
-        parses += teacher.parses([caption(parts, chance) for _ in range(RECOMBINED)], parts.source)
-    _write([maybe_recased(parse, chance) for parse in parses], path)
+        parses += teacher.parses([caption(parts, rng) for _ in range(RECOMBINED)], parts.source)
+    _write([maybe_recased(parse, rng) for parse in parses], path)
 
 
 def _write(parses: Iterable[Parse], path: Path) -> None:

@@ -30,25 +30,25 @@ def figures(nlp: Language, references: Sequence[tuple[Parse, Doc]]) -> dict[str,
 
 
 def _figures(nlp: Language, pairs: Sequence[tuple[Parse, Doc]]) -> Figures:
-    found = list(nlp.pipe(parse.text for parse, _ in pairs))
-    wanted = [doc for _, doc in pairs]
-    scores = _scores(nlp, found, wanted)
+    predicted = list(nlp.pipe(parse.text for parse, _ in pairs))
+    expected = [doc for _, doc in pairs]
+    scores = _scores(nlp, predicted, expected)
     return Figures(
         len(pairs),
         scores["tag_acc"],
         scores["dep_uas"],
         scores["dep_las"],
-        _f1(map(noun_chunk_spans, found), map(noun_chunk_spans, wanted)),
-        _f1(map(expression_spans, found), map(expression_spans, wanted)),
+        _f1(map(noun_chunk_spans, predicted), map(noun_chunk_spans, expected)),
+        _f1(map(expression_spans, predicted), map(expression_spans, expected)),
     )
 
 
-def _scores(nlp: Language, found: Sequence[Doc], wanted: Sequence[Doc]) -> dict[str, float]:
-    examples = [Example(ours, theirs) for ours, theirs in zip(found, wanted, strict=True)]
+def _scores(nlp: Language, predicted: Sequence[Doc], expected: Sequence[Doc]) -> dict[str, float]:
+    examples = [Example(ours, theirs) for ours, theirs in zip(predicted, expected, strict=True)]
     tags: dict[str, float] = nlp.get_pipe("tagger").score(examples)
     trees: dict[str, float] = nlp.get_pipe("parser").score(examples)
     return tags | trees
 
 
-def _f1(found: Iterable[Spans], wanted: Iterable[Spans]) -> float:
-    return total(compare(ours, theirs) for ours, theirs in zip(found, wanted, strict=True)).f1
+def _f1(predicted: Iterable[Spans], expected: Iterable[Spans]) -> float:
+    return total(compare(ours, theirs) for ours, theirs in zip(predicted, expected, strict=True)).f1

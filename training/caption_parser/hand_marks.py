@@ -21,7 +21,7 @@ MARKS = Path(__file__).parent / "marks"
 
 
 @dataclass(frozen=True)
-class Marked:
+class AnnotatedCaption:
     """A caption with its marked phrases, and the stretches in which a finding counts neither for nor against."""
 
     caption: str
@@ -29,7 +29,7 @@ class Marked:
     neutral: Spans
 
 
-def read_marks(marks: Path, captions: Path) -> list[Marked]:
+def read_marks(marks: Path, captions: Path) -> list[AnnotatedCaption]:
     """The marks of one file, joined with their captions: a TSV with a header, the caption after the first tab.
 
     Raises:
@@ -37,7 +37,7 @@ def read_marks(marks: Path, captions: Path) -> list[Marked]:
       ValueError: the caption file is another one.
     """
     lines = captions.read_text("utf-8").split("\n")[1:]
-    return [_marked(json.loads(line), lines) for line in marks.read_text("utf-8").splitlines()]
+    return [_to_annotated(json.loads(line), lines) for line in marks.read_text("utf-8").splitlines()]
 
 
 def withheld_keys(folder: Path) -> frozenset[str]:
@@ -46,12 +46,12 @@ def withheld_keys(folder: Path) -> frozenset[str]:
     return frozenset(str(json.loads(line)["key"]) for line in lines)
 
 
-def _marked(row: dict[str, object], lines: Sequence[str]) -> Marked:
+def _to_annotated(row: dict[str, object], lines: Sequence[str]) -> AnnotatedCaption:
     number = int(str(row["row"]))
     caption = lines[number].partition("\t")[2].rstrip("\r") if number < len(lines) else ""
     if hashlib.sha256(caption.encode()).hexdigest() != row["sha256"]:
         raise ValueError(f"row {number} of the caption file is not the caption that was marked")
-    return Marked(caption, _spans(row["phrases"]), _spans(row["neutral"]))
+    return AnnotatedCaption(caption, _spans(row["phrases"]), _spans(row["neutral"]))
 
 
 def _spans(pairs: object) -> Spans:
@@ -59,18 +59,18 @@ def _spans(pairs: object) -> Spans:
     return frozenset((int(start), int(end)) for start, end in pairs)
 
 
-def score(marked: Marked, found: Spans) -> Counts:
+def score(annotated: AnnotatedCaption, found: Spans) -> Counts:
     """Counts of one caption; what lies inside a neutral stretch is left out."""
-    judged = {span for span in found if not any(start <= span[0] and span[1] <= end for start, end in marked.neutral)}
-    return compare(frozenset(judged), marked.phrases)
+    neutral = annotated.neutral
+    judged = {span for span in found if not any(start <= span[0] and span[1] <= end for start, end in neutral)}
+    return compare(frozenset(judged), annotated.phrases)
 
 
-def score_without_numbers(marked: Marked, found: Spans) -> Counts:
+def score_without_numbers(annotated: AnnotatedCaption, found: Spans) -> Counts:
     """As `score`, but a number at the end of a phrase ("Windows 8") may be in or out."""
-    bare = frozenset(_without_number(marked.caption, span) for span in marked.phrases)
-    return score(
-        Marked(marked.caption, bare, marked.neutral), frozenset(_without_number(marked.caption, s) for s in found)
-    )
+    bare = frozenset(_without_number(annotated.caption, span) for span in annotated.phrases)
+    found = frozenset(_without_number(annotated.caption, span) for span in found)
+    return score(AnnotatedCaption(annotated.caption, bare, annotated.neutral), found)
 
 
 def _without_number(caption: str, span: tuple[int, int]) -> tuple[int, int]:
@@ -81,18 +81,20 @@ def _without_number(caption: str, span: tuple[int, int]) -> tuple[int, int]:
     return start, start + len(" ".join(words))
 
 
-def found_by(nlp: Language, marked: Iterable[Marked], spans: Callable[[Doc], Spans] = phrase_spans) -> list[Spans]:
+def find_spans(
+    nlp: Language, annotated: Iterable[AnnotatedCaption], spans: Callable[[Doc], Spans] = phrase_spans
+) -> list[Spans]:
     """The phrases that a parser finds in each caption. spans: how they are taken from its document."""
-    return [spans(doc) for doc in nlp.pipe(item.caption for item in marked)]
+    return [spans(doc) for doc in nlp.pipe(item.caption for item in annotated)]
 
 
 def difference_interval(ours: Sequence[Counts], theirs: Sequence[Counts], draws: int = 10_000) -> tuple[float, float]:
     """95 % interval of our F1 minus theirs: paired bootstrap over captions, always with the same draws."""
     pairs = list(zip(ours, theirs, strict=True))
-    chance = random.Random(0)
+    rng = random.Random(0)
     differences = []
     for _ in range(draws):
-        drawn = chance.choices(pairs, k=len(pairs))
+        drawn = rng.choices(pairs, k=len(pairs))
         differences.append(total(a for a, _ in drawn).f1 - total(b for _, b in drawn).f1)
     differences.sort()
     return differences[int(0.025 * draws)], differences[int(0.975 * draws)]

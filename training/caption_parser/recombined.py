@@ -39,9 +39,9 @@ def parts_of(parses: Sequence[Parse], source: str) -> Parts:
       ValueError: no caption of that source has a noun phrase.
     """
     ruler = WordClassRuler()
-    own = [parse for parse in parses if parse.source == source]
-    spans = [_noun_phrases(ruler, parse) for parse in own]
-    kept = [(parse, some) for parse, some in zip(own, spans, strict=True) if some]
+    of_source = [parse for parse in parses if parse.source == source]
+    spans = [_noun_phrases(ruler, parse) for parse in of_source]
+    kept = [(parse, some) for parse, some in zip(of_source, spans, strict=True) if some]
     if not kept:
         raise ValueError(f"no silver parse of the source {source} has a noun phrase")
     phrases = tuple(parse.text[start:end] for parse, some in kept for start, end in some)
@@ -53,19 +53,19 @@ def _noun_phrases(ruler: WordClassRuler, parse: Parse) -> _Spans:
     return tuple((chunk.start_char, chunk.end_char) for chunk in doc.noun_chunks)
 
 
-def caption(parts: Parts, chance: Random) -> str:
+def caption(parts: Parts, rng: Random) -> str:
     """One new caption."""
-    if chance.random() < SPLICED[parts.source]:
-        return _spliced(chance.choice(parts.captions), chance.choice(parts.captions), chance)
-    number = chance.randrange(len(parts.captions))
+    if rng.random() < SPLICED[parts.source]:
+        return _spliced(rng.choice(parts.captions), rng.choice(parts.captions), rng)
+    number = rng.randrange(len(parts.captions))
     text, spans = parts.captions[number].text, parts.spans[number]
-    for start, end in sorted(chance.sample(spans, min(len(spans), chance.choice((1, 1, 2)))), reverse=True):
-        text = text[:start] + chance.choice(parts.phrases) + text[end:]
+    for start, end in sorted(rng.sample(spans, min(len(spans), rng.choice((1, 1, 2)))), reverse=True):
+        text = text[:start] + rng.choice(parts.phrases) + text[end:]
     return text
 
 
-def _spliced(one: Parse, other: Parse, chance: Random) -> str:
-    stop, start = chance.randrange(1, len(one.words) + 1), chance.randrange(len(other.words))
+def _spliced(one: Parse, other: Parse, rng: Random) -> str:
+    stop, start = rng.randrange(1, len(one.words) + 1), rng.randrange(len(other.words))
     return f"{_text(one, 0, stop)} {_text(other, start, len(other.words))}"
 
 

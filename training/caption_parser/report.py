@@ -65,16 +65,16 @@ def write_report(silver: Path, captions: Path, models: Sequence[Path], marks: st
         report.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
 
 
-def _by_hand(pipelines: Sequence[Language], marked: Sequence[hand_marks.Marked]) -> list[HandFigures]:
-    found = [hand_marks.found_by(nlp, marked) for nlp in pipelines]
-    bare = [_scores(marked, hand_marks.found_by(nlp, marked, bare_spans)) for nlp in pipelines]
-    loose = [[hand_marks.score_without_numbers(m, f) for m, f in zip(marked, spans, strict=True)] for spans in found]
-    ours = [_scores(marked, spans) for spans in found]
+def _by_hand(pipelines: Sequence[Language], annotated: Sequence[hand_marks.AnnotatedCaption]) -> list[HandFigures]:
+    found = [hand_marks.find_spans(nlp, annotated) for nlp in pipelines]
+    bare = [_scores(annotated, hand_marks.find_spans(nlp, annotated, bare_spans)) for nlp in pipelines]
+    loose = [[hand_marks.score_without_numbers(m, f) for m, f in zip(annotated, spans, strict=True)] for spans in found]
+    ours = [_scores(annotated, spans) for spans in found]
     return [_hand(*row, bare[-1]) for row in zip(ours, loose, bare, strict=True)]
 
 
-def _scores(marked: Sequence[hand_marks.Marked], found: Sequence[Spans]) -> list[Counts]:
-    return [hand_marks.score(item, spans) for item, spans in zip(marked, found, strict=True)]
+def _scores(annotated: Sequence[hand_marks.AnnotatedCaption], found: Sequence[Spans]) -> list[Counts]:
+    return [hand_marks.score(item, spans) for item, spans in zip(annotated, found, strict=True)]
 
 
 def _hand(
@@ -85,8 +85,8 @@ def _hand(
     return HandFigures(
         len(ours),
         counts.f1,
-        counts.right / max(counts.found, 1),
-        counts.right / max(counts.wanted, 1),
+        counts.right / max(counts.predicted, 1),
+        counts.right / max(counts.expected, 1),
         total(loose).f1,
         total(bare).f1,
         counts.f1 - total(theirs).f1,

@@ -36,7 +36,7 @@ LEARNING_RATE_TAGGER = 0.005
 LEARNING_RATE = 0.00015
 """Of the other rounds, in which everything learns. At 0.0007 the parser loses more than the tagger wins."""
 
-_GIVEN = ["tok2vec", "parser"]  # what has the teacher's weights at first
+_FROM_TEACHER = ["tok2vec", "parser"]  # what has the teacher's weights at first
 
 
 def train_in_rounds(silver: Path, work: Path, seed: int, teacher: Path) -> Language:
@@ -44,7 +44,7 @@ def train_in_rounds(silver: Path, work: Path, seed: int, teacher: Path) -> Langu
 
     Args:
       silver: the gzipped silver parses.
-      work: a folder of our own; what it holds of earlier runs with the same arguments is used.
+      work: a folder for this training alone; what it holds of earlier runs with the same arguments is used.
       seed: of first weights, of the order of parses, and of what is drawn for each round.
       teacher: a spaCy pipeline that parses new captions, and whose parser's weights are the first ones.
 
@@ -54,13 +54,13 @@ def train_in_rounds(silver: Path, work: Path, seed: int, teacher: Path) -> Langu
     base = work / f"seed-{seed}"
     _check_same(base / "training.txt", silver, teacher)
     validation = base / "validation.spacy"
-    _unless_there(validation, lambda path: corpus.write_validation(corpus.load(silver), path))
+    _write_if_missing(validation, lambda path: corpus.write_validation(corpus.load(silver), path))
     for number in range(ROUNDS):
         folder = base / f"round-{number}"
         if (folder / "done").exists():
             continue
         parses = folder / "train.spacy"
-        _unless_there(parses, partial(_write_parses, silver, teacher, seed, number))
+        _write_if_missing(parses, partial(_write_parses, silver, teacher, seed, number))
         settings = {"paths.train": str(parses), "paths.dev": str(validation), "system.seed": seed + 1000 * number}
         settings |= _of_round(number)
         nlp = spacy.load(_last(base, number - 1), config=settings) if number else _begin(settings, teacher, base)
@@ -74,7 +74,7 @@ def train_in_rounds(silver: Path, work: Path, seed: int, teacher: Path) -> Langu
 def _check_same(path: Path, silver: Path, teacher: Path) -> None:
     """Writes what the training depends on, or compares it with what an earlier run has written."""
     ours = f"silver parses {_digest([silver])}, teacher {_digest(_files(teacher))}, programs {_digest(_programs())}\n"
-    _unless_there(path, lambda missing: _write(missing, ours))
+    _write_if_missing(path, lambda missing: _write(missing, ours))
     theirs = path.read_text("utf-8")
     if theirs != ours:
         raise ValueError(f"{path.parent}: of another training ({theirs.strip()}, not {ours.strip()})")
@@ -89,10 +89,10 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _digest(paths: Iterable[Path]) -> str:
-    whole = hashlib.blake2b(digest_size=8)
+    hasher = hashlib.blake2b(digest_size=8)
     for path in paths:
-        whole.update(path.name.encode() + b"\0" + path.read_bytes())
-    return whole.hexdigest()
+        hasher.update(path.name.encode() + b"\0" + path.read_bytes())
+    return hasher.hexdigest()
 
 
 def _write(path: Path, text: str) -> None:
@@ -108,7 +108,7 @@ def _last(base: Path, number: int) -> Path:
     return base / f"round-{number}" / "model-last"
 
 
-def _unless_there(path: Path, write: Callable[[Path], None]) -> None:
+def _write_if_missing(path: Path, write: Callable[[Path], None]) -> None:
     if not path.exists():
         write(path)
 
@@ -122,8 +122,8 @@ def _of_round(number: int) -> dict[str, Any]:
         "training.max_steps": STEPS,
         "training.eval_frequency": STEPS,
         # Of the first round they are set later: spaCy does not initialise what is frozen.
-        "training.frozen_components": _GIVEN if alone and number else [],
-        "training.annotating_components": _GIVEN[:1] if alone and number else [],
+        "training.frozen_components": _FROM_TEACHER if alone and number else [],
+        "training.annotating_components": _FROM_TEACHER[:1] if alone and number else [],
         "training.optimizer.learn_rate.initial_rate": peak * left / rounds,
         "training.optimizer.learn_rate.total_steps": STEPS * left,
     }
@@ -137,5 +137,5 @@ def _begin(settings: dict[str, Any], teacher: Path, base: Path) -> Language:
     config["initialize"] = {"components": {"parser": {"labels": reader}}}
     nlp = init_nlp(config)
     take_weights(nlp, teacher)
-    nlp.config["training"].update(frozen_components=_GIVEN, annotating_components=_GIVEN[:1])
+    nlp.config["training"].update(frozen_components=_FROM_TEACHER, annotating_components=_FROM_TEACHER[:1])
     return nlp

@@ -7,7 +7,7 @@ from functools import cache
 from spacy.tokens import Doc
 
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.noun_phrases import phrases_of
+from transforms.phrases.noun_phrases import find_phrases
 from transforms.records import Drop
 from transforms.settings import PhraseSettings
 
@@ -16,24 +16,24 @@ Spans = frozenset[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Counts:
-    """Spans found and right, found, and to be found; counts of several captions add up."""
+    """Right spans, predicted spans, expected spans; counts of several captions add up."""
 
     right: int = 0
-    found: int = 0
-    wanted: int = 0
+    predicted: int = 0
+    expected: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.right + other.right, self.found + other.found, self.wanted + other.wanted)
+        return Counts(self.right + other.right, self.predicted + other.predicted, self.expected + other.expected)
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall, 0..1; 1 where nothing was wanted and nothing found."""
-        return 2 * self.right / (self.found + self.wanted) if self.found + self.wanted else 1.0
+        """Harmonic mean of precision and recall, 0..1; 1 where nothing was expected and nothing predicted."""
+        return 2 * self.right / (self.predicted + self.expected) if self.predicted + self.expected else 1.0
 
 
-def compare(found: Spans, wanted: Spans) -> Counts:
+def compare(predicted: Spans, expected: Spans) -> Counts:
     """Counts of one caption: a span is right only if both its ends are."""
-    return Counts(len(found & wanted), len(found), len(wanted))
+    return Counts(len(predicted & expected), len(predicted), len(expected))
 
 
 def total(counts: Iterable[Counts]) -> Counts:
@@ -54,14 +54,14 @@ def bare_spans(doc: Doc) -> Spans:
 
 def phrase_spans(doc: Doc) -> Spans:
     """Every noun chunk as gritmill cuts it, without symbols at its ends; none is dropped for what it says."""
-    phrases = phrases_of(doc, {})
+    phrases = find_phrases(doc, {})
     pronouns = {(drop.start, drop.end) for drop in phrases.dropped if drop.reason == Drop.PRONOUN}
     return frozenset({(phrase.start, phrase.end) for phrase in phrases.kept} | pronouns)
 
 
 def expression_spans(doc: Doc) -> Spans:
     """The expression of every noun chunk that gritmill keeps with the settings as they come."""
-    return frozenset((phrase.expression_start, phrase.expression_end) for phrase in phrases_of(doc, _heads()).kept)
+    return frozenset((phrase.expression_start, phrase.expression_end) for phrase in find_phrases(doc, _heads()).kept)
 
 
 @cache

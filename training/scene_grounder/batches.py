@@ -1,4 +1,4 @@
-"""Training batches: pictures of one canvas, prompts of many phrases, and for every box the tokens that name it."""
+"""Training batches: pictures of one size, prompts of many phrases, and for every box the tokens that name it."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from training.scene_grounder.blocks import MEAN, STD, Held, read_block
+from training.scene_grounder.blocks import MEAN, STD, StoredScene, read_block
 from training.scene_grounder.lexicon import lexicon
-from training.scene_grounder.phrases import Said, absent, present
+from training.scene_grounder.phrases import GeneratedPhrase, absent, present
 from training.scene_grounder.scenes import Kind, Thing
 from transforms.detectors.grounding_dino.prompts import build_prompts
 
@@ -57,7 +57,7 @@ class Batch:
         return Batch(self.pixels.to(device), self.ids.to(device), self.mask.to(device), targets)
 
 
-class _Remembering:
+class _CachingTokenizer:
     """A tokenizer that does each phrase once."""
 
     def __init__(self, tokenizer: Any) -> None:
@@ -81,50 +81,50 @@ _WHOLE = Share()
 class Batches:
     """An endless stream of batches that depends on seed, step and share alone.
 
-    All shares of a step have the same canvas, so that no worker waits for another. size: scenes of a step, over all
-    workers.
+    All shares of a step have pictures of one size, so that no worker waits for another. size: scenes of a step, over
+    all workers.
     """
 
     def __init__(self, folder: Path, blocks: int, size: int, tokenizer: Any, seed: int, share: Share = _WHOLE) -> None:
         self.folder, self.blocks, self.size, self.seed, self.share = folder, blocks, size, seed, share
-        self.tokenizer = _Remembering(tokenizer)
+        self.tokenizer = _CachingTokenizer(tokenizer)
 
-    def since(self, step: int) -> Iterator[Batch]:
+    def from_step(self, step: int) -> Iterator[Batch]:
         """The batches from that step on: what an uninterrupted stream would give."""
         for number, group in enumerate(self._all_groups()):
             if number >= step:
-                own = group[self.share.rank :: self.share.workers]
-                yield self._batch(own, np.random.default_rng([self.seed, number, self.share.rank]))
+                worker_scenes = group[self.share.rank :: self.share.workers]
+                yield self._batch(worker_scenes, np.random.default_rng([self.seed, number, self.share.rank]))
 
-    def _all_groups(self) -> Iterator[list[Held]]:
-        """Every scene once in an epoch, but for the few of a canvas that fill no batch."""
+    def _all_groups(self) -> Iterator[list[StoredScene]]:
+        """Every scene once in an epoch, but for the few of a size that fill no batch."""
         for epoch in itertools.count():
             rng = np.random.default_rng([self.seed, epoch])
             order = rng.permutation(self.blocks)
             for first in range(0, self.blocks, _OPEN_BLOCKS):
                 chosen = order[first : first + _OPEN_BLOCKS]
-                held = [scene for number in chosen for scene in read_block(self.folder, int(number))]
-                yield from self._groups(held, rng)
+                stored = [scene for number in chosen for scene in read_block(self.folder, int(number))]
+                yield from self._groups(stored, rng)
 
-    def _groups(self, held: list[Held], rng: np.random.Generator) -> list[list[Held]]:
-        by_canvas: dict[tuple[int, ...], list[Held]] = {}
-        for i in rng.permutation(len(held)):
-            by_canvas.setdefault(held[i].pixels.shape, []).append(held[i])
+    def _groups(self, stored: list[StoredScene], rng: np.random.Generator) -> list[list[StoredScene]]:
+        by_shape: dict[tuple[int, ...], list[StoredScene]] = {}
+        for i in rng.permutation(len(stored)):
+            by_shape.setdefault(stored[i].pixels.shape, []).append(stored[i])
         groups = [
             scenes[start : start + self.size]
-            for scenes in by_canvas.values()
+            for scenes in by_shape.values()
             for start in range(0, len(scenes) - self.size + 1, self.size)
         ]
         return [groups[i] for i in rng.permutation(len(groups))]
 
-    def _batch(self, group: list[Held], rng: np.random.Generator) -> Batch:
+    def _batch(self, group: list[StoredScene], rng: np.random.Generator) -> Batch:
         pictures, ids, targets = [], [], []
         for scene in group:
             mirrored = rng.random() < 0.5
             pictures.append(augmented(scene.pixels, mirrored, rng))
-            said, prompt = self._prompt(scene, rng)
+            generated, prompt = self._prompt(scene, rng)
             ids.append(prompt.ids)
-            targets.append(target(scene, said, prompt.spans, mirrored))
+            targets.append(target(scene, generated, prompt.spans, mirrored))
         width = max(map(len, ids))
         padded = torch.zeros(len(ids), width, dtype=torch.long)
         for row, some in enumerate(ids):
@@ -132,36 +132,38 @@ class Batches:
         mask = (padded != 0).long()
         return Batch(torch.from_numpy(np.stack(pictures)), padded, mask, targets)
 
-    def _prompt(self, scene: Held, rng: np.random.Generator) -> tuple[list[Said], Any]:
-        said = phrases(scene, rng)
+    def _prompt(self, scene: StoredScene, rng: np.random.Generator) -> tuple[list[GeneratedPhrase], Any]:
+        generated = phrases(scene, rng)
         while True:
-            packed = build_prompts(self.tokenizer, [one.text for one in said], TOKENS)
+            packed = build_prompts(self.tokenizer, [one.text for one in generated], TOKENS)
             if len(packed.prompts) == 1:
-                return said, packed.prompts[0]
-            said = said[: len(packed.prompts[0].phrases)]
+                return generated, packed.prompts[0]
+            generated = generated[: len(packed.prompts[0].phrases)]
 
 
-def phrases(scene: Held, rng: np.random.Generator) -> list[Said]:
+def phrases(scene: StoredScene, rng: np.random.Generator) -> list[GeneratedPhrase]:
     """Phrases of a training prompt in random order: some that are there, some that are not, no text twice."""
     number = int(rng.integers(2, MAX_PHRASES + 1))
-    wanted = max(1, round(number * rng.uniform(0.3, 0.75)))
-    said = [present(scene.things, rng) for _ in range(wanted)]
-    said += [absent(scene.things, rng, unseen=False) for _ in range(number - wanted)]
-    distinct = list({one.text: one for one in said}.values())
+    present_count = max(1, round(number * rng.uniform(0.3, 0.75)))
+    generated = [present(scene.things, rng) for _ in range(present_count)]
+    generated += [absent(scene.things, rng, unseen=False) for _ in range(number - present_count)]
+    distinct = list({one.text: one for one in generated}.values())
     return [distinct[i] for i in rng.permutation(len(distinct))]
 
 
-def target(scene: Held, said: list[Said], spans: tuple[tuple[int, int], ...], mirrored: bool) -> Target:
+def target(
+    scene: StoredScene, generated: list[GeneratedPhrase], spans: tuple[tuple[int, int], ...], mirrored: bool
+) -> Target:
     """The boxes of the things that at least one phrase means, with the tokens of all phrases that mean them."""
-    wanted = sorted({number for one in said for number in one.things})
-    named = torch.zeros(len(wanted), TOKENS)
-    for one, (first, last) in zip(said, spans, strict=True):
+    numbers_to_find = sorted({number for one in generated for number in one.things})
+    named = torch.zeros(len(numbers_to_find), TOKENS)
+    for one, (first, last) in zip(generated, spans, strict=True):
         for number in one.things:
-            named[wanted.index(number), first:last] = 1
+            named[numbers_to_find.index(number), first:last] = 1
     boxes = _boxes(scene.things, mirrored)
     kinds = torch.tensor([_kind(thing) for thing in scene.things])
-    says = torch.tensor([_kind(one.kind) for one in said])
-    return Target(boxes[wanted], named, kinds[wanted], torch.tensor(spans), says, boxes, kinds)
+    says = torch.tensor([_kind(one.kind) for one in generated])
+    return Target(boxes[numbers_to_find], named, kinds[numbers_to_find], torch.tensor(spans), says, boxes, kinds)
 
 
 def _boxes(things: Sequence[Thing], mirrored: bool) -> torch.Tensor:
@@ -173,12 +175,12 @@ def _boxes(things: Sequence[Thing], mirrored: bool) -> torch.Tensor:
 
 
 def _kind(kind: Kind | Thing) -> tuple[int, int, int]:
-    lex = numbers()
+    lex = vocabulary_ids()
     return lex[kind.noun], lex.get(kind.colour or "", -1), lex.get(kind.size or "", -1)
 
 
 @cache
-def numbers() -> dict[str, int]:
+def vocabulary_ids() -> dict[str, int]:
     """Every noun, colour and size as a number, counted from 0 in each of the three."""
     lex = lexicon()
     return {name: number for group in (lex.nouns, lex.colours, lex.sizes) for number, name in enumerate(group)}

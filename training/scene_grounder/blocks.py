@@ -1,4 +1,4 @@
-"""Scenes made beforehand: blocks of a thousand on disk, each picture already on the detector's canvas."""
+"""Scenes made beforehand: blocks of a thousand on disk, each picture already resized for the detector."""
 
 import hashlib
 import io
@@ -15,34 +15,34 @@ import numpy as np
 from PIL import Image
 
 from training.scene_grounder.scenes import Thing, make_scene
-from transforms.detectors.resize import CanvasRule
+from transforms.detectors.resize import ResizeRule
 
 BLOCK = 1000
 """Scenes a block."""
 
 SHORT_SIDE, LONG_SIDE, STEP = 160, 224, 32
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-CANVAS = CanvasRule(SHORT_SIDE, LONG_SIDE, STEP, int(Image.Resampling.BILINEAR), MEAN, STD)
+RESIZE = ResizeRule(SHORT_SIDE, LONG_SIDE, STEP, int(Image.Resampling.BILINEAR), MEAN, STD)
 
 
 @dataclass(frozen=True)
-class Held:
-    """A scene of a block: uint8 [height, width, 3] on the canvas, and its things."""
+class StoredScene:
+    """A scene of a block: uint8 [height, width, 3], resized, and its things."""
 
     pixels: np.ndarray
     things: tuple[Thing, ...]
 
 
-def identity(font: Path, seed: int, more: Sequence[str] = ()) -> str:
+def content_hash(font: Path, seed: int, more: Sequence[str] = ()) -> str:
     """Eight hexadecimal digits that change with all that scenes depend on: font, seed and programs.
 
     more: programs of this folder on which these scenes depend besides, by file name.
     """
-    whole = hashlib.blake2b(str(seed).encode(), digest_size=4)
+    hasher = hashlib.blake2b(str(seed).encode(), digest_size=4)
     programs = ("lexicon.yaml", "lexicon.py", "drawing.py", "scenes.py", "blocks.py", *more)
     for path in (font, *(Path(__file__).with_name(name) for name in programs)):
-        whole.update(path.read_bytes())
-    return whole.hexdigest()
+        hasher.update(path.read_bytes())
+    return hasher.hexdigest()
 
 
 def make_blocks(font: str, folder: Path, seed: int, count: int, workers: int) -> Iterator[int]:
@@ -63,8 +63,8 @@ def _make_block(font: str, folder: Path, seed: int, number: int) -> None:
     for i in range(BLOCK):
         scene = make_scene(font, rng)
         picture = _through_jpeg(scene.picture, rng) if rng.random() < 0.6 else scene.picture
-        on_canvas = picture.resize(CANVAS.size(*picture.size), Image.Resampling.BILINEAR)
-        arrays[str(i)] = np.asarray(on_canvas)
+        resized = picture.resize(RESIZE.target_size(*picture.size), Image.Resampling.BILINEAR)
+        arrays[str(i)] = np.asarray(resized)
         things.append([asdict(thing) for thing in scene.things])
     path = _path(folder, number)
     unfinished = path.with_suffix(".part")
@@ -79,11 +79,11 @@ def _through_jpeg(picture: Image.Image, rng: np.random.Generator) -> Image.Image
     return Image.open(file).convert("RGB")
 
 
-def read_block(folder: Path, number: int) -> list[Held]:
+def read_block(folder: Path, number: int) -> list[StoredScene]:
     """The scenes of one block."""
-    with np.load(_path(folder, number)) as held:
-        things = json.loads(held["things"].tobytes())
-        return [Held(held[str(i)], tuple(_thing(entry) for entry in entries)) for i, entries in enumerate(things)]
+    with np.load(_path(folder, number)) as arrays:
+        things = json.loads(arrays["things"].tobytes())
+        return [StoredScene(arrays[str(i)], tuple(map(_thing, entries))) for i, entries in enumerate(things)]
 
 
 def _thing(entry: dict[str, object]) -> Thing:

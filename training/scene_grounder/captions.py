@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 
 from training.scene_grounder.lexicon import pick
-from training.scene_grounder.phrases import Said, absent, describe
-from training.scene_grounder.scenes import Kind, Thing, meant
+from training.scene_grounder.phrases import GeneratedPhrase, absent, describe
+from training.scene_grounder.scenes import Kind, Thing, matching_things
 
-MOST_PHRASES = 5
+MAX_PHRASES = 5
 
 _OPENINGS = (
     "A photo of {}",
@@ -32,12 +32,12 @@ class Mention:
     """A noun phrase at `start` of the caption; `things` is empty for one that names nothing in the picture."""
 
     start: int
-    said: Said
+    phrase: GeneratedPhrase
 
     @property
     def end(self) -> int:
         """One past its last character."""
-        return self.start + len(self.said.text)
+        return self.start + len(self.phrase.text)
 
 
 @dataclass(frozen=True)
@@ -53,33 +53,33 @@ def make_caption(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen:
 
     unseen: whether it may name what is not there with a combination of colour and noun that is kept from training.
     """
-    said = _subjects(things, rng)
+    generated = _subjects(things, rng)
     text = _Text(pick(_OPENINGS, rng))
-    text.open(said[0])
-    for before, one in pairwise(said):
-        text.say(_joint(before, one, things, rng), one)
+    text.open(generated[0])
+    for before, one in pairwise(generated):
+        text.add(_joint(before, one, things, rng), one)
     if rng.random() < 0.25:
         missing = pick(_MISSING, rng)
         text.close(missing, absent(things, rng, unseen=unseen))
     return text.caption()
 
 
-def _subjects(things: tuple[Thing, ...], rng: np.random.Generator) -> list[Said]:
+def _subjects(things: tuple[Thing, ...], rng: np.random.Generator) -> list[GeneratedPhrase]:
     """Phrases that mean different things; together most of what the scene holds."""
-    said: list[Said] = []
+    generated: list[GeneratedPhrase] = []
     named: set[int] = set()
     for number in rng.permutation(len(things)):
-        if number in named or len(said) == MOST_PHRASES:
+        if number in named or len(generated) == MAX_PHRASES:
             continue
         thing = things[number]
         kinds = _kinds(thing, rng)
         for kind in kinds:
-            found = meant(kind, things)
+            found = matching_things(kind, things)
             if found and not named & set(found):
-                said.append(Said(describe(kind, len(found), rng), kind, tuple(found)))
+                generated.append(GeneratedPhrase(describe(kind, len(found), rng), kind, tuple(found)))
                 named |= set(found)
                 break
-    return said
+    return generated
 
 
 def _kinds(thing: Thing, rng: np.random.Generator) -> list[Kind]:
@@ -91,7 +91,7 @@ def _kinds(thing: Thing, rng: np.random.Generator) -> list[Kind]:
     return [sized if rng.random() < 0.4 else coloured, Kind(thing.noun, thing.colour, thing.size), coloured, plain]
 
 
-def _joint(before: Said, one: Said, things: tuple[Thing, ...], rng: np.random.Generator) -> str:
+def _joint(before: GeneratedPhrase, one: GeneratedPhrase, things: tuple[Thing, ...], rng: np.random.Generator) -> str:
     """What links two phrases: "and", or how the things lie to each other where that is clear."""
     if rng.random() < 0.35:
         return " and "
@@ -99,7 +99,9 @@ def _joint(before: Said, one: Said, things: tuple[Thing, ...], rng: np.random.Ge
     return f" {pick(clear if clear and rng.random() < 0.8 else _NEAR, rng)} "
 
 
-def _all(holds: Callable[[Thing, Thing], bool], a: Said, b: Said, things: tuple[Thing, ...]) -> bool:
+def _all(
+    holds: Callable[[Thing, Thing], bool], a: GeneratedPhrase, b: GeneratedPhrase, things: tuple[Thing, ...]
+) -> bool:
     return all(holds(things[i], things[j]) for i in a.things for j in b.things)
 
 
@@ -129,18 +131,18 @@ class _Text:
         self.text = ""
         self.mentions: list[Mention] = []
 
-    def open(self, first: Said) -> None:
+    def open(self, first: GeneratedPhrase) -> None:
         start = self.opening.replace("{be}", "is" if len(first.things) == 1 else "are").removesuffix("{}")
-        self.say(start, first)
+        self.add(start, first)
 
-    def say(self, before: str, said: Said) -> None:
+    def add(self, before: str, phrase: GeneratedPhrase) -> None:
         self.text += before
-        self.mentions.append(Mention(len(self.text), said))
-        self.text += said.text
+        self.mentions.append(Mention(len(self.text), phrase))
+        self.text += phrase.text
 
-    def close(self, ending: str, said: Said) -> None:
+    def close(self, ending: str, phrase: GeneratedPhrase) -> None:
         _, before, after = ending.split("{}")
-        self.say(before, said)
+        self.add(before, phrase)
         self.text += after
 
     def caption(self) -> Caption:

@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from training.scene_grounder.blocks import identity, make_blocks
-from training.scene_grounder.evaluate import ask, figures
+from training.scene_grounder.blocks import content_hash, make_blocks
+from training.scene_grounder.evaluate import figures, query_model
 from training.scene_grounder.ship import DEMO_SEED, TRAINING_SEED, glance, ship, table
 from training.scene_grounder.tars import read_tars, write_tars
 from training.scene_grounder.train import Job, Losses, Schedule, check, load_checkpoint, train
@@ -17,13 +17,15 @@ _GLANCE_AT = 1000  # steps
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-Font = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="NotoColorEmoji.ttf")]
-Work = Annotated[Path, typer.Option(help="Scenes and checkpoints; the same command goes on from what lies there.")]
-Output = Annotated[Path, typer.Option(help="Folder to write to.")]
-Count = Annotated[int, typer.Option(min=1)]
-Blocks = Annotated[int, typer.Option(min=1, help="Thousands of scenes.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes, each with one thread; with a GPU one.")]
-Also = Annotated[
+FontOption = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="NotoColorEmoji.ttf")]
+WorkOption = Annotated[
+    Path, typer.Option(help="Scenes and checkpoints; the same command goes on from what lies there.")
+]
+OutputOption = Annotated[Path, typer.Option(help="Folder to write to.")]
+CountOption = Annotated[int, typer.Option(min=1)]
+BlocksOption = Annotated[int, typer.Option(min=1, help="Thousands of scenes.")]
+WorkersOption = Annotated[int, typer.Option(min=1, help="Processes, each with one thread; with a GPU one.")]
+AlsoOption = Annotated[
     list[Path] | None,
     typer.Option(exists=True, file_okay=False, help="Folder of tars whose figures are reported as well."),
 ]
@@ -31,19 +33,19 @@ Also = Annotated[
 
 @app.command("train")
 def train_command(
-    font: Font,
-    work: Work = Path("build/scene-grounder"),
+    font: FontOption,
+    work: WorkOption = Path("build/scene-grounder"),
     seed: int = 0,
-    blocks: Blocks = 36,
-    steps: Count = Schedule.steps,
-    batch: Count = Schedule.batch,
-    workers: Workers = Schedule.workers,
+    blocks: BlocksOption = 36,
+    steps: CountOption = Schedule.steps,
+    batch: CountOption = Schedule.batch,
+    workers: WorkersOption = Schedule.workers,
     device: Annotated[str, typer.Option(help="cpu, or cuda")] = Schedule.device,
-    output: Output = Path("models/scene-grounder"),
-    also: Also = None,
+    output: OutputOption = Path("models/scene-grounder"),
+    also: AlsoOption = None,
 ) -> None:
     """Makes the training scenes, trains, and writes the model with its threshold and figures."""
-    scenes = work / f"scenes-{identity(font, TRAINING_SEED)}"
+    scenes = work / f"scenes-{content_hash(font, TRAINING_SEED)}"
     schedule = Schedule(steps, batch, workers=workers, device=device)
     job = Job(scenes, blocks, work / f"seed-{seed}", seed, schedule)
     names = ["calibration", "fresh", *(folder.name for folder in also or ())]
@@ -60,7 +62,7 @@ def train_command(
             progress.advance(making)
         training = progress.add_task("steps", total=steps, completed=load_checkpoint(job).get("step", 0))
 
-        def tell(step: int, losses: Losses, seconds: float) -> None:
+        def on_step(step: int, losses: Losses, seconds: float) -> None:
             parts = f"classes {losses.classes:.2f}, places {losses.places:.2f}, hints {losses.hints:.2f}"
             progress.update(training, completed=step, description=f"steps, {parts}")
             if step % 100 == 0:
@@ -68,14 +70,14 @@ def train_command(
             if step % _GLANCE_AT == 0:
                 progress.console.print(f"step {step}: {glance(str(font), work, job)}", highlight=False)
 
-        train(job, tell)
+        train(job, on_step)
     Console().print(table(ship(str(font), work, job, output, also or ())))
 
 
 @app.command()
 def draw(
-    font: Font,
-    output: Output,
+    font: FontOption,
+    output: OutputOption,
     seed: int = DEMO_SEED,
     scenes: int = 100,
     per_tar: int = 50,
@@ -92,4 +94,4 @@ def evaluate(
     threshold: Annotated[float, typer.Option(min=0, max=1)],
 ) -> None:
     """Prints the figures of a model on sets of scenes."""
-    Console().print(table({str(one): figures(ask(model, list(read_tars(one))), threshold) for one in scenes}))
+    Console().print(table({str(one): figures(query_model(model, list(read_tars(one))), threshold) for one in scenes}))

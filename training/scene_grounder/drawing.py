@@ -60,11 +60,11 @@ def _tinted(image: Image.Image, colour: Rgb) -> Image.Image:
     solid: np.ndarray = np.asarray(image.getchannel("A")) >= _SOLID
     pale = min(60.0, 0.7 * float(np.median(hsv[..., 1][solid])))
     vivid: np.ndarray = hsv[..., 1] > pale  # a pale shirt is as blue as it gets
-    usual, top = np.median(hsv[..., 1][vivid]), np.quantile(hsv[..., 2][vivid], 0.9)
+    typical, top = np.median(hsv[..., 1][vivid]), np.quantile(hsv[..., 2][vivid], 0.9)
     hue, saturation, value = (part * 255 for part in colorsys.rgb_to_hsv(*(part / 255 for part in colour)))
     painted = hsv.copy()
     painted[..., 0] = hue
-    painted[..., 1] = np.clip(hsv[..., 1] * (saturation / usual), 0, 255)
+    painted[..., 1] = np.clip(hsv[..., 1] * (saturation / typical), 0, 255)
     painted[..., 2] = np.clip(hsv[..., 2] * (value / top), 0, 255)
     mixed = np.where(vivid[..., None], painted, hsv).astype(np.uint8)
     result = Image.fromarray(mixed, "HSV").convert("RGB")

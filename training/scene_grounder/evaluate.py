@@ -1,6 +1,6 @@
 """How good a grounder is on scenes: the figures of its model card.
 
-Every scene is one prompt of its true and its absent phrases, asked through gritmill's own detector; a phrase's score is
+Every scene is one prompt of its true and its absent phrases, put through gritmill's own detector; a phrase's score is
 the mean over its tokens. No suppression, no other filter: what is measured is the model.
 """
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gritmill.evaluation.metrics import RIGHT
+from gritmill.evaluation.metrics import MIN_IOU
 from training.scene_grounder.tars import Example
 from transforms.detectors.base import Found, Request
 from transforms.detectors.grounding_dino.model import GroundingDino
@@ -19,7 +19,7 @@ from transforms.selection.boxes import iou, suppress
 from transforms.settings import DetectorSettings
 
 _NEAR = 0.7  # IoU of near duplicates
-_TOGETHER = 64  # scenes asked at once
+_TOGETHER = 64  # scenes a call of the detector
 
 
 def hits(boxes: Sequence[Box], things: Sequence[Box]) -> int:
@@ -28,15 +28,15 @@ def hits(boxes: Sequence[Box], things: Sequence[Box]) -> int:
     taken: set[int] = set()
     matched: set[int] = set()
     for overlap, b, t in sorted(overlaps, reverse=True):
-        if overlap >= RIGHT and b not in taken and t not in matched:
+        if overlap >= MIN_IOU and b not in taken and t not in matched:
             taken.add(b)
             matched.add(t)
     return len(matched)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """One phrase and what the model said. truth: the true boxes, none for an absent phrase. boxes: best first.
+class PhraseResult:
+    """One phrase and the model's answer. truth: the true boxes, none for an absent phrase. boxes: best first.
 
     unseen: it says a combination of colour and noun that training lacks.
     """
@@ -83,37 +83,37 @@ class Figures:
         )
 
 
-def ask(model: Path | str, examples: Sequence[Example]) -> list[Asked]:
+def query_model(model: Path | str, examples: Sequence[Example]) -> list[PhraseResult]:
     """Every phrase of the examples with the model's answer."""
     settings = DetectorSettings(model=str(model), device="cpu", threads=1, batch=4, floor=0.02, candidates=30)
     detector = GroundingDino.load(settings)
-    asked: list[Asked] = []
+    results: list[PhraseResult] = []
     for first in range(0, len(examples), _TOGETHER):
         some = examples[first : first + _TOGETHER]
         found = detector.detect([Request(one.data, one.width, one.height, _phrases(one)) for one in some])
         for example, answer in zip(some, found, strict=True):
-            asked += _answers(example, answer)
-    return asked
+            results += _phrase_results(example, answer)
+    return results
 
 
 def _phrases(example: Example) -> tuple[str, ...]:
     return (*(truth.text for truth in example.truths), *example.absent)
 
 
-def _answers(example: Example, found: Found) -> Iterable[Asked]:
+def _phrase_results(example: Example, found: Found) -> Iterable[PhraseResult]:
     if found.error:
         raise ValueError(f"{example.key}: {found.error}")
     truths = [tuple(Box(0, *box, 1.0) for box in truth.boxes) for truth in example.truths]
     truths += [()] * len(example.absent)
     unseen = [truth.unseen for truth in example.truths] + [False] * len(example.absent)
     for number, (text, truth) in enumerate(zip(_phrases(example), truths, strict=True)):
-        yield Asked(text, truth, tuple(box for box in found.boxes if box.phrase == number), unseen[number])
+        yield PhraseResult(text, truth, tuple(box for box in found.boxes if box.phrase == number), unseen[number])
 
 
-def figures(asked: Sequence[Asked], threshold: float) -> Figures:
+def figures(results: Sequence[PhraseResult], threshold: float) -> Figures:
     """The figures at one threshold."""
-    present = [one for one in asked if one.truth]
-    absent = [one for one in asked if not one.truth]
+    present = [one for one in results if one.truth]
+    absent = [one for one in results if not one.truth]
     plural = [one for one in present if len(one.truth) > 1]
     return Figures(
         threshold,
@@ -126,9 +126,9 @@ def figures(asked: Sequence[Asked], threshold: float) -> Figures:
     )
 
 
-def threshold_for(asked: Sequence[Asked], absent: float) -> float:
+def threshold_for(results: Sequence[PhraseResult], absent: float) -> float:
     """The lowest threshold at which at most that share of the absent phrases has a box, to three decimals."""
-    best = sorted((one.boxes[0].score if one.boxes else 0.0 for one in asked if not one.truth), reverse=True)
+    best = sorted((one.boxes[0].score if one.boxes else 0.0 for one in results if not one.truth), reverse=True)
     allowed = int(absent * len(best))
     return float(np.ceil((best[allowed] + 1e-6) * 1000) / 1000)
 

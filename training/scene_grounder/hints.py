@@ -42,9 +42,9 @@ class Hints(nn.Module):
         """Of the encoder's locations, of the phrases, and of the last layer's queries that are matched to a thing."""
         shapes = [tuple(side // stride for side in batch.pixels.shape[2:]) for stride in STRIDES]
         under = torch.cat([_under(target, shapes) for target in batch.targets])
-        told = under[:, 0] != _SKIP
-        told &= (under[:, 0] != _NOTHING) | (torch.arange(len(under), device=under.device) % _GROUND == 0)
-        loss = self._classes(output.encoder_last_hidden_state_vision.flatten(0, 1)[told], under[told])
+        labelled = under[:, 0] != _SKIP
+        labelled &= (under[:, 0] != _NOTHING) | (torch.arange(len(under), device=under.device) % _GROUND == 0)
+        loss = self._classes(output.encoder_last_hidden_state_vision.flatten(0, 1)[labelled], under[labelled])
         text = output.encoder_last_hidden_state_text
         phrases = torch.cat([_pooled(text[i], target) for i, target in enumerate(batch.targets)])
         loss = loss + self._classes(phrases, torch.cat([target.says for target in batch.targets]))
@@ -85,8 +85,8 @@ def _under(target: Target, shapes: Sequence[tuple[int, ...]]) -> Tensor:
 def _level(target: Target, height: int, width: int) -> Tensor:
     y, x = torch.meshgrid((torch.arange(height) + 0.5) / height, (torch.arange(width) + 0.5) / width, indexing="ij")
     boxes = target.all_boxes
-    at = torch.stack((x, y), dim=-1).reshape(-1, 1, 2).to(boxes.device)
-    away = (at - boxes[None, :, :2]).abs() / boxes[None, :, 2:]  # 0.5 at the edge
+    centres = torch.stack((x, y), dim=-1).reshape(-1, 1, 2).to(boxes.device)
+    away = (centres - boxes[None, :, :2]).abs() / boxes[None, :, 2:]  # 0.5 at the edge
     inside = (away < 0.35).all(-1)
     near = (away < 0.6).all(-1).any(-1)
     area = boxes[:, 2:].prod(-1)

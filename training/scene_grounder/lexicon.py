@@ -72,12 +72,12 @@ class Lexicon:
 @cache
 def lexicon() -> Lexicon:
     """What `lexicon.yaml` holds."""
-    held = yaml.safe_load(resources.files(__package__).joinpath("lexicon.yaml").read_text("utf-8"))
-    nouns = {name: _noun(name, entry) for name, entry in (held["nouns"] | held["shapes"]).items()}
-    colours = {name: Colour(**{key: tuple(ends) for key, ends in c.items()}) for name, c in held["colours"].items()}
-    sizes = {name: Size(tuple(s["side"]), _size_names(name, s)) for name, s in held["sizes"].items()}
-    hues = tuple(name for name in colours if name not in held["colourless"])
-    return Lexicon(nouns, colours, hues, sizes, tuple(held["ornaments"]))
+    entries = yaml.safe_load(resources.files(__package__).joinpath("lexicon.yaml").read_text("utf-8"))
+    nouns = {name: _noun(name, entry) for name, entry in (entries["nouns"] | entries["shapes"]).items()}
+    colours = {name: Colour(**{key: tuple(ends) for key, ends in c.items()}) for name, c in entries["colours"].items()}
+    sizes = {name: Size(tuple(s["side"]), _size_names(name, s)) for name, s in entries["sizes"].items()}
+    hues = tuple(name for name in colours if name not in entries["colourless"])
+    return Lexicon(nouns, colours, hues, sizes, tuple(entries["ornaments"]))
 
 
 def held_out(colour: str, noun: str) -> bool:

@@ -55,8 +55,8 @@ Pairs = tuple[Tensor, Tensor]
 def match(predicted: Predicted, batch: Batch) -> list[Pairs]:
     """One query for each box of each member (Hungarian matching)."""
     costs = [_cost(predicted, i, target) for i, target in enumerate(batch.targets)]
-    found = [(cost.device, linear_sum_assignment(cost.cpu().numpy())) for cost in costs]
-    return [(torch.from_numpy(q).to(device), torch.from_numpy(b).to(device)) for device, (q, b) in found]
+    predicted_boxes = [(cost.device, linear_sum_assignment(cost.cpu().numpy())) for cost in costs]
+    return [(torch.from_numpy(q).to(device), torch.from_numpy(b).to(device)) for device, (q, b) in predicted_boxes]
 
 
 class Loss(NamedTuple):
@@ -83,18 +83,18 @@ def _loss(predicted: Predicted, batch: Batch, pairs: list[Pairs], copies: int = 
     real = batch.mask.bool()[:, None, :].expand_as(truth)
     logits = torch.where(real, predicted.logits, torch.zeros_like(truth))
     classes = (focal(logits, truth) * real).sum()
-    found = torch.cat([predicted.boxes[i, queries] for i, (queries, _) in enumerate(pairs)])
-    wanted = torch.cat([target.boxes[boxes] for (_, boxes), target in zip(pairs, batch.targets, strict=True)])
-    distance = l1_loss(found, wanted, reduction="sum")
-    overlap = (1 - giou(found, wanted)).sum()
+    predicted_boxes = torch.cat([predicted.boxes[i, queries] for i, (queries, _) in enumerate(pairs)])
+    expected = torch.cat([target.boxes[boxes] for (_, boxes), target in zip(pairs, batch.targets, strict=True)])
+    distance = l1_loss(predicted_boxes, expected, reduction="sum")
+    overlap = (1 - giou(predicted_boxes, expected)).sum()
     return Loss(CLASS * classes / copies, (L1 * distance + GIOU * overlap) / copies)
 
 
 def focal(logits: Tensor, truth: Tensor) -> Tensor:
     """Focal loss of every element (arXiv 1708.02002)."""
-    chance = logits.sigmoid()
+    probability = logits.sigmoid()
     plain = binary_cross_entropy_with_logits(logits, truth, reduction="none")
-    wrong = chance + truth - 2 * chance * truth
+    wrong = probability + truth - 2 * probability * truth
     weight = _ALPHA * truth + (1 - _ALPHA) * (1 - truth)
     return weight * wrong**_GAMMA * plain
 
@@ -103,9 +103,9 @@ def _cost(predicted: Predicted, member: int, target: Target) -> Tensor:
     """[queries, boxes], without a gradient."""
     logits, boxes = predicted.logits[member].detach(), predicted.boxes[member].detach()
     named = target.named[:, : logits.shape[1]]
-    chance = torch.nan_to_num(logits, neginf=-50.0).sigmoid()
-    hit = _ALPHA * (1 - chance) ** _GAMMA * -(chance + 1e-8).log()
-    miss = (1 - _ALPHA) * chance**_GAMMA * -(1 - chance + 1e-8).log()
+    probability = torch.nan_to_num(logits, neginf=-50.0).sigmoid()
+    hit = _ALPHA * (1 - probability) ** _GAMMA * -(probability + 1e-8).log()
+    miss = (1 - _ALPHA) * probability**_GAMMA * -(1 - probability + 1e-8).log()
     classes = (hit - miss) @ (named / named.sum(1, keepdim=True)).T
     distance = torch.cdist(boxes, target.boxes, p=1)
     return CLASS * classes + L1 * distance - GIOU * giou(boxes[:, None], target.boxes[None])

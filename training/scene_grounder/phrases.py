@@ -15,11 +15,11 @@ from training.scene_grounder.lexicon import (
     pick,
     plural_of,
 )
-from training.scene_grounder.scenes import Kind, Thing, meant
+from training.scene_grounder.scenes import Kind, Thing, matching_things
 
 
 @dataclass(frozen=True)
-class Said:
+class GeneratedPhrase:
     """A noun phrase, what it says, and the numbers of the things that it means; none if it names nothing there."""
 
     text: str
@@ -36,21 +36,21 @@ def describe(kind: Kind, number: int, rng: np.random.Generator) -> str:
     return " ".join([*_opening(words[0], number, rng), *words])
 
 
-def present(things: tuple[Thing, ...], rng: np.random.Generator) -> Said:
+def present(things: tuple[Thing, ...], rng: np.random.Generator) -> GeneratedPhrase:
     """A phrase for one of the things and all others that it fits."""
     for _ in range(20):
         thing = things[rng.integers(len(things))]
-        kind = _told(thing, rng)
-        found = meant(kind, things)
+        kind = _random_kind(thing, rng)
+        found = matching_things(kind, things)
         if found:
-            return Said(describe(kind, len(found), rng), kind, tuple(found))
+            return GeneratedPhrase(describe(kind, len(found), rng), kind, tuple(found))
     thing = things[0]
     kind = Kind(thing.noun)
-    found = meant(kind, things) or [0]
-    return Said(describe(kind, len(found), rng), kind, tuple(found))
+    found = matching_things(kind, things) or [0]
+    return GeneratedPhrase(describe(kind, len(found), rng), kind, tuple(found))
 
 
-def absent(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen: bool = True) -> Said:
+def absent(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen: bool = True) -> GeneratedPhrase:
     """A phrase that names nothing in the scene: more often than not a near miss, else some other thing.
 
     unseen: whether it may name a combination of colour and noun that is kept from training.
@@ -59,12 +59,12 @@ def absent(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen: bool 
         kind = _near_miss(things, rng) if rng.random() < 0.6 else _anything(rng)
         if kind is None or (not unseen and kind.colour and held_out(kind.colour, kind.noun)):
             continue
-        if meant(kind, things) == []:
-            return Said(describe(kind, 2 if rng.random() < 0.2 else 1, rng), kind)
+        if matching_things(kind, things) == []:
+            return GeneratedPhrase(describe(kind, 2 if rng.random() < 0.2 else 1, rng), kind)
     raise ValueError("the scene holds everything that there is")
 
 
-def _told(thing: Thing, rng: np.random.Generator) -> Kind:
+def _random_kind(thing: Thing, rng: np.random.Generator) -> Kind:
     colour = thing.colour if rng.random() < 0.7 else None
     sized = thing.size != "medium" and rng.random() < 0.4
     return Kind(thing.noun, colour, thing.size if sized else None)

@@ -13,7 +13,7 @@ from training.scene_grounder.lexicon import Noun, held_out, lexicon
 PICTURES = ((160, 160), (224, 224), (320, 320), (320, 240), (240, 180), (240, 320), (180, 240), (320, 180), (284, 160))
 """Width and height in pixels: squares, 4:3, 3:4 and 16:9."""
 
-MOST_THINGS = 8
+MAX_THINGS = 8
 
 _NUMBERS = np.array([0.06, 0.16, 0.22, 0.2, 0.14, 0.1, 0.07, 0.05])  # of 1..8 things
 _HIDDEN = 0.3  # at most this share of the smaller of two things lies under or over the other
@@ -50,7 +50,7 @@ class Kind:
     size: str | None = None
 
 
-def meant(kind: Kind, things: tuple[Thing, ...]) -> list[int] | None:
+def matching_things(kind: Kind, things: tuple[Thing, ...]) -> list[int] | None:
     """The numbers of the things that a description fits; None if one of them is neither of that size nor clearly not.
 
     "A small dog" cannot be said where a dog of middle size stands about: nobody could tell whether it is meant.
@@ -78,16 +78,16 @@ def make_scene(font: str, rng: np.random.Generator, *, unseen: bool = False) -> 
     else with none.
     """
     width, height = PICTURES[rng.integers(len(PICTURES))]
-    stage = _Stage(drawing.background(width, height, rng), font, rng)
-    wanted = int(rng.choice(MOST_THINGS, p=_NUMBERS)) + 1
-    stage.crowd = 1.0 if wanted <= _FEW else 0.85
+    builder = _SceneBuilder(drawing.background(width, height, rng), font, rng)
+    number = int(rng.choice(MAX_THINGS, p=_NUMBERS)) + 1
+    builder.crowd = 1.0 if number <= _FEW else 0.85
     for _ in range(_KINDS):
-        if len(stage.things) >= wanted:
+        if len(builder.things) >= number:
             break
-        noun, colour = _choose(rng, unseen and not stage.things)
-        for _ in range(min(_alike(rng), wanted - len(stage.things))):
-            stage.put(noun, colour)
-    return Scene(drawing.finish(stage.picture, rng), tuple(stage.things))
+        noun, colour = _choose(rng, unseen and not builder.things)
+        for _ in range(min(_alike(rng), number - len(builder.things))):
+            builder.put(noun, colour)
+    return Scene(drawing.finish(builder.picture, rng), tuple(builder.things))
 
 
 def _alike(rng: np.random.Generator) -> int:
@@ -111,7 +111,7 @@ def _choose(rng: np.random.Generator, unseen: bool) -> tuple[Noun, str | None]:
     return plain[rng.integers(len(plain))], None
 
 
-class _Stage:
+class _SceneBuilder:
     """A picture in the making and the things that stand in it. crowd: factor of the greatest sizes."""
 
     def __init__(self, picture: Image.Image, font: str, rng: np.random.Generator) -> None:
@@ -121,10 +121,10 @@ class _Stage:
 
     def put(self, noun: Noun, colour: str | None) -> None:
         """Draws one more thing where there is room for it, large ones smaller and smaller; nothing if there is none."""
-        least, most = lexicon().sizes[_SIZES[self.rng.choice(3, p=[0.36, 0.4, 0.24])]].side
+        minimum, maximum = lexicon().sizes[_SIZES[self.rng.choice(3, p=[0.36, 0.4, 0.24])]].side
         for attempt in range(_TRIES):
-            wished = self.rng.uniform(least, max(least + 0.01, most * self.crowd * (1 - 0.012 * attempt)))
-            cutout = self._cutout(noun, colour, wished)
+            wanted_side = self.rng.uniform(minimum, max(minimum + 0.01, maximum * self.crowd * (1 - 0.012 * attempt)))
+            cutout = self._cutout(noun, colour, wanted_side)
             x1, y1, x2, y2 = cutout.box
             width, height = self.picture.size
             if x2 - x1 >= width - 2 or y2 - y1 >= height - 2:
@@ -138,17 +138,17 @@ class _Stage:
                 self.things.append(Thing(noun.name, colour, _size(box), box))
                 return
 
-    def _cutout(self, noun: Noun, colour: str | None, wished: float) -> drawing.Cutout:
-        area = wished**2 * self.picture.width * self.picture.height
+    def _cutout(self, noun: Noun, colour: str | None, wanted_side: float) -> drawing.Cutout:
+        area = wanted_side**2 * self.picture.width * self.picture.height
         return drawing.thing(self.font, noun, colour, area, _middle(self.picture), self.rng)
 
 
 def _size(box: tuple[float, float, float, float]) -> str:
     """What the drawn thing has become: turning it changes its box."""
-    own, sizes = side(box), lexicon().sizes
-    if own <= (sizes["small"].side[1] + sizes["medium"].side[0]) / 2:
+    length, sizes = side(box), lexicon().sizes
+    if length <= (sizes["small"].side[1] + sizes["medium"].side[0]) / 2:
         return "small"
-    return "large" if own >= (sizes["medium"].side[1] + sizes["large"].side[0]) / 2 else "medium"
+    return "large" if length >= (sizes["medium"].side[1] + sizes["large"].side[0]) / 2 else "medium"
 
 
 def _covered(a: tuple[float, ...], b: tuple[float, ...]) -> float:

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from training.scene_grounder.blocks import identity
-from training.scene_grounder.evaluate import Asked, Figures, ask, figures, threshold_for
+from training.scene_grounder.blocks import content_hash
+from training.scene_grounder.evaluate import Figures, PhraseResult, figures, query_model, threshold_for
 from training.scene_grounder.model import make_processor
 from training.scene_grounder.tars import Example, read_tars, write_tars
 from training.scene_grounder.train import Job, averaged
@@ -49,10 +49,10 @@ def save_model(model: Any, folder: Path) -> None:
     make_processor().save_pretrained(folder)
 
 
-def write_threshold(asked: Sequence[Asked], folder: Path, on: str) -> float:
+def write_threshold(results: Sequence[PhraseResult], folder: Path, on: str) -> float:
     """Chooses the threshold and writes gritmill's sidecar file. Returns it."""
-    threshold = threshold_for(asked, ABSENT)
-    got = figures(asked, threshold)
+    threshold = threshold_for(results, ABSENT)
+    got = figures(results, threshold)
     measured = (
         f"{on}: {got.absent:.1%} of {got.numbers['absent']} absent phrases get a box, "
         f"{got.present:.1%} of {got.numbers['present']} present ones keep a right one"
@@ -69,16 +69,16 @@ def ship(font: str, work: Path, job: Job, output: Path, also: Sequence[Path] = (
     tars; their figures go by the folder's name.
     """
     save_model(averaged(job), output)
-    drawn = ask(output, _scenes(font, work / "calibration", CALIBRATION_SEED))
-    threshold = write_threshold(drawn, output, f"{_SCENES} scenes of seed {CALIBRATION_SEED}")
-    unseen = ask(output, _scenes(font, work / "unseen", UNSEEN_SEED, unseen=True))
-    asked = {
-        "calibration": drawn,
-        "fresh": ask(output, _scenes(font, work / "fresh", TEST_SEED)),
+    calibration = query_model(output, _scenes(font, work / "calibration", CALIBRATION_SEED))
+    threshold = write_threshold(calibration, output, f"{_SCENES} scenes of seed {CALIBRATION_SEED}")
+    unseen = query_model(output, _scenes(font, work / "unseen", UNSEEN_SEED, unseen=True))
+    results = {
+        "calibration": calibration,
+        "fresh": query_model(output, _scenes(font, work / "fresh", TEST_SEED)),
         "unseen combinations": [one for one in unseen if one.unseen or not one.truth],
-        **{folder.name: ask(output, list(read_tars(folder))) for folder in also},
+        **{folder.name: query_model(output, list(read_tars(folder))) for folder in also},
     }
-    report = {name: figures(some, threshold) for name, some in asked.items()}
+    report = {name: figures(some, threshold) for name, some in results.items()}
     write_report(report, output / "report.json")
     return report
 
@@ -87,14 +87,14 @@ def glance(font: str, work: Path, job: Job) -> Figures:
     """Figures of the job's checkpoint on some of the scenes that the threshold will be chosen on."""
     with tempfile.TemporaryDirectory() as folder:
         save_model(averaged(job), Path(folder))
-        asked = ask(folder, _scenes(font, work / "calibration", CALIBRATION_SEED)[:_GLANCE])
-    return figures(asked, threshold_for(asked, ABSENT))
+        results = query_model(folder, _scenes(font, work / "calibration", CALIBRATION_SEED)[:_GLANCE])
+    return figures(results, threshold_for(results, ABSENT))
 
 
-def _scenes(font: str, place: Path, seed: int, *, unseen: bool = False) -> list[Example]:
+def _scenes(font: str, folder_stem: Path, seed: int, *, unseen: bool = False) -> list[Example]:
     """A thousand scenes, drawn unless they are there."""
-    drawn_by = identity(Path(font), seed, ("phrases.py", "captions.py", "tars.py"))
-    folder = place.with_name(f"{place.name}-{drawn_by}")
+    drawn_by = content_hash(Path(font), seed, ("phrases.py", "captions.py", "tars.py"))
+    folder = folder_stem.with_name(f"{folder_stem.name}-{drawn_by}")
     if not list(folder.glob("*.tar")):
         write_tars(font, folder, seed, _SCENES, _SCENES, unseen=unseen)
     return list(read_tars(folder))

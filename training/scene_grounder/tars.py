@@ -19,7 +19,7 @@ import numpy as np
 from training.scene_grounder.captions import Caption, make_caption
 from training.scene_grounder.lexicon import held_out
 from training.scene_grounder.phrases import absent
-from training.scene_grounder.scenes import Scene, make_scene
+from training.scene_grounder.scenes import Kind, Scene, make_scene
 
 _QUALITY = 88  # of the JPEGs
 _ABSENT = 2
@@ -66,7 +66,7 @@ def write_tars(font: str, folder: Path, seed: int, scenes: int, per_tar: int, *,
 
 
 def _absent(scene: Scene, caption: Caption, rng: np.random.Generator, unseen: bool) -> list[str]:
-    texts = [mention.said.text for mention in caption.mentions if not mention.said.things]
+    texts = [mention.phrase.text for mention in caption.mentions if not mention.phrase.things]
     while len(texts) < _ABSENT:
         one = absent(scene.things, rng, unseen=unseen)
         if one.text not in texts and one.text not in caption.text.lower():
@@ -102,12 +102,16 @@ def _truth(scene: Scene, caption: Caption) -> list[dict[str, Any]]:
             "start": mention.start,
             "end": mention.end,
             "text": caption.text[mention.start : mention.end],
-            "boxes": [[round(c, 5) for c in scene.things[number].box] for number in mention.said.things],
-            "unseen": bool(mention.said.kind.colour and held_out(mention.said.kind.colour, mention.said.kind.noun)),
+            "boxes": [[round(c, 5) for c in scene.things[number].box] for number in mention.phrase.things],
+            "unseen": _is_unseen(mention.phrase.kind),
         }
         for mention in caption.mentions
-        if mention.said.things
+        if mention.phrase.things
     ]
+
+
+def _is_unseen(kind: Kind) -> bool:
+    return bool(kind.colour and held_out(kind.colour, kind.noun))
 
 
 def read_tars(folder: Path) -> Iterator[Example]:

@@ -85,11 +85,11 @@ class Losses(NamedTuple):
     hints: float
 
 
-Tell = Callable[[int, Losses, float], None]
+OnStep = Callable[[int, Losses, float], None]
 """Called after each step with its number, its losses and the seconds of training in all."""
 
 
-def train(job: Job, tell: Tell) -> None:
+def train(job: Job, on_step: OnStep) -> None:
     """Trains, or goes on where the checkpoint in `job.work` stopped, until the last step's checkpoint is there.
 
     Raises:
@@ -98,15 +98,15 @@ def train(job: Job, tell: Tell) -> None:
     check(job)
     if load_checkpoint(job).get("step") == job.schedule.steps:
         return
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory() as folder:
         context = multiprocessing.get_context("spawn")
         helpers = [
-            context.Process(target=_work, args=(job, rank, place), daemon=True)
+            context.Process(target=_work, args=(job, rank, folder), daemon=True)
             for rank in range(1, job.schedule.workers)
         ]
         for helper in helpers:
             helper.start()
-        _work(job, 0, place, tell)
+        _work(job, 0, folder, on_step)
         for helper in helpers:
             helper.join()
 
@@ -121,22 +121,22 @@ def check(job: Job) -> None:
     load_checkpoint(job)
 
 
-def _work(job: Job, rank: int, place: str, tell: Tell = lambda *_: None) -> None:
+def _work(job: Job, rank: int, folder: str, on_step: OnStep = lambda *_: None) -> None:
     torch.set_num_threads(1)
     workers = job.schedule.workers
-    dist.init_process_group("gloo", init_method=f"file://{place}/meet", rank=rank, world_size=workers)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=workers)
     try:
-        state = resumed(job, job.schedule.device)
+        state = resume_state(job, job.schedule.device)
         use_levelwise(state.model)
         state.model.train()
         share = Share(rank, workers)
         batches = Batches(job.scenes, job.blocks, job.schedule.batch, make_tokenizer(), job.seed, share)
-        _loop(state, batches.since(state.step), job, rank, tell)
+        _loop(state, batches.from_step(state.step), job, rank, on_step)
     finally:
         dist.destroy_process_group()
 
 
-def _loop(state: State, batches: Iterator[Batch], job: Job, rank: int, tell: Tell) -> None:
+def _loop(state: State, batches: Iterator[Batch], job: Job, rank: int, on_step: OnStep) -> None:
     schedule = job.schedule
     while state.step < schedule.steps:
         started = time.monotonic()
@@ -145,7 +145,7 @@ def _loop(state: State, batches: Iterator[Batch], job: Job, rank: int, tell: Tel
         state.seconds += time.monotonic() - started
         if rank == 0 and (state.step % schedule.every == 0 or state.step == schedule.steps):
             _save(state, job)
-        tell(state.step, losses, state.seconds)
+        on_step(state.step, losses, state.seconds)
 
 
 def _step(state: State, batch: Batch, schedule: Schedule) -> Losses:
@@ -213,21 +213,21 @@ def fresh(seed: int, device: str = "cpu") -> State:
     return State(model, hints, average, optimizer)
 
 
-def resumed(job: Job, device: str = "cpu") -> State:
+def resume_state(job: Job, device: str = "cpu") -> State:
     """The state in the job's checkpoint; the fresh one if there is none."""
-    state, held = fresh(job.seed, device), load_checkpoint(job)
-    if held:
-        state.model.load_state_dict(held["model"])
-        state.hints.load_state_dict(held["hints"])
-        state.optimizer.load_state_dict(held["optimizer"])
-        state.average = {name: value.to(device) for name, value in held["average"].items()}
-        state.step, state.seconds = held["step"], held["seconds"]
+    state, checkpoint = fresh(job.seed, device), load_checkpoint(job)
+    if checkpoint:
+        state.model.load_state_dict(checkpoint["model"])
+        state.hints.load_state_dict(checkpoint["hints"])
+        state.optimizer.load_state_dict(checkpoint["optimizer"])
+        state.average = {name: value.to(device) for name, value in checkpoint["average"].items()}
+        state.step, state.seconds = checkpoint["step"], checkpoint["seconds"]
     return state
 
 
 def averaged(job: Job) -> Any:
     """The model with the moving average of its weights: what is shipped."""
-    state = resumed(job)
+    state = resume_state(job)
     state.model.load_state_dict(state.average, strict=False)
     return state.model.eval()
 
@@ -237,15 +237,15 @@ def load_checkpoint(job: Job) -> dict[str, Any]:
     path = job.work / "checkpoint.pt"
     if not path.is_file():
         return {}
-    held: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
-    if held["job"] != str(job):
-        raise ValueError(f"{path}: of another training ({held['job']}, not {job}); give another folder")
-    return held
+    checkpoint: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    if checkpoint["job"] != str(job):
+        raise ValueError(f"{path}: of another training ({checkpoint['job']}, not {job}); give another folder")
+    return checkpoint
 
 
 def _save(state: State, job: Job) -> None:
     job.work.mkdir(parents=True, exist_ok=True)
-    held = {
+    checkpoint = {
         "job": str(job),
         "model": state.model.state_dict(),
         "hints": state.hints.state_dict(),
@@ -255,5 +255,5 @@ def _save(state: State, job: Job) -> None:
         "seconds": state.seconds,
     }
     unfinished = job.work / "checkpoint.part"
-    torch.save(held, unfinished)
+    torch.save(checkpoint, unfinished)
     os.replace(unfinished, job.work / "checkpoint.pt")

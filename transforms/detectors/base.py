@@ -34,8 +34,8 @@ class Request:
         return images.decode(self.data, self.max_pixels)
 
 
-def probe() -> Request:
-    """A grey picture and one word: if a detector fails on this too, no pair is to blame."""
+def probe_request() -> Request:
+    """A grey picture and one word: if a detector fails on this too, no pair is at fault."""
     target = BytesIO()
     Image.new("RGB", (64, 64), (128, 128, 128)).save(target, "PNG")
     return Request(target.getvalue(), 64, 64, ("thing",))

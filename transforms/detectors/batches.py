@@ -1,4 +1,5 @@
-"""Requests -> batches of prompts on equal canvases; their pictures are decoded and resized in threads, some ahead."""
+"""Requests -> batches of prompts whose pictures have equal size; pictures are decoded and resized in threads, ahead of
+the caller."""
 
 import threading
 from collections import deque
@@ -11,45 +12,45 @@ from typing import Any, Protocol
 import torch
 
 from transforms.detectors.base import Request
-from transforms.detectors.resize import CanvasRule
-from transforms.devices import cores
+from transforms.detectors.resize import ResizeRule
+from transforms.devices import available_cores
 from transforms.images import MAX_PIXELS, ImageFault
-from transforms.records import Fault, Stage
+from transforms.records import FailureStage, Fault
 
 _LOADERS = 8
 """Threads at most. A picture of 640 x 480 takes one some 10 ms, about as long as a large GPU takes for its forward."""
 
 
 @dataclass(frozen=True)
-class Item:
-    """One prompt of one request, as its family makes it, with its canvas (width, height)."""
+class PromptItem:
+    """One prompt of one request, as its family makes it, and the size (width, height) of the resized picture."""
 
     request: int
     prompt: Any
-    canvas: tuple[int, int]
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
-class Ready:
+class PreparedItem:
     """An item whose picture has become a tensor, uint8 [3, height, width]."""
 
-    item: Item
+    item: PromptItem
     pixels: torch.Tensor
 
 
 @dataclass
-class Batch:
-    """A part made ready for the model, and the pairs whose picture could not be decoded."""
+class PreparedBatch:
+    """A batch as tensors, and the requests whose picture could not be decoded."""
 
-    ready: list[Ready] = field(default_factory=list)
+    items: list[PreparedItem] = field(default_factory=list)
     faults: list[tuple[int, Fault]] = field(default_factory=list)
 
 
-Part = list[Item]
+BatchItems = list[PromptItem]
 """Prompts that go through the model together."""
 
 
-class Prompts(Protocol):
+class PackedPrompts(Protocol):
     """What a family makes of one request's phrases."""
 
     @property
@@ -58,28 +59,32 @@ class Prompts(Protocol):
         ...
 
 
-def form_parts(requests: Sequence[Request], prompts: Iterable[Prompts], rule: CanvasRule, size: int) -> list[Part]:
-    """The batches of the requests, at most `size` prompts each, of equal canvas, in the order of the requests."""
-    by_canvas: dict[tuple[int, int], list[Item]] = {}
+def plan_batches(
+    requests: Sequence[Request], prompts: Iterable[PackedPrompts], rule: ResizeRule, length: int
+) -> list[BatchItems]:
+    """The batches of the requests, at most `length` prompts each, of equal size, in the order of the requests."""
+    by_size: dict[tuple[int, int], list[PromptItem]] = {}
     for number, (request, packed) in enumerate(zip(requests, prompts, strict=True)):
-        canvas = rule.size(request.width, request.height)
-        by_canvas.setdefault(canvas, []).extend(Item(number, prompt, canvas) for prompt in packed.prompts)
-    return [items[i : i + size] for items in by_canvas.values() for i in range(0, len(items), size)]
+        size = rule.target_size(request.width, request.height)
+        by_size.setdefault(size, []).extend(PromptItem(number, prompt, size) for prompt in packed.prompts)
+    return [items[i : i + length] for items in by_size.values() for i in range(0, len(items), length)]
 
 
-def prepared(requests: Sequence[Request], parts: Iterable[Part], rule: CanvasRule) -> Iterator[Batch]:
-    """The parts as tensors, in order; while the caller works on one, the pictures of the next ones are decoded."""
-    loaders = min(_LOADERS, cores())
+def prepare_batches(
+    requests: Sequence[Request], batches: Iterable[BatchItems], rule: ResizeRule
+) -> Iterator[PreparedBatch]:
+    """The batches as tensors, in order; while the caller works on one, the pictures of the next ones are decoded."""
+    loaders = min(_LOADERS, available_cores())
     pool = ThreadPoolExecutor(loaders, thread_name_prefix="decode")
     pictures = _Pictures(rule, pool)
-    waiting: deque[tuple[Part, list[Future[torch.Tensor]]]] = deque()
+    pending: deque[tuple[BatchItems, list[Future[torch.Tensor]]]] = deque()
     try:
-        for part in parts:
-            waiting.append((part, [pictures.begin(requests[item.request]) for item in part]))
-            if sum(len(begun) for _, begun in waiting) - len(waiting[0][1]) >= loaders:
-                yield _batch(*waiting.popleft())
-        while waiting:
-            yield _batch(*waiting.popleft())
+        for items in batches:
+            pending.append((items, [pictures.submit(requests[item.request]) for item in items]))
+            if sum(len(futures) for _, futures in pending) - len(pending[0][1]) >= loaders:
+                yield _prepared_batch(*pending.popleft())
+        while pending:
+            yield _prepared_batch(*pending.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -87,51 +92,51 @@ def prepared(requests: Sequence[Request], parts: Iterable[Part], rule: CanvasRul
 class _Pictures:
     """Pictures on their way; captions of one image share its bytes and follow one another, so it is decoded once."""
 
-    def __init__(self, rule: CanvasRule, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, rule: ResizeRule, pool: ThreadPoolExecutor) -> None:
         self._rule = rule
         self._pool = pool
-        self._room = _Room(MAX_PIXELS)
+        self._budget = _PixelBudget(MAX_PIXELS)
         self._last: tuple[bytes, Future[torch.Tensor]] | None = None
 
-    def begin(self, request: Request) -> "Future[torch.Tensor]":
-        """The request's picture, some time."""
+    def submit(self, request: Request) -> "Future[torch.Tensor]":
+        """The request's picture, as soon as it is decoded."""
         if self._last is None or self._last[0] is not request.data:
             self._last = request.data, self._pool.submit(self._pixels, request)
         return self._last[1]
 
     def _pixels(self, request: Request) -> torch.Tensor:
-        with self._room.taken(request.width * request.height):
-            return self._rule.tensor(request.image)
+        with self._budget.reserve(request.width * request.height):
+            return self._rule.to_tensor(request.image)
 
 
-class _Room:
-    """Room for so many pixels that are decoded at the same time (4 bytes each in Pillow), or for one larger picture."""
+class _PixelBudget:
+    """How many pixels may be decoded at once (4 bytes each in Pillow); one larger picture alone may exceed it."""
 
     def __init__(self, pixels: int) -> None:
-        self._pixels = self._left = pixels
+        self._pixels = self._free = pixels
         self._changed = threading.Condition()
 
     @contextmanager
-    def taken(self, pixels: int) -> Iterator[None]:
+    def reserve(self, pixels: int) -> Iterator[None]:
         """Waits until there is room for a picture, and holds it."""
         held = min(pixels, self._pixels)
         with self._changed:
-            self._changed.wait_for(lambda: self._left >= held)
-            self._left -= held
+            self._changed.wait_for(lambda: self._free >= held)
+            self._free -= held
         try:
             yield
         finally:
             with self._changed:
-                self._left += held
+                self._free += held
                 self._changed.notify_all()
 
 
-def _batch(part: Part, pictures: "list[Future[torch.Tensor]]") -> Batch:
+def _prepared_batch(items: BatchItems, pictures: "list[Future[torch.Tensor]]") -> PreparedBatch:
     """What cannot be decoded is left out."""
-    batch = Batch()
-    for item, picture in zip(part, pictures, strict=True):
+    batch = PreparedBatch()
+    for item, picture in zip(items, pictures, strict=True):
         try:
-            batch.ready.append(Ready(item, picture.result()))
+            batch.items.append(PreparedItem(item, picture.result()))
         except ImageFault as error:
-            batch.faults.append((item.request, Fault.of(Stage.IMAGE, error.reason, str(error))))
+            batch.faults.append((item.request, Fault.from_error(FailureStage.IMAGE, error.reason, str(error))))
     return batch

@@ -1,4 +1,4 @@
-"""What a detector is asked about a pair, and the pair with its answer."""
+"""The request that a pair makes, and the pair with the boxes of the answer."""
 
 from dataclasses import replace
 
@@ -8,8 +8,8 @@ from transforms.images import MAX_PIXELS
 from transforms.records import Box, Dropped, Pair
 
 
-def request_for(pair: Pair, max_pixels: int = MAX_PIXELS) -> Request:
-    """What the detector is asked about a pair: each distinct phrase once."""
+def make_request(pair: Pair, max_pixels: int = MAX_PIXELS) -> Request:
+    """The request for a pair: each distinct phrase once."""
     distinct: dict[str, str] = {}
     for phrase in pair.phrases:
         distinct.setdefault(normalize(pair.text(phrase)), pair.text(phrase))
@@ -21,13 +21,13 @@ def with_boxes(pair: Pair, request: Request, found: Found) -> Pair:
     if found.error:
         return pair.failed(found.error)
     number = {normalize(text): i for i, text in enumerate(request.phrases)}
-    asked = [number[normalize(pair.text(phrase))] for phrase in pair.phrases]
+    phrase_numbers = [number[normalize(pair.text(phrase))] for phrase in pair.phrases]
     dropped = [
         Dropped(phrase.start, phrase.end, found.dropped[n])
-        for phrase, n in zip(pair.phrases, asked, strict=True)
+        for phrase, n in zip(pair.phrases, phrase_numbers, strict=True)
         if n in found.dropped
     ]
-    kept = [(phrase, n) for phrase, n in zip(pair.phrases, asked, strict=True) if n not in found.dropped]
+    kept = [(phrase, n) for phrase, n in zip(pair.phrases, phrase_numbers, strict=True) if n not in found.dropped]
     by_number: dict[int, list[Box]] = {}
     for box in found.boxes:
         by_number.setdefault(box.phrase, []).append(box)
@@ -37,5 +37,5 @@ def with_boxes(pair: Pair, request: Request, found: Found) -> Pair:
         phrases=tuple(phrase for phrase, _ in kept),
         dropped=tuple(sorted((*pair.dropped, *dropped), key=lambda d: (d.start, d.end))),
         boxes=tuple(boxes),
-        cut=found.cut,
+        boxes_cut=found.cut,
     )

@@ -5,11 +5,11 @@ from typing import Any
 
 from transforms.detectors.base import Detector, Found, Request
 from transforms.images import ImageFault
-from transforms.records import Box, Fault, Stage
+from transforms.records import Box, FailureStage, Fault
 
 
-class Sound:
-    """A detector of one's own, asked only about pictures that decode in full: it need not look at them at all."""
+class DecodableOnly:
+    """A detector of one's own, asked only about pictures that decode in full, since it may not decode them itself."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -21,12 +21,12 @@ class Sound:
         return dict(getattr(self._detector, "made", {}))
 
     def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
-        """The detector's answers; an error for a picture that is cut or broken."""
+        """The detector's answers; an error for a picture that is truncated or broken."""
         faults = [self._fault(request) for request in requests]
-        sound = [request for request, fault in zip(requests, faults, strict=True) if fault is None]
-        answers = list(self._detector.detect(sound)) if sound else []
-        if len(answers) != len(sound):
-            raise ValueError(f"the detector gave {len(answers)} answers to {len(sound)} requests")
+        decodable = [request for request, fault in zip(requests, faults, strict=True) if fault is None]
+        answers = list(self._detector.detect(decodable)) if decodable else []
+        if len(answers) != len(decodable):
+            raise ValueError(f"the detector gave {len(answers)} answers to {len(decodable)} requests")
         following = iter(answers)
         return [Found(error=fault) if fault else next(following) for fault in faults]
 
@@ -36,5 +36,5 @@ class Sound:
                 _ = request.image
                 self._last = request.data, None
             except ImageFault as fault:
-                self._last = request.data, Fault.of(Stage.IMAGE, fault.reason, str(fault))
+                self._last = request.data, Fault.from_error(FailureStage.IMAGE, fault.reason, str(fault))
         return self._last[1]

@@ -17,14 +17,14 @@ def is_factory(model: str) -> bool:
     return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
-def find_factory(model: str, search: Sequence[str] = ()) -> Callable[[DetectorSettings], Detector]:
-    """The factory that `package.module:factory` names. `search`: folders to look in after everything installed.
+def find_factory(model: str, search_path: Sequence[str] = ()) -> Callable[[DetectorSettings], Detector]:
+    """The factory that `package.module:factory` names. `search_path`: folders to look in after everything installed.
 
     Raises:
       ValueError: there is no such module, or no such callable in it.
     """
-    # Appended, not put first: somebody's own transforms.py in that folder must not hide ours.
-    sys.path.extend(folder for folder in search if folder not in sys.path)
+    # Appended, not put first: somebody's own transforms.py in that folder must not hide gritmill's.
+    sys.path.extend(folder for folder in search_path if folder not in sys.path)
     module, _, name = model.partition(":")
     try:
         factory = getattr(importlib.import_module(module), name)
@@ -32,14 +32,14 @@ def find_factory(model: str, search: Sequence[str] = ()) -> Callable[[DetectorSe
         raise ValueError(f"detector.model: {model} cannot be loaded: {error}") from error
     if not callable(factory):
         raise ValueError(f"detector.model: {model} is not callable")
-    found: Callable[[DetectorSettings], Detector] = factory
-    return found
+    typed: Callable[[DetectorSettings], Detector] = factory
+    return typed
 
 
-def load_detector(settings: DetectorSettings, search: Sequence[str] = ()) -> Detector:
+def load_detector(settings: DetectorSettings, search_path: Sequence[str] = ()) -> Detector:
     """The detector that the settings name, loaded and on its device."""
     if is_factory(settings.model):
-        factory = find_factory(settings.model, search)
+        factory = find_factory(settings.model, search_path)
         try:
             return factory(settings)
         except Exception as error:

@@ -8,39 +8,39 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
-from transforms.detectors.shared import Progress, SharedDetector
+from transforms.detectors.lazy import LazyDetector, Progress
 from transforms.images import MAX_PIXELS
 from transforms.records import Chunk
 from transforms.settings import DetectorSettings
 
 
-class GroundingHandler(ModelHandler[Chunk, Chunk, SharedDetector]):
+class GroundingHandler(ModelHandler[Chunk, Chunk, LazyDetector]):
     """A Beam ModelHandler whose example is a whole chunk: batches form inside it, so that they follow from the input.
 
     Args:
-      settings: the detector. max_pixels: pictures with more fail. search: folders to look for a detector of one's own.
-      progress: told, while a chunk is worked on, how many of its pairs are done.
+      settings: the detector. max_pixels: pictures with more fail. search_path: folders to look in for a plug-in.
+      progress: called while a chunk is worked on, with the number of its pairs that are done.
     """
 
     def __init__(
         self,
         settings: DetectorSettings,
         max_pixels: int = MAX_PIXELS,
-        search: Sequence[str] = (),
+        search_path: Sequence[str] = (),
         progress: Progress | None = None,
     ) -> None:
         super().__init__(min_batch_size=1, max_batch_size=1)
         self.settings = settings
         self.max_pixels = max_pixels
-        self.search = tuple(search)
+        self.search_path = tuple(search_path)
         self.progress = progress
 
-    def load_model(self) -> SharedDetector:
+    def load_model(self) -> LazyDetector:
         """Nothing is loaded yet: RunInference calls this in setup, also when no element ever arrives."""
-        return SharedDetector(self.settings, self.search)
+        return LazyDetector(self.settings, self.search_path)
 
     def run_inference(
-        self, batch: Sequence[Chunk], model: SharedDetector, inference_args: dict[str, Any] | None = None
+        self, batch: Sequence[Chunk], model: LazyDetector, inference_args: dict[str, Any] | None = None
     ) -> list[Chunk]:
         """The chunks with their pairs' boxes."""
         return [self._localize(chunk, model) for chunk in batch]
@@ -58,13 +58,13 @@ class GroundingHandler(ModelHandler[Chunk, Chunk, SharedDetector]):
         if inference_args:
             raise ValueError("GroundingHandler takes no inference arguments")
 
-    def _localize(self, chunk: Chunk, model: SharedDetector) -> Chunk:
+    def _localize(self, chunk: Chunk, model: LazyDetector) -> Chunk:
         started = time.perf_counter()
-        pairs = model.localize(chunk.pairs, self.max_pixels, self.progress, chunk.apart)
+        pairs = model.localize(chunk.pairs, self.max_pixels, self.progress, chunk.isolated)
         if self.progress:
             self.progress(0)
         seconds = chunk.timed("boxes", time.perf_counter() - started)
-        return replace(chunk, pairs=pairs, made=model.made, seconds=seconds)
+        return replace(chunk, pairs=pairs, detector_info=model.made, seconds=seconds)
 
 
 @dataclass

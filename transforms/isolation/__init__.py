@@ -1,1 +1,6 @@
-"""Finding the one picture that makes a batch fail, and work in a process that may die."""
+"""Faults that hit one picture alone.
+
+bisect          the items of a failing batch that make it fail
+child_process   calls in a process that may die
+measure         images measured in such a process
+"""

@@ -14,12 +14,12 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 
-class Died(Exception):
+class ChildDied(Exception):
     """The process has ended without an answer. The message says by which signal or with which status."""
 
 
-class Child:
-    """Starts at the first call, and again at the first one after its death."""
+class ChildProcess:
+    """Starts at the first call, and again at the first one after it has died."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
@@ -33,7 +33,7 @@ class Child:
         """What the function returns there. It must be importable, its arguments and its answer picklable.
 
         Raises:
-          Died: the process has ended. Any exception that the function raises.
+          ChildDied: the process has ended. Any exception that the function raises.
         """
         process = self._process = self._process or _start()
         assert process.stdin is not None
@@ -41,10 +41,10 @@ class Child:
         try:
             pickle.dump((function, arguments), process.stdin)
             process.stdin.flush()
-            sound, answer = pickle.load(process.stdout)
+            ok, answer = pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
-            raise Died(self._end()) from None
-        if not sound:
+            raise ChildDied(self._reap()) from None
+        if not ok:
             raise answer
         return answer
 
@@ -52,9 +52,9 @@ class Child:
         """Ends the process."""
         if self._process:
             self._process.kill()
-            self._end()
+            self._reap()
 
-    def _end(self) -> str:
+    def _reap(self) -> str:
         process, self._process = self._process, None
         assert process is not None
         for pipe in (process.stdin, process.stdout):
@@ -65,7 +65,7 @@ class Child:
 
 
 def _start() -> "subprocess.Popen[bytes]":
-    # -P as for workers: a transforms.py in the current folder is not ours.
+    # -P as for workers: a transforms.py in the current folder is not gritmill's.
     command = [sys.executable, "-P", "-m", "transforms.isolation.child_process"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
@@ -86,12 +86,12 @@ def _answer(answers: BinaryIO, function: Callable[..., Any], arguments: tuple[An
     try:
         packed = pickle.dumps((True, function(*arguments)))
     except Exception as error:
-        packed = _packed_error(error)
+        packed = _pack_error(error)
     answers.write(packed)
     answers.flush()
 
 
-def _packed_error(error: Exception) -> bytes:
+def _pack_error(error: Exception) -> bytes:
     """The exception, or one of the same words where it cannot travel."""
     try:
         packed = pickle.dumps((False, error))

@@ -9,7 +9,7 @@ import yaml
 from transforms.records import Drop
 
 
-def drop_lists() -> dict[str, Any]:
+def read_drop_lists() -> dict[str, Any]:
     """What `drop_lists.yaml` holds: its version, and lists of heads by name."""
     text = resources.files("transforms.phrases").joinpath("drop_lists.yaml").read_text("utf-8")
     lists: dict[str, Any] = yaml.safe_load(text)
@@ -23,7 +23,7 @@ def drop_heads(lists: tuple[str, ...]) -> dict[str, Drop]:
     Raises:
       ValueError: there is no list of that name.
     """
-    known = {name: value for name, value in drop_lists().items() if name != "version"}
+    known = {name: value for name, value in read_drop_lists().items() if name != "version"}
     unknown = [name for name in lists if name not in known]
     if unknown:
         raise ValueError(f"phrases.drop_lists: no list {unknown[0]}; there are {', '.join(known)}")

@@ -1,16 +1,16 @@
 """An optional gate: what is written in a language that the parser cannot read is not parsed.
 
-py3langid (BSD) is small (4.6 MB with its model), needs no network and tells 23,000 captions a second. Of short texts
-and of lists of names, which captions are, it is unsure; such pass. With the setting `en`, of 2,000 COCO captions none
-is held back, of 2,500 English and foreign LAION captions one in a hundred.
+py3langid (BSD) is small (4.6 MB with its model), needs no network and identifies 23,000 captions a second. It is unsure
+about short texts and lists of names, as captions often are; these pass. With the setting `en`, none of 2,000 COCO
+captions is rejected, and one in a hundred of 2,500 English and foreign LAION captions.
 """
 
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-LEAST = 0.006
-"""Probability of the wanted languages below which a caption is held back: "a dog" has 0.02 for English."""
+MIN_PROBABILITY = 0.006
+"""Probability of the wanted languages below which a caption is rejected: "a dog" has 0.02 for English."""
 
 _LOOKALIKES = {"pcm"}  # Nigerian Pidgin: it takes one English alt-text in a hundred for itself
 
@@ -26,24 +26,28 @@ class LanguageGate:
     """
 
     def __init__(self, languages: Sequence[str]) -> None:
-        unknown = [code for code in languages if code not in known()]
+        unknown = [code for code in languages if code not in known_languages()]
         if unknown:
-            raise ValueError(f"phrases.languages: no language {unknown[0]}; there are {', '.join(known())}")
-        self._wanted = frozenset(languages)
+            raise ValueError(f"phrases.languages: no language {unknown[0]}; there are {', '.join(known_languages())}")
+        self._languages = frozenset(languages)
         self._identifier = _identifier()
-        self._identifier.set_languages([code for code in known() if code in self._wanted or code not in _LOOKALIKES])
+        self._identifier.set_languages(
+            [code for code in known_languages() if code in self._languages or code not in _LOOKALIKES]
+        )
 
-    def holds_back(self, caption: str) -> bool:
+    def rejects(self, caption: str) -> bool:
         """Whether the caption is surely in another language. Without a letter it is in none."""
         if not any(map(str.isalpha, caption)):
             return False
         ranked = self._identifier.rank(caption)
-        return bool(sum(probability for language, probability in ranked if language in self._wanted) < LEAST)
+        return bool(
+            sum(probability for language, probability in ranked if language in self._languages) < MIN_PROBABILITY
+        )
 
 
 @cache
-def known() -> tuple[str, ...]:
-    """The codes of the languages that can be told."""
+def known_languages() -> tuple[str, ...]:
+    """The codes of the languages that can be recognised."""
     return tuple(sorted(_identifier().labels))
 
 

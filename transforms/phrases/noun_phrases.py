@@ -4,7 +4,7 @@ The construction is that of section 2 of the Kosmos-2 paper (arXiv 2306.14824): 
 nothing to draw a box around; expand each of the others along the dependency tree, unless its head has a conjunct. Every
 span is a character range of the original caption, end exclusive.
 
-One rule is ours: neither a noun phrase nor an expression runs across a separator, see `parsed_caption`.
+One rule is gritmill's: neither a noun phrase nor an expression runs across a separator, see `parsed_caption`.
 """
 
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from spacy.language import Language
 from spacy.symbols import PRON
 from spacy.tokens import Doc
 
-from transforms.isolation.bisect import run_or_blame
+from transforms.isolation.bisect import run_with_bisection
 from transforms.phrases.language import LanguageGate
-from transforms.phrases.parsed_caption import NAMING, Parsed
-from transforms.records import Drop, Dropped, Fault, Pair, Phrase, Stage
+from transforms.phrases.parsed_caption import NOUN_TAGS, ParsedCaption
+from transforms.records import Drop, Dropped, FailureStage, Fault, Pair, Phrase
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class Phrases:
     dropped: tuple[Dropped, ...] = ()
 
 
-def phrases_of(doc: Doc, heads: dict[str, Drop]) -> Phrases:
-    """The noun phrases of a parsed caption, with their expressions. `heads`: what `drop_heads` gives."""
+def find_phrases(doc: Doc, dropped_heads: dict[str, Drop]) -> Phrases:
+    """The noun phrases of a parsed caption, with their expressions. `dropped_heads`: what `drop_heads` gives."""
     kept, dropped = [], []
-    caption = Parsed.of(doc)
+    caption = ParsedCaption.from_doc(doc)
     for chunk in doc.noun_chunks:
         root = chunk.root.i
         for part in caption.between_separators(range(chunk.start, chunk.end)):
             tokens = caption.trimmed(part)
             head = _head(caption, tokens, root)
-            reason = _drop_reason(caption, tokens, head, heads)
+            reason = _drop_reason(caption, tokens, head, dropped_heads)
             if reason:
                 dropped.append(Dropped(*caption.characters(tokens or part), reason))
             elif head is not None:
@@ -45,24 +45,24 @@ def phrases_of(doc: Doc, heads: dict[str, Drop]) -> Phrases:
     return Phrases(tuple(kept), tuple(dropped))
 
 
-def _head(caption: Parsed, tokens: range, root: int) -> int | None:
+def _head(caption: ParsedCaption, tokens: range, root: int) -> int | None:
     """What a part of a noun chunk is about: the chunk's root if it is there, else the last noun that depends on nothing
     in the part; none if there is no noun."""
     if root in tokens:
         return root
-    nouns = [token for token in tokens if caption.tokens[token].pos in NAMING]
+    nouns = [token for token in tokens if caption.tokens[token].pos in NOUN_TAGS]
     outermost = [token for token in nouns if caption.heads[token] not in tokens or caption.heads[token] == token]
     return next(reversed(outermost or nouns), None)
 
 
-def _phrase(caption: Parsed, tokens: range, head: int) -> Phrase:
-    expression = tokens if head in caption.joined else _expression(caption, tokens, head)
+def _phrase(caption: ParsedCaption, tokens: range, head: int) -> Phrase:
+    expression = tokens if head in caption.conjuncts else _expression(caption, tokens, head)
     return Phrase(
         *caption.characters(tokens), *caption.characters(range(head, head + 1)), *caption.characters(expression)
     )
 
 
-def _expression(caption: Parsed, tokens: range, head: int) -> range:
+def _expression(caption: ParsedCaption, tokens: range, head: int) -> range:
     """The phrase widened to its head's subtree, up to the next separators; as it is where the subtree has a gap."""
     subtree = caption.subtree(head)
     if subtree is None:
@@ -72,35 +72,37 @@ def _expression(caption: Parsed, tokens: range, head: int) -> range:
     return widened if tokens[0] in widened and tokens[-1] in widened else tokens
 
 
-def _drop_reason(caption: Parsed, tokens: range, head: int | None, heads: dict[str, Drop]) -> Drop | None:
+def _drop_reason(
+    caption: ParsedCaption, tokens: range, head: int | None, dropped_heads: dict[str, Drop]
+) -> Drop | None:
     if not tokens:
         return Drop.NO_TOKEN
     if head is None:
         return Drop.NO_NOUN
-    return Drop.PRONOUN if caption.tokens[head].pos == PRON else heads.get(caption.tokens[head].lower_)
+    return Drop.PRONOUN if caption.tokens[head].pos == PRON else dropped_heads.get(caption.tokens[head].lower_)
 
 
-def extract(nlp: Language, captions: Sequence[str], heads: dict[str, Drop]) -> list[Phrases | Fault]:
+def extract(nlp: Language, captions: Sequence[str], dropped_heads: dict[str, Drop]) -> list[Phrases | Fault]:
     """Phrases of each caption, in order; a `Fault` for a caption that the parser cannot take."""
 
-    def parsed(some: Sequence[str]) -> list[Phrases]:
-        return [phrases_of(doc, heads) for doc in nlp.pipe(some)]
+    def parse(some: Sequence[str]) -> list[Phrases]:
+        return [find_phrases(doc, dropped_heads) for doc in nlp.pipe(some)]
 
     # Without a memory zone spaCy's string store keeps every word that it ever saw (spaCy pull request 13621).
     with nlp.memory_zone():
-        return run_or_blame(captions, parsed, lambda: parsed(["a dog"]), Stage.PHRASES)
+        return run_with_bisection(captions, parse, lambda: parse(["a dog"]), FailureStage.PHRASES)
 
 
 def with_phrases(
-    nlp: Language, pairs: Sequence[Pair], heads: dict[str, Drop], gate: LanguageGate | None = None
+    nlp: Language, pairs: Sequence[Pair], dropped_heads: dict[str, Drop], gate: LanguageGate | None = None
 ) -> tuple[Pair, ...]:
     """The pairs with their phrases; pairs that have failed before, or have no caption, stay as they are.
 
-    gate: a caption that it holds back is dropped whole.
+    gate: a caption that it rejects is dropped as a whole.
     """
-    done = [_dropped_whole(pair) if gate and gate.holds_back(pair.caption) else pair for pair in pairs]
-    waiting = [i for i, pair in enumerate(done) if not (pair.error or pair.dropped) and pair.caption.strip()]
-    for i, found in zip(waiting, extract(nlp, [pairs[i].caption for i in waiting], heads), strict=True):
+    done = [_drop_caption(pair) if gate and gate.rejects(pair.caption) else pair for pair in pairs]
+    pending = [i for i, pair in enumerate(done) if not (pair.error or pair.dropped) and pair.caption.strip()]
+    for i, found in zip(pending, extract(nlp, [pairs[i].caption for i in pending], dropped_heads), strict=True):
         if isinstance(found, Fault):
             done[i] = pairs[i].failed(found)
         else:
@@ -108,5 +110,5 @@ def with_phrases(
     return tuple(done)
 
 
-def _dropped_whole(pair: Pair) -> Pair:
+def _drop_caption(pair: Pair) -> Pair:
     return replace(pair, dropped=(Dropped(0, len(pair.caption), Drop.LANGUAGE),))

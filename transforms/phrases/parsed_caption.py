@@ -13,31 +13,31 @@ from itertools import groupby
 from spacy.symbols import NOUN, PRON, PROPN, conj
 from spacy.tokens import Doc, Token
 
-NAMING = (NOUN, PROPN, PRON)
+NOUN_TAGS = (NOUN, PROPN, PRON)
 
-_SIGNS = frozenset("-–—|~•·»/:()[]")
+_SEPARATOR_CHARS = frozenset("-–—|~•·»/:()[]")
 
 
 @dataclass(slots=True)
-class Parsed:
-    """heads: for each token the number of the one that it depends on, its own for a root. joined: tokens that a later
-    one is a conjunct of, or that are a conjunct. cut: whether there can be a separator at all."""
+class ParsedCaption:
+    """heads: for each token the number of the one that it depends on, its own for a root. conjuncts: tokens that are a
+    conjunct, or that a later token is a conjunct of. may_have_separator: False if no character is one."""
 
     tokens: list[Token]
     heads: list[int]
-    joined: set[int]
-    cut: bool
+    conjuncts: set[int]
+    may_have_separator: bool
 
     @classmethod
-    def of(cls, doc: Doc) -> "Parsed":
+    def from_doc(cls, doc: Doc) -> "ParsedCaption":
         """Of a Doc with a dependency tree."""
         tokens = list(doc)
         heads = [token.head.i for token in tokens]
-        joined: set[int] = set()
+        conjuncts: set[int] = set()
         for number, token in enumerate(tokens):
             if token.dep == conj and heads[number] != number:
-                joined.update((number, heads[number]) if heads[number] < number else (number,))
-        return cls(tokens, heads, joined, not _SIGNS.isdisjoint(doc.text))
+                conjuncts.update((number, heads[number]) if heads[number] < number else (number,))
+        return cls(tokens, heads, conjuncts, not _SEPARATOR_CHARS.isdisjoint(doc.text))
 
     def characters(self, tokens: range) -> tuple[int, int]:
         """Where they begin and end in the caption."""
@@ -47,9 +47,9 @@ class Parsed:
     def trimmed(self, tokens: range) -> range:
         """Without blanks, punctuation and symbols at either end."""
         first, last = tokens.start, tokens.stop
-        while first < last and not self._is_solid(first):
+        while first < last and not self._has_alnum(first):
             first += 1
-        while first < last and not self._is_solid(last - 1):
+        while first < last and not self._has_alnum(last - 1):
             last -= 1
         return range(first, last)
 
@@ -64,12 +64,12 @@ class Parsed:
 
     def between_separators(self, tokens: range) -> Sequence[range]:
         """The runs of tokens that no separator interrupts; all tokens together if there is nothing but separators."""
-        if not self.cut:
+        if not self.may_have_separator:
             return (tokens,)
-        runs = [list(run) for apart, run in groupby(tokens, self._separates) if not apart]
+        runs = [list(run) for is_separator, run in groupby(tokens, self._separates) if not is_separator]
         return [range(run[0], run[-1] + 1) for run in runs] or [tokens]
 
-    def _is_solid(self, token: int) -> bool:
+    def _has_alnum(self, token: int) -> bool:
         text = self.tokens[token].text
         return text.isalnum() or any(map(str.isalnum, text))
 
@@ -80,7 +80,7 @@ class Parsed:
 def _separates(token: Token) -> bool:
     """Whether it stands between two parts of the caption: bars and brackets as words of their own, a colon unless the
     next word clings to it, dashes and slashes with blanks on both sides."""
-    if not _SIGNS.issuperset(token.text):
+    if not _SEPARATOR_CHARS.issuperset(token.text):
         return False
     last = token.i + 1 == len(token.doc)
     blank_after = last or bool(token.whitespace_) or token.nbor().is_space

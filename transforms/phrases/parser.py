@@ -16,7 +16,7 @@ def load_parser(model: str) -> Language:
       OSError: no such pipeline is installed.
       ValueError: it has no parser, or its language has no noun chunks.
     """
-    nlp = spacy.load(bundled.model(model), exclude=list(_UNUSED))
+    nlp = spacy.load(bundled.model_path(model), exclude=list(_UNUSED))
     if "parser" not in nlp.pipe_names:
         raise ValueError(f"phrases.model: {model} has no parser; its components are {', '.join(nlp.pipe_names)}")
     if nlp.Defaults.syntax_iterators.get("noun_chunks") is None:

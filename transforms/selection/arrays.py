@@ -26,16 +26,16 @@ class Candidates:
     score: np.ndarray
 
 
-def select_many(boxes: Candidates, settings: SelectionSettings, score: float) -> np.ndarray:
+def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float) -> np.ndarray:
     """Positions of the boxes that `select` keeps of each pair: pair after pair, within a pair best first."""
-    (left,) = np.nonzero((boxes.score >= score) & _fits(boxes.corners, settings))
+    (remaining,) = np.nonzero((boxes.score >= threshold) & _fits(boxes.corners, settings))
     keys = (*boxes.corners[::-1], boxes.end, boxes.start, -boxes.score, boxes.pair)
-    ranked = left[np.lexsort([key[left] for key in keys])]
+    ranked = remaining[np.lexsort([key[remaining] for key in keys])]
     kept: np.ndarray = ranked[suppress_many(boxes.pair[ranked], boxes.corners[:, ranked], settings.nms_iou)]
     if settings.boxes_per_phrase is not None:
-        kept = kept[place(boxes.pair[kept], boxes.phrase[kept]) < settings.boxes_per_phrase]
+        kept = kept[rank_within(boxes.pair[kept], boxes.phrase[kept]) < settings.boxes_per_phrase]
     if settings.boxes_per_pair is not None:
-        kept = kept[place(boxes.pair[kept]) < settings.boxes_per_pair]
+        kept = kept[rank_within(boxes.pair[kept]) < settings.boxes_per_pair]
     return kept
 
 
@@ -49,14 +49,14 @@ def suppress_many(pair: np.ndarray, corners: np.ndarray, threshold: float) -> np
       pair: number of each box's pair. corners: float64 [4, boxes]. Both by pair, and within a pair best first.
     """
     areas = (corners[2] - corners[0]) * (corners[3] - corners[1])
-    left = np.arange(pair.size)
+    remaining = np.arange(pair.size)
     kept = np.zeros(pair.size, bool)
-    while left.size:
-        first = _first(pair[left])
-        best = left[first]
+    while remaining.size:
+        first = _starts_run(pair[remaining])
+        best = remaining[first]
         kept[best] = True
         rivals = best[np.cumsum(first) - 1]
-        left = left[~(first | _overlap(corners, areas, left, rivals, threshold))]
+        remaining = remaining[~(first | _overlap(corners, areas, remaining, rivals, threshold))]
     (found,) = np.nonzero(kept)
     return found
 
@@ -83,17 +83,17 @@ def _fits(corners: np.ndarray, settings: SelectionSettings) -> np.ndarray:
     return fits
 
 
-def _first(*keys: np.ndarray) -> np.ndarray:
+def _starts_run(*keys: np.ndarray) -> np.ndarray:
     """Whether each item begins a run of items that are equal in all keys."""
     begins = np.ones(keys[0].size, bool)
     begins[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
     return begins
 
 
-def place(*keys: np.ndarray) -> np.ndarray:
+def rank_within(*keys: np.ndarray) -> np.ndarray:
     """How many items before each one are equal to it in all keys."""
     order = np.lexsort(keys[::-1])
-    (begins,) = np.nonzero(_first(*(key[order] for key in keys)))
+    (begins,) = np.nonzero(_starts_run(*(key[order] for key in keys)))
     before = np.empty(order.size, int)
     before[order] = np.arange(order.size) - np.repeat(begins, np.diff(begins, append=order.size))
     return before

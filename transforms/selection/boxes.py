@@ -13,7 +13,7 @@ from transforms.records import Box, Grounding, Pair
 from transforms.selection.arrays import suppress_many
 from transforms.settings import SelectionSettings
 
-_MANY = 24  # from here on arrays are faster
+_ARRAYS_FROM = 24  # boxes, from which on arrays are faster
 
 
 def iou(a: Box, b: Box) -> float:
@@ -37,9 +37,9 @@ def suppress(boxes: Sequence[Box], threshold: float) -> list[Box]:
 
     Boxes must come in rank order, best first.
     """
-    if len(boxes) >= _MANY:
+    if len(boxes) >= _ARRAYS_FROM:
         corners = np.array([box.corners for box in boxes]).T
-        return [boxes[at] for at in suppress_many(np.zeros(len(boxes)), corners, threshold)]
+        return [boxes[index] for index in suppress_many(np.zeros(len(boxes)), corners, threshold)]
     kept: list[Box] = []
     for box in boxes:
         if all(iou(box, other) <= threshold for other in kept):
@@ -47,13 +47,13 @@ def suppress(boxes: Sequence[Box], threshold: float) -> list[Box]:
     return kept
 
 
-def select(pair: Pair, settings: SelectionSettings, score: float) -> list[Grounding]:
+def select(pair: Pair, settings: SelectionSettings, threshold: float) -> list[Grounding]:
     """The kept boxes of a pair, in the order of its record: by the noun chunk's start and end, then best score first.
 
     A score equal to the threshold is kept. Of equally good boxes the one of the earlier span wins.
     """
     ranked = sorted(
-        (box for box in pair.boxes if box.score >= score and _fits(box, settings)),
+        (box for box in pair.boxes if box.score >= threshold and _fits(box, settings)),
         key=lambda box: (-box.score, _span(pair, box), box.corners),
     )
     kept = _capped(suppress(ranked, settings.nms_iou), settings)

@@ -10,15 +10,15 @@ from transforms.records import Drop, Fault, Grounding, Pair, Reason
 from transforms.selection.boxes import select
 from transforms.settings import SelectionSettings, TextSettings
 from transforms.text import dialects
-from transforms.text.grounded_caption import CannotCarry, GroundedCaption, spans
+from transforms.text.grounded_caption import CannotCarry, GroundedCaption, choose_spans
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What decides: the selection with its score threshold in force, and how text is written."""
+    """What decides: the selection, the score threshold in force, and how text is written."""
 
     selection: SelectionSettings
-    score: float
+    threshold: float
     text: TextSettings
 
 
@@ -33,14 +33,14 @@ class Kept:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A sound pair that is not part of the data set; `reason` is a code."""
+    """A pair without a fault that is not part of the data set; `reason` is a code."""
 
     reason: str
 
 
 def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
     """The outcome of a row of detections."""
-    return judge_selected(pair, select(pair, policy.selection, policy.score), policy.text)
+    return judge_selected(pair, select(pair, policy.selection, policy.threshold), policy.text)
 
 
 def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> Kept | Rejected | Fault:
@@ -55,22 +55,22 @@ def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSe
     if not groundings:
         return Rejected(Reason.NO_BOX)
     try:
-        return Kept(pair, tuple(groundings), texts(pair, groundings, settings))
-    except CannotWrite as error:
+        return Kept(pair, tuple(groundings), encode_texts(pair, groundings, settings))
+    except CannotEncode as error:
         return Rejected(str(error))
 
 
-def texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> dict[str, str]:
-    """The pair's text in each configured dialect; raises `CannotWrite`."""
-    caption = GroundedCaption(pair.caption, spans(groundings, settings.spans), pair.width, pair.height)
+def encode_texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> dict[str, str]:
+    """The pair's text in each configured dialect; raises `CannotEncode`."""
+    caption = GroundedCaption(pair.caption, choose_spans(groundings, settings.spans), pair.width, pair.height)
     written = {}
     for name in settings.dialect:
         try:
             written[name] = dialects.find(name).encode(caption)
         except CannotCarry as error:
-            raise CannotWrite(f"{name.partition(':')[0]}_{error}") from error
+            raise CannotEncode(f"{name.partition(':')[0]}_{error}") from error
     return written
 
 
-class CannotWrite(Exception):
+class CannotEncode(Exception):
     """A dialect cannot carry a pair. The message is the reason's code: dialect and what it cannot carry."""

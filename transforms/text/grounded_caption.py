@@ -38,7 +38,7 @@ class CannotCarry(ValueError):
 
 
 class Carries(StrEnum):
-    """What of a grounded caption a dialect brings through; `carried` makes of one what comes back."""
+    """What of a grounded caption a dialect brings through; see `expected_round_trip`."""
 
     SPANS = "the caption and its spans"
     ENDS = "the caption and where its spans end"
@@ -78,31 +78,31 @@ class Dialect(Protocol):
         ...
 
     def decode(self, text: str, width: int = 1, height: int = 1) -> GroundedCaption:
-        """What `carried` makes of what `encode` was given, boxes within the dialect's error; raises ValueError."""
+        """The `expected_round_trip` of what `encode` was given, boxes within the dialect's error; raises ValueError."""
         ...
 
 
-def carried(grounded: GroundedCaption, what: Carries) -> GroundedCaption:
+def expected_round_trip(grounded: GroundedCaption, carries: Carries) -> GroundedCaption:
     """What is left of a grounded caption in a dialect that carries so much.
 
     ENDS: spans are empty and stand at their ends. PHRASES, LABELS: the caption is the spans' words, one after the
     other, a span for each phrase or box. BOXES: no caption, all boxes in one empty span.
     """
-    if what is Carries.SPANS:
+    if carries is Carries.SPANS:
         return grounded
-    if what is Carries.ENDS:
+    if carries is Carries.ENDS:
         return replace(grounded, spans=tuple(Span(span.end, span.end, span.boxes) for span in grounded.spans))
     size = grounded.width, grounded.height
-    if what is Carries.BOXES:
+    if carries is Carries.BOXES:
         boxes = tuple(box for span in grounded.spans for box in span.boxes)
         return GroundedCaption("", (Span(0, 0, boxes),) if boxes else (), *size)
     phrases = [(grounded.caption[span.start : span.end], span.boxes) for span in grounded.spans]
-    if what is Carries.LABELS:
+    if carries is Carries.LABELS:
         phrases = [(words, (box,)) for words, boxes in phrases for box in boxes]
-    return listed(phrases, *size)
+    return from_phrases(phrases, *size)
 
 
-def listed(phrases: Iterable[tuple[str, tuple[Corners, ...]]], width: int, height: int) -> GroundedCaption:
+def from_phrases(phrases: Iterable[tuple[str, tuple[Corners, ...]]], width: int, height: int) -> GroundedCaption:
     """Phrases with their boxes as a grounded caption of nothing but these phrases."""
     caption = ""
     found = []
@@ -112,7 +112,7 @@ def listed(phrases: Iterable[tuple[str, tuple[Corners, ...]]], width: int, heigh
     return GroundedCaption(caption, tuple(found), width, height)
 
 
-def spans(groundings: Sequence[Grounding], policy: Literal["longest", "densest"]) -> tuple[Span, ...]:
+def choose_spans(groundings: Sequence[Grounding], policy: Literal["longest", "densest"]) -> tuple[Span, ...]:
     """The disjoint spans of a pair's grounded text, in text order.
 
     longest: Kosmos-2's choice. Every referring expression, but none that lies inside another; of two that overlap in
@@ -148,8 +148,9 @@ def _disjoint(preferred_first: Iterable[Span]) -> tuple[Span, ...]:
     starts: list[int] = []
     chosen: list[Span] = []
     for span in preferred_first:
-        at = bisect_right(starts, span.start)
-        if (at == 0 or chosen[at - 1].end <= span.start) and (at == len(chosen) or span.end <= chosen[at].start):
-            starts.insert(at, span.start)
-            chosen.insert(at, span)
+        index = bisect_right(starts, span.start)
+        after_previous = index == 0 or chosen[index - 1].end <= span.start
+        if after_previous and (index == len(chosen) or span.end <= chosen[index].start):
+            starts.insert(index, span.start)
+            chosen.insert(index, span)
     return tuple(chosen)

@@ -13,11 +13,11 @@ from gritmill.evaluation.sets.truth import (
     TrueCaption,
     TruePhrase,
     Truth,
+    make_pair,
     normalised,
-    only,
-    pair_of,
     picture_folder,
-    text_of,
+    read_text,
+    single_path,
 )
 from pipeline import files
 from pipeline.faults import CallError
@@ -26,12 +26,12 @@ from transforms.text.grounded_caption import Corners
 NOT_VISUAL = "notvisual"
 """The type of phrases that name nothing that can be seen; their chain is 0."""
 
-_MARK = "[/EN#"
+_TAG_START = "[/EN#"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
 @dataclass(frozen=True)
-class Marked:
+class TaggedPhrase:
     """A phrase of a sentence: its chain, its types, and its characters in the sentence's plain text, end exclusive."""
 
     chain: str
@@ -57,10 +57,10 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
     Raises:
       CallError: a file is not there, or not of this form.
     """
-    folder = only(paths, "flickr30k")
+    folder = single_path(paths, "flickr30k")
     if not split:
         raise CallError("--split: flickr30k has train, val and test; say which")
-    names = text_of(files.join(folder, f"{split}.txt")).split()
+    names = read_text(files.join(folder, f"{split}.txt")).split()
     root = picture_folder(images, files.join(folder, "flickr30k-images"))
     return Truth(len(names), _captions(folder, names, root))
 
@@ -68,55 +68,55 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
 def _captions(folder: str, names: Sequence[str], root: str) -> Iterator[TrueCaption]:
     for name in names:
         sentences = files.join(folder, "Sentences", f"{name}.txt")
-        about = read_annotation(files.join(folder, "Annotations", f"{name}.xml"))
-        for number, line in enumerate(text_of(sentences).splitlines()):
+        annotation = read_annotation(files.join(folder, "Annotations", f"{name}.xml"))
+        for number, line in enumerate(read_text(sentences).splitlines()):
             if line.strip():
-                text, marked = read_sentence(line, f"{sentences}:{number + 1}")
-                phrases = tuple(_phrase(text, one, about) for one in marked)
-                pair = pair_of(sentences, number, f"{name}.jpg", root, text)
-                yield TrueCaption(pair, name, phrases, about.width, about.height)
+                text, tagged = read_sentence(line, f"{sentences}:{number + 1}")
+                phrases = tuple(_phrase(text, one, annotation) for one in tagged)
+                pair = make_pair(sentences, number, f"{name}.jpg", root, text)
+                yield TrueCaption(pair, name, phrases, annotation.width, annotation.height)
 
 
-def _phrase(text: str, one: Marked, about: Annotation) -> TruePhrase:
-    boxes = about.boxes.get(one.chain, ())
+def _phrase(text: str, one: TaggedPhrase, annotation: Annotation) -> TruePhrase:
+    boxes = annotation.boxes.get(one.chain, ())
     visual = NOT_VISUAL not in one.types
-    return TruePhrase(text[one.start : one.end], boxes if visual else (), one.types, one.start, one.end, asked=visual)
+    return TruePhrase(text[one.start : one.end], boxes if visual else (), one.types, one.start, one.end, queried=visual)
 
 
-def read_sentence(line: str, where: str = "sentence") -> tuple[str, list[Marked]]:
-    """The plain text of a marked sentence, and its phrases in order.
+def read_sentence(line: str, location: str = "sentence") -> tuple[str, list[TaggedPhrase]]:
+    """The plain text of a tagged sentence, and its phrases in order.
 
     Raises:
-      CallError: a phrase is not closed, or its mark is none; `where` names the line.
+      CallError: a phrase is not closed, or its tag is malformed; `location` names the line.
     """
     words: list[str] = []
-    marked: list[Marked] = []
+    tagged: list[TaggedPhrase] = []
     length = 0  # of the words joined so far, with a blank behind each
-    mark, first = "", 0
+    tag, start = "", 0
     for token in line.split():
-        if token.startswith(_MARK):
-            if mark:
-                raise CallError(f"--truth: {where}: {token} inside {mark}")
-            mark, first = token, length
+        if token.startswith(_TAG_START):
+            if tag:
+                raise CallError(f"--truth: {location}: {token} inside {tag}")
+            tag, start = token, length
             continue
-        closing = bool(mark) and token.endswith("]")
+        closing = bool(tag) and token.endswith("]")
         word = token[:-1] if closing else token
         if word:
             words.append(word)
             length += len(word) + 1
         if closing:
-            marked.append(_marked(mark, first, length - 1, where))
-            mark = ""
-    if mark:
-        raise CallError(f"--truth: {where}: {mark} has no end")
-    return " ".join(words), marked
+            tagged.append(_parse_tag(tag, start, length - 1, location))
+            tag = ""
+    if tag:
+        raise CallError(f"--truth: {location}: {tag} has no end")
+    return " ".join(words), tagged
 
 
-def _marked(mark: str, start: int, end: int, where: str) -> Marked:
-    chain, *types = mark.removeprefix(_MARK).split("/")
+def _parse_tag(tag: str, start: int, end: int, location: str) -> TaggedPhrase:
+    chain, *types = tag.removeprefix(_TAG_START).split("/")
     if not (chain and types and start < end):
-        raise CallError(f"--truth: {where}: {mark} is no [/EN#number/type words]")
-    return Marked(chain, tuple(types), start, end)
+        raise CallError(f"--truth: {location}: {tag} is no [/EN#number/type words]")
+    return TaggedPhrase(chain, tuple(types), start, end)
 
 
 def read_annotation(uri: str) -> Annotation:
@@ -125,7 +125,7 @@ def read_annotation(uri: str) -> Annotation:
     Raises:
       CallError: the file is not there, or not of this form.
     """
-    text = text_of(uri)
+    text = read_text(uri)
     try:
         root = ElementTree.fromstring(text)
         width, height = (int(_text(root, f"size/{side}")) for side in ("width", "height"))

@@ -19,8 +19,8 @@ from gritmill.evaluation.sets.truth import (
     TruePhrase,
     Truth,
     first_error,
+    make_pair,
     normalised,
-    pair_of,
     picture_folder,
 )
 from pipeline import files
@@ -34,15 +34,15 @@ from transforms.settings import Names
 from transforms.text.grounded_caption import Corners
 
 ONE, SEVERAL = "one thing", "several things"
-"""Kinds of phrases that say no type of their own."""
+"""Kinds of phrases without a `type`."""
 
-_SLACK = 2.0  # pixels by which annotators' boxes stand out
+_MAX_OVERHANG = 2.0  # pixels by which annotators' boxes may exceed the picture
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _without_slips(values: Any, names: tuple[str, ...]) -> Any:
-    """The values; a field that is none of ours, but is spelt nearly like one, is a slip. Others are somebody else's."""
+def _reject_typos(values: Any, names: tuple[str, ...]) -> Any:
+    """The values; a field that is none of ours, but is spelt nearly like one, is a typo. Other names are allowed."""
     for name in values if isinstance(values, dict) else ():
         close = difflib.get_close_matches(str(name), names, 1, 0.7) if name not in names else []
         if close:
@@ -62,11 +62,11 @@ class _Phrase(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _spelt(cls, values: Any) -> Any:
-        return _without_slips(values, tuple(cls.model_fields))
+    def _check_names(cls, values: Any) -> Any:
+        return _reject_typos(values, tuple(cls.model_fields))
 
     @model_validator(mode="after")
-    def _solid(self) -> Self:
+    def _check_boxes(self) -> Self:
         if self.boxes and self.pixels:
             raise ValueError("boxes and pixels: give one of them")
         for x1, y1, x2, y2 in (*self.boxes, *self.pixels):
@@ -85,30 +85,30 @@ class _Row(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _spelt(cls, values: Any) -> Any:
-        return _without_slips(values, ("truth", "absent"))
+    def _check_names(cls, values: Any) -> Any:
+        return _reject_typos(values, ("truth", "absent"))
 
     @model_validator(mode="after")
-    def _fits(self) -> Self:
+    def _check_phrases(self) -> Self:
         for number, phrase in enumerate(self.truth):
-            said = self.caption[phrase.start : phrase.end] if phrase.start >= 0 else ""
-            if not (said or phrase.text):
+            quoted = self.caption[phrase.start : phrase.end] if phrase.start >= 0 else ""
+            if not (quoted or phrase.text):
                 raise ValueError(f"truth {number} has neither a text nor a place in the caption")
-            if said != phrase.text and phrase.text and phrase.start >= 0:
-                raise ValueError(f"truth {number} is {phrase.text!r}, but {said!r} stands there in the caption")
+            if quoted != phrase.text and phrase.text and phrase.start >= 0:
+                raise ValueError(f"truth {number} is {phrase.text!r}, but {quoted!r} stands there in the caption")
             if phrase.start >= 0 and not phrase.start < phrase.end <= len(self.caption):
-                place = f"{phrase.start} to {phrase.end}"
+                stretch = f"{phrase.start} to {phrase.end}"
                 raise ValueError(
-                    f"truth {number} stands at {place}, and the caption has {len(self.caption)} characters"
+                    f"truth {number} stands at {stretch}, and the caption has {len(self.caption)} characters"
                 )
-            if not re.search(r"\w", said or phrase.text):
-                raise ValueError(f"truth {number} has no word: {said or phrase.text!r}")
+            if not re.search(r"\w", quoted or phrase.text):
+                raise ValueError(f"truth {number} has no word: {quoted or phrase.text!r}")
             if phrase.pixels and not (self.width and self.height):
                 raise ValueError(f"truth {number} has pixels, but the row has no width and height")
             for corners in phrase.pixels:
                 x1, y1, x2, y2 = normalised(corners, self.width or 0, self.height or 0)
-                beyond = max(-min(corners), corners[2] - (self.width or 0), corners[3] - (self.height or 0))
-                if beyond > _SLACK or not (x1 < x2 and y1 < y2):
+                overhang = max(-min(corners), corners[2] - (self.width or 0), corners[3] - (self.height or 0))
+                if overhang > _MAX_OVERHANG or not (x1 < x2 and y1 < y2):
                     size = f"{self.width} x {self.height}"
                     raise ValueError(f"truth {number}: {list(corners)} lies outside of a picture of {size} pixels")
         for text in self.absent:
@@ -121,26 +121,26 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
     """The rows of all files. images: folder that image paths start from; default: that of the file with the paths.
 
     Raises:
-      CallError: a file is not there, a row is not of this form, or a split is asked for: there are none.
+      CallError: a file is not there, a row is not in this format, or a split is given: these sets have none.
     """
     if split:
         raise CallError("--split: sets of this form have no splits; name the files that you want")
-    found = []
+    sources = []
     for info in find_sources(paths, "--truth"):
         kind = kind_of(info.uri, SourceSettings()) if is_source(info.uri) else ""
         if kind not in ("jsonl", "webdataset"):
             raise CallError(f"--truth: {info.uri}: neither JSON lines nor a tar")
-        found.append((kind, info))
+        sources.append((kind, info))
     root = picture_folder(images, "") if images else ""
-    return Truth(sum(_count(*one) for one in found), _captions(found, root))
+    return Truth(sum(_count(*one) for one in sources), _captions(sources, root))
 
 
-def _captions(found: Sequence[tuple[str, FileInfo]], root: str) -> Iterator[TrueCaption]:
-    for kind, info in found:
-        yield from _of_tar(info) if kind == "webdataset" else _together(_of_lines(info, root))
+def _captions(sources: Sequence[tuple[str, FileInfo]], root: str) -> Iterator[TrueCaption]:
+    for kind, info in sources:
+        yield from _read_tar(info) if kind == "webdataset" else _group_by_picture(_read_lines(info, root))
 
 
-def _together(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
+def _group_by_picture(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
     """Those of a picture one after the other, pictures in the order in which they first come."""
     by_picture: dict[str, list[TrueCaption]] = {}
     for caption in captions:
@@ -149,49 +149,49 @@ def _together(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
         yield from group
 
 
-def _of_lines(info: FileInfo, root: str) -> Iterator[TrueCaption]:
+def _read_lines(info: FileInfo, root: str) -> Iterator[TrueCaption]:
     for number, line in _lines(info.uri):
-        where = f"{info.uri}:{number}"
-        row = _row(lambda line=line: _Row.model_validate_json(line), where)  # type: ignore[misc]
+        location = f"{info.uri}:{number}"
+        row = _parse_row(lambda line=line: _Row.model_validate_json(line), location)  # type: ignore[misc]
         if not row.image:
-            raise CallError(f"--truth: {where}: the row names no image")
-        pair = pair_of(info.uri, number - 1, row.image, root or files.parent(info.uri), row.caption)
+            raise CallError(f"--truth: {location}: the row names no image")
+        pair = make_pair(info.uri, number - 1, row.image, root or files.parent(info.uri), row.caption)
         yield TrueCaption(pair, pair.image.uri or row.image, _phrases(row), row.width or 0, row.height or 0)
 
 
-def _of_tar(info: FileInfo) -> Iterator[TrueCaption]:
+def _read_tar(info: FileInfo) -> Iterator[TrueCaption]:
     start = {"offset": 0, "index": 0}
     try:
         for _, pair in open_source("webdataset", info, SourceSettings()).read(start):
-            row = _row(lambda pair=pair: _of_sample(pair), f"{info.uri}: {pair.key}")  # type: ignore[misc]
+            row = _parse_row(lambda pair=pair: _row_of_pair(pair), f"{info.uri}: {pair.key}")  # type: ignore[misc]
             yield TrueCaption(pair, f"{info.uri}/{pair.index}", _phrases(row), row.width or 0, row.height or 0)
     except SourceFault as fault:
         raise DataFault(f"--truth: {info.uri}: {fault}") from fault
 
 
-def _of_sample(pair: Pair) -> _Row:
+def _row_of_pair(pair: Pair) -> _Row:
     return _Row.model_validate({**json.loads(pair.meta), "caption": pair.caption, "image": pair.key})
 
 
-def _row(make: Callable[[], _Row], where: str) -> _Row:
+def _parse_row(parse: Callable[[], _Row], location: str) -> _Row:
     try:
-        return make()
+        return parse()
     except ValidationError as error:
-        raise CallError(f"--truth: {where}: {first_error(error)}") from error
+        raise CallError(f"--truth: {location}: {first_error(error)}") from error
 
 
 def _phrases(row: _Row) -> tuple[TruePhrase, ...]:
-    """The true phrases, then the absent ones: with their place where the caption says them, once if it does not."""
-    true = [_true(phrase, row) for phrase in row.truth]
-    marks = [{"start": phrase.start, "end": phrase.end} for phrase in true]
+    """The true phrases, then the absent ones: one for each occurrence in the caption, or one without a place."""
+    true = [_true_phrase(phrase, row) for phrase in row.truth]
+    true_spans = [{"start": phrase.start, "end": phrase.end} for phrase in true]
     absent = []
     for text in row.absent:
-        spans = list(absent_spans(row.caption, marks, [text])) or [(-1, -1)]
+        spans = list(absent_spans(row.caption, true_spans, [text])) or [(-1, -1)]
         absent += [TruePhrase(text, (), (), start, end, absent=True) for start, end in spans]
     return (*true, *absent)
 
 
-def _true(phrase: _Phrase, row: _Row) -> TruePhrase:
+def _true_phrase(phrase: _Phrase, row: _Row) -> TruePhrase:
     boxes: tuple[Corners, ...] = phrase.boxes
     boxes += tuple(normalised(corners, row.width or 0, row.height or 0) for corners in phrase.pixels)
     kinds = phrase.type or ((SEVERAL if len(boxes) > 1 else ONE,) if boxes else ())
@@ -200,7 +200,7 @@ def _true(phrase: _Phrase, row: _Row) -> TruePhrase:
 
 
 def _count(kind: str, info: FileInfo) -> int:
-    """Rows of a file, by one scan; of a tar its headers only. A damaged tar tells so when it is read."""
+    """Rows of a file, by one scan; of a tar its headers only. A damaged tar raises its error later, when it is read."""
     if kind == "jsonl":
         return sum(1 for _ in _lines(info.uri))
     count = 0

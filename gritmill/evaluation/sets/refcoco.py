@@ -16,10 +16,10 @@ from gritmill.evaluation.sets.truth import (
     TruePhrase,
     Truth,
     first_error,
+    make_pair,
     normalised,
-    pair_of,
     picture_folder,
-    read,
+    read_file,
 )
 from pipeline import files
 from pipeline.faults import CallError, first_line
@@ -84,7 +84,7 @@ class _Expression:
 
 
 def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
-    """The expressions, those of a picture together, each asked alone.
+    """The expressions, those of a picture together, each in a prompt of its own.
 
     paths: folders with one `refs(...).p` in them, such files, or JSON lists. split: train, val, testA, testB or test;
     None: all of them. images: folder of the pictures; default: where the REFER toolkit has them,
@@ -93,76 +93,76 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
     Raises:
       CallError: a file is not there, or not of this form; JSON lists know no splits.
     """
-    found: list[_Expression] = []
+    expressions: list[_Expression] = []
     folder = ""
     for path in paths:
         uri = files.canonical(path)
         if uri.endswith(".json"):
             if split:
                 raise CallError(f"--split: {uri} is a split itself; name the file of the one that you want")
-            found += _of_rows(uri)
+            expressions += _read_rows(uri)
             continue
-        uri = uri if uri.endswith(".p") else _pickle_in(uri)
+        uri = uri if uri.endswith(".p") else _find_pickle(uri)
         folder = files.parent(uri)
         name = f"{files.name(folder)}/" if len(paths) > 1 else ""
-        found += (replace(one, part=name + one.part) for one in _of_refs(uri, split))
-    usual = files.join(files.parent(folder), "images/mscoco/images/train2014") if folder else ""
+        expressions += (replace(expression, part=name + expression.part) for expression in _read_refs(uri, split))
+    default_folder = files.join(files.parent(folder), "images/mscoco/images/train2014") if folder else ""
     groups: dict[str, list[_Expression]] = {}
-    for one in found:
-        groups.setdefault(one.image, []).append(one)
-    root = picture_folder(images, usual) if images or usual else ""
+    for expression in expressions:
+        groups.setdefault(expression.image, []).append(expression)
+    root = picture_folder(images, default_folder) if images or default_folder else ""
     return Truth(len(groups), _captions(groups, root, files.canonical(paths[0])))
 
 
 def _captions(groups: dict[str, list[_Expression]], root: str, source: str) -> Iterator[TrueCaption]:
     number = 0
     for image, expressions in groups.items():
-        for one in expressions:
-            x, y, wide, high = one.bbox
-            box = normalised((x, y, x + wide, y + high), one.width, one.height)
-            phrase = TruePhrase(one.text, (box,), (one.part,), 0, len(one.text))
-            pair = pair_of(source, number, image, root, one.text)
-            yield TrueCaption(pair, image, (phrase,), one.width, one.height)
+        for expression in expressions:
+            x, y, wide, high = expression.bbox
+            box = normalised((x, y, x + wide, y + high), expression.width, expression.height)
+            phrase = TruePhrase(expression.text, (box,), (expression.part,), 0, len(expression.text))
+            pair = make_pair(source, number, image, root, expression.text)
+            yield TrueCaption(pair, image, (phrase,), expression.width, expression.height)
             number += 1
 
 
-def _of_rows(uri: str) -> Iterator[_Expression]:
+def _read_rows(uri: str) -> Iterator[_Expression]:
     part = files.name(uri).removesuffix(".json")
-    for row in _valid(uri, lambda: _ROWS.validate_json(read(uri))):
+    for row in _parse(uri, lambda: _ROWS.validate_json(read_file(uri))):
         image = f"{row.img_id.rpartition('_')[0]}.jpg"
         yield _Expression(image, row.sents, row.bbox, row.width, row.height, part)
 
 
-def _of_refs(uri: str, split: str | None) -> Iterator[_Expression]:
-    instances = files.join(files.parent(uri), "instances.json")
-    known = _valid(instances, lambda: _Instances.model_validate_json(read(instances)))
-    pictures = {image.id: image for image in known.images}
-    boxes = {annotation.id: annotation.bbox for annotation in known.annotations}
-    refs = _valid(uri, lambda: _REFS.validate_python(plain_pickle.load(read(uri))))
-    wanted = [ref for ref in refs if split in (None, ref.split)]
-    if not wanted:
+def _read_refs(uri: str, split: str | None) -> Iterator[_Expression]:
+    instances_uri = files.join(files.parent(uri), "instances.json")
+    instances = _parse(instances_uri, lambda: _Instances.model_validate_json(read_file(instances_uri)))
+    pictures = {image.id: image for image in instances.images}
+    boxes = {annotation.id: annotation.bbox for annotation in instances.annotations}
+    refs = _parse(uri, lambda: _REFS.validate_python(plain_pickle.load(read_file(uri))))
+    of_split = [ref for ref in refs if split in (None, ref.split)]
+    if not of_split:
         raise CallError(f"--split: {uri} has no {split}; it has {_joined(ref.split for ref in refs)}")
-    for ref in wanted:
+    for ref in of_split:
         if ref.image_id not in pictures or ref.ann_id not in boxes:
-            lost = f"no image {ref.image_id} or no annotation {ref.ann_id}"
-            raise CallError(f"--truth: {instances}: {lost}, which {files.name(uri)} names")
+            missing = f"no image {ref.image_id} or no annotation {ref.ann_id}"
+            raise CallError(f"--truth: {instances_uri}: {missing}, which {files.name(uri)} names")
         image = pictures[ref.image_id]
         for sentence in ref.sentences:
             yield _Expression(image.file_name, sentence.sent, boxes[ref.ann_id], image.width, image.height, ref.split)
 
 
-def _pickle_in(folder: str) -> str:
+def _find_pickle(folder: str) -> str:
     """The one `refs(...).p` of a folder. RefCOCOg has two, umd and google."""
-    found = [info.uri for info in files.list_folder(folder) if info.uri.endswith(".p")]
-    if len(found) == 1:
-        return found[0]
-    there = f"holds {_joined(files.name(uri) for uri in found)}; name one of them"
-    raise CallError(f"--truth: {folder}: {there if found else 'no refs(...).p there'}")
+    pickles = [info.uri for info in files.list_folder(folder) if info.uri.endswith(".p")]
+    if len(pickles) == 1:
+        return pickles[0]
+    listing = f"holds {_joined(files.name(uri) for uri in pickles)}; name one of them"
+    raise CallError(f"--truth: {folder}: {listing if pickles else 'no refs(...).p there'}")
 
 
-def _valid(uri: str, make: Callable[[], _Value]) -> _Value:
+def _parse(uri: str, parse: Callable[[], _Value]) -> _Value:
     try:
-        return make()
+        return parse()
     except ValidationError as error:
         raise CallError(f"--truth: {uri}: {first_error(error)}") from error
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""What people have said is in a picture: captions whose phrases have true boxes. Every set's loader gives these."""
+"""Ground truth: captions whose phrases have boxes drawn by people. Every set's loader returns these."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from pipeline import files
 from pipeline.faults import CallError
-from pipeline.sources.base import image_at
-from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+from pipeline.sources.base import image_reference
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.text.grounded_caption import Corners
 
 
@@ -18,8 +18,8 @@ class TruePhrase:
     """A phrase and the boxes of all things that it names.
 
     boxes: normalised corners; none if it is absent, or if nobody has drawn any, and then it is not measured.
-    start, end: characters of the caption, end exclusive; -1 if no caption says it. kinds: for figures of their own.
-    absent: it names nothing in the picture. asked: False for one that no detector is to look for (`notvisual`).
+    start, end: characters of the caption, end exclusive; -1 if it is in no caption. kinds: each gets figures.
+    absent: it names nothing in the picture. queried: False for one that does not go to the detector (`notvisual`).
     """
 
     text: str
@@ -28,15 +28,15 @@ class TruePhrase:
     start: int = -1
     end: int = -1
     absent: bool = False
-    asked: bool = True
+    queried: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class TrueCaption:
-    """A picture with one caption, or with expressions that stand for themselves: what the detector is asked at once.
+    """A picture with one caption, or with expressions without a caption: one prompt for the detector.
 
-    pair: says where the image is, or holds it, and the caption. picture: the same for all captions of one picture.
-    width, height: pixels of the picture that the boxes were drawn in; 0 if nobody says.
+    pair: the image or its location, and the caption. picture: the same for all captions of one picture.
+    width, height: pixels of the picture that the boxes were drawn in; 0 if unknown.
     """
 
     pair: Pair
@@ -53,47 +53,47 @@ class Truth:
     pictures: int
     captions: Iterator[TrueCaption]
 
-    def first(self, limit: int | None) -> "Truth":
+    def limited_to(self, limit: int | None) -> "Truth":
         """The captions of the first `limit` pictures; all of them if it is None."""
         if limit is None or limit >= self.pictures:
             return self
-        return Truth(limit, _of_pictures(self.captions, limit))
+        return Truth(limit, _take_pictures(self.captions, limit))
 
 
-def _of_pictures(captions: Iterator[TrueCaption], limit: int) -> Iterator[TrueCaption]:
+def _take_pictures(captions: Iterator[TrueCaption], limit: int) -> Iterator[TrueCaption]:
     for number, (_, group) in enumerate(groupby(captions, key=lambda caption: caption.picture), 1):
         yield from group
         if number == limit:
             return
 
 
-def pair_of(source: str, index: int, image: str, root: str, caption: str = "") -> Pair:
+def make_pair(source: str, index: int, image: str, root: str, caption: str = "") -> Pair:
     """A pair whose image is the file `image` below the folder `root`; a failed one if it leads out of it.
 
-    root: "" if nobody has said where the pictures are: then all of them are missing.
+    root: "" if the folder of the pictures is unknown: then all of them are missing.
     """
     pair = Pair(key=image, source=source, index=index, caption=caption)
-    found = image_at(image, root) if root else Fault(Stage.READ, Reason.MISSING_FILE, image)
-    if isinstance(found, ImageRef):
-        return Pair(key=image, source=source, index=index, caption=caption, image=found)
-    return pair.failed(found)
+    ref = image_reference(image, root) if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
+    if isinstance(ref, ImageRef):
+        return Pair(key=image, source=source, index=index, caption=caption, image=ref)
+    return pair.failed(ref)
 
 
-def picture_folder(images: str | None, usual: str) -> str:
-    """The folder that `--images` names, else the usual one of the set if it is there, else "".
+def picture_folder(images: str | None, default: str) -> str:
+    """The folder that `--images` names, else the set's default folder if it exists, else "".
 
     Raises:
       CallError: the folder named is not there.
     """
     if images is None:
-        return usual if files.exists(usual) else ""
+        return default if files.exists(default) else ""
     folder = files.canonical(images)
     if files.is_local(folder) and not files.exists(folder):
         raise CallError(f"--images: {images}: no such folder")
     return folder
 
 
-def read(uri: str) -> bytes:
+def read_file(uri: str) -> bytes:
     """A file of a set; raises CallError if it is not there."""
     try:
         return files.read_bytes(uri)
@@ -103,30 +103,30 @@ def read(uri: str) -> bytes:
         raise
 
 
-def text_of(uri: str) -> str:
+def read_text(uri: str) -> str:
     """A text file of a set; raises CallError if it is not there or not UTF-8."""
     try:
-        return read(uri).decode("utf-8-sig")
+        return read_file(uri).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CallError(f"--truth: {uri}: not UTF-8") from error
 
 
 def first_error(error: ValidationError) -> str:
-    """Where the first fault of a row is, and what."""
+    """The first error of a row: its field and what is wrong."""
     first = error.errors()[0]
-    place = ".".join(map(str, first["loc"]))
-    return ": ".join(filter(None, (place, first["msg"].removeprefix("Value error, "))))
+    field_path = ".".join(map(str, first["loc"]))
+    return ": ".join(filter(None, (field_path, first["msg"].removeprefix("Value error, "))))
 
 
-def only(paths: Sequence[str], what: str) -> str:
-    """The one path that there has to be; raises CallError if there are several."""
+def single_path(paths: Sequence[str], set_name: str) -> str:
+    """The only path; raises CallError if there are several."""
     if len(paths) != 1:
-        raise CallError(f"--truth: {what} is one folder, and {len(paths)} are given")
+        raise CallError(f"--truth: {set_name} is one folder, and {len(paths)} are given")
     return files.canonical(paths[0])
 
 
 def normalised(corners: Sequence[float], width: int, height: int) -> Corners:
-    """Corners in pixels as shares of the sides, clipped to the picture."""
+    """Corners in pixels, normalised by the sides and clipped to the picture."""
     x1, y1, x2, y2 = corners
     wide, high = max(width, 1), max(height, 1)
     return _clip(x1 / wide), _clip(y1 / high), _clip(x2 / wide), _clip(y2 / high)

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from gritmill.main import _repeated, _split, main
+from gritmill.main import _expand_list_options, _split, main
 from pipeline.files.lock import hold
 from tests import made, permissions
 from transforms import bundled
@@ -240,7 +240,7 @@ def test_a_container_that_vanishes_between_ground_and_pack(call, tars, tmp_path)
 
 def test_the_embedded_detector_says_what_it_knows_when_it_is_shown_other_pictures(call, tars):
     words = ("ground", "demo", "--output", "out", "--limit", "1", "--input")
-    said = f"gritmill: {bundled.SCENES_ONLY}"
+    said = f"gritmill: {bundled.SCENE_GROUNDER_WARNING}"
     assert call(*words, tars) == (0, [said])
     scenes = str(bundled.folder("examples") / "scenes" / "*.tar")
     assert call(*words, scenes, "--fresh") == (0, [])
@@ -395,9 +395,13 @@ def test_beam_words_are_split_off():
 
 
 def test_lists_after_an_option_repeat_it():
-    assert _repeated(["run", "grit", "--input", "a", "b", "--output", "c"]) == [
+    assert _expand_list_options(["run", "grit", "--input", "a", "b", "--output", "c"]) == [
         *("run", "grit", "--input", "a", "--input", "b", "--output", "c")
     ]
-    assert _repeated(["ground", "--retry-failed", "--quiet"]) == ["ground", "--retry-failed=every", "--quiet"]
-    assert _repeated(["ground", "--retry-failed", "gone"]) == ["ground", "--retry-failed", "gone"]
-    assert _repeated(["run", "--input=a", "--quiet"]) == ["run", "--input=a", "--quiet"]
+    assert _expand_list_options(["ground", "--retry-failed", "--quiet"]) == [
+        "ground",
+        "--retry-failed=every",
+        "--quiet",
+    ]
+    assert _expand_list_options(["ground", "--retry-failed", "gone"]) == ["ground", "--retry-failed", "gone"]
+    assert _expand_list_options(["run", "--input=a", "--quiet"]) == ["run", "--input=a", "--quiet"]

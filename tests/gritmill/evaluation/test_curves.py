@@ -6,8 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gritmill.evaluation import curves
-from gritmill.evaluation.curves import Boxes, Phrases, bootstrap, curve, grid, lowest, reliability
-from gritmill.evaluation.metrics import match
+from gritmill.evaluation.curves import (
+    BoxArrays,
+    PhraseArrays,
+    bootstrap,
+    build_curve,
+    lowest_threshold,
+    reliability_bins,
+    threshold_grid,
+)
+from gritmill.evaluation.metrics import match_boxes
 from tests.gritmill.evaluation.test_metrics import corners
 from transforms.records import Box, Pair, Phrase
 from transforms.selection.boxes import select
@@ -19,8 +27,8 @@ LEFT, RIGHT, FAR = (0.0, 0.0, 0.4, 0.4), (0.6, 0.0, 1.0, 0.4), (0.3, 0.6, 0.7, 1
 def made(rows, things, kinds=None):
     """Boxes from (score, right, phrase, picture) and phrases from their numbers of things."""
     score, right, phrase, picture = zip(*rows, strict=True)
-    boxes = Boxes(np.array(score), np.array(right, bool), np.array(phrase), np.array(picture))
-    return boxes, Phrases(np.array(things), kinds or [()] * len(things))
+    boxes = BoxArrays(np.array(score), np.array(right, bool), np.array(phrase), np.array(picture))
+    return boxes, PhraseArrays(np.array(things), kinds or [()] * len(things))
 
 
 def everything(phrases):
@@ -28,14 +36,14 @@ def everything(phrases):
 
 
 def test_a_second_box_on_one_thing_is_wrong():
-    assert match([LEFT, LEFT, RIGHT, FAR], [LEFT, RIGHT]) == [True, False, True, False]
-    assert match([LEFT], []) == [False]
-    assert match([], [LEFT]) == []
+    assert match_boxes([LEFT, LEFT, RIGHT, FAR], [LEFT, RIGHT]) == [True, False, True, False]
+    assert match_boxes([LEFT], []) == [False]
+    assert match_boxes([], [LEFT]) == []
 
 
 def test_a_box_takes_the_thing_that_it_overlaps_most():
     near = (0.05, 0.0, 0.45, 0.4)
-    assert match([near, LEFT], [LEFT, near]) == [True, True]
+    assert match_boxes([near, LEFT], [LEFT, near]) == [True, True]
 
 
 @given(
@@ -54,8 +62,8 @@ def test_cutting_at_a_threshold_is_selecting_at_it(boxes, percent, most):
 def test_a_curve():
     rows = [(0.9, True, 0, 0), (0.8, False, 0, 0), (0.7, True, 1, 1), (0.6, True, 1, 1), (0.5, False, 2, 1)]
     boxes, phrases = made(rows, [1, 3, 0])
-    whole = curve(boxes, phrases, everything(phrases), grid(0.05))
-    assert whole.at(0.05) == {
+    whole = build_curve(boxes, phrases, everything(phrases), threshold_grid(0.05))
+    assert whole.figures_at(0.05) == {
         "threshold": 0.05,
         "boxes": 5,
         "right": 3,
@@ -64,50 +72,55 @@ def test_a_curve():
         "phrases_with_right_box": 1.0,
         "absent_with_box": 1.0,
     }
-    at = whole.at(0.7)
+    at = whole.figures_at(0.7)
     assert (at["boxes"], at["right"], at["recall"], at["absent_with_box"]) == (3, 2, 2 / 4, 0.0)
-    assert whole.at(0.95)["precision"] is None
-    assert whole.at(0.7001)["threshold"] == 0.701
+    assert whole.figures_at(0.95)["precision"] is None
+    assert whole.figures_at(0.7001)["threshold"] == 0.701
 
 
 def test_a_curve_of_a_kind():
     rows = [(0.9, True, 0, 0), (0.8, False, 1, 0), (0.7, False, 2, 0)]
     boxes, phrases = made(rows, [1, 1, 0], [("present", "plural"), ("present",), ("absent", "plural")])
-    plural = curve(boxes, phrases, phrases.of_kind("plural"), grid(0.0)).at(0.0)
+    plural = build_curve(boxes, phrases, phrases.of_kind("plural"), threshold_grid(0.0)).figures_at(0.0)
     assert (plural["boxes"], plural["precision"], plural["recall"], plural["absent_with_box"]) == (2, 0.5, 1.0, 1.0)
-    absent = curve(boxes, phrases, phrases.of_kind("absent"), grid(0.0)).at(0.0)
+    absent = build_curve(boxes, phrases, phrases.of_kind("absent"), threshold_grid(0.0)).figures_at(0.0)
     assert (absent["precision"], absent["recall"], absent["phrases_with_right_box"]) == (0.0, None, None)
 
 
 def test_the_lowest_threshold_that_gives_the_precision():
     rows = [(0.9, True, 0, 0), (0.8, True, 0, 0), (0.7, False, 0, 0), (0.6, True, 0, 0), (0.5, False, 0, 0)]
     boxes, phrases = made(rows, [3])
-    whole = curve(boxes, phrases, everything(phrases), grid(0.05))
-    assert lowest(whole.thresholds, whole.precision, 1.0) == 0.701
-    assert lowest(whole.thresholds, whole.precision, 0.75) == 0.501
-    assert lowest(whole.thresholds, whole.precision, 0.6) == 0.05
+    whole = build_curve(boxes, phrases, everything(phrases), threshold_grid(0.05))
+    assert lowest_threshold(whole.thresholds, whole.precision, 1.0) == 0.701
+    assert lowest_threshold(whole.thresholds, whole.precision, 0.75) == 0.501
+    assert lowest_threshold(whole.thresholds, whole.precision, 0.6) == 0.05
     boxes, phrases = made([(0.9, False, 0, 0)], [1])
-    assert lowest(grid(0.0), curve(boxes, phrases, everything(phrases), grid(0.0)).precision, 0.5) is None
+    assert (
+        lowest_threshold(
+            threshold_grid(0.0), build_curve(boxes, phrases, everything(phrases), threshold_grid(0.0)).precision, 0.5
+        )
+        is None
+    )
 
 
 def test_a_score_that_equals_a_threshold_is_kept():
     score = float(np.float32(0.184))  # 0.18400000035762787, as detections hold it
     boxes, phrases = made([(score, True, 0, 0)], [1])
-    whole = curve(boxes, phrases, everything(phrases), grid(0.0))
-    assert (whole.at(0.184)["boxes"], whole.at(0.185)["boxes"]) == (1, 0)
+    whole = build_curve(boxes, phrases, everything(phrases), threshold_grid(0.0))
+    assert (whole.figures_at(0.184)["boxes"], whole.figures_at(0.185)["boxes"]) == (1, 0)
 
 
 def test_the_grid_begins_at_the_floor():
-    assert grid(0.05)[0] == 0.05
-    assert grid(0.0505)[0] == 0.051
-    assert (grid(0.0)[0], grid(0.0)[-1], len(grid(0.0))) == (0.0, 1.0, 1001)
+    assert threshold_grid(0.05)[0] == 0.05
+    assert threshold_grid(0.0505)[0] == 0.051
+    assert (threshold_grid(0.0)[0], threshold_grid(0.0)[-1], len(threshold_grid(0.0))) == (0.0, 1.0, 1001)
 
 
 def drawn(pictures, seed=0, wished=0.9, repeat=1):
     """Every picture has a right box of 0.8 and, one in five of them, a wrong one of 0.3."""
     rows = [(0.8, True, i, i) for i in range(pictures)] + [(0.3, False, i, i) for i in range(0, pictures, 5)]
     boxes, _ = made(rows * repeat, [1] * pictures)
-    return bootstrap(boxes, pictures, grid(0.05), wished, 0.05, seed, resamples=400)
+    return bootstrap(boxes, pictures, threshold_grid(0.05), wished, 0.05, seed, resamples=400)
 
 
 def test_the_interval_is_as_wide_as_theory_says():
@@ -127,13 +140,13 @@ def test_pictures_are_drawn_and_not_boxes():
 
 def test_a_precision_that_cannot_always_be_had():
     boxes, _ = made([(0.8, True, 0, 0), (0.5, False, 1, 1)], [1, 1])
-    found = bootstrap(boxes, 2, grid(0.05), 0.9, 0.501, 0, resamples=400)
+    found = bootstrap(boxes, 2, threshold_grid(0.05), 0.9, 0.501, 0, resamples=400)
     assert found.reached == pytest.approx(0.75, abs=0.08)  # a quarter of the draws has the second picture twice
 
 
 def test_reliability():
     rows = [(0.91, True, 0, 0), (0.93, False, 0, 0), (1.0, True, 0, 0), (0.12, False, 0, 0)]
-    bins = reliability(made(rows, [4])[0])
+    bins = reliability_bins(made(rows, [4])[0])
     assert [(one["from"], one["boxes"], one["precision"]) for one in bins] == [
         (0.1, 1, 0.0),
         (0.9, 2, 0.5),

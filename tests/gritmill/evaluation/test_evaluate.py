@@ -8,7 +8,7 @@ from PIL import Image
 
 import gritmill
 from gritmill.evaluation import quality
-from gritmill.evaluation.ask import Counts, _Inside
+from gritmill.evaluation.query import QueryCounts, _ChunkProgress
 from gritmill.evaluation.sets import flickr30k_entities, refcoco
 from pipeline.engines.progress import State
 from pipeline.pack.driver import find_detections
@@ -124,9 +124,9 @@ def test_calibration_agrees_with_the_quality_of_a_run(tmp_path):
         (tmp_path / f"{pair.index}.jpg").write_bytes(samples[uid(pair.source, pair.index)].jpeg)
     (tmp_path / "own.jsonl").write_text("\n".join(map(json.dumps, rows)))
     counted = gritmill.calibrate("demo", truth=tmp_path / "own.jsonl", output=tmp_path / "out")["in_force"]["figures"]
-    run = quality.of_run(tmp_path / "run")
+    run = quality.run_quality(tmp_path / "run")
     assert run.boxes_right > 10
-    assert (counted["right"], counted["phrases_with_right_box"]) == (run.boxes_right, run.right / run.found)
+    assert (counted["right"], counted["phrases_with_right_box"]) == (run.boxes_right, run.located / run.extracted)
 
 
 def test_calibrate_writes_the_line_to_paste(call, own):
@@ -217,15 +217,15 @@ def test_phrases_alone_need_no_picture(call, own):
 
 
 def test_progress_counts_pictures_and_ends_at_all_of_them():
-    counts = Counts()
-    inside = _Inside(4, counts)
-    assert inside.state() == State(0, 0.0)
-    inside.begin(["a", "a", "b", "b", "c"])
-    inside.tell(3)
-    assert inside.state() == State(2, 0.5)
-    inside.begin([])
+    counts = QueryCounts()
+    chunk_progress = _ChunkProgress(4, counts)
+    assert chunk_progress.state() == State(0, 0.0)
+    chunk_progress.start_chunk(["a", "a", "b", "b", "c"])
+    chunk_progress.update(3)
+    assert chunk_progress.state() == State(2, 0.5)
+    chunk_progress.start_chunk([])
     counts.pictures = 4
-    assert inside.state() == State(4, 1.0)
+    assert chunk_progress.state() == State(4, 1.0)
 
 
 @pytest.mark.parametrize(

@@ -2,22 +2,22 @@
 
 import pytest
 
-from gritmill.evaluation.kinds import kinds_of
-from gritmill.evaluation.phrases import Alarm, Miss, Tally, compare, why_extracted, why_missed
+from gritmill.evaluation.grammatical_kinds import grammatical_kinds
+from gritmill.evaluation.phrases import Alarm, Miss, Tally, compare_phrases, why_extracted, why_missed
 from gritmill.evaluation.sets import flickr30k_entities
 from gritmill.evaluation.sets.truth import TruePhrase
 from pipeline import configuration
 from tests.gritmill.evaluation.sets.test_flickr30k_entities import folder  # noqa: F401
 from transforms.phrases.parser import load_parser
-from transforms.records import Drop, Dropped, Fault, Pair, Phrase, Reason, Stage
+from transforms.records import Drop, Dropped, FailureStage, Fault, Pair, Phrase, Reason
 
 
 def chunk(start, end, expression_end=None):
     return Phrase(start, end, end - 1, end, start, expression_end or end)
 
 
-def mark(start, end, kind="people", asked=True):
-    return TruePhrase("x", (), (kind,), start, end, asked=asked)
+def mark(start, end, kind="people", queried=True):
+    return TruePhrase("x", (), (kind,), start, end, queried=queried)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def mark(start, end, kind="people", asked=True):
 def test_why_a_marked_phrase_is_missed(span, reason):
     pair = Pair("k", "s", 0, "", phrases=(chunk(0, 10, 30), chunk(40, 50)), dropped=(Dropped(68, 75, Drop.ABSTRACT),))
     assert why_missed(span, pair) == reason
-    assert why_missed(span, pair.failed(Fault(Stage.PHRASES, Reason.EXCEPTION))) == Miss.FAILED
+    assert why_missed(span, pair.failed(Fault(FailureStage.PHRASES, Reason.EXCEPTION))) == Miss.FAILED
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_why_a_marked_phrase_is_missed(span, reason):
     ],
 )
 def test_why_an_extracted_phrase_is_a_false_alarm(span, reason):
-    assert why_extracted(span, [mark(5, 10), mark(50, 52, "notvisual", asked=False)]) == reason
+    assert why_extracted(span, [mark(5, 10), mark(50, 52, "notvisual", queried=False)]) == reason
 
 
 def test_shares():
@@ -67,7 +67,7 @@ def test_shares():
 
 def test_marked_sentences_with_the_embedded_parser(folder):  # noqa: F811
     truth = flickr30k_entities.load([str(folder)], None, "val")
-    found = compare(truth, configuration.load("demo"))["figures"]
+    found = compare_phrases(truth, configuration.load("demo"))["figures"]
     assert (found["captions"], found["marked"]) == (4, 10)
     assert found["kinds"]["people"] == {"marked": 6, "recall": 1.0}
     assert found["kinds"]["clothing"] == {"marked": 2, "recall": 1.0}
@@ -76,10 +76,14 @@ def test_marked_sentences_with_the_embedded_parser(folder):  # noqa: F811
 
 
 def test_kinds_of_phrases():
-    found = kinds_of(load_parser("caption-parser"), ["a dog", "two large dogs", "the dogs in a field", "a dog"])
+    found = grammatical_kinds(
+        load_parser("caption-parser"), ["a dog", "two large dogs", "the dogs in a field", "a dog"]
+    )
     assert found == {
         "a dog": ("singular", "noun chunk"),
         "two large dogs": ("plural", "noun chunk"),
         "the dogs in a field": ("plural", "expression"),
     }
-    assert set(kinds_of(load_parser("caption-parser"), ["", "?", "red"]).values()) == {("singular", "noun chunk")}
+    assert set(grammatical_kinds(load_parser("caption-parser"), ["", "?", "red"]).values()) == {
+        ("singular", "noun chunk")
+    }

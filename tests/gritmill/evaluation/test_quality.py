@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gritmill.evaluation.quality import Quality, find_phrase, measure
+from gritmill.evaluation.quality import Quality, find_phrase, measure_quality
 from transforms.records import Box, Pair, Phrase
 
 LEFT, RIGHT, MIDDLE = (0.0, 0.0, 0.4, 0.4), (0.6, 0.0, 1.0, 0.4), (0.3, 0.5, 0.7, 0.9)
@@ -49,25 +49,25 @@ def test_a_right_box_a_wrong_one_and_none():
         "a dog, a cat, a car", ["a dog", "a cat", "a car"], {"a dog": [LEFT], "a cat": [RIGHT], "a car": [MIDDLE]}
     )
     written = record(one, {"a dog": [moved(LEFT, 0.3)], "a cat": [moved(RIGHT, -0.4)]})
-    assert measure([(one, written)]) == Quality(phrases=3, found=3, right=1, boxes=2, boxes_right=1)
+    assert measure_quality([(one, written)]) == Quality(phrases=3, extracted=3, located=1, boxes=2, boxes_right=1)
 
 
 def test_a_box_on_what_another_phrase_names_is_wrong():
     one = pair("a dog, a cat", ["a dog", "a cat"], {"a dog": [LEFT], "a cat": [RIGHT]})
-    assert measure([(one, record(one, {"a dog": [RIGHT], "a cat": [LEFT]}))]).right == 0
+    assert measure_quality([(one, record(one, {"a dog": [RIGHT], "a cat": [LEFT]}))]).located == 0
 
 
 def test_a_phrase_of_several_things_is_whole_only_with_a_box_for_each():
     one = pair("two dogs", ["two dogs"], {"two dogs": [LEFT, RIGHT]})
     for boxes, right, whole in (([LEFT, RIGHT], 2, 1), ([LEFT, moved(LEFT, 0.1)], 1, 0), ([MIDDLE], 0, 0)):
         written = record(one, {"two dogs": boxes})
-        wanted = Quality(1, 1, int(right > 0), plural=1, whole=whole, boxes=len(boxes), boxes_right=right)
-        assert measure([(one, written)]) == wanted
+        wanted = Quality(1, 1, int(right > 0), plural=1, fully_located=whole, boxes=len(boxes), boxes_right=right)
+        assert measure_quality([(one, written)]) == wanted
 
 
 def test_a_pair_that_was_not_written_counts_with_its_phrases():
     one = pair("a dog, a cat", ["a dog"], {"a dog": [LEFT], "a cat": [RIGHT]})
-    assert measure([(one, None)]) == Quality(phrases=2, found=1)
+    assert measure_quality([(one, None)]) == Quality(phrases=2, extracted=1)
 
 
 def test_absent_phrases_count_where_the_caption_says_them():
@@ -78,16 +78,16 @@ def test_absent_phrases_count_where_the_caption_says_them():
         ["a tree", "a red car", "a ship"],
     )
     written = record(one, {"a dog": [LEFT], "A tree": [MIDDLE]})
-    assert measure([(one, written)]) == Quality(1, 1, 1, absent=2, fooled=1, boxes=2, boxes_right=1)
+    assert measure_quality([(one, written)]) == Quality(1, 1, 1, absent=2, absent_boxed=1, boxes=2, boxes_right=1)
 
 
 def test_an_absent_phrase_inside_a_true_one_or_a_longer_word_is_none():
     one = pair("a dog house, a doghouse", ["a dog house"], {"a dog house": [LEFT]}, ["a dog"])
-    assert measure([(one, None)]).absent == 0
+    assert measure_quality([(one, None)]).absent == 0
 
 
 def test_pairs_without_a_truth_do_not_count():
-    assert measure([(Pair("k", "s.tar", 0, "a dog"), None)]) == Quality()
+    assert measure_quality([(Pair("k", "s.tar", 0, "a dog"), None)]) == Quality()
 
 
 @pytest.mark.parametrize(

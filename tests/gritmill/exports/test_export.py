@@ -9,7 +9,7 @@ import yaml
 import gritmill
 from gritmill.exports import FORMATS
 from gritmill.exports.export import export
-from gritmill.exports.format import Folder
+from gritmill.exports.format import ExportFolder
 from gritmill.exports.odvg import Odvg
 from gritmill.exports.options import Level, Options
 from gritmill.main import main
@@ -82,7 +82,7 @@ def test_a_run_without_a_sample(tmp_path, parser, name):
 @pytest.mark.parametrize("name", EVERY)
 def test_a_second_call_does_nothing(finished, tmp_path, monkeypatch, name):
     first = export(finished, name, tmp_path)
-    monkeypatch.setattr(Folder, "write", None)
+    monkeypatch.setattr(ExportFolder, "write", None)
     assert export(finished, name, tmp_path) == first
     assert first["figures"]["samples"] in (29, 30)
 

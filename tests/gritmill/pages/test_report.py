@@ -58,7 +58,7 @@ def test_a_run_ends_with_a_page(tmp_path, middle):
 def test_the_page_says_that_the_embedded_detector_was_shown_what_it_does_not_know(tmp_path, parser):
     table = made.as_jsonl(made.drawn(3), tmp_path / "in")
     gritmill.run(made.settings(parser, "scene-grounder"), inputs=table, output=tmp_path / "out")
-    assert f"{bundled.SCENES_ONLY}." in Page(tmp_path / "out/report.html").text
+    assert f"{bundled.SCENE_GROUNDER_WARNING}." in Page(tmp_path / "out/report.html").text
 
 
 def test_boxes_lie_where_they_are(tmp_path, middle):

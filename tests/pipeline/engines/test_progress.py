@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.engines import progress
-from pipeline.engines.progress import State, WorkerProgress, forget, inside_chunks, shown
+from pipeline.engines.progress import State, WorkerProgress, delete_progress_files, pairs_in_progress, show_progress
 
 
 def test_a_worker_says_how_many_pairs_it_has_done(tmp_path: Path) -> None:
     WorkerProgress(str(tmp_path))(7)
     [file] = tmp_path.iterdir()
     assert json.loads(file.read_text()) == {"pairs": 7}
-    assert inside_chunks(str(tmp_path)) == 7
+    assert pairs_in_progress(str(tmp_path)) == 7
 
 
 def test_a_worker_does_not_write_all_the_time(tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_chunk_that_is_about_to_be_committed_counts_no_longer(tmp_path: Path) 
     worker = WorkerProgress(str(tmp_path))
     worker(7)
     worker(0)
-    assert inside_chunks(str(tmp_path)) == 0
+    assert pairs_in_progress(str(tmp_path)) == 0
 
 
 def test_workers_add_up_and_broken_files_count_nothing(tmp_path: Path) -> None:
@@ -34,25 +34,25 @@ def test_workers_add_up_and_broken_files_count_nothing(tmp_path: Path) -> None:
     (tmp_path / ".progress-1-3.json").write_text('{"pa')
     (tmp_path / ".progress-1-4.json~").write_text('{"pairs": 100}')
     (tmp_path / "other.json").write_text('{"pairs": 100}')
-    assert inside_chunks(str(tmp_path)) == 7
-    forget(str(tmp_path))
+    assert pairs_in_progress(str(tmp_path)) == 7
+    delete_progress_files(str(tmp_path))
     assert [path.name for path in tmp_path.iterdir()] == ["other.json"]
-    assert inside_chunks(str(tmp_path)) == 0
+    assert pairs_in_progress(str(tmp_path)) == 0
 
 
 @pytest.mark.parametrize("name", ["[1]", "a*b"])
 def test_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
     (tmp_path / name).mkdir()
     WorkerProgress(str(tmp_path / name))(7)
-    assert inside_chunks(str(tmp_path / name)) == 7
-    forget(str(tmp_path / name))
+    assert pairs_in_progress(str(tmp_path / name)) == 7
+    delete_progress_files(str(tmp_path / name))
     assert list((tmp_path / name).iterdir()) == []
 
 
 def test_lines_on_standard_error_say_share_and_number(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(progress, "_LINE", 0.001)
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.001)
     asked, states = threading.Event(), iter([State(0, 0.0), State(50, 0.25)])
 
     def state() -> State:
@@ -61,7 +61,7 @@ def test_lines_on_standard_error_say_share_and_number(
             asked.set()
         return now or State(60, 0.3)
 
-    with shown("ground", "pairs", state):
+    with show_progress("ground", "pairs", state):
         assert asked.wait(20)
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -74,14 +74,14 @@ def test_a_quiet_run_says_nothing_and_asks_nothing(capsys: pytest.CaptureFixture
     def state() -> State:
         raise AssertionError("asked")
 
-    with shown("ground", "pairs", state, quiet=True):
+    with show_progress("ground", "pairs", state, quiet=True):
         pass
     assert capsys.readouterr() == ("", "")
 
 
 def test_the_thread_ends_with_the_block_also_after_an_exception(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_LINE", 0.001)
-    with pytest.raises(ValueError, match="stop"), shown("ground", "pairs", lambda: State(0, 0.0)):
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.001)
+    with pytest.raises(ValueError, match="stop"), show_progress("ground", "pairs", lambda: State(0, 0.0)):
         raise ValueError("stop")
     assert "progress" not in [thread.name for thread in threading.enumerate()]
 

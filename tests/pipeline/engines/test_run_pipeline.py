@@ -22,27 +22,29 @@ from pipeline.files.publish import publish_bytes
     ids=lambda name: name or "-",
 )
 def test_the_local_engine_has_several_names(name: str) -> None:
-    options = run_pipeline.parse([f"--runner={name}"] if name else [])
+    options = run_pipeline.parse_beam_options([f"--runner={name}"] if name else [])
     assert run_pipeline.is_local(options)
 
 
 def test_other_engines_are_not_local_and_get_their_options() -> None:
-    options = run_pipeline.parse(["--runner=PortableRunner", "--job_endpoint=embed", "--an_option_of_the_server=3"])
+    options = run_pipeline.parse_beam_options(
+        ["--runner=PortableRunner", "--job_endpoint=embed", "--an_option_of_the_server=3"]
+    )
     assert not run_pipeline.is_local(options)
-    assert run_pipeline.workers(options) == 1
+    assert run_pipeline.local_worker_count(options) == 1
     assert options.get_all_options()["job_endpoint"] == "embed"
 
 
 @pytest.mark.parametrize("option", ["--no_such_option", "--no_such_option=3", "--direct_num_worker=2", "workers=2"])
 def test_an_option_that_nobody_knows_is_refused_by_its_name(option: str) -> None:
     with pytest.raises(CallError, match=rf"^{option}: no such Beam option$"):
-        run_pipeline.parse(["--direct_num_workers=2", option])
+        run_pipeline.parse_beam_options(["--direct_num_workers=2", option])
 
 
 @pytest.mark.parametrize("option", ["--direct_num_workers=many", "--direct_running_mode=fast"])
 def test_a_bad_value_of_an_option_is_refused_in_one_line(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CallError, match=option.partition("=")[0]) as refused:
-        run_pipeline.parse([option])
+        run_pipeline.parse_beam_options([option])
     assert "\n" not in str(refused.value)
     assert capsys.readouterr() == ("", "")
 
@@ -58,12 +60,12 @@ def test_a_bad_value_of_an_option_is_refused_in_one_line(option: str, capsys: py
     ],
 )
 def test_local_workers_are_counted(arguments: list[str], number: int) -> None:
-    assert run_pipeline.workers(run_pipeline.parse(arguments)) == number
+    assert run_pipeline.local_worker_count(run_pipeline.parse_beam_options(arguments)) == number
 
 
 def test_zero_workers_are_as_many_as_there_are_cores() -> None:
-    options = run_pipeline.parse(["--direct_num_workers=0", "--direct_running_mode=multi_processing"])
-    assert run_pipeline.workers(options) >= 1
+    options = run_pipeline.parse_beam_options(["--direct_num_workers=0", "--direct_running_mode=multi_processing"])
+    assert run_pipeline.local_worker_count(options) >= 1
 
 
 def write(uri: str) -> None:
@@ -80,16 +82,22 @@ def stumble(uri: str) -> None:
 
 def test_a_pipeline_runs_to_its_end(tmp_path: Path) -> None:
     uri = str(tmp_path / "a")
-    run_pipeline.run(lambda pipeline: pipeline | beam.Create([uri]) | beam.Map(write), run_pipeline.parse([]))
+    run_pipeline.run(
+        lambda pipeline: pipeline | beam.Create([uri]) | beam.Map(write), run_pipeline.parse_beam_options([])
+    )
     assert (tmp_path / "a").read_bytes() == b"done"
 
 
 def test_the_reason_of_a_failure_is_one_line() -> None:
     with pytest.raises(EnvironmentFault) as failed:
-        run_pipeline.run(lambda pipeline: pipeline | beam.Create(["/data"]) | beam.Map(fail), run_pipeline.parse([]))
+        run_pipeline.run(
+            lambda pipeline: pipeline | beam.Create(["/data"]) | beam.Map(fail), run_pipeline.parse_beam_options([])
+        )
     assert str(failed.value) == "/data: the disk is full"
     with pytest.raises(EnvironmentFault) as failed:
-        run_pipeline.run(lambda pipeline: pipeline | beam.Create(["/data"]) | beam.Map(stumble), run_pipeline.parse([]))
+        run_pipeline.run(
+            lambda pipeline: pipeline | beam.Create(["/data"]) | beam.Map(stumble), run_pipeline.parse_beam_options([])
+        )
     assert str(failed.value) == "/data: Permission denied"
 
 
@@ -98,7 +106,7 @@ def test_a_fault_of_ours_while_building_keeps_its_status() -> None:
         raise CallError("--input: nothing there")
 
     with pytest.raises(CallError, match=r"^--input: nothing there$"):
-        run_pipeline.run(build, run_pipeline.parse([]))
+        run_pipeline.run(build, run_pipeline.parse_beam_options([]))
 
 
 def text_of(error: Exception) -> RuntimeError:

@@ -20,11 +20,11 @@ PARTS = st.sampled_from(["..", ".", "a", "b", "", "...", "a b", "ä", "%2e%2e", 
 @given(st.lists(PARTS, max_size=8), st.sampled_from(["/data/a", "/", "s3://bucket/a", "s3://bucket"]), st.booleans())
 def test_no_path_leaves_the_root(parts: list[str], root: str, with_root: bool) -> None:
     path = "/".join([root, *parts] if with_root else parts)
-    found = files.inside(root, path)
+    found = files.resolve_below(root, path)
     if found is not None:
         assert found == root or found.startswith(root.rstrip("/") + "/")
         assert ".." not in found.split("/")
-        assert files.inside(root, found) == found
+        assert files.resolve_below(root, found) == found
 
 
 @given(st.lists(st.sampled_from(["a", "b", ".", "c..d"]), min_size=1, max_size=5))
@@ -32,14 +32,14 @@ def test_every_path_below_the_root_is_found(parts: list[str]) -> None:
     relative = "/".join(parts)
     wanted = posixpath.normpath(f"/data/x/{relative}")
     for given_path in (relative, f"/data/x/{relative}", f"file:///data/x/{relative}"):
-        assert files.inside("/data/x", given_path) == wanted
-    assert files.inside("s3://data/x", relative) == files.inside("s3://data/x", f"s3://data/x/{relative}")
-    assert files.inside("s3://data/x", relative) == f"s3:/{wanted}"
+        assert files.resolve_below("/data/x", given_path) == wanted
+    assert files.resolve_below("s3://data/x", relative) == files.resolve_below("s3://data/x", f"s3://data/x/{relative}")
+    assert files.resolve_below("s3://data/x", relative) == f"s3:/{wanted}"
 
 
 @pytest.mark.parametrize("path", ["/data/xy/1.png", "/data", "../xy/1.png", "gs://data/x/1.png", "s3://data/x/1.png"])
 def test_neighbours_of_the_root_are_outside(path: str) -> None:
-    assert files.inside("/data/x", path) is None
+    assert files.resolve_below("/data/x", path) is None
 
 
 def test_names_of_uris(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.files import publish as publishing
-from pipeline.files.publish import publish, publish_bytes, publish_json, sweep
+from pipeline.files.publish import delete_unfinished, publish, publish_bytes, publish_json
 from tests import shelf
 
 
@@ -15,7 +15,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     """A folder on a local disk, in an object store, and on a file system with renames that Beam reaches, as HDFS."""
     shelf.use(tmp_path)
     if request.param == "renaming":
-        monkeypatch.setattr(publishing, "_RENAMING", "shelf://")
+        monkeypatch.setattr(publishing, "_RENAME_SCHEME", "shelf://")
     return str(tmp_path / "out") if request.param == "local" else "shelf://out"
 
 
@@ -39,7 +39,7 @@ def test_a_file_appears_with_the_end_of_the_block(folder: str, tmp_path: Path) -
 
 
 def test_a_large_local_file_goes_to_the_disk_on_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishing, "_AT_ONCE", 100_000)
+    monkeypatch.setattr(publishing, "_WRITEBACK_BYTES", 100_000)
     sent: list[tuple[int, int]] = []
     monkeypatch.setattr(os, "posix_fadvise", lambda _file, at, size, _what: sent.append((at, size)), raising=False)
     parts = [bytes([n]) * size for n, size in enumerate((512, 70_000, 30, 40_000, 200_000, 5))]
@@ -85,7 +85,7 @@ def test_sweep_removes_what_is_unfinished_and_nothing_else(tmp_path: Path) -> No
     for name in (".gritmill-tmp-1-a.tar", "d/e/.gritmill-tmp-2-b.json", "a.tar", "d/b.tmp-", "d/.other"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
-    sweep(str(tmp_path))
+    delete_unfinished(str(tmp_path))
     left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file())
     assert left == ["a.tar", "d/.other", "d/b.tmp-"]
 
@@ -94,23 +94,23 @@ def test_what_a_killed_writer_leaves_is_swept(tmp_path: Path) -> None:
     writing = publish(str(tmp_path / "out/shards/00000.tar"))
     writing.__enter__().write(b"half")
     assert len(found(tmp_path)) == 1
-    sweep(str(tmp_path / "out"))
+    delete_unfinished(str(tmp_path / "out"))
     assert found(tmp_path) == []
 
 
 def test_sweep_of_a_file_system_with_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf.use(tmp_path)
-    monkeypatch.setattr(publishing, "_RENAMING", "shelf://")
+    monkeypatch.setattr(publishing, "_RENAME_SCHEME", "shelf://")
     for name in (".gritmill-tmp-1-a.tar", "d/.gritmill-tmp-2-b.json", "a.tar"):
         shelf.put(f"shelf://out/{name}", b"")
-    sweep("shelf://out")
+    delete_unfinished("shelf://out")
     assert shelf.objects() == ["shelf://out/a.tar"]
 
 
 def test_an_object_store_has_nothing_to_sweep(tmp_path: Path) -> None:
     shelf.use(tmp_path)
     shelf.put("shelf://out/a.tar", b"")
-    sweep("shelf://out")
+    delete_unfinished("shelf://out")
     assert shelf.objects() == ["shelf://out/a.tar"]
 
 

@@ -7,17 +7,17 @@ from pipeline.ids import ChunkId
 CHUNK = ChunkId(0, 0, 0)
 
 
-def test_an_attempt_without_an_end_is_a_death_unless_it_is_forgiven(tmp_path: Path) -> None:
+def test_an_attempt_without_an_end_has_failed_unless_it_was_interrupted(tmp_path: Path) -> None:
     folder = str(tmp_path)
     assert [attempts.begin(folder, CHUNK), attempts.begin(folder, CHUNK)] == [0, 1]
-    attempts.forgive(folder)
+    attempts.clear_in_progress(folder)
     assert attempts.begin(folder, CHUNK) == 1
     attempts.end(folder, CHUNK)
-    assert attempts.count(folder, CHUNK) == 0
+    assert attempts.failed_count(folder, CHUNK) == 0
 
 
-def test_a_mark_that_was_being_written_when_its_worker_ended_is_no_mark(tmp_path: Path) -> None:
+def test_a_record_that_was_being_written_when_its_worker_ended_is_no_record(tmp_path: Path) -> None:
     attempts.begin(str(tmp_path), CHUNK)
     (tmp_path / attempts.FOLDER / f"{TEMPORARY}1-00000-00000-00001.json").write_bytes(b"")
-    attempts.forgive(str(tmp_path))
-    assert attempts.count(str(tmp_path), CHUNK) == 0
+    attempts.clear_in_progress(str(tmp_path))
+    assert attempts.failed_count(str(tmp_path), CHUNK) == 0

@@ -15,21 +15,21 @@ from PIL import Image
 
 from pipeline import files
 from pipeline.configuration import ChunkSettings
-from pipeline.ground.chunks import ahead, cut, read_range, resume
-from pipeline.ground.load_images import ImageLoader, Placed
+from pipeline.ground.chunks import cut_chunks, prefetch, read_range, resume_position
+from pipeline.ground.load_images import ImageLoader, PositionedPair
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
 from pipeline.tables import detections
-from tests.pipeline.making import IDENTITY, image, plan, samples, stored, tar
+from tests.pipeline.making import PROVENANCE, image, plan, samples, stored, tar
 from transforms import images
-from transforms.records import Chunk, Fault, ImageRef, Pair, Reason, Stage
+from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 
 FIRST = RangeId(0, 0)
 
 
-def placed(captions_and_bytes: list[tuple[int, int]]) -> list[Placed]:
+def placed(captions_and_bytes: list[tuple[int, int]]) -> list[PositionedPair]:
     """Pairs of images with so many captions and bytes; 0 captions stand for one failed pair without an image."""
-    made: list[Placed] = []
+    made: list[PositionedPair] = []
     for number, (captions, size) in enumerate(captions_and_bytes):
         for _ in range(captions or 1):
             ref = ImageRef(f"/{number}.jpg", length=size) if captions else ImageRef()
@@ -43,7 +43,7 @@ def test_chunks_lose_nothing_keep_limits_and_are_the_same_from_every_next(
 ) -> None:
     pairs = placed(table)
     settings = ChunkSettings.model_validate({"pairs": most, "bytes": size})
-    chunks = list(cut(pairs, settings))
+    chunks = list(cut_chunks(pairs, settings))
     assert [pair for run, _ in chunks for pair in run] == [pair for _, pair in pairs]
     assert all(0 < len(run) <= most for run, _ in chunks)
     for run, _ in chunks:
@@ -56,23 +56,23 @@ def test_chunks_lose_nothing_keep_limits_and_are_the_same_from_every_next(
     assert not chunks or chunks[-1][1] is None
     for number, (_, following) in enumerate(chunks):
         if following is not None:
-            assert list(cut(pairs[following["index"] :], settings)) == chunks[number + 1 :]
+            assert list(cut_chunks(pairs[following["index"] :], settings)) == chunks[number + 1 :]
 
 
 @given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9)), max_size=25), st.integers(3, 6), st.integers(1, 20))
 def test_a_chunk_is_as_full_as_its_limits_allow(table: list[tuple[int, int]], most: int, size: int) -> None:
     settings = ChunkSettings.model_validate({"pairs": most, "bytes": size})
-    for (before, _), (after, _) in pairwise(list(cut(placed(table), settings))):
+    for (before, _), (after, _) in pairwise(list(cut_chunks(placed(table), settings))):
         captions, length = table[int(after[0].image.uri[1:-4])]
         bytes_before = sum(picture.length for picture, _ in groupby(before, key=lambda pair: pair.image))
         assert len(before) + captions > most or bytes_before + length > size
 
 
-def pair_for(path: Path, index: int = 0) -> Placed:
+def pair_for(path: Path, index: int = 0) -> PositionedPair:
     return {"index": index}, Pair(str(index), "s", index, "a dog", ImageRef(str(path)))
 
 
-def load(pairs: list[Placed], max_pixels: int = images.MAX_PIXELS) -> list[Pair]:
+def load(pairs: list[PositionedPair], max_pixels: int = images.MAX_PIXELS) -> list[Pair]:
     found = list(ImageLoader(max_pixels).load(pairs))
     assert [position for position, _ in found] == [position for position, _ in pairs]
     return [pair for _, pair in found]
@@ -107,18 +107,18 @@ def test_bad_pictures_are_failed_pairs_and_their_neighbours_are_not(tmp_path: Pa
     (tmp_path / "folder.png").mkdir()
     names = ["good", "none", "good", "page", "empty", "huge", "folder", "good", "good/x", "a\0b", "x" * 300, "good"]
     pairs = load([pair_for(tmp_path / f"{name}.png", number) for number, name in enumerate(names)], 5000)
-    wanted: list[tuple[Stage, Reason] | None] = [
+    wanted: list[tuple[FailureStage, Reason] | None] = [
         None,
-        (Stage.READ, Reason.MISSING_FILE),
+        (FailureStage.READ, Reason.MISSING_FILE),
         None,
-        (Stage.IMAGE, Reason.NOT_AN_IMAGE),
-        (Stage.IMAGE, Reason.NOT_AN_IMAGE),
-        (Stage.IMAGE, Reason.TOO_MANY_PIXELS),
-        (Stage.READ, Reason.MISSING_FILE),
+        (FailureStage.IMAGE, Reason.NOT_AN_IMAGE),
+        (FailureStage.IMAGE, Reason.NOT_AN_IMAGE),
+        (FailureStage.IMAGE, Reason.TOO_MANY_PIXELS),
+        (FailureStage.READ, Reason.MISSING_FILE),
         None,
-        (Stage.READ, Reason.MISSING_FILE),
-        (Stage.READ, Reason.MISSING_FILE),
-        (Stage.READ, Reason.MISSING_FILE),
+        (FailureStage.READ, Reason.MISSING_FILE),
+        (FailureStage.READ, Reason.MISSING_FILE),
+        (FailureStage.READ, Reason.MISSING_FILE),
         None,
     ]
     assert [(pair.error.stage, pair.error.reason) if pair.error else None for pair in pairs] == wanted
@@ -134,29 +134,31 @@ def test_trouble_with_the_disk_is_not_the_pairs_fault(tmp_path: Path, monkeypatc
 
 
 def test_captions_of_one_image_read_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = {str(tmp_path / f"{i}.png"): image(i, size=(i + 1, 6)) for i in range(4)}
     read: list[str] = []
 
     def counted(uri: str) -> bytes:
-        read.append(uri)
-        return image()
+        read.append(uri)  # in whatever order the threads get here
+        return pictures[uri]
 
     monkeypatch.setattr(files, "read_bytes", counted)
     pairs = load([pair_for(tmp_path / f"{i // 5}.png", i) for i in range(20)])
-    assert read == [str(tmp_path / f"{i}.png") for i in range(4)]
-    assert all((pair.width, pair.height) == (8, 6) for pair in pairs)
+    assert sorted(read) == sorted(pictures)
+    assert [pair.data for pair in pairs] == [data for data in pictures.values() for _ in range(5)]
+    assert [(pair.width, pair.height) for pair in pairs] == [(i // 5 + 1, 6) for i in range(20)]
 
 
 def test_a_failed_row_does_not_spoil_the_next_row_of_its_image(tmp_path: Path) -> None:
     stored(tmp_path / "1.png", image())
     position, good = pair_for(tmp_path / "1.png")
-    bad = good.failed(Fault(Stage.READ, Reason.ENCODING))
+    bad = good.failed(Fault(FailureStage.READ, Reason.ENCODING))
     first, second, third = load([(position, bad), (position, good), (position, bad)])
     assert (first.error, third.error) == (bad.error, bad.error)
     assert (second.error, second.data, second.width) == (None, image(), 8)
 
 
 def test_a_pair_that_has_failed_is_passed_on() -> None:
-    pair = Pair("k", "s", 0, "").failed(Fault(Stage.READ, Reason.NO_IMAGE))
+    pair = Pair("k", "s", 0, "").failed(Fault(FailureStage.READ, Reason.NO_IMAGE))
     assert load([({"index": 0}, pair)]) == [pair]
 
 
@@ -169,7 +171,7 @@ def test_ahead_gives_all_items_and_makes_one_at_most_too_many() -> None:
             yield i
 
     taken = []
-    for item in ahead(items()):
+    for item in prefetch(items()):
         taken.append(item)
         assert len(made) <= item + 2
     assert taken == [0, 1, 2, 3, 4]
@@ -180,7 +182,7 @@ def test_ahead_passes_exceptions_on_after_the_items_before() -> None:
         yield 1
         raise ValueError("stop")
 
-    made = ahead(items())
+    made = prefetch(items())
     assert next(made) == 1
     with pytest.raises(ValueError, match="stop"):
         next(made)
@@ -195,11 +197,13 @@ def commit_all(made: Plan, identity: RangeId, folder: str, most: int = 1000) -> 
     for number, chunk in enumerate(read_range(made, identity, folder)):
         if number == most:
             return number
-        if chunk.end:
-            detections.finish(folder, identity, chunk.faults)
+        if chunk.closes_range:
+            detections.finish_range(folder, identity, chunk.faults)
             return number
         # What goes through a file is JSON.
-        detections.commit(folder, replace(chunk, next=json.loads(json.dumps(chunk.next))), IDENTITY)
+        detections.commit_chunk(
+            folder, replace(chunk, next_position=json.loads(json.dumps(chunk.next_position))), PROVENANCE
+        )
     raise AssertionError("no end")
 
 
@@ -230,10 +234,10 @@ def parquet_plan(tmp_path: Path) -> Plan:
 @pytest.mark.parametrize("make", [tar_plan, packed_plan, table_plan, parquet_plan])
 def test_a_range_goes_on_from_every_committed_chunk(tmp_path: Path, make: Any) -> None:
     made = make(tmp_path)
-    for identity in made.ids():
+    for identity in made.range_ids():
         whole = without_times(read_range(made, identity, str(tmp_path / "none")))
         *chunks, end = whole
-        assert end == Chunk(identity.source, identity.range, len(chunks), end=True)
+        assert end == Chunk(identity.source, identity.range, len(chunks), closes_range=True)
         assert [chunk.number for chunk in chunks] == list(range(len(chunks)))
         assert len(chunks) > 1
         for number in range(len(chunks) + 1):
@@ -245,7 +249,7 @@ def test_a_range_goes_on_from_every_committed_chunk(tmp_path: Path, make: Any) -
 @pytest.mark.parametrize("make", [tar_plan, table_plan, parquet_plan])
 def test_ranges_together_hold_every_pair_once(tmp_path: Path, make: Any) -> None:
     made = make(tmp_path)
-    chunks = chain.from_iterable(read_range(made, identity, str(tmp_path / "none")) for identity in made.ids())
+    chunks = chain.from_iterable(read_range(made, identity, str(tmp_path / "none")) for identity in made.range_ids())
     pairs = [pair for chunk in chunks for pair in chunk.pairs]
     reader = made.sources[0].open(made.configuration.source)
     assert [pair.caption for pair in pairs] == [p.caption for _, p in reader.read(made.sources[0].ranges[0].start)]
@@ -256,7 +260,7 @@ def test_reading_twice_commits_the_same_bytes(tmp_path: Path) -> None:
     made = table_plan(tmp_path)
     for name, steps in (("a", [1000]), ("b", [1] * 20)):
         for most in steps:
-            for identity in made.ids():
+            for identity in made.range_ids():
                 commit_all(made, identity, str(tmp_path / name), most)
     first, second = (
         {path.relative_to(folder): path.read_bytes() for path in sorted(folder.glob("0*/*"))}
@@ -279,9 +283,9 @@ def test_a_fault_at_the_end_of_a_range_survives_a_restart(tmp_path: Path, good: 
     for most in range(len(chunks) + 1):
         folder = str(tmp_path / f"out{most}")
         commit_all(made, FIRST, folder, most)
-        assert detections.finished(folder) == set()
+        assert detections.finished_ranges(folder) == set()
         commit_all(made, FIRST, folder)
-        done = detections.read_done(folder, FIRST)
+        done = detections.read_range_summary(folder, FIRST)
         assert (done["rows"], done["faults"]) == (good + 1, [fault])
 
 
@@ -289,29 +293,29 @@ def test_a_fault_before_the_first_pair(tmp_path: Path) -> None:
     stored(tmp_path / "a.tar", tar([("notes.cls", b"x" * 900)])[:900])
     made = plan([tmp_path / "a.tar"])
     [end] = read_range(made, FIRST, str(tmp_path / "none"))
-    assert end.end
+    assert end.closes_range
     assert len(end.faults) == 1
 
 
 def test_where_a_range_goes_on(tmp_path: Path) -> None:
     made = tar_plan(tmp_path)
     folder = str(tmp_path / "out")
-    assert resume(made, FIRST, folder) == ({"offset": 0, "index": 0}, 0)
+    assert resume_position(made, FIRST, folder) == ({"offset": 0, "index": 0}, 0)
     commit_all(made, FIRST, folder, 2)
-    position, number = resume(made, FIRST, folder)
+    position, number = resume_position(made, FIRST, folder)
     assert number == 2
     assert position is not None
     assert position["index"] == 6
     commit_all(made, FIRST, folder)
-    assert resume(made, FIRST, folder) == (None, 4)
-    assert detections.about(folder, ChunkId(0, 0, 3))["next"] is None
+    assert resume_position(made, FIRST, folder) == (None, 4)
+    assert detections.read_metadata(folder, ChunkId(0, 0, 3))["next"] is None
 
 
 def test_a_cut_image_does_not_end_a_chunk_early(tmp_path: Path) -> None:
     stored(tmp_path / "1.png", image())
     stored(tmp_path / "a.jsonl", "".join(f'{{"image": "{name}", "caption": "c"}}\n' for name in ["1.png", "no"] * 4))
     made = plan([tmp_path / "a.jsonl"], chunk={"pairs": 3})
-    chunks = [chunk for chunk in read_range(made, FIRST, str(tmp_path / "none")) if not chunk.end]
+    chunks = [chunk for chunk in read_range(made, FIRST, str(tmp_path / "none")) if not chunk.closes_range]
     assert [len(chunk.pairs) for chunk in chunks] == [3, 3, 2]
 
 

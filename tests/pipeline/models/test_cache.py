@@ -7,58 +7,61 @@ from pathlib import Path
 import pytest
 
 from pipeline.models import cache
-from pipeline.models.cache import NAME, Memory, mark_of
+from pipeline.models.cache import MODEL_CACHE_NAME, ModelCache, file_signature
 from tests.pipeline.making import stored
 
 
 @pytest.fixture
-def asked() -> list[str]:
-    """What had to be found out."""
+def computed() -> list[str]:
+    """The keys whose values had to be computed."""
     return []
 
 
 @pytest.fixture
-def recalled(tmp_path: Path, asked: list[str]) -> Callable[..., str]:
-    """One call of `recall` as a run makes it: read, ask, keep."""
+def cached(tmp_path: Path, computed: list[str]) -> Callable[..., str]:
+    """One use of the cache as a run makes it: read, ask, save."""
 
-    def recall(mark: str, answer: str = "folder:1", what: str = "parser /p") -> str:
-        run = Memory(str(tmp_path))
-        found = run.recall(what, lambda: mark, lambda: asked.append(what) or answer)
-        run.keep()
+    def use(signature: str, answer: str = "folder:1", key: str = "parser /p") -> str:
+        run = ModelCache(str(tmp_path))
+        found = run.get_or_compute(key, lambda: signature, lambda: computed.append(key) or answer)
+        run.save()
         return found
 
-    return recall
+    return use
 
 
-def test_an_answer_is_known_as_long_as_its_mark_is_the_same(recalled: Callable[..., str], asked: list[str]) -> None:
-    assert [recalled("a"), recalled("a", "folder:2")] == ["folder:1", "folder:1"]
-    assert len(asked) == 1
-    assert [recalled("b", "folder:2"), recalled("b")] == ["folder:2", "folder:2"]
-    assert len(asked) == 2
-    assert recalled("b", "folder:3", "parser /q") == "folder:3"
+def test_a_value_is_valid_as_long_as_its_signature_is_the_same(cached: Callable[..., str], computed: list[str]) -> None:
+    assert [cached("a"), cached("a", "folder:2")] == ["folder:1", "folder:1"]
+    assert len(computed) == 1
+    assert [cached("b", "folder:2"), cached("b")] == ["folder:2", "folder:2"]
+    assert len(computed) == 2
+    assert cached("b", "folder:3", "parser /q") == "folder:3"
 
 
-def test_without_a_mark_nothing_is_taken_for_known(recalled: Callable[..., str], asked: list[str]) -> None:
-    assert [recalled(""), recalled("", "folder:2")] == ["folder:1", "folder:2"]
-    assert len(asked) == 2
+def test_without_a_signature_nothing_is_cached(cached: Callable[..., str], computed: list[str]) -> None:
+    assert [cached(""), cached("", "folder:2")] == ["folder:1", "folder:2"]
+    assert len(computed) == 2
 
 
-def test_what_changes_while_it_is_looked_at_is_not_remembered(tmp_path: Path) -> None:
-    marks = iter(["a", "b", "a", "a"])
-    run = Memory(str(tmp_path))
-    assert run.recall("parser /p", lambda: next(marks), lambda: "folder:1") == "folder:1"
-    run.keep()
-    assert Memory(str(tmp_path)).recall("parser /p", lambda: next(marks), lambda: "folder:2") == "folder:2"
+def test_what_changes_while_it_is_computed_is_not_cached(tmp_path: Path) -> None:
+    signatures = iter(["a", "b", "a", "a"])
+    run = ModelCache(str(tmp_path))
+    assert run.get_or_compute("parser /p", lambda: next(signatures), lambda: "folder:1") == "folder:1"
+    run.save()
+    assert (
+        ModelCache(str(tmp_path)).get_or_compute("parser /p", lambda: next(signatures), lambda: "folder:2")
+        == "folder:2"
+    )
 
 
 def test_an_error_passes_and_leaves_nothing(tmp_path: Path) -> None:
     def fail() -> str:
         raise ValueError("no parser")
 
-    run = Memory(str(tmp_path))
+    run = ModelCache(str(tmp_path))
     with pytest.raises(ValueError, match="no parser"):
-        run.recall("parser /p", lambda: "a", fail)
-    run.keep()
+        run.get_or_compute("parser /p", lambda: "a", fail)
+    run.save()
     assert not list(tmp_path.iterdir())
 
 
@@ -80,57 +83,61 @@ def test_an_error_passes_and_leaves_nothing(tmp_path: Path) -> None:
     ids=lambda data: data[:20].decode("latin-1"),
 )
 def test_a_file_that_is_damaged_or_not_ours_is_nothing(
-    tmp_path: Path, recalled: Callable[..., str], asked: list[str], data: bytes
+    tmp_path: Path, cached: Callable[..., str], computed: list[str], data: bytes
 ) -> None:
-    (tmp_path / NAME).write_bytes(data)
-    assert [recalled("a"), recalled("a", "folder:2")] == ["folder:1", "folder:1"]
-    assert len(asked) == 1
+    (tmp_path / MODEL_CACHE_NAME).write_bytes(data)
+    assert [cached("a"), cached("a", "folder:2")] == ["folder:1", "folder:1"]
+    assert len(computed) == 1
 
 
 def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    run = Memory(str(tmp_path / "file"))
-    assert run.recall("parser /p", lambda: "a", lambda: "folder:1") == "folder:1"
-    run.keep()
+    run = ModelCache(str(tmp_path / "file"))
+    assert run.get_or_compute("parser /p", lambda: "a", lambda: "folder:1") == "folder:1"
+    run.save()
 
 
-def test_the_file_is_written_for_news_alone(tmp_path: Path, recalled: Callable[..., str]) -> None:
-    recalled("a")
-    before = (tmp_path / NAME).stat()
-    recalled("a")
-    assert (tmp_path / NAME).stat().st_ino == before.st_ino
-    (tmp_path / NAME).unlink()
-    recalled("a")
-    assert (tmp_path / NAME).exists()
+def test_the_file_is_written_only_if_it_changes(tmp_path: Path, cached: Callable[..., str]) -> None:
+    cached("a")
+    before = (tmp_path / MODEL_CACHE_NAME).stat()
+    cached("a")
+    assert (tmp_path / MODEL_CACHE_NAME).stat().st_ino == before.st_ino
+    (tmp_path / MODEL_CACHE_NAME).unlink()
+    cached("a")
+    assert (tmp_path / MODEL_CACHE_NAME).exists()
 
 
-def test_a_mark_changes_with_name_size_content_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_signature_changes_with_name_size_content_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_RECENT", 0)
     path = tmp_path / "weights"
     stored(path, "1")
     status = path.stat()
-    marks = {mark_of([path])}
-    assert marks == {mark_of([path])}
+    signatures = {file_signature([path])}
+    assert signatures == {file_signature([path])}
     time.sleep(0.05)  # a file system's clock goes in steps
     path.write_text("2")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # size and modification time are as they were
-    marks.add(mark_of([path]))
+    signatures.add(file_signature([path]))
     os.utime(path)
-    marks.add(mark_of([path]))
+    signatures.add(file_signature([path]))
     path.write_text("22")
-    marks.add(mark_of([path]))
+    signatures.add(file_signature([path]))
     path = path.rename(tmp_path / "other")
-    marks |= {mark_of([path]), mark_of([path], "pytest"), mark_of([path], "pytest", "pydantic")}
-    assert len(marks) == 7
-    assert "" not in marks
+    signatures |= {
+        file_signature([path]),
+        file_signature([path], "pytest"),
+        file_signature([path], "pytest", "pydantic"),
+    }
+    assert len(signatures) == 7
+    assert "" not in signatures
 
 
-def test_there_is_no_mark_of_what_may_still_change_or_cannot_be_had(
+def test_there_is_no_signature_of_what_may_still_change_or_cannot_be_had(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored(tmp_path / "weights", "1")
-    assert not mark_of([tmp_path / "weights"])
+    assert not file_signature([tmp_path / "weights"])
     monkeypatch.setattr(cache, "_RECENT", 0)
-    assert mark_of([tmp_path / "weights"])
-    assert not mark_of([tmp_path / "weights", tmp_path / "gone"])
-    assert not mark_of([tmp_path / "weights"], "no-such-package")
+    assert file_signature([tmp_path / "weights"])
+    assert not file_signature([tmp_path / "weights", tmp_path / "gone"])
+    assert not file_signature([tmp_path / "weights"], "no-such-package")

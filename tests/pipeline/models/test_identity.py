@@ -13,7 +13,7 @@ from pipeline import fingerprint
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.models import cache, identity
-from pipeline.models.identity import folder_hash, models
+from pipeline.models.identity import folder_hash, identify_models
 from tests.pipeline.making import configuration, stored
 from transforms import bundled
 
@@ -39,14 +39,14 @@ def test_a_folder_counts_with_names_and_bytes_of_all_its_files(tmp_path: Path) -
 @pytest.mark.parametrize("model", ["/nowhere/parser", "no_such_parser"])
 def test_a_parser_that_cannot_be_had_is_refused_in_one_line(model: str) -> None:
     with pytest.raises(CallError, match=rf"^phrases\.model: {model}: no such spaCy pipeline") as refused:
-        models(configuration(phrases={"model": model}))
+        identify_models(configuration(phrases={"model": model}))
     assert ("spacy download" in str(refused.value)) == ("/" not in model)
 
 
 def test_a_folder_that_is_no_parser_is_refused_in_one_line(tmp_path: Path) -> None:
     stored(tmp_path / "parser/config.cfg", "[nlp\n")
     with pytest.raises(CallError, match=r"^phrases\.model: .*parser: .+$") as refused:
-        models(configuration(phrases={"model": str(tmp_path / "parser")}))
+        identify_models(configuration(phrases={"model": str(tmp_path / "parser")}))
     assert "\n" not in str(refused.value)
 
 
@@ -75,8 +75,8 @@ def test_a_detector_of_ones_own_counts_with_its_name_and_revision(
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    first = models(with_models(parser, "detector_of_ones_own:make"))
-    second = models(with_models(parser, "detector_of_ones_own:other"))
+    first = identify_models(with_models(parser, "detector_of_ones_own:make"))
+    second = identify_models(with_models(parser, "detector_of_ones_own:other"))
     assert first["detector"].startswith("factory:detector_of_ones_own:make@+")
     assert second["detector"].startswith("factory:detector_of_ones_own:other@7+")
     assert first["phrases"] == second["phrases"] == f"folder:{folder_hash(Path(parser))}"
@@ -95,7 +95,7 @@ def test_a_detector_of_ones_own_counts_with_its_name_and_revision(
 )
 def test_a_detector_that_cannot_be_had_is_refused_in_one_line(parser: str, model: str, reason: str) -> None:
     with pytest.raises(CallError, match=f"^{reason}") as refused:
-        models(with_models(parser, model))
+        identify_models(with_models(parser, model))
     assert "\n" not in str(refused.value)
 
 
@@ -109,13 +109,13 @@ def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
 
 
 def test_an_embedded_model_counts_with_its_content_and_keeps_its_name(embedded: Configuration) -> None:
-    found = models(embedded)
+    found = identify_models(embedded)
     for section, name in (("phrases", "caption-parser"), ("detector", "scene-grounder")):
-        assert found[section] == f"folder:{folder_hash(Path(bundled.model(name)))}"
+        assert found[section] == f"folder:{folder_hash(Path(bundled.model_path(name)))}"
     resolved = fingerprint.resolve(embedded, found)
     assert (resolved.phrases.model, resolved.detector.model) == ("caption-parser", "scene-grounder")
-    by_path = with_models(bundled.model("caption-parser"), bundled.model("scene-grounder"))
-    assert fingerprint.ground(embedded, found, None) == fingerprint.ground(by_path, found, None)
+    by_path = with_models(bundled.model_path("caption-parser"), bundled.model_path("scene-grounder"))
+    assert fingerprint.ground_fingerprint(embedded, found, None) == fingerprint.ground_fingerprint(by_path, found, None)
 
 
 def test_an_embedded_model_that_is_missing_is_named_with_its_place(
@@ -123,7 +123,7 @@ def test_an_embedded_model_that_is_missing_is_named_with_its_place(
 ) -> None:
     monkeypatch.setattr(bundled, "_PACKAGES", tmp_path / "nowhere")
     with pytest.raises(CallError, match=r"^phrases\.model: .*nowhere/models/caption-parser: no such spaCy pipeline$"):
-        models(embedded)
+        identify_models(embedded)
 
 
 def test_an_embedded_detector_that_is_missing_is_named_with_its_place(
@@ -131,7 +131,7 @@ def test_an_embedded_detector_that_is_missing_is_named_with_its_place(
 ) -> None:
     monkeypatch.setattr(bundled, "_PACKAGES", tmp_path / "nowhere")
     with pytest.raises(CallError, match=r"^detector\.model: .*nowhere/models/scene-grounder: no such folder$"):
-        models(with_models(parser, "scene-grounder"))
+        identify_models(with_models(parser, "scene-grounder"))
 
 
 Known = Callable[[Configuration], dict[str, str]]
@@ -139,13 +139,13 @@ Known = Callable[[Configuration], dict[str, str]]
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Known:
-    """The identities as one call after the other asks for them, each with the memory of the one before."""
+    """The identities as one call after the other asks for them, each with the cache of the one before."""
     monkeypatch.setattr(cache, "_RECENT", 0)
 
     def ask(configuration: Configuration) -> dict[str, str]:
-        run = cache.Memory(str(tmp_path / "detections"))
-        found = models(configuration, run)
-        run.keep()
+        run = cache.ModelCache(str(tmp_path / "detections"))
+        found = identify_models(configuration, run)
+        run.save()
         return found
 
     return ask
@@ -164,7 +164,7 @@ def test_what_is_known_of_models_is_not_found_out_again(
     known: Known, embedded: Configuration, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = known(embedded)
-    assert first == models(embedded)
+    assert first == identify_models(embedded)
     loads_nothing(monkeypatch)
     assert known(embedded) == first
 
@@ -188,7 +188,7 @@ def test_a_model_that_has_changed_is_noticed_though_it_is_known(
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
         assert (path.stat().st_size, path.stat().st_mtime_ns) == (times.st_size, times.st_mtime_ns)
         now = known(configuration)
-        assert now == models(configuration)
+        assert now == identify_models(configuration)
         assert now[section] != before[section]
         before = now
 
@@ -255,7 +255,7 @@ def test_of_a_full_commit_no_hub_is_asked(
     def asked(*_: object) -> str:
         raise AssertionError("nobody need be asked")
 
-    monkeypatch.setattr(identity, "_commit", asked)
+    monkeypatch.setattr(identity, "_resolve_commit", asked)
     monkeypatch.setattr(identity, "_check_family", lambda settings: None)
     detector = {"model": "somebody/tiny", "revision": commit}
     configured = configuration(phrases={"model": parser}, detector=detector)

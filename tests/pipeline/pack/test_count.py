@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.count import count_range
-from pipeline.pack.ledger import ChunkCount, RangeCount, add_failures, failures, ledger, rejections
+from pipeline.pack.ledger import ChunkCount, RangeCount, add_failures, build_ledger, failed_pairs, rejected_pairs
 from pipeline.tables import detections
-from tests.pipeline.making import CAPTION, IDENTITY, grounded
-from transforms.records import Chunk, Fault, ImageRef, Pair, Reason, Stage
+from tests.pipeline.making import CAPTION, PROVENANCE, grounded
+from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
 
@@ -20,21 +20,21 @@ RAW = Pair("k", "/data/a.tar", 0, CAPTION, ImageRef("/data/a.tar", -1, 512, 10),
 
 def committed(folder: Path, *chunks: list[Pair]) -> str:
     for number, pairs in enumerate(chunks):
-        detections.commit(str(folder), Chunk(0, 0, number, tuple(pairs)), IDENTITY)
+        detections.commit_chunk(str(folder), Chunk(0, 0, number, tuple(pairs)), PROVENANCE)
     return str(folder)
 
 
 def test_every_row_is_counted_once(tmp_path: Path) -> None:
     kept = grounded(RAW)
-    failed = RAW.failed(Fault(Stage.IMAGE, Reason.TRUNCATED))
+    failed = RAW.failed(Fault(FailureStage.IMAGE, Reason.TRUNCATED))
     folder = committed(
         tmp_path,
         [kept, failed, replace(kept, image=replace(RAW.image, length=7)), grounded(RAW, score=0.25)],
         [replace(RAW, caption=" "), RAW, failed],
     )
-    detections.finish(folder, RangeId(0, 0), ["cut or broken at byte 7"])
+    detections.finish_range(folder, RangeId(0, 0), ["cut or broken at byte 7"])
     count, _ = count_range(folder, RangeId(0, 0), True, POLICY)
-    digests = [chunk["digest"] for chunk in detections.read_done(folder, RangeId(0, 0))["chunks"]]
+    digests = [chunk["digest"] for chunk in detections.read_range_summary(folder, RangeId(0, 0))["chunks"]]
     assert count.chunks == [
         ChunkCount(ChunkId(0, 0, 0), 2, 17, digests[0]),
         ChunkCount(ChunkId(0, 0, 1), 0, 0, digests[1]),
@@ -81,7 +81,9 @@ def test_a_range_that_is_not_done_counts_what_is_committed(tmp_path: Path) -> No
 
 def test_failures_add_up_by_stage_and_reason() -> None:
     total = {"read": {"no_image": 1}}
-    add_failures(total, {Stage.READ: {Reason.NO_IMAGE: 2, Reason.ENCODING: 1}, Stage.FETCH: {Reason.GONE: 1}})
+    add_failures(
+        total, {FailureStage.READ: {Reason.NO_IMAGE: 2, Reason.ENCODING: 1}, FailureStage.FETCH: {Reason.GONE: 1}}
+    )
     assert total == {"read": {"no_image": 3, "encoding": 1}, "fetch": {"gone": 1}}
     assert all(type(key) is str for reasons in (dict.fromkeys(total, 0), *total.values()) for key in reasons)
 
@@ -112,21 +114,21 @@ def test_read_is_written_and_rejected_and_failed(
         {"successes": kept - gone, "failed": {"fetch": {"gone": gone}} if gone else {}},
         {"successes": 0, "failed": {}},
     ]
-    value = ledger(counts, shards)
-    assert value["read"] == value["written"] + rejections(value) + failures(value)
+    value = build_ledger(counts, shards)
+    assert value["read"] == value["written"] + rejected_pairs(value) + failed_pairs(value)
     assert value["written"] == kept - gone
     assert list(value["rejected"]) == sorted(value["rejected"])
     assert list(value["failed"]) == sorted(value["failed"])
 
 
 def test_nothing_at_all_balances() -> None:
-    assert ledger([], []) == {"read": 0, "written": 0, "rejected": {}, "failed": {}}
+    assert build_ledger([], []) == {"read": 0, "written": 0, "rejected": {}, "failed": {}}
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_reasons_are_written_as_plain_text(reason: Reason) -> None:
-    count = RangeCount(RangeId(0, 0), [], 2, {reason: 1}, {Stage.READ: {reason: 1}})
-    value = ledger([count], [])
+    count = RangeCount(RangeId(0, 0), [], 2, {reason: 1}, {FailureStage.READ: {reason: 1}})
+    value = build_ledger([count], [])
     assert (
         str(value)
         == f"{{'read': 2, 'written': 0, 'rejected': {{'{reason}': 1}}, 'failed': {{'read': {{'{reason}': 1}}}}}}"

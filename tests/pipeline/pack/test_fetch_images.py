@@ -16,14 +16,14 @@ import pytest
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import EnvironmentFault
 from pipeline.ground.load_images import ImageLoader
-from pipeline.pack.fetch_images import fetch, is_own_file
+from pipeline.pack.fetch_images import fetch, is_separate_file
 from pipeline.sources.jsonl import JsonlSource
 from pipeline.sources.parquet import ParquetSource
 from pipeline.sources.webdataset import WebDatasetSource
 from tests import shelf
 from tests.pipeline.making import image, pairs_of, samples, source_settings, stored, tar
 from transforms import images
-from transforms.records import Fault, ImageRef, Pair, Reason, Stage
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Kept
 
 
@@ -96,9 +96,9 @@ def test_containers_of_all_kinds_in_turn(tmp_path: Path) -> None:
 
 
 def test_an_image_in_a_container_is_no_file_of_its_own() -> None:
-    assert is_own_file(ImageRef("/data/1.jpg", -1, 0, 9))
-    assert not is_own_file(ImageRef("/data/a.tar", -1, 512, 9))
-    assert not is_own_file(ImageRef("/data/a.parquet", 0, 0, 9))
+    assert is_separate_file(ImageRef("/data/1.jpg", -1, 0, 9))
+    assert not is_separate_file(ImageRef("/data/a.tar", -1, 512, 9))
+    assert not is_separate_file(ImageRef("/data/a.parquet", 0, 0, 9))
 
 
 def test_a_file_that_has_changed_and_one_that_is_gone_fail_alone(tmp_path: Path) -> None:
@@ -107,8 +107,8 @@ def test_a_file_that_has_changed_and_one_that_is_gone_fail_alone(tmp_path: Path)
     (tmp_path / "2.jpg").unlink()
     first, changed, gone, last = fetched(pairs)
     assert (first, last) == (pairs[0].data, pairs[3].data)
-    assert changed == Fault(Stage.FETCH, Reason.CHANGED, str(tmp_path / "1.jpg"))
-    assert gone == Fault(Stage.FETCH, Reason.GONE, str(tmp_path / "2.jpg"))
+    assert changed == Fault(FailureStage.FETCH, Reason.CHANGED, str(tmp_path / "1.jpg"))
+    assert gone == Fault(FailureStage.FETCH, Reason.GONE, str(tmp_path / "2.jpg"))
 
 
 def test_a_tar_that_has_changed_gives_changed_pairs(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_from_an_object_store(tmp_path: Path) -> None:
         replace(pairs[0], image=replace(pairs[0].image, uri=f"shelf://data/{name}.jpg", offset=0))
         for name in ("1", "2")
     ]
-    gone = Fault(Stage.FETCH, Reason.GONE, "shelf://data/2.jpg")
+    gone = Fault(FailureStage.FETCH, Reason.GONE, "shelf://data/2.jpg")
     assert fetched([*pairs, *own]) == [*(pair.data for pair in pairs), pairs[0].data, gone]
     missing = replace(pairs[0], image=replace(pairs[0].image, uri="shelf://data/b.tar"))
     with pytest.raises(EnvironmentFault, match=r"shelf://data/b\.tar"):

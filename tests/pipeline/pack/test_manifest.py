@@ -48,7 +48,7 @@ def written(folder: Path, output: str, **head: Any) -> dict[str, Any]:
     ]
     shards = [stats(1, 1, {"fetch": {"gone": 1}}), stats(0)]
     packed = configuration(selection={"score": 0.4}, shards={"pairs": 2}, chunk={"pairs": 99})
-    top = ManifestHead.of(made, packed, THRESHOLD, "a mark", **{"partial": False, **head})
+    top = ManifestHead.from_plan(made, packed, THRESHOLD, "a mark", **{"partial": False, **head})
     return write_manifest(output, top, made, counts, shards)
 
 

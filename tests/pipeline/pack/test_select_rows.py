@@ -7,14 +7,14 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.pack.count import judged
-from pipeline.pack.select_rows import Selected
+from pipeline.pack.count import judge_rows
+from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.statistics import Statistics
 from pipeline.tables.pair_rows import SCHEMA, from_table, to_row
-from transforms.records import Box, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
+from transforms.records import Box, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 from transforms.selection.boxes import in_record_order
 from transforms.selection.judge import Kept, Policy, Rejected, judge
-from transforms.selection.threshold_sweep import ranked, steps
+from transforms.selection.threshold_sweep import rank_candidates, sweep
 from transforms.settings import SelectionSettings, TextSettings
 
 CAPTION = "a dog near the c[1 cat and two mén"
@@ -46,10 +46,10 @@ def pairs(draw: st.DrawFn) -> Pair:
         phrases=draw(st.sampled_from([PHRASES, (PHRASES[0], PHRASES[1], PHRASES[0])])),
         dropped=draw(st.sampled_from([(), (Dropped(1, 2, Drop.PRONOUN), Dropped(3, 4, Drop.TOO_LONG))])),
         boxes=tuple(draw(st.lists(candidates(), max_size=12))),
-        cut=draw(st.integers(0, 3)),
+        boxes_cut=draw(st.integers(0, 3)),
     )
     bare = replace(pair, phrases=(), boxes=())
-    failed = pair.failed(Fault(Stage.IMAGE, Reason.TRUNCATED, "cut"))
+    failed = pair.failed(Fault(FailureStage.IMAGE, Reason.TRUNCATED, "cut"))
     return draw(st.sampled_from([pair, pair, pair, bare, failed]))
 
 
@@ -82,23 +82,23 @@ def test_a_pair_comes_back_as_it_was(some: list[Pair]) -> None:
 
 @given(st.lists(pairs(), max_size=6), POLICIES)
 def test_a_chunk_is_selected_from_as_its_pairs_are(some: list[Pair], policy: Policy) -> None:
-    selected = Selected.of(table(some), policy.selection, policy.score)
+    selected = SelectedRows.from_table(table(some), policy.selection, policy.threshold)
     found = list(selected.pairs())
     assert [pair for pair, _ in found] == [replace(pair, boxes=()) for pair in some]
-    best_first = [ranked(pair, replace(policy, selection=policy.selection)) for pair in some]
+    best_first = [rank_candidates(pair, replace(policy, selection=policy.selection)) for pair in some]
     assert [list(kept) for _, kept in found] == [
-        [grounding for grounding in every if grounding.box.score >= policy.score] for every in best_first
+        [grounding for grounding in every if grounding.box.score >= policy.threshold] for every in best_first
     ]
     first = [g.phrase not in {h.phrase for h in kept[:at]} for _, kept in found for at, g in enumerate(kept)]
     if all(len(set(pair.phrases)) == len(pair.phrases) for pair in some):
-        assert selected.first.tolist() == first
+        assert selected.is_best.tolist() == first
 
 
 @given(st.lists(pairs(), max_size=6), POLICIES)
 @settings(max_examples=300)
 def test_a_chunk_is_judged_and_counted_as_its_pairs_are(some: list[Pair], policy: Policy) -> None:
-    found, wanted = Statistics.at(policy.score), Statistics.at(policy.score)
-    outcomes = list(judged(Selected.of(table(some), policy.selection, 0.0), policy, (0, 0, 0), found))
+    found, wanted = Statistics.empty(policy.threshold), Statistics.empty(policy.threshold)
+    outcomes = list(judge_rows(SelectedRows.from_table(table(some), policy.selection, 0.0), policy, (0, 0, 0), found))
     for row, pair in enumerate(some):
         outcome = judge(pair, policy)
         told = outcomes[row][1]
@@ -107,19 +107,19 @@ def test_a_chunk_is_judged_and_counted_as_its_pairs_are(some: list[Pair], policy
             assert (told.groundings, told.texts) == (outcome.groundings, outcome.texts)
         else:
             assert told == outcome
-        every = ranked(pair, policy)
+        every = rank_candidates(pair, policy)
         if every and isinstance(outcome, Kept | Rejected):
-            wanted.add(pair, every[0].box.score, outcome, policy.score, (0, 0, 0, row))
-            wanted.add_steps(steps(pair, every, policy, wanted.grid))
+            wanted.add(pair, every[0].box.score, outcome, policy.threshold, (0, 0, 0, row))
+            wanted.add_sweep(sweep(pair, every, policy, wanted.thresholds))
     assert found == wanted
 
 
 def test_some_of_what_is_selected() -> None:
     boxes = tuple(Box(i, 0.25 * i, 0, 0.25 * i + 0.125, 1, 0.5) for i in range(3))
     pair = Pair("k", "s", 0, CAPTION, phrases=PHRASES, boxes=boxes)
-    selected = Selected.of(table([pair, pair]), SelectionSettings(), 0.0)
-    some = selected.only(np.array([0, 4]))
+    selected = SelectedRows.from_table(table([pair, pair]), SelectionSettings(), 0.0)
+    some = selected.subset(np.array([0, 4]))
     assert [[g.box for g in kept] for _, kept in some.pairs()] == [[pair.boxes[0]], [pair.boxes[1]]]
-    assert in_record_order(selected.only(selected.row == 1).groundings(pair)) == ranked(
+    assert in_record_order(selected.subset(selected.row == 1).groundings(pair)) == rank_candidates(
         pair, Policy(SelectionSettings(), 0, TextSettings())
     )

@@ -14,10 +14,10 @@ from pipeline.pack.plan_shards import Piece, ShardPlan
 from pipeline.pack.shard_writer import ShardWriter, finished_stats, stats_uri
 from pipeline.tables import detections
 from tests import shelf
-from tests.pipeline.making import CAPTION, IDENTITY, grounded, image, source_settings, stored
+from tests.pipeline.making import CAPTION, PROVENANCE, grounded, image, source_settings, stored
 from transforms import images
 from transforms.grit_record import FIELDS, INDEX_SCHEMA
-from transforms.records import Chunk, Fault, ImageRef, Pair, Reason, Stage
+from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
 
@@ -45,9 +45,9 @@ def writer(folder: Path, output: str | None = None, fingerprint: str = "a mark",
 def committed(folder: Path, pairs: list[Pair] | None = None) -> list[Pair]:
     """Two chunks of four pairs each; the third pair of the first chunk is not kept."""
     pairs = pairs or [pair(folder, i) for i in range(7)]
-    bad = Pair("bad", "/data/ä.jsonl", 99, CAPTION).failed(Fault(Stage.READ, Reason.NO_IMAGE))
+    bad = Pair("bad", "/data/ä.jsonl", 99, CAPTION).failed(Fault(FailureStage.READ, Reason.NO_IMAGE))
     for number, part in enumerate([[*pairs[:2], bad, *pairs[2:4]], pairs[4:]]):
-        detections.commit(str(folder / "detections"), Chunk(0, 0, number, tuple(part)), IDENTITY)
+        detections.commit_chunk(str(folder / "detections"), Chunk(0, 0, number, tuple(part)), PROVENANCE)
     return pairs
 
 

@@ -8,14 +8,14 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.pack.count import judged
-from pipeline.pack.graph import Total
-from pipeline.pack.select_rows import Selected
-from pipeline.pack.statistics import NEAREST, Near, Statistics
+from pipeline.pack.count import judge_rows
+from pipeline.pack.graph import SumStatistics
+from pipeline.pack.select_rows import SelectedRows
+from pipeline.pack.statistics import NEAREST, NearThreshold, Statistics
 from pipeline.tables.pair_rows import SCHEMA, to_row
-from transforms.records import Box, Fault, ImageRef, Pair, Phrase, Reason, Stage
+from transforms.records import Box, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 from transforms.selection.judge import Policy
-from transforms.selection.threshold_sweep import GRID
+from transforms.selection.threshold_sweep import THRESHOLDS
 from transforms.settings import SelectionSettings, TextSettings
 
 POLICY = Policy(SelectionSettings(), 0.5, TextSettings())
@@ -30,20 +30,20 @@ def pair(*scores: float) -> Pair:
 
 
 def of(pairs: list[Pair], chunk: int = 0) -> Statistics:
-    total = Statistics.at(0.5)
+    total = Statistics.empty(0.5)
     add(total, pairs, chunk)
-    total.close()
+    total.truncate_heads()
     return total
 
 
 def add(total: Statistics, pairs: list[Pair], chunk: int = 0, policy: Policy = POLICY) -> None:
     table = pa.Table.from_pylist([to_row(one) for one in pairs], SCHEMA)
-    for _ in judged(Selected.of(table, policy.selection, 0.0), policy, (0, 0, chunk), total):
+    for _ in judge_rows(SelectedRows.from_table(table, policy.selection, 0.0), policy, (0, 0, chunk), total):
         pass
 
 
 def test_what_a_few_pairs_give() -> None:
-    failed = pair(0.9).failed(Fault(Stage.BOXES, Reason.CRASH))
+    failed = pair(0.9).failed(Fault(FailureStage.BOXES, Reason.CRASH))
     found = of([pair(0.90625, 0.5), pair(0.25), pair(0.75, 0.75, 0.5), pair(), failed]).to_json(0.05)
     table = found["thresholds"]
     rows = {score: (p, q, b) for score, p, q, b in zip(*table.values(), strict=True)}
@@ -78,7 +78,7 @@ def test_what_a_few_pairs_give() -> None:
 
 
 def test_the_table_begins_at_the_floor_wherever_that_lies() -> None:
-    found = Statistics.at(0.02)
+    found = Statistics.empty(0.02)
     policy = Policy(SelectionSettings(), 0.02, TextSettings())
     for scores in ((0.057,), (0.9,)):
         add(found, [pair(*scores)], policy=policy)
@@ -101,11 +101,11 @@ SCORES = st.lists(st.sampled_from([0.06, 0.25, 0.49, 0.5, 0.51, 0.75, 1.0]), max
 @given(st.lists(st.lists(SCORES, max_size=5), max_size=5), st.randoms(use_true_random=False))
 def test_parts_add_up_in_any_order(parts: list[list[list[float]]], chance: random.Random) -> None:
     counted = [of([pair(*scores) for scores in part], number) for number, part in enumerate(parts)]
-    whole = Statistics.at(0.5)
+    whole = Statistics.empty(0.5)
     for number, part in enumerate(parts):
         add(whole, [pair(*scores) for scores in part], number)
     chance.shuffle(counted)
-    total = Total(0.5)
+    total = SumStatistics(0.5)
     half = chance.randint(0, len(counted))
     sums = []
     for some in (counted[:half], counted[half:]):
@@ -119,11 +119,15 @@ def test_in_a_pipeline(tmp_path: Path) -> None:
     parts = [of([pair(0.90625)], number) for number in range(4)]
     out = str(tmp_path / "out")
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        total = pipeline | beam.Create(parts) | beam.CombineGlobally(Total(0.5)).without_defaults()
+        total = pipeline | beam.Create(parts) | beam.CombineGlobally(SumStatistics(0.5)).without_defaults()
         total | beam.Map(lambda whole: json.dumps(whole.to_json(0.0)["thresholds"]["pairs"])) | beam.io.WriteToText(out)
     (file,) = tmp_path.glob("out*")
-    assert json.loads(file.read_text()) == [4] * 91 + [0] * (len(GRID) - 91)
+    assert json.loads(file.read_text()) == [4] * 91 + [0] * (len(THRESHOLDS) - 91)
 
 
 def test_near_pairs_are_ordered_by_distance_then_by_place() -> None:
-    assert Near(0.1, (0, 0, 0, 9), 0.6) < Near(0.1, (0, 0, 1, 0), 0.4) < Near(0.2, (0, 0, 0, 0), 0.7)
+    assert (
+        NearThreshold(0.1, (0, 0, 0, 9), 0.6)
+        < NearThreshold(0.1, (0, 0, 1, 0), 0.4)
+        < NearThreshold(0.2, (0, 0, 0, 0), 0.7)
+    )

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.pack.tar_writer import TarStream, header
+from pipeline.pack.tar_writer import TarWriter, header
 
 
 @given(
@@ -29,7 +29,7 @@ def test_a_header_is_tarfile_s_to_the_byte(name: str, size: int) -> None:
 def test_what_is_written_is_a_whole_tar_with_its_digest(sizes: list[int]) -> None:
     members = {f"{number:05}.jpg": bytes([number]) * size for number, size in enumerate(sizes)}
     target = io.BytesIO()
-    with TarStream(target) as stream:
+    with TarWriter(target) as stream:
         for name, data in members.items():
             stream.add(name, data)
     written = target.getvalue()
@@ -45,7 +45,7 @@ class Full(io.BytesIO):
 
 
 def write(target: io.BytesIO, members: int, error: Exception | None = None) -> None:
-    with TarStream(target) as stream:
+    with TarWriter(target) as stream:
         for number in range(members):
             stream.add(str(number), bytes(1 << 20))
         if error:

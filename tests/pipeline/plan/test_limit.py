@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.plan.limit import RUN, limit_plan, spread
+from pipeline.plan.limit import RUN_LENGTH, evenly_spaced, limit_plan
 from pipeline.plan.plan import PlannedSource
 from tests.pipeline.making import plan, samples, source_settings, stored, tar
 
@@ -30,7 +30,7 @@ def tables(folder: Path, sizes: list[int]) -> list[PlannedSource]:
 
 @given(st.integers(0, 300), st.integers(0, 400))
 def test_spread_is_even_ascending_and_within(total: int, wanted: int) -> None:
-    numbers = spread(total, wanted)
+    numbers = evenly_spaced(total, wanted)
     assert len(numbers) == min(total, wanted)
     assert all(0 <= number < total for number in numbers)
     steps = [b - a for a, b in pairwise(numbers)]
@@ -48,7 +48,7 @@ def test_as_many_pairs_as_wanted_each_once_in_runs_of_at_most_32(tmp_path: Path,
     assert len(set(pairs)) == len(pairs)
     assert pairs == sorted(pairs)
     assert all(index < sizes[source] for source, index in pairs)
-    assert all(0 < (spec.pairs or 0) <= RUN for source in sources for spec in source.ranges)
+    assert all(0 < (spec.pairs or 0) <= RUN_LENGTH for source in sources for spec in source.ranges)
 
 
 def test_runs_lie_evenly_over_the_input(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from pipeline.faults import CallError
 from pipeline.files.publish import publish_json
 from pipeline.ids import RangeId
 from pipeline.plan.find_sources import find_sources
-from pipeline.plan.plan import NAME, Plan, read_plan
-from pipeline.plan.plan_sources import check_readable, compare, plan_sources
+from pipeline.plan.plan import PLAN_NAME, Plan, read_plan
+from pipeline.plan.plan_sources import check_readable, compare_sources, plan_sources
 from tests import shelf
 from tests.pipeline.making import configuration, plan, samples, stored, tar
 
@@ -60,7 +60,7 @@ def test_ranges_follow_from_the_input_and_the_size_of_a_chunk(tmp_path: Path) ->
     made = plan([tmp_path / "b.tar", tmp_path / "a.jsonl"], chunk={"pairs": 2})
     assert [source.kind for source in made.sources] == ["jsonl", "webdataset"]
     assert [[spec.pairs for spec in source.ranges] for source in made.sources] == [[8, 8, 4], [None]]
-    assert list(made.ids()) == [RangeId(0, 0), RangeId(0, 1), RangeId(0, 2), RangeId(1, 0)]
+    assert list(made.range_ids()) == [RangeId(0, 0), RangeId(0, 1), RangeId(0, 2), RangeId(1, 0)]
     assert made.range(RangeId(0, 2)) == (made.sources[0], made.sources[0].ranges[2])
 
 
@@ -99,7 +99,7 @@ def test_a_plan_survives_json(tmp_path: Path) -> None:
     stored(tmp_path / "b.tar", "no tar")
     made = replace(plan([tmp_path / "a.jsonl", tmp_path / "b.tar"], chunk={"bytes": "1MB"}), limit=7)
     assert read_plan(str(tmp_path / "detections")) is None
-    publish_json(str(tmp_path / "detections" / NAME), made.to_json())
+    publish_json(str(tmp_path / "detections" / PLAN_NAME), made.to_json())
     assert read_plan(str(tmp_path / "detections")) == made
     assert Plan.from_json(json.loads(json.dumps(made.to_json()))) == made
 
@@ -121,9 +121,9 @@ def test_equal_input_gives_equal_plans(tmp_path: Path) -> None:
 def test_unchanged_sources_pass_and_new_ones_are_told(tmp_path: Path) -> None:
     stored(tmp_path / "b.jsonl", TABLE)
     made = plan([tmp_path / "b.jsonl"])
-    assert compare(made, find_sources([str(tmp_path / "b.jsonl")])) == ([], {})
+    assert compare_sources(made, find_sources([str(tmp_path / "b.jsonl")])) == ([], {})
     new = stored(tmp_path / "a.jsonl", TABLE)
-    assert compare(made, find_sources([f"{tmp_path}/*.jsonl"])) == ([new], {})
+    assert compare_sources(made, find_sources([f"{tmp_path}/*.jsonl"])) == ([new], {})
 
 
 def test_a_missing_source_is_refused(tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_a_missing_source_is_refused(tmp_path: Path) -> None:
     stored(tmp_path / "b.jsonl", TABLE)
     made = plan([tmp_path / "a.jsonl", tmp_path / "b.jsonl"])
     with pytest.raises(CallError, match=r"^--input: .*a\.jsonl is not among the inputs"):
-        compare(made, find_sources([str(tmp_path / "b.jsonl")]))
+        compare_sources(made, find_sources([str(tmp_path / "b.jsonl")]))
 
 
 def test_a_source_of_another_size_or_time_has_changed(tmp_path: Path) -> None:
@@ -141,11 +141,11 @@ def test_a_source_of_another_size_or_time_has_changed(tmp_path: Path) -> None:
     stored(tmp_path / "a.jsonl", TABLE * 2)
     os.utime(tmp_path / "a.jsonl", (stamp, stamp))
     larger = find_sources([str(tmp_path / "a.jsonl")])
-    assert compare(made, larger) == ([], {0: larger[0]})
+    assert compare_sources(made, larger) == ([], {0: larger[0]})
     stored(tmp_path / "a.jsonl", TABLE)
     os.utime(tmp_path / "a.jsonl", (stamp, stamp + 10))
     later = find_sources([str(tmp_path / "a.jsonl")])
-    assert compare(made, later) == ([], {0: later[0]})
+    assert compare_sources(made, later) == ([], {0: later[0]})
 
 
 def test_no_source_makes_an_empty_plan() -> None:
@@ -161,6 +161,6 @@ def test_on_an_object_store(tmp_path: Path) -> None:
         ("shelf://data/a.tar", "webdataset", 1),
         ("shelf://data/b.jsonl", "jsonl", 1),
     ]
-    publish_json(f"shelf://out/detections/{NAME}", made.to_json())
+    publish_json(f"shelf://out/detections/{PLAN_NAME}", made.to_json())
     assert read_plan("shelf://out/detections") == made
-    assert compare(made, find_sources(["shelf://data/*"])) == ([], {})
+    assert compare_sources(made, find_sources(["shelf://data/*"])) == ([], {})

@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 from pipeline.sources import is_source, kind_of, open_source
-from pipeline.sources.base import Columns, captions_of, check_root, clean, image_at, image_root, meta, row_pairs, sliced
+from pipeline.sources.base import (
+    Columns,
+    captions_of,
+    check_root,
+    image_reference,
+    image_root,
+    meta_json,
+    row_pairs,
+    slice_ranges,
+    with_valid_text,
+)
 from tests import shelf
 from tests.pipeline.making import source_settings, stored
 from transforms.records import Pair, Reason
@@ -24,7 +34,7 @@ COLUMNS = Columns("caption", "image", "url", "id", "key")
 def test_slices_hold_every_row_once_and_end_where_the_image_changes(rows: list[tuple[int, int]], wanted: int) -> None:
     starts = [sum(count for count, _ in rows[:i]) for i in range(len(rows))]
     table = [({"index": start, "row": i}, count, image) for i, (start, (count, image)) in enumerate(zip(starts, rows))]  # noqa: B905
-    ranges = sliced(table, wanted)
+    ranges = slice_ranges(table, wanted)
     assert [spec.start["index"] for spec in ranges][:1] == [0][: len(rows)]
     assert sum(spec.pairs or 0 for spec in ranges) == sum(count for count, _ in rows)
     for before, after in itertools.pairwise(ranges):
@@ -71,7 +81,7 @@ def test_a_table_without_a_column_is_refused_in_one_line(there: list[str], role:
 
 def test_captions_of_a_row_share_image_and_fields_and_have_keys_of_their_own() -> None:
     row = {"caption": ["a dog", "a hat"], "image": "1.png", "url": "http://x", "id": 7, "key": "k", "n": 1}
-    first, second = row_pairs(row, COLUMNS, "/t/a.jsonl", 3, 10, image_at(row["image"], "/t"))
+    first, second = row_pairs(row, COLUMNS, "/t/a.jsonl", 3, 10, image_reference(row["image"], "/t"))
     assert (first.key, first.index, first.caption) == ("k-0", 10, "a dog")
     assert (second.key, second.index, second.caption) == ("k-1", 11, "a hat")
     assert first.image == second.image
@@ -82,7 +92,7 @@ def test_captions_of_a_row_share_image_and_fields_and_have_keys_of_their_own() -
 
 def test_a_row_without_a_key_is_called_by_its_number() -> None:
     row = {"caption": "a dog", "image": "1.png"}
-    [pair] = row_pairs(row, Columns("caption", "image"), "/t/a.jsonl", 3, 10, image_at("1.png", "/t"))
+    [pair] = row_pairs(row, Columns("caption", "image"), "/t/a.jsonl", 3, 10, image_reference("1.png", "/t"))
     assert (pair.key, pair.url, pair.id, pair.meta) == ("3", "", "", "{}")
 
 
@@ -104,21 +114,21 @@ def test_a_row_without_a_key_is_called_by_its_number() -> None:
 )
 def test_images_that_cannot_be_had_are_failed_pairs(value: object, reason: Reason) -> None:
     row = {"caption": ["a dog", "a hat"], "image": value}
-    pairs = list(row_pairs(row, COLUMNS, "/t/a.jsonl", 0, 0, image_at(value, "/t")))
+    pairs = list(row_pairs(row, COLUMNS, "/t/a.jsonl", 0, 0, image_reference(value, "/t")))
     assert [pair.error.reason if pair.error else None for pair in pairs] == [reason, reason]
     assert [pair.image.uri for pair in pairs] == ["", ""]
 
 
 @pytest.mark.parametrize("value", ["1.jpg", "./1.jpg", "a/../1.jpg", "/t/1.jpg", "file:///t/1.jpg"])
 def test_paths_below_the_root_are_taken(value: str) -> None:
-    [pair] = row_pairs({"caption": "a dog"}, COLUMNS, "/t/a.jsonl", 0, 0, image_at(value, "/t"))
+    [pair] = row_pairs({"caption": "a dog"}, COLUMNS, "/t/a.jsonl", 0, 0, image_reference(value, "/t"))
     assert (pair.image.uri, pair.error) == ("/t/1.jpg", None)
 
 
 @pytest.mark.parametrize("field", ["caption", "key", "url", "id"])
 def test_text_that_is_no_utf8_is_a_failed_pair(field: str) -> None:
     broken = b"caf\xe9".decode("utf-8", "surrogateescape")
-    pair = clean(Pair(**{"key": "k", "source": "s", "index": 0, "caption": "c", field: broken}))  # type: ignore[arg-type]
+    pair = with_valid_text(Pair(**{"key": "k", "source": "s", "index": 0, "caption": "c", field: broken}))  # type: ignore[arg-type]
     assert pair.error is not None
     assert pair.error.reason == Reason.ENCODING
     assert getattr(pair, field) == "caf?"
@@ -137,7 +147,7 @@ def test_meta_is_json_whatever_a_table_holds() -> None:
         "emoji": "🎩",
         "bytes": b"\xff\x00",
     }
-    value = json.loads(meta(row, ["left out"]))
+    value = json.loads(meta_json(row, ["left out"]))
     assert list(value) == [key for key in row if key != "left out"]
     assert (value["nan"], value["inf"], value["nested"], value["many"]) == (None, None, [{"a": None}], 10**30)
     assert (value["day"], value["emoji"]) == ("2020-01-02", "🎩")
@@ -146,8 +156,8 @@ def test_meta_is_json_whatever_a_table_holds() -> None:
 
 @pytest.mark.parametrize("row", [{"a": "\udce9"}, {"\udce9": "a"}, {"a": ["\udce9"]}])
 def test_meta_stands_text_that_is_no_utf8(row: dict[str, Any]) -> None:
-    assert len(json.loads(meta(row, ()))) == 1
-    meta(row, ()).encode()
+    assert len(json.loads(meta_json(row, ()))) == 1
+    meta_json(row, ()).encode()
 
 
 def test_image_paths_are_relative_to_the_file_or_to_image_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from pipeline.sources.webdataset import WebDatasetSource, split_name
 from tests import shelf
 from tests.pipeline.making import assert_reads_alike_from_anywhere, image, pairs_of, samples, stored, tar
 from tests.pipeline.making import source_settings as source
-from transforms.records import Pair, Reason, Stage
+from transforms.records import FailureStage, Pair, Reason
 
 
 def opened(path: Path, data: bytes) -> WebDatasetSource:
@@ -39,7 +39,7 @@ def assert_torn(pair: Pair, key: str) -> None:
     """It was named before it was cut: that makes it a pair of the ledger."""
     assert pair.key == key
     assert pair.error is not None
-    assert (pair.error.stage, pair.error.reason) == (Stage.READ, Reason.BROKEN_ROW)
+    assert (pair.error.stage, pair.error.reason) == (FailureStage.READ, Reason.BROKEN_ROW)
 
 
 def assert_ends_alike_from_anywhere(tar_source: WebDatasetSource) -> tuple[list[Pair], str]:
@@ -471,7 +471,7 @@ def test_a_bad_sample_fails_alone(tmp_path: Path, name: str, data: bytes, reason
     pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar(members)))
     assert [p.error.reason if p.error else None for p in pairs] == [None, reason, None]
     assert pairs[1].error is not None
-    assert pairs[1].error.stage == Stage.READ
+    assert pairs[1].error.stage == FailureStage.READ
     assert len(pairs[1].error.detail) <= 200
     for pair in pairs:
         f"{pair.key}{pair.caption}{pair.meta}{pair.url}{pair.id}{pair.error}".encode()

@@ -10,8 +10,8 @@ from pipeline.ids import ChunkId, RangeId
 from pipeline.tables import detections
 from pipeline.tables.pair_rows import SCHEMA
 from tests import shelf
-from tests.pipeline.making import IDENTITY
-from transforms.records import Box, Chunk, Drop, Dropped, Fault, ImageRef, Pair, Phrase, Reason, Stage
+from tests.pipeline.making import PROVENANCE
+from transforms.records import Box, Chunk, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 
 PAIR = Pair(
     key="d/0001",
@@ -27,7 +27,7 @@ PAIR = Pair(
     phrases=(Phrase(0, 5, 2, 5, 0, 14), Phrase(9, 14, 11, 14, 9, 14)),
     dropped=(Dropped(1, 2, Drop.PRONOUN), Dropped(3, 4, Drop.TOO_LONG)),
     boxes=(Box(0, 0.0, 0.25, 0.5, 1.0, 0.875), Box(1, 0.125, 0.25, 0.5, 0.75, 0.0625)),
-    cut=7,
+    boxes_cut=7,
 )
 
 
@@ -48,20 +48,20 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         Pair("k", "/data/a.tar", 0, ""),
         replace(PAIR, image=ImageRef("/data/a.parquet", 7, 0, 3, "ab")),
         replace(PAIR, phrases=(), boxes=()),
-        *(PAIR.failed(Fault(stage, Reason.EXCEPTION, "ValueError: ä")) for stage in Stage),
-        *(PAIR.failed(Fault(Stage.READ, reason)) for reason in Reason),
+        *(PAIR.failed(Fault(stage, Reason.EXCEPTION, "ValueError: ä")) for stage in FailureStage),
+        *(PAIR.failed(Fault(FailureStage.READ, reason)) for reason in Reason),
         *(replace(PAIR, dropped=(Dropped(0, 1, reason),)) for reason in Drop),
     ],
 )
 def test_every_field_comes_back(tmp_path: Path, pair: Pair) -> None:
-    detections.commit(str(tmp_path), chunk_of(pair, PAIR), IDENTITY)
+    detections.commit_chunk(str(tmp_path), chunk_of(pair, PAIR), PROVENANCE)
     read = list(detections.read_chunk(str(tmp_path), ChunkId(3, 14, 0)))
     assert read == [pair, PAIR]
     assert all(isinstance(p.error.reason, Reason) for p in read if p.error)
 
 
 def test_the_bytes_of_an_image_are_never_written(tmp_path: Path) -> None:
-    detections.commit(str(tmp_path), chunk_of(replace(PAIR, data=b"picture bytes")), IDENTITY)
+    detections.commit_chunk(str(tmp_path), chunk_of(replace(PAIR, data=b"picture bytes")), PROVENANCE)
     assert list(detections.read_chunk(str(tmp_path), ChunkId(3, 14, 0))) == [PAIR]
     assert all(b"picture bytes" not in path.read_bytes() for path in tmp_path.rglob("*.parquet"))
 
@@ -83,92 +83,98 @@ def test_the_columns_are_the_contract() -> None:
 
 
 def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
-    first = chunk_of(PAIR, PAIR.failed(Fault(Stage.BOXES, Reason.EXCEPTION)), following={"offset": 7, "index": 2})
+    first = chunk_of(
+        PAIR, PAIR.failed(Fault(FailureStage.BOXES, Reason.EXCEPTION)), following={"offset": 7, "index": 2}
+    )
     for name, chunk in (("a", first), ("b", replace(first, seconds={"read": 9.0, "boxes": 3.0}))):
-        detections.commit(str(tmp_path / name), chunk, IDENTITY)
+        detections.commit_chunk(str(tmp_path / name), chunk, PROVENANCE)
     where = "00003/00014-00000.parquet"
     assert (tmp_path / "a" / where).read_bytes() == (tmp_path / "b" / where).read_bytes()
 
 
 def test_a_file_says_how_it_was_made_and_where_the_next_one_starts(folder: str) -> None:
     following = {"offset": 1 << 40, "index": 2}
-    detections.commit(folder, chunk_of(PAIR, following=following), IDENTITY)
-    about = detections.about(folder, ChunkId(3, 14, 0))
+    detections.commit_chunk(folder, chunk_of(PAIR, following=following), PROVENANCE)
+    about = detections.read_metadata(folder, ChunkId(3, 14, 0))
     assert about["next"] == following
-    assert (about["format"], about["fingerprint"], about["models"]) == (1, IDENTITY.fingerprint, IDENTITY.models)
+    assert (about["format"], about["fingerprint"], about["models"]) == (
+        1,
+        PROVENANCE.fingerprint,
+        PROVENANCE.model_identities,
+    )
     assert about["made"] == {"precision": "float32", "batch": 4}
     metadata = pq.read_schema(io.BytesIO(files.read_bytes(f"{folder}/00003/00014-00000.parquet"))).metadata
     assert b"fingerprint" in metadata[b"gritmill"]
 
 
 def test_times_lie_apart(folder: str) -> None:
-    detections.commit(folder, chunk_of(PAIR, PAIR), IDENTITY)
+    detections.commit_chunk(folder, chunk_of(PAIR, PAIR), PROVENANCE)
     timings = files.read_json(f"{folder}/timings/00003/00014-00000.json")
     assert (timings["pairs"], timings["seconds"]) == (2, {"read": 1.5})
 
 
 def test_a_chunk_of_no_pairs(tmp_path: Path) -> None:
-    detections.commit(str(tmp_path), chunk_of(), IDENTITY)
+    detections.commit_chunk(str(tmp_path), chunk_of(), PROVENANCE)
     assert list(detections.read_chunk(str(tmp_path), ChunkId(3, 14, 0))) == []
 
 
 def test_a_chunk_that_is_committed_twice_is_there_once(folder: str) -> None:
     for _ in range(2):
-        detections.commit(folder, chunk_of(PAIR), IDENTITY)
-    assert detections.committed(folder, RangeId(3, 14)) == [ChunkId(3, 14, 0)]
+        detections.commit_chunk(folder, chunk_of(PAIR), PROVENANCE)
+    assert detections.committed_chunks(folder, RangeId(3, 14)) == [ChunkId(3, 14, 0)]
 
 
 def test_committed_chunks_come_in_order_and_of_their_range_only(folder: str) -> None:
     for number in (2, 0, 4, 1):  # what lies behind a gap is not taken for committed
-        detections.commit(folder, chunk_of(PAIR, number=number), IDENTITY)
+        detections.commit_chunk(folder, chunk_of(PAIR, number=number), PROVENANCE)
     for other in (Chunk(3, 1, 0, (PAIR,)), Chunk(3, 140, 0, (PAIR,)), Chunk(14, 3, 0, (PAIR,)), Chunk(3, 100_014, 0)):
-        detections.commit(folder, other, IDENTITY)
-    assert [chunk.number for chunk in detections.committed(folder, RangeId(3, 14))] == [0, 1, 2]
-    assert detections.committed(folder, RangeId(3, 2)) == []
-    assert detections.all_committed(folder)[:2] == [ChunkId(3, 1, 0), ChunkId(3, 14, 0)]
-    assert len(detections.all_committed(folder)) == 8
+        detections.commit_chunk(folder, other, PROVENANCE)
+    assert [chunk.number for chunk in detections.committed_chunks(folder, RangeId(3, 14))] == [0, 1, 2]
+    assert detections.committed_chunks(folder, RangeId(3, 2)) == []
+    assert detections.all_committed_chunks(folder)[:2] == [ChunkId(3, 1, 0), ChunkId(3, 14, 0)]
+    assert len(detections.all_committed_chunks(folder)) == 8
 
 
 def test_a_finished_range_lists_its_chunks_rows_and_faults(folder: str) -> None:
     identity = RangeId(3, 14)
-    assert detections.finished(folder) == set()
-    detections.commit(folder, chunk_of(PAIR, PAIR), IDENTITY)
-    detections.commit(folder, chunk_of(PAIR, number=1), IDENTITY)
-    assert detections.finished(folder) == set()
-    detections.finish(folder, identity, ["cut or broken at byte 7"])
-    done = detections.read_done(folder, identity)
+    assert detections.finished_ranges(folder) == set()
+    detections.commit_chunk(folder, chunk_of(PAIR, PAIR), PROVENANCE)
+    detections.commit_chunk(folder, chunk_of(PAIR, number=1), PROVENANCE)
+    assert detections.finished_ranges(folder) == set()
+    detections.finish_range(folder, identity, ["cut or broken at byte 7"])
+    done = detections.read_range_summary(folder, identity)
     assert [(chunk["chunk"], chunk["rows"]) for chunk in done["chunks"]] == [(0, 2), (1, 1)]
     assert len({chunk["digest"] for chunk in done["chunks"]}) == 2
     assert (done["rows"], done["faults"]) == (3, ["cut or broken at byte 7"])
-    assert detections.finished(folder) == {identity}
-    assert detections.all_committed(folder) == [ChunkId(3, 14, 0), ChunkId(3, 14, 1)]
+    assert detections.finished_ranges(folder) == {identity}
+    assert detections.all_committed_chunks(folder) == [ChunkId(3, 14, 0), ChunkId(3, 14, 1)]
 
 
 def test_a_finished_range_without_chunks(folder: str) -> None:
-    detections.finish(folder, RangeId(0, 0), [])
-    assert detections.read_done(folder, RangeId(0, 0))["rows"] == 0
-    assert detections.finished(folder) == {RangeId(0, 0)}
+    detections.finish_range(folder, RangeId(0, 0), [])
+    assert detections.read_range_summary(folder, RangeId(0, 0))["rows"] == 0
+    assert detections.finished_ranges(folder) == {RangeId(0, 0)}
 
 
 def test_unfinished_files_are_no_chunks(tmp_path: Path) -> None:
     for name in (".tmp-1-00014-00000.parquet", "00014-00000.parquet.part", "00014.done.json~", "notes.parquet"):
         (tmp_path / "00003").mkdir(exist_ok=True)
         (tmp_path / "00003" / name).write_bytes(b"")
-    assert detections.committed(str(tmp_path), RangeId(3, 14)) == []
-    assert detections.all_committed(str(tmp_path)) == []
-    assert detections.finished(str(tmp_path)) == set()
+    assert detections.committed_chunks(str(tmp_path), RangeId(3, 14)) == []
+    assert detections.all_committed_chunks(str(tmp_path)) == []
+    assert detections.finished_ranges(str(tmp_path)) == set()
 
 
 def test_nothing_is_committed_where_there_is_nothing(folder: str) -> None:
-    assert detections.committed(folder, RangeId(0, 0)) == []
-    assert detections.all_committed(folder) == []
-    assert detections.finished(folder) == set()
+    assert detections.committed_chunks(folder, RangeId(0, 0)) == []
+    assert detections.all_committed_chunks(folder) == []
+    assert detections.finished_ranges(folder) == set()
 
 
 def test_a_folder_with_brackets_in_its_name(tmp_path: Path) -> None:
     folder = str(tmp_path / "run [1]/detections")
-    detections.commit(folder, chunk_of(PAIR), IDENTITY)
-    detections.finish(folder, RangeId(3, 14), [])
-    assert detections.read_done(folder, RangeId(3, 14))["rows"] == 1
-    assert detections.all_committed(folder) == [ChunkId(3, 14, 0)]
-    assert detections.finished(folder) == {RangeId(3, 14)}
+    detections.commit_chunk(folder, chunk_of(PAIR), PROVENANCE)
+    detections.finish_range(folder, RangeId(3, 14), [])
+    assert detections.read_range_summary(folder, RangeId(3, 14))["rows"] == 1
+    assert detections.all_committed_chunks(folder) == [ChunkId(3, 14, 0)]
+    assert detections.finished_ranges(folder) == {RangeId(3, 14)}

@@ -15,51 +15,51 @@ from PIL import Image
 
 from transforms.detectors import batches
 from transforms.detectors.base import Request
-from transforms.detectors.batches import Item, Part, form_parts, prepared
+from transforms.detectors.batches import BatchItems, PromptItem, plan_batches, prepare_batches
 from transforms.detectors.grounding_dino.prompts import Prompt
-from transforms.records import Reason, Stage
+from transforms.records import FailureStage, Reason
 
 PROMPT = Prompt((1, 2), (0,), ((1, 2),))
 
 
 @pytest.fixture(autouse=True)
 def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "cores", lambda: 8)
+    monkeypatch.setattr(batches, "available_cores", lambda: 8)
 
 
 class Rule:
-    """Stands for a canvas rule: a picture becomes one pixel, its red; `during` is called while it is decoded."""
+    """Stands for a resize rule: a picture becomes one pixel, its red; `during` is called while it is decoded."""
 
     def __init__(self, during: Callable[[Image.Image], object] = lambda _: None) -> None:
         self.during = during
 
-    def size(self, width: int, height: int) -> tuple[int, int]:
+    def target_size(self, width: int, height: int) -> tuple[int, int]:
         return width, height
 
-    def tensor(self, image: Image.Image) -> torch.Tensor:
+    def to_tensor(self, image: Image.Image) -> torch.Tensor:
         self.during(image)
         return torch.tensor([image.getpixel((0, 0))[0]])
 
 
-def asked(number: int, width: int = 1, height: int = 1) -> Request:
+def make_request(number: int, width: int = 1, height: int = 1) -> Request:
     target = io.BytesIO()
     Image.new("RGB", (1, 1), (number, 0, 0)).save(target, "PNG")
     return Request(target.getvalue(), width, height, ("a dog",))
 
 
-def parts_of(requests: list[Request], size: int, rule: Any) -> list[Part]:
-    return form_parts(requests, [SimpleNamespace(prompts=[PROMPT]) for _ in requests], rule, size)
+def batches_of(requests: list[Request], size: int, rule: Any) -> list[BatchItems]:
+    return plan_batches(requests, [SimpleNamespace(prompts=[PROMPT]) for _ in requests], rule, size)
 
 
-def seen(batches: Iterator[batches.Batch]) -> list[list[tuple[int, int]]]:
-    return [[(ready.item.request, int(ready.pixels)) for ready in batch.ready] for batch in batches]
+def seen(batches: Iterator[batches.PreparedBatch]) -> list[list[tuple[int, int]]]:
+    return [[(ready.item.request, int(ready.pixels)) for ready in batch.items] for batch in batches]
 
 
 @pytest.mark.parametrize("size", [1, 3, 40])
 def test_pictures_come_in_order_although_later_ones_are_ready_first(size: int) -> None:
     rule: Any = Rule(lambda image: time.sleep(0.005 * (7 - image.getpixel((0, 0))[0] % 8)))
-    requests = [asked(number) for number in range(32)]
-    batches = seen(prepared(requests, parts_of(requests, size, rule), rule))
+    requests = [make_request(number) for number in range(32)]
+    batches = seen(prepare_batches(requests, batches_of(requests, size, rule), rule))
     assert [pair for batch in batches for pair in batch] == [(number, number) for number in range(32)]
     assert {len(batch) for batch in batches[:-1]} <= {size}
 
@@ -75,9 +75,9 @@ def test_no_more_wait_than_a_batch_and_the_threads(size: int) -> None:
             return pixels
 
     rule: Any = Watched()
-    requests = [asked(number) for number in range(96)]
+    requests = [make_request(number) for number in range(96)]
     most = 0
-    for _ in prepared(requests, parts_of(requests, size, rule), rule):
+    for _ in prepare_batches(requests, batches_of(requests, size, rule), rule):
         time.sleep(0.002)  # a model at work, while the threads go as far as they may
         most = max(most, len(alive))
     assert size <= most <= 2 * size + 8 + size
@@ -85,11 +85,11 @@ def test_no_more_wait_than_a_batch_and_the_threads(size: int) -> None:
 
 def test_a_picture_that_cannot_be_decoded_is_a_fault_of_its_own() -> None:
     rule: Any = Rule()
-    requests = [asked(0), Request(b"GIF8", 1, 1, ("a dog",)), asked(2)]
-    (batch,) = prepared(requests, parts_of(requests, 4, rule), rule)
-    assert [ready.item.request for ready in batch.ready] == [0, 2]
+    requests = [make_request(0), Request(b"GIF8", 1, 1, ("a dog",)), make_request(2)]
+    (batch,) = prepare_batches(requests, batches_of(requests, 4, rule), rule)
+    assert [ready.item.request for ready in batch.items] == [0, 2]
     ((number, fault),) = batch.faults
-    assert (number, fault.stage, fault.reason) == (1, Stage.IMAGE, Reason.UNDECODABLE)
+    assert (number, fault.stage, fault.reason) == (1, FailureStage.IMAGE, Reason.UNDECODABLE)
 
 
 def test_any_other_failure_is_passed_on() -> None:
@@ -98,14 +98,14 @@ def test_any_other_failure_is_passed_on() -> None:
 
     rule: Any = Rule(failing)
     with pytest.raises(ZeroDivisionError):
-        list(prepared([asked(0)], parts_of([asked(0)], 4, rule), rule))
+        list(prepare_batches([make_request(0)], batches_of([make_request(0)], 4, rule), rule))
 
 
 def test_who_stops_early_waits_for_no_more_than_what_is_begun() -> None:
     begun: list[int] = []
     rule: Any = Rule(lambda image: begun.append(image.getpixel((0, 0))[0]) or time.sleep(0.01))
-    requests = [asked(number) for number in range(200)]
-    with closing(prepared(requests, parts_of(requests, 2, rule), rule)) as batches:
+    requests = [make_request(number) for number in range(200)]
+    with closing(prepare_batches(requests, batches_of(requests, 2, rule), rule)) as batches:
         next(batches)
     assert len(begun) < 40
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
@@ -127,13 +127,13 @@ def pixels_at_once(requests: list[Request]) -> int:
 
     sizes = [request.width * request.height for request in requests]
     rule: Any = Rule(during)
-    items = [[Item(number, PROMPT, (1, 1))] for number in range(len(requests))]
-    assert sum(len(batch.ready) for batch in prepared(requests, items, rule)) == len(requests)
+    items = [[PromptItem(number, PROMPT, (1, 1))] for number in range(len(requests))]
+    assert sum(len(batch.items) for batch in prepare_batches(requests, items, rule)) == len(requests)
     return most
 
 
 def test_large_pictures_are_not_all_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "MAX_PIXELS", 1000)
-    assert 100 < pixels_at_once([asked(n, 10, 10) for n in range(24)]) <= 800
-    assert 400 < pixels_at_once([asked(n, 20, 20) for n in range(24)]) <= 1000
-    assert pixels_at_once([asked(n, 100, 50) for n in range(6)]) == 5000  # larger than the room: one by one
+    assert 100 < pixels_at_once([make_request(n, 10, 10) for n in range(24)]) <= 800
+    assert 400 < pixels_at_once([make_request(n, 20, 20) for n in range(24)]) <= 1000
+    assert pixels_at_once([make_request(n, 100, 50) for n in range(6)]) == 5000  # larger than the room: one by one

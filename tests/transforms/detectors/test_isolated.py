@@ -1,4 +1,4 @@
-"""Work in a process of its own: deaths are noticed, blamed on the right pair, and change no other result."""
+"""Work in a process of its own: a death is noticed, found to be that of the right pair, and changes no other result."""
 
 import io
 import os
@@ -12,18 +12,18 @@ from transforms import images
 from transforms.detectors import isolated
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino.model import GroundingDino
-from transforms.detectors.isolated import DetectorApart
+from transforms.detectors.isolated import IsolatedDetector
 from transforms.images import ImageFault
-from transforms.isolation.bisect import SickDevice
-from transforms.isolation.child_process import Child, Died
-from transforms.isolation.measure import _measure, measure
-from transforms.records import Reason, Stage
+from transforms.isolation.bisect import UnhealthyDevice
+from transforms.isolation.child_process import ChildDied, ChildProcess
+from transforms.isolation.measure import _child_measure, measure_isolated
+from transforms.records import FailureStage, Reason
 from transforms.settings import DetectorSettings
 
 
 @pytest.fixture
 def child():
-    one = Child()
+    one = ChildProcess()
     yield one
     one.close()
 
@@ -46,10 +46,10 @@ def test_what_is_printed_is_no_answer(child):
 
 
 def test_a_death_is_told_and_the_next_call_starts_anew(child):
-    with pytest.raises(Died, match="killed by SIGSEGV"):
+    with pytest.raises(ChildDied, match="killed by SIGSEGV"):
         child.call(signal.raise_signal, signal.SIGSEGV)
     assert not child.alive
-    with pytest.raises(Died, match="ended with status 3"):
+    with pytest.raises(ChildDied, match="ended with status 3"):
         child.call(os._exit, 3)
     assert child.call(abs, -1) == 1
 
@@ -65,19 +65,19 @@ def request(width, height, *phrases):
 
 
 def test_measuring_apart_is_measuring(child):
-    assert measure(child, picture(30, 20), 1000) == (30, 20)
+    assert measure_isolated(child, picture(30, 20), 1000) == (30, 20)
     with pytest.raises(ImageFault) as fault:
-        measure(child, picture(30, 20), 100)
+        measure_isolated(child, picture(30, 20), 100)
     assert fault.value.reason == Reason.TOO_MANY_PIXELS
     with pytest.raises(ImageFault) as fault:
-        measure(child, b"<html>", 100)
+        measure_isolated(child, b"<html>", 100)
     assert fault.value.reason == Reason.NOT_AN_IMAGE
 
 
 def test_a_picture_that_kills_what_measures_it_is_a_crash(child, monkeypatch):
-    monkeypatch.setattr("transforms.isolation.measure._measure", outside.die)
+    monkeypatch.setattr("transforms.isolation.measure._child_measure", outside.die)
     with pytest.raises(ImageFault, match="the decoder's process was killed by SIGKILL") as fault:
-        measure(child, b"", 100)
+        measure_isolated(child, b"", 100)
     assert fault.value.reason == Reason.CRASH
 
 
@@ -87,22 +87,22 @@ def settings(model, **changes):
 
 def test_a_detector_apart_answers_as_one_here(grounding_dino):
     requests = [request(64 + 32 * (i % 2), 64, "a dog", f"a cat {i}") for i in range(7)]
-    here = GroundingDino.load(settings(grounding_dino, batch=3))
-    there = DetectorApart(settings(grounding_dino, batch=3), ())
-    assert there.detect(requests) == here.detect(requests)
-    assert there.made == here.made
+    in_process = GroundingDino.load(settings(grounding_dino, batch=3))
+    in_child = IsolatedDetector(settings(grounding_dino, batch=3), ())
+    assert in_child.detect(requests) == in_process.detect(requests)
+    assert in_child.made == in_process.made
 
 
 def test_undecodable_pictures_are_faults_of_their_own_apart_too(grounding_dino):
     requests = [request(64, 64), Request(b"\xff\xd8\xff broken", 64, 64, ("a dog",)), request(64, 64)]
-    found = DetectorApart(settings(grounding_dino), ()).detect(requests)
+    found = IsolatedDetector(settings(grounding_dino), ()).detect(requests)
     assert found == GroundingDino.load(settings(grounding_dino)).detect(requests)
-    assert found[1].error.stage == Stage.IMAGE
+    assert found[1].error.stage == FailureStage.IMAGE
 
 
 def test_only_the_request_that_kills_is_blamed():
     requests = [request(64, 64), request(64, 96), request(96, 64), request(64, 128), request(32, 32)]
-    found = DetectorApart(settings("tests.outside:deadly"), ()).detect(requests)
+    found = IsolatedDetector(settings("tests.outside:deadly"), ()).detect(requests)
     errors = [getattr(one, "error", None) for one in found]
     assert [bool(error) for error in errors] == [False, True, False, True, False]
     assert errors[1].reason == Reason.CRASH
@@ -112,36 +112,36 @@ def test_only_the_request_that_kills_is_blamed():
 def test_a_family_detector_loses_only_the_batch_with_the_culprit(grounding_dino, monkeypatch):
     """Which pieces are run: whole batches, but for the one that kills."""
     requests = [request(64, 64, "a dog", f"a cat {i}") for i in range(9)]
-    here = GroundingDino.load(settings(grounding_dino, batch=4))
-    asked = []
+    in_process = GroundingDino.load(settings(grounding_dino, batch=4))
+    calls = []
 
-    class Told(Child):
+    class RecordingChild(ChildProcess):
         alive = True
 
         def call(self, function, *arguments):
-            if function is isolated._run:
+            if function is isolated._child_run_batch:
                 numbers = [item.request for item in arguments[0]]
-                asked.append(numbers)
+                calls.append(numbers)
                 if 5 in numbers:
-                    raise Died("killed by SIGSEGV")
-                return here.run(requests, arguments[0])
-            if function is isolated._join:
-                return here.join(requests, arguments[0])
-            return here.parts(requests) if function is isolated._parts else {}
+                    raise ChildDied("killed by SIGSEGV")
+                return in_process.run_batch(requests, arguments[0])
+            if function is isolated._child_merge:
+                return in_process.merge(requests, arguments[0])
+            return in_process.batches(requests) if function is isolated._child_batches else {}
 
-    there = DetectorApart(settings(grounding_dino, batch=4), (), _child=Told())
-    found = there.detect(requests)
-    assert asked == [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [4], [5], [6, 7], [8]]
-    whole = here.detect(requests)
-    assert found[:4] == whole[:4]
-    assert found[8] == whole[8]
+    in_child = IsolatedDetector(settings(grounding_dino, batch=4), (), _child=RecordingChild())
+    found = in_child.detect(requests)
+    assert calls == [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [4], [5], [6, 7], [8]]
+    expected = in_process.detect(requests)
+    assert found[:4] == expected[:4]
+    assert found[8] == expected[8]
     assert [one.error and one.error.reason for one in found[4:8]] == [None, Reason.CRASH, None, None]
 
 
 def test_a_detector_that_dies_of_everything_blames_nobody():
-    with pytest.raises(SickDevice, match="the detector's process dies on every input: killed by SIGKILL"):
-        DetectorApart(settings("tests.outside:always_deadly"), ()).detect([request(64, 64)])
+    with pytest.raises(UnhealthyDevice, match="the detector's process dies on every input: killed by SIGKILL"):
+        IsolatedDetector(settings("tests.outside:always_deadly"), ()).detect([request(64, 64)])
 
 
 def test_measure_is_the_one_that_is_used_here():
-    assert _measure(picture(10, 20), images.MAX_PIXELS) == ((10, 20), None, "")
+    assert _child_measure(picture(10, 20), images.MAX_PIXELS) == ((10, 20), None, "")

@@ -8,11 +8,11 @@ from apache_beam.testing.util import assert_that, equal_to
 from PIL import Image
 
 from transforms.detectors.base import Found, Request
-from transforms.detectors.candidates import request_for, with_boxes
+from transforms.detectors.candidates import make_request, with_boxes
+from transforms.detectors.lazy import LazyDetector
 from transforms.detectors.localize_phrases import GroundingHandler, LocalizePhrases
-from transforms.detectors.shared import SharedDetector
-from transforms.isolation.bisect import SickDevice
-from transforms.records import Box, Chunk, Drop, Dropped, Fault, Pair, Phrase, Reason, Stage
+from transforms.isolation.bisect import UnhealthyDevice
+from transforms.records import Box, Chunk, Drop, Dropped, FailureStage, Fault, Pair, Phrase, Reason
 from transforms.settings import DetectorSettings
 
 
@@ -38,7 +38,7 @@ def pair(index, caption, *texts, **fields):
 
 
 def test_a_request_asks_for_each_distinct_phrase_once():
-    request = request_for(pair(0, "A dog, a cat, a dog. a  dog", "A dog", "a cat", "a dog", "a  dog"), 1000)
+    request = make_request(pair(0, "A dog, a cat, a dog. a  dog", "A dog", "a cat", "a dog", "a  dog"), 1000)
     assert sorted(request.phrases) == ["A dog", "a cat"]
     assert (request.width, request.height, request.max_pixels) == (96, 64, 1000)
 
@@ -47,17 +47,17 @@ TWICE = pair(0, "A dog, a cat, ..., a dog", "A dog", "a cat", "...", "a dog", dr
 
 
 def test_boxes_go_to_every_phrase_of_that_wording():
-    request = request_for(TWICE)
+    request = make_request(TWICE)
     dog, cat = request.phrases.index("A dog"), request.phrases.index("a cat")
     found = Found((Box(dog, 0, 0, 1, 1, 0.9), Box(dog, 0, 0, 0.5, 0.5, 0.8), Box(cat, 0, 0, 0.2, 0.2, 0.7)), cut=4)
     done = with_boxes(TWICE, request, found)
     assert [(box.phrase, box.score) for box in done.boxes] == [(0, 0.9), (0, 0.8), (1, 0.7), (3, 0.9), (3, 0.8)]
-    assert done.cut == 4
+    assert done.boxes_cut == 4
     assert done.phrases == TWICE.phrases
 
 
 def test_phrases_that_could_not_be_asked_for_are_dropped_with_their_reason_and_the_rest_renumbered():
-    request = request_for(TWICE)
+    request = make_request(TWICE)
     dots, dog = request.phrases.index("..."), request.phrases.index("A dog")
     found = Found((Box(dog, 0, 0, 1, 1, 0.9),), dropped={dots: Drop.NO_TOKEN})
     done = with_boxes(TWICE, request, found)
@@ -67,8 +67,8 @@ def test_phrases_that_could_not_be_asked_for_are_dropped_with_their_reason_and_t
 
 
 def test_a_fault_makes_the_pair_an_error_row():
-    fault = Fault(Stage.BOXES, Reason.EXCEPTION, "boom")
-    done = with_boxes(TWICE, request_for(TWICE), Found(error=fault))
+    fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, "boom")
+    done = with_boxes(TWICE, make_request(TWICE), Found(error=fault))
     assert (done.error, done.boxes) == (fault, ())
 
 
@@ -117,7 +117,7 @@ class Dead(Steady):
 
 
 def shared(name="Steady"):
-    return SharedDetector(DetectorSettings(model=f"{__name__}:{name}"), ())
+    return LazyDetector(DetectorSettings(model=f"{__name__}:{name}"), ())
 
 
 def test_pairs_lose_their_images_and_gain_boxes():
@@ -130,14 +130,14 @@ def test_a_picture_that_is_cut_never_reaches_a_detector_of_ones_own():
     detector = shared()
     cut = pair(1, "a dog", "a dog", data=png()[:-30])
     whole, failed, other = detector.localize([pair(0, "a dog", "a dog"), cut, pair(2, "a cat", "a cat")], 10_000)
-    assert (failed.error.stage, failed.error.reason) == (Stage.IMAGE, Reason.TRUNCATED)
+    assert (failed.error.stage, failed.error.reason) == (FailureStage.IMAGE, Reason.TRUNCATED)
     assert [box.phrase for one in (whole, other) for box in one.boxes]
     assert detector._detector._detector.calls == [2]
 
 
 def test_pairs_without_a_phrase_or_with_a_fault_never_reach_the_detector():
     detector = shared()
-    fault = Fault(Stage.READ, Reason.BROKEN_ROW)
+    fault = Fault(FailureStage.READ, Reason.BROKEN_ROW)
     pairs = [pair(0, "so"), pair(1, "a dog", "a dog", error=fault), pair(2, "a dog", "a dog")]
     done = detector.localize(pairs, 10_000)
     assert detector._detector._detector.calls == [1]
@@ -147,7 +147,7 @@ def test_pairs_without_a_phrase_or_with_a_fault_never_reach_the_detector():
 
 
 def test_no_detector_is_loaded_where_there_is_nothing_to_do():
-    detector = SharedDetector(DetectorSettings(model="no_such_package:make"), ())
+    detector = LazyDetector(DetectorSettings(model="no_such_package:make"), ())
     assert detector.localize([pair(0, "so")], 10_000)[0].data == b""
     assert detector.localize([], 10_000) == ()
 
@@ -164,7 +164,11 @@ def test_the_detector_is_loaded_once():
 def test_only_the_pair_that_a_detector_of_ones_own_fails_on_is_blamed(word):
     pairs = [pair(0, "a dog", "a dog"), pair(1, word, word), pair(2, "a cat", "a cat")]
     done = shared().localize(pairs, 10_000)
-    assert [p.error and (p.error.stage, p.error.reason) for p in done] == [None, (Stage.BOXES, Reason.EXCEPTION), None]
+    assert [p.error and (p.error.stage, p.error.reason) for p in done] == [
+        None,
+        (FailureStage.BOXES, Reason.EXCEPTION),
+        None,
+    ]
     assert [len(p.boxes) for p in done] == [1, 0, 1]
 
 
@@ -174,27 +178,27 @@ def test_plain_boxes_are_an_answer_and_get_sorted():
 
 
 def test_too_few_answers_are_no_answer():
-    with pytest.raises(SickDevice, match="0 answers to 1 requests"):
+    with pytest.raises(UnhealthyDevice, match="0 answers to 1 requests"):
         shared("Forgetful").localize([pair(0, "a dog", "a dog"), pair(1, "a cat", "a cat")], 10_000)
 
 
 def test_a_detector_that_fails_on_everything_is_nobodys_fault():
-    with pytest.raises(SickDevice, match="no more"):
+    with pytest.raises(UnhealthyDevice, match="no more"):
         shared("Dead").localize([pair(0, "a dog", "a dog")], 10_000)
 
 
 def test_a_grounding_dino_is_told_whom_to_tell_its_progress(grounding_dino):
-    told = []
-    detector = SharedDetector(DetectorSettings(model=str(grounding_dino), device="cpu", batch=1), ())
-    done = detector.localize([pair(n, "a dog", "a dog") for n in range(3)], 10_000, told.append)
-    assert told == [1, 2, 3]
+    progress_calls = []
+    detector = LazyDetector(DetectorSettings(model=str(grounding_dino), device="cpu", batch=1), ())
+    done = detector.localize([pair(n, "a dog", "a dog") for n in range(3)], 10_000, progress_calls.append)
+    assert progress_calls == [1, 2, 3]
     assert all(p.boxes for p in done)
 
 
 def test_a_picture_over_the_pixel_limit_is_an_image_fault(grounding_dino):
-    detector = SharedDetector(DetectorSettings(model=str(grounding_dino), device="cpu"), ())
+    detector = LazyDetector(DetectorSettings(model=str(grounding_dino), device="cpu"), ())
     (done,) = detector.localize([pair(0, "a dog", "a dog")], 96 * 64 - 1)
-    assert (done.error.stage, done.error.reason) == (Stage.IMAGE, Reason.TOO_MANY_PIXELS)
+    assert (done.error.stage, done.error.reason) == (FailureStage.IMAGE, Reason.TOO_MANY_PIXELS)
 
 
 # Beam's side of it.
@@ -207,7 +211,7 @@ def handler(**options):
 def test_the_transform_gives_each_chunk_back_with_boxes():
     chunks = [Chunk(0, 0, n, (pair(n, "a dog", "a dog"), pair(9, "so"))) for n in range(3)]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        done = pipeline | beam.Create([*chunks, Chunk(0, 0, 3, end=True)]) | LocalizePhrases(handler())
+        done = pipeline | beam.Create([*chunks, Chunk(0, 0, 3, closes_range=True)]) | LocalizePhrases(handler())
         rows = done | beam.Map(
             lambda chunk: (chunk.number, [len(p.boxes) for p in chunk.pairs], "boxes" in chunk.seconds)
         )
@@ -220,9 +224,9 @@ def test_a_batch_is_one_chunk():
 
 
 def test_a_handler_travels_to_its_worker_and_loads_nothing():
-    again = pickle.loads(pickle.dumps(handler(max_pixels=5, search=["folder"])))
+    again = pickle.loads(pickle.dumps(handler(max_pixels=5, search_path=["folder"])))
     model = again.load_model()
-    assert (again.max_pixels, model.search, model._detector) == (5, ("folder",), None)
+    assert (again.max_pixels, model.search_path, model._detector) == (5, ("folder",), None)
 
 
 def test_bytes_are_those_of_the_images():
@@ -237,6 +241,6 @@ def test_inference_arguments_are_refused():
 
 
 def test_a_request_for_a_probe_is_like_any_other():
-    request = request_for(pair(0, "a dog", "a dog"))
+    request = make_request(pair(0, "a dog", "a dog"))
     assert isinstance(request, Request)
     assert request.image.size == (96, 64)

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.isolation.bisect import SickDevice, run_or_blame
-from transforms.records import Fault, Reason, Stage
+from transforms.isolation.bisect import UnhealthyDevice, run_with_bisection
+from transforms.records import FailureStage, Fault, Reason
 
 
 class OutOfMemoryError(RuntimeError):
@@ -32,24 +32,24 @@ def failing_on(culprits, calls=None):
 @given(st.integers(0, 20), st.sets(st.integers(0, 19)))
 def test_exactly_the_culprits_are_blamed(count, culprits):
     items = list(range(count))
-    answers = run_or_blame(items, failing_on(culprits), sound_probe)
-    fault = Fault(Stage.BOXES, Reason.EXCEPTION, "ValueError: cannot digest")
+    answers = run_with_bisection(items, failing_on(culprits), sound_probe)
+    fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, "ValueError: cannot digest")
     assert answers == [fault if item in culprits else item * 10 for item in items]
 
 
 def test_a_sound_batch_runs_once_and_needs_no_probe():
     calls = []
-    assert run_or_blame([1, 2, 3], failing_on(set(), calls), no_probe) == [10, 20, 30]
+    assert run_with_bisection([1, 2, 3], failing_on(set(), calls), no_probe) == [10, 20, 30]
     assert calls == [[1, 2, 3]]
 
 
 def test_nothing_to_do_runs_nothing():
-    assert run_or_blame([], failing_on({1}), no_probe) == []
+    assert run_with_bisection([], failing_on({1}), no_probe) == []
 
 
 def test_one_culprit_is_found_by_halving():
     calls = []
-    run_or_blame(range(64), failing_on({37}, calls), sound_probe)
+    run_with_bisection(range(64), failing_on({37}, calls), sound_probe)
     assert len(calls) == 1 + 2 * 6
 
 
@@ -59,7 +59,7 @@ def test_out_of_memory_halves_until_it_fits():
             raise OutOfMemoryError("CUDA out of memory")
         return list(items)
 
-    assert run_or_blame(range(7), run, no_probe) == list(range(7))
+    assert run_with_bisection(range(7), run, no_probe) == list(range(7))
 
 
 def test_an_item_that_alone_exhausts_the_memory_has_its_own_reason():
@@ -68,7 +68,7 @@ def test_an_item_that_alone_exhausts_the_memory_has_its_own_reason():
             raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
         return list(items)
 
-    answers = run_or_blame(range(5), run, sound_probe)
+    answers = run_with_bisection(range(5), run, sound_probe)
     assert answers[3].reason == Reason.OUT_OF_MEMORY
     assert [answer for i, answer in enumerate(answers) if i != 3] == [0, 1, 2, 4]
 
@@ -78,9 +78,9 @@ def test_if_the_probe_fails_too_no_item_is_blamed():
         raise RuntimeError("CUDA error: device-side assert\nmore")
 
     with pytest.raises(
-        SickDevice, match=r"fails on every input: RuntimeError: CUDA error: device-side assert$"
+        UnhealthyDevice, match=r"fails on every input: RuntimeError: CUDA error: device-side assert$"
     ) as caught:
-        run_or_blame([1, 2], failing_on({1}), probe)
+        run_with_bisection([1, 2], failing_on({1}), probe)
     assert isinstance(caught.value.__cause__, ValueError)
 
 
@@ -91,7 +91,7 @@ def test_the_probe_runs_after_the_failures_not_before():
         order.append("run")
         raise ValueError
 
-    answers = run_or_blame([1, 2], run, lambda: order.append("probe"))
+    answers = run_with_bisection([1, 2], run, lambda: order.append("probe"))
     assert order == ["run", "run", "run", "probe"]
     assert all(isinstance(answer, Fault) for answer in answers)
 
@@ -105,18 +105,18 @@ def test_a_failure_that_does_not_come_back_blames_nobody():
             raise ValueError("a hiccup")
         return list(items)
 
-    assert run_or_blame([1, 2, 3], run, no_probe) == [1, 2, 3]
+    assert run_with_bisection([1, 2, 3], run, no_probe) == [1, 2, 3]
 
 
-@pytest.mark.parametrize("error", [SickDevice("unwell"), KeyboardInterrupt(), SystemExit(1)])
+@pytest.mark.parametrize("error", [UnhealthyDevice("unwell"), KeyboardInterrupt(), SystemExit(1)])
 def test_faults_of_the_device_and_interrupts_pass_through(error):
     def run(items):
         raise error
 
     with pytest.raises(type(error)):
-        run_or_blame([1, 2], run, no_probe)
+        run_with_bisection([1, 2], run, no_probe)
 
 
 def test_a_fault_among_the_answers_is_an_answer():
-    fault = Fault(Stage.BOXES, Reason.NOT_FINITE)
-    assert run_or_blame([1, 2], lambda items: [fault for _ in items], no_probe) == [fault, fault]
+    fault = Fault(FailureStage.BOXES, Reason.NOT_FINITE)
+    assert run_with_bisection([1, 2], lambda items: [fault for _ in items], no_probe) == [fault, fault]

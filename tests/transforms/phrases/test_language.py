@@ -7,7 +7,7 @@ import pytest
 from tests.shared import DATA, needs_shared
 from transforms.phrases.language import LanguageGate
 from transforms.phrases.noun_phrases import with_phrases
-from transforms.records import Drop, Fault, Pair, Reason, Stage
+from transforms.records import Drop, FailureStage, Fault, Pair, Reason
 from transforms.selection.judge import Policy, Rejected, judge
 from transforms.settings import SelectionSettings, TextSettings
 
@@ -30,18 +30,18 @@ def gate():
     ],
 )
 def test_other_languages_are_held_back(gate, caption):
-    assert gate.holds_back(caption)
+    assert gate.rejects(caption)
 
 
 @pytest.mark.parametrize("caption", ["a dog", "", "   ", "🐕🐕", "NIKE AIR MAX 90", "the café", "2019", "a" * 5000])
 def test_what_is_short_or_unsure_passes(gate, caption):
-    assert not gate.holds_back(caption)
+    assert not gate.rejects(caption)
 
 
 def test_several_languages_may_be_wanted():
     gate = LanguageGate(("en", "de"))
-    assert not gate.holds_back("Der Hund läuft über die Wiese und bellt den Briefträger an")
-    assert gate.holds_back("une femme assise sur un banc dans le parc avec son chien")
+    assert not gate.rejects("Der Hund läuft über die Wiese und bellt den Briefträger an")
+    assert gate.rejects("une femme assise sur un banc dans le parc avec son chien")
 
 
 def test_an_unknown_code_is_refused():
@@ -52,7 +52,7 @@ def test_an_unknown_code_is_refused():
 @needs_shared
 def test_captions_of_photos_pass(gate):
     lines = (DATA / "captions" / "coco_val2017_captions.tsv").read_text("utf-8").splitlines()[1:3001]
-    assert sum(gate.holds_back(line.rpartition("\t")[2]) for line in lines) == 0
+    assert sum(gate.rejects(line.rpartition("\t")[2]) for line in lines) == 0
 
 
 class Silent:
@@ -74,5 +74,5 @@ def test_a_caption_held_back_is_rejected_as_such_and_never_parsed(gate):
 
 
 def test_a_pair_that_has_failed_stays_as_it_is(gate):
-    failed = Pair("k", "s", 0, "a dog", error=Fault(Stage.IMAGE, Reason.TRUNCATED))
+    failed = Pair("k", "s", 0, "a dog", error=Fault(FailureStage.IMAGE, Reason.TRUNCATED))
     assert with_phrases(Silent(), [failed], {}, gate) == (failed,)

@@ -12,12 +12,12 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from tests.shared import PARSER, needs_shared
-from transforms.isolation.bisect import SickDevice
+from transforms.isolation.bisect import UnhealthyDevice
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.extract_phrases import ExtractPhrases
-from transforms.phrases.noun_phrases import extract, phrases_of, with_phrases
+from transforms.phrases.noun_phrases import extract, find_phrases, with_phrases
 from transforms.phrases.parser import load_parser
-from transforms.records import Chunk, Drop, Fault, Pair, Reason, Stage
+from transforms.records import Chunk, Drop, FailureStage, Fault, Pair, Reason
 from transforms.settings import PhraseSettings
 
 BLANK = spacy.blank("en")
@@ -37,11 +37,11 @@ def parsed(table):
 def kept(doc):
     """Noun chunk -> expression."""
     text = doc.text
-    return {text[p.start : p.end]: text[p.expression_start : p.expression_end] for p in phrases_of(doc, HEADS).kept}
+    return {text[p.start : p.end]: text[p.expression_start : p.expression_end] for p in find_phrases(doc, HEADS).kept}
 
 
 def dropped(doc):
-    return {doc.text[d.start : d.end]: d.reason for d in phrases_of(doc, HEADS).dropped}
+    return {doc.text[d.start : d.end]: d.reason for d in find_phrases(doc, HEADS).dropped}
 
 
 DOG = "a/DET/2/det dog/NOUN/2/ROOT in/ADP/2/prep a/DET/5/det field/NOUN/3/pobj of/ADP/5/prep flowers/NOUN/6/pobj"
@@ -57,7 +57,7 @@ def test_a_chunk_is_expanded_along_the_tree():
 
 def test_heads_are_single_words_inside_their_chunk():
     doc = parsed(DOG)
-    assert [doc.text[p.head_start : p.head_end] for p in phrases_of(doc, HEADS).kept] == ["dog", "field", "flowers"]
+    assert [doc.text[p.head_start : p.head_end] for p in find_phrases(doc, HEADS).kept] == ["dog", "field", "flowers"]
 
 
 def test_a_chunk_whose_head_has_a_conjunct_is_not_expanded():
@@ -71,7 +71,7 @@ def test_a_chunk_whose_head_has_a_conjunct_is_not_expanded():
 def test_a_phrase_is_cut_at_a_separator_and_each_part_has_its_own_head():
     doc = parsed("Grizzly/PROPN/2/compound Shirt/PROPN/4/compound -/PUNCT/4/punct Black/PROPN/4/ROOT")
     assert [chunk.text for chunk in doc.noun_chunks] == ["Grizzly Shirt - Black"]
-    found = phrases_of(doc, HEADS).kept
+    found = find_phrases(doc, HEADS).kept
     assert [doc.text[p.start : p.end] for p in found] == ["Grizzly Shirt", "Black"]
     assert [doc.text[p.head_start : p.head_end] for p in found] == ["Shirt", "Black"]
 
@@ -130,7 +130,7 @@ WORDS = st.sampled_from(
 @settings(deadline=None)
 def test_no_phrase_and_no_expression_runs_across_a_spaced_separator(caption):
     doc = spoken(caption)
-    for phrase in phrases_of(doc, HEADS).kept:
+    for phrase in find_phrases(doc, HEADS).kept:
         for start, end in ((phrase.start, phrase.end), (phrase.expression_start, phrase.expression_end)):
             assert not re.search(r"\s[-–/~|]+\s", caption[start:end])
             assert not set("()[]|") & set(caption[start:end])
@@ -174,7 +174,7 @@ def test_a_relative_clause_belongs_to_the_expression():
         "cover/NOUN/4/pobj that/PRON/9/nsubj reads/VERB/7/relcl we/PRON/11/nsubj heart/VERB/9/ccomp "
         "our/PRON/13/poss customers/NOUN/11/dobj"
     )
-    found = phrases_of(doc, HEADS)
+    found = find_phrases(doc, HEADS)
     rows = [(p.start, p.end, p.expression_start, p.expression_end) for p in found.kept]
     assert rows[:2] == [(0, 13, 0, 66), (19, 32, 19, 66)]  # GRIT's own sample
     assert {doc.text[d.start : d.end] for d in found.dropped} == {"that", "we"}
@@ -232,8 +232,8 @@ def test_offsets_are_those_of_the_original_caption():
 
 def test_without_a_list_its_words_are_kept():
     doc = parsed("a/DET/2/det photo/NOUN/2/ROOT of/ADP/2/prep love/NOUN/3/pobj")
-    assert not phrases_of(doc, drop_heads(())).dropped
-    assert [d.reason for d in phrases_of(doc, drop_heads(("picture",))).dropped] == [Drop.PICTURE]
+    assert not find_phrases(doc, drop_heads(())).dropped
+    assert [d.reason for d in find_phrases(doc, drop_heads(("picture",))).dropped] == [Drop.PICTURE]
 
 
 def test_load_parser_refuses_what_it_cannot_use(tmp_path):
@@ -290,7 +290,7 @@ def test_only_the_caption_that_the_parser_cannot_take_becomes_a_fault(parser):
     nlp.add_pipe("fails_on_boom")
     captions = ["a dog", "boom", "a cat on a table"]
     first, fault, last = extract(nlp, captions, HEADS)
-    assert fault == Fault(Stage.PHRASES, Reason.EXCEPTION, "RuntimeError: boom")
+    assert fault == Fault(FailureStage.PHRASES, Reason.EXCEPTION, "RuntimeError: boom")
     assert texts_of(captions[0], first) == [("a dog", "a dog")]
     assert texts_of(captions[2], last) == [("a cat", "a cat on a table"), ("a table", "a table")]
 
@@ -341,7 +341,7 @@ def pair(index, caption, **fields):
 
 
 def test_pairs_without_a_caption_or_with_a_fault_stay_as_they_are(nlp):
-    fault = Fault(Stage.READ, Reason.BROKEN_ROW)
+    fault = Fault(FailureStage.READ, Reason.BROKEN_ROW)
     pairs = [pair(0, "a dog"), pair(1, "  \n"), pair(2, "a dog", error=fault), pair(3, "a photo of a cat")]
     done = with_phrases(nlp, pairs, HEADS)
     assert done[1:3] == tuple(pairs[1:3])
@@ -350,7 +350,7 @@ def test_pairs_without_a_caption_or_with_a_fault_stay_as_they_are(nlp):
 
 
 def test_the_transform_keeps_chunks_and_adds_phrases(parser):
-    chunks = [Chunk(0, 0, 0, (pair(0, "a dog"), pair(1, "a red car near a tree"))), Chunk(0, 0, 1, end=True)]
+    chunks = [Chunk(0, 0, 0, (pair(0, "a dog"), pair(1, "a red car near a tree"))), Chunk(0, 0, 1, closes_range=True)]
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         done = pipeline | beam.Create(chunks) | ExtractPhrases(PhraseSettings(model=str(parser)))
         counts = done | beam.Map(
@@ -362,8 +362,8 @@ def test_the_transform_keeps_chunks_and_adds_phrases(parser):
 def test_no_parser_is_loaded_where_there_is_nothing_to_do():
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         settings = PhraseSettings(model="no_such_pipeline")
-        done = pipeline | beam.Create([Chunk(0, 0, 0, end=True)]) | ExtractPhrases(settings)
-        assert_that(done | beam.Map(lambda chunk: chunk.end), equal_to([True]))
+        done = pipeline | beam.Create([Chunk(0, 0, 0, closes_range=True)]) | ExtractPhrases(settings)
+        assert_that(done | beam.Map(lambda chunk: chunk.closes_range), equal_to([True]))
 
 
 @needs_shared
@@ -397,5 +397,5 @@ def test_a_parser_that_fails_on_everything_is_nobodys_fault():
         def pipe(self, captions):
             raise MemoryError("no more")
 
-    with pytest.raises(SickDevice, match="no more"):
+    with pytest.raises(UnhealthyDevice, match="no more"):
         extract(Broken(), ["a dog", "a cat"], {})

@@ -1,4 +1,4 @@
-"""What `Parsed` says of a tree is what walking through it gives, crossing branches and all."""
+"""What `ParsedCaption` says of a tree is what walking through it gives, crossing branches and all."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from spacy.tokens import Doc
 
-from transforms.phrases.parsed_caption import Parsed
+from transforms.phrases.parsed_caption import ParsedCaption
 
 NLP = spacy.blank("en")
 WORDS = ("dog", "red", "-", "|", "(", "it's", "c[1", "é", "...", ":)", " ", "a-b", "—")
@@ -52,7 +52,7 @@ def descendants(heads: tuple[int, ...], word: int) -> set[int]:
 @example(Tree(("dog", "x", "love"), (True, True, False), (1, 1, 0)))  # a branch that crosses its root
 @example(Tree(("dog", "x", "love", "cat"), (True,) * 4, (2, 1, 2, 0)))
 def test_a_subtree_is_the_run_of_all_that_depends_on_a_token(tree: Tree) -> None:
-    parsed = Parsed.of(tree.doc)
+    parsed = ParsedCaption.from_doc(tree.doc)
     for word in range(len(tree.words)):
         wanted = sorted(descendants(tree.heads, word))
         whole = wanted == list(range(wanted[0], wanted[-1] + 1))
@@ -63,7 +63,7 @@ def test_a_subtree_is_the_run_of_all_that_depends_on_a_token(tree: Tree) -> None
 def test_trimming_takes_off_what_names_nothing(tree: Tree, data: st.DataObject) -> None:
     first = data.draw(st.integers(0, len(tree.words)))
     tokens = range(first, data.draw(st.integers(first, len(tree.words))))
-    trimmed = Parsed.of(tree.doc).trimmed(tokens)
+    trimmed = ParsedCaption.from_doc(tree.doc).trimmed(tokens)
     solid = [number for number in tokens if any(map(str.isalnum, tree.words[number]))]
     assert list(trimmed) == (list(range(solid[0], solid[-1] + 1)) if solid else [])
 
@@ -73,13 +73,13 @@ def test_characters_are_those_of_the_caption(tree: Tree) -> None:
     doc = tree.doc
     for start in range(len(doc)):
         for end in range(start + 1, len(doc) + 1):
-            first, last = Parsed.of(doc).characters(range(start, end))
+            first, last = ParsedCaption.from_doc(doc).characters(range(start, end))
             assert doc.text[first:last] == doc[start:end].text
 
 
 @given(trees())
 def test_runs_between_separators_are_in_order_and_apart(tree: Tree) -> None:
-    parsed = Parsed.of(tree.doc)
+    parsed = ParsedCaption.from_doc(tree.doc)
     runs = parsed.between_separators(range(len(tree.words)))
     numbers = [number for run in runs for number in run]
     assert numbers == sorted(set(numbers))
@@ -92,7 +92,7 @@ def test_separators() -> None:
     def runs(caption: str) -> list[str]:
         doc = NLP(caption)
         labels = Doc(doc.vocab, [t.text for t in doc], [bool(t.whitespace_) for t in doc])
-        found = Parsed.of(labels).between_separators(range(len(labels)))
+        found = ParsedCaption.from_doc(labels).between_separators(range(len(labels)))
         return [labels[run.start : run.stop].text for run in found]
 
     assert runs("Grizzly Shirt - Black | Large") == ["Grizzly Shirt", "Black", "Large"]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.records import Box, Grounding, Pair, Phrase
-from transforms.selection.arrays import Candidates, place, select_many
+from transforms.selection.arrays import Candidates, rank_within, select_many
 from transforms.selection.boxes import in_record_order, select
 from transforms.settings import SelectionSettings
 
@@ -57,4 +57,4 @@ def test_the_same_boxes_as_pair_by_pair(pairs: list[list[Box]], settings: Select
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2))))
 def test_an_item_s_place_is_the_number_of_equal_ones_before_it(items: list[tuple[int, int]]) -> None:
     first, second = np.array(items, int).reshape(-1, 2).T
-    assert place(first, second).tolist() == [items[:at].count(item) for at, item in enumerate(items)]
+    assert rank_within(first, second).tolist() == [items[:at].count(item) for at, item in enumerate(items)]

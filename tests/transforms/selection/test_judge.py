@@ -1,6 +1,6 @@
 import pytest
 
-from transforms.records import Box, Fault, Pair, Phrase, Reason, Stage
+from transforms.records import Box, FailureStage, Fault, Pair, Phrase, Reason
 from transforms.selection.judge import Kept, Policy, Rejected, judge
 from transforms.settings import SelectionSettings, TextSettings
 
@@ -71,7 +71,7 @@ def test_a_caption_that_only_a_further_dialect_cannot_carry_is_rejected_too(monk
 
 
 def test_a_failed_pair_stays_failed_whatever_else_it_holds():
-    fault = Fault(Stage.IMAGE, Reason.TRUNCATED, "cut")
+    fault = Fault(FailureStage.IMAGE, Reason.TRUNCATED, "cut")
     assert judge(changed(error=fault, caption=""), policy()) == fault
 
 

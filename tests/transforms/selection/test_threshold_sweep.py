@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from transforms.records import Box, ImageRef, Pair, Phrase
 from transforms.selection.judge import Kept, Policy, judge
-from transforms.selection.threshold_sweep import GRID, ranked, steps
+from transforms.selection.threshold_sweep import THRESHOLDS, rank_candidates, sweep
 from transforms.settings import SelectionSettings, TextSettings
 from transforms.text import dialects
 
@@ -27,17 +27,17 @@ def boxes(draw: st.DrawFn) -> Box:
 def by_level(pair: Pair, policy: Policy) -> Iterator[tuple[int, int]]:
     """Phrases and boxes at each level of the grid, as the steps say."""
     found = {
-        step.level: (0, 0) if step.refusal else (step.phrases, step.boxes)
-        for step in steps(pair, ranked(pair, policy), policy)
+        step.level: (0, 0) if step.rejection else (step.phrases, step.boxes)
+        for step in sweep(pair, rank_candidates(pair, policy), policy)
     }
     now = (0, 0)
-    for level in reversed(range(len(GRID))):
+    for level in reversed(range(len(THRESHOLDS))):
         now = found.get(level, now)
         yield now
 
 
 def judged(pair: Pair, policy: Policy) -> Iterator[tuple[int, int]]:
-    for score in reversed(GRID):
+    for score in reversed(THRESHOLDS):
         outcome = judge(pair, Policy(policy.selection, score, policy.text))
         kept = outcome.groundings if isinstance(outcome, Kept) else ()
         yield len({grounding.phrase for grounding in kept}), len(kept)
@@ -75,12 +75,14 @@ def test_a_pair_that_is_carried_with_few_boxes_only() -> None:
 def test_a_text_is_written_at_most_once_a_level(monkeypatch) -> None:
     """A caption of very many phrases costs hundreds of texts, not one for each phrase."""
     written = []
-    monkeypatch.setattr("transforms.selection.threshold_sweep.texts", lambda *given: written.append(len(given[1])))
+    monkeypatch.setattr(
+        "transforms.selection.threshold_sweep.encode_texts", lambda *given: written.append(len(given[1]))
+    )
     caption = "dog " * 600
     phrases = tuple(Phrase(4 * i, 4 * i + 3, 4 * i, 4 * i + 3, 4 * i, 4 * i + 3) for i in range(600))
     found = tuple(Box(i, i / 600, 0.0, i / 600 + 0.001, 0.5, (i + 1) / 601) for i in range(600))
     pair = Pair("k", "s", 0, caption, ImageRef("s"), width=640, height=480, phrases=phrases, boxes=found)
     policy = Policy(SelectionSettings(), 0.25, TextSettings())
-    assert sum(step.boxes for step in steps(pair, ranked(pair, policy), policy)) > 600
-    assert len(written) <= len(GRID)
+    assert sum(step.boxes for step in sweep(pair, rank_candidates(pair, policy), policy)) > 600
+    assert len(written) <= len(THRESHOLDS)
     assert max(written) == 600

@@ -8,7 +8,7 @@ threshold and merges neighbouring labels.
 import numpy as np
 
 from transforms.detectors.grounding_dino.prompts import Prompt
-from transforms.isolation.bisect import NotFinite
+from transforms.isolation.bisect import NotFiniteError
 from transforms.records import Box
 from transforms.settings import DetectorSettings
 
@@ -22,39 +22,41 @@ def read_boxes(
       logits: float32 [queries, tokens]. predicted: float32 [queries, 4], normalised centre, width, height.
 
     Raises:
-      NotFinite: the model's output is none.
+      NotFiniteError: the model's output is none.
     """
     # The class's own boxes are sigmoids; anything far outside of 0..1 is garbage, as bfloat16 on a CPU gave.
-    sound = np.isfinite(predicted).all() and (np.abs(predicted) <= 2).all()
-    if not (sound and np.isfinite(logits[:, : len(prompt.ids)]).all()):
-        raise NotFinite("logits or boxes are not finite")
+    finite = np.isfinite(predicted).all() and (np.abs(predicted) <= 2).all()
+    if not (finite and np.isfinite(logits[:, : len(prompt.ids)]).all()):
+        raise NotFiniteError("logits or boxes are not finite")
     corners = _corners(predicted)
     boxes: list[Box] = []
     cut = 0
     for phrase, (first, last) in zip(prompt.phrases, prompt.spans, strict=True):
         scores = span_scores(logits[:, first:last], settings.span_score)
-        found, more = candidates(phrase, scores, corners, settings.floor, settings.candidates)
+        found, cut_off = top_candidates(phrase, scores, corners, settings.floor, settings.candidates)
         boxes += found
-        cut += more
+        cut += cut_off
     return boxes, cut
 
 
-def span_scores(logits: np.ndarray, how: str) -> np.ndarray:
+def span_scores(logits: np.ndarray, pooling: str) -> np.ndarray:
     """float32 [queries] in 0..1 from the logits [queries, tokens] of one phrase: mean or max of their sigmoids."""
     probabilities = 1 / (1 + np.exp(-logits.astype(np.float32)))
-    pooled: np.ndarray = probabilities.mean(axis=1) if how == "mean" else probabilities.max(axis=1)
+    pooled: np.ndarray = probabilities.mean(axis=1) if pooling == "mean" else probabilities.max(axis=1)
     return pooled.astype(np.float32)
 
 
-def candidates(phrase: int, scores: np.ndarray, corners: np.ndarray, floor: float, most: int) -> tuple[list[Box], int]:
-    """The best boxes of one phrase above the floor, at most `most`, best first, ties in query order; and how many more
-    there are. Boxes without an area do not count."""
-    solid = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
-    (found,) = np.nonzero(solid & (scores > floor))
+def top_candidates(
+    phrase: int, scores: np.ndarray, corners: np.ndarray, floor: float, maximum: int
+) -> tuple[list[Box], int]:
+    """The best boxes of one phrase above the floor, at most `maximum`, best first, ties in query order; and how many
+    more there are. Boxes without an area do not count."""
+    has_area = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
+    (found,) = np.nonzero(has_area & (scores > floor))
     order = found[np.argsort(-scores[found], kind="stable")]
-    best = order[:most]
+    best = order[:maximum]
     rows = np.column_stack((corners[best], scores[best])).tolist()
-    return [Box(phrase, *row) for row in rows], max(len(order) - most, 0)
+    return [Box(phrase, *row) for row in rows], max(len(order) - maximum, 0)
 
 
 def _corners(boxes: np.ndarray) -> np.ndarray:

@@ -16,17 +16,24 @@ from transformers.utils.logging import disable_progress_bar
 
 from transforms import bundled
 from transforms.detectors.base import Found, Request
-from transforms.detectors.batches import Batch, Item, Part, Ready, form_parts, prepared
+from transforms.detectors.batches import (
+    BatchItems,
+    PreparedBatch,
+    PreparedItem,
+    PromptItem,
+    plan_batches,
+    prepare_batches,
+)
 from transforms.detectors.grounding_dino.boxes import read_boxes
-from transforms.detectors.grounding_dino.optimized import make_fast
-from transforms.detectors.grounding_dino.prompts import CLS, SEP, STOP, Prompt, Prompts, build_prompts
-from transforms.detectors.resize import CanvasRule
+from transforms.detectors.grounding_dino.optimized import optimize
+from transforms.detectors.grounding_dino.prompts import CLS, PERIOD, SEP, PackedPrompts, Prompt, build_prompts
+from transforms.detectors.resize import ResizeRule
 from transforms.devices import pick_device
-from transforms.isolation.bisect import run_or_blame
+from transforms.isolation.bisect import run_with_bisection
 from transforms.records import Box, Drop, Fault
 from transforms.settings import DetectorSettings
 
-FAMILY = ("grounding-dino", "mm-grounding-dino")
+MODEL_TYPES = ("grounding-dino", "mm-grounding-dino")
 """`model_type` of the checkpoints that can be used."""
 
 _DEFAULT_SIDES = (800, 1333)
@@ -51,7 +58,7 @@ class _Answer:
             self.boxes += result[0]
             self.cut += result[1]
 
-    def found(self, dropped: dict[int, Drop]) -> Found:
+    def to_found(self, dropped: dict[int, Drop]) -> Found:
         if self.error:
             return Found(error=self.error, dropped=dropped)
         return Found(tuple(sorted(self.boxes, key=lambda box: (box.phrase, -box.score))), self.cut, dropped)
@@ -60,10 +67,10 @@ class _Answer:
 class GroundingDino:
     """A loaded model on its device; forward runs under a lock, CPU work outside it."""
 
-    def __init__(self, model: Any, tokenizer: Any, canvas: CanvasRule, settings: DetectorSettings, device: str) -> None:
+    def __init__(self, model: Any, tokenizer: Any, rule: ResizeRule, settings: DetectorSettings, device: str) -> None:
         self.model = model
         self.tokenizer = tokenizer
-        self.canvas = canvas
+        self.resize_rule = rule
         self.settings = settings
         self.device = device
         self.limit = int(model.config.max_text_len)
@@ -88,19 +95,19 @@ class GroundingDino:
             # Half precision on a CPU gave boxes of 1e32: grid_sample on non-contiguous bfloat16 tensors.
             raise ValueError(f"detector.precision: {settings.precision} needs a GPU; on a CPU only float32 is right")
         disable_progress_bar()  # of loading weights: worker code is silent
-        place = bundled.model(settings.model)
+        path = bundled.model_path(settings.model)
         model = AutoModelForZeroShotObjectDetection.from_pretrained(
-            place,
+            path,
             revision=settings.revision,
             use_safetensors=True,
             trust_remote_code=False,
             dtype=torch.float32,
         )
-        processor = AutoProcessor.from_pretrained(place, revision=settings.revision, trust_remote_code=False)
-        rule = canvas_rule(processor.image_processor, settings)
+        processor = AutoProcessor.from_pretrained(path, revision=settings.revision, trust_remote_code=False)
+        rule = resize_rule(processor.image_processor, settings)
         model = model.to(device).eval()
         if settings.forward == "fast":
-            make_fast(model, device)
+            optimize(model, device)
         return cls(model, processor.tokenizer, rule, settings, device)
 
     @property
@@ -110,39 +117,41 @@ class GroundingDino:
         return {"device": device, "threads": torch.get_num_threads(), "forward": self.settings.forward}
 
     def detect(self, requests: Sequence[Request]) -> list[Found]:
-        """Scored boxes of every request, batched by equal canvas in the order of the requests."""
+        """Scored boxes of every request, batched by equal size in the order of the requests."""
         prompts = self._prompts(requests)
         results: list[Result] = []
         done = 0
-        for batch in prepared(requests, form_parts(requests, prompts, self.canvas, self.settings.batch), self.canvas):
-            results += self._answered(batch)
-            done += len(batch.ready)
+        planned = plan_batches(requests, prompts, self.resize_rule, self.settings.batch)
+        for batch in prepare_batches(requests, planned, self.resize_rule):
+            results += self._run_prepared(batch)
+            done += len(batch.items)
             if self.progress:
                 self.progress(min(done, len(requests)))
-        return _joined(prompts, results)
+        return _merge_results(prompts, results)
 
-    def parts(self, requests: Sequence[Request]) -> list[Part]:
-        """The batches of the requests: prompts of equal canvas, in the order of the requests."""
-        return form_parts(requests, self._prompts(requests), self.canvas, self.settings.batch)
+    def batches(self, requests: Sequence[Request]) -> list[BatchItems]:
+        """The batches of the requests: prompts with pictures of equal size, in the order of the requests."""
+        return plan_batches(requests, self._prompts(requests), self.resize_rule, self.settings.batch)
 
-    def run(self, requests: Sequence[Request], part: Part) -> list[Result]:
+    def run_batch(self, requests: Sequence[Request], batch: BatchItems) -> list[Result]:
         """The results of one batch, or of a piece of one."""
-        return [result for batch in prepared(requests, [part], self.canvas) for result in self._answered(batch)]
+        prepared = prepare_batches(requests, [batch], self.resize_rule)
+        return [result for one in prepared for result in self._run_prepared(one)]
 
-    def join(self, requests: Sequence[Request], results: Iterable[Result]) -> list[Found]:
-        """One answer a request, from the results of all parts."""
-        return _joined(self._prompts(requests), results)
+    def merge(self, requests: Sequence[Request], results: Iterable[Result]) -> list[Found]:
+        """One answer a request, from the results of all batches."""
+        return _merge_results(self._prompts(requests), results)
 
-    def _prompts(self, requests: Sequence[Request]) -> list[Prompts]:
+    def _prompts(self, requests: Sequence[Request]) -> list[PackedPrompts]:
         return [build_prompts(self.tokenizer, request.phrases, self.limit) for request in requests]
 
-    def _answered(self, batch: Batch) -> list[Result]:
-        results = run_or_blame(batch.ready, self._forward, self._probe)
-        numbers = [ready.item.request for ready in batch.ready]
+    def _run_prepared(self, batch: PreparedBatch) -> list[Result]:
+        results = run_with_bisection(batch.items, self._forward, self._probe)
+        numbers = [ready.item.request for ready in batch.items]
         return [*batch.faults, *zip(numbers, results, strict=True)]
 
-    def _forward(self, batch: Sequence[Ready]) -> list[tuple[list[Box], int]]:
-        """Boxes and the number cut off for every item; raises `NotFinite` if one of them has no finite output."""
+    def _forward(self, batch: Sequence[PreparedItem]) -> list[tuple[list[Box], int]]:
+        """Boxes and the number cut off for every item; raises `NotFiniteError` if one of them has no finite output."""
         width = max(len(ready.item.prompt.ids) for ready in batch)
         ids = torch.zeros(len(batch), width, dtype=torch.long)
         mask = torch.zeros(len(batch), width, dtype=torch.long)
@@ -170,7 +179,7 @@ class GroundingDino:
             self._pixels = torch.empty(shape, device=self.device)
         for row, picture in zip(self._pixels, pictures, strict=True):
             row.copy_(picture.to(self.device))
-            self.canvas.normalize(row)
+            self.resize_rule.normalize(row)
         return self._pixels
 
     def _autocast(self) -> Any:
@@ -179,33 +188,33 @@ class GroundingDino:
         return torch.autocast(self.device.partition(":")[0], dtype=getattr(torch, self.settings.precision))
 
     def _probe(self) -> None:
-        """A grey picture and one word: if this fails too, no pair is to blame."""
-        side = self.canvas.step * 2
+        """A grey picture and one word: if this fails too, no pair is at fault."""
+        side = self.resize_rule.step * 2
         word = self.tokenizer("thing", add_special_tokens=False)["input_ids"][:1]
-        prompt = Prompt((CLS, *word, STOP, SEP), (0,), ((1, 1 + len(word)),))
-        pixels = self.canvas.tensor(Image.new("RGB", (side, side), (128, 128, 128)))
+        prompt = Prompt((CLS, *word, PERIOD, SEP), (0,), ((1, 1 + len(word)),))
+        pixels = self.resize_rule.to_tensor(Image.new("RGB", (side, side), (128, 128, 128)))
         self._pixels = None
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
-        self._forward([Ready(Item(0, prompt, (side, side)), pixels)])
+        self._forward([PreparedItem(PromptItem(0, prompt, (side, side)), pixels)])
 
 
-def _joined(prompts: Sequence[Prompts], results: Iterable[Result]) -> list[Found]:
+def _merge_results(prompts: Sequence[PackedPrompts], results: Iterable[Result]) -> list[Found]:
     answers = [_Answer() for _ in prompts]
     for number, result in results:
         answers[number].add(result)
-    return [answer.found(packed.dropped) for answer, packed in zip(answers, prompts, strict=True)]
+    return [answer.to_found(packed.dropped) for answer, packed in zip(answers, prompts, strict=True)]
 
 
-def canvas_rule(processor: Any, settings: DetectorSettings) -> CanvasRule:
-    """The canvas rule that the model's own image processor and the settings give."""
+def resize_rule(processor: Any, settings: DetectorSettings) -> ResizeRule:
+    """The resize rule that the model's own image processor and the settings give."""
     size = dict(processor.size)
     short = settings.short_side or size.get("shortest_edge") or _DEFAULT_SIDES[0]
     long = settings.long_side or size.get("longest_edge") or max(_DEFAULT_SIDES[1], short)
     if long < short:
         raise ValueError(f"detector.long_side: {long} is less than the short side, {short}")
     mean, std = tuple(processor.image_mean), tuple(processor.image_std)
-    return CanvasRule(short, long, settings.canvas_step, int(processor.resample), mean, std)
+    return ResizeRule(short, long, settings.canvas_step, int(processor.resample), mean, std)
 
 
 def check_family(settings: DetectorSettings) -> None:
@@ -216,11 +225,11 @@ def check_family(settings: DetectorSettings) -> None:
       OSError: there is no such model.
     """
     # The class of an unknown kind might come with the checkpoint: the kind is read before any class is looked up.
-    config, _ = PreTrainedConfig.get_config_dict(bundled.model(settings.model), revision=settings.revision)
+    config, _ = PreTrainedConfig.get_config_dict(bundled.model_path(settings.model), revision=settings.revision)
     kind = config.get("model_type")
-    if kind not in FAMILY:
-        what = f"is a {kind}" if kind else "does not say in its config.json what it is"
-        raise ValueError(f"detector.model: {settings.model} {what}; it has to be one of {', '.join(FAMILY)}")
+    if kind not in MODEL_TYPES:
+        problem = f"is a {kind}" if kind else "does not say in its config.json what it is"
+        raise ValueError(f"detector.model: {settings.model} {problem}; it has to be one of {', '.join(MODEL_TYPES)}")
     if not config.get("two_stage", True):
         # The queries of such a model are points; the classes of transformers 5.23 cannot run one.
         raise ValueError(f"detector.model: {settings.model} has two_stage off in its config.json; it has to be on")

@@ -12,12 +12,12 @@ from typing import Any
 
 from transforms.records import Drop
 
-CLS, SEP, STOP, ASK = 101, 102, 1012, 1029
-BORDERS = frozenset((CLS, SEP, STOP, ASK))
+CLS, SEP, PERIOD, QUESTION_MARK = 101, 102, 1012, 1029
+BORDERS = frozenset((CLS, SEP, PERIOD, QUESTION_MARK))
 """BERT's ids for [CLS], [SEP], "." and "?", which the model class has built in."""
 
 _PAD = 0
-_AROUND = 2  # [CLS] before and [SEP] after the phrases
+_SPECIAL_TOKENS = 2  # [CLS] before and [SEP] after the phrases
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Prompts:
+class PackedPrompts:
     """The prompts that together hold every phrase of a pair once, and the phrases that no prompt can hold."""
 
     prompts: tuple[Prompt, ...]
@@ -48,7 +48,7 @@ def tokenize(tokenizer: Any, phrase: str) -> tuple[int, ...]:
     return tuple(i for i in ids if i not in BORDERS and i != _PAD)
 
 
-def build_prompts(tokenizer: Any, phrases: Sequence[str], limit: int) -> Prompts:
+def build_prompts(tokenizer: Any, phrases: Sequence[str], limit: int) -> PackedPrompts:
     """Packs phrases, in order, into as few prompts of at most `limit` tokens as that order allows.
 
     Nothing is truncated: a phrase that does not fit into a prompt of its own is dropped with its reason.
@@ -59,20 +59,20 @@ def build_prompts(tokenizer: Any, phrases: Sequence[str], limit: int) -> Prompts
         ids = tokenize(tokenizer, phrase)
         if not ids:
             dropped[number] = Drop.NO_TOKEN
-        elif len(ids) + 1 + _AROUND > limit:
+        elif len(ids) + 1 + _SPECIAL_TOKENS > limit:
             dropped[number] = Drop.TOO_LONG
         else:
             fitting.append((number, ids))
-    return Prompts(tuple(_joined(group) for group in _packed(fitting, limit)), dropped)
+    return PackedPrompts(tuple(_joined(group) for group in _packed(fitting, limit)), dropped)
 
 
 def _packed(phrases: Iterable[tuple[int, tuple[int, ...]]], limit: int) -> Iterable[list[tuple[int, tuple[int, ...]]]]:
     group: list[tuple[int, tuple[int, ...]]] = []
-    used = _AROUND
+    used = _SPECIAL_TOKENS
     for number, ids in phrases:
         if group and used + len(ids) + 1 > limit:
             yield group
-            group, used = [], _AROUND
+            group, used = [], _SPECIAL_TOKENS
         group.append((number, ids))
         used += len(ids) + 1
     if group:
@@ -84,5 +84,5 @@ def _joined(group: list[tuple[int, tuple[int, ...]]]) -> Prompt:
     spans = []
     for _, ids in group:
         spans.append((len(joined), len(joined) + len(ids)))
-        joined += [*ids, STOP]
+        joined += [*ids, PERIOD]
     return Prompt((*joined, SEP), tuple(number for number, _ in group), tuple(spans))

@@ -30,7 +30,7 @@ from transforms.text.grounded_caption import Dialect
 GROUP = "gritmill.dialects"
 
 
-def _plain(name: str, dialect: Dialect) -> Callable[[str], Dialect]:
+def _without_option(name: str, dialect: Dialect) -> Callable[[str], Dialect]:
     """A dialect without an option."""
 
     def make(option: str) -> Dialect:
@@ -41,39 +41,41 @@ def _plain(name: str, dialect: Dialect) -> Callable[[str], Dialect]:
     return make
 
 
-def _numbered(
-    name: str, least: int, most: int, usual: int, make: Callable[[str, int], Dialect]
+def _with_number(
+    name: str, minimum: int, maximum: int, default: int, make: Callable[[str, int], Dialect]
 ) -> Callable[[str], Dialect]:
     """A dialect whose option is a number."""
 
-    def made(option: str) -> Dialect:
-        number = int(option) if option.isdecimal() and len(option) < 10 else None if option else usual
-        if number is None or not least <= number <= most:
-            raise ValueError(f"text.dialect: {name} has no option {option!r}; it takes a number, {least} to {most}")
+    def make_dialect(option: str) -> Dialect:
+        number = int(option) if option.isdecimal() and len(option) < 10 else None if option else default
+        if number is None or not minimum <= number <= maximum:
+            raise ValueError(
+                f"text.dialect: {name} has no option {option!r}; it takes a number, {minimum} to {maximum}"
+            )
         return make(f"{name}:{number}" if option else name, number)
 
-    return made
+    return make_dialect
 
 
-_OWN: dict[str, Callable[[str], Dialect]] = {
+_BUILTIN: dict[str, Callable[[str], Dialect]] = {
     "kosmos2": kosmos2.make,
-    "kosmos2-paper": _plain("kosmos2-paper", Kosmos2Paper("kosmos2-paper")),
-    "loc1000": _numbered("loc1000", 2, 1_000_000, 1000, Loc1000),
-    "normalized": _numbered("normalized", 1, 9, 2, Normalized),
-    "markdown": _plain("markdown", Markdown("markdown")),
-    "pixels": _plain("pixels", Pixels("pixels")),
-    "pix2seq": _plain("pix2seq", Pix2Seq()),
-    "shikra": _plain("shikra", Shikra("shikra")),
-    "ferret": _plain("ferret", Ferret("ferret")),
-    "qwen-vl": _plain("qwen-vl", QwenVL("qwen-vl")),
-    "qwen2-vl": _plain("qwen2-vl", Qwen2VL("qwen2-vl")),
-    "qwen2.5-vl": _numbered("qwen2.5-vl", FACTOR * FACTOR, 999_999_999, MAX_PIXELS, Qwen25VL),
-    "qwen3-vl": _plain("qwen3-vl", Qwen3VL("qwen3-vl")),
-    "cogvlm": _plain("cogvlm", CogVLM("cogvlm")),
-    "internvl": _plain("internvl", InternVL("internvl")),
-    "minigpt-v2": _plain("minigpt-v2", MiniGPTv2("minigpt-v2")),
-    "florence2": _plain("florence2", Florence2()),
-    "paligemma": _plain("paligemma", PaliGemma()),
+    "kosmos2-paper": _without_option("kosmos2-paper", Kosmos2Paper("kosmos2-paper")),
+    "loc1000": _with_number("loc1000", 2, 1_000_000, 1000, Loc1000),
+    "normalized": _with_number("normalized", 1, 9, 2, Normalized),
+    "markdown": _without_option("markdown", Markdown("markdown")),
+    "pixels": _without_option("pixels", Pixels("pixels")),
+    "pix2seq": _without_option("pix2seq", Pix2Seq()),
+    "shikra": _without_option("shikra", Shikra("shikra")),
+    "ferret": _without_option("ferret", Ferret("ferret")),
+    "qwen-vl": _without_option("qwen-vl", QwenVL("qwen-vl")),
+    "qwen2-vl": _without_option("qwen2-vl", Qwen2VL("qwen2-vl")),
+    "qwen2.5-vl": _with_number("qwen2.5-vl", FACTOR * FACTOR, 999_999_999, MAX_PIXELS, Qwen25VL),
+    "qwen3-vl": _without_option("qwen3-vl", Qwen3VL("qwen3-vl")),
+    "cogvlm": _without_option("cogvlm", CogVLM("cogvlm")),
+    "internvl": _without_option("internvl", InternVL("internvl")),
+    "minigpt-v2": _without_option("minigpt-v2", MiniGPTv2("minigpt-v2")),
+    "florence2": _without_option("florence2", Florence2()),
+    "paligemma": _without_option("paligemma", PaliGemma()),
 }
 
 
@@ -85,18 +87,18 @@ def find(name: str) -> Dialect:
       ValueError: there is none of that name, or it has no such option.
     """
     base, _, option = name.partition(":")
-    if base in _OWN:
-        return _OWN[base](option)
+    if base in _BUILTIN:
+        return _BUILTIN[base](option)
     for entry in entry_points(group=GROUP):
         if entry.name == base:
-            made: Dialect = entry.load()(option)
-            return made
+            dialect: Dialect = entry.load()(option)
+            return dialect
     raise ValueError(f"text.dialect: no dialect {base}; there are {', '.join(sorted(names()))}")
 
 
 def names() -> set[str]:
-    """The names of all dialects, ours and those of installed packages."""
-    return {*_OWN, *(entry.name for entry in entry_points(group=GROUP))}
+    """The names of all dialects, the built-in ones and those of installed packages."""
+    return {*_BUILTIN, *(entry.name for entry in entry_points(group=GROUP))}
 
 
 def by_caption(name: str) -> bool:

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.text.dialects.scales import binned, shares
-from transforms.text.dialects.tagged import MARKUP, fours, numbers
-from transforms.text.grounded_caption import CannotCarry, Carries, Corners, GroundedCaption, listed
+from transforms.text.dialects.scales import binned, to_fractions
+from transforms.text.dialects.tagged import MARKUP, groups_of_four, numbers
+from transforms.text.grounded_caption import CannotCarry, Carries, Corners, GroundedCaption, from_phrases
 
 NON_ASCII = "non_ascii"
 
@@ -43,7 +43,7 @@ class Florence2:
         """The phrases."""
         if _ENTITY.sub("", text):
             raise ValueError(f"florence2: malformed: {_ENTITY.sub('', text)[:60]!r}")
-        return listed(((words, tuple(_boxes(tokens))) for words, tokens in _ENTITY.findall(text)), width, height)
+        return from_phrases(((words, tuple(_boxes(tokens))) for words, tokens in _ENTITY.findall(text)), width, height)
 
     def _phrase(self, words: str) -> str:
         if not words.isascii():
@@ -59,4 +59,4 @@ def _tokens(box: Corners) -> str:
 
 
 def _boxes(tokens: str) -> list[Corners]:
-    return [shares(tuple(value + 0.5 for value in four), 1000) for four in fours(numbers(tokens))]
+    return [to_fractions(tuple(value + 0.5 for value in four), 1000) for four in groups_of_four(numbers(tokens))]

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.text.dialects.scales import rounded, shares
-from transforms.text.dialects.tagged import Tagged, fours, numbers
+from transforms.text.dialects.scales import rounded, to_fractions
+from transforms.text.dialects.tagged import Tagged, groups_of_four, numbers
 from transforms.text.grounded_caption import Corners
 
 
@@ -42,4 +42,4 @@ class Loc1000(Tagged):
 
     def boxes(self, text: str, width: int, height: int) -> list[Corners]:
         """Shares of the last bin."""
-        return [shares(four, self.bins - 1) for four in fours(numbers(text))]
+        return [to_fractions(four, self.bins - 1) for four in groups_of_four(numbers(text))]

@@ -10,9 +10,16 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.text.dialects.scales import rounded, shares
-from transforms.text.dialects.tagged import MARKUP, numbers, same
-from transforms.text.grounded_caption import CannotCarry, Carries, Corners, GroundedCaption, carried, listed
+from transforms.text.dialects.scales import rounded, to_fractions
+from transforms.text.dialects.tagged import MARKUP, numbers, same_outline
+from transforms.text.grounded_caption import (
+    CannotCarry,
+    Carries,
+    Corners,
+    GroundedCaption,
+    expected_round_trip,
+    from_phrases,
+)
 
 _BETWEEN = " ; "
 _LABEL = re.compile(r"((?:<loc\d{4}>){4}) (.+)", re.DOTALL)
@@ -32,18 +39,18 @@ class PaliGemma:
 
     def encode(self, grounded: GroundedCaption) -> str:
         """Box by box, each with its span's words."""
-        labels = carried(grounded, self.carries)
+        labels = expected_round_trip(grounded, self.carries)
         text = _BETWEEN.join(
             f"{_tokens(span.boxes[0])} {labels.caption[span.start : span.end]}" for span in labels.spans
         )
         # big_vision's reader takes a label to end at any of these.
-        if not set(";<>").isdisjoint(labels.caption) or not same(self.decode(text), labels):
+        if not set(";<>").isdisjoint(labels.caption) or not same_outline(self.decode(text), labels):
             raise CannotCarry(MARKUP)
         return text
 
     def decode(self, text: str, width: int = 1, height: int = 1) -> GroundedCaption:
         """The labelled boxes."""
-        return listed(map(_label, text.split(_BETWEEN)) if text else (), width, height)
+        return from_phrases(map(_label, text.split(_BETWEEN)) if text else (), width, height)
 
 
 def _label(text: str) -> tuple[str, tuple[Corners, ...]]:
@@ -51,7 +58,7 @@ def _label(text: str) -> tuple[str, tuple[Corners, ...]]:
     if not found:
         raise ValueError(f"paligemma: malformed: {text[:60]!r}")
     y1, x1, y2, x2 = numbers(found[1])
-    return found[2], (shares((x1, y1, x2, y2), 1023),)
+    return found[2], (to_fractions((x1, y1, x2, y2), 1023),)
 
 
 def _tokens(box: Corners) -> str:

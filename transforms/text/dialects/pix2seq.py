@@ -9,7 +9,7 @@ that means nothing (FAKE_CLASS_TOKEN, 30), so boxes alone are carried.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.text.dialects.scales import rounded, shares
+from transforms.text.dialects.scales import rounded, to_fractions
 from transforms.text.grounded_caption import Carries, Corners, GroundedCaption, Span
 
 _SHIFT, _BINS, _FAKE_CLASS = 1000, 1000, 30
@@ -48,4 +48,4 @@ def _tokens(box: Corners) -> str:
 
 def _box(tokens: list[int]) -> Corners:
     y1, x1, y2, x2 = (token - _SHIFT for token in tokens)
-    return shares((x1, y1, x2, y2), _BINS - 1)
+    return to_fractions((x1, y1, x2, y2), _BINS - 1)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from transforms.text.dialects import scales
-from transforms.text.dialects.tagged import Tagged, fours, numbers
+from transforms.text.dialects.tagged import Tagged, groups_of_four, numbers
 from transforms.text.grounded_caption import Carries, Corners
 
 _BOX = r" \[\d+(?:, \d+){3}\]"
@@ -39,4 +39,4 @@ class Pixels(Tagged):
 
     def boxes(self, text: str, width: int, height: int) -> list[Corners]:
         """Shares of the picture."""
-        return [scales.of_pixels(four, width, height) for four in fours(numbers(text))]
+        return [scales.from_pixels(four, width, height) for four in groups_of_four(numbers(text))]

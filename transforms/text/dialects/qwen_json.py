@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from transforms.text.dialects import scales
-from transforms.text.grounded_caption import Carries, Corners, GroundedCaption, carried, listed
+from transforms.text.grounded_caption import Carries, Corners, GroundedCaption, expected_round_trip, from_phrases
 
 FACTOR = 28
 MIN_PIXELS, MAX_PIXELS = 56 * 56, 14 * 14 * 4 * 1280
@@ -34,7 +34,7 @@ class _QwenJson(ABC):
 
     def encode(self, grounded: GroundedCaption) -> str:
         """A line a box."""
-        labels = carried(grounded, self.carries)
+        labels = expected_round_trip(grounded, self.carries)
         lines = [
             json.dumps(
                 {
@@ -53,7 +53,9 @@ class _QwenJson(ABC):
             raise ValueError(f"{self.name}: no fenced JSON: {text[:60]!r}")
         try:
             rows = [(str(row["label"]), row["bbox_2d"]) for row in json.loads(text[7:-3])]
-            return listed(((label, (self._box(tuple(box), width, height),)) for label, box in rows), width, height)
+            return from_phrases(
+                ((label, (self._box(tuple(box), width, height),)) for label, box in rows), width, height
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"{self.name}: malformed: {error!r}") from error
 
@@ -70,23 +72,23 @@ class _QwenJson(ABC):
 
 @dataclass(frozen=True)
 class Qwen25VL(_QwenJson):
-    """Whole pixels of the resized picture. most: its pixels."""
+    """Whole pixels of the resized picture. max_pixels: at most so many."""
 
-    most: int = MAX_PIXELS
+    max_pixels: int = MAX_PIXELS
     rounding: ClassVar[str] = "round(x * resized width), at most the last pixel"
 
     def error(self, width: int, height: int) -> tuple[float, float]:
         """A pixel of the resized picture, at the far edges; half of one elsewhere."""
-        wide, high = resized(width, height, self.most)
+        wide, high = resized(width, height, self.max_pixels)
         return 1 / wide, 1 / high
 
     def _numbers(self, box: Corners, width: int, height: int) -> tuple[int, ...]:
-        wide, high = resized(width, height, self.most)
+        wide, high = resized(width, height, self.max_pixels)
         last = wide - 1, high - 1, wide - 1, high - 1
         return tuple(min(pixel, limit) for pixel, limit in zip(scales.pixels(box, wide, high), last, strict=True))
 
     def _box(self, values: tuple[float, ...], width: int, height: int) -> Corners:
-        return scales.of_pixels(values, *resized(width, height, self.most))
+        return scales.from_pixels(values, *resized(width, height, self.max_pixels))
 
 
 @dataclass(frozen=True)
@@ -103,14 +105,14 @@ class Qwen3VL(_QwenJson):
         return scales.rounded(box, 1000)
 
     def _box(self, values: tuple[float, ...], width: int, height: int) -> Corners:
-        return scales.shares(values, 1000)
+        return scales.to_fractions(values, 1000)
 
 
-def resized(width: int, height: int, most: int = MAX_PIXELS) -> tuple[int, int]:
+def resized(width: int, height: int, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """Width and height of a picture as Qwen2.5-VL's processor resizes it: multiples of 28, at most so many pixels."""
     high, wide = (round(side / FACTOR) * FACTOR for side in (height, width))
-    if high * wide > most:
-        shrink = math.sqrt(height * width / most)
+    if high * wide > max_pixels:
+        shrink = math.sqrt(height * width / max_pixels)
         high, wide = (max(FACTOR, math.floor(side / shrink / FACTOR) * FACTOR) for side in (height, width))
     elif high * wide < MIN_PIXELS:
         grow = math.sqrt(MIN_PIXELS / (height * width))

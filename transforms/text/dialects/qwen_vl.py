@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.text.dialects.scales import binned, shares
-from transforms.text.dialects.tagged import Tagged, fours, numbers
+from transforms.text.dialects.scales import binned, to_fractions
+from transforms.text.dialects.tagged import Tagged, groups_of_four, numbers
 from transforms.text.grounded_caption import Corners
 
 _BOX = r"<box>\(\d+,\d+\),\(\d+,\d+\)</box>"
@@ -41,4 +41,4 @@ class QwenVL(Tagged):
 
     def boxes(self, text: str, width: int, height: int) -> list[Corners]:
         """Middles of thousandths."""
-        return [shares(tuple(value + 0.5 for value in four), 1000) for four in fours(numbers(text))]
+        return [to_fractions(tuple(value + 0.5 for value in four), 1000) for four in groups_of_four(numbers(text))]

@@ -15,9 +15,9 @@ def binned(box: Corners, bins: int) -> tuple[int, ...]:
     return tuple(min(max(math.floor(corner * bins), 0), bins - 1) for corner in box)
 
 
-def shares(values: tuple[float, ...], of: float) -> Corners:
-    """Four numbers as shares, within 0..1."""
-    x1, y1, x2, y2 = (min(max(value / of, 0.0), 1.0) for value in values)
+def to_fractions(values: tuple[float, ...], unit: float) -> Corners:
+    """Four numbers as fractions of the unit, within 0..1."""
+    x1, y1, x2, y2 = (min(max(value / unit, 0.0), 1.0) for value in values)
     return x1, y1, x2, y2
 
 
@@ -26,9 +26,9 @@ def pixels(box: Corners, width: int, height: int) -> tuple[int, ...]:
     return tuple(round(corner * side) for corner, side in zip(box, (width, height, width, height), strict=True))
 
 
-def of_pixels(values: tuple[float, ...], width: int, height: int) -> Corners:
-    """Four pixel numbers as shares of the picture."""
+def from_pixels(values: tuple[float, ...], width: int, height: int) -> Corners:
+    """Four pixel numbers as fractions of the picture."""
     x1, y1, x2, y2 = values
-    left, upper, *_ = shares((x1 / width, y1 / height, 0, 0), 1)
-    right, lower, *_ = shares((x2 / width, y2 / height, 0, 0), 1)
+    left, upper, *_ = to_fractions((x1 / width, y1 / height, 0, 0), 1)
+    right, lower, *_ = to_fractions((x2 / width, y2 / height, 0, 0), 1)
     return left, upper, right, lower

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.text.dialects.scales import of_pixels
-from transforms.text.dialects.tagged import Tagged, fours, numbers
+from transforms.text.dialects.scales import from_pixels
+from transforms.text.dialects.tagged import Tagged, groups_of_four, numbers
 from transforms.text.grounded_caption import Carries, Corners
 
 _BOX = r"[01]\.\d{3}(?:,[01]\.\d{3}){3}"
@@ -47,8 +47,8 @@ class Shikra(Tagged):
         """Shares of the picture again."""
         side, left, upper = _square(width, height)
         return [
-            of_pixels((x1 * side - left, y1 * side - upper, x2 * side - left, y2 * side - upper), width, height)
-            for x1, y1, x2, y2 in fours(numbers(text))
+            from_pixels((x1 * side - left, y1 * side - upper, x2 * side - left, y2 * side - upper), width, height)
+            for x1, y1, x2, y2 in groups_of_four(numbers(text))
         ]
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.text.dialects.scales import shares
-from transforms.text.grounded_caption import CannotCarry, Carries, Corners, GroundedCaption, Span, carried
+from transforms.text.dialects.scales import to_fractions
+from transforms.text.grounded_caption import CannotCarry, Carries, Corners, GroundedCaption, Span, expected_round_trip
 
 MARKUP = "markup"
 """The reason: something in the caption reads like the dialect's own signs."""
@@ -46,7 +46,7 @@ class Tagged:
             text += self.tagged(grounded.caption[span.start : span.end], boxes)
             done = span.end
         text += grounded.caption[done:]
-        self._check(text, carried(grounded, self.carries))
+        self._check(text, expected_round_trip(grounded, self.carries))
         return text
 
     def decode(self, text: str, width: int = 1, height: int = 1) -> GroundedCaption:
@@ -71,27 +71,27 @@ class Tagged:
 
     def boxes(self, text: str, width: int, height: int) -> list[Corners]:
         """The boxes of what the group `boxes` has matched: its numbers by four, in shares of the unit."""
-        return [shares(four, self.unit) for four in fours(numbers(text))]
+        return [to_fractions(four, self.unit) for four in groups_of_four(numbers(text))]
 
     def error(self, width: int, height: int) -> tuple[float, float]:
         """See `Dialect`."""
         raise NotImplementedError
 
-    def _check(self, text: str, wanted: GroundedCaption) -> None:
-        if not same(self.decode(text, wanted.width, wanted.height), wanted):
+    def _check(self, text: str, expected: GroundedCaption) -> None:
+        if not same_outline(self.decode(text, expected.width, expected.height), expected):
             raise CannotCarry(MARKUP)
 
 
-def same(found: GroundedCaption, wanted: GroundedCaption) -> bool:
+def same_outline(decoded: GroundedCaption, expected: GroundedCaption) -> bool:
     """Whether captions, spans and numbers of boxes are equal."""
-    return _outline(found) == _outline(wanted)
+    return _outline(decoded) == _outline(expected)
 
 
 def _outline(grounded: GroundedCaption) -> object:
     return grounded.caption, [(span.start, span.end, len(span.boxes)) for span in grounded.spans]
 
 
-def fours(values: Sequence[float]) -> list[tuple[float, float, float, float]]:
+def groups_of_four(values: Sequence[float]) -> list[tuple[float, float, float, float]]:
     """Values by four.
 
     Raises:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gritmill.evaluation.sets.flickr30k_entities import Marked, load, read_annotation, read_sentence
+from gritmill.evaluation.sets.flickr30k_entities import TaggedPhrase, load, read_annotation, read_sentence
 from pipeline.faults import CallError
 
 SENTENCES = """[/EN#1/people A young child] is wearing [/EN#2/clothing blue goggles] in [/EN#0/notvisual it] .
@@ -34,9 +34,9 @@ def test_a_sentence_and_its_characters():
     text, marked = read_sentence(SENTENCES.splitlines()[0])
     assert text == "A young child is wearing blue goggles in it ."
     assert marked == [
-        Marked("1", ("people",), 0, 13),
-        Marked("2", ("clothing",), 25, 37),
-        Marked("0", ("notvisual",), 41, 43),
+        TaggedPhrase("1", ("people",), 0, 13),
+        TaggedPhrase("2", ("clothing",), 25, 37),
+        TaggedPhrase("0", ("notvisual",), 41, 43),
     ]
     assert [text[one.start : one.end] for one in marked] == ["A young child", "blue goggles", "it"]
 
@@ -44,7 +44,7 @@ def test_a_sentence_and_its_characters():
 def test_brackets_that_are_no_marks_stay():
     assert read_sentence("a [ sign ] x] [/EN#9/other b]") == (
         "a [ sign ] x] b",
-        [Marked("9", ("other",), 14, 15)],
+        [TaggedPhrase("9", ("other",), 14, 15)],
     )
 
 
@@ -75,7 +75,7 @@ def test_captions_of_a_split_with_chains_types_and_boxes(folder):
     assert [caption.picture for caption in captions] == ["10", "10", "11", "11"]
     first, second = captions[:2]
     assert [len(phrase.boxes) for phrase in first.phrases] == [2, 0, 0]
-    assert [phrase.asked for phrase in first.phrases] == [True, True, False]
+    assert [phrase.queried for phrase in first.phrases] == [True, True, False]
     assert (first.width, first.height, first.pair.error.reason) == (200, 100, "missing_file")
     # A text that occurs twice has each time the boxes of its own chain; Kosmos-2's evaluator takes the first one's.
     assert [(p.text.lower(), len(p.boxes), p.kinds) for p in second.phrases] == [
@@ -95,7 +95,7 @@ def test_pictures_are_looked_for_in_their_usual_folder_or_where_one_says(folder,
 
 
 def test_limit_takes_whole_pictures(folder):
-    assert [one.picture for one in load([str(folder)], None, "val").first(1).captions] == ["10", "10"]
+    assert [one.picture for one in load([str(folder)], None, "val").limited_to(1).captions] == ["10", "10"]
 
 
 def test_faults_name_their_file(folder):

@@ -6,7 +6,7 @@ import shutil
 import pytest
 from PIL import Image
 
-from gritmill.pages.viewer.page import _STATIC, view
+from gritmill.pages.viewer.page import _STATIC_FILES, view
 from pipeline.tables import detections
 from tests.gritmill.pages.viewer.conftest import ODD, counted, policy_of
 from transforms.selection.boxes import select
@@ -97,7 +97,7 @@ def test_it_opens_from_disk_without_a_fault_or_a_request_elsewhere(browser, fini
     browser.execute_async_script(SETTLED)
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
-    assert {url.rpartition("/")[2] for url in asked} > {"index.html", *_STATIC, "data.js", "00000.jpg"}
+    assert {url.rpartition("/")[2] for url in asked} > {"index.html", *_STATIC_FILES, "data.js", "00000.jpg"}
     # chrome:// is the browser's own first page.
     assert [url for url in asked if not url.startswith((f"file://{page}/", "data:", "chrome://"))] == []
     resources = browser.execute_script("return performance.getEntriesByType('resource').map((e) => e.name)")
@@ -133,7 +133,7 @@ def test_at_every_threshold_each_sample_has_the_boxes_that_pack_would_keep(brows
                 assert (outcome, reason) == ("rejected", wanted.reason)
             else:
                 assert (outcome, reason) == ("failed", f"{wanted.stage}: {wanted.reason}")
-            groundings = [] if pair.error else select(pair, policy.selection, policy.score)
+            groundings = [] if pair.error else select(pair, policy.selection, policy.threshold)
             assert [pair.boxes[index] for index in boxes] == [grounding.box for grounding in groundings]
             outcomes.add((outcome, reason))
     assert len(outcomes) == 6

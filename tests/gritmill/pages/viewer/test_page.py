@@ -19,16 +19,16 @@ from PIL import Image
 
 import gritmill
 from gritmill.main import main
-from gritmill.pages.thumbnails import LONG_SIDE, thumbnails
-from gritmill.pages.viewer import data
-from gritmill.pages.viewer.page import _STATIC, view
+from gritmill.pages.thumbnails import LONG_SIDE, make_thumbnails
+from gritmill.pages.viewer import page_data
+from gritmill.pages.viewer.page import _STATIC_FILES, view
 from gritmill.pages.viewer.serve import address, server
 from pipeline.configuration import SourceSettings
 from pipeline.files.publish import TEMPORARY
 from pipeline.tables import detections
 from tests import made
 from tests.gritmill.pages.viewer.conftest import ODD
-from transforms.images import digest
+from transforms.images import bytes_digest
 from transforms.records import ImageRef, Pair
 
 
@@ -47,7 +47,7 @@ def read(folder):
     )
 )
 def test_a_script_holds_any_value_and_nothing_that_html_or_javascript_would_obey(value):
-    text = data.script(value).decode("ascii")
+    text = page_data.to_script(value).decode("ascii")
     assert not set("<>&") & set(text)
     inner = text.removeprefix("window.GRITMILL = JSON.parse(").removesuffix(");\n")
     assert json.loads(json.loads(inner)) == value
@@ -55,7 +55,7 @@ def test_a_script_holds_any_value_and_nothing_that_html_or_javascript_would_obey
 
 @given(st.floats(0, 1, width=32))
 def test_numbers_are_short_and_the_same_in_32_bits(value):
-    short = data._short(value)
+    short = page_data._shortest_float(value)
     assert np.float32(short) == np.float32(value)
     assert len(repr(short)) <= len(repr(value))
 
@@ -67,13 +67,13 @@ def test_the_folder_is_whole_and_the_same_twice(finished, tmp_path):
     assert told["page"] == str(tmp_path / "one/index.html")
     assert told["kept"] + told["rejected"] + told["failed"] == 30
     there = {path.name for path in (tmp_path / "one").iterdir() if not path.name.startswith(".")}
-    assert there == {"index.html", "data.js", "images", *_STATIC}
+    assert there == {"index.html", "data.js", "images", *_STATIC_FILES}
 
 
 def test_the_page_names_what_is_there(finished, tmp_path):
     view(finished, tmp_path / "out")
     page = (tmp_path / "out/index.html").read_text()
-    assert all(f'"{name}"' in page for name in (*_STATIC, "data.js"))
+    assert all(f'"{name}"' in page for name in (*_STATIC_FILES, "data.js"))
     assert "//" not in page.replace("<!doctype", "")
     samples = read(tmp_path / "out")["samples"]
     assert [s["caption"] for s in samples[: len(ODD)]] == list(ODD)
@@ -103,10 +103,10 @@ def test_thumbnails_are_small_upright_jpegs(tmp_path):
     picture = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(picture[:200])
     pairs = [
-        Pair(name, "s", 0, "a dog", ImageRef(str(tmp_path / name), -1, 0, size, digest(picture[:size])))
+        Pair(name, "s", 0, "a dog", ImageRef(str(tmp_path / name), -1, 0, size, bytes_digest(picture[:size])))
         for name, size in (("a.jpg", len(picture)), ("b.jpg", 200))
     ]
-    whole, cut, none = thumbnails([*pairs, Pair("c", "s", 0, "a dog")], SourceSettings())
+    whole, cut, none = make_thumbnails([*pairs, Pair("c", "s", 0, "a dog")], SourceSettings())
     with Image.open(io.BytesIO(whole.jpeg)) as small:
         assert (small.format, small.size) == ("JPEG", (LONG_SIDE // 2, LONG_SIDE))
     assert (cut.jpeg, cut.missing.stage) == (b"", "image")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from transforms.detectors.grounding_dino.boxes import candidates, span_scores
+from transforms.detectors.grounding_dino.boxes import span_scores, top_candidates
 
 
 def test_span_scores_pool_sigmoids():
@@ -21,9 +21,9 @@ def test_candidates_are_best_first_with_ties_in_query_order_and_no_flat_boxes():
     corners = np.array(
         [[0, 0, 1, 1], [0, 0, 0.5, 0.5], [0.2, 0.2, 1, 1], [0, 0, 1, 1], [0.3, 0, 0.3, 1]], dtype=np.float32
     )
-    found, more = candidates(7, scores, corners, 0.3, 9)
+    found, more = top_candidates(7, scores, corners, 0.3, 9)
     assert more == 0
-    assert candidates(7, scores, corners, 0.3, 2) == (found[:2], 1)
+    assert top_candidates(7, scores, corners, 0.3, 2) == (found[:2], 1)
     assert [round(box.score, 3) for box in found] == [0.9, 0.5, 0.5]
     assert [box.x1 for box in found] == [0, 0, pytest.approx(0.2)]
     assert {box.phrase for box in found} == {7}

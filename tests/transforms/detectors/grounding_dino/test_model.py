@@ -15,10 +15,10 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor, Ber
 from tests.shared import DATA, GROUNDER, needs_shared
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino import model as module
-from transforms.detectors.grounding_dino.model import GroundingDino, canvas_rule
+from transforms.detectors.grounding_dino.model import GroundingDino, resize_rule
 from transforms.detectors.grounding_dino.prompts import BORDERS
-from transforms.isolation.bisect import SickDevice
-from transforms.records import Box, Drop, Fault, Reason, Stage
+from transforms.isolation.bisect import UnhealthyDevice
+from transforms.records import Box, Drop, FailureStage, Fault, Reason
 from transforms.selection.boxes import iou
 from transforms.settings import DetectorSettings
 
@@ -73,11 +73,11 @@ def mixed_requests():
 
 
 def test_scores_are_those_of_the_stock_processor_and_model_pooled_over_the_span(folder):
-    asked = request(1, "a dog", "the red car")
-    (found,) = loaded(folder, candidates=1000).detect([asked])
+    single = request(1, "a dog", "the red car")
+    (found,) = loaded(folder, candidates=1000).detect([single])
     processor = AutoProcessor.from_pretrained(folder)
     model = AutoModelForZeroShotObjectDetection.from_pretrained(folder).eval()
-    inputs = processor(images=asked.image, text="a dog . the red car .", return_tensors="pt")
+    inputs = processor(images=single.image, text="a dog . the red car .", return_tensors="pt")
     with torch.inference_mode():
         output = model(**inputs)
     scores = output.logits.sigmoid()[0, :, 1:3].mean(-1), output.logits.sigmoid()[0, :, 4:7].mean(-1)
@@ -93,8 +93,8 @@ def test_scores_are_those_of_the_stock_processor_and_model_pooled_over_the_span(
 def test_answers_depend_on_picture_and_phrase(folder):
     detector = loaded(folder)
     one, other_picture, other_phrase = (
-        detector.detect([asked])[0].boxes[0].score
-        for asked in (request(1, "a dog"), request(2, "a dog"), request(1, "a bird"))
+        detector.detect([single])[0].boxes[0].score
+        for single in (request(1, "a dog"), request(2, "a dog"), request(1, "a bird"))
     )
     assert abs(one - other_picture) > 1e-4
     assert abs(one - other_phrase) > 1e-4
@@ -102,16 +102,16 @@ def test_answers_depend_on_picture_and_phrase(folder):
 
 @pytest.mark.parametrize("batch", [4, *(pytest.param(batch, marks=pytest.mark.slow) for batch in (2, 7))])
 def test_the_batch_does_not_change_the_results(folder, batch):
-    alone = [loaded(folder, batch=1).detect([asked])[0] for asked in mixed_requests()]
+    alone = [loaded(folder, batch=1).detect([single])[0] for single in mixed_requests()]
     assert_same(loaded(folder, batch=batch).detect(mixed_requests()), alone)
 
 
 def test_neighbours_do_not_change_a_result(folder):
     detector = loaded(folder, batch=4)
-    asked = mixed_requests()
-    forward = detector.detect(asked)
-    assert_same(detector.detect(asked[::-1])[::-1], forward)
-    assert_same(detector.detect([asked[0], request(99, "a house"), request(98, "a ball")])[:1], forward[:1])
+    requests = mixed_requests()
+    forward = detector.detect(requests)
+    assert_same(detector.detect(requests[::-1])[::-1], forward)
+    assert_same(detector.detect([requests[0], request(99, "a house"), request(98, "a ball")])[:1], forward[:1])
 
 
 def test_the_same_call_twice_gives_the_same_bits(folder):
@@ -137,9 +137,9 @@ def test_an_image_of_several_captions_is_decoded_once(folder, monkeypatch):
 
 
 def test_boxes_are_sorted_numbered_and_inside_the_picture(folder):
-    for asked, found in zip(mixed_requests(), loaded(folder).detect(mixed_requests()), strict=True):
+    for single, found in zip(mixed_requests(), loaded(folder).detect(mixed_requests()), strict=True):
         assert found.error is None
-        assert {box.phrase for box in found.boxes} == set(range(len(asked.phrases)))
+        assert {box.phrase for box in found.boxes} == set(range(len(single.phrases)))
         assert list(found.boxes) == sorted(found.boxes, key=lambda box: (box.phrase, -box.score))
         for box in found.boxes:
             assert 0 <= box.x1 < box.x2 <= 1
@@ -242,7 +242,7 @@ def test_output_that_is_not_finite_is_a_fault_of_its_pair_and_no_boxes(grounding
         getattr(output, field)[rows, 3, 1] = value
 
     detector, _ = spoilt(grounding_dino, after=spoil)
-    fault = Fault(Stage.BOXES, Reason.NOT_FINITE, "logits or boxes are not finite")
+    fault = Fault(FailureStage.BOXES, Reason.NOT_FINITE, "logits or boxes are not finite")
     assert_only_the_bird_fails(grounding_dino, detector.detect(birds()), fault)
 
 
@@ -262,7 +262,7 @@ def test_a_model_that_gives_nothing_finite_is_nobodys_fault(grounding_dino):
         output.logits[:] = math.nan
 
     detector, _ = spoilt(grounding_dino, after=spoil)
-    with pytest.raises(SickDevice, match="not finite"):
+    with pytest.raises(UnhealthyDevice, match="not finite"):
         detector.detect([request(1, "a dog"), request(2, "a cat")])
 
 
@@ -272,7 +272,7 @@ def test_an_exception_in_a_batch_is_traced_to_its_culprit(grounding_dino):
             raise RuntimeError("a bird\nin the engine")
 
     detector, _ = spoilt(grounding_dino, before=spoil)
-    fault = Fault(Stage.BOXES, Reason.EXCEPTION, "RuntimeError: a bird")
+    fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, "RuntimeError: a bird")
     assert_only_the_bird_fails(grounding_dino, detector.detect(birds()), fault)
 
 
@@ -291,7 +291,7 @@ def test_a_fault_of_every_pair_is_nobodys_fault(grounding_dino):
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     detector, _ = spoilt(grounding_dino, before=spoil)
-    with pytest.raises(SickDevice, match="illegal memory access"):
+    with pytest.raises(UnhealthyDevice, match="illegal memory access"):
         detector.detect(birds())
 
 
@@ -304,7 +304,7 @@ def test_the_probe_fails_where_the_model_gives_nothing_finite(grounding_dino):
         output.logits[:] = math.nan
 
     detector, _ = spoilt(grounding_dino, before=fail_or_spoil, after=spoil)
-    with pytest.raises(SickDevice):
+    with pytest.raises(UnhealthyDevice):
         detector.detect([request(1, "a bird")])
 
 
@@ -317,10 +317,10 @@ def test_the_probe_fails_where_the_model_gives_nothing_finite(grounding_dino):
     ],
 )
 def test_a_picture_that_does_not_decode_is_a_fault_of_its_pair(grounding_dino, data, reason):
-    asked = birds()
-    asked[1] = Request(data, 96, 64, ("a bird",))
-    found = loaded(grounding_dino).detect(asked)
-    assert found[1].error.stage == Stage.IMAGE
+    requests = birds()
+    requests[1] = Request(data, 96, 64, ("a bird",))
+    found = loaded(grounding_dino).detect(requests)
+    assert found[1].error.stage == FailureStage.IMAGE
     assert found[1].error.reason in reason
     assert_only_the_bird_fails(grounding_dino, found, found[1].error)
 
@@ -358,12 +358,12 @@ def test_prompts_reach_the_model_without_a_border_inside_a_phrase(grounding_dino
 
 
 def test_progress_grows_to_the_number_of_requests(grounding_dino):
-    told = []
+    progress_calls = []
     detector = loaded(grounding_dino, batch=2)
-    detector.progress = told.append
+    detector.progress = progress_calls.append
     detector.detect([*mixed_requests(), request(9, *["the big red dog"] * 30)])
-    assert told == sorted(told)
-    assert told[-1] == 8
+    assert progress_calls == sorted(progress_calls)
+    assert progress_calls[-1] == 8
 
 
 def test_two_threads_get_what_one_gets(grounding_dino):
@@ -461,14 +461,14 @@ def processor(**size):
     ],
 )
 def test_sides_come_from_the_settings_then_from_the_models_processor(size, settings, sides):
-    rule = canvas_rule(processor(**size), DetectorSettings(**settings))
+    rule = resize_rule(processor(**size), DetectorSettings(**settings))
     assert (rule.short_side, rule.long_side) == sides
     assert (rule.mean, rule.std, rule.step) == ((0.5,) * 3, (0.25,) * 3, 32)
 
 
 def test_a_long_side_below_the_short_one_is_refused():
     with pytest.raises(ValueError, match=r"detector\.long_side: 100 is less than the short side, 800"):
-        canvas_rule(processor(), DetectorSettings(long_side=100))
+        resize_rule(processor(), DetectorSettings(long_side=100))
 
 
 # The reference model, where it is at hand.
@@ -485,11 +485,11 @@ def scenes(count):
 @needs_shared
 def test_a_trained_model_finds_what_the_phrases_name_whatever_the_batch():
     records = list(scenes(40))
-    asked = [Request(data, 160, 160, tuple({t["text"]: 0 for t in record["truth"]})) for data, record in records]
-    found = loaded(GROUNDER, floor=0.05, batch=8).detect(asked)
-    assert_same(loaded(GROUNDER, floor=0.05, batch=1).detect(asked), found)
+    requests = [Request(data, 160, 160, tuple({t["text"]: 0 for t in record["truth"]})) for data, record in records]
+    found = loaded(GROUNDER, floor=0.05, batch=8).detect(requests)
+    assert_same(loaded(GROUNDER, floor=0.05, batch=1).detect(requests), found)
     hits = []
-    for one, (_, record), answer in zip(asked, records, found, strict=True):
+    for one, (_, record), answer in zip(requests, records, found, strict=True):
         for number, phrase in enumerate(one.phrases):
             best = next(box for box in answer.boxes if box.phrase == number)
             true = [Box(0, *corners, 1.0) for t in record["truth"] if t["text"] == phrase for corners in t["boxes"]]

@@ -6,7 +6,16 @@ from hypothesis import strategies as st
 
 from tests.shared import DATA, GROUNDER, PARSER, needs_shared
 from tests.tiny_models import make_tokenizer
-from transforms.detectors.grounding_dino.prompts import ASK, BORDERS, CLS, SEP, STOP, build_prompts, normalize, tokenize
+from transforms.detectors.grounding_dino.prompts import (
+    BORDERS,
+    CLS,
+    PERIOD,
+    QUESTION_MARK,
+    SEP,
+    build_prompts,
+    normalize,
+    tokenize,
+)
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.noun_phrases import extract
 from transforms.phrases.parser import load_parser
@@ -28,12 +37,12 @@ def prompt_string(phrases):
 def check_against_the_tokenizer(tokenizer, phrases, prompt):
     """The ids are what the tokenizer gives for the joined string, and its offsets say which tokens a phrase has."""
     joined = [normalize(phrases[number]) for number in prompt.phrases]
-    told = tokenizer(prompt_string(joined), split_special_tokens=True, return_offsets_mapping=True)
-    assert list(prompt.ids) == told["input_ids"]
+    tokenized = tokenizer(prompt_string(joined), split_special_tokens=True, return_offsets_mapping=True)
+    assert list(prompt.ids) == tokenized["input_ids"]
     start = 0
     for text, (first, last) in zip(joined, prompt.spans, strict=True):
         inside = [
-            i for i, (a, b) in enumerate(told["offset_mapping"]) if a < b and start <= a and b <= start + len(text)
+            i for i, (a, b) in enumerate(tokenized["offset_mapping"]) if a < b and start <= a and b <= start + len(text)
         ]
         assert inside == list(range(first, last))
         start += len(text) + len(" . ")
@@ -45,12 +54,12 @@ def check_invariants(prompts, count, limit):
     assert held == sorted(held)
     for prompt in prompts.prompts:
         assert len(prompt.ids) <= limit
-        assert (prompt.ids[0], prompt.ids[-2], prompt.ids[-1]) == (CLS, STOP, SEP)
+        assert (prompt.ids[0], prompt.ids[-2], prompt.ids[-1]) == (CLS, PERIOD, SEP)
         for first, last in prompt.spans:
             assert first < last
             assert not BORDERS & set(prompt.ids[first:last])
-            assert prompt.ids[last] == STOP
-            assert prompt.ids[first - 1] in (CLS, STOP)
+            assert prompt.ids[last] == PERIOD
+            assert prompt.ids[first - 1] in (CLS, PERIOD)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +92,7 @@ def test_ids_are_those_of_the_joined_prompt_string():
 
 
 def test_borders_have_the_ids_that_the_model_class_has_built_in():
-    assert TOKENIZER.convert_tokens_to_ids(["[CLS]", "[SEP]", ".", "?"]) == [CLS, SEP, STOP, ASK]
+    assert TOKENIZER.convert_tokens_to_ids(["[CLS]", "[SEP]", ".", "?"]) == [CLS, SEP, PERIOD, QUESTION_MARK]
 
 
 @pytest.mark.parametrize("typed", ["[SEP]", "[CLS]", "[PAD]", "[MASK]", "a [SEP] dog", "the [CLS][SEP] sign"])
@@ -189,7 +198,7 @@ def test_a_thousand_web_captions_give_sound_phrases_and_prompts():
     captions = [*thousand_captions(), *ODD_CAPTIONS]
     assert len(captions) == 1006
     heads = drop_heads(("abstract_published", "abstract_extended", "pronoun", "picture"))
-    asked = 0
+    phrase_count = 0
     for caption, found in zip(captions, extract(load_parser(str(PARSER)), captions, heads), strict=True):
         for phrase in found.kept:
             assert 0 <= phrase.expression_start <= phrase.start <= phrase.head_start
@@ -200,5 +209,5 @@ def test_a_thousand_web_captions_give_sound_phrases_and_prompts():
         check_invariants(prompts, len(phrases), 64)
         for prompt in prompts.prompts:
             check_against_the_tokenizer(tokenizer, phrases, prompt)
-        asked += len(phrases)
-    assert asked > 1500
+        phrase_count += len(phrases)
+    assert phrase_count > 1500

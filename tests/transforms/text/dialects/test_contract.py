@@ -15,7 +15,14 @@ from transforms.phrases.parser import load_parser
 from transforms.records import Box, Grounding
 from transforms.settings import PhraseSettings
 from transforms.text import dialects
-from transforms.text.grounded_caption import CannotCarry, Carries, GroundedCaption, Span, carried, spans
+from transforms.text.grounded_caption import (
+    CannotCarry,
+    Carries,
+    GroundedCaption,
+    Span,
+    choose_spans,
+    expected_round_trip,
+)
 
 OWN = [*sorted(dialects.names()), "kosmos2:training", "loc1000:2", "loc1000:500", "normalized:5", "qwen2.5-vl:100000"]
 
@@ -62,7 +69,7 @@ def check(dialect, sample):
         text = dialect.encode(sample)
     except CannotCarry:
         return False
-    wanted = carried(sample, dialect.carries)
+    wanted = expected_round_trip(sample, dialect.carries)
     found = dialect.decode(text, sample.width, sample.height)
     assert outline(found) == outline(wanted)
     wide, high = dialect.error(sample.width, sample.height)
@@ -163,7 +170,7 @@ def test_of_coco_captions_no_dialect_rejects_more_than_one_in_a_hundred():
     samples = []
     for text, found in zip(texts, extract(load_parser("caption-parser"), texts, heads), strict=True):
         groundings = [Grounding(phrase, Box(i, 0.1, 0.2, 0.6, 0.7, 0.5)) for i, phrase in enumerate(found.kept)]
-        samples.append(GroundedCaption(text, spans(groundings, "longest"), 640, 480))
+        samples.append(GroundedCaption(text, choose_spans(groundings, "longest"), 640, 480))
     assert sum(bool(sample.spans) for sample in samples) > 2900
     for name in OWN:
         rejected = sum(not check(dialects.find(name), sample) for sample in samples)

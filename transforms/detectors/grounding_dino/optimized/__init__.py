@@ -15,11 +15,16 @@ from transformers.models.swin.modeling_swin import SwinMLP
 
 from transforms.detectors.grounding_dino.optimized.check import check_box_attention, check_encoder_layer
 from transforms.detectors.grounding_dino.optimized.encoder_layer import EncoderLayer
-from transforms.detectors.grounding_dino.optimized.parts import BlockedMlp, OncePerPicture, Positions, Similarity
-from transforms.detectors.grounding_dino.optimized.sampling import BoxAttention, Tables
+from transforms.detectors.grounding_dino.optimized.modules import (
+    BlockedMlp,
+    CachedPositionEmbedding,
+    DeduplicatingBackbone,
+    Similarity,
+)
+from transforms.detectors.grounding_dino.optimized.sampling import BoxAttention, ValueTables
 
 
-def make_fast(model: Any, device: str) -> None:
+def optimize(model: Any, device: str) -> None:
     """Replaces modules of a loaded `GroundingDinoForObjectDetection`, or of its MM sister, in place.
 
     On a GPU only what several captions of one picture share: the rest has been measured on CPUs alone.
@@ -42,12 +47,12 @@ def make_fast(model: Any, device: str) -> None:
 
 def _share_backbone(model: Any) -> None:
     encoder = model.model.backbone.conv_encoder
-    encoder.model = OncePerPicture(encoder.model)
+    encoder.model = DeduplicatingBackbone(encoder.model)
 
 
 def _replace_modules(model: Any) -> None:
-    backbone, layers, tables = model.model.backbone, model.model.encoder.layers, Tables()
-    backbone.position_embedding = Positions(backbone.position_embedding)
+    backbone, layers, tables = model.model.backbone, model.model.encoder.layers, ValueTables()
+    backbone.position_embedding = CachedPositionEmbedding(backbone.position_embedding)
     _replace(backbone.conv_encoder, SwinMLP, BlockedMlp)
     _replace(model, type(model.class_embed[0]), Similarity)
     for number, layer in enumerate(layers):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 _TOKENS = 6
-_NEAR = 1e-4
+_TOLERANCE = 1e-4
 
 
 def check_encoder_layer(stock: Any, fast: Any, model: Any) -> None:
@@ -24,7 +24,7 @@ def check_encoder_layer(stock: Any, fast: Any, model: Any) -> None:
     inputs = {
         "vision_features": noise(2, locations, config.d_model),
         "vision_position_embedding": noise(2, locations, config.d_model),
-        **_places(shapes),
+        **_level_layout(shapes),
         "key_padding_mask": torch.zeros(2, locations, dtype=torch.bool),
         "reference_points": model.model.encoder.get_reference_points(shapes, ratios, device="cpu"),
         "text_features": noise(2, _TOKENS, config.d_model),
@@ -44,7 +44,7 @@ def check_box_attention(stock: Any, fast: Any, model: Any) -> None:
         "position_embeddings": noise(2, 9, config.d_model),
         "encoder_hidden_states": noise(2, locations, config.d_model),
         "reference_points": noise(2, 9, config.num_feature_levels, 4).sigmoid(),
-        **_places(shapes),
+        **_level_layout(shapes),
     }
     _compare(lambda attention: attention(**inputs)[0], stock, fast)
 
@@ -59,7 +59,7 @@ def _shapes(levels: int) -> list[list[int]]:
     return [[side, side + 1] for side in range(levels, 0, -1)]
 
 
-def _places(shapes: list[list[int]]) -> dict[str, Any]:
+def _level_layout(shapes: list[list[int]]) -> dict[str, Any]:
     sizes = torch.tensor(shapes)
     starts = torch.cat((sizes.new_zeros(1), sizes.prod(1).cumsum(0)[:-1]))
     return {"spatial_shapes": sizes, "spatial_shapes_list": shapes, "level_start_index": starts}
@@ -67,8 +67,8 @@ def _places(shapes: list[list[int]]) -> dict[str, Any]:
 
 def _compare(run: Callable[[Any], Tensor], stock: Any, fast: Any) -> None:
     with torch.inference_mode():
-        expected, given = run(stock), run(fast)
+        expected, actual = run(stock), run(fast)
     if not expected.isfinite().all():
         return  # the weights are at fault, and the first batch says so
-    if not (given - expected).abs().max() <= _NEAR * expected.abs().max():
+    if not (actual - expected).abs().max() <= _TOLERANCE * expected.abs().max():
         raise ValueError(f"{type(fast).__name__} gives other values than {type(stock).__name__}")

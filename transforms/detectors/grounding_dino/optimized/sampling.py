@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 BLOCK = 512
-"""Queries that are worked on together: what lies between two products, 4 MB at 2,048 channels, then stays in a core's
+"""Queries that are computed together: what lies between two products, 4 MB at 2,048 channels, then stays in a core's
 caches."""
 
 _EXACT = 2**24
@@ -39,8 +39,8 @@ def blocks(pictures: int, queries: int) -> Iterator[tuple[slice, slice]]:
 
 
 @dataclass(frozen=True)
-class Grid:
-    """What `Maps` says of its levels, for each head and each point of each level: float32 [heads, levels * points].
+class HeadLayout:
+    """The values of a `LevelLayout` for each head and each point of each level: float32 [heads, levels * points].
 
     In rows of a table that is looked at head by head. firsts: of the first inner cells. below: int32, as `strides`.
     """
@@ -53,7 +53,7 @@ class Grid:
 
 
 @dataclass(frozen=True, eq=False)
-class Maps:
+class LevelLayout:
     """The maps of all levels, as they lie in a table with a border of zeros around each.
 
     centres_x, centres_y: [locations, levels], where the centre of each location lies on each map, in that map's cells.
@@ -72,7 +72,7 @@ class Maps:
 
     @classmethod
     @lru_cache(maxsize=4)
-    def of(cls, shapes: Shapes) -> "Maps":
+    def from_shapes(cls, shapes: Shapes) -> "LevelLayout":
         """The layout for these shapes."""
         widths = torch.tensor([width for _, width in shapes], dtype=torch.float32)
         heights = torch.tensor([height for height, _ in shapes], dtype=torch.float32)
@@ -93,9 +93,9 @@ class Maps:
             first[-1] + int(strides.max()) + 2,  # a point on the border reads, with weight zero, one row beyond it
         )
 
-    def grid(self, heads: int, points: int) -> Grid:
+    def for_heads(self, heads: int, points: int) -> HeadLayout:
         """The same, spread over heads and points: long lines of numbers are what a core is good at."""
-        return _grid(self, heads, points)
+        return _head_layout(self, heads, points)
 
     def strips(self) -> Iterator[tuple[slice, slice, int]]:
         """Some lines of a map at a time, about `BLOCK` cells: their locations, their rows with borders, their width."""
@@ -112,26 +112,26 @@ class Maps:
 
 
 @lru_cache(maxsize=8)
-def _grid(maps: Maps, heads: int, points: int) -> Grid:
+def _head_layout(maps: LevelLayout, heads: int, points: int) -> HeadLayout:
     def spread(of_levels: Tensor) -> Tensor:
         return of_levels.repeat_interleave(points).repeat(heads, 1)
 
     strides = spread(maps.strides) * heads
     firsts = spread(maps.starts) * heads + torch.arange(heads)[:, None]
-    return Grid(spread(maps.widths), spread(maps.heights), strides, firsts, strides.to(torch.int32))
+    return HeadLayout(spread(maps.widths), spread(maps.heights), strides, firsts, strides.to(torch.int32))
 
 
-class Tables:
+class ValueTables:
     """The table of values in which all layers of a model gather, one after the other; its border is always zero.
 
     It is kept from layer to layer and from forward to forward: 20 MB of new memory take as long as to fill them.
     """
 
     def __init__(self) -> None:
-        self._maps: Maps | None = None
+        self._maps: LevelLayout | None = None
         self._tables = torch.empty(0)
 
-    def filled(self, states: Tensor, value: nn.Module, maps: Maps) -> Tensor:
+    def filled(self, states: Tensor, value: nn.Module, maps: LevelLayout) -> Tensor:
         """[pictures, rows, channels], from states [pictures, locations, channels] and the layer that gives values."""
         shape = (len(states), maps.rows, states.shape[-1])
         if self._maps != maps or self._tables.shape != shape:
@@ -143,31 +143,36 @@ class Tables:
         return self._tables
 
 
-class Sampling(nn.Module):
+class GatherAttention(nn.Module):
     """The weights of a deformable attention, ready for gathering.
 
     attention: the class's module. tables: those of the model; only one layer is at work at a time.
     """
 
-    def __init__(self, attention: Any, tables: Tables) -> None:
+    def __init__(self, attention: Any, tables: ValueTables) -> None:
         super().__init__()
         self.all_tables = tables
         self.heads, self.levels, self.points = attention.n_heads, attention.n_levels, attention.n_points
-        self.each = self.heads * self.levels * self.points
+        self.samples = self.heads * self.levels * self.points
         self.value, self.output = attention.value_proj, attention.output_proj
         # The class has x and y of a point side by side; here all x come first, then all y, then the attention weights.
         offsets = attention.sampling_offsets
-        weight = offsets.weight.detach().view(self.each, 2, -1).transpose(0, 1).flatten(0, 1)
-        bias = offsets.bias.detach().view(self.each, 2).t().flatten()
-        self.asked_weight = nn.Buffer(torch.cat((weight, attention.attention_weights.weight.detach())))
-        self.asked_bias = nn.Buffer(torch.cat((bias, attention.attention_weights.bias.detach())))
+        weight = offsets.weight.detach().view(self.samples, 2, -1).transpose(0, 1).flatten(0, 1)
+        bias = offsets.bias.detach().view(self.samples, 2).t().flatten()
+        self.projection_weight = nn.Buffer(torch.cat((weight, attention.attention_weights.weight.detach())))
+        self.projection_bias = nn.Buffer(torch.cat((bias, attention.attention_weights.bias.detach())))
 
-    def tables(self, states: Tensor, maps: Maps) -> Tensor:
+    def tables(self, states: Tensor, maps: LevelLayout) -> Tensor:
         """[pictures, rows, channels] of zeros and values, from hidden states [pictures, locations, channels]."""
         return self.all_tables.filled(states, self.value, maps)
 
     def forward(
-        self, queries: Tensor, tables: Tensor, maps: Maps, centres: Sequence[Tensor], spans: Sequence[Tensor] = ()
+        self,
+        queries: Tensor,
+        tables: Tensor,
+        maps: LevelLayout,
+        centres: Sequence[Tensor],
+        spans: Sequence[Tensor] = (),
     ) -> Tensor:
         """[pictures, queries, channels]: what each query sees.
 
@@ -176,58 +181,58 @@ class Sampling(nn.Module):
           centres: x and y, [queries, levels] or [pictures, queries, levels], in cells of each map.
           spans: what an offset of one means, as `centres`; nothing: one cell.
         """
-        asked = functional.linear(queries, self.asked_weight, self.asked_bias)
-        each = (*queries.shape[:2], self.heads, self.levels * self.points)
-        x, y, weights = (part.view(each) for part in asked.split(self.each, dim=-1))
+        projected = functional.linear(queries, self.projection_weight, self.projection_bias)
+        shape = (*queries.shape[:2], self.heads, self.levels * self.points)
+        x, y, weights = (part.view(shape) for part in projected.split(self.samples, dim=-1))
         weights = weights.softmax(-1)
-        for places, centre, span in zip((x, y), centres, spans or (None, None), strict=True):
+        for coords, centre, span in zip((x, y), centres, spans or (None, None), strict=True):
             if span is not None:
-                places.mul_(self._of_points(span))
-            places.add_(self._of_points(centre))
+                coords.mul_(self._repeat_per_point(span))
+            coords.add_(self._repeat_per_point(centre))
         rows = self._rows(x, y, maps, tables)
-        seen = functional.embedding_bag(
-            rows.view(-1, 4 * each[-1]),
+        attended = functional.embedding_bag(
+            rows.view(-1, 4 * shape[-1]),
             tables.reshape(-1, tables.shape[-1] // self.heads),
-            per_sample_weights=_shares(x, y, weights).view(-1, 4 * each[-1]),
+            per_sample_weights=_shares(x, y, weights).view(-1, 4 * shape[-1]),
             mode="sum",
         )
-        output: Tensor = self.output(seen.view(queries.shape))
+        output: Tensor = self.output(attended.view(queries.shape))
         return output
 
-    def _of_points(self, of_levels: Tensor) -> Tensor:
+    def _repeat_per_point(self, of_levels: Tensor) -> Tensor:
         """[…, levels] -> […, 1, levels * points], the same for each head."""
         return of_levels.repeat_interleave(self.points, -1).unsqueeze(-2)
 
-    def _rows(self, x: Tensor, y: Tensor, maps: Maps, tables: Tensor) -> Tensor:
+    def _rows(self, x: Tensor, y: Tensor, maps: LevelLayout, tables: Tensor) -> Tensor:
         """int32 [pictures, queries, heads, 4, points of all levels]: the four rows around each point, of each head.
 
         In x and y what remains is the part of a cell, 0..1.
         """
         if maps.rows * self.heads >= _EXACT:
             raise ValueError(f"a canvas with {maps.rows} locations is too large for the fast forward")
-        grid = maps.grid(self.heads, self.points)
-        left, top = _split(x, grid.widths), _split(y, grid.heights)
-        first = top.mul_(grid.strides).add_(left, alpha=self.heads).add_(grid.firsts)
+        layout = maps.for_heads(self.heads, self.points)
+        left, top = _split(x, layout.widths), _split(y, layout.heights)
+        first = top.mul_(layout.strides).add_(left, alpha=self.heads).add_(layout.firsts)
         rows = torch.empty((*x.shape[:3], 4, x.shape[3]), dtype=torch.int32, device=x.device)
         corners = rows.unbind(3)
         corners[0].copy_(first)
-        # A place that is no number becomes any integer; its share is no number either, and shows in the result.
+        # A coordinate that is NaN becomes any integer; its share is NaN too, and shows in the result.
         corners[0].clamp_(0, (maps.rows - int(maps.strides.max()) - 2) * self.heads)
         if len(tables) > 1:
             pictures = torch.arange(len(tables), dtype=torch.int32, device=x.device) * (maps.rows * self.heads)
             corners[0].add_(pictures[:, None, None, None])
         torch.add(corners[0], self.heads, out=corners[1])
-        torch.add(corners[0], grid.below, out=corners[2])
+        torch.add(corners[0], layout.below, out=corners[2])
         torch.add(corners[2], self.heads, out=corners[3])
         return rows
 
 
-def _split(places: Tensor, sides: Tensor) -> Tensor:
-    """The whole cells of places that are held between -1 and the map's side; of `places` the rest remains."""
-    places.clamp_(torch.full_like(sides, -1), sides)
-    whole = places.floor()
-    places.sub_(whole)
-    return whole
+def _split(coords: Tensor, sides: Tensor) -> Tensor:
+    """The whole cells of coordinates clamped to between -1 and the map's side; `coords` keeps the fractions."""
+    coords.clamp_(torch.full_like(sides, -1), sides)
+    cells = coords.floor()
+    coords.sub_(cells)
+    return cells
 
 
 def _shares(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
@@ -246,9 +251,9 @@ def _shares(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
 class BoxAttention(nn.Module):
     """The decoder's deformable attention: points lie around the middle of a query's box, in halves of its sides."""
 
-    def __init__(self, attention: Any, tables: Tables) -> None:
+    def __init__(self, attention: Any, tables: ValueTables) -> None:
         super().__init__()
-        self.sampling = Sampling(attention, tables)
+        self.sampling = GatherAttention(attention, tables)
 
     def forward(
         self,
@@ -261,15 +266,15 @@ class BoxAttention(nn.Module):
         **_: Any,
     ) -> tuple[Tensor, None]:
         """As the class's module, without attention weights. reference_points: [pictures, queries, levels, 4]."""
-        maps = Maps.of(tuple(map(tuple, spatial_shapes_list)))
+        maps = LevelLayout.from_shapes(tuple(map(tuple, spatial_shapes_list)))
         tables = self.sampling.tables(encoder_hidden_states, maps)
         queries = hidden_states + position_embeddings
         middle_x, middle_y, width, height = reference_points.unbind(-1)
         points = 2 * self.sampling.points
-        seen = torch.empty_like(queries)
-        for pictures, some in blocks(*queries.shape[:2]):
-            at = (pictures, some)
-            centres = middle_x[at] * maps.widths - 0.5, middle_y[at] * maps.heights - 0.5
-            spans = width[at] * maps.widths / points, height[at] * maps.heights / points
-            seen[at] = self.sampling(queries[at], tables[pictures], maps, centres, spans)
-        return seen, None
+        attended = torch.empty_like(queries)
+        for pictures, query_slice in blocks(*queries.shape[:2]):
+            index = (pictures, query_slice)
+            centres = middle_x[index] * maps.widths - 0.5, middle_y[index] * maps.heights - 0.5
+            spans = width[index] * maps.widths / points, height[index] * maps.heights / points
+            attended[index] = self.sampling(queries[index], tables[pictures], maps, centres, spans)
+        return attended, None

@@ -14,9 +14,14 @@ from tests.transforms.detectors.grounding_dino.test_model import assert_same, lo
 from transforms import bundled
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino import optimized
-from transforms.detectors.grounding_dino.optimized import make_fast, sampling
+from transforms.detectors.grounding_dino.optimized import optimize, sampling
 from transforms.detectors.grounding_dino.optimized.encoder_layer import EncoderLayer
-from transforms.detectors.grounding_dino.optimized.parts import BlockedMlp, OncePerPicture, Positions, Similarity
+from transforms.detectors.grounding_dino.optimized.modules import (
+    BlockedMlp,
+    CachedPositionEmbedding,
+    DeduplicatingBackbone,
+    Similarity,
+)
 from transforms.images import measure
 
 
@@ -40,11 +45,11 @@ def test_boxes_are_those_of_the_stock_forward(folder, batch):
 
 
 def test_boxes_of_the_embedded_detector_are_those_of_its_stock_forward():
-    asked = [
+    requests = [
         Request(data, *measure(data), (*caption.rstrip(".").split(" and "), "a thing")) for data, caption in scenes(24)
     ]
     stock, fast = (
-        loaded("scene-grounder", batch=4, candidates=1000, forward=forward).detect(asked)
+        loaded("scene-grounder", batch=4, candidates=1000, forward=forward).detect(requests)
         for forward in ("stock", "fast")
     )
     assert_same(fast, stock, 1e-5)
@@ -53,13 +58,13 @@ def test_boxes_of_the_embedded_detector_are_those_of_its_stock_forward():
 @pytest.mark.parametrize("size", [7, 40])
 def test_where_blocks_end_does_not_matter(folder, monkeypatch, size):
     expected = loaded(folder).detect(mixed_requests())
-    for module in (sampling, optimized.parts):
+    for module in (sampling, optimized.modules):
         monkeypatch.setattr(module, "BLOCK", size)
     assert_same(loaded(folder).detect(mixed_requests()), expected, 1e-5)
 
 
 def test_stock_is_the_class_as_it_is(grounding_dino):
-    ours = (EncoderLayer, BlockedMlp, OncePerPicture, Positions, Similarity, sampling.BoxAttention)
+    ours = (EncoderLayer, BlockedMlp, DeduplicatingBackbone, CachedPositionEmbedding, Similarity, sampling.BoxAttention)
     assert not any(isinstance(module, ours) for module in loaded(grounding_dino, forward="stock").model.modules())
     replaced = {type(module) for module in loaded(grounding_dino).model.modules()}
     assert replaced.issuperset(ours)
@@ -67,8 +72,8 @@ def test_stock_is_the_class_as_it_is(grounding_dino):
 
 def test_on_other_devices_only_the_backbone_is_shared(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
-    make_fast(model, "cuda:0")
-    assert isinstance(model.model.backbone.conv_encoder.model, OncePerPicture)
+    optimize(model, "cuda:0")
+    assert isinstance(model.model.backbone.conv_encoder.model, DeduplicatingBackbone)
     assert not any(isinstance(module, (EncoderLayer, BlockedMlp)) for module in model.modules())
 
 
@@ -76,7 +81,7 @@ def test_weights_are_shared_and_not_copied(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
     before = {id(parameter) for parameter in model.parameters()}
     buffers = sum(buffer.nbytes for buffer in model.buffers())
-    make_fast(model, "cpu")
+    optimize(model, "cpu")
     assert {id(parameter) for parameter in model.parameters()} <= before
     rearranged = sum(buffer.nbytes for buffer in model.buffers()) - buffers
     assert rearranged <= sum(parameter.nbytes for parameter in model.parameters()) / 8
@@ -95,19 +100,19 @@ def test_captions_of_one_picture_share_the_backbone(grounding_dino):
     a, b, c = torch.rand(3, 3, 4, 6)
     backbone = Counting()
     rows = torch.stack([a, a, b, c, c, c, a])
-    maps = OncePerPicture(backbone)(rows, return_dict=True).feature_maps
+    maps = DeduplicatingBackbone(backbone)(rows, return_dict=True).feature_maps
     assert backbone.seen == [4]
     assert torch.equal(maps[0], rows * 2)
     assert torch.equal(maps[1], rows[:, :, ::2])
-    OncePerPicture(backbone)(torch.stack([a, b, a]))
+    DeduplicatingBackbone(backbone)(torch.stack([a, b, a]))
     assert backbone.seen == [4, 3]
 
 
 def test_five_captions_of_a_picture_give_what_each_gives_alone(folder):
     picture = request(1).data
-    asked = [Request(picture, 96, 64, (phrase,)) for phrase in ("a dog", "the red car", "a hat", "two horses", "it")]
-    alone = [loaded(folder, batch=1).detect([one])[0] for one in asked]
-    assert_same(loaded(folder, batch=5).detect(asked), alone)
+    requests = [Request(picture, 96, 64, (phrase,)) for phrase in ("a dog", "the red car", "a hat", "two horses", "it")]
+    alone = [loaded(folder, batch=1).detect([one])[0] for one in requests]
+    assert_same(loaded(folder, batch=5).detect(requests), alone)
 
 
 def test_a_class_that_computes_something_else_is_refused(grounding_dino):
@@ -121,14 +126,14 @@ def test_a_class_that_computes_something_else_is_refused(grounding_dino):
 
     layer.forward = otherwise
     with pytest.raises(ValueError, match=r"detector\.forward: fast .*EncoderLayer gives other values .* to stock"):
-        make_fast(model, "cpu")
+        optimize(model, "cpu")
 
 
 def test_a_class_that_is_built_otherwise_is_refused(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
     del model.model.decoder.layers[0].encoder_attn
     with pytest.raises(ValueError, match=r"fast does not suit this model in transformers .*encoder_attn"):
-        make_fast(model, "cpu")
+        optimize(model, "cpu")
 
 
 def test_a_decoder_that_samples_elsewhere_is_refused(folder):
@@ -141,7 +146,7 @@ def test_a_decoder_that_samples_elsewhere_is_refused(folder):
 
     attention.forward = otherwise
     with pytest.raises(ValueError, match=r"fast .*BoxAttention gives other values .* to stock"):
-        make_fast(model, "cpu")
+        optimize(model, "cpu")
 
 
 @pytest.mark.parametrize("error", [RuntimeError("sizes"), KeyError("spatial_shapes"), IndexError("range")])
@@ -153,14 +158,14 @@ def test_a_class_that_fails_is_refused(grounding_dino, error):
 
     model.model.encoder.layers[0].forward = failing
     with pytest.raises(ValueError, match=r"detector\.forward: fast does not suit this model .*; set it to stock"):
-        make_fast(model, "cpu")
+        optimize(model, "cpu")
 
 
 def test_weights_that_are_not_finite_are_left_to_the_first_batch(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
     with torch.no_grad():
         model.model.encoder.layers[0].deformable_layer.fc1.weight[0, 0] = torch.nan
-    make_fast(model, "cpu")
+    optimize(model, "cpu")
 
 
 @pytest.mark.parametrize("family", ["grounding-dino", "mm-grounding-dino"])
@@ -171,27 +176,27 @@ def test_four_levels(family, tmp_path):
 
 
 def test_any_number_of_levels_suits(tmp_path):
-    make_fast(AutoModelForZeroShotObjectDetection.from_pretrained(make_grounding_dino(tmp_path, levels=6)), "cpu")
+    optimize(AutoModelForZeroShotObjectDetection.from_pretrained(make_grounding_dino(tmp_path, levels=6)), "cpu")
 
 
 def test_positions_are_computed_once_a_size():
-    asked = []
+    calls = []
 
     def embedding(maps, mask):
-        asked.append(tuple(maps.shape))
-        return torch.full((1, 2, *maps.shape[-2:]), float(len(asked)))
+        calls.append(tuple(maps.shape))
+        return torch.full((1, 2, *maps.shape[-2:]), float(len(calls)))
 
-    positions = Positions(embedding)
+    positions = CachedPositionEmbedding(embedding)
     for size in [(3, 4), (4, 3), (3, 4)]:
         assert positions(torch.zeros(5, 7, *size), torch.ones(5, *size)).shape == (5, 2, *size)
-    assert asked == [(1, 7, 3, 4), (1, 7, 4, 3)]
+    assert calls == [(1, 7, 3, 4), (1, 7, 4, 3)]
     for side in range(1, 40):
         positions(torch.zeros(1, 7, side, side), torch.ones(1, side, side))
-    assert len(positions._known) <= 16
+    assert len(positions._by_size) <= 16
 
 
 def test_a_feed_forward_network_in_blocks(monkeypatch):
-    monkeypatch.setattr(optimized.parts, "BLOCK", 8)
+    monkeypatch.setattr(optimized.modules, "BLOCK", 8)
     network = nn.Sequential(nn.Linear(4, 16), nn.GELU(), nn.Linear(16, 4))
     states = torch.randn(3, 7, 4)
     torch.testing.assert_close(BlockedMlp(network)(states), network(states))

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from torch import nn
 from transformers.models.grounding_dino.modeling_grounding_dino import MultiScaleDeformableAttention
 
-from transforms.detectors.grounding_dino.optimized.sampling import BLOCK, Maps, Sampling, Tables, blocks
+from transforms.detectors.grounding_dino.optimized.sampling import (
+    BLOCK,
+    GatherAttention,
+    LevelLayout,
+    ValueTables,
+    blocks,
+)
 
 HEADS, POINTS, CHANNELS = 2, 3, 8
 
@@ -15,7 +21,7 @@ sizes = st.lists(st.tuples(st.integers(1, 7), st.integers(1, 7)), min_size=1, ma
 
 
 class Attention(nn.Module):
-    """What `Sampling` reads of the class's module; its value and output change nothing."""
+    """What `GatherAttention` reads of the class's module; its value and output change nothing."""
 
     def __init__(self, levels):
         super().__init__()
@@ -35,7 +41,7 @@ def stock(values, shapes, places, weights):
 @given(sizes, st.integers(1, 3), st.integers(0, 2**20), st.sampled_from([0.3, 3.0, 30.0]))
 def test_what_is_seen_is_what_the_class_samples(shapes, pictures, seed, spread):
     torch.manual_seed(seed)
-    maps = Maps.of(tuple(shapes))
+    maps = LevelLayout.from_shapes(tuple(shapes))
     locations = sum(height * width for height, width in shapes)
     attention = Attention(len(shapes))
     nn.init.normal_(attention.sampling_offsets.weight, std=spread)
@@ -46,20 +52,20 @@ def test_what_is_seen_is_what_the_class_samples(shapes, pictures, seed, spread):
     offsets = attention.sampling_offsets(queries).view(*each, 2) / sides[:, None]
     centres = torch.stack([maps.centres_x, maps.centres_y], -1) + 0.5
     places = (centres / sides)[:, None, :, None] + offsets
-    sampling = Sampling(attention, Tables())
+    sampling = GatherAttention(attention, ValueTables())
     seen = sampling(queries, sampling.tables(values, maps), maps, (maps.centres_x, maps.centres_y))
     torch.testing.assert_close(seen, stock(values, shapes, places, weights), atol=2e-5, rtol=1e-4)
 
 
 def test_places_on_and_beyond_every_edge():
-    maps = Maps.of(((2, 3),))
+    maps = LevelLayout.from_shapes(((2, 3),))
     attention = Attention(1)
-    sampling = Sampling(attention, Tables())
+    sampling = GatherAttention(attention, ValueTables())
     values = torch.ones(1, 6, CHANNELS)
     tables = sampling.tables(values, maps)
     nn.init.zeros_(attention.sampling_offsets.weight)
-    sampling.asked_weight.zero_()
-    sampling.asked_bias.zero_()
+    sampling.projection_weight.zero_()
+    sampling.projection_bias.zero_()
     for x, y, share in [
         (0, 0, 1), (2, 1, 1), (-0.5, 0, 0.5), (2.5, 0, 0.5), (0, 1.5, 0.5), (2.5, 1.5, 0.25), (-1, 0, 0), (3, 0, 0),
         (0, -1, 0), (0, 2, 0), (3, 2, 0), (-1e9, 0, 0), (1e9, 1e9, 0), (float("inf"), 0, 0),
@@ -70,8 +76,8 @@ def test_places_on_and_beyond_every_edge():
 
 
 def test_a_place_that_is_no_number_shows_in_the_result():
-    maps = Maps.of(((2, 3), (1, 2)))
-    sampling = Sampling(Attention(2), Tables())
+    maps = LevelLayout.from_shapes(((2, 3), (1, 2)))
+    sampling = GatherAttention(Attention(2), ValueTables())
     tables = sampling.tables(torch.ones(2, 8, CHANNELS), maps)
     queries = torch.zeros(2, 2, CHANNELS)
     queries[1, 0, 3] = float("nan")
@@ -83,8 +89,8 @@ def test_a_place_that_is_no_number_shows_in_the_result():
 
 
 def test_a_canvas_whose_rows_cannot_be_counted_exactly_is_refused():
-    sampling = Sampling(Attention(1), Tables())
-    maps = replace(Maps.of(((2, 3),)), rows=2**23)
+    sampling = GatherAttention(Attention(1), ValueTables())
+    maps = replace(LevelLayout.from_shapes(((2, 3),)), rows=2**23)
     with pytest.raises(ValueError, match="too large for the fast forward"):
         sampling(torch.zeros(1, 1, CHANNELS), torch.zeros(1, 1, CHANNELS), maps, (torch.zeros(1, 1),) * 2)
 

@@ -1,4 +1,4 @@
-"""What a detector answers, checked."""
+"""Whether a detector's answers can be used: one a request, boxes inside the picture, of phrases that were asked for."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,38 +9,42 @@ from transforms.detectors.base import Detector, Found, Request
 from transforms.records import Box, Fault
 
 
-def _complete(detector: Detector, requests: Sequence[Request], floor: float) -> list[Found | Sequence[Box] | Fault]:
+def detect_and_check(
+    detector: Detector, requests: Sequence[Request], floor: float
+) -> list[Found | Sequence[Box] | Fault]:
+    """The detector's checked answers; raises ValueError for one that is wrong, or if their number is."""
     answers = list(detector.detect(requests))
     if len(answers) != len(requests):
         raise ValueError(f"the detector gave {len(answers)} answers to {len(requests)} requests")
-    return [_checked(answer, request, floor) for answer, request in zip(answers, requests, strict=True)]
+    return [_check_answer(answer, request, floor) for answer, request in zip(answers, requests, strict=True)]
 
 
-def _checked(answer: Found | Sequence[Box], request: Request, floor: float) -> Found:
-    """An answer from outside: boxes of known phrases, inside the picture, in the precision in which they are kept.
+def _check_answer(answer: Found | Sequence[Box], request: Request, floor: float) -> Found:
+    """A detector's answer: boxes of known phrases, inside the picture, in the precision in which they are kept.
 
     Those with a score below the floor are left out.
 
     Raises:
       ValueError: there are other boxes, or some without an area.
     """
-    found = _found(answer)
-    boxes = _kept(found.boxes)
-    for box, given in zip(boxes, found.boxes, strict=True):
+    found = as_found(answer)
+    boxes = _as_float32(found.boxes)
+    for box, original in zip(boxes, found.boxes, strict=True):
         inside = 0 <= box.x1 < box.x2 <= 1 and 0 <= box.y1 < box.y2 <= 1 and 0 <= box.score <= 1
         if not inside or box.phrase not in range(len(request.phrases)):
-            raise ValueError(f"the detector gave {given} for {len(request.phrases)} phrases")
+            raise ValueError(f"the detector gave {original} for {len(request.phrases)} phrases")
     boxes = [box for box in boxes if box.score >= floor]
     return replace(found, boxes=tuple(sorted(boxes, key=lambda box: (box.phrase, -box.score))))
 
 
-def _kept(boxes: Sequence[Box]) -> list[Box]:
+def _as_float32(boxes: Sequence[Box]) -> list[Box]:
     """The boxes in float32, as detections hold them."""
     values = np.array([(*box.corners, box.score) for box in boxes], np.float32).tolist()
     return [Box(box.phrase, *row) for box, row in zip(boxes, values, strict=True)]
 
 
-def _found(answer: Found | Sequence[Box] | Fault) -> Found:
+def as_found(answer: Found | Sequence[Box] | Fault) -> Found:
+    """Any form of an answer as a `Found`."""
     if isinstance(answer, Fault):
         return Found(error=answer)
     return answer if isinstance(answer, Found) else Found(tuple(answer))

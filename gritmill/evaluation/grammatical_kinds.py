@@ -9,7 +9,7 @@ SINGULAR, PLURAL = "singular", "plural"
 CHUNK, EXPRESSION = "noun chunk", "expression"
 
 
-def kinds_of(nlp: Language, texts: Iterable[str]) -> dict[str, tuple[str, str]]:
+def grammatical_kinds(nlp: Language, texts: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Number and form of every distinct text, each parsed by itself: a phrase need not stand in any caption."""
     distinct = sorted(set(texts))
     with nlp.memory_zone():

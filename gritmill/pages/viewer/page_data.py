@@ -1,4 +1,4 @@
-"""What the page is told, as one JavaScript file: a page that is opened from disk may not fetch anything."""
+"""The page's data, as one JavaScript file: a page that is opened from disk may not fetch anything."""
 
 import json
 from collections.abc import Sequence
@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from gritmill.pages.viewer.sample import Picked
+from gritmill.pages.viewer.pick_pairs import Picked
 from pipeline.pack.ledger import outcomes
 from transforms.records import Fault, Pair
 from transforms.selection.judge import Policy
-from transforms.selection.threshold_sweep import ranked, steps
+from transforms.selection.threshold_sweep import rank_candidates, sweep
 from transforms.settings import SelectionSettings
 
 _SETTINGS = ("nms_iou", "min_side", "min_area", "max_area", "boxes_per_phrase", "boxes_per_pair")
 
 
-def script(value: Any) -> bytes:
+def to_script(value: Any) -> bytes:
     """A script that leaves a JSON value in `window.GRITMILL`: ASCII without `<`, `>` and `&`, as text of a text.
 
     JSON is parsed at run time, so that no key can mean more than a key.
@@ -27,18 +27,18 @@ def script(value: Any) -> bytes:
     return f"window.GRITMILL = JSON.parse({text});\n".encode("ascii")
 
 
-def sample(
+def sample_json(
     picked: Picked, policy: Policy, scores: Sequence[float], picture: str, missing: Fault | None
 ) -> dict[str, Any]:
     """A pair for the page.
 
-    scores: the slider's stops. picture: the thumbnail's name; where there is none, `missing` says why.
+    scores: the slider's stops. picture: the thumbnail's name; where there is none, `missing` is the reason.
 
     Offsets are characters of the caption. Corners and scores are 32-bit numbers, each written so that JavaScript's
     `Math.fround` gives back the very bits.
     """
     pair = picked.pair
-    outcome, stage, reason = picked.way
+    outcome, stage, reason = picked.outcome_key
     fault = picked.outcome if isinstance(picked.outcome, Fault) else None
     return {
         "key": pair.key,
@@ -47,62 +47,64 @@ def sample(
         "width": pair.width,
         "height": pair.height,
         "picture": picture,
-        "missing": _told(missing),
+        "missing": _fault_text(missing),
         "outcome": [outcome, stage, reason, fault.detail if fault else ""],
         "phrases": [
             [p.start, p.end, p.head_start, p.head_end, p.expression_start, p.expression_end] for p in pair.phrases
         ],
         "dropped": [[d.start, d.end, str(d.reason)] for d in pair.dropped],
-        "boxes": [[box.phrase, *map(_short, (*box.corners, box.score))] for box in pair.boxes],
-        "refused": _refused(pair, policy, scores),
+        "boxes": [[box.phrase, *map(_shortest_float, (*box.corners, box.score))] for box in pair.boxes],
+        "refused": _rejections(pair, policy, scores),
     }
 
 
-def _told(fault: Fault | None) -> str:
+def _fault_text(fault: Fault | None) -> str:
     return f"{fault.stage}: {fault.reason}" + (f" ({fault.detail})" if fault.detail else "") if fault else ""
 
 
-def _short(value: float) -> float:
+def _shortest_float(value: float) -> float:
     """The number of fewest digits that is the same 32-bit number."""
     exact = np.float32(value)
     short = float(str(exact))
     return short if np.float32(short) == exact else value
 
 
-def _refused(pair: Pair, policy: Policy, scores: Sequence[float]) -> list[list[Any]]:
+def _rejections(pair: Pair, policy: Policy, scores: Sequence[float]) -> list[list[Any]]:
     """[number of kept boxes, reason] for each stop of the slider at which the pair is rejected because of its text.
 
     Boxes of a higher threshold are the first ones, by rank, of a lower threshold's, since suppression and caps look at
-    better boxes alone: their number says which they are.
+    better boxes alone: their number identifies them.
     """
     if pair.error or not pair.boxes:
         return []
-    found = steps(pair, ranked(pair, policy), policy, scores)
-    return [[step.boxes, step.refusal] for step in found if step.refusal]
+    steps = sweep(pair, rank_candidates(pair, policy), policy, scores)
+    return [[step.boxes, step.rejection] for step in steps if step.rejection]
 
 
-def run(manifest: dict[str, Any], histograms: dict[str, Any], name: str) -> dict[str, Any]:
+def run_json(manifest: dict[str, Any], histograms: dict[str, Any], name: str) -> dict[str, Any]:
     """The run as a whole: ledger, threshold, settings, histograms."""
     ledger = manifest["ledger"]
     return {
         "name": name,
         "read": ledger["read"],
         "written": ledger["written"],
-        "outcomes": [[{"written": "kept"}.get(way, way), reason, pairs] for way, reason, pairs in outcomes(ledger)],
+        "outcomes": [
+            [{"written": "kept"}.get(outcome, outcome), reason, pairs] for outcome, reason, pairs in outcomes(ledger)
+        ],
         "threshold": manifest["threshold"],
         "floor": manifest["configuration"]["detector"]["floor"],
         "detector": manifest["configuration"]["detector"]["model"],
-        "selection": settings(manifest["configuration"]["selection"]),
+        "selection": selection_settings(manifest["configuration"]["selection"]),
         "histograms": histograms,
     }
 
 
-def settings(selection: dict[str, Any]) -> dict[str, Any]:
-    """What the page's own selection goes by, besides the threshold."""
+def selection_settings(selection: dict[str, Any]) -> dict[str, Any]:
+    """The settings of the page's own selection, without the threshold."""
     values = SelectionSettings.read_back(selection).model_dump(mode="json")
     return {key: values[key] for key in _SETTINGS}
 
 
-def stops(table: dict[str, list[Any]], own: float) -> dict[str, Any]:
+def stops_json(sweep: dict[str, list[Any]], run_threshold: float) -> dict[str, Any]:
     """The slider's thresholds with the whole run's pairs, phrases and boxes at each, and which one is the run's own."""
-    return {**table, "own": table["score"].index(max(own, table["score"][0]))}
+    return {**sweep, "own": sweep["score"].index(max(run_threshold, sweep["score"][0]))}

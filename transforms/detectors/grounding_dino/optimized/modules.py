@@ -1,4 +1,4 @@
-"""Small parts of the forward that are computed once, in pieces, or not at all."""
+"""Small modules of the forward that are computed once, in pieces, or not at all."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transforms.detectors.grounding_dino.optimized.sampling import BLOCK
 
 
-class OncePerPicture(nn.Module):
+class DeduplicatingBackbone(nn.Module):
     """The backbone, through which equal pictures that follow one another in a batch, captions of one, go once."""
 
     def __init__(self, backbone: Any) -> None:
@@ -23,29 +23,29 @@ class OncePerPicture(nn.Module):
             return self.backbone(pixel_values, **options)
         rows = torch.tensor(new, device=pixel_values.device)
         output = self.backbone(pixel_values[rows], **options)
-        of = rows.cumsum(0) - 1
-        output.feature_maps = tuple(maps[of] for maps in output.feature_maps)
+        index = rows.cumsum(0) - 1
+        output.feature_maps = tuple(maps[index] for maps in output.feature_maps)
         return output
 
 
-class Positions(nn.Module):
+class CachedPositionEmbedding(nn.Module):
     """Position embeddings of maps, computed once for each size: without padding they follow from it alone."""
 
-    _MOST = 16
+    _MAX_SIZES = 16
 
     def __init__(self, embedding: Any) -> None:
         super().__init__()
         self.embedding = embedding
-        self._known: dict[tuple[int, int], Tensor] = {}
+        self._by_size: dict[tuple[int, int], Tensor] = {}
 
     def forward(self, maps: Tensor, mask: Tensor) -> Tensor:
         """[pictures, channels, height, width]; maps: of that size, mask: all True."""
         size = (int(maps.shape[-2]), int(maps.shape[-1]))
-        if size not in self._known:
-            while len(self._known) >= self._MOST:  # 13 MB each for the largest map at 800 x 1056
-                del self._known[next(iter(self._known))]
-            self._known[size] = self.embedding(maps[:1], mask[:1])
-        return self._known[size].expand(len(maps), -1, -1, -1)
+        if size not in self._by_size:
+            while len(self._by_size) >= self._MAX_SIZES:  # 13 MB each for the largest map at 800 x 1056
+                del self._by_size[next(iter(self._by_size))]
+            self._by_size[size] = self.embedding(maps[:1], mask[:1])
+        return self._by_size[size].expand(len(maps), -1, -1, -1)
 
 
 class BlockedMlp(nn.Module):

@@ -5,15 +5,15 @@ from collections import Counter
 
 import pytest
 
-from gritmill.pages.viewer import sample
-from gritmill.pages.viewer.sample import pick
+from gritmill.pages.viewer import pick_pairs as picking
+from gritmill.pages.viewer.pick_pairs import pick_pairs
 from pipeline.ids import RangeId
 from pipeline.plan.plan import Plan, PlannedSource, read_plan
 from pipeline.sources import RangeSpec
 from pipeline.tables import detections
 from tests.gritmill.pages.viewer.conftest import policy_of
-from tests.pipeline.making import IDENTITY
-from transforms.records import Box, Chunk, Fault, Pair, Phrase, Reason, Stage
+from tests.pipeline.making import PROVENANCE
+from transforms.records import Box, Chunk, FailureStage, Fault, Pair, Phrase, Reason
 from transforms.selection.judge import Kept, judge
 
 
@@ -24,7 +24,7 @@ def run(finished):
 
 
 def test_the_same_seed_picks_the_same_pairs_in_input_order(run):
-    first, again, other = (pick(*run, 20, seed) for seed in (0, 0, 1))
+    first, again, other = (pick_pairs(*run, 20, seed) for seed in (0, 0, 1))
     assert first == again
     assert [p.pair.index for p in first] == sorted({p.pair.index for p in first})
     assert {p.pair.index for p in first} != {p.pair.index for p in other}
@@ -32,7 +32,7 @@ def test_the_same_seed_picks_the_same_pairs_in_input_order(run):
 
 
 def test_all_pairs_are_picked_where_there_are_no_more(run):
-    picked = pick(*run, 1000, 0)
+    picked = pick_pairs(*run, 1000, 0)
     assert [one.pair for one in picked] == list(detections.read_all(run[0]))
     assert all(one.outcome == judge(one.pair, run[2]) for one in picked)
 
@@ -40,7 +40,7 @@ def test_all_pairs_are_picked_where_there_are_no_more(run):
 @pytest.mark.parametrize("seed", range(5))
 def test_every_way_to_be_rejected_or_to_fail_is_among_them(run, seed):
     ways = {("rejected", "", reason) for reason in ("no_caption", "no_phrase", "no_box", "kosmos2_markup")}
-    picked = {one.way for one in pick(*run, 20, seed)}
+    picked = {one.outcome_key for one in pick_pairs(*run, 20, seed)}
     assert picked == {("kept", "", ""), ("failed", "image", "not_an_image"), *ways}
 
 
@@ -54,9 +54,9 @@ def big_run(folder, configuration, ranges, rows=20, chunks=2):
             first = (number * chunks + chunk) * rows
             pairs = [made_pair(first + row) for row in range(rows)]
             if number == ranges - 1:
-                pairs[-1] = pairs[-1].failed(Fault(Stage.IMAGE, Reason.TRUNCATED))
-            detections.commit(folder, Chunk(0, number, chunk, tuple(pairs)), IDENTITY)
-        detections.finish(folder, RangeId(0, number), ())
+                pairs[-1] = pairs[-1].failed(Fault(FailureStage.IMAGE, Reason.TRUNCATED))
+            detections.commit_chunk(folder, Chunk(0, number, chunk, tuple(pairs)), PROVENANCE)
+        detections.finish_range(folder, RangeId(0, number), ())
     return plan
 
 
@@ -69,16 +69,16 @@ def made_pair(index):
 def test_the_number_of_files_that_are_read_does_not_grow_with_the_run(tmp_path, run, monkeypatch, ranges):
     plan = big_run(str(tmp_path), run[1].configuration, ranges)
     opened = Counter()
-    for name in ("read_table", "read_done"):
+    for name in ("read_table", "read_range_summary"):
         original = getattr(detections, name)
 
         def counting(*words, _name=name, _original=original):
             opened[_name] += 1
             return _original(*words)
 
-        monkeypatch.setattr(sample.detections, name, counting)
-    picked = pick(str(tmp_path), plan, run[2], 50, 3)
-    assert opened == {"read_table": 16, "read_done": 16}
+        monkeypatch.setattr(picking.detections, name, counting)
+    picked = pick_pairs(str(tmp_path), plan, run[2], 50, 3)
+    assert opened == {"read_table": 16, "read_range_summary": 16}
     assert len({one.pair.index for one in picked}) == 50
     assert len({one.pair.index // 40 for one in picked}) > 8
     assert any(isinstance(one.outcome, Kept) for one in picked)
@@ -86,11 +86,11 @@ def test_the_number_of_files_that_are_read_does_not_grow_with_the_run(tmp_path, 
 
 def test_small_chunks_are_read_until_there_are_enough(tmp_path, run):
     plan = big_run(str(tmp_path), run[1].configuration, 30, rows=2)
-    assert len(pick(str(tmp_path), plan, run[2], 50, 0)) == 50
-    assert len(pick(str(tmp_path), plan, run[2], 500, 0)) == 120
+    assert len(pick_pairs(str(tmp_path), plan, run[2], 50, 0)) == 50
+    assert len(pick_pairs(str(tmp_path), plan, run[2], 500, 0)) == 120
 
 
 def test_a_range_that_is_not_done_is_sampled_too(tmp_path, run):
     plan = big_run(str(tmp_path), run[1].configuration, 3)
     (tmp_path / "00000/00001.done.json").unlink()
-    assert {one.pair.index // 40 for one in pick(str(tmp_path), plan, run[2], 60, 0)} == {0, 1, 2}
+    assert {one.pair.index // 40 for one in pick_pairs(str(tmp_path), plan, run[2], 60, 0)} == {0, 1, 2}

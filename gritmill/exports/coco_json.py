@@ -4,13 +4,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from gritmill.exports.format import Folder
+from gritmill.exports.format import ExportFolder
 from pipeline import files
 from pipeline.files.publish import publish
 from transforms.text.grounded_caption import Corners
 
 
-def write_lists(folder: Folder, name: str, lists: Mapping[str, Iterator[dict[str, Any]]]) -> None:
+def write_lists(folder: ExportFolder, name: str, lists: Mapping[str, Iterator[dict[str, Any]]]) -> None:
     """Publishes a JSON object with `info`, `licenses` and those lists."""
     with publish(files.join(folder.uri, name)) as file:
         file.write(b'{"info": {"description": "written by gritmill"}, "licenses": []')
@@ -22,7 +22,7 @@ def write_lists(folder: Folder, name: str, lists: Mapping[str, Iterator[dict[str
         file.write(b"}\n")
 
 
-def numbered(annotations: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def with_ids(annotations: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """The annotations with an `id` each, from 1."""
     yield from ({"id": number, **annotation} for number, annotation in enumerate(annotations, 1))
 
@@ -33,14 +33,14 @@ def xywh(box: Corners) -> list[float]:
     return [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)]
 
 
-def numbers_of(names: Iterable[str]) -> dict[str, int]:
+def number_categories(names: Iterable[str]) -> dict[str, int]:
     """Categories by name, numbered from 1 in the order in which they come first."""
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for name in names:
-        found.setdefault(name, len(found) + 1)
-    return found
+        numbers.setdefault(name, len(numbers) + 1)
+    return numbers
 
 
-def categories(numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
+def list_categories(numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
     """The same as COCO lists them."""
     yield from ({"id": number, "name": name, "supercategory": ""} for name, number in numbers.items())

@@ -1,4 +1,4 @@
-"""A detector that costs nothing: every phrase is found in the middle of the picture."""
+"""A detector that costs nothing: every phrase gets one box in the centre of the picture."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from transforms.detectors.base import Request
 from transforms.settings import DetectorSettings
 
 
-class Middle:
+class CentreBox:
     """The same box for everything."""
 
     def detect(self, requests: Sequence[Request]) -> list[list[Box]]:
@@ -15,6 +15,6 @@ class Middle:
         return [[Box(i, 0.25, 0.25, 0.75, 0.75, 0.9) for i in range(len(one.phrases))] for one in requests]
 
 
-def make(settings: DetectorSettings) -> Middle:
+def make(settings: DetectorSettings) -> CentreBox:
     """The factory."""
-    return Middle()
+    return CentreBox()

@@ -1,0 +1,211 @@
+"""Puts the phrases of a set to the detector as a run does: those of a caption together, in chunks, read ahead."""
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from os import getcwd
+
+from gritmill.evaluation.sets.truth import TrueCaption, TruePhrase, Truth
+from pipeline import fingerprint
+from pipeline.configuration import Configuration
+from pipeline.engines import placement, progress, run_pipeline
+from pipeline.faults import EnvironmentFault, first_line
+from pipeline.ground.chunks import cut_chunks
+from pipeline.ground.load_images import ImageLoader, PositionedPair
+from pipeline.models.identity import identify_models
+from pipeline.sources import Position
+from transforms.detectors.lazy import LazyDetector
+from transforms.isolation.bisect import UnhealthyDevice
+from transforms.records import Box, FailureStage, Pair, Phrase
+
+_MAX_RATIO_CHANGE = 0.02
+"""By how much the ratio of a picture's sides may differ from that of the picture that boxes were drawn in."""
+
+OTHER_SHAPE = "other_shape"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the detector answered for one caption.
+
+    caption: the true one. pair: its phrases are the queried ones, its caption their texts, one a line. boxes: by
+    number of the true phrase, best first. fault, detail: why the picture cannot be had, and which; a detector that
+    fails finds nothing.
+    """
+
+    caption: TrueCaption
+    pair: Pair
+    boxes: dict[int, list[Box]]
+    fault: str = ""
+    detail: str = ""
+
+    def queried_phrases(self) -> Iterator[tuple[int, Phrase]]:
+        """Number of every queried true phrase, with the phrase of the question that stands for it."""
+        numbers = [number for number, phrase in enumerate(self.caption.phrases) if phrase.queried]
+        return zip(numbers, _build_question(self.caption).phrases, strict=True)
+
+
+@dataclass
+class QueryCounts:
+    """Pictures so far, those that could not be used by reason, one of them for each reason, captions at which the
+    detector failed, and the picture looked at last."""
+
+    pictures: int = 0
+    unusable: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+    failed: int = 0
+    last_picture: str = ""
+
+    @property
+    def measured(self) -> int:
+        """Pictures that were looked at."""
+        return self.pictures - self.unusable.total()
+
+    def to_json(self) -> dict[str, object]:
+        """For reports."""
+        unusable = dict(sorted(self.unusable.items()))
+        return {
+            "pictures": self.pictures,
+            "measured": self.measured,
+            "unusable": unusable,
+            "examples": self.examples,
+            "failed": self.failed,
+        }
+
+    def add(self, answer: Answer) -> None:
+        """Takes an answer in."""
+        if answer.caption.picture != self.last_picture:
+            self.pictures += 1
+            if answer.fault:
+                self.unusable[answer.fault] += 1
+                self.examples.setdefault(answer.fault, answer.detail)
+            self.last_picture = answer.caption.picture
+        self.failed += bool(answer.pair.error and not answer.fault)
+
+
+def load_detector(configuration: Configuration) -> tuple[LazyDetector, Configuration, dict[str, str]]:
+    """The detector, which loads on first use; the configuration with models resolved; and the models' identities.
+
+    Raises:
+      CallError: a model cannot be had, or the device is not there.
+    """
+    beam_options = run_pipeline.parse_beam_options(())
+    placement.check_device(configuration.detector, beam_options)
+    model_identities = identify_models(configuration)
+    resolved = fingerprint.resolve(configuration, model_identities)
+    settings = placement.with_local_threads(resolved.detector, beam_options)
+    return LazyDetector(settings, [getcwd()]), resolved, model_identities
+
+
+def query(
+    truth: Truth, detector: LazyDetector, configuration: Configuration, counts: QueryCounts, quiet: bool = True
+) -> Iterator[Answer]:
+    """The answers in order; `counts` is kept on the way. A picture that cannot be had reaches no detector.
+
+    Raises:
+      EnvironmentFault: the detector fails on every input, or cannot be loaded.
+    """
+    pending: deque[TrueCaption] = deque()
+
+    def placed_pairs() -> Iterator[PositionedPair]:
+        for index, caption in enumerate(truth.captions):
+            pending.append(caption)
+            yield {"index": index, "caption": caption}, _build_question(caption)
+
+    pixels = configuration.source.max_pixels
+    loaded = (_skip_other_shape(position, pair) for position, pair in ImageLoader(pixels).load(placed_pairs()))
+    chunk_progress = _ChunkProgress(truth.pictures, counts)
+    with progress.show_progress("asking", "pictures", chunk_progress.state, quiet), _as_environment_fault():
+        for chunk_pairs, _ in cut_chunks(loaded, configuration.chunk):
+            chunk_progress.start_chunk([pending[i].picture for i in range(len(chunk_pairs))])
+            for pair in detector.localize(chunk_pairs, pixels, chunk_progress.update):
+                answer = _build_answer(pending.popleft(), pair)
+                chunk_progress.start_chunk([])
+                counts.add(answer)
+                yield answer
+
+
+class _ChunkProgress:
+    """Progress: pictures answered, and of the current chunk the captions that the detector has reported as done."""
+
+    def __init__(self, pictures: int, counts: QueryCounts) -> None:
+        self._pictures = max(pictures, 1)
+        self._counts = counts
+        self._chunk_pictures: list[str] = []
+        self._done = 0
+
+    def start_chunk(self, pictures: list[str]) -> None:
+        """A chunk whose captions are of these pictures."""
+        self._chunk_pictures, self._done = pictures, 0
+
+    def update(self, captions: int) -> None:
+        """So many captions of the chunk are done."""
+        self._done = captions
+
+    def state(self) -> progress.State:
+        """Pictures done; an answered chunk counts with its answers alone."""
+        in_chunk = len(set(self._chunk_pictures[: self._done]) - {self._counts.last_picture})
+        done = self._counts.pictures + in_chunk
+        return progress.State(done, min(done / self._pictures, 1.0))
+
+
+def phrase_by_phrase(truth: Truth) -> Truth:
+    """The same set with every phrase in a prompt of its own."""
+    alone = (
+        replace(caption, phrases=(phrase,)) for caption in truth.captions for phrase in caption.phrases or [_NO_PHRASE]
+    )
+    return Truth(truth.pictures, alone)
+
+
+_NO_PHRASE = TruePhrase("", queried=False)
+
+
+def _build_question(caption: TrueCaption) -> Pair:
+    """The pair whose caption holds the queried phrases, one a line: expressions may stand in no caption, or overlap."""
+    phrases, length = [], 0
+    texts = [" ".join(phrase.text.split()) for phrase in caption.phrases if phrase.queried]
+    for text in texts:
+        end = length + len(text)
+        phrases.append(Phrase(length, end, length, end, length, end))
+        length = end + 1
+    return replace(caption.pair, caption="\n".join(texts), phrases=tuple(phrases))
+
+
+def _skip_other_shape(position: Position, pair: Pair) -> PositionedPair:
+    """The pair, with nothing left to ask if its picture is not the one that the boxes were drawn in."""
+    return position, replace(pair, phrases=()) if _shape_differs(position["caption"], pair) else pair
+
+
+def _build_answer(caption: TrueCaption, pair: Pair) -> Answer:
+    if pair.error and pair.error.stage in (FailureStage.READ, FailureStage.IMAGE):
+        return Answer(caption, pair, {}, pair.error.reason, f"{pair.key}: {pair.error.detail}")
+    if _shape_differs(caption, pair):
+        sizes = f"{pair.width} x {pair.height}, boxes drawn in {caption.width} x {caption.height}"
+        return Answer(caption, pair, {}, OTHER_SHAPE, f"{pair.key}: {sizes}")
+    answer = Answer(caption, pair, {})
+    numbers = {phrase.start: number for number, phrase in answer.queried_phrases()}
+    for box in pair.boxes:
+        answer.boxes.setdefault(numbers[pair.phrases[box.phrase].start], []).append(box)
+    return answer
+
+
+def _shape_differs(caption: TrueCaption, pair: Pair) -> bool:
+    """Whether true boxes drawn in another picture, or in one lying on its side, would be laid over this one."""
+    if not (caption.width and pair.width):
+        return False
+    # width / height of both, cross-multiplied
+    true_ratio, actual_ratio = caption.width * pair.height, pair.width * caption.height
+    return abs(true_ratio - actual_ratio) > _MAX_RATIO_CHANGE * max(true_ratio, actual_ratio)
+
+
+@contextmanager
+def _as_environment_fault() -> Iterator[None]:
+    try:
+        yield
+    except UnhealthyDevice as error:
+        raise EnvironmentFault(str(error)) from error
+    except (OSError, ValueError) as error:
+        if "detector.model" in str(error):
+            raise EnvironmentFault(first_line(error)) from error
+        raise

@@ -1,0 +1,140 @@
+"""Which Python `make` takes. The interpreters are fakes, which note their arguments; no environment is made."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+CHECK = "-c import venv, ensurepip"
+MAKE = "-m venv --clear .venv"
+INSTALL = "python -m pip install --quiet --constraint constraints.txt --editable .[test]"
+
+FAKE = """#!/bin/sh
+echo "${{0##*/}} $*" >> calls
+case "$*" in
+    "{check}") echo noise; echo more noise >&2; exit {checked};;
+    "-m venv "*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; exit {made};;
+esac
+"""
+
+
+def clone(tmp_path: Path) -> Path:
+    """A folder with our Makefile, and what it needs to be about."""
+    (tmp_path / "bin").mkdir()
+    for tool in ("cp", "mkdir", "rm", "touch"):
+        (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    shutil.copy(ROOT / "Makefile", folder)
+    for name in ("pyproject.toml", "constraints.txt"):
+        (folder / name).touch()
+    return folder
+
+
+def fake(folder: Path, name: str, checked: int = 0, made: int = 0) -> None:
+    """An interpreter on the path: what its check and its making of an environment end with."""
+    path = folder.parent / "bin" / name
+    path.write_text(FAKE.format(check=CHECK, checked=checked, made=made), "utf-8")
+    path.chmod(0o755)
+
+
+def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # Nothing of this process's environment: `make test PYTHON=...` would decide for the make below it.
+    command = [shutil.which("make"), *arguments]
+    path = str(folder.parent / "bin")
+    return subprocess.run(command, cwd=folder, env={"PATH": path}, capture_output=True, text=True, check=False)
+
+
+def calls(folder: Path) -> list[str]:
+    """What the interpreters were asked for since the last time."""
+    path = folder / "calls"
+    lines = path.read_text("utf-8").splitlines() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("here", "asked"),
+    [
+        ({"python3.11": 0, "python3.12": 0, "python3.13": 0}, ["python3.11"]),
+        ({"python3.12": 0, "python3.13": 0}, ["python3.13"]),
+        ({"python3.12": 0}, ["python3.12"]),
+        ({"python3.11": 127, "python3.13": 0}, ["python3.11", "python3.13"]),
+        ({"python3.11": 1, "python3.12": 0, "python3.13": 1}, ["python3.11", "python3.13", "python3.12"]),
+    ],
+)
+def test_python_3_11_makes_the_environment_or_else_the_newest_that_can(tmp_path, here, asked):
+    folder = clone(tmp_path)
+    for name, checked in here.items():
+        fake(folder, name, checked)
+    made = make(folder, "install")
+    assert (made.returncode, made.stderr) == (0, "")
+    assert calls(folder) == [*(f"{name} {CHECK}" for name in asked), f"{asked[-1]} {MAKE}", INSTALL]
+
+
+@pytest.mark.parametrize("here", [{}, {"python3.11": 1, "python3.13": 127}, {"python3": 0, "python3.10": 0}])
+def test_without_any_one_line_says_what_to_install(tmp_path, here):
+    folder = clone(tmp_path)
+    for name, checked in here.items():
+        fake(folder, name, checked)
+    made = make(folder, "demo")
+    assert made.returncode == 2
+    assert made.stdout == ""
+    [line] = made.stderr.splitlines()
+    assert "3.11, 3.12 or 3.13" in line
+    assert "apt install python3-venv" in line
+    assert not (folder / ".venv").exists()
+
+
+def test_the_one_that_is_named_wins_unasked(tmp_path):
+    folder = clone(tmp_path)
+    fake(folder, "python3.11")
+    fake(folder, "mine", checked=1)
+    assert make(folder, "install", "PYTHON=mine").returncode == 0
+    assert calls(folder) == [f"mine {MAKE}", INSTALL]
+
+
+def test_what_is_installed_asks_no_interpreter(tmp_path):
+    folder = clone(tmp_path)
+    fake(folder, "python3.11")
+    make(folder, "install")
+    calls(folder)
+    os.utime(folder / ".venv" / "installed", (2e9, 2e9))
+    os.utime(folder / ".venv" / "bin" / "python", (3e9, 3e9))  # a repaired system Python is no reason to install
+    assert make(folder, "install").returncode == 0
+    assert calls(folder) == []
+
+
+def test_other_pins_are_installed_in_the_environment_that_is_there(tmp_path):
+    folder = clone(tmp_path)
+    fake(folder, "python3.13")
+    make(folder, "install")
+    calls(folder)
+    fake(folder, "python3.11")
+    os.utime(folder / ".venv" / "installed", (0, 0))
+    assert make(folder, "install").returncode == 0
+    assert calls(folder) == [INSTALL]
+
+
+def test_an_environment_that_was_not_finished_is_made_anew(tmp_path):
+    folder = clone(tmp_path)
+    fake(folder, "python3.11", made=1)
+    assert make(folder, "install").returncode == 2
+    assert calls(folder) == [f"python3.11 {CHECK}", f"python3.11 {MAKE}"]
+    fake(folder, "python3.11")
+    assert make(folder, "install").returncode == 0
+    assert calls(folder) == [f"python3.11 {CHECK}", f"python3.11 {MAKE}", INSTALL]
+
+
+def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path):
+    folder = clone(tmp_path)
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "python").symlink_to("/nowhere/python3.11")
+    fake(folder, "python3.13")
+    assert make(folder, "install", "--dry-run").stdout.splitlines()[0] == f"python3.13 {MAKE}"
