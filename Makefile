@@ -23,7 +23,7 @@ $(BIN)/python:
 demo: install
 	$(BIN)/gritmill demo
 
-# Under a minute, for while one works: no models, no detectors, and a fifth of hypothesis' examples.
+# Under a minute, for while one works: no models, no detectors, and a quarter of hypothesis' examples.
 check: install lint
 	$(PYTEST) -m 'not slow and not model' --hypothesis-profile check \
 	    tests/transforms tests/pipeline --ignore tests/transforms/detectors

@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The same examples on every machine, however slow it is.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("check", settings.get_profile("suite"), max_examples=20)
+settings.register_profile("check", settings.get_profile("suite"), max_examples=25)
 settings.load_profile("suite")
 
 MODELS = {"grounding_dino", "mm_grounding_dino", "parser"}

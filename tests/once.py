@@ -40,7 +40,7 @@ def _kept(load):
     from transforms import bundled
 
     def load_parser(model):
-        states = [(path, path.stat()) for path in sorted(Path(bundled.model(model)).rglob("*"))]
+        states = [(path, path.stat()) for path in sorted(Path(bundled.model_path(model)).rglob("*"))]
         key = (model, *((path, state.st_ino, state.st_size, state.st_mtime_ns) for path, state in states))
         known = _loaded.__dict__.setdefault("parsers", {})
         if not states or key not in known:
