@@ -16,7 +16,7 @@ THRESHOLDS = tuple(i / 100 for i in range(101))
 
 @dataclass(frozen=True, slots=True)
 class SweepStep:
-    """What is kept of a pair at threshold number `level` of a grid and below, down to the next step.
+    """What is kept of a pair at threshold number `level` and below, down to the next step.
 
     phrases: with a box. boxes: of all of them. rejection: why a pair with just these is rejected; empty if it is kept.
     """
@@ -37,12 +37,12 @@ def rank_candidates(pair: Pair, policy: Policy) -> list[Grounding]:
 
 
 def sweep(
-    pair: Pair, ranked: Sequence[Grounding], policy: Policy, grid: Sequence[float] = THRESHOLDS
+    pair: Pair, ranked: Sequence[Grounding], policy: Policy, thresholds: Sequence[float] = THRESHOLDS
 ) -> Iterator[SweepStep]:
-    """The steps of a pair, from the highest threshold of a rising grid down; none if it has no box at any."""
+    """The steps of a pair, from the highest threshold down; none if it has no box at any. `thresholds` rise."""
     best: dict[Phrase, Grounding] = {}
     rejection, checked = "", 0
-    levels = [bisect_right(grid, grounding.box.score) - 1 for grounding in ranked]
+    levels = [bisect_right(thresholds, grounding.box.score) - 1 for grounding in ranked]
     for boxes, (grounding, level, following) in enumerate(zip(ranked, levels, [*levels[1:], -1], strict=False), 1):
         best.setdefault(grounding.phrase, grounding)
         if level < 0 or following == level:
@@ -53,7 +53,7 @@ def sweep(
 
 
 def is_rejected_anywhere(
-    pair: Pair, best: Sequence[Grounding], policy: Policy, grid: Sequence[float], written_phrases: int
+    pair: Pair, best: Sequence[Grounding], policy: Policy, thresholds: Sequence[float], written_phrases: int
 ) -> bool:
     """Whether any of a pair's steps has a rejection.
 
@@ -62,7 +62,7 @@ def is_rejected_anywhere(
     one_answer = all(map(dialects.by_caption, policy.text.dialect))
     if one_answer and written_phrases:
         return False
-    levels = [bisect_right(grid, grounding.box.score) for grounding in best]
+    levels = [bisect_right(thresholds, grounding.box.score) for grounding in best]
     borders = (
         n for n, (level, following) in enumerate(zip(levels, [*levels[1:], 0], strict=True), 1) if level != following
     )
