@@ -1,7 +1,10 @@
 import os
+import resource
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests import once
 
 # Before transformers is imported: no test asks a hub for anything, and nothing but tests writes to the screen.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -13,7 +16,32 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The same examples on every machine, however slow it is.
 settings.register_profile("suite", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("check", settings.get_profile("suite"), max_examples=25)
 settings.load_profile("suite")
+
+MODELS = {"grounding_dino", "mm_grounding_dino", "parser"}
+
+
+def pytest_collection_modifyitems(items):
+    """Marks what asks for a model that a fixture makes, by whatever way, as `model`."""
+    for item in items:
+        if MODELS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("model")
+
+
+@pytest.hookimpl(trylast=True)  # xdist has waited for its workers by then
+def pytest_sessionfinish(session):
+    """Says what the suite cost: seconds of all processors, user and system, of this process and all that it started."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter and not hasattr(session.config, "workerinput"):
+        spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+        seconds = sum(usage.ru_utime + usage.ru_stime for usage in spent)
+        reporter.write_line(f"\n{seconds:.0f} processor seconds")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _settled():
+    once.settle()
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +63,8 @@ def mm_grounding_dino(tmp_path_factory):
 @pytest.fixture(scope="session")
 def parser(tmp_path_factory):
     """Folder of a tiny English spaCy pipeline with a parser."""
+    import transforms.phrases.extract_phrases  # noqa: F401
     from tests.tiny_models import make_parser
 
+    once.settle()
     return make_parser(tmp_path_factory.mktemp("parser"))

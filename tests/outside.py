@@ -7,6 +7,11 @@ import signal
 from gritmill import Box
 
 
+def die(*_):
+    """Kills its process, which has to import no more than this file for it."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 class Middle:
     def detect(self, requests):
         boxes = [Box(0, 0.25, 0.25, 0.75, 0.75, 0.9), Box(1, 0.0, 0.0, 0.5, 0.25, 0.8)]

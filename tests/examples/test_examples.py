@@ -67,6 +67,7 @@ def test_datasets_gives_every_sample_once(run, keys, workers):
     assert sorted(found) == keys
 
 
+@pytest.mark.slow
 def test_the_programs_print_figures_and_texts(run):
     for name, said in (("load_webdataset", "40  samples"), ("load_datasets", "<grounding>")):
         command = [sys.executable, str(EXAMPLES / f"{name}.py"), str(run)]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import nbformat
+import pytest
 from nbclient import NotebookClient
 
 NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "first_look.ipynb"
@@ -16,6 +17,7 @@ def outputs(notebook):
             yield "".join(shown), {kind for output in cell.outputs for kind in output.get("data", {})}
 
 
+@pytest.mark.slow
 def test_it_runs_from_pairs_to_a_batch(tmp_path):
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells)  # what it shows comes from whoever runs it

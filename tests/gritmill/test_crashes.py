@@ -29,6 +29,7 @@ def pairs(folder):
     return list(detections.read_all(str(folder / "detections")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("words", "died"), [((), -signal.SIGSEGV), (PROCESS, 3)])
 def test_a_picture_that_kills_is_a_crash_row_at_the_third_attempt(tmp_path, parser, words, died):
     made.as_tars(made.drawn(8), tmp_path / "in", tars=1)
@@ -55,6 +56,28 @@ def test_an_interrupt_and_a_sick_device_are_no_deaths(tmp_path, parser, monkeypa
     marks = list((tmp_path / "out" / "detections" / "working").glob("*.json"))
     assert marks
     assert [json.loads(path.read_text()) for path in marks] == [{"deaths": 0, "working": False}] * len(marks)
+
+
+def test_after_two_attempts_that_died_a_picture_that_kills_is_a_crash_row(tmp_path, parser):
+    pattern = made.as_tars(made.drawn(8), tmp_path / "in", tars=1)
+    for _ in range(2):
+        attempts.begin(str(tmp_path / "out" / "detections"), ChunkId(0, 0, 0))
+    gritmill.ground(made.settings(parser, "tests.outside:deadly"), inputs=[pattern], output=str(tmp_path / "out"))
+    found = pairs(tmp_path / "out")
+    assert [bool(pair.error) for pair in found] == [pair.height > pair.width for pair in found]
+    assert {(pair.error.stage, pair.error.reason) for pair in found if pair.error} == {("boxes", "crash")}
+
+
+def test_after_an_interrupt_with_status_130_the_same_command_goes_on(tmp_path, parser, call, monkeypatch):
+    pattern = made.as_tars(made.drawn(24), tmp_path / "in")
+    (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, "tests.outside:interrupted")))
+    words = ("run", "own.yaml", "--input", pattern, "--output", "out", "--quiet")
+    status, _, said = call(*words)
+    assert (status, said) == (130, ["gritmill: interrupted; the same command goes on where it stopped"])
+    assert not (tmp_path / "out/manifest.json").exists()
+    monkeypatch.setattr(outside.Interrupted, "detect", outside.Middle.detect)
+    assert call(*words)[::2] == (0, [])
+    assert json.loads((tmp_path / "out/manifest.json").read_text())["ledger"]["read"] == 24
 
 
 def test_marks_count_the_attempts_that_came_to_no_end(tmp_path):

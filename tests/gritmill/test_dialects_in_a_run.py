@@ -9,7 +9,7 @@ from tests import made
 from transforms.text import dialects
 
 
-@pytest.mark.parametrize("policy", ["longest", "densest"])
+@pytest.mark.parametrize("policy", ["longest", pytest.param("densest", marks=pytest.mark.slow)])
 def test_all_dialects_at_once(tmp_path, grounding_dino, policy):
     names = ["kosmos2", *sorted(dialects.names() - {"kosmos2"}), "loc1000:500"]
     config = made.settings("caption-parser", grounding_dino, text={"dialect": names, "spans": policy})
@@ -24,7 +24,14 @@ def test_all_dialects_at_once(tmp_path, grounding_dino, policy):
     assert set(sample.texts) == {dialects.suffix(name) for name in names[1:]}
 
 
-@pytest.mark.parametrize("name", ["pixels", "paligemma", "pix2seq", "florence2", "qwen2.5-vl"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pixels",
+        "florence2",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("paligemma", "pix2seq", "qwen2.5-vl")),
+    ],
+)
 def test_a_box_that_was_moved_in_a_text_is_found(tmp_path, grounding_dino, name, monkeypatch):
     config = made.settings("caption-parser", grounding_dino, text={"dialect": ["kosmos2", name]})
     true = dialects.find(name)

@@ -40,13 +40,14 @@ def call(tmp_path, parser, capfd):
     return run
 
 
-@pytest.fixture
-def whole(tmp_path, parser):
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, parser):
     """Words for `ground`, and the folder of a run that nothing has disturbed."""
-    pattern = made.as_tars(made.drawn(120), tmp_path / "in", tars=1)
+    folder = tmp_path_factory.mktemp("undisturbed")
+    pattern = made.as_tars(made.drawn(120), folder / "in", tars=1)
     config = made.settings(parser, "tests.outside:factory", shards={"pairs": 30})
-    gritmill.run(config, inputs=pattern, output=tmp_path / "whole")
-    return ["--input", pattern], tmp_path / "whole"
+    gritmill.run(config, inputs=pattern, output=folder / "whole")
+    return ["--input", pattern], folder / "whole"
 
 
 def fill(folder, leave):
@@ -61,7 +62,9 @@ def fill(folder, leave):
 ALL = ("shards/*", "detections/0*/*", "manifest.json")
 
 
-@pytest.mark.parametrize("leave", [0, 40_000, 80_000, 200_000])
+@pytest.mark.parametrize(
+    "leave", [40_000, *(pytest.param(bytes_, marks=pytest.mark.slow) for bytes_ in (0, 80_000, 200_000))]
+)
 def test_a_full_disk_stops_ground_and_a_restart_goes_on(call, whole, disk, leave):
     words, undisturbed = whole
     folder, _ = disk
@@ -77,7 +80,7 @@ def test_a_full_disk_stops_ground_and_a_restart_goes_on(call, whole, disk, leave
     assert not list(folder.rglob(".gritmill-tmp-*"))
 
 
-@pytest.mark.parametrize("leave", [0, 40_000, 150_000])
+@pytest.mark.parametrize("leave", [40_000, *(pytest.param(bytes_, marks=pytest.mark.slow) for bytes_ in (0, 150_000))])
 def test_a_full_disk_stops_pack_and_a_restart_goes_on(call, whole, disk, leave):
     _, undisturbed = whole
     folder, _ = disk

@@ -139,7 +139,7 @@ def check(expected, out):
     assert not [finding for finding in gritmill.validate(out) if finding.text]
 
 
-@pytest.mark.parametrize("kind", [as_jsonl, as_parquet])
+@pytest.mark.parametrize("kind", [as_jsonl, pytest.param(as_parquet, marks=pytest.mark.slow)])
 def test_pictures_of_every_make_in_one_run(tmp_path, parser, grounding_dino, kind):
     expected = made_here()
     given = kind({name: data for name, (data, _, _) in expected.items()}, tmp_path / "in")
@@ -162,6 +162,7 @@ def test_a_pixel_limit_of_ones_own(tmp_path, parser):
         assert manifest["ledger"]["failed"] == outcome
 
 
+@pytest.mark.slow
 @needs_shared
 def test_all_101_awkward_files_in_one_run(tmp_path, parser, grounding_dino):
     expected = nasty()

@@ -1,10 +1,7 @@
 """A detector by hub id: here out of a cache that looks as the hub's own client leaves it, with no network."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -23,18 +20,24 @@ def cache(tmp_path, grounding_dino):
     return tmp_path / "hub"
 
 
-def call(tmp_path, cache, config, *words):
-    (tmp_path / "own.yaml").write_text(json.dumps(config))
-    pattern = made.as_tars(made.drawn(4), tmp_path / "in")
-    command = [sys.executable, "-m", "gritmill", "run", str(tmp_path / "own.yaml"), "--input", pattern]
-    environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
-    out = ["--output", str(tmp_path / "out"), "--quiet"]
-    return subprocess.run([*command, *out, *words], capture_output=True, text=True, env=environment)
+@pytest.fixture
+def run(tmp_path, call, monkeypatch):
+    """`gritmill run` with a configuration, more words, and a folder in the place of the hub's cache."""
+
+    def run(cache, config, *words):
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+        monkeypatch.setattr("huggingface_hub.utils._cache_manager.HF_HUB_CACHE", str(cache))
+        (tmp_path / "own.yaml").write_text(json.dumps(config))
+        pattern = made.as_tars(made.drawn(4), tmp_path / "in")
+        status, _, said = call("run", "own.yaml", "--input", pattern, "--output", "out", "--quiet", *words)
+        return status, said
+
+    return run
 
 
-def test_a_hub_id_is_resolved_to_its_commit(tmp_path, parser, grounding_dino, cache):
-    ended = call(tmp_path, cache, made.settings(parser, "somebody/tiny"))
-    assert ended.returncode == 0, ended.stderr
+def test_a_hub_id_is_resolved_to_its_commit(tmp_path, parser, grounding_dino, cache, run):
+    status, said = run(cache, made.settings(parser, "somebody/tiny"))
+    assert status == 0, said
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["models"]["detector"] == f"hub:somebody/tiny@{COMMIT}"
     assert manifest["configuration"]["detector"]["revision"] == COMMIT
@@ -43,20 +46,18 @@ def test_a_hub_id_is_resolved_to_its_commit(tmp_path, parser, grounding_dino, ca
     assert [s["sha256"] for s in same["shards"]] == [s["sha256"] for s in manifest["shards"]]
 
 
-def test_a_model_that_cannot_be_had_answers_with_the_command_that_gets_it(tmp_path, parser, cache):
-    ended = call(tmp_path, cache, made.settings(parser, "somebody/else"), "--set", "detector.revision=v2")
-    assert ended.returncode == 2
-    (line,) = ended.stderr.splitlines()
+def test_a_model_that_cannot_be_had_answers_with_the_command_that_gets_it(tmp_path, parser, cache, run):
+    status, (line,) = run(cache, made.settings(parser, "somebody/else"), "--set", "detector.revision=v2")
+    assert status == 2
     assert "detector.model: somebody/else: " in line
     assert line.endswith("get it with: hf download somebody/else --revision v2")
     assert not list((tmp_path / "out").glob("[!.]*"))
 
 
-def test_a_download_that_broke_off_is_no_model(tmp_path, parser):
+def test_a_download_that_broke_off_is_no_model(tmp_path, parser, run):
     (tmp_path / "hub/models--somebody--tiny/snapshots" / COMMIT).mkdir(parents=True)
     config = made.settings(parser, "somebody/tiny")
     config["detector"]["revision"] = COMMIT
-    ended = call(tmp_path, tmp_path / "hub", config)
-    assert ended.returncode == 2
-    (line,) = ended.stderr.splitlines()
+    status, (line,) = run(tmp_path / "hub", config)
+    assert status == 2
     assert line.endswith(f"get it with: hf download somebody/tiny --revision {COMMIT}")

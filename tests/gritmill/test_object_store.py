@@ -19,7 +19,9 @@ def stored(folder, bucket):
             shelf.put(f"shelf://{bucket}/{path.relative_to(folder)}", path.read_bytes())
 
 
-@pytest.mark.parametrize("kind", [made.as_tars, made.as_jsonl, made.as_parquet])
+@pytest.mark.parametrize(
+    "kind", [made.as_tars, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (made.as_jsonl, made.as_parquet))]
+)
 def test_the_same_samples_as_on_a_disk(tmp_path, config, kind):
     shelf.use(tmp_path / "shelf")
     name = Path(kind(made.drawn(20), tmp_path / "in")).name

@@ -18,7 +18,7 @@ from transforms.detectors.grounding_dino.prompts import normalize
 from transforms.records import Box
 from transforms.selection.boxes import iou
 
-pytestmark = needs_shared
+pytestmark = [needs_shared, pytest.mark.slow]
 
 
 def rows(out):

@@ -78,6 +78,7 @@ def test_running_again_does_nothing_and_loads_nothing(tmp_path, middle):
     assert made.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*") == before
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(tmp_path, parser, grounding_dino):
     config = made.settings(parser, grounding_dino)
     pattern = made.as_tars(made.drawn(24), tmp_path / "in")
@@ -231,6 +232,7 @@ def test_a_redo_that_was_cut_short_is_made_again(tmp_path, changed, monkeypatch)
     assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
 
 
+@pytest.mark.slow
 def test_a_retry_forgets_the_chunks_of_a_source_that_is_read_anew(tmp_path, changed):
     call, whole = changed
     folder = str(tmp_path / "out/detections")
@@ -329,6 +331,7 @@ def test_pack_refuses_settings_that_only_ground_can_change(tmp_path, middle):
         gritmill.pack({"detector": {"candidates": 7}}, output=call["output"])
 
 
+@pytest.mark.slow
 def test_the_table_of_thresholds_is_what_packs_at_them_write(tmp_path, parser):
     config = made.settings(parser, "tests.outside:scattered", selection={"score": 0.5, "nms_iou": 0.4})
     table = made.as_jsonl(made.drawn(30, captions=2), tmp_path / "in")
@@ -525,7 +528,7 @@ def test_failed_pairs_are_shown_by_an_example(tmp_path, middle):
     assert text.endswith("images/00002.jpg")
 
 
-@pytest.mark.parametrize("odd", ["run[1]", "r*", "run?"])
+@pytest.mark.parametrize("odd", ["run[1]", *(pytest.param(odd, marks=pytest.mark.slow) for odd in ("r*", "run?"))])
 def test_an_output_called_like_a_pattern_leaves_its_neighbours_alone(tmp_path, middle, odd):
     pattern = made.as_tars(made.drawn(6), tmp_path / "in")
     for name in ("run1", odd):

@@ -55,8 +55,8 @@ def undisturbed(tmp_path_factory):
     [
         ("--direct_running_mode=in_memory",),
         ("--direct_running_mode=multi_threading", "--direct_num_workers=2"),
-        ("--direct_running_mode=multi_processing", "--direct_num_workers=1"),
-        ("--direct_running_mode=multi_processing", "--direct_num_workers=2"),
+        pytest.param(("--direct_running_mode=multi_processing", "--direct_num_workers=1"), marks=pytest.mark.slow),
+        pytest.param(("--direct_running_mode=multi_processing", "--direct_num_workers=2"), marks=pytest.mark.slow),
     ],
     ids=lambda words: "-".join(word.rpartition("=")[2] for word in words),
 )
@@ -66,7 +66,7 @@ def test_the_engine_and_its_workers_change_no_byte(undisturbed, tmp_path, engine
     assert made.files_of(tmp_path, *BYTES) == made.files_of(whole, *BYTES)
 
 
-@pytest.mark.parametrize("order", [(2, 1, 0), (1, 2, 0)])
+@pytest.mark.parametrize("order", [(2, 1, 0), pytest.param((1, 2, 0), marks=pytest.mark.slow)])
 def test_the_order_of_ranges_changes_no_byte(undisturbed, tmp_path, monkeypatch, order):
     pattern, whole = undisturbed
     for number in order:
@@ -82,7 +82,7 @@ def test_the_order_of_ranges_changes_no_byte(undisturbed, tmp_path, monkeypatch,
     assert made.files_of(tmp_path, *BYTES) == made.files_of(whole, *BYTES)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_a_resumed_run_changes_no_byte(undisturbed, tmp_path, seed):
     pattern, whole = undisturbed
     gritmill.ground(configured(), inputs=pattern, output=tmp_path)
@@ -114,11 +114,11 @@ def assert_same(folder, whole, number):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"detector": {"batch": 1}},
         {"detector": {"batch": 7}},
-        {"detector": {"threads": 2}},
         {"chunk": {"pairs": 3}},
-        {"chunk": {"pairs": 100}, "detector": {"batch": 16, "threads": 2}},
+        pytest.param({"chunk": {"pairs": 100}, "detector": {"batch": 16, "threads": 2}}, marks=pytest.mark.slow),
+        pytest.param({"detector": {"batch": 1}}, marks=pytest.mark.slow),
+        pytest.param({"detector": {"threads": 2}}, marks=pytest.mark.slow),
     ],
     ids=str,
 )

@@ -17,6 +17,7 @@ GRITMILL = [sys.executable, "-m", "gritmill"]
 TWO = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [made.as_parquet, made.as_jsonl])
 def test_one_table_is_worked_on_by_two_workers(tmp_path, parser, kind):
     config = made.settings(parser, "tests.outside:factory", chunk={"pairs": 100})
@@ -31,8 +32,14 @@ def test_one_table_is_worked_on_by_two_workers(tmp_path, parser, kind):
     assert min(pairs.values()) >= 1000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("words", "how"), [([], signal.SIGINT), (["--", *TWO], signal.SIGINT), (["--", *TWO], signal.SIGTERM)]
+    ("words", "how"),
+    [
+        ([], signal.SIGINT),
+        (["--", *TWO], signal.SIGINT),
+        (["--", *TWO], signal.SIGTERM),
+    ],
 )
 def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, grounding_dino, words, how):
     (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, grounding_dino)))
@@ -66,6 +73,7 @@ def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, g
     assert json.loads((out / "manifest.json").read_text())["ledger"]["read"] == 200
 
 
+@pytest.mark.slow
 def test_a_dead_worker_ends_the_run_and_the_next_one_goes_on(tmp_path, parser, grounding_dino):
     (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, grounding_dino)))
     pattern = made.as_tars(made.drawn(200), tmp_path / "in")
@@ -85,10 +93,23 @@ def test_a_dead_worker_ends_the_run_and_the_next_one_goes_on(tmp_path, parser, g
     assert json.loads((out / "manifest.json").read_text())["ledger"]["read"] == 200
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of gRPC, whose other end is gone
+def test_a_worker_that_is_killed_ends_the_run_in_one_line(tmp_path, parser):
+    """The short one of the above: a detector that kills its worker at the third picture, and one worker."""
+    config = made.settings(parser, "tests.outside:deadly")
+    pattern = made.as_tars(made.drawn(3), tmp_path / "in", tars=1)
+    one = ["--direct_num_workers=1", "--direct_running_mode=multi_processing"]
+    with pytest.raises(gritmill.EnvironmentFault) as ended:
+        gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"), beam=one)
+    (line,) = str(ended.value).splitlines()
+    assert line.startswith("a worker process died: ")
+
+
 def _hear_interrupts():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.mark.slow
 def test_workers_are_silent_and_find_our_packages_beside_foreign_ones(tmp_path, parser):
     """In a folder with somebody's own transforms.py and pipeline.py; the detector is a file of his, too."""
     home = tmp_path / "home"
@@ -125,6 +146,7 @@ def test_workers_are_silent_and_find_our_packages_beside_foreign_ones(tmp_path, 
     assert json.loads((home / "out/manifest.json").read_text())["ledger"]["written"] == 12
 
 
+@pytest.mark.slow
 def test_a_large_pack_takes_a_process_a_core_and_writes_the_same_bytes(tmp_path, parser, monkeypatch):
     config = made.settings(parser, "tests.outside:factory", shards={"pairs": 20})
     pattern = made.as_tars(made.drawn(60), tmp_path / "in")

@@ -244,6 +244,7 @@ def test_a_stream_goes_on_as_if_it_had_not_stopped(job):
     assert torch.equal(next(batches.from_step(17)).ids, expected.ids)
 
 
+@pytest.mark.slow
 def test_training_goes_on_where_it_stopped(job, monkeypatch):
     seen_steps = []
     with pytest.raises(KeyboardInterrupt):
@@ -261,6 +262,7 @@ def test_training_goes_on_where_it_stopped(job, monkeypatch):
         train.train(other, lambda *_: None)
 
 
+@pytest.mark.slow
 def test_the_average_is_what_is_shipped(job):
     """The same as the moving average of the weights after each step, taken by hand."""
     expected = train.fresh(job.seed).model.model.level_embed.detach().clone()
@@ -273,6 +275,7 @@ def test_the_average_is_what_is_shipped(job):
     assert not torch.allclose(after, expected, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_two_workers_train_one_model(job):
     two = replace(job, work=job.work / "two", schedule=replace(job.schedule, batch=4, steps=2, workers=2))
     seen_steps = []

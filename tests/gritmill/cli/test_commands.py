@@ -1,20 +1,15 @@
 """Calls as a user makes them: what they print, their exit status, and that a bad one leaves nothing half-written."""
 
 import json
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import yaml
 
 from gritmill.main import _expand_list_options, _split, main
 from pipeline.files.lock import hold
-from tests import made
+from tests import made, permissions
 from transforms import bundled
 
 
@@ -32,6 +27,13 @@ def call(tmp_path, parser, capfd, monkeypatch):
         return ended.value.code, capfd.readouterr().err.splitlines()
 
     return run
+
+
+@pytest.fixture
+def obeying(call):
+    """The same, obeying permissions also if this user is root."""
+
+    return lambda *words: permissions.obeying(lambda: call(*words))
 
 
 @pytest.fixture
@@ -123,39 +125,37 @@ def test_what_a_glob_or_folder_leaves_out_is_told(call, tars, tmp_path):
         status, lines = call("run", "own.yaml", "--input", given, "--output", "out")
         assert (status, lines) == (2, [f"gritmill: --input: {tmp_path}/in/2.tar: a link to nothing"])
     (tmp_path / "in/2.tar").unlink()
-    for number, given in enumerate((tars, "in", "i*/*.tar", "**/*.tar")):
-        assert call("run", "own.yaml", "--input", given, "--output", f"out{number}") == (0, [])
+    for given in (tars, "in", "i*/*.tar", "**/*.tar"):  # each of them means what the first one has grounded
+        assert call("ground", "own.yaml", "--input", given, "--output", "out") == (0, [])
 
 
 @pytest.mark.parametrize("given", ["{0}/closed", "{0}/closed/*.tar", "{0}/**/*.tar", "{0}/c*/*/*.tar"])
 @pytest.mark.parametrize("mode", [0, 0o444])
-def test_a_folder_that_may_not_be_read_is_told(parser, given, mode):
-    with obeying_permissions(parser) as (folder, call):
-        made.as_tars(made.drawn(10), folder / "open")
-        (folder / "lost+found").mkdir(mode=0)
-        (folder / "closed").mkdir(mode=mode)
-        status, (line,) = call("run", "--input", given.format(folder), "--output", str(folder / "out"))
-        assert status == 2
-        assert line.startswith(f"gritmill: --input: {folder}/closed: no permission to read this folder")
+def test_a_folder_that_may_not_be_read_is_told(obeying, tmp_path, given, mode):
+    made.as_tars(made.drawn(10), tmp_path / "open")
+    (tmp_path / "lost+found").mkdir(mode=0)
+    (tmp_path / "closed").mkdir(mode=mode)
+    status, (line,) = obeying("run", "own.yaml", "--input", given.format(tmp_path), "--output", "out")
+    assert status == 2
+    assert line.startswith(f"gritmill: --input: {tmp_path}/closed: no permission to read this folder")
 
 
-def test_an_image_that_may_not_be_read_fails_alone(parser):
-    with obeying_permissions(parser) as (folder, call):
-        table = made.as_jsonl(made.drawn(10), folder / "in")
-        one = next((folder / "in/images").iterdir())
-        one.chmod(0)
-        words = ("--output", str(folder / "out"), "--max-failed", "0.1")
-        status, said = call("run", "--input", table, *words)
-        assert (status, said) == (0, []), said
-        manifest = json.loads((folder / "out/manifest.json").read_text())
-        assert manifest["ledger"]["failed"] == {"read": {"forbidden": 1}}
-        one.chmod(0o644)
-        assert call("run", "--input", table, *words, "--retry-failed", "forbidden") == (0, [])
-        one.chmod(0)
-        assert call("pack", *words, "--fresh") == (0, [])
-        manifest = json.loads((folder / "out/manifest.json").read_text())
-        assert manifest["ledger"]["failed"] == {"fetch": {"forbidden": 1}}
-        assert str(one) in manifest["failed_examples"]["fetch: forbidden"]
+def test_an_image_that_may_not_be_read_fails_alone(obeying, tmp_path):
+    table = made.as_jsonl(made.drawn(10), tmp_path / "in")
+    one = next((tmp_path / "in/images").iterdir())
+    one.chmod(0)
+    words = ("own.yaml", "--output", "out", "--max-failed", "0.1")
+    status, said = obeying("run", *words, "--input", table)
+    assert (status, said) == (0, []), said
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["ledger"]["failed"] == {"read": {"forbidden": 1}}
+    one.chmod(0o644)
+    assert obeying("run", *words, "--input", table, "--retry-failed", "forbidden") == (0, [])
+    one.chmod(0)
+    assert obeying("pack", *words, "--fresh") == (0, [])
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest["ledger"]["failed"] == {"fetch": {"forbidden": 1}}
+    assert str(one) in manifest["failed_examples"]["fetch: forbidden"]
 
 
 @pytest.mark.parametrize("key", ["detector.model", "phrases.model"])
@@ -351,35 +351,12 @@ def test_an_output_that_cannot_be_written(call, tars, tmp_path):
     assert "file/out" in lines[0]
 
 
-@contextmanager
-def obeying_permissions(parser):
-    """A folder, and a call that obeys permissions also if this user is root, to whom nothing is forbidden."""
-    obeying = []
-    if os.geteuid() == 0:
-        if not shutil.which("setpriv"):
-            pytest.skip("root is forbidden nothing, and there is no setpriv to change that")
-        without = "-dac_override,-dac_read_search"
-        obeying = ["setpriv", f"--inh-caps={without}", f"--bounding-set={without}"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        config = folder / "own.yaml"
-        config.write_text(yaml.safe_dump(made.settings(parser, "tests.outside:factory")))
-
-        def call(command, *words):
-            program = [sys.executable, "-c", "import gritmill.main; gritmill.main.main()"]
-            ended = subprocess.run([*obeying, *program, command, config, *words], capture_output=True, text=True)
-            return ended.returncode, ended.stderr.splitlines()
-
-        yield folder, call
-
-
-def test_no_permission(tars, parser):
-    with obeying_permissions(parser) as (folder, call):
-        closed = folder / "closed"
-        closed.mkdir(mode=0o555)
-        words = ("run", "--input", tars, "--output", str(closed / "out"))
-        assert call(*words) == (3, [f"gritmill: {closed / 'out'}: Permission denied"])
-        assert not list(closed.iterdir())
+def test_no_permission(obeying, tars, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    words = ("run", "own.yaml", "--input", tars, "--output", str(closed / "out"))
+    assert obeying(*words) == (3, [f"gritmill: {closed / 'out'}: Permission denied"])
+    assert not list(closed.iterdir())
 
 
 def test_help_needs_no_model(call):

@@ -7,6 +7,7 @@ import signal
 import pytest
 from PIL import Image
 
+from tests import outside
 from transforms import images
 from transforms.detectors import isolated
 from transforms.detectors.base import Request
@@ -74,14 +75,10 @@ def test_measuring_apart_is_measuring(child):
 
 
 def test_a_picture_that_kills_what_measures_it_is_a_crash(child, monkeypatch):
-    monkeypatch.setattr("transforms.isolation.measure._child_measure", _die)
+    monkeypatch.setattr("transforms.isolation.measure._child_measure", outside.die)
     with pytest.raises(ImageFault, match="the decoder's process was killed by SIGKILL") as fault:
         measure_isolated(child, b"", 100)
     assert fault.value.reason == Reason.CRASH
-
-
-def _die(data, max_pixels):
-    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def settings(model, **changes):

@@ -20,7 +20,8 @@ from transforms.phrases.parser import load_parser
 from transforms.records import Chunk, Drop, FailureStage, Fault, Pair, Reason
 from transforms.settings import PhraseSettings
 
-VOCAB = spacy.blank("en").vocab
+BLANK = spacy.blank("en")
+VOCAB = BLANK.vocab
 HEADS = drop_heads(("abstract_published", "abstract_extended", "pronoun", "picture"))
 
 
@@ -93,7 +94,7 @@ def test_each_part_is_dropped_for_its_own_head():
 
 def spoken(caption):
     """The caption as spaCy's tokenizer cuts it, all of it one noun chunk whose last noun is the root."""
-    doc = spacy.blank("en")(caption)
+    doc = BLANK(caption)
     root = max(token.i for token in doc if token.text[0].isalnum())
     pos = ["NOUN" if token.text[0].isalnum() else "SPACE" if token.is_space else "PUNCT" for token in doc]
     words, spaces = [token.text for token in doc], [bool(token.whitespace_) for token in doc]

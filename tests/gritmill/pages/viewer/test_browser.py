@@ -13,7 +13,10 @@ from transforms.selection.boxes import select
 from transforms.selection.judge import Kept, Rejected, judge
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with its chromedriver on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with its chromedriver on this machine"),
+]
 
 SETTLED = """
 const done = arguments[arguments.length - 1];

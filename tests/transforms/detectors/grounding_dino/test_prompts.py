@@ -189,6 +189,7 @@ ODD_CAPTIONS = (
 )
 
 
+@pytest.mark.slow
 @needs_shared
 def test_a_thousand_web_captions_give_sound_phrases_and_prompts():
     from transformers import AutoTokenizer

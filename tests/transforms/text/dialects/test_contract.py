@@ -161,6 +161,7 @@ def test_an_option_that_makes_no_sense_is_refused(name, option):
         dialects.find(name)
 
 
+@pytest.mark.slow
 @needs_shared
 def test_of_coco_captions_no_dialect_rejects_more_than_one_in_a_hundred():
     with (DATA / "captions" / "coco_val2017_captions.tsv").open(newline="", encoding="utf-8") as file:
