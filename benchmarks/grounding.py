@@ -81,10 +81,10 @@ def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]
     """The detector's requests of a run over tars, in order: the wanted pairs with phrases, rebuilt from their rows."""
     from pipeline.configuration import ColumnSettings
     from pipeline.pack import fetch_images
-    from pipeline.tables import detections
+    from pipeline.tables import chunk_files
     from transforms.selection.judge import Kept
 
-    rows = [pair for pair in detections.read_all(str(output / "detections")) if pair.phrases and wanted(pair)]
+    rows = [pair for pair in chunk_files.read_all(str(output / "detections")) if pair.phrases and wanted(pair)]
     fetched = fetch_images.fetch((Kept(pair, (), {}) for pair in rows), ColumnSettings())
     requests = []
     for kept, data in fetched:

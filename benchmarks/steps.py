@@ -16,8 +16,8 @@ from benchmarks.grounding import make_config, read_timings
 from pipeline.ground.chunks import read_range
 from pipeline.ids import ChunkId
 from pipeline.plan.plan import read_plan
-from pipeline.tables import detections
-from pipeline.tables.detections import Provenance
+from pipeline.tables import chunk_files
+from pipeline.tables.chunk_files import Provenance
 from transforms.detectors.base import Found, Request
 from transforms.detectors.candidates import make_request, with_boxes
 from transforms.detectors.grounding_dino.boxes import read_boxes
@@ -114,7 +114,7 @@ class _StepTimer:
 
 
 def _commit(pairs: Sequence[Pair], folder: Path) -> None:
-    detections.commit_chunk(str(folder), Chunk(0, 0, 0, tuple(pairs)), Provenance("", {}, "float32", 4))
+    chunk_files.commit_chunk(str(folder), Chunk(0, 0, 0, tuple(pairs)), Provenance("", {}, "float32", 4))
     assert (folder / f"{ChunkId(0, 0, 0).stem}.parquet").exists()
 
 

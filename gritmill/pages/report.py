@@ -18,7 +18,7 @@ from pipeline.pack.manifest import policy_of
 from pipeline.pack.report import PAGE_NAME, threshold_line
 from pipeline.pack.statistics import STATISTICS_NAME
 from pipeline.plan.plan import Plan
-from pipeline.tables import detections
+from pipeline.tables import chunk_files, detections
 from pipeline.tables.pair_rows import from_table
 from transforms.records import Pair
 from transforms.selection.judge import Policy
@@ -181,5 +181,5 @@ def _read_pair(folder: str, row_position: Sequence[int]) -> Pair:
     chunk_id, range_id = ChunkId(source, number, chunk), RangeId(source, number)
     recorded = detections.read_range_summary(folder, range_id)["chunks"] if detections.is_done(folder, range_id) else []
     digest = next((entry["digest"] for entry in recorded if entry["chunk"] == chunk), None)
-    (pair,) = from_table(detections.read_table(folder, chunk_id, digest).slice(row, 1))
+    (pair,) = from_table(chunk_files.read_table(folder, chunk_id, digest).slice(row, 1))
     return pair

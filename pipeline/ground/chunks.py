@@ -16,7 +16,7 @@ from pipeline.ground.load_images import ImageLoader, PositionedPair
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
 from pipeline.sources import Position
-from pipeline.tables import detections
+from pipeline.tables import chunk_files, detections
 from transforms.isolation.child_process import ChildProcess
 from transforms.records import Chunk, Pair
 
@@ -98,9 +98,9 @@ def _redo_chunk(plan: Plan, chunk_id: ChunkId, folder: str) -> Chunk:
     range_id = RangeId(chunk_id.source, chunk_id.range)
     start = plan.range(range_id)[1].start
     if chunk_id.number:
-        start = detections.read_metadata(folder, replace(chunk_id, number=chunk_id.number - 1))["next"]
-    next_position = detections.read_metadata(folder, chunk_id)["next"]
-    row_count = detections.row_count(folder, chunk_id)
+        start = chunk_files.read_metadata(folder, replace(chunk_id, number=chunk_id.number - 1))["next"]
+    next_position = chunk_files.read_metadata(folder, chunk_id)["next"]
+    row_count = chunk_files.row_count(folder, chunk_id)
     started = time.perf_counter()
     isolated = attempts.begin(folder, chunk_id) >= attempts.ISOLATE_AFTER
     source, _ = plan.range(range_id)
@@ -178,4 +178,4 @@ def resume_position(plan: Plan, range_id: RangeId, folder: str) -> tuple[Positio
     chunks = detections.committed_chunks(folder, range_id)
     if not chunks:
         return plan.range(range_id)[1].start, 0
-    return detections.read_metadata(folder, chunks[-1])["next"], chunks[-1].number + 1
+    return chunk_files.read_metadata(folder, chunks[-1])["next"], chunks[-1].number + 1

@@ -8,8 +8,8 @@ import apache_beam as beam
 
 from pipeline.ground import attempts
 from pipeline.ids import ChunkId, RangeId
-from pipeline.tables import detections
-from pipeline.tables.detections import Provenance
+from pipeline.tables import chunk_files
+from pipeline.tables.chunk_files import Provenance
 from transforms.records import Chunk
 
 
@@ -23,9 +23,9 @@ class _CommitDoFn(beam.DoFn):
 
     def process(self, chunk: Chunk) -> Iterator[None]:
         if chunk.closes_range:
-            detections.finish_range(self.folder, RangeId(chunk.source, chunk.range), chunk.faults)
+            chunk_files.finish_range(self.folder, RangeId(chunk.source, chunk.range), chunk.faults)
         else:
-            detections.commit_chunk(self.folder, chunk, self.provenance, self._previous_commit)
+            chunk_files.commit_chunk(self.folder, chunk, self.provenance, self._previous_commit)
             self._previous_commit = time.monotonic()
             attempts.end(self.folder, ChunkId(chunk.source, chunk.range, chunk.number))
         yield from ()

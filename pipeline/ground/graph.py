@@ -17,7 +17,7 @@ from pipeline.ground.watch import GroundProgress
 from pipeline.ids import RangeId
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections
-from pipeline.tables.detections import Provenance
+from pipeline.tables.chunk_files import Provenance
 from transforms.detectors.localize_phrases import GroundingHandler, LocalizePhrases
 from transforms.phrases.extract_phrases import ExtractPhrases
 

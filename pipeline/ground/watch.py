@@ -5,7 +5,7 @@ from pipeline.engines import progress
 from pipeline.ground.chunks import FAULT
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
-from pipeline.tables import detections
+from pipeline.tables import chunk_files, detections
 
 
 class GroundProgress:
@@ -50,7 +50,7 @@ class GroundProgress:
     def _done_bytes(self, range_id: RangeId, chunk: ChunkId) -> float:
         _, spec = self._plan.range(range_id)
         range_bytes = self._range_bytes(range_id)
-        next_position = detections.read_metadata(self._folder, chunk)["next"]
+        next_position = chunk_files.read_metadata(self._folder, chunk)["next"]
         if not next_position or FAULT in next_position:
             return range_bytes
         if spec.pairs:

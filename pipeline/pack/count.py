@@ -9,7 +9,7 @@ from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.ledger import ChunkCount, RangeCount, add_failure
 from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.statistics import Statistics
-from pipeline.tables import detections
+from pipeline.tables import chunk_files, detections
 from transforms.records import Fault, Grounding, Pair, Reason
 from transforms.selection.boxes import in_record_order
 from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
@@ -38,7 +38,7 @@ def _count_chunk(
     folder: str, chunk: ChunkId, digest: str | None, policy: Policy, total: RangeCount, statistics: Statistics
 ) -> None:
     kept = size = 0
-    selected = SelectedRows.from_table(detections.read_table(folder, chunk, digest), policy.selection, 0.0)
+    selected = SelectedRows.from_table(chunk_files.read_table(folder, chunk, digest), policy.selection, 0.0)
     for pair, outcome in judge_rows(selected, policy, (chunk.source, chunk.range, chunk.number), statistics):
         total.read += 1
         if isinstance(outcome, Kept):

@@ -20,7 +20,7 @@ from pipeline.pack.ledger import Examples, Failures, add_failure
 from pipeline.pack.plan_shards import SHARDS_FOLDER, Piece, ShardPlan
 from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.tar_writer import TarWriter
-from pipeline.tables import detections
+from pipeline.tables import chunk_files
 from transforms import images
 from transforms.grit_record import INDEX_SCHEMA, compose
 from transforms.records import FailureStage, Fault
@@ -66,7 +66,7 @@ class ShardWriter:
         return stats
 
     def _kept(self, piece: Piece) -> Iterator[Kept]:
-        table = detections.read_table(self.detections, piece.chunk, piece.digest)
+        table = chunk_files.read_table(self.detections, piece.chunk, piece.digest)
         selected = SelectedRows.from_table(table, self.policy.selection, self.policy.threshold)
         outcomes = (judge_selected(pair, in_record_order(found), self.policy.text) for pair, found in selected.pairs())
         yield from islice((o for o in outcomes if isinstance(o, Kept)), piece.first, piece.last)

@@ -1,5 +1,6 @@
 """The durable table between the two halves.
 
-detections   one parquet file a chunk: paths, commit, finished ranges
-pair_rows    a pair as a row
+detections    what is there: paths, committed chunks, finished ranges
+chunk_files   one parquet file a chunk: commit, read
+pair_rows     a pair as a row
 """

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gritmill
-from pipeline.tables import detections
+from pipeline.tables import chunk_files
 from tests import made
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.noun_phrases import with_phrases
@@ -74,7 +74,7 @@ def ran(tmp_path_factory, grounding_dino):
     (folder / "pairs.jsonl").write_text("\n".join(lines))
     config = made.settings("caption-parser", grounding_dino)
     manifest = gritmill.run(config, inputs=folder / "pairs.jsonl", output=folder / "out")
-    return folder / "out", manifest, {pair.key: pair for pair in detections.read_all(str(folder / "out/detections"))}
+    return folder / "out", manifest, {pair.key: pair for pair in chunk_files.read_all(str(folder / "out/detections"))}
 
 
 def test_every_caption_is_in_the_ledger(ran):

@@ -8,8 +8,8 @@ import pytest
 import gritmill
 from pipeline.ground import retry
 from pipeline.ids import ChunkId, RangeId
-from pipeline.tables import detections
-from pipeline.tables.detections import Provenance
+from pipeline.tables import chunk_files, detections
+from pipeline.tables.chunk_files import Provenance
 from tests import made, outside
 from transforms.records import Chunk, Drop
 
@@ -17,7 +17,7 @@ MIDDLE = "tests.outside:factory"
 
 
 def rows(folder, sources=1):
-    return list(detections.read_all(str(folder / "detections")))
+    return list(chunk_files.read_all(str(folder / "detections")))
 
 
 @pytest.fixture
@@ -446,7 +446,7 @@ def test_images_in_the_table_are_measured_once_per_picture(tmp_path, middle):
     pictures = made.drawn(2, captions=20)
     gritmill.ground(middle, inputs=[made.as_jsonl(pictures, tmp_path / "in")], output=str(tmp_path / "out"))
     folder = str(tmp_path / "out" / "detections")
-    sizes = [len(list(detections.read_chunk(folder, ChunkId(0, 0, n)))) for n in range(6)]
+    sizes = [len(list(chunk_files.read_chunk(folder, ChunkId(0, 0, n)))) for n in range(6)]
     assert sizes == [8, 8, 4, 8, 8, 4]  # captions of one image are split only where they alone exceed the chunk
 
 
@@ -481,9 +481,9 @@ def test_a_chunk_that_two_attempts_commit_stays_as_the_first_left_it(tmp_path, m
     gritmill.ground(middle, **call)
     folder = str(tmp_path / "out" / "detections")
     before = made.files_of(tmp_path / "out", "detections/0*/*")
-    late = Chunk(0, 0, 0, tuple(detections.read_chunk(folder, ChunkId(0, 0, 0)))[:1])
-    detections.commit_chunk(folder, late, Provenance("another", {}, "bfloat16", 9))
-    detections.finish_range(folder, RangeId(0, 0), ["a fault"])
+    late = Chunk(0, 0, 0, tuple(chunk_files.read_chunk(folder, ChunkId(0, 0, 0)))[:1])
+    chunk_files.commit_chunk(folder, late, Provenance("another", {}, "bfloat16", 9))
+    chunk_files.finish_range(folder, RangeId(0, 0), ["a fault"])
     assert made.files_of(tmp_path / "out", "detections/0*/*") == before
 
 

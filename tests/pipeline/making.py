@@ -19,7 +19,7 @@ from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan
 from pipeline.plan.plan_sources import plan_sources
 from pipeline.sources import Source
-from pipeline.tables.detections import Provenance
+from pipeline.tables.chunk_files import Provenance
 from pipeline.threshold import Threshold
 from transforms.records import Box, Pair, Phrase
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
-from pipeline.tables import detections
+from pipeline.tables import chunk_files, detections
 from pipeline.tables.pair_rows import from_table
 from transforms.records import Fault, Pair
 from transforms.selection.judge import Kept, Policy, Rejected, judge
@@ -93,7 +93,7 @@ def _round_robin(lists: list[list[_ChunkEntry]]) -> Iterator[_ChunkEntry]:
 def _list_chunks(folder: str, range_id: RangeId, done: bool) -> list[_ChunkEntry]:
     if not done:
         chunks = detections.committed_chunks(folder, range_id)
-        return [_ChunkEntry(chunk, detections.row_count(folder, chunk), None, 0) for chunk in chunks]
+        return [_ChunkEntry(chunk, chunk_files.row_count(folder, chunk), None, 0) for chunk in chunks]
     return [
         _ChunkEntry(
             ChunkId(range_id.source, range_id.range, entry["chunk"]),
@@ -107,7 +107,7 @@ def _list_chunks(folder: str, range_id: RangeId, done: bool) -> list[_ChunkEntry
 
 def _read_rows(folder: str, entry: _ChunkEntry, number: int, rng: random.Random) -> list[Pair]:
     """Some pairs of a chunk, in order: up to `number` of all, and up to `number` more of the failed ones."""
-    table = detections.read_table(folder, entry.chunk, entry.digest)
+    table = chunk_files.read_table(folder, entry.chunk, entry.digest)
     failed = [index for index, good in enumerate(table["error"].is_null().to_pylist()) if not good]
     chosen = set(rng.sample(range(len(table)), min(number, len(table))))
     chosen.update(rng.sample(failed, min(number, len(failed))))

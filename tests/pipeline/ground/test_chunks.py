@@ -19,7 +19,7 @@ from pipeline.ground.chunks import cut_chunks, prefetch, read_range, resume_posi
 from pipeline.ground.load_images import ImageLoader, PositionedPair
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
-from pipeline.tables import detections
+from pipeline.tables import chunk_files, detections
 from tests.pipeline.making import PROVENANCE, image, plan, samples, stored, tar
 from transforms import images
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
@@ -198,10 +198,10 @@ def commit_all(made: Plan, identity: RangeId, folder: str, most: int = 1000) -> 
         if number == most:
             return number
         if chunk.closes_range:
-            detections.finish_range(folder, identity, chunk.faults)
+            chunk_files.finish_range(folder, identity, chunk.faults)
             return number
         # What goes through a file is JSON.
-        detections.commit_chunk(
+        chunk_files.commit_chunk(
             folder, replace(chunk, next_position=json.loads(json.dumps(chunk.next_position))), PROVENANCE
         )
     raise AssertionError("no end")
@@ -308,7 +308,7 @@ def test_where_a_range_goes_on(tmp_path: Path) -> None:
     assert position["index"] == 6
     commit_all(made, FIRST, folder)
     assert resume_position(made, FIRST, folder) == (None, 4)
-    assert detections.read_metadata(folder, ChunkId(0, 0, 3))["next"] is None
+    assert chunk_files.read_metadata(folder, ChunkId(0, 0, 3))["next"] is None
 
 
 def test_a_cut_image_does_not_end_a_chunk_early(tmp_path: Path) -> None:
@@ -327,7 +327,7 @@ def test_text_of_another_encoding_can_be_committed(tmp_path: Path) -> None:
     stored(tmp_path / "a.csv", rows)
     made = plan([tmp_path / "a.csv"])
     commit_all(made, FIRST, str(tmp_path / "out"))
-    read = list(detections.read_chunk(str(tmp_path / "out"), ChunkId(0, 0, 0)))
+    read = list(chunk_files.read_chunk(str(tmp_path / "out"), ChunkId(0, 0, 0)))
     assert len(read) == 5
     assert [read[0].error, read[4].error] == [None, None]
     assert all(pair.error for pair in read[1:3])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.count import count_range
 from pipeline.pack.ledger import ChunkCount, RangeCount, add_failures, build_ledger, failed_pairs, rejected_pairs
-from pipeline.tables import detections
+from pipeline.tables import chunk_files, detections
 from tests.pipeline.making import CAPTION, PROVENANCE, grounded
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Policy
@@ -20,7 +20,7 @@ RAW = Pair("k", "/data/a.tar", 0, CAPTION, ImageRef("/data/a.tar", -1, 512, 10),
 
 def committed(folder: Path, *chunks: list[Pair]) -> str:
     for number, pairs in enumerate(chunks):
-        detections.commit_chunk(str(folder), Chunk(0, 0, number, tuple(pairs)), PROVENANCE)
+        chunk_files.commit_chunk(str(folder), Chunk(0, 0, number, tuple(pairs)), PROVENANCE)
     return str(folder)
 
 
@@ -32,7 +32,7 @@ def test_every_row_is_counted_once(tmp_path: Path) -> None:
         [kept, failed, replace(kept, image=replace(RAW.image, length=7)), grounded(RAW, score=0.25)],
         [replace(RAW, caption=" "), RAW, failed],
     )
-    detections.finish_range(folder, RangeId(0, 0), ["cut or broken at byte 7"])
+    chunk_files.finish_range(folder, RangeId(0, 0), ["cut or broken at byte 7"])
     count, _ = count_range(folder, RangeId(0, 0), True, POLICY)
     digests = [chunk["digest"] for chunk in detections.read_range_summary(folder, RangeId(0, 0))["chunks"]]
     assert count.chunks == [

@@ -12,7 +12,7 @@ from pipeline.faults import EnvironmentFault
 from pipeline.ids import ChunkId
 from pipeline.pack.plan_shards import Piece, ShardPlan
 from pipeline.pack.shard_writer import ShardWriter, finished_stats, stats_uri
-from pipeline.tables import detections
+from pipeline.tables import chunk_files
 from tests import shelf
 from tests.pipeline.making import CAPTION, PROVENANCE, grounded, image, source_settings, stored
 from transforms import images
@@ -47,7 +47,7 @@ def committed(folder: Path, pairs: list[Pair] | None = None) -> list[Pair]:
     pairs = pairs or [pair(folder, i) for i in range(7)]
     bad = Pair("bad", "/data/ä.jsonl", 99, CAPTION).failed(Fault(FailureStage.READ, Reason.NO_IMAGE))
     for number, part in enumerate([[*pairs[:2], bad, *pairs[2:4]], pairs[4:]]):
-        detections.commit_chunk(str(folder / "detections"), Chunk(0, 0, number, tuple(part)), PROVENANCE)
+        chunk_files.commit_chunk(str(folder / "detections"), Chunk(0, 0, number, tuple(part)), PROVENANCE)
     return pairs
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import files
 from pipeline.ids import ChunkId, RangeId
-from pipeline.tables import detections
+from pipeline.tables import chunk_files, detections
 from pipeline.tables.pair_rows import SCHEMA
 from tests import shelf
 from tests.pipeline.making import PROVENANCE
@@ -54,15 +54,15 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     ],
 )
 def test_every_field_comes_back(tmp_path: Path, pair: Pair) -> None:
-    detections.commit_chunk(str(tmp_path), chunk_of(pair, PAIR), PROVENANCE)
-    read = list(detections.read_chunk(str(tmp_path), ChunkId(3, 14, 0)))
+    chunk_files.commit_chunk(str(tmp_path), chunk_of(pair, PAIR), PROVENANCE)
+    read = list(chunk_files.read_chunk(str(tmp_path), ChunkId(3, 14, 0)))
     assert read == [pair, PAIR]
     assert all(isinstance(p.error.reason, Reason) for p in read if p.error)
 
 
 def test_the_bytes_of_an_image_are_never_written(tmp_path: Path) -> None:
-    detections.commit_chunk(str(tmp_path), chunk_of(replace(PAIR, data=b"picture bytes")), PROVENANCE)
-    assert list(detections.read_chunk(str(tmp_path), ChunkId(3, 14, 0))) == [PAIR]
+    chunk_files.commit_chunk(str(tmp_path), chunk_of(replace(PAIR, data=b"picture bytes")), PROVENANCE)
+    assert list(chunk_files.read_chunk(str(tmp_path), ChunkId(3, 14, 0))) == [PAIR]
     assert all(b"picture bytes" not in path.read_bytes() for path in tmp_path.rglob("*.parquet"))
 
 
@@ -87,15 +87,15 @@ def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
         PAIR, PAIR.failed(Fault(FailureStage.BOXES, Reason.EXCEPTION)), following={"offset": 7, "index": 2}
     )
     for name, chunk in (("a", first), ("b", replace(first, seconds={"read": 9.0, "boxes": 3.0}))):
-        detections.commit_chunk(str(tmp_path / name), chunk, PROVENANCE)
+        chunk_files.commit_chunk(str(tmp_path / name), chunk, PROVENANCE)
     where = "00003/00014-00000.parquet"
     assert (tmp_path / "a" / where).read_bytes() == (tmp_path / "b" / where).read_bytes()
 
 
 def test_a_file_says_how_it_was_made_and_where_the_next_one_starts(folder: str) -> None:
     following = {"offset": 1 << 40, "index": 2}
-    detections.commit_chunk(folder, chunk_of(PAIR, following=following), PROVENANCE)
-    about = detections.read_metadata(folder, ChunkId(3, 14, 0))
+    chunk_files.commit_chunk(folder, chunk_of(PAIR, following=following), PROVENANCE)
+    about = chunk_files.read_metadata(folder, ChunkId(3, 14, 0))
     assert about["next"] == following
     assert (about["format"], about["fingerprint"], about["models"]) == (
         1,
@@ -108,27 +108,27 @@ def test_a_file_says_how_it_was_made_and_where_the_next_one_starts(folder: str) 
 
 
 def test_times_lie_apart(folder: str) -> None:
-    detections.commit_chunk(folder, chunk_of(PAIR, PAIR), PROVENANCE)
+    chunk_files.commit_chunk(folder, chunk_of(PAIR, PAIR), PROVENANCE)
     timings = files.read_json(f"{folder}/timings/00003/00014-00000.json")
     assert (timings["pairs"], timings["seconds"]) == (2, {"read": 1.5})
 
 
 def test_a_chunk_of_no_pairs(tmp_path: Path) -> None:
-    detections.commit_chunk(str(tmp_path), chunk_of(), PROVENANCE)
-    assert list(detections.read_chunk(str(tmp_path), ChunkId(3, 14, 0))) == []
+    chunk_files.commit_chunk(str(tmp_path), chunk_of(), PROVENANCE)
+    assert list(chunk_files.read_chunk(str(tmp_path), ChunkId(3, 14, 0))) == []
 
 
 def test_a_chunk_that_is_committed_twice_is_there_once(folder: str) -> None:
     for _ in range(2):
-        detections.commit_chunk(folder, chunk_of(PAIR), PROVENANCE)
+        chunk_files.commit_chunk(folder, chunk_of(PAIR), PROVENANCE)
     assert detections.committed_chunks(folder, RangeId(3, 14)) == [ChunkId(3, 14, 0)]
 
 
 def test_committed_chunks_come_in_order_and_of_their_range_only(folder: str) -> None:
     for number in (2, 0, 4, 1):  # what lies behind a gap is not taken for committed
-        detections.commit_chunk(folder, chunk_of(PAIR, number=number), PROVENANCE)
+        chunk_files.commit_chunk(folder, chunk_of(PAIR, number=number), PROVENANCE)
     for other in (Chunk(3, 1, 0, (PAIR,)), Chunk(3, 140, 0, (PAIR,)), Chunk(14, 3, 0, (PAIR,)), Chunk(3, 100_014, 0)):
-        detections.commit_chunk(folder, other, PROVENANCE)
+        chunk_files.commit_chunk(folder, other, PROVENANCE)
     assert [chunk.number for chunk in detections.committed_chunks(folder, RangeId(3, 14))] == [0, 1, 2]
     assert detections.committed_chunks(folder, RangeId(3, 2)) == []
     assert detections.all_committed_chunks(folder)[:2] == [ChunkId(3, 1, 0), ChunkId(3, 14, 0)]
@@ -138,10 +138,10 @@ def test_committed_chunks_come_in_order_and_of_their_range_only(folder: str) -> 
 def test_a_finished_range_lists_its_chunks_rows_and_faults(folder: str) -> None:
     identity = RangeId(3, 14)
     assert detections.finished_ranges(folder) == set()
-    detections.commit_chunk(folder, chunk_of(PAIR, PAIR), PROVENANCE)
-    detections.commit_chunk(folder, chunk_of(PAIR, number=1), PROVENANCE)
+    chunk_files.commit_chunk(folder, chunk_of(PAIR, PAIR), PROVENANCE)
+    chunk_files.commit_chunk(folder, chunk_of(PAIR, number=1), PROVENANCE)
     assert detections.finished_ranges(folder) == set()
-    detections.finish_range(folder, identity, ["cut or broken at byte 7"])
+    chunk_files.finish_range(folder, identity, ["cut or broken at byte 7"])
     done = detections.read_range_summary(folder, identity)
     assert [(chunk["chunk"], chunk["rows"]) for chunk in done["chunks"]] == [(0, 2), (1, 1)]
     assert len({chunk["digest"] for chunk in done["chunks"]}) == 2
@@ -151,7 +151,7 @@ def test_a_finished_range_lists_its_chunks_rows_and_faults(folder: str) -> None:
 
 
 def test_a_finished_range_without_chunks(folder: str) -> None:
-    detections.finish_range(folder, RangeId(0, 0), [])
+    chunk_files.finish_range(folder, RangeId(0, 0), [])
     assert detections.read_range_summary(folder, RangeId(0, 0))["rows"] == 0
     assert detections.finished_ranges(folder) == {RangeId(0, 0)}
 
@@ -173,8 +173,8 @@ def test_nothing_is_committed_where_there_is_nothing(folder: str) -> None:
 
 def test_a_folder_with_brackets_in_its_name(tmp_path: Path) -> None:
     folder = str(tmp_path / "run [1]/detections")
-    detections.commit_chunk(folder, chunk_of(PAIR), PROVENANCE)
-    detections.finish_range(folder, RangeId(3, 14), [])
+    chunk_files.commit_chunk(folder, chunk_of(PAIR), PROVENANCE)
+    chunk_files.finish_range(folder, RangeId(3, 14), [])
     assert detections.read_range_summary(folder, RangeId(3, 14))["rows"] == 1
     assert detections.all_committed_chunks(folder) == [ChunkId(3, 14, 0)]
     assert detections.finished_ranges(folder) == {RangeId(3, 14)}
