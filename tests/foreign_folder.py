@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests import made
+from tests import sample_pairs
 from tests.tiny_models import make_grounding_dino, make_parser
 
 
@@ -12,8 +12,8 @@ def make(folder):
     folder.mkdir(parents=True)
     for name in ("transforms.py", "pipeline.py"):
         (folder / name).write_text("raise SystemExit('somebody else lives here')\n")
-    made.as_tars(made.drawn(24), folder / "pairs")
-    config = made.settings(make_parser(folder / "parser"), make_grounding_dino(folder / "detector"))
+    sample_pairs.as_tars(sample_pairs.drawn(24), folder / "pairs")
+    config = sample_pairs.settings(make_parser(folder / "parser"), make_grounding_dino(folder / "detector"))
     (folder / "own.yaml").write_text(json.dumps(config))
 
 

@@ -16,7 +16,7 @@ from transformers import (
 )
 
 import gritmill
-from tests import made
+from tests import sample_pairs
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -32,8 +32,8 @@ def importable():
 def run(tmp_path_factory):
     """A finished run of forty pairs in five shards."""
     folder = tmp_path_factory.mktemp("examples")
-    config = made.settings("caption-parser", "tests.outside:factory", shards={"pairs": 8})
-    gritmill.run(config, inputs=made.as_tars(made.drawn(40), folder / "in"), output=folder / "run")
+    config = sample_pairs.settings("caption-parser", "tests.plugin_detectors:factory", shards={"pairs": 8})
+    gritmill.run(config, inputs=sample_pairs.as_tars(sample_pairs.drawn(40), folder / "in"), output=folder / "run")
     return folder / "run"
 
 

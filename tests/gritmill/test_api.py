@@ -7,7 +7,7 @@ import pytest
 
 import gritmill
 from gritmill import GroundedCaption, Span
-from tests import made
+from tests import sample_pairs
 
 DOG = Span(0, 5, ((0.1, 0.2, 0.5, 0.75),))
 
@@ -49,9 +49,9 @@ def test_read_refuses_what_is_no_run(tmp_path):
 
 
 def test_samples_hold_picture_record_and_text(tmp_path, parser):
-    config = made.settings(parser, "tests.outside:factory")
-    pictures = made.drawn(3)
-    gritmill.run(config, inputs=[made.as_tars(pictures, tmp_path / "in", tars=1)], output=str(tmp_path / "out"))
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:factory")
+    pictures = sample_pairs.drawn(3)
+    gritmill.run(config, inputs=[sample_pairs.as_tars(pictures, tmp_path / "in", tars=1)], output=str(tmp_path / "out"))
     for sample, picture in zip(gritmill.read(str(tmp_path / "out")), pictures, strict=True):
         assert sample.jpeg == picture.data  # a plain upright JPEG is stored as it is
         assert sample.image.size == (sample.record["width"], sample.record["height"])

@@ -11,7 +11,7 @@ import gritmill
 from pipeline.ground import attempts
 from pipeline.ids import ChunkId
 from pipeline.tables import chunk_files
-from tests import made, outside
+from tests import plugin_detectors, sample_pairs
 
 PROCESS = ("--", "--direct_num_workers=1", "--direct_running_mode=multi_processing")
 
@@ -32,8 +32,8 @@ def pairs(folder):
 @pytest.mark.slow
 @pytest.mark.parametrize(("words", "died"), [((), -signal.SIGSEGV), (PROCESS, 3)])
 def test_a_picture_that_kills_is_a_crash_row_at_the_third_attempt(tmp_path, parser, words, died):
-    made.as_tars(made.drawn(8), tmp_path / "in", tars=1)
-    (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, "tests.outside:deadly")))
+    sample_pairs.as_tars(sample_pairs.drawn(8), tmp_path / "in", tars=1)
+    (tmp_path / "own.yaml").write_text(json.dumps(sample_pairs.settings(parser, "tests.plugin_detectors:deadly")))
     for _ in range(2):
         status, said = ground(tmp_path, "out", *words)
         assert status == died, said
@@ -47,9 +47,9 @@ def test_a_picture_that_kills_is_a_crash_row_at_the_third_attempt(tmp_path, pars
 
 @pytest.mark.parametrize(("name", "raised"), [("dying", gritmill.EnvironmentFault), ("interrupted", KeyboardInterrupt)])
 def test_an_interrupt_and_a_sick_device_are_no_deaths(tmp_path, parser, monkeypatch, name, raised):
-    pattern = made.as_tars(made.drawn(24), tmp_path / "in")
-    config = made.settings(parser, f"tests.outside:{name}")
-    monkeypatch.setattr(outside.Dying, "calls", 0)
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(24), tmp_path / "in")
+    config = sample_pairs.settings(parser, f"tests.plugin_detectors:{name}")
+    monkeypatch.setattr(plugin_detectors.Dying, "calls", 0)
     for _ in range(3):
         with pytest.raises(raised):
             gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"))
@@ -59,23 +59,25 @@ def test_an_interrupt_and_a_sick_device_are_no_deaths(tmp_path, parser, monkeypa
 
 
 def test_after_two_attempts_that_died_a_picture_that_kills_is_a_crash_row(tmp_path, parser):
-    pattern = made.as_tars(made.drawn(8), tmp_path / "in", tars=1)
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(8), tmp_path / "in", tars=1)
     for _ in range(2):
         attempts.begin(str(tmp_path / "out" / "detections"), ChunkId(0, 0, 0))
-    gritmill.ground(made.settings(parser, "tests.outside:deadly"), inputs=[pattern], output=str(tmp_path / "out"))
+    gritmill.ground(
+        sample_pairs.settings(parser, "tests.plugin_detectors:deadly"), inputs=[pattern], output=str(tmp_path / "out")
+    )
     found = pairs(tmp_path / "out")
     assert [bool(pair.error) for pair in found] == [pair.height > pair.width for pair in found]
     assert {(pair.error.stage, pair.error.reason) for pair in found if pair.error} == {("boxes", "crash")}
 
 
 def test_after_an_interrupt_with_status_130_the_same_command_goes_on(tmp_path, parser, call, monkeypatch):
-    pattern = made.as_tars(made.drawn(24), tmp_path / "in")
-    (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, "tests.outside:interrupted")))
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(24), tmp_path / "in")
+    (tmp_path / "own.yaml").write_text(json.dumps(sample_pairs.settings(parser, "tests.plugin_detectors:interrupted")))
     words = ("run", "own.yaml", "--input", pattern, "--output", "out", "--quiet")
     status, _, said = call(*words)
     assert (status, said) == (130, ["gritmill: interrupted; the same command goes on where it stopped"])
     assert not (tmp_path / "out/manifest.json").exists()
-    monkeypatch.setattr(outside.Interrupted, "detect", outside.Middle.detect)
+    monkeypatch.setattr(plugin_detectors.Interrupted, "detect", plugin_detectors.Middle.detect)
     assert call(*words)[::2] == (0, [])
     assert json.loads((tmp_path / "out/manifest.json").read_text())["ledger"]["read"] == 24
 
@@ -93,14 +95,14 @@ def test_marks_count_the_attempts_that_came_to_no_end(tmp_path):
 
 
 def test_a_chunk_done_apart_is_the_same_to_the_byte(tmp_path, parser, grounding_dino):
-    pattern = made.as_tars(made.drawn(10), tmp_path / "in", tars=1)
-    config = made.settings(parser, grounding_dino)
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(10), tmp_path / "in", tars=1)
+    config = sample_pairs.settings(parser, grounding_dino)
     gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "here"))
     out = tmp_path / "apart" / "detections"
     for number in range(2):
         for _ in range(2):
             attempts.begin(str(out), ChunkId(0, 0, number))
     gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "apart"))
-    here, apart = (made.files_of(tmp_path / name, "detections/0*/*") for name in ("here", "apart"))
+    here, apart = (sample_pairs.files_of(tmp_path / name, "detections/0*/*") for name in ("here", "apart"))
     assert len(here) == 3
     assert here == apart

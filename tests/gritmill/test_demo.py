@@ -10,7 +10,7 @@ import pytest
 import gritmill
 from gritmill import demo
 from gritmill.evaluation import quality
-from tests import made
+from tests import sample_pairs
 
 SCENES = ("--limit", "6")
 
@@ -25,7 +25,7 @@ def done(tmp_path_factory):
 
 def test_it_shows_one_screen_and_does_nothing_again(call, done, monkeypatch):
     monkeypatch.chdir(done.parent)
-    before = made.files_of(done, "shards/*", "manifest.json", "detections/**/*")
+    before = sample_pairs.files_of(done, "shards/*", "manifest.json", "detections/**/*")
     status, screen, lines = call("demo", *SCENES)
     assert status == 0
     assert lines == ["gritmill: the bundled scenes go through the whole pipeline, into demo-output"]
@@ -36,7 +36,7 @@ def test_it_shows_one_screen_and_does_nothing_again(call, done, monkeypatch):
     shown = screen.splitlines()
     assert len(shown) <= 28
     assert all(len(line) <= 80 for line in shown if not line.startswith(("<grounding>", "score threshold", "  ")))
-    assert made.files_of(done, "shards/*", "manifest.json", "detections/**/*") == before
+    assert sample_pairs.files_of(done, "shards/*", "manifest.json", "detections/**/*") == before
 
 
 def test_the_shards_are_sound(done):
@@ -52,8 +52,8 @@ def test_the_boxes_of_the_bundled_scenes_are_right(done):
 
 
 def test_what_it_names_next_works_as_it_stands(call, tmp_path, parser):
-    made.as_tars(made.drawn(4), tmp_path / "YOUR")
-    models = [f"phrases.model={parser}", "detector.model=tests.outside:factory"]
+    sample_pairs.as_tars(sample_pairs.drawn(4), tmp_path / "YOUR")
+    models = [f"phrases.model={parser}", "detector.model=tests.plugin_detectors:factory"]
     look, see, again, check = (shlex.split(line.partition("gritmill ")[2]) for line in demo.next_commands())
     assert call(*look, "--quiet", "--set", *models)[0] == 0
     assert call(*see, "--quiet")[0] == 0

@@ -5,15 +5,15 @@ import tarfile
 import pytest
 
 import gritmill
-from tests import made
+from tests import sample_pairs
 from transforms.text import dialects
 
 
 @pytest.mark.parametrize("policy", ["longest", pytest.param("densest", marks=pytest.mark.slow)])
 def test_all_dialects_at_once(tmp_path, grounding_dino, policy):
     names = ["kosmos2", *sorted(dialects.names() - {"kosmos2"}), "loc1000:500"]
-    config = made.settings("caption-parser", grounding_dino, text={"dialect": names, "spans": policy})
-    pattern = made.as_tars(made.drawn(12), tmp_path / "in")
+    config = sample_pairs.settings("caption-parser", grounding_dino, text={"dialect": names, "spans": policy})
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(12), tmp_path / "in")
     manifest = gritmill.run(config, inputs=pattern, output=tmp_path / "out")
     assert manifest["ledger"]["written"] == 12
     assert [finding.text for finding in gritmill.validate(tmp_path / "out") if finding.text] == []
@@ -33,10 +33,12 @@ def test_all_dialects_at_once(tmp_path, grounding_dino, policy):
     ],
 )
 def test_a_box_that_was_moved_in_a_text_is_found(tmp_path, grounding_dino, name, monkeypatch):
-    config = made.settings("caption-parser", grounding_dino, text={"dialect": ["kosmos2", name]})
+    config = sample_pairs.settings("caption-parser", grounding_dino, text={"dialect": ["kosmos2", name]})
     true = dialects.find(name)
     monkeypatch.setattr(type(true), "encode", _moved(type(true).encode))
-    gritmill.run(config, inputs=made.as_tars(made.drawn(3), tmp_path / "in", tars=1), output=tmp_path / "out")
+    gritmill.run(
+        config, inputs=sample_pairs.as_tars(sample_pairs.drawn(3), tmp_path / "in", tars=1), output=tmp_path / "out"
+    )
     monkeypatch.undo()
     ending = f"{dialects.suffix(name)}.txt"
     found = {finding.key for finding in gritmill.validate(tmp_path / "out") if finding.text.startswith(ending)}

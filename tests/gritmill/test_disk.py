@@ -10,7 +10,7 @@ import gritmill
 from gritmill.main import main
 from pipeline.ground import attempts
 from pipeline.ids import ChunkId
-from tests import made
+from tests import sample_pairs
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def disk(tmp_path):
 @pytest.fixture
 def call(tmp_path, parser, capfd):
     """Runs `gritmill` in this process; gives exit status and the lines on standard error."""
-    config = made.settings(parser, "tests.outside:factory", shards={"pairs": 30})
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", shards={"pairs": 30})
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(config))
 
     def run(command, *words):
@@ -44,8 +44,8 @@ def call(tmp_path, parser, capfd):
 def whole(tmp_path_factory, parser):
     """Words for `ground`, and the folder of a run that nothing has disturbed."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    pattern = made.as_tars(made.drawn(120), folder / "in", tars=1)
-    config = made.settings(parser, "tests.outside:factory", shards={"pairs": 30})
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(120), folder / "in", tars=1)
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", shards={"pairs": 30})
     gritmill.run(config, inputs=pattern, output=folder / "whole")
     return ["--input", pattern], folder / "whole"
 
@@ -76,7 +76,7 @@ def test_a_full_disk_stops_ground_and_a_restart_goes_on(call, whole, disk, leave
     (folder / "ballast").unlink()
     assert attempts.failed_count(str(folder / "out" / "detections"), ChunkId(0, 0, 0)) == 0
     assert call("run", *words, "--output", str(folder / "out")) == (0, [])
-    assert made.files_of(folder / "out", *ALL) == made.files_of(undisturbed, *ALL)
+    assert sample_pairs.files_of(folder / "out", *ALL) == sample_pairs.files_of(undisturbed, *ALL)
     assert not list(folder.rglob(".gritmill-tmp-*"))
 
 
@@ -92,7 +92,7 @@ def test_a_full_disk_stops_pack_and_a_restart_goes_on(call, whole, disk, leave):
     assert not (folder / "out" / "manifest.json").exists()
     (folder / "ballast").unlink()
     assert call("pack", *words) == (0, [])
-    assert made.files_of(folder / "out", *ALL) == made.files_of(undisturbed, *ALL[:1], "manifest.json")
+    assert sample_pairs.files_of(folder / "out", *ALL) == sample_pairs.files_of(undisturbed, *ALL[:1], "manifest.json")
     assert not list(folder.rglob(".gritmill-tmp-*"))
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import gritmill
 from pipeline.tables import chunk_files
-from tests import made
+from tests import sample_pairs
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.noun_phrases import with_phrases
 from transforms.phrases.parser import load_parser
@@ -65,14 +65,14 @@ CAPTIONS = {
 def ran(tmp_path_factory, grounding_dino):
     """All captions in one run with the embedded parser."""
     folder = tmp_path_factory.mktemp("captions")
-    (folder / "1.png").write_bytes(made.drawn(1)[0].data)
+    (folder / "1.png").write_bytes(sample_pairs.drawn(1)[0].data)
     rows = [{"image": "1.png", "caption": caption, "key": name} for name, caption in CAPTIONS.items()]
     lines = [json.dumps(row) for row in rows]
     lines += ['{"image": "1.png", "key": "missing"}', '{"image": "1.png", "caption": null, "key": "null"}']
     lines += ['{"image": "1.png", "caption": 7, "key": "a number"}', '{"image": "1.png", "caption": [], "key": "list"}']
     lines += ['{"image": "1.png", "caption": "a dog \\ud83d near a cat", "key": "surrogate"}']
     (folder / "pairs.jsonl").write_text("\n".join(lines))
-    config = made.settings("caption-parser", grounding_dino)
+    config = sample_pairs.settings("caption-parser", grounding_dino)
     manifest = gritmill.run(config, inputs=folder / "pairs.jsonl", output=folder / "out")
     return folder / "out", manifest, {pair.key: pair for pair in chunk_files.read_all(str(folder / "out/detections"))}
 

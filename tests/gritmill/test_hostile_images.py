@@ -12,7 +12,7 @@ from PIL import Image
 
 import gritmill
 from pipeline.tables import chunk_files
-from tests import made
+from tests import sample_pairs
 from tests.shared import DATA, needs_shared
 
 NASTY = DATA / "nasty_images"
@@ -143,21 +143,21 @@ def check(expected, out):
 def test_pictures_of_every_make_in_one_run(tmp_path, parser, grounding_dino, kind):
     expected = made_here()
     given = kind({name: data for name, (data, _, _) in expected.items()}, tmp_path / "in")
-    gritmill.run(made.settings(parser, grounding_dino), inputs=given, output=tmp_path / "out")
+    gritmill.run(sample_pairs.settings(parser, grounding_dino), inputs=given, output=tmp_path / "out")
     check(expected, tmp_path / "out")
 
 
 def test_a_detector_that_looks_at_no_picture_lets_none_through_that_is_cut(tmp_path, parser):
     expected = made_here()
     given = as_jsonl({name: data for name, (data, _, _) in expected.items()}, tmp_path / "in")
-    gritmill.run(made.settings(parser, "tests.outside:factory"), inputs=given, output=tmp_path / "out")
+    gritmill.run(sample_pairs.settings(parser, "tests.plugin_detectors:factory"), inputs=given, output=tmp_path / "out")
     check(expected, tmp_path / "out")
 
 
 def test_a_pixel_limit_of_ones_own(tmp_path, parser):
     given = as_jsonl({"plain.jpg": GOOD["plain.jpg"][0]}, tmp_path / "in")
     for limit, outcome in ((60 * 40, {}), (60 * 40 - 1, {"image": {"too_many_pixels": 1}})):
-        config = made.settings(parser, "tests.outside:factory", source={"max_pixels": limit})
+        config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", source={"max_pixels": limit})
         manifest = gritmill.run(config, inputs=given, output=tmp_path / f"out{limit}")
         assert manifest["ledger"]["failed"] == outcome
 
@@ -168,5 +168,5 @@ def test_all_101_awkward_files_in_one_run(tmp_path, parser, grounding_dino):
     expected = nasty()
     assert len(expected) == 101
     given = as_jsonl({name: data for name, (data, _, _) in expected.items()}, tmp_path / "in")
-    gritmill.run(made.settings(parser, grounding_dino), inputs=given, output=tmp_path / "out")
+    gritmill.run(sample_pairs.settings(parser, grounding_dino), inputs=given, output=tmp_path / "out")
     check(expected, tmp_path / "out")

@@ -12,7 +12,7 @@ import yaml
 import gritmill
 from gritmill.main import main
 from pipeline.tables import chunk_files
-from tests import made
+from tests import sample_pairs
 
 
 def tar_of(pictures, form=tarfile.USTAR_FORMAT, name="{:05}"):
@@ -28,16 +28,16 @@ def tar_of(pictures, form=tarfile.USTAR_FORMAT, name="{:05}"):
 
 def damaged(folder):
     """Writes a folder of sources; by name, what each must give: sound pairs, failed ones by reason, whether a fault."""
-    pictures = made.drawn(6)
+    pictures = sample_pairs.drawn(6)
     whole = tar_of(pictures)
     with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
         headers = [member.offset for member in tar]
     holed = bytearray(whole)
     holed[headers[4] : headers[6]] = bytes(headers[6] - headers[4])
     alone = tar_of(pictures[:1]).rstrip(b"\0")
-    alone += bytes(-len(alone) % 512) + tar_of([made.Picture("", b"", ("a dog",), "", 0)], name="only")[512:]
+    alone += bytes(-len(alone) % 512) + tar_of([sample_pairs.Picture("", b"", ("a dog",), "", 0)], name="only")[512:]
     (folder / "images").mkdir(parents=True)
-    made.write_images(pictures, folder)
+    sample_pairs.write_images(pictures, folder)
     (folder.parent / "secret.jpg").write_bytes(pictures[0].data)
     rows = [json.dumps({"image": p.name, "caption": p.captions[0]}) for p in pictures]
     leaving = [
@@ -63,7 +63,7 @@ def damaged(folder):
 @pytest.fixture
 def ran(tmp_path, parser):
     expected = damaged(tmp_path / "in")
-    config = made.settings(parser, "tests.outside:factory")
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:factory")
     inputs = [str(tmp_path / "in" / name) for name in expected]
     manifest = gritmill.run(config, inputs=inputs, output=tmp_path / "out")
     return tmp_path, expected, manifest
@@ -110,12 +110,14 @@ def test_nothing_outside_of_the_root_was_read(ran):
 @pytest.mark.parametrize("damage", ["cut", "garbage"])
 def test_what_ground_has_read_of_a_damaged_gzip_stream_pack_reads_too(tmp_path, parser, damage):
     noise = random.Random(3)
-    pictures = [made.Picture("", p.data + noise.randbytes(30_000), p.captions, "", 0) for p in made.drawn(40)]
+    pictures = [
+        sample_pairs.Picture("", p.data + noise.randbytes(30_000), p.captions, "", 0) for p in sample_pairs.drawn(40)
+    ]
     packed = gzip.compress(tar_of(pictures))
     at = len(packed) * 2 // 3
     data = packed[:at] if damage == "cut" else packed[:at] + noise.randbytes(70_000) + packed[at + 70_000 :]
     (tmp_path / "a.tar.gz").write_bytes(data)
-    config = made.settings(parser, "tests.outside:factory")
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:factory")
     manifest = gritmill.run(config, inputs=tmp_path / "a.tar.gz", output=tmp_path / "out")
     ledger = manifest["ledger"]
     assert 20 < ledger["written"] < 30
@@ -135,7 +137,7 @@ def test_what_ground_has_read_of_a_damaged_gzip_stream_pack_reads_too(tmp_path, 
 )
 def test_the_user_says_what_is_a_good_run(tmp_path, parser, capsys, words, status, said):
     expected = damaged(tmp_path / "in")
-    (tmp_path / "own.yaml").write_text(yaml.safe_dump(made.settings(parser, "tests.outside:factory")))
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(sample_pairs.settings(parser, "tests.plugin_detectors:factory")))
     inputs = [str(tmp_path / "in" / name) for name in expected]
     with pytest.raises(SystemExit) as ended:
         main(["run", str(tmp_path / "own.yaml"), "--input", *inputs, "--output", str(tmp_path / "out"), *words])

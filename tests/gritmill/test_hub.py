@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 import gritmill
-from tests import made
+from tests import sample_pairs
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -28,7 +28,7 @@ def run(tmp_path, call, monkeypatch):
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
         monkeypatch.setattr("huggingface_hub.utils._cache_manager.HF_HUB_CACHE", str(cache))
         (tmp_path / "own.yaml").write_text(json.dumps(config))
-        pattern = made.as_tars(made.drawn(4), tmp_path / "in")
+        pattern = sample_pairs.as_tars(sample_pairs.drawn(4), tmp_path / "in")
         status, _, said = call("run", "own.yaml", "--input", pattern, "--output", "out", "--quiet", *words)
         return status, said
 
@@ -36,18 +36,18 @@ def run(tmp_path, call, monkeypatch):
 
 
 def test_a_hub_id_is_resolved_to_its_commit(tmp_path, parser, grounding_dino, cache, run):
-    status, said = run(cache, made.settings(parser, "somebody/tiny"))
+    status, said = run(cache, sample_pairs.settings(parser, "somebody/tiny"))
     assert status == 0, said
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["models"]["detector"] == f"hub:somebody/tiny@{COMMIT}"
     assert manifest["configuration"]["detector"]["revision"] == COMMIT
-    folder = made.settings(parser, grounding_dino)
+    folder = sample_pairs.settings(parser, grounding_dino)
     same = gritmill.run(folder, inputs=[str(tmp_path / "in" / "*.tar")], output=str(tmp_path / "folder"))
     assert [s["sha256"] for s in same["shards"]] == [s["sha256"] for s in manifest["shards"]]
 
 
 def test_a_model_that_cannot_be_had_answers_with_the_command_that_gets_it(tmp_path, parser, cache, run):
-    status, (line,) = run(cache, made.settings(parser, "somebody/else"), "--set", "detector.revision=v2")
+    status, (line,) = run(cache, sample_pairs.settings(parser, "somebody/else"), "--set", "detector.revision=v2")
     assert status == 2
     assert "detector.model: somebody/else: " in line
     assert line.endswith("get it with: hf download somebody/else --revision v2")
@@ -56,7 +56,7 @@ def test_a_model_that_cannot_be_had_answers_with_the_command_that_gets_it(tmp_pa
 
 def test_a_download_that_broke_off_is_no_model(tmp_path, parser, run):
     (tmp_path / "hub/models--somebody--tiny/snapshots" / COMMIT).mkdir(parents=True)
-    config = made.settings(parser, "somebody/tiny")
+    config = sample_pairs.settings(parser, "somebody/tiny")
     config["detector"]["revision"] = COMMIT
     status, (line,) = run(tmp_path / "hub", config)
     assert status == 2

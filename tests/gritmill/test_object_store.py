@@ -5,26 +5,30 @@ from pathlib import Path
 import pytest
 
 import gritmill
-from tests import made, shelf
+from tests import fake_object_store, sample_pairs
 
 
 @pytest.fixture
 def config(parser):
-    return made.settings(parser, "tests.outside:factory", shards={"pairs": 8})
+    return sample_pairs.settings(parser, "tests.plugin_detectors:factory", shards={"pairs": 8})
 
 
 def stored(folder, bucket):
     for path in sorted(Path(folder).rglob("*")):
         if path.is_file():
-            shelf.put(f"shelf://{bucket}/{path.relative_to(folder)}", path.read_bytes())
+            fake_object_store.put(f"shelf://{bucket}/{path.relative_to(folder)}", path.read_bytes())
 
 
 @pytest.mark.parametrize(
-    "kind", [made.as_tars, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (made.as_jsonl, made.as_parquet))]
+    "kind",
+    [
+        sample_pairs.as_tars,
+        *(pytest.param(kind, marks=pytest.mark.slow) for kind in (sample_pairs.as_jsonl, sample_pairs.as_parquet)),
+    ],
 )
 def test_the_same_samples_as_on_a_disk(tmp_path, config, kind):
-    shelf.use(tmp_path / "shelf")
-    name = Path(kind(made.drawn(20), tmp_path / "in")).name
+    fake_object_store.use(tmp_path / "shelf")
+    name = Path(kind(sample_pairs.drawn(20), tmp_path / "in")).name
     stored(tmp_path / "in", "pairs")
     manifest = gritmill.run(config, inputs=[f"shelf://pairs/{name}"], output="shelf://out")
     assert manifest["ledger"]["written"] == 20
@@ -36,18 +40,18 @@ def test_the_same_samples_as_on_a_disk(tmp_path, config, kind):
 
 
 def test_running_again_resumes_and_fresh_moves_aside(tmp_path, config):
-    shelf.use(tmp_path / "shelf")
-    made.as_tars(made.drawn(12), tmp_path / "in")
+    fake_object_store.use(tmp_path / "shelf")
+    sample_pairs.as_tars(sample_pairs.drawn(12), tmp_path / "in")
     stored(tmp_path / "in", "pairs")
     call = {"inputs": ["shelf://pairs/*.tar"], "output": "shelf://out"}
     first = gritmill.run(config, **call)
     assert gritmill.run(config, **call) == first
     gritmill.ground({**config, "chunk": {"pairs": 2}}, fresh=True, **call)
-    assert shelf.objects("shelf://out/detections.1/plan.json")
-    assert not shelf.objects("shelf://out/.gritmill.heartbeat.json")
+    assert fake_object_store.objects("shelf://out/detections.1/plan.json")
+    assert not fake_object_store.objects("shelf://out/.gritmill.heartbeat.json")
 
 
 def test_a_missing_object_is_named(tmp_path, config):
-    shelf.use(tmp_path / "shelf")
+    fake_object_store.use(tmp_path / "shelf")
     with pytest.raises(gritmill.CallError, match=r"--input: shelf://pairs/none\.tar: no such file"):
         gritmill.run(config, inputs=["shelf://pairs/none.tar"], output="shelf://out")

@@ -9,16 +9,18 @@ import webdataset as wds
 from datasets import load_dataset
 
 import gritmill
-from tests import made
+from tests import sample_pairs
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory, parser):
     folder = tmp_path_factory.mktemp("readers")
-    config = made.settings(
-        parser, "tests.outside:factory", shards={"pairs": 8}, text={"dialect": ["kosmos2", "kosmos2:training"]}
+    config = sample_pairs.settings(
+        parser, "tests.plugin_detectors:factory", shards={"pairs": 8}, text={"dialect": ["kosmos2", "kosmos2:training"]}
     )
-    gritmill.run(config, inputs=[made.as_tars(made.drawn(20), folder / "in")], output=str(folder / "out"))
+    gritmill.run(
+        config, inputs=[sample_pairs.as_tars(sample_pairs.drawn(20), folder / "in")], output=str(folder / "out")
+    )
     return folder / "out"
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 import gritmill
 from gritmill.evaluation.quality import find_phrase
 from pipeline.tables import chunk_files
-from tests import made
+from tests import sample_pairs
 from tests.sameness import same
 from tests.shared import GROUNDER, PARSER, SHARED, needs_shared
 from transforms.detectors.grounding_dino.prompts import normalize
@@ -34,8 +34,8 @@ def photo_runs(tmp_path_factory):
         "detector": {"model": str(GROUNDER), "threads": 1},
         "selection": {"score": 0.15},  # the stopgap knows nothing of photos: low enough that most pairs pass
     }
-    pictures, runs = made.photos(), {}
-    for kind in (made.as_tars, made.as_jsonl, made.as_parquet, made.as_coco):
+    pictures, runs = sample_pairs.photos(), {}
+    for kind in (sample_pairs.as_tars, sample_pairs.as_jsonl, sample_pairs.as_parquet, sample_pairs.as_coco):
         out = folder / f"out-{kind.__name__}"
         manifest = gritmill.run(config, inputs=[kind(pictures, folder / kind.__name__)], output=str(out))
         runs[kind.__name__] = (manifest, {(p.id, p.caption): p for p in rows(out)}, out)

@@ -7,7 +7,7 @@ import pytest
 import gritmill
 from gritmill.main import main
 from pipeline.ground import retry
-from tests import made, outside
+from tests import plugin_detectors, sample_pairs
 
 GROUND = ("shards/*", "detections/0*/*")
 
@@ -15,11 +15,11 @@ GROUND = ("shards/*", "detections/0*/*")
 @pytest.fixture
 def call(tmp_path, parser):
     """Inputs of two tars of twenty pairs, every third of which the detector cannot do for now."""
-    outside.Passing.sick = True
-    config = made.settings(parser, "tests.outside:passing")
+    plugin_detectors.Passing.sick = True
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:passing")
     return {
         "config": config,
-        "inputs": [made.as_tars(made.drawn(40), tmp_path / "in")],
+        "inputs": [sample_pairs.as_tars(sample_pairs.drawn(40), tmp_path / "in")],
         "output": str(tmp_path / "out"),
     }
 
@@ -32,10 +32,10 @@ def failed(tmp_path):
 def test_a_retry_gives_what_a_run_without_the_fault_gives(tmp_path, call):
     gritmill.ground(**call)
     assert sum(chunk.get("exception", 0) for chunk in failed(tmp_path)) == 13
-    outside.Passing.sick = False
+    plugin_detectors.Passing.sick = False
     gritmill.ground(**call, retry_failed=True)
     gritmill.ground(**{**call, "output": str(tmp_path / "whole")})
-    out, whole = (made.files_of(tmp_path / name, *GROUND) for name in ("out", "whole"))
+    out, whole = (sample_pairs.files_of(tmp_path / name, *GROUND) for name in ("out", "whole"))
     assert out == whole
     assert failed(tmp_path) == [{}] * 6
     assert not (tmp_path / "out" / "detections" / "retry.json").exists()
@@ -44,28 +44,28 @@ def test_a_retry_gives_what_a_run_without_the_fault_gives(tmp_path, call):
 def test_only_chunks_with_failed_pairs_are_done_again_and_sound_ones_stay(tmp_path, call):
     call["config"]["chunk"] = {"pairs": 2}  # every third chunk has no picture of the failing shape
     gritmill.ground(**call)
-    before = made.files_of(tmp_path / "out", "detections/0*/*.parquet")
+    before = sample_pairs.files_of(tmp_path / "out", "detections/0*/*.parquet")
     sound = {name for name, chunk in zip(sorted(before), failed(tmp_path), strict=True) if not chunk}
     assert 5 < len(sound) < 10
     ages = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in sound}
-    outside.Passing.sick = False
+    plugin_detectors.Passing.sick = False
     gritmill.ground(**call, retry_failed="exception")
-    after = made.files_of(tmp_path / "out", "detections/0*/*.parquet")
+    after = sample_pairs.files_of(tmp_path / "out", "detections/0*/*.parquet")
     assert {name for name in before if before[name] == after[name]} == sound
     assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in sound} == ages
 
 
 def test_another_reason_does_nothing(tmp_path, call):
     gritmill.ground(**call)
-    before = made.files_of(tmp_path / "out", "detections/0*/*")
-    outside.Passing.sick = False
+    before = sample_pairs.files_of(tmp_path / "out", "detections/0*/*")
+    plugin_detectors.Passing.sick = False
     gritmill.ground(**call, retry_failed="truncated")
-    assert made.files_of(tmp_path / "out", "detections/0*/*") == before
+    assert sample_pairs.files_of(tmp_path / "out", "detections/0*/*") == before
 
 
 def test_a_retry_that_was_cut_short_is_finished_by_the_next_ground(tmp_path, call, monkeypatch):
     gritmill.ground(**call)
-    outside.Passing.sick = False
+    plugin_detectors.Passing.sick = False
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -83,9 +83,9 @@ def test_a_retry_that_was_cut_short_is_finished_by_the_next_ground(tmp_path, cal
 
 def test_what_still_fails_fails_again(tmp_path, call):
     gritmill.ground(**call)
-    before = made.files_of(tmp_path / "out", "detections/0*/*")
+    before = sample_pairs.files_of(tmp_path / "out", "detections/0*/*")
     gritmill.ground(**call, retry_failed=True)
-    assert made.files_of(tmp_path / "out", "detections/0*/*") == before
+    assert sample_pairs.files_of(tmp_path / "out", "detections/0*/*") == before
 
 
 def test_the_command_line_takes_it_with_and_without_a_reason(tmp_path, call, capsys):
@@ -101,7 +101,7 @@ def test_the_command_line_takes_it_with_and_without_a_reason(tmp_path, call, cap
     status, said = run("--retry-failed=tired")
     assert status == 2
     assert "--retry-failed: tired: no such reason; there are broken_row" in said
-    outside.Passing.sick = False
+    plugin_detectors.Passing.sick = False
     assert run("--retry-failed=not_finite") == (0, "")
     assert sum(bool(chunk) for chunk in failed(tmp_path)) == 6
     assert run("--retry-failed") == (0, "")

@@ -10,10 +10,10 @@ from pipeline.ground import retry
 from pipeline.ids import ChunkId, RangeId
 from pipeline.tables import chunk_files, detections
 from pipeline.tables.chunk_files import Provenance
-from tests import made, outside
+from tests import plugin_detectors, sample_pairs
 from transforms.records import Chunk, Drop
 
-MIDDLE = "tests.outside:factory"
+MIDDLE = "tests.plugin_detectors:factory"
 
 
 def rows(folder, sources=1):
@@ -22,12 +22,12 @@ def rows(folder, sources=1):
 
 @pytest.fixture
 def middle(parser):
-    return made.settings(parser, MIDDLE)
+    return sample_pairs.settings(parser, MIDDLE)
 
 
 def test_a_run_ends_with_shards_index_stats_manifest_and_report(tmp_path, middle):
     manifest = gritmill.run(
-        middle, inputs=[made.as_tars(made.drawn(20), tmp_path / "in")], output=str(tmp_path / "out")
+        middle, inputs=[sample_pairs.as_tars(sample_pairs.drawn(20), tmp_path / "in")], output=str(tmp_path / "out")
     )
     names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert {"manifest.json", "report.json", "shards/00000.tar", "shards/00000.parquet"} <= names
@@ -39,16 +39,18 @@ def test_a_run_ends_with_shards_index_stats_manifest_and_report(tmp_path, middle
 
 def test_a_threshold_that_nobody_measured_says_so(tmp_path, middle):
     config = {**middle, "selection": {}}
-    manifest = gritmill.run(config, inputs=[made.as_tars(made.drawn(4), tmp_path / "in")], output=str(tmp_path / "out"))
+    manifest = gritmill.run(
+        config, inputs=[sample_pairs.as_tars(sample_pairs.drawn(4), tmp_path / "in")], output=str(tmp_path / "out")
+    )
     assert not manifest["threshold"]["measured"]
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert "nobody has measured" in report["threshold"]["source"]
 
 
 def test_all_kinds_of_sources_give_the_same_pairs_phrases_and_boxes(tmp_path, middle):
-    pictures = made.drawn(15, captions=3)
+    pictures = sample_pairs.drawn(15, captions=3)
     found = {}
-    for kind in (made.as_tars, made.as_jsonl, made.as_parquet, made.as_coco):
+    for kind in (sample_pairs.as_tars, sample_pairs.as_jsonl, sample_pairs.as_parquet, sample_pairs.as_coco):
         out = tmp_path / f"out-{kind.__name__}"
         manifest = gritmill.run(middle, inputs=[kind(pictures, tmp_path / kind.__name__)], output=str(out))
         assert manifest["ledger"]["read"] == manifest["ledger"]["written"] == 45
@@ -59,7 +61,9 @@ def test_all_kinds_of_sources_give_the_same_pairs_phrases_and_boxes(tmp_path, mi
 
 
 def test_meta_carries_every_field_of_the_source(tmp_path, middle):
-    gritmill.run(middle, inputs=[made.as_tars(made.drawn(3), tmp_path / "in")], output=str(tmp_path / "out"))
+    gritmill.run(
+        middle, inputs=[sample_pairs.as_tars(sample_pairs.drawn(3), tmp_path / "in")], output=str(tmp_path / "out")
+    )
     sample = next(gritmill.read(str(tmp_path / "out")))
     meta = json.loads(sample.record["meta"])
     assert meta == {"url": "https://pictures.invalid/0.jpg", "id": 1000, "status": "success"}
@@ -68,72 +72,74 @@ def test_meta_carries_every_field_of_the_source(tmp_path, middle):
 
 
 def test_running_again_does_nothing_and_loads_nothing(tmp_path, middle):
-    call = {"inputs": [made.as_tars(made.drawn(6), tmp_path / "in")], "output": str(tmp_path / "out")}
-    config = {**middle, "detector": {"model": "tests.outside:counting"}}
+    call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(6), tmp_path / "in")], "output": str(tmp_path / "out")}
+    config = {**middle, "detector": {"model": "tests.plugin_detectors:counting"}}
     first = gritmill.run(config, **call)
-    asked = outside.Counting.asked
-    before = made.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*")
+    asked = plugin_detectors.Counting.asked
+    before = sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*")
     assert gritmill.run(config, **call) == first
-    assert outside.Counting.asked == asked
-    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*") == before
+    assert plugin_detectors.Counting.asked == asked
+    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*") == before
 
 
 @pytest.mark.slow
 def test_two_runs_give_the_same_bytes(tmp_path, parser, grounding_dino):
-    config = made.settings(parser, grounding_dino)
-    pattern = made.as_tars(made.drawn(24), tmp_path / "in")
+    config = sample_pairs.settings(parser, grounding_dino)
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(24), tmp_path / "in")
     for name in ("one", "two"):
         gritmill.run(config, inputs=[pattern], output=str(tmp_path / name))
-    one, two = (made.files_of(tmp_path / name, "shards/*", "detections/0*/*") for name in ("one", "two"))
+    one, two = (sample_pairs.files_of(tmp_path / name, "shards/*", "detections/0*/*") for name in ("one", "two"))
     assert len(one) == 9  # two tars of two chunks and a mark each; tar, index and stats of one shard
     assert one == two
 
 
 def test_chunks_that_are_committed_are_not_computed_again(tmp_path, middle):
-    call = {"inputs": [made.as_tars(made.drawn(40), tmp_path / "in")], "output": str(tmp_path / "out")}
-    config = {**middle, "detector": {"model": "tests.outside:counting"}}
+    call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(40), tmp_path / "in")], "output": str(tmp_path / "out")}
+    config = {**middle, "detector": {"model": "tests.plugin_detectors:counting"}}
     gritmill.run(config, **call)
-    whole = made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "manifest.json")
+    whole = sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "manifest.json")
     for name in ("00000/00000.done.json", "00000/00000-00001.parquet", "00000/00000-00002.parquet"):
         (tmp_path / "out" / "detections" / name).unlink()
-    asked = outside.Counting.asked
+    asked = plugin_detectors.Counting.asked
     gritmill.run(config, **call)
-    assert outside.Counting.asked - asked == 20 - 8  # of the first tar's twenty pairs, the first chunk's eight stay
-    assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "manifest.json") == whole
+    assert (
+        plugin_detectors.Counting.asked - asked == 20 - 8
+    )  # of the first tar's twenty pairs, the first chunk's eight stay
+    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "manifest.json") == whole
 
 
 def test_a_sick_device_ends_the_run_and_blames_nobody(tmp_path, middle):
-    call = {"inputs": [made.as_tars(made.drawn(40), tmp_path / "in")], "output": str(tmp_path / "out")}
-    outside.Dying.calls = 0
+    call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(40), tmp_path / "in")], "output": str(tmp_path / "out")}
+    plugin_detectors.Dying.calls = 0
     with pytest.raises(gritmill.EnvironmentFault, match="device lost"):
-        gritmill.run({**middle, "detector": {"model": "tests.outside:dying"}}, **call)
+        gritmill.run({**middle, "detector": {"model": "tests.plugin_detectors:dying"}}, **call)
     assert [pair.error for pair in rows(tmp_path / "out")] == [None] * 16
 
 
 def test_after_the_device_has_recovered_the_run_goes_on(tmp_path, middle):
-    pattern = made.as_tars(made.drawn(40), tmp_path / "in")
-    config = {**middle, "detector": {"model": "tests.outside:dying"}}
-    outside.Dying.calls = 0
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(40), tmp_path / "in")
+    config = {**middle, "detector": {"model": "tests.plugin_detectors:dying"}}
+    plugin_detectors.Dying.calls = 0
     with pytest.raises(gritmill.EnvironmentFault):
         gritmill.run(config, inputs=[pattern], output=str(tmp_path / "out"))
-    outside.Dying.calls = -1000
+    plugin_detectors.Dying.calls = -1000
     gritmill.run(config, inputs=[pattern], output=str(tmp_path / "out"))
-    assert outside.Dying.calls == -1000 + 4  # of six chunks, two were committed
+    assert plugin_detectors.Dying.calls == -1000 + 4  # of six chunks, two were committed
     gritmill.run(config, inputs=[pattern], output=str(tmp_path / "whole"))
-    out, whole = (made.files_of(tmp_path / n, "shards/*", "detections/0*/*") for n in ("out", "whole"))
+    out, whole = (sample_pairs.files_of(tmp_path / n, "shards/*", "detections/0*/*") for n in ("out", "whole"))
     assert out == whole
 
 
 def test_a_pair_that_fails_alone_is_an_error_row(tmp_path, middle):
-    config = {**middle, "detector": {"model": "tests.outside:fragile"}}
-    pattern = made.as_tars(made.drawn(12), tmp_path / "in")
+    config = {**middle, "detector": {"model": "tests.plugin_detectors:fragile"}}
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(12), tmp_path / "in")
     manifest = gritmill.run(config, inputs=[pattern], output=str(tmp_path / "out"))
     assert manifest["ledger"]["failed"] == {"boxes": {"exception": 4}}
     assert manifest["ledger"]["written"] == 8
 
 
 def test_pack_again_with_another_threshold(tmp_path, middle):
-    call = {"inputs": [made.as_tars(made.drawn(9), tmp_path / "in")], "output": str(tmp_path / "out")}
+    call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(9), tmp_path / "in")], "output": str(tmp_path / "out")}
     gritmill.run(middle, **call)
     strict = {**middle, "selection": {"score": 0.85}}
     other = gritmill.pack(strict, output=str(tmp_path / "other"), detections=str(tmp_path / "out"))
@@ -148,29 +154,31 @@ def test_pack_again_with_another_threshold(tmp_path, middle):
 
 
 def test_a_shard_that_was_deleted_is_written_again(tmp_path, middle):
-    call = {"inputs": [made.as_tars(made.drawn(9), tmp_path / "in")], "output": str(tmp_path / "out")}
+    call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(9), tmp_path / "in")], "output": str(tmp_path / "out")}
     config = {**middle, "shards": {"pairs": 5}}
     gritmill.run(config, **call)
-    before = made.files_of(tmp_path / "out", "shards/*", "manifest.json")
+    before = sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json")
     (tmp_path / "out" / "shards" / "00001.tar").unlink()
     gritmill.run(config, **call)
-    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json") == before
+    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json") == before
 
 
 def test_a_phrase_that_no_prompt_can_hold_is_dropped_with_its_reason(tmp_path, parser, grounding_dino):
-    pictures = [made.Picture("a.jpg", made.drawn(1)[0].data, ("a " + "red " * 300 + "dog near a cat",), "", 1)]
-    config = made.settings(parser, grounding_dino)
-    gritmill.run(config, inputs=[made.as_jsonl(pictures, tmp_path / "in")], output=str(tmp_path / "out"))
+    pictures = [
+        sample_pairs.Picture("a.jpg", sample_pairs.drawn(1)[0].data, ("a " + "red " * 300 + "dog near a cat",), "", 1)
+    ]
+    config = sample_pairs.settings(parser, grounding_dino)
+    gritmill.run(config, inputs=[sample_pairs.as_jsonl(pictures, tmp_path / "in")], output=str(tmp_path / "out"))
     (pair,) = rows(tmp_path / "out")
     assert Drop.TOO_LONG in {dropped.reason for dropped in pair.dropped}
     assert "a cat" in {pair.text(phrase) for phrase in pair.phrases}
 
 
 def test_extend_takes_new_sources_in_behind_the_old_ones(tmp_path, middle):
-    first = made.as_jsonl(made.drawn(5), tmp_path / "z")
+    first = sample_pairs.as_jsonl(sample_pairs.drawn(5), tmp_path / "z")
     call = {"output": str(tmp_path / "out")}
     gritmill.run(middle, inputs=[first], **call)
-    second = made.as_jsonl(made.drawn(7), tmp_path / "a")
+    second = sample_pairs.as_jsonl(sample_pairs.drawn(7), tmp_path / "a")
     with pytest.raises(gritmill.CallError, match="--extend"):
         gritmill.run(middle, inputs=[first, second], **call)
     manifest = gritmill.run(middle, inputs=[first, second], extend=True, **call)
@@ -180,12 +188,15 @@ def test_extend_takes_new_sources_in_behind_the_old_ones(tmp_path, middle):
 
 
 def test_a_changed_or_missing_source_is_refused(tmp_path, middle):
-    one, two = made.as_jsonl(made.drawn(3), tmp_path / "a"), made.as_jsonl(made.drawn(3), tmp_path / "b")
+    one, two = (
+        sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "a"),
+        sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "b"),
+    )
     call = {"output": str(tmp_path / "out")}
     gritmill.ground(middle, inputs=[one, two], **call)
     with pytest.raises(gritmill.CallError, match=r"b/pairs\.jsonl is not among the inputs"):
         gritmill.ground(middle, inputs=[one], **call)
-    made.as_jsonl(made.drawn(4), tmp_path / "b")
+    sample_pairs.as_jsonl(sample_pairs.drawn(4), tmp_path / "b")
     with pytest.raises(gritmill.CallError, match=r"b/pairs\.jsonl has changed"):
         gritmill.ground(middle, inputs=[one, two], **call)
 
@@ -194,12 +205,12 @@ def test_a_changed_or_missing_source_is_refused(tmp_path, middle):
 def changed(tmp_path, middle):
     """A call of a run over two tables, of which the second has changed since, and what a run over them as they are
     now gives."""
-    tables = [made.as_jsonl(made.drawn(9), tmp_path / name) for name in ("a", "b")]
+    tables = [sample_pairs.as_jsonl(sample_pairs.drawn(9), tmp_path / name) for name in ("a", "b")]
     call = {"config": {**middle, "chunk": {"pairs": 4}}, "inputs": tables, "output": str(tmp_path / "out")}
     gritmill.run(**call)
-    made.as_jsonl(made.drawn(5), tmp_path / "b")
+    sample_pairs.as_jsonl(sample_pairs.drawn(5), tmp_path / "b")
     gritmill.run(**{**call, "output": str(tmp_path / "whole")})
-    return call, made.files_of(tmp_path / "whole", "shards/*", "detections/0*/*", "detections/plan.json")
+    return call, sample_pairs.files_of(tmp_path / "whole", "shards/*", "detections/0*/*", "detections/plan.json")
 
 
 def test_a_changed_source_alone_is_read_anew(tmp_path, changed):
@@ -209,7 +220,7 @@ def test_a_changed_source_alone_is_read_anew(tmp_path, changed):
         gritmill.run(**call)
     manifest = gritmill.run(**call, redo_changed=True)
     assert manifest["ledger"]["read"] == 14
-    assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
+    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out/detections/00000").iterdir()} == ages
     assert gritmill.run(**call) == manifest
 
@@ -229,7 +240,7 @@ def test_a_redo_that_was_cut_short_is_made_again(tmp_path, changed, monkeypatch)
     with pytest.raises(gritmill.CallError, match="has changed"):
         gritmill.run(**call)
     gritmill.run(**call, redo_changed=True)
-    assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
+    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
 
 
 @pytest.mark.slow
@@ -239,23 +250,23 @@ def test_a_retry_forgets_the_chunks_of_a_source_that_is_read_anew(tmp_path, chan
     retry._publish(folder, [ChunkId(0, 0, 1), ChunkId(1, 0, 2)])  # the second source has two chunks now
     gritmill.run(**call, redo_changed=True)
     assert not retry.pending(folder)
-    assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
+    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
 
 
 def test_a_call_that_is_refused_changes_nothing(tmp_path, changed):
     call, _ = changed
-    before = made.files_of(tmp_path / "out", "**/*")
-    call["inputs"] = [*call["inputs"], made.as_jsonl(made.drawn(2), tmp_path / "c")]
+    before = sample_pairs.files_of(tmp_path / "out", "**/*")
+    call["inputs"] = [*call["inputs"], sample_pairs.as_jsonl(sample_pairs.drawn(2), tmp_path / "c")]
     with pytest.raises(gritmill.CallError, match="--extend takes new sources in"):
         gritmill.run(**call, redo_changed=True)
     (tmp_path / "c/pairs.jsonl").write_text('{"no": "columns"}')
     with pytest.raises(gritmill.CallError, match="has no column"):
         gritmill.run(**call, redo_changed=True, extend=True)
-    assert made.files_of(tmp_path / "out", "**/*") == before
+    assert sample_pairs.files_of(tmp_path / "out", "**/*") == before
 
 
 def test_a_source_that_is_no_source_any_more_is_a_source_fault(tmp_path, middle):
-    made.as_tars(made.drawn(8), tmp_path / "in")
+    sample_pairs.as_tars(sample_pairs.drawn(8), tmp_path / "in")
     call = {"inputs": [str(tmp_path / "in/*.tar")], "output": str(tmp_path / "out")}
     gritmill.run(middle, **call)
     (tmp_path / "in/00001.tar").write_text("nothing of the kind")
@@ -266,18 +277,18 @@ def test_a_source_that_is_no_source_any_more_is_a_source_fault(tmp_path, middle)
 
 def test_the_old_source_is_back_before_a_redo_was_finished(tmp_path, middle, monkeypatch):
     """Killed between forgetting the rows and forgetting the retry of them."""
-    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
+    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
     gritmill.run(middle, **call)
-    whole = made.files_of(tmp_path / "out", "shards/*", "detections/0*/*")
+    whole = sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*")
     folder = str(tmp_path / "out/detections")
     retry._publish(folder, [ChunkId(0, 0, 0)])
     detections.delete_source(folder, 0)
     gritmill.run(middle, **call)
-    assert made.files_of(tmp_path / "out", "shards/*", "detections/0*/*") == whole
+    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*") == whole
 
 
 def test_a_redo_without_anything_to_do_leaves_the_shards(tmp_path, middle):
-    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
+    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
     gritmill.run(middle, **call)
     ages = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/shards").iterdir()}
     gritmill.run(middle, **call, redo_changed=True, retry_failed=True, extend=True)
@@ -285,7 +296,7 @@ def test_a_redo_without_anything_to_do_leaves_the_shards(tmp_path, middle):
 
 
 def test_a_plan_that_came_to_nothing_is_in_nobodys_way(tmp_path, middle):
-    made.as_tars(made.drawn(4), tmp_path / "in")
+    sample_pairs.as_tars(sample_pairs.drawn(4), tmp_path / "in")
     broken = {**middle, "detector": {"model": "os.path:join"}}
     call = {"inputs": str(tmp_path / "in/00001.tar"), "output": str(tmp_path / "out")}
     with pytest.raises(gritmill.EnvironmentFault):
@@ -297,7 +308,7 @@ def test_a_plan_that_came_to_nothing_is_in_nobodys_way(tmp_path, middle):
 
 def test_a_plan_of_which_a_range_is_done_counts_even_without_a_row(tmp_path, middle):
     """By its number that range would be taken for one of the new plan."""
-    made.as_tars(made.drawn(4), tmp_path / "in")
+    sample_pairs.as_tars(sample_pairs.drawn(4), tmp_path / "in")
     with tarfile.open(tmp_path / "in/0-empty.tar", "w"):
         pass
     call = {"output": str(tmp_path / "out")}
@@ -311,18 +322,18 @@ def test_a_plan_of_which_a_range_is_done_counts_even_without_a_row(tmp_path, mid
 
 def test_fresh_writes_damaged_shards_anew(tmp_path, middle):
     config = {**middle, "shards": {"pairs": 2}}
-    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
+    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
     gritmill.run(config, **call)
-    whole = made.files_of(tmp_path / "out", "shards/*", "manifest.json")
+    whole = sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json")
     shards = tmp_path / "out/shards"
     (shards / "00000.tar").write_bytes(b"")
     (shards / "00001.tar").write_bytes((shards / "00001.tar").read_bytes().replace(b"dog", b"cat"))
     gritmill.pack(config, output=call["output"], fresh=True)
-    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json") == whole
+    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json") == whole
 
 
 def test_pack_refuses_settings_that_only_ground_can_change(tmp_path, middle):
-    call = {"inputs": made.as_jsonl(made.drawn(3), tmp_path / "in"), "output": str(tmp_path / "out")}
+    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "in"), "output": str(tmp_path / "out")}
     gritmill.ground({**middle, "detector": {**middle["detector"], "threads": 1}}, **call)
     gritmill.ground({**middle, "detector": {**middle["detector"], "threads": 2}}, **call)
     config = {"detector": {"threads": 2, "batch": 7}, "chunk": middle["chunk"]}
@@ -333,8 +344,8 @@ def test_pack_refuses_settings_that_only_ground_can_change(tmp_path, middle):
 
 @pytest.mark.slow
 def test_the_table_of_thresholds_is_what_packs_at_them_write(tmp_path, parser):
-    config = made.settings(parser, "tests.outside:scattered", selection={"score": 0.5, "nms_iou": 0.4})
-    table = made.as_jsonl(made.drawn(30, captions=2), tmp_path / "in")
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:scattered", selection={"score": 0.5, "nms_iou": 0.4})
+    table = sample_pairs.as_jsonl(sample_pairs.drawn(30, captions=2), tmp_path / "in")
     gritmill.run(config, inputs=table, output=tmp_path / "out")
     counted = json.loads((tmp_path / "out/statistics.json").read_text())["thresholds"]
     kept = set()
@@ -355,13 +366,13 @@ def test_changed_sources_and_a_limit(tmp_path, changed):
     call, _ = changed
     call = {**call, "output": str(tmp_path / "some"), "limit": 4}
     gritmill.run(**call)
-    made.as_jsonl(made.drawn(6), tmp_path / "b")
+    sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "b")
     with pytest.raises(gritmill.CallError, match=r"has changed .*; use another folder, or ground --fresh"):
         gritmill.run(**call, redo_changed=True)
 
 
 def test_fresh_moves_old_detections_aside(tmp_path, middle):
-    call = {"inputs": [made.as_jsonl(made.drawn(3), tmp_path / "in")], "output": str(tmp_path / "out")}
+    call = {"inputs": [sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "in")], "output": str(tmp_path / "out")}
     gritmill.ground(middle, **call)
     other = {**middle, "chunk": {"pairs": 2}}
     with pytest.raises(gritmill.CallError, match=r"chunk\.pairs differs"):
@@ -372,7 +383,7 @@ def test_fresh_moves_old_detections_aside(tmp_path, middle):
 
 
 def test_an_unfinished_ground_is_packed_only_with_partial(tmp_path, middle):
-    call = {"inputs": [made.as_tars(made.drawn(20), tmp_path / "in")], "output": str(tmp_path / "out")}
+    call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(20), tmp_path / "in")], "output": str(tmp_path / "out")}
     gritmill.ground(middle, **call)
     (tmp_path / "out" / "detections" / "00001" / "00000.done.json").unlink()
     (tmp_path / "out" / "detections" / "00001" / "00000-00001.parquet").unlink()
@@ -384,7 +395,10 @@ def test_an_unfinished_ground_is_packed_only_with_partial(tmp_path, middle):
 
 
 def test_limit_makes_a_plan_of_its_own(tmp_path, middle):
-    call = {"inputs": [made.as_tars(made.drawn(200), tmp_path / "in", tars=5)], "output": str(tmp_path / "out")}
+    call = {
+        "inputs": [sample_pairs.as_tars(sample_pairs.drawn(200), tmp_path / "in", tars=5)],
+        "output": str(tmp_path / "out"),
+    }
     manifest = gritmill.run(middle, limit=70, **call)
     assert manifest["ledger"]["read"] == 70
     assert len({pair.source for pair in rows(tmp_path / "out")}) >= 3
@@ -393,10 +407,10 @@ def test_limit_makes_a_plan_of_its_own(tmp_path, middle):
 
 
 def test_an_image_that_is_gone_leaves_a_gap(tmp_path, middle):
-    call = {"inputs": [made.as_jsonl(made.drawn(5), tmp_path / "in")], "output": str(tmp_path / "out")}
+    call = {"inputs": [sample_pairs.as_jsonl(sample_pairs.drawn(5), tmp_path / "in")], "output": str(tmp_path / "out")}
     gritmill.ground(middle, **call)
     (tmp_path / "in" / "images" / "00002.jpg").unlink()
-    (tmp_path / "in" / "images" / "00003.jpg").write_bytes(made.drawn(1)[0].data)
+    (tmp_path / "in" / "images" / "00003.jpg").write_bytes(sample_pairs.drawn(1)[0].data)
     manifest = gritmill.pack(middle, output=str(tmp_path / "out"))
     assert manifest["ledger"]["failed"] == {"fetch": {"changed": 1, "gone": 1}}
     assert manifest["failed_examples"] == {
@@ -408,18 +422,18 @@ def test_an_image_that_is_gone_leaves_a_gap(tmp_path, middle):
 
 
 def test_a_container_that_is_gone_is_no_pairs_fault(tmp_path, middle):
-    pattern = made.as_tars(made.drawn(5), tmp_path / "in")
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(5), tmp_path / "in")
     gritmill.ground(middle, inputs=[pattern], output=str(tmp_path / "out"))
     gritmill.pack(middle, output=str(tmp_path / "out"))
-    before = made.files_of(tmp_path / "out", "shards/*", "manifest.json")
+    before = sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json")
     (tmp_path / "in" / "00000.tar").unlink()
     with pytest.raises(gritmill.EnvironmentFault, match=r"00000\.tar"):
         gritmill.pack({**middle, "selection": {"score": 0.85}}, output=str(tmp_path / "out"), fresh=True)
-    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json") == before
+    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json") == before
 
 
 def test_a_cut_tar_is_a_source_fault_and_its_sound_pairs_are_kept(tmp_path, middle):
-    pattern = made.as_tars(made.drawn(20), tmp_path / "in")
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(20), tmp_path / "in")
     tar = tmp_path / "in" / "00001.tar"
     tar.write_bytes(tar.read_bytes()[:20_000])
     manifest = gritmill.run(middle, inputs=[pattern], output=str(tmp_path / "out"))
@@ -429,7 +443,7 @@ def test_a_cut_tar_is_a_source_fault_and_its_sound_pairs_are_kept(tmp_path, midd
 
 def test_shards_are_as_equal_as_can_be(tmp_path, middle):
     config = {**middle, "shards": {"pairs": 8}}
-    pattern = made.as_tars(made.drawn(20), tmp_path / "in")
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(20), tmp_path / "in")
     manifest = gritmill.run(config, inputs=[pattern], output=str(tmp_path / "out"))
     assert [shard["samples"] for shard in manifest["shards"]] == [6, 7, 7]
     keys = [sample.key for sample in gritmill.read(str(tmp_path / "out"))]
@@ -443,15 +457,15 @@ def test_an_input_without_pairs_gives_an_empty_data_set(tmp_path, middle):
 
 
 def test_images_in_the_table_are_measured_once_per_picture(tmp_path, middle):
-    pictures = made.drawn(2, captions=20)
-    gritmill.ground(middle, inputs=[made.as_jsonl(pictures, tmp_path / "in")], output=str(tmp_path / "out"))
+    pictures = sample_pairs.drawn(2, captions=20)
+    gritmill.ground(middle, inputs=[sample_pairs.as_jsonl(pictures, tmp_path / "in")], output=str(tmp_path / "out"))
     folder = str(tmp_path / "out" / "detections")
     sizes = [len(list(chunk_files.read_chunk(folder, ChunkId(0, 0, n)))) for n in range(6)]
     assert sizes == [8, 8, 4, 8, 8, 4]  # captions of one image are split only where they alone exceed the chunk
 
 
 def test_a_relative_image_root_means_the_same_from_everywhere(tmp_path, middle, monkeypatch):
-    made.as_jsonl(made.drawn(6), tmp_path / "in")
+    sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in")
     (tmp_path / "in" / "pairs.jsonl").rename(tmp_path / "pairs.jsonl")
     config = {**middle, "source": {"image_root": "in"}}
     monkeypatch.chdir(tmp_path)
@@ -469,26 +483,28 @@ def test_a_relative_image_root_means_the_same_from_everywhere(tmp_path, middle, 
 
 
 def test_an_empty_image_fails_alone(tmp_path, middle):
-    pictures = made.drawn(3)
-    pictures[1] = made.Picture(pictures[1].name, b"", pictures[1].captions, "", 7)
-    manifest = gritmill.run(middle, inputs=made.as_tars(pictures, tmp_path / "in", tars=1), output=tmp_path / "out")
+    pictures = sample_pairs.drawn(3)
+    pictures[1] = sample_pairs.Picture(pictures[1].name, b"", pictures[1].captions, "", 7)
+    manifest = gritmill.run(
+        middle, inputs=sample_pairs.as_tars(pictures, tmp_path / "in", tars=1), output=tmp_path / "out"
+    )
     assert manifest["ledger"]["failed"] == {"image": {"not_an_image": 1}}
     assert [pair.image.length for pair in rows(tmp_path / "out")][1] == 0
 
 
 def test_a_chunk_that_two_attempts_commit_stays_as_the_first_left_it(tmp_path, middle):
-    call = {"inputs": made.as_tars(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    call = {"inputs": sample_pairs.as_tars(sample_pairs.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
     gritmill.ground(middle, **call)
     folder = str(tmp_path / "out" / "detections")
-    before = made.files_of(tmp_path / "out", "detections/0*/*")
+    before = sample_pairs.files_of(tmp_path / "out", "detections/0*/*")
     late = Chunk(0, 0, 0, tuple(chunk_files.read_chunk(folder, ChunkId(0, 0, 0)))[:1])
     chunk_files.commit_chunk(folder, late, Provenance("another", {}, "bfloat16", 9))
     chunk_files.finish_range(folder, RangeId(0, 0), ["a fault"])
-    assert made.files_of(tmp_path / "out", "detections/0*/*") == before
+    assert sample_pairs.files_of(tmp_path / "out", "detections/0*/*") == before
 
 
 def test_fresh_writes_a_damaged_shard_again(tmp_path, middle):
-    call = {"inputs": made.as_tars(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    call = {"inputs": sample_pairs.as_tars(sample_pairs.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
     gritmill.run(middle, **call)
     tar = tmp_path / "out" / "shards" / "00000.tar"
     sound = tar.read_bytes()
@@ -498,7 +514,7 @@ def test_fresh_writes_a_damaged_shard_again(tmp_path, middle):
 
 
 def test_a_refused_fresh_leaves_the_detections_where_they_are(tmp_path, middle):
-    call = {"inputs": made.as_jsonl(made.drawn(3), tmp_path / "in"), "output": tmp_path / "out"}
+    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "in"), "output": tmp_path / "out"}
     gritmill.ground(middle, **call)
     with pytest.raises(gritmill.CallError, match="no column nope"):
         gritmill.ground({**middle, "source": {"columns": {"caption": "nope"}}}, fresh=True, **call)
@@ -506,11 +522,11 @@ def test_a_refused_fresh_leaves_the_detections_where_they_are(tmp_path, middle):
 
 
 def test_a_changed_detector_of_ones_own_is_another_fingerprint(tmp_path, middle, monkeypatch):
-    code = "from tests.outside import Middle\n\n\ndef make(settings):\n    return Middle()\n"
+    code = "from tests.plugin_detectors import Middle\n\n\ndef make(settings):\n    return Middle()\n"
     (tmp_path / "changing_detector.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path))
     config = {**middle, "detector": {"model": "changing_detector:make"}}
-    call = {"inputs": made.as_jsonl(made.drawn(3), tmp_path / "in"), "output": tmp_path / "out"}
+    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "in"), "output": tmp_path / "out"}
     gritmill.ground(config, **call)
     gritmill.ground(config, **call)
     (tmp_path / "changing_detector.py").write_text(code + "# better\n")
@@ -519,7 +535,7 @@ def test_a_changed_detector_of_ones_own_is_another_fingerprint(tmp_path, middle,
 
 
 def test_failed_pairs_are_shown_by_an_example(tmp_path, middle):
-    made.as_jsonl(made.drawn(4), tmp_path / "in")
+    sample_pairs.as_jsonl(sample_pairs.drawn(4), tmp_path / "in")
     (tmp_path / "in" / "images" / "00002.jpg").unlink()
     manifest = gritmill.run(middle, inputs=tmp_path / "in" / "pairs.jsonl", output=tmp_path / "out")
     ((way, text),) = manifest["failed_examples"].items()
@@ -530,12 +546,12 @@ def test_failed_pairs_are_shown_by_an_example(tmp_path, middle):
 
 @pytest.mark.parametrize("odd", ["run[1]", *(pytest.param(odd, marks=pytest.mark.slow) for odd in ("r*", "run?"))])
 def test_an_output_called_like_a_pattern_leaves_its_neighbours_alone(tmp_path, middle, odd):
-    pattern = made.as_tars(made.drawn(6), tmp_path / "in")
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(6), tmp_path / "in")
     for name in ("run1", odd):
         gritmill.run({**middle, "shards": {"pairs": 2}}, inputs=pattern, output=tmp_path / "out" / name)
-    before = made.files_of(tmp_path / "out" / "run1", "**/*")
+    before = sample_pairs.files_of(tmp_path / "out" / "run1", "**/*")
     for pairs in (3, 6):
         manifest = gritmill.pack({**middle, "shards": {"pairs": pairs}}, output=tmp_path / "out" / odd, fresh=True)
         assert len(manifest["shards"]) == 6 // pairs
-    assert made.files_of(tmp_path / "out" / "run1", "**/*") == before
+    assert sample_pairs.files_of(tmp_path / "out" / "run1", "**/*") == before
     assert not [finding for finding in gritmill.validate(tmp_path / "out" / odd) if finding.text]

@@ -12,7 +12,7 @@ import gritmill
 from pipeline.ground import graph
 from pipeline.plan.plan import read_plan
 from pipeline.tables import chunk_files
-from tests import made
+from tests import sample_pairs
 from tests.sameness import same
 from transforms import bundled
 
@@ -22,7 +22,7 @@ BYTES = ("shards/*", "detections/0*/*", "manifest.json")
 
 
 def configured(detector=None, **changes):
-    config = made.settings("caption-parser", "scene-grounder", shards={"pairs": 10}, **changes)
+    config = sample_pairs.settings("caption-parser", "scene-grounder", shards={"pairs": 10}, **changes)
     config["detector"] |= {"floor": FLOOR, "candidates": CANDIDATES, "batch": 4, **(detector or {})}
     return config
 
@@ -36,7 +36,7 @@ def scenes():
                 key, _, ending = member.name.partition(".")
                 found.setdefault(key, {})[ending] = tar.extractfile(member).read()
     return [
-        made.Picture(key, parts["jpg"], (parts["txt"].decode(),), "", number)
+        sample_pairs.Picture(key, parts["jpg"], (parts["txt"].decode(),), "", number)
         for number, (key, parts) in enumerate(sorted(found.items())[:PAIRS])
     ]
 
@@ -45,7 +45,7 @@ def scenes():
 def undisturbed(tmp_path_factory):
     """Pattern of the input, and the folder of a run by one worker."""
     folder = tmp_path_factory.mktemp("sameness")
-    pattern = made.as_tars(scenes(), folder / "in", tars=TARS)
+    pattern = sample_pairs.as_tars(scenes(), folder / "in", tars=TARS)
     gritmill.run(configured(), inputs=pattern, output=folder / "out")
     return pattern, folder / "out"
 
@@ -63,7 +63,7 @@ def undisturbed(tmp_path_factory):
 def test_the_engine_and_its_workers_change_no_byte(undisturbed, tmp_path, engine):
     pattern, whole = undisturbed
     gritmill.run(configured(), inputs=pattern, output=tmp_path, beam=list(engine))
-    assert made.files_of(tmp_path, *BYTES) == made.files_of(whole, *BYTES)
+    assert sample_pairs.files_of(tmp_path, *BYTES) == sample_pairs.files_of(whole, *BYTES)
 
 
 @pytest.mark.parametrize("order", [(2, 1, 0), pytest.param((1, 2, 0), marks=pytest.mark.slow)])
@@ -79,7 +79,7 @@ def test_the_order_of_ranges_changes_no_byte(undisturbed, tmp_path, monkeypatch,
             with pytest.raises(gritmill.EnvironmentFault, match="ranges are not done"):
                 gritmill.ground(configured(), inputs=pattern, output=tmp_path)
     gritmill.pack(configured(), output=tmp_path)
-    assert made.files_of(tmp_path, *BYTES) == made.files_of(whole, *BYTES)
+    assert sample_pairs.files_of(tmp_path, *BYTES) == sample_pairs.files_of(whole, *BYTES)
 
 
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
@@ -93,7 +93,7 @@ def test_a_resumed_run_changes_no_byte(undisturbed, tmp_path, seed):
         for chunk in chunks[chance.randrange(len(chunks)) :]:
             chunk.unlink()
     gritmill.run(configured(), inputs=pattern, output=tmp_path)
-    assert made.files_of(tmp_path, *BYTES) == made.files_of(whole, *BYTES)
+    assert sample_pairs.files_of(tmp_path, *BYTES) == sample_pairs.files_of(whole, *BYTES)
 
 
 def rows(folder):
@@ -131,5 +131,5 @@ def test_batch_threads_and_chunks_change_nothing_beyond_the_tolerance(undisturbe
 def test_neighbours_change_nothing_beyond_the_tolerance(undisturbed, tmp_path):
     _, whole = undisturbed
     some = scenes()[::3][::-1]
-    gritmill.ground(configured(), inputs=made.as_tars(some, tmp_path / "in", tars=1), output=tmp_path / "out")
+    gritmill.ground(configured(), inputs=sample_pairs.as_tars(some, tmp_path / "in", tars=1), output=tmp_path / "out")
     assert_same(tmp_path / "out", whole, len(some))

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 import gritmill
-from tests import made
+from tests import sample_pairs
 from transforms import bundled
 
 HEAVY = {"apache_beam", "torch", "transformers", "spacy", "pyarrow", "jinja2"}
@@ -34,23 +34,23 @@ def loaded(*words):
 @pytest.mark.parametrize("command", ["ground", "run", "pack"])
 def test_with_nothing_left_to_do_no_heavy_package_is_loaded(finished, command):
     words = () if command == "pack" else ("--input", SCENES, "--limit", 2)
-    before = made.files_of(finished, "**/*")
+    before = sample_pairs.files_of(finished, "**/*")
     modules, status = loaded(command, "demo", *words, "--output", finished)
     assert (status, HEAVY & modules) == (0, set())
     assert "pipeline.pack.driver" in modules
-    assert made.files_of(finished, "**/*") == before
+    assert sample_pairs.files_of(finished, "**/*") == before
 
 
 def test_with_something_left_to_do_it_is_done(finished, tmp_path):
     words = {"inputs": SCENES, "output": tmp_path / "out", "limit": 2}
     gritmill.ground("demo", **words)
     done, *_ = sorted((tmp_path / "out/detections").glob("0*/*.done.json"))
-    whole = made.files_of(tmp_path / "out", "detections/0*/*")
+    whole = sample_pairs.files_of(tmp_path / "out", "detections/0*/*")
     done.unlink()
     next(done.parent.glob("*.parquet")).unlink()
     gritmill.ground("demo", **words)
-    assert made.files_of(tmp_path / "out", "detections/0*/*") == whole
-    assert whole == made.files_of(finished, "detections/0*/*")
+    assert sample_pairs.files_of(tmp_path / "out", "detections/0*/*") == whole
+    assert whole == sample_pairs.files_of(finished, "detections/0*/*")
 
 
 def test_a_wrong_beam_option_is_refused_also_if_nothing_is_left(finished, call):
@@ -67,9 +67,9 @@ def test_a_device_that_is_not_here_is_refused_before_there_is_work(finished, cal
     assert line.startswith("gritmill: detector.device: cuda:77: there are ")
     assert not (tmp_path / "out").exists()
     for asked in ("--fresh", "--retry-failed", "--extend", "--redo-changed"):
-        before = made.files_of(finished, "**/*")
+        before = sample_pairs.files_of(finished, "**/*")
         assert call(*words, finished, asked)[::2] == (2, [line])
-        assert made.files_of(finished, "**/*") == before
+        assert sample_pairs.files_of(finished, "**/*") == before
     assert call(*words, finished)[0] == 0
 
 

@@ -11,17 +11,17 @@ import pytest
 
 import gritmill
 from pipeline.engines import local_workers, placement
-from tests import made
+from tests import sample_pairs
 
 GRITMILL = [sys.executable, "-m", "gritmill"]
 TWO = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [made.as_parquet, made.as_jsonl])
+@pytest.mark.parametrize("kind", [sample_pairs.as_parquet, sample_pairs.as_jsonl])
 def test_one_table_is_worked_on_by_two_workers(tmp_path, parser, kind):
-    config = made.settings(parser, "tests.outside:factory", chunk={"pairs": 100})
-    table = kind(made.drawn(3000), tmp_path / "in")
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", chunk={"pairs": 100})
+    table = kind(sample_pairs.drawn(3000), tmp_path / "in")
     gritmill.ground(config, inputs=[table], output=str(tmp_path / "out"), beam=TWO)
     timings = [json.loads(path.read_text()) for path in (tmp_path / "out/detections/timings").glob("*/*.json")]
     pairs = {}
@@ -42,8 +42,8 @@ def test_one_table_is_worked_on_by_two_workers(tmp_path, parser, kind):
     ],
 )
 def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, grounding_dino, words, how):
-    (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, grounding_dino)))
-    pattern = made.as_tars(made.drawn(200), tmp_path / "in")
+    (tmp_path / "own.yaml").write_text(json.dumps(sample_pairs.settings(parser, grounding_dino)))
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(200), tmp_path / "in")
     out = tmp_path / "out"
     command = [
         *GRITMILL,
@@ -66,17 +66,17 @@ def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, g
     assert process.returncode == 130, said
     assert said == "gritmill: interrupted; the same command goes on where it stopped\n"
     assert not (out / "manifest.json").exists()
-    committed = made.files_of(out, "detections/0*/[!.]*.parquet")
+    committed = sample_pairs.files_of(out, "detections/0*/[!.]*.parquet")
     assert 0 < len(committed) < 26
     gritmill.run(str(tmp_path / "own.yaml"), inputs=[pattern], output=str(out))
-    assert made.files_of(out, "detections/0*/[!.]*.parquet").items() >= committed.items()
+    assert sample_pairs.files_of(out, "detections/0*/[!.]*.parquet").items() >= committed.items()
     assert json.loads((out / "manifest.json").read_text())["ledger"]["read"] == 200
 
 
 @pytest.mark.slow
 def test_a_dead_worker_ends_the_run_and_the_next_one_goes_on(tmp_path, parser, grounding_dino):
-    (tmp_path / "own.yaml").write_text(json.dumps(made.settings(parser, grounding_dino)))
-    pattern = made.as_tars(made.drawn(200), tmp_path / "in")
+    (tmp_path / "own.yaml").write_text(json.dumps(sample_pairs.settings(parser, grounding_dino)))
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(200), tmp_path / "in")
     out = tmp_path / "out"
     call = ["run", str(tmp_path / "own.yaml"), "--input", pattern, "--output", str(out), "--quiet", "--", *TWO]
     process = subprocess.Popen([*GRITMILL, *call], stderr=subprocess.PIPE, text=True)
@@ -96,8 +96,8 @@ def test_a_dead_worker_ends_the_run_and_the_next_one_goes_on(tmp_path, parser, g
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of gRPC, whose other end is gone
 def test_a_worker_that_is_killed_ends_the_run_in_one_line(tmp_path, parser):
     """The short one of the above: a detector that kills its worker at the third picture, and one worker."""
-    config = made.settings(parser, "tests.outside:deadly")
-    pattern = made.as_tars(made.drawn(3), tmp_path / "in", tars=1)
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:deadly")
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(3), tmp_path / "in", tars=1)
     one = ["--direct_num_workers=1", "--direct_running_mode=multi_processing"]
     with pytest.raises(gritmill.EnvironmentFault) as ended:
         gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"), beam=one)
@@ -124,8 +124,8 @@ def test_workers_are_silent_and_find_our_packages_beside_foreign_ones(tmp_path, 
         "def make(settings):\n"
         "    return Mine()\n"
     )
-    (home / "own.yaml").write_text(json.dumps(made.settings(parser, "my_detector:make")))
-    pattern = made.as_tars(made.drawn(12), tmp_path / "in")
+    (home / "own.yaml").write_text(json.dumps(sample_pairs.settings(parser, "my_detector:make")))
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(12), tmp_path / "in")
     command = [
         sys.executable,
         "-m",
@@ -148,8 +148,8 @@ def test_workers_are_silent_and_find_our_packages_beside_foreign_ones(tmp_path, 
 
 @pytest.mark.slow
 def test_a_large_pack_takes_a_process_a_core_and_writes_the_same_bytes(tmp_path, parser, monkeypatch):
-    config = made.settings(parser, "tests.outside:factory", shards={"pairs": 20})
-    pattern = made.as_tars(made.drawn(60), tmp_path / "in")
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", shards={"pairs": 20})
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(60), tmp_path / "in")
     gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"))
     gritmill.pack(config, output=str(tmp_path / "one"), detections=str(tmp_path / "out"))
     seen = []
@@ -159,7 +159,7 @@ def test_a_large_pack_takes_a_process_a_core_and_writes_the_same_bytes(tmp_path,
     gritmill.pack(config, output=str(tmp_path / "two"), detections=str(tmp_path / "out"))
     assert len(seen) == 1
     names = ("shards/*", "manifest.json", "statistics.json")
-    assert made.files_of(tmp_path / "one", *names) == made.files_of(tmp_path / "two", *names)
+    assert sample_pairs.files_of(tmp_path / "one", *names) == sample_pairs.files_of(tmp_path / "two", *names)
 
 
 @pytest.mark.parametrize(

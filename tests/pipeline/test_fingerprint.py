@@ -8,7 +8,7 @@ from pipeline import fingerprint
 from pipeline.configuration import Configuration
 from pipeline.pack.driver import compute_pack_fingerprint
 from pipeline.plan.plan import Plan
-from tests.pipeline.making import configuration
+from tests.pipeline.builders import configuration
 from transforms.selection.judge import Policy
 from transforms.settings import DetectorSettings, LegacyValue, Section, SelectionSettings
 

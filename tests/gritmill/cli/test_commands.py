@@ -9,7 +9,7 @@ import yaml
 
 from gritmill.main import _expand_list_options, _split, main
 from pipeline.files.lock import hold
-from tests import made, permissions
+from tests import permissions, sample_pairs
 from transforms import bundled
 
 
@@ -18,7 +18,7 @@ def call(tmp_path, parser, capfd, monkeypatch):
     """Runs `gritmill` in this process; gives exit status and the lines on standard error."""
     monkeypatch.chdir(tmp_path)
     config = tmp_path / "own.yaml"
-    config.write_text(yaml.safe_dump(made.settings(parser, "tests.outside:factory")))
+    config.write_text(yaml.safe_dump(sample_pairs.settings(parser, "tests.plugin_detectors:factory")))
 
     def run(*words):
         capfd.readouterr()
@@ -38,7 +38,7 @@ def obeying(call):
 
 @pytest.fixture
 def tars(tmp_path):
-    return made.as_tars(made.drawn(10), tmp_path / "in")
+    return sample_pairs.as_tars(sample_pairs.drawn(10), tmp_path / "in")
 
 
 def test_run_pack_validate(call, tars, tmp_path, capfd):
@@ -132,7 +132,7 @@ def test_what_a_glob_or_folder_leaves_out_is_told(call, tars, tmp_path):
 @pytest.mark.parametrize("given", ["{0}/closed", "{0}/closed/*.tar", "{0}/**/*.tar", "{0}/c*/*/*.tar"])
 @pytest.mark.parametrize("mode", [0, 0o444])
 def test_a_folder_that_may_not_be_read_is_told(obeying, tmp_path, given, mode):
-    made.as_tars(made.drawn(10), tmp_path / "open")
+    sample_pairs.as_tars(sample_pairs.drawn(10), tmp_path / "open")
     (tmp_path / "lost+found").mkdir(mode=0)
     (tmp_path / "closed").mkdir(mode=mode)
     status, (line,) = obeying("run", "own.yaml", "--input", given.format(tmp_path), "--output", "out")
@@ -141,7 +141,7 @@ def test_a_folder_that_may_not_be_read_is_told(obeying, tmp_path, given, mode):
 
 
 def test_an_image_that_may_not_be_read_fails_alone(obeying, tmp_path):
-    table = made.as_jsonl(made.drawn(10), tmp_path / "in")
+    table = sample_pairs.as_jsonl(sample_pairs.drawn(10), tmp_path / "in")
     one = next((tmp_path / "in/images").iterdir())
     one.chmod(0)
     words = ("own.yaml", "--output", "out", "--max-failed", "0.1")
@@ -167,12 +167,12 @@ def test_a_model_that_cannot_be_had_is_told_before_any_input_is_looked_at(call, 
 
 def test_a_folder_of_another_fingerprint_is_refused(call, tars, tmp_path):
     assert call("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
-    before = made.files_of(tmp_path / "out", "**/*")
+    before = sample_pairs.files_of(tmp_path / "out", "**/*")
     status, lines = call("run", "own.yaml", "--input", tars, "--output", "out", "--set", "detector.floor=0.2")
     assert status == 2
     assert len(lines) == 1
     assert "detector.floor differs" in lines[0]
-    assert made.files_of(tmp_path / "out", "**/*") == before
+    assert sample_pairs.files_of(tmp_path / "out", "**/*") == before
 
 
 def test_a_missing_configuration(call, tars):
@@ -192,8 +192,8 @@ def test_a_missing_option_names_itself(call):
 
 
 def test_too_many_failed_pairs_are_status_1_with_the_outputs_published(call, tmp_path):
-    pictures = made.drawn(10)
-    made.as_jsonl(pictures, tmp_path / "in")
+    pictures = sample_pairs.drawn(10)
+    sample_pairs.as_jsonl(pictures, tmp_path / "in")
     (tmp_path / "in/images/00003.jpg").write_bytes(b"<html>")
     words = ("run", "own.yaml", "--input", "in/pairs.jsonl", "--output", "out")
     status, lines = call(*words)
@@ -211,7 +211,7 @@ def test_too_many_failed_pairs_are_status_1_with_the_outputs_published(call, tmp
     ],
 )
 def test_a_run_that_writes_nothing_is_no_good_run(call, tmp_path, rows, line):
-    made.as_jsonl(made.drawn(1), tmp_path / "in")
+    sample_pairs.as_jsonl(sample_pairs.drawn(1), tmp_path / "in")
     (tmp_path / "in/pairs.csv").write_text("image,caption\n" + rows)
     words = ("run", "own.yaml", "--input", "in/pairs.csv", "--output", "out", "--max-failed", "1")
     assert call(*words) == (1, [f"gritmill: {line}"])
@@ -277,19 +277,19 @@ def test_a_pack_of_other_settings_says_which(call, tars):
 def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(call, tars, tmp_path):
     words = ("own.yaml", "--output", "out")
     assert call("run", *words, "--input", tars)[0] == 0
-    before = made.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json")
+    before = sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json")
     rows = tmp_path / "out/detections/00000/00000-00000.parquet"
     sound = rows.read_bytes()
     rows.write_bytes(sound[:-1])
     status, lines = call("pack", *words, "--fresh", "--set", "selection.score=0.85")
     assert (status, len(lines)) == (3, 1)
     assert "00000-00000.parquet is not what was committed" in lines[0]
-    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
+    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
     assert call("validate", "out")[0] == 0
     rows.write_bytes(sound)
     (tmp_path / "out/shards/00000_stats.json").unlink()
     assert call("pack", *words) == (0, [])
-    assert made.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
+    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
 
 
 def test_the_pace_is_told_by_whoever_has_grounded(call, tars, tmp_path, capfd):
@@ -304,14 +304,14 @@ def test_a_detections_file_that_is_gone_says_what_to_do(call, tars, tmp_path):
     words = ("own.yaml", "--output", "out")
     assert call("ground", *words, "--input", tars)[0] == 0
     folder = tmp_path / "out/detections/00000"
-    whole = made.files_of(folder, "*")
+    whole = sample_pairs.files_of(folder, "*")
     (folder / "00000-00000.parquet").unlink()
     status, lines = call("pack", *words)
     assert (status, len(lines)) == (3, 1)
     assert f"00000-00000.parquet is gone; remove {folder}/00000.done.json as well" in lines[0]
     (folder / "00000.done.json").unlink()
     assert call("run", *words, "--input", tars) == (0, [])
-    assert made.files_of(folder, "*") == whole
+    assert sample_pairs.files_of(folder, "*") == whole
 
 
 def test_a_detector_that_cannot_be_made_leaves_nothing_in_the_way(call, tars):
@@ -325,13 +325,13 @@ def test_a_detector_that_cannot_be_made_leaves_nothing_in_the_way(call, tars):
 @pytest.mark.parametrize("command", ["run", "ground", "pack"])
 def test_a_second_run_is_refused_while_the_first_one_lives(call, tars, tmp_path, command):
     assert call("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
-    before = made.files_of(tmp_path / "out", "**/*")
+    before = sample_pairs.files_of(tmp_path / "out", "**/*")
     words = () if command == "pack" else ("--input", tars)
     with hold(str(tmp_path / "out")):
         status, lines = call(command, "own.yaml", *words, "--output", "out")
     assert (status, len(lines)) == (2, 1)
     assert "another run is at work here" in lines[0]
-    assert made.files_of(tmp_path / "out", "**/*") == before
+    assert sample_pairs.files_of(tmp_path / "out", "**/*") == before
 
 
 def test_names_from_a_source_are_shown_without_what_a_terminal_would_obey(call, tmp_path, capfd):

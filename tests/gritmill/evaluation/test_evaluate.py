@@ -13,12 +13,12 @@ from gritmill.evaluation.sets import flickr30k_entities, refcoco
 from pipeline.engines.progress import State
 from pipeline.pack.driver import find_detections
 from pipeline.tables import chunk_files
-from tests import made
+from tests import sample_pairs
 from transforms import bundled
 from transforms.grit_record import uid
 
 SCENES = bundled.folder("examples") / "scenes"
-MIDDLE = {"detector": {"model": "tests.outside:everywhere"}, "phrases": {"model": "caption-parser"}}
+MIDDLE = {"detector": {"model": "tests.plugin_detectors:everywhere"}, "phrases": {"model": "caption-parser"}}
 """Finds every phrase at 0.25 to 0.75 with a score of 0.9."""
 
 
@@ -80,7 +80,7 @@ def test_a_detector_that_fails_finds_nothing(tmp_path):
         Image.new("RGB", size).save(tmp_path / name)
     thing = ("a dog", [[0.25, 0.25, 0.75, 0.75]], {})
     (tmp_path / "own.jsonl").write_text("\n".join(json.dumps(row(name, thing)) for name in ("wide.png", "high.png")))
-    fragile = {"detector": {"model": "tests.outside:fragile"}}
+    fragile = {"detector": {"model": "tests.plugin_detectors:fragile"}}
     found = gritmill.evaluate(fragile, truth=tmp_path / "own.jsonl")
     assert found["figures"]["all"]["acc@0.5"] == 0.5
     assert (found["pictures"]["measured"], found["pictures"]["failed"]) == (2, 1)
@@ -255,8 +255,8 @@ def test_wrong_words_from_python(own):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, grounding_dino):
     folder = tmp_path_factory.mktemp("run")
-    config = made.settings("caption-parser", grounding_dino, selection={"score": 0.0, "boxes_per_phrase": 1})
-    gritmill.run(config, inputs=made.as_tars(made.drawn(6), folder / "in"), output=folder / "run")
+    config = sample_pairs.settings("caption-parser", grounding_dino, selection={"score": 0.0, "boxes_per_phrase": 1})
+    gritmill.run(config, inputs=sample_pairs.as_tars(sample_pairs.drawn(6), folder / "in"), output=folder / "run")
     return folder / "run"
 
 

@@ -1,18 +1,18 @@
 import pytest
 
 import gritmill
-from tests import made
+from tests import sample_pairs
 
 
 @pytest.fixture(scope="package")
 def finished(tmp_path_factory, grounding_dino):
     """A finished run of thirty pairs in three shards, one caption with a tab in it."""
     folder = tmp_path_factory.mktemp("exported")
-    pictures = made.drawn(30)
+    pictures = sample_pairs.drawn(30)
     odd = pictures[7]
-    pictures[7] = made.Picture(odd.name, odd.data, ("a red dog\tnear a cat",), odd.url, odd.id)
-    config = made.settings("caption-parser", grounding_dino, shards={"pairs": 10})
-    gritmill.run(config, inputs=made.as_tars(pictures, folder / "in"), output=folder / "run")
+    pictures[7] = sample_pairs.Picture(odd.name, odd.data, ("a red dog\tnear a cat",), odd.url, odd.id)
+    config = sample_pairs.settings("caption-parser", grounding_dino, shards={"pairs": 10})
+    gritmill.run(config, inputs=sample_pairs.as_tars(pictures, folder / "in"), output=folder / "run")
     return folder / "run"
 
 

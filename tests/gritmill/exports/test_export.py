@@ -14,7 +14,7 @@ from gritmill.exports.odvg import Odvg
 from gritmill.exports.options import Level, Options
 from gritmill.main import main
 from pipeline.files import publish
-from tests import made
+from tests import sample_pairs
 
 EVERY = sorted(FORMATS)
 
@@ -39,7 +39,7 @@ def test_the_same_run_gives_the_same_bytes_however_often_it_was_interrupted(fini
         except KeyboardInterrupt:
             assert not (tmp_path / "torn" / "export.json").exists()
     assert attempt > 1
-    assert made.files_of(tmp_path / "torn", "**/*") == made.files_of(tmp_path / "whole", "**/*")
+    assert sample_pairs.files_of(tmp_path / "torn", "**/*") == sample_pairs.files_of(tmp_path / "whole", "**/*")
 
 
 def test_a_run_that_is_packed_again_meanwhile_is_not_mixed(finished, tmp_path, monkeypatch):
@@ -73,7 +73,9 @@ def test_a_folder_that_holds_something_else_is_left_alone(finished, tmp_path):
 def test_a_run_without_a_sample(tmp_path, parser, name):
     (tmp_path / "none.jsonl").write_text("")
     gritmill.run(
-        made.settings(parser, "tests.outside:factory"), inputs=tmp_path / "none.jsonl", output=tmp_path / "run"
+        sample_pairs.settings(parser, "tests.plugin_detectors:factory"),
+        inputs=tmp_path / "none.jsonl",
+        output=tmp_path / "run",
     )
     assert export(tmp_path / "run", name, tmp_path / "out")["figures"].get("samples", 0) == 0
     assert "size_categories" in (tmp_path / "out" / "README.md").read_text()

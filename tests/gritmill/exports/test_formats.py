@@ -20,7 +20,7 @@ import gritmill
 from gritmill import plain_pickle
 from gritmill.exports.export import export
 from gritmill.exports.options import Level, Options
-from tests import made
+from tests import sample_pairs
 from transforms.text import dialects
 from transforms.text.grounded_caption import Carries
 
@@ -436,12 +436,12 @@ def near(boxes, wanted, dialect, size):
 
 
 def test_a_caption_that_reads_like_a_models_sign_gives_no_instruction(tmp_path, grounding_dino):
-    one = made.drawn(1)[0]
+    one = sample_pairs.drawn(1)[0]
     pictures = [
-        made.Picture(one.name, one.data, (text,), "", 1) for text in ("an <image> and a dog", "a dog and a cat")
+        sample_pairs.Picture(one.name, one.data, (text,), "", 1) for text in ("an <image> and a dog", "a dog and a cat")
     ]
-    config = made.settings("caption-parser", grounding_dino, text={"dialect": ["loc1000"]})
-    gritmill.run(config, inputs=made.as_jsonl(pictures, tmp_path / "in"), output=tmp_path / "run")
+    config = sample_pairs.settings("caption-parser", grounding_dino, text={"dialect": ["loc1000"]})
+    gritmill.run(config, inputs=sample_pairs.as_jsonl(pictures, tmp_path / "in"), output=tmp_path / "run")
     figures = export(tmp_path / "run", "instructions", tmp_path / "out", Options(dialect="loc1000"))["figures"]
     assert (figures["samples"], figures["captions with <, left out"]) == (1, 1)
     text = (tmp_path / "out" / "instructions.jsonl").read_text()

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import pytest
 
 import gritmill
-from tests import made
+from tests import sample_pairs
 from transforms import bundled
 
 HOSTILE = 'a red dog near a <script>alert("1")</script> blue cat & "others"'
@@ -33,11 +33,11 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def middle(parser):
-    return made.settings(parser, "tests.outside:factory")
+    return sample_pairs.settings(parser, "tests.plugin_detectors:factory")
 
 
 def test_a_run_ends_with_a_page(tmp_path, middle):
-    table = made.as_jsonl(made.drawn(30), tmp_path / "in")
+    table = sample_pairs.as_jsonl(sample_pairs.drawn(30), tmp_path / "in")
     (tmp_path / "in/images/00004.jpg").unlink()
     manifest = gritmill.run(middle, inputs=table, output=tmp_path / "out")
     page = Page(tmp_path / "out/report.html")
@@ -56,13 +56,13 @@ def test_a_run_ends_with_a_page(tmp_path, middle):
 
 @pytest.mark.filterwarnings("ignore:scene-grounder knows")
 def test_the_page_says_that_the_embedded_detector_was_shown_what_it_does_not_know(tmp_path, parser):
-    table = made.as_jsonl(made.drawn(3), tmp_path / "in")
-    gritmill.run(made.settings(parser, "scene-grounder"), inputs=table, output=tmp_path / "out")
+    table = sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "in")
+    gritmill.run(sample_pairs.settings(parser, "scene-grounder"), inputs=table, output=tmp_path / "out")
     assert f"{bundled.SCENE_GROUNDER_WARNING}." in Page(tmp_path / "out/report.html").text
 
 
 def test_boxes_lie_where_they_are(tmp_path, middle):
-    gritmill.run(middle, inputs=made.as_jsonl(made.drawn(1), tmp_path / "in"), output=tmp_path / "out")
+    gritmill.run(middle, inputs=sample_pairs.as_jsonl(sample_pairs.drawn(1), tmp_path / "in"), output=tmp_path / "out")
     (sample,) = gritmill.read(tmp_path / "out")
     drawn = [r for r in Page(tmp_path / "out/report.html").of("rect") if "stroke" in r]
     found = {tuple(float(r[name]) for name in ("x", "y", "width", "height")) for r in drawn}
@@ -73,7 +73,7 @@ def test_boxes_lie_where_they_are(tmp_path, middle):
 
 
 def test_captions_stay_text_and_nothing_comes_from_outside(tmp_path, middle):
-    table = made.as_jsonl(made.drawn(3), tmp_path / "in")
+    table = sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "in")
     lines = [json.loads(line) | {"caption": HOSTILE} for line in (tmp_path / "in/pairs.jsonl").read_text().splitlines()]
     (tmp_path / "in/pairs.jsonl").write_text("\n".join(map(json.dumps, lines)))
     gritmill.run({**middle, "text": {"dialect": "loc1000"}}, inputs=table, output=tmp_path / "out")
@@ -88,7 +88,7 @@ def test_captions_stay_text_and_nothing_comes_from_outside(tmp_path, middle):
 
 
 def test_the_page_stays_as_it_is_while_the_run_does(tmp_path, middle):
-    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
     gritmill.run(middle, **call)
     page = tmp_path / "out/report.html"
     before = page.read_bytes()
@@ -101,7 +101,7 @@ def test_the_page_stays_as_it_is_while_the_run_does(tmp_path, middle):
 
 
 def test_pairs_that_just_missed(tmp_path, middle):
-    table = made.as_jsonl(made.drawn(20), tmp_path / "in")
+    table = sample_pairs.as_jsonl(sample_pairs.drawn(20), tmp_path / "in")
     gritmill.run({**middle, "selection": {"score": 1.0}}, inputs=table, output=tmp_path / "out")
     page = Page(tmp_path / "out/report.html")
     assert "rejected no_box 20 100.0%" in " ".join(page.text.split())
@@ -117,7 +117,7 @@ def test_a_run_over_nothing_has_a_page(tmp_path, middle):
 
 
 def test_a_report_that_was_cut_short_is_written_by_the_next_call(tmp_path, middle, monkeypatch):
-    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
     gritmill.run(middle, **call)
 
     def killed(*_):
@@ -134,7 +134,7 @@ def test_a_report_that_was_cut_short_is_written_by_the_next_call(tmp_path, middl
 
 
 def test_another_dialect_is_another_page(tmp_path, middle):
-    call = {"inputs": made.as_jsonl(made.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
     gritmill.run(middle, **call)
     manifest = gritmill.pack({**middle, "text": {"dialect": "kosmos2:training"}}, output=call["output"], fresh=True)
     assert manifest["fingerprints"]["pack"] in (tmp_path / "out/report.html").read_text()

@@ -14,14 +14,18 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import gritmill
-from tests import made
+from tests import sample_pairs
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, parser):
     folder = tmp_path_factory.mktemp("validated")
-    config = made.settings(parser, "tests.outside:factory", text={"dialect": ["kosmos2", "kosmos2:training"]})
-    gritmill.run(config, inputs=[made.as_tars(made.drawn(4), folder / "in")], output=str(folder / "out"))
+    config = sample_pairs.settings(
+        parser, "tests.plugin_detectors:factory", text={"dialect": ["kosmos2", "kosmos2:training"]}
+    )
+    gritmill.run(
+        config, inputs=[sample_pairs.as_tars(sample_pairs.drawn(4), folder / "in")], output=str(folder / "out")
+    )
     return folder / "out"
 
 
@@ -114,7 +118,7 @@ def in_text(old, new):
     return lambda name, data: data.replace(old, new) if name == "000000001.grounded.txt" else data
 
 
-CAPTION = made.drawn(2)[1].captions[0].encode()
+CAPTION = sample_pairs.drawn(2)[1].captions[0].encode()
 
 
 def turned():
@@ -292,8 +296,10 @@ def test_an_id_that_a_double_does_not_hold(out):
 @pytest.fixture
 def dense(tmp_path, parser):
     """A run whose texts have two spans, and its first sample."""
-    config = made.settings(parser, "tests.outside:factory", text={"spans": "densest"})
-    gritmill.run(config, inputs=made.as_tars(made.drawn(2), tmp_path / "in", tars=1), output=tmp_path / "dense")
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", text={"spans": "densest"})
+    gritmill.run(
+        config, inputs=sample_pairs.as_tars(sample_pairs.drawn(2), tmp_path / "in", tars=1), output=tmp_path / "dense"
+    )
     sample = next(gritmill.read(tmp_path / "dense"))
     assert sample.grounded.count("<object>") == 2
     return tmp_path / "dense", sample
@@ -445,12 +451,12 @@ def test_a_folder_without_a_manifest_is_no_run(tmp_path):
 
 def test_two_rows_of_one_box_are_sound(tmp_path):
     """Where nothing suppresses them, two chunks of one expression may have the same box."""
-    picture = made.drawn(1)[0]
-    pictures = [made.Picture(picture.name, picture.data, ("a pair of dogs with a cup of tea",), "", 1)]
+    picture = sample_pairs.drawn(1)[0]
+    pictures = [sample_pairs.Picture(picture.name, picture.data, ("a pair of dogs with a cup of tea",), "", 1)]
     for policy in ("longest", "densest"):
-        config = made.settings("caption-parser", "tests.outside:everywhere", text={"spans": policy})
+        config = sample_pairs.settings("caption-parser", "tests.plugin_detectors:everywhere", text={"spans": policy})
         config["selection"] = {"score": 0.0, "nms_iou": 1.0}
-        gritmill.run(config, inputs=made.as_jsonl(pictures, tmp_path / "in"), output=tmp_path / policy)
+        gritmill.run(config, inputs=sample_pairs.as_jsonl(pictures, tmp_path / "in"), output=tmp_path / policy)
         (sample,) = gritmill.read(tmp_path / policy)
         assert len({tuple(row[2:6]) for row in sample.record["noun_chunks"]}) == 1 < len(sample.record["noun_chunks"])
         assert faults(tmp_path / policy) == []

@@ -9,7 +9,7 @@ import pytest
 from pipeline.faults import CallError
 from pipeline.files.lock import HEARTBEAT, hold
 from pipeline.files.publish import publish
-from tests import shelf
+from tests import fake_object_store
 
 ROOT = Path(__file__).parents[3]
 
@@ -24,7 +24,7 @@ with hold(sys.argv[1]):
 
 @pytest.fixture(params=["local", "shelf"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    shelf.use(tmp_path)
+    fake_object_store.use(tmp_path)
     return str(tmp_path / "out") if request.param == "local" else "shelf://out"
 
 
@@ -73,16 +73,16 @@ def test_a_lock_is_free_once_its_process_is_dead(tmp_path: Path) -> None:
 
 
 def test_an_old_heartbeat_counts_as_dead_and_a_young_one_does_not(tmp_path: Path) -> None:
-    shelf.use(tmp_path)
-    shelf.put(f"shelf://out/{HEARTBEAT}", json.dumps({"run": "x", "time": time.time() - 10}).encode())
+    fake_object_store.use(tmp_path)
+    fake_object_store.put(f"shelf://out/{HEARTBEAT}", json.dumps({"run": "x", "time": time.time() - 10}).encode())
     with pytest.raises(CallError, match=r"another run was at work here 1\d seconds ago"):  # noqa: SIM117
         with hold("shelf://out"):
             pass
-    shelf.put(f"shelf://out/{HEARTBEAT}", json.dumps({"run": "x", "time": time.time() - 1000}).encode())
+    fake_object_store.put(f"shelf://out/{HEARTBEAT}", json.dumps({"run": "x", "time": time.time() - 1000}).encode())
     with hold("shelf://out"):
-        assert shelf.objects() == [f"shelf://out/{HEARTBEAT}"]
-        assert json.loads(shelf.path_of(f"shelf://out/{HEARTBEAT}").read_bytes())["run"] != "x"
-    assert shelf.objects() == []
+        assert fake_object_store.objects() == [f"shelf://out/{HEARTBEAT}"]
+        assert json.loads(fake_object_store.path_of(f"shelf://out/{HEARTBEAT}").read_bytes())["run"] != "x"
+    assert fake_object_store.objects() == []
 
 
 def test_who_holds_the_folder_sweeps_it(tmp_path: Path) -> None:

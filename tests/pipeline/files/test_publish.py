@@ -7,13 +7,13 @@ import pytest
 
 from pipeline.files import publish as publishing
 from pipeline.files.publish import delete_unfinished, publish, publish_bytes, publish_json
-from tests import shelf
+from tests import fake_object_store
 
 
 @pytest.fixture(params=["local", "shelf", "renaming"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A folder on a local disk, in an object store, and on a file system with renames that Beam reaches, as HDFS."""
-    shelf.use(tmp_path)
+    fake_object_store.use(tmp_path)
     if request.param == "renaming":
         monkeypatch.setattr(publishing, "_RENAME_SCHEME", "shelf://")
     return str(tmp_path / "out") if request.param == "local" else "shelf://out"
@@ -99,23 +99,23 @@ def test_what_a_killed_writer_leaves_is_swept(tmp_path: Path) -> None:
 
 
 def test_sweep_of_a_file_system_with_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf.use(tmp_path)
+    fake_object_store.use(tmp_path)
     monkeypatch.setattr(publishing, "_RENAME_SCHEME", "shelf://")
     for name in (".gritmill-tmp-1-a.tar", "d/.gritmill-tmp-2-b.json", "a.tar"):
-        shelf.put(f"shelf://out/{name}", b"")
+        fake_object_store.put(f"shelf://out/{name}", b"")
     delete_unfinished("shelf://out")
-    assert shelf.objects() == ["shelf://out/a.tar"]
+    assert fake_object_store.objects() == ["shelf://out/a.tar"]
 
 
 def test_an_object_store_has_nothing_to_sweep(tmp_path: Path) -> None:
-    shelf.use(tmp_path)
-    shelf.put("shelf://out/a.tar", b"")
+    fake_object_store.use(tmp_path)
+    fake_object_store.put("shelf://out/a.tar", b"")
     delete_unfinished("shelf://out")
-    assert shelf.objects() == ["shelf://out/a.tar"]
+    assert fake_object_store.objects() == ["shelf://out/a.tar"]
 
 
 def test_an_upload_that_breaks_off_leaves_no_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf.use(tmp_path)
+    fake_object_store.use(tmp_path)
 
     def broken(source: object, target: Any, length: int) -> None:
         target.write(b"half")
@@ -124,4 +124,4 @@ def test_an_upload_that_breaks_off_leaves_no_object(tmp_path: Path, monkeypatch:
     monkeypatch.setattr("pipeline.files.remote.shutil.copyfileobj", broken)
     with pytest.raises(OSError, match="Input/output"):
         publish_bytes("shelf://out/a.tar", b"half and half")
-    assert shelf.objects("shelf://out/") == []
+    assert fake_object_store.objects("shelf://out/") == []

@@ -1,4 +1,3 @@
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,18 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
-from pipeline import files
 from pipeline.configuration import ChunkSettings
 from pipeline.ground.chunks import cut_chunks, prefetch, read_range, resume_position
-from pipeline.ground.load_images import ImageLoader, PositionedPair
+from pipeline.ground.load_images import PositionedPair
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
 from pipeline.tables import chunk_files, detections
-from tests.pipeline.making import PROVENANCE, image, plan, samples, stored, tar
-from transforms import images
-from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
+from tests.pipeline.builders import PROVENANCE, image, plan, samples, stored, tar
+from transforms.records import Chunk, ImageRef, Pair
 
 FIRST = RangeId(0, 0)
 
@@ -66,100 +62,6 @@ def test_a_chunk_is_as_full_as_its_limits_allow(table: list[tuple[int, int]], mo
         captions, length = table[int(after[0].image.uri[1:-4])]
         bytes_before = sum(picture.length for picture, _ in groupby(before, key=lambda pair: pair.image))
         assert len(before) + captions > most or bytes_before + length > size
-
-
-def pair_for(path: Path, index: int = 0) -> PositionedPair:
-    return {"index": index}, Pair(str(index), "s", index, "a dog", ImageRef(str(path)))
-
-
-def load(pairs: list[PositionedPair], max_pixels: int = images.MAX_PIXELS) -> list[Pair]:
-    found = list(ImageLoader(max_pixels).load(pairs))
-    assert [position for position, _ in found] == [position for position, _ in pairs]
-    return [pair for _, pair in found]
-
-
-def test_files_are_read_in_order_and_measured(tmp_path: Path) -> None:
-    pairs = []
-    for number in range(100):
-        stored(tmp_path / f"{number}.png", image(number, size=(number + 1, 3)))
-        pairs.append(pair_for(tmp_path / f"{number}.png", number))
-    for number, pair in enumerate(load(pairs)):
-        data = image(number, size=(number + 1, 3))
-        assert (pair.data, pair.width, pair.height, pair.error) == (data, number + 1, 3, None)
-        assert (pair.image.length, pair.image.digest, pair.image.row) == (len(data), images.image_digest(data), -1)
-
-
-def test_a_turned_picture_is_measured_as_a_person_sees_it(tmp_path: Path) -> None:
-    target = io.BytesIO()
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    Image.new("RGB", (8, 6)).save(target, "JPEG", exif=exif)
-    stored(tmp_path / "1.jpg", target.getvalue())
-    [pair] = load([pair_for(tmp_path / "1.jpg")])
-    assert (pair.width, pair.height) == (6, 8)
-
-
-def test_bad_pictures_are_failed_pairs_and_their_neighbours_are_not(tmp_path: Path) -> None:
-    stored(tmp_path / "good.png", image())
-    stored(tmp_path / "page.png", "<html>")
-    stored(tmp_path / "empty.png", b"")
-    stored(tmp_path / "huge.png", image(size=(100, 100)))
-    (tmp_path / "folder.png").mkdir()
-    names = ["good", "none", "good", "page", "empty", "huge", "folder", "good", "good/x", "a\0b", "x" * 300, "good"]
-    pairs = load([pair_for(tmp_path / f"{name}.png", number) for number, name in enumerate(names)], 5000)
-    wanted: list[tuple[FailureStage, Reason] | None] = [
-        None,
-        (FailureStage.READ, Reason.MISSING_FILE),
-        None,
-        (FailureStage.IMAGE, Reason.NOT_AN_IMAGE),
-        (FailureStage.IMAGE, Reason.NOT_AN_IMAGE),
-        (FailureStage.IMAGE, Reason.TOO_MANY_PIXELS),
-        (FailureStage.READ, Reason.MISSING_FILE),
-        None,
-        (FailureStage.READ, Reason.MISSING_FILE),
-        (FailureStage.READ, Reason.MISSING_FILE),
-        (FailureStage.READ, Reason.MISSING_FILE),
-        None,
-    ]
-    assert [(pair.error.stage, pair.error.reason) if pair.error else None for pair in pairs] == wanted
-
-
-def test_trouble_with_the_disk_is_not_the_pairs_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(uri: str) -> bytes:
-        raise OSError(5, "Input/output error")
-
-    monkeypatch.setattr(files, "read_bytes", broken)
-    with pytest.raises(OSError, match="Input/output error"):
-        load([pair_for(tmp_path / "1.png")])
-
-
-def test_captions_of_one_image_read_it_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pictures = {str(tmp_path / f"{i}.png"): image(i, size=(i + 1, 6)) for i in range(4)}
-    read: list[str] = []
-
-    def counted(uri: str) -> bytes:
-        read.append(uri)  # in whatever order the threads get here
-        return pictures[uri]
-
-    monkeypatch.setattr(files, "read_bytes", counted)
-    pairs = load([pair_for(tmp_path / f"{i // 5}.png", i) for i in range(20)])
-    assert sorted(read) == sorted(pictures)
-    assert [pair.data for pair in pairs] == [data for data in pictures.values() for _ in range(5)]
-    assert [(pair.width, pair.height) for pair in pairs] == [(i // 5 + 1, 6) for i in range(20)]
-
-
-def test_a_failed_row_does_not_spoil_the_next_row_of_its_image(tmp_path: Path) -> None:
-    stored(tmp_path / "1.png", image())
-    position, good = pair_for(tmp_path / "1.png")
-    bad = good.failed(Fault(FailureStage.READ, Reason.ENCODING))
-    first, second, third = load([(position, bad), (position, good), (position, bad)])
-    assert (first.error, third.error) == (bad.error, bad.error)
-    assert (second.error, second.data, second.width) == (None, image(), 8)
-
-
-def test_a_pair_that_has_failed_is_passed_on() -> None:
-    pair = Pair("k", "s", 0, "").failed(Fault(FailureStage.READ, Reason.NO_IMAGE))
-    assert load([({"index": 0}, pair)]) == [pair]
 
 
 def test_ahead_gives_all_items_and_makes_one_at_most_too_many() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.models import cache
 from pipeline.models.cache import MODEL_CACHE_NAME, ModelCache, file_signature
-from tests.pipeline.making import stored
+from tests.pipeline.builders import stored
 
 
 @pytest.fixture

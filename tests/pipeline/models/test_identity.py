@@ -14,7 +14,7 @@ from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.models import cache, identity
 from pipeline.models.identity import folder_hash, identify_models
-from tests.pipeline.making import configuration, stored
+from tests.pipeline.builders import configuration, stored
 from transforms import bundled
 
 
@@ -231,7 +231,7 @@ def test_a_parser_that_is_a_package_is_known_without_its_import(
     stored(tmp_path / "site/en_small_one-1.0.dist-info/METADATA", "Name: en_small_one\nVersion: 1.0\n")
     shutil.copytree(parser, package / "en_small_one-1.0")
     monkeypatch.syspath_prepend(str(tmp_path / "site"))
-    configuration = with_models("en_small_one", "tests.outside:factory")
+    configuration = with_models("en_small_one", "tests.plugin_detectors:factory")
     first = known(configuration)
     assert first["phrases"] == f"folder:{folder_hash(package / 'en_small_one-1.0')}"
     monkeypatch.delitem(sys.modules, "en_small_one")

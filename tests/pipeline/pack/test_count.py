@@ -9,7 +9,7 @@ from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.count import count_range
 from pipeline.pack.ledger import ChunkCount, RangeCount, add_failures, build_ledger, failed_pairs, rejected_pairs
 from pipeline.tables import chunk_files, detections
-from tests.pipeline.making import CAPTION, PROVENANCE, grounded
+from tests.pipeline.builders import CAPTION, PROVENANCE, grounded
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings

@@ -20,8 +20,8 @@ from pipeline.pack.fetch_images import fetch, is_separate_file
 from pipeline.sources.jsonl import JsonlSource
 from pipeline.sources.parquet import ParquetSource
 from pipeline.sources.webdataset import WebDatasetSource
-from tests import shelf
-from tests.pipeline.making import image, pairs_of, samples, source_settings, stored, tar
+from tests import fake_object_store
+from tests.pipeline.builders import image, pairs_of, samples, source_settings, stored, tar
 from transforms import images
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Kept
@@ -194,11 +194,11 @@ def test_captions_of_one_row_fetch_its_image(tmp_path: Path) -> None:
 
 
 def test_from_an_object_store(tmp_path: Path) -> None:
-    shelf.use(tmp_path / "shelf")
-    shelf.put("shelf://data/a.tar", tar(samples(3)))
+    fake_object_store.use(tmp_path / "shelf")
+    fake_object_store.put("shelf://data/a.tar", tar(samples(3)))
     pairs = as_ground_leaves_it(tar_source(tmp_path))[:3]
     pairs = [replace(pair, image=replace(pair.image, uri="shelf://data/a.tar")) for pair in pairs]
-    shelf.put("shelf://data/1.jpg", pairs[0].data)
+    fake_object_store.put("shelf://data/1.jpg", pairs[0].data)
     own = [
         replace(pairs[0], image=replace(pairs[0].image, uri=f"shelf://data/{name}.jpg", offset=0))
         for name in ("1", "2")

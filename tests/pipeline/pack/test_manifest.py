@@ -7,8 +7,8 @@ from pipeline.ids import RangeId
 from pipeline.pack.ledger import RangeCount
 from pipeline.pack.manifest import ManifestHead, read_manifest, remove_shards, write_manifest
 from pipeline.threshold import Threshold
-from tests import shelf
-from tests.pipeline.making import configuration, plan, stored
+from tests import fake_object_store
+from tests.pipeline.builders import configuration, plan, stored
 
 THRESHOLD = Threshold(0.4, True, "measured on a hundred pairs")
 
@@ -90,7 +90,7 @@ def test_the_effective_configuration_is_that_of_ground_and_that_of_pack(tmp_path
 
 
 def test_it_is_published_and_read_back(tmp_path: Path) -> None:
-    shelf.use(tmp_path / "shelf")
+    fake_object_store.use(tmp_path / "shelf")
     for output in (str(tmp_path / "out"), "shelf://out"):
         assert read_manifest(output) is None
         value = written(tmp_path, output)
@@ -104,16 +104,16 @@ def test_the_same_pack_writes_the_same_manifest(tmp_path: Path) -> None:
 
 
 def test_shards_that_this_pack_does_not_have_are_removed(tmp_path: Path) -> None:
-    shelf.use(tmp_path / "shelf")
+    fake_object_store.use(tmp_path / "shelf")
     names = [f"{i:05}{ending}" for i in range(4) for ending in (".parquet", ".tar", "_stats.json")]
     for name in [*names, "README"]:
         stored(tmp_path / "out/shards" / name, "")
-        shelf.put(f"shelf://out/shards/{name}", b"")
+        fake_object_store.put(f"shelf://out/shards/{name}", b"")
     written(tmp_path, str(tmp_path / "out"))
     written(tmp_path, "shelf://out")
     left = [*names[:6], "README"]
     assert sorted(path.name for path in (tmp_path / "out/shards").iterdir()) == sorted(left)
-    assert shelf.objects("shelf://out/shards/") == sorted(f"shelf://out/shards/{name}" for name in left)
+    assert fake_object_store.objects("shelf://out/shards/") == sorted(f"shelf://out/shards/{name}" for name in left)
 
 
 def test_removing_from_no_folder_is_nothing(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from pipeline.ids import ChunkId
 from pipeline.pack.plan_shards import Piece, ShardPlan
 from pipeline.pack.shard_writer import ShardWriter, finished_stats, stats_uri
 from pipeline.tables import chunk_files
-from tests import shelf
-from tests.pipeline.making import CAPTION, PROVENANCE, grounded, image, source_settings, stored
+from tests import fake_object_store
+from tests.pipeline.builders import CAPTION, PROVENANCE, grounded, image, source_settings, stored
 from transforms import images
 from transforms.grit_record import FIELDS, INDEX_SCHEMA
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
@@ -214,11 +214,11 @@ def test_an_interrupted_shard_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_on_an_object_store(tmp_path: Path) -> None:
-    shelf.use(tmp_path / "shelf")
+    fake_object_store.use(tmp_path / "shelf")
     committed(tmp_path)
     stats = writer(tmp_path, "shelf://out").write(PLAN)
     names = ["00007.parquet", "00007.tar", "00007_stats.json"]
-    assert shelf.objects() == [f"shelf://out/shards/{name}" for name in names]
+    assert fake_object_store.objects() == [f"shelf://out/shards/{name}" for name in names]
     assert finished_stats("shelf://out", 7) == stats
     local = writer(tmp_path).write(PLAN)
     assert local == stats

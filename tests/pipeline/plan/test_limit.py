@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.plan.limit import RUN_LENGTH, evenly_spaced, limit_plan
 from pipeline.plan.plan import PlannedSource
-from tests.pipeline.making import plan, samples, source_settings, stored, tar
+from tests.pipeline.builders import plan, samples, source_settings, stored, tar
 
 
 def taken(sources: list[PlannedSource]) -> list[tuple[int, int]]:

@@ -23,8 +23,8 @@ from pipeline.sources.base import (
     slice_ranges,
     with_valid_text,
 )
-from tests import shelf
-from tests.pipeline.making import source_settings, stored
+from tests import fake_object_store
+from tests.pipeline.builders import source_settings, stored
 from transforms.records import Pair, Reason
 
 COLUMNS = Columns("caption", "image", "url", "id", "key")
@@ -176,8 +176,8 @@ def test_an_image_root_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_an_image_root_on_an_object_store_is_no_object(tmp_path: Path) -> None:
-    shelf.use(tmp_path)
-    shelf.put("shelf://pictures/2020/1.png", b"x")
+    fake_object_store.use(tmp_path)
+    fake_object_store.put("shelf://pictures/2020/1.png", b"x")
     check_root(source_settings(image_root="shelf://pictures/2020"))
 
 

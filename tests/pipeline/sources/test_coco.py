@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.faults import CallError, SourceFault
 from pipeline.sources.coco import CocoSource
-from tests.pipeline.making import assert_reads_alike_from_anywhere, pairs_of, source_settings, stored
+from tests.pipeline.builders import assert_reads_alike_from_anywhere, pairs_of, source_settings, stored
 from transforms.records import Reason
 
 IMAGES = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.faults import CallError
 from pipeline.sources.delimited import DelimitedSource
-from tests.pipeline.making import assert_reads_alike_from_anywhere, pairs_of, source_settings, stored
+from tests.pipeline.builders import assert_reads_alike_from_anywhere, pairs_of, source_settings, stored
 from transforms.records import Reason
 
 TEXT = st.text(

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from pipeline.faults import CallError
 from pipeline.files import FileInfo
 from pipeline.sources.jsonl import JsonlSource
-from tests import shelf
-from tests.pipeline.making import assert_reads_alike_from_anywhere, image, pairs_of, source_settings, stored
+from tests import fake_object_store
+from tests.pipeline.builders import assert_reads_alike_from_anywhere, image, pairs_of, source_settings, stored
 from transforms.records import Reason
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -125,10 +125,10 @@ def test_nothing_but_blank_lines_is_no_pair(tmp_path: Path, data: bytes) -> None
 
 
 def test_on_an_object_store_images_lie_beside_the_table(tmp_path: Path) -> None:
-    shelf.use(tmp_path)
-    shelf.put("shelf://data/1.png", image())
+    fake_object_store.use(tmp_path)
+    fake_object_store.put("shelf://data/1.png", image())
     data = lines({"image": "1.png", "caption": "a dog"}, {"image": "shelf://data/2.png", "caption": "a hat"})
-    uri = shelf.put("shelf://data/a.jsonl", data.encode())
+    uri = fake_object_store.put("shelf://data/a.jsonl", data.encode())
     source = JsonlSource(FileInfo(uri, len(data), 0.0), source_settings())
     pairs = assert_reads_alike_from_anywhere(source)
     assert [p.image.uri for p in pairs] == ["shelf://data/1.png", "shelf://data/2.png"]

@@ -12,8 +12,8 @@ from pipeline.faults import CallError, SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources.base import RangeSpec
 from pipeline.sources.parquet import ParquetSource
-from tests import shelf
-from tests.pipeline.making import assert_reads_alike_from_anywhere, image, pairs_of, source_settings, stored
+from tests import fake_object_store
+from tests.pipeline.builders import assert_reads_alike_from_anywhere, image, pairs_of, source_settings, stored
 from transforms.records import Reason
 
 
@@ -199,9 +199,9 @@ def test_the_table_may_be_empty(tmp_path: Path) -> None:
 
 
 def test_on_an_object_store(tmp_path: Path) -> None:
-    shelf.use(tmp_path)
+    fake_object_store.use(tmp_path)
     data = parquet({"image": [image(1), image(2)], "caption": ["a", "b"]})
-    uri = shelf.put("shelf://data/a.parquet", data)
+    uri = fake_object_store.put("shelf://data/a.parquet", data)
     source = ParquetSource(FileInfo(uri, len(data), 0.0), source_settings())
     assert source.ranges(1) == [
         RangeSpec({"row": 0, "skip": 0, "index": 0}, 1),

@@ -17,9 +17,9 @@ from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources.base import Position
 from pipeline.sources.webdataset import WebDatasetSource, split_name
-from tests import shelf
-from tests.pipeline.making import assert_reads_alike_from_anywhere, image, pairs_of, samples, stored, tar
-from tests.pipeline.making import source_settings as source
+from tests import fake_object_store
+from tests.pipeline.builders import assert_reads_alike_from_anywhere, image, pairs_of, samples, stored, tar
+from tests.pipeline.builders import source_settings as source
 from transforms.records import FailureStage, Pair, Reason
 
 
@@ -520,9 +520,9 @@ def test_any_sequence_of_members_reads_alike_from_anywhere(
 
 
 def test_on_an_object_store(tmp_path: Path) -> None:
-    shelf.use(tmp_path / "shelf")
+    fake_object_store.use(tmp_path / "shelf")
     data = tar(samples(3), packed=True)
-    uri = shelf.put("shelf://data/a.tar.gz", data)
+    uri = fake_object_store.put("shelf://data/a.tar.gz", data)
     pairs = assert_reads_alike_from_anywhere(WebDatasetSource(FileInfo(uri, len(data), 0.0), source()))
     assert [p.image.uri for p in pairs] == [uri] * 3
 

@@ -9,8 +9,8 @@ from pipeline import files
 from pipeline.ids import ChunkId, RangeId
 from pipeline.tables import chunk_files, detections
 from pipeline.tables.pair_rows import SCHEMA
-from tests import shelf
-from tests.pipeline.making import PROVENANCE
+from tests import fake_object_store
+from tests.pipeline.builders import PROVENANCE
 from transforms.records import Box, Chunk, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 
 PAIR = Pair(
@@ -37,7 +37,7 @@ def chunk_of(*pairs: Pair, number: int = 0, following: dict[str, object] | None 
 
 @pytest.fixture(params=["local", "shelf"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    shelf.use(tmp_path)
+    fake_object_store.use(tmp_path)
     return str(tmp_path / "out/detections") if request.param == "local" else "shelf://out/detections"
 
 

@@ -1,84 +1,16 @@
 import io
-import sys
 
 import pytest
 from PIL import Image
 
-from transforms.detectors.base import Found, Request
-from transforms.detectors.grounding_dino.model import GroundingDino
-from transforms.detectors.load import find_factory, is_factory, load_detector
+from transforms.detectors.base import Request
 from transforms.images import ImageFault
-from transforms.settings import DetectorSettings
 
 
 def png():
     target = io.BytesIO()
     Image.new("RGB", (8, 6), (255, 0, 0)).save(target, "PNG")
     return target.getvalue()
-
-
-class Nothing:
-    """A detector that finds nothing."""
-
-    def __init__(self, settings):
-        self.settings = settings
-
-    def detect(self, requests):
-        return [Found() for _ in requests]
-
-
-not_callable = 3
-
-
-@pytest.mark.parametrize("model", ["package:make", "package.module:make", "a.b.c:Make_2"])
-def test_a_factory_is_a_module_and_a_name(model):
-    assert is_factory(model)
-
-
-@pytest.mark.parametrize(
-    "model",
-    [
-        "IDEA-Research/grounding-dino-tiny",
-        "/models/dino",
-        "./dino",
-        "dino",
-        "C:\\models\\dino",
-        "a-b:make",
-        "a:",
-        ":b",
-        "a.b:c.d",
-    ],
-)
-def test_a_hub_id_or_folder_is_no_factory(model):
-    assert not is_factory(model)
-
-
-def test_a_factory_makes_the_detector_from_the_settings():
-    settings = DetectorSettings(model=f"{__name__}:Nothing", floor=0.3)
-    detector = load_detector(settings)
-    assert type(detector).__name__ == "Nothing"
-    assert detector.settings is settings
-
-
-def test_a_folder_makes_a_grounding_dino(grounding_dino):
-    assert isinstance(load_detector(DetectorSettings(model=str(grounding_dino), device="cpu")), GroundingDino)
-
-
-@pytest.mark.parametrize("model", ["no_such_package_here:make", f"{__name__}:missing", f"{__name__}:not_callable"])
-def test_a_factory_that_is_not_there_is_refused_by_name(model):
-    with pytest.raises(ValueError, match=f"detector.model: {model}"):
-        find_factory(model)
-
-
-def test_a_module_of_ones_own_is_found_in_the_search_folder_and_hides_none_of_ours(tmp_path, monkeypatch):
-    (tmp_path / "my_own_detector.py").write_text("def make(settings):\n    return 'mine'\n")
-    (tmp_path / "transforms.py").write_text("raise RuntimeError('the wrong one')\n")
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    assert find_factory("my_own_detector:make", [str(tmp_path)])(DetectorSettings()) == "mine"
-    assert sys.path[-1] == str(tmp_path)
-    find_factory("my_own_detector:make", [str(tmp_path)])
-    assert sys.path.count(str(tmp_path)) == 1
-    sys.modules.pop("my_own_detector")
 
 
 def test_a_request_shows_its_picture_but_does_not_hold_it():

@@ -1,57 +1,18 @@
 """Work in a process of its own: a death is noticed, found to be that of the right pair, and changes no other result."""
 
 import io
-import os
-import signal
 
 import pytest
 from PIL import Image
 
-from tests import outside
-from transforms import images
 from transforms.detectors import isolated
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.detectors.isolated import IsolatedDetector
-from transforms.images import ImageFault
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.isolation.child_process import ChildDied, ChildProcess
-from transforms.isolation.measure import _child_measure, measure_isolated
 from transforms.records import FailureStage, Reason
 from transforms.settings import DetectorSettings
-
-
-@pytest.fixture
-def child():
-    one = ChildProcess()
-    yield one
-    one.close()
-
-
-def test_calls_are_answered_by_one_other_process(child):
-    first, second = child.call(os.getpid), child.call(os.getpid)
-    assert first == second != os.getpid()
-    assert child.call(sum, [1, 2]) == 3
-
-
-def test_an_exception_comes_back(child):
-    with pytest.raises(ZeroDivisionError):
-        child.call(divmod, 1, 0)
-    assert child.call(abs, -1) == 1
-
-
-def test_what_is_printed_is_no_answer(child):
-    assert child.call(print, "hello") is None
-    assert child.call(abs, -1) == 1
-
-
-def test_a_death_is_told_and_the_next_call_starts_anew(child):
-    with pytest.raises(ChildDied, match="killed by SIGSEGV"):
-        child.call(signal.raise_signal, signal.SIGSEGV)
-    assert not child.alive
-    with pytest.raises(ChildDied, match="ended with status 3"):
-        child.call(os._exit, 3)
-    assert child.call(abs, -1) == 1
 
 
 def picture(width, height, shade=200):
@@ -62,23 +23,6 @@ def picture(width, height, shade=200):
 
 def request(width, height, *phrases):
     return Request(picture(width, height), width, height, phrases or ("a dog",))
-
-
-def test_measuring_apart_is_measuring(child):
-    assert measure_isolated(child, picture(30, 20), 1000) == (30, 20)
-    with pytest.raises(ImageFault) as fault:
-        measure_isolated(child, picture(30, 20), 100)
-    assert fault.value.reason == Reason.TOO_MANY_PIXELS
-    with pytest.raises(ImageFault) as fault:
-        measure_isolated(child, b"<html>", 100)
-    assert fault.value.reason == Reason.NOT_AN_IMAGE
-
-
-def test_a_picture_that_kills_what_measures_it_is_a_crash(child, monkeypatch):
-    monkeypatch.setattr("transforms.isolation.measure._child_measure", outside.die)
-    with pytest.raises(ImageFault, match="the decoder's process was killed by SIGKILL") as fault:
-        measure_isolated(child, b"", 100)
-    assert fault.value.reason == Reason.CRASH
 
 
 def settings(model, **changes):
@@ -102,7 +46,7 @@ def test_undecodable_pictures_are_faults_of_their_own_apart_too(grounding_dino):
 
 def test_only_the_request_that_kills_is_blamed():
     requests = [request(64, 64), request(64, 96), request(96, 64), request(64, 128), request(32, 32)]
-    found = IsolatedDetector(settings("tests.outside:deadly"), ()).detect(requests)
+    found = IsolatedDetector(settings("tests.plugin_detectors:deadly"), ()).detect(requests)
     errors = [getattr(one, "error", None) for one in found]
     assert [bool(error) for error in errors] == [False, True, False, True, False]
     assert errors[1].reason == Reason.CRASH
@@ -140,8 +84,4 @@ def test_a_family_detector_loses_only_the_batch_with_the_culprit(grounding_dino,
 
 def test_a_detector_that_dies_of_everything_blames_nobody():
     with pytest.raises(UnhealthyDevice, match="the detector's process dies on every input: killed by SIGKILL"):
-        IsolatedDetector(settings("tests.outside:always_deadly"), ()).detect([request(64, 64)])
-
-
-def test_measure_is_the_one_that_is_used_here():
-    assert _child_measure(picture(10, 20), images.MAX_PIXELS) == ((10, 20), None, "")
+        IsolatedDetector(settings("tests.plugin_detectors:always_deadly"), ()).detect([request(64, 64)])

@@ -8,10 +8,10 @@
   const ROW = 27;
 
   function shape(tag, attributes, ...children) {
-    const made = document.createElementNS(NS, tag);
-    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-    made.append(...children);
-    return made;
+    const node = document.createElementNS(NS, tag);
+    for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+    node.append(...children);
+    return node;
   }
 
   const number = (value) => value.toLocaleString("en");
@@ -87,17 +87,17 @@
   /** All charts that a run's figures allow. */
   function charts(run) {
     const outcomes = run.outcomes.map(([outcome, reason, count]) => [reason || outcome, count, outcome]);
-    const made = [figure("Pairs by outcome", outcomes, "outcome", bars(outcomes, "Pairs by outcome", run.read || 1))];
+    const charts = [figure("Pairs by outcome", outcomes, "outcome", bars(outcomes, "Pairs by outcome", run.read || 1))];
     const found = run.histograms;
-    if (found.score) made.push(binned("Scores of kept boxes", "score", found.score));
-    if (found.boxes_per_pair) made.push(valued("Boxes in a pair", "boxes", found.boxes_per_pair));
+    if (found.score) charts.push(binned("Scores of kept boxes", "score", found.score));
+    if (found.boxes_per_pair) charts.push(valued("Boxes in a pair", "boxes", found.boxes_per_pair));
     if (found.heads) {
       const drawn = bars(found.heads.slice(0, 10), "Most frequent heads");
-      made.push(figure("Most frequent heads", found.heads, "head", drawn));
+      charts.push(figure("Most frequent heads", found.heads, "head", drawn));
     }
-    if (found.phrase_words) made.push(valued("Words in a phrase", "words", found.phrase_words));
-    if (found.box_area) made.push(binned("Area of a box, share of the picture", "area", found.box_area));
-    return made;
+    if (found.phrase_words) charts.push(valued("Words in a phrase", "words", found.phrase_words));
+    if (found.box_area) charts.push(binned("Area of a box, share of the picture", "area", found.box_area));
+    return charts;
   }
 
   /** Shares of pairs, phrases and boxes over all thresholds, and where the slider stands. */

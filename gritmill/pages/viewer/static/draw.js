@@ -6,13 +6,13 @@
 
   /** An element with properties and children; strings become text nodes. */
   function element(tag, properties = {}, ...children) {
-    const made = document.createElement(tag);
+    const node = document.createElement(tag);
     for (const [name, value] of Object.entries(properties)) {
-      if (name === "class") made.className = value;
-      else if (value !== null && value !== undefined) made.setAttribute(name, value);
+      if (name === "class") node.className = value;
+      else if (value !== null && value !== undefined) node.setAttribute(name, value);
     }
-    made.append(...children);
-    return made;
+    node.append(...children);
+    return node;
   }
 
   // What would turn or hide the text around it is written as its code.
@@ -26,7 +26,7 @@
   function box(sample, found, why) {
     const name = phraseText(sample, found.phrase);
     const label = `box of “${name}”, score ${found.score.toFixed(2)}${why ? `, not kept: ${why}` : ""}`;
-    const made = element("button", {
+    const button = element("button", {
       type: "button",
       class: `box ${colour(found.phrase)}${why ? " ghost" : ""}`,
       tabindex: "-1",
@@ -37,14 +37,14 @@
       title: label,
     });
     const share = (value) => `${value * 100}%`;
-    made.style.left = share(found.x1);
-    made.style.top = share(found.y1);
-    made.style.width = share(found.x2 - found.x1);
-    made.style.height = share(found.y2 - found.y1);
+    button.style.left = share(found.x1);
+    button.style.top = share(found.y1);
+    button.style.width = share(found.x2 - found.x1);
+    button.style.height = share(found.y2 - found.y1);
     const tag = element("span", { class: "tag", "aria-hidden": "true" }, String(found.phrase + 1));
     tag.append(element("span", { class: "score" }, ` ${found.score.toFixed(2)}`));
-    made.append(tag);
-    return made;
+    button.append(tag);
+    return button;
   }
 
   /** The picture, with the kept boxes and, if wanted, the other candidates; large ones lie below small ones. */
@@ -109,7 +109,7 @@
 
   /** The caption: noun chunks as phrases, referring expressions underlined in the colour of theirs. */
   function caption(sample, judged) {
-    const made = element("p", { class: "caption", dir: "auto" });
+    const paragraph = element("p", { class: "caption", dir: "auto" });
     const boxed = new Map();
     for (const one of judged.boxes) boxed.set(one.phrase, (boxed.get(one.phrase) ?? 0) + 1);
     const cuts = borders(sample);
@@ -124,7 +124,7 @@
       if (number >= 0) {
         if (!open || open.dataset.phrase !== String(number)) {
           open = phrase(sample, number, boxed);
-          made.append(open);
+          paragraph.append(open);
           if (boxed.has(number)) {
             open.append(element("span", { class: "number", "aria-hidden": "true" }, String(number + 1)));
           }
@@ -133,10 +133,10 @@
         continue;
       }
       open = null;
-      made.append(dropped ? element("span", { class: "dropped", title: `not a phrase: ${dropped[2]}` }, line) : line);
+      paragraph.append(dropped ? element("span", { class: "dropped", title: `not a phrase: ${dropped[2]}` }, line) : line);
     }
-    if (!sample.chars.length) made.append(element("em", {}, "no caption"));
-    return made;
+    if (!sample.chars.length) paragraph.append(element("em", {}, "no caption"));
+    return paragraph;
   }
 
   function chip(judged) {

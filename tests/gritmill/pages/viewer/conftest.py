@@ -5,7 +5,7 @@ import pytest
 
 import gritmill
 from pipeline.configuration import Configuration
-from tests import made
+from tests import sample_pairs
 from transforms.selection.judge import Kept, Policy, judge
 
 ODD = (
@@ -37,17 +37,21 @@ def counted(pairs, manifest, score):
 def finished(tmp_path_factory):
     """A finished run of 80 pairs: most kept, some rejected for several reasons, two failed; with its table."""
     folder = tmp_path_factory.mktemp("viewed")
-    pictures = made.drawn(40, captions=2)
+    pictures = sample_pairs.drawn(40, captions=2)
     pictures = [
-        made.Picture(p.name, p.data, (ODD[number],) if number < len(ODD) else p.captions, p.url, p.id)
+        sample_pairs.Picture(p.name, p.data, (ODD[number],) if number < len(ODD) else p.captions, p.url, p.id)
         for number, p in enumerate(pictures)
     ]
-    pictures += made.drawn(44)[-4:]
-    pictures += [made.Picture(f"images/broken{number}.jpg", b"<html>", ("a dog",), "", number) for number in range(2)]
+    pictures += sample_pairs.drawn(44)[-4:]
+    pictures += [
+        sample_pairs.Picture(f"images/broken{number}.jpg", b"<html>", ("a dog",), "", number) for number in range(2)
+    ]
     selection = {"score": 0.8, "min_area": 0.01, "nms_iou": 0.4, "boxes_per_phrase": 3, "boxes_per_pair": 5}
-    config = made.settings("caption-parser", "tests.outside:scattered", selection=selection, shards={"pairs": 50})
+    config = sample_pairs.settings(
+        "caption-parser", "tests.plugin_detectors:scattered", selection=selection, shards={"pairs": 50}
+    )
     config["detector"]["candidates"] = 30
-    gritmill.run(config, inputs=made.as_jsonl(pictures, folder / "in"), output=folder / "run")
+    gritmill.run(config, inputs=sample_pairs.as_jsonl(pictures, folder / "in"), output=folder / "run")
     statistics = json.loads((folder / "run/statistics.json").read_text())
     statistics["histograms"]["heads"][0][0] = "<b>dog</b>"  # no parser makes a head of that
     (folder / "run/statistics.json").write_text(json.dumps(statistics))

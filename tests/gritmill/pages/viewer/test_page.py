@@ -26,7 +26,7 @@ from gritmill.pages.viewer.serve import address, server
 from pipeline.configuration import SourceSettings
 from pipeline.files.publish import TEMPORARY
 from pipeline.tables import chunk_files
-from tests import made
+from tests import sample_pairs
 from tests.gritmill.pages.viewer.conftest import ODD
 from transforms.images import bytes_digest
 from transforms.records import ImageRef, Pair
@@ -63,7 +63,7 @@ def test_numbers_are_short_and_the_same_in_32_bits(value):
 def test_the_folder_is_whole_and_the_same_twice(finished, tmp_path):
     told = view(finished, tmp_path / "one", samples=30)
     view(finished, tmp_path / "two", samples=30)
-    assert made.files_of(tmp_path / "one", "**/*") == made.files_of(tmp_path / "two", "**/*")
+    assert sample_pairs.files_of(tmp_path / "one", "**/*") == sample_pairs.files_of(tmp_path / "two", "**/*")
     assert told["page"] == str(tmp_path / "one/index.html")
     assert told["kept"] + told["rejected"] + told["failed"] == 30
     there = {path.name for path in (tmp_path / "one").iterdir() if not path.name.startswith(".")}
@@ -114,9 +114,9 @@ def test_thumbnails_are_small_upright_jpegs(tmp_path):
 
 
 def test_a_picture_that_is_gone_costs_itself_alone(tmp_path):
-    tars = made.as_tars(made.drawn(8), tmp_path / "in")
-    config = made.settings("caption-parser", "tests.outside:factory")
-    table = made.as_jsonl(made.drawn(4), tmp_path / "files")
+    tars = sample_pairs.as_tars(sample_pairs.drawn(8), tmp_path / "in")
+    config = sample_pairs.settings("caption-parser", "tests.plugin_detectors:factory")
+    table = sample_pairs.as_jsonl(sample_pairs.drawn(4), tmp_path / "files")
     gritmill.run(config, inputs=[table, tars], output=tmp_path / "both")
     (tmp_path / "in/00000.tar").unlink()
     (tmp_path / "files/images/00001.jpg").unlink()

@@ -11,7 +11,7 @@ from pipeline.plan.plan import Plan, PlannedSource, read_plan
 from pipeline.sources import RangeSpec
 from pipeline.tables import chunk_files, detections
 from tests.gritmill.pages.viewer.conftest import policy_of
-from tests.pipeline.making import PROVENANCE
+from tests.pipeline.builders import PROVENANCE
 from transforms.records import Box, Chunk, FailureStage, Fault, Pair, Phrase, Reason
 from transforms.selection.judge import Kept, judge
 

@@ -32,7 +32,7 @@ def path_of(uri: str) -> Path:
     if not uri.startswith(SCHEME):
         raise ValueError(uri)
     if _ROOT not in os.environ:
-        raise RuntimeError("call tests.shelf.use(folder) first")
+        raise RuntimeError("call tests.fake_object_store.use(folder) first")
     return Path(os.environ[_ROOT], uri.removeprefix(SCHEME))
 
 
