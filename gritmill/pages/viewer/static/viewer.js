@@ -101,14 +101,14 @@
   /** Appends the next cards. */
   function extend() {
     const next = list.slice(gallery.childElementCount, gallery.childElementCount + BATCH);
-    const cards = next.map((sample) => {
+    const added = next.map((sample) => {
       const card = element("article", { class: "card", tabindex: "-1", "data-sample": sample });
       cards.set(sample, card);
       draw(sample);
       seen.observe(card);
       return element("li", {}, card);
     });
-    gallery.append(...cards);
+    gallery.append(...added);
     more.unobserve(control("more"));
     if (gallery.childElementCount < list.length) more.observe(control("more")); // asks again whether it is near
   }
