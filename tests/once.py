@@ -1,11 +1,10 @@
-"""What every run in this process would do anew, at no gain for a test, done once: half of the time of a small run.
+"""Work that each run in the suite's own process would repeat, done once: that halves the time of a small run.
 
-- A collection of all that is imported, before each pipeline: what is imported is frozen, which a run leaves as it is.
-- Loading the parser, first to identify and then to use it: a thread keeps what it has loaded, for as long as no file of
-  it has been touched.
-- Looking up the signatures of the same methods, which Beam does ten thousand times a pipeline.
+- The garbage collection before each pipeline: what is imported is frozen, and a run leaves frozen objects alone.
+- Loading the parser, once to identify it and once to use it: a thread caches it as long as none of its files changes.
+- Looking up method signatures, which Beam does ten thousand times a pipeline.
 
-Processes that tests start do all of it.
+Processes that tests start do all of it, as a user's do.
 """
 
 import gc
@@ -16,41 +15,41 @@ from pathlib import Path
 from types import MethodType
 
 _frozen = 0
-_loaded = threading.local()
+_thread_cache = threading.local()
 
 
 def settle():
-    """Does it for what has been imported by now."""
+    """Applies this to what has been imported so far."""
     global _frozen
     if len(sys.modules) > _frozen + 100:
         gc.collect()
         gc.freeze()
         _frozen = len(sys.modules)
     for name, function, change in (
-        ("transforms.phrases.parser", "load_parser", _kept),
-        ("transforms.phrases.extract_phrases", "load_parser", _kept),
-        ("apache_beam.transforms.core", "get_signature", _of_methods_once),
+        ("transforms.phrases.parser", "load_parser", _cache_parser),
+        ("transforms.phrases.extract_phrases", "load_parser", _cache_parser),
+        ("apache_beam.transforms.core", "get_signature", _cache_method_signatures),
     ):
         module = sys.modules.get(name)
         if module and getattr(module, function).__module__ != __name__:
             setattr(module, function, change(getattr(module, function)))
 
 
-def _kept(load):
+def _cache_parser(load):
     from transforms import bundled
 
     def load_parser(model):
         states = [(path, path.stat()) for path in sorted(Path(bundled.model_path(model)).rglob("*"))]
         key = (model, *((path, state.st_ino, state.st_size, state.st_mtime_ns) for path, state in states))
-        known = _loaded.__dict__.setdefault("parsers", {})
-        if not states or key not in known:
-            known[key] = load(model)
-        return known[key]
+        cached = _thread_cache.__dict__.setdefault("parsers", {})
+        if not states or key not in cached:
+            cached[key] = load(model)
+        return cached[key]
 
     return load_parser
 
 
-def _of_methods_once(signature):
+def _cache_method_signatures(signature):
     @cache
     def of_method(function):
         return signature(MethodType(function, object()))

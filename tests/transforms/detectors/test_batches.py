@@ -69,8 +69,8 @@ def test_no_more_wait_than_a_batch_and_the_threads(size: int) -> None:
     alive: weakref.WeakSet[torch.Tensor] = weakref.WeakSet()
 
     class Watched(Rule):
-        def tensor(self, image: Image.Image) -> torch.Tensor:
-            pixels = super().tensor(image)
+        def to_tensor(self, image: Image.Image) -> torch.Tensor:
+            pixels = super().to_tensor(image)
             alive.add(pixels)
             return pixels
 
