@@ -44,6 +44,12 @@ def _settled():
     once.settle()
 
 
+@pytest.fixture
+def short_settling(monkeypatch):
+    """A folder of an object store is held after a fifth of a second, not after two: no two runs start together here."""
+    monkeypatch.setattr("pipeline.files.lock._SETTLE_SECONDS", 0.2)
+
+
 @pytest.fixture(scope="session")
 def grounding_dino(tmp_path_factory):
     """Folder of a tiny detector with random weights."""

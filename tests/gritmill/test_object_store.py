@@ -7,6 +7,8 @@ import pytest
 import gritmill
 from tests import fake_object_store, sample_pairs
 
+pytestmark = pytest.mark.usefixtures("short_settling")
+
 
 @pytest.fixture
 def config(parser):

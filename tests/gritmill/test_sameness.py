@@ -53,7 +53,7 @@ def undisturbed(tmp_path_factory):
 @pytest.mark.parametrize(
     "engine",
     [
-        ("--direct_running_mode=in_memory",),
+        pytest.param(("--direct_running_mode=in_memory",), marks=pytest.mark.slow),
         ("--direct_running_mode=multi_threading", "--direct_num_workers=2"),
         pytest.param(("--direct_running_mode=multi_processing", "--direct_num_workers=1"), marks=pytest.mark.slow),
         pytest.param(("--direct_running_mode=multi_processing", "--direct_num_workers=2"), marks=pytest.mark.slow),
@@ -115,7 +115,7 @@ def assert_same(folder, whole, number):
     "changes",
     [
         {"detector": {"batch": 7}},
-        {"chunk": {"pairs": 3}},
+        pytest.param({"chunk": {"pairs": 3}}, marks=pytest.mark.slow),
         pytest.param({"chunk": {"pairs": 100}, "detector": {"batch": 16, "threads": 2}}, marks=pytest.mark.slow),
         pytest.param({"detector": {"batch": 1}}, marks=pytest.mark.slow),
         pytest.param({"detector": {"threads": 2}}, marks=pytest.mark.slow),

@@ -13,6 +13,8 @@ from tests import fake_object_store
 
 ROOT = Path(__file__).parents[3]
 
+pytestmark = pytest.mark.usefixtures("short_settling")
+
 HOLDER = """
 import sys
 from pipeline.files.lock import hold

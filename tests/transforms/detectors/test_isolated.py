@@ -29,18 +29,27 @@ def settings(model, **changes):
     return DetectorSettings(model=str(model), device="cpu", threads=1, floor=0.0, **changes)
 
 
-def test_a_detector_apart_answers_as_one_here(grounding_dino):
+@pytest.fixture(scope="module")
+def in_child(grounding_dino):
+    """A process that has loaded the detector: its start takes five seconds."""
+    return IsolatedDetector(settings(grounding_dino, batch=3), ())
+
+
+@pytest.fixture(scope="module")
+def in_process(grounding_dino):
+    return GroundingDino.load(settings(grounding_dino, batch=3))
+
+
+def test_a_detector_apart_answers_as_one_here(in_child, in_process):
     requests = [request(64 + 32 * (i % 2), 64, "a dog", f"a cat {i}") for i in range(7)]
-    in_process = GroundingDino.load(settings(grounding_dino, batch=3))
-    in_child = IsolatedDetector(settings(grounding_dino, batch=3), ())
     assert in_child.detect(requests) == in_process.detect(requests)
     assert in_child.made == in_process.made
 
 
-def test_undecodable_pictures_are_faults_of_their_own_apart_too(grounding_dino):
+def test_undecodable_pictures_are_faults_of_their_own_apart_too(in_child, in_process):
     requests = [request(64, 64), Request(b"\xff\xd8\xff broken", 64, 64, ("a dog",)), request(64, 64)]
-    found = IsolatedDetector(settings(grounding_dino), ()).detect(requests)
-    assert found == GroundingDino.load(settings(grounding_dino)).detect(requests)
+    found = in_child.detect(requests)
+    assert found == in_process.detect(requests)
     assert found[1].error.stage == FailureStage.IMAGE
 
 
