@@ -95,7 +95,7 @@ def test_a_chunk_is_selected_from_as_its_pairs_are(some: list[Pair], policy: Pol
 
 
 @given(st.lists(pairs(), max_size=6), POLICIES)
-@settings(max_examples=300)
+@settings(max_examples=3 * settings.default.max_examples)
 def test_a_chunk_is_judged_and_counted_as_its_pairs_are(some: list[Pair], policy: Policy) -> None:
     found, wanted = Statistics.empty(policy.threshold), Statistics.empty(policy.threshold)
     outcomes = list(judge_rows(SelectedRows.from_table(table(some), policy.selection, 0.0), policy, (0, 0, 0), found))

@@ -245,7 +245,7 @@ def reading(tar_source: WebDatasetSource, position: Position) -> tuple[list[tupl
     return found, ""
 
 
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(
     data=st.data(),
     form=st.sampled_from([tarfile.PAX_FORMAT, tarfile.GNU_FORMAT]),

@@ -83,7 +83,7 @@ def check(dialect, sample):
 
 
 @pytest.mark.parametrize("name", OWN)
-@settings(max_examples=200)
+@settings(max_examples=2 * settings.default.max_examples)
 @given(sample=grounded())
 @example(sample=GroundedCaption("", (), 640, 480))
 @example(sample=GroundedCaption("a dog", (Span(0, 5, ((0.0, 0.0, 1.0, 1.0),)),), 640, 480))
