@@ -6,7 +6,10 @@ PYTHON ?= $(or $(shell for python in python3.11 python3.13 python3.12; do \
 	no Python 3.11, 3.12 or 3.13 with venv and ensurepip: install one (Debian 12 and 13, Ubuntu 24.04: \
 	sudo apt install python3-venv) or name yours (make PYTHON=/path/to/python)))
 BIN := .venv/bin
-PYTEST := $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+PYTEST := $(BIN)/python -m pytest --disable-warnings
+SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
+# One file stays in one process, where pytest says which path is wrong, and how many tests it has left out.
+OF_T = $(if $(T),$(if $(wildcard $(T)/.),$(SPREAD)) $(T),$(SPREAD))
 
 .PHONY: install demo check test test-slow stress bench lint format clean
 .DELETE_ON_ERROR:
@@ -25,15 +28,15 @@ demo: install
 
 # Under a minute, for while one works: no models, no detectors, and a quarter of hypothesis' examples.
 check: install lint
-	$(PYTEST) -m 'not slow and not model' --hypothesis-profile check \
+	$(PYTEST) $(SPREAD) -m 'not slow and not model' --hypothesis-profile check \
 	    tests/transforms tests/pipeline --ignore tests/transforms/detectors
 
 # T=tests/... of the next two: only the tests in there, without ruff and mypy.
 test: install $(if $(T),,lint)
-	$(PYTEST) -m 'not slow' $(T)
+	$(PYTEST) -m 'not slow' $(OF_T)
 
 test-slow: install
-	$(PYTEST) -m slow $(T)
+	$(PYTEST) -m slow $(OF_T)
 
 stress: install
 	$(BIN)/python -m stress kills

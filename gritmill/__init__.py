@@ -5,6 +5,13 @@ gritmill.ground("grit", inputs=["pairs/*.tar"], output="out")
 gritmill.pack("grit", output="out")
 for sample in gritmill.read("out"):
     print(sample.grounded)
+
+api, reading             the Python face; samples of a finished run
+main, cli/               `gritmill` as a process; its commands
+demo                     `gritmill demo`
+exports/, validation/    a finished run in the formats of other tools; read back and checked
+evaluation/, pages/      against true boxes; pages for people
+plain_pickle             published pickles, read without running anything
 """
 
 import importlib

@@ -5,7 +5,7 @@ threshold, ids, faults       the detector's default threshold; names of ranges a
 files/                       files by URI: read, publish, lock
 sources/                     one file a kind of source: its ranges, and their pairs
 plan/                        sources -> ranges, in `detections/plan.json`
-models/                      what tells one model from another, and the cache of what is known of them
+model_identity/              what tells one model from another, and the cache of what is known of them
 tables/                      the durable table between the two halves
 engines/                     how a pipeline is run: options, local workers, placement, progress
 ground/                      the half that runs models: sources -> detections

@@ -1,4 +1,4 @@
-"""DESIGN's rule for results that need not be the same bytes: boxes match one to one per phrase within 1e-4."""
+"""CONTRIBUTING's rule for results that need not be the same bytes: boxes match one to one per phrase within 1e-4."""
 
 TOLERANCE = 1e-4
 

@@ -120,6 +120,12 @@ def test_no_circle_between_the_rooms_of_a_folder(folder):
     assert " -> ".join(circle(rooms(folder))) == ""
 
 
+@pytest.mark.parametrize("folder", folders())
+def test_a_folder_lists_its_rooms_in_its_docstring(folder):
+    listed = re.findall(r"\w+", ast.get_docstring(tree(f"{folder}.__init__")) or "")
+    assert rooms(folder).keys() - {"__init__", "__main__"} - set(listed) == set()
+
+
 def test_no_circle_between_modules():
     assert " -> ".join(circle({module: imports(module) for module in modules()})) == ""
 

@@ -1,6 +1,12 @@
 """How good boxes and phrases are, against those of people: `gritmill eval` and `gritmill calibrate`.
 
-A set's loader in `sets/` gives captions with true boxes, `query` puts their phrases to the detector as a run does,
-`metrics`, `curves` and `phrases` count, `tables` shows. `quality` measures a finished run. docs/evaluation.md has the
-protocols.
+sets/                               loaders: captions with true boxes, each set in its published form
+query_detector                      the phrases of a set are put to the detector as a run does it
+evaluate, metrics                   `eval`: boxes against true ones; recall and accuracy
+phrases, grammatical_kinds          `eval --phrases`: extracted phrases against marked ones; singular or plural
+calibrate, curves                   `calibrate`: precision and recall by threshold
+quality                             a finished run against a truth that its pairs bring along
+tables, options                     tables on the screen; choices of the command line
+
+docs/evaluation.md has the protocols.
 """

@@ -18,7 +18,7 @@ from gritmill.evaluation.evaluate import open_truth
 from gritmill.evaluation.grammatical_kinds import grammatical_kinds
 from gritmill.evaluation.metrics import match_boxes
 from gritmill.evaluation.options import TruthFormat
-from gritmill.evaluation.query import Answer, QueryCounts, load_detector, query
+from gritmill.evaluation.query_detector import Answer, QueryCounts, load_detector, query
 from gritmill.evaluation.sets.truth import TruePhrase
 from gritmill.pages.calibration import render_page
 from pipeline import files
@@ -27,7 +27,7 @@ from pipeline.faults import CallError
 from pipeline.files.publish import publish_bytes, publish_json
 from pipeline.threshold import Threshold, default_threshold, threshold_in_force
 from transforms.phrases.parser import load_parser
-from transforms.selection.boxes import select
+from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings
 from transforms.text.grounded_caption import Corners
 

@@ -8,7 +8,7 @@ from typing import Any
 from gritmill.api import Config, PathOrUri, PathsOrUris, resolve_config
 from gritmill.evaluation import metrics, phrases
 from gritmill.evaluation.options import Nms, TruthFormat
-from gritmill.evaluation.query import Answer, QueryCounts, load_detector, phrase_by_phrase, query
+from gritmill.evaluation.query_detector import Answer, QueryCounts, load_detector, phrase_by_phrase, query
 from gritmill.evaluation.sets import flickr30k_entities, jsonl, refcoco
 from gritmill.evaluation.sets.truth import Truth
 from pipeline import files
@@ -16,7 +16,7 @@ from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.files.publish import publish_json
 from transforms.records import Box
-from transforms.selection.boxes import suppress
+from transforms.selection.select_boxes import suppress
 
 MIN_CANDIDATES = 100
 """At least this many boxes of a phrase are ranked, down to a score of 0, even if `detector.candidates` is less."""

@@ -14,7 +14,7 @@ from typing import Any
 from gritmill.evaluation.sets.truth import TrueCaption, TruePhrase, Truth
 from pipeline.configuration import Configuration
 from pipeline.engines import progress
-from pipeline.models import identity
+from pipeline.model_identity import identify
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.language import LanguageGate
 from transforms.phrases.noun_phrases import with_phrases
@@ -114,7 +114,7 @@ def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = Tr
     Raises:
       CallError: the parser cannot be had.
     """
-    parser_id = identity.parser_identity(configuration.phrases.model)
+    parser_id = identify.parser_identity(configuration.phrases.model)
     settings = configuration.phrases
     nlp, heads = load_parser(settings.model), drop_heads(settings.drop_lists)
     gate = LanguageGate(settings.languages) if settings.languages else None

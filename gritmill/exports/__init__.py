@@ -1,4 +1,12 @@
-"""The formats that a finished run can be exported to, by name."""
+"""The formats that a finished run can be exported to, by name: a file each.
+
+coco, flickr30k_entities, grit, hf, instructions, mdetr, odvg, refcoco, tsv, yolo   the formats
+export       a finished run -> one of them, shard by shard
+format       what a format is, and what all of them share
+options      what a user can say about an export
+card         the data card beside exported data
+coco_json    long lists in JSON, written entry by entry
+"""
 
 import importlib
 from collections.abc import Callable

@@ -24,7 +24,7 @@ from gritmill.exports.format import (
 )
 from gritmill.reading import Sample
 from transforms.records import Box
-from transforms.selection.boxes import iou
+from transforms.selection.select_boxes import iou
 
 _FILE_NAME = "mdetr_train.json"
 _SAME_BOX_IOU = 0.95

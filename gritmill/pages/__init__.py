@@ -1,1 +1,6 @@
-"""Pages for people: the report, the calibration, the viewer."""
+"""Pages for people.
+
+report, calibration   report.html of a run; calibration.html
+viewer/               samples with their boxes, and a slider
+thumbnails            small pictures for both
+"""

@@ -1,6 +1,11 @@
 """Files by URI, on every file system that Beam knows. A plain path is a local file.
 
-`access` reads, lists and removes them, `publish` writes them, `lock` keeps a folder to one run.
+uris      what a URI says without a look at the file, and what errors of file systems mean
+access    read, list, remove
+publish   write: whole or not at all
+lock      one run a folder
+remote    files that are not local, through Beam
+gunzip    gzipped files, read forward
 """
 
 from pipeline.files.access import (

@@ -3,8 +3,8 @@
 driver              plans, drops what is done, runs the graph on the rest
 resume              whether a run goes on with what is in its folder
 retry, attempts     chunks that are done again; chunks whose process has died
-graph, watch        the graph; how far it is
-chunks              a range -> its chunks (read_chunks: the PTransform)
+graph, progress     the graph; how far it is
+chunks              a range -> its chunks (`read_chunks`: the PTransform)
 load_images         images that are files of their own; the size of all
 commit_detections   the PTransform that makes a chunk's rows durable
 """

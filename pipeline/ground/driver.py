@@ -8,8 +8,8 @@ from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault
 from pipeline.ground import attempts, retry
 from pipeline.ground.resume import ResumeOptions, resume_or_plan
-from pipeline.models.cache import ModelCache
-from pipeline.models.identity import identify_models
+from pipeline.model_identity.cache import ModelCache
+from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections

@@ -12,8 +12,8 @@ from pipeline.engines.placement import with_local_threads
 from pipeline.faults import WorkerDied
 from pipeline.ground import attempts
 from pipeline.ground.commit_detections import CommitDetections
+from pipeline.ground.progress import GroundProgress
 from pipeline.ground.read_chunks import ReadChunks
-from pipeline.ground.watch import GroundProgress
 from pipeline.ids import RangeId
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections

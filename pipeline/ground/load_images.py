@@ -10,7 +10,7 @@ from pipeline.sources import Position
 from transforms import images
 from transforms.images import ImageFault
 from transforms.isolation.child_process import ChildProcess
-from transforms.isolation.measure import measure_isolated
+from transforms.isolation.measure_images import measure_isolated
 from transforms.records import FailureStage, Fault, Pair, Reason
 
 PositionedPair = tuple[Position, Pair]

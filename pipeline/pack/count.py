@@ -11,8 +11,8 @@ from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.statistics import Statistics
 from pipeline.tables import chunk_files, detections
 from transforms.records import Fault, Grounding, Pair, Reason
-from transforms.selection.boxes import in_record_order
 from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
+from transforms.selection.select_boxes import in_record_order
 from transforms.selection.threshold_sweep import is_rejected_anywhere, sweep
 
 _MAX_SHOWN = 80  # characters of a caption or of names of fields

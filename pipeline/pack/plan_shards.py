@@ -1,4 +1,4 @@
-"""PlanShards: which shard holds which kept pairs. A pure function of the counts, so every run plans the same."""
+"""Which shard holds which kept pairs. A pure function of the counts, so every run plans the same."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

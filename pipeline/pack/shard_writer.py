@@ -24,8 +24,8 @@ from pipeline.tables import chunk_files
 from transforms import images
 from transforms.grit_record import INDEX_SCHEMA, compose
 from transforms.records import FailureStage, Fault
-from transforms.selection.boxes import in_record_order
 from transforms.selection.judge import Kept, Policy, judge_selected
+from transforms.selection.select_boxes import in_record_order
 from transforms.text import dialects
 
 _STATS = "_stats.json"

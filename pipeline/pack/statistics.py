@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from transforms.records import Pair, Reason
-from transforms.selection.arrays import rank_within
-from transforms.selection.boxes import area
 from transforms.selection.judge import Kept, Rejected
+from transforms.selection.select_boxes import area
+from transforms.selection.select_many import rank_within
 from transforms.selection.threshold_sweep import THRESHOLDS, SweepStep
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.images import decode, measure
 from transforms.records import Box
-from transforms.selection.boxes import iou
+from transforms.selection.select_boxes import iou
 from transforms.settings import DetectorSettings
 
 

@@ -16,7 +16,7 @@ from tests.sameness import same
 from tests.shared import GROUNDER, PARSER, SHARED, needs_shared
 from transforms.detectors.grounding_dino.prompts import normalize
 from transforms.records import Box
-from transforms.selection.boxes import iou
+from transforms.selection.select_boxes import iou
 
 pytestmark = [needs_shared, pytest.mark.slow]
 

@@ -1,4 +1,4 @@
-"""DESIGN's rule of sameness, with the embedded models on bundled scenes.
+"""CONTRIBUTING's first rule, with the embedded models on bundled scenes.
 
 Workers, engine, order and restarts change no byte; batch, threads, chunks and neighbours change nothing beyond 1e-4.
 """

@@ -7,7 +7,7 @@ from transformers.models.kosmos2.processing_kosmos2 import coordinate_to_patch_i
 
 from transforms.grit_record import FIELDS, INDEX_SCHEMA, compose, uid
 from transforms.records import Box, Grounding, Pair, Phrase
-from transforms.selection.boxes import select
+from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings
 from transforms.text import dialects
 from transforms.text.grounded_caption import GroundedCaption, choose_spans

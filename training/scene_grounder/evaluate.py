@@ -15,7 +15,7 @@ from training.scene_grounder.tars import Example
 from transforms.detectors.base import Found, Request
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.records import Box
-from transforms.selection.boxes import iou, suppress
+from transforms.selection.select_boxes import iou, suppress
 from transforms.settings import DetectorSettings
 
 _NEAR = 0.7  # IoU of near duplicates

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from transforms.detectors.base import Detector, Found, Request, probe_request
-from transforms.detectors.decodable import DecodableOnly
+from transforms.detectors.decodable_only import DecodableOnly
 from transforms.detectors.load import is_factory, load_detector
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.isolation.child_process import ChildDied, ChildProcess

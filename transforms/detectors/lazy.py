@@ -9,7 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from transforms.detectors.base import Detector, Found, Request, probe_request
 from transforms.detectors.candidates import make_request, with_boxes
 from transforms.detectors.check_answers import as_found, detect_and_check
-from transforms.detectors.decodable import DecodableOnly
+from transforms.detectors.decodable_only import DecodableOnly
 from transforms.detectors.isolated import IsolatedDetector
 from transforms.detectors.load import is_factory, load_detector
 from transforms.isolation.bisect import run_with_bisection

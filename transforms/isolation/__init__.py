@@ -1,6 +1,6 @@
 """Faults that hit one picture alone.
 
-bisect          the items of a failing batch that make it fail
-child_process   calls in a process that may die
-measure         images measured in such a process
+bisect           the items of a failing batch that make it fail
+child_process    calls in a process that may die
+measure_images   images measured in such a process
 """

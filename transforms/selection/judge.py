@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transforms.records import Drop, Fault, Grounding, Pair, Reason
-from transforms.selection.boxes import select
+from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings, TextSettings
 from transforms.text import dialects
 from transforms.text.grounded_caption import CannotCarry, GroundedCaption, choose_spans

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from transforms.records import Grounding, Pair, Phrase
-from transforms.selection.boxes import select
 from transforms.selection.judge import CannotEncode, Policy, encode_texts
+from transforms.selection.select_boxes import select
 from transforms.text import dialects
 
 THRESHOLDS = tuple(i / 100 for i in range(101))

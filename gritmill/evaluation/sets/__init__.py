@@ -1,1 +1,5 @@
-"""Sets with true boxes, each in its published form."""
+"""Sets with true boxes, each in its published form.
+
+truth                                what every loader gives
+flickr30k_entities, refcoco, jsonl   the loaders; `jsonl` is for sets of your own
+"""

@@ -18,7 +18,7 @@ from gritmill.evaluation.curves import (
 from gritmill.evaluation.metrics import match_boxes
 from tests.gritmill.evaluation.test_metrics import corners
 from transforms.records import Box, Pair, Phrase
-from transforms.selection.boxes import select
+from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings
 
 LEFT, RIGHT, FAR = (0.0, 0.0, 0.4, 0.4), (0.6, 0.0, 1.0, 0.4), (0.3, 0.6, 0.7, 1.0)

@@ -8,7 +8,7 @@ from PIL import Image
 
 import gritmill
 from gritmill.evaluation import quality
-from gritmill.evaluation.query import QueryCounts, _ChunkProgress
+from gritmill.evaluation.query_detector import QueryCounts, _ChunkProgress
 from gritmill.evaluation.sets import flickr30k_entities, refcoco
 from pipeline.engines.progress import State
 from pipeline.pack.driver import find_detections

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gritmill.evaluation.metrics import PhraseResult, enclosing_box, ious, measure_phrase, summarize, summarize_by_kind
 from transforms.records import Box
-from transforms.selection.boxes import iou
+from transforms.selection.select_boxes import iou
 
 THING = (0.0, 0.0, 0.4, 0.4)
 HALF = (0.0, 0.0, 0.4, 0.2)

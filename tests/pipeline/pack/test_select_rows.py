@@ -12,8 +12,8 @@ from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.statistics import Statistics
 from pipeline.tables.pair_rows import SCHEMA, from_table, to_row
 from transforms.records import Box, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
-from transforms.selection.boxes import in_record_order
 from transforms.selection.judge import Kept, Policy, Rejected, judge
+from transforms.selection.select_boxes import in_record_order
 from transforms.selection.threshold_sweep import rank_candidates, sweep
 from transforms.settings import SelectionSettings, TextSettings
 

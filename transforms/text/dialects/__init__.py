@@ -1,4 +1,8 @@
-"""The dialects of grounded text, by name.
+"""The dialects of grounded text, by name: a file each.
+
+cogvlm, ferret, florence2, internvl, kosmos2, kosmos2_paper, loc1000, markdown, minigpt_v2, normalized, paligemma,
+pix2seq, pixels, qwen2_vl, qwen_json, qwen_vl, shikra   the dialects
+tagged, scales   what dialects with numbers beside words share; corners to numbers and back
 
 A package of your own adds one through the entry-point group `gritmill.dialects`: the entry's name is the dialect's, its
 value a callable that takes the option (the text after ":" in "name:option", or "") and returns a `Dialect`.

@@ -9,8 +9,8 @@ from PIL import Image
 from gritmill.pages.viewer.page import _STATIC_FILES, view
 from pipeline.tables import chunk_files
 from tests.gritmill.pages.viewer.conftest import ODD, counted, policy_of
-from transforms.selection.boxes import select
 from transforms.selection.judge import Kept, Rejected, judge
+from transforms.selection.select_boxes import select
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = [

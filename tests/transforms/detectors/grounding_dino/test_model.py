@@ -19,7 +19,7 @@ from transforms.detectors.grounding_dino.model import GroundingDino, resize_rule
 from transforms.detectors.grounding_dino.prompts import BORDERS
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.records import Box, Drop, FailureStage, Fault, Reason
-from transforms.selection.boxes import iou
+from transforms.selection.select_boxes import iou
 from transforms.settings import DetectorSettings
 
 

@@ -5,6 +5,11 @@ into matrix products that another order of the same product makes 20 times small
 sums in another order, so that scores and boxes move in the sixth digit (3.5e-6 for a trained model of three levels,
 2.6e-5 for one of tiny's size with random weights). All of it relies on pictures without padding, which is what gritmill
 feeds.
+
+encoder_layer   fusion and deformable attention of one layer
+sampling        multiscale deformable attention as one gather
+modules         small modules, computed once, in pieces, or not at all
+check           whether a replaced module gives what the class's own gives
 """
 
 from typing import Any

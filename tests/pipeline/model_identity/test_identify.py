@@ -12,8 +12,8 @@ import pytest
 from pipeline import fingerprint
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
-from pipeline.models import cache, identity
-from pipeline.models.identity import folder_hash, identify_models
+from pipeline.model_identity import cache, identify
+from pipeline.model_identity.identify import folder_hash, identify_models
 from tests.pipeline.builders import configuration, stored
 from transforms import bundled
 
@@ -156,8 +156,8 @@ def loads_nothing(patched: pytest.MonkeyPatch) -> None:
         raise AssertionError("it is known")
 
     patched.setattr("transforms.phrases.parser.load_parser", fail)
-    patched.setattr(identity, "_check_family", fail)
-    patched.setattr(identity, "folder_hash", fail)
+    patched.setattr(identify, "_check_family", fail)
+    patched.setattr(identify, "folder_hash", fail)
 
 
 def test_what_is_known_of_models_is_not_found_out_again(
@@ -255,8 +255,8 @@ def test_of_a_full_commit_no_hub_is_asked(
     def asked(*_: object) -> str:
         raise AssertionError("nobody need be asked")
 
-    monkeypatch.setattr(identity, "_resolve_commit", asked)
-    monkeypatch.setattr(identity, "_check_family", lambda settings: None)
+    monkeypatch.setattr(identify, "_resolve_commit", asked)
+    monkeypatch.setattr(identify, "_check_family", lambda settings: None)
     detector = {"model": "somebody/tiny", "revision": commit}
     configured = configuration(phrases={"model": parser}, detector=detector)
     first = known(configured)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from transforms.records import Box, Grounding, Pair
-from transforms.selection.arrays import suppress_many
+from transforms.selection.select_many import suppress_many
 from transforms.settings import SelectionSettings
 
 _ARRAYS_FROM = 24  # boxes, from which on arrays are faster

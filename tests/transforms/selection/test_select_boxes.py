@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from transforms.records import Box, Pair, Phrase
-from transforms.selection.boxes import area, iou, select, suppress
+from transforms.selection.select_boxes import area, iou, select, suppress
 from transforms.settings import SelectionSettings
 
 ALL = SelectionSettings(nms_iou=1.0)

@@ -13,7 +13,7 @@ from pipeline.engines import placement, progress, run_pipeline
 from pipeline.faults import EnvironmentFault, first_line
 from pipeline.ground.chunks import cut_chunks
 from pipeline.ground.load_images import ImageLoader, PositionedPair
-from pipeline.models.identity import identify_models
+from pipeline.model_identity.identify import identify_models
 from pipeline.sources import Position
 from transforms.detectors.lazy import LazyDetector
 from transforms.isolation.bisect import UnhealthyDevice

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.models import cache
-from pipeline.models.cache import MODEL_CACHE_NAME, ModelCache, file_signature
+from pipeline.model_identity import cache
+from pipeline.model_identity.cache import MODEL_CACHE_NAME, ModelCache, file_signature
 from tests.pipeline.builders import stored
 
 

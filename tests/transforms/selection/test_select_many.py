@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.records import Box, Grounding, Pair, Phrase
-from transforms.selection.arrays import Candidates, rank_within, select_many
-from transforms.selection.boxes import in_record_order, select
+from transforms.selection.select_boxes import in_record_order, select
+from transforms.selection.select_many import Candidates, rank_within, select_many
 from transforms.settings import SelectionSettings
 
 PHRASES = (Phrase(0, 5, 2, 5, 0, 27), Phrase(9, 16, 11, 16, 9, 27), Phrase(0, 7, 2, 7, 0, 27))

@@ -1,4 +1,4 @@
-"""What `boxes.select` does to one pair, done to many at once, on arrays.
+"""What `select_boxes.select` does to one pair, done to many at once, on arrays.
 
 `pack` reads each candidate box twice, and few of them are kept: objects are made of these alone.
 """

@@ -12,7 +12,7 @@ from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError, first_line
 from pipeline.fingerprint import json_digest
-from pipeline.models.cache import ModelCache, file_signature
+from pipeline.model_identity.cache import ModelCache, file_signature
 from pipeline.threshold import SIDECAR
 from transforms import bundled
 from transforms.detectors.load import find_factory, is_factory

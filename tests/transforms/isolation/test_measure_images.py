@@ -4,7 +4,7 @@ from tests import plugin_detectors
 from tests.transforms.detectors.test_isolated import picture
 from transforms import images
 from transforms.images import ImageFault
-from transforms.isolation.measure import _child_measure, measure_isolated
+from transforms.isolation.measure_images import _child_measure, measure_isolated
 from transforms.records import Reason
 
 
@@ -19,7 +19,7 @@ def test_measuring_apart_is_measuring(child):
 
 
 def test_a_picture_that_kills_what_measures_it_is_a_crash(child, monkeypatch):
-    monkeypatch.setattr("transforms.isolation.measure._child_measure", plugin_detectors.die)
+    monkeypatch.setattr("transforms.isolation.measure_images._child_measure", plugin_detectors.die)
     with pytest.raises(ImageFault, match="the decoder's process was killed by SIGKILL") as fault:
         measure_isolated(child, b"", 100)
     assert fault.value.reason == Reason.CRASH

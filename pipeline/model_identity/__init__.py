@@ -1,5 +1,5 @@
 """What tells one model from another.
 
-identity   the content of a model as a short text, after checking that the model can be had
+identify   the content of a model as a short text, after checking that the model can be had
 cache      identities that are known already, as long as no file of the model has changed
 """
