@@ -18,7 +18,10 @@ RULES_VERSION = 5
 
 def ground_fingerprint(configuration: Configuration, model_identities: dict[str, str], limit: int | None) -> str:
     """The ground fingerprint. A model in a folder counts with its content, wherever the folder lies."""
-    parts = {name: getattr(configuration, name).fingerprint_values() for name in GROUND_SECTIONS}
+    values = configuration.fingerprint_values()
+    parts = {
+        name: values[name] for name in GROUND_SECTIONS if name in values
+    }  # a newer section may have nothing to say
     parts["detector"] = {
         key: value for key, value in parts["detector"].items() if f"detector.{key}" not in NOT_FINGERPRINTED
     }

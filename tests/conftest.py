@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, settings
 from tests import once
 
 # Before transformers is imported: no test asks a hub for anything, and nothing but tests writes to the screen.
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 

@@ -3,10 +3,13 @@
 Every model refuses unknown keys and is frozen. `pipeline.configuration` puts them together with its own sections.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, Self
+from types import UnionType
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic.fields import FieldInfo
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -35,6 +38,14 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, protected_namespaces=())
 
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        for name, field in cls.model_fields.items():
+            if any(isinstance(part, LegacyValue) for part in _inside(field.annotation)):
+                raise TypeError(f"{cls.__name__}.{name}: LegacyValue belongs around the whole type, not inside of it")
+            if not isinstance(field.default, Section) and _may_be_section(field.annotation):
+                raise TypeError(f"{cls.__name__}.{name}: the default of a section is a section")
+
     def fingerprint_values(self) -> dict[str, Any]:
         """The values that a fingerprint covers, as JSON: a newer key only where it makes a difference (`LegacyValue`),
         so that runs of earlier releases keep their fingerprints."""
@@ -46,14 +57,25 @@ class Section(BaseModel):
                 values[name] = value.fingerprint_values()
                 if not values[name]:  # every key of it is newer
                     continue
-            if LegacyValue(value) not in field.metadata:
+            if not any(values[name] == legacy for legacy in _legacy_values(field)):
                 covered[name] = values[name]
         return covered
 
     @classmethod
+    def complete(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """What a file of an earlier run holds of this section, with the keys that it lacks as they were meant then."""
+        completed = dict(values)
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, Section):
+                completed[name] = type(field.default).complete(values.get(name) or {})
+            for legacy in _legacy_values(field):
+                completed.setdefault(name, legacy)
+        return completed
+
+    @classmethod
     def read_back(cls, values: dict[str, Any]) -> Self:
-        """The section that a file of an earlier run holds: a key that it lacks means what it meant then."""
-        return cls.model_validate(_complete(cls, values))
+        """The section that a file of an earlier run holds; raises ValidationError for one that does not fit."""
+        return cls.model_validate(cls.complete(values))
 
     @model_validator(mode="before")
     @classmethod
@@ -65,15 +87,24 @@ class Section(BaseModel):
         return {key: value for key, value in values.items() if value is not None or key not in sections}
 
 
-def _complete(section: type[Section], values: dict[str, Any]) -> dict[str, Any]:
-    completed = dict(values)
-    for name, field in section.model_fields.items():
-        if isinstance(field.default, Section):
-            completed[name] = _complete(type(field.default), values.get(name, {}))
-        for annotation in field.metadata:
-            if isinstance(annotation, LegacyValue):
-                completed.setdefault(name, annotation.value)
-    return completed
+def _inside(annotation: Any) -> Iterator[Any]:
+    """The parts of a type, with what is annotated inside of it."""
+    for part in (*get_args(annotation), *getattr(annotation, "__metadata__", ())):
+        yield part
+        yield from _inside(part)
+
+
+def _may_be_section(annotation: Any) -> bool:
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return any(isinstance(kind, type) and issubclass(kind, Section) for kind in kinds)
+
+
+def _legacy_values(field: FieldInfo) -> Iterator[Any]:
+    """The legacy value of a key, as JSON; none of a key that released runs have."""
+    for annotation in field.metadata:
+        if isinstance(annotation, LegacyValue):
+            adapter: TypeAdapter[Any] = TypeAdapter(field.annotation)  # type: ignore[arg-type]
+            yield adapter.dump_python(adapter.validate_python(annotation.value), mode="json")
 
 
 class PhraseSettings(Section):

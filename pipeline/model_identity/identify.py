@@ -64,7 +64,7 @@ def parser_identity(model: str, cache: ModelCache | None = None) -> str:
 
 
 def _load_and_identify(model: str) -> str:
-    from transforms.phrases.parser import load_parser  # with spaCy and Beam, which take seconds
+    from transforms.phrases.parser import load_parser  # with spaCy, which takes seconds
 
     try:
         nlp = load_parser(model)

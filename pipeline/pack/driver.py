@@ -177,9 +177,9 @@ def _difference(manifest: dict[str, Any] | None, configuration: Configuration) -
     """What differs between the pack that lies there and this one, by key."""
     if manifest is None:
         return ""
-    previous = Configuration.read_back(manifest["configuration"])
-    old, new = (some.model_dump(mode="json") for some in (previous, configuration))
-    keys = [f"{s}.{k}" for s in PACK_SECTIONS for k in new[s] if old[s][k] != new[s][k]]
+    # Not validated: what another release has written must not stand in the way of --fresh.
+    old, new = Configuration.complete(manifest["configuration"]), configuration.model_dump(mode="json")
+    keys = [f"{s}.{k}" for s in PACK_SECTIONS for k in new[s] if old[s].get(k) != new[s][k]]
     return f" ({', '.join(keys) or 'the detections'} differs)"
 
 

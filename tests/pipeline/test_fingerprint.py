@@ -6,6 +6,7 @@ import pytest
 
 from pipeline import fingerprint
 from pipeline.configuration import Configuration
+from pipeline.pack import driver
 from pipeline.pack.driver import compute_pack_fingerprint
 from pipeline.plan.plan import Plan
 from tests.pipeline.builders import configuration
@@ -94,13 +95,14 @@ class NewerSection(Section):
 
 
 class NewerConfiguration(Configuration):
-    """A later release: two keys more in a section, and a section more inside of one."""
+    """A later release: two keys more in a section, a section more inside of one, and one beside them."""
 
     class Phrases(type(Configuration().phrases)):  # type: ignore[misc]
         claims: NewerSection = NewerSection()
 
     phrases: Phrases = Phrases()
     detector: NewerDetector = NewerDetector()
+    captions: NewerSection = NewerSection()
 
 
 def newer(**sections: Any) -> NewerConfiguration:
@@ -147,3 +149,41 @@ def test_a_newer_key_of_the_selection_counts_in_a_pack_only_where_it_differs() -
 
     assert packed(NewerSelection()) == packed(SelectionSettings())
     assert packed(NewerSelection(claims=True)) != packed(SelectionSettings())
+
+
+def test_a_newer_section_counts_only_where_one_of_its_keys_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = newer(detector={"model": configuration().detector.model, "sharpness": 0})
+    same = fingerprint.ground_fingerprint(before, MODELS, None)
+    monkeypatch.setattr(fingerprint, "GROUND_SECTIONS", (*fingerprint.GROUND_SECTIONS, "captions"))
+    assert fingerprint.ground_fingerprint(before, MODELS, None) == same
+    other = before.model_copy(update={"captions": NewerSection(model="a")})
+    assert fingerprint.ground_fingerprint(other, MODELS, None) != same
+
+
+def test_a_legacy_value_is_compared_as_its_key_writes_it() -> None:
+    class Newer(Section):
+        names: Annotated[tuple[str, ...], LegacyValue(["a"])] = ("b",)
+        share: Annotated[float, LegacyValue(0)] = 1.0
+        flag: Annotated[bool | None, LegacyValue(None)] = None
+
+    assert Newer(names=("a",), share=0.0).fingerprint_values() == {}
+    assert Newer(names=("a",), share=0.0, flag=False).fingerprint_values() == {"flag": False}
+    assert Newer.read_back({}) == Newer(names=("a",), share=0.0)
+
+
+def test_a_legacy_value_that_would_be_overlooked_is_refused() -> None:
+    with pytest.raises(TypeError, match="LegacyValue belongs around the whole type"):
+
+        class Inside(Section):
+            number: Annotated[int, LegacyValue(0)] | None = None
+
+    with pytest.raises(TypeError, match="the default of a section is a section"):
+
+        class Absent(Section):
+            inner: NewerSection | None = None
+
+
+def test_a_manifest_of_a_later_release_does_not_hide_what_differs() -> None:
+    written = configuration().model_dump(mode="json")
+    written["selection"] |= {"unknown": 1, "nms_iou": 0.1}
+    assert driver._difference({"configuration": written}, configuration()) == " (selection.nms_iou differs)"

@@ -44,8 +44,7 @@ def load_detector(settings: DetectorSettings, search_path: Sequence[str] = ()) -
             return factory(settings)
         except Exception as error:
             raise ValueError(f"detector.model: {settings.model}: {type(error).__name__}: {error}") from error
-    from transforms.detectors.grounding_dino.model import (
-        GroundingDino,  # transformers takes seconds to import: not before it is needed
-    )
+    # transformers takes seconds to import: not before it is needed
+    from transforms.detectors.grounding_dino.model import GroundingDino
 
     return GroundingDino.load(settings)

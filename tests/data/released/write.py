@@ -35,7 +35,7 @@ def scenes(clone):
 
 
 def write_inputs(clone, folder):
-    """A tar, JSON lines with images beside it, and parquet with images inside: 32 pairs, of which some must fail."""
+    """A tar, JSON lines with images beside it, and parquet with images inside: 27 pairs, of which 5 must fail."""
     folder.mkdir(parents=True)
     found = list(scenes(clone))[:40:2]
     with tarfile.open(folder / "a.tar", "w", format=tarfile.USTAR_FORMAT) as file:

@@ -1,4 +1,4 @@
-// Candidate boxes -> the boxes of the data set: what transforms/selection/select_boxes.py and judge_pair.py do, to the bit.
+// Candidate boxes -> the boxes of the data set: what transforms/selection/select_boxes.py and judge.py do, to the bit.
 // Corners and scores are 32-bit numbers, computed with as 64-bit ones, in the same order of operations.
 "use strict";
 
