@@ -19,7 +19,8 @@ install: .venv/installed
 $(BIN)/python:
 	$(PYTHON) -m venv --clear .venv
 
-.venv/installed: pyproject.toml constraints.txt | $(BIN)/python
+# A Python that has just been made is newer than what is installed; one that was there does not count.
+.venv/installed: pyproject.toml constraints.txt $(if $(realpath $(BIN)/python),,$(BIN)/python)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[test]'
 	touch $@
 
@@ -33,10 +34,10 @@ check: install lint
 
 # T=tests/... of the next two: only the tests in there, without ruff and mypy.
 test: install $(if $(T),,lint)
-	$(PYTEST) -m 'not slow' $(OF_T)
+	$(PYTEST) -m 'not slow' $(OF_T)$(if $(T), || { [ $$? = 5 ] && echo 'nothing but slow tests in there: make test-slow'; })
 
 test-slow: install
-	$(PYTEST) -m slow $(OF_T)
+	$(PYTEST) -m slow $(OF_T)$(if $(T), || { [ $$? = 5 ] && echo 'no slow test in there'; })
 
 stress: install
 	$(BIN)/python -m stress kills

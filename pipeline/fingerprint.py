@@ -19,9 +19,8 @@ RULES_VERSION = 5
 def ground_fingerprint(configuration: Configuration, model_identities: dict[str, str], limit: int | None) -> str:
     """The ground fingerprint. A model in a folder counts with its content, wherever the folder lies."""
     values = configuration.fingerprint_values()
-    parts = {
-        name: values[name] for name in GROUND_SECTIONS if name in values
-    }  # a newer section may have nothing to say
+    # A newer section all of whose keys are as before is not among the values.
+    parts = {name: values[name] for name in GROUND_SECTIONS if name in values}
     parts["detector"] = {
         key: value for key, value in parts["detector"].items() if f"detector.{key}" not in NOT_FINGERPRINTED
     }

@@ -19,7 +19,7 @@ FAKE = """#!/bin/sh
 echo "${{0##*/}} $*" >> calls
 case "$*" in
     "{check}") echo noise; echo more noise >&2; exit {checked};;
-    "-m venv "*) mkdir -p .venv/bin; cp "$0" .venv/bin/python; exit {made};;
+    "-m venv --clear "*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python; exit {made};;
 esac
 """
 
@@ -137,4 +137,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path):
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "python").symlink_to("/nowhere/python3.11")
     fake(folder, "python3.13")
+    (folder / ".venv" / "installed").touch()  # by the Python that is gone
     assert make(folder, "install", "--dry-run").stdout.splitlines()[0] == f"python3.13 {MAKE}"
+    assert make(folder, "install").returncode == 0
+    assert calls(folder)[-2:] == [f"python3.13 {MAKE}", INSTALL]

@@ -37,7 +37,7 @@ def imports(module):
     """The modules of ours that a module imports, wherever in its code."""
     found = set()
     for node in ast.walk(tree(module)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+        if isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 found |= named(f"{node.module}.{alias.name}") or named(node.module)
         elif isinstance(node, ast.Import):
@@ -102,6 +102,32 @@ def transforms_of(module):
 
 def snake_case(name):
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
+
+
+def test_no_package_imports_what_stands_beside_them():
+    """Tests, trainings and benchmarks know the packages, not the other way round; every import says its package."""
+    beside = {"tests", "training", "benchmarks", "stress", "examples"}
+    for module in modules():
+        for node in ast.walk(tree(module)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0, module
+                names = [node.module]
+            assert not {name.partition(".")[0] for name in names} & beside, module
+
+
+@pytest.mark.parametrize("folder", ["pipeline", "transforms"])
+def test_a_room_imports_from_those_that_are_listed_above_it(folder):
+    lines = (ast.get_docstring(tree(f"{folder}.__init__")) or "").splitlines()
+    line = {
+        room: next(n for n, text in enumerate(lines) if re.search(rf"\b{room}\b", text.split("  ")[0]))
+        for room in rooms(folder)
+        if room != "__init__"
+    }
+    wrong = [
+        f"{a} imports {b}" for a, others in rooms(folder).items() for b in others if b in line and line[b] > line[a]
+    ]
+    assert wrong == []
 
 
 def test_no_import_points_upward():

@@ -94,7 +94,6 @@ def test_marks_count_the_attempts_that_came_to_no_end(tmp_path):
     assert attempts.failed_count(folder, chunk) == 0
 
 
-@pytest.mark.slow
 def test_a_chunk_done_apart_is_the_same_to_the_byte(tmp_path, parser, grounding_dino):
     pattern = sample_pairs.as_tars(sample_pairs.drawn(10), tmp_path / "in", tars=1)
     config = sample_pairs.settings(parser, grounding_dino)

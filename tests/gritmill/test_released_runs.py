@@ -29,7 +29,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:scene-grounder knows drawn scene
 @pytest.fixture(scope="session")
 def inputs():
     """The inputs at the place and with the times that the plans name. Every process of the suite uses the same ones."""
-    PLACE.mkdir(parents=True, exist_ok=True)
+    PLACE.parent.mkdir(mode=0o700, exist_ok=True)
+    if PLACE.parent.is_symlink() or PLACE.parent.stat().st_uid != os.getuid():
+        pytest.skip(f"{PLACE.parent} is somebody else's")
+    PLACE.mkdir(exist_ok=True)
     with (PLACE.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         for path in (RELEASED / "inputs").iterdir():

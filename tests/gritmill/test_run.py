@@ -82,7 +82,6 @@ def test_running_again_does_nothing_and_loads_nothing(tmp_path, middle):
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*") == before
 
 
-@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(tmp_path, parser, grounding_dino):
     config = sample_pairs.settings(parser, grounding_dino)
     pattern = sample_pairs.as_tars(sample_pairs.drawn(24), tmp_path / "in")
