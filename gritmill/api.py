@@ -11,8 +11,8 @@ from pipeline.configuration import Configuration
 from pipeline.faults import CallError
 from pipeline.files.lock import hold
 from pipeline.ground import retry
-from pipeline.ground.driver import GroundOptions
 from pipeline.ground.driver import ground as _ground
+from pipeline.ground.options import GroundOptions
 from pipeline.pack.driver import check_dialects, check_ground_settings, find_detections
 from pipeline.pack.driver import pack as _pack
 from pipeline.pack.options import PackOptions

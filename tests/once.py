@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MethodType
 
 _frozen = 0
+_generation = 0
 _thread_cache = threading.local()
 
 
@@ -35,12 +36,18 @@ def settle():
             setattr(module, function, change(getattr(module, function)))
 
 
+def load_parsers_anew():
+    """From now on every thread loads its parsers again: two runs that are compared must not share one."""
+    global _generation
+    _generation += 1
+
+
 def _cache_parser(load):
     from transforms import bundled
 
     def load_parser(model):
         states = [(path, path.stat()) for path in sorted(Path(bundled.model_path(model)).rglob("*"))]
-        key = (model, *((path, state.st_ino, state.st_size, state.st_mtime_ns) for path, state in states))
+        key = (_generation, model, *((path, state.st_ino, state.st_size, state.st_mtime_ns) for path, state in states))
         cached = _thread_cache.__dict__.setdefault("parsers", {})
         if not states or key not in cached:
             cached[key] = load(model)

@@ -1,6 +1,6 @@
 """The half that runs models: sources -> detections.
 
-driver              plans, drops what is done, runs the graph on the rest
+driver, options     plans, drops what is done, runs the graph on the rest; what a call may ask for
 resume              whether a run goes on with what is in its folder
 retry, attempts     chunks that are done again; chunks whose process has died
 graph, progress     the graph; how far it is

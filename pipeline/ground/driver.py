@@ -1,31 +1,19 @@
 """ground: sources -> detections. The driver plans, drops what is done, and runs the graph on the rest."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault
 from pipeline.ground import attempts, retry
-from pipeline.ground.resume import ResumeOptions, resume_or_plan
+from pipeline.ground.options import GroundOptions
+from pipeline.ground.resume import resume_or_plan
 from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections
 from transforms.settings import DetectorSettings
-
-
-@dataclass(frozen=True)
-class GroundOptions(ResumeOptions):
-    """How `ground` deals with what lies in the output folder already, and how it runs.
-
-    retry: rows that failed for this reason are done again; `EVERY_REASON`: for whatever reason; None: none are.
-    """
-
-    retry: str | None = None
-    quiet: bool = False
-    beam: tuple[str, ...] = ()
 
 
 def ground(configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions) -> Plan:

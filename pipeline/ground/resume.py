@@ -1,33 +1,20 @@
 """Resume: the plan that is in the folder, extended if asked for, or a new one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pipeline import files, fingerprint
 from pipeline.configuration import GROUND_SECTIONS, Configuration
 from pipeline.faults import CallError, FolderMismatch
 from pipeline.files.publish import publish_json
 from pipeline.ground import attempts, retry
+from pipeline.ground.options import ResumeOptions
 from pipeline.plan.limit import limit_plan
 from pipeline.plan.plan import PLAN_NAME, Plan, read_plan
 from pipeline.plan.plan_sources import check_readable, compare_sources, plan_sources
 from pipeline.sources.base import check_root
 from pipeline.tables import detections
 from pipeline.threshold import default_threshold
-
-
-@dataclass(frozen=True)
-class ResumeOptions:
-    """What a call may ask of the plan.
-
-    limit: only so many pairs. extend: take new sources in. redo_changed: read sources anew that have changed.
-    fresh: move an old plan and its detections aside.
-    """
-
-    limit: int | None = None
-    extend: bool = False
-    redo_changed: bool = False
-    fresh: bool = False
 
 
 def resume_or_plan(

@@ -10,7 +10,7 @@ from pipeline.ground import retry
 from pipeline.ids import ChunkId, RangeId
 from pipeline.tables import chunk_files, detections
 from pipeline.tables.chunk_files import Provenance
-from tests import plugin_detectors, sample_pairs
+from tests import once, plugin_detectors, sample_pairs
 from transforms.records import Chunk, Drop
 
 MIDDLE = "tests.plugin_detectors:factory"
@@ -86,6 +86,7 @@ def test_two_runs_give_the_same_bytes(tmp_path, parser, grounding_dino):
     config = sample_pairs.settings(parser, grounding_dino)
     pattern = sample_pairs.as_tars(sample_pairs.drawn(24), tmp_path / "in")
     for name in ("one", "two"):
+        once.load_parsers_anew()
         gritmill.run(config, inputs=[pattern], output=str(tmp_path / name))
     one, two = (sample_pairs.files_of(tmp_path / name, "shards/*", "detections/0*/*") for name in ("one", "two"))
     assert len(one) == 9  # two tars of two chunks and a mark each; tar, index and stats of one shard

@@ -12,7 +12,7 @@ import gritmill
 from pipeline.ground import graph
 from pipeline.plan.plan import read_plan
 from pipeline.tables import chunk_files
-from tests import sample_pairs
+from tests import once, sample_pairs
 from tests.sameness import same
 from transforms import bundled
 
@@ -39,6 +39,12 @@ def scenes():
         sample_pairs.Picture(key, parts["jpg"], (parts["txt"].decode(),), "", number)
         for number, (key, parts) in enumerate(sorted(found.items())[:PAIRS])
     ]
+
+
+@pytest.fixture(autouse=True)
+def own_parser(undisturbed):
+    """What one run has left in a parser must not make the next one the same."""
+    once.load_parsers_anew()
 
 
 @pytest.fixture(scope="module")

@@ -382,7 +382,9 @@ def test_pack_loads_no_model_library(call, tars, tmp_path):
 def test_an_interrupt_while_packages_are_imported(tars, tmp_path):
     """The first of the heavy ones sends it, and is still at work when it comes."""
     (tmp_path / "yaml.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
-    code = "from gritmill.main import main\nmain()"
+    # What a shell runs in the background is deaf to interrupts, and so would be its children.
+    hear = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code = hear + "from gritmill.main import main\nmain()"
     words = ["run", "--input", tars, "--output", str(tmp_path / "out")]
     ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path)
     said = ["gritmill: interrupted; the same command goes on where it stopped"]

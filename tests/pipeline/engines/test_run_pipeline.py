@@ -1,4 +1,6 @@
+import gc
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 
 import apache_beam as beam
@@ -136,3 +138,25 @@ def test_an_error_without_a_traceback_is_taken_as_it_is() -> None:
     assert str(run_pipeline._fault(RuntimeError("Channel closed prematurely.\nmore"))) == "Channel closed prematurely."
     assert str(run_pipeline._fault(RuntimeError(""))) == "RuntimeError"
     assert str(run_pipeline._fault(MemoryError())) == "MemoryError"
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_imported_is_frozen_while_a_pipeline_runs_and_no_longer(fails: bool) -> None:
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()  # by the suite itself, in tests/once.py
+    during = []
+
+    def build(pipeline: beam.Pipeline) -> object:
+        during.append(gc.get_freeze_count())
+        if fails:
+            raise EnvironmentFault("no")
+        return pipeline | beam.Create([1])
+
+    try:
+        with pytest.raises(EnvironmentFault) if fails else nullcontext():
+            run_pipeline.run(build, run_pipeline.parse_beam_options([]))
+        assert during[0] > 10_000
+        assert gc.get_freeze_count() == 0
+    finally:
+        if frozen:
+            gc.freeze()
