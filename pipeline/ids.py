@@ -20,6 +20,11 @@ class ChunkId:
     number: int
 
     @property
+    def range_id(self) -> RangeId:
+        """The range that it is part of."""
+        return RangeId(self.source, self.range)
+
+    @property
     def stem(self) -> str:
         """Its file's name below `detections/`, without the ending."""
         return f"{self.source:05}/{self.range:05}-{self.number:05}"

@@ -78,9 +78,7 @@ def read_range(plan: Plan, range_id: RangeId, folder: str, redo: Iterable[ChunkI
     """
     for chunk_id in redo:
         # A chunk whose file is gone is made by the ordinary reading below.
-        if RangeId(chunk_id.source, chunk_id.range) == range_id and files.exists(
-            detections.chunk_uri(folder, chunk_id)
-        ):
+        if chunk_id.range_id == range_id and files.exists(detections.chunk_uri(folder, chunk_id)):
             yield _redo_chunk(plan, chunk_id, folder)
     start, number = resume_position(plan, range_id, folder)
     faults: list[str] = []
@@ -95,7 +93,7 @@ def read_range(plan: Plan, range_id: RangeId, folder: str, redo: Iterable[ChunkI
 
 def _redo_chunk(plan: Plan, chunk_id: ChunkId, folder: str) -> Chunk:
     """A committed chunk, read anew from its first to its last pair."""
-    range_id = RangeId(chunk_id.source, chunk_id.range)
+    range_id = chunk_id.range_id
     start = plan.range(range_id)[1].start
     if chunk_id.number:
         start = chunk_files.read_metadata(folder, replace(chunk_id, number=chunk_id.number - 1))["next"]

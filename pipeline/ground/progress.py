@@ -28,7 +28,7 @@ class GroundProgress:
         """Pairs committed by this run, plus on a local disk those that workers have done since."""
         for chunk in detections.all_committed_chunks(self._folder):
             if chunk not in self._committed_at_start and chunk not in self._pairs:
-                self._add_chunk(RangeId(chunk.source, chunk.range), chunk)
+                self._add_chunk(chunk.range_id, chunk)
         for range_id in detections.finished_ranges(self._folder) - self._finished:
             self._finished.add(range_id)
             self._done_by_range[range_id] = self._range_bytes(range_id)

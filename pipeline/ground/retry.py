@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from pipeline import files
 from pipeline.faults import CallError
 from pipeline.files.publish import publish_json
-from pipeline.ids import ChunkId, RangeId
+from pipeline.ids import ChunkId
 from pipeline.plan.plan import Plan
 from pipeline.tables import detections
 from transforms.records import EVERY_REASON, Reason
@@ -42,7 +42,7 @@ def reopen(plan: Plan, folder: str, reason: str | None) -> None:
     ordered = sorted(chunks, key=lambda chunk: (chunk.source, chunk.range, chunk.number))
     _publish(folder, ordered)
     # Only now: without the list nobody would know what to do again.
-    ranges = {RangeId(chunk.source, chunk.range) for chunk in ordered}
+    ranges = {chunk.range_id for chunk in ordered}
     files.delete(detections.done_uri(folder, range_id) for range_id in ranges)
 
 

@@ -76,7 +76,7 @@ def find_detections(run_folder: str) -> str:
 
 
 def check_ground_settings(configuration: Configuration, keys: Iterable[str], run_folder: str) -> None:
-    """Refuses settings of `ground`, given for `pack` on purpose, that are not those of the detections at `place`."""
+    """Refuses settings of `ground`, given for `pack` on purpose, that are not those of the run in `run_folder`."""
     folder = find_detections(run_folder)
     plan = read_plan(folder)
     for key in keys:

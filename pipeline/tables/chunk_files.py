@@ -109,7 +109,7 @@ def read_table(detections: str, chunk: ChunkId, digest: str | None = None) -> pa
       EnvironmentFault: the file is gone, or is not the one that was committed.
     """
     uri = chunk_uri(detections, chunk)
-    done = done_uri(detections, RangeId(chunk.source, chunk.range))
+    done = done_uri(detections, chunk.range_id)
     try:
         data = files.read_bytes(uri)
     except Exception as error:
