@@ -125,12 +125,13 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """Where the encoded image lies.
+    """Where the encoded image is. Only its source's kind interprets `uri`, `row`, `offset` and `part`.
 
     uri: the container (tar, parquet) or the image file itself.
     row: row of the parquet file; -1 elsewhere.
     offset: first byte in the file (for a gzipped tar: in what it unpacks to); 0 for a file and in parquet.
-    length: bytes. digest: XXH3-64 of them, hexadecimal.
+    length: bytes; 0 for a file that has not been read yet. digest: XXH3-64 of them, hexadecimal.
+    part: whatever else the kind needs to find it, such as a column or a place in a list.
     """
 
     uri: str = ""
@@ -138,6 +139,7 @@ class ImageRef:
     offset: int = 0
     length: int = 0
     digest: str = ""
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)

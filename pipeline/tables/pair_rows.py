@@ -36,7 +36,7 @@ SCHEMA = pa.schema(
     + _struct(pa.int64(), "index")
     + _struct(_TEXT, "image_uri")
     + _struct(pa.int64(), "image_row", "image_offset", "image_length")
-    + _struct(_TEXT, "image_digest", "caption", "url", "id")
+    + _struct(_TEXT, "image_digest", "image_part", "caption", "url", "id")
     + _struct(_OFFSET, "width", "height")
     + [
         pa.field("phrases", pa.list_(_PHRASE), nullable=False),
@@ -49,7 +49,7 @@ SCHEMA = pa.schema(
 )
 """Offsets are characters of the caption; corners are shares of width and height; `image_row` is -1 outside parquet."""
 
-_IMAGE = tuple(f"image_{name}" for name in ("uri", "row", "offset", "length", "digest"))
+_IMAGE = tuple(f"image_{name}" for name in ImageRef.__slots__)
 _LEADING = ("key", "source", "index", "caption")
 _TRAILING = ("url", "id", "meta", "width", "height")
 
@@ -64,8 +64,18 @@ def encode(pairs: Iterable[Pair], metadata: dict[str, Any]) -> bytes:
 
 
 def decode(data: bytes) -> pa.Table:
-    """The rows of a file."""
-    return pq.ParquetFile(io.BytesIO(data)).read().cast(SCHEMA)  # pq.read_table would import pyarrow.dataset
+    """The rows of a file; a column that an earlier release did not know holds its default."""
+    table = pq.ParquetFile(io.BytesIO(data)).read()  # pq.read_table would import pyarrow.dataset
+    for number, field in enumerate(SCHEMA):
+        if field.name not in table.column_names:
+            table = table.add_column(number, field, pa.array([_default(field)] * len(table), field.type))
+    return table.cast(SCHEMA)
+
+
+def _default(field: "pa.Field[Any]") -> Any:
+    if field.nullable:
+        return None
+    return "" if field.type == _TEXT else [] if pa.types.is_list(field.type) else 0
 
 
 def failure_reasons(data: bytes) -> list[str | None]:
@@ -91,7 +101,7 @@ def to_row(pair: Pair) -> dict[str, Any]:
         "key": pair.key,
         "source": pair.source,
         "index": pair.index,
-        **{f"image_{name}": getattr(pair.image, name) for name in ("uri", "row", "offset", "length", "digest")},
+        **{f"image_{name}": value for name, value in _fields(pair.image).items()},
         "caption": pair.caption,
         "url": pair.url,
         "id": pair.id,

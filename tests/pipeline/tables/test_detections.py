@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import files
 from pipeline.ids import ChunkId, RangeId
-from pipeline.tables import chunk_files, detections
+from pipeline.tables import chunk_files, detections, pair_rows
 from pipeline.tables.pair_rows import SCHEMA
 from tests import fake_object_store
 from tests.pipeline.builders import PROVENANCE
@@ -46,7 +46,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     [
         PAIR,
         Pair("k", "/data/a.tar", 0, ""),
-        replace(PAIR, image=ImageRef("/data/a.parquet", 7, 0, 3, "ab")),
+        replace(PAIR, image=ImageRef("/data/a.parquet", 7, 0, 3, "ab", "images.0")),
         replace(PAIR, phrases=(), boxes=()),
         *(PAIR.failed(Fault(stage, Reason.EXCEPTION, "ValueError: ä")) for stage in FailureStage),
         *(PAIR.failed(Fault(FailureStage.READ, reason)) for reason in Reason),
@@ -80,6 +80,18 @@ def test_the_columns_are_the_contract() -> None:
     for name, parts in fields.items():
         assert [field.name for field in SCHEMA.field(name).type.value_type] == parts
     assert [field.name for field in SCHEMA.field("error").type] == ["stage", "reason", "detail"]
+
+
+def test_a_column_that_an_earlier_release_did_not_know_holds_its_default() -> None:
+    failed = PAIR.failed(Fault(FailureStage.BOXES, Reason.EXCEPTION))
+    table = pair_rows.decode(pair_rows.encode([PAIR, failed], {}))
+    target = io.BytesIO()
+    pq.write_table(table.drop_columns(["image_part", "dropped", "boxes_cut", "error"]), target)
+    earlier = pair_rows.decode(target.getvalue())
+    assert earlier.schema == SCHEMA
+    assert list(pair_rows.from_table(earlier)) == [
+        replace(pair, dropped=(), boxes_cut=0, error=None) for pair in (PAIR, failed)
+    ]
 
 
 def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
