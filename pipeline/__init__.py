@@ -1,6 +1,7 @@
 """How a run is made of the steps in `transforms`.
 
 faults, ids       the ways to end badly; names of ranges and chunks
+layout            every path of a run folder
 configuration     what the user wants
 files/            files by URI: read, publish, lock
 threshold         the detector's default score threshold

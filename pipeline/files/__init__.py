@@ -3,6 +3,7 @@
 uris      what a URI says without a look at the file, and what errors of file systems mean
 access    read, list, remove
 publish   write: whole or not at all
+typed     JSON files as typed values
 lock      one run a folder
 remote    files that are not local, through Beam
 gunzip    gzipped files, read forward

@@ -10,9 +10,8 @@ from contextlib import contextmanager, suppress
 
 from pipeline import files
 from pipeline.faults import CallError, EnvironmentFault
-from pipeline.files.publish import LOCK, delete_unfinished, publish_json
-
-HEARTBEAT = ".gritmill.heartbeat.json"
+from pipeline.files.publish import delete_unfinished, publish_json
+from pipeline.layout import HEARTBEAT, LOCK
 
 _BEAT_SECONDS = 30.0
 _STALE_SECONDS = 4 * _BEAT_SECONDS

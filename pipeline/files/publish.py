@@ -10,12 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from pipeline import files
-
-TEMPORARY = ".gritmill-tmp-"
-"""How the names of unfinished files begin. One run holds a folder at a time, so at its start all of them are dead."""
-
-LOCK = ".gritmill.lock"
-"""The file that a run in a local folder holds."""
+from pipeline.layout import LOCK, TEMPORARY
 
 _WRITEBACK_BYTES = 32 << 20  # bytes
 _RENAME_SCHEME = "hdfs://"

@@ -8,8 +8,9 @@ meets a full disk, clears "working" in the records that it leaves: no process ha
 from contextlib import suppress
 
 from pipeline import files
-from pipeline.files.publish import TEMPORARY, publish_json
+from pipeline.files.publish import publish_json
 from pipeline.ids import ChunkId
+from pipeline.layout import TEMPORARY
 
 FOLDER = "working"
 

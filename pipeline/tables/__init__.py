@@ -1,6 +1,7 @@
 """The durable table between the two halves.
 
-detections    what is there: paths, committed chunks, finished ranges
-chunk_files   one parquet file a chunk: commit, read
-pair_rows     a pair as a row
+range_summary   what a finished range holds, what a chunk took
+detections      what is there: paths, committed chunks, finished ranges
+chunk_files     one parquet file a chunk: commit, read
+pair_rows       a pair as a row
 """

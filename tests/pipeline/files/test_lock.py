@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.faults import CallError
-from pipeline.files.lock import HEARTBEAT, hold
+from pipeline.files.lock import hold
 from pipeline.files.publish import publish
+from pipeline.layout import HEARTBEAT
 from tests import fake_object_store
 
 ROOT = Path(__file__).parents[3]

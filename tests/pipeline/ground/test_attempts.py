@@ -1,8 +1,8 @@
 from pathlib import Path
 
-from pipeline.files.publish import TEMPORARY
 from pipeline.ground import attempts
 from pipeline.ids import ChunkId
+from pipeline.layout import TEMPORARY
 
 CHUNK = ChunkId(0, 0, 0)
 

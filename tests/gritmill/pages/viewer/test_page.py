@@ -24,7 +24,7 @@ from gritmill.pages.viewer import page_data
 from gritmill.pages.viewer.page import _STATIC_FILES, view
 from gritmill.pages.viewer.serve import address, server
 from pipeline.configuration import SourceSettings
-from pipeline.files.publish import TEMPORARY
+from pipeline.layout import TEMPORARY
 from pipeline.tables import chunk_files
 from tests import sample_pairs
 from tests.gritmill.pages.viewer.conftest import ODD

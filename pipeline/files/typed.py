@@ -1,0 +1,63 @@
+"""JSON files of ours as typed values: frozen dataclasses or pydantic models, each with its `REMEDY`.
+
+Keys that a class does not know are of another release, and no fault.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline.faults import EnvironmentFault
+from pipeline.files.access import read_bytes
+from pipeline.files.publish import publish_json
+
+_THREADS = 16  # of many small files most of the time is waiting, on an object store above all
+
+
+class Typed(Protocol):
+    """A file's content. REMEDY: what to do about a file that is not of this form."""
+
+    REMEDY: ClassVar[str]
+
+
+_T = TypeVar("_T", bound=Typed)
+
+
+def read_typed(uri: str, kind: type[_T]) -> _T:
+    """The value that a file holds.
+
+    Raises:
+      EnvironmentFault: it is not of this kind.
+    """
+    try:
+        value: _T = _adapter(kind).validate_json(read_bytes(uri))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False)[0]
+        key = ".".join(map(str, first["loc"]))
+        text = f"{key}: {first['msg']}" if key else first["msg"]
+        raise EnvironmentFault(f"{uri}: not what gritmill writes: {text}; {kind.REMEDY}") from error
+    return value
+
+
+def read_many(uris: Iterable[str], kind: type[_T]) -> list[_T]:
+    """The values of many files, in order."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(lambda uri: read_typed(uri, kind), uris))
+
+
+def as_json(value: Typed) -> Any:
+    """The JSON value that a file of this content holds; of a model that was read, the keys that were there."""
+    return _adapter(type(value)).dump_python(value, mode="json", by_alias=True, exclude_unset=True)
+
+
+def publish_typed(uri: str, value: Typed) -> None:
+    """Publishes a value, as `publish_json` does."""
+    publish_json(uri, as_json(value))
+
+
+@cache
+def _adapter(kind: type) -> Any:
+    return TypeAdapter(kind)
