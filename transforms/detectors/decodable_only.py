@@ -1,6 +1,7 @@
-"""A detector that is asked only about pictures that decode in full."""
+"""A detector of one's own as gritmill asks it: by one thread at a time, about pictures that decode in full."""
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from transforms.detectors.base import Detector, Found, Request
@@ -9,10 +10,11 @@ from transforms.records import Box, FailureStage, Fault
 
 
 class DecodableOnly:
-    """A detector of one's own, asked only about pictures that decode in full, since it may not decode them itself."""
+    """A detector of one's own, which need not be thread-safe, nor decode a picture to find out that it is broken."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
+        self._lock = threading.Lock()
         self._last: tuple[bytes, Fault | None] = b"", None
 
     @property
@@ -20,11 +22,22 @@ class DecodableOnly:
         """What the detector says of itself, if it does."""
         return dict(getattr(self._detector, "made", {}))
 
+    @property
+    def progress(self) -> Callable[[int], None] | None:
+        """Whom the detector tells how far it is, if it does."""
+        return getattr(self._detector, "progress", None)
+
+    @progress.setter
+    def progress(self, progress: Callable[[int], None] | None) -> None:
+        if hasattr(self._detector, "progress"):
+            self._detector.progress = progress
+
     def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
         """The detector's answers; an error for a picture that is truncated or broken."""
-        faults = [self._fault(request) for request in requests]
-        decodable = [request for request, fault in zip(requests, faults, strict=True) if fault is None]
-        answers = list(self._detector.detect(decodable)) if decodable else []
+        with self._lock:
+            faults = [self._fault(request) for request in requests]
+            decodable = [request for request, fault in zip(requests, faults, strict=True) if fault is None]
+            answers = list(self._detector.detect(decodable)) if decodable else []
         if len(answers) != len(decodable):
             raise ValueError(f"the detector gave {len(answers)} answers to {len(decodable)} requests")
         following = iter(answers)

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from transforms.detectors.base import Detector, Found, Request, probe_request
-from transforms.detectors.decodable_only import DecodableOnly
-from transforms.detectors.load import is_factory, load_detector
+from transforms.detectors.load import load_detector
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.isolation.child_process import ChildDied, ChildProcess
 from transforms.records import FailureStage, Fault, Reason
@@ -120,8 +119,7 @@ def _child_load(settings: DetectorSettings, search_path: Sequence[str], requests
     global _detector, _requests
     if _detector is None:
         loaded = load_detector(settings, search_path)
-        is_batched = isinstance(loaded, BatchedDetector) and not is_factory(settings.model)
-        _detector = loaded if is_batched else SingleBatch(DecodableOnly(loaded))  # type: ignore[assignment]
+        _detector = loaded if isinstance(loaded, BatchedDetector) else SingleBatch(loaded)  # type: ignore[assignment]
     _requests = requests
     return dict(getattr(_detector, "made", {}))
 

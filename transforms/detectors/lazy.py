@@ -2,16 +2,14 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from transforms.detectors.base import Detector, Found, Request, probe_request
 from transforms.detectors.candidates import make_request, with_boxes
 from transforms.detectors.check_answers import as_found, detect_and_check
-from transforms.detectors.decodable_only import DecodableOnly
 from transforms.detectors.isolated import IsolatedDetector
-from transforms.detectors.load import is_factory, load_detector
+from transforms.detectors.load import load_detector
 from transforms.isolation.bisect import run_with_bisection
 from transforms.records import Pair
 from transforms.settings import DetectorSettings
@@ -35,7 +33,6 @@ class LazyDetector:
         self._detector: Detector | None = None
         self._isolated: IsolatedDetector | None = None
         self._load_lock = threading.Lock()
-        self._call_lock = threading.Lock()  # a detector from outside need not be thread-safe
 
     @property
     def made(self) -> dict[str, Any]:
@@ -61,16 +58,14 @@ class LazyDetector:
         if not requests:
             return []
         detector = self._get_detector(isolated)
-        is_plugin = is_factory(self.settings.model)
-        if not is_plugin and not isolated:
-            detector.progress = progress  # type: ignore[attr-defined]
-        with self._call_lock if is_plugin else nullcontext():
-            floor = self.settings.floor
-            answers = run_with_bisection(
-                requests,
-                lambda some: detect_and_check(detector, some, floor),
-                lambda: detect_and_check(detector, [probe_request()], floor),
-            )
+        if hasattr(detector, "progress"):
+            detector.progress = progress
+        floor = self.settings.floor
+        answers = run_with_bisection(
+            requests,
+            lambda some: detect_and_check(detector, some, floor),
+            lambda: detect_and_check(detector, [probe_request()], floor),
+        )
         return [as_found(answer) for answer in answers]
 
     def _get_detector(self, isolated: bool) -> Detector:
@@ -79,6 +74,5 @@ class LazyDetector:
                 self._isolated = self._isolated or IsolatedDetector(self.settings, self.search_path)
                 return self._isolated
             if self._detector is None:
-                loaded = load_detector(self.settings, self.search_path)
-                self._detector = DecodableOnly(loaded) if is_factory(self.settings.model) else loaded
+                self._detector = load_detector(self.settings, self.search_path)
             return self._detector

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from transforms.detectors.base import Detector
+from transforms.detectors.decodable_only import DecodableOnly
 from transforms.settings import DetectorSettings
 
 
@@ -37,11 +38,11 @@ def find_factory(model: str, search_path: Sequence[str] = ()) -> Callable[[Detec
 
 
 def load_detector(settings: DetectorSettings, search_path: Sequence[str] = ()) -> Detector:
-    """The detector that the settings name, loaded and on its device."""
+    """The detector that the settings name, loaded and on its device; any threads may share it."""
     if is_factory(settings.model):
         factory = find_factory(settings.model, search_path)
         try:
-            return factory(settings)
+            return DecodableOnly(factory(settings))
         except Exception as error:
             raise ValueError(f"detector.model: {settings.model}: {type(error).__name__}: {error}") from error
     # transformers takes seconds to import: not before it is needed

@@ -1,8 +1,10 @@
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from transforms.detectors.base import Found
+from transforms.detectors.base import Found, probe_request
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.detectors.load import find_factory, is_factory, load_detector
 from transforms.settings import DetectorSettings
@@ -46,9 +48,34 @@ def test_a_hub_id_or_folder_is_no_factory(model):
 
 def test_a_factory_makes_the_detector_from_the_settings():
     settings = DetectorSettings(model=f"{__name__}:Nothing", floor=0.3)
-    detector = load_detector(settings)
+    detector = load_detector(settings)._detector
     assert type(detector).__name__ == "Nothing"
     assert detector.settings is settings
+
+
+class Slow(Nothing):
+    """Reports how far it is, and notices a second thread."""
+
+    progress = None
+
+    def detect(self, requests):
+        assert not self.__dict__.setdefault("inside", False)
+        self.inside = True
+        time.sleep(0.01)
+        self.inside = False
+        self.progress(len(requests))
+        return super().detect(requests)
+
+
+def test_a_plug_in_is_asked_by_one_thread_at_a_time_and_told_whom_to_report_to():
+    detector, calls = load_detector(DetectorSettings(model=f"{__name__}:Slow")), []
+    detector.progress = calls.append
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(detector.detect, [[probe_request()]] * 4))
+    assert (answers, calls) == ([[Found()]] * 4, [1] * 4)
+    other = load_detector(DetectorSettings(model=f"{__name__}:Nothing"))
+    other.progress = calls.append
+    assert not hasattr(other._detector, "progress")
 
 
 def test_a_folder_makes_a_grounding_dino(grounding_dino):
