@@ -1,8 +1,10 @@
 """The dialects of grounded text, by name: a file each.
 
-cogvlm, ferret, florence2, internvl, kosmos2, kosmos2_paper, loc1000, markdown, minigpt_v2, normalized, paligemma,
-pix2seq, pixels, qwen2_vl, qwen_json, qwen_vl, shikra   the dialects
-tagged, scales   what dialects with numbers beside words share; corners to numbers and back
+templates                                        those that templates say: kosmos2-paper, loc1000, normalized, markdown,
+                                                 pixels, shikra, ferret, qwen-vl, qwen2-vl, cogvlm, internvl, minigpt-v2
+kosmos2, pix2seq, qwen_json, florence2, paligemma   those with rules of their own; qwen_json: qwen2.5-vl and qwen3-vl
+tagged    what dialects with numbers beside words share: templates, and whether a text reads back
+scales    corners to numbers and back, with their rounding and error
 
 A package of your own adds one through the entry-point group `gritmill.dialects`: the entry's name is the dialect's, its
 value a callable that takes the option (the text after ":" in "name:option", or "") and returns a `Dialect`.
@@ -13,33 +15,22 @@ from functools import cache
 from importlib.metadata import entry_points
 
 from transforms.text.dialects import kosmos2
-from transforms.text.dialects.cogvlm import CogVLM
-from transforms.text.dialects.ferret import Ferret
-from transforms.text.dialects.florence2 import Florence2
-from transforms.text.dialects.internvl import InternVL
-from transforms.text.dialects.kosmos2_paper import Kosmos2Paper
-from transforms.text.dialects.loc1000 import Loc1000
-from transforms.text.dialects.markdown import Markdown
-from transforms.text.dialects.minigpt_v2 import MiniGPTv2
-from transforms.text.dialects.normalized import Normalized
-from transforms.text.dialects.paligemma import PaliGemma
-from transforms.text.dialects.pix2seq import Pix2Seq
-from transforms.text.dialects.pixels import Pixels
-from transforms.text.dialects.qwen2_vl import Qwen2VL
-from transforms.text.dialects.qwen_json import FACTOR, MAX_PIXELS, Qwen3VL, Qwen25VL
-from transforms.text.dialects.qwen_vl import QwenVL
-from transforms.text.dialects.shikra import Shikra
+from transforms.text.dialects.florence2 import FLORENCE2
+from transforms.text.dialects.paligemma import PALIGEMMA
+from transforms.text.dialects.pix2seq import PIX2SEQ
+from transforms.text.dialects.qwen_json import FACTOR, MAX_PIXELS, QWEN3_VL, qwen25_vl
+from transforms.text.dialects.templates import TEMPLATES, loc1000, normalized
 from transforms.text.grounded_caption import Dialect
 
 GROUP = "gritmill.dialects"
 
 
-def _without_option(name: str, dialect: Dialect) -> Callable[[str], Dialect]:
+def _without_option(dialect: Dialect) -> Callable[[str], Dialect]:
     """A dialect without an option."""
 
     def make(option: str) -> Dialect:
         if option:
-            raise ValueError(f"text.dialect: {name} has no option {option!r}; it has none")
+            raise ValueError(f"text.dialect: {dialect.name} has no option {option!r}; it has none")
         return dialect
 
     return make
@@ -63,23 +54,10 @@ def _with_number(
 
 _BUILTIN: dict[str, Callable[[str], Dialect]] = {
     "kosmos2": kosmos2.make,
-    "kosmos2-paper": _without_option("kosmos2-paper", Kosmos2Paper("kosmos2-paper")),
-    "loc1000": _with_number("loc1000", 2, 1_000_000, 1000, Loc1000),
-    "normalized": _with_number("normalized", 1, 9, 2, Normalized),
-    "markdown": _without_option("markdown", Markdown("markdown")),
-    "pixels": _without_option("pixels", Pixels("pixels")),
-    "pix2seq": _without_option("pix2seq", Pix2Seq()),
-    "shikra": _without_option("shikra", Shikra("shikra")),
-    "ferret": _without_option("ferret", Ferret("ferret")),
-    "qwen-vl": _without_option("qwen-vl", QwenVL("qwen-vl")),
-    "qwen2-vl": _without_option("qwen2-vl", Qwen2VL("qwen2-vl")),
-    "qwen2.5-vl": _with_number("qwen2.5-vl", FACTOR * FACTOR, 999_999_999, MAX_PIXELS, Qwen25VL),
-    "qwen3-vl": _without_option("qwen3-vl", Qwen3VL("qwen3-vl")),
-    "cogvlm": _without_option("cogvlm", CogVLM("cogvlm")),
-    "internvl": _without_option("internvl", InternVL("internvl")),
-    "minigpt-v2": _without_option("minigpt-v2", MiniGPTv2("minigpt-v2")),
-    "florence2": _without_option("florence2", Florence2()),
-    "paligemma": _without_option("paligemma", PaliGemma()),
+    "loc1000": _with_number("loc1000", 2, 1_000_000, 1000, loc1000),
+    "normalized": _with_number("normalized", 1, 9, 2, normalized),
+    "qwen2.5-vl": _with_number("qwen2.5-vl", FACTOR * FACTOR, 999_999_999, MAX_PIXELS, qwen25_vl),
+    **{dialect.name: _without_option(dialect) for dialect in (*TEMPLATES, PIX2SEQ, QWEN3_VL, FLORENCE2, PALIGEMMA)},
 }
 
 

@@ -14,26 +14,35 @@ A caption with "<" is refused: transformers' reader removes everything from ther
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transforms.text.grounded_caption import CannotCarry, Carries, Corners, Dialect, GroundedCaption, Span
+from transforms.text.dialects.tagged import Tagged
+from transforms.text.grounded_caption import Corners, Dialect, GroundedCaption
 
 GRID = 32
-MARKUP = "markup"
 
 _OPTIONS = ("", "training")
+_START = "<grounding>"
 _DELIMITER = "</delimiter_of_multi_objects/>"
-_CELLS = r"<patch_index_(\d{4})>\s*<patch_index_(\d{4})>"
-_OBJECT = rf"\s*{_CELLS}(?:\s*{_DELIMITER}\s*{_CELLS})*\s*"
-_ENTITY = re.compile(rf"<phrase>([^<]+)</phrase><object>({_OBJECT})</object>")
+_BLANKS = re.compile(rf"\s*(<patch_index_\d{{4}}>|{_DELIMITER})\s*")
 
 
 def make(option: str) -> Dialect:
     """The dialect, with the rounding of transformers ("") or of the training code ("training")."""
     if option not in _OPTIONS:
         raise ValueError(f"text.dialect: kosmos2 has no option {option!r}; it has {', '.join(filter(None, _OPTIONS))}")
-    return Kosmos2(option == "training")
+    return Kosmos2(
+        f"kosmos2:{option}" if option else "kosmos2",
+        Grid(option == "training"),
+        entity="<phrase>{phrase}</phrase><object>{boxes}</object>",
+        box="<patch_index_{:04}><patch_index_{:04}>",
+        between=_DELIMITER,
+        number=r"\d{4}",
+        words="[^<]+",
+        signs=("<",),
+    )
 
 
 def cells(box: Corners, training: bool = False) -> tuple[int, int]:
@@ -57,70 +66,41 @@ def corners(first: int, last: int) -> Corners:
     return (left + 0.5) / GRID, (upper + 0.5) / GRID, (right + 0.5) / GRID, (lower + 0.5) / GRID
 
 
-def _box(first: int, last: int) -> Corners:
-    x1, y1, x2, y2 = corners(first, last)
-    if max(first, last) >= GRID * GRID or not (x1 < x2 and y1 < y2):
-        raise ValueError(f"kosmos2: {first:04} and {last:04} are no box")
-    return x1, y1, x2, y2
+@dataclass(frozen=True)
+class Grid:
+    """A scale: the cells of the upper left and of the lower right corner. training: see `cells`."""
+
+    training: bool = False
+    rounding: ClassVar[str] = "the 32 x 32 grid's cells"
+
+    def error(self, width: int, height: int) -> tuple[float, float]:
+        return 1 / GRID, 1 / GRID
+
+    def encode(self, box: Corners, width: int, height: int) -> tuple[float, ...]:
+        return cells(box, self.training)
+
+    def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
+        first, last = map(int, numbers)
+        x1, y1, x2, y2 = corners(first, last)
+        if max(first, last) >= GRID * GRID or not (x1 < x2 and y1 < y2):
+            raise ValueError(f"kosmos2: {first:04} and {last:04} are no box")
+        return x1, y1, x2, y2
 
 
 @dataclass(frozen=True)
-class Kosmos2:
-    """See the module's text."""
+class Kosmos2(Tagged):
+    """The caption with its tags; without the tags it is the caption itself."""
 
-    training: bool = False
     by_caption: ClassVar[bool] = True
 
-    @property
-    def name(self) -> str:
-        """As in the configuration."""
-        return "kosmos2:training" if self.training else "kosmos2"
-
-    @property
-    def carries(self) -> Carries:
-        """Everything."""
-        return Carries.SPANS
-
-    @property
-    def rounding(self) -> str:
-        """See the module's text."""
-        return "the 32 x 32 grid's cells"
-
-    def error(self, width: int, height: int) -> tuple[float, float]:
-        """One cell."""
-        return 1 / GRID, 1 / GRID
-
     def encode(self, grounded: GroundedCaption) -> str:
-        """The caption with its tags; without the tags it is the caption itself."""
-        if "<" in grounded.caption:
-            raise CannotCarry(MARKUP)
-        parts = ["<grounding>"]
-        done = 0
-        for span in grounded.spans:
-            objects = _DELIMITER.join(self._object(box) for box in span.boxes)
-            phrase = grounded.caption[span.start : span.end]
-            parts += [grounded.caption[done : span.start], f"<phrase>{phrase}</phrase><object>{objects}</object>"]
-            done = span.end
-        return "".join([*parts, grounded.caption[done:]])
+        return _START + self.write(grounded)
 
     def decode(self, text: str, width: int = 1, height: int = 1) -> GroundedCaption:
-        """Caption, spans and boxes; blanks around the patch indices, as Kosmos2Processor writes them, are allowed."""
-        if not text.startswith("<grounding>"):
+        """Blanks around the patch indices, as Kosmos2Processor writes them, are allowed."""
+        if not text.startswith(_START):
             raise ValueError("kosmos2: the text does not start with <grounding>")
-        caption = ""
-        spans = []
-        done = len("<grounding>")
-        for entity in _ENTITY.finditer(text):
-            caption += text[done : entity.start()]
-            boxes = tuple(_box(int(first), int(last)) for first, last in re.findall(_CELLS, entity[2]))
-            spans.append(Span(len(caption), len(caption) + len(entity[1]), boxes))
-            caption += entity[1]
-            done = entity.end()
-        caption += text[done:]
-        if "<" in caption:
-            raise ValueError(f"kosmos2: malformed markup: {caption[caption.index('<') :][:60]!r}")
-        return GroundedCaption(caption, tuple(spans), width, height)
-
-    def _object(self, box: Corners) -> str:
-        first, last = cells(box, self.training)
-        return f"<patch_index_{first:04}><patch_index_{last:04}>"
+        grounded = super().decode(_BLANKS.sub(r"\1", text.removeprefix(_START)), width, height)
+        if "<" in grounded.caption:
+            raise ValueError(f"kosmos2: malformed markup: {grounded.caption[grounded.caption.index('<') :][:60]!r}")
+        return grounded

@@ -1,34 +1,136 @@
-"""How normalised corners become numbers, and back: the arithmetic that the dialects share."""
+"""Scales: how the corners of a box become numbers, and back. Unit, rounding, error and arithmetic in one object."""
 
 import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 from transforms.text.grounded_caption import Corners
 
 
-def rounded(box: Corners, top: int) -> tuple[int, ...]:
-    """Each corner as the nearest of the integers 0..top; half a step is its error."""
-    return tuple(min(max(round(corner * top), 0), top) for corner in box)
+class Scale(Protocol):
+    """One way to count. Widths and heights are those of the picture in pixels, 1 or more."""
+
+    @property
+    def rounding(self) -> str:
+        """How a corner becomes a number, in a few words."""
+        ...
+
+    def error(self, width: int, height: int) -> tuple[float, float]:
+        """How far `decode(encode(box))` may move a corner, horizontally and vertically, in shares of the picture."""
+        ...
+
+    def encode(self, box: Corners, width: int, height: int) -> tuple[float, ...]:
+        """The numbers of a box, always equally many."""
+        ...
+
+    def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
+        """The box of the numbers, within 0..1; raises ValueError if there is none."""
+        ...
 
 
-def binned(box: Corners, bins: int) -> tuple[int, ...]:
-    """Each corner as the number of its bin, 0..bins - 1, by truncation; the bin's width is its error."""
-    return tuple(min(max(math.floor(corner * bins), 0), bins - 1) for corner in box)
+@dataclass(frozen=True)
+class Steps:
+    """Whole steps: x1, y1, x2, y2.
+
+    steps: how many make the width and the height of a picture. rounding: in words. to_int: the same in code, of a
+    corner in steps. last: the highest number is so much below the number of steps. middle: 0.5 if a number is read as
+    the middle of its step. off: by so many steps a corner moves at most.
+    """
+
+    steps: Callable[[int, int], tuple[int, int]]
+    rounding: str
+    to_int: Callable[[float], int] = round
+    last: int = 0
+    middle: float = 0.0
+    off: float = 0.5
+
+    def error(self, width: int, height: int) -> tuple[float, float]:
+        wide, high = self.steps(width, height)
+        return self.off / wide, self.off / high
+
+    def encode(self, box: Corners, width: int, height: int) -> tuple[float, ...]:
+        sides = self.steps(width, height) * 2
+        return tuple(
+            min(max(self.to_int(corner * side), 0), side - self.last) for corner, side in zip(box, sides, strict=True)
+        )
+
+    def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
+        wide, high = self.steps(width, height)
+        x1, y1, x2, y2 = (number + self.middle for number in numbers)
+        return clipped((x1 / wide, y1 / high, x2 / wide, y2 / high))
 
 
-def to_fractions(values: tuple[float, ...], unit: float) -> Corners:
-    """Four numbers as fractions of the unit, within 0..1."""
-    x1, y1, x2, y2 = (min(max(value / unit, 0.0), 1.0) for value in values)
+def rounded(unit: int, rounding: str = "") -> Steps:
+    """The nearest of the integers 0..unit."""
+    return Steps(lambda *_: (unit, unit), rounding or f"round(c * {unit})")
+
+
+def binned(bins: int) -> Steps:
+    """The number of the bin, 0..bins - 1, by truncation; read as the bin's middle."""
+    rounding = f"floor(c * {bins}), at most {bins - 1}"
+    return Steps(lambda *_: (bins, bins), rounding, math.floor, last=1, middle=0.5)
+
+
+PIXELS = Steps(lambda width, height: (width, height), "round(x * width), round(y * height)")
+
+
+@dataclass(frozen=True)
+class Decimals:
+    """Decimal fractions of the picture's sides, rounded to so many digits."""
+
+    digits: int
+    rounding: str
+
+    def error(self, width: int, height: int) -> tuple[float, float]:
+        half = 0.5 * 10**-self.digits
+        return half, half
+
+    def encode(self, box: Corners, width: int, height: int) -> tuple[float, ...]:
+        return tuple(round(corner, self.digits) for corner in box)
+
+    def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
+        return clipped(numbers)
+
+
+@dataclass(frozen=True)
+class PaddedSquare(Decimals):
+    """Decimal fractions of a square, in whose middle the picture is (Shikra's expand2square)."""
+
+    def error(self, width: int, height: int) -> tuple[float, float]:
+        half, side = super().error(width, height)[0], max(width, height)
+        return half * side / width, half * side / height
+
+    def encode(self, box: Corners, width: int, height: int) -> tuple[float, ...]:
+        side, left, upper = self._square(width, height)
+        x1, x2 = ((x * width + left) / side for x in box[::2])
+        y1, y2 = ((y * height + upper) / side for y in box[1::2])
+        return super().encode(clipped((x1, y1, x2, y2)), width, height)
+
+    def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
+        side, left, upper = self._square(width, height)
+        x1, y1, x2, y2 = (number * side for number in numbers)
+        return clipped(((x1 - left) / width, (y1 - upper) / height, (x2 - left) / width, (y2 - upper) / height))
+
+    def _square(self, width: int, height: int) -> tuple[int, int, int]:
+        side = max(width, height)
+        return side, (side - width) // 2, (side - height) // 2
+
+
+@dataclass(frozen=True)
+class InsideLastPixel(Steps):
+    """Steps of a corner that is first kept inside the last pixel, as Ferret does."""
+
+    def error(self, width: int, height: int) -> tuple[float, float]:
+        wide, high = super().error(width, height)
+        return wide + 1 / width, high + 1 / height
+
+    def encode(self, box: Corners, width: int, height: int) -> tuple[float, ...]:
+        sides = zip(box, (width, height) * 2, self.steps(width, height) * 2, strict=True)
+        return tuple(self.to_int(min(max(corner * side, 0), side - 1) * steps / side) for corner, side, steps in sides)
+
+
+def clipped(values: Iterable[float]) -> Corners:
+    """Four fractions, within 0..1."""
+    x1, y1, x2, y2 = (min(max(value, 0.0), 1.0) for value in values)
     return x1, y1, x2, y2
-
-
-def pixels(box: Corners, width: int, height: int) -> tuple[int, ...]:
-    """Each corner as the nearest whole pixel; half a pixel is its error."""
-    return tuple(round(corner * side) for corner, side in zip(box, (width, height, width, height), strict=True))
-
-
-def from_pixels(values: tuple[float, ...], width: int, height: int) -> Corners:
-    """Four pixel numbers as fractions of the picture."""
-    x1, y1, x2, y2 = values
-    left, upper, *_ = to_fractions((x1 / width, y1 / height, 0, 0), 1)
-    right, lower, *_ = to_fractions((x2 / width, y2 / height, 0, 0), 1)
-    return left, upper, right, lower

@@ -15,6 +15,8 @@ from transforms.phrases.parser import load_parser
 from transforms.records import Box, Grounding
 from transforms.settings import PhraseSettings
 from transforms.text import dialects
+from transforms.text.dialects.scales import binned
+from transforms.text.dialects.tagged import Tagged
 from transforms.text.grounded_caption import (
     CannotCarry,
     Carries,
@@ -25,6 +27,16 @@ from transforms.text.grounded_caption import (
 )
 
 OWN = [*sorted(dialects.names()), "kosmos2:training", "loc1000:2", "loc1000:500", "normalized:5", "qwen2.5-vl:100000"]
+
+FROM_OUTSIDE = Tagged(  # a dialect as a package of a user's own would make it
+    "from-outside",
+    binned(256),
+    entity="{{{phrase}}}{boxes}",
+    box="<{:03}|{:03}|{:03}|{:03}>",
+    number=r"\d{3}",
+    signs=("{", "<"),
+)
+DIALECTS = {name: dialects.find(name) for name in OWN} | {"from-outside": FROM_OUTSIDE}
 
 fractions = st.one_of(st.floats(0, 1), st.integers(0, 64).map(lambda n: n / 64), st.sampled_from([0.0, 1.0, 0.9995]))
 
@@ -82,20 +94,20 @@ def check(dialect, sample):
     return True
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", DIALECTS)
 @settings(max_examples=2 * settings.default.max_examples)
 @given(sample=grounded())
 @example(sample=GroundedCaption("", (), 640, 480))
 @example(sample=GroundedCaption("a dog", (Span(0, 5, ((0.0, 0.0, 1.0, 1.0),)),), 640, 480))
 @example(sample=GroundedCaption("a dog a dog", (Span(0, 5, ((0, 0, 1, 1),)), Span(6, 11, ((0, 0, 0.5, 1),))), 640, 480))
 def test_a_dialect_carries_what_it_declares_or_says_that_it_cannot(name, sample):
-    check(dialects.find(name), sample)
+    check(DIALECTS[name], sample)
 
 
-@pytest.mark.parametrize("name", [name for name in OWN if dialects.by_caption(name)])
+@pytest.mark.parametrize("name", [name for name, one in DIALECTS.items() if getattr(one, "by_caption", False)])
 @given(sample=grounded())
 def test_a_dialect_that_says_so_refuses_for_the_caption_alone(name, sample):
-    dialect = dialects.find(name)
+    dialect = DIALECTS[name]
     assert check(dialect, sample) == check(dialect, replace(sample, spans=()))
 
 
@@ -111,18 +123,26 @@ PLAIN = GroundedCaption(
 )
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", DIALECTS)
 def test_usual_punctuation_is_no_markup(name):
-    assert check(dialects.find(name), PLAIN)
+    assert check(DIALECTS[name], PLAIN)
 
 
-@pytest.mark.parametrize("name", OWN)
+@pytest.mark.parametrize("name", DIALECTS)
 def test_a_dialect_says_what_it_is(name):
-    dialect = dialects.find(name)
+    dialect = DIALECTS[name]
     assert dialect.name == name
     assert dialect.carries in Carries
     assert dialect.rounding
     assert 0 < max(dialect.error(640, 480)) <= 1 / 2
+
+
+def test_a_dialect_from_outside_is_templates_and_a_scale():
+    assert FROM_OUTSIDE.encode(GroundedCaption("a dog", (Span(0, 5, ((0.5, 0.0, 1.0, 0.25),)),))) == (
+        "{a dog}<128|000|255|064>"
+    )
+    assert FROM_OUTSIDE.carries is Carries.SPANS
+    assert FROM_OUTSIDE.error(640, 480) == (0.5 / 256, 0.5 / 256)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +192,6 @@ def test_of_coco_captions_no_dialect_rejects_more_than_one_in_a_hundred():
         groundings = [Grounding(phrase, Box(i, 0.1, 0.2, 0.6, 0.7, 0.5)) for i, phrase in enumerate(found.kept)]
         samples.append(GroundedCaption(text, choose_spans(groundings, "longest"), 640, 480))
     assert sum(bool(sample.spans) for sample in samples) > 2900
-    for name in OWN:
-        rejected = sum(not check(dialects.find(name), sample) for sample in samples)
+    for name, dialect in DIALECTS.items():
+        rejected = sum(not check(dialect, sample) for sample in samples)
         assert rejected <= len(samples) / 100, name
