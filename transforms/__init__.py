@@ -3,6 +3,7 @@
 records, settings   the records that flow; what a user can set about these steps
 bundled, devices    what comes with gritmill besides code; device and cores of this process
 images              measure a picture, decode it, turn it upright
+read_ahead          work in threads, ahead of whoever takes its results
 isolation/          find the one picture that makes a batch fail; work in a process that may die
 phrases/            caption -> noun phrases and referring expressions (spaCy)
 detectors/          phrases + picture -> candidate boxes

@@ -12,7 +12,7 @@ import numpy as np
 import xxhash
 from PIL import Image, UnidentifiedImageError
 
-from transforms.records import Reason
+from transforms.records import FailureStage, Fault, Reason
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 MAX_PIXELS = 89_478_485
@@ -48,6 +48,10 @@ class ImageFault(Exception):
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(detail)
         self.reason = reason
+
+    def as_fault(self) -> Fault:
+        """What it is to the pair."""
+        return Fault.from_error(FailureStage.IMAGE, self.reason, str(self))
 
 
 def bytes_digest(data: bytes) -> str:

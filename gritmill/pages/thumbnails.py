@@ -68,7 +68,7 @@ def _make_thumbnail(data: bytes, max_pixels: int) -> Thumbnail:
     try:
         picture = images.decode(data, max_pixels)
     except ImageFault as fault:
-        return Thumbnail(missing=Fault.from_error(FailureStage.IMAGE, fault.reason, str(fault)))
+        return Thumbnail(missing=fault.as_fault())
     picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
     target = io.BytesIO()
     picture.save(target, "JPEG", quality=_QUALITY)

@@ -2,11 +2,9 @@
 
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
-from typing import TypeVar
 
 from pipeline import files
 from pipeline.configuration import ChunkSettings
@@ -19,9 +17,6 @@ from pipeline.sources import Position
 from pipeline.tables import chunk_files, detections
 from transforms.isolation.child_process import ChildProcess
 from transforms.records import Chunk, Pair
-
-Item = TypeVar("Item")
-
 
 FAULT = "fault"
 """In the place of a position: the range ended here, with a fault."""
@@ -59,16 +54,6 @@ def _by_image(pairs: Iterable[PositionedPair], maximum: int) -> Iterator[list[Po
         group.append(positioned)
     if group:
         yield group
-
-
-def prefetch(items: Iterator[Item]) -> Iterator[Item]:
-    """The items; the next one is read in a thread while the caller works on this one."""
-    end = object()
-    with ThreadPoolExecutor(1, thread_name_prefix="read") as pool:
-        future = pool.submit(next, items, end)
-        while (item := future.result()) is not end:
-            future = pool.submit(next, items, end)
-            yield item  # type: ignore[misc]
 
 
 def read_range(plan: Plan, range_id: RangeId, folder: str, redo: Iterable[ChunkId] = ()) -> Iterator[Chunk]:

@@ -1,8 +1,6 @@
 """Images of the pairs of a chunk: files are prefetched, all are measured."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from pipeline import files
@@ -11,14 +9,12 @@ from transforms import images
 from transforms.images import ImageFault
 from transforms.isolation.child_process import ChildProcess
 from transforms.isolation.measure_images import measure_isolated
+from transforms.read_ahead import read_ahead
 from transforms.records import FailureStage, Fault, Pair, Reason
 
 PositionedPair = tuple[Position, Pair]
 
-
 _LOADERS = 8  # image files are fetched by so many threads: a table on an object store costs a request each
-
-
 _MAX_PREFETCH = 32
 
 
@@ -35,19 +31,16 @@ class ImageLoader:
 
     def load(self, pairs: Iterable[PositionedPair]) -> Iterator[PositionedPair]:
         """The pairs in order; files are read some pairs ahead, one time for consecutive captions of one image."""
-        with ThreadPoolExecutor(_LOADERS, thread_name_prefix="images") as pool:
-            pending: deque[tuple[Position, Pair, Future[bytes | Fault]]] = deque()
-            for position, pair in pairs:
-                same_image = pending and pending[-1][1].image == pair.image and not (pair.error or pending[-1][1].error)
-                pending.append((position, pair, pending[-1][2] if same_image else pool.submit(_fetch, pair)))
-                if len(pending) > _MAX_PREFETCH:
-                    yield self._next(pending)
-            while pending:
-                yield self._next(pending)
-
-    def _next(self, pending: "deque[tuple[Position, Pair, Future[bytes | Fault]]]") -> PositionedPair:
-        position, pair, fetched = pending.popleft()
-        return position, self._with_size(pair, fetched.result())
+        fetched = read_ahead(
+            pairs,
+            lambda placed: _fetch(placed[1]),
+            threads=_LOADERS,
+            ahead=_MAX_PREFETCH,
+            same=_of_one_image,
+            name="images",
+        )
+        for (position, pair), data in fetched:
+            yield position, self._with_size(pair, data)
 
     def _with_size(self, pair: Pair, data: bytes | Fault) -> Pair:
         if isinstance(data, Fault):
@@ -55,17 +48,12 @@ class ImageLoader:
         if pair.error or not pair.image.uri:
             return pair
         previous = self._previous
-        if (
-            previous
-            and previous.data == data
-            and previous.image.uri == pair.image.uri
-            and previous.image.row == pair.image.row
-        ):
-            image = replace(previous.image, offset=pair.image.offset)
-            loaded = replace(pair, image=image, data=previous.data, width=previous.width, height=previous.height)
-            return loaded.failed(previous.error) if previous.error else loaded
-        self._previous = self._measure(replace(pair, data=data))
-        return self._previous
+        if previous is None or previous.data != data:
+            self._previous = self._measure(replace(pair, data=data))
+            return self._previous
+        image = replace(pair.image, length=previous.image.length, digest=previous.image.digest)
+        loaded = replace(pair, image=image, data=previous.data, width=previous.width, height=previous.height)
+        return loaded.failed(previous.error) if previous.error else loaded
 
     def _measure(self, pair: Pair) -> Pair:
         pair = replace(pair, image=replace(pair.image, length=len(pair.data), digest=images.image_digest(pair.data)))
@@ -74,9 +62,13 @@ class ImageLoader:
                 width, height = measure_isolated(self.child, pair.data, self.max_pixels)
             else:
                 width, height = images.measure(pair.data, self.max_pixels)
-        except ImageFault as error:
-            return pair.failed(Fault.from_error(FailureStage.IMAGE, error.reason, str(error)))
+        except ImageFault as fault:
+            return pair.failed(fault.as_fault())
         return replace(pair, width=width, height=height)
+
+
+def _of_one_image(one: PositionedPair, other: PositionedPair) -> bool:
+    return one[1].image == other[1].image and not (one[1].error or other[1].error)
 
 
 def _fetch(pair: Pair) -> bytes | Fault:
@@ -84,8 +76,8 @@ def _fetch(pair: Pair) -> bytes | Fault:
 
     Other trouble is the environment's, and raises.
     """
-    if pair.error or not pair.image.uri or pair.image.uri == pair.source:
-        return pair.data  # it lies in the source itself, and came with the pair
+    if pair.error or pair.data or pair.image.uri in ("", pair.source):
+        return pair.data  # it is in a container, and came with the pair
     try:
         return files.read_bytes(pair.image.uri)
     except Exception as error:

@@ -7,10 +7,11 @@ import apache_beam as beam
 
 from pipeline import files
 from pipeline.ground import retry
-from pipeline.ground.chunks import prefetch, read_range
+from pipeline.ground.chunks import read_range
 from pipeline.ids import RangeId
 from pipeline.plan.plan import read_plan
 from pipeline.tables import detections
+from transforms.read_ahead import prefetch
 from transforms.records import Chunk
 
 

@@ -23,7 +23,7 @@ from pipeline.pack.tar_writer import TarWriter
 from pipeline.tables import chunk_files
 from transforms import images
 from transforms.grit_record import INDEX_SCHEMA, compose
-from transforms.records import FailureStage, Fault
+from transforms.records import Fault
 from transforms.selection.judge import Kept, Policy, judge_selected
 from transforms.selection.select_boxes import in_record_order
 from transforms.text import dialects
@@ -105,7 +105,7 @@ class _ShardInProgress:
         try:
             return images.to_jpeg(data, self.max_pixels)
         except images.ImageFault as fault:  # another Pillow may have decoded it than the one that is here
-            return Fault.from_error(FailureStage.IMAGE, fault.reason, str(fault))
+            return fault.as_fault()
 
     def _members(self, kept: Kept, record: dict[str, Any], image: bytes) -> Iterator[tuple[str, bytes]]:
         yield "jpg", image

@@ -2,10 +2,8 @@
 the caller."""
 
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,7 +13,8 @@ from transforms.detectors.base import Request
 from transforms.detectors.resize import ResizeRule
 from transforms.devices import available_cores
 from transforms.images import MAX_PIXELS, ImageFault
-from transforms.records import FailureStage, Fault
+from transforms.read_ahead import read_ahead
+from transforms.records import Fault
 
 _LOADERS = 8
 """Threads at most. A picture of 640 x 480 takes one some 10 ms, about as long as a large GPU takes for its forward."""
@@ -71,42 +70,39 @@ def plan_batches(
 
 
 def prepare_batches(
-    requests: Sequence[Request], batches: Iterable[BatchItems], rule: ResizeRule
+    requests: Sequence[Request], batches: Sequence[BatchItems], rule: ResizeRule
 ) -> Iterator[PreparedBatch]:
-    """The batches as tensors, in order; while the caller works on one, the pictures of the next ones are decoded."""
-    loaders = min(_LOADERS, available_cores())
-    pool = ThreadPoolExecutor(loaders, thread_name_prefix="decode")
-    pictures = _Pictures(rule, pool)
-    pending: deque[tuple[BatchItems, list[Future[torch.Tensor]]]] = deque()
-    try:
+    """The batches as tensors, in order; while the caller works on one, the pictures of the next ones are decoded.
+
+    Captions of one image share its bytes and follow one another, so it is decoded once.
+    """
+    budget = _PixelBudget(MAX_PIXELS)
+
+    def decode(request: Request) -> torch.Tensor | Fault:
+        try:
+            with budget.reserve(request.width * request.height):
+                return rule.to_tensor(request.image)
+        except ImageFault as fault:
+            return fault.as_fault()
+
+    threads = min(_LOADERS, available_cores())
+    decoded = read_ahead(
+        (requests[item.request] for items in batches for item in items),
+        decode,
+        threads=threads,
+        ahead=max(threads, *map(len, batches), 1),
+        same=lambda one, other: one.data is other.data,
+        name="decode",
+    )
+    with closing(decoded):
         for items in batches:
-            pending.append((items, [pictures.submit(requests[item.request]) for item in items]))
-            if sum(len(futures) for _, futures in pending) - len(pending[0][1]) >= loaders:
-                yield _prepared_batch(*pending.popleft())
-        while pending:
-            yield _prepared_batch(*pending.popleft())
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-class _Pictures:
-    """Pictures on their way; captions of one image share its bytes and follow one another, so it is decoded once."""
-
-    def __init__(self, rule: ResizeRule, pool: ThreadPoolExecutor) -> None:
-        self._rule = rule
-        self._pool = pool
-        self._budget = _PixelBudget(MAX_PIXELS)
-        self._last: tuple[bytes, Future[torch.Tensor]] | None = None
-
-    def submit(self, request: Request) -> "Future[torch.Tensor]":
-        """The request's picture, as soon as it is decoded."""
-        if self._last is None or self._last[0] is not request.data:
-            self._last = request.data, self._pool.submit(self._pixels, request)
-        return self._last[1]
-
-    def _pixels(self, request: Request) -> torch.Tensor:
-        with self._budget.reserve(request.width * request.height):
-            return self._rule.to_tensor(request.image)
+            batch = PreparedBatch()
+            for item, (_, pixels) in zip(items, decoded, strict=False):
+                if isinstance(pixels, Fault):
+                    batch.faults.append((item.request, pixels))
+                else:
+                    batch.items.append(PreparedItem(item, pixels))
+            yield batch
 
 
 class _PixelBudget:
@@ -129,14 +125,3 @@ class _PixelBudget:
             with self._changed:
                 self._free += held
                 self._changed.notify_all()
-
-
-def _prepared_batch(items: BatchItems, pictures: "list[Future[torch.Tensor]]") -> PreparedBatch:
-    """What cannot be decoded is left out."""
-    batch = PreparedBatch()
-    for item, picture in zip(items, pictures, strict=True):
-        try:
-            batch.items.append(PreparedItem(item, picture.result()))
-        except ImageFault as error:
-            batch.faults.append((item.request, Fault.from_error(FailureStage.IMAGE, error.reason, str(error))))
-    return batch

@@ -6,7 +6,7 @@ from typing import Any
 
 from transforms.detectors.base import Detector, Found, Request
 from transforms.images import ImageFault
-from transforms.records import Box, FailureStage, Fault
+from transforms.records import Box, Fault
 
 
 class DecodableOnly:
@@ -49,5 +49,5 @@ class DecodableOnly:
                 _ = request.image
                 self._last = request.data, None
             except ImageFault as fault:
-                self._last = request.data, Fault.from_error(FailureStage.IMAGE, fault.reason, str(fault))
+                self._last = request.data, fault.as_fault()
         return self._last[1]

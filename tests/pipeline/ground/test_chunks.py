@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.configuration import ChunkSettings
-from pipeline.ground.chunks import cut_chunks, prefetch, read_range, resume_position
+from pipeline.ground.chunks import cut_chunks, read_range, resume_position
 from pipeline.ground.load_images import PositionedPair
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
@@ -62,32 +62,6 @@ def test_a_chunk_is_as_full_as_its_limits_allow(table: list[tuple[int, int]], mo
         captions, length = table[int(after[0].image.uri[1:-4])]
         bytes_before = sum(picture.length for picture, _ in groupby(before, key=lambda pair: pair.image))
         assert len(before) + captions > most or bytes_before + length > size
-
-
-def test_ahead_gives_all_items_and_makes_one_at_most_too_many() -> None:
-    made: list[int] = []
-
-    def items() -> Iterator[int]:
-        for i in range(5):
-            made.append(i)
-            yield i
-
-    taken = []
-    for item in prefetch(items()):
-        taken.append(item)
-        assert len(made) <= item + 2
-    assert taken == [0, 1, 2, 3, 4]
-
-
-def test_ahead_passes_exceptions_on_after_the_items_before() -> None:
-    def items() -> Iterator[int]:
-        yield 1
-        raise ValueError("stop")
-
-    made = prefetch(items())
-    assert next(made) == 1
-    with pytest.raises(ValueError, match="stop"):
-        next(made)
 
 
 def without_times(chunks: Iterator[Chunk]) -> list[Chunk]:

@@ -1,0 +1,86 @@
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from transforms.read_ahead import prefetch, read_ahead
+
+
+def test_results_come_in_order_although_later_ones_are_ready_first() -> None:
+    def slow_at_first(number: int) -> int:
+        time.sleep(0.002 * (7 - number % 8))
+        return -number
+
+    found = list(read_ahead(range(24), slow_at_first, threads=8, ahead=8))
+    assert found == [(number, -number) for number in range(24)]
+
+
+@pytest.mark.parametrize(("ahead", "max_cost", "begun"), [(3, 1000, 4), (100, 25, 3), (100, 5, 2)])
+def test_no_more_is_begun_than_their_number_and_their_cost_allow(ahead: int, max_cost: int, begun: int) -> None:
+    asked: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(20):
+            asked.append(number)
+            yield number
+
+    for number, _ in read_ahead(items(), abs, threads=2, ahead=ahead, cost=lambda _: 10, max_cost=max_cost):
+        assert len(asked) <= number + begun
+    assert len(asked) == 20
+
+
+def test_consecutive_items_that_are_the_same_are_computed_once() -> None:
+    computed: list[str] = []
+
+    def work(text: str) -> str:
+        computed.append(text)
+        return text.lower()
+
+    found = list(read_ahead("aAabA", work, threads=1, ahead=2, same=lambda one, other: one.lower() == other.lower()))
+    assert found == [("a", "a"), ("A", "a"), ("a", "a"), ("b", "b"), ("A", "a")]
+    assert computed == ["a", "b", "A"]
+
+
+def test_an_error_comes_in_its_turn_and_what_has_not_begun_is_cancelled() -> None:
+    begun: list[int] = []
+
+    def work(number: int) -> int:
+        begun.append(number)
+        time.sleep(0.01)
+        return 6 // (2 - number)
+
+    results = read_ahead(range(100), work, threads=1, ahead=50, name="watched")
+    with closing(results):
+        assert [next(results), next(results)] == [(0, 3), (1, 6)]
+        with pytest.raises(ZeroDivisionError):
+            next(results)
+    assert len(begun) < 10
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("watched")]
+
+
+def test_prefetch_gives_all_items_and_makes_one_at_most_too_many() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for i in range(5):
+            made.append(i)
+            yield i
+
+    taken = []
+    for item in prefetch(items()):
+        taken.append(item)
+        assert len(made) <= item + 2
+    assert taken == [0, 1, 2, 3, 4]
+
+
+def test_prefetch_passes_exceptions_on_after_the_items_before() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("stop")
+
+    made = prefetch(items())
+    assert next(made) == 1
+    with pytest.raises(ValueError, match="stop"):
+        next(made)
