@@ -2,6 +2,7 @@
 
 faults, ids       the ways to end badly; names of ranges and chunks
 layout            every path of a run folder
+source_kinds      kinds of sources by name, built in or from packages
 configuration     what the user wants
 files/            files by URI: read, publish, lock
 threshold         the detector's default score threshold

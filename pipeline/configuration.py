@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import ByteSize, Field, ValidationError
+from pydantic import AfterValidator, ByteSize, Field, ValidationError
 
+from pipeline import source_kinds
 from pipeline.faults import CallError, first_line
 from transforms import bundled
 from transforms.images import MAX_PIXELS
@@ -24,7 +25,13 @@ from transforms.settings import (
     TextSettings,
 )
 
-Kind = Literal["auto", "webdataset", "parquet", "jsonl", "csv", "tsv", "coco"]
+
+def _check_kind(value: str) -> str:
+    names = ["auto", *source_kinds.names()]
+    if value not in names:
+        *others, last = map(repr, names)
+        raise ValueError(f"input should be {', '.join(others)} or {last}")
+    return value
 
 
 class ColumnSettings(Section):
@@ -40,7 +47,7 @@ class ColumnSettings(Section):
 class SourceSettings(Section):
     """`source`: how the input is read."""
 
-    kind: Kind = Field("auto", description="Default: told by the name.")
+    kind: Annotated[str, AfterValidator(_check_kind)] = Field("auto", description="Default: told by the name.")
     columns: ColumnSettings = ColumnSettings()
     image_root: str | None = Field(None, description="Folder of image paths; default: that of the file with the paths.")
     max_pixels: PositiveInt = Field(MAX_PIXELS, description="Larger pictures fail, before they are decoded.")

@@ -6,9 +6,7 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from pipeline import files
-from pipeline.configuration import SourceSettings
 from pipeline.faults import CallError
-from pipeline.files import FileInfo
 from pipeline.sources.table import Row, TableSource
 
 # How far the end of a quoted cell is looked for.
@@ -19,9 +17,7 @@ csv.field_size_limit(_MAX_CELL_CHARS)
 class DelimitedSource(TableSource):
     """`delimiter` separates cells; quotes mean something unless `source.quoting` says no."""
 
-    def __init__(self, info: FileInfo, settings: SourceSettings, delimiter: str) -> None:
-        super().__init__(info, settings)
-        self.delimiter = delimiter
+    delimiter: str
 
     def column_names(self) -> list[str]:
         """The cells of the header line."""
@@ -88,6 +84,18 @@ class DelimitedSource(TableSource):
             with suppress(csv.Error):
                 return next(csv.reader([line], delimiter=self.delimiter, strict=True))
         return line.split(self.delimiter) if line else []
+
+
+class CsvSource(DelimitedSource):
+    """Separated by commas."""
+
+    delimiter = ","
+
+
+class TsvSource(DelimitedSource):
+    """Separated by tabs."""
+
+    delimiter = "\t"
 
 
 class _Lines:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.faults import CallError
-from pipeline.sources.delimited import DelimitedSource
+from pipeline.sources.delimited import CsvSource, DelimitedSource, TsvSource
 from tests.pipeline.builders import assert_reads_alike_from_anywhere, pairs_of, source_settings, stored
 from transforms.records import Reason
 
@@ -18,7 +18,7 @@ TEXT = st.text(
 
 
 def opened(path: Path, data: bytes | str, **values: Any) -> DelimitedSource:
-    return DelimitedSource(stored(path, data), source_settings(**values), "\t" if path.suffix == ".tsv" else ",")
+    return (TsvSource if path.suffix == ".tsv" else CsvSource)(stored(path, data), source_settings(**values))
 
 
 @pytest.mark.parametrize(("name", "comma"), [("a.csv", ","), ("a.tsv", "\t")])
