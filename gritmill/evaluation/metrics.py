@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from transforms.selection import select_boxes
 from transforms.text.grounded_caption import Corners
 
 RANKS = (1, 5, 10)
@@ -22,18 +23,8 @@ STRICT_IOU = 0.75
 
 def ious(boxes: Sequence[Corners], things: Sequence[Corners]) -> np.ndarray:
     """float64 [boxes, things]: intersection over union, 0..1; 0 where neither has an area."""
-    a = np.asarray(boxes, np.float64).reshape(-1, 1, 4)
-    b = np.asarray(things, np.float64).reshape(1, -1, 4)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.prod(np.maximum(sides, 0.0), axis=-1)
-    union = _areas(a) + _areas(b) - shared
-    result: np.ndarray = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return result
-
-
-def _areas(boxes: np.ndarray) -> np.ndarray:
-    areas: np.ndarray = np.prod(np.maximum(boxes[..., 2:] - boxes[..., :2], 0.0), axis=-1)
-    return areas
+    some, others = (np.array(corners, np.float64).reshape(-1, 4).T for corners in (boxes, things))
+    return select_boxes.ious(some[:, :, None], others[:, None])
 
 
 def enclosing_box(things: Sequence[Corners]) -> Corners:

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gritmill.exports.coco_json import with_ids, write_lists, xywh
 from gritmill.exports.format import (
     ExportCounts,
@@ -23,8 +25,7 @@ from gritmill.exports.format import (
     write_image,
 )
 from gritmill.reading import Sample
-from transforms.records import Box
-from transforms.selection.select_boxes import iou
+from transforms.selection.select_boxes import ious
 
 _FILE_NAME = "mdetr_train.json"
 _SAME_BOX_IOU = 0.95
@@ -84,18 +85,16 @@ def _part(sample: Sample, record_regions: Sequence[Region]) -> dict[str, Any]:
 
 def _group_same_boxes(record_regions: Sequence[Region]) -> list[list[Region]]:
     """The regions, those of one box in one list."""
-    groups: list[list[Region]] = []
-    for region in record_regions:
-        same = next((group for group in groups if iou(_box(group[-1]), _box(region)) >= _SAME_BOX_IOU), None)
+    corners = np.array([region.normalized_box for region in record_regions], float).reshape(-1, 4).T
+    same_box = ious(corners[:, :, None], corners[:, None]) >= _SAME_BOX_IOU
+    groups: list[list[int]] = []
+    for number in range(len(record_regions)):
+        same = next((group for group in groups if same_box[group[-1], number]), None)
         if same is None:
-            groups.append([region])
+            groups.append([number])
         else:
-            same.append(region)
-    return groups
-
-
-def _box(region: Region) -> Box:
-    return Box(0, *region.normalized_box, region.score)
+            same.append(number)
+    return [[record_regions[number] for number in group] for group in groups]
 
 
 def _annotation(image: int, group: Sequence[Region]) -> dict[str, Any]:

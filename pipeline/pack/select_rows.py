@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from pipeline.tables.pair_rows import build_records, from_table, list_column
 from transforms.records import Box, Grounding, Pair
-from transforms.selection.select_many import Candidates, rank_within, select_many
+from transforms.selection.select_boxes import Candidates, rank_within, select_many
 from transforms.settings import SelectionSettings
 
 

@@ -15,8 +15,7 @@ import numpy as np
 
 from transforms.records import Pair, Reason
 from transforms.selection.judge import Kept, Rejected
-from transforms.selection.select_boxes import area
-from transforms.selection.select_many import rank_within
+from transforms.selection.select_boxes import area, rank_within
 from transforms.selection.threshold_sweep import THRESHOLDS, SweepStep
 
 if TYPE_CHECKING:
@@ -134,7 +133,7 @@ class Statistics:
         self.boxes_per_pair[len(kept.groundings)] += 1
         for grounding in kept.groundings:
             self.score[_bin(grounding.box.score)] += 1
-            self.box_area[_bin(area(grounding.box))] += 1
+            self.box_area[_bin(area(*grounding.box.corners))] += 1
         caption = kept.pair.caption
         for phrase in {grounding.phrase for grounding in kept.groundings}:
             self.phrase_words[len(caption[phrase.expression_start : phrase.expression_end].split())] += 1

@@ -1,7 +1,6 @@
 """Candidate boxes -> kept boxes, and what becomes of the pair.
 
-select_boxes      the selection of one pair: score, size, suppression, caps
-select_many       the same for many pairs at once
+select_boxes      the selection, of many pairs at once: score, size, suppression, caps
 judge             kept, rejected or failed
 threshold_sweep   what other score thresholds would keep
 """

@@ -1,63 +1,69 @@
-"""Candidate boxes -> the boxes of the data set: score, size, non-maximum suppression, caps.
+"""Candidate boxes -> the boxes of the data set: score, size, non-maximum suppression, caps; of many pairs at once.
 
 Suppression is class-agnostic and runs across the phrases of a pair, as in step 4 of the Kosmos-2 paper. The paper gives
 no threshold; its released data holds pairs of boxes with a plain IoU of up to 0.69, hence the default of 0.7.
+
+All of it works on arrays: `pack` reads each candidate box twice, and few of them are kept, so that objects are made of
+these alone.
 """
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from transforms.records import Box, Grounding, Pair
-from transforms.selection.select_many import suppress_many
 from transforms.settings import SelectionSettings
 
-_ARRAYS_FROM = 24  # boxes, from which on arrays are faster
+_Number = TypeVar("_Number", float, np.ndarray)
 
 
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, 0..1; 0 if neither has an area."""
-    width = min(a.x2, b.x2) - max(a.x1, b.x1)
-    height = min(a.y2, b.y2) - max(a.y1, b.y1)
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    union = area(a) + area(b) - shared
-    return shared / union if union > 0 else 0.0  # areas can be too small for a float
+@dataclass(frozen=True)
+class Candidates:
+    """Boxes of many pairs, as columns of one length.
 
-
-def area(box: Box) -> float:
-    """Share of the picture that the box covers, 0..1."""
-    return (box.x2 - box.x1) * (box.y2 - box.y1)
-
-
-def suppress(boxes: Sequence[Box], threshold: float) -> list[Box]:
-    """Greedy non-maximum suppression: a box goes if a kept one of higher rank overlaps it by more than `threshold` IoU.
-
-    Boxes must come in rank order, best first.
+    pair: number of the pair, ascending. phrase: number of the phrase within the pair. start, end: of the phrase's noun
+    chunk. corners: float64 [4, boxes], rows x1, y1, x2, y2. score: float64.
     """
-    if len(boxes) >= _ARRAYS_FROM:
-        corners = np.array([box.corners for box in boxes]).T
-        return [boxes[index] for index in suppress_many(np.zeros(len(boxes)), corners, threshold)]
-    kept: list[Box] = []
-    for box in boxes:
-        if all(iou(box, other) <= threshold for other in kept):
-            kept.append(box)
+
+    pair: np.ndarray
+    phrase: np.ndarray
+    start: np.ndarray
+    end: np.ndarray
+    corners: np.ndarray
+    score: np.ndarray
+
+
+def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float) -> np.ndarray:
+    """Positions of the boxes that are kept: pair after pair, within a pair best first.
+
+    A score equal to the threshold is kept. Of equally good boxes the one of the earlier span wins.
+    """
+    (remaining,) = np.nonzero((boxes.score >= threshold) & _fits(boxes.corners, settings))
+    keys = (*boxes.corners[::-1], boxes.end, boxes.start, -boxes.score, boxes.pair)
+    ranked = remaining[np.lexsort([key[remaining] for key in keys])]
+    kept: np.ndarray = ranked[suppress_many(boxes.pair[ranked], boxes.corners[:, ranked], settings.nms_iou)]
+    if settings.boxes_per_phrase is not None:
+        kept = kept[rank_within(boxes.pair[kept], boxes.phrase[kept]) < settings.boxes_per_phrase]
+    if settings.boxes_per_pair is not None:
+        kept = kept[rank_within(boxes.pair[kept]) < settings.boxes_per_pair]
     return kept
 
 
 def select(pair: Pair, settings: SelectionSettings, threshold: float) -> list[Grounding]:
-    """The kept boxes of a pair, in the order of its record: by the noun chunk's start and end, then best score first.
-
-    A score equal to the threshold is kept. Of equally good boxes the one of the earlier span wins.
-    """
-    ranked = sorted(
-        (box for box in pair.boxes if box.score >= threshold and _fits(box, settings)),
-        key=lambda box: (-box.score, _span(pair, box), box.corners),
+    """The kept boxes of one pair, in the order of its record."""
+    phrases = [pair.phrases[box.phrase] for box in pair.boxes]
+    candidates = Candidates(
+        np.zeros(len(phrases), int),
+        np.array([box.phrase for box in pair.boxes], int),
+        np.array([phrase.start for phrase in phrases], int),
+        np.array([phrase.end for phrase in phrases], int),
+        corner_rows(pair.boxes),
+        np.array([box.score for box in pair.boxes], float),
     )
-    kept = _capped(suppress(ranked, settings.nms_iou), settings)
-    return in_record_order(Grounding(pair.phrases[box.phrase], box) for box in kept)
+    kept = select_many(candidates, settings, threshold).tolist()
+    return in_record_order(Grounding(phrases[at], pair.boxes[at]) for at in kept)
 
 
 def in_record_order(groundings: Iterable[Grounding]) -> list[Grounding]:
@@ -65,21 +71,83 @@ def in_record_order(groundings: Iterable[Grounding]) -> list[Grounding]:
     return sorted(groundings, key=lambda g: (g.phrase.start, g.phrase.end, -g.box.score, g.box.corners))
 
 
-def _span(pair: Pair, box: Box) -> tuple[int, int]:
-    phrase = pair.phrases[box.phrase]
-    return phrase.start, phrase.end
+def suppress_many(pair: np.ndarray, corners: np.ndarray, threshold: float) -> np.ndarray:
+    """Positions of the boxes that greedy non-maximum suppression keeps of each pair, ascending.
+
+    A box goes if a kept one of higher rank overlaps it by more than `threshold` IoU. Each round takes the best box that
+    is left of every pair, so that no square of memory is needed.
+
+    Args:
+      pair: number of each box's pair. corners: float64 [4, boxes]. Both by pair, and within a pair best first.
+    """
+    areas = area(*corners)
+    remaining = np.arange(pair.size)
+    kept = np.zeros(pair.size, bool)
+    while remaining.size:
+        first = _starts_run(pair[remaining])
+        best = remaining[first]
+        kept[best] = True
+        rivals = best[np.cumsum(first) - 1]
+        overlaps = _ious(corners[:, remaining], corners[:, rivals], areas[remaining] + areas[rivals])
+        remaining = remaining[~(first | (overlaps > threshold))]
+    (found,) = np.nonzero(kept)
+    return found
 
 
-def _fits(box: Box, settings: SelectionSettings) -> bool:
-    shortest = min(box.x2 - box.x1, box.y2 - box.y1)
-    return shortest >= settings.min_side and settings.min_area <= area(box) <= settings.max_area
+def suppress(boxes: Sequence[Box], threshold: float) -> list[Box]:
+    """`suppress_many` of the boxes of one pair, best first."""
+    return [boxes[at] for at in suppress_many(np.zeros(len(boxes), int), corner_rows(boxes), threshold)]
 
 
-def _capped(ranked: Sequence[Box], settings: SelectionSettings) -> list[Box]:
-    counts: Counter[int] = Counter()
-    kept = []
-    for box in ranked:
-        counts[box.phrase] += 1
-        if settings.boxes_per_phrase is None or counts[box.phrase] <= settings.boxes_per_phrase:
-            kept.append(box)
-    return kept[: settings.boxes_per_pair]
+def corner_rows(boxes: Iterable[Box]) -> np.ndarray:
+    """float64 [4, boxes]."""
+    return np.array([box.corners for box in boxes], np.float64).reshape(-1, 4).T
+
+
+def ious(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Intersection over union, 0..1, of float64 [4, …] and [4, …]; 0 for a box without an area."""
+    return _ious(some, others, area(*some) + area(*others))
+
+
+def _ious(some: np.ndarray, others: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """`ious` where the sums of both areas are known."""
+    width = np.minimum(some[2], others[2]) - np.maximum(some[0], others[0])
+    height = np.minimum(some[3], others[3]) - np.maximum(some[1], others[1])
+    shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
+    result: np.ndarray = np.divide(shared, areas - shared, out=np.zeros(np.shape(shared)), where=shared > 0)
+    return result
+
+
+def iou(a: Box, b: Box) -> float:
+    """Intersection over union of two boxes, 0..1; 0 if one has no area."""
+    return float(ious(np.array(a.corners), np.array(b.corners)))
+
+
+def area(x1: _Number, y1: _Number, x2: _Number, y2: _Number) -> _Number:
+    """Share of the picture that a box covers, 0..1; or of each of many boxes."""
+    covered: _Number = (x2 - x1) * (y2 - y1)
+    return covered
+
+
+def _fits(corners: np.ndarray, settings: SelectionSettings) -> np.ndarray:
+    x1, y1, x2, y2 = corners
+    areas = area(*corners)
+    fits: np.ndarray = np.minimum(x2 - x1, y2 - y1) >= settings.min_side
+    fits &= (settings.min_area <= areas) & (areas <= settings.max_area)
+    return fits
+
+
+def _starts_run(*keys: np.ndarray) -> np.ndarray:
+    """Whether each item begins a run of items that are equal in all keys."""
+    begins = np.ones(keys[0].size, bool)
+    begins[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    return begins
+
+
+def rank_within(*keys: np.ndarray) -> np.ndarray:
+    """How many items before each one are equal to it in all keys."""
+    order = np.lexsort(keys[::-1])
+    (begins,) = np.nonzero(_starts_run(*(key[order] for key in keys)))
+    before = np.empty(order.size, int)
+    before[order] = np.arange(order.size) - np.repeat(begins, np.diff(begins, append=order.size))
+    return before

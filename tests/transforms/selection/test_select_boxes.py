@@ -1,12 +1,23 @@
 import tracemalloc
+from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from transforms.records import Box, Pair, Phrase
-from transforms.selection.select_boxes import area, iou, select, suppress
+from transforms.records import Box, Grounding, Pair, Phrase
+from transforms.selection.select_boxes import (
+    Candidates,
+    area,
+    corner_rows,
+    in_record_order,
+    iou,
+    rank_within,
+    select,
+    select_many,
+    suppress,
+)
 from transforms.settings import SelectionSettings
 
 ALL = SelectionSettings(nms_iou=1.0)
@@ -59,7 +70,7 @@ def test_iou_lies_in_zero_to_one_for_any_corners(a, b, c, d, e, f, g, h):
 @given(boxes())
 def test_a_box_overlaps_itself_in_full(box):
     assert iou(box, box) == pytest.approx(1)
-    assert area(box) == pytest.approx(len(cells(box)) / GRID**2)
+    assert area(*box.corners) == pytest.approx(len(cells(box)) / GRID**2)
 
 
 def test_boxes_that_touch_do_not_overlap():
@@ -84,17 +95,13 @@ CORNER = st.floats(0, 1, width=32)
 
 
 @given(
-    st.lists(st.builds(Box, st.just(0), CORNER, CORNER, CORNER, CORNER, CORNER), min_size=24, max_size=60),
+    st.lists(st.builds(Box, st.just(0), CORNER, CORNER, CORNER, CORNER, CORNER), max_size=60),
     st.sampled_from([0.0, 0.1, 0.5, 0.7, 1.0]),
 )
-def test_of_many_boxes_the_same_are_kept_as_one_by_one(found, threshold):
+def test_suppression_on_arrays_keeps_what_it_keeps_one_by_one(found, threshold):
     """Also of boxes without an area, and of those whose corners are the wrong way round."""
     found += found[:5]
-    kept = []
-    for box in found:
-        if all(iou(box, other) <= threshold for other in kept):
-            kept.append(box)
-    assert suppress(found, threshold) == kept
+    assert suppress(found, threshold) == plain_suppress(found, threshold)
 
 
 def test_ten_thousands_of_boxes_take_no_square_of_memory():
@@ -182,3 +189,91 @@ def test_size_limits(limits, stays):
 def test_a_box_that_is_too_small_suppresses_nobody():
     thin, good = Box(0, 0, 0, 0.05, 1, 0.9), Box(1, 0, 0, 0.06, 1, 0.8)
     assert [g.box for g in select(pair(thin, good), SelectionSettings(min_side=0.06), 0)] == [good]
+
+
+# The selection in plain words, pair by pair and box by box, that the one on arrays must agree with to the bit.
+
+
+def plain_iou(a, b):
+    width, height = min(a.x2, b.x2) - max(a.x1, b.x1), min(a.y2, b.y2) - max(a.y1, b.y1)
+    if width <= 0 or height <= 0:
+        return 0.0
+    shared = width * height
+    union = (a.x2 - a.x1) * (a.y2 - a.y1) + (b.x2 - b.x1) * (b.y2 - b.y1) - shared
+    return shared / union if union > 0 else 0.0
+
+
+def plain_suppress(found, threshold):
+    kept = []
+    for box in found:
+        if all(plain_iou(box, other) <= threshold for other in kept):
+            kept.append(box)
+    return kept
+
+
+def plain_select(found, settings, threshold):
+    def fits(box):
+        wide, high = box.x2 - box.x1, box.y2 - box.y1
+        return min(wide, high) >= settings.min_side and settings.min_area <= wide * high <= settings.max_area
+
+    def rank(box):
+        return -box.score, PHRASES[box.phrase].start, PHRASES[box.phrase].end, box.corners
+
+    kept, counts = [], Counter()
+    best_first = sorted((box for box in found if box.score >= threshold and fits(box)), key=rank)
+    for box in plain_suppress(best_first, settings.nms_iou):
+        counts[box.phrase] += 1
+        if settings.boxes_per_phrase is None or counts[box.phrase] <= settings.boxes_per_phrase:
+            kept.append(box)
+    return kept[: settings.boxes_per_pair]
+
+
+PHRASES = (Phrase(0, 5, 2, 5, 0, 27), Phrase(9, 16, 11, 16, 9, 27), Phrase(0, 7, 2, 7, 0, 27))
+SHARES = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]), st.floats(0, 1, width=32))
+BOXES = st.builds(Box, st.integers(0, 2), SHARES, SHARES, SHARES, SHARES, SHARES)
+CAPS = st.sampled_from([None, 1, 2])
+
+
+def columns(pairs):
+    boxes = [box for found in pairs for box in found]
+    spans = [PHRASES[box.phrase] for box in boxes]
+    return Candidates(
+        np.repeat(np.arange(len(pairs)), [len(found) for found in pairs]),
+        np.array([box.phrase for box in boxes], int),
+        np.array([phrase.start for phrase in spans], int),
+        np.array([phrase.end for phrase in spans], int),
+        corner_rows(boxes),
+        np.array([box.score for box in boxes], float),
+    )
+
+
+@given(
+    st.lists(st.lists(BOXES, max_size=30), max_size=4),
+    st.builds(
+        SelectionSettings,
+        nms_iou=st.sampled_from([0.0, 0.3, 0.7, 1.0]),
+        min_side=st.sampled_from([0.0, 0.1]),
+        min_area=st.sampled_from([0.0, 0.05]),
+        max_area=st.sampled_from([0.5, 1.0]),
+        boxes_per_phrase=CAPS,
+        boxes_per_pair=CAPS,
+    ),
+    st.sampled_from([0.0, 0.25, 0.5]),
+)
+def test_arrays_give_what_plain_words_say(pairs, settings, score):
+    """Also of boxes without an area, of equal ones, and of those whose corners are the wrong way round."""
+    pairs = [found + found[:3] for found in pairs]
+    every = [box for found in pairs for box in found]
+    boxes = columns(pairs)
+    kept = select_many(boxes, settings, score)
+    for number, found in enumerate(pairs):
+        chosen = plain_select(found, settings, score)
+        assert [every[at] for at in kept if boxes.pair[at] == number] == chosen
+        groundings = in_record_order(Grounding(PHRASES[box.phrase], box) for box in chosen)
+        assert select(Pair("k", "s", 0, "", phrases=PHRASES, boxes=tuple(found)), settings, score) == groundings
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2))))
+def test_an_item_s_place_is_the_number_of_equal_ones_before_it(items):
+    first, second = np.array(items, int).reshape(-1, 2).T
+    assert rank_within(first, second).tolist() == [items[:at].count(item) for at, item in enumerate(items)]
