@@ -47,22 +47,24 @@ def read(output: str | PathLike[str]) -> Iterator[Sample]:
 
 
 def read_shard(uri: str) -> Iterator[Sample]:
-    """The samples of one tar."""
+    """The samples of one tar; a field that came into use later than a record was written has its default."""
+    from transforms.grit_record import defaults  # with pyarrow
+
     members: dict[str, bytes] = {}
     with files.open_read(uri) as file, tarfile.open(fileobj=file, mode="r|") as tar:
         key = ""
         for member in tar:
             stem, _, ending = member.name.partition(".")
             if stem != key and members:
-                yield _make_sample(key, members)
+                yield _make_sample(key, members, defaults())
                 members = {}
             content = tar.extractfile(member)
             key, members[ending] = stem, content.read() if content else b""
     if members:
-        yield _make_sample(key, members)
+        yield _make_sample(key, members, defaults())
 
 
-def _make_sample(key: str, members: dict[str, bytes]) -> Sample:
+def _make_sample(key: str, members: dict[str, bytes], defaults: dict[str, Any]) -> Sample:
     texts = {name.removesuffix(".txt"): data.decode() for name, data in members.items() if name.endswith(".txt")}
-    record = json.loads(members["json"])
+    record = defaults | json.loads(members["json"])
     return Sample(key, members["jpg"], record, members["txt"].decode(), texts.pop("grounded"), texts)

@@ -9,19 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gritmill.exports.format import ExportCounts, ExportFolder
-from gritmill.exports.options import Options
+from gritmill.exports.format import ExportCounts, ExportFolder, read_regions
+from gritmill.exports.options import Level, Options
 from gritmill.reading import Sample
-from pipeline import files
-from pipeline.files.publish import publish
+from transforms import grit_record
 
 _BATCH = 100  # pictures in memory, and rows a group: the viewer of the hub wants groups of some megabytes
-
-_DESCRIPTION = """```python
-from datasets import load_dataset
-
-load_dataset(".", split="train")[0]["groundings"]
-```"""
 
 _GROUNDING = pa.struct(
     [
@@ -36,17 +29,24 @@ _GROUNDING = pa.struct(
         ("score", pa.float32()),
     ]
 )
-_COLUMNS: "list[tuple[str, pa.DataType]]" = [
-    ("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())])),
-    ("caption", pa.string()),
-    ("grounded", pa.string()),
-    ("groundings", pa.list_(_GROUNDING)),
-    ("width", pa.int32()),
-    ("height", pa.int32()),
-    *((name, pa.string()) for name in ("key", "uid", "source_key", "url")),
-    ("id", pa.int64()),
-    ("meta", pa.string()),
-]
+_FIRST = (
+    *("image", "caption", "grounded", "groundings", "width", "height"),
+    *("key", "uid", "source_key", "url", "id", "meta"),
+)
+"""The order of the columns; those of the record that are not named follow."""
+
+_IN_GROUNDINGS = {"noun_chunks", "ref_exps", "heads"}
+
+
+def _types() -> dict[str, pa.DataType]:
+    """Types by column: ours, and the record's but for its rows, which are in `groundings`."""
+    types = {
+        "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
+        "grounded": pa.string(),
+        "groundings": pa.list_(_GROUNDING),
+        **{column.name: column.type for column in grit_record.COLUMNS if column.name not in _IN_GROUNDINGS},
+    }
+    return {name: types[name] for name in dict.fromkeys((*_FIRST, *types))}
 
 
 def _feature(kind: pa.DataType) -> Any:
@@ -61,32 +61,35 @@ def _feature(kind: pa.DataType) -> Any:
     return {"dtype": names.get(str(kind), str(kind)), "_type": "Value"}
 
 
-_FEATURES = {name: {"_type": "Image"} if name == "image" else _feature(kind) for name, kind in _COLUMNS}
-
-SCHEMA = pa.schema(_COLUMNS, {"huggingface": json.dumps({"info": {"features": _FEATURES}})})
+def _schema() -> pa.Schema:
+    types = _types()
+    features = {name: {"_type": "Image"} if name == "image" else _feature(kind) for name, kind in types.items()}
+    return pa.schema(list(types.items()), {"huggingface": json.dumps({"info": {"features": features}})})
 
 
 @dataclass(frozen=True)
 class Hf:
-    """See the module's text."""
+    """A row is a sample: picture, caption, grounded text, `groundings`, and the other columns of the record."""
 
     options: Options
 
-    @property
-    def description(self) -> str:
-        """For the data card."""
-        return _DESCRIPTION
+    data_files = "data/train-*.parquet"
+    description = """```python
+from datasets import load_dataset
+
+load_dataset(".", split="train")[0]["groundings"]
+```"""
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
-        """A parquet file."""
-        counts = ExportCounts()
+        counts, schema = ExportCounts(), _schema()
         with (
-            publish(files.join(folder.uri, f"data/train-{number:05}.parquet")) as file,
-            pq.ParquetWriter(file, SCHEMA, compression="zstd") as writer,
+            folder.publish(f"data/train-{number:05}.parquet") as file,
+            pq.ParquetWriter(file, schema, compression="zstd") as writer,
         ):
             while rows := [_row(sample) for sample in islice(samples, _BATCH)]:
-                writer.write_table(pa.Table.from_pylist(rows, SCHEMA))
+                writer.write_table(pa.Table.from_pylist(rows, schema))
                 counts.update({"samples": len(rows), "boxes": sum(len(row["groundings"]) for row in rows)})
+                rows.clear()  # before the next pictures are read
         return counts
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
@@ -96,23 +99,21 @@ class Hf:
 
 
 def _row(sample: Sample) -> dict[str, Any]:
-    record = sample.record
-    plain = {name: record[name] for name, _ in _COLUMNS if name in record}
-    image = {"bytes": sample.jpeg, "path": f"{sample.key}.jpg"}
-    return {**plain, "image": image, "grounded": sample.grounded, "groundings": list(_groundings(record))}
-
-
-def _groundings(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    caption = record["caption"]
-    for chunk, expression, head in zip(record["noun_chunks"], record["ref_exps"], record["heads"], strict=True):
-        yield {
-            "phrase": caption[chunk[0] : chunk[1]],
-            "start": chunk[0],
-            "end": chunk[1],
-            "expression": caption[expression[0] : expression[1]],
-            "expression_start": expression[0],
-            "expression_end": expression[1],
-            "head": caption[head[0] : head[1]],
-            "box": chunk[2:6],
-            "score": chunk[6],
+    """A row of the file; fields of the record that have no column are ignored."""
+    chunks, expressions = (read_regions(sample.record, level) for level in (Level.CHUNKS, Level.EXPRESSIONS))
+    groundings = [
+        {
+            "phrase": chunk.text,
+            "start": chunk.start,
+            "end": chunk.end,
+            "expression": expression.text,
+            "expression_start": expression.start,
+            "expression_end": expression.end,
+            "head": chunk.head,
+            "box": chunk.box.corners,
+            "score": chunk.box.score,
         }
+        for chunk, expression in zip(chunks, expressions, strict=True)
+    ]
+    image = {"bytes": sample.jpeg, "path": f"{sample.key}.jpg"}
+    return {**sample.record, "image": image, "grounded": sample.grounded, "groundings": groundings}

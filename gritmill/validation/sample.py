@@ -3,33 +3,34 @@
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Annotated, Any
 
+import pyarrow as pa
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError, create_model
 
+from transforms import grit_record
 from transforms.text import dialects
 from transforms.text.grounded_caption import Carries, Span
 
 _ORIENTATION = 0x0112
 
-_Integer64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 _Row = tuple[int, int, _Share, _Share, _Share, _Share, _Share]
 
 
-class Record(BaseModel):
-    """The contract's `.json`: every field in every record, and no other."""
+_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
-    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+class Record(BaseModel):
+    """The fields of the contract's `.json` that have rules beyond their type."""
+
+    model_config = _STRICT
 
     key: Annotated[str, StringConstraints(pattern=r"^\d{9}$")]
     uid: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
-    source_key: str
-    id: _Integer64
-    url: str
     caption: Annotated[str, StringConstraints(min_length=1)]
     width: PositiveInt
     height: PositiveInt
@@ -39,14 +40,32 @@ class Record(BaseModel):
     meta: str
 
 
-_ROWS = "list<element: list<element: double>>"
+def record_model() -> type[Record]:
+    """The contract's `.json`: every column in every record, and no other. Records older than a column may lack it."""
+    fields: Any = {
+        column.name: (_json_type(column.type), Field(default_factory=column.default) if column.default else ...)
+        for column in grit_record.COLUMNS
+        if column.name not in Record.model_fields
+    }
+    return create_model("Record", __base__=Record, **fields)
 
-COLUMNS = {
-    **dict.fromkeys(("key", "uid", "source_key"), "string"),
-    **{"id": "int64", "url": "string", "caption": "string", "width": "int32", "height": "int32"},
-    **{"noun_chunks": _ROWS, "ref_exps": _ROWS, "heads": "list<element: list<element: int32>>", "meta": "string"},
-}
-"""Arrow types of an index, by column."""
+
+def _json_type(kind: pa.DataType) -> Any:
+    """What JSON has for an Arrow type. Items of lists and of structs may be null unless their type says otherwise."""
+    if pa.types.is_struct(kind):
+        fields: Any = {item.name: (_json_item(item), ...) for item in kind.fields}
+        return create_model("Struct", __config__=_STRICT, **fields)
+    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind):
+        return list[_json_item(kind.value_field)]  # type: ignore[misc]
+    if pa.types.is_integer(kind):
+        lowest = -(2 ** (kind.bit_width - 1)) if pa.types.is_signed_integer(kind) else 0
+        return Annotated[int, Field(ge=lowest, lt=lowest + 2**kind.bit_width)]
+    return float if pa.types.is_floating(kind) else bool if pa.types.is_boolean(kind) else str
+
+
+def _json_item(item: "pa.Field[Any]") -> Any:
+    kind = _json_type(item.type)
+    return kind | None if item.nullable else kind
 
 
 @dataclass(frozen=True)
@@ -56,6 +75,8 @@ class Rules:
     dialects: tuple[str, ...]
     densest: bool
     max_pixels: int
+    record: type[Record] = field(default_factory=record_model)
+    index: pa.Schema = field(default_factory=grit_record.index_schema)
 
 
 def sample_faults(
@@ -73,12 +94,12 @@ def sample_faults(
     if not (key.startswith(shard) and len(key) == 9 and key.isdecimal()):
         yield f"the key is not {shard} and four digits"
     try:
-        record = Record.model_validate_json(members["json"])
+        record = rules.record.model_validate_json(members["json"])
     except ValidationError as error:
         yield f"json: {fault_line(error)}"
         return
     yield from _record_faults(key, record)
-    if row is None or _as_floats(row) != _as_floats(record.model_dump()):
+    if row is None or row != _as_row(record, rules.index):
         yield "the index does not agree with the record"
     if members["txt"].decode("utf-8", "replace") != record.caption:
         yield "txt is not the record's caption"
@@ -100,12 +121,13 @@ def _member_ending(number: int, dialect: str) -> str:
     return "grounded.txt" if number == 0 else f"{dialects.suffix(dialect)}.txt"
 
 
-def _as_floats(values: dict[str, Any]) -> dict[str, Any]:
-    """Rows as lists of floats: parquet holds doubles where JSON has integers."""
-    return {
-        name: [[float(number) for number in row] for row in value] if isinstance(value, list) else value
-        for name, value in values.items()
-    }
+def _as_row(record: Record, index: pa.Schema) -> dict[str, Any] | None:
+    """The record as the index holds it: doubles where JSON has integers. None if the types cannot hold it."""
+    try:
+        rows: list[dict[str, Any]] = pa.RecordBatch.from_pylist([record.model_dump()], index).to_pylist()
+    except (pa.ArrowException, OverflowError):
+        return None
+    return rows[0]
 
 
 def _record_faults(key: str, record: Record) -> Iterator[str]:

@@ -17,9 +17,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
 
-from gritmill.validation.sample import COLUMNS, Rules, fault_line, sample_faults
+from gritmill.validation.sample import Rules, fault_line, sample_faults
 from pipeline import files
 from pipeline.faults import CallError
+from transforms import grit_record
 from transforms.text import dialects
 
 _MANIFEST_NAME = "manifest.json"
@@ -203,14 +204,13 @@ def _read_index(uri: str) -> list[dict[str, Any]]:
         table = pq.read_table(io.BytesIO(files.read_bytes(uri)))
     except (pa.ArrowException, OSError) as error:
         raise _Broken(f"not a parquet file: {error}") from error
-    types = {field.name: str(field.type) for field in table.schema}
-    if types != COLUMNS:
-        column = next(name for name in {**types, **COLUMNS} if types.get(name) != COLUMNS.get(name))
-        raise _Broken(
-            f"column {column} is {types.get(column, 'missing')}, not {COLUMNS.get(column, 'of the contract')}"
-        )
-    rows: list[dict[str, Any]] = table.to_pylist()
-    return rows
+    found = {field.name: field.type for field in table.schema}
+    expected = {column.name: column.type for column in grit_record.COLUMNS}
+    defaults = grit_record.defaults()
+    for name in {**found, **expected}:
+        if found.get(name, expected[name] if name in defaults else None) != expected.get(name):
+            raise _Broken(f"column {name} is {found.get(name, 'missing')}, not {expected.get(name, 'of the contract')}")
+    return [defaults | row for row in table.to_pylist()]
 
 
 def _check_tar(

@@ -22,7 +22,7 @@ from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.tar_writer import TarWriter
 from pipeline.tables import chunk_files
 from transforms import images
-from transforms.grit_record import INDEX_SCHEMA, compose
+from transforms.grit_record import compose, index_schema
 from transforms.records import Fault
 from transforms.selection.judge import Kept, Policy, judge_selected
 from transforms.selection.select_boxes import in_record_order
@@ -155,12 +155,12 @@ class _RecordBuffer:
         """The shard's index."""
         self._pack()
         target = io.BytesIO()
-        table = pa.Table.from_batches(self._batches, INDEX_SCHEMA).combine_chunks()
+        table = pa.Table.from_batches(self._batches, index_schema()).combine_chunks()
         pq.write_table(table, target, compression="zstd")
         return target.getvalue()
 
     def _pack(self) -> None:
-        self._batches.append(pa.RecordBatch.from_pylist(self._pending, INDEX_SCHEMA))
+        self._batches.append(pa.RecordBatch.from_pylist(self._pending, index_schema()))
         self._pending = []
 
 

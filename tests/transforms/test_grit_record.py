@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 from transformers.models.kosmos2.processing_kosmos2 import coordinate_to_patch_index
 
-from transforms.grit_record import FIELDS, INDEX_SCHEMA, compose, uid
+from transforms.grit_record import COLUMNS, compose, index_schema, uid
 from transforms.records import Box, Grounding, Pair, Phrase
 from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings
@@ -84,7 +84,7 @@ GROUNDINGS = [
 def test_every_field_is_there_for_every_pair():
     empty = compose("000000000", Pair("", "s", 0, ""), [])
     full = compose("000010002", Pair("k", "s", 3, "a dog cat", meta='{"a": 1}', id="5", url="u"), GROUNDINGS)
-    assert tuple(empty) == tuple(full) == FIELDS
+    assert tuple(empty) == tuple(full) == tuple(column.name for column in COLUMNS)
     assert (empty["id"], empty["url"], empty["meta"], empty["noun_chunks"]) == (0, "", "{}", [])
     assert (full["source_key"], full["meta"]) == ("k", '{"a": 1}')
 
@@ -102,7 +102,7 @@ def test_rows_have_seven_values_with_integer_offsets_and_pair_up():
 
 def test_records_fit_the_index_schema_and_come_back_from_it():
     records = [compose("0", Pair("", "s", 0, ""), []), compose("1", Pair("k", "s", 1, "a dog cat"), GROUNDINGS)]
-    assert pa.Table.from_pylist(records, schema=INDEX_SCHEMA).to_pylist() == records
+    assert pa.Table.from_pylist(records, schema=index_schema()).to_pylist() == records
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from pipeline.tables import chunk_files
 from tests import fake_object_store
 from tests.pipeline.builders import CAPTION, PROVENANCE, grounded, image, source_settings, stored
 from transforms import images
-from transforms.grit_record import FIELDS, INDEX_SCHEMA
+from transforms.grit_record import COLUMNS, index_schema
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
@@ -68,7 +68,7 @@ def test_a_shard_holds_its_pieces_in_order(tmp_path: Path) -> None:
         assert shard[f"{key}.jpg"] == image(i + 1, "JPEG")
         assert shard[f"{key}.txt"].decode() == record["caption"] == wanted.caption
         assert shard[f"{key}.grounded.txt"].decode().startswith("<grounding><phrase>a dog in a hat</phrase><object>")
-        assert tuple(record) == FIELDS
+        assert tuple(record) == tuple(column.name for column in COLUMNS)
         assert (record["key"], record["source_key"], record["id"]) == (key, wanted.key, i + 1)
         assert record["noun_chunks"] == [[0, 5, 0.25, 0.125, 0.75, 0.5, 0.875]]
         assert record["ref_exps"] == [[0, 14, 0.25, 0.125, 0.75, 0.5, 0.875]]
@@ -95,7 +95,7 @@ def test_the_index_equals_the_records(tmp_path: Path) -> None:
     writer(tmp_path).write(PLAN)
     shard = contents(tmp_path / "out/shards/00007.tar")
     table = pq.read_table(tmp_path / "out/shards/00007.parquet")
-    assert table.schema.equals(INDEX_SCHEMA)
+    assert table.schema.equals(index_schema())
     assert table.to_pylist() == [json.loads(data) for name, data in shard.items() if name.endswith(".json")]
 
 
@@ -150,7 +150,7 @@ def test_a_shard_whose_pictures_are_all_gone_is_still_a_tar(tmp_path: Path) -> N
     stats = writer(tmp_path).write(PLAN)
     assert contents(tmp_path / "out/shards/00007.tar") == {}
     assert (stats["successes"], stats["failed"]) == (0, {"fetch": {"gone": 5}})
-    assert pq.read_table(tmp_path / "out/shards/00007.parquet").schema.equals(INDEX_SCHEMA)
+    assert pq.read_table(tmp_path / "out/shards/00007.parquet").schema.equals(index_schema())
 
 
 def test_only_plain_upright_jpegs_keep_their_bytes(tmp_path: Path) -> None:
