@@ -6,10 +6,12 @@ format       what a format is, and what all of them share
 options      what a user can say about an export
 card         the data card beside exported data
 coco_json    long lists in JSON, written entry by entry
+
+A package of your own adds one through the entry-point group `gritmill.exports`: the entry's name is the format's, its
+value a callable that takes the options and returns a `Format`.
 """
 
-import importlib
-from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from gritmill.exports.options import Options
@@ -18,19 +20,26 @@ from pipeline.faults import CallError
 if TYPE_CHECKING:
     from gritmill.exports.format import Format
 
-FORMATS = {
-    "grit": "Grit",
-    "tsv": "Tsv",
-    "odvg": "Odvg",
-    "mdetr": "Mdetr",
-    "coco": "Coco",
-    "refcoco": "RefCoco",
-    "flickr30k-entities": "Flickr30kEntities",
-    "yolo": "Yolo",
-    "instructions": "Instructions",
-    "hf": "Hf",
+GROUP = "gritmill.exports"
+
+_BUILTIN = {
+    "grit": "grit:Grit",
+    "tsv": "tsv:Tsv",
+    "odvg": "odvg:Odvg",
+    "mdetr": "mdetr:Mdetr",
+    "coco": "coco:Coco",
+    "refcoco": "refcoco:RefCoco",
+    "flickr30k-entities": "flickr30k_entities:Flickr30kEntities",
+    "yolo": "yolo:Yolo",
+    "instructions": "instructions:Instructions",
+    "hf": "hf:Hf",
 }
-"""The class of each; its module is called like the format. None is imported before it is used."""
+
+
+def formats() -> dict[str, EntryPoint]:
+    """All formats by name, the built-in ones first; none is imported before it is loaded."""
+    builtin = {name: EntryPoint(name, f"{__name__}.{place}", GROUP) for name, place in _BUILTIN.items()}
+    return builtin | {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in builtin}
 
 
 def find_format(name: str, options: Options) -> "Format":
@@ -39,8 +48,8 @@ def find_format(name: str, options: Options) -> "Format":
     Raises:
       CallError: there is none of that name.
     """
-    if name not in FORMATS:
-        raise CallError(f"--to: no format {name}; there are {', '.join(FORMATS)}")
-    module = importlib.import_module(f"gritmill.exports.{name.replace('-', '_')}")
-    make: Callable[[Options], Format] = getattr(module, FORMATS[name])
-    return make(options)
+    known = formats()
+    if name not in known:
+        raise CallError(f"--to: no format {name}; there are {', '.join(known)}")
+    export_format: Format = known[name].load()(options)
+    return export_format

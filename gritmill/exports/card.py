@@ -8,26 +8,19 @@ from gritmill.exports.format import ExportCounts, Format
 
 CARD_NAME = "README.md"
 
-_DATA_FILES = {
-    "hf": "data/train-*.parquet",
-    "grit": "grit-20m/*.parquet",
-    "odvg": "odvg.jsonl",
-    "instructions": "instructions.jsonl",
-}
-"""What the hub and `datasets` are to load. Without it they take whatever they know, export.json and pictures alone."""
-
 _SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
 
 
 def render_card(to: str, export_format: Format, manifest: dict[str, Any], counts: ExportCounts) -> str:
     """What the data is, what reads it, and where it comes from."""
-    head = {
+    head: dict[str, Any] = {
         "pretty_name": f"Grounded image-text pairs ({to})",
         "task_categories": ["image-to-text", "zero-shot-object-detection"],
         "tags": ["grounding", "referring-expressions", "gritmill", to],
         "size_categories": [_size(counts["samples"])],
-        **({"configs": [_config(_DATA_FILES[to])]} if to in _DATA_FILES else {}),
     }
+    if path := export_format.data_files:  # without it they take what they know, export.json and pictures alone
+        head["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": path}]}]
     threshold = manifest["threshold"]
     lines = [
         "---",
@@ -59,10 +52,6 @@ def render_card(to: str, export_format: Format, manifest: dict[str, Any], counts
         "",
     ]
     return "\n".join(lines)
-
-
-def _config(path: str) -> dict[str, Any]:
-    return {"config_name": "default", "data_files": [{"split": "train", "path": path}]}
 
 
 def _size(samples: int) -> str:

@@ -1,18 +1,27 @@
 """JSON files of long lists, as COCO's are: written entry by entry, so that nothing of them is held in memory."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gritmill.exports.format import ExportFolder
-from pipeline import files
-from pipeline.files.publish import publish
+from gritmill.exports.format import ExportFolder, all_parts
 from transforms.text.grounded_caption import Corners
 
 
-def write_lists(folder: ExportFolder, name: str, lists: Mapping[str, Iterator[dict[str, Any]]]) -> None:
-    """Publishes a JSON object with `info`, `licenses` and those lists."""
-    with publish(files.join(folder.uri, name)) as file:
+def write_coco(
+    name: str,
+    shards: Sequence[int],
+    folder: ExportFolder,
+    annotations: Iterator[dict[str, Any]],
+    categories: Iterable[dict[str, Any]] | None = None,
+) -> None:
+    """Publishes the images of all parts and the annotations, which get an `id` each, from 1."""
+    lists: dict[str, Iterable[dict[str, Any]]] = {
+        "images": (part["image"] for part in all_parts(shards, folder)),
+        "annotations": ({"id": number, **annotation} for number, annotation in enumerate(annotations, 1)),
+        **({} if categories is None else {"categories": categories}),
+    }
+    with folder.publish(name) as file:
         file.write(b'{"info": {"description": "written by gritmill"}, "licenses": []')
         for key, values in lists.items():
             file.write(f', "{key}": ['.encode())
@@ -20,11 +29,6 @@ def write_lists(folder: ExportFolder, name: str, lists: Mapping[str, Iterator[di
                 file.write((",\n" * (number > 0) + json.dumps(value, ensure_ascii=False)).encode())
             file.write(b"]")
         file.write(b"}\n")
-
-
-def with_ids(annotations: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The annotations with an `id` each, from 1."""
-    yield from ({"id": number, **annotation} for number, annotation in enumerate(annotations, 1))
 
 
 def xywh(box: Corners) -> list[float]:

@@ -1,22 +1,13 @@
-"""flickr30k-entities: sentences with `[/EN#id/type words]` and boxes in XML (BryanPlummer/flickr30k_entities).
-
-Its own readers split a sentence at blanks, so that blanks are set around every phrase, as the original is tokenised;
-a caption with a bracket cannot be told from markup, and is left out and counted. Corners are whole pixels, from 1.
-All types are "other": gritmill does not know people from vehicles.
-"""
+"""flickr30k-entities: sentences with `[/EN#id/type words]` and boxes in XML (BryanPlummer/flickr30k_entities)."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_lines, disjoint_spans, origin_fields
+from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, disjoint_spans, origin_fields
 from gritmill.exports.options import Level
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners, Span
-
-_DESCRIPTION = """`Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as the original has them, with one
-sentence a picture."""
-
 
 # XML has no way to write these.
 _XML_INVALID = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), "�")
@@ -24,29 +15,27 @@ _XML_INVALID = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), 
 
 @dataclass(frozen=True)
 class Flickr30kEntities(LineFormat):
-    """See the module's text."""
+    """Corners are whole pixels, from 1. All types are "other": gritmill does not know people from vehicles.
 
-    @property
-    def description(self) -> str:
-        """For the data card."""
-        return _DESCRIPTION
+    The readers of the format split a sentence at blanks, so that blanks are set around every phrase, as the original is
+    tokenised; a caption with a bracket cannot be told from markup, and is left out and counted.
+    """
 
-    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """The list of all."""
-        folder.write_lines("train.txt", all_lines(shards, folder))
+    file_name = "train.txt"
+    image_path = "flickr30k-images/{0}.jpg"
+    description = """\
+`Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as the original has them, with one
+sentence a picture."""
 
-    def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
-        for sample in samples:
-            if not set("[]").isdisjoint(sample.caption):
-                counts["captions with a bracket, left out"] += 1
-                continue
-            spans = disjoint_spans(sample.record, Level.EXPRESSIONS)
-            counts.update({"samples": 1, "boxes": sum(len(span.boxes) for span in spans)})
-            folder.write(f"Sentences/{sample.key}.txt", f"{_sentence(sample.caption, spans)}\n".encode())
-            folder.write(f"Annotations/{sample.key}.xml", _annotation(sample, spans))
-            if self.options.images:
-                folder.write(f"flickr30k-images/{sample.key}.jpg", sample.jpeg)
-            yield sample.key
+    def left_out(self, caption: str) -> str:
+        return "" if set("[]").isdisjoint(caption) else "captions with a bracket"
+
+    def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
+        spans = disjoint_spans(sample.record, Level.EXPRESSIONS)
+        counts["boxes"] += sum(len(span.boxes) for span in spans)
+        folder.write(f"Sentences/{sample.key}.txt", f"{_sentence(sample.caption, spans)}\n".encode())
+        folder.write(f"Annotations/{sample.key}.xml", _annotation(sample, spans))
+        yield sample.key
 
 
 def _sentence(caption: str, spans: Sequence[Span]) -> str:

@@ -4,18 +4,22 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, BinaryIO, ClassVar, Protocol
 
 from gritmill.exports.options import Level, Options
 from gritmill.reading import Sample
 from pipeline import files
-from pipeline.files.publish import publish, publish_bytes
+from pipeline.files.publish import publish
 from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Corners, Span, choose_spans
 
 ExportCounts = Counter[str]
 """Counts of what was written and left out; those of shards add up."""
+
+ROWS_OF = {Level.EXPRESSIONS: "ref_exps", Level.CHUNKS: "noun_chunks"}
+"""The field of the record that has a level's rows."""
 
 
 @dataclass(frozen=True)
@@ -24,18 +28,20 @@ class ExportFolder:
 
     uri: str
 
+    def publish(self, name: str) -> AbstractContextManager[BinaryIO]:
+        """A file to write to, which appears once the block has ended without an exception."""
+        return publish(files.join(self.uri, name))
+
     def write(self, name: str, data: bytes) -> None:
-        """A file of the export."""
-        publish_bytes(files.join(self.uri, name), data)
+        with self.publish(name) as file:
+            file.write(data)
 
     def write_lines(self, name: str, lines: Iterable[str]) -> None:
-        """A text file, a line each."""
-        with publish(files.join(self.uri, name)) as file:
+        with self.publish(name) as file:
             for line in lines:
                 file.write(f"{line}\n".encode())
 
     def lines(self, name: str) -> Iterator[str]:
-        """The lines of a file that was written."""
         with files.open_read(files.join(self.uri, name)) as file:
             for line in file:
                 yield line.decode().removesuffix("\n")
@@ -46,33 +52,82 @@ class Format(Protocol):
 
     @property
     def description(self) -> str:
-        """For the data card: what reads it and how, a few lines of Markdown."""
+        """What reads it and how, a few lines of Markdown for the data card."""
+        ...
+
+    @property
+    def data_files(self) -> str:
+        """Glob pattern of what `datasets` and the hub are to load; empty if they have no reader for the format."""
         ...
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
-        """Writes the samples of one shard, holding no more than one picture. The same samples give the same bytes."""
+        """Writes the samples of one shard, holding no more than one picture. The same samples give the same bytes.
+
+        Returns:
+          Counts to show, "samples" among them.
+        """
         ...
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """Writes what takes all shards together, from the files of the shards."""
+        """Writes what takes all shards together, from the files of the shards. shards: their numbers; maybe none."""
         ...
 
 
 @dataclass(frozen=True)
 class LineFormat(ABC):
-    """A format that collects lines of text, one or more a sample, until all shards are written."""
+    """A format that collects rows, one or more a sample, as lines until all shards are written.
+
+    file_name: of all lines; a format that makes something else of them has a `finish` of its own.
+    image_path: of a picture, from the key. By default the folder is the shard's five digits, as mmdetection's GRIT
+      has it.
+    """
 
     options: Options
 
+    file_name: ClassVar[str] = ""
+    image_path: ClassVar[str] = "images/{0:.5}/{0}.jpg"
+
+    @property
+    @abstractmethod
+    def description(self) -> str: ...
+
+    @property
+    def data_files(self) -> str:
+        return self.file_name if self.file_name.endswith(".jsonl") else ""
+
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
-        """See `Format`."""
         counts = ExportCounts()
-        folder.write_lines(part_name(number), self.lines(samples, folder, counts))
+        rows = (row for sample in samples for row in self._export(sample, folder, counts))
+        folder.write_lines(part_name(number), map(_as_line, rows))
         return counts
 
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
+        folder.write_lines(self.file_name, all_lines(shards, folder))
+
+    def _export(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[Mapping[str, Any] | str]:
+        if kind := self.left_out(sample.caption):
+            counts[f"{kind}, left out"] += 1
+            return
+        if self.options.images:
+            folder.write(self.image_name(sample), sample.jpeg)
+        counts["samples"] += 1
+        yield from self.rows(sample, folder, counts)
+
+    def image_name(self, sample: Sample) -> str:
+        """The picture's path below the export's folder."""
+        return self.image_path.format(sample.key)
+
+    def left_out(self, caption: str) -> str:
+        """What a caption that the format cannot carry is counted as; empty: it is carried."""
+        return ""
+
     @abstractmethod
-    def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
-        """The lines of samples; what else belongs to them, such as pictures, is written and counted on the way."""
+    def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[Mapping[str, Any] | str]:
+        """The rows of a sample, JSON objects or plain lines; files of its own are written on the way."""
+
+
+def _as_line(row: Mapping[str, Any] | str) -> str:
+    return row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)
 
 
 def all_lines(shards: Sequence[int], folder: ExportFolder) -> Iterator[str]:
@@ -91,61 +146,44 @@ def part_name(number: int) -> str:
     return f"parts/{number:05}.jsonl"
 
 
-def image_name(sample: Sample) -> str:
-    """`images/00037/000370938.jpg`: the folder is the shard's five digits, as mmdetection's GRIT has it."""
-    return f"images/{sample.key[:5]}/{sample.key}.jpg"
-
-
 def origin_fields(record: Mapping[str, Any]) -> dict[str, Any]:
     """Where a pair comes from; a licence given by its source is in `meta`, a JSON object as text."""
     return {name: record[name] for name in ("uid", "source_key", "url", "meta")}
 
 
-def write_image(sample: Sample, folder: ExportFolder, options: Options) -> None:
-    """Writes the picture as a file, unless the options turn that off."""
-    if options.images:
-        folder.write(image_name(sample), sample.jpeg)
-
-
 @dataclass(frozen=True)
 class Region:
-    """One box of a record. text: its span [start, end) of the caption.
+    """One row of a record: its span [start, end) of the caption, the text there, and the text of its head noun.
 
-    normalized_box, pixel_box: x1, y1, x2, y2, normalised and in pixels, unrounded.
+    box: normalised, with the score. pixel_box: x1, y1, x2, y2 in pixels, unrounded.
     """
 
     start: int
     end: int
     text: str
-    normalized_box: Corners
-    pixel_box: Corners
-    score: float
     head: str
+    box: Box
+    pixel_box: Corners
 
 
-def read_regions(record: dict[str, Any], options: Options) -> list[Region]:
+def read_regions(record: Mapping[str, Any], level: Level) -> list[Region]:
     """The rows of a record, in its own order."""
     width, height, caption = record["width"], record["height"], record["caption"]
-    regions = []
-    for (start, end, *corners, score), (head_start, head_end) in zip(
-        rows_of_level(record, options.level), record["heads"], strict=True
-    ):
-        x1, y1, x2, y2 = corners
-        pixel_box = (x1 * width, y1 * height, x2 * width, y2 * height)
-        regions.append(
-            Region(start, end, caption[start:end], (x1, y1, x2, y2), pixel_box, score, caption[head_start:head_end])
+    return [
+        Region(
+            start,
+            end,
+            caption[start:end],
+            caption[slice(*head)],
+            Box(0, x1, y1, x2, y2, score),
+            (x1 * width, y1 * height, x2 * width, y2 * height),
         )
-    return regions
+        for (start, end, x1, y1, x2, y2, score), head in zip(record[ROWS_OF[level]], record["heads"], strict=True)
+    ]
 
 
-def disjoint_spans(record: dict[str, Any], level: Level) -> tuple[Span, ...]:
+def disjoint_spans(record: Mapping[str, Any], level: Level) -> tuple[Span, ...]:
     """The spans of a record that one text can hold, as Kosmos-2 chooses them."""
-    parts = zip(record["noun_chunks"], rows_of_level(record, level), record["heads"], strict=True)
+    parts = zip(record["noun_chunks"], record[ROWS_OF[level]], record["heads"], strict=True)
     groundings = [Grounding(Phrase(*chunk[:2], *head, *row[:2]), Box(0, *chunk[2:])) for chunk, row, head in parts]
     return choose_spans(groundings, "longest")
-
-
-def rows_of_level(record: dict[str, Any], level: Level) -> list[Any]:
-    """The record's rows [start, end, x1, y1, x2, y2, score] of a level."""
-    rows: list[Any] = record["ref_exps" if level is Level.EXPRESSIONS else "noun_chunks"]
-    return rows

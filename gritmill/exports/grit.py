@@ -1,7 +1,4 @@
-"""grit: rows as GRIT was released (zzliang/GRIT): parquet with doubles in the lists, and JSON lines with integers.
-
-Readers of the parquet must cast offsets; unilm's own tools do not, and take the JSON lines.
-"""
+"""grit: rows as GRIT was released (zzliang/GRIT): parquet with doubles in the lists, and JSON lines with integers."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,37 +11,15 @@ import pyarrow.parquet as pq
 from gritmill.exports.format import ExportCounts, ExportFolder, all_lines, part_name
 from gritmill.exports.options import Options
 from gritmill.reading import Sample
-from pipeline import files
-from pipeline.files.publish import publish
+from transforms.grit_record import COLUMNS
 
 MIN_SCORE = 0.65
 """Kosmos-2's own loader drops rows below (`--box-score-threshold`): a value for GLIP's scores."""
 
-_ROWS = pa.list_(pa.list_(pa.float64()))
-
-_FIELDS: "list[pa.Field[Any]]" = [
-    pa.field("key", pa.string()),
-    pa.field("id", pa.int64()),
-    pa.field("url", pa.string()),
-    pa.field("caption", pa.string()),
-    pa.field("width", pa.int64()),
-    pa.field("height", pa.int64()),
-    pa.field("noun_chunks", _ROWS),
-    pa.field("ref_exps", _ROWS),
-    # Ours, behind the released columns: where a row comes from.
-    pa.field("uid", pa.string()),
-    pa.field("source_key", pa.string()),
-    pa.field("meta", pa.string()),
-]
-
-SCHEMA = pa.schema(_FIELDS)
-
-
-_DESCRIPTION = """\
-`grit-20m/coyo_{i}_snappy.parquet` and `grit_coyo.jsonl`, in the columns of the released GRIT, with three of
-gritmill's behind them. Pictures are not part of it, as they were not of GRIT.
-
-"""
+# The released columns, and ours behind them: where a row comes from.
+_NAMES = ("key", "id", "url", "caption", "width", "height", "noun_chunks", "ref_exps", "uid", "source_key", "meta")
+_TYPES = {column.name: pa.int64() if pa.types.is_integer(column.type) else column.type for column in COLUMNS}
+SCHEMA = pa.schema([pa.field(name, _TYPES[name]) for name in _NAMES])
 
 LOW_SCORES = """Kosmos-2's loader drops rows with a score below 0.65 unless it is called with another
 `--box-score-threshold`; that value was GLIP's. Scores here are the detector's own and have not been changed."""
@@ -52,19 +27,20 @@ LOW_SCORES = """Kosmos-2's loader drops rows with a score below 0.65 unless it i
 
 @dataclass(frozen=True)
 class Grit:
-    """See the module's text."""
+    """Readers of the parquet must cast offsets; unilm's own tools do not, and take the JSON lines."""
 
     options: Options
 
-    @property
-    def description(self) -> str:
-        """For the data card."""
-        return _DESCRIPTION + LOW_SCORES
+    data_files = "grit-20m/*.parquet"
+    description = f"""\
+`grit-20m/coyo_{{i}}_snappy.parquet` and `grit_coyo.jsonl`, in the columns of the released GRIT, with three of
+gritmill's behind them. Pictures are not part of it, as they were not of GRIT.
+
+{LOW_SCORES}"""
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
-        """A parquet file and its lines."""
-        rows = [{name: sample.record[name] for name in SCHEMA.names} for sample in samples]
-        with publish(files.join(folder.uri, f"grit-20m/coyo_{number}_snappy.parquet")) as file:
+        rows = [{name: sample.record[name] for name in _NAMES} for sample in samples]
+        with folder.publish(f"grit-20m/coyo_{number}_snappy.parquet") as file:
             pq.write_table(pa.Table.from_pylist(rows, SCHEMA), file, compression="snappy")
         folder.write_lines(part_name(number), (json.dumps(row, ensure_ascii=False) for row in rows))
         counts = ExportCounts(samples=len(rows))
@@ -73,7 +49,6 @@ class Grit:
         return counts
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """One file of all lines."""
         folder.write_lines("grit_coyo.jsonl", all_lines(shards, folder))
 
 

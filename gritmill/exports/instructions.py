@@ -1,13 +1,7 @@
-"""instructions: conversations in LLaVA's form, made of the records as Kosmos-2 and Shikra make theirs.
+"""instructions: conversations in LLaVA's form, made of the records as Kosmos-2 and Shikra make theirs."""
 
-Four kinds: comprehension (an expression is asked for, its boxes are the answer), generation (a box is shown, its
-expression is the answer; the six templates of the Kosmos-2 paper's appendix B), grounded captioning, and pointing
-(which thing of those named lies under this point?). Boxes are written in the dialect of one's choice.
-"""
-
-import json
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,12 +11,9 @@ from gritmill.exports.format import (
     ExportFolder,
     LineFormat,
     Region,
-    all_lines,
     disjoint_spans,
-    image_name,
     origin_fields,
     read_regions,
-    write_image,
 )
 from gritmill.exports.options import Level, Options
 from gritmill.reading import Sample
@@ -63,11 +54,17 @@ _NO_SENTENCES = """ This dialect carries no sentence: of the four kinds there ar
 
 @dataclass(frozen=True)
 class Instructions(LineFormat):
-    """See the module's text.
+    """Four kinds of conversations; boxes are written in the dialect of the options.
+
+    comprehension: an expression is asked for, its boxes are the answer.
+    generation: a box is shown, its expression is the answer; the six templates of the Kosmos-2 paper's appendix B.
+    captioning: a grounded caption. pointing: which thing of those named is at this point?
 
     Raises:
       CallError: there is no such dialect, or it carries no words.
     """
+
+    file_name = "instructions.jsonl"
 
     def __post_init__(self) -> None:
         try:
@@ -79,7 +76,6 @@ class Instructions(LineFormat):
 
     @property
     def description(self) -> str:
-        """For the data card."""
         description = _DESCRIPTION.format(self.options.dialect, self.options.seed)
         return description if self._carries_sentences else description + _NO_SENTENCES
 
@@ -87,20 +83,25 @@ class Instructions(LineFormat):
     def _carries_sentences(self) -> bool:
         return dialects.find(self.options.dialect).carries in (Carries.SPANS, Carries.ENDS)
 
-    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """One file of all lines."""
-        folder.write_lines("instructions.jsonl", all_lines(shards, folder))
+    def left_out(self, caption: str) -> str:
+        # It may read like a picture's place, or any other sign of a model.
+        return "captions with <" if "<" in caption else ""
 
-    def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
-        for sample in samples:
-            if "<" in sample.caption:  # it may read like a picture's place, or any other sign of a model
-                counts["captions with <, left out"] += 1
-                continue
-            write_image(sample, folder, self.options)
-            counts["samples"] += 1
-            for kind, (question, answer) in self._turns(sample, counts):
-                counts[kind] += 1
-                yield json.dumps(_line(sample, kind, question, answer), ensure_ascii=False)
+    def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[dict[str, Any]]:
+        record = sample.record
+        for kind, (question, answer) in self._turns(sample, counts):
+            counts[kind] += 1
+            yield {
+                "id": f"{record['uid']}-{kind}",
+                "image": self.image_name(sample),
+                "kind": kind,
+                "conversations": [
+                    {"from": "human", "value": f"<image>\n{question}"},
+                    {"from": "gpt", "value": answer},
+                ],
+                **{name: record[name] for name in ("key", "width", "height")},
+                **origin_fields(record),
+            }
 
     def _turns(self, sample: Sample, counts: ExportCounts) -> Iterator[tuple[str, Turns]]:
         """The conversations about a sample; what its dialect cannot carry is left out and counted."""
@@ -134,9 +135,9 @@ class _GroundedRecord:
     def from_sample(cls, sample: Sample, options: Options) -> "_GroundedRecord":
         # Words that stand twice in a caption name all of their boxes.
         groups: dict[str, list[Region]] = {}
-        for region in read_regions(sample.record, options):
+        for region in read_regions(sample.record, options.level):
             groups.setdefault(region.text.casefold(), []).append(region)
-        expressions = [(group[0].text, tuple(region.normalized_box for region in group)) for group in groups.values()]
+        expressions = [(group[0].text, tuple(region.box.corners for region in group)) for group in groups.values()]
         return cls(sample.record, dialects.find(options.dialect), expressions)
 
     def encode(self, before: str, words: str, after: str, boxes: tuple[Corners, ...]) -> str:
@@ -184,18 +185,3 @@ def _pointing(grounded: _GroundedRecord, rng: random.Random) -> Turns:
 
 class _NoSingleThing(Exception):
     """There is no single thing for a question; the message gives the reason."""
-
-
-def _line(sample: Sample, kind: str, question: str, answer: str) -> dict[str, Any]:
-    record = sample.record
-    return {
-        "id": f"{record['uid']}-{kind}",
-        "image": image_name(sample),
-        "kind": kind,
-        "conversations": [
-            {"from": "human", "value": f"<image>\n{question}"},
-            {"from": "gpt", "value": answer},
-        ],
-        **{name: record[name] for name in ("key", "width", "height")},
-        **origin_fields(record),
-    }

@@ -1,8 +1,4 @@
-"""tsv: the six columns that Kosmos-2's own loader reads (microsoft/unilm, laion2b_obj_loader.py).
-
-MD5 of the picture, caption, picture in base64, width, height, and a Python dictionary of the rows. There is no way to
-write a tab or a line's end in a caption, so that such pairs are left out and counted.
-"""
+"""tsv: the six columns that Kosmos-2's own loader reads (microsoft/unilm, laion2b_obj_loader.py)."""
 
 import base64
 import hashlib
@@ -14,36 +10,31 @@ from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
 from gritmill.exports.grit import LOW_SCORES, count_low_scores
 from gritmill.exports.options import Options
 from gritmill.reading import Sample
-from pipeline import files
-from pipeline.files.publish import publish
 
 _SEPARATORS = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 
-_DESCRIPTION = """\
+@dataclass(frozen=True)
+class Tsv:
+    """MD5 of the picture, caption, picture in base64, width, height, and a Python dictionary of the rows.
+
+    There is no way to write a tab or a line's end in a caption, so that such pairs are left out and counted.
+    """
+
+    options: Options
+
+    data_files = ""
+    description = f"""\
 The loader takes only paths with `coyo_filtered_tsvs_v1` in them, and reads the file of the same name below
 `coyo_filtered_tsvs_v1_obj`: that is where the files lie. `train.json` names `…/coyo_filtered_tsvs_v1/00000.tsv`.
 `origins/` has a line a row with `uid`, `source_key`, `url` and `meta`.
 
-"""
-
-
-@dataclass(frozen=True)
-class Tsv:
-    """See the module's text."""
-
-    options: Options
-
-    @property
-    def description(self) -> str:
-        """For the data card."""
-        return _DESCRIPTION + LOW_SCORES
+{LOW_SCORES}"""
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
-        """Writes one TSV a shard, and the origins of its rows."""
         counts = ExportCounts()
         origins: list[str] = []
-        with publish(files.join(folder.uri, f"coyo_filtered_tsvs_v1_obj/{number:05}.tsv")) as file:
+        with folder.publish(f"coyo_filtered_tsvs_v1_obj/{number:05}.tsv") as file:
             for sample in samples:
                 if _SEPARATORS.isdisjoint(sample.caption):
                     # Newlines separate lines: there is none after the last one.

@@ -1,45 +1,29 @@
-"""yolo: a text file a picture, a line a box: class, centre, width and height in shares. Classes are head nouns.
+"""yolo: a text file a picture, a line a box: class, centre, width and height in shares. Classes are head nouns."""
 
-`data.yaml` names the classes, in the order in which they come first; `labels/` mirrors `images/`, as Ultralytics
-wants it.
-"""
-
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from gritmill.exports.format import (
-    ExportCounts,
-    ExportFolder,
-    LineFormat,
-    all_parts,
-    image_name,
-    origin_fields,
-    read_regions,
-    write_image,
-)
+from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_parts, origin_fields, read_regions
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners
 
-_DESCRIPTION = """```
+
+@dataclass(frozen=True)
+class Yolo(LineFormat):
+    """`data.yaml` names the classes, in the order in which they come first.
+
+    `labels/` mirrors `images/`, as Ultralytics wants it.
+    """
+
+    description = """```
 yolo detect train data=data.yaml
 ```
 
 A class is the head noun of a phrase, in lower case. Captions are not carried; `uid` and key of every picture stand in
 `parts/`."""
-
-
-@dataclass(frozen=True)
-class Yolo(LineFormat):
-    """See the module's text."""
-
-    @property
-    def description(self) -> str:
-        """For the data card."""
-        return _DESCRIPTION
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """The classes have numbers only once all are known: so labels come now."""
@@ -48,26 +32,18 @@ class Yolo(LineFormat):
             for name, _ in part["boxes"]:
                 classes.setdefault(name, len(classes))
             lines = (f"{classes[name]} {' '.join(map(str, box))}" for name, box in part["boxes"])
-            folder.write(part["labels"], "".join(f"{line}\n" for line in lines).encode())
+            folder.write_lines(part["labels"], lines)
         names = {number: name for name, number in classes.items()}
         # Without a `path` Ultralytics takes the folder of this file.
         data_yaml = {"train": "images", "val": "images", "names": names}
         folder.write("data.yaml", yaml.safe_dump(data_yaml, sort_keys=False, allow_unicode=True).encode())
 
-    def lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
-        for sample in samples:
-            write_image(sample, folder, self.options)
-            part = self._part(sample)
-            counts.update({"samples": 1, "boxes": len(part["boxes"])})
-            yield json.dumps(part, ensure_ascii=False)
-
-    def _part(self, sample: Sample) -> dict[str, Any]:
-        labels = image_name(sample).replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt"
-        boxes = [
-            (region.head.lower(), _centred(region.normalized_box))
-            for region in read_regions(sample.record, self.options)
-        ]
-        return {"labels": labels, "boxes": boxes, **origin_fields(sample.record)}
+    def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[dict[str, Any]]:
+        labels = self.image_name(sample).replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt"
+        regions = read_regions(sample.record, self.options.level)
+        counts["boxes"] += len(regions)
+        boxes = [(region.head.lower(), _centred(region.box.corners)) for region in regions]
+        yield {"labels": labels, "boxes": boxes, **origin_fields(sample.record)}
 
 
 def _centred(box: Corners) -> list[float]:

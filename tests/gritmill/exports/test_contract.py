@@ -1,0 +1,176 @@
+"""What every export format promises, also one of another package."""
+
+import json
+from collections import Counter
+from importlib.metadata import EntryPoint
+
+import pytest
+import yaml
+
+import gritmill
+from gritmill import exports
+from gritmill.exports import hf
+from gritmill.exports.export import export
+from gritmill.exports.format import ExportCounts, ExportFolder
+from gritmill.exports.options import Options
+from gritmill.main import main
+from gritmill.reading import Sample
+from pipeline.files import publish
+from tests import sample_pairs
+from transforms.grit_record import compose
+from transforms.records import Box, Grounding, Pair, Phrase
+
+
+class Captions:
+    """A format as another package would write it: a line a caption."""
+
+    description = "`captions.txt` has a caption a line, quoted as JSON."
+    data_files = ""
+
+    def __init__(self, options):
+        pass
+
+    def shard(self, number, samples, folder):
+        captions = [json.dumps(sample.caption) for sample in samples]
+        folder.write_lines(f"parts/{number:05}.txt", captions)
+        return ExportCounts(samples=len(captions))
+
+    def finish(self, shards, folder):
+        folder.write_lines("captions.txt", (line for n in shards for line in folder.lines(f"parts/{n:05}.txt")))
+
+
+EVERY = [*exports.formats(), "captions"]
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch):
+    entries = [EntryPoint(name, f"{__name__}:Captions", exports.GROUP) for name in ("captions", "yolo")]
+    monkeypatch.setattr(exports, "entry_points", lambda group: entries if group == "gritmill.exports" else [])
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory, parser):
+    """A finished run without a shard."""
+    folder = tmp_path_factory.mktemp("empty")
+    (folder / "none.jsonl").write_text("")
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:factory")
+    assert gritmill.run(config, inputs=folder / "none.jsonl", output=folder / "run")["shards"] == []
+    return folder / "run"
+
+
+SIGNS = ["", "\t", "\n", "\u2028", " [x] ", "]", " <image> ", '"\\', "é🐕\u202e", "\x00", "&amp;", "%s {0}", "| - # "]
+
+
+def samples(count=None, shard=0, picture=bytes):
+    """Samples whose captions and origins have every sign that means something to some format."""
+    for number, sign in enumerate(SIGNS[:count]):
+        caption = f"a dog{sign}near the red car"
+        end = len(caption)
+        found = [Phrase(0, 5, 2, 5, 0, end), Phrase(end - 11, end, end - 3, end, end - 11, end)]
+        groundings = [Grounding(phrase, Box(i, 0.1 * i, 0.2, 0.5, 0.75, 0.5)) for i, phrase in enumerate(found)]
+        meta = json.dumps({"sign": sign})
+        pair = Pair(f"../../{sign}", "s", number, caption, url=f"x{sign}", meta=meta, width=64, height=48)
+        key = f"{shard:05}{number:04}"
+        record = compose(key, pair, groundings)
+        yield Sample(key, picture(b"a picture"), record, caption, f"<grounding>{caption}", {})
+
+
+def carried_or_left_out(counts):
+    return counts["samples"] + sum(number for kind, number in counts.items() if kind.startswith("captions with"))
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_equal_samples_give_equal_bytes_and_counts_that_add_up_over_shards(tmp_path, name):
+    made = exports.find_format(name, Options())
+    counts = [made.shard(n, samples(4 + n, n), ExportFolder(f"{tmp_path}/a")) for n in (0, 1)]
+    for n in (1, 0):
+        assert made.shard(n, samples(4 + n, n), ExportFolder(f"{tmp_path}/b")) == counts[n]
+    for folder in "ab":
+        made.finish((0, 1), ExportFolder(f"{tmp_path}/{folder}"))
+    written = sample_pairs.files_of(tmp_path / "a", "**/*")
+    assert written == sample_pairs.files_of(tmp_path / "b", "**/*") != {}
+    assert exports.find_format(name, Options()).shard(2, samples(0), ExportFolder(f"{tmp_path}/a"))["samples"] == 0
+    assert [carried_or_left_out(count) for count in counts] == [4, 5]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_awkward_captions_and_keys_are_carried_or_counted_and_nothing_is_written_elsewhere(tmp_path, name):
+    made, folder = exports.find_format(name, Options()), ExportFolder(f"{tmp_path}/in/here")
+    counts = made.shard(0, samples(), folder)
+    made.finish((0,), folder)
+    assert carried_or_left_out(counts) == len(SIGNS)
+    assert counts["samples"] > len(SIGNS) / 2
+    assert [path.name for path in (*tmp_path.iterdir(), *(tmp_path / "in").iterdir())] == ["in", "here"]
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_no_more_pictures_are_held_than_one_and_the_next(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(hf, "_BATCH", 1)  # parquet's groups of rows take some at once
+    held, most = Counter(), []
+
+    class Picture(bytes):
+        def __init__(self, _):
+            held["now"] += 1
+            most.append(held["now"])
+
+        def __del__(self):
+            held["now"] -= 1
+
+    exports.find_format(name, Options()).shard(0, samples(picture=Picture), ExportFolder(str(tmp_path)))
+    assert len(most) == len(SIGNS)
+    assert max(most) <= 2
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_an_interrupted_export_goes_on_to_the_same_bytes(finished, tmp_path, monkeypatch, name):
+    export(finished, name, tmp_path / "whole")
+    opened, left = publish._by_rename, {"files": 0}
+
+    def dying(path):
+        left["files"] -= 1
+        if left["files"] < 0:
+            raise KeyboardInterrupt
+        return opened(path)
+
+    monkeypatch.setattr(publish, "_by_rename", dying)
+    for attempt in range(1, 30):
+        left["files"] = 4 * attempt
+        try:
+            export(finished, name, tmp_path / "torn")
+            break
+        except KeyboardInterrupt:
+            assert not (tmp_path / "torn" / "export.json").exists()
+    assert attempt > 1
+    assert sample_pairs.files_of(tmp_path / "torn", "**/*") == sample_pairs.files_of(tmp_path / "whole", "**/*")
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_a_run_without_a_shard(empty, tmp_path, name):
+    assert export(empty, name, tmp_path / "out")["figures"].get("samples", 0) == 0
+    assert "size_categories" in (tmp_path / "out" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_the_data_card_describes_the_format_and_says_where_the_data_comes_from(finished, tmp_path, monkeypatch, name):
+    first = export(finished, name, tmp_path)
+    _, head, text = (tmp_path / "README.md").read_text().split("---\n", 2)
+    values = yaml.safe_load(head)
+    assert values["size_categories"] == ["n<1K"]
+    assert name in values["tags"]
+    assert exports.find_format(name, Options()).description in text
+    manifest = json.loads((finished / "manifest.json").read_text())
+    for word in (*manifest["fingerprints"].values(), *(manifest["models"][part] for part in ("detector", "phrases"))):
+        assert f"`{word}`" in text
+    assert json.loads((tmp_path / "export.json").read_text())["run"]["fingerprints"] == manifest["fingerprints"]
+    monkeypatch.setattr(ExportFolder, "publish", None)
+    assert export(finished, name, tmp_path) == first  # a second call does nothing
+    assert first["figures"]["samples"] in (29, 30)
+
+
+def test_a_format_of_another_package_is_named_in_help_and_error(tmp_path, capsys):
+    with pytest.raises(gritmill.CallError, match=r"no format lance; there are grit, .*, hf, captions$"):
+        export(tmp_path, "lance", tmp_path)
+    with pytest.raises(SystemExit):
+        main(["export", "--help"])
+    assert "captions" in capsys.readouterr().out
+    assert type(exports.find_format("yolo", Options())).__name__ == "Yolo"  # what comes with gritmill keeps its name
