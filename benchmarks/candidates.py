@@ -11,7 +11,7 @@ import numpy as np
 
 from gritmill import Box
 from transforms.detectors.base import Request
-from transforms.settings import DetectorSettings
+from transforms.detectors.settings import DetectorSettings
 
 _CLUSTERS = 4  # things that look like the phrase; candidates stand around them, so that there is what to suppress
 _FLOOR = 0.05

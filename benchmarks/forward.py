@@ -12,8 +12,8 @@ from benchmarks.figures import Figure, interleaved_seconds, ratio
 from benchmarks.grounding import on_cores, record_inputs
 from transforms.detectors.base import Found, Request
 from transforms.detectors.grounding_dino.model import GroundingDino
+from transforms.detectors.settings import DetectorSettings
 from transforms.images import measure as size_of
-from transforms.settings import DetectorSettings
 
 PART = "The forward, one core"
 

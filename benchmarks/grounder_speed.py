@@ -17,7 +17,7 @@ from rich.table import Table
 from training.scene_grounder.tars import Example, read_tars
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino.model import GroundingDino
-from transforms.settings import DetectorSettings
+from transforms.detectors.settings import DetectorSettings
 
 _ROUNDS = 5
 

@@ -15,8 +15,8 @@ import gritmill
 from transforms.detectors.base import Request
 from transforms.detectors.candidates import make_request
 from transforms.detectors.grounding_dino.model import GroundingDino
+from transforms.detectors.settings import DetectorSettings
 from transforms.records import Pair
-from transforms.settings import DetectorSettings
 
 
 @contextmanager

@@ -23,12 +23,13 @@ from transforms.detectors.candidates import make_request, with_boxes
 from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.detectors.grounding_dino.prompts import PackedPrompts, build_prompts
+from transforms.detectors.settings import DetectorSettings
 from transforms.images import decode
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.noun_phrases import with_phrases
 from transforms.phrases.parser import load_parser
 from transforms.records import Chunk, Pair
-from transforms.settings import DetectorSettings, PhraseSettings
+from transforms.settings import PhraseSettings
 
 _FEW = 16
 _GPU_MS = 12.0

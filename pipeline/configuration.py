@@ -14,9 +14,9 @@ from pydantic import AfterValidator, ByteSize, Field, ValidationError
 from pipeline import source_kinds
 from pipeline.faults import CallError, first_line
 from transforms import bundled
+from transforms.detectors.settings import DetectorSettings
 from transforms.images import MAX_PIXELS
 from transforms.settings import (
-    DetectorSettings,
     Names,
     PhraseSettings,
     PositiveInt,

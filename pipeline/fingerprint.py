@@ -8,22 +8,23 @@ from typing import Any
 from pipeline import files
 from pipeline.configuration import GROUND_SECTIONS, Configuration
 from transforms import bundled
-
-# These move results by less than 1e-4, or not at all; they are recorded chunk by chunk instead.
-NOT_FINGERPRINTED = ("detector.device", "detector.batch", "detector.threads", "detector.forward")
+from transforms.detectors.family import Family
 
 RULES_VERSION = 5
 """To be raised with every change of this code that changes phrases, boxes or records of the same input."""
 
 
-def ground_fingerprint(configuration: Configuration, model_identities: dict[str, str], limit: int | None) -> str:
-    """The ground fingerprint. A model in a folder counts with its content, wherever the folder lies."""
+def ground_fingerprint(
+    configuration: Configuration, model_identities: dict[str, str], limit: int | None, family: Family[Any]
+) -> str:
+    """The ground fingerprint. A model in a folder counts with its content, wherever the folder lies.
+
+    family: of the detector, whose settings are the keys that it takes.
+    """
     values = configuration.fingerprint_values()
     # A newer section all of whose keys are as before is not among the values.
     parts = {name: values[name] for name in GROUND_SECTIONS if name in values}
-    parts["detector"] = {
-        key: value for key, value in parts["detector"].items() if f"detector.{key}" not in NOT_FINGERPRINTED
-    }
+    parts["detector"] = family.take(configuration.detector).fingerprint_values()
     for section in ("phrases", "detector"):
         if model_identities[section].startswith("folder:"):
             del parts[section]["model"]

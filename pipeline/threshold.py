@@ -9,12 +9,12 @@ from pathlib import Path
 
 from pipeline.faults import CallError
 from transforms import bundled
-from transforms.settings import DetectorSettings, SelectionSettings
+from transforms.detectors.load import find_family
+from transforms.detectors.settings import DetectorSettings
+from transforms.settings import SelectionSettings
 
 SIDECAR = "gritmill.json"
 """In a model's folder: {"score": {"mean": 0.4}, "measured": "on what, with what result"}."""
-
-_DEFAULT_SCORE = 0.25  # where transformers' own post-processing of Grounding DINO starts
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Threshold:
 
 
 def default_threshold(settings: DetectorSettings) -> Threshold:
-    """What is known of a detector: its own sidecar file, else a guess that says so."""
+    """What is known of a detector: its own sidecar file, else its family's, a guess that says so."""
     sidecar = Path(bundled.model_path(settings.model)).expanduser() / SIDECAR
     if sidecar.is_file():
         try:
@@ -36,7 +36,8 @@ def default_threshold(settings: DetectorSettings) -> Threshold:
                 return Threshold(float(value["score"][settings.span_score]), True, str(value["measured"]))
         except (ValueError, KeyError, TypeError) as error:
             raise CallError(f"{sidecar}: not a score threshold: {type(error).__name__}: {error}") from error
-    return Threshold(_DEFAULT_SCORE, False, "a guess: nobody has measured it for this detector and span_score")
+    score = find_family(settings).score
+    return Threshold(score, False, "a guess: nobody has measured it for this detector and span_score")
 
 
 def threshold_in_force(selection: SelectionSettings, default: Threshold, floor: float) -> Threshold:

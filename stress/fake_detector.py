@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from gritmill import Box
 from transforms.detectors.base import Request
-from transforms.settings import DetectorSettings
+from transforms.detectors.settings import DetectorSettings
 
 
 class CentreBox:

@@ -1,4 +1,4 @@
-"""What a user can set about the steps: the sections `phrases`, `detector`, `selection` and `text`.
+"""What a user can set about the steps: the sections `phrases`, `selection` and `text`; `detector` is in `detectors/`.
 
 Every model refuses unknown keys and is frozen. `pipeline.configuration` puts them together with its own sections.
 """
@@ -6,7 +6,7 @@ Every model refuses unknown keys and is frozen. `pipeline.configuration` puts th
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import UnionType
-from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.fields import FieldInfo
@@ -33,25 +33,40 @@ class LegacyValue:
     value: Any
 
 
+@dataclass(frozen=True)
+class Recorded:
+    """Annotates a key that moves results by less than 1e-4, or not at all: `key: Annotated[int, Recorded()] = 4`.
+
+    No fingerprint covers it; each chunk records it instead.
+    """
+
+
 class Section(BaseModel):
     """A section of the configuration."""
+
+    READ_BACK: ClassVar[str] = "read back"
+    """The context in which a file of an earlier run is validated."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, protected_namespaces=())
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
         for name, field in cls.model_fields.items():
-            if any(isinstance(part, LegacyValue) for part in _inside(field.annotation)):
-                raise TypeError(f"{cls.__name__}.{name}: LegacyValue belongs around the whole type, not inside of it")
+            for part in _inside(field.annotation):
+                if isinstance(part, LegacyValue | Recorded):
+                    kind = type(part).__name__
+                    raise TypeError(f"{cls.__name__}.{name}: {kind} belongs around the whole type, not inside of it")
             if not isinstance(field.default, Section) and _may_be_section(field.annotation):
                 raise TypeError(f"{cls.__name__}.{name}: the default of a section is a section")
 
     def fingerprint_values(self) -> dict[str, Any]:
-        """The values that a fingerprint covers, as JSON: a newer key only where it makes a difference (`LegacyValue`),
-        so that runs of earlier releases keep their fingerprints."""
+        """The values that a fingerprint covers, as JSON: none that is only `Recorded`, and a newer key only where it
+        makes a difference (`LegacyValue`), so that runs of earlier releases keep their fingerprints."""
         values = self.model_dump(mode="json")
         covered = {}
         for name, field in type(self).model_fields.items():
+            if _is_recorded(field):
+                continue
             value = getattr(self, name)
             if isinstance(value, Section):
                 values[name] = value.fingerprint_values()
@@ -60,6 +75,15 @@ class Section(BaseModel):
             if not any(values[name] == legacy for legacy in _legacy_values(field)):
                 covered[name] = values[name]
         return covered
+
+    @classmethod
+    def recorded_keys(cls) -> Iterator[str]:
+        """The keys that are `Recorded`, those of inner sections as `section.key`."""
+        for name, field in cls.model_fields.items():
+            if isinstance(field.default, Section):
+                yield from (f"{name}.{key}" for key in field.default.recorded_keys())
+            elif _is_recorded(field):
+                yield name
 
     @classmethod
     def complete(cls, values: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +99,7 @@ class Section(BaseModel):
     @classmethod
     def read_back(cls, values: dict[str, Any]) -> Self:
         """The section that a file of an earlier run holds; raises ValidationError for one that does not fit."""
-        return cls.model_validate(cls.complete(values))
+        return cls.model_validate(cls.complete(values), context=cls.READ_BACK)
 
     @model_validator(mode="before")
     @classmethod
@@ -99,6 +123,10 @@ def _may_be_section(annotation: Any) -> bool:
     return any(isinstance(kind, type) and issubclass(kind, Section) for kind in kinds)
 
 
+def _is_recorded(field: FieldInfo) -> bool:
+    return any(isinstance(part, Recorded) for part in field.metadata)
+
+
 def _legacy_values(field: FieldInfo) -> Iterator[Any]:
     """The legacy value of a key, as JSON; none of a key that released runs have."""
     for annotation in field.metadata:
@@ -120,35 +148,6 @@ class PhraseSettings(Section):
     languages: Names = Field(
         (), description="ISO 639 codes; captions surely in another language are rejected. Empty: none are."
     )
-
-
-class DetectorSettings(Section):
-    """`detector`: which boxes a phrase can have."""
-
-    model: str = Field(
-        "IDEA-Research/grounding-dino-tiny",
-        description="An embedded one, hub id, folder, or package.module:factory of your own.",
-    )
-    revision: str | None = Field(None, description="Branch, tag or commit on the hub.")
-    device: str = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    forward: Literal["fast", "stock"] = Field("fast", description="The model's own code, or faster with the same sums.")
-    batch: PositiveInt = Field(4, description="Prompts a forward.")
-    threads: Annotated[int, Field(ge=1)] | None = Field(None, description="Default: cores over local workers.")
-    short_side: PositiveInt | None = Field(None, description="Pixels; default: what the model's processor says.")
-    long_side: PositiveInt | None = Field(None, description="Pixels; default: what the model's processor says.")
-    canvas_step: PositiveInt = Field(32, description="Both sides are stretched to the nearest multiple, pixels.")
-    floor: Fraction = Field(0.05, description="Candidates below this score are not kept.")
-    candidates: PositiveInt = Field(30, description="At most so many candidates a phrase.")
-    span_score: Literal["mean", "max"] = Field("mean", description="How token scores become a phrase's score.")
-
-    @model_validator(mode="after")
-    def _possible(self) -> "DetectorSettings":
-        if self.device == "cpu" and self.precision != "float32":
-            raise ValueError(f"precision {self.precision} is not right on a CPU; device cpu needs float32")
-        if self.short_side and self.long_side and self.short_side > self.long_side:
-            raise ValueError(f"short_side {self.short_side} is longer than long_side {self.long_side}")
-        return self
 
 
 class SelectionSettings(Section):

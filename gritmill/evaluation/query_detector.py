@@ -91,9 +91,9 @@ def load_detector(configuration: Configuration) -> tuple[LazyDetector, Configura
       CallError: a model cannot be had, or the device is not there.
     """
     beam_options = run_pipeline.parse_beam_options(())
-    placement.check_device(configuration.detector, beam_options)
     model_identities = identify_models(configuration)
     resolved = fingerprint.resolve(configuration, model_identities)
+    placement.check_device(resolved.detector, beam_options)
     settings = placement.with_local_threads(resolved.detector, beam_options)
     return LazyDetector(settings, [getcwd()]), resolved, model_identities
 

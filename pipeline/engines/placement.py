@@ -6,9 +6,9 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.engines import run_pipeline
 from pipeline.faults import CallError
-from transforms.detectors.load import is_factory
+from transforms.detectors.load import find_family
+from transforms.detectors.settings import DetectorSettings
 from transforms.devices import available_cores
-from transforms.settings import DetectorSettings
 
 _PAIRS_PER_WORKER = 10_000
 """A worker's start, two to three seconds, is the work of some 2,000 pairs."""
@@ -19,7 +19,7 @@ _MAX_WORKERS = 8
 
 def check_device(settings: DetectorSettings, beam_options: PipelineOptions) -> None:
     """Refuses a device that this machine lacks, if the detector is to run on this machine."""
-    if not run_pipeline.is_local(beam_options) or is_factory(settings.model):
+    if not run_pipeline.is_local(beam_options) or not find_family(settings).placed:
         return
     import torch
 

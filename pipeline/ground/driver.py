@@ -13,7 +13,7 @@ from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections
-from transforms.settings import DetectorSettings
+from transforms.detectors.settings import DetectorSettings
 
 
 def ground(configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions) -> Plan:
@@ -23,14 +23,13 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
       CallError: models, inputs or the folder's fingerprint do not fit. EnvironmentFault: the run broke off.
     """
     folder = files.join(output, detections.FOLDER)
-    if options.beam or not _is_done(folder, options):
-        _check_engine(configuration.detector, options.beam)
     model_cache = ModelCache(folder)
     model_identities = identify_models(configuration, model_cache)
+    configuration = fingerprint.resolve(configuration, model_identities)
+    if options.beam or not _is_done(folder, options):
+        _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)
-    plan = resume_or_plan(
-        fingerprint.resolve(configuration, model_identities), model_identities, source_files, folder, options
-    )
+    plan = resume_or_plan(configuration, model_identities, source_files, folder, options)
     model_cache.save()
     retry.reopen(plan, folder, options.retry)
     if _unfinished_count(plan, folder):

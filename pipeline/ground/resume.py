@@ -15,6 +15,7 @@ from pipeline.plan.plan_sources import check_readable, compare_sources, plan_sou
 from pipeline.sources.base import check_root
 from pipeline.tables import detections
 from pipeline.threshold import default_threshold
+from transforms.detectors.load import find_family
 
 
 def resume_or_plan(
@@ -30,7 +31,8 @@ def resume_or_plan(
     Raises:
       FolderMismatch: the folder holds another run. CallError: as `plan_sources`, or none of the sources can be read.
     """
-    plan_fingerprint = fingerprint.ground_fingerprint(configuration, model_identities, options.limit)
+    family = find_family(configuration.detector)
+    plan_fingerprint = fingerprint.ground_fingerprint(configuration, model_identities, options.limit, family)
     check_root(configuration.source)
     plan = None if options.fresh else read_plan(folder)
     if plan is None or not (detections.all_committed_chunks(folder) or detections.finished_ranges(folder)):
@@ -108,9 +110,9 @@ def _new_plan(
 def _difference(plan: Plan, configuration: Configuration, model_identities: dict[str, str], limit: int | None) -> str:
     """What differs between the plan's fingerprint and that of this call, by key."""
     old, new = plan.configuration.model_dump(mode="json"), configuration.model_dump(mode="json")
-    keys = [f"{s}.{k}" for s in GROUND_SECTIONS for k in new[s] if old[s][k] != new[s][k]]
+    keys = [f"{s}.{k}" for s in GROUND_SECTIONS for k in {**new[s], **old[s]} if old[s].get(k) != new[s].get(k)]
     same = [f"{name}.model" for name in model_identities if plan.model_identities.get(name) == model_identities[name]]
-    keys = [key for key in keys if key not in (*fingerprint.NOT_FINGERPRINTED, *same)]
+    keys = [key for key in keys if key not in (*configuration.recorded_keys(), *same)]
     keys += [
         f"the content of {name}"
         for name in model_identities

@@ -2,11 +2,11 @@
 
 import hashlib
 import importlib.util
-import inspect
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pipeline import files
 from pipeline.configuration import Configuration
@@ -15,17 +15,18 @@ from pipeline.fingerprint import json_digest
 from pipeline.model_identity.cache import ModelCache, file_signature
 from pipeline.threshold import SIDECAR
 from transforms import bundled
-from transforms.detectors.load import find_factory, is_factory
+from transforms.detectors.family import Family
+from transforms.detectors.load import find_family, find_family_by_name
+from transforms.detectors.settings import DetectorSettings
 from transforms.phrases.drop_lists import drop_heads, read_drop_lists
 from transforms.phrases.language import LanguageGate
-from transforms.settings import DetectorSettings
 
 
 def identify_models(configuration: Configuration, cache: ModelCache | None = None) -> dict[str, str]:
     """The identity of both models and of the drop lists, after checking that they can be had and are of the right kind.
 
-    A folder or spaCy package counts with the hash of its files, a hub id with the commit that its revision means now, a
-    factory with its name, its `revision` if it has one, and the hash of the file that it stands in.
+    A folder or spaCy package counts with the hash of its files, a hub id with the commit that its revision means now,
+    a detector without a checkpoint with what its family says.
 
     Args:
       cache: a model whose files have a valid entry is neither loaded nor hashed again.
@@ -91,58 +92,40 @@ def _package_folder(name: str) -> Path | None:
 
 
 def _detector_identity(settings: DetectorSettings, cache: ModelCache) -> str:
-    if is_factory(settings.model):
-        return _factory_identity(settings.model)
-    settings = settings.model_copy(update={"model": bundled.model_path(settings.model)})
-    folder = Path(settings.model).expanduser()
-    looks_like_folder = settings.model.startswith((".", "/", "~")) or settings.model.count("/") != 1
-    if looks_like_folder and not folder.is_dir():
-        raise CallError(f"detector.model: {settings.model}: no such folder{bundled.did_you_mean(settings.model)}")
-    if not folder.is_dir() and not _snapshot(settings):
-        settings = settings.model_copy(update={"revision": _resolve_commit(settings)})
-    folder_path = folder if folder.is_dir() else _snapshot(settings)
-
-    def compute() -> str:
-        _check_family(settings)
-        return f"folder:{folder_hash(folder)}" if folder.is_dir() else f"hub:{settings.model}@{settings.revision}"
-
-    if folder_path is None:
-        return compute()
-    folder_path = Path(os.path.realpath(folder_path))
+    if not find_family_by_name(settings.model):
+        settings = _located(settings)
+    family = _check_family(settings)
+    if family.identify:
+        try:
+            return family.identify(family.take(settings), [os.getcwd()])
+        except ValueError as error:
+            raise CallError(str(error)) from error
+    folder = Path(os.path.realpath(Path(settings.model).expanduser()))
+    if not folder.is_dir():
+        return f"hub:{settings.model}@{settings.revision}"
     return cache.get_or_compute(
-        f"detector {folder_path}", lambda: file_signature(model_files(folder_path), "torch", "transformers"), compute
+        f"detector {folder}", lambda: file_signature(model_files(folder)), lambda: f"folder:{folder_hash(folder)}"
     )
 
 
-def _factory_identity(model: str) -> str:
+def _located(settings: DetectorSettings) -> DetectorSettings:
+    """The settings with the folder that the model lies in, or with the commit that its revision means."""
+    settings = settings.model_copy(update={"model": bundled.model_path(settings.model)})
+    is_folder = Path(settings.model).expanduser().is_dir()
+    looks_like_folder = settings.model.startswith((".", "/", "~")) or settings.model.count("/") != 1
+    if looks_like_folder and not is_folder:
+        raise CallError(f"detector.model: {settings.model}: no such folder{bundled.did_you_mean(settings.model)}")
+    if is_folder or _is_downloaded(settings):
+        return settings
+    return settings.model_copy(update={"revision": _resolve_commit(settings)})
+
+
+def _check_family(settings: DetectorSettings) -> Family[Any]:
+    """The family, after it has accepted the checkpoint and the keys."""
     try:
-        factory = find_factory(model, [os.getcwd()])
+        return find_family(settings)
     except ValueError as error:
-        raise CallError(str(error)) from error
-    return f"factory:{model}@{getattr(factory, 'revision', '')}{_source_hash(factory)}"
-
-
-def _source_hash(factory: object) -> str:
-    """A hash of the file that a factory stands in; nothing for one without a file."""
-    try:
-        path = inspect.getsourcefile(inspect.unwrap(factory))  # type: ignore[arg-type]
-        return f"+{hashlib.blake2b(Path(path or '').read_bytes(), digest_size=8).hexdigest()}"
-    except (OSError, TypeError):
-        return ""
-
-
-def _check_family(settings: DetectorSettings) -> None:
-    if importlib.util.find_spec("torch") is None:
-        raise CallError("detector.model: torch is not installed")
-    from transforms.detectors.grounding_dino.model import check_family
-
-    try:
-        check_family(settings)
-    except ValueError as error:
-        text = first_line(error)
-        raise CallError(
-            text if text.startswith("detector.model") else f"detector.model: {settings.model}: {text}"
-        ) from error
+        raise CallError(first_line(error)) from error
     except OSError as error:
         model = settings.model
         hint = (
@@ -151,15 +134,15 @@ def _check_family(settings: DetectorSettings) -> None:
         raise CallError(f"detector.model: {model}: {first_line(error)}{hint}") from error
 
 
-def _snapshot(settings: DetectorSettings) -> Path | None:
-    """Where the local cache has the very commit that the revision names: of that no hub need be asked."""
+def _is_downloaded(settings: DetectorSettings) -> bool:
+    """Whether the local cache has the very commit that the revision names: of that no hub need be asked."""
     if not re.fullmatch("[0-9a-f]{40}", settings.revision or ""):
-        return None
+        return False
     from huggingface_hub import constants
 
     repository = Path(constants.HF_HUB_CACHE) / f"models--{settings.model.replace('/', '--')}"
-    folder = repository / "snapshots" / str(settings.revision)
-    return folder if (folder / "config.json").exists() else None  # a download may have broken off
+    # A download may have broken off.
+    return (repository / "snapshots" / str(settings.revision) / "config.json").exists()
 
 
 def _resolve_commit(settings: DetectorSettings) -> str:

@@ -83,7 +83,7 @@ def check_ground_settings(configuration: Configuration, keys: Iterable[str], run
         if (
             plan is None
             or key.partition(".")[0] not in GROUND_SECTIONS
-            or key in (*fingerprint.NOT_FINGERPRINTED, "detector.revision")
+            or key in (*configuration.recorded_keys(), "detector.revision")
         ):
             continue
         recorded, given = (_value_at(part.model_dump(mode="json"), key) for part in (plan.configuration, configuration))

@@ -9,10 +9,10 @@ from benchmarks.__main__ import PARTS
 from benchmarks.figures import Figure, interleaved_seconds, markdown, ratio
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino.model import GroundingDino
+from transforms.detectors.settings import DetectorSettings
 from transforms.images import decode, measure
 from transforms.records import Box
 from transforms.selection.select_boxes import iou
-from transforms.settings import DetectorSettings
 
 
 def test_ways_take_their_turn_after_a_round_that_does_not_count():

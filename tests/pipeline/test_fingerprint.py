@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,8 +11,11 @@ from pipeline.pack import driver
 from pipeline.pack.driver import compute_pack_fingerprint
 from pipeline.plan.plan import Plan
 from tests.pipeline.builders import configuration
+from transforms.detectors.grounding_dino.family import GROUNDING_DINO
+from transforms.detectors.load import find_family
+from transforms.detectors.settings import DetectorSettings
 from transforms.selection.judge import Policy
-from transforms.settings import DetectorSettings, LegacyValue, Section, SelectionSettings
+from transforms.settings import LegacyValue, Section, SelectionSettings
 
 RELEASED = Path(__file__).resolve().parents[1] / "data" / "released" / "finished"
 
@@ -19,7 +23,7 @@ MODELS = {"phrases": "folder:1", "detector": "folder:2"}
 
 
 def fingerprint_of(limit: int | None = None, models: dict[str, str] = MODELS, **sections: Any) -> str:
-    return fingerprint.ground_fingerprint(configuration(**sections), models, limit)
+    return fingerprint.ground_fingerprint(configuration(**sections), models, limit, GROUNDING_DINO)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +94,9 @@ class NewerDetector(DetectorSettings):
     passes: Annotated[int | None, LegacyValue(None)] = None
 
 
+NEWER = replace(GROUNDING_DINO, settings=NewerDetector)
+
+
 class NewerSection(Section):
     model: Annotated[str | None, LegacyValue(None)] = None
 
@@ -110,12 +117,14 @@ def newer(**sections: Any) -> NewerConfiguration:
 
 
 def newer_fingerprint(**sections: Any) -> str:
-    return fingerprint.ground_fingerprint(newer(**sections), MODELS, None)
+    return fingerprint.ground_fingerprint(newer(**sections), MODELS, None, NEWER)
 
 
 def test_a_newer_key_counts_only_where_it_differs_from_the_value_that_means_as_before() -> None:
     before = {"model": configuration().detector.model, "sharpness": 0}
-    same = fingerprint.ground_fingerprint(configuration(detector={"model": before["model"]}), MODELS, None)
+    same = fingerprint.ground_fingerprint(
+        configuration(detector={"model": before["model"]}), MODELS, None, GROUNDING_DINO
+    )
     assert newer_fingerprint(detector=before) == same
     assert newer_fingerprint(detector={"model": before["model"]}) != same  # its default is another one
     assert newer_fingerprint(detector=before | {"sharpness": 1}) != same
@@ -128,12 +137,16 @@ def test_a_newer_key_means_as_before_in_what_an_earlier_release_has_written() ->
     read = NewerConfiguration.read_back(written)
     assert (read.detector.sharpness, read.detector.passes, read.detector.floor) == (0, None, 0.2)
     assert read.phrases.claims == NewerSection()
-    assert fingerprint.ground_fingerprint(read, MODELS, None) == fingerprint_of(detector={"floor": 0.2})
+    assert fingerprint.ground_fingerprint(read, MODELS, None, NEWER) == fingerprint_of(detector={"floor": 0.2})
 
 
 def test_released_runs_have_the_fingerprints_that_this_code_gives_them() -> None:
     plan = Plan.from_json(json.loads((RELEASED / "detections" / "plan.json").read_text("utf-8")))
-    assert fingerprint.ground_fingerprint(plan.configuration, plan.model_identities, plan.limit) == plan.fingerprint
+    family = find_family(plan.configuration.detector)
+    assert (
+        fingerprint.ground_fingerprint(plan.configuration, plan.model_identities, plan.limit, family)
+        == plan.fingerprint
+    )
     assert plan.fingerprint == "6f0465f9e7b9c5ce09fba4442b904f54"
 
 
@@ -153,11 +166,11 @@ def test_a_newer_key_of_the_selection_counts_in_a_pack_only_where_it_differs() -
 
 def test_a_newer_section_counts_only_where_one_of_its_keys_does(monkeypatch: pytest.MonkeyPatch) -> None:
     before = newer(detector={"model": configuration().detector.model, "sharpness": 0})
-    same = fingerprint.ground_fingerprint(before, MODELS, None)
+    same = fingerprint.ground_fingerprint(before, MODELS, None, NEWER)
     monkeypatch.setattr(fingerprint, "GROUND_SECTIONS", (*fingerprint.GROUND_SECTIONS, "captions"))
-    assert fingerprint.ground_fingerprint(before, MODELS, None) == same
+    assert fingerprint.ground_fingerprint(before, MODELS, None, NEWER) == same
     other = before.model_copy(update={"captions": NewerSection(model="a")})
-    assert fingerprint.ground_fingerprint(other, MODELS, None) != same
+    assert fingerprint.ground_fingerprint(other, MODELS, None, NEWER) != same
 
 
 def test_a_legacy_value_is_compared_as_its_key_writes_it() -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.threshold import SIDECAR, Threshold, default_threshold, threshold_in_force
-from transforms.settings import DetectorSettings, SelectionSettings
+from transforms.detectors.settings import DetectorSettings
+from transforms.settings import SelectionSettings
 
 
 def settings(model: str, span_score: str = "mean") -> DetectorSettings:
@@ -13,6 +14,7 @@ def settings(model: str, span_score: str = "mean") -> DetectorSettings:
 
 @pytest.fixture
 def model(tmp_path: Path) -> str:
+    (tmp_path / "config.json").write_text('{"model_type": "grounding-dino"}')
     (tmp_path / SIDECAR).write_text(json.dumps({"score": {"mean": 0.4}, "measured": "on a hundred pairs"}))
     return str(tmp_path)
 
@@ -21,10 +23,11 @@ def test_a_model_brings_its_own_threshold(model: str) -> None:
     assert default_threshold(settings(model)) == Threshold(0.4, True, "on a hundred pairs")
 
 
-@pytest.mark.parametrize("name", ["IDEA-Research/grounding-dino-tiny", "my.module:make"])
-def test_nobody_has_measured_the_others_and_that_is_said(name: str) -> None:
-    threshold = default_threshold(settings(name))
-    assert not threshold.measured
+@pytest.mark.parametrize("model_type", ["grounding-dino", "mm-grounding-dino", None])
+def test_nobody_has_measured_the_others_and_that_is_said(tmp_path: Path, model_type: str | None) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
+    threshold = default_threshold(settings(str(tmp_path) if model_type else "my.module:make"))
+    assert (threshold.score, threshold.measured) == (0.25, False)
     assert "nobody has measured" in threshold.source
 
 

@@ -354,7 +354,7 @@ def test_the_threshold_lets_through_as_many_absent_phrases_as_allowed():
 
 def test_the_sidecar_is_what_gritmill_reads(tmp_path):
     from pipeline.threshold import default_threshold
-    from transforms.settings import DetectorSettings
+    from transforms.detectors.settings import DetectorSettings
 
     threshold = ship.write_threshold(
         [_phrase_result([A], (*A, 0.9)), _phrase_result([], (*A, 0.3))], tmp_path, "two phrases"

@@ -12,7 +12,7 @@ from pipeline.threshold import default_threshold
 from training.scene_grounder.evaluate import figures, query_model
 from training.scene_grounder.tars import read_tars
 from transforms import bundled
-from transforms.settings import DetectorSettings
+from transforms.detectors.settings import DetectorSettings
 
 FOLDER = bundled.folder("models") / "scene-grounder"
 SCENES = bundled.folder("examples") / "scenes"

@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from transforms import bundled
-from transforms.detectors.grounding_dino.model import check_family
+from transforms.detectors.load import find_family
+from transforms.detectors.settings import DetectorSettings
 from transforms.phrases.parser import load_parser
-from transforms.settings import DetectorSettings, PhraseSettings
+from transforms.settings import PhraseSettings
 
 
 @pytest.fixture
@@ -47,8 +48,8 @@ def test_a_bare_name_is_the_embedded_model_also_beside_a_folder_of_that_name(
         (tmp_path / name).mkdir()
     monkeypatch.chdir(tmp_path)
     assert "parser" in load_parser(PhraseSettings().model).pipe_names
-    check_family(DetectorSettings(model="scene-grounder"))
+    find_family(DetectorSettings(model="scene-grounder"))
     with pytest.raises(OSError, match="caption-parser"):
         load_parser("./caption-parser")
     with pytest.raises(ValueError, match="scene-grounder"):
-        check_family(DetectorSettings(model="./scene-grounder"))
+        find_family(DetectorSettings(model="./scene-grounder"))

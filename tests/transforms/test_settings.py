@@ -1,7 +1,8 @@
 import pytest
 from pydantic import ValidationError
 
-from transforms.settings import DetectorSettings, PhraseSettings, SelectionSettings, TextSettings
+from transforms.detectors.settings import DetectorSettings
+from transforms.settings import PhraseSettings, SelectionSettings, TextSettings
 
 
 @pytest.mark.parametrize("section", [DetectorSettings, PhraseSettings, SelectionSettings, TextSettings])

@@ -14,9 +14,9 @@ from gritmill.evaluation.metrics import MIN_IOU
 from training.scene_grounder.tars import Example
 from transforms.detectors.base import Found, Request
 from transforms.detectors.grounding_dino.model import GroundingDino
+from transforms.detectors.settings import DetectorSettings
 from transforms.records import Box
 from transforms.selection.select_boxes import iou, suppress
-from transforms.settings import DetectorSettings
 
 _NEAR = 0.7  # IoU of near duplicates
 _TOGETHER = 64  # scenes a call of the detector

@@ -1,7 +1,9 @@
 """Phrases + picture -> candidate boxes.
 
 base               what a detector is: `Request`, `Found`, `Detector`
-load               the detector that the configuration names
+family, settings   what a family of detectors is; the section `detector`, with the keys of all of them
+plugin             detectors of one's own, by `package.module:factory`
+load               the families by `model_type`; the detector that the configuration names
 candidates         the request that a pair makes, and the pair with the boxes of the answer
 check_answers      whether a detector's answers can be used
 decodable_only     a plug-in as it is asked: by one thread at a time, about pictures that decode in full

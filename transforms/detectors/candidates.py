@@ -1,33 +1,45 @@
 """The request that a pair makes, and the pair with the boxes of the answer."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
-from transforms.detectors.base import Found, Request
-from transforms.detectors.grounding_dino.prompts import normalize
-from transforms.images import MAX_PIXELS
-from transforms.records import Box, Dropped, Pair
+from transforms.detectors.base import Found, Head, Request
+from transforms.records import Box, Dropped, Pair, Phrase
+
+Normalize = Callable[[str], str]
+"""The family's: phrases that it makes equal are asked once."""
 
 
-def make_request(pair: Pair, max_pixels: int = MAX_PIXELS) -> Request:
-    """The request for a pair: each distinct phrase once."""
-    distinct: dict[str, str] = {}
+def make_request(pair: Pair, max_pixels: int, normalize: Normalize) -> Request:
+    """The request for a pair: each distinct phrase once, as it stands first in the caption."""
+    distinct: dict[str, Phrase] = {}
     for phrase in pair.phrases:
-        distinct.setdefault(normalize(pair.text(phrase)), pair.text(phrase))
-    return Request(pair.data, pair.width, pair.height, tuple(distinct.values()), max_pixels)
+        distinct.setdefault(normalize(pair.text(phrase)), phrase)
+    return Request(
+        pair.data,
+        pair.width,
+        pair.height,
+        tuple(pair.text(phrase) for phrase in distinct.values()),
+        max_pixels,
+        tuple(_head(pair, phrase) for phrase in distinct.values()),
+        pair.caption,
+        pair.image.digest,
+    )
 
 
-def with_boxes(pair: Pair, request: Request, found: Found) -> Pair:
+def _head(pair: Pair, phrase: Phrase) -> Head:
+    text = pair.caption[phrase.head_start : phrase.head_end]
+    return Head(text, phrase.head_start - phrase.start, phrase.head_end - phrase.start)
+
+
+def with_boxes(pair: Pair, request: Request, found: Found, normalize: Normalize) -> Pair:
     """The pair with the boxes found; phrases that the detector could not be asked for are dropped with the reason."""
     if found.error:
         return pair.failed(found.error)
     number = {normalize(text): i for i, text in enumerate(request.phrases)}
-    phrase_numbers = [number[normalize(pair.text(phrase))] for phrase in pair.phrases]
-    dropped = [
-        Dropped(phrase.start, phrase.end, found.dropped[n])
-        for phrase, n in zip(pair.phrases, phrase_numbers, strict=True)
-        if n in found.dropped
-    ]
-    kept = [(phrase, n) for phrase, n in zip(pair.phrases, phrase_numbers, strict=True) if n not in found.dropped]
+    asked = [(phrase, number[normalize(pair.text(phrase))]) for phrase in pair.phrases]
+    dropped = [Dropped(phrase.start, phrase.end, found.dropped[n]) for phrase, n in asked if n in found.dropped]
+    kept = [(phrase, n) for phrase, n in asked if n not in found.dropped]
     by_number: dict[int, list[Box]] = {}
     for box in found.boxes:
         by_number.setdefault(box.phrase, []).append(box)

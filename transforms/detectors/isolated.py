@@ -10,10 +10,10 @@ from typing import Any, Protocol, runtime_checkable
 
 from transforms.detectors.base import Detector, Found, Request, probe_request
 from transforms.detectors.load import load_detector
+from transforms.detectors.settings import DetectorSettings
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.isolation.child_process import ChildDied, ChildProcess
 from transforms.records import FailureStage, Fault, Reason
-from transforms.settings import DetectorSettings
 
 
 @runtime_checkable

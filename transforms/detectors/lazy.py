@@ -9,10 +9,10 @@ from transforms.detectors.base import Detector, Found, Request, probe_request
 from transforms.detectors.candidates import make_request, with_boxes
 from transforms.detectors.check_answers import as_found, detect_and_check
 from transforms.detectors.isolated import IsolatedDetector
-from transforms.detectors.load import load_detector
+from transforms.detectors.load import find_family, load_detector
+from transforms.detectors.settings import DetectorSettings
 from transforms.isolation.bisect import run_with_bisection
 from transforms.records import Pair
-from transforms.settings import DetectorSettings
 
 Progress = Callable[[int], None]
 """Called with the number of pairs of a chunk that are through the detector."""
@@ -47,16 +47,17 @@ class LazyDetector:
 
         isolated: in a process of its own, see `isolated.py`.
         """
-        pending = [i for i, pair in enumerate(pairs) if pair.phrases and not pair.error]
-        requests = [make_request(pairs[i], max_pixels) for i in pending]
         done = [replace(pair, data=b"") for pair in pairs]
+        pending = [i for i, pair in enumerate(pairs) if pair.phrases and not pair.error]
+        if not pending:
+            return tuple(done)
+        normalize = find_family(self.settings).normalize
+        requests = [make_request(pairs[i], max_pixels, normalize) for i in pending]
         for i, request, found in zip(pending, requests, self._detect(requests, progress, isolated), strict=True):
-            done[i] = with_boxes(done[i], request, found)
+            done[i] = with_boxes(done[i], request, found, normalize)
         return tuple(done)
 
     def _detect(self, requests: Sequence[Request], progress: Progress | None, isolated: bool) -> list[Found]:
-        if not requests:
-            return []
         detector = self._get_detector(isolated)
         if hasattr(detector, "progress"):
             detector.progress = progress

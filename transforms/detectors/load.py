@@ -1,51 +1,78 @@
-"""The detector that the configuration names, loaded.
+"""The families by `model_type`; the family and the detector that the configuration names.
 
-A detector of your own is a factory `package.module:factory` that takes `DetectorSettings` and returns a `Detector`.
+A package of your own adds one through the entry-point group `gritmill.detectors`: the entry's name is the `model_type`
+in the config.json of its checkpoints, its value a `Family`. A built-in one goes first.
 """
 
-import importlib
-import sys
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
 
+from transforms import bundled
 from transforms.detectors.base import Detector
-from transforms.detectors.decodable_only import DecodableOnly
-from transforms.settings import DetectorSettings
+from transforms.detectors.family import Family
+from transforms.detectors.grounding_dino.family import GROUNDING_DINO
+from transforms.detectors.plugin import PLUGIN, is_factory
+from transforms.detectors.settings import GROUP, DetectorSettings
+
+_BUILTIN = {"grounding-dino": GROUNDING_DINO, "mm-grounding-dino": GROUNDING_DINO}
 
 
-def is_factory(model: str) -> bool:
-    """Whether `detector.model` names a factory rather than a hub id or a folder."""
-    module, colon, name = model.partition(":")
-    return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
+def find_family_by_name(model: str) -> Family[Any] | None:
+    """The family of a detector that has no checkpoint; None for one that has."""
+    return PLUGIN if is_factory(model) else None
 
 
-def find_factory(model: str, search_path: Sequence[str] = ()) -> Callable[[DetectorSettings], Detector]:
-    """The factory that `package.module:factory` names. `search_path`: folders to look in after everything installed.
+def find_family(settings: DetectorSettings) -> Family[Any]:
+    """The family of the detector that the settings name, whose configuration alone is read.
 
     Raises:
-      ValueError: there is no such module, or no such callable in it.
+      ValueError: the checkpoint is of no known family, or its family refuses it or a key. OSError: there is none.
     """
-    # Appended, not put first: somebody's own transforms.py in that folder must not hide gritmill's.
-    sys.path.extend(folder for folder in search_path if folder not in sys.path)
-    module, _, name = model.partition(":")
-    try:
-        factory = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"detector.model: {model} cannot be loaded: {error}") from error
-    if not callable(factory):
-        raise ValueError(f"detector.model: {model} is not callable")
-    typed: Callable[[DetectorSettings], Detector] = factory
-    return typed
+    family = find_family_by_name(settings.model)
+    if family:
+        return family
+    # The class of an unknown kind might come with the checkpoint: the kind is read before any class is looked up.
+    config = _read_config(settings)
+    kind = config.get("model_type")
+    family = _BUILTIN.get(str(kind)) or _from_outside(str(kind))
+    if not family:
+        problem = f"is a {kind}" if kind else "does not say in its config.json what it is"
+        known = ", ".join(dict.fromkeys([*_BUILTIN, *sorted(entry_points(group=GROUP).names)]))
+        raise ValueError(f"detector.model: {settings.model} {problem}; it has to be one of {known}")
+    family.check(family.take(settings), config)
+    return family
 
 
 def load_detector(settings: DetectorSettings, search_path: Sequence[str] = ()) -> Detector:
     """The detector that the settings name, loaded and on its device; any threads may share it."""
-    if is_factory(settings.model):
-        factory = find_factory(settings.model, search_path)
-        try:
-            return DecodableOnly(factory(settings))
-        except Exception as error:
-            raise ValueError(f"detector.model: {settings.model}: {type(error).__name__}: {error}") from error
-    # transformers takes seconds to import: not before it is needed
-    from transforms.detectors.grounding_dino.model import GroundingDino
+    family = find_family(settings)
+    return family.load(family.take(settings), search_path)
 
-    return GroundingDino.load(settings)
+
+def _from_outside(kind: str) -> Family[Any] | None:
+    for entry in entry_points(group=GROUP, name=kind):
+        try:
+            family: Family[Any] = entry.load()
+        except Exception as error:  # somebody else's code
+            raise ValueError(f"detector.model: the {kind} of {entry.value} cannot be loaded: {error}") from error
+        return family
+    return None
+
+
+def _read_config(settings: DetectorSettings) -> dict[str, Any]:
+    """What the checkpoint's config.json holds."""
+    folder = Path(bundled.model_path(settings.model)).expanduser()
+    try:
+        if folder.is_dir():
+            path = folder / "config.json"
+        else:
+            from huggingface_hub import hf_hub_download
+
+            path = Path(hf_hub_download(settings.model, "config.json", revision=settings.revision))
+        config = json.loads(path.read_bytes()) if path.is_file() else {}
+    except ValueError as error:  # no JSON, or neither a folder that is there nor a hub id
+        raise OSError(f"{settings.model}: {error}") from error
+    return config if isinstance(config, dict) else {}

@@ -9,9 +9,9 @@ import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from transforms.detectors.lazy import LazyDetector, Progress
+from transforms.detectors.settings import DetectorSettings
 from transforms.images import MAX_PIXELS
 from transforms.records import Chunk
-from transforms.settings import DetectorSettings
 
 
 class GroundingHandler(ModelHandler[Chunk, Chunk, LazyDetector]):

@@ -16,6 +16,7 @@ from pipeline.model_identity import cache, identify
 from pipeline.model_identity.identify import folder_hash, identify_models
 from tests.pipeline.builders import configuration, stored
 from transforms import bundled
+from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 
 
 def test_a_folder_counts_with_names_and_bytes_of_all_its_files(tmp_path: Path) -> None:
@@ -115,7 +116,9 @@ def test_an_embedded_model_counts_with_its_content_and_keeps_its_name(embedded: 
     resolved = fingerprint.resolve(embedded, found)
     assert (resolved.phrases.model, resolved.detector.model) == ("caption-parser", "scene-grounder")
     by_path = with_models(bundled.model_path("caption-parser"), bundled.model_path("scene-grounder"))
-    assert fingerprint.ground_fingerprint(embedded, found, None) == fingerprint.ground_fingerprint(by_path, found, None)
+    assert fingerprint.ground_fingerprint(embedded, found, None, GROUNDING_DINO) == fingerprint.ground_fingerprint(
+        by_path, found, None, GROUNDING_DINO
+    )
 
 
 def test_an_embedded_model_that_is_missing_is_named_with_its_place(
@@ -156,7 +159,6 @@ def loads_nothing(patched: pytest.MonkeyPatch) -> None:
         raise AssertionError("it is known")
 
     patched.setattr("transforms.phrases.parser.load_parser", fail)
-    patched.setattr(identify, "_check_family", fail)
     patched.setattr(identify, "folder_hash", fail)
 
 
@@ -256,7 +258,6 @@ def test_of_a_full_commit_no_hub_is_asked(
         raise AssertionError("nobody need be asked")
 
     monkeypatch.setattr(identify, "_resolve_commit", asked)
-    monkeypatch.setattr(identify, "_check_family", lambda settings: None)
     detector = {"model": "somebody/tiny", "revision": commit}
     configured = configuration(phrases={"model": parser}, detector=detector)
     first = known(configured)

@@ -9,10 +9,10 @@ from transforms.detectors import isolated
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.detectors.isolated import IsolatedDetector
+from transforms.detectors.settings import DetectorSettings
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.isolation.child_process import ChildDied, ChildProcess
 from transforms.records import FailureStage, Reason
-from transforms.settings import DetectorSettings
 
 
 def picture(width, height, shade=200):

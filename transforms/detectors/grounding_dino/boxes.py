@@ -8,13 +8,13 @@ threshold and merges neighbouring labels.
 import numpy as np
 
 from transforms.detectors.grounding_dino.prompts import Prompt
+from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 from transforms.isolation.bisect import NotFiniteError
 from transforms.records import Box
-from transforms.settings import DetectorSettings
 
 
 def read_boxes(
-    prompt: Prompt, logits: np.ndarray, predicted: np.ndarray, settings: DetectorSettings
+    prompt: Prompt, logits: np.ndarray, predicted: np.ndarray, settings: GroundingDinoSettings
 ) -> tuple[list[Box], int]:
     """Candidate boxes of the prompt's phrases, and how many `settings.candidates` cut off.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor, PreTrainedConfig
+from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 from transformers.utils.logging import disable_progress_bar
 
 from transforms import bundled
@@ -27,14 +27,11 @@ from transforms.detectors.batches import (
 from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.optimized import optimize
 from transforms.detectors.grounding_dino.prompts import CLS, PERIOD, SEP, PackedPrompts, Prompt, build_prompts
+from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 from transforms.detectors.resize import ResizeRule
 from transforms.devices import pick_device
 from transforms.isolation.bisect import run_with_bisection
 from transforms.records import Box, Drop, Fault
-from transforms.settings import DetectorSettings
-
-MODEL_TYPES = ("grounding-dino", "mm-grounding-dino")
-"""`model_type` of the checkpoints that can be used."""
 
 _DEFAULT_SIDES = (800, 1333)
 
@@ -67,7 +64,9 @@ class _Answer:
 class GroundingDino:
     """A loaded model on its device; forward runs under a lock, CPU work outside it."""
 
-    def __init__(self, model: Any, tokenizer: Any, rule: ResizeRule, settings: DetectorSettings, device: str) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, rule: ResizeRule, settings: GroundingDinoSettings, device: str
+    ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self.resize_rule = rule
@@ -79,15 +78,13 @@ class GroundingDino:
         self._pixels: torch.Tensor | None = None
 
     @classmethod
-    def load(cls, settings: DetectorSettings) -> "GroundingDino":
+    def load(cls, settings: GroundingDinoSettings) -> "GroundingDino":
         """Loads an embedded model, a folder or a hub id; only safetensors, no remote code.
 
         Raises:
-          ValueError: the checkpoint is not one of this family that can be run, the precision does not suit the device,
-            or the fast forward does not suit the installed transformers.
+          ValueError: the precision does not suit the device, or the fast forward the installed transformers.
           OSError: there is no such model.
         """
-        check_family(settings)
         if settings.threads:
             torch.set_num_threads(settings.threads)
         device = pick_device(settings.device)
@@ -206,7 +203,7 @@ def _merge_results(prompts: Sequence[PackedPrompts], results: Iterable[Result]) 
     return [answer.to_found(packed.dropped) for answer, packed in zip(answers, prompts, strict=True)]
 
 
-def resize_rule(processor: Any, settings: DetectorSettings) -> ResizeRule:
+def resize_rule(processor: Any, settings: GroundingDinoSettings) -> ResizeRule:
     """The resize rule that the model's own image processor and the settings give."""
     size = dict(processor.size)
     short = settings.short_side or size.get("shortest_edge") or _DEFAULT_SIDES[0]
@@ -215,21 +212,3 @@ def resize_rule(processor: Any, settings: DetectorSettings) -> ResizeRule:
         raise ValueError(f"detector.long_side: {long} is less than the short side, {short}")
     mean, std = tuple(processor.image_mean), tuple(processor.image_std)
     return ResizeRule(short, long, settings.canvas_step, int(processor.resample), mean, std)
-
-
-def check_family(settings: DetectorSettings) -> None:
-    """Refuses a checkpoint of another family, or one that cannot be run, from its configuration alone.
-
-    Raises:
-      ValueError: it is one of those.
-      OSError: there is no such model.
-    """
-    # The class of an unknown kind might come with the checkpoint: the kind is read before any class is looked up.
-    config, _ = PreTrainedConfig.get_config_dict(bundled.model_path(settings.model), revision=settings.revision)
-    kind = config.get("model_type")
-    if kind not in MODEL_TYPES:
-        problem = f"is a {kind}" if kind else "does not say in its config.json what it is"
-        raise ValueError(f"detector.model: {settings.model} {problem}; it has to be one of {', '.join(MODEL_TYPES)}")
-    if not config.get("two_stage", True):
-        # The queries of such a model are points; the classes of transformers 5.23 cannot run one.
-        raise ValueError(f"detector.model: {settings.model} has two_stage off in its config.json; it has to be on")

@@ -17,10 +17,11 @@ from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino import model as module
 from transforms.detectors.grounding_dino.model import GroundingDino, resize_rule
 from transforms.detectors.grounding_dino.prompts import BORDERS
+from transforms.detectors.load import load_detector
+from transforms.detectors.settings import DetectorSettings
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.records import Box, Drop, FailureStage, Fault, Reason
 from transforms.selection.select_boxes import iou
-from transforms.settings import DetectorSettings
 
 
 def png(seed, width=96, height=64):
@@ -154,7 +155,7 @@ def test_a_model_whose_queries_are_no_boxes_is_refused(grounding_dino, tmp_path,
     config = json.loads((tmp_path / "model/config.json").read_text())
     (tmp_path / "model/config.json").write_text(json.dumps(config | {"two_stage": False}))
     with pytest.raises(ValueError, match=r"^detector\.model: .*/model has two_stage off in its config\.json"):
-        loaded(tmp_path / "model", forward=forward)
+        load_detector(DetectorSettings(model=str(tmp_path / "model"), forward=forward))
 
 
 def test_what_the_cap_cuts_off_is_counted(folder):
@@ -398,7 +399,7 @@ def test_a_model_of_another_family_is_refused(tmp_path):
     with pytest.raises(
         ValueError, match=r"detector\.model: .* is a bert; it has to be one of grounding-dino, mm-grounding-dino"
     ):
-        loaded(tmp_path)
+        load_detector(DetectorSettings(model=str(tmp_path)))
 
 
 def test_a_model_that_is_not_there_is_an_os_error(tmp_path):
@@ -426,10 +427,10 @@ def test_code_that_comes_with_a_checkpoint_is_not_run(grounding_dino, tmp_path, 
     (folder / "theirs.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nclass Config: pass\nclass Model: pass\n")
     settings = DetectorSettings(model=str(folder), device="cpu")
     if kind == "grounding-dino":
-        assert GroundingDino.load(settings).detect([request(1)])
+        assert load_detector(settings).detect([request(1)])
     else:
         with pytest.raises(ValueError, match="is a their-own; it has to be one of grounding-dino"):
-            GroundingDino.load(settings)
+            load_detector(settings)
     assert not (tmp_path / "ran").exists()
 
 

@@ -1,0 +1,34 @@
+"""Grounding DINO and MM Grounding DINO as a `Family`."""
+
+import importlib.util
+from collections.abc import Sequence
+from typing import Any
+
+from transforms.detectors.base import Detector
+from transforms.detectors.family import Family
+from transforms.detectors.grounding_dino.prompts import normalize
+from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
+
+
+def _check(settings: GroundingDinoSettings, config: dict[str, Any]) -> None:
+    if importlib.util.find_spec("torch") is None:
+        raise ValueError("detector.model: torch is not installed")
+    if not config.get("two_stage", True):
+        # The queries of such a model are points; the classes of transformers 5.23 cannot run one.
+        raise ValueError(f"detector.model: {settings.model} has two_stage off in its config.json; it has to be on")
+
+
+def _load(settings: GroundingDinoSettings, search_path: Sequence[str]) -> Detector:
+    from transforms.detectors.grounding_dino.model import GroundingDino  # with transformers, which takes seconds
+
+    return GroundingDino.load(settings)
+
+
+GROUNDING_DINO = Family(
+    "Grounding DINO",
+    GroundingDinoSettings,
+    score=0.25,  # where transformers' own post-processing starts
+    load=_load,
+    normalize=normalize,
+    check=_check,
+)
