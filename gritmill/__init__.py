@@ -67,58 +67,25 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "Box",
-    "CallError",
-    "Configuration",
-    "Detector",
-    "EnvironmentFault",
-    "ExportOptions",
-    "Found",
-    "GroundedCaption",
-    "Request",
-    "RunFault",
-    "Sample",
-    "Span",
-    "calibrate",
-    "decode",
-    "encode",
-    "evaluate",
-    "export",
-    "ground",
-    "pack",
-    "read",
-    "run",
-    "validate",
-    "view",
-]
-
-_MODULE_OF = {
-    "Box": "transforms.records",
-    "CallError": "pipeline.faults",
-    "Configuration": "pipeline.configuration",
-    "Detector": "transforms.detectors.base",
-    "EnvironmentFault": "pipeline.faults",
-    "ExportOptions": "gritmill.exports.options",
-    "Found": "transforms.detectors.base",
-    "GroundedCaption": "transforms.text.grounded_caption",
-    "Request": "transforms.detectors.base",
-    "RunFault": "pipeline.faults",
-    "Sample": "gritmill.reading",
-    "Span": "transforms.text.grounded_caption",
-    "calibrate": "gritmill.evaluation.calibrate",
-    "decode": "gritmill.api",
-    "encode": "gritmill.api",
-    "evaluate": "gritmill.evaluation.evaluate",
-    "export": "gritmill.exports.export",
-    "ground": "gritmill.api",
-    "pack": "gritmill.api",
-    "read": "gritmill.reading",
-    "run": "gritmill.api",
-    "validate": "gritmill.validation.validate",
-    "view": "gritmill.pages.viewer.page",
+_NAMES = {
+    "gritmill.api": ("decode", "encode", "ground", "pack", "run"),
+    "gritmill.evaluation.calibrate": ("calibrate",),
+    "gritmill.evaluation.evaluate": ("evaluate",),
+    "gritmill.exports.export": ("export",),
+    "gritmill.exports.options": ("ExportOptions",),
+    "gritmill.pages.viewer.page": ("view",),
+    "gritmill.reading": ("Sample", "read"),
+    "gritmill.validation.validate": ("validate",),
+    "pipeline.configuration": ("Configuration",),
+    "pipeline.faults": ("CallError", "EnvironmentFault", "RunFault"),
+    "transforms.detectors.base": ("Detector", "Found", "Request"),
+    "transforms.records": ("Box",),
+    "transforms.text.grounded_caption": ("GroundedCaption", "Span"),
 }
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 """The module of each public name. Each is imported on first use: Beam, torch and spaCy take seconds."""
+
+__all__ = sorted(_MODULE_OF)
 
 
 if not TYPE_CHECKING:  # a type checker shall know the names above, and no others

@@ -33,26 +33,3 @@ from pipeline.files.uris import (
     parent,
     resolve_below,
 )
-
-__all__ = [
-    "FileInfo",
-    "canonical",
-    "check_extra",
-    "delete",
-    "exists",
-    "gunzipped",
-    "is_forbidden",
-    "is_local",
-    "is_missing",
-    "join",
-    "list_folder",
-    "match",
-    "move_folder",
-    "name",
-    "open_read",
-    "parent",
-    "read_bytes",
-    "read_json",
-    "resolve_below",
-    "skipped_by_glob",
-]

@@ -15,8 +15,6 @@ from pipeline.faults import CallError
 from pipeline.files import FileInfo, name
 from pipeline.sources.base import Position, RangeSpec, Source
 
-__all__ = ["Position", "RangeSpec", "Source", "is_source", "kind_of", "open_source"]
-
 
 def is_source(uri: str) -> bool:
     """Whether the name says that this is a source."""
