@@ -79,17 +79,18 @@ def read_timings(output: Path) -> list[dict[str, Any]]:
 
 def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
     """The detector's requests of a run over tars, in order: the wanted pairs with phrases, rebuilt from their rows."""
-    from pipeline.configuration import ColumnSettings
-    from pipeline.pack import fetch_images
+    from pipeline.plan.plan import read_plan
+    from pipeline.sources.fetch_images import fetch_images
     from pipeline.tables import chunk_files
-    from transforms.selection.judge import Kept
 
-    rows = [pair for pair in chunk_files.read_all(str(output / "detections")) if pair.phrases and wanted(pair)]
-    fetched = fetch_images.fetch((Kept(pair, (), {}) for pair in rows), ColumnSettings())
+    folder = str(output / "detections")
+    plan = read_plan(folder)
+    assert plan is not None
+    rows = [pair for pair in chunk_files.read_all(folder) if pair.phrases and wanted(pair)]
     requests = []
-    for kept, data in fetched:
+    for pair, data in zip(rows, fetch_images(rows, plan.open_source), strict=True):
         assert isinstance(data, bytes)
-        request = make_request(kept.pair)
+        request = make_request(pair)
         requests.append(Request(data, request.width, request.height, request.phrases))
     return requests
 

@@ -153,9 +153,7 @@ def _make_cards(nearest: list[dict[str, Any]], folder: str, plan: Plan, policy: 
     """In order of distance; each shows the boxes that the lower of its own score and the threshold would keep."""
     pairs = [_read_pair(folder, entry["where"]) for entry in nearest]
     order = sorted(range(len(pairs)), key=lambda index: (pairs[index].source, pairs[index].index))
-    pictures = dict(
-        zip(order, make_thumbnails([pairs[index] for index in order], plan.configuration.source), strict=True)
-    )
+    pictures = dict(zip(order, make_thumbnails([pairs[index] for index in order], plan), strict=True))
     for index, (entry, pair) in enumerate(zip(nearest, pairs, strict=True)):
         yield _make_card(
             pair, entry["score"], replace(policy, threshold=min(policy.threshold, entry["score"])), pictures[index]

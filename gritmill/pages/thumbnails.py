@@ -1,18 +1,18 @@
 """Thumbnails of the pairs that are shown, read from the sources."""
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, takewhile
 
 from PIL import Image
 
-from pipeline.configuration import SourceSettings
 from pipeline.faults import EnvironmentFault
-from pipeline.pack.fetch_images import fetch
+from pipeline.plan.plan import Plan
+from pipeline.sources.fetch_images import fetch_images
 from transforms import images
 from transforms.images import ImageFault
 from transforms.records import FailureStage, Fault, Pair, Reason
-from transforms.selection.judge import Kept
 
 LONG_SIDE = 640
 """Pixels of a thumbnail, at most."""
@@ -28,19 +28,20 @@ class Thumbnail:
     missing: Fault | None = None
 
 
-def make_thumbnails(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[Thumbnail]:
+def make_thumbnails(pairs: Sequence[Pair], plan: Plan) -> Iterator[Thumbnail]:
     """One for each pair, in their order, which should be input order; a picture that is gone costs only itself."""
-    fetched = _fetch_pictures([pair for pair in pairs if pair.image.digest], settings)
+    fetched = _fetch_pictures([pair for pair in pairs if pair.image.digest], plan)
     for pair in pairs:
         if pair.image.digest:
             data = next(fetched)
-            yield Thumbnail(missing=data) if isinstance(data, Fault) else _make_thumbnail(data, settings.max_pixels)
+            max_pixels = plan.configuration.source.max_pixels
+            yield Thumbnail(missing=data) if isinstance(data, Fault) else _make_thumbnail(data, max_pixels)
         else:
             yield Thumbnail(missing=pair.error or Fault(FailureStage.READ, Reason.NO_IMAGE))
 
 
-def _fetch_pictures(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator[bytes | Fault]:
-    """Like `fetch`, which stops at a missing container; here only that container's pictures are missing."""
+def _fetch_pictures(pairs: Sequence[Pair], plan: Plan) -> Iterator[bytes | Fault]:
+    """Like `fetch_images`, which stops at a missing container; here only that container's pictures are missing."""
     missing: dict[str, Fault] = {}
     index = 0
     while index < len(pairs):
@@ -49,19 +50,13 @@ def _fetch_pictures(pairs: Sequence[Pair], settings: SourceSettings) -> Iterator
             index += 1
             yield missing[uri]
             continue
+        there = takewhile(lambda pair: pair.image.uri not in missing, islice(pairs, index, None))
         try:
-            for _, data in fetch(_until_missing(pairs[index:], missing), settings.columns):
+            for data in fetch_images(there, plan.open_source):
                 index += 1
                 yield data
         except EnvironmentFault as fault:
             missing[pairs[index].image.uri] = Fault.from_error(FailureStage.FETCH, Reason.GONE, str(fault))
-
-
-def _until_missing(pairs: Iterable[Pair], missing: dict[str, Fault]) -> Iterator[Kept]:
-    for pair in pairs:
-        if pair.image.uri in missing:
-            return
-        yield Kept(pair, (), {})
 
 
 def _make_thumbnail(data: bytes, max_pixels: int) -> Thumbnail:

@@ -3,19 +3,16 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from pipeline import files
 from pipeline.sources import Position
+from pipeline.sources.read_images import LOADERS, MAX_AHEAD, read_file
 from transforms import images
 from transforms.images import ImageFault
 from transforms.isolation.child_process import ChildProcess
 from transforms.isolation.measure_images import measure_isolated
 from transforms.read_ahead import read_ahead
-from transforms.records import FailureStage, Fault, Pair, Reason
+from transforms.records import FailureStage, Fault, Pair
 
 PositionedPair = tuple[Position, Pair]
-
-_LOADERS = 8  # image files are fetched by so many threads: a table on an object store costs a request each
-_MAX_PREFETCH = 32
 
 
 @dataclass
@@ -31,15 +28,8 @@ class ImageLoader:
 
     def load(self, pairs: Iterable[PositionedPair]) -> Iterator[PositionedPair]:
         """The pairs in order; files are read some pairs ahead, one time for consecutive captions of one image."""
-        fetched = read_ahead(
-            pairs,
-            lambda placed: _fetch(placed[1]),
-            threads=_LOADERS,
-            ahead=_MAX_PREFETCH,
-            same=_of_one_image,
-            name="images",
-        )
-        for (position, pair), data in fetched:
+        read = read_ahead(pairs, _read, threads=LOADERS, ahead=MAX_AHEAD, same=_of_one_image, name="images")
+        for (position, pair), data in read:
             yield position, self._with_size(pair, data)
 
     def _with_size(self, pair: Pair, data: bytes | Fault) -> Pair:
@@ -71,18 +61,8 @@ def _of_one_image(one: PositionedPair, other: PositionedPair) -> bool:
     return one[1].image == other[1].image and not (one[1].error or other[1].error)
 
 
-def _fetch(pair: Pair) -> bytes | Fault:
-    """The encoded image. A file that is not there, or may not be read, is the pair's fault.
-
-    Other trouble is the environment's, and raises.
-    """
+def _read(placed: PositionedPair) -> bytes | Fault:
+    _, pair = placed
     if pair.error or pair.data or pair.image.uri in ("", pair.source):
         return pair.data  # it is in a container, and came with the pair
-    try:
-        return files.read_bytes(pair.image.uri)
-    except Exception as error:
-        if files.is_missing(error) or isinstance(error, (IsADirectoryError, ValueError)):  # a NUL in the path
-            return Fault.from_error(FailureStage.READ, Reason.MISSING_FILE, pair.image.uri)
-        if files.is_forbidden(pair.image.uri):
-            return Fault.from_error(FailureStage.READ, Reason.FORBIDDEN, pair.image.uri)
-        raise
+    return read_file(pair.image.uri, FailureStage.READ)

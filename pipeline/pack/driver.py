@@ -15,7 +15,6 @@ from pipeline.pack.options import PackOptions
 from pipeline.pack.plan_shards import SHARDS_FOLDER, STATS_FORMAT
 from pipeline.pack.statistics import STATISTICS_NAME, Statistics
 from pipeline.plan.plan import PLAN_NAME, Plan, read_plan
-from pipeline.sources.base import image_root
 from pipeline.tables import detections
 from pipeline.threshold import threshold_in_force
 from transforms.images import bytes_digest
@@ -185,16 +184,9 @@ def _difference(manifest: dict[str, Any] | None, configuration: Configuration) -
 
 def _check_sources(plan: Plan) -> None:
     """A missing container or image root is the environment's fault: nothing is replaced."""
-    needed: dict[str, None] = {}
-    for source in plan.sources:
-        if source.ranges:
-            needed[source.uri] = None
-            if source.kind != "webdataset":
-                needed[image_root(plan.configuration.source, source.uri)] = None
+    settings = plan.configuration.source
+    needed = dict.fromkeys(uri for source in plan.sources if source.ranges for uri in source.open(settings).needs())
     with ThreadPoolExecutor(_THREADS) as pool:
-        present = pool.map(files.exists, needed)
-        missing = [uri for uri, found in zip(needed, present, strict=True) if not found]
-    # An object store knows no empty folders, so only of local roots is it known that they are missing.
-    missing = [uri for uri in missing if files.is_local(uri) or uri in {s.uri for s in plan.sources}]
-    if missing:
-        raise EnvironmentFault(f"{missing[0]}: no such file or folder; the images to pack lie there")
+        for uri, found in zip(needed, pool.map(files.exists, needed), strict=True):
+            if not found:
+                raise EnvironmentFault(f"{uri}: no such file or folder; the images to pack lie there")

@@ -33,7 +33,7 @@ def run(output: str, folder: str, plan: Plan, policy: Policy, head: ManifestHead
       CallError: more shards than there are keys for. EnvironmentFault: the run broke off.
     """
     beam_options = run_pipeline.parse_beam_options(options.beam)
-    writer = ShardWriter(folder, output, head.pack_fingerprint, policy, plan.configuration.source)
+    writer = ShardWriter(folder, output, head.pack_fingerprint, policy)
     shards = head.configuration.shards
     with progress.show_progress("pack", "shards", _PackProgress(output).state, options.quiet, files.is_local(output)):
         run_pipeline.run(lambda pipeline: build(pipeline, writer, shards, head, options.fresh), beam_options)

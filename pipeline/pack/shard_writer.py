@@ -4,7 +4,8 @@ import hashlib
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import cached_property
+from itertools import islice, tee
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -12,14 +13,14 @@ import pyarrow.parquet as pq
 from pydantic_core import to_json
 
 from pipeline import files
-from pipeline.configuration import SourceSettings
 from pipeline.faults import EnvironmentFault
 from pipeline.files.publish import publish, publish_bytes, publish_json
-from pipeline.pack.fetch_images import fetch
 from pipeline.pack.ledger import Examples, Failures, add_failure
 from pipeline.pack.plan_shards import SHARDS_FOLDER, Piece, ShardPlan
 from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.tar_writer import TarWriter
+from pipeline.plan.plan import Plan, read_plan
+from pipeline.sources.fetch_images import fetch_images
 from pipeline.tables import chunk_files
 from transforms import images
 from transforms.grit_record import compose, index_schema
@@ -46,17 +47,24 @@ class ShardWriter:
     output: str
     fingerprint: str
     policy: Policy
-    source: SourceSettings
+
+    @cached_property
+    def _plan(self) -> Plan:
+        plan = read_plan(self.detections)
+        assert plan is not None
+        return plan
 
     def write(self, plan: ShardPlan) -> dict[str, Any]:
         """The shard's stats; a shard that an earlier run has finished is not written again."""
         done = finished_stats(self.output, plan.number)
         if done and done["pack_fingerprint"] == self.fingerprint:
             return done
-        kept = (item for piece in plan.pieces for item in self._kept(piece))
-        shard = _ShardInProgress(plan.number, tuple(self.policy.text.dialect), self.source.max_pixels)
+        kept, again = tee(item for piece in plan.pieces for item in self._kept(piece))
+        fetched = fetch_images((item.pair for item in again), self._plan.open_source)
+        max_pixels = self._plan.configuration.source.max_pixels
+        shard = _ShardInProgress(plan.number, tuple(self.policy.text.dialect), max_pixels)
         with publish(files.join(self.output, SHARDS_FOLDER, f"{plan.number:05}.tar")) as file:
-            shard.write_tar(file, enumerate(fetch(kept, self.source.columns)))
+            shard.write_tar(file, enumerate(zip(kept, fetched, strict=True)))
             if shard.pairs != plan.pairs:
                 raise EnvironmentFault(f"{self.detections}: the rows have changed since they were counted; pack again")
         index = shard.records.as_parquet()

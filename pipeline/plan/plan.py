@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 from pipeline import files
@@ -59,6 +60,14 @@ class Plan:
         """A range and the source that it belongs to."""
         source = self.sources[range_id.source]
         return source, source.ranges[range_id.range]
+
+    def open_source(self, uri: str) -> Source:
+        """The reader of a planned source."""
+        return self._by_uri[uri].open(self.configuration.source)
+
+    @cached_property
+    def _by_uri(self) -> dict[str, PlannedSource]:
+        return {source.uri: source for source in self.sources}
 
     def to_json(self) -> dict[str, Any]:
         """As it is written."""

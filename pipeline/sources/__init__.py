@@ -4,9 +4,11 @@ A kind is a class with the methods of `Source`; positions are small JSON objects
 apart from `index`, the number of the pair within the source.
 
 webdataset, parquet, jsonl, delimited, coco   the kinds; `delimited` is CSV and TSV
-base          what all of them share: ranges, positions, a table row as pairs
-table         tables in text files
-tar_members   the members of a tar, whatever is wrong with it
+base           what all of them share: ranges, positions, a table row as pairs
+table          tables in text files
+tar_members    the members of a tar, whatever is wrong with it
+read_images    image files and containers, read ahead
+fetch_images   the images of pairs that were read before
 """
 
 from pipeline import source_kinds

@@ -9,6 +9,8 @@ from pydantic_core import to_json
 from pipeline import files
 from pipeline.configuration import ColumnSettings, SourceSettings
 from pipeline.faults import CallError
+from pipeline.files import FileInfo
+from pipeline.sources.read_images import fetch_files
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 Position = dict[str, Any]
@@ -37,9 +39,40 @@ class Source(Protocol):
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
         """The pairs from `start` on, each with its position; raises SourceFault where reading cannot go on.
 
-        An image that lies in a file of its own is named (`image.uri`) but not yet read (`image.length` is 0).
+        An image that is a file of its own is named (`image.uri`), but `data` is empty: it is not read yet.
         """
         ...
+
+    def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
+        """The encoded images of this source's references, in order, read ahead within bounds of its own.
+
+        References come in input order, and are to be iterated in the caller's thread. A container is opened once. An
+        image that is a file of its own and is gone, or may not be read, is a Fault; whether the bytes are still those
+        that were grounded is left to the caller. Raises EnvironmentFault for what else goes wrong.
+        """
+        ...
+
+    def needs(self) -> list[str]:
+        """The URIs that must be there before `fetch` is worth a try: the container, a folder of images."""
+        ...
+
+
+class ImageFileSource:
+    """What kinds have in common whose images are files of their own, below `source.image_root`."""
+
+    def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
+        self.info = info
+        self.uri = info.uri
+        self.settings = settings
+        self.root = image_root(settings, info.uri)
+
+    def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
+        """Several files at a time."""
+        return fetch_files(references)
+
+    def needs(self) -> list[str]:
+        """The file, and the folder of its images where one can tell: an object store knows no empty folders."""
+        return [self.uri, self.root] if files.is_local(self.root) else [self.uri]
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,15 @@ from functools import lru_cache
 from typing import Any
 
 from pipeline import files
-from pipeline.configuration import SourceSettings
 from pipeline.faults import CallError, SourceFault, first_line
 from pipeline.files import FileInfo
 from pipeline.sources.base import (
     Columns,
+    ImageFileSource,
     Position,
     RangeSpec,
     broken_row,
     image_reference,
-    image_root,
     row_pairs,
     slice_ranges,
 )
@@ -27,20 +26,15 @@ from transforms.records import Pair
 _COLUMNS = Columns("caption", "file_name", "url", "image_id", "key")
 
 
-class CocoSource:
+class CocoSource(ImageFileSource):
     """A position holds `index` alone."""
-
-    def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
-        self.info = info
-        self.settings = settings
-        self.root = image_root(settings, info.uri)
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Of about `rows` annotations each."""
         table = _table(self.info)
         usable = [row["caption"] for row in table if isinstance(row, dict)]
         if usable and not any(isinstance(caption, str) for caption in usable):
-            raise CallError(f"--input: {self.info.uri}: none of its annotations has a caption")
+            raise CallError(f"--input: {self.uri}: none of its annotations has a caption")
         images = (row["image_id"] if isinstance(row, dict) else row for row in table)
         return slice_ranges((({"index": i}, 1, image) for i, image in enumerate(images)), rows)
 
@@ -55,10 +49,10 @@ class CocoSource:
         for i in range(start["index"], len(table)):
             row = table[i]
             if isinstance(row, str):
-                yield {"index": i}, broken_row(self.info.uri, i, i, row)
+                yield {"index": i}, broken_row(self.uri, i, i, row)
                 continue
             image = image_reference(row["file_name"], self.root)
-            for pair in row_pairs(row, _COLUMNS, self.info.uri, i, i, image):
+            for pair in row_pairs(row, _COLUMNS, self.uri, i, i, image):
                 yield {"index": i}, pair
 
 

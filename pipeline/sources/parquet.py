@@ -1,31 +1,28 @@
 """Parquet with the image bytes inside (a binary column, or Hugging Face's struct<bytes, path>) or with image paths."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
-from functools import cached_property
-from typing import Any
+from functools import cache, cached_property, partial
+from itertools import groupby
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import files
-from pipeline.configuration import SourceSettings
+from pipeline.configuration import ColumnSettings
 from pipeline.faults import SourceFault
-from pipeline.files import FileInfo
-from pipeline.sources.base import Columns, Position, RangeSpec, image_reference, image_root, row_pairs
-from transforms.records import ImageRef, Pair
+from pipeline.sources.base import Columns, ImageFileSource, Position, RangeSpec, image_reference, row_pairs
+from pipeline.sources.read_images import fetch_forward
+from transforms.records import Fault, ImageRef, Pair
 
 _BATCH = 64  # rows at a time: with images of 1 MB this keeps 64 MB in memory
 
 
-class ParquetSource:
+class ParquetSource(ImageFileSource):
     """A position holds `row` (in the file, from 0), `skip` (captions of the row that lie before), and `index`."""
-
-    def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
-        self.uri = info.uri
-        self.settings = settings
-        self.root = image_root(settings, info.uri)
 
     @cached_property
     def columns(self) -> Columns:
@@ -64,6 +61,18 @@ class ParquetSource:
                 if caption >= skip:
                     yield {"row": number, "skip": caption, "index": index + caption}, pair
             index += caption + 1
+
+    def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
+        """Of images in cells, the column is read batch by batch, forward."""
+        with ExitStack() as stack:
+
+            @cache
+            def column() -> _ImageColumn:
+                return _ImageColumn(stack.enter_context(files.open_read(self.uri)), self.settings.columns, self.uri)
+
+            for in_cells, group in groupby(references, key=lambda image: image.row >= 0):
+                fetch = partial(fetch_forward, read=lambda image: column().read(image)) if in_cells else super().fetch
+                yield from fetch(group)
 
     def _pairs(self, row: dict[str, Any], number: int, index: int) -> Iterator[Pair]:
         cell: Any = row.get(self.columns.image)
@@ -122,6 +131,32 @@ class ParquetSource:
             return pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
             raise _fault("not a parquet file", error) from error
+
+
+class _ImageColumn:
+    """The column with the images of an open file. Rows are read forward; row groups that are not needed are skipped."""
+
+    def __init__(self, file: BinaryIO, columns: ColumnSettings, uri: str) -> None:
+        self._file = pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
+        self._name = Columns.pick(self._file.schema_arrow.names, columns, uri).image
+        self._batches: Iterator[pa.RecordBatch] = iter(())
+        self._batch: Any = ()
+        self._first = self._group_end = 0
+
+    def read(self, image: ImageRef) -> bytes:
+        metadata = self._file.metadata
+        if image.row >= metadata.num_rows:
+            return b""  # fewer rows than there were: not the file that was grounded
+        if not self._first <= image.row < self._group_end:
+            (group, *_), self._first = _groups_from(metadata, image.row)
+            self._group_end = self._first + metadata.row_group(group).num_rows
+            self._batches = self._file.iter_batches(batch_size=_BATCH, row_groups=[group], columns=[self._name])
+            self._batch = ()
+        while image.row >= self._first + len(self._batch):
+            self._first += len(self._batch)
+            self._batch = next(self._batches).column(0)
+        cell: Any = self._batch[image.row - self._first].as_py()
+        return (cell["bytes"] if isinstance(cell, dict) else cell) or b""
 
 
 def _fault(problem: str, error: Exception) -> Exception:

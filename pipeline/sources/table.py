@@ -4,16 +4,14 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
-from pipeline.configuration import SourceSettings
-from pipeline.files import FileInfo
 from pipeline.sources.base import (
     Columns,
+    ImageFileSource,
     Position,
     RangeSpec,
     broken_row,
     captions_of,
     image_reference,
-    image_root,
     row_pairs,
     slice_ranges,
 )
@@ -23,13 +21,8 @@ Row = dict[str, Any] | str
 """Cell by column; for a row that cannot be read, a text that says why."""
 
 
-class TableSource:
+class TableSource(ImageFileSource):
     """A position holds `offset` (first byte of the row), `row` (its number), `skip` (captions gone by), `index`."""
-
-    def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
-        self.uri = info.uri
-        self.settings = settings
-        self.root = image_root(settings, info.uri)
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """First byte, number and content of every row from `offset` on; `number` is that of the first."""

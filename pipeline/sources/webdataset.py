@@ -5,13 +5,17 @@ What lies between two sound places of a tar, and cannot be read, is a fault of t
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import cache
+from typing import Any, BinaryIO
 
+from pipeline import files
 from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, with_valid_text
+from pipeline.sources.read_images import fetch_forward
 from pipeline.sources.tar_members import Gap, Member, NotATar, open_tar
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
@@ -21,6 +25,8 @@ _NO_IMAGE = "no JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or PNM of that key beside 
 
 _MAX_BYTES = {"image": 1 << 30, "txt": 1 << 24, "json": 1 << 24}
 """Bytes of a member that may be loaded: a gzipped tar of a few kB can hold one of any size."""
+
+_MAX_SKIP = 1 << 20  # a gap that is cheaper to read through than a new request to an object store
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,20 @@ class WebDatasetSource:
         for index, sample in enumerate(self._samples(start, load=True), start["index"]):
             yield {**sample.position, "index": index}, self._pair(sample, index)
 
+    def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
+        """Reads the tar forward."""
+        with ExitStack() as stack:
+
+            @cache
+            def tar() -> _TarImages:
+                return _TarImages(stack.enter_context(files.open_read(self.uri)))
+
+            yield from fetch_forward(references, lambda image: tar().read(image))
+
+    def needs(self) -> list[str]:
+        """The tar."""
+        return [self.uri]
+
     def _members(self, start: Position, load: bool) -> Iterator[Member | Gap]:
         def max_bytes(name: str) -> int:
             return _MAX_BYTES.get(role_of(name), 0) if load else 0
@@ -192,6 +212,24 @@ class WebDatasetSource:
         if sample.image is None:
             return with_valid_text(pair.failed(Fault(FailureStage.READ, Reason.NO_IMAGE, _NO_IMAGE)))
         return with_valid_text(replace(pair, image=sample.image, data=sample.data))
+
+
+class _TarImages:
+    """Images of an open tar, plain or gzipped; offsets are those of the unpacked tar."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = files.gunzipped(file)
+        self._offset = 0
+
+    def read(self, image: ImageRef) -> bytes:
+        gap = image.offset - self._offset
+        if 0 <= gap <= _MAX_SKIP:
+            self._file.read(gap)
+        else:
+            self._file.seek(image.offset)
+        data = self._file.read(image.length)
+        self._offset = image.offset + len(data)
+        return data
 
 
 class _Strays:

@@ -119,7 +119,7 @@ def _write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) 
     pairs = [one.pair for one in picked]
     state = lambda: progress.State(len(pictures), len(pictures) / max(1, len(pairs)))  # noqa: E731
     with progress.show_progress("view", "pictures", state, quiet):
-        for pair, thumbnail in zip(pairs, make_thumbnails(pairs, plan.configuration.source), strict=True):
+        for pair, thumbnail in zip(pairs, make_thumbnails(pairs, plan), strict=True):
             name = ""
             if not thumbnail.missing:
                 new = f"{_IMAGES_FOLDER}/{len(written):05}.jpg"

@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.faults import EnvironmentFault
+from pipeline.files.publish import publish_json
 from pipeline.ids import ChunkId
 from pipeline.pack.plan_shards import Piece, ShardPlan
 from pipeline.pack.shard_writer import ShardWriter, finished_stats, stats_uri
+from pipeline.plan.plan import PlannedSource
 from pipeline.tables import chunk_files
 from tests import fake_object_store
-from tests.pipeline.builders import CAPTION, PROVENANCE, grounded, image, source_settings, stored
+from tests.pipeline.builders import CAPTION, PROVENANCE, grounded, image, plan, stored
 from transforms import images
 from transforms.grit_record import COLUMNS, index_schema
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
@@ -37,9 +39,9 @@ def pair(folder: Path, index: int, data: bytes | None = None) -> Pair:
 
 def writer(folder: Path, output: str | None = None, fingerprint: str = "a mark", **text: Any) -> ShardWriter:
     policy = Policy(SelectionSettings(), 0.5, TextSettings.model_validate(text))
-    return ShardWriter(
-        str(folder / "detections"), output or str(folder / "out"), fingerprint, policy, source_settings()
-    )
+    planned = replace(plan([]), sources=(PlannedSource("/data/ä.jsonl", "jsonl", 0, 0.0),))
+    publish_json(str(folder / "detections/plan.json"), planned.to_json())
+    return ShardWriter(str(folder / "detections"), output or str(folder / "out"), fingerprint, policy)
 
 
 def committed(folder: Path, pairs: list[Pair] | None = None) -> list[Pair]:

@@ -23,11 +23,11 @@ from gritmill.pages.thumbnails import LONG_SIDE, make_thumbnails
 from gritmill.pages.viewer import page_data
 from gritmill.pages.viewer.page import _STATIC_FILES, view
 from gritmill.pages.viewer.serve import address, server
-from pipeline.configuration import SourceSettings
 from pipeline.layout import TEMPORARY
 from pipeline.tables import chunk_files
 from tests import sample_pairs
 from tests.gritmill.pages.viewer.conftest import ODD
+from tests.pipeline.builders import plan
 from transforms.images import bytes_digest
 from transforms.records import ImageRef, Pair
 
@@ -102,11 +102,13 @@ def test_thumbnails_are_small_upright_jpegs(tmp_path):
     Image.new("RGB", (2000, 1000), "red").save(tmp_path / "a.jpg", exif=exif)
     picture = (tmp_path / "a.jpg").read_bytes()
     (tmp_path / "b.jpg").write_bytes(picture[:200])
+    table = tmp_path / "s.jsonl"
+    table.write_text('{"image": "a.jpg", "caption": "a dog"}')
     pairs = [
-        Pair(name, "s", 0, "a dog", ImageRef(str(tmp_path / name), -1, 0, size, bytes_digest(picture[:size])))
+        Pair(name, str(table), 0, "a dog", ImageRef(str(tmp_path / name), -1, 0, size, bytes_digest(picture[:size])))
         for name, size in (("a.jpg", len(picture)), ("b.jpg", 200))
     ]
-    whole, cut, none = make_thumbnails([*pairs, Pair("c", "s", 0, "a dog")], SourceSettings())
+    whole, cut, none = make_thumbnails([*pairs, Pair("c", "s", 0, "a dog")], plan([table]))
     with Image.open(io.BytesIO(whole.jpeg)) as small:
         assert (small.format, small.size) == ("JPEG", (LONG_SIDE // 2, LONG_SIDE))
     assert (cut.jpeg, cut.missing.stage) == (b"", "image")

@@ -13,18 +13,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.configuration import ColumnSettings
 from pipeline.faults import EnvironmentFault
+from pipeline.files import FileInfo
 from pipeline.ground.load_images import ImageLoader
-from pipeline.pack.fetch_images import fetch, is_separate_file
+from pipeline.sources import Source, kind_of, open_source
+from pipeline.sources.fetch_images import fetch_images
 from pipeline.sources.jsonl import JsonlSource
 from pipeline.sources.parquet import ParquetSource
 from pipeline.sources.webdataset import WebDatasetSource
 from tests import fake_object_store
 from tests.pipeline.builders import image, pairs_of, samples, source_settings, stored, tar
 from transforms import images
-from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
-from transforms.selection.judge import Kept
+from transforms.records import FailureStage, Fault, Pair, Reason
 
 
 def as_ground_leaves_it(source: Any) -> list[Pair]:
@@ -33,11 +33,13 @@ def as_ground_leaves_it(source: Any) -> list[Pair]:
     return [pair for _, pair in ImageLoader(images.MAX_PIXELS).load(placed)]
 
 
+def reopened(uri: str) -> Source:
+    """The source as another half opens it: without a look at the file."""
+    return open_source(kind_of(uri, source_settings()), FileInfo(uri, 0, 0), source_settings())
+
+
 def fetched(pairs: list[Pair]) -> list[bytes | Fault]:
-    kept = [Kept(replace(pair, data=b""), (), {}) for pair in pairs]
-    found = list(fetch(kept, ColumnSettings()))
-    assert [item for item, _ in found] == kept
-    return [data for _, data in found]
+    return list(fetch_images((replace(pair, data=b"") for pair in pairs), reopened))
 
 
 def tar_source(folder: Path, packed: bool = False) -> WebDatasetSource:
@@ -93,12 +95,6 @@ def test_containers_of_all_kinds_in_turn(tmp_path: Path) -> None:
     ]
     pairs = list(itertools.chain.from_iterable(zip(*map(as_ground_leaves_it, sources), strict=True)))
     assert fetched(pairs) == [pair.data for pair in pairs]
-
-
-def test_an_image_in_a_container_is_no_file_of_its_own() -> None:
-    assert is_separate_file(ImageRef("/data/1.jpg", -1, 0, 9))
-    assert not is_separate_file(ImageRef("/data/a.tar", -1, 512, 9))
-    assert not is_separate_file(ImageRef("/data/a.parquet", 0, 0, 9))
 
 
 def test_a_file_that_has_changed_and_one_that_is_gone_fail_alone(tmp_path: Path) -> None:
@@ -197,14 +193,15 @@ def test_from_an_object_store(tmp_path: Path) -> None:
     fake_object_store.use(tmp_path / "shelf")
     fake_object_store.put("shelf://data/a.tar", tar(samples(3)))
     pairs = as_ground_leaves_it(tar_source(tmp_path))[:3]
-    pairs = [replace(pair, image=replace(pair.image, uri="shelf://data/a.tar")) for pair in pairs]
+    tar_uri = "shelf://data/a.tar"
+    pairs = [replace(pair, source=tar_uri, image=replace(pair.image, uri=tar_uri)) for pair in pairs]
     fake_object_store.put("shelf://data/1.jpg", pairs[0].data)
     own = [
-        replace(pairs[0], image=replace(pairs[0].image, uri=f"shelf://data/{name}.jpg", offset=0))
+        replace(pairs[0], source="shelf://data/t.csv", image=replace(pairs[0].image, uri=f"shelf://data/{name}.jpg"))
         for name in ("1", "2")
     ]
     gone = Fault(FailureStage.FETCH, Reason.GONE, "shelf://data/2.jpg")
     assert fetched([*pairs, *own]) == [*(pair.data for pair in pairs), pairs[0].data, gone]
-    missing = replace(pairs[0], image=replace(pairs[0].image, uri="shelf://data/b.tar"))
+    missing = replace(pairs[0], source="shelf://data/b.tar", image=replace(pairs[0].image, uri="shelf://data/b.tar"))
     with pytest.raises(EnvironmentFault, match=r"shelf://data/b\.tar"):
         fetched([missing])

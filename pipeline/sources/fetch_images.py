@@ -1,0 +1,42 @@
+"""The images of pairs that were read before, from their sources."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby, repeat
+from operator import attrgetter
+
+from pipeline.faults import EnvironmentFault
+from pipeline.sources.base import Source
+from transforms.images import matches_digest
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
+
+
+def fetch_images(pairs: Iterable[Pair], open_source: Callable[[str], Source]) -> Iterator[bytes | Fault]:
+    """The encoded image of each pair, in order; a Fault where it is gone, forbidden, or not the one that was grounded.
+
+    Consecutive pairs of a source share what it opens, those of an image its bytes. Of what is read ahead of the caller
+    the sources say how much it is.
+
+    Args:
+      pairs: with an image, as a table holds them; best in input order.
+      open_source: the source of a URI; see `Plan.open_source`.
+
+    Raises:
+      EnvironmentFault: a container is missing, or cannot be read.
+    """
+    for uri, group in groupby(pairs, key=attrgetter("source")):
+        pending: deque[tuple[ImageRef, int]] = deque()
+        for data in open_source(uri).fetch(_references(group, pending)):
+            image, captions = pending.popleft()
+            if not isinstance(data, Fault) and not matches_digest(data, image.digest):
+                data = Fault.from_error(FailureStage.FETCH, Reason.CHANGED, image.uri)
+            yield from repeat(data, captions)
+        if pending:
+            raise EnvironmentFault(f"{uri}: its source gives {len(pending)} images fewer than it was asked for")
+
+
+def _references(pairs: Iterable[Pair], pending: deque[tuple[ImageRef, int]]) -> Iterator[ImageRef]:
+    """Each image once; `pending` takes it with the number of its pairs."""
+    for image, same in groupby(pairs, key=attrgetter("image")):
+        pending.append((image, sum(1 for _ in same)))
+        yield image

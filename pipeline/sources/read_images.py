@@ -1,0 +1,65 @@
+"""Encoded images, read ahead of whoever takes them: files in several threads, the content of a container in one."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+from pipeline import files
+from pipeline.faults import EnvironmentFault
+from transforms.read_ahead import read_ahead
+from transforms.records import FailureStage, Fault, ImageRef, Reason
+
+LOADERS = 8
+"""Threads for image files: a table on an object store costs a request each."""
+
+MAX_AHEAD = 32
+_MAX_AHEAD_BYTES = 64 << 20  # or a single image
+
+
+def read_file(uri: str, stage: FailureStage) -> bytes | Fault:
+    """An image that is a file of its own; a Fault if it is not there or may not be read.
+
+    stage: READ for one that is read for the first time, FETCH for one that was there before.
+    Other trouble is the environment's, and raises.
+    """
+    try:
+        return files.read_bytes(uri)
+    except Exception as error:
+        first = stage is FailureStage.READ
+        if files.is_missing(error) or (
+            first and isinstance(error, (IsADirectoryError, ValueError))
+        ):  # a NUL in the path
+            return Fault.from_error(stage, Reason.MISSING_FILE if first else Reason.GONE, uri)
+        if files.is_forbidden(uri):
+            return Fault.from_error(stage, Reason.FORBIDDEN, uri)
+        raise
+
+
+def fetch_files(references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
+    """Images that are files of their own."""
+    return _fetch(references, lambda image: read_file(image.uri, FailureStage.FETCH), LOADERS)
+
+
+def fetch_forward(references: Iterable[ImageRef], read: Callable[[ImageRef], bytes]) -> Iterator[bytes | Fault]:
+    """Images in a container, which `read` reads one after the other; it is called in another thread."""
+    return _fetch(references, read, 1)
+
+
+def _fetch(
+    references: Iterable[ImageRef], read: Callable[[ImageRef], bytes | Fault], threads: int
+) -> Iterator[bytes | Fault]:
+    def read_or_blame(image: ImageRef) -> bytes | Fault:
+        try:
+            return read(image)
+        except Exception as error:
+            raise EnvironmentFault(f"{image.uri}: {type(error).__name__}: {error}") from error
+
+    fetched = read_ahead(
+        references,
+        read_or_blame,
+        threads=threads,
+        ahead=MAX_AHEAD,
+        cost=lambda image: image.length,
+        max_cost=_MAX_AHEAD_BYTES,
+        name="images",
+    )
+    for _, data in fetched:
+        yield data
