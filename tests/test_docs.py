@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from pipeline.configuration import Configuration
+from transforms.grit_record import COLUMNS
 from transforms.records import Reason
 from transforms.text import dialects
 from transforms.text.grounded_caption import GroundedCaption, Span
@@ -52,3 +53,12 @@ def test_the_page_of_dialects_says_what_they_say_of_themselves():
         dialect = dialects.find(name)
         assert f"| `{name}` | {dialect.carries} | {dialect.rounding} | {dialect.error(640, 480)[0]:.4f}" in page, name
         assert dialect.encode(two) in page, name
+
+
+def test_the_page_of_the_record_has_the_columns_in_their_order():
+    page = (ROOT / "docs" / "record.md").read_text("utf-8")
+    rows = [
+        f"| `{column.name}` | `{str(column.type).replace('item: ', '')}` | {column.origin} | {column.description} |"
+        for column in COLUMNS
+    ]
+    assert [line for line in page.splitlines() if line.startswith("| `")] == rows

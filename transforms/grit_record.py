@@ -57,7 +57,13 @@ COLUMNS = (
         lambda kept: uid(kept.pair.source, kept.pair.index),
     ),
     Column("source_key", pa.string(), "source", "the source's own name of the pair", lambda kept: kept.pair.key),
-    Column("id", pa.int64(), "source", "the source's number; 0 if it has none", lambda kept: _integer(kept.pair)),
+    Column(
+        "id",
+        pa.int64(),
+        "source",
+        "the source's number; 0 if it is no integer of 64 bits",
+        lambda kept: _integer(kept.pair),
+    ),
     Column("url", pa.string(), "source", "address of the picture; may be empty", lambda kept: kept.pair.url),
     Column("caption", pa.string(), "source", "the text, never empty", lambda kept: kept.pair.caption),
     Column("width", pa.int32(), "source", "pixels of the upright picture", lambda kept: kept.pair.width),
@@ -74,7 +80,7 @@ COLUMNS = (
         "ref_exps",
         _ROWS,
         "boxes",
-        "the same for referring expressions: row i has the box and score of row i of `noun_chunks`, and a wider span",
+        "the same for referring expressions: row i has the box of row i of `noun_chunks`, and its span is within",
         lambda kept: [_row(g, g.phrase.expression_start, g.phrase.expression_end) for g in kept.groundings],
     ),
     Column(
