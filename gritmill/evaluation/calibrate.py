@@ -20,7 +20,7 @@ from gritmill.evaluation.metrics import match_boxes
 from gritmill.evaluation.options import TruthFormat
 from gritmill.evaluation.query_detector import Answer, QueryCounts, load_detector, query
 from gritmill.evaluation.sets.truth import TruePhrase
-from gritmill.pages.calibration import render_page
+from gritmill.pages.render import render
 from pipeline import files
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError
@@ -136,7 +136,7 @@ def calibrate(
         **_build_result(collected, counts.measured, configuration, precision, seed),
     }
     publish_json(files.join(folder, JSON_NAME), result)
-    publish_bytes(files.join(folder, PAGE_NAME), render_page(result).encode())
+    publish_bytes(files.join(folder, PAGE_NAME), render("calibration.html.jinja", result=result).encode())
     return result
 
 

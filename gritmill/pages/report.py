@@ -3,12 +3,10 @@
 import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files as package_files
 from itertools import pairwise
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
+from gritmill.pages.render import render
 from gritmill.pages.thumbnails import Thumbnail, make_thumbnails
 from pipeline import files
 from pipeline.files.publish import publish_bytes
@@ -26,6 +24,7 @@ from transforms.selection.threshold_sweep import rank_candidates
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for every eye
 _HEADS = 20
+_SWEPT = ("score", "pairs", "phrases", "boxes")
 _TABLE_THRESHOLDS = tuple(i / 20 for i in range(21))
 
 
@@ -40,16 +39,17 @@ def write_page(
     """
     statistics = files.read_json(files.join(output, STATISTICS_NAME))
     policy = policy_of(manifest)
-    text = _template().render(
+    text = render(
+        "report.html.jinja",
         name=files.name(output),
         manifest=manifest,
         report=report,
         warning=warning,
         outcomes=list(outcomes(report["ledger"])),
         threshold=threshold_line(report["threshold"]),
-        charts=list(_make_charts(report["histograms"])),
+        charts=list(_charts(report["histograms"])),
         heads=report["histograms"]["heads"][:_HEADS],
-        threshold_table=_threshold_table(statistics["thresholds"], policy.threshold),
+        thresholds=_thresholds(statistics["thresholds"], policy.threshold),
         sides=[
             (title, list(_make_cards(statistics["nearest"][side], folder, plan, policy)))
             for title, side in (("Barely kept", "kept"), ("Barely missed", "missed"))
@@ -58,78 +58,37 @@ def write_page(
     publish_bytes(files.join(output, PAGE_NAME), text.encode())
 
 
-def _template() -> Any:
-    # The page shows captions and names from anywhere: whatever is put in is escaped.
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string((package_files(__package__) / "report.html.jinja").read_text("utf-8"))
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A bar of a chart: position and width as fractions of the chart's, height as a fraction of the highest bar's;
-    label: its tooltip."""
-
-    x: float
-    width: float
-    height: float
-    label: str
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Bars, with the labels `first` and `last` at the ends of the axis."""
-
-    title: str
-    bars: tuple[Bar, ...]
-    first: str
-    last: str
-
-
-def _make_charts(histograms: dict[str, Any]) -> Iterator[Chart]:
+def _charts(histograms: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Title, bars with their tooltips, and the labels at the ends of the axis."""
     for key, title in (("score", "Boxes by score"), ("box_area", "Boxes by share of the picture")):
         edges, counts = histograms[key]["edges"], histograms[key]["counts"]
-        labels = [f"{low:g} to {high:g}: {count:,}" for (low, high), count in zip(pairwise(edges), counts, strict=True)]
-        yield _make_chart(title, counts, labels, f"{edges[0]:g}", f"{edges[-1]:g}")
+        bars = [(n, f"{low:g} to {high:g}: {n:,}") for (low, high), n in zip(pairwise(edges), counts, strict=True)]
+        yield {"title": title, "bars": bars, "first": f"{edges[0]:g}", "last": f"{edges[-1]:g}"}
     for key, title in (("boxes_per_pair", "Pairs by number of boxes"), ("phrase_words", "Phrases by number of words")):
-        by_value = dict(zip(histograms[key]["values"], histograms[key]["counts"], strict=True))
-        last = max(by_value, default=0)
-        counts = [by_value.get(value, 0) for value in range(1, last + 1)]
-        labels = [f"{value}: {count:,}" for value, count in enumerate(counts, 1)]
-        yield _make_chart(title, counts, labels, "1", str(max(last, 1)))
+        counted = dict(zip(histograms[key]["values"], histograms[key]["counts"], strict=True))
+        last = max(counted, default=0)
+        bars = [(counted.get(value, 0), f"{value}: {counted.get(value, 0):,}") for value in range(1, last + 1)]
+        yield {"title": title, "bars": bars, "first": "1", "last": str(max(last, 1))}
 
 
-def _make_chart(title: str, counts: Sequence[int], labels: Sequence[str], first: str, last: str) -> Chart:
-    highest, width = max(counts, default=0) or 1, 1 / max(len(counts), 1)
-    bars = (
-        Bar(i * width, width, count / highest, label)
-        for i, (count, label) in enumerate(zip(counts, labels, strict=True))
-    )
-    return Chart(title, tuple(bars), first, last)
-
-
-def _threshold_table(sweep: dict[str, list[Any]], score: float) -> dict[str, Any]:
-    """A line for each count by threshold, as points of an SVG 100 wide and 40 high, and a few rows in numbers."""
-    scores = sweep["score"]
-    names = ("pairs", "phrases", "boxes")
-    low, span = scores[0], (scores[-1] - scores[0]) or 1
-    lines = {
-        name: " ".join(
-            f"{100 * (x - low) / span:.1f},{40 - 40 * value / (max(sweep[name]) or 1):.1f}"
-            for x, value in zip(scores, sweep[name], strict=True)
-        )
-        for name in names
-    }
-    rows = [
-        (x, *values)
-        for x, *values in zip(scores, *(sweep[name] for name in names), strict=True)
-        if x in _TABLE_THRESHOLDS
-    ]
+def _thresholds(sweep: dict[str, list[Any]], score: float) -> dict[str, Any]:
+    """What each threshold keeps: in shares of what the lowest keeps, with the place of the one in force in percent of
+    the axis; and a few rows in numbers."""
+    low, high = sweep["score"][0], sweep["score"][-1]
+    span = (high - low) or 1
+    rows = list(zip(*(sweep[name] for name in _SWEPT), strict=True))
     return {
-        "lines": lines,
-        "rows": rows,
-        "threshold_x": min(max(100 * (score - low) / span, 0), 100),
+        "shares": [
+            {
+                "score": (x - low) / span,
+                **{name: n / (max(sweep[name]) or 1) for name, n in zip(_SWEPT[1:], counts, strict=True)},
+            }
+            for x, *counts in rows
+        ],
+        "rows": [row for row in rows if row[0] in _TABLE_THRESHOLDS],
+        "line": min(max(100 * (score - low) / span, 0), 100),
         "low": low,
-        "high": scores[-1],
+        "high": high,
     }
 
 
