@@ -1,0 +1,184 @@
+"""What every kind of source promises, of one small input: the built-in kinds, and one that a package brings."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline import source_kinds
+from pipeline.faults import CallError
+from pipeline.ground.load_images import ImageLoader
+from pipeline.plan.plan import Plan
+from pipeline.sources import Source
+from pipeline.sources.fetch_images import fetch_images
+from pipeline.tables import pair_rows
+from tests import plugin_source
+from tests.pipeline.builders import assert_reads_alike_from_anywhere, configuration, image, plan, stored, tar
+from transforms import images
+from transforms.records import Pair, Reason
+from transforms.selection.judge import Rejected, judge_selected
+
+IMAGES = [image(i, "JPEG") for i in range(5)]
+CAPTIONS = [["a dog"], [], ["a cat", "two cats"], [plugin_source.BROKEN], ["a bird 🐦"]]
+"""Of each image: one, none, two, those of a row that is broken, one."""
+
+
+@pytest.fixture(autouse=True)
+def package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [plugin_source.installed(tmp_path_factory.mktemp("site")), *sys.path])
+
+
+def saved(path: Path, data: bytes | str) -> Path:
+    stored(path, data)
+    return path
+
+
+def zipped(folder: Path) -> Path:
+    texts = ["".join(captions[:1]) for captions in CAPTIONS]
+    return plugin_source.write(folder / "a.zip", zip(IMAGES, texts, strict=True))
+
+
+def webdataset(folder: Path, ending: str = ".tar") -> Path:
+    members = []
+    for i, (data, captions) in enumerate(zip(IMAGES, CAPTIONS, strict=True)):
+        about = b"no JSON" if i == 3 else json.dumps({"caption": captions} if captions else {}).encode()
+        members += [(f"{i}.jpg", data), (f"{i}.json", about)]
+    return saved(folder / f"a{ending}", tar(members, packed=ending == ".tar.gz"))
+
+
+def written_images(folder: Path) -> None:
+    for i, data in enumerate(IMAGES):
+        stored(folder / f"{i}.jpg", data)
+
+
+def jsonl(folder: Path) -> Path:
+    written_images(folder)
+    rows = [json.dumps({"image": f"{i}.jpg", **({"caption": c} if c else {})}) for i, c in enumerate(CAPTIONS)]
+    rows[3] = "{"
+    return saved(folder / "a.jsonl", "\n".join(rows))
+
+
+def delimited(folder: Path, ending: str, delimiter: str) -> Path:
+    written_images(folder)
+    rows = [[f"{i}.jpg", caption] for i, captions in enumerate(CAPTIONS) for caption in captions or [""]]
+    rows = [["image", "caption"], *(row[:1] if plugin_source.BROKEN in row else row for row in rows)]
+    return saved(folder / f"a{ending}", "".join(f"{delimiter.join(row)}\n" for row in rows))
+
+
+def coco(folder: Path) -> Path:
+    written_images(folder)
+    annotations: list[dict[str, Any]] = []
+    for i, captions in enumerate(CAPTIONS):
+        texts = [{"caption": caption} for caption in captions] or [{}]
+        annotations += [{"id": len(annotations) + n, "image_id": i, **text} for n, text in enumerate(texts)]
+    del annotations[4]["id"]
+    listed = [{"id": i, "file_name": f"{i}.jpg"} for i in range(len(IMAGES))]
+    return saved(folder / "a.json", json.dumps({"images": listed, "annotations": annotations}))
+
+
+def parquet(folder: Path, in_cells: tuple[int, ...]) -> Path:
+    """in_cells: the images whose bytes are in the file; the others are files of their own."""
+    written_images(folder)
+    cells = [{"bytes": data if i in in_cells else None, "path": f"{i}.jpg"} for i, data in enumerate(IMAGES)]
+    cells[3] = {"bytes": None, "path": "../elsewhere.jpg"}
+    table = pa.table({"image": cells, "caption": pa.array(CAPTIONS, pa.list_(pa.string()))})
+    pq.write_table(table, folder / "a.parquet", row_group_size=2)
+    return folder / "a.parquet"
+
+
+KINDS = {
+    "webdataset": webdataset,
+    "gzipped": lambda folder: webdataset(folder, ".tar.gz"),
+    "jsonl": jsonl,
+    "csv": lambda folder: delimited(folder, ".csv", ","),
+    "tsv": lambda folder: delimited(folder, ".tsv", "\t"),
+    "coco": coco,
+    "parquet": lambda folder: parquet(folder, (0, 1, 2, 3, 4)),
+    "parquet of paths": lambda folder: parquet(folder, ()),
+    "parquet of both": lambda folder: parquet(folder, (0, 2)),
+    "zipped": zipped,
+}
+ONE_CAPTION = ("webdataset", "gzipped", "zipped")
+"""Where an image has one caption at most."""
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def planned(kind: str, tmp_path: Path) -> Plan:
+    return plan([KINDS[kind](tmp_path)])
+
+
+@pytest.fixture
+def source(planned: Plan) -> Source:
+    return planned.open_source(planned.sources[0].uri)
+
+
+def pairs_of(source: Source) -> list[Pair]:
+    """As ground reads and measures them."""
+    placed = source.read(source.ranges(1000)[0].start)
+    return [pair for _, pair in ImageLoader(images.MAX_PIXELS).load(placed)]
+
+
+def test_every_built_in_kind_is_held_to_the_contract(kind: str, planned: Plan) -> None:
+    assert planned.sources[0].kind == {"gzipped": "webdataset"}.get(kind, kind.partition(" ")[0])
+    assert set(source_kinds.names()) == {kind.partition(" ")[0] for kind in KINDS} - {"gzipped"}
+
+
+def test_it_reads_alike_from_any_position_and_ranges_make_up_the_whole(source: Source) -> None:
+    pairs = assert_reads_alike_from_anywhere(source, rows=2)
+    assert pairs == assert_reads_alike_from_anywhere(source, rows=1000)
+
+
+def test_a_bad_row_costs_one_pair_and_a_list_of_captions_gives_several(kind: str, source: Source) -> None:
+    pairs = pairs_of(source)
+    assert sum(1 for pair in pairs if pair.error) == 1
+    wanted = ["a dog", "", "a cat", "two cats", "a bird 🐦"]
+    if kind in ONE_CAPTION:
+        wanted.remove("two cats")
+    else:
+        assert len({pair.image for pair in pairs if pair.caption in ("a cat", "two cats")}) == 1
+    assert [pair.caption for pair in pairs if not pair.error] == wanted
+    keys = [pair.key for pair in pairs]
+    assert len(set(keys)) == len(keys)
+    assert all(key and key.isprintable() for key in keys)
+
+
+def test_a_missing_caption_is_rejected_and_no_failure(source: Source) -> None:
+    [pair] = [pair for pair in pairs_of(source) if not pair.error and not pair.caption]
+    assert pair.data == IMAGES[1]
+    assert judge_selected(pair, (), configuration().text) == Rejected(Reason.NO_CAPTION)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_reference_survives_the_table_and_fetches_the_bytes_that_were_read(planned: Plan, order: int) -> None:
+    pairs = pairs_of(planned.open_source(planned.sources[0].uri))
+    rows = list(pair_rows.from_table(pair_rows.decode(pair_rows.encode(pairs, {}))))
+    assert rows == [replace(pair, data=b"") for pair in pairs]
+    usable = [pair for pair in pairs if not pair.error][::order]
+    assert {pair.data for pair in usable} == {*IMAGES[:3], IMAGES[4]}
+    kept = [row for row in rows if not row.error][::order]
+    assert list(fetch_images(kept, planned.open_source)) == [pair.data for pair in usable]
+
+
+def test_it_says_what_must_be_there_to_fetch_images(planned: Plan, source: Source) -> None:
+    assert planned.sources[0].uri in source.needs()
+    assert all(Path(uri).exists() for uri in source.needs())
+
+
+def test_a_kind_whose_package_is_gone_or_broken_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CallError, match=r"source\.kind: 'zip': input should be 'auto', .* 'coco' or 'zipped'$"):
+        configuration(source={"kind": "zip"})
+    monkeypatch.setattr(sys, "path", [plugin_source.installed(tmp_path / "site", "other = no_such_module:Other")])
+    with pytest.raises(CallError, match=r"source\.kind: no kind zipped; .*, other; is its package installed\?"):
+        source_kinds.load("zipped")
+    with pytest.raises(CallError, match=r"source\.kind: other of no_such_module:Other: ModuleNotFoundError: .*"):
+        source_kinds.told_by("a.tar")
