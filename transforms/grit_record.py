@@ -80,7 +80,7 @@ COLUMNS = (
         "ref_exps",
         _ROWS,
         "boxes",
-        "the same for referring expressions: row i has the box of row i of `noun_chunks`, and its span is within",
+        "the same for referring expressions: row i has the box of row i of `noun_chunks` and contains its span",
         lambda kept: [_row(g, g.phrase.expression_start, g.phrase.expression_end) for g in kept.groundings],
     ),
     Column(

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO, ClassVar, Protocol
 
 from gritmill.exports.options import Level, Options
 from gritmill.reading import Sample
-from pipeline import files
+from pipeline import files, layout
 from pipeline.files.publish import publish
 from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Corners, Span, choose_spans
@@ -98,7 +98,7 @@ class LineFormat(ABC):
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
         counts = ExportCounts()
         rows = (row for sample in samples for row in self._export(sample, folder, counts))
-        folder.write_lines(part_name(number), map(_as_line, rows))
+        folder.write_lines(layout.export_part(number), map(_as_line, rows))
         return counts
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
@@ -133,17 +133,12 @@ def _as_line(row: Mapping[str, Any] | str) -> str:
 def all_lines(shards: Sequence[int], folder: ExportFolder) -> Iterator[str]:
     """The lines of all shards."""
     for number in shards:
-        yield from folder.lines(part_name(number))
+        yield from folder.lines(layout.export_part(number))
 
 
 def all_parts(shards: Sequence[int], folder: ExportFolder) -> Iterator[dict[str, Any]]:
     """The same, where every line is a JSON object."""
     yield from map(json.loads, all_lines(shards, folder))
-
-
-def part_name(number: int) -> str:
-    """File of a shard's lines until all shards are written."""
-    return f"parts/{number:05}.jsonl"
 
 
 def origin_fields(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gritmill.exports.format import ExportCounts, ExportFolder, all_lines, part_name
+from gritmill.exports.format import ExportCounts, ExportFolder, all_lines
 from gritmill.exports.options import Options
 from gritmill.reading import Sample
+from pipeline import layout
 from transforms.grit_record import COLUMNS
 
 MIN_SCORE = 0.65
@@ -42,7 +43,7 @@ gritmill's behind them. Pictures are not part of it, as they were not of GRIT.
         rows = [{name: sample.record[name] for name in _NAMES} for sample in samples]
         with folder.publish(f"grit-20m/coyo_{number}_snappy.parquet") as file:
             pq.write_table(pa.Table.from_pylist(rows, SCHEMA), file, compression="snappy")
-        folder.write_lines(part_name(number), (json.dumps(row, ensure_ascii=False) for row in rows))
+        folder.write_lines(layout.export_part(number), (json.dumps(row, ensure_ascii=False) for row in rows))
         counts = ExportCounts(samples=len(rows))
         for row in rows:
             counts.update(count_low_scores(row))
