@@ -61,7 +61,8 @@ if TYPE_CHECKING:
     from gritmill.validation.validate import validate
     from pipeline.configuration import Configuration
     from pipeline.faults import CallError, EnvironmentFault, RunFault
-    from transforms.detectors.base import Detector, Found, Request
+    from transforms.detectors.base import Detector, Found, Head, Request
+    from transforms.detectors.family import Family, FamilySettings
     from transforms.records import Box
     from transforms.text.grounded_caption import GroundedCaption, Span
 
@@ -78,7 +79,8 @@ _NAMES = {
     "gritmill.validation.validate": ("validate",),
     "pipeline.configuration": ("Configuration",),
     "pipeline.faults": ("CallError", "EnvironmentFault", "RunFault"),
-    "transforms.detectors.base": ("Detector", "Found", "Request"),
+    "transforms.detectors.base": ("Detector", "Found", "Head", "Request"),
+    "transforms.detectors.family": ("Family", "FamilySettings"),
     "transforms.records": ("Box",),
     "transforms.text.grounded_caption": ("GroundedCaption", "Span"),
 }

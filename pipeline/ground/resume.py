@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from pipeline import files, fingerprint
 from pipeline.configuration import GROUND_SECTIONS, Configuration
@@ -15,6 +16,7 @@ from pipeline.plan.plan_sources import check_readable, compare_sources, plan_sou
 from pipeline.sources.base import check_root
 from pipeline.tables import detections
 from pipeline.threshold import default_threshold
+from transforms.detectors.family import Family
 from transforms.detectors.load import find_family
 
 
@@ -40,9 +42,9 @@ def resume_or_plan(
             _new_plan(plan_fingerprint, configuration, model_identities, source_files, options.limit), plan, folder
         )
     if plan.fingerprint != plan_fingerprint:
-        difference = _difference(plan, configuration, model_identities, options.limit)
+        difference = _difference(plan, configuration, model_identities, options.limit, family)
         raise FolderMismatch(f"--output: {folder} holds detections of another fingerprint ({difference} differs)")
-    # Device, batch, threads and forward may change from run to run.
+    # Keys that are only recorded may change from run to run.
     plan = replace(plan, configuration=configuration)
     new, changed = compare_sources(plan, source_files)
     _check_allowed(new, changed, folder, options)
@@ -107,12 +109,15 @@ def _new_plan(
     return Plan(plan_fingerprint, configuration, model_identities, limit, tuple(sources), threshold)
 
 
-def _difference(plan: Plan, configuration: Configuration, model_identities: dict[str, str], limit: int | None) -> str:
+def _difference(
+    plan: Plan, configuration: Configuration, model_identities: dict[str, str], limit: int | None, family: Family[Any]
+) -> str:
     """What differs between the plan's fingerprint and that of this call, by key."""
     old, new = plan.configuration.model_dump(mode="json"), configuration.model_dump(mode="json")
     keys = [f"{s}.{k}" for s in GROUND_SECTIONS for k in {**new[s], **old[s]} if old[s].get(k) != new[s].get(k)]
     same = [f"{name}.model" for name in model_identities if plan.model_identities.get(name) == model_identities[name]]
-    keys = [key for key in keys if key not in (*configuration.recorded_keys(), *same)]
+    recorded = (*configuration.recorded_keys(), *(f"detector.{key}" for key in family.settings.recorded_keys()))
+    keys = [key for key in keys if key not in (*recorded, *same)]
     keys += [
         f"the content of {name}"
         for name in model_identities

@@ -92,7 +92,7 @@ def check_ground_settings(configuration: Configuration, keys: Iterable[str], run
 
 def _value_at(values: Any, key: str) -> Any:
     for part in key.split("."):
-        values = values[part]
+        values = values.get(part)  # a key of a family from outside may not be set
     return values
 
 

@@ -10,8 +10,8 @@ from transforms.detectors.base import Detector
 from transforms.settings import Fraction, PositiveInt, Recorded, Section
 
 
-class CommonSettings(Section):
-    """The keys of `detector.` that every family takes."""
+class FamilySettings(Section):
+    """The keys of `detector.` that every family takes; one with keys of its own derives its settings from this."""
 
     model: str = Field(
         "IDEA-Research/grounding-dino-tiny",
@@ -32,7 +32,7 @@ class CommonSettings(Section):
         return self
 
 
-Settings = TypeVar("Settings", bound=CommonSettings)
+Settings = TypeVar("Settings", bound=FamilySettings)
 
 
 def join_blanks(phrase: str) -> str:
@@ -40,7 +40,7 @@ def join_blanks(phrase: str) -> str:
     return " ".join(phrase.lower().split())
 
 
-def _accept(settings: CommonSettings, config: dict[str, Any]) -> None:
+def _accept(settings: FamilySettings, config: dict[str, Any]) -> None:
     """Any checkpoint of the right `model_type` will do."""
 
 
@@ -70,7 +70,7 @@ class Family(Generic[Settings]):
     identify: Callable[[Settings, Sequence[str]], str] | None = None
     placed: bool = True
 
-    def take(self, settings: CommonSettings) -> Settings:
+    def take(self, settings: FamilySettings) -> Settings:
         """The keys of the section `detector` that this family takes.
 
         Raises:

@@ -15,9 +15,9 @@ from transforms.detectors.base import Detector
 from transforms.detectors.family import Family
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 from transforms.detectors.plugin import PLUGIN, is_factory
-from transforms.detectors.settings import GROUP, DetectorSettings
+from transforms.detectors.settings import GROUP, DetectorSettings, load_family
 
-_BUILTIN = {"grounding-dino": GROUNDING_DINO, "mm-grounding-dino": GROUNDING_DINO}
+_BUILTIN: dict[str, Family[Any]] = {"grounding-dino": GROUNDING_DINO, "mm-grounding-dino": GROUNDING_DINO}
 
 
 def find_family_by_name(model: str) -> Family[Any] | None:
@@ -36,11 +36,15 @@ def find_family(settings: DetectorSettings) -> Family[Any]:
         return family
     # The class of an unknown kind might come with the checkpoint: the kind is read before any class is looked up.
     config = _read_config(settings)
-    kind = config.get("model_type")
-    family = _BUILTIN.get(str(kind)) or _from_outside(str(kind))
-    if not family:
+    kind = str(config.get("model_type", ""))
+    outside = {} if kind in _BUILTIN else {entry.name: entry for entry in entry_points(group=GROUP)}
+    if kind in _BUILTIN:
+        family = _BUILTIN[kind]
+    elif kind in outside:
+        family = load_family(outside[kind])
+    else:
         problem = f"is a {kind}" if kind else "does not say in its config.json what it is"
-        known = ", ".join(dict.fromkeys([*_BUILTIN, *sorted(entry_points(group=GROUP).names)]))
+        known = ", ".join(dict.fromkeys([*_BUILTIN, *sorted(outside)]))
         raise ValueError(f"detector.model: {settings.model} {problem}; it has to be one of {known}")
     family.check(family.take(settings), config)
     return family
@@ -50,16 +54,6 @@ def load_detector(settings: DetectorSettings, search_path: Sequence[str] = ()) -
     """The detector that the settings name, loaded and on its device; any threads may share it."""
     family = find_family(settings)
     return family.load(family.take(settings), search_path)
-
-
-def _from_outside(kind: str) -> Family[Any] | None:
-    for entry in entry_points(group=GROUP, name=kind):
-        try:
-            family: Family[Any] = entry.load()
-        except Exception as error:  # somebody else's code
-            raise ValueError(f"detector.model: the {kind} of {entry.value} cannot be loaded: {error}") from error
-        return family
-    return None
 
 
 def _read_config(settings: DetectorSettings) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 A family from outside may bring keys of its own; they stand in the section as they were given.
 """
 
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError, ValidationInfo, model_validator
@@ -25,7 +25,8 @@ class DetectorSettings(GroundingDinoSettings):
         if not isinstance(values, dict) or info.context == cls.READ_BACK:  # whose packages need not be installed here
             return values
         unknown = values.keys() - cls.model_fields.keys()
-        unknown -= _keys_from_outside() if unknown else set()
+        for entry in entry_points(group=GROUP) if unknown else ():
+            unknown -= load_family(entry).settings.model_fields.keys()
         if unknown:
             raise ValidationError.from_exception_data(
                 cls.__name__,
@@ -34,11 +35,9 @@ class DetectorSettings(GroundingDinoSettings):
         return values
 
 
-def _keys_from_outside() -> set[str]:
-    keys: set[str] = set()
-    for entry in entry_points(group=GROUP):
-        try:
-            keys |= entry.load().settings.model_fields.keys()
-        except Exception as error:  # somebody else's code
-            raise ValueError(f"the detectors of {entry.value} cannot be loaded: {error}") from error
-    return keys
+def load_family(entry: EntryPoint) -> Any:
+    """The `Family` of another package; raises ValueError if it cannot be loaded."""
+    try:
+        return entry.load()
+    except Exception as error:  # somebody else's code
+        raise ValueError(f"detector: {entry.value} cannot be loaded: {error}") from error

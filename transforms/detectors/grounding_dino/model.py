@@ -6,7 +6,7 @@ Serves every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDin
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -31,34 +31,13 @@ from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 from transforms.detectors.resize import ResizeRule
 from transforms.devices import pick_device
 from transforms.isolation.bisect import run_with_bisection
-from transforms.records import Box, Drop, Fault
+from transforms.records import Box, Fault
 
 _DEFAULT_SIDES = (800, 1333)
 
 
 Result = tuple[int, tuple[list[Box], int] | Fault]
 """The number of a request; boxes found for one of its prompts and how many the cap cut off, or what went wrong."""
-
-
-@dataclass
-class _Answer:
-    """What the prompts of one request have given so far."""
-
-    boxes: list[Box] = field(default_factory=list)
-    cut: int = 0
-    error: Fault | None = None
-
-    def add(self, result: tuple[list[Box], int] | Fault) -> None:
-        if isinstance(result, Fault):
-            self.error = self.error or result
-        else:
-            self.boxes += result[0]
-            self.cut += result[1]
-
-    def to_found(self, dropped: dict[int, Drop]) -> Found:
-        if self.error:
-            return Found(error=self.error, dropped=dropped)
-        return Found(tuple(sorted(self.boxes, key=lambda box: (box.phrase, -box.score))), self.cut, dropped)
 
 
 class GroundingDino:
@@ -197,10 +176,15 @@ class GroundingDino:
 
 
 def _merge_results(prompts: Sequence[PackedPrompts], results: Iterable[Result]) -> list[Found]:
-    answers = [_Answer() for _ in prompts]
+    found = [Found(dropped=packed.dropped) for packed in prompts]
     for number, result in results:
-        answers[number].add(result)
-    return [answer.to_found(packed.dropped) for answer, packed in zip(answers, prompts, strict=True)]
+        one = found[number]
+        if isinstance(result, Fault):
+            found[number] = replace(one, boxes=(), cut=0, error=one.error or result)
+        elif not one.error:
+            boxes = sorted((*one.boxes, *result[0]), key=lambda box: (box.phrase, -box.score))
+            found[number] = replace(one, boxes=tuple(boxes), cut=one.cut + result[1])
+    return found
 
 
 def resize_rule(processor: Any, settings: GroundingDinoSettings) -> ResizeRule:

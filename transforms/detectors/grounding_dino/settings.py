@@ -4,11 +4,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from transforms.detectors.family import CommonSettings
+from transforms.detectors.family import FamilySettings
 from transforms.settings import PositiveInt, Recorded
 
 
-class GroundingDinoSettings(CommonSettings):
+class GroundingDinoSettings(FamilySettings):
     """The common keys, and those that are its own."""
 
     forward: Annotated[Literal["fast", "stock"], Recorded()] = Field(

@@ -1,0 +1,304 @@
+"""What every detector promises: built-in ones, plug-ins of now and of the first release, those of another package."""
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
+from typing import Annotated
+
+import pytest
+from PIL import Image
+
+import gritmill
+from gritmill import Box, Family, FamilySettings, Head
+from pipeline.model_identity import identify
+from pipeline.model_identity.cache import ModelCache
+from tests import sample_pairs
+from transforms.detectors import load, settings
+from transforms.detectors.base import probe_request
+from transforms.detectors.candidates import make_request
+from transforms.detectors.check_answers import detect_and_check
+from transforms.detectors.lazy import LazyDetector
+from transforms.detectors.load import find_family, load_detector
+from transforms.detectors.settings import DetectorSettings
+from transforms.records import ImageRef, Pair, Phrase
+from transforms.settings import Recorded
+
+# A family as another package would write it.
+
+
+class StripeSettings(FamilySettings):
+    stripes: int = 4
+    workers: Annotated[int, Recorded()] = 1
+
+
+@dataclass
+class Stripes:
+    """Finds a phrase in as many stripes as are set, whatever is in the picture."""
+
+    settings: StripeSettings
+
+    def detect(self, requests):
+        count, most = self.settings.stripes, self.settings.candidates
+        stripes = [(i / count, 0.0, (i + 1) / count, 1.0, (count - i) / count) for i in range(count)]
+        return [
+            gritmill.Found(
+                tuple(Box(n, *stripe) for n in range(len(request.phrases)) for stripe in stripes[:most]),
+                cut=max(0, count - most) * len(request.phrases),
+            )
+            for request in requests
+        ]
+
+
+def without_article(phrase):
+    return phrase.lower().removeprefix("the ").removeprefix("a ")
+
+
+def refuse_bent(settings, config):
+    if config.get("bent"):
+        raise ValueError(f"detector.model: {settings.model} is bent")
+
+
+STRIPES = Family(
+    "stripes",
+    StripeSettings,
+    score=0.6,
+    load=lambda settings, search_path: Stripes(settings),
+    normalize=without_article,
+    check=refuse_bent,
+)
+
+
+@pytest.fixture(autouse=True)
+def installed(monkeypatch):
+    """Another package is installed: with a model type of its own, and one that is taken."""
+    entries = [EntryPoint(name, f"{__name__}:STRIPES", settings.GROUP) for name in ("stripes", "grounding-dino")]
+
+    def entry_points(group):
+        return entries if group == "gritmill.detectors" else []
+
+    monkeypatch.setattr(load, "entry_points", entry_points)
+    monkeypatch.setattr(settings, "entry_points", entry_points)
+
+
+@pytest.fixture(scope="module")
+def striped(tmp_path_factory):
+    """A checkpoint of that family."""
+    folder = tmp_path_factory.mktemp("striped")
+    (folder / "config.json").write_text('{"model_type": "stripes"}')
+    return str(folder)
+
+
+# A plug-in in the form of the first release: it knows no head, no caption and no digest.
+
+
+@dataclass
+class Early:
+    settings: object
+
+    def detect(self, requests):
+        answers = []
+        for request in requests:
+            assert len(request.data) < request.max_pixels
+            assert request.image.size == (request.width, request.height)
+            scores = [self.settings.floor, 0.5, self.settings.canvas_step / 64]
+            answers.append([Box(n, 0, 0, 0.5, 1, s) for n, _ in enumerate(request.phrases) for s in scores])
+        return answers
+
+
+# A plug-in that looks at all that a request has.
+
+
+class Curious:
+    """Scores follow from the head, the caption and the digest."""
+
+    def __init__(self, settings):
+        pass
+
+    def detect(self, requests):
+        return [
+            [
+                Box(n, 0, 0, 1, 1, ((head.start + head.end + len(head.text)) / 64 + len(request.caption) / 128) % 1)
+                for n, head in enumerate(request.heads)
+            ]
+            for request in requests
+        ]
+
+
+PLUGINS = ["tests.plugin_detectors:everywhere", "tests.plugin_detectors:scattered"]
+PLUGINS += [f"{__name__}:Early", f"{__name__}:Curious"]
+CHECKPOINTS = ["grounding_dino", "mm_grounding_dino", "scene-grounder", "striped"]
+
+
+def picture(width, height):
+    target = io.BytesIO()
+    Image.radial_gradient("L").resize((width, height)).convert("RGB").save(target, "PNG")
+    return target.getvalue()
+
+
+def pair(caption, *phrases, data, digest):
+    """A pair with phrases of two or three words, the last of which is the head."""
+    found = []
+    for phrase in phrases:
+        start = caption.index(phrase)
+        end, head = start + len(phrase), start + phrase.rindex(" ") + 1
+        found.append(Phrase(start, end, head, end, start, end))
+    width, height = Image.open(io.BytesIO(data)).size
+    return Pair("k", "s", 0, caption, ImageRef(digest=digest), data, width=width, height=height, phrases=tuple(found))
+
+
+ONE, OTHER = picture(96, 64), picture(64, 96)
+PAIRS = [
+    pair("a red dog near a cat", "a red dog", "a cat", data=ONE, digest="1"),
+    pair("a cat", "a cat", data=ONE, digest="1"),
+    pair("the big house, a tree", "the big house", "a tree", data=OTHER, digest="2"),
+    pair("a red dog", "a red dog", data=ONE, digest="3"),
+]
+
+
+@pytest.fixture(scope="module")
+def loaded(request):
+    """Settings of a detector that all tests share, and the detector, loaded once."""
+    known = {}
+
+    def detector(name, **changes):
+        key = name, *changes.items()
+        if key not in known:
+            model = request.getfixturevalue(name) if name in (*CHECKPOINTS[:2], "striped") else name
+            given = {"model": str(model), "device": "cpu", "threads": 1, "floor": 0.0, "short_side": 64} | changes
+            chosen = DetectorSettings(**(given if name != "striped" else given | {"short_side": None}))
+            known[key] = chosen, load_detector(chosen)
+        return known[key]
+
+    return detector
+
+
+def requests_of(chosen):
+    return [make_request(pair, 10_000, find_family(chosen).normalize) for pair in PAIRS]
+
+
+def boxes(found):
+    return [[(box.phrase, *box.corners, box.score) for box in one.boxes] for one in found]
+
+
+@pytest.mark.parametrize("name", [*CHECKPOINTS, *PLUGINS])
+def test_answers_are_in_order_and_in_range_whatever_the_neighbours_and_above_the_floor(name, loaded):
+    chosen, detector = loaded(name)
+    requests = requests_of(chosen)
+    together = detect_and_check(detector, requests, 0.0)
+    for one, request in zip(together, requests, strict=True):
+        assert not one.error
+        assert {box.phrase for box in one.boxes} == set(range(len(request.phrases)))
+    (probed,) = detect_and_check(detector, [probe_request()], 0.0)
+    assert probed.boxes
+    apart = [detect_and_check(detector, [request], 0.0)[0] for request in reversed(requests)]
+    for one, other in zip(boxes(together), boxes(reversed(apart)), strict=True):
+        for row, same in zip(one, other, strict=True):
+            assert row == pytest.approx(same, abs=1e-4)
+    scores = sorted(box.score for one in together for box in one.boxes)
+    floor = scores[len(scores) // 2]
+    kept = detect_and_check(detector, requests, floor)
+    assert sorted(box.score for one in kept for box in one.boxes) == [score for score in scores if score >= floor]
+
+
+@pytest.mark.parametrize("name", ["grounding_dino", "striped"])
+def test_candidates_beyond_the_cap_are_counted(name, loaded):
+    _, detector = loaded(name)
+    chosen, capped = loaded(name, candidates=2)
+    request = requests_of(chosen)[0]
+    (every,), (few,) = detector.detect([request]), capped.detect([request])
+    assert [box.phrase for box in few.boxes] == [0, 0, 1, 1]
+    assert few.cut == len(every.boxes) + every.cut - 4
+
+
+def test_a_request_says_heads_caption_and_picture():
+    chosen = DetectorSettings(model=PLUGINS[-1])
+    first, second, third, _ = requests_of(chosen)
+    assert first.phrases == ("a red dog", "a cat")
+    assert first.heads == (Head("dog", 6, 9), Head("cat", 2, 5))
+    assert (first.caption, third.caption) == ("a red dog near a cat", "the big house, a tree")
+    assert first.image_digest == second.image_digest != third.image_digest
+    done = LazyDetector(chosen, ()).localize(PAIRS, 10_000)
+    assert [box.score for box in done[0].boxes] == [18 / 64 + 20 / 128, 10 / 64 + 20 / 128]
+
+
+# A family of another package.
+
+
+def test_a_family_of_another_package_says_which_phrases_are_one(striped):
+    chosen = DetectorSettings(model=striped, stripes=1)
+    twice = pair("a cat, the cat", "a cat", "the cat", data=ONE, digest="")
+    (done,) = LazyDetector(chosen, ()).localize([twice], 10_000)
+    assert [(box.phrase, box.corners) for box in done.boxes] == [(0, (0, 0, 1, 1)), (1, (0, 0, 1, 1))]
+    assert make_request(twice, 1, find_family(chosen).normalize).phrases == ("a cat",)
+
+
+def test_a_built_in_family_goes_before_one_of_another_package(grounding_dino):
+    assert find_family(DetectorSettings(model=str(grounding_dino))).name == "Grounding DINO"
+
+
+@pytest.mark.parametrize(
+    ("model", "changes", "message"),
+    [
+        (
+            "striped",
+            {"canvas_step": 64},
+            "detector.canvas_step: stripes takes no such key; it takes batch, candidates,",
+        ),
+        ("striped", {"stripes": "many"}, "detector.stripes: 'many': Input should be a valid integer"),
+        ("grounding_dino", {"stripes": 4}, "detector.stripes: Grounding DINO takes no such key; it takes batch,"),
+        (PLUGINS[0], {"stripes": 4}, "detector.stripes: a factory takes no such key; it takes batch,"),
+        ("bent", {}, r"detector.model: .*bent is bent"),
+        ("bert", {}, r"detector.model: .*bert is a bert; it has to be one of .*, mm-grounding-dino, stripes$"),
+    ],
+)
+def test_a_key_or_checkpoint_that_a_family_does_not_take_is_refused_before_anything_starts(
+    model, changes, message, request, tmp_path
+):
+    if model in CHECKPOINTS:
+        model = str(request.getfixturevalue(model))
+    if model in ("bent", "bert"):
+        (tmp_path / model).mkdir()
+        config = {"model_type": "stripes", "bent": True} if model == "bent" else {"model_type": "bert"}
+        (tmp_path / model / "config.json").write_text(json.dumps(config))
+        model = str(tmp_path / model)
+    with pytest.raises(gritmill.CallError, match=f"^{message}"):
+        identify._detector_identity(DetectorSettings(model=model, **changes), ModelCache())
+
+
+def test_a_run_with_a_family_of_another_package(striped, tmp_path):
+    def configured(**keys):
+        config = sample_pairs.settings("caption-parser", striped, selection={"score": None})
+        return {**config, "detector": config["detector"] | {"stripes": 2} | keys}
+
+    inputs, output = sample_pairs.as_tars(sample_pairs.drawn(3), tmp_path / "in"), tmp_path / "out"
+    gritmill.run(configured(workers=3), inputs=inputs, output=output)
+    plan = json.loads((output / "detections/plan.json").read_text())
+    assert (plan["threshold"]["score"], plan["threshold"]["measured"]) == (0.6, False)
+    kept = plan["configuration"]["detector"]
+    assert (kept["stripes"], kept["workers"]) == (2, 3)
+    assert {tuple(sample.record["noun_chunks"][0][2:]) for sample in gritmill.read(output)} == {(0, 0, 0.5, 1, 1)}
+    gritmill.ground(configured(workers=1), inputs=inputs, output=output)
+    with pytest.raises(gritmill.CallError, match=r"\(detector\.stripes differs\)"):
+        gritmill.ground(configured(stripes=3), inputs=inputs, output=output)
+    with pytest.raises(gritmill.CallError, match=r"^configuration: detector\.stripe: no such key$"):
+        gritmill.ground(configured(stripe=3), inputs=inputs, output=output)
+
+
+def test_a_run_is_packed_where_the_package_of_its_family_is_missing(striped):
+    read = DetectorSettings.read_back({"model": striped, "stripes": 2})
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(settings, "entry_points", lambda group: [])
+        assert DetectorSettings.read_back(read.model_dump(mode="json")) == read
+        with pytest.raises(ValueError, match="stripes"):
+            DetectorSettings.model_validate(read.model_dump(mode="json"))
+
+
+def test_to_know_the_families_takes_no_model():
+    code = (
+        "import sys; from pipeline.configuration import load; from transforms.detectors.load import find_family\n"
+        "find_family(load('demo').detector); print({'torch', 'transformers'} & set(sys.modules))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
