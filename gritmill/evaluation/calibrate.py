@@ -59,7 +59,6 @@ class BoxCollection:
             phrase = answer.caption.phrases[number]
             if not (phrase.boxes or phrase.absent):
                 continue
-            boxes.sort(key=lambda box: -box[0])
             self.scores.extend(score for score, _ in boxes)
             self.right.extend(match_boxes([corners for _, corners in boxes], phrase.boxes))
             self.owners.extend([len(self.phrases)] * len(boxes))
@@ -83,7 +82,8 @@ class BoxCollection:
 
 
 def _select_boxes(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[ScoredCorners]]:
-    """Score and corners of the boxes that a run would take, by number of the phrase; every queried phrase is there."""
+    """Score and corners of the boxes that a run would take, best first, by number of the phrase; every queried phrase
+    is there."""
     numbers = {phrase.start: number for number, phrase in answer.queried_phrases()}
     selected: dict[int, list[ScoredCorners]] = {n: [] for n in numbers.values()}
     for grounding in select(answer.pair, settings, floor):

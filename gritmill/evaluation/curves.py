@@ -27,9 +27,8 @@ class BoxArrays:
     phrase: np.ndarray
     picture: np.ndarray
 
-    def of_phrases(self, selected: np.ndarray) -> "BoxArrays":
-        """The boxes of some phrases. selected: bool, by number of the phrase."""
-        mask = selected[self.phrase]
+    def where(self, mask: np.ndarray) -> "BoxArrays":
+        """Some of them. mask: bool, by box."""
         return BoxArrays(self.score[mask], self.right[mask], self.phrase[mask], self.picture[mask])
 
 
@@ -86,22 +85,18 @@ class Curve:
 
 def build_curve(boxes: BoxArrays, phrases: PhraseArrays, selected: np.ndarray, thresholds: np.ndarray) -> Curve:
     """The curve of some phrases. selected: bool, by number of the phrase. thresholds: ascending."""
-    subset = boxes.of_phrases(selected)
+    subset = boxes.where(selected[boxes.phrase])
     absent = selected & (phrases.things == 0)
     return Curve(
         thresholds,
         _count_at_least(subset.score, thresholds),
         _count_at_least(subset.score[subset.right], thresholds),
-        _count_at_least(_best_scores(_masked(subset, subset.right), len(selected)), thresholds),
-        _count_at_least(_best_scores(_masked(subset, absent[subset.phrase]), len(selected)), thresholds),
+        _count_at_least(_best_scores(subset.where(subset.right), len(selected)), thresholds),
+        _count_at_least(_best_scores(subset.where(absent[subset.phrase]), len(selected)), thresholds),
         int(phrases.things[selected].sum()),
         int((selected & (phrases.things > 0)).sum()),
         int(absent.sum()),
     )
-
-
-def _masked(boxes: BoxArrays, mask: np.ndarray) -> BoxArrays:
-    return BoxArrays(boxes.score[mask], boxes.right[mask], boxes.phrase[mask], boxes.picture[mask])
 
 
 def _best_scores(boxes: BoxArrays, phrases: int) -> np.ndarray:

@@ -15,11 +15,11 @@ def show_boxes(result: dict[str, Any]) -> None:
     """The figures of `gritmill eval`, every kind a row, and the pictures that could not be used."""
     console = Console(highlight=False)
     if result["figures"]:
-        heads = _accuracy_heads() if result["on"] == TruthFormat.REFCOCO else _recall_heads()
-        table = _make_table("phrases", "number", *heads)
-        for kind, figures in _rows_by_kind(result["figures"]):
-            cells = _accuracy_cells(figures) if result["on"] == TruthFormat.REFCOCO else _recall_cells(figures)
-            table.add_row(printable(kind), str(figures["phrases"]), *map(percent, cells))
+        shares = _accuracies if result["on"] == TruthFormat.REFCOCO else _recalls
+        by_kind = {"all": result["figures"]["all"], **result["figures"]["kinds"]}
+        table = _make_table("phrases", "number", *shares(by_kind["all"]))
+        for kind, figures in by_kind.items():
+            table.add_row(printable(kind), str(figures["phrases"]), *map(percent, shares(figures).values()))
         console.print(table)
     for line in (*_picture_lines(result["pictures"]), *_left_out_line(result["phrases"])):
         console.print(line, markup=False, soft_wrap=True)
@@ -51,14 +51,9 @@ def show_calibration(result: dict[str, Any]) -> None:
             "phrases", "number", "boxes", "precision", "recall", "with a right box", "absent, with a box"
         )
         for kind, figures in result["at_threshold"].items():
-            shares = (
-                figures["precision"],
-                figures["recall"],
-                figures["phrases_with_right_box"],
-                figures["absent_with_box"],
-            )
+            names = ("precision", "recall", "phrases_with_right_box", "absent_with_box")
             number = str(result["counts"][kind]["phrases"])
-            table.add_row(printable(kind), number, str(figures["boxes"]), *map(percent, shares))
+            table.add_row(printable(kind), number, str(figures["boxes"]), *(percent(figures[name]) for name in names))
         console.print(table)
     for line in (*_picture_lines(result["pictures"]), *_threshold_lines(result)):
         console.print(line, markup=False, soft_wrap=True)
@@ -95,26 +90,14 @@ def _make_table(first: str, *others: str) -> Table:
     return table
 
 
-def _rows_by_kind(figures: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    yield "all", figures["all"]
-    yield from figures["kinds"].items()
+def _recalls(figures: dict[str, Any]) -> dict[str, float | None]:
+    return {f"{name} R@{k}": figures[f"{name}_box"][f"recall@{k}"] for name in ("any", "merged") for k in RANKS}
 
 
-def _recall_heads() -> list[str]:
-    return [f"{name} R@{k}" for name in ("any", "merged") for k in RANKS]
-
-
-def _recall_cells(figures: dict[str, Any]) -> list[float | None]:
-    return [figures[name][f"recall@{k}"] for name in ("any_box", "merged_box") for k in RANKS]
-
-
-def _accuracy_heads() -> list[str]:
-    return [f"Acc@{MIN_IOU:g}", f"Acc@{STRICT_IOU:g}", "mean IoU", *(f"R@{k}" for k in RANKS[1:])]
-
-
-def _accuracy_cells(figures: dict[str, Any]) -> list[float | None]:
-    named = [figures[f"acc@{MIN_IOU:g}"], figures[f"acc@{STRICT_IOU:g}"], figures["mean_iou"]]
-    return [*named, *(figures["any_box"][f"recall@{k}"] for k in RANKS[1:])]
+def _accuracies(figures: dict[str, Any]) -> dict[str, float | None]:
+    accuracies = {f"Acc@{iou:g}": figures[f"acc@{iou:g}"] for iou in (MIN_IOU, STRICT_IOU)}
+    recalls = {f"R@{k}": figures["any_box"][f"recall@{k}"] for k in RANKS[1:]}
+    return {**accuracies, "mean IoU": figures["mean_iou"], **recalls}
 
 
 def _picture_lines(counts: dict[str, Any]) -> Iterator[str]:

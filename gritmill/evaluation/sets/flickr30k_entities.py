@@ -17,7 +17,6 @@ from gritmill.evaluation.sets.truth import (
     normalised,
     picture_folder,
     read_text,
-    single_path,
 )
 from pipeline import files
 from pipeline.faults import CallError
@@ -57,7 +56,9 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
     Raises:
       CallError: a file is not there, or not of this form.
     """
-    folder = single_path(paths, "flickr30k")
+    if len(paths) != 1:
+        raise CallError(f"--truth: flickr30k is one folder, and {len(paths)} are given")
+    folder = files.canonical(paths[0])
     if not split:
         raise CallError("--split: flickr30k has train, val and test; say which")
     names = read_text(files.join(folder, f"{split}.txt")).split()

@@ -8,19 +8,19 @@ import codecs
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 from gritmill.evaluation.quality import absent_spans
 from gritmill.evaluation.sets.truth import (
     TrueCaption,
     TruePhrase,
     Truth,
-    first_error,
     make_pair,
     normalised,
+    parsing,
     picture_folder,
 )
 from pipeline import files
@@ -29,7 +29,6 @@ from pipeline.faults import CallError, DataFault, SourceFault
 from pipeline.files import FileInfo
 from pipeline.plan.find_sources import find_sources
 from pipeline.sources import is_source, kind_of, open_source
-from transforms.records import Pair
 from transforms.settings import Names
 from transforms.text.grounded_caption import Corners
 
@@ -152,7 +151,8 @@ def _group_by_picture(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
 def _read_lines(info: FileInfo, root: str) -> Iterator[TrueCaption]:
     for number, line in _lines(info.uri):
         location = f"{info.uri}:{number}"
-        row = _parse_row(lambda line=line: _Row.model_validate_json(line), location)  # type: ignore[misc]
+        with parsing(location):
+            row = _Row.model_validate_json(line)
         if not row.image:
             raise CallError(f"--truth: {location}: the row names no image")
         pair = make_pair(info.uri, number - 1, row.image, root or files.parent(info.uri), row.caption)
@@ -163,21 +163,12 @@ def _read_tar(info: FileInfo) -> Iterator[TrueCaption]:
     start = {"offset": 0, "index": 0}
     try:
         for _, pair in open_source("webdataset", info, SourceSettings()).read(start):
-            row = _parse_row(lambda pair=pair: _row_of_pair(pair), f"{info.uri}: {pair.key}")  # type: ignore[misc]
+            with parsing(f"{info.uri}: {pair.key}"):
+                fields = {**json.loads(pair.meta), "caption": pair.caption, "image": pair.key}
+                row = _Row.model_validate(fields)
             yield TrueCaption(pair, f"{info.uri}/{pair.index}", _phrases(row), row.width or 0, row.height or 0)
     except SourceFault as fault:
         raise DataFault(f"--truth: {info.uri}: {fault}") from fault
-
-
-def _row_of_pair(pair: Pair) -> _Row:
-    return _Row.model_validate({**json.loads(pair.meta), "caption": pair.caption, "image": pair.key})
-
-
-def _parse_row(parse: Callable[[], _Row], location: str) -> _Row:
-    try:
-        return parse()
-    except ValidationError as error:
-        raise CallError(f"--truth: {location}: {first_error(error)}") from error
 
 
 def _phrases(row: _Row) -> tuple[TruePhrase, ...]:

@@ -4,28 +4,26 @@ As published by lichengunc/refer: a folder with `refs(unc).p`, a pickle of plain
 a JSON list of {"img_id", "sents", "bbox", "height", "width"}, one file a split, as programs for evaluation carry it.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter
 
 from gritmill import plain_pickle
 from gritmill.evaluation.sets.truth import (
     TrueCaption,
     TruePhrase,
     Truth,
-    first_error,
     make_pair,
     normalised,
+    parsing,
     picture_folder,
     read_file,
 )
 from pipeline import files
-from pipeline.faults import CallError, first_line
+from pipeline.faults import CallError
 
 _Box = tuple[float, float, float, float]
-_Value = TypeVar("_Value")
 
 
 class _Row(BaseModel):
@@ -128,17 +126,21 @@ def _captions(groups: dict[str, list[_Expression]], root: str, source: str) -> I
 
 def _read_rows(uri: str) -> Iterator[_Expression]:
     part = files.name(uri).removesuffix(".json")
-    for row in _parse(uri, lambda: _ROWS.validate_json(read_file(uri))):
+    with parsing(uri):
+        rows = _ROWS.validate_json(read_file(uri))
+    for row in rows:
         image = f"{row.img_id.rpartition('_')[0]}.jpg"
         yield _Expression(image, row.sents, row.bbox, row.width, row.height, part)
 
 
 def _read_refs(uri: str, split: str | None) -> Iterator[_Expression]:
     instances_uri = files.join(files.parent(uri), "instances.json")
-    instances = _parse(instances_uri, lambda: _Instances.model_validate_json(read_file(instances_uri)))
+    with parsing(instances_uri):
+        instances = _Instances.model_validate_json(read_file(instances_uri))
     pictures = {image.id: image for image in instances.images}
     boxes = {annotation.id: annotation.bbox for annotation in instances.annotations}
-    refs = _parse(uri, lambda: _REFS.validate_python(plain_pickle.load(read_file(uri))))
+    with parsing(uri):
+        refs = _REFS.validate_python(plain_pickle.load(read_file(uri)))
     of_split = [ref for ref in refs if split in (None, ref.split)]
     if not of_split:
         raise CallError(f"--split: {uri} has no {split}; it has {_joined(ref.split for ref in refs)}")
@@ -158,15 +160,6 @@ def _find_pickle(folder: str) -> str:
         return pickles[0]
     listing = f"holds {_joined(files.name(uri) for uri in pickles)}; name one of them"
     raise CallError(f"--truth: {folder}: {listing if pickles else 'no refs(...).p there'}")
-
-
-def _parse(uri: str, parse: Callable[[], _Value]) -> _Value:
-    try:
-        return parse()
-    except ValidationError as error:
-        raise CallError(f"--truth: {uri}: {first_error(error)}") from error
-    except ValueError as error:
-        raise CallError(f"--truth: {uri}: {first_line(error)}") from error
 
 
 def _joined(names: Iterable[str]) -> str:

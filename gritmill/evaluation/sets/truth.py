@@ -1,15 +1,17 @@
 """Ground truth: captions whose phrases have boxes drawn by people. Every set's loader returns these."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 
 from pydantic import ValidationError
 
 from pipeline import files
-from pipeline.faults import CallError
+from pipeline.faults import CallError, first_line
 from pipeline.sources.base import image_reference
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
+from transforms.text.dialects.scales import PIXELS
 from transforms.text.grounded_caption import Corners
 
 
@@ -111,6 +113,17 @@ def read_text(uri: str) -> str:
         raise CallError(f"--truth: {uri}: not UTF-8") from error
 
 
+@contextmanager
+def parsing(location: str) -> Iterator[None]:
+    """Turns what a parser says into a CallError that names the file, or its row."""
+    try:
+        yield
+    except ValidationError as error:
+        raise CallError(f"--truth: {location}: {first_error(error)}") from error
+    except ValueError as error:
+        raise CallError(f"--truth: {location}: {first_line(error)}") from error
+
+
 def first_error(error: ValidationError) -> str:
     """The first error of a row: its field and what is wrong."""
     first = error.errors()[0]
@@ -118,19 +131,6 @@ def first_error(error: ValidationError) -> str:
     return ": ".join(filter(None, (field_path, first["msg"].removeprefix("Value error, "))))
 
 
-def single_path(paths: Sequence[str], set_name: str) -> str:
-    """The only path; raises CallError if there are several."""
-    if len(paths) != 1:
-        raise CallError(f"--truth: {set_name} is one folder, and {len(paths)} are given")
-    return files.canonical(paths[0])
-
-
 def normalised(corners: Sequence[float], width: int, height: int) -> Corners:
     """Corners in pixels, normalised by the sides and clipped to the picture."""
-    x1, y1, x2, y2 = corners
-    wide, high = max(width, 1), max(height, 1)
-    return _clip(x1 / wide), _clip(y1 / high), _clip(x2 / wide), _clip(y2 / high)
-
-
-def _clip(value: float) -> float:
-    return min(max(value, 0.0), 1.0)
+    return PIXELS.decode(corners, max(width, 1), max(height, 1))

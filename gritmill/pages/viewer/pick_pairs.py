@@ -1,6 +1,7 @@
 """Chooses the pairs that are shown, by a seed, from a few files however large the data set is."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -28,7 +29,11 @@ class Picked:
     @property
     def outcome_key(self) -> tuple[str, str, str]:
         """kept, rejected or failed; the stage, of a failure; the reason's code."""
-        return _outcome_key(self.outcome)
+        if isinstance(self.outcome, Kept):
+            return "kept", "", ""
+        if isinstance(self.outcome, Rejected):
+            return "rejected", "", str(self.outcome.reason)
+        return "failed", str(self.outcome.stage), str(self.outcome.reason)
 
 
 @dataclass(frozen=True)
@@ -116,21 +121,11 @@ def _read_rows(folder: str, entry: _ChunkEntry, number: int, rng: random.Random)
 
 def _choose_pairs(shuffled: list[Picked], samples: int) -> list[Picked]:
     quota = max(1, samples // _RARE_DIVISOR)
-    counts: dict[tuple[str, str, str], int] = {}
-    first, others = [], []
+    counts: Counter[tuple[str, str, str]] = Counter()
+    first: list[Picked] = []
+    others: list[Picked] = []
     for picked in shuffled:
         key = picked.outcome_key
-        if key[0] != "kept" and counts.get(key, 0) < quota:
-            counts[key] = counts.get(key, 0) + 1
-            first.append(picked)
-        else:
-            others.append(picked)
+        counts[key] += 1
+        (first if key[0] != "kept" and counts[key] <= quota else others).append(picked)
     return (first + others)[:samples]
-
-
-def _outcome_key(outcome: Outcome) -> tuple[str, str, str]:
-    if isinstance(outcome, Kept):
-        return "kept", "", ""
-    if isinstance(outcome, Rejected):
-        return "rejected", "", str(outcome.reason)
-    return "failed", str(outcome.stage), str(outcome.reason)
