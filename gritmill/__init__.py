@@ -6,7 +6,8 @@ gritmill.pack("grit", output="out")
 for sample in gritmill.read("out"):
     print(sample.grounded)
 
-api, reading             the Python face; samples of a finished run
+options, api             options of functions and commands; the Python face
+reading                  samples of a finished run
 main, cli/               `gritmill` as a process; its commands
 demo                     `gritmill demo`
 exports/, validation/    a finished run in the formats of other tools; read back and checked
@@ -56,7 +57,7 @@ if TYPE_CHECKING:
     from gritmill.evaluation.evaluate import evaluate
     from gritmill.exports.export import export
     from gritmill.exports.options import Options as ExportOptions
-    from gritmill.pages.viewer.page import view
+    from gritmill.pages.viewer.view import view
     from gritmill.reading import Sample, read
     from gritmill.validation.validate import validate
     from pipeline.configuration import Configuration
@@ -74,7 +75,7 @@ _NAMES = {
     "gritmill.evaluation.evaluate": ("evaluate",),
     "gritmill.exports.export": ("export",),
     "gritmill.exports.options": ("ExportOptions",),
-    "gritmill.pages.viewer.page": ("view",),
+    "gritmill.pages.viewer.view": ("view",),
     "gritmill.reading": ("Sample", "read"),
     "gritmill.validation.validate": ("validate",),
     "pipeline.configuration": ("Configuration",),

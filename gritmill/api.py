@@ -1,57 +1,57 @@
-"""The small Python API: the same as the command line, with Python values."""
+"""The small Python API: the same as the command line, with Python values.
+
+The commands are derived from these functions, so that this module imports fast: what takes time waits for the call.
+"""
 
 import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pipeline import configuration as configurations
-from pipeline import files
-from pipeline.configuration import Configuration
+from gritmill.options import (
+    Config,
+    Detections,
+    Extend,
+    FreshDetections,
+    FreshShards,
+    Inputs,
+    LimitPairs,
+    OutputFolder,
+    Partial,
+    PathsOrUris,
+    Quiet,
+    RedoChanged,
+    RetryFailed,
+    resolve_config,
+)
 from pipeline.faults import CallError
-from pipeline.files.lock import hold
-from pipeline.ground import retry
-from pipeline.ground.driver import ground as _ground
 from pipeline.ground.options import GroundOptions
-from pipeline.pack.driver import check_dialects, check_ground_settings, find_detections
-from pipeline.pack.driver import pack as _pack
 from pipeline.pack.options import PackOptions
-from pipeline.pack.report import PAGE_NAME, is_reported, write_report
-from pipeline.plan.plan import Plan, read_plan
 from transforms import bundled
-from transforms.records import EVERY_REASON
-from transforms.text import dialects
-from transforms.text.grounded_caption import CannotCarry, GroundedCaption, Span
 
-PathOrUri = str | PathLike[str]
-"""A local path or a URI."""
-
-PathsOrUris = PathOrUri | Sequence[PathOrUri]
-
-Config = str | Configuration | Mapping[str, Any]
-"""The name of a configuration, a path to a YAML file, a configuration, or its sections as a mapping."""
+if TYPE_CHECKING:
+    from pipeline.configuration import Configuration
+    from pipeline.plan.plan import Plan
+    from transforms.text.grounded_caption import GroundedCaption, Span
 
 
 def ground(
     config: Config = "grit",
     *,
-    inputs: PathsOrUris,
-    output: PathOrUri,
-    limit: int | None = None,
-    extend: bool = False,
-    redo_changed: bool = False,
-    fresh: bool = False,
-    retry_failed: bool | str | None = None,
+    inputs: Inputs,
+    output: OutputFolder,
+    limit: LimitPairs = None,
+    extend: Extend = False,
+    redo_changed: RedoChanged = False,
+    fresh: FreshDetections = False,
+    retry_failed: RetryFailed = None,
     beam: Sequence[str] = (),
-    quiet: bool = True,
-) -> Plan:
+    quiet: Quiet = True,
+) -> "Plan":
     """Finds the boxes of every pair; called again it goes on where it stopped.
 
-    Args:
-      inputs: URIs, globs or local folders. output: the run's folder. limit: only so many pairs, spread over the input.
-      extend: take in inputs that the plan in `output` does not know. redo_changed: read inputs anew that have changed
-        since it was made. fresh: move old detections aside.
-      retry_failed: do chunks with failed pairs again; a code of `records.Reason`: only those that failed for that.
+    Args, beside what `gritmill ground --help` says:
+      retry_failed: True, or a code of `records.Reason`.
       beam: Beam options, such as ["--direct_num_workers=2", "--direct_running_mode=multi_processing"].
       quiet: show no progress on standard error.
 
@@ -61,30 +61,29 @@ def ground(
     Raises:
       CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
     """
+    from pipeline import files
+    from pipeline.files.lock import hold
+    from pipeline.ground import driver
+
     configuration, folder = resolve_config(config), files.canonical(output)
-    reason = _parse_reason(retry_failed)
-    options = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "fresh": fresh, "retry": reason}
-    if warning := embedded_model_warning(configuration, _list_inputs(inputs)):
-        warnings.warn(warning, stacklevel=2)
+    reason, uris = _parse_reason(retry_failed), _list_inputs(inputs)
+    _warn_of_embedded_model(configuration, uris)
+    options = GroundOptions(limit, extend, redo_changed, fresh, retry=reason, quiet=quiet, beam=tuple(beam))
     with hold(folder):
-        return _run_ground(configuration, inputs, folder, options, quiet, beam)
+        return driver.ground(configuration, uris, folder, options)
 
 
 def pack(
     config: Config = "grit",
     *,
-    output: PathOrUri,
-    detections: PathOrUri | None = None,
-    fresh: bool = False,
-    partial: bool = False,
+    output: OutputFolder,
+    detections: Detections = None,
+    fresh: FreshShards = False,
+    partial: Partial = False,
     beam: Sequence[str] = (),
-    quiet: bool = True,
+    quiet: Quiet = True,
 ) -> dict[str, Any]:
-    """Writes shards from detections, without any model.
-
-    Args:
-      detections: folder of another run whose detections are used; default: those in `output`.
-      fresh: replace shards of another fingerprint. partial: pack what there is of an unfinished ground.
+    """Writes shards from detections, without any model. The options are those of `gritmill pack --help`.
 
     Returns:
       The manifest.
@@ -92,57 +91,63 @@ def pack(
     Raises:
       CallError: a wrong call. EnvironmentFault: a source is gone, the disk is full, a worker died.
     """
+    from pipeline import files
+    from pipeline.files.lock import hold
+    from pipeline.pack.driver import check_ground_settings
+
     configuration, folder = resolve_config(config), files.canonical(output)
     source = None if detections is None else fspath(detections)
     if isinstance(config, Mapping):
         check_ground_settings(configuration, _nested_keys(config), source or folder)
+    options = PackOptions(source, fresh, partial=partial, quiet=quiet, beam=tuple(beam))
     with hold(folder):
-        return _run_pack(configuration, folder, PackOptions(source, fresh, False, partial, quiet, tuple(beam)))
+        return _pack(configuration, folder, options)
 
 
 def run(
     config: Config = "grit",
     *,
-    inputs: PathsOrUris,
-    output: PathOrUri,
-    limit: int | None = None,
-    extend: bool = False,
-    redo_changed: bool = False,
-    fresh: bool = False,
-    retry_failed: bool | str | None = None,
+    inputs: Inputs,
+    output: OutputFolder,
+    limit: LimitPairs = None,
+    extend: Extend = False,
+    redo_changed: RedoChanged = False,
+    fresh: FreshShards = False,
+    retry_failed: RetryFailed = None,
     beam: Sequence[str] = (),
-    quiet: bool = True,
+    quiet: Quiet = True,
 ) -> dict[str, Any]:
     """`ground`, then `pack`. Returns the manifest.
 
     `fresh` writes shards anew and never touches detections. Shards that other detections were made into are replaced
     with `extend`, `redo_changed` and `retry_failed`, too.
     """
+    from pipeline import files
+    from pipeline.files.lock import hold
+    from pipeline.ground import driver
+    from pipeline.pack.driver import check_dialects
+
     configuration, folder = resolve_config(config), files.canonical(output)
     check_dialects(configuration.text.dialect)
-    reason = _parse_reason(retry_failed)
-    options = {"limit": limit, "extend": extend, "redo_changed": redo_changed, "retry": reason}
-    if warning := embedded_model_warning(configuration, _list_inputs(inputs)):
-        warnings.warn(warning, stacklevel=2)
-    grows = extend or redo_changed or reason is not None
+    reason, uris = _parse_reason(retry_failed), _list_inputs(inputs)
+    _warn_of_embedded_model(configuration, uris)
+    options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
+    replace = extend or redo_changed or reason is not None
+    pack_options = PackOptions(fresh=fresh, replace=replace, quiet=quiet, beam=tuple(beam))
     with hold(folder):
-        _run_ground(configuration, inputs, folder, options, quiet, beam)
-        return _run_pack(configuration, folder, PackOptions(fresh=fresh, replace=grows, quiet=quiet, beam=tuple(beam)))
+        driver.ground(configuration, uris, folder, options)
+        return _pack(configuration, folder, pack_options)
 
 
-def _run_ground(
-    configuration: Configuration,
-    inputs: PathsOrUris,
-    folder: str,
-    options: Mapping[str, Any],
-    quiet: bool,
-    beam: Sequence[str],
-) -> Plan:
-    return _ground(configuration, _list_inputs(inputs), folder, GroundOptions(**options, quiet=quiet, beam=tuple(beam)))
+def _warn_of_embedded_model(configuration: "Configuration", inputs: Sequence[str]) -> None:
+    if warning := embedded_model_warning(configuration, inputs):
+        warnings.warn(warning, stacklevel=3)
 
 
-def embedded_model_warning(configuration: Configuration, inputs: Sequence[str]) -> str:
+def embedded_model_warning(configuration: "Configuration", inputs: Sequence[str]) -> str:
     """A warning if the embedded detector gets other inputs than the bundled scenes; else an empty string."""
+    from pipeline import files
+
     all_bundled = all(bundled.is_bundled_example(files.canonical(uri)) for uri in inputs)
     return (
         bundled.SCENE_GROUNDER_WARNING
@@ -154,6 +159,9 @@ def embedded_model_warning(configuration: Configuration, inputs: Sequence[str]) 
 def _parse_reason(retry_failed: bool | str | None) -> str | None:
     if retry_failed is None or retry_failed is False:
         return None
+    from pipeline.ground import retry
+    from transforms.records import EVERY_REASON
+
     reason = EVERY_REASON if retry_failed is True else retry_failed
     retry.check_reason(reason)
     return reason
@@ -175,28 +183,35 @@ def _list_inputs(inputs: PathsOrUris) -> list[str]:
     return listed
 
 
-def _run_pack(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
-    manifest = _pack(configuration, output, options)
-    # Of a run that has its report nothing is read again: pictures on its page may no longer exist.
-    if not is_reported(output, manifest):
-        from gritmill.pages.report import write_page  # imports pyarrow and jinja; mostly the page exists already
+def _pack(configuration: "Configuration", output: str, options: PackOptions) -> dict[str, Any]:
+    from pipeline import files
+    from pipeline.pack import driver, report
 
-        folder = find_detections(options.detections or output)
+    manifest = driver.pack(configuration, output, options)
+    # Of a run that has its report nothing is read again: pictures on its page may no longer exist.
+    if not report.is_reported(output, manifest):
+        from gritmill.pages.report import write_page  # imports pyarrow and jinja; mostly the page exists already
+        from pipeline.plan.plan import read_plan
+
+        folder = driver.find_detections(options.detections or output)
         plan = read_plan(folder)
         assert plan is not None
-        files.delete([files.join(output, PAGE_NAME)])
+        files.delete([files.join(output, report.PAGE_NAME)])
         warning = embedded_model_warning(plan.configuration, [source.uri for source in plan.sources])
-        write_page(output, folder, plan, manifest, write_report(output, folder, manifest), warning)
+        write_page(output, folder, plan, manifest, report.write_report(output, folder, manifest), warning)
     return manifest
 
 
-def encode(caption: str, spans: Sequence[Span], *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> str:
+def encode(caption: str, spans: Sequence["Span"], *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> str:
     """The caption with its boxes, in a dialect. Spans must be disjoint, boxes normalised x1, y1, x2, y2.
 
     Raises:
       ValueError: no such dialect, spans that overlap or lie outside the caption, boxes outside the picture, or a
         caption that the dialect cannot carry.
     """
+    from transforms.text import dialects
+    from transforms.text.grounded_caption import CannotCarry, GroundedCaption
+
     ordered = tuple(sorted(spans, key=lambda span: span.start))
     end = 0
     for span in ordered:
@@ -214,17 +229,12 @@ def encode(caption: str, spans: Sequence[Span], *, dialect: str = "kosmos2", wid
         raise ValueError(f"{dialect} cannot carry this caption: {error}") from error
 
 
-def decode(text: str, *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> GroundedCaption:
+def decode(text: str, *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> "GroundedCaption":
     """Caption and spans of a grounded text; boxes as exact as the dialect's rounding allows.
 
     Raises:
       ValueError: no such dialect, or the text is not of it.
     """
+    from transforms.text import dialects
+
     return dialects.find(dialect).decode(text, width, height)
-
-
-def resolve_config(config: Config) -> Configuration:
-    """The configuration for a name, a path or a mapping."""
-    if isinstance(config, Configuration):
-        return config
-    return configurations.load(config) if isinstance(config, str) else configurations.validate(dict(config))

@@ -1,43 +1,39 @@
-"""`gritmill demo`: the whole run on the bundled scenes, and one screen that says how it went and what comes next."""
+"""`gritmill demo`: the whole run on the bundled scenes, and one screen that says how it went and what comes next.
+
+This module imports fast: the command is derived from it.
+"""
 
 import shlex
 import shutil
 import sys
 from collections.abc import Sequence
-from os import PathLike, fspath, path
+from os import fspath, path
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Annotated, Any
 
 from gritmill import api
-from gritmill.evaluation import quality
-from gritmill.evaluation.metrics import MIN_IOU
-from gritmill.evaluation.quality import Quality
-from gritmill.reading import Sample, read
-from pipeline import files
+from gritmill.options import LimitPairs, Option, PathOrUri, Quiet
 from pipeline.faults import FolderMismatch
-from pipeline.pack.report import REPORT_NAME
-from pipeline.pack.report import show as show_report
 from transforms import bundled
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from gritmill.evaluation.quality import Quality
+    from gritmill.reading import Sample
 
 FOLDER_NAME = "demo-output"
 
 
 def run(
-    output: str | PathLike[str] = FOLDER_NAME,
+    output: Annotated[PathOrUri, Option("", "Folder of the run.", "DIR", cli_type=str)] = FOLDER_NAME,
     *,
-    limit: int | None = None,
-    fresh: bool = False,
+    limit: LimitPairs = None,
+    fresh: Annotated[bool, Option("--fresh", "Move old detections aside, replace old shards.")] = False,
     beam: Sequence[str] = (),
-    quiet: bool = True,
+    quiet: Quiet = True,
 ) -> dict[str, Any]:
     """Grounds and packs the bundled scenes with the embedded models; called again it goes on where it stopped.
-
-    Args:
-      limit: only so many scenes. fresh: begin anew; old detections are moved aside, old shards replaced.
-      beam, quiet: as of `gritmill.run`.
 
     Returns:
       The manifest.
@@ -58,7 +54,13 @@ def run(
 
 def show(output: str) -> None:
     """One screen on standard output: the ledger, the quality, an example, and the commands to try next."""
-    show_report(files.read_json(files.join(files.canonical(output), REPORT_NAME)), output)
+    from rich.console import Console
+
+    from gritmill.evaluation import quality
+    from pipeline import files
+    from pipeline.pack import report
+
+    report.show(files.read_json(files.join(files.canonical(output), report.REPORT_NAME)), output)
     console = Console(highlight=False)
     console.print()
     _show_quality(console, quality.run_quality(output))
@@ -71,7 +73,11 @@ def show(output: str) -> None:
     _show_next(console)
 
 
-def _show_quality(console: Console, measured: Quality) -> None:
+def _show_quality(console: "Console", measured: "Quality") -> None:
+    from rich.table import Table
+
+    from gritmill.evaluation.metrics import MIN_IOU
+
     rows = (
         (measured.extracted, measured.phrases, "true phrases were found in the captions, by their heads"),
         (measured.located, measured.extracted, "of these have a right box"),
@@ -89,13 +95,15 @@ def _show_quality(console: Console, measured: Quality) -> None:
     console.print(table)
 
 
-def _find_example(output: str) -> Sample | None:
+def _find_example(output: str) -> "Sample | None":
     """The shortest text with two grounded phrases; of a run without one, none."""
+    from gritmill.reading import read
+
     samples = (sample for sample in read(output) if sample.grounded.count("<phrase>") > 1)
     return min(samples, key=lambda sample: len(sample.grounded), default=None)
 
 
-def _show_next(console: Console) -> None:
+def _show_next(console: "Console") -> None:
     console.print("\n[bold]Next, with pairs of your own[/bold]")
     for line in next_commands():
         console.print(f"  {line}", markup=False, soft_wrap=True)

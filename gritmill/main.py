@@ -10,12 +10,10 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
-from itertools import zip_longest
 
 from typer.exceptions import Abort, Exit, TyperException
 
 from pipeline.faults import RunFault, first_line, printable
-from transforms.records import EVERY_REASON, Reason
 
 _NOT_RESUMABLE = (["eval"], ["calibrate"])
 """Commands that start from the beginning when they are called again."""
@@ -30,10 +28,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a scheduler takes a machine back
     try:
-        from gritmill.cli.commands import app, beam_arguments
+        from gritmill.cli.commands import app
+        from gritmill.cli.derive import beam_arguments
 
         beam_arguments.set(tuple(beam))
-        status = app(args=_expand_list_options(argv), prog_name="gritmill", standalone_mode=False)
+        status = app(args=argv, prog_name="gritmill", standalone_mode=False)
     except Exit as error:
         status = error.exit_code
     except TyperException as error:
@@ -64,29 +63,6 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
         return argv, []
     separator = argv.index("--")
     return argv[:separator], argv[separator + 1 :]
-
-
-def _expand_list_options(argv: Sequence[str]) -> list[str]:
-    """`--input a b c` as click reads it, `--input a --input b --input c`: that is what a shell makes of a glob.
-
-    `--retry-failed` without a value gets the one for every reason.
-    """
-    result: list[str] = []
-    option = ""
-    for word, next_word in zip_longest(argv, argv[1:], fillvalue=""):
-        if word == "--retry-failed":  # an option with a value that may be left out is not in click's grammar
-            option = ""
-            result.append(word if next_word in set(Reason) else f"{word}={EVERY_REASON}")
-        elif word in ("--input", "--set", "--truth"):
-            option = word
-        elif word.startswith("-"):
-            option = ""
-            result.append(word)
-        elif option:
-            result += [option, word]
-        else:
-            result.append(word)
-    return result
 
 
 def _error_line(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """The command line.
 
-commands           the application, and the commands that make and read a run
-evaluation, view   `eval` and `calibrate`; `view`
-arguments          arguments that several commands share
+commands   the application and its commands
+derive     a command from a Python function: its options are written there alone
+outcome    what makes the exit status 1
 """

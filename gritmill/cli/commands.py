@@ -1,23 +1,29 @@
-"""The commands and their options. What they do can be had from `gritmill.api` as well.
+"""The commands: what each prints and checks. Their options are those of the Python functions.
 
 What takes time to import is imported by the command that needs it: help must not wait for torch.
 """
 
 import sys
-from contextvars import ContextVar
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
 
-from gritmill.cli import evaluation, view
-from gritmill.cli.arguments import ConfigArgument, DetectionsOption, QuietOption, SetOption, load_configuration
+from gritmill import api
+from gritmill import demo as scenes
+from gritmill.cli import outcome
+from gritmill.cli.derive import Call, derive
+from gritmill.evaluation.calibrate import calibrate as calibrate_threshold
+from gritmill.evaluation.evaluate import evaluate as measure
 from gritmill.exports import formats
 from gritmill.exports.options import Level, Options
+from gritmill.options import Option
+from gritmill.pages.viewer.view import view as write_page
 from pipeline.faults import DataFault, printable
 
-beam_arguments: ContextVar[tuple[str, ...]] = ContextVar("beam_arguments", default=())
-"""What followed --. Typer would take the first word of it for CONFIG."""
+if TYPE_CHECKING:
+    from pipeline.configuration import Configuration
 
 app = typer.Typer(
     add_completion=False,
@@ -25,31 +31,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-InputOption = Annotated[list[str], typer.Option("--input", help="URIs, globs or folders.", metavar="URI...")]
-OutputOption = Annotated[str, typer.Option("--output", help="Folder of the run.", metavar="DIR")]
-LimitOption = Annotated[
-    int | None, typer.Option("--limit", min=1, help="Only N pairs, spread over the input.", metavar="N")
-]
-ExtendOption = Annotated[bool, typer.Option("--extend", help="Take in inputs that the plan does not know yet.")]
-RedoChangedOption = Annotated[bool, typer.Option("--redo-changed", help="Read inputs anew that have changed since.")]
-RetryOption = Annotated[
-    str | None,
-    typer.Option(
-        "--retry-failed",
-        help="Do chunks with failed pairs again, or those that failed for REASON.",
-        metavar="[=REASON]",
-    ),
-]
-PartialOption = Annotated[bool, typer.Option("--partial", help="Pack what there is of an unfinished ground.")]
-MaxFailedOption = Annotated[
-    float, typer.Option("--max-failed", min=0, max=1, help="Share of failed pairs of a good run.")
-]
-SourceFaultsOption = Annotated[
-    bool, typer.Option("--allow-source-faults", help="Faults of sources are no fault of the run.")
-]
-FreshShardsOption = Annotated[bool, typer.Option("--fresh", help="Replace shards of another fingerprint.")]
-FreshDetectionsOption = Annotated[bool, typer.Option("--fresh", help="Move the old detections aside and begin anew.")]
-FreshRunOption = Annotated[bool, typer.Option("--fresh", help="Move old detections aside, replace old shards.")]
+MaxFailed = Annotated[float, Option("--max-failed", "Share of failed pairs of a good run.", min=0, max=1)]
+SourceFaults = Annotated[bool, Option("--allow-source-faults", "Faults of sources are no fault of the run.")]
+Serve = Annotated[bool, Option("--serve", "Show it on localhost until interrupted.")]
+Port = Annotated[int, Option("--port", "Default: any free one.", "N", min=0, max=65535)]
 
 
 def _version(requested: bool) -> None:
@@ -67,129 +52,65 @@ def _options(
     """Image-caption pairs in, grounded WebDataset shards out. Beam options follow after --."""
 
 
-@app.command()
+@derive(app, api.run)
 def run(
-    config: ConfigArgument = "grit",
-    *,
-    inputs: InputOption,
-    output: OutputOption,
-    changes: SetOption = None,
-    limit: LimitOption = None,
-    extend: ExtendOption = False,
-    redo_changed: RedoChangedOption = False,
-    fresh: FreshShardsOption = False,
-    retry_failed: RetryOption = None,
-    max_failed: MaxFailedOption = 0.05,
-    allow_source_faults: SourceFaultsOption = False,
-    quiet: QuietOption = False,
+    call: Call,
+    config: "Configuration",
+    inputs: list[str],
+    output: str,
+    quiet: bool,
+    max_failed: MaxFailed = 0.05,
+    allow_source_faults: SourceFaults = False,
 ) -> None:
     """ground, then pack."""
-    from gritmill import api
-
-    settings = load_configuration(config, changes)
-    _warn("" if quiet else api.embedded_model_warning(settings, inputs))
-    manifest = api.run(
-        settings,
-        inputs=inputs,
-        output=output,
-        limit=limit,
-        extend=extend,
-        redo_changed=redo_changed,
-        fresh=fresh,
-        retry_failed=retry_failed,
-        beam=beam_arguments.get(),
-        quiet=quiet,
-    )
-    _show_and_check(manifest, output, max_failed, allow_source_faults, pace=True)
+    _warn("" if quiet else api.embedded_model_warning(config, inputs))
+    manifest = call()
+    _show_report(output, pace=True)
+    outcome.check_ledger(manifest, max_failed, allow_source_faults)
 
 
-@app.command()
+@derive(app, api.ground)
 def ground(
-    config: ConfigArgument = "grit",
-    *,
-    inputs: InputOption,
-    output: OutputOption,
-    changes: SetOption = None,
-    limit: LimitOption = None,
-    extend: ExtendOption = False,
-    redo_changed: RedoChangedOption = False,
-    fresh: FreshDetectionsOption = False,
-    retry_failed: RetryOption = None,
-    quiet: QuietOption = False,
+    call: Call, config: "Configuration", inputs: list[str], output: str, changes: list[str], quiet: bool
 ) -> None:
     """Only the expensive half: find the boxes of every pair. Run it again and it goes on where it stopped."""
-    from gritmill import api
     from pipeline.configuration import PACK_SECTIONS
     from pipeline.pack.driver import find_detections
 
-    settings = load_configuration(config, changes)
-    for key in (change.partition("=")[0] for change in changes or ()):
+    for key in (change.partition("=")[0] for change in changes):
         if key.partition(".")[0] in PACK_SECTIONS:
             _warn(f"--set: {key}: ground takes no notice of it, give it to pack")
-    _warn("" if quiet else api.embedded_model_warning(settings, inputs))
-    api.ground(
-        settings,
-        inputs=inputs,
-        output=output,
-        limit=limit,
-        extend=extend,
-        redo_changed=redo_changed,
-        fresh=fresh,
-        retry_failed=retry_failed,
-        beam=beam_arguments.get(),
-        quiet=quiet,
-    )
+    _warn("" if quiet else api.embedded_model_warning(config, inputs))
+    call()
     print(f"detections in {find_detections(output)}; next: gritmill pack --output {output}")
 
 
-@app.command()
+@derive(app, api.pack)
 def pack(
-    config: ConfigArgument = "grit",
-    *,
-    output: OutputOption,
-    detections: DetectionsOption = None,
-    changes: SetOption = None,
-    fresh: FreshShardsOption = False,
-    partial: PartialOption = False,
-    max_failed: MaxFailedOption = 0.05,
-    allow_source_faults: SourceFaultsOption = False,
-    quiet: QuietOption = False,
+    call: Call,
+    config: "Configuration",
+    output: str,
+    detections: str | None,
+    changes: list[str],
+    max_failed: MaxFailed = 0.05,
+    allow_source_faults: SourceFaults = False,
 ) -> None:
     """Only the cheap half: write shards from detections, without any model."""
-    from gritmill import api
     from pipeline.pack.driver import check_ground_settings
 
-    settings = load_configuration(config, changes)
-    check_ground_settings(
-        settings, [change.partition("=")[0].strip() for change in changes or ()], detections or output
-    )
-    manifest = api.pack(
-        settings,
-        output=output,
-        detections=detections,
-        fresh=fresh,
-        partial=partial,
-        beam=beam_arguments.get(),
-        quiet=quiet,
-    )
-    _show_and_check(manifest, output, max_failed, allow_source_faults, pace=False)
+    check_ground_settings(config, [change.partition("=")[0].strip() for change in changes], detections or output)
+    manifest = call()
+    _show_report(output, pace=False)
+    outcome.check_ledger(manifest, max_failed, allow_source_faults)
 
 
-@app.command()
-def demo(
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of the run.")] = "demo-output",
-    limit: LimitOption = None,
-    fresh: FreshRunOption = False,
-    quiet: QuietOption = False,
-) -> None:
+@derive(app, scenes.run)
+def demo(call: Call, output: str, quiet: bool) -> None:
     """The whole run on bundled scenes with the embedded models: a first look, without hub or GPU."""
-    from gritmill import demo as scenes
-
-    if not quiet:
-        _warn(f"the bundled scenes go through the whole pipeline, into {folder}")
-    manifest = scenes.run(folder, limit=limit, fresh=fresh, beam=beam_arguments.get(), quiet=quiet)
-    scenes.show(folder)
-    _check_outcome(manifest, 0.0, False)
+    _warn("" if quiet else f"the bundled scenes go through the whole pipeline, into {output}")
+    manifest = call()
+    scenes.show(output)
+    outcome.check_ledger(manifest)
 
 
 @app.command()
@@ -227,7 +148,7 @@ def export(
     run: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
     *,
     to: Annotated[str, typer.Option("--to", metavar="FORMAT")],
-    output: OutputOption,
+    output: Annotated[str, typer.Option("--output", help="Folder of the run.", metavar="DIR")],
     level: Annotated[Level, typer.Option("--phrases", help="Which spans become phrases.")] = Level.EXPRESSIONS,
     images: Annotated[bool, typer.Option(help="Write pictures as files, where the format names files.")] = True,
     dialect: Annotated[str, typer.Option(help="Of instructions.")] = "kosmos2",
@@ -242,9 +163,46 @@ def export(
     print(f"{to} and a data card in {output}")
 
 
-app.command("view")(view.view)
-app.command("eval")(evaluation.evaluate)
-app.command("calibrate")(evaluation.calibrate)
+@derive(app, write_page)
+def view(call: Call, serve: Serve = False, port: Port = 0) -> None:
+    """Write a page of samples with their boxes, rejected and failed ones too: it opens from disk, without a server."""
+    from gritmill.pages.viewer.serve import address, server
+    from pipeline import files
+
+    summary = call()
+    counts = ", ".join(f"{summary[name]} {name}" for name in ("kept", "rejected", "failed"))
+    print(f"{counts}; {summary['missing']} without their picture")
+    print(f"page in {summary['page']}", flush=True)
+    if serve:
+        with server(files.parent(summary["page"]), port) as running:
+            print(f"{address(running)} shows it, until interrupted", flush=True)
+            with suppress(KeyboardInterrupt):  # how one ends it
+                running.serve_forever()
+
+
+@derive(app, measure, "eval")
+def evaluate(call: Call, phrases_only: bool) -> None:
+    """Measure boxes, or phrases, against those of people: a table, and all figures as JSON."""
+    from gritmill.evaluation import tables
+
+    result = call()
+    if phrases_only:
+        tables.show_phrases(result)
+    else:
+        tables.show_boxes(result)
+        outcome.check_measured(result["figures"], result["pictures"])
+
+
+@derive(app, calibrate_threshold)
+def calibrate(call: Call, output: str) -> None:
+    """Find the score threshold for a wished precision, on a set with true boxes."""
+    from gritmill.evaluation import tables
+
+    result = call()
+    tables.show_calibration(result)
+    outcome.check_measured(result["curves"], result["pictures"])
+    print(f"curves and reliability in {output}")
+    outcome.check_threshold(result)
 
 
 def _warn(line: str) -> None:
@@ -252,28 +210,8 @@ def _warn(line: str) -> None:
         print(f"gritmill: {printable(line)}", file=sys.stderr)
 
 
-def _show_and_check(manifest: dict[str, Any], output: str, max_failed: float, allow_faults: bool, pace: bool) -> None:
-    """Shows the report, then checks the outcome."""
+def _show_report(output: str, pace: bool) -> None:
     from pipeline import files
     from pipeline.pack import report
 
     report.show(files.read_json(files.join(files.canonical(output), report.REPORT_NAME)), output, pace)
-    _check_outcome(manifest, max_failed, allow_faults)
-
-
-def _check_outcome(manifest: dict[str, Any], max_failed: float, allow_faults: bool) -> None:
-    """Raises DataFault if the data has more faults than allowed, or nothing came out."""
-    from pipeline.pack.ledger import failed_pairs, rejected_pairs
-
-    ledger = manifest["ledger"]
-    read, failed = ledger["read"], failed_pairs(ledger)
-    if not ledger["written"]:
-        counts = f"of {read} pairs read {rejected_pairs(ledger)} were rejected and {failed} failed"
-        uncaptioned = ledger["rejected"].get("no_caption", 0) == read > 0
-        hint = "; source.columns.caption says which field holds the caption" if uncaptioned else ""
-        raise DataFault(f"nothing was written: {counts}{hint}")
-    if failed / read > max_failed:
-        raise DataFault(f"{failed} of {read} pairs failed, more than --max-failed {max_failed:g} allows")
-    if manifest["source_faults"] and not allow_faults:
-        fault = manifest["source_faults"][0]
-        raise DataFault(f"{fault['source']}: {fault['fault']} (--allow-source-faults lets this pass)")

@@ -1,114 +1,41 @@
 """`gritmill calibrate`: which score threshold gives the target precision, on a set with true boxes.
 
-Boxes are those that a run would write: candidates of the phrases of a caption together, after `selection` with its
-non-maximum suppression across phrases. A threshold only cuts that list: the suppression is greedy from the best score
-down, so that selecting at a threshold and cutting at it give the same boxes.
+This module imports fast: the command is derived from it.
 """
 
-from array import array
-from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from gritmill.api import Config, PathOrUri, PathsOrUris, resolve_config
-from gritmill.evaluation import curves
-from gritmill.evaluation.curves import BoxArrays, Curve, PhraseArrays
-from gritmill.evaluation.evaluate import open_truth
-from gritmill.evaluation.grammatical_kinds import grammatical_kinds
-from gritmill.evaluation.metrics import match_boxes
-from gritmill.evaluation.options import TruthFormat
-from gritmill.evaluation.query_detector import Answer, QueryCounts, load_detector, query
-from gritmill.evaluation.sets.truth import TruePhrase
-from gritmill.pages.render import render
-from pipeline import files
-from pipeline.configuration import Configuration
+from gritmill.evaluation.options import (
+    CalibrationFolder,
+    Images,
+    LimitPictures,
+    On,
+    Precision,
+    Seed,
+    Split,
+    Truth,
+    TruthFormat,
+)
+from gritmill.options import Config, Quiet, resolve_config
 from pipeline.faults import CallError
-from pipeline.files.publish import publish_bytes, publish_json
-from pipeline.threshold import Threshold, default_threshold, threshold_in_force
-from transforms.phrases.parser import load_parser
-from transforms.selection.select_boxes import select
-from transforms.settings import SelectionSettings
-from transforms.text.grounded_caption import Corners
 
 JSON_NAME, PAGE_NAME = "calibration.json", "calibration.html"
-
-PRESENT, ABSENT = "present", "absent"
-
-_REPORT_EVERY = 10
-"""Of the curve's thresholds every tenth stands in the report: hundredths."""
-
-
-ScoredCorners = tuple[float, Corners]
-"""Score and corners of a box."""
-
-
-@dataclass
-class BoxCollection:
-    """What the answers hold, box by box; phrases without true boxes that are not absent are left out."""
-
-    scores: "array[float]" = field(default_factory=lambda: array("d"))
-    right: "array[int]" = field(default_factory=lambda: array("b"))
-    owners: "array[int]" = field(default_factory=lambda: array("q"))
-    pictures: "array[int]" = field(default_factory=lambda: array("q"))
-    phrases: list[TruePhrase] = field(default_factory=list)
-
-    def add(self, answer: Answer, picture: int, settings: SelectionSettings, floor: float) -> None:
-        """An answer; `picture` is the number of its picture."""
-        for number, boxes in _select_boxes(answer, settings, floor).items():
-            phrase = answer.caption.phrases[number]
-            if not (phrase.boxes or phrase.absent):
-                continue
-            self.scores.extend(score for score, _ in boxes)
-            self.right.extend(match_boxes([corners for _, corners in boxes], phrase.boxes))
-            self.owners.extend([len(self.phrases)] * len(boxes))
-            self.pictures.extend([picture] * len(boxes))
-            self.phrases.append(phrase)
-
-    def arrays(self, parser: str) -> tuple[BoxArrays, PhraseArrays]:
-        """All of it, with the kinds of the phrases."""
-        grammar = grammatical_kinds(load_parser(parser), [phrase.text for phrase in self.phrases])
-        kinds = [
-            (ABSENT if phrase.absent else PRESENT, *grammar[phrase.text], *phrase.kinds) for phrase in self.phrases
-        ]
-        things = np.array([len(phrase.boxes) for phrase in self.phrases], int)
-        boxes = BoxArrays(
-            np.array(self.scores, float),
-            np.array(self.right, bool),
-            np.array(self.owners, int),
-            np.array(self.pictures, int),
-        )
-        return boxes, PhraseArrays(things, kinds)
-
-
-def _select_boxes(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[ScoredCorners]]:
-    """Score and corners of the boxes that a run would take, best first, by number of the phrase; every queried phrase
-    is there."""
-    numbers = {phrase.start: number for number, phrase in answer.queried_phrases()}
-    selected: dict[int, list[ScoredCorners]] = {n: [] for n in numbers.values()}
-    for grounding in select(answer.pair, settings, floor):
-        selected[numbers[grounding.phrase.start]].append((grounding.box.score, grounding.box.corners))
-    return selected
 
 
 def calibrate(
     config: Config = "grit",
     *,
-    truth: PathsOrUris,
-    output: PathOrUri,
-    precision: float = 0.9,
-    on: str = TruthFormat.JSONL,
-    images: PathOrUri | None = None,
-    split: str | None = None,
-    limit: int | None = None,
-    seed: int = 0,
-    quiet: bool = True,
+    truth: Truth,
+    output: CalibrationFolder,
+    precision: Precision = 0.9,
+    on: On = TruthFormat.JSONL,
+    images: Images = None,
+    split: Split = None,
+    limit: LimitPictures = None,
+    seed: Seed = 0,
+    quiet: Quiet = True,
 ) -> dict[str, Any]:
     """Finds the score threshold for a precision; writes `calibration.json` and `calibration.html`.
-
-    Args:
-      output: folder. precision: share of boxes that are to be right, 0..1. seed: of the bootstrap.
-      truth, on, images, split, limit: as of `gritmill.evaluate`.
 
     Returns:
       What `calibration.json` holds. `threshold` is None if no threshold gives that precision, `curves` is empty if no
@@ -117,12 +44,19 @@ def calibrate(
     Raises:
       CallError: a wrong call, or files that are not of that form. EnvironmentFault: the detector fails.
     """
+    from gritmill.evaluation import calibration
+    from gritmill.evaluation.query_detector import QueryCounts, load_detector, query
+    from gritmill.evaluation.sets.open_truth import open_truth
+    from gritmill.pages.render import render
+    from pipeline import files
+    from pipeline.files.publish import publish_bytes, publish_json
+
     if not 0 < precision <= 1:
         raise CallError(f"--precision: {precision:g} is not within 0..1")
     configuration, folder = resolve_config(config), files.canonical(output)
     truth_set = open_truth(on, truth, images, split, limit)
     detector, configuration, model_identities = load_detector(configuration)
-    counts, collected = QueryCounts(), BoxCollection()
+    counts, collected = QueryCounts(), calibration.BoxCollection()
     for answer in query(truth_set, detector, configuration, counts, quiet):
         if not answer.fault:
             collected.add(answer, counts.measured - 1, configuration.selection, configuration.detector.floor)
@@ -133,67 +67,8 @@ def calibrate(
         "models": model_identities,
         "pictures": counts.to_json(),
         "wished_precision": precision,
-        **_build_result(collected, counts.measured, configuration, precision, seed),
+        **calibration.build_result(collected, counts.measured, configuration, precision, seed),
     }
     publish_json(files.join(folder, JSON_NAME), result)
     publish_bytes(files.join(folder, PAGE_NAME), render("calibration.html.jinja", result=result).encode())
     return result
-
-
-def _build_result(
-    collected: BoxCollection, pictures: int, configuration: Configuration, target_precision: float, seed: int
-) -> dict[str, Any]:
-    if not collected.phrases:
-        return {"threshold": None, "curves": {}}
-    boxes, phrases = collected.arrays(configuration.phrases.model)
-    in_force = _threshold_in_force(configuration)
-    thresholds = np.union1d(curves.threshold_grid(configuration.detector.floor), [in_force.score])
-    overall = curves.build_curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
-    by_kind = {"all": overall}
-    for kind in sorted({kind for kinds in phrases.kinds for kind in kinds} - {"all"}):
-        by_kind[kind] = curves.build_curve(boxes, phrases, phrases.of_kind(kind), thresholds)
-    score = curves.lowest_threshold(thresholds, overall.precision, target_precision)
-    intervals = curves.bootstrap(boxes, pictures, thresholds, target_precision, score, seed)
-    bins = curves.reliability_bins(boxes)
-    return {
-        "threshold": score,
-        "interval": {**vars(intervals), "seed": seed, "resamples": curves.RESAMPLES},
-        "paste": None if score is None else _paste(score),
-        "at_threshold": None if score is None else {name: one.figures_at(score) for name, one in by_kind.items()},
-        "highest_precision": _highest_precision(overall),
-        "in_force": {
-            "threshold": in_force.score,
-            "source": in_force.source,
-            "figures": overall.figures_at(in_force.score),
-        },
-        "counts": {name: _count_phrases(one) for name, one in by_kind.items()},
-        "reliability": {"bins": bins, "expected_calibration_error": curves.calibration_error(bins)},
-        "curves": {name: _curve_points(one) for name, one in by_kind.items()},
-    }
-
-
-def _paste(score: float) -> dict[str, str]:
-    return {"set": f"--set selection.score={score:g}", "yaml": f"selection:\n  score: {score:g}\n"}
-
-
-def _threshold_in_force(configuration: Configuration) -> Threshold:
-    """The threshold that a run would take now."""
-    settings = configuration.detector
-    return threshold_in_force(configuration.selection, default_threshold(settings), settings.floor)
-
-
-def _highest_precision(curve: Curve) -> dict[str, Any] | None:
-    """Where the precision is highest, and of several such thresholds at the lowest; None if there is no box."""
-    if not curve.boxes.any():
-        return None
-    return curve.figures_at(float(curve.thresholds[int(np.nanargmax(curve.precision))]))
-
-
-def _count_phrases(curve: Curve) -> dict[str, int]:
-    return {"phrases": curve.present + curve.absent, "absent": curve.absent, "things": curve.things}
-
-
-def _curve_points(curve: Curve) -> list[dict[str, Any]]:
-    """Figures at the hundredths, as far up as there are boxes."""
-    with_boxes = curve.thresholds[curve.boxes > 0].tolist()
-    return [curve.figures_at(t) for t in with_boxes if round(t * curves.STEPS) % _REPORT_EVERY == 0]

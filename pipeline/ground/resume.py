@@ -9,7 +9,7 @@ from pipeline.configuration import GROUND_SECTIONS, Configuration
 from pipeline.faults import CallError, FolderMismatch
 from pipeline.files.publish import publish_json
 from pipeline.ground import attempts, retry
-from pipeline.ground.options import ResumeOptions
+from pipeline.ground.options import GroundOptions
 from pipeline.plan.limit import limit_plan
 from pipeline.plan.plan import PLAN_NAME, Plan, read_plan
 from pipeline.plan.plan_sources import check_readable, compare_sources, plan_sources
@@ -25,7 +25,7 @@ def resume_or_plan(
     model_identities: dict[str, str],
     source_files: Sequence[files.FileInfo],
     folder: str,
-    options: ResumeOptions,
+    options: GroundOptions,
 ) -> Plan:
     """The plan in the folder, if its fingerprint and its sources are those of this call; a new one, if that is asked
     for or nothing was committed under the old one.
@@ -62,7 +62,7 @@ def _start_plan(plan: Plan, old: Plan | None, folder: str) -> Plan:
 
 
 def _check_allowed(
-    new: Sequence[files.FileInfo], changed: dict[int, files.FileInfo], folder: str, options: ResumeOptions
+    new: Sequence[files.FileInfo], changed: dict[int, files.FileInfo], folder: str, options: GroundOptions
 ) -> None:
     if changed and (options.limit is not None or not options.redo_changed):
         message = f"--input: {next(iter(changed.values())).uri} has changed since the run began"

@@ -2,4 +2,5 @@
 
 truth                                what every loader gives
 flickr30k_entities, refcoco, jsonl   the loaders; `jsonl` is for sets of your own
+open_truth                           the set, by the name of its form
 """

@@ -7,7 +7,7 @@ import sys
 import pytest
 import yaml
 
-from gritmill.main import _expand_list_options, _split, main
+from gritmill.main import _split, main
 from pipeline.files.lock import hold
 from tests import permissions, sample_pairs
 from transforms import bundled
@@ -394,16 +394,3 @@ def test_an_interrupt_while_packages_are_imported(tars, tmp_path):
 def test_beam_words_are_split_off():
     assert _split(["run", "x", "--", "--runner=A", "--", "b"]) == (["run", "x"], ["--runner=A", "--", "b"])
     assert _split(["run"]) == (["run"], [])
-
-
-def test_lists_after_an_option_repeat_it():
-    assert _expand_list_options(["run", "grit", "--input", "a", "b", "--output", "c"]) == [
-        *("run", "grit", "--input", "a", "--input", "b", "--output", "c")
-    ]
-    assert _expand_list_options(["ground", "--retry-failed", "--quiet"]) == [
-        "ground",
-        "--retry-failed=every",
-        "--quiet",
-    ]
-    assert _expand_list_options(["ground", "--retry-failed", "gone"]) == ["ground", "--retry-failed", "gone"]
-    assert _expand_list_options(["run", "--input=a", "--quiet"]) == ["run", "--input=a", "--quiet"]

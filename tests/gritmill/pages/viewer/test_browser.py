@@ -6,7 +6,8 @@ import shutil
 import pytest
 from PIL import Image
 
-from gritmill.pages.viewer.page import _STATIC_FILES, view
+from gritmill.pages.viewer.page import _STATIC_FILES
+from gritmill.pages.viewer.view import view
 from pipeline.tables import chunk_files
 from tests.gritmill.pages.viewer.conftest import ODD, counted, policy_of
 from transforms.selection.judge import Kept, Rejected, judge

@@ -21,8 +21,9 @@ import gritmill
 from gritmill.main import main
 from gritmill.pages.thumbnails import LONG_SIDE, make_thumbnails
 from gritmill.pages.viewer import page_data
-from gritmill.pages.viewer.page import _STATIC_FILES, view
+from gritmill.pages.viewer.page import _STATIC_FILES
 from gritmill.pages.viewer.serve import address, server
+from gritmill.pages.viewer.view import view
 from pipeline.layout import TEMPORARY
 from pipeline.tables import chunk_files
 from tests import sample_pairs

@@ -1,0 +1,44 @@
+"""What makes the exit status 1: a call that was right and ended, but the data is no good."""
+
+from typing import Any
+
+from pipeline.faults import DataFault
+
+
+def check_ledger(manifest: dict[str, Any], max_failed: float = 0.0, allow_faults: bool = False) -> None:
+    """Raises DataFault if the data has more faults than allowed, or nothing came out."""
+    from pipeline.pack.ledger import failed_pairs, rejected_pairs
+
+    ledger = manifest["ledger"]
+    read, failed = ledger["read"], failed_pairs(ledger)
+    if not ledger["written"]:
+        counts = f"of {read} pairs read {rejected_pairs(ledger)} were rejected and {failed} failed"
+        uncaptioned = ledger["rejected"].get("no_caption", 0) == read > 0
+        hint = "; source.columns.caption says which field holds the caption" if uncaptioned else ""
+        raise DataFault(f"nothing was written: {counts}{hint}")
+    if failed / read > max_failed:
+        raise DataFault(f"{failed} of {read} pairs failed, more than --max-failed {max_failed:g} allows")
+    if manifest["source_faults"] and not allow_faults:
+        fault = manifest["source_faults"][0]
+        raise DataFault(f"{fault['source']}: {fault['fault']} (--allow-source-faults lets this pass)")
+
+
+def check_measured(figures: Any, pictures: dict[str, Any]) -> None:
+    """Raises DataFault if nothing could be measured."""
+    if figures:
+        return
+    reasons = ", ".join(f"{number} {reason}" for reason, number in pictures["unusable"].items())
+    if reasons:
+        example = next(iter(pictures["examples"].values()))
+        message = f"nothing was measured: of {pictures['pictures']} pictures {reasons}"
+        raise DataFault(f"{message}, for example {example} (--images says where they are)")
+    raise DataFault(f"nothing was measured: {pictures['pictures']} pictures, and no phrase with a true box")
+
+
+def check_threshold(result: dict[str, Any]) -> None:
+    """Raises DataFault if no threshold gives the wished precision."""
+    if result["threshold"] is not None:
+        return
+    best = result["highest_precision"]
+    highest = f"the highest is {best['precision']:.3f}, at {best['threshold']:g}" if best else "there is no box at all"
+    raise DataFault(f"no threshold gives a precision of {result['wished_precision']:g}: {highest}")

@@ -1,0 +1,142 @@
+"""The boxes that a run would write for a set with true boxes, and what follows from them: curves, threshold, intervals.
+
+They are candidates of the phrases of a caption together, after `selection` with its non-maximum suppression across
+phrases. A threshold only cuts that list: the suppression is greedy from the best score down, so that selecting at a
+threshold and cutting at it give the same boxes.
+"""
+
+from array import array
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gritmill.evaluation import curves
+from gritmill.evaluation.curves import BoxArrays, Curve, PhraseArrays
+from gritmill.evaluation.grammatical_kinds import grammatical_kinds
+from gritmill.evaluation.metrics import match_boxes
+from gritmill.evaluation.query_detector import Answer
+from gritmill.evaluation.sets.truth import TruePhrase
+from pipeline.configuration import Configuration
+from pipeline.threshold import Threshold, default_threshold, threshold_in_force
+from transforms.phrases.parser import load_parser
+from transforms.selection.select_boxes import select
+from transforms.settings import SelectionSettings
+from transforms.text.grounded_caption import Corners
+
+PRESENT, ABSENT = "present", "absent"
+
+_REPORT_EVERY = 10
+"""Of the curve's thresholds every tenth stands in the report: hundredths."""
+
+
+ScoredCorners = tuple[float, Corners]
+"""Score and corners of a box."""
+
+
+@dataclass
+class BoxCollection:
+    """What the answers hold, box by box; phrases without true boxes that are not absent are left out."""
+
+    scores: "array[float]" = field(default_factory=lambda: array("d"))
+    right: "array[int]" = field(default_factory=lambda: array("b"))
+    owners: "array[int]" = field(default_factory=lambda: array("q"))
+    pictures: "array[int]" = field(default_factory=lambda: array("q"))
+    phrases: list[TruePhrase] = field(default_factory=list)
+
+    def add(self, answer: Answer, picture: int, settings: SelectionSettings, floor: float) -> None:
+        """An answer; `picture` is the number of its picture."""
+        for number, boxes in _select_boxes(answer, settings, floor).items():
+            phrase = answer.caption.phrases[number]
+            if not (phrase.boxes or phrase.absent):
+                continue
+            self.scores.extend(score for score, _ in boxes)
+            self.right.extend(match_boxes([corners for _, corners in boxes], phrase.boxes))
+            self.owners.extend([len(self.phrases)] * len(boxes))
+            self.pictures.extend([picture] * len(boxes))
+            self.phrases.append(phrase)
+
+    def arrays(self, parser: str) -> tuple[BoxArrays, PhraseArrays]:
+        """All of it, with the kinds of the phrases."""
+        grammar = grammatical_kinds(load_parser(parser), [phrase.text for phrase in self.phrases])
+        kinds = [
+            (ABSENT if phrase.absent else PRESENT, *grammar[phrase.text], *phrase.kinds) for phrase in self.phrases
+        ]
+        things = np.array([len(phrase.boxes) for phrase in self.phrases], int)
+        boxes = BoxArrays(
+            np.array(self.scores, float),
+            np.array(self.right, bool),
+            np.array(self.owners, int),
+            np.array(self.pictures, int),
+        )
+        return boxes, PhraseArrays(things, kinds)
+
+
+def _select_boxes(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[ScoredCorners]]:
+    """Score and corners of the boxes that a run would take, best first, by number of the phrase; every queried phrase
+    is there."""
+    numbers = {phrase.start: number for number, phrase in answer.queried_phrases()}
+    selected: dict[int, list[ScoredCorners]] = {n: [] for n in numbers.values()}
+    for grounding in select(answer.pair, settings, floor):
+        selected[numbers[grounding.phrase.start]].append((grounding.box.score, grounding.box.corners))
+    return selected
+
+
+def build_result(
+    collected: BoxCollection, pictures: int, configuration: Configuration, target_precision: float, seed: int
+) -> dict[str, Any]:
+    """What `gritmill.calibrate` returns, from the threshold on; pictures: the number of those that were measured."""
+    if not collected.phrases:
+        return {"threshold": None, "curves": {}}
+    boxes, phrases = collected.arrays(configuration.phrases.model)
+    in_force = _threshold_in_force(configuration)
+    thresholds = np.union1d(curves.threshold_grid(configuration.detector.floor), [in_force.score])
+    overall = curves.build_curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
+    by_kind = {"all": overall}
+    for kind in sorted({kind for kinds in phrases.kinds for kind in kinds} - {"all"}):
+        by_kind[kind] = curves.build_curve(boxes, phrases, phrases.of_kind(kind), thresholds)
+    score = curves.lowest_threshold(thresholds, overall.precision, target_precision)
+    intervals = curves.bootstrap(boxes, pictures, thresholds, target_precision, score, seed)
+    bins = curves.reliability_bins(boxes)
+    return {
+        "threshold": score,
+        "interval": {**vars(intervals), "seed": seed, "resamples": curves.RESAMPLES},
+        "paste": None if score is None else _paste(score),
+        "at_threshold": None if score is None else {name: one.figures_at(score) for name, one in by_kind.items()},
+        "highest_precision": _highest_precision(overall),
+        "in_force": {
+            "threshold": in_force.score,
+            "source": in_force.source,
+            "figures": overall.figures_at(in_force.score),
+        },
+        "counts": {name: _count_phrases(one) for name, one in by_kind.items()},
+        "reliability": {"bins": bins, "expected_calibration_error": curves.calibration_error(bins)},
+        "curves": {name: _curve_points(one) for name, one in by_kind.items()},
+    }
+
+
+def _paste(score: float) -> dict[str, str]:
+    return {"set": f"--set selection.score={score:g}", "yaml": f"selection:\n  score: {score:g}\n"}
+
+
+def _threshold_in_force(configuration: Configuration) -> Threshold:
+    """The threshold that a run would take now."""
+    settings = configuration.detector
+    return threshold_in_force(configuration.selection, default_threshold(settings), settings.floor)
+
+
+def _highest_precision(curve: Curve) -> dict[str, Any] | None:
+    """Where the precision is highest, and of several such thresholds at the lowest; None if there is no box."""
+    if not curve.boxes.any():
+        return None
+    return curve.figures_at(float(curve.thresholds[int(np.nanargmax(curve.precision))]))
+
+
+def _count_phrases(curve: Curve) -> dict[str, int]:
+    return {"phrases": curve.present + curve.absent, "absent": curve.absent, "things": curve.things}
+
+
+def _curve_points(curve: Curve) -> list[dict[str, Any]]:
+    """Figures at the hundredths, as far up as there are boxes."""
+    with_boxes = curve.thresholds[curve.boxes > 0].tolist()
+    return [curve.figures_at(t) for t in with_boxes if round(t * curves.STEPS) % _REPORT_EVERY == 0]

@@ -1,0 +1,70 @@
+"""view: some pairs of a finished run -> a folder that a browser opens from disk.
+
+This module imports fast: the command is derived from it.
+"""
+
+from collections import Counter
+from os import fspath
+from typing import Annotated, Any
+
+from gritmill.options import Detections, FinishedRun, Option, PathOrUri, Quiet
+from pipeline.faults import CallError
+
+FOLDER_NAME = "view"
+"""Where the page goes, inside the run's folder."""
+
+
+def view(
+    run: FinishedRun,
+    output: Annotated[
+        PathOrUri | None, Option("--output", "Of the page; default DIR/view.", "DIR", cli_type=str | None)
+    ] = None,
+    *,
+    detections: Detections = None,
+    samples: Annotated[int, Option("--samples", "Pairs to show.", "N", min=1)] = 1000,
+    seed: Annotated[int, Option("--seed", "Of their choice.", "N")] = 0,
+    quiet: Quiet = True,
+) -> dict[str, Any]:
+    """Writes the page of a finished run; an earlier page in the same folder is replaced.
+
+    Returns:
+      `page`: where it is; `kept`, `rejected`, `failed`: pairs on it; `missing`: those without their picture.
+
+    Raises:
+      CallError: no finished run, no detections of it, or the folder holds something else than such a page.
+      EnvironmentFault: files of the run are gone or are not what was written.
+    """
+    from gritmill.pages.viewer import page, page_data
+    from gritmill.pages.viewer.pick_pairs import pick_pairs
+    from pipeline import files
+    from pipeline.files.lock import hold
+    from pipeline.pack.driver import check_dialects, find_detections
+    from pipeline.pack.manifest import policy_of, read_manifest
+
+    if samples < 1:
+        raise CallError(f"--samples: {samples} is less than 1")
+    source = files.canonical(run)
+    manifest = read_manifest(source)
+    if manifest is None:
+        raise CallError(f"{run}: no manifest.json; it is no finished run")
+    folder = find_detections(fspath(detections or source))
+    plan = page.packed_plan(folder, manifest)
+    target = files.canonical(output) if output else files.join(source, FOLDER_NAME)
+    if target in (source, folder):
+        raise CallError(f"--output: {target}: the run itself lies there")
+    policy = policy_of(manifest)
+    check_dialects(policy.text.dialect)
+    page.check_free(target)  # before it is locked and swept: another run may be at work there
+    with hold(target):
+        page.prepare_folder(target)
+        picked = pick_pairs(folder, plan, policy, samples, seed)
+        names, missing = page.write_pictures(target, picked, plan, quiet)
+        run_data = page.read_run(source, manifest)
+        samples_json = [
+            page_data.sample_json(one, policy, run_data["stops"]["score"], *names[index])
+            for index, one in enumerate(picked)
+        ]
+        page.write_page(target, {**run_data, "samples": samples_json, "seed": seed})
+    counts = Counter(one.outcome_key[0] for one in picked)
+    numbers = {name: counts[name] for name in ("kept", "rejected", "failed")}
+    return {"page": files.join(target, page.PAGE_NAME), **numbers, "missing": missing}
