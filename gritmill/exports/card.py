@@ -8,7 +8,8 @@ from gritmill.exports.format import ExportCounts, Format
 
 CARD_NAME = "README.md"
 
-_SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
+_SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "n>1B")
+"""The hub's own classes; the limits are powers of ten from 1000."""
 
 
 def render_card(to: str, export_format: Format, manifest: dict[str, Any], counts: ExportCounts) -> str:
@@ -17,7 +18,7 @@ def render_card(to: str, export_format: Format, manifest: dict[str, Any], counts
         "pretty_name": f"Grounded image-text pairs ({to})",
         "task_categories": ["image-to-text", "zero-shot-object-detection"],
         "tags": ["grounding", "referring-expressions", "gritmill", to],
-        "size_categories": [_size(counts["samples"])],
+        "size_categories": [_SIZES[sum(counts["samples"] >= 10**power for power in range(3, 10))]],
     }
     if path := export_format.data_files:  # without it they take what they know, export.json and pictures alone
         head["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": path}]}]
@@ -52,12 +53,3 @@ def render_card(to: str, export_format: Format, manifest: dict[str, Any], counts
         "",
     ]
     return "\n".join(lines)
-
-
-def _size(samples: int) -> str:
-    """The hub's own classes: "1K<n<10K" and so on."""
-    names = ("1K", "10K", "100K", "1M", "10M", "100M", "1B")
-    number = sum(samples >= size for size in _SIZES)
-    if number == 0:
-        return "n<1K"
-    return "n>1B" if number == len(_SIZES) else f"{names[number - 1]}<n<{names[number]}"

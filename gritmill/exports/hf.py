@@ -1,7 +1,7 @@
 """hf: a folder that `datasets.load_dataset` opens, with pictures and typed features: parquet, a file a shard."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -9,26 +9,26 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gritmill.exports.format import ExportCounts, ExportFolder, read_regions
+from gritmill.exports.format import ExportCounts, ExportFolder, Region, read_regions
 from gritmill.exports.options import Level, Options
 from gritmill.reading import Sample
 from transforms import grit_record
 
 _BATCH = 100  # pictures in memory, and rows a group: the viewer of the hub wants groups of some megabytes
 
-_GROUNDING = pa.struct(
-    [
-        ("phrase", pa.string()),
-        ("start", pa.int32()),
-        ("end", pa.int32()),
-        ("expression", pa.string()),
-        ("expression_start", pa.int32()),
-        ("expression_end", pa.int32()),
-        ("head", pa.string()),
-        ("box", pa.list_(pa.float32(), 4)),
-        ("score", pa.float32()),
-    ]
-)
+_GROUNDING: "dict[str, tuple[pa.DataType, Callable[[Region, Region], Any]]]" = {
+    "phrase": (pa.string(), lambda chunk, expression: chunk.text),
+    "start": (pa.int32(), lambda chunk, expression: chunk.start),
+    "end": (pa.int32(), lambda chunk, expression: chunk.end),
+    "expression": (pa.string(), lambda chunk, expression: expression.text),
+    "expression_start": (pa.int32(), lambda chunk, expression: expression.start),
+    "expression_end": (pa.int32(), lambda chunk, expression: expression.end),
+    "head": (pa.string(), lambda chunk, expression: chunk.head),
+    "box": (pa.list_(pa.float32(), 4), lambda chunk, expression: chunk.box.corners),
+    "score": (pa.float32(), lambda chunk, expression: chunk.box.score),
+}
+"""The fields of a grounding: type, and value of a row of both levels."""
+
 _FIRST = (
     *("image", "caption", "grounded", "groundings", "width", "height"),
     *("key", "uid", "source_key", "url", "id", "meta"),
@@ -43,7 +43,7 @@ def _types() -> dict[str, pa.DataType]:
     types = {
         "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
         "grounded": pa.string(),
-        "groundings": pa.list_(_GROUNDING),
+        "groundings": pa.list_(pa.struct([(name, kind) for name, (kind, _) in _GROUNDING.items()])),
         **{column.name: column.type for column in grit_record.COLUMNS if column.name not in _IN_GROUNDINGS},
     }
     return {name: types[name] for name in dict.fromkeys((*_FIRST, *types))}
@@ -102,18 +102,8 @@ def _row(sample: Sample) -> dict[str, Any]:
     """A row of the file; fields of the record that have no column are ignored."""
     chunks, expressions = (read_regions(sample.record, level) for level in (Level.CHUNKS, Level.EXPRESSIONS))
     groundings = [
-        {
-            "phrase": chunk.text,
-            "start": chunk.start,
-            "end": chunk.end,
-            "expression": expression.text,
-            "expression_start": expression.start,
-            "expression_end": expression.end,
-            "head": chunk.head,
-            "box": chunk.box.corners,
-            "score": chunk.box.score,
-        }
-        for chunk, expression in zip(chunks, expressions, strict=True)
+        {name: value(*rows) for name, (_, value) in _GROUNDING.items()}
+        for rows in zip(chunks, expressions, strict=True)
     ]
     image = {"bytes": sample.jpeg, "path": f"{sample.key}.jpg"}
     return {**sample.record, "image": image, "grounded": sample.grounded, "groundings": groundings}

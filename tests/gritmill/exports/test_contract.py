@@ -105,7 +105,7 @@ def test_awkward_captions_and_keys_are_carried_or_counted_and_nothing_is_written
 
 @pytest.mark.parametrize("name", EVERY)
 def test_no_more_pictures_are_held_than_one_and_the_next(tmp_path, name, monkeypatch):
-    monkeypatch.setattr(hf, "_BATCH", 1)  # parquet's groups of rows take some at once
+    monkeypatch.setattr(hf, "_BATCH", 2)  # it writes several pictures at once
     held, most = Counter(), []
 
     class Picture(bytes):
