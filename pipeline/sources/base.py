@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Protocol
 
 from pydantic_core import to_json
@@ -106,13 +108,15 @@ def captions_of(value: Any) -> list[str | None]:
 
 
 def row_pairs(
-    row: Mapping[str, Any], columns: Columns, uri: str, number: int, first: int, image: ImageRef | Fault
+    row: Mapping[str, Any], columns: Columns, uri: str, number: int, first: int, image: tuple[ImageRef | Fault, bytes]
 ) -> Iterator[Pair]:
     """The pairs of one table row, one a caption.
 
     Args:
-      row: cell by column. number: of the row in the table. first: index of the row's first pair. image: of all of them.
+      row: cell by column. number: of the row in the table. first: index of the row's first pair.
+      image: of all of them, and its bytes if they are in the table.
     """
+    reference, data = image
     captions = captions_of(row.get(columns.caption))
     key = _text(row, columns.key) or str(number)
     for offset, caption in enumerate(captions):
@@ -121,11 +125,13 @@ def row_pairs(
             source=uri,
             index=first + offset,
             caption=caption or "",
+            data=data,
             url=_text(row, columns.url),
             id=_text(row, columns.id),
             meta=meta_json(row, (columns.image, columns.caption)),
         )
-        yield with_valid_text(pair.failed(image) if isinstance(image, Fault) else replace(pair, image=image))
+        pair = pair.failed(reference) if isinstance(reference, Fault) else replace(pair, image=reference)
+        yield with_valid_text(pair)
 
 
 def broken_row(uri: str, number: int, index: int, problem: str) -> Pair:
@@ -199,18 +205,14 @@ def slice_ranges(counts: Iterable[tuple[Position, int, object]], rows: int) -> l
     Args:
       counts: for every row its position, its number of pairs, and something that is equal for rows of one image.
     """
-    ranges: list[RangeSpec] = []
-    start: Position | None = None
-    pairs = rows_taken = 0
-    previous_image: object = None
-    for position, count, image in counts:
-        if start is not None and rows_taken >= rows and image != previous_image:
-            ranges.append(RangeSpec(start, pairs))
-            start, pairs, rows_taken = None, 0, 0
-        start = start or position
-        pairs += count
-        rows_taken += 1
-        previous_image = image
-    if start is not None:
-        ranges.append(RangeSpec(start, pairs))
-    return ranges
+    starts: list[Position] = []
+    pairs: list[int] = []
+    taken = rows
+    for _, same_image in groupby(counts, key=itemgetter(2)):
+        for number, (position, count, _) in enumerate(same_image):
+            if number == 0 and taken >= rows:
+                starts.append(position)
+                pairs.append(taken := 0)
+            pairs[-1] += count
+            taken += 1
+    return list(map(RangeSpec, starts, pairs))

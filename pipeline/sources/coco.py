@@ -52,7 +52,7 @@ class CocoSource(ImageFileSource):
                 yield {"index": i}, broken_row(self.uri, i, i, row)
                 continue
             image = image_reference(row["file_name"], self.root)
-            for pair in row_pairs(row, _COLUMNS, self.uri, i, i, image):
+            for pair in row_pairs(row, _COLUMNS, self.uri, i, i, (image, b"")):
                 yield {"index": i}, pair
 
 

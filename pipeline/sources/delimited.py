@@ -7,14 +7,14 @@ from typing import BinaryIO
 
 from pipeline import files
 from pipeline.faults import CallError
-from pipeline.sources.table import Row, TableSource
+from pipeline.sources.table import Row, TextTableSource
 
 # How far the end of a quoted cell is looked for.
 _MAX_CELL_CHARS = 1 << 20
 csv.field_size_limit(_MAX_CELL_CHARS)
 
 
-class DelimitedSource(TableSource):
+class DelimitedSource(TextTableSource):
     """`delimiter` separates cells; quotes mean something unless `source.quoting` says no."""
 
     delimiter: str

@@ -7,12 +7,12 @@ from itertools import islice
 from pydantic_core import from_json
 
 from pipeline import files
-from pipeline.sources.table import Row, TableSource
+from pipeline.sources.table import Row, TextTableSource
 
 _SAMPLED_LINES = 100
 
 
-class JsonlSource(TableSource):
+class JsonlSource(TextTableSource):
     """The columns are the fields of the first hundred objects."""
 
     def column_names(self) -> list[str]:

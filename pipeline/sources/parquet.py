@@ -1,9 +1,7 @@
 """Parquet with the image bytes inside (a binary column, or Hugging Face's struct<bytes, path>) or with image paths."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import replace
-from functools import cache, cached_property, partial
+from functools import partial
 from itertools import groupby
 from typing import Any, BinaryIO
 
@@ -14,21 +12,21 @@ import pyarrow.parquet as pq
 from pipeline import files
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import SourceFault
-from pipeline.sources.base import Columns, ImageFileSource, Position, RangeSpec, image_reference, row_pairs
-from pipeline.sources.read_images import fetch_forward
-from transforms.records import Fault, ImageRef, Pair
+from pipeline.sources.base import Columns, Position, RangeSpec, image_reference
+from pipeline.sources.read_images import fetch_forward, opened_once
+from pipeline.sources.table import Row, TableSource
+from transforms.records import Fault, ImageRef
 
 _BATCH = 64  # rows at a time: with images of 1 MB this keeps 64 MB in memory
 
 
-class ParquetSource(ImageFileSource):
+class ParquetSource(TableSource):
     """A position holds `row` (in the file, from 0), `skip` (captions of the row that lie before), and `index`."""
 
-    @cached_property
-    def columns(self) -> Columns:
-        """Which columns are used."""
+    def column_names(self) -> list[str]:
+        """From the footer."""
         with self._open() as file:
-            return Columns.pick(file.schema_arrow.names, self.settings.columns, self.uri)
+            return list(file.schema_arrow.names)
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Row groups joined up to `rows` rows; a larger one is sliced."""
@@ -52,40 +50,27 @@ class ParquetSource(ImageFileSource):
                 yield {"row": row, "skip": skip, "index": index}
                 index += 1
 
-    def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
+    def positioned_rows(self, start: Position) -> Iterator[tuple[Position, Row]]:
         """Streams the row groups from that of `start` on."""
         index = start["index"] - start["skip"]
         for number, row in self._rows(start["row"]):
-            skip = start["skip"] if number == start["row"] else 0
-            for caption, pair in enumerate(self._pairs(row, number, index)):
-                if caption >= skip:
-                    yield {"row": number, "skip": caption, "index": index + caption}, pair
-            index += caption + 1
+            yield {"row": number, "skip": 0, "index": index}, row
+            index += self.count(row)
+
+    def image(self, row: dict[str, Any], number: int) -> tuple[ImageRef | Fault, bytes]:
+        """Bytes in the cell, or a path."""
+        cell = row.get(self.columns.image)
+        data = cell.get("bytes") if isinstance(cell, dict) else cell
+        if not isinstance(data, bytes):
+            return super().image(row, number)
+        return (ImageRef(self.uri, number, 0, len(data)), data) if data else (image_reference(None, self.root), b"")
 
     def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
         """Of images in cells, the column is read batch by batch, forward."""
-        with ExitStack() as stack:
-
-            @cache
-            def column() -> _ImageColumn:
-                return _ImageColumn(stack.enter_context(files.open_read(self.uri)), self.settings.columns, self.uri)
-
+        with opened_once(self.uri, lambda file: _ImageColumn(file, self.settings.columns, self.uri)) as column:
             for in_cells, group in groupby(references, key=lambda image: image.row >= 0):
                 fetch = partial(fetch_forward, read=lambda image: column().read(image)) if in_cells else super().fetch
                 yield from fetch(group)
-
-    def _pairs(self, row: dict[str, Any], number: int, index: int) -> Iterator[Pair]:
-        cell: Any = row.get(self.columns.image)
-        path = None
-        if isinstance(cell, dict):
-            cell, path = cell.get("bytes"), cell.get("path")
-        if isinstance(cell, bytes) and cell:
-            image = ImageRef(self.uri, number, 0, len(cell))
-            pairs = row_pairs(row, self.columns, self.uri, number, index, image)
-            yield from (replace(pair, data=cell) for pair in pairs)
-        else:
-            path = None if isinstance(cell, bytes) else cell or path
-            yield from row_pairs(row, self.columns, self.uri, number, index, image_reference(path, self.root))
 
     def _rows(self, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
         with self._open() as file:

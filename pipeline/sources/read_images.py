@@ -1,11 +1,16 @@
 """Encoded images, read ahead of whoever takes them: files in several threads, the content of a container in one."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from typing import BinaryIO, TypeVar
 
 from pipeline import files
 from pipeline.faults import EnvironmentFault
 from transforms.read_ahead import read_ahead
 from transforms.records import FailureStage, Fault, ImageRef, Reason
+
+Opened = TypeVar("Opened")
 
 LOADERS = 8
 """Threads for image files: a table on an object store costs a request each."""
@@ -31,6 +36,13 @@ def read_file(uri: str, stage: FailureStage) -> bytes | Fault:
         if files.is_forbidden(uri):
             return Fault.from_error(stage, Reason.FORBIDDEN, uri)
         raise
+
+
+@contextmanager
+def opened_once(uri: str, make: Callable[[BinaryIO], Opened]) -> Iterator[Callable[[], Opened]]:
+    """Gives what `make` makes of a file, which is opened when it is first asked for, and closed in the end."""
+    with ExitStack() as stack:
+        yield cache(lambda: make(stack.enter_context(files.open_read(uri))))
 
 
 def fetch_files(references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:

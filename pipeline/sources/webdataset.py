@@ -5,9 +5,7 @@ What lies between two sound places of a tar, and cannot be read, is a fault of t
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import Any, BinaryIO
 
 from pipeline import files
@@ -15,7 +13,7 @@ from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, with_valid_text
-from pipeline.sources.read_images import fetch_forward
+from pipeline.sources.read_images import fetch_forward, opened_once
 from pipeline.sources.tar_members import Gap, Member, NotATar, open_tar
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
@@ -127,12 +125,7 @@ class WebDatasetSource:
 
     def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
         """Reads the tar forward."""
-        with ExitStack() as stack:
-
-            @cache
-            def tar() -> _TarImages:
-                return _TarImages(stack.enter_context(files.open_read(self.uri)))
-
+        with opened_once(self.uri, _TarImages) as tar:
             yield from fetch_forward(references, lambda image: tar().read(image))
 
     def needs(self) -> list[str]:

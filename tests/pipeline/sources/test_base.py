@@ -81,7 +81,7 @@ def test_a_table_without_a_column_is_refused_in_one_line(there: list[str], role:
 
 def test_captions_of_a_row_share_image_and_fields_and_have_keys_of_their_own() -> None:
     row = {"caption": ["a dog", "a hat"], "image": "1.png", "url": "http://x", "id": 7, "key": "k", "n": 1}
-    first, second = row_pairs(row, COLUMNS, "/t/a.jsonl", 3, 10, image_reference(row["image"], "/t"))
+    first, second = row_pairs(row, COLUMNS, "/t/a.jsonl", 3, 10, (image_reference(row["image"], "/t"), b""))
     assert (first.key, first.index, first.caption) == ("k-0", 10, "a dog")
     assert (second.key, second.index, second.caption) == ("k-1", 11, "a hat")
     assert first.image == second.image
@@ -92,7 +92,7 @@ def test_captions_of_a_row_share_image_and_fields_and_have_keys_of_their_own() -
 
 def test_a_row_without_a_key_is_called_by_its_number() -> None:
     row = {"caption": "a dog", "image": "1.png"}
-    [pair] = row_pairs(row, Columns("caption", "image"), "/t/a.jsonl", 3, 10, image_reference("1.png", "/t"))
+    [pair] = row_pairs(row, Columns("caption", "image"), "/t/a.jsonl", 3, 10, (image_reference("1.png", "/t"), b""))
     assert (pair.key, pair.url, pair.id, pair.meta) == ("3", "", "", "{}")
 
 
@@ -114,14 +114,14 @@ def test_a_row_without_a_key_is_called_by_its_number() -> None:
 )
 def test_images_that_cannot_be_had_are_failed_pairs(value: object, reason: Reason) -> None:
     row = {"caption": ["a dog", "a hat"], "image": value}
-    pairs = list(row_pairs(row, COLUMNS, "/t/a.jsonl", 0, 0, image_reference(value, "/t")))
+    pairs = list(row_pairs(row, COLUMNS, "/t/a.jsonl", 0, 0, (image_reference(value, "/t"), b"")))
     assert [pair.error.reason if pair.error else None for pair in pairs] == [reason, reason]
     assert [pair.image.uri for pair in pairs] == ["", ""]
 
 
 @pytest.mark.parametrize("value", ["1.jpg", "./1.jpg", "a/../1.jpg", "/t/1.jpg", "file:///t/1.jpg"])
 def test_paths_below_the_root_are_taken(value: str) -> None:
-    [pair] = row_pairs({"caption": "a dog"}, COLUMNS, "/t/a.jsonl", 0, 0, image_reference(value, "/t"))
+    [pair] = row_pairs({"caption": "a dog"}, COLUMNS, "/t/a.jsonl", 0, 0, (image_reference(value, "/t"), b""))
     assert (pair.image.uri, pair.error) == ("/t/1.jpg", None)
 
 
