@@ -73,7 +73,8 @@ class Detector(Protocol):
     """Finds phrases in pictures. The built-in families and detectors of your own keep the same contract.
 
     It is called with the requests of a whole chunk, so that it can form batches, and with pieces of one where something
-    failed. Captions of one picture follow each other. A detector of your own is called by one thread at a time.
+    failed. Captions of one picture follow each other. It is called by one thread at a time, and about pictures that
+    decode in full, unless its family says that it takes more (`Family.guarded`).
 
     Three attributes are optional. `made`, a JSON object: what it ran on, kept with each chunk's rows. `progress`, None
     until gritmill sets it: to be called with the number of requests done so far. `revision`, of the factory: part of

@@ -1,4 +1,4 @@
-"""A detector of one's own as gritmill asks it: by one thread at a time, about pictures that decode in full."""
+"""A detector as gritmill asks it if it is not known to take more: by one thread, about pictures that decode in full."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from transforms.records import Box, Fault
 
 
 class DecodableOnly:
-    """A detector of one's own, which need not be thread-safe, nor decode a picture to find out that it is broken."""
+    """A detector that need not be thread-safe, nor decode a picture to find out that it is broken."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector

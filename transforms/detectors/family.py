@@ -53,12 +53,14 @@ class Family(Generic[Settings]):
       settings: the keys of `detector.` that it takes, with their defaults. The ground fingerprint covers those that are
         not `Recorded`.
       score: the score threshold of checkpoints for which nobody has measured one, 0..1.
-      load: the detector, on its device and safe to be shared by threads. search_path: folders to look in for code,
-        after everything installed. Raises ValueError or OSError.
+      load: the detector, on its device. search_path: folders to look in for code, after everything installed. Raises
+        ValueError or OSError.
       normalize: of two phrases that it makes equal only the first is asked.
       check: refuses a checkpoint that cannot be run, told by its config.json, with a ValueError.
       identify: what tells one model from another; None if the content of the checkpoint does.
       placed: whether `detector.device` and `.precision` have to suit this machine.
+      guarded: whether gritmill decodes each picture before the detector is asked, and asks from one thread at a time;
+        False for one that is safe to be shared by threads and answers with a fault for a picture that is cut or broken.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Family(Generic[Settings]):
     check: Callable[[Settings, dict[str, Any]], None] = _accept
     identify: Callable[[Settings, Sequence[str]], str] | None = None
     placed: bool = True
+    guarded: bool = True
 
     def take(self, settings: FamilySettings) -> Settings:
         """The keys of the section `detector` that this family takes.
@@ -86,4 +89,4 @@ class Family(Generic[Settings]):
         except ValidationError as error:
             first = error.errors()[0]
             key = ".".join(map(str, ("detector", *first["loc"])))
-            raise ValueError(f"{key}: {first['input']!r}: {first['msg']}") from error
+            raise ValueError(f"{key}: {first['input']!r}: {first['msg'][:1].lower()}{first['msg'][1:]}") from error

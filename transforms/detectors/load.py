@@ -12,6 +12,7 @@ from typing import Any
 
 from transforms import bundled
 from transforms.detectors.base import Detector
+from transforms.detectors.decodable_only import DecodableOnly
 from transforms.detectors.family import Family
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 from transforms.detectors.plugin import PLUGIN, is_factory
@@ -53,7 +54,8 @@ def find_family(settings: DetectorSettings) -> Family[Any]:
 def load_detector(settings: DetectorSettings, search_path: Sequence[str] = ()) -> Detector:
     """The detector that the settings name, loaded and on its device; any threads may share it."""
     family = find_family(settings)
-    return family.load(family.take(settings), search_path)
+    detector = family.load(family.take(settings), search_path)
+    return DecodableOnly(detector) if family.guarded else detector
 
 
 def _read_config(settings: DetectorSettings) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from transforms.detectors.base import Detector
-from transforms.detectors.decodable_only import DecodableOnly
 from transforms.detectors.family import Family
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
@@ -49,7 +48,7 @@ def find_factory(model: str, search_path: Sequence[str] = ()) -> Callable[[Plugi
 def _load(settings: PluginSettings, search_path: Sequence[str]) -> Detector:
     factory = find_factory(settings.model, search_path)
     try:
-        return DecodableOnly(factory(settings))
+        return factory(settings)
     except Exception as error:
         raise ValueError(f"detector.model: {settings.model}: {type(error).__name__}: {error}") from error
 

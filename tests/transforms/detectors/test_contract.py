@@ -4,7 +4,7 @@ import io
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import EntryPoint
 from typing import Annotated
 
@@ -203,6 +203,19 @@ def test_answers_are_in_order_and_in_range_whatever_the_neighbours_and_above_the
     assert sorted(box.score for one in kept for box in one.boxes) == [score for score in scores if score >= floor]
 
 
+@pytest.mark.parametrize("name", ["grounding_dino", "striped", *PLUGINS[:1]])
+def test_a_picture_that_is_cut_is_the_fault_of_its_request_alone(name, loaded):
+    chosen, detector = loaded(name)
+    first, *others = requests_of(chosen)
+    cut = replace(first, data=first.data[:-30])
+    found = detect_and_check(detector, [first, cut, *others], 0.0)
+    assert [one.error and (one.error.stage, one.error.reason) for one in found] == [
+        None,
+        ("image", "truncated"),
+        *[None] * 3,
+    ]
+
+
 @pytest.mark.parametrize("name", ["grounding_dino", "striped"])
 def test_candidates_beyond_the_cap_are_counted(name, loaded):
     _, detector = loaded(name)
@@ -247,7 +260,7 @@ def test_a_built_in_family_goes_before_one_of_another_package(grounding_dino):
             {"canvas_step": 64},
             "detector.canvas_step: stripes takes no such key; it takes batch, candidates,",
         ),
-        ("striped", {"stripes": "many"}, "detector.stripes: 'many': Input should be a valid integer"),
+        ("striped", {"stripes": "many"}, "detector.stripes: 'many': input should be a valid integer"),
         ("grounding_dino", {"stripes": 4}, "detector.stripes: Grounding DINO takes no such key; it takes batch,"),
         (PLUGINS[0], {"stripes": 4}, "detector.stripes: a factory takes no such key; it takes batch,"),
         ("bent", {}, r"detector.model: .*bent is bent"),

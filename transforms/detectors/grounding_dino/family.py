@@ -31,4 +31,5 @@ GROUNDING_DINO = Family(
     load=_load,
     normalize=normalize,
     check=_check,
+    guarded=False,
 )
