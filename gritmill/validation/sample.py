@@ -99,7 +99,7 @@ def sample_faults(
         yield f"json: {fault_line(error)}"
         return
     yield from _record_faults(key, record)
-    if row is None or row != _as_row(record, rules.index):
+    if row is None or not _agrees(row, record, rules.index):
         yield "the index does not agree with the record"
     if members["txt"].decode("utf-8", "replace") != record.caption:
         yield "txt is not the record's caption"
@@ -121,13 +121,15 @@ def _member_ending(number: int, dialect: str) -> str:
     return "grounded.txt" if number == 0 else f"{dialects.suffix(dialect)}.txt"
 
 
-def _as_row(record: Record, index: pa.Schema) -> dict[str, Any] | None:
-    """The record as the index holds it: doubles where JSON has integers. None if the types cannot hold it."""
-    try:
-        rows: list[dict[str, Any]] = pa.RecordBatch.from_pylist([record.model_dump()], index).to_pylist()
-    except (pa.ArrowException, OverflowError):
-        return None
-    return rows[0]
+def _agrees(row: dict[str, Any], record: Record, index: pa.Schema) -> bool:
+    """Whether a row of the index holds the record: doubles where JSON has integers, floats as Arrow rounds them."""
+    values = record.model_dump(mode="json")
+    if row == values:
+        return True
+    try:  # 0.3 ms, a hundred times as much as the comparison
+        return pa.RecordBatch.from_pylist([values], index).to_pylist() == [row]
+    except (pa.ArrowException, OverflowError):  # the types of the index cannot hold it
+        return False
 
 
 def _record_faults(key: str, record: Record) -> Iterator[str]:
