@@ -75,10 +75,9 @@ class BoxCollection:
 def _select_boxes(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[ScoredCorners]]:
     """Score and corners of the boxes that a run would take, best first, by number of the phrase; every queried phrase
     is there."""
-    numbers = {phrase.start: number for number, phrase in answer.queried_phrases()}
-    selected: dict[int, list[ScoredCorners]] = {n: [] for n in numbers.values()}
-    for grounding in select(answer.pair, settings, floor):
-        selected[numbers[grounding.phrase.start]].append((grounding.box.score, grounding.box.corners))
+    selected: dict[int, list[ScoredCorners]] = {n: [] for n in answer.queried}
+    for box in (grounding.box for grounding in select(answer.pair, settings, floor)):
+        selected[answer.queried[box.phrase]].append((box.score, box.corners))
     return selected
 
 

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from os import getcwd
 
 from gritmill.evaluation.sets.truth import TrueCaption, TruePhrase, Truth
@@ -40,10 +41,10 @@ class Answer:
     fault: str = ""
     detail: str = ""
 
-    def queried_phrases(self) -> Iterator[tuple[int, Phrase]]:
-        """Number of every queried true phrase, with the phrase of the question that stands for it."""
-        numbers = [number for number, phrase in enumerate(self.caption.phrases) if phrase.queried]
-        return zip(numbers, _build_question(self.caption).phrases, strict=True)
+    @cached_property
+    def queried(self) -> list[int]:
+        """Of each phrase of the question the number of the true phrase that it stands for."""
+        return [number for number, phrase in enumerate(self.caption.phrases) if phrase.queried]
 
 
 @dataclass
@@ -184,9 +185,8 @@ def _build_answer(caption: TrueCaption, pair: Pair) -> Answer:
         sizes = f"{pair.width} x {pair.height}, boxes drawn in {caption.width} x {caption.height}"
         return Answer(caption, pair, {}, OTHER_SHAPE, f"{pair.key}: {sizes}")
     answer = Answer(caption, pair, {})
-    numbers = {phrase.start: number for number, phrase in answer.queried_phrases()}
     for box in pair.boxes:
-        answer.boxes.setdefault(numbers[pair.phrases[box.phrase].start], []).append(box)
+        answer.boxes.setdefault(answer.queried[box.phrase], []).append(box)
     return answer
 
 

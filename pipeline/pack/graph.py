@@ -1,6 +1,7 @@
 """The graph of `pack`: a tiny count of what is kept decides what each shard holds, then shards are written."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -17,8 +18,7 @@ from pipeline.pack.manifest import MANIFEST_NAME, ManifestHead, read_manifest, s
 from pipeline.pack.options import PackOptions
 from pipeline.pack.plan_shards import SHARDS_FOLDER, ShardPlan, plan_shards
 from pipeline.pack.shard_writer import ShardWriter
-from pipeline.pack.statistics import STATISTICS_NAME, Statistics
-from pipeline.pack.write_shards import WriteShards
+from pipeline.pack.statistics import STATISTICS_NAME, Statistics, add_up
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections
 from transforms.selection.judge import Policy
@@ -35,7 +35,8 @@ def run(output: str, folder: str, plan: Plan, policy: Policy, head: ManifestHead
     beam_options = run_pipeline.parse_beam_options(options.beam)
     writer = ShardWriter(folder, output, head.pack_fingerprint, policy)
     shards = head.configuration.shards
-    with progress.show_progress("pack", "shards", _PackProgress(output).state, options.quiet, files.is_local(output)):
+    state = partial(_progress, output)
+    with progress.show_progress("pack", "shards", state, options.quiet, files.is_local(output)):
         run_pipeline.run(lambda pipeline: build(pipeline, writer, shards, head, options.fresh), beam_options)
     files.delete([files.join(output, _PLANNED)])
 
@@ -55,7 +56,7 @@ def build(
     statistics = (
         counted
         | "Statistics" >> beam.Map(itemgetter(1))
-        | "AddStatistics" >> beam.CombineGlobally(SumStatistics(writer.policy.threshold)).without_defaults()
+        | "AddStatistics" >> beam.CombineGlobally(add_up, writer.policy.threshold).without_defaults()
         | "KeyStatistics" >> beam.WithKeys("")
     )
     stats = (
@@ -63,7 +64,7 @@ def build(
         | "GatherCounts" >> beam.GroupByKey()
         | "PlanShards" >> beam.FlatMap(_plan, writer, shards, fresh)
         | "SpreadShards" >> beam.Reshuffle()
-        | WriteShards(writer)
+        | "WriteShards" >> beam.Map(writer.write)
         | "KeyStats" >> beam.WithKeys("")
     )
     return (
@@ -114,38 +115,9 @@ def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, 
     write_manifest(writer.output, head, plan, keyed[1]["counts"], keyed[1]["stats"])
 
 
-class SumStatistics(beam.CombineFn):
-    """Statistics of ranges, all of one threshold in force, -> their sum."""
-
-    def __init__(self, threshold: float) -> None:
-        self.threshold = threshold
-
-    def create_accumulator(self) -> Statistics:
-        return Statistics.empty(self.threshold)
-
-    def add_input(self, total: Statistics, part: Statistics) -> Statistics:
-        total.merge(part)
-        return total
-
-    def merge_accumulators(self, totals: Iterable[Statistics]) -> Statistics:
-        merged = self.create_accumulator()
-        for total in totals:
-            merged.merge(total)
-        return merged
-
-    def extract_output(self, total: Statistics) -> Statistics:
-        return total
-
-
-class _PackProgress:
-    """Shards done, of the number that the graph leaves beside them once it has counted."""
-
-    def __init__(self, output: str) -> None:
-        self._output = output
-
-    def state(self) -> progress.State:
-        """A share of 0 until counting is over."""
-        done = len(files.list_folder(files.join(self._output, SHARDS_FOLDER), "*_stats.json"))
-        uri = files.join(self._output, _PLANNED)
-        planned = files.read_json(uri)["shards"] if files.exists(uri) else 0
-        return progress.State(done, done / planned if planned else 0.0)
+def _progress(output: str) -> progress.State:
+    """Shards done, of the number that the graph leaves beside them; a share of 0 until it has counted."""
+    done = len(files.list_folder(files.join(output, SHARDS_FOLDER), "*_stats.json"))
+    uri = files.join(output, _PLANNED)
+    planned = files.read_json(uri)["shards"] if files.exists(uri) else 0
+    return progress.State(done, done / planned if planned else 0.0)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate
 
 from pipeline.configuration import ShardSettings
 from pipeline.faults import CallError
 from pipeline.ids import ChunkId
-from pipeline.pack.ledger import ChunkCount, RangeCount
+from pipeline.pack.ledger import RangeCount
+from pipeline.plan.spread import cut
 
 SHARDS_FOLDER = "shards"
 STATS_FORMAT = 3
@@ -57,22 +58,7 @@ def plan_shards(counts: Iterable[RangeCount], settings: ShardSettings) -> Iterat
     number = min(shard_count(kept, sum(chunk.bytes for chunk in chunks), settings), kept)
     if number > MAX_SHARDS:
         raise CallError(f"shards: {number} shards are more than five digits can name; raise shards.pairs or .bytes")
-    borders = [k * kept // number for k in range(number + 1)] if number else []
-    yield from (ShardPlan(k, tuple(pieces)) for k, pieces in enumerate(_pieces(chunks, borders)))
-
-
-def _pieces(chunks: list[ChunkCount], borders: list[int]) -> Iterator[list[Piece]]:
-    """For each shard between two borders its pieces; one walk over the chunks."""
-    position = before = 0
-    for first, last in pairwise(borders):
-        pieces = []
-        while True:
-            chunk = chunks[position]
-            start, end = max(first - before, 0), min(last - before, chunk.kept)
-            if start < end:
-                pieces.append(Piece(chunk.chunk, start, end, chunk.digest))
-            if last - before <= chunk.kept:
-                break
-            before += chunk.kept
-            position += 1
-        yield pieces
+    ends = list(accumulate(chunk.kept for chunk in chunks))
+    for k in range(number):
+        pieces = cut(ends, k * kept // number, (k + 1) * kept // number)
+        yield ShardPlan(k, tuple(Piece(chunks[n].chunk, first, last, chunks[n].digest) for n, first, last in pieces))

@@ -13,7 +13,7 @@ from pipeline.files.publish import publish_json
 from pipeline.fingerprint import json_digest
 from pipeline.pack.ledger import failed_pairs, rejected_pairs
 from pipeline.pack.statistics import STATISTICS_NAME
-from pipeline.plan.limit import evenly_spaced
+from pipeline.plan.spread import evenly_spaced
 from pipeline.tables import detections
 from transforms.records import FailureStage
 

@@ -140,6 +140,14 @@ class Statistics:
             self.heads[caption[phrase.head_start : phrase.head_end].lower()] += 1
 
 
+def add_up(parts: Iterable[Statistics], threshold: float) -> Statistics:
+    """The sum of parts, all of one threshold in force."""
+    total = Statistics.empty(threshold)
+    for part in parts:
+        total.merge(part)
+    return total
+
+
 def _keep_nearest(nearest: list[NearThreshold], near: NearThreshold) -> None:
     if len(nearest) < NEAREST or near < nearest[-1]:
         insort(nearest, near)

@@ -1,14 +1,15 @@
 """`--limit N`: a plan of its own, of runs of at most 32 consecutive pairs, evenly spread over the input."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import accumulate, islice
 
 from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.plan.plan import PlannedSource
+from pipeline.plan.spread import cut, evenly_spaced
 from pipeline.sources import Position, RangeSpec, Source
 
 RUN_LENGTH = 32
@@ -35,8 +36,12 @@ def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSet
             break
         n_sources *= 2
     chosen: dict[int, list[RangeSpec]] = {}
-    for source, first, pairs in _runs({n: counted[n].pairs for n in sorted(counted)}, min(limit, total)):
-        chosen.setdefault(source, []).append(RangeSpec(counted[source].position(first), pairs))
+    numbers = sorted(counted)
+    ends = list(accumulate(counted[n].pairs for n in numbers))
+    for first, last in _runs(total, min(limit, total)):
+        for part, start, end in cut(ends, first, last):  # no run crosses a border of sources
+            source = numbers[part]
+            chosen.setdefault(source, []).append(RangeSpec(counted[source].position(start), end - start))
     return [replace(source, ranges=tuple(chosen.get(n, ()))) for n, source in enumerate(sources)]
 
 
@@ -69,31 +74,10 @@ class _Counted:
         return next(islice(self.source.starts(spec.start), index - spec.start["index"], None))
 
 
-def evenly_spaced(total: int, number: int) -> list[int]:
-    """At most `number` numbers below `total`, evenly spread, ascending."""
-    if number >= total:
-        return list(range(total))
-    return [(2 * i + 1) * total // (2 * number) for i in range(number)]
-
-
-def _runs(counts: dict[int, int], limit: int) -> list[tuple[int, int, int]]:
-    """(source, first pair, pairs) of every run. Runs are cut at the borders of sources, so that none crosses one."""
-    total = sum(counts.values())
+def _runs(total: int, limit: int) -> Iterator[tuple[int, int]]:
+    """First pair and end of every run."""
     runs = -(-limit // RUN_LENGTH)
-    pieces: list[tuple[int, int, int]] = []
     for run in range(runs):
         # The pairs left out lie in equal parts before the runs, so that no run reaches into the next.
-        before, after = limit * run // runs, limit * (run + 1) // runs
-        pieces += _pieces(counts, before + run * (total - limit) // runs, after - before)
-    return pieces
-
-
-def _pieces(counts: dict[int, int], first: int, length: int) -> list[tuple[int, int, int]]:
-    pieces = []
-    before = 0
-    for source, count in counts.items():
-        start, end = max(first - before, 0), min(first + length - before, count)
-        if start < end:
-            pieces.append((source, start, end - start))
-        before += count
-    return pieces
+        skipped = run * (total - limit) // runs
+        yield skipped + limit * run // runs, skipped + limit * (run + 1) // runs

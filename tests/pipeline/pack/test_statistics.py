@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.pack.count import judge_rows
-from pipeline.pack.graph import SumStatistics
 from pipeline.pack.select_rows import SelectedRows
-from pipeline.pack.statistics import NEAREST, NearThreshold, Statistics
+from pipeline.pack.statistics import NEAREST, NearThreshold, Statistics, add_up
 from pipeline.tables.pair_rows import SCHEMA, to_row
 from transforms.records import Box, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 from transforms.selection.judge import Policy
@@ -105,21 +104,15 @@ def test_parts_add_up_in_any_order(parts: list[list[list[float]]], chance: rando
     for number, part in enumerate(parts):
         add(whole, [pair(*scores) for scores in part], number)
     chance.shuffle(counted)
-    total = SumStatistics(0.5)
     half = chance.randint(0, len(counted))
-    sums = []
-    for some in (counted[:half], counted[half:]):
-        sums.append(total.create_accumulator())
-        for part in some:
-            sums[-1] = total.add_input(sums[-1], part)
-    assert total.extract_output(total.merge_accumulators(sums)) == whole
+    assert add_up([add_up(counted[:half], 0.5), add_up(counted[half:], 0.5)], 0.5) == whole
 
 
 def test_in_a_pipeline(tmp_path: Path) -> None:
     parts = [of([pair(0.90625)], number) for number in range(4)]
     out = str(tmp_path / "out")
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        total = pipeline | beam.Create(parts) | beam.CombineGlobally(SumStatistics(0.5)).without_defaults()
+        total = pipeline | beam.Create(parts) | beam.CombineGlobally(add_up, 0.5).without_defaults()
         total | beam.Map(lambda whole: json.dumps(whole.to_json(0.0)["thresholds"]["pairs"])) | beam.io.WriteToText(out)
     (file,) = tmp_path.glob("out*")
     assert json.loads(file.read_text()) == [4] * 91 + [0] * (len(THRESHOLDS) - 91)

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.plan.limit import RUN_LENGTH, evenly_spaced, limit_plan
+from pipeline.plan.limit import RUN_LENGTH, limit_plan
 from pipeline.plan.plan import PlannedSource
+from pipeline.plan.spread import evenly_spaced
 from tests.pipeline.builders import plan, samples, source_settings, stored, tar
 
 
