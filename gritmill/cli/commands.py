@@ -115,7 +115,7 @@ def demo(call: Call, output: str, quiet: bool) -> None:
 
 @app.command()
 def validate(
-    folder: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
+    output: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only N samples a shard.", metavar="N")] = None,
 ) -> None:
     """Read everything back. One line per fault; exit status 1 if there is one."""
@@ -123,7 +123,7 @@ def validate(
 
     samples = 0
     faults = 0
-    for fault in findings(folder, limit):
+    for fault in findings(output, limit):
         if fault.text:
             print(printable(": ".join(filter(None, (fault.shard, fault.key, fault.text)))))
             faults += 1

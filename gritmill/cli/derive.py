@@ -20,7 +20,12 @@ Finish = Callable[..., None]
 beam_arguments: ContextVar[tuple[str, ...]] = ContextVar("beam_arguments", default=())
 """What followed --. Typer would take the first word of it for CONFIG."""
 
-_SET = Annotated[list[str] | None, typer.Option("--set", help="section.key=value", metavar="KEY=VALUE...")]
+_SET = inspect.Parameter(
+    "changes",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[list[str] | None, typer.Option("--set", help="section.key=value", metavar="KEY=VALUE...")],
+)
 
 
 def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = None) -> Callable[[Finish], Finish]:
@@ -31,22 +36,14 @@ def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = No
     `beam` is what follows `--`, and progress is shown unless `quiet` is asked for.
     """
     parameters = inspect.signature(function).parameters
-    options = [
-        _option(parameter.replace(default=False) if parameter.name == "quiet" else parameter)
-        for parameter in parameters.values()
-        if parameter.name != "beam"
-    ]
-    if "config" in parameters:  # in the help, --set follows what is read and written
-        place = next((i for i, one in enumerate(options) if one.name in ("limit", "fresh")), len(options))
-        options.insert(
-            place, inspect.Parameter("changes", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_SET)
-        )
+    options = [_option(parameter) for parameter in parameters.values() if parameter.name != "beam"]
+    if "config" in parameters:
+        _insert(options, [_SET], before=("limit", "fresh", "quiet"))
 
     def register(finish: Finish) -> Finish:
         named = list(inspect.signature(finish).parameters.values())[1:]
         known = {one.name for one in options}
-        own = [_option(parameter) for parameter in named if parameter.name not in known]
-        place = next((i for i, one in enumerate(options) if one.name == "quiet"), len(options))
+        _insert(options, [_option(one) for one in named if one.name not in known], before=("quiet",))
 
         def callback(**values: Any) -> None:
             if "config" in parameters:
@@ -59,8 +56,7 @@ def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = No
             call = partial(function, **{key: value for key, value in values.items() if key in parameters})
             finish(call, **{parameter.name: values[parameter.name] for parameter in named})
 
-        signature = inspect.Signature([*options[:place], *own, *options[place:]])
-        callback.__signature__ = signature  # type: ignore[attr-defined]
+        callback.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
         app.command(name or finish.__name__, help=finish.__doc__, cls=_Command)(callback)
         return finish
 
@@ -73,11 +69,20 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
     option = next((note for note in notes if isinstance(note, Option)), None)
     if option is None:
         raise TypeError(f"{parameter.name}: its annotation has no Option")
+    shown: Any = typer.Argument(help=option.help, metavar=option.metavar)
     if option.flag:
-        shown: Any = typer.Option(option.flag, help=option.help, metavar=option.metavar, min=option.min, max=option.max)
-    else:
-        shown = typer.Argument(help=option.help, metavar=option.metavar)
-    return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[option.cli_type or kind, shown])
+        shown = typer.Option(option.flag, help=option.help, metavar=option.metavar, min=option.min, max=option.max)
+    return parameter.replace(
+        kind=inspect.Parameter.KEYWORD_ONLY,
+        default=False if parameter.name == "quiet" else parameter.default,
+        annotation=Annotated[option.cli_type or kind, shown],
+    )
+
+
+def _insert(options: list[inspect.Parameter], new: list[inspect.Parameter], before: Sequence[str]) -> None:
+    """Puts options before the first of those that are called so; their order is that of the help."""
+    place = next((index for index, one in enumerate(options) if one.name in before), len(options))
+    options[place:place] = new
 
 
 class _Command(TyperCommand):

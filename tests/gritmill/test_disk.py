@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 import gritmill
-from gritmill.main import main
 from pipeline.ground import attempts
 from pipeline.ids import ChunkId
 from tests import sample_pairs
@@ -26,18 +25,11 @@ def disk(tmp_path):
 
 
 @pytest.fixture
-def call(tmp_path, parser, capfd):
-    """Runs `gritmill` in this process; gives exit status and the lines on standard error."""
+def invoke(call, tmp_path, parser):
+    """Runs `gritmill` with a configuration of its own; gives exit status and the lines on standard error."""
     config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", shards={"pairs": 30})
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(config))
-
-    def run(command, *words):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main([command, str(tmp_path / "own.yaml"), "--quiet", *words])
-        return ended.value.code, capfd.readouterr().err.splitlines()
-
-    return run
+    return lambda command, *words: call(command, tmp_path / "own.yaml", "--quiet", *words)[::2]
 
 
 @pytest.fixture(scope="module")
@@ -65,45 +57,45 @@ ALL = ("shards/*", "detections/0*/*", "manifest.json")
 @pytest.mark.parametrize(
     "leave", [40_000, *(pytest.param(bytes_, marks=pytest.mark.slow) for bytes_ in (0, 80_000, 200_000))]
 )
-def test_a_full_disk_stops_ground_and_a_restart_goes_on(call, whole, disk, leave):
+def test_a_full_disk_stops_ground_and_a_restart_goes_on(invoke, whole, disk, leave):
     words, undisturbed = whole
     folder, _ = disk
     fill(folder, leave)
-    status, lines = call("ground", *words, "--output", str(folder / "out"))
+    status, lines = invoke("ground", *words, "--output", str(folder / "out"))
     assert (status, len(lines)) == (3, 1), lines
     assert "No space left on device" in lines[0]
     assert str(folder / "out") in lines[0]
     (folder / "ballast").unlink()
     assert attempts.failed_count(str(folder / "out" / "detections"), ChunkId(0, 0, 0)) == 0
-    assert call("run", *words, "--output", str(folder / "out")) == (0, [])
+    assert invoke("run", *words, "--output", str(folder / "out")) == (0, [])
     assert sample_pairs.files_of(folder / "out", *ALL) == sample_pairs.files_of(undisturbed, *ALL)
     assert not list(folder.rglob(".gritmill-tmp-*"))
 
 
 @pytest.mark.parametrize("leave", [40_000, *(pytest.param(bytes_, marks=pytest.mark.slow) for bytes_ in (0, 150_000))])
-def test_a_full_disk_stops_pack_and_a_restart_goes_on(call, whole, disk, leave):
+def test_a_full_disk_stops_pack_and_a_restart_goes_on(invoke, whole, disk, leave):
     _, undisturbed = whole
     folder, _ = disk
     fill(folder, leave)
     words = ("--detections", str(undisturbed), "--output", str(folder / "out"))
-    status, lines = call("pack", *words)
+    status, lines = invoke("pack", *words)
     assert (status, len(lines)) == (3, 1), lines
     assert "No space left on device" in lines[0]
     assert not (folder / "out" / "manifest.json").exists()
     (folder / "ballast").unlink()
-    assert call("pack", *words) == (0, [])
+    assert invoke("pack", *words) == (0, [])
     assert sample_pairs.files_of(folder / "out", *ALL) == sample_pairs.files_of(undisturbed, *ALL[:1], "manifest.json")
     assert not list(folder.rglob(".gritmill-tmp-*"))
 
 
 @pytest.mark.parametrize("command", ["ground", "pack"])
-def test_an_output_that_is_read_only(call, whole, disk, command):
+def test_an_output_that_is_read_only(invoke, whole, disk, command):
     words, undisturbed = whole
     folder, remount = disk
     words = words if command == "ground" else ["--detections", str(undisturbed)]
     remount("ro")
-    status, lines = call(command, *words, "--output", str(folder / "out"))
+    status, lines = invoke(command, *words, "--output", str(folder / "out"))
     assert (status, len(lines)) == (3, 1), lines
     assert "Read-only file system" in lines[0]
     remount("rw")
-    assert call(command, *words, "--output", str(folder / "out"))[0] == 0
+    assert invoke(command, *words, "--output", str(folder / "out"))[0] == 0

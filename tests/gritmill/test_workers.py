@@ -11,7 +11,7 @@ import pytest
 
 import gritmill
 from pipeline.engines import local_workers, placement
-from tests import sample_pairs
+from tests import interrupts, sample_pairs
 
 GRITMILL = [sys.executable, "-m", "gritmill"]
 TWO = ["--direct_num_workers=2", "--direct_running_mode=multi_processing"]
@@ -57,7 +57,7 @@ def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, g
         *words,
     ]
     process = subprocess.Popen(
-        command, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_interrupts, start_new_session=True
+        command, stderr=subprocess.PIPE, text=True, preexec_fn=interrupts.hear, start_new_session=True
     )
     while not list(out.glob("detections/*/[!.]*.parquet")) and process.poll() is None:
         time.sleep(0.02)
@@ -103,10 +103,6 @@ def test_a_worker_that_is_killed_ends_the_run_in_one_line(tmp_path, parser):
         gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"), beam=one)
     (line,) = str(ended.value).splitlines()
     assert line.startswith("a worker process died: ")
-
-
-def _hear_interrupts():
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.mark.slow

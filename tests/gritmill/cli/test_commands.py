@@ -7,33 +7,24 @@ import sys
 import pytest
 import yaml
 
-from gritmill.main import _split, main
+from gritmill.main import _split
 from pipeline.files.lock import hold
-from tests import permissions, sample_pairs
+from tests import interrupts, permissions, sample_pairs
 from transforms import bundled
 
 
 @pytest.fixture
-def call(tmp_path, parser, capfd, monkeypatch):
-    """Runs `gritmill` in this process; gives exit status and the lines on standard error."""
-    monkeypatch.chdir(tmp_path)
-    config = tmp_path / "own.yaml"
-    config.write_text(yaml.safe_dump(sample_pairs.settings(parser, "tests.plugin_detectors:factory")))
-
-    def run(*words):
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(list(words))
-        return ended.value.code, capfd.readouterr().err.splitlines()
-
-    return run
+def invoke(call, tmp_path, parser):
+    """Runs `gritmill` beside a configuration `own.yaml`; gives exit status and the lines on standard error."""
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:factory")
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(config))
+    return lambda *words: call(*words)[::2]
 
 
 @pytest.fixture
-def obeying(call):
+def obeying(invoke):
     """The same, obeying permissions also if this user is root."""
-
-    return lambda *words: permissions.obeying(lambda: call(*words))
+    return lambda *words: permissions.obeying(lambda: invoke(*words))
 
 
 @pytest.fixture
@@ -41,20 +32,20 @@ def tars(tmp_path):
     return sample_pairs.as_tars(sample_pairs.drawn(10), tmp_path / "in")
 
 
-def test_run_pack_validate(call, tars, tmp_path, capfd):
-    assert call("run", "own.yaml", "--input", tars, "--output", "out") == (0, [])
-    assert call("pack", "own.yaml", "--output", "two", "--detections", "out", "--set", "selection.score=0.85") == (
+def test_run_pack_validate(invoke, tars):
+    assert invoke("run", "own.yaml", "--input", tars, "--output", "out") == (0, [])
+    assert invoke("pack", "own.yaml", "--output", "two", "--detections", "out", "--set", "selection.score=0.85") == (
         0,
         [],
     )
-    status, lines = call("validate", "out", "--limit", "3")
+    status, lines = invoke("validate", "out", "--limit", "3")
     assert (status, lines) == (0, ["3 samples read, 0 faults"])
 
 
-def test_several_inputs_as_a_shell_expands_them(call, tars, tmp_path):
+def test_several_inputs_as_a_shell_expands_them(invoke, tars, tmp_path):
     paths = sorted(map(str, (tmp_path / "in").glob("*.tar")))
     words = ("--set", "chunk.pairs=4", "selection.score=0.1", "--output", "out")
-    assert call("run", "own.yaml", "--input", *paths, *words)[0] == 0
+    assert invoke("run", "own.yaml", "--input", *paths, *words)[0] == 0
     assert len(list((tmp_path / "out/detections").glob("0*"))) == 2
 
 
@@ -86,8 +77,8 @@ def test_several_inputs_as_a_shell_expands_them(call, tars, tmp_path):
         (["--", "--bogus=1"], "--bogus=1: no such Beam option"),
     ],
 )
-def test_a_wrong_setting_is_one_line_and_nothing_is_written(call, tars, tmp_path, words, line):
-    status, lines = call("run", "own.yaml", "--input", tars, "--output", "out", *words)
+def test_a_wrong_setting_is_one_line_and_nothing_is_written(invoke, tars, tmp_path, words, line):
+    status, lines = invoke("run", "own.yaml", "--input", tars, "--output", "out", *words)
     assert status == 2
     assert len(lines) == 1
     assert line in lines[0]
@@ -107,26 +98,26 @@ def test_a_wrong_setting_is_one_line_and_nothing_is_written(call, tars, tmp_path
         ("gs://bucket/x.tar", "needs pip install 'gritmill[gcp]'"),
     ],
 )
-def test_a_wrong_input_is_one_line_and_nothing_is_written(call, tmp_path, given, line):
+def test_a_wrong_input_is_one_line_and_nothing_is_written(invoke, tmp_path, given, line):
     for name in ("no.tar", "no.parquet", "no.json"):
         (tmp_path / name).write_text("nothing of the kind")
     (tmp_path / "table.csv").write_text("image,words\na.jpg,a dog\n")
-    status, lines = call("run", "own.yaml", "--input", given, "--output", "out")
+    status, lines = invoke("run", "own.yaml", "--input", given, "--output", "out")
     assert status == 2
     assert len(lines) == 1
     assert line in lines[0]
     assert not list((tmp_path / "out").glob("[!.]*"))
 
 
-def test_what_a_glob_or_folder_leaves_out_is_told(call, tars, tmp_path):
+def test_what_a_glob_or_folder_leaves_out_is_told(invoke, tars, tmp_path):
     (tmp_path / "in/2.tar").symlink_to(tmp_path / "gone.tar")
     (tmp_path / "in/notes.txt").symlink_to(tmp_path / "gone.txt")  # no source by its name
     for given in (tars, "in", "i*/*.tar", "**/*.tar"):
-        status, lines = call("run", "own.yaml", "--input", given, "--output", "out")
+        status, lines = invoke("run", "own.yaml", "--input", given, "--output", "out")
         assert (status, lines) == (2, [f"gritmill: --input: {tmp_path}/in/2.tar: a link to nothing"])
     (tmp_path / "in/2.tar").unlink()
     for given in (tars, "in", "i*/*.tar", "**/*.tar"):  # each of them means what the first one has grounded
-        assert call("ground", "own.yaml", "--input", given, "--output", "out") == (0, [])
+        assert invoke("ground", "own.yaml", "--input", given, "--output", "out") == (0, [])
 
 
 @pytest.mark.parametrize("given", ["{0}/closed", "{0}/closed/*.tar", "{0}/**/*.tar", "{0}/c*/*/*.tar"])
@@ -159,48 +150,48 @@ def test_an_image_that_may_not_be_read_fails_alone(obeying, tmp_path):
 
 
 @pytest.mark.parametrize("key", ["detector.model", "phrases.model"])
-def test_a_model_that_cannot_be_had_is_told_before_any_input_is_looked_at(call, key):
-    status, (line,) = call("run", "own.yaml", "--input", "none.tar", "--output", "out", "--set", f"{key}=/none")
+def test_a_model_that_cannot_be_had_is_told_before_any_input_is_looked_at(invoke, key):
+    status, (line,) = invoke("run", "own.yaml", "--input", "none.tar", "--output", "out", "--set", f"{key}=/none")
     assert status == 2
     assert line.startswith(f"gritmill: {key}: /none")
 
 
-def test_a_folder_of_another_fingerprint_is_refused(call, tars, tmp_path):
-    assert call("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+def test_a_folder_of_another_fingerprint_is_refused(invoke, tars, tmp_path):
+    assert invoke("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
     before = sample_pairs.files_of(tmp_path / "out", "**/*")
-    status, lines = call("run", "own.yaml", "--input", tars, "--output", "out", "--set", "detector.floor=0.2")
+    status, lines = invoke("run", "own.yaml", "--input", tars, "--output", "out", "--set", "detector.floor=0.2")
     assert status == 2
     assert len(lines) == 1
     assert "detector.floor differs" in lines[0]
     assert sample_pairs.files_of(tmp_path / "out", "**/*") == before
 
 
-def test_a_missing_configuration(call, tars):
-    assert call("run", "none.yaml", "--input", tars, "--output", "out") == (
+def test_a_missing_configuration(invoke, tars):
+    assert invoke("run", "none.yaml", "--input", tars, "--output", "out") == (
         2,
         ["gritmill: CONFIG: none.yaml: no such file"],
     )
-    status, lines = call("run", "none", "--input", tars, "--output", "out")
+    status, lines = invoke("run", "none", "--input", tars, "--output", "out")
     assert status == 2
     assert "there are cluster, demo, grit" in lines[0]
 
 
-def test_a_missing_option_names_itself(call):
-    status, lines = call("run", "own.yaml", "--output", "out")
+def test_a_missing_option_names_itself(invoke):
+    status, lines = invoke("run", "own.yaml", "--output", "out")
     assert (status, len(lines)) == (2, 1)
     assert "--input" in lines[0]
 
 
-def test_too_many_failed_pairs_are_status_1_with_the_outputs_published(call, tmp_path):
+def test_too_many_failed_pairs_are_status_1_with_the_outputs_published(invoke, tmp_path):
     pictures = sample_pairs.drawn(10)
     sample_pairs.as_jsonl(pictures, tmp_path / "in")
     (tmp_path / "in/images/00003.jpg").write_bytes(b"<html>")
     words = ("run", "own.yaml", "--input", "in/pairs.jsonl", "--output", "out")
-    status, lines = call(*words)
+    status, lines = invoke(*words)
     assert status == 1
     assert "1 of 10 pairs failed" in lines[0]
     assert (tmp_path / "out/manifest.json").exists()
-    assert call(*words, "--max-failed", "0.1") == (0, [])
+    assert invoke(*words, "--max-failed", "0.1") == (0, [])
 
 
 @pytest.mark.parametrize(
@@ -210,143 +201,138 @@ def test_too_many_failed_pairs_are_status_1_with_the_outputs_published(call, tmp
         ("images/00000.jpg,\ngone.jpg,a dog\n", "nothing was written: of 2 pairs read 1 were rejected and 1 failed"),
     ],
 )
-def test_a_run_that_writes_nothing_is_no_good_run(call, tmp_path, rows, line):
+def test_a_run_that_writes_nothing_is_no_good_run(invoke, tmp_path, rows, line):
     sample_pairs.as_jsonl(sample_pairs.drawn(1), tmp_path / "in")
     (tmp_path / "in/pairs.csv").write_text("image,caption\n" + rows)
     words = ("run", "own.yaml", "--input", "in/pairs.csv", "--output", "out", "--max-failed", "1")
-    assert call(*words) == (1, [f"gritmill: {line}"])
+    assert invoke(*words) == (1, [f"gritmill: {line}"])
 
 
-def test_a_source_fault_is_status_1_unless_allowed(call, tars, tmp_path):
+def test_a_source_fault_is_status_1_unless_allowed(invoke, tars, tmp_path):
     tar = tmp_path / "in" / "00001.tar"
     tar.write_bytes(tar.read_bytes()[:9000])
     words = ("run", "own.yaml", "--input", tars, "--output", "out")
-    status, lines = call(*words)
+    status, lines = invoke(*words)
     assert status == 1
     assert "00001.tar: cut or broken at byte" in lines[0]
-    assert call(*words, "--allow-source-faults") == (0, [])
+    assert invoke(*words, "--allow-source-faults") == (0, [])
 
 
-def test_a_container_that_vanishes_between_ground_and_pack(call, tars, tmp_path):
-    assert call("ground", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+def test_a_container_that_vanishes_between_ground_and_pack(invoke, tars, tmp_path):
+    assert invoke("ground", "own.yaml", "--input", tars, "--output", "out")[0] == 0
     (tmp_path / "in/00001.tar").rename(tmp_path / "elsewhere")
-    status, lines = call("pack", "own.yaml", "--output", "out")
+    status, lines = invoke("pack", "own.yaml", "--output", "out")
     assert (status, len(lines)) == (3, 1)
     assert f"{tmp_path}/in/00001.tar: no such file" in lines[0]
     assert not (tmp_path / "out/shards").exists()
     (tmp_path / "elsewhere").rename(tmp_path / "in/00001.tar")
-    assert call("pack", "own.yaml", "--output", "out") == (0, [])
+    assert invoke("pack", "own.yaml", "--output", "out") == (0, [])
 
 
-def test_the_embedded_detector_says_what_it_knows_when_it_is_shown_other_pictures(call, tars):
+def test_the_embedded_detector_says_what_it_knows_when_it_is_shown_other_pictures(invoke, tars):
     words = ("ground", "demo", "--output", "out", "--limit", "1", "--input")
     said = f"gritmill: {bundled.SCENE_GROUNDER_WARNING}"
-    assert call(*words, tars) == (0, [said])
+    assert invoke(*words, tars) == (0, [said])
     scenes = str(bundled.folder("examples") / "scenes" / "*.tar")
-    assert call(*words, scenes, "--fresh") == (0, [])
+    assert invoke(*words, scenes, "--fresh") == (0, [])
 
 
-def test_pack_refuses_what_only_ground_can_change(call, tars, tmp_path):
-    assert call("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+def test_pack_refuses_what_only_ground_can_change(invoke, tars, tmp_path):
+    assert invoke("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
     words = ("pack", "own.yaml", "--output", "two", "--detections", "out", "--set")
-    status, lines = call(*words, "detector.floor=0.5")
+    status, lines = invoke(*words, "detector.floor=0.5")
     assert (status, len(lines)) == (2, 1)
     assert lines[0].endswith(
         f"detector.floor: {tmp_path}/out/detections was made with 0.0; only another ground can change that"
     )
     assert not (tmp_path / "two").exists()
-    assert call(*words, "detector.floor=0", "selection.score=0.85") == (0, [])
+    assert invoke(*words, "detector.floor=0", "selection.score=0.85") == (0, [])
 
 
-def test_ground_says_that_it_takes_no_notice_of_packs_settings(call, tars):
+def test_ground_says_that_it_takes_no_notice_of_packs_settings(invoke, tars):
     words = ("own.yaml", "--input", tars, "--output", "out", "--set", "selection.score=0.3")
-    assert call("ground", *words) == (
+    assert invoke("ground", *words) == (
         0,
         ["gritmill: --set: selection.score: ground takes no notice of it, give it to pack"],
     )
-    assert call("run", *words) == (0, [])
+    assert invoke("run", *words) == (0, [])
 
 
-def test_a_pack_of_other_settings_says_which(call, tars):
-    assert call("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
-    status, lines = call("pack", "own.yaml", "--output", "out", "--set", "selection.score=0.85", "text.spans=densest")
+def test_a_pack_of_other_settings_says_which(invoke, tars):
+    assert invoke("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+    status, lines = invoke("pack", "own.yaml", "--output", "out", "--set", "selection.score=0.85", "text.spans=densest")
     assert (status, len(lines)) == (2, 1)
     assert "another fingerprint (selection.score, text.spans differs)" in lines[0]
 
 
-def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(call, tars, tmp_path):
+def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(invoke, tars, tmp_path):
     words = ("own.yaml", "--output", "out")
-    assert call("run", *words, "--input", tars)[0] == 0
+    assert invoke("run", *words, "--input", tars)[0] == 0
     before = sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json")
     rows = tmp_path / "out/detections/00000/00000-00000.parquet"
     sound = rows.read_bytes()
     rows.write_bytes(sound[:-1])
-    status, lines = call("pack", *words, "--fresh", "--set", "selection.score=0.85")
+    status, lines = invoke("pack", *words, "--fresh", "--set", "selection.score=0.85")
     assert (status, len(lines)) == (3, 1)
     assert "00000-00000.parquet is not what was committed" in lines[0]
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
-    assert call("validate", "out")[0] == 0
+    assert invoke("validate", "out")[0] == 0
     rows.write_bytes(sound)
     (tmp_path / "out/shards/00000_stats.json").unlink()
-    assert call("pack", *words) == (0, [])
+    assert invoke("pack", *words) == (0, [])
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
 
 
-def test_the_pace_is_told_by_whoever_has_grounded(call, tars, tmp_path, capfd):
+def test_the_pace_is_told_by_whoever_has_grounded(invoke, call, tars):
     for words, told in ((("run", "own.yaml", "--input", tars), True), (("pack", "own.yaml"), False)):
-        capfd.readouterr()
-        with pytest.raises(SystemExit):
-            main([*words, "--output", "out", "--quiet"])
-        assert ("pairs/s a worker" in capfd.readouterr().out) == told
+        assert ("pairs/s a worker" in call(*words, "--output", "out", "--quiet")[1]) == told
 
 
-def test_a_detections_file_that_is_gone_says_what_to_do(call, tars, tmp_path):
+def test_a_detections_file_that_is_gone_says_what_to_do(invoke, tars, tmp_path):
     words = ("own.yaml", "--output", "out")
-    assert call("ground", *words, "--input", tars)[0] == 0
+    assert invoke("ground", *words, "--input", tars)[0] == 0
     folder = tmp_path / "out/detections/00000"
     whole = sample_pairs.files_of(folder, "*")
     (folder / "00000-00000.parquet").unlink()
-    status, lines = call("pack", *words)
+    status, lines = invoke("pack", *words)
     assert (status, len(lines)) == (3, 1)
     assert f"00000-00000.parquet is gone; remove {folder}/00000.done.json as well" in lines[0]
     (folder / "00000.done.json").unlink()
-    assert call("run", *words, "--input", tars) == (0, [])
+    assert invoke("run", *words, "--input", tars) == (0, [])
     assert sample_pairs.files_of(folder, "*") == whole
 
 
-def test_a_detector_that_cannot_be_made_leaves_nothing_in_the_way(call, tars):
+def test_a_detector_that_cannot_be_made_leaves_nothing_in_the_way(invoke, tars):
     words = ("run", "own.yaml", "--input", tars, "--output", "out")
-    status, lines = call(*words, "--set", "detector.model=os.path:join")
+    status, lines = invoke(*words, "--set", "detector.model=os.path:join")
     assert (status, len(lines)) == (3, 1)
     assert lines[0].startswith("gritmill: detector.model: os.path:join: TypeError")
-    assert call(*words) == (0, [])
+    assert invoke(*words) == (0, [])
 
 
 @pytest.mark.parametrize("command", ["run", "ground", "pack"])
-def test_a_second_run_is_refused_while_the_first_one_lives(call, tars, tmp_path, command):
-    assert call("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+def test_a_second_run_is_refused_while_the_first_one_lives(invoke, tars, tmp_path, command):
+    assert invoke("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
     before = sample_pairs.files_of(tmp_path / "out", "**/*")
     words = () if command == "pack" else ("--input", tars)
     with hold(str(tmp_path / "out")):
-        status, lines = call(command, "own.yaml", *words, "--output", "out")
+        status, lines = invoke(command, "own.yaml", *words, "--output", "out")
     assert (status, len(lines)) == (2, 1)
     assert "another run is at work here" in lines[0]
     assert sample_pairs.files_of(tmp_path / "out", "**/*") == before
 
 
-def test_names_from_a_source_are_shown_without_what_a_terminal_would_obey(call, tmp_path, capfd):
+def test_names_from_a_source_are_shown_without_what_a_terminal_would_obey(invoke, call, tmp_path):
     row = {"image": "\x1b[2J\u202egnp.[red]", "caption": "a dog"}
     (tmp_path / "pairs.jsonl").write_text(json.dumps(row))
-    with pytest.raises(SystemExit):
-        main(["run", "own.yaml", "--input", "pairs.jsonl", "--output", "out", "--quiet"])
-    said = capfd.readouterr().out
+    said = call("run", "own.yaml", "--input", "pairs.jsonl", "--output", "out", "--quiet")[1]
     assert "\\x1b[2J\\u202egnp.[red]" in said
     assert "\x1b" not in said
 
 
-def test_an_output_that_cannot_be_written(call, tars, tmp_path):
+def test_an_output_that_cannot_be_written(invoke, tars, tmp_path):
     (tmp_path / "file").write_text("")
-    status, lines = call("run", "own.yaml", "--input", tars, "--output", "file/out")
+    status, lines = invoke("run", "own.yaml", "--input", tars, "--output", "file/out")
     assert (status, len(lines)) == (3, 1)
     assert "file/out" in lines[0]
 
@@ -359,8 +345,8 @@ def test_no_permission(obeying, tars, tmp_path):
     assert not list(closed.iterdir())
 
 
-def test_help_needs_no_model(call):
-    assert call("run", "--help")[0] == 0
+def test_help_needs_no_model(invoke):
+    assert invoke("run", "--help")[0] == 0
 
 
 def test_help_does_not_wait_for_heavy_packages():
@@ -370,8 +356,8 @@ def test_help_does_not_wait_for_heavy_packages():
     assert not {"torch", "spacy", "apache_beam", "transformers", "pyarrow", "numpy"} & set(said.split())
 
 
-def test_pack_loads_no_model_library(call, tars, tmp_path):
-    assert call("ground", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+def test_pack_loads_no_model_library(invoke, tars, tmp_path):
+    assert invoke("ground", "own.yaml", "--input", tars, "--output", "out")[0] == 0
     words = ["pack", str(tmp_path / "own.yaml"), "--output", str(tmp_path / "out")]
     code = f"import sys\nfrom gritmill.main import main\ntry:\n main({words!r})\nfinally:\n print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -382,11 +368,9 @@ def test_pack_loads_no_model_library(call, tars, tmp_path):
 def test_an_interrupt_while_packages_are_imported(tars, tmp_path):
     """The first of the heavy ones sends it, and is still at work when it comes."""
     (tmp_path / "yaml.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
-    # What a shell runs in the background is deaf to interrupts, and so would be its children.
-    hear = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
-    code = hear + "from gritmill.main import main\nmain()"
     words = ["run", "--input", tars, "--output", str(tmp_path / "out")]
-    ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=tmp_path)
+    command = [sys.executable, "-c", "from gritmill.main import main\nmain()", *words]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, preexec_fn=interrupts.hear)
     said = ["gritmill: interrupted; the same command goes on where it stopped"]
     assert (ended.returncode, ended.stderr.splitlines()) == (130, said)
 

@@ -26,7 +26,7 @@ from gritmill.pages.viewer.serve import address, server
 from gritmill.pages.viewer.view import view
 from pipeline.layout import TEMPORARY
 from pipeline.tables import chunk_files
-from tests import sample_pairs
+from tests import interrupts, sample_pairs
 from tests.gritmill.pages.viewer.conftest import ODD
 from tests.pipeline.builders import plan
 from transforms.images import bytes_digest
@@ -230,15 +230,10 @@ def test_only_a_local_folder_can_be_served():
         server("gs://bucket/view")
 
 
-def _hear_interrupts():
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def test_serve_ends_with_an_interrupt(copied):
     words = [sys.executable, "-m", "gritmill", "view", str(copied), "--samples", "3", "--serve", "--quiet"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    # What a shell runs in the background is deaf to interrupts, and so would be its children.
-    with subprocess.Popen(words, **pipes, text=True, preexec_fn=_hear_interrupts) as process:
+    with subprocess.Popen(words, **pipes, text=True, preexec_fn=interrupts.hear) as process:
         lines = [process.stdout.readline() for _ in range(3)]
         assert status(lines[-1].split()[0]) == 200
         os.kill(process.pid, signal.SIGINT)

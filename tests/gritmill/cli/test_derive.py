@@ -1,0 +1,116 @@
+"""Commands that are derived from functions: from one of this file, and from those of gritmill."""
+
+import inspect
+from collections.abc import Sequence
+from typing import Annotated
+
+import pytest
+import typer
+from typer.exceptions import TyperException
+
+import gritmill
+from gritmill import demo
+from gritmill.cli import commands
+from gritmill.cli.derive import beam_arguments, derive, expand_lists
+from gritmill.exports.options import Options
+from gritmill.options import Config, Option, Quiet
+from pipeline.configuration import Configuration
+
+Words = Annotated[str | Sequence[str], Option("--word", "What is counted.", "WORD...", cli_type=list[str])]
+Most = Annotated[int | None, Option("--at-most", "Only N of them.", "N", min=1, max=9)]
+Twice = Annotated[bool, Option("--twice", "Say it again.")]
+
+
+def count(
+    config: Config = "grit", *, words: Words, most: Most = 7, beam: Sequence[str] = (), quiet: Quiet = True
+) -> dict:
+    """A function of somebody else's."""
+    return {"config": config, "words": words, "most": most, "beam": beam, "quiet": quiet}
+
+
+@pytest.fixture
+def app():
+    """A command line of one command, which gives what the function was called with and what the command was told."""
+    app, said = typer.Typer(add_completion=False), []
+
+    @derive(app, count, "tally")
+    def tell(call, words, changes, twice: Twice = False):
+        """Counts words."""
+        said[:] = call(), words, changes, twice
+
+    def run(*arguments):
+        app(args=list(arguments), standalone_mode=False)
+        return said
+
+    return run
+
+
+def test_a_command_passes_what_is_written_to_the_function(app):
+    beam_arguments.set(("--runner=Somewhere",))
+    arguments, *told = app("demo", "--word", "a", "b", "--word=c", "--at-most", "3", "--set", "selection.score=0.5")
+    config = arguments.pop("config")
+    assert isinstance(config, Configuration)
+    assert (config.detector.model, config.selection.score) == ("scene-grounder", 0.5)
+    assert arguments == {"words": ["a", "b", "c"], "most": 3, "beam": ("--runner=Somewhere",), "quiet": False}
+    assert told == [["a", "b", "c"], ["selection.score=0.5"], False]
+
+
+def test_what_is_not_written_has_the_default_of_the_function(app):
+    arguments, *_, changes, twice = app("--word", "a", "--twice", "--quiet")
+    assert (arguments["most"], arguments["quiet"], changes, twice) == (7, True, [], True)
+
+
+def test_help_and_range_are_those_of_the_annotation(app, capsys):
+    app("--help")
+    said = capsys.readouterr().out
+    for shown in ("Counts words.", "[CONFIG]", "--set", "--word", "What is counted.", "N [1<=x<=9]", "Say it again."):
+        assert shown in said
+    assert "beam" not in said
+    with pytest.raises(TyperException, match="less than or equal to 9"):
+        app("--word", "a", "--at-most", "10")
+    with pytest.raises(TyperException) as missing:
+        app()
+    assert missing.value.format_message() == "Missing option '--word'."
+
+
+def test_a_parameter_without_a_flag_is_a_mistake():
+    with pytest.raises(TypeError, match="limit: its annotation has no Option"):
+        derive(typer.Typer(), lambda limit=1: limit)
+
+
+@pytest.mark.parametrize(
+    ("name", "function", "own"),
+    [
+        ("run", gritmill.run, {"changes", "max_failed", "allow_source_faults"}),
+        ("ground", gritmill.ground, {"changes"}),
+        ("pack", gritmill.pack, {"changes", "max_failed", "allow_source_faults"}),
+        ("demo", demo.run, set()),
+        ("validate", gritmill.validate, set()),
+        ("export", gritmill.export, set()),
+        ("view", gritmill.view, {"serve", "port"}),
+        ("eval", gritmill.evaluate, {"changes"}),
+        ("calibrate", gritmill.calibrate, {"changes"}),
+    ],
+)
+def test_each_option_of_a_function_has_a_flag_and_the_other_way_round(name, function, own):
+    command = typer.main.get_command(commands.app).commands[name]
+    parameters = dict(inspect.signature(function).parameters)
+    if parameters.pop("options", None):
+        parameters |= inspect.signature(Options).parameters
+    parameters.pop("beam", None)
+    flags = {one.name: one for one in command.params if one.name not in own}
+    assert flags.keys() == parameters.keys()
+    for key, parameter in parameters.items():
+        default = None if parameter.default is parameter.empty else parameter.default
+        assert flags[key].default == (False if key == "quiet" else default), key
+        assert flags[key].required == (parameter.default is parameter.empty), key
+
+
+def test_lists_after_an_option_repeat_it():
+    lists = {"--input"}
+    assert expand_lists(["grit", "--input", "a", "b", "--output", "c"], lists) == [
+        *("grit", "--input", "a", "--input", "b", "--output", "c")
+    ]
+    assert expand_lists(["--retry-failed", "--quiet"], lists) == ["--retry-failed=every", "--quiet"]
+    assert expand_lists(["--retry-failed", "gone"], lists) == ["--retry-failed", "gone"]
+    assert expand_lists(["--input=a", "--quiet"], lists) == ["--input=a", "--quiet"]
