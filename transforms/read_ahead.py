@@ -53,3 +53,9 @@ def prefetch(items: Iterator[Item]) -> Iterator[Item]:
     end = object()
     made = read_ahead(repeat(None), lambda _: next(items, end), threads=1, ahead=1, name="read")
     return takewhile(lambda item: item is not end, (item for _, item in made))  # type: ignore[misc]
+
+
+def map_in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: int = 16) -> list[Result]:
+    """The result of each item, in order: for many small files, which on an object store are mostly waited for."""
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, items))

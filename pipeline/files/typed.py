@@ -4,7 +4,6 @@ Keys that a class does not know are of another release, and no fault.
 """
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -13,8 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.faults import EnvironmentFault
 from pipeline.files.access import read_bytes
 from pipeline.files.publish import publish_json
-
-_THREADS = 16  # of many small files most of the time is waiting, on an object store above all
+from transforms.read_ahead import map_in_threads
 
 
 class Typed(Protocol):
@@ -44,8 +42,7 @@ def read_typed(uri: str, kind: type[_T]) -> _T:
 
 def read_many(uris: Iterable[str], kind: type[_T]) -> list[_T]:
     """The values of many files, in order."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(lambda uri: read_typed(uri, kind), uris))
+    return map_in_threads(lambda uri: read_typed(uri, kind), uris)
 
 
 def as_json(value: Typed) -> Any:

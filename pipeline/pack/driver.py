@@ -1,7 +1,6 @@
 """pack: detections -> shards. The driver checks that table and sources are all there, then runs the graph."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -18,10 +17,9 @@ from pipeline.plan.plan import PLAN_NAME, Plan, read_plan
 from pipeline.tables import detections
 from pipeline.threshold import threshold_in_force
 from transforms.images import bytes_digest
+from transforms.read_ahead import map_in_threads
 from transforms.selection.judge import Policy
 from transforms.text import dialects
-
-_THREADS = 16
 
 
 def pack(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
@@ -132,8 +130,7 @@ def _row_digests(plan: Plan, folder: str, done: set[RangeId]) -> tuple[list[str]
         )
         return ",".join(bytes_digest(chunk) for chunk in data), 0
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        ranges = list(pool.map(range_digest, plan.range_ids()))
+    ranges = map_in_threads(range_digest, plan.range_ids())
     return [row_digest for row_digest, _ in ranges], sum(pairs for _, pairs in ranges)
 
 
@@ -186,7 +183,6 @@ def _check_sources(plan: Plan) -> None:
     """A missing container or image root is the environment's fault: nothing is replaced."""
     settings = plan.configuration.source
     needed = dict.fromkeys(uri for source in plan.sources if source.ranges for uri in source.open(settings).needs())
-    with ThreadPoolExecutor(_THREADS) as pool:
-        for uri, found in zip(needed, pool.map(files.exists, needed), strict=True):
-            if not found:
-                raise EnvironmentFault(f"{uri}: no such file or folder; the images to pack lie there")
+    for uri, found in zip(needed, map_in_threads(files.exists, needed), strict=True):
+        if not found:
+            raise EnvironmentFault(f"{uri}: no such file or folder; the images to pack lie there")

@@ -1,7 +1,6 @@
 """`--limit N`: a plan of its own, of runs of at most 32 consecutive pairs, evenly spread over the input."""
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
@@ -11,12 +10,12 @@ from pipeline.faults import SourceFault
 from pipeline.plan.plan import PlannedSource
 from pipeline.plan.spread import cut, evenly_spaced
 from pipeline.sources import Position, RangeSpec, Source
+from transforms.read_ahead import map_in_threads
 
 RUN_LENGTH = 32
 """Pairs of one run: enough for a detector's batch, few enough to show many places of the input."""
 
 _FIRST_LOOK = 8
-_THREADS = 8
 
 
 def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSettings) -> list[PlannedSource]:
@@ -29,8 +28,8 @@ def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSet
     n_sources = max(_FIRST_LOOK, 2 * -(-limit // RUN_LENGTH))
     while True:
         new = [number for number in evenly_spaced(len(sources), n_sources) if number not in counted]
-        with ThreadPoolExecutor(_THREADS) as pool:
-            counted |= zip(new, pool.map(lambda n: _Counted.from_planned(sources[n], settings), new), strict=True)
+        found = map_in_threads(lambda n: _Counted.from_planned(sources[n], settings), new, threads=8)
+        counted |= zip(new, found, strict=True)
         total = sum(source.pairs for source in counted.values())
         if total >= limit or n_sources >= len(sources):
             break

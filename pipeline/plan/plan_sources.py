@@ -1,7 +1,6 @@
 """Files -> sources cut into ranges, and what has changed since they were planned."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from pipeline import files
@@ -10,12 +9,10 @@ from pipeline.faults import CallError, FolderMismatch, SourceFault
 from pipeline.files import FileInfo
 from pipeline.plan.plan import Plan, PlannedSource
 from pipeline.sources import kind_of
+from transforms.read_ahead import map_in_threads
 
 ROWS_PER_CHUNK_PAIR = 4
 """A range of a table holds 4 x `chunk.pairs` rows: small enough to share one file between workers."""
-
-
-_THREADS = 16
 
 
 def plan_sources(source_files: Iterable[FileInfo], configuration: Configuration) -> list[PlannedSource]:
@@ -24,8 +21,7 @@ def plan_sources(source_files: Iterable[FileInfo], configuration: Configuration)
     Raises:
       CallError: one lacks a column.
     """
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(lambda info: _plan_source(info, configuration), source_files))
+    return map_in_threads(lambda info: _plan_source(info, configuration), source_files)
 
 
 def check_readable(sources: Sequence[PlannedSource]) -> None:
