@@ -52,13 +52,15 @@ def export(
         _check_free(target, fingerprint)
         publish_json(files.join(target, layout.EXPORT_MARKER), {"mark": fingerprint})
         uri = files.join(target, layout.EXPORT)
-        if not files.exists(uri):
-            folder = ExportFolder(target)
-            counts = _write_shards(export_format, source, manifest, folder)
-            folder.write(CARD_NAME, render_card(to, export_format, manifest, counts).encode())
-            provenance = {name: manifest[name] for name in _PROVENANCE}
-            publish_json(uri, {"format": to, "mark": fingerprint, "figures": counts, "run": provenance})
-        written: dict[str, Any] = files.read_json(uri)
+        if files.exists(uri):
+            written: dict[str, Any] = files.read_json(uri)
+            return written
+        folder = ExportFolder(target)
+        counts = _write_shards(export_format, source, manifest, folder)
+        folder.write(CARD_NAME, render_card(to, export_format, manifest, counts).encode())
+        provenance = {name: manifest[name] for name in _PROVENANCE}
+        written = {"format": to, "mark": fingerprint, "figures": dict(counts), "run": provenance}
+        publish_json(uri, written)
         return written
 
 
@@ -77,14 +79,14 @@ def _write_shards(export_format: Format, source: str, manifest: dict[str, Any], 
     counts = ExportCounts()
     for number, shard in enumerate(manifest["shards"]):
         uri = files.join(folder.uri, layout.export_part_done(number))
-        if not files.exists(uri):
-            figures = export_format.shard(number, read_shard(files.join(source, shard["tar"])), folder)
-            current = read_manifest(source)
-            if current is None or current["fingerprints"] != manifest["fingerprints"]:
-                raise EnvironmentFault(
-                    f"{source}: the run has been packed again meanwhile; export it into another folder"
-                )
-            publish_json(uri, {"figures": figures})
-        counts.update(files.read_json(uri)["figures"])
+        if files.exists(uri):
+            counts.update(files.read_json(uri)["figures"])
+            continue
+        figures = export_format.shard(number, read_shard(files.join(source, shard["tar"])), folder)
+        current = read_manifest(source)
+        if current is None or current["fingerprints"] != manifest["fingerprints"]:
+            raise EnvironmentFault(f"{source}: the run has been packed again meanwhile; export it into another folder")
+        publish_json(uri, {"figures": figures})
+        counts.update(figures)
     export_format.finish(range(len(manifest["shards"])), folder)
     return counts
