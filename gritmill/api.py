@@ -135,8 +135,8 @@ def run(
     replace = extend or redo_changed or reason is not None
     pack_options = PackOptions(fresh=fresh, replace=replace, quiet=quiet, beam=tuple(beam))
     with hold(folder):
-        driver.ground(configuration, uris, folder, options)
-        return _pack(configuration, folder, pack_options)
+        plan = driver.ground(configuration, uris, folder, options)
+        return _pack(configuration, folder, pack_options, plan)
 
 
 def _warn_of_embedded_model(configuration: "Configuration", inputs: Sequence[str]) -> None:
@@ -183,23 +183,25 @@ def _list_inputs(inputs: PathsOrUris) -> list[str]:
     return listed
 
 
-def _pack(configuration: "Configuration", output: str, options: PackOptions) -> dict[str, Any]:
-    from pipeline import files
+def _pack(
+    configuration: "Configuration", output: str, options: PackOptions, plan: "Plan | None" = None
+) -> dict[str, Any]:
+    from pipeline import files, layout
+    from pipeline.files.typed import as_json
     from pipeline.pack import driver, report
 
-    manifest = driver.pack(configuration, output, options)
+    folder = driver.find_detections(options.detections or output)
+    plan = plan or driver.need_plan(folder)
+    manifest = driver.pack(configuration, plan, folder, output, options)
     # Of a run that has its report nothing is read again: pictures on its page may no longer exist.
     if not report.is_reported(output, manifest):
         from gritmill.pages.report import write_page  # imports pyarrow and jinja; mostly the page exists already
-        from pipeline.plan.plan import read_plan
 
-        folder = driver.find_detections(options.detections or output)
-        plan = read_plan(folder)
-        assert plan is not None
-        files.delete([files.join(output, report.PAGE_NAME)])
+        files.delete([files.join(output, layout.REPORT_PAGE)])
         warning = embedded_model_warning(plan.configuration, [source.uri for source in plan.sources])
         write_page(output, folder, plan, manifest, report.write_report(output, folder, manifest), warning)
-    return manifest
+    content: dict[str, Any] = as_json(manifest)
+    return content
 
 
 def encode(caption: str, spans: Sequence["Span"], *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> str:

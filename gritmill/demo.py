@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gritmill.evaluation.quality import Quality
     from gritmill.reading import Sample
+    from pipeline.pack.report import Report
 
 FOLDER_NAME = "demo-output"
 
@@ -52,15 +53,20 @@ def run(
         raise FolderMismatch(error.difference, f"use another folder, or gritmill demo {folder}--fresh") from error
 
 
-def show(output: str) -> None:
-    """One screen on standard output: the ledger, the quality, an example, and the commands to try next."""
+def show(output: str) -> "Report":
+    """One screen on standard output: the ledger, the quality, an example, and the commands to try next.
+
+    Returns:
+      The report that it is about.
+    """
     from rich.console import Console
 
     from gritmill.evaluation import quality
-    from pipeline import files
-    from pipeline.pack import report
+    from pipeline.pack.report import read_report
+    from pipeline.pack.report import show as show_report
 
-    report.show(files.read_json(files.join(files.canonical(output), report.REPORT_NAME)), output)
+    report = read_report(output)
+    show_report(report, output)
     console = Console(highlight=False)
     console.print()
     _show_quality(console, quality.run_quality(output))
@@ -71,6 +77,7 @@ def show(output: str) -> None:
     console.print("\n[bold]Look at it[/bold]")
     console.print(f"  {_gritmill_command()} view {shlex.quote(output)}", markup=False, soft_wrap=True)
     _show_next(console)
+    return report
 
 
 def _show_quality(console: "Console", measured: "Quality") -> None:

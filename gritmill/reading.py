@@ -11,8 +11,7 @@ from typing import Any
 from PIL import Image
 
 from pipeline import files
-from pipeline.faults import CallError
-from pipeline.pack.manifest import MANIFEST_NAME, read_manifest
+from pipeline.pack.manifest import need_manifest
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,8 @@ def read(output: str | PathLike[str]) -> Iterator[Sample]:
     Raises:
       CallError: the folder holds no manifest.
     """
-    folder = files.canonical(output)
-    manifest = read_manifest(folder)
-    if manifest is None:
-        raise CallError(f"{output}: no {MANIFEST_NAME}; it is no finished run")
-    for shard in manifest["shards"]:
-        yield from read_shard(files.join(folder, shard["tar"]))
+    for shard in need_manifest(output).shards:
+        yield from read_shard(files.join(files.canonical(output), shard.tar))
 
 
 def read_shard(uri: str) -> Iterator[Sample]:

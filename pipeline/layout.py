@@ -118,7 +118,7 @@ def shard_stats(number: int) -> str:
 
 
 def export_part(number: int) -> str:
-    """A shard's lines, below an export's folder."""
+    """A shard's lines until all shards are written, below an export's folder."""
     return f"parts/{number:05}.jsonl"
 
 

@@ -24,6 +24,7 @@ from pipeline.faults import DataFault, printable
 
 if TYPE_CHECKING:
     from pipeline.configuration import Configuration
+    from pipeline.pack.report import Report
 
 app = typer.Typer(
     add_completion=False,
@@ -64,9 +65,8 @@ def run(
 ) -> None:
     """ground, then pack."""
     _warn("" if quiet else api.embedded_model_warning(config, inputs))
-    manifest = call()
-    _show_report(output, pace=True)
-    outcome.check_ledger(manifest, max_failed, allow_source_faults)
+    call()
+    outcome.check_ledger(_show_report(output, pace=True), max_failed, allow_source_faults)
 
 
 @derive(app, api.ground)
@@ -99,18 +99,16 @@ def pack(
     from pipeline.pack.driver import check_ground_settings
 
     check_ground_settings(config, [change.partition("=")[0].strip() for change in changes], detections or output)
-    manifest = call()
-    _show_report(output, pace=False)
-    outcome.check_ledger(manifest, max_failed, allow_source_faults)
+    call()
+    outcome.check_ledger(_show_report(output, pace=False), max_failed, allow_source_faults)
 
 
 @derive(app, scenes.run)
 def demo(call: Call, output: str, quiet: bool) -> None:
     """The whole run on bundled scenes with the embedded models: a first look, without hub or GPU."""
     _warn("" if quiet else f"the bundled scenes go through the whole pipeline, into {output}")
-    manifest = call()
-    scenes.show(output)
-    outcome.check_ledger(manifest)
+    call()
+    outcome.check_ledger(scenes.show(output))
 
 
 @app.command()
@@ -210,8 +208,9 @@ def _warn(line: str) -> None:
         print(f"gritmill: {printable(line)}", file=sys.stderr)
 
 
-def _show_report(output: str, pace: bool) -> None:
-    from pipeline import files
-    from pipeline.pack import report
+def _show_report(output: str, pace: bool) -> "Report":
+    from pipeline.pack.report import read_report, show
 
-    report.show(files.read_json(files.join(files.canonical(output), report.REPORT_NAME)), output, pace)
+    report = read_report(output)
+    show(report, output, pace)
+    return report

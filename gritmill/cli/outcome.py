@@ -1,26 +1,27 @@
 """What makes the exit status 1: a call that was right and ended, but the data is no good."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.faults import DataFault
 
+if TYPE_CHECKING:
+    from pipeline.pack.report import Report
 
-def check_ledger(manifest: dict[str, Any], max_failed: float = 0.0, allow_faults: bool = False) -> None:
+
+def check_ledger(report: "Report", max_failed: float = 0.0, allow_faults: bool = False) -> None:
     """Raises DataFault if the data has more faults than allowed, or nothing came out."""
-    from pipeline.pack.ledger import failed_pairs, rejected_pairs
-
-    ledger = manifest["ledger"]
-    read, failed = ledger["read"], failed_pairs(ledger)
-    if not ledger["written"]:
-        counts = f"of {read} pairs read {rejected_pairs(ledger)} were rejected and {failed} failed"
-        uncaptioned = ledger["rejected"].get("no_caption", 0) == read > 0
+    ledger = report.ledger
+    read, failed = ledger.read, ledger.failed_pairs
+    if not ledger.written:
+        counts = f"of {read} pairs read {ledger.rejected_pairs} were rejected and {failed} failed"
+        uncaptioned = ledger.rejected.get("no_caption", 0) == read > 0
         hint = "; source.columns.caption says which field holds the caption" if uncaptioned else ""
         raise DataFault(f"nothing was written: {counts}{hint}")
     if failed / read > max_failed:
         raise DataFault(f"{failed} of {read} pairs failed, more than --max-failed {max_failed:g} allows")
-    if manifest["source_faults"] and not allow_faults:
-        fault = manifest["source_faults"][0]
-        raise DataFault(f"{fault['source']}: {fault['fault']} (--allow-source-faults lets this pass)")
+    if report.source_faults and not allow_faults:
+        fault = report.source_faults[0]
+        raise DataFault(f"{fault.source}: {fault.fault} (--allow-source-faults lets this pass)")
 
 
 def check_measured(figures: Any, pictures: dict[str, Any]) -> None:

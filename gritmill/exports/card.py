@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from gritmill.exports.format import ExportCounts, Format
+from pipeline.pack.manifest import Manifest
 
 CARD_NAME = "README.md"
 
@@ -12,7 +13,7 @@ _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M
 """The hub's own classes; the limits are powers of ten from 1000."""
 
 
-def render_card(to: str, export_format: Format, manifest: dict[str, Any], counts: ExportCounts) -> str:
+def render_card(to: str, export_format: Format, manifest: Manifest, counts: ExportCounts) -> str:
     """What the data is, what reads it, and where it comes from."""
     head: dict[str, Any] = {
         "pretty_name": f"Grounded image-text pairs ({to})",
@@ -22,7 +23,7 @@ def render_card(to: str, export_format: Format, manifest: dict[str, Any], counts
     }
     if path := export_format.data_files:  # without it they take what they know, export.json and pictures alone
         head["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": path}]}]
-    threshold = manifest["threshold"]
+    settings, ledger = manifest.settings, manifest.ledger
     lines = [
         "---",
         yaml.safe_dump(head, sort_keys=False).strip(),
@@ -31,7 +32,7 @@ def render_card(to: str, export_format: Format, manifest: dict[str, Any], counts
         "# Grounded image-text pairs",
         "",
         "Noun phrases and referring expressions of captions, linked to boxes, as Kosmos-2's GRIT is built. Made with",
-        f"gritmill {manifest['versions']['gritmill']}, exported as `{to}`.",
+        f"gritmill {manifest.versions['gritmill']}, exported as `{to}`.",
         "",
         *(f"- {value:,} {name}" for name, value in sorted(counts.items())),
         "",
@@ -41,11 +42,11 @@ def render_card(to: str, export_format: Format, manifest: dict[str, Any], counts
         "",
         "## Where it comes from",
         "",
-        f"- detector: `{manifest['configuration']['detector']['model']}`, `{manifest['models']['detector']}`",
-        f"- phrases: `{manifest['configuration']['phrases']['model']}`, `{manifest['models']['phrases']}`",
-        f"- score threshold {threshold['score']:g}: {threshold['source']}",
-        f"- fingerprints: ground `{manifest['fingerprints']['ground']}`, pack `{manifest['fingerprints']['pack']}`",
-        f"- of {manifest['ledger']['read']:,} pairs read, {manifest['ledger']['written']:,} were written",
+        f"- detector: `{settings.detector.model}`, `{manifest.models['detector']}`",
+        f"- phrases: `{settings.phrases.model}`, `{manifest.models['phrases']}`",
+        f"- score threshold {manifest.threshold.score:g}: {manifest.threshold.source}",
+        f"- fingerprints: ground `{manifest.fingerprints.ground}`, pack `{manifest.fingerprints.pack}`",
+        f"- of {ledger.read:,} pairs read, {ledger.written:,} were written",
         "",
         "Boxes are a detector's, and nobody has looked at all of them. Pictures and captions belong to whoever made",
         "them: the licence of the sources holds, and what they said of it stands in each record's `meta`, where the",

@@ -1,8 +1,9 @@
 """export: a finished run -> another format, shard by shard, from shards and manifest alone."""
 
+from dataclasses import dataclass
 from importlib.metadata import version
 from os import PathLike
-from typing import Any
+from typing import Any, ClassVar
 
 from gritmill.exports import find_format
 from gritmill.exports.card import CARD_NAME, render_card
@@ -12,12 +13,42 @@ from gritmill.reading import read_shard
 from pipeline import files, layout
 from pipeline.faults import CallError, EnvironmentFault, FolderMismatch
 from pipeline.files.lock import hold, is_empty
-from pipeline.files.publish import publish_json
+from pipeline.files.typed import as_json, publish_typed, read_typed
 from pipeline.fingerprint import json_digest
-from pipeline.pack.manifest import read_manifest
+from pipeline.pack.manifest import Manifest, need_manifest, read_manifest
 
 _PROVENANCE = ("fingerprints", "models", "threshold", "versions", "ledger")
 """What the export's own summary takes over from the run's manifest."""
+
+
+@dataclass(frozen=True)
+class ExportMarker:
+    """What the marker holds, which is written first: which export the folder is for."""
+
+    REMEDY: ClassVar[str] = "export into another folder"
+
+    mark: str
+
+
+@dataclass(frozen=True)
+class PartDone:
+    """Says that a shard is exported. figures: its counts."""
+
+    REMEDY: ClassVar[str] = "remove it and export again"
+
+    figures: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ExportSummary:
+    """What `export.json` holds, which is written last. mark: as in the marker. run: where it comes from."""
+
+    REMEDY: ClassVar[str] = "remove it and export again"
+
+    format: str
+    mark: str
+    figures: dict[str, int]
+    run: dict[str, Any]
 
 
 def export(
@@ -35,13 +66,11 @@ def export(
     options = options or Options()
     export_format = find_format(to, options)
     source, target = files.canonical(run), files.canonical(output)
-    manifest = read_manifest(source)
-    if manifest is None:
-        raise CallError(f"{run}: no manifest.json; it is no finished run")
+    manifest = need_manifest(run)
     if target == source:
         raise CallError(f"--output: {output}: the run itself lies there")
     export_settings = {
-        "pack": manifest["fingerprints"]["pack"],
+        "pack": manifest.fingerprints.pack,
         "format": to,
         "options": vars(options),
         "gritmill": version("gritmill"),
@@ -50,17 +79,19 @@ def export(
     _check_free(target, fingerprint)  # before it is locked and swept: another run may be at work there
     with hold(target):
         _check_free(target, fingerprint)
-        publish_json(files.join(target, layout.EXPORT_MARKER), {"mark": fingerprint})
+        publish_typed(files.join(target, layout.EXPORT_MARKER), ExportMarker(fingerprint))
         uri = files.join(target, layout.EXPORT)
         if files.exists(uri):
-            written: dict[str, Any] = files.read_json(uri)
-            return written
-        folder = ExportFolder(target)
-        counts = _write_shards(export_format, source, manifest, folder)
-        folder.write(CARD_NAME, render_card(to, export_format, manifest, counts).encode())
-        provenance = {name: manifest[name] for name in _PROVENANCE}
-        written = {"format": to, "mark": fingerprint, "figures": dict(counts), "run": provenance}
-        publish_json(uri, written)
+            summary = read_typed(uri, ExportSummary)
+        else:
+            folder = ExportFolder(target)
+            counts = _write_shards(export_format, source, manifest, folder)
+            folder.write(CARD_NAME, render_card(to, export_format, manifest, counts).encode())
+            content = as_json(manifest)
+            provenance = {name: content[name] for name in _PROVENANCE}
+            summary = ExportSummary(to, fingerprint, dict(counts), provenance)
+            publish_typed(uri, summary)
+        written: dict[str, Any] = as_json(summary)
         return written
 
 
@@ -68,25 +99,25 @@ def _check_free(target: str, fingerprint: str) -> None:
     """Refuses a folder that holds anything but this export."""
     uri = files.join(target, layout.EXPORT_MARKER)
     if files.exists(uri):
-        if files.read_json(uri)["mark"] != fingerprint:
+        if read_typed(uri, ExportMarker).mark != fingerprint:
             raise FolderMismatch(f"--output: {target} holds another export", "use another folder")
     elif not is_empty(target):
         raise CallError(f"--output: {target} is not empty, and what lies there is no export")
 
 
-def _write_shards(export_format: Format, source: str, manifest: dict[str, Any], folder: ExportFolder) -> ExportCounts:
+def _write_shards(export_format: Format, source: str, manifest: Manifest, folder: ExportFolder) -> ExportCounts:
     """Writes the shards that an earlier call has not, and what takes all of them; their counts."""
     counts = ExportCounts()
-    for number, shard in enumerate(manifest["shards"]):
+    for number, shard in enumerate(manifest.shards):
         uri = files.join(folder.uri, layout.export_part_done(number))
         if files.exists(uri):
-            counts.update(files.read_json(uri)["figures"])
+            counts.update(read_typed(uri, PartDone).figures)
             continue
-        figures = export_format.shard(number, read_shard(files.join(source, shard["tar"])), folder)
+        figures = export_format.shard(number, read_shard(files.join(source, shard.tar)), folder)
         current = read_manifest(source)
-        if current is None or current["fingerprints"] != manifest["fingerprints"]:
+        if current is None or current.fingerprints != manifest.fingerprints:
             raise EnvironmentFault(f"{source}: the run has been packed again meanwhile; export it into another folder")
-        publish_json(uri, {"figures": figures})
+        publish_typed(uri, PartDone(dict(figures)))
         counts.update(figures)
-    export_format.finish(range(len(manifest["shards"])), folder)
+    export_format.finish(range(len(manifest.shards)), folder)
     return counts

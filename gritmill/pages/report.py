@@ -8,13 +8,12 @@ from typing import Any
 
 from gritmill.pages.render import render
 from gritmill.pages.thumbnails import Thumbnail, make_thumbnails
-from pipeline import files
+from pipeline import files, layout
 from pipeline.files.publish import publish_bytes
 from pipeline.ids import ChunkId, RangeId
-from pipeline.pack.ledger import outcomes
-from pipeline.pack.manifest import policy_of
-from pipeline.pack.report import PAGE_NAME, threshold_line
-from pipeline.pack.statistics import STATISTICS_NAME
+from pipeline.pack.manifest import Manifest
+from pipeline.pack.report import Report, threshold_line
+from pipeline.pack.statistics import ByThreshold, Histograms, NearThreshold, read_statistics
 from pipeline.plan.plan import Plan
 from pipeline.tables import chunk_files, detections
 from pipeline.tables.pair_rows import from_table
@@ -24,65 +23,66 @@ from transforms.selection.threshold_sweep import rank_candidates
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for every eye
 _HEADS = 20
-_SWEPT = ("score", "pairs", "phrases", "boxes")
 _TABLE_THRESHOLDS = tuple(i / 20 for i in range(21))
 
 
-def write_page(
-    output: str, folder: str, plan: Plan, manifest: dict[str, Any], report: dict[str, Any], warning: str = ""
-) -> None:
+def write_page(output: str, folder: str, plan: Plan, manifest: Manifest, report: Report, warning: str = "") -> None:
     """Writes the page of a finished run.
 
     Args:
       output: the run's folder. folder: that of its detections. report: what `write_report` returned.
       warning: a warning about the boxes, shown near the top; empty for none.
     """
-    statistics = files.read_json(files.join(output, STATISTICS_NAME))
-    policy = policy_of(manifest)
+    statistics = read_statistics(output)
+    policy = manifest.policy
     text = render(
         "report.html.jinja",
         name=files.name(output),
         manifest=manifest,
         report=report,
         warning=warning,
-        outcomes=list(outcomes(report["ledger"])),
-        threshold=threshold_line(report["threshold"]),
-        charts=list(_charts(report["histograms"])),
-        heads=report["histograms"]["heads"][:_HEADS],
-        thresholds=_thresholds(statistics["thresholds"], policy.threshold),
+        outcomes=list(report.ledger.outcomes()),
+        threshold=threshold_line(report.threshold),
+        charts=list(_charts(report.histograms)),
+        heads=report.histograms.heads[:_HEADS],
+        thresholds=_thresholds(statistics.thresholds, policy.threshold),
         sides=[
-            (title, list(_make_cards(statistics["nearest"][side], folder, plan, policy)))
-            for title, side in (("Barely kept", "kept"), ("Barely missed", "missed"))
+            ("Barely kept", list(_make_cards(statistics.nearest.kept, folder, plan, policy))),
+            ("Barely missed", list(_make_cards(statistics.nearest.missed, folder, plan, policy))),
         ],
     )
-    publish_bytes(files.join(output, PAGE_NAME), text.encode())
+    publish_bytes(files.join(output, layout.REPORT_PAGE), text.encode())
 
 
-def _charts(histograms: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _charts(histograms: Histograms) -> Iterator[dict[str, Any]]:
     """Title, bars with their tooltips, and the labels at the ends of the axis."""
-    for key, title in (("score", "Boxes by score"), ("box_area", "Boxes by share of the picture")):
-        edges, counts = histograms[key]["edges"], histograms[key]["counts"]
-        bars = [(n, f"{low:g} to {high:g}: {n:,}") for (low, high), n in zip(pairwise(edges), counts, strict=True)]
-        yield {"title": title, "bars": bars, "first": f"{edges[0]:g}", "last": f"{edges[-1]:g}"}
-    for key, title in (("boxes_per_pair", "Pairs by number of boxes"), ("phrase_words", "Phrases by number of words")):
-        counted = dict(zip(histograms[key]["values"], histograms[key]["counts"], strict=True))
+    binned = ((histograms.score, "Boxes by score"), (histograms.box_area, "Boxes by share of the picture"))
+    for bins, title in binned:
+        labels = [f"{low:g} to {high:g}" for low, high in pairwise(bins.edges)]
+        bars = [(n, f"{label}: {n:,}") for label, n in zip(labels, bins.counts, strict=True)]
+        yield {"title": title, "bars": bars, "first": f"{bins.edges[0]:g}", "last": f"{bins.edges[-1]:g}"}
+    by_value = (
+        (histograms.boxes_per_pair, "Pairs by number of boxes"),
+        (histograms.phrase_words, "Phrases by number of words"),
+    )
+    for values, title in by_value:
+        counted = dict(zip(values.values, values.counts, strict=True))
         last = max(counted, default=0)
         bars = [(counted.get(value, 0), f"{value}: {counted.get(value, 0):,}") for value in range(1, last + 1)]
         yield {"title": title, "bars": bars, "first": "1", "last": str(max(last, 1))}
 
 
-def _thresholds(sweep: dict[str, list[Any]], score: float) -> dict[str, Any]:
+def _thresholds(sweep: ByThreshold, score: float) -> dict[str, Any]:
     """What each threshold keeps: in shares of what the lowest keeps, with the place of the one in force in percent of
     the axis; and a few rows in numbers."""
-    low, high = sweep["score"][0], sweep["score"][-1]
+    low, high = sweep.score[0], sweep.score[-1]
     span = (high - low) or 1
-    rows = list(zip(*(sweep[name] for name in _SWEPT), strict=True))
+    rows = list(zip(sweep.score, sweep.pairs, sweep.phrases, sweep.boxes, strict=True))
+    highest = [max(counts) or 1 for counts in (sweep.pairs, sweep.phrases, sweep.boxes)]
     return {
         "shares": [
-            {
-                "score": (x - low) / span,
-                **{name: n / (max(sweep[name]) or 1) for name, n in zip(_SWEPT[1:], counts, strict=True)},
-            }
+            {"score": (x - low) / span}
+            | {name: n / top for name, n, top in zip(("pairs", "phrases", "boxes"), counts, highest, strict=True)}
             for x, *counts in rows
         ],
         "rows": [row for row in rows if row[0] in _TABLE_THRESHOLDS],
@@ -108,14 +108,14 @@ class Card:
     boxes: tuple[tuple[str, str, float, tuple[float, ...]], ...]
 
 
-def _make_cards(nearest: list[dict[str, Any]], folder: str, plan: Plan, policy: Policy) -> Iterator[Card]:
+def _make_cards(nearest: Sequence[NearThreshold], folder: str, plan: Plan, policy: Policy) -> Iterator[Card]:
     """In order of distance; each shows the boxes that the lower of its own score and the threshold would keep."""
-    pairs = [_read_pair(folder, entry["where"]) for entry in nearest]
+    pairs = [_read_pair(folder, entry.where) for entry in nearest]
     order = sorted(range(len(pairs)), key=lambda index: (pairs[index].source, pairs[index].index))
     pictures = dict(zip(order, make_thumbnails([pairs[index] for index in order], plan), strict=True))
     for index, (entry, pair) in enumerate(zip(nearest, pairs, strict=True)):
         yield _make_card(
-            pair, entry["score"], replace(policy, threshold=min(policy.threshold, entry["score"])), pictures[index]
+            pair, entry.score, replace(policy, threshold=min(policy.threshold, entry.score)), pictures[index]
         )
 
 

@@ -18,12 +18,11 @@ from PIL import Image
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
 
 from gritmill.validation.sample import Rules, fault_line, sample_faults
-from pipeline import files
+from pipeline import files, layout
 from pipeline.faults import CallError
 from transforms import grit_record
 from transforms.text import dialects
 
-_MANIFEST_NAME = "manifest.json"
 _BLOCK, _RECORD = 512, 10_240  # of a tar
 
 _OCTAL = re.compile(rb"[0-7]{11}\0")
@@ -110,18 +109,18 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
       CallError: the folder holds no manifest.
     """
     folder = files.canonical(output)
-    uri = files.join(folder, _MANIFEST_NAME)
+    uri = files.join(folder, layout.MANIFEST)
     if not files.exists(uri):
-        raise CallError(f"{output}: no {_MANIFEST_NAME}; it is no finished run")
+        raise CallError(f"{output}: no {layout.MANIFEST}; it is no finished run")
     try:
         manifest = _Manifest.model_validate_json(files.read_bytes(uri))
         for name in manifest.configuration.text.dialect:
             dialects.find(name)
     except ValidationError as error:
-        yield Finding(_MANIFEST_NAME, "", fault_line(error))
+        yield Finding(layout.MANIFEST, "", fault_line(error))
         return
     except ValueError as error:  # no such dialect here
-        yield Finding(_MANIFEST_NAME, "", str(error))
+        yield Finding(layout.MANIFEST, "", str(error))
         return
     # Pillow's own limit holds for the whole process; what the run itself let pass must not be refused here.
     if Image.MAX_IMAGE_PIXELS is not None:
@@ -130,7 +129,7 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     rules = Rules(tuple(text.dialect), text.spans == "densest", manifest.configuration.source.max_pixels)
     for number, shard in enumerate(manifest.shards):
         yield from _check_shard(folder, f"{number:05}", shard, rules, limit)
-    yield from (Finding(_MANIFEST_NAME, "", text) for text in _ledger_faults(manifest))
+    yield from (Finding(layout.MANIFEST, "", text) for text in _ledger_faults(manifest))
     yield from _unlisted_files(folder, manifest)
 
 
@@ -148,8 +147,8 @@ def _ledger_faults(manifest: _Manifest) -> Iterator[str]:
 def _unlisted_files(folder: str, manifest: _Manifest) -> Iterator[Finding]:
     """Tars and indexes that the manifest does not name: who reads `shards/*.tar` would take them in."""
     named = {name for shard in manifest.shards for name in (shard.tar, shard.index)}
-    for info in files.list_folder(files.join(folder, "shards")):
-        name = f"shards/{files.name(info.uri)}"
+    for info in files.list_folder(files.join(folder, layout.SHARDS)):
+        name = f"{layout.SHARDS}/{files.name(info.uri)}"
         if name.endswith((".tar", ".parquet")) and name not in named:
             yield Finding(name, "", "is not in the manifest")
 
@@ -159,7 +158,7 @@ def _check_shard(folder: str, number: str, shard: _Shard, rules: Rules, limit: i
         if text := _checksum_fault(files.join(folder, name), checksum):
             yield Finding(name, "", text)
             return
-    if (shard.tar, shard.index) != (f"shards/{number}.tar", f"shards/{number}.parquet"):
+    if (shard.tar, shard.index) != (layout.shard_tar(int(number)), layout.shard_index(int(number))):
         yield Finding(shard.tar, "", f"is shard {int(number)} of the manifest")
     rows: list[dict[str, Any]] = []
     try:
@@ -168,8 +167,9 @@ def _check_shard(folder: str, number: str, shard: _Shard, rules: Rules, limit: i
             yield Finding(shard.index, "", f"{len(rows)} rows, but {shard.samples} samples in the manifest")
     except _Broken as broken:
         yield Finding(shard.index, "", str(broken))
-    if text := _stats_fault(files.join(folder, f"shards/{number}_stats.json"), shard):
-        yield Finding(f"shards/{number}_stats.json", "", text)
+    stats = layout.shard_stats(int(number))
+    if text := _stats_fault(files.join(folder, stats), shard):
+        yield Finding(stats, "", text)
     yield from _check_tar(folder, number, shard, rows, rules, limit)
 
 

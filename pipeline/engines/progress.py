@@ -13,6 +13,8 @@ from glob import escape, glob
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from pipeline.layout import PROGRESS
+
 _BAR_SECONDS = 1.0
 _LINE_SECONDS = 10.0
 _REMOTE_SECONDS = 30.0
@@ -38,7 +40,7 @@ class WorkerProgress:
         if pairs == 0 or now - self._last > 0.5:
             self._last = now
             with suppress(OSError):  # progress never fails a run
-                self._write(os.path.join(self.folder, f".progress-{os.getpid()}-{threading.get_ident()}.json"), pairs)
+                self._write(os.path.join(self.folder, f"{PROGRESS}{os.getpid()}-{threading.get_ident()}.json"), pairs)
 
     def _write(self, path: str, pairs: int) -> None:
         with open(path + "~", "w", encoding="ascii") as file:
@@ -49,7 +51,7 @@ class WorkerProgress:
 def pairs_in_progress(folder: str) -> int:
     """Pairs that workers have done of chunks that are not committed yet."""
     total = 0
-    for path in glob(os.path.join(escape(folder), ".progress-*.json")):
+    for path in glob(os.path.join(escape(folder), f"{PROGRESS}*.json")):
         try:
             with open(path, encoding="ascii") as file:
                 total += int(json.load(file)["pairs"])
@@ -60,7 +62,7 @@ def pairs_in_progress(folder: str) -> int:
 
 def delete_progress_files(folder: str) -> None:
     """Removes the workers' progress files."""
-    for path in glob(os.path.join(escape(folder), ".progress-*")):
+    for path in glob(os.path.join(escape(folder), f"{PROGRESS}*")):
         os.remove(path)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.faults import EnvironmentFault
 from pipeline.files.access import read_bytes
@@ -19,6 +19,12 @@ class Typed(Protocol):
     """A file's content. REMEDY: what to do about a file that is not of this form."""
 
     REMEDY: ClassVar[str]
+
+
+class OpenModel(BaseModel):
+    """A frozen model that keeps the keys that it does not know, so that they are not lost where it is passed on."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 
 
 _T = TypeVar("_T", bound=Typed)
@@ -46,8 +52,8 @@ def read_many(uris: Iterable[str], kind: type[_T]) -> list[_T]:
 
 
 def as_json(value: Typed) -> Any:
-    """The JSON value that a file of this content holds; of a model that was read, the keys that were there."""
-    return _adapter(type(value)).dump_python(value, mode="json", by_alias=True, exclude_unset=True)
+    """The JSON value that a file of this content holds."""
+    return _adapter(type(value)).dump_python(value, mode="json", by_alias=True)
 
 
 def publish_typed(uri: str, value: Typed) -> None:

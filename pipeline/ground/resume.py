@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline import files, fingerprint
+from pipeline import files, fingerprint, layout
 from pipeline.configuration import GROUND_SECTIONS, Configuration
 from pipeline.faults import CallError, FolderMismatch
-from pipeline.files.publish import publish_json
 from pipeline.ground import attempts, retry
 from pipeline.ground.options import GroundOptions
 from pipeline.plan.limit import limit_plan
-from pipeline.plan.plan import PLAN_NAME, Plan, read_plan
+from pipeline.plan.plan import Plan, read_plan, write_plan
 from pipeline.plan.plan_sources import check_readable, compare_sources, plan_sources
 from pipeline.sources.base import check_root
 from pipeline.tables import detections
@@ -57,7 +56,7 @@ def _start_plan(plan: Plan, old: Plan | None, folder: str) -> Plan:
         set_aside(folder)
     elif (old.fingerprint, old.sources) != (plan.fingerprint, plan.sources):
         attempts.delete_all(folder)  # they are of other chunks that had the same numbers
-    publish_json(files.join(folder, PLAN_NAME), plan.to_json())
+    write_plan(folder, plan)
     return plan
 
 
@@ -90,7 +89,7 @@ def _extend_plan(plan: Plan, new: Sequence[files.FileInfo], changed: dict[int, f
     retry.drop_sources(folder, changed)
     plan = replace(plan, sources=tuple(sources))
     # Last of all: as long as the plan lists the old files, a call that was killed in here is repeated as a whole.
-    publish_json(files.join(folder, PLAN_NAME), plan.to_json())
+    write_plan(folder, plan)
     return plan
 
 
@@ -129,8 +128,8 @@ def _difference(
 
 def set_aside(folder: str) -> None:
     """Moves a detections folder to the first free name `detections.1`, `detections.2`, …"""
-    if files.exists(files.join(folder, PLAN_NAME)):
+    if files.exists(files.join(folder, layout.PLAN)):
         number = 1
-        while files.exists(files.join(f"{folder}.{number}", PLAN_NAME)):
+        while files.exists(files.join(f"{folder}.{number}", layout.PLAN)):
             number += 1
         files.move_folder(folder, f"{folder}.{number}")

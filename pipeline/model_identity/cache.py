@@ -15,8 +15,7 @@ from typing import Any
 from pipeline import files
 from pipeline.files.publish import publish_json
 from pipeline.fingerprint import json_digest
-
-MODEL_CACHE_NAME = ".gritmill.models.json"
+from pipeline.layout import MODEL_CACHE
 
 _FORMAT = 1
 _RECENT = 2_000_000_000  # nanoseconds: the coarsest clock of a file system shows no second change within them
@@ -26,7 +25,7 @@ class ModelCache:
     """The cache of a run. folder: that of its detections; None: nothing is cached."""
 
     def __init__(self, folder: str | None = None) -> None:
-        self._uri = None if folder is None else files.join(folder, MODEL_CACHE_NAME)
+        self._uri = None if folder is None else files.join(folder, MODEL_CACHE)
         self._stored = _read(self._uri) if self._uri else {}
         self._used: dict[str, list[str]] = {}
 

@@ -18,9 +18,14 @@ from transforms.selection.threshold_sweep import is_rejected_anywhere, sweep
 _MAX_SHOWN = 80  # characters of a caption or of names of fields
 
 
-def count_range(folder: str, range_id: RangeId, done: bool, policy: Policy) -> tuple[RangeCount, Statistics]:
-    """Judges every row of a range. A range that is `done` must hold what was recorded of it, to the byte."""
-    total, statistics = RangeCount(range_id), Statistics.empty(policy.threshold)
+def count_range(
+    folder: str, range_id: RangeId, done: bool, policy: Policy, source: str = ""
+) -> tuple[RangeCount, Statistics]:
+    """Judges every row of a range. A range that is `done` must hold what was recorded of it, to the byte.
+
+    source: URI of its source, for the count.
+    """
+    total, statistics = RangeCount(range_id, source=source), Statistics.empty(policy.threshold)
     chunks: list[tuple[ChunkId, str | None]]
     if done:
         summary = detections.read_range_summary(folder, range_id)

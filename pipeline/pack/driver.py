@@ -4,16 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline import files, fingerprint
+from pipeline import files, fingerprint, layout
 from pipeline.configuration import GROUND_SECTIONS, PACK_SECTIONS, Configuration, ShardSettings
 from pipeline.faults import CallError, EnvironmentFault, FolderMismatch
-from pipeline.files.publish import publish_json
+from pipeline.files.typed import publish_typed
 from pipeline.ids import RangeId
-from pipeline.pack.manifest import ManifestHead, read_manifest, shard_fingerprints, write_manifest
+from pipeline.pack.manifest import Manifest, read_manifest, write_manifest
 from pipeline.pack.options import PackOptions
-from pipeline.pack.plan_shards import SHARDS_FOLDER, STATS_FORMAT
-from pipeline.pack.statistics import STATISTICS_NAME, Statistics
-from pipeline.plan.plan import PLAN_NAME, Plan, read_plan
+from pipeline.pack.shard_stats import FORMAT, file_sizes, shard_fingerprints
+from pipeline.pack.statistics import Statistics
+from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections
 from pipeline.threshold import threshold_in_force
 from transforms.images import bytes_digest
@@ -22,44 +22,42 @@ from transforms.selection.judge import Policy
 from transforms.text import dialects
 
 
-def pack(configuration: Configuration, output: str, options: PackOptions) -> dict[str, Any]:
+def pack(configuration: Configuration, plan: Plan, folder: str, output: str, options: PackOptions) -> Manifest:
     """Writes the shards and returns the manifest. The caller holds the output folder.
 
+    Args:
+      plan, folder: of the detections.
+
     Raises:
-      CallError: no finished ground, an unknown dialect, or shards of another fingerprint.
+      CallError: ground is not finished, an unknown dialect, or shards of another fingerprint.
       EnvironmentFault: a source is gone, or the run broke off.
     """
     if options.beam:
         from pipeline.engines import run_pipeline  # with Beam, which takes a second: not for a pack that is done
 
         run_pipeline.parse_beam_options(options.beam)  # a wrong option is refused, whatever is left to do
-    folder = find_detections(options.detections or output)
-    plan = read_plan(folder)
-    if plan is None:
-        raise CallError(f"--detections: {folder}: no plan.json; run gritmill ground first")
     check_dialects(configuration.text.dialect)
     done = detections.finished_ranges(folder)
     _check_finished(plan, done, folder, options.partial)
-    threshold = threshold_in_force(configuration.selection, plan.threshold, plan.configuration.detector.floor)
+    floor = plan.configuration.detector.floor
+    threshold = threshold_in_force(configuration.selection, plan.threshold, floor)
     policy = Policy(configuration.selection, threshold.score, configuration.text)
     row_digests, pairs = _row_digests(plan, folder, done)
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
-    if _up_to_date(output, pack_fingerprint) and not options.fresh:
-        return read_manifest(output) or {}
+    manifest = read_manifest(output)
+    if manifest and not options.fresh and _is_current(manifest, output, pack_fingerprint):
+        return manifest
     _check_sources(plan)
-    _check_output(output, pack_fingerprint, configuration, options)
-    head = ManifestHead.from_plan(plan, configuration, threshold, pack_fingerprint, options.partial)
-    if not any(True for _ in plan.range_ids()):
-        publish_json(
-            files.join(output, STATISTICS_NAME),
-            Statistics.empty(policy.threshold).to_json(plan.configuration.detector.floor),
-        )
-        return write_manifest(output, head, plan, [], [])
+    _check_output(output, manifest, pack_fingerprint, configuration, options)
+    head = Manifest.head(plan, configuration, threshold, pack_fingerprint, options.partial)
+    if not row_digests:
+        publish_typed(files.join(output, layout.STATISTICS), Statistics.empty(policy.threshold).summary(floor))
+        return write_manifest(output, head, [], [])
     from pipeline.engines import placement
     from pipeline.pack import graph
 
     options = replace(options, beam=placement.pack_beam_options(options.beam, pairs))
-    graph.run(output, folder, plan, policy, head, options)
+    graph.run(output, folder, plan, policy, configuration.shards, head, options)
     manifest = read_manifest(output)
     if manifest is None:
         raise EnvironmentFault(f"{output}: the run has ended without a manifest; run it again")
@@ -69,20 +67,27 @@ def pack(configuration: Configuration, output: str, options: PackOptions) -> dic
 def find_detections(run_folder: str) -> str:
     """The detections folder that a run's folder holds, or the folder itself."""
     run_folder = files.canonical(run_folder)
-    return run_folder if files.exists(files.join(run_folder, PLAN_NAME)) else files.join(run_folder, detections.FOLDER)
+    itself = files.exists(files.join(run_folder, layout.PLAN))
+    return run_folder if itself else files.join(run_folder, layout.DETECTIONS)
+
+
+def need_plan(folder: str, remedy: str = "run gritmill ground first") -> Plan:
+    """The plan of a detections folder; raises CallError if there is none."""
+    plan = read_plan(folder)
+    if plan is None:
+        raise CallError(f"--detections: {folder}: no {layout.PLAN}; {remedy}")
+    return plan
 
 
 def check_ground_settings(configuration: Configuration, keys: Iterable[str], run_folder: str) -> None:
     """Refuses settings of `ground`, given for `pack` on purpose, that are not those of the run in `run_folder`."""
+    excepted = (*configuration.recorded_keys(), "detector.revision")
+    keys = [key for key in keys if key.partition(".")[0] in GROUND_SECTIONS and key not in excepted]
     folder = find_detections(run_folder)
-    plan = read_plan(folder)
+    plan = read_plan(folder) if keys else None
+    if plan is None:
+        return
     for key in keys:
-        if (
-            plan is None
-            or key.partition(".")[0] not in GROUND_SECTIONS
-            or key in (*configuration.recorded_keys(), "detector.revision")
-        ):
-            continue
         recorded, given = (_value_at(part.model_dump(mode="json"), key) for part in (plan.configuration, configuration))
         if given != recorded and not (isinstance(given, str) and files.canonical(given) == recorded):
             raise CallError(f"{key}: {folder} was made with {recorded}; only another ground can change that")
@@ -113,7 +118,7 @@ def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Pol
             "selection": policy.selection.fingerprint_values() | {"score": policy.threshold},
             "text": policy.text.fingerprint_values(),
             "shards": shards.fingerprint_values(),
-            "stats": STATS_FORMAT,
+            "stats": FORMAT,
         }
     )
 
@@ -143,40 +148,39 @@ def _check_finished(plan: Plan, done: set[RangeId], folder: str, partial: bool) 
         )
 
 
-def _up_to_date(output: str, pack_fingerprint: str) -> bool:
-    """Whether the manifest is of this pack, and its shards are there."""
-    manifest = read_manifest(output)
-    if (
-        manifest is None
-        or manifest["fingerprints"]["pack"] != pack_fingerprint
-        or not files.exists(files.join(output, STATISTICS_NAME))
-    ):
+def _is_current(manifest: Manifest, output: str, pack_fingerprint: str) -> bool:
+    """Whether a manifest is of this pack, and its shards are there."""
+    if manifest.fingerprints.pack != pack_fingerprint or not files.exists(files.join(output, layout.STATISTICS)):
         return False
-    existing = {files.name(info.uri): info.size for info in files.list_folder(files.join(output, SHARDS_FOLDER))}
-    stems = {files.name(shard["tar"]).removesuffix(".tar"): shard["bytes"] for shard in manifest["shards"]}
+    sizes = file_sizes(output)
     return all(
-        existing.get(f"{stem}.tar") == size and {f"{stem}.parquet", f"{stem}_stats.json"} <= existing.keys()
-        for stem, size in stems.items()
+        sizes.get(shard.tar) == shard.bytes and {shard.index, layout.shard_stats(number)} <= sizes.keys()
+        for number, shard in enumerate(manifest.shards)
     )
 
 
-def _check_output(output: str, pack_fingerprint: str, configuration: Configuration, options: PackOptions) -> None:
-    others = [uri for uri, found in shard_fingerprints(output).items() if found != pack_fingerprint]
-    if others and not (options.fresh or options.replace):
-        difference = _difference(read_manifest(output), configuration)
+def _check_output(
+    output: str,
+    manifest: Manifest | None,
+    pack_fingerprint: str,
+    configuration: Configuration,
+    options: PackOptions,
+) -> None:
+    if options.fresh or options.replace:
+        return
+    if any(found != pack_fingerprint for found in shard_fingerprints(output).values()):
+        difference = f" ({_difference(manifest.configuration, configuration)} differs)" if manifest else ""
         raise FolderMismatch(
             f"--output: {output} holds shards of another fingerprint{difference}", "use another folder, or --fresh"
         )
 
 
-def _difference(manifest: dict[str, Any] | None, configuration: Configuration) -> str:
-    """What differs between the pack that lies there and this one, by key."""
-    if manifest is None:
-        return ""
+def _difference(packed: dict[str, Any], configuration: Configuration) -> str:
+    """The keys that differ between what was packed with and this configuration."""
     # Not validated: what another release has written must not stand in the way of --fresh.
-    old, new = Configuration.complete(manifest["configuration"]), configuration.model_dump(mode="json")
+    old, new = Configuration.complete(packed), configuration.model_dump(mode="json")
     keys = [f"{s}.{k}" for s in PACK_SECTIONS for k in new[s] if old[s].get(k) != new[s][k]]
-    return f" ({', '.join(keys) or 'the detections'} differs)"
+    return ", ".join(keys) or "the detections"
 
 
 def _check_sources(plan: Plan) -> None:

@@ -7,42 +7,49 @@ from typing import Any
 
 import apache_beam as beam
 
-from pipeline import files
+from pipeline import files, layout
 from pipeline.configuration import ShardSettings
 from pipeline.engines import progress, run_pipeline
 from pipeline.files.publish import publish_json
+from pipeline.files.typed import publish_typed
 from pipeline.ids import RangeId
 from pipeline.pack.count import count_range
 from pipeline.pack.ledger import RangeCount
-from pipeline.pack.manifest import MANIFEST_NAME, ManifestHead, read_manifest, shard_fingerprints, write_manifest
+from pipeline.pack.manifest import Manifest, read_manifest, write_manifest
 from pipeline.pack.options import PackOptions
-from pipeline.pack.plan_shards import SHARDS_FOLDER, ShardPlan, plan_shards
+from pipeline.pack.plan_shards import ShardPlan, plan_shards
+from pipeline.pack.shard_stats import shard_fingerprints
 from pipeline.pack.shard_writer import ShardWriter
-from pipeline.pack.statistics import STATISTICS_NAME, Statistics, add_up
+from pipeline.pack.statistics import Statistics, add_up
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables import detections
 from transforms.selection.judge import Policy
 
-_PLANNED = ".gritmill.shards.json"
 
-
-def run(output: str, folder: str, plan: Plan, policy: Policy, head: ManifestHead, options: PackOptions) -> None:
+def run(
+    output: str, folder: str, plan: Plan, policy: Policy, shards: ShardSettings, head: Manifest, options: PackOptions
+) -> None:
     """Writes shards, statistics and manifest into `output`, from the detections in `folder`.
 
     Raises:
       CallError: more shards than there are keys for. EnvironmentFault: the run broke off.
     """
     beam_options = run_pipeline.parse_beam_options(options.beam)
-    writer = ShardWriter(folder, output, head.pack_fingerprint, policy)
-    shards = head.configuration.shards
+    writer = ShardWriter(folder, output, head.fingerprints.pack, policy)
+    floor = plan.configuration.detector.floor
     state = partial(_progress, output)
     with progress.show_progress("pack", "shards", state, options.quiet, files.is_local(output)):
-        run_pipeline.run(lambda pipeline: build(pipeline, writer, shards, head, options.fresh), beam_options)
-    files.delete([files.join(output, _PLANNED)])
+        run_pipeline.run(lambda pipeline: build(pipeline, writer, shards, head, floor, options.fresh), beam_options)
+    files.delete([files.join(output, layout.PLANNED_SHARDS)])
 
 
 def build(
-    pipeline: beam.Pipeline, writer: ShardWriter, shards: ShardSettings, head: ManifestHead, fresh: bool = False
+    pipeline: beam.Pipeline,
+    writer: ShardWriter,
+    shards: ShardSettings,
+    head: Manifest,
+    floor: float,
+    fresh: bool = False,
 ) -> object:
     """The graph: a tiny count decides what each shard holds; no image ever crosses a shuffle."""
     counted = (
@@ -70,20 +77,21 @@ def build(
     return (
         {"counts": counts, "stats": stats, "statistics": statistics}
         | "GatherAll" >> beam.CoGroupByKey()
-        | "WriteManifest" >> beam.Map(_manifest, writer, head)
+        | "WriteManifest" >> beam.Map(_manifest, writer, head, floor)
     )
 
 
-def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool]]:
-    """The ranges of a detections folder in input order, each with whether it is done."""
+def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool, str]]:
+    """The ranges of a detections folder in input order, each with whether it is done, and the URI of its source."""
     plan = read_plan(folder)
     done = detections.finished_ranges(folder)
-    yield from ((range_id, range_id in done) for range_id in plan.range_ids()) if plan else ()
+    assert plan is not None  # the driver has read it
+    yield from ((range_id, range_id in done, plan.sources[range_id.source].uri) for range_id in plan.range_ids())
 
 
-def _count(item: tuple[RangeId, bool], writer: ShardWriter) -> tuple[RangeCount, Statistics]:
-    range_id, done = item
-    return count_range(writer.detections, range_id, done, writer.policy)
+def _count(item: tuple[RangeId, bool, str], writer: ShardWriter) -> tuple[RangeCount, Statistics]:
+    range_id, done, source = item
+    return count_range(writer.detections, range_id, done, writer.policy, source)
 
 
 def _plan(
@@ -91,7 +99,7 @@ def _plan(
 ) -> Iterator[ShardPlan]:
     plans = list(plan_shards(keyed[1], shards))
     _remove_stale(writer.output, writer.fingerprint, fresh)
-    publish_json(files.join(writer.output, _PLANNED), {"shards": len(plans)})
+    publish_json(files.join(writer.output, layout.PLANNED_SHARDS), {"shards": len(plans)})
     yield from plans
 
 
@@ -100,24 +108,23 @@ def _remove_stale(output: str, fingerprint: str, fresh: bool) -> None:
 
     Shards of this pack that a killed run has left are kept; with `fresh`, those of a finished one are not.
     """
-    finished = (read_manifest(output) or {}).get("fingerprints", {}).get("pack") == fingerprint
+    manifest = read_manifest(output)
+    finished = manifest is not None and manifest.fingerprints.pack == fingerprint
     files.delete(
         uri for uri, found in shard_fingerprints(output).items() if found != fingerprint or (fresh and finished)
     )
-    files.delete([files.join(output, MANIFEST_NAME)])
+    files.delete([files.join(output, layout.MANIFEST)])
 
 
-def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, head: ManifestHead) -> None:
-    plan = read_plan(writer.detections)
-    assert plan is not None
+def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, head: Manifest, floor: float) -> None:
     (statistics,) = keyed[1]["statistics"]
-    publish_json(files.join(writer.output, STATISTICS_NAME), statistics.to_json(plan.configuration.detector.floor))
-    write_manifest(writer.output, head, plan, keyed[1]["counts"], keyed[1]["stats"])
+    publish_typed(files.join(writer.output, layout.STATISTICS), statistics.summary(floor))
+    write_manifest(writer.output, head, keyed[1]["counts"], keyed[1]["stats"])
 
 
 def _progress(output: str) -> progress.State:
     """Shards done, of the number that the graph leaves beside them; a share of 0 until it has counted."""
-    done = len(files.list_folder(files.join(output, SHARDS_FOLDER), "*_stats.json"))
-    uri = files.join(output, _PLANNED)
+    done = len(files.list_folder(output, layout.ALL_SHARD_STATS))
+    uri = files.join(output, layout.PLANNED_SHARDS)
     planned = files.read_json(uri)["shards"] if files.exists(uri) else 0
     return progress.State(done, done / planned if planned else 0.0)

@@ -1,10 +1,10 @@
 """The ledger: what becomes of every pair that was read, as counts of a range and as the sum of a pack."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
+from pipeline.files.typed import OpenModel
 from pipeline.ids import ChunkId, RangeId
 from transforms.records import Fault, Pair
 
@@ -27,7 +27,10 @@ class ChunkCount:
 
 @dataclass
 class RangeCount:
-    """What a range holds: its chunks in order, its part of the ledger, and what could not be read."""
+    """What a range holds: its chunks in order, its part of the ledger, and what could not be read.
+
+    source: URI of the source that it is part of.
+    """
 
     range_id: RangeId
     chunks: list[ChunkCount] = field(default_factory=list)
@@ -37,6 +40,46 @@ class RangeCount:
     faults: list[str] = field(default_factory=list)
     failed_examples: Examples = field(default_factory=dict)
     rejected_examples: Examples = field(default_factory=dict)
+    source: str = ""
+
+
+class Ledger(OpenModel):
+    """Pairs: read = written + rejected + failed. rejected: by reason."""
+
+    read: int
+    written: int
+    rejected: dict[str, int]
+    failed: Failures
+
+    @classmethod
+    def add_up(cls, counts: Iterable[RangeCount], written: int, failed_in_pack: Iterable[Failures]) -> "Ledger":
+        """Out of both passes: what the ranges hold, and what became of the kept pairs."""
+        read, rejected, failed = 0, Counter[str](), Failures()
+        for count in counts:
+            read += count.read
+            rejected.update({str(reason): pairs for reason, pairs in count.rejected.items()})
+            add_failures(failed, count.failed)
+        for failures in failed_in_pack:
+            add_failures(failed, failures)
+        by_stage = {stage: dict(sorted(reasons.items())) for stage, reasons in sorted(failed.items())}
+        return cls(read=read, written=written, rejected=dict(sorted(rejected.items())), failed=by_stage)
+
+    @property
+    def rejected_pairs(self) -> int:
+        """Of all reasons."""
+        return sum(self.rejected.values())
+
+    @property
+    def failed_pairs(self) -> int:
+        """Of all stages."""
+        return failed_pairs(self.failed)
+
+    def outcomes(self) -> Iterator[tuple[str, str, int]]:
+        """Written, rejected or failed, the reason, and how many pairs have ended so."""
+        yield "written", "", self.written
+        yield from (("rejected", reason, pairs) for reason, pairs in self.rejected.items())
+        for stage, reasons in self.failed.items():
+            yield from (("failed", f"{stage}: {reason}", pairs) for reason, pairs in reasons.items())
 
 
 def add_failure(failed: Failures, examples: Examples, pair: Pair, fault: Fault) -> None:
@@ -54,36 +97,6 @@ def add_failures(total: Failures, more: Failures) -> None:
             counts[str(reason)] = counts.get(str(reason), 0) + pairs
 
 
-def build_ledger(counts: list[RangeCount], shards: list[dict[str, Any]]) -> dict[str, Any]:
-    """read = written + sum(rejected) + sum(failed), out of both passes. `shards`: what the stats files hold."""
-    rejected: Counter[str] = Counter()
-    failed: Failures = {}
-    for count in counts:
-        rejected.update({str(reason): pairs for reason, pairs in count.rejected.items()})
-        add_failures(failed, count.failed)
-    for stats in shards:
-        add_failures(failed, stats["failed"])
-    return {
-        "read": sum(count.read for count in counts),
-        "written": sum(stats["successes"] for stats in shards),
-        "rejected": dict(sorted(rejected.items())),
-        "failed": {stage: dict(sorted(reasons.items())) for stage, reasons in sorted(failed.items())},
-    }
-
-
-def outcomes(ledger: dict[str, Any]) -> Iterator[tuple[str, str, int]]:
-    """Written, rejected or failed, the reason, and how many pairs of a ledger have ended so."""
-    yield "written", "", ledger["written"]
-    yield from (("rejected", reason, pairs) for reason, pairs in ledger["rejected"].items())
-    for stage, reasons in ledger["failed"].items():
-        yield from (("failed", f"{stage}: {reason}", pairs) for reason, pairs in reasons.items())
-
-
-def failed_pairs(ledger: dict[str, Any]) -> int:
-    """Failed pairs of a ledger."""
-    return sum(pairs for reasons in ledger["failed"].values() for pairs in reasons.values())
-
-
-def rejected_pairs(ledger: dict[str, Any]) -> int:
-    """Rejected pairs of a ledger."""
-    return sum(ledger["rejected"].values())
+def failed_pairs(failed: Failures) -> int:
+    """Of all stages and reasons."""
+    return sum(pairs for reasons in failed.values() for pairs in reasons.values())

@@ -1,108 +1,144 @@
 """manifest.json: what a reader may trust, and the ledger. Written last of all."""
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from os import PathLike
+from typing import Any, ClassVar
 
-from pipeline import files
-from pipeline.configuration import Configuration
-from pipeline.files.publish import publish_json
-from pipeline.pack.ledger import Examples, RangeCount, build_ledger
-from pipeline.pack.plan_shards import SHARDS_FOLDER
+from pipeline import files, layout
+from pipeline.configuration import PACK_SECTIONS, Configuration
+from pipeline.faults import CallError
+from pipeline.files.typed import OpenModel, publish_typed, read_typed
+from pipeline.pack.ledger import Examples, Ledger, RangeCount
+from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.plan.plan import Plan
 from pipeline.threshold import Threshold
 from transforms.selection.judge import Policy
 
 FORMAT = 1
-MANIFEST_NAME = "manifest.json"
-
-_THREADS = 16
 
 _PACKAGES = ("gritmill", "apache-beam", "spacy", "transformers", "torch", "pillow", "pyarrow")
 
 
-@dataclass(frozen=True)
-class ManifestHead:
-    """What of the manifest is known before the first shard is written."""
+class ShardEntry(OpenModel):
+    """A shard's files, by their names below the run's folder; bytes, sha256: of the tar."""
 
-    configuration: Configuration
-    model_identities: dict[str, str]
-    ground_fingerprint: str
-    pack_fingerprint: str
-    threshold: Threshold
-    source_faults: tuple[dict[str, str], ...]
+    tar: str
+    index: str
+    samples: int
+    boxes: int
+    bytes: int
+    sha256: str
+    index_sha256: str
+
+
+class RecordedFault(OpenModel):
+    """What of a source could not be read; nobody knows how many pairs it held."""
+
+    source: str
+    fault: str
+
+
+class Fingerprints(OpenModel):
+    """Of the two halves."""
+
+    ground: str
+    pack: str
+
+
+class Manifest(OpenModel):
+    """What `manifest.json` holds.
+
+    configuration: as written, possibly by another release. limit: of `--limit`. models: identities by section.
+    """
+
+    REMEDY: ClassVar[str] = "remove it and pack again"
+
+    format: int
+    ledger: Ledger
+    shards: tuple[ShardEntry, ...]
+    failed_examples: Examples
+    rejected_examples: Examples
+    source_faults: tuple[RecordedFault, ...]
     partial: bool
+    limit: int | None
+    threshold: Threshold
+    models: dict[str, str]
+    fingerprints: Fingerprints
+    configuration: dict[str, Any]
+    versions: dict[str, str]
 
     @classmethod
-    def from_plan(
+    def head(
         cls, plan: Plan, configuration: Configuration, threshold: Threshold, pack_fingerprint: str, partial: bool
-    ) -> "ManifestHead":
-        """The ground sections are those that the detections were made with, the pack sections those of this pack."""
-        pack = {name: getattr(configuration, name) for name in ("selection", "text", "shards")}
-        faults = tuple({"source": source.uri, "fault": source.fault} for source in plan.sources if source.fault)
-        merged = plan.configuration.model_copy(update=pack)
-        return cls(merged, plan.model_identities, plan.fingerprint, pack_fingerprint, threshold, faults, partial)
+    ) -> "Manifest":
+        """What is known before the first shard is written. The ground sections are those that the detections were made
+        with, the pack sections those of this pack."""
+        pack = {name: getattr(configuration, name) for name in PACK_SECTIONS}
+        return cls(
+            format=FORMAT,
+            ledger=Ledger.add_up((), 0, ()),
+            shards=(),
+            failed_examples={},
+            rejected_examples={},
+            source_faults=tuple(RecordedFault(source=s.uri, fault=s.fault) for s in plan.sources if s.fault),
+            partial=partial,
+            limit=plan.limit,
+            threshold=threshold,
+            models=plan.model_identities,
+            fingerprints=Fingerprints(ground=plan.fingerprint, pack=pack_fingerprint),
+            configuration=plan.configuration.model_copy(update=pack).model_dump(mode="json"),
+            versions=versions(),
+        )
+
+    @property
+    def settings(self) -> Configuration:
+        """The configuration; raises ValidationError if this release cannot read it."""
+        return Configuration.read_back(self.configuration)
+
+    @property
+    def policy(self) -> Policy:
+        """What has decided over the pairs."""
+        settings = self.settings
+        return Policy(settings.selection, self.threshold.score, settings.text)
 
 
 def write_manifest(
-    output: str, head: ManifestHead, plan: Plan, counts: Iterable[RangeCount], stats: Iterable[dict[str, Any]]
-) -> dict[str, Any]:
+    output: str, head: Manifest, counts: Iterable[RangeCount], shard_stats: Iterable[ShardStats]
+) -> Manifest:
     """Removes shards that this pack does not have, then publishes the manifest."""
     ranges = sorted(counts, key=lambda c: (c.range_id.source, c.range_id.range))
-    shards = sorted(stats, key=lambda s: s["shard"])
+    shards = sorted(shard_stats, key=lambda s: s.shard)
     remove_shards(output, from_number=len(shards))
-    faults = [{"source": plan.sources[c.range_id.source].uri, "fault": f} for c in ranges for f in c.faults]
-    value = {
-        "format": FORMAT,
-        "ledger": build_ledger(ranges, shards),
-        "shards": [_entry(s) for s in shards],
-        "failed_examples": _first_examples(
-            [c.failed_examples for c in ranges] + [s["failed_examples"] for s in shards]
-        ),
-        "rejected_examples": _first_examples([c.rejected_examples for c in ranges]),
-        "source_faults": [*head.source_faults, *faults],
-        "partial": head.partial,
-        "limit": plan.limit,
-        "threshold": asdict(head.threshold),
-        "models": head.model_identities,
-        "fingerprints": {"ground": head.ground_fingerprint, "pack": head.pack_fingerprint},
-        "configuration": head.configuration.model_dump(mode="json"),
-        "versions": versions(),
-    }
-    publish_json(files.join(output, MANIFEST_NAME), value)
-    return value
+    faults = (RecordedFault(source=count.source, fault=fault) for count in ranges for fault in count.faults)
+    manifest = head.model_copy(
+        update={
+            "ledger": Ledger.add_up(ranges, sum(s.successes for s in shards), (s.failed for s in shards)),
+            "shards": tuple(map(_entry, shards)),
+            "failed_examples": _first_examples(
+                [c.failed_examples for c in ranges] + [s.failed_examples for s in shards]
+            ),
+            "rejected_examples": _first_examples([c.rejected_examples for c in ranges]),
+            "source_faults": (*head.source_faults, *faults),
+            "versions": versions(),
+        }
+    )
+    publish_typed(files.join(output, layout.MANIFEST), manifest)
+    return manifest
 
 
-def read_manifest(output: str) -> dict[str, Any] | None:
+def read_manifest(output: str) -> Manifest | None:
     """The manifest of a finished pack; None if there is none."""
-    uri = files.join(output, MANIFEST_NAME)
-    if not files.exists(uri):
-        return None
-    value: dict[str, Any] = files.read_json(uri)
-    return value
+    uri = files.join(output, layout.MANIFEST)
+    return read_typed(uri, Manifest) if files.exists(uri) else None
 
 
-def policy_of(manifest: dict[str, Any]) -> Policy:
-    """What has decided over the pairs of a finished pack."""
-    configuration = Configuration.read_back(manifest["configuration"])
-    return Policy(configuration.selection, manifest["threshold"]["score"], configuration.text)
-
-
-def shard_fingerprints(output: str) -> dict[str, str]:
-    """The stats files of an output, each with the fingerprint of the pack that wrote it."""
-    uris = [info.uri for info in files.list_folder(files.join(output, SHARDS_FOLDER), "*_stats.json")]
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return dict(zip(uris, pool.map(lambda uri: files.read_json(uri)["pack_fingerprint"], uris), strict=True))
-
-
-def remove_shards(output: str, from_number: int) -> None:
-    """Removes the files of shards numbered `from_number` and up."""
-    for info in files.list_folder(files.join(output, SHARDS_FOLDER)):
-        digits = files.name(info.uri)[:5]
-        if digits.isdigit() and int(digits) >= from_number:
-            files.delete([info.uri])
+def need_manifest(run: str | PathLike[str]) -> Manifest:
+    """The manifest of a finished run; raises CallError if there is none."""
+    manifest = read_manifest(files.canonical(run))
+    if manifest is None:
+        raise CallError(f"{run}: no {layout.MANIFEST}; it is no finished run")
+    return manifest
 
 
 def versions() -> dict[str, str]:
@@ -122,14 +158,13 @@ def _first_examples(examples: list[Examples]) -> Examples:
     return dict(sorted(firsts.items()))
 
 
-def _entry(stats: dict[str, Any]) -> dict[str, Any]:
-    stem = f"{SHARDS_FOLDER}/{stats['shard']:05}"
-    return {
-        "tar": f"{stem}.tar",
-        "index": f"{stem}.parquet",
-        "samples": stats["successes"],
-        "boxes": stats["boxes"],
-        "bytes": stats["bytes"],
-        "sha256": stats["sha256"],
-        "index_sha256": stats["index_sha256"],
-    }
+def _entry(stats: ShardStats) -> ShardEntry:
+    return ShardEntry(
+        tar=layout.shard_tar(stats.shard),
+        index=layout.shard_index(stats.shard),
+        samples=stats.successes,
+        boxes=stats.boxes,
+        bytes=stats.bytes,
+        sha256=stats.sha256,
+        index_sha256=stats.index_sha256,
+    )

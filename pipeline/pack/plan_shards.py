@@ -10,10 +10,6 @@ from pipeline.ids import ChunkId
 from pipeline.pack.ledger import RangeCount
 from pipeline.plan.spread import cut
 
-SHARDS_FOLDER = "shards"
-STATS_FORMAT = 3
-"""Format of a shard and its stats: those of another one are not taken over from a run that was killed."""
-
 MAX_SHARDS = 100_000
 """A key has five digits for the shard."""
 

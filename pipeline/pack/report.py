@@ -1,71 +1,111 @@
 """report.json and what a run says on the screen at its end: both from the files alone."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import files
+from pipeline import files, layout
 from pipeline.faults import printable
-from pipeline.files.publish import publish_json
+from pipeline.files.typed import as_json, publish_typed, read_many, read_typed
 from pipeline.fingerprint import json_digest
-from pipeline.pack.ledger import failed_pairs, rejected_pairs
-from pipeline.pack.statistics import STATISTICS_NAME
+from pipeline.pack.ledger import Examples, Ledger
+from pipeline.pack.manifest import Manifest, RecordedFault
+from pipeline.pack.statistics import Histograms, read_statistics
 from pipeline.plan.spread import evenly_spaced
-from pipeline.tables import detections
+from pipeline.tables.range_summary import Timing
+from pipeline.threshold import Threshold
 from transforms.records import FailureStage
 
-REPORT_NAME = "report.json"
-PAGE_NAME = "report.html"
-
 _TIMINGS = 1000
-_THREADS = 16
 _STEPS = ("read", "phrases", "boxes")
 
 
-def write_report(output: str, folder: str, manifest: dict[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Throughput:
+    """What chunks have noted of their time, added up.
+
+    chunks, pairs: that count. seconds: by step; together they may exceed `wall`, since reading goes on while the
+    detector works. wall: seconds of work of all workers. detector_busy: the share of wall in which the detector was at
+    work. pairs_per_second, hours_per_million: of one worker.
+    """
+
+    chunks: int
+    pairs: int
+    seconds: dict[str, float]
+    wall: float
+    detector_busy: float | None
+    pairs_per_second: float | None
+    hours_per_million: float | None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `report.json` holds. manifest: the digest of the manifest that it is of."""
+
+    REMEDY: ClassVar[str] = "remove it and pack again"
+
+    manifest: str
+    ledger: Ledger
+    threshold: Threshold
+    rejected_examples: Examples
+    failed_examples: Examples
+    source_faults: tuple[RecordedFault, ...]
+    partial: bool
+    shards: int
+    boxes: int
+    bytes: int
+    ground: Throughput
+    histograms: Histograms
+
+
+def write_report(output: str, folder: str, manifest: Manifest) -> Report:
     """The ledger, the threshold in force, histograms, and the time that each step of `ground` took."""
-    report = {
-        "manifest": json_digest(manifest),
-        "ledger": manifest["ledger"],
-        "threshold": manifest["threshold"],
-        "rejected_examples": manifest["rejected_examples"],
-        "failed_examples": manifest["failed_examples"],
-        "source_faults": manifest["source_faults"],
-        "partial": manifest["partial"],
-        "shards": len(manifest["shards"]),
-        "boxes": sum(shard["boxes"] for shard in manifest["shards"]),
-        "bytes": sum(shard["bytes"] for shard in manifest["shards"]),
-        "ground": throughput(_timings(folder)),
-        "histograms": files.read_json(files.join(output, STATISTICS_NAME))["histograms"],
-    }
-    publish_json(files.join(output, REPORT_NAME), report)
+    report = Report(
+        manifest=json_digest(as_json(manifest)),
+        ledger=manifest.ledger,
+        threshold=manifest.threshold,
+        rejected_examples=manifest.rejected_examples,
+        failed_examples=manifest.failed_examples,
+        source_faults=manifest.source_faults,
+        partial=manifest.partial,
+        shards=len(manifest.shards),
+        boxes=sum(shard.boxes for shard in manifest.shards),
+        bytes=sum(shard.bytes for shard in manifest.shards),
+        ground=throughput(_timings(folder)),
+        histograms=read_statistics(output).histograms,
+    )
+    publish_typed(files.join(output, layout.REPORT), report)
     return report
 
 
-def is_reported(output: str, manifest: dict[str, Any]) -> bool:
+def read_report(output: str) -> Report:
+    """The report of a run that is packed."""
+    return read_typed(files.join(files.canonical(output), layout.REPORT), Report)
+
+
+def is_reported(output: str, manifest: Manifest) -> bool:
     """Whether report and page are there, and are of that manifest. The page is the last to be written."""
-    uri = files.join(output, REPORT_NAME)
-    both = files.exists(uri) and files.exists(files.join(output, PAGE_NAME))
-    return both and files.read_json(uri).get("manifest") == json_digest(manifest)
+    both = all(files.exists(files.join(output, name)) for name in (layout.REPORT, layout.REPORT_PAGE))
+    return both and read_report(output).manifest == json_digest(as_json(manifest))
 
 
-def show(report: dict[str, Any], output: str, pace: bool = True) -> None:
+def show(report: Report, output: str, pace: bool = True) -> None:
     """A table on standard output; with the pace of `ground`, if it has just been at work."""
-    ledger = report["ledger"]
+    ledger = report.ledger
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(justify="right")
     table.add_column()
-    table.add_row(str(ledger["read"]), "pairs read")
-    shards = f"{report['shards']} shard{'s' * (report['shards'] != 1)}"
-    table.add_row(str(ledger["written"]), f"written, with {report['boxes']} boxes, in {shards}")
-    table.add_row(str(rejected_pairs(ledger)), "rejected")
-    for reason, pairs in ledger["rejected"].items():
+    table.add_row(str(ledger.read), "pairs read")
+    shards = f"{report.shards} shard{'s' * (report.shards != 1)}"
+    table.add_row(str(ledger.written), f"written, with {report.boxes} boxes, in {shards}")
+    table.add_row(str(ledger.rejected_pairs), "rejected")
+    for reason, pairs in ledger.rejected.items():
         table.add_row("", f"  {pairs} {reason}")
-    table.add_row(str(failed_pairs(ledger)), "failed")
-    for stage, reasons in ledger["failed"].items():
+    table.add_row(str(ledger.failed_pairs), "failed")
+    for stage, reasons in ledger.failed.items():
         for reason, pairs in reasons.items():
             table.add_row("", f"  {pairs} {stage}: {reason}")
     console = Console(highlight=False)
@@ -74,63 +114,51 @@ def show(report: dict[str, Any], output: str, pace: bool = True) -> None:
         console.print(printable(line), markup=False, soft_wrap=True)
 
 
-def _lines(report: dict[str, Any], output: str, pace: bool) -> Iterator[str]:
-    for outcome, text in (report["rejected_examples"] | report["failed_examples"]).items():
+def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
+    for outcome, text in (report.rejected_examples | report.failed_examples).items():
         yield f"{outcome}, for example {text}"
-    failed = set(report["ledger"]["failed"])
+    failed = set(report.ledger.failed)
     if failed - {FailureStage.FETCH}:
         yield "once the cause is mended, --retry-failed does failed pairs again; a mended source takes --redo-changed"
     if FailureStage.FETCH in failed:
         yield "once the images are back, pack --fresh takes them up again"
-    for fault in report["source_faults"]:
-        yield f"source fault: {fault['source']}: {fault['fault']}"
-    if pace and report["ground"]["pairs_per_second"]:
-        yield _pace(report["ground"])
-    yield f"score threshold {threshold_line(report['threshold'])}"
-    yield f"shards and manifest in {output}, a report for people in {PAGE_NAME}"
+    for fault in report.source_faults:
+        yield f"source fault: {fault.source}: {fault.fault}"
+    ground = report.ground
+    if pace and ground.pairs_per_second:
+        yield (
+            f"ground: {ground.pairs_per_second:.3g} pairs/s a worker, {ground.hours_per_million:.3g} h a million; "
+            f"detector busy {ground.detector_busy:.0%}"
+        )
+    yield f"score threshold {threshold_line(report.threshold)}"
+    yield f"shards and manifest in {output}, a report for people in {layout.REPORT_PAGE}"
 
 
-def threshold_line(threshold: dict[str, Any]) -> str:
+def threshold_line(threshold: Threshold) -> str:
     """The threshold in force, and where it comes from."""
-    measured = "the detector's default, measured on " if threshold["measured"] else ""
-    return f"{threshold['score']:g}: {measured}{threshold['source']}"
+    measured = "the detector's default, measured on " if threshold.measured else ""
+    return f"{threshold.score:g}: {measured}{threshold.source}"
 
 
-def _pace(ground: dict[str, Any]) -> str:
-    busy, hours = ground["detector_busy"], ground["hours_per_million"]
-    return (
-        f"ground: {ground['pairs_per_second']:.3g} pairs/s a worker, {hours:.3g} h a million; detector busy {busy:.0%}"
-    )
-
-
-def _timings(folder: str) -> list[dict[str, Any]]:
+def _timings(folder: str) -> list[Timing]:
     """What chunks have noted of their time; of very many an even choice, since each is a file."""
-    infos = files.list_folder(folder, f"{detections.TIMINGS}/*/*.json")
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(files.read_json, (infos[i].uri for i in evenly_spaced(len(infos), _TIMINGS))))
+    infos = files.list_folder(folder, layout.ALL_TIMINGS)
+    return read_many((infos[i].uri for i in evenly_spaced(len(infos), _TIMINGS)), Timing)
 
 
-def throughput(timings: list[dict[str, Any]]) -> dict[str, Any]:
-    """What chunks have noted of their time, added up.
-
-    A worker's first chunk, in which the models are loaded, counts only if there is no other. `seconds` of steps may
-    exceed `wall`, since reading goes on while the detector works.
-
-    Returns:
-      chunks and pairs that count; seconds by step; wall, seconds of work of all workers; detector_busy, the share of
-      wall in which the detector was at work; pairs_per_second and hours_per_million pairs, of one worker.
-    """
-    counted = [timing for timing in timings if not timing["first"]] or timings
-    pairs = sum(timing["pairs"] for timing in counted)
-    wall = sum(timing["wall"] for timing in counted)
-    steps = sorted({step for timing in counted for step in timing["seconds"]}, key=_STEPS.index)
-    seconds = {step: sum(timing["seconds"].get(step, 0.0) for timing in counted) for step in steps}
-    return {
-        "chunks": len(counted),
-        "pairs": pairs,
-        "seconds": {step: round(spent, 4) for step, spent in seconds.items()},
-        "wall": round(wall, 4),
-        "detector_busy": round(min(seconds.get("boxes", 0.0) / wall, 1.0), 4) if wall else None,
-        "pairs_per_second": round(pairs / wall, 4) if wall else None,
-        "hours_per_million": round(wall / pairs * 1e6 / 3600, 4) if pairs else None,
-    }
+def throughput(timings: list[Timing]) -> Throughput:
+    """A worker's first chunk, in which the models are loaded, counts only if there is no other."""
+    counted = [timing for timing in timings if not timing.first] or timings
+    pairs = sum(timing.pairs for timing in counted)
+    wall = sum(timing.wall for timing in counted)
+    steps = sorted({step for timing in counted for step in timing.seconds}, key=_STEPS.index)
+    seconds = {step: sum(timing.seconds.get(step, 0.0) for timing in counted) for step in steps}
+    return Throughput(
+        chunks=len(counted),
+        pairs=pairs,
+        seconds={step: round(spent, 4) for step, spent in seconds.items()},
+        wall=round(wall, 4),
+        detector_busy=round(min(seconds.get("boxes", 0.0) / wall, 1.0), 4) if wall else None,
+        pairs_per_second=round(pairs / wall, 4) if wall else None,
+        hours_per_million=round(wall / pairs * 1e6 / 3600, 4) if pairs else None,
+    )

@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic_core import to_json
 
-from pipeline import files
+from pipeline import files, layout
 from pipeline.faults import EnvironmentFault
-from pipeline.files.publish import publish, publish_bytes, publish_json
-from pipeline.pack.ledger import Examples, Failures, add_failure
-from pipeline.pack.plan_shards import SHARDS_FOLDER, Piece, ShardPlan
+from pipeline.files.publish import publish, publish_bytes
+from pipeline.files.typed import publish_typed
+from pipeline.pack.ledger import Examples, Failures, add_failure, failed_pairs
+from pipeline.pack.plan_shards import Piece, ShardPlan
 from pipeline.pack.select_rows import SelectedRows
+from pipeline.pack.shard_stats import ShardStats, finished_stats
 from pipeline.pack.tar_writer import TarWriter
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.sources.fetch_images import fetch_images
@@ -28,9 +30,6 @@ from transforms.records import Fault
 from transforms.selection.judge import Kept, Policy, judge_selected
 from transforms.selection.select_boxes import in_record_order
 from transforms.text import dialects
-
-_STATS = "_stats.json"
-
 
 _BATCH = 256
 
@@ -54,23 +53,23 @@ class ShardWriter:
         assert plan is not None
         return plan
 
-    def write(self, plan: ShardPlan) -> dict[str, Any]:
+    def write(self, plan: ShardPlan) -> ShardStats:
         """The shard's stats; a shard that an earlier run has finished is not written again."""
         done = finished_stats(self.output, plan.number)
-        if done and done["pack_fingerprint"] == self.fingerprint:
+        if done and done.pack_fingerprint == self.fingerprint:
             return done
         kept, again = tee(item for piece in plan.pieces for item in self._kept(piece))
         fetched = fetch_images((item.pair for item in again), self._plan.open_source)
         max_pixels = self._plan.configuration.source.max_pixels
         shard = _ShardInProgress(plan.number, tuple(self.policy.text.dialect), max_pixels)
-        with publish(files.join(self.output, SHARDS_FOLDER, f"{plan.number:05}.tar")) as file:
+        with publish(files.join(self.output, layout.shard_tar(plan.number))) as file:
             shard.write_tar(file, enumerate(zip(kept, fetched, strict=True)))
             if shard.pairs != plan.pairs:
                 raise EnvironmentFault(f"{self.detections}: the rows have changed since they were counted; pack again")
         index = shard.records.as_parquet()
-        publish_bytes(files.join(self.output, SHARDS_FOLDER, f"{plan.number:05}.parquet"), index)
+        publish_bytes(files.join(self.output, layout.shard_index(plan.number)), index)
         stats = shard.stats(plan, index, self.fingerprint)
-        publish_json(stats_uri(self.output, plan.number), stats)
+        publish_typed(files.join(self.output, layout.shard_stats(plan.number)), stats)
         return stats
 
     def _kept(self, piece: Piece) -> Iterator[Kept]:
@@ -125,22 +124,21 @@ class _ShardInProgress:
     @property
     def pairs(self) -> int:
         """Pairs that came by, written or failed."""
-        return len(self.records) + sum(n for reasons in self.failed.values() for n in reasons.values())
+        return len(self.records) + failed_pairs(self.failed)
 
-    def stats(self, plan: ShardPlan, index: bytes, fingerprint: str) -> dict[str, Any]:
-        """`count` and `successes` as img2dataset names them; nothing in it that differs from run to run."""
-        return {
-            "shard": plan.number,
-            "count": plan.pairs,
-            "successes": len(self.records),
-            "failed": self.failed,
-            "failed_examples": self.failed_examples,
-            "boxes": self.boxes,
-            "bytes": self.size,
-            "sha256": self.sha256,
-            "index_sha256": hashlib.sha256(index).hexdigest(),
-            "pack_fingerprint": fingerprint,
-        }
+    def stats(self, plan: ShardPlan, index: bytes, fingerprint: str) -> ShardStats:
+        return ShardStats(
+            shard=plan.number,
+            count=plan.pairs,
+            successes=len(self.records),
+            failed=self.failed,
+            failed_examples=self.failed_examples,
+            boxes=self.boxes,
+            bytes=self.size,
+            sha256=self.sha256,
+            index_sha256=hashlib.sha256(index).hexdigest(),
+            pack_fingerprint=fingerprint,
+        )
 
 
 class _RecordBuffer:
@@ -170,21 +168,3 @@ class _RecordBuffer:
     def _pack(self) -> None:
         self._batches.append(pa.RecordBatch.from_pylist(self._pending, index_schema()))
         self._pending = []
-
-
-def stats_uri(output: str, shard: int) -> str:
-    """Where a shard's stats lie: the last of its files, so that its presence says that the others are complete."""
-    return files.join(output, SHARDS_FOLDER, f"{shard:05}{_STATS}")
-
-
-def finished_stats(output: str, shard: int) -> dict[str, Any] | None:
-    """The stats of a finished shard, if its other files are still there."""
-    uri = stats_uri(output, shard)
-    if not files.exists(uri):
-        return None
-    stats: dict[str, Any] = files.read_json(uri)
-    existing = {
-        files.name(i.uri): i.size for i in files.list_folder(files.join(output, SHARDS_FOLDER), f"{shard:05}.*")
-    }
-    complete = existing.get(f"{shard:05}.tar") == stats["bytes"] and f"{shard:05}.parquet" in existing
-    return stats if complete else None

@@ -7,12 +7,15 @@ import heapq
 from bisect import bisect_right, insort
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
+from pipeline import files, layout
+from pipeline.faults import CallError
+from pipeline.files.typed import read_typed
 from transforms.records import Pair, Reason
 from transforms.selection.judge import Kept, Rejected
 from transforms.selection.select_boxes import area, rank_within
@@ -20,8 +23,6 @@ from transforms.selection.threshold_sweep import THRESHOLDS, SweepStep
 
 if TYPE_CHECKING:
     from pipeline.pack.select_rows import SelectedRows  # with pyarrow, which a pack with nothing to do does not need
-
-STATISTICS_NAME = "statistics.json"
 
 NEAREST = 12
 """So many pairs on either side of the threshold are listed."""
@@ -41,6 +42,62 @@ class NearThreshold:
     distance: float
     where: RowPosition
     score: float
+
+
+@dataclass(frozen=True)
+class ByThreshold:
+    """What each threshold, rising, would keep."""
+
+    score: tuple[float, ...]
+    pairs: tuple[int, ...]
+    phrases: tuple[int, ...]
+    boxes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Counts between edges; there is one more edge than counts."""
+
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Values:
+    """Counts of values, rising; a value that does not occur is left out."""
+
+    values: tuple[int, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """Of written boxes, pairs and phrases; heads: the most frequent, first."""
+
+    score: Bins
+    box_area: Bins
+    boxes_per_pair: Values
+    phrase_words: Values
+    heads: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """The pairs nearest to the threshold on either side, by distance."""
+
+    kept: tuple[NearThreshold, ...]
+    missed: tuple[NearThreshold, ...]
+
+
+@dataclass(frozen=True)
+class StatisticsFile:
+    """What `statistics.json` holds."""
+
+    REMEDY: ClassVar[str] = "remove it and pack again"
+
+    thresholds: ByThreshold
+    histograms: Histograms
+    nearest: Nearest
 
 
 @dataclass
@@ -111,23 +168,24 @@ class Statistics:
             for near in getattr(other, name):
                 _keep_nearest(getattr(self, name), near)
 
-    def to_json(self, floor: float) -> dict[str, Any]:
+    def summary(self, floor: float) -> StatisticsFile:
         """As it is written. floor: the score below which `ground` has kept no candidates."""
         # Nothing lies below the floor, so that the last threshold up to it keeps what the floor itself would.
         first = bisect_right(self.thresholds, floor) - 1
-        by_threshold = {name: _cumulative(getattr(self, name))[first:] for name in ("pairs", "phrases", "boxes")}
-        edges = [round(i / _BINS, 4) for i in range(_BINS + 1)]
-        return {
-            "thresholds": {"score": [max(floor, score) for score in self.thresholds[first:]], **by_threshold},
-            "histograms": {
-                "score": {"edges": edges, "counts": self.score},
-                "box_area": {"edges": edges, "counts": self.box_area},
-                "boxes_per_pair": _by_value(self.boxes_per_pair),
-                "phrase_words": _by_value(self.phrase_words),
-                "heads": [list(item) for item in _most_common(self.heads, _SHOWN_HEADS)],
-            },
-            "nearest": {side: [asdict(near) for near in getattr(self, side)] for side in ("kept", "missed")},
-        }
+        scores = tuple(max(floor, score) for score in self.thresholds[first:])
+        by_level = (_cumulative(changes)[first:] for changes in (self.pairs, self.phrases, self.boxes))
+        edges = tuple(round(i / _BINS, 4) for i in range(_BINS + 1))
+        return StatisticsFile(
+            ByThreshold(scores, *by_level),
+            Histograms(
+                Bins(edges, tuple(self.score)),
+                Bins(edges, tuple(self.box_area)),
+                _by_value(self.boxes_per_pair),
+                _by_value(self.phrase_words),
+                tuple(_most_common(self.heads, _SHOWN_HEADS)),
+            ),
+            Nearest(tuple(self.kept), tuple(self.missed)),
+        )
 
     def _add_boxes(self, kept: Kept) -> None:
         self.boxes_per_pair[len(kept.groundings)] += 1
@@ -148,6 +206,14 @@ def add_up(parts: Iterable[Statistics], threshold: float) -> Statistics:
     return total
 
 
+def read_statistics(output: str) -> StatisticsFile:
+    """The statistics of a run that is packed; raises CallError if there are none."""
+    uri = files.join(output, layout.STATISTICS)
+    if not files.exists(uri):
+        raise CallError(f"{output}: no {layout.STATISTICS}; pack it again")
+    return read_typed(uri, StatisticsFile)
+
+
 def _keep_nearest(nearest: list[NearThreshold], near: NearThreshold) -> None:
     if len(nearest) < NEAREST or near < nearest[-1]:
         insort(nearest, near)
@@ -158,13 +224,13 @@ def _bin(share: float) -> int:
     return min(int(share * _BINS), _BINS - 1)
 
 
-def _cumulative(changes: list[int]) -> list[int]:
+def _cumulative(changes: list[int]) -> tuple[int, ...]:
     """Values by level, from what changes at each from the highest down."""
-    return list(accumulate(reversed(changes)))[::-1]
+    return tuple(accumulate(reversed(changes)))[::-1]
 
 
-def _by_value(counts: Counter[int]) -> dict[str, list[int]]:
-    return {"values": sorted(counts), "counts": [counts[value] for value in sorted(counts)]}
+def _by_value(counts: Counter[int]) -> Values:
+    return Values(tuple(sorted(counts)), tuple(counts[value] for value in sorted(counts)))
 
 
 def _most_common(counts: Counter[str], number: int) -> list[tuple[str, int]]:

@@ -1,20 +1,23 @@
 """The plan: which sources, cut into which ranges. Written once, before anything starts, as `detections/plan.json`."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Annotated, ClassVar, Literal
 
-from pipeline import files
+from pydantic import BeforeValidator, Field
+
+from pipeline import files, layout
 from pipeline.configuration import Configuration, SourceSettings
-from pipeline.faults import CallError
 from pipeline.files import FileInfo
+from pipeline.files.typed import publish_typed, read_typed
 from pipeline.ids import RangeId
 from pipeline.sources import RangeSpec, Source, open_source
 from pipeline.threshold import Threshold
 
-FORMAT = 1
-PLAN_NAME = "plan.json"
+
+def _read_back(value: object) -> object:
+    return Configuration.complete(value) if isinstance(value, dict) else value
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,15 @@ class PlannedSource:
 class Plan:
     """What `plan.json` holds. A source's id is its position in `sources`."""
 
+    REMEDY: ClassVar[str] = "another release may have written it; ground --fresh moves it aside and begins anew"
+
     fingerprint: str
-    configuration: Configuration
-    model_identities: dict[str, str]
+    configuration: Annotated[Configuration, BeforeValidator(_read_back)]
+    model_identities: Annotated[dict[str, str], Field(alias="models")]
     limit: int | None
     sources: tuple[PlannedSource, ...]
     threshold: Threshold
-    format: int = FORMAT
+    format: Literal[1] = 1
 
     def range_ids(self) -> Iterator[RangeId]:
         """All ranges, in input order."""
@@ -69,34 +74,13 @@ class Plan:
     def _by_uri(self) -> dict[str, PlannedSource]:
         return {source.uri: source for source in self.sources}
 
-    def to_json(self) -> dict[str, Any]:
-        """As it is written."""
-        return {
-            "format": self.format,
-            "fingerprint": self.fingerprint,
-            "configuration": self.configuration.model_dump(mode="json"),
-            "models": self.model_identities,
-            "limit": self.limit,
-            "threshold": asdict(self.threshold),
-            "sources": [asdict(source) for source in self.sources],
-        }
-
-    @classmethod
-    def from_json(cls, value: dict[str, Any]) -> "Plan":
-        """As it was written; raises CallError for another format version."""
-        if value.get("format") != FORMAT:
-            raise CallError(
-                f"{PLAN_NAME}: format {value.get('format')} cannot be read by this version, which reads {FORMAT}"
-            )
-        sources = tuple(
-            PlannedSource(**{**s, "ranges": tuple(RangeSpec(**r) for r in s["ranges"])}) for s in value["sources"]
-        )
-        configuration = Configuration.read_back(value["configuration"])
-        threshold = Threshold(**value["threshold"])
-        return cls(value["fingerprint"], configuration, value["models"], value["limit"], sources, threshold)
-
 
 def read_plan(detections: str) -> Plan | None:
     """The plan of a detections folder; None if there is none."""
-    uri = files.join(detections, PLAN_NAME)
-    return Plan.from_json(files.read_json(uri)) if files.exists(uri) else None
+    uri = files.join(detections, layout.PLAN)
+    return read_typed(uri, Plan) if files.exists(uri) else None
+
+
+def write_plan(detections: str, plan: Plan) -> None:
+    """Publishes the plan of a detections folder."""
+    publish_typed(files.join(detections, layout.PLAN), plan)

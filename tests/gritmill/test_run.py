@@ -232,7 +232,7 @@ def test_a_redo_that_was_cut_short_is_made_again(tmp_path, changed, monkeypatch)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("pipeline.ground.resume.publish_json", killed)
+        patched.setattr("pipeline.ground.resume.write_plan", killed)
         with pytest.raises(KeyboardInterrupt):
             gritmill.run(**call, redo_changed=True)
     with pytest.raises(gritmill.CallError, match="1 of 2 ranges are not done"):

@@ -6,38 +6,35 @@ from typing import Any
 from gritmill.pages.thumbnails import make_thumbnails
 from gritmill.pages.viewer import page_data
 from gritmill.pages.viewer.pick_pairs import Picked
-from pipeline import files
+from pipeline import files, layout
 from pipeline.engines import progress
 from pipeline.faults import CallError, FolderMismatch
 from pipeline.files.lock import is_empty
 from pipeline.files.publish import publish_bytes, publish_json
-from pipeline.pack.statistics import STATISTICS_NAME
-from pipeline.plan.plan import Plan, read_plan
+from pipeline.pack.driver import need_plan
+from pipeline.pack.manifest import Manifest
+from pipeline.pack.statistics import read_statistics
+from pipeline.plan.plan import Plan
 
 PAGE_NAME = "index.html"
 """Written last: where it is, everything is."""
 
-_MARKER_NAME = ".gritmill.view.json"
 _IMAGES_FOLDER = "images"
 _DATA_NAME = "data.js"
 _STATIC_FILES = ("viewer.css", "select.js", "draw.js", "light.js", "charts.js", "filters.js", "viewer.js")
 
 
-def packed_plan(folder: str, manifest: dict[str, Any]) -> Plan:
+def packed_plan(folder: str, manifest: Manifest) -> Plan:
     """The plan in the folder of the detections that the run was packed from; CallError if it is another one."""
-    plan = read_plan(folder)
-    if plan is None:
-        raise CallError(
-            f"--detections: {folder}: no plan.json; give the folder of the run whose detections were packed"
-        )
-    if plan.fingerprint != manifest["fingerprints"]["ground"]:
+    plan = need_plan(folder, "give the folder of the run whose detections were packed")
+    if plan.fingerprint != manifest.fingerprints.ground:
         raise FolderMismatch(f"--detections: {folder} is not what this run was packed from", "give the folder that was")
     return plan
 
 
 def check_free(target: str) -> None:
     """Raises CallError if the folder holds anything but an earlier page."""
-    if files.exists(files.join(target, _MARKER_NAME)):
+    if files.exists(files.join(target, layout.VIEW_MARKER)):
         return
     if not is_empty(target):
         raise CallError(f"--output: {target} is not empty, and what lies there is no gritmill view")
@@ -45,7 +42,7 @@ def check_free(target: str) -> None:
 
 def prepare_folder(target: str) -> None:
     """Marks an empty folder; of an earlier page removes all that another one would not replace, the page first."""
-    uri = files.join(target, _MARKER_NAME)
+    uri = files.join(target, layout.VIEW_MARKER)
     if files.exists(uri):
         files.delete([files.join(target, PAGE_NAME)])
         files.delete(info.uri for info in files.list_folder(files.join(target, _IMAGES_FOLDER), "*.jpg"))
@@ -72,15 +69,12 @@ def write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) -
     return pictures, sum(1 for _, missing in pictures if missing)
 
 
-def read_run(source: str, manifest: dict[str, Any]) -> dict[str, Any]:
+def read_run(source: str, manifest: Manifest) -> dict[str, Any]:
     """What the page says of the run as a whole."""
-    uri = files.join(source, STATISTICS_NAME)
-    if not files.exists(uri):
-        raise CallError(f"{source}: no {STATISTICS_NAME}; pack it again")
-    statistics = files.read_json(uri)
+    statistics = read_statistics(source)
     return {
-        "run": page_data.run_json(manifest, statistics["histograms"], files.name(source)),
-        "stops": page_data.stops_json(statistics["thresholds"], manifest["threshold"]["score"]),
+        "run": page_data.run_json(manifest, statistics.histograms, files.name(source)),
+        "stops": page_data.stops_json(statistics.thresholds, manifest.threshold.score),
     }
 
 

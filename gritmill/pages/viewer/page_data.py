@@ -2,18 +2,19 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from gritmill.pages.viewer.pick_pairs import Picked
-from pipeline.pack.ledger import outcomes
+from pipeline.pack.manifest import Manifest
+from pipeline.pack.statistics import ByThreshold, Histograms
 from transforms.records import Fault, Pair
 from transforms.selection.judge import Policy
 from transforms.selection.threshold_sweep import rank_candidates, sweep
-from transforms.settings import SelectionSettings
 
-_SETTINGS = ("nms_iou", "min_side", "min_area", "max_area", "boxes_per_phrase", "boxes_per_pair")
+_SETTINGS = {"nms_iou", "min_side", "min_area", "max_area", "boxes_per_phrase", "boxes_per_pair"}
 
 
 def to_script(value: Any) -> bytes:
@@ -81,30 +82,24 @@ def _rejections(pair: Pair, policy: Policy, scores: Sequence[float]) -> list[lis
     return [[step.boxes, step.rejection] for step in steps if step.rejection]
 
 
-def run_json(manifest: dict[str, Any], histograms: dict[str, Any], name: str) -> dict[str, Any]:
+def run_json(manifest: Manifest, histograms: Histograms, name: str) -> dict[str, Any]:
     """The run as a whole: ledger, threshold, settings, histograms."""
-    ledger = manifest["ledger"]
+    ledger, settings = manifest.ledger, manifest.settings
     return {
         "name": name,
-        "read": ledger["read"],
-        "written": ledger["written"],
+        "read": ledger.read,
+        "written": ledger.written,
         "outcomes": [
-            [{"written": "kept"}.get(outcome, outcome), reason, pairs] for outcome, reason, pairs in outcomes(ledger)
+            [{"written": "kept"}.get(outcome, outcome), reason, pairs] for outcome, reason, pairs in ledger.outcomes()
         ],
-        "threshold": manifest["threshold"],
-        "floor": manifest["configuration"]["detector"]["floor"],
-        "detector": manifest["configuration"]["detector"]["model"],
-        "selection": selection_settings(manifest["configuration"]["selection"]),
-        "histograms": histograms,
+        "threshold": asdict(manifest.threshold),
+        "floor": settings.detector.floor,
+        "detector": settings.detector.model,
+        "selection": settings.selection.model_dump(mode="json", include=_SETTINGS),
+        "histograms": asdict(histograms),
     }
 
 
-def selection_settings(selection: dict[str, Any]) -> dict[str, Any]:
-    """The settings of the page's own selection, without the threshold."""
-    values = SelectionSettings.read_back(selection).model_dump(mode="json")
-    return {key: values[key] for key in _SETTINGS}
-
-
-def stops_json(sweep: dict[str, list[Any]], run_threshold: float) -> dict[str, Any]:
+def stops_json(sweep: ByThreshold, run_threshold: float) -> dict[str, Any]:
     """The slider's thresholds with the whole run's pairs, phrases and boxes at each, and which one is the run's own."""
-    return {**sweep, "own": sweep["score"].index(max(run_threshold, sweep["score"][0]))}
+    return {**asdict(sweep), "own": sweep.score.index(max(run_threshold, sweep.score[0]))}

@@ -10,9 +10,6 @@ from typing import Annotated, Any
 from gritmill.options import Detections, FinishedRun, Option, PathOrUri, Quiet
 from pipeline.faults import CallError
 
-FOLDER_NAME = "view"
-"""Where the page goes, inside the run's folder."""
-
 
 def view(
     run: FinishedRun,
@@ -36,23 +33,21 @@ def view(
     """
     from gritmill.pages.viewer import page, page_data
     from gritmill.pages.viewer.pick_pairs import pick_pairs
-    from pipeline import files
+    from pipeline import files, layout
     from pipeline.files.lock import hold
     from pipeline.pack.driver import check_dialects, find_detections
-    from pipeline.pack.manifest import policy_of, read_manifest
+    from pipeline.pack.manifest import need_manifest
 
     if samples < 1:
         raise CallError(f"--samples: {samples} is less than 1")
     source = files.canonical(run)
-    manifest = read_manifest(source)
-    if manifest is None:
-        raise CallError(f"{run}: no manifest.json; it is no finished run")
+    manifest = need_manifest(run)
     folder = find_detections(fspath(detections or source))
     plan = page.packed_plan(folder, manifest)
-    target = files.canonical(output) if output else files.join(source, FOLDER_NAME)
+    target = files.canonical(output) if output else files.join(source, layout.VIEW)
     if target in (source, folder):
         raise CallError(f"--output: {target}: the run itself lies there")
-    policy = policy_of(manifest)
+    policy = manifest.policy
     check_dialects(policy.text.dialect)
     page.check_free(target)  # before it is locked and swept: another run may be at work there
     with hold(target):

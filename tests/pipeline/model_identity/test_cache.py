@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.layout import MODEL_CACHE
 from pipeline.model_identity import cache
-from pipeline.model_identity.cache import MODEL_CACHE_NAME, ModelCache, file_signature
+from pipeline.model_identity.cache import ModelCache, file_signature
 from tests.pipeline.builders import stored
 
 
@@ -85,7 +86,7 @@ def test_an_error_passes_and_leaves_nothing(tmp_path: Path) -> None:
 def test_a_file_that_is_damaged_or_not_ours_is_nothing(
     tmp_path: Path, cached: Callable[..., str], computed: list[str], data: bytes
 ) -> None:
-    (tmp_path / MODEL_CACHE_NAME).write_bytes(data)
+    (tmp_path / MODEL_CACHE).write_bytes(data)
     assert [cached("a"), cached("a", "folder:2")] == ["folder:1", "folder:1"]
     assert len(computed) == 1
 
@@ -99,12 +100,12 @@ def test_a_folder_that_cannot_be_written_fails_no_run(tmp_path: Path) -> None:
 
 def test_the_file_is_written_only_if_it_changes(tmp_path: Path, cached: Callable[..., str]) -> None:
     cached("a")
-    before = (tmp_path / MODEL_CACHE_NAME).stat()
+    before = (tmp_path / MODEL_CACHE).stat()
     cached("a")
-    assert (tmp_path / MODEL_CACHE_NAME).stat().st_ino == before.st_ino
-    (tmp_path / MODEL_CACHE_NAME).unlink()
+    assert (tmp_path / MODEL_CACHE).stat().st_ino == before.st_ino
+    (tmp_path / MODEL_CACHE).unlink()
     cached("a")
-    assert (tmp_path / MODEL_CACHE_NAME).exists()
+    assert (tmp_path / MODEL_CACHE).exists()
 
 
 def test_a_signature_changes_with_name_size_content_and_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

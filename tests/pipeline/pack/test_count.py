@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.files.typed import as_json
 from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.count import count_range
-from pipeline.pack.ledger import ChunkCount, RangeCount, add_failures, build_ledger, failed_pairs, rejected_pairs
+from pipeline.pack.ledger import ChunkCount, Ledger, RangeCount, add_failures
 from pipeline.tables import chunk_files, detections
 from tests.pipeline.builders import CAPTION, PROVENANCE, grounded
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
@@ -110,25 +111,21 @@ def test_read_is_written_and_rejected_and_failed(
         counts.append(RangeCount(identity, chunks, read, rejected, failed))
     kept = sum(kept for kept, _, _ in ranges)
     gone = data.draw(st.integers(0, kept))
-    shards = [
-        {"successes": kept - gone, "failed": {"fetch": {"gone": gone}} if gone else {}},
-        {"successes": 0, "failed": {}},
-    ]
-    value = build_ledger(counts, shards)
-    assert value["read"] == value["written"] + rejected_pairs(value) + failed_pairs(value)
-    assert value["written"] == kept - gone
-    assert list(value["rejected"]) == sorted(value["rejected"])
-    assert list(value["failed"]) == sorted(value["failed"])
+    ledger = Ledger.add_up(counts, kept - gone, [{"fetch": {"gone": gone}} if gone else {}, {}])
+    assert ledger.read == ledger.written + ledger.rejected_pairs + ledger.failed_pairs
+    assert sum(pairs for _, _, pairs in ledger.outcomes()) == ledger.read
+    assert list(ledger.rejected) == sorted(ledger.rejected)
+    assert list(ledger.failed) == sorted(ledger.failed)
 
 
 def test_nothing_at_all_balances() -> None:
-    assert build_ledger([], []) == {"read": 0, "written": 0, "rejected": {}, "failed": {}}
+    assert as_json(Ledger.add_up([], 0, [])) == {"read": 0, "written": 0, "rejected": {}, "failed": {}}
 
 
 @pytest.mark.parametrize("reason", list(Reason))
 def test_reasons_are_written_as_plain_text(reason: Reason) -> None:
     count = RangeCount(RangeId(0, 0), [], 2, {reason: 1}, {FailureStage.READ: {reason: 1}})
-    value = build_ledger([count], [])
+    value = as_json(Ledger.add_up([count], 0, []))
     assert (
         str(value)
         == f"{{'read': 2, 'written': 0, 'rejected': {{'{reason}': 1}}, 'failed': {{'read': {{'{reason}': 1}}}}}}"

@@ -1,11 +1,12 @@
-import json
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipeline.files.typed import as_json
 from pipeline.ids import RangeId
 from pipeline.pack.ledger import RangeCount
-from pipeline.pack.manifest import ManifestHead, read_manifest, remove_shards, write_manifest
+from pipeline.pack.manifest import Manifest, read_manifest, write_manifest
+from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.threshold import Threshold
 from tests import fake_object_store
 from tests.pipeline.builders import configuration, plan, stored
@@ -13,22 +14,14 @@ from tests.pipeline.builders import configuration, plan, stored
 THRESHOLD = Threshold(0.4, True, "measured on a hundred pairs")
 
 
-def stats(number: int, successes: int = 2, failed: dict[str, dict[str, int]] | None = None) -> dict[str, Any]:
-    return {
-        "shard": number,
-        "count": 2,
-        "successes": successes,
-        "failed": failed or {},
-        "failed_examples": {"fetch: gone": f"the first of shard {number}"} if failed else {},
-        "boxes": 3,
-        "bytes": 10_240,
-        "sha256": f"tar{number}",
-        "index_sha256": f"index{number}",
-        "pack_fingerprint": "a mark",
-    }
+def stats(number: int, successes: int = 2, failed: dict[str, dict[str, int]] | None = None) -> ShardStats:
+    examples = {"fetch: gone": f"the first of shard {number}"} if failed else {}
+    return ShardStats(
+        number, 2, successes, failed or {}, examples, 3, 10_240, f"tar{number}", f"index{number}", "a mark"
+    )
 
 
-def written(folder: Path, output: str, **head: Any) -> dict[str, Any]:
+def written(folder: Path, output: str, **head: Any) -> Manifest:
     """A manifest over a bad source, a range with a fault, and two shards, all told in the wrong order."""
     stored(folder / "a.tar", "no tar")
     stored(folder / "b.jsonl", '{"image": "1.png", "caption": "a dog"}\n')
@@ -43,17 +36,27 @@ def written(folder: Path, output: str, **head: Any) -> dict[str, Any]:
             ["cut at byte 7"],
             failed_examples={"image: truncated": "a later one"},
             rejected_examples={"no_box": "nothing"},
+            source=made.sources[1].uri,
         ),
-        RangeCount(RangeId(1, 0), [], 3, {}, {}, ["cut at byte 5"], failed_examples={"image: truncated": "the first"}),
+        RangeCount(
+            RangeId(1, 0),
+            [],
+            3,
+            {},
+            {},
+            ["cut at byte 5"],
+            failed_examples={"image: truncated": "the first"},
+            source=made.sources[1].uri,
+        ),
     ]
     shards = [stats(1, 1, {"fetch": {"gone": 1}}), stats(0)]
     packed = configuration(selection={"score": 0.4}, shards={"pairs": 2}, chunk={"pairs": 99})
-    top = ManifestHead.from_plan(made, packed, THRESHOLD, "a mark", **{"partial": False, **head})
-    return write_manifest(output, top, made, counts, shards)
+    top = Manifest.head(made, packed, THRESHOLD, "a mark", **{"partial": False, **head})
+    return write_manifest(output, top, counts, shards)
 
 
 def test_what_a_manifest_says(tmp_path: Path) -> None:
-    value = written(tmp_path, str(tmp_path / "out"))
+    value = as_json(written(tmp_path, str(tmp_path / "out")))
     assert value["ledger"] == {
         "read": 6,
         "written": 3,
@@ -85,7 +88,7 @@ def test_what_a_manifest_says(tmp_path: Path) -> None:
 
 
 def test_the_effective_configuration_is_that_of_ground_and_that_of_pack(tmp_path: Path) -> None:
-    value = written(tmp_path, str(tmp_path / "out"))["configuration"]
+    value = written(tmp_path, str(tmp_path / "out")).configuration
     assert (value["chunk"]["pairs"], value["selection"]["score"], value["shards"]["pairs"]) == (5, 0.4, 2)
 
 
@@ -94,7 +97,7 @@ def test_it_is_published_and_read_back(tmp_path: Path) -> None:
     for output in (str(tmp_path / "out"), "shelf://out"):
         assert read_manifest(output) is None
         value = written(tmp_path, output)
-        assert read_manifest(output) == value == json.loads(json.dumps(value))
+        assert read_manifest(output) == value
 
 
 def test_the_same_pack_writes_the_same_manifest(tmp_path: Path) -> None:

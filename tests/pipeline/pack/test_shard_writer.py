@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.faults import EnvironmentFault
-from pipeline.files.publish import publish_json
 from pipeline.ids import ChunkId
 from pipeline.pack.plan_shards import Piece, ShardPlan
-from pipeline.pack.shard_writer import ShardWriter, finished_stats, stats_uri
-from pipeline.plan.plan import PlannedSource
+from pipeline.pack.shard_stats import finished_stats
+from pipeline.pack.shard_writer import ShardWriter
+from pipeline.plan.plan import PlannedSource, write_plan
 from pipeline.tables import chunk_files
 from tests import fake_object_store
 from tests.pipeline.builders import CAPTION, PROVENANCE, grounded, image, plan, stored
@@ -40,7 +40,7 @@ def pair(folder: Path, index: int, data: bytes | None = None) -> Pair:
 def writer(folder: Path, output: str | None = None, fingerprint: str = "a mark", **text: Any) -> ShardWriter:
     policy = Policy(SelectionSettings(), 0.5, TextSettings.model_validate(text))
     planned = replace(plan([]), sources=(PlannedSource("/data/ä.jsonl", "jsonl", 0, 0.0),))
-    publish_json(str(folder / "detections/plan.json"), planned.to_json())
+    write_plan(str(folder / "detections"), planned)
     return ShardWriter(str(folder / "detections"), output or str(folder / "out"), fingerprint, policy)
 
 
@@ -75,7 +75,7 @@ def test_a_shard_holds_its_pieces_in_order(tmp_path: Path) -> None:
         assert record["noun_chunks"] == [[0, 5, 0.25, 0.125, 0.75, 0.5, 0.875]]
         assert record["ref_exps"] == [[0, 14, 0.25, 0.125, 0.75, 0.5, 0.875]]
         assert (record["heads"], record["meta"]) == ([[2, 5]], '{"n":1}')
-    assert (stats["count"], stats["successes"], stats["failed"], stats["boxes"]) == (5, 5, {}, 5)
+    assert (stats.count, stats.successes, stats.failed, stats.boxes) == (5, 5, {}, 5)
 
 
 def test_stats_name_what_lies_beside_them(tmp_path: Path) -> None:
@@ -84,11 +84,10 @@ def test_stats_name_what_lies_beside_them(tmp_path: Path) -> None:
     shards = tmp_path / "out/shards"
     assert sorted(path.name for path in shards.iterdir()) == ["00007.parquet", "00007.tar", "00007_stats.json"]
     data = (shards / "00007.tar").read_bytes()
-    assert (stats["bytes"], stats["sha256"]) == (len(data), hashlib.sha256(data).hexdigest())
-    assert stats["index_sha256"] == hashlib.sha256((shards / "00007.parquet").read_bytes()).hexdigest()
-    assert stats["pack_fingerprint"] == "a mark"
-    assert finished_stats(str(tmp_path / "out"), 7) == stats == json.loads((shards / "00007_stats.json").read_text())
-    assert stats_uri("/out", 7) == "/out/shards/00007_stats.json"
+    assert (stats.bytes, stats.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    assert stats.index_sha256 == hashlib.sha256((shards / "00007.parquet").read_bytes()).hexdigest()
+    assert stats.pack_fingerprint == "a mark"
+    assert finished_stats(str(tmp_path / "out"), 7) == stats
     assert finished_stats(str(tmp_path / "out"), 8) is None
 
 
@@ -142,8 +141,8 @@ def test_pictures_that_are_gone_or_changed_leave_a_gap(tmp_path: Path) -> None:
     keys = sorted({name.partition(".")[0] for name in contents(tmp_path / "out/shards/00007.tar")})
     assert keys == ["000070000", "000070002", "000070004"]
     assert pq.read_table(tmp_path / "out/shards/00007.parquet").column("key").to_pylist() == keys
-    assert (stats["count"], stats["successes"]) == (5, 3)
-    assert stats["failed"] == {"fetch": {"gone": 1, "changed": 1}}
+    assert (stats.count, stats.successes) == (5, 3)
+    assert stats.failed == {"fetch": {"gone": 1, "changed": 1}}
 
 
 def test_a_shard_whose_pictures_are_all_gone_is_still_a_tar(tmp_path: Path) -> None:
@@ -151,7 +150,7 @@ def test_a_shard_whose_pictures_are_all_gone_is_still_a_tar(tmp_path: Path) -> N
         Path(each.image.uri).unlink()
     stats = writer(tmp_path).write(PLAN)
     assert contents(tmp_path / "out/shards/00007.tar") == {}
-    assert (stats["successes"], stats["failed"]) == (0, {"fetch": {"gone": 5}})
+    assert (stats.successes, stats.failed) == (0, {"fetch": {"gone": 5}})
     assert pq.read_table(tmp_path / "out/shards/00007.parquet").schema.equals(index_schema())
 
 
@@ -180,8 +179,8 @@ def test_a_picture_that_cannot_be_written_fails_alone(tmp_path: Path) -> None:
     pictures[3] = whole[: len(whole) // 2]
     committed(tmp_path, [pair(tmp_path, i, data) for i, data in enumerate(pictures)])
     stats = writer(tmp_path).write(PLAN)
-    assert (stats["count"], stats["successes"]) == (5, 4)
-    assert sum(pairs for reasons in stats["failed"].values() for pairs in reasons.values()) == 1
+    assert (stats.count, stats.successes) == (5, 4)
+    assert sum(pairs for reasons in stats.failed.values() for pairs in reasons.values()) == 1
     assert "000070002.jpg" not in contents(tmp_path / "out/shards/00007.tar")
 
 
@@ -192,7 +191,7 @@ def test_a_finished_shard_of_this_pack_is_kept_and_of_another_replaced(tmp_path:
         path.unlink()
     assert writer(tmp_path).write(PLAN) == first
     again = writer(tmp_path, fingerprint="another mark").write(PLAN)
-    assert (again["successes"], again["pack_fingerprint"]) == (0, "another mark")
+    assert (again.successes, again.pack_fingerprint) == (0, "another mark")
     assert finished_stats(str(tmp_path / "out"), 7) == again
 
 

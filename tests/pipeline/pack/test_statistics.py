@@ -1,5 +1,6 @@
 import json
 import random
+from dataclasses import asdict
 from pathlib import Path
 
 import apache_beam as beam
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.pack.count import judge_rows
 from pipeline.pack.select_rows import SelectedRows
-from pipeline.pack.statistics import NEAREST, NearThreshold, Statistics, add_up
+from pipeline.pack.statistics import NEAREST, Nearest, NearThreshold, Statistics, Values, add_up
 from pipeline.tables.pair_rows import SCHEMA, to_row
 from transforms.records import Box, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 from transforms.selection.judge import Policy
@@ -43,8 +44,8 @@ def add(total: Statistics, pairs: list[Pair], chunk: int = 0, policy: Policy = P
 
 def test_what_a_few_pairs_give() -> None:
     failed = pair(0.9).failed(Fault(FailureStage.BOXES, Reason.CRASH))
-    found = of([pair(0.90625, 0.5), pair(0.25), pair(0.75, 0.75, 0.5), pair(), failed]).to_json(0.05)
-    table = found["thresholds"]
+    found = of([pair(0.90625, 0.5), pair(0.25), pair(0.75, 0.75, 0.5), pair(), failed]).summary(0.05)
+    table = asdict(found.thresholds)
     rows = {score: (p, q, b) for score, p, q, b in zip(*table.values(), strict=True)}
     assert list(table) == ["score", "pairs", "phrases", "boxes"]
     assert (min(rows), max(rows), len(rows)) == (0.05, 1.0, 96)
@@ -59,21 +60,17 @@ def test_what_a_few_pairs_give() -> None:
         0.9: (1, 1, 1),
         0.91: (0, 0, 0),
     }
-    shown = found["histograms"]
-    assert shown["boxes_per_pair"] == {"values": [2, 3], "counts": [1, 1]}
-    assert shown["phrase_words"] == {"values": [2, 6], "counts": [2, 2]}
-    assert shown["heads"] == [["cats", 2], ["dog", 2]]
-    assert sum(shown["score"]["counts"]) == sum(shown["box_area"]["counts"]) == 5
-    assert shown["score"]["counts"][45] == 1
-    assert shown["box_area"]["counts"][3] == 5
-    assert found["nearest"] == {
-        "kept": [
-            {"distance": 0.25, "where": (0, 0, 0, 2), "score": 0.75},
-            {"distance": 0.40625, "where": (0, 0, 0, 0), "score": 0.90625},
-        ],
-        "missed": [{"distance": 0.25, "where": (0, 0, 0, 1), "score": 0.25}],
-    }
-    json.dumps(found)
+    shown = found.histograms
+    assert shown.boxes_per_pair == Values((2, 3), (1, 1))
+    assert shown.phrase_words == Values((2, 6), (2, 2))
+    assert shown.heads == (("cats", 2), ("dog", 2))
+    assert sum(shown.score.counts) == sum(shown.box_area.counts) == 5
+    assert shown.score.counts[45] == 1
+    assert shown.box_area.counts[3] == 5
+    assert found.nearest == Nearest(
+        (NearThreshold(0.25, (0, 0, 0, 2), 0.75), NearThreshold(0.40625, (0, 0, 0, 0), 0.90625)),
+        (NearThreshold(0.25, (0, 0, 0, 1), 0.25),),
+    )
 
 
 def test_the_table_begins_at_the_floor_wherever_that_lies() -> None:
@@ -81,9 +78,9 @@ def test_the_table_begins_at_the_floor_wherever_that_lies() -> None:
     policy = Policy(SelectionSettings(), 0.02, TextSettings())
     for scores in ((0.057,), (0.9,)):
         add(found, [pair(*scores)], policy=policy)
-    table = found.to_json(0.055)["thresholds"]
-    assert table["score"][:3] == [0.055, 0.06, 0.07]
-    assert table["pairs"][:3] == [2, 1, 1]
+    table = found.summary(0.055).thresholds
+    assert table.score[:3] == (0.055, 0.06, 0.07)
+    assert table.pairs[:3] == (2, 1, 1)
 
 
 def test_only_the_nearest_pairs_are_remembered() -> None:
@@ -113,7 +110,7 @@ def test_in_a_pipeline(tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     with beam.Pipeline(runner=FnApiRunner()) as pipeline:
         total = pipeline | beam.Create(parts) | beam.CombineGlobally(add_up, 0.5).without_defaults()
-        total | beam.Map(lambda whole: json.dumps(whole.to_json(0.0)["thresholds"]["pairs"])) | beam.io.WriteToText(out)
+        total | beam.Map(lambda whole: json.dumps(whole.summary(0.0).thresholds.pairs)) | beam.io.WriteToText(out)
     (file,) = tmp_path.glob("out*")
     assert json.loads(file.read_text()) == [4] * 91 + [0] * (len(THRESHOLDS) - 91)
 

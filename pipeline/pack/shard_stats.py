@@ -1,0 +1,60 @@
+"""A shard's stats: the last of its files, so that their presence says that the others are complete."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pipeline import files, layout
+from pipeline.files.typed import read_many, read_typed
+from pipeline.pack.ledger import Examples, Failures
+
+FORMAT = 3
+"""Format of a shard and its stats: those of another one are not taken over from a run that was killed."""
+
+
+@dataclass(frozen=True)
+class ShardStats:
+    """`count` (kept pairs) and `successes` (of these, written) as img2dataset names them; nothing in it that differs
+    from run to run. bytes, sha256: of the tar."""
+
+    REMEDY: ClassVar[str] = "remove it and pack again"
+
+    shard: int
+    count: int
+    successes: int
+    failed: Failures
+    failed_examples: Examples
+    boxes: int
+    bytes: int
+    sha256: str
+    index_sha256: str
+    pack_fingerprint: str
+
+
+def finished_stats(output: str, shard: int) -> ShardStats | None:
+    """The stats of a finished shard, if its other files are still there."""
+    uri = files.join(output, layout.shard_stats(shard))
+    if not files.exists(uri):
+        return None
+    stats, sizes = read_typed(uri, ShardStats), file_sizes(output, f"{shard:05}.*")
+    complete = sizes.get(layout.shard_tar(shard)) == stats.bytes and layout.shard_index(shard) in sizes
+    return stats if complete else None
+
+
+def file_sizes(output: str, pattern: str = "*") -> dict[str, int]:
+    """The files of shards, by their names below the run's folder; bytes of each."""
+    infos = files.list_folder(files.join(output, layout.SHARDS), pattern)
+    return {f"{layout.SHARDS}/{files.name(info.uri)}": info.size for info in infos}
+
+
+def shard_fingerprints(output: str) -> dict[str, str]:
+    """The stats files of an output, each with the fingerprint of the pack that wrote it."""
+    uris = [info.uri for info in files.list_folder(output, layout.ALL_SHARD_STATS)]
+    return {uri: stats.pack_fingerprint for uri, stats in zip(uris, read_many(uris, ShardStats), strict=True)}
+
+
+def remove_shards(output: str, from_number: int) -> None:
+    """Removes the files of shards numbered `from_number` and up."""
+    for info in files.list_folder(files.join(output, layout.SHARDS)):
+        digits = files.name(info.uri)[:5]
+        if digits.isdigit() and int(digits) >= from_number:
+            files.delete([info.uri])
