@@ -14,8 +14,8 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
 
-from transforms.text.dialects import kosmos2
 from transforms.text.dialects.florence2 import FLORENCE2
+from transforms.text.dialects.kosmos2 import KOSMOS2, KOSMOS2_TRAINING
 from transforms.text.dialects.paligemma import PALIGEMMA
 from transforms.text.dialects.pix2seq import PIX2SEQ
 from transforms.text.dialects.qwen_json import FACTOR, MAX_PIXELS, QWEN3_VL, qwen25_vl
@@ -24,41 +24,21 @@ from transforms.text.grounded_caption import Dialect
 
 GROUP = "gritmill.dialects"
 
-
-def _without_option(dialect: Dialect) -> Callable[[str], Dialect]:
-    """A dialect without an option."""
-
-    def make(option: str) -> Dialect:
-        if option:
-            raise ValueError(f"text.dialect: {dialect.name} has no option {option!r}; it has none")
-        return dialect
-
-    return make
-
-
-def _with_number(
-    name: str, minimum: int, maximum: int, default: int, make: Callable[[str, int], Dialect]
-) -> Callable[[str], Dialect]:
-    """A dialect whose option is a number."""
-
-    def make_dialect(option: str) -> Dialect:
-        number = int(option) if option.isdecimal() and len(option) < 10 else None if option else default
-        if number is None or not minimum <= number <= maximum:
-            raise ValueError(
-                f"text.dialect: {name} has no option {option!r}; it takes a number, {minimum} to {maximum}"
-            )
-        return make(f"{name}:{number}" if option else name, number)
-
-    return make_dialect
-
-
-_BUILTIN: dict[str, Callable[[str], Dialect]] = {
-    "kosmos2": kosmos2.make,
-    "loc1000": _with_number("loc1000", 2, 1_000_000, 1000, loc1000),
-    "normalized": _with_number("normalized", 1, 9, 2, normalized),
-    "qwen2.5-vl": _with_number("qwen2.5-vl", FACTOR * FACTOR, 999_999_999, MAX_PIXELS, qwen25_vl),
-    **{dialect.name: _without_option(dialect) for dialect in (*TEMPLATES, PIX2SEQ, QWEN3_VL, FLORENCE2, PALIGEMMA)},
+_FIXED: dict[str, Dialect] = {
+    dialect.name: dialect
+    for dialect in (
+        *(KOSMOS2, KOSMOS2_TRAINING, loc1000("loc1000", 1000), normalized("normalized", 2), *TEMPLATES),
+        *(PIX2SEQ, qwen25_vl("qwen2.5-vl", MAX_PIXELS), QWEN3_VL, FLORENCE2, PALIGEMMA),
+    )
 }
+"""By name, with the option where it has one."""
+
+_NUMBERED: dict[str, tuple[Callable[[str, int], Dialect], int, int]] = {
+    "loc1000": (loc1000, 2, 1_000_000),
+    "normalized": (normalized, 1, 9),
+    "qwen2.5-vl": (qwen25_vl, FACTOR * FACTOR, 999_999_999),
+}
+"""Those whose option is a number: how one is made, the lowest number and the highest."""
 
 
 @cache
@@ -68,9 +48,17 @@ def find(name: str) -> Dialect:
     Raises:
       ValueError: there is none of that name, or it has no such option.
     """
+    if fixed := _FIXED.get(name.removesuffix(":")):
+        return fixed
     base, _, option = name.partition(":")
-    if base in _BUILTIN:
-        return _BUILTIN[base](option)
+    if base in _NUMBERED:
+        make, lowest, highest = _NUMBERED[base]
+        if option.isdecimal() and len(option) < 10 and lowest <= int(option) <= highest:
+            return make(name, int(option))
+        raise ValueError(f"text.dialect: {base} has no option {option!r}; it takes a number, {lowest} to {highest}")
+    if base in _FIXED:
+        options = ", ".join(one.partition(":")[2] for one in _FIXED if one.startswith(f"{base}:")) or "none"
+        raise ValueError(f"text.dialect: {base} has no option {option!r}; it has {options}")
     for entry in entry_points(group=GROUP):
         if entry.name == base:
             dialect: Dialect = entry.load()(option)
@@ -80,7 +68,7 @@ def find(name: str) -> Dialect:
 
 def names() -> set[str]:
     """The names of all dialects, the built-in ones and those of installed packages."""
-    return {*_BUILTIN, *(entry.name for entry in entry_points(group=GROUP))}
+    return {*(name for name in _FIXED if ":" not in name), *(entry.name for entry in entry_points(group=GROUP))}
 
 
 def by_caption(name: str) -> bool:

@@ -19,30 +19,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from transforms.text.dialects.tagged import Tagged
-from transforms.text.grounded_caption import Corners, Dialect, GroundedCaption
+from transforms.text.grounded_caption import Corners, GroundedCaption
 
 GRID = 32
 
-_OPTIONS = ("", "training")
 _START = "<grounding>"
 _DELIMITER = "</delimiter_of_multi_objects/>"
 _BLANKS = re.compile(rf"\s*(<patch_index_\d{{4}}>|{_DELIMITER})\s*")
-
-
-def make(option: str) -> Dialect:
-    """The dialect, with the rounding of transformers ("") or of the training code ("training")."""
-    if option not in _OPTIONS:
-        raise ValueError(f"text.dialect: kosmos2 has no option {option!r}; it has {', '.join(filter(None, _OPTIONS))}")
-    return Kosmos2(
-        f"kosmos2:{option}" if option else "kosmos2",
-        Grid(option == "training"),
-        entity="<phrase>{phrase}</phrase><object>{boxes}</object>",
-        box="<patch_index_{:04}><patch_index_{:04}>",
-        between=_DELIMITER,
-        number=r"\d{4}",
-        words="[^<]+",
-        signs=("<",),
-    )
 
 
 def cells(box: Corners, training: bool = False) -> tuple[int, int]:
@@ -104,3 +87,19 @@ class Kosmos2(Tagged):
         if "<" in grounded.caption:
             raise ValueError(f"kosmos2: malformed markup: {grounded.caption[grounded.caption.index('<') :][:60]!r}")
         return grounded
+
+
+def _kosmos2(name: str, grid: Grid) -> Kosmos2:
+    return Kosmos2(
+        name,
+        grid,
+        entity="<phrase>{phrase}</phrase><object>{boxes}</object>",
+        box="<patch_index_{:04}><patch_index_{:04}>",
+        between=_DELIMITER,
+        number=r"\d{4}",
+        words="[^<]+",
+        signs=("<",),
+    )
+
+
+KOSMOS2, KOSMOS2_TRAINING = _kosmos2("kosmos2", Grid()), _kosmos2("kosmos2:training", Grid(training=True))

@@ -13,10 +13,12 @@ from transformers.models.kosmos2.processing_kosmos2 import (
     patch_index_to_coordinate,
 )
 
-from transforms.text.dialects.kosmos2 import cells, corners, make
+from transforms.text.dialects import find
+from transforms.text.dialects.kosmos2 import KOSMOS2 as CODEC
+from transforms.text.dialects.kosmos2 import KOSMOS2_TRAINING as TRAINING
+from transforms.text.dialects.kosmos2 import cells, corners
 from transforms.text.grounded_caption import CannotCarry, GroundedCaption, Span
 
-CODEC, TRAINING = make(""), make("training")
 CELL = 1 / 32
 
 fractions = st.one_of(st.floats(0, 1), st.integers(0, 64).map(lambda n: n / 64))
@@ -181,8 +183,8 @@ def test_malformed_text_is_refused(text):
 
 def test_an_unknown_option_is_refused():
     with pytest.raises(ValueError, match=r"kosmos2 has no option 'x'; it has training"):
-        make("x")
-    assert (make("").name, make("training").name) == ("kosmos2", "kosmos2:training")
+        find("kosmos2:x")
+    assert (find("kosmos2"), find("kosmos2:"), find("kosmos2:training")) == (CODEC, CODEC, TRAINING)
 
 
 # transformers' own reader and processor, built from their classes with a vocabulary of single characters.
