@@ -119,7 +119,6 @@ def _paste(score: float) -> dict[str, str]:
 
 
 def _threshold_in_force(configuration: Configuration) -> Threshold:
-    """The threshold that a run would take now."""
     settings = configuration.detector
     return threshold_in_force(configuration.selection, default_threshold(settings), settings.floor)
 

@@ -64,7 +64,6 @@ class QueryCounts:
         return self.pictures - self.unusable.total()
 
     def to_json(self) -> dict[str, object]:
-        """For reports."""
         unusable = dict(sorted(self.unusable.items()))
         return {
             "pictures": self.pictures,
@@ -75,7 +74,6 @@ class QueryCounts:
         }
 
     def add(self, answer: Answer) -> None:
-        """Takes an answer in."""
         if answer.caption.picture != self.last_picture:
             self.pictures += 1
             if answer.fault:

@@ -53,12 +53,10 @@ class Format(Protocol):
     @property
     def description(self) -> str:
         """What reads it and how, a few lines of Markdown for the data card."""
-        ...
 
     @property
     def data_files(self) -> str:
         """Glob pattern of what `datasets` and the hub are to load; empty if they have no reader for the format."""
-        ...
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
         """Writes the samples of one shard, holding no more than one picture. The same samples give the same bytes.
@@ -66,11 +64,9 @@ class Format(Protocol):
         Returns:
           Counts to show, "samples" among them.
         """
-        ...
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """Writes what takes all shards together, from the files of the shards. shards: their numbers; maybe none."""
-        ...
 
 
 @dataclass(frozen=True)

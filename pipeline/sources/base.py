@@ -32,18 +32,15 @@ class Source(Protocol):
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """The ranges of about `rows` table rows each; raises SourceFault if the file cannot be read, CallError."""
-        ...
 
     def starts(self, start: Position) -> Iterator[Position]:
         """The positions of the pairs from `start` on, without their images. Only `--limit` asks for them."""
-        ...
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
         """The pairs from `start` on, each with its position; raises SourceFault where reading cannot go on.
 
         An image that is a file of its own is named (`image.uri`), but `data` is empty: it is not read yet.
         """
-        ...
 
     def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
         """The encoded images of this source's references, in order, read ahead within bounds of its own.
@@ -52,11 +49,9 @@ class Source(Protocol):
         image that is a file of its own and is gone, or may not be read, is a Fault; whether the bytes are still those
         that were grounded is left to the caller. Raises EnvironmentFault for what else goes wrong.
         """
-        ...
 
     def needs(self) -> list[str]:
         """The URIs that must be there before `fetch` is worth a try: the container, a folder of images."""
-        ...
 
 
 class ImageFileSource:

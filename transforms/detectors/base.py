@@ -93,4 +93,3 @@ class Detector(Protocol):
           Exception: of any kind; it is bisected to the request that causes it, whose pair alone fails. If a grey probe
             picture fails as well, the run ends and blames no pair.
         """
-        ...

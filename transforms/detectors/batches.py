@@ -55,7 +55,6 @@ class PackedPrompts(Protocol):
     @property
     def prompts(self) -> Sequence[Any]:
         """The prompts that together hold every phrase once."""
-        ...
 
 
 def plan_batches(

@@ -22,15 +22,12 @@ class BatchedDetector(Protocol):
 
     def batches(self, requests: Sequence[Request]) -> Sequence[Sequence[Any]]:
         """The batches, each a list of items; an item's `request` is the number of its request."""
-        ...
 
     def run_batch(self, requests: Sequence[Request], batch: Sequence[Any]) -> list[tuple[int, Any]]:
         """The results of a batch, or of a piece of one, each with the number of its request."""
-        ...
 
     def merge(self, requests: Sequence[Request], results: Sequence[tuple[int, Any]]) -> list[Found]:
         """One answer a request."""
-        ...
 
 
 @dataclass(frozen=True)

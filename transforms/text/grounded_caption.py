@@ -57,29 +57,23 @@ class Dialect(Protocol):
     @property
     def name(self) -> str:
         """As in the configuration."""
-        ...
 
     @property
     def carries(self) -> Carries:
         """What `decode` gives back of what `encode` was given."""
-        ...
 
     @property
     def rounding(self) -> str:
         """How a corner becomes a number, in a few words."""
-        ...
 
     def error(self, width: int, height: int) -> tuple[float, float]:
         """How far a corner may move, horizontally and vertically, in shares of a picture of that size in pixels."""
-        ...
 
     def encode(self, grounded: GroundedCaption) -> str:
         """The text; raises `CannotCarry`, for the caption or its spans, never for how many boxes are where."""
-        ...
 
     def decode(self, text: str, width: int = 1, height: int = 1) -> GroundedCaption:
         """The `expected_round_trip` of what `encode` was given, boxes within the dialect's error; raises ValueError."""
-        ...
 
 
 def expected_round_trip(grounded: GroundedCaption, carries: Carries) -> GroundedCaption:

@@ -14,19 +14,15 @@ class Scale(Protocol):
     @property
     def rounding(self) -> str:
         """How a corner becomes a number, in a few words."""
-        ...
 
     def error(self, width: int, height: int) -> tuple[float, float]:
         """How far `decode(encode(box))` may move a corner, horizontally and vertically, in shares of the picture."""
-        ...
 
     def encode(self, box: Corners, width: int, height: int) -> tuple[float, ...]:
         """The numbers of a box, always equally many."""
-        ...
 
     def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
         """The box of the numbers, within 0..1; raises ValueError if there is none."""
-        ...
 
 
 @dataclass(frozen=True)
