@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from gritmill.evaluation.calibrate import calibrate
     from gritmill.evaluation.evaluate import evaluate
     from gritmill.exports.export import export
-    from gritmill.exports.options import Options as ExportOptions
+    from gritmill.exports.options import ExportOptions
     from gritmill.pages.viewer.view import view
     from gritmill.reading import Sample, read
     from gritmill.validation.validate import validate
@@ -97,7 +97,7 @@ if not TYPE_CHECKING:  # a type checker shall know the names above, and no other
         if name not in _MODULE_OF:
             raise AttributeError(f"module 'gritmill' has no attribute {name!r}")
         module = importlib.import_module(_MODULE_OF[name])
-        value = getattr(module, "Options" if name == "ExportOptions" else name)
+        value = getattr(module, name)
         globals()[name] = value
         return value
 

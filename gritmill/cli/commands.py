@@ -17,7 +17,7 @@ from gritmill.cli.derive import Call, derive
 from gritmill.evaluation.calibrate import calibrate as calibrate_threshold
 from gritmill.evaluation.evaluate import evaluate as measure
 from gritmill.exports import formats
-from gritmill.exports.options import Level, Options
+from gritmill.exports.options import ExportOptions, Level
 from gritmill.options import Option
 from gritmill.pages.viewer.view import view as write_page
 from pipeline.faults import DataFault, printable
@@ -155,7 +155,7 @@ def export(
     """Write a finished run in the format of another tool, from its shards alone. Run it again and it goes on."""
     from gritmill.exports.export import export as exported
 
-    written = exported(run, to, output, Options(images, level, dialect, seed))
+    written = exported(run, to, output, ExportOptions(images, level, dialect, seed))
     for name, number in written["figures"].items():
         print(f"{number:>12,}  {name}")
     print(f"{to} and a data card in {output}")

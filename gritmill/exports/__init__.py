@@ -14,7 +14,7 @@ value a callable that takes the options and returns a `Format`.
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
-from gritmill.exports.options import Options
+from gritmill.exports.options import ExportOptions
 from pipeline.faults import CallError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def formats() -> dict[str, EntryPoint]:
     return builtin | {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in builtin}
 
 
-def find_format(name: str, options: Options) -> "Format":
+def find_format(name: str, options: ExportOptions) -> "Format":
     """The format called `name`.
 
     Raises:

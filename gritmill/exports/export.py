@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from gritmill.exports import find_format
 from gritmill.exports.card import CARD_NAME, render_card
 from gritmill.exports.format import ExportCounts, ExportFolder, Format
-from gritmill.exports.options import Options
+from gritmill.exports.options import ExportOptions
 from gritmill.reading import read_shard
 from pipeline import files, layout
 from pipeline.faults import CallError, EnvironmentFault, FolderMismatch
@@ -52,7 +52,7 @@ class ExportSummary:
 
 
 def export(
-    run: str | PathLike[str], to: str, output: str | PathLike[str], options: Options | None = None
+    run: str | PathLike[str], to: str, output: str | PathLike[str], options: ExportOptions | None = None
 ) -> dict[str, Any]:
     """Writes a finished run in another format; called again it goes on where it stopped.
 
@@ -63,7 +63,7 @@ def export(
       CallError: no such format, no finished run, or the folder holds something else than this export.
       EnvironmentFault: the run was packed again meanwhile.
     """
-    options = options or Options()
+    options = options or ExportOptions()
     export_format = find_format(to, options)
     source, target = files.canonical(run), files.canonical(output)
     manifest = need_manifest(run)

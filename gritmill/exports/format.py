@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, BinaryIO, ClassVar, Protocol
 
-from gritmill.exports.options import Level, Options
+from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from pipeline import files, layout
 from pipeline.files.publish import publish
@@ -78,7 +78,7 @@ class LineFormat(ABC):
       has it.
     """
 
-    options: Options
+    options: ExportOptions
 
     file_name: ClassVar[str] = ""
     image_path: ClassVar[str] = "images/{0:.5}/{0}.jpg"

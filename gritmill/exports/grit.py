@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gritmill.exports.format import ExportCounts, ExportFolder, all_lines
-from gritmill.exports.options import Options
+from gritmill.exports.options import ExportOptions
 from gritmill.reading import Sample
 from pipeline import layout
 from transforms.grit_record import COLUMNS
@@ -30,7 +30,7 @@ LOW_SCORES = """Kosmos-2's loader drops rows with a score below 0.65 unless it i
 class Grit:
     """Readers of the parquet must cast offsets; unilm's own tools do not, and take the JSON lines."""
 
-    options: Options
+    options: ExportOptions
 
     data_files = "grit-20m/*.parquet"
     description = f"""\

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gritmill.exports.format import ExportCounts, ExportFolder, Region, read_regions
-from gritmill.exports.options import Level, Options
+from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from transforms import grit_record
 
@@ -71,7 +71,7 @@ def _schema() -> pa.Schema:
 class Hf:
     """A row is a sample: picture, caption, grounded text, `groundings`, and the other columns of the record."""
 
-    options: Options
+    options: ExportOptions
 
     data_files = "data/train-*.parquet"
     description = """```python

@@ -15,7 +15,7 @@ from gritmill.exports.format import (
     origin_fields,
     read_regions,
 )
-from gritmill.exports.options import Level, Options
+from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from pipeline.faults import CallError
 from transforms.text import dialects
@@ -132,7 +132,7 @@ class _GroundedRecord:
     groups: list[tuple[str, tuple[Corners, ...]]]
 
     @classmethod
-    def from_sample(cls, sample: Sample, options: Options) -> "_GroundedRecord":
+    def from_sample(cls, sample: Sample, options: ExportOptions) -> "_GroundedRecord":
         # Words that stand twice in a caption name all of their boxes.
         groups: dict[str, list[Region]] = {}
         for region in read_regions(sample.record, options.level):

@@ -1,4 +1,4 @@
-"""Options of an export."""
+"""ExportOptions of an export."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,8 +12,8 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True)
-class Options:
-    """Options of an export.
+class ExportOptions:
+    """ExportOptions of an export.
 
     images: whether pictures are written as files of their own, for formats that name files. dialect, seed: of
     instructions.

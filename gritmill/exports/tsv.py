@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
 from gritmill.exports.grit import LOW_SCORES, count_low_scores
-from gritmill.exports.options import Options
+from gritmill.exports.options import ExportOptions
 from gritmill.reading import Sample
 
 _SEPARATORS = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
@@ -21,7 +21,7 @@ class Tsv:
     There is no way to write a tab or a line's end in a caption, so that such pairs are left out and counted.
     """
 
-    options: Options
+    options: ExportOptions
 
     data_files = ""
     description = f"""\

@@ -12,7 +12,7 @@ import gritmill
 from gritmill import demo
 from gritmill.cli import commands
 from gritmill.cli.derive import beam_arguments, derive, expand_lists
-from gritmill.exports.options import Options
+from gritmill.exports.options import ExportOptions
 from gritmill.options import Config, Option, Quiet
 from pipeline.configuration import Configuration
 
@@ -96,7 +96,7 @@ def test_each_option_of_a_function_has_a_flag_and_the_other_way_round(name, func
     command = typer.main.get_command(commands.app).commands[name]
     parameters = dict(inspect.signature(function).parameters)
     if parameters.pop("options", None):
-        parameters |= inspect.signature(Options).parameters
+        parameters |= inspect.signature(ExportOptions).parameters
     parameters.pop("beam", None)
     flags = {one.name: one for one in command.params if one.name not in own}
     assert flags.keys() == parameters.keys()

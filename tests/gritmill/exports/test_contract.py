@@ -12,7 +12,7 @@ from gritmill import exports
 from gritmill.exports import hf
 from gritmill.exports.export import export
 from gritmill.exports.format import ExportCounts, ExportFolder
-from gritmill.exports.options import Options
+from gritmill.exports.options import ExportOptions
 from gritmill.main import main
 from gritmill.reading import Sample
 from pipeline.files import publish
@@ -81,7 +81,7 @@ def carried_or_left_out(counts):
 
 @pytest.mark.parametrize("name", EVERY)
 def test_equal_samples_give_equal_bytes_and_counts_that_add_up_over_shards(tmp_path, name):
-    made = exports.find_format(name, Options())
+    made = exports.find_format(name, ExportOptions())
     counts = [made.shard(n, samples(4 + n, n), ExportFolder(f"{tmp_path}/a")) for n in (0, 1)]
     for n in (1, 0):
         assert made.shard(n, samples(4 + n, n), ExportFolder(f"{tmp_path}/b")) == counts[n]
@@ -89,13 +89,15 @@ def test_equal_samples_give_equal_bytes_and_counts_that_add_up_over_shards(tmp_p
         made.finish((0, 1), ExportFolder(f"{tmp_path}/{folder}"))
     written = sample_pairs.files_of(tmp_path / "a", "**/*")
     assert written == sample_pairs.files_of(tmp_path / "b", "**/*") != {}
-    assert exports.find_format(name, Options()).shard(2, samples(0), ExportFolder(f"{tmp_path}/a"))["samples"] == 0
+    assert (
+        exports.find_format(name, ExportOptions()).shard(2, samples(0), ExportFolder(f"{tmp_path}/a"))["samples"] == 0
+    )
     assert [carried_or_left_out(count) for count in counts] == [4, 5]
 
 
 @pytest.mark.parametrize("name", EVERY)
 def test_awkward_captions_and_keys_are_carried_or_counted_and_nothing_is_written_elsewhere(tmp_path, name):
-    made, folder = exports.find_format(name, Options()), ExportFolder(f"{tmp_path}/in/here")
+    made, folder = exports.find_format(name, ExportOptions()), ExportFolder(f"{tmp_path}/in/here")
     counts = made.shard(0, samples(), folder)
     made.finish((0,), folder)
     assert carried_or_left_out(counts) == len(SIGNS)
@@ -116,7 +118,7 @@ def test_no_more_pictures_are_held_than_one_and_the_next(tmp_path, name, monkeyp
         def __del__(self):
             held["now"] -= 1
 
-    exports.find_format(name, Options()).shard(0, samples(picture=Picture), ExportFolder(str(tmp_path)))
+    exports.find_format(name, ExportOptions()).shard(0, samples(picture=Picture), ExportFolder(str(tmp_path)))
     assert len(most) == len(SIGNS)
     assert max(most) <= 2
 
@@ -157,7 +159,7 @@ def test_the_data_card_describes_the_format_and_says_where_the_data_comes_from(f
     values = yaml.safe_load(head)
     assert values["size_categories"] == ["n<1K"]
     assert name in values["tags"]
-    assert exports.find_format(name, Options()).description in text
+    assert exports.find_format(name, ExportOptions()).description in text
     manifest = json.loads((finished / "manifest.json").read_text())
     for word in (*manifest["fingerprints"].values(), *(manifest["models"][part] for part in ("detector", "phrases"))):
         assert f"`{word}`" in text
@@ -173,4 +175,6 @@ def test_a_format_of_another_package_is_named_in_help_and_error(tmp_path, capsys
     with pytest.raises(SystemExit):
         main(["export", "--help"])
     assert "captions" in capsys.readouterr().out
-    assert type(exports.find_format("yolo", Options())).__name__ == "Yolo"  # what comes with gritmill keeps its name
+    assert (
+        type(exports.find_format("yolo", ExportOptions())).__name__ == "Yolo"
+    )  # what comes with gritmill keeps its name

@@ -7,7 +7,7 @@ import pytest
 import gritmill
 from gritmill.exports.export import export
 from gritmill.exports.odvg import Odvg
-from gritmill.exports.options import Level, Options
+from gritmill.exports.options import ExportOptions, Level
 from gritmill.main import main
 
 
@@ -39,8 +39,11 @@ def test_a_folder_that_holds_something_else_is_left_alone(finished, tmp_path):
 
 
 def test_a_folder_of_another_export_is_refused(finished, tmp_path):
-    export(finished, "odvg", tmp_path, Options(images=False))
-    for name, options in (("coco", Options(images=False)), ("odvg", Options(images=False, level=Level.CHUNKS))):
+    export(finished, "odvg", tmp_path, ExportOptions(images=False))
+    for name, options in (
+        ("coco", ExportOptions(images=False)),
+        ("odvg", ExportOptions(images=False, level=Level.CHUNKS)),
+    ):
         with pytest.raises(gritmill.CallError, match="another export; use another folder"):
             export(finished, name, tmp_path, options)
 

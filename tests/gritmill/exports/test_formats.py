@@ -19,7 +19,7 @@ from pycocotools.coco import COCO
 import gritmill
 from gritmill import plain_pickle
 from gritmill.exports.export import export
-from gritmill.exports.options import Level, Options
+from gritmill.exports.options import ExportOptions, Level
 from tests import sample_pairs
 from transforms.text import dialects
 from transforms.text.grounded_caption import Carries
@@ -82,7 +82,7 @@ def test_tsv_is_what_kosmos_2s_loader_reads(finished, records, tmp_path):
 
 @pytest.mark.parametrize("level", Level)
 def test_odvg_as_mmdetection_and_open_grounding_dino_read_it(finished, records, tmp_path, level):
-    export(finished, "odvg", tmp_path, Options(level=level))
+    export(finished, "odvg", tmp_path, ExportOptions(level=level))
     for row, record in zip(lines(tmp_path / "odvg.jsonl"), records.values(), strict=True):
         width, height = row["width"], row["height"]
         with Image.open(tmp_path / row["filename"]) as picture:
@@ -323,7 +323,7 @@ ORIGIN = ("uid", "source_key", "url", "meta")
     ],
 )
 def test_where_a_pair_comes_from_goes_along(finished, records, tmp_path, name, file, rows):
-    export(finished, name, tmp_path, Options(images=False))
+    export(finished, name, tmp_path, ExportOptions(images=False))
     found = json.loads((tmp_path / file).read_text())[rows] if rows else lines(tmp_path / file)
     wanted = {tuple(record[field] for field in ORIGIN) for record in records.values()}
     told = {tuple(row[field] for field in ORIGIN) for row in found}
@@ -369,7 +369,7 @@ def test_the_data_card_says_what_datasets_is_to_load(finished, tmp_path, to):
 @pytest.mark.parametrize("boxes", ["finished", "single"])
 def test_instructions_say_what_the_records_say(request, tmp_path, dialect, boxes):
     run = request.getfixturevalue(boxes)
-    figures = export(run, "instructions", tmp_path, Options(dialect=dialect))["figures"]
+    figures = export(run, "instructions", tmp_path, ExportOptions(dialect=dialect))["figures"]
     found = lines(tmp_path / "instructions.jsonl")
     by_uid = {sample.record["uid"]: sample.record for sample in gritmill.read(run)}
     whole = dialects.find(dialect).carries in (Carries.SPANS, Carries.ENDS)
@@ -442,7 +442,7 @@ def test_a_caption_that_reads_like_a_models_sign_gives_no_instruction(tmp_path, 
     ]
     config = sample_pairs.settings("caption-parser", grounding_dino, text={"dialect": ["loc1000"]})
     gritmill.run(config, inputs=sample_pairs.as_jsonl(pictures, tmp_path / "in"), output=tmp_path / "run")
-    figures = export(tmp_path / "run", "instructions", tmp_path / "out", Options(dialect="loc1000"))["figures"]
+    figures = export(tmp_path / "run", "instructions", tmp_path / "out", ExportOptions(dialect="loc1000"))["figures"]
     assert (figures["samples"], figures["captions with <, left out"]) == (1, 1)
     text = (tmp_path / "out" / "instructions.jsonl").read_text()
     assert text.count("<image>") == len(text.splitlines())
@@ -450,13 +450,13 @@ def test_a_caption_that_reads_like_a_models_sign_gives_no_instruction(tmp_path, 
 
 def test_instructions_follow_from_the_seed(finished, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        export(finished, "instructions", tmp_path / name, Options(images=False, seed=seed))
+        export(finished, "instructions", tmp_path / name, ExportOptions(images=False, seed=seed))
     a, b, c = ((tmp_path / name / "instructions.jsonl").read_bytes() for name in "abc")
     assert a == b != c
 
 
 def test_instructions_need_words(finished, tmp_path):
     with pytest.raises(gritmill.CallError, match="--dialect: pix2seq carries no words"):
-        export(finished, "instructions", tmp_path, Options(dialect="pix2seq"))
+        export(finished, "instructions", tmp_path, ExportOptions(dialect="pix2seq"))
     with pytest.raises(gritmill.CallError, match="--dialect: no dialect klingon"):
-        export(finished, "instructions", tmp_path, Options(dialect="klingon"))
+        export(finished, "instructions", tmp_path, ExportOptions(dialect="klingon"))
