@@ -26,10 +26,11 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     model_cache = ModelCache(folder)
     model_identities = identify_models(configuration, model_cache)
     configuration = fingerprint.resolve(configuration, model_identities)
-    if options.beam or not _is_done(folder, options):
+    old = None if options.fresh else read_plan(folder)
+    if options.beam or not _is_done(old, folder, options):
         _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)
-    plan = resume_or_plan(configuration, model_identities, source_files, folder, options)
+    plan = resume_or_plan(old, configuration, model_identities, source_files, folder, options)
     model_cache.save()
     retry.reopen(plan, folder, options.retry)
     if _unfinished_count(plan, folder):
@@ -43,11 +44,10 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     return plan
 
 
-def _is_done(folder: str, options: GroundOptions) -> bool:
+def _is_done(plan: Plan | None, folder: str, options: GroundOptions) -> bool:
     """Whether the plan that is there is done, and this call can only find it so, or refuse it."""
-    if options.fresh or options.extend or options.redo_changed or options.retry is not None:
+    if options.extend or options.redo_changed or options.retry is not None:
         return False
-    plan = read_plan(folder)
     if plan is None or not detections.finished_ranges(folder):
         return False
     return not (_unfinished_count(plan, folder) or retry.pending(folder))

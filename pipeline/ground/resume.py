@@ -10,7 +10,7 @@ from pipeline.faults import CallError, FolderMismatch
 from pipeline.ground import attempts, retry
 from pipeline.ground.options import GroundOptions
 from pipeline.plan.limit import limit_plan
-from pipeline.plan.plan import Plan, read_plan, write_plan
+from pipeline.plan.plan import Plan, write_plan
 from pipeline.plan.plan_sources import check_readable, compare_sources, plan_sources
 from pipeline.sources.base import check_root
 from pipeline.tables import detections
@@ -20,14 +20,17 @@ from transforms.detectors.load import find_family
 
 
 def resume_or_plan(
+    plan: Plan | None,
     configuration: Configuration,
     model_identities: dict[str, str],
     source_files: Sequence[files.FileInfo],
     folder: str,
     options: GroundOptions,
 ) -> Plan:
-    """The plan in the folder, if its fingerprint and its sources are those of this call; a new one, if that is asked
-    for or nothing was committed under the old one.
+    """The plan in the folder, if its fingerprint and its sources are those of this call; a new one, if there is none
+    or nothing was committed under it.
+
+    plan: that in the folder; None if there is none, or it is to be moved aside.
 
     Raises:
       FolderMismatch: the folder holds another run. CallError: as `plan_sources`, or none of the sources can be read.
@@ -35,7 +38,6 @@ def resume_or_plan(
     family = find_family(configuration.detector)
     plan_fingerprint = fingerprint.ground_fingerprint(configuration, model_identities, options.limit, family)
     check_root(configuration.source)
-    plan = None if options.fresh else read_plan(folder)
     if plan is None or not (detections.all_committed_chunks(folder) or detections.finished_ranges(folder)):
         return _start_plan(
             _new_plan(plan_fingerprint, configuration, model_identities, source_files, options.limit), plan, folder

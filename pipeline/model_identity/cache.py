@@ -8,17 +8,27 @@ import os
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Literal
 
 from pipeline import files
-from pipeline.files.publish import publish_json
+from pipeline.files.typed import publish_typed, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.layout import MODEL_CACHE
 
-_FORMAT = 1
 _RECENT = 2_000_000_000  # nanoseconds: the coarsest clock of a file system shows no second change within them
+
+
+@dataclass(frozen=True)
+class _CacheFile:
+    """known: by what was checked, its signature and what was found."""
+
+    REMEDY: ClassVar[str] = "remove it"
+
+    known: dict[str, tuple[str, str]]
+    format: Literal[1]
 
 
 class ModelCache:
@@ -27,7 +37,7 @@ class ModelCache:
     def __init__(self, folder: str | None = None) -> None:
         self._uri = None if folder is None else files.join(folder, MODEL_CACHE)
         self._stored = _read(self._uri) if self._uri else {}
-        self._used: dict[str, list[str]] = {}
+        self._used: dict[str, tuple[str, str]] = {}
 
     def get_or_compute(self, key: str, signature: Callable[[], str], compute: Callable[[], str]) -> str:
         """The cached value under `key` if its signature is still the same, else `compute()`, whose errors pass.
@@ -40,7 +50,7 @@ class ModelCache:
             return entry[1]
         value = compute()
         if current and signature() == current:  # else it has been changed meanwhile
-            self._used[key] = [current, value]
+            self._used[key] = (current, value)
         return value
 
     def save(self) -> None:
@@ -48,19 +58,13 @@ class ModelCache:
         if self._uri and self._used:
             with suppress(Exception):  # no run fails for the lack of it
                 if self._used != self._stored or not files.exists(self._uri):
-                    publish_json(self._uri, {"format": _FORMAT, "known": self._used})
+                    publish_typed(self._uri, _CacheFile(self._used, 1))
 
 
-def _read(uri: str) -> dict[str, list[str]]:
+def _read(uri: str) -> dict[str, tuple[str, str]]:
     """The entries in the file; none if there is no such file, or it is of another format."""
     with suppress(Exception):
-        value = files.read_json(uri) if files.exists(uri) else {}
-        entries: Any = value["known"] if value.get("format") == _FORMAT else {}
-        return {
-            key: entry
-            for key, entry in entries.items()
-            if isinstance(entry, list) and len(entry) == 2 and all(isinstance(part, str) for part in entry)
-        }
+        return read_typed(uri, _CacheFile).known
     return {}
 
 

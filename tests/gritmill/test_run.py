@@ -6,6 +6,7 @@ import tarfile
 import pytest
 
 import gritmill
+from pipeline.files.typed import read_typed
 from pipeline.ground import retry
 from pipeline.ids import ChunkId, RangeId
 from pipeline.tables import chunk_files, detections
@@ -71,13 +72,16 @@ def test_meta_carries_every_field_of_the_source(tmp_path, middle):
     assert sample.record["id"] == 1000
 
 
-def test_running_again_does_nothing_and_loads_nothing(tmp_path, middle):
+def test_running_again_does_nothing_and_loads_nothing(tmp_path, middle, monkeypatch):
     call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(6), tmp_path / "in")], "output": str(tmp_path / "out")}
     config = {**middle, "detector": {"model": "tests.plugin_detectors:counting"}}
     first = gritmill.run(config, **call)
     asked = plugin_detectors.Counting.asked
     before = sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*")
+    plans = []
+    monkeypatch.setattr("pipeline.plan.plan.read_typed", lambda *file: plans.append(read_typed(*file)) or plans[-1])
     assert gritmill.run(config, **call) == first
+    assert len(plans) == 1  # read once, and passed on
     assert plugin_detectors.Counting.asked == asked
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*") == before
 

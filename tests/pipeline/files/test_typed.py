@@ -1,0 +1,104 @@
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import pytest
+
+from gritmill.exports.export import ExportMarker, ExportSummary, PartDone
+from pipeline import layout
+from pipeline.faults import EnvironmentFault
+from pipeline.files.typed import Typed, as_json, publish_typed, read_many, read_typed
+from pipeline.ids import ChunkId, RangeId
+from pipeline.pack.manifest import Manifest, read_manifest
+from pipeline.pack.report import Report
+from pipeline.pack.shard_stats import ShardStats
+from pipeline.pack.statistics import StatisticsFile
+from pipeline.plan.plan import Plan, read_plan
+from pipeline.tables.range_summary import ChunkEntry, RangeSummary, Timing
+
+RELEASED = Path(__file__).resolve().parents[2] / "data/released/finished"
+TABLE = RELEASED / layout.DETECTIONS
+KINDS = {
+    Plan: TABLE / layout.PLAN,
+    RangeSummary: TABLE / layout.range_summary(RangeId(0, 0)),
+    Timing: TABLE / layout.timing(ChunkId(0, 0, 0)),
+    Manifest: RELEASED / layout.MANIFEST,
+    ShardStats: RELEASED / layout.shard_stats(0),
+    StatisticsFile: RELEASED / layout.STATISTICS,
+    Report: RELEASED / layout.REPORT,
+}
+"""A file of each kind as an earlier release has written it."""
+
+EXPORTS = (ExportMarker("a"), PartDone({"samples": 1}), ExportSummary("hf", "a", {"samples": 1}, {}))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_file_of_an_earlier_release_is_read_and_written_as_it_was(kind: type[Typed], tmp_path: Path) -> None:
+    value = read_typed(str(KINDS[kind]), kind)
+    publish_typed(str(tmp_path / "again.json"), value)
+    assert (tmp_path / "again.json").read_bytes() == KINDS[kind].read_bytes()
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *map(type, EXPORTS)])
+def test_a_file_not_of_its_kind_is_one_line_with_its_name_and_a_remedy(kind: type[Typed], tmp_path: Path) -> None:
+    file = tmp_path / "ours.json"
+    for content, wrong in (("[1", "Invalid JSON"), ("[]", "should be"), ("{}", "Field required")):
+        file.write_text(content)
+        with pytest.raises(EnvironmentFault) as raised:
+            read_typed(str(file), kind)
+        line = str(raised.value)
+        assert line.startswith(f"{file}: ")
+        assert line.endswith(kind.REMEDY)
+        assert wrong in line
+        assert "\n" not in line
+
+
+def test_the_line_names_the_key(tmp_path: Path) -> None:
+    value = json.loads(KINDS[Manifest].read_text("utf-8"))
+    value["shards"][1]["bytes"] = "many"
+    (tmp_path / layout.MANIFEST).write_text(json.dumps(value))
+    with pytest.raises(EnvironmentFault, match=r"manifest\.json: .*shards\.1\.bytes: .*integer.*; remove it and pack"):
+        read_manifest(str(tmp_path))
+    value = json.loads(KINDS[Plan].read_text("utf-8")) | {"format": 99}
+    (tmp_path / layout.PLAN).write_text(json.dumps(value))
+    with pytest.raises(EnvironmentFault, match=r"plan\.json: .*format: .*1; .*ground --fresh"):
+        read_plan(str(tmp_path))
+
+
+def test_a_manifest_of_a_later_release_is_read_and_keeps_its_keys(tmp_path: Path) -> None:
+    value = json.loads(KINDS[Manifest].read_text("utf-8"))
+    for part in (value, value["ledger"], value["shards"][0], value["fingerprints"]):
+        part["new"] = {"of": ["a", "later release"]}
+    (tmp_path / layout.MANIFEST).write_text(json.dumps(value))
+    manifest = read_manifest(str(tmp_path))
+    assert manifest is not None
+    assert as_json(manifest) == value
+    assert manifest.ledger.read == value["ledger"]["read"]
+
+
+def test_a_summary_leaves_out_what_is_empty() -> None:
+    entries = (ChunkEntry(0, 2, "a"), ChunkEntry(1, 1, "b", {"gone": 1}, {"captions": "c"}))
+    assert as_json(RangeSummary(1, entries, 3))["chunks"] == [
+        {"chunk": 0, "rows": 2, "digest": "a"},
+        {"chunk": 1, "rows": 1, "digest": "b", "failed": {"gone": 1}, "parents": {"captions": "c"}},
+    ]
+
+
+@dataclass(frozen=True)
+class Note:
+    """A kind of file from outside."""
+
+    REMEDY: ClassVar[str] = "write it anew"
+
+    words: tuple[str, ...]
+    weight: float = 1.0
+
+
+def test_a_kind_from_outside_is_published_and_read(tmp_path: Path) -> None:
+    notes = [Note(("a", "ä"), 0.1), Note(())]
+    uris = [str(tmp_path / f"{number}.json") for number in range(2)]
+    for uri, note in zip(uris, notes, strict=True):
+        publish_typed(uri, note)
+    assert read_many(uris, Note) == notes
+    assert json.loads((tmp_path / "0.json").read_text("utf-8")) == {"words": ["a", "ä"], "weight": 0.1}

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+from pipeline import layout
+from pipeline.files.typed import read_typed
+from pipeline.ids import ChunkId
+from pipeline.pack.manifest import read_manifest
+from pipeline.plan.plan import read_plan
+from pipeline.tables.range_summary import RangeSummary
+
+RELEASED = Path(__file__).resolve().parents[1] / "data/released/finished"
+
+
+def test_every_file_of_a_run_has_its_name_from_the_layout() -> None:
+    table = RELEASED / layout.DETECTIONS
+    plan, manifest = read_plan(str(table)), read_manifest(str(RELEASED))
+    assert plan is not None
+    assert manifest is not None
+    names = {layout.LOCK, layout.STATISTICS, layout.MANIFEST, layout.REPORT, layout.REPORT_PAGE}
+    for number, shard in enumerate(manifest.shards):
+        assert (shard.tar, shard.index) == (layout.shard_tar(number), layout.shard_index(number))
+        names |= {shard.tar, shard.index, layout.shard_stats(number)}
+    inside = {layout.PLAN, layout.MODEL_CACHE}
+    for range_id in plan.range_ids():
+        summary = layout.range_summary(range_id)
+        assert layout.range_of(f"/{summary}") == range_id
+        inside.add(summary)
+        for entry in read_typed(str(table / summary), RangeSummary).chunks:
+            chunk = ChunkId(range_id.source, range_id.range, entry.chunk)
+            assert layout.chunk_of(f"/{layout.chunk(chunk)}") == chunk
+            inside |= {layout.chunk(chunk), layout.timing(chunk)}
+    names |= {f"{layout.DETECTIONS}/{name}" for name in inside}
+    assert {str(path.relative_to(RELEASED)) for path in RELEASED.rglob("*") if path.is_file()} == names
+
+
+def test_a_file_that_is_no_chunk_and_no_summary_is_neither() -> None:
+    for name in ("/00000/00000-00001.parquet.gone", "/00000/.gritmill-tmp-1-00000-00000.parquet", "/00000/a.done.json"):
+        assert layout.chunk_of(name) is None
+        assert layout.range_of(name) is None
