@@ -38,10 +38,8 @@ ScoredCorners = tuple[float, Corners]
 class BoxCollection:
     """What the answers hold, box by box; phrases without true boxes that are not absent are left out."""
 
-    scores: "array[float]" = field(default_factory=lambda: array("d"))
-    right: "array[int]" = field(default_factory=lambda: array("b"))
-    owners: "array[int]" = field(default_factory=lambda: array("q"))
-    pictures: "array[int]" = field(default_factory=lambda: array("q"))
+    rows: "array[float]" = field(default_factory=lambda: array("d"))
+    """Of each box the score, whether it is right, the number of its phrase and of its picture."""
     phrases: list[TruePhrase] = field(default_factory=list)
 
     def add(self, answer: Answer, picture: int, settings: SelectionSettings, floor: float) -> None:
@@ -50,10 +48,9 @@ class BoxCollection:
             phrase = answer.caption.phrases[number]
             if not (phrase.boxes or phrase.absent):
                 continue
-            self.scores.extend(score for score, _ in boxes)
-            self.right.extend(match_boxes([corners for _, corners in boxes], phrase.boxes))
-            self.owners.extend([len(self.phrases)] * len(boxes))
-            self.pictures.extend([picture] * len(boxes))
+            hits = match_boxes([corners for _, corners in boxes], phrase.boxes)
+            for (score, _), right in zip(boxes, hits, strict=True):
+                self.rows.extend((score, right, len(self.phrases), picture))
             self.phrases.append(phrase)
 
     def arrays(self, parser: str) -> tuple[BoxArrays, PhraseArrays]:
@@ -63,12 +60,8 @@ class BoxCollection:
             (ABSENT if phrase.absent else PRESENT, *grammar[phrase.text], *phrase.kinds) for phrase in self.phrases
         ]
         things = np.array([len(phrase.boxes) for phrase in self.phrases], int)
-        boxes = BoxArrays(
-            np.array(self.scores, float),
-            np.array(self.right, bool),
-            np.array(self.owners, int),
-            np.array(self.pictures, int),
-        )
+        score, right, owner, picture = np.array(self.rows, float).reshape(-1, 4).T
+        boxes = BoxArrays(score, right.astype(bool), owner.astype(int), picture.astype(int))
         return boxes, PhraseArrays(things, kinds)
 
 

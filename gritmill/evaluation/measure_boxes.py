@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from gritmill.evaluation import metrics
@@ -60,10 +61,8 @@ def _rank_boxes(answer: Answer, nms: Nms, iou: float) -> dict[int, Sequence[Box]
         return dict(answer.boxes)
     if nms is Nms.PHRASE:
         return {number: suppress(boxes, iou) for number, boxes in answer.boxes.items()}
-    all_boxes = [(number, box) for number, boxes in answer.boxes.items() for box in boxes]
-    all_boxes.sort(key=lambda one: (-one[1].score, one[0], one[1].corners))
-    phrase_of = {id(box): number for number, box in all_boxes}
+    ranked = sorted(chain(*answer.boxes.values()), key=lambda box: (-box.score, box.phrase, box.corners))
     kept: dict[int, list[Box]] = {}
-    for box in suppress([box for _, box in all_boxes], iou):
-        kept.setdefault(phrase_of[id(box)], []).append(box)
+    for box in suppress(ranked, iou):
+        kept.setdefault(answer.queried[box.phrase], []).append(box)
     return dict(kept)

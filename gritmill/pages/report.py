@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -92,34 +92,17 @@ def _thresholds(sweep: ByThreshold, score: float) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True)
-class Card:
-    """A pair whose best score is close to the threshold.
-
-    boxes: colour, phrase, score, and x, y, width, height in percent of the picture.
-    """
-
-    key: str
-    source: str
-    caption: str
-    score: float
-    picture: str
-    missing: str
-    boxes: tuple[tuple[str, str, float, tuple[float, ...]], ...]
-
-
-def _make_cards(nearest: Sequence[NearThreshold], folder: str, plan: Plan, policy: Policy) -> Iterator[Card]:
+def _make_cards(nearest: Sequence[NearThreshold], folder: str, plan: Plan, policy: Policy) -> Iterator[dict[str, Any]]:
     """In order of distance; each shows the boxes that the lower of its own score and the threshold would keep."""
     pairs = [_read_pair(folder, entry.where) for entry in nearest]
     order = sorted(range(len(pairs)), key=lambda index: (pairs[index].source, pairs[index].index))
     pictures = dict(zip(order, make_thumbnails([pairs[index] for index in order], plan), strict=True))
     for index, (entry, pair) in enumerate(zip(nearest, pairs, strict=True)):
-        yield _make_card(
-            pair, entry.score, replace(policy, threshold=min(policy.threshold, entry.score)), pictures[index]
-        )
+        yield _make_card(pair, replace(policy, threshold=min(policy.threshold, entry.score)), pictures[index])
 
 
-def _make_card(pair: Pair, best: float, policy: Policy, picture: Thumbnail) -> Card:
+def _make_card(pair: Pair, policy: Policy, picture: Thumbnail) -> dict[str, Any]:
+    """A pair with its boxes: colour, phrase, score, and x, y, width, height in percent of the picture."""
     phrases: dict[str, str] = {}
     boxes = []
     for grounding in rank_candidates(pair, policy):
@@ -128,9 +111,11 @@ def _make_card(pair: Pair, best: float, policy: Policy, picture: Thumbnail) -> C
             colour = phrases.setdefault(text, _COLOURS[len(phrases) % len(_COLOURS)])
             x1, y1, x2, y2 = (100 * corner for corner in grounding.box.corners)
             boxes.append((colour, text, grounding.box.score, (x1, y1, x2 - x1, y2 - y1)))
-    encoded = base64.b64encode(picture.jpeg).decode()
-    missing = f"{picture.missing.stage}: {picture.missing.reason}" if picture.missing else ""
-    return Card(pair.key, files.name(pair.source), pair.caption, best, encoded, missing, tuple(boxes))
+    return {
+        **{"key": pair.key, "source": files.name(pair.source), "caption": pair.caption, "boxes": boxes},
+        "picture": base64.b64encode(picture.jpeg).decode(),
+        "missing": f"{picture.missing.stage}: {picture.missing.reason}" if picture.missing else "",
+    }
 
 
 def _read_pair(folder: str, row_position: Sequence[int]) -> Pair:
