@@ -37,12 +37,9 @@ def xywh(box: Corners) -> list[float]:
     return [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)]
 
 
-def number_categories(names: Iterable[str]) -> dict[str, int]:
-    """Categories by name, numbered from 1 in the order in which they come first."""
-    numbers: dict[str, int] = {}
-    for name in names:
-        numbers.setdefault(name, len(numbers) + 1)
-    return numbers
+def number_categories(names: Iterable[str], first: int = 1) -> dict[str, int]:
+    """Categories by name, numbered in the order in which they come first."""
+    return {name: number for number, name in enumerate(dict.fromkeys(names), first)}
 
 
 def list_categories(numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,8 @@
 """instructions: conversations in LLaVA's form, made of the records as Kosmos-2 and Shikra make theirs."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from gritmill.exports.format import (
@@ -89,7 +88,21 @@ class Instructions(LineFormat):
 
     def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[dict[str, Any]]:
         record = sample.record
-        for kind, (question, answer) in self._turns(sample, counts):
+        # The choice follows from the sample alone, whatever came before it.
+        rng = random.Random(f"{self.options.seed} {record['uid']}")
+        grounded = _GroundedRecord.from_record(record, self.options)
+        kinds = {"comprehension": _comprehension}
+        if self._carries_sentences:
+            kinds |= {"generation": _generation, "captioning": _captioning}
+        if len(grounded.groups) > 1:
+            kinds["pointing"] = _pointing
+        for kind, make in kinds.items():
+            try:
+                question, answer = make(grounded, rng)
+            except (CannotCarry, _NoSingleThing) as error:
+                reason = "the dialect cannot carry it" if isinstance(error, CannotCarry) else str(error)
+                counts[f"{kind}, left out: {reason}"] += 1
+                continue
             counts[kind] += 1
             yield {
                 "id": f"{record['uid']}-{kind}",
@@ -103,42 +116,24 @@ class Instructions(LineFormat):
                 **origin_fields(record),
             }
 
-    def _turns(self, sample: Sample, counts: ExportCounts) -> Iterator[tuple[str, Turns]]:
-        """The conversations about a sample; what its dialect cannot carry is left out and counted."""
-        # The choice follows from the sample alone, whatever came before it.
-        rng = random.Random(f"{self.options.seed} {sample.record['uid']}")
-        grounded = _GroundedRecord.from_sample(sample, self.options)
-        kinds: dict[str, Callable[[_GroundedRecord, random.Random], Turns]] = {"comprehension": _comprehension}
-        level = self.options.level
-        if self._carries_sentences:
-            kinds |= {"generation": _generation, "captioning": partial(_captioning, level=level)}
-        if len(grounded.groups) > 1:
-            kinds["pointing"] = _pointing
-        for kind, make in kinds.items():
-            try:
-                yield kind, make(grounded, rng)
-            except CannotCarry:
-                counts[f"{kind}, left out: the dialect cannot carry it"] += 1
-            except _NoSingleThing as error:
-                counts[f"{kind}, left out: {error}"] += 1
-
 
 @dataclass(frozen=True)
 class _GroundedRecord:
     """A record's expressions, each with its normalised boxes, and the dialect to write them in."""
 
     record: dict[str, Any]
+    level: Level
     dialect: Dialect
     groups: list[tuple[str, tuple[Corners, ...]]]
 
     @classmethod
-    def from_sample(cls, sample: Sample, options: ExportOptions) -> "_GroundedRecord":
+    def from_record(cls, record: dict[str, Any], options: ExportOptions) -> "_GroundedRecord":
         # Words that stand twice in a caption name all of their boxes.
         groups: dict[str, list[Region]] = {}
-        for region in read_regions(sample.record, options.level):
+        for region in read_regions(record, options.level):
             groups.setdefault(region.text.casefold(), []).append(region)
         expressions = [(group[0].text, tuple(region.box.corners for region in group)) for group in groups.values()]
-        return cls(sample.record, dialects.find(options.dialect), expressions)
+        return cls(record, options.level, dialects.find(options.dialect), expressions)
 
     def encode(self, before: str, words: str, after: str, boxes: tuple[Corners, ...]) -> str:
         """A text in the dialect, with boxes for some words of it."""
@@ -162,9 +157,9 @@ def _generation(grounded: _GroundedRecord, rng: random.Random) -> Turns:
     return grounded.encode(before, pronoun, after, boxes), answer.format(words)
 
 
-def _captioning(grounded: _GroundedRecord, rng: random.Random, level: Level) -> Turns:
-    record = grounded.record
-    caption = GroundedCaption(record["caption"], disjoint_spans(record, level), record["width"], record["height"])
+def _captioning(grounded: _GroundedRecord, rng: random.Random) -> Turns:
+    record, spans = grounded.record, disjoint_spans(grounded.record, grounded.level)
+    caption = GroundedCaption(record["caption"], spans, record["width"], record["height"])
     return rng.choice(_CAPTIONING), grounded.dialect.encode(caption)
 
 

@@ -1,4 +1,4 @@
-"""ExportOptions of an export."""
+"""What a user can set about an export."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -13,7 +13,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """ExportOptions of an export.
+    """What a user can set about an export.
 
     images: whether pictures are written as files of their own, for formats that name files. dialect, seed: of
     instructions.

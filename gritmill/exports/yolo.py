@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from gritmill.exports.coco_json import number_categories
 from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_parts, origin_fields, read_regions
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners
@@ -27,10 +28,8 @@ A class is the head noun of a phrase, in lower case. Captions are not carried; `
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """The classes have numbers only once all are known: so labels come now."""
-        classes: dict[str, int] = {}
+        classes = number_categories((name for part in all_parts(shards, folder) for name, _ in part["boxes"]), first=0)
         for part in all_parts(shards, folder):
-            for name, _ in part["boxes"]:
-                classes.setdefault(name, len(classes))
             lines = (f"{classes[name]} {' '.join(map(str, box))}" for name, box in part["boxes"])
             folder.write_lines(part["labels"], lines)
         names = {number: name for name, number in classes.items()}
