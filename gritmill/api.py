@@ -8,22 +8,8 @@ from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any
 
-from gritmill.options import (
-    Config,
-    Detections,
-    Extend,
-    FreshDetections,
-    FreshShards,
-    Inputs,
-    LimitPairs,
-    OutputFolder,
-    Partial,
-    PathsOrUris,
-    Quiet,
-    RedoChanged,
-    RetryFailed,
-    resolve_config,
-)
+from gritmill import options
+from gritmill.options import PathsOrUris, resolve_config
 from pipeline.faults import CallError
 from pipeline.ground.options import GroundOptions
 from pipeline.pack.options import PackOptions
@@ -36,21 +22,23 @@ if TYPE_CHECKING:
 
 
 def ground(
-    config: Config = "grit",
+    config: options.Config = "grit",
     *,
-    inputs: Inputs,
-    output: OutputFolder,
-    limit: LimitPairs = None,
-    extend: Extend = False,
-    redo_changed: RedoChanged = False,
-    fresh: FreshDetections = False,
-    retry_failed: RetryFailed = None,
+    inputs: options.Inputs,
+    output: options.OutputFolder,
+    limit: options.LimitPairs = None,
+    extend: options.Extend = False,
+    redo_changed: options.RedoChanged = False,
+    fresh: options.FreshDetections = False,
+    retry_failed: options.RetryFailed = None,
     beam: Sequence[str] = (),
-    quiet: Quiet = True,
+    quiet: options.Quiet = True,
 ) -> "Plan":
     """Finds the boxes of every pair; called again it goes on where it stopped.
 
-    Args, beside what `gritmill ground --help` says:
+    `gritmill ground --help` has each option.
+
+    Args:
       retry_failed: True, or a code of `records.Reason`.
       beam: Beam options, such as ["--direct_num_workers=2", "--direct_running_mode=multi_processing"].
       quiet: show no progress on standard error.
@@ -68,22 +56,24 @@ def ground(
     configuration, folder = resolve_config(config), files.canonical(output)
     reason, uris = _parse_reason(retry_failed), _list_inputs(inputs)
     _warn_of_embedded_model(configuration, uris)
-    options = GroundOptions(limit, extend, redo_changed, fresh, retry=reason, quiet=quiet, beam=tuple(beam))
+    ground_options = GroundOptions(limit, extend, redo_changed, fresh, retry=reason, quiet=quiet, beam=tuple(beam))
     with hold(folder):
-        return driver.ground(configuration, uris, folder, options)
+        return driver.ground(configuration, uris, folder, ground_options)
 
 
 def pack(
-    config: Config = "grit",
+    config: options.Config = "grit",
     *,
-    output: OutputFolder,
-    detections: Detections = None,
-    fresh: FreshShards = False,
-    partial: Partial = False,
+    output: options.OutputFolder,
+    detections: options.Detections = None,
+    fresh: options.FreshShards = False,
+    partial: options.Partial = False,
     beam: Sequence[str] = (),
-    quiet: Quiet = True,
+    quiet: options.Quiet = True,
 ) -> dict[str, Any]:
-    """Writes shards from detections, without any model. The options are those of `gritmill pack --help`.
+    """Writes shards from detections, without any model.
+
+    `gritmill pack --help` has each option.
 
     Returns:
       The manifest.
@@ -99,23 +89,23 @@ def pack(
     source = None if detections is None else fspath(detections)
     if isinstance(config, Mapping):
         check_ground_settings(configuration, _nested_keys(config), source or folder)
-    options = PackOptions(source, fresh, partial=partial, quiet=quiet, beam=tuple(beam))
+    pack_options = PackOptions(source, fresh, partial=partial, quiet=quiet, beam=tuple(beam))
     with hold(folder):
-        return _pack(configuration, folder, options)
+        return _pack(configuration, folder, pack_options)
 
 
 def run(
-    config: Config = "grit",
+    config: options.Config = "grit",
     *,
-    inputs: Inputs,
-    output: OutputFolder,
-    limit: LimitPairs = None,
-    extend: Extend = False,
-    redo_changed: RedoChanged = False,
-    fresh: FreshShards = False,
-    retry_failed: RetryFailed = None,
+    inputs: options.Inputs,
+    output: options.OutputFolder,
+    limit: options.LimitPairs = None,
+    extend: options.Extend = False,
+    redo_changed: options.RedoChanged = False,
+    fresh: options.FreshShards = False,
+    retry_failed: options.RetryFailed = None,
     beam: Sequence[str] = (),
-    quiet: Quiet = True,
+    quiet: options.Quiet = True,
 ) -> dict[str, Any]:
     """`ground`, then `pack`. Returns the manifest.
 
@@ -131,11 +121,11 @@ def run(
     check_dialects(configuration.text.dialect)
     reason, uris = _parse_reason(retry_failed), _list_inputs(inputs)
     _warn_of_embedded_model(configuration, uris)
-    options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
+    ground_options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
     replace = extend or redo_changed or reason is not None
     pack_options = PackOptions(fresh=fresh, replace=replace, quiet=quiet, beam=tuple(beam))
     with hold(folder):
-        plan = driver.ground(configuration, uris, folder, options)
+        plan = driver.ground(configuration, uris, folder, ground_options)
         return _pack(configuration, folder, pack_options, plan)
 
 
@@ -149,11 +139,8 @@ def embedded_model_warning(configuration: "Configuration", inputs: Sequence[str]
     from pipeline import files
 
     all_bundled = all(bundled.is_bundled_example(files.canonical(uri)) for uri in inputs)
-    return (
-        bundled.SCENE_GROUNDER_WARNING
-        if configuration.detector.model == bundled.SCENE_GROUNDER and not all_bundled
-        else ""
-    )
+    embedded = configuration.detector.model == bundled.SCENE_GROUNDER
+    return bundled.SCENE_GROUNDER_WARNING if embedded and not all_bundled else ""
 
 
 def _parse_reason(retry_failed: bool | str | None) -> str | None:
@@ -184,15 +171,15 @@ def _list_inputs(inputs: PathsOrUris) -> list[str]:
 
 
 def _pack(
-    configuration: "Configuration", output: str, options: PackOptions, plan: "Plan | None" = None
+    configuration: "Configuration", output: str, pack_options: PackOptions, plan: "Plan | None" = None
 ) -> dict[str, Any]:
     from pipeline import files, layout
     from pipeline.files.typed import as_json
     from pipeline.pack import driver, report
 
-    folder = driver.find_detections(options.detections or output)
+    folder = driver.find_detections(pack_options.detections or output)
     plan = plan or driver.need_plan(folder)
-    manifest = driver.pack(configuration, plan, folder, output, options)
+    manifest = driver.pack(configuration, plan, folder, output, pack_options)
     # Of a run that has its report nothing is read again: pictures on its page may no longer exist.
     if not report.is_reported(output, manifest):
         from gritmill.pages.report import write_page  # imports pyarrow and jinja; mostly the page exists already

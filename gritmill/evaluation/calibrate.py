@@ -5,17 +5,8 @@ This module imports fast: the command is derived from it.
 
 from typing import Any
 
-from gritmill.evaluation.options import (
-    CalibrationFolder,
-    Images,
-    LimitPictures,
-    On,
-    Precision,
-    Seed,
-    Split,
-    Truth,
-    TruthFormat,
-)
+from gritmill.evaluation import options
+from gritmill.evaluation.options import TruthFormat
 from gritmill.options import Config, Quiet, resolve_config
 from pipeline.faults import CallError
 
@@ -25,14 +16,14 @@ JSON_NAME, PAGE_NAME = "calibration.json", "calibration.html"
 def calibrate(
     config: Config = "grit",
     *,
-    truth: Truth,
-    output: CalibrationFolder,
-    precision: Precision = 0.9,
-    on: On = TruthFormat.JSONL,
-    images: Images = None,
-    split: Split = None,
-    limit: LimitPictures = None,
-    seed: Seed = 0,
+    truth: options.Truth,
+    output: options.CalibrationFolder,
+    precision: options.Precision = 0.9,
+    on: options.On = TruthFormat.JSONL,
+    images: options.Images = None,
+    split: options.Split = None,
+    limit: options.LimitPictures = None,
+    seed: options.Seed = 0,
     quiet: Quiet = True,
 ) -> dict[str, Any]:
     """Finds the score threshold for a precision; writes `calibration.json` and `calibration.html`.

@@ -2,19 +2,8 @@
 
 from typing import Any
 
-from gritmill.evaluation.options import (
-    Alone,
-    Images,
-    LimitPictures,
-    Nms,
-    NmsOf,
-    On,
-    PhrasesOnly,
-    ResultFile,
-    Split,
-    Truth,
-    TruthFormat,
-)
+from gritmill.evaluation import options
+from gritmill.evaluation.options import Nms, TruthFormat
 from gritmill.options import Config, Quiet, resolve_config
 from pipeline.faults import CallError
 
@@ -22,15 +11,15 @@ from pipeline.faults import CallError
 def evaluate(
     config: Config = "grit",
     *,
-    truth: Truth,
-    on: On = TruthFormat.JSONL,
-    images: Images = None,
-    split: Split = None,
-    output: ResultFile = None,
-    limit: LimitPictures = None,
-    phrases_only: PhrasesOnly = False,
-    alone: Alone = False,
-    nms: NmsOf = Nms.NONE,
+    truth: options.Truth,
+    on: options.On = TruthFormat.JSONL,
+    images: options.Images = None,
+    split: options.Split = None,
+    output: options.ResultFile = None,
+    limit: options.LimitPictures = None,
+    phrases_only: options.PhrasesOnly = False,
+    alone: options.Alone = False,
+    nms: options.NmsOf = Nms.NONE,
     quiet: Quiet = True,
 ) -> dict[str, Any]:
     """Measures boxes, or with `phrases_only` extracted phrases, against those of people. docs/evaluation.md explains.

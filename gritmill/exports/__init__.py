@@ -11,13 +11,14 @@ A package of your own adds one through the entry-point group `gritmill.exports`:
 value a callable that takes the options and returns a `Format`.
 """
 
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from gritmill.exports.options import ExportOptions
 from pipeline.faults import CallError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from gritmill.exports.format import Format
 
 GROUP = "gritmill.exports"
@@ -36,8 +37,10 @@ _BUILTIN = {
 }
 
 
-def formats() -> dict[str, EntryPoint]:
+def formats() -> "dict[str, EntryPoint]":
     """All formats by name, the built-in ones first; none is imported before it is loaded."""
+    from importlib.metadata import EntryPoint, entry_points  # 25 ms: not for a help
+
     builtin = {name: EntryPoint(name, f"{__name__}.{place}", GROUP) for name, place in _BUILTIN.items()}
     return builtin | {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in builtin}
 
