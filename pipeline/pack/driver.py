@@ -57,7 +57,7 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     from pipeline.pack import graph
 
     options = replace(options, beam=placement.pack_beam_options(options.beam, pairs))
-    graph.run(output, folder, plan, policy, configuration.shards, head, options)
+    graph.run(output, folder, head, options)
     manifest = read_manifest(output)
     if manifest is None:
         raise EnvironmentFault(f"{output}: the run has ended without a manifest; run it again")

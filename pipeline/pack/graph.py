@@ -21,36 +21,27 @@ from pipeline.pack.plan_shards import ShardPlan, plan_shards
 from pipeline.pack.shard_stats import shard_fingerprints
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.pack.statistics import Statistics, add_up
-from pipeline.plan.plan import Plan, read_plan
+from pipeline.plan.plan import read_plan
 from pipeline.tables import detections
-from transforms.selection.judge import Policy
 
 
-def run(
-    output: str, folder: str, plan: Plan, policy: Policy, shards: ShardSettings, head: Manifest, options: PackOptions
-) -> None:
+def run(output: str, folder: str, head: Manifest, options: PackOptions) -> None:
     """Writes shards, statistics and manifest into `output`, from the detections in `folder`.
+
+    head: what of the manifest is known already.
 
     Raises:
       CallError: more shards than there are keys for. EnvironmentFault: the run broke off.
     """
     beam_options = run_pipeline.parse_beam_options(options.beam)
-    writer = ShardWriter(folder, output, head.fingerprints.pack, policy)
-    floor = plan.configuration.detector.floor
+    writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy)
     state = partial(_progress, output)
     with progress.show_progress("pack", "shards", state, options.quiet, files.is_local(output)):
-        run_pipeline.run(lambda pipeline: build(pipeline, writer, shards, head, floor, options.fresh), beam_options)
+        run_pipeline.run(lambda pipeline: build(pipeline, writer, head, options.fresh), beam_options)
     files.delete([files.join(output, layout.PLANNED_SHARDS)])
 
 
-def build(
-    pipeline: beam.Pipeline,
-    writer: ShardWriter,
-    shards: ShardSettings,
-    head: Manifest,
-    floor: float,
-    fresh: bool = False,
-) -> object:
+def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, fresh: bool = False) -> object:
     """The graph: a tiny count decides what each shard holds; no image ever crosses a shuffle."""
     counted = (
         pipeline
@@ -69,7 +60,7 @@ def build(
     stats = (
         counts
         | "GatherCounts" >> beam.GroupByKey()
-        | "PlanShards" >> beam.FlatMap(_plan, writer, shards, fresh)
+        | "PlanShards" >> beam.FlatMap(_plan, writer, head.settings.shards, fresh)
         | "SpreadShards" >> beam.Reshuffle()
         | "WriteShards" >> beam.Map(writer.write)
         | "KeyStats" >> beam.WithKeys("")
@@ -77,7 +68,7 @@ def build(
     return (
         {"counts": counts, "stats": stats, "statistics": statistics}
         | "GatherAll" >> beam.CoGroupByKey()
-        | "WriteManifest" >> beam.Map(_manifest, writer, head, floor)
+        | "WriteManifest" >> beam.Map(_manifest, writer, head)
     )
 
 
@@ -116,9 +107,9 @@ def _remove_stale(output: str, fingerprint: str, fresh: bool) -> None:
     files.delete([files.join(output, layout.MANIFEST)])
 
 
-def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, head: Manifest, floor: float) -> None:
+def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, head: Manifest) -> None:
     (statistics,) = keyed[1]["statistics"]
-    publish_typed(files.join(writer.output, layout.STATISTICS), statistics.summary(floor))
+    publish_typed(files.join(writer.output, layout.STATISTICS), statistics.summary(head.settings.detector.floor))
     write_manifest(writer.output, head, keyed[1]["counts"], keyed[1]["stats"])
 
 

@@ -88,7 +88,7 @@ class Manifest(OpenModel):
             models=plan.model_identities,
             fingerprints=Fingerprints(ground=plan.fingerprint, pack=pack_fingerprint),
             configuration=plan.configuration.model_copy(update=pack).model_dump(mode="json"),
-            versions=versions(),
+            versions={},
         )
 
     @property
