@@ -13,7 +13,8 @@ from pipeline.tables import chunk_files, detections
 from transforms.records import Fault, Grounding, Pair, Reason
 from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
 from transforms.selection.select_boxes import in_record_order
-from transforms.selection.threshold_sweep import is_rejected_anywhere, sweep
+from transforms.selection.threshold_sweep import sweep
+from transforms.text import dialects
 
 _MAX_SHOWN = 80  # characters of a caption or of names of fields
 
@@ -83,12 +84,13 @@ def judge_rows(
 def _is_never_rejected(
     pair: Pair, groundings: Sequence[Grounding], outcome: Kept | Rejected, policy: Policy, thresholds: Sequence[float]
 ) -> bool:
-    best = {grounding.phrase: grounding for grounding in reversed(groundings)}
+    """groundings: those that `judge_rows` needs: the best one of every phrase is among them."""
     written_phrases = len({grounding.phrase for grounding in outcome.groundings}) if isinstance(outcome, Kept) else 0
-    ranked = [grounding for grounding in groundings if best[grounding.phrase] is grounding]
-    return len(set(pair.phrases)) == len(pair.phrases) and not is_rejected_anywhere(
-        pair, ranked, policy, thresholds, written_phrases
-    )
+    if len(set(pair.phrases)) < len(pair.phrases):
+        return False
+    if written_phrases and all(map(dialects.by_caption, policy.text.dialect)):
+        return True
+    return not any(step.rejection for step in sweep(pair, groundings, policy, thresholds, written_phrases))
 
 
 def _describe_rejected(pair: Pair, reason: str) -> str:

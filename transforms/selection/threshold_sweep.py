@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 
 from transforms.records import Grounding, Pair, Phrase
 from transforms.selection.judge import CannotEncode, Policy, encode_texts
@@ -37,37 +36,29 @@ def rank_candidates(pair: Pair, policy: Policy) -> list[Grounding]:
 
 
 def sweep(
-    pair: Pair, ranked: Sequence[Grounding], policy: Policy, thresholds: Sequence[float] = THRESHOLDS
+    pair: Pair,
+    ranked: Sequence[Grounding],
+    policy: Policy,
+    thresholds: Sequence[float] = THRESHOLDS,
+    written_phrases: int = 0,
 ) -> Iterator[SweepStep]:
-    """The steps of a pair, from the highest threshold down; none if it has no box at any. `thresholds` rise."""
+    """The steps of a pair, from the highest threshold down; none if it has no box at any.
+
+    thresholds: rising. written_phrases: with so many phrases a text is known to be written.
+    """
     best: dict[Phrase, Grounding] = {}
     rejection, checked = "", 0
+    one_answer = all(map(dialects.by_caption, policy.text.dialect))
     levels = [bisect_right(thresholds, grounding.box.score) - 1 for grounding in ranked]
     for boxes, (grounding, level, following) in enumerate(zip(ranked, levels, [*levels[1:], -1], strict=False), 1):
         best.setdefault(grounding.phrase, grounding)
         if level < 0 or following == level:
             continue
-        if len(best) > checked:  # encoding a text is slow, and only a further phrase changes the answer
-            rejection, checked = _rejection(pair, tuple(best.values()), policy), len(best)
+        # Encoding a text is slow, and only a further phrase changes the answer, if anything does.
+        if len(best) > checked and not (checked and one_answer):
+            rejection = "" if len(best) == written_phrases else _rejection(pair, tuple(best.values()), policy)
+            checked = len(best)
         yield SweepStep(level, len(best), boxes, rejection)
-
-
-def is_rejected_anywhere(
-    pair: Pair, best: Sequence[Grounding], policy: Policy, thresholds: Sequence[float], written_phrases: int
-) -> bool:
-    """Whether any of a pair's steps has a rejection.
-
-    best: of each phrase the best box, best first. written_phrases: with so many phrases a text is known to be written.
-    """
-    one_answer = all(map(dialects.by_caption, policy.text.dialect))
-    if one_answer and written_phrases:
-        return False
-    levels = [bisect_right(thresholds, grounding.box.score) for grounding in best]
-    borders = (
-        n for n, (level, following) in enumerate(zip(levels, [*levels[1:], 0], strict=True), 1) if level != following
-    )
-    checked = islice(borders, 1 if one_answer else None)
-    return any(number != written_phrases and _rejection(pair, best[:number], policy) for number in checked)
 
 
 def _rejection(pair: Pair, groundings: Sequence[Grounding], policy: Policy) -> str:

@@ -82,7 +82,7 @@ def test_a_text_is_written_at_most_once_a_level(monkeypatch) -> None:
     phrases = tuple(Phrase(4 * i, 4 * i + 3, 4 * i, 4 * i + 3, 4 * i, 4 * i + 3) for i in range(600))
     found = tuple(Box(i, i / 600, 0.0, i / 600 + 0.001, 0.5, (i + 1) / 601) for i in range(600))
     pair = Pair("k", "s", 0, caption, ImageRef("s"), width=640, height=480, phrases=phrases, boxes=found)
-    policy = Policy(SelectionSettings(), 0.25, TextSettings())
+    policy = Policy(SelectionSettings(), 0.25, TextSettings(dialect=("loc1000",)))
     assert sum(step.boxes for step in sweep(pair, rank_candidates(pair, policy), policy)) > 600
     assert len(written) <= len(THRESHOLDS)
     assert max(written) == 600
