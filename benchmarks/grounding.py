@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import gritmill
 from transforms.detectors.base import Request
 from transforms.detectors.candidates import make_request
 from transforms.detectors.grounding_dino.model import GroundingDino
+from transforms.detectors.grounding_dino.prompts import normalize
 from transforms.detectors.settings import DetectorSettings
+from transforms.images import MAX_PIXELS
 from transforms.records import Pair
 
 
@@ -90,8 +93,7 @@ def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]
     requests = []
     for pair, data in zip(rows, fetch_images(rows, plan.open_source), strict=True):
         assert isinstance(data, bytes)
-        request = make_request(pair)
-        requests.append(Request(data, request.width, request.height, request.phrases))
+        requests.append(make_request(replace(pair, data=data), MAX_PIXELS, normalize))
     return requests
 
 

@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,9 +23,9 @@ from transforms.detectors.base import Found, Request
 from transforms.detectors.candidates import make_request, with_boxes
 from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.model import GroundingDino
-from transforms.detectors.grounding_dino.prompts import PackedPrompts, build_prompts
+from transforms.detectors.grounding_dino.prompts import PackedPrompts, build_prompts, normalize
 from transforms.detectors.settings import DetectorSettings
-from transforms.images import decode
+from transforms.images import MAX_PIXELS, decode
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.noun_phrases import with_phrases
 from transforms.phrases.parser import load_parser
@@ -46,11 +47,11 @@ def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work:
     timer = _StepTimer(len(pictures))
     pairs = _parse_pairs(timer, work)
     detector = _load_stubbed(DetectorSettings(model=model, device="cpu", threads=1))
-    requests = [make_request(pair) for pair in pairs]
+    requests = [make_request(pair, MAX_PIXELS, normalize) for pair in pairs]
     prompts = timer.step("prompts", lambda: [build_prompts(detector.tokenizer, r.phrases, 256) for r in requests])
     _time_pictures(timer, detector, requests)
     answers = _read_answers(timer, detector, prompts)
-    done = timer.step("into the pair", lambda: list(map(with_boxes, pairs, requests, answers)))
+    done = timer.step("into the pair", lambda: list(map(with_boxes, pairs, requests, answers, repeat(normalize))))
     timer.step("commit", lambda: _commit(done, work / "committed"))
     serial = sum(spent for step, spent in timer.spent.items() if step not in _OVERLAPPED)
     by_step = ", ".join(f"{step} {spent:.2f}" for step, spent in timer.spent.items())

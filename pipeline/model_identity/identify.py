@@ -3,10 +3,8 @@
 import hashlib
 import importlib.util
 import os
-import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from pipeline import files
 from pipeline.configuration import Configuration
@@ -15,8 +13,7 @@ from pipeline.fingerprint import json_digest
 from pipeline.model_identity.cache import ModelCache, file_signature
 from pipeline.threshold import SIDECAR
 from transforms import bundled
-from transforms.detectors.family import Family
-from transforms.detectors.load import find_family, find_family_by_name
+from transforms.detectors.load import find_config, find_family, find_family_by_name
 from transforms.detectors.settings import DetectorSettings
 from transforms.phrases.drop_lists import drop_heads, read_drop_lists
 from transforms.phrases.language import LanguageGate
@@ -94,12 +91,14 @@ def _package_folder(name: str) -> Path | None:
 def _detector_identity(settings: DetectorSettings, cache: ModelCache) -> str:
     if not find_family_by_name(settings.model):
         settings = _located(settings)
-    family = _check_family(settings)
-    if family.identify:
-        try:
+    try:
+        family = find_family(settings)
+        if family.identify:
             return family.identify(family.take(settings), [os.getcwd()])
-        except ValueError as error:
-            raise CallError(str(error)) from error
+    except ValueError as error:
+        raise CallError(first_line(error)) from error
+    except OSError as error:
+        raise CallError(f"detector.model: {first_line(error)}") from error
     folder = Path(os.path.realpath(Path(settings.model).expanduser()))
     if not folder.is_dir():
         return f"hub:{settings.model}@{settings.revision}"
@@ -109,67 +108,21 @@ def _detector_identity(settings: DetectorSettings, cache: ModelCache) -> str:
 
 
 def _located(settings: DetectorSettings) -> DetectorSettings:
-    """The settings with the folder that the model lies in, or with the commit that its revision means."""
-    settings = settings.model_copy(update={"model": bundled.model_path(settings.model)})
-    is_folder = Path(settings.model).expanduser().is_dir()
-    looks_like_folder = settings.model.startswith((".", "/", "~")) or settings.model.count("/") != 1
-    if looks_like_folder and not is_folder:
-        raise CallError(f"detector.model: {settings.model}: no such folder{bundled.did_you_mean(settings.model)}")
-    if is_folder or _is_downloaded(settings):
-        return settings
-    return settings.model_copy(update={"revision": _resolve_commit(settings)})
-
-
-def _check_family(settings: DetectorSettings) -> Family[Any]:
-    """The family, after it has accepted the checkpoint and the keys."""
+    """The settings with the folder that the model lies in, or with the commit that its revision means: asked of the
+    hub, else of the local cache."""
+    model = bundled.model_path(settings.model)
+    if Path(model).expanduser().is_dir():
+        return settings.model_copy(update={"model": model})
+    if model.startswith((".", "/", "~")) or model.count("/") != 1:
+        raise CallError(f"detector.model: {model}: no such folder{bundled.did_you_mean(model)}")
     try:
-        return find_family(settings)
-    except ValueError as error:
-        raise CallError(first_line(error)) from error
-    except OSError as error:
-        model = settings.model
-        hint = (
-            "" if Path(model).expanduser().is_dir() else f"; get it with: {_download_command(model, settings.revision)}"
-        )
-        raise CallError(f"detector.model: {model}: {first_line(error)}{hint}") from error
-
-
-def _is_downloaded(settings: DetectorSettings) -> bool:
-    """Whether the local cache has the very commit that the revision names: of that no hub need be asked."""
-    if not re.fullmatch("[0-9a-f]{40}", settings.revision or ""):
-        return False
-    from huggingface_hub import constants
-
-    repository = Path(constants.HF_HUB_CACHE) / f"models--{settings.model.replace('/', '--')}"
-    # A download may have broken off.
-    return (repository / "snapshots" / str(settings.revision) / "config.json").exists()
-
-
-def _resolve_commit(settings: DetectorSettings) -> str:
-    """The commit that the revision means: asked of the hub, else of the local cache."""
-    from huggingface_hub import HfApi, scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
-
-    requested = settings.revision or "main"
-    try:
-        return str(HfApi().model_info(settings.model, revision=requested, timeout=30).sha)
-    except Exception as error:
-        reason = first_line(error)
-    try:
-        for repo in scan_cache_dir().repos:
-            for revision in repo.revisions:
-                if repo.repo_id == settings.model and (requested in revision.refs or revision.commit_hash == requested):
-                    return str(revision.commit_hash)
-    except CacheNotFound:
-        pass
-    raise CallError(
-        f"detector.model: {settings.model}: not on this machine and the hub does not give it ({reason}); "
-        f"get it with: {_download_command(settings.model, settings.revision)}"
-    )
-
-
-def _download_command(model: str, revision: str | None) -> str:
-    return f"hf download {model}" + (f" --revision {revision}" if revision else "")
+        return settings.model_copy(update={"revision": find_config(settings).parent.name})
+    except (OSError, ValueError) as error:
+        command = f"hf download {model}" + (f" --revision {settings.revision}" if settings.revision else "")
+        raise CallError(
+            f"detector.model: {model}: not on this machine and the hub does not give it ({first_line(error)}); "
+            f"get it with: {command}"
+        ) from error
 
 
 def folder_hash(folder: Path) -> str:

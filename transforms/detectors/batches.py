@@ -4,7 +4,7 @@ the caller."""
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -22,31 +22,17 @@ _LOADERS = 8
 
 @dataclass(frozen=True)
 class PromptItem:
-    """One prompt of one request, as its family makes it, and the size (width, height) of the resized picture."""
+    """One prompt of one request, as its family makes it."""
 
     request: int
     prompt: Any
-    size: tuple[int, int]
-
-
-@dataclass(frozen=True)
-class PreparedItem:
-    """An item whose picture has become a tensor, uint8 [3, height, width]."""
-
-    item: PromptItem
-    pixels: torch.Tensor
-
-
-@dataclass
-class PreparedBatch:
-    """A batch as tensors, and the requests whose picture could not be decoded."""
-
-    items: list[PreparedItem] = field(default_factory=list)
-    faults: list[tuple[int, Fault]] = field(default_factory=list)
 
 
 BatchItems = list[PromptItem]
-"""Prompts that go through the model together."""
+"""Prompts that go through the model together: their pictures are resized to one size."""
+
+PreparedItem = tuple[PromptItem, torch.Tensor]
+"""A prompt with its picture, uint8 [3, height, width]."""
 
 
 class PackedPrompts(Protocol):
@@ -64,14 +50,15 @@ def plan_batches(
     by_size: dict[tuple[int, int], list[PromptItem]] = {}
     for number, (request, packed) in enumerate(zip(requests, prompts, strict=True)):
         size = rule.target_size(request.width, request.height)
-        by_size.setdefault(size, []).extend(PromptItem(number, prompt, size) for prompt in packed.prompts)
+        by_size.setdefault(size, []).extend(PromptItem(number, prompt) for prompt in packed.prompts)
     return [items[i : i + length] for items in by_size.values() for i in range(0, len(items), length)]
 
 
 def prepare_batches(
     requests: Sequence[Request], batches: Sequence[BatchItems], rule: ResizeRule
-) -> Iterator[PreparedBatch]:
-    """The batches as tensors, in order; while the caller works on one, the pictures of the next ones are decoded.
+) -> Iterator[list[tuple[PromptItem, torch.Tensor | Fault]]]:
+    """The batches with their pictures, or why one cannot be decoded, in order; while the caller works on one, those of
+    the next ones are decoded.
 
     Captions of one image share its bytes and follow one another, so it is decoded once.
     """
@@ -95,13 +82,7 @@ def prepare_batches(
     )
     with closing(decoded):
         for items in batches:
-            batch = PreparedBatch()
-            for item, (_, pixels) in zip(items, decoded, strict=False):
-                if isinstance(pixels, Fault):
-                    batch.faults.append((item.request, pixels))
-                else:
-                    batch.items.append(PreparedItem(item, pixels))
-            yield batch
+            yield [(item, picture) for item, (_, picture) in zip(items, decoded, strict=False)]
 
 
 class _PixelBudget:

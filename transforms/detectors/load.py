@@ -58,16 +58,23 @@ def load_detector(settings: DetectorSettings, search_path: Sequence[str] = ()) -
     return DecodableOnly(detector) if family.guarded else detector
 
 
-def _read_config(settings: DetectorSettings) -> dict[str, Any]:
-    """What the checkpoint's config.json holds."""
-    folder = Path(bundled.model_path(settings.model)).expanduser()
-    try:
-        if folder.is_dir():
-            path = folder / "config.json"
-        else:
-            from huggingface_hub import hf_hub_download
+def find_config(settings: DetectorSettings) -> Path:
+    """The config.json of a checkpoint; one from the hub is fetched, and lies in a folder called like its commit.
 
-            path = Path(hf_hub_download(settings.model, "config.json", revision=settings.revision))
+    Raises:
+      OSError, ValueError: the hub does not give it.
+    """
+    folder = Path(bundled.model_path(settings.model)).expanduser()
+    if folder.is_dir():
+        return folder / "config.json"
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(settings.model, "config.json", revision=settings.revision))
+
+
+def _read_config(settings: DetectorSettings) -> dict[str, Any]:
+    try:
+        path = find_config(settings)
         config = json.loads(path.read_bytes()) if path.is_file() else {}
     except ValueError as error:  # no JSON, or neither a folder that is there nor a hub id
         raise OSError(f"{settings.model}: {error}") from error

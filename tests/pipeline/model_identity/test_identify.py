@@ -254,10 +254,11 @@ def test_of_a_full_commit_no_hub_is_asked(
     shutil.copytree(grounding_dino, tmp_path / "hub/models--somebody--tiny/snapshots" / commit)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
 
-    def asked(*_: object) -> str:
+    def asked(*_: object, **__: object) -> str:
         raise AssertionError("nobody need be asked")
 
-    monkeypatch.setattr(identify, "_resolve_commit", asked)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.file_download.get_hf_file_metadata", asked)
     detector = {"model": "somebody/tiny", "revision": commit}
     configured = configuration(phrases={"model": parser}, detector=detector)
     first = known(configured)

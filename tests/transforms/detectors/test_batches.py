@@ -51,8 +51,8 @@ def batches_of(requests: list[Request], size: int, rule: Any) -> list[BatchItems
     return plan_batches(requests, [SimpleNamespace(prompts=[PROMPT]) for _ in requests], rule, size)
 
 
-def seen(batches: Iterator[batches.PreparedBatch]) -> list[list[tuple[int, int]]]:
-    return [[(ready.item.request, int(ready.pixels)) for ready in batch.items] for batch in batches]
+def seen(batches: Iterator[list[tuple[PromptItem, Any]]]) -> list[list[tuple[int, int]]]:
+    return [[(item.request, int(picture)) for item, picture in batch] for batch in batches]
 
 
 @pytest.mark.parametrize("size", [1, 3, 40])
@@ -87,9 +87,10 @@ def test_a_picture_that_cannot_be_decoded_is_a_fault_of_its_own() -> None:
     rule: Any = Rule()
     requests = [make_request(0), Request(b"GIF8", 1, 1, ("a dog",)), make_request(2)]
     (batch,) = prepare_batches(requests, batches_of(requests, 4, rule), rule)
-    assert [ready.item.request for ready in batch.items] == [0, 2]
-    ((number, fault),) = batch.faults
-    assert (number, fault.stage, fault.reason) == (1, FailureStage.IMAGE, Reason.UNDECODABLE)
+    assert [item.request for item, _ in batch] == [0, 1, 2]
+    (fault,) = [picture for _, picture in batch if not isinstance(picture, torch.Tensor)]
+    assert fault is batch[1][1]
+    assert (fault.stage, fault.reason) == (FailureStage.IMAGE, Reason.UNDECODABLE)
 
 
 def test_any_other_failure_is_passed_on() -> None:
@@ -127,8 +128,8 @@ def pixels_at_once(requests: list[Request]) -> int:
 
     sizes = [request.width * request.height for request in requests]
     rule: Any = Rule(during)
-    items = [[PromptItem(number, PROMPT, (1, 1))] for number in range(len(requests))]
-    assert sum(len(batch.items) for batch in prepare_batches(requests, items, rule)) == len(requests)
+    items = [[PromptItem(number, PROMPT)] for number in range(len(requests))]
+    assert sum(len(batch) for batch in prepare_batches(requests, items, rule)) == len(requests)
     return most
 
 

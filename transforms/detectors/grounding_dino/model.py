@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from PIL import Image
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor
 from transformers.utils.logging import disable_progress_bar
 
@@ -18,7 +19,6 @@ from transforms import bundled
 from transforms.detectors.base import Found, Request
 from transforms.detectors.batches import (
     BatchItems,
-    PreparedBatch,
     PreparedItem,
     PromptItem,
     plan_batches,
@@ -100,7 +100,7 @@ class GroundingDino:
         planned = plan_batches(requests, prompts, self.resize_rule, self.settings.batch)
         for batch in prepare_batches(requests, planned, self.resize_rule):
             results += self._run_prepared(batch)
-            done += len(batch.items)
+            done += len(batch)
             if self.progress:
                 self.progress(min(done, len(requests)))
         return _merge_results(prompts, results)
@@ -121,30 +121,26 @@ class GroundingDino:
     def _prompts(self, requests: Sequence[Request]) -> list[PackedPrompts]:
         return [build_prompts(self.tokenizer, request.phrases, self.limit) for request in requests]
 
-    def _run_prepared(self, batch: PreparedBatch) -> list[Result]:
-        results = run_with_bisection(batch.items, self._forward, self._probe)
-        numbers = [ready.item.request for ready in batch.items]
-        return [*batch.faults, *zip(numbers, results, strict=True)]
+    def _run_prepared(self, batch: Sequence[tuple[PromptItem, torch.Tensor | Fault]]) -> list[Result]:
+        faults = [(item.request, picture) for item, picture in batch if isinstance(picture, Fault)]
+        ready = [(item, picture) for item, picture in batch if not isinstance(picture, Fault)]
+        results = run_with_bisection(ready, self._forward, self._probe)
+        return [*faults, *zip((item.request for item, _ in ready), results, strict=True)]
 
     def _forward(self, batch: Sequence[PreparedItem]) -> list[tuple[list[Box], int]]:
         """Boxes and the number cut off for every item; raises `NotFiniteError` if one of them has no finite output."""
-        width = max(len(ready.item.prompt.ids) for ready in batch)
-        ids = torch.zeros(len(batch), width, dtype=torch.long)
-        mask = torch.zeros(len(batch), width, dtype=torch.long)
-        for row, ready in enumerate(batch):
-            length = len(ready.item.prompt.ids)
-            ids[row, :length] = torch.tensor(ready.item.prompt.ids)
-            mask[row, :length] = 1
+        prompts = [item.prompt for item, _ in batch]
+        ids = pad_sequence([torch.tensor(prompt.ids) for prompt in prompts], batch_first=True)
+        mask = pad_sequence([torch.ones(len(prompt.ids), dtype=torch.long) for prompt in prompts], batch_first=True)
         with self._lock, torch.inference_mode(), self._autocast():
             output = self.model(
-                pixel_values=self._normalized([ready.pixels for ready in batch]),
+                pixel_values=self._normalized([picture for _, picture in batch]),
                 input_ids=ids.to(self.device),
                 token_type_ids=torch.zeros_like(ids, device=self.device),
                 attention_mask=mask.to(self.device),
             )
         logits = output.logits.float().cpu().numpy()
         boxes = output.pred_boxes.float().cpu().numpy()
-        prompts = [ready.item.prompt for ready in batch]
         return [read_boxes(prompt, logits[row], boxes[row], self.settings) for row, prompt in enumerate(prompts)]
 
     def _normalized(self, pictures: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -172,7 +168,7 @@ class GroundingDino:
         self._pixels = None
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
-        self._forward([PreparedItem(PromptItem(0, prompt, (side, side)), pixels)])
+        self._forward([(PromptItem(0, prompt), pixels)])
 
 
 def _merge_results(prompts: Sequence[PackedPrompts], results: Iterable[Result]) -> list[Found]:

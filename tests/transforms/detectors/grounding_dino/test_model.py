@@ -354,7 +354,7 @@ def test_prompts_reach_the_model_without_a_border_inside_a_phrase(grounding_dino
     forward = detector._forward
     detector._forward = lambda batch: seen.extend(batch) or forward(batch)
     detector.detect([request(1, "St. Louis?", "a [SEP] dog")])
-    prompt = seen[0].item.prompt
+    prompt = seen[0][0].prompt
     assert not BORDERS & {token for first, last in prompt.spans for token in prompt.ids[first:last]}
 
 
