@@ -28,6 +28,9 @@ def calibrate(
 ) -> dict[str, Any]:
     """Finds the score threshold for a precision; writes `calibration.json` and `calibration.html`.
 
+    Args:
+      precision: above 0, at most 1. on: as of `gritmill.evaluate`. `gritmill calibrate --help` has each option.
+
     Returns:
       What `calibration.json` holds. `threshold` is None if no threshold gives that precision, `curves` is empty if no
       picture could be used.

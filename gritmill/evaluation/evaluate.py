@@ -24,6 +24,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measures boxes, or with `phrases_only` extracted phrases, against those of people. docs/evaluation.md explains.
 
+    Args:
+      on: flickr30k, refcoco or jsonl. nms: none, phrase or caption. `gritmill eval --help` has each option.
+
     Returns:
       What `output` holds. `figures` is None if no picture could be used.
 
