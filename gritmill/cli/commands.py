@@ -147,10 +147,12 @@ def export(
     *,
     to: Annotated[str, typer.Option("--to", metavar="FORMAT")],
     output: Annotated[str, typer.Option("--output", help="Folder of the run.", metavar="DIR")],
-    level: Annotated[Level, typer.Option("--phrases", help="Which spans become phrases.")] = Level.EXPRESSIONS,
-    images: Annotated[bool, typer.Option(help="Write pictures as files, where the format names files.")] = True,
-    dialect: Annotated[str, typer.Option(help="Of instructions.")] = "kosmos2",
-    seed: Annotated[int, typer.Option(help="Of instructions.")] = 0,
+    level: Annotated[Level, typer.Option("--phrases", help="Which spans become phrases.")] = ExportOptions.level,
+    images: Annotated[
+        bool, typer.Option(help="Write pictures as files, where the format names files.")
+    ] = ExportOptions.images,
+    dialect: Annotated[str, typer.Option(help="Of instructions.")] = ExportOptions.dialect,
+    seed: Annotated[int, typer.Option(help="Of instructions.")] = ExportOptions.seed,
 ) -> None:
     """Write a finished run in the format of another tool, from its shards alone. Run it again and it goes on."""
     from gritmill.exports.export import export as exported

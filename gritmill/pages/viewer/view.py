@@ -24,6 +24,9 @@ def view(
 ) -> dict[str, Any]:
     """Writes the page of a finished run; an earlier page in the same folder is replaced.
 
+    Args:
+      detections: folder of the run that was packed, if that is another one. `gritmill view --help` has each option.
+
     Returns:
       `page`: where it is; `kept`, `rejected`, `failed`: pairs on it; `missing`: those without their picture.
 
