@@ -23,7 +23,7 @@ def render_card(to: str, export_format: Format, manifest: Manifest, counts: Expo
     }
     if path := export_format.data_files:  # without it they take what they know, export.json and pictures alone
         head["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": path}]}]
-    settings, ledger = manifest.settings, manifest.ledger
+    ledger, configuration = manifest.ledger, manifest.configuration
     lines = [
         "---",
         yaml.safe_dump(head, sort_keys=False).strip(),
@@ -42,8 +42,8 @@ def render_card(to: str, export_format: Format, manifest: Manifest, counts: Expo
         "",
         "## Where it comes from",
         "",
-        f"- detector: `{settings.detector.model}`, `{manifest.models['detector']}`",
-        f"- phrases: `{settings.phrases.model}`, `{manifest.models['phrases']}`",
+        f"- detector: `{configuration['detector']['model']}`, `{manifest.models['detector']}`",
+        f"- phrases: `{configuration['phrases']['model']}`, `{manifest.models['phrases']}`",
         f"- score threshold {manifest.threshold.score:g}: {manifest.threshold.source}",
         f"- fingerprints: ground `{manifest.fingerprints.ground}`, pack `{manifest.fingerprints.pack}`",
         f"- of {ledger.read:,} pairs read, {ledger.written:,} were written",

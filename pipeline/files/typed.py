@@ -39,11 +39,14 @@ def read_typed(uri: str, kind: type[_T]) -> _T:
     try:
         value: _T = _adapter(kind).validate_json(read_bytes(uri))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        key = ".".join(map(str, first["loc"]))
-        text = f"{key}: {first['msg']}" if key else first["msg"]
-        raise EnvironmentFault(f"{uri}: not what gritmill writes: {text}; {kind.REMEDY}") from error
+        raise EnvironmentFault(f"{uri}: not what gritmill writes: {first_fault(error)}; {kind.REMEDY}") from error
     return value
+
+
+def first_fault(error: ValidationError) -> str:
+    """The first key that does not fit, and why, in one line."""
+    first = error.errors(include_url=False, include_context=False)[0]
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
 
 
 def read_many(uris: Iterable[str], kind: type[_T]) -> list[_T]:

@@ -5,10 +5,12 @@ from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from typing import Any, ClassVar
 
+from pydantic import ValidationError
+
 from pipeline import files, layout
 from pipeline.configuration import PACK_SECTIONS, Configuration
-from pipeline.faults import CallError
-from pipeline.files.typed import OpenModel, publish_typed, read_typed
+from pipeline.faults import CallError, EnvironmentFault
+from pipeline.files.typed import OpenModel, first_fault, publish_typed, read_typed
 from pipeline.pack.ledger import Examples, Ledger, RangeCount
 from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.plan.plan import Plan
@@ -93,8 +95,12 @@ class Manifest(OpenModel):
 
     @property
     def settings(self) -> Configuration:
-        """The configuration; raises ValidationError if this release cannot read it."""
-        return Configuration.read_back(self.configuration)
+        """The configuration; raises EnvironmentFault if this release cannot read it."""
+        try:
+            return Configuration.read_back(self.configuration)
+        except ValidationError as error:
+            text = f"{layout.MANIFEST}: configuration: {first_fault(error)}"
+            raise EnvironmentFault(f"{text}; another release has packed this: use that, or pack again") from error
 
     @property
     def policy(self) -> Policy:

@@ -74,6 +74,9 @@ def test_a_manifest_of_a_later_release_is_read_and_keeps_its_keys(tmp_path: Path
     manifest = read_manifest(str(tmp_path))
     assert manifest is not None
     assert as_json(manifest) == value
+    newer = manifest.model_copy(update={"configuration": value["configuration"] | {"masks": {"model": "m"}}})
+    with pytest.raises(EnvironmentFault, match=r"manifest\.json: configuration: masks: .*; another release has packed"):
+        print(newer.policy)
     assert manifest.ledger.read == value["ledger"]["read"]
 
 
