@@ -1,4 +1,4 @@
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from pipeline.plan.limit import RUN_LENGTH, limit_plan
 from pipeline.plan.plan import PlannedSource
-from pipeline.plan.spread import evenly_spaced
 from tests.pipeline.builders import plan, samples, source_settings, stored, tar
 
 
@@ -27,16 +26,6 @@ def tables(folder: Path, sizes: list[int]) -> list[PlannedSource]:
         rows = "".join(f'{{"image": "{i}.png", "caption": "c{i}"}}\n' for i in range(size))
         stored(folder / f"{number:03}.jsonl", rows)
     return list(plan([folder / "*.jsonl"]).sources)
-
-
-@given(st.integers(0, 300), st.integers(0, 400))
-def test_spread_is_even_ascending_and_within(total: int, wanted: int) -> None:
-    numbers = evenly_spaced(total, wanted)
-    assert len(numbers) == min(total, wanted)
-    assert all(0 <= number < total for number in numbers)
-    steps = [b - a for a, b in pairwise(numbers)]
-    assert all(step > 0 for step in steps)
-    assert not steps or max(steps) - min(steps) <= 1
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
