@@ -45,7 +45,7 @@ EVERY = [*exports.formats(), "captions"]
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
     entries = [EntryPoint(name, f"{__name__}:Captions", exports.GROUP) for name in ("captions", "yolo")]
-    monkeypatch.setattr(exports, "entry_points", lambda group: entries if group == "gritmill.exports" else [])
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: entries if group == "gritmill.exports" else [])
 
 
 @pytest.fixture(scope="module")
