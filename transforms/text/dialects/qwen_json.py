@@ -61,7 +61,7 @@ QWEN3_VL = _QwenJson("qwen3-vl", rounded(1000))
 def qwen25_vl(name: str, max_pixels: int) -> _QwenJson:
     """Whole pixels of the resized picture, of at most so many."""
     rounding = "round(x * resized width), at most the last pixel"
-    return _QwenJson(name, Steps(partial(resized, max_pixels=max_pixels), rounding, last=1, off=1.0))
+    return _QwenJson(name, Steps(partial(resized, max_pixels=max_pixels), rounding, margin=1, moves=1.0))
 
 
 def resized(width: int, height: int, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:

@@ -30,25 +30,25 @@ class Steps:
     """Whole steps: x1, y1, x2, y2.
 
     steps: how many make the width and the height of a picture. rounding: in words. to_int: the same in code, of a
-    corner in steps. last: the highest number is so much below the number of steps. middle: 0.5 if a number is read as
-    the middle of its step. off: by so many steps a corner moves at most.
+    corner in steps. margin: the highest number is the number of steps less this. middle: 0.5 if a number is read as the
+    middle of its step. moves: by so many steps a corner moves at most.
     """
 
     steps: Callable[[int, int], tuple[int, int]]
     rounding: str
     to_int: Callable[[float], int] = round
-    last: int = 0
+    margin: int = 0
     middle: float = 0.0
-    off: float = 0.5
+    moves: float = 0.5
 
     def error(self, width: int, height: int) -> tuple[float, float]:
         wide, high = self.steps(width, height)
-        return self.off / wide, self.off / high
+        return self.moves / wide, self.moves / high
 
     def encode(self, box: Corners, width: int, height: int) -> tuple[float, ...]:
         sides = self.steps(width, height) * 2
         return tuple(
-            min(max(self.to_int(corner * side), 0), side - self.last) for corner, side in zip(box, sides, strict=True)
+            min(max(self.to_int(corner * side), 0), side - self.margin) for corner, side in zip(box, sides, strict=True)
         )
 
     def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
@@ -65,7 +65,7 @@ def rounded(unit: int, rounding: str = "") -> Steps:
 def binned(bins: int) -> Steps:
     """The number of the bin, 0..bins - 1, by truncation; read as the bin's middle."""
     rounding = f"floor(c * {bins}), at most {bins - 1}"
-    return Steps(lambda *_: (bins, bins), rounding, math.floor, last=1, middle=0.5)
+    return Steps(lambda *_: (bins, bins), rounding, math.floor, margin=1, middle=0.5)
 
 
 PIXELS = Steps(lambda width, height: (width, height), "round(x * width), round(y * height)")

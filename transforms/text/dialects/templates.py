@@ -76,7 +76,7 @@ TEMPLATES = (
     Tagged(
         "ferret",
         InsideLastPixel(
-            lambda *_: (1000, 1000), "int(x * 1000 / width) of a corner within the last pixel", int, off=1.0
+            lambda *_: (1000, 1000), "int(x * 1000 / width) of a corner within the last pixel", int, moves=1.0
         ),
         entity="{phrase}{boxes}",
         box=" [{}, {}, {}, {}]",
@@ -102,7 +102,7 @@ TEMPLATES = (
     # a dog [[086,540,400,760]] (THUDM/CogVLM)
     Tagged(
         "cogvlm",
-        Steps(lambda *_: (1000, 1000), "round(c * 1000), at most 999", last=1, off=1.0),
+        Steps(lambda *_: (1000, 1000), "round(c * 1000), at most 999", margin=1, moves=1.0),
         entity="{phrase} [[{boxes}]]",
         box="{:03},{:03},{:03},{:03}",
         between=";",
@@ -121,7 +121,7 @@ TEMPLATES = (
     # <p>a dog</p> {<29><37><60><75>} (Vision-CAIR/MiniGPT-4)
     Tagged(
         "minigpt-v2",
-        Steps(lambda *_: (100, 100), "int(c * 100)", math.floor, off=1.0),
+        Steps(lambda *_: (100, 100), "int(c * 100)", math.floor, moves=1.0),
         entity="<p>{phrase}</p> {boxes}",
         box="{{<{}><{}><{}><{}>}}",
         between="<delim>",
