@@ -17,7 +17,7 @@ from pipeline.threshold import Threshold
 
 
 def _read_back(value: object) -> object:
-    return Configuration.complete(value) if isinstance(value, dict) else value
+    return Configuration.read_back(value) if isinstance(value, dict) else value
 
 
 @dataclass(frozen=True)
