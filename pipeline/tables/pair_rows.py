@@ -66,8 +66,10 @@ def encode(pairs: Iterable[Pair], metadata: dict[str, Any]) -> bytes:
 def decode(data: bytes) -> pa.Table:
     """The rows of a file; a column that an earlier release did not know holds its default."""
     table = pq.ParquetFile(io.BytesIO(data)).read()  # pq.read_table would import pyarrow.dataset
-    for number, field in enumerate(SCHEMA):
-        if field.name not in table.column_names:
+    known = set(table.column_names)
+    for number, name in enumerate(SCHEMA.names):
+        if name not in known:
+            field = SCHEMA.field(name)
             table = table.add_column(number, field, pa.array([_default(field)] * len(table), field.type))
     return table.cast(SCHEMA)
 
