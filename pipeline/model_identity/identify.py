@@ -95,10 +95,8 @@ def _detector_identity(settings: DetectorSettings, cache: ModelCache) -> str:
         family = find_family(settings)
         if family.identify:
             return family.identify(family.take(settings), [os.getcwd()])
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         raise CallError(first_line(error)) from error
-    except OSError as error:
-        raise CallError(f"detector.model: {first_line(error)}") from error
     folder = Path(os.path.realpath(Path(settings.model).expanduser()))
     if not folder.is_dir():
         return f"hub:{settings.model}@{settings.revision}"

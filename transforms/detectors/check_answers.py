@@ -20,7 +20,7 @@ def detect_and_check(
 
 
 def _check_answer(answer: Found | Sequence[Box], request: Request, floor: float) -> Found:
-    """A detector's answer: boxes of known phrases, inside the picture, in the precision in which they are kept.
+    """A detector's answer: boxes of known phrases, inside the picture, in float32, in which they are kept.
 
     Those with a score below the floor are left out.
 
@@ -28,19 +28,14 @@ def _check_answer(answer: Found | Sequence[Box], request: Request, floor: float)
       ValueError: there are other boxes, or some without an area.
     """
     found = as_found(answer)
-    boxes = _as_float32(found.boxes)
+    rows = np.array([(*box.corners, box.score) for box in found.boxes], np.float32).tolist()
+    boxes = [Box(box.phrase, *row) for box, row in zip(found.boxes, rows, strict=True)]
     for box, original in zip(boxes, found.boxes, strict=True):
         inside = 0 <= box.x1 < box.x2 <= 1 and 0 <= box.y1 < box.y2 <= 1 and 0 <= box.score <= 1
         if not inside or box.phrase not in range(len(request.phrases)):
             raise ValueError(f"the detector gave {original} for {len(request.phrases)} phrases")
     boxes = [box for box in boxes if box.score >= floor]
     return replace(found, boxes=tuple(sorted(boxes, key=lambda box: (box.phrase, -box.score))))
-
-
-def _as_float32(boxes: Sequence[Box]) -> list[Box]:
-    """The boxes in float32, as detections hold them."""
-    values = np.array([(*box.corners, box.score) for box in boxes], np.float32).tolist()
-    return [Box(box.phrase, *row) for box, row in zip(boxes, values, strict=True)]
 
 
 def as_found(answer: Found | Sequence[Box] | Fault) -> Found:

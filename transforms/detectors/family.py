@@ -40,10 +40,6 @@ def join_blanks(phrase: str) -> str:
     return " ".join(phrase.lower().split())
 
 
-def _accept(settings: FamilySettings, config: dict[str, Any]) -> None:
-    """Any checkpoint of the right `model_type` will do."""
-
-
 @dataclass(frozen=True)
 class Family(Generic[Settings]):
     """Detectors that are loaded, asked and set alike. To import one takes no model and no torch: `load` does.
@@ -68,7 +64,7 @@ class Family(Generic[Settings]):
     score: float
     load: Callable[[Settings, Sequence[str]], Detector]
     normalize: Callable[[str], str] = join_blanks
-    check: Callable[[Settings, dict[str, Any]], None] = _accept
+    check: Callable[[Settings, dict[str, Any]], None] = lambda settings, config: None
     identify: Callable[[Settings, Sequence[str]], str] | None = None
     placed: bool = True
     guarded: bool = True

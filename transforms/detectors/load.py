@@ -76,6 +76,6 @@ def _read_config(settings: DetectorSettings) -> dict[str, Any]:
     try:
         path = find_config(settings)
         config = json.loads(path.read_bytes()) if path.is_file() else {}
-    except ValueError as error:  # no JSON, or neither a folder that is there nor a hub id
-        raise OSError(f"{settings.model}: {error}") from error
+    except (OSError, ValueError) as error:  # ValueError: no JSON, or neither a folder that is there nor a hub id
+        raise OSError(f"detector.model: {settings.model}: {error}") from error
     return config if isinstance(config, dict) else {}

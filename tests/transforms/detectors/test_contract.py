@@ -13,6 +13,7 @@ from PIL import Image
 
 import gritmill
 from gritmill import Box, Family, FamilySettings, Head
+from pipeline import configuration, fingerprint
 from pipeline.model_identity import identify
 from pipeline.model_identity.cache import ModelCache
 from tests import sample_pairs
@@ -281,6 +282,18 @@ def test_a_key_or_checkpoint_that_a_family_does_not_take_is_refused_before_anyth
         identify._detector_identity(DetectorSettings(model=model, **changes), ModelCache())
 
 
+def test_a_fingerprint_covers_the_keys_that_the_family_takes(striped):
+    def fingerprint_of(**keys):
+        configured = configuration.validate({"detector": {"model": striped, **keys}})
+        identities = {"phrases": "folder:1", "detector": "folder:2"}
+        return fingerprint.ground_fingerprint(configured, identities, None, STRIPES)
+
+    assert fingerprint_of(stripes=4, workers=2) == fingerprint_of()
+    assert len({fingerprint_of(**keys) for keys in ({}, {"stripes": 3}, {"floor": 0.5}, {"precision": "float16"})}) == 4
+    covered = STRIPES.take(DetectorSettings(model=striped)).fingerprint_values()
+    assert sorted(covered) == ["candidates", "floor", "model", "precision", "revision", "stripes"]
+
+
 def test_a_run_with_a_family_of_another_package(striped, tmp_path, monkeypatch):
     def configured(**keys):
         config = sample_pairs.settings("caption-parser", striped, selection={"score": None})
@@ -305,7 +318,7 @@ def test_a_run_with_a_family_of_another_package(striped, tmp_path, monkeypatch):
 
 def test_to_know_the_families_takes_no_model():
     code = (
-        "import sys; from pipeline.configuration import load; from transforms.detectors.load import find_family\n"
-        "find_family(load('demo').detector); print({'torch', 'transformers'} & set(sys.modules))"
+        "import sys; from transforms.detectors.load import DetectorSettings, find_family\n"
+        "find_family(DetectorSettings(model='scene-grounder')); print({'torch', 'transformers'} & set(sys.modules))"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
