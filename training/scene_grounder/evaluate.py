@@ -16,7 +16,7 @@ from transforms.detectors.base import Found, Request
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.detectors.settings import DetectorSettings
 from transforms.records import Box
-from transforms.selection.select_boxes import iou, suppress
+from transforms.selection.select_boxes import corner_rows, ious, suppress
 
 _NEAR = 0.7  # IoU of near duplicates
 _TOGETHER = 64  # scenes a call of the detector
@@ -24,10 +24,10 @@ _TOGETHER = 64  # scenes a call of the detector
 
 def hits(boxes: Sequence[Box], things: Sequence[Box]) -> int:
     """How many things have a right box of their own, the pairs of the largest IoU first."""
-    overlaps = ((iou(box, thing), b, t) for b, box in enumerate(boxes) for t, thing in enumerate(things))
+    overlaps = ious(corner_rows(boxes)[:, :, None], corner_rows(things)[:, None])
     taken: set[int] = set()
     matched: set[int] = set()
-    for overlap, b, t in sorted(overlaps, reverse=True):
+    for overlap, b, t in sorted(((overlap, *pair) for pair, overlap in np.ndenumerate(overlaps)), reverse=True):
         if overlap >= MIN_IOU and b not in taken and t not in matched:
             taken.add(b)
             matched.add(t)
