@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from gritmill.evaluation.metrics import share
+
 STEPS = 1000
 """Thresholds are whole thousandths: what is printed is what was measured."""
 
@@ -76,10 +78,10 @@ class Curve:
             "threshold": float(self.thresholds[i]),
             "boxes": boxes,
             "right": right,
-            "precision": _share(right, boxes),
-            "recall": _share(right, self.things),
-            "phrases_with_right_box": _share(int(self.present_hit[i]), self.present),
-            "absent_with_box": _share(int(self.absent_hit[i]), self.absent),
+            "precision": share(right, boxes),
+            "recall": share(right, self.things),
+            "phrases_with_right_box": share(int(self.present_hit[i]), self.present),
+            "absent_with_box": share(int(self.absent_hit[i]), self.absent),
         }
 
 
@@ -194,7 +196,3 @@ def calibration_error(bins: Sequence[dict[str, Any]]) -> float | None:
 def _ratio(part: np.ndarray, total: np.ndarray) -> np.ndarray:
     result: np.ndarray = np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
     return result
-
-
-def _share(part: int, total: int) -> float | None:
-    return part / total if total else None

@@ -89,6 +89,11 @@ def _recalls(ranks: Sequence[int]) -> dict[str, float | None]:
     return {**shares, "upper_bound": _mean(found > 0)}
 
 
+def share(part: int, total: int) -> float | None:
+    """0..1; None of nothing."""
+    return part / total if total else None
+
+
 def _mean(values: np.ndarray) -> float | None:
     return float(np.mean(values)) if len(values) else None
 

@@ -11,6 +11,7 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any
 
+from gritmill.evaluation.metrics import share
 from gritmill.evaluation.sets.truth import TrueCaption, TruePhrase, Truth
 from pipeline.configuration import Configuration
 from pipeline.engines import progress
@@ -75,21 +76,18 @@ class Tally:
         self.extracted += len(extracted)
         for phrase in visual:
             span = (phrase.start, phrase.end)
-            self._count_phrase(phrase, span in extracted)
+            self.hit += span in extracted
+            for kind in set(phrase.kinds):
+                self.kinds[kind].update(marked=1, hit=span in extracted)
             self.by_head += any(span[0] <= one.head_start and one.head_end <= span[1] for one in pair.phrases)
             if span not in extracted:
                 self.misses[why_missed(span, pair)] += 1
         for span in extracted - {(phrase.start, phrase.end) for phrase in visual}:
             self.alarms[why_extracted(span, annotated)] += 1
 
-    def _count_phrase(self, phrase: TruePhrase, hit: bool) -> None:
-        self.hit += hit
-        for kind in set(phrase.kinds):
-            self.kinds[kind].update(marked=1, hit=hit)
-
     def to_json(self) -> dict[str, Any]:
         """Counts and rates; a rate over nothing is None."""
-        precision, recall = _share(self.hit, self.extracted), _share(self.hit, self.marked)
+        precision, recall = share(self.hit, self.extracted), share(self.hit, self.marked)
         return {
             "captions": self.captions,
             "marked": self.marked,
@@ -97,12 +95,12 @@ class Tally:
             "hit": self.hit,
             "precision": precision,
             "recall": recall,
-            "f1": _share(2 * self.hit, self.extracted + self.marked),
-            "recall_by_head": _share(self.by_head, self.marked),
+            "f1": share(2 * self.hit, self.extracted + self.marked),
+            "recall_by_head": share(self.by_head, self.marked),
             "misses": dict(self.misses.most_common()),
             "false_alarms": dict(self.alarms.most_common()),
             "kinds": {
-                kind: {"marked": counts["marked"], "recall": _share(counts["hit"], counts["marked"])}
+                kind: {"marked": counts["marked"], "recall": share(counts["hit"], counts["marked"])}
                 for kind, counts in sorted(self.kinds.items())
             },
         }
@@ -183,7 +181,3 @@ def _without_picture(caption: TrueCaption) -> Pair:
 def _batches(captions: Iterator[TrueCaption]) -> Iterator[list[TrueCaption]]:
     while batch := list(islice(captions, _BATCH)):
         yield batch
-
-
-def _share(part: int, total: int) -> float | None:
-    return part / total if total else None
