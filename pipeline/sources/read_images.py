@@ -29,9 +29,8 @@ def read_file(uri: str, stage: FailureStage) -> bytes | Fault:
         return files.read_bytes(uri)
     except Exception as error:
         first = stage is FailureStage.READ
-        if files.is_missing(error) or (
-            first and isinstance(error, (IsADirectoryError, ValueError))
-        ):  # a NUL in the path
+        never = first and isinstance(error, (IsADirectoryError, ValueError))  # a folder; a NUL in the path
+        if files.is_missing(error) or never:
             return Fault.from_error(stage, Reason.MISSING_FILE if first else Reason.GONE, uri)
         if files.is_forbidden(uri):
             return Fault.from_error(stage, Reason.FORBIDDEN, uri)

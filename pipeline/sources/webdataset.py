@@ -121,7 +121,7 @@ class WebDatasetSource:
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
         """Streams the tar from `start` on."""
         for index, sample in enumerate(self._samples(start, load=True), start["index"]):
-            yield {**sample.position, "index": index}, self._pair(sample, index)
+            yield {**sample.position, "index": index}, with_valid_text(self._pair(sample, index))
 
     def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
         """Reads the tar forward."""
@@ -166,9 +166,8 @@ class WebDatasetSource:
             # A second image or text under one key is another sample: duplicate keys overwrite nothing.
             if current is None or key != current.key or role in current.names:
                 if current:
-                    state = (
-                        state if current.gap or current.broken else replace(state, usual=tuple(sorted(current.names)))
-                    )
+                    if not (current.gap or current.broken):
+                        state = replace(state, usual=tuple(sorted(current.names)))
                     yield current.finish(state.usual)
                 current = _Sample(key, {"offset": member.header_offset, **state.to_position()}, gap=state.after)
                 state = replace(state, after="")
@@ -180,16 +179,15 @@ class WebDatasetSource:
 
     def _pair(self, sample: _Sample, index: int) -> Pair:
         pair = Pair(key=sample.key, source=self.uri, index=index, caption="")
-        if sample.broken:
-            return with_valid_text(pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, sample.broken)))
-        try:
-            row = json.loads(sample.json) if sample.json is not None else {}
-            if not isinstance(row, dict):
-                raise ValueError("not an object")
-        except (ValueError, RecursionError) as error:
-            return with_valid_text(
-                pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, f"{sample.key}.json: {error}"))
-            )
+        problem, row = sample.broken, {}
+        if sample.json is not None and not problem:
+            try:
+                row = json.loads(sample.json)
+                problem = "" if isinstance(row, dict) else f"{sample.key}.json: not an object"
+            except (ValueError, RecursionError) as error:
+                problem = f"{sample.key}.json: {error}"
+        if problem:
+            return pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, problem))
         columns = self.settings.columns
         caption_value = next((row[name] for name in columns.caption if name in row), None)
         caption = (
@@ -203,8 +201,8 @@ class WebDatasetSource:
             meta=meta_json(row, [name for name in columns.caption if row.get(name) == caption]),
         )
         if sample.image is None:
-            return with_valid_text(pair.failed(Fault(FailureStage.READ, Reason.NO_IMAGE, _NO_IMAGE)))
-        return with_valid_text(replace(pair, image=sample.image, data=sample.data))
+            return pair.failed(Fault(FailureStage.READ, Reason.NO_IMAGE, _NO_IMAGE))
+        return replace(pair, image=sample.image, data=sample.data)
 
 
 class _TarImages:
