@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 import gritmill
+from pipeline.tables.detections import read_all
 from transforms.detectors.base import Request
 from transforms.detectors.candidates import make_request
 from transforms.detectors.grounding_dino.model import GroundingDino
@@ -84,12 +85,11 @@ def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]
     """The detector's requests of a run over tars, in order: the wanted pairs with phrases, rebuilt from their rows."""
     from pipeline.plan.plan import read_plan
     from pipeline.sources.fetch_images import fetch_images
-    from pipeline.tables import chunk_files
 
     folder = str(output / "detections")
     plan = read_plan(folder)
     assert plan is not None
-    rows = [pair for pair in chunk_files.read_all(folder) if pair.phrases and wanted(pair)]
+    rows = [pair for pair in read_all(folder) if pair.phrases and wanted(pair)]
     requests = []
     for pair, data in zip(rows, fetch_images(rows, plan.open_source), strict=True):
         assert isinstance(data, bytes)

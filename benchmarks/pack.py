@@ -17,7 +17,7 @@ import gritmill
 from benchmarks.figures import Figure, interleaved_seconds, ratio
 from benchmarks.inputs import Photo, write_tars
 from benchmarks.inputs import photos as pictures_of
-from pipeline.tables import chunk_files, detections
+from pipeline.tables.detections import open_detections
 
 _PAIRS, _PAIRS_PER_TAR, _ROUNDS = 40_000, 5_000, 2
 _FEW = 4_000
@@ -155,11 +155,11 @@ def _subprocess(ground: Path, target: Path) -> tuple[float, int]:
 def _rows(work: Path) -> Figure:
     """A row's bytes in Arrow's layout; on the disk chunks are compressed as a whole, so there only a mean is known."""
     folder = str(work / "in-ground/detections")
-    chunks = detections.all_committed_chunks(folder)
-    tables = [chunk_files.read_table(folder, chunk) for chunk in chunks]
+    chunks = open_detections(folder).all_chunks()
+    tables = [open_detections(folder).read(chunk) for chunk in chunks]
     sizes = [table.slice(index, 1).nbytes for table in tables for index in range(len(table))]
     middle, high = np.percentile(sizes, [50, 99])
-    disk = sum(os.path.getsize(detections.chunk_uri(folder, chunk)) for chunk in chunks) / len(sizes)
+    disk = sum(os.path.getsize(open_detections(folder).chunk_uri(chunk)) for chunk in chunks) / len(sizes)
     return Figure(
         "Pack",
         "a row of the detections",

@@ -15,10 +15,13 @@ from benchmarks import inputs
 from benchmarks.figures import Figure
 from benchmarks.grounding import make_config, read_timings
 from pipeline.ground.chunks import read_range
+from pipeline.ground.commit_chunk import Provenance, commit_chunk
 from pipeline.ids import ChunkId
 from pipeline.plan.plan import read_plan
-from pipeline.tables import chunk_files
-from pipeline.tables.chunk_files import Provenance
+from pipeline.stages.base import DetectionsStage
+from pipeline.stages.phrases import Phrases
+from pipeline.stages.runner import StageRunner
+from pipeline.tables.detections import open_detections
 from transforms.detectors.base import Found, Request
 from transforms.detectors.candidates import make_request, with_boxes
 from transforms.detectors.grounding_dino.boxes import read_boxes
@@ -26,9 +29,6 @@ from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.detectors.grounding_dino.prompts import PackedPrompts, build_prompts, normalize
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import MAX_PIXELS, decode
-from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.noun_phrases import with_phrases
-from transforms.phrases.parser import load_parser
 from transforms.records import Chunk, Pair
 from transforms.settings import PhraseSettings
 
@@ -78,9 +78,10 @@ def _parse_pairs(timer: "_StepTimer", work: Path) -> list[Pair]:
     chunk = timer.step(
         "read, measure, digest", lambda: next(iter(read_range(plan, *plan.range_ids(), str(work / "nothing"))))
     )
-    nlp, heads = load_parser("caption-parser"), drop_heads(PhraseSettings().drop_lists)
-    with_phrases(nlp, chunk.pairs, heads)
-    return [pair for pair in timer.step("phrases", lambda: with_phrases(nlp, chunk.pairs, heads)) if pair.phrases]
+    stage = StageRunner(Phrases(PhraseSettings()))
+    stage.process(chunk.pairs)
+    chunk = timer.step("phrases", lambda: stage.run(chunk))
+    return [pair for pair in chunk.pairs if pair.phrases]
 
 
 def _time_pictures(timer: "_StepTimer", detector: GroundingDino, requests: Sequence[Request]) -> None:
@@ -116,7 +117,8 @@ class _StepTimer:
 
 
 def _commit(pairs: Sequence[Pair], folder: Path) -> None:
-    chunk_files.commit_chunk(str(folder), Chunk(0, 0, 0, tuple(pairs)), Provenance("", {}, "float32", 4))
+    chunk = Chunk(0, 0, 0, tuple(pairs), rows=tuple(pairs))
+    commit_chunk(open_detections(str(folder)), DetectionsStage(), chunk, Provenance("", {}))
     assert (folder / f"{ChunkId(0, 0, 0).stem}.parquet").exists()
 
 

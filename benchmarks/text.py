@@ -1,4 +1,4 @@
-"""Captions a second of `ExtractPhrases`, against bare `nlp.pipe` with the same components: `measure`."""
+"""Captions a second of the stage `phrases`, against bare `nlp.pipe` with the same components: `measure`."""
 
 import time
 from collections.abc import Callable
@@ -12,9 +12,10 @@ from benchmarks.figures import Figure, interleaved_seconds, ratio
 from benchmarks.grounding import on_cores
 from benchmarks.inputs import photos as pictures_of
 from benchmarks.inputs import scenes
-from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.extract_phrases import ExtractPhrases
-from transforms.phrases.noun_phrases import with_phrases
+from pipeline.stages.phrases import Phrases
+from pipeline.stages.run_stage import RunStage, StageHandler
+from pipeline.stages.runner import StageRunner
+from pipeline.tables.detections import open_detections
 from transforms.phrases.parser import load_parser
 from transforms.records import Chunk, Pair
 from transforms.settings import PhraseSettings
@@ -42,13 +43,14 @@ def _figures(name: str, texts: list[str]) -> list[Figure]:
     bare = seconds["nlp.pipe"]
     return [
         Figure("Text", f"`{variant}` over bare `nlp.pipe`, {name}", ratio(bare, seconds[variant]), goal, detail)
-        for variant, goal in (("with_phrases", _GOAL), ("ExtractPhrases in a pipeline", ""))
+        for variant, goal in (("stage", _GOAL), ("stage in a pipeline", ""))
     ]
 
 
 def _variants(chunks: list[Chunk]) -> dict[str, Callable[[], object]]:
-    settings = PhraseSettings()
-    nlp, heads = load_parser(settings.model), drop_heads(settings.drop_lists)
+    stage = Phrases(PhraseSettings())
+    nlp, runner = load_parser(stage.settings.model), StageRunner(stage)
+    runner.process([Pair("", "", 0, "a dog")])  # loads the parser
 
     def bare() -> None:
         for chunk in chunks:
@@ -57,18 +59,18 @@ def _variants(chunks: list[Chunk]) -> dict[str, Callable[[], object]]:
 
     def plain() -> None:
         for chunk in chunks:
-            with_phrases(nlp, chunk.pairs, heads)
+            runner.process(chunk.pairs)
 
     def pipeline() -> None:
         with beam.Pipeline(runner=FnApiRunner()) as beam_pipeline:  # loading the parser included
             _ = (
                 beam_pipeline
                 | beam.Create(chunks)
-                | ExtractPhrases(settings)
+                | RunStage(StageHandler(stage, open_detections("")))
                 | beam.Map(lambda chunk: len(chunk.pairs))
             )
 
-    return {"nlp.pipe": bare, "with_phrases": plain, "ExtractPhrases in a pipeline": pipeline}
+    return {"nlp.pipe": bare, "stage": plain, "stage in a pipeline": pipeline}
 
 
 def _batches(texts: list[str]) -> list[list[str]]:

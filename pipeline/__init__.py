@@ -9,10 +9,11 @@ threshold         the detector's default score threshold
 engines/          how a pipeline is run: options, local workers, placement, progress
 fingerprint       what must be equal for a run to go on
 sources/          one file a kind of source: its ranges, and their pairs
-tables/           the durable table between the two halves
+tables/           the durable tables: one row a pair, one file a chunk
 model_identity/   what tells one model from another, and the cache of what is known of them
 plan/             sources -> ranges, in `detections/plan.json`
-ground/           the half that runs models: sources -> detections
+stages/           the steps that run a model, and what is written once around them
+ground/           the half that runs models: sources -> detections and what is made from them
 pack/             the half that runs none: detections -> shards
 
 A room imports from those listed above it; `tests/test_structure.py` holds that. Drivers come to know that nothing is

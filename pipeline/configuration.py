@@ -17,6 +17,7 @@ from transforms import bundled
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import MAX_PIXELS
 from transforms.settings import (
+    LegacyValue,
     Names,
     PhraseSettings,
     PositiveInt,
@@ -61,6 +62,12 @@ class ChunkSettings(Section):
     bytes: Annotated[ByteSize, Field(ge=1)] = ByteSize(128 << 20)
 
 
+class StageSettings(Section):
+    """`stages`: further stages of `ground`, each with a table of its own."""
+
+    factories: Annotated[Names, LegacyValue(())] = Field((), description="package.module:factory of your own stages.")
+
+
 class ShardSettings(Section):
     """`shards`: the size of the output files."""
 
@@ -75,6 +82,7 @@ class Configuration(Section):
     chunk: ChunkSettings = ChunkSettings()
     phrases: PhraseSettings = PhraseSettings()
     detector: DetectorSettings = DetectorSettings()
+    stages: StageSettings = StageSettings()
     selection: SelectionSettings = SelectionSettings()
     text: TextSettings = TextSettings()
     shards: ShardSettings = ShardSettings()

@@ -3,15 +3,24 @@
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class RangeId:
     """A range, by its position in the plan."""
 
     source: int
     range: int
 
+    @property
+    def stem(self) -> str:
+        """How the names of its files below a table's folder begin."""
+        return f"{self.source:05}/{self.range:05}"
 
-@dataclass(frozen=True)
+    def chunk(self, number: int) -> "ChunkId":
+        """One of its chunks."""
+        return ChunkId(self.source, self.range, number)
+
+
+@dataclass(frozen=True, order=True)
 class ChunkId:
     """A chunk, by its position in the plan."""
 
@@ -26,5 +35,5 @@ class ChunkId:
 
     @property
     def stem(self) -> str:
-        """Its file's name below `detections/`, without the ending."""
-        return f"{self.source:05}/{self.range:05}-{self.number:05}"
+        """Its file's name below a table's folder, without the ending."""
+        return f"{self.range_id.stem}-{self.number:05}"

@@ -69,7 +69,7 @@ def mm_grounding_dino(tmp_path_factory):
 @pytest.fixture(scope="session")
 def parser(tmp_path_factory):
     """Folder of a tiny English spaCy pipeline with a parser."""
-    import transforms.phrases.extract_phrases  # noqa: F401
+    import transforms.phrases.phrase_extractor  # noqa: F401
     from tests.tiny_models import make_parser
 
     once.settle()

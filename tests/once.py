@@ -28,7 +28,6 @@ def settle():
         _frozen = len(sys.modules)
     for name, function, change in (
         ("transforms.phrases.parser", "load_parser", _cache_parser),
-        ("transforms.phrases.extract_phrases", "load_parser", _cache_parser),
         ("apache_beam.transforms.core", "get_signature", _cache_method_signatures),
     ):
         module = sys.modules.get(name)

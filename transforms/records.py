@@ -68,14 +68,17 @@ class Drop(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a pair failed. `detail` is for people: one line, at most 200 characters, no time and no address in it."""
+    """Why a pair failed. `detail` is for people: one line, at most 200 characters, no time and no address in it.
 
-    stage: FailureStage
+    stage: a `FailureStage`, or the name of another stage that has a table of its own.
+    """
+
+    stage: str
     reason: Reason
     detail: str = ""
 
     @classmethod
-    def from_error(cls, stage: FailureStage, reason: Reason, error: object) -> "Fault":
+    def from_error(cls, stage: str, reason: Reason, error: object) -> "Fault":
         """A fault whose detail is the first line of `error`, an exception or a text."""
         text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
         line = re.sub(r"0x[0-9a-fA-F]+", "0x", text.strip().splitlines()[0]) if text.strip() else ""
@@ -147,7 +150,7 @@ class Pair:
     """An image with one caption, and what the steps found out about it.
 
     key: the source's own name of the pair. source: URI. index: the pair's number within the source, from 0.
-    data: the encoded image; empty once the boxes are known, it never leaves the fused stage that read it.
+    data: the encoded image; empty after the last stage, it never leaves the fused step that read it.
     width, height: pixels as a person sees the picture (EXIF applied); 0 if unknown.
     meta: further values of the source, a JSON object. boxes_cut: boxes above the floor that the candidate cap cut off.
     """
@@ -184,11 +187,14 @@ class Chunk:
 
     source, range, number: positions in the plan; they name the chunk.
     next_position: where the chunk after this one starts, as the source understands it; None after the last one.
-    closes_range: True for the empty element after the last chunk. faults: what could not be read (only with it).
-    isolated: True if two processes have died at this chunk; it is done in a process of its own.
-    redo: True for a committed chunk that is done once more; it replaces what is committed.
-    detector_info: device, threads and forward with which the boxes were found.
-    seconds: time spent so far, by step; no part of a comparison, since it is never the same twice.
+    closes_range: True for the empty element after the last chunk; `number` is the number of chunks then.
+    faults: what could not be read (only with `closes_range`).
+    isolated: True if two processes have died at this chunk; its stages run in a process of their own.
+    redo: names of the tables in which what is committed of this chunk is replaced.
+    digests: by name of a table the digest of what is committed there of this chunk.
+    rows: one a pair, for the table whose stages are at work.
+    recorded, seconds: what the rows were made with, and the time spent by step, since the last commit; times are no
+    part of a comparison, since they are never the same twice.
     """
 
     source: int
@@ -199,8 +205,10 @@ class Chunk:
     closes_range: bool = False
     faults: tuple[str, ...] = ()
     isolated: bool = False
-    redo: bool = False
-    detector_info: dict[str, Any] = field(default_factory=dict)
+    redo: frozenset[str] = frozenset()
+    digests: dict[str, str] = field(default_factory=dict)
+    rows: tuple[Any, ...] = ()
+    recorded: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
     def timed(self, step: str, seconds: float) -> dict[str, float]:

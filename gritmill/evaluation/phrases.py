@@ -16,10 +16,8 @@ from gritmill.evaluation.sets.truth import TrueCaption, TruePhrase, Truth
 from pipeline.configuration import Configuration
 from pipeline.engines import progress
 from pipeline.model_identity import identify
-from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.language import LanguageGate
-from transforms.phrases.noun_phrases import with_phrases
-from transforms.phrases.parser import load_parser
+from pipeline.stages.phrases import Phrases
+from pipeline.stages.runner import StageRunner
 from transforms.records import Pair
 
 _BATCH = 1000
@@ -113,9 +111,7 @@ def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = Tr
       CallError: the parser cannot be had.
     """
     parser_id = identify.parser_identity(configuration.phrases.model)
-    settings = configuration.phrases
-    nlp, heads = load_parser(settings.model), drop_heads(settings.drop_lists)
-    gate = LanguageGate(settings.languages) if settings.languages else None
+    stage = StageRunner(Phrases(configuration.phrases))
     tally, pictures = Tally(), Counter[str]()
 
     def state() -> progress.State:
@@ -123,9 +119,8 @@ def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = Tr
 
     with progress.show_progress("reading", "pictures", state, quiet):
         for batch in _batches(truth.captions):
-            for caption, pair in zip(
-                batch, with_phrases(nlp, [_without_picture(one) for one in batch], heads, gate), strict=True
-            ):
+            found = stage.process([_without_picture(one) for one in batch])
+            for caption, pair in zip(batch, found, strict=True):
                 tally.add(pair, caption.phrases)
                 pictures[caption.picture] = 1
     return {"configuration": configuration.model_dump(mode="json", include={"phrases"}), "model": parser_id} | {

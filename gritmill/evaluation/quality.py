@@ -15,7 +15,7 @@ from typing import Any
 from gritmill.evaluation.metrics import match_boxes
 from gritmill.reading import read
 from pipeline.pack.driver import find_detections
-from pipeline.tables import chunk_files
+from pipeline.tables.detections import read_all
 from transforms.grit_record import uid
 from transforms.records import Box, Pair
 
@@ -47,7 +47,7 @@ def run_quality(output: str | PathLike[str]) -> Quality:
     Raises:
       CallError: the folder holds no manifest.
     """
-    rows = chunk_files.read_all(find_detections(str(output)))
+    rows = read_all(find_detections(str(output)))
     records = {sample.record["uid"]: sample.record for sample in read(output)}
     return measure_quality((pair, records.get(uid(pair.source, pair.index))) for pair in rows)
 

@@ -16,7 +16,8 @@ from pipeline.ground.chunks import cut_chunks
 from pipeline.ground.load_images import ImageLoader, PositionedPair
 from pipeline.model_identity.identify import identify_models
 from pipeline.sources import Position
-from transforms.detectors.lazy import LazyDetector
+from pipeline.stages.boxes import Boxes
+from pipeline.stages.runner import StageRunner
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.records import Box, FailureStage, Pair, Phrase
 
@@ -83,8 +84,9 @@ class QueryCounts:
         self.failed += bool(answer.pair.error and not answer.fault)
 
 
-def load_detector(configuration: Configuration) -> tuple[LazyDetector, Configuration, dict[str, str]]:
-    """The detector, which loads on first use; the configuration with models resolved; and the models' identities.
+def load_detector(configuration: Configuration) -> tuple[StageRunner, Configuration, dict[str, str]]:
+    """The stage of the boxes, whose detector loads on first use; the configuration with models resolved; and the
+    models' identities.
 
     Raises:
       CallError: a model cannot be had, or the device is not there.
@@ -93,12 +95,12 @@ def load_detector(configuration: Configuration) -> tuple[LazyDetector, Configura
     model_identities = identify_models(configuration)
     resolved = fingerprint.resolve(configuration, model_identities)
     placement.check_device(resolved.detector, beam_options)
-    settings = placement.with_local_threads(resolved.detector, beam_options)
-    return LazyDetector(settings, [getcwd()]), resolved, model_identities
+    stage = Boxes(resolved.detector, resolved.source.max_pixels, (getcwd(),))
+    return StageRunner(stage.with_threads(placement.local_threads(beam_options))), resolved, model_identities
 
 
 def query(
-    truth: Truth, detector: LazyDetector, configuration: Configuration, counts: QueryCounts, quiet: bool = True
+    truth: Truth, detector: StageRunner, configuration: Configuration, counts: QueryCounts, quiet: bool = True
 ) -> Iterator[Answer]:
     """The answers in order; `counts` is kept on the way. A picture that cannot be had reaches no detector.
 
@@ -118,7 +120,7 @@ def query(
     with progress.show_progress("asking", "pictures", chunk_progress.state, quiet), _as_environment_fault():
         for chunk_pairs, _ in cut_chunks(loaded, configuration.chunk):
             chunk_progress.start_chunk([pending[i].picture for i in range(len(chunk_pairs))])
-            for pair in detector.localize(chunk_pairs, pixels, chunk_progress.update):
+            for pair in detector.process(chunk_pairs, chunk_progress.update):
                 answer = _build_answer(pending.popleft(), pair)
                 chunk_progress.start_chunk([])
                 counts.add(answer)

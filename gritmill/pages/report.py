@@ -10,12 +10,12 @@ from gritmill.pages.render import render
 from gritmill.pages.thumbnails import Thumbnail, make_thumbnails
 from pipeline import files, layout
 from pipeline.files.publish import publish_bytes
-from pipeline.ids import ChunkId, RangeId
+from pipeline.ids import RangeId
 from pipeline.pack.manifest import Manifest
 from pipeline.pack.report import Report, threshold_line
 from pipeline.pack.statistics import ByThreshold, Histograms, NearThreshold, read_statistics
 from pipeline.plan.plan import Plan
-from pipeline.tables import chunk_files, detections
+from pipeline.tables.detections import open_detections
 from pipeline.tables.pair_rows import from_table
 from transforms.records import Pair
 from transforms.selection.judge import Policy
@@ -120,8 +120,8 @@ def _make_card(pair: Pair, policy: Policy, picture: Thumbnail) -> dict[str, Any]
 
 def _read_pair(folder: str, row_position: Sequence[int]) -> Pair:
     source, number, chunk, row = row_position
-    chunk_id, range_id = ChunkId(source, number, chunk), RangeId(source, number)
-    recorded = detections.read_range_summary(folder, range_id)["chunks"] if detections.is_done(folder, range_id) else []
-    digest = next((entry["digest"] for entry in recorded if entry["chunk"] == chunk), None)
-    (pair,) = from_table(chunk_files.read_table(folder, chunk_id, digest).slice(row, 1))
+    table, range_id = open_detections(folder), RangeId(source, number)
+    entries = table.entries(range_id, table.is_finished(range_id))
+    digest = next((entry.digest for entry in entries if entry.chunk == chunk), None)
+    (pair,) = from_table(table.read(range_id.chunk(chunk), digest).slice(row, 1))
     return pair

@@ -32,13 +32,11 @@ def check_device(settings: DetectorSettings, beam_options: PipelineOptions) -> N
         raise CallError(f"detector.precision: {settings.precision} needs a GPU, and there is none here")
 
 
-def with_local_threads(settings: DetectorSettings, beam_options: PipelineOptions) -> DetectorSettings:
-    """The settings with the default of `threads` filled in: cores over local workers."""
-    if settings.threads is not None or not run_pipeline.is_local(beam_options):
-        return settings
-    return settings.model_copy(
-        update={"threads": max(1, available_cores() // run_pipeline.local_worker_count(beam_options))}
-    )
+def local_threads(beam_options: PipelineOptions) -> int:
+    """CPU threads of a model in a local worker: cores over workers; 0 where workers are elsewhere."""
+    if not run_pipeline.is_local(beam_options):
+        return 0
+    return max(1, available_cores() // run_pipeline.local_worker_count(beam_options))
 
 
 def pack_beam_options(arguments: Sequence[str], pairs: int) -> tuple[str, ...]:

@@ -131,9 +131,10 @@ def delete(uris: Iterable[str]) -> None:
 
 
 def move_folder(folder: str, target: str) -> None:
-    """Renames a folder; on an object store, every file of it."""
+    """Renames a folder; on an object store, every file of it. One that is not there is no error."""
     if is_local(folder):
-        shutil.move(folder, target)
+        if os.path.exists(folder):
+            shutil.move(folder, target)
         return
     files = [info.uri for info in list_folder(folder, "**")]
     if files:

@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
@@ -15,17 +15,34 @@ from pipeline.layout import LOCK, TEMPORARY
 _WRITEBACK_BYTES = 32 << 20  # bytes
 _RENAME_SCHEME = "hdfs://"
 
+Guard = Callable[[], bool]
+"""Asked right before a file becomes visible: whether it still may."""
+
+
+def always() -> bool:
+    """The guard that never forbids."""
+    return True
+
+
+class Forbidden(Exception):
+    """The guard has said no: nothing was published."""
+
 
 @contextmanager
-def publish(uri: str) -> Iterator[BinaryIO]:
+def publish(uri: str, guard: Guard = always) -> Iterator[BinaryIO]:
     """A file to write to, which appears under `uri` once the block has ended without an exception.
+
+    guard: asked once the file is complete, right before it becomes visible.
 
     Local disk and HDFS: a temporary name in the same folder, then a rename. Object stores publish a file when it is
     closed, even by an exception (Beam's UploaderStream completes the upload), so there the bytes are spooled to the
     local disk and uploaded once they are complete.
+
+    Raises:
+      Forbidden: the guard has said no.
     """
     if files.is_local(uri):
-        with _by_rename(uri) as file:
+        with _by_rename(uri, guard) as file:
             yield file
         return
     from pipeline.files import remote  # with Beam, as in `files`
@@ -33,6 +50,7 @@ def publish(uri: str) -> Iterator[BinaryIO]:
     with tempfile.TemporaryFile() as spool:
         yield spool
         spool.seek(0)
+        _ask(guard, uri)
         target = files.join(files.parent(uri), _temporary(uri)) if uri.startswith(_RENAME_SCHEME) else uri
         remote.upload(spool, target)
     if target != uri:
@@ -40,15 +58,18 @@ def publish(uri: str) -> Iterator[BinaryIO]:
         remote.rename([target], [uri])
 
 
-def publish_bytes(uri: str, data: bytes) -> None:
-    """Publishes `data` under `uri`."""
-    with publish(uri) as file:
+def publish_bytes(uri: str, data: bytes, guard: Guard = always) -> bool:
+    """Publishes `data` under `uri`. Returns False, and leaves nothing, if the guard says no."""
+    with suppress(Forbidden), publish(uri, guard) as file:
         file.write(data)
+        return True
+    return False
 
 
-def publish_json(uri: str, value: Any) -> None:
+def publish_json(uri: str, value: Any, guard: Guard = always) -> bool:
     """Publishes a JSON value, sorted keys, two blanks of indentation: equal values give equal bytes."""
-    publish_bytes(uri, (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode())
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return publish_bytes(uri, text.encode(), guard)
 
 
 def delete_unfinished(folder: str) -> None:
@@ -82,12 +103,17 @@ class _EarlyWriteback(io.FileIO):
         return written
 
 
+def _ask(guard: Guard, uri: str) -> None:
+    if not guard():
+        raise Forbidden(uri)
+
+
 def _temporary(uri: str) -> str:
     return f"{TEMPORARY}{uuid.uuid4().hex[:12]}-{files.name(uri)}"
 
 
 @contextmanager
-def _by_rename(path: str) -> Iterator[BinaryIO]:
+def _by_rename(path: str, guard: Guard) -> Iterator[BinaryIO]:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = os.path.join(os.path.dirname(path), _temporary(path))
     try:
@@ -95,6 +121,7 @@ def _by_rename(path: str) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        _ask(guard, path)
         os.replace(temporary, path)
     except BaseException as error:
         if os.path.exists(temporary):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from pipeline.faults import EnvironmentFault
 from pipeline.files.access import read_bytes
-from pipeline.files.publish import publish_json
+from pipeline.files.publish import Guard, always, publish_json
 from transforms.read_ahead import map_in_threads
 
 
@@ -59,9 +59,9 @@ def as_json(value: Typed) -> Any:
     return _adapter(type(value)).dump_python(value, mode="json", by_alias=True)
 
 
-def publish_typed(uri: str, value: Typed) -> None:
+def publish_typed(uri: str, value: Typed, guard: Guard = always) -> bool:
     """Publishes a value, as `publish_json` does."""
-    publish_json(uri, as_json(value))
+    return publish_json(uri, as_json(value), guard)
 
 
 @cache

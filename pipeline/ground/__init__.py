@@ -6,5 +6,6 @@ retry, attempts     chunks that are done again; chunks whose process has died
 graph, progress     the graph; how far it is
 chunks              a range -> its chunks (`read_chunks`: the PTransform)
 load_images         images that are files of their own; the size of all
-commit_detections   the PTransform that makes a chunk's rows durable
+stage_tables        tables beside detections: with which settings, and which ranges are out of date
+commit_chunk        a chunk's rows -> their table (`commit_rows`: the PTransform)
 """

@@ -1,22 +1,24 @@
 """A range -> its chunks, from where the last committed one ended."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 
-from pipeline import files
 from pipeline.configuration import ChunkSettings
 from pipeline.faults import EnvironmentFault, SourceFault
 from pipeline.ground import attempts
 from pipeline.ground.load_images import ImageLoader, PositionedPair
 from pipeline.ids import ChunkId, RangeId
+from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import Plan
 from pipeline.sources import Position
-from pipeline.tables import chunk_files, detections
+from pipeline.sources.fetch_images import fetch_images
+from pipeline.tables.pair_rows import read_pairs
+from pipeline.tables.table import Table
 from transforms.isolation.child_process import ChildProcess
-from transforms.records import Chunk, Pair
+from transforms.records import Chunk, Fault, Pair
 
 FAULT = "fault"
 """In the place of a position: the range ended here, with a fault."""
@@ -56,43 +58,91 @@ def _by_image(pairs: Iterable[PositionedPair], maximum: int) -> Iterator[list[Po
         yield group
 
 
-def read_range(plan: Plan, range_id: RangeId, folder: str, redo: Iterable[ChunkId] = ()) -> Iterator[Chunk]:
-    """The chunks of a range that are to be redone and those that are not committed; then the one that ends it.
+def read_range(
+    plan: Plan, range_id: RangeId, tables: Mapping[str, Table], redo: Mapping[str, Collection[ChunkId]]
+) -> Iterator[Chunk]:
+    """The chunks of a range that lack rows in any table, then the one that closes the range.
 
-    redo: committed chunks, of any range, to be redone.
+    A chunk whose detections are committed comes with these, and with its images read by their references.
+
+    Args:
+      tables: all that the run fills, by name; parents first.
+      redo: by table, committed chunks of any range to be redone.
     """
-    for chunk_id in redo:
-        # A chunk whose file is gone is made by the ordinary reading below.
-        if chunk_id.range_id == range_id and files.exists(detections.chunk_uri(folder, chunk_id)):
-            yield _redo_chunk(plan, chunk_id, folder)
-    start, number = resume_position(plan, range_id, folder)
+    detections = tables[DETECTIONS]
+    if len(tables) > 1 or any(redo.values()):
+        for chunk_id in detections.committed_chunks(range_id):
+            again = _tables_to_redo(chunk_id, redo)
+            if DETECTIONS in again:
+                yield _read_again(plan, chunk_id, detections, again)
+            elif again or _lacks_rows(chunk_id, tables.values()):
+                yield _committed_chunk(plan, chunk_id, detections, again)
+    start, number = resume_position(plan, range_id, detections)
     faults: list[str] = []
     if start is not None and FAULT in start:
         faults.append(start[FAULT])
     elif start is not None:
-        for chunk in _chunks(plan, range_id, start, number, folder, faults):
-            yield chunk
+        for chunk in _chunks(plan, range_id, start, number, detections.uri, faults):
+            yield replace(chunk, redo=_tables_to_redo(ChunkId(chunk.source, chunk.range, chunk.number), redo))
             number += 1
     yield Chunk(range_id.source, range_id.range, number, closes_range=True, faults=tuple(faults))
 
 
-def _redo_chunk(plan: Plan, chunk_id: ChunkId, folder: str) -> Chunk:
-    """A committed chunk, read anew from its first to its last pair."""
-    range_id = chunk_id.range_id
-    start = plan.range(range_id)[1].start
-    if chunk_id.number:
-        start = chunk_files.read_metadata(folder, replace(chunk_id, number=chunk_id.number - 1))["next"]
-    next_position = chunk_files.read_metadata(folder, chunk_id)["next"]
-    row_count = chunk_files.row_count(folder, chunk_id)
+def _tables_to_redo(chunk_id: ChunkId, redo: Mapping[str, Collection[ChunkId]]) -> frozenset[str]:
+    return frozenset(name for name, chunks in redo.items() if chunk_id in chunks)
+
+
+def _lacks_rows(chunk_id: ChunkId, tables: Iterable[Table]) -> bool:
+    """Whether a chunk has no rows in one of the tables, or rows that were made from other parent chunks."""
+    digests: dict[str, str] = {}
+    for table in tables:
+        digest = table.committed_digest(chunk_id, {name: digests[name] for name in table.parents})
+        if digest is None:
+            return True
+        digests[table.name] = digest
+    return False
+
+
+def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str]) -> Chunk:
+    """A chunk of which another table lacks rows: its pairs as detections have them, with their images."""
+    isolated = attempts.begin(detections.uri, chunk_id) >= attempts.ISOLATE_AFTER
     started = time.perf_counter()
-    isolated = attempts.begin(folder, chunk_id) >= attempts.ISOLATE_AFTER
-    source, _ = plan.range(range_id)
+    digest = detections.committed_digest(chunk_id, {})
+    assert digest is not None
+    pairs = list(read_pairs(detections, chunk_id, digest))
+    pictured = [number for number, pair in enumerate(pairs) if not pair.error and pair.image.digest]
+    images = fetch_images([pairs[number] for number in pictured], plan.open_source)
+    for number, data in zip(pictured, images, strict=True):
+        pair = pairs[number]
+        pairs[number] = pair.failed(data) if isinstance(data, Fault) else replace(pair, data=data)
+    return Chunk(
+        chunk_id.source,
+        chunk_id.range,
+        chunk_id.number,
+        tuple(pairs),
+        detections.metadata(chunk_id)["next"],
+        isolated=isolated,
+        redo=redo,
+        digests={DETECTIONS: digest},
+        seconds={"read": time.perf_counter() - started},
+    )
+
+
+def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str]) -> Chunk:
+    """A committed chunk, read anew from its first to its last pair."""
+    source, spec = plan.range(chunk_id.range_id)
+    start = spec.start
+    if chunk_id.number:
+        start = detections.metadata(replace(chunk_id, number=chunk_id.number - 1))["next"]
+    next_position = detections.metadata(chunk_id)["next"]
+    row_count = detections.row_count(chunk_id)
+    started = time.perf_counter()
+    isolated = attempts.begin(detections.uri, chunk_id) >= attempts.ISOLATE_AFTER
     pairs = islice(_until_fault(source.open(plan.configuration.source).read(start), []), row_count)
     with _loader(plan, isolated) as loader:
         loaded = tuple(pair for _, pair in loader.load(pairs))
     if len(loaded) != row_count:
         raise EnvironmentFault(f"{source.uri}: {len(loaded)} pairs can be read where {row_count} were; try again later")
-    seconds = {"read": time.perf_counter() - started}
     return Chunk(
         chunk_id.source,
         chunk_id.range,
@@ -100,8 +150,8 @@ def _redo_chunk(plan: Plan, chunk_id: ChunkId, folder: str) -> Chunk:
         loaded,
         next_position,
         isolated=isolated,
-        redo=True,
-        seconds=seconds,
+        redo=redo,
+        seconds={"read": time.perf_counter() - started},
     )
 
 
@@ -156,9 +206,14 @@ def _until_fault(pairs: Iterator[PositionedPair], faults: list[str]) -> Iterator
         faults.append(str(fault).splitlines()[0])
 
 
-def resume_position(plan: Plan, range_id: RangeId, folder: str) -> tuple[Position | None, int]:
+def resume_position(plan: Plan, range_id: RangeId, detections: Table) -> tuple[Position | None, int]:
     """Where a range goes on (None: it is read to its end) and the number of the next chunk."""
-    chunks = detections.committed_chunks(folder, range_id)
+    chunks = detections.committed_chunks(range_id)
     if not chunks:
         return plan.range(range_id)[1].start, 0
-    return chunk_files.read_metadata(folder, chunks[-1])["next"], chunks[-1].number + 1
+    return detections.metadata(chunks[-1])["next"], chunks[-1].number + 1
+
+
+def without_images(chunk: Chunk) -> Chunk:
+    """The chunk after its last stage: no later step has a use for its images."""
+    return replace(chunk, pairs=tuple(replace(pair, data=b"") for pair in chunk.pairs))

@@ -1,60 +1,71 @@
-"""ground: sources -> detections. The driver plans, drops what is done, and runs the graph on the rest."""
+"""ground: sources -> detections and the other tables. The driver plans, drops what is done, and runs the graph on the
+rest."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault
-from pipeline.ground import attempts, retry
+from pipeline.ground import attempts, retry, stage_tables
+from pipeline.ground.commit_chunk import Provenance
 from pipeline.ground.options import GroundOptions
 from pipeline.ground.resume import resume_or_plan
+from pipeline.layout import DETECTIONS
 from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
-from pipeline.tables import detections
+from pipeline.stages.configured import configured_stages, open_tables
+from pipeline.tables.table import Table
 from transforms.detectors.settings import DetectorSettings
 
 
 def ground(configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions) -> Plan:
-    """Grounds every pair of the inputs that has no committed row yet. The caller holds the output folder.
+    """Grounds every pair of the inputs that lacks a row in a table. The caller holds the output folder.
 
     Raises:
-      CallError: models, inputs or the folder's fingerprint do not fit. EnvironmentFault: the run broke off.
+      CallError: models, inputs or the folder's fingerprints do not fit. EnvironmentFault: the run broke off.
     """
-    folder = files.join(output, detections.FOLDER)
+    folder = files.join(output, DETECTIONS)
+    tables = open_tables(configured_stages(configuration, [os.getcwd()]), folder)
     model_cache = ModelCache(folder)
     model_identities = identify_models(configuration, model_cache)
     configuration = fingerprint.resolve(configuration, model_identities)
     old = None if options.fresh else read_plan(folder)
-    if options.beam or not _is_done(old, folder, options):
+    if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)
-    plan = resume_or_plan(old, configuration, model_identities, source_files, folder, options)
+    plan = resume_or_plan(old, configuration, model_identities, source_files, tables, options)
     model_cache.save()
-    retry.reopen(plan, folder, options.retry)
-    if _unfinished_count(plan, folder):
+    stages = configured_stages(plan.configuration, [os.getcwd()])
+    fingerprints = {DETECTIONS: plan.fingerprint, **stage_tables.claim(tables, stages)}
+    stage_tables.reopen_outdated(tables)
+    retry.reopen(plan, tables, options.retry)
+    if _unfinished_count(plan, tables.values()):
         from pipeline.ground import graph  # with Beam, spaCy and torch, which take seconds: not for a run that is done
 
-        graph.run(plan, folder, options.beam, options.quiet)
-        if unfinished := _unfinished_count(plan, folder):
+        provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
+        graph.run(plan, stages, tables, provenance, options.beam, options.quiet)
+        if unfinished := _unfinished_count(plan, tables.values()):
             raise EnvironmentFault(f"{folder}: the run has ended, but {unfinished} ranges are not done; run it again")
-    retry.clear(folder)
+    for table in tables.values():
+        retry.clear(table)
     attempts.delete_all(folder)
     return plan
 
 
-def _is_done(plan: Plan | None, folder: str, options: GroundOptions) -> bool:
+def _is_done(plan: Plan | None, tables: dict[str, Table], options: GroundOptions) -> bool:
     """Whether the plan that is there is done, and this call can only find it so, or refuse it."""
     if options.extend or options.redo_changed or options.retry is not None:
         return False
-    if plan is None or not detections.finished_ranges(folder):
+    if plan is None or not tables[DETECTIONS].finished_ranges():
         return False
-    return not (_unfinished_count(plan, folder) or retry.pending(folder))
+    return not (_unfinished_count(plan, tables.values()) or any(map(retry.pending, tables.values())))
 
 
-def _unfinished_count(plan: Plan, folder: str) -> int:
-    done = detections.finished_ranges(folder)
+def _unfinished_count(plan: Plan, tables: Iterable[Table]) -> int:
+    done = set.intersection(*(table.finished_ranges() for table in tables))
     return sum(1 for range_id in plan.range_ids() if range_id not in done)
 
 

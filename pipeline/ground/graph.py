@@ -1,50 +1,53 @@
-"""The graph of `ground`: what is left of a plan -> chunks -> phrases -> boxes -> committed rows."""
+"""The graph of `ground`: what is left of a plan -> chunks -> the rows of each stage -> committed in its table."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import apache_beam as beam
 
 from pipeline import files
-from pipeline.engines import progress, run_pipeline
-from pipeline.engines.placement import with_local_threads
+from pipeline.engines import placement, progress, run_pipeline
 from pipeline.faults import WorkerDied
 from pipeline.ground import attempts
-from pipeline.ground.commit_detections import CommitDetections
+from pipeline.ground.chunks import without_images
+from pipeline.ground.commit_chunk import Provenance
+from pipeline.ground.commit_rows import CommitRows
 from pipeline.ground.progress import GroundProgress
 from pipeline.ground.read_chunks import ReadChunks
 from pipeline.ids import RangeId
+from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import Plan, read_plan
-from pipeline.tables import detections
-from pipeline.tables.chunk_files import Provenance
-from transforms.detectors.localize_phrases import GroundingHandler, LocalizePhrases
-from transforms.phrases.extract_phrases import ExtractPhrases
+from pipeline.stages.base import Stage
+from pipeline.stages.run_stage import RunStage, StageHandler
+from pipeline.stages.runner import Progress
+from pipeline.tables.table import Table
 
 
-def run(plan: Plan, folder: str, arguments: Sequence[str], quiet: bool) -> None:
-    """Grounds what is left of a plan. arguments: the Beam options.
+def run(
+    plan: Plan,
+    stages: Sequence[Stage],
+    tables: Mapping[str, Table],
+    provenance: Mapping[str, Provenance],
+    arguments: Sequence[str],
+    quiet: bool,
+) -> None:
+    """Grounds what is left of a plan. provenance: by table. arguments: the Beam options.
 
     Raises:
       EnvironmentFault: the run broke off.
     """
     beam_options = run_pipeline.parse_beam_options(arguments)
-    settings = with_local_threads(plan.configuration.detector, beam_options)
+    if threads := placement.local_threads(beam_options):
+        stages = [stage.with_threads(threads) for stage in stages]
+    folder = tables[DETECTIONS].uri
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
-    handler = GroundingHandler(
-        settings,
-        plan.configuration.source.max_pixels,
-        search_path=[os.getcwd()],
-        progress=progress.WorkerProgress(folder) if local else None,
-    )
+    report = progress.WorkerProgress(folder) if local else None
     if local:
         progress.delete_progress_files(folder)  # of a run that was killed
-    provenance = Provenance(plan.fingerprint, plan.model_identities, settings.precision, settings.batch)
-    display = progress.show_progress(
-        "ground", "pairs", GroundProgress(plan, folder).state, quiet, files.is_local(folder)
-    )
+    state = GroundProgress(plan, tables).state
+    display = progress.show_progress("ground", "pairs", state, quiet, files.is_local(folder))
     with display, _excusing_interruptions(folder):
-        run_pipeline.run(lambda pipeline: build(pipeline, plan, folder, handler, provenance), beam_options)
+        run_pipeline.run(lambda pipeline: build(pipeline, stages, tables, provenance, report), beam_options)
     if local:
         progress.delete_progress_files(folder)
 
@@ -62,23 +65,39 @@ def _excusing_interruptions(folder: str) -> Iterator[None]:
 
 
 def build(
-    pipeline: beam.Pipeline, plan: Plan, folder: str, handler: GroundingHandler, provenance: Provenance
-) -> object:
-    """The graph. The plan travels by its URI: a hundred thousand ranges would not fit into a job's description."""
-    return (
+    pipeline: beam.Pipeline,
+    stages: Sequence[Stage],
+    tables: Mapping[str, Table],
+    provenance: Mapping[str, Provenance],
+    report: Progress | None = None,
+) -> beam.PCollection:
+    """The graph. The plan travels by its URI: a hundred thousand ranges would not fit into a job's description.
+
+    A table's rows are committed after the last of its stages; what is committed already passes through.
+    """
+    folder = tables[DETECTIONS].uri
+    chunks = (
         pipeline
         | "Detections" >> beam.Create([folder])
-        | "PendingRanges" >> beam.FlatMap(pending_ranges)
+        | "PendingRanges" >> beam.FlatMap(pending_ranges, list(tables.values()))
         | "Spread" >> beam.Reshuffle()
-        | ReadChunks(folder)
-        | ExtractPhrases(plan.configuration.phrases)
-        | LocalizePhrases(handler)
-        | CommitDetections(folder, provenance)
+        | ReadChunks(tables)
     )
+    for position, table in enumerate(tables.values()):
+        own = [stage for stage in stages if stage.table == table.name]
+        last = position == len(tables) - 1
+        for stage in own:
+            handler = StageHandler(stage, table, report if stage is own[-1] else None, position, len(tables))
+            chunks |= f"Run {stage.name}" >> RunStage(handler)
+        if last:
+            chunks |= "DropImages" >> beam.Map(without_images)
+        commit = CommitRows(table, own[-1], provenance[table.name], attempts=folder if last else "")
+        chunks |= f"Commit {table.name}" >> commit
+    return chunks
 
 
-def pending_ranges(folder: str) -> Iterator[RangeId]:
-    """The ranges of a detections folder that are not done, in input order."""
+def pending_ranges(folder: str, tables: Sequence[Table]) -> Iterator[RangeId]:
+    """The ranges of the plan in a detections folder that are not done in every table, in input order."""
     plan = read_plan(folder)
-    done = detections.finished_ranges(folder)
+    done = set.intersection(*(table.finished_ranges() for table in tables))
     yield from (range_id for range_id in plan.range_ids() if range_id not in done) if plan else ()

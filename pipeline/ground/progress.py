@@ -1,45 +1,60 @@
 """How far a run of `ground` is, from what is committed."""
 
-from pipeline import files
+from collections.abc import Mapping
+from statistics import mean
+
+from pipeline import files, layout
 from pipeline.engines import progress
+from pipeline.files.typed import read_typed
 from pipeline.ground.chunks import FAULT
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
-from pipeline.tables import chunk_files, detections
+from pipeline.tables.range_summary import Timing
+from pipeline.tables.table import Table
 
 
 class GroundProgress:
-    """How far a run is: in pairs if the plan knows how many there are, else in bytes of the sources.
+    """How far a run is: each table counts alike, and of each the bytes of the sources that its rows stand for.
 
-    Only chunks that are new since the last look are opened; what was there at the start counts as begun with.
+    Pairs are counted where they are through: in the last table.
     """
 
-    def __init__(self, plan: Plan, folder: str) -> None:
+    def __init__(self, plan: Plan, tables: Mapping[str, Table]) -> None:
+        self._folder = tables[layout.DETECTIONS].uri
+        self._tables = [_TableProgress(plan, table) for table in tables.values()]
+
+    def state(self) -> progress.State:
+        """Pairs committed by this run, plus on a local disk those that workers have done since."""
+        shares = [table.share() for table in self._tables]
+        in_progress = progress.pairs_in_progress(self._folder) if files.is_local(self._folder) else 0
+        return progress.State(self._tables[-1].pairs + in_progress, mean(shares))
+
+
+class _TableProgress:
+    """Only chunks that are new since the last look are opened; what was there at the start counts as begun with."""
+
+    def __init__(self, plan: Plan, table: Table) -> None:
+        self.pairs = 0
         self._plan = plan
-        self._folder = folder
-        self._committed_at_start = set(detections.all_committed_chunks(folder))
-        self._pairs: dict[ChunkId, int] = {}
+        self._table = table
+        self._known = set(table.all_chunks())
         self._done_by_range: dict[RangeId, float] = {}
         self._finished: set[RangeId] = set()
         self._total = sum(source.size for source in plan.sources if source.ranges) or 1
         self._counts = [sum(spec.pairs or 0 for spec in source.ranges) for source in plan.sources]
 
-    def state(self) -> progress.State:
-        """Pairs committed by this run, plus on a local disk those that workers have done since."""
-        for chunk in detections.all_committed_chunks(self._folder):
-            if chunk not in self._committed_at_start and chunk not in self._pairs:
-                self._add_chunk(chunk.range_id, chunk)
-        for range_id in detections.finished_ranges(self._folder) - self._finished:
+    def share(self) -> float:
+        """Of all bytes, 0..1."""
+        for chunk in self._table.all_chunks():
+            if chunk not in self._known:
+                self._known.add(chunk)
+                uri = files.join(self._table.uri, layout.timing(chunk))
+                self.pairs += read_typed(uri, Timing).pairs if files.exists(uri) else 0
+                self._done_by_range[chunk.range_id] = self._done_bytes(chunk)
+        for range_id in self._table.finished_ranges() - self._finished:
             self._finished.add(range_id)
             self._done_by_range[range_id] = self._range_bytes(range_id)
-        in_progress = progress.pairs_in_progress(self._folder) if files.is_local(self._folder) else 0
-        share = sum(self._done_by_range.values()) / self._total
-        return progress.State(sum(self._pairs.values()) + in_progress, min(share, 1.0))
-
-    def _add_chunk(self, range_id: RangeId, chunk: ChunkId) -> None:
-        uri = files.join(self._folder, detections.TIMINGS, f"{chunk.stem}.json")
-        self._pairs[chunk] = files.read_json(uri)["pairs"] if files.exists(uri) else 0
-        self._done_by_range[range_id] = self._done_bytes(range_id, chunk)
+        return min(sum(self._done_by_range.values()) / self._total, 1.0)
 
     def _range_bytes(self, range_id: RangeId) -> float:
         """The bytes that a range stands for: its part of the source, by pairs where they are known."""
@@ -47,10 +62,11 @@ class GroundProgress:
         pairs = self._counts[range_id.source]
         return source.size * spec.pairs / pairs if spec.pairs and pairs else source.size / len(source.ranges)
 
-    def _done_bytes(self, range_id: RangeId, chunk: ChunkId) -> float:
-        _, spec = self._plan.range(range_id)
-        range_bytes = self._range_bytes(range_id)
-        next_position = chunk_files.read_metadata(self._folder, chunk)["next"]
+    def _done_bytes(self, chunk: ChunkId) -> float:
+        """The bytes of a range up to the end of a chunk."""
+        _, spec = self._plan.range(chunk.range_id)
+        range_bytes = self._range_bytes(chunk.range_id)
+        next_position = self._table.metadata(chunk)["next"]
         if not next_position or FAULT in next_position:
             return range_bytes
         if spec.pairs:

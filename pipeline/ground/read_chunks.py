@@ -1,39 +1,40 @@
-"""ReadChunks: a range -> its chunks, from where the last committed one ended; the next chunk is prefetched."""
+"""ReadChunks: a range -> its chunks that lack rows; the next chunk is read while the caller works on one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import apache_beam as beam
 
-from pipeline import files
 from pipeline.ground import retry
 from pipeline.ground.chunks import read_range
 from pipeline.ids import RangeId
+from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import read_plan
-from pipeline.tables import detections
+from pipeline.tables.table import Table
 from transforms.read_ahead import prefetch
 from transforms.records import Chunk
 
 
 class _ReadChunksDoFn(beam.DoFn):
-    def __init__(self, folder: str) -> None:
-        self.folder = folder
+    def __init__(self, tables: Mapping[str, Table]) -> None:
+        self.tables = tables
 
     def setup(self) -> None:
-        self._plan = read_plan(self.folder)
-        self._redo = retry.pending(self.folder)
+        self._plan = read_plan(self.tables[DETECTIONS].uri)
+        self._redo = {name: set(retry.pending(table)) for name, table in self.tables.items()}
 
     def process(self, range_id: RangeId) -> Iterator[Chunk]:
         assert self._plan is not None
-        if not files.exists(detections.done_uri(self.folder, range_id)):  # an engine may try a range twice
-            yield from prefetch(read_range(self._plan, range_id, self.folder, self._redo))
+        # An engine may try a range twice.
+        if not all(table.is_finished(range_id) for table in self.tables.values()):
+            yield from prefetch(read_range(self._plan, range_id, self.tables, self._redo))
 
 
 @dataclass
 class ReadChunks(beam.PTransform):
-    """Ranges of the plan in a detections folder -> chunks of pairs with their images."""
+    """Ranges of the plan in a detections folder -> chunks of pairs with their images. tables: that the run fills."""
 
-    folder: str
+    tables: Mapping[str, Table]
 
     def expand(self, ranges: beam.PCollection) -> beam.PCollection:
-        return ranges | beam.ParDo(_ReadChunksDoFn(self.folder))
+        return ranges | beam.ParDo(_ReadChunksDoFn(self.tables))

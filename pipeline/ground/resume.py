@@ -1,6 +1,6 @@
 """Resume: the plan that is in the folder, extended if asked for, or a new one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,11 +9,12 @@ from pipeline.configuration import GROUND_SECTIONS, Configuration
 from pipeline.faults import CallError, FolderMismatch
 from pipeline.ground import attempts, retry
 from pipeline.ground.options import GroundOptions
+from pipeline.layout import DETECTIONS
 from pipeline.plan.limit import limit_plan
 from pipeline.plan.plan import Plan, write_plan
 from pipeline.plan.plan_sources import check_readable, compare_sources, plan_sources
 from pipeline.sources.base import check_root
-from pipeline.tables import detections
+from pipeline.tables.table import Table
 from pipeline.threshold import default_threshold
 from transforms.detectors.family import Family
 from transforms.detectors.load import find_family
@@ -24,7 +25,7 @@ def resume_or_plan(
     configuration: Configuration,
     model_identities: dict[str, str],
     source_files: Sequence[files.FileInfo],
-    folder: str,
+    tables: Mapping[str, Table],
     options: GroundOptions,
 ) -> Plan:
     """The plan in the folder, if its fingerprint and its sources are those of this call; a new one, if there is none
@@ -35,12 +36,14 @@ def resume_or_plan(
     Raises:
       FolderMismatch: the folder holds another run. CallError: as `plan_sources`, or none of the sources can be read.
     """
+    detections = tables[DETECTIONS]
+    folder = detections.uri
     family = find_family(configuration.detector)
     plan_fingerprint = fingerprint.ground_fingerprint(configuration, model_identities, options.limit, family)
     check_root(configuration.source)
-    if plan is None or not (detections.all_committed_chunks(folder) or detections.finished_ranges(folder)):
+    if plan is None or not (detections.all_chunks() or detections.finished_ranges()):
         return _start_plan(
-            _new_plan(plan_fingerprint, configuration, model_identities, source_files, options.limit), plan, folder
+            _new_plan(plan_fingerprint, configuration, model_identities, source_files, options.limit), plan, tables
         )
     if plan.fingerprint != plan_fingerprint:
         difference = _difference(plan, configuration, model_identities, options.limit, family)
@@ -49,13 +52,14 @@ def resume_or_plan(
     plan = replace(plan, configuration=configuration)
     new, changed = compare_sources(plan, source_files)
     _check_allowed(new, changed, folder, options)
-    return _extend_plan(plan, new, changed, folder) if new or changed else plan
+    return _extend_plan(plan, new, changed, tables) if new or changed else plan
 
 
-def _start_plan(plan: Plan, old: Plan | None, folder: str) -> Plan:
+def _start_plan(plan: Plan, old: Plan | None, tables: Mapping[str, Table]) -> Plan:
     """Writes a new plan, in the place of one that is moved aside or under which nothing was committed."""
+    folder = tables[DETECTIONS].uri
     if old is None:
-        set_aside(folder)
+        set_aside(tables)
     elif (old.fingerprint, old.sources) != (plan.fingerprint, plan.sources):
         attempts.delete_all(folder)  # they are of other chunks that had the same numbers
     write_plan(folder, plan)
@@ -78,7 +82,9 @@ def _check_allowed(
         raise CallError("--extend: a plan with --limit cannot be extended")
 
 
-def _extend_plan(plan: Plan, new: Sequence[files.FileInfo], changed: dict[int, files.FileInfo], folder: str) -> Plan:
+def _extend_plan(
+    plan: Plan, new: Sequence[files.FileInfo], changed: dict[int, files.FileInfo], tables: Mapping[str, Table]
+) -> Plan:
     """The plan with new sources behind the others and changed ones as they are now, whose rows are deleted."""
     planned = plan_sources([*changed.values(), *new], plan.configuration)
     sources = list(plan.sources)
@@ -86,12 +92,13 @@ def _extend_plan(plan: Plan, new: Sequence[files.FileInfo], changed: dict[int, f
         sources[number] = source
     sources += planned[len(changed) :]
     check_readable(sources)
-    for number in changed:
-        detections.delete_source(folder, number)
-    retry.drop_sources(folder, changed)
+    for table in tables.values():
+        for number in changed:
+            table.delete_source(number)
+        retry.drop_sources(table, changed)
     plan = replace(plan, sources=tuple(sources))
     # Last of all: as long as the plan lists the old files, a call that was killed in here is repeated as a whole.
-    write_plan(folder, plan)
+    write_plan(tables[DETECTIONS].uri, plan)
     return plan
 
 
@@ -128,10 +135,11 @@ def _difference(
     return ", ".join(dict.fromkeys(keys)) or "the code of gritmill"
 
 
-def set_aside(folder: str) -> None:
-    """Moves a detections folder to the first free name `detections.1`, `detections.2`, …"""
-    if files.exists(files.join(folder, layout.PLAN)):
+def set_aside(tables: Mapping[str, Table]) -> None:
+    """Moves the folders of the tables to the first free name `detections.1`, `detections.2`, …: all of one number."""
+    if files.exists(files.join(tables[DETECTIONS].uri, layout.PLAN)):
         number = 1
-        while files.exists(files.join(f"{folder}.{number}", layout.PLAN)):
+        while any(files.list_folder(f"{table.uri}.{number}") for table in tables.values()):
             number += 1
-        files.move_folder(folder, f"{folder}.{number}")
+        for table in reversed(list(tables.values())):  # detections, which say that there is something to move, last
+            files.move_folder(table.uri, f"{table.uri}.{number}")

@@ -1,20 +1,19 @@
 """`ground --retry-failed`: chunks that hold failed rows are redone, with the same first and last pair.
 
-The chunks to redo are listed in `detections/retry.json` until they are done, so that the next `ground` finishes a retry
-that was killed. Meanwhile the ranges concerned are not done: `pack` refuses them as it does any unfinished range.
+The chunks to redo are listed in the `retry.json` of their table until they are done, so that the next `ground` finishes
+a retry that was killed. Meanwhile the ranges concerned are not done, and `pack` refuses them like any unfinished range.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from pipeline import files
 from pipeline.faults import CallError
 from pipeline.files.publish import publish_json
-from pipeline.ids import ChunkId
+from pipeline.ids import ChunkId, RangeId
+from pipeline.layout import RETRY
 from pipeline.plan.plan import Plan
-from pipeline.tables import detections
+from pipeline.tables.table import Table
 from transforms.records import EVERY_REASON, Reason
-
-RETRY_NAME = "retry.json"
 
 _PACK_REASONS = (Reason.GONE, Reason.CHANGED)
 _REJECTIONS = (Reason.NO_CAPTION, Reason.LANGUAGE, Reason.NO_PHRASE, Reason.NO_BOX)
@@ -29,50 +28,49 @@ def check_reason(reason: str) -> None:
         raise CallError(f"--retry-failed: {reason}: no such reason; there are {', '.join(_GROUND_REASONS)}")
 
 
-def reopen(plan: Plan, folder: str, reason: str | None) -> None:
+def reopen(plan: Plan, tables: Mapping[str, Table], reason: str | None) -> None:
     """Lists the chunks with rows that failed for a reason, and reopens their ranges, and those of an unfinished retry.
 
     reason: a code of `Reason`, `EVERY_REASON`, or None for no new retry.
     """
-    chunks = set(pending(folder))
-    if reason is not None:
-        chunks.update(_with_failed_rows(plan, folder, reason))
-    if not chunks:
-        return
-    ordered = sorted(chunks, key=lambda chunk: (chunk.source, chunk.range, chunk.number))
-    _publish(folder, ordered)
-    # Only now: without the list nobody would know what to do again.
-    ranges = {chunk.range_id for chunk in ordered}
-    files.delete(detections.done_uri(folder, range_id) for range_id in ranges)
+    reopened: set[RangeId] = set()
+    for table in tables.values():
+        chunks = set(pending(table))
+        if reason is not None:
+            chunks.update(_with_failed_rows(plan, table, reason))
+        if chunks:
+            _publish(table, sorted(chunks))
+        reopened |= {chunk.range_id for chunk in chunks}
+        # Only now: without the list nobody would know what to do again. What is made from these rows is reopened, too.
+        table.reopen(reopened)
 
 
-def pending(folder: str) -> list[ChunkId]:
+def pending(table: Table) -> list[ChunkId]:
     """The chunks that are to be done again, in order."""
-    uri = files.join(folder, RETRY_NAME)
+    uri = files.join(table.uri, RETRY)
     return [ChunkId(*numbers) for numbers in files.read_json(uri)["chunks"]] if files.exists(uri) else []
 
 
-def drop_sources(folder: str, sources: Iterable[int]) -> None:
+def drop_sources(table: Table, sources: Iterable[int]) -> None:
     """Takes the chunks of some sources off the list: all of their pairs are read anew anyhow."""
     gone = set(sources)
-    remaining = [chunk for chunk in pending(folder) if chunk.source not in gone]
-    _publish(folder, remaining) if remaining else clear(folder)
+    remaining = [chunk for chunk in pending(table) if chunk.source not in gone]
+    _publish(table, remaining) if remaining else clear(table)
 
 
-def clear(folder: str) -> None:
+def clear(table: Table) -> None:
     """Removes the list: all of its chunks are done."""
-    files.delete([files.join(folder, RETRY_NAME)])
+    files.delete([files.join(table.uri, RETRY)])
 
 
-def _with_failed_rows(plan: Plan, folder: str, reason: str) -> Iterator[ChunkId]:
-    done = detections.finished_ranges(folder)
+def _with_failed_rows(plan: Plan, table: Table, reason: str) -> Iterator[ChunkId]:
+    done = table.finished_ranges()
     for range_id in plan.range_ids():
         if range_id in done:
-            for chunk in detections.read_range_summary(folder, range_id)["chunks"]:
-                failed = chunk.get("failed", {})
-                if failed if reason == EVERY_REASON else reason in failed:
-                    yield ChunkId(range_id.source, range_id.range, chunk["chunk"])
+            for chunk in table.read_summary(range_id).chunks:
+                if chunk.failed if reason == EVERY_REASON else reason in chunk.failed:
+                    yield ChunkId(range_id.source, range_id.range, chunk.chunk)
 
 
-def _publish(folder: str, chunks: Iterable[ChunkId]) -> None:
-    publish_json(files.join(folder, RETRY_NAME), {"chunks": [[c.source, c.range, c.number] for c in chunks]})
+def _publish(table: Table, chunks: Iterable[ChunkId]) -> None:
+    publish_json(files.join(table.uri, RETRY), {"chunks": [[c.source, c.range, c.number] for c in chunks]})

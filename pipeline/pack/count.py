@@ -9,7 +9,8 @@ from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.ledger import ChunkCount, RangeCount, add_failure
 from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.statistics import Statistics
-from pipeline.tables import chunk_files, detections
+from pipeline.tables.detections import open_detections
+from pipeline.tables.table import Table
 from transforms.records import Fault, Grounding, Pair, Reason
 from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
 from transforms.selection.select_boxes import in_record_order
@@ -27,24 +28,20 @@ def count_range(
     source: URI of its source, for the count.
     """
     total, statistics = RangeCount(range_id, source=source), Statistics.empty(policy.threshold)
-    chunks: list[tuple[ChunkId, str | None]]
+    table = open_detections(folder)
     if done:
-        summary = detections.read_range_summary(folder, range_id)
-        total.faults = list(summary["faults"])
-        chunks = [(ChunkId(range_id.source, range_id.range, c["chunk"]), c["digest"]) for c in summary["chunks"]]
-    else:
-        chunks = [(chunk, None) for chunk in detections.committed_chunks(folder, range_id)]
-    for chunk, digest in chunks:
-        _count_chunk(folder, chunk, digest, policy, total, statistics)
+        total.faults = list(table.read_summary(range_id).faults)
+    for entry in table.entries(range_id, done):
+        _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics)
     statistics.truncate_heads()
     return total, statistics
 
 
 def _count_chunk(
-    folder: str, chunk: ChunkId, digest: str | None, policy: Policy, total: RangeCount, statistics: Statistics
+    table: Table, chunk: ChunkId, digest: str, policy: Policy, total: RangeCount, statistics: Statistics
 ) -> None:
     kept = size = 0
-    selected = SelectedRows.from_table(chunk_files.read_table(folder, chunk, digest), policy.selection, 0.0)
+    selected = SelectedRows.from_table(table.read(chunk, digest), policy.selection, 0.0)
     for pair, outcome in judge_rows(selected, policy, (chunk.source, chunk.range, chunk.number), statistics):
         total.read += 1
         if isinstance(outcome, Kept):

@@ -14,9 +14,9 @@ from pipeline.pack.options import PackOptions
 from pipeline.pack.shard_stats import FORMAT, file_sizes, shard_fingerprints
 from pipeline.pack.statistics import Statistics
 from pipeline.plan.plan import Plan, read_plan
-from pipeline.tables import detections
+from pipeline.tables.detections import open_detections
+from pipeline.tables.table import Table
 from pipeline.threshold import threshold_in_force
-from transforms.images import bytes_digest
 from transforms.read_ahead import map_in_threads
 from transforms.selection.judge import Policy
 from transforms.text import dialects
@@ -37,12 +37,13 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
 
         run_pipeline.parse_beam_options(options.beam)  # a wrong option is refused, whatever is left to do
     check_dialects(configuration.text.dialect)
-    done = detections.finished_ranges(folder)
+    table = open_detections(folder)
+    done = table.finished_ranges()
     _check_finished(plan, done, folder, options.partial)
     floor = plan.configuration.detector.floor
     threshold = threshold_in_force(configuration.selection, plan.threshold, floor)
     policy = Policy(configuration.selection, threshold.score, configuration.text)
-    row_digests, pairs = _row_digests(plan, folder, done)
+    row_digests, pairs = _row_digests(plan, table, done)
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
     manifest = read_manifest(output)
     if manifest and not options.fresh and _is_current(manifest, output, pack_fingerprint):
@@ -123,17 +124,13 @@ def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Pol
     )
 
 
-def _row_digests(plan: Plan, folder: str, done: set[RangeId]) -> tuple[list[str], int]:
+def _row_digests(plan: Plan, table: Table, done: set[RangeId]) -> tuple[list[str], int]:
     """A digest of the rows of each range, and the number of pairs of the ranges that are done."""
 
     def range_digest(range_id: RangeId) -> tuple[str, int]:
-        if range_id in done:
-            value = detections.read_range_summary(folder, range_id)
-            return ",".join(chunk["digest"] for chunk in value["chunks"]), int(value["rows"])
-        data = (
-            files.read_bytes(detections.chunk_uri(folder, c)) for c in detections.committed_chunks(folder, range_id)
-        )
-        return ",".join(bytes_digest(chunk) for chunk in data), 0
+        entries = table.entries(range_id, range_id in done)
+        rows = sum(entry.rows for entry in entries) if range_id in done else 0
+        return ",".join(entry.digest for entry in entries), rows
 
     ranges = map_in_threads(range_digest, plan.range_ids())
     return [row_digest for row_digest, _ in ranges], sum(pairs for _, pairs in ranges)

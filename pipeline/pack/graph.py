@@ -22,7 +22,7 @@ from pipeline.pack.shard_stats import shard_fingerprints
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.pack.statistics import Statistics, add_up
 from pipeline.plan.plan import read_plan
-from pipeline.tables import detections
+from pipeline.tables.detections import open_detections
 
 
 def run(output: str, folder: str, head: Manifest, options: PackOptions) -> None:
@@ -75,7 +75,7 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, fresh: b
 def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool, str]]:
     """The ranges of a detections folder in input order, each with whether it is done, and the URI of its source."""
     plan = read_plan(folder)
-    done = detections.finished_ranges(folder)
+    done = open_detections(folder).finished_ranges()
     assert plan is not None  # the driver has read it
     yield from ((range_id, range_id in done, plan.sources[range_id.source].uri) for range_id in plan.range_ids())
 

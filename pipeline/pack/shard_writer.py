@@ -23,7 +23,7 @@ from pipeline.pack.shard_stats import ShardStats, finished_stats
 from pipeline.pack.tar_writer import TarWriter
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.sources.fetch_images import fetch_images
-from pipeline.tables import chunk_files
+from pipeline.tables.detections import open_detections
 from transforms import images
 from transforms.grit_record import compose, index_schema
 from transforms.records import Fault
@@ -73,7 +73,7 @@ class ShardWriter:
         return stats
 
     def _kept(self, piece: Piece) -> Iterator[Kept]:
-        table = chunk_files.read_table(self.detections, piece.chunk, piece.digest)
+        table = open_detections(self.detections).read(piece.chunk, piece.digest)
         selected = SelectedRows.from_table(table, self.policy.selection, self.policy.threshold)
         outcomes = (judge_selected(pair, in_record_order(found), self.policy.text) for pair, found in selected.pairs())
         yield from islice((o for o in outcomes if isinstance(o, Kept)), piece.first, piece.last)

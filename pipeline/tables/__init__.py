@@ -1,7 +1,8 @@
-"""The durable table between the two halves.
+"""The durable tables of a run: one row a pair, one file a chunk.
 
 range_summary   what a finished range holds, what a chunk took
-detections      what is there: paths, committed chunks, finished ranges
-chunk_files     one parquet file a chunk: commit, read
-pair_rows       a pair as a row
+table           a table: commit, finish, read, list
+row_files       rows as the bytes of a parquet file
+pair_rows       a pair as a row of detections
+detections      the table that `pack` reads
 """

@@ -1,22 +1,20 @@
-"""Pairs as rows of a parquet file: one file of the detections table.
+"""Pairs as rows of the detections table.
 
 The columns and their meaning are the contract with whoever reads this table without gritmill. Rows are read by columns:
 a chunk has thousands of boxes, and a dictionary for each would take longer than all else.
 """
 
-import io
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pipeline.ids import ChunkId
+from pipeline.tables.row_files import ERROR_FIELD
+from pipeline.tables.table import Table
 from transforms.records import Box, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
-
-_METADATA = b"gritmill"
 
 Record = TypeVar("Record")
 
@@ -29,7 +27,6 @@ _OFFSET, _REAL, _TEXT = pa.int32(), pa.float32(), pa.string()
 _PHRASE = pa.struct(_struct(_OFFSET, "start", "end", "head_start", "head_end", "expression_start", "expression_end"))
 _DROPPED = pa.struct(_struct(_OFFSET, "start", "end") + _struct(_TEXT, "reason"))
 _BOX = pa.struct(_struct(_OFFSET, "phrase") + _struct(_REAL, "x1", "y1", "x2", "y2", "score"))
-_ERROR = pa.struct(_struct(_TEXT, "stage", "reason", "detail"))
 
 SCHEMA = pa.schema(
     _struct(_TEXT, "key", "source")
@@ -43,7 +40,7 @@ SCHEMA = pa.schema(
         pa.field("dropped", pa.list_(_DROPPED), nullable=False),
         pa.field("boxes", pa.list_(_BOX), nullable=False),
         pa.field("boxes_cut", _OFFSET, nullable=False),
-        pa.field("error", _ERROR, nullable=True),
+        ERROR_FIELD,
         pa.field("meta", _TEXT, nullable=False),
     ]
 )
@@ -52,49 +49,6 @@ SCHEMA = pa.schema(
 _IMAGE = tuple(f"image_{name}" for name in ImageRef.__slots__)
 _LEADING = ("key", "source", "index", "caption")
 _TRAILING = ("url", "id", "meta", "width", "height")
-
-
-def encode(pairs: Iterable[Pair], metadata: dict[str, Any]) -> bytes:
-    """The file of some pairs. metadata: a JSON value."""
-    table = pa.Table.from_pylist([to_row(pair) for pair in pairs], SCHEMA)
-    table = table.replace_schema_metadata({_METADATA: json.dumps(metadata, sort_keys=True).encode()})
-    target = io.BytesIO()
-    pq.write_table(table, target, compression="zstd")
-    return target.getvalue()
-
-
-def decode(data: bytes) -> pa.Table:
-    """The rows of a file; a column that an earlier release did not know holds its default."""
-    table = pq.ParquetFile(io.BytesIO(data)).read()  # pq.read_table would import pyarrow.dataset
-    known = set(table.column_names)
-    for number, name in enumerate(SCHEMA.names):
-        if name not in known:
-            field = SCHEMA.field(name)
-            table = table.add_column(number, field, pa.array([_default(field)] * len(table), field.type))
-    return table.cast(SCHEMA)
-
-
-def _default(field: "pa.Field[Any]") -> Any:
-    if field.nullable:
-        return None
-    return "" if field.type == _TEXT else [] if pa.types.is_list(field.type) else 0
-
-
-def failure_reasons(data: bytes) -> list[str | None]:
-    """For each row of a file why its pair failed; None for one that did not."""
-    errors = pq.ParquetFile(io.BytesIO(data)).read(["error"])["error"].to_pylist()
-    return [error["reason"] if error else None for error in errors]
-
-
-def read_metadata(file: BinaryIO) -> dict[str, Any]:
-    """The metadata of a file, as it was given to `encode`."""
-    value: dict[str, Any] = json.loads(pq.read_schema(file).metadata[_METADATA])
-    return value
-
-
-def row_count(file: BinaryIO) -> int:
-    """How many rows a file has."""
-    return int(pq.read_metadata(file).num_rows)
 
 
 def to_row(pair: Pair) -> dict[str, Any]:
@@ -128,6 +82,11 @@ def from_table(table: pa.Table) -> Iterator[Pair]:
     ):
         fields: tuple[Any, ...] = (*before, ImageRef(*image), b"", *after, phrases, dropped, boxes, cut, error)
         yield Pair(*fields)
+
+
+def read_pairs(table: Table, chunk: ChunkId, digest: str | None = None) -> Iterator[Pair]:
+    """The pairs of a committed chunk of detections, in order; raises as `Table.read`."""
+    return from_table(table.read(chunk, digest))
 
 
 def list_column(table: pa.Table, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:

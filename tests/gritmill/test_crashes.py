@@ -10,7 +10,7 @@ import pytest
 import gritmill
 from pipeline.ground import attempts
 from pipeline.ids import ChunkId
-from pipeline.tables import chunk_files
+from pipeline.tables.detections import read_all
 from tests import plugin_detectors, sample_pairs
 
 PROCESS = ("--", "--direct_num_workers=1", "--direct_running_mode=multi_processing")
@@ -26,7 +26,7 @@ def ground(tmp_path, out, *words):
 
 def pairs(folder):
     """The rows of a run's detections."""
-    return list(chunk_files.read_all(str(folder / "detections")))
+    return list(read_all(str(folder / "detections")))
 
 
 @pytest.mark.slow

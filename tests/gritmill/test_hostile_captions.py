@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gritmill
-from pipeline.tables import chunk_files
+from pipeline.tables.detections import read_all
 from tests import sample_pairs
+from tests.transforms.phrases.extraction import with_phrases
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.noun_phrases import with_phrases
 from transforms.phrases.parser import load_parser
 from transforms.records import Box, Pair
 from transforms.selection.judge import Kept, Policy, judge
@@ -74,7 +74,7 @@ def ran(tmp_path_factory, grounding_dino):
     (folder / "pairs.jsonl").write_text("\n".join(lines))
     config = sample_pairs.settings("caption-parser", grounding_dino)
     manifest = gritmill.run(config, inputs=folder / "pairs.jsonl", output=folder / "out")
-    return folder / "out", manifest, {pair.key: pair for pair in chunk_files.read_all(str(folder / "out/detections"))}
+    return folder / "out", manifest, {pair.key: pair for pair in read_all(str(folder / "out/detections"))}
 
 
 def test_every_caption_is_in_the_ledger(ran):

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import gritmill
-from pipeline.tables import chunk_files
+from pipeline.tables.detections import read_all
 from tests import sample_pairs
 from tests.shared import DATA, needs_shared
 
@@ -122,7 +122,7 @@ def check(expected, out):
     assert manifest["ledger"]["read"] == len(expected)
     assert sum(sum(reasons.values()) for reasons in failed.values()) == len(bad)
     assert manifest["ledger"]["written"] == len(expected) - len(bad)
-    rows = {pair.key: pair for pair in chunk_files.read_all(str(out / "detections"))}
+    rows = {pair.key: pair for pair in read_all(str(out / "detections"))}
     for name, (_, size, reasons) in expected.items():
         pair = rows[name]
         if reasons:

@@ -11,7 +11,7 @@ import yaml
 
 import gritmill
 from gritmill.main import main
-from pipeline.tables import chunk_files
+from pipeline.tables.detections import read_all
 from tests import sample_pairs
 
 
@@ -71,7 +71,7 @@ def ran(tmp_path, parser):
 
 def test_each_source_gives_what_can_be_read_and_names_what_cannot(ran):
     folder, expected, manifest = ran
-    rows = list(chunk_files.read_all(str(folder / "out" / "detections")))
+    rows = list(read_all(str(folder / "out" / "detections")))
     for name, (sound, failed, _) in expected.items():
         own = [pair for pair in rows if pair.source.endswith(f"/{name}")]
         found = {}
@@ -103,7 +103,7 @@ def test_duplicate_keys_overwrite_nothing(ran):
 
 def test_nothing_outside_of_the_root_was_read(ran):
     folder, _, _ = ran
-    rows = [p for p in chunk_files.read_all(str(folder / "out" / "detections")) if p.source.endswith("leaving.jsonl")]
+    rows = [p for p in read_all(str(folder / "out" / "detections")) if p.source.endswith("leaving.jsonl")]
     assert [pair.image.digest for pair in rows[1:]] == [""] * 3
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 import gritmill
 from gritmill.evaluation.quality import find_phrase
-from pipeline.tables import chunk_files
+from pipeline.tables.detections import read_all
 from tests import sample_pairs
 from tests.sameness import same
 from tests.shared import GROUNDER, PARSER, SHARED, needs_shared
@@ -22,7 +22,7 @@ pytestmark = [needs_shared, pytest.mark.slow]
 
 
 def rows(out):
-    return list(chunk_files.read_all(str(out / "detections")))
+    return list(read_all(str(out / "detections")))
 
 
 @pytest.fixture(scope="module")

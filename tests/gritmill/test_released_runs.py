@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 import gritmill
-from pipeline.tables.pair_rows import decode
+from pipeline.configuration import Configuration
+from pipeline.tables.pair_rows import SCHEMA
+from pipeline.tables.row_files import decode
 from tests.data.released.write import ABSENT, PLACE, STAMP
 
 RELEASED = Path(__file__).resolve().parents[1] / "data" / "released"
@@ -63,7 +65,7 @@ def content(run, pattern=CHUNKS):
 def rows(run, pattern=CHUNKS):
     """The pairs of a detections table, in order; a column that its release did not know holds the default."""
     chunks = [path for path in sorted(run.glob(pattern)) if path.suffix == ".parquet" and path.name[0] != "."]
-    return [row for path in chunks for row in decode(path.read_bytes()).to_pylist()]
+    return [row for path in chunks for row in decode(path.read_bytes(), SCHEMA).to_pylist()]
 
 
 def without_boxes(row):
@@ -92,7 +94,8 @@ def test_a_finished_run_is_packed_to_the_same_shards(copy):
     run = copy("finished")
     manifest = gritmill.pack(CONFIG, output=run, fresh=True)
     released = json.loads((RELEASED / "finished" / "manifest.json").read_text())
-    assert {**manifest, "versions": {}} == {**released, "versions": {}}
+    newer_keys = {"configuration": Configuration.complete(released["configuration"])}
+    assert {**manifest, "versions": {}} == {**released, **newer_keys, "versions": {}}
     assert content(run, "shards/*") == content(RELEASED / "finished", "shards/*")
     assert content(run, "statistics.json") == content(RELEASED / "finished", "statistics.json")
 

@@ -7,6 +7,7 @@ import pytest
 import gritmill
 from gritmill.main import main
 from pipeline.ground import retry
+from pipeline.tables.detections import open_detections
 from tests import plugin_detectors, sample_pairs
 
 GROUND = ("shards/*", "detections/0*/*")
@@ -74,7 +75,7 @@ def test_a_retry_that_was_cut_short_is_finished_by_the_next_ground(tmp_path, cal
         patched.setattr("pipeline.ground.graph.run", killed)
         with pytest.raises(KeyboardInterrupt):
             gritmill.ground(**call, retry_failed=True)
-    assert len(retry.pending(str(tmp_path / "out" / "detections"))) == 6
+    assert len(retry.pending(open_detections(str(tmp_path / "out" / "detections")))) == 6
     with pytest.raises(gritmill.CallError, match="2 of 2 ranges are not done"):
         gritmill.pack(call["config"], output=call["output"])
     gritmill.ground(**call)

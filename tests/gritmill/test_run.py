@@ -8,17 +8,19 @@ import pytest
 import gritmill
 from pipeline.files.typed import read_typed
 from pipeline.ground import retry
+from pipeline.ground.commit_chunk import Provenance
 from pipeline.ids import ChunkId, RangeId
-from pipeline.tables import chunk_files, detections
-from pipeline.tables.chunk_files import Provenance
+from pipeline.tables.detections import open_detections, read_all
+from pipeline.tables.pair_rows import read_pairs
 from tests import once, plugin_detectors, sample_pairs
+from tests.pipeline.builders import commit
 from transforms.records import Chunk, Drop
 
 MIDDLE = "tests.plugin_detectors:factory"
 
 
 def rows(folder, sources=1):
-    return list(chunk_files.read_all(str(folder / "detections")))
+    return list(read_all(str(folder / "detections")))
 
 
 @pytest.fixture
@@ -250,10 +252,10 @@ def test_a_redo_that_was_cut_short_is_made_again(tmp_path, changed, monkeypatch)
 @pytest.mark.slow
 def test_a_retry_forgets_the_chunks_of_a_source_that_is_read_anew(tmp_path, changed):
     call, whole = changed
-    folder = str(tmp_path / "out/detections")
-    retry._publish(folder, [ChunkId(0, 0, 1), ChunkId(1, 0, 2)])  # the second source has two chunks now
+    table = open_detections(str(tmp_path / "out/detections"))
+    retry._publish(table, [ChunkId(0, 0, 1), ChunkId(1, 0, 2)])  # the second source has two chunks now
     gritmill.run(**call, redo_changed=True)
-    assert not retry.pending(folder)
+    assert not retry.pending(table)
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
 
 
@@ -285,8 +287,8 @@ def test_the_old_source_is_back_before_a_redo_was_finished(tmp_path, middle, mon
     gritmill.run(middle, **call)
     whole = sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*")
     folder = str(tmp_path / "out/detections")
-    retry._publish(folder, [ChunkId(0, 0, 0)])
-    detections.delete_source(folder, 0)
+    retry._publish(open_detections(folder), [ChunkId(0, 0, 0)])
+    open_detections(folder).delete_source(0)
     gritmill.run(middle, **call)
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*") == whole
 
@@ -383,7 +385,7 @@ def test_fresh_moves_old_detections_aside(tmp_path, middle):
         gritmill.ground(other, **call)
     gritmill.ground(other, fresh=True, **call)
     assert (tmp_path / "out" / "detections.1" / "plan.json").exists()
-    assert len(detections.all_committed_chunks(str(tmp_path / "out" / "detections"))) == 2
+    assert len(open_detections(str(tmp_path / "out" / "detections")).all_chunks()) == 2
 
 
 def test_an_unfinished_ground_is_packed_only_with_partial(tmp_path, middle):
@@ -464,7 +466,7 @@ def test_images_in_the_table_are_measured_once_per_picture(tmp_path, middle):
     pictures = sample_pairs.drawn(2, captions=20)
     gritmill.ground(middle, inputs=[sample_pairs.as_jsonl(pictures, tmp_path / "in")], output=str(tmp_path / "out"))
     folder = str(tmp_path / "out" / "detections")
-    sizes = [len(list(chunk_files.read_chunk(folder, ChunkId(0, 0, n)))) for n in range(6)]
+    sizes = [len(list(read_pairs(open_detections(folder), ChunkId(0, 0, n)))) for n in range(6)]
     assert sizes == [8, 8, 4, 8, 8, 4]  # captions of one image are split only where they alone exceed the chunk
 
 
@@ -501,9 +503,9 @@ def test_a_chunk_that_two_attempts_commit_stays_as_the_first_left_it(tmp_path, m
     gritmill.ground(middle, **call)
     folder = str(tmp_path / "out" / "detections")
     before = sample_pairs.files_of(tmp_path / "out", "detections/0*/*")
-    late = Chunk(0, 0, 0, tuple(chunk_files.read_chunk(folder, ChunkId(0, 0, 0)))[:1])
-    chunk_files.commit_chunk(folder, late, Provenance("another", {}, "bfloat16", 9))
-    chunk_files.finish_range(folder, RangeId(0, 0), ["a fault"])
+    late = Chunk(0, 0, 0, tuple(read_pairs(open_detections(folder), ChunkId(0, 0, 0)))[:1])
+    commit(folder, late, Provenance("another", {}))
+    open_detections(folder).finish(RangeId(0, 0), 1, ["a fault"])
     assert sample_pairs.files_of(tmp_path / "out", "detections/0*/*") == before
 
 

@@ -11,7 +11,7 @@ import pytest
 import gritmill
 from pipeline.ground import graph
 from pipeline.plan.plan import read_plan
-from pipeline.tables import chunk_files
+from pipeline.tables.detections import read_all
 from tests import once, sample_pairs
 from tests.sameness import same
 from transforms import bundled
@@ -104,7 +104,7 @@ def test_a_resumed_run_changes_no_byte(undisturbed, tmp_path, seed):
 
 def rows(folder):
     """Rows of a run by the caption, which is another one for every scene."""
-    found = {pair.caption: pair for pair in chunk_files.read_all(str(folder / "detections"))}
+    found = {pair.caption: pair for pair in read_all(str(folder / "detections"))}
     assert all(pair.error is None for pair in found.values())
     return found
 

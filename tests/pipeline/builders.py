@@ -15,17 +15,25 @@ from PIL import Image
 from pipeline import files
 from pipeline.configuration import Configuration, SourceSettings, validate
 from pipeline.files import FileInfo
+from pipeline.ground.commit_chunk import Provenance, commit_chunk
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan
 from pipeline.plan.plan_sources import plan_sources
 from pipeline.sources import Source
-from pipeline.tables.chunk_files import Provenance
+from pipeline.stages.base import DetectionsStage
+from pipeline.tables.detections import open_detections
 from pipeline.threshold import Threshold
-from transforms.records import Box, Pair, Phrase
+from transforms.records import Box, Chunk, Pair, Phrase
 
-PROVENANCE = Provenance("a fingerprint", {"detector": "folder:1", "phrases": "folder:2"}, "float32", 4)
+PROVENANCE = Provenance("a fingerprint", {"detector": "folder:1", "phrases": "folder:2"})
 
 CAPTION = "a dog in a hat"
+
+
+def commit(folder: str | Path, chunk: Chunk, provenance: Provenance = PROVENANCE) -> str | None:
+    """Commits a chunk's pairs to the detections in a folder."""
+    chunk = replace(chunk, rows=chunk.pairs, recorded={"precision": "float32", "batch": 4})
+    return commit_chunk(open_detections(str(folder)), DetectionsStage(), chunk, provenance)
 
 
 def image(shade: int = 0, form: str = "PNG", size: tuple[int, int] = (8, 6), mode: str = "RGB") -> bytes:

@@ -7,8 +7,7 @@ load               the families by `model_type`; the detector that the configura
 candidates         the request that a pair makes, and the pair with the boxes of the answer
 check_answers      whether a detector's answers can be used
 decodable_only     a detector that is asked by one thread at a time, and about pictures that decode in full
-lazy, isolated     a detector that all threads of a process share, loaded at first use; one in a process of its own
 resize, batches    picture -> input tensor without padding; batches of equal size, decoded in threads
 grounding_dino/    the Grounding DINO family of transformers
-localize_phrases   the PTransform, through RunInference
+phrase_locator     pairs with phrases -> pairs with boxes
 """

@@ -33,7 +33,9 @@ def _head(pair: Pair, phrase: Phrase) -> Head:
 
 
 def with_boxes(pair: Pair, request: Request, found: Found, normalize: Normalize) -> Pair:
-    """The pair with the boxes found; phrases that the detector could not be asked for are dropped with the reason."""
+    """The pair with the boxes found and without its image; phrases that the detector could not be asked for are dropped
+    with the reason."""
+    pair = replace(pair, data=b"")
     if found.error:
         return pair.failed(found.error)
     number = {normalize(text): i for i, text in enumerate(request.phrases)}

@@ -5,15 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from transforms.detectors.base import Detector, Found, Request
-from transforms.records import Box, Fault
+from transforms.detectors.base import Found, Request
+from transforms.records import Box
 
 
-def detect_and_check(
-    detector: Detector, requests: Sequence[Request], floor: float
-) -> list[Found | Sequence[Box] | Fault]:
-    """The detector's checked answers; raises ValueError for one that is wrong, or if their number is."""
-    answers = list(detector.detect(requests))
+def check_answers(answers: Sequence[Found | Sequence[Box]], requests: Sequence[Request], floor: float) -> list[Found]:
+    """A detector's answers, checked; raises ValueError for one that is wrong, or if their number is."""
     if len(answers) != len(requests):
         raise ValueError(f"the detector gave {len(answers)} answers to {len(requests)} requests")
     return [_check_answer(answer, request, floor) for answer, request in zip(answers, requests, strict=True)]
@@ -27,7 +24,7 @@ def _check_answer(answer: Found | Sequence[Box], request: Request, floor: float)
     Raises:
       ValueError: there are other boxes, or some without an area.
     """
-    found = as_found(answer)
+    found = answer if isinstance(answer, Found) else Found(tuple(answer))
     rows = np.array([(*box.corners, box.score) for box in found.boxes], np.float32).tolist()
     boxes = [Box(box.phrase, *row) for box, row in zip(found.boxes, rows, strict=True)]
     for box, original in zip(boxes, found.boxes, strict=True):
@@ -36,10 +33,3 @@ def _check_answer(answer: Found | Sequence[Box], request: Request, floor: float)
             raise ValueError(f"the detector gave {original} for {len(request.phrases)} phrases")
     boxes = [box for box in boxes if box.score >= floor]
     return replace(found, boxes=tuple(sorted(boxes, key=lambda box: (box.phrase, -box.score))))
-
-
-def as_found(answer: Found | Sequence[Box] | Fault) -> Found:
-    """Any form of an answer as a `Found`."""
-    if isinstance(answer, Fault):
-        return Found(error=answer)
-    return answer if isinstance(answer, Found) else Found(tuple(answer))

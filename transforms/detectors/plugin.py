@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from transforms.detectors.base import Detector
 from transforms.detectors.family import Family
@@ -26,29 +27,31 @@ def is_factory(model: str) -> bool:
     return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
-def find_factory(model: str, search_path: Sequence[str] = ()) -> Callable[[PluginSettings], Detector]:
-    """The factory that `package.module:factory` names. `search_path`: folders to look in after everything installed.
+def find_factory(name: str, search_path: Sequence[str] = (), key: str = "detector.model") -> Callable[..., Any]:
+    """The factory that `package.module:factory` names.
+
+    search_path: folders to look in after everything installed. key: of the configuration, for messages.
 
     Raises:
       ValueError: there is no such module, or no such callable in it.
     """
     # Appended, not put first: somebody's own transforms.py in that folder must not hide gritmill's.
     sys.path.extend(folder for folder in search_path if folder not in sys.path)
-    module, _, name = model.partition(":")
+    module, _, function = name.partition(":")
     try:
-        factory = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"detector.model: {model} cannot be loaded: {error}") from error
+        factory: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"{key}: {name} cannot be loaded: {error}") from error
     if not callable(factory):
-        raise ValueError(f"detector.model: {model} is not callable")
-    typed: Callable[[PluginSettings], Detector] = factory
-    return typed
+        raise ValueError(f"{key}: {name} is not callable")
+    return factory
 
 
 def _load(settings: PluginSettings, search_path: Sequence[str]) -> Detector:
     factory = find_factory(settings.model, search_path)
     try:
-        return factory(settings)
+        detector: Detector = factory(settings)
+        return detector
     except Exception as error:
         raise ValueError(f"detector.model: {settings.model}: {type(error).__name__}: {error}") from error
 

@@ -7,17 +7,13 @@ span is a character range of the original caption, end exclusive.
 One rule is gritmill's: neither a noun phrase nor an expression runs across a separator, see `parsed_caption`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from spacy.language import Language
 from spacy.symbols import PRON
 from spacy.tokens import Doc
 
-from transforms.isolation.bisect import run_with_bisection
-from transforms.phrases.language import LanguageGate
 from transforms.phrases.parsed_caption import NOUN_TAGS, ParsedCaption
-from transforms.records import Drop, Dropped, FailureStage, Fault, Pair, Phrase
+from transforms.records import Drop, Dropped, Phrase
 
 
 @dataclass(frozen=True)
@@ -80,35 +76,3 @@ def _drop_reason(
     if head is None:
         return Drop.NO_NOUN
     return Drop.PRONOUN if caption.tokens[head].pos == PRON else dropped_heads.get(caption.tokens[head].lower_)
-
-
-def extract(nlp: Language, captions: Sequence[str], dropped_heads: dict[str, Drop]) -> list[Phrases | Fault]:
-    """Phrases of each caption, in order; a `Fault` for a caption that the parser cannot take."""
-
-    def parse(some: Sequence[str]) -> list[Phrases]:
-        return [find_phrases(doc, dropped_heads) for doc in nlp.pipe(some)]
-
-    # Without a memory zone spaCy's string store keeps every word that it ever saw (spaCy pull request 13621).
-    with nlp.memory_zone():
-        return run_with_bisection(captions, parse, lambda: parse(["a dog"]), FailureStage.PHRASES)
-
-
-def with_phrases(
-    nlp: Language, pairs: Sequence[Pair], dropped_heads: dict[str, Drop], gate: LanguageGate | None = None
-) -> tuple[Pair, ...]:
-    """The pairs with their phrases; pairs that have failed before, or have no caption, stay as they are.
-
-    gate: a caption that it rejects is dropped as a whole.
-    """
-    done = [_drop_caption(pair) if gate and gate.rejects(pair.caption) else pair for pair in pairs]
-    pending = [i for i, pair in enumerate(done) if not (pair.error or pair.dropped) and pair.caption.strip()]
-    for i, found in zip(pending, extract(nlp, [pairs[i].caption for i in pending], dropped_heads), strict=True):
-        if isinstance(found, Fault):
-            done[i] = pairs[i].failed(found)
-        else:
-            done[i] = replace(pairs[i], phrases=found.kept, dropped=found.dropped)
-    return tuple(done)
-
-
-def _drop_caption(pair: Pair) -> Pair:
-    return replace(pair, dropped=(Dropped(0, len(pair.caption), Drop.LANGUAGE),))

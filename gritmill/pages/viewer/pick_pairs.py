@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pipeline.ids import ChunkId, RangeId
+from pipeline.ids import ChunkId
 from pipeline.plan.plan import Plan
-from pipeline.tables import chunk_files, detections
+from pipeline.tables.detections import open_detections
 from pipeline.tables.pair_rows import from_table
+from pipeline.tables.range_summary import ChunkEntry
+from pipeline.tables.table import Table
 from transforms.records import Fault, Pair
 from transforms.selection.judge import Kept, Policy, Rejected, judge
 
@@ -36,14 +38,8 @@ class Picked:
         return "failed", str(self.outcome.stage), str(self.outcome.reason)
 
 
-@dataclass(frozen=True)
-class _ChunkEntry:
-    """A committed chunk, as recorded for its range."""
-
-    chunk: ChunkId
-    rows: int
-    digest: str | None
-    failed: int
+_Chunk = tuple[ChunkId, ChunkEntry]
+"""A committed chunk, and what is recorded of it."""
 
 
 def pick_pairs(folder: str, plan: Plan, policy: Policy, samples: int, seed: int) -> list[Picked]:
@@ -56,67 +52,52 @@ def pick_pairs(folder: str, plan: Plan, policy: Policy, samples: int, seed: int)
       EnvironmentFault: a file of `detections/` is gone, or is not the one that was committed.
     """
     rng = random.Random(f"rows {seed}")
-    entries = list(_choose_chunks(folder, plan, seed, samples))
-    rows_per_chunk = -(-_ROWS_PER_PAIR * samples // max(1, len(entries)))
-    looked_at = [
-        Picked(p, judge(p, policy)) for entry in entries for p in _read_rows(folder, entry, rows_per_chunk, rng)
-    ]
+    table = open_detections(folder)
+    chunks = list(_choose_chunks(table, plan, seed, samples))
+    rows_per_chunk = -(-_ROWS_PER_PAIR * samples // max(1, len(chunks)))
+    looked_at = [Picked(p, judge(p, policy)) for chunk in chunks for p in _read_rows(table, chunk, rows_per_chunk, rng)]
     rng.shuffle(looked_at)
     return sorted(_choose_pairs(looked_at, samples), key=lambda picked: (picked.pair.source, picked.pair.index))
 
 
-def _choose_chunks(folder: str, plan: Plan, seed: int, samples: int) -> Iterator[_ChunkEntry]:
+def _choose_chunks(table: Table, plan: Plan, seed: int, samples: int) -> Iterator[_Chunk]:
     """16 chunks of different ranges, more where these hold fewer than twice the samples; those with failures first."""
     rng = random.Random(f"chunks {seed}")
     ranges = list(plan.range_ids())
     rng.shuffle(ranges)
-    done = detections.finished_ranges(folder)
-    lists: list[list[_ChunkEntry]] = []
+    done = table.finished_ranges()
+    lists: list[list[_Chunk]] = []
     rows = 0
     for range_id in ranges:
-        entries = _list_chunks(folder, range_id, range_id in done)
-        rng.shuffle(entries)
-        entries.sort(key=lambda entry: entry.failed == 0)
-        lists.append(entries)
-        rows += sum(entry.rows for entry in entries)
+        chunks = [(range_id.chunk(entry.chunk), entry) for entry in table.entries(range_id, range_id in done)]
+        rng.shuffle(chunks)
+        chunks.sort(key=lambda chunk: not chunk[1].failed)
+        lists.append(chunks)
+        rows += sum(entry.rows for _, entry in chunks)
         if len(lists) >= _MIN_CHUNKS and rows >= 2 * samples:
             break
     rows = 0
-    for number, entry in enumerate(_round_robin(lists)):
+    for number, chunk in enumerate(_round_robin(lists)):
         if number >= _MIN_CHUNKS and rows >= 2 * samples:
             return
-        rows += entry.rows
-        yield entry
+        rows += chunk[1].rows
+        yield chunk
 
 
-def _round_robin(lists: list[list[_ChunkEntry]]) -> Iterator[_ChunkEntry]:
+def _round_robin(lists: list[list[_Chunk]]) -> Iterator[_Chunk]:
     """The first of each list, then the second of each."""
     for turn in range(max(map(len, lists), default=0)):
         yield from (entries[turn] for entries in lists if turn < len(entries))
 
 
-def _list_chunks(folder: str, range_id: RangeId, done: bool) -> list[_ChunkEntry]:
-    if not done:
-        chunks = detections.committed_chunks(folder, range_id)
-        return [_ChunkEntry(chunk, chunk_files.row_count(folder, chunk), None, 0) for chunk in chunks]
-    return [
-        _ChunkEntry(
-            ChunkId(range_id.source, range_id.range, entry["chunk"]),
-            entry["rows"],
-            entry["digest"],
-            sum(entry.get("failed", {}).values()),
-        )
-        for entry in detections.read_range_summary(folder, range_id)["chunks"]
-    ]
-
-
-def _read_rows(folder: str, entry: _ChunkEntry, number: int, rng: random.Random) -> list[Pair]:
+def _read_rows(table: Table, chunk: _Chunk, number: int, rng: random.Random) -> list[Pair]:
     """Some pairs of a chunk, in order: up to `number` of all, and up to `number` more of the failed ones."""
-    table = chunk_files.read_table(folder, entry.chunk, entry.digest)
-    failed = [index for index, good in enumerate(table["error"].is_null().to_pylist()) if not good]
-    chosen = set(rng.sample(range(len(table)), min(number, len(table))))
+    chunk_id, entry = chunk
+    rows = table.read(chunk_id, entry.digest)
+    failed = [index for index, good in enumerate(rows["error"].is_null().to_pylist()) if not good]
+    chosen = set(rng.sample(range(len(rows)), min(number, len(rows))))
     chosen.update(rng.sample(failed, min(number, len(failed))))
-    return list(from_table(table.take(sorted(chosen))))
+    return list(from_table(rows.take(sorted(chosen))))
 
 
 def _choose_pairs(shuffled: list[Picked], samples: int) -> list[Picked]:

@@ -12,7 +12,7 @@ from gritmill.evaluation.query_detector import QueryCounts, _ChunkProgress
 from gritmill.evaluation.sets import flickr30k_entities, refcoco
 from pipeline.engines.progress import State
 from pipeline.pack.driver import find_detections
-from pipeline.tables import chunk_files
+from pipeline.tables.detections import read_all
 from tests import sample_pairs
 from transforms import bundled
 from transforms.grit_record import uid
@@ -117,7 +117,7 @@ def test_calibration_agrees_with_the_quality_of_a_run(tmp_path):
     gritmill.run("demo", inputs=SCENES, output=tmp_path / "run", limit=6)
     samples = {sample.record["uid"]: sample for sample in gritmill.read(tmp_path / "run")}
     rows = []
-    for pair in chunk_files.read_all(find_detections(str(tmp_path / "run"))):
+    for pair in read_all(find_detections(str(tmp_path / "run"))):
         truth = {quality.find_phrase(pair, true): true["boxes"] for true in json.loads(pair.meta)["truth"]}
         phrases = [(pair.text(one), truth.get(number, []), {}) for number, one in enumerate(pair.phrases)]
         rows.append(row(f"{pair.index}.jpg", *phrases))

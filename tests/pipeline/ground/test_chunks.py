@@ -16,8 +16,9 @@ from pipeline.ground.chunks import cut_chunks, read_range, resume_position
 from pipeline.ground.load_images import PositionedPair
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
-from pipeline.tables import chunk_files, detections
-from tests.pipeline.builders import PROVENANCE, image, plan, samples, stored, tar
+from pipeline.tables.detections import open_detections
+from pipeline.tables.pair_rows import read_pairs
+from tests.pipeline.builders import commit, image, plan, samples, stored, tar
 from transforms.records import Chunk, ImageRef, Pair
 
 FIRST = RangeId(0, 0)
@@ -68,18 +69,21 @@ def without_times(chunks: Iterator[Chunk]) -> list[Chunk]:
     return [replace(chunk, seconds={}) for chunk in chunks]
 
 
+def chunks_of(made: Plan, identity: RangeId, folder: str) -> Iterator[Chunk]:
+    """What is left of a range for a run that makes detections alone."""
+    return read_range(made, identity, {"detections": open_detections(folder)}, {})
+
+
 def commit_all(made: Plan, identity: RangeId, folder: str, most: int = 1000) -> int:
     """Reads on from where the folder stands and commits at most so many chunks; how many there were."""
-    for number, chunk in enumerate(read_range(made, identity, folder)):
+    for number, chunk in enumerate(chunks_of(made, identity, folder)):
         if number == most:
             return number
         if chunk.closes_range:
-            chunk_files.finish_range(folder, identity, chunk.faults)
+            open_detections(folder).finish(identity, chunk.number, chunk.faults)
             return number
         # What goes through a file is JSON.
-        chunk_files.commit_chunk(
-            folder, replace(chunk, next_position=json.loads(json.dumps(chunk.next_position))), PROVENANCE
-        )
+        commit(folder, replace(chunk, next_position=json.loads(json.dumps(chunk.next_position))))
     raise AssertionError("no end")
 
 
@@ -111,7 +115,7 @@ def parquet_plan(tmp_path: Path) -> Plan:
 def test_a_range_goes_on_from_every_committed_chunk(tmp_path: Path, make: Any) -> None:
     made = make(tmp_path)
     for identity in made.range_ids():
-        whole = without_times(read_range(made, identity, str(tmp_path / "none")))
+        whole = without_times(chunks_of(made, identity, str(tmp_path / "none")))
         *chunks, end = whole
         assert end == Chunk(identity.source, identity.range, len(chunks), closes_range=True)
         assert [chunk.number for chunk in chunks] == list(range(len(chunks)))
@@ -119,13 +123,13 @@ def test_a_range_goes_on_from_every_committed_chunk(tmp_path: Path, make: Any) -
         for number in range(len(chunks) + 1):
             folder = str(tmp_path / f"out{identity.range}-{number}")
             assert commit_all(made, identity, folder, number) == number
-            assert without_times(read_range(made, identity, folder)) == whole[number:]
+            assert without_times(chunks_of(made, identity, folder)) == whole[number:]
 
 
 @pytest.mark.parametrize("make", [tar_plan, table_plan, parquet_plan])
 def test_ranges_together_hold_every_pair_once(tmp_path: Path, make: Any) -> None:
     made = make(tmp_path)
-    chunks = chain.from_iterable(read_range(made, identity, str(tmp_path / "none")) for identity in made.range_ids())
+    chunks = chain.from_iterable(chunks_of(made, identity, str(tmp_path / "none")) for identity in made.range_ids())
     pairs = [pair for chunk in chunks for pair in chunk.pairs]
     reader = made.sources[0].open(made.configuration.source)
     assert [pair.caption for pair in pairs] == [p.caption for _, p in reader.read(made.sources[0].ranges[0].start)]
@@ -152,23 +156,23 @@ def test_a_fault_at_the_end_of_a_range_survives_a_restart(tmp_path: Path, good: 
     # Cut in the .json: the samples before are whole, and the one that is torn is a failed pair.
     stored(tmp_path / "a.tar", tar(members)[: len(tar(members[: 3 * good + 1], ended=False)) + 600])
     made = plan([tmp_path / "a.tar"], chunk={"pairs": 3})
-    *chunks, end = read_range(made, FIRST, str(tmp_path / "none"))
+    *chunks, end = chunks_of(made, FIRST, str(tmp_path / "none"))
     assert sum(len(chunk.pairs) for chunk in chunks) == good + 1
     [fault] = end.faults
     assert "cut or broken" in fault
     for most in range(len(chunks) + 1):
         folder = str(tmp_path / f"out{most}")
         commit_all(made, FIRST, folder, most)
-        assert detections.finished_ranges(folder) == set()
+        assert open_detections(folder).finished_ranges() == set()
         commit_all(made, FIRST, folder)
-        done = detections.read_range_summary(folder, FIRST)
-        assert (done["rows"], done["faults"]) == (good + 1, [fault])
+        done = open_detections(folder).read_summary(FIRST)
+        assert (done.rows, done.faults) == (good + 1, (fault,))
 
 
 def test_a_fault_before_the_first_pair(tmp_path: Path) -> None:
     stored(tmp_path / "a.tar", tar([("notes.cls", b"x" * 900)])[:900])
     made = plan([tmp_path / "a.tar"])
-    [end] = read_range(made, FIRST, str(tmp_path / "none"))
+    [end] = chunks_of(made, FIRST, str(tmp_path / "none"))
     assert end.closes_range
     assert len(end.faults) == 1
 
@@ -176,22 +180,22 @@ def test_a_fault_before_the_first_pair(tmp_path: Path) -> None:
 def test_where_a_range_goes_on(tmp_path: Path) -> None:
     made = tar_plan(tmp_path)
     folder = str(tmp_path / "out")
-    assert resume_position(made, FIRST, folder) == ({"offset": 0, "index": 0}, 0)
+    assert resume_position(made, FIRST, open_detections(folder)) == ({"offset": 0, "index": 0}, 0)
     commit_all(made, FIRST, folder, 2)
-    position, number = resume_position(made, FIRST, folder)
+    position, number = resume_position(made, FIRST, open_detections(folder))
     assert number == 2
     assert position is not None
     assert position["index"] == 6
     commit_all(made, FIRST, folder)
-    assert resume_position(made, FIRST, folder) == (None, 4)
-    assert chunk_files.read_metadata(folder, ChunkId(0, 0, 3))["next"] is None
+    assert resume_position(made, FIRST, open_detections(folder)) == (None, 4)
+    assert open_detections(folder).metadata(ChunkId(0, 0, 3))["next"] is None
 
 
 def test_a_cut_image_does_not_end_a_chunk_early(tmp_path: Path) -> None:
     stored(tmp_path / "1.png", image())
     stored(tmp_path / "a.jsonl", "".join(f'{{"image": "{name}", "caption": "c"}}\n' for name in ["1.png", "no"] * 4))
     made = plan([tmp_path / "a.jsonl"], chunk={"pairs": 3})
-    chunks = [chunk for chunk in read_range(made, FIRST, str(tmp_path / "none")) if not chunk.closes_range]
+    chunks = [chunk for chunk in chunks_of(made, FIRST, str(tmp_path / "none")) if not chunk.closes_range]
     assert [len(chunk.pairs) for chunk in chunks] == [3, 3, 2]
 
 
@@ -203,7 +207,7 @@ def test_text_of_another_encoding_can_be_committed(tmp_path: Path) -> None:
     stored(tmp_path / "a.csv", rows)
     made = plan([tmp_path / "a.csv"])
     commit_all(made, FIRST, str(tmp_path / "out"))
-    read = list(chunk_files.read_chunk(str(tmp_path / "out"), ChunkId(0, 0, 0)))
+    read = list(read_pairs(open_detections(str(tmp_path / "out")), ChunkId(0, 0, 0)))
     assert len(read) == 5
     assert [read[0].error, read[4].error] == [None, None]
     assert all(pair.error for pair in read[1:3])

@@ -9,8 +9,8 @@ from pipeline.files.typed import as_json
 from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.count import count_range
 from pipeline.pack.ledger import ChunkCount, Ledger, RangeCount, add_failures
-from pipeline.tables import chunk_files, detections
-from tests.pipeline.builders import CAPTION, PROVENANCE, grounded
+from pipeline.tables.detections import open_detections
+from tests.pipeline.builders import CAPTION, commit, grounded
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
@@ -21,7 +21,7 @@ RAW = Pair("k", "/data/a.tar", 0, CAPTION, ImageRef("/data/a.tar", -1, 512, 10),
 
 def committed(folder: Path, *chunks: list[Pair]) -> str:
     for number, pairs in enumerate(chunks):
-        chunk_files.commit_chunk(str(folder), Chunk(0, 0, number, tuple(pairs)), PROVENANCE)
+        commit(str(folder), Chunk(0, 0, number, tuple(pairs)))
     return str(folder)
 
 
@@ -33,9 +33,9 @@ def test_every_row_is_counted_once(tmp_path: Path) -> None:
         [kept, failed, replace(kept, image=replace(RAW.image, length=7)), grounded(RAW, score=0.25)],
         [replace(RAW, caption=" "), RAW, failed],
     )
-    chunk_files.finish_range(folder, RangeId(0, 0), ["cut or broken at byte 7"])
+    open_detections(folder).finish(RangeId(0, 0), 2, ["cut or broken at byte 7"])
     count, _ = count_range(folder, RangeId(0, 0), True, POLICY)
-    digests = [chunk["digest"] for chunk in detections.read_range_summary(folder, RangeId(0, 0))["chunks"]]
+    digests = [chunk.digest for chunk in open_detections(folder).read_summary(RangeId(0, 0)).chunks]
     assert count.chunks == [
         ChunkCount(ChunkId(0, 0, 0), 2, 17, digests[0]),
         ChunkCount(ChunkId(0, 0, 1), 0, 0, digests[1]),
@@ -71,7 +71,7 @@ def test_a_caption_that_a_dialect_cannot_carry_is_rejected_with_its_reason(tmp_p
     count, _ = count_range(folder, RangeId(0, 0), False, POLICY)
     [reason] = count.rejected
     assert reason.startswith("kosmos2_")
-    assert count.chunks == [ChunkCount(ChunkId(0, 0, 0), 0, 0)]
+    assert [(chunk.chunk, chunk.kept, chunk.bytes) for chunk in count.chunks] == [(ChunkId(0, 0, 0), 0, 0)]
 
 
 def test_a_range_that_is_not_done_counts_what_is_committed(tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ from pipeline.pack.plan_shards import Piece, ShardPlan
 from pipeline.pack.shard_stats import finished_stats
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.plan.plan import PlannedSource, write_plan
-from pipeline.tables import chunk_files
 from tests import fake_object_store
-from tests.pipeline.builders import CAPTION, PROVENANCE, grounded, image, plan, stored
+from tests.pipeline.builders import CAPTION, commit, grounded, image, plan, stored
 from transforms import images
 from transforms.grit_record import COLUMNS, index_schema
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
@@ -49,7 +48,7 @@ def committed(folder: Path, pairs: list[Pair] | None = None) -> list[Pair]:
     pairs = pairs or [pair(folder, i) for i in range(7)]
     bad = Pair("bad", "/data/ä.jsonl", 99, CAPTION).failed(Fault(FailureStage.READ, Reason.NO_IMAGE))
     for number, part in enumerate([[*pairs[:2], bad, *pairs[2:4]], pairs[4:]]):
-        chunk_files.commit_chunk(str(folder / "detections"), Chunk(0, 0, number, tuple(part)), PROVENANCE)
+        commit(str(folder / "detections"), Chunk(0, 0, number, tuple(part)))
     return pairs
 
 

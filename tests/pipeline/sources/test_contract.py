@@ -16,7 +16,8 @@ from pipeline.ground.load_images import ImageLoader
 from pipeline.plan.plan import Plan
 from pipeline.sources import Source
 from pipeline.sources.fetch_images import fetch_images
-from pipeline.tables import pair_rows
+from pipeline.tables.pair_rows import SCHEMA, from_table, to_row
+from pipeline.tables.row_files import decode, encode
 from tests import plugin_source
 from tests.pipeline.builders import assert_reads_alike_from_anywhere, configuration, image, plan, stored, tar
 from transforms import images
@@ -161,7 +162,7 @@ def test_a_missing_caption_is_rejected_and_no_failure(source: Source) -> None:
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_reference_survives_the_table_and_fetches_the_bytes_that_were_read(planned: Plan, order: int) -> None:
     pairs = pairs_of(planned.open_source(planned.sources[0].uri))
-    rows = list(pair_rows.from_table(pair_rows.decode(pair_rows.encode(pairs, {}))))
+    rows = list(from_table(decode(encode([to_row(pair) for pair in pairs], SCHEMA, {}), SCHEMA)))
     assert rows == [replace(pair, data=b"") for pair in pairs]
     usable = [pair for pair in pairs if not pair.error][::order]
     assert {pair.data for pair in usable} == {*IMAGES[:3], IMAGES[4]}

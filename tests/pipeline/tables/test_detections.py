@@ -7,10 +7,11 @@ import pytest
 
 from pipeline import files
 from pipeline.ids import ChunkId, RangeId
-from pipeline.tables import chunk_files, detections, pair_rows
-from pipeline.tables.pair_rows import SCHEMA
+from pipeline.tables.detections import open_detections
+from pipeline.tables.pair_rows import SCHEMA, from_table, read_pairs, to_row
+from pipeline.tables.row_files import decode, encode
 from tests import fake_object_store
-from tests.pipeline.builders import PROVENANCE
+from tests.pipeline.builders import PROVENANCE, commit
 from transforms.records import Box, Chunk, Drop, Dropped, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 
 PAIR = Pair(
@@ -54,15 +55,15 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     ],
 )
 def test_every_field_comes_back(tmp_path: Path, pair: Pair) -> None:
-    chunk_files.commit_chunk(str(tmp_path), chunk_of(pair, PAIR), PROVENANCE)
-    read = list(chunk_files.read_chunk(str(tmp_path), ChunkId(3, 14, 0)))
+    commit(str(tmp_path), chunk_of(pair, PAIR))
+    read = list(read_pairs(open_detections(str(tmp_path)), ChunkId(3, 14, 0)))
     assert read == [pair, PAIR]
     assert all(isinstance(p.error.reason, Reason) for p in read if p.error)
 
 
 def test_the_bytes_of_an_image_are_never_written(tmp_path: Path) -> None:
-    chunk_files.commit_chunk(str(tmp_path), chunk_of(replace(PAIR, data=b"picture bytes")), PROVENANCE)
-    assert list(chunk_files.read_chunk(str(tmp_path), ChunkId(3, 14, 0))) == [PAIR]
+    commit(str(tmp_path), chunk_of(replace(PAIR, data=b"picture bytes")))
+    assert list(read_pairs(open_detections(str(tmp_path)), ChunkId(3, 14, 0))) == [PAIR]
     assert all(b"picture bytes" not in path.read_bytes() for path in tmp_path.rglob("*.parquet"))
 
 
@@ -84,14 +85,12 @@ def test_the_columns_are_the_contract() -> None:
 
 def test_a_column_that_an_earlier_release_did_not_know_holds_its_default() -> None:
     failed = PAIR.failed(Fault(FailureStage.BOXES, Reason.EXCEPTION))
-    table = pair_rows.decode(pair_rows.encode([PAIR, failed], {}))
+    table = decode(encode([to_row(PAIR), to_row(failed)], SCHEMA, {}), SCHEMA)
     target = io.BytesIO()
     pq.write_table(table.drop_columns(["image_part", "dropped", "boxes_cut", "error"]), target)
-    earlier = pair_rows.decode(target.getvalue())
+    earlier = decode(target.getvalue(), SCHEMA)
     assert earlier.schema == SCHEMA
-    assert list(pair_rows.from_table(earlier)) == [
-        replace(pair, dropped=(), boxes_cut=0, error=None) for pair in (PAIR, failed)
-    ]
+    assert list(from_table(earlier)) == [replace(pair, dropped=(), boxes_cut=0, error=None) for pair in (PAIR, failed)]
 
 
 def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
@@ -99,18 +98,18 @@ def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
         PAIR, PAIR.failed(Fault(FailureStage.BOXES, Reason.EXCEPTION)), following={"offset": 7, "index": 2}
     )
     for name, chunk in (("a", first), ("b", replace(first, seconds={"read": 9.0, "boxes": 3.0}))):
-        chunk_files.commit_chunk(str(tmp_path / name), chunk, PROVENANCE)
+        commit(str(tmp_path / name), chunk)
     where = "00003/00014-00000.parquet"
     assert (tmp_path / "a" / where).read_bytes() == (tmp_path / "b" / where).read_bytes()
 
 
 def test_a_file_says_how_it_was_made_and_where_the_next_one_starts(folder: str) -> None:
     following = {"offset": 1 << 40, "index": 2}
-    chunk_files.commit_chunk(folder, chunk_of(PAIR, following=following), PROVENANCE)
-    about = chunk_files.read_metadata(folder, ChunkId(3, 14, 0))
+    commit(folder, chunk_of(PAIR, following=following))
+    about = open_detections(folder).metadata(ChunkId(3, 14, 0))
     assert about["next"] == following
     assert (about["format"], about["fingerprint"], about["models"]) == (
-        1,
+        2,
         PROVENANCE.fingerprint,
         PROVENANCE.model_identities,
     )
@@ -120,73 +119,73 @@ def test_a_file_says_how_it_was_made_and_where_the_next_one_starts(folder: str) 
 
 
 def test_times_lie_apart(folder: str) -> None:
-    chunk_files.commit_chunk(folder, chunk_of(PAIR, PAIR), PROVENANCE)
+    open_detections(folder).note_timing(ChunkId(3, 14, 0), 2, {"read": 1.5}, None)
     timings = files.read_json(f"{folder}/timings/00003/00014-00000.json")
     assert (timings["pairs"], timings["seconds"]) == (2, {"read": 1.5})
 
 
 def test_a_chunk_of_no_pairs(tmp_path: Path) -> None:
-    chunk_files.commit_chunk(str(tmp_path), chunk_of(), PROVENANCE)
-    assert list(chunk_files.read_chunk(str(tmp_path), ChunkId(3, 14, 0))) == []
+    commit(str(tmp_path), chunk_of())
+    assert list(read_pairs(open_detections(str(tmp_path)), ChunkId(3, 14, 0))) == []
 
 
 def test_a_chunk_that_is_committed_twice_is_there_once(folder: str) -> None:
     for _ in range(2):
-        chunk_files.commit_chunk(folder, chunk_of(PAIR), PROVENANCE)
-    assert detections.committed_chunks(folder, RangeId(3, 14)) == [ChunkId(3, 14, 0)]
+        commit(folder, chunk_of(PAIR))
+    assert open_detections(folder).committed_chunks(RangeId(3, 14)) == [ChunkId(3, 14, 0)]
 
 
 def test_committed_chunks_come_in_order_and_of_their_range_only(folder: str) -> None:
     for number in (2, 0, 4, 1):  # what lies behind a gap is not taken for committed
-        chunk_files.commit_chunk(folder, chunk_of(PAIR, number=number), PROVENANCE)
+        commit(folder, chunk_of(PAIR, number=number))
     for other in (Chunk(3, 1, 0, (PAIR,)), Chunk(3, 140, 0, (PAIR,)), Chunk(14, 3, 0, (PAIR,)), Chunk(3, 100_014, 0)):
-        chunk_files.commit_chunk(folder, other, PROVENANCE)
-    assert [chunk.number for chunk in detections.committed_chunks(folder, RangeId(3, 14))] == [0, 1, 2]
-    assert detections.committed_chunks(folder, RangeId(3, 2)) == []
-    assert detections.all_committed_chunks(folder)[:2] == [ChunkId(3, 1, 0), ChunkId(3, 14, 0)]
-    assert len(detections.all_committed_chunks(folder)) == 8
+        commit(folder, other)
+    assert [chunk.number for chunk in open_detections(folder).committed_chunks(RangeId(3, 14))] == [0, 1, 2]
+    assert open_detections(folder).committed_chunks(RangeId(3, 2)) == []
+    assert open_detections(folder).all_chunks()[:2] == [ChunkId(3, 1, 0), ChunkId(3, 14, 0)]
+    assert len(open_detections(folder).all_chunks()) == 8
 
 
 def test_a_finished_range_lists_its_chunks_rows_and_faults(folder: str) -> None:
     identity = RangeId(3, 14)
-    assert detections.finished_ranges(folder) == set()
-    chunk_files.commit_chunk(folder, chunk_of(PAIR, PAIR), PROVENANCE)
-    chunk_files.commit_chunk(folder, chunk_of(PAIR, number=1), PROVENANCE)
-    assert detections.finished_ranges(folder) == set()
-    chunk_files.finish_range(folder, identity, ["cut or broken at byte 7"])
-    done = detections.read_range_summary(folder, identity)
-    assert [(chunk["chunk"], chunk["rows"]) for chunk in done["chunks"]] == [(0, 2), (1, 1)]
-    assert len({chunk["digest"] for chunk in done["chunks"]}) == 2
-    assert (done["rows"], done["faults"]) == (3, ["cut or broken at byte 7"])
-    assert detections.finished_ranges(folder) == {identity}
-    assert detections.all_committed_chunks(folder) == [ChunkId(3, 14, 0), ChunkId(3, 14, 1)]
+    assert open_detections(folder).finished_ranges() == set()
+    commit(folder, chunk_of(PAIR, PAIR))
+    commit(folder, chunk_of(PAIR, number=1))
+    assert open_detections(folder).finished_ranges() == set()
+    open_detections(folder).finish(identity, 2, ["cut or broken at byte 7"])
+    done = open_detections(folder).read_summary(identity)
+    assert [(chunk.chunk, chunk.rows) for chunk in done.chunks] == [(0, 2), (1, 1)]
+    assert len({chunk.digest for chunk in done.chunks}) == 2
+    assert (done.rows, done.faults) == (3, ("cut or broken at byte 7",))
+    assert open_detections(folder).finished_ranges() == {identity}
+    assert open_detections(folder).all_chunks() == [ChunkId(3, 14, 0), ChunkId(3, 14, 1)]
 
 
 def test_a_finished_range_without_chunks(folder: str) -> None:
-    chunk_files.finish_range(folder, RangeId(0, 0), [])
-    assert detections.read_range_summary(folder, RangeId(0, 0))["rows"] == 0
-    assert detections.finished_ranges(folder) == {RangeId(0, 0)}
+    open_detections(folder).finish(RangeId(0, 0), 0, [])
+    assert open_detections(folder).read_summary(RangeId(0, 0)).rows == 0
+    assert open_detections(folder).finished_ranges() == {RangeId(0, 0)}
 
 
 def test_unfinished_files_are_no_chunks(tmp_path: Path) -> None:
     for name in (".tmp-1-00014-00000.parquet", "00014-00000.parquet.part", "00014.done.json~", "notes.parquet"):
         (tmp_path / "00003").mkdir(exist_ok=True)
         (tmp_path / "00003" / name).write_bytes(b"")
-    assert detections.committed_chunks(str(tmp_path), RangeId(3, 14)) == []
-    assert detections.all_committed_chunks(str(tmp_path)) == []
-    assert detections.finished_ranges(str(tmp_path)) == set()
+    assert open_detections(str(tmp_path)).committed_chunks(RangeId(3, 14)) == []
+    assert open_detections(str(tmp_path)).all_chunks() == []
+    assert open_detections(str(tmp_path)).finished_ranges() == set()
 
 
 def test_nothing_is_committed_where_there_is_nothing(folder: str) -> None:
-    assert detections.committed_chunks(folder, RangeId(0, 0)) == []
-    assert detections.all_committed_chunks(folder) == []
-    assert detections.finished_ranges(folder) == set()
+    assert open_detections(folder).committed_chunks(RangeId(0, 0)) == []
+    assert open_detections(folder).all_chunks() == []
+    assert open_detections(folder).finished_ranges() == set()
 
 
 def test_a_folder_with_brackets_in_its_name(tmp_path: Path) -> None:
     folder = str(tmp_path / "run [1]/detections")
-    chunk_files.commit_chunk(folder, chunk_of(PAIR), PROVENANCE)
-    chunk_files.finish_range(folder, RangeId(3, 14), [])
-    assert detections.read_range_summary(folder, RangeId(3, 14))["rows"] == 1
-    assert detections.all_committed_chunks(folder) == [ChunkId(3, 14, 0)]
-    assert detections.finished_ranges(folder) == {RangeId(3, 14)}
+    commit(folder, chunk_of(PAIR))
+    open_detections(folder).finish(RangeId(3, 14), 1, [])
+    assert open_detections(folder).read_summary(RangeId(3, 14)).rows == 1
+    assert open_detections(folder).all_chunks() == [ChunkId(3, 14, 0)]
+    assert open_detections(folder).finished_ranges() == {RangeId(3, 14)}

@@ -16,12 +16,13 @@ from gritmill import Box, Family, FamilySettings, Head
 from pipeline import configuration, fingerprint
 from pipeline.model_identity import identify
 from pipeline.model_identity.cache import ModelCache
+from pipeline.stages.boxes import Boxes
+from pipeline.stages.runner import StageRunner
 from tests import sample_pairs
 from transforms.detectors import load, settings
 from transforms.detectors.base import probe_request
 from transforms.detectors.candidates import make_request
-from transforms.detectors.check_answers import detect_and_check
-from transforms.detectors.lazy import LazyDetector
+from transforms.detectors.check_answers import check_answers
 from transforms.detectors.load import find_family, load_detector
 from transforms.detectors.settings import DetectorSettings
 from transforms.records import ImageRef, Pair, Phrase
@@ -188,19 +189,19 @@ def boxes(found):
 def test_answers_are_in_order_and_in_range_whatever_the_neighbours_and_above_the_floor(name, loaded):
     chosen, detector = loaded(name)
     requests = requests_of(chosen)
-    together = detect_and_check(detector, requests, 0.0)
+    together = check_answers(detector.detect(requests), requests, 0.0)
     for one, request in zip(together, requests, strict=True):
         assert not one.error
         assert {box.phrase for box in one.boxes} == set(range(len(request.phrases)))
-    (probed,) = detect_and_check(detector, [probe_request()], 0.0)
+    (probed,) = check_answers(detector.detect([probe_request()]), [probe_request()], 0.0)
     assert probed.boxes
-    apart = [detect_and_check(detector, [request], 0.0)[0] for request in reversed(requests)]
+    apart = [check_answers(detector.detect([request]), [request], 0.0)[0] for request in reversed(requests)]
     for one, other in zip(boxes(together), boxes(reversed(apart)), strict=True):
         for row, same in zip(one, other, strict=True):
             assert row == pytest.approx(same, abs=1e-4)
     scores = sorted(box.score for one in together for box in one.boxes)
     floor = scores[len(scores) // 2]
-    kept = detect_and_check(detector, requests, floor)
+    kept = check_answers(detector.detect(requests), requests, floor)
     assert sorted(box.score for one in kept for box in one.boxes) == [score for score in scores if score >= floor]
 
 
@@ -209,7 +210,8 @@ def test_a_picture_that_is_cut_is_the_fault_of_its_request_alone(name, loaded):
     chosen, detector = loaded(name)
     first, *others = requests_of(chosen)
     cut = replace(first, data=first.data[:-30])
-    found = detect_and_check(detector, [first, cut, *others], 0.0)
+    requests = [first, cut, *others]
+    found = check_answers(detector.detect(requests), requests, 0.0)
     assert [one.error and (one.error.stage, one.error.reason) for one in found] == [
         None,
         ("image", "truncated"),
@@ -234,7 +236,7 @@ def test_a_request_says_heads_caption_and_picture():
     assert first.heads == (Head("dog", 6, 9), Head("cat", 2, 5))
     assert (first.caption, third.caption) == ("a red dog near a cat", "the big house, a tree")
     assert first.image_digest == second.image_digest != third.image_digest
-    done = LazyDetector(chosen, ()).localize(PAIRS, 10_000)
+    done = StageRunner(Boxes(chosen, 10_000)).process(PAIRS)
     assert [box.score for box in done[0].boxes] == [18 / 64 + 20 / 128, 10 / 64 + 20 / 128]
 
 
@@ -244,7 +246,7 @@ def test_a_request_says_heads_caption_and_picture():
 def test_a_family_of_another_package_says_which_phrases_are_one(striped):
     chosen = DetectorSettings(model=striped, stripes=1)
     twice = pair("a cat, the cat", "a cat", "the cat", data=ONE, digest="")
-    (done,) = LazyDetector(chosen, ()).localize([twice], 10_000)
+    (done,) = StageRunner(Boxes(chosen, 10_000)).process([twice])
     assert [(box.phrase, box.corners) for box in done.boxes] == [(0, (0, 0, 1, 1)), (1, (0, 0, 1, 1))]
     assert make_request(twice, 1, find_family(chosen).normalize).phrases == ("a cat",)
 

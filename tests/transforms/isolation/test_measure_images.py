@@ -1,7 +1,7 @@
 import pytest
 
 from tests import plugin_detectors
-from tests.transforms.detectors.test_isolated import picture
+from tests.transforms.isolation.test_isolated_model import picture
 from transforms import images
 from transforms.images import ImageFault
 from transforms.isolation.measure_images import _child_measure, measure_isolated

@@ -5,8 +5,8 @@ from contextlib import nullcontext
 import pytest
 
 from tests.shared import DATA, needs_shared
+from tests.transforms.phrases.extraction import with_phrases
 from transforms.phrases.language import LanguageGate
-from transforms.phrases.noun_phrases import with_phrases
 from transforms.records import Drop, FailureStage, Fault, Pair, Reason
 from transforms.selection.judge import Policy, Rejected, judge
 from transforms.settings import SelectionSettings, TextSettings
@@ -75,4 +75,4 @@ def test_a_caption_held_back_is_rejected_as_such_and_never_parsed(gate):
 
 def test_a_pair_that_has_failed_stays_as_it_is(gate):
     failed = Pair("k", "s", 0, "a dog", error=Fault(FailureStage.IMAGE, Reason.TRUNCATED))
-    assert with_phrases(Silent(), [failed], {}, gate) == (failed,)
+    assert with_phrases(Silent(), [failed], {}, gate) == [failed]

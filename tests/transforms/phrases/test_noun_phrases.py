@@ -1,21 +1,20 @@
 import re
 from contextlib import nullcontext
 
-import apache_beam as beam
 import pytest
 import spacy
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-from apache_beam.testing.util import assert_that, equal_to
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from pipeline.stages.phrases import Phrases
+from pipeline.stages.runner import StageRunner
 from tests.shared import PARSER, needs_shared
+from tests.transforms.phrases.extraction import extract, with_phrases
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.extract_phrases import ExtractPhrases
-from transforms.phrases.noun_phrases import extract, find_phrases, with_phrases
+from transforms.phrases.noun_phrases import find_phrases
 from transforms.phrases.parser import load_parser
 from transforms.records import Chunk, Drop, FailureStage, Fault, Pair, Reason
 from transforms.settings import PhraseSettings
@@ -241,15 +240,15 @@ def nlp(parser):
     return load_parser(str(parser))
 
 
-def texts_of(caption, phrases):
-    return [(caption[p.start : p.end], caption[p.expression_start : p.expression_end]) for p in phrases.kept]
+def texts_of(caption, pair):
+    return [(caption[p.start : p.end], caption[p.expression_start : p.expression_end]) for p in pair.phrases]
 
 
 def test_extract_answers_each_caption_in_order(nlp):
     captions = ["a red car near a tree", "", "it sees two horses", "a cat and a dog in a basket"]
     car, nothing, horses, animals = extract(nlp, captions, HEADS)
     assert texts_of(captions[0], car) == [("a red car", "a red car near a tree"), ("a tree", "a tree")]
-    assert nothing.kept == nothing.dropped == ()
+    assert nothing.phrases == nothing.dropped == ()
     assert texts_of(captions[2], horses) == [("two horses", "two horses")]
     assert [text for text, _ in texts_of(captions[3], animals)] == ["a cat", "a dog", "a basket"]
 
@@ -266,7 +265,7 @@ def test_only_the_caption_that_the_parser_cannot_take_becomes_a_fault(parser):
     nlp.add_pipe("fails_on_boom")
     captions = ["a dog", "boom", "a cat on a table"]
     first, fault, last = extract(nlp, captions, HEADS)
-    assert fault == Fault(FailureStage.PHRASES, Reason.EXCEPTION, "RuntimeError: boom")
+    assert fault.error == Fault(FailureStage.PHRASES, Reason.EXCEPTION, "RuntimeError: boom")
     assert texts_of(captions[0], first) == [("a dog", "a dog")]
     assert texts_of(captions[2], last) == [("a cat", "a cat on a table"), ("a table", "a table")]
 
@@ -274,15 +273,14 @@ def test_only_the_caption_that_the_parser_cannot_take_becomes_a_fault(parser):
 def test_a_lone_surrogate_harms_only_its_own_caption(nlp):
     sound, broken = extract(nlp, ["a dog", "a dog \ud800"], HEADS)
     assert texts_of("a dog", sound) == [("a dog", "a dog")]
-    assert isinstance(broken, Fault)
-    broken.detail.encode()
+    broken.error.detail.encode()
 
 
 @settings(max_examples=60)
 @given(st.text(max_size=60))
 def test_spans_nest_inside_the_caption_whatever_it_contains(nlp, caption):
     (found,) = extract(nlp, [caption], HEADS)
-    for p in found.kept:
+    for p in found.phrases:
         assert 0 <= p.expression_start <= p.start <= p.head_start
         assert p.head_start < p.head_end <= p.end <= p.expression_end <= len(caption)
     for d in found.dropped:
@@ -302,14 +300,14 @@ def test_spans_nest_inside_the_caption_whatever_it_contains(nlp, caption):
 )
 def test_odd_captions_keep_their_offsets(nlp, caption):
     (found,) = extract(nlp, [caption], HEADS)
-    assert all(re.search(r"\w", caption[p.start : p.end]) for p in found.kept)
-    assert all(caption[p.head_start : p.head_end].strip() for p in found.kept)
+    assert all(re.search(r"\w", caption[p.start : p.end]) for p in found.phrases)
+    assert all(caption[p.head_start : p.head_end].strip() for p in found.phrases)
 
 
 def test_a_caption_does_not_depend_on_its_neighbours(nlp):
     captions = ["a dog in a field of flowers", "a red car", "two birds near the old house", "a cat"]
     together = extract(nlp, captions, HEADS)
-    assert together == [extract(nlp, [caption], HEADS)[0] for caption in captions]
+    assert [p.phrases for p in together] == [extract(nlp, [c], HEADS)[0].phrases for c in captions]
 
 
 def pair(index, caption, **fields):
@@ -320,26 +318,22 @@ def test_pairs_without_a_caption_or_with_a_fault_stay_as_they_are(nlp):
     fault = Fault(FailureStage.READ, Reason.BROKEN_ROW)
     pairs = [pair(0, "a dog"), pair(1, "  \n"), pair(2, "a dog", error=fault), pair(3, "a photo of a cat")]
     done = with_phrases(nlp, pairs, HEADS)
-    assert done[1:3] == tuple(pairs[1:3])
+    assert done[1:3] == pairs[1:3]
     assert done[0].text(done[0].phrases[0]) == "a dog"
     assert [d.reason for d in done[3].dropped] == [Drop.PICTURE]
 
 
-def test_the_transform_keeps_chunks_and_adds_phrases(parser):
-    chunks = [Chunk(0, 0, 0, (pair(0, "a dog"), pair(1, "a red car near a tree"))), Chunk(0, 0, 1, closes_range=True)]
-    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        done = pipeline | beam.Create(chunks) | ExtractPhrases(PhraseSettings(model=str(parser)))
-        counts = done | beam.Map(
-            lambda chunk: (chunk.number, [len(p.phrases) for p in chunk.pairs], "phrases" in chunk.seconds)
-        )
-        assert_that(counts, equal_to([(0, [1, 2], True), (1, [], True)]))
+def test_the_stage_adds_phrases_to_a_chunk_and_takes_its_time(parser):
+    chunk = Chunk(0, 0, 0, (pair(0, "a dog", data=b"jpeg"), pair(1, "a red car near a tree")))
+    done = StageRunner(Phrases(PhraseSettings(model=str(parser)))).run(chunk)
+    assert [len(p.phrases) for p in done.pairs] == [1, 2]
+    assert (done.pairs[0].data, done.rows[0].data) == (b"jpeg", b"")
+    assert list(done.seconds) == ["phrases"]
 
 
 def test_no_parser_is_loaded_where_there_is_nothing_to_do():
-    with beam.Pipeline(runner=FnApiRunner()) as pipeline:
-        settings = PhraseSettings(model="no_such_pipeline")
-        done = pipeline | beam.Create([Chunk(0, 0, 0, closes_range=True)]) | ExtractPhrases(settings)
-        assert_that(done | beam.Map(lambda chunk: chunk.closes_range), equal_to([True]))
+    closing = Chunk(0, 0, 0, closes_range=True)
+    assert StageRunner(Phrases(PhraseSettings(model="no_such_pipeline"))).run(closing) is closing
 
 
 @needs_shared
@@ -362,7 +356,7 @@ def test_the_string_store_does_not_grow_with_the_input():
     extract(nlp, words(0), HEADS)
     before = len(nlp.vocab.strings), sum(1 for _ in nlp.vocab)
     for first in range(1000, 4000, 1000):
-        assert all(found.kept for found in extract(nlp, words(first), HEADS))
+        assert all(found.phrases for found in extract(nlp, words(first), HEADS))
     assert (len(nlp.vocab.strings), sum(1 for _ in nlp.vocab)) == before
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from gritmill.pages.viewer.page import _STATIC_FILES
 from gritmill.pages.viewer.view import view
-from pipeline.tables import chunk_files
+from pipeline.tables.detections import read_all
 from tests.gritmill.pages.viewer.conftest import ODD, counted, policy_of
 from transforms.selection.judge import Kept, Rejected, judge
 from transforms.selection.select_boxes import select
@@ -120,7 +120,7 @@ def table_of(run):
 
 def test_at_every_threshold_each_sample_has_the_boxes_that_pack_would_keep(browser, finished):
     manifest = json.loads((finished / "manifest.json").read_text())
-    pairs = list(chunk_files.read_all(str(finished / "detections")))
+    pairs = list(read_all(str(finished / "detections")))
     table = table_of(finished)
     outcomes = set()
     for stop in (0, 1, 5, 17, 30, 45, 55, 62, 80, 94, 95):
@@ -155,7 +155,7 @@ def test_what_is_drawn_is_what_was_judged(browser):
 
 def test_the_counts_are_those_of_the_table_and_all_samples_together_agree(browser, finished):
     manifest = json.loads((finished / "manifest.json").read_text())
-    pairs = list(chunk_files.read_all(str(finished / "detections")))
+    pairs = list(read_all(str(finished / "detections")))
     table = table_of(finished)
     assert find(browser, "#threshold-value")[0].text == "0.8"
     for stop in (0, 33, 55, 90, 95):
@@ -199,7 +199,7 @@ def test_a_click_keeps_a_phrase_lit(browser):
 
 
 def test_filters_narrow_the_gallery(browser, finished):
-    pairs = list(chunk_files.read_all(str(finished / "detections")))
+    pairs = list(read_all(str(finished / "detections")))
     find(browser, "#filter-text")[0].send_keys("Red dog")
     texts = [[pair.caption[p.expression_start : p.expression_end] for p in pair.phrases] for pair in pairs]
     wanted = [n for n, found in enumerate(texts) if any("red dog" in text.lower() for text in found)]

@@ -25,7 +25,7 @@ from gritmill.pages.viewer.page import _STATIC_FILES
 from gritmill.pages.viewer.serve import address, server
 from gritmill.pages.viewer.view import view
 from pipeline.layout import TEMPORARY
-from pipeline.tables import chunk_files
+from pipeline.tables.detections import read_all
 from tests import interrupts, sample_pairs
 from tests.gritmill.pages.viewer.conftest import ODD
 from tests.pipeline.builders import plan
@@ -243,7 +243,7 @@ def test_serve_ends_with_an_interrupt(copied):
 
 def test_every_candidate_of_the_table_is_on_the_page(finished, tmp_path):
     view(finished, tmp_path / "out")
-    pairs = list(chunk_files.read_all(str(finished / "detections")))
+    pairs = list(read_all(str(finished / "detections")))
     for told, pair in zip(read(tmp_path / "out")["samples"], pairs, strict=True):
         assert [(b[0], *map(np.float32, b[1:])) for b in told["boxes"]] == [
             (box.phrase, *map(np.float32, (*box.corners, box.score))) for box in pair.boxes

@@ -9,9 +9,10 @@ from gritmill.pages.viewer.pick_pairs import pick_pairs
 from pipeline.ids import RangeId
 from pipeline.plan.plan import Plan, PlannedSource, read_plan
 from pipeline.sources import RangeSpec
-from pipeline.tables import chunk_files, detections
+from pipeline.tables.detections import open_detections, read_all
+from pipeline.tables.table import Table
 from tests.gritmill.pages.viewer.conftest import policy_of
-from tests.pipeline.builders import PROVENANCE
+from tests.pipeline.builders import commit
 from transforms.records import Box, Chunk, FailureStage, Fault, Pair, Phrase, Reason
 from transforms.selection.judge import Kept, judge
 
@@ -32,7 +33,7 @@ def test_the_same_seed_picks_the_same_pairs_in_input_order(run):
 
 def test_all_pairs_are_picked_where_there_are_no_more(run):
     picked = pick_pairs(*run, 1000, 0)
-    assert [one.pair for one in picked] == list(chunk_files.read_all(run[0]))
+    assert [one.pair for one in picked] == list(read_all(run[0]))
     assert all(one.outcome == judge(one.pair, run[2]) for one in picked)
 
 
@@ -54,8 +55,8 @@ def big_run(folder, configuration, ranges, rows=20, chunks=2):
             pairs = [made_pair(first + row) for row in range(rows)]
             if number == ranges - 1:
                 pairs[-1] = pairs[-1].failed(Fault(FailureStage.IMAGE, Reason.TRUNCATED))
-            chunk_files.commit_chunk(folder, Chunk(0, number, chunk, tuple(pairs)), PROVENANCE)
-        chunk_files.finish_range(folder, RangeId(0, number), ())
+            commit(folder, Chunk(0, number, chunk, tuple(pairs)))
+        open_detections(folder).finish(RangeId(0, number), chunks, ())
     return plan
 
 
@@ -68,16 +69,16 @@ def made_pair(index):
 def test_the_number_of_files_that_are_read_does_not_grow_with_the_run(tmp_path, run, monkeypatch, ranges):
     plan = big_run(str(tmp_path), run[1].configuration, ranges)
     opened = Counter()
-    for module, name in ((chunk_files, "read_table"), (detections, "read_range_summary")):
-        original = getattr(module, name)
+    for name in ("read", "read_summary"):
+        original = getattr(Table, name)
 
         def counting(*words, _name=name, _original=original):
             opened[_name] += 1
             return _original(*words)
 
-        monkeypatch.setattr(module, name, counting)
+        monkeypatch.setattr(Table, name, counting)
     picked = pick_pairs(str(tmp_path), plan, run[2], 50, 3)
-    assert opened == {"read_table": 16, "read_range_summary": 16}
+    assert opened == {"read": 16, "read_summary": 16}
     assert len({one.pair.index for one in picked}) == 50
     assert len({one.pair.index // 40 for one in picked}) > 8
     assert any(isinstance(one.outcome, Kept) for one in picked)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from tests.shared import DATA, GROUNDER, PARSER, needs_shared
 from tests.tiny_models import make_tokenizer
+from tests.transforms.phrases.extraction import extract
 from transforms.detectors.grounding_dino.prompts import (
     BORDERS,
     CLS,
@@ -17,7 +18,6 @@ from transforms.detectors.grounding_dino.prompts import (
     tokenize,
 )
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.noun_phrases import extract
 from transforms.phrases.parser import load_parser
 from transforms.records import Drop
 
@@ -200,10 +200,10 @@ def test_a_thousand_web_captions_give_sound_phrases_and_prompts():
     heads = drop_heads(("abstract_published", "abstract_extended", "pronoun", "picture"))
     phrase_count = 0
     for caption, found in zip(captions, extract(load_parser(str(PARSER)), captions, heads), strict=True):
-        for phrase in found.kept:
+        for phrase in found.phrases:
             assert 0 <= phrase.expression_start <= phrase.start <= phrase.head_start
             assert phrase.head_start < phrase.head_end <= phrase.end <= phrase.expression_end <= len(caption)
-        phrases = [caption[phrase.start : phrase.end] for phrase in found.kept]
+        phrases = [caption[phrase.start : phrase.end] for phrase in found.phrases]
         assert all(text == text.strip() and any(map(str.isalnum, text)) for text in phrases)
         prompts = build_prompts(tokenizer, phrases, 64)
         check_invariants(prompts, len(phrases), 64)

@@ -9,8 +9,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from tests.shared import DATA, needs_shared
+from tests.transforms.phrases.extraction import extract
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.noun_phrases import extract
 from transforms.phrases.parser import load_parser
 from transforms.records import Box, Grounding
 from transforms.settings import PhraseSettings
@@ -189,7 +189,7 @@ def test_of_coco_captions_no_dialect_rejects_more_than_one_in_a_hundred():
     heads = drop_heads(PhraseSettings().drop_lists)
     samples = []
     for text, found in zip(texts, extract(load_parser("caption-parser"), texts, heads), strict=True):
-        groundings = [Grounding(phrase, Box(i, 0.1, 0.2, 0.6, 0.7, 0.5)) for i, phrase in enumerate(found.kept)]
+        groundings = [Grounding(phrase, Box(i, 0.1, 0.2, 0.6, 0.7, 0.5)) for i, phrase in enumerate(found.phrases)]
         samples.append(GroundedCaption(text, choose_spans(groundings, "longest"), 640, 480))
     assert sum(bool(sample.spans) for sample in samples) > 2900
     for name, dialect in DIALECTS.items():

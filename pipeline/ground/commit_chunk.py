@@ -1,0 +1,35 @@
+"""A chunk's rows -> their table, with what is said of how they were made."""
+
+from dataclasses import dataclass
+
+from pipeline.files.publish import Guard, always
+from pipeline.ids import ChunkId
+from pipeline.stages.base import Stage
+from pipeline.tables.table import Table
+from transforms.records import Chunk
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What every file of a table says of how it was made: its fingerprint, and the models' identities."""
+
+    fingerprint: str
+    model_identities: dict[str, str]
+
+
+def commit_chunk(table: Table, stage: Stage, chunk: Chunk, provenance: Provenance, guard: Guard = always) -> str | None:
+    """Commits a chunk's rows; their file says where the next chunk starts. Returns as `Table.commit`."""
+    metadata = {
+        "fingerprint": provenance.fingerprint,
+        "models": provenance.model_identities,
+        "made": chunk.recorded,
+        "next": chunk.next_position,
+    }
+    return table.commit(
+        ChunkId(chunk.source, chunk.range, chunk.number),
+        [stage.encode(pair, row) for pair, row in zip(chunk.pairs, chunk.rows, strict=True)],
+        metadata,
+        {name: chunk.digests[name] for name in table.parents},
+        replaces=table.name in chunk.redo,
+        guard=guard,
+    )

@@ -1,0 +1,60 @@
+"""CommitRows: a chunk's rows become durable in a table; after a range's last chunk, so does its summary."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import apache_beam as beam
+
+from pipeline.files.publish import Guard, always
+from pipeline.ground import attempts
+from pipeline.ground.commit_chunk import Provenance, commit_chunk
+from pipeline.ids import ChunkId, RangeId
+from pipeline.stages.base import Stage
+from pipeline.tables.table import Table
+from transforms.records import Chunk
+
+
+class _CommitDoFn(beam.DoFn):
+    def __init__(self, commit: "CommitRows") -> None:
+        self.commit = commit
+
+    def setup(self) -> None:
+        self._previous: float | None = None
+
+    def process(self, chunk: Chunk) -> Iterator[Chunk]:
+        table, guard = self.commit.table, self.commit.guard
+        if chunk.closes_range:
+            table.finish(RangeId(chunk.source, chunk.range), chunk.number, chunk.faults, guard)
+            yield chunk
+            return
+        chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
+        if table.name not in chunk.digests:
+            digest = commit_chunk(table, self.commit.stage, chunk, self.commit.provenance, guard)
+            if digest is None:
+                return
+            table.note_timing(chunk_id, len(chunk.pairs), chunk.seconds, self._previous)
+            self._previous = time.monotonic()
+            digests = {**chunk.digests, table.name: digest}
+            chunk = replace(chunk, digests=digests, rows=(), recorded={}, seconds={})
+        if self.commit.attempts:
+            attempts.end(self.commit.attempts, chunk_id)
+        yield chunk
+
+
+@dataclass
+class CommitRows(beam.PTransform):
+    """Chunks with rows -> the same chunks, whose rows lie in the table.
+
+    stage: the last one of the table. attempts: the folder of the records of attempts that end here; "" for none.
+    guard: asked right before a file becomes visible; where it says no, nothing is written and nothing comes out.
+    """
+
+    table: Table
+    stage: Stage
+    provenance: Provenance
+    attempts: str = ""
+    guard: Guard = always
+
+    def expand(self, chunks: beam.PCollection) -> beam.PCollection:
+        return chunks | beam.ParDo(_CommitDoFn(self))

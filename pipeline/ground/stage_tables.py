@@ -1,0 +1,79 @@
+"""The tables beside `detections/`: whose rows they hold, and which of their ranges are out of date.
+
+`<table>/table.json` says with which settings a table is made. A range of it is out of date once a parent chunk is
+another one than it was made from: it has been done again, or its source was read anew.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pipeline import files, layout
+from pipeline.faults import FolderMismatch
+from pipeline.files.typed import publish_typed, read_typed
+from pipeline.fingerprint import json_digest
+from pipeline.ids import RangeId
+from pipeline.stages.base import Stage
+from pipeline.tables.table import Table
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """What `table.json` holds. parents: names of tables. fingerprint: of the settings of the table's stages."""
+
+    REMEDY: ClassVar[str] = "remove the table's folder, then ground makes it again"
+
+    name: str
+    parents: tuple[str, ...]
+    fingerprint: str
+    format: int = 1
+
+
+def claim(tables: Mapping[str, Table], stages: Iterable[Stage]) -> dict[str, str]:
+    """Says in each table's folder with which settings it is made. Returns the fingerprints.
+
+    Raises:
+      FolderMismatch: a folder holds rows that were made with others.
+    """
+    fingerprints = {}
+    for table in _own(tables):
+        values = [stage.fingerprint_values() for stage in stages if stage.table == table.name]
+        fingerprint = json_digest(values)
+        uri = files.join(table.uri, layout.TABLE)
+        wanted = TableFile(table.name, table.parents, fingerprint)
+        if not files.exists(uri):
+            publish_typed(uri, wanted)
+        elif read_typed(uri, TableFile) != wanted:
+            remedy = f"use another folder, or remove {table.uri}: only that table is made again"
+            raise FolderMismatch(f"--output: {table.uri} holds rows of other settings or code of {table.name}", remedy)
+        fingerprints[table.name] = fingerprint
+    return fingerprints
+
+
+def find_tables(run: str) -> list[TableFile]:
+    """What the tables of a run say of themselves, apart from detections."""
+    found = [read_typed(info.uri, TableFile) for info in files.list_folder(run, f"*/{layout.TABLE}")]
+    return [table for table in found if files.exists(files.join(run, table.name, layout.TABLE))]
+
+
+def reopen_outdated(tables: Mapping[str, Table]) -> None:
+    """Reopens the ranges of tables whose parent chunks are others now."""
+    for table in _own(tables):
+        parents = [tables[name] for name in table.parents]
+        table.reopen(list(_outdated(table, parents)))
+
+
+def _outdated(table: Table, parents: Sequence[Table]) -> Iterator[RangeId]:
+    finished = {parent.name: parent.finished_ranges() for parent in parents}
+    for range_id in sorted(table.finished_ranges()):
+        current: dict[int, dict[str, str]] = {}
+        for parent in parents:
+            if range_id in finished[parent.name]:
+                for entry in parent.read_summary(range_id).chunks:
+                    current.setdefault(entry.chunk, {})[parent.name] = entry.digest
+        if {entry.chunk: dict(entry.parents) for entry in table.read_summary(range_id).chunks} != current:
+            yield range_id
+
+
+def _own(tables: Mapping[str, Table]) -> Iterator[Table]:
+    return (table for name, table in tables.items() if name != layout.DETECTIONS)

@@ -1,0 +1,45 @@
+"""The stage that finds boxes."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pipeline.stages.base import DetectionsStage
+from transforms.detectors.settings import DetectorSettings
+from transforms.images import MAX_PIXELS
+from transforms.records import Pair
+
+if TYPE_CHECKING:
+    from transforms.detectors.phrase_locator import PhraseLocator
+
+
+@dataclass(frozen=True)
+class Boxes(DetectionsStage):
+    """Pairs with phrases -> pairs with candidate boxes.
+
+    max_pixels: pictures with more fail. search_path: folders to look in for a detector of your own.
+    """
+
+    settings: DetectorSettings
+    max_pixels: int = MAX_PIXELS
+    search_path: tuple[str, ...] = ()
+
+    name = "boxes"
+
+    def takes(self, pair: Pair) -> bool:
+        """Not a pair that has failed, or without a phrase."""
+        return bool(not pair.error and pair.phrases)
+
+    def load(self) -> "PhraseLocator":
+        """The detector, on its device."""
+        from transforms.detectors.phrase_locator import load_locator  # with torch
+
+        return load_locator(self.settings, self.max_pixels, self.search_path)
+
+    def with_threads(self, threads: int) -> "Boxes":
+        """See `Stage`."""
+        threads = self.settings.threads or threads
+        return replace(self, settings=self.settings.model_copy(update={"threads": threads}))
+
+    def recorded(self) -> dict[str, Any]:
+        """Precision and batch; the detector adds what it says of itself."""
+        return {"precision": self.settings.precision, "batch": self.settings.batch}

@@ -1,0 +1,79 @@
+"""The stages of a configuration, in the order of the graph, and their tables."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from pipeline import files, layout
+from pipeline.configuration import Configuration
+from pipeline.faults import CallError
+from pipeline.stages.base import Stage
+from pipeline.stages.boxes import Boxes
+from pipeline.stages.phrases import Phrases
+from pipeline.tables.detections import open_detections
+from pipeline.tables.table import Table
+from transforms.detectors.plugin import find_factory
+
+_RESERVED = {layout.DETECTIONS, layout.SHARDS, layout.VIEW}
+_TABLE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+def configured_stages(configuration: Configuration, search_path: Sequence[str] = ()) -> list[Stage]:
+    """The built-in stages, then those of your own. search_path: folders to look in for your modules.
+
+    Raises:
+      CallError: one of your own cannot be loaded, or does not fit.
+    """
+    stages: list[Stage] = [
+        Phrases(configuration.phrases),
+        Boxes(configuration.detector, configuration.source.max_pixels, tuple(search_path)),
+    ]
+    for name in configuration.stages.factories:
+        stage = load_stage(name, configuration, tuple(search_path))
+        _check(name, stage, stages)
+        stages.append(stage)
+    return stages
+
+
+def load_stage(name: str, configuration: Configuration, search_path: tuple[str, ...]) -> Stage:
+    """The stage that a factory `package.module:factory` makes of the configuration.
+
+    A worker makes it again from this call: the module is looked for in `search_path` there, too.
+    """
+    try:
+        stage = find_factory(name, search_path, "stages.factories")(configuration)
+    except ValueError as error:
+        raise CallError(str(error)) from error
+    except Exception as error:
+        raise CallError(f"stages.factories: {name}: {type(error).__name__}: {error}") from error
+    if not isinstance(stage, Stage):
+        raise CallError(f"stages.factories: {name}: a {type(stage).__name__}, not a pipeline.stages.base.Stage")
+    object.__setattr__(stage, "made_by", (load_stage, (name, configuration, search_path)))
+    return stage
+
+
+def _check(name: str, stage: Stage, before: Iterable[Stage]) -> None:
+    tables = {other.table for other in before}
+    taken = sorted(_RESERVED | tables)
+    problem = ""
+    if not _TABLE_NAME.fullmatch(stage.table) or stage.table in taken:
+        problem = f"its table cannot be called {stage.table!r}: small letters, and none of {', '.join(taken)}"
+    elif unknown := [parent for parent in stage.parents if parent not in tables]:
+        problem = f"its parent {unknown[0]!r} is no table before it; there are {', '.join(sorted(tables))}"
+    elif not stage.parents:
+        problem = "it has no parent; every table of your own is made from another one"
+    elif stage.name in {other.name for other in before}:
+        problem = f"another stage is called {stage.name!r}"
+    if problem:
+        raise CallError(f"stages.factories: {name}: {problem}")
+
+
+def open_tables(stages: Iterable[Stage], detections: str) -> dict[str, Table]:
+    """The tables of the stages by name, in their order. detections: the detections' folder; others are beside it."""
+    tables = {}
+    for stage in stages:
+        if stage.table == layout.DETECTIONS:
+            tables[stage.table] = open_detections(detections)
+        else:
+            uri = files.join(files.parent(detections), stage.table)
+            tables[stage.table] = Table(uri, stage.schema, stage.version, stage.parents)
+    return tables

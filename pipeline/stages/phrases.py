@@ -1,0 +1,36 @@
+"""The stage that finds noun phrases and referring expressions."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from pipeline.stages.base import DetectionsStage
+from transforms.phrases.drop_lists import drop_heads
+from transforms.phrases.language import LanguageGate
+from transforms.records import Pair
+from transforms.settings import PhraseSettings
+
+if TYPE_CHECKING:
+    from transforms.phrases.phrase_extractor import PhraseExtractor
+
+
+@dataclass(frozen=True)
+class Phrases(DetectionsStage):
+    """Pairs with a caption -> pairs with phrases."""
+
+    settings: PhraseSettings
+
+    name = "phrases"
+
+    def takes(self, pair: Pair) -> bool:
+        """Not a pair that has failed, or without a caption."""
+        return bool(not pair.error and pair.caption.strip())
+
+    def load(self) -> "PhraseExtractor":
+        """With a parser for each thread."""
+        from transforms.phrases.parser import load_parser  # with spaCy, which takes seconds
+        from transforms.phrases.phrase_extractor import PhraseExtractor
+
+        settings = self.settings
+        gate = LanguageGate(settings.languages) if settings.languages else None
+        return PhraseExtractor(partial(load_parser, settings.model), drop_heads(settings.drop_lists), gate)

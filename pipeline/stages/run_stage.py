@@ -1,0 +1,74 @@
+"""RunStage: chunks -> the same chunks with the rows of a stage, one chunk at a time, through Beam's RunInference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.ml.inference.base import ModelHandler, RunInference
+
+from pipeline.stages.base import Stage
+from pipeline.stages.runner import Progress, StageRunner
+from pipeline.tables.table import Table
+from transforms.records import Chunk
+
+
+class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
+    """A Beam ModelHandler whose example is a whole chunk: batches form inside it, so that they follow from the input.
+
+    Args:
+      table: that of the stage.
+      progress: called while a chunk is worked on, with the number of its pairs that are done; with each table a pair is
+        done in part. position, tables: number of the table, and of tables.
+    """
+
+    def __init__(
+        self, stage: Stage, table: Table, progress: Progress | None = None, position: int = 0, tables: int = 1
+    ) -> None:
+        super().__init__(min_batch_size=1, max_batch_size=1)
+        self.stage = stage
+        self.table = table
+        self.progress = progress
+        self.position = position
+        self.tables = tables
+
+    def load_model(self) -> StageRunner:
+        """Nothing is loaded yet: RunInference calls this in setup, also when no element ever arrives."""
+        return StageRunner(self.stage)
+
+    def run_inference(
+        self, batch: Sequence[Chunk], model: StageRunner, inference_args: dict[str, Any] | None = None
+    ) -> list[Chunk]:
+        """The chunks with their rows."""
+        done = [model.run(chunk, self.table, partial(self._report, len(chunk.pairs))) for chunk in batch]
+        if self.progress and self.position == self.tables - 1:
+            self.progress(0)  # it is about to be committed
+        return done
+
+    def _report(self, pairs: int, done: int) -> None:
+        if self.progress:
+            self.progress((self.position * pairs + done) // self.tables)
+
+    def get_num_bytes(self, batch: Sequence[Chunk]) -> int:
+        """Encoded image bytes; Beam's default would pickle the batch to count them."""
+        return sum(len(pair.data) for chunk in batch for pair in chunk.pairs)
+
+    def get_metrics_namespace(self) -> str:
+        """Where Beam puts its counters."""
+        return f"gritmill.{self.stage.name}"
+
+    def validate_inference_args(self, inference_args: dict[str, Any] | None) -> None:
+        """There are none."""
+        if inference_args:
+            raise ValueError("a stage takes no inference arguments")
+
+
+@dataclass
+class RunStage(beam.PTransform):
+    """Chunks -> the same chunks with the rows of a stage, and their pairs as the next one sees them."""
+
+    handler: StageHandler
+
+    def expand(self, chunks: beam.PCollection) -> beam.PCollection:
+        return chunks | RunInference(self.handler)

@@ -1,0 +1,90 @@
+"""What is the same for all stages: the model is loaded once, a failure is traced to its pair, a pair that kills the
+process is found in a process of its own, the time is taken, and what is committed is not computed again."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from pipeline.ids import ChunkId
+from pipeline.stages.base import Stage
+from pipeline.tables.table import Table
+from transforms.isolation.bisect import run_with_bisection
+from transforms.isolation.isolated_model import IsolatedModel
+from transforms.models import Model
+from transforms.records import Chunk, Fault, Pair
+
+Progress = Callable[[int], None]
+"""Called with the number of pairs of a chunk that are through the model."""
+
+
+class StageRunner:
+    """A stage whose model all threads of a process share. Nothing is loaded before there is a pair to process."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self._model: Model | None = None
+        self._isolated: IsolatedModel | None = None
+        self._load_lock = threading.Lock()
+
+    def run(self, chunk: Chunk, table: Table | None = None, progress: Progress | None = None) -> Chunk:
+        """The chunk with its rows, and its pairs as the next stage sees them.
+
+        The chunk that closes a range stays as it is, and so does one whose rows are committed. table: where to look for
+        such rows, made from the parent chunks that this one has.
+        """
+        if chunk.closes_range or self.stage.table in chunk.digests:
+            return chunk
+        started = time.perf_counter()
+        if table and table.parents and (committed := self._committed(chunk, table)):
+            return committed
+        rows = self.process(chunk.pairs, progress, chunk.isolated)
+        model = self._isolated if chunk.isolated else self._model
+        return replace(
+            self._updated(chunk, rows),
+            rows=tuple(rows),
+            recorded={**chunk.recorded, **self.stage.recorded(), **getattr(model, "recorded", {})},
+            seconds=chunk.timed(self.stage.name, time.perf_counter() - started),
+        )
+
+    def process(self, pairs: Sequence[Pair], progress: Progress | None = None, isolated: bool = False) -> list[Any]:
+        """One row a pair. isolated: in a process of its own.
+
+        Raises:
+          UnhealthyDevice: the model fails on every input. Whatever loading the model raises.
+        """
+        rows = [self.stage.row(pair) for pair in pairs]
+        taken = [number for number, pair in enumerate(pairs) if self.stage.takes(pair)]
+        if not taken:
+            return rows
+        model = self._open(isolated)
+        if hasattr(model, "progress"):
+            model.progress = progress
+        found = run_with_bisection([pairs[n] for n in taken], model.process, model.probe, self.stage.name)
+        for number, row in zip(taken, found, strict=True):
+            rows[number] = self.stage.failed(pairs[number], row) if isinstance(row, Fault) else row
+        return rows
+
+    def _committed(self, chunk: Chunk, table: Table) -> Chunk | None:
+        """The chunk with the rows that are committed of it; None if there are none that may stay."""
+        chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
+        parents = {name: chunk.digests[name] for name in table.parents}
+        digest = None if table.name in chunk.redo else table.committed_digest(chunk_id, parents)
+        if digest is None:
+            return None
+        updated = self._updated(chunk, table.read(chunk_id).to_pylist())
+        return replace(updated, digests={**chunk.digests, table.name: digest})
+
+    def _updated(self, chunk: Chunk, rows: Sequence[Any]) -> Chunk:
+        pairs = zip(chunk.pairs, rows, strict=True)
+        return replace(chunk, pairs=tuple(self.stage.update(pair, row) for pair, row in pairs))
+
+    def _open(self, isolated: bool) -> Model:
+        with self._load_lock:
+            if isolated:
+                self._isolated = self._isolated or IsolatedModel(self.stage.load, self.stage.name)
+                return self._isolated
+            if self._model is None:
+                self._model = self.stage.load()
+            return self._model

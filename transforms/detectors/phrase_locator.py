@@ -1,0 +1,100 @@
+"""Pairs with phrases and pictures -> the same pairs with candidate boxes, by a detector."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from transforms.detectors.base import Detector, Found, Request, probe_request
+from transforms.detectors.candidates import Normalize, make_request, with_boxes
+from transforms.detectors.check_answers import check_answers
+from transforms.detectors.load import find_family, load_detector
+from transforms.detectors.settings import DetectorSettings
+from transforms.images import MAX_PIXELS
+from transforms.records import Box, Pair
+
+
+@runtime_checkable
+class BatchedDetector(Protocol):
+    """A detector whose batches can be run one by one."""
+
+    def batches(self, requests: Sequence[Request]) -> Sequence[Sequence[Any]]:
+        """The batches, each a list of items; an item's `request` is the number of its request."""
+        ...
+
+    def run_batch(self, requests: Sequence[Request], batch: Sequence[Any]) -> list[tuple[int, Any]]:
+        """The results of a batch, or of a piece of one, each with the number of its request."""
+        ...
+
+    def merge(self, requests: Sequence[Request], results: Sequence[tuple[int, Any]]) -> list[Found]:
+        """One answer a request. A `Fault` among the results is the request's error."""
+        ...
+
+
+class PhraseLocator:
+    """A `Model` whose rows are pairs with boxes and without their images. Its pairs have phrases.
+
+    floor: candidates with a lower score are left out. max_pixels: pictures with more fail.
+    normalize: of two phrases that it makes equal only the first is asked.
+    """
+
+    def __init__(self, detector: Detector, floor: float, max_pixels: int, normalize: Normalize) -> None:
+        self.detector = detector
+        self.floor = floor
+        self.max_pixels = max_pixels
+        self.normalize = normalize
+        self.progress: Callable[[int], None] | None = None
+
+    @property
+    def recorded(self) -> dict[str, Any]:
+        """What the detector says of itself in `made`: device, threads and so on; nothing if it has none."""
+        return dict(getattr(self.detector, "made", {}))
+
+    def process(self, pairs: Sequence[Pair]) -> list[Pair]:
+        """The pairs with their boxes; raises ValueError for an answer of the detector that is wrong."""
+        if hasattr(self.detector, "progress"):
+            self.detector.progress = self.progress
+        requests = self.requests(pairs)
+        return self.located(pairs, requests, self.detector.detect(requests))
+
+    def probe(self) -> object:
+        """Asks for one word in a grey picture."""
+        request = probe_request()
+        return check_answers(self.detector.detect([request]), [request], self.floor)
+
+    def requests(self, pairs: Sequence[Pair]) -> list[Request]:
+        """What the detector is asked."""
+        return [make_request(pair, self.max_pixels, self.normalize) for pair in pairs]
+
+    def located(
+        self, pairs: Sequence[Pair], requests: Sequence[Request], answers: Sequence[Found | Sequence[Box]]
+    ) -> list[Pair]:
+        """The pairs with the boxes of the answers."""
+        checked = check_answers(answers, requests, self.floor)
+        return [with_boxes(*each, self.normalize) for each in zip(pairs, requests, checked, strict=True)]
+
+
+class BatchedPhraseLocator(PhraseLocator):
+    """The same with a `BatchedDetector`, as a `BatchedModel`."""
+
+    detector: Any
+
+    def batches(self, pairs: Sequence[Pair]) -> Sequence[Sequence[Any]]:
+        """The detector's."""
+        return self.detector.batches(self.requests(pairs))  # type: ignore[no-any-return]
+
+    def run_batch(self, pairs: Sequence[Pair], batch: Sequence[Any]) -> list[tuple[int, Any]]:
+        """The detector's."""
+        return self.detector.run_batch(self.requests(pairs), batch)  # type: ignore[no-any-return]
+
+    def merge(self, pairs: Sequence[Pair], results: Sequence[tuple[int, Any]]) -> list[Pair]:
+        """The pairs with the boxes of all batches."""
+        requests = self.requests(pairs)
+        return self.located(pairs, requests, self.detector.merge(requests, results))
+
+
+def load_locator(
+    settings: DetectorSettings, max_pixels: int = MAX_PIXELS, search_path: Sequence[str] = ()
+) -> PhraseLocator:
+    """The detector that the settings name, loaded. search_path: folders to look in for a detector of your own."""
+    detector = load_detector(settings, search_path)
+    kind = BatchedPhraseLocator if isinstance(detector, BatchedDetector) else PhraseLocator
+    return kind(detector, settings.floor, max_pixels, find_family(settings).normalize)
