@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from gritmill.validation.validate import validate
     from pipeline.configuration import Configuration
     from pipeline.faults import CallError, EnvironmentFault, RunFault
+    from pipeline.stages.base import Stage
     from transforms.detectors.base import Detector, Found, Head, Request
     from transforms.detectors.family import Family, FamilySettings
     from transforms.records import Box
@@ -80,6 +81,7 @@ _NAMES = {
     "gritmill.validation.validate": ("validate",),
     "pipeline.configuration": ("Configuration",),
     "pipeline.faults": ("CallError", "EnvironmentFault", "RunFault"),
+    "pipeline.stages.base": ("Stage",),
     "transforms.detectors.base": ("Detector", "Found", "Head", "Request"),
     "transforms.detectors.family": ("Family", "FamilySettings"),
     "transforms.records": ("Box",),

@@ -181,7 +181,7 @@ def _pack(
     plan = plan or driver.need_plan(folder)
     manifest = driver.pack(configuration, plan, folder, output, pack_options)
     # Of a run that has its report nothing is read again: pictures on its page may no longer exist.
-    if not report.is_reported(output, manifest):
+    if not report.is_reported(output, folder, manifest):
         from gritmill.pages.report import write_page  # imports pyarrow and jinja; mostly the page exists already
 
         files.delete([files.join(output, layout.REPORT_PAGE)])

@@ -5,8 +5,6 @@ another one than it was made from: it has been done again, or its source was rea
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
 
 from pipeline import files, layout
 from pipeline.faults import FolderMismatch
@@ -15,18 +13,7 @@ from pipeline.fingerprint import json_digest
 from pipeline.ids import RangeId
 from pipeline.stages.base import Stage
 from pipeline.tables.table import Table
-
-
-@dataclass(frozen=True)
-class TableFile:
-    """What `table.json` holds. parents: names of tables. fingerprint: of the settings of the table's stages."""
-
-    REMEDY: ClassVar[str] = "remove the table's folder, then ground makes it again"
-
-    name: str
-    parents: tuple[str, ...]
-    fingerprint: str
-    format: int = 1
+from pipeline.tables.table_file import TableFile
 
 
 def claim(tables: Mapping[str, Table], stages: Iterable[Stage]) -> dict[str, str]:
@@ -48,12 +35,6 @@ def claim(tables: Mapping[str, Table], stages: Iterable[Stage]) -> dict[str, str
             raise FolderMismatch(f"--output: {table.uri} holds rows of other settings or code of {table.name}", remedy)
         fingerprints[table.name] = fingerprint
     return fingerprints
-
-
-def find_tables(run: str) -> list[TableFile]:
-    """What the tables of a run say of themselves, apart from detections."""
-    found = [read_typed(info.uri, TableFile) for info in files.list_folder(run, f"*/{layout.TABLE}")]
-    return [table for table in found if files.exists(files.join(run, table.name, layout.TABLE))]
 
 
 def reopen_outdated(tables: Mapping[str, Table]) -> None:

@@ -1,9 +1,11 @@
 """report.json and what a run says on the screen at its end: both from the files alone."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import ClassVar
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 from rich.console import Console
 from rich.table import Table
 
@@ -15,7 +17,8 @@ from pipeline.pack.ledger import Examples, Ledger
 from pipeline.pack.manifest import Manifest, RecordedFault
 from pipeline.pack.statistics import Histograms, read_statistics
 from pipeline.plan.spread import evenly_spaced
-from pipeline.tables.range_summary import Timing
+from pipeline.tables.range_summary import RangeSummary, Timing
+from pipeline.tables.table_file import TableFile, find_tables
 from pipeline.threshold import Threshold
 from transforms.records import FailureStage
 
@@ -42,8 +45,18 @@ class Throughput:
 
 
 @dataclass(frozen=True)
+class TableReport:
+    """A table beside detections: rows of its finished ranges, failed ones by reason, and the time of its stages."""
+
+    rows: int
+    failed: dict[str, int]
+    time: Throughput
+
+
+@dataclass(frozen=True)
 class Report:
-    """What `report.json` holds. manifest: the digest of the manifest that it is of."""
+    """What `report.json` holds. manifest: a digest of the manifest, and of the tables beside detections, if there are
+    any. tables: these, by name."""
 
     REMEDY: ClassVar[str] = "remove it and pack again"
 
@@ -59,12 +72,17 @@ class Report:
     bytes: int
     ground: Throughput
     histograms: Histograms
+    tables: Mapping[str, TableReport] = field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if key != "tables" or value}
 
 
 def write_report(output: str, folder: str, manifest: Manifest) -> Report:
     """The ledger, the threshold in force, histograms, and the time that each step of `ground` took."""
     report = Report(
-        manifest=json_digest(as_json(manifest)),
+        manifest=_digest(folder, manifest),
         ledger=manifest.ledger,
         threshold=manifest.threshold,
         rejected_examples=manifest.rejected_examples,
@@ -76,6 +94,7 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
         bytes=sum(shard.bytes for shard in manifest.shards),
         ground=throughput(_timings(folder)),
         histograms=read_statistics(output).histograms,
+        tables={table.name: _report_table(_uri(folder, table)) for table in _tables(folder)},
     )
     publish_typed(files.join(output, layout.REPORT), report)
     return report
@@ -86,10 +105,40 @@ def read_report(output: str) -> Report:
     return read_typed(files.join(files.canonical(output), layout.REPORT), Report)
 
 
-def is_reported(output: str, manifest: Manifest) -> bool:
-    """Whether report and page are there, and are of that manifest. The page is the last to be written."""
+def is_reported(output: str, folder: str, manifest: Manifest) -> bool:
+    """Whether report and page are there, and are of that manifest and of what is in the tables beside the detections in
+    `folder` now. The page is the last to be written."""
     both = all(files.exists(files.join(output, name)) for name in (layout.REPORT, layout.REPORT_PAGE))
-    return both and read_report(output).manifest == json_digest(as_json(manifest))
+    return both and read_report(output).manifest == _digest(folder, manifest)
+
+
+def _tables(folder: str) -> list[TableFile]:
+    return find_tables(files.parent(folder))
+
+
+def _digest(folder: str, manifest: Manifest) -> str:
+    states = [
+        [as_json(table), [(info.size, info.stamp) for info in _summaries(_uri(folder, table))]]
+        for table in _tables(folder)
+    ]
+    return json_digest([as_json(manifest), states] if states else as_json(manifest))
+
+
+def _uri(folder: str, table: TableFile) -> str:
+    return files.join(files.parent(folder), table.name)
+
+
+def _summaries(uri: str) -> list[files.FileInfo]:
+    return files.list_folder(uri, layout.ALL_RANGE_SUMMARIES)
+
+
+def _report_table(uri: str) -> TableReport:
+    summaries = read_many((info.uri for info in _summaries(uri)), RangeSummary)
+    failed: Counter[str] = Counter()
+    for entry in (entry for summary in summaries for entry in summary.chunks):
+        failed.update(entry.failed)
+    rows = sum(summary.rows for summary in summaries)
+    return TableReport(rows, dict(sorted(failed.items())), throughput(_timings(uri)))
 
 
 def show(report: Report, output: str, pace: bool = True) -> None:
@@ -124,6 +173,9 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
         yield "once the images are back, pack --fresh takes them up again"
     for fault in report.source_faults:
         yield f"source fault: {fault.source}: {fault.fault}"
+    for name, rows in report.tables.items():
+        reasons = ", ".join(f"{number} {reason}" for reason, number in rows.failed.items())
+        yield f"{name}: {rows.rows} rows{f', failed: {reasons}' if reasons else ''}"
     ground = report.ground
     if pace and ground.pairs_per_second:
         yield (
@@ -146,12 +198,16 @@ def _timings(folder: str) -> list[Timing]:
     return read_many((infos[i].uri for i in evenly_spaced(len(infos), _TIMINGS)), Timing)
 
 
+def _order(step: str) -> tuple[int, str]:
+    return _STEPS.index(step) if step in _STEPS else len(_STEPS), step
+
+
 def throughput(timings: list[Timing]) -> Throughput:
     """A worker's first chunk, in which the models are loaded, counts only if there is no other."""
     counted = [timing for timing in timings if not timing.first] or timings
     pairs = sum(timing.pairs for timing in counted)
     wall = sum(timing.wall for timing in counted)
-    steps = sorted({step for timing in counted for step in timing.seconds}, key=_STEPS.index)
+    steps = sorted({step for timing in counted for step in timing.seconds}, key=_order)
     seconds = {step: sum(timing.seconds.get(step, 0.0) for timing in counted) for step in steps}
     return Throughput(
         chunks=len(counted),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline import layout
 from transforms.models import Model
-from transforms.records import Fault, Pair
+from transforms.records import FailureStage, Fault, Pair
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,7 +50,7 @@ class Stage:
         """The stage with so many CPU threads for its model, unless its settings say how many."""
         return self
 
-    def recorded(self) -> dict[str, Any]:
+    def recorded_values(self) -> dict[str, Any]:
         """What of the settings is noted beside the rows without changing them, as JSON."""
         return {}
 
@@ -59,8 +59,11 @@ class Stage:
         return not pair.error
 
     def row(self, pair: Pair) -> Any:
-        """The row of a pair that the model does not process: columns that are not in it hold their empty value."""
-        return {}
+        """The row of a pair that the model does not process: columns that are not in it hold their empty value.
+
+        A pair that had failed before is no failure of this stage; one whose image is no longer there is.
+        """
+        return self.failed(pair, pair.error) if pair.error and pair.error.stage == FailureStage.FETCH else {}
 
     def failed(self, pair: Pair, fault: Fault) -> Any:
         """The row of a pair at which the model failed."""

@@ -40,6 +40,6 @@ class Boxes(DetectionsStage):
         threads = self.settings.threads or threads
         return replace(self, settings=self.settings.model_copy(update={"threads": threads}))
 
-    def recorded(self) -> dict[str, Any]:
+    def recorded_values(self) -> dict[str, Any]:
         """Precision and batch; the detector adds what it says of itself."""
         return {"precision": self.settings.precision, "batch": self.settings.batch}

@@ -44,7 +44,7 @@ class StageRunner:
         return replace(
             self._updated(chunk, rows),
             rows=tuple(rows),
-            recorded={**chunk.recorded, **self.stage.recorded(), **getattr(model, "recorded", {})},
+            recorded={**chunk.recorded, **self.stage.recorded_values(), **getattr(model, "recorded", {})},
             seconds=chunk.timed(self.stage.name, time.perf_counter() - started),
         )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from transforms.images import ImageFault
 from transforms.isolation.child_process import ChildDied
 from transforms.records import FailureStage, Fault, Reason
 
@@ -66,6 +67,8 @@ class _Failure:
     error: Exception
 
     def fault(self, stage: str) -> Fault:
+        if isinstance(self.error, ImageFault):
+            return self.error.as_fault()
         if isinstance(self.error, NotFiniteError):
             return Fault(stage, Reason.NOT_FINITE, str(self.error))
         if isinstance(self.error, ChildDied):

@@ -1,0 +1,124 @@
+"""A stage from outside gritmill, with a table of its own: how bright each picture is."""
+
+import os
+import signal
+
+import pyarrow as pa
+from PIL import ImageStat
+
+from gritmill import Stage
+from transforms.images import decode
+
+
+class Meter:
+    """Counts the pairs that it was given."""
+
+    asked = 0
+
+    def process(self, pairs):
+        Meter.asked += len(pairs)
+        return [{"mean": self.mean(pair)} for pair in pairs]
+
+    def mean(self, pair):
+        return ImageStat.Stat(decode(pair.data).convert("L")).mean[0]
+
+    def probe(self):
+        pass
+
+
+class Brightness(Stage):
+    name = table = "brightness"
+    model = Meter
+    unit = 1
+
+    def columns(self):
+        return [pa.field("mean", pa.float32(), nullable=False)]
+
+    def load(self):
+        return self.model()
+
+    def fingerprint_values(self):
+        return {"unit": self.unit}
+
+
+def brightness(configuration):
+    return Brightness()
+
+
+class Contrast(Stage):
+    """Made from the rows of another stage: what `Brightness` has found, doubled."""
+
+    name = table = "contrast"
+    parents = ("detections", "brightness")
+
+    def columns(self):
+        return [pa.field("boxes", pa.int32(), nullable=False)]
+
+    def load(self):
+        return self
+
+    def process(self, pairs):
+        return [{"boxes": len(pair.boxes)} for pair in pairs]
+
+    def probe(self):
+        pass
+
+
+def contrast(configuration):
+    return Contrast()
+
+
+class OtherBrightness(Brightness):
+    unit = 2
+
+
+def other_brightness(configuration):
+    return OtherBrightness()
+
+
+class Sick(Meter):
+    """Fails on pictures that are higher than wide, until it has recovered."""
+
+    sick = True
+
+    def mean(self, pair):
+        if Sick.sick and pair.height > pair.width:
+            raise RuntimeError("too high")
+        return super().mean(pair)
+
+
+class SickBrightness(Brightness):
+    model = Sick
+
+
+def sick(configuration):
+    return SickBrightness()
+
+
+class Deadly(Meter):
+    """Kills its process at pictures that are higher than wide."""
+
+    def mean(self, pair):
+        if pair.height > pair.width:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return super().mean(pair)
+
+
+class DeadlyBrightness(Brightness):
+    model = Deadly
+
+
+def deadly(configuration):
+    return DeadlyBrightness()
+
+
+def no_stage(configuration):
+    return "nothing"
+
+
+class Shards(Brightness):
+    table = "shards"
+
+
+def shards(configuration):
+    return Shards()
