@@ -1,6 +1,7 @@
 """What happens to a pair, room by room.
 
 records, settings   the records that flow; what a user can set about these steps
+plugins             code from outside, by `package.module:factory`
 bundled, devices    what comes with gritmill besides code; device and cores of this process
 images              measure a picture, decode it, turn it upright
 read_ahead          work in threads, ahead of whoever takes its results

@@ -1,6 +1,6 @@
 """A chunk's rows -> their table, with what is said of how they were made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.files.publish import Guard, always
 from pipeline.ids import ChunkId
@@ -17,19 +17,33 @@ class Provenance:
     model_identities: dict[str, str]
 
 
-def commit_chunk(table: Table, stage: Stage, chunk: Chunk, provenance: Provenance, guard: Guard = always) -> str | None:
-    """Commits a chunk's rows; their file says where the next chunk starts. Returns as `Table.commit`."""
+def commit_chunk(
+    table: Table, stage: Stage, chunk: Chunk, provenance: Provenance, guard: Guard = always
+) -> Chunk | None:
+    """Commits a chunk's rows; their file says where the next chunk starts.
+
+    Returns:
+      The chunk as later stages see it: where another attempt had committed it before, with the rows of that one. None
+      if the guard said no.
+    """
     metadata = {
         "fingerprint": provenance.fingerprint,
         "models": provenance.model_identities,
         "made": chunk.recorded,
         "next": chunk.next_position,
     }
-    return table.commit(
-        ChunkId(chunk.source, chunk.range, chunk.number),
+    chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
+    committed = table.commit(
+        chunk_id,
         [stage.encode(pair, row) for pair, row in zip(chunk.pairs, chunk.rows, strict=True)],
         metadata,
         {name: chunk.digests[name] for name in table.parents},
         replaces=table.name in chunk.redo,
         guard=guard,
     )
+    if committed is None:
+        return None
+    if not committed.ours:
+        chunk = stage.with_rows(chunk, stage.decode(table.read(chunk_id)))
+    digests = {**chunk.digests, table.name: committed.digest}
+    return replace(chunk, digests=digests, rows=(), recorded={}, seconds={})

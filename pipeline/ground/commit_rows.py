@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import apache_beam as beam
 
@@ -30,13 +30,12 @@ class _CommitDoFn(beam.DoFn):
             return
         chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
         if table.name not in chunk.digests:
-            digest = commit_chunk(table, self.commit.stage, chunk, self.commit.provenance, guard)
-            if digest is None:
+            done = commit_chunk(table, self.commit.stage, chunk, self.commit.provenance, guard)
+            if done is None:
                 return
             table.note_timing(chunk_id, len(chunk.pairs), chunk.seconds, self._previous)
             self._previous = time.monotonic()
-            digests = {**chunk.digests, table.name: digest}
-            chunk = replace(chunk, digests=digests, rows=(), recorded={}, seconds={})
+            chunk = done
         if self.commit.attempts:
             attempts.end(self.commit.attempts, chunk_id)
         yield chunk

@@ -5,6 +5,7 @@ another one than it was made from: it has been done again, or its source was rea
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import compress
 
 from pipeline import files, layout
 from pipeline.faults import FolderMismatch
@@ -14,6 +15,7 @@ from pipeline.ids import RangeId
 from pipeline.stages.base import Stage
 from pipeline.tables.table import Table
 from pipeline.tables.table_file import TableFile
+from transforms.read_ahead import map_in_threads
 
 
 def claim(tables: Mapping[str, Table], stages: Iterable[Stage]) -> dict[str, str]:
@@ -24,8 +26,8 @@ def claim(tables: Mapping[str, Table], stages: Iterable[Stage]) -> dict[str, str
     """
     fingerprints = {}
     for table in _own(tables):
-        values = [stage.fingerprint_values() for stage in stages if stage.table == table.name]
-        fingerprint = json_digest(values)
+        own = [stage for stage in stages if stage.table == table.name]
+        fingerprint = json_digest([[stage.identity, stage.fingerprint_values()] for stage in own])
         uri = files.join(table.uri, layout.TABLE)
         wanted = TableFile(table.name, table.parents, fingerprint)
         if not files.exists(uri):
@@ -41,19 +43,21 @@ def reopen_outdated(tables: Mapping[str, Table]) -> None:
     """Reopens the ranges of tables whose parent chunks are others now."""
     for table in _own(tables):
         parents = [tables[name] for name in table.parents]
-        table.reopen(list(_outdated(table, parents)))
+        table.reopen(_outdated(table, parents))
 
 
-def _outdated(table: Table, parents: Sequence[Table]) -> Iterator[RangeId]:
+def _outdated(table: Table, parents: Sequence[Table]) -> list[RangeId]:
     finished = {parent.name: parent.finished_ranges() for parent in parents}
-    for range_id in sorted(table.finished_ranges()):
+
+    def is_outdated(range_id: RangeId) -> bool:
         current: dict[int, dict[str, str]] = {}
         for parent in parents:
-            if range_id in finished[parent.name]:
-                for entry in parent.read_summary(range_id).chunks:
-                    current.setdefault(entry.chunk, {})[parent.name] = entry.digest
-        if {entry.chunk: dict(entry.parents) for entry in table.read_summary(range_id).chunks} != current:
-            yield range_id
+            for entry in parent.read_summary(range_id).chunks if range_id in finished[parent.name] else ():
+                current.setdefault(entry.chunk, {})[parent.name] = entry.digest
+        return {entry.chunk: dict(entry.parents) for entry in table.read_summary(range_id).chunks} != current
+
+    ranges = sorted(table.finished_ranges())
+    return list(compress(ranges, map_in_threads(is_outdated, ranges)))
 
 
 def _own(tables: Mapping[str, Table]) -> Iterator[Table]:

@@ -4,13 +4,13 @@ Loading the model, tracing a failure to a pair, isolation of a pair that kills t
 table are written once, around the stages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline import layout
 from transforms.models import Model
-from transforms.records import FailureStage, Fault, Pair
+from transforms.records import Chunk, FailureStage, Fault, Pair
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +30,9 @@ class Stage:
 
     made_by: ClassVar[Any] = None
     """A function and its arguments that make the stage again on a worker; None: it is pickled by its class."""
+
+    identity: ClassVar[str] = ""
+    """Of the code of a stage of your own, part of its table's fingerprint."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.made_by or super().__reduce_ex__(protocol)
@@ -77,6 +80,15 @@ class Stage:
         """The row as values by column."""
         return {"key": pair.key, "index": pair.index, **row}
 
+    def decode(self, rows: "pa.Table") -> Sequence[Any]:
+        """The rows that a chunk's file holds."""
+        return rows.to_pylist()
+
+    def with_rows(self, chunk: Chunk, rows: Sequence[Any]) -> Chunk:
+        """The chunk with these rows, and its pairs as the next stage sees them."""
+        pairs = tuple(self.update(pair, row) for pair, row in zip(chunk.pairs, rows, strict=True))
+        return replace(chunk, pairs=pairs, rows=tuple(rows))
+
     def schema(self) -> "pa.Schema":
         """All columns of the table."""
         import pyarrow as pa
@@ -110,3 +122,9 @@ class DetectionsStage(Stage):
         from pipeline.tables.pair_rows import to_row
 
         return to_row(row)
+
+    def decode(self, rows: "pa.Table") -> Sequence[Pair]:
+        """The rows that a chunk's file holds."""
+        from pipeline.tables.pair_rows import from_table
+
+        return list(from_table(rows))

@@ -11,7 +11,7 @@ from pipeline.stages.boxes import Boxes
 from pipeline.stages.phrases import Phrases
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
-from transforms.detectors.plugin import find_factory
+from transforms.plugins import find_factory, identify_factory
 
 _RESERVED = {layout.DETECTIONS, layout.SHARDS, layout.VIEW}
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -40,14 +40,17 @@ def load_stage(name: str, configuration: Configuration, search_path: tuple[str, 
     A worker makes it again from this call: the module is looked for in `search_path` there, too.
     """
     try:
-        stage = find_factory(name, search_path, "stages.factories")(configuration)
+        factory = find_factory(name, search_path, "stages.factories")
+        stage = factory(configuration)
     except ValueError as error:
         raise CallError(str(error)) from error
     except Exception as error:
         raise CallError(f"stages.factories: {name}: {type(error).__name__}: {error}") from error
     if not isinstance(stage, Stage):
         raise CallError(f"stages.factories: {name}: a {type(stage).__name__}, not a pipeline.stages.base.Stage")
+    # Some are frozen dataclasses.
     object.__setattr__(stage, "made_by", (load_stage, (name, configuration, search_path)))
+    object.__setattr__(stage, "identity", identify_factory(factory, name))
     return stage
 
 

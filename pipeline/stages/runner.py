@@ -42,8 +42,7 @@ class StageRunner:
         rows = self.process(chunk.pairs, progress, chunk.isolated)
         model = self._isolated if chunk.isolated else self._model
         return replace(
-            self._updated(chunk, rows),
-            rows=tuple(rows),
+            self.stage.with_rows(chunk, rows),
             recorded={**chunk.recorded, **self.stage.recorded_values(), **getattr(model, "recorded", {})},
             seconds=chunk.timed(self.stage.name, time.perf_counter() - started),
         )
@@ -73,12 +72,8 @@ class StageRunner:
         digest = None if table.name in chunk.redo else table.committed_digest(chunk_id, parents)
         if digest is None:
             return None
-        updated = self._updated(chunk, table.read(chunk_id).to_pylist())
-        return replace(updated, digests={**chunk.digests, table.name: digest})
-
-    def _updated(self, chunk: Chunk, rows: Sequence[Any]) -> Chunk:
-        pairs = zip(chunk.pairs, rows, strict=True)
-        return replace(chunk, pairs=tuple(self.stage.update(pair, row) for pair, row in pairs))
+        done = self.stage.with_rows(chunk, self.stage.decode(table.read(chunk_id, digest)))
+        return replace(done, rows=(), digests={**chunk.digests, table.name: digest})
 
     def _open(self, isolated: bool) -> Model:
         with self._load_lock:

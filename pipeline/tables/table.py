@@ -35,6 +35,14 @@ def _row_files() -> Any:
 
 
 @dataclass(frozen=True)
+class Committed:
+    """A chunk's file as it is: its digest, and whether it holds the rows that were just given."""
+
+    digest: str
+    ours: bool
+
+
+@dataclass(frozen=True)
 class Table:
     """A table in a folder.
 
@@ -110,8 +118,8 @@ class Table:
         *,
         replaces: bool = False,
         guard: Guard = always,
-    ) -> str | None:
-        """Publishes the rows of a chunk. Returns the digest of what is committed there now; None if the guard said no.
+    ) -> Committed | None:
+        """Publishes the rows of a chunk. Returns what is committed there now; None if the guard said no.
 
         Args:
           metadata: JSON, kept beside the rows.
@@ -121,10 +129,11 @@ class Table:
         """
         parents = dict(parents or {})
         if not replaces and (committed := self.committed_digest(chunk, parents)):
-            return committed
+            return Committed(committed, ours=False)
         about = {"format": self.version, **metadata, **({"parents": parents} if parents else {})}
         data = _row_files().encode(rows, self.schema(), about)
-        return bytes_digest(data) if publish_bytes(self.chunk_uri(chunk), data, guard) else None
+        published = publish_bytes(self.chunk_uri(chunk), data, guard)
+        return Committed(bytes_digest(data), ours=True) if published else None
 
     def committed_digest(self, chunk: ChunkId, parents: Mapping[str, str]) -> str | None:
         """The digest of a committed chunk; None if there is none, or it was made from other parent chunks."""

@@ -30,7 +30,7 @@ PROVENANCE = Provenance("a fingerprint", {"detector": "folder:1", "phrases": "fo
 CAPTION = "a dog in a hat"
 
 
-def commit(folder: str | Path, chunk: Chunk, provenance: Provenance = PROVENANCE) -> str | None:
+def commit(folder: str | Path, chunk: Chunk, provenance: Provenance = PROVENANCE) -> Chunk | None:
     """Commits a chunk's pairs to the detections in a folder."""
     chunk = replace(chunk, rows=chunk.pairs, recorded={"precision": "float32", "batch": 4})
     return commit_chunk(open_detections(str(folder)), DetectionsStage(), chunk, provenance)

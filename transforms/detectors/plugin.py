@@ -3,18 +3,13 @@
 The factory takes the settings and returns a `Detector`.
 """
 
-import hashlib
-import importlib
-import inspect
-import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from transforms.detectors.base import Detector
 from transforms.detectors.family import Family
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
+from transforms.plugins import find_factory, identify_factory
 
 
 class PluginSettings(GroundingDinoSettings):
@@ -27,26 +22,6 @@ def is_factory(model: str) -> bool:
     return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
-def find_factory(name: str, search_path: Sequence[str] = (), key: str = "detector.model") -> Callable[..., Any]:
-    """The factory that `package.module:factory` names.
-
-    search_path: folders to look in after everything installed. key: of the configuration, for messages.
-
-    Raises:
-      ValueError: there is no such module, or no such callable in it.
-    """
-    # Appended, not put first: somebody's own transforms.py in that folder must not hide gritmill's.
-    sys.path.extend(folder for folder in search_path if folder not in sys.path)
-    module, _, function = name.partition(":")
-    try:
-        factory: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{key}: {name} cannot be loaded: {error}") from error
-    if not callable(factory):
-        raise ValueError(f"{key}: {name} is not callable")
-    return factory
-
-
 def _load(settings: PluginSettings, search_path: Sequence[str]) -> Detector:
     factory = find_factory(settings.model, search_path)
     try:
@@ -57,14 +32,7 @@ def _load(settings: PluginSettings, search_path: Sequence[str]) -> Detector:
 
 
 def _identify(settings: PluginSettings, search_path: Sequence[str]) -> str:
-    """The factory's name, its `revision` if it has one, and a hash of the file that it stands in, if it has one."""
-    factory = find_factory(settings.model, search_path)
-    identity = f"factory:{settings.model}@{getattr(factory, 'revision', '')}"
-    try:
-        path = inspect.getsourcefile(inspect.unwrap(factory))
-        return f"{identity}+{hashlib.blake2b(Path(path or '').read_bytes(), digest_size=8).hexdigest()}"
-    except (OSError, TypeError):
-        return identity
+    return identify_factory(find_factory(settings.model, search_path), settings.model)
 
 
 PLUGIN = Family(

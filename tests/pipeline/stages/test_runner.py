@@ -1,14 +1,20 @@
 """What is the same for all stages, tried with boxes and with stages made up here."""
 
+from dataclasses import replace
+
 import pytest
 
+from pipeline.ground.commit_chunk import commit_chunk
+from pipeline.ids import ChunkId
 from pipeline.stages.boxes import Boxes
 from pipeline.stages.runner import StageRunner
+from pipeline.tables.detections import open_detections
+from tests.pipeline.builders import PROVENANCE
 from tests.transforms.detectors.test_candidates import pair, png
 from transforms.detectors.base import Found
 from transforms.detectors.settings import DetectorSettings
 from transforms.isolation.bisect import UnhealthyDevice
-from transforms.records import Box, FailureStage, Fault, Reason
+from transforms.records import Box, Chunk, FailureStage, Fault, Pair, Reason
 
 HALF = Box(0, 0.25, 0.25, 0.75, 0.75, 0.5)
 
@@ -139,3 +145,13 @@ def test_a_picture_over_the_pixel_limit_is_an_image_fault(grounding_dino):
     used = runner(grounding_dino, 96 * 64 - 1, device="cpu")
     (done,) = used.process([pair(0, "a dog", "a dog")])
     assert (done.error.stage, done.error.reason) == (FailureStage.IMAGE, Reason.TOO_MANY_PIXELS)
+
+
+def test_what_another_attempt_has_committed_first_is_what_later_stages_see(tmp_path):
+    table, stage = open_detections(str(tmp_path / "detections")), Boxes(DetectorSettings())
+    first, late = (Pair("k", "s", 0, "a dog", boxes=(Box(0, 0, 0, 0.5, 0.5, score),)) for score in (0.5, 0.25))
+    for boxes in (first, late):
+        chunk = Chunk(0, 0, 0, (replace(boxes, data=b"jpeg"),), rows=(boxes,))
+        done = commit_chunk(table, stage, chunk, PROVENANCE)
+        assert done.pairs == (replace(first, data=b"jpeg"),)
+        assert done.digests == {"detections": table.committed_digest(ChunkId(0, 0, 0), {})}
