@@ -126,11 +126,11 @@ def test_an_interrupted_export_goes_on_to_the_same_bytes(finished, tmp_path, mon
     export(finished, name, tmp_path / "whole")
     opened, left = publish._by_rename, {"files": 0}
 
-    def dying(path):
+    def dying(*arguments):
         left["files"] -= 1
         if left["files"] < 0:
             raise KeyboardInterrupt
-        return opened(path)
+        return opened(*arguments)
 
     monkeypatch.setattr(publish, "_by_rename", dying)
     for attempt in range(1, 30):
