@@ -12,7 +12,7 @@ from gritmill.exports.options import ExportOptions
 from gritmill.reading import read_shard
 from pipeline import files, layout
 from pipeline.faults import CallError, EnvironmentFault, FolderMismatch
-from pipeline.files.lock import hold, is_empty
+from pipeline.files.lock import hold, is_marked
 from pipeline.files.typed import as_json, publish_typed, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.pack.manifest import Manifest, need_manifest, read_manifest
@@ -97,12 +97,9 @@ def export(
 
 def _check_free(target: str, fingerprint: str) -> None:
     """Refuses a folder that holds anything but this export."""
-    uri = files.join(target, layout.EXPORT_MARKER)
-    if files.exists(uri):
-        if read_typed(uri, ExportMarker).mark != fingerprint:
-            raise FolderMismatch(f"--output: {target} holds another export", "use another folder")
-    elif not is_empty(target):
-        raise CallError(f"--output: {target} is not empty, and what lies there is no export")
+    marked = is_marked(target, layout.EXPORT_MARKER, "export")
+    if marked and read_typed(files.join(target, layout.EXPORT_MARKER), ExportMarker).mark != fingerprint:
+        raise FolderMismatch(f"--output: {target} holds another export", "use another folder")
 
 
 def _write_shards(export_format: Format, source: str, manifest: Manifest, folder: ExportFolder) -> ExportCounts:

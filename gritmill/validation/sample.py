@@ -11,6 +11,7 @@ import pyarrow as pa
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, ValidationError, create_model
 
+from pipeline.files.typed import first_fault
 from transforms import grit_record
 from transforms.text import dialects
 from transforms.text.grounded_caption import Carries, Span
@@ -110,11 +111,9 @@ def sample_faults(
 
 
 def fault_line(error: ValidationError) -> str:
-    """The first of a validation's errors, in one line."""
-    first = error.errors(include_url=False, include_input=False)[0]
-    field_path = ".".join(map(str, first["loc"]))
-    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    return f"{field_path}: {first['msg']}{more}" if field_path else f"{first['msg']}{more}"
+    """The first of a validation's errors, and how many more there are, in one line."""
+    more = error.error_count() - 1
+    return first_fault(error) + (f" ({more} more)" if more else "")
 
 
 def _member_ending(number: int, dialect: str) -> str:

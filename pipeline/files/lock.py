@@ -112,6 +112,14 @@ def _heartbeat(folder: str) -> Iterator[None]:
         raise EnvironmentFault(f"{folder}: another run has taken this folder over; look at its outcome")
 
 
-def is_empty(folder: str) -> bool:
-    """Whether a folder holds nothing but what holding it leaves there."""
-    return all(files.name(info.uri) in (LOCK, HEARTBEAT) for info in files.list_folder(folder, "**"))
+def is_marked(folder: str, marker: str, content: str) -> bool:
+    """Whether a folder has the marker of its content; False of one that holds nothing but what holding it leaves there.
+
+    Raises:
+      CallError: it holds anything else.
+    """
+    if files.exists(files.join(folder, marker)):
+        return True
+    if any(files.name(info.uri) not in (LOCK, HEARTBEAT) for info in files.list_folder(folder, "**")):
+        raise CallError(f"--output: {folder} is not empty, and what lies there is no {content}")
+    return False

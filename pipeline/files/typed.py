@@ -46,7 +46,7 @@ def read_typed(uri: str, kind: type[_T]) -> _T:
 def first_fault(error: ValidationError) -> str:
     """The first key that does not fit, and why, in one line."""
     first = error.errors(include_url=False, include_context=False)[0]
-    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
+    return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, "))))
 
 
 def read_many(uris: Iterable[str], kind: type[_T]) -> list[_T]:

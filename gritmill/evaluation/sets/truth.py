@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from pydantic import ValidationError
 
 from pipeline import files
 from pipeline.faults import CallError, first_line
+from pipeline.files.typed import first_fault
 from pipeline.sources.base import image_reference
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.text.dialects.scales import PIXELS
@@ -76,9 +77,7 @@ def make_pair(source: str, index: int, image: str, root: str, caption: str = "")
     """
     pair = Pair(key=image, source=source, index=index, caption=caption)
     ref = image_reference(image, root) if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
-    if isinstance(ref, ImageRef):
-        return Pair(key=image, source=source, index=index, caption=caption, image=ref)
-    return pair.failed(ref)
+    return replace(pair, image=ref) if isinstance(ref, ImageRef) else pair.failed(ref)
 
 
 def picture_folder(images: str | None, default: str) -> str:
@@ -118,17 +117,9 @@ def parsing(location: str) -> Iterator[None]:
     """Turns what a parser says into a CallError that names the file, or its row."""
     try:
         yield
-    except ValidationError as error:
-        raise CallError(f"--truth: {location}: {first_error(error)}") from error
     except ValueError as error:
-        raise CallError(f"--truth: {location}: {first_line(error)}") from error
-
-
-def first_error(error: ValidationError) -> str:
-    """The first error of a row: its field and what is wrong."""
-    first = error.errors()[0]
-    field_path = ".".join(map(str, first["loc"]))
-    return ": ".join(filter(None, (field_path, first["msg"].removeprefix("Value error, "))))
+        line = first_fault(error) if isinstance(error, ValidationError) else first_line(error)
+        raise CallError(f"--truth: {location}: {line}") from error
 
 
 def normalised(corners: Sequence[float], width: int, height: int) -> Corners:

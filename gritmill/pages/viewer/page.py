@@ -8,8 +8,8 @@ from gritmill.pages.viewer import page_data
 from gritmill.pages.viewer.pick_pairs import Picked
 from pipeline import files, layout
 from pipeline.engines import progress
-from pipeline.faults import CallError, FolderMismatch
-from pipeline.files.lock import is_empty
+from pipeline.faults import FolderMismatch
+from pipeline.files.lock import is_marked
 from pipeline.files.publish import publish_bytes, publish_json
 from pipeline.pack.driver import need_plan
 from pipeline.pack.manifest import Manifest
@@ -32,23 +32,18 @@ def packed_plan(folder: str, manifest: Manifest) -> Plan:
     return plan
 
 
-def check_free(target: str) -> None:
-    """Raises CallError if the folder holds anything but an earlier page."""
-    if files.exists(files.join(target, layout.VIEW_MARKER)):
-        return
-    if not is_empty(target):
-        raise CallError(f"--output: {target} is not empty, and what lies there is no gritmill view")
+def has_page(target: str) -> bool:
+    """Whether a folder holds an earlier page; raises CallError if it holds anything else."""
+    return is_marked(target, layout.VIEW_MARKER, "gritmill view")
 
 
 def prepare_folder(target: str) -> None:
     """Marks an empty folder; of an earlier page removes all that another one would not replace, the page first."""
-    uri = files.join(target, layout.VIEW_MARKER)
-    if files.exists(uri):
+    if has_page(target):
         files.delete([files.join(target, PAGE_NAME)])
         files.delete(info.uri for info in files.list_folder(files.join(target, _IMAGES_FOLDER), "*.jpg"))
     else:
-        check_free(target)
-        publish_json(uri, {"page": PAGE_NAME})
+        publish_json(files.join(target, layout.VIEW_MARKER), {"page": PAGE_NAME})
 
 
 def write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) -> tuple[list[tuple[str, Any]], int]:

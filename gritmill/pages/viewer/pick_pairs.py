@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from pipeline.ids import ChunkId
 from pipeline.plan.plan import Plan
@@ -77,17 +78,12 @@ def _choose_chunks(table: Table, plan: Plan, seed: int, samples: int) -> Iterato
         if len(lists) >= _MIN_CHUNKS and rows >= 2 * samples:
             break
     rows = 0
-    for number, chunk in enumerate(_round_robin(lists)):
+    round_robin = (chunk for turn in zip_longest(*lists) for chunk in turn if chunk)
+    for number, chunk in enumerate(round_robin):
         if number >= _MIN_CHUNKS and rows >= 2 * samples:
             return
         rows += chunk[1].rows
         yield chunk
-
-
-def _round_robin(lists: list[list[_Chunk]]) -> Iterator[_Chunk]:
-    """The first of each list, then the second of each."""
-    for turn in range(max(map(len, lists), default=0)):
-        yield from (entries[turn] for entries in lists if turn < len(entries))
 
 
 def _read_rows(table: Table, chunk: _Chunk, number: int, rng: random.Random) -> list[Pair]:

@@ -52,7 +52,7 @@ def view(
         raise CallError(f"--output: {target}: the run itself lies there")
     policy = manifest.policy
     check_dialects(policy.text.dialect)
-    page.check_free(target)  # before it is locked and swept: another run may be at work there
+    page.has_page(target)  # before it is locked and swept: another run may be at work there
     with hold(target):
         page.prepare_folder(target)
         picked = pick_pairs(folder, plan, policy, samples, seed)
