@@ -5,6 +5,7 @@ import json
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from os import PathLike
 from typing import Any
 
@@ -45,18 +46,10 @@ def read_shard(uri: str) -> Iterator[Sample]:
     """The samples of one tar; a field that came into use later than a record was written has its default."""
     from transforms.grit_record import defaults  # with pyarrow
 
-    members: dict[str, bytes] = {}
     with files.open_read(uri) as file, tarfile.open(fileobj=file, mode="r|") as tar:
-        key = ""
-        for member in tar:
-            stem, _, ending = member.name.partition(".")
-            if stem != key and members:
-                yield _make_sample(key, members, defaults())
-                members = {}
-            content = tar.extractfile(member)
-            key, members[ending] = stem, content.read() if content else b""
-    if members:
-        yield _make_sample(key, members, defaults())
+        for key, members in groupby(tar, lambda member: member.name.partition(".")[0]):
+            contents = ((member.name.partition(".")[2], tar.extractfile(member)) for member in members)
+            yield _make_sample(key, {ending: data.read() for ending, data in contents if data}, defaults())
 
 
 def _make_sample(key: str, members: dict[str, bytes], defaults: dict[str, Any]) -> Sample:

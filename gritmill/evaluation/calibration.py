@@ -18,7 +18,7 @@ from gritmill.evaluation.metrics import match_boxes
 from gritmill.evaluation.query_detector import Answer
 from gritmill.evaluation.sets.truth import TruePhrase
 from pipeline.configuration import Configuration
-from pipeline.threshold import Threshold, default_threshold, threshold_in_force
+from pipeline.threshold import default_threshold, threshold_in_force
 from transforms.phrases.parser import load_parser
 from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings
@@ -81,8 +81,9 @@ def build_result(
     if not collected.phrases:
         return {"threshold": None, "curves": {}}
     boxes, phrases = collected.arrays(configuration.phrases.model)
-    in_force = _threshold_in_force(configuration)
-    thresholds = np.union1d(curves.threshold_grid(configuration.detector.floor), [in_force.score])
+    floor = configuration.detector.floor
+    in_force = threshold_in_force(configuration.selection, default_threshold(configuration.detector), floor)
+    thresholds = np.union1d(curves.threshold_grid(floor), [in_force.score])
     overall = curves.build_curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
     by_kind = {"all": overall}
     for kind in sorted({kind for kinds in phrases.kinds for kind in kinds} - {"all"}):
@@ -109,11 +110,6 @@ def build_result(
 
 def _paste(score: float) -> dict[str, str]:
     return {"set": f"--set selection.score={score:g}", "yaml": f"selection:\n  score: {score:g}\n"}
-
-
-def _threshold_in_force(configuration: Configuration) -> Threshold:
-    settings = configuration.detector
-    return threshold_in_force(configuration.selection, default_threshold(settings), settings.floor)
 
 
 def _highest_precision(curve: Curve) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, BinaryIO, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, StringConstraints, ValidationError
 
 from gritmill.validation.sample import Rules, fault_line, sample_faults
 from pipeline import files, layout
@@ -46,23 +46,19 @@ class _Part(BaseModel):
     model_config = ConfigDict(strict=True)
 
 
-class _Shard(_Part):
+class _Stats(_Part):
+    samples: NonNegativeInt = Field(alias="successes")
+    boxes: NonNegativeInt
+    bytes: NonNegativeInt
+    sha256: _Sha256
+    index_sha256: _Sha256
+
+
+class _Shard(_Stats):
     # The paths are used, so they must not lead anywhere else.
     tar: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.tar$")]
     index: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.parquet$")]
     samples: NonNegativeInt
-    boxes: NonNegativeInt
-    bytes: NonNegativeInt
-    sha256: _Sha256
-    index_sha256: _Sha256
-
-
-class _Stats(_Part):
-    successes: NonNegativeInt
-    boxes: NonNegativeInt
-    bytes: NonNegativeInt
-    sha256: _Sha256
-    index_sha256: _Sha256
 
 
 class _Ledger(_Part):
@@ -116,11 +112,9 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
         manifest = _Manifest.model_validate_json(files.read_bytes(uri))
         for name in manifest.configuration.text.dialect:
             dialects.find(name)
-    except ValidationError as error:
-        yield Finding(layout.MANIFEST, "", fault_line(error))
-        return
-    except ValueError as error:  # no such dialect here
-        yield Finding(layout.MANIFEST, "", str(error))
+    except ValueError as error:  # or there is no such dialect here
+        line = fault_line(error) if isinstance(error, ValidationError) else str(error)
+        yield Finding(layout.MANIFEST, "", line)
         return
     # Pillow's own limit holds for the whole process; what the run itself let pass must not be refused here.
     if Image.MAX_IMAGE_PIXELS is not None:
@@ -180,8 +174,7 @@ def _stats_fault(uri: str, shard: _Shard) -> str:
         stats = _Stats.model_validate_json(files.read_bytes(uri))
     except ValidationError as error:
         return fault_line(error)
-    stats_values = (stats.successes, stats.boxes, stats.bytes, stats.sha256, stats.index_sha256)
-    same = stats_values == (shard.samples, shard.boxes, shard.bytes, shard.sha256, shard.index_sha256)
+    same = stats.model_dump() == shard.model_dump(exclude={"tar", "index"})
     return "" if same else "does not agree with the manifest"
 
 
@@ -192,11 +185,9 @@ class _Broken(Exception):
 def _checksum_fault(uri: str, expected: str) -> str:
     if not files.exists(uri):
         return "is missing"
-    digest = hashlib.sha256()
     with files.open_read(uri) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return "" if digest.hexdigest() == expected else "its SHA-256 is not that of the manifest"
+        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
+    return "" if digest == expected else "its SHA-256 is not that of the manifest"
 
 
 def _read_index(uri: str) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ import difflib
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
@@ -144,8 +146,7 @@ def _group_by_picture(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
     by_picture: dict[str, list[TrueCaption]] = {}
     for caption in captions:
         by_picture.setdefault(caption.picture, []).append(caption)
-    for group in by_picture.values():
-        yield from group
+    yield from chain.from_iterable(by_picture.values())
 
 
 def _read_lines(info: FileInfo, root: str) -> Iterator[TrueCaption]:
@@ -195,11 +196,9 @@ def _count(kind: str, info: FileInfo) -> int:
     if kind == "jsonl":
         return sum(1 for _ in _lines(info.uri))
     count = 0
-    try:
+    with suppress(SourceFault):
         for _ in open_source("webdataset", info, SourceSettings()).starts({"offset": 0, "index": 0}):
             count += 1
-    except SourceFault:
-        pass
     return count
 
 
