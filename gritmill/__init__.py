@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from transforms.detectors.base import Detector, Found, Head, Request
     from transforms.detectors.family import Family, FamilySettings
     from transforms.records import Box
+    from transforms.settings import Recorded
     from transforms.text.grounded_caption import GroundedCaption, Span
 
 __version__ = "0.1.0"
@@ -85,6 +86,7 @@ _NAMES = {
     "transforms.detectors.base": ("Detector", "Found", "Head", "Request"),
     "transforms.detectors.family": ("Family", "FamilySettings"),
     "transforms.records": ("Box",),
+    "transforms.settings": ("Recorded",),
     "transforms.text.grounded_caption": ("GroundedCaption", "Span"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}

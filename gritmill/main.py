@@ -85,13 +85,14 @@ def _quiet_libraries() -> None:
         logging.basicConfig(level=logging.DEBUG)
         return
     logging.getLogger().setLevel(logging.CRITICAL)
-    for name in ("apache_beam", "transformers", "huggingface_hub"):
+    for name in ("apache_beam", "transformers"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore")
     # Beam's threads print a traceback when a worker that they watch ends with the run.
     threading.excepthook = lambda _: None
     for name, value in {
         "TRANSFORMERS_VERBOSITY": "error",
+        "HF_HUB_VERBOSITY": "critical",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
         "TQDM_DISABLE": "1",
     }.items():

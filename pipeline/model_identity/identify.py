@@ -106,21 +106,40 @@ def _detector_identity(settings: DetectorSettings, cache: ModelCache) -> str:
 
 
 def _located(settings: DetectorSettings) -> DetectorSettings:
-    """The settings with the folder that the model lies in, or with the commit that its revision means: asked of the
-    hub, else of the local cache."""
+    """The settings with the folder that the model lies in, or with the commit that its revision means."""
     model = bundled.model_path(settings.model)
     if Path(model).expanduser().is_dir():
         return settings.model_copy(update={"model": model})
     if model.startswith((".", "/", "~")) or model.count("/") != 1:
         raise CallError(f"detector.model: {model}: no such folder{bundled.did_you_mean(model)}")
     try:
-        return settings.model_copy(update={"revision": find_config(settings).parent.name})
-    except (OSError, ValueError) as error:
+        located = settings.model_copy(update={"revision": _resolve_commit(model, settings.revision)})
+        find_config(located)
+    except Exception as error:  # of the hub's client and of what it asks with
         command = f"hf download {model}" + (f" --revision {settings.revision}" if settings.revision else "")
         raise CallError(
             f"detector.model: {model}: not on this machine and the hub does not give it ({first_line(error)}); "
             f"get it with: {command}"
         ) from error
+    return located
+
+
+def _resolve_commit(model: str, revision: str | None) -> str:
+    """The commit that the revision means: asked of the hub, else of the local cache. Of a commit that is in the cache
+    no hub is asked."""
+    from huggingface_hub import HfApi, try_to_load_from_cache
+
+    config = try_to_load_from_cache(model, "config.json", revision=revision)
+    cached = Path(config).parent.name if isinstance(config, str) else ""
+    if cached and cached == revision:
+        return cached
+    try:
+        # One request: to fetch a file, the client would try for 20 s, and say so on standard error.
+        return str(HfApi().model_info(model, revision=revision or "main", timeout=30).sha)
+    except Exception:
+        if cached:
+            return cached
+        raise
 
 
 def folder_hash(folder: Path) -> str:

@@ -82,7 +82,8 @@ def need_plan(folder: str, remedy: str = "run gritmill ground first") -> Plan:
 
 def check_ground_settings(configuration: Configuration, keys: Iterable[str], run_folder: str) -> None:
     """Refuses settings of `ground`, given for `pack` on purpose, that are not those of the run in `run_folder`."""
-    excepted = (*configuration.recorded_keys(), "detector.revision")
+    outside = (f"detector.{key}" for key in configuration.detector.recorded_extra())
+    excepted = (*configuration.recorded_keys(), *outside, "detector.revision")
     keys = [key for key in keys if key.partition(".")[0] in GROUND_SECTIONS and key not in excepted]
     folder = find_detections(run_folder)
     plan = read_plan(folder) if keys else None

@@ -1,12 +1,17 @@
 """A detector by hub id: here out of a cache that looks as the hub's own client leaves it, with no network."""
 
 import json
+import logging
 import shutil
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 import gritmill
+from pipeline.model_identity import identify
 from tests import sample_pairs
+from transforms.detectors.settings import DetectorSettings
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -33,6 +38,48 @@ def run(tmp_path, call, monkeypatch):
         return status, said
 
     return run
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What a hub that is overloaded is asked for."""
+    asked = []
+
+    class Overloaded(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if "/somebody/" in self.path:  # the client has questions of its own
+                asked.append(self.path)
+            self.send_error(503)
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Overloaded) as server:
+        monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+        endpoint = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", endpoint)
+        template = endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+        yield asked
+        server.shutdown()
+
+
+def test_a_hub_that_does_not_answer_is_asked_once_and_then_the_cache(parser, cache, run, asked, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("huggingface_hub"), "propagate", True)
+    caplog.set_level(logging.WARNING, "huggingface_hub")  # another test may have lowered it
+    status, (line,) = run(cache, sample_pairs.settings(parser, "somebody/else"))
+    assert (status, asked, caplog.messages) == (2, ["/api/models/somebody/else/revision/main"], [])
+    assert "detector.model: somebody/else: not on this machine and the hub does not give it (Server error '503" in line
+    assert line.endswith("get it with: hf download somebody/else")
+    asked.clear()
+    found = identify._located(DetectorSettings(model="somebody/tiny"))
+    assert (found.revision, asked) == (COMMIT, ["/api/models/somebody/tiny/revision/main"])
+    asked.clear()
+    assert identify._located(found) == found
+    assert (asked, caplog.messages) == ([], [])
 
 
 def test_a_hub_id_is_resolved_to_its_commit(tmp_path, parser, grounding_dino, cache, run):

@@ -34,6 +34,13 @@ class DetectorSettings(GroundingDinoSettings):
             )
         return values
 
+    def recorded_extra(self) -> set[str]:
+        """Of the keys of families from outside that are set, those that are `Recorded`."""
+        if not self.model_extra:
+            return set()
+        families = [load_family(entry) for entry in entry_points(group=GROUP)]
+        return self.model_extra.keys() & {key for family in families for key in family.settings.recorded_keys()}
+
 
 def load_family(entry: EntryPoint) -> Any:
     """The `Family` of another package; raises ValueError if it cannot be loaded."""

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 import gritmill
-from gritmill import Box, Family, FamilySettings, Head
+from gritmill import Box, Family, FamilySettings, Head, Recorded
 from pipeline import configuration, fingerprint
 from pipeline.model_identity import identify
 from pipeline.model_identity.cache import ModelCache
@@ -26,7 +26,6 @@ from transforms.detectors.check_answers import check_answers
 from transforms.detectors.load import find_family, load_detector
 from transforms.detectors.settings import DetectorSettings
 from transforms.records import ImageRef, Pair, Phrase
-from transforms.settings import Recorded
 
 # A family as another package would write it.
 
@@ -313,6 +312,9 @@ def test_a_run_with_a_family_of_another_package(striped, tmp_path, monkeypatch):
         gritmill.ground(configured(stripes=3), inputs=inputs, output=output)
     with pytest.raises(gritmill.CallError, match=r"^configuration: detector\.stripe: no such key$"):
         gritmill.ground(configured(stripe=3), inputs=inputs, output=output)
+    assert gritmill.pack(configured(workers=2), output=output)
+    with pytest.raises(gritmill.CallError, match=r"^detector\.stripes: .* was made with 2; only another ground"):
+        gritmill.pack(configured(stripes=3), output=output)
     monkeypatch.setattr(settings, "entry_points", lambda group: [])  # pack needs no detector, nor its package
     manifest = gritmill.pack({"selection": {"boxes_per_pair": 1}}, output=output, fresh=True)
     assert manifest["configuration"]["detector"]["stripes"] == 2
