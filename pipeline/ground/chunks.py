@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 from pipeline.configuration import ChunkSettings
 from pipeline.faults import EnvironmentFault, SourceFault
@@ -115,17 +116,8 @@ def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: fro
     for number, data in zip(pictured, images, strict=True):
         pair = pairs[number]
         pairs[number] = pair.failed(data) if isinstance(data, Fault) else replace(pair, data=data)
-    return Chunk(
-        chunk_id.source,
-        chunk_id.range,
-        chunk_id.number,
-        tuple(pairs),
-        detections.metadata(chunk_id)["next"],
-        isolated=isolated,
-        redo=redo,
-        digests={DETECTIONS: digest},
-        seconds={"read": time.perf_counter() - started},
-    )
+    next_position = detections.metadata(chunk_id)["next"]
+    return _chunk(chunk_id, pairs, next_position, started, isolated=isolated, redo=redo, digests={DETECTIONS: digest})
 
 
 def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str]) -> Chunk:
@@ -143,15 +135,16 @@ def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozense
         loaded = tuple(pair for _, pair in loader.load(pairs))
     if len(loaded) != row_count:
         raise EnvironmentFault(f"{source.uri}: {len(loaded)} pairs can be read where {row_count} were; try again later")
+    return _chunk(chunk_id, loaded, next_position, started, isolated=isolated, redo=redo)
+
+
+def _chunk(
+    chunk_id: ChunkId, pairs: Iterable[Pair], next_position: Position | None, started: float, **fields: Any
+) -> Chunk:
+    """A chunk that has been read. started: when, in seconds of `time.perf_counter`."""
+    seconds = {"read": time.perf_counter() - started}
     return Chunk(
-        chunk_id.source,
-        chunk_id.range,
-        chunk_id.number,
-        loaded,
-        next_position,
-        isolated=isolated,
-        redo=redo,
-        seconds={"read": time.perf_counter() - started},
+        chunk_id.source, chunk_id.range, chunk_id.number, tuple(pairs), next_position, seconds=seconds, **fields
     )
 
 
@@ -172,17 +165,7 @@ def _chunks(
         for loaded, next_position in cut_chunks(loader.load(pairs), settings.chunk):
             if next_position is None and faults:
                 next_position = {FAULT: faults[-1]}
-            seconds = {"read": time.perf_counter() - started}
-            isolated = failed >= attempts.ISOLATE_AFTER
-            yield Chunk(
-                chunk_id.source,
-                chunk_id.range,
-                chunk_id.number,
-                tuple(loaded),
-                next_position,
-                isolated=isolated,
-                seconds=seconds,
-            )
+            yield _chunk(chunk_id, loaded, next_position, started, isolated=failed >= attempts.ISOLATE_AFTER)
             chunk_id = replace(chunk_id, number=chunk_id.number + 1)
             if next_position is not None and FAULT not in next_position:
                 failed = attempts.begin(folder, chunk_id)
