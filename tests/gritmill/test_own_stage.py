@@ -172,6 +172,17 @@ def test_a_failure_of_its_own_is_a_row_and_retried_alone(tmp_path, call, monkeyp
 
 
 @pytest.mark.slow
+def test_new_sources_get_rows_in_every_table(tmp_path, call):
+    gritmill.ground(**with_stage(call))
+    before = sample_pairs.files_of(tmp_path / "out", DETECTIONS, BRIGHTNESS)
+    new = sample_pairs.as_tars(sample_pairs.drawn(5), tmp_path / "more", tars=1)
+    gritmill.ground(**with_stage({**call, "inputs": [*call["inputs"], new]}), extend=True)
+    after = sample_pairs.files_of(tmp_path / "out", DETECTIONS, BRIGHTNESS)
+    assert {name: after[name] for name in before} == before
+    assert len(rows(tmp_path)) == len(rows(tmp_path, "detections")) == 17
+
+
+@pytest.mark.slow
 def test_a_picture_that_kills_it_is_a_crash_row_of_its_own_table(tmp_path, call):
     gritmill.ground(**call)
     for number in (0, 1):
