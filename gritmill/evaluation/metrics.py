@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from transforms.selection import select_boxes
+from transforms.selection.select_boxes import ious
 from transforms.text.grounded_caption import Corners
 
 RANKS = (1, 5, 10)
@@ -19,12 +19,6 @@ MIN_IOU = 0.5
 """IoU from which on a box is right; one that is equal is right."""
 
 STRICT_IOU = 0.75
-
-
-def ious(boxes: Sequence[Corners], things: Sequence[Corners]) -> np.ndarray:
-    """float64 [boxes, things]: intersection over union, 0..1; 0 where neither has an area."""
-    some, others = (np.array(corners, np.float64).reshape(-1, 4).T for corners in (boxes, things))
-    return select_boxes.ious(some[:, :, None], others[:, None])
 
 
 def enclosing_box(things: Sequence[Corners]) -> Corners:

@@ -4,8 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from gritmill.exports.coco_json import write_coco, xywh
 from gritmill.exports.format import (
     ExportCounts,
@@ -61,8 +59,8 @@ phrase, as in its Flickr30k files. `file_name` is relative to this folder."""
 
 def _group_same_boxes(regions: Sequence[Region]) -> list[list[Region]]:
     """The regions, those of one box in one list."""
-    corners = np.array([region.box.corners for region in regions], float).reshape(-1, 4).T
-    same_box = ious(corners[:, :, None], corners[:, None]) >= _SAME_BOX_IOU
+    corners = [region.box.corners for region in regions]
+    same_box = ious(corners, corners) >= _SAME_BOX_IOU
     groups: list[list[int]] = []
     for number in range(len(regions)):
         same = next((group for group in groups if same_box[group[-1], number]), None)

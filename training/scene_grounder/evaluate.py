@@ -16,7 +16,7 @@ from transforms.detectors.base import Found, Request
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.detectors.settings import DetectorSettings
 from transforms.records import Box
-from transforms.selection.select_boxes import corner_rows, ious, suppress
+from transforms.selection.select_boxes import ious, suppress
 
 _NEAR = 0.7  # IoU of near duplicates
 _TOGETHER = 64  # scenes a call of the detector
@@ -24,7 +24,7 @@ _TOGETHER = 64  # scenes a call of the detector
 
 def hits(boxes: Sequence[Box], things: Sequence[Box]) -> int:
     """How many things have a right box of their own, the pairs of the largest IoU first."""
-    overlaps = ious(corner_rows(boxes)[:, :, None], corner_rows(things)[:, None])
+    overlaps = ious([box.corners for box in boxes], [thing.corners for thing in things])
     taken: set[int] = set()
     matched: set[int] = set()
     for overlap, b, t in sorted(((overlap, *pair) for pair, overlap in np.ndenumerate(overlaps)), reverse=True):

@@ -15,6 +15,7 @@ import numpy as np
 
 from transforms.records import Box, Grounding, Pair
 from transforms.settings import SelectionSettings
+from transforms.text.grounded_caption import Corners
 
 _Number = TypeVar("_Number", float, np.ndarray)
 
@@ -59,7 +60,7 @@ def select(pair: Pair, settings: SelectionSettings, threshold: float) -> list[Gr
         np.array([box.phrase for box in pair.boxes], int),
         np.array([phrase.start for phrase in phrases], int),
         np.array([phrase.end for phrase in phrases], int),
-        corner_rows(pair.boxes),
+        corner_rows([box.corners for box in pair.boxes]),
         np.array([box.score for box in pair.boxes], float),
     )
     kept = select_many(candidates, settings, threshold).tolist()
@@ -96,31 +97,28 @@ def suppress_many(pair: np.ndarray, corners: np.ndarray, threshold: float) -> np
 
 def suppress(boxes: Sequence[Box], threshold: float) -> list[Box]:
     """`suppress_many` of the boxes of one pair, best first."""
-    return [boxes[at] for at in suppress_many(np.zeros(len(boxes), int), corner_rows(boxes), threshold)]
+    corners = corner_rows([box.corners for box in boxes])
+    return [boxes[at] for at in suppress_many(np.zeros(len(boxes), int), corners, threshold)]
 
 
-def corner_rows(boxes: Iterable[Box]) -> np.ndarray:
+def corner_rows(boxes: Sequence[Corners]) -> np.ndarray:
     """float64 [4, boxes]."""
-    return np.array([box.corners for box in boxes], np.float64).reshape(-1, 4).T
+    return np.array(boxes, np.float64).reshape(-1, 4).T
 
 
-def ious(some: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union, 0..1, of float64 [4, …] and [4, …]; 0 for a box without an area."""
-    return _ious(some, others, area(*some) + area(*others))
+def ious(boxes: Sequence[Corners], others: Sequence[Corners]) -> np.ndarray:
+    """float64 [boxes, others]: intersection over union of each with each, 0..1; 0 where neither has an area."""
+    some, rest = corner_rows(boxes)[:, :, None], corner_rows(others)[:, None]
+    return _ious(some, rest, area(*some) + area(*rest))
 
 
 def _ious(some: np.ndarray, others: np.ndarray, areas: np.ndarray) -> np.ndarray:
-    """`ious` where the sums of both areas are known."""
+    """Of float64 [4, …] and [4, …], where the sums of both areas are known."""
     width = np.minimum(some[2], others[2]) - np.maximum(some[0], others[0])
     height = np.minimum(some[3], others[3]) - np.maximum(some[1], others[1])
     shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
     result: np.ndarray = np.divide(shared, areas - shared, out=np.zeros(np.shape(shared)), where=shared > 0)
     return result
-
-
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes, 0..1; 0 if one has no area."""
-    return float(ious(np.array(a.corners), np.array(b.corners)))
 
 
 def area(x1: _Number, y1: _Number, x2: _Number, y2: _Number) -> _Number:

@@ -4,9 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gritmill.evaluation.metrics import PhraseResult, enclosing_box, ious, measure_phrase, summarize, summarize_by_kind
-from transforms.records import Box
-from transforms.selection.select_boxes import iou
+from gritmill.evaluation.metrics import PhraseResult, enclosing_box, measure_phrase, summarize, summarize_by_kind
 
 THING = (0.0, 0.0, 0.4, 0.4)
 HALF = (0.0, 0.0, 0.4, 0.2)
@@ -17,26 +15,12 @@ side = st.lists(st.integers(0, 100), min_size=2, max_size=2, unique=True).map(
 corners = st.tuples(side, side).map(lambda sides: (sides[0][0], sides[1][0], sides[0][1], sides[1][1]))
 
 
-@given(st.lists(corners, max_size=4), st.lists(corners, min_size=1, max_size=4))
-def test_the_matrix_is_the_iou_that_runs_use(boxes, things):
-    found = ious(boxes, things)
-    assert found.shape == (len(boxes), len(things))
-    for row, a in zip(found, boxes, strict=True):
-        for value, b in zip(row, things, strict=True):
-            assert value == pytest.approx(iou(Box(0, *a, 1.0), Box(0, *b, 1.0)), abs=1e-12)
-
-
 @given(st.lists(corners, min_size=1, max_size=5))
 def test_the_box_around_all_holds_each_and_is_the_smallest(things):
     x1, y1, x2, y2 = enclosing_box(things)
     assert all(x1 <= a and y1 <= b and c <= x2 and d <= y2 for a, b, c, d in things)
     sides = zip((x1, y1, x2, y2), zip(*things, strict=True), strict=True)
     assert all(side in of_things for side, of_things in sides)
-
-
-def test_known_overlaps():
-    assert ious([THING, HALF, FAR], [THING]).tolist() == [[1.0], [0.5], [0.0]]
-    assert ious([(0.1, 0.1, 0.1, 0.3)], [(0.1, 0.1, 0.1, 0.3)]).tolist() == [[0.0]]  # no area
 
 
 def test_an_overlap_of_a_half_is_right_and_less_is_wrong():

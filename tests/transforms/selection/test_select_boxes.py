@@ -12,7 +12,7 @@ from transforms.selection.select_boxes import (
     area,
     corner_rows,
     in_record_order,
-    iou,
+    ious,
     rank_within,
     select,
     select_many,
@@ -39,6 +39,10 @@ def boxes(draw, phrases=3):
 def cells(box):
     x1, y1, x2, y2 = (round(c * GRID) for c in box.corners)
     return {(x, y) for x in range(x1, x2) for y in range(y1, y2)}
+
+
+def iou(a, b):
+    return ious([a.corners], [b.corners]).item()
 
 
 def pair(*found):
@@ -71,6 +75,12 @@ def test_iou_lies_in_zero_to_one_for_any_corners(a, b, c, d, e, f, g, h):
 def test_a_box_overlaps_itself_in_full(box):
     assert iou(box, box) == pytest.approx(1)
     assert area(*box.corners) == pytest.approx(len(cells(box)) / GRID**2)
+
+
+def test_the_overlaps_of_each_with_each():
+    thing, half, far = (0.0, 0.0, 0.4, 0.4), (0.0, 0.0, 0.4, 0.2), (0.6, 0.6, 1.0, 1.0)
+    assert ious([thing, half, far], [thing, half]).tolist() == [[1.0, 0.5], [0.5, 1.0], [0.0, 0.0]]
+    assert ious([], [thing]).shape == (0, 1)
 
 
 def test_boxes_that_touch_do_not_overlap():
@@ -242,7 +252,7 @@ def columns(pairs):
         np.array([box.phrase for box in boxes], int),
         np.array([phrase.start for phrase in spans], int),
         np.array([phrase.end for phrase in spans], int),
-        corner_rows(boxes),
+        corner_rows([box.corners for box in boxes]),
         np.array([box.score for box in boxes], float),
     )
 

@@ -20,8 +20,8 @@ from transforms.detectors.grounding_dino.prompts import BORDERS
 from transforms.detectors.load import load_detector
 from transforms.detectors.settings import DetectorSettings
 from transforms.isolation.bisect import UnhealthyDevice
-from transforms.records import Box, Drop, FailureStage, Fault, Reason
-from transforms.selection.select_boxes import iou
+from transforms.records import Drop, FailureStage, Fault, Reason
+from transforms.selection.select_boxes import ious
 
 
 def png(seed, width=96, height=64):
@@ -493,7 +493,7 @@ def test_a_trained_model_finds_what_the_phrases_name_whatever_the_batch():
     for one, (_, record), answer in zip(requests, records, found, strict=True):
         for number, phrase in enumerate(one.phrases):
             best = next(box for box in answer.boxes if box.phrase == number)
-            true = [Box(0, *corners, 1.0) for t in record["truth"] if t["text"] == phrase for corners in t["boxes"]]
-            hits.append(max(iou(best, box) for box in true) >= 0.5)
+            true = [corners for t in record["truth"] if t["text"] == phrase for corners in t["boxes"]]
+            hits.append(ious([best.corners], true).max() >= 0.5)
     assert len(hits) > 80
     assert sum(hits) / len(hits) > 0.95
