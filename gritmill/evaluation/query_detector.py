@@ -1,10 +1,11 @@
 """Puts the phrases of a set to the detector as a run does: those of a caption together, in chunks, read ahead."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 from os import getcwd
 
 from gritmill.evaluation.sets.truth import TrueCaption, TruePhrase, Truth
@@ -108,47 +109,33 @@ def query(
       EnvironmentFault: the detector fails on every input, or cannot be loaded.
     """
     pending: deque[TrueCaption] = deque()
+    reported: set[str] = set()
 
     def placed_pairs() -> Iterator[PositionedPair]:
         for index, caption in enumerate(truth.captions):
             pending.append(caption)
             yield {"index": index, "caption": caption}, _build_question(caption)
 
+    def note_reported(captions: int) -> None:
+        nonlocal reported  # replaced as a whole: another thread shows the progress
+        reported = {caption.picture for caption in islice(pending, captions)}
+
     pixels = configuration.source.max_pixels
     loaded = (_skip_other_shape(position, pair) for position, pair in ImageLoader(pixels).load(placed_pairs()))
-    chunk_progress = _ChunkProgress(truth.pictures, counts)
-    with progress.show_progress("asking", "pictures", chunk_progress.state, quiet), _as_environment_fault():
+    state = lambda: progress_state(truth, counts, reported)  # noqa: E731
+    with progress.show_progress("asking", "pictures", state, quiet), _as_environment_fault():
         for chunk_pairs, _ in cut_chunks(loaded, configuration.chunk):
-            chunk_progress.start_chunk([pending[i].picture for i in range(len(chunk_pairs))])
-            for pair in detector.process(chunk_pairs, chunk_progress.update):
+            for pair in detector.process(chunk_pairs, note_reported):
                 answer = _build_answer(pending.popleft(), pair)
-                chunk_progress.start_chunk([])
+                note_reported(0)
                 counts.add(answer)
                 yield answer
 
 
-class _ChunkProgress:
-    """Progress: pictures answered, and of the current chunk the captions that the detector has reported as done."""
-
-    def __init__(self, pictures: int, counts: QueryCounts) -> None:
-        self._pictures = max(pictures, 1)
-        self._counts = counts
-        self._chunk_pictures: list[str] = []
-        self._done = 0
-
-    def start_chunk(self, pictures: list[str]) -> None:
-        """A chunk whose captions are of these pictures."""
-        self._chunk_pictures, self._done = pictures, 0
-
-    def update(self, captions: int) -> None:
-        """So many captions of the chunk are done."""
-        self._done = captions
-
-    def state(self) -> progress.State:
-        """Pictures done; an answered chunk counts with its answers alone."""
-        in_chunk = len(set(self._chunk_pictures[: self._done]) - {self._counts.last_picture})
-        done = self._counts.pictures + in_chunk
-        return progress.State(done, min(done / self._pictures, 1.0))
+def progress_state(truth: Truth, counts: QueryCounts, reported: Set[str]) -> progress.State:
+    """Pictures answered, and those of the current chunk that the detector has reported as done."""
+    done = counts.pictures + len(reported - {counts.last_picture})
+    return progress.State(done, min(done / max(truth.pictures, 1), 1.0))
 
 
 def phrase_by_phrase(truth: Truth) -> Truth:

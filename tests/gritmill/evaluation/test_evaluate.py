@@ -8,8 +8,9 @@ from PIL import Image
 
 import gritmill
 from gritmill.evaluation import quality
-from gritmill.evaluation.query_detector import QueryCounts, _ChunkProgress
+from gritmill.evaluation.query_detector import QueryCounts, progress_state
 from gritmill.evaluation.sets import flickr30k_entities, refcoco
+from gritmill.evaluation.sets.truth import Truth
 from pipeline.engines.progress import State
 from pipeline.pack.driver import find_detections
 from pipeline.tables.detections import read_all
@@ -217,15 +218,11 @@ def test_phrases_alone_need_no_picture(call, own):
 
 
 def test_progress_counts_pictures_and_ends_at_all_of_them():
-    counts = QueryCounts()
-    chunk_progress = _ChunkProgress(4, counts)
-    assert chunk_progress.state() == State(0, 0.0)
-    chunk_progress.start_chunk(["a", "a", "b", "b", "c"])
-    chunk_progress.update(3)
-    assert chunk_progress.state() == State(2, 0.5)
-    chunk_progress.start_chunk([])
-    counts.pictures = 4
-    assert chunk_progress.state() == State(4, 1.0)
+    truth, counts = Truth(4, iter(())), QueryCounts()
+    assert progress_state(truth, counts, set()) == State(0, 0.0)
+    assert progress_state(truth, counts, {"a", "b"}) == State(2, 0.5)
+    counts.pictures, counts.last_picture = 3, "c"
+    assert progress_state(truth, counts, {"c", "d"}) == State(4, 1.0)
 
 
 @pytest.mark.parametrize(
