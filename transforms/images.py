@@ -7,6 +7,7 @@ that no web page shows.
 import hashlib
 import io
 import warnings
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -29,11 +30,7 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_PNG_ORIENTATION_CHUNKS = (
-    b"eXIf",
-    b"Raw profile type",
-    b"XML:com.adobe.xmp",
-)  # chunks that can say how a PNG is turned
+_PNG_ORIENTATION_CHUNKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # can say how a PNG is turned
 _JPEG_QUALITY = 95
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", *(b"P%d" % n for n in range(1, 8)))
 """How files of the allowed formats begin; AVIF and WebP are recognised further in."""
@@ -48,6 +45,9 @@ class ImageFault(Exception):
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(detail)
         self.reason = reason
+
+    def __reduce__(self) -> Any:
+        return ImageFault, (self.reason, str(self))
 
     def as_fault(self) -> Fault:
         """What it is to the pair."""

@@ -19,25 +19,21 @@ class Model(Protocol):
 
         The row of a pair must not depend on the other pairs. Captions of one picture follow each other.
         """
-        ...
 
     def probe(self) -> object:
         """Runs the model on something known to be good: if this raises as well, no pair is at fault."""
-        ...
 
 
 @runtime_checkable
-class BatchedModel(Protocol):
-    """A model whose batches can be run one by one: where one kills the process, the others keep their results."""
+class Batched(Protocol):
+    """A model, or a detector, whose batches can be run one by one: where one kills the process, the others keep their
+    results. A model is given pairs, a detector requests."""
 
-    def batches(self, pairs: Sequence[Pair]) -> Sequence[Sequence[Any]]:
+    def batches(self, pairs: Sequence[Any]) -> Sequence[Sequence[Any]]:
         """The batches of the pairs, each a list of items; an item's `request` is the number of its pair."""
-        ...
 
-    def run_batch(self, pairs: Sequence[Pair], batch: Sequence[Any]) -> list[tuple[int, Any]]:
+    def run_batch(self, pairs: Sequence[Any], batch: Sequence[Any]) -> list[tuple[int, Any]]:
         """The results of a batch, or of a piece of one, each with the number of its pair."""
-        ...
 
-    def merge(self, pairs: Sequence[Pair], results: Sequence[tuple[int, Any]]) -> list[Any]:
+    def merge(self, pairs: Sequence[Any], results: Sequence[tuple[int, Any]]) -> list[Any]:
         """One row a pair. A `Fault` among the results is that pair's row."""
-        ...

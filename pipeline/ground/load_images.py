@@ -7,10 +7,9 @@ from pipeline.sources import Position
 from pipeline.sources.read_images import LOADERS, MAX_AHEAD, read_file
 from transforms import images
 from transforms.images import ImageFault
-from transforms.isolation.child_process import ChildProcess
-from transforms.isolation.measure_images import measure_isolated
+from transforms.isolation.child_process import ChildDied, ChildProcess
 from transforms.read_ahead import read_ahead
-from transforms.records import FailureStage, Fault, Pair
+from transforms.records import FailureStage, Fault, Pair, Reason
 
 PositionedPair = tuple[Position, Pair]
 
@@ -49,11 +48,13 @@ class ImageLoader:
         pair = replace(pair, image=replace(pair.image, length=len(pair.data), digest=images.image_digest(pair.data)))
         try:
             if self.child:
-                width, height = measure_isolated(self.child, pair.data, self.max_pixels)
+                width, height = self.child.call(images.measure, pair.data, self.max_pixels)
             else:
                 width, height = images.measure(pair.data, self.max_pixels)
         except ImageFault as fault:
             return pair.failed(fault.as_fault())
+        except ChildDied as error:
+            return pair.failed(Fault(FailureStage.IMAGE, Reason.CRASH, f"the decoder's process was {error}"))
         return replace(pair, width=width, height=height)
 
 

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
@@ -35,22 +35,17 @@ PreparedItem = tuple[PromptItem, torch.Tensor]
 """A prompt with its picture, uint8 [3, height, width]."""
 
 
-class PackedPrompts(Protocol):
-    """What a family makes of one request's phrases."""
-
-    @property
-    def prompts(self) -> Sequence[Any]:
-        """The prompts that together hold every phrase once."""
-
-
 def plan_batches(
-    requests: Sequence[Request], prompts: Iterable[PackedPrompts], rule: ResizeRule, length: int
+    requests: Sequence[Request], prompts: Iterable[Sequence[Any]], rule: ResizeRule, length: int
 ) -> list[BatchItems]:
-    """The batches of the requests, at most `length` prompts each, of equal size, in the order of the requests."""
+    """The batches of the requests, at most `length` prompts each, of equal size, in the order of the requests.
+
+    prompts: for each request those that together hold every phrase once.
+    """
     by_size: dict[tuple[int, int], list[PromptItem]] = {}
-    for number, (request, packed) in enumerate(zip(requests, prompts, strict=True)):
+    for number, (request, of_request) in enumerate(zip(requests, prompts, strict=True)):
         size = rule.target_size(request.width, request.height)
-        by_size.setdefault(size, []).extend(PromptItem(number, prompt) for prompt in packed.prompts)
+        by_size.setdefault(size, []).extend(PromptItem(number, prompt) for prompt in of_request)
     return [items[i : i + length] for items in by_size.values() for i in range(0, len(items), length)]
 
 

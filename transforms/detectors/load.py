@@ -38,15 +38,14 @@ def find_family(settings: DetectorSettings) -> Family[Any]:
     # The class of an unknown kind might come with the checkpoint: the kind is read before any class is looked up.
     config = _read_config(settings)
     kind = str(config.get("model_type", ""))
-    outside = {} if kind in _BUILTIN else {entry.name: entry for entry in entry_points(group=GROUP)}
-    if kind in _BUILTIN:
-        family = _BUILTIN[kind]
-    elif kind in outside:
+    family = _BUILTIN.get(kind)
+    if not family:
+        outside = {entry.name: entry for entry in entry_points(group=GROUP)}
+        if kind not in outside:
+            problem = f"is a {kind}" if kind else "does not say in its config.json what it is"
+            known = ", ".join(dict.fromkeys([*_BUILTIN, *sorted(outside)]))
+            raise ValueError(f"detector.model: {settings.model} {problem}; it has to be one of {known}")
         family = load_family(outside[kind])
-    else:
-        problem = f"is a {kind}" if kind else "does not say in its config.json what it is"
-        known = ", ".join(dict.fromkeys([*_BUILTIN, *sorted(outside)]))
-        raise ValueError(f"detector.model: {settings.model} {problem}; it has to be one of {known}")
     family.check(family.take(settings), config)
     return family
 

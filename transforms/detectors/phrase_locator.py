@@ -1,34 +1,20 @@
 """Pairs with phrases and pictures -> the same pairs with candidate boxes, by a detector."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any
 
-from transforms.detectors.base import Detector, Found, Request, probe_request
+from transforms.detectors.base import Found, Request, probe_request
 from transforms.detectors.candidates import Normalize, make_request, with_boxes
 from transforms.detectors.check_answers import check_answers
 from transforms.detectors.load import find_family, load_detector
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import MAX_PIXELS
+from transforms.models import Batched
 from transforms.records import Box, Pair
 
 
-@runtime_checkable
-class BatchedDetector(Protocol):
-    """A detector whose batches can be run one by one."""
-
-    def batches(self, requests: Sequence[Request]) -> Sequence[Sequence[Any]]:
-        """The batches, each a list of items; an item's `request` is the number of its request."""
-        ...
-
-    def run_batch(self, requests: Sequence[Request], batch: Sequence[Any]) -> list[tuple[int, Any]]:
-        """The results of a batch, or of a piece of one, each with the number of its request."""
-        ...
-
-    def merge(self, requests: Sequence[Request], results: Sequence[tuple[int, Any]]) -> list[Found]:
-        """One answer a request. A `Fault` among the results is the request's error."""
-        ...
-
-
+@dataclass(eq=False)
 class PhraseLocator:
     """A `Model` whose rows are pairs with boxes and without their images. Its pairs have phrases.
 
@@ -36,12 +22,11 @@ class PhraseLocator:
     normalize: of two phrases that it makes equal only the first is asked.
     """
 
-    def __init__(self, detector: Detector, floor: float, max_pixels: int, normalize: Normalize) -> None:
-        self.detector = detector
-        self.floor = floor
-        self.max_pixels = max_pixels
-        self.normalize = normalize
-        self.progress: Callable[[int], None] | None = None
+    detector: Any
+    floor: float
+    max_pixels: int
+    normalize: Normalize
+    progress: Callable[[int], None] | None = None
 
     @property
     def recorded(self) -> dict[str, Any]:
@@ -73,9 +58,7 @@ class PhraseLocator:
 
 
 class BatchedPhraseLocator(PhraseLocator):
-    """The same with a `BatchedDetector`, as a `BatchedModel`."""
-
-    detector: Any
+    """The same with a detector that is `Batched`, and so itself."""
 
     def batches(self, pairs: Sequence[Pair]) -> Sequence[Sequence[Any]]:
         """The detector's."""
@@ -96,5 +79,5 @@ def load_locator(
 ) -> PhraseLocator:
     """The detector that the settings name, loaded. search_path: folders to look in for a detector of your own."""
     detector = load_detector(settings, search_path)
-    kind = BatchedPhraseLocator if isinstance(detector, BatchedDetector) else PhraseLocator
+    kind = BatchedPhraseLocator if isinstance(detector, Batched) else PhraseLocator
     return kind(detector, settings.floor, max_pixels, find_family(settings).normalize)

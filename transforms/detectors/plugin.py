@@ -12,17 +12,13 @@ from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 from transforms.plugins import find_factory, identify_factory
 
 
-class PluginSettings(GroundingDinoSettings):
-    """The keys of the first release, any of which a factory may read."""
-
-
 def is_factory(model: str) -> bool:
     """Whether `detector.model` names a factory rather than a hub id or a folder."""
     module, colon, name = model.partition(":")
     return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 
-def _load(settings: PluginSettings, search_path: Sequence[str]) -> Detector:
+def _load(settings: GroundingDinoSettings, search_path: Sequence[str]) -> Detector:
     factory = find_factory(settings.model, search_path)
     try:
         detector: Detector = factory(settings)
@@ -31,13 +27,13 @@ def _load(settings: PluginSettings, search_path: Sequence[str]) -> Detector:
         raise ValueError(f"detector.model: {settings.model}: {type(error).__name__}: {error}") from error
 
 
-def _identify(settings: PluginSettings, search_path: Sequence[str]) -> str:
+def _identify(settings: GroundingDinoSettings, search_path: Sequence[str]) -> str:
     return identify_factory(find_factory(settings.model, search_path), settings.model)
 
 
 PLUGIN = Family(
     "a factory",
-    PluginSettings,
+    GroundingDinoSettings,  # the keys of the first release, any of which a factory may read
     score=GROUNDING_DINO.score,  # nobody knows better
     load=_load,
     normalize=GROUNDING_DINO.normalize,  # as in the first release: its runs hold what was asked

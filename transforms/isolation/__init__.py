@@ -3,5 +3,4 @@
 bisect           the items of a failing batch that make it fail
 child_process    calls in a process that may die
 isolated_model   a model in such a process
-measure_images   images measured in such a process
 """

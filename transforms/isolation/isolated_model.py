@@ -10,7 +10,7 @@ from typing import Any
 
 from transforms.isolation.bisect import run_with_bisection
 from transforms.isolation.child_process import ChildDied, ChildProcess
-from transforms.models import BatchedModel, Model
+from transforms.models import Batched, Model
 from transforms.records import Pair
 
 
@@ -21,7 +21,7 @@ class _Item:
 
 @dataclass
 class SingleBatch:
-    """Any other model as a `BatchedModel`: all pairs are one batch."""
+    """Any other model as a `Batched` one: all pairs are one batch."""
 
     model: Model
 
@@ -60,16 +60,16 @@ class IsolatedModel:
           UnhealthyDevice: the process dies at what `probe` runs, too. Whatever the model raises.
         """
         results: list[tuple[int, Any]] = []
-        for batch in self._call(pairs, _child_batches):
+        for batch in self._call(pairs, _child_call, "batches"):
             results += run_with_bisection(
                 batch,
-                lambda items: self._call(pairs, _child_run_batch, items),
+                lambda items: self._call(pairs, _child_call, "run_batch", items),
                 self.probe,
                 self.stage,
                 failure=ChildDied,
                 in_place_of=lambda item, fault: (item.request, fault),
             )
-        return list(self._call(pairs, _child_merge, results))
+        return list(self._call(pairs, _child_call, "merge", results))
 
     def probe(self) -> None:
         """The model's own."""
@@ -93,21 +93,10 @@ def _child_load(load: Callable[[], Model], pairs: list[Pair]) -> dict[str, Any]:
     return dict(getattr(_model, "recorded", {}))
 
 
-def _batched() -> BatchedModel:
+def _child_call(method: str, *arguments: Any) -> Any:
+    """In the child: a method of `Batched`, for the pairs that it keeps."""
     assert _model
-    return _model if isinstance(_model, BatchedModel) else SingleBatch(_model)
-
-
-def _child_batches() -> Any:
-    return _batched().batches(_pairs)
-
-
-def _child_run_batch(batch: Sequence[Any]) -> Any:
-    return _batched().run_batch(_pairs, batch)
-
-
-def _child_merge(results: Sequence[tuple[int, Any]]) -> Any:
-    return _batched().merge(_pairs, results)
+    return getattr(_model if isinstance(_model, Batched) else SingleBatch(_model), method)(_pairs, *arguments)
 
 
 def _child_probe() -> None:

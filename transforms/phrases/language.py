@@ -52,9 +52,7 @@ def known_languages() -> tuple[str, ...]:
 
 
 def _identifier() -> Any:
-    from py3langid.langid import (  # loading takes half a second: not for whoever has no gate
-        MODEL_FILE,
-        LanguageIdentifier,
-    )
+    # Loading takes half a second: not for whoever has no gate.
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,8 +1,9 @@
 """Pairs -> the same pairs with their phrases, by a spaCy pipeline."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
@@ -12,23 +13,21 @@ from transforms.phrases.noun_phrases import find_phrases
 from transforms.records import Drop, Dropped, Pair
 
 
+@dataclass(eq=False)
 class PhraseExtractor:
     """A `Model` whose rows are pairs with phrases, dropped noun chunks, and without their images.
 
     load: gives a parser; called once a thread. dropped_heads: what `drop_heads` gives.
     """
 
-    def __init__(
-        self, load: Callable[[], Language], dropped_heads: Mapping[str, Drop], gate: LanguageGate | None = None
-    ) -> None:
-        self._load = load
-        self._heads = dict(dropped_heads)
-        self._gate = gate
-        self._parsers = threading.local()  # spaCy's string store is not for several threads at once
+    load: Callable[[], Language]
+    dropped_heads: dict[str, Drop]
+    gate: LanguageGate | None = None
+    _parsers: Any = field(default_factory=threading.local)  # spaCy's string store is not for several threads at once
 
     def process(self, pairs: Sequence[Pair]) -> list[Pair]:
         """The pairs, with phrases. A caption that the language gate rejects is dropped as a whole."""
-        rejected = [self._gate is not None and self._gate.rejects(pair.caption) for pair in pairs]
+        rejected = [self.gate is not None and self.gate.rejects(pair.caption) for pair in pairs]
         nlp = self._parser()
         # Without a memory zone spaCy's string store keeps every word that it ever saw (spaCy pull request 13621).
         with nlp.memory_zone():
@@ -45,11 +44,11 @@ class PhraseExtractor:
         return list(self._parser().pipe(["a dog"]))
 
     def _extracted(self, pair: Pair, doc: Doc) -> Pair:
-        found = find_phrases(doc, self._heads)
+        found = find_phrases(doc, self.dropped_heads)
         return replace(pair, data=b"", phrases=found.kept, dropped=found.dropped)
 
     def _parser(self) -> Language:
         if not hasattr(self._parsers, "nlp"):
-            self._parsers.nlp = self._load()
+            self._parsers.nlp = self.load()
         nlp: Language = self._parsers.nlp
         return nlp

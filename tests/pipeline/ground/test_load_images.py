@@ -6,8 +6,10 @@ from PIL import Image
 
 from pipeline import files
 from pipeline.ground.load_images import ImageLoader, PositionedPair
+from tests import plugin_detectors
 from tests.pipeline.builders import image, stored
 from transforms import images
+from transforms.isolation.child_process import ChildProcess
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 
@@ -103,3 +105,18 @@ def test_a_failed_row_does_not_spoil_the_next_row_of_its_image(tmp_path: Path) -
 def test_a_pair_that_has_failed_is_passed_on() -> None:
     pair = Pair("k", "s", 0, "").failed(Fault(FailureStage.READ, Reason.NO_IMAGE))
     assert load([({"index": 0}, pair)]) == [pair]
+
+
+def test_measuring_in_a_process_of_its_own_is_measuring_and_a_picture_that_kills_it_is_a_crash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    child = ChildProcess()
+    contents = (image(1, size=(30, 20)), image(2, size=(3, 60)), image(3, size=(30, 40)), b"<html>")
+    pairs = [({}, Pair(str(n), "s", n, "a dog", ImageRef("a.tar", n), data)) for n, data in enumerate(contents)]
+    found = list(ImageLoader(1000, child).load(pairs))
+    assert found == list(ImageLoader(1000).load(pairs))
+    reasons = [pair.error and pair.error.reason for _, pair in found]
+    assert reasons == [None, None, Reason.TOO_MANY_PIXELS, Reason.NOT_AN_IMAGE]
+    monkeypatch.setattr(images, "measure", plugin_detectors.die)
+    ((_, pair),) = ImageLoader(1000, child).load(pairs[:1])
+    assert pair.error == Fault(FailureStage.IMAGE, Reason.CRASH, "the decoder's process was killed by SIGKILL")

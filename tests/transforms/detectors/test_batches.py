@@ -6,7 +6,6 @@ import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -48,7 +47,7 @@ def make_request(number: int, width: int = 1, height: int = 1) -> Request:
 
 
 def batches_of(requests: list[Request], size: int, rule: Any) -> list[BatchItems]:
-    return plan_batches(requests, [SimpleNamespace(prompts=[PROMPT]) for _ in requests], rule, size)
+    return plan_batches(requests, [[PROMPT]] * len(requests), rule, size)
 
 
 def seen(batches: Iterator[list[tuple[PromptItem, Any]]]) -> list[list[tuple[int, int]]]:

@@ -83,15 +83,15 @@ def test_a_family_detector_loses_only_the_batch_with_the_culprit(grounding_dino,
         alive = True
 
         def call(self, function, *arguments):
-            if function is isolated_model._child_run_batch:
-                numbers = [item.request for item in arguments[0]]
+            if function is not isolated_model._child_call:
+                return {}
+            method, *given = arguments
+            if method == "run_batch":
+                numbers = [item.request for item in given[0]]
                 calls.append(numbers)
                 if 5 in numbers:
                     raise ChildDied("killed by SIGSEGV")
-                return in_process.run_batch(pairs, arguments[0])
-            if function is isolated_model._child_merge:
-                return in_process.merge(pairs, arguments[0])
-            return in_process.batches(pairs) if function is isolated_model._child_batches else {}
+            return getattr(in_process, method)(pairs, *given)
 
     in_child = IsolatedModel(None, "boxes", _child=RecordingChild())
     found = in_child.process(pairs)

@@ -6,7 +6,7 @@ Serves every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDin
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -17,13 +17,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from transforms import bundled
 from transforms.detectors.base import Found, Request
-from transforms.detectors.batches import (
-    BatchItems,
-    PreparedItem,
-    PromptItem,
-    plan_batches,
-    prepare_batches,
-)
+from transforms.detectors.batches import BatchItems, PreparedItem, PromptItem, plan_batches, prepare_batches
 from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.optimized import optimize
 from transforms.detectors.grounding_dino.prompts import CLS, PERIOD, SEP, PackedPrompts, Prompt, build_prompts
@@ -40,21 +34,18 @@ Result = tuple[int, tuple[list[Box], int] | Fault]
 """The number of a request; boxes found for one of its prompts and how many the cap cut off, or what went wrong."""
 
 
+@dataclass(eq=False)
 class GroundingDino:
     """A loaded model on its device; forward runs under a lock, CPU work outside it."""
 
-    def __init__(
-        self, model: Any, tokenizer: Any, rule: ResizeRule, settings: GroundingDinoSettings, device: str
-    ) -> None:
-        self.model = model
-        self.tokenizer = tokenizer
-        self.resize_rule = rule
-        self.settings = settings
-        self.device = device
-        self.limit = int(model.config.max_text_len)
-        self.progress: Callable[[int], None] | None = None
-        self._lock = threading.Lock()
-        self._pixels: torch.Tensor | None = None
+    model: Any
+    tokenizer: Any
+    resize_rule: ResizeRule
+    settings: GroundingDinoSettings
+    device: str
+    progress: Callable[[int], None] | None = None
+    _lock: Any = field(default_factory=threading.Lock)
+    _pixels: torch.Tensor | None = None
 
     @classmethod
     def load(cls, settings: GroundingDinoSettings) -> "GroundingDino":
@@ -87,6 +78,11 @@ class GroundingDino:
         return cls(model, processor.tokenizer, rule, settings, device)
 
     @property
+    def limit(self) -> int:
+        """Tokens that a prompt may have."""
+        return int(self.model.config.max_text_len)
+
+    @property
     def made(self) -> dict[str, Any]:
         """What the boxes were found with."""
         device = self.device.partition(":")[0]
@@ -97,8 +93,7 @@ class GroundingDino:
         prompts = self._prompts(requests)
         results: list[Result] = []
         done = 0
-        planned = plan_batches(requests, prompts, self.resize_rule, self.settings.batch)
-        for batch in prepare_batches(requests, planned, self.resize_rule):
+        for batch in prepare_batches(requests, self._planned(requests, prompts), self.resize_rule):
             results += self._run_prepared(batch)
             done += len(batch)
             if self.progress:
@@ -107,7 +102,7 @@ class GroundingDino:
 
     def batches(self, requests: Sequence[Request]) -> list[BatchItems]:
         """The batches of the requests: prompts with pictures of equal size, in the order of the requests."""
-        return plan_batches(requests, self._prompts(requests), self.resize_rule, self.settings.batch)
+        return self._planned(requests, self._prompts(requests))
 
     def run_batch(self, requests: Sequence[Request], batch: BatchItems) -> list[Result]:
         """The results of one batch, or of a piece of one."""
@@ -120,6 +115,10 @@ class GroundingDino:
 
     def _prompts(self, requests: Sequence[Request]) -> list[PackedPrompts]:
         return [build_prompts(self.tokenizer, request.phrases, self.limit) for request in requests]
+
+    def _planned(self, requests: Sequence[Request], prompts: Iterable[PackedPrompts]) -> list[BatchItems]:
+        of_requests = (packed.prompts for packed in prompts)
+        return plan_batches(requests, of_requests, self.resize_rule, self.settings.batch)
 
     def _run_prepared(self, batch: Sequence[tuple[PromptItem, torch.Tensor | Fault]]) -> list[Result]:
         faults = [(item.request, picture) for item, picture in batch if isinstance(picture, Fault)]

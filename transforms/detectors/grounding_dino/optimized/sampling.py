@@ -93,10 +93,6 @@ class LevelLayout:
             first[-1] + int(strides.max()) + 2,  # a point on the border reads, with weight zero, one row beyond it
         )
 
-    def for_heads(self, heads: int, points: int) -> HeadLayout:
-        """The same, spread over heads and points: long lines of numbers are what a core is good at."""
-        return _head_layout(self, heads, points)
-
     def strips(self) -> Iterator[tuple[slice, slice, int]]:
         """Some lines of a map at a time, about `BLOCK` cells: their locations, their rows with borders, their width."""
         location = row = 0
@@ -113,6 +109,8 @@ class LevelLayout:
 
 @lru_cache(maxsize=8)
 def _head_layout(maps: LevelLayout, heads: int, points: int) -> HeadLayout:
+    """The layout spread over heads and points: long lines of numbers are what a core is good at."""
+
     def spread(of_levels: Tensor) -> Tensor:
         return of_levels.repeat_interleave(points).repeat(heads, 1)
 
@@ -210,7 +208,7 @@ class GatherAttention(nn.Module):
         """
         if maps.rows * self.heads >= _EXACT:
             raise ValueError(f"a canvas with {maps.rows} locations is too large for the fast forward")
-        layout = maps.for_heads(self.heads, self.points)
+        layout = _head_layout(maps, self.heads, self.points)
         left, top = _split(x, layout.widths), _split(y, layout.heights)
         first = top.mul_(layout.strides).add_(left, alpha=self.heads).add_(layout.firsts)
         rows = torch.empty((*x.shape[:3], 4, x.shape[3]), dtype=torch.int32, device=x.device)
