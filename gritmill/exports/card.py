@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 
 from gritmill.exports.format import ExportCounts, Format
+from gritmill.pages.render import render
 from pipeline.pack.manifest import Manifest
 
 CARD_NAME = "README.md"
@@ -23,34 +24,5 @@ def render_card(to: str, export_format: Format, manifest: Manifest, counts: Expo
     }
     if path := export_format.data_files:  # without it they take what they know, export.json and pictures alone
         head["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": path}]}]
-    ledger, configuration = manifest.ledger, manifest.configuration
-    lines = [
-        "---",
-        yaml.safe_dump(head, sort_keys=False).strip(),
-        "---",
-        "",
-        "# Grounded image-text pairs",
-        "",
-        "Noun phrases and referring expressions of captions, linked to boxes, as Kosmos-2's GRIT is built. Made with",
-        f"gritmill {manifest.versions['gritmill']}, exported as `{to}`.",
-        "",
-        *(f"- {value:,} {name}" for name, value in sorted(counts.items())),
-        "",
-        "## What reads it",
-        "",
-        export_format.description,
-        "",
-        "## Where it comes from",
-        "",
-        f"- detector: `{configuration['detector']['model']}`, `{manifest.models['detector']}`",
-        f"- phrases: `{configuration['phrases']['model']}`, `{manifest.models['phrases']}`",
-        f"- score threshold {manifest.threshold.score:g}: {manifest.threshold.source}",
-        f"- fingerprints: ground `{manifest.fingerprints.ground}`, pack `{manifest.fingerprints.pack}`",
-        f"- of {ledger.read:,} pairs read, {ledger.written:,} were written",
-        "",
-        "Boxes are a detector's, and nobody has looked at all of them. Pictures and captions belong to whoever made",
-        "them: the licence of the sources holds, and what they said of it stands in each record's `meta`, where the",
-        "format has a place for it.",
-        "",
-    ]
-    return "\n".join(lines)
+    values = {"to": to, "manifest": manifest, "counts": sorted(counts.items()), "about": export_format.description}
+    return render("card.md.jinja", head=yaml.safe_dump(head, sort_keys=False).strip(), **values) + "\n"

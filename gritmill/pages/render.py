@@ -1,13 +1,14 @@
-"""Pages out of templates: report.html and calibration.html, each one file that loads nothing from elsewhere."""
+"""Pages out of templates: report.html and calibration.html, each one file that loads nothing from elsewhere, and the
+data card of an export."""
 
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-# The pages show captions and names from anywhere: whatever is put in is escaped.
+# The HTML pages show captions and names from anywhere: whatever is put in is escaped.
 ENVIRONMENT = Environment(
     loader=PackageLoader("gritmill.pages", "."),
-    autoescape=True,
+    autoescape=select_autoescape(["html.jinja"]),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
