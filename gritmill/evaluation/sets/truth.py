@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 
 from pydantic import ValidationError
 
@@ -60,14 +60,8 @@ class Truth:
         """The captions of the first `limit` pictures; all of them if it is None."""
         if limit is None or limit >= self.pictures:
             return self
-        return Truth(limit, _take_pictures(self.captions, limit))
-
-
-def _take_pictures(captions: Iterator[TrueCaption], limit: int) -> Iterator[TrueCaption]:
-    for number, (_, group) in enumerate(groupby(captions, key=lambda caption: caption.picture), 1):
-        yield from group
-        if number == limit:
-            return
+        pictures = groupby(self.captions, key=lambda caption: caption.picture)
+        return Truth(limit, (caption for _, group in islice(pictures, limit) for caption in group))
 
 
 def make_pair(source: str, index: int, image: str, root: str, caption: str = "") -> Pair:

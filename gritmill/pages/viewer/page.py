@@ -15,6 +15,7 @@ from pipeline.pack.driver import need_plan
 from pipeline.pack.manifest import Manifest
 from pipeline.pack.statistics import read_statistics
 from pipeline.plan.plan import Plan
+from transforms.records import Fault
 
 PAGE_NAME = "index.html"
 """Written last: where it is, everything is."""
@@ -46,10 +47,10 @@ def prepare_folder(target: str) -> None:
         publish_json(files.join(target, layout.VIEW_MARKER), {"page": PAGE_NAME})
 
 
-def write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) -> tuple[list[tuple[str, Any]], int]:
-    """Publishes each picture once; for each pair its name, or why there is none, and how many there are not."""
+def write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) -> list[tuple[str, Fault | None]]:
+    """Publishes each picture once; for each pair its name, or why there is none."""
     written: dict[str, str] = {}
-    pictures: list[tuple[str, Any]] = []
+    pictures: list[tuple[str, Fault | None]] = []
     pairs = [one.pair for one in picked]
     state = lambda: progress.State(len(pictures), len(pictures) / max(1, len(pairs)))  # noqa: E731
     with progress.show_progress("view", "pictures", state, quiet):
@@ -61,7 +62,7 @@ def write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) -
                 if name == new:
                     publish_bytes(files.join(target, name), thumbnail.jpeg)
             pictures.append((name, thumbnail.missing))
-    return pictures, sum(1 for _, missing in pictures if missing)
+    return pictures
 
 
 def read_run(source: str, manifest: Manifest) -> dict[str, Any]:

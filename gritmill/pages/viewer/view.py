@@ -56,13 +56,12 @@ def view(
     with hold(target):
         page.prepare_folder(target)
         picked = pick_pairs(folder, plan, policy, samples, seed)
-        names, missing = page.write_pictures(target, picked, plan, quiet)
+        pictures = page.write_pictures(target, picked, plan, quiet)
         run_data = page.read_run(source, manifest)
-        samples_json = [
-            page_data.sample_json(one, policy, run_data["stops"]["score"], *names[index])
-            for index, one in enumerate(picked)
-        ]
-        page.write_page(target, {**run_data, "samples": samples_json, "seed": seed})
+        stops = run_data["stops"]["score"]
+        shown = [page_data.sample_json(one, policy, stops, *at) for one, at in zip(picked, pictures, strict=True)]
+        page.write_page(target, {**run_data, "samples": shown, "seed": seed})
     counts = Counter(one.outcome_key[0] for one in picked)
     numbers = {name: counts[name] for name in ("kept", "rejected", "failed")}
+    missing = sum(1 for _, fault in pictures if fault)
     return {"page": files.join(target, page.PAGE_NAME), **numbers, "missing": missing}
