@@ -5,12 +5,11 @@ The commands are derived from these functions, so that this module imports fast:
 
 import warnings
 from collections.abc import Mapping, Sequence
-from os import PathLike, fspath
+from os import fspath
 from typing import TYPE_CHECKING, Any
 
 from gritmill import options
-from gritmill.options import PathsOrUris, resolve_config
-from pipeline.faults import CallError
+from gritmill.options import PathsOrUris, list_paths, resolve_config
 from pipeline.ground.options import GroundOptions
 from pipeline.pack.options import PackOptions
 from transforms import bundled
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.configuration import Configuration
     from pipeline.plan.plan import Plan
     from transforms.text.grounded_caption import GroundedCaption, Span
+else:  # for `typing.get_type_hints`
+    Configuration = Plan = GroundedCaption = Span = Any
 
 
 def ground(
@@ -53,9 +54,8 @@ def ground(
     from pipeline.files.lock import hold
     from pipeline.ground import driver
 
-    configuration, folder = resolve_config(config), files.canonical(output)
-    reason, uris = _parse_reason(retry_failed), _list_inputs(inputs)
-    _warn_of_embedded_model(configuration, uris)
+    folder = files.canonical(output)
+    configuration, uris, reason = _check_call(config, inputs, retry_failed)
     ground_options = GroundOptions(limit, extend, redo_changed, fresh, retry=reason, quiet=quiet, beam=tuple(beam))
     with hold(folder):
         return driver.ground(configuration, uris, folder, ground_options)
@@ -117,10 +117,9 @@ def run(
     from pipeline.ground import driver
     from pipeline.pack.driver import check_dialects
 
-    configuration, folder = resolve_config(config), files.canonical(output)
+    folder = files.canonical(output)
+    configuration, uris, reason = _check_call(config, inputs, retry_failed)
     check_dialects(configuration.text.dialect)
-    reason, uris = _parse_reason(retry_failed), _list_inputs(inputs)
-    _warn_of_embedded_model(configuration, uris)
     ground_options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
     replace = extend or redo_changed or reason is not None
     pack_options = PackOptions(fresh=fresh, replace=replace, quiet=quiet, beam=tuple(beam))
@@ -129,9 +128,15 @@ def run(
         return _pack(configuration, folder, pack_options, plan)
 
 
-def _warn_of_embedded_model(configuration: "Configuration", inputs: Sequence[str]) -> None:
-    if warning := embedded_model_warning(configuration, inputs):
+def _check_call(
+    config: options.Config, inputs: PathsOrUris, retry_failed: bool | str | None
+) -> tuple["Configuration", list[str], str | None]:
+    """The configuration, the inputs, and the reason of the pairs that are to be done again."""
+    configuration, reason = resolve_config(config), _parse_reason(retry_failed)
+    uris = list_paths(inputs, "inputs: there are none")
+    if warning := embedded_model_warning(configuration, uris):
         warnings.warn(warning, stacklevel=3)
+    return configuration, uris, reason
 
 
 def embedded_model_warning(configuration: "Configuration", inputs: Sequence[str]) -> str:
@@ -161,13 +166,6 @@ def _nested_keys(values: Mapping[str, Any], above: str = "") -> list[str]:
         for key, v in values.items()
     )
     return [key for part in parts for key in part]
-
-
-def _list_inputs(inputs: PathsOrUris) -> list[str]:
-    listed = [fspath(inputs)] if isinstance(inputs, (str, PathLike)) else [fspath(path) for path in inputs]
-    if not listed:
-        raise CallError("inputs: there are none")
-    return listed
 
 
 def _pack(

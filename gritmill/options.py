@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from os import PathLike
-from typing import TYPE_CHECKING, Annotated, Any
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Annotated, Any, NewType
+
+from pipeline.faults import CallError
 
 if TYPE_CHECKING:
     from pipeline.configuration import Configuration
+else:  # for `typing.get_type_hints` and `help`
+    Configuration = NewType("Configuration", object)
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ PathOrUri = str | PathLike[str]
 PathsOrUris = PathOrUri | Sequence[PathOrUri]
 
 Config = Annotated[
-    "str | Configuration | Mapping[str, Any]",
+    str | Configuration | Mapping[str, Any],
     Option("", "A YAML file, or the name of one in configs/.", "[CONFIG]", cli_type=str),
 ]
 """The name of a configuration, a path to a YAML file, a configuration, or its sections as a mapping."""
@@ -59,6 +63,14 @@ RetryFailed = Annotated[
 ]
 Partial = Annotated[bool, Option("--partial", "Pack what there is of an unfinished ground.")]
 Quiet = Annotated[bool, Option("--quiet", "No progress and no hints.")]
+
+
+def list_paths(paths: PathsOrUris, none: str) -> list[str]:
+    """One path, or several, as a list; raises CallError with the message `none` if there are none."""
+    listed = [fspath(paths)] if isinstance(paths, str | PathLike) else [fspath(path) for path in paths]
+    if not listed:
+        raise CallError(none)
+    return listed
 
 
 def resolve_config(config: Config) -> "Configuration":

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import typing
 
 import pytest
 
@@ -81,5 +82,6 @@ def test_every_public_name_is_there():
     assert set(gritmill._MODULE_OF) == set(gritmill.__all__)
     assert all(getattr(gritmill, name) is not None for name in gritmill.__all__)
     assert set(gritmill.__all__) <= set(dir(gritmill))
+    assert all(typing.get_type_hints(getattr(gritmill, name)) is not None for name in gritmill.__all__)
     with pytest.raises(AttributeError, match="grond"):
         _ = gritmill.grond
