@@ -36,7 +36,9 @@ class ModelCache:
 
     def __init__(self, folder: str | None = None) -> None:
         self._uri = None if folder is None else files.join(folder, MODEL_CACHE)
-        self._stored = _read(self._uri) if self._uri else {}
+        self._stored: dict[str, tuple[str, str]] = {}
+        with suppress(Exception):  # there is no such file, or it is of another format
+            self._stored = read_typed(self._uri, _CacheFile).known if self._uri else {}
         self._used: dict[str, tuple[str, str]] = {}
 
     def get_or_compute(self, key: str, signature: Callable[[], str], compute: Callable[[], str]) -> str:
@@ -59,13 +61,6 @@ class ModelCache:
             with suppress(Exception):  # no run fails for the lack of it
                 if self._used != self._stored or not files.exists(self._uri):
                     publish_typed(self._uri, _CacheFile(self._used, 1))
-
-
-def _read(uri: str) -> dict[str, tuple[str, str]]:
-    """The entries in the file; none if there is no such file, or it is of another format."""
-    with suppress(Exception):
-        return read_typed(uri, _CacheFile).known
-    return {}
 
 
 def file_signature(paths: Iterable[Path], *packages: str) -> str:

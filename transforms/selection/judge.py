@@ -54,23 +54,17 @@ def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSe
         return Rejected(Reason.LANGUAGE if foreign else Reason.NO_PHRASE)
     if not groundings:
         return Rejected(Reason.NO_BOX)
-    try:
-        return Kept(pair, tuple(groundings), encode_texts(pair, groundings, settings))
-    except CannotEncode as error:
-        return Rejected(str(error))
+    texts = encode_texts(pair, groundings, settings)
+    return texts if isinstance(texts, Rejected) else Kept(pair, tuple(groundings), texts)
 
 
-def encode_texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> dict[str, str]:
-    """The pair's text in each configured dialect; raises `CannotEncode`."""
+def encode_texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> dict[str, str] | Rejected:
+    """The pair's text in each configured dialect; rejected as `<dialect>_<code>` if one of them cannot carry it."""
     caption = GroundedCaption(pair.caption, choose_spans(groundings, settings.spans), pair.width, pair.height)
     written = {}
     for name in settings.dialect:
         try:
             written[name] = dialects.find(name).encode(caption)
         except CannotCarry as error:
-            raise CannotEncode(f"{name.partition(':')[0]}_{error}") from error
+            return Rejected(f"{name.partition(':')[0]}_{error}")
     return written
-
-
-class CannotEncode(Exception):
-    """A dialect cannot carry a pair. The message is the reason's code: dialect and what it cannot carry."""

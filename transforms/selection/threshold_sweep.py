@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from transforms.records import Grounding, Pair, Phrase
-from transforms.selection.judge import CannotEncode, Policy, encode_texts
+from transforms.selection.judge import Policy, Rejected, encode_texts
 from transforms.selection.select_boxes import select
 from transforms.text import dialects
 
@@ -63,8 +63,5 @@ def sweep(
 
 def _rejection(pair: Pair, groundings: Sequence[Grounding], policy: Policy) -> str:
     """Why a text cannot be written with these phrases; how many boxes they have, and where, never decides it."""
-    try:
-        encode_texts(pair, groundings, policy.text)
-    except CannotEncode as error:
-        return str(error)
-    return ""
+    texts = encode_texts(pair, groundings, policy.text)
+    return texts.reason if isinstance(texts, Rejected) else ""

@@ -113,14 +113,11 @@ def choose_spans(groundings: Sequence[Grounding], policy: Literal["longest", "de
       part the longer one stays (Kosmos-2's own loader writes malformed text for those).
     densest: Qwen-VL's choice. As many spans as possible out of noun chunks and expressions together.
     """
+    rows = [(g.phrase.expression_start, g.phrase.expression_end, g) for g in groundings]
     if policy == "longest":
-        candidates = _grouped((g.phrase.expression_start, g.phrase.expression_end, g) for g in groundings)
-        order = sorted(candidates, key=lambda span: (span.start - span.end, span.start))
-    else:
-        pairs = [(g.phrase.expression_start, g.phrase.expression_end, g) for g in groundings]
-        pairs += [(g.phrase.start, g.phrase.end, g) for g in groundings]
-        order = sorted(_grouped(pairs), key=lambda span: (span.end, span.start))
-    return _disjoint(order)
+        return _disjoint(sorted(_grouped(rows), key=lambda span: (span.start - span.end, span.start)))
+    rows += [(g.phrase.start, g.phrase.end, g) for g in groundings]
+    return _disjoint(sorted(_grouped(rows), key=lambda span: (span.end, span.start)))
 
 
 def _grouped(rows: Iterable[tuple[int, int, Grounding]]) -> list[Span]:

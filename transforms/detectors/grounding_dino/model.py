@@ -92,12 +92,10 @@ class GroundingDino:
         """Scored boxes of every request, batched by equal size in the order of the requests."""
         prompts = self._prompts(requests)
         results: list[Result] = []
-        done = 0
         for batch in prepare_batches(requests, self._planned(requests, prompts), self.resize_rule):
             results += self._run_prepared(batch)
-            done += len(batch)
             if self.progress:
-                self.progress(min(done, len(requests)))
+                self.progress(min(len(results), len(requests)))  # a request may have several prompts
         return _merge_results(prompts, results)
 
     def batches(self, requests: Sequence[Request]) -> list[BatchItems]:

@@ -38,7 +38,8 @@ def optimize(model: Any, device: str) -> None:
       ValueError: the classes are not those that this was written for, or give other values.
     """
     try:
-        _share_backbone(model)
+        encoder = model.model.backbone.conv_encoder
+        encoder.model = DeduplicatingBackbone(encoder.model)
         if device == "cpu":
             _replace_modules(model)
     except MemoryError:
@@ -48,11 +49,6 @@ def optimize(model: Any, device: str) -> None:
             f"detector.forward: fast does not suit this model in transformers {transformers.__version__} ({error}); "
             "set it to stock"
         ) from error
-
-
-def _share_backbone(model: Any) -> None:
-    encoder = model.model.backbone.conv_encoder
-    encoder.model = DeduplicatingBackbone(encoder.model)
 
 
 def _replace_modules(model: Any) -> None:

@@ -1,6 +1,7 @@
 """Whether a replaced module still gives what the class's own gives: another version of transformers may differ."""
 
 from collections.abc import Callable
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -17,14 +18,13 @@ def check_encoder_layer(stock: Any, fast: Any, model: Any) -> None:
       ValueError: they differ by more than 1e-4 of the largest value.
     """
     noise, config = _noise(), model.config
-    shapes = _shapes(config.num_feature_levels)
-    locations = sum(height * width for height, width in shapes)
+    shapes, locations, layout = _levels(config.num_feature_levels)
     ratios = torch.ones(2, config.num_feature_levels, 2)
     padding = torch.tensor([[False] * _TOKENS, [False] * (_TOKENS - 1) + [True]])
     inputs = {
         "vision_features": noise(2, locations, config.d_model),
         "vision_position_embedding": noise(2, locations, config.d_model),
-        **_level_layout(shapes),
+        **layout,
         "key_padding_mask": torch.zeros(2, locations, dtype=torch.bool),
         "reference_points": model.model.encoder.get_reference_points(shapes, ratios, device="cpu"),
         "text_features": noise(2, _TOKENS, config.d_model),
@@ -37,14 +37,13 @@ def check_encoder_layer(stock: Any, fast: Any, model: Any) -> None:
 def check_box_attention(stock: Any, fast: Any, model: Any) -> None:
     """Compares two deformable attentions of a decoder for random boxes; raises as `check_encoder_layer`."""
     noise, config = _noise(), model.config
-    shapes = _shapes(config.num_feature_levels)
-    locations = sum(height * width for height, width in shapes)
+    _, locations, layout = _levels(config.num_feature_levels)
     inputs = {
         "hidden_states": noise(2, 9, config.d_model),
         "position_embeddings": noise(2, 9, config.d_model),
         "encoder_hidden_states": noise(2, locations, config.d_model),
         "reference_points": noise(2, 9, config.num_feature_levels, 4).sigmoid(),
-        **_level_layout(shapes),
+        **layout,
     }
     _compare(lambda attention: attention(**inputs)[0], stock, fast)
 
@@ -54,15 +53,14 @@ def _noise() -> Callable[..., Tensor]:
     return lambda *shape: torch.randn(*shape, generator=generator)
 
 
-def _shapes(levels: int) -> list[list[int]]:
-    """Height and width of each level, ever smaller; none of them a square, so that a mix-up shows."""
-    return [[side, side + 1] for side in range(levels, 0, -1)]
-
-
-def _level_layout(shapes: list[list[int]]) -> dict[str, Any]:
+def _levels(levels: int) -> tuple[list[list[int]], int, dict[str, Any]]:
+    """Height and width of each level, ever smaller, none of them a square, so that a mix-up shows; the locations of all
+    of them; and the arguments that say so."""
+    shapes = [[side, side + 1] for side in range(levels, 0, -1)]
+    *starts, locations = accumulate((height * width for height, width in shapes), initial=0)
     sizes = torch.tensor(shapes)
-    starts = torch.cat((sizes.new_zeros(1), sizes.prod(1).cumsum(0)[:-1]))
-    return {"spatial_shapes": sizes, "spatial_shapes_list": shapes, "level_start_index": starts}
+    layout = {"spatial_shapes": sizes, "spatial_shapes_list": shapes, "level_start_index": torch.tensor(starts)}
+    return shapes, locations, layout
 
 
 def _compare(run: Callable[[Any], Tensor], stock: Any, fast: Any) -> None:
