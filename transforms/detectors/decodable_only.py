@@ -2,40 +2,34 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from transforms.detectors.base import Detector, Found, Request
+from transforms.detectors.base import Found, Request
 from transforms.images import ImageFault
 from transforms.records import Box, Fault
 
 
+@dataclass(eq=False)
 class DecodableOnly:
     """A detector that need not be thread-safe, nor decode a picture to find out that it is broken."""
 
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-        self._lock = threading.Lock()
-        self._last: tuple[bytes, Fault | None] = b"", None
+    _detector: Any
+    progress: Callable[[int], None] | None = None
+    _lock: Any = field(default_factory=threading.Lock)
+    _last: tuple[bytes, Fault | None] = b"", None
 
     @property
     def made(self) -> dict[str, Any]:
         """What the detector says of itself, if it does."""
         return dict(getattr(self._detector, "made", {}))
 
-    @property
-    def progress(self) -> Callable[[int], None] | None:
-        """Whom the detector tells how far it is, if it does."""
-        return getattr(self._detector, "progress", None)
-
-    @progress.setter
-    def progress(self, progress: Callable[[int], None] | None) -> None:
-        if hasattr(self._detector, "progress"):
-            self._detector.progress = progress
-
     def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
         """The detector's answers; an error for a picture that is truncated or broken."""
         with self._lock:
             faults = [self._fault(request) for request in requests]
+            if hasattr(self._detector, "progress"):
+                self._detector.progress = self.progress
             decodable = [request for request, fault in zip(requests, faults, strict=True) if fault is None]
             answers = list(self._detector.detect(decodable)) if decodable else []
         if len(answers) != len(decodable):

@@ -46,12 +46,8 @@ class ParsedCaption:
 
     def trimmed(self, tokens: range) -> range:
         """Without blanks, punctuation and symbols at either end."""
-        first, last = tokens.start, tokens.stop
-        while first < last and not self._has_alnum(first):
-            first += 1
-        while first < last and not self._has_alnum(last - 1):
-            last -= 1
-        return range(first, last)
+        words = [token for token in tokens if self._has_alnum(token)]
+        return range(words[0], words[-1] + 1) if words else range(0)
 
     def subtree(self, token: int) -> range | None:
         """What depends on it, itself included; None if that has a gap."""
