@@ -59,9 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:
     """Our arguments, and Beam's after `--`."""
-    if "--" not in argv:
-        return argv, []
-    separator = argv.index("--")
+    separator = argv.index("--") if "--" in argv else len(argv)
     return argv[:separator], argv[separator + 1 :]
 
 

@@ -65,12 +65,12 @@ class _Depths:
     def follow(self, name: str, argument: Any) -> int:
         """Follows an instruction. Returns the depth of what is on top then."""
         if name in _TUPLES:
-            self._push(1 + max((self._stack.pop() for _ in range(_TUPLES[name])), default=0))
+            self._stack.append(1 + max((self._stack.pop() for _ in range(_TUPLES[name])), default=0))
         elif name in ("TUPLE", "FROZENSET"):
-            self._push(1 + max(self._pop_to_mark(), default=0))
+            self._stack.append(1 + max(self._pop_to_mark(), default=0))
         elif name in ("LIST", "DICT"):
             self._pop_to_mark()
-            self._push(0)
+            self._stack.append(0)
         elif name in ("APPENDS", "SETITEMS", "ADDITEMS", "POP_MARK"):
             self._pop_to_mark()
         elif name in ("APPEND", "SETITEM", "POP", "STOP"):
@@ -78,13 +78,10 @@ class _Depths:
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
             self._memo[len(self._memo) if name == "MEMOIZE" else int(argument)] = self._stack[-1]
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            self._push(self._memo[int(argument)])
+            self._stack.append(self._memo[int(argument)])
         elif name not in ("PROTO", "FRAME"):
-            self._push({"MARK": -1, "DUP": self._stack[-1] if self._stack else 0}.get(name, 0))
+            self._stack.append({"MARK": -1, "DUP": self._stack[-1] if self._stack else 0}.get(name, 0))
         return self._stack[-1] if self._stack else 0
-
-    def _push(self, depth: int) -> None:
-        self._stack.append(depth)
 
     def _pop_to_mark(self) -> list[int]:
         depths = []

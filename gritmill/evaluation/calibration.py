@@ -20,18 +20,14 @@ from gritmill.evaluation.sets.truth import TruePhrase
 from pipeline.configuration import Configuration
 from pipeline.threshold import default_threshold, threshold_in_force
 from transforms.phrases.parser import load_parser
+from transforms.records import Box
 from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings
-from transforms.text.grounded_caption import Corners
 
 PRESENT, ABSENT = "present", "absent"
 
 _REPORT_EVERY = 10
 """Of the curve's thresholds every tenth stands in the report: hundredths."""
-
-
-ScoredCorners = tuple[float, Corners]
-"""Score and corners of a box."""
 
 
 @dataclass
@@ -44,13 +40,16 @@ class BoxCollection:
 
     def add(self, answer: Answer, picture: int, settings: SelectionSettings, floor: float) -> None:
         """An answer; `picture` is the number of its picture."""
-        for number, boxes in _select_boxes(answer, settings, floor).items():
+        selected: dict[int, list[Box]] = {number: [] for number in answer.queried}
+        for grounding in select(answer.pair, settings, floor):
+            selected[answer.queried[grounding.box.phrase]].append(grounding.box)
+        for number, boxes in selected.items():
             phrase = answer.caption.phrases[number]
             if not (phrase.boxes or phrase.absent):
                 continue
-            hits = match_boxes([corners for _, corners in boxes], phrase.boxes)
-            for (score, _), right in zip(boxes, hits, strict=True):
-                self.rows.extend((score, right, len(self.phrases), picture))
+            hits = match_boxes([box.corners for box in boxes], phrase.boxes)
+            for box, right in zip(boxes, hits, strict=True):
+                self.rows.extend((box.score, right, len(self.phrases), picture))
             self.phrases.append(phrase)
 
     def arrays(self, parser: str) -> tuple[BoxArrays, PhraseArrays]:
@@ -63,15 +62,6 @@ class BoxCollection:
         score, right, owner, picture = np.array(self.rows, float).reshape(-1, 4).T
         boxes = BoxArrays(score, right.astype(bool), owner.astype(int), picture.astype(int))
         return boxes, PhraseArrays(things, kinds)
-
-
-def _select_boxes(answer: Answer, settings: SelectionSettings, floor: float) -> dict[int, list[ScoredCorners]]:
-    """Score and corners of the boxes that a run would take, best first, by number of the phrase; every queried phrase
-    is there."""
-    selected: dict[int, list[ScoredCorners]] = {n: [] for n in answer.queried}
-    for box in (grounding.box for grounding in select(answer.pair, settings, floor)):
-        selected[answer.queried[box.phrase]].append((box.score, box.corners))
-    return selected
 
 
 def build_result(

@@ -5,7 +5,7 @@ to be seen (`notvisual`) need not be found; extracting one is a false alarm with
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
@@ -112,20 +112,19 @@ def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = Tr
     """
     parser_id = identify.parser_identity(configuration.phrases.model)
     stage = StageRunner(Phrases(configuration.phrases))
-    tally, pictures = Tally(), Counter[str]()
+    tally, pictures = Tally(), set[str]()
 
     def state() -> progress.State:
         return progress.State(len(pictures), len(pictures) / max(truth.pictures, 1))
 
     with progress.show_progress("reading", "pictures", state, quiet):
-        for batch in _batches(truth.captions):
+        while batch := list(islice(truth.captions, _BATCH)):
             found = stage.process([_without_picture(one) for one in batch])
             for caption, pair in zip(batch, found, strict=True):
                 tally.add(pair, caption.phrases)
-                pictures[caption.picture] = 1
-    return {"configuration": configuration.model_dump(mode="json", include={"phrases"}), "model": parser_id} | {
-        "figures": tally.to_json()
-    }
+                pictures.add(caption.picture)
+    settings = configuration.model_dump(mode="json", include={"phrases"})
+    return {"configuration": settings, "model": parser_id, "figures": tally.to_json()}
 
 
 def why_missed(span: CharSpan, pair: Pair) -> str:
@@ -134,10 +133,9 @@ def why_missed(span: CharSpan, pair: Pair) -> str:
         return Miss.FAILED
     if span in {(one.expression_start, one.expression_end) for one in pair.phrases}:
         return Miss.EXPRESSION
-    relations = _relations(span, [(one.start, one.end) for one in pair.phrases])
-    for relation, reason in (("inside", Miss.WIDER), ("around", Miss.NARROWER), ("crossing", Miss.CROSSING)):
-        if relation in relations:
-            return reason
+    inside, around, overlaps = _relations(span, [(one.start, one.end) for one in pair.phrases])
+    if overlaps:
+        return Miss.WIDER if inside else Miss.NARROWER if around else Miss.CROSSING
     dropped = (one.reason for one in pair.dropped if one.start < span[1] and span[0] < one.end)
     return next((f"dropped: {reason}" for reason in dropped), Miss.NOTHING)
 
@@ -147,32 +145,22 @@ def why_extracted(span: CharSpan, annotated: Iterable[TruePhrase]) -> str:
     spans = {(phrase.start, phrase.end): phrase.queried for phrase in annotated}
     if spans.get(span) is False:
         return Alarm.NOT_VISUAL
-    relations = _relations(span, [other for other, queried in spans.items() if queried])
-    for relation, reason in (("around", Alarm.WIDER), ("inside", Alarm.NARROWER), ("crossing", Alarm.CROSSING)):
-        if relation in relations:
-            return reason
+    inside, around, overlaps = _relations(span, [other for other, queried in spans.items() if queried])
+    if overlaps:
+        return Alarm.WIDER if around else Alarm.NARROWER if inside else Alarm.CROSSING
     return Alarm.UNMARKED
 
 
-def _relations(span: CharSpan, others: Iterable[CharSpan]) -> set[str]:
-    """The relations of a span to the spans that it overlaps: inside, around, crossing, or equal."""
-    return {_relation(span, other) for other in others if span[0] < other[1] and other[0] < span[1]}
-
-
-def _relation(span: CharSpan, other: CharSpan) -> str:
-    if span == other:
-        return "equal"
-    if other[0] <= span[0] and span[1] <= other[1]:
-        return "inside"
-    return "around" if span[0] <= other[0] and other[1] <= span[1] else "crossing"
+def _relations(span: CharSpan, others: Iterable[CharSpan]) -> tuple[bool, bool, bool]:
+    """Whether a span lies inside one of the others, around one, and whether it overlaps one at all."""
+    start, end = span
+    overlapping = [other for other in others if start < other[1] and other[0] < end]
+    inside = any(other[0] <= start and end <= other[1] for other in overlapping)
+    around = any(start <= other[0] and other[1] <= end for other in overlapping)
+    return inside, around, bool(overlapping)
 
 
 def _without_picture(caption: TrueCaption) -> Pair:
     """The caption alone: a fault of its picture does not matter here."""
     pair = caption.pair
     return Pair(pair.key, pair.source, pair.index, pair.caption)
-
-
-def _batches(captions: Iterator[TrueCaption]) -> Iterator[list[TrueCaption]]:
-    while batch := list(islice(captions, _BATCH)):
-        yield batch

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
@@ -42,29 +42,34 @@ _MAX_OVERHANG = 2.0  # pixels by which annotators' boxes may exceed the picture
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
-def _reject_typos(values: Any, names: tuple[str, ...]) -> Any:
-    """The values; a field that is none of ours, but is spelt nearly like one, is a typo. Other names are allowed."""
-    for name in values if isinstance(values, dict) else ():
-        close = difflib.get_close_matches(str(name), names, 1, 0.7) if name not in names else []
-        if close:
-            raise ValueError(f"{name}: no such field; do you mean {close[0]}?")
-    return values
+class _Fields(BaseModel):
+    """A field that is none of ours, but is spelt nearly like one, is a typo. Other names are allowed.
 
+    distinct: the fields that others may be a typo of; empty: all of them.
+    """
 
-class _Phrase(BaseModel):
     model_config = ConfigDict(frozen=True)
 
+    distinct: ClassVar[tuple[str, ...]] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reject_typos(cls, values: Any) -> Any:
+        names = cls.distinct or tuple(cls.model_fields)
+        for name in values if isinstance(values, dict) else ():
+            close = difflib.get_close_matches(str(name), names, 1, 0.7) if name not in names else []
+            if close:
+                raise ValueError(f"{name}: no such field; do you mean {close[0]}?")
+        return values
+
+
+class _Phrase(_Fields):
     text: str = ""
     start: int = -1
     end: int = -1
     boxes: tuple[tuple[_Share, _Share, _Share, _Share], ...] = ()
     pixels: tuple[tuple[FiniteFloat, FiniteFloat, FiniteFloat, FiniteFloat], ...] = ()
     type: Names = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_names(cls, values: Any) -> Any:
-        return _reject_typos(values, tuple(cls.model_fields))
 
     @model_validator(mode="after")
     def _check_boxes(self) -> Self:
@@ -76,18 +81,15 @@ class _Phrase(BaseModel):
         return self
 
 
-class _Row(BaseModel):
+class _Row(_Fields):
+    distinct = ("truth", "absent")
+
     image: str = ""
     caption: str = ""
     truth: tuple[_Phrase, ...] = ()
     absent: tuple[str, ...] = ()
     width: Annotated[int, Field(ge=1)] | None = None
     height: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _check_names(cls, values: Any) -> Any:
-        return _reject_typos(values, ("truth", "absent"))
 
     @model_validator(mode="after")
     def _check_phrases(self) -> Self:
