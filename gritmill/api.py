@@ -185,8 +185,7 @@ def _pack(
         files.delete([files.join(output, layout.REPORT_PAGE)])
         warning = embedded_model_warning(plan.configuration, [source.uri for source in plan.sources])
         write_page(output, folder, plan, manifest, report.write_report(output, folder, manifest), warning)
-    content: dict[str, Any] = as_json(manifest)
-    return content
+    return as_json(manifest)
 
 
 def encode(caption: str, spans: Sequence["Span"], *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> str:

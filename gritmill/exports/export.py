@@ -91,8 +91,7 @@ def export(
             provenance = {name: content[name] for name in _PROVENANCE}
             summary = ExportSummary(to, fingerprint, dict(counts), provenance)
             publish_typed(uri, summary)
-        written: dict[str, Any] = as_json(summary)
-        return written
+        return as_json(summary)
 
 
 def _check_free(target: str, fingerprint: str) -> None:

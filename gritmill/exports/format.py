@@ -1,7 +1,7 @@
 """The interface of an export format, and what all formats share."""
 
 import json
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -51,6 +51,7 @@ class Format(Protocol):
     """One format. A shard of the run is written at a time, each into files of its own; whole files come last."""
 
     @property
+    @abstractmethod
     def description(self) -> str:
         """What reads it and how, a few lines of Markdown for the data card."""
 
@@ -70,7 +71,7 @@ class Format(Protocol):
 
 
 @dataclass(frozen=True)
-class LineFormat(ABC):
+class LineFormat(Format):
     """A format that collects rows, one or more a sample, as lines until all shards are written.
 
     file_name: of all lines; a format that makes something else of them has a `finish` of its own.
@@ -82,10 +83,6 @@ class LineFormat(ABC):
 
     file_name: ClassVar[str] = ""
     image_path: ClassVar[str] = "images/{0:.5}/{0}.jpg"
-
-    @property
-    @abstractmethod
-    def description(self) -> str: ...
 
     @property
     def data_files(self) -> str:

@@ -38,33 +38,29 @@ _FIRST = (
 _IN_GROUNDINGS = {"noun_chunks", "ref_exps", "heads"}
 
 
-def _types() -> dict[str, pa.DataType]:
-    """Types by column: ours, and the record's but for its rows, which are in `groundings`."""
+def _schema() -> pa.Schema:
+    """Our columns, and the record's but for its rows, which are in `groundings`."""
     types = {
         "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
         "grounded": pa.string(),
         "groundings": pa.list_(pa.struct([(name, kind) for name, (kind, _) in _GROUNDING.items()])),
         **{column.name: column.type for column in grit_record.COLUMNS if column.name not in _IN_GROUNDINGS},
     }
-    return {name: types[name] for name in dict.fromkeys((*_FIRST, *types))}
+    types = {name: types[name] for name in dict.fromkeys((*_FIRST, *types))}
+    features = {name: {"_type": "Image"} if name == "image" else _feature(kind) for name, kind in types.items()}
+    return pa.schema(list(types.items()), {"huggingface": json.dumps({"info": {"features": features}})})
 
 
 def _feature(kind: pa.DataType) -> Any:
     """A type as `datasets` writes it into a parquet file's metadata."""
     if pa.types.is_struct(kind):
-        return {kind.field(i).name: _feature(kind.field(i).type) for i in range(kind.num_fields)}
+        return {field.name: _feature(field.type) for field in kind.fields}
     if pa.types.is_list(kind):
         return {"feature": _feature(kind.value_type), "_type": "List"}
     if pa.types.is_fixed_size_list(kind):
         return {"feature": _feature(kind.value_type), "length": kind.list_size, "_type": "List"}
     names = {"double": "float64", "float": "float32"}
     return {"dtype": names.get(str(kind), str(kind)), "_type": "Value"}
-
-
-def _schema() -> pa.Schema:
-    types = _types()
-    features = {name: {"_type": "Image"} if name == "image" else _feature(kind) for name, kind in types.items()}
-    return pa.schema(list(types.items()), {"huggingface": json.dumps({"info": {"features": features}})})
 
 
 @dataclass(frozen=True)

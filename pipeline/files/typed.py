@@ -54,9 +54,10 @@ def read_many(uris: Iterable[str], kind: type[_T]) -> list[_T]:
     return map_in_threads(lambda uri: read_typed(uri, kind), uris)
 
 
-def as_json(value: Typed) -> Any:
-    """The JSON value that a file of this content holds."""
-    return _adapter(type(value)).dump_python(value, mode="json", by_alias=True)
+def as_json(value: Typed) -> dict[str, Any]:
+    """The JSON object that a file of this content holds."""
+    content: dict[str, Any] = _adapter(type(value)).dump_python(value, mode="json", by_alias=True)
+    return content
 
 
 def publish_typed(uri: str, value: Typed, guard: Guard = always) -> bool:
