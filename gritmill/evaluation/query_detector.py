@@ -97,7 +97,7 @@ def load_detector(configuration: Configuration) -> tuple[StageRunner, Configurat
     resolved = fingerprint.resolve(configuration, model_identities)
     placement.check_device(resolved.detector, beam_options)
     stage = Boxes(resolved.detector, resolved.source.max_pixels, (getcwd(),))
-    return StageRunner(stage.with_threads(placement.local_threads(beam_options))), resolved, model_identities
+    return StageRunner(stage, placement.local_threads(beam_options)), resolved, model_identities
 
 
 def query(

@@ -16,7 +16,7 @@ from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import Plan
 from pipeline.sources import Position
 from pipeline.sources.fetch_images import fetch_images
-from pipeline.tables.pair_rows import read_pairs
+from pipeline.tables.pair_rows import from_table
 from pipeline.tables.table import Table
 from transforms.isolation.child_process import ChildProcess
 from transforms.records import Chunk, Fault, Pair
@@ -97,10 +97,10 @@ def _lacks_rows(chunk_id: ChunkId, tables: Iterable[Table]) -> bool:
     """Whether a chunk has no rows in one of the tables, or rows that were made from other parent chunks."""
     digests: dict[str, str] = {}
     for table in tables:
-        digest = table.committed_digest(chunk_id, {name: digests[name] for name in table.parents})
-        if digest is None:
+        file = table.find(chunk_id, {name: digests[name] for name in table.parents})
+        if file is None:
             return True
-        digests[table.name] = digest
+        digests[table.name] = file.digest
     return False
 
 
@@ -108,16 +108,15 @@ def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: fro
     """A chunk of which another table lacks rows: its pairs as detections have them, with their images."""
     isolated = attempts.begin(detections.uri, chunk_id) >= attempts.ISOLATE_AFTER
     started = time.perf_counter()
-    digest = detections.committed_digest(chunk_id, {})
-    assert digest is not None
-    pairs = list(read_pairs(detections, chunk_id, digest))
+    file = detections.open(chunk_id)
+    pairs = list(from_table(file.rows()))
     pictured = [number for number, pair in enumerate(pairs) if not pair.error and pair.image.digest]
     images = fetch_images([pairs[number] for number in pictured], plan.open_source)
     for number, data in zip(pictured, images, strict=True):
         pair = pairs[number]
         pairs[number] = pair.failed(data) if isinstance(data, Fault) else replace(pair, data=data)
-    next_position = detections.metadata(chunk_id)["next"]
-    return _chunk(chunk_id, pairs, next_position, started, isolated=isolated, redo=redo, digests={DETECTIONS: digest})
+    fields = {"isolated": isolated, "redo": redo, "digests": {DETECTIONS: file.digest}}
+    return _chunk(chunk_id, pairs, file.metadata["next"], started, **fields)
 
 
 def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str]) -> Chunk:
@@ -125,9 +124,9 @@ def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozense
     source, spec = plan.range(chunk_id.range_id)
     start = spec.start
     if chunk_id.number:
-        start = detections.metadata(replace(chunk_id, number=chunk_id.number - 1))["next"]
-    next_position = detections.metadata(chunk_id)["next"]
-    row_count = detections.row_count(chunk_id)
+        start = detections.open(replace(chunk_id, number=chunk_id.number - 1)).metadata["next"]
+    file = detections.open(chunk_id)
+    row_count = len(file.rows())
     started = time.perf_counter()
     isolated = attempts.begin(detections.uri, chunk_id) >= attempts.ISOLATE_AFTER
     pairs = islice(_until_fault(source.open(plan.configuration.source).read(start), []), row_count)
@@ -135,7 +134,7 @@ def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozense
         loaded = tuple(pair for _, pair in loader.load(pairs))
     if len(loaded) != row_count:
         raise EnvironmentFault(f"{source.uri}: {len(loaded)} pairs can be read where {row_count} were; try again later")
-    return _chunk(chunk_id, loaded, next_position, started, isolated=isolated, redo=redo)
+    return _chunk(chunk_id, loaded, file.metadata["next"], started, isolated=isolated, redo=redo)
 
 
 def _chunk(
@@ -194,7 +193,7 @@ def resume_position(plan: Plan, range_id: RangeId, detections: Table) -> tuple[P
     chunks = detections.committed_chunks(range_id)
     if not chunks:
         return plan.range(range_id)[1].start, 0
-    return detections.metadata(chunks[-1])["next"], chunks[-1].number + 1
+    return detections.open(chunks[-1]).metadata["next"], chunks[-1].number + 1
 
 
 def without_images(chunk: Chunk) -> Chunk:

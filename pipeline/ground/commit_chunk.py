@@ -18,9 +18,14 @@ class Provenance:
 
 
 def commit_chunk(
-    table: Table, stage: Stage, chunk: Chunk, provenance: Provenance, guard: Guard = always
+    table: Table,
+    stage: Stage,
+    chunk: Chunk,
+    provenance: Provenance,
+    guard: Guard = always,
+    previous: float | None = None,
 ) -> Chunk | None:
-    """Commits a chunk's rows; their file says where the next chunk starts.
+    """Commits a chunk's rows; their file says where the next chunk starts. previous: as of `Table.note_timing`.
 
     Returns:
       The chunk as later stages see it: where another attempt had committed it before, with the rows of that one. None
@@ -35,7 +40,7 @@ def commit_chunk(
     chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
     committed = table.commit(
         chunk_id,
-        [stage.encode(pair, row) for pair, row in zip(chunk.pairs, chunk.rows, strict=True)],
+        [stage.encode(row) for row in chunk.rows],
         metadata,
         {name: chunk.digests[name] for name in table.parents},
         replaces=table.name in chunk.redo,
@@ -43,7 +48,9 @@ def commit_chunk(
     )
     if committed is None:
         return None
-    if not committed.ours:
+    if committed.ours:
+        table.note_timing(chunk_id, len(chunk.pairs), chunk.seconds, previous)
+    else:
         chunk = stage.with_rows(chunk, stage.decode(table.read(chunk_id)))
     digests = {**chunk.digests, table.name: committed.digest}
     return replace(chunk, digests=digests, rows=(), recorded={}, seconds={})

@@ -30,10 +30,9 @@ class _CommitDoFn(beam.DoFn):
             return
         chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
         if table.name not in chunk.digests:
-            done = commit_chunk(table, self.commit.stage, chunk, self.commit.provenance, guard)
+            done = commit_chunk(table, self.commit.stage, chunk, self.commit.provenance, guard, self._previous)
             if done is None:
                 return
-            table.note_timing(chunk_id, len(chunk.pairs), chunk.seconds, self._previous)
             self._previous = time.monotonic()
             chunk = done
         if self.commit.attempts:

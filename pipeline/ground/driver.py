@@ -28,18 +28,24 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
       CallError: models, inputs or the folder's fingerprints do not fit. EnvironmentFault: the run broke off.
     """
     folder = files.join(output, DETECTIONS)
-    tables = open_tables(configured_stages(configuration, [os.getcwd()]), folder)
+    if options.beam:
+        from pipeline.engines import run_pipeline
+
+        run_pipeline.parse_beam_options(options.beam)  # a wrong one is refused before models are looked for
     model_cache = ModelCache(folder)
     model_identities = identify_models(configuration, model_cache)
     configuration = fingerprint.resolve(configuration, model_identities)
+    stages = configured_stages(configuration, [os.getcwd()])
+    tables = open_tables(stages, folder)
+    if not options.fresh:
+        stage_tables.check(tables, stages)
     old = None if options.fresh else read_plan(folder)
     if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)
     plan = resume_or_plan(old, configuration, model_identities, source_files, tables, options)
     model_cache.save()
-    stages = configured_stages(plan.configuration, [os.getcwd()])
-    fingerprints = {DETECTIONS: plan.fingerprint, **stage_tables.claim(tables, stages)}
+    fingerprints = {DETECTIONS: plan.fingerprint, **stage_tables.write(tables, stages)}
     stage_tables.reopen_outdated(tables)
     retry.reopen(plan, tables, options.retry)
     if _unfinished_count(plan, tables.values()):

@@ -37,8 +37,7 @@ def run(
       EnvironmentFault: the run broke off.
     """
     beam_options = run_pipeline.parse_beam_options(arguments)
-    if threads := placement.local_threads(beam_options):
-        stages = [stage.with_threads(threads) for stage in stages]
+    threads = placement.local_threads(beam_options)
     folder = tables[DETECTIONS].uri
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
@@ -47,7 +46,7 @@ def run(
     state = GroundProgress(plan, tables).state
     display = progress.show_progress("ground", "pairs", state, quiet, files.is_local(folder))
     with display, _excusing_interruptions(folder):
-        run_pipeline.run(lambda pipeline: build(pipeline, stages, tables, provenance, report), beam_options)
+        run_pipeline.run(lambda pipeline: build(pipeline, stages, tables, provenance, report, threads), beam_options)
     if local:
         progress.delete_progress_files(folder)
 
@@ -70,6 +69,7 @@ def build(
     tables: Mapping[str, Table],
     provenance: Mapping[str, Provenance],
     report: Progress | None = None,
+    threads: int = 0,
 ) -> beam.PCollection:
     """The graph. The plan travels by its URI: a hundred thousand ranges would not fit into a job's description.
 
@@ -87,7 +87,8 @@ def build(
         own = [stage for stage in stages if stage.table == table.name]
         last = position == len(tables) - 1
         for stage in own:
-            handler = StageHandler(stage, table, report if stage is own[-1] else None, position, len(tables))
+            told = report if stage is own[-1] else None
+            handler = StageHandler(stage, table, told, position, len(tables), threads)
             chunks |= f"Run {stage.name}" >> RunStage(handler)
         if last:
             chunks |= "DropImages" >> beam.Map(without_images)

@@ -66,7 +66,7 @@ class _TableProgress:
         """The bytes of a range up to the end of a chunk."""
         _, spec = self._plan.range(chunk.range_id)
         range_bytes = self._range_bytes(chunk.range_id)
-        next_position = self._table.metadata(chunk)["next"]
+        next_position = self._table.open(chunk).metadata["next"]
         if not next_position or FAULT in next_position:
             return range_bytes
         if spec.pairs:

@@ -15,6 +15,7 @@ from pipeline.plan.plan import Plan, write_plan
 from pipeline.plan.plan_sources import check_readable, compare_sources, plan_sources
 from pipeline.sources.base import check_root
 from pipeline.tables.table import Table
+from pipeline.tables.table_file import table_folders
 from pipeline.threshold import default_threshold
 from transforms.detectors.family import Family
 from transforms.detectors.load import find_family
@@ -92,7 +93,7 @@ def _extend_plan(
         sources[number] = source
     sources += planned[len(changed) :]
     check_readable(sources)
-    for table in tables.values():
+    for table in _all_tables(tables):
         for number in changed:
             table.delete_source(number)
         retry.drop_sources(table, changed)
@@ -135,11 +136,23 @@ def _difference(
     return ", ".join(dict.fromkeys(keys)) or "the code of gritmill"
 
 
+def _all_tables(tables: Mapping[str, Table]) -> list[Table]:
+    """The tables of this call, and those that other calls have filled; detections last: they are what says that there
+    is something to remove or to move."""
+    detections = tables[DETECTIONS]
+    uris = [table.uri for name, table in tables.items() if name != DETECTIONS] + table_folders(
+        files.parent(detections.uri)
+    )
+    others = [uri for uri in dict.fromkeys(uris) if "." not in files.name(uri)]  # "masks.1" was moved aside
+    return [*(replace(detections, uri=uri) for uri in others), detections]
+
+
 def set_aside(tables: Mapping[str, Table]) -> None:
-    """Moves the folders of the tables to the first free name `detections.1`, `detections.2`, …: all of one number."""
+    """Moves the folders of all tables to the first free name `detections.1`, `detections.2`, …: all of one number."""
     if files.exists(files.join(tables[DETECTIONS].uri, layout.PLAN)):
+        uris = [table.uri for table in _all_tables(tables)]
         number = 1
-        while any(files.list_folder(f"{table.uri}.{number}") for table in tables.values()):
+        while any(files.list_folder(f"{uri}.{number}") for uri in uris):
             number += 1
-        for table in reversed(list(tables.values())):  # detections, which say that there is something to move, last
-            files.move_folder(table.uri, f"{table.uri}.{number}")
+        for uri in uris:
+            files.move_folder(uri, f"{uri}.{number}")

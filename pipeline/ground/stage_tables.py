@@ -4,7 +4,7 @@
 another one than it was made from: it has been done again, or its source was read anew.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 
 from pipeline import files, layout
@@ -18,25 +18,26 @@ from pipeline.tables.table_file import TableFile
 from transforms.read_ahead import map_in_threads
 
 
-def claim(tables: Mapping[str, Table], stages: Iterable[Stage]) -> dict[str, str]:
-    """Says in each table's folder with which settings it is made. Returns the fingerprints.
-
-    Raises:
-      FolderMismatch: a folder holds rows that were made with others.
-    """
-    fingerprints = {}
+def check(tables: Mapping[str, Table], stages: Sequence[Stage]) -> None:
+    """Raises FolderMismatch if a table holds rows that were made with other settings or code."""
     for table in _own(tables):
-        own = [stage for stage in stages if stage.table == table.name]
-        fingerprint = json_digest([[stage.identity, stage.fingerprint_values()] for stage in own])
         uri = files.join(table.uri, layout.TABLE)
-        wanted = TableFile(table.name, table.parents, fingerprint)
-        if not files.exists(uri):
-            publish_typed(uri, wanted)
-        elif read_typed(uri, TableFile) != wanted:
+        if files.exists(uri) and read_typed(uri, TableFile) != _table_file(table, stages):
             remedy = f"use another folder, or remove {table.uri}: only that table is made again"
             raise FolderMismatch(f"--output: {table.uri} holds rows of other settings or code of {table.name}", remedy)
-        fingerprints[table.name] = fingerprint
-    return fingerprints
+
+
+def write(tables: Mapping[str, Table], stages: Sequence[Stage]) -> dict[str, str]:
+    """Says in each table's folder with which settings it is made. Returns the fingerprints."""
+    described = {table.name: _table_file(table, stages) for table in _own(tables)}
+    for name, content in described.items():
+        publish_typed(files.join(tables[name].uri, layout.TABLE), content)
+    return {name: content.fingerprint for name, content in described.items()}
+
+
+def _table_file(table: Table, stages: Sequence[Stage]) -> TableFile:
+    values = [[stage.identity, stage.fingerprint_values()] for stage in stages if stage.table == table.name]
+    return TableFile(table.name, table.parents, json_digest(values))
 
 
 def reopen_outdated(tables: Mapping[str, Table]) -> None:

@@ -45,8 +45,8 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     policy = Policy(configuration.selection, threshold.score, configuration.text)
     row_digests, pairs = _row_digests(plan, table, done)
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
-    manifest = read_manifest(output)
-    if manifest and not options.fresh and _is_current(manifest, output, pack_fingerprint):
+    manifest = None if options.fresh else read_manifest(output)  # it need not be readable to be replaced
+    if manifest and _is_current(manifest, output, pack_fingerprint):
         return manifest
     _check_sources(plan)
     _check_output(output, manifest, pack_fingerprint, configuration, options)

@@ -28,14 +28,14 @@ class Stage:
     parents: ClassVar[tuple[str, ...]] = (layout.DETECTIONS,)
     version: ClassVar[int] = 1
 
-    made_by: ClassVar[Any] = None
+    origin: ClassVar[Any] = None
     """A function and its arguments that make the stage again on a worker; None: it is pickled by its class."""
 
     identity: ClassVar[str] = ""
     """Of the code of a stage of your own, part of its table's fingerprint."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self.made_by or super().__reduce_ex__(protocol)
+        return self.origin or super().__reduce_ex__(protocol)
 
     def columns(self) -> "list[pa.Field[Any]]":
         """The columns of a row; `key`, `index` and `error` are added."""
@@ -76,9 +76,20 @@ class Stage:
         """The pair as the stages behind this one see it."""
         return pair
 
-    def encode(self, pair: Pair, row: Any) -> Mapping[str, Any]:
-        """The row as values by column."""
-        return {"key": pair.key, "index": pair.index, **row}
+    def complete(self, pairs: Sequence[Pair], rows: Sequence[Any]) -> list[Any]:
+        """The rows as they are kept, with all columns: what later stages see is the same after a restart.
+
+        Raises:
+          ValueError: there are too few, or one does not fit the columns.
+        """
+        from pipeline.tables.row_files import as_table
+
+        keyed = [{**row, "key": pair.key, "index": pair.index} for pair, row in zip(pairs, rows, strict=True)]
+        return list(self.decode(as_table(keyed, self.schema())))
+
+    def encode(self, row: Any) -> Mapping[str, Any]:
+        """A complete row as values by column."""
+        return row  # type: ignore[no-any-return]
 
     def decode(self, rows: "pa.Table") -> Sequence[Any]:
         """The rows that a chunk's file holds."""
@@ -117,8 +128,12 @@ class DetectionsStage(Stage):
         """The row, with the pair's image."""
         return replace(row, data=pair.data)
 
-    def encode(self, pair: Pair, row: Pair) -> Mapping[str, Any]:
-        """The row as values by column."""
+    def complete(self, pairs: Sequence[Pair], rows: Sequence[Pair]) -> list[Pair]:
+        """The rows as they are."""
+        return [row for _, row in zip(pairs, rows, strict=True)]
+
+    def encode(self, row: Pair) -> Mapping[str, Any]:
+        """The pair as values by column."""
         from pipeline.tables.pair_rows import to_row
 
         return to_row(row)

@@ -12,6 +12,7 @@ from pipeline.stages.phrases import Phrases
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
 from transforms.plugins import find_factory, identify_factory
+from transforms.records import FailureStage
 
 _RESERVED = {layout.DETECTIONS, layout.SHARDS, layout.VIEW}
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -49,7 +50,7 @@ def load_stage(name: str, configuration: Configuration, search_path: tuple[str, 
     if not isinstance(stage, Stage):
         raise CallError(f"stages.factories: {name}: a {type(stage).__name__}, not a pipeline.stages.base.Stage")
     # Some are frozen dataclasses.
-    object.__setattr__(stage, "made_by", (load_stage, (name, configuration, search_path)))
+    object.__setattr__(stage, "origin", (load_stage, (name, configuration, search_path)))
     object.__setattr__(stage, "identity", identify_factory(factory, name))
     return stage
 
@@ -64,10 +65,23 @@ def _check(name: str, stage: Stage, before: Iterable[Stage]) -> None:
         problem = f"its parent {unknown[0]!r} is no table before it; there are {', '.join(sorted(tables))}"
     elif not stage.parents:
         problem = "it has no parent; every table of your own is made from another one"
-    elif stage.name in {other.name for other in before}:
+    elif stage.name in {other.name for other in before} | set(FailureStage):
         problem = f"another stage is called {stage.name!r}"
+    else:
+        problem = _column_problem(stage)
     if problem:
         raise CallError(f"stages.factories: {name}: {problem}")
+
+
+def _column_problem(stage: Stage) -> str:
+    from pipeline.tables.row_files import default_of  # with pyarrow
+
+    try:
+        for field in stage.schema():
+            default_of(field)
+    except Exception as error:  # of somebody else's code
+        return f"its columns: {error}"
+    return ""
 
 
 def open_tables(stages: Iterable[Stage], detections: str) -> dict[str, Table]:

@@ -20,11 +20,17 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
     Args:
       table: that of the stage.
       progress: called while a chunk is worked on, with the number of its pairs that are done; with each table a pair is
-        done in part. position, tables: number of the table, and of tables.
+        done in part. position, tables: number of the table, and of tables. threads: see `StageRunner`.
     """
 
     def __init__(
-        self, stage: Stage, table: Table, progress: Progress | None = None, position: int = 0, tables: int = 1
+        self,
+        stage: Stage,
+        table: Table,
+        progress: Progress | None = None,
+        position: int = 0,
+        tables: int = 1,
+        threads: int = 0,
     ) -> None:
         super().__init__(min_batch_size=1, max_batch_size=1)
         self.stage = stage
@@ -32,10 +38,11 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         self.progress = progress
         self.position = position
         self.tables = tables
+        self.threads = threads
 
     def load_model(self) -> StageRunner:
         """Nothing is loaded yet: RunInference calls this in setup, also when no element ever arrives."""
-        return StageRunner(self.stage)
+        return StageRunner(self.stage, self.threads)
 
     def run_inference(
         self, batch: Sequence[Chunk], model: StageRunner, inference_args: dict[str, Any] | None = None

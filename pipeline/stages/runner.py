@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pipeline.ids import ChunkId
@@ -20,10 +21,14 @@ Progress = Callable[[int], None]
 
 
 class StageRunner:
-    """A stage whose model all threads of a process share. Nothing is loaded before there is a pair to process."""
+    """A stage whose model all threads of a process share. Nothing is loaded before there is a pair to process.
 
-    def __init__(self, stage: Stage) -> None:
+    threads: CPU threads of the model, unless the stage's settings say how many; 0: as the model has it.
+    """
+
+    def __init__(self, stage: Stage, threads: int = 0) -> None:
         self.stage = stage
+        self._load = partial(_load, stage, threads)
         self._model: Model | None = None
         self._isolated: IsolatedModel | None = None
         self._load_lock = threading.Lock()
@@ -41,9 +46,10 @@ class StageRunner:
             return committed
         rows = self.process(chunk.pairs, progress, chunk.isolated)
         model = self._isolated if chunk.isolated else self._model
+        of_model = getattr(model, "recorded", {}) if any(map(self.stage.takes, chunk.pairs)) else {}
         return replace(
             self.stage.with_rows(chunk, rows),
-            recorded={**chunk.recorded, **self.stage.recorded_values(), **getattr(model, "recorded", {})},
+            recorded={**chunk.recorded, **self.stage.recorded_values(), **of_model},
             seconds=chunk.timed(self.stage.name, time.perf_counter() - started),
         )
 
@@ -55,31 +61,47 @@ class StageRunner:
         """
         rows = [self.stage.row(pair) for pair in pairs]
         taken = [number for number, pair in enumerate(pairs) if self.stage.takes(pair)]
-        if not taken:
-            return rows
-        model = self._open(isolated)
-        if hasattr(model, "progress"):
-            model.progress = progress
-        found = run_with_bisection([pairs[n] for n in taken], model.process, model.probe, self.stage.name)
-        for number, row in zip(taken, found, strict=True):
-            rows[number] = self.stage.failed(pairs[number], row) if isinstance(row, Fault) else row
+        if taken:
+            model = self._open(isolated)
+            if hasattr(model, "progress"):
+                model.progress = progress
+            found = run_with_bisection(
+                [pairs[number] for number in taken],
+                lambda some: self._checked(some, model.process(some)),
+                model.probe,
+                self.stage.name,
+            )
+            for number, row in zip(taken, found, strict=True):
+                rows[number] = self.stage.failed(pairs[number], row) if isinstance(row, Fault) else row
+        return self.stage.complete(pairs, rows)
+
+    def _checked(self, pairs: Sequence[Pair], rows: Sequence[Any]) -> Sequence[Any]:
+        """The rows of a model; what does not fit is found while it can be traced to its pair."""
+        if len(rows) != len(pairs):
+            raise ValueError(f"the stage gave {len(rows)} rows for {len(pairs)} pairs")
+        sound = [number for number, row in enumerate(rows) if not isinstance(row, Fault)]
+        self.stage.complete([pairs[number] for number in sound], [rows[number] for number in sound])
         return rows
 
     def _committed(self, chunk: Chunk, table: Table) -> Chunk | None:
         """The chunk with the rows that are committed of it; None if there are none that may stay."""
-        chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
         parents = {name: chunk.digests[name] for name in table.parents}
-        digest = None if table.name in chunk.redo else table.committed_digest(chunk_id, parents)
-        if digest is None:
+        chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
+        file = None if table.name in chunk.redo else table.find(chunk_id, parents)
+        if file is None:
             return None
-        done = self.stage.with_rows(chunk, self.stage.decode(table.read(chunk_id, digest)))
-        return replace(done, rows=(), digests={**chunk.digests, table.name: digest})
+        done = self.stage.with_rows(chunk, self.stage.decode(file.rows()))
+        return replace(done, rows=(), digests={**chunk.digests, table.name: file.digest})
 
     def _open(self, isolated: bool) -> Model:
         with self._load_lock:
             if isolated:
-                self._isolated = self._isolated or IsolatedModel(self.stage.load, self.stage.name)
+                self._isolated = self._isolated or IsolatedModel(self._load, self.stage.name)
                 return self._isolated
             if self._model is None:
-                self._model = self.stage.load()
+                self._model = self._load()
             return self._model
+
+
+def _load(stage: Stage, threads: int) -> Model:
+    return (stage.with_threads(threads) if threads else stage).load()

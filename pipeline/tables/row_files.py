@@ -20,12 +20,23 @@ ERROR_FIELD: "pa.Field[Any]" = pa.field(
 
 def encode(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, metadata: dict[str, Any]) -> bytes:
     """The file of some rows; a column that a row lacks gets its default. metadata: a JSON value."""
-    defaults = {field.name: default_of(field) for field in schema}
-    table = pa.Table.from_pylist([{**defaults, **row} for row in rows], schema)
-    table = table.replace_schema_metadata({_METADATA: json.dumps(metadata, sort_keys=True).encode()})
+    table = as_table(rows, schema).replace_schema_metadata({_METADATA: json.dumps(metadata, sort_keys=True).encode()})
     target = io.BytesIO()
     pq.write_table(table, target, compression="zstd")
     return target.getvalue()
+
+
+def as_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
+    """Rows as they are kept; a column that a row lacks holds its default.
+
+    Raises:
+      ValueError: a row has a column that there is not, or a value that its column cannot hold.
+    """
+    defaults = {field.name: default_of(field) for field in schema}
+    unknown = sorted({name for row in rows for name in row} - defaults.keys())
+    if unknown:
+        raise ValueError(f"no column {unknown[0]}; there are {', '.join(defaults)}")
+    return pa.Table.from_pylist([{**defaults, **row} for row in rows], schema)
 
 
 def decode(data: bytes, schema: pa.Schema) -> pa.Table:
@@ -45,28 +56,31 @@ def metadata_of(data: bytes) -> dict[str, Any]:
     return value
 
 
-def row_count(data: bytes) -> int:
-    """How many rows a file has."""
-    return int(_open(data).metadata.num_rows)
-
-
 def failure_reasons(data: bytes) -> list[str | None]:
     """For each row of a file why its pair failed; None for one that did not."""
     return [error["reason"] if error else None for error in _open(data).read(["error"])["error"].to_pylist()]
 
 
 def default_of(field: "pa.Field[Any]") -> Any:
-    """The empty value of a column: null where that is allowed, else no text, nothing, an empty list."""
-    kind = field.type
+    """The empty value of a column: null where that is allowed, else no text, nothing, an empty list.
+
+    Raises:
+      ValueError: its type has none.
+    """
+    kind, types = field.type, pa.types
     if field.nullable:
         return None
-    if pa.types.is_string(kind):
+    if types.is_string(kind) or types.is_large_string(kind):
         return ""
-    if pa.types.is_list(kind):
+    if types.is_binary(kind) or types.is_large_binary(kind):
+        return b""
+    if types.is_list(kind) or types.is_large_list(kind):
         return []
-    return (
-        {item.name: default_of(item) for item in kind} if pa.types.is_struct(kind) else pa.scalar(0).cast(kind).as_py()
-    )
+    if types.is_struct(kind):
+        return {item.name: default_of(item) for item in kind}
+    if types.is_boolean(kind) or types.is_integer(kind) or types.is_floating(kind):
+        return pa.scalar(0).cast(kind).as_py()
+    raise ValueError(f"column {field.name}: {kind} has no empty value; make it nullable")
 
 
 def _open(data: bytes) -> pq.ParquetFile:

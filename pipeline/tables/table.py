@@ -89,13 +89,16 @@ class Table:
 
     def read_summary(self, range_id: RangeId) -> RangeSummary:
         """What is recorded of a finished range."""
-        return read_typed(self.summary_uri(range_id), RangeSummary)
+        summary = read_typed(self.summary_uri(range_id), RangeSummary)
+        if summary.format > SUMMARY_FORMAT:
+            raise EnvironmentFault(f"{self.summary_uri(range_id)}: format {summary.format} is of a later gritmill")
+        return summary
 
     def entries(self, range_id: RangeId, finished: bool) -> tuple[ChunkEntry, ...]:
         """What each committed chunk of a range holds: as recorded if it is finished, else read from the chunks."""
         if finished:
             return self.read_summary(range_id).chunks
-        return tuple(map(self._entry, self.committed_chunks(range_id)))
+        return tuple(self.open(chunk).entry(chunk.number) for chunk in self.committed_chunks(range_id))
 
     def reopen(self, ranges: Iterable[RangeId]) -> None:
         """Removes the records that ranges are done."""
@@ -128,19 +131,19 @@ class Table:
           guard: asked right before the file becomes visible.
         """
         parents = dict(parents or {})
-        if not replaces and (committed := self.committed_digest(chunk, parents)):
-            return Committed(committed, ours=False)
+        if not replaces and (file := self.find(chunk, parents)):
+            return Committed(file.digest, ours=False)
         about = {"format": self.version, **metadata, **({"parents": parents} if parents else {})}
         data = _row_files().encode(rows, self.schema(), about)
         published = publish_bytes(self.chunk_uri(chunk), data, guard)
         return Committed(bytes_digest(data), ours=True) if published else None
 
-    def committed_digest(self, chunk: ChunkId, parents: Mapping[str, str]) -> str | None:
-        """The digest of a committed chunk; None if there is none, or it was made from other parent chunks."""
+    def find(self, chunk: ChunkId, parents: Mapping[str, str]) -> "ChunkFile | None":
+        """A committed chunk; None if there is none, or it was made from other parent chunks."""
         if not files.exists(self.chunk_uri(chunk)):
             return None
-        data = self._read_bytes(chunk)
-        return bytes_digest(data) if self._metadata(chunk, data).get("parents", {}) == dict(parents) else None
+        file = self.open(chunk)
+        return file if file.parents == dict(parents) else None
 
     def note_timing(self, chunk: ChunkId, pairs: int, seconds: Mapping[str, float], previous: float | None) -> None:
         """Notes what a chunk took, since no byte of its rows may depend on that.
@@ -156,60 +159,72 @@ class Table:
 
     def finish(self, range_id: RangeId, chunks: int, faults: Sequence[str], guard: Guard = always) -> None:
         """Records a range whose `chunks` chunks are all committed: rows, digests, failed rows by reason, and what could
-        not be read."""
-        if not self.is_finished(range_id):
-            entries = tuple(self._entry(range_id.chunk(number)) for number in range(chunks))
+        not be read. Where the guard says no, chunks may be missing."""
+        if guard() and not self.is_finished(range_id):
+            entries = tuple(self.open(range_id.chunk(number)).entry(number) for number in range(chunks))
             rows = sum(entry.rows for entry in entries)
             summary = RangeSummary(SUMMARY_FORMAT, entries, rows, tuple(faults))
             publish_typed(self.summary_uri(range_id), summary, guard)
 
-    def _entry(self, chunk: ChunkId) -> ChunkEntry:
-        data = self._read_bytes(chunk)
-        reasons = _row_files().failure_reasons(data)
-        failed = Counter(reason for reason in reasons if reason)
-        parents = self._metadata(chunk, data).get("parents", {})
-        return ChunkEntry(chunk.number, len(reasons), bytes_digest(data), dict(sorted(failed.items())), parents)
-
     def read(self, chunk: ChunkId, digest: str | None = None) -> "pa.Table":
-        """The rows of a committed chunk, in order. digest: what the range's summary says of it.
+        """The rows of a committed chunk, in order; raises as `open`."""
+        return self.open(chunk, digest).rows()
+
+    def open(self, chunk: ChunkId, digest: str | None = None) -> "ChunkFile":
+        """A committed chunk. digest: what the range's summary says of it.
 
         Raises:
-          EnvironmentFault: the file is gone, is not the one that was committed, or is of a later release.
+          EnvironmentFault: the file is gone, damaged, not the one that was committed, or of a later release.
         """
-        uri, done = self.chunk_uri(chunk), self.summary_uri(chunk.range_id)
-        data = self._read_bytes(chunk)
-        if digest is not None and bytes_digest(data) != digest:
-            raise EnvironmentFault(f"{uri} is not what was committed; remove it and {done}, then ground makes it again")
-        self._metadata(chunk, data)
-        table: pa.Table = _row_files().decode(data, self.schema())
-        return table
-
-    def metadata(self, chunk: ChunkId) -> dict[str, Any]:
-        """What `commit` was given beside the rows, with `format`, the schema's version, and `parents`."""
-        return self._metadata(chunk, self._read_bytes(chunk))
-
-    def row_count(self, chunk: ChunkId) -> int:
-        """How many pairs a committed chunk holds."""
-        return int(_row_files().row_count(self._read_bytes(chunk)))
-
-    def _metadata(self, chunk: ChunkId, data: bytes) -> dict[str, Any]:
         uri = self.chunk_uri(chunk)
+        remedy = f"remove it and {self.summary_uri(chunk.range_id)}, then ground makes it again"
         try:
-            metadata: dict[str, Any] = _row_files().metadata_of(data)
+            data = files.read_bytes(uri)
         except Exception as error:
+            if files.is_missing(error):
+                raise EnvironmentFault(f"{uri} is gone; {remedy.replace('it and ', '', 1)}") from error
             raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
+        if digest is not None and bytes_digest(data) != digest:
+            raise EnvironmentFault(f"{uri} is not what was committed; {remedy}")
+        try:
+            metadata = _row_files().metadata_of(data)
+        except Exception as error:
+            raise EnvironmentFault(f"{uri} is damaged: {first_line(error)}; {remedy}") from error
         if metadata["format"] > self.version:
             raise EnvironmentFault(
                 f"{uri}: format {metadata['format']} is of a later gritmill; this one reads up to {self.version}"
             )
-        return metadata
+        return ChunkFile(data, metadata, self.schema)
 
-    def _read_bytes(self, chunk: ChunkId) -> bytes:
-        uri = self.chunk_uri(chunk)
-        try:
-            return files.read_bytes(uri)
-        except Exception as error:
-            if files.is_missing(error):
-                done = self.summary_uri(chunk.range_id)
-                raise EnvironmentFault(f"{uri} is gone; remove {done} as well, then ground makes it again") from error
-            raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
+
+@dataclass(frozen=True)
+class ChunkFile:
+    """A committed chunk, read once.
+
+    metadata: what `Table.commit` was given beside the rows, with `format`, the schema's version, and `parents`.
+    """
+
+    data: bytes
+    metadata: dict[str, Any]
+    schema: Callable[[], "pa.Schema"]
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the file."""
+        return bytes_digest(self.data)
+
+    @property
+    def parents(self) -> dict[str, str]:
+        """By table, the digest of the parent chunk that the rows were made from."""
+        return dict(self.metadata.get("parents", {}))
+
+    def rows(self) -> "pa.Table":
+        """In order, with all columns of the schema."""
+        table: pa.Table = _row_files().decode(self.data, self.schema())
+        return table
+
+    def entry(self, number: int) -> ChunkEntry:
+        """What the range's summary says of it."""
+        reasons = _row_files().failure_reasons(self.data)
+        failed = Counter(reason for reason in reasons if reason)
+        return ChunkEntry(number, len(reasons), self.digest, dict(sorted(failed.items())), self.parents)

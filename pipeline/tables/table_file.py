@@ -19,9 +19,12 @@ class TableFile:
     format: int = 1
 
 
+def table_folders(run: str) -> list[str]:
+    """URIs of the folders of a run's tables, apart from detections."""
+    return [files.parent(info.uri) for info in files.list_folder(run, f"*/{layout.TABLE}")]
+
+
 def find_tables(run: str) -> list[TableFile]:
-    """What the tables of a run say of themselves, by name; those that were moved aside are not among them."""
-    infos = files.list_folder(run, f"*/{layout.TABLE}")
-    return [
-        table for info in infos if (table := read_typed(info.uri, TableFile)).name == files.name(files.parent(info.uri))
-    ]
+    """What the tables of a run say of themselves; those that were moved aside are not among them."""
+    tables = {uri: read_typed(files.join(uri, layout.TABLE), TableFile) for uri in table_folders(run)}
+    return [table for uri, table in tables.items() if table.name == files.name(uri)]

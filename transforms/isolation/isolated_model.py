@@ -4,6 +4,7 @@ The batches are those of a model in the same process, and so are the rows. Only 
 halved until the pair that kills it is alone; its row is a fault with the reason `crash`.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,6 +53,7 @@ class IsolatedModel:
     recorded: dict[str, Any] = field(default_factory=dict)
     _child: ChildProcess = field(default_factory=ChildProcess)
     _pairs: Sequence[Pair] | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # one process, one chunk at a time
 
     def process(self, pairs: Sequence[Pair]) -> list[Any]:
         """The model's own rows; a `Fault` for a pair at which the process dies.
@@ -60,19 +62,26 @@ class IsolatedModel:
           UnhealthyDevice: the process dies at what `probe` runs, too. Whatever the model raises.
         """
         results: list[tuple[int, Any]] = []
-        for batch in self._call(pairs, _child_call, "batches"):
-            results += run_with_bisection(
-                batch,
-                lambda items: self._call(pairs, _child_call, "run_batch", items),
-                self.probe,
-                self.stage,
-                failure=ChildDied,
-                in_place_of=lambda item, fault: (item.request, fault),
-            )
-        return list(self._call(pairs, _child_call, "merge", results))
+        with self._lock:
+            for batch in self._call(pairs, _child_call, "batches"):
+                results += run_with_bisection(
+                    batch,
+                    lambda items: self._call(pairs, _child_call, "run_batch", items),
+                    self._probe,
+                    self.stage,
+                    failure=ChildDied,
+                    in_place_of=lambda item, fault: (item.request, fault),
+                )
+            rows = list(self._call(pairs, _child_call, "merge", results))
+            self._pairs = None  # with their images
+            return rows
 
     def probe(self) -> None:
         """The model's own."""
+        with self._lock:
+            self._probe()
+
+    def _probe(self) -> None:
         self._call([], _child_probe)
 
     def _call(self, pairs: Sequence[Pair], function: Any, *arguments: Any) -> Any:

@@ -188,7 +188,7 @@ def test_where_a_range_goes_on(tmp_path: Path) -> None:
     assert position["index"] == 6
     commit_all(made, FIRST, folder)
     assert resume_position(made, FIRST, open_detections(folder)) == (None, 4)
-    assert open_detections(folder).metadata(ChunkId(0, 0, 3))["next"] is None
+    assert open_detections(folder).open(ChunkId(0, 0, 3)).metadata["next"] is None
 
 
 def test_a_cut_image_does_not_end_a_chunk_early(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_equal_input_gives_equal_bytes(tmp_path: Path) -> None:
 def test_a_file_says_how_it_was_made_and_where_the_next_one_starts(folder: str) -> None:
     following = {"offset": 1 << 40, "index": 2}
     commit(folder, chunk_of(PAIR, following=following))
-    about = open_detections(folder).metadata(ChunkId(3, 14, 0))
+    about = open_detections(folder).open(ChunkId(3, 14, 0)).metadata
     assert about["next"] == following
     assert (about["format"], about["fingerprint"], about["models"]) == (
         2,
