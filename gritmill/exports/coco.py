@@ -1,7 +1,6 @@
 """coco: detection with phrases as categories, and captions, as pycocotools reads them."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gritmill.exports.coco_json import list_categories, number_categories, write_coco, xywh
@@ -9,7 +8,6 @@ from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_
 from gritmill.reading import Sample
 
 
-@dataclass(frozen=True)
 class Coco(LineFormat):
     """`instances.json`: a category for each phrase, lower-cased; boxes as x, y, width, height in pixels.
 

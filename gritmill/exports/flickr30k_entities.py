@@ -1,7 +1,6 @@
 """flickr30k-entities: sentences with `[/EN#id/type words]` and boxes in XML (BryanPlummer/flickr30k_entities)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, disjoint_spans, origin_fields
@@ -13,7 +12,6 @@ from transforms.text.grounded_caption import Corners, Span
 _XML_INVALID = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), "�")
 
 
-@dataclass(frozen=True)
 class Flickr30kEntities(LineFormat):
     """Corners are whole pixels, from 1. All types are "other": gritmill does not know people from vehicles.
 

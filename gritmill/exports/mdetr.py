@@ -1,7 +1,6 @@
 """mdetr: what MDETR and GLIP are trained on (ashkamath/mdetr): COCO's form with `tokens_positive`."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gritmill.exports.coco_json import write_coco, xywh
@@ -20,7 +19,6 @@ from transforms.selection.select_boxes import ious
 _SAME_BOX_IOU = 0.95
 
 
-@dataclass(frozen=True)
 class Mdetr(LineFormat):
     """An image entry stands for a caption, not for a picture.
 

@@ -1,7 +1,6 @@
 """odvg: JSON lines of mmdetection's ODVGDataset, which Open-GroundingDino reads as well."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, origin_fields, read_regions
@@ -10,7 +9,6 @@ from gritmill.reading import Sample
 _MIN_SIDE = 1.0  # mmdetection drops boxes of less than a pixel
 
 
-@dataclass(frozen=True)
 class Odvg(LineFormat):
     """A region has one flat box in pixels: mmdetection takes lists of boxes too, Open-GroundingDino does not.
 

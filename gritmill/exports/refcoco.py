@@ -2,7 +2,6 @@
 
 import pickle
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gritmill.exports.coco_json import list_categories, number_categories, write_coco, xywh
@@ -20,7 +19,6 @@ from gritmill.reading import Sample
 _FOLDER, _IMAGES = "refcoco", "images/mscoco/images/train2014/"  # the toolkit knows no other names
 
 
-@dataclass(frozen=True)
 class RefCoco(LineFormat):
     """A ref is an expression for one thing: expressions with several boxes are left out and counted.
 

@@ -1,7 +1,6 @@
 """yolo: a text file a picture, a line a box: class, centre, width and height in shares. Classes are head nouns."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -12,7 +11,6 @@ from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners
 
 
-@dataclass(frozen=True)
 class Yolo(LineFormat):
     """`data.yaml` names the classes, in the order in which they come first.
 
