@@ -83,7 +83,7 @@ def build_result(
     bins = curves.reliability_bins(boxes)
     return {
         "threshold": score,
-        "interval": {**vars(intervals), "seed": seed, "resamples": curves.RESAMPLES},
+        "interval": {**intervals, "seed": seed, "resamples": curves.RESAMPLES},
         "paste": None if score is None else _paste(score),
         "at_threshold": None if score is None else {name: one.figures_at(score) for name, one in by_kind.items()},
         "highest_precision": _highest_precision(overall),

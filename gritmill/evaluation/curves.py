@@ -121,15 +121,6 @@ def lowest_threshold(thresholds: np.ndarray, precision: np.ndarray, target_preci
     return float(thresholds[reached[0]]) if len(reached) else None
 
 
-@dataclass(frozen=True)
-class Bootstrap:
-    """95 % intervals over resampled pictures. reached: share of the resamples in which the precision can be had."""
-
-    threshold: tuple[float, float] | None
-    precision: tuple[float, float] | None
-    reached: float
-
-
 def bootstrap(
     boxes: BoxArrays,
     pictures: int,
@@ -138,9 +129,11 @@ def bootstrap(
     chosen_threshold: float | None,
     seed: int,
     resamples: int = RESAMPLES,
-) -> Bootstrap:
-    """Draws as many pictures as there are, with replacement: boxes of one picture are no independent cases.
+) -> dict[str, Any]:
+    """95 % intervals of `threshold` and `precision`, None of what cannot be had; `reached`: the share of the resamples
+    in which the target precision can be had.
 
+    Each draws as many pictures as there are, with replacement: boxes of one picture are no independent cases.
     chosen_threshold: the one whose precision is given an interval.
     """
     order = np.argsort(-boxes.score, kind="stable")
@@ -157,11 +150,11 @@ def bootstrap(
         if chosen_threshold is not None:
             precisions.append(precision[np.searchsorted(thresholds, chosen_threshold - 1e-9)])
     reached_thresholds = [one for one in found_thresholds if one is not None]
-    return Bootstrap(
-        _interval(reached_thresholds),
-        _interval([p for p in precisions if not np.isnan(p)]),
-        len(reached_thresholds) / resamples,
-    )
+    return {
+        "threshold": _interval(reached_thresholds),
+        "precision": _interval([p for p in precisions if not np.isnan(p)]),
+        "reached": len(reached_thresholds) / resamples,
+    }
 
 
 def _interval(values: Sequence[float]) -> tuple[float, float] | None:

@@ -126,7 +126,7 @@ def drawn(pictures, seed=0, wished=0.9, repeat=1):
 def test_the_interval_is_as_wide_as_theory_says():
     """Of n pictures a share q = 0.2 has a wrong box: precision 1 / (1 + q), deviation sqrt(q (1 - q) / n) / 1.2²."""
     for pictures in (50, 2000):
-        low, high = drawn(pictures).precision
+        low, high = drawn(pictures)["precision"]
         assert low < 1 / 1.2 < high
         assert high - low == pytest.approx(2 * 1.96 * (0.16 / pictures) ** 0.5 / 1.44, rel=0.15)
     assert drawn(50) == drawn(50) != drawn(50, seed=1)
@@ -134,14 +134,14 @@ def test_the_interval_is_as_wide_as_theory_says():
 
 def test_pictures_are_drawn_and_not_boxes():
     """Boxes of one picture come and go together: writing each ten times tells nothing new."""
-    once, often = drawn(50).precision, drawn(50, repeat=10).precision
+    once, often = drawn(50)["precision"], drawn(50, repeat=10)["precision"]
     assert once == pytest.approx(often)
 
 
 def test_a_precision_that_cannot_always_be_had():
     boxes, _ = made([(0.8, True, 0, 0), (0.5, False, 1, 1)], [1, 1])
     found = bootstrap(boxes, 2, threshold_grid(0.05), 0.9, 0.501, 0, resamples=400)
-    assert found.reached == pytest.approx(0.75, abs=0.08)  # a quarter of the draws has the second picture twice
+    assert found["reached"] == pytest.approx(0.75, abs=0.08)  # a quarter of the draws has the second picture twice
 
 
 def test_reliability():
