@@ -3,21 +3,31 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field
 
 from pipeline import files, layout
 from pipeline.configuration import Configuration, SourceSettings
+from pipeline.faults import CallError
 from pipeline.files import FileInfo
 from pipeline.files.typed import publish_typed, read_typed
 from pipeline.ids import RangeId
 from pipeline.sources import RangeSpec, Source, open_source
 from pipeline.threshold import Threshold
 
+FORMAT = 1
+
 
 def _read_back(value: object) -> object:
     return Configuration.read_back(value) if isinstance(value, dict) else value
+
+
+def _check_format(value: object) -> object:
+    if value != FORMAT:
+        text = f"{layout.PLAN}: format {value} cannot be read by this version, which reads {FORMAT}"
+        raise CallError(f"{text}; {Plan.REMEDY}")
+    return value
 
 
 @dataclass(frozen=True)
@@ -53,13 +63,11 @@ class Plan:
     limit: int | None
     sources: tuple[PlannedSource, ...]
     threshold: Threshold
-    format: Literal[1] = 1
+    format: Annotated[int, BeforeValidator(_check_format)] = FORMAT
 
     def range_ids(self) -> Iterator[RangeId]:
         """All ranges, in input order."""
-        for source, planned in enumerate(self.sources):
-            for number in range(len(planned.ranges)):
-                yield RangeId(source, number)
+        return (RangeId(source, n) for source, planned in enumerate(self.sources) for n in range(len(planned.ranges)))
 
     def range(self, range_id: RangeId) -> tuple[PlannedSource, RangeSpec]:
         """A range and the source that it belongs to."""

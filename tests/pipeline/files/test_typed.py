@@ -8,7 +8,7 @@ import pytest
 from gritmill.exports.export import ExportMarker, ExportSummary, PartDone
 from pipeline import layout
 from pipeline.configuration import Configuration
-from pipeline.faults import EnvironmentFault
+from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files.typed import Typed, as_json, publish_typed, read_many, read_typed
 from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.manifest import Manifest, read_manifest
@@ -67,7 +67,7 @@ def test_the_line_names_the_key(tmp_path: Path) -> None:
         read_manifest(str(tmp_path))
     value = json.loads(KINDS[Plan].read_text("utf-8")) | {"format": 99}
     (tmp_path / layout.PLAN).write_text(json.dumps(value))
-    with pytest.raises(EnvironmentFault, match=r"plan\.json: .*format: .*1; .*ground --fresh"):
+    with pytest.raises(CallError, match=r"plan\.json: format 99 .* reads 1; .*ground --fresh"):
         read_plan(str(tmp_path))
 
 
