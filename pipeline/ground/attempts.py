@@ -7,12 +7,9 @@ meets a full disk, clears "working" in the records that it leaves: no process ha
 
 from contextlib import suppress
 
-from pipeline import files
+from pipeline import files, layout
 from pipeline.files.publish import publish_json
 from pipeline.ids import ChunkId
-from pipeline.layout import TEMPORARY
-
-FOLDER = "working"
 
 ISOLATE_AFTER = 2
 """A chunk with this many failed attempts is done in a process of its own."""
@@ -41,8 +38,8 @@ def end(detections: str, chunk: ChunkId) -> None:
 
 def clear_in_progress(detections: str) -> None:
     """No process has died: clears "working" in all records, or removes them where nothing can be written any more."""
-    for info in files.list_folder(files.join(detections, FOLDER), "*.json"):
-        if files.name(info.uri).startswith(TEMPORARY):
+    for info in files.list_folder(detections, layout.ALL_WORKING):
+        if files.name(info.uri).startswith(layout.TEMPORARY):
             continue  # of a worker that was ended while it wrote
         try:
             publish_json(info.uri, {"deaths": files.read_json(info.uri)["deaths"], "working": False})
@@ -53,8 +50,8 @@ def clear_in_progress(detections: str) -> None:
 
 def delete_all(detections: str) -> None:
     """Removes all records: everything is done."""
-    files.delete([info.uri for info in files.list_folder(files.join(detections, FOLDER), "*.json")])
+    files.delete([info.uri for info in files.list_folder(detections, layout.ALL_WORKING)])
 
 
 def _uri(detections: str, chunk: ChunkId) -> str:
-    return files.join(detections, FOLDER, f"{chunk.source:05}-{chunk.range:05}-{chunk.number:05}.json")
+    return files.join(detections, layout.working(chunk))

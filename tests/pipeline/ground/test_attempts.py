@@ -2,7 +2,7 @@ from pathlib import Path
 
 from pipeline.ground import attempts
 from pipeline.ids import ChunkId
-from pipeline.layout import TEMPORARY
+from pipeline.layout import TEMPORARY, WORKING
 
 CHUNK = ChunkId(0, 0, 0)
 
@@ -18,6 +18,6 @@ def test_an_attempt_without_an_end_has_failed_unless_it_was_interrupted(tmp_path
 
 def test_a_record_that_was_being_written_when_its_worker_ended_is_no_record(tmp_path: Path) -> None:
     attempts.begin(str(tmp_path), CHUNK)
-    (tmp_path / attempts.FOLDER / f"{TEMPORARY}1-00000-00000-00001.json").write_bytes(b"")
+    (tmp_path / WORKING / f"{TEMPORARY}1-00000-00000-00001.json").write_bytes(b"")
     attempts.clear_in_progress(str(tmp_path))
     assert attempts.failed_count(str(tmp_path), CHUNK) == 0
