@@ -146,12 +146,11 @@ def _apply(values: dict[str, Any], change: str) -> None:
     *sections, last = key.strip().split(".")
     mapping = values
     for section in sections:
-        inner = mapping.setdefault(section, {})
-        if inner is None:
-            inner = mapping[section] = {}
-        if not isinstance(inner, dict):
+        if mapping.get(section) is None:
+            mapping[section] = {}
+        mapping = mapping[section]
+        if not isinstance(mapping, dict):
             raise CallError(f"--set: {key}: {section} is not a section")
-        mapping = inner
     try:
         mapping[last] = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from pipeline import files
 from pipeline.faults import CallError, EnvironmentFault
@@ -37,7 +38,7 @@ def hold(folder: str) -> Iterator[None]:
 def _flock(folder: str) -> Iterator[None]:
     if os.path.isfile(folder):
         raise CallError(f"--output: {folder}: a file, not a folder")
-    new = _missing(folder)
+    new = [path for path in (folder, *map(str, Path(folder).parents)) if not os.path.isdir(path)]  # innermost first
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, LOCK)
     descriptor = _acquire(path)
@@ -50,15 +51,6 @@ def _flock(folder: str) -> Iterator[None]:
             for created in new:
                 os.rmdir(created)
         os.close(descriptor)
-
-
-def _missing(folder: str) -> list[str]:
-    """The folder and those above it that are not there yet, innermost first."""
-    missing = []
-    while not os.path.isdir(folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
-    return missing
 
 
 def _acquire(path: str) -> int:

@@ -95,13 +95,13 @@ def _order(id_value: float | str) -> tuple[bool, float | str]:
 
 def _row(image: dict[str, Any], annotation: dict[str, Any]) -> dict[str, Any]:
     url = next((image[k] for k in ("coco_url", "flickr_url", "url") if image.get(k)), None)
-    key = f"{annotation['image_id']}-{annotation['id']}"
     image_fields = {k: v for k, v in image.items() if k not in ("id", "file_name", "caption")}
-    row = {
+    return {
         **image_fields,
         "annotation_id": annotation["id"],
         "image_id": annotation["image_id"],
         "url": url,
-        "key": key,
+        "key": f"{annotation['image_id']}-{annotation['id']}",
+        "caption": annotation.get("caption"),
+        "file_name": image.get("file_name"),
     }
-    return {**row, "caption": annotation.get("caption"), "file_name": image.get("file_name")}

@@ -54,32 +54,19 @@ class DelimitedSource(TextTableSource):
         with files.open_read(self.uri) as file:
             while True:
                 lines = _Lines(file, offset)
+                # csv.reader takes just the lines that a row needs: what it has taken says where the next one starts.
+                rows = map(self._split, lines) if by_line else csv.reader(lines, delimiter=self.delimiter, strict=True)
                 try:
-                    yield from self._single(lines) if by_line else self._quoted(lines)
+                    for cells in rows:
+                        yield lines.row, cells
+                        lines.begin_row()
                     return
                 except csv.Error as error:
                     yield lines.row, str(error)
                     offset = lines.second
 
-    def _quoted(self, lines: "_Lines") -> Iterator[tuple[int, list[str]]]:
-        reader = csv.reader(lines, delimiter=self.delimiter, strict=True)
-        while True:
-            lines.begin_row()
-            # csv.reader takes just the lines that a row needs: what it has taken says where the next one starts.
-            cells = next(reader, None)
-            if cells is None:
-                return
-            yield lines.row, cells
-
-    def _single(self, lines: "_Lines") -> Iterator[tuple[int, list[str]]]:
-        while True:
-            lines.begin_row()
-            line = next(lines, None)
-            if line is None:
-                return
-            yield lines.row, self._unquoted(line.rstrip("\r\n"))
-
-    def _unquoted(self, line: str) -> list[str]:
+    def _split(self, line: str) -> list[str]:
+        line = line.rstrip("\r\n")
         if self.settings.quoting == "quotes":
             with suppress(csv.Error):
                 return next(csv.reader([line], delimiter=self.delimiter, strict=True))

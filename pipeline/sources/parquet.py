@@ -1,8 +1,9 @@
 """Parquet with the image bytes inside (a binary column, or Hugging Face's struct<bytes, path>) or with image paths."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -157,10 +158,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 def _groups_from(metadata: pq.FileMetaData, row: int) -> tuple[list[int], int]:
     """The row groups from that of `row` on, and the number of their first row."""
-    first = 0
-    for group in range(metadata.num_row_groups):
-        size = metadata.row_group(group).num_rows
-        if row < first + size:
-            return list(range(group, metadata.num_row_groups)), first
-        first += size
-    return [], first
+    sizes = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+    starts = list(accumulate(sizes, initial=0))
+    group = bisect_right(starts, row, lo=1) - 1
+    return list(range(group, metadata.num_row_groups)), starts[group]
