@@ -6,7 +6,6 @@ The caption itself stands in the prompt ("Locate the phrases in the caption: …
 transformers' Florence2PostProcessor drops what is not ASCII from a phrase, so that such a caption is refused here.
 """
 
-from dataclasses import dataclass
 
 from transforms.text.dialects.scales import binned
 from transforms.text.dialects.tagged import MARKUP, Tagged
@@ -15,7 +14,6 @@ from transforms.text.grounded_caption import CannotCarry, Carries, GroundedCapti
 NON_ASCII = "non_ascii"
 
 
-@dataclass(frozen=True)
 class _Florence2(Tagged):
     @property
     def carries(self) -> Carries:

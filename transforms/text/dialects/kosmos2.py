@@ -70,7 +70,6 @@ class Grid:
         return x1, y1, x2, y2
 
 
-@dataclass(frozen=True)
 class Kosmos2(Tagged):
     """The caption with its tags; without the tags it is the caption itself."""
 

@@ -7,7 +7,6 @@ label of its own, and the caption is not carried.
 """
 
 import re
-from dataclasses import dataclass
 from typing import ClassVar
 
 from transforms.text.dialects.scales import rounded
@@ -26,7 +25,6 @@ _TOKENS = "<loc{1:04}><loc{0:04}><loc{3:04}><loc{2:04}>"
 _LABEL = re.compile(r"<loc(\d{4})>" * 4 + " (.+)", re.DOTALL)
 
 
-@dataclass(frozen=True)
 class _PaliGemma(Scaled):
     carries: ClassVar[Carries] = Carries.LABELS
 

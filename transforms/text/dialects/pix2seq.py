@@ -6,7 +6,6 @@ A coordinate's token is 1000 + round(c * 999). Phrases are no classes: every box
 that means nothing (FAKE_CLASS_TOKEN, 30), so boxes alone are carried.
 """
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from transforms.text.dialects.scales import rounded
@@ -16,7 +15,6 @@ from transforms.text.grounded_caption import Carries, Corners, GroundedCaption, 
 _SHIFT, _FAKE_CLASS = 1000, 30
 
 
-@dataclass(frozen=True)
 class _Pix2Seq(Scaled):
     carries: ClassVar[Carries] = Carries.BOXES
     by_caption: ClassVar[bool] = True

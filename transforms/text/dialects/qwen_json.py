@@ -14,7 +14,6 @@ carried.
 
 import json
 import math
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -27,7 +26,6 @@ MIN_PIXELS, MAX_PIXELS = 56 * 56, 14 * 14 * 4 * 1280
 """The defaults of transformers' smart_resize."""
 
 
-@dataclass(frozen=True)
 class _QwenJson(Scaled):
     carries: ClassVar[Carries] = Carries.LABELS
     by_caption: ClassVar[bool] = True

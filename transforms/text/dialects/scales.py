@@ -89,7 +89,6 @@ class Decimals:
         return clipped(numbers)
 
 
-@dataclass(frozen=True)
 class PaddedSquare(Decimals):
     """Decimal fractions of a square, in whose middle the picture is (Shikra's expand2square)."""
 
@@ -113,7 +112,6 @@ class PaddedSquare(Decimals):
         return side, (side - width) // 2, (side - height) // 2
 
 
-@dataclass(frozen=True)
 class InsideLastPixel(Steps):
     """Steps of a corner that is first kept inside the last pixel, as Ferret does."""
 
