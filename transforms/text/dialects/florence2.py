@@ -6,7 +6,6 @@ The caption itself stands in the prompt ("Locate the phrases in the caption: …
 transformers' Florence2PostProcessor drops what is not ASCII from a phrase, so that such a caption is refused here.
 """
 
-
 from transforms.text.dialects.scales import binned
 from transforms.text.dialects.tagged import MARKUP, Tagged
 from transforms.text.grounded_caption import CannotCarry, Carries, GroundedCaption, expected_round_trip
