@@ -32,11 +32,10 @@ def enclosing_box(things: Sequence[Corners]) -> Corners:
 class PhraseResult:
     """One phrase. any_rank, merged_rank: of the first right box, from 1; 0 if there is none.
 
-    iou: of the best-scored box with the thing that it overlaps most, 0 without a box. things: how many it names.
+    iou: of the best-scored box with the thing that it overlaps most, 0 without a box.
     """
 
     kinds: tuple[str, ...]
-    things: int
     any_rank: int
     merged_rank: int
     iou: float
@@ -47,7 +46,7 @@ def measure_phrase(boxes: Sequence[Corners], things: Sequence[Corners], kinds: t
     overlaps = ious(boxes, things).max(axis=1)
     merged = ious(boxes, [enclosing_box(things)])[:, 0]
     iou = float(overlaps[0]) if len(overlaps) else 0.0
-    return PhraseResult(kinds, len(things), _first_rank(overlaps), _first_rank(merged), iou)
+    return PhraseResult(kinds, _first_rank(overlaps), _first_rank(merged), iou)
 
 
 def _first_rank(overlaps: np.ndarray) -> int:

@@ -39,17 +39,17 @@ def test_it_is_the_iou_and_not_the_giou():
 def test_ranks_of_any_box_and_merged_box():
     left, right = (0.0, 0.0, 0.2, 0.2), (0.8, 0.0, 1.0, 0.2)
     both = (0.0, 0.0, 1.0, 0.2)
-    assert measure_phrase([FAR, both, right], [left, right], ("people",)) == PhraseResult(("people",), 2, 3, 2, 0.0)
-    assert measure_phrase([left, both], [left, right]) == PhraseResult((), 2, 1, 2, 1.0)
+    assert measure_phrase([FAR, both, right], [left, right], ("people",)) == PhraseResult(("people",), 3, 2, 0.0)
+    assert measure_phrase([left, both], [left, right]) == PhraseResult((), 1, 2, 1.0)
 
 
 def test_no_box_is_a_miss():
-    assert measure_phrase([], [THING]) == PhraseResult((), 1, 0, 0, 0.0)
+    assert measure_phrase([], [THING]) == PhraseResult((), 0, 0, 0.0)
 
 
 def test_figures_are_shares_of_all_phrases():
     ranks = [1, 2, 5, 6, 10, 11, 0, 0]
-    found = summarize([PhraseResult((), 1, rank, 0, 0.8 if rank == 1 else 0.5 if rank == 2 else 0.1) for rank in ranks])
+    found = summarize([PhraseResult((), rank, 0, 0.8 if rank == 1 else 0.5 if rank == 2 else 0.1) for rank in ranks])
     assert found["any_box"] == {"recall@1": 1 / 8, "recall@5": 3 / 8, "recall@10": 5 / 8, "upper_bound": 6 / 8}
     assert found["merged_box"] == dict.fromkeys(("recall@1", "recall@5", "recall@10", "upper_bound"), 0.0)
     assert (found["acc@0.5"], found["acc@0.75"]) == (2 / 8, 1 / 8)
@@ -59,7 +59,7 @@ def test_figures_are_shares_of_all_phrases():
 
 def test_a_phrase_of_two_types_counts_in_both_and_once_in_each():
     found = summarize_by_kind(
-        [PhraseResult(("people", "other", "people"), 1, 1, 1, 1.0), PhraseResult(("other",), 1, 0, 0, 0.0)]
+        [PhraseResult(("people", "other", "people"), 1, 1, 1.0), PhraseResult(("other",), 0, 0, 0.0)]
     )
     assert {kind: one["phrases"] for kind, one in found.items()} == {"other": 2, "people": 1}
     assert found["other"]["any_box"]["recall@1"] == 0.5
