@@ -212,9 +212,16 @@ def test_rows_of_other_settings_are_refused_and_fresh_moves_all_tables_aside(tmp
         gritmill.CallError, match=r"brightness holds rows of other settings or code of brightness; .* or remove"
     ):
         gritmill.ground(**with_stage(call, "other_brightness"))
-    gritmill.ground(**with_stage(call, "other_brightness"), fresh=True)
+    sample_pairs.as_tars(sample_pairs.drawn(14)[2:], tmp_path / "in")
+    before = sample_pairs.files_of(tmp_path / "out", "*/0*/*")
+    with pytest.raises(gritmill.CallError, match="brightness holds rows of other settings"):
+        gritmill.ground(**with_stage(call, "other_brightness"), redo_changed=True)
+    assert sample_pairs.files_of(tmp_path / "out", "*/0*/*") == before  # refused before anything is removed
+    gritmill.ground(**call, fresh=True)
     assert (tmp_path / "out/brightness.1/table.json").exists()
     assert (tmp_path / "out/detections.1/plan.json").exists()
+    assert not (tmp_path / "out/brightness").exists()
+    gritmill.ground(**with_stage(call, "other_brightness"))
     check_parents(tmp_path)
 
 

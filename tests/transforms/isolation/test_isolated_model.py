@@ -1,6 +1,9 @@
 """Work in a process of its own: a death is noticed, found to be that of the right pair, and changes no other result."""
 
 import io
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
@@ -105,3 +108,26 @@ def test_a_family_detector_loses_only_the_batch_with_the_culprit(grounding_dino,
 def test_a_detector_that_dies_of_everything_blames_nobody():
     with pytest.raises(UnhealthyDevice, match="the model's process dies on every input: killed by SIGKILL"):
         isolated("tests.plugin_detectors:always_deadly").process([pair(64, 64)])
+
+
+def test_chunks_of_several_threads_wait_for_one_another():
+    """One process keeps the pairs of one chunk at a time."""
+    busy = threading.Lock()
+
+    class SlowChild(ChildProcess):
+        alive = True
+        loaded = ()
+
+        def call(self, function, *arguments):
+            assert busy.acquire(blocking=False)
+            time.sleep(0.002)
+            busy.release()
+            if function is isolated_model._child_load:
+                SlowChild.loaded = arguments[1]
+                return {}
+            return {"batches": [SlowChild.loaded], "run_batch": [], "merge": SlowChild.loaded}[arguments[0]]
+
+    model = IsolatedModel(None, "boxes", _child=SlowChild())
+    chunks = [[pair(8 + n, 8, data=b"") for _ in range(3)] for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(model.process, chunks)) == chunks
