@@ -3,11 +3,11 @@
     .gritmill.lock                                  while a run holds a local folder
     .gritmill.heartbeat.json                        the same on an object store
     detections/plan.json                            sources and ranges; written first
-    detections/retry.json                           chunks to do again
     detections/working/<source>-<range>-<chunk>.json   attempts at a chunk
     detections/.gritmill.models.json                the model cache
     detections/.progress-*                          of local workers
-    <table>/table.json
+    <table>/table.json                              with which settings it is made; not of detections
+    <table>/retry.json                              chunks to do again
     <table>/<source>/<range>-<chunk>.parquet        a committed chunk
     <table>/<source>/<range>.done.json              after the range's last chunk
     <table>/timings/<source>/<range>-<chunk>.json

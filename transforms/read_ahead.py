@@ -21,7 +21,8 @@ def read_ahead(
     same: Callable[[Item, Item], bool] = lambda _, __: False,
     name: str = "ahead",
 ) -> Generator[tuple[Item, Result], None, None]:
-    """Each item with its result, in order. What `items` or `work` raises is raised here, in its turn.
+    """Each item with its result, in order. What `work` raises is raised here in its
+    turn, what `items` raises at once.
 
     Args:
       items: iterated in the caller's thread.

@@ -19,6 +19,10 @@ class DecodableOnly:
     _lock: Any = field(default_factory=threading.Lock)
     _last: tuple[bytes, Fault | None] = b"", None
 
+    def __post_init__(self) -> None:
+        # Another attribute of that name is the detector's own business.
+        self._reports = getattr(self._detector, "progress", "") is None
+
     @property
     def made(self) -> dict[str, Any]:
         """What the detector says of itself, if it does."""
@@ -28,7 +32,7 @@ class DecodableOnly:
         """The detector's answers; an error for a picture that is truncated or broken."""
         with self._lock:
             faults = [self._fault(request) for request in requests]
-            if hasattr(self._detector, "progress"):
+            if self._reports:
                 self._detector.progress = self.progress
             decodable = [request for request, fault in zip(requests, faults, strict=True) if fault is None]
             answers = list(self._detector.detect(decodable)) if decodable else []

@@ -98,3 +98,16 @@ def test_a_module_of_ones_own_is_found_in_the_search_folder_and_hides_none_of_ou
     find_factory("my_own_detector:make", [str(tmp_path)])
     assert sys.path.count(str(tmp_path)) == 1
     sys.modules.pop("my_own_detector")
+
+
+def test_a_progress_that_is_something_else_is_left_alone(tmp_path, monkeypatch):
+    (tmp_path / "my_counting_detector.py").write_text(
+        "class Counting:\n"
+        "    def progress(self):\n        return 1\n"
+        "    def detect(self, requests):\n        return [[] for _ in range(len(requests) * self.progress())]\n"
+        "def make(settings):\n    return Counting()\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    detector = load_detector(DetectorSettings(model="my_counting_detector:make"))
+    detector.progress = print
+    assert list(detector.detect([probe_request()])) == [[]]
