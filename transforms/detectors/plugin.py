@@ -27,16 +27,12 @@ def _load(settings: GroundingDinoSettings, search_path: Sequence[str]) -> Detect
         raise ValueError(f"detector.model: {settings.model}: {type(error).__name__}: {error}") from error
 
 
-def _identify(settings: GroundingDinoSettings, search_path: Sequence[str]) -> str:
-    return identify_factory(find_factory(settings.model, search_path), settings.model)
-
-
 PLUGIN = Family(
     "a factory",
     GroundingDinoSettings,  # the keys of the first release, any of which a factory may read
     score=GROUNDING_DINO.score,  # nobody knows better
     load=_load,
     normalize=GROUNDING_DINO.normalize,  # as in the first release: its runs hold what was asked
-    identify=_identify,
+    identify=lambda settings, folders: identify_factory(find_factory(settings.model, folders), settings.model),
     placed=False,
 )

@@ -50,7 +50,11 @@ def run_with_bisection(
         try:
             probe()
         except Exception as error:
-            what = str(error) if isinstance(error, ChildDied) else f"{type(error).__name__}: {_first_line(error)}"
+            what = (
+                str(error)
+                if isinstance(error, ChildDied)
+                else f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            )
             fails = "model's process dies" if isinstance(error, ChildDied) else "model fails"
             raise UnhealthyDevice(f"{stage}: the {fails} on every input: {what}") from failed.error
     return [
@@ -89,7 +93,3 @@ def _bisect(items: Sequence[Any], run: Callable[[Sequence[Any]], Sequence[Any]],
             return [_Failure(items[0], error.with_traceback(None))]
     half = len(items) // 2
     return _bisect(items[:half], run, failure) + _bisect(items[half:], run, failure)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else ""
