@@ -81,7 +81,7 @@ def show(output: str) -> "Report":
 
 
 def _show_quality(console: "Console", measured: "Quality") -> None:
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from gritmill.evaluation.metrics import MIN_IOU
 
@@ -92,9 +92,7 @@ def _show_quality(console: "Console", measured: "Quality") -> None:
         (measured.boxes_right, measured.boxes, "boxes are right"),
         (measured.absent_boxed, measured.absent, "phrases for things that are not in the picture have a box"),
     )
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for justify in ("right", "right", "left"):
-        table.add_column(justify=justify)  # type: ignore[arg-type]
+    table = Table(Column(justify="right"), Column(justify="right"), "", show_header=False, box=None, pad_edge=False)
     for part, total, label in rows:
         if total:
             table.add_row(f"{part / total:.1%}", f"{part} of {total}", label)

@@ -119,8 +119,7 @@ def validate(
     """Read everything back. One line per fault; exit status 1 if there is one."""
     from gritmill.validation.validate import validate as findings
 
-    samples = 0
-    faults = 0
+    samples = faults = 0
     for fault in findings(output, limit):
         if fault.text:
             print(printable(": ".join(filter(None, (fault.shard, fault.key, fault.text)))))

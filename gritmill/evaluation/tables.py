@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gritmill.evaluation.metrics import MIN_IOU, RANKS, STRICT_IOU
 from gritmill.evaluation.options import TruthFormat
@@ -83,11 +83,8 @@ def _threshold_lines(result: dict[str, Any]) -> Iterator[str]:
 
 
 def _make_table(first: str, *others: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(first)
-    for head in others:
-        table.add_column(head, justify="right")
-    return table
+    numbers = (Column(head, justify="right") for head in others)
+    return Table(first, *numbers, box=None, pad_edge=False, header_style="bold")
 
 
 def _recalls(figures: dict[str, Any]) -> dict[str, float | None]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from pipeline import files, layout
 from pipeline.faults import printable
@@ -144,9 +144,7 @@ def _report_table(uri: str) -> TableReport:
 def show(report: Report, output: str, pace: bool = True) -> None:
     """A table on standard output; with the pace of `ground`, if it has just been at work."""
     ledger = report.ledger
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(justify="right")
-    table.add_column()
+    table = Table(Column(justify="right"), "", show_header=False, box=None, pad_edge=False)
     table.add_row(str(ledger.read), "pairs read")
     shards = f"{report.shards} shard{'s' * (report.shards != 1)}"
     table.add_row(str(ledger.written), f"written, with {report.boxes} boxes, in {shards}")
