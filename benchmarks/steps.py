@@ -17,6 +17,7 @@ from benchmarks.grounding import make_config, read_timings
 from pipeline.ground.chunks import read_range
 from pipeline.ground.commit_chunk import Provenance, commit_chunk
 from pipeline.ids import ChunkId
+from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import read_plan
 from pipeline.stages.base import DetectionsStage
 from pipeline.stages.phrases import Phrases
@@ -75,9 +76,9 @@ def _parse_pairs(timer: "_StepTimer", work: Path) -> list[Pair]:
     """The pairs that have phrases."""
     plan = read_plan(str(work / "out/detections"))
     assert plan is not None
-    chunk = timer.step(
-        "read, measure, digest", lambda: next(iter(read_range(plan, *plan.range_ids(), str(work / "nothing"))))
-    )
+    tables = {DETECTIONS: open_detections(str(work / "nothing"))}
+    (range_id,) = plan.range_ids()
+    chunk = timer.step("read, measure, digest", lambda: next(read_range(plan, range_id, tables, {})))
     stage = StageRunner(Phrases(PhraseSettings()))
     stage.process(chunk.pairs)
     chunk = timer.step("phrases", lambda: stage.run(chunk))
