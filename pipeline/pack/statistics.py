@@ -102,7 +102,7 @@ class StatisticsFile:
 
 @dataclass
 class Statistics:
-    """Counts over pairs.
+    """Counts over pairs; of what does not occur there is no entry.
 
     thresholds: rising. pairs, phrases, boxes: by level (position in `thresholds`), the change against the level above.
     score, box_area: boxes by bin of equal width over 0..1. boxes_per_pair, phrase_words, heads: by value.
@@ -110,11 +110,11 @@ class Statistics:
     """
 
     thresholds: tuple[float, ...] = THRESHOLDS
-    pairs: list[int] = field(default_factory=list)
-    phrases: list[int] = field(default_factory=list)
-    boxes: list[int] = field(default_factory=list)
-    score: list[int] = field(default_factory=lambda: [0] * _BINS)
-    box_area: list[int] = field(default_factory=lambda: [0] * _BINS)
+    pairs: Counter[int] = field(default_factory=Counter)
+    phrases: Counter[int] = field(default_factory=Counter)
+    boxes: Counter[int] = field(default_factory=Counter)
+    score: Counter[int] = field(default_factory=Counter)
+    box_area: Counter[int] = field(default_factory=Counter)
     boxes_per_pair: Counter[int] = field(default_factory=Counter)
     phrase_words: Counter[int] = field(default_factory=Counter)
     heads: Counter[str] = field(default_factory=Counter)
@@ -124,8 +124,7 @@ class Statistics:
     @classmethod
     def empty(cls, threshold: float) -> "Statistics":
         """Of nothing yet; the threshold in force is one of the thresholds."""
-        thresholds = tuple(sorted({*THRESHOLDS, threshold}))
-        return cls(thresholds, [0] * len(thresholds), [0] * len(thresholds), [0] * len(thresholds))
+        return cls(tuple(sorted({*THRESHOLDS, threshold})))
 
     def add(self, pair: Pair, best: float, outcome: Kept | Rejected, threshold: float, where: RowPosition) -> None:
         """Takes in a judged pair with a box, `where` it stands. best: the highest score of those that are left of it
@@ -150,9 +149,8 @@ class Statistics:
         """Takes in pairs none of whose steps has a rejection: each of their boxes counts from its own level down."""
         level = np.searchsorted(self.thresholds, selected.score, "right") - 1
         best = rank_within(selected.row) == 0
-        for name, counted in (("pairs", best), ("phrases", selected.is_best), ("boxes", level >= 0)):
-            added = np.bincount(level[counted & (level >= 0)], minlength=len(self.thresholds)).tolist()
-            setattr(self, name, [a + b for a, b in zip(getattr(self, name), added, strict=True)])
+        for counts, counted in ((self.pairs, best), (self.phrases, selected.is_best), (self.boxes, level >= 0)):
+            counts.update(level[counted & (level >= 0)].tolist())
 
     def truncate_heads(self) -> None:
         """No more pairs of this part will come."""
@@ -160,26 +158,25 @@ class Statistics:
 
     def merge(self, other: "Statistics") -> None:
         """Adds another part."""
-        for name in ("pairs", "phrases", "boxes", "score", "box_area"):
-            setattr(self, name, [a + b for a, b in zip(getattr(self, name), getattr(other, name), strict=True)])
-        for name in ("boxes_per_pair", "phrase_words", "heads"):
-            getattr(self, name).update(getattr(other, name))
-        for name in ("kept", "missed"):
-            for near in getattr(other, name):
-                _keep_nearest(getattr(self, name), near)
+        for name, value in vars(self).items():
+            if isinstance(value, Counter):
+                value.update(getattr(other, name))
+        self.kept = heapq.nsmallest(NEAREST, [*self.kept, *other.kept])
+        self.missed = heapq.nsmallest(NEAREST, [*self.missed, *other.missed])
 
     def summary(self, floor: float) -> StatisticsFile:
         """As it is written. floor: the score below which `ground` has kept no candidates."""
         # Nothing lies below the floor, so that the last threshold up to it keeps what the floor itself would.
         first = bisect_right(self.thresholds, floor) - 1
         scores = tuple(max(floor, score) for score in self.thresholds[first:])
-        by_level = (_cumulative(changes)[first:] for changes in (self.pairs, self.phrases, self.boxes))
+        levels = range(first, len(self.thresholds))[::-1]
+        by_level = (_cumulative(changes, levels) for changes in (self.pairs, self.phrases, self.boxes))
         edges = tuple(round(i / _BINS, 4) for i in range(_BINS + 1))
         return StatisticsFile(
             ByThreshold(scores, *by_level),
             Histograms(
-                Bins(edges, tuple(self.score)),
-                Bins(edges, tuple(self.box_area)),
+                Bins(edges, tuple(self.score[n] for n in range(_BINS))),
+                Bins(edges, tuple(self.box_area[n] for n in range(_BINS))),
                 _by_value(self.boxes_per_pair),
                 _by_value(self.phrase_words),
                 tuple(_most_common(self.heads, _SHOWN_HEADS)),
@@ -189,9 +186,8 @@ class Statistics:
 
     def _add_boxes(self, kept: Kept) -> None:
         self.boxes_per_pair[len(kept.groundings)] += 1
-        for grounding in kept.groundings:
-            self.score[_bin(grounding.box.score)] += 1
-            self.box_area[_bin(area(*grounding.box.corners))] += 1
+        self.score.update([_bin(grounding.box.score) for grounding in kept.groundings])
+        self.box_area.update([_bin(area(*grounding.box.corners)) for grounding in kept.groundings])
         caption = kept.pair.caption
         for phrase in {grounding.phrase for grounding in kept.groundings}:
             self.phrase_words[len(caption[phrase.expression_start : phrase.expression_end].split())] += 1
@@ -224,9 +220,9 @@ def _bin(share: float) -> int:
     return min(int(share * _BINS), _BINS - 1)
 
 
-def _cumulative(changes: list[int]) -> tuple[int, ...]:
-    """Values by level, from what changes at each from the highest down."""
-    return tuple(accumulate(reversed(changes)))[::-1]
+def _cumulative(changes: Counter[int], levels: Iterable[int]) -> tuple[int, ...]:
+    """Values by level, rising, from what changes at each from the highest down. levels: falling."""
+    return tuple(accumulate(changes[level] for level in levels))[::-1]
 
 
 def _by_value(counts: Counter[int]) -> Values:
