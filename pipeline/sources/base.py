@@ -12,7 +12,7 @@ from pipeline import files
 from pipeline.configuration import ColumnSettings, SourceSettings
 from pipeline.faults import CallError
 from pipeline.files import FileInfo
-from pipeline.sources.read_images import fetch_files
+from pipeline.sources.read_images import LOADERS, fetch_ahead, read_file
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 Position = dict[str, Any]
@@ -65,7 +65,7 @@ class ImageFileSource:
 
     def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
         """Several files at a time."""
-        return fetch_files(references)
+        return fetch_ahead(references, lambda image: read_file(image.uri, FailureStage.FETCH), LOADERS)
 
     def needs(self) -> list[str]:
         """The file, and the folder of its images where one can tell: an object store knows no empty folders."""

@@ -14,7 +14,7 @@ from pipeline import files
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import SourceFault
 from pipeline.sources.base import Columns, Position, RangeSpec, image_reference
-from pipeline.sources.read_images import fetch_forward, opened_once
+from pipeline.sources.read_images import fetch_ahead, opened_once
 from pipeline.sources.table import Row, TableSource
 from transforms.records import Fault, ImageRef
 
@@ -70,7 +70,7 @@ class ParquetSource(TableSource):
         """Of images in cells, the column is read batch by batch, forward."""
         with opened_once(self.uri, lambda file: _ImageColumn(file, self.settings.columns, self.uri)) as column:
             for in_cells, group in groupby(references, key=lambda image: image.row >= 0):
-                fetch = partial(fetch_forward, read=lambda image: column().read(image)) if in_cells else super().fetch
+                fetch = partial(fetch_ahead, read=lambda image: column().read(image)) if in_cells else super().fetch
                 yield from fetch(group)
 
     def _rows(self, first: int) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -44,19 +44,15 @@ def opened_once(uri: str, make: Callable[[BinaryIO], Opened]) -> Iterator[Callab
         yield cache(lambda: make(stack.enter_context(files.open_read(uri))))
 
 
-def fetch_files(references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
-    """Images that are files of their own."""
-    return _fetch(references, lambda image: read_file(image.uri, FailureStage.FETCH), LOADERS)
-
-
-def fetch_forward(references: Iterable[ImageRef], read: Callable[[ImageRef], bytes]) -> Iterator[bytes | Fault]:
-    """Images in a container, which `read` reads one after the other; it is called in another thread."""
-    return _fetch(references, read, 1)
-
-
-def _fetch(
-    references: Iterable[ImageRef], read: Callable[[ImageRef], bytes | Fault], threads: int
+def fetch_ahead(
+    references: Iterable[ImageRef], read: Callable[[ImageRef], bytes | Fault], threads: int = 1
 ) -> Iterator[bytes | Fault]:
+    """What `read` makes of each reference, in order; with one thread, of one after the other, as a container wants.
+
+    Raises:
+      EnvironmentFault: `read` has raised.
+    """
+
     def read_or_blame(image: ImageRef) -> bytes | Fault:
         try:
             return read(image)

@@ -13,7 +13,7 @@ from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, with_valid_text
-from pipeline.sources.read_images import fetch_forward, opened_once
+from pipeline.sources.read_images import fetch_ahead, opened_once
 from pipeline.sources.tar_members import Gap, Member, NotATar, open_tar
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
@@ -126,7 +126,7 @@ class WebDatasetSource:
     def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
         """Reads the tar forward."""
         with opened_once(self.uri, _TarImages) as tar:
-            yield from fetch_forward(references, lambda image: tar().read(image))
+            yield from fetch_ahead(references, lambda image: tar().read(image))
 
     def needs(self) -> list[str]:
         """The tar."""
