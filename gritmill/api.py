@@ -174,9 +174,10 @@ def _pack(
     from pipeline import files, layout
     from pipeline.files.typed import as_json
     from pipeline.pack import driver, report
+    from pipeline.plan.plan import need_plan
 
     folder = driver.find_detections(pack_options.detections or output)
-    plan = plan or driver.need_plan(folder)
+    plan = plan or need_plan(folder)
     manifest = driver.pack(configuration, plan, folder, output, pack_options)
     # Of a run that has its report nothing is read again: pictures on its page may no longer exist.
     if not report.is_reported(output, folder, manifest):

@@ -39,24 +39,19 @@ class WorkerProgress:
         now = time.monotonic()
         if pairs == 0 or now - self._last > 0.5:
             self._last = now
+            path = os.path.join(self.folder, f"{PROGRESS}{os.getpid()}-{threading.get_ident()}.json")
             with suppress(OSError):  # progress never fails a run
-                self._write(os.path.join(self.folder, f"{PROGRESS}{os.getpid()}-{threading.get_ident()}.json"), pairs)
-
-    def _write(self, path: str, pairs: int) -> None:
-        with open(path + "~", "w", encoding="ascii") as file:
-            json.dump({"pairs": pairs}, file)
-        os.replace(path + "~", path)
+                with open(path + "~", "w", encoding="ascii") as file:
+                    json.dump({"pairs": pairs}, file)
+                os.replace(path + "~", path)
 
 
 def pairs_in_progress(folder: str) -> int:
     """Pairs that workers have done of chunks that are not committed yet."""
     total = 0
     for path in glob(os.path.join(escape(folder), f"{PROGRESS}*.json")):
-        try:
-            with open(path, encoding="ascii") as file:
-                total += int(json.load(file)["pairs"])
-        except (OSError, ValueError):
-            continue
+        with suppress(OSError, ValueError), open(path, encoding="ascii") as file:
+            total += int(json.load(file)["pairs"])
     return total
 
 

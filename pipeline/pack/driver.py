@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 from pipeline import files, fingerprint, layout
@@ -72,14 +73,6 @@ def find_detections(run_folder: str) -> str:
     return run_folder if itself else files.join(run_folder, layout.DETECTIONS)
 
 
-def need_plan(folder: str, remedy: str = "run gritmill ground first") -> Plan:
-    """The plan of a detections folder; raises CallError if there is none."""
-    plan = read_plan(folder)
-    if plan is None:
-        raise CallError(f"--detections: {folder}: no {layout.PLAN}; {remedy}")
-    return plan
-
-
 def check_ground_settings(configuration: Configuration, keys: Iterable[str], run_folder: str) -> None:
     """Refuses settings of `ground`, given for `pack` on purpose, that are not those of the run in `run_folder`."""
     outside = (f"detector.{key}" for key in configuration.detector.recorded_extra())
@@ -90,15 +83,10 @@ def check_ground_settings(configuration: Configuration, keys: Iterable[str], run
     if plan is None:
         return
     for key in keys:
-        recorded, given = (_value_at(part.model_dump(mode="json"), key) for part in (plan.configuration, configuration))
+        both: list[Any] = [part.model_dump(mode="json") for part in (plan.configuration, configuration)]
+        recorded, given = (reduce(dict.get, key.split("."), values) for values in both)
         if given != recorded and not (isinstance(given, str) and files.canonical(given) == recorded):
             raise CallError(f"{key}: {folder} was made with {recorded}; only another ground can change that")
-
-
-def _value_at(values: Any, key: str) -> Any:
-    for part in key.split("."):
-        values = values.get(part)  # a key of a family from outside may not be set
-    return values
 
 
 def check_dialects(names: Sequence[str]) -> None:

@@ -21,7 +21,7 @@ from pipeline.pack.plan_shards import ShardPlan, plan_shards
 from pipeline.pack.shard_stats import shard_fingerprints
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.pack.statistics import Statistics, add_up
-from pipeline.plan.plan import read_plan
+from pipeline.plan.plan import need_plan
 from pipeline.tables.detections import open_detections
 
 
@@ -74,9 +74,7 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, fresh: b
 
 def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool, str]]:
     """The ranges of a detections folder in input order, each with whether it is done, and the URI of its source."""
-    plan = read_plan(folder)
-    done = open_detections(folder).finished_ranges()
-    assert plan is not None  # the driver has read it
+    plan, done = need_plan(folder), open_detections(folder).finished_ranges()
     yield from ((range_id, range_id in done, plan.sources[range_id.source].uri) for range_id in plan.range_ids())
 
 

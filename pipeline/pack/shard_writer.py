@@ -21,7 +21,7 @@ from pipeline.pack.plan_shards import Piece, ShardPlan
 from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.shard_stats import ShardStats, finished_stats
 from pipeline.pack.tar_writer import TarWriter
-from pipeline.plan.plan import Plan, read_plan
+from pipeline.plan.plan import Plan, need_plan
 from pipeline.sources.fetch_images import fetch_images
 from pipeline.tables.detections import open_detections
 from transforms import images
@@ -49,9 +49,7 @@ class ShardWriter:
 
     @cached_property
     def _plan(self) -> Plan:
-        plan = read_plan(self.detections)
-        assert plan is not None
-        return plan
+        return need_plan(self.detections)
 
     def write(self, plan: ShardPlan) -> ShardStats:
         """The shard's stats; a shard that an earlier run has finished is not written again."""

@@ -89,6 +89,14 @@ def read_plan(detections: str) -> Plan | None:
     return read_typed(uri, Plan) if files.exists(uri) else None
 
 
+def need_plan(folder: str, remedy: str = "run gritmill ground first") -> Plan:
+    """The plan of a detections folder; raises CallError if there is none."""
+    plan = read_plan(folder)
+    if plan is None:
+        raise CallError(f"--detections: {folder}: no {layout.PLAN}; {remedy}")
+    return plan
+
+
 def write_plan(detections: str, plan: Plan) -> None:
     """Publishes the plan of a detections folder."""
     publish_typed(files.join(detections, layout.PLAN), plan)

@@ -11,10 +11,9 @@ from pipeline.engines import progress
 from pipeline.faults import FolderMismatch
 from pipeline.files.lock import is_marked
 from pipeline.files.publish import publish_bytes, publish_json
-from pipeline.pack.driver import need_plan
 from pipeline.pack.manifest import Manifest
 from pipeline.pack.statistics import read_statistics
-from pipeline.plan.plan import Plan
+from pipeline.plan.plan import Plan, need_plan
 from transforms.records import Fault
 
 PAGE_NAME = "index.html"
