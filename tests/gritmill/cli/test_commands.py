@@ -296,7 +296,7 @@ def test_a_detections_file_that_is_gone_says_what_to_do(invoke, tars, tmp_path):
     (folder / "00000-00000.parquet").unlink()
     status, lines = invoke("pack", *words)
     assert (status, len(lines)) == (3, 1)
-    assert f"00000-00000.parquet is gone; remove {folder}/00000.done.json as well" in lines[0]
+    assert f"00000-00000.parquet is gone; remove {folder}/00000.done.json, then ground makes it again" in lines[0]
     (folder / "00000.done.json").unlink()
     assert invoke("run", *words, "--input", tars) == (0, [])
     assert sample_pairs.files_of(folder, "*") == whole
