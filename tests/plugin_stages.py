@@ -52,13 +52,14 @@ class Contrast(Stage):
     parents = ("detections", "brightness")
 
     def columns(self):
-        return [pa.field("boxes", pa.int32(), nullable=False)]
+        columns = [("boxes", pa.int32()), ("double", pa.float64())]
+        return [pa.field(name, kind, nullable=False) for name, kind in columns]
 
     def load(self):
         return self
 
     def process(self, pairs):
-        return [{"boxes": len(pair.boxes)} for pair in pairs]
+        return [{"boxes": len(pair.boxes), "double": 2 * pair.rows["brightness"]["mean"]} for pair in pairs]
 
     def probe(self):
         pass

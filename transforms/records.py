@@ -153,6 +153,7 @@ class Pair:
     data: the encoded image; empty after the last stage, it never leaves the fused step that read it.
     width, height: pixels as a person sees the picture (EXIF applied); 0 if unknown.
     meta: further values of the source, a JSON object. boxes_cut: boxes above the floor that the candidate cap cut off.
+    rows: by table, what stages behind detections have found in this run.
     """
 
     key: str
@@ -171,6 +172,7 @@ class Pair:
     boxes: tuple[Box, ...] = ()
     boxes_cut: int = 0
     error: Fault | None = None
+    rows: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def failed(self, fault: Fault) -> "Pair":
         """This pair as an error row; the first fault stands."""

@@ -19,6 +19,11 @@ def check_ledger(report: "Report", max_failed: float = 0.0, allow_faults: bool =
         raise DataFault(f"nothing was written: {counts}{hint}")
     if failed / read > max_failed:
         raise DataFault(f"{failed} of {read} pairs failed, more than --max-failed {max_failed:g} allows")
+    for name, table in report.tables.items():
+        if (rows_failed := sum(table.failed.values())) > max_failed * table.rows:
+            raise DataFault(
+                f"{name}: {rows_failed} of {table.rows} rows failed, more than --max-failed {max_failed:g} allows"
+            )
     if report.source_faults and not allow_faults:
         fault = report.source_faults[0]
         raise DataFault(f"{fault.source}: {fault.fault} (--allow-source-faults lets this pass)")

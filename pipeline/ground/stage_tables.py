@@ -48,14 +48,18 @@ def reopen_outdated(tables: Mapping[str, Table]) -> None:
 
 
 def _outdated(table: Table, parents: Sequence[Table]) -> list[RangeId]:
+    """Ranges whose parent chunks are others now, or one of whose own chunks is gone."""
     finished = {parent.name: parent.finished_ranges() for parent in parents}
+    there = set(table.all_chunks())
 
     def is_outdated(range_id: RangeId) -> bool:
         current: dict[int, dict[str, str]] = {}
         for parent in parents:
             for entry in parent.read_summary(range_id).chunks if range_id in finished[parent.name] else ():
                 current.setdefault(entry.chunk, {})[parent.name] = entry.digest
-        return {entry.chunk: dict(entry.parents) for entry in table.read_summary(range_id).chunks} != current
+        entries = table.read_summary(range_id).chunks
+        gone = any(range_id.chunk(entry.chunk) not in there for entry in entries)
+        return gone or {entry.chunk: dict(entry.parents) for entry in entries} != current
 
     ranges = sorted(table.finished_ranges())
     return list(compress(ranges, map_in_threads(is_outdated, ranges)))

@@ -46,11 +46,18 @@ class Throughput:
 
 @dataclass(frozen=True)
 class TableReport:
-    """A table beside detections: rows of its finished ranges, failed ones by reason, and the time of its stages."""
+    """A table beside detections: rows of its finished ranges, failed ones by reason with an example of each, and the
+    time of its stages."""
 
     rows: int
     failed: dict[str, int]
+    examples: Examples
     time: Throughput
+
+    def line(self, name: str) -> str:
+        """What is shown of it."""
+        failed = (f"{number} {reason}, for example {self.examples[reason]}" for reason, number in self.failed.items())
+        return ", failed: ".join(filter(None, (f"{name}: {self.rows:,} rows", "; ".join(failed))))
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,7 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
         bytes=sum(shard.bytes for shard in manifest.shards),
         ground=throughput(_timings(folder)),
         histograms=read_statistics(output).histograms,
-        tables={table.name: _report_table(_uri(folder, table)) for table in _tables(folder)},
+        tables={t.name: _report_table(_uri(folder, t)) for t in _tables(folder) if _summaries(_uri(folder, t))},
     )
     publish_typed(files.join(output, layout.REPORT), report)
     return report
@@ -133,12 +140,25 @@ def _summaries(uri: str) -> list[files.FileInfo]:
 
 
 def _report_table(uri: str) -> TableReport:
-    summaries = read_many((info.uri for info in _summaries(uri)), RangeSummary)
+    infos = _summaries(uri)
+    summaries = read_many((info.uri for info in infos), RangeSummary)
     failed: Counter[str] = Counter()
-    for entry in (entry for summary in summaries for entry in summary.chunks):
-        failed.update(entry.failed)
+    examples: Examples = {}
+    for info, summary in zip(infos, summaries, strict=True):
+        for entry in summary.chunks:
+            failed.update(entry.failed)
+            if entry.failed.keys() - examples.keys():
+                chunk = f"{info.uri.removesuffix('.done.json')}-{entry.chunk:05}.parquet"
+                examples = _first_failures(chunk) | examples
     rows = sum(summary.rows for summary in summaries)
-    return TableReport(rows, dict(sorted(failed.items())), throughput(_timings(uri)))
+    return TableReport(rows, dict(sorted(failed.items())), examples, throughput(_timings(uri)))
+
+
+def _first_failures(uri: str) -> Examples:
+    """Of a chunk's file, for each reason the first failed row."""
+    from pipeline.tables.row_files import failures  # with pyarrow
+
+    return {error["reason"]: f"{key}: {error['detail']}" for key, error in reversed(failures(files.read_bytes(uri)))}
 
 
 def show(report: Report, output: str, pace: bool = True) -> None:
@@ -165,15 +185,13 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
     for outcome, text in (report.rejected_examples | report.failed_examples).items():
         yield f"{outcome}, for example {text}"
     failed = set(report.ledger.failed)
-    if failed - {FailureStage.FETCH}:
+    if failed - {FailureStage.FETCH} or any(rows.failed for rows in report.tables.values()):
         yield "once the cause is mended, --retry-failed does failed pairs again; a mended source takes --redo-changed"
     if FailureStage.FETCH in failed:
         yield "once the images are back, pack --fresh takes them up again"
     for fault in report.source_faults:
         yield f"source fault: {fault.source}: {fault.fault}"
-    for name, rows in report.tables.items():
-        reasons = ", ".join(f"{number} {reason}" for reason, number in rows.failed.items())
-        yield f"{name}: {rows.rows} rows{f', failed: {reasons}' if reasons else ''}"
+    yield from (rows.line(name) for name, rows in report.tables.items())
     ground = report.ground
     if pace and ground.pairs_per_second:
         yield (

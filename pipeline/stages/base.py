@@ -73,8 +73,14 @@ class Stage:
         return {"error": asdict(fault)}
 
     def update(self, pair: Pair, row: Any) -> Pair:
-        """The pair as the stages behind this one see it."""
-        return pair
+        """The pair as the stages behind this one see it: with the row under the table's name in `rows`."""
+        return replace(pair, rows={**pair.rows, self.table: row})
+
+    def check(self, rows: Sequence[Any]) -> None:
+        """Raises ValueError if a row of the model lacks a column."""
+        for column in self.columns():
+            if any(column.name not in row for row in rows):
+                raise ValueError(f"the row has no {column.name}")
 
     def complete(self, pairs: Sequence[Pair], rows: Sequence[Any]) -> list[Any]:
         """The rows as they are kept, with all columns: what later stages see is the same after a restart.
@@ -127,6 +133,9 @@ class DetectionsStage(Stage):
     def update(self, pair: Pair, row: Pair) -> Pair:
         """The row, with the pair's image."""
         return replace(row, data=pair.data)
+
+    def check(self, rows: Sequence[Pair]) -> None:
+        """Whatever a stage adds to a pair is there."""
 
     def complete(self, pairs: Sequence[Pair], rows: Sequence[Pair]) -> list[Pair]:
         """The rows as they are."""

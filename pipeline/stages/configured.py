@@ -59,7 +59,9 @@ def _check(name: str, stage: Stage, before: Iterable[Stage]) -> None:
     tables = {other.table for other in before}
     taken = sorted(_RESERVED | tables)
     problem = ""
-    if not _TABLE_NAME.fullmatch(stage.table) or stage.table in taken:
+    if stage.table in tables:
+        problem = f"another stage has the table {stage.table!r}"
+    elif not _TABLE_NAME.fullmatch(str(stage.table)) or stage.table in taken:
         problem = f"its table cannot be called {stage.table!r}: small letters, and none of {', '.join(taken)}"
     elif unknown := [parent for parent in stage.parents if parent not in tables]:
         problem = f"its parent {unknown[0]!r} is no table before it; there are {', '.join(sorted(tables))}"
@@ -79,6 +81,9 @@ def _column_problem(stage: Stage) -> str:
     try:
         for field in stage.schema():
             default_of(field)
+        names = stage.schema().names
+        if len(set(names)) < len(names):
+            return f"its columns: key, index and error are there already; it names {', '.join(names[2:-1])}"
     except Exception as error:  # of somebody else's code
         return f"its columns: {error}"
     return ""

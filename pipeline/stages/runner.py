@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from pipeline.faults import EnvironmentFault
 from pipeline.ids import ChunkId
 from pipeline.stages.base import Stage
 from pipeline.tables.table import Table
@@ -77,9 +78,11 @@ class StageRunner:
 
     def _checked(self, pairs: Sequence[Pair], rows: Sequence[Any]) -> Sequence[Any]:
         """The rows of a model; what does not fit is found while it can be traced to its pair."""
+        rows = list(rows)
         if len(rows) != len(pairs):
             raise ValueError(f"the stage gave {len(rows)} rows for {len(pairs)} pairs")
         sound = [number for number, row in enumerate(rows) if not isinstance(row, Fault)]
+        self.stage.check([rows[number] for number in sound])
         self.stage.complete([pairs[number] for number in sound], [rows[number] for number in sound])
         return rows
 
@@ -104,4 +107,12 @@ class StageRunner:
 
 
 def _load(stage: Stage, threads: int) -> Model:
-    return (stage.with_threads(threads) if threads else stage).load()
+    stage = stage.with_threads(threads) if threads else stage
+    if not stage.identity:
+        return stage.load()
+    try:
+        model = stage.load()
+        _ = model.process, model.probe
+    except Exception as error:  # somebody else's code
+        raise EnvironmentFault(f"{stage.name}: {stage.identity}: {type(error).__name__}: {error}") from error
+    return model

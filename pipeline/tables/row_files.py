@@ -33,10 +33,24 @@ def as_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
       ValueError: a row has a column that there is not, or a value that its column cannot hold.
     """
     defaults = {field.name: default_of(field) for field in schema}
-    unknown = sorted({name for row in rows for name in row} - defaults.keys())
+    complete = [{**defaults, **row} for row in rows]
+    unknown = sorted({name for row in complete for name in row} - defaults.keys())
     if unknown:
         raise ValueError(f"no column {unknown[0]}; there are {', '.join(defaults)}")
-    return pa.Table.from_pylist([{**defaults, **row} for row in rows], schema)
+    for field in schema:  # Arrow would notice it only while the file is written
+        if any(_has_null(field, row[field.name]) for row in complete):
+            raise ValueError(f"column {field.name} holds no null; make it nullable")
+    return pa.Table.from_pylist(complete, schema)
+
+
+def _has_null(field: "pa.Field[Any]", value: Any) -> bool:
+    """Whether there is a null where none may be, also inside of lists and structs."""
+    kind = field.type
+    if value is None:
+        return not field.nullable
+    if pa.types.is_struct(kind) and isinstance(value, dict):
+        return any(_has_null(inner, value.get(inner.name)) for inner in kind)
+    return pa.types.is_list(kind) and any(_has_null(kind.value_field, item) for item in value)
 
 
 def decode(data: bytes, schema: pa.Schema) -> pa.Table:
@@ -54,6 +68,12 @@ def metadata_of(data: bytes) -> dict[str, Any]:
     """What `encode` was given beside the rows."""
     value: dict[str, Any] = json.loads(_open(data).schema_arrow.metadata[_METADATA])
     return value
+
+
+def failures(data: bytes) -> list[tuple[str, dict[str, str]]]:
+    """Key and error of each row of a file whose pair failed."""
+    rows = _open(data).read(["key", "error"]).to_pylist()
+    return [(row["key"], row["error"]) for row in rows if row["error"]]
 
 
 def failure_reasons(data: bytes) -> list[str | None]:

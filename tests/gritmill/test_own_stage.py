@@ -7,9 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import gritmill
+from gritmill.cli.outcome import check_ledger
+from pipeline.faults import DataFault
 from pipeline.ground import attempts
 from pipeline.ground.progress import GroundProgress
 from pipeline.ids import ChunkId
+from pipeline.pack.report import read_report
 from pipeline.plan.plan import read_plan
 from pipeline.stages.configured import configured_stages, open_tables
 from pipeline.tables.table import Table
@@ -74,6 +77,7 @@ def test_its_table_is_filled_beside_detections_and_shows_in_report_and_progress(
     assert (report["tables"]["brightness"]["rows"], report["tables"]["brightness"]["failed"]) == (12, {})
     assert list(report["tables"]["brightness"]["time"]["seconds"]) == ["brightness"]
     assert "brightness: 12 rows" in (tmp_path / "out/report.html").read_text()
+    assert [row["double"] for row in rows(tmp_path, "contrast")] == [2 * row["mean"] for row in found]
     configuration = gritmill.Configuration.model_validate(call["config"])
     folder = str(tmp_path / "out/detections")
     state = GroundProgress(read_plan(folder), open_tables(configured_stages(configuration), folder)).state()
@@ -157,7 +161,14 @@ def test_a_source_that_is_read_anew_has_its_rows_made_anew(tmp_path, call):
 
 
 def test_a_failure_of_its_own_is_a_row_and_retried_alone(tmp_path, call, monkeypatch):
-    gritmill.ground(**with_stage(call, "sick"))
+    gritmill.run(**with_stage(call, "sick"))
+    report = read_report(str(tmp_path / "out"))
+    line = report.tables["brightness"].line("brightness")
+    assert line == "brightness: 12 rows, failed: 4 exception, for example 000000002: RuntimeError: too high"
+    assert line in (tmp_path / "out/report.html").read_text()
+    with pytest.raises(DataFault, match=r"brightness: 4 of 12 rows failed, more than --max-failed 0.3 allows"):
+        check_ledger(report, 0.3)
+    check_ledger(report, 0.4)
     failed = [row["error"] for row in rows(tmp_path) if row["error"]]
     assert failed == [{"stage": "brightness", "reason": "exception", "detail": "RuntimeError: too high"}] * 4
     assert not any(row["error"] for row in rows(tmp_path, "detections"))
@@ -169,6 +180,15 @@ def test_a_failure_of_its_own_is_a_row_and_retried_alone(tmp_path, call, monkeyp
     assert plugin_detectors.Counting.asked == 0
     assert sample_pairs.files_of(tmp_path / "out", DETECTIONS) == detections
     check_parents(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_chunk_that_is_gone_is_made_again(tmp_path, call):
+    gritmill.ground(**with_stage(call))
+    before = sample_pairs.files_of(tmp_path / "out", BRIGHTNESS)
+    (tmp_path / "out/brightness/00001/00000-00000.parquet").unlink()
+    gritmill.ground(**with_stage(call))
+    assert sample_pairs.files_of(tmp_path / "out", BRIGHTNESS) == before
 
 
 @pytest.mark.slow

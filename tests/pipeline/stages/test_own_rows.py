@@ -22,7 +22,7 @@ class Light(Stage):
     name = table = "light"
 
     def __init__(self, answer=None):
-        self.answer = answer or (lambda pair: {"mean": 0.1})
+        self.answer = answer or (lambda pair: {"mean": 0.1, "words": []})
         self.seen = []
 
     def columns(self):
@@ -66,12 +66,17 @@ def test_later_stages_see_rows_as_they_are_kept_whether_they_are_new_or_committe
     ("row", "detail"),
     [
         (None, "ValueError: the stage gave 0 rows for 1 pairs"),
-        ({"mean": "bright"}, "Could not convert 'bright' with type str"),
-        ({"mean": 0.1, "sharp": True}, "ValueError: no column sharp; there are key, index, mean, words, error"),
+        ({"mean": 0.1}, "ValueError: the row has no words"),
+        ({"mean": None, "words": []}, "ValueError: column mean holds no null; make it nullable"),
+        ({"mean": "bright", "words": []}, "Could not convert 'bright' with type str"),
+        (
+            {"mean": 0.1, "words": [], "sharp": True},
+            "ValueError: no column sharp; there are key, index, mean, words, error",
+        ),
     ],
 )
 def test_a_row_that_does_not_fit_is_the_failure_of_its_pair(row, detail):
-    stage = Light(lambda pair: row if pair.index == 1 else {"mean": 0.5})
+    stage = Light(lambda pair: row if pair.index == 1 else {"mean": 0.5, "words": ["a"]})
     rows = StageRunner(stage).process(PAIRS)
     assert [one["mean"] for one in rows] == [0.5, 0.0, 0.5]
     assert [bool(one["error"]) for one in rows] == [False, True, False]
