@@ -37,15 +37,17 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     configuration = fingerprint.resolve(configuration, model_identities)
     stages = configured_stages(configuration, [os.getcwd()])
     tables = open_tables(stages, folder)
+    described = stage_tables.describe(tables, stages)
     if not options.fresh:
-        stage_tables.check(tables, stages)
+        stage_tables.check(tables, described)
     old = None if options.fresh else read_plan(folder)
     if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)
     plan = resume_or_plan(old, configuration, model_identities, source_files, tables, options)
     model_cache.save()
-    fingerprints = {DETECTIONS: plan.fingerprint, **stage_tables.write(tables, stages)}
+    stage_tables.write(tables, described)
+    fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     stage_tables.reopen_outdated(tables)
     retry.reopen(plan, tables, options.retry)
     if _unfinished_count(plan, tables.values()):

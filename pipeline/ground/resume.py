@@ -15,7 +15,7 @@ from pipeline.plan.plan import Plan, write_plan
 from pipeline.plan.plan_sources import check_readable, compare_sources, plan_sources
 from pipeline.sources.base import check_root
 from pipeline.tables.table import Table
-from pipeline.tables.table_file import table_folders
+from pipeline.tables.table_file import find_tables
 from pipeline.threshold import default_threshold
 from transforms.detectors.family import Family
 from transforms.detectors.load import find_family
@@ -140,19 +140,17 @@ def _all_tables(tables: Mapping[str, Table]) -> list[Table]:
     """The tables of this call, and those that other calls have filled; detections last: they are what says that there
     is something to remove or to move."""
     detections = tables[DETECTIONS]
-    uris = [table.uri for name, table in tables.items() if name != DETECTIONS] + table_folders(
-        files.parent(detections.uri)
-    )
-    others = [uri for uri in dict.fromkeys(uris) if "." not in files.name(uri)]  # "masks.1" was moved aside
-    return [*(replace(detections, uri=uri) for uri in others), detections]
+    run = files.parent(detections.uri)
+    names = dict.fromkeys([*tables, *(table.name for table in find_tables(run))])
+    return [*(replace(detections, uri=files.join(run, name)) for name in names if name != DETECTIONS), detections]
 
 
 def set_aside(tables: Mapping[str, Table]) -> None:
     """Moves the folders of all tables to the first free name `detections.1`, `detections.2`, …: all of one number."""
-    if files.exists(files.join(tables[DETECTIONS].uri, layout.PLAN)):
-        uris = [table.uri for table in _all_tables(tables)]
-        number = 1
-        while any(files.list_folder(f"{uri}.{number}") for uri in uris):
-            number += 1
-        for uri in uris:
-            files.move_folder(uri, f"{uri}.{number}")
+    uris = [table.uri for table in _all_tables(tables)]
+    uris = [uri for uri in uris if files.list_folder(uri, layout.PLAN) or files.list_folder(uri, layout.TABLE)]
+    number = 1
+    while any(files.list_folder(f"{uri}.{number}") for uri in uris):
+        number += 1
+    for uri in uris:
+        files.move_folder(uri, f"{uri}.{number}")

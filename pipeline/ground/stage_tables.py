@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 
 from pipeline import files, layout
-from pipeline.faults import FolderMismatch
+from pipeline.faults import CallError, FolderMismatch, first_line
 from pipeline.files.typed import publish_typed, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.ids import RangeId
@@ -18,26 +18,34 @@ from pipeline.tables.table_file import TableFile
 from transforms.read_ahead import map_in_threads
 
 
-def check(tables: Mapping[str, Table], stages: Sequence[Stage]) -> None:
-    """Raises FolderMismatch if a table holds rows that were made with other settings or code."""
+def describe(tables: Mapping[str, Table], stages: Sequence[Stage]) -> dict[str, TableFile]:
+    """What the tables say of themselves, by name; raises CallError if a stage's settings cannot be said in JSON."""
+    described = {}
     for table in _own(tables):
-        uri = files.join(table.uri, layout.TABLE)
-        if files.exists(uri) and read_typed(uri, TableFile) != _table_file(table, stages):
-            remedy = f"use another folder, or remove {table.uri}: only that table is made again"
-            raise FolderMismatch(f"--output: {table.uri} holds rows of other settings or code of {table.name}", remedy)
+        own = [stage for stage in stages if stage.table == table.name]
+        try:
+            fingerprint = json_digest([[stage.identity, stage.fingerprint_values()] for stage in own])
+        except Exception as error:  # of somebody else's code
+            raise CallError(f"stages.factories: {table.name}: its fingerprint_values: {first_line(error)}") from error
+        described[table.name] = TableFile(table.name, table.parents, fingerprint)
+    return described
 
 
-def write(tables: Mapping[str, Table], stages: Sequence[Stage]) -> dict[str, str]:
-    """Says in each table's folder with which settings it is made. Returns the fingerprints."""
-    described = {table.name: _table_file(table, stages) for table in _own(tables)}
+def check(tables: Mapping[str, Table], described: Mapping[str, TableFile]) -> None:
+    """Raises FolderMismatch if a table holds rows that were made with other settings or code."""
+    for name, content in described.items():
+        folder = tables[name].uri
+        uri = files.join(folder, layout.TABLE)
+        if files.exists(uri) and read_typed(uri, TableFile) != content:
+            remedy = f"use another folder, or remove {folder}: only that table is made again"
+            raise FolderMismatch(f"--output: {folder} holds rows of other settings or code of {name}", remedy)
+
+
+def write(tables: Mapping[str, Table], described: Mapping[str, TableFile]) -> None:
+    """Says in each table's folder with which settings it is made."""
+    check(tables, described)
     for name, content in described.items():
         publish_typed(files.join(tables[name].uri, layout.TABLE), content)
-    return {name: content.fingerprint for name, content in described.items()}
-
-
-def _table_file(table: Table, stages: Sequence[Stage]) -> TableFile:
-    values = [[stage.identity, stage.fingerprint_values()] for stage in stages if stage.table == table.name]
-    return TableFile(table.name, table.parents, json_digest(values))
 
 
 def reopen_outdated(tables: Mapping[str, Table]) -> None:

@@ -127,7 +127,7 @@ def _located(settings: DetectorSettings) -> DetectorSettings:
 def _resolve_commit(model: str, revision: str | None) -> str:
     """The commit that the revision means: asked of the hub, else of the local cache. Of a commit that is in the cache
     no hub is asked."""
-    from huggingface_hub import HfApi, try_to_load_from_cache
+    from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
     config = try_to_load_from_cache(model, "config.json", revision=revision)
     cached = Path(config).parent.name if isinstance(config, str) else ""
@@ -135,7 +135,9 @@ def _resolve_commit(model: str, revision: str | None) -> str:
         return cached
     try:
         # One request: to fetch a file, the client would try for 20 s, and say so on standard error.
-        return str(HfApi().model_info(model, revision=revision or "main", timeout=30).sha)
+        HfApi().model_info(model, revision=revision or "main", timeout=30)
+        # Asked for by its name, not by its commit: so the client notes what the name means, for a later run offline.
+        return Path(hf_hub_download(model, "config.json", revision=revision or "main")).parent.name
     except Exception:
         if cached:
             return cached

@@ -73,7 +73,8 @@ class Stage:
         return {"error": asdict(fault)}
 
     def update(self, pair: Pair, row: Any) -> Pair:
-        """The pair as the stages behind this one see it: with the row under the table's name in `rows`."""
+        """The pair as the stages behind this one see it: with the row under the table's name in `rows`. Applied once
+        more to what it gave, it must give the same."""
         return replace(pair, rows={**pair.rows, self.table: row})
 
     def check(self, rows: Sequence[Any]) -> None:

@@ -85,7 +85,7 @@ def _column_problem(stage: Stage) -> str:
         if len(set(names)) < len(names):
             return f"its columns: key, index and error are there already; it names {', '.join(names[2:-1])}"
     except Exception as error:  # of somebody else's code
-        return f"its columns: {error}"
+        return f"its columns: {type(error).__name__}: {error}"
     return ""
 
 

@@ -194,7 +194,7 @@ class Table:
             raise EnvironmentFault(
                 f"{uri}: format {metadata['format']} is of a later gritmill; this one reads up to {self.version}"
             )
-        return ChunkFile(data, metadata, self.schema)
+        return ChunkFile(data, metadata, self.schema, f"{uri} is damaged", remedy)
 
 
 @dataclass(frozen=True)
@@ -202,11 +202,14 @@ class ChunkFile:
     """A committed chunk, read once.
 
     metadata: what `Table.commit` was given beside the rows, with `format`, the schema's version, and `parents`.
+    damaged, remedy: what to say if its rows cannot be read.
     """
 
     data: bytes
     metadata: dict[str, Any]
     schema: Callable[[], "pa.Schema"]
+    damaged: str
+    remedy: str
 
     @cached_property
     def digest(self) -> str:
@@ -220,11 +223,17 @@ class ChunkFile:
 
     def rows(self) -> "pa.Table":
         """In order, with all columns of the schema."""
-        table: pa.Table = _row_files().decode(self.data, self.schema())
+        table: pa.Table = self._read(lambda: _row_files().decode(self.data, self.schema()))
         return table
 
     def entry(self, number: int) -> ChunkEntry:
         """What the range's summary says of it."""
-        reasons = _row_files().failure_reasons(self.data)
+        reasons = self._read(lambda: _row_files().failure_reasons(self.data))
         failed = Counter(reason for reason in reasons if reason)
         return ChunkEntry(number, len(reasons), self.digest, dict(sorted(failed.items())), self.parents)
+
+    def _read(self, read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except Exception as error:  # whatever Arrow says of damaged bytes
+            raise EnvironmentFault(f"{self.damaged}: {first_line(error)}; {self.remedy}") from error

@@ -1,9 +1,11 @@
 """What a table beside `detections/` says of itself."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline import files, layout
+from pipeline.faults import EnvironmentFault
 from pipeline.files.typed import read_typed
 
 
@@ -19,12 +21,11 @@ class TableFile:
     format: int = 1
 
 
-def table_folders(run: str) -> list[str]:
-    """URIs of the folders of a run's tables, apart from detections."""
-    return [files.parent(info.uri) for info in files.list_folder(run, f"*/{layout.TABLE}")]
-
-
 def find_tables(run: str) -> list[TableFile]:
-    """What the tables of a run say of themselves; those that were moved aside are not among them."""
-    tables = {uri: read_typed(files.join(uri, layout.TABLE), TableFile) for uri in table_folders(run)}
-    return [table for uri, table in tables.items() if table.name == files.name(uri)]
+    """What the tables of a run say of themselves; not a copy, what was moved aside, or somebody else's `table.json`."""
+    tables = []
+    for info in files.list_folder(run, f"*/{layout.TABLE}"):
+        with suppress(EnvironmentFault):
+            table = read_typed(info.uri, TableFile)
+            tables += [table] if table.name == files.name(files.parent(info.uri)) else []
+    return tables

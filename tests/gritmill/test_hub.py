@@ -108,3 +108,17 @@ def test_a_download_that_broke_off_is_no_model(tmp_path, parser, run):
     status, (line,) = run(tmp_path / "hub", config)
     assert status == 2
     assert line.endswith(f"get it with: hf download somebody/tiny --revision {COMMIT}")
+
+
+def test_a_name_is_asked_for_by_itself_so_that_the_cache_knows_it_later(tmp_path, monkeypatch):
+    """The client notes what a branch means only if a file is asked for by the branch."""
+    asked = []
+
+    def download(model, file, revision):
+        asked.append((model, file, revision))
+        return str(tmp_path / COMMIT / file)
+
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: None)
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    assert [identify._resolve_commit("some/model", revision) for revision in (None, "v2")] == [COMMIT] * 2
+    assert asked == [("some/model", "config.json", "main"), ("some/model", "config.json", "v2")]

@@ -237,7 +237,12 @@ def test_rows_of_other_settings_are_refused_and_fresh_moves_all_tables_aside(tmp
     with pytest.raises(gritmill.CallError, match="brightness holds rows of other settings"):
         gritmill.ground(**with_stage(call, "other_brightness"), redo_changed=True)
     assert sample_pairs.files_of(tmp_path / "out", "*/0*/*") == before  # refused before anything is removed
+    for name, content in (("copy", (tmp_path / "out/brightness/table.json").read_text()), ("mine", "{}")):
+        (tmp_path / "out" / name).mkdir()
+        (tmp_path / "out" / name / "table.json").write_text(content)
     gritmill.ground(**call, fresh=True)
+    assert (tmp_path / "out/copy/table.json").exists()
+    assert (tmp_path / "out/mine/table.json").exists()
     assert (tmp_path / "out/brightness.1/table.json").exists()
     assert (tmp_path / "out/detections.1/plan.json").exists()
     assert not (tmp_path / "out/brightness").exists()
