@@ -69,7 +69,8 @@ def mm_grounding_dino(tmp_path_factory):
 @pytest.fixture(scope="session")
 def parser(tmp_path_factory):
     """Folder of a tiny English spaCy pipeline with a parser."""
-    import transforms.phrases.phrase_extractor  # noqa: F401
+    import pipeline.ground.graph  # noqa: F401  with Beam: what `once` changes is changed before the first run
+    import transforms.phrases.parser  # noqa: F401
     from tests.tiny_models import make_parser
 
     once.settle()
