@@ -69,7 +69,7 @@ def _with_failed_rows(plan: Plan, table: Table, reason: str) -> Iterator[ChunkId
         if range_id in done:
             for chunk in table.read_summary(range_id).chunks:
                 if chunk.failed if reason == EVERY_REASON else reason in chunk.failed:
-                    yield ChunkId(range_id.source, range_id.range, chunk.chunk)
+                    yield range_id.chunk(chunk.chunk)
 
 
 def _publish(table: Table, chunks: Iterable[ChunkId]) -> None:

@@ -89,9 +89,10 @@ class Stage:
         Raises:
           ValueError: there are too few, or one does not fit the columns.
         """
-        from pipeline.tables.row_files import as_table
+        from pipeline.tables.row_files import as_table, check_rows
 
         keyed = [{**row, "key": pair.key, "index": pair.index} for pair, row in zip(pairs, rows, strict=True)]
+        check_rows(keyed, self.schema())
         return list(self.decode(as_table(keyed, self.schema())))
 
     def encode(self, row: Any) -> Mapping[str, Any]:
