@@ -88,8 +88,9 @@ class Report:
 
 def write_report(output: str, folder: str, manifest: Manifest) -> Report:
     """The ledger, the threshold in force, histograms, and the time that each step of `ground` took."""
+    tables = _own_tables(folder)
     report = Report(
-        manifest=_digest(folder, manifest),
+        manifest=_digest(manifest, tables),
         ledger=manifest.ledger,
         threshold=manifest.threshold,
         rejected_examples=manifest.rejected_examples,
@@ -101,7 +102,7 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
         bytes=sum(shard.bytes for shard in manifest.shards),
         ground=throughput(_timings(folder)),
         histograms=read_statistics(output).histograms,
-        tables={t.name: _report_table(_uri(folder, t)) for t in _tables(folder) if _summaries(_uri(folder, t))},
+        tables={table.name: _report_table(uri, infos) for uri, (table, infos) in tables.items() if infos},
     )
     publish_typed(files.join(output, layout.REPORT), report)
     return report
@@ -116,31 +117,22 @@ def is_reported(output: str, folder: str, manifest: Manifest) -> bool:
     """Whether report and page are there, and are of that manifest and of what is in the tables beside the detections in
     `folder` now. The page is the last to be written."""
     both = all(files.exists(files.join(output, name)) for name in (layout.REPORT, layout.REPORT_PAGE))
-    return both and read_report(output).manifest == _digest(folder, manifest)
+    return both and read_report(output).manifest == _digest(manifest, _own_tables(folder))
 
 
-def _tables(folder: str) -> list[TableFile]:
-    return find_tables(files.parent(folder))
+def _own_tables(folder: str) -> dict[str, tuple[TableFile, list[files.FileInfo]]]:
+    """The tables beside the detections in `folder`, by URI, each with the summaries of its finished ranges."""
+    run = files.parent(folder)
+    tables = {files.join(run, table.name): table for table in find_tables(run)}
+    return {uri: (table, files.list_folder(uri, layout.ALL_RANGE_SUMMARIES)) for uri, table in tables.items()}
 
 
-def _digest(folder: str, manifest: Manifest) -> str:
-    states = [
-        [as_json(table), [(info.size, info.stamp) for info in _summaries(_uri(folder, table))]]
-        for table in _tables(folder)
-    ]
+def _digest(manifest: Manifest, tables: dict[str, tuple[TableFile, list[files.FileInfo]]]) -> str:
+    states = [[as_json(table), [(info.size, info.stamp) for info in infos]] for table, infos in tables.values()]
     return json_digest([as_json(manifest), states] if states else as_json(manifest))
 
 
-def _uri(folder: str, table: TableFile) -> str:
-    return files.join(files.parent(folder), table.name)
-
-
-def _summaries(uri: str) -> list[files.FileInfo]:
-    return files.list_folder(uri, layout.ALL_RANGE_SUMMARIES)
-
-
-def _report_table(uri: str) -> TableReport:
-    infos = _summaries(uri)
+def _report_table(uri: str, infos: list[files.FileInfo]) -> TableReport:
     summaries = read_many((info.uri for info in infos), RangeSummary)
     failed: Counter[str] = Counter()
     examples: Examples = {}
