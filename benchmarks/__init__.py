@@ -1,1 +1,1 @@
-"""Speed and memory, measured side by side: `python -m benchmarks` prints the table of docs/performance.md."""
+"""Benchmarks of speed and memory. `python -m benchmarks` prints the table of docs/performance.md."""

@@ -1,4 +1,4 @@
-"""`python -m benchmarks [PART...] [--photos FOLDER]` prints the table; nothing else should run meanwhile."""
+"""`python -m benchmarks [PART...] [--photos FOLDER]` prints the table. Run nothing else at the same time."""
 
 import importlib
 import json
@@ -14,26 +14,26 @@ from benchmarks.figures import Figure, machine, markdown
 
 PARTS = ("overhead", "rivals", "forward", "text", "pack", "workers", "start")
 
-PartsArgument = Annotated[list[str] | None, typer.Argument(help=f"Of {', '.join(PARTS)}; default: all.")]
+PartsArgument = Annotated[list[str] | None, typer.Argument(help=f"Parts to measure: {', '.join(PARTS)}. Default: all.")]
 PhotosOption = Annotated[
     Path | None,
-    typer.Option(exists=True, file_okay=False, help="With photos.jsonl: file, captions. Default: drawn pictures."),
+    typer.Option(exists=True, file_okay=False, help="Folder with photos.jsonl: file, captions. Default: generated."),
 ]
 WorkOption = Annotated[
-    Path | None, typer.Option(help="Folder for what the parts make; kept. Default: a temporary one.")
+    Path | None, typer.Option(help="Folder for intermediate files, kept afterwards. Default: a temporary folder.")
 ]
 KeepOption = Annotated[
-    Path | None, typer.Option(help="JSON file in which the figures of parts measured before are kept.")
+    Path | None, typer.Option(help="JSON file that keeps the figures of parts that were measured before.")
 ]
 
 
 def main(
     parts: PartsArgument = None, photos: PhotosOption = None, work: WorkOption = None, keep: KeepOption = None
 ) -> None:
-    """Measures the parts, and prints all figures as a Markdown table."""
+    """Measure the parts and print all figures as a Markdown table."""
     unknown = [part for part in parts or () if part not in PARTS]
     if unknown:
-        raise typer.BadParameter(f"{unknown[0]}: there is no such part; there are {', '.join(PARTS)}")
+        raise typer.BadParameter(f"{unknown[0]}: unknown part; use one of {', '.join(PARTS)}")
     figures: dict[str, list[Figure]] = {}
     if keep and keep.exists():
         figures = {
@@ -43,7 +43,7 @@ def main(
     with tempfile.TemporaryDirectory(prefix="gritmill-benchmarks-") as temporary:
         for part in parts or PARTS:
             print(f"measuring {part} ...", flush=True)
-            shutil.rmtree((work or Path(temporary)) / part, ignore_errors=True)  # a run would go on where one stopped
+            shutil.rmtree((work or Path(temporary)) / part, ignore_errors=True)  # else a run would resume
             measure = importlib.import_module(f"benchmarks.{part}").measure
             figures[part] = measure(work or Path(temporary), photos)
             if keep:

@@ -1,7 +1,7 @@
-"""A detector that costs next to nothing and answers as crowdedly as Grounding DINO does above its floor.
+"""A detector with almost no cost that returns about as many candidates as Grounding DINO does above its floor.
 
-Every phrase gets five to thirty candidates around a few places, most of them barely above 0.05: what a real one leaves
-to `pack`. The answer follows from the request alone.
+Every phrase gets 5 to 30 candidates around a few places. Most scores are just above 0.05, as those that a real detector
+leaves to `pack`. The answer depends only on the request.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from gritmill import Box
 from transforms.detectors.base import Request
 from transforms.detectors.settings import DetectorSettings
 
-_CLUSTERS = 4  # things that look like the phrase; candidates stand around them, so that there is what to suppress
+_CLUSTERS = 4  # places that the candidates surround, so that there are boxes to suppress
 _FLOOR = 0.05
 
 
 class Candidates:
-    """See the module's text."""
+    """The detector; see the module's docstring."""
 
     def detect(self, requests: Sequence[Request]) -> list[list[Box]]:
-        """Boxes of each request, best first within a phrase."""
+        """Returns the boxes of each request, best first within a phrase."""
         return [
             [box for number in range(len(request.phrases)) for box in _boxes(request, number)] for request in requests
         ]

@@ -1,4 +1,4 @@
-"""A measured figure, how rounds are taken so that a busy machine harms both sides alike, and the table of all."""
+"""Measured figures, their table, and interleaved rounds, so that a busy machine slows all variants equally."""
 
 import os
 import platform
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """A line of the table.
+    """A row of the table.
 
-    part: of the table. what: is measured, and against what. value: with its unit. goal: what was to be reached; empty
-    where nothing was. detail: the numbers that the value comes from.
+    part: the part of the table. what: what is measured and what it is compared with. value: with its unit. goal: the
+    target, empty if there is none. detail: the numbers that the value is computed from.
     """
 
     part: str
@@ -26,7 +26,7 @@ class Figure:
 def interleaved_seconds(
     variants: Mapping[str, Callable[[], object]], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> dict[str, list[float]]:
-    """Seconds of each way in each round; all ways take their turn in every round, after one that does not count."""
+    """Returns the seconds of each variant per round. Every round runs all variants. A first round does not count."""
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for number in range(rounds + 1):
         for name, run in variants.items():
@@ -38,19 +38,19 @@ def interleaved_seconds(
 
 
 def ratio(slow: Sequence[float], fast: Sequence[float]) -> str:
-    """How many times as fast: the median over rounds, each compared within itself, with the least and the most."""
+    """Returns the median of the ratios of each round, with the minimum and the maximum."""
     ratios = [a / b for a, b in zip(slow, fast, strict=True)]
     return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def machine() -> str:
-    """Processor, cores at hand and system, in one line."""
+    """Returns processor, number of available cores and operating system, in one line."""
     names = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
     return f"{(names or [platform.processor()])[0]}, {len(os.sched_getaffinity(0))} cores, {platform.system()}"
 
 
 def markdown(figures: Sequence[Figure]) -> str:
-    """The table, for a page."""
+    """Returns the table in Markdown."""
     rows = ["| | | to reach | from |", "| --- | --- | --- | --- |"]
     part = ""
     for figure in figures:

@@ -1,4 +1,4 @@
-"""The fast forward against the class's own: time at equal batches on one core, and by how much results move."""
+"""The fast forward against the stock forward: time for equal batches on one core, and differences of the results."""
 
 import statistics
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ PART = "The forward, one core"
 
 
 def measure(work: Path, photos: Path | None) -> list[Figure]:
-    """Tiny at 800 pixels on photos, the embedded detector on its scenes."""
+    """Measures tiny at 800 pixels on photos, and the embedded detector on its scenes."""
     pictures = inputs.photos(photos, 8)
     large = str(tiny.make(work / "tiny", (caption for picture in pictures for caption in picture.captions)))
     requests = [_request(picture, picture.captions[0]) for picture in pictures]
@@ -41,7 +41,7 @@ def _request(picture: inputs.Photo, caption: str) -> Request:
 
 
 def _same_size(requests: Sequence[Request], number: int) -> list[Request]:
-    """Requests of one canvas, so that they make one batch."""
+    """Returns requests with one canvas, so that they form one batch."""
     first = next(
         r for r in requests if sum((r.width, r.height) == (o.width, o.height) for o in requests) >= min(number, 2)
     )
@@ -75,7 +75,7 @@ def _run_batches(model: Any, batches: Sequence[dict[str, Any]]) -> Any:
 
 
 def _captions(model: str, picture: inputs.Photo) -> Figure:
-    """Five captions of one picture in a batch of five, whose backbone runs once, against five batches of one."""
+    """Compares five captions of one picture in one batch, where the backbone runs once, with five batches of one."""
     requests = [_request(picture, caption) for caption in picture.captions]
     variants = {}
     for batch in (1, 5):
@@ -89,7 +89,7 @@ def _captions(model: str, picture: inputs.Photo) -> Figure:
 
 
 def _sameness(what: str, model: str, requests: Sequence[Request]) -> Figure:
-    """Boxes above the floor, fast against stock."""
+    """Compares the boxes above the floor of the fast and the stock forward."""
     answers = {}
     for forward in ("stock", "fast"):
         settings = DetectorSettings.model_validate({"model": model, "device": "cpu", "forward": forward})

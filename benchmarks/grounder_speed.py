@@ -1,4 +1,4 @@
-"""Scenes a second through gritmill's detector on one core, and through the bare stock model with the same inputs.
+"""Scenes per second of gritmill's detector and of the stock model with the same inputs, on one core.
 
 python benchmarks/grounder_speed.py MODEL FOLDER_OF_TARS
 """
@@ -25,10 +25,10 @@ _ROUNDS = 5
 def main(
     model: Path,
     scenes: Annotated[Path, typer.Argument(help="Folder of tars.")],
-    number: Annotated[int, typer.Option(help="Scenes a round.")] = 60,
+    number: Annotated[int, typer.Option(help="Scenes per round.")] = 60,
     batch: int = 4,
 ) -> None:
-    """Prints medians over five rounds, the two ways in turn."""
+    """Print medians over five rounds that alternate between the two."""
     detector = GroundingDino.load(DetectorSettings(model=str(model), device="cpu", threads=1, batch=batch))
     examples = list(read_tars(scenes))[:number]
     requests = [_request(example) for example in examples]
@@ -52,7 +52,7 @@ def _request(example: Example) -> Request:
 
 
 def _bare(detector: GroundingDino) -> Callable[[Sequence[Request]], object]:
-    """One scene a forward, picture and prompt ready-made."""
+    """Returns a function that runs one forward per scene, with one joint prompt."""
     tokenizer, rule = detector.tokenizer, detector.resize_rule
 
     def forward(requests: Sequence[Request]) -> None:

@@ -1,4 +1,4 @@
-"""Runs of `ground` for benchmarks, in this process or as a program, and their rate once models are loaded."""
+"""Runs `ground` for benchmarks, in this process or in a subprocess, and measures its rate after models are loaded."""
 
 import json
 import os
@@ -25,10 +25,10 @@ from transforms.records import Pair
 
 @contextmanager
 def on_cores(number: int) -> Iterator[None]:
-    """The block runs on so many of this process's cores, with as many threads of torch; SystemExit if it has fewer."""
+    """Pins this process to `number` of its cores, with as many threads of torch. SystemExit if it has fewer cores."""
     before, threads = os.sched_getaffinity(0), torch.get_num_threads()
     if len(before) < number:
-        raise SystemExit(f"benchmarks: {number} cores are needed, and there are {len(before)}")
+        raise SystemExit(f"benchmarks: {number} cores are needed, but only {len(before)} are available")
     try:
         _pin(set(sorted(before)[:number]))
         torch.set_num_threads(number)
@@ -39,12 +39,12 @@ def on_cores(number: int) -> Iterator[None]:
 
 
 def _pin(cores: set[int]) -> None:
-    for thread in os.listdir("/proc/self/task"):  # threads that are there already keep their cores otherwise
+    for thread in os.listdir("/proc/self/task"):  # existing threads would keep their cores otherwise
         os.sched_setaffinity(int(thread), cores)
 
 
 def make_config(detector: Mapping[str, Any], chunk_pairs: int) -> dict[str, Any]:
-    """A configuration with the embedded parser."""
+    """Returns a configuration with the embedded parser."""
     return {
         "phrases": {"model": "caption-parser"},
         "detector": {"device": "cpu", **detector},
@@ -53,14 +53,14 @@ def make_config(detector: Mapping[str, Any], chunk_pairs: int) -> dict[str, Any]
 
 
 def ground(config: Mapping[str, Any], inputs: str, output: Path) -> float:
-    """Pairs a second of a `ground` in this process, without the first chunk, in which models are loaded."""
+    """Returns pairs per second of a `ground` in this process, without the first chunk, which includes model loading."""
     gritmill.ground(config, inputs=[inputs], output=str(output))
     notes = [note for note in read_timings(output) if not note["first"]]
     return sum(note["pairs"] for note in notes) / sum(note["wall"] for note in notes)
 
 
 def ground_in_subprocess(config: Mapping[str, Any], inputs: str, output: Path, cores: int, workers: int) -> float:
-    """Pairs a second of `gritmill ground` on so many cores: from the first commit of the last worker that began, on."""
+    """Returns pairs per second of `gritmill ground` on `cores` cores, after all workers made their first commit."""
     output.mkdir(parents=True)
     (output / "config.json.yaml").write_text(json.dumps(config))
     command = [sys.executable, "-m", "gritmill", "ground", str(output / "config.json.yaml"), "--quiet"]
@@ -77,12 +77,12 @@ def ground_in_subprocess(config: Mapping[str, Any], inputs: str, output: Path, c
 
 
 def read_timings(output: Path) -> list[dict[str, Any]]:
-    """What each chunk's worker noted of its time."""
+    """Returns the timings that the workers wrote, one per chunk."""
     return [json.loads(path.read_text()) for path in sorted(output.glob("detections/timings/*/*.json"))]
 
 
 def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]:
-    """The detector's requests of a run over tars, in order: the wanted pairs with phrases, rebuilt from their rows."""
+    """Rebuilds the detector requests of a run over tars from its rows, in order, for wanted pairs with phrases."""
     from pipeline.plan.plan import read_plan
     from pipeline.sources.fetch_images import fetch_images
 
@@ -98,7 +98,7 @@ def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]
 
 
 class _RecordingModel:
-    """Stands in for a detector's model: records its inputs and passes the calls on."""
+    """Wraps a detector's model and records its inputs."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -111,7 +111,7 @@ class _RecordingModel:
 
 
 def record_inputs(settings: Mapping[str, Any], requests: Sequence[Request]) -> tuple[Any, list[dict[str, Any]]]:
-    """A loaded model and the very inputs that `detect` gives it for these requests, batch by batch."""
+    """Returns a loaded model and the inputs that `detect` passes to it for these requests, batch by batch."""
     detector = GroundingDino.load(DetectorSettings.model_validate({"device": "cpu", **settings}))
     model, detector.model = detector.model, _RecordingModel(detector.model)
     detector.detect(requests)

@@ -1,4 +1,4 @@
-"""What is measured on: photos with five captions each where there are any, else pictures drawn for the purpose."""
+"""Benchmark inputs: photos with five captions each if available, else generated images."""
 
 import io
 import json
@@ -26,7 +26,7 @@ class Photo:
 
 
 def photos(folder: Path | None, number: int) -> list[Photo]:
-    """Photos of a folder with a `photos.jsonl` (`file`, `captions`), in turn if there are fewer; None: drawn ones."""
+    """Returns photos of a folder with a `photos.jsonl` (`file`, `captions`), repeated if needed. None: generated."""
     if folder is None:
         return [_draw_photo(seed) for seed in range(number)]
     lines = (folder / "photos.jsonl").read_text("utf-8").splitlines()[:number]
@@ -36,10 +36,10 @@ def photos(folder: Path | None, number: int) -> list[Photo]:
 
 
 def four_by_three(folder: Path | None, number: int) -> list[Photo]:
-    """Pictures of four to three, as most photos of COCO are, in turn: one canvas, 800 x 1056, and full batches.
+    """Returns pictures of four to three, like most COCO photos, repeated if needed. All have one canvas, 800 x 1056.
 
     Raises:
-      SystemExit: there is none among the first ones of the folder.
+      SystemExit: none of the first pictures of the folder is four to three.
     """
     found = list(filter(is_wide, photos(folder, _EXAMINED)))
     if not found:
@@ -48,13 +48,13 @@ def four_by_three(folder: Path | None, number: int) -> list[Photo]:
 
 
 def is_wide(photo: Photo) -> bool:
-    """Whether a picture is four to three."""
+    """Whether a picture's aspect ratio is four to three."""
     with Image.open(io.BytesIO(photo.data)) as image:
         return abs(image.width / image.height - 4 / 3) < 0.01
 
 
 def scenes(number: int) -> list[Photo]:
-    """The bundled scenes, 160 pixels long, one caption each; in turn if there are fewer."""
+    """Returns bundled scenes (sides of 160 to 320 pixels, one caption each), repeated if needed."""
     found = []
     for path in sorted((bundled.folder("examples") / "scenes").glob("*.tar")):
         with tarfile.open(path) as tar:
@@ -66,7 +66,7 @@ def scenes(number: int) -> list[Photo]:
 
 
 def write_tars(pictures: Iterable[Photo], folder: Path, captions: int = 1, pairs_per_tar: int = 10_000) -> str:
-    """Tars in img2dataset's layout, the first captions of each picture as pairs of their own; returns their pattern."""
+    """Writes tars in img2dataset's layout, one pair per caption; `captions` limits them. Returns the tars' pattern."""
     folder.mkdir(parents=True, exist_ok=True)
     pairs = [(picture.data, caption) for picture in pictures for caption in picture.captions[:captions]]
     for first in range(0, len(pairs), pairs_per_tar):
@@ -77,7 +77,7 @@ def write_tars(pictures: Iterable[Photo], folder: Path, captions: int = 1, pairs
 
 
 def write_table(pictures: Sequence[Photo], folder: Path) -> str:
-    """A JSONL of image files with all captions of each; returns its path."""
+    """Writes a JSONL of image files with all their captions, and returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "pairs.jsonl").open("w", encoding="utf-8") as table:
         for number, picture in enumerate(pictures):
@@ -104,7 +104,7 @@ def _member(tar: tarfile.TarFile, name: str) -> bytes:
 
 
 def _draw_photo(seed: int) -> Photo:
-    """Coloured noise, coarse and fine, at 640 x 480: some 100 KB as a JPEG."""
+    """Returns coarse and fine coloured noise of 640 x 480 pixels, about 100 KB as a JPEG."""
     rng = np.random.default_rng(seed)
     coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)).resize((640, 480))
     fine = rng.normal(0, 18, (480, 640, 3))

@@ -1,4 +1,4 @@
-"""What `ground` adds to its model: the rate against a bare loop over the model, and processor time a pair by step."""
+"""Overhead of `ground`: its rate against a bare loop over the model, and processor time per pair by step."""
 
 import statistics
 import time
@@ -18,7 +18,7 @@ PART = "What ground adds to its model"
 
 
 def measure(work: Path, photos: Path | None) -> list[Figure]:
-    """The rates on two cores; the steps on one."""
+    """Measures the rates on two cores and the steps on one."""
     pictures = inputs.photos(photos, 40)
     large = str(tiny.make(work / "tiny", (caption for picture in pictures for caption in picture.captions)))
     with on_cores(2):
@@ -33,7 +33,7 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
 def _compare_with_loop(
     name: str, model: str, pictures: Sequence[inputs.Photo], chunk_pairs: int, goal: float, work: Path, rounds: int
 ) -> Figure:
-    """Ground's rate from its second chunk on, over that of the model alone on the same batches as tensors."""
+    """Divides the rate of `ground` from its second chunk on by that of the model alone on the same batches."""
     folder = work / "overhead" / name
     tars = inputs.write_tars(pictures, folder / "in")
     config = make_config({"model": model, "threads": 2, "batch": 4}, chunk_pairs)
@@ -55,7 +55,7 @@ def _compare_with_loop(
 
 
 def _later_requests(output: Path, chunk_pairs: int) -> list[Request]:
-    """The detector's requests of all chunks but the first."""
+    """Returns the detector's requests of all chunks except the first."""
     return read_requests(output, lambda pair: pair.index >= chunk_pairs)
 
 

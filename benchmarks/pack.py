@@ -1,4 +1,4 @@
-"""What `pack` costs, against a sequential copy with SHA-256 and webdataset's ShardWriter: `measure`."""
+"""The cost of `pack`, compared with a sequential copy with SHA-256 and with webdataset's ShardWriter."""
 
 import hashlib
 import os
@@ -26,9 +26,9 @@ _MIB = 1 << 20
 
 
 def measure(work: Path, photos: Path | None) -> list[Figure]:
-    """Forty thousand pairs, 6.6 GB of photos or 4.8 GB of drawn pictures, read from a warm page cache.
+    """Measures 40,000 pairs, 6.6 GB of photos or 4.8 GB of generated images, read from a warm page cache.
 
-    work: the disk that is measured is its own. photos: a folder with `photos.jsonl`.
+    work: a folder on the disk to measure. photos: a folder with `photos.jsonl`.
     """
     work = work / "pack"
     tars, few = work / "in", work / "few"
@@ -43,7 +43,7 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
 
 
 def _pairs(photos: Path | None) -> list[Photo]:
-    """So many pictures with a caption each, in turn; all first captions come first, so that neighbours differ."""
+    """Returns `_PAIRS` pictures with one caption each. All first captions come first, so that neighbours differ."""
     pictures = pictures_of(photos, 120)
     single = [Photo(p.data, (caption,)) for n in range(5) for p in pictures for caption in p.captions[n : n + 1]]
     return [single[i % len(single)] for i in range(_PAIRS)]
@@ -84,19 +84,19 @@ def _with_processor_time(run: Callable[[], object], busy: list[float]) -> Callab
 
 
 def _processor() -> float:
-    """Seconds that this process and its ended children have spent."""
+    """Returns the processor seconds of this process and its finished children."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 def _pack(ground: Path, target: Path) -> dict[str, Any]:
-    """A complete pack with its default workers, their start and the report included."""
+    """Runs a complete pack with its default workers, including their start and the report."""
     shutil.rmtree(target, ignore_errors=True)
     return gritmill.pack(_CONFIGURATION, output=target, detections=ground)
 
 
 def _copy(tars: Path, target: Path) -> None:
-    """Each tar read forward, hashed, written and synced."""
+    """Reads, hashes, writes and syncs each tar."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     for path in sorted(tars.iterdir()):
@@ -110,7 +110,7 @@ def _copy(tars: Path, target: Path) -> None:
 
 
 def _shards(tars: Path, target: Path) -> None:
-    """The same members, read by webdataset and synced in the end as the others are; without a checksum."""
+    """Writes the same members with webdataset, and syncs them like the other variants. Computes no checksum."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     samples = webdataset.WebDataset([str(path) for path in sorted(tars.iterdir())], shardshuffle=False)
@@ -139,11 +139,11 @@ def _reads(work: Path, tars: Path) -> Figure:
 
 
 def _subprocess(ground: Path, target: Path) -> tuple[float, int]:
-    """Peak resident memory in MiB, and bytes read, of a `pack` in one process."""
+    """Returns peak resident memory in MiB and bytes read of a `pack` in one process."""
     shutil.rmtree(target, ignore_errors=True)
-    beam = ["--direct_num_workers=1"]  # else much of it were done by others
+    beam = ["--direct_num_workers=1"]  # other processes would not be measured
     run = f"gritmill.pack({_CONFIGURATION!r}, output={str(target)!r}, detections={str(ground)!r}, beam={beam!r})"
-    # What the parent holds when it forks counts in the child's ru_maxrss, but not in its VmHWM.
+    # The child's ru_maxrss includes the parent's memory at the fork; VmHWM does not.
     print_usage = (
         "print(open('/proc/self/status').read().split('VmHWM:')[1].split()[0], open('/proc/self/io').read().split()[1])"
     )
@@ -153,7 +153,7 @@ def _subprocess(ground: Path, target: Path) -> tuple[float, int]:
 
 
 def _rows(work: Path) -> Figure:
-    """A row's bytes in Arrow's layout; on the disk chunks are compressed as a whole, so there only a mean is known."""
+    """Measures a row's bytes in Arrow's layout. On disk whole chunks are compressed, so only their mean is known."""
     folder = str(work / "in-ground/detections")
     chunks = open_detections(folder).all_chunks()
     tables = [open_detections(folder).read(chunk) for chunk in chunks]

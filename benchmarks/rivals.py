@@ -1,8 +1,9 @@
-"""gritmill against what its users would pick or write by hand: images a second on the same pairs.
+"""gritmill against the alternatives that users would pick or write by hand: pairs per second on the same pairs.
 
-The pipeline of transformers runs one forward a phrase. "The script" is a good engineer's: webdataset, `nlp.pipe`, the
-processor, the stock model with one joint prompt a pair, batch 1, scores pooled over spans. Both may load their model
-beforehand; of `ground` the first chunk does not count. All run on the same cores.
+The pipeline of transformers runs one forward per phrase. "The script" is what a good engineer would write: webdataset,
+`nlp.pipe`, the processor, and the stock model with one joint prompt per pair, batch size 1, and scores pooled over
+spans. Both load their model before the measurement. For `ground` the first chunk does not count. All run on the same
+cores.
 """
 
 import statistics
@@ -33,9 +34,9 @@ _MAX_BOXES = 30
 
 @dataclass(frozen=True)
 class Case:
-    """What is compared: a model on pictures with so many captions each, `a_chunk` pairs a chunk of `ground`.
+    """One comparison: a model on pictures with `captions` captions each, and `chunk_pairs` pairs per chunk of `ground`.
 
-    pipeline: whether the pipeline of transformers is run as well.
+    pipeline: whether to run the pipeline of transformers too.
     """
 
     name: str
@@ -48,14 +49,14 @@ class Case:
 
 
 def measure(work: Path, photos: Path | None) -> list[Figure]:
-    """Tiny on photos of any shape, the embedded detector on scenes; on one core, and on two."""
+    """Measures tiny on photos of any shape and the embedded detector on scenes, on one core and on two."""
     pictures = inputs.photos(photos, 40)
     large = str(tiny.make(work / "tiny", (caption for picture in pictures for caption in picture.captions)))
     small = Case("small", "scene-grounder", inputs.scenes(256), 64, rounds=2)
     figures = []
     for cores in (1, 2):
         with on_cores(cores):
-            # Not on two cores: the pipeline of transformers takes a minute a picture, for the same ratio.
+            # The pipeline of transformers takes a minute per picture and has the same ratio on two cores.
             case = Case("tiny", large, pictures[:6], 2, rounds=2 if cores == 2 else 1, pipeline=cores == 1)
             figures += _compare(case, cores, work) + _compare(small, cores, work)
     with on_cores(1):
@@ -70,7 +71,7 @@ def _compare(case: Case, cores: int, work: Path) -> list[Figure]:
         {"model": case.model, "threads": cores, "batch": 5 if case.captions == 5 else 4}, case.chunk_pairs
     )
     script, stock = Script(case.model), Pipeline(case.model) if case.pipeline else None
-    pairs = [*Path(tars).parent.glob("*.tar")], case.chunk_pairs  # of ground the first chunk does not count
+    pairs = [*Path(tars).parent.glob("*.tar")], case.chunk_pairs  # the first chunk of ground does not count
     script(pairs[0], len(case.pictures) * case.captions - 1)
     rates: dict[str, list[float]] = {"ground": [], "script": [], "pipeline": []}
     for number in range(case.rounds):
@@ -109,7 +110,7 @@ def _above(best: Any) -> list[tuple[float, int]]:
 
 
 class Script:
-    """What one would write by hand, run over the pairs of tars without the first ones: pairs a second."""
+    """A script that users would write by hand. A call returns pairs per second on the pairs of tars after `skip`."""
 
     def __init__(self, model: str) -> None:
         path = bundled.model_path(model)
@@ -129,11 +130,11 @@ class Script:
         return done / (time.perf_counter() - started)
 
     def phrases(self, doc: Any) -> list[str]:
-        """The phrases of a caption, as one looks for them."""
+        """Returns the phrases of a caption, in lower case and without duplicates."""
         return _phrases(doc, self.heads)
 
     def boxes(self, image: Any, phrases: Sequence[str]) -> list[tuple[int, float, float, float, float, float]]:
-        """Number of the phrase, centre and size in shares of the picture, score."""
+        """Returns number of the phrase, normalised centre and size, and score of each box."""
         inputs = self.processor(images=image, text=" . ".join(phrases) + " .", return_tensors="pt")
         with torch.inference_mode():
             output = self.model(**inputs)
@@ -149,7 +150,7 @@ class Script:
 
 
 class Pipeline:
-    """The `zero-shot-object-detection` pipeline over the same phrases: pairs a second."""
+    """The `zero-shot-object-detection` pipeline on the same phrases. A call returns pairs per second."""
 
     def __init__(self, model: str) -> None:
         self.detect = pipeline("zero-shot-object-detection", model=bundled.model_path(model), device="cpu")

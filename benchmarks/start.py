@@ -1,6 +1,6 @@
-"""How long a call takes that has nothing to do: the help, and the commands that find everything done.
+"""Start-up time: calls that print the help, and commands that find all work done.
 
-Each call is a process of its own, as at a prompt.
+Each call is a new process.
 """
 
 import os
@@ -17,7 +17,7 @@ ROUNDS = 7
 
 
 def measure(work: Path, _: Path | None = None) -> list[Figure]:
-    """The help's time, and what `ground`, `run` and `pack` take beyond it."""
+    """Measures the time of the help, and the additional time of `ground`, `run` and `pack`."""
     scenes = ("--input", str(bundled.folder("examples") / "scenes"))
     out = ("--output", str(work / "start"), "--quiet")
     _call("run", "demo", *scenes, *out)()
@@ -49,7 +49,7 @@ def _call(*arguments: str) -> Callable[[], object]:
 
 
 def _processor() -> float:
-    """Seconds that ended processes have spent, in their own code and in the system."""
+    """Returns the processor seconds of finished child processes, user and system."""
     times = os.times()
     return times.children_user + times.children_system
 

@@ -1,4 +1,4 @@
-"""Processor time a pair that `ground` spends outside of its model: as a whole, and by step (`measure_steps`)."""
+"""Processor time per pair that `ground` spends outside of its model: in total and by step."""
 
 import gc
 import time
@@ -35,14 +35,14 @@ from transforms.settings import PhraseSettings
 
 _FEW = 16
 _GPU_MS = 12.0
-"""Milliseconds a picture of the GPU that the estimate assumes."""
+"""Milliseconds per picture of the GPU that the estimate assumes."""
 
 _OVERLAPPED = {"read, measure, digest", "decode", "resize", "normalise"}
-"""Steps that threads do while the model is at work, or that the GPU does."""
+"""Steps that run in threads while the model runs, or on the GPU."""
 
 
 def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work: Path) -> list[Figure]:
-    """Of each step by its own function on the same pairs, and of a `ground` without model. part: of the table."""
+    """Measures each step with its function on the same pairs, and a `ground` without model. part: part of the table."""
     tars = inputs.write_tars(pictures, work / "in")
     outside_model = _without_model(model, tars, work / "out")
     timer = _StepTimer(len(pictures))
@@ -73,7 +73,7 @@ def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work:
 
 
 def _parse_pairs(timer: "_StepTimer", work: Path) -> list[Pair]:
-    """The pairs that have phrases."""
+    """Returns the pairs that have phrases."""
     plan = read_plan(str(work / "out/detections"))
     assert plan is not None
     tables = {DETECTIONS: open_detections(str(work / "nothing"))}
@@ -101,7 +101,7 @@ def _read_answers(timer: "_StepTimer", detector: GroundingDino, prompts: Sequenc
 
 
 class _StepTimer:
-    """Steps with the processor time that each takes a pair, in ms."""
+    """Measures the processor time of steps, in ms per pair."""
 
     def __init__(self, pairs: int) -> None:
         self.pairs = pairs
@@ -109,7 +109,7 @@ class _StepTimer:
 
     def step(self, name: str, run: Callable[[], Any]) -> Any:
         gc.collect()
-        gc.disable()  # in a run what is imported is frozen; here a collection would go through all of it
+        gc.disable()  # a run freezes imported objects; here a collection would visit all of them
         started = time.process_time()
         result = run()
         self.spent[name] = (time.process_time() - started) / self.pairs * 1000
@@ -124,13 +124,13 @@ def _commit(pairs: Sequence[Pair], folder: Path) -> None:
 
 
 def _without_model(model: str, tars: str, output: Path) -> float:
-    """Milliseconds of processor time a pair of a `ground` whose model takes next to none, without its start."""
+    """Returns ms of processor time per pair of a `ground` with a stub model, without its start-up."""
     load = GroundingDino.load
     GroundingDino.load = _load_stubbed  # type: ignore[method-assign]
     config = make_config({"model": model, "threads": 1, "batch": 4}, 1000)
     spent = []
     try:
-        for pairs in (_FEW, _FEW, None):  # the first one warms up; what the start takes is in both others
+        for pairs in (_FEW, _FEW, None):  # the first one warms up; both others include the start-up
             started = time.process_time()
             gritmill.ground(
                 config, inputs=[tars], output=str(output / str(len(spent)) if pairs else output), limit=pairs
@@ -142,7 +142,7 @@ def _without_model(model: str, tars: str, output: Path) -> float:
 
 
 def _load_stubbed(settings: DetectorSettings) -> GroundingDino:
-    """The detector with a model that answers at once."""
+    """Loads the detector with a stub model that returns prepared outputs."""
     detector = _LOAD(settings)
     detector.model = _StubModel(detector.model.config)
     return detector
@@ -164,7 +164,7 @@ class _StubModel:
 
 
 def _output(pictures: int, tokens: int) -> Any:
-    """900 queries of which some dozen a phrase lie above the floor, as a detector gives for a photo."""
+    """Returns 900 queries, of which a few dozen per phrase are above the floor, as for a photo."""
     rng = torch.Generator().manual_seed(tokens)
     logits = torch.randn(pictures, 900, tokens, generator=rng) * 1.5 - 5.5
     return SimpleNamespace(logits=logits, pred_boxes=torch.rand(pictures, 900, 4, generator=rng) * 0.3 + 0.3)

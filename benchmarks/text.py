@@ -1,4 +1,4 @@
-"""Captions a second of the stage `phrases`, against bare `nlp.pipe` with the same components: `measure`."""
+"""Captions per second of the stage `phrases`, compared with bare `nlp.pipe` with the same components."""
 
 import time
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _GOAL = "at least 0.95"
 
 
 def measure(work: Path, photos: Path | None) -> list[Figure]:
-    """Of the photos' captions, or of the bundled scenes'; the time is this process's own, on one core."""
+    """Measures on the captions of the photos or of the bundled scenes: processor time of this process, on one core."""
     pictures = scenes(100) if photos is None else pictures_of(photos, 120)
     texts = [caption for picture in pictures for caption in picture.captions]
     texts = (texts * (_CAPTIONS // len(texts) + 1))[:_CAPTIONS]
@@ -62,7 +62,7 @@ def _variants(chunks: list[Chunk]) -> dict[str, Callable[[], object]]:
             runner.process(chunk.pairs)
 
     def pipeline() -> None:
-        with beam.Pipeline(runner=FnApiRunner()) as beam_pipeline:  # loading the parser included
+        with beam.Pipeline(runner=FnApiRunner()) as beam_pipeline:  # includes loading the parser
             _ = (
                 beam_pipeline
                 | beam.Create(chunks)

@@ -1,6 +1,6 @@
-"""A checkpoint with the configuration of IDEA-Research/grounding-dino-tiny and random weights, for speed alone.
+"""A checkpoint with the configuration of IDEA-Research/grounding-dino-tiny and random weights, to measure speed.
 
-Its vocabulary is the words of the benchmark's captions, one token each; the real vocabulary splits rare words.
+Its vocabulary has one token for each word of the benchmark's captions. The real vocabulary splits rare words.
 """
 
 import re
@@ -18,11 +18,11 @@ from transformers import (
 
 _SIDES = {"shortest_edge": 800, "longest_edge": 1333}
 _BERT_IDS = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, "[MASK]": 103, ".": 1012, "?": 1029}
-"""BERT's own ids where the model class has them built in."""
+"""The ids of BERT that the model class has built in."""
 
 
 def make(folder: Path, captions: Iterable[str]) -> Path:
-    """Saves the checkpoint, 690 MB, unless it is there."""
+    """Saves the checkpoint, 690 MB, if it does not exist, and returns its folder."""
     if (folder / "config.json").is_file():
         return folder
     torch.manual_seed(0)
@@ -39,7 +39,7 @@ def make(folder: Path, captions: Iterable[str]) -> Path:
 
 
 def _initialise(name: str, weights: torch.Tensor) -> None:
-    """As freshly initialised, text would hardly reach the picture, and all points would lie on few places."""
+    """Replaces the default initialisation, where text hardly affects the picture and all points sample a few places."""
     if name.endswith(("vision_param", "text_param")):
         torch.nn.init.constant_(weights, 0.5)
     elif "word_embeddings" in name:

@@ -1,4 +1,4 @@
-"""Two local workers on two cores against one that is pinned to one core, and against one with two threads."""
+"""Two local workers on two cores, compared with one worker on one core and with one worker with two threads."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ PART = "Workers"
 
 
 def measure(work: Path, photos: Path | None) -> list[Figure]:
-    """Tiny on photos and the embedded detector on scenes."""
+    """Measures tiny on photos and the embedded detector on scenes."""
     pictures = inputs.photos(photos, 40)
     large = str(tiny.make(work / "tiny", (caption for picture in pictures for caption in picture.captions)))
     return [

@@ -1,4 +1,4 @@
-"""The shards of a finished run as a streaming `datasets` dataset, in a torch DataLoader.
+"""Loads the shards of a finished run as a streaming `datasets` dataset in a torch DataLoader.
 
 python examples/load_datasets.py RUN
 """
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 
 def dataset(run: Path, seed: int = 0) -> IterableDataset:
-    """Samples in an order of chance; columns "jpg", "json", "txt" and "grounded.txt"."""
+    """Returns the samples in random order, with the columns "jpg", "json", "txt" and "grounded.txt"."""
     manifest = json.loads((run / "manifest.json").read_text("utf-8"))
     tars = [str(run / shard["tar"]) for shard in manifest["shards"] if shard["samples"]]
     found: IterableDataset = load_dataset("webdataset", data_files=tars, split="train", streaming=True)
@@ -21,13 +21,13 @@ def dataset(run: Path, seed: int = 0) -> IterableDataset:
 
 
 def loader(run: Path, batch: int, workers: int) -> DataLoader[Any]:
-    """Batches of samples; `datasets` gives each worker shards of its own."""
+    """Returns batches of samples. `datasets` assigns each shard to one worker."""
     samples = dataset(run)
     return DataLoader(samples, batch_size=batch, num_workers=min(workers, samples.num_shards), collate_fn=list)
 
 
 def main() -> None:
-    """Prints the first texts of a run."""
+    """Prints the first five grounded texts of a run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     given = parser.parse_args()

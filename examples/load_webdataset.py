@@ -1,9 +1,9 @@
-"""A torch DataLoader over the shards of a finished run, with nothing but webdataset.
+"""Loads the shards of a finished run with webdataset in a torch DataLoader.
 
     python examples/load_webdataset.py RUN --workers 4
 
-Every sample comes once an epoch, however many workers there are: a shard belongs to one worker. Only shards that the
-manifest names are read.
+Each epoch yields every sample once, for any number of workers, because each shard belongs to one worker. Only shards
+that the manifest names are read.
 """
 
 import argparse
@@ -17,19 +17,19 @@ from torch.utils.data import DataLoader
 
 
 def shards(run: Path) -> list[str]:
-    """The tars of a finished run."""
+    """Returns the paths of the tars of a finished run, without empty ones."""
     manifest = json.loads((run / "manifest.json").read_text("utf-8"))
     return [str(run / shard["tar"]) for shard in manifest["shards"] if shard["samples"]]
 
 
 def loader(run: Path, batch: int, workers: int, shuffle: int = 1000, seed: int = 0) -> DataLoader[Any]:
-    """Batches of samples: dictionaries with "jpg" (a PIL picture), "json" (the record), "txt" and "grounded.txt".
+    """Returns batches of samples: dictionaries with "jpg" (a PIL image), "json" (the record), "txt", "grounded.txt".
 
     Args:
-      shuffle: samples in the buffer from which the next one is drawn; 0 keeps the order of each shard.
+      shuffle: size of the buffer from which the next sample is drawn; 0 keeps the order of each shard.
     """
     urls = shards(run)
-    # More workers than shards would have nothing to do.
+    # More workers than shards would be idle.
     workers = min(workers, len(urls))
     samples = wds.WebDataset(urls, shardshuffle=len(urls) if shuffle else False, seed=seed, empty_check=False)
     samples = samples.shuffle(shuffle, seed=seed) if shuffle else samples
@@ -37,7 +37,7 @@ def loader(run: Path, batch: int, workers: int, shuffle: int = 1000, seed: int =
 
 
 def sizes(batches: Iterator[list[dict[str, Any]]]) -> dict[str, float]:
-    """What a run has to reckon with, a sample: boxes, words of the caption, megapixels."""
+    """Returns the number of samples and the means per sample: boxes, words of the caption, megapixels."""
     rows = [
         (len(sample["json"]["ref_exps"]), len(sample["txt"].split()), sample["jpg"].width * sample["jpg"].height / 1e6)
         for batch in batches
@@ -48,14 +48,14 @@ def sizes(batches: Iterator[list[dict[str, Any]]]) -> dict[str, float]:
 
 
 def main() -> None:
-    """Reads a run once and prints its figures."""
+    """Reads all samples of a run once and prints their number and the means."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
     for name, value in sizes(iter(loader(given.run, given.batch, given.workers))).items():
-        print(f"{value:>12.4g}  {name}{'' if name == 'samples' else ' a sample'}")
+        print(f"{value:>12.4g}  {name}{'' if name == 'samples' else ' per sample'}")
 
 
 if __name__ == "__main__":

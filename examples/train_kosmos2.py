@@ -2,8 +2,8 @@
 
     python examples/train_kosmos2.py RUN --checkpoint microsoft/kosmos-2-patch14-224 --steps 1000
 
-The run must have been packed in the dialect kosmos2, the default. The loss counts text and location tokens and the end
-of the sequence; pictures, padding and the token that begins a sequence do not count, as in Kosmos-2's own training.
+The run must have been packed with the dialect kosmos2, which is the default. As in the training of Kosmos-2, the loss
+counts text tokens, location tokens and the end of the sequence, but not images, padding and the start token.
 """
 
 import argparse
@@ -21,12 +21,12 @@ IGNORED = -100
 
 
 def encoded(processor: Any, samples: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-    """What the model takes, with labels [batch, tokens], from samples with "jpg" and "grounded.txt"."""
+    """Returns the model's inputs and labels [batch, tokens] for samples with "jpg" and "grounded.txt"."""
     texts = [sample["grounded.txt"] for sample in samples]
     images = [sample["jpg"].convert("RGB") for sample in samples]
     batch = processor(text=texts, images=images, padding=True, add_eos_token=True, return_tensors="pt")
     ids = batch["input_ids"]
-    # Everything up to the end of the picture: <s> <image> … </image>.
+    # Everything up to the end of the image: <s> <image> … </image>.
     places = torch.arange(ids.shape[1])
     ends = (batch["image_embeds_position_mask"] * places).amax(dim=1, keepdim=True) + 1
     silent = (batch["attention_mask"] == 0) | (places <= ends)
@@ -35,7 +35,7 @@ def encoded(processor: Any, samples: list[dict[str, Any]]) -> dict[str, torch.Te
 
 
 def sizes(processor: Any, found: Iterable[dict[str, torch.Tensor]]) -> dict[str, float]:
-    """Means a sample: tokens in all, tokens that count, boxes."""
+    """Returns the means per sample: tokens, tokens that count in the loss, boxes."""
     cell = processor.tokenizer.convert_tokens_to_ids("<patch_index_0000>")
     sums = torch.zeros(4)
     for batch in found:
@@ -47,7 +47,7 @@ def sizes(processor: Any, found: Iterable[dict[str, torch.Tensor]]) -> dict[str,
 
 
 def batches(run: Path, processor: Any, size: int, workers: int) -> Iterator[dict[str, torch.Tensor]]:
-    """Batches without end, epoch after epoch, each in another order."""
+    """Yields batches endlessly. Each epoch has a different order."""
     epoch = 0
     while True:
         for samples in loader(run, size, workers, seed=epoch):
@@ -56,7 +56,7 @@ def batches(run: Path, processor: Any, size: int, workers: int) -> Iterator[dict
 
 
 def train(model: Any, found: Iterable[dict[str, torch.Tensor]], steps: int, rate: float) -> list[float]:
-    """The loss of each step."""
+    """Trains for `steps` steps and returns the loss of each step."""
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate)
     model.train()
     losses = []
@@ -73,7 +73,7 @@ def train(model: Any, found: Iterable[dict[str, torch.Tensor]], steps: int, rate
 
 
 def main() -> None:
-    """Trains a checkpoint and saves it."""
+    """Trains a checkpoint on a run and saves the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--checkpoint", default="microsoft/kosmos-2-patch14-224")
@@ -85,10 +85,10 @@ def main() -> None:
     given = parser.parse_args()
     dialect = json.loads((given.run / "manifest.json").read_text("utf-8"))["configuration"]["text"]["dialect"][0]
     if dialect.partition(":")[0] != "kosmos2":
-        parser.error(f"{given.run}: its .grounded.txt is {dialect}; pack it with text.dialect=kosmos2")
+        parser.error(f"{given.run}: its .grounded.txt has the dialect {dialect}; pack it with text.dialect=kosmos2")
     processor = AutoProcessor.from_pretrained(given.checkpoint)
     for name, mean in sizes(processor, islice(batches(given.run, processor, given.batch, 0), 25)).items():
-        print(f"{mean:>8.1f}  {name} a sample")
+        print(f"{mean:>8.1f}  {name} per sample")
     model = Kosmos2ForConditionalGeneration.from_pretrained(given.checkpoint, use_safetensors=True)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     train(model, batches(given.run, processor, given.batch, given.workers), given.steps, given.rate)

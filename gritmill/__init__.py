@@ -1,4 +1,4 @@
-"""gritmill: image-caption pairs in, grounded WebDataset shards out.
+"""gritmill turns image-caption pairs into grounded WebDataset shards.
 
 import gritmill
 gritmill.ground("grit", inputs=["pairs/*.tar"], output="out")
@@ -6,13 +6,13 @@ gritmill.pack("grit", output="out")
 for sample in gritmill.read("out"):
     print(sample.grounded)
 
-options, api             options of functions and commands; the Python face
-reading                  samples of a finished run
-main, cli/               `gritmill` as a process; its commands
+options, api             the options of functions and commands; the Python API
+reading                  the samples of a finished run
+main, cli/               the entry point; the commands
 demo                     `gritmill demo`
-exports/, validation/    a finished run in the formats of other tools; read back and checked
-evaluation/, pages/      against true boxes; pages for people
-plain_pickle             published pickles, read without running anything
+exports/, validation/    a finished run in other tools' formats; the check of a finished run
+evaluation/, pages/      measures against true boxes; HTML pages
+plain_pickle             published pickles, read without running code
 """
 
 import importlib
@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# Beam's RunInference warns on the root logger of optional packages that neither it nor we need here.
+# Beam's RunInference warns on the root logger about optional packages that neither it nor gritmill needs.
 _NOISE = ("apitools not found", "Resource module is not available")
 logging.getLogger().addFilter(lambda record: not str(record.msg).startswith(_NOISE))
 
@@ -33,7 +33,7 @@ _HOME = Path(__file__).resolve().parent.parent
 def _ensure_own_package(name: str) -> None:
     """Makes sure that `transforms` and `pipeline` are our packages, even if the script's folder has such modules.
 
-    A script's own folder comes before everything installed, so that its transforms.py would hide our package.
+    Python searches the script's folder before installed packages, so a transforms.py there would hide our package.
     """
     loaded = sys.modules.get(name)
     if loaded is None:
@@ -56,46 +56,54 @@ if TYPE_CHECKING:
     from gritmill.evaluation.calibrate import calibrate
     from gritmill.evaluation.evaluate import evaluate
     from gritmill.exports.export import export
+    from gritmill.exports.format import ExportCounts, ExportFolder, Format, LineFormat
     from gritmill.exports.options import ExportOptions
     from gritmill.pages.viewer.view import view
     from gritmill.reading import Sample, read
     from gritmill.validation.validate import validate
     from pipeline.configuration import Configuration
-    from pipeline.faults import CallError, EnvironmentFault, RunFault
+    from pipeline.faults import CallError, EnvironmentFault, RunFault, SourceFault
+    from pipeline.sources.base import RangeSpec
     from pipeline.stages.base import Stage
     from transforms.detectors.base import Detector, Found, Head, Request
     from transforms.detectors.family import Family, FamilySettings
-    from transforms.records import Box
+    from transforms.records import Box, FailureStage, Fault, ImageRef, Pair, Reason
     from transforms.settings import Recorded
-    from transforms.text.grounded_caption import GroundedCaption, Span
+    from transforms.text.dialects.scales import binned, rounded
+    from transforms.text.dialects.tagged import Tagged
+    from transforms.text.grounded_caption import CannotCarry, Carries, Dialect, GroundedCaption, Span
 
-__version__ = "0.1.0"
+__version__ = "0.2.0.dev0"
 
 _NAMES = {
     "gritmill.api": ("decode", "encode", "ground", "pack", "run"),
     "gritmill.evaluation.calibrate": ("calibrate",),
     "gritmill.evaluation.evaluate": ("evaluate",),
     "gritmill.exports.export": ("export",),
+    "gritmill.exports.format": ("ExportCounts", "ExportFolder", "Format", "LineFormat"),
     "gritmill.exports.options": ("ExportOptions",),
     "gritmill.pages.viewer.view": ("view",),
     "gritmill.reading": ("Sample", "read"),
     "gritmill.validation.validate": ("validate",),
     "pipeline.configuration": ("Configuration",),
-    "pipeline.faults": ("CallError", "EnvironmentFault", "RunFault"),
+    "pipeline.faults": ("CallError", "EnvironmentFault", "RunFault", "SourceFault"),
+    "pipeline.sources.base": ("RangeSpec",),
     "pipeline.stages.base": ("Stage",),
     "transforms.detectors.base": ("Detector", "Found", "Head", "Request"),
     "transforms.detectors.family": ("Family", "FamilySettings"),
-    "transforms.records": ("Box",),
+    "transforms.records": ("Box", "FailureStage", "Fault", "ImageRef", "Pair", "Reason"),
     "transforms.settings": ("Recorded",),
-    "transforms.text.grounded_caption": ("GroundedCaption", "Span"),
+    "transforms.text.dialects.scales": ("binned", "rounded"),
+    "transforms.text.dialects.tagged": ("Tagged",),
+    "transforms.text.grounded_caption": ("CannotCarry", "Carries", "Dialect", "GroundedCaption", "Span"),
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
-"""The module of each public name. Each is imported on first use: Beam, torch and spaCy take seconds."""
+"""The module of each public name. Each is imported on first use, because Beam, torch and spaCy take seconds."""
 
 __all__ = sorted(_MODULE_OF)
 
 
-if not TYPE_CHECKING:  # a type checker shall know the names above, and no others
+if not TYPE_CHECKING:  # a type checker must know the names above only
 
     def __getattr__(name: str) -> Any:
         if name not in _MODULE_OF:

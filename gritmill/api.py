@@ -1,6 +1,6 @@
-"""The small Python API: the same as the command line, with Python values.
+"""The Python API: the functions behind the commands.
 
-The commands are derived from these functions, so that this module imports fast: what takes time waits for the call.
+The commands are derived from these functions, so this module must import fast: slow imports are inside the functions.
 """
 
 import warnings
@@ -35,7 +35,7 @@ def ground(
     beam: Sequence[str] = (),
     quiet: options.Quiet = True,
 ) -> "Plan":
-    """Finds the boxes of every pair; called again it goes on where it stopped.
+    """Finds the boxes of every pair. A second call resumes.
 
     `gritmill ground --help` has each option.
 
@@ -45,10 +45,10 @@ def ground(
       quiet: show no progress on standard error.
 
     Returns:
-      The plan: what was read, in which ranges.
+      The plan: the sources and their ranges.
 
     Raises:
-      CallError: a wrong call. EnvironmentFault: disk, network, device or a worker failed; call again to go on.
+      CallError: an argument is wrong. EnvironmentFault: disk, network, device or a worker failed; call again to resume.
     """
     from pipeline import files
     from pipeline.files.lock import hold
@@ -71,7 +71,7 @@ def pack(
     beam: Sequence[str] = (),
     quiet: options.Quiet = True,
 ) -> dict[str, Any]:
-    """Writes shards from detections, without any model.
+    """Writes shards from detections. Runs no model.
 
     `gritmill pack --help` has each option.
 
@@ -79,7 +79,7 @@ def pack(
       The manifest.
 
     Raises:
-      CallError: a wrong call. EnvironmentFault: a source is gone, the disk is full, a worker died.
+      CallError: an argument is wrong. EnvironmentFault: a source is missing, the disk is full, or a worker was killed.
     """
     from pipeline import files
     from pipeline.files.lock import hold
@@ -107,10 +107,10 @@ def run(
     beam: Sequence[str] = (),
     quiet: options.Quiet = True,
 ) -> dict[str, Any]:
-    """`ground`, then `pack`. Returns the manifest.
+    """Calls `ground`, then `pack`. Returns the manifest.
 
-    `fresh` writes shards anew and never touches detections. Shards that other detections were made into are replaced
-    with `extend`, `redo_changed` and `retry_failed`, too.
+    `fresh` replaces shards and never touches detections. `extend`, `redo_changed` and `retry_failed` also replace
+    shards that were written from other detections.
     """
     from pipeline import files
     from pipeline.files.lock import hold
@@ -131,16 +131,16 @@ def run(
 def _check_call(
     config: options.Config, inputs: PathsOrUris, retry_failed: bool | str | None
 ) -> tuple["Configuration", list[str], str | None]:
-    """The configuration, the inputs, and the reason of the pairs that are to be done again."""
+    """The configuration, the inputs, and the reason whose failed pairs are processed again."""
     configuration, reason = resolve_config(config), _parse_reason(retry_failed)
-    uris = list_paths(inputs, "inputs: there are none")
+    uris = list_paths(inputs, "inputs: the list is empty")
     if warning := embedded_model_warning(configuration, uris):
         warnings.warn(warning, stacklevel=3)
     return configuration, uris, reason
 
 
 def embedded_model_warning(configuration: "Configuration", inputs: Sequence[str]) -> str:
-    """A warning if the embedded detector gets other inputs than the bundled scenes; else an empty string."""
+    """A warning if the embedded detector is used on other inputs than the bundled scenes; otherwise an empty string."""
     from pipeline import files
 
     all_bundled = all(bundled.is_bundled_example(files.canonical(uri)) for uri in inputs)
@@ -179,9 +179,9 @@ def _pack(
     folder = driver.find_detections(pack_options.detections or output)
     plan = plan or need_plan(folder)
     manifest = driver.pack(configuration, plan, folder, output, pack_options)
-    # Of a run that has its report nothing is read again: pictures on its page may no longer exist.
+    # A finished report stays: images that its page shows may no longer exist.
     if not report.is_reported(output, folder, manifest):
-        from gritmill.pages.report import write_page  # imports pyarrow and jinja; mostly the page exists already
+        from gritmill.pages.report import write_page  # imports pyarrow and jinja, and the page usually exists already
 
         files.delete([files.join(output, layout.REPORT_PAGE)])
         warning = embedded_model_warning(plan.configuration, [source.uri for source in plan.sources])
@@ -190,11 +190,11 @@ def _pack(
 
 
 def encode(caption: str, spans: Sequence["Span"], *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> str:
-    """The caption with its boxes, in a dialect. Spans must be disjoint, boxes normalised x1, y1, x2, y2.
+    """Writes a caption with its boxes in a dialect. Spans must be disjoint; boxes are x1, y1, x2, y2 in 0..1.
 
     Raises:
-      ValueError: no such dialect, spans that overlap or lie outside the caption, boxes outside the picture, or a
-        caption that the dialect cannot carry.
+      ValueError: the dialect does not exist, spans overlap or are outside of the caption, a box is outside of the
+        image, or the dialect cannot carry the caption.
     """
     from transforms.text import dialects
     from transforms.text.grounded_caption import CannotCarry, GroundedCaption
@@ -203,7 +203,7 @@ def encode(caption: str, spans: Sequence["Span"], *, dialect: str = "kosmos2", w
     end = 0
     for span in ordered:
         if not end <= span.start < span.end <= len(caption):
-            raise ValueError(f"span {span.start}..{span.end} overlaps another one or lies outside the caption")
+            raise ValueError(f"span {span.start}..{span.end} overlaps another span or is outside of the caption")
         for x1, y1, x2, y2 in span.boxes:
             if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
                 raise ValueError(f"box {(x1, y1, x2, y2)} is not within 0..1 with x1 < x2 and y1 < y2")
@@ -217,10 +217,10 @@ def encode(caption: str, spans: Sequence["Span"], *, dialect: str = "kosmos2", w
 
 
 def decode(text: str, *, dialect: str = "kosmos2", width: int = 1, height: int = 1) -> "GroundedCaption":
-    """Caption and spans of a grounded text; boxes as exact as the dialect's rounding allows.
+    """Parses a grounded text. The boxes are as exact as the rounding of the dialect allows.
 
     Raises:
-      ValueError: no such dialect, or the text is not of it.
+      ValueError: the dialect does not exist, or the text is not in this dialect.
     """
     from transforms.text import dialects
 

@@ -1,6 +1,6 @@
-"""`gritmill demo`: the whole run on the bundled scenes, and one screen that says how it went and what comes next.
+"""`gritmill demo`: a run on the bundled scenes, and one screen with its results and the next commands.
 
-This module imports fast: the command is derived from it.
+This module must import fast: the command is derived from it.
 """
 
 import shlex
@@ -27,14 +27,16 @@ FOLDER_NAME = "demo-output"
 
 
 def run(
-    output: Annotated[PathOrUri, Option("", "Folder of the run.", "DIR", cli_type=str)] = FOLDER_NAME,
+    output: Annotated[PathOrUri, Option("", "Run folder.", "DIR", cli_type=str)] = FOLDER_NAME,
     *,
     limit: LimitPairs = None,
-    fresh: Annotated[bool, Option("--fresh", "Move old detections aside, replace old shards.")] = False,
+    fresh: Annotated[
+        bool, Option("--fresh", "Rename existing detections to detections.N, replace shards, start over.")
+    ] = False,
     beam: Sequence[str] = (),
     quiet: Quiet = True,
 ) -> dict[str, Any]:
-    """Grounds and packs the bundled scenes with the embedded models; called again it goes on where it stopped.
+    """Grounds and packs the bundled scenes with the embedded models. A second call resumes.
 
     Returns:
       The manifest.
@@ -54,10 +56,10 @@ def run(
 
 
 def show(output: str) -> "Report":
-    """One screen on standard output: the ledger, the quality, an example, and the commands to try next.
+    """Prints one screen: the ledger, the quality, an example, and the next commands.
 
     Returns:
-      The report that it is about.
+      The report of the run.
     """
     from rich.console import Console
 
@@ -86,22 +88,22 @@ def _show_quality(console: "Console", measured: "Quality") -> None:
     from gritmill.evaluation.metrics import MIN_IOU
 
     rows = (
-        (measured.extracted, measured.phrases, "true phrases were found in the captions, by their heads"),
-        (measured.located, measured.extracted, "of these have a right box"),
-        (measured.fully_located, measured.plural, "phrases for several things have a right box for each"),
-        (measured.boxes_right, measured.boxes, "boxes are right"),
-        (measured.absent_boxed, measured.absent, "phrases for things that are not in the picture have a box"),
+        (measured.extracted, measured.phrases, "annotated phrases were extracted (same head noun)"),
+        (measured.located, measured.extracted, "of these have a correct box"),
+        (measured.fully_located, measured.plural, "phrases for several objects have a correct box for each"),
+        (measured.boxes_right, measured.boxes, "boxes are correct"),
+        (measured.absent_boxed, measured.absent, "phrases for objects that are not in the image have a box"),
     )
     table = Table(Column(justify="right"), Column(justify="right"), "", show_header=False, box=None, pad_edge=False)
     for part, total, label in rows:
         if total:
             table.add_row(f"{part / total:.1%}", f"{part} of {total}", label)
-    console.print(f"[bold]How good[/bold], by the truth that the scenes bring (right: an IoU of {MIN_IOU:g})")
+    console.print(f"[bold]Quality[/bold] against the ground truth of the scenes (correct: IoU of at least {MIN_IOU:g})")
     console.print(table)
 
 
 def _find_example(output: str) -> "Sample | None":
-    """The shortest text with two grounded phrases; of a run without one, none."""
+    """The sample with the shortest text that has two grounded phrases, or None."""
     from gritmill.reading import read
 
     samples = (sample for sample in read(output) if sample.grounded.count("<phrase>") > 1)
@@ -109,18 +111,18 @@ def _find_example(output: str) -> "Sample | None":
 
 
 def _show_next(console: "Console") -> None:
-    console.print("\n[bold]Next, with pairs of your own[/bold]")
+    console.print("\n[bold]Next, with your own pairs[/bold]")
     for line in next_commands():
         console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print(
-        "scene-grounder, used here, knows drawn scenes and nothing else. For photos the\n"
-        "first command takes IDEA-Research/grounding-dino-tiny from the Hugging Face hub.",
+        "The detector used here, scene-grounder, works on drawn scenes only. The first command\n"
+        "uses IDEA-Research/grounding-dino-tiny from the Hugging Face hub, a detector for photos.",
         soft_wrap=True,
     )
 
 
 def next_commands() -> list[str]:
-    """Commands for pairs of one's own: look at some, try another threshold, read everything back."""
+    """Commands to try with the user's own pairs: run, view, change the threshold, validate."""
     gritmill = _gritmill_command()
     return [
         f"{gritmill} run --input 'YOUR/*.tar' --output out --limit 100",
@@ -131,7 +133,7 @@ def next_commands() -> list[str]:
 
 
 def _gritmill_command() -> str:
-    """How to call this gritmill from here: `make demo` runs it in an environment that is not activated."""
+    """How to call this gritmill: `make demo` runs it in an environment that is not activated."""
     script = Path(sys.executable).with_name("gritmill")
     on_path = shutil.which("gritmill")
     if on_path and path.realpath(on_path) == path.realpath(script):

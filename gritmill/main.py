@@ -1,6 +1,6 @@
-"""`gritmill` as a process: its arguments, its exit status, and one line on standard error for every error.
+"""The entry point of `gritmill`: arguments, exit status, and one line on standard error for every error.
 
-Nothing heavy is imported before `main` runs, so that an interrupt is an interrupt from the first moment on.
+Nothing slow is imported before `main` runs, so that Ctrl-C works from the first moment on.
 """
 
 import logging
@@ -16,17 +16,17 @@ from typer.exceptions import Abort, Exit, TyperException
 from pipeline.faults import RunFault, first_line, printable
 
 _NOT_RESUMABLE = (["eval"], ["calibrate"])
-"""Commands that start from the beginning when they are called again."""
+"""Commands that cannot resume."""
 
 EXIT_DONE, EXIT_CALL, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 0, 2, 3, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command line and exits with its status; every fault is one line on standard error."""
+    """Runs the command line and exits with its status. Prints every fault as one line on standard error."""
     argv, beam = _split(list(sys.argv[1:] if arguments is None else arguments))
     _quiet_libraries()
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # how a scheduler takes a machine back
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers send it before they take a machine back
     try:
         from gritmill.cli.commands import app
         from gritmill.cli.derive import beam_arguments
@@ -37,8 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status = error.exit_code
     except TyperException as error:
         text = error.format_message().replace("\n", " ")
-        if text:  # without a command there is only the help
-            _print_line(text + ("; Beam options follow after --" if text.startswith("No such option") else ""))
+        if text:  # empty without a command, where only the help is shown
+            _print_line(text + ("; Beam options go after --" if text.startswith("No such option") else ""))
         status = EXIT_CALL
     except (KeyboardInterrupt, Abort):
         status = EXIT_INTERRUPTED
@@ -50,15 +50,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             raise
         _print_line(_error_line(error))
         status = EXIT_ENVIRONMENT
-    if status == EXIT_INTERRUPTED:  # Typer makes an exit of an interrupt
-        _print_line(
-            "interrupted" if argv[:1] in _NOT_RESUMABLE else "interrupted; the same command goes on where it stopped"
-        )
+    if status == EXIT_INTERRUPTED:  # Typer turns an interrupt into an exit
+        _print_line("interrupted" if argv[:1] in _NOT_RESUMABLE else "interrupted; run the same command to resume")
     sys.exit(status or EXIT_DONE)
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:
-    """Our arguments, and Beam's after `--`."""
+    """Splits the words into our arguments and Beam's, which follow `--`."""
     separator = argv.index("--") if "--" in argv else len(argv)
     return argv[:separator], argv[separator + 1 :]
 
@@ -78,7 +76,7 @@ def _debugging() -> bool:
 
 
 def _quiet_libraries() -> None:
-    """Silences libraries: gritmill itself prints what a user must know, in one line."""
+    """Silences libraries: gritmill itself reports faults, in one line."""
     if _debugging():
         logging.basicConfig(level=logging.DEBUG)
         return
@@ -86,7 +84,7 @@ def _quiet_libraries() -> None:
     for name in ("apache_beam", "transformers"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     warnings.filterwarnings("ignore")
-    # Beam's threads print a traceback when a worker that they watch ends with the run.
+    # Beam's threads print a traceback when a worker that they watch stops at the end of a run.
     threading.excepthook = lambda _: None
     for name, value in {
         "TRANSFORMERS_VERBOSITY": "error",

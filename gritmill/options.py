@@ -1,4 +1,4 @@
-"""The options of the Python functions and of the commands derived from them. This module imports fast."""
+"""The options of the Python functions and of the commands derived from them. This module must import fast."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ else:  # for `typing.get_type_hints` and `help`
 
 @dataclass(frozen=True)
 class Option:
-    """What the command line makes of a parameter of a Python function.
+    """How the command line shows and parses a parameter of a Python function.
 
-    flag: empty for a positional argument. min, max: the range, ends included. cli_type: what the words are parsed to,
-    where the function takes more types than a command line can tell apart; default: the parameter's type.
+    flag: empty for a positional argument. min, max: the range, inclusive. cli_type: the type that words are parsed to,
+    if the function accepts more types than a command line can distinguish; default: the parameter's type.
     """
 
     flag: str
@@ -28,7 +28,7 @@ class Option:
     max: float | None = None
     cli_type: Any = None
 
-    def __repr__(self) -> str:  # what `help(gritmill.run)` shows
+    def __repr__(self) -> str:  # shown by `help(gritmill.run)`
         return repr(f"{self.flag or self.metavar}: {self.help}")
 
 
@@ -39,34 +39,43 @@ PathsOrUris = PathOrUri | Sequence[PathOrUri]
 
 Config = Annotated[
     str | Configuration | Mapping[str, Any],
-    Option("", "A YAML file, or the name of one in configs/.", "[CONFIG]", cli_type=str),
+    Option("", "YAML file, or a name from configs/: grit, cluster or demo.", "CONFIG", cli_type=str),
 ]
 """The name of a configuration, a path to a YAML file, a configuration, or its sections as a mapping."""
 
-Inputs = Annotated[PathsOrUris, Option("--input", "URIs, globs or folders.", "URI...", cli_type=list[str])]
-OutputFolder = Annotated[PathOrUri, Option("--output", "Folder of the run.", "DIR", cli_type=str)]
+Inputs = Annotated[
+    PathsOrUris, Option("--input", "Sources: paths, globs, folders or URIs.", "URI...", cli_type=list[str])
+]
+OutputFolder = Annotated[
+    PathOrUri, Option("--output", "Run folder. Created if it does not exist.", "DIR", cli_type=str)
+]
 FinishedRun = Annotated[PathOrUri, Option("", "Folder of a finished run.", "DIR", cli_type=str)]
-Detections = Annotated[PathOrUri | None, Option("--detections", "Of another run.", "DIR", cli_type=str | None)]
-LimitPairs = Annotated[int | None, Option("--limit", "Only N pairs, spread over the input.", "N", min=1)]
-Extend = Annotated[bool, Option("--extend", "Take in inputs that the plan does not know yet.")]
-RedoChanged = Annotated[bool, Option("--redo-changed", "Read inputs anew that have changed since.")]
-FreshDetections = Annotated[bool, Option("--fresh", "Move the old detections aside and begin anew.")]
-FreshShards = Annotated[bool, Option("--fresh", "Replace shards of another fingerprint.")]
+Detections = Annotated[
+    PathOrUri | None,
+    Option(
+        "--detections", "Run folder to read detections from, if they are in another one.", "DIR", cli_type=str | None
+    ),
+]
+LimitPairs = Annotated[int | None, Option("--limit", "Read only N pairs, spread evenly over the sources.", "N", min=1)]
+Extend = Annotated[bool, Option("--extend", "Add sources that earlier calls did not have.")]
+RedoChanged = Annotated[bool, Option("--redo-changed", "Process sources again that have changed.")]
+FreshDetections = Annotated[bool, Option("--fresh", "Rename existing detections to detections.N and start over.")]
+FreshShards = Annotated[bool, Option("--fresh", "Replace shards that were written with other settings.")]
 RetryFailed = Annotated[
     bool | str | None,
     Option(
         "--retry-failed",
-        "Do chunks with failed pairs again, or those that failed for REASON.",
+        "Process failed pairs again: all, or those that failed with REASON.",
         "[=REASON]",
         cli_type=str | None,
     ),
 ]
-Partial = Annotated[bool, Option("--partial", "Pack what there is of an unfinished ground.")]
-Quiet = Annotated[bool, Option("--quiet", "No progress and no hints.")]
+Partial = Annotated[bool, Option("--partial", "Pack the finished part of an unfinished ground.")]
+Quiet = Annotated[bool, Option("--quiet", "Show no progress and no hints.")]
 
 
 def list_paths(paths: PathsOrUris, none: str) -> list[str]:
-    """One path, or several, as a list; raises CallError with the message `none` if there are none."""
+    """One or several paths as a list. Raises CallError with the message `none` if there are none."""
     listed = [fspath(paths)] if isinstance(paths, str | PathLike) else [fspath(path) for path in paths]
     if not listed:
         raise CallError(none)
@@ -74,10 +83,10 @@ def list_paths(paths: PathsOrUris, none: str) -> list[str]:
 
 
 def resolve_config(config: Config) -> "Configuration":
-    """The configuration for a name, a path or a mapping.
+    """Returns the configuration for a name, a path or a mapping.
 
     Raises:
-      CallError: there is none of that name, or a key or value is wrong.
+      CallError: no configuration has this name, or a key or value is wrong.
     """
     from pipeline import configuration
 

@@ -1,7 +1,7 @@
-"""Published files that are pickles, such as RefCOCO's `refs(unc).p`, read without running anything.
+"""Reads pickles of plain containers, such as RefCOCO's published `refs(unc).p`, without running any code.
 
-A pickle is a program. Only those instructions are allowed that build numbers, texts, bytes, lists, tuples,
-dictionaries and sets; whatever names a class or function, calls it or sets its state is refused before it is run.
+A pickle is a program. Only instructions that build numbers, texts, bytes, lists, tuples, dictionaries and sets are
+allowed. Any other instruction, such as one that names or calls a class or function, is rejected before loading starts.
 """
 
 import io
@@ -23,47 +23,47 @@ _ALLOWED = frozenset(
 
 
 _MAX_DEPTH = 100
-"""Tuples and frozen sets inside one another: Python's own hash of one recurses in C, and at some 10,000 it crashes."""
+"""Maximum nesting of tuples and frozen sets. Python's hash of one recurses in C; at about 10,000 levels it crashes."""
 
 
 def load(data: bytes) -> Any:
-    """The value that a pickle of plain containers holds; texts of Python 2 are read as UTF-8.
+    """Loads a pickle of plain containers. Strings of Python 2 are decoded as UTF-8.
 
     Raises:
-      ValueError: it holds anything else, or is no pickle.
+      ValueError: the data contains anything else, or is not a pickle.
     """
     try:
         _check(data)
         return _PlainUnpickler(io.BytesIO(data), encoding="utf-8").load()
     except ValueError as error:
         raise ValueError(f"not a plain pickle: {error}") from error
-    except Exception as error:  # IndexError, UnpicklingError, TypeError: instructions in an order that makes no sense
+    except Exception as error:  # IndexError, UnpicklingError, TypeError: the order of instructions is invalid
         raise ValueError(f"not a plain pickle: {type(error).__name__}: {error}") from error
 
 
 def _check(data: bytes) -> None:
-    """Refuses instructions that are not allowed, and memo numbers and nesting that would crash the process."""
+    """Rejects instructions that are not allowed, and memo numbers and nesting that would crash the process."""
     stack = _Depths()
     for number, (instruction, argument, offset) in enumerate(pickletools.genops(data)):
         name = instruction.name
         if name not in _ALLOWED:
-            raise ValueError(f"{name} {argument or ''} at byte {offset} is no plain container")
+            raise ValueError(f"{name} {argument or ''} at byte {offset} does not build a plain container")
         # The unpickler allocates its memo up to the largest number.
         if name in ("PUT", "LONG_BINPUT") and int(argument or 0) > number:
-            raise ValueError(f"{name} {argument} at byte {offset} is out of all proportion")
+            raise ValueError(f"{name} {argument} at byte {offset}: the memo number is too large")
         if stack.follow(name, argument) > _MAX_DEPTH:
             raise ValueError(f"{name} at byte {offset} nests tuples more than {_MAX_DEPTH} deep")
 
 
 class _Depths:
-    """The unpickler's stack, but only with the nesting depth of tuples and frozen sets; -1 is pickle's MARK."""
+    """The unpickler's stack, with only the nesting depth of tuples and frozen sets as entries; -1 is pickle's MARK."""
 
     def __init__(self) -> None:
         self._stack: list[int] = []
         self._memo: dict[int, int] = {}
 
     def follow(self, name: str, argument: Any) -> int:
-        """Follows an instruction. Returns the depth of what is on top then."""
+        """Follows an instruction. Returns the depth of the entry that is then on top, 0 for an empty stack."""
         if name in _TUPLES:
             self._stack.append(1 + max((self._stack.pop() for _ in range(_TUPLES[name])), default=0))
         elif name in ("TUPLE", "FROZENSET"):
@@ -94,7 +94,7 @@ _TUPLES = {"EMPTY_TUPLE": 0, "TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """A second check: no class is found, whatever instruction the list above lets pass."""
+    """A second check: raises for every class, even if an instruction in the list above could name one."""
 
     def find_class(self, module_name: str, global_name: str) -> NoReturn:
         raise ValueError(f"{module_name}.{global_name}")

@@ -1,4 +1,4 @@
-"""Reading a finished run: the samples of the shards that its manifest names."""
+"""Reads the samples of a finished run from the shards that its manifest lists."""
 
 import io
 import json
@@ -17,7 +17,11 @@ from pipeline.pack.manifest import need_manifest
 
 @dataclass(frozen=True)
 class Sample:
-    """One grounded pair. record: the GRIT record. grounded: hyperlink text. texts: further dialects, by member name."""
+    """One grounded pair.
+
+    key: nine digits, as in the record. record: the GRIT record. grounded: the text in the first dialect of the run.
+    texts: the texts in the other dialects, by the ending of their tar member without `.txt`.
+    """
 
     key: str
     jpeg: bytes = field(repr=False)
@@ -28,7 +32,7 @@ class Sample:
 
     @property
     def image(self) -> Image.Image:
-        """The picture, decoded."""
+        """The decoded picture."""
         return Image.open(io.BytesIO(self.jpeg), formats=("JPEG",))
 
 
@@ -36,15 +40,15 @@ def read(output: str | PathLike[str]) -> Iterator[Sample]:
     """The samples of a run, in order.
 
     Raises:
-      CallError: the folder holds no manifest.
+      CallError: the folder has no manifest.
     """
     for shard in need_manifest(output).shards:
         yield from read_shard(files.join(files.canonical(output), shard.tar))
 
 
 def read_shard(uri: str) -> Iterator[Sample]:
-    """The samples of one tar; a field that came into use later than a record was written has its default."""
-    from transforms.grit_record import defaults  # with pyarrow
+    """The samples of one tar. A field that is newer than the record has its default."""
+    from transforms.grit_record import defaults  # imports pyarrow
 
     with files.open_read(uri) as file, tarfile.open(fileobj=file, mode="r|") as tar:
         for key, members in groupby(tar, lambda member: member.name.partition(".")[0]):

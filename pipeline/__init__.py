@@ -1,21 +1,21 @@
-"""How a run is made of the steps in `transforms`.
+"""Builds a run from the steps in `transforms`.
 
-faults, ids       the ways to end badly; names of ranges and chunks
+faults, ids       exceptions that end a run; ids of ranges and chunks
 layout            every path of a run folder
-source_kinds      kinds of sources by name, built in or from packages
-configuration     what the user wants
+source_kinds      source kinds by name, built in or from packages
+configuration     the user's settings
 files/            files by URI: read, publish, lock
 threshold         the detector's default score threshold
-engines/          how a pipeline is run: options, local workers, placement, progress
-fingerprint       what must be equal for a run to go on
-sources/          one file a kind of source: its ranges, and their pairs
-tables/           the durable tables: one row a pair, one file a chunk
-model_identity/   what tells one model from another, and the cache of what is known of them
+engines/          running a pipeline: options, local workers, placement, progress
+fingerprint       what must be equal for a run to resume
+sources/          one module per source kind: its ranges and their pairs
+tables/           durable tables: one row per pair, one file per chunk
+model_identity/   identities of models, and a cache of them
 plan/             sources -> ranges, in `detections/plan.json`
-stages/           the steps that run a model, and what is written once around them
-ground/           the half that runs models: sources -> detections and what is made from them
-pack/             the half that runs none: detections -> shards
+stages/           steps that run a model, and the code that they share
+ground/           the half that runs models: sources -> detections and tables computed from them
+pack/             the half that runs no models: detections -> shards
 
-A room imports from those listed above it; `tests/test_structure.py` holds that. Drivers come to know that nothing is
-left to do without Beam, torch, spaCy and pyarrow, which take seconds to import: the graphs bring them.
+A module imports only modules that are listed above it; `tests/test_structure.py` checks this. Beam, torch, spaCy and
+pyarrow take seconds to import. Drivers import the graphs, and with them these packages, only if there is work left.
 """

@@ -1,6 +1,6 @@
-"""The configuration: a YAML file or the name of one in `configs/`, with `section.key=value` on top.
+"""The configuration: a YAML file, or the name of one in `configs/`, with `section.key=value` changes.
 
-Everything is checked before anything starts; a fault is one line that names the key.
+All values are checked before a run starts. An error is one line that names the key.
 """
 
 import difflib
@@ -36,7 +36,7 @@ def _check_kind(value: str) -> str:
 
 
 class ColumnSettings(Section):
-    """`source.columns`: names of columns or JSON fields; of a list, the first that is there."""
+    """`source.columns`: names of columns or JSON fields. The first listed name that exists is used."""
 
     caption: Names = ("caption", "captions", "text", "TEXT", "sentence", "title")
     image: Names = ("image", "jpg", "image_path", "file", "file_name", "filename", "filepath", "path", "image_file")
@@ -48,11 +48,11 @@ class ColumnSettings(Section):
 class SourceSettings(Section):
     """`source`: how the input is read."""
 
-    kind: Annotated[str, AfterValidator(_check_kind)] = Field("auto", description="Default: told by the name.")
+    kind: Annotated[str, AfterValidator(_check_kind)] = Field("auto", description="auto: detected from the file name.")
     columns: ColumnSettings = ColumnSettings()
-    image_root: str | None = Field(None, description="Folder of image paths; default: that of the file with the paths.")
-    max_pixels: PositiveInt = Field(MAX_PIXELS, description="Larger pictures fail, before they are decoded.")
-    quoting: Literal["quotes", "none"] = Field("quotes", description="Whether quotes mean anything in CSV and TSV.")
+    image_root: str | None = Field(None, description="Base of image paths; default: folder of the file with the paths.")
+    max_pixels: PositiveInt = Field(MAX_PIXELS, description="Larger images fail before they are decoded.")
+    quoting: Literal["quotes", "none"] = Field("quotes", description="none: quotes in CSV and TSV are plain text.")
 
 
 class ChunkSettings(Section):
@@ -63,16 +63,16 @@ class ChunkSettings(Section):
 
 
 class StageSettings(Section):
-    """`stages`: further stages of `ground`, each with a table of its own."""
+    """`stages`: additional stages of `ground`. Each stage has its own table."""
 
-    factories: Annotated[Names, LegacyValue(())] = Field((), description="package.module:factory of your own stages.")
+    factories: Annotated[Names, LegacyValue(())] = Field((), description="package.module:factory of each custom stage.")
 
 
 class ShardSettings(Section):
     """`shards`: the size of the output files."""
 
-    pairs: Annotated[int, Field(ge=1, le=10_000)] = Field(10_000, description="Keys have four digits for the pair.")
-    bytes: Annotated[ByteSize, Field(ge=1)] = Field(ByteSize(1 << 30), description="Of encoded source images.")
+    pairs: Annotated[int, Field(ge=1, le=10_000)] = Field(10_000, description="The pair has four digits in a key.")
+    bytes: Annotated[ByteSize, Field(ge=1)] = Field(ByteSize(1 << 30), description="Size of the encoded source images.")
 
 
 class Configuration(Section):
@@ -90,14 +90,18 @@ class Configuration(Section):
 
 GROUND_SECTIONS = ("source", "chunk", "phrases", "detector")
 PACK_SECTIONS = ("selection", "text", "shards")
-"""The sections that `ground` obeys, and those that `pack` obeys."""
+"""The sections that affect the results of `ground`, and those that affect the results of `pack`. Custom stages have
+their own fingerprints, so `stages` is in neither."""
 
 
 def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:
-    """The configuration called `name` with `section.key=value` changes.
+    """Loads a configuration and applies `section.key=value` changes.
+
+    Args:
+      name: a path, or a name in `configs/`.
 
     Raises:
-      CallError: no such file, no YAML, an unknown key, a bad value.
+      CallError: the file does not exist or is not YAML, a key is unknown, or a value is invalid.
     """
     path = find(name)
     try:
@@ -116,7 +120,7 @@ def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:
 
 
 def validate(values: dict[str, Any]) -> Configuration:
-    """The configuration of a nested mapping; raises CallError naming the first bad key."""
+    """Builds a configuration from a nested mapping. Raises CallError, which names the first invalid key."""
     try:
         return Configuration.model_validate(values)
     except ValidationError as error:
@@ -124,7 +128,7 @@ def validate(values: dict[str, Any]) -> Configuration:
 
 
 def find(name: str) -> Path:
-    """The file of a configuration: a path, or a name in `configs/`."""
+    """The file of a configuration. `name` is a path, or a name in `configs/`. Raises CallError if it does not exist."""
     path = Path(name)
     if path.suffix in (".yaml", ".yml") or "/" in name:
         if not path.is_file():
@@ -134,9 +138,7 @@ def find(name: str) -> Path:
     if (folder / f"{name}.yaml").is_file():
         return folder / f"{name}.yaml"
     names = sorted(path.stem for path in folder.glob("*.yaml"))
-    raise CallError(
-        f"CONFIG: {name}: no such configuration; there are {', '.join(names)}, or give a path to a .yaml file"
-    )
+    raise CallError(f"CONFIG: {name}: no such configuration; use one of {', '.join(names)}, or a path to a .yaml file")
 
 
 def _apply(values: dict[str, Any], change: str) -> None:
@@ -159,7 +161,7 @@ def _apply(values: dict[str, Any], change: str) -> None:
 
 def _message(error: ValidationError) -> str:
     first = error.errors()[0]
-    # pydantic numbers the items of a list in the location; the key is what a user can find in his file.
+    # pydantic adds list indices to the location, but a user can only search the file for keys.
     path = [str(part) for part in first["loc"] if not isinstance(part, int)] or [str(part) for part in first["loc"]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":

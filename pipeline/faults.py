@@ -1,56 +1,56 @@
-"""The ways in which a run ends badly, each with its exit status and one line that names the culprit."""
+"""Exceptions that end a run, each with its exit status and a one-line message that names the culprit."""
 
 
 class RunFault(Exception):
-    """Ends a run with `status`; the message is one line for the user."""
+    """Ends a run with the exit status `status`. The message is one line for the user."""
 
     status = 3
 
 
 class DataFault(RunFault):
-    """The data has more faults than allowed; what came out is there."""
+    """The data has more faults than allowed. The output written so far remains."""
 
     status = 1
 
 
 class CallError(RunFault):
-    """The call or the configuration is wrong."""
+    """The arguments or the configuration are wrong."""
 
     status = 2
 
 
 class FolderMismatch(CallError):
-    """The output folder holds a run of other sources, models or settings.
+    """The output folder contains a run with other sources, models or settings.
 
-    difference: what differs. remedy: what to do about it on the command line.
+    difference: what differs. remedy: what the user can do about it on the command line.
     """
 
-    def __init__(self, difference: str, remedy: str = "use another folder, or ground --fresh") -> None:
+    def __init__(self, difference: str, remedy: str = "use another folder, or run ground --fresh") -> None:
         super().__init__(f"{difference}; {remedy}")
         self.difference = difference
 
 
 class EnvironmentFault(RunFault):
-    """The environment failed: disk, permission, network, device, a dead worker."""
+    """The environment failed: disk, permissions, network, device, or a worker that was killed."""
 
     status = 3
 
 
 class WorkerDied(EnvironmentFault):
-    """A worker process was killed, or killed itself."""
+    """A worker process was killed or crashed."""
 
 
 class SourceFault(Exception):
-    """Part of a source cannot be read and nobody can count what it held. Recorded, never raised to the user."""
+    """Part of a source cannot be read, and the number of its pairs is unknown. Recorded, not raised to the user."""
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an exception's message, or its class where there is none."""
+    """The first line of an exception's message, or the name of its class if the message is empty."""
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 def printable(text: str) -> str:
-    """The text as one line that can be shown: what a terminal would obey (escapes, line ends, marks that turn the
-    direction of writing) is written as its code. File names and captions come from anywhere."""
+    """Replaces characters that a terminal interprets (escapes, line ends, marks that change the writing direction) by
+    their escape codes. The result is one line. File names and captions can contain any character."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

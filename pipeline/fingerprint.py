@@ -1,4 +1,7 @@
-"""What must be equal for a run to go on: whatever in the configuration changes results, and the models' content."""
+"""The fingerprint of a `ground` run: a hash of the settings that change results, and of the models' content.
+
+A run resumes only if its fingerprint is unchanged.
+"""
 
 import hashlib
 import json
@@ -11,18 +14,18 @@ from transforms import bundled
 from transforms.detectors.family import Family
 
 RULES_VERSION = 5
-"""To be raised with every change of this code that changes phrases, boxes or records of the same input."""
+"""Increase it with every code change that changes phrases, boxes or records for the same input."""
 
 
 def ground_fingerprint(
     configuration: Configuration, model_identities: dict[str, str], limit: int | None, family: Family[Any]
 ) -> str:
-    """The ground fingerprint. A model in a folder counts with its content, wherever the folder lies.
+    """The fingerprint of a `ground` run. A model in a folder counts by its content, not by its path.
 
-    family: of the detector, whose settings are the keys that it takes.
+    family: the detector's family. Only the detector settings that it uses are covered.
     """
     values = configuration.fingerprint_values()
-    # A newer section all of whose keys are as before is not among the values.
+    # A newer section is missing from the values if all of its keys have their legacy values.
     parts = {name: values[name] for name in GROUND_SECTIONS if name in values}
     parts["detector"] = family.take(configuration.detector).fingerprint_values()
     for section in ("phrases", "detector"):
@@ -32,17 +35,17 @@ def ground_fingerprint(
 
 
 def json_digest(value: Any) -> str:
-    """BLAKE2b-128 of a JSON value, hexadecimal."""
+    """The BLAKE2b-128 digest of a JSON value, in hexadecimal."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def resolve(configuration: Configuration, model_identities: dict[str, str]) -> Configuration:
-    """The configuration as workers need it: paths absolute, and the hub revision that the identities name."""
+    """The configuration for workers: with absolute paths, and with the hub revision from the identities."""
     source, phrases, detector = configuration.source, configuration.phrases, configuration.detector
     if source.image_root:
         source = source.model_copy(update={"image_root": files.canonical(source.image_root)})
-    # An embedded model keeps its name: a worker has its own copy, wherever gritmill lies there.
+    # A bundled model keeps its name: every worker has its own copy, whose path may differ.
     if phrases.model not in bundled.MODELS and os.path.isdir(files.canonical(phrases.model)):
         phrases = phrases.model_copy(update={"model": files.canonical(phrases.model)})
     if detector.model not in bundled.MODELS and model_identities["detector"].startswith("folder:"):

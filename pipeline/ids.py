@@ -1,28 +1,28 @@
-"""What a range and a chunk of a run are called."""
+"""Ids of ranges and chunks, and the file names derived from them."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, order=True)
 class RangeId:
-    """A range, by its position in the plan."""
+    """A range, identified by its position in the plan."""
 
     source: int
     range: int
 
     @property
     def stem(self) -> str:
-        """How the names of its files below a table's folder begin."""
+        """The start of the names of its files, below a table's folder."""
         return f"{self.source:05}/{self.range:05}"
 
     def chunk(self, number: int) -> "ChunkId":
-        """One of its chunks."""
+        """The id of chunk `number` of this range."""
         return ChunkId(self.source, self.range, number)
 
 
 @dataclass(frozen=True, order=True)
 class ChunkId:
-    """A chunk, by its position in the plan."""
+    """A chunk, identified by its position in the plan."""
 
     source: int
     range: int
@@ -30,10 +30,10 @@ class ChunkId:
 
     @property
     def range_id(self) -> RangeId:
-        """The range that it is part of."""
+        """The range that contains the chunk."""
         return RangeId(self.source, self.range)
 
     @property
     def stem(self) -> str:
-        """Its file's name below a table's folder, without the ending."""
+        """The name of its file below a table's folder, without the extension."""
         return f"{self.range_id.stem}-{self.number:05}"

@@ -1,6 +1,6 @@
-"""The default score threshold: it belongs to the detector and to `span_score`, not to the method.
+"""The default score threshold. It depends on the detector and on `span_score`, not on the method.
 
-Kosmos-2's 0.65 was GLIP's. A default that nobody has measured says so, here and in the manifest.
+The 0.65 of Kosmos-2 is a threshold for GLIP. A default that was not measured is marked as such, also in the manifest.
 """
 
 import json
@@ -14,12 +14,12 @@ from transforms.detectors.settings import DetectorSettings
 from transforms.settings import SelectionSettings
 
 SIDECAR = "gritmill.json"
-"""In a model's folder: {"score": {"mean": 0.4}, "measured": "on what, with what result"}."""
+"""A file in a model's folder: {"score": {"mean": 0.4}, "measured": "on what, with what result"}."""
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A score threshold, whether somebody has measured it for this detector, and where it comes from."""
+    """A score threshold, whether it was measured for this detector, and where it comes from."""
 
     score: float
     measured: bool
@@ -27,7 +27,11 @@ class Threshold:
 
 
 def default_threshold(settings: DetectorSettings) -> Threshold:
-    """What is known of a detector: its own sidecar file, else its family's, a guess that says so."""
+    """The default of a detector: the value in its sidecar file, else the guess of its family, which is not measured.
+
+    Raises:
+      CallError: the sidecar file is invalid.
+    """
     sidecar = Path(bundled.model_path(settings.model)).expanduser() / SIDECAR
     if sidecar.is_file():
         try:
@@ -37,11 +41,11 @@ def default_threshold(settings: DetectorSettings) -> Threshold:
         except (ValueError, KeyError, TypeError) as error:
             raise CallError(f"{sidecar}: not a score threshold: {type(error).__name__}: {error}") from error
     score = find_family(settings).score
-    return Threshold(score, False, "a guess: nobody has measured it for this detector and span_score")
+    return Threshold(score, False, "a guess, not measured for this detector and span_score")
 
 
-def threshold_in_force(selection: SelectionSettings, default: Threshold, floor: float) -> Threshold:
-    """The threshold in force: as set, else the detector's default. floor: of the candidates that there are."""
+def active_threshold(selection: SelectionSettings, default: Threshold, floor: float) -> Threshold:
+    """The active threshold: as set, else the detector's default. floor: the `detector.floor` of the candidates."""
     if selection.score is None:
         return default
     below = f"; ground kept no box below {floor:g}, its detector.floor" if selection.score < floor else ""

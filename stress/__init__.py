@@ -1,1 +1,1 @@
-"""Long trials of what the documentation promises: `make stress`. They print figures; they are no part of the tests."""
+"""Long trials of guarantees in the documentation, run by `make stress`. They print figures and are not tests."""

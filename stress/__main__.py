@@ -1,4 +1,4 @@
-"""The command line: `python -m stress kills`, `python -m stress memory`."""
+"""Command line: `python -m stress kills` and `python -m stress memory`."""
 
 import tempfile
 from pathlib import Path
@@ -16,10 +16,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 @app.command()
 def kills(
-    number: Annotated[int, typer.Option(help="Kills of each command.")] = 20,
-    seed: Annotated[int, typer.Option(help="Of the instants.")] = 0,
+    number: Annotated[int, typer.Option(help="Number of kills per command.")] = 20,
+    seed: Annotated[int, typer.Option(help="Seed for the times of the kills.")] = 0,
 ) -> None:
-    """Kill ground and pack at instants of chance."""
+    """Kill ground and pack at random times, and compare the results with undisturbed runs."""
     with tempfile.TemporaryDirectory(prefix="gritmill-stress-") as folder:
         outcomes = _kills.trial(Path(folder), number, seed)
     columns = ("kills", "while it wrote", "starts", "same bytes as undisturbed", "temporary files left")
@@ -42,10 +42,10 @@ def kills(
 
 @app.command()
 def memory(
-    ground: Annotated[tuple[int, int], typer.Option(help="Pairs, few and many.")] = (512, 10_240),
-    pack: Annotated[tuple[int, int], typer.Option(help="Pairs, few and many.")] = (10_000, 200_000),
+    ground: Annotated[tuple[int, int], typer.Option(help="Numbers of pairs, few and many.")] = (512, 10_240),
+    pack: Annotated[tuple[int, int], typer.Option(help="Numbers of pairs, few and many.")] = (10_000, 200_000),
 ) -> None:
-    """Measure peak memory over few and over many pairs."""
+    """Measure the peak memory of ground and pack for few and for many pairs."""
     with tempfile.TemporaryDirectory(prefix="gritmill-stress-") as folder:
         peaks = _memory.trial(Path(folder), ground, pack)
     table = Table("command", "pairs", "peak memory, MiB", "of that of the few")

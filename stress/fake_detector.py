@@ -1,4 +1,4 @@
-"""A detector that costs nothing: every phrase gets one box in the centre of the picture."""
+"""A detector without cost: every phrase gets one box in the centre of the picture."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,13 @@ from transforms.detectors.settings import DetectorSettings
 
 
 class CentreBox:
-    """The same box for everything."""
+    """Returns the same box for every phrase."""
 
     def detect(self, requests: Sequence[Request]) -> list[list[Box]]:
-        """One box a phrase."""
+        """Returns one box per phrase."""
         return [[Box(i, 0.25, 0.25, 0.75, 0.75, 0.9) for i in range(len(one.phrases))] for one in requests]
 
 
 def make(settings: DetectorSettings) -> CentreBox:
-    """The factory."""
+    """The factory that `detector.model` names."""
     return CentreBox()

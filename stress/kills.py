@@ -1,4 +1,4 @@
-"""Kills the driver at random instants, again and again, and lets it finish in the end."""
+"""Kills the driver repeatedly at random times, then lets it finish."""
 
 import hashlib
 import os
@@ -22,8 +22,8 @@ _FAKE_DETECTOR = ("phrases.model=caption-parser", "detector.model=stress.fake_de
 class Tally:
     """How often a command was started and killed.
 
-    mid_write: kills while it was writing, as its files show. false_valid: how often `validate` found no fault in an
-    output that differed from the undisturbed one after a kill.
+    mid_write: kills that left new or temporary files. false_valid: how often `validate` found no fault after a kill
+    although the output differed from that of the undisturbed run.
     """
 
     starts: int = 0
@@ -34,10 +34,10 @@ class Tally:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the kills of one command have done.
+    """The result of the kills of one command.
 
-    same: whether in the end every byte is that of an undisturbed run. leftovers: temporary files in the end.
-    validate_output: the last line that `validate` printed.
+    same: whether the final output has the same bytes as that of an undisturbed run. leftovers: temporary files in the
+    final output. validate_output: the last line that `validate` printed.
     """
 
     command: str
@@ -48,7 +48,7 @@ class Outcome:
 
 
 def trial(folder: Path, kills: int, seed: int) -> list[Outcome]:
-    """Kills `ground`, and then `pack`, so many times each."""
+    """Kills first `ground` and then `pack`, `kills` times each."""
     rng = random.Random(seed)
     pairs = write_tars(folder / "in", _GROUND_PAIRS, _GROUND_PAIRS // 4)
     grounding = _kill_trial(("ground", "--input", pairs, "--set", *_REAL_MODELS), folder / "ground", kills, rng)
@@ -69,9 +69,10 @@ def _kill_trial(command: Sequence[str], folder: Path, kills: int, rng: random.Ra
 
 
 def _kill_repeatedly(command: Sequence[str], kills: int, seconds: float, rng: random.Random, reference: Path) -> Tally:
-    """Starts the command until it has been killed so often, and then lets it come to its end.
+    """Starts the command until it was killed `kills` times, then lets it finish.
 
-    A start that is over before its instant counts as no kill; what it wrote is removed, so that the next has work.
+    If it finishes before the kill, this does not count as a kill, and `_undo` removes output so that the next start has
+    work to do.
     """
     out = Path(command[-1])
     tally = Tally()
@@ -89,7 +90,7 @@ def _kill_repeatedly(command: Sequence[str], kills: int, seconds: float, rng: ra
             tally.false_valid += _validate(out)[0] == 0 and _digests(out) != _digests(reference)
         else:
             if process.returncode:
-                raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
+                raise RuntimeError(f"{' '.join(command)}: exit status {process.returncode}")
             _undo(out, command[0], rng)
     tally.starts += 1
     _run_to_end(command)
@@ -97,7 +98,7 @@ def _kill_repeatedly(command: Sequence[str], kills: int, seconds: float, rng: ra
 
 
 def _undo(out: Path, command: str, rng: random.Random) -> None:
-    """Removes the files that declare the command finished, and half of what it wrote."""
+    """Removes the files that mark work as finished, and a random half of all written files."""
     patterns = ("detections/0*/*",) if command == "ground" else ("shards/*", "manifest.json")
     written = sorted(path for pattern in patterns for path in out.glob(pattern))
     done_files = [path for path in written if path.name.endswith((".done.json", "_stats.json", "manifest.json"))]
@@ -118,13 +119,13 @@ def _unfinished(out: Path) -> int:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """Of every file under the rule that equal input gives equal bytes."""
+    """Returns the SHA-256 of every file for which equal input must give equal bytes."""
     patterns = ("detections/0*/*", "shards/*", "manifest.json")
     found = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
 
 
 def _validate(out: Path) -> tuple[int, str]:
-    """Exit status of `validate`, and the last line that it printed."""
+    """Returns the exit status of `validate` and the last line that it printed."""
     done = subprocess.run(_command_line(("validate", str(out))), capture_output=True, text=True, check=False)
     return done.returncode, done.stderr.strip().splitlines()[-1].replace(str(out), "out")

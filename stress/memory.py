@@ -1,4 +1,4 @@
-"""Peak memory of `ground` and `pack` over twenty times the pairs: what is kept must not grow with the input."""
+"""Peak memory of `ground` and `pack` for two input sizes, which must not grow with the input."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ _FAKE_DETECTOR = ("phrases.model=caption-parser", "detector.model=stress.fake_de
 
 @dataclass(frozen=True)
 class Peak:
-    """Peak resident memory of one command over so many pairs, in MiB."""
+    """Peak resident memory of one command on `pairs` pairs, in MiB."""
 
     command: str
     pairs: int
@@ -23,7 +23,10 @@ class Peak:
 
 
 def trial(folder: Path, ground: Sequence[int], pack: Sequence[int]) -> list[Peak]:
-    """`ground` over real boxes, `pack` over boxes of a detector that costs nothing; ascending numbers of pairs."""
+    """Measures `ground` with the embedded models, and `pack` on the boxes of a fake detector.
+
+    ground, pack: ascending numbers of pairs.
+    """
     peaks = []
     for pairs in ground:
         inputs = write_tars(folder / f"ground-in-{pairs}", pairs)
@@ -37,14 +40,14 @@ def trial(folder: Path, ground: Sequence[int], pack: Sequence[int]) -> list[Peak
 
 
 def _peak_mebibytes(arguments: Sequence[str]) -> float:
-    """Runs gritmill and gives its peak resident memory in MiB.
+    """Runs gritmill and returns its peak resident memory in MiB.
 
     Raises:
-      RuntimeError: it ended badly.
+      RuntimeError: the exit status is not 0.
     """
     process = subprocess.Popen([sys.executable, "-m", "gritmill", *arguments, "--quiet"], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"gritmill {' '.join(arguments)} ended with status {process.returncode}")
-    return usage.ru_maxrss / 1024  # kilobytes, on Linux
+        raise RuntimeError(f"gritmill {' '.join(arguments)}: exit status {process.returncode}")
+    return usage.ru_maxrss / 1024  # Linux reports KiB

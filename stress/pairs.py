@@ -1,4 +1,4 @@
-"""Pairs of any number for the trials: small pictures and captions that follow from their number."""
+"""Generates pairs for the trials. Picture and caption are small and depend only on the number of the pair."""
 
 import io
 import json
@@ -12,7 +12,7 @@ _THINGS = ("square", "house", "door", "kite", "book", "bag", "box")
 
 
 def write_tars(folder: Path, pairs: int, pairs_per_tar: int = 10_000) -> str:
-    """Writes tars in img2dataset's layout, and returns the pattern that names them."""
+    """Writes tars in img2dataset's layout and returns a glob pattern for them."""
     folder.mkdir(parents=True, exist_ok=True)
     for first in range(0, pairs, pairs_per_tar):
         with tarfile.open(folder / f"{first // pairs_per_tar:05}.tar", "w") as tar:

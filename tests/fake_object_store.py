@@ -1,8 +1,8 @@
 """`shelf://bucket/name`: a Beam file system that behaves like an object store and keeps its objects in a local folder.
 
-There are no folders, so that only whole objects exist; listing is by prefix; an object appears when its writer is
-closed, also by an exception, and never before; a rename is a copy and a delete; deleting what is not there is no error;
-opening it says "404". `use(folder)` says where the objects lie, for this process and those that it starts.
+It has no folders, only whole objects, and lists by prefix. An object appears when its writer is closed, also by an
+exception, and never before. A rename is a copy and a delete. Deleting a missing object is not an error; opening it
+raises "404". `use(folder)` sets the local folder for this process and its children.
 
 Importing this module registers the scheme.
 """
@@ -22,13 +22,13 @@ _ROOT = "GRITMILL_TEST_SHELF"
 
 
 def use(folder: str | os.PathLike[str]) -> None:
-    """From now on the objects lie below `folder`."""
+    """Keeps the objects below `folder` from now on."""
     os.makedirs(folder, exist_ok=True)
     os.environ[_ROOT] = os.fspath(folder)
 
 
 def path_of(uri: str) -> Path:
-    """Where an object lies."""
+    """Returns the local path of an object."""
     if not uri.startswith(SCHEME):
         raise ValueError(uri)
     if _ROOT not in os.environ:
@@ -37,7 +37,7 @@ def path_of(uri: str) -> Path:
 
 
 def put(uri: str, data: bytes) -> str:
-    """Stores an object, without Beam; returns its URI."""
+    """Stores an object without Beam, and returns its URI."""
     path = path_of(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -45,14 +45,14 @@ def put(uri: str, data: bytes) -> str:
 
 
 def objects(prefix: str = SCHEME) -> list[str]:
-    """The URIs of all objects whose URI begins with `prefix`, sorted."""
+    """Returns the URIs of all objects whose URI begins with `prefix`, sorted."""
     root = path_of(SCHEME)
     found = (SCHEME + path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
     return sorted(uri for uri in found if uri.startswith(prefix))
 
 
 class _Upload(io.BytesIO):
-    """Becomes an object at `close`, however it comes about."""
+    """Becomes an object at `close`, also after an exception."""
 
     def __init__(self, uri: str) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class _Upload(io.BytesIO):
         if not self.closed:
             target = path_of(self._uri)
             target.parent.mkdir(parents=True, exist_ok=True)
-            # Beside the root, so that no listing sees it.
+            # Written outside of the root, so that no listing shows it.
             part = target.parents[len(target.relative_to(path_of(SCHEME)).parts)] / f"upload-{uuid.uuid4().hex}"
             part.write_bytes(self.getvalue())
             os.replace(part, target)

@@ -1,8 +1,8 @@
-"""Interrupts: what a shell runs in the background is deaf to them, and so are its children, unless told to hear."""
+"""Interrupts: background jobs of a shell ignore SIGINT, and their children inherit that."""
 
 import signal
 
 
 def hear():
-    """For `preexec_fn` of a process that a test interrupts."""
+    """Restores the SIGINT handler. Use it as `preexec_fn` of a process that a test interrupts."""
     signal.signal(signal.SIGINT, signal.default_int_handler)

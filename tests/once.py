@@ -1,10 +1,10 @@
-"""Work that each run in the suite's own process would repeat, done once: that halves the time of a small run.
+"""Does work once that each run in the test process would repeat. This halves the time of a small run.
 
-- The garbage collection before each pipeline: what is imported is frozen, and a run leaves frozen objects alone.
-- Loading the parser, once to identify it and once to use it: a thread caches it as long as none of its files changes.
-- Looking up method signatures, which Beam does ten thousand times a pipeline.
+- The garbage collection before each pipeline: imported objects are frozen, and a run ignores frozen objects.
+- Loading the parser, once to identify it and once to use it: each thread caches it until one of its files changes.
+- Looking up method signatures, which Beam does ten thousand times per pipeline.
 
-Processes that tests start do all of it, as a user's do.
+Processes that tests start are not patched and do all of this work, as in a user's process.
 """
 
 import gc
@@ -20,7 +20,7 @@ _thread_cache = threading.local()
 
 
 def settle():
-    """Applies this to what has been imported so far."""
+    """Freezes the objects and patches the modules that are imported so far."""
     global _frozen
     if len(sys.modules) > _frozen + 100:
         gc.collect()
@@ -36,7 +36,7 @@ def settle():
 
 
 def load_parsers_anew():
-    """From now on every thread loads its parsers again: two runs that are compared must not share one."""
+    """Invalidates the cached parsers of all threads, because two runs that are compared must not share one."""
     global _generation
     _generation += 1
 
@@ -60,7 +60,7 @@ def _cache_method_signatures(signature):
     def of_method(function):
         return signature(MethodType(function, object()))
 
-    def get_signature(function):  # without the instance, which would be kept alive with all that it has loaded
+    def get_signature(function):  # the cache key has no instance: the cache would keep it and its models alive
         return of_method(function.__func__) if type(function) is MethodType else signature(function)
 
     return get_signature

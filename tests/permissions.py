@@ -1,4 +1,4 @@
-"""Permissions that are obeyed, although the suite may be run by root, to whom nothing is forbidden."""
+"""Runs calls that obey file permissions, also if the suite runs as root, which may override them."""
 
 import ctypes
 import os
@@ -19,16 +19,16 @@ class _Rights(ctypes.Structure):
 
 
 def obeying(call):
-    """What `call()` gives in a thread that has given up the right to override permissions, as have those it starts."""
+    """Returns the result of `call()` in a thread that cannot override permissions. Its children cannot either."""
     if os.geteuid() != 0:
         return call()
     library, header, rights = ctypes.CDLL(None), _Header(_VERSION, 0), (_Rights * 2)()
     if not hasattr(library, "capset") or library.capget(ctypes.byref(header), rights):
-        pytest.skip("root is forbidden nothing, and nothing here changes that")
+        pytest.skip("root may override permissions, and this system cannot change that")
 
     def obedient():
         rights[0].effective &= ~_OVERRIDING
-        rights[0].permitted &= ~_OVERRIDING  # the ones that access(2) asks for
+        rights[0].permitted &= ~_OVERRIDING  # access(2) checks the permitted ones
         assert library.capset(ctypes.byref(header), rights) == 0
         return call()
 

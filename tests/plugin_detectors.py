@@ -1,4 +1,4 @@
-"""A detector from outside gritmill, in ten lines: every phrase is found in the middle of the picture."""
+"""Custom detectors. The first has ten lines and finds every phrase near the middle of the picture."""
 
 import os
 import random
@@ -8,7 +8,7 @@ from gritmill import Box
 
 
 def die(*_):
-    """Kills its process, which has to import no more than this file for it."""
+    """Kills its process, which only needs to import this file."""
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -23,7 +23,7 @@ def factory(settings):
 
 
 class Everywhere:
-    """Finds every phrase in one and the same place."""
+    """Finds every phrase in the same place."""
 
     def detect(self, requests):
         return [[Box(i, 0.25, 0.25, 0.75, 0.75, 0.9) for i in range(len(one.phrases))] for one in requests]
@@ -34,7 +34,7 @@ def everywhere(settings):
 
 
 class Fragile(Middle):
-    """Fails on pictures that are higher than wide."""
+    """Fails on pictures whose height is greater than the width."""
 
     def detect(self, requests):
         if any(request.height > request.width for request in requests):
@@ -47,7 +47,7 @@ def fragile(settings):
 
 
 class Passing(Fragile):
-    """The same, until it has recovered."""
+    """Fails like `Fragile` while `sick` is true."""
 
     sick = True
 
@@ -60,7 +60,7 @@ def passing(settings):
 
 
 class Deadly(Middle):
-    """Kills its process at pictures that are higher than wide, as a fault in a decoder's C code does."""
+    """Kills its process at pictures whose height is greater than the width, like a fault in a decoder's C code."""
 
     def detect(self, requests):
         if any(request.height > request.width for request in requests):
@@ -73,7 +73,7 @@ def deadly(settings):
 
 
 class AlwaysDeadly(Middle):
-    """Kills its process whatever it is asked."""
+    """Kills its process at every request."""
 
     def detect(self, requests):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -84,7 +84,7 @@ def always_deadly(settings):
 
 
 class Interrupted(Middle):
-    """Is interrupted at the first picture."""
+    """Raises KeyboardInterrupt at the first picture."""
 
     def detect(self, requests):
         raise KeyboardInterrupt
@@ -95,7 +95,7 @@ def interrupted(settings):
 
 
 class Dying(Middle):
-    """Fails on every call after the first two, as a sick device does."""
+    """Fails on every call after the first two, like a faulty device."""
 
     calls = 0
 
@@ -111,7 +111,7 @@ def dying(settings):
 
 
 class Counting(Middle):
-    """Remembers how many pairs it was asked about."""
+    """Counts the pairs in its requests."""
 
     asked = 0
 
@@ -125,7 +125,7 @@ def counting(settings):
 
 
 class Scattered:
-    """Many boxes a phrase that overlap, some tiny, some of equal score; the same for the same words and size."""
+    """Returns many overlapping boxes per phrase, some tiny, some of equal score. They depend only on the phrase."""
 
     def detect(self, requests):
         return [[box for i, phrase in enumerate(one.phrases) for box in self.boxes(i, phrase)] for one in requests]

@@ -1,4 +1,4 @@
-"""A kind of source as a package of somebody else brings it: images and their texts in a zip."""
+"""A source kind as another package would provide it: images and their texts in a zip."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,11 +12,11 @@ from pipeline.sources.base import broken_row
 from transforms.records import Fault, ImageRef, Pair
 
 BROKEN = "cannot be read"
-"""The text of a row that is a failure."""
+"""The text of a row that must fail."""
 
 
 class ZippedSource:
-    """A reference says by `part` which member is meant."""
+    """A source over a zip. The `part` of a reference names the member."""
 
     suffixes = (".zip",)
 
@@ -55,7 +55,7 @@ class ZippedSource:
 
 
 def write(path: Path, pictures: Iterable[tuple[bytes, str]]) -> Path:
-    """A zip of images and texts."""
+    """Writes a zip of images and texts."""
     with ZipFile(path, "w") as file:
         for i, (data, text) in enumerate(pictures):
             file.writestr(f"{i}.jpg", data)
@@ -64,7 +64,7 @@ def write(path: Path, pictures: Iterable[tuple[bytes, str]]) -> Path:
 
 
 def installed(site: Path, entry: str = f"zipped = {__name__}:{ZippedSource.__name__}") -> str:
-    """A folder for `sys.path` with an installed package that brings a kind."""
+    """Writes an installed package that provides a source kind, and returns its folder for `sys.path`."""
     folder = site / "mine-1.0.dist-info"
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")

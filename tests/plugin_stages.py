@@ -1,4 +1,4 @@
-"""A stage from outside gritmill, with a table of its own: how bright each picture is."""
+"""Custom stages with their own tables. The first measures the brightness of each picture."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from transforms.images import decode
 
 
 class Meter:
-    """Counts the pairs that it was given."""
+    """Measures brightness, and counts the pairs that it was given."""
 
     asked = 0
 
@@ -46,7 +46,7 @@ def brightness(configuration):
 
 
 class Contrast(Stage):
-    """Made from the rows of another stage: what `Brightness` has found, doubled."""
+    """Computed from the rows of another stage: twice the value of `Brightness`."""
 
     name = table = "contrast"
     parents = ("detections", "brightness")
@@ -78,7 +78,7 @@ def other_brightness(configuration):
 
 
 class Sick(Meter):
-    """Fails on pictures that are higher than wide, until it has recovered."""
+    """Fails on pictures whose height is greater than the width while `sick` is true."""
 
     sick = True
 
@@ -97,7 +97,7 @@ def sick(configuration):
 
 
 class Deadly(Meter):
-    """Kills its process at pictures that are higher than wide."""
+    """Kills its process at pictures whose height is greater than the width."""
 
     def mean(self, pair):
         if pair.height > pair.width:

@@ -1,12 +1,13 @@
-"""CONTRIBUTING's rule for results that need not be the same bytes: boxes match one to one per phrase within 1e-4."""
+"""The rule of CONTRIBUTING for results that may differ in bytes: boxes match one to one per phrase within 1e-4."""
 
 TOLERANCE = 1e-4
 
 
 def same(pair, other, floor, candidates):
-    """Whether two rows of one pair are the same: spans exactly, boxes within the tolerance.
+    """Whether two rows of one pair are the same: equal spans, and boxes that match within the tolerance.
 
-    A box may lack its partner only if its score lies that near to the floor, or to the cap's last score.
+    A box may lack a partner only if its score is within the tolerance of the floor, or of the last score if the
+    maximum number of candidates is reached.
     """
     if (pair.caption, pair.phrases, pair.dropped, pair.error) != (
         *(other.caption, other.phrases, other.dropped, other.error),

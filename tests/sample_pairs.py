@@ -1,4 +1,4 @@
-"""Pairs made for tests, and the same pairs as each kind of source."""
+"""Generates pairs for tests, and writes the same pairs as each kind of source."""
 
 import io
 import json
@@ -28,7 +28,7 @@ class Picture:
 
 
 def drawn(count, captions=1):
-    """Pictures of two coloured shapes each, in three sizes, with captions of simple grammar."""
+    """Returns pictures of two coloured shapes each, in three sizes, with captions of simple grammar."""
     return [_drawn(number, captions) for number in range(count)]
 
 
@@ -48,7 +48,7 @@ def _drawn(number, captions):
 
 
 def photos():
-    """The 120 photos of the shared data with their 600 captions."""
+    """Returns the 120 photos of the shared data with their 600 captions."""
     folder = SHARED / "data" / "photos"
     rows = [json.loads(line) for line in (folder / "photos.jsonl").read_text("utf-8").splitlines()]
     return [
@@ -58,7 +58,7 @@ def photos():
 
 
 def as_tars(pictures, folder, tars=2):
-    """img2dataset's layout, one sample a caption."""
+    """Writes tars in img2dataset's layout, one sample per caption."""
     folder.mkdir(parents=True, exist_ok=True)
     samples = [(picture, caption) for picture in pictures for caption in picture.captions]
     for tar in range(tars):
@@ -75,7 +75,7 @@ def as_tars(pictures, folder, tars=2):
 
 
 def write_images(pictures, folder):
-    """The image files themselves, below a folder."""
+    """Writes the image files below a folder."""
     for picture in pictures:
         path = folder / picture.name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def write_images(pictures, folder):
 
 
 def as_jsonl(pictures, folder):
-    """One line a picture, its captions in a list, images beside the file."""
+    """Writes one line per picture, its captions in a list, and the images next to the file."""
     write_images(pictures, folder)
     lines = [{"image": p.name, "captions": list(p.captions), "url": p.url, "id": p.id} for p in pictures]
     path = folder / "pairs.jsonl"
@@ -92,7 +92,7 @@ def as_jsonl(pictures, folder):
 
 
 def as_parquet(pictures, folder, group=50):
-    """Image bytes in Hugging Face's struct, captions in a list."""
+    """Writes image bytes in Hugging Face's struct, and captions in a list."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [
         {"image": {"bytes": p.data, "path": p.name}, "captions": list(p.captions), "url": p.url, "id": p.id}
@@ -103,7 +103,7 @@ def as_parquet(pictures, folder, group=50):
 
 
 def as_coco(pictures, folder):
-    """One JSON file, images beside it."""
+    """Writes one JSON file and the images next to it."""
     write_images(pictures, folder)
     images = [{"id": p.id, "file_name": p.name, "coco_url": p.url} for p in pictures]
     captions = [(p.id, caption) for p in pictures for caption in p.captions]
@@ -114,7 +114,7 @@ def as_coco(pictures, folder):
 
 
 def settings(parser, detector, **changes):
-    """A configuration for small runs; `changes` are sections."""
+    """Returns a configuration for small runs. `changes` are sections to merge."""
     base = {
         "phrases": {"model": str(parser)},
         "detector": {"model": str(detector), "threads": 1, "floor": 0.0, "candidates": 5},
@@ -125,7 +125,7 @@ def settings(parser, detector, **changes):
 
 
 def files_of(folder: Path, *patterns):
-    """Bytes of the files below a folder that match, by relative name."""
+    """Returns the bytes of the files below a folder that match a pattern, by relative name."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for p in patterns

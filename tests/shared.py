@@ -1,4 +1,4 @@
-"""What lies beside the clone on a development machine and is no part of the repository."""
+"""Data and models in ../shared, which some development machines have. They are not part of the repository."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which Python `make` takes. The interpreters are fakes, which note their arguments; no environment is made."""
+"""Which Python `make` uses. The interpreters are fakes that record their arguments; no environment is created."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ esac
 
 
 def clone(tmp_path: Path) -> Path:
-    """A folder with our Makefile, and what it needs to be about."""
+    """Creates a folder with our Makefile and the files and tools that it needs."""
     (tmp_path / "bin").mkdir()
     for tool in ("cp", "mkdir", "rm", "touch"):
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
@@ -38,21 +38,21 @@ def clone(tmp_path: Path) -> Path:
 
 
 def fake(folder: Path, name: str, checked: int = 0, made: int = 0) -> None:
-    """An interpreter on the path: what its check and its making of an environment end with."""
+    """Puts a fake interpreter on the path. checked, made: exit status of its check and of its `-m venv`."""
     path = folder.parent / "bin" / name
     path.write_text(FAKE.format(check=CHECK, checked=checked, made=made), "utf-8")
     path.chmod(0o755)
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    # Nothing of this process's environment: `make test PYTHON=...` would decide for the make below it.
+    # An empty environment: with `make test PYTHON=...`, the inner make would inherit PYTHON.
     command = [shutil.which("make"), *arguments]
     path = str(folder.parent / "bin")
     return subprocess.run(command, cwd=folder, env={"PATH": path}, capture_output=True, text=True, check=False)
 
 
 def calls(folder: Path) -> list[str]:
-    """What the interpreters were asked for since the last time."""
+    """Returns the calls of the interpreters since the last time."""
     path = folder / "calls"
     lines = path.read_text("utf-8").splitlines() if path.exists() else []
     path.unlink(missing_ok=True)
@@ -106,7 +106,7 @@ def test_what_is_installed_asks_no_interpreter(tmp_path):
     make(folder, "install")
     calls(folder)
     os.utime(folder / ".venv" / "installed", (2e9, 2e9))
-    os.utime(folder / ".venv" / "bin" / "python", (3e9, 3e9))  # a repaired system Python is no reason to install
+    os.utime(folder / ".venv" / "bin" / "python", (3e9, 3e9))  # a newer system Python does not trigger an installation
     assert make(folder, "install").returncode == 0
     assert calls(folder) == []
 
@@ -137,7 +137,7 @@ def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path):
     (folder / ".venv" / "bin").mkdir(parents=True)
     (folder / ".venv" / "bin" / "python").symlink_to("/nowhere/python3.11")
     fake(folder, "python3.13")
-    (folder / ".venv" / "installed").touch()  # by the Python that is gone
+    (folder / ".venv" / "installed").touch()  # by the Python that no longer exists
     assert make(folder, "install", "--dry-run").stdout.splitlines()[0] == f"python3.13 {MAKE}"
     assert make(folder, "install").returncode == 0
     assert calls(folder)[-2:] == [f"python3.13 {MAKE}", INSTALL]

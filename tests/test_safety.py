@@ -1,4 +1,4 @@
-"""What the packages may not contain, read from their own source."""
+"""Dangerous calls that the packages must not contain, found in their source."""
 
 import ast
 from pathlib import Path
@@ -8,7 +8,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("gritmill", "pipeline", "transforms")
 
-# Two processes of our own, one of which starts the other, talk through pickle; RefCOCO's format is one that is written.
+# The isolation starts a child process and exchanges pickles with it. plain_pickle reads only plain containers. The
+# format of RefCOCO is a pickle.
 ALLOWED = {
     ("transforms/isolation/child_process.py", "pickle"),
     ("transforms/isolation/child_process.py", "subprocess"),
@@ -32,14 +33,14 @@ def sources():
 
 
 def named(node):
-    """`a.b.c` of a call's function."""
+    """Returns the dotted name of an expression, such as `a.b.c`."""
     if isinstance(node, ast.Attribute):
         return f"{named(node.value)}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""
 
 
 def dangers(path):
-    """What runs text, starts a program, unpickles, or trusts what comes with data, under whatever name."""
+    """Yields code that runs text, starts a program, unpickles, or trusts code in data, also under an alias."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.split(".")[0] in DANGEROUS_MODULES)

@@ -1,4 +1,4 @@
-"""The house: imports point one way, no circle between rooms, Beam stays where the graphs are."""
+"""The package structure: imports go in one direction, without cycles, and only some modules import Beam."""
 
 import ast
 import re
@@ -9,15 +9,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("gritmill", "pipeline", "transforms")
-"""From the top floor down: a package imports those behind it, never those before it."""
+"""From top to bottom: a package imports only packages that follow it."""
 
 WITH_BEAM = re.compile(r"pipeline/(engines/\w+|files/remote|\w+/graph)\.py")
-"""Where Beam is at home, apart from the files of the PTransforms."""
+"""Modules that import Beam, in addition to the files of the PTransforms."""
 
 
 @cache
 def modules():
-    """Path below the root of every module, by its name; a package's own code is `package.__init__`."""
+    """Returns the path of every module below the root, by name. The code of a package is `package.__init__`."""
     paths = [path.relative_to(ROOT) for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
     return {".".join(path.with_suffix("").parts): path for path in paths}
 
@@ -28,13 +28,13 @@ def tree(module):
 
 
 def named(module):
-    """The modules that an import of this name runs: itself, or the package's own code."""
+    """Returns the modules that an import of this name runs: the module itself, or the code of the package."""
     return {module, f"{module}.__init__"} & modules().keys()
 
 
 @cache
 def imports(module):
-    """The modules of ours that a module imports, wherever in its code."""
+    """Returns our modules that a module imports, also inside of functions."""
     found = set()
     for node in ast.walk(tree(module)):
         if isinstance(node, ast.ImportFrom) and node.module:
@@ -47,7 +47,7 @@ def imports(module):
 
 
 def circle(arrows):
-    """The members of one circle of a graph; none if there is no circle."""
+    """Returns the members of one cycle of a graph, empty if there is no cycle."""
     state = {}
 
     def walk(node, path):
@@ -67,7 +67,7 @@ def circle(arrows):
 
 
 def rooms(folder):
-    """Arrows between the rooms of a folder, its files and the folders in it: a folder counts as one room."""
+    """Returns the imports between the files and subfolders of a folder. A subfolder counts as one node."""
     arrows = {}
     for module in modules():
         if module.startswith(f"{folder}."):
@@ -84,7 +84,7 @@ def folders():
 
 
 def beam_files():
-    """The modules that import Beam."""
+    """Yields the modules that import Beam."""
     for module in modules():
         for node in ast.walk(tree(module)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
@@ -95,7 +95,7 @@ def beam_files():
 
 
 def transforms_of(module):
-    """The PTransforms that a module defines."""
+    """Returns the PTransforms that a module defines."""
     classes = [node for node in tree(module).body if isinstance(node, ast.ClassDef)]
     return [one.name for one in classes if any(ast.unparse(base).endswith("PTransform") for base in one.bases)]
 
@@ -105,7 +105,7 @@ def snake_case(name):
 
 
 def test_no_package_imports_what_stands_beside_them():
-    """Tests, trainings and benchmarks know the packages, not the other way round; every import says its package."""
+    """The packages do not import tests, training or benchmarks. No import is relative."""
     beside = {"tests", "training", "benchmarks", "stress", "examples"}
     for module in modules():
         for node in ast.walk(tree(module)):
@@ -173,7 +173,7 @@ def test_each_transform_has_a_file_of_its_own_that_is_called_like_it():
 
 
 def test_only_graphs_import_transforms_of_beam():
-    """Whoever imports pure code does not get Beam with it."""
+    """Only `graph` modules import the PTransforms, so importing other code does not import Beam."""
     with_beam = {module for module in beam_files() if transforms_of(module)}
     importing = {module for module in modules() if imports(module) & with_beam}
     assert {module.rpartition(".")[2] for module in importing} <= {"graph"}

@@ -1,4 +1,4 @@
-"""Models small enough to be made inside a test run: two detectors with random weights, a parser trained in seconds."""
+"""Models that a test run can build: two detectors with random weights, and a parser that trains in seconds."""
 
 import random
 import string
@@ -85,7 +85,7 @@ _FAMILIES = {
 
 
 def vocabulary() -> dict[str, int]:
-    """A small BERT vocabulary with BERT's own ids where the model class has them built in."""
+    """Returns a small BERT vocabulary. Tokens whose ids the model class has built in keep the ids of BERT."""
     words = {i: f"[unused{i}]" for i in range(1100)}
     words |= {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]"}
     punctuation = [c for c in map(chr, range(33, 127)) if not c.isalnum() or c.isdigit()]
@@ -109,7 +109,7 @@ def make_tokenizer(limit: int = 64) -> BertTokenizer:
 def make_grounding_dino(
     folder: Path, family: str = "grounding-dino", limit: int = 64, seed: int = 1, levels: int = 3
 ) -> Path:
-    """Saves a detector of 0.4 M random weights, whose answers depend on picture and prompt, with its processor."""
+    """Saves a detector with 0.4 M random weights and its processor. Its answers depend on picture and prompt."""
     make_config, make_model = _FAMILIES[family]
     backbone = SwinConfig(
         image_size=64,
@@ -153,7 +153,7 @@ def make_grounding_dino(
         torch.manual_seed(seed)
         model = make_model(config).eval()
         for name, weights in model.named_parameters():
-            # Freshly initialised, the fusion of text and picture is next to nothing and all boxes are alike.
+            # With the default initialisation, text and picture hardly interact and all boxes are nearly equal.
             if name.endswith(("vision_param", "text_param")):
                 torch.nn.init.constant_(weights, 0.5)
             elif "word_embeddings" in name:
@@ -161,7 +161,7 @@ def make_grounding_dino(
             elif "bbox_embed" in name:
                 torch.nn.init.normal_(weights, std=0.1)
             elif name.endswith(("sampling_offsets.weight", "attention_weights.weight")):
-                torch.nn.init.normal_(weights, std=0.1)  # at first zero: every query would look at the same places
+                torch.nn.init.normal_(weights, std=0.1)  # the default is zero: every query would sample the same places
             elif "class_embed" in name:
                 torch.nn.init.zeros_(weights)
     images = GroundingDinoImageProcessor(size=SIDES, do_pad=False)
@@ -228,7 +228,7 @@ _OTHERS = {
 
 
 def make_parser(folder: Path) -> Path:
-    """Saves an English pipeline that finds the noun chunks of simple captions: morphologizer and dependency parser."""
+    """Saves an English pipeline of morphologizer and parser that finds the noun chunks of simple captions."""
     nlp = spacy.blank("en")
     small = {"@architectures": "spacy.HashEmbedCNN.v2", "pretrained_vectors": None, "width": 32, "depth": 2}
     small |= {"embed_size": 500, "window_size": 1, "maxout_pieces": 2, "subword_features": True}
@@ -249,7 +249,7 @@ def make_parser(folder: Path) -> Path:
 
 
 def _varied(line: str, chance: random.Random) -> list[list[str]]:
-    """The sentence with other nouns and adjectives, with or without a capital and a full stop."""
+    """Returns the sentence with other nouns and adjectives, and with or without a capital and a full stop."""
     words = [word.rsplit("/", 3) for word in line.split()]
     for word in words:
         if word[0] not in _KEPT:

@@ -1,1 +1,1 @@
-"""The programs that made the models in `models/`, and make them again."""
+"""Training programs for the models in `models/`."""

@@ -1,17 +1,23 @@
-"""What happens to a pair, room by room.
+"""The steps that turn a pair into a grounded sample.
 
-records, settings   the records that flow; what a user can set about these steps
-plugins             code from outside, by `package.module:factory`
-bundled, devices    what comes with gritmill besides code; device and cores of this process
-images              measure a picture, decode it, turn it upright
-read_ahead          work in threads, ahead of whoever takes its results
-models              what a stage runs: rows for pairs
-isolation/          find the one picture that makes a batch fail; work in a process that may die
+records, settings   the records that pass between the steps; the settings of the steps
+plugins             loads user code that is named as `package.module:factory`
+bundled, devices    the models, configurations and examples in gritmill; device and CPU cores of this process
+images              measures a picture, decodes it, turns it upright
+read_ahead          runs work in threads, ahead of the consumer
+models              the interface of a model that a stage runs
+isolation/          finds the picture that makes a batch fail; runs a model in a child process
 phrases/            caption -> noun phrases and referring expressions (spaCy)
 detectors/          phrases + picture -> candidate boxes
 text/               kept boxes -> grounded text, in a dialect of `text/dialects/`
-selection/          candidate boxes -> kept boxes, and whether the pair is kept: it must be possible to write its text
+selection/          candidate boxes -> kept boxes, and the outcome of the pair: kept, rejected or failed
 grit_record         kept boxes -> a GRIT record
 
-A room imports from those listed above it. Nothing here knows of Beam, files, plans or runs; those are in `pipeline`.
+`pack` selects the boxes of all pairs of a chunk at once, on arrays: `pipeline.pack.select_rows` calls
+`selection.select_boxes.select_many`. Then `selection.judge.judge_selected` decides the outcome of each pair; it rejects
+a pair whose text a configured dialect cannot write. `select` and `judge` do the same for a single pair; the viewer, the
+report and the evaluation use them.
+
+A module imports only modules that are listed above it. This package imports neither Beam nor `pipeline`, and does not
+handle plans or run folders.
 """

@@ -1,7 +1,7 @@
-"""What comes with gritmill besides code: `configs`, `models` and `examples`.
+"""The files that ship with gritmill: `configs`, `models` and `examples`.
 
-A configuration says an embedded model by its bare name, and so does everything that is written or sent to a worker: it
-becomes a path only where the model is loaded, since gritmill may lie elsewhere on that machine.
+Configurations, run files and messages to workers refer to an embedded model by its bare name. The name becomes a path
+only when the model is loaded, because gritmill may be installed elsewhere on that machine.
 """
 
 import difflib
@@ -9,32 +9,32 @@ from pathlib import Path
 
 SCENE_GROUNDER = "scene-grounder"
 MODELS = ("caption-parser", SCENE_GROUNDER)
-"""Names that `phrases.model` and `detector.model` take for embedded models. A folder of such a name is `./name`."""
+"""The names of the embedded models in `phrases.model` and `detector.model`. `./name` means a folder of that name."""
 
 SCENE_GROUNDER_WARNING = (
-    "scene-grounder knows drawn scenes like the demo's and nothing else; boxes on other pictures mean nothing"
+    "scene-grounder works only on drawn scenes like those of the demo; its boxes on other pictures are meaningless"
 )
 
 _PACKAGES = Path(__file__).resolve().parent.parent
 
 
 def folder(kind: str) -> Path:
-    """The folder of that kind: in a wheel inside the gritmill package, in a clone beside it."""
+    """The folder `kind`: inside the gritmill package in a wheel, next to that package in a clone."""
     inside = _PACKAGES / "gritmill" / kind
     return inside if inside.is_dir() else _PACKAGES / kind
 
 
 def model_path(name: str) -> str:
-    """The folder of the embedded model of that name on this machine; anything else as it is."""
+    """The folder of the embedded model `name` on this machine. Any other name is returned unchanged."""
     return str(folder("models") / name) if name in MODELS else name
 
 
 def did_you_mean(name: str) -> str:
-    """What to add to a message about a model that is not there: the embedded one that may be meant, or nothing."""
+    """The end of a message about a missing model: suggests the embedded model with the closest name, or is empty."""
     close = difflib.get_close_matches(name, MODELS, 1)
     return f"; do you mean {close[0]}?" if close else ""
 
 
 def is_bundled_example(path: str) -> bool:
-    """Whether an absolute path lies in the bundled examples."""
+    """Whether an absolute path is inside the bundled examples."""
     return Path(path).is_relative_to(folder("examples"))

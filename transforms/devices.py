@@ -1,4 +1,4 @@
-"""Which device the models of this process run on, and how many cores it has."""
+"""The device and the CPU cores that this process uses."""
 
 import fcntl
 import os
@@ -6,12 +6,12 @@ import tempfile
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """The number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pick_device(requested: str) -> str:
-    """The device for this process; "auto" takes a GPU where there is one, and spreads processes over several."""
+    """The device for this process. "auto" picks the least used GPU, else MPS, else the CPU."""
     if requested != "auto":
         return requested
     import torch
@@ -25,7 +25,10 @@ _held: list[int] = []
 
 
 def _least_used(devices: int) -> int:
-    """The GPU that the fewest processes of this user on this host hold; released by the system when a process dies."""
+    """Takes the GPU that the fewest processes of this user on this host use; 0 if there are 1,024 on each.
+
+    A file lock marks the use. The operating system releases it when the process ends.
+    """
     folder = os.path.join(tempfile.gettempdir(), f"gritmill-gpus-{os.getuid()}")
     os.makedirs(folder, mode=0o700, exist_ok=True)
     for turn in range(1024):

@@ -1,8 +1,8 @@
 """Kept boxes -> a GRIT record, the `.json` of a sample and a row of the shard's index.
 
-The layout is that of the released GRIT (microsoft/unilm, kosmos-2): `noun_chunks` and `ref_exps` are lists of exactly
-seven values [start, end, x1, y1, x2, y2, score], and row i of one belongs to row i of the other: same box, same score,
-wider span.
+The layout is that of the released GRIT (microsoft/unilm, kosmos-2). Each row of `noun_chunks` and `ref_exps` contains
+exactly seven values, [start, end, x1, y1, x2, y2, score]. Row i of `ref_exps` has the box and the score of row i of
+`noun_chunks`, and a span that contains its span.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from transforms.records import Grounding, Pair
 
 @dataclass(frozen=True)
 class KeptPair:
-    """What the values of a record come from: the sample's key, the pair and its kept boxes in the record's order."""
+    """The input of a record: the sample's key, the pair, and its kept boxes in the order of the record."""
 
     key: str
     pair: Pair
@@ -29,11 +29,11 @@ class KeptPair:
 class Column:
     """A field of the record.
 
-    type: in the index; JSON has whole numbers where a list of doubles holds offsets.
-    origin: "source", or the step that gives the value: "phrases", "boxes", "pack".
+    type: the type in the index. In JSON, the offsets in a list of doubles are integers.
+    origin: "source", or the step that computes the value: "phrases", "boxes", "pack".
     description: one line with unit and range, repeated in docs/record.md.
-    default: `list` or `str`; the empty value where the column's stage did not run, and of records that are older than
-      the column. None: there is no record without the column.
+    default: `list` or `str`. Its empty value is used if the column's stage did not run, and for records that are older
+      than the column. None: every record has the column.
     """
 
     name: str
@@ -48,26 +48,26 @@ _ROWS = pa.list_(pa.list_(pa.float64()))
 _HEADS = pa.list_(pa.list_(pa.int32()))
 
 COLUMNS = (
-    Column("key", pa.string(), "pack", "nine digits: five of the shard, four of the sample", lambda kept: kept.key),
+    Column("key", pa.string(), "pack", "nine digits: five for the shard, four for the sample", lambda kept: kept.key),
     Column(
         "uid",
         pa.string(),
         "source",
-        "16 hexadecimal digits, a hash of the source's URI and the pair's place in it: the same in every pack",
+        "16 hexadecimal digits, a hash of the source's URI and the pair's index in it; the same in every pack",
         lambda kept: uid(kept.pair.source, kept.pair.index),
     ),
-    Column("source_key", pa.string(), "source", "the source's own name of the pair", lambda kept: kept.pair.key),
+    Column("source_key", pa.string(), "source", "the name of the pair in the source", lambda kept: kept.pair.key),
     Column(
         "id",
         pa.int64(),
         "source",
-        "the source's number; 0 if it is no integer of 64 bits",
+        "the number of the pair in the source; 0 if it is not a 64-bit integer",
         lambda kept: _integer(kept.pair),
     ),
-    Column("url", pa.string(), "source", "address of the picture; may be empty", lambda kept: kept.pair.url),
-    Column("caption", pa.string(), "source", "the text, never empty", lambda kept: kept.pair.caption),
-    Column("width", pa.int32(), "source", "pixels of the upright picture", lambda kept: kept.pair.width),
-    Column("height", pa.int32(), "source", "pixels of the upright picture", lambda kept: kept.pair.height),
+    Column("url", pa.string(), "source", "URL of the image; may be empty", lambda kept: kept.pair.url),
+    Column("caption", pa.string(), "source", "the caption, never empty", lambda kept: kept.pair.caption),
+    Column("width", pa.int32(), "source", "pixels of the upright image", lambda kept: kept.pair.width),
+    Column("height", pa.int32(), "source", "pixels of the upright image", lambda kept: kept.pair.height),
     Column(
         "noun_chunks",
         _ROWS,
@@ -90,29 +90,29 @@ COLUMNS = (
         "`[start, end]` of the head noun of row i of `noun_chunks`",
         lambda kept: [[g.phrase.head_start, g.phrase.head_end] for g in kept.groundings],
     ),
-    Column("meta", pa.string(), "source", "what else the source says, a JSON object", lambda kept: kept.pair.meta),
+    Column("meta", pa.string(), "source", "other values from the source, a JSON object", lambda kept: kept.pair.meta),
 )
-"""The fields of the record, in their order. Validation states their rules a second time, in its own words."""
+"""The fields of the record, in order. `gritmill/validation/sample.py` implements their rules a second time."""
 
 
 def index_schema() -> pa.Schema:
-    """The index beside a shard: the records, with doubles in the lists, since parquet has no mixed ones."""
+    """The schema of a shard's index. Lists contain only doubles, because parquet has no lists of mixed types."""
     return pa.schema([pa.field(column.name, column.type, nullable=False) for column in COLUMNS])
 
 
 def defaults() -> dict[str, Any]:
-    """The values of fields that a record written by an earlier release may lack."""
+    """The values for fields that a record of an earlier release may lack."""
     return {column.name: column.default() for column in COLUMNS if column.default is not None}
 
 
 def compose(key: str, pair: Pair, groundings: Sequence[Grounding]) -> dict[str, Any]:
-    """The record of a kept pair under its shard's key. Every field is always there; offsets are integers."""
+    """The record of a kept pair. It always has every field. Offsets are integers. key: of the sample in its shard."""
     kept = KeptPair(key, pair, groundings)
     return {column.name: column.value(kept) for column in COLUMNS}
 
 
 def uid(source: str, index: int) -> str:
-    """BLAKE2b-64 of a pair's source and index, hexadecimal: the same in every pack."""
+    """BLAKE2b-64 of a pair's source and index, hexadecimal. It is the same in every pack."""
     return hashlib.blake2b(f"{source}\n{index}".encode(), digest_size=8).hexdigest()
 
 
@@ -121,6 +121,6 @@ def _row(grounding: Grounding, start: int, end: int) -> list[float]:
 
 
 def _integer(pair: Pair) -> int:
-    """GRIT's `id` is an integer. One that is none stays in `meta`."""
+    """GRIT's `id` is an integer of 64 bits. Any other id becomes 0 and is kept in `meta`."""
     value = int(pair.id) if re.fullmatch(r"-?\d{1,19}", pair.id, re.ASCII) else 0
     return value if -(2**63) <= value < 2**63 else 0

@@ -1,7 +1,7 @@
 """Encoded images: measure them without decoding, decode them upright, choose the bytes to store.
 
-Pillow opens only the formats of an allow-list: it hands EPS to another program and knows many exotic containers
-that no web page shows.
+Pillow opens only the formats in `FORMATS`. Without this list it passes EPS to another program and reads many exotic
+containers that web pages do not use.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from transforms.records import FailureStage, Fault, Reason
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 MAX_PIXELS = 89_478_485
-"""Pillow's own limit: a quarter of a gibibyte at three bytes a pixel."""
+"""Pillow's own limit: 0.25 GiB at three bytes per pixel."""
 
 _ORIENTATION = 0x0112
 _SWAPS_SIDES = (5, 6, 7, 8)
@@ -30,17 +30,17 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_PNG_ORIENTATION_CHUNKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # can say how a PNG is turned
+_PNG_ORIENTATION_CHUNKS = (b"eXIf", b"Raw profile type", b"XML:com.adobe.xmp")  # may contain a PNG's orientation
 _JPEG_QUALITY = 95
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", *(b"P%d" % n for n in range(1, 8)))
-"""How files of the allowed formats begin; AVIF and WebP are recognised further in."""
+"""The first bytes of the allowed formats. AVIF and WebP are recognised by later bytes."""
 
-# gritmill checks its own limit before any decoding; Pillow's warning below twice its own limit would only add noise.
+# gritmill checks its own limit before it decodes. Pillow warns between its limit and twice its limit: only noise here.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class ImageFault(Exception):
-    """An image that cannot be used: `reason` is the code, the message the detail."""
+    """An image that cannot be used. `reason` is the code; the message is the detail."""
 
     def __init__(self, reason: Reason, detail: str = "") -> None:
         super().__init__(detail)
@@ -50,7 +50,7 @@ class ImageFault(Exception):
         return ImageFault, (self.reason, str(self))
 
     def as_fault(self) -> Fault:
-        """What it is to the pair."""
+        """The fault of the pair that has this image."""
         return Fault.from_error(FailureStage.IMAGE, self.reason, str(self))
 
 
@@ -60,20 +60,20 @@ def bytes_digest(data: bytes) -> str:
 
 
 def image_digest(data: bytes) -> str:
-    """XXH3-64 of an encoded image, hexadecimal: to notice that it has changed, at a tenth of BLAKE2b's time."""
+    """XXH3-64 of an encoded image, hexadecimal. It detects changes in a tenth of BLAKE2b's time."""
     return xxhash.xxh3_64_hexdigest(data)
 
 
 def matches_digest(data: bytes, expected: str) -> bool:
-    """Whether an encoded image is still the one that was grounded. Earlier detections have digests of 32 digits."""
+    """Whether an encoded image is still the one that was grounded. Older digests are BLAKE2b-128 (32 digits)."""
     return expected == (image_digest(data) if len(expected) == 16 else bytes_digest(data))
 
 
 def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Width and height in pixels as a person sees the picture, from the header alone.
+    """Width and height of the upright picture in pixels, read from the header.
 
     Raises:
-      ImageFault: not an image of an allowed format, or more than `max_pixels`.
+      ImageFault: the data is not an image of an allowed format, or has more than `max_pixels`.
     """
     image = _open(data, max_pixels)
     width, height = image.size
@@ -81,10 +81,10 @@ def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The picture as a person sees it: RGB, upright, alpha on white, the first frame of an animation.
+    """The picture in RGB, upright, with alpha on white; the first frame of an animation.
 
     Raises:
-      ImageFault: as `measure`, and for a picture that is truncated or otherwise cannot be decoded in full.
+      ImageFault: as for `measure`, and if the picture is truncated or cannot be decoded in full.
     """
     image = _open(data, max_pixels)
     try:
@@ -100,7 +100,7 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
 
 
 def to_jpeg(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
-    """The bytes that a shard stores: the source's own if they are a plain upright RGB or grey JPEG, else a new JPEG."""
+    """The bytes that a shard stores: the source's bytes if they are an upright RGB or grey JPEG, else a new JPEG."""
     image = _open(data, max_pixels)
     plain = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") and _orientation(image, data) == 1
     if plain:
@@ -142,14 +142,14 @@ def _unidentified(data: bytes) -> ImageFault:
 
 
 def _orientation(image: Image.Image, data: bytes) -> int:
-    """The EXIF orientation 1..8, or 1 where the plugin has turned the picture itself (TIFF)."""
+    """The EXIF orientation, 1..8. It is 1 for TIFF, because Pillow's plugin turns the picture itself."""
     if image.format == "TIFF":
         return 1
     if image.format == "PNG" and not any(name in data for name in _PNG_ORIENTATION_CHUNKS):
-        return 1  # Pillow's PNG getexif() decodes the whole picture to look for a chunk behind it
+        return 1  # Pillow's PNG getexif() decodes the whole picture to look for a chunk after it
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # a broken EXIF block says nothing, and viewers ignore it
+    except Exception:  # viewers ignore a broken EXIF block, too
         return 1
     return value if value in range(1, 9) else 1
 
@@ -165,11 +165,11 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of more than eight bits: Pillow's own conversion clips at 255 and would show white."""
+    """Grey with more than eight bits. Pillow's own conversion clips at 255, which would turn most of it white."""
     values = image.convert("F")
     top = float(np.asarray(values).max())
     if image.mode.startswith("I;16"):
         scale = 255 / 65535
-    else:  # of whole or real numbers nobody says what white is: the least of the usual values that holds them all
+    else:  # modes I and F define no white: take the smallest usual value that is not below the maximum
         scale = 255 / next((white for white in (1, 255, 65535) if top <= white), top)
     return values.point(lambda value: value * scale).convert("L")

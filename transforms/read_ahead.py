@@ -1,4 +1,4 @@
-"""Work done in threads ahead of whoever takes the results: files read, pictures decoded, whole chunks made."""
+"""Work in threads, ahead of the consumer: reading files, decoding pictures, building whole chunks."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -21,14 +21,16 @@ def read_ahead(
     same: Callable[[Item, Item], bool] = lambda _, __: False,
     name: str = "ahead",
 ) -> Generator[tuple[Item, Result], None, None]:
-    """Each item with its result, in order. What `work` raises is raised here in its
-    turn, what `items` raises at once.
+    """Yields each item with its result, in order.
+
+    An exception of `work` is raised when its item is due. An exception of `items` is raised immediately.
 
     Args:
       items: iterated in the caller's thread.
-      ahead: results at most that wait for the caller. max_cost: the sum of their costs at most, or a single item.
-      same: whether two consecutive items have the same result; it is then computed once.
-      name: prefix of the threads' names.
+      ahead: maximum number of results that wait for the caller.
+      max_cost: maximum sum of their costs. A single item may exceed it.
+      same: whether two consecutive items have the same result, which is then computed once.
+      name: prefix of the thread names.
     """
     pending: deque[tuple[Item, Future[Result]]] = deque()
     pending_cost = 0
@@ -50,13 +52,13 @@ def read_ahead(
 
 
 def prefetch(items: Iterator[Item]) -> Iterator[Item]:
-    """The items; the next one is made in a thread while the caller works on this one."""
+    """Yields the items. A thread produces the next one while the caller works on the current one."""
     end = object()
     made = read_ahead(repeat(None), lambda _: next(items, end), threads=1, ahead=1, name="read")
     return takewhile(lambda item: item is not end, (item for _, item in made))  # type: ignore[misc]
 
 
 def map_in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: int = 16) -> list[Result]:
-    """The result of each item, in order: for many small files, which on an object store are mostly waited for."""
+    """The result of each item, in order. For many small files on an object store, where most of the time is waiting."""
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(work, items))

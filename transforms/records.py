@@ -1,6 +1,6 @@
-"""The records that flow from source to shard.
+"""The records that pass from source to shard.
 
-All are frozen: a step returns a new record (`dataclasses.replace`) and never touches the one it was given.
+All are frozen: a step returns a new record (`dataclasses.replace`) and never changes its input.
 """
 
 import re
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class FailureStage(StrEnum):
-    """Where a pair failed."""
+    """The stage in which a pair failed."""
 
     READ = "read"
     IMAGE = "image"
@@ -20,7 +20,7 @@ class FailureStage(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a pair failed (with a `FailureStage`) or was rejected. Codes are written to files and keep their meaning."""
+    """Why a pair failed (with a `FailureStage`) or was rejected. Codes are in files: never change their meaning."""
 
     BROKEN_ROW = "broken_row"
     ENCODING = "encoding"
@@ -51,11 +51,11 @@ class Reason(StrEnum):
 
 
 EVERY_REASON = "every"
-"""In the place of a reason: whatever the reason is."""
+"""Stands for all reasons where one reason is expected."""
 
 
 class Drop(StrEnum):
-    """Why a noun chunk, or with `LANGUAGE` the whole caption, is not among a pair's phrases."""
+    """Why a noun chunk is not among a pair's phrases. `LANGUAGE` applies to the whole caption."""
 
     ABSTRACT = "abstract"
     PRONOUN = "pronoun"
@@ -68,9 +68,10 @@ class Drop(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a pair failed. `detail` is for people: one line, at most 200 characters, no time and no address in it.
+    """Why a pair failed.
 
-    stage: a `FailureStage`, or the name of another stage that has a table of its own.
+    stage: a `FailureStage`, or the name of a custom stage, which has its own table.
+    detail: for the user: one line of at most 200 characters, without times and memory addresses.
     """
 
     stage: str
@@ -79,7 +80,7 @@ class Fault:
 
     @classmethod
     def from_error(cls, stage: str, reason: Reason, error: object) -> "Fault":
-        """A fault whose detail is the first line of `error`, an exception or a text."""
+        """A fault whose detail is the first line of `error`, an exception or a string."""
         text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
         line = re.sub(r"0x[0-9a-fA-F]+", "0x", text.strip().splitlines()[0]) if text.strip() else ""
         return cls(stage, reason, line.encode("utf-8", "replace").decode()[:200])
@@ -89,7 +90,7 @@ class Fault:
 class Phrase:
     """A noun chunk, its head and its referring expression: character offsets into the caption, end exclusive.
 
-    The expression contains the chunk and equals it where nothing widens it.
+    The expression contains the chunk. The two are equal if nothing expands the chunk.
     """
 
     start: int
@@ -102,7 +103,7 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """A noun chunk that was not kept: character offsets into the caption, end exclusive, and the reason."""
+    """A noun chunk that is not kept: character offsets into the caption, end exclusive, and the reason."""
 
     start: int
     end: int
@@ -128,13 +129,13 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
-    """Where the encoded image is. Only its source's kind interprets `uri`, `row`, `offset` and `part`.
+    """The location of an encoded image. Only the kind of its source interprets `uri`, `row`, `offset` and `part`.
 
     uri: the container (tar, parquet) or the image file itself.
-    row: row of the parquet file; -1 elsewhere.
-    offset: first byte in the file (for a gzipped tar: in what it unpacks to); 0 for a file and in parquet.
-    length: bytes; 0 for a file that has not been read yet. digest: XXH3-64 of them, hexadecimal.
-    part: whatever else the kind needs to find it, such as a column or a place in a list.
+    row: row in the parquet file; -1 for other kinds.
+    offset: first byte in the file, for a gzipped tar in its unpacked content; 0 for an image file and in parquet.
+    length: bytes; 0 for a file that is not read yet. digest: XXH3-64 of the bytes, hexadecimal.
+    part: anything else that the kind needs to find the image, such as a column or an index in a list.
     """
 
     uri: str = ""
@@ -147,13 +148,13 @@ class ImageRef:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """An image with one caption, and what the steps found out about it.
+    """An image with one caption, and the results of the steps.
 
-    key: the source's own name of the pair. source: URI. index: the pair's number within the source, from 0.
-    data: the encoded image; empty after the last stage, it never leaves the fused step that read it.
-    width, height: pixels as a person sees the picture (EXIF applied); 0 if unknown.
-    meta: further values of the source, a JSON object. boxes_cut: boxes above the floor that the candidate cap cut off.
-    rows: by table, what stages behind detections have found in this run.
+    key: the pair's name in the source. source: URI. index: the pair's number in the source, from 0.
+    data: the encoded image. Empty after the last stage: it never leaves the fused step that read it.
+    width, height: pixels of the upright picture (EXIF applied); 0 if unknown.
+    meta: other values from the source, a JSON object. boxes_cut: boxes above the floor that the candidate cap removed.
+    rows: by table, the results in this run of the stages that run after detections.
     """
 
     key: str
@@ -175,28 +176,28 @@ class Pair:
     rows: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def failed(self, fault: Fault) -> "Pair":
-        """This pair as an error row; the first fault stands."""
+        """This pair as an error row. If the pair already has a fault, that fault is kept."""
         return self if self.error else replace(self, error=fault, boxes=(), boxes_cut=0)
 
     def text(self, phrase: Phrase) -> str:
-        """The noun chunk's words, as they stand in the caption."""
+        """The noun chunk's words, as in the caption."""
         return self.caption[phrase.start : phrase.end]
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """A run of consecutive pairs of one range: the unit of reading, batching, commit, retry and resume.
+    """Consecutive pairs of one range: the unit of reading, batching, commit, retry and resume.
 
-    source, range, number: positions in the plan; they name the chunk.
-    next_position: where the chunk after this one starts, as the source understands it; None after the last one.
-    closes_range: True for the empty element after the last chunk; `number` is the number of chunks then.
+    source, range, number: positions in the plan; they identify the chunk.
+    next_position: where the next chunk starts, in the terms of the source; None after the last chunk.
+    closes_range: True for the empty element after the last chunk. Its `number` is the number of chunks.
     faults: what could not be read (only with `closes_range`).
-    isolated: True if two processes have died at this chunk; its stages run in a process of their own.
-    redo: names of the tables in which what is committed of this chunk is replaced.
-    digests: by name of a table the digest of what is committed there of this chunk.
-    rows: one a pair, for the table whose stages are at work.
-    recorded, seconds: what the rows were made with, and the time spent by step, since the last commit; times are no
-    part of a comparison, since they are never the same twice.
+    isolated: True if two processes crashed on this chunk. Its stages then run in a child process.
+    redo: names of the tables in which the committed rows of this chunk are replaced.
+    digests: by table name, the digest of the committed rows of this chunk.
+    rows: one per pair, for the table whose stages are running.
+    recorded, seconds: what the rows were computed with, and the time per step, both since the last commit. Comparisons
+      ignore the times, because they differ in every run.
     """
 
     source: int
@@ -214,7 +215,7 @@ class Chunk:
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
     def timed(self, step: str, seconds: float) -> dict[str, float]:
-        """`seconds` of the steps so far with this one added."""
+        """A copy of `self.seconds` with the time of this step added."""
         return {**self.seconds, step: self.seconds.get(step, 0.0) + seconds}
 
 

@@ -1,6 +1,6 @@
-"""What a user can set about the steps: the sections `phrases`, `selection` and `text`; `detector` is in `detectors/`.
+"""The settings of the steps: the sections `phrases`, `selection` and `text`. `detector` is in `detectors/`.
 
-Every model refuses unknown keys and is frozen. `pipeline.configuration` puts them together with its own sections.
+Every section is frozen and rejects unknown keys. `pipeline.configuration` combines them with its own sections.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]
 class LegacyValue:
     """Annotates a key that is newer than released runs: `key: Annotated[int, LegacyValue(0)] = 3`.
 
-    value: with it, results are those of code that did not know the key. It need not be the default.
+    value: with it, the results equal those of code without the key. It can differ from the default.
     """
 
     value: Any
@@ -35,9 +35,9 @@ class LegacyValue:
 
 @dataclass(frozen=True)
 class Recorded:
-    """Annotates a key that moves results by less than 1e-4, or not at all: `key: Annotated[int, Recorded()] = 4`.
+    """Annotates a key that changes results by less than 1e-4 or not at all: `key: Annotated[int, Recorded()] = 4`.
 
-    No fingerprint covers it; each chunk records it instead.
+    Fingerprints do not include it. Each chunk records its value instead.
     """
 
 
@@ -45,7 +45,7 @@ class Section(BaseModel):
     """A section of the configuration."""
 
     READ_BACK: ClassVar[str] = "read back"
-    """The context in which a file of an earlier run is validated."""
+    """The validation context for a file of an earlier run."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=False, protected_namespaces=())
 
@@ -55,13 +55,16 @@ class Section(BaseModel):
             for part in _inside(field.annotation):
                 if isinstance(part, LegacyValue | Recorded):
                     kind = type(part).__name__
-                    raise TypeError(f"{cls.__name__}.{name}: {kind} belongs around the whole type, not inside of it")
+                    raise TypeError(f"{cls.__name__}.{name}: {kind} must annotate the whole type, not a part of it")
             if not isinstance(field.default, Section) and _may_be_section(field.annotation):
-                raise TypeError(f"{cls.__name__}.{name}: the default of a section is a section")
+                raise TypeError(f"{cls.__name__}.{name}: the default of a section must be a section")
 
     def fingerprint_values(self) -> dict[str, Any]:
-        """The values that a fingerprint covers, as JSON: none that is only `Recorded`, and a newer key only where it
-        makes a difference (`LegacyValue`), so that runs of earlier releases keep their fingerprints."""
+        """The values that a fingerprint includes, as JSON.
+
+        It leaves out `Recorded` keys, and keys that have their `LegacyValue`, so that runs of earlier releases keep
+        their fingerprints.
+        """
         values = self.model_dump(mode="json")
         covered = {}
         for name, field in type(self).model_fields.items():
@@ -70,7 +73,7 @@ class Section(BaseModel):
             value = getattr(self, name)
             if isinstance(value, Section):
                 values[name] = value.fingerprint_values()
-                if not values[name]:  # every key of it is newer
+                if not values[name]:  # all its keys are left out
                     continue
             if not any(values[name] == legacy for legacy in _legacy_values(field)):
                 covered[name] = values[name]
@@ -78,7 +81,7 @@ class Section(BaseModel):
 
     @classmethod
     def recorded_keys(cls) -> Iterator[str]:
-        """The keys that are `Recorded`, those of inner sections as `section.key`."""
+        """The `Recorded` keys. Keys of inner sections are `section.key`."""
         for name, field in cls.model_fields.items():
             if isinstance(field.default, Section):
                 yield from (f"{name}.{key}" for key in field.default.recorded_keys())
@@ -87,7 +90,7 @@ class Section(BaseModel):
 
     @classmethod
     def complete(cls, values: dict[str, Any]) -> dict[str, Any]:
-        """What a file of an earlier run holds of this section, with the keys that it lacks as they were meant then."""
+        """This section of an earlier run's file. A missing key gets its `LegacyValue`."""
         completed = dict(values)
         for name, field in cls.model_fields.items():
             if isinstance(field.default, Section):
@@ -98,13 +101,13 @@ class Section(BaseModel):
 
     @classmethod
     def read_back(cls, values: dict[str, Any]) -> Self:
-        """The section that a file of an earlier run holds; raises ValidationError for one that does not fit."""
+        """This section, validated from an earlier run's file; raises ValidationError if a value is not valid."""
         return cls.model_validate(cls.complete(values), context=cls.READ_BACK)
 
     @model_validator(mode="before")
     @classmethod
     def _without_empty_sections(cls, values: Any) -> Any:
-        """A section whose keys are all commented out is None to YAML."""
+        """Removes inner sections that are None: YAML reads a section whose keys are all commented out as None."""
         if not isinstance(values, dict):
             return values
         sections = {name for name, field in cls.model_fields.items() if isinstance(field.default, Section)}
@@ -112,7 +115,7 @@ class Section(BaseModel):
 
 
 def _inside(annotation: Any) -> Iterator[Any]:
-    """The parts of a type, with what is annotated inside of it."""
+    """The parts of a type and the metadata of its inner annotations, recursively."""
     for part in (*get_args(annotation), *getattr(annotation, "__metadata__", ())):
         yield part
         yield from _inside(part)
@@ -128,7 +131,7 @@ def _is_recorded(field: FieldInfo) -> bool:
 
 
 def _legacy_values(field: FieldInfo) -> Iterator[Any]:
-    """The legacy value of a key, as JSON; none of a key that released runs have."""
+    """The legacy value of a key, as JSON. Empty for a key without a `LegacyValue`."""
     for annotation in field.metadata:
         if isinstance(annotation, LegacyValue):
             adapter: TypeAdapter[Any] = TypeAdapter(field.annotation)  # type: ignore[arg-type]
@@ -139,23 +142,23 @@ class PhraseSettings(Section):
     """`phrases`: how noun phrases and referring expressions are found."""
 
     model: str = Field(
-        "caption-parser", description="A spaCy pipeline with a parser: an embedded one, a package name or a folder."
+        "caption-parser", description="A spaCy pipeline with a parser: an embedded model, a package name or a folder."
     )
     drop_lists: Names = Field(
         ("abstract_published", "abstract_extended", "pronoun", "picture"),
-        description="Lists of transforms/phrases/drop_lists.yaml whose heads are dropped.",
+        description="Lists in transforms/phrases/drop_lists.yaml; phrases with these heads are dropped.",
     )
     languages: Names = Field(
-        (), description="ISO 639 codes; captions surely in another language are rejected. Empty: none are."
+        (), description="ISO 639 codes. Captions that are surely in another language are rejected. Empty: no check."
     )
 
 
 class SelectionSettings(Section):
-    """`selection`: which candidates become boxes of the data set. Shares are of the side or area of the picture."""
+    """`selection`: which candidates become boxes of the data set. Sides and areas are fractions of the picture's."""
 
-    score: Fraction | None = Field(None, description="Lowest score; default: what is known to suit the detector.")
+    score: Fraction | None = Field(None, description="Minimum score; default: the detector's own threshold.")
     nms_iou: Fraction = Field(
-        0.7, description="Of two boxes with a larger IoU the lower-scored one goes, across phrases."
+        0.7, description="Of two boxes with a larger IoU, the one with the lower score is removed, across phrases."
     )
     min_side: Fraction = 0.0
     min_area: Fraction = 0.0
@@ -166,19 +169,19 @@ class SelectionSettings(Section):
     @model_validator(mode="after")
     def _possible(self) -> "SelectionSettings":
         if self.min_area > self.max_area:
-            raise ValueError(f"min_area {self.min_area:g} is more than max_area {self.max_area:g}")
+            raise ValueError(f"min_area {self.min_area:g} is larger than max_area {self.max_area:g}")
         return self
 
 
 class TextSettings(Section):
     """`text`: how the grounded text is written."""
 
-    dialect: Names = Field(("kosmos2",), min_length=1, description="The first one is .grounded.txt.")
+    dialect: Names = Field(("kosmos2",), min_length=1, description="The first one is written to .grounded.txt.")
     spans: Literal["longest", "densest"] = "longest"
 
     @model_validator(mode="after")
     def _distinct(self) -> "TextSettings":
         names = [name.replace(":", "-") for name in self.dialect]
         if len(set(names)) < len(names):
-            raise ValueError(f"dialect: {', '.join(self.dialect)}: two would write members of one name")
+            raise ValueError(f"dialect: {', '.join(self.dialect)}: two of these would write members with the same name")
         return self

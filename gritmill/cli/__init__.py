@@ -1,6 +1,7 @@
 """The command line.
 
-commands   the application and its commands
-derive     a command from a Python function: its options are written there alone
-outcome    what makes the exit status 1
+commands     the application and its commands
+derive       a command from a Python function, which declares its options
+completion   the values that the shell completes
+outcome      what makes the exit status 1
 """

@@ -1,6 +1,6 @@
-"""The commands: what each prints and checks. Their options are those of the Python functions.
+"""The commands: what each one prints and checks. Their options come from the Python functions.
 
-What takes time to import is imported by the command that needs it: help must not wait for torch.
+Slow imports are inside the commands that need them: `--help` must not wait for torch.
 """
 
 import sys
@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
 from gritmill import api
 from gritmill import demo as scenes
 from gritmill.cli import outcome
-from gritmill.cli.derive import Call, derive
+from gritmill.cli.completion import completer
+from gritmill.cli.derive import Call, Command, Group, derive
 from gritmill.evaluation.calibrate import calibrate as calibrate_threshold
 from gritmill.evaluation.evaluate import evaluate as measure
 from gritmill.exports import formats
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from pipeline.configuration import Configuration
     from pipeline.pack.report import Report
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+app = typer.Typer(cls=Group, no_args_is_help=True, pretty_exceptions_enable=False)
 
-MaxFailed = Annotated[float, Option("--max-failed", "Share of failed pairs of a good run.", min=0, max=1)]
-SourceFaults = Annotated[bool, Option("--allow-source-faults", "Faults of sources are no fault of the run.")]
-Serve = Annotated[bool, Option("--serve", "Show it on localhost until interrupted.")]
-Port = Annotated[int, Option("--port", "Default: any free one.", "N", min=0, max=65535)]
+MaxFailed = Annotated[
+    float, Option("--max-failed", "Largest share of failed pairs that exits with status 0.", "SHARE", min=0, max=1)
+]
+SourceFaults = Annotated[
+    bool, Option("--allow-source-faults", "Exit with status 0 even if a part of a source is unreadable.")
+]
+Serve = Annotated[bool, Option("--serve", "Serve the page on 127.0.0.1 until interrupted.")]
+Port = Annotated[int, Option("--port", "Port for --serve. 0 takes any free port.", "N", min=0, max=65535)]
 
 
 def _version(requested: bool) -> None:
@@ -48,9 +48,11 @@ def _version(requested: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="And exit.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
-    """Image-caption pairs in, grounded WebDataset shards out. Beam options follow after --."""
+    """Turn image-caption pairs into grounded WebDataset shards. Beam options go after --."""
 
 
 @derive(app, api.run)
@@ -63,7 +65,7 @@ def run(
     max_failed: MaxFailed = 0.05,
     allow_source_faults: SourceFaults = False,
 ) -> None:
-    """ground, then pack."""
+    """Find the boxes of every pair (ground), then write shards (pack)."""
     _warn("" if quiet else api.embedded_model_warning(config, inputs))
     call()
     outcome.check_ledger(_show_report(output, pace=True), max_failed, allow_source_faults)
@@ -73,13 +75,13 @@ def run(
 def ground(
     call: Call, config: "Configuration", inputs: list[str], output: str, changes: list[str], quiet: bool
 ) -> None:
-    """Only the expensive half: find the boxes of every pair. Run it again and it goes on where it stopped."""
+    """Find the boxes of every pair. This half runs the models. Run it again to resume."""
     from pipeline.configuration import PACK_SECTIONS
     from pipeline.pack.driver import find_detections
 
     for key in (change.partition("=")[0] for change in changes):
         if key.partition(".")[0] in PACK_SECTIONS:
-            _warn(f"--set: {key}: ground takes no notice of it, give it to pack")
+            _warn(f"--set: {key}: ground ignores it; pass it to pack")
     _warn("" if quiet else api.embedded_model_warning(config, inputs))
     call()
     print(f"detections in {find_detections(output)}; next: gritmill pack --output {output}")
@@ -95,7 +97,7 @@ def pack(
     max_failed: MaxFailed = 0.05,
     allow_source_faults: SourceFaults = False,
 ) -> None:
-    """Only the cheap half: write shards from detections, without any model."""
+    """Write shards from detections. This half runs no model."""
     from pipeline.pack.driver import check_ground_settings
 
     check_ground_settings(config, [change.partition("=")[0].strip() for change in changes], detections or output)
@@ -105,18 +107,20 @@ def pack(
 
 @derive(app, scenes.run)
 def demo(call: Call, output: str, quiet: bool) -> None:
-    """The whole run on bundled scenes with the embedded models: a first look, without hub or GPU."""
-    _warn("" if quiet else f"the bundled scenes go through the whole pipeline, into {output}")
+    """Process the bundled scenes with the embedded models. Needs no network and no GPU."""
+    _warn("" if quiet else f"processing the bundled scenes; output in {output}")
     call()
     outcome.check_ledger(scenes.show(output))
 
 
-@app.command()
+@app.command(cls=Command)
 def validate(
     output: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Only N samples a shard.", metavar="N")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Check only the first N samples of each shard.", metavar="N")
+    ] = None,
 ) -> None:
-    """Read everything back. One line per fault; exit status 1 if there is one."""
+    """Check a finished run. Prints one line per fault; exits with status 1 if there is one."""
     from gritmill.validation.validate import validate as findings
 
     samples = faults = 0
@@ -131,12 +135,12 @@ def validate(
         raise typer.Exit(DataFault.status)
 
 
-class _ExportCommand(TyperCommand):
-    """Names the formats only where help is asked for: to look for installed packages' formats takes 15 ms."""
+class _ExportCommand(Command):
+    """Lists the formats in the help only: the search for formats of installed packages takes 15 ms."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         (to,) = (param for param in self.params if param.name == "to")
-        to.help = ", ".join(formats())  # type: ignore[attr-defined]
+        to.help = f"Format: {', '.join(formats())}."  # type: ignore[attr-defined]
         super().format_help(ctx, formatter)
 
 
@@ -144,16 +148,25 @@ class _ExportCommand(TyperCommand):
 def export(
     run: Annotated[str, typer.Argument(metavar="DIR", help="Folder of a finished run.")],
     *,
-    to: Annotated[str, typer.Option("--to", metavar="FORMAT")],
-    output: Annotated[str, typer.Option("--output", help="Folder of the run.", metavar="DIR")],
-    level: Annotated[Level, typer.Option("--phrases", help="Which spans become phrases.")] = ExportOptions.level,
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", autocompletion=completer("to"))],
+    output: Annotated[str, typer.Option("--output", help="Folder for the exported files.", metavar="DIR")],
+    level: Annotated[
+        Level, typer.Option("--phrases", help="Phrases to export: referring expressions or noun chunks.")
+    ] = ExportOptions.level,
     images: Annotated[
-        bool, typer.Option(help="Write pictures as files, where the format names files.")
+        bool, typer.Option(help="Write image files, if the format refers to files.")
     ] = ExportOptions.images,
-    dialect: Annotated[str, typer.Option(help="Of instructions.")] = ExportOptions.dialect,
-    seed: Annotated[int, typer.Option(help="Of instructions.")] = ExportOptions.seed,
+    dialect: Annotated[
+        str,
+        typer.Option(
+            help="Dialect of the texts, for --to instructions.", metavar="NAME", autocompletion=completer("dialect")
+        ),
+    ] = ExportOptions.dialect,
+    seed: Annotated[
+        int, typer.Option(help="Seed that picks the questions, for --to instructions.", metavar="N")
+    ] = ExportOptions.seed,
 ) -> None:
-    """Write a finished run in the format of another tool, from its shards alone. Run it again and it goes on."""
+    """Convert a finished run to another tool's format. Needs only its shards. Run it again to resume."""
     from gritmill.exports.export import export as exported
 
     written = exported(run, to, output, ExportOptions(images, level, dialect, seed))
@@ -164,24 +177,24 @@ def export(
 
 @derive(app, write_page)
 def view(call: Call, serve: Serve = False, port: Port = 0) -> None:
-    """Write a page of samples with their boxes, rejected and failed ones too: it opens from disk, without a server."""
+    """Write an HTML page that shows samples with their boxes, and rejected and failed pairs."""
     from gritmill.pages.viewer.serve import address, server
     from pipeline import files
 
     summary = call()
     counts = ", ".join(f"{summary[name]} {name}" for name in ("kept", "rejected", "failed"))
-    print(f"{counts}; {summary['missing']} without their picture")
+    print(f"{counts}; {summary['missing']} without their image")
     print(f"page in {summary['page']}", flush=True)
     if serve:
         with server(files.parent(summary["page"]), port) as running:
-            print(f"{address(running)} shows it, until interrupted", flush=True)
-            with suppress(KeyboardInterrupt):  # how one ends it
+            print(f"serving it on {address(running)} until interrupted", flush=True)
+            with suppress(KeyboardInterrupt):  # the way to stop it
                 running.serve_forever()
 
 
 @derive(app, measure, "eval")
 def evaluate(call: Call, phrases_only: bool) -> None:
-    """Measure boxes, or phrases, against those of people: a table, and all figures as JSON."""
+    """Measure boxes or phrases against human annotations."""
     from gritmill.evaluation import tables
 
     result = call()
@@ -194,13 +207,13 @@ def evaluate(call: Call, phrases_only: bool) -> None:
 
 @derive(app, calibrate_threshold)
 def calibrate(call: Call, output: str) -> None:
-    """Find the score threshold for a wished precision, on a set with true boxes."""
+    """Find the score threshold that gives a target precision on an annotated set."""
     from gritmill.evaluation import tables
 
     result = call()
     tables.show_calibration(result)
     outcome.check_measured(result["curves"], result["pictures"])
-    print(f"curves and reliability in {output}")
+    print(f"curves and reliability diagram in {output}")
     outcome.check_threshold(result)
 
 

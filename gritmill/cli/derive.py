@@ -1,4 +1,4 @@
-"""A command derived from a Python function: its options, their defaults, help and ranges are written there alone."""
+"""Builds a command from a Python function, which declares the options with their defaults, help and ranges."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -8,8 +8,9 @@ from itertools import zip_longest
 from typing import Annotated, Any, get_args
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
+from gritmill.cli.completion import completer
 from gritmill.options import Option
 
 Call = Callable[[], Any]
@@ -18,22 +19,30 @@ Call = Callable[[], Any]
 Finish = Callable[..., None]
 
 beam_arguments: ContextVar[tuple[str, ...]] = ContextVar("beam_arguments", default=())
-"""What followed --. Typer would take the first word of it for CONFIG."""
+"""The words after --. Typer would read the first of them as CONFIG."""
 
 _SET = inspect.Parameter(
     "changes",
     inspect.Parameter.KEYWORD_ONLY,
     default=None,
-    annotation=Annotated[list[str] | None, typer.Option("--set", help="section.key=value", metavar="KEY=VALUE...")],
+    annotation=Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="Configuration keys to change, such as selection.score=0.4.",
+            metavar="KEY=VALUE...",
+            autocompletion=completer("changes"),
+        ),
+    ],
 )
 
 
 def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = None) -> Callable[[Finish], Finish]:
-    """Adds a command to `app` that has the options of `function`; decorates what makes the call and ends the command.
+    """Adds a command to `app` with the options of `function`; decorates the function that runs the command.
 
-    The decorated function gets the prepared call first, then whatever it names: arguments of `function`, or options of
-    its own. Its docstring is the command's help. On the command line `config` is an argument and `--set` (`changes`),
-    `beam` is what follows `--`, and progress is shown unless `quiet` is asked for.
+    The decorated function gets the prepared call first. Its other parameters are arguments of `function`, by name, or
+    options of the command alone. Its docstring is the help. On the command line, `config` becomes the argument CONFIG
+    and the option `--set` (`changes`), `beam` is the words after `--`, and `quiet` is off by default.
     """
     parameters = inspect.signature(function).parameters
     options = [_option(parameter) for parameter in parameters.values() if parameter.name != "beam"]
@@ -57,21 +66,22 @@ def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = No
             finish(call, **{parameter.name: values[parameter.name] for parameter in named})
 
         callback.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
-        app.command(name or finish.__name__, help=finish.__doc__, cls=_Command)(callback)
+        app.command(name or finish.__name__, help=finish.__doc__, cls=Command)(callback)
         return finish
 
     return register
 
 
 def _option(parameter: inspect.Parameter) -> inspect.Parameter:
-    """The parameter as Typer reads it."""
+    """The parameter with the annotation that Typer reads."""
     kind, *notes = get_args(parameter.annotation) or (None,)
     option = next((note for note in notes if isinstance(note, Option)), None)
     if option is None:
         raise TypeError(f"{parameter.name}: its annotation has no Option")
-    shown: Any = typer.Argument(help=option.help, metavar=option.metavar)
+    texts: Any = {"help": option.help, "metavar": option.metavar, "autocompletion": completer(parameter.name)}
+    shown: Any = typer.Argument(**texts)
     if option.flag:
-        shown = typer.Option(option.flag, help=option.help, metavar=option.metavar, min=option.min, max=option.max)
+        shown = typer.Option(option.flag, **texts, min=option.min, max=option.max)
     return parameter.replace(
         kind=inspect.Parameter.KEYWORD_ONLY,
         default=False if parameter.name == "quiet" else parameter.default,
@@ -80,12 +90,23 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
 
 
 def _insert(options: list[inspect.Parameter], new: list[inspect.Parameter], before: Sequence[str]) -> None:
-    """Puts options before the first of those that are called so; their order is that of the help."""
+    """Inserts options before the first one whose name is in `before`. The help lists them in this order."""
     place = next((index for index, one in enumerate(options) if one.name in before), len(options))
     options[place:place] = new
 
 
-class _Command(TyperCommand):
+class _FlagsWithoutType:
+    """Leaves out `<bool>` in the help: a flag takes no value."""
+
+    def get_params(self, ctx: Any) -> Any:
+        params = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if getattr(param, "is_flag", False):
+                param.metavar = ""
+        return params
+
+
+class Command(_FlagsWithoutType, TyperCommand):
     """A command whose list options take several words."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -93,22 +114,29 @@ class _Command(TyperCommand):
         return super().parse_args(ctx, expand_lists(args, lists))
 
 
-def expand_lists(words: Sequence[str], lists: set[str]) -> list[str]:
-    """`--input a b c` as click reads it, `--input a --input b --input c`: that is what a shell makes of a glob.
+class Group(_FlagsWithoutType, TyperGroup):
+    """The commands of `gritmill`."""
 
-    `--retry-failed` without a value gets the one for every reason: click's grammar has no value that may be left out.
+
+def expand_lists(words: Sequence[str], lists: set[str]) -> list[str]:
+    """Turns `--input a b c`, which a shell makes of a glob, into `--input a --input b --input c`, which click reads.
+
+    After the first value of `--set`, a word without `=` is not a change: it is CONFIG. `--retry-failed` without a value
+    gets the value for every reason, because click has no optional values.
     """
     result: list[str] = []
-    option = ""
+    option, values = "", 0
     for word, next_word in zip_longest(words, words[1:], fillvalue=""):
         if word in lists:
-            option = word
+            option, values = word, 0
         elif word.startswith("-"):
             option = ""
             result.append(_with_reason(next_word) if word == "--retry-failed" else word)
-        elif option:
+        elif option and not (option == "--set" and values and "=" not in word):
             result += [option, word]
+            values += 1
         else:
+            option = ""
             result.append(word)
     return result
 

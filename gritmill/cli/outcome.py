@@ -1,4 +1,4 @@
-"""What makes the exit status 1: a call that was right and ended, but the data is no good."""
+"""Exit status 1: the call was correct and has finished, but the data has too many faults."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def check_ledger(report: "Report", max_failed: float = 0.0, allow_faults: bool = False) -> None:
-    """Raises DataFault if the data has more faults than allowed, or nothing came out."""
+    """Raises DataFault if the data has more faults than allowed, or if nothing was written."""
     ledger = report.ledger
     read, failed = ledger.read, ledger.failed_pairs
     if not ledger.written:
@@ -26,7 +26,7 @@ def check_ledger(report: "Report", max_failed: float = 0.0, allow_faults: bool =
             )
     if report.source_faults and not allow_faults:
         fault = report.source_faults[0]
-        raise DataFault(f"{fault.source}: {fault.fault} (--allow-source-faults lets this pass)")
+        raise DataFault(f"{fault.source}: {fault.fault} (--allow-source-faults accepts this)")
 
 
 def check_measured(figures: Any, pictures: dict[str, Any]) -> None:
@@ -37,14 +37,14 @@ def check_measured(figures: Any, pictures: dict[str, Any]) -> None:
     if reasons:
         example = next(iter(pictures["examples"].values()))
         message = f"nothing was measured: of {pictures['pictures']} pictures {reasons}"
-        raise DataFault(f"{message}, for example {example} (--images says where they are)")
+        raise DataFault(f"{message}, for example {example} (set their folder with --images)")
     raise DataFault(f"nothing was measured: {pictures['pictures']} pictures, and no phrase with a true box")
 
 
 def check_threshold(result: dict[str, Any]) -> None:
-    """Raises DataFault if no threshold gives the wished precision."""
+    """Raises DataFault if no threshold gives the target precision."""
     if result["threshold"] is not None:
         return
     best = result["highest_precision"]
-    highest = f"the highest is {best['precision']:.3f}, at {best['threshold']:g}" if best else "there is no box at all"
+    highest = f"the highest is {best['precision']:.3f}, at {best['threshold']:g}" if best else "there are no boxes"
     raise DataFault(f"no threshold gives a precision of {result['wished_precision']:g}: {highest}")

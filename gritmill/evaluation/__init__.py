@@ -1,12 +1,13 @@
-"""How good boxes and phrases are, against those of people: `gritmill eval` and `gritmill calibrate`.
+"""Measures boxes and phrases against human annotations: `gritmill eval` and `gritmill calibrate`.
 
-sets/                               loaders: captions with true boxes, each set in its published form
-query_detector                      the phrases of a set are put to the detector as a run does it
-evaluate, measure_boxes, metrics    `eval`: boxes against true ones; recall and accuracy
-phrases, grammatical_kinds          `eval --phrases`: extracted phrases against marked ones; singular or plural
+sets/                               loaders: captions with true boxes, each set in its published format
+query_detector                      queries the detector for the phrases of a set, as a run does
+evaluate, measure_boxes, metrics    `eval`: boxes against true boxes; recall and accuracy
+phrases                             `eval --phrases`: extracted phrases against marked phrases
 calibrate, calibration, curves      `calibrate`: precision and recall by threshold
-quality                             a finished run against a truth that its pairs bring along
-tables, options                     tables on the screen; the options of both commands
+grammatical_kinds                   `calibrate`: singular or plural, noun chunk or expression
+quality                             a finished run against the truth in the `meta` of its pairs
+tables, options                     tables for the terminal; the options of both commands
 
-docs/evaluation.md has the protocols.
+docs/evaluation.md describes the protocols.
 """

@@ -1,6 +1,6 @@
-"""`gritmill calibrate`: which score threshold gives the target precision, on a set with true boxes.
+"""`gritmill calibrate`: finds the score threshold for a target precision, on a set with true boxes.
 
-This module imports fast: the command is derived from it.
+This module must import fast, because the command is derived from it.
 """
 
 from typing import Any
@@ -26,17 +26,18 @@ def calibrate(
     seed: options.Seed = 0,
     quiet: Quiet = True,
 ) -> dict[str, Any]:
-    """Finds the score threshold for a precision; writes `calibration.json` and `calibration.html`.
+    """Finds the score threshold for a target precision. Writes `calibration.json` and `calibration.html`.
 
     Args:
-      precision: above 0, at most 1. on: as of `gritmill.evaluate`. `gritmill calibrate --help` has each option.
+      precision: target share of right boxes, above 0 and at most 1. on: as in `gritmill.evaluate`.
+        `gritmill calibrate --help` lists all options.
 
     Returns:
-      What `calibration.json` holds. `threshold` is None if no threshold gives that precision, `curves` is empty if no
-      picture could be used.
+      The content of `calibration.json`. `threshold` is None if no threshold gives that precision. `curves` is empty if
+      no phrase was measured.
 
     Raises:
-      CallError: a wrong call, or files that are not of that form. EnvironmentFault: the detector fails.
+      CallError: an argument is wrong, or a file is not in the format `on`. EnvironmentFault: the detector fails.
     """
     from gritmill.evaluation import calibration
     from gritmill.evaluation.query_detector import QueryCounts, load_detector, query
@@ -46,7 +47,7 @@ def calibrate(
     from pipeline.files.publish import publish_bytes, publish_json
 
     if not 0 < precision <= 1:
-        raise CallError(f"--precision: {precision:g} is not within 0..1")
+        raise CallError(f"--precision: {precision:g}: must be above 0 and at most 1")
     configuration, folder = resolve_config(config), files.canonical(output)
     truth_set = open_truth(on, truth, images, split, limit)
     detector, configuration, model_identities = load_detector(configuration)

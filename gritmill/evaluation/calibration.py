@@ -1,8 +1,8 @@
-"""The boxes that a run would write for a set with true boxes, and what follows from them: curves, threshold, intervals.
+"""Collects the boxes that a run would write for a set with true boxes, and computes curves, threshold and intervals.
 
-They are candidates of the phrases of a caption together, after `selection` with its non-maximum suppression across
-phrases. A threshold only cuts that list: the suppression is greedy from the best score down, so that selecting at a
-threshold and cutting at it give the same boxes.
+`selection` is applied to the candidates of all phrases of a caption together, with non-maximum suppression across
+phrases. A higher threshold only cuts the resulting list: suppression is greedy from the highest score down, so
+selecting at a threshold and cutting at it afterwards give the same boxes.
 """
 
 from array import array
@@ -18,7 +18,7 @@ from gritmill.evaluation.metrics import match_boxes
 from gritmill.evaluation.query_detector import Answer
 from gritmill.evaluation.sets.truth import TruePhrase
 from pipeline.configuration import Configuration
-from pipeline.threshold import default_threshold, threshold_in_force
+from pipeline.threshold import active_threshold, default_threshold
 from transforms.phrases.parser import load_parser
 from transforms.records import Box
 from transforms.selection.select_boxes import select
@@ -27,19 +27,19 @@ from transforms.settings import SelectionSettings
 PRESENT, ABSENT = "present", "absent"
 
 _REPORT_EVERY = 10
-"""Of the curve's thresholds every tenth stands in the report: hundredths."""
+"""The report has every tenth threshold of the curve: the hundredths."""
 
 
 @dataclass
 class BoxCollection:
-    """What the answers hold, box by box; phrases without true boxes that are not absent are left out."""
+    """The boxes of the answers. Phrases that have no true boxes and are not absent are left out."""
 
     rows: "array[float]" = field(default_factory=lambda: array("d"))
-    """Of each box the score, whether it is right, the number of its phrase and of its picture."""
+    """Four numbers per box: score, whether it is right, number of its phrase, number of its picture."""
     phrases: list[TruePhrase] = field(default_factory=list)
 
     def add(self, answer: Answer, picture: int, settings: SelectionSettings, floor: float) -> None:
-        """An answer; `picture` is the number of its picture."""
+        """Adds the boxes of an answer. picture: the number of its picture."""
         selected: dict[int, list[Box]] = {number: [] for number in answer.queried}
         for grounding in select(answer.pair, settings, floor):
             selected[answer.queried[grounding.box.phrase]].append(grounding.box)
@@ -53,7 +53,7 @@ class BoxCollection:
             self.phrases.append(phrase)
 
     def arrays(self, parser: str) -> tuple[BoxArrays, PhraseArrays]:
-        """All of it, with the kinds of the phrases."""
+        """All boxes and phrases, with the kinds of each phrase. parser: name of the parser model."""
         grammar = grammatical_kinds(load_parser(parser), [phrase.text for phrase in self.phrases])
         kinds = [
             (ABSENT if phrase.absent else PRESENT, *grammar[phrase.text], *phrase.kinds) for phrase in self.phrases
@@ -67,12 +67,12 @@ class BoxCollection:
 def build_result(
     collected: BoxCollection, pictures: int, configuration: Configuration, target_precision: float, seed: int
 ) -> dict[str, Any]:
-    """What `gritmill.calibrate` returns, from the threshold on; pictures: the number of those that were measured."""
+    """The result of `gritmill.calibrate`, from the key `threshold` on. pictures: how many were measured."""
     if not collected.phrases:
         return {"threshold": None, "curves": {}}
     boxes, phrases = collected.arrays(configuration.phrases.model)
     floor = configuration.detector.floor
-    in_force = threshold_in_force(configuration.selection, default_threshold(configuration.detector), floor)
+    in_force = active_threshold(configuration.selection, default_threshold(configuration.detector), floor)
     thresholds = np.union1d(curves.threshold_grid(floor), [in_force.score])
     overall = curves.build_curve(boxes, phrases, np.ones(len(phrases.kinds), bool), thresholds)
     by_kind = {"all": overall}
@@ -103,7 +103,7 @@ def _paste(score: float) -> dict[str, str]:
 
 
 def _highest_precision(curve: Curve) -> dict[str, Any] | None:
-    """Where the precision is highest, and of several such thresholds at the lowest; None if there is no box."""
+    """The figures where the precision is highest, at the lowest threshold of a tie; None if there is no box."""
     if not curve.boxes.any():
         return None
     return curve.figures_at(float(curve.thresholds[int(np.nanargmax(curve.precision))]))
@@ -114,6 +114,6 @@ def _count_phrases(curve: Curve) -> dict[str, int]:
 
 
 def _curve_points(curve: Curve) -> list[dict[str, Any]]:
-    """Figures at the hundredths, as far up as there are boxes."""
+    """The figures at each hundredth that the score of at least one box reaches."""
     with_boxes = curve.thresholds[curve.boxes > 0].tolist()
     return [curve.figures_at(t) for t in with_boxes if round(t * curves.STEPS) % _REPORT_EVERY == 0]

@@ -1,7 +1,8 @@
-"""What scores mean: precision and recall by threshold, reliability, and the threshold for a target precision.
+"""Precision and recall by threshold, reliability, and the threshold for a target precision.
 
-A box is right if it has an IoU of at least 0.5 with a thing of its own phrase that no better-scored box has taken, as
-in COCO's evaluation: two boxes on one thing are one right and one wrong. Boxes of absent phrases are wrong.
+As in COCO's evaluation, a box is right if it has an IoU of at least 0.5 with a thing of its own phrase that no
+better-scored box has taken. Of two boxes on one thing, one is right and one is wrong. Boxes of absent phrases are
+wrong.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ import numpy as np
 from gritmill.evaluation.metrics import share
 
 STEPS = 1000
-"""Thresholds are whole thousandths: what is printed is what was measured."""
+"""Thresholds are whole thousandths, so that the printed threshold is the measured one."""
 
 RESAMPLES = 1000
 _INTERVAL = (2.5, 97.5)
@@ -22,7 +23,7 @@ _BINS = 20
 
 @dataclass(frozen=True)
 class BoxArrays:
-    """The selected boxes of measured phrases: score, whether it is right, number of its phrase and of its picture."""
+    """The selected boxes of measured phrases. right: bool. phrase, picture: the number of each."""
 
     score: np.ndarray
     right: np.ndarray
@@ -30,31 +31,34 @@ class BoxArrays:
     picture: np.ndarray
 
     def where(self, mask: np.ndarray) -> "BoxArrays":
-        """Some of them. mask: bool, by box."""
+        """The boxes that `mask`, a bool per box, selects."""
         return BoxArrays(self.score[mask], self.right[mask], self.phrase[mask], self.picture[mask])
 
 
 @dataclass(frozen=True)
 class PhraseArrays:
-    """The measured phrases: how many things each names (0: absent), and its kinds."""
+    """The measured phrases. things: how many each names; 0 if it is absent."""
 
     things: np.ndarray
     kinds: list[tuple[str, ...]]
 
     def of_kind(self, kind: str) -> np.ndarray:
-        """bool, by number of the phrase."""
+        """Whether each phrase is of the kind: a bool per phrase."""
         return np.array([kind in kinds for kinds in self.kinds], bool)
 
 
 def threshold_grid(floor: float) -> np.ndarray:
-    """The thresholds: thousandths from `floor`, the lowest score that a candidate may have, to 1."""
+    """The thousandths from `floor`, the lowest score that a candidate may have, to 1."""
     return np.arange(int(np.ceil(round(floor * STEPS, 6))), STEPS + 1) / STEPS
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Counts at every threshold: boxes with at least that score, right ones, present phrases with a right one, absent
-    phrases with a box; and the totals: things, present phrases, absent phrases."""
+    """Counts at each threshold, and totals.
+
+    boxes: boxes with at least that score. right: those of them that are right. present_hit: present phrases with a
+    right box. absent_hit: absent phrases with a box. things, present, absent: totals of things and phrases.
+    """
 
     thresholds: np.ndarray
     boxes: np.ndarray
@@ -67,11 +71,11 @@ class Curve:
 
     @property
     def precision(self) -> np.ndarray:
-        """Share of the boxes that are right; NaN where there is no box."""
+        """The share of boxes that are right; NaN where there is no box."""
         return _ratio(self.right, self.boxes)
 
     def figures_at(self, threshold: float) -> dict[str, Any]:
-        """Figures at a threshold of the grid, or at the next higher one; None where there is nothing to share."""
+        """The figures at a threshold, or at the next higher one of the curve. A share is None if its total is 0."""
         i = min(int(np.searchsorted(self.thresholds, threshold - 1e-9)), len(self.thresholds) - 1)
         boxes, right = int(self.boxes[i]), int(self.right[i])
         return {
@@ -86,7 +90,7 @@ class Curve:
 
 
 def build_curve(boxes: BoxArrays, phrases: PhraseArrays, selected: np.ndarray, thresholds: np.ndarray) -> Curve:
-    """The curve of some phrases. selected: bool, by number of the phrase. thresholds: ascending."""
+    """The curve of some phrases. selected: a bool per phrase. thresholds: ascending."""
     subset = boxes.where(selected[boxes.phrase])
     absent = selected & (phrases.things == 0)
     return Curve(
@@ -102,7 +106,7 @@ def build_curve(boxes: BoxArrays, phrases: PhraseArrays, selected: np.ndarray, t
 
 
 def _best_scores(boxes: BoxArrays, phrases: int) -> np.ndarray:
-    """The best score of every phrase that has a box."""
+    """The best score of each phrase that has a box."""
     best = np.full(phrases, -1.0)
     np.maximum.at(best, boxes.phrase, boxes.score)
     reached: np.ndarray = best[best >= 0]
@@ -116,7 +120,7 @@ def _count_at_least(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
 
 
 def lowest_threshold(thresholds: np.ndarray, precision: np.ndarray, target_precision: float) -> float | None:
-    """The lowest threshold that has the target precision, and so of those that have it the highest recall."""
+    """The lowest threshold that has the target precision, and so the highest recall of those that have it, or None."""
     reached = np.flatnonzero(np.nan_to_num(precision, nan=-1.0) >= target_precision)
     return float(thresholds[reached[0]]) if len(reached) else None
 
@@ -130,11 +134,14 @@ def bootstrap(
     seed: int,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
-    """95 % intervals of `threshold` and `precision`, None of what cannot be had; `reached`: the share of the resamples
-    in which the target precision can be had.
+    """Bootstrap over pictures.
 
-    Each draws as many pictures as there are, with replacement: boxes of one picture are no independent cases.
-    chosen_threshold: the one whose precision is given an interval.
+    Each resample draws as many pictures as there are, with replacement. Pictures are drawn rather than boxes, because
+    the boxes of one picture are not independent. chosen_threshold: the threshold whose precision gets an interval.
+
+    Returns:
+      95 % intervals of `threshold` and `precision`, None where there is none; `reached`, the share of the resamples
+      that reach the target precision.
     """
     order = np.argsort(-boxes.score, kind="stable")
     picture, right = boxes.picture[order], boxes.right[order]
@@ -165,7 +172,7 @@ def _interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def reliability_bins(boxes: BoxArrays) -> list[dict[str, Any]]:
-    """Boxes by score in twenty equal bins, empty ones left out: mean score beside the share that is right."""
+    """Mean score and precision of the boxes in twenty equal bins of the score. Empty bins are left out."""
     bins = np.minimum((boxes.score * _BINS).astype(int), _BINS - 1)
     return [
         {
@@ -180,7 +187,7 @@ def reliability_bins(boxes: BoxArrays) -> list[dict[str, Any]]:
 
 
 def calibration_error(bins: Sequence[dict[str, Any]]) -> float | None:
-    """Expected calibration error (Naeini et al. 2015): mean distance of score and precision, bins by their boxes."""
+    """Expected calibration error (Naeini et al. 2015): mean |mean score - precision| of the bins, weighted by boxes."""
     boxes = sum(bin_["boxes"] for bin_ in bins)
     distance = sum(bin_["boxes"] * abs(bin_["mean_score"] - bin_["precision"]) for bin_ in bins)
     return distance / boxes if boxes else None

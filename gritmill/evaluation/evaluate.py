@@ -1,4 +1,4 @@
-"""`gritmill eval`. This module imports fast: the command is derived from it."""
+"""`gritmill eval`. This module must import fast, because the command is derived from it."""
 
 from typing import Any
 
@@ -22,16 +22,16 @@ def evaluate(
     nms: options.NmsOf = Nms.NONE,
     quiet: Quiet = True,
 ) -> dict[str, Any]:
-    """Measures boxes, or with `phrases_only` extracted phrases, against those of people. docs/evaluation.md explains.
+    """Measures boxes, or with `phrases_only` extracted phrases, against human annotations. See docs/evaluation.md.
 
     Args:
-      on: flickr30k, refcoco or jsonl. nms: none, phrase or caption. `gritmill eval --help` has each option.
+      on: flickr30k, refcoco or jsonl. nms: none, phrase or caption. `gritmill eval --help` lists all options.
 
     Returns:
-      What `output` holds. `figures` is None if no picture could be used.
+      The content of `output`. `figures` is None if no phrase with true boxes was measured.
 
     Raises:
-      CallError: a wrong call, or files that are not of that form. EnvironmentFault: the detector fails.
+      CallError: an argument is wrong, or a file is not in the format `on`. EnvironmentFault: the detector fails.
     """
     from gritmill.evaluation import measure_boxes, phrases, query_detector
     from gritmill.evaluation.sets.open_truth import open_truth
@@ -40,9 +40,9 @@ def evaluate(
 
     configuration = resolve_config(config)
     if nms not in set(Nms):
-        raise CallError(f"--nms: {nms}: there are {', '.join(Nms)}")
+        raise CallError(f"--nms: {nms}: no such value; use one of {', '.join(Nms)}")
     if phrases_only and on == TruthFormat.REFCOCO:
-        raise CallError("--phrases: refcoco has expressions and no captions; flickr30k and jsonl can serve")
+        raise CallError("--phrases: refcoco has expressions but no captions; use flickr30k or jsonl")
     truth_set = open_truth(on, truth, images, split, limit)
     if phrases_only:
         result = {"on": on, "split": split, **phrases.compare_phrases(truth_set, configuration, quiet)}

@@ -1,4 +1,4 @@
-"""Grammatical kinds of phrases: of one thing or of several, a bare noun chunk or an expression around one."""
+"""Grammatical kinds of phrases: singular or plural; a bare noun chunk, or an expression that contains one."""
 
 from collections.abc import Iterable
 
@@ -10,14 +10,17 @@ CHUNK, EXPRESSION = "noun chunk", "expression"
 
 
 def grammatical_kinds(nlp: Language, texts: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """Number and form of every distinct text, each parsed by itself: a phrase need not stand in any caption."""
+    """The number and the form of each distinct text.
+
+    Each text is parsed by itself, because a phrase need not be part of a caption.
+    """
     distinct = sorted(set(texts))
     with nlp.memory_zone():
         return dict(zip(distinct, [_kinds(doc) for doc in nlp.pipe(distinct)], strict=True))
 
 
 def _kinds(doc: Doc) -> tuple[str, str]:
-    """The root of the first noun chunk is what the phrase is about; beyond that chunk it is an expression."""
+    """The root of the first noun chunk gives the number. A text with words outside that chunk is an expression."""
     chunk = next(doc.noun_chunks, None)
     root = chunk.root if chunk is not None else next((token for token in doc if token.head == token), None)
     plural = root is not None and root.tag_ in ("NNS", "NNPS")

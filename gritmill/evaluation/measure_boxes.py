@@ -1,4 +1,4 @@
-"""The boxes that a detector finds for a set's phrases, measured against those that people have drawn."""
+"""Measures the boxes that a detector finds for a set's phrases against the annotated boxes."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,11 @@ from transforms.records import Box
 from transforms.selection.select_boxes import suppress
 
 MIN_CANDIDATES = 100
-"""At least this many boxes of a phrase are ranked, down to a score of 0, even if `detector.candidates` is less."""
+"""At least this many boxes per phrase are ranked, down to a score of 0, even if `detector.candidates` is lower."""
 
 
 def measure_boxes(truth: Truth, configuration: Configuration, nms: Nms, quiet: bool) -> dict[str, Any]:
-    """What `gritmill.evaluate` returns, but for the settings of the call."""
+    """The result of `gritmill.evaluate`, without the arguments of the call."""
     candidates = max(configuration.detector.candidates, MIN_CANDIDATES)
     settings = configuration.detector.model_copy(update={"floor": 0.0, "candidates": candidates})
     detector, configuration, model_identities = load_detector(configuration.model_copy(update={"detector": settings}))
@@ -56,7 +56,7 @@ def _measure_answer(answer: Answer, nms: Nms, iou: float) -> Iterator[metrics.Ph
 
 
 def _rank_boxes(answer: Answer, nms: Nms, iou: float) -> dict[int, Sequence[Box]]:
-    """The boxes of every phrase, best first, after the chosen suppression."""
+    """The boxes of each phrase, best first, after the chosen suppression."""
     if nms is Nms.NONE:
         return dict(answer.boxes)
     if nms is Nms.PHRASE:

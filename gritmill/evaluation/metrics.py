@@ -1,7 +1,8 @@
-"""Recall@k and accuracy of ranked boxes against true ones. An overlap is the plain IoU, never GIoU.
+"""Recall@k and accuracy of ranked boxes against true boxes. Overlap is the plain IoU, not GIoU.
 
-ANY-BOX: a box is right if it lies on any of the phrase's things; MERGED-BOX: if it lies on the box around all of them
-(names as in Flickr30k Entities' papers; Kosmos-2, arXiv 2306.14824, section 4.1.1, takes ANY-BOX).
+ANY-BOX: a box is right if it matches any of the phrase's things. MERGED-BOX: a box is right if it matches the box
+around all of them. The names are those of the papers on Flickr30k Entities; Kosmos-2 (arXiv 2306.14824, section 4.1.1)
+uses ANY-BOX.
 """
 
 from collections import defaultdict
@@ -16,13 +17,13 @@ from transforms.text.grounded_caption import Corners
 
 RANKS = (1, 5, 10)
 MIN_IOU = 0.5
-"""IoU from which on a box is right; one that is equal is right."""
+"""A box is right if its IoU is at least this value."""
 
 STRICT_IOU = 0.75
 
 
 def enclosing_box(things: Sequence[Corners]) -> Corners:
-    """The smallest box around all of them."""
+    """The smallest box that contains all things."""
     low = np.min([thing[:2] for thing in things], axis=0)
     high = np.max([thing[2:] for thing in things], axis=0)
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
@@ -30,9 +31,10 @@ def enclosing_box(things: Sequence[Corners]) -> Corners:
 
 @dataclass(frozen=True, slots=True)
 class PhraseResult:
-    """One phrase. any_rank, merged_rank: of the first right box, from 1; 0 if there is none.
+    """The result for one phrase.
 
-    iou: of the best-scored box with the thing that it overlaps most, 0 without a box.
+    any_rank, merged_rank: rank of the first right box, from 1; 0 if there is none.
+    iou: IoU of the best-scored box with the thing that it overlaps most; 0 without a box.
     """
 
     kinds: tuple[str, ...]
@@ -42,7 +44,7 @@ class PhraseResult:
 
 
 def measure_phrase(boxes: Sequence[Corners], things: Sequence[Corners], kinds: tuple[str, ...] = ()) -> PhraseResult:
-    """A phrase's boxes, best first, against its things, of which there is at least one."""
+    """Compares a phrase's boxes, best first, with its things. There must be at least one thing."""
     overlaps = ious(boxes, things).max(axis=1)
     merged = ious(boxes, [enclosing_box(things)])[:, 0]
     iou = float(overlaps[0]) if len(overlaps) else 0.0
@@ -55,7 +57,7 @@ def _first_rank(overlaps: np.ndarray) -> int:
 
 
 def summarize(results: Sequence[PhraseResult]) -> dict[str, Any]:
-    """Shares, 0..1, over phrases; every phrase counts the same. None where there is no phrase."""
+    """Shares over phrases, 0..1. Each phrase has the same weight. None if there is no phrase."""
     overlaps = np.array([one.iou for one in results])
     return {
         "phrases": len(results),
@@ -68,7 +70,7 @@ def summarize(results: Sequence[PhraseResult]) -> dict[str, Any]:
 
 
 def summarize_by_kind(results: Iterable[PhraseResult]) -> Mapping[str, dict[str, Any]]:
-    """Figures of every kind, sorted by name; a phrase of two kinds counts in both."""
+    """The figures of each kind, sorted by name. A phrase of two kinds counts in both."""
     groups: defaultdict[str, list[PhraseResult]] = defaultdict(list)
     for one in results:
         for kind in set(one.kinds):
@@ -83,7 +85,7 @@ def _recalls(ranks: Sequence[int]) -> dict[str, float | None]:
 
 
 def share(part: int, total: int) -> float | None:
-    """0..1; None of nothing."""
+    """part / total, 0..1; None if the total is 0."""
     return part / total if total else None
 
 
@@ -92,7 +94,10 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def match_boxes(boxes: Sequence[Corners], things: Sequence[Corners]) -> list[bool]:
-    """Whether each box, best-scored first, is right. Of several free things it takes the one that it overlaps most."""
+    """Returns for each box, best-scored first, whether it is right.
+
+    A box takes the free thing that it overlaps most; a thing that is taken matches no other box.
+    """
     overlaps = ious(boxes, things)
     right = []
     for row in overlaps:

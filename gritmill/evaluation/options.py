@@ -1,4 +1,4 @@
-"""Options of the evaluation commands. This module imports fast."""
+"""Options of the evaluation commands. This module must import fast."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -7,7 +7,7 @@ from gritmill.options import Option, PathOrUri, PathsOrUris
 
 
 class TruthFormat(StrEnum):
-    """The form of a set with true boxes."""
+    """The format of a set with true boxes."""
 
     FLICKR30K = "flickr30k"
     REFCOCO = "refcoco"
@@ -22,17 +22,25 @@ class Nms(StrEnum):
     CAPTION = "caption"
 
 
-Truth = Annotated[PathsOrUris, Option("--truth", "The set: its folder, or files.", "PATH...", cli_type=list[str])]
-On = Annotated[str, Option("--on", "What form the set is of.", cli_type=TruthFormat)]
-Images = Annotated[PathOrUri | None, Option("--images", "Folder of the set's pictures.", "DIR", cli_type=str | None)]
-Split = Annotated[str | None, Option("--split", "Of the set: val, test, testA, ...", "NAME")]
-LimitPictures = Annotated[int | None, Option("--limit", "Only the first N pictures.", "N", min=1)]
-ResultFile = Annotated[PathOrUri | None, Option("--output", "JSON file for all figures.", "FILE", cli_type=str | None)]
-CalibrationFolder = Annotated[
-    PathOrUri, Option("--output", "Folder for calibration.json and .html.", "DIR", cli_type=str)
+Truth = Annotated[
+    PathsOrUris, Option("--truth", "Annotated set: its folder or its files.", "PATH...", cli_type=list[str])
 ]
-PhrasesOnly = Annotated[bool, Option("--phrases", "Compare extracted phrases with marked ones, not boxes.")]
-Alone = Annotated[bool, Option("--alone", "Ask for every phrase in a prompt of its own.")]
-NmsOf = Annotated[str, Option("--nms", "Non-maximum suppression before boxes are ranked.", cli_type=Nms)]
-Precision = Annotated[float, Option("--precision", "Share of boxes that are to be right.", min=0, max=1)]
-Seed = Annotated[int, Option("--seed", "Of the bootstrap.", min=0)]
+On = Annotated[str, Option("--on", "Format of the set.", cli_type=TruthFormat)]
+Images = Annotated[PathOrUri | None, Option("--images", "Folder of the set's images.", "DIR", cli_type=str | None)]
+Split = Annotated[str | None, Option("--split", "Split of the set: val, test, testA, ...", "NAME")]
+LimitPictures = Annotated[int | None, Option("--limit", "Use only the first N images.", "N", min=1)]
+ResultFile = Annotated[
+    PathOrUri | None, Option("--output", "Write all figures to this JSON file.", "FILE", cli_type=str | None)
+]
+CalibrationFolder = Annotated[
+    PathOrUri, Option("--output", "Folder for calibration.json and calibration.html.", "DIR", cli_type=str)
+]
+PhrasesOnly = Annotated[bool, Option("--phrases", "Evaluate extracted phrases instead of boxes.")]
+Alone = Annotated[bool, Option("--alone", "Query each phrase in its own prompt.")]
+NmsOf = Annotated[
+    str, Option("--nms", "Non-maximum suppression before ranking: within a phrase or a caption.", cli_type=Nms)
+]
+Precision = Annotated[
+    float, Option("--precision", "Target precision: share of the written boxes that are right.", "SHARE", min=0, max=1)
+]
+Seed = Annotated[int, Option("--seed", "Seed of the bootstrap.", "N", min=0)]

@@ -1,7 +1,7 @@
-"""`gritmill eval --phrases`: noun phrases as a run extracts them, against those that people have marked in captions.
+"""`gritmill eval --phrases`: compares the noun phrases that a run extracts with the phrases marked by annotators.
 
-No picture is needed. A phrase is right if its characters are exactly the marked ones. Marked phrases that name nothing
-to be seen (`notvisual`) need not be found; extracting one is a false alarm with that name.
+No picture is needed. A phrase is right if its character span equals a marked one. Marked phrases that name nothing
+visible (`notvisual`) need not be found; extracting one is a false alarm of its own kind.
 """
 
 from collections import Counter, defaultdict
@@ -24,7 +24,7 @@ _BATCH = 1000
 
 
 class Miss(StrEnum):
-    """Why a marked phrase is not among the extracted ones, or `dropped: <reason>`."""
+    """Why a marked phrase was not extracted. A further value is `dropped: <reason>`."""
 
     EXPRESSION = "only as an expression"
     WIDER = "inside a wider phrase"
@@ -35,7 +35,7 @@ class Miss(StrEnum):
 
 
 class Alarm(StrEnum):
-    """What an extracted phrase is that nobody has marked like that."""
+    """Why an extracted phrase is a false alarm."""
 
     NOT_VISUAL = "not visual"
     WIDER = "wider than a marked one"
@@ -45,14 +45,15 @@ class Alarm(StrEnum):
 
 
 CharSpan = tuple[int, int]
-"""Characters of a caption, end exclusive."""
+"""Start and end in characters of a caption; the end is exclusive."""
 
 
 @dataclass
 class Tally:
-    """Counts over captions. hit: marked and extracted alike. by_head: marked phrases with the head of an extracted one.
+    """Counts over captions.
 
-    kinds: of every kind of phrase, how many are marked and hit.
+    hit: phrases that are both marked and extracted. by_head: marked phrases that contain the head of an extracted one.
+    kinds: for each kind of phrase, how many are marked and hit.
     """
 
     captions: int = 0
@@ -65,7 +66,7 @@ class Tally:
     kinds: defaultdict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, pair: Pair, phrases: Sequence[TruePhrase]) -> None:
-        """A caption as it was extracted, and its marked phrases."""
+        """Adds a caption. pair: with the extracted phrases. phrases: the marked ones."""
         annotated = [phrase for phrase in phrases if phrase.start >= 0]
         visual = [phrase for phrase in annotated if phrase.queried]
         extracted = {(phrase.start, phrase.end) for phrase in pair.phrases}
@@ -84,7 +85,7 @@ class Tally:
             self.alarms[why_extracted(span, annotated)] += 1
 
     def to_json(self) -> dict[str, Any]:
-        """Counts and rates; a rate over nothing is None."""
+        """Counts and rates. A rate is None if its denominator is 0."""
         precision, recall = share(self.hit, self.extracted), share(self.hit, self.marked)
         return {
             "captions": self.captions,
@@ -105,10 +106,10 @@ class Tally:
 
 
 def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = True) -> dict[str, Any]:
-    """Extracts the phrases of every caption of a set, with the parser and the drop lists of the configuration.
+    """Extracts the phrases of all captions with the configured parser and drop lists, and compares them with the truth.
 
     Raises:
-      CallError: the parser cannot be had.
+      CallError: the parser cannot be loaded.
     """
     parser_id = identify.parser_identity(configuration.phrases.model)
     stage = StageRunner(Phrases(configuration.phrases))
@@ -128,7 +129,11 @@ def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = Tr
 
 
 def why_missed(span: CharSpan, pair: Pair) -> str:
-    """The first reason that applies, in the order of `Miss`, after a drop that took the phrase out."""
+    """Why a marked span was not extracted.
+
+    The first that applies: the parser failed; an expression has this span; a phrase overlaps it; a phrase that overlaps
+    it was dropped; nothing.
+    """
     if pair.error:
         return Miss.FAILED
     if span in {(one.expression_start, one.expression_end) for one in pair.phrases}:
@@ -141,7 +146,7 @@ def why_missed(span: CharSpan, pair: Pair) -> str:
 
 
 def why_extracted(span: CharSpan, annotated: Iterable[TruePhrase]) -> str:
-    """What an extracted span is that is no marked visual phrase."""
+    """Why an extracted span is not a marked visual phrase."""
     spans = {(phrase.start, phrase.end): phrase.queried for phrase in annotated}
     if spans.get(span) is False:
         return Alarm.NOT_VISUAL
@@ -152,7 +157,7 @@ def why_extracted(span: CharSpan, annotated: Iterable[TruePhrase]) -> str:
 
 
 def _relations(span: CharSpan, others: Iterable[CharSpan]) -> tuple[bool, bool, bool]:
-    """Whether a span lies inside one of the others, around one, and whether it overlaps one at all."""
+    """Three facts about a span: it is inside another one, it contains another one, it overlaps another one."""
     start, end = span
     overlapping = [other for other in others if start < other[1] and other[0] < end]
     inside = any(other[0] <= start and end <= other[1] for other in overlapping)
@@ -161,6 +166,6 @@ def _relations(span: CharSpan, others: Iterable[CharSpan]) -> tuple[bool, bool, 
 
 
 def _without_picture(caption: TrueCaption) -> Pair:
-    """The caption alone: a fault of its picture does not matter here."""
+    """The pair with its caption only, because a fault of its picture does not matter here."""
     pair = caption.pair
     return Pair(pair.key, pair.source, pair.index, pair.caption)

@@ -1,7 +1,7 @@
-"""How good a run is, against a truth that its pairs bring along in `meta`, as the bundled scenes do.
+"""Measures a finished run against the truth in the `meta` of its pairs. The bundled scenes have such a truth.
 
 `truth` is a list of {"start", "end", "text", "boxes"}: a phrase's characters in the caption, end exclusive, and the
-corners of every thing that it names, normalised. `absent` lists phrases that name nothing in the picture.
+normalised corners of each thing that it names. `absent` lists phrases that name nothing in the picture.
 """
 
 import json
@@ -22,12 +22,12 @@ from transforms.records import Box, Pair
 
 @dataclass(frozen=True)
 class Quality:
-    """Counts over all pairs with a truth. A box counts for one thing and a thing for one box.
+    """Counts over all pairs with a truth. A box matches at most one thing, and a thing at most one box.
 
-    phrases: true phrases. extracted: of these, found in the caption. located: of the extracted, with a right box.
-    plural: of the extracted, naming several things. fully_located: of these, with a right box for each thing.
-    absent: phrases of captions that name nothing in the picture. absent_boxed: of these, with a box.
-    boxes: written. boxes_right: of these, on a thing that their own phrase names.
+    phrases: true phrases. extracted: those of them that were found in the caption. located: extracted phrases with a
+    right box. plural: extracted phrases that name several things. fully_located: plural phrases with a right box for
+    each thing. absent: phrases of captions that name nothing in the picture. absent_boxed: absent phrases with a box.
+    boxes: written boxes. boxes_right: written boxes on a thing that their phrase names.
     """
 
     phrases: int = 0
@@ -42,10 +42,10 @@ class Quality:
 
 
 def run_quality(output: str | PathLike[str]) -> Quality:
-    """The quality of a finished run whose detections lie in its own folder.
+    """The quality of a finished run whose detections are in its own folder.
 
     Raises:
-      CallError: the folder holds no manifest.
+      CallError: the folder has no manifest.
     """
     rows = read_all(find_detections(str(output)))
     records = {sample.record["uid"]: sample.record for sample in read(output)}
@@ -53,7 +53,7 @@ def run_quality(output: str | PathLike[str]) -> Quality:
 
 
 def measure_quality(pairs: Iterable[tuple[Pair, Mapping[str, Any] | None]]) -> Quality:
-    """The quality of rows of detections, each with its record if it was written."""
+    """The quality of pairs, each with its record; None if the pair was not written."""
     total: Counter[str] = Counter()
     for pair, record in pairs:
         meta = json.loads(pair.meta)
@@ -63,7 +63,7 @@ def measure_quality(pairs: Iterable[tuple[Pair, Mapping[str, Any] | None]]) -> Q
 
 
 def find_phrase(pair: Pair, true: Mapping[str, Any]) -> int | None:
-    """The number of the pair's phrase whose head is the true phrase's last word, inside its span; None without one."""
+    """The number of the pair's phrase whose head is the last word of the true phrase and is in its span, or None."""
     head = re.findall(r"\w+", true["text"])[-1].lower()
     for number, phrase in enumerate(pair.phrases):
         head_text = pair.caption[phrase.head_start : phrase.head_end].lower()
@@ -103,7 +103,7 @@ def _count_pair(pair: Pair, boxes: Sequence[Box], truth: Sequence[Any], absent: 
 
 
 def absent_spans(caption: str, truth: Sequence[Any], absent: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """The places of absent phrases in the caption, except those inside a true phrase."""
+    """The spans of absent phrases in the caption, except those that overlap a true phrase."""
     for text in absent:
         for occurrence in re.finditer(rf"\b{re.escape(text)}\b", caption, re.IGNORECASE):
             if not any(true["start"] < occurrence.end() and occurrence.start() < true["end"] for true in truth):

@@ -1,4 +1,4 @@
-"""Puts the phrases of a set to the detector as a run does: those of a caption together, in chunks, read ahead."""
+"""Queries the detector for the phrases of a set as a run does: a caption's phrases together, in chunks, read ahead."""
 
 from collections import Counter, deque
 from collections.abc import Iterator, Set
@@ -23,18 +23,17 @@ from transforms.isolation.bisect import UnhealthyDevice
 from transforms.records import Box, FailureStage, Pair, Phrase
 
 _MAX_RATIO_CHANGE = 0.02
-"""By how much the ratio of a picture's sides may differ from that of the picture that boxes were drawn in."""
+"""By how much the aspect ratio of a picture may differ from that of the annotated picture, as a share."""
 
 OTHER_SHAPE = "other_shape"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the detector answered for one caption.
+    """The answer of the detector for one caption.
 
-    caption: the true one. pair: its phrases are the queried ones, its caption their texts, one a line. boxes: by
-    number of the true phrase, best first. fault, detail: why the picture cannot be had, and which; a detector that
-    fails finds nothing.
+    pair: its phrases are the queried ones; its caption is their texts, one per line. boxes: by number of the true
+    phrase, best first; empty if the detector failed. fault, detail: why the picture cannot be used, and which picture.
     """
 
     caption: TrueCaption
@@ -45,14 +44,17 @@ class Answer:
 
     @cached_property
     def queried(self) -> list[int]:
-        """Of each phrase of the question the number of the true phrase that it stands for."""
+        """For each queried phrase, the number of its true phrase."""
         return [number for number, phrase in enumerate(self.caption.phrases) if phrase.queried]
 
 
 @dataclass
 class QueryCounts:
-    """Pictures so far, those that could not be used by reason, one of them for each reason, captions at which the
-    detector failed, and the picture looked at last."""
+    """Counts of a query so far.
+
+    unusable: pictures that could not be used, by reason. examples: one of them per reason. failed: captions on which
+    the detector failed.
+    """
 
     pictures: int = 0
     unusable: Counter[str] = field(default_factory=Counter)
@@ -62,7 +64,7 @@ class QueryCounts:
 
     @property
     def measured(self) -> int:
-        """Pictures that were looked at."""
+        """Pictures that could be used."""
         return self.pictures - self.unusable.total()
 
     def to_json(self) -> dict[str, object]:
@@ -86,11 +88,12 @@ class QueryCounts:
 
 
 def load_detector(configuration: Configuration) -> tuple[StageRunner, Configuration, dict[str, str]]:
-    """The stage of the boxes, whose detector loads on first use; the configuration with models resolved; and the
-    models' identities.
+    """Returns the boxes stage, the configuration with its models resolved, and the identities of the models.
+
+    The detector is loaded on first use.
 
     Raises:
-      CallError: a model cannot be had, or the device is not there.
+      CallError: a model cannot be loaded, or the device is not available.
     """
     beam_options = run_pipeline.parse_beam_options(())
     model_identities = identify_models(configuration)
@@ -103,7 +106,7 @@ def load_detector(configuration: Configuration) -> tuple[StageRunner, Configurat
 def query(
     truth: Truth, detector: StageRunner, configuration: Configuration, counts: QueryCounts, quiet: bool = True
 ) -> Iterator[Answer]:
-    """The answers in order; `counts` is kept on the way. A picture that cannot be had reaches no detector.
+    """Yields the answers in order and updates `counts`. A picture that cannot be used does not reach the detector.
 
     Raises:
       EnvironmentFault: the detector fails on every input, or cannot be loaded.
@@ -117,7 +120,7 @@ def query(
             yield {"index": index, "caption": caption}, _build_question(caption)
 
     def note_reported(captions: int) -> None:
-        nonlocal reported  # replaced as a whole: another thread shows the progress
+        nonlocal reported  # replaced as a whole, because another thread reads it to show the progress
         reported = {caption.picture for caption in islice(pending, captions)}
 
     pixels = configuration.source.max_pixels
@@ -133,13 +136,13 @@ def query(
 
 
 def progress_state(truth: Truth, counts: QueryCounts, reported: Set[str]) -> progress.State:
-    """Pictures answered, and those of the current chunk that the detector has reported as done."""
+    """Counts the answered pictures and those of the current chunk that the detector has reported as done."""
     done = counts.pictures + len(reported - {counts.last_picture})
     return progress.State(done, min(done / max(truth.pictures, 1), 1.0))
 
 
 def phrase_by_phrase(truth: Truth) -> Truth:
-    """The same set with every phrase in a prompt of its own."""
+    """The same set with each phrase in its own prompt."""
     alone = (
         replace(caption, phrases=(phrase,)) for caption in truth.captions for phrase in caption.phrases or [_NO_PHRASE]
     )
@@ -150,7 +153,7 @@ _NO_PHRASE = TruePhrase("", queried=False)
 
 
 def _build_question(caption: TrueCaption) -> Pair:
-    """The pair whose caption holds the queried phrases, one a line: expressions may stand in no caption, or overlap."""
+    """The pair with the queried phrases as caption, one per line: expressions may overlap or have no caption."""
     phrases, length = [], 0
     texts = [" ".join(phrase.text.split()) for phrase in caption.phrases if phrase.queried]
     for text in texts:
@@ -161,7 +164,7 @@ def _build_question(caption: TrueCaption) -> Pair:
 
 
 def _skip_other_shape(position: Position, pair: Pair) -> PositionedPair:
-    """The pair, with nothing left to ask if its picture is not the one that the boxes were drawn in."""
+    """The pair, without phrases to query if its picture is not the annotated one."""
     return position, replace(pair, phrases=()) if _shape_differs(position["caption"], pair) else pair
 
 
@@ -178,10 +181,10 @@ def _build_answer(caption: TrueCaption, pair: Pair) -> Answer:
 
 
 def _shape_differs(caption: TrueCaption, pair: Pair) -> bool:
-    """Whether true boxes drawn in another picture, or in one lying on its side, would be laid over this one."""
+    """Whether the aspect ratio differs from that of the annotated picture: it is another picture, or rotated by 90°."""
     if not (caption.width and pair.width):
         return False
-    # width / height of both, cross-multiplied
+    # Both width / height, cross-multiplied.
     true_ratio, actual_ratio = caption.width * pair.height, pair.width * caption.height
     return abs(true_ratio - actual_ratio) > _MAX_RATIO_CHANGE * max(true_ratio, actual_ratio)
 

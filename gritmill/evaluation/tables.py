@@ -1,4 +1,4 @@
-"""Tables on standard output: what `eval` and `calibrate` have measured."""
+"""Prints the results of `eval` and `calibrate` as tables on standard output."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from pipeline.faults import printable
 
 
 def show_boxes(result: dict[str, Any]) -> None:
-    """The figures of `gritmill eval`, every kind a row, and the pictures that could not be used."""
+    """Prints the figures of `gritmill eval`, one row per kind, and the pictures that could not be used."""
     console = Console(highlight=False)
     if result["figures"]:
         shares = _accuracies if result["on"] == TruthFormat.REFCOCO else _recalls
@@ -26,7 +26,7 @@ def show_boxes(result: dict[str, Any]) -> None:
 
 
 def show_phrases(result: dict[str, Any]) -> None:
-    """The figures of `gritmill eval --phrases`."""
+    """Prints the figures of `gritmill eval --phrases`."""
     console, figures = Console(highlight=False), result["figures"]
     table = _make_table("", "marked", "extracted", "right", "precision", "recall", "F1", "recall by head")
     shares = (figures["precision"], figures["recall"], figures["f1"], figures["recall_by_head"])
@@ -44,7 +44,7 @@ def show_phrases(result: dict[str, Any]) -> None:
 
 
 def show_calibration(result: dict[str, Any]) -> None:
-    """The threshold, its figures by kind, and the line to paste."""
+    """Prints the threshold, its figures by kind, and the option to paste."""
     console = Console(highlight=False)
     if result["threshold"] is not None:
         table = _make_table(
@@ -65,20 +65,20 @@ def _threshold_lines(result: dict[str, Any]) -> Iterator[str]:
     in_force = result["in_force"]
     figures, interval = in_force["figures"], result["interval"]["precision"]
     yield (
-        f"in force: {in_force['threshold']:g} ({printable(in_force['source'])}): "
+        f"active threshold: {in_force['threshold']:g} ({printable(in_force['source'])}): "
         f"precision {percent(figures['precision'])}, recall {percent(figures['recall'])}"
     )
     if result["threshold"] is None:
         return
     low, high = result["interval"]["threshold"]
     lowest = result["configuration"]["detector"]["floor"] + 0.001 > result["threshold"]
-    note = " (the lowest that there is: detector.floor)" if lowest else ""
+    note = " (the lowest possible: detector.floor)" if lowest else ""
     yield f"threshold for a precision of {result['wished_precision']:g}: {result['threshold']:g}{note}"
-    yield f"  95 % interval {low:.3f} to {high:.3f}; of its precision {percent(interval[0])} to {percent(interval[1])}"
+    yield f"  95 % interval {low:.3f} to {high:.3f}; precision {percent(interval[0])} to {percent(interval[1])}"
     if result["at_threshold"]["all"]["right"] == result["at_threshold"]["all"]["boxes"]:
-        yield "  no box of this set is wrong there, so that the interval says nothing: take more pictures"
+        yield "  no box is wrong at this threshold, so the interval has no meaning; use more pictures"
     if result["interval"]["reached"] < 1:
-        yield f"  {percent(1 - result['interval']['reached'])} of the resamples have no such threshold"
+        yield f"  {percent(1 - result['interval']['reached'])} of the resamples do not reach this precision"
     yield f"  {result['paste']['set']}"
 
 
@@ -102,7 +102,7 @@ def _picture_lines(counts: dict[str, Any]) -> Iterator[str]:
     for reason, number in counts["unusable"].items():
         yield f"  {number} {reason}, for example {printable(counts['examples'][reason])}"
     if counts["failed"]:
-        yield f"  the detector failed at {counts['failed']} captions; their phrases count as not found"
+        yield f"  the detector failed on {counts['failed']} captions; their phrases count as not found"
 
 
 def _left_out_line(phrases: dict[str, int]) -> Iterator[str]:
@@ -113,5 +113,5 @@ def _left_out_line(phrases: dict[str, int]) -> Iterator[str]:
 
 
 def percent(value: float | None) -> str:
-    """As a table shows it."""
+    """A share as a percentage with one decimal; a dash for None."""
     return "–" if value is None else f"{value:.1%}"

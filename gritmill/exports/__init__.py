@@ -1,14 +1,14 @@
-"""The formats that a finished run can be exported to, by name: a file each.
+"""The formats that a finished run can be exported to, one file each.
 
 coco, flickr30k_entities, grit, hf, instructions, mdetr, odvg, refcoco, tsv, yolo   the formats
-export       a finished run -> one of them, shard by shard
-format       what a format is, and what all of them share
-options      what a user can say about an export
-card         the data card beside exported data
+export       a finished run -> one format, shard by shard
+format       the interface of a format, and code that the formats share
+options      the options of an export
+card         the data card of exported data
 coco_json    long lists in JSON, written entry by entry
 
-A package of your own adds one through the entry-point group `gritmill.exports`: the entry's name is the format's, its
-value a callable that takes the options and returns a `Format`.
+Another package can add a format through the entry-point group `gritmill.exports`. The name of the entry is the name of
+the format; its value is a callable that takes the options and returns a `Format`.
 """
 
 from typing import TYPE_CHECKING
@@ -38,8 +38,8 @@ _BUILTIN = {
 
 
 def formats() -> "dict[str, EntryPoint]":
-    """All formats by name, the built-in ones first; none is imported before it is loaded."""
-    from importlib.metadata import EntryPoint, entry_points  # 25 ms: not for a help
+    """All formats by name, the built-in ones first. A format is imported when its entry point is loaded."""
+    from importlib.metadata import EntryPoint, entry_points  # takes 25 ms, which `--help` should not pay
 
     builtin = {name: EntryPoint(name, f"{__name__}.{place}", GROUP) for name, place in _BUILTIN.items()}
     return builtin | {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in builtin}
@@ -49,10 +49,10 @@ def find_format(name: str, options: ExportOptions) -> "Format":
     """The format called `name`.
 
     Raises:
-      CallError: there is none of that name.
+      CallError: no format has this name.
     """
     known = formats()
     if name not in known:
-        raise CallError(f"--to: no format {name}; there are {', '.join(known)}")
+        raise CallError(f"--to: {name}: no such format; use one of {', '.join(known)}")
     export_format: Format = known[name].load()(options)
     return export_format

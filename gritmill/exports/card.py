@@ -1,4 +1,4 @@
-"""The data card that lies beside exported data: Markdown with the YAML head that the Hugging Face hub reads."""
+"""The data card of exported data: Markdown with the YAML head that the Hugging Face hub reads."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ from pipeline.pack.manifest import Manifest
 CARD_NAME = "README.md"
 
 _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M", "100M<n<1B", "n>1B")
-"""The hub's own classes; the limits are powers of ten from 1000."""
+"""The size categories of the hub. The limits are the powers of ten from 1000."""
 
 
 def render_card(to: str, export_format: Format, manifest: Manifest, counts: ExportCounts) -> str:
-    """What the data is, what reads it, and where it comes from."""
+    """The text of the card: what the data is, what reads it, and where it comes from."""
     head: dict[str, Any] = {
         "pretty_name": f"Grounded image-text pairs ({to})",
         "task_categories": ["image-to-text", "zero-shot-object-detection"],
         "tags": ["grounding", "referring-expressions", "gritmill", to],
         "size_categories": [_SIZES[sum(counts["samples"] >= 10**power for power in range(3, 10))]],
     }
-    if path := export_format.data_files:  # without it they take what they know, export.json and pictures alone
+    if path := export_format.data_files:  # otherwise the hub loads the file types it knows: export.json and pictures
         head["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": path}]}]
     values = {"to": to, "manifest": manifest, "counts": sorted(counts.items()), "about": export_format.description}
     return render("card.md.jinja", head=yaml.safe_dump(head, sort_keys=False).strip(), **values) + "\n"

@@ -1,4 +1,4 @@
-"""coco: detection with phrases as categories, and captions, as pycocotools reads them."""
+"""coco: boxes with phrases as categories, and captions, in the files that pycocotools reads."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from gritmill.reading import Sample
 
 
 class Coco(LineFormat):
-    """`instances.json`: a category for each phrase, lower-cased; boxes as x, y, width, height in pixels.
+    """`instances.json`: one category per lower-cased phrase; boxes are x, y, width, height in pixels.
 
     `captions.json`: the captions of the same images.
     """
@@ -21,11 +21,11 @@ COCO('instances.json').loadAnns(…)
 COCO('captions.json').imgToAnns[…]
 ```
 
-A category is a phrase in lower case. `score` stands beside each box, and `tokens_positive` says where its phrase is in
-the caption."""
+A category is a phrase in lower case. Each box has its `score`, and in `tokens_positive` the span of its phrase in the
+caption."""
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """Both files, part by part: nothing but the categories is held in memory."""
+        """Writes both files, part by part. Only the categories are held in memory."""
         numbers = number_categories(box["category"] for part in all_parts(shards, folder) for box in part["boxes"])
         boxes = _instances(all_parts(shards, folder), numbers)
         write_coco("instances.json", shards, folder, boxes, list_categories(numbers))

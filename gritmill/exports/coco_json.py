@@ -1,4 +1,4 @@
-"""JSON files of long lists, as COCO's are: written entry by entry, so that nothing of them is held in memory."""
+"""JSON files with long lists, such as COCO's: written entry by entry, so that the lists are never in memory."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +15,10 @@ def write_coco(
     annotations: Iterator[dict[str, Any]],
     categories: Iterable[dict[str, Any]] | None = None,
 ) -> None:
-    """Publishes the images of all parts and the annotations, which get an `id` each, from 1."""
+    """Publishes a file with the images of all parts, the annotations, and the categories if given.
+
+    Each annotation gets an `id`, from 1.
+    """
     lists: dict[str, Iterable[dict[str, Any]]] = {
         "images": (part["image"] for part in all_parts(shards, folder)),
         "annotations": ({"id": number, **annotation} for number, annotation in enumerate(annotations, 1)),
@@ -32,16 +35,16 @@ def write_coco(
 
 
 def xywh(box: Corners) -> list[float]:
-    """x, y, width and height in pixels, to a thousandth."""
+    """x, y, width and height in pixels, rounded to 0.001."""
     x1, y1, x2, y2 = box
     return [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)]
 
 
 def number_categories(names: Iterable[str], first: int = 1) -> dict[str, int]:
-    """Categories by name, numbered in the order in which they come first."""
+    """Numbers the categories in the order of their first occurrence, from `first`."""
     return {name: number for number, name in enumerate(dict.fromkeys(names), first)}
 
 
 def list_categories(numbers: Mapping[str, int]) -> Iterator[dict[str, Any]]:
-    """The same as COCO lists them."""
+    """The categories as COCO lists them."""
     yield from ({"id": number, "name": name, "supercategory": ""} for name, number in numbers.items())

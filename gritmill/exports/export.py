@@ -1,4 +1,4 @@
-"""export: a finished run -> another format, shard by shard, from shards and manifest alone."""
+"""export: a finished run -> another format, shard by shard. Reads only the shards and the manifest."""
 
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,12 +18,12 @@ from pipeline.fingerprint import json_digest
 from pipeline.pack.manifest import Manifest, need_manifest, read_manifest
 
 _PROVENANCE = ("fingerprints", "models", "threshold", "versions", "ledger")
-"""What the export's own summary takes over from the run's manifest."""
+"""The fields of the run's manifest that the export's summary repeats."""
 
 
 @dataclass(frozen=True)
 class ExportMarker:
-    """What the marker holds, which is written first: which export the folder is for."""
+    """The content of the marker, which is written first. mark: fingerprint of the export that the folder is for."""
 
     REMEDY: ClassVar[str] = "export into another folder"
 
@@ -32,7 +32,7 @@ class ExportMarker:
 
 @dataclass(frozen=True)
 class PartDone:
-    """Says that a shard is exported. figures: its counts."""
+    """Marks a shard as exported. figures: its counts."""
 
     REMEDY: ClassVar[str] = "remove it and export again"
 
@@ -41,7 +41,7 @@ class PartDone:
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """What `export.json` holds, which is written last. mark: as in the marker. run: where it comes from."""
+    """The content of `export.json`, which is written last. mark: as in the marker. run: fields of the manifest."""
 
     REMEDY: ClassVar[str] = "remove it and export again"
 
@@ -54,21 +54,22 @@ class ExportSummary:
 def export(
     run: str | PathLike[str], to: str, output: str | PathLike[str], options: ExportOptions | None = None
 ) -> dict[str, Any]:
-    """Writes a finished run in another format; called again it goes on where it stopped.
+    """Writes a finished run in another format. If it is called again, it resumes where it stopped.
 
     Returns:
-      What `export.json` holds.
+      The content of `export.json`.
 
     Raises:
-      CallError: no such format, no finished run, or the folder holds something else than this export.
-      EnvironmentFault: the run was packed again meanwhile.
+      CallError: the format does not exist, the run is not finished, or the folder contains something other than this
+        export.
+      EnvironmentFault: the run was packed again during the export.
     """
     options = options or ExportOptions()
     export_format = find_format(to, options)
     source, target = files.canonical(run), files.canonical(output)
     manifest = need_manifest(run)
     if target == source:
-        raise CallError(f"--output: {output}: the run itself lies there")
+        raise CallError(f"--output: {output}: this is the folder of the run; use another folder")
     export_settings = {
         "pack": manifest.fingerprints.pack,
         "format": to,
@@ -76,7 +77,7 @@ def export(
         "gritmill": version("gritmill"),
     }
     fingerprint = json_digest(export_settings)
-    _check_free(target, fingerprint)  # before it is locked and swept: another run may be at work there
+    _check_free(target, fingerprint)  # before `hold` locks and sweeps the folder: another run may be using it
     with hold(target):
         _check_free(target, fingerprint)
         publish_typed(files.join(target, layout.EXPORT_MARKER), ExportMarker(fingerprint))
@@ -95,14 +96,14 @@ def export(
 
 
 def _check_free(target: str, fingerprint: str) -> None:
-    """Refuses a folder that holds anything but this export."""
+    """Rejects a folder that contains anything other than this export."""
     marked = is_marked(target, layout.EXPORT_MARKER, "export")
     if marked and read_typed(files.join(target, layout.EXPORT_MARKER), ExportMarker).mark != fingerprint:
-        raise FolderMismatch(f"--output: {target} holds another export", "use another folder")
+        raise FolderMismatch(f"--output: {target} contains another export", "use another folder")
 
 
 def _write_shards(export_format: Format, source: str, manifest: Manifest, folder: ExportFolder) -> ExportCounts:
-    """Writes the shards that an earlier call has not, and what takes all of them; their counts."""
+    """Writes the shards that no earlier call has written, then the files over all shards. Returns the counts."""
     counts = ExportCounts()
     for number, shard in enumerate(manifest.shards):
         uri = files.join(folder.uri, layout.export_part_done(number))
@@ -112,7 +113,9 @@ def _write_shards(export_format: Format, source: str, manifest: Manifest, folder
         figures = export_format.shard(number, read_shard(files.join(source, shard.tar)), folder)
         current = read_manifest(source)
         if current is None or current.fingerprints != manifest.fingerprints:
-            raise EnvironmentFault(f"{source}: the run has been packed again meanwhile; export it into another folder")
+            raise EnvironmentFault(
+                f"{source}: the run was packed again during the export; export it into another folder"
+            )
         publish_typed(uri, PartDone(dict(figures)))
         counts.update(figures)
     export_format.finish(range(len(manifest.shards)), folder)

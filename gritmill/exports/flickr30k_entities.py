@@ -8,22 +8,22 @@ from gritmill.exports.options import Level
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners, Span
 
-# XML has no way to write these.
+# These characters cannot be written in XML.
 _XML_INVALID = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 65534, 65535), "�")
 
 
 class Flickr30kEntities(LineFormat):
-    """Corners are whole pixels, from 1. All types are "other": gritmill does not know people from vehicles.
+    """Corners are whole pixels, from 1. All types are "other", because gritmill does not classify phrases.
 
-    The readers of the format split a sentence at blanks, so that blanks are set around every phrase, as the original is
-    tokenised; a caption with a bracket cannot be told from markup, and is left out and counted.
+    The readers of the format split sentences at blanks. Therefore blanks are added around each phrase, as in the
+    tokenised original. A bracket in a caption would be read as markup: such captions are left out and counted.
     """
 
     file_name = "train.txt"
     image_path = "flickr30k-images/{0}.jpg"
     description = """\
-`Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as the original has them, with one
-sentence a picture."""
+`Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as in the original, with one sentence per
+picture."""
 
     def left_out(self, caption: str) -> str:
         return "" if set("[]").isdisjoint(caption) else "captions with a bracket"
@@ -67,7 +67,7 @@ def _annotation(sample: Sample, spans: Sequence[Span]) -> bytes:
 
 
 def _corners(box: Corners, width: int, height: int) -> dict[str, int]:
-    """Whole pixels from 1; readers that take one off again still find a pixel between them."""
+    """Corners in whole pixels, from 1. The box stays at least one pixel wide and high for readers that subtract 1."""
     x1, y1, x2, y2 = box
     left, upper = min(round(x1 * width) + 1, width - 1), min(round(y1 * height) + 1, height - 1)
     return {

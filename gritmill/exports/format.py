@@ -1,4 +1,4 @@
-"""The interface of an export format, and what all formats share."""
+"""The interface of an export format, and code that the formats share."""
 
 import json
 from abc import abstractmethod
@@ -16,20 +16,20 @@ from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Corners, Span, choose_spans
 
 ExportCounts = Counter[str]
-"""Counts of what was written and left out; those of shards add up."""
+"""Counts of what was written and of what was left out. The counts of an export are the sums over its shards."""
 
 ROWS_OF = {Level.EXPRESSIONS: "ref_exps", Level.CHUNKS: "noun_chunks"}
-"""The field of the record that has a level's rows."""
+"""The field of the record that has the rows of a level."""
 
 
 @dataclass(frozen=True)
 class ExportFolder:
-    """Where an export goes. Files appear whole or not at all."""
+    """The output folder of an export. Files are published atomically: a reader never sees a part of one."""
 
     uri: str
 
     def publish(self, name: str) -> AbstractContextManager[BinaryIO]:
-        """A file to write to, which appears once the block has ended without an exception."""
+        """A file to write to. It is published when the `with` block ends without an exception."""
         return publish(files.join(self.uri, name))
 
     def write(self, name: str, data: bytes) -> None:
@@ -48,35 +48,35 @@ class ExportFolder:
 
 
 class Format(Protocol):
-    """One format. A shard of the run is written at a time, each into files of its own; whole files come last."""
+    """An export format. Shards are written one at a time, each to its own files; files over all shards come last."""
 
     @property
     @abstractmethod
     def description(self) -> str:
-        """What reads it and how, a few lines of Markdown for the data card."""
+        """What reads the format and how: a few lines of Markdown for the data card."""
 
     @property
     def data_files(self) -> str:
-        """Glob pattern of what `datasets` and the hub are to load; empty if they have no reader for the format."""
+        """Glob pattern of the files that `datasets` and the hub should load; empty if they cannot read the format."""
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
-        """Writes the samples of one shard, holding no more than one picture. The same samples give the same bytes.
+        """Writes the samples of one shard, with at most one picture in memory. The same samples give the same bytes.
 
         Returns:
-          Counts to show, "samples" among them.
+          Counts to show, including "samples".
         """
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """Writes what takes all shards together, from the files of the shards. shards: their numbers; maybe none."""
+        """Writes the files that need all shards, from the files of the shards. shards: their numbers; may be empty."""
 
 
 @dataclass(frozen=True)
 class LineFormat(Format):
-    """A format that collects rows, one or more a sample, as lines until all shards are written.
+    """A format of lines, one or more per sample: writes one file of lines per shard, and joins these files at the end.
 
-    file_name: of all lines; a format that makes something else of them has a `finish` of its own.
-    image_path: of a picture, from the key. By default the folder is the shard's five digits, as mmdetection's GRIT
-      has it.
+    file_name: name of the joined file; a format that writes something else overrides `finish`.
+    image_path: path of a picture as a format string of the key. The default folder is the five digits of the shard, as
+      in mmdetection's GRIT.
     """
 
     options: ExportOptions
@@ -107,16 +107,16 @@ class LineFormat(Format):
         yield from self.rows(sample, folder, counts)
 
     def image_name(self, sample: Sample) -> str:
-        """The picture's path below the export's folder."""
+        """The path of the picture below the export's folder."""
         return self.image_path.format(sample.key)
 
     def left_out(self, caption: str) -> str:
-        """What a caption that the format cannot carry is counted as; empty: it is carried."""
+        """The name under which a caption that the format cannot carry is counted; empty if the format can carry it."""
         return ""
 
     @abstractmethod
     def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[Mapping[str, Any] | str]:
-        """The rows of a sample, JSON objects or plain lines; files of its own are written on the way."""
+        """Yields the rows of a sample, JSON objects or plain lines, and writes its separate files, if there are any."""
 
 
 def _as_line(row: Mapping[str, Any] | str) -> str:
@@ -130,20 +130,21 @@ def all_lines(shards: Sequence[int], folder: ExportFolder) -> Iterator[str]:
 
 
 def all_parts(shards: Sequence[int], folder: ExportFolder) -> Iterator[dict[str, Any]]:
-    """The same, where every line is a JSON object."""
+    """The lines of all shards, each parsed as a JSON object."""
     yield from map(json.loads, all_lines(shards, folder))
 
 
 def origin_fields(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Where a pair comes from; a licence given by its source is in `meta`, a JSON object as text."""
+    """The origin of a pair. `meta` is a JSON object as text; it has the licence if the source gives one."""
     return {name: record[name] for name in ("uid", "source_key", "url", "meta")}
 
 
 @dataclass(frozen=True)
 class Region:
-    """One row of a record: its span [start, end) of the caption, the text there, and the text of its head noun.
+    """One row of a record.
 
-    box: normalised, with the score. pixel_box: x1, y1, x2, y2 in pixels, unrounded.
+    start, end: span of the caption, end exclusive. text: the caption's text in the span. head: text of the head noun.
+    box: normalised corners and the score. pixel_box: x1, y1, x2, y2 in pixels, not rounded.
     """
 
     start: int
@@ -155,7 +156,7 @@ class Region:
 
 
 def read_regions(record: Mapping[str, Any], level: Level) -> list[Region]:
-    """The rows of a record, in its own order."""
+    """The rows of a record, in the record's order."""
     width, height, caption = record["width"], record["height"], record["caption"]
     return [
         Region(
@@ -171,7 +172,7 @@ def read_regions(record: Mapping[str, Any], level: Level) -> list[Region]:
 
 
 def disjoint_spans(record: Mapping[str, Any], level: Level) -> tuple[Span, ...]:
-    """The spans of a record that one text can hold, as Kosmos-2 chooses them."""
+    """The spans of a record that do not overlap, chosen as in Kosmos-2, so that one text can contain them."""
     parts = zip(record["noun_chunks"], record[ROWS_OF[level]], record["heads"], strict=True)
     groundings = [Grounding(Phrase(*chunk[:2], *head, *row[:2]), Box(0, *chunk[2:])) for chunk, row, head in parts]
     return choose_spans(groundings, "longest")

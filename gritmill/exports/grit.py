@@ -1,4 +1,4 @@
-"""grit: rows as GRIT was released (zzliang/GRIT): parquet with doubles in the lists, and JSON lines with integers."""
+"""grit: rows as in the release of GRIT (zzliang/GRIT): parquet with doubles in the lists, JSON lines with integers."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,27 +15,27 @@ from pipeline import layout
 from transforms.grit_record import COLUMNS
 
 MIN_SCORE = 0.65
-"""Kosmos-2's own loader drops rows below (`--box-score-threshold`): a value for GLIP's scores."""
+"""Kosmos-2's loader drops rows with a lower score (`--box-score-threshold`). The value was chosen for GLIP's scores."""
 
-# The released columns, and ours behind them: where a row comes from.
+# The released columns, then three of gritmill's, which give the origin of a row.
 _NAMES = ("key", "id", "url", "caption", "width", "height", "noun_chunks", "ref_exps", "uid", "source_key", "meta")
 _TYPES = {column.name: pa.int64() if pa.types.is_integer(column.type) else column.type for column in COLUMNS}
 SCHEMA = pa.schema([pa.field(name, _TYPES[name]) for name in _NAMES])
 
 LOW_SCORES = """Kosmos-2's loader drops rows with a score below 0.65 unless it is called with another
-`--box-score-threshold`; that value was GLIP's. Scores here are the detector's own and have not been changed."""
+`--box-score-threshold`. That value was chosen for GLIP. The scores here are those of the detector, unchanged."""
 
 
 @dataclass(frozen=True)
 class Grit:
-    """Readers of the parquet must cast offsets; unilm's own tools do not, and take the JSON lines."""
+    """Readers of the parquet must cast the offsets to integers. unilm's tools do not; they read the JSON lines."""
 
     options: ExportOptions
 
     data_files = "grit-20m/*.parquet"
     description = f"""\
-`grit-20m/coyo_{{i}}_snappy.parquet` and `grit_coyo.jsonl`, in the columns of the released GRIT, with three of
-gritmill's behind them. Pictures are not part of it, as they were not of GRIT.
+`grit-20m/coyo_{{i}}_snappy.parquet` and `grit_coyo.jsonl`, with the columns of the released GRIT followed by three
+of gritmill's. Pictures are not included, as in GRIT.
 
 {LOW_SCORES}"""
 
@@ -54,7 +54,7 @@ gritmill's behind them. Pictures are not part of it, as they were not of GRIT.
 
 
 def count_low_scores(record: Mapping[str, Any]) -> ExportCounts:
-    """How many of its rows Kosmos-2's loader would drop unasked, and whether that is all of them."""
+    """Counts the rows of a record, those that Kosmos-2's loader drops by default, and whether it drops all of them."""
     scores = [row[6] for row in record["ref_exps"]]
     low = sum(score < MIN_SCORE for score in scores)
     return ExportCounts({"rows": len(scores), "rows below 0.65": low, "pairs all below 0.65": int(low == len(scores))})

@@ -1,4 +1,4 @@
-"""hf: a folder that `datasets.load_dataset` opens, with pictures and typed features: parquet, a file a shard."""
+"""hf: a folder that `datasets.load_dataset` opens, with pictures and typed features: one parquet file per shard."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from transforms import grit_record
 
-_BATCH = 100  # pictures in memory, and rows a group: the viewer of the hub wants groups of some megabytes
+_BATCH = 100  # pictures in memory, and rows per row group: the hub's viewer needs groups of a few megabytes
 
 _GROUNDING: "dict[str, tuple[pa.DataType, Callable[[Region, Region], Any]]]" = {
     "phrase": (pa.string(), lambda chunk, expression: chunk.text),
@@ -27,19 +27,19 @@ _GROUNDING: "dict[str, tuple[pa.DataType, Callable[[Region, Region], Any]]]" = {
     "box": (pa.list_(pa.float32(), 4), lambda chunk, expression: chunk.box.corners),
     "score": (pa.float32(), lambda chunk, expression: chunk.box.score),
 }
-"""The fields of a grounding: type, and value of a row of both levels."""
+"""The fields of a grounding: the type, and a function that computes the value from the rows of both levels."""
 
 _FIRST = (
     *("image", "caption", "grounded", "groundings", "width", "height"),
     *("key", "uid", "source_key", "url", "id", "meta"),
 )
-"""The order of the columns; those of the record that are not named follow."""
+"""The first columns, in this order. The other columns of the record follow."""
 
 _IN_GROUNDINGS = {"noun_chunks", "ref_exps", "heads"}
 
 
 def _schema() -> pa.Schema:
-    """Our columns, and the record's but for its rows, which are in `groundings`."""
+    """The columns of this format, and those of the record except its rows, which are in `groundings`."""
     types = {
         "image": pa.struct([("bytes", pa.binary()), ("path", pa.string())]),
         "grounded": pa.string(),
@@ -52,7 +52,7 @@ def _schema() -> pa.Schema:
 
 
 def _feature(kind: pa.DataType) -> Any:
-    """A type as `datasets` writes it into a parquet file's metadata."""
+    """A type as `datasets` writes it to the metadata of a parquet file."""
     if pa.types.is_struct(kind):
         return {field.name: _feature(field.type) for field in kind.fields}
     if pa.types.is_list(kind):
@@ -65,7 +65,7 @@ def _feature(kind: pa.DataType) -> Any:
 
 @dataclass(frozen=True)
 class Hf:
-    """A row is a sample: picture, caption, grounded text, `groundings`, and the other columns of the record."""
+    """Each row is a sample: picture, caption, grounded text, `groundings`, and the other columns of the record."""
 
     options: ExportOptions
 
@@ -89,13 +89,13 @@ load_dataset(".", split="train")[0]["groundings"]
         return counts
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """Nothing to add to the shards' files; without a shard an empty file holds the schema."""
+        """Writes an empty file with the schema if there are no shards; otherwise does nothing."""
         if not shards:
             self.shard(0, iter(()), folder)
 
 
 def _row(sample: Sample) -> dict[str, Any]:
-    """A row of the file; fields of the record that have no column are ignored."""
+    """The row of a sample. Fields of the record that have no column are ignored."""
     chunks, expressions = (read_regions(sample.record, level) for level in (Level.CHUNKS, Level.EXPRESSIONS))
     groundings = [
         {name: value(*rows) for name, (_, value) in _GROUNDING.items()}

@@ -1,4 +1,4 @@
-"""instructions: conversations in LLaVA's form, made of the records as Kosmos-2 and Shikra make theirs."""
+"""instructions: conversations in LLaVA's format, built from the records in the way of Kosmos-2 and Shikra."""
 
 import random
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from transforms.text import dialects
 from transforms.text.grounded_caption import CannotCarry, Carries, Corners, Dialect, GroundedCaption, Span
 
 Turns = tuple[str, str]
-"""What the human says and what the model answers."""
+"""The text of the human and the answer of the model."""
 
 _COMPREHENSION = (
     "Find {0}.",
@@ -29,7 +29,7 @@ _COMPREHENSION = (
     "Give the box of {0}.",
     "Please point out {0}.",
 )
-# The Kosmos-2 paper's appendix B, table 9: the question ends where the model goes on.
+# The Kosmos-2 paper, appendix B, table 9: the model continues where the question ends.
 _GENERATION = (
     ("What is ", "it", "?", "It is {0}."),
     ("What is ", "this", "?", "This is {0}."),
@@ -45,22 +45,23 @@ _CAPTIONING = (
 _POINTING = "Which of these lies at ({0:.3f}, {1:.3f}), in shares of width and height: {2}?"
 
 _DESCRIPTION = """\
-`instructions.jsonl`: one conversation a line, `conversations` as LLaVA reads them, `kind` beside them.
+`instructions.jsonl`: one conversation per line, with `conversations` as LLaVA reads them, and `kind`.
 Written in the dialect `{0}`, with the seed {1}."""
 
-_NO_SENTENCES = """ This dialect carries no sentence: of the four kinds there are comprehension and pointing."""
+_NO_SENTENCES = """ This dialect cannot carry sentences: the kinds are comprehension and pointing only."""
 
 
 @dataclass(frozen=True)
 class Instructions(LineFormat):
-    """Four kinds of conversations; boxes are written in the dialect of the options.
+    """Four kinds of conversations. Boxes are written in the dialect of the options.
 
-    comprehension: an expression is asked for, its boxes are the answer.
-    generation: a box is shown, its expression is the answer; the six templates of the Kosmos-2 paper's appendix B.
-    captioning: a grounded caption. pointing: which thing of those named is at this point?
+    comprehension: the question has an expression, the answer has its boxes.
+    generation: the question has a box, the answer has its expression; the six templates of the Kosmos-2 paper.
+    captioning: the answer is a grounded caption.
+    pointing: the question has a point and the expressions, the answer is the expression of the thing at that point.
 
     Raises:
-      CallError: there is no such dialect, or it carries no words.
+      CallError: the dialect does not exist, or it carries no words.
     """
 
     file_name = "instructions.jsonl"
@@ -71,7 +72,7 @@ class Instructions(LineFormat):
         except ValueError as error:
             raise CallError(str(error).replace("text.dialect", "--dialect")) from error
         if carries is Carries.BOXES:
-            raise CallError(f"--dialect: {self.options.dialect} carries no words; take another one")
+            raise CallError(f"--dialect: {self.options.dialect} carries no words; use another dialect")
 
     @property
     def description(self) -> str:
@@ -83,12 +84,12 @@ class Instructions(LineFormat):
         return dialects.find(self.options.dialect).carries in (Carries.SPANS, Carries.ENDS)
 
     def left_out(self, caption: str) -> str:
-        # It may read like a picture's place, or any other sign of a model.
+        # It may read as the image placeholder, or as another special token of a model.
         return "captions with <" if "<" in caption else ""
 
     def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[dict[str, Any]]:
         record = sample.record
-        # The choice follows from the sample alone, whatever came before it.
+        # The choice depends on the seed and the sample only, not on earlier samples.
         rng = random.Random(f"{self.options.seed} {record['uid']}")
         grounded = _GroundedRecord.from_record(record, self.options)
         kinds = {"comprehension": _comprehension}
@@ -119,7 +120,7 @@ class Instructions(LineFormat):
 
 @dataclass(frozen=True)
 class _GroundedRecord:
-    """A record's expressions, each with its normalised boxes, and the dialect to write them in."""
+    """The expressions of a record, each with its normalised boxes, and the dialect to write them in."""
 
     record: dict[str, Any]
     level: Level
@@ -128,7 +129,7 @@ class _GroundedRecord:
 
     @classmethod
     def from_record(cls, record: dict[str, Any], options: ExportOptions) -> "_GroundedRecord":
-        # Words that stand twice in a caption name all of their boxes.
+        # Words that occur twice in a caption name the boxes of both places.
         groups: dict[str, list[Region]] = {}
         for region in read_regions(record, options.level):
             groups.setdefault(region.text.casefold(), []).append(region)
@@ -136,7 +137,7 @@ class _GroundedRecord:
         return cls(record, options.level, dialects.find(options.dialect), expressions)
 
     def encode(self, before: str, words: str, after: str, boxes: tuple[Corners, ...]) -> str:
-        """A text in the dialect, with boxes for some words of it."""
+        """Encodes `before + words + after` in the dialect, with the boxes for `words`."""
         span = Span(len(before), len(before) + len(words), boxes)
         size = self.record["width"], self.record["height"]
         return self.dialect.encode(GroundedCaption(before + words + after, (span,), *size))
@@ -148,7 +149,7 @@ def _comprehension(grounded: _GroundedRecord, rng: random.Random) -> Turns:
 
 
 def _generation(grounded: _GroundedRecord, rng: random.Random) -> Turns:
-    # "It is {0}" is said of one thing.
+    # "It is {0}" fits a single thing only.
     single = [(words, boxes) for words, boxes in grounded.groups if len(boxes) == 1]
     if not single:
         raise _NoSingleThing("every expression names several things")
@@ -164,7 +165,7 @@ def _captioning(grounded: _GroundedRecord, rng: random.Random) -> Turns:
 
 
 def _pointing(grounded: _GroundedRecord, rng: random.Random) -> Turns:
-    """The point is the middle of a box that lies in no box of another expression, if there is one."""
+    """Asks about the centre of a box, if some box has a centre that is in no box of another expression."""
     order = rng.sample(range(len(grounded.groups)), len(grounded.groups))
     words = [grounded.groups[number][0] for number in order]
     for number in order:
@@ -179,4 +180,4 @@ def _pointing(grounded: _GroundedRecord, rng: random.Random) -> Turns:
 
 
 class _NoSingleThing(Exception):
-    """There is no single thing for a question; the message gives the reason."""
+    """The question needs a single thing and there is none. The message gives the reason."""

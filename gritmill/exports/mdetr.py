@@ -1,4 +1,4 @@
-"""mdetr: what MDETR and GLIP are trained on (ashkamath/mdetr): COCO's form with `tokens_positive`."""
+"""mdetr: the training format of MDETR and GLIP (ashkamath/mdetr): COCO's format with `tokens_positive`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,14 +20,14 @@ _SAME_BOX_IOU = 0.95
 
 
 class Mdetr(LineFormat):
-    """An image entry stands for a caption, not for a picture.
+    """There is one image entry per caption, not per picture.
 
-    A box that several phrases name is one annotation with all their spans: boxes that overlap by an IoU of 0.95 or more
-    count as one, and the last one is kept, as in the project's own scripts.
+    A box that several phrases name is one annotation with all their spans. Boxes with an IoU of 0.95 or more count as
+    the same box, and the last one is kept, as in MDETR's own scripts.
     """
 
     description = """\
-`mdetr_train.json` in the form of MDETR's `final_mixed_train.json`; `tokens_positive_eval` has one list a
+`mdetr_train.json` in the format of MDETR's `final_mixed_train.json`; `tokens_positive_eval` has one list per
 phrase, as in its Flickr30k files. `file_name` is relative to this folder."""
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
@@ -56,7 +56,7 @@ phrase, as in its Flickr30k files. `file_name` is relative to this folder."""
 
 
 def _group_same_boxes(regions: Sequence[Region]) -> list[list[Region]]:
-    """The regions, those of one box in one list."""
+    """Groups the regions that have the same box."""
     corners = [region.box.corners for region in regions]
     same_box = ious(corners, corners) >= _SAME_BOX_IOU
     groups: list[list[int]] = []

@@ -1,4 +1,4 @@
-"""odvg: JSON lines of mmdetection's ODVGDataset, which Open-GroundingDino reads as well."""
+"""odvg: the JSON lines of mmdetection's ODVGDataset, which Open-GroundingDino also reads."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,18 +6,18 @@ from typing import Any
 from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, origin_fields, read_regions
 from gritmill.reading import Sample
 
-_MIN_SIDE = 1.0  # mmdetection drops boxes of less than a pixel
+_MIN_SIDE = 1.0  # mmdetection drops boxes with a side below one pixel
 
 
 class Odvg(LineFormat):
-    """A region has one flat box in pixels: mmdetection takes lists of boxes too, Open-GroundingDino does not.
+    """Each region has one flat box in pixels: mmdetection accepts lists of boxes too, Open-GroundingDino does not.
 
-    mmdetection goes by `tokens_positive` alone, Open-GroundingDino by the phrases alone.
+    mmdetection uses only `tokens_positive`, Open-GroundingDino only the phrases.
     """
 
     file_name = "odvg.jsonl"
     description = """```python
-# mmdetection; Open-GroundingDino takes the same file as `anno` of a dataset of mode "odvg"
+# mmdetection; Open-GroundingDino accepts the same file as `anno` of a dataset of mode "odvg"
 dict(type='ODVGDataset', data_root='.', ann_file='odvg.jsonl', label_map_file=None, data_prefix=dict(img=''))
 ```"""
 

@@ -1,11 +1,11 @@
-"""What a user can set about an export."""
+"""The options of an export."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class Level(StrEnum):
-    """Which spans of a record become an export's phrases."""
+    """The spans of a record that become the phrases of an export."""
 
     EXPRESSIONS = "expressions"
     CHUNKS = "chunks"
@@ -13,10 +13,9 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What a user can set about an export.
+    """The options of an export.
 
-    images: whether pictures are written as files of their own, for formats that name files. dialect, seed: of
-    instructions.
+    images: write image files, if the format refers to files. dialect, seed: for the format `instructions` only.
     """
 
     images: bool = True

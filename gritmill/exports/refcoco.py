@@ -16,29 +16,29 @@ from gritmill.exports.format import (
 )
 from gritmill.reading import Sample
 
-_FOLDER, _IMAGES = "refcoco", "images/mscoco/images/train2014/"  # the toolkit knows no other names
+_FOLDER, _IMAGES = "refcoco", "images/mscoco/images/train2014/"  # fixed names in the toolkit
 
 
 class RefCoco(LineFormat):
-    """A ref is an expression for one thing: expressions with several boxes are left out and counted.
+    """A ref is an expression for one thing, so expressions with several boxes are left out and counted.
 
     Categories are head nouns.
     """
 
     image_path = _IMAGES + "{0:.5}/{0}.jpg"
     description = """```python
-REFER(data_root=".", dataset="refcoco", splitBy="gritmill")  # of lichengunc/refer
+REFER(data_root=".", dataset="refcoco", splitBy="gritmill")  # from lichengunc/refer
 ```
 
-`refs(gritmill).p` is a pickle of plain containers; `gritmill.plain_pickle.load` reads it without running anything."""
+`refs(gritmill).p` is a pickle of plain containers; `gritmill.plain_pickle.load` reads it without running any code."""
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """Both files, part by part."""
+        """Writes both files, part by part."""
         numbers = number_categories(ref["category"] for _, _, ref in _refs(shards, folder))
         annotations = (_annotation(image, ref, numbers) for _, image, ref in _refs(shards, folder))
         write_coco(f"{_FOLDER}/instances.json", shards, folder, annotations, list_categories(numbers))
         with folder.publish(f"{_FOLDER}/refs(gritmill).p") as file:
-            # A list of protocol 2, item by item: nothing of it is held in memory.
+            # A list in protocol 2, written item by item, so that it is never in memory.
             file.write(b"\x80\x02]")
             for number, image, ref in _refs(shards, folder):
                 file.write(pickle.dumps(_ref(number, image, ref, numbers), 2)[2:-1] + b"a")
@@ -67,7 +67,7 @@ REFER(data_root=".", dataset="refcoco", splitBy="gritmill")  # of lichengunc/ref
 
 
 def _refs(shards: Sequence[int], folder: ExportFolder) -> Iterator[tuple[int, dict[str, Any], dict[str, Any]]]:
-    """Every ref with its number, from 1, and its image."""
+    """Each ref as number (from 1), image, ref."""
     refs = ((part["image"], ref) for part in all_parts(shards, folder) for ref in part["refs"])
     yield from ((number, image, ref) for number, (image, ref) in enumerate(refs, 1))
 
@@ -92,7 +92,7 @@ def _ref(number: int, image: dict[str, Any], ref: dict[str, Any], numbers: dict[
         "ann_id": number,
         "category_id": numbers[ref["category"]],
         "image_id": image["id"],
-        # The toolkit's users take what stands before the last "_" for the picture's name.
+        # Programs that use the toolkit take the part before the last "_" as the name of the picture.
         "file_name": f"{image['file_name'].removesuffix('.jpg')}_{number}.jpg",
         "split": "train",
         "sent_ids": [number],

@@ -1,4 +1,4 @@
-"""tsv: the six columns that Kosmos-2's own loader reads (microsoft/unilm, laion2b_obj_loader.py)."""
+"""tsv: the six columns that Kosmos-2's loader reads (microsoft/unilm, laion2b_obj_loader.py)."""
 
 import base64
 import hashlib
@@ -16,18 +16,18 @@ _SEPARATORS = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 @dataclass(frozen=True)
 class Tsv:
-    """MD5 of the picture, caption, picture in base64, width, height, and a Python dictionary of the rows.
+    """Columns: MD5 of the picture, caption, picture in base64, width, height, and a Python dictionary of the rows.
 
-    There is no way to write a tab or a line's end in a caption, so that such pairs are left out and counted.
+    The format cannot represent a tab or a line break in a caption. Such pairs are left out and counted.
     """
 
     options: ExportOptions
 
     data_files = ""
     description = f"""\
-The loader takes only paths with `coyo_filtered_tsvs_v1` in them, and reads the file of the same name below
-`coyo_filtered_tsvs_v1_obj`: that is where the files lie. `train.json` names `…/coyo_filtered_tsvs_v1/00000.tsv`.
-`origins/` has a line a row with `uid`, `source_key`, `url` and `meta`.
+The loader accepts only paths that contain `coyo_filtered_tsvs_v1`, and reads the file of the same name in
+`coyo_filtered_tsvs_v1_obj`. Therefore the files are in the latter folder, while `train.json` lists
+`…/coyo_filtered_tsvs_v1/00000.tsv`. `origins/` has one line per row with `uid`, `source_key`, `url` and `meta`.
 
 {LOW_SCORES}"""
 
@@ -37,18 +37,18 @@ The loader takes only paths with `coyo_filtered_tsvs_v1` in them, and reads the 
         with folder.publish(f"coyo_filtered_tsvs_v1_obj/{number:05}.tsv") as file:
             for sample in samples:
                 if _SEPARATORS.isdisjoint(sample.caption):
-                    # Newlines separate lines: there is none after the last one.
+                    # The newline is a separator: there is none after the last line.
                     file.write(b"\n" * (counts["samples"] > 0) + "\t".join(_cells(sample)).encode())
                     counts.update({"samples": 1, **count_low_scores(sample.record)})
                     origins.append(json.dumps(origin_fields(sample.record), ensure_ascii=False))
                 else:
                     counts["captions with a tab or a line's end, left out"] += 1
-        # The six columns have no place for it.
+        # The six columns have no field for the origin.
         folder.write_lines(f"origins/{number:05}.jsonl", origins)
         return counts
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """The loader's own list of files."""
+        """Writes the loader's list of files."""
         names = (f'"../grit/coyo_filtered_tsvs_v1/{number:05}.tsv"' for number in shards)
         source = f'{{"source": [{", ".join(names)}], "source_lang": "grit", "weight": 1.0, "name": "grit"}}'
         folder.write_lines("train.json", [f"[{source}]"])

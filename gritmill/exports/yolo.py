@@ -1,4 +1,4 @@
-"""yolo: a text file a picture, a line a box: class, centre, width and height in shares. Classes are head nouns."""
+"""yolo: one text file per picture, one line per box: class, centre, width and height as shares of the picture."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -12,26 +12,26 @@ from transforms.text.grounded_caption import Corners
 
 
 class Yolo(LineFormat):
-    """`data.yaml` names the classes, in the order in which they come first.
+    """Classes are head nouns. `data.yaml` lists them in the order of their first occurrence.
 
-    `labels/` mirrors `images/`, as Ultralytics wants it.
+    `labels/` mirrors `images/`, as Ultralytics requires.
     """
 
     description = """```
 yolo detect train data=data.yaml
 ```
 
-A class is the head noun of a phrase, in lower case. Captions are not carried; `uid` and key of every picture stand in
-`parts/`."""
+A class is the head noun of a phrase, in lower case. Captions are not included. `parts/` has the `uid`, `source_key`,
+`url` and `meta` of each picture."""
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """The classes have numbers only once all are known: so labels come now."""
+        """Writes the labels and `data.yaml`. The classes can be numbered only when all of them are known."""
         classes = number_categories((name for part in all_parts(shards, folder) for name, _ in part["boxes"]), first=0)
         for part in all_parts(shards, folder):
             lines = (f"{classes[name]} {' '.join(map(str, box))}" for name, box in part["boxes"])
             folder.write_lines(part["labels"], lines)
         names = {number: name for name, number in classes.items()}
-        # Without a `path` Ultralytics takes the folder of this file.
+        # Without `path`, Ultralytics uses the folder of this file.
         data_yaml = {"train": "images", "val": "images", "names": names}
         folder.write("data.yaml", yaml.safe_dump(data_yaml, sort_keys=False, allow_unicode=True).encode())
 

@@ -1,8 +1,8 @@
-"""Pages for people.
+"""HTML pages and data cards.
 
 report                report.html of a run
-render                templates -> pages: report.html.jinja, calibration.html.jinja, and the charts of both in
+render                renders the templates: report.html.jinja and calibration.html.jinja, whose charts are in
                       charts.html.jinja; card.md.jinja, the data card of an export
-viewer/               samples with their boxes, and a slider
-thumbnails            small pictures for both
+viewer/               the page of `gritmill view`: samples with their boxes, and a threshold slider
+thumbnails            small pictures for the report and the viewer
 """

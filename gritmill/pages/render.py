@@ -1,11 +1,13 @@
-"""Pages out of templates: report.html and calibration.html, each one file that loads nothing from elsewhere, and the
-data card of an export."""
+"""Renders the templates: report.html, calibration.html, and the data card of an export.
+
+Each HTML page is a single file that loads nothing else.
+"""
 
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-# The HTML pages show captions and names from anywhere: whatever is put in is escaped.
+# The HTML pages show captions and names from untrusted sources, so all values are escaped.
 ENVIRONMENT = Environment(
     loader=PackageLoader("gritmill.pages", "."),
     autoescape=select_autoescape(["html.jinja"]),
@@ -16,5 +18,5 @@ ENVIRONMENT = Environment(
 
 
 def render(template: str, **values: Any) -> str:
-    """The page that a template of this folder makes of the values."""
+    """Renders a template of this folder with the values."""
     return ENVIRONMENT.get_template(template).render(values)

@@ -1,4 +1,4 @@
-"""report.html: how a run went, on one page that loads nothing from elsewhere."""
+"""report.html: the results of a run on a single page that loads nothing else."""
 
 import base64
 from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ from transforms.records import Pair
 from transforms.selection.judge import Policy
 from transforms.selection.threshold_sweep import rank_candidates
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito's, for every eye
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito: safe for colour-blind
 _HEADS = 20
 _TABLE_THRESHOLDS = tuple(i / 20 for i in range(21))
 
@@ -30,7 +30,7 @@ def write_page(output: str, folder: str, plan: Plan, manifest: Manifest, report:
     """Writes the page of a finished run.
 
     Args:
-      output: the run's folder. folder: that of its detections. report: what `write_report` returned.
+      output: folder of the run. folder: folder of its detections. report: the result of `write_report`.
       warning: a warning about the boxes, shown near the top; empty for none.
     """
     statistics = read_statistics(output)
@@ -55,8 +55,8 @@ def write_page(output: str, folder: str, plan: Plan, manifest: Manifest, report:
 
 
 def _charts(histograms: Histograms) -> Iterator[dict[str, Any]]:
-    """Title, bars with their tooltips, and the labels at the ends of the axis."""
-    binned = ((histograms.score, "Boxes by score"), (histograms.box_area, "Boxes by share of the picture"))
+    """Per chart: title, bars as (count, tooltip), and the labels at both ends of the axis."""
+    binned = ((histograms.score, "Boxes by score"), (histograms.box_area, "Boxes by share of the image"))
     for bins, title in binned:
         labels = [f"{low:g} to {high:g}" for low, high in pairwise(bins.edges)]
         bars = [(n, f"{label}: {n:,}") for label, n in zip(labels, bins.counts, strict=True)]
@@ -73,8 +73,11 @@ def _charts(histograms: Histograms) -> Iterator[dict[str, Any]]:
 
 
 def _thresholds(sweep: ByThreshold, score: float) -> dict[str, Any]:
-    """What each threshold keeps: in shares of what the lowest keeps, with the place of the one in force in percent of
-    the axis; and a few rows in numbers."""
+    """The pairs, phrases and boxes that each threshold keeps.
+
+    shares: relative to the lowest threshold. line: position of the active threshold in percent of the axis. rows: the
+    counts at multiples of 0.05.
+    """
     low, high = sweep.score[0], sweep.score[-1]
     span = (high - low) or 1
     rows = list(zip(sweep.score, sweep.pairs, sweep.phrases, sweep.boxes, strict=True))
@@ -93,7 +96,7 @@ def _thresholds(sweep: ByThreshold, score: float) -> dict[str, Any]:
 
 
 def _make_cards(nearest: Sequence[NearThreshold], folder: str, plan: Plan, policy: Policy) -> Iterator[dict[str, Any]]:
-    """In order of distance; each shows the boxes that the lower of its own score and the threshold would keep."""
+    """The cards in order of distance. Each shows the boxes kept at the lower of the pair's score and the threshold."""
     pairs = [_read_pair(folder, entry.where) for entry in nearest]
     order = sorted(range(len(pairs)), key=lambda index: (pairs[index].source, pairs[index].index))
     pictures = dict(zip(order, make_thumbnails([pairs[index] for index in order], plan), strict=True))
@@ -102,7 +105,7 @@ def _make_cards(nearest: Sequence[NearThreshold], folder: str, plan: Plan, polic
 
 
 def _make_card(pair: Pair, policy: Policy, picture: Thumbnail) -> dict[str, Any]:
-    """A pair with its boxes: colour, phrase, score, and x, y, width, height in percent of the picture."""
+    """A pair with its boxes. A box is (colour, phrase, score, (x, y, width, height) in percent of the picture)."""
     phrases: dict[str, str] = {}
     boxes = []
     for grounding in rank_candidates(pair, policy):

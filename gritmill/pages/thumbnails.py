@@ -1,4 +1,4 @@
-"""Thumbnails of the pairs that are shown, read from the sources."""
+"""Thumbnails of pairs, read from the sources."""
 
 import io
 from collections.abc import Iterator, Sequence
@@ -15,21 +15,24 @@ from transforms.images import ImageFault
 from transforms.records import FailureStage, Fault, Pair, Reason
 
 LONG_SIDE = 640
-"""Pixels of a thumbnail, at most."""
+"""Maximum length of the longer side of a thumbnail, in pixels."""
 
 _QUALITY = 80
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A JPEG of a pair's picture, upright; without `jpeg`, `missing` says why there is none."""
+    """An upright JPEG of a pair's picture. If `jpeg` is empty, `missing` is the reason."""
 
     jpeg: bytes = b""
     missing: Fault | None = None
 
 
 def make_thumbnails(pairs: Sequence[Pair], plan: Plan) -> Iterator[Thumbnail]:
-    """One for each pair, in their order, which should be input order; a picture that is gone costs only itself."""
+    """Yields one thumbnail per pair, in order. The pairs should be in input order.
+
+    A picture that is gone does not affect the other pictures.
+    """
     fetched = _fetch_pictures([pair for pair in pairs if pair.image.digest], plan)
     for pair in pairs:
         if pair.image.digest:
@@ -41,7 +44,7 @@ def make_thumbnails(pairs: Sequence[Pair], plan: Plan) -> Iterator[Thumbnail]:
 
 
 def _fetch_pictures(pairs: Sequence[Pair], plan: Plan) -> Iterator[bytes | Fault]:
-    """Like `fetch_images`, which stops at a missing container; here only that container's pictures are missing."""
+    """Like `fetch_images`, but a missing container affects only its own pictures and does not stop the iteration."""
     missing: dict[str, Fault] = {}
     index = 0
     while index < len(pairs):

@@ -1,5 +1,5 @@
-"""`gritmill validate`: a finished run, read back and checked.
+"""`gritmill validate`: reads a finished run back and checks it.
 
-validate   manifest, shards, indexes, checksums
-sample     members, record, picture and texts of one sample
+validate   checks manifest, shards, indexes and checksums
+sample     checks members, record, picture and texts of one sample
 """

@@ -1,4 +1,4 @@
-"""What must hold for one sample: its members, its record, its picture and its texts."""
+"""Checks one sample: its members, its record, its picture and its texts."""
 
 import io
 import json
@@ -26,7 +26,7 @@ _STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class Record(BaseModel):
-    """The fields of the contract's `.json` that have rules beyond their type."""
+    """The fields of the `.json` for which the contract has rules beyond their type."""
 
     model_config = _STRICT
 
@@ -42,7 +42,7 @@ class Record(BaseModel):
 
 
 def record_model() -> type[Record]:
-    """The contract's `.json`: every column in every record, and no other. Records older than a column may lack it."""
+    """The model of the `.json`: all columns and no other fields. A column may be missing if the record is older."""
     fields: Any = {
         column.name: (_json_type(column.type), Field(default_factory=column.default) if column.default else ...)
         for column in grit_record.COLUMNS
@@ -52,7 +52,7 @@ def record_model() -> type[Record]:
 
 
 def _json_type(kind: pa.DataType) -> Any:
-    """What JSON has for an Arrow type. Items of lists and of structs may be null unless their type says otherwise."""
+    """The JSON type for an Arrow type. Items of lists and structs may be null if the Arrow type allows it."""
     if pa.types.is_struct(kind):
         fields: Any = {item.name: (_json_item(item), ...) for item in kind.fields}
         return create_model("Struct", __config__=_STRICT, **fields)
@@ -71,7 +71,10 @@ def _json_item(item: "pa.Field[Any]") -> Any:
 
 @dataclass(frozen=True)
 class Rules:
-    """What all samples have in common, from the manifest."""
+    """The rules that all samples share, from the manifest.
+
+    dialects: the first is that of `.grounded.txt`. densest: whether `text.spans` is "densest".
+    """
 
     dialects: tuple[str, ...]
     densest: bool
@@ -83,17 +86,17 @@ class Rules:
 def sample_faults(
     key: str, shard: str, members: Mapping[str, bytes], row: dict[str, Any] | None, rules: Rules
 ) -> Iterator[str]:
-    """What is wrong with a sample, a line each.
+    """Yields the faults of a sample, one line each.
 
     Args:
-      shard: five digits. members: bytes by ending. row: the sample's row of the index; None if it has none.
+      shard: five digits. members: bytes by ending. row: the sample's row of the index; None if there is none.
     """
     expected = {"jpg", "json", "txt", *map(_member_ending, range(len(rules.dialects)), rules.dialects)}
     if set(members) != expected:
         yield f"members {', '.join(sorted(members))}; expected {', '.join(sorted(expected))}"
         return
     if not (key.startswith(shard) and len(key) == 9 and key.isdecimal()):
-        yield f"the key is not {shard} and four digits"
+        yield f"the key is not {shard} plus four digits"
     try:
         record = rules.record.model_validate_json(members["json"])
     except ValidationError as error:
@@ -101,9 +104,9 @@ def sample_faults(
         return
     yield from _record_faults(key, record)
     if row is None or not _agrees(row, record, rules.index):
-        yield "the index does not agree with the record"
+        yield "the row of the index differs from the record"
     if members["txt"].decode("utf-8", "replace") != record.caption:
-        yield "txt is not the record's caption"
+        yield "txt differs from the record's caption"
     yield from _image_faults(members["jpg"], record, rules.max_pixels)
     for number, name in enumerate(rules.dialects):
         ending = _member_ending(number, name)
@@ -111,7 +114,7 @@ def sample_faults(
 
 
 def fault_line(error: ValidationError) -> str:
-    """The first of a validation's errors, and how many more there are, in one line."""
+    """The first error of a validation and the number of further errors, in one line."""
     more = error.error_count() - 1
     return first_fault(error) + (f" ({more} more)" if more else "")
 
@@ -121,30 +124,33 @@ def _member_ending(number: int, dialect: str) -> str:
 
 
 def _agrees(row: dict[str, Any], record: Record, index: pa.Schema) -> bool:
-    """Whether a row of the index holds the record: doubles where JSON has integers, floats as Arrow rounds them."""
+    """Whether a row of the index equals the record, after conversion to the index's types.
+
+    The index has doubles where JSON has integers, and floats as Arrow rounds them.
+    """
     values = record.model_dump(mode="json")
     if row == values:
         return True
-    try:  # 0.3 ms, a hundred times as much as the comparison
+    try:  # takes 0.3 ms, a hundred times as long as the comparison above
         return pa.RecordBatch.from_pylist([values], index).to_pylist() == [row]
-    except (pa.ArrowException, OverflowError):  # the types of the index cannot hold it
+    except (pa.ArrowException, OverflowError):  # the index's types cannot represent the record
         return False
 
 
 def _record_faults(key: str, record: Record) -> Iterator[str]:
     if record.key != key:
-        yield f"json: its key is {record.key}"
+        yield f"json: the record's key is {record.key}"
     chunks, expressions, heads = record.noun_chunks, record.ref_exps, record.heads
     if not len(chunks) == len(expressions) == len(heads):
         yield f"json: {len(chunks)} noun_chunks, {len(expressions)} ref_exps, {len(heads)} heads"
         return
     if any((a[0], a[1], -a[6]) > (b[0], b[1], -b[6]) for a, b in pairwise(chunks)):
-        yield "json: noun_chunks are not in order"
+        yield "json: noun_chunks are not sorted"
     try:
         if not isinstance(json.loads(record.meta), dict):
-            yield "json: meta is no JSON object"
+            yield "json: meta is not a JSON object"
     except (ValueError, RecursionError):
-        yield "json: meta is no JSON object"
+        yield "json: meta is not a JSON object"
     for number, (chunk, expression, head) in enumerate(zip(chunks, expressions, heads, strict=True)):
         yield from (f"json: row {number}: {text}" for text in _row_faults(chunk, expression, head, len(record.caption)))
 
@@ -153,7 +159,7 @@ def _row_faults(chunk: _Row, expression: _Row, head: tuple[int, int], length: in
     if chunk[2:] != expression[2:]:
         yield "noun chunk and expression differ in box or score"
     if not 0 <= expression[0] <= chunk[0] <= head[0] < head[1] <= chunk[1] <= expression[1] <= length:
-        yield f"spans {list(expression[:2])}, {list(chunk[:2])}, {list(head)} leave one another or the caption"
+        yield f"spans {list(expression[:2])}, {list(chunk[:2])}, {list(head)} are not nested inside the caption"
     x1, y1, x2, y2 = chunk[2:6]
     if not (x1 < x2 and y1 < y2):
         yield f"box {list(chunk[2:6])} has no area"
@@ -161,26 +167,29 @@ def _row_faults(chunk: _Row, expression: _Row, head: tuple[int, int], length: in
 
 def _image_faults(data: bytes, record: Record, max_pixels: int) -> Iterator[str]:
     try:
-        # Of an EPS under this name Pillow would make a call of Ghostscript.
+        # JPEG only: Pillow would run Ghostscript for an EPS file under this name.
         image = Image.open(io.BytesIO(data), formats=("JPEG",))
         turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
         if image.size != (record.width, record.height):
-            yield f"jpg: {image.width} x {image.height}, the record says {record.width} x {record.height}"
+            yield f"jpg: size {image.width} x {image.height}, but {record.width} x {record.height} in the record"
         if image.width * image.height > max_pixels:
-            yield f"jpg: {image.width} x {image.height} is more than source.max_pixels, {max_pixels}"
+            yield f"jpg: {image.width} x {image.height} pixels are more than source.max_pixels, {max_pixels}"
             return
         image.load()
-    except Exception as error:  # whatever a decoder raises
+    except Exception as error:  # a decoder can raise any exception
         yield f"jpg: {error}"
         return
     if image.mode not in ("RGB", "L"):
-        yield f"jpg: of mode {image.mode}"
+        yield f"jpg: mode {image.mode}, not RGB or L"
     if turned:
-        yield "jpg: readers that honour EXIF would turn it"
+        yield "jpg: has an EXIF orientation, so some readers rotate it"
 
 
 def _text_faults(data: bytes, record: Record, name: str, densest: bool) -> Iterator[str]:
-    """A text decodes to what its dialect carries of the record: caption, spans or words, and boxes within rounding."""
+    """Checks that a text decodes to the part of the record that its dialect carries.
+
+    This part is the caption, the spans or words, and the boxes within the dialect's rounding.
+    """
     dialect = dialects.find(name)
     try:
         decoded = dialect.decode(data.decode(), record.width, record.height)
@@ -189,19 +198,19 @@ def _text_faults(data: bytes, record: Record, name: str, densest: bool) -> Itera
         return
     carries_caption = dialect.carries in (Carries.SPANS, Carries.ENDS)
     if carries_caption and decoded.caption != record.caption:
-        yield "it does not parse back to the caption"
+        yield "does not decode to the caption"
     if any(a.end > b.start for a, b in pairwise(decoded.spans)):
-        yield "its spans overlap"
+        yield "spans overlap"
     if not decoded.spans:
-        yield "it has no box"
+        yield "has no box"
     candidates = [*record.ref_exps, *(record.noun_chunks if densest else [])]
     if dialect.carries is Carries.SPANS and not all(_covered(row, decoded.spans) for row in candidates):
-        yield "a phrase of the record is not in it, nor anything that overlaps it"
+        yield "lacks a phrase of the record, and no span overlaps that phrase"
     possible, margin = _possible_boxes(record, dialect.carries), dialect.error(record.width, record.height)
     for span in _one_box_each(decoded.spans) if dialect.carries is Carries.BOXES else decoded.spans:
         key = (span.start, span.end) if carries_caption else decoded.caption[span.start : span.end]
         if not any(_same_boxes(span.boxes, expected, margin) for expected in possible.get(key, ())):
-            yield f"span {span.start}..{span.end} or its boxes are not the record's"
+            yield f"span {span.start}..{span.end} or its boxes differ from the record"
 
 
 def _covered(row: _Row, spans: Sequence[Span]) -> bool:
@@ -209,21 +218,21 @@ def _covered(row: _Row, spans: Sequence[Span]) -> bool:
 
 
 def _one_box_each(spans: Sequence[Span]) -> Iterator[Span]:
-    """A span a box."""
+    """Splits each span into one span per box."""
     yield from (replace(span, boxes=(box,)) for span in spans for box in span.boxes)
 
 
 RowSet = frozenset[tuple[float, tuple[float, ...], int]]
-"""Negative score, corners and number of rows: sorted, they have the order of a text's boxes."""
+"""Negative score, corners and number of each row. Sorted, they have the order of the boxes in a text."""
 
 
 def _possible_boxes(record: Record, carries: Carries) -> dict[object, list[RowSet]]:
-    """The rows that a span of a text can stand for, by the span as the dialect carries it, or by its words."""
+    """The sets of rows that a span of a text can represent, by span as the dialect carries it, or by words."""
     of_expressions, of_chunks = _rows_by_span(record.ref_exps), _rows_by_span(record.noun_chunks)
     possible: dict[object, list[RowSet]] = {}
     for span in {**of_expressions, **of_chunks}:
         expected = of_expressions.get(span, RowSet())
-        # Kosmos-2's spans are expressions; Qwen-VL's are either, and one of both has the boxes of both.
+        # Kosmos-2's spans are expressions. Qwen-VL's are expressions or chunks, or both with the boxes of both.
         options = [expected, expected | of_chunks.get(span, RowSet())]
         if carries in (Carries.LABELS, Carries.BOXES):
             options = [RowSet([row]) for row in options[1]]
@@ -241,14 +250,14 @@ def _rows_by_span(rows: Sequence[_Row]) -> dict[tuple[int, int], RowSet]:
 
 
 def _same_boxes(boxes: Sequence[Sequence[float]], expected: RowSet, margin: tuple[float, float]) -> bool:
-    """Whether the boxes are those of the rows, best first."""
+    """Whether the boxes, best first, equal those of the rows within the margin."""
     return len(boxes) == len(expected) > 0 and all(
         _within(box, corners, margin) for box, (_, corners, _) in zip(boxes, sorted(expected), strict=True)
     )
 
 
 def _within(box: Sequence[float], other: Sequence[float], margin: tuple[float, float]) -> bool:
-    """Whether a corner has moved by no more than the margin."""
+    """Whether no corner differs by more than the margin."""
     wide, high = (share + 1e-6 for share in margin)
     distances = [abs(a - b) for a, b in zip(box, other, strict=True)]
     return max(distances[0], distances[2]) <= wide and max(distances[1], distances[3]) <= high

@@ -1,7 +1,7 @@
-"""validate: read a finished run back and say what is wrong with it.
+"""validate: reads a finished run back and reports its faults.
 
-Shares no code path with the writer but the dialects' readers: tar, JSON and parquet are read with their own libraries,
-and every rule of the contract is written down here a second time and checked on what they give.
+The only code shared with the writer are the readers of the dialects. This module parses tar itself, reads JSON and
+parquet with their libraries, and states each rule of the contract a second time.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from pipeline.faults import CallError
 from transforms import grit_record
 from transforms.text import dialects
 
-_BLOCK, _RECORD = 512, 10_240  # of a tar
+_BLOCK, _RECORD = 512, 10_240  # sizes in a tar, in bytes
 
 _OCTAL = re.compile(rb"[0-7]{11}\0")
 _FIXED = {
@@ -35,13 +35,13 @@ _FIXED = {
     "owner": (265, b"gritmill".ljust(32, b"\0") * 2),
     "rest": (329, bytes(183)),
 }
-"""Of a member's header: first byte and value of what the contract fixes (USTAR, time 0, one owner)."""
+"""The parts of a member's header that the contract fixes (USTAR, time 0, one owner): offset and value."""
 
 _Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class _Part(BaseModel):
-    """A part of the manifest; other keys are ignored."""
+    """A part of the manifest. Other keys are ignored."""
 
     model_config = ConfigDict(strict=True)
 
@@ -55,7 +55,7 @@ class _Stats(_Part):
 
 
 class _Shard(_Stats):
-    # The paths are used, so they must not lead anywhere else.
+    # These paths are opened, so they must not lead out of the folder.
     tar: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.tar$")]
     index: Annotated[str, StringConstraints(pattern=r"^shards/\d{5}\.parquet$")]
     samples: NonNegativeInt
@@ -91,7 +91,7 @@ class _Manifest(_Part):
 
 @dataclass(frozen=True)
 class Finding:
-    """A fault (`text`), or with an empty text one sample that was read. key: empty if it is the whole shard's."""
+    """A fault (`text`), or a sample that was read (empty text). key: "" if the fault is not of a single sample."""
 
     shard: str
     key: str
@@ -99,24 +99,26 @@ class Finding:
 
 
 def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[Finding]:
-    """Every sample and every fault of a run, in order. limit: only so many samples a shard; checksums are always whole.
+    """Yields each sample and each fault of a run, in order.
+
+    limit: samples to check per shard. Checksums always cover whole files.
 
     Raises:
-      CallError: the folder holds no manifest.
+      CallError: the folder has no manifest.
     """
     folder = files.canonical(output)
     uri = files.join(folder, layout.MANIFEST)
     if not files.exists(uri):
-        raise CallError(f"{output}: no {layout.MANIFEST}; it is no finished run")
+        raise CallError(f"{output}: no {layout.MANIFEST}, so not a finished run; run gritmill pack")
     try:
         manifest = _Manifest.model_validate_json(files.read_bytes(uri))
         for name in manifest.configuration.text.dialect:
             dialects.find(name)
-    except ValueError as error:  # or there is no such dialect here
+    except ValueError as error:  # also raised if the dialect does not exist here
         line = fault_line(error) if isinstance(error, ValidationError) else str(error)
         yield Finding(layout.MANIFEST, "", line)
         return
-    # Pillow's own limit holds for the whole process; what the run itself let pass must not be refused here.
+    # Pillow's limit is global. It must not reject pictures that the run accepted.
     if Image.MAX_IMAGE_PIXELS is not None:
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, manifest.configuration.source.max_pixels)
     text = manifest.configuration.text
@@ -132,14 +134,14 @@ def _ledger_faults(manifest: _Manifest) -> Iterator[str]:
     rejected = sum(ledger.rejected.values())
     failed = sum(pairs for reasons in ledger.failed.values() for pairs in reasons.values())
     if ledger.read != ledger.written + rejected + failed:
-        yield f"ledger: {ledger.read} read is not {ledger.written} + {rejected} + {failed}"
+        yield f"ledger: {ledger.read} read, but {ledger.written} written + {rejected} rejected + {failed} failed"
     samples = sum(shard.samples for shard in manifest.shards)
     if ledger.written != samples:
-        yield f"ledger: {ledger.written} written, but the shards hold {samples}"
+        yield f"ledger: {ledger.written} written, but {samples} in the shards"
 
 
 def _unlisted_files(folder: str, manifest: _Manifest) -> Iterator[Finding]:
-    """Tars and indexes that the manifest does not name: who reads `shards/*.tar` would take them in."""
+    """Tars and indexes that the manifest does not list. A reader of `shards/*.tar` would read them too."""
     named = {name for shard in manifest.shards for name in (shard.tar, shard.index)}
     for info in files.list_folder(files.join(folder, layout.SHARDS)):
         name = f"{layout.SHARDS}/{files.name(info.uri)}"
@@ -153,7 +155,7 @@ def _check_shard(folder: str, number: str, shard: _Shard, rules: Rules, limit: i
             yield Finding(name, "", text)
             return
     if (shard.tar, shard.index) != (layout.shard_tar(int(number)), layout.shard_index(int(number))):
-        yield Finding(shard.tar, "", f"is shard {int(number)} of the manifest")
+        yield Finding(shard.tar, "", f"is shard {int(number)} of the manifest, but its files have other names")
     rows: list[dict[str, Any]] = []
     try:
         rows = _read_index(files.join(folder, shard.index))
@@ -175,11 +177,11 @@ def _stats_fault(uri: str, shard: _Shard) -> str:
     except ValidationError as error:
         return fault_line(error)
     same = stats.model_dump() == shard.model_dump(exclude={"tar", "index"})
-    return "" if same else "does not agree with the manifest"
+    return "" if same else "differs from the manifest"
 
 
 class _Broken(Exception):
-    """A file cannot be read further; the message gives the reason."""
+    """A file cannot be read any further. The message gives the reason."""
 
 
 def _checksum_fault(uri: str, expected: str) -> str:
@@ -187,7 +189,7 @@ def _checksum_fault(uri: str, expected: str) -> str:
         return "is missing"
     with files.open_read(uri) as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
-    return "" if digest == expected else "its SHA-256 is not that of the manifest"
+    return "" if digest == expected else "the SHA-256 differs from the manifest"
 
 
 def _read_index(uri: str) -> list[dict[str, Any]]:
@@ -200,7 +202,7 @@ def _read_index(uri: str) -> list[dict[str, Any]]:
     defaults = grit_record.defaults()
     for name in {**found, **expected}:
         if found.get(name, expected[name] if name in defaults else None) != expected.get(name):
-            raise _Broken(f"column {name} is {found.get(name, 'missing')}, not {expected.get(name, 'of the contract')}")
+            raise _Broken(f"column {name}: {found.get(name, 'missing')}, expected {expected.get(name, 'no column')}")
     return [defaults | row for row in table.to_pylist()]
 
 
@@ -222,7 +224,7 @@ def _check_tar(
                 boxes += len(row["noun_chunks"]) if row else 0
                 uids.add(row["uid"] if row else key)
     except _Broken as broken:
-        yield Finding(shard.tar, "", f"not a sound tar: {broken}")
+        yield Finding(shard.tar, "", f"not a valid tar: {broken}")
     if samples != shard.samples:
         yield Finding(shard.tar, "", f"{samples} samples, but {shard.samples} in the manifest")
     if rows and boxes != shard.boxes:
@@ -232,7 +234,7 @@ def _check_tar(
 
 
 def _read_samples(file: BinaryIO, size: int) -> Iterator[tuple[str, dict[str, bytes]]]:
-    """Members of each key by their ending; they lie next to each other, and a key comes once."""
+    """Yields each key with its members by ending. The members of a key are consecutive, and keys are ascending."""
     current = ""
     members: dict[str, bytes] = {}
     for name, data in _read_members(file, size):
@@ -243,21 +245,21 @@ def _read_samples(file: BinaryIO, size: int) -> Iterator[tuple[str, dict[str, by
             yield current, members
             members = {}
         if ending in members:
-            raise _Broken(f"{name} is there twice")
+            raise _Broken(f"{name} occurs twice")
         current, members[ending] = key, data
     if members:
         yield current, members
 
 
 def _read_members(file: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
-    """Names and contents, up to the end mark: two blocks of zeros or more, up to the end of a record."""
+    """Yields names and contents up to the end mark: at least two blocks of zeros, padded to the end of a record."""
     offset = 0
     while (header := file.read(_BLOCK)).strip(b"\0"):
         name, length = _read_header(header, offset)
         padding = -length % _BLOCK
         data = file.read(length + padding)
         if len(data) < length + padding or data[length:].strip(b"\0"):
-            raise _Broken(f"{name} is cut")
+            raise _Broken(f"{name} is truncated")
         yield name, data[:length]
         offset += _BLOCK + length + padding
     tail = header + file.read(2 * _RECORD)
@@ -268,12 +270,12 @@ def _read_members(file: BinaryIO, size: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _read_header(block: bytes, offset: int) -> tuple[str, int]:
-    """A member's name and length; everything else in a header of USTAR is the same for all of ours."""
+    """A member's name and length. All other fields of the USTAR header are the same for all members of a run."""
     checksum = sum(block[:148]) + sum(block[156:]) + 8 * ord(" ")
     name = block[:100].rstrip(b"\0")
     if len(block) < _BLOCK or not _OCTAL.fullmatch(block[124:136]) or block[148:154] != b"%06o" % checksum:
-        raise _Broken(f"no header at byte {offset}")
+        raise _Broken(f"no valid header at byte {offset}")
     wrong_fields = [what for what, (start, value) in _FIXED.items() if block[start : start + len(value)] != value]
     if wrong_fields or not name.isascii():
-        raise _Broken(f"{name!r}: {', '.join(wrong_fields) or 'name'} not as in the contract")
+        raise _Broken(f"{name!r}: header differs from the contract: {', '.join(wrong_fields) or 'name'}")
     return name.decode("ascii"), int(block[124:135], 8)

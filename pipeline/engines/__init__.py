@@ -1,7 +1,7 @@
-"""How a pipeline is run.
+"""Runs pipelines.
 
-run_pipeline            the engine that the user's options name, and what its failures mean
-local_workers, worker   local processes: how they are started and watched; the process itself
-placement               device and threads of the detector, workers of pack
-progress                how far a run is, on the screen
+run_pipeline            runs a pipeline on the engine that the user selects, and converts its errors
+local_workers, worker   local processes: start and watch them; the process itself
+placement               device and threads of the detector, workers of `pack`
+progress                shows the progress of a run
 """

@@ -1,6 +1,6 @@
-"""Local worker processes (`multi_processing`): how they are started, and that a dead one ends the run.
+"""Local worker processes (`multi_processing`): starts them, and ends the run if one of them dies.
 
-Beam's own driver waits for ever for a worker that was killed, by the system for want of memory, say.
+Beam's own driver waits forever for a worker that was killed, for example because the system is out of memory.
 """
 
 import os
@@ -22,20 +22,20 @@ _POLL_SECONDS = 0.2
 
 
 def environment() -> SubprocessSDKEnvironment:
-    """How Beam is to start a worker.
+    """The command with which Beam starts a worker.
 
-    Beam would run its own module by "python -m", which puts the current folder, and in it perhaps somebody's own
-    transforms.py, before everything installed; -P keeps it out.
+    By default, Beam runs its own module with "python -m". This puts the current folder first in the module search path,
+    so that a user's file such as transforms.py could hide an installed package. -P prevents this.
     """
     command = f"exec {shlex.quote(sys.executable)} -P -m pipeline.engines.worker"
     return SubprocessSDKEnvironment.from_command_string(command)
 
 
 def run_watched(run: Callable[[], None]) -> None:
-    """Runs `run` in a thread and watches the workers meanwhile; whatever ends it early also ends them.
+    """Runs `run` in a thread and watches the workers. If an exception ends the call early, the workers are killed.
 
     Raises:
-      WorkerDied: a worker died. Anything that `run` raises.
+      WorkerDied: a worker died. In addition, all exceptions that `run` raises.
     """
     worker_errors: list[str] = []
     raised: list[BaseException] = []
@@ -62,7 +62,7 @@ def run_watched(run: Callable[[], None]) -> None:
             while thread.is_alive():
                 thread.join(_POLL_SECONDS)
                 if worker_errors and thread.is_alive():
-                    raise WorkerDied(f"a worker process died: {worker_errors[0]}; the same command goes on")
+                    raise WorkerDied(f"a worker process died: {worker_errors[0]}; run the same command again to resume")
         except BaseException:
             _kill(pids)
             raise

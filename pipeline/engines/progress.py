@@ -1,4 +1,4 @@
-"""Progress that one can trust: from what is committed, and on a local disk from a small file of each worker."""
+"""Progress of a run, from committed chunks and, on a local disk, from a small file of each worker."""
 
 import json
 import os
@@ -30,7 +30,7 @@ class State:
 
 @dataclass
 class WorkerProgress:
-    """Rewrites a worker's progress file, at most twice a second; 0 says that the chunk is about to be committed."""
+    """Rewrites a worker's progress file, at most twice a second. 0 pairs: the chunk is about to be committed."""
 
     folder: str
     _last: float = 0.0
@@ -40,14 +40,14 @@ class WorkerProgress:
         if pairs == 0 or now - self._last > 0.5:
             self._last = now
             path = os.path.join(self.folder, f"{PROGRESS}{os.getpid()}-{threading.get_ident()}.json")
-            with suppress(OSError):  # progress never fails a run
+            with suppress(OSError):  # a run must not fail because of its progress
                 with open(path + "~", "w", encoding="ascii") as file:
                     json.dump({"pairs": pairs}, file)
                 os.replace(path + "~", path)
 
 
 def pairs_in_progress(folder: str) -> int:
-    """Pairs that workers have done of chunks that are not committed yet."""
+    """The number of finished pairs in chunks that are not committed yet."""
     total = 0
     for path in glob(os.path.join(escape(folder), f"{PROGRESS}*.json")):
         with suppress(OSError, ValueError), open(path, encoding="ascii") as file:
@@ -65,9 +65,9 @@ def delete_progress_files(folder: str) -> None:
 def show_progress(
     title: str, unit: str, state: Callable[[], State], quiet: bool = False, local: bool = True
 ) -> Iterator[None]:
-    """Shows `state()` on standard error while the block runs: a bar on a terminal, else a line every few seconds.
+    """Shows `state()` on standard error while the block runs: a bar on a terminal, else a line every ten seconds.
 
-    local: whether asking for the state is cheap; elsewhere it is a listing of an object store, asked for less often.
+    local: whether `state` is cheap. If False, it lists an object store, and is called at most every 30 seconds.
     """
     if quiet:
         yield
@@ -86,7 +86,7 @@ def show_progress(
 
 
 def _safe(state: Callable[[], State]) -> Callable[[], State]:
-    """`state`, or what it said last where a file system fails: progress never fails a run."""
+    """Wraps `state`: if it raises, returns its last result, because a run must not fail because of its progress."""
     last = State(0, 0.0)
 
     def ask() -> State:

@@ -1,7 +1,7 @@
-"""The process of a local worker (`multi_processing`): Beam's own, but silent.
+"""The process of a local worker (`multi_processing`): Beam's own worker, without its output.
 
-Beam's worker writes a dozen lines to standard error at its start and its end. What goes wrong in it reaches the driver
-through the control channel in any case, and there becomes one line.
+Beam's worker writes a dozen lines to standard error when it starts and ends. Its errors reach the driver through the
+control channel anyway, and the driver reports them in one line.
 """
 
 import gc
@@ -11,11 +11,12 @@ import signal
 import sys
 
 PIDS = "GRITMILL_WORKER_PIDS"
-"""Environment variable: the folder in which a worker leaves an empty file with its process id for a name."""
+"""Environment variable: the folder in which a worker creates an empty file. Its name is the worker's process id."""
 
 
 def main() -> None:
-    """Runs the worker until the driver ends it; an interrupt, which all processes of a group hear, is the driver's."""
+    """Runs the worker until the driver ends it. Ignores SIGINT and SIGTERM: all processes of a group receive them, and
+    the driver handles them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if os.environ.get(PIDS):
@@ -23,11 +24,11 @@ def main() -> None:
             pass
     if not os.environ.get("GRITMILL_DEBUG"):
         logging.disable(logging.CRITICAL)
-        # gRPC aborts with a message of its own when the driver has gone.
+        # gRPC aborts with its own message when the driver has ended.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-    from apache_beam.runners.worker import sdk_worker_main  # importing it already warns of what is not installed
+    from apache_beam.runners.worker import sdk_worker_main  # the import warns of packages that are not installed
 
-    gc.freeze()  # what is imported stays, and is no business of the cyclic collector
+    gc.freeze()  # hides imported objects from the cyclic garbage collector
     sdk_worker_main.main(sys.argv)
 
 

@@ -1,10 +1,10 @@
-"""Files by URI, on every file system that Beam knows. A plain path is a local file.
+"""Files by URI, on every file system that Beam supports. A plain path is a local file.
 
-uris      what a URI says without a look at the file, and what errors of file systems mean
+uris      functions on URIs that do not access files, and the meaning of file-system errors
 access    read, list, remove
-publish   write: whole or not at all
+publish   atomic writes
 typed     JSON files as typed values
-lock      one run a folder
+lock      one run per folder
 remote    files that are not local, through Beam
 gunzip    gzipped files, read forward
 """

@@ -1,4 +1,4 @@
-"""Files by URI, on every file system that Beam knows. A plain path is a local file."""
+"""Files by URI, on every file system that Beam supports. A plain path is a local file."""
 
 import glob
 import json
@@ -15,7 +15,7 @@ from pipeline.files.uris import FileInfo, canonical, check_extra, is_local, join
 
 
 def match(pattern: str) -> list[FileInfo]:
-    """The files that a URI or glob names, sorted; a URI that exists is taken as it is, whatever characters it holds.
+    """The files that match a URI or glob, sorted. A URI that exists is taken literally, even if it contains `*`.
 
     Raises:
       CallError: the file system is unknown or its extra is not installed.
@@ -25,29 +25,29 @@ def match(pattern: str) -> list[FileInfo]:
         paths = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)
         return _local(paths)
     check_extra(pattern)
-    from pipeline.files import remote  # with Beam, which takes a second: not for who has local files alone
+    from pipeline.files import remote  # imports Beam, which takes a second
 
     try:
         literal = not glob.has_magic(pattern) or remote.exists(pattern)
         return remote.match(remote.escaped(pattern) if literal else pattern)
     except ValueError as error:
         scheme = pattern.partition("://")[0]
-        raise CallError(f"{pattern}: no file system is known for {scheme}://") from error
+        raise CallError(f"{pattern}: unknown file system {scheme}://") from error
 
 
 def skipped_by_glob(pattern: str) -> Iterator[tuple[str, str]]:
-    """What a local glob leaves out without a word, and why: folders that may not be read, links to nothing."""
+    """The paths that a local glob skips silently, with the reason: unreadable folders and broken links."""
     for folder in _folders(os.path.dirname(pattern)):
-        # Each ext4 disk has such a folder for its own repairs, which only root may read.
+        # Every ext4 disk has a folder lost+found, which only root can read.
         if not os.access(folder, os.R_OK | os.X_OK) and name(folder) != "lost+found":
-            yield folder, "no permission to read this folder; a narrower pattern leaves it out"
+            yield folder, "no permission to read this folder; use a narrower pattern to leave it out"
     for path in glob.iglob(pattern, recursive=True):
         if os.path.islink(path) and not os.path.exists(path):
-            yield path, "a link to nothing"
+            yield path, "a broken link"
 
 
 def _folders(pattern: str) -> Iterator[str]:
-    """The folders that a pattern goes through, outermost first."""
+    """The folders that a pattern passes through, outermost first."""
     if glob.has_magic(pattern):
         yield from _folders(os.path.dirname(pattern))
         yield from (folder.rstrip("/") for folder in glob.iglob(pattern + "/", recursive=True))
@@ -56,7 +56,7 @@ def _folders(pattern: str) -> Iterator[str]:
 
 
 def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
-    """The files below a folder whose relative names match, sorted; none if there is no such folder."""
+    """The files below a folder whose relative names match, sorted. Empty if the folder does not exist."""
     if is_local(folder):
         return _local(glob.glob(join(glob.escape(folder), pattern), recursive=True, include_hidden=True))
     from pipeline.files import remote
@@ -67,7 +67,7 @@ def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
 def _local(paths: Iterable[str]) -> list[FileInfo]:
     infos = []
     for path in sorted(paths):
-        with suppress(FileNotFoundError):  # gone since it was listed
+        with suppress(FileNotFoundError):  # removed after it was listed
             status = os.stat(path)
             if stat.S_ISREG(status.st_mode):
                 infos.append(FileInfo(path, status.st_size, status.st_mtime))
@@ -75,7 +75,7 @@ def _local(paths: Iterable[str]) -> list[FileInfo]:
 
 
 def open_read(uri: str) -> BinaryIO:
-    """The file's bytes as they are, seekable."""
+    """Opens a file for reading. It is seekable and is not decompressed."""
     if is_local(uri):
         return open(uri, "rb")
     from pipeline.files import remote
@@ -84,28 +84,28 @@ def open_read(uri: str) -> BinaryIO:
 
 
 def gunzipped(raw: BinaryIO) -> "BinaryIO | Gunzip":
-    """A file's bytes, gunzipped if its first two say that it is gzipped, whatever its name."""
+    """A stream of the file's bytes, decompressed if the first two bytes are those of gzip. The name does not matter."""
     start = raw.read(2)
     raw.seek(0)
     return Gunzip(raw) if start == b"\x1f\x8b" else raw
 
 
 def read_bytes(uri: str) -> bytes:
-    """The whole file."""
+    """The content of a file."""
     with open_read(uri) as file:
         return file.read()
 
 
 def read_json(uri: str) -> Any:
-    """The JSON value that a file holds."""
+    """The JSON value in a file that gritmill wrote. Raises EnvironmentFault if it is not JSON."""
     try:
         return json.loads(read_bytes(uri))
     except ValueError as error:
-        raise EnvironmentFault(f"{uri}: not JSON, though gritmill wrote it: {error}") from error
+        raise EnvironmentFault(f"{uri}: not JSON, although gritmill wrote it: {error}") from error
 
 
 def exists(uri: str) -> bool:
-    """Whether there is such a file or folder."""
+    """Whether a file or folder exists."""
     if is_local(uri):
         return os.path.exists(uri)
     from pipeline.files import remote
@@ -114,12 +114,12 @@ def exists(uri: str) -> bool:
 
 
 def is_forbidden(uri: str) -> bool:
-    """Whether there is such a local file, and it may not be read; of a folder that may not be entered nobody knows."""
+    """Whether a local file exists without permission to read it. False if its folder cannot be accessed."""
     return is_local(uri) and os.path.isfile(uri) and not os.access(uri, os.R_OK)
 
 
 def delete(uris: Iterable[str]) -> None:
-    """Removes files, each by its very name; one that is gone already is no error."""
+    """Removes files. The names are not patterns. A missing file is not an error."""
     for uri in uris:
         if is_local(uri):
             with suppress(FileNotFoundError):
@@ -131,7 +131,7 @@ def delete(uris: Iterable[str]) -> None:
 
 
 def move_folder(folder: str, target: str) -> None:
-    """Renames a folder; on an object store, every file of it. One that is not there is no error."""
+    """Renames a folder; on an object store, every file in it. A missing folder is not an error."""
     if is_local(folder):
         if os.path.exists(folder):
             shutil.move(folder, target)

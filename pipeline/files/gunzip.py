@@ -1,18 +1,18 @@
-"""Gzipped files, read forward; a damaged one breaks at the same byte, wherever reading began."""
+"""Gzipped files, read forward. A damaged file always fails at the same byte, wherever reading starts."""
 
 import gzip
 import zlib
 from typing import BinaryIO
 
 _STEP = 1 << 16
-DAMAGED = "the gzip stream is cut or damaged"
+DAMAGED = "the gzip stream is truncated or damaged"
 
 
 class Gunzip:
-    """What a gzipped file unpacks to.
+    """The unpacked content of a gzipped file.
 
-    How many bytes zlib gives before it meets a fault depends on how many it was asked for: so it is always asked for
-    equal steps, from the file's start on, and its first fault is the end.
+    The number of bytes that zlib returns before a fault depends on the number requested. So requests always have the
+    same size and start at the beginning of the file, and the first fault is the end.
     """
 
     def __init__(self, packed: BinaryIO) -> None:
@@ -20,10 +20,10 @@ class Gunzip:
         self._begin()
 
     def read(self, size: int) -> bytes:
-        """At most so many bytes; fewer at the end.
+        """Returns at most `size` bytes, and fewer at the end.
 
         Raises:
-          EOFError: the stream is damaged, and all that comes before has been read.
+          EOFError: the stream is damaged, and all bytes before the damage have been read.
         """
         pieces = []
         left = size
@@ -38,7 +38,7 @@ class Gunzip:
         return b"".join(pieces)
 
     def seek(self, offset: int) -> int:
-        """Goes to a byte; backward means from the start again."""
+        """Moves to a byte of the content, or to its end. Returns the position. To go backward, reads from the start."""
         if offset < self._offset:
             self._packed.seek(0)
             self._begin()
@@ -47,7 +47,7 @@ class Gunzip:
         return self._offset
 
     def tell(self) -> int:
-        """The number of the next byte."""
+        """The position of the next byte."""
         return self._offset
 
     def _begin(self) -> None:
@@ -57,7 +57,7 @@ class Gunzip:
         self._damaged = False
 
     def _fill(self) -> bool:
-        """Whether there is a byte left."""
+        """Fills the buffer if it is empty. Returns whether a byte is left."""
         if self._buffer_offset < len(self._buffer):
             return True
         try:

@@ -1,4 +1,4 @@
-"""One run an output folder."""
+"""Locks an output folder, so that only one run at a time uses it."""
 
 import fcntl
 import os
@@ -16,17 +16,19 @@ from pipeline.layout import HEARTBEAT, LOCK
 
 _BEAT_SECONDS = 30.0
 _STALE_SECONDS = 4 * _BEAT_SECONDS
-_SETTLE_SECONDS = 2.0  # of two runs that start together, the one that writes last holds the folder
+_SETTLE_SECONDS = 2.0  # if two runs start together, the one that writes last gets the folder
 
 
 @contextmanager
 def hold(folder: str) -> Iterator[None]:
-    """Holds the folder for the length of the block, and sweeps what dead runs have left unfinished in it.
+    """Locks the folder for the duration of the block. Removes files that killed runs left unfinished in it.
 
-    On a local disk the system frees the lock at death; elsewhere a heartbeat that is two minutes old counts as dead.
+    On a local disk, the system releases the lock when the process ends. On other file systems, a lock counts as
+    released if its heartbeat is two minutes old.
 
     Raises:
-      CallError: another run holds the folder.
+      CallError: another run uses the folder.
+      EnvironmentFault: another run has taken over the folder in the meantime.
     """
     files.check_extra(folder)
     with _flock(folder) if files.is_local(folder) else _heartbeat(folder):
@@ -45,7 +47,7 @@ def _flock(folder: str) -> Iterator[None]:
     try:
         yield
     finally:
-        # A call that was refused leaves no folder behind.
+        # A run that was refused must not leave an empty folder behind.
         if new and os.listdir(folder) == [LOCK]:
             os.remove(path)
             for created in new:
@@ -54,7 +56,7 @@ def _flock(folder: str) -> Iterator[None]:
 
 
 def _acquire(path: str) -> int:
-    """The descriptor of the locked file."""
+    """Locks the file and returns its descriptor."""
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         try:
@@ -63,8 +65,8 @@ def _acquire(path: str) -> int:
                 return descriptor
         except BlockingIOError:
             os.close(descriptor)
-            raise CallError(f"--output: {os.path.dirname(path)}: another run is at work here") from None
-        os.close(descriptor)  # its last holder has just removed the file
+            raise CallError(f"--output: {os.path.dirname(path)}: another run is using this folder") from None
+        os.close(descriptor)  # the previous run has just removed the file
 
 
 @contextmanager
@@ -73,15 +75,15 @@ def _heartbeat(folder: str) -> Iterator[None]:
     if files.exists(uri):
         age = time.time() - files.read_json(uri)["time"]
         if age < _STALE_SECONDS:
-            wait = f"if it is dead, wait {_STALE_SECONDS - age:.0f} seconds"
-            raise CallError(f"--output: {folder}: another run was at work here {age:.0f} seconds ago; {wait}")
+            wait = f"if that run was killed, wait {_STALE_SECONDS - age:.0f} seconds"
+            raise CallError(f"--output: {folder}: another run used this folder {age:.0f} seconds ago; {wait}")
     run_id = uuid.uuid4().hex
     ended = threading.Event()
     lost = threading.Event()
 
     def beat() -> None:
         while not ended.wait(_BEAT_SECONDS):
-            with suppress(Exception):  # one that fails is made good by the next
+            with suppress(Exception):  # if a beat fails, the next one replaces it
                 if files.read_json(uri)["run"] != run_id:
                     lost.set()
                     return
@@ -90,7 +92,7 @@ def _heartbeat(folder: str) -> Iterator[None]:
     publish_json(uri, {"run": run_id, "time": time.time()})
     time.sleep(_SETTLE_SECONDS)
     if files.read_json(uri)["run"] != run_id:
-        raise CallError(f"--output: {folder}: another run has begun here at the same time")
+        raise CallError(f"--output: {folder}: another run started in this folder at the same time")
     thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
     thread.start()
     try:
@@ -101,17 +103,20 @@ def _heartbeat(folder: str) -> Iterator[None]:
         if not lost.is_set():
             files.delete([uri])
     if lost.is_set():
-        raise EnvironmentFault(f"{folder}: another run has taken this folder over; look at its outcome")
+        raise EnvironmentFault(f"{folder}: another run has taken over this folder; check the result of that run")
 
 
 def is_marked(folder: str, marker: str, content: str) -> bool:
-    """Whether a folder has the marker of its content; False of one that holds nothing but what holding it leaves there.
+    """Whether a folder contains the marker file of its content. False if it is empty, apart from files of the lock.
+
+    Args:
+      content: what the folder should contain, for the error message.
 
     Raises:
-      CallError: it holds anything else.
+      CallError: the folder contains other files, but no marker.
     """
     if files.exists(files.join(folder, marker)):
         return True
     if any(files.name(info.uri) not in (LOCK, HEARTBEAT) for info in files.list_folder(folder, "**")):
-        raise CallError(f"--output: {folder} is not empty, and what lies there is no {content}")
+        raise CallError(f"--output: {folder} is not empty, and contains no earlier {content}")
     return False

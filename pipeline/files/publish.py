@@ -1,4 +1,4 @@
-"""Files appear whole or not at all: the one way in which gritmill writes anything that lasts."""
+"""Atomic writes: a file appears complete or not at all. gritmill writes all permanent files in this way."""
 
 import io
 import json
@@ -12,45 +12,46 @@ from typing import Any, BinaryIO
 from pipeline import files
 from pipeline.layout import LOCK, TEMPORARY
 
-_WRITEBACK_BYTES = 32 << 20  # bytes
+_WRITEBACK_BYTES = 32 << 20
 _RENAME_SCHEME = "hdfs://"
 
 Guard = Callable[[], bool]
-"""Asked right before a file becomes visible: whether it still may."""
+"""Called right before a file becomes visible. Returns whether it may."""
 
 
 def always() -> bool:
-    """The guard that never forbids."""
+    """The guard that always returns True."""
     return True
 
 
 class Forbidden(Exception):
-    """The guard has said no: nothing was published."""
+    """The guard returned False, and nothing was published."""
 
 
 @contextmanager
 def publish(uri: str, guard: Guard = always) -> Iterator[BinaryIO]:
-    """A file to write to, which appears under `uri` once the block has ended without an exception.
+    """Opens a file for writing. It appears under `uri` when the block ends without an exception.
 
-    guard: asked once the file is complete, right before it becomes visible.
+    A local file is written under a temporary name in the same folder, then renamed. Other files are first spooled to
+    the local disk and uploaded when they are complete, because object stores publish a file when it is closed, even by
+    an exception (Beam's UploaderStream completes the upload). On HDFS, the uploaded file is renamed, too.
 
-    Local disk and HDFS: a temporary name in the same folder, then a rename. Object stores publish a file when it is
-    closed, even by an exception (Beam's UploaderStream completes the upload), so there the bytes are spooled to the
-    local disk and uploaded once they are complete.
+    Args:
+      guard: called when the file is complete, right before it becomes visible.
 
     Raises:
-      Forbidden: the guard has said no.
+      Forbidden: the guard returned False.
     """
     if files.is_local(uri):
         with _by_rename(uri, guard) as file:
             yield file
         return
-    from pipeline.files import remote  # with Beam, as in `files`
+    from pipeline.files import remote  # imports Beam, which takes a second
 
     with tempfile.TemporaryFile() as spool:
         yield spool
         spool.seek(0)
-        _ask(guard, uri)
+        _check_guard(guard, uri)
         target = files.join(files.parent(uri), _temporary(uri)) if uri.startswith(_RENAME_SCHEME) else uri
         remote.upload(spool, target)
     if target != uri:
@@ -59,7 +60,7 @@ def publish(uri: str, guard: Guard = always) -> Iterator[BinaryIO]:
 
 
 def publish_bytes(uri: str, data: bytes, guard: Guard = always) -> bool:
-    """Publishes `data` under `uri`. Returns False, and leaves nothing, if the guard says no."""
+    """Publishes `data` under `uri`. If the guard returns False, writes nothing and returns False."""
     with suppress(Forbidden), publish(uri, guard) as file:
         file.write(data)
         return True
@@ -67,16 +68,16 @@ def publish_bytes(uri: str, data: bytes, guard: Guard = always) -> bool:
 
 
 def publish_json(uri: str, value: Any, guard: Guard = always) -> bool:
-    """Publishes a JSON value, sorted keys, two blanks of indentation: equal values give equal bytes."""
+    """Publishes a JSON value with sorted keys and an indentation of 2, so that equal values give equal bytes."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     return publish_bytes(uri, text.encode(), guard)
 
 
 def delete_unfinished(folder: str) -> None:
-    """Removes what dead runs have left unfinished below a local folder. The caller holds the folder's lock."""
+    """Removes files that killed runs left unfinished below a folder. The caller must hold the lock of the folder."""
     if files.is_local(folder):
         for path, folders, names in os.walk(folder):
-            # A run of its own may be at work in a folder inside this one.
+            # A nested folder with a lock file may belong to a run that is active.
             folders[:] = [inner for inner in folders if not os.path.exists(os.path.join(path, inner, LOCK))]
             for name in names:
                 if name.startswith(TEMPORARY):
@@ -86,24 +87,24 @@ def delete_unfinished(folder: str) -> None:
 
 
 class _EarlyWriteback(io.FileIO):
-    """A local file whose bytes are on their way to the disk while further ones are made: left to the end, the disk's
-    work would be waited for (a shard of 800 MB: half a second at least)."""
+    """A local file that sends its bytes to the disk while more are written. Otherwise `fsync` waits for all of them at
+    the end (for a shard of 800 MB, at least half a second)."""
 
     _sent = _written = 0
 
     def write(self, data: Any) -> int:
-        """As FileIO's."""
+        """Writes as `FileIO.write` does, and starts the writeback after every 32 MiB."""
         written = super().write(data)
         self._written += written
         if self._written - self._sent >= _WRITEBACK_BYTES and hasattr(os, "posix_fadvise"):
-            # Linux starts to write what is still dirty, without waiting, and keeps what it has not yet written.
-            with suppress(OSError):  # a file system that takes no advice
+            # Linux starts to write dirty pages without waiting, and keeps the pages that are not written yet.
+            with suppress(OSError):  # the file system does not support it
                 os.posix_fadvise(self.fileno(), self._sent, self._written - self._sent, os.POSIX_FADV_DONTNEED)
             self._sent = self._written
         return written
 
 
-def _ask(guard: Guard, uri: str) -> None:
+def _check_guard(guard: Guard, uri: str) -> None:
     if not guard():
         raise Forbidden(uri)
 
@@ -121,11 +122,11 @@ def _by_rename(path: str, guard: Guard) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        _ask(guard, path)
+        _check_guard(guard, path)
         os.replace(temporary, path)
     except BaseException as error:
         if os.path.exists(temporary):
             os.remove(temporary)
-        if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not say which
+        if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not name the file
             raise OSError(error.errno, error.strerror, path) from error
         raise

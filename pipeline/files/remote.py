@@ -1,6 +1,6 @@
-"""Files that are not local: object stores, HDFS, whatever else Beam knows. `pipeline.files` asks here for them.
+"""Files that are not local: object stores, HDFS and other file systems that Beam supports. Used by `pipeline.files`.
 
-Nothing imports this module before it meets the URI of such a file: Beam takes a second.
+Import this module only when such a file is used, because importing Beam takes a second.
 """
 
 import glob
@@ -16,7 +16,7 @@ from pipeline.files.uris import FileInfo, is_missing
 
 
 def match(pattern: str) -> list[FileInfo]:
-    """The files that a pattern names, sorted; none if what it leads through is not there."""
+    """The files that match a pattern, sorted. Empty if a folder in the pattern does not exist."""
     try:
         matches = FileSystems.match([pattern])[0].metadata_list
     except BeamIOError as error:
@@ -27,29 +27,29 @@ def match(pattern: str) -> list[FileInfo]:
 
 
 def escaped(uri: str) -> str:
-    """The URI as a pattern that matches itself alone."""
+    """The URI as a pattern that matches only this URI."""
     scheme, separator, path = uri.rpartition("://")
     return scheme + separator + glob.escape(path)
 
 
 def exists(uri: str) -> bool:
-    """Whether there is such a file or folder."""
+    """Whether a file or folder exists."""
     return bool(FileSystems.exists(uri))
 
 
 def open_read(uri: str) -> BinaryIO:
-    """The file's bytes, seekable. Never decompressed: Beam would guess from the name."""
+    """Opens a file for reading. It is seekable. It is not decompressed, because Beam would guess from the name."""
     return cast(BinaryIO, FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED))
 
 
 def upload(spool: BinaryIO, uri: str) -> None:
-    """The rest of a local file, as a file of its own; none if it cannot be sent in full."""
+    """Uploads the rest of a local file to `uri`. If this fails, no file exists there."""
     target = FileSystems.create(uri, compression_type=CompressionTypes.UNCOMPRESSED)
     try:
         shutil.copyfileobj(spool, target, 1 << 20)
         target.close()
     except BaseException:
-        # Closing publishes what has been sent so far; left open, the file would be closed when it is collected.
+        # Closing publishes the bytes sent so far. If it is left open, garbage collection closes it later.
         with suppress(Exception):
             target.close()
         delete(uri)
@@ -57,14 +57,14 @@ def upload(spool: BinaryIO, uri: str) -> None:
 
 
 def delete(uri: str) -> None:
-    """Removes a file; one that is gone already is no error."""
+    """Removes a file. A missing file is not an error."""
     try:
-        FileSystems.delete([escaped(uri)])  # Beam takes what it is given for a pattern
+        FileSystems.delete([escaped(uri)])  # Beam expects a pattern
     except BeamIOError:
         if exists(uri):
             raise
 
 
 def rename(uris: Sequence[str], targets: Sequence[str]) -> None:
-    """Gives each file its new name."""
+    """Renames each file to the target at the same position."""
     FileSystems.rename(list(uris), list(targets))

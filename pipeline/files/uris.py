@@ -1,4 +1,4 @@
-"""What a URI says, without a look at what lies there; and what the errors of file systems say."""
+"""Functions on URIs that do not access files, and the meaning of file-system errors."""
 
 import errno
 import os
@@ -14,12 +14,12 @@ _EXTRAS = {
     "hdfs": ("hdfs", "hdfs"),
     "azfs": ("azure", "azure.storage.blob"),
 }
-"""What a scheme needs: an extra of this package, and the module that it brings."""
+"""For each scheme: the extra of this package that it needs, and a module that this extra installs."""
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """A file: canonical URI, size in bytes, and a stamp that changes when the file does (modification time)."""
+    """A file: canonical URI, size in bytes, and a stamp that changes when the file changes (its modification time)."""
 
     uri: str
     size: int
@@ -27,18 +27,18 @@ class FileInfo:
 
 
 def is_local(uri: str) -> bool:
-    """Whether the URI is a path of this host."""
+    """Whether the URI is a local path."""
     return "://" not in uri
 
 
 def canonical(uri: "str | os.PathLike[str]") -> str:
-    """One spelling for one file: absolute for a local path, unchanged otherwise."""
+    """The canonical URI of a file: an absolute path if it is local, else the URI unchanged."""
     uri = os.fspath(uri).removeprefix("file://")
     return os.path.abspath(os.path.expanduser(uri)) if is_local(uri) else uri
 
 
 def join(base: str, *parts: str) -> str:
-    """`base/part/…`; base may be a URI."""
+    """Joins the parts with `/`. `base` may be a URI."""
     return "/".join([base.rstrip("/"), *parts]) if base.strip("/") else posixpath.join(base, *parts)
 
 
@@ -53,7 +53,7 @@ def name(uri: str) -> str:
 
 
 def resolve_below(root: str, path: str) -> str | None:
-    """`path`, relative to `root` or absolute, as a URI below `root`; None if it leads out of it."""
+    """Resolves `path`, absolute or relative to `root`, to a URI below `root`. None if it is outside of `root`."""
     path = path.removeprefix("file://")
     scheme, _, base = root.rpartition("://")
     if not is_local(path):
@@ -74,14 +74,14 @@ def check_extra(uri: str) -> None:
     extra, module = _EXTRAS.get(uri.partition("://")[0], ("", ""))
     try:
         missing = bool(module) and find_spec(module) is None
-    except ModuleNotFoundError:  # of the package that the module is in
+    except ModuleNotFoundError:  # the parent package is missing
         missing = True
     if missing:
         raise CallError(f"{uri}: needs pip install 'gritmill[{extra}]'")
 
 
 def is_missing(error: BaseException) -> bool:
-    """Whether an exception of some file system says that a file is not there, and not merely that it cannot be read."""
+    """Whether an exception of a file system means that a file does not exist, and not only that it cannot be read."""
     if details := getattr(error, "exception_details", None):  # a BeamIOError
         causes = list(details.values()) if isinstance(details, dict) else [details]
         return all(isinstance(cause, BaseException) and is_missing(cause) for cause in causes)

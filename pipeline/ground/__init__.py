@@ -1,11 +1,11 @@
-"""The half that runs models: sources -> detections.
+"""`ground`, the command that runs models: sources -> detections.
 
-driver, options     plans, drops what is done, runs the graph on the rest; what a call may ask for
-resume              whether a run goes on with what is in its folder
-retry, attempts     chunks that are done again; chunks whose process has died
-graph, progress     the graph; how far it is
+driver, options     plans the run and runs the graph on unfinished ranges; options of a call
+resume              decides whether a run resumes the plan in its folder
+retry, attempts     chunks to process again; chunks whose process was killed
+graph, progress     the Beam graph; the progress of a run
 chunks              a range -> its chunks (`read_chunks`: the PTransform)
-load_images         images that are files of their own; the size of all
-stage_tables        tables beside detections: with which settings, and which ranges are out of date
-commit_chunk        a chunk's rows -> their table (`commit_rows`: the PTransform)
+load_images         reads images that are separate files; measures all images
+stage_tables        tables of custom stages: their settings, and which of their ranges are out of date
+commit_chunk        the rows of a chunk -> their table (`commit_rows`: the PTransform)
 """

@@ -1,4 +1,4 @@
-"""A range -> its chunks, from where the last committed one ended."""
+"""A range -> its chunks, starting after the last committed chunk."""
 
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -22,15 +22,16 @@ from transforms.isolation.child_process import ChildProcess
 from transforms.records import Chunk, Fault, Pair
 
 FAULT = "fault"
-"""In the place of a position: the range ended here, with a fault."""
+"""Key that a chunk's next position has instead of a position if a source fault ended the range."""
 
 
 def cut_chunks(
     pairs: Iterable[PositionedPair], settings: ChunkSettings
 ) -> Iterator[tuple[list[Pair], Position | None]]:
-    """Chunks of at most `chunk.pairs` pairs and `chunk.bytes` of images, each with the position of the next one.
+    """Yields chunks of at most `chunk.pairs` pairs and `chunk.bytes` image bytes, each with the next chunk's position.
 
-    The captions of one image stay together unless they alone exceed a limit; then a chunk ends inside them.
+    Consecutive captions of one image stay in one chunk, unless the image has more than `chunk.pairs` captions. One
+    image that exceeds `chunk.bytes` is a chunk by itself. The position of the last chunk is None.
     """
     current: list[Pair] = []
     size = 0
@@ -46,7 +47,7 @@ def cut_chunks(
 
 
 def _by_image(pairs: Iterable[PositionedPair], maximum: int) -> Iterator[list[PositionedPair]]:
-    """Consecutive pairs of one image together, at most `maximum` of them."""
+    """Groups consecutive pairs of one image, at most `maximum` pairs per group."""
     group: list[PositionedPair] = []
     for positioned in pairs:
         image = positioned[1].image
@@ -62,13 +63,13 @@ def _by_image(pairs: Iterable[PositionedPair], maximum: int) -> Iterator[list[Po
 def read_range(
     plan: Plan, range_id: RangeId, tables: Mapping[str, Table], redo: Mapping[str, Collection[ChunkId]]
 ) -> Iterator[Chunk]:
-    """The chunks of a range that lack rows in any table, then the one that closes the range.
+    """Yields the chunks of a range that lack rows in any table, then the chunk that closes the range.
 
-    A chunk whose detections are committed comes with these, and with its images read by their references.
+    If the detections of a chunk are committed, its pairs come from them, and its images are read by reference.
 
     Args:
-      tables: all that the run fills, by name; parents first.
-      redo: by table, committed chunks of any range to be redone.
+      tables: all tables that the run fills, by name, parents first.
+      redo: for each table, the committed chunks (of any range) to process again.
     """
     detections = tables[DETECTIONS]
     if len(tables) > 1 or any(redo.values()):
@@ -94,7 +95,7 @@ def _tables_to_redo(chunk_id: ChunkId, redo: Mapping[str, Collection[ChunkId]]) 
 
 
 def _lacks_rows(chunk_id: ChunkId, tables: Iterable[Table]) -> bool:
-    """Whether a chunk has no rows in one of the tables, or rows that were made from other parent chunks."""
+    """Whether one of the tables has no rows of the chunk, or rows computed from other versions of its parent chunks."""
     digests: dict[str, str] = {}
     for table in tables:
         file = table.find(chunk_id, {name: digests[name] for name in table.parents})
@@ -105,7 +106,7 @@ def _lacks_rows(chunk_id: ChunkId, tables: Iterable[Table]) -> bool:
 
 
 def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str]) -> Chunk:
-    """A chunk of which another table lacks rows: its pairs as detections have them, with their images."""
+    """A chunk whose rows another table lacks: its committed pairs, with their images fetched again."""
     isolated = attempts.begin(detections.uri, chunk_id) >= attempts.ISOLATE_AFTER
     started = time.perf_counter()
     file = detections.open(chunk_id)
@@ -120,7 +121,11 @@ def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: fro
 
 
 def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str]) -> Chunk:
-    """A committed chunk, read anew from its first to its last pair."""
+    """A committed chunk, read again from its source, with the same first and last pair.
+
+    Raises:
+      EnvironmentFault: the source now has fewer pairs there.
+    """
     source, spec = plan.range(chunk_id.range_id)
     start = spec.start
     if chunk_id.number:
@@ -133,7 +138,7 @@ def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozense
     with _loader(plan, isolated) as loader:
         loaded = tuple(pair for _, pair in loader.load(pairs))
     if len(loaded) != row_count:
-        raise EnvironmentFault(f"{source.uri}: {len(loaded)} pairs can be read where {row_count} were; try again later")
+        raise EnvironmentFault(f"{source.uri}: {len(loaded)} of {row_count} pairs can be read; try again later")
     return _chunk(chunk_id, loaded, file.metadata["next"], started, isolated=isolated, redo=redo)
 
 
@@ -156,7 +161,7 @@ def _chunks(
     if spec.pairs is not None:
         pairs = islice(pairs, spec.pairs - (start["index"] - spec.start["index"]))
     chunk_id = ChunkId(range_id.source, range_id.range, number)
-    # The loader is one picture ahead: the picture that killed the process may be the first of the next chunk.
+    # The loader reads one picture ahead, so the picture that killed the process may belong to the next chunk.
     next_failed = attempts.failed_count(folder, replace(chunk_id, number=number + 1))
     failed = attempts.begin(folder, chunk_id)
     started = time.perf_counter()
@@ -189,7 +194,7 @@ def _until_fault(pairs: Iterator[PositionedPair], faults: list[str]) -> Iterator
 
 
 def resume_position(plan: Plan, range_id: RangeId, detections: Table) -> tuple[Position | None, int]:
-    """Where a range goes on (None: it is read to its end) and the number of the next chunk."""
+    """Returns the position where a range resumes (None if it is read to its end) and the number of the next chunk."""
     chunks = detections.committed_chunks(range_id)
     if not chunks:
         return plan.range(range_id)[1].start, 0
@@ -197,5 +202,5 @@ def resume_position(plan: Plan, range_id: RangeId, detections: Table) -> tuple[P
 
 
 def without_images(chunk: Chunk) -> Chunk:
-    """The chunk after its last stage: no later step has a use for its images."""
+    """The chunk without image data, which no step after the last stage needs."""
     return replace(chunk, pairs=tuple(replace(pair, data=b"") for pair in chunk.pairs))

@@ -1,4 +1,4 @@
-"""A chunk's rows -> their table, with what is said of how they were made."""
+"""The rows of a chunk -> their table, with metadata about how they were computed."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from transforms.records import Chunk
 
 @dataclass(frozen=True)
 class Provenance:
-    """What every file of a table says of how it was made: its fingerprint, and the models' identities."""
+    """Metadata in every file of a table: the fingerprint, and the identities of the models."""
 
     fingerprint: str
     model_identities: dict[str, str]
@@ -25,11 +25,13 @@ def commit_chunk(
     guard: Guard = always,
     previous: float | None = None,
 ) -> Chunk | None:
-    """Commits a chunk's rows; their file says where the next chunk starts. previous: as of `Table.note_timing`.
+    """Commits the rows of a chunk. Their file records where the next chunk starts.
+
+    previous: see `Table.note_timing`.
 
     Returns:
-      The chunk as later stages see it: where another attempt had committed it before, with the rows of that one. None
-      if the guard said no.
+      The chunk as later stages see it. If an earlier attempt committed the chunk, it has the rows of that attempt. None
+      if `guard` forbids the commit.
     """
     metadata = {
         "fingerprint": provenance.fingerprint,

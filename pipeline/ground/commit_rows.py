@@ -1,4 +1,4 @@
-"""CommitRows: a chunk's rows become durable in a table; after a range's last chunk, so does its summary."""
+"""CommitRows: writes the rows of each chunk to a table, and a range summary after the last chunk of a range."""
 
 import time
 from collections.abc import Iterator
@@ -42,10 +42,11 @@ class _CommitDoFn(beam.DoFn):
 
 @dataclass
 class CommitRows(beam.PTransform):
-    """Chunks with rows -> the same chunks, whose rows lie in the table.
+    """Chunks with rows -> the same chunks, with their rows committed to the table.
 
-    stage: the last one of the table. attempts: the folder of the records of attempts that end here; "" for none.
-    guard: asked right before a file becomes visible; where it says no, nothing is written and nothing comes out.
+    stage: the last stage of the table. attempts: the detections folder, if the attempt at a chunk ends with this
+    commit; "" otherwise. guard: called right before a file becomes visible; if it returns False, nothing is written
+    and the chunk is dropped.
     """
 
     table: Table

@@ -1,5 +1,5 @@
-"""ground: sources -> detections and the other tables. The driver plans, drops what is done, and runs the graph on the
-rest."""
+"""ground: sources -> detections and the other tables. The driver plans the run and runs the graph on unfinished
+ranges."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -22,16 +22,17 @@ from transforms.detectors.settings import DetectorSettings
 
 
 def ground(configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions) -> Plan:
-    """Grounds every pair of the inputs that lacks a row in a table. The caller holds the output folder.
+    """Grounds every pair of the inputs that lacks a row in a table. The caller must hold the lock of the output folder.
 
     Raises:
-      CallError: models, inputs or the folder's fingerprints do not fit. EnvironmentFault: the run broke off.
+      CallError: a model or an input is invalid, or the output folder has another fingerprint.
+      EnvironmentFault: the run failed before it was complete.
     """
     folder = files.join(output, DETECTIONS)
     if options.beam:
         from pipeline.engines import run_pipeline
 
-        run_pipeline.parse_beam_options(options.beam)  # a wrong one is refused before models are looked for
+        run_pipeline.parse_beam_options(options.beam)  # refuses a wrong option before models are looked up
     model_cache = ModelCache(folder)
     model_identities = identify_models(configuration, model_cache)
     configuration = fingerprint.resolve(configuration, model_identities)
@@ -51,12 +52,12 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     stage_tables.reopen_outdated(tables)
     retry.reopen(plan, tables, options.retry)
     if _unfinished_count(plan, tables.values()):
-        from pipeline.ground import graph  # with Beam, spaCy and torch, which take seconds: not for a run that is done
+        from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
         graph.run(plan, stages, tables, provenance, options.beam, options.quiet)
         if unfinished := _unfinished_count(plan, tables.values()):
-            raise EnvironmentFault(f"{folder}: the run has ended, but {unfinished} ranges are not done; run it again")
+            raise EnvironmentFault(f"{folder}: the run ended, but {unfinished} ranges are not done; run it again")
     for table in tables.values():
         retry.clear(table)
     attempts.delete_all(folder)
@@ -64,7 +65,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
 
 
 def _is_done(plan: Plan | None, tables: dict[str, Table], options: GroundOptions) -> bool:
-    """Whether the plan that is there is done, and this call can only find it so, or refuse it."""
+    """Whether the existing plan is done and this call asks for no new work. The call may still be refused later."""
     if options.extend or options.redo_changed or options.retry is not None:
         return False
     if plan is None or not tables[DETECTIONS].finished_ranges():
@@ -78,7 +79,7 @@ def _unfinished_count(plan: Plan, tables: Iterable[Table]) -> int:
 
 
 def _check_engine(settings: DetectorSettings, arguments: Sequence[str]) -> None:
-    """Refuses a wrong Beam option, and a device that is not there, before anything is written."""
+    """Refuses a wrong Beam option or a missing device before anything is written."""
     from pipeline.engines import placement, run_pipeline
 
     placement.check_device(settings, run_pipeline.parse_beam_options(arguments))

@@ -1,4 +1,4 @@
-"""The graph of `ground`: what is left of a plan -> chunks -> the rows of each stage -> committed in its table."""
+"""The graph of `ground`: unfinished ranges of a plan -> chunks -> rows of each stage -> commit to the stage's table."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -31,10 +31,10 @@ def run(
     arguments: Sequence[str],
     quiet: bool,
 ) -> None:
-    """Grounds what is left of a plan. provenance: by table. arguments: the Beam options.
+    """Grounds the unfinished ranges of a plan. provenance: by table. arguments: the Beam options.
 
     Raises:
-      EnvironmentFault: the run broke off.
+      EnvironmentFault: the run failed before it was complete.
     """
     beam_options = run_pipeline.parse_beam_options(arguments)
     threads = placement.local_threads(beam_options)
@@ -42,18 +42,18 @@ def run(
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
     if local:
-        progress.delete_progress_files(folder)  # of a run that was killed
+        progress.delete_progress_files(folder)  # left by a run that was killed
     state = GroundProgress(plan, tables).state
     display = progress.show_progress("ground", "pairs", state, quiet, files.is_local(folder))
-    with display, _excusing_interruptions(folder):
+    with display, _clear_attempts_on_interrupt(folder):
         run_pipeline.run(lambda pipeline: build(pipeline, stages, tables, provenance, report, threads), beam_options)
     if local:
         progress.delete_progress_files(folder)
 
 
 @contextmanager
-def _excusing_interruptions(folder: str) -> Iterator[None]:
-    """If the block ends early but no process has died, no chunk that was being worked on counts as a failed attempt."""
+def _clear_attempts_on_interrupt(folder: str) -> Iterator[None]:
+    """Clears the records of unfinished attempts if the block fails for any reason other than a killed process."""
     try:
         yield
     except WorkerDied:
@@ -71,9 +71,9 @@ def build(
     report: Progress | None = None,
     threads: int = 0,
 ) -> beam.PCollection:
-    """The graph. The plan travels by its URI: a hundred thousand ranges would not fit into a job's description.
+    """Builds the graph. Workers read the plan by URI, because 100,000 ranges do not fit into a job description.
 
-    A table's rows are committed after the last of its stages; what is committed already passes through.
+    The rows of a table are committed after the last stage of that table. Committed chunks pass through unchanged.
     """
     folder = tables[DETECTIONS].uri
     chunks = (
@@ -84,21 +84,21 @@ def build(
         | ReadChunks(tables)
     )
     for position, table in enumerate(tables.values()):
-        own = [stage for stage in stages if stage.table == table.name]
+        table_stages = [stage for stage in stages if stage.table == table.name]
         last = position == len(tables) - 1
-        for stage in own:
-            told = report if stage is own[-1] else None
-            handler = StageHandler(stage, table, told, position, len(tables), threads)
+        for stage in table_stages:
+            stage_report = report if stage is table_stages[-1] else None
+            handler = StageHandler(stage, table, stage_report, position, len(tables), threads)
             chunks |= f"Run {stage.name}" >> RunStage(handler)
         if last:
             chunks |= "DropImages" >> beam.Map(without_images)
-        commit = CommitRows(table, own[-1], provenance[table.name], attempts=folder if last else "")
+        commit = CommitRows(table, table_stages[-1], provenance[table.name], attempts=folder if last else "")
         chunks |= f"Commit {table.name}" >> commit
     return chunks
 
 
 def pending_ranges(folder: str, tables: Sequence[Table]) -> Iterator[RangeId]:
-    """The ranges of the plan in a detections folder that are not done in every table, in input order."""
+    """Yields the ranges of a plan that are not done in every table, in input order. folder: of the detections."""
     plan = read_plan(folder)
     done = set.intersection(*(table.finished_ranges() for table in tables))
     yield from (range_id for range_id in plan.range_ids() if range_id not in done) if plan else ()

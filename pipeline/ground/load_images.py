@@ -1,4 +1,4 @@
-"""Images of the pairs of a chunk: files are prefetched, all are measured."""
+"""Loads the images of pairs: prefetches image files, and measures every image."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -16,9 +16,9 @@ PositionedPair = tuple[Position, Pair]
 
 @dataclass
 class ImageLoader:
-    """Reads images that are files of their own, and measures all; a pair whose image is bad comes back failed.
+    """Reads images that are separate files, and measures all images. A pair with a bad image is returned as failed.
 
-    child: the process in which images are measured, if measuring may kill it; None: in this one.
+    child: the process that measures images, for chunks that may kill it. None: images are measured in this process.
     """
 
     max_pixels: int
@@ -26,7 +26,7 @@ class ImageLoader:
     _previous: Pair | None = field(default=None, init=False)
 
     def load(self, pairs: Iterable[PositionedPair]) -> Iterator[PositionedPair]:
-        """The pairs in order; files are read some pairs ahead, one time for consecutive captions of one image."""
+        """Yields the pairs in order. Reads files ahead, and once for consecutive captions of one image."""
         read = read_ahead(pairs, _read, threads=LOADERS, ahead=MAX_AHEAD, same=_of_one_image, name="images")
         for (position, pair), data in read:
             yield position, self._with_size(pair, data)
@@ -54,7 +54,7 @@ class ImageLoader:
         except ImageFault as fault:
             return pair.failed(fault.as_fault())
         except ChildDied as error:
-            return pair.failed(Fault(FailureStage.IMAGE, Reason.CRASH, f"the decoder's process was {error}"))
+            return pair.failed(Fault(FailureStage.IMAGE, Reason.CRASH, f"the decoder process was {error}"))
         return replace(pair, width=width, height=height)
 
 
@@ -65,5 +65,5 @@ def _of_one_image(one: PositionedPair, other: PositionedPair) -> bool:
 def _read(placed: PositionedPair) -> bytes | Fault:
     _, pair = placed
     if pair.error or pair.data or pair.image.uri in ("", pair.source):
-        return pair.data  # it is in a container, and came with the pair
+        return pair.data  # an image in a container is read with its pair
     return read_file(pair.image.uri, FailureStage.READ)

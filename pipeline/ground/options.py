@@ -1,15 +1,15 @@
-"""What a call of `ground` may ask for."""
+"""The options of a call of `ground`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class GroundOptions:
-    """How `ground` deals with what is in the output folder already, and how it runs.
+    """How `ground` treats the existing content of the output folder, and how it runs.
 
-    limit: only so many pairs. extend: take new sources in. redo_changed: read sources anew that have changed.
-    fresh: move an old plan and its detections aside.
-    retry: rows that failed for this reason are done again; `EVERY_REASON`: for whatever reason; None: none are.
+    limit: the maximum number of pairs. extend: add new sources to the plan. redo_changed: read changed sources again.
+    fresh: move the existing plan and tables aside.
+    retry: process rows again that failed for this reason; `EVERY_REASON`: for any reason; None: no retry.
     """
 
     limit: int | None = None

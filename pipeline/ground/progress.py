@@ -1,4 +1,4 @@
-"""How far a run of `ground` is, from what is committed."""
+"""The progress of a run of `ground`, computed from committed chunks."""
 
 from collections.abc import Mapping
 from statistics import mean
@@ -14,9 +14,9 @@ from pipeline.tables.table import Table
 
 
 class GroundProgress:
-    """How far a run is: each table counts alike, and of each the bytes of the sources that its rows stand for.
+    """The progress of a run. All tables have equal weight; the share of a table is measured in source bytes.
 
-    Pairs are counted where they are through: in the last table.
+    Pairs are counted in the last table, where they are complete.
     """
 
     def __init__(self, plan: Plan, tables: Mapping[str, Table]) -> None:
@@ -24,14 +24,17 @@ class GroundProgress:
         self._tables = [_TableProgress(plan, table) for table in tables.values()]
 
     def state(self) -> progress.State:
-        """Pairs committed by this run, plus on a local disk those that workers have done since."""
+        """Pairs that this run committed; on a local disk, plus the pairs of chunks that workers are processing."""
         shares = [table.share() for table in self._tables]
         in_progress = progress.pairs_in_progress(self._folder) if files.is_local(self._folder) else 0
         return progress.State(self._tables[-1].pairs + in_progress, mean(shares))
 
 
 class _TableProgress:
-    """Only chunks that are new since the last look are opened; what was there at the start counts as begun with."""
+    """The progress of one table. Opens only chunks that are new since the last call of `share`.
+
+    Chunks that exist at the start add no pairs.
+    """
 
     def __init__(self, plan: Plan, table: Table) -> None:
         self.pairs = 0
@@ -44,7 +47,7 @@ class _TableProgress:
         self._counts = [sum(spec.pairs or 0 for spec in source.ranges) for source in plan.sources]
 
     def share(self) -> float:
-        """Of all bytes, 0..1."""
+        """The finished share of all source bytes, 0..1."""
         for chunk in self._table.all_chunks():
             if chunk not in self._known:
                 self._known.add(chunk)
@@ -57,13 +60,13 @@ class _TableProgress:
         return min(sum(self._done_by_range.values()) / self._total, 1.0)
 
     def _range_bytes(self, range_id: RangeId) -> float:
-        """The bytes that a range stands for: its part of the source, by pairs where they are known."""
+        """The source bytes of a range: in proportion to its pairs if known, else an equal part of the source."""
         source, spec = self._plan.range(range_id)
         pairs = self._counts[range_id.source]
         return source.size * spec.pairs / pairs if spec.pairs and pairs else source.size / len(source.ranges)
 
     def _done_bytes(self, chunk: ChunkId) -> float:
-        """The bytes of a range up to the end of a chunk."""
+        """The source bytes of a range up to the end of a chunk."""
         _, spec = self._plan.range(chunk.range_id)
         range_bytes = self._range_bytes(chunk.range_id)
         next_position = self._table.open(chunk).metadata["next"]
@@ -71,5 +74,5 @@ class _TableProgress:
             return range_bytes
         if spec.pairs:
             return range_bytes * int(next_position["index"] - spec.start["index"]) / spec.pairs
-        # A gzipped tar counts its offsets unpacked, so that this runs ahead there.
+        # Offsets in a gzipped tar count uncompressed bytes, so the estimate is too high there.
         return min(float(next_position["offset"]), range_bytes)

@@ -1,4 +1,4 @@
-"""ReadChunks: a range -> its chunks that lack rows; the next chunk is read while the caller works on one."""
+"""ReadChunks: a range -> its chunks that lack rows. Reads the next chunk while the caller processes the current one."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ class _ReadChunksDoFn(beam.DoFn):
 
     def process(self, range_id: RangeId) -> Iterator[Chunk]:
         assert self._plan is not None
-        # An engine may try a range twice.
+        # An engine may process a range twice.
         if not all(table.is_finished(range_id) for table in self.tables.values()):
             yield from prefetch(read_range(self._plan, range_id, self.tables, self._redo))
 
 
 @dataclass
 class ReadChunks(beam.PTransform):
-    """Ranges of the plan in a detections folder -> chunks of pairs with their images. tables: that the run fills."""
+    """Ranges of a plan -> chunks of pairs with their images. tables: all tables that the run fills, by name."""
 
     tables: Mapping[str, Table]
 

@@ -1,4 +1,4 @@
-"""Resume: the plan that is in the folder, extended if asked for, or a new one."""
+"""Decides whether a run resumes the plan in its folder, extends it, or writes a new one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -29,13 +29,14 @@ def resume_or_plan(
     tables: Mapping[str, Table],
     options: GroundOptions,
 ) -> Plan:
-    """The plan in the folder, if its fingerprint and its sources are those of this call; a new one, if there is none
-    or nothing was committed under it.
+    """Returns the plan in the folder if its fingerprint and sources match this call.
 
-    plan: that in the folder; None if there is none, or it is to be moved aside.
+    Writes and returns a new plan if the folder has none, or if nothing was committed under it.
+
+    plan: the plan in the folder; None if there is none, or if it must be moved aside.
 
     Raises:
-      FolderMismatch: the folder holds another run. CallError: as `plan_sources`, or none of the sources can be read.
+      FolderMismatch: the folder contains another run. CallError: see `plan_sources`; or no source can be read.
     """
     detections = tables[DETECTIONS]
     folder = detections.uri
@@ -48,8 +49,8 @@ def resume_or_plan(
         )
     if plan.fingerprint != plan_fingerprint:
         difference = _difference(plan, configuration, model_identities, options.limit, family)
-        raise FolderMismatch(f"--output: {folder} holds detections of another fingerprint ({difference} differs)")
-    # Keys that are only recorded may change from run to run.
+        raise FolderMismatch(f"--output: {folder} contains detections with another fingerprint ({difference} changed)")
+    # Keys that are only recorded may change between runs.
     plan = replace(plan, configuration=configuration)
     new, changed = compare_sources(plan, source_files)
     _check_allowed(new, changed, folder, options)
@@ -57,12 +58,12 @@ def resume_or_plan(
 
 
 def _start_plan(plan: Plan, old: Plan | None, tables: Mapping[str, Table]) -> Plan:
-    """Writes a new plan, in the place of one that is moved aside or under which nothing was committed."""
+    """Writes a new plan. Moves existing tables aside, or replaces a plan under which nothing was committed (`old`)."""
     folder = tables[DETECTIONS].uri
     if old is None:
         set_aside(tables)
     elif (old.fingerprint, old.sources) != (plan.fingerprint, plan.sources):
-        attempts.delete_all(folder)  # they are of other chunks that had the same numbers
+        attempts.delete_all(folder)  # the records belong to other chunks with the same numbers
     write_plan(folder, plan)
     return plan
 
@@ -72,12 +73,12 @@ def _check_allowed(
 ) -> None:
     if changed and (options.limit is not None or not options.redo_changed):
         message = f"--input: {next(iter(changed.values())).uri} has changed since the run began"
-        # Which pairs a limit takes follows from all sources.
-        remedy = {} if options.limit is not None else {"remedy": "--redo-changed reads what has changed anew"}
+        # With --limit, the chosen pairs depend on all sources.
+        remedy = {} if options.limit is not None else {"remedy": "use --redo-changed to read changed sources again"}
         raise FolderMismatch(f"{message} (size or modification time)", **remedy)
     if new and not options.extend:
         raise FolderMismatch(
-            f"--input: {new[0].uri} is not part of the plan in {folder}", "--extend takes new sources in"
+            f"--input: {new[0].uri} is not part of the plan in {folder}", "use --extend to add new sources"
         )
     if new and options.limit is not None:
         raise CallError("--extend: a plan with --limit cannot be extended")
@@ -86,7 +87,7 @@ def _check_allowed(
 def _extend_plan(
     plan: Plan, new: Sequence[files.FileInfo], changed: dict[int, files.FileInfo], tables: Mapping[str, Table]
 ) -> Plan:
-    """The plan with new sources behind the others and changed ones as they are now, whose rows are deleted."""
+    """Appends new sources to the plan, plans changed sources again, and deletes the rows of changed sources."""
     planned = plan_sources([*changed.values(), *new], plan.configuration)
     sources = list(plan.sources)
     for number, source in zip(changed, planned, strict=False):
@@ -98,7 +99,7 @@ def _extend_plan(
             table.delete_source(number)
         retry.drop_sources(table, changed)
     plan = replace(plan, sources=tuple(sources))
-    # Last of all: as long as the plan lists the old files, a call that was killed in here is repeated as a whole.
+    # The plan is written last: if this call is killed earlier, the next call repeats all of its steps.
     write_plan(tables[DETECTIONS].uri, plan)
     return plan
 
@@ -121,7 +122,7 @@ def _new_plan(
 def _difference(
     plan: Plan, configuration: Configuration, model_identities: dict[str, str], limit: int | None, family: Family[Any]
 ) -> str:
-    """What differs between the plan's fingerprint and that of this call, by key."""
+    """The keys that differ between the plan and this call, separated by commas, for an error message."""
     old, new = plan.configuration.model_dump(mode="json"), configuration.model_dump(mode="json")
     keys = [f"{s}.{k}" for s in GROUND_SECTIONS for k in {**new[s], **old[s]} if old[s].get(k) != new[s].get(k)]
     same = [f"{name}.model" for name in model_identities if plan.model_identities.get(name) == model_identities[name]]
@@ -137,8 +138,8 @@ def _difference(
 
 
 def _all_tables(tables: Mapping[str, Table]) -> list[Table]:
-    """The tables of this call, and those that other calls have filled; detections last: they are what says that there
-    is something to remove or to move."""
+    """The tables of this call and of earlier calls. Detections are last: while they exist, a call that was killed can
+    repeat a removal or move."""
     detections = tables[DETECTIONS]
     run = files.parent(detections.uri)
     names = dict.fromkeys([*tables, *(table.name for table in find_tables(run))])
@@ -146,7 +147,7 @@ def _all_tables(tables: Mapping[str, Table]) -> list[Table]:
 
 
 def set_aside(tables: Mapping[str, Table]) -> None:
-    """Moves the folders of all tables to the first free name `detections.1`, `detections.2`, …: all of one number."""
+    """Renames the folders of all tables to `<table>.<number>`, with the first number that is free for all of them."""
     uris = [table.uri for table in _all_tables(tables)]
     uris = [uri for uri in uris if files.list_folder(uri, layout.PLAN) or files.list_folder(uri, layout.TABLE)]
     number = 1

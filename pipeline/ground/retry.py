@@ -1,7 +1,7 @@
-"""`ground --retry-failed`: chunks that hold failed rows are redone, with the same first and last pair.
+"""`ground --retry-failed`: processes chunks with failed rows again. Each chunk keeps its first and last pair.
 
-The chunks to redo are listed in the `retry.json` of their table until they are done, so that the next `ground` finishes
-a retry that was killed. Meanwhile the ranges concerned are not done, and `pack` refuses them like any unfinished range.
+`retry.json` of a table lists the chunks to process until they are done, so that the next `ground` finishes a retry
+that was killed. Until then their ranges are unfinished, and `pack` refuses them.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,15 +21,18 @@ _GROUND_REASONS = tuple(reason for reason in Reason if reason not in (*_PACK_REA
 
 
 def check_reason(reason: str) -> None:
-    """Raises CallError if no row can have failed for that reason."""
+    """Raises CallError if `ground` has no such failure reason."""
     if reason in _PACK_REASONS:
-        raise CallError(f"--retry-failed: {reason}: ground knows no such failure; pack --fresh fetches images again")
+        raise CallError(
+            f"--retry-failed: {reason}: not a failure of ground; run gritmill pack --fresh to fetch images again"
+        )
     if reason != EVERY_REASON and reason not in _GROUND_REASONS:
-        raise CallError(f"--retry-failed: {reason}: no such reason; there are {', '.join(_GROUND_REASONS)}")
+        raise CallError(f"--retry-failed: {reason}: unknown reason; use one of {', '.join(_GROUND_REASONS)}")
 
 
 def reopen(plan: Plan, tables: Mapping[str, Table], reason: str | None) -> None:
-    """Lists the chunks with rows that failed for a reason, and reopens their ranges, and those of an unfinished retry.
+    """Lists the chunks with rows that failed for `reason`, in addition to chunks of an unfinished retry, and reopens
+    their ranges.
 
     reason: a code of `Reason`, `EVERY_REASON`, or None for no new retry.
     """
@@ -41,25 +44,26 @@ def reopen(plan: Plan, tables: Mapping[str, Table], reason: str | None) -> None:
         if chunks:
             _publish(table, sorted(chunks))
         reopened |= {chunk.range_id for chunk in chunks}
-        # Only now: without the list nobody would know what to do again. What is made from these rows is reopened, too.
+        # After the list is written: if the call is killed here, the list says what to process again. Tables that are
+        # computed from this one come later in `tables`, so their ranges are reopened too.
         table.reopen(reopened)
 
 
 def pending(table: Table) -> list[ChunkId]:
-    """The chunks that are to be done again, in order."""
+    """The chunks to process again, in order."""
     uri = files.join(table.uri, RETRY)
     return [ChunkId(*numbers) for numbers in files.read_json(uri)["chunks"]] if files.exists(uri) else []
 
 
 def drop_sources(table: Table, sources: Iterable[int]) -> None:
-    """Takes the chunks of some sources off the list: all of their pairs are read anew anyhow."""
+    """Removes the chunks of `sources` from the list, because all pairs of these sources are read again anyway."""
     gone = set(sources)
     remaining = [chunk for chunk in pending(table) if chunk.source not in gone]
     _publish(table, remaining) if remaining else clear(table)
 
 
 def clear(table: Table) -> None:
-    """Removes the list: all of its chunks are done."""
+    """Removes the list, after all of its chunks are done."""
     files.delete([files.join(table.uri, RETRY)])
 
 

@@ -1,7 +1,7 @@
-"""The tables beside `detections/`: whose rows they hold, and which of their ranges are out of date.
+"""The tables of custom stages, next to `detections/`: their settings, and which of their ranges are out of date.
 
-`<table>/table.json` says with which settings a table is made. A range of it is out of date once a parent chunk is
-another one than it was made from: it has been done again, or its source was read anew.
+`<table>/table.json` records the settings of a table. A range is out of date if a parent chunk changed after the rows
+were computed: the chunk was processed again, or its source was read again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,46 +19,46 @@ from transforms.read_ahead import map_in_threads
 
 
 def describe(tables: Mapping[str, Table], stages: Sequence[Stage]) -> dict[str, TableFile]:
-    """What the tables say of themselves, by name; raises CallError if a stage's settings cannot be said in JSON."""
+    """The content of `table.json` for each table, by name. Raises CallError if a fingerprint is not valid JSON."""
     described = {}
-    for table in _own(tables):
-        own = [stage for stage in stages if stage.table == table.name]
+    for table in _custom_tables(tables):
+        table_stages = [stage for stage in stages if stage.table == table.name]
         try:
-            fingerprint = json_digest([[stage.identity, stage.fingerprint_values()] for stage in own])
-        except Exception as error:  # of somebody else's code
+            fingerprint = json_digest([[stage.identity, stage.fingerprint_values()] for stage in table_stages])
+        except Exception as error:  # custom code can raise anything
             raise CallError(f"stages.factories: {table.name}: its fingerprint_values: {first_line(error)}") from error
         described[table.name] = TableFile(table.name, table.parents, fingerprint)
     return described
 
 
 def check(tables: Mapping[str, Table], described: Mapping[str, TableFile]) -> None:
-    """Raises FolderMismatch if a table holds rows that were made with other settings or code."""
+    """Raises FolderMismatch if a table contains rows that were computed with other settings or code."""
     for name, content in described.items():
         folder = tables[name].uri
         uri = files.join(folder, layout.TABLE)
         if files.exists(uri) and read_typed(uri, TableFile) != content:
-            remedy = f"use another folder, or remove {folder}: only that table is made again"
-            raise FolderMismatch(f"--output: {folder} holds rows of other settings or code of {name}", remedy)
+            remedy = f"use another folder, or remove {folder} to compute only this table again"
+            raise FolderMismatch(f"--output: {folder} contains rows from other settings or code of {name}", remedy)
 
 
 def write(tables: Mapping[str, Table], described: Mapping[str, TableFile]) -> None:
-    """Says in each table's folder with which settings it is made."""
+    """Writes `table.json` of each table. Raises as `check`."""
     check(tables, described)
     for name, content in described.items():
         publish_typed(files.join(tables[name].uri, layout.TABLE), content)
 
 
 def reopen_outdated(tables: Mapping[str, Table]) -> None:
-    """Reopens the ranges of tables whose parent chunks are others now."""
-    for table in _own(tables):
+    """Reopens the ranges that are out of date."""
+    for table in _custom_tables(tables):
         parents = [tables[name] for name in table.parents]
         table.reopen(_outdated(table, parents))
 
 
 def _outdated(table: Table, parents: Sequence[Table]) -> list[RangeId]:
-    """Ranges whose parent chunks are others now, or one of whose own chunks is gone."""
+    """The finished ranges whose parent chunks changed, or that miss a chunk."""
     finished = {parent.name: parent.finished_ranges() for parent in parents}
-    there = set(table.all_chunks())
+    committed = set(table.all_chunks())
 
     def is_outdated(range_id: RangeId) -> bool:
         current: dict[int, dict[str, str]] = {}
@@ -66,12 +66,12 @@ def _outdated(table: Table, parents: Sequence[Table]) -> list[RangeId]:
             for entry in parent.read_summary(range_id).chunks if range_id in finished[parent.name] else ():
                 current.setdefault(entry.chunk, {})[parent.name] = entry.digest
         entries = table.read_summary(range_id).chunks
-        gone = any(range_id.chunk(entry.chunk) not in there for entry in entries)
-        return gone or {entry.chunk: dict(entry.parents) for entry in entries} != current
+        missing = any(range_id.chunk(entry.chunk) not in committed for entry in entries)
+        return missing or {entry.chunk: dict(entry.parents) for entry in entries} != current
 
     ranges = sorted(table.finished_ranges())
     return list(compress(ranges, map_in_threads(is_outdated, ranges)))
 
 
-def _own(tables: Mapping[str, Table]) -> Iterator[Table]:
+def _custom_tables(tables: Mapping[str, Table]) -> Iterator[Table]:
     return (table for name, table in tables.items() if name != layout.DETECTIONS)

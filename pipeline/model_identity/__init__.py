@@ -1,5 +1,5 @@
-"""What tells one model from another.
+"""Identities of models: texts that are equal only if the models are equal.
 
-identify   the content of a model as a short text, after checking that the model can be had
-cache      identities that are known already, as long as no file of the model has changed
+identify   computes the identity of a model, after checking that the model is available
+cache      identities that were computed before; valid until a file of the model changes
 """

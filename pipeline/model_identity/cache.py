@@ -1,7 +1,7 @@
-"""The model cache: results of model checks, valid as long as no file of the model has changed.
+"""The model cache: results of model checks. They are valid until a file of the model changes.
 
-It is a hidden file beside the detections that nothing depends on: where it is missing or cannot be read, models are
-checked again.
+The cache is a hidden file in the detections folder. Nothing depends on it: if it is missing or cannot be read, models
+are checked again.
 """
 
 import os
@@ -18,12 +18,12 @@ from pipeline.files.typed import publish_typed, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.layout import MODEL_CACHE
 
-_RECENT = 2_000_000_000  # nanoseconds: the coarsest clock of a file system shows no second change within them
+_RECENT = 2_000_000_000  # nanoseconds; the coarsest clock of a file system misses a second change within this time
 
 
 @dataclass(frozen=True)
 class _CacheFile:
-    """known: by what was checked, its signature and what was found."""
+    """known: for each check, its signature and its result."""
 
     REMEDY: ClassVar[str] = "remove it"
 
@@ -32,48 +32,49 @@ class _CacheFile:
 
 
 class ModelCache:
-    """The cache of a run. folder: that of its detections; None: nothing is cached."""
+    """The cache of a run. folder: its detections folder. If None, nothing is cached."""
 
     def __init__(self, folder: str | None = None) -> None:
         self._uri = None if folder is None else files.join(folder, MODEL_CACHE)
         self._stored: dict[str, tuple[str, str]] = {}
-        with suppress(Exception):  # there is no such file, or it is of another format
+        with suppress(Exception):  # the file does not exist or has another format
             self._stored = read_typed(self._uri, _CacheFile).known if self._uri else {}
         self._used: dict[str, tuple[str, str]] = {}
 
     def get_or_compute(self, key: str, signature: Callable[[], str], compute: Callable[[], str]) -> str:
-        """The cached value under `key` if its signature is still the same, else `compute()`, whose errors pass.
+        """Returns the cached value of `key` if its signature is unchanged, else `compute()`. Does not catch its errors.
 
-        signature: of all that the value depends on; empty where that cannot be known, and then nothing is cached.
+        signature: returns a text that changes with everything that the value depends on. If this is unknown, the text
+          is empty, and nothing is cached.
         """
         current = signature()
         if current and (entry := self._stored.get(key)) and entry[0] == current:
             self._used[key] = entry
             return entry[1]
         value = compute()
-        if current and signature() == current:  # else it has been changed meanwhile
+        if current and signature() == current:  # else a file changed in the meantime
             self._used[key] = (current, value)
         return value
 
     def save(self) -> None:
-        """Writes the entries that this call has used, if they differ from those in the file."""
+        """Writes the entries that were used, if they differ from those in the file."""
         if self._uri and self._used:
-            with suppress(Exception):  # no run fails for the lack of it
+            with suppress(Exception):  # a run must not fail because of its cache
                 if self._used != self._stored or not files.exists(self._uri):
                     publish_typed(self._uri, _CacheFile(self._used, 1))
 
 
 def file_signature(paths: Iterable[Path], *packages: str) -> str:
-    """A text that changes with the name, size and times of any of the files, and with the version of any package.
+    """A text that changes with the name, inode, size and times of any file, and with the version of any package.
 
-    Empty if a package or a file is missing, or if a file has changed just now: it may change again, and show the
-    same time.
+    Empty if a package or a file is missing. Also empty if a file changed in the last two seconds, because another
+    change could leave the same time.
     """
     recent = time.time_ns() - _RECENT
     stamps = []
     try:
         for path in paths:
-            with path.open("rb") as file:  # a network file system looks anew at a file that is opened
+            with path.open("rb") as file:  # opening refreshes the status on a network file system
                 status = os.fstat(file.fileno())
             if max(status.st_mtime_ns, status.st_ctime_ns) > recent:
                 return ""

@@ -1,4 +1,4 @@
-"""What tells one model from another, and whether it can be had at all: asked before any input is looked at."""
+"""Computes the identities of models, and checks that the models are available. Runs before any input is read."""
 
 import hashlib
 import importlib.util
@@ -20,16 +20,16 @@ from transforms.phrases.language import LanguageGate
 
 
 def identify_models(configuration: Configuration, cache: ModelCache | None = None) -> dict[str, str]:
-    """The identity of both models and of the drop lists, after checking that they can be had and are of the right kind.
+    """Checks that both models are available and of the right kind. Returns their identities and that of the drop lists.
 
-    A folder or spaCy package counts with the hash of its files, a hub id with the commit that its revision means now,
-    a detector without a checkpoint with what its family says.
+    The identity of a folder or spaCy package is the hash of its files. That of a hub id is the commit to which its
+    revision refers now. The family defines that of a detector without a checkpoint.
 
     Args:
       cache: a model whose files have a valid entry is neither loaded nor hashed again.
 
     Raises:
-      CallError: a model cannot be had or does not serve.
+      CallError: a model is not available or does not work, or a drop list or language is unknown.
     """
     cache = cache or ModelCache()
     try:
@@ -46,7 +46,7 @@ def identify_models(configuration: Configuration, cache: ModelCache | None = Non
 
 
 def parser_identity(model: str, cache: ModelCache | None = None) -> str:
-    """The identity of a spaCy pipeline; raises CallError if it cannot be had or does not serve."""
+    """The identity of a spaCy pipeline. Raises CallError if it is not available or does not work."""
     model = bundled.model_path(model)
     model = files.canonical(model) if os.path.isdir(os.path.expanduser(model)) else model
     folder = os.path.isdir(model)
@@ -62,16 +62,16 @@ def parser_identity(model: str, cache: ModelCache | None = None) -> str:
 
 
 def _load_and_identify(model: str) -> str:
-    from transforms.phrases.parser import load_parser  # with spaCy, which takes seconds
+    from transforms.phrases.parser import load_parser  # imports spaCy, which takes seconds
 
     try:
         nlp = load_parser(model)
     except OSError as error:
         hint = "" if "/" in model else f"; get it with: python -m spacy download {model}"
         hint = bundled.did_you_mean(model) or hint
-        problem = "is no spaCy pipeline" if os.path.isdir(model) else "no such spaCy pipeline"
+        problem = "not a spaCy pipeline" if os.path.isdir(model) else "no such spaCy pipeline"
         raise CallError(f"phrases.model: {model}: {problem}{hint}") from error
-    except Exception as error:  # a folder that is no pipeline fails in as many ways as it has files
+    except Exception as error:  # a folder that is not a pipeline can raise anything
         raise CallError(f"phrases.model: {model}: {first_line(error).removeprefix('phrases.model: ')}") from error
     if nlp.path is None:
         return f"name:{model}"
@@ -79,7 +79,8 @@ def _load_and_identify(model: str) -> str:
 
 
 def _package_folder(name: str) -> Path | None:
-    """The folder of an installed package, which is not imported for that; None if there is any doubt about it."""
+    """The folder of an installed package, found without importing it. None if the package is missing or has no unique
+    folder."""
     try:
         spec = importlib.util.find_spec(name) if name.isidentifier() else None
     except (ImportError, ValueError):
@@ -106,7 +107,7 @@ def _detector_identity(settings: DetectorSettings, cache: ModelCache) -> str:
 
 
 def _located(settings: DetectorSettings) -> DetectorSettings:
-    """The settings with the folder that the model lies in, or with the commit that its revision means."""
+    """The settings with the folder of the model, or with the commit to which its revision refers."""
     model = bundled.model_path(settings.model)
     if Path(model).expanduser().is_dir():
         return settings.model_copy(update={"model": model})
@@ -115,18 +116,18 @@ def _located(settings: DetectorSettings) -> DetectorSettings:
     try:
         located = settings.model_copy(update={"revision": _resolve_commit(model, settings.revision)})
         find_config(located)
-    except Exception as error:  # of the hub's client and of what it asks with
+    except Exception as error:  # errors of the hub's client and of its HTTP library
         command = f"hf download {model}" + (f" --revision {settings.revision}" if settings.revision else "")
         raise CallError(
-            f"detector.model: {model}: not on this machine and the hub does not give it ({first_line(error)}); "
+            f"detector.model: {model}: not on this machine and not available from the hub ({first_line(error)}); "
             f"get it with: {command}"
         ) from error
     return located
 
 
 def _resolve_commit(model: str, revision: str | None) -> str:
-    """The commit that the revision means: asked of the hub, else of the local cache. Of a commit that is in the cache
-    no hub is asked."""
+    """The commit to which the revision refers, from the hub or else from the local cache. If the revision is itself a
+    cached commit, sends no request to the hub."""
     from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
 
     config = try_to_load_from_cache(model, "config.json", revision=revision)
@@ -134,9 +135,9 @@ def _resolve_commit(model: str, revision: str | None) -> str:
     if cached and cached == revision:
         return cached
     try:
-        # One request: to fetch a file, the client would try for 20 s, and say so on standard error.
+        # One request. To fetch a file, the client would retry for 20 s and print messages to standard error.
         HfApi().model_info(model, revision=revision or "main", timeout=30)
-        # Asked for by its name, not by its commit: so the client notes what the name means, for a later run offline.
+        # Request the name, not the commit: then the client stores the commit of the name for later offline runs.
         return Path(hf_hub_download(model, "config.json", revision=revision or "main")).parent.name
     except Exception:
         if cached:
@@ -147,7 +148,7 @@ def _resolve_commit(model: str, revision: str | None) -> str:
 def folder_hash(folder: Path) -> str:
     """BLAKE2b-128 over the names and bytes of a model folder's files.
 
-    Left out is what says nothing of the model: byte code, hidden files, texts for people, our own sidecar.
+    Files that do not affect the model are left out: byte code, hidden files, Markdown files, gritmill's sidecar.
     """
     hasher = hashlib.blake2b(digest_size=16)
     for path in model_files(folder):
@@ -158,7 +159,7 @@ def folder_hash(folder: Path) -> str:
 
 
 def model_files(folder: Path) -> Iterator[Path]:
-    """The files of a model folder that make it what it is, sorted."""
+    """The files of a model folder that define the model, sorted."""
     yield from sorted(path for path in folder.rglob("*") if path.is_file() and _is_content(path.relative_to(folder)))
 
 

@@ -1,10 +1,10 @@
-"""The half that runs no model: detections -> shards.
+"""`pack`, the command that runs no model: detections -> shards.
 
-driver, options, graph     checks, what a call may ask for, the graph
-select_rows, count         what a selection keeps of a chunk; what each range holds
-ledger, statistics         what becomes of every pair; histograms and other thresholds
-shard_stats                what a finished shard says of itself
-plan_shards                kept pairs of every chunk -> which shard holds which pairs
-shard_writer, tar_writer   one shard's tar, index and stats
-manifest, report           what a reader may trust; what a run says at its end
+driver, options, graph     checks the call; options of a call; the Beam graph
+select_rows, count         selects the boxes of a chunk; counts the kept pairs of each range
+ledger, statistics         the outcome of every pair; histograms and the effect of other thresholds
+shard_stats                the stats file of a finished shard
+plan_shards                numbers of kept pairs per chunk -> the pairs of each shard
+shard_writer, tar_writer   writes the tar, index and stats of a shard
+manifest, report           the manifest, which lists complete shards; the summary at the end of a run
 """

@@ -1,4 +1,4 @@
-"""The first pass of pack: what each range holds under a policy, in a few numbers a chunk."""
+"""The first pass of pack: counts the pairs that a policy keeps, rejects or fails, by chunk and range."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -23,9 +23,10 @@ _MAX_SHOWN = 80  # characters of a caption or of names of fields
 def count_range(
     folder: str, range_id: RangeId, done: bool, policy: Policy, source: str = ""
 ) -> tuple[RangeCount, Statistics]:
-    """Judges every row of a range. A range that is `done` must hold what was recorded of it, to the byte.
+    """Judges every row of a range.
 
-    source: URI of its source, for the count.
+    done: whether the range is finished; its chunk files must then match their recorded digests. source: URI of the
+    source, for the count.
     """
     total, statistics = RangeCount(range_id, source=source), Statistics.empty(policy.threshold)
     table = open_detections(folder)
@@ -58,11 +59,11 @@ def _count_chunk(
 def judge_rows(
     selected: SelectedRows, policy: Policy, chunk_position: tuple[int, int, int], statistics: Statistics
 ) -> Iterator[tuple[Pair, Kept | Rejected | Fault]]:
-    """Each row's pair and outcome, and in the end all of them in the statistics.
+    """Yields the pair and outcome of each row, and adds all rows to `statistics`.
 
-    selected: without a threshold. chunk_position: source, range and chunk.
+    selected: boxes selected without a threshold. chunk_position: source, range and chunk.
     """
-    # Pairs that are rejected at no threshold: nearly all, and therefore added as arrays.
+    # No threshold rejects these pairs. They are nearly all pairs, so they are added as arrays.
     never_rejected = np.zeros(len(selected.table), bool)
     needed = selected.subset(selected.is_best | (selected.score >= policy.threshold))
     for row, (pair, groundings) in enumerate(needed.pairs()):
@@ -81,7 +82,7 @@ def judge_rows(
 def _is_never_rejected(
     pair: Pair, groundings: Sequence[Grounding], outcome: Kept | Rejected, policy: Policy, thresholds: Sequence[float]
 ) -> bool:
-    """groundings: those that `judge_rows` needs: the best one of every phrase is among them."""
+    """groundings: at least the best one of every phrase, as `judge_rows` selects them."""
     written_phrases = len({grounding.phrase for grounding in outcome.groundings}) if isinstance(outcome, Kept) else 0
     if len(set(pair.phrases)) < len(pair.phrases):
         return False

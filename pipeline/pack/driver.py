@@ -1,4 +1,4 @@
-"""pack: detections -> shards. The driver checks that table and sources are all there, then runs the graph."""
+"""pack: detections -> shards. The driver checks that the table and all sources are complete, then runs the graph."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -17,36 +17,36 @@ from pipeline.pack.statistics import Statistics
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
-from pipeline.threshold import threshold_in_force
+from pipeline.threshold import active_threshold
 from transforms.read_ahead import map_in_threads
 from transforms.selection.judge import Policy
 from transforms.text import dialects
 
 
 def pack(configuration: Configuration, plan: Plan, folder: str, output: str, options: PackOptions) -> Manifest:
-    """Writes the shards and returns the manifest. The caller holds the output folder.
+    """Writes the shards and returns the manifest. The caller must hold the lock of the output folder.
 
     Args:
       plan, folder: of the detections.
 
     Raises:
-      CallError: ground is not finished, an unknown dialect, or shards of another fingerprint.
-      EnvironmentFault: a source is gone, or the run broke off.
+      CallError: `ground` is not finished, a dialect is unknown, or the output has shards with another fingerprint.
+      EnvironmentFault: a source is missing, or the run failed before it was complete.
     """
     if options.beam:
-        from pipeline.engines import run_pipeline  # with Beam, which takes a second: not for a pack that is done
+        from pipeline.engines import run_pipeline  # imports Beam (a second), so not for a finished pack
 
-        run_pipeline.parse_beam_options(options.beam)  # a wrong option is refused, whatever is left to do
+        run_pipeline.parse_beam_options(options.beam)  # refuses a wrong option even if no work is left
     check_dialects(configuration.text.dialect)
     table = open_detections(folder)
     done = table.finished_ranges()
     _check_finished(plan, done, folder, options.partial)
     floor = plan.configuration.detector.floor
-    threshold = threshold_in_force(configuration.selection, plan.threshold, floor)
+    threshold = active_threshold(configuration.selection, plan.threshold, floor)
     policy = Policy(configuration.selection, threshold.score, configuration.text)
     row_digests, pairs = _row_digests(plan, table, done)
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
-    manifest = None if options.fresh else read_manifest(output)  # it need not be readable to be replaced
+    manifest = None if options.fresh else read_manifest(output)  # with --fresh, the old manifest may be unreadable
     if manifest and _is_current(manifest, output, pack_fingerprint):
         return manifest
     _check_sources(plan)
@@ -62,19 +62,22 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     graph.run(output, folder, head, options)
     manifest = read_manifest(output)
     if manifest is None:
-        raise EnvironmentFault(f"{output}: the run has ended without a manifest; run it again")
+        raise EnvironmentFault(f"{output}: the run ended without a manifest; run it again")
     return manifest
 
 
 def find_detections(run_folder: str) -> str:
-    """The detections folder that a run's folder holds, or the folder itself."""
+    """The detections folder in a run folder, or `run_folder` itself if it contains a plan."""
     run_folder = files.canonical(run_folder)
     itself = files.exists(files.join(run_folder, layout.PLAN))
     return run_folder if itself else files.join(run_folder, layout.DETECTIONS)
 
 
 def check_ground_settings(configuration: Configuration, keys: Iterable[str], run_folder: str) -> None:
-    """Refuses settings of `ground`, given for `pack` on purpose, that are not those of the run in `run_folder`."""
+    """Raises CallError if `pack` was given a setting of `ground` that differs from the run in `run_folder`.
+
+    keys: the keys that the user set explicitly.
+    """
     outside = (f"detector.{key}" for key in configuration.detector.recorded_extra())
     excepted = (*configuration.recorded_keys(), *outside, "detector.revision")
     keys = [key for key in keys if key.partition(".")[0] in GROUND_SECTIONS and key not in excepted]
@@ -86,11 +89,11 @@ def check_ground_settings(configuration: Configuration, keys: Iterable[str], run
         both: list[Any] = [part.model_dump(mode="json") for part in (plan.configuration, configuration)]
         recorded, given = (reduce(dict.get, key.split("."), values) for values in both)
         if given != recorded and not (isinstance(given, str) and files.canonical(given) == recorded):
-            raise CallError(f"{key}: {folder} was made with {recorded}; only another ground can change that")
+            raise CallError(f"{key}: {folder} was made with {recorded}; run gritmill ground --fresh to change it")
 
 
 def check_dialects(names: Sequence[str]) -> None:
-    """Raises CallError if there is no dialect of one of the names."""
+    """Raises CallError if a dialect name is unknown."""
     for name in names:
         try:
             dialects.find(name)
@@ -99,8 +102,8 @@ def check_dialects(names: Sequence[str]) -> None:
 
 
 def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Policy, shards: ShardSettings) -> str:
-    """Covers the rows by a digest for each range, the selection with its threshold in force, the text and the shard
-    sizes."""
+    """The pack fingerprint. It covers a digest of the rows of each range, the selection with its active threshold, the
+    text settings and the shard sizes."""
     return fingerprint.json_digest(
         {
             "rows": list(row_digests),
@@ -114,7 +117,7 @@ def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Pol
 
 
 def _row_digests(plan: Plan, table: Table, done: set[RangeId]) -> tuple[list[str], int]:
-    """A digest of the rows of each range, and the number of pairs of the ranges that are done."""
+    """Returns a digest of the rows of each range, and the number of pairs in finished ranges."""
 
     def range_digest(range_id: RangeId) -> tuple[str, int]:
         entries = table.entries(range_id, range_id in done)
@@ -130,12 +133,12 @@ def _check_finished(plan: Plan, done: set[RangeId], folder: str, partial: bool) 
     if missing and not partial:
         raise CallError(
             f"--detections: {folder}: {missing} of {sum(1 for _ in plan.range_ids())} ranges are not done; "
-            "run gritmill ground again, or pack --partial"
+            "run gritmill ground again, or use pack --partial"
         )
 
 
 def _is_current(manifest: Manifest, output: str, pack_fingerprint: str) -> bool:
-    """Whether a manifest is of this pack, and its shards are there."""
+    """Whether a manifest has the fingerprint of this pack, and its shards and the statistics exist."""
     if manifest.fingerprints.pack != pack_fingerprint or not files.exists(files.join(output, layout.STATISTICS)):
         return False
     sizes = file_sizes(output)
@@ -155,24 +158,24 @@ def _check_output(
     if options.fresh or options.replace:
         return
     if any(found != pack_fingerprint for found in shard_fingerprints(output).values()):
-        difference = f" ({_difference(manifest.configuration, configuration)} differs)" if manifest else ""
+        difference = f" ({_difference(manifest.configuration, configuration)} changed)" if manifest else ""
         raise FolderMismatch(
-            f"--output: {output} holds shards of another fingerprint{difference}", "use another folder, or --fresh"
+            f"--output: {output} contains shards with another fingerprint{difference}", "use another folder, or --fresh"
         )
 
 
 def _difference(packed: dict[str, Any], configuration: Configuration) -> str:
-    """The keys that differ between what was packed with and this configuration."""
-    # Not validated: what another release has written must not stand in the way of --fresh.
+    """The keys that differ between the packed configuration and this one, separated by commas."""
+    # `packed` is not validated, because the configuration of another release must not cause an error here.
     old, new = Configuration.complete(packed), configuration.model_dump(mode="json")
     keys = [f"{s}.{k}" for s in PACK_SECTIONS for k in new[s] if old[s].get(k) != new[s][k]]
     return ", ".join(keys) or "the detections"
 
 
 def _check_sources(plan: Plan) -> None:
-    """A missing container or image root is the environment's fault: nothing is replaced."""
+    """Raises EnvironmentFault if a container or image root is missing, before anything is replaced."""
     settings = plan.configuration.source
     needed = dict.fromkeys(uri for source in plan.sources if source.ranges for uri in source.open(settings).needs())
     for uri, found in zip(needed, map_in_threads(files.exists, needed), strict=True):
         if not found:
-            raise EnvironmentFault(f"{uri}: no such file or folder; the images to pack lie there")
+            raise EnvironmentFault(f"{uri}: no such file or folder; pack needs the images in it")

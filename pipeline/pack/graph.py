@@ -1,4 +1,4 @@
-"""The graph of `pack`: a tiny count of what is kept decides what each shard holds, then shards are written."""
+"""The graph of `pack`: counts the kept pairs, plans the content of each shard from the counts, then writes shards."""
 
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -28,10 +28,10 @@ from pipeline.tables.detections import open_detections
 def run(output: str, folder: str, head: Manifest, options: PackOptions) -> None:
     """Writes shards, statistics and manifest into `output`, from the detections in `folder`.
 
-    head: what of the manifest is known already.
+    head: the part of the manifest that is known before the run.
 
     Raises:
-      CallError: more shards than there are keys for. EnvironmentFault: the run broke off.
+      CallError: more than `MAX_SHARDS` shards. EnvironmentFault: the run failed before it was complete.
     """
     beam_options = run_pipeline.parse_beam_options(options.beam)
     writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy)
@@ -42,7 +42,7 @@ def run(output: str, folder: str, head: Manifest, options: PackOptions) -> None:
 
 
 def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, fresh: bool = False) -> object:
-    """The graph: a tiny count decides what each shard holds; no image ever crosses a shuffle."""
+    """Builds the graph. Only counts and plans cross a shuffle, never images."""
     counted = (
         pipeline
         | "Detections" >> beam.Create([writer.detections])
@@ -73,7 +73,7 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, fresh: b
 
 
 def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool, str]]:
-    """The ranges of a detections folder in input order, each with whether it is done, and the URI of its source."""
+    """Yields the ranges of a detections folder in input order: id, whether it is finished, URI of its source."""
     plan, done = need_plan(folder), open_detections(folder).finished_ranges()
     yield from ((range_id, range_id in done, plan.sources[range_id.source].uri) for range_id in plan.range_ids())
 
@@ -93,9 +93,10 @@ def _plan(
 
 
 def _remove_stale(output: str, fingerprint: str, fresh: bool) -> None:
-    """Before the first shard is replaced the stats of other packs go, and the manifest: no reader trusts a mixture.
+    """Deletes the manifest and the stats of other packs before the first shard is replaced, so that no reader trusts a
+    mixture of packs.
 
-    Shards of this pack that a killed run has left are kept; with `fresh`, those of a finished one are not.
+    Keeps finished shards of this pack that a killed run left. With `fresh`, a finished pack is written again.
     """
     manifest = read_manifest(output)
     finished = manifest is not None and manifest.fingerprints.pack == fingerprint
@@ -112,7 +113,10 @@ def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, 
 
 
 def _progress(output: str) -> progress.State:
-    """Shards done, of the number that the graph leaves beside them; a share of 0 until it has counted."""
+    """Finished shards and their share of the planned number, which the graph writes to `PLANNED_SHARDS`.
+
+    The share is 0 until the shards are planned.
+    """
     done = len(files.list_folder(output, layout.ALL_SHARD_STATS))
     uri = files.join(output, layout.PLANNED_SHARDS)
     planned = files.read_json(uri)["shards"] if files.exists(uri) else 0

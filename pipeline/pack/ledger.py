@@ -1,4 +1,4 @@
-"""The ledger: what becomes of every pair that was read, as counts of a range and as the sum of a pack."""
+"""The ledger: the outcome of every pair that was read, counted by range and for the whole pack."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,12 +12,12 @@ Failures = dict[str, dict[str, int]]
 """stage -> reason -> pairs."""
 
 Examples = dict[str, str]
-"""For each way to fail, `stage: reason`, or reason to be rejected: its first pair, and what is wrong with it."""
+"""The first pair, with a description, for each kind of failure (`stage: reason`) or reason for rejection."""
 
 
 @dataclass(frozen=True)
 class ChunkCount:
-    """Kept pairs of a chunk, and the encoded bytes of their images."""
+    """The number of kept pairs of a chunk, and the encoded bytes of their images. digest: of the chunk's file."""
 
     chunk: ChunkId
     kept: int
@@ -27,9 +27,9 @@ class ChunkCount:
 
 @dataclass
 class RangeCount:
-    """What a range holds: its chunks in order, its part of the ledger, and what could not be read.
+    """The counts of a range: its chunks in order, its part of the ledger, and its source faults.
 
-    source: URI of the source that it is part of.
+    source: URI of the source that the range belongs to.
     """
 
     range_id: RangeId
@@ -44,7 +44,7 @@ class RangeCount:
 
 
 class Ledger(OpenModel):
-    """Pairs: read = written + rejected + failed. rejected: by reason."""
+    """Counts of pairs: read = written + rejected + failed. rejected: by reason."""
 
     read: int
     written: int
@@ -53,7 +53,7 @@ class Ledger(OpenModel):
 
     @classmethod
     def add_up(cls, counts: Iterable[RangeCount], written: int, failed_in_pack: Iterable[Failures]) -> "Ledger":
-        """Out of both passes: what the ranges hold, and what became of the kept pairs."""
+        """The ledger of a pack, from the counts of all ranges and the outcomes of the kept pairs."""
         read, rejected, failed = 0, Counter[str](), Failures()
         for count in counts:
             read += count.read
@@ -66,16 +66,16 @@ class Ledger(OpenModel):
 
     @property
     def rejected_pairs(self) -> int:
-        """Of all reasons."""
+        """The number of rejected pairs."""
         return sum(self.rejected.values())
 
     @property
     def failed_pairs(self) -> int:
-        """Of all stages."""
+        """The number of failed pairs."""
         return failed_pairs(self.failed)
 
     def outcomes(self) -> Iterator[tuple[str, str, int]]:
-        """Written, rejected or failed, the reason, and how many pairs have ended so."""
+        """Yields outcome (written, rejected or failed), reason and number of pairs."""
         yield "written", "", self.written
         yield from (("rejected", reason, pairs) for reason, pairs in self.rejected.items())
         for stage, reasons in self.failed.items():
@@ -83,7 +83,7 @@ class Ledger(OpenModel):
 
 
 def add_failure(failed: Failures, examples: Examples, pair: Pair, fault: Fault) -> None:
-    """Counts a failed pair, in place; the first of its kind is the example."""
+    """Counts a failed pair in place. The first pair of each kind of failure becomes its example."""
     add_failures(failed, {fault.stage: {fault.reason: 1}})
     image = f" ({pair.image.uri})" if pair.image.uri not in ("", pair.source, fault.detail) else ""
     examples.setdefault(f"{fault.stage}: {fault.reason}", f"{pair.key} of {pair.source}{image}: {fault.detail}")
@@ -98,5 +98,5 @@ def add_failures(total: Failures, more: Failures) -> None:
 
 
 def failed_pairs(failed: Failures) -> int:
-    """Of all stages and reasons."""
+    """The number of pairs over all stages and reasons."""
     return sum(pairs for reasons in failed.values() for pairs in reasons.values())

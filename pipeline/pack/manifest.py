@@ -1,4 +1,4 @@
-"""manifest.json: what a reader may trust, and the ledger. Written last of all."""
+"""manifest.json: the complete shards and the ledger. It is written last, so a reader may trust what it lists."""
 
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
@@ -23,7 +23,7 @@ _PACKAGES = ("gritmill", "apache-beam", "spacy", "transformers", "torch", "pillo
 
 
 class ShardEntry(OpenModel):
-    """A shard's files, by their names below the run's folder; bytes, sha256: of the tar."""
+    """The files of a shard, by name relative to the run folder. bytes, sha256: of the tar."""
 
     tar: str
     index: str
@@ -35,26 +35,27 @@ class ShardEntry(OpenModel):
 
 
 class RecordedFault(OpenModel):
-    """What of a source could not be read; nobody knows how many pairs it held."""
+    """A part of a source that could not be read. The number of pairs in it is unknown."""
 
     source: str
     fault: str
 
 
 class Fingerprints(OpenModel):
-    """Of the two halves."""
+    """The fingerprints of `ground` and `pack`."""
 
     ground: str
     pack: str
 
 
 class Manifest(OpenModel):
-    """What `manifest.json` holds.
+    """The content of `manifest.json`.
 
-    configuration: as written, possibly by another release. limit: of `--limit`. models: identities by section.
+    configuration: as written, possibly by another release. limit: the value of `--limit`. models: identities by
+    configuration section.
     """
 
-    REMEDY: ClassVar[str] = "remove it and pack again"
+    REMEDY: ClassVar[str] = "remove it and run gritmill pack again"
 
     format: int
     ledger: Ledger
@@ -74,8 +75,10 @@ class Manifest(OpenModel):
     def head(
         cls, plan: Plan, configuration: Configuration, threshold: Threshold, pack_fingerprint: str, partial: bool
     ) -> "Manifest":
-        """What is known before the first shard is written. The ground sections are those that the detections were made
-        with, the pack sections those of this pack."""
+        """The part of the manifest that is known before the first shard is written.
+
+        Its configuration has the ground sections of the detections and the pack sections of this call.
+        """
         pack = {name: getattr(configuration, name) for name in PACK_SECTIONS}
         return cls(
             format=FORMAT,
@@ -95,16 +98,16 @@ class Manifest(OpenModel):
 
     @property
     def settings(self) -> Configuration:
-        """The configuration; raises EnvironmentFault if this release cannot read it."""
+        """The configuration. Raises EnvironmentFault if this release cannot read it."""
         try:
             return Configuration.read_back(self.configuration)
         except ValidationError as error:
             text = f"{layout.MANIFEST}: configuration: {first_fault(error)}"
-            raise EnvironmentFault(f"{text}; another release has packed this: use that, or pack again") from error
+            raise EnvironmentFault(f"{text}; another release packed this run; use that one, or pack again") from error
 
     @property
     def policy(self) -> Policy:
-        """What has decided over the pairs."""
+        """The policy that decided which pairs are written."""
         settings = self.settings
         return Policy(settings.selection, self.threshold.score, settings.text)
 
@@ -112,7 +115,7 @@ class Manifest(OpenModel):
 def write_manifest(
     output: str, head: Manifest, counts: Iterable[RangeCount], shard_stats: Iterable[ShardStats]
 ) -> Manifest:
-    """Removes shards that this pack does not have, then publishes the manifest."""
+    """Removes shards that are not part of this pack, then publishes and returns the manifest."""
     ranges = sorted(counts, key=lambda c: (c.range_id.source, c.range_id.range))
     shards = sorted(shard_stats, key=lambda s: s.shard)
     remove_shards(output, from_number=len(shards))
@@ -134,21 +137,21 @@ def write_manifest(
 
 
 def read_manifest(output: str) -> Manifest | None:
-    """The manifest of a finished pack; None if there is none."""
+    """The manifest of a finished pack, or None."""
     uri = files.join(output, layout.MANIFEST)
     return read_typed(uri, Manifest) if files.exists(uri) else None
 
 
 def need_manifest(run: str | PathLike[str]) -> Manifest:
-    """The manifest of a finished run; raises CallError if there is none."""
+    """The manifest of a finished run. Raises CallError if there is none."""
     manifest = read_manifest(files.canonical(run))
     if manifest is None:
-        raise CallError(f"{run}: no {layout.MANIFEST}; it is no finished run")
+        raise CallError(f"{run}: no {layout.MANIFEST}, so not a finished run; run gritmill pack")
     return manifest
 
 
 def versions() -> dict[str, str]:
-    """Versions of gritmill and of what results depend on."""
+    """The installed versions of gritmill and of the packages that affect results."""
     installed = {}
     for package in _PACKAGES:
         try:
@@ -159,7 +162,7 @@ def versions() -> dict[str, str]:
 
 
 def _first_examples(examples: list[Examples]) -> Examples:
-    """For each way the first example."""
+    """Keeps the first example of each kind."""
     firsts = {outcome: text for some in reversed(examples) for outcome, text in some.items()}
     return dict(sorted(firsts.items()))
 

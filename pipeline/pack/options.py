@@ -1,13 +1,14 @@
-"""What a call of `pack` may ask for."""
+"""The options of a call of `pack`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class PackOptions:
-    """How `pack` deals with what it finds, and how it runs.
+    """How `pack` treats existing shards, and how it runs.
 
-    fresh: shards are written anew, also those of this very pack. replace: those of another one are replaced.
+    detections: a detections or run folder; None: the output folder. fresh: write all shards again, including shards
+    with the same fingerprint. replace: replace shards with another fingerprint. partial: accept unfinished ranges.
     """
 
     detections: str | None = None

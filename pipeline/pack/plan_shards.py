@@ -1,4 +1,4 @@
-"""Which shard holds which kept pairs. A pure function of the counts, so every run plans the same."""
+"""Assigns kept pairs to shards. A pure function of the counts, so every run has the same plan."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ from pipeline.pack.ledger import RangeCount
 from pipeline.plan.spread import cut
 
 MAX_SHARDS = 100_000
-"""A key has five digits for the shard."""
+"""A sample key has five digits for the shard number."""
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Kept pairs number `first` to `last` - 1 of a chunk; digest: of its file, if its range is done."""
+    """The kept pairs `first` to `last` - 1 of a chunk. digest: of the chunk's file; None: not checked."""
 
     chunk: ChunkId
     first: int
@@ -26,34 +26,36 @@ class Piece:
 
 @dataclass(frozen=True)
 class ShardPlan:
-    """A shard and the pieces that make it, in input order."""
+    """A shard number and the pieces of the shard, in input order."""
 
     number: int
     pieces: tuple[Piece, ...]
 
     @property
     def pairs(self) -> int:
-        """Kept pairs that the shard is to hold."""
+        """The number of kept pairs planned for the shard."""
         return sum(piece.last - piece.first for piece in self.pieces)
 
 
 def shard_count(kept: int, size: int, settings: ShardSettings) -> int:
-    """Shards for `kept` pairs with `size` bytes of images: enough for both limits, none for no pair."""
+    """The number of shards that satisfies both limits for `kept` pairs with `size` image bytes; 0 if `kept` is 0."""
     return max(-(-kept // settings.pairs), -(-size // int(settings.bytes))) if kept else 0
 
 
 def plan_shards(counts: Iterable[RangeCount], settings: ShardSettings) -> Iterator[ShardPlan]:
-    """Shard k of N holds the kept pairs [k*K//N, (k+1)*K//N): as equal as can be, none empty.
+    """Yields N shards for K kept pairs. Shard k contains the pairs [k*K//N, (k+1)*K//N).
+
+    Sizes differ by at most one pair, and no shard is empty.
 
     Raises:
-      CallError: more shards than keys have digits for.
+      CallError: more than `MAX_SHARDS` shards.
     """
     chunks = [c for r in sorted(counts, key=lambda r: (r.range_id.source, r.range_id.range)) for c in r.chunks]
     kept = sum(chunk.kept for chunk in chunks)
-    # With huge images there could be more shards than pairs, and some of them empty.
+    # With very large images, the byte limit could give more shards than pairs, and so empty shards.
     number = min(shard_count(kept, sum(chunk.bytes for chunk in chunks), settings), kept)
     if number > MAX_SHARDS:
-        raise CallError(f"shards: {number} shards are more than five digits can name; raise shards.pairs or .bytes")
+        raise CallError(f"shards: {number} shards are too many for five digits; raise shards.pairs or shards.bytes")
     ends = list(accumulate(chunk.kept for chunk in chunks))
     for k in range(number):
         pieces = cut(ends, k * kept // number, (k + 1) * kept // number)

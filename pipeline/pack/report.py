@@ -1,4 +1,4 @@
-"""report.json and what a run says on the screen at its end: both from the files alone."""
+"""report.json and the summary on the screen at the end of a run. Both are computed only from files."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -28,11 +28,11 @@ _STEPS = ("read", "phrases", "boxes")
 
 @dataclass(frozen=True)
 class Throughput:
-    """What chunks have noted of their time, added up.
+    """The sum of the recorded times of chunks.
 
-    chunks, pairs: that count. seconds: by step; together they may exceed `wall`, since reading goes on while the
-    detector works. wall: seconds of work of all workers. detector_busy: the share of wall in which the detector was at
-    work. pairs_per_second, hours_per_million: of one worker.
+    chunks, pairs: how many are included. seconds: by step; the sum may exceed `wall`, because reading overlaps with
+    detection. wall: seconds of work of all workers. detector_busy: the share of `wall` in which the detector was
+    running. pairs_per_second, hours_per_million (of pairs): for one worker.
     """
 
     chunks: int
@@ -46,8 +46,8 @@ class Throughput:
 
 @dataclass(frozen=True)
 class TableReport:
-    """A table beside detections: rows of its finished ranges, failed ones by reason with an example of each, and the
-    time of its stages."""
+    """The table of a custom stage: the rows of its finished ranges, failed rows by reason with an example of each, and
+    the time of its stages."""
 
     rows: int
     failed: dict[str, int]
@@ -55,17 +55,19 @@ class TableReport:
     time: Throughput
 
     def line(self, name: str) -> str:
-        """What is shown of it."""
+        """The line that the summary on the screen shows for this table."""
         failed = (f"{number} {reason}, for example {self.examples[reason]}" for reason, number in self.failed.items())
         return ", failed: ".join(filter(None, (f"{name}: {self.rows:,} rows", "; ".join(failed))))
 
 
 @dataclass(frozen=True)
 class Report:
-    """What `report.json` holds. manifest: a digest of the manifest, and of the tables beside detections, if there are
-    any. tables: these, by name."""
+    """The content of `report.json`.
 
-    REMEDY: ClassVar[str] = "remove it and pack again"
+    manifest: a digest of the manifest and of the tables of custom stages, if any. tables: these tables, by name.
+    """
+
+    REMEDY: ClassVar[str] = "remove it and run gritmill pack again"
 
     manifest: str
     ledger: Ledger
@@ -87,8 +89,8 @@ class Report:
 
 
 def write_report(output: str, folder: str, manifest: Manifest) -> Report:
-    """The ledger, the threshold in force, histograms, and the time that each step of `ground` took."""
-    tables = _own_tables(folder)
+    """Writes and returns the report: ledger, active threshold, histograms, and the time of each step of `ground`."""
+    tables = _custom_tables(folder)
     report = Report(
         manifest=_digest(manifest, tables),
         ledger=manifest.ledger,
@@ -109,19 +111,21 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
 
 
 def read_report(output: str) -> Report:
-    """The report of a run that is packed."""
+    """The report of a packed run."""
     return read_typed(files.join(files.canonical(output), layout.REPORT), Report)
 
 
 def is_reported(output: str, folder: str, manifest: Manifest) -> bool:
-    """Whether report and page are there, and are of that manifest and of what is in the tables beside the detections in
-    `folder` now. The page is the last to be written."""
+    """Whether the report and its page exist and match the manifest and the current tables of custom stages.
+
+    folder: of the detections. The page is written last.
+    """
     both = all(files.exists(files.join(output, name)) for name in (layout.REPORT, layout.REPORT_PAGE))
-    return both and read_report(output).manifest == _digest(manifest, _own_tables(folder))
+    return both and read_report(output).manifest == _digest(manifest, _custom_tables(folder))
 
 
-def _own_tables(folder: str) -> dict[str, tuple[TableFile, list[files.FileInfo]]]:
-    """The tables beside the detections in `folder`, by URI, each with the summaries of its finished ranges."""
+def _custom_tables(folder: str) -> dict[str, tuple[TableFile, list[files.FileInfo]]]:
+    """The tables of custom stages by URI, each with the summary files of its finished ranges. folder: detections."""
     run = files.parent(folder)
     tables = {files.join(run, table.name): table for table in find_tables(run)}
     return {uri: (table, files.list_folder(uri, layout.ALL_RANGE_SUMMARIES)) for uri, table in tables.items()}
@@ -147,14 +151,14 @@ def _report_table(uri: str, infos: list[files.FileInfo]) -> TableReport:
 
 
 def _first_failures(uri: str) -> Examples:
-    """Of a chunk's file, for each reason the first failed row."""
+    """The first failed row of a chunk's file for each reason."""
     from pipeline.tables.row_files import failures  # with pyarrow
 
     return {error["reason"]: f"{key}: {error['detail']}" for key, error in reversed(failures(files.read_bytes(uri)))}
 
 
 def show(report: Report, output: str, pace: bool = True) -> None:
-    """A table on standard output; with the pace of `ground`, if it has just been at work."""
+    """Prints the summary to standard output. pace: whether to include the speed of `ground`."""
     ledger = report.ledger
     table = Table(Column(justify="right"), "", show_header=False, box=None, pad_edge=False)
     table.add_row(str(ledger.read), "pairs read")
@@ -178,30 +182,30 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
         yield f"{outcome}, for example {text}"
     failed = set(report.ledger.failed)
     if failed - {FailureStage.FETCH} or any(rows.failed for rows in report.tables.values()):
-        yield "once the cause is mended, --retry-failed does failed pairs again; a mended source takes --redo-changed"
+        yield "fix the cause, then use --retry-failed to process failed pairs again (--redo-changed for a fixed source)"
     if FailureStage.FETCH in failed:
-        yield "once the images are back, pack --fresh takes them up again"
+        yield "when the images are available again, use pack --fresh to add them"
     for fault in report.source_faults:
         yield f"source fault: {fault.source}: {fault.fault}"
     yield from (rows.line(name) for name, rows in report.tables.items())
     ground = report.ground
     if pace and ground.pairs_per_second:
         yield (
-            f"ground: {ground.pairs_per_second:.3g} pairs/s a worker, {ground.hours_per_million:.3g} h a million; "
+            f"ground: {ground.pairs_per_second:.3g} pairs/s per worker, {ground.hours_per_million:.3g} h per million; "
             f"detector busy {ground.detector_busy:.0%}"
         )
     yield f"score threshold {threshold_line(report.threshold)}"
-    yield f"shards and manifest in {output}, a report for people in {layout.REPORT_PAGE}"
+    yield f"shards and manifest in {output}, report in {layout.REPORT_PAGE}"
 
 
 def threshold_line(threshold: Threshold) -> str:
-    """The threshold in force, and where it comes from."""
+    """The active threshold and its source, as text."""
     measured = "the detector's default, measured on " if threshold.measured else ""
     return f"{threshold.score:g}: {measured}{threshold.source}"
 
 
 def _timings(folder: str) -> list[Timing]:
-    """What chunks have noted of their time; of very many an even choice, since each is a file."""
+    """The recorded times of at most `_TIMINGS` chunks, evenly spaced, because each one is a separate file."""
     infos = files.list_folder(folder, layout.ALL_TIMINGS)
     return read_many((infos[i].uri for i in evenly_spaced(len(infos), _TIMINGS)), Timing)
 
@@ -211,7 +215,7 @@ def _order(step: str) -> tuple[int, str]:
 
 
 def throughput(timings: list[Timing]) -> Throughput:
-    """A worker's first chunk, in which the models are loaded, counts only if there is no other."""
+    """Adds up timings. Excludes the first chunk of each worker, which includes loading, unless there are no others."""
     counted = [timing for timing in timings if not timing.first] or timings
     pairs = sum(timing.pairs for timing in counted)
     wall = sum(timing.wall for timing in counted)

@@ -1,4 +1,4 @@
-"""What a selection keeps of a chunk's rows, found on arrays: objects are made of the boxes that are kept alone."""
+"""Selects the boxes of a chunk on arrays, so that Python objects are created only for kept boxes."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from transforms.settings import SelectionSettings
 
 @dataclass(frozen=True)
 class SelectedRows:
-    """What `select` keeps of the candidates of a chunk's rows: row after row, within a row best first.
+    """The boxes of a chunk that `select` keeps, ordered by row; best first within a row.
 
-    table: of SCHEMA. positions: among all of its boxes. row, score: of each kept box; score is float64. is_best:
-    whether no better box of its row has the same phrase.
+    table: rows with the schema `SCHEMA`. positions: of the kept boxes among all boxes of the table. row, score: of each
+    kept box; score is float64. is_best: whether a box is the best one of its phrase in its row.
     """
 
     table: pa.Table
@@ -29,7 +29,7 @@ class SelectedRows:
 
     @classmethod
     def from_table(cls, table: pa.Table, settings: SelectionSettings, threshold: float) -> "SelectedRows":
-        """At a threshold."""
+        """Selects boxes with a score of at least `threshold`."""
         boxes = _candidates(table)
         positions = select_many(boxes, settings, threshold)
         return cls(
@@ -41,13 +41,13 @@ class SelectedRows:
         )
 
     def subset(self, chosen: np.ndarray) -> "SelectedRows":
-        """Some of them. chosen: bool or positions, in order."""
+        """A subset of the kept boxes. chosen: a boolean mask, or rising positions."""
         return SelectedRows(
             self.table, self.positions[chosen], self.row[chosen], self.score[chosen], self.is_best[chosen]
         )
 
     def pairs(self) -> Iterator[tuple[Pair, tuple[Grounding, ...]]]:
-        """Each row's pair, without its candidates, and its kept boxes."""
+        """Yields the pair of each row, without its candidates, and its kept boxes."""
         boxes = self._boxes()
         borders = np.searchsorted(self.row, np.arange(len(self.table) + 1)).tolist()
         pairs = from_table(self.table.drop_columns(["boxes"]))
@@ -55,7 +55,7 @@ class SelectedRows:
             yield pair, _groundings_of(pair, boxes[start:end])
 
     def groundings(self, pair: Pair) -> tuple[Grounding, ...]:
-        """Its kept boxes, all of them the pair's."""
+        """All kept boxes. They must belong to `pair`."""
         return _groundings_of(pair, self._boxes())
 
     def _boxes(self) -> list[Box]:

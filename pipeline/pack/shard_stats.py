@@ -1,4 +1,4 @@
-"""A shard's stats: the last of its files, so that their presence says that the others are complete."""
+"""The stats file of a shard. It is written last, so its presence shows that the other files are complete."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,15 +8,18 @@ from pipeline.files.typed import read_many, read_typed
 from pipeline.pack.ledger import Examples, Failures
 
 FORMAT = 3
-"""Format of a shard and its stats: those of another one are not taken over from a run that was killed."""
+"""Format of a shard and its stats. A resumed run writes shards of another format again."""
 
 
 @dataclass(frozen=True)
 class ShardStats:
-    """`count` (kept pairs) and `successes` (of these, written) as img2dataset names them; nothing in it that differs
-    from run to run. bytes, sha256: of the tar."""
+    """The content of a stats file. It contains nothing that differs between runs.
 
-    REMEDY: ClassVar[str] = "remove it and pack again"
+    count, successes: kept pairs, and how many of them were written; the names are those of img2dataset. bytes, sha256:
+    of the tar.
+    """
+
+    REMEDY: ClassVar[str] = "remove it and run gritmill pack again"
 
     shard: int
     count: int
@@ -31,7 +34,7 @@ class ShardStats:
 
 
 def finished_stats(output: str, shard: int) -> ShardStats | None:
-    """The stats of a finished shard, if its other files are still there."""
+    """The stats of a finished shard; None if there are none, or if the tar or the index is missing."""
     uri = files.join(output, layout.shard_stats(shard))
     if not files.exists(uri):
         return None
@@ -41,19 +44,19 @@ def finished_stats(output: str, shard: int) -> ShardStats | None:
 
 
 def file_sizes(output: str, pattern: str = "*") -> dict[str, int]:
-    """The files of shards, by their names below the run's folder; bytes of each."""
+    """The size in bytes of each shard file, by name relative to the run folder."""
     infos = files.list_folder(files.join(output, layout.SHARDS), pattern)
     return {f"{layout.SHARDS}/{files.name(info.uri)}": info.size for info in infos}
 
 
 def shard_fingerprints(output: str) -> dict[str, str]:
-    """The stats files of an output, each with the fingerprint of the pack that wrote it."""
+    """The fingerprint of the pack that wrote each stats file, by URI."""
     uris = [info.uri for info in files.list_folder(output, layout.ALL_SHARD_STATS)]
     return {uri: stats.pack_fingerprint for uri, stats in zip(uris, read_many(uris, ShardStats), strict=True)}
 
 
 def remove_shards(output: str, from_number: int) -> None:
-    """Removes the files of shards numbered `from_number` and up."""
+    """Removes the files of all shards with number `from_number` or higher."""
     for info in files.list_folder(files.join(output, layout.SHARDS)):
         digits = files.name(info.uri)[:5]
         if digits.isdigit() and int(digits) >= from_number:

@@ -1,4 +1,4 @@
-"""One shard: its tar, its index, and last its stats."""
+"""Writes a shard: the tar, then the index, then the stats."""
 
 import hashlib
 import io
@@ -36,10 +36,10 @@ _BATCH = 256
 
 @dataclass(frozen=True)
 class ShardWriter:
-    """Where shards go and what they are made from.
+    """Writes shards from detections and the images in the sources.
 
-    detections: folder of the table. output: the run's folder. fingerprint: of the pack; a shard that carries it is
-    kept.
+    detections: folder of the table. output: the run folder. fingerprint: of the pack; a finished shard with this
+    fingerprint is kept.
     """
 
     detections: str
@@ -52,7 +52,11 @@ class ShardWriter:
         return need_plan(self.detections)
 
     def write(self, plan: ShardPlan) -> ShardStats:
-        """The shard's stats; a shard that an earlier run has finished is not written again."""
+        """Writes a shard, unless an earlier run finished it, and returns its stats.
+
+        Raises:
+          EnvironmentFault: the rows changed after they were counted.
+        """
         done = finished_stats(self.output, plan.number)
         if done and done.pack_fingerprint == self.fingerprint:
             return done
@@ -63,7 +67,9 @@ class ShardWriter:
         with publish(files.join(self.output, layout.shard_tar(plan.number))) as file:
             shard.write_tar(file, enumerate(zip(kept, fetched, strict=True)))
             if shard.pairs != plan.pairs:
-                raise EnvironmentFault(f"{self.detections}: the rows have changed since they were counted; pack again")
+                raise EnvironmentFault(
+                    f"{self.detections}: the rows changed after they were counted; run gritmill pack again"
+                )
         index = shard.records.as_parquet()
         publish_bytes(files.join(self.output, layout.shard_index(plan.number)), index)
         stats = shard.stats(plan, index, self.fingerprint)
@@ -79,7 +85,7 @@ class ShardWriter:
 
 @dataclass
 class _ShardInProgress:
-    """What is known of a shard while it is written."""
+    """The state of a shard while it is written."""
 
     shard: int
     dialects: tuple[str, ...]
@@ -92,7 +98,7 @@ class _ShardInProgress:
     sha256: str = ""
 
     def write_tar(self, file: BinaryIO, fetched: Iterable[tuple[int, tuple[Kept, bytes | Fault]]]) -> None:
-        """Writes the samples; a pair whose image is not to be had leaves a gap in the numbering."""
+        """Writes the samples. A pair whose image is not available leaves a gap in the numbering."""
         with TarWriter(file) as target:
             for number, (kept, data) in fetched:
                 image = data if isinstance(data, Fault) else self._jpeg(data)
@@ -109,19 +115,19 @@ class _ShardInProgress:
     def _jpeg(self, data: bytes) -> bytes | Fault:
         try:
             return images.to_jpeg(data, self.max_pixels)
-        except images.ImageFault as fault:  # another Pillow may have decoded it than the one that is here
+        except images.ImageFault as fault:  # `ground` may have used another version of Pillow
             return fault.as_fault()
 
     def _members(self, kept: Kept, record: dict[str, Any], image: bytes) -> Iterator[tuple[str, bytes]]:
         yield "jpg", image
-        yield "json", to_json(record)  # a seventh of the time of json.dumps: a record is little but numbers
+        yield "json", to_json(record)  # a seventh of the time of json.dumps, because a record is mostly numbers
         yield "txt", kept.pair.caption.encode()
         for number, name in enumerate(self.dialects):
             yield "grounded.txt" if number == 0 else f"{dialects.suffix(name)}.txt", kept.texts[name].encode()
 
     @property
     def pairs(self) -> int:
-        """Pairs that came by, written or failed."""
+        """The number of pairs so far, written or failed."""
         return len(self.records) + failed_pairs(self.failed)
 
     def stats(self, plan: ShardPlan, index: bytes, fingerprint: str) -> ShardStats:
@@ -140,7 +146,7 @@ class _ShardInProgress:
 
 
 class _RecordBuffer:
-    """A shard's records, packed as they come: as objects they would be a hundred times as large."""
+    """The records of a shard, packed into Arrow batches. As Python objects they would be a hundred times as large."""
 
     def __init__(self) -> None:
         self._pending: list[dict[str, Any]] = []
@@ -150,13 +156,13 @@ class _RecordBuffer:
         return sum(map(len, self._batches)) + len(self._pending)
 
     def add(self, record: dict[str, Any]) -> None:
-        """One more."""
+        """Adds a record."""
         self._pending.append(record)
         if len(self._pending) == _BATCH:
             self._pack()
 
     def as_parquet(self) -> bytes:
-        """The shard's index."""
+        """The index of the shard, as a parquet file."""
         self._pack()
         target = io.BytesIO()
         table = pa.Table.from_batches(self._batches, index_schema()).combine_chunks()

@@ -1,6 +1,6 @@
-"""What a pack says of all of its pairs: histograms, what other thresholds would keep, and the pairs at the border.
+"""Statistics of all pairs of a pack: histograms, what other thresholds would keep, and pairs near the threshold.
 
-Statistics of parts add up to those of the whole, whatever the parts and their order.
+The statistics of parts add up to those of the whole. The result does not depend on the parts or their order.
 """
 
 import heapq
@@ -22,22 +22,22 @@ from transforms.selection.select_boxes import area, rank_within
 from transforms.selection.threshold_sweep import THRESHOLDS, SweepStep
 
 if TYPE_CHECKING:
-    from pipeline.pack.select_rows import SelectedRows  # with pyarrow, which a pack with nothing to do does not need
+    from pipeline.pack.select_rows import SelectedRows  # imports pyarrow, which a finished pack does not need
 
 NEAREST = 12
-"""So many pairs on either side of the threshold are listed."""
+"""The number of pairs listed on each side of the threshold."""
 
 _BINS = 50
-_HEADS = 200  # of a range: sums of truncated counts would depend on their order, were they truncated again
+_HEADS = 200  # per range; truncating a sum again would make the result depend on the order
 _SHOWN_HEADS = 50
 
 RowPosition = tuple[int, int, int, int]
-"""A row of the detections: source, range, chunk, row."""
+"""The position of a row in the detections: source, range, chunk, row."""
 
 
 @dataclass(frozen=True, order=True)
 class NearThreshold:
-    """A pair by the distance of its best score to the threshold."""
+    """A pair near the threshold. distance: of its best score to the threshold. where: its row."""
 
     distance: float
     where: RowPosition
@@ -46,7 +46,7 @@ class NearThreshold:
 
 @dataclass(frozen=True)
 class ByThreshold:
-    """What each threshold, rising, would keep."""
+    """The numbers of pairs, phrases and boxes that each threshold would keep. score: thresholds, rising."""
 
     score: tuple[float, ...]
     pairs: tuple[int, ...]
@@ -56,7 +56,7 @@ class ByThreshold:
 
 @dataclass(frozen=True)
 class Bins:
-    """Counts between edges; there is one more edge than counts."""
+    """A histogram. There is one more edge than counts."""
 
     edges: tuple[float, ...]
     counts: tuple[int, ...]
@@ -64,7 +64,7 @@ class Bins:
 
 @dataclass(frozen=True)
 class Values:
-    """Counts of values, rising; a value that does not occur is left out."""
+    """The count of each value that occurs. values: rising."""
 
     values: tuple[int, ...]
     counts: tuple[int, ...]
@@ -72,7 +72,7 @@ class Values:
 
 @dataclass(frozen=True)
 class Histograms:
-    """Of written boxes, pairs and phrases; heads: the most frequent, first."""
+    """Histograms of kept boxes, pairs and phrases. heads: the most frequent phrase heads, most frequent first."""
 
     score: Bins
     box_area: Bins
@@ -83,7 +83,7 @@ class Histograms:
 
 @dataclass(frozen=True)
 class Nearest:
-    """The pairs nearest to the threshold on either side, by distance."""
+    """The pairs nearest to the threshold on each side, by distance."""
 
     kept: tuple[NearThreshold, ...]
     missed: tuple[NearThreshold, ...]
@@ -91,9 +91,9 @@ class Nearest:
 
 @dataclass(frozen=True)
 class StatisticsFile:
-    """What `statistics.json` holds."""
+    """The content of `statistics.json`."""
 
-    REMEDY: ClassVar[str] = "remove it and pack again"
+    REMEDY: ClassVar[str] = "remove it and run gritmill pack again"
 
     thresholds: ByThreshold
     histograms: Histograms
@@ -102,11 +102,11 @@ class StatisticsFile:
 
 @dataclass
 class Statistics:
-    """Counts over pairs; of what does not occur there is no entry.
+    """Counts over pairs. Counters have no entries for zero.
 
-    thresholds: rising. pairs, phrases, boxes: by level (position in `thresholds`), the change against the level above.
-    score, box_area: boxes by bin of equal width over 0..1. boxes_per_pair, phrase_words, heads: by value.
-    kept, missed: pairs nearest to the threshold.
+    thresholds: rising. pairs, phrases, boxes: by level (position in `thresholds`), the change from the next higher
+    level. score, box_area: boxes by bin; the bins have equal width over 0..1. boxes_per_pair, phrase_words, heads: by
+    value. kept, missed: the pairs nearest to the threshold.
     """
 
     thresholds: tuple[float, ...] = THRESHOLDS
@@ -123,12 +123,14 @@ class Statistics:
 
     @classmethod
     def empty(cls, threshold: float) -> "Statistics":
-        """Of nothing yet; the threshold in force is one of the thresholds."""
+        """Statistics of no pairs. `threshold`, the active one, is added to the thresholds."""
         return cls(tuple(sorted({*THRESHOLDS, threshold})))
 
     def add(self, pair: Pair, best: float, outcome: Kept | Rejected, threshold: float, where: RowPosition) -> None:
-        """Takes in a judged pair with a box, `where` it stands. best: the highest score of those that are left of it
-        without a threshold."""
+        """Adds a judged pair that has a box.
+
+        best: the highest score of the boxes that are selected without a threshold. where: the row of the pair.
+        """
         if isinstance(outcome, Kept):
             self._add_boxes(outcome)
             _keep_nearest(self.kept, NearThreshold(best - threshold, where, best))
@@ -136,7 +138,7 @@ class Statistics:
             _keep_nearest(self.missed, NearThreshold(threshold - best, where, best))
 
     def add_sweep(self, steps: Iterable[SweepStep]) -> None:
-        """Takes in the steps of a pair over these thresholds."""
+        """Adds the steps of a pair over these thresholds."""
         pairs = phrases = boxes = 0
         for step in steps:
             kept = (0, 0, 0) if step.rejection else (1, step.phrases, step.boxes)
@@ -146,18 +148,18 @@ class Statistics:
             pairs, phrases, boxes = kept
 
     def add_levels(self, selected: "SelectedRows") -> None:
-        """Takes in pairs none of whose steps has a rejection: each of their boxes counts from its own level down."""
+        """Adds pairs that no threshold rejects: each box counts at its own level and all lower levels."""
         level = np.searchsorted(self.thresholds, selected.score, "right") - 1
         best = rank_within(selected.row) == 0
         for counts, counted in ((self.pairs, best), (self.phrases, selected.is_best), (self.boxes, level >= 0)):
             counts.update(level[counted & (level >= 0)].tolist())
 
     def truncate_heads(self) -> None:
-        """No more pairs of this part will come."""
+        """Keeps only the most frequent heads. Called once per range, after its last pair."""
         self.heads = Counter(dict(_most_common(self.heads, _HEADS)))
 
     def merge(self, other: "Statistics") -> None:
-        """Adds another part."""
+        """Adds the statistics of another part, in place."""
         for name, value in vars(self).items():
             if isinstance(value, Counter):
                 value.update(getattr(other, name))
@@ -165,8 +167,8 @@ class Statistics:
         self.missed = heapq.nsmallest(NEAREST, [*self.missed, *other.missed])
 
     def summary(self, floor: float) -> StatisticsFile:
-        """As it is written. floor: the score below which `ground` has kept no candidates."""
-        # Nothing lies below the floor, so that the last threshold up to it keeps what the floor itself would.
+        """The content of `statistics.json`. floor: `ground` kept no candidates with a score below it."""
+        # No box scores below the floor, so the highest threshold at or below it keeps the same boxes as the floor.
         first = bisect_right(self.thresholds, floor) - 1
         scores = tuple(max(floor, score) for score in self.thresholds[first:])
         levels = range(first, len(self.thresholds))[::-1]
@@ -195,7 +197,7 @@ class Statistics:
 
 
 def add_up(parts: Iterable[Statistics], threshold: float) -> Statistics:
-    """The sum of parts, all of one threshold in force."""
+    """The sum of parts that have the same active threshold."""
     total = Statistics.empty(threshold)
     for part in parts:
         total.merge(part)
@@ -203,10 +205,10 @@ def add_up(parts: Iterable[Statistics], threshold: float) -> Statistics:
 
 
 def read_statistics(output: str) -> StatisticsFile:
-    """The statistics of a run that is packed; raises CallError if there are none."""
+    """The statistics of a packed run. Raises CallError if there are none."""
     uri = files.join(output, layout.STATISTICS)
     if not files.exists(uri):
-        raise CallError(f"{output}: no {layout.STATISTICS}; pack it again")
+        raise CallError(f"{output}: no {layout.STATISTICS}; run gritmill pack again")
     return read_typed(uri, StatisticsFile)
 
 
@@ -221,7 +223,7 @@ def _bin(share: float) -> int:
 
 
 def _cumulative(changes: Counter[int], levels: Iterable[int]) -> tuple[int, ...]:
-    """Values by level, rising, from what changes at each from the highest down. levels: falling."""
+    """Values by rising level, accumulated from the changes at each level. levels: falling."""
     return tuple(accumulate(changes[level] for level in levels))[::-1]
 
 
@@ -230,5 +232,5 @@ def _by_value(counts: Counter[int]) -> Values:
 
 
 def _most_common(counts: Counter[str], number: int) -> list[tuple[str, int]]:
-    """The most frequent; of equally frequent ones the first by the alphabet."""
+    """The most frequent keys with their counts. Keys with equal counts are in alphabetical order."""
     return heapq.nsmallest(number, counts.items(), key=lambda item: (-item[1], item[0]))

@@ -1,6 +1,6 @@
-"""A shard's tar while it is written: reproducible members, and size and SHA-256 of the whole.
+"""Writes the tar of a shard, with reproducible members, and computes its size and SHA-256.
 
-A thread of its own hashes and writes block by block while the next block is made: both let Python go on meanwhile.
+A separate thread hashes and writes each block while the next one is built. Both operations release the GIL.
 """
 
 import hashlib
@@ -11,16 +11,16 @@ from typing import BinaryIO
 
 _BLOCK = 512
 _RECORD = 10_240  # tar's record size: readers may expect whole records
-_BUFFER_BYTES = 1 << 20  # so much stays in a core's cache between the two
+_BUFFER_BYTES = 1 << 20  # small enough to stay in the cache of a core between write and hash
 
-# POSIX.1-1988: where a USTAR header has the member's name, its size in octal, and the sum of the header's bytes.
+# POSIX.1-1988: positions of member name, size in octal and checksum of the header bytes in a USTAR header.
 _NAME, _SIZE, _SUM = slice(0, 100), slice(124, 136), slice(148, 156)
 
 
 class TarWriter:
-    """Writes members into an open file. As a context manager: after it the tar is complete, and `sha256` is known.
+    """Writes members into an open file. A context manager: after the block, the tar and `sha256` are complete.
 
-    An error of the file may come out of a later call than the one that met it, or of the end.
+    A write error may be raised by a later call than the one that caused it, or at the end of the block.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -45,11 +45,11 @@ class TarWriter:
 
     @property
     def sha256(self) -> str:
-        """Of everything that has been written, hexadecimal."""
+        """The SHA-256 of all bytes written so far, hexadecimal."""
         return self._hash.hexdigest()
 
     def add(self, name: str, data: bytes) -> None:
-        """Adds a member: USTAR, time 0, fixed owner and mode."""
+        """Adds a member with a USTAR header, time 0, fixed owner and mode."""
         self._write(header(name, len(data)))
         self._write(data)
         self._write(b"\0" * (-len(data) % _BLOCK))
@@ -77,7 +77,7 @@ class TarWriter:
 
 
 def header(name: str, size: int) -> bytes:
-    """A member's USTAR header, to the byte as tarfile writes it, which takes twenty times as long."""
+    """The USTAR header of a member. Same bytes as tarfile writes, in a twentieth of the time."""
     encoded = name.encode()
     if len(encoded) > 100 or size >= 8**11:
         return _tarfile_header(name, size)

@@ -1,8 +1,8 @@
-"""Which sources there are, cut into which ranges.
+"""The plan: the sources of a run, and the ranges of each source.
 
-find_sources   the files that `--input` names
-plan_sources   files -> sources cut into ranges, and which have changed
+find_sources   the files that match `--input`
+plan_sources   cuts files into ranges, and finds files that have changed
 limit          `--limit N`: the ranges that N pairs need
-spread         numbers spread evenly; stretches cut at borders
-plan           the plan itself, as `detections/plan.json` holds it
+spread         evenly spaced numbers, and intervals cut at boundaries
+plan           the content of `detections/plan.json`
 """

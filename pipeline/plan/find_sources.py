@@ -1,4 +1,4 @@
-"""The files that `--input` names."""
+"""Finds the files that match `--input`."""
 
 import glob
 import os
@@ -11,10 +11,14 @@ from pipeline.sources import is_source
 
 
 def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInfo]:
-    """The files that URIs, globs and local folders name, each once, sorted by URI. option: what named them.
+    """The files that match URIs, globs and local folders, each once, sorted by URI.
+
+    Args:
+      option: the command-line option with the inputs, for error messages.
 
     Raises:
-      CallError: one of them names no file, or a glob or folder holds what cannot be looked at.
+      CallError: an input matches no file, a glob or folder contains a path that cannot be read, or a name is not
+        printable.
     """
     by_uri: dict[str, FileInfo] = {}
     for pattern in inputs:
@@ -25,7 +29,7 @@ def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInf
             raise CallError(f"{option}: {error}") from error
         for info in matched:
             if not info.uri.isprintable():
-                raise CallError(f"{option}: {info.uri!r}: a name that is not UTF-8, or not printable")
+                raise CallError(f"{option}: {info.uri!r}: its name is not UTF-8 or not printable")
         if not matched:
             raise CallError(f"{option}: {pattern}: {_explain_no_match(pattern)}")
         by_uri |= {info.uri: info for info in matched}
@@ -33,7 +37,8 @@ def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInf
 
 
 def _sources_in(folder: str) -> list[FileInfo]:
-    """What a folder holds, apart from what img2dataset leaves beside a tar: a parquet and a stats file of its name."""
+    """The sources in a folder, without hidden files, and without the files that img2dataset writes next to a tar: a
+    parquet and a stats file with the name of the tar."""
     infos = [info for info in files.list_folder(folder) if is_source(info.uri) and files.name(info.uri)[0] != "."]
     tars = {info.uri.removesuffix(".tar") for info in infos if info.uri.endswith(".tar")}
     sidecars = {f"{stem}{ending}" for stem in tars for ending in (".parquet", "_stats.json")}
@@ -41,7 +46,7 @@ def _sources_in(folder: str) -> list[FileInfo]:
 
 
 def _check_skipped(pattern: str, option: str) -> None:
-    """Nothing that was meant may stay out without a word."""
+    """Raises CallError if a glob or folder would silently skip a path that could contain sources."""
     path = files.canonical(pattern)
     if not files.is_local(path) or os.path.isfile(path):
         return
@@ -53,5 +58,5 @@ def _check_skipped(pattern: str, option: str) -> None:
 
 def _explain_no_match(pattern: str) -> str:
     if os.path.isdir(pattern):
-        return "holds no file that a name tells to be a source"
+        return "contains no file with the suffix of a source kind"
     return "matches no file" if glob.has_magic(pattern) else "no such file"

@@ -1,4 +1,4 @@
-"""`--limit N`: a plan of its own, of runs of at most 32 consecutive pairs, evenly spread over the input."""
+"""`--limit N`: a separate plan. Its ranges have at most 32 consecutive pairs and are evenly spread over the input."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -13,16 +13,16 @@ from pipeline.sources import Position, RangeSpec, Source
 from transforms.read_ahead import map_in_threads
 
 RUN_LENGTH = 32
-"""Pairs of one run: enough for a detector's batch, few enough to show many places of the input."""
+"""Pairs in one stretch: enough for a detector's batch, and few enough to cover many places of the input."""
 
 _FIRST_LOOK = 8
 
 
 def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSettings) -> list[PlannedSource]:
-    """The sources with only those ranges that `limit` pairs need; fewer if the input holds fewer.
+    """The sources, with only the ranges that `limit` pairs need. Fewer pairs if the input has fewer.
 
-    Counting the pairs of a tar means going through it, so only as many sources are counted as the limit needs,
-    spread evenly over the input.
+    To count the pairs of a tar, all its headers must be read. So only as many sources are counted as the limit needs.
+    They are evenly spread over the input.
     """
     counted: dict[int, _Counted] = {}
     n_sources = max(_FIRST_LOOK, 2 * -(-limit // RUN_LENGTH))
@@ -38,7 +38,7 @@ def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSet
     numbers = sorted(counted)
     ends = list(accumulate(counted[n].pairs for n in numbers))
     for first, last in _runs(total, min(limit, total)):
-        for part, start, end in cut(ends, first, last):  # no run crosses a border of sources
+        for part, start, end in cut(ends, first, last):  # a range must not cross from one source to the next
             source = numbers[part]
             chosen.setdefault(source, []).append(RangeSpec(counted[source].position(start), end - start))
     return [replace(source, ranges=tuple(chosen.get(n, ()))) for n, source in enumerate(sources)]
@@ -46,7 +46,7 @@ def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSet
 
 @dataclass(frozen=True)
 class _Counted:
-    """A source and its number of pairs. `starts`: their positions, for a source whose plan does not count them."""
+    """A source and its number of pairs. starts: their positions, if the plan does not contain the number."""
 
     source: Source
     ranges: tuple[RangeSpec, ...]
@@ -60,13 +60,13 @@ class _Counted:
         if None not in counts:
             return cls(source, planned.ranges, sum(count or 0 for count in counts), [])
         starts: list[Position] = []
-        # What lies behind a fault is lost to a run without a limit as well.
+        # A run without a limit cannot read the pairs after a fault either.
         with suppress(SourceFault):
             starts.extend(source.starts(planned.ranges[0].start))
         return cls(source, planned.ranges, len(starts), starts)
 
     def position(self, index: int) -> Position:
-        """Where pair number `index` starts."""
+        """The start of pair number `index`."""
         if self.starts:
             return self.starts[index]
         spec = next(spec for spec in reversed(self.ranges) if spec.start["index"] <= index)
@@ -74,9 +74,9 @@ class _Counted:
 
 
 def _runs(total: int, limit: int) -> Iterator[tuple[int, int]]:
-    """First pair and end of every run."""
+    """The first pair and the end of every stretch."""
     runs = -(-limit // RUN_LENGTH)
     for run in range(runs):
-        # The pairs left out lie in equal parts before the runs, so that no run reaches into the next.
+        # Skipped pairs are distributed evenly before the stretches, so that stretches do not overlap.
         skipped = run * (total - limit) // runs
         yield skipped + limit * run // runs, skipped + limit * (run + 1) // runs

@@ -1,4 +1,4 @@
-"""The plan: which sources, cut into which ranges. Written once, before anything starts, as `detections/plan.json`."""
+"""The plan: sources and their ranges. Written once to `detections/plan.json`, before any pair is read."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ def _read_back(value: object) -> object:
 
 def _check_format(value: object) -> object:
     if value != FORMAT:
-        text = f"{layout.PLAN}: format {value} cannot be read by this version, which reads {FORMAT}"
+        text = f"{layout.PLAN}: format {value} is not supported by this version, which reads format {FORMAT}"
         raise CallError(f"{text}; {Plan.REMEDY}")
     return value
 
 
 @dataclass(frozen=True)
 class PlannedSource:
-    """A source with its ranges; `fault` says why it has none, if it cannot be read at all."""
+    """A source with its ranges. fault: why it cannot be read at all and has no ranges."""
 
     uri: str
     kind: str
@@ -43,19 +43,19 @@ class PlannedSource:
 
     @property
     def info(self) -> FileInfo:
-        """The file as it was when the plan was made."""
+        """The file at the time of the plan."""
         return FileInfo(self.uri, self.size, self.stamp)
 
     def open(self, settings: SourceSettings) -> Source:
-        """The reader of this source."""
+        """Opens this source."""
         return open_source(self.kind, self.info, settings)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What `plan.json` holds. A source's id is its position in `sources`."""
+    """The content of `plan.json`. A source's id is its position in `sources`."""
 
-    REMEDY: ClassVar[str] = "another release may have written it; ground --fresh moves it aside and begins anew"
+    REMEDY: ClassVar[str] = "another release may have written it; ground --fresh moves it aside and starts over"
 
     fingerprint: str
     configuration: Annotated[Configuration, BeforeValidator(_read_back)]
@@ -66,16 +66,16 @@ class Plan:
     format: Annotated[int, BeforeValidator(_check_format)] = FORMAT
 
     def range_ids(self) -> Iterator[RangeId]:
-        """All ranges, in input order."""
+        """The ids of all ranges, in input order."""
         return (RangeId(source, n) for source, planned in enumerate(self.sources) for n in range(len(planned.ranges)))
 
     def range(self, range_id: RangeId) -> tuple[PlannedSource, RangeSpec]:
-        """A range and the source that it belongs to."""
+        """A range and its source."""
         source = self.sources[range_id.source]
         return source, source.ranges[range_id.range]
 
     def open_source(self, uri: str) -> Source:
-        """The reader of a planned source."""
+        """Opens a planned source."""
         return self._by_uri[uri].open(self.configuration.source)
 
     @cached_property
@@ -84,13 +84,13 @@ class Plan:
 
 
 def read_plan(detections: str) -> Plan | None:
-    """The plan of a detections folder; None if there is none."""
+    """Reads the plan of a detections folder. None if there is none."""
     uri = files.join(detections, layout.PLAN)
     return read_typed(uri, Plan) if files.exists(uri) else None
 
 
 def need_plan(folder: str, remedy: str = "run gritmill ground first") -> Plan:
-    """The plan of a detections folder; raises CallError if there is none."""
+    """Reads the plan of a detections folder. Raises CallError if there is none."""
     plan = read_plan(folder)
     if plan is None:
         raise CallError(f"--detections: {folder}: no {layout.PLAN}; {remedy}")

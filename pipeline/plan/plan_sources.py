@@ -1,4 +1,4 @@
-"""Files -> sources cut into ranges, and what has changed since they were planned."""
+"""Cuts files into ranges, and finds files that have changed since they were planned."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -12,14 +12,14 @@ from pipeline.sources import kind_of
 from transforms.read_ahead import map_in_threads
 
 ROWS_PER_CHUNK_PAIR = 4
-"""A range of a table holds 4 x `chunk.pairs` rows: small enough to share one file between workers."""
+"""A range of a table has 4 x `chunk.pairs` rows, so that workers can share one file."""
 
 
 def plan_sources(source_files: Iterable[FileInfo], configuration: Configuration) -> list[PlannedSource]:
-    """Every source with its ranges.
+    """Plans every source: its kind and its ranges.
 
     Raises:
-      CallError: one lacks a column.
+      CallError: the kind of a source is unknown, or a source does not fit the settings.
     """
     return map_in_threads(lambda info: _plan_source(info, configuration), source_files)
 
@@ -41,10 +41,13 @@ def _plan_source(info: FileInfo, configuration: Configuration) -> PlannedSource:
 
 
 def compare_sources(plan: Plan, source_files: Sequence[FileInfo]) -> tuple[list[FileInfo], dict[int, FileInfo]]:
-    """The files that the plan does not know yet; and by its number each source that has changed, as it is now.
+    """Compares the plan with the current files of the input.
+
+    Returns:
+      The files that are not in the plan, and the current files of sources that have changed, by source number.
 
     Raises:
-      FolderMismatch: a planned source is missing from the input.
+      FolderMismatch: a planned source is not in the input.
     """
     by_uri = {info.uri: info for info in source_files}
     changed = {}
@@ -52,7 +55,7 @@ def compare_sources(plan: Plan, source_files: Sequence[FileInfo]) -> tuple[list[
         current = by_uri.pop(source.uri, None)
         if current is None:
             problem = "is not among the inputs" if files.exists(source.uri) else "is missing"
-            raise FolderMismatch(f"--input: {source.uri} {problem}, and is part of this run's plan")
+            raise FolderMismatch(f"--input: {source.uri} {problem}, but it is part of this run's plan")
         if current != source.info:
             changed[number] = current
     return list(by_uri.values()), changed

@@ -1,20 +1,20 @@
-"""Numbers spread evenly, and stretches cut at the borders of parts."""
+"""Evenly spaced numbers, and intervals cut at boundaries."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 
 def evenly_spaced(total: int, number: int) -> list[int]:
-    """At most `number` numbers below `total`, evenly spread, ascending."""
+    """At most `number` integers below `total`, evenly spaced and ascending."""
     if number >= total:
         return list(range(total))
     return [(2 * i + 1) * total // (2 * number) for i in range(number)]
 
 
 def cut(ends: Sequence[int], first: int, last: int) -> Iterator[tuple[int, int, int]]:
-    """The pieces of [first, last), which lies in a row of parts: number of the part, start and end inside it.
+    """Cuts [first, last) at the ends of consecutive parts. Yields the number of a part, and start and end inside it.
 
-    ends: where each part ends; a part may be empty.
+    ends: the end of each part. A part may be empty.
     """
     part = bisect_right(ends, first)
     while first < last:

@@ -1,13 +1,13 @@
-"""Kinds of sources: how each is cut into ranges, read, and asked for images again. `source_kinds` has their names.
+"""Source kinds: each one cuts a source into ranges, reads its pairs, and fetches images again later.
 
-A kind is a class with the methods of `Source`; positions are small JSON objects whose meaning only the kind knows,
-apart from `index`, the number of the pair within the source.
+A kind is a class with the methods of `Source`; `source_kinds` contains the names of the kinds. Positions are small
+JSON objects. Only the kind knows their meaning, except for `index`, the number of the pair in the source.
 
 webdataset, parquet, jsonl, delimited, coco   the kinds; `delimited` is CSV and TSV
-base           what all of them share: ranges, positions, a table row as pairs
-table          tables in text files
-tar_members    the members of a tar, whatever is wrong with it
-read_images    image files and containers, read ahead
+base           code that all kinds share: ranges, positions, pairs from table rows
+table          code that all tables share
+tar_members    the members of a tar, even if it is damaged
+read_images    reads images of files and containers ahead
 fetch_images   the images of pairs that were read before
 """
 
@@ -19,23 +19,23 @@ from pipeline.sources.base import Position, RangeSpec, Source
 
 
 def is_source(uri: str) -> bool:
-    """Whether the name says that this is a source."""
-    return bool(source_kinds.told_by(name(uri)))
+    """Whether the suffix of the name is that of a source kind."""
+    return bool(source_kinds.kind_from_name(name(uri)))
 
 
 def kind_of(uri: str, settings: SourceSettings) -> str:
-    """The kind of a source: as set, else as its name tells.
+    """The kind of a source: as set in `source.kind`, else detected from the file name.
 
     Raises:
-      CallError: the name tells nothing.
+      CallError: the suffix of the name is unknown.
     """
-    kind = source_kinds.told_by(name(uri)) if settings.kind == "auto" else settings.kind
+    kind = source_kinds.kind_from_name(name(uri)) if settings.kind == "auto" else settings.kind
     if not kind:
-        raise CallError(f"--input: {uri}: cannot tell its kind by its name; say it with --set source.kind=…")
+        raise CallError(f"--input: {uri}: cannot detect its kind from its name; set it with --set source.kind=…")
     return kind
 
 
 def open_source(kind: str, info: FileInfo, settings: SourceSettings) -> Source:
-    """The reader for one source of a kind; raises as `source_kinds.load`. Nothing is read yet."""
+    """Opens a source of a kind. Reads nothing yet. Raises the errors of `source_kinds.load`."""
     source: Source = source_kinds.load(kind)(info, settings)
     return source

@@ -1,4 +1,4 @@
-"""What all kinds of sources share: ranges and positions, and how a table row becomes pairs."""
+"""Code that all source kinds share: ranges, positions, and the conversion of table rows into pairs."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,46 +16,51 @@ from pipeline.sources.read_images import LOADERS, fetch_ahead, read_file
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 Position = dict[str, Any]
-"""Where a pair starts: `index`, the pair's number in the source, and whatever the kind needs to find it."""
+"""The start of a pair: `index`, its number in the source, and the keys that the kind needs to find it."""
 
 
 @dataclass(frozen=True)
 class RangeSpec:
-    """A run of consecutive pairs: where it starts, and how many there are; None if only reading can tell."""
+    """Consecutive pairs: their start position and their number; None if the number is unknown before reading."""
 
     start: Position
     pairs: int | None
 
 
 class Source(Protocol):
-    """One source of a kind."""
+    """The interface of a source."""
 
     def ranges(self, rows: int) -> list[RangeSpec]:
-        """The ranges of about `rows` table rows each; raises SourceFault if the file cannot be read, CallError."""
+        """The ranges, of about `rows` table rows each.
+
+        Raises:
+          SourceFault: the file cannot be read.
+          CallError: the file does not fit the settings, for example because a column is missing.
+        """
 
     def starts(self, start: Position) -> Iterator[Position]:
-        """The positions of the pairs from `start` on, without their images. Only `--limit` asks for them."""
+        """The positions of the pairs from `start` on, found without reading images. Used only for `--limit`."""
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
-        """The pairs from `start` on, each with its position; raises SourceFault where reading cannot go on.
+        """The pairs from `start` on, each with its position. Raises SourceFault if reading cannot continue.
 
-        An image that is a file of its own is named (`image.uri`), but `data` is empty: it is not read yet.
+        If the image is a separate file, `image.uri` is its URI, and `data` is empty because it is not read yet.
         """
 
     def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
-        """The encoded images of this source's references, in order, read ahead within bounds of its own.
+        """The encoded images of references to this source, in order. Reads a limited number of them ahead.
 
-        References come in input order, and are to be iterated in the caller's thread. A container is opened once. An
-        image that is a file of its own and is gone, or may not be read, is a Fault; whether the bytes are still those
-        that were grounded is left to the caller. Raises EnvironmentFault for what else goes wrong.
+        The references are in input order. They must be iterated in the caller's thread. A container is opened once. If
+        an image is a separate file that is missing, or if permission to read it is denied, the result is a Fault. The
+        caller checks whether the bytes are still those that were grounded. Raises EnvironmentFault for other errors.
         """
 
     def needs(self) -> list[str]:
-        """The URIs that must be there before `fetch` is worth a try: the container, a folder of images."""
+        """The URIs that must exist for `fetch` to work: the container, a folder of images."""
 
 
 class ImageFileSource:
-    """What kinds have in common whose images are files of their own, below `source.image_root`."""
+    """Base of the kinds whose images can be separate files, below `source.image_root`."""
 
     def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
         self.info = info
@@ -64,17 +69,17 @@ class ImageFileSource:
         self.root = image_root(settings, info.uri)
 
     def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
-        """Several files at a time."""
+        """Reads several files at a time."""
         return fetch_ahead(references, lambda image: read_file(image.uri, FailureStage.FETCH), LOADERS)
 
     def needs(self) -> list[str]:
-        """The file, and the folder of its images where one can tell: an object store knows no empty folders."""
+        """The file and, if it is local, the folder of its images. Object stores have no folders."""
         return [self.uri, self.root] if files.is_local(self.root) else [self.uri]
 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns that a table has, of those that were asked for; "" for one that is not there."""
+    """The columns of a table that are used. A missing column is ""."""
 
     caption: str
     image: str
@@ -84,7 +89,7 @@ class Columns:
 
     @classmethod
     def pick(cls, available: Collection[str], requested: ColumnSettings, uri: str) -> "Columns":
-        """The first requested name that is available, for each; raises CallError without a caption or image column."""
+        """Picks the first available name per column. Raises CallError if there is no caption or no image column."""
 
         def first(names: Sequence[str]) -> str:
             return next((name for name in names if name in available), "")
@@ -97,7 +102,7 @@ class Columns:
 
 
 def captions_of(value: Any) -> list[str | None]:
-    """The captions of a table cell: a text or a list of them; one None where there is none."""
+    """The captions in a table cell: a text or a list of texts. Other values become None, an empty list one None."""
     listed = value if isinstance(value, list) else [value]
     return [text if isinstance(text, str) else None for text in listed] or [None]
 
@@ -105,11 +110,11 @@ def captions_of(value: Any) -> list[str | None]:
 def row_pairs(
     row: Mapping[str, Any], columns: Columns, uri: str, number: int, first: int, image: tuple[ImageRef | Fault, bytes]
 ) -> Iterator[Pair]:
-    """The pairs of one table row, one a caption.
+    """The pairs of a table row, one per caption.
 
     Args:
-      row: cell by column. number: of the row in the table. first: index of the row's first pair.
-      image: of all of them, and its bytes if they are in the table.
+      row: cells by column. number: of the row in the table. first: index of the row's first pair.
+      image: the image of these pairs, and its bytes if they are in the table.
     """
     reference, data = image
     captions = captions_of(row.get(columns.caption))
@@ -130,7 +135,7 @@ def row_pairs(
 
 
 def broken_row(uri: str, number: int, index: int, problem: str) -> Pair:
-    """What a table row that cannot be read becomes: one failed pair."""
+    """The failed pair for a table row that cannot be read."""
     return Pair(
         key=str(number),
         source=uri,
@@ -146,7 +151,7 @@ def _text(row: Mapping[str, Any], column: str) -> str:
 
 
 def image_reference(path: Any, root: str) -> ImageRef | Fault:
-    """A reference to an image that is a file of its own; `path` as the table gives it."""
+    """A reference to an image that is a separate file, or a Fault. path: as in the table."""
     if not isinstance(path, str) or not path:
         return Fault(FailureStage.READ, Reason.NO_IMAGE, "the row names no image")
     if path.partition("://")[0].lower() in ("http", "https", "data", "ftp"):
@@ -156,19 +161,20 @@ def image_reference(path: Any, root: str) -> ImageRef | Fault:
 
 
 def image_root(settings: SourceSettings, uri: str) -> str:
-    """The folder that image paths of a table are relative to."""
+    """The folder that the image paths of a table are relative to."""
     return files.canonical(settings.image_root) if settings.image_root else files.parent(uri)
 
 
 def check_root(settings: SourceSettings) -> None:
-    """Raises CallError if a local root was set that is not there; an object store knows no empty folders."""
+    """Raises CallError if `source.image_root` is a local folder that does not exist. Object stores have none."""
     root = files.canonical(settings.image_root) if settings.image_root else ""
     if root and files.is_local(root) and not files.exists(root):
         raise CallError(f"source.image_root: {settings.image_root}: no such folder")
 
 
 def meta_json(row: Mapping[str, Any], without: Iterable[str]) -> str:
-    """What the source says besides, as a JSON object: no NaN, no lone surrogate, bytes as their number."""
+    """The other fields of a row as a JSON object. NaN and infinities become null, and lone surrogates become `?`. Bytes
+    become a text with their number."""
     kept = {key: value for key, value in row.items() if key not in without}
     return to_json(_jsonable(kept), inf_nan_mode="null", fallback=str).decode()
 
@@ -184,7 +190,7 @@ def _jsonable(value: Any) -> Any:
 
 
 def with_valid_text(pair: Pair) -> Pair:
-    """The pair, failed if one of its texts holds a lone surrogate: bytes that were no UTF-8."""
+    """Returns the pair. It is failed if one of its texts contains a lone surrogate, which stands for invalid UTF-8."""
     texts = {name: getattr(pair, name) for name in ("caption", "key", "url", "id")}
     fixed = {name: text.encode("utf-8", "replace").decode() for name, text in texts.items()}
     uri = pair.image.uri.encode("utf-8", "replace").decode()
@@ -195,10 +201,10 @@ def with_valid_text(pair: Pair) -> Pair:
 
 
 def slice_ranges(counts: Iterable[tuple[Position, int, object]], rows: int) -> list[RangeSpec]:
-    """Ranges of at least `rows` table rows, ending where the image changes.
+    """Ranges of at least `rows` table rows. A range ends only where the image changes.
 
     Args:
-      counts: for every row its position, its number of pairs, and something that is equal for rows of one image.
+      counts: for every row its position, its number of pairs, and a value that is equal for rows of the same image.
     """
     starts: list[Position] = []
     pairs: list[int] = []

@@ -1,6 +1,6 @@
 """COCO captions: one JSON file with `images` and `annotations`, and a folder of images.
 
-Pairs come sorted by image id, then annotation id.
+Pairs are sorted by image id, then by annotation id.
 """
 
 import json
@@ -27,10 +27,10 @@ _COLUMNS = Columns("caption", "file_name", "url", "image_id", "key")
 
 
 class CocoSource(ImageFileSource):
-    """A position holds `index` alone."""
+    """A position contains only `index`."""
 
     def ranges(self, rows: int) -> list[RangeSpec]:
-        """Of about `rows` annotations each."""
+        """Ranges of about `rows` annotations each."""
         table = _table(self.info)
         usable = [row["caption"] for row in table if isinstance(row, dict)]
         if usable and not any(isinstance(caption, str) for caption in usable):
@@ -39,12 +39,12 @@ class CocoSource(ImageFileSource):
         return slice_ranges((({"index": i}, 1, image) for i, image in enumerate(images)), rows)
 
     def starts(self, start: Position) -> Iterator[Position]:
-        """One an annotation."""
+        """One position per annotation."""
         for i in range(start["index"], len(_table(self.info))):
             yield {"index": i}
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
-        """An annotation without ids, or whose image the file does not list, is a failed pair."""
+        """An annotation becomes a failed pair if it has no ids, or if the file does not list its image."""
         table = _table(self.info)
         for i in range(start["index"], len(table)):
             row = table[i]
@@ -58,14 +58,14 @@ class CocoSource(ImageFileSource):
 
 @lru_cache(maxsize=1)
 def _table(info: FileInfo) -> list[dict[str, Any] | str]:
-    """One row an annotation, with its image's fields beside its own; for one that cannot be used a text that says why.
+    """One row per annotation, with the fields of its image. An invalid annotation becomes a text with the reason.
 
-    Kept for the next range of the same file.
+    The table is cached for the next range of the same file.
     """
     try:
         value = json.loads(files.read_bytes(info.uri))
     except (ValueError, RecursionError) as error:
-        raise SourceFault(f"not a COCO captions file: no JSON: {first_line(error)}") from error
+        raise SourceFault(f"not a COCO captions file: not JSON: {first_line(error)}") from error
     for name in ("images", "annotations"):
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
             raise SourceFault(f"not a COCO captions file: it has no list {name}")
@@ -78,18 +78,18 @@ def _table(info: FileInfo) -> list[dict[str, Any] | str]:
 
 
 def _problem(value: Any, *id_fields: str) -> str:
-    """Why an image or annotation cannot be used; empty if it can."""
+    """Why an image or annotation cannot be used. Empty if it can be used."""
     if not isinstance(value, dict):
-        return "no object"
+        return "not a JSON object"
     for name in id_fields:
         id_value = value.get(name)
         if not isinstance(id_value, int | float | str) or id_value != id_value:
-            return f"no {name} that is a number or a text"
-    return "" if isinstance(value.get("caption"), str | None) else "its caption is no text"
+            return f"its {name} is not a number or a text"
+    return "" if isinstance(value.get("caption"), str | None) else "its caption is not a text"
 
 
 def _order(id_value: float | str) -> tuple[bool, float | str]:
-    """Numbers before texts, which cannot be compared with them."""
+    """Sorts numbers before texts, because they cannot be compared with each other."""
     return isinstance(id_value, str), id_value
 
 

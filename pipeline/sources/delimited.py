@@ -1,4 +1,4 @@
-"""CSV and TSV with image paths: a header line, then one pair a row."""
+"""CSV and TSV with image paths: a header line, then one pair per row."""
 
 import csv
 from collections.abc import Iterator
@@ -9,18 +9,17 @@ from pipeline import files
 from pipeline.faults import CallError
 from pipeline.sources.table import Row, TextTableSource
 
-# How far the end of a quoted cell is looked for.
-_MAX_CELL_CHARS = 1 << 20
+_MAX_CELL_CHARS = 1 << 20  # the end of a quoted cell must be within this distance
 csv.field_size_limit(_MAX_CELL_CHARS)
 
 
 class DelimitedSource(TextTableSource):
-    """`delimiter` separates cells; quotes mean something unless `source.quoting` says no."""
+    """`delimiter` separates cells. Quotes are plain text if `source.quoting` is "none"."""
 
     delimiter: str
 
     def column_names(self) -> list[str]:
-        """The cells of the header line."""
+        """The cells of the header line. Raises CallError if it is missing or cannot be read."""
         for _, cells in self._cells(0):
             if isinstance(cells, list):
                 return cells
@@ -28,7 +27,7 @@ class DelimitedSource(TextTableSource):
         raise CallError(f"--input: {self.uri}: no header line")
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
-        """Every row but the header."""
+        """Every row except the header and empty lines."""
         column_names = self.column_names()
         for row_offset, cells in self._cells(offset):
             if row_offset == 0 or not cells:
@@ -40,21 +39,21 @@ class DelimitedSource(TextTableSource):
         if isinstance(cells, str):
             return cells
         if len(cells) != len(column_names):
-            return f"{len(cells)} cells under {len(column_names)} columns"
+            return f"{len(cells)} cells, but {len(column_names)} columns"
         return dict(zip(column_names, cells, strict=True))
 
     def _cells(self, offset: int) -> Iterator[tuple[int, "list[str] | str"]]:
-        """First byte and cells of every row; a text for a row that cannot be read.
+        """The first byte and the cells of every row. A row that cannot be read is a text with the reason.
 
-        In CSV a quoted cell may hold line breaks. A row that breaks the quoting rules is one line long: reading goes on
-        behind its first line, so that a stray quote swallows no other row. In TSV a row is always a line, and where its
-        quotes make no sense they are taken as they stand.
+        In CSV, a quoted cell may contain line breaks. If a row breaks the quoting rules, only its first line counts as
+        the row, and reading continues after it, so that a stray quote does not affect other rows. In TSV, a row is
+        always one line. If its quotes are invalid, they are read as plain text.
         """
         by_line = self.delimiter == "\t" or self.settings.quoting == "none"
         with files.open_read(self.uri) as file:
             while True:
                 lines = _Lines(file, offset)
-                # csv.reader takes just the lines that a row needs: what it has taken says where the next one starts.
+                # csv.reader consumes only the lines that a row needs, so `lines` knows where the next row starts.
                 rows = map(self._split, lines) if by_line else csv.reader(lines, delimiter=self.delimiter, strict=True)
                 try:
                     for cells in rows:
@@ -74,19 +73,19 @@ class DelimitedSource(TextTableSource):
 
 
 class CsvSource(DelimitedSource):
-    """Separated by commas."""
+    """A table whose cells are separated by commas."""
 
     delimiter = ","
 
 
 class TsvSource(DelimitedSource):
-    """Separated by tabs."""
+    """A table whose cells are separated by tabs."""
 
     delimiter = "\t"
 
 
 class _Lines:
-    """The lines of a file from a byte on, as text; knows where the current row and its second line start."""
+    """The lines of a file as text, from a byte on. Knows where the current row and its second line start."""
 
     def __init__(self, file: BinaryIO, offset: int) -> None:
         file.seek(offset)
@@ -95,7 +94,7 @@ class _Lines:
         self.row = self.second = offset
 
     def begin_row(self) -> None:
-        """The next line is the first of a row."""
+        """Marks the next line as the first line of a row."""
         self.row = self.second = self._next
 
     def __iter__(self) -> "_Lines":

@@ -1,4 +1,4 @@
-"""The images of pairs that were read before, from their sources."""
+"""Fetches the images of pairs that were read before, from their sources."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -12,17 +12,17 @@ from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 
 def fetch_images(pairs: Iterable[Pair], open_source: Callable[[str], Source]) -> Iterator[bytes | Fault]:
-    """The encoded image of each pair, in order; a Fault where it is gone, forbidden, or not the one that was grounded.
+    """The encoded image of each pair, in order. A Fault if it is missing, forbidden, or not the one that was grounded.
 
-    Consecutive pairs of a source share what it opens, those of an image its bytes. Of what is read ahead of the caller
-    the sources say how much it is.
+    Consecutive pairs of a source share its open file. Consecutive pairs of an image share its bytes. Each source limits
+    how much it reads ahead.
 
     Args:
-      pairs: with an image, as a table holds them; best in input order.
-      open_source: the source of a URI; see `Plan.open_source`.
+      pairs: pairs with an image, from a table; fastest in input order.
+      open_source: returns the source of a URI; see `Plan.open_source`.
 
     Raises:
-      EnvironmentFault: a container is missing, or cannot be read.
+      EnvironmentFault: a container is missing or cannot be read.
     """
     for uri, group in groupby(pairs, key=attrgetter("source")):
         pending: deque[tuple[ImageRef, int]] = deque()
@@ -32,11 +32,11 @@ def fetch_images(pairs: Iterable[Pair], open_source: Callable[[str], Source]) ->
                 data = Fault.from_error(FailureStage.FETCH, Reason.CHANGED, image.uri)
             yield from repeat(data, captions)
         if pending:
-            raise EnvironmentFault(f"{uri}: its source gives {len(pending)} images fewer than it was asked for")
+            raise EnvironmentFault(f"{uri}: its source returned {len(pending)} images fewer than requested")
 
 
 def _references(pairs: Iterable[Pair], pending: deque[tuple[ImageRef, int]]) -> Iterator[ImageRef]:
-    """Each image once; `pending` takes it with the number of its pairs."""
+    """Yields each image once, and appends it to `pending` with its number of pairs."""
     for image, same in groupby(pairs, key=attrgetter("image")):
         pending.append((image, sum(1 for _ in same)))
         yield image

@@ -1,4 +1,4 @@
-"""JSON lines with image paths: one object a line, a list of captions gives several pairs. Blank lines are no rows."""
+"""JSON lines with image paths: one object per line. A list of captions gives several pairs. Blank lines are skipped."""
 
 import codecs
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ _SAMPLED_LINES = 100
 
 
 class JsonlSource(TextTableSource):
-    """The columns are the fields of the first hundred objects."""
+    """The columns are the fields of the objects in the first 100 rows."""
 
     def column_names(self) -> list[str]:
-        """Fields in the order in which they come; those that were asked for if there is no object."""
+        """The fields in order of appearance. If there is no object, the requested names."""
         rows = [row for _, _, row in islice(self.rows(0, 0), _SAMPLED_LINES) if isinstance(row, dict)]
         columns = self.settings.columns
         return list(dict.fromkeys(name for row in rows for name in row)) or [*columns.caption, *columns.image]
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
-        """One line, one row."""
+        """One row per line that is not blank."""
         with files.open_read(self.uri) as file:
             file.seek(offset)
             for line in file:

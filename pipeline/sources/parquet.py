@@ -1,4 +1,4 @@
-"""Parquet with the image bytes inside (a binary column, or Hugging Face's struct<bytes, path>) or with image paths."""
+"""Parquet with image bytes (a binary column, or Hugging Face's struct<bytes, path>) or with image paths."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -22,15 +22,15 @@ _BATCH = 64  # rows at a time: with images of 1 MB this keeps 64 MB in memory
 
 
 class ParquetSource(TableSource):
-    """A position holds `row` (in the file, from 0), `skip` (captions of the row that lie before), and `index`."""
+    """A position contains `row` (its number, from 0), `skip` (number of earlier captions in the row), and `index`."""
 
     def column_names(self) -> list[str]:
-        """From the footer."""
+        """The column names from the footer."""
         with self._open() as file:
             return list(file.schema_arrow.names)
 
     def ranges(self, rows: int) -> list[RangeSpec]:
-        """Row groups joined up to `rows` rows; a larger one is sliced."""
+        """Joins row groups up to `rows` rows, and splits larger row groups."""
         ranges: list[RangeSpec] = []
         index = 0
         counts = self._captions()
@@ -41,7 +41,7 @@ class ParquetSource(TableSource):
         return ranges
 
     def starts(self, start: Position) -> Iterator[Position]:
-        """From the lengths of the caption lists alone; `start` is the first pair of a row."""
+        """Reads only the lengths of the caption lists. `start` must be the first pair of a row."""
         counts = self._captions()
         with self._open() as file:
             total = file.metadata.num_rows
@@ -52,14 +52,14 @@ class ParquetSource(TableSource):
                 index += 1
 
     def positioned_rows(self, start: Position) -> Iterator[tuple[Position, Row]]:
-        """Streams the row groups from that of `start` on."""
+        """Streams the row groups from the one with `start` on."""
         index = start["index"] - start["skip"]
         for number, row in self._rows(start["row"]):
             yield {"row": number, "skip": 0, "index": index}, row
             index += self.count(row)
 
     def image(self, row: dict[str, Any], number: int) -> tuple[ImageRef | Fault, bytes]:
-        """Bytes in the cell, or a path."""
+        """The bytes in the cell, or a reference to the path in it."""
         cell = row.get(self.columns.image)
         data = cell.get("bytes") if isinstance(cell, dict) else cell
         if not isinstance(data, bytes):
@@ -67,7 +67,7 @@ class ParquetSource(TableSource):
         return (ImageRef(self.uri, number, 0, len(data)), data) if data else (image_reference(None, self.root), b"")
 
     def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
-        """Of images in cells, the column is read batch by batch, forward."""
+        """For images in cells, reads the column forward, batch by batch."""
         with opened_once(self.uri, lambda file: _ImageColumn(file, self.settings.columns, self.uri)) as column:
             for in_cells, group in groupby(references, key=lambda image: image.row >= 0):
                 fetch = partial(fetch_ahead, read=lambda image: column().read(image)) if in_cells else super().fetch
@@ -102,13 +102,13 @@ class ParquetSource(TableSource):
             yield start, end
 
     def _captions(self) -> Any:
-        """Captions a row, int64, where they come in lists; None where each row has one."""
+        """The number of captions per row (int64) if they are lists. None if each row has one caption."""
         name = self.columns.caption
         with self._open() as file:
             if not _is_list(file.schema_arrow.field(name).type):
                 return None
             lengths = pc.list_value_length(file.read(columns=[name]).column(0).combine_chunks())
-        # An empty or missing list still makes one pair, which is then rejected for having no caption.
+        # An empty or missing list still gives one pair, which is rejected later because it has no caption.
         return pc.max_element_wise(lengths, 1).to_numpy(zero_copy_only=False).astype("int64")
 
     def _open(self) -> pq.ParquetFile:
@@ -120,7 +120,7 @@ class ParquetSource(TableSource):
 
 
 class _ImageColumn:
-    """The column with the images of an open file. Rows are read forward; row groups that are not needed are skipped."""
+    """The image column of an open file. Reads rows forward, and skips row groups that are not needed."""
 
     def __init__(self, file: BinaryIO, columns: ColumnSettings, uri: str) -> None:
         self._file = pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
@@ -132,7 +132,7 @@ class _ImageColumn:
     def read(self, image: ImageRef) -> bytes:
         metadata = self._file.metadata
         if image.row >= metadata.num_rows:
-            return b""  # fewer rows than there were: not the file that was grounded
+            return b""  # the file has fewer rows than the one that was grounded
         if not self._first <= image.row < self._group_end:
             (group, *_), self._first = _groups_from(metadata, image.row)
             self._group_end = self._first + metadata.row_group(group).num_rows
@@ -146,7 +146,8 @@ class _ImageColumn:
 
 
 def _fault(problem: str, error: Exception) -> Exception:
-    """A fault of the source if Arrow says so, by its own errors or an OSError without a number; else the network's."""
+    """A SourceFault if Arrow reports invalid data, by its own errors or an OSError without an errno. Else `error`
+    itself, because the file system or the network failed."""
     is_source_fault = isinstance(error, pa.ArrowException) or (type(error) is OSError and not error.errno)
     return SourceFault(f"{problem}: {error}") if is_source_fault else error
 
@@ -157,7 +158,7 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _groups_from(metadata: pq.FileMetaData, row: int) -> tuple[list[int], int]:
-    """The row groups from that of `row` on, and the number of their first row."""
+    """The row groups from the one with `row` on, and the number of their first row."""
     sizes = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
     starts = list(accumulate(sizes, initial=0))
     group = bisect_right(starts, row, lo=1) - 1

@@ -1,4 +1,4 @@
-"""Encoded images, read ahead of whoever takes them: files in several threads, the content of a container in one."""
+"""Encoded images, read ahead of the consumer: image files in several threads, containers in one thread."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,17 +13,17 @@ from transforms.records import FailureStage, Fault, ImageRef, Reason
 Opened = TypeVar("Opened")
 
 LOADERS = 8
-"""Threads for image files: a table on an object store costs a request each."""
+"""Threads that read image files. On an object store, each image file costs one request."""
 
 MAX_AHEAD = 32
-_MAX_AHEAD_BYTES = 64 << 20  # or a single image
+_MAX_AHEAD_BYTES = 64 << 20  # or one image that is larger
 
 
 def read_file(uri: str, stage: FailureStage) -> bytes | Fault:
-    """An image that is a file of its own; a Fault if it is not there or may not be read.
+    """Reads an image that is a separate file. Returns a Fault if it is missing or permission is denied.
 
-    stage: READ for one that is read for the first time, FETCH for one that was there before.
-    Other trouble is the environment's, and raises.
+    stage: READ if the image is read for the first time, FETCH if it was read before.
+    Other errors are raised, because they are faults of the environment.
     """
     try:
         return files.read_bytes(uri)
@@ -39,7 +39,7 @@ def read_file(uri: str, stage: FailureStage) -> bytes | Fault:
 
 @contextmanager
 def opened_once(uri: str, make: Callable[[BinaryIO], Opened]) -> Iterator[Callable[[], Opened]]:
-    """Gives what `make` makes of a file, which is opened when it is first asked for, and closed in the end."""
+    """Yields a function that returns `make(file)`. Its first call opens the file. The end of the block closes it."""
     with ExitStack() as stack:
         yield cache(lambda: make(stack.enter_context(files.open_read(uri))))
 
@@ -47,13 +47,14 @@ def opened_once(uri: str, make: Callable[[BinaryIO], Opened]) -> Iterator[Callab
 def fetch_ahead(
     references: Iterable[ImageRef], read: Callable[[ImageRef], bytes | Fault], threads: int = 1
 ) -> Iterator[bytes | Fault]:
-    """What `read` makes of each reference, in order; with one thread, of one after the other, as a container wants.
+    """The result of `read` for each reference, in order. With one thread, the calls run one after the other, as
+    a container requires.
 
     Raises:
-      EnvironmentFault: `read` has raised.
+      EnvironmentFault: `read` raised an exception.
     """
 
-    def read_or_blame(image: ImageRef) -> bytes | Fault:
+    def read_or_raise(image: ImageRef) -> bytes | Fault:
         try:
             return read(image)
         except Exception as error:
@@ -61,7 +62,7 @@ def fetch_ahead(
 
     fetched = read_ahead(
         references,
-        read_or_blame,
+        read_or_raise,
         threads=threads,
         ahead=MAX_AHEAD,
         cost=lambda image: image.length,

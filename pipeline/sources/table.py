@@ -1,4 +1,4 @@
-"""Tables, in text files or not, whatever a row looks like: JSON lines, CSV, TSV, parquet."""
+"""Code that all tables share: JSON lines, CSV, TSV, parquet."""
 
 from collections.abc import Iterator
 from functools import cached_property
@@ -18,14 +18,15 @@ from pipeline.sources.base import (
 from transforms.records import Fault, ImageRef, Pair
 
 Row = dict[str, Any] | str
-"""Cell by column; for a row that cannot be read, a text that says why."""
+"""Cells by column. For a row that cannot be read, a text with the reason."""
 
 
 class TableSource(ImageFileSource):
-    """A position holds `row` (its number), `skip` (captions of the row that come before), `index`, and maybe more."""
+    """A position contains `row` (its number), `skip` (number of earlier captions in the row), `index`, and keys of the
+    kind."""
 
     def positioned_rows(self, start: Position) -> Iterator[tuple[Position, Row]]:
-        """The rows from that of `start` on, each with the position of its first pair."""
+        """The rows from the one with `start` on, each with the position of its first pair."""
         raise NotImplementedError
 
     def column_names(self) -> list[str]:
@@ -34,11 +35,11 @@ class TableSource(ImageFileSource):
 
     @cached_property
     def columns(self) -> Columns:
-        """Which columns are used."""
+        """The columns that are used."""
         return Columns.pick(self.column_names(), self.settings.columns, self.uri)
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
-        """A row that cannot be read is a failed pair."""
+        """A row that cannot be read becomes a failed pair."""
         for position, row in self.positioned_rows(start):
             skip = start["skip"] if position["row"] == start["row"] else 0
             for number, pair in enumerate(self._pairs(position, row)):
@@ -51,7 +52,7 @@ class TableSource(ImageFileSource):
         return image_reference(cell.get("path") if isinstance(cell, dict) else cell, self.root), b""
 
     def count(self, row: Row) -> int:
-        """Its pairs."""
+        """The number of pairs of a row."""
         return 1 if isinstance(row, str) else len(captions_of(row.get(self.columns.caption)))
 
     def _pairs(self, position: Position, row: Row) -> Iterator[Pair]:
@@ -63,15 +64,15 @@ class TableSource(ImageFileSource):
 
 
 class TextTableSource(TableSource):
-    """A position also holds `offset`, the first byte of the row."""
+    """A table in a text file. A position also contains `offset`, the first byte of the row."""
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
-        """First byte, number and content of every row from `offset` on; `number` is that of the first."""
+        """The first byte, number and content of every row from `offset` on. number: of the first one."""
         raise NotImplementedError
 
     def ranges(self, rows: int) -> list[RangeSpec]:
-        """By one scan of the file."""
-        columns = self.columns  # also a table without rows must have them
+        """Scans the file once."""
+        columns = self.columns  # a table without rows must have them, too
         counts = (
             (position, self.count(row), row if isinstance(row, str) else row.get(columns.image))
             for position, row in self.positioned_rows({"offset": 0, "row": 0, "skip": 0, "index": 0})
@@ -79,7 +80,7 @@ class TextTableSource(TableSource):
         return slice_ranges(counts, rows)
 
     def starts(self, start: Position) -> Iterator[Position]:
-        """By reading on; `start` is the first pair of a row."""
+        """Reads the rows. `start` must be the first pair of a row."""
         for position, row in self.positioned_rows(start):
             for skip in range(self.count(row)):
                 yield {**position, "skip": skip, "index": position["index"] + skip}

@@ -1,8 +1,9 @@
-"""The members of a tar, one by one, whatever is wrong with it.
+"""The members of a tar, one by one, even if the tar is damaged.
 
-Plain or gzipped, which the first bytes show. tarfile's own reading will not do: it ends without a word at a header that
-is broken or cut, goes round in one of negative size, recurses along extended headers, and carries PAX's global headers
-from one member to the next, so that reading from the middle would give other names. Those are not obeyed here.
+The first bytes show whether the tar is plain or gzipped. This module does not use the reader of `tarfile`. That reader
+stops silently at a damaged or truncated header, loops at a header with a negative size, recurses along extended
+headers, and applies PAX global headers to all later members. With global headers, reading from the middle would give
+other names, so they are ignored here.
 """
 
 import io
@@ -17,21 +18,21 @@ from pipeline.files.gunzip import Gunzip
 
 _BLOCK = 512
 _BUFFER = 1 << 20
-_MAX_HEADER_BYTES = 1 << 20  # what an extended header may hold; a path has at most some thousand bytes
-_MAX_HEADER_SEARCH = 1 << 20  # how far the first header of a file that may be no tar is looked for
+_MAX_HEADER_BYTES = 1 << 20  # limit for an extended header; a path has at most some thousand bytes
+_MAX_HEADER_SEARCH = 1 << 20  # the first header must be within this distance
 
 _EXTENDED = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK, tarfile.XHDTYPE, tarfile.SOLARIS_XHDTYPE)
 _WITHOUT_DATA = (tarfile.LNKTYPE, tarfile.SYMTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE)
 
 MaxBytes = Callable[[str], int]
-"""The most bytes that a member of that name may have to be loaded; 0: it is not loaded."""
+"""Returns the size limit, in bytes, for loading a member of a name. 0: the member is not loaded."""
 
 
 @dataclass(frozen=True)
 class Member:
     """A regular file. header_offset: byte of its first header. data_offset: byte of its content, `size` bytes long.
 
-    data: empty if it is not asked for. fault: why it cannot be read, if it cannot.
+    data: empty if it was not requested. fault: why the member cannot be read; empty if it can be read.
     """
 
     name: str
@@ -44,18 +45,18 @@ class Member:
 
 @dataclass(frozen=True)
 class Gap:
-    """Something could not be read; what follows, if anything does, stands behind it."""
+    """A place that cannot be read. Later members, if there are any, follow after it."""
 
     text: str
 
 
 class NotATar(Exception):
-    """There is no header at all."""
+    """The file contains no tar header."""
 
 
 @contextmanager
 def open_tar(uri: str, loading: bool) -> Iterator["TarReader"]:
-    """A tar to be read; loading: whether members will be loaded, and not only their headers be looked at."""
+    """Opens a tar for reading. loading: whether members are loaded. If False, only headers are read."""
     with files.open_read(uri) as raw:
         stream = files.gunzipped(raw)
         if isinstance(stream, Gunzip):
@@ -67,17 +68,17 @@ def open_tar(uri: str, loading: bool) -> Iterator["TarReader"]:
 
 
 class TarReader:
-    """Reads forward. end: the number of its bytes, where that is known without reading."""
+    """Reads a tar forward. end: its number of bytes, or None if that is unknown without reading."""
 
     def __init__(self, stream: "BinaryIO | Gunzip", end: int | None) -> None:
         self._stream = stream
         self._end = end
 
     def members(self, offset: int, max_bytes: MaxBytes) -> Iterator[Member | Gap]:
-        """What stands from the header at `offset` on.
+        """The members and gaps from the header at `offset` on.
 
         Raises:
-          NotATar: `offset` is 0, and there is neither a header nor an end mark in the first mebibyte.
+          NotATar: `offset` is 0, and the first mebibyte contains neither a header nor an end marker.
         """
         started = offset > 0
         try:
@@ -88,7 +89,7 @@ class TarReader:
         except _Cut as cut:
             if cut.offset == 0 and not started:
                 raise NotATar from None
-            yield Gap(f"cut or broken at byte {cut.offset}")
+            yield Gap(f"truncated or damaged at byte {cut.offset}")
 
     def _read_from(self, offset: int, max_bytes: MaxBytes) -> Iterator[Member | Gap]:
         block = self._read(_BLOCK)
@@ -97,7 +98,7 @@ class TarReader:
                 next_header = self._after_end_marker()
                 if next_header is None:
                     return
-                yield Gap(f"an end mark at byte {offset}, and more behind it")
+                yield Gap(f"an end marker at byte {offset}, and more data after it")
                 offset, block = next_header
                 if not block:
                     return
@@ -106,21 +107,21 @@ class TarReader:
                 if header.regular:
                     yield self._member(header, offset, max_bytes)
                 if self._end is not None and header.data_offset + header.data_size > self._end:
-                    raise _Broken  # a size that cannot be; or the file is cut, and no header follows
+                    raise _Broken  # the size is impossible, or the file is truncated and no header follows
             except _Broken:
                 next_header = self._next_header(_MAX_HEADER_SEARCH if offset == 0 else None)
                 if next_header is None:
                     raise _Cut(offset) from None
-                yield Gap(f"cut or broken at byte {offset}")
+                yield Gap(f"truncated or damaged at byte {offset}")
                 offset, block = next_header
                 continue
             offset = header.data_offset + header.data_size + -header.data_size % _BLOCK
             self._seek(offset)
             block = self._read(_BLOCK)
-        raise _Cut(offset)  # there is no end mark
+        raise _Cut(offset)  # the end marker is missing
 
     def _header(self, block: bytes) -> "_Header":
-        """The header that begins with `block`, extended headers before it taken in."""
+        """The header that begins with `block`, combined with the extended headers before it."""
         name: str | None = None
         size: int | None = None
         sparse = False
@@ -156,11 +157,11 @@ class TarReader:
         return content[:size]
 
     def _member(self, header: "_Header", offset: int, max_bytes: MaxBytes) -> Member:
-        """The member with its bytes, if they are asked for and there."""
+        """The member, with its bytes if they are requested and complete."""
         limit = max_bytes(header.name)
         found = Member(header.name, offset, header.data_offset, header.data_size)
         if self._end is not None and header.data_offset + header.data_size > self._end:
-            return replace(found, fault=f"cut at byte {offset}")
+            return replace(found, fault=f"truncated at byte {offset}")
         if header.sparse:
             return replace(found, fault="stored as a sparse file")
         if header.data_size > limit > 0:
@@ -171,11 +172,11 @@ class TarReader:
         return (
             replace(found, data=data)
             if len(data) == header.data_size
-            else replace(found, fault=f"cut at byte {offset}")
+            else replace(found, fault=f"truncated at byte {offset}")
         )
 
     def _read(self, size: int) -> bytes:
-        """At most so many bytes; a damaged gzip stream ends where it is damaged."""
+        """Returns at most `size` bytes. A damaged gzip stream ends at the damage."""
         try:
             return self._stream.read(size)
         except EOFError:
@@ -190,7 +191,8 @@ class TarReader:
             raise _Cut(self._stream.tell())
 
     def _after_end_marker(self) -> tuple[int, bytes] | None:
-        """Behind a block of zeros: offset and block of a header that follows after all; b"" if something else does."""
+        """After a block of zeros: offset and block of the next header. The block is b"" if only other data follows, and
+        the result is None if nothing follows."""
         has_garbage = False
         offset = self._stream.tell()
         while block := self._read(_BLOCK):
@@ -202,7 +204,7 @@ class TarReader:
         return (offset, b"") if has_garbage else None
 
     def _next_header(self, max_distance: int | None) -> tuple[int, bytes] | None:
-        """Offset and block of the next header behind a broken one; at most `max_distance` bytes on, if given."""
+        """Offset and block of the next header after a damaged one, within `max_distance` bytes if this is given."""
         start = offset = self._stream.tell()
         while (block := self._read(_BLOCK)) and (max_distance is None or offset - start < max_distance):
             if _is_header(block):
@@ -213,7 +215,7 @@ class TarReader:
 
 @dataclass(frozen=True)
 class _Header:
-    """data_offset: byte of the content, of which `data_size` bytes are in the file."""
+    """data_offset: first byte of the content. data_size: number of its bytes in the file."""
 
     name: str
     data_offset: int
@@ -223,7 +225,7 @@ class _Header:
 
 
 class _Cut(Exception):
-    """Reading ends at a byte."""
+    """Reading ends at byte `offset`."""
 
     def __init__(self, offset: int) -> None:
         super().__init__(offset)
@@ -231,7 +233,7 @@ class _Cut(Exception):
 
 
 class _Broken(Exception):
-    """A header is none."""
+    """A header is invalid."""
 
 
 def _parse_header(block: bytes) -> tarfile.TarInfo:
@@ -239,13 +241,13 @@ def _parse_header(block: bytes) -> tarfile.TarInfo:
         info = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except (tarfile.HeaderError, ValueError, OverflowError):
         raise _Broken from None
-    if info.size < 0:  # it would lead back to itself (CVE-2025-8194)
+    if info.size < 0:  # it would lead back to the same header (CVE-2025-8194)
         raise _Broken
     return info
 
 
 def _is_header(block: bytes) -> bool:
-    """By its checksum, as tar itself tells."""
+    """Whether a block is a header: tar detects it by its checksum, too."""
     try:
         _parse_header(block)
     except _Broken:
@@ -254,7 +256,7 @@ def _is_header(block: bytes) -> bool:
 
 
 def _pax_records(content: bytes) -> dict[bytes, bytes]:
-    """The records of a PAX header, each "length key=value\\n"."""
+    """The records of a PAX header. Each one has the form "length key=value\\n"."""
     records = {}
     while content:
         length, blank, _ = content.partition(b" ")

@@ -1,6 +1,6 @@
-"""WebDataset tars, as img2dataset writes them: image, `.txt` and `.json` of a sample next to each other, in any order.
+"""WebDataset tars, as img2dataset writes them: image, `.txt` and `.json` of a sample are adjacent, in any order.
 
-What lies between two sound places of a tar, and cannot be read, is a fault of the source, raised at the end.
+If parts of the tar cannot be read, reading continues after them, and a SourceFault is raised at the end.
 """
 
 import json
@@ -19,22 +19,22 @@ from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 IMAGES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm", "pgm", "pbm", "pnm"])
 
-_NO_IMAGE = "no JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or PNM of that key beside it"
+_NO_IMAGE = "no adjacent JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or PNM with this key"
 
 _MAX_BYTES = {"image": 1 << 30, "txt": 1 << 24, "json": 1 << 24}
-"""Bytes of a member that may be loaded: a gzipped tar of a few kB can hold one of any size."""
+"""Size limit for members that are loaded. Without it, a gzipped tar of a few kB could contain one of any size."""
 
-_MAX_SKIP = 1 << 20  # a gap that is cheaper to read through than a new request to an object store
+_MAX_SKIP = 1 << 20  # reading through this gap is cheaper than a new request to an object store
 
 
 @dataclass(frozen=True)
 class _ReadState:
-    """What a reading has met so far. It travels in positions, so that one that is resumed goes on and ends alike; its
-    field names are keys of a position, and positions are in files.
+    """What a reader has found so far. It is part of positions, so that a resumed reader continues and ends in the same
+    way. Positions are stored in files, and the field names are their keys.
 
-    strays: images that belong to no sample; stray: the first one's name.
-    gaps: places that could not be read; first: what is said of the first one.
-    after: what is said of a gap since the last sample. usual: the members that samples of this tar have.
+    strays: number of images without a sample; stray: name of the first one.
+    gaps: number of places that could not be read; first: text of the first one.
+    after: text of a gap since the last sample. usual: the members that samples of this tar have.
     """
 
     strays: int = 0
@@ -50,24 +50,24 @@ class _ReadState:
         return cls(**{**values, "usual": tuple(values.get("usual", ()))})
 
     def to_position(self) -> Position:
-        """The part of a position that holds it."""
+        """The part of a position that contains this state."""
         return {name: list(value) if name == "usual" else value for name, value in vars(self).items() if value}
 
     def with_gap(self, text: str) -> "_ReadState":
         return replace(self, gaps=self.gaps + 1, first=self.first or text, after=text)
 
     def faults(self) -> str:
-        """One line; empty if there is nothing wrong."""
+        """All faults in one line. Empty if there are none."""
         more = f" (and {self.gaps - 1} more such places)" if self.gaps > 1 else ""
-        strays = f"{self.strays} images have a second dot in their name and no sample of their key, first {self.stray}"
+        strays = f"{self.strays} images have a second dot in their name but no sample of their key, first {self.stray}"
         return "; ".join(filter(None, (self.first + more, strays if self.strays else "")))
 
 
 @dataclass
 class _Sample:
-    """The members of one sample read so far; `position` is that of its first one.
+    """The members of a sample that were read so far. `position` is that of the first one.
 
-    gap: what could not be read before, inside or behind it. broken: why one of its members cannot be read.
+    gap: what could not be read before, inside or after it. broken: why one of its members cannot be read.
     """
 
     key: str
@@ -81,7 +81,7 @@ class _Sample:
     names: set[str] = field(default_factory=set)
 
     def add(self, role: str, member: Member, uri: str) -> None:
-        """Takes a member in: an "image", a "txt" or a "json"."""
+        """Adds a member. role: "image", "txt" or "json"."""
         self.names.add(role)
         self.broken = self.broken or (member.fault and f"{role}: {member.fault}")
         if role == "image":
@@ -92,7 +92,8 @@ class _Sample:
             self.json = member.data
 
     def finish(self, usual: tuple[str, ...]) -> "_Sample":
-        """The sample once nothing more comes; beside a gap it is complete if it has what others of its tar have."""
+        """Returns the sample after its last member. A sample next to a gap is broken if it lacks members that other
+        samples of the tar have."""
         complete = self.names >= set(usual) if usual else "image" in self.names and len(self.names) > 1
         if self.gap and not complete:
             self.broken = self.broken or self.gap
@@ -100,21 +101,21 @@ class _Sample:
 
 
 class WebDatasetSource:
-    """A position holds `offset` (the first member's header, in the unpacked tar), `index`, and what was met before."""
+    """A position contains `offset` (header of the first member, in the unpacked tar), `index`, and the `_ReadState`."""
 
     def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
         self.uri = info.uri
         self.settings = settings
 
     def ranges(self, rows: int) -> list[RangeSpec]:
-        """The whole tar. Its first header is read, so that a file that is no tar is found before anything starts."""
+        """One range with the whole tar. Reads the first header, so that an invalid tar is found before a run starts."""
         start = {"offset": 0, "index": 0}
         for _ in self._members(start, load=False):
             break
         return [RangeSpec(start, None)]
 
     def starts(self, start: Position) -> Iterator[Position]:
-        """By going from header to header."""
+        """Reads only the headers."""
         for index, sample in enumerate(self._samples(start, load=False), start["index"]):
             yield {**sample.position, "index": index}
 
@@ -143,10 +144,10 @@ class WebDatasetSource:
             raise SourceFault("not a tar") from None
 
     def _samples(self, start: Position, load: bool) -> Iterator[_Sample]:
-        """Members of one key that lie next to each other.
+        """The samples. A sample consists of adjacent members with the same key.
 
         Raises:
-          SourceFault: at the end, if something was not to be read.
+          SourceFault: at the end, if something could not be read, or if images have no sample.
         """
         state, strays = _ReadState.from_position(start), _Strays(start.get("strays", 0), start.get("stray", ""))
         current: _Sample | None = None
@@ -156,14 +157,14 @@ class WebDatasetSource:
                 if current:
                     current.gap = current.gap or member.text
                 continue
-            if member.name.rpartition("/")[2].startswith("._"):  # what a Mac leaves beside each file
+            if member.name.rpartition("/")[2].startswith("._"):  # macOS adds such a file for each file
                 continue
             key, role = split_name(member.name)[0], role_of(member.name)
             strays.observe(key, role, member.name, current.key if current else "")
             state = replace(state, strays=strays.count, stray=strays.first)
             if not role:
                 continue
-            # A second image or text under one key is another sample: duplicate keys overwrite nothing.
+            # A second image or text with the same key starts a new sample, so that duplicate keys overwrite nothing.
             if current is None or key != current.key or role in current.names:
                 if current:
                     if not (current.gap or current.broken):
@@ -206,7 +207,7 @@ class WebDatasetSource:
 
 
 class _TarImages:
-    """Images of an open tar, plain or gzipped; offsets are those of the unpacked tar."""
+    """Images of an open tar, plain or gzipped. Offsets are those in the unpacked tar."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = files.gunzipped(file)
@@ -224,7 +225,7 @@ class _TarImages:
 
 
 class _Strays:
-    """Counts images that WebDataset takes for no sample: `photo.v1.jpg`, without a sample `photo` beside it."""
+    """Counts images that WebDataset assigns to no sample: `photo.v1.jpg` without an adjacent sample `photo`."""
 
     def __init__(self, count: int, first: str) -> None:
         self._earlier_count = count
@@ -232,7 +233,7 @@ class _Strays:
         self._candidate_key = self._candidate_name = ""
 
     def observe(self, key: str, role: str, name: str, previous_key: str) -> None:
-        """Takes note of a member. previous_key: of the sample before it."""
+        """Records a member. previous_key: key of the sample before it."""
         if key != self._candidate_key:
             self._earlier_first, self._earlier_count = self.first, self.count
             self._candidate_key = ""
@@ -244,29 +245,29 @@ class _Strays:
 
     @property
     def count(self) -> int:
-        """Keys of such images so far."""
+        """The number of keys of such images so far."""
         return self._earlier_count + bool(self._candidate_key)
 
     @property
     def first(self) -> str:
-        """The name of the first of them; empty if there is none."""
+        """The name of the first such image. Empty if there is none."""
         return self._earlier_first or (self._candidate_name if self._candidate_key else "")
 
 
 def split_name(name: str) -> tuple[str, str]:
-    """A member's key and lower-case extension, as webdataset splits them: at the first dot of the base name."""
+    """A member's key and its lower-case extension. As in webdataset, the split is at the first dot of the base name."""
     folder, slash, base = name.rpartition("/")
     stem, _, extension = base.partition(".")
     return f"{folder}{slash}{stem}", extension.lower()
 
 
 def role_of(name: str) -> str:
-    """What a member is to its sample: "image", "txt", "json", or "" for nothing of ours."""
+    """The role of a member in its sample: "image", "txt" or "json". "" for other files."""
     extension = split_name(name)[1]
     return "image" if extension in IMAGES else extension if extension in ("txt", "json") else ""
 
 
 def _first(row: dict[str, Any], names: Iterable[str]) -> str:
-    """The first of the fields that is there, as text."""
+    """The first of the fields that exists, as text."""
     value = next((row[name] for name in names if name in row), None)
     return "" if value is None else str(value)

@@ -1,8 +1,8 @@
-"""The stages of `ground`: steps that run a model and give one row a pair.
+"""The stages of `ground`: steps that run a model and return one row per pair.
 
-base              what a stage is
-phrases, boxes    the two that make detections
+base              the base class of a stage
+phrases, boxes    the two built-in stages, which compute detections
 configured        the stages of a configuration, in the order of the graph
-runner            what is the same for all: load once, bisect, isolate, time
-run_stage         the PTransform, through RunInference
+runner            common to all stages: loads a model once, bisects failures, isolates crashes, measures time
+run_stage         the PTransform, which uses RunInference
 """

@@ -1,7 +1,7 @@
-"""What a stage is: a step of `ground` that runs a model, and the table that its rows go to.
+"""The base class of a stage: a step of `ground` that runs a model and writes rows to a table.
 
-Loading the model, tracing a failure to a pair, isolation of a pair that kills the process, times, progress and the
-table are written once, around the stages.
+A stage does not implement model loading, attribution of failures to pairs, isolation of pairs that kill the process,
+timing, progress or the table. `runner` and `pipeline.ground` provide these for all stages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Stage:
-    """A stage with a table of its own, whose rows are dictionaries. It is pickled on its way to the workers.
+    """A stage with its own table, whose rows are dictionaries. It is pickled and sent to the workers.
 
-    name: of the step in reports and faults. table: the folder of its rows, beside `detections/`. parents: the tables
-    whose rows the rows are made from. version: of the columns.
+    name: the name of the step in reports and faults. table: the folder of the rows, next to `detections/`. parents: the
+    tables that the rows are computed from. version: of the columns.
     """
 
     name: ClassVar[str]
@@ -29,65 +29,67 @@ class Stage:
     version: ClassVar[int] = 1
 
     origin: ClassVar[Any] = None
-    """A function and its arguments that make the stage again on a worker; None: it is pickled by its class."""
+    """A function and its arguments that create the stage again on a worker. None: the stage is pickled as usual."""
 
     identity: ClassVar[str] = ""
-    """Of the code of a stage of your own, part of its table's fingerprint."""
+    """Identifies the code of a custom stage, as part of the fingerprint of its table. Empty for built-in stages."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.origin or super().__reduce_ex__(protocol)
 
     def columns(self) -> "list[pa.Field[Any]]":
-        """The columns of a row; `key`, `index` and `error` are added."""
+        """Returns the columns of a row. `key`, `index` and `error` are added automatically."""
         raise NotImplementedError
 
     def load(self) -> Model:
-        """Opens the model: once a process, and only if there is a pair to process. Threads share it."""
+        """Loads the model. Called once per process, and only if there is a pair to process. Threads share the model."""
         raise NotImplementedError
 
     def fingerprint_values(self) -> dict[str, Any]:
-        """What of the settings changes rows, as JSON: a table that was made with others is refused."""
+        """Returns the settings that affect rows, as JSON. A table that was computed with other values is refused."""
         return {}
 
     def with_threads(self, threads: int) -> "Stage":
-        """The stage with so many CPU threads for its model, unless its settings say how many."""
+        """Returns the stage with `threads` CPU threads for its model, unless its settings set a number."""
         return self
 
     def recorded_values(self) -> dict[str, Any]:
-        """What of the settings is noted beside the rows without changing them, as JSON."""
+        """Returns settings that do not affect rows but are recorded with them, as JSON."""
         return {}
 
     def takes(self, pair: Pair) -> bool:
-        """Whether the model is to process a pair."""
+        """Whether the model processes a pair."""
         return not pair.error
 
     def row(self, pair: Pair) -> Any:
-        """The row of a pair that the model does not process: columns that are not in it hold their empty value.
+        """Returns the row of a pair that the model does not process. Missing columns get their empty value.
 
-        A pair that had failed before is no failure of this stage; one whose image is no longer there is.
+        A pair that failed earlier does not count as a failure of this stage, unless its image can no longer be fetched.
         """
         return self.failed(pair, pair.error) if pair.error and pair.error.stage == FailureStage.FETCH else {}
 
     def failed(self, pair: Pair, fault: Fault) -> Any:
-        """The row of a pair at which the model failed."""
+        """Returns the row of a pair on which the model failed."""
         return {"error": asdict(fault)}
 
     def update(self, pair: Pair, row: Any) -> Pair:
-        """The pair as the stages behind this one see it: with the row under the table's name in `rows`. Applied once
-        more to what it gave, it must give the same."""
+        """Returns the pair as later stages see it: `rows` contains the row under the name of the table.
+
+        Must be idempotent.
+        """
         return replace(pair, rows={**pair.rows, self.table: row})
 
     def check(self, rows: Sequence[Any]) -> None:
-        """Raises ValueError if a row of the model lacks a column."""
+        """Raises ValueError if a row from the model lacks a column."""
         for column in self.columns():
             if any(column.name not in row for row in rows):
                 raise ValueError(f"the row has no {column.name}")
 
     def complete(self, pairs: Sequence[Pair], rows: Sequence[Any]) -> list[Any]:
-        """The rows as they are kept, with all columns: what later stages see is the same after a restart.
+        """Returns the rows as the table stores them, with all columns. Later stages then see the same after a restart.
 
         Raises:
-          ValueError: there are too few, or one does not fit the columns.
+          ValueError: `pairs` and `rows` differ in length, or a row does not match the columns.
         """
         from pipeline.tables.row_files import as_table, check_rows
 
@@ -96,20 +98,20 @@ class Stage:
         return list(self.decode(as_table(keyed, self.schema())))
 
     def encode(self, row: Any) -> Mapping[str, Any]:
-        """A complete row as values by column."""
+        """Returns the values of a complete row by column."""
         return row  # type: ignore[no-any-return]
 
     def decode(self, rows: "pa.Table") -> Sequence[Any]:
-        """The rows that a chunk's file holds."""
+        """Returns the rows from the content of a chunk's file."""
         return rows.to_pylist()
 
     def with_rows(self, chunk: Chunk, rows: Sequence[Any]) -> Chunk:
-        """The chunk with these rows, and its pairs as the next stage sees them."""
+        """Returns the chunk with these rows, and with its pairs as later stages see them."""
         pairs = tuple(self.update(pair, row) for pair, row in zip(chunk.pairs, rows, strict=True))
         return replace(chunk, pairs=pairs, rows=tuple(rows))
 
     def schema(self) -> "pa.Schema":
-        """All columns of the table."""
+        """Returns all columns of the table."""
         import pyarrow as pa
 
         from pipeline.tables.row_files import ERROR_FIELD
@@ -119,38 +121,38 @@ class Stage:
 
 
 class DetectionsStage(Stage):
-    """One of the stages that together make `detections/`: a row is the pair itself, with what the stage has found."""
+    """A stage that contributes to `detections/`. Its row is the pair itself, with the results of the stage added."""
 
     table = layout.DETECTIONS
     parents = ()
 
     def row(self, pair: Pair) -> Pair:
-        """The pair as it is, without its image."""
+        """Returns the pair without its image."""
         return replace(pair, data=b"")
 
     def failed(self, pair: Pair, fault: Fault) -> Pair:
-        """The pair as an error row."""
+        """Returns the pair as an error row."""
         return self.row(pair).failed(fault)
 
     def update(self, pair: Pair, row: Pair) -> Pair:
-        """The row, with the pair's image."""
+        """Returns the row, with the image of the pair."""
         return replace(row, data=pair.data)
 
     def check(self, rows: Sequence[Pair]) -> None:
-        """Whatever a stage adds to a pair is there."""
+        """Does nothing, because a `Pair` has all fields."""
 
     def complete(self, pairs: Sequence[Pair], rows: Sequence[Pair]) -> list[Pair]:
-        """The rows as they are."""
+        """Returns the rows unchanged. Raises ValueError if `pairs` and `rows` differ in length."""
         return [row for _, row in zip(pairs, rows, strict=True)]
 
     def encode(self, row: Pair) -> Mapping[str, Any]:
-        """The pair as values by column."""
+        """Returns the values of the pair by column."""
         from pipeline.tables.pair_rows import to_row
 
         return to_row(row)
 
     def decode(self, rows: "pa.Table") -> Sequence[Pair]:
-        """The rows that a chunk's file holds."""
+        """Returns the pairs from the content of a chunk's file."""
         from pipeline.tables.pair_rows import from_table
 
         return list(from_table(rows))

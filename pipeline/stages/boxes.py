@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Boxes(DetectionsStage):
     """Pairs with phrases -> pairs with candidate boxes.
 
-    max_pixels: pictures with more fail. search_path: folders to look in for a detector of your own.
+    max_pixels: larger pictures fail. search_path: folders to search for a custom detector.
     """
 
     settings: DetectorSettings
@@ -26,12 +26,12 @@ class Boxes(DetectionsStage):
     name = "boxes"
 
     def takes(self, pair: Pair) -> bool:
-        """Not a pair that has failed, or without a phrase."""
+        """Whether a pair has a phrase and has not failed."""
         return bool(not pair.error and pair.phrases)
 
     def load(self) -> "PhraseLocator":
-        """The detector, on its device."""
-        from transforms.detectors.phrase_locator import load_locator  # with torch
+        """Loads the detector on its device."""
+        from transforms.detectors.phrase_locator import load_locator  # imports torch
 
         return load_locator(self.settings, self.max_pixels, self.search_path)
 
@@ -41,5 +41,5 @@ class Boxes(DetectionsStage):
         return replace(self, settings=self.settings.model_copy(update={"threads": threads}))
 
     def recorded_values(self) -> dict[str, Any]:
-        """Precision and batch; the detector adds what it says of itself."""
+        """Precision and batch size. The `recorded` values of the detector are added later."""
         return {"precision": self.settings.precision, "batch": self.settings.batch}

@@ -19,10 +19,10 @@ _TABLE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def configured_stages(configuration: Configuration, search_path: Sequence[str] = ()) -> list[Stage]:
-    """The built-in stages, then those of your own. search_path: folders to look in for your modules.
+    """Returns the built-in stages, then the custom stages. search_path: folders to search for their modules.
 
     Raises:
-      CallError: one of your own cannot be loaded, or does not fit.
+      CallError: a custom stage cannot be loaded or is invalid.
     """
     stages: list[Stage] = [
         Phrases(configuration.phrases),
@@ -36,9 +36,9 @@ def configured_stages(configuration: Configuration, search_path: Sequence[str] =
 
 
 def load_stage(name: str, configuration: Configuration, search_path: tuple[str, ...]) -> Stage:
-    """The stage that a factory `package.module:factory` makes of the configuration.
+    """Creates a custom stage from the configuration. name: the factory, as `package.module:factory`.
 
-    A worker makes it again from this call: the module is looked for in `search_path` there, too.
+    A worker repeats this call to create the stage, so it searches `search_path` for the module too.
     """
     try:
         factory = find_factory(name, search_path, "stages.factories")
@@ -48,8 +48,8 @@ def load_stage(name: str, configuration: Configuration, search_path: tuple[str, 
     except Exception as error:
         raise CallError(f"stages.factories: {name}: {type(error).__name__}: {error}") from error
     if not isinstance(stage, Stage):
-        raise CallError(f"stages.factories: {name}: a {type(stage).__name__}, not a pipeline.stages.base.Stage")
-    # Some are frozen dataclasses.
+        raise CallError(f"stages.factories: {name}: got a {type(stage).__name__}, not a pipeline.stages.base.Stage")
+    # A stage may be a frozen dataclass.
     object.__setattr__(stage, "origin", (load_stage, (name, configuration, search_path)))
     object.__setattr__(stage, "identity", identify_factory(factory, name))
     return stage
@@ -60,15 +60,15 @@ def _check(name: str, stage: Stage, before: Iterable[Stage]) -> None:
     taken = sorted(_RESERVED | tables)
     problem = ""
     if stage.table in tables:
-        problem = f"another stage has the table {stage.table!r}"
+        problem = f"another stage has the table {stage.table!r}; choose another name"
     elif not _TABLE_NAME.fullmatch(str(stage.table)) or stage.table in taken:
-        problem = f"its table cannot be called {stage.table!r}: small letters, and none of {', '.join(taken)}"
+        problem = f"invalid table name {stage.table!r}; use lowercase letters, digits, - and _; not {', '.join(taken)}"
     elif unknown := [parent for parent in stage.parents if parent not in tables]:
-        problem = f"its parent {unknown[0]!r} is no table before it; there are {', '.join(sorted(tables))}"
+        problem = f"its parent {unknown[0]!r} is not the table of an earlier stage; use {', '.join(sorted(tables))}"
     elif not stage.parents:
-        problem = "it has no parent; every table of your own is made from another one"
+        problem = "it has no parent; a custom table needs at least one"
     elif stage.name in {other.name for other in before} | set(FailureStage):
-        problem = f"another stage is called {stage.name!r}"
+        problem = f"the name {stage.name!r} is already used; choose another one"
     else:
         problem = _column_problem(stage)
     if problem:
@@ -76,21 +76,21 @@ def _check(name: str, stage: Stage, before: Iterable[Stage]) -> None:
 
 
 def _column_problem(stage: Stage) -> str:
-    from pipeline.tables.row_files import default_of  # with pyarrow
+    from pipeline.tables.row_files import default_of  # imports pyarrow
 
     try:
         for field in stage.schema():
             default_of(field)
         names = stage.schema().names
         if len(set(names)) < len(names):
-            return f"its columns: key, index and error are there already; it names {', '.join(names[2:-1])}"
-    except Exception as error:  # of somebody else's code
+            return f"its columns: key, index and error are reserved, and names must differ: {', '.join(names[2:-1])}"
+    except Exception as error:  # custom code can raise anything
         return f"its columns: {type(error).__name__}: {error}"
     return ""
 
 
 def open_tables(stages: Iterable[Stage], detections: str) -> dict[str, Table]:
-    """The tables of the stages by name, in their order. detections: the detections' folder; others are beside it."""
+    """Returns the tables of the stages by name, in order. detections: their folder; other tables are next to it."""
     tables = {}
     for stage in stages:
         if stage.table == layout.DETECTIONS:

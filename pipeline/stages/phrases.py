@@ -23,12 +23,12 @@ class Phrases(DetectionsStage):
     name = "phrases"
 
     def takes(self, pair: Pair) -> bool:
-        """Not a pair that has failed, or without a caption."""
+        """Whether a pair has a caption and has not failed."""
         return bool(not pair.error and pair.caption.strip())
 
     def load(self) -> "PhraseExtractor":
-        """With a parser for each thread."""
-        from transforms.phrases.parser import load_parser  # with spaCy, which takes seconds
+        """Returns an extractor that loads one parser per thread."""
+        from transforms.phrases.parser import load_parser  # imports spaCy, which takes seconds
         from transforms.phrases.phrase_extractor import PhraseExtractor
 
         settings = self.settings

@@ -1,4 +1,4 @@
-"""RunStage: chunks -> the same chunks with the rows of a stage, one chunk at a time, through Beam's RunInference."""
+"""RunStage: adds the rows of a stage to chunks, one chunk at a time, with Beam's RunInference."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +15,15 @@ from transforms.records import Chunk
 
 
 class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
-    """A Beam ModelHandler whose example is a whole chunk: batches form inside it, so that they follow from the input.
+    """A Beam ModelHandler whose example is a whole chunk. Batches are formed inside a chunk, so they depend only on the
+    input.
 
     Args:
-      table: that of the stage.
-      progress: called while a chunk is worked on, with the number of its pairs that are done; with each table a pair is
-        done in part. position, tables: number of the table, and of tables. threads: see `StageRunner`.
+      table: the table of the stage.
+      progress: called with the number of finished pairs while a chunk is processed. With several tables, each one
+        contributes an equal part of a pair.
+      position: the position of the table, from 0. tables: the number of tables.
+      threads: see `StageRunner`.
     """
 
     def __init__(
@@ -41,16 +44,16 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         self.threads = threads
 
     def load_model(self) -> StageRunner:
-        """Nothing is loaded yet: RunInference calls this in setup, also when no element ever arrives."""
+        """Returns a runner that loads the model later: RunInference calls this in setup, even if no element arrives."""
         return StageRunner(self.stage, self.threads)
 
     def run_inference(
         self, batch: Sequence[Chunk], model: StageRunner, inference_args: dict[str, Any] | None = None
     ) -> list[Chunk]:
-        """The chunks with their rows."""
+        """Returns the chunks with their rows."""
         done = [model.run(chunk, self.table, partial(self._report, len(chunk.pairs))) for chunk in batch]
         if self.progress and self.position == self.tables - 1:
-            self.progress(0)  # it is about to be committed
+            self.progress(0)  # the chunk is committed next
         return done
 
     def _report(self, pairs: int, done: int) -> None:
@@ -58,22 +61,22 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
             self.progress((self.position * pairs + done) // self.tables)
 
     def get_num_bytes(self, batch: Sequence[Chunk]) -> int:
-        """Encoded image bytes; Beam's default would pickle the batch to count them."""
+        """Returns the number of encoded image bytes. Beam's default would pickle the batch to count them."""
         return sum(len(pair.data) for chunk in batch for pair in chunk.pairs)
 
     def get_metrics_namespace(self) -> str:
-        """Where Beam puts its counters."""
+        """Returns the namespace of Beam's counters."""
         return f"gritmill.{self.stage.name}"
 
     def validate_inference_args(self, inference_args: dict[str, Any] | None) -> None:
-        """There are none."""
+        """Raises ValueError if there is an inference argument."""
         if inference_args:
-            raise ValueError("a stage takes no inference arguments")
+            raise ValueError("a stage accepts no inference arguments")
 
 
 @dataclass
 class RunStage(beam.PTransform):
-    """Chunks -> the same chunks with the rows of a stage, and their pairs as the next one sees them."""
+    """Chunks -> the same chunks with the rows of a stage, and with their pairs as later stages see them."""
 
     handler: StageHandler
 

@@ -1,5 +1,5 @@
-"""What is the same for all stages: the model is loaded once, a failure is traced to its pair, a pair that kills the
-process is found in a process of its own, the time is taken, and what is committed is not computed again."""
+"""Runs any stage: loads the model once, attributes a failure to its pair, isolates a pair that kills the process in a
+separate process, measures the time, and reuses committed rows."""
 
 import threading
 import time
@@ -18,13 +18,13 @@ from transforms.models import Model
 from transforms.records import Chunk, Fault, Pair
 
 Progress = Callable[[int], None]
-"""Called with the number of pairs of a chunk that are through the model."""
+"""Called with the number of pairs of a chunk that the model has processed."""
 
 
 class StageRunner:
-    """A stage whose model all threads of a process share. Nothing is loaded before there is a pair to process.
+    """Runs a stage. All threads of a process share its model, which is loaded when the first pair needs it.
 
-    threads: CPU threads of the model, unless the stage's settings say how many; 0: as the model has it.
+    threads: CPU threads of the model, unless the settings of the stage set a number. 0: the default of the model.
     """
 
     def __init__(self, stage: Stage, threads: int = 0) -> None:
@@ -35,10 +35,10 @@ class StageRunner:
         self._load_lock = threading.Lock()
 
     def run(self, chunk: Chunk, table: Table | None = None, progress: Progress | None = None) -> Chunk:
-        """The chunk with its rows, and its pairs as the next stage sees them.
+        """Returns the chunk with its rows, and with its pairs as later stages see them.
 
-        The chunk that closes a range stays as it is, and so does one whose rows are committed. table: where to look for
-        such rows, made from the parent chunks that this one has.
+        A chunk that closes a range, or whose rows are known to be committed, is returned unchanged. table: if given and
+        not detections, rows that are committed there for the same parent chunks are reused.
         """
         if chunk.closes_range or self.stage.table in chunk.digests:
             return chunk
@@ -55,10 +55,11 @@ class StageRunner:
         )
 
     def process(self, pairs: Sequence[Pair], progress: Progress | None = None, isolated: bool = False) -> list[Any]:
-        """One row a pair. isolated: in a process of its own.
+        """Returns one row per pair. isolated: run the model in a separate process.
 
         Raises:
-          UnhealthyDevice: the model fails on every input. Whatever loading the model raises.
+          UnhealthyDevice: the model fails on every input. Errors of `Stage.load` are raised unchanged for built-in
+            stages, and as EnvironmentFault for custom stages.
         """
         rows = [self.stage.row(pair) for pair in pairs]
         taken = [number for number, pair in enumerate(pairs) if self.stage.takes(pair)]
@@ -77,17 +78,17 @@ class StageRunner:
         return self.stage.complete(pairs, rows)
 
     def _checked(self, pairs: Sequence[Pair], rows: Sequence[Any]) -> Sequence[Any]:
-        """The rows of a model; what does not fit is found while it can be traced to its pair."""
+        """Returns the rows of a model. Checks them here, where an invalid row can be attributed to its pair."""
         rows = list(rows)
         if len(rows) != len(pairs):
-            raise ValueError(f"the stage gave {len(rows)} rows for {len(pairs)} pairs")
-        sound = [number for number, row in enumerate(rows) if not isinstance(row, Fault)]
-        self.stage.check([rows[number] for number in sound])
-        self.stage.complete([pairs[number] for number in sound], [rows[number] for number in sound])
+            raise ValueError(f"the stage returned {len(rows)} rows for {len(pairs)} pairs")
+        valid = [number for number, row in enumerate(rows) if not isinstance(row, Fault)]
+        self.stage.check([rows[number] for number in valid])
+        self.stage.complete([pairs[number] for number in valid], [rows[number] for number in valid])
         return rows
 
     def _committed(self, chunk: Chunk, table: Table) -> Chunk | None:
-        """The chunk with the rows that are committed of it; None if there are none that may stay."""
+        """Returns the chunk with its committed rows. None if there are none, or if they must be computed again."""
         parents = {name: chunk.digests[name] for name in table.parents}
         chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
         file = None if table.name in chunk.redo else table.find(chunk_id, parents)
@@ -113,6 +114,6 @@ def _load(stage: Stage, threads: int) -> Model:
     try:
         model = stage.load()
         _ = model.process, model.probe
-    except Exception as error:  # somebody else's code
+    except Exception as error:  # custom code can raise anything
         raise EnvironmentFault(f"{stage.name}: {stage.identity}: {type(error).__name__}: {error}") from error
     return model

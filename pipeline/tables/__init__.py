@@ -1,7 +1,7 @@
-"""The durable tables of a run: one row a pair, one file a chunk.
+"""The durable tables of a run: one row per pair, one file per chunk.
 
-range_summary   what a finished range holds, what a chunk took
-table_file      what a table beside detections says of itself
+range_summary   the content of a finished range, the timing of a chunk
+table_file      `table.json`, which describes the table of a custom stage
 table           a table: commit, finish, read, list
 row_files       rows as the bytes of a parquet file
 pair_rows       a pair as a row of detections

@@ -1,4 +1,4 @@
-"""`detections/`: the table of phrases and boxes, from which `pack` makes shards."""
+"""`detections/`: the table of phrases and boxes. `pack` reads it to write shards."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from transforms.records import Pair
 
 VERSION = 2
-"""Of the columns. 2: `image_part`."""
+"""The version of the columns. 2 added `image_part`."""
 
 
 def open_detections(folder: str) -> Table:
-    """The table in a detections folder."""
+    """Opens the table in a detections folder."""
     return Table(folder, _schema, VERSION)
 
 
 def read_all(folder: str) -> "Iterator[Pair]":
-    """The pairs of all committed chunks of a detections folder, in order."""
+    """Yields the pairs of all committed chunks of a detections folder, in order."""
     from pipeline.tables.pair_rows import read_pairs
 
     table = open_detections(folder)
@@ -29,6 +29,6 @@ def read_all(folder: str) -> "Iterator[Pair]":
 
 
 def _schema() -> "pa.Schema":
-    from pipeline.tables.pair_rows import SCHEMA  # with pyarrow
+    from pipeline.tables.pair_rows import SCHEMA  # imports pyarrow
 
     return SCHEMA

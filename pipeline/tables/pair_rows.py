@@ -1,7 +1,7 @@
 """Pairs as rows of the detections table.
 
-The columns and their meaning are the contract with whoever reads this table without gritmill. Rows are read by columns:
-a chunk has thousands of boxes, and a dictionary for each would take longer than all else.
+The columns and their meaning are a public contract: other programs may read this table without gritmill. Rows are
+read by column, because a chunk has thousands of boxes, and creating a dictionary for each would dominate the time.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -44,7 +44,8 @@ SCHEMA = pa.schema(
         pa.field("meta", _TEXT, nullable=False),
     ]
 )
-"""Offsets are characters of the caption; corners are shares of width and height; `image_row` is -1 outside parquet."""
+"""Offsets count characters of the caption. Corners are fractions of width and height. `image_row` is -1 if the image is
+not in a parquet file."""
 
 _IMAGE = tuple(f"image_{name}" for name in ImageRef.__slots__)
 _LEADING = ("key", "source", "index", "caption")
@@ -52,7 +53,7 @@ _TRAILING = ("url", "id", "meta", "width", "height")
 
 
 def to_row(pair: Pair) -> dict[str, Any]:
-    """A pair as a row of the table."""
+    """Returns a pair as a row of the table."""
     return {
         "key": pair.key,
         "source": pair.source,
@@ -73,7 +74,7 @@ def to_row(pair: Pair) -> dict[str, Any]:
 
 
 def from_table(table: pa.Table) -> Iterator[Pair]:
-    """The pairs of a table of SCHEMA, in order; of one without the column of boxes, pairs without boxes."""
+    """Yields the pairs of a table with the schema `SCHEMA`, in order. Pairs have no boxes if the column is missing."""
     leading, images, trailing = (_tuples(table, names) for names in (_LEADING, _IMAGE, _TRAILING))
     lists = (_lists(table, "phrases", Phrase), _lists(table, "dropped", _dropped), _lists(table, "boxes", Box))
     rest = (table["boxes_cut"].to_pylist(), map(_fault, table["error"].to_pylist()))
@@ -85,12 +86,16 @@ def from_table(table: pa.Table) -> Iterator[Pair]:
 
 
 def read_pairs(table: Table, chunk: ChunkId, digest: str | None = None) -> Iterator[Pair]:
-    """The pairs of a committed chunk of detections, in order; raises as `Table.read`."""
+    """The pairs of a committed chunk of detections, in order. Raises as `Table.read`."""
     return from_table(table.read(chunk, digest))
 
 
 def list_column(table: pa.Table, name: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Of a column of lists of structs: where each row's list begins, with the end of the last, and all values."""
+    """Splits a column of lists of structs into offsets and values.
+
+    Returns:
+      The start of each row's list, followed by the end of the last one; all values of each field, by name.
+    """
     lists: Any = table[name].combine_chunks()
     offsets = lists.offsets.to_numpy()
     values = lists.flatten()
@@ -111,7 +116,7 @@ def _lists(table: pa.Table, name: str, make: Callable[..., Record]) -> Iterable[
 
 
 def build_records(fields: dict[str, np.ndarray], make: Callable[..., Record]) -> list[Record]:
-    """What `make` makes of each set of values of the fields."""
+    """Calls `make` once for each record, with the values of the fields in order."""
     return [make(*values) for values in zip(*(column.tolist() for column in fields.values()), strict=True)]
 
 

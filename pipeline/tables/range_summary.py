@@ -1,4 +1,4 @@
-"""What a finished range holds, and what a chunk took: small JSON files beside the chunks."""
+"""The content of a finished range and the timing of a chunk: small JSON files next to the chunks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,9 +9,10 @@ from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 @dataclass(frozen=True)
 class ChunkEntry:
-    """A committed chunk: its number, its rows, the digest of its file.
+    """A committed chunk: its number, the number of its rows, the digest of its file.
 
-    failed: its failed pairs by reason. parents: by table, the digest of the parent chunk that it was made from.
+    failed: the number of failed pairs by reason. parents: by table, the digest of the parent chunk that the rows were
+    computed from.
     """
 
     chunk: int
@@ -27,9 +28,9 @@ class ChunkEntry:
 
 @dataclass(frozen=True)
 class RangeSummary:
-    """The chunks of a range, in order, their rows together, and what of the source could not be read."""
+    """The chunks of a range in order, their total number of rows, and the source faults."""
 
-    REMEDY: ClassVar[str] = "remove it, then ground makes it again"
+    REMEDY: ClassVar[str] = "remove it and run gritmill ground again"
 
     format: int
     chunks: tuple[ChunkEntry, ...]
@@ -39,13 +40,14 @@ class RangeSummary:
 
 @dataclass(frozen=True)
 class Timing:
-    """What a chunk took on the worker that committed it.
+    """The time that a chunk took on the worker that committed it.
 
-    seconds: of each step. wall: seconds since the worker's chunk before. first: there was none, and the models were
-    loaded meanwhile. worker: host and process. committed: Unix time.
+    seconds: by step. wall: seconds since the worker committed its previous chunk. first: whether this is the first
+    chunk of the worker, which includes loading the models; `wall` is then the sum of `seconds`. worker: host and
+    process. committed: Unix time.
     """
 
-    REMEDY: ClassVar[str] = "remove it: only the report's pace depends on it"
+    REMEDY: ClassVar[str] = "remove it; only the speed in the report depends on it"
 
     pairs: int
     seconds: Mapping[str, float]

@@ -1,4 +1,4 @@
-"""Rows of a table <-> the bytes of a parquet file, with a JSON value beside them."""
+"""Rows of a table <-> the bytes of a parquet file, with a JSON value as metadata."""
 
 import io
 import json
@@ -15,11 +15,11 @@ ERROR_FIELD: "pa.Field[Any]" = pa.field(
     pa.struct([pa.field(name, pa.string(), nullable=False) for name in ("stage", "reason", "detail")]),
     nullable=True,
 )
-"""The column that every table has: why a row's pair failed."""
+"""The column `error`, which every table has. It is null unless the row records a failure."""
 
 
 def encode(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, metadata: dict[str, Any]) -> bytes:
-    """The file of some rows; a column that a row lacks gets its default. metadata: a JSON value."""
+    """Returns the bytes of a file with these rows. Missing columns get their default. metadata: a JSON value."""
     table = as_table(rows, schema).replace_schema_metadata({_METADATA: json.dumps(metadata, sort_keys=True).encode()})
     target = io.BytesIO()
     pq.write_table(table, target, compression="zstd")
@@ -27,24 +27,27 @@ def encode(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, metadata: dict[
 
 
 def as_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:
-    """Rows as they are kept; a column that a row lacks holds its default."""
+    """Returns the rows as an Arrow table. A missing column of a row gets its default."""
     defaults = {field.name: default_of(field) for field in schema}
     return pa.Table.from_pylist([{**defaults, **row} for row in rows], schema)
 
 
 def check_rows(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
-    """Raises ValueError for a column that there is not, and for a null where none may be, which Arrow would notice only
-    while the file is written. Not for detections: to look into thousands of boxes takes longer than to write them."""
+    """Raises ValueError for an unknown column, or for a null in a column that is not nullable.
+
+    Arrow would detect such a null only when it writes the file. Detections are not checked, because searching thousands
+    of boxes takes longer than writing them.
+    """
     unknown = sorted({name for row in rows for name in row} - set(schema.names))
     if unknown:
-        raise ValueError(f"no column {unknown[0]}; there are {', '.join(schema.names)}")
+        raise ValueError(f"unknown column {unknown[0]}; use {', '.join(schema.names)}")
     for field in schema:
         if any(_has_null(field, row[field.name]) for row in rows if field.name in row):
-            raise ValueError(f"column {field.name} holds no null; make it nullable")
+            raise ValueError(f"column {field.name} must not contain null; make it nullable")
 
 
 def _has_null(field: "pa.Field[Any]", value: Any) -> bool:
-    """Whether there is a null where none may be, also inside of lists and structs."""
+    """Whether a value contains a null that its field does not allow, including inside lists and structs."""
     kind = field.type
     if value is None:
         return not field.nullable
@@ -54,7 +57,7 @@ def _has_null(field: "pa.Field[Any]", value: Any) -> bool:
 
 
 def decode(data: bytes, schema: pa.Schema) -> pa.Table:
-    """The rows of a file; a column that it lacks, since it was written before there was one, holds its default."""
+    """Returns the rows of a file. Columns that were added to the schema later get their default."""
     table = _open(data).read()  # pq.read_table would import pyarrow.dataset
     known = set(table.column_names)
     for number, name in enumerate(schema.names):
@@ -65,27 +68,27 @@ def decode(data: bytes, schema: pa.Schema) -> pa.Table:
 
 
 def metadata_of(data: bytes) -> dict[str, Any]:
-    """What `encode` was given beside the rows."""
+    """Returns the `metadata` that was passed to `encode`."""
     value: dict[str, Any] = json.loads(_open(data).schema_arrow.metadata[_METADATA])
     return value
 
 
 def failures(data: bytes) -> list[tuple[str, dict[str, str]]]:
-    """Key and error of each row of a file whose pair failed."""
+    """Returns key and error of each failed row of a file."""
     rows = _open(data).read(["key", "error"]).to_pylist()
     return [(row["key"], row["error"]) for row in rows if row["error"]]
 
 
 def failure_reasons(data: bytes) -> list[str | None]:
-    """For each row of a file why its pair failed; None for one that did not."""
+    """Returns the failure reason of each row of a file, or None if its pair did not fail."""
     return [error["reason"] if error else None for error in _open(data).read(["error"])["error"].to_pylist()]
 
 
 def default_of(field: "pa.Field[Any]") -> Any:
-    """The empty value of a column: null where that is allowed, else no text, nothing, an empty list.
+    """Returns the empty value of a column: null if allowed, else "", b"", [], 0, false, or a struct of empty values.
 
     Raises:
-      ValueError: its type has none.
+      ValueError: the type has no empty value.
     """
     kind, types = field.type, pa.types
     if field.nullable:

@@ -1,7 +1,7 @@
-"""A durable table: one row a pair, one parquet file a chunk, one summary a range. `pipeline.layout` says where.
+"""A durable table: one row per pair, one parquet file per chunk, one summary per range. Paths: see `pipeline.layout`.
 
-The first commit of a chunk wins: an engine may do a chunk twice, and on a GPU the last bits would differ. Paths, lists
-and summaries need no pyarrow: a run with nothing left to do asks for no more.
+The first commit of a chunk wins, because an engine may process a chunk twice, and on a GPU the last bits could differ.
+Paths, listings and summaries do not import pyarrow, so a finished run does not need it.
 """
 
 import os
@@ -29,14 +29,14 @@ SUMMARY_FORMAT = 1
 
 
 def _row_files() -> Any:
-    from pipeline.tables import row_files  # with pyarrow, which takes a while
+    from pipeline.tables import row_files  # imports pyarrow, which is slow
 
     return row_files
 
 
 @dataclass(frozen=True)
 class Committed:
-    """A chunk's file as it is: its digest, and whether it holds the rows that were just given."""
+    """A committed chunk file. ours: whether it contains the rows of this call of `commit`."""
 
     digest: str
     ours: bool
@@ -46,8 +46,8 @@ class Committed:
 class Table:
     """A table in a folder.
 
-    schema: gives the columns, `error` among them. version: of the schema; a file of an earlier one lacks columns, which
-    then hold their defaults. parents: names of the tables whose rows the rows are made from.
+    schema: returns the columns, including `error`. version: of the schema; columns missing in a file of an earlier
+    version get their defaults. parents: names of the tables that the rows are computed from.
     """
 
     uri: str
@@ -57,55 +57,61 @@ class Table:
 
     @cached_property
     def name(self) -> str:
-        """That of its folder."""
+        """The name of the table and of its folder."""
         return files.name(self.uri)
 
     def chunk_uri(self, chunk: ChunkId) -> str:
-        """Where a chunk is committed."""
+        """The URI of a chunk's file."""
         return files.join(self.uri, layout.chunk(chunk))
 
     def summary_uri(self, range_id: RangeId) -> str:
-        """Where a finished range is recorded."""
+        """The URI of the summary of a finished range."""
         return files.join(self.uri, layout.range_summary(range_id))
 
     def committed_chunks(self, range_id: RangeId) -> list[ChunkId]:
-        """The committed chunks of a range, in order, up to the first that is missing."""
+        """The committed chunks of a range in order, up to the first missing one."""
         chunks = (range_id.chunk(number) for number in count())
         return list(takewhile(lambda chunk: files.exists(self.chunk_uri(chunk)), chunks))
 
     def all_chunks(self) -> list[ChunkId]:
-        """The committed chunks of all ranges, in order."""
+        """All committed chunks of all ranges, in order."""
         chunks = [layout.chunk_of(info.uri) for info in files.list_folder(self.uri, layout.ALL_CHUNKS)]
         return sorted(chunk for chunk in chunks if chunk)
 
     def finished_ranges(self) -> set[RangeId]:
-        """The ranges that are done."""
+        """The ranges that have a summary."""
         ranges = (layout.range_of(info.uri) for info in files.list_folder(self.uri, layout.ALL_RANGE_SUMMARIES))
         return {range_id for range_id in ranges if range_id}
 
     def is_finished(self, range_id: RangeId) -> bool:
-        """Whether a range is recorded as done."""
+        """Whether a range has a summary."""
         return files.exists(self.summary_uri(range_id))
 
     def read_summary(self, range_id: RangeId) -> RangeSummary:
-        """What is recorded of a finished range."""
+        """The summary of a finished range.
+
+        Raises:
+          EnvironmentFault: the file is invalid or was written by a later release.
+        """
         summary = read_typed(self.summary_uri(range_id), RangeSummary)
         if summary.format > SUMMARY_FORMAT:
-            raise EnvironmentFault(f"{self.summary_uri(range_id)}: format {summary.format} is of a later gritmill")
+            raise EnvironmentFault(
+                f"{self.summary_uri(range_id)}: format {summary.format} is from a later release; update gritmill"
+            )
         return summary
 
     def entries(self, range_id: RangeId, finished: bool) -> tuple[ChunkEntry, ...]:
-        """What each committed chunk of a range holds: as recorded if it is finished, else read from the chunks."""
+        """The entry of each committed chunk of a range: from the summary if `finished`, else from the chunk files."""
         if finished:
             return self.read_summary(range_id).chunks
         return tuple(self.open(chunk).entry(chunk.number) for chunk in self.committed_chunks(range_id))
 
     def reopen(self, ranges: Iterable[RangeId]) -> None:
-        """Removes the records that ranges are done."""
+        """Deletes the summaries of ranges, so that these are unfinished again."""
         files.delete(self.summary_uri(range_id) for range_id in ranges)
 
     def delete_source(self, source: int) -> None:
-        """Removes all rows of a source; first the records that its ranges are done, so that no part counts as all."""
+        """Deletes all rows of a source, but range summaries first, so that no incomplete range counts as finished."""
         folder = layout.source_folder(source)
         infos = files.list_folder(files.join(self.uri, folder))
         infos.sort(key=lambda info: layout.range_of(info.uri) is None)
@@ -122,13 +128,17 @@ class Table:
         replaces: bool = False,
         guard: Guard = always,
     ) -> Committed | None:
-        """Publishes the rows of a chunk. Returns what is committed there now; None if the guard said no.
+        """Publishes the rows of a chunk, unless the chunk is already committed for the same parents.
 
         Args:
-          metadata: JSON, kept beside the rows.
-          parents: by table, the digest of the parent chunk that the rows were made from; rows made from others are
-            replaced. replaces: whatever is there is.
-          guard: asked right before the file becomes visible.
+          metadata: JSON object, stored with the rows.
+          parents: by table, the digest of the parent chunk that the rows were computed from. Existing rows of other
+            parents are replaced.
+          replaces: replace existing rows in any case.
+          guard: called right before the file becomes visible; if it returns False, nothing is published.
+
+        Returns:
+          The chunk that is committed now; None if `guard` forbids the commit.
         """
         parents = dict(parents or {})
         if not replaces and (file := self.find(chunk, parents)):
@@ -139,17 +149,17 @@ class Table:
         return Committed(bytes_digest(data), ours=True) if published else None
 
     def find(self, chunk: ChunkId, parents: Mapping[str, str]) -> "ChunkFile | None":
-        """A committed chunk; None if there is none, or it was made from other parent chunks."""
+        """The committed chunk; None if there is none, or if it was computed from other parent chunks."""
         if not files.exists(self.chunk_uri(chunk)):
             return None
         file = self.open(chunk)
         return file if file.parents == dict(parents) else None
 
     def note_timing(self, chunk: ChunkId, pairs: int, seconds: Mapping[str, float], previous: float | None) -> None:
-        """Notes what a chunk took, since no byte of its rows may depend on that.
+        """Writes the timing of a chunk to a separate file, because the file of its rows must not depend on time.
 
-        previous: when this worker committed the chunk before, in seconds of `time.monotonic`; for its first chunk, in
-        which the models are loaded, the time that its steps took counts instead.
+        previous: the time when this worker committed its previous chunk, from `time.monotonic`. None for its first
+        chunk, which includes loading the models; the sum of `seconds` is recorded as its wall time.
         """
         wall = sum(seconds.values()) if previous is None else time.monotonic() - previous
         rounded = {step: round(spent, 4) for step, spent in seconds.items()}
@@ -158,8 +168,10 @@ class Table:
         publish_typed(files.join(self.uri, layout.timing(chunk)), timing)
 
     def finish(self, range_id: RangeId, chunks: int, faults: Sequence[str], guard: Guard = always) -> None:
-        """Records a range whose `chunks` chunks are all committed: rows, digests, failed rows by reason, and what could
-        not be read. Where the guard says no, chunks may be missing."""
+        """Writes the summary of a range, after all of its `chunks` chunks are committed. faults: source faults.
+
+        Does nothing if the range is finished, or if `guard` returns False, because then chunks may be missing.
+        """
         if guard() and not self.is_finished(range_id):
             entries = tuple(self.open(range_id.chunk(number)).entry(number) for number in range(chunks))
             rows = sum(entry.rows for entry in entries)
@@ -167,42 +179,43 @@ class Table:
             publish_typed(self.summary_uri(range_id), summary, guard)
 
     def read(self, chunk: ChunkId, digest: str | None = None) -> "pa.Table":
-        """The rows of a committed chunk, in order; raises as `open`."""
+        """The rows of a committed chunk, in order. Raises as `open`."""
         return self.open(chunk, digest).rows()
 
     def open(self, chunk: ChunkId, digest: str | None = None) -> "ChunkFile":
-        """A committed chunk. digest: what the range's summary says of it.
+        """Reads a committed chunk. digest: the digest in the range's summary; None: not checked.
 
         Raises:
-          EnvironmentFault: the file is gone, damaged, not the one that was committed, or of a later release.
+          EnvironmentFault: the file is missing, damaged, changed after the commit, or was written by a later release.
         """
         uri = self.chunk_uri(chunk)
-        remedy = f"remove it and {self.summary_uri(chunk.range_id)}, then ground makes it again"
+        remedy = f"remove it and {self.summary_uri(chunk.range_id)}, then run gritmill ground again"
         try:
             data = files.read_bytes(uri)
         except Exception as error:
             if files.is_missing(error):
-                raise EnvironmentFault(f"{uri} is gone; {remedy.replace('it and ', '', 1)}") from error
+                raise EnvironmentFault(f"{uri} is missing; {remedy.replace('it and ', '', 1)}") from error
             raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
         if digest is not None and bytes_digest(data) != digest:
-            raise EnvironmentFault(f"{uri} is not what was committed; {remedy}")
+            raise EnvironmentFault(f"{uri} has changed since it was committed; {remedy}")
         try:
             metadata = _row_files().metadata_of(data)
         except Exception as error:
             raise EnvironmentFault(f"{uri} is damaged: {first_line(error)}; {remedy}") from error
         if metadata["format"] > self.version:
             raise EnvironmentFault(
-                f"{uri}: format {metadata['format']} is of a later gritmill; this one reads up to {self.version}"
+                f"{uri}: format {metadata['format']} is from a later release (this one reads up to {self.version}); "
+                "update gritmill"
             )
         return ChunkFile(data, metadata, self.schema, f"{uri} is damaged", remedy)
 
 
 @dataclass(frozen=True)
 class ChunkFile:
-    """A committed chunk, read once.
+    """The file of a committed chunk, in memory.
 
-    metadata: what `Table.commit` was given beside the rows, with `format`, the schema's version, and `parents`.
-    damaged, remedy: what to say if its rows cannot be read.
+    metadata: the metadata passed to `Table.commit`, with `format` (the version of the schema) and `parents` if any.
+    damaged, remedy: parts of the error message if the rows cannot be read.
     """
 
     data: bytes
@@ -213,21 +226,21 @@ class ChunkFile:
 
     @cached_property
     def digest(self) -> str:
-        """Of the file."""
+        """The digest of the file."""
         return bytes_digest(self.data)
 
     @property
     def parents(self) -> dict[str, str]:
-        """By table, the digest of the parent chunk that the rows were made from."""
+        """By table, the digest of the parent chunk that the rows were computed from."""
         return dict(self.metadata.get("parents", {}))
 
     def rows(self) -> "pa.Table":
-        """In order, with all columns of the schema."""
+        """The rows in order, with all columns of the schema."""
         table: pa.Table = self._read(lambda: _row_files().decode(self.data, self.schema()))
         return table
 
     def entry(self, number: int) -> ChunkEntry:
-        """What the range's summary says of it."""
+        """The entry of this chunk in the summary of its range. number: of the chunk."""
         reasons = self._read(lambda: _row_files().failure_reasons(self.data))
         failed = Counter(reason for reason in reasons if reason)
         return ChunkEntry(number, len(reasons), self.digest, dict(sorted(failed.items())), self.parents)
@@ -235,5 +248,5 @@ class ChunkFile:
     def _read(self, read: Callable[[], Any]) -> Any:
         try:
             return read()
-        except Exception as error:  # whatever Arrow says of damaged bytes
+        except Exception as error:  # Arrow raises several types for damaged bytes
             raise EnvironmentFault(f"{self.damaged}: {first_line(error)}; {self.remedy}") from error

@@ -1,4 +1,4 @@
-"""What a table beside `detections/` says of itself."""
+"""`table.json`, which describes the table of a custom stage."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from pipeline.files.typed import read_typed
 
 @dataclass(frozen=True)
 class TableFile:
-    """What `table.json` holds. parents: names of tables. fingerprint: of the settings of the table's stages."""
+    """The content of `table.json`. parents: names of tables. fingerprint: of the settings and code of its stages."""
 
-    REMEDY: ClassVar[str] = "remove the table's folder, then ground makes it again"
+    REMEDY: ClassVar[str] = "remove the folder of the table and run gritmill ground again"
 
     name: str
     parents: tuple[str, ...]
@@ -22,7 +22,10 @@ class TableFile:
 
 
 def find_tables(run: str) -> list[TableFile]:
-    """What the tables of a run say of themselves; not a copy, what was moved aside, or somebody else's `table.json`."""
+    """Returns the tables of a run folder that have a `table.json`.
+
+    Skips files that gritmill did not write, and folders that were copied or moved aside: their names do not match.
+    """
     tables = []
     for info in files.list_folder(run, f"*/{layout.TABLE}"):
         with suppress(EnvironmentFault):

@@ -52,7 +52,7 @@ def test_a_part_measures(tmp_path, monkeypatch):
 
 
 def test_the_script_finds_what_ground_finds():
-    """Else a comparison of their speeds would say nothing. It has no canvas of its own: boxes move by some percent."""
+    """Without this, comparing the speeds is meaningless. The script uses no canvas, so boxes move by a few percent."""
     script = rivals.Script("scene-grounder")
     detector = GroundingDino.load(DetectorSettings(model="scene-grounder", device="cpu", forward="stock"))
     compared = 0

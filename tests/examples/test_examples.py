@@ -78,7 +78,7 @@ def test_the_programs_print_figures_and_texts(run):
 
 @pytest.fixture(scope="module")
 def processor():
-    """Kosmos-2's own, with a vocabulary of letters."""
+    """The processor of Kosmos-2 with a vocabulary of letters."""
     special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     pieces = [(piece, -4.0) for piece in ("\u2581", *"abcdefghijklmnopqrstuvwxyz")]
     tokenizer = XLMRobertaTokenizer(vocab=[*special, *pieces, ("<mask>", 0.0)])
@@ -103,7 +103,7 @@ def test_labels_decode_back_to_the_records_phrases_and_boxes(run, processor):
         labels = encoded(processor, samples)["labels"]
         for sample, row in zip(samples, labels, strict=True):
             counted = processor.tokenizer.convert_ids_to_tokens(row[row != IGNORED])
-            # As in Kosmos-2's own training: text, locations and the end count, the picture and the start do not.
+            # As in the training of Kosmos-2: text, locations and the end count; the picture and the start do not.
             assert (counted[0], counted[-1]) == ("<grounding>", "</s>")
             assert not {"<s>", "<pad>", "<image>", "</image>"} & set(counted)
             text = processor.tokenizer.decode(row[row != IGNORED][:-1], skip_special_tokens=False)

@@ -1,4 +1,4 @@
-"""The notebook of `examples/`, cell by cell in a kernel of its own."""
+"""The notebook of `examples/`, run cell by cell in a separate kernel."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ NOTEBOOK = Path(__file__).resolve().parents[2] / "examples" / "first_look.ipynb"
 
 
 def outputs(notebook):
-    """What each cell of code has shown: text, and kinds of things."""
+    """Yields the output of each code cell: its text and its MIME types."""
     for cell in notebook.cells:
         if cell.cell_type == "code":
             shown = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in cell.outputs]
@@ -20,7 +20,7 @@ def outputs(notebook):
 @pytest.mark.slow
 def test_it_runs_from_pairs_to_a_batch(tmp_path):
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    assert not any(cell.get("outputs") for cell in notebook.cells)  # what it shows comes from whoever runs it
+    assert not any(cell.get("outputs") for cell in notebook.cells)  # outputs are not committed
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     shown = list(outputs(notebook))
     texts = [text for text, _ in shown]

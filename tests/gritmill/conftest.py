@@ -5,8 +5,9 @@ from gritmill.main import main
 
 @pytest.fixture
 def call(tmp_path, capfd, monkeypatch):
-    """Runs `gritmill` in this process and in a folder of its own; gives exit status, output and error lines, without
-    those of progress, of which a slow machine has more."""
+    """Runs `gritmill` in this process and in a new folder. Returns exit status, output and error lines.
+
+    Progress lines are switched off, because their number depends on the speed of the machine."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("pipeline.engines.progress._LINE_SECONDS", 3600.0)
 

@@ -1,4 +1,4 @@
-"""The Python face."""
+"""The Python API."""
 
 import subprocess
 import sys

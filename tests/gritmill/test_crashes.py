@@ -1,4 +1,4 @@
-"""Pictures that kill the process: twice the run dies, the third time it knows why."""
+"""Pictures that kill the process: the run is killed twice, and the third run identifies the cause."""
 
 import json
 import signal
@@ -17,7 +17,7 @@ PROCESS = ("--", "--direct_num_workers=1", "--direct_running_mode=multi_processi
 
 
 def ground(tmp_path, out, *words):
-    """`gritmill ground` in a process of its own: exit status and what it said."""
+    """Runs `gritmill ground` in a new process. Returns exit status and output."""
     command = [sys.executable, "-m", "gritmill", "ground", str(tmp_path / "own.yaml"), "--quiet"]
     command += ["--input", str(tmp_path / "in" / "*.tar"), "--output", str(tmp_path / out), *words]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
@@ -25,7 +25,7 @@ def ground(tmp_path, out, *words):
 
 
 def pairs(folder):
-    """The rows of a run's detections."""
+    """Returns the rows of a run's detections."""
     return list(read_all(str(folder / "detections")))
 
 
@@ -75,7 +75,7 @@ def test_after_an_interrupt_with_status_130_the_same_command_goes_on(tmp_path, p
     (tmp_path / "own.yaml").write_text(json.dumps(sample_pairs.settings(parser, "tests.plugin_detectors:interrupted")))
     words = ("run", "own.yaml", "--input", pattern, "--output", "out", "--quiet")
     status, _, said = call(*words)
-    assert (status, said) == (130, ["gritmill: interrupted; the same command goes on where it stopped"])
+    assert (status, said) == (130, ["gritmill: interrupted; run the same command to resume"])
     assert not (tmp_path / "out/manifest.json").exists()
     monkeypatch.setattr(plugin_detectors.Interrupted, "detect", plugin_detectors.Middle.detect)
     assert call(*words)[::2] == (0, [])

@@ -1,4 +1,4 @@
-"""`gritmill demo` as a newcomer calls it, on a handful of the bundled scenes; `make demo` runs them all."""
+"""`gritmill demo` as a new user calls it, on a few of the bundled scenes. `make demo` runs all of them."""
 
 import json
 import shlex
@@ -80,7 +80,7 @@ def test_a_folder_of_another_run_is_refused_until_fresh(call, done):
     assert (status, screen) == (2, "")
     (line,) = lines
     assert str(done) in line
-    assert line.endswith(f"(--limit differs); use another folder, or gritmill demo {done} --fresh")
+    assert line.endswith(f"(--limit changed); use another folder, or gritmill demo {done} --fresh")
     assert call("demo", str(done), "--limit", "2", "--quiet", "--fresh")[0] == 0
     assert json.loads((done / "manifest.json").read_text())["ledger"]["read"] == 2
     assert (done / "detections.1" / "plan.json").exists()
@@ -93,7 +93,7 @@ def test_a_folder_of_another_run_is_refused_until_fresh(call, done):
         (["file/below"], 3, "file/below"),
         (["one", "two"], 2, "unexpected extra argument(s) (two)"),
         (["--limit", "0"], 2, "--limit"),
-        (["--bogus"], 2, "No such option: --bogus; Beam options follow after --"),
+        (["--bogus"], 2, "No such option: --bogus; Beam options go after --"),
         (["out", "--", "--bogus=1"], 2, "--bogus=1: no such Beam option"),
     ],
 )

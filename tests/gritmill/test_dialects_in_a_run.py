@@ -1,4 +1,4 @@
-"""A run in all dialects at once: a member each, which validate reads back."""
+"""A run with all dialects: each has its own member, and validate reads them back."""
 
 import tarfile
 
@@ -46,7 +46,7 @@ def test_a_box_that_was_moved_in_a_text_is_found(tmp_path, grounding_dino, name,
 
 
 def _moved(encode):
-    """Writes every box a tenth of the picture further to the right."""
+    """Writes every box shifted to the right by a tenth of the picture."""
     from dataclasses import replace
 
     def moved(self, grounded):

@@ -1,4 +1,4 @@
-"""A disk that is full or read-only: one line, status 3, and a restart that goes on to the same bytes."""
+"""A disk that is full or read-only: one line, status 3, and a restart that resumes and writes the same bytes."""
 
 import subprocess
 from contextlib import suppress
@@ -14,7 +14,7 @@ from tests import sample_pairs
 
 @pytest.fixture
 def disk(tmp_path):
-    """A file system of its own, and a function that mounts it anew with other options."""
+    """A separate file system, and a function that remounts it with other options."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], capture_output=True)
@@ -26,7 +26,7 @@ def disk(tmp_path):
 
 @pytest.fixture
 def invoke(call, tmp_path, parser):
-    """Runs `gritmill` with a configuration of its own; gives exit status and the lines on standard error."""
+    """Runs `gritmill` with a new configuration. Returns exit status and the lines on standard error."""
     config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", shards={"pairs": 30})
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(config))
     return lambda command, *words: call(command, tmp_path / "own.yaml", "--quiet", *words)[::2]
@@ -34,7 +34,7 @@ def invoke(call, tmp_path, parser):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, parser):
-    """Words for `ground`, and the folder of a run that nothing has disturbed."""
+    """Arguments of `ground`, and the folder of an undisturbed run."""
     folder = tmp_path_factory.mktemp("undisturbed")
     pattern = sample_pairs.as_tars(sample_pairs.drawn(120), folder / "in", tars=1)
     config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", shards={"pairs": 30})
@@ -43,7 +43,7 @@ def whole(tmp_path_factory, parser):
 
 
 def fill(folder, leave):
-    """Leaves so many bytes of the disk."""
+    """Fills the disk until only this many bytes are free."""
     with (folder / "ballast").open("wb", buffering=0) as file:
         with suppress(OSError):
             while True:

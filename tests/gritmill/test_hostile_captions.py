@@ -1,4 +1,4 @@
-"""Captions that nobody would write by hand: grounded or rejected with a reason, and every text parses back."""
+"""Unusual and hostile captions: each is grounded or rejected with a reason, and every text parses back."""
 
 import json
 from dataclasses import replace
@@ -63,7 +63,7 @@ CAPTIONS = {
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, grounding_dino):
-    """All captions in one run with the embedded parser."""
+    """A run over all captions with the embedded parser."""
     folder = tmp_path_factory.mktemp("captions")
     (folder / "1.png").write_bytes(sample_pairs.drawn(1)[0].data)
     rows = [{"image": "1.png", "caption": caption, "key": name} for name, caption in CAPTIONS.items()]

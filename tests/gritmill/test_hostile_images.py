@@ -1,4 +1,4 @@
-"""Pictures of every make in one run: each is grounded as a person sees it, or a failed row that says why."""
+"""Pictures of every kind in one run: each is grounded as a person sees it, or is a failed row with the reason."""
 
 import csv
 import io
@@ -79,7 +79,7 @@ def made_here():
 
 
 def nasty():
-    """Every file with the size that a person sees, or None; and the reasons one of which its row must give."""
+    """Every file with its visible size or None, and the allowed reasons of its row."""
     with (NASTY / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     return {row["file"]: ((NASTY / row["file"]).read_bytes(), *_expected(row)) for row in rows}
@@ -88,11 +88,11 @@ def nasty():
 def _expected(row):
     if row["format"] in OUTSIDE:
         return None, ("unsupported_format",)
-    # Where Pillow failed to read the EXIF block, only a second attempt gives a picture, and half of one: ours is one.
+    # If Pillow fails to read the EXIF block, a second attempt returns half of the picture. gritmill makes only one.
     if "no" in (row["opens"], row["decodes_to_rgb"]) or row["exif_orientation"].startswith("error"):
         return None, ("not_an_image", "undecodable", "truncated", "too_many_pixels", "unsupported_format")
     size = int(row["width"]), int(row["height"])
-    # Pillow gives a TIFF's size as it will be shown; elsewhere the tag has to be obeyed.
+    # Pillow returns the rotated size for a TIFF; for other formats the test applies the EXIF tag.
     sideways = row["exif_orientation"] in ("5", "6", "7", "8") and row["format"] != "TIFF"
     return (size[::-1] if sideways else size), None
 
@@ -115,7 +115,7 @@ def as_parquet(images, folder):
 
 
 def check(expected, out):
-    """The ledger, the rows and the shards agree with what is known of the files."""
+    """The ledger, the rows and the shards agree with the known properties of the files."""
     manifest = json.loads((out / "manifest.json").read_text())
     bad = {name for name, (_, size, _) in expected.items() if size is None}
     failed = manifest["ledger"]["failed"]

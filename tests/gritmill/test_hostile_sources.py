@@ -1,4 +1,4 @@
-"""Damaged sources among sound ones: what can be read is read, what is lost is named."""
+"""Damaged sources among valid ones: readable pairs are read, and losses are reported."""
 
 import gzip
 import io
@@ -27,7 +27,7 @@ def tar_of(pictures, form=tarfile.USTAR_FORMAT, name="{:05}"):
 
 
 def damaged(folder):
-    """Writes a folder of sources; by name, what each must give: sound pairs, failed ones by reason, whether a fault."""
+    """Writes a folder of sources. Returns by name the expected valid pairs, failed ones by reason, and faults."""
     pictures = sample_pairs.drawn(6)
     whole = tar_of(pictures)
     with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
@@ -130,7 +130,7 @@ def test_what_ground_has_read_of_a_damaged_gzip_stream_pack_reads_too(tmp_path, 
     ("words", "status", "said"),
     [
         ([], 1, "pairs failed, more than --max-failed 0.05 allows"),
-        (["--max-failed", "0.5"], 1, "--allow-source-faults lets this pass"),
+        (["--max-failed", "0.5"], 1, "--allow-source-faults accepts this"),
         (["--allow-source-faults"], 1, "more than --max-failed"),
         (["--max-failed", "0.5", "--allow-source-faults"], 0, ""),
     ],

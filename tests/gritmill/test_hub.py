@@ -1,4 +1,4 @@
-"""A detector by hub id: here out of a cache that looks as the hub's own client leaves it, with no network."""
+"""A detector by hub id, here from a cache in the layout of the hub's client, without network."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ def cache(tmp_path, grounding_dino):
 
 @pytest.fixture
 def run(tmp_path, call, monkeypatch):
-    """`gritmill run` with a configuration, more words, and a folder in the place of the hub's cache."""
+    """Runs `gritmill run` with a configuration, more arguments, and a folder instead of the hub's cache."""
 
     def run(cache, config, *words):
         monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
@@ -42,12 +42,12 @@ def run(tmp_path, call, monkeypatch):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """What a hub that is overloaded is asked for."""
+    """The requests to a hub that is overloaded."""
     asked = []
 
     class Overloaded(BaseHTTPRequestHandler):
         def do_GET(self):
-            if "/somebody/" in self.path:  # the client has questions of its own
+            if "/somebody/" in self.path:  # the client sends other requests, too
                 asked.append(self.path)
             self.send_error(503)
 
@@ -72,7 +72,8 @@ def test_a_hub_that_does_not_answer_is_asked_once_and_then_the_cache(parser, cac
     caplog.set_level(logging.WARNING, "huggingface_hub")  # another test may have lowered it
     status, (line,) = run(cache, sample_pairs.settings(parser, "somebody/else"))
     assert (status, asked, caplog.messages) == (2, ["/api/models/somebody/else/revision/main"], [])
-    assert "detector.model: somebody/else: not on this machine and the hub does not give it (Server error '503" in line
+    text = "detector.model: somebody/else: not on this machine and not available from the hub (Server error '503"
+    assert text in line
     assert line.endswith("get it with: hf download somebody/else")
     asked.clear()
     found = identify._located(DetectorSettings(model="somebody/tiny"))
@@ -111,7 +112,7 @@ def test_a_download_that_broke_off_is_no_model(tmp_path, parser, run):
 
 
 def test_a_name_is_asked_for_by_itself_so_that_the_cache_knows_it_later(tmp_path, monkeypatch):
-    """The client notes what a branch means only if a file is asked for by the branch."""
+    """The client stores the commit of a branch only if a file is requested by the branch."""
     asked = []
 
     def download(model, file, revision):

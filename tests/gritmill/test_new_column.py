@@ -1,4 +1,4 @@
-"""A field of the record that is added to the table, here as a list of structs, is everywhere by that alone."""
+"""A field that is added to the table of record fields, here a list of structs, appears in all outputs."""
 
 import json
 import shutil
@@ -83,8 +83,8 @@ def test_it_is_in_record_index_and_hf_export(new, tmp_path):
         ({"kind": 7}, "json: claims.0.kind: Input should be a valid string"),
         ({"of": [1, 128]}, "json: claims.0.of.1: Input should be less than 128"),
         ({"more": 1}, "json: claims.0.more: Extra inputs are not permitted"),
-        ({"words": [1, 2, 3]}, "the index does not agree with the record"),
-        ({"share": 0.2}, "the index does not agree with the record"),
+        ({"words": [1, 2, 3]}, "the row of the index differs from the record"),
+        ({"share": 0.2}, "the row of the index differs from the record"),
     ],
 )
 def test_validate_names_what_is_wrong_with_it(copy, change, text):
@@ -94,7 +94,7 @@ def test_validate_names_what_is_wrong_with_it(copy, change, text):
 
 def test_validate_names_an_index_of_another_type(copy):
     reindexed(copy, lambda table: table.set_column(12, "claims", pa.array(["a claim"] * 2)))
-    assert any(line.startswith("column claims is string, not list<") for _, line in faults(copy))
+    assert any(line.startswith("column claims: string, expected list<") for _, line in faults(copy))
 
 
 def test_a_run_without_it_is_read_valid_and_exported_as_if_it_were_empty(old, tmp_path):

@@ -1,4 +1,4 @@
-"""A whole run whose input and output lie in an object store: a file system of Beam's that is neither disk nor HDFS."""
+"""A complete run with input and output in an object store: a Beam file system that is neither disk nor HDFS."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""A stage of one's own: its table is filled beside detections, goes on where it stopped, and follows its parents."""
+"""A custom stage: its table is filled in addition to detections, resumes where it stopped, and follows its parents."""
 
 import json
 import shutil
@@ -23,7 +23,7 @@ DETECTIONS, BRIGHTNESS = "detections/0*/*", "brightness/0*/*"
 
 
 def call_in(folder, inputs, parser):
-    """Twelve pairs in two tars, chunks of four; a third of the pictures is higher than wide."""
+    """Twelve pairs in two tars, in chunks of four. The height of a third of the pictures is greater than the width."""
     config = sample_pairs.settings(parser, "tests.plugin_detectors:counting") | {"chunk": {"pairs": 4}}
     inputs = [sample_pairs.as_tars(sample_pairs.drawn(12), inputs)]
     return {"config": config, "inputs": inputs, "output": str(folder / "out")}
@@ -37,7 +37,7 @@ def call(tmp_path, parser):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, parser):
-    """A finished run with two stages, one made from the other's rows, and its call."""
+    """A finished run with two stages, one computed from the other's rows, and its call."""
     folder = tmp_path_factory.mktemp("whole")
     call = with_stage(call_in(folder, folder / "in", parser), "brightness", "contrast")
     gritmill.run(**call)
@@ -55,7 +55,7 @@ def rows(tmp_path, table="brightness"):
 
 
 def check_parents(tmp_path, table="brightness"):
-    """Every chunk names the digests of the parent chunks that are there."""
+    """Every chunk names the digests of the existing parent chunks."""
     summaries = sorted((tmp_path / "out").glob(f"{table}/0*/*.done.json"))
     assert len(summaries) == 2
     for path in summaries:
@@ -120,7 +120,7 @@ def test_killed_between_the_commits_of_two_tables_a_run_takes_the_rows_of_the_fi
 @pytest.mark.parametrize("at_once", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_a_parent_chunk_that_is_done_again_has_its_children_done_again(tmp_path, call, at_once):
     call["config"]["detector"]["model"] = "tests.plugin_detectors:passing"
-    call["config"]["chunk"] = {"pairs": 2}  # a third of the chunks has no picture of the failing shape
+    call["config"]["chunk"] = {"pairs": 2}  # a third of the chunks has no picture with the failing shape
     own = with_stage(call, "brightness", "contrast")
     gritmill.ground(**own)
     failed = {row["key"] for row in rows(tmp_path, "detections") if row["error"]}
@@ -152,7 +152,7 @@ def test_a_parent_chunk_that_is_done_again_has_its_children_done_again(tmp_path,
 def test_a_source_that_is_read_anew_has_its_rows_made_anew(tmp_path, call):
     gritmill.ground(**with_stage(call))
     sample_pairs.as_tars(sample_pairs.drawn(14)[2:], tmp_path / "in")
-    gritmill.ground(**call, redo_changed=True)  # the table is not even named
+    gritmill.ground(**call, redo_changed=True)  # the manifest does not even name the table
     gritmill.ground(**with_stage(call))
     check_parents(tmp_path)
     gritmill.ground(**with_stage({**call, "output": str(tmp_path / "new")}))
@@ -229,12 +229,12 @@ def test_a_picture_that_is_gone_meanwhile_is_a_failed_row(tmp_path, call):
 def test_rows_of_other_settings_are_refused_and_fresh_moves_all_tables_aside(tmp_path, call):
     gritmill.ground(**with_stage(call))
     with pytest.raises(
-        gritmill.CallError, match=r"brightness holds rows of other settings or code of brightness; .* or remove"
+        gritmill.CallError, match=r"brightness contains rows from other settings or code of brightness; .* or remove"
     ):
         gritmill.ground(**with_stage(call, "other_brightness"))
     sample_pairs.as_tars(sample_pairs.drawn(14)[2:], tmp_path / "in")
     before = sample_pairs.files_of(tmp_path / "out", "*/0*/*")
-    with pytest.raises(gritmill.CallError, match="brightness holds rows of other settings"):
+    with pytest.raises(gritmill.CallError, match="brightness contains rows from other settings"):
         gritmill.ground(**with_stage(call, "other_brightness"), redo_changed=True)
     assert sample_pairs.files_of(tmp_path / "out", "*/0*/*") == before  # refused before anything is removed
     for name, content in (("copy", (tmp_path / "out/brightness/table.json").read_text()), ("mine", "{}")):
@@ -255,8 +255,8 @@ def test_rows_of_other_settings_are_refused_and_fresh_moves_all_tables_aside(tmp
     [
         ("nowhere", "cannot be loaded: module 'tests.plugin_stages' has no attribute 'nowhere'"),
         ("no_stage", "a str, not a pipeline.stages.base.Stage"),
-        ("shards", "its table cannot be called 'shards'"),
-        ("contrast", "its parent 'brightness' is no table before it; there are detections"),
+        ("shards", "invalid table name 'shards'"),
+        ("contrast", "its parent 'brightness' is not the table of an earlier stage; use detections"),
     ],
 )
 def test_a_stage_that_does_not_fit_is_refused_before_anything_starts(tmp_path, call, name, problem):
@@ -269,7 +269,7 @@ def test_a_stage_that_does_not_fit_is_refused_before_anything_starts(tmp_path, c
 
 @pytest.mark.slow
 def test_workers_in_processes_of_their_own_load_it_from_the_current_folder(tmp_path, call, monkeypatch):
-    """Its module is nowhere on the workers' path but in the folder where the command was called."""
+    """The module is only in the folder where the command was called, not on the workers' path."""
     home = tmp_path / "home"
     home.mkdir()
     shutil.copy(plugin_stages.__file__, home / "my_stages.py")

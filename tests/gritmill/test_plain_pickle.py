@@ -1,4 +1,4 @@
-"""Pickles of plain containers are read; none that would run anything is."""
+"""Pickles of plain containers are read. Pickles that would run code are refused."""
 
 import collections
 import datetime
@@ -40,7 +40,7 @@ def test_a_pickle_of_python_2_as_refcocos_are():
 
 
 class Calls:
-    """Unpickled in the usual way, it makes a folder."""
+    """Creates a folder if it is unpickled with `pickle`."""
 
     def __init__(self, path):
         self.path = path

@@ -1,4 +1,4 @@
-"""The shards as others read them: webdataset, datasets, pyarrow, pandas."""
+"""The shards as other libraries read them: webdataset, datasets, pyarrow, pandas."""
 
 import json
 
@@ -51,7 +51,7 @@ def test_datasets_reads_every_sample(out, tmp_path):
 def test_the_index_agrees_with_the_records(out):
     records = [sample.record for sample in gritmill.read(str(out))]
     rows = [row for path in sorted((out / "shards").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
-    assert rows == records  # 0.0 == 0: doubles where JSON has integers
+    assert rows == records  # 0.0 == 0: some doubles are integers in JSON
 
 
 def test_pandas_reads_the_index(out):

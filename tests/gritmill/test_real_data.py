@@ -1,4 +1,4 @@
-"""Real photos and captions, and scenes with true boxes: `../shared`, which is no part of the repository."""
+"""Real photos and captions, and scenes with true boxes, from `../shared`, which is not part of the repository."""
 
 import io
 import json
@@ -27,12 +27,12 @@ def rows(out):
 
 @pytest.fixture(scope="module")
 def photo_runs(tmp_path_factory):
-    """The 120 photos with five captions each as four kinds of sources, each through a whole run."""
+    """The 120 photos with five captions each, as four kinds of sources, each in a complete run."""
     folder = tmp_path_factory.mktemp("photos")
     config = {
         "phrases": {"model": str(PARSER)},
         "detector": {"model": str(GROUNDER), "threads": 1},
-        "selection": {"score": 0.15},  # the stopgap knows nothing of photos: low enough that most pairs pass
+        "selection": {"score": 0.15},  # the detector was not trained on photos: low enough that most pairs pass
     }
     pictures, runs = sample_pairs.photos(), {}
     for kind in (sample_pairs.as_tars, sample_pairs.as_jsonl, sample_pairs.as_parquet, sample_pairs.as_coco):
@@ -66,7 +66,7 @@ def test_the_shards_of_photos_are_sound(photo_runs):
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory):
-    """The 300 scenes, grounded: pair, its true phrases, its picture."""
+    """The 300 grounded scenes: pair, true phrases, picture."""
     out = tmp_path_factory.mktemp("scenes")
     config = {
         "phrases": {"model": str(PARSER)},
@@ -107,7 +107,7 @@ def _hits(box, truth):
 
 
 class BareModel:
-    """The stock processor and model, one picture at a time; spans by the tokenizer's own offsets."""
+    """Runs the stock processor and model, one picture at a time, with spans from the tokenizer's offsets."""
 
     def __init__(self):
         from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor

@@ -1,4 +1,4 @@
-"""What released code wrote stays usable: `tests/data/released/README.md` says how it was written."""
+"""Runs of released versions stay usable. `tests/data/released/README.md` says how they were written."""
 
 import fcntl
 import json
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:scene-grounder knows drawn scene
 
 @pytest.fixture(scope="session")
 def inputs():
-    """The inputs at the place and with the times that the plans name. Every process of the suite uses the same ones."""
+    """Puts the inputs at the paths and with the times in the plans. All processes of the suite share them."""
     PLACE.parent.mkdir(mode=0o700, exist_ok=True)
     if PLACE.parent.is_symlink() or PLACE.parent.stat().st_uid != os.getuid():
         pytest.skip(f"{PLACE.parent} is somebody else's")
@@ -63,7 +63,7 @@ def content(run, pattern=CHUNKS):
 
 
 def rows(run, pattern=CHUNKS):
-    """The pairs of a detections table, in order; a column that its release did not know holds the default."""
+    """Returns the pairs of a detections table, in order. Columns that are newer than the release have the default."""
     chunks = [path for path in sorted(run.glob(pattern)) if path.suffix == ".parquet" and path.name[0] != "."]
     return [row for path in chunks for row in decode(path.read_bytes(), SCHEMA).to_pylist()]
 
@@ -73,7 +73,7 @@ def without_boxes(row):
 
 
 def assert_same_but_for_rounding(some, others):
-    """Another processor may round the detector's sums in another way."""
+    """Another processor may round the detector's sums differently."""
     assert [without_boxes(row) for row in some] == [without_boxes(row) for row in others]
     for one, other in zip(some, others, strict=True):
         assert [box["phrase"] for box in one["boxes"]] == [box["phrase"] for box in other["boxes"]]

@@ -1,4 +1,4 @@
-"""`ground --retry-failed`: what a passing fault has left behind is repaired, and nothing else is touched."""
+"""`ground --retry-failed` repairs what a temporary fault has left behind and changes nothing else."""
 
 import json
 
@@ -15,7 +15,7 @@ GROUND = ("shards/*", "detections/0*/*")
 
 @pytest.fixture
 def call(tmp_path, parser):
-    """Inputs of two tars of twenty pairs, every third of which the detector cannot do for now."""
+    """Two tars of twenty pairs. The detector fails on every third one for now."""
     plugin_detectors.Passing.sick = True
     config = sample_pairs.settings(parser, "tests.plugin_detectors:passing")
     return {
@@ -43,7 +43,7 @@ def test_a_retry_gives_what_a_run_without_the_fault_gives(tmp_path, call):
 
 
 def test_only_chunks_with_failed_pairs_are_done_again_and_sound_ones_stay(tmp_path, call):
-    call["config"]["chunk"] = {"pairs": 2}  # every third chunk has no picture of the failing shape
+    call["config"]["chunk"] = {"pairs": 2}  # every third chunk has no picture with the failing shape
     gritmill.ground(**call)
     before = sample_pairs.files_of(tmp_path / "out", "detections/0*/*.parquet")
     sound = {name for name, chunk in zip(sorted(before), failed(tmp_path), strict=True) if not chunk}
@@ -101,7 +101,7 @@ def test_the_command_line_takes_it_with_and_without_a_reason(tmp_path, call, cap
     assert run()[0] == 0
     status, said = run("--retry-failed=tired")
     assert status == 2
-    assert "--retry-failed: tired: no such reason; there are broken_row" in said
+    assert "--retry-failed: tired: unknown reason; use one of broken_row" in said
     plugin_detectors.Passing.sick = False
     assert run("--retry-failed=not_finite") == (0, "")
     assert sum(bool(chunk) for chunk in failed(tmp_path)) == 6

@@ -1,4 +1,4 @@
-"""Whole runs, in this process and on small input."""
+"""Complete runs, in this process and on small inputs."""
 
 import json
 import tarfile
@@ -48,7 +48,7 @@ def test_a_threshold_that_nobody_measured_says_so(tmp_path, middle):
     )
     assert not manifest["threshold"]["measured"]
     report = json.loads((tmp_path / "out" / "report.json").read_text())
-    assert "nobody has measured" in report["threshold"]["source"]
+    assert "not measured for this detector" in report["threshold"]["source"]
 
 
 def test_all_kinds_of_sources_give_the_same_pairs_phrases_and_boxes(tmp_path, middle):
@@ -210,8 +210,7 @@ def test_a_changed_or_missing_source_is_refused(tmp_path, middle):
 
 @pytest.fixture
 def changed(tmp_path, middle):
-    """A call of a run over two tables, of which the second has changed since, and what a run over them as they are
-    now gives."""
+    """The call of a run over two tables, of which the second has changed since, and the files of a new run."""
     tables = [sample_pairs.as_jsonl(sample_pairs.drawn(9), tmp_path / name) for name in ("a", "b")]
     call = {"config": {**middle, "chunk": {"pairs": 4}}, "inputs": tables, "output": str(tmp_path / "out")}
     gritmill.run(**call)
@@ -223,7 +222,7 @@ def changed(tmp_path, middle):
 def test_a_changed_source_alone_is_read_anew(tmp_path, changed):
     call, whole = changed
     ages = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/detections/00000").iterdir()}
-    with pytest.raises(gritmill.CallError, match="--redo-changed reads what has changed anew"):
+    with pytest.raises(gritmill.CallError, match="use --redo-changed to read changed sources again"):
         gritmill.run(**call)
     manifest = gritmill.run(**call, redo_changed=True)
     assert manifest["ledger"]["read"] == 14
@@ -264,7 +263,7 @@ def test_a_call_that_is_refused_changes_nothing(tmp_path, changed):
     call, _ = changed
     before = sample_pairs.files_of(tmp_path / "out", "**/*")
     call["inputs"] = [*call["inputs"], sample_pairs.as_jsonl(sample_pairs.drawn(2), tmp_path / "c")]
-    with pytest.raises(gritmill.CallError, match="--extend takes new sources in"):
+    with pytest.raises(gritmill.CallError, match="use --extend to add new sources"):
         gritmill.run(**call, redo_changed=True)
     (tmp_path / "c/pairs.jsonl").write_text('{"no": "columns"}')
     with pytest.raises(gritmill.CallError, match="has no column"):
@@ -283,7 +282,7 @@ def test_a_source_that_is_no_source_any_more_is_a_source_fault(tmp_path, middle)
 
 
 def test_the_old_source_is_back_before_a_redo_was_finished(tmp_path, middle, monkeypatch):
-    """Killed between forgetting the rows and forgetting the retry of them."""
+    """A kill between removing the rows and removing the note of their retry."""
     call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
     gritmill.run(middle, **call)
     whole = sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*")
@@ -314,7 +313,7 @@ def test_a_plan_that_came_to_nothing_is_in_nobodys_way(tmp_path, middle):
 
 
 def test_a_plan_of_which_a_range_is_done_counts_even_without_a_row(tmp_path, middle):
-    """By its number that range would be taken for one of the new plan."""
+    """By its number, that range would be mistaken for one of the new plan."""
     sample_pairs.as_tars(sample_pairs.drawn(4), tmp_path / "in")
     with tarfile.open(tmp_path / "in/0-empty.tar", "w"):
         pass
@@ -345,7 +344,7 @@ def test_pack_refuses_settings_that_only_ground_can_change(tmp_path, middle):
     gritmill.ground({**middle, "detector": {**middle["detector"], "threads": 2}}, **call)
     config = {"detector": {"threads": 2, "batch": 7}, "chunk": middle["chunk"]}
     assert gritmill.pack(config, output=call["output"])["ledger"]["read"] == 3
-    with pytest.raises(gritmill.CallError, match=r"^detector\.candidates: .* was made with 5; only another ground"):
+    with pytest.raises(gritmill.CallError, match=r"^detector\.candidates: .* was made with 5; run gritmill ground"):
         gritmill.pack({"detector": {"candidates": 7}}, output=call["output"])
 
 
@@ -374,7 +373,7 @@ def test_changed_sources_and_a_limit(tmp_path, changed):
     call = {**call, "output": str(tmp_path / "some"), "limit": 4}
     gritmill.run(**call)
     sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "b")
-    with pytest.raises(gritmill.CallError, match=r"has changed .*; use another folder, or ground --fresh"):
+    with pytest.raises(gritmill.CallError, match=r"has changed .*; use another folder, or run ground --fresh"):
         gritmill.run(**call, redo_changed=True)
 
 
@@ -382,7 +381,7 @@ def test_fresh_moves_old_detections_aside(tmp_path, middle):
     call = {"inputs": [sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "in")], "output": str(tmp_path / "out")}
     gritmill.ground(middle, **call)
     other = {**middle, "chunk": {"pairs": 2}}
-    with pytest.raises(gritmill.CallError, match=r"chunk\.pairs differs"):
+    with pytest.raises(gritmill.CallError, match=r"chunk\.pairs changed"):
         gritmill.ground(other, **call)
     gritmill.ground(other, fresh=True, **call)
     assert (tmp_path / "out" / "detections.1" / "plan.json").exists()
@@ -409,7 +408,7 @@ def test_limit_makes_a_plan_of_its_own(tmp_path, middle):
     manifest = gritmill.run(middle, limit=70, **call)
     assert manifest["ledger"]["read"] == 70
     assert len({pair.source for pair in rows(tmp_path / "out")}) >= 3
-    with pytest.raises(gritmill.CallError, match="--limit differs"):
+    with pytest.raises(gritmill.CallError, match="--limit changed"):
         gritmill.run(middle, **call)
 
 
@@ -468,7 +467,7 @@ def test_images_in_the_table_are_measured_once_per_picture(tmp_path, middle):
     gritmill.ground(middle, inputs=[sample_pairs.as_jsonl(pictures, tmp_path / "in")], output=str(tmp_path / "out"))
     folder = str(tmp_path / "out" / "detections")
     sizes = [len(list(read_pairs(open_detections(folder), ChunkId(0, 0, n)))) for n in range(6)]
-    assert sizes == [8, 8, 4, 8, 8, 4]  # captions of one image are split only where they alone exceed the chunk
+    assert sizes == [8, 8, 4, 8, 8, 4]  # captions of one image are split only if they alone exceed the chunk
 
 
 def test_a_relative_image_root_means_the_same_from_everywhere(tmp_path, middle, monkeypatch):
@@ -538,7 +537,7 @@ def test_a_changed_detector_of_ones_own_is_another_fingerprint(tmp_path, middle,
     gritmill.ground(config, **call)
     gritmill.ground(config, **call)
     (tmp_path / "changing_detector.py").write_text(code + "# better\n")
-    with pytest.raises(gritmill.CallError, match="the content of detector differs"):
+    with pytest.raises(gritmill.CallError, match="the content of detector changed"):
         gritmill.ground(config, **call)
 
 

@@ -1,6 +1,6 @@
 """CONTRIBUTING's first rule, with the embedded models on bundled scenes.
 
-Workers, engine, order and restarts change no byte; batch, threads, chunks and neighbours change nothing beyond 1e-4.
+Workers, engine, order and restarts change no byte. Batch, threads, chunks and neighbours change values by at most 1e-4.
 """
 
 import random
@@ -28,7 +28,7 @@ def configured(detector=None, **changes):
 
 
 def scenes():
-    """Bundled pairs, as the tests' own kind of picture."""
+    """Returns bundled pairs as the pictures that the tests use."""
     found = {}
     for path in sorted((bundled.folder("examples") / "scenes").glob("*.tar")):
         with tarfile.open(path) as tar:
@@ -43,13 +43,13 @@ def scenes():
 
 @pytest.fixture(autouse=True)
 def own_parser(undisturbed):
-    """What one run has left in a parser must not make the next one the same."""
+    """State that a run leaves in a parser must not hide a difference in the next run."""
     once.load_parsers_anew()
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """Pattern of the input, and the folder of a run by one worker."""
+    """The pattern of the input, and the folder of a run with one worker."""
     folder = tmp_path_factory.mktemp("sameness")
     pattern = sample_pairs.as_tars(scenes(), folder / "in", tars=TARS)
     gritmill.run(configured(), inputs=pattern, output=folder / "out")
@@ -105,7 +105,7 @@ def test_a_resumed_run_changes_no_byte(undisturbed, tmp_path, seed):
 
 
 def rows(folder):
-    """Rows of a run by the caption, which is another one for every scene."""
+    """Returns the rows of a run by caption, which differs for every scene."""
     found = {pair.caption: pair for pair in read_all(str(folder / "detections"))}
     assert all(pair.error is None for pair in found.values())
     return found

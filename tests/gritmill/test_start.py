@@ -1,4 +1,4 @@
-"""A call that finds nothing left to do waits for no package that only work needs, and is refused what it ever was."""
+"""A call with nothing left to do imports no package that only work needs, and still refuses invalid calls."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def finished(tmp_path_factory):
 
 
 def loaded(*words):
-    """The modules that a call has loaded at its end, and its status."""
+    """Returns the modules that a call has loaded at its end, and its status."""
     code = (
         "import sys\nfrom gritmill.main import main\ntry:\n main(sys.argv[1:])\n"
         "finally:\n print(*sys.modules, file=sys.stderr)"

@@ -1,4 +1,4 @@
-"""Several local workers: the work shared, and nothing on standard output; `test_sameness.py` compares their bytes."""
+"""Several local workers share the work and write nothing to standard output. `test_sameness.py` compares bytes."""
 
 import json
 import os
@@ -61,10 +61,10 @@ def test_an_interrupt_is_status_130_and_the_next_run_goes_on(tmp_path, parser, g
     )
     while not list(out.glob("detections/*/[!.]*.parquet")) and process.poll() is None:
         time.sleep(0.02)
-    os.killpg(process.pid, how)  # keyboards and schedulers tell the whole group
+    os.killpg(process.pid, how)  # Ctrl-C and schedulers signal the whole group
     _, said = process.communicate(timeout=120)
     assert process.returncode == 130, said
-    assert said == "gritmill: interrupted; the same command goes on where it stopped\n"
+    assert said == "gritmill: interrupted; run the same command to resume\n"
     assert not (out / "manifest.json").exists()
     committed = sample_pairs.files_of(out, "detections/0*/[!.]*.parquet")
     assert 0 < len(committed) < 26
@@ -93,9 +93,9 @@ def test_a_dead_worker_ends_the_run_and_the_next_one_goes_on(tmp_path, parser, g
     assert json.loads((out / "manifest.json").read_text())["ledger"]["read"] == 200
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # of gRPC, whose other end is gone
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # from gRPC, whose peer has ended
 def test_a_worker_that_is_killed_ends_the_run_in_one_line(tmp_path, parser):
-    """The short one of the above: a detector that kills its worker at the third picture, and one worker."""
+    """A short version of the test above: one worker, and a detector that kills it at the third picture."""
     config = sample_pairs.settings(parser, "tests.plugin_detectors:deadly")
     pattern = sample_pairs.as_tars(sample_pairs.drawn(3), tmp_path / "in", tars=1)
     one = ["--direct_num_workers=1", "--direct_running_mode=multi_processing"]
@@ -107,7 +107,7 @@ def test_a_worker_that_is_killed_ends_the_run_in_one_line(tmp_path, parser):
 
 @pytest.mark.slow
 def test_workers_are_silent_and_find_our_packages_beside_foreign_ones(tmp_path, parser):
-    """In a folder with somebody's own transforms.py and pipeline.py; the detector is a file of his, too."""
+    """Runs in a folder with a user's transforms.py and pipeline.py. The detector is a file of the user, too."""
     home = tmp_path / "home"
     home.mkdir()
     for name in ("transforms.py", "pipeline.py"):

@@ -1,4 +1,4 @@
-"""Small inputs for the tests of `pipeline`, and the one check that all kinds of sources share."""
+"""Small inputs for the tests of `pipeline`, and a check that the tests of all source kinds share."""
 
 import gzip
 import io
@@ -37,7 +37,7 @@ def commit(folder: str | Path, chunk: Chunk, provenance: Provenance = PROVENANCE
 
 
 def image(shade: int = 0, form: str = "PNG", size: tuple[int, int] = (8, 6), mode: str = "RGB") -> bytes:
-    """An encoded picture of one colour."""
+    """Returns an encoded picture of one colour."""
     target = io.BytesIO()
     colour = (shade, 100, 200, 255)[: len(mode)] if len(mode) > 1 else shade
     Image.new(mode, size, colour).save(target, form)
@@ -47,7 +47,7 @@ def image(shade: int = 0, form: str = "PNG", size: tuple[int, int] = (8, 6), mod
 def tar(
     members: Iterable[tuple[str, bytes]], form: int = tarfile.USTAR_FORMAT, packed: bool = False, ended: bool = True
 ) -> bytes:
-    """A tar with those members; without its end mark if not `ended`."""
+    """Returns a tar with these members, without its end mark if not `ended`, gzipped if `packed`."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w", format=form) as file:
         for name, data in members:
@@ -60,7 +60,7 @@ def tar(
 
 
 def samples(number: int) -> list[tuple[str, bytes]]:
-    """Members of so many samples, as img2dataset writes them."""
+    """Returns the members of `number` samples, as img2dataset writes them."""
     members = []
     for i in range(number):
         members += [
@@ -72,7 +72,7 @@ def samples(number: int) -> list[tuple[str, bytes]]:
 
 
 def stored(path: Path, data: bytes | str) -> FileInfo:
-    """Writes a file; what `match` says of it."""
+    """Writes a file and returns the result of `match` for it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data.encode() if isinstance(data, str) else data)
     return files.match(str(path))[0]
@@ -83,12 +83,12 @@ def source_settings(**values: Any) -> SourceSettings:
 
 
 def pairs_of(source: Source) -> list[Pair]:
-    """All pairs of a source, from its first range on."""
+    """Returns all pairs of a source."""
     return [pair for _, pair in source.read(source.ranges(1000)[0].start)]
 
 
 def assert_reads_alike_from_anywhere(source: Source, rows: int = 3) -> list[Pair]:
-    """Positions survive JSON, reading from each gives the same suffix, and the ranges make up the whole."""
+    """Checks that positions survive JSON, each yields the same remaining pairs, and the ranges are complete."""
     ranges = source.ranges(rows)
     if not ranges:
         return []
@@ -111,7 +111,7 @@ def configuration(**sections: Any) -> Configuration:
 
 
 def plan(inputs: Iterable[Path | str], **sections: Any) -> Plan:
-    """The plan of some files."""
+    """Returns the plan of some files."""
     made = configuration(**sections)
     sources = plan_sources(find_sources([str(given) for given in inputs]), made)
     return Plan(
@@ -120,6 +120,6 @@ def plan(inputs: Iterable[Path | str], **sections: Any) -> Plan:
 
 
 def grounded(pair: Pair, score: float = 0.875) -> Pair:
-    """The pair as `ground` leaves it, with one box for "a dog", the caption being CAPTION."""
+    """Returns the pair as `ground` writes it, with one box for "a dog". The caption must start with CAPTION."""
     assert pair.caption.startswith(CAPTION)
     return replace(pair, data=b"", phrases=(Phrase(0, 5, 2, 5, 0, 14),), boxes=(Box(0, 0.25, 0.125, 0.75, 0.5, score),))

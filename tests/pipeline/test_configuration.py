@@ -145,7 +145,7 @@ def test_a_configuration_that_is_not_there_is_refused(tmp_path: Path) -> None:
     for name in ("nowhere.yaml", str(tmp_path / "nowhere"), str(tmp_path)):
         with pytest.raises(CallError, match=r"^CONFIG: .*: no such file$"):
             find(name)
-    with pytest.raises(CallError, match=r"^CONFIG: gritt: no such configuration; there are .*grit.*"):
+    with pytest.raises(CallError, match=r"^CONFIG: gritt: no such configuration; use one of .*grit.*"):
         find("gritt")
 
 

@@ -101,7 +101,7 @@ class NewerSection(Section):
 
 
 class NewerConfiguration(Configuration):
-    """A later release: two keys more in a section, a section more inside of one, and one beside them."""
+    """A later release: two new keys in a section, a new nested section, and a new top-level section."""
 
     class Phrases(type(Configuration().phrases)):  # type: ignore[misc]
         claims: NewerSection = NewerSection()
@@ -125,7 +125,7 @@ def test_a_newer_key_counts_only_where_it_differs_from_the_value_that_means_as_b
         configuration(detector={"model": before["model"]}), MODELS, None, GROUNDING_DINO
     )
     assert newer_fingerprint(detector=before) == same
-    assert newer_fingerprint(detector={"model": before["model"]}) != same  # its default is another one
+    assert newer_fingerprint(detector={"model": before["model"]}) != same  # its default is different
     assert newer_fingerprint(detector=before | {"sharpness": 1}) != same
     assert newer_fingerprint(detector=before | {"passes": 2}) != same
     assert newer_fingerprint(detector=before, phrases={"claims": {"model": "a"}}) != same
@@ -186,12 +186,12 @@ def test_a_legacy_value_is_compared_as_its_key_writes_it() -> None:
 
 
 def test_a_legacy_value_that_would_be_overlooked_is_refused() -> None:
-    with pytest.raises(TypeError, match="LegacyValue belongs around the whole type"):
+    with pytest.raises(TypeError, match="LegacyValue must annotate the whole type"):
 
         class Inside(Section):
             number: Annotated[int, LegacyValue(0)] | None = None
 
-    with pytest.raises(TypeError, match="the default of a section is a section"):
+    with pytest.raises(TypeError, match="the default of a section must be a section"):
 
         class Absent(Section):
             inner: NewerSection | None = None

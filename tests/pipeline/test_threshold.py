@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.threshold import SIDECAR, Threshold, default_threshold, threshold_in_force
+from pipeline.threshold import SIDECAR, Threshold, active_threshold, default_threshold
 from transforms.detectors.settings import DetectorSettings
 from transforms.settings import SelectionSettings
 
@@ -28,7 +28,7 @@ def test_nobody_has_measured_the_others_and_that_is_said(tmp_path: Path, model_t
     (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type}))
     threshold = default_threshold(settings(str(tmp_path) if model_type else "my.module:make"))
     assert (threshold.score, threshold.measured) == (0.25, False)
-    assert "nobody has measured" in threshold.source
+    assert "not measured for this detector" in threshold.source
 
 
 def test_a_measured_value_holds_for_its_span_score_only(model: str) -> None:
@@ -37,11 +37,11 @@ def test_a_measured_value_holds_for_its_span_score_only(model: str) -> None:
 
 def test_what_is_set_goes_first_even_zero(model: str) -> None:
     default = default_threshold(settings(model))
-    assert threshold_in_force(SelectionSettings(), default, 0.05) == default
-    assert threshold_in_force(SelectionSettings(score=0.0), default, 0.0) == Threshold(
+    assert active_threshold(SelectionSettings(), default, 0.05) == default
+    assert active_threshold(SelectionSettings(score=0.0), default, 0.0) == Threshold(
         0.0, False, "as set in the configuration"
     )
-    assert "no box below 0.05" in threshold_in_force(SelectionSettings(score=0.0), default, 0.05).source
+    assert "no box below 0.05" in active_threshold(SelectionSettings(score=0.0), default, 0.05).source
 
 
 def test_the_embedded_detector_brings_its_own_too() -> None:

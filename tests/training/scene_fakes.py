@@ -1,4 +1,4 @@
-"""Scenes without the emoji font: every glyph is a grey disc."""
+"""Replaces the emoji font in tests: every glyph is a grey disc."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -10,7 +10,7 @@ FONT = "no font"
 
 
 def without_font(monkeypatch):
-    """Lets scenes be drawn on a machine that has no emoji font."""
+    """Makes it possible to draw scenes without the emoji font."""
 
     def glyph(font, text, colour, shade=0):
         image = Image.new("RGBA", (60, 50))

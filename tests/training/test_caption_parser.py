@@ -1,4 +1,4 @@
-"""Figures, hand marks, and the pipeline that ships."""
+"""Figures, hand marks, and the shipped pipeline."""
 
 import itertools
 import json

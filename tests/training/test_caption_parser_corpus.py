@@ -1,4 +1,4 @@
-"""What the caption-parser is trained on: the split of the silver parses, new captions, letter cases."""
+"""The training data of the caption-parser: the split of the silver parses, new captions, letter cases."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ RULER = WordClassRuler()
 
 
 def parse(source: str, rows: str) -> Parse:
-    """A parse from lines of word, tag, label, head; a word that ends with "_" has no space after it."""
+    """Returns a parse from lines of word, tag, label, head. A word that ends with "_" has no space after it."""
     cells = [line.split() for line in rows.strip().splitlines()]
     words = tuple(cell[0].rstrip("_") for cell in cells)
     spaces = (*(not cell[0].endswith("_") for cell in cells[:-1]), False)
@@ -88,7 +88,7 @@ def test_the_teacher_parses_new_captions_into_trees() -> None:
 
 
 class Echo:
-    """A teacher that makes every word its own sentence."""
+    """A teacher that returns every word as its own sentence."""
 
     def parses(self, texts: list[str], source: str) -> list[Parse]:
         return [self._parse(tuple(text.split()), source) for text in texts]

@@ -1,4 +1,4 @@
-"""The scene-grounder's loss, its training loop, and what a trained one is measured by."""
+"""The loss and the training loop of the scene-grounder, and the figures for a trained model."""
 
 import json
 from dataclasses import replace
@@ -56,7 +56,7 @@ def _said(boxes, named, tokens=6):
 
 
 def _perfect(targets, copies=1, tokens=6):
-    """Every box said by so many queries, in reverse, so that matching has something to do."""
+    """Returns perfect predictions, `copies` queries per box, in reverse order, so that matching is needed."""
     queries = 2 * copies + 2
     logits = torch.full((len(targets), queries, tokens), -20.0)
     boxes = torch.full((len(targets), queries, 4), 0.9)
@@ -69,7 +69,7 @@ def _perfect(targets, copies=1, tokens=6):
 
 
 def test_every_member_of_a_batch_has_its_own_targets():
-    """The stock loss shifts the targets of the third member on: perfect answers would cost something there."""
+    """The stock loss shifts the targets from the third member on: its loss of perfect predictions is not 0."""
     targets = [
         _said([BOX, [0.2, 0.2, 0.1, 0.1]], [[1, 1, 0, 0, 0, 0], [0, 0, 1, 0, 0, 0]]),
         _said([BOX], [[0, 0, 0, 0, 1, 1]]),
@@ -103,7 +103,7 @@ def test_the_layers_answers_are_those_of_the_class():
     assert torch.allclose(layers[-1].logits, output.logits[..., :4])
     assert torch.allclose(layers[-1].boxes, output.pred_boxes)
     assert encoder.logits.shape[2] == 4
-    assert -5 < layers[-1].logits[..., 1].mean() < -1  # most tokens and queries do not belong together
+    assert -5 < layers[-1].logits[..., 1].mean() < -1  # most tokens and queries do not match
 
 
 def test_a_location_that_suits_two_boxes_learns_the_one_that_it_suits_best():
@@ -122,7 +122,7 @@ THINGS = (thing("dog", box=(0.1, 0.2, 0.3, 0.6)), thing("car", "red", box=(0.5, 
 
 
 def test_the_reference_that_the_second_layer_gets_is_what_the_first_one_says():
-    """The class refines with the head's input before the last norm: both must be of one scale."""
+    """The class refines with the input of the last norm, not its output: both must have the same scale."""
     model = make_model(1).eval()
     torch.nn.init.xavier_uniform_(model.bbox_embed[0].layers[2].weight)
     ids = torch.tensor([[101, 300, 1012, 102]])
@@ -186,7 +186,7 @@ def test_the_hints_are_learnt_from_features_that_can_be_told_apart():
         intermediate_hidden_states=queries[:, None],
         init_reference_points=torch.tensor([[[0.2, 0.4, 0.1, 0.1], [0.95, 0.05, 0.1, 0.1], [0.7, 0.6, 0.1, 0.1]]]),
     )
-    pairs = [(torch.tensor([1, 2]), torch.tensor([0, 1]))]  # query 1 lies elsewhere: it is not asked
+    pairs = [(torch.tensor([1, 2]), torch.tensor([0, 1]))]  # query 1 is elsewhere: it is ignored
     optimizer = torch.optim.Adam([*hints.parameters(), picture, text, queries], lr=0.05)
     losses = []
     for _ in range(60):
@@ -264,7 +264,7 @@ def test_training_goes_on_where_it_stopped(job, monkeypatch):
 
 @pytest.mark.slow
 def test_the_average_is_what_is_shipped(job):
-    """The same as the moving average of the weights after each step, taken by hand."""
+    """Equals a moving average of the weights that is computed here after each step."""
     expected = train.fresh(job.seed).model.model.level_embed.detach().clone()
     for steps in range(1, 5):
         one = replace(job, work=job.work / str(steps), schedule=replace(job.schedule, steps=steps, every=1))

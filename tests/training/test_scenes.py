@@ -1,4 +1,4 @@
-"""What stands in a scene, what a description of it means, and what its caption says."""
+"""The things of a scene, the meaning of descriptions, and the captions."""
 
 import numpy as np
 import pytest
@@ -71,7 +71,7 @@ def test_articles():
         (Kind("car", "green"), []),
         (Kind("cat"), []),
         (Kind("car", "red", "small"), [2]),
-        (Kind("car", "blue", "small"), None),  # it is of middle size: nobody could say
+        (Kind("car", "blue", "small"), None),  # the size is medium: ambiguous
         (Kind("car", size="small"), None),
     ],
 )

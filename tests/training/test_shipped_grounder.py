@@ -1,4 +1,4 @@
-"""The scene-grounder that comes with gritmill, on scenes that its training never saw."""
+"""The scene-grounder that is shipped with gritmill, on scenes that are not in its training data."""
 
 import json
 from io import BytesIO

@@ -11,7 +11,7 @@ from transforms.settings import PhraseSettings
 
 @pytest.fixture
 def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty place where gritmill could be installed."""
+    """An empty folder where gritmill could be installed."""
     monkeypatch.setattr(bundled, "_PACKAGES", tmp_path)
     return tmp_path
 
@@ -24,7 +24,7 @@ def test_in_a_clone_the_folders_lie_beside_the_packages(packages: Path) -> None:
 
 def test_in_a_wheel_they_lie_inside_gritmill_whatever_lies_beside_it(packages: Path) -> None:
     (packages / "gritmill" / "models").mkdir(parents=True)
-    (packages / "models").mkdir()  # of somebody else, in site-packages
+    (packages / "models").mkdir()  # of another package, in site-packages
     assert bundled.folder("models") == packages / "gritmill" / "models"
     assert bundled.model_path("caption-parser") == str(packages / "gritmill" / "models" / "caption-parser")
 

@@ -12,7 +12,7 @@ from transforms.settings import SelectionSettings
 from transforms.text import dialects
 from transforms.text.grounded_caption import GroundedCaption, choose_spans
 
-# The sample record that microsoft/unilm's kosmos-2 page shows for the released GRIT, without the host of its URL.
+# The sample record of the released GRIT on the kosmos-2 page of microsoft/unilm, without the host of its URL.
 HANGER = (0.019422357885505368, 0.027634161214033764, 0.9593302408854166, 0.969467560450236, 0.67520964)
 COVER = (0.019644069503434333, 0.31054004033406574, 0.9622142865754519, 0.9603442351023356, 0.79298526)
 SAMPLE = {
@@ -28,7 +28,7 @@ SAMPLE = {
 
 
 def pair_of(record):
-    """The pair that a GRIT record comes from, a phrase for every distinct row of spans."""
+    """Returns the pair of a GRIT record, with a phrase for every distinct row of spans."""
     rows = list(zip(record["noun_chunks"], record["ref_exps"], strict=True))
     distinct = sorted({(a[0], a[1], b[0], b[1]) for a, b in rows})
     phrases = tuple(Phrase(start, end, end - 1, end, left, right) for start, end, left, right in distinct)

@@ -17,7 +17,7 @@ from transforms.records import Reason
 NASTY = DATA / "nasty_images"
 WHITE, BLACK, RED, GREEN, BLUE = (255, 255, 255), (0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)
 
-# EXIF orientation -> how the stored picture comes from the upright one.
+# EXIF orientation -> the transformation from the upright picture to the stored one.
 STORED = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -37,7 +37,7 @@ def encoded(image, format, **options):
 
 
 def blocks(width=48, height=32):
-    """Four blocks of different colours, so that no turn and no mirror image looks like another."""
+    """Returns four blocks of different colours, so that all rotations and mirror images differ."""
     image = Image.new("RGB", (width, height), RED)
     image.paste(GREEN, (width // 2, 0, width, height // 2))
     image.paste(BLUE, (0, height // 2, width // 2, height))
@@ -57,7 +57,7 @@ def exif(orientation):
 
 
 def far(a, b):
-    """Mean absolute difference of two pictures of one size, 0..255."""
+    """Returns the mean absolute difference of two pictures of one size, 0..255."""
     return np.abs(np.asarray(a.convert("RGB"), float) - np.asarray(b.convert("RGB"), float)).mean()
 
 
@@ -345,11 +345,11 @@ def test_awkward_file_opens_measures_and_decodes_as_its_manifest_says(row):
         assert reason_of(decode, data) == reason
         return
     stored = int(row["width"]), int(row["height"])
-    # Pillow gives a TIFF's size as it will be shown; elsewhere the tag has to be obeyed.
+    # Pillow returns the rotated size for a TIFF; for other formats the test applies the EXIF tag.
     sideways = row["exif_orientation"] in ("5", "6", "7", "8") and row["format"] != "TIFF"
     upright = stored[::-1] if sideways else stored
     assert measure(data) == upright
-    # Where reading the EXIF block failed, so did Pillow's first attempt to load the picture; a second gives half of it.
+    # If Pillow cannot read the EXIF block, its first attempt to load the picture fails; a second returns half of it.
     if row["decodes_to_rgb"] == "no" or row["exif_orientation"].startswith("error"):
         assert reason_of(decode, data) in (Reason.TRUNCATED, Reason.UNDECODABLE, Reason.TOO_MANY_PIXELS)
         return

@@ -1,1 +1,1 @@
-"""Makes `models/caption-parser`, the small spaCy pipeline that finds the noun phrases of captions."""
+"""Trains `models/caption-parser`, the small spaCy pipeline that finds the noun phrases of captions."""

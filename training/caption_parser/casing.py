@@ -1,4 +1,4 @@
-"""The same captions in other letter cases: web texts come in capitals, with every word capitalised, or in neither."""
+"""Captions in other letter cases, because web texts are often in capitals, in title case or in lower case."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,11 +9,11 @@ from training.caption_parser.silver import Parse
 _SMALL = frozenset(["a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"])
 
 SHARES = {"upper": 0.04, "title": 0.10, "lower": 0.05}
-"""Shares of the captions, 0..1, that appear in each case instead of their own, in every round anew."""
+"""Share of the captions, 0..1, that get each case instead of their own. Every round draws them again."""
 
 
 def maybe_recased(parse: Parse, rng: Random) -> Parse:
-    """The parse, or with a small chance the same tree in capitals, in title case, or in small letters."""
+    """Returns the parse, or with the chances in `SHARES` the same tree in capitals, title case or lower case."""
     draw = rng.random()
     for name, share in SHARES.items():
         if draw < share:
@@ -23,7 +23,7 @@ def maybe_recased(parse: Parse, rng: Random) -> Parse:
 
 
 def recased(parse: Parse, words: Sequence[str]) -> Parse:
-    """The same tree over other spellings of the words."""
+    """Returns the parse with other spellings of its words and the same tree."""
     text = "".join(word + " " * space for word, space in zip(words, parse.spaces, strict=True))
     return replace(parse, words=tuple(words), text=text)
 

@@ -1,4 +1,4 @@
-"""What spaCy's `train` reads: one file of parses for validation, and one for each round of training."""
+"""Writes the input of spaCy's `train`: one file of parses for validation, and one for each training round."""
 
 import random
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ from training.caption_parser.recombined import SPLICED, Parts, Teacher, caption,
 from training.caption_parser.silver import Parse, read_silver, split, to_doc
 
 RECOMBINED = 12_000
-"""New captions a round, of each source that they are made of."""
+"""Number of new captions per round, for each source in `SPLICED`."""
 
 
 @dataclass(frozen=True)
 class Silver:
-    """Parses to train with and those for validation; parts of the former, of which new captions are made."""
+    """Training parses, validation parses, and the parts of the training parses that new captions are built from."""
 
     training: tuple[Parse, ...]
     validation: tuple[Parse, ...]
@@ -29,21 +29,24 @@ class Silver:
 
 @cache
 def load(silver: Path) -> Silver:
-    """Reads and splits the silver parses; the captions marked by hand are in neither part."""
+    """Reads and splits the silver parses. The hand-marked captions are in neither part."""
     training, validation = split(read_silver(silver), withheld_keys(MARKS))
     return Silver(tuple(training), tuple(validation), tuple(parts_of(training, source) for source in SPLICED))
 
 
 def write_validation(silver: Silver, path: Path) -> None:
-    """Writes the validation parses in an order of chance, so that the first few hundred are of every source."""
+    """Writes the validation parses in random order, so that the first few hundred cover every source."""
     parses = list(silver.validation)
     random.Random(0).shuffle(parses)
     _write(parses, path)
 
 
 def write_round(silver: Silver, teacher: Teacher, seed: int, round_number: int, path: Path) -> None:
-    """Writes one round's training parses in cases drawn anew: the silver ones, referring expressions twice, as they
-    are short and few, and new captions with the teacher's parses."""
+    """Writes the training parses of one round, with letter cases drawn for this round.
+
+    These are the silver parses, the referring expressions a second time (they are short and few), and new captions
+    with the teacher's parses.
+    """
     rng = random.Random(f"{seed}/{round_number}")
     parses = [*silver.training, *(parse for parse in silver.training if parse.source == "ref")]
     for parts in silver.parts:

@@ -1,4 +1,4 @@
-"""How well a pipeline does on the validation parses, source by source, from the raw text on."""
+"""Scores of a pipeline on the validation parses, per source. The pipeline starts from the raw text."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from training.caption_parser.spans import Spans, compare, expression_spans, noun
 
 @dataclass(frozen=True)
 class Figures:
-    """All shares are 0..1. UAS and LAS leave punctuation out, as spaCy's scorer does; spans are exact."""
+    """Scores, 0..1. UAS and LAS ignore punctuation, as spaCy's scorer does. A span must match exactly."""
 
     captions: int
     tag_accuracy: float
@@ -24,7 +24,7 @@ class Figures:
 
 
 def figures(nlp: Language, references: Sequence[tuple[Parse, Doc]]) -> dict[str, Figures]:
-    """Figures by source. `references`: each parse with its document, word classes set."""
+    """Returns the figures by source. `references`: each parse with its document, whose word classes are set."""
     by_source = {source: [pair for pair in references if pair[0].source == source] for source in SOURCES}
     return {source: _figures(nlp, pairs) for source, pairs in by_source.items() if pairs}
 

@@ -1,8 +1,9 @@
-"""Noun phrases that a person marked in LAION captions, and how well a parser finds them.
+"""Noun phrases that were marked by hand in LAION captions, and how well a parser finds them.
 
-`marks/*.jsonl` hold one caption a line: `row` (of the caption file, the first after its header is 0), `sha256` of the
-caption, `key` (see `silver.text_key`), `phrases` and `neutral`, character spans with exclusive ends. The captions
-themselves are not ours to distribute. What counts as a phrase: `marks/GUIDELINES.md`.
+Each line of `marks/*.jsonl` describes one caption: `row` (its row in the caption file; the first one after the header
+is 0), `sha256` of the caption, `key` (see `silver.text_key`), and the character spans `phrases` and `neutral`, with
+exclusive ends. The captions are not included, because we may not distribute them. `marks/GUIDELINES.md` defines what
+counts as a phrase.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ MARKS = Path(__file__).parent / "marks"
 
 @dataclass(frozen=True)
 class AnnotatedCaption:
-    """A caption with its marked phrases, and the stretches in which a finding counts neither for nor against."""
+    """A caption with its marked phrases. Predicted phrases inside a span in `neutral` do not count."""
 
     caption: str
     phrases: Spans
@@ -30,18 +31,22 @@ class AnnotatedCaption:
 
 
 def read_marks(marks: Path, captions: Path) -> list[AnnotatedCaption]:
-    """The marks of one file, joined with their captions: a TSV with a header, the caption after the first tab.
+    """Reads the marks of one file and joins them with their captions.
+
+    Args:
+      marks: one of the files `marks/*.jsonl`.
+      captions: a TSV with a header; the caption follows the first tab.
 
     Raises:
-      OSError: one of the files is not there.
-      ValueError: the caption file is another one.
+      OSError: one of the files does not exist.
+      ValueError: the caption file is not the one that was marked.
     """
     lines = captions.read_text("utf-8").split("\n")[1:]
     return [_to_annotated(json.loads(line), lines) for line in marks.read_text("utf-8").splitlines()]
 
 
 def withheld_keys(folder: Path) -> frozenset[str]:
-    """The `text_key` of every marked caption: no training and no validation may see them."""
+    """Returns the `text_key` of every marked caption. These must not be used for training or validation."""
     lines = (line for path in sorted(folder.glob("*.jsonl")) for line in path.read_text("utf-8").splitlines())
     return frozenset(str(json.loads(line)["key"]) for line in lines)
 
@@ -60,14 +65,14 @@ def _spans(pairs: object) -> Spans:
 
 
 def score(annotated: AnnotatedCaption, found: Spans) -> Counts:
-    """Counts of one caption; what lies inside a neutral stretch is left out."""
+    """Returns the counts of one caption, without the predicted spans that are inside a neutral span."""
     neutral = annotated.neutral
     judged = {span for span in found if not any(start <= span[0] and span[1] <= end for start, end in neutral)}
     return compare(frozenset(judged), annotated.phrases)
 
 
 def score_without_numbers(annotated: AnnotatedCaption, found: Spans) -> Counts:
-    """As `score`, but a number at the end of a phrase ("Windows 8") may be in or out."""
+    """Like `score`, but ignores a number at the end of a phrase ("Windows 8")."""
     bare = frozenset(_without_number(annotated.caption, span) for span in annotated.phrases)
     found = frozenset(_without_number(annotated.caption, span) for span in found)
     return score(AnnotatedCaption(annotated.caption, bare, annotated.neutral), found)
@@ -84,12 +89,12 @@ def _without_number(caption: str, span: tuple[int, int]) -> tuple[int, int]:
 def find_spans(
     nlp: Language, annotated: Iterable[AnnotatedCaption], spans: Callable[[Doc], Spans] = phrase_spans
 ) -> list[Spans]:
-    """The phrases that a parser finds in each caption. spans: how they are taken from its document."""
+    """Returns the phrases that a parser finds in each caption. spans: extracts them from a document."""
     return [spans(doc) for doc in nlp.pipe(item.caption for item in annotated)]
 
 
 def difference_interval(ours: Sequence[Counts], theirs: Sequence[Counts], draws: int = 10_000) -> tuple[float, float]:
-    """95 % interval of our F1 minus theirs: paired bootstrap over captions, always with the same draws."""
+    """Returns the 95 % interval of our F1 minus theirs, by a paired bootstrap over captions with a fixed seed."""
     pairs = list(zip(ours, theirs, strict=True))
     rng = random.Random(0)
     differences = []

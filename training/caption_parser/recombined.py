@@ -1,7 +1,7 @@
-"""New captions made of parts of the silver ones, and the teacher's parses of them.
+"""New captions, built from parts of the silver captions and parsed by the teacher.
 
-What is to be learnt is what the teacher says. Of referring expressions and web alt-texts there are too few silver
-parses for that, and the teacher is at hand: any text that looks like one of them makes another example.
+The pipeline must learn to parse as the teacher does. There are too few silver parses of referring expressions and web
+alt-texts for that. The teacher can parse any text, so each text that looks like one of them is a further example.
 """
 
 from collections.abc import Sequence
@@ -15,16 +15,15 @@ from training.caption_parser.silver import Parse, from_doc, to_doc
 from training.caption_parser.word_classes import WordClassRuler
 
 SPLICED = {"ref": 0.0, "laion": 0.3}
-"""Sources that new captions are made of, and the share that is the start of one caption and the end of another.
-
-The others have one or two noun phrases of other captions in the place of their own."""
+"""Sources that new captions are built from. The value is the share, 0..1, that joins the start of one caption to the
+end of another. In the other new captions, one or two noun phrases are replaced by those of other captions."""
 
 _Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The captions of one source. spans: of the noun phrases of each, as characters. phrases: the texts of them all."""
+    """The captions of one source. spans: character spans of the noun phrases, per caption. phrases: all their texts."""
 
     source: str
     captions: tuple[Parse, ...]
@@ -33,7 +32,7 @@ class Parts:
 
 
 def parts_of(parses: Sequence[Parse], source: str) -> Parts:
-    """What new captions of a source are made of.
+    """Collects the parts that new captions of a source are built from. Captions without a noun phrase are left out.
 
     Raises:
       ValueError: no caption of that source has a noun phrase.
@@ -54,7 +53,7 @@ def _noun_phrases(ruler: WordClassRuler, parse: Parse) -> _Spans:
 
 
 def caption(parts: Parts, rng: Random) -> str:
-    """One new caption."""
+    """Builds one new caption; see `SPLICED`."""
     if rng.random() < SPLICED[parts.source]:
         return _spliced(rng.choice(parts.captions), rng.choice(parts.captions), rng)
     number = rng.randrange(len(parts.captions))
@@ -75,12 +74,12 @@ def _text(parse: Parse, start: int, stop: int) -> str:
 
 
 class Teacher:
-    """The pipeline whose parses are learnt."""
+    """The pipeline whose parses are the training targets."""
 
     def __init__(self, folder: Path) -> None:
         self._nlp = spacy.load(folder, exclude=["lemmatizer"])
 
     def parses(self, texts: Sequence[str], source: str) -> list[Parse]:
-        """Its parse of each text that is not empty."""
+        """Parses each text. Texts without a token are left out."""
         with self._nlp.memory_zone():
             return [from_doc(doc, source) for doc in self._nlp.pipe(texts) if len(doc)]

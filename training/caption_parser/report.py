@@ -1,4 +1,4 @@
-"""The validation report: tables for people, and the same figures as JSON."""
+"""The validation report: tables on the screen, and the same figures as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ from training.caption_parser.word_classes import WordClassRuler
 class HandFigures:
     """F1, precision and recall of gritmill's phrases against the hand marks, 0..1.
 
-    `f1_loose` lets a number at the end of a phrase be in or out; `f1_bare` is that of spaCy's noun chunks uncut.
-    `lead` is the F1 minus the last model's `f1_bare`, `lead_low` and `lead_high` its 95 % interval.
+    `f1_loose` ignores a number at the end of a phrase. `f1_bare` is the F1 of spaCy's noun chunks before gritmill cuts
+    them. `lead` is `f1` minus the `f1_bare` of the last model; `lead_low` and `lead_high` are its 95 % interval.
     """
 
     captions: int

@@ -1,8 +1,8 @@
-"""Training in rounds: each is one call of spaCy's `train`, and each starts from what the round before has saved.
+"""Training in rounds. Each round is one call of spaCy's `train` and starts from the weights that the last round saved.
 
-A run that was interrupted goes on with its first unfinished round when the same command is given again. Weights come
-back, and so does the learning rate; Adam's moments do not: every round begins them anew. Without an interruption it is
-just the same, so the outcome does not depend on it.
+If a run is interrupted, the same command resumes at the first unfinished round. Weights and learning rate are restored.
+Adam's moments start from zero in every round, also without an interruption, so an interruption does not change the
+result.
 """
 
 import hashlib
@@ -27,29 +27,32 @@ CONFIG = Path(__file__).parent / "config.cfg"
 
 ROUNDS = 7
 TAGGER_ALONE = 3
-"""First rounds, in which only the tagger learns: the teacher has no weights that fit it."""
+"""Number of first rounds that train only the tagger, because the teacher has no weights that fit it."""
 
 STEPS = 350
-"""Updates of a round, less one (spaCy counts from 0), each of about 1500 words."""
+"""Updates per round minus one, because spaCy counts from 0. An update sees about 1500 words."""
 
 LEARNING_RATE_TAGGER = 0.005
 LEARNING_RATE = 0.00015
-"""Of the other rounds, in which everything learns. At 0.0007 the parser loses more than the tagger wins."""
+"""For the other rounds, which train all components. At 0.0007 the parser loses more than the tagger gains."""
 
-_FROM_TEACHER = ["tok2vec", "parser"]  # what has the teacher's weights at first
+_FROM_TEACHER = ["tok2vec", "parser"]  # components that start with the teacher's weights
 
 
 def train_in_rounds(silver: Path, work: Path, seed: int, teacher: Path) -> Language:
-    """Trains what of the rounds is not done yet, and returns the mean of before and after everything learnt.
+    """Trains the unfinished rounds.
 
     Args:
       silver: the gzipped silver parses.
-      work: a folder for this training alone; what it holds of earlier runs with the same arguments is used.
-      seed: of first weights, of the order of parses, and of what is drawn for each round.
-      teacher: a spaCy pipeline that parses new captions, and whose parser's weights are the first ones.
+      work: a folder for this training only. Finished rounds of earlier runs with the same arguments are reused.
+      seed: seeds the initial weights, the order of the parses, and the random choices of each round.
+      teacher: a spaCy pipeline that parses the new captions; its parser provides the initial weights.
+
+    Returns:
+      The mean of the last pipeline that trained only the tagger and the final pipeline; see `mean`.
 
     Raises:
-      ValueError: `work` holds rounds of another training.
+      ValueError: `work` contains rounds of another training.
     """
     base = work / f"seed-{seed}"
     _check_same(base / "training.txt", silver, teacher)
@@ -72,12 +75,14 @@ def train_in_rounds(silver: Path, work: Path, seed: int, teacher: Path) -> Langu
 
 
 def _check_same(path: Path, silver: Path, teacher: Path) -> None:
-    """Writes what the training depends on, or compares it with what an earlier run has written."""
+    """Writes the digests of all inputs of the training, or compares them with those of an earlier run."""
     ours = f"silver parses {_digest([silver])}, teacher {_digest(_files(teacher))}, programs {_digest(_programs())}\n"
     _write_if_missing(path, lambda missing: _write(missing, ours))
     theirs = path.read_text("utf-8")
     if theirs != ours:
-        raise ValueError(f"{path.parent}: of another training ({theirs.strip()}, not {ours.strip()})")
+        raise ValueError(
+            f"{path.parent}: rounds of another training ({theirs.strip()}, not {ours.strip()}); use another --work"
+        )
 
 
 def _programs() -> list[Path]:
@@ -114,14 +119,14 @@ def _write_if_missing(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def _of_round(number: int) -> dict[str, Any]:
-    """Settings of a round; the learning rate falls in one straight line over those of a kind."""
+    """Returns the settings of a round. The learning rate falls linearly over all rounds that train the same parts."""
     alone = number < TAGGER_ALONE
     peak, rounds = (LEARNING_RATE_TAGGER, TAGGER_ALONE) if alone else (LEARNING_RATE, ROUNDS - TAGGER_ALONE)
     left = (TAGGER_ALONE if alone else ROUNDS) - number
     return {
         "training.max_steps": STEPS,
         "training.eval_frequency": STEPS,
-        # Of the first round they are set later: spaCy does not initialise what is frozen.
+        # In the first round `_begin` sets them after the initialisation: spaCy does not initialise frozen components.
         "training.frozen_components": _FROM_TEACHER if alone and number else [],
         "training.annotating_components": _FROM_TEACHER[:1] if alone and number else [],
         "training.optimizer.learn_rate.initial_rate": peak * left / rounds,

@@ -1,4 +1,4 @@
-"""From a trained pipeline to the folder that ships: word classes added, training's traces removed."""
+"""Writes the folder that ships from a trained pipeline: adds the word classes and removes training data."""
 
 import json
 from pathlib import Path
@@ -27,10 +27,10 @@ _PROBES = ("Two dogs on a sofa.", "ACME Desk Lamp - Black | Free Shipping", "a m
 
 
 def ship(nlp: Language, output: Path) -> None:
-    """Writes the pipeline that ships into `output`; other files there, such as the card, stay.
+    """Writes the pipeline that ships to `output`. Other files there, such as the model card, are kept.
 
     Raises:
-      ValueError: what was written parses a caption in another way than what was trained.
+      ValueError: the written pipeline parses a probe caption differently from the trained one.
     """
     add_word_classes(nlp)
     nlp.meta.update(ABOUT)
@@ -40,7 +40,7 @@ def ship(nlp: Language, output: Path) -> None:
     shipped = spacy.load(output)
     for probe in _PROBES:
         if _outcome(shipped(probe)) != _outcome(nlp(probe)):
-            raise ValueError(f"{output} parses {probe!r} in another way than what was trained")
+            raise ValueError(f"{output}: parses {probe!r} differently from the trained pipeline")
 
 
 def _clear_config(path: Path) -> None:
@@ -51,7 +51,7 @@ def _clear_config(path: Path) -> None:
 
 
 def _clear_strings(nlp: Language, path: Path) -> None:
-    """Keeps labels only: spaCy fills in what its tokenizer knows, and meets the other words in the captions."""
+    """Keeps only the labels: spaCy adds the tokenizer's strings when it loads, and other words as it parses them."""
     labels = {label for names in nlp.pipe_labels.values() for label in names}
     path.write_text(json.dumps(sorted(labels), ensure_ascii=False), "utf-8")
 

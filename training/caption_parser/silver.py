@@ -1,7 +1,8 @@
-"""The silver parses: a gzipped file of JSON lines, one parsed caption each, and its split into training and validation.
+"""The silver parses and their split into training and validation.
 
-A line has `source`, `text`, `words`, `spaces`, `tags` (Penn), `deps` (ClearNLP, as spaCy's English noun chunks need
-them), `heads` (index of each word's head, a root's own index) and `sent_starts`.
+They are a gzipped JSON Lines file with one parsed caption per line: `source`, `text`, `words`, `spaces`, `tags` (Penn),
+`deps` (ClearNLP, which spaCy's English noun chunks need), `heads` (the index of each word's head; a root has its own
+index) and `sent_starts`.
 """
 
 import gzip
@@ -17,12 +18,12 @@ from spacy.vocab import Vocab
 SOURCES = ("coco", "ref", "cc3m", "laion", "ewt")
 
 VALIDATION_TENTHS = 1
-"""Of ten texts, how many are for validation."""
+"""Tenths of the texts that are for validation."""
 
 
 @dataclass(frozen=True)
 class Parse:
-    """One caption with its words and its tree; all tuples have one entry a word."""
+    """One caption with its words and its tree. All tuples have one entry per word."""
 
     source: str
     text: str
@@ -35,11 +36,11 @@ class Parse:
 
 
 def read_silver(path: Path) -> Iterator[Parse]:
-    """The parses of a file, in order.
+    """Yields the parses of a file, in order.
 
     Raises:
-      OSError: there is no such file, or it is no gzip file.
-      ValueError: a line is no JSON object with the fields, or the file is cut.
+      OSError: the file does not exist or is not a gzip file.
+      ValueError: a line is not a JSON object with these fields, or the file is truncated.
     """
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         number = 0
@@ -54,18 +55,18 @@ def read_silver(path: Path) -> Iterator[Parse]:
 
 
 def text_key(text: str) -> str:
-    """A hash that two texts share if they differ in case, spaces or punctuation only."""
+    """Returns a hash that is equal for texts that differ only in case, spaces or punctuation."""
     letters = "".join(character for character in text.casefold() if character.isalnum())
     return hashlib.sha256(letters.encode()).hexdigest()
 
 
 def is_validation(text: str) -> bool:
-    """Whether the text belongs to the validation part: follows from the text alone, so it never moves."""
+    """Whether the text is in the validation part. This depends only on the text, so it never changes."""
     return int(text_key(text)[:8], 16) % 10 < VALIDATION_TENTHS
 
 
 def split(parses: Iterator[Parse], withheld: Collection[str]) -> tuple[list[Parse], list[Parse]]:
-    """Training parses and validation parses; in neither are texts whose `text_key` is in `withheld`."""
+    """Returns training and validation parses. Texts whose `text_key` is in `withheld` are in neither."""
     parts: tuple[list[Parse], list[Parse]] = ([], [])
     for parse in parses:
         if text_key(parse.text) not in withheld:
@@ -74,7 +75,7 @@ def split(parses: Iterator[Parse], withheld: Collection[str]) -> tuple[list[Pars
 
 
 def from_doc(doc: Doc, source: str) -> Parse:
-    """A document's own parse."""
+    """Returns the parse of a spaCy document."""
     return Parse(
         source,
         doc.text,
@@ -88,7 +89,11 @@ def from_doc(doc: Doc, source: str) -> Parse:
 
 
 def to_doc(vocab: Vocab, parse: Parse) -> Doc:
-    """The parse as a spaCy document."""
+    """Returns the parse as a spaCy document.
+
+    Raises:
+      ValueError: the sentence starts do not fit the tree.
+    """
     doc = Doc(
         vocab,
         words=list(parse.words),
@@ -99,5 +104,5 @@ def to_doc(vocab: Vocab, parse: Parse) -> Doc:
     )
     for token, starts in zip(doc, parse.sent_starts, strict=True):
         if starts != bool(token.is_sent_start):
-            raise ValueError(f"a sentence starts where the tree has none: {parse.text!r}")
+            raise ValueError(f"{parse.text!r}: the sentence starts do not fit the tree")
     return doc

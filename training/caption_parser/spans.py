@@ -1,4 +1,4 @@
-"""Character spans that two parsers can be compared by, whatever words they cut a caption into."""
+"""Character spans for comparing two parsers, which may tokenize a caption differently."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Spans = frozenset[tuple[int, int]]
 
 @dataclass(frozen=True)
 class Counts:
-    """Right spans, predicted spans, expected spans; counts of several captions add up."""
+    """Numbers of right, predicted and expected spans. The counts of several captions can be added."""
 
     right: int = 0
     predicted: int = 0
@@ -27,40 +27,40 @@ class Counts:
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of precision and recall, 0..1; 1 where nothing was expected and nothing predicted."""
+        """Harmonic mean of precision and recall, 0..1. It is 1 if nothing was expected and nothing was predicted."""
         return 2 * self.right / (self.predicted + self.expected) if self.predicted + self.expected else 1.0
 
 
 def compare(predicted: Spans, expected: Spans) -> Counts:
-    """Counts of one caption: a span is right only if both its ends are."""
+    """Returns the counts of one caption. A span is right only if both its ends match."""
     return Counts(len(predicted & expected), len(predicted), len(expected))
 
 
 def total(counts: Iterable[Counts]) -> Counts:
-    """The sum of the counts."""
+    """Returns the sum of the counts."""
     return sum(counts, Counts())
 
 
 def noun_chunk_spans(doc: Doc) -> Spans:
-    """Every noun chunk as spaCy gives it, pronouns included."""
+    """Returns every noun chunk of spaCy, including pronouns."""
     return frozenset((chunk.start_char, chunk.end_char) for chunk in doc.noun_chunks)
 
 
 def bare_spans(doc: Doc) -> Spans:
-    """Every noun chunk as spaCy gives it, without symbols at its ends."""
+    """Returns every noun chunk of spaCy, without symbols at its ends."""
     solid = [[token for token in chunk if any(map(str.isalnum, token.text))] for chunk in doc.noun_chunks]
     return frozenset((some[0].idx, some[-1].idx + len(some[-1])) for some in solid if some)
 
 
 def phrase_spans(doc: Doc) -> Spans:
-    """Every noun chunk as gritmill cuts it, without symbols at its ends; none is dropped for what it says."""
+    """Returns every noun chunk as gritmill cuts it, without symbols at its ends. Drop lists are not applied."""
     phrases = find_phrases(doc, {})
     pronouns = {(drop.start, drop.end) for drop in phrases.dropped if drop.reason == Drop.PRONOUN}
     return frozenset({(phrase.start, phrase.end) for phrase in phrases.kept} | pronouns)
 
 
 def expression_spans(doc: Doc) -> Spans:
-    """The expression of every noun chunk that gritmill keeps with the settings as they come."""
+    """Returns the expression of every noun chunk that gritmill keeps with the default settings."""
     return frozenset((phrase.expression_start, phrase.expression_end) for phrase in find_phrases(doc, _heads()).kept)
 
 

@@ -1,7 +1,7 @@
-"""Starting weights from another spaCy pipeline: its parser's, so that training need not begin from nothing.
+"""Initial weights and labels from the parser of another spaCy pipeline.
 
-The other pipeline's parser must have the widths of `config.cfg`; its tagger is not used, ours learns on the parser's
-own layers. Labels come from it as well, in its order, as the last layer's rows are the parser's moves.
+That parser must have the widths of `config.cfg`. Its tagger is not used: our tagger learns on the parser's layers. The
+labels keep their order, because each row of the last layer is one of the parser's moves.
 """
 
 from pathlib import Path
@@ -14,15 +14,15 @@ from thinc.api import Model
 
 
 def write_labels(teacher: Path, path: Path) -> None:
-    """Writes the parser's moves of the pipeline at `teacher`, as spaCy's `read_labels` takes them."""
+    """Writes the moves of the parser in `teacher`, in the format of spaCy's `read_labels`."""
     srsly.write_json(path, spacy.load(teacher).get_pipe("parser").label_data)
 
 
 def take_weights(nlp: Language, teacher: Path) -> None:
-    """Copies the parser's weights of the pipeline at `teacher` into an initialised pipeline.
+    """Copies the weights of the parser in `teacher` into an initialised pipeline.
 
     Raises:
-      ValueError: a layer there has another shape than here.
+      ValueError: a layer of the teacher has a different shape.
     """
     theirs = spacy.load(teacher).get_pipe("parser").model
     ours = nlp.get_pipe("parser").model
@@ -38,6 +38,6 @@ def _copy(source: Model[Any, Any], target: Model[Any, Any]) -> None:
     for theirs, ours in zip(source.walk(), target.walk(), strict=True):
         for name in theirs.param_names:
             if theirs.has_param(name) and theirs.get_param(name).shape != ours.get_param(name).shape:
-                raise ValueError(f"{name} of {theirs.name} has another shape than in config.cfg")
-    # Weights alone would not do: the hash of an embedding layer starts from a number that is saved with it.
+                raise ValueError(f"{theirs.name}: {name} has a different shape than in config.cfg")
+    # Not only the weights: an embedding layer also stores the seed of its hash.
     target.from_bytes(source.to_bytes())

@@ -1,7 +1,7 @@
-"""From Penn tags to the few parts of speech that noun chunks and expressions ask for.
+"""Maps Penn tags to the few parts of speech that noun chunks and expressions need.
 
-spaCy's `noun_chunks` needs to know nouns, proper nouns and pronouns; nothing needs the others, so they stay empty. The
-classes are those of the attribute ruler of spaCy's own English pipelines, with far fewer patterns.
+spaCy's `noun_chunks` needs nouns, proper nouns and pronouns. Nothing needs the other classes, so they stay empty. The
+classes agree with the attribute ruler of spaCy's English pipelines, which has many more patterns.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ _NOMINAL = ["nsubj", "nsubjpass", "dobj", "pobj", "pcomp", "attr", "dative", "ap
 
 
 def patterns() -> list[dict[str, Any]]:
-    """The attribute ruler's patterns, in its own format; a later one wins."""
+    """Returns the patterns in the attribute ruler's format. A later pattern overrides an earlier one."""
     return [
         _rule({"TAG": {"IN": ["NN", "NNS"]}}, "NOUN"),
         _rule({"TAG": {"IN": ["NNP", "NNPS"]}}, "PROPN"),
@@ -36,12 +36,12 @@ def _rule(token: dict[str, Any], word_class: str) -> dict[str, Any]:
 
 
 def add_word_classes(nlp: Language) -> None:
-    """Puts the attribute ruler with these patterns at the end of the pipeline."""
+    """Appends an attribute ruler with these patterns to the pipeline."""
     nlp.add_pipe("attribute_ruler").add_patterns(patterns())
 
 
 class WordClassRuler:
-    """Sets the word classes of documents that have tags and trees."""
+    """Sets the word classes of documents that already have tags and trees."""
 
     def __init__(self) -> None:
         nlp = spacy.blank("en")

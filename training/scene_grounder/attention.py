@@ -1,7 +1,7 @@
-"""Deformable attention that trains a third faster on a CPU, with the same results.
+"""Deformable attention that computes the same results and makes a training step on a CPU about a third faster.
 
-The class's own stacks the sampled values of all levels before it weighs them; memory traffic, not arithmetic, is its
-price. Here each level is weighed by itself: 1.12 s -> 0.80 s a step of 24 pictures on two cores.
+The transformers class stacks the sampled values of all levels before it weights them, and memory traffic dominates its
+time. `LevelwiseAttention` weights each level separately: 0.80 s instead of 1.12 s per step of 24 pictures on two cores.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from transformers.models.grounding_dino.modeling_grounding_dino import MultiScal
 
 
 class LevelwiseAttention(nn.Module):
-    """Takes the place of `MultiScaleDeformableAttention`; it has no parameters of its own."""
+    """Replaces `MultiScaleDeformableAttention`. Neither class has parameters."""
 
     def forward(
         self,

@@ -1,4 +1,4 @@
-"""Training batches: pictures of one size, prompts of many phrases, and for every box the tokens that name it."""
+"""Training batches: pictures of one size, prompts of several phrases, and for each box the tokens that name it."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -18,19 +18,19 @@ from transforms.detectors.grounding_dino.prompts import build_prompts
 
 MAX_PHRASES = 10
 TOKENS = 48
-"""Tokens of a training prompt at most: longer ones cost time and teach nothing new."""
+"""Maximum number of tokens in a training prompt. Longer prompts cost time and teach nothing new."""
 
-_OPEN_BLOCKS = 4  # scenes are shuffled within so many thousands
+_OPEN_BLOCKS = 4  # scenes are shuffled within this many blocks
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is to be found in one picture, and what its prompt says.
+    """The targets of one picture and the content of its prompt.
 
-    boxes: float32 [n, 4], normalised centre, width, height. named: float32 [n, tokens], 1 where the token belongs to a
-    phrase that means the thing. kinds: int64 [n, 3], the things' nouns, colours and sizes as numbers of the lexicon, -1
-    for none. spans: int64 [m, 2], the token ranges of all phrases. says: int64 [m, 3], their kinds. all_boxes and
-    all_kinds: of all things of the scene, also those that no phrase means.
+    boxes: float32 [n, 4], normalised centre, width, height. named: float32 [n, tokens], 1 if the token belongs to a
+    phrase that means the thing. kinds: int64 [n, 3], nouns, colours and sizes of the things as lexicon numbers, -1 for
+    none. spans: int64 [m, 2], the token ranges of all phrases. says: int64 [m, 3], the kinds of the phrases. all_boxes
+    and all_kinds: the same as boxes and kinds, for all things of the scene.
     """
 
     boxes: torch.Tensor
@@ -44,7 +44,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Batch:
-    """pixels: float32 [b, 3, h, w]. ids, mask: int64 [b, tokens]."""
+    """One batch. pixels: float32 [b, 3, h, w]. ids, mask: int64 [b, tokens]."""
 
     pixels: torch.Tensor
     ids: torch.Tensor
@@ -52,13 +52,13 @@ class Batch:
     targets: list[Target]
 
     def to(self, device: str) -> "Batch":
-        """The batch on that device."""
+        """Returns the batch on that device."""
         targets = [Target(*(part.to(device) for part in vars(target).values())) for target in self.targets]
         return Batch(self.pixels.to(device), self.ids.to(device), self.mask.to(device), targets)
 
 
 class _CachingTokenizer:
-    """A tokenizer that does each phrase once."""
+    """A tokenizer with a cache for phrases."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._ids = lru_cache(100_000)(lambda text, **options: tokenizer(text, **options)["input_ids"])
@@ -69,7 +69,7 @@ class _CachingTokenizer:
 
 @dataclass(frozen=True)
 class Share:
-    """Which part of each batch is made: number `rank` of `workers`."""
+    """A worker's part of each batch: number `rank` of `workers`."""
 
     rank: int = 0
     workers: int = 1
@@ -79,9 +79,9 @@ _WHOLE = Share()
 
 
 class Batches:
-    """An endless stream of batches that depends on seed, step and share alone.
+    """An endless stream of batches that depends only on seed, step and share.
 
-    All shares of a step have pictures of one size, so that no worker waits for another. size: scenes of a step, over
+    All shares of a step have pictures of one size, so workers do not wait for each other. size: scenes per step, over
     all workers.
     """
 
@@ -90,14 +90,14 @@ class Batches:
         self.tokenizer = _CachingTokenizer(tokenizer)
 
     def from_step(self, step: int) -> Iterator[Batch]:
-        """The batches from that step on: what an uninterrupted stream would give."""
+        """Yields the batches from that step on, the same as in an uninterrupted stream."""
         for number, group in enumerate(self._all_groups()):
             if number >= step:
                 worker_scenes = group[self.share.rank :: self.share.workers]
                 yield self._batch(worker_scenes, np.random.default_rng([self.seed, number, self.share.rank]))
 
     def _all_groups(self) -> Iterator[list[StoredScene]]:
-        """Every scene once in an epoch, but for the few of a size that fill no batch."""
+        """Yields every scene once per epoch, except the remaining few of each size that do not fill a batch."""
         for epoch in itertools.count():
             rng = np.random.default_rng([self.seed, epoch])
             order = rng.permutation(self.blocks)
@@ -142,7 +142,7 @@ class Batches:
 
 
 def phrases(scene: StoredScene, rng: np.random.Generator) -> list[GeneratedPhrase]:
-    """Phrases of a training prompt in random order: some that are there, some that are not, no text twice."""
+    """Returns the phrases of a training prompt in random order, some present and some absent, with distinct texts."""
     number = int(rng.integers(2, MAX_PHRASES + 1))
     present_count = max(1, round(number * rng.uniform(0.3, 0.75)))
     generated = [present(scene.things, rng) for _ in range(present_count)]
@@ -154,7 +154,7 @@ def phrases(scene: StoredScene, rng: np.random.Generator) -> list[GeneratedPhras
 def target(
     scene: StoredScene, generated: list[GeneratedPhrase], spans: tuple[tuple[int, int], ...], mirrored: bool
 ) -> Target:
-    """The boxes of the things that at least one phrase means, with the tokens of all phrases that mean them."""
+    """Returns the boxes of the things that at least one phrase means, with the tokens of all these phrases."""
     numbers_to_find = sorted({number for one in generated for number in one.things})
     named = torch.zeros(len(numbers_to_find), TOKENS)
     for one, (first, last) in zip(generated, spans, strict=True):
@@ -181,13 +181,13 @@ def _kind(kind: Kind | Thing) -> tuple[int, int, int]:
 
 @cache
 def vocabulary_ids() -> dict[str, int]:
-    """Every noun, colour and size as a number, counted from 0 in each of the three."""
+    """Returns the number of every noun, colour and size. Each of the three groups counts from 0."""
     lex = lexicon()
     return {name: number for group in (lex.nouns, lex.colours, lex.sizes) for number, name in enumerate(group)}
 
 
 def augmented(pixels: np.ndarray, mirrored: bool, rng: np.random.Generator) -> np.ndarray:
-    """float32 [3, h, w], normalised, a little brighter or darker, perhaps mirrored."""
+    """Returns float32 [3, h, w]: normalised, slightly brighter or darker, mirrored if `mirrored`."""
     light = np.float32(rng.uniform(0.85, 1.15))
     picture = pixels[:, ::-1] if mirrored else pixels
     scaled = np.clip(picture.astype(np.float32) * (light / 255), 0, 1)

@@ -1,4 +1,4 @@
-"""Scenes made beforehand: blocks of a thousand on disk, each picture already resized for the detector."""
+"""Blocks of 1000 scenes on disk, drawn before training, with pictures that are already resized for the detector."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ from training.scene_grounder.scenes import Thing, make_scene
 from transforms.detectors.resize import ResizeRule
 
 BLOCK = 1000
-"""Scenes a block."""
+"""Scenes per block."""
 
 SHORT_SIDE, LONG_SIDE, STEP = 160, 224, 32
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -27,16 +27,16 @@ RESIZE = ResizeRule(SHORT_SIDE, LONG_SIDE, STEP, int(Image.Resampling.BILINEAR),
 
 @dataclass(frozen=True)
 class StoredScene:
-    """A scene of a block: uint8 [height, width, 3], resized, and its things."""
+    """A scene of a block: resized pixels, uint8 [height, width, 3], and its things."""
 
     pixels: np.ndarray
     things: tuple[Thing, ...]
 
 
 def content_hash(font: Path, seed: int, more: Sequence[str] = ()) -> str:
-    """Eight hexadecimal digits that change with all that scenes depend on: font, seed and programs.
+    """Returns eight hexadecimal digits that depend on the font, the seed and the programs that draw the scenes.
 
-    more: programs of this folder on which these scenes depend besides, by file name.
+    more: file names of further programs in this folder that the scenes depend on.
     """
     hasher = hashlib.blake2b(str(seed).encode(), digest_size=4)
     programs = ("lexicon.yaml", "lexicon.py", "drawing.py", "scenes.py", "blocks.py", *more)
@@ -46,7 +46,7 @@ def content_hash(font: Path, seed: int, more: Sequence[str] = ()) -> str:
 
 
 def make_blocks(font: str, folder: Path, seed: int, count: int, workers: int) -> Iterator[int]:
-    """Makes the blocks that are not there yet; yields the number of each that is done."""
+    """Writes the missing blocks. Yields once per block, first for those that exist already."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [number for number in range(count) if not _path(folder, number).is_file()]
     yield from range(count - len(missing))
@@ -80,7 +80,7 @@ def _through_jpeg(picture: Image.Image, rng: np.random.Generator) -> Image.Image
 
 
 def read_block(folder: Path, number: int) -> list[StoredScene]:
-    """The scenes of one block."""
+    """Returns the scenes of one block."""
     with np.load(_path(folder, number)) as arrays:
         things = json.loads(arrays["things"].tobytes())
         return [StoredScene(arrays[str(i)], tuple(map(_thing, entries))) for i, entries in enumerate(things)]

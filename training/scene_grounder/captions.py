@@ -1,4 +1,4 @@
-"""Captions of scenes: sentences whose noun phrases are known with the things that they mean."""
+"""Captions of scenes: sentences with known noun phrases and the things that each phrase means."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,29 +29,29 @@ _NEAR = ("near", "next to", "beside", "with")
 
 @dataclass(frozen=True)
 class Mention:
-    """A noun phrase at `start` of the caption; `things` is empty for one that names nothing in the picture."""
+    """A noun phrase at character `start` of the caption. Its `phrase.things` is empty if it names nothing there."""
 
     start: int
     phrase: GeneratedPhrase
 
     @property
     def end(self) -> int:
-        """One past its last character."""
+        """Index after the last character."""
         return self.start + len(self.phrase.text)
 
 
 @dataclass(frozen=True)
 class Caption:
-    """A caption, and its noun phrases in the order of the text."""
+    """A caption and its noun phrases, in the order of the text."""
 
     text: str
     mentions: tuple[Mention, ...]
 
 
 def make_caption(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen: bool = False) -> Caption:
-    """A sentence about the scene. One in four names, last, something that is not there.
+    """Returns a sentence about the scene. One sentence in four ends with a phrase for something that is absent.
 
-    unseen: whether it may name what is not there with a combination of colour and noun that is kept from training.
+    unseen: whether that phrase may combine a colour and a noun that are held out of training.
     """
     generated = _subjects(things, rng)
     text = _Text(pick(_OPENINGS, rng))
@@ -65,7 +65,7 @@ def make_caption(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen:
 
 
 def _subjects(things: tuple[Thing, ...], rng: np.random.Generator) -> list[GeneratedPhrase]:
-    """Phrases that mean different things; together most of what the scene holds."""
+    """Returns phrases that mean different things. Together they name most things of the scene."""
     generated: list[GeneratedPhrase] = []
     named: set[int] = set()
     for number in rng.permutation(len(things)):
@@ -83,7 +83,7 @@ def _subjects(things: tuple[Thing, ...], rng: np.random.Generator) -> list[Gener
 
 
 def _kinds(thing: Thing, rng: np.random.Generator) -> list[Kind]:
-    """Descriptions of a thing, the wished one first."""
+    """Returns descriptions of a thing, the preferred one first."""
     plain, coloured = Kind(thing.noun), Kind(thing.noun, thing.colour)
     if thing.size == "medium":
         return [coloured if rng.random() < 0.7 else plain, coloured, plain]
@@ -92,7 +92,7 @@ def _kinds(thing: Thing, rng: np.random.Generator) -> list[Kind]:
 
 
 def _joint(before: GeneratedPhrase, one: GeneratedPhrase, things: tuple[Thing, ...], rng: np.random.Generator) -> str:
-    """What links two phrases: "and", or how the things lie to each other where that is clear."""
+    """Returns the words between two phrases: "and", a relation that is true for the boxes, or a word like "near"."""
     if rng.random() < 0.35:
         return " and "
     clear = [word for word, holds in _RELATIONS if _all(holds, before, one, things)]
@@ -124,7 +124,7 @@ _RELATIONS: tuple[tuple[str, Callable[[Thing, Thing], bool]], ...] = (
 
 
 class _Text:
-    """A caption in the making."""
+    """Builds a caption phrase by phrase."""
 
     def __init__(self, opening: str) -> None:
         self.opening = opening

@@ -1,4 +1,4 @@
-"""The command line of the scene-grounder's making."""
+"""Commands that train, draw and evaluate for the scene-grounder."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,17 +17,15 @@ _GLANCE_AT = 1000  # steps
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-FontOption = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="NotoColorEmoji.ttf")]
-WorkOption = Annotated[
-    Path, typer.Option(help="Scenes and checkpoints; the same command goes on from what lies there.")
-]
+FontOption = Annotated[Path, typer.Option(exists=True, dir_okay=False, help="Path of NotoColorEmoji.ttf.")]
+WorkOption = Annotated[Path, typer.Option(help="Folder for scenes and checkpoints. The same command resumes there.")]
 OutputOption = Annotated[Path, typer.Option(help="Folder to write to.")]
 CountOption = Annotated[int, typer.Option(min=1)]
-BlocksOption = Annotated[int, typer.Option(min=1, help="Thousands of scenes.")]
-WorkersOption = Annotated[int, typer.Option(min=1, help="Processes, each with one thread; with a GPU one.")]
+BlocksOption = Annotated[int, typer.Option(min=1, help="Training scenes, in thousands.")]
+WorkersOption = Annotated[int, typer.Option(min=1, help="Processes with one thread each. Use one with a GPU.")]
 AlsoOption = Annotated[
     list[Path] | None,
-    typer.Option(exists=True, file_okay=False, help="Folder of tars whose figures are reported as well."),
+    typer.Option(exists=True, file_okay=False, help="Further folder of tars to report figures for."),
 ]
 
 
@@ -40,17 +38,17 @@ def train_command(
     steps: CountOption = Schedule.steps,
     batch: CountOption = Schedule.batch,
     workers: WorkersOption = Schedule.workers,
-    device: Annotated[str, typer.Option(help="cpu, or cuda")] = Schedule.device,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = Schedule.device,
     output: OutputOption = Path("models/scene-grounder"),
     also: AlsoOption = None,
 ) -> None:
-    """Makes the training scenes, trains, and writes the model with its threshold and figures."""
+    """Draw the training scenes, train, and write the model with its threshold and figures."""
     scenes = work / f"scenes-{content_hash(font, TRAINING_SEED)}"
     schedule = Schedule(steps, batch, workers=workers, device=device)
     job = Job(scenes, blocks, work / f"seed-{seed}", seed, schedule)
     names = ["calibration", "fresh", *(folder.name for folder in also or ())]
     if len(set(names)) < len(names):
-        raise typer.BadParameter(f"--also: two sets of scenes are called {max(names, key=names.count)}")
+        raise typer.BadParameter(f"--also: two sets of scenes are named {max(names, key=names.count)}; rename a folder")
     try:
         check(job)
     except ValueError as error:
@@ -66,7 +64,7 @@ def train_command(
             parts = f"classes {losses.classes:.2f}, places {losses.places:.2f}, hints {losses.hints:.2f}"
             progress.update(training, completed=step, description=f"steps, {parts}")
             if step % 100 == 0:
-                progress.console.print(f"step {step}: {parts}, {seconds / step:.2f} s a step", highlight=False)
+                progress.console.print(f"step {step}: {parts}, {seconds / step:.2f} s per step", highlight=False)
             if step % _GLANCE_AT == 0:
                 progress.console.print(f"step {step}: {glance(str(font), work, job)}", highlight=False)
 
@@ -81,9 +79,9 @@ def draw(
     seed: int = DEMO_SEED,
     scenes: int = 100,
     per_tar: int = 50,
-    unseen: Annotated[bool, typer.Option(help="Combinations that training never sees.")] = False,
+    unseen: Annotated[bool, typer.Option(help="Use combinations that training never sees.")] = False,
 ) -> None:
-    """Draws scenes with captions and true boxes as tars; without options those of gritmill's demo."""
+    """Draw scenes with captions and true boxes, as tars. The defaults draw the scenes of gritmill's demo."""
     write_tars(str(font), output, seed, scenes, per_tar, unseen=unseen)
 
 
@@ -93,5 +91,5 @@ def evaluate(
     scenes: Annotated[list[Path], typer.Argument(help="Folders of tars.")],
     threshold: Annotated[float, typer.Option(min=0, max=1)],
 ) -> None:
-    """Prints the figures of a model on sets of scenes."""
+    """Print the figures of a model on sets of scenes."""
     Console().print(table({str(one): figures(query_model(model, list(read_tars(one))), threshold) for one in scenes}))

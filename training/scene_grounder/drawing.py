@@ -1,4 +1,4 @@
-"""Things and backgrounds as pixels. Every function draws from the generator that it is given, and from nothing else."""
+"""Draws things and backgrounds. All randomness comes from the generators that the functions are given."""
 
 import colorsys
 import math
@@ -14,21 +14,21 @@ from training.scene_grounder.lexicon import Colour, Noun, lexicon
 Rgb = tuple[int, int, int]
 
 SHADES = 8
-"""Of each colour of a glyph."""
+"""Number of shades of each glyph colour."""
 
-_GLYPH_SIZE = 109  # the one size in which Noto Color Emoji holds its bitmaps
-_SOLID = 48  # alpha from which a pixel counts as part of a thing
+_GLYPH_SIZE = 109  # the only size of the bitmaps in Noto Color Emoji
+_SOLID = 48  # least alpha of a pixel that counts as part of a thing
 
 
 @dataclass(frozen=True)
 class Cutout:
-    """A thing on a transparent ground, cut to what can be seen of it."""
+    """A thing on a transparent background, cropped to its visible part."""
 
     image: Image.Image
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """Its solid part, pixels within the image."""
+        """Bounding box of the solid part, in pixels of the image."""
         found = self.image.getchannel("A").point(lambda alpha: 255 if alpha >= _SOLID else 0).getbbox()
         return found or (0, 0, *self.image.size)
 
@@ -40,7 +40,7 @@ def _font(path: str) -> ImageFont.FreeTypeFont:
 
 @cache
 def glyph(font: str, text: str, colour: str | None, shade: int = 0) -> Image.Image:
-    """RGBA picture of an emoji, recoloured if `colour` is given, in one of `SHADES` shades of it.
+    """Returns an RGBA picture of an emoji, recoloured in one of `SHADES` shades if `colour` is given.
 
     Raises:
       ValueError: the font has no such glyph.
@@ -55,11 +55,11 @@ def glyph(font: str, text: str, colour: str | None, shade: int = 0) -> Image.Ima
 
 
 def _tinted(image: Image.Image, colour: Rgb) -> Image.Image:
-    """The hue of all coloured pixels replaced; greys, whites and blacks stay."""
+    """Replaces the colour of all coloured pixels. Greys, whites and blacks stay."""
     hsv = np.asarray(image.convert("RGB").convert("HSV"), dtype=np.float32)
     solid: np.ndarray = np.asarray(image.getchannel("A")) >= _SOLID
     pale = min(60.0, 0.7 * float(np.median(hsv[..., 1][solid])))
-    vivid: np.ndarray = hsv[..., 1] > pale  # a pale shirt is as blue as it gets
+    vivid: np.ndarray = hsv[..., 1] > pale  # the limit is lower for pale glyphs, so that they change too
     typical, top = np.median(hsv[..., 1][vivid]), np.quantile(hsv[..., 2][vivid], 0.9)
     hue, saturation, value = (part * 255 for part in colorsys.rgb_to_hsv(*(part / 255 for part in colour)))
     painted = hsv.copy()
@@ -73,16 +73,16 @@ def _tinted(image: Image.Image, colour: Rgb) -> Image.Image:
 
 
 def rgb(colour: Colour, rng: np.random.Generator) -> Rgb:
-    """One of the colour's shades."""
+    """Returns a random shade of the colour."""
     hue, saturation, value = (rng.uniform(*ends) for ends in (colour.hue, colour.saturation, colour.value))
     red, green, blue = colorsys.hsv_to_rgb(hue % 360 / 360, saturation, value)
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def thing(font: str, noun: Noun, colour: str | None, area: float, near: Rgb, rng: np.random.Generator) -> Cutout:
-    """A thing of about `area` square pixels.
+    """Draws a thing of about `area` square pixels.
 
-    near: the colour behind it; a shape that would drown in it gets an outline.
+    near: the colour behind it. A shape gets an outline if its colour is similar.
     """
     if noun.aspect:
         return _shape(noun, lexicon().colours[colour or "red"], area, near, rng)
@@ -113,7 +113,7 @@ def _shape(noun: Noun, colour: Colour, area: float, near: Rgb, rng: np.random.Ge
     fill = rgb(colour, rng)
     drowned = sum(abs(a - b) for a, b in zip(fill, near, strict=True)) < 130
     outline = _outline(fill, rng) if drowned or rng.random() < 0.35 else None
-    fine = 3  # drawn larger, so that the edges come out smooth
+    fine = 3  # drawn at three times the size, so that the edges are smooth
     image = Image.new("RGBA", (width * fine, height * fine), (*fill, 0))
     _SHAPES[noun.name](ImageDraw.Draw(image), width * fine - 1, height * fine - 1, fill, outline, fine)
     image = image.resize((width, height), Image.Resampling.BOX)
@@ -167,7 +167,7 @@ _SHAPES: dict[str, Draw] = {
 
 
 def paste(picture: Image.Image, cutout: Cutout, left: int, top: int, rng: np.random.Generator) -> None:
-    """Puts a thing into the picture, brighter or darker than it is, sometimes with a shadow."""
+    """Pastes a thing into the picture, slightly brighter or darker, sometimes with a shadow."""
     image = cutout.image
     if rng.random() < 0.4:
         offset = max(round(min(image.size) * 0.05), 1)
@@ -179,7 +179,7 @@ def paste(picture: Image.Image, cutout: Cutout, left: int, top: int, rng: np.ran
 
 
 def background(width: int, height: int, rng: np.random.Generator) -> Image.Image:
-    """Plain, a gradient along a line or from a point, blotches, or a horizon; sometimes with noise."""
+    """Returns a plain colour, a linear or radial gradient, blotches, or a horizon, sometimes with noise."""
     first, second = _ground(rng), _ground(rng)
     x, y = np.meshgrid(np.linspace(0, 1, width, dtype=np.float32), np.linspace(0, 1, height, dtype=np.float32))
     kind = rng.integers(5)
@@ -203,14 +203,14 @@ def background(width: int, height: int, rng: np.random.Generator) -> Image.Image
 
 
 def _ground(rng: np.random.Generator) -> np.ndarray:
-    """float32 [3]: half of all grounds are pale or dull, as things stand out from most real ones."""
+    """Returns float32 [3]. Half of all backgrounds are pale or dull, because most real ones contrast with things."""
     saturation = rng.uniform(0, 0.35) if rng.random() < 0.5 else rng.uniform(0.2, 0.9)
     shade = colorsys.hsv_to_rgb(rng.random(), saturation, rng.uniform(0.3, 1.0))
     return np.asarray(shade, dtype=np.float32) * 255
 
 
 def finish(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Sometimes a slight blur, as from a lens."""
+    """Blurs 12 % of the pictures slightly, like a lens."""
     if rng.random() < 0.12:
         return picture.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.8)))
     return picture

@@ -1,7 +1,7 @@
-"""How good a grounder is on scenes: the figures of its model card.
+"""Measures a grounder on scenes: the figures of its model card.
 
-Every scene is one prompt of its true and its absent phrases, put through gritmill's own detector; a phrase's score is
-the mean over its tokens. No suppression, no other filter: what is measured is the model.
+Each scene gives one prompt of its true and absent phrases for gritmill's detector. The score of a phrase is the mean
+over its tokens. Suppression and other filters are off, so that the figures describe the model itself.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,11 +19,11 @@ from transforms.records import Box
 from transforms.selection.select_boxes import ious, suppress
 
 _NEAR = 0.7  # IoU of near duplicates
-_TOGETHER = 64  # scenes a call of the detector
+_TOGETHER = 64  # scenes per detector call
 
 
 def hits(boxes: Sequence[Box], things: Sequence[Box]) -> int:
-    """How many things have a right box of their own, the pairs of the largest IoU first."""
+    """Counts the things with a right box, each box for one thing. Pairs are matched by decreasing IoU."""
     overlaps = ious([box.corners for box in boxes], [thing.corners for thing in things])
     taken: set[int] = set()
     matched: set[int] = set()
@@ -36,9 +36,9 @@ def hits(boxes: Sequence[Box], things: Sequence[Box]) -> int:
 
 @dataclass(frozen=True)
 class PhraseResult:
-    """One phrase and the model's answer. truth: the true boxes, none for an absent phrase. boxes: best first.
+    """One phrase and the model's answer. truth: the true boxes, empty for an absent phrase. boxes: best first.
 
-    unseen: it says a combination of colour and noun that training lacks.
+    unseen: whether the phrase combines a colour and a noun that are held out of training.
     """
 
     text: str
@@ -47,25 +47,26 @@ class PhraseResult:
     unseen: bool = False
 
     def right(self, boxes: Sequence[Box]) -> bool:
-        """Whether one of the boxes is right."""
+        """Whether at least one of the boxes is right."""
         return hits(boxes, self.truth) > 0
 
     def all_right(self, boxes: Sequence[Box]) -> bool:
-        """Whether every thing has a right box of its own."""
+        """Whether every thing has its own right box."""
         return hits(boxes, self.truth) == len(self.truth)
 
     def above(self, threshold: float) -> list[Box]:
-        """The boxes that a threshold leaves."""
+        """Returns the boxes with at least this score."""
         return [box for box in self.boxes if box.score >= threshold]
 
 
 @dataclass(frozen=True)
 class Figures:
-    """Shares 0..1 at one threshold, and of how many phrases.
+    """Shares of phrases, 0..1, at one threshold, and the numbers of phrases.
 
-    recall_at_1: present phrases whose best box is right. plural: phrases of several things, all of which have a right
-    box above the threshold; plural_ranked: among as many best boxes as there are things, near duplicates suppressed.
-    absent: absent phrases with a box above the threshold. present: present ones with a right box above it.
+    recall_at_1: present phrases whose best box is right. plural: phrases for several things, all of which have a right
+    box above the threshold. plural_ranked: the same among the best n boxes for n things, after the suppression of near
+    duplicates. absent: absent phrases with a box above the threshold. present: present phrases with a right box above
+    the threshold.
     """
 
     threshold: float
@@ -79,12 +80,12 @@ class Figures:
     def __str__(self) -> str:
         return (
             f"Recall@1 {self.recall_at_1:.3f}; at threshold {self.threshold:.3f} right boxes for {self.present:.3f} of "
-            f"the present phrases, boxes for {self.absent:.3f} of the absent ones, whole plurals {self.plural:.3f}"
+            f"the present phrases, boxes for {self.absent:.3f} of the absent ones, complete plurals {self.plural:.3f}"
         )
 
 
 def query_model(model: Path | str, examples: Sequence[Example]) -> list[PhraseResult]:
-    """Every phrase of the examples with the model's answer."""
+    """Queries the model and returns a result for every phrase of the examples."""
     settings = DetectorSettings(model=str(model), device="cpu", threads=1, batch=4, floor=0.02, candidates=30)
     detector = GroundingDino.load(settings)
     results: list[PhraseResult] = []
@@ -111,7 +112,7 @@ def _phrase_results(example: Example, found: Found) -> Iterable[PhraseResult]:
 
 
 def figures(results: Sequence[PhraseResult], threshold: float) -> Figures:
-    """The figures at one threshold."""
+    """Computes the figures at one threshold."""
     present = [one for one in results if one.truth]
     absent = [one for one in results if not one.truth]
     plural = [one for one in present if len(one.truth) > 1]
@@ -127,7 +128,7 @@ def figures(results: Sequence[PhraseResult], threshold: float) -> Figures:
 
 
 def threshold_for(results: Sequence[PhraseResult], absent: float) -> float:
-    """The lowest threshold at which at most that share of the absent phrases has a box, to three decimals."""
+    """Returns the lowest threshold, to three decimals, at which at most this share of absent phrases has a box."""
     best = sorted((one.boxes[0].score if one.boxes else 0.0 for one in results if not one.truth), reverse=True)
     allowed = int(absent * len(best))
     return float(np.ceil((best[allowed] + 1e-6) * 1000) / 1000)

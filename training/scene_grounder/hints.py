@@ -1,8 +1,8 @@
-"""What speeds up learning: a head, thrown away afterwards, that says noun, colour and size of things and of phrases.
+"""An auxiliary head that speeds up training: it predicts noun, colour and size of things and of phrases.
 
-One matrix reads both sides, the picture's features and the phrases', so that they come to speak one language. With the
-detection loss alone the phrases' features collapse into one: a network of this size then spends its first thousands of
-steps on finding things without knowing what they are (Recall@1 0.35 after 750 steps, 0.40 after 1,750).
+It is not part of the shipped model. One matrix reads the features of both the picture and the phrases, which aligns
+them. With the detection loss alone, the features of all phrases collapse into one. A network of this size then learns
+for thousands of steps where things are but not what they are (Recall@1 0.35 after 750 steps, 0.40 after 1,750).
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from training.scene_grounder.loss import Pairs
 from training.scene_grounder.model import WIDTH
 
 STRIDES = (8, 16, 32)
-"""Pixels between the encoder's locations, level by level."""
+"""Pixels between the encoder's locations, per level."""
 
-_GROUND = 8  # of so many locations where there is nothing one counts
-_SKIP, _NOTHING = -1, -2  # in the place of a noun's number
+_GROUND = 8  # one in this many background locations counts
+_SKIP, _NOTHING = -1, -2  # used instead of a noun's number
 
 
 class Hints(nn.Module):
-    """The head: [..., WIDTH] -> logits of nouns and "nothing", of colours, of sizes."""
+    """The head: [..., WIDTH] -> logits of the nouns and "nothing", of the colours, and of the sizes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Hints(nn.Module):
         return logits
 
     def loss(self, output: Any, pairs: list[Pairs], batch: Batch) -> Tensor:
-        """Of the encoder's locations, of the phrases, and of the last layer's queries that are matched to a thing."""
+        """Sums the losses of the encoder's locations, the phrases, and the matched queries of the last layer."""
         shapes = [tuple(side // stride for side in batch.pixels.shape[2:]) for stride in STRIDES]
         under = torch.cat([_under(target, shapes) for target in batch.targets])
         labelled = under[:, 0] != _SKIP
@@ -52,7 +52,7 @@ class Hints(nn.Module):
         found, kinds = [], []
         for i, (target, (queries, boxes)) in enumerate(zip(batch.targets, pairs, strict=True)):
             away = (centres[i, queries] - target.boxes[boxes, :2]).abs()
-            on_it = (away < target.boxes[boxes, 2:] / 2).all(-1)  # of the others nobody knows what they look at
+            on_it = (away < target.boxes[boxes, 2:] / 2).all(-1)  # queries that start elsewhere may see other things
             found.append(hidden[i, queries[on_it]])
             kinds.append(target.kinds[boxes[on_it]])
         if sum(map(len, kinds)):
@@ -70,14 +70,14 @@ class Hints(nn.Module):
 
 
 def _pooled(text: Tensor, target: Target) -> Tensor:
-    """[phrases, WIDTH]: the mean over each phrase's tokens."""
+    """Returns [phrases, WIDTH]: the mean over the tokens of each phrase."""
     return torch.stack([text[first:last].mean(0) for first, last in target.spans.tolist()])
 
 
 def _under(target: Target, shapes: Sequence[tuple[int, ...]]) -> Tensor:
-    """int64 [locations, 3]: the kind of the thing at each location's centre, the smallest if there are several.
+    """Returns int64 [locations, 3]: the kind of the thing at each location's centre, the smallest if several overlap.
 
-    A location near a thing's edge is left out.
+    Locations near the edge of a thing are skipped.
     """
     return torch.cat([_level(target, height, width) for height, width in shapes])
 

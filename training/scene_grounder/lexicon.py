@@ -1,4 +1,4 @@
-"""The words of the scenes: nouns with their glyphs, shapes, colours, sizes, and the combinations kept from training."""
+"""The words of the scenes: nouns with glyphs, shapes, colours, sizes, and the combinations held out of training."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ PLURAL_ARTICLES = ("some", "several", "the", "many", "these", "those")
 COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 _HELD_OUT = 8
-"""One colour and noun of so many is kept from training."""
+"""One in this many combinations of colour and noun is held out of training."""
 
 
 @dataclass(frozen=True)
 class Noun:
-    """A kind of thing: `name` and `others` mean the same; a shape has `aspect` (width over height), others glyphs."""
+    """A kind of thing. `others` are synonyms of `name`. Shapes have an `aspect` (width over height), others glyphs."""
 
     name: str
     plural: str
@@ -31,7 +31,7 @@ class Noun:
 
     @property
     def coloured(self) -> bool:
-        """Whether a colour can be said of it."""
+        """Whether a description of it can name a colour."""
         return self.tinted or self.aspect is not None
 
 
@@ -46,7 +46,7 @@ class Colour:
 
 @dataclass(frozen=True)
 class Size:
-    """Range of sides (square root of the area; 1 is the picture's) and words; "medium" has no word."""
+    """Range of side lengths (square root of the area; 1 is the picture's) and words. "medium" has no word."""
 
     side: tuple[float, float]
     names: tuple[str, ...]
@@ -54,7 +54,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """All words by their names."""
+    """All words, by name."""
 
     nouns: dict[str, Noun]
     colours: dict[str, Colour]
@@ -63,7 +63,7 @@ class Lexicon:
     ornaments: tuple[str, ...]
 
     def colours_of(self, noun: Noun) -> tuple[str, ...]:
-        """The colours that a thing of that noun can have."""
+        """Returns the colours that a thing of that noun can have."""
         if noun.tinted:
             return self.hues
         return tuple(self.colours) if noun.aspect else ()
@@ -71,7 +71,7 @@ class Lexicon:
 
 @cache
 def lexicon() -> Lexicon:
-    """What `lexicon.yaml` holds."""
+    """Returns the content of `lexicon.yaml`."""
     entries = yaml.safe_load(resources.files(__package__).joinpath("lexicon.yaml").read_text("utf-8"))
     nouns = {name: _noun(name, entry) for name, entry in (entries["nouns"] | entries["shapes"]).items()}
     colours = {name: Colour(**{key: tuple(ends) for key, ends in c.items()}) for name, c in entries["colours"].items()}
@@ -81,12 +81,12 @@ def lexicon() -> Lexicon:
 
 
 def held_out(colour: str, noun: str) -> bool:
-    """Whether this combination is kept from training, to see what the model makes of it."""
+    """Whether this combination is held out of training, to test the model on it."""
     return hashlib.blake2b(f"{colour} {noun}".encode()).digest()[0] % _HELD_OUT == 0
 
 
 def plural(word: str) -> str:
-    """The regular English plural."""
+    """Returns the regular English plural."""
     if word.endswith(("s", "x", "ch", "sh")):
         return word + "es"
     if word.endswith("y") and word[-2] not in "aeiou":
@@ -95,22 +95,22 @@ def plural(word: str) -> str:
 
 
 def plural_of(noun: Noun, name: str) -> str:
-    """The plural of one of the noun's names."""
+    """Returns the plural of one of the noun's names."""
     return noun.plural if name == noun.name else plural(name)
 
 
 def article(word: str) -> str:
-    """The indefinite article: "a" or "an", as the word wants it."""
+    """Returns the indefinite article of the word, "a" or "an"."""
     return "an" if word[0] in "aeio" or word == "umbrella" else "a"
 
 
 def pick(choices: Sequence[str], rng: np.random.Generator) -> str:
-    """One of the choices, each as likely as the next."""
+    """Returns one of the choices, drawn uniformly."""
     return choices[int(rng.integers(len(choices)))]
 
 
 def words() -> list[str]:
-    """Every word that a phrase can hold, sorted: the vocabulary of the model."""
+    """Returns every word that a phrase can contain, sorted: the vocabulary of the model."""
     lex = lexicon()
     found = {*SINGULAR_ARTICLES, *PLURAL_ARTICLES, *COUNTS.values(), "an", "pair", "of", "no", "single", "few"}
     found |= {*lex.colours, *lex.ornaments, "your", "their", "our", "any"}

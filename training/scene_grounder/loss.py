@@ -1,13 +1,13 @@
 """The loss of Grounding DINO for batches of prompts with different phrases.
 
-Two things differ from `GroundingDinoForObjectDetection`'s own loss (transformers 5.23). It shifts the targets of a
-batch's members by the wrong offsets, so they are filled member by member here. And the encoder's outputs, which choose
-the queries, get a loss of their own: each box is taught to its few best locations (one to many), as in Salience DETR
-and Co-DETR, without which the two-stage head learns next to nothing.
+It differs in two ways from the loss of `GroundingDinoForObjectDetection` (transformers 5.23). That loss shifts the
+targets of a batch's members by wrong offsets; here each member gets its own targets. And the encoder's outputs, which
+select the queries, get their own loss: each box is assigned to its few best locations (one to many), as in Salience
+DETR and Co-DETR. Without it the two-stage head learns almost nothing.
 
-Focal loss (alpha 0.25, gamma 2) over all real tokens, [CLS], [SEP] and "." among them, since the class chooses its
-queries by the best of them all; L1 and generalised IoU, weighted 2, 5 and 2; matching cost
-2 class + 5 L1 + 2 GIoU; as in DINO (arXiv 2203.03605) and Grounding DINO (arXiv 2303.05499).
+The focal loss (alpha 0.25, gamma 2) covers all real tokens, including [CLS], [SEP] and ".", because the class selects
+its queries by the best of all tokens. Focal loss, L1 and generalised IoU have the weights 2, 5 and 2. The matching cost
+is 2 class + 5 L1 + 2 GIoU, as in DINO (arXiv 2203.03605) and Grounding DINO (arXiv 2303.05499).
 """
 
 from dataclasses import dataclass
@@ -22,20 +22,20 @@ from training.scene_grounder.batches import Batch, Target
 
 CLASS, L1, GIOU = 2.0, 5.0, 2.0
 _ALPHA, _GAMMA = 0.25, 2.0
-_LOCATIONS = 5  # of the encoder that learn one box
-_AWAY = 1.0  # cost of a location's distance from the box's centre, normalised
+_LOCATIONS = 5  # encoder locations that learn one box
+_AWAY = 1.0  # cost per normalised distance between a location and the centre of the box
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """One layer's answers. logits: [batch, queries, tokens]. boxes: [batch, queries, 4], centre, width, height."""
+    """The output of one layer. logits: [batch, queries, tokens]. boxes: [batch, queries, 4], centre, width, height."""
 
     logits: Tensor
     boxes: Tensor
 
 
 def predictions(model: Any, output: Any, mask: Tensor) -> tuple[list[Predicted], Predicted]:
-    """What each decoder layer says, and what each location of the encoder says."""
+    """Returns the predictions of each decoder layer, and those of the encoder's locations."""
     tokens = mask.shape[1]
     hidden, text = output.intermediate_hidden_states, output.encoder_last_hidden_state_text
     layers = []
@@ -49,25 +49,25 @@ def predictions(model: Any, output: Any, mask: Tensor) -> tuple[list[Predicted],
 
 
 Pairs = tuple[Tensor, Tensor]
-"""Numbers of queries and of the boxes that they are to say, both int64 [n]."""
+"""Numbers of queries and of the boxes that they must predict, both int64 [n]."""
 
 
 def match(predicted: Predicted, batch: Batch) -> list[Pairs]:
-    """One query for each box of each member (Hungarian matching)."""
+    """Assigns one query to each box of each member (Hungarian matching)."""
     costs = [_cost(predicted, i, target) for i, target in enumerate(batch.targets)]
     predicted_boxes = [(cost.device, linear_sum_assignment(cost.cpu().numpy())) for cost in costs]
     return [(torch.from_numpy(q).to(device), torch.from_numpy(b).to(device)) for device, (q, b) in predicted_boxes]
 
 
 class Loss(NamedTuple):
-    """Of what things are, and of where they are."""
+    """Two parts of the loss: what things are, and where they are."""
 
     classes: Tensor
     places: Tensor
 
 
 def total_loss(layers: list[Predicted], encoder: Predicted, batch: Batch, matches: list[list[Pairs]]) -> Loss:
-    """The sums over the layers, per box of the batch. matches: for each layer what `match` gives."""
+    """Returns the sums over all layers, divided by the number of boxes. matches: the result of `match` per layer."""
     count = max(sum(len(target.boxes) for target in batch.targets), 1)
     losses = [_loss(one, batch, pairs) for one, pairs in zip(layers, matches, strict=True)]
     chosen = [_nearest(encoder, i, target) for i, target in enumerate(batch.targets)]
@@ -91,7 +91,7 @@ def _loss(predicted: Predicted, batch: Batch, pairs: list[Pairs], copies: int = 
 
 
 def focal(logits: Tensor, truth: Tensor) -> Tensor:
-    """Focal loss of every element (arXiv 1708.02002)."""
+    """Returns the focal loss of every element (arXiv 1708.02002)."""
     probability = logits.sigmoid()
     plain = binary_cross_entropy_with_logits(logits, truth, reduction="none")
     wrong = probability + truth - 2 * probability * truth
@@ -100,7 +100,7 @@ def focal(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def _cost(predicted: Predicted, member: int, target: Target) -> Tensor:
-    """[queries, boxes], without a gradient."""
+    """Returns the matching costs, [queries, boxes], without a gradient."""
     logits, boxes = predicted.logits[member].detach(), predicted.boxes[member].detach()
     named = target.named[:, : logits.shape[1]]
     probability = torch.nan_to_num(logits, neginf=-50.0).sigmoid()
@@ -112,7 +112,7 @@ def _cost(predicted: Predicted, member: int, target: Target) -> Tensor:
 
 
 def _nearest(encoder: Predicted, member: int, target: Target) -> Pairs:
-    """The cheapest few locations for each box; a location that suits several learns the one that it suits best."""
+    """Returns the cheapest few locations of each box. A location chosen by several boxes gets its cheapest one."""
     cost = _cost(encoder, member, target)
     if not cost.shape[1]:
         none = torch.zeros(0, dtype=torch.long, device=cost.device)
@@ -126,7 +126,7 @@ def _nearest(encoder: Predicted, member: int, target: Target) -> Pairs:
 
 
 def giou(a: Tensor, b: Tensor) -> Tensor:
-    """Generalised IoU (arXiv 1902.09630) of boxes [..., 4] as centre, width, height; -1..1."""
+    """Returns the generalised IoU (arXiv 1902.09630), -1..1, of boxes [..., 4] given as centre, width, height."""
     a1, a2 = a[..., :2] - a[..., 2:] / 2, a[..., :2] + a[..., 2:] / 2
     b1, b2 = b[..., :2] - b[..., 2:] / 2, b[..., :2] + b[..., 2:] / 2
     common = (torch.minimum(a2, b2) - torch.maximum(a1, b1)).clamp(min=0).prod(-1)

@@ -1,4 +1,4 @@
-"""The detector before it has learnt anything: configuration, vocabulary, initialisation."""
+"""The untrained detector: configuration, vocabulary, initialisation."""
 
 import string
 from typing import Any
@@ -19,17 +19,20 @@ from training.scene_grounder.blocks import LONG_SIDE, MEAN, SHORT_SIDE, STD
 from training.scene_grounder.lexicon import words
 
 MAX_TEXT = 64
-"""Tokens of a prompt."""
+"""Maximum number of tokens in a prompt."""
 
 WIDTH = 64
-_START = -2.5  # of all logits: most tokens and queries do not belong together
+_START = -2.5  # initial value of all logits, because most tokens and queries do not match
 _BIAS = 0.05
 
 
 def make_tokenizer() -> BertTokenizer:
-    """Lower-case WordPiece: the words of the scenes whole, all others in letters.
+    """Builds a lower-case WordPiece tokenizer. It keeps the words of the scenes whole and splits others into letters.
 
-    [PAD], [UNK], [CLS], [SEP], "." and "?" keep BERT's ids, which the model class has built in.
+    [PAD], [UNK], [CLS], [SEP], [MASK], "." and "?" keep BERT's ids, because the model class has ids of BERT built in.
+
+    Raises:
+      ValueError: the lexicon has too many words.
     """
     held = {0: "[PAD]", 100: "[UNK]", 101: "[CLS]", 102: "[SEP]", 103: "[MASK]", 1012: ".", 1029: "?"}
     signs = [sign for sign in string.punctuation if sign not in ".?"]
@@ -37,13 +40,13 @@ def make_tokenizer() -> BertTokenizer:
     pieces = [*signs, *letters, *(f"##{letter}" for letter in letters), *(w for w in words() if len(w) > 1)]
     held |= {110 + i: piece for i, piece in enumerate(pieces)}
     if 110 + len(pieces) > 1012:
-        raise ValueError(f"{len(pieces)} words and pieces leave no room below BERT's id of the full stop")
+        raise ValueError(f"{len(pieces)} words and pieces do not fit below BERT's id of the full stop, 1012")
     vocabulary = {held.get(i, f"[unused{i}]"): i for i in range(1030)}
     return BertTokenizer(vocab=vocabulary, do_lower_case=True, model_max_length=MAX_TEXT)
 
 
 def make_processor() -> GroundingDinoProcessor:
-    """Resizes to 160 px on the short side, at most 224 px on the long one, without padding."""
+    """Builds the processor. It resizes the short side to 160 px, the long side to at most 224 px, without padding."""
     images = GroundingDinoImageProcessor(
         size={"shortest_edge": SHORT_SIDE, "longest_edge": LONG_SIDE},
         image_mean=list(MEAN),
@@ -54,7 +57,7 @@ def make_processor() -> GroundingDinoProcessor:
 
 
 def make_config() -> GroundingDinoConfig:
-    """A Grounding DINO of two layers each way on a one-block-a-stage Swin."""
+    """Returns a Grounding DINO with two encoder and two decoder layers and a Swin of 1, 1, 2 and 1 blocks."""
     backbone = SwinConfig(
         image_size=SHORT_SIDE,
         patch_size=4,
@@ -104,9 +107,10 @@ def make_config() -> GroundingDinoConfig:
 
 
 def make_model(seed: int) -> GroundingDinoForObjectDetection:
-    """Random weights of which something can be learnt.
+    """Builds a model with random weights that can be trained from scratch.
 
-    The class's own start keeps text and picture apart: the fusion layers' scale is 1e-4, projections are N(0, 0.02).
+    With the class's own initialisation, text and picture hardly interact: the scale of the fusion layers is 1e-4, and
+    projections are N(0, 0.02).
     """
     torch.manual_seed(seed)
     model = GroundingDinoForObjectDetection(make_config())
@@ -125,10 +129,10 @@ def make_model(seed: int) -> GroundingDinoForObjectDetection:
 
 
 def _start_low(model: Any) -> None:
-    """Opposite biases on both sides of the class head, and a small text side, so that logits start near `_START`.
+    """Sets opposite biases on both sides of the class head and a small text side, so that logits start near `_START`.
 
-    The picture's side keeps its scale: the decoder refines its reference boxes from what comes before that norm, with
-    the head that is trained on what comes after it.
+    The picture's side keeps its scale. The decoder refines its reference boxes from the input of that norm, with the
+    head that is trained on its output.
     """
     for norm in (model.model.decoder.layer_norm, model.model.enc_output_norm):
         norm.bias.fill_(_BIAS)

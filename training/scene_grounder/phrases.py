@@ -1,4 +1,4 @@
-"""Noun phrases for things: what a caption calls them, and what it could call that is not there."""
+"""Noun phrases for the things of a scene, and for things that are absent from it."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from training.scene_grounder.scenes import Kind, Thing, matching_things
 
 @dataclass(frozen=True)
 class GeneratedPhrase:
-    """A noun phrase, what it says, and the numbers of the things that it means; none if it names nothing there."""
+    """A noun phrase, its description, and the numbers of the things that it means; empty if these are absent."""
 
     text: str
     kind: Kind
@@ -28,7 +28,7 @@ class GeneratedPhrase:
 
 
 def describe(kind: Kind, number: int, rng: np.random.Generator) -> str:
-    """A noun phrase for `number` things of a kind."""
+    """Returns a noun phrase for `number` things of a kind."""
     noun = lexicon().nouns[kind.noun]
     words = [*_size_word(kind, rng), *([kind.colour] if kind.colour else []), _name(noun, number, rng)]
     if rng.random() < 0.04:
@@ -37,7 +37,7 @@ def describe(kind: Kind, number: int, rng: np.random.Generator) -> str:
 
 
 def present(things: tuple[Thing, ...], rng: np.random.Generator) -> GeneratedPhrase:
-    """A phrase for one of the things and all others that it fits."""
+    """Returns a phrase for one of the things. It means all things that the description fits."""
     for _ in range(20):
         thing = things[rng.integers(len(things))]
         kind = _random_kind(thing, rng)
@@ -51,9 +51,12 @@ def present(things: tuple[Thing, ...], rng: np.random.Generator) -> GeneratedPhr
 
 
 def absent(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen: bool = True) -> GeneratedPhrase:
-    """A phrase that names nothing in the scene: more often than not a near miss, else some other thing.
+    """Returns a phrase for something that is absent from the scene, usually a near miss.
 
-    unseen: whether it may name a combination of colour and noun that is kept from training.
+    unseen: whether the phrase may combine a colour and a noun that are held out of training.
+
+    Raises:
+      ValueError: no such phrase is found.
     """
     for _ in range(50):
         kind = _near_miss(things, rng) if rng.random() < 0.6 else _anything(rng)
@@ -61,7 +64,7 @@ def absent(things: tuple[Thing, ...], rng: np.random.Generator, *, unseen: bool 
             continue
         if matching_things(kind, things) == []:
             return GeneratedPhrase(describe(kind, 2 if rng.random() < 0.2 else 1, rng), kind)
-    raise ValueError("the scene holds everything that there is")
+    raise ValueError("no phrase found that is absent from the scene")
 
 
 def _random_kind(thing: Thing, rng: np.random.Generator) -> Kind:
@@ -71,7 +74,7 @@ def _random_kind(thing: Thing, rng: np.random.Generator) -> Kind:
 
 
 def _near_miss(things: tuple[Thing, ...], rng: np.random.Generator) -> Kind | None:
-    """The right noun in a wrong colour or size, or the right colour on another noun."""
+    """Returns a noun of the scene in a wrong colour or size, or a colour of the scene on another noun."""
     coloured = [thing for thing in things if thing.colour]
     some = coloured if coloured and rng.random() < 0.5 else things
     thing = some[rng.integers(len(some))]
@@ -111,7 +114,7 @@ def _name(noun: Noun, number: int, rng: np.random.Generator) -> str:
 
 
 def _opening(word: str, number: int, rng: np.random.Generator) -> list[str]:
-    """What stands before the adjectives: an article, a count, or nothing."""
+    """Returns the words before the adjectives: an article, a count, or none."""
     if rng.random() < 0.08:
         return []
     if number == 1:

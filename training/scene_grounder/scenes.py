@@ -1,4 +1,4 @@
-"""A scene: which things it holds, where they stand, and which of them a description means."""
+"""Scenes: which things they contain, where these are, and which of them a description means."""
 
 import math
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ PICTURES = ((160, 160), (224, 224), (320, 320), (320, 240), (240, 180), (240, 32
 
 MAX_THINGS = 8
 
-_NUMBERS = np.array([0.06, 0.16, 0.22, 0.2, 0.14, 0.1, 0.07, 0.05])  # of 1..8 things
-_HIDDEN = 0.3  # at most this share of the smaller of two things lies under or over the other
+_NUMBERS = np.array([0.06, 0.16, 0.22, 0.2, 0.14, 0.1, 0.07, 0.05])  # probabilities of 1..8 things
+_HIDDEN = 0.3  # two things overlap by at most this share of the smaller one
 _SIZES = ("small", "medium", "large")
-_TRIES = 40  # places for a thing
-_KINDS = 100  # kinds of things, until a picture is full
-_FEW = 4  # things up to which the greatest sizes are allowed
+_TRIES = 40  # places to try for a thing
+_KINDS = 100  # kinds of things to try for a picture
+_FEW = 4  # with more things, the maximum sizes are reduced
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing of a scene. box: normalised corners x1, y1, x2, y2 of what is solid of it."""
+    """One thing of a scene. box: normalised corners x1, y1, x2, y2 of its solid part."""
 
     noun: str
     colour: str | None
@@ -35,7 +35,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture and what is in it."""
+    """A picture and its things."""
 
     picture: Image.Image
     things: tuple[Thing, ...]
@@ -43,7 +43,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Kind:
-    """What a description says: noun, and perhaps colour and size."""
+    """The content of a description: a noun and optionally a colour and a size."""
 
     noun: str
     colour: str | None = None
@@ -51,9 +51,10 @@ class Kind:
 
 
 def matching_things(kind: Kind, things: tuple[Thing, ...]) -> list[int] | None:
-    """The numbers of the things that a description fits; None if one of them is neither of that size nor clearly not.
+    """Returns the numbers of the things that a description fits, or None if the description is ambiguous.
 
-    "A small dog" cannot be said where a dog of middle size stands about: nobody could tell whether it is meant.
+    It is ambiguous if it names a size and a thing of that noun and colour is medium: "a small dog" is unclear if there
+    is a medium dog.
     """
     found = []
     for number, thing in enumerate(things):
@@ -67,15 +68,15 @@ def matching_things(kind: Kind, things: tuple[Thing, ...]) -> list[int] | None:
 
 
 def side(box: tuple[float, float, float, float]) -> float:
-    """The side of a square of the box's area; 1 is the picture's."""
+    """Returns the square root of the box's area; 1 for a box of the whole picture."""
     return math.sqrt((box[2] - box[0]) * (box[3] - box[1]))
 
 
 def make_scene(font: str, rng: np.random.Generator, *, unseen: bool = False) -> Scene:
     """Draws a scene.
 
-    font: path of Noto Color Emoji. unseen: with at least one combination of colour and noun that training never sees;
-    else with none.
+    font: path of Noto Color Emoji. unseen: whether the scene contains a combination of colour and noun that is held out
+    of training. Otherwise it contains none.
     """
     width, height = PICTURES[rng.integers(len(PICTURES))]
     builder = _SceneBuilder(drawing.background(width, height, rng), font, rng)
@@ -103,7 +104,7 @@ def _combinations(unseen: bool) -> list[tuple[str, str]]:
 
 def _choose(rng: np.random.Generator, unseen: bool) -> tuple[Noun, str | None]:
     lex = lexicon()
-    if unseen or rng.random() < 0.36:  # so that colours are learnt on as many things as kinds
+    if unseen or rng.random() < 0.36:  # so that about as many things teach colours as teach kinds
         pairs = _combinations(unseen)
         colour, name = pairs[rng.integers(len(pairs))]
         return lex.nouns[name], colour
@@ -112,7 +113,7 @@ def _choose(rng: np.random.Generator, unseen: bool) -> tuple[Noun, str | None]:
 
 
 class _SceneBuilder:
-    """A picture in the making and the things that stand in it. crowd: factor of the greatest sizes."""
+    """Builds a picture thing by thing. crowd: factor for the maximum sizes."""
 
     def __init__(self, picture: Image.Image, font: str, rng: np.random.Generator) -> None:
         self.picture, self.font, self.rng = picture, font, rng
@@ -120,7 +121,7 @@ class _SceneBuilder:
         self.crowd = 1.0
 
     def put(self, noun: Noun, colour: str | None) -> None:
-        """Draws one more thing where there is room for it, large ones smaller and smaller; nothing if there is none."""
+        """Draws one more thing at a free place. Each attempt reduces the maximum size. If all fail, draws nothing."""
         minimum, maximum = lexicon().sizes[_SIZES[self.rng.choice(3, p=[0.36, 0.4, 0.24])]].side
         for attempt in range(_TRIES):
             wanted_side = self.rng.uniform(minimum, max(minimum + 0.01, maximum * self.crowd * (1 - 0.012 * attempt)))
@@ -144,7 +145,7 @@ class _SceneBuilder:
 
 
 def _size(box: tuple[float, float, float, float]) -> str:
-    """What the drawn thing has become: turning it changes its box."""
+    """Returns the size class of the drawn thing, because rotation changes its box."""
     length, sizes = side(box), lexicon().sizes
     if length <= (sizes["small"].side[1] + sizes["medium"].side[0]) / 2:
         return "small"
@@ -152,7 +153,7 @@ def _size(box: tuple[float, float, float, float]) -> str:
 
 
 def _covered(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Share of the smaller box that lies in the other."""
+    """Returns the share of the smaller box that is inside the other box."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:

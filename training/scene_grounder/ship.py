@@ -1,4 +1,4 @@
-"""From a checkpoint to what stands in `models/`: half-precision weights, a measured threshold, a report."""
+"""Writes the folder in `models/` from a checkpoint: half-precision weights, a measured threshold, a report."""
 
 import json
 import tempfile
@@ -18,29 +18,29 @@ from training.scene_grounder.tars import Example, read_tars, write_tars
 from training.scene_grounder.train import Job, averaged
 
 TRAINING_SEED, CALIBRATION_SEED, TEST_SEED, UNSEEN_SEED, DEMO_SEED = 11, 101, 505, 606, 404
-"""Of scenes: each set is drawn with a seed of its own."""
+"""Seeds of the sets of scenes."""
 
-_SCENES = 1000  # of each set that figures are taken on
-_GLANCE = 150  # of them while training goes on
+_SCENES = 1000  # per set that is used for figures
+_GLANCE = 150  # scenes for the figures during training
 
 ABSENT = 0.035
-"""Share of absent phrases that get a box at the shipped threshold, on the scenes that it is chosen on: less than the
-5 % that are allowed, for a thousand other scenes differ by one or two in a hundred."""
+"""Share of absent phrases that get a box at the shipped threshold, on the calibration scenes. It is below the limit of
+5 %, because the share varies by 1 to 2 percentage points between sets of 1000 scenes."""
 
 _TITLES = {
     "recall_at_1": "Recall@1, IoU 0.5",
     "plural": "all things of a plural phrase found, at the threshold",
-    "plural_ranked": "all things of a plural phrase found, as many best boxes as things",
+    "plural_ranked": "all things of a plural phrase found, among the best n boxes for n things",
     "present": "present phrases with a right box, at the threshold",
     "absent": "absent phrases with a box, at the threshold",
 }
 
 
 def save_model(model: Any, folder: Path) -> None:
-    """Half-precision safetensors and processor, for the stock `Auto` classes of transformers.
+    """Saves half-precision safetensors and the processor, for the `Auto` classes of transformers.
 
-    The configuration says float32: transformers 5 loads in the precision that it names, and half precision is not
-    right on a CPU.
+    The configuration says float32, because transformers 5 loads a model in the precision that it names, and half
+    precision gives wrong results on a CPU.
     """
     half = deepcopy(model).to(torch.float16)
     half.save_pretrained(folder)
@@ -50,7 +50,7 @@ def save_model(model: Any, folder: Path) -> None:
 
 
 def write_threshold(results: Sequence[PhraseResult], folder: Path, on: str) -> float:
-    """Chooses the threshold and writes gritmill's sidecar file. Returns it."""
+    """Chooses the threshold, writes it to the sidecar file `gritmill.json`, and returns it. on: the name of the set."""
     threshold = threshold_for(results, ABSENT)
     got = figures(results, threshold)
     measured = (
@@ -63,10 +63,14 @@ def write_threshold(results: Sequence[PhraseResult], folder: Path, on: str) -> f
 
 
 def ship(font: str, work: Path, job: Job, output: Path, also: Sequence[Path] = ()) -> dict[str, Figures]:
-    """Writes the job's model, its threshold and `report.json` to `output`; returns the figures by set of scenes.
+    """Writes the job's model, its threshold and `report.json` to `output`.
 
-    The threshold is chosen on scenes of one seed, the figures are those on scenes of others. also: further folders of
-    tars; their figures go by the folder's name.
+    Args:
+      also: further folders of tars to report figures for.
+
+    Returns:
+      The figures by set of scenes; those of `also` by folder name. The threshold is chosen on the set "calibration",
+      which has another seed than the other sets.
     """
     save_model(averaged(job), output)
     calibration = query_model(output, _scenes(font, work / "calibration", CALIBRATION_SEED))
@@ -84,7 +88,7 @@ def ship(font: str, work: Path, job: Job, output: Path, also: Sequence[Path] = (
 
 
 def glance(font: str, work: Path, job: Job) -> Figures:
-    """Figures of the job's checkpoint on some of the scenes that the threshold will be chosen on."""
+    """Computes the figures of the job's checkpoint on some of the calibration scenes."""
     with tempfile.TemporaryDirectory() as folder:
         save_model(averaged(job), Path(folder))
         results = query_model(folder, _scenes(font, work / "calibration", CALIBRATION_SEED)[:_GLANCE])
@@ -92,7 +96,7 @@ def glance(font: str, work: Path, job: Job) -> Figures:
 
 
 def _scenes(font: str, folder_stem: Path, seed: int, *, unseen: bool = False) -> list[Example]:
-    """A thousand scenes, drawn unless they are there."""
+    """Returns 1000 scenes. Draws them if the folder has no tars."""
     drawn_by = content_hash(Path(font), seed, ("phrases.py", "captions.py", "tars.py"))
     folder = folder_stem.with_name(f"{folder_stem.name}-{drawn_by}")
     if not list(folder.glob("*.tar")):
@@ -101,7 +105,7 @@ def _scenes(font: str, folder_stem: Path, seed: int, *, unseen: bool = False) ->
 
 
 def table(report: Mapping[str, Figures]) -> Table:
-    """One column for each set of scenes."""
+    """Returns a table with one column per set of scenes."""
     shown = Table("", *report, title=f"threshold {next(iter(report.values())).threshold:.3f}")
     for key, title in _TITLES.items():
         shown.add_row(title, *(f"{getattr(one, key):.4f}" for one in report.values()))
@@ -111,6 +115,6 @@ def table(report: Mapping[str, Figures]) -> Table:
 
 
 def write_report(report: Mapping[str, Figures], path: Path) -> None:
-    """The figures as JSON."""
+    """Writes the figures as JSON."""
     text = json.dumps({name: asdict(one) for name, one in report.items()}, indent=2)
     path.write_text(text + "\n", "utf-8")

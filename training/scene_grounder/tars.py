@@ -1,8 +1,8 @@
-"""Scenes as users' data comes: tars in img2dataset's layout, `json` holding the truth.
+"""Scenes as tars in img2dataset's layout, like users' data, with the truth in the `json` member.
 
-`truth` lists the phrases of the caption that name something, each with its character span, its boxes (normalised
-corners, five decimals), and whether it says a combination of colour and noun that training lacks (`unseen`); `absent`
-lists phrases that name nothing in the picture, whether the caption says them or not.
+`truth` lists the phrases of the caption that name something in the picture. Each has its character span, its boxes
+(normalised corners, five decimals), and `unseen`: whether it combines a colour and a noun that are held out of
+training. `absent` lists phrases that name nothing in the picture; the caption may contain them or not.
 """
 
 import io
@@ -27,7 +27,7 @@ _ABSENT = 2
 
 @dataclass(frozen=True)
 class Truth:
-    """A phrase and its boxes: normalised corners. unseen: it says a combination that training lacks."""
+    """A phrase and its boxes (normalised corners). unseen: whether its combination is held out of training."""
 
     text: str
     boxes: tuple[tuple[float, float, float, float], ...]
@@ -36,7 +36,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Example:
-    """A scene as read back from a tar. data: the encoded picture."""
+    """A scene, read from a tar. data: the encoded picture."""
 
     key: str
     data: bytes = field(repr=False)
@@ -48,9 +48,9 @@ class Example:
 
 
 def write_tars(font: str, folder: Path, seed: int, scenes: int, per_tar: int, *, unseen: bool = False) -> None:
-    """Draws scenes into `folder`/00000.tar and so on; the same seed gives the same bytes.
+    """Draws scenes into `folder`/00000.tar and so on. The same seed gives the same bytes.
 
-    unseen: every scene holds a combination of colour and noun that training never sees.
+    unseen: whether every scene contains a combination of colour and noun that is held out of training.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -115,10 +115,10 @@ def _is_unseen(kind: Kind) -> bool:
 
 
 def read_tars(folder: Path) -> Iterator[Example]:
-    """The scenes of all tars of a folder.
+    """Yields the scenes of all tars in a folder.
 
     Raises:
-      ValueError: the folder holds no tar.
+      ValueError: the folder contains no tar.
     """
     paths = sorted(folder.glob("*.tar"))
     if not paths:

@@ -1,7 +1,7 @@
-"""The training loop: AdamW, a warm-up and a cosine, a checkpoint every few hundred steps from which it goes on.
+"""The training loop: AdamW, a warm-up and a cosine schedule, and checkpoints to resume from.
 
-Each worker is a process with one thread and its own share of the batch; gradients are averaged over the workers. That
-is a quarter faster than one process with as many threads, and much faster on a machine that does other things too.
+Each worker is a process with one thread and its own share of the batch. Gradients are averaged over the workers. This
+is 25 % faster than one process with the same number of threads, and much faster if other programs use the machine too.
 """
 
 import math
@@ -26,18 +26,19 @@ from training.scene_grounder.model import make_model, make_tokenizer
 
 _WARM_UP = 200
 _CLIP = 1.0  # raw norms reach 1000 in the first steps
-_CLASSES = (200, 600)  # steps between which the classes of the detection loss come in
-_LITTLE = 0.02  # their weight before: keeps the logits from running away
-_HINTS = 2.0  # weight of naming; it falls to nothing over the last third
-_LAST = 0.01  # of the learning rate, at the end of the cosine
-_AVERAGE = 0.998  # a step of the weights' moving average, which is what is shipped
+_CLASSES = (200, 600)  # steps between which the weight of the class loss rises
+_LITTLE = 0.02  # its weight before; keeps the logits from diverging
+_HINTS = 2.0  # weight of the hints; falls to 0 over the last third
+_LAST = 0.01  # share of the learning rate at the end of the cosine
+_AVERAGE = 0.998  # decay per step of the moving average of the weights, which is shipped
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """batch: scenes a step, over all workers. rate: the highest learning rate. every: steps between checkpoints.
+    """The settings of a training.
 
-    workers: processes. device: of all of them; one with a GPU needs but one worker.
+    batch: scenes per step, over all workers. rate: the maximum learning rate. every: steps between checkpoints.
+    workers: number of processes. device: used by all workers; with a GPU one worker is enough.
     """
 
     steps: int = 7500
@@ -50,7 +51,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Job:
-    """What to train on, and where the checkpoint lies."""
+    """What to train on, and where to keep the checkpoint."""
 
     scenes: Path
     blocks: int
@@ -59,7 +60,7 @@ class Job:
     schedule: Schedule
 
     def __str__(self) -> str:
-        """What must be the same for a training to go on."""
+        """Everything that must be equal for a training to resume."""
         s = self.schedule
         steps = f"{s.steps} steps of {s.batch} on {s.workers}, rate {s.rate:g}"
         return f"seed {self.seed}, {self.blocks} blocks of {self.scenes.name}, {steps}"
@@ -67,7 +68,7 @@ class Job:
 
 @dataclass
 class State:
-    """All that a checkpoint holds."""
+    """The state of a training, which a checkpoint stores."""
 
     model: Any
     hints: Hints
@@ -78,7 +79,7 @@ class State:
 
 
 class Losses(NamedTuple):
-    """Of one step."""
+    """The losses of one step."""
 
     classes: float
     places: float
@@ -86,14 +87,14 @@ class Losses(NamedTuple):
 
 
 OnStep = Callable[[int, Losses, float], None]
-"""Called after each step with its number, its losses and the seconds of training in all."""
+"""Called after each step with its number, its losses and the total seconds of training."""
 
 
 def train(job: Job, on_step: OnStep) -> None:
-    """Trains, or goes on where the checkpoint in `job.work` stopped, until the last step's checkpoint is there.
+    """Trains until the checkpoint of the last step is written. Resumes from the checkpoint in `job.work` if it exists.
 
     Raises:
-      ValueError: the checkpoint is of another job, or a batch cannot be shared evenly.
+      ValueError: see `check`.
     """
     check(job)
     if load_checkpoint(job).get("step") == job.schedule.steps:
@@ -112,12 +113,17 @@ def train(job: Job, on_step: OnStep) -> None:
 
 
 def check(job: Job) -> None:
-    """Raises ValueError if the job cannot be done: a checkpoint of another one, an uneven batch, no such device."""
+    """Checks that the job can run.
+
+    Raises:
+      ValueError: the checkpoint belongs to another job, the workers cannot share a batch evenly, or there is no CUDA
+        device.
+    """
     schedule = job.schedule
     if schedule.batch % schedule.workers:
-        raise ValueError(f"a batch of {schedule.batch} cannot be shared by {schedule.workers} workers")
+        raise ValueError(f"a batch of {schedule.batch} scenes cannot be shared evenly by {schedule.workers} workers")
     if schedule.device.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(f"{schedule.device}: there is no CUDA device here")
+        raise ValueError(f"{schedule.device}: no CUDA device is available")
     load_checkpoint(job)
 
 
@@ -183,18 +189,18 @@ def _average_gradients(parameters: list[torch.nn.Parameter], workers: int) -> No
 
 
 def detecting(step: int) -> float:
-    """The weight of the detection loss's classes, 0..1: what things and words are called is learnt first."""
+    """Returns the weight of the class loss, 0..1. It starts low, so that the hints teach names first."""
     first, full = _CLASSES
     return min(max((step - first) / (full - first), _LITTLE), 1.0)
 
 
 def naming(step: int, schedule: Schedule) -> float:
-    """The weight of the hints."""
+    """Returns the weight of the hints."""
     return _HINTS * min(max(3 * (1 - step / schedule.steps), 0.0), 1.0)
 
 
 def rate(step: int, schedule: Schedule) -> float:
-    """The learning rate of a step."""
+    """Returns the learning rate of a step."""
     if step < _WARM_UP:
         return schedule.rate * (step + 1) / _WARM_UP
     done = (step - _WARM_UP) / max(schedule.steps - _WARM_UP, 1)
@@ -202,7 +208,7 @@ def rate(step: int, schedule: Schedule) -> float:
 
 
 def fresh(seed: int, device: str = "cpu") -> State:
-    """The state before the first step."""
+    """Returns the state before the first step."""
     model, hints = make_model(seed).to(device), Hints().to(device)
     offsets = [p for name, p in model.named_parameters() if "sampling_offsets" in name]
     others = [p for name, p in model.named_parameters() if "sampling_offsets" not in name]
@@ -214,7 +220,7 @@ def fresh(seed: int, device: str = "cpu") -> State:
 
 
 def resume_state(job: Job, device: str = "cpu") -> State:
-    """The state in the job's checkpoint; the fresh one if there is none."""
+    """Returns the state in the job's checkpoint, or a fresh one if there is no checkpoint."""
     state, checkpoint = fresh(job.seed, device), load_checkpoint(job)
     if checkpoint:
         state.model.load_state_dict(checkpoint["model"])
@@ -226,20 +232,24 @@ def resume_state(job: Job, device: str = "cpu") -> State:
 
 
 def averaged(job: Job) -> Any:
-    """The model with the moving average of its weights: what is shipped."""
+    """Returns the model with the moving average of its weights, which is shipped."""
     state = resume_state(job)
     state.model.load_state_dict(state.average, strict=False)
     return state.model.eval()
 
 
 def load_checkpoint(job: Job) -> dict[str, Any]:
-    """What the checkpoint holds; empty if there is none."""
+    """Returns the content of the checkpoint, empty if there is none.
+
+    Raises:
+      ValueError: the checkpoint belongs to another job.
+    """
     path = job.work / "checkpoint.pt"
     if not path.is_file():
         return {}
     checkpoint: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
     if checkpoint["job"] != str(job):
-        raise ValueError(f"{path}: of another training ({checkpoint['job']}, not {job}); give another folder")
+        raise ValueError(f"{path}: is of another training ({checkpoint['job']}, not {job}); use another folder")
     return checkpoint
 
 

@@ -1,4 +1,4 @@
-"""What a detector is: what it is asked, and what it answers."""
+"""The interface of a detector: its requests and its answers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from transforms.records import Box, Drop, Fault
 
 @dataclass(frozen=True)
 class Head:
-    """The head of a phrase, "dog" in "a brown dog": its text, and character offsets into the phrase, end exclusive."""
+    """The head of a phrase, such as "dog" in "a brown dog": text and character offsets in the phrase, end exclusive."""
 
     text: str
     start: int
@@ -24,9 +24,9 @@ class Head:
 class Request:
     """One picture and the phrases to look for in it.
 
-    data: the encoded image. width, height: pixels as a person sees the picture. phrases: distinct, as in the caption.
-    heads: one a phrase, in the same order. caption: where the phrases come from. image_digest: equal for the captions
-    of one picture, which follow each other; empty if unknown.
+    data: the encoded image. width, height: pixels of the upright picture. phrases: distinct, as in the caption.
+    heads: one per phrase, in the same order. caption: the caption that contains the phrases. image_digest: equal for
+    all captions of one picture, which are consecutive; empty if unknown.
     """
 
     data: bytes = field(repr=False)
@@ -40,16 +40,16 @@ class Request:
 
     @property
     def image(self) -> Image.Image:
-        """The picture, RGB and upright, decoded anew at each use: a chunk of them would not fit into memory.
+        """The picture, RGB and upright. It is decoded on each access: the pictures of a chunk do not fit in memory.
 
         Raises:
-          ImageFault: it cannot be decoded.
+          ImageFault: the picture cannot be decoded.
         """
         return images.decode(self.data, self.max_pixels)
 
 
 def probe_request() -> Request:
-    """A grey picture and one word: if a detector fails on this too, no pair is at fault."""
+    """A grey picture and one word. If a detector fails on this as well, no pair is at fault."""
     target = BytesIO()
     Image.new("RGB", (64, 64), (128, 128, 128)).save(target, "PNG")
     return Request(target.getvalue(), 64, 64, ("thing",), heads=(Head("thing", 0, 5),), caption="thing")
@@ -57,10 +57,10 @@ def probe_request() -> Request:
 
 @dataclass(frozen=True)
 class Found:
-    """What a detector says of one request.
+    """The answer of a detector to one request.
 
-    boxes: `Box.phrase` is the number of the request's phrase. cut: boxes above the floor that the cap cut off.
-    dropped: phrases that the detector could not be asked for. error: set if the pair, and it alone, failed.
+    boxes: `Box.phrase` is the index of the phrase in the request. cut: number of boxes above the floor that the cap
+    removed. dropped: phrases that the detector cannot process, by index. error: set if only this pair failed.
     """
 
     boxes: tuple[Box, ...] = ()
@@ -70,26 +70,28 @@ class Found:
 
 
 class Detector(Protocol):
-    """Finds phrases in pictures. The built-in families and detectors of your own keep the same contract.
+    """Finds phrases in pictures. The contract is the same for built-in families and your own detectors.
 
-    It is called with the requests of a whole chunk, so that it can form batches, and with pieces of one where something
-    failed. Captions of one picture follow each other. It is called by one thread at a time, and about pictures that
-    decode in full, unless its family says that it takes more (`Family.guarded`).
+    gritmill calls `detect` with the requests of a whole chunk, so that the detector can form batches. After a failure,
+    it calls `detect` with parts of the chunk. Captions of one picture are consecutive. Only one thread calls it at a
+    time, and only with pictures that decode in full, unless the family sets `Family.guarded` to False.
 
-    Three attributes are optional. `made`, a JSON object: what it ran on, kept with each chunk's rows. `progress`, None
-    until gritmill sets it: to be called with the number of requests done so far. `revision`, of the factory: part of
-    the fingerprint, if results depend on more than the file that the factory stands in.
+    Three attributes are optional:
+      made: a JSON object that describes what the detector ran on. Stored with the rows of each chunk.
+      progress: initially None. gritmill sets it to a callable; call it with the number of requests done so far.
+      revision: an attribute of the factory, part of the fingerprint. Set it if the results depend on more than the
+        factory's source file.
     """
 
     def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
-        """One answer a request, in order: a `Found`, or just its boxes.
+        """Returns one answer per request, in order: a `Found`, or only its boxes.
 
-        `Box.phrase` is the number of the request's phrase; corners are shares of the picture's sides, 0..1, with
-        x1 < x2 and y1 < y2; scores are in 0..1. Boxes below `detector.floor` are left out by gritmill, boxes beyond
-        `detector.candidates` by the detector, which says in `Found.cut` how many. An answer must not depend on the
-        request's neighbours.
+        `Box.phrase` is the index of the phrase in the request. Corners are fractions of the picture's sides, 0..1, with
+        x1 < x2 and y1 < y2. Scores are in 0..1. gritmill removes boxes below `detector.floor`. The detector removes
+        boxes beyond `detector.candidates` and reports their number in `Found.cut`. An answer must not depend on other
+        requests.
 
         Raises:
-          Exception: of any kind; it is bisected to the request that causes it, whose pair alone fails. If a grey probe
-            picture fails as well, the run ends and blames no pair.
+          Exception: of any kind. gritmill bisects the requests to find the one that causes it; only its pair fails. If
+            a grey probe picture fails as well, the run ends, and no pair fails.
         """

@@ -1,5 +1,7 @@
-"""Requests -> batches of prompts whose pictures have equal size; pictures are decoded and resized in threads, ahead of
-the caller."""
+"""Requests -> batches of prompts whose pictures have equal size.
+
+Threads decode and resize the pictures ahead of the caller.
+"""
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,19 +19,19 @@ from transforms.read_ahead import read_ahead
 from transforms.records import Fault
 
 _LOADERS = 8
-"""Threads at most. A picture of 640 x 480 takes one some 10 ms, about as long as a large GPU takes for its forward."""
+"""Maximum number of threads. A picture of 640 x 480 takes a thread 10 ms, about as long as a large GPU needs for it."""
 
 
 @dataclass(frozen=True)
 class PromptItem:
-    """One prompt of one request, as its family makes it."""
+    """One prompt of one request. request: its index. prompt: as built by the family of the detector."""
 
     request: int
     prompt: Any
 
 
 BatchItems = list[PromptItem]
-"""Prompts that go through the model together: their pictures are resized to one size."""
+"""Prompts that go through the model together. Their pictures are resized to the same size."""
 
 PreparedItem = tuple[PromptItem, torch.Tensor]
 """A prompt with its picture, uint8 [3, height, width]."""
@@ -38,9 +40,9 @@ PreparedItem = tuple[PromptItem, torch.Tensor]
 def plan_batches(
     requests: Sequence[Request], prompts: Iterable[Sequence[Any]], rule: ResizeRule, length: int
 ) -> list[BatchItems]:
-    """The batches of the requests, at most `length` prompts each, of equal size, in the order of the requests.
+    """The batches of the requests, in the order of the requests: at most `length` prompts, with pictures of equal size.
 
-    prompts: for each request those that together hold every phrase once.
+    prompts: for each request, the prompts that together contain every phrase once.
     """
     by_size: dict[tuple[int, int], list[PromptItem]] = {}
     for number, (request, of_request) in enumerate(zip(requests, prompts, strict=True)):
@@ -52,10 +54,10 @@ def plan_batches(
 def prepare_batches(
     requests: Sequence[Request], batches: Sequence[BatchItems], rule: ResizeRule
 ) -> Iterator[list[tuple[PromptItem, torch.Tensor | Fault]]]:
-    """The batches with their pictures, or why one cannot be decoded, in order; while the caller works on one, those of
-    the next ones are decoded.
+    """Yields the batches, in order. Each prompt comes with its picture, or with the fault if it cannot be decoded.
 
-    Captions of one image share its bytes and follow one another, so it is decoded once.
+    Threads decode the next pictures while the caller works on a batch. Captions of one image share its bytes and are
+    consecutive, so the image is decoded once.
     """
     budget = _PixelBudget(MAX_PIXELS)
 
@@ -81,7 +83,7 @@ def prepare_batches(
 
 
 class _PixelBudget:
-    """How many pixels may be decoded at once (4 bytes each in Pillow); one larger picture alone may exceed it."""
+    """Limits the pixels that are decoded at the same time (4 bytes each in Pillow). A single picture may exceed it."""
 
     def __init__(self, pixels: int) -> None:
         self._pixels = self._free = pixels
@@ -89,7 +91,7 @@ class _PixelBudget:
 
     @contextmanager
     def reserve(self, pixels: int) -> Iterator[None]:
-        """Waits until there is room for a picture, and holds it."""
+        """Waits until `pixels` are free, and reserves them."""
         held = min(pixels, self._pixels)
         with self._changed:
             self._changed.wait_for(lambda: self._free >= held)

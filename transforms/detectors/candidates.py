@@ -1,4 +1,4 @@
-"""The request that a pair makes, and the pair with the boxes of the answer."""
+"""Pair -> request; pair + answer -> pair with boxes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,11 +7,11 @@ from transforms.detectors.base import Found, Head, Request
 from transforms.records import Box, Dropped, Pair, Phrase
 
 Normalize = Callable[[str], str]
-"""The family's: phrases that it makes equal are asked once."""
+"""`Family.normalize`: phrases with equal results are sent to the detector once."""
 
 
 def make_request(pair: Pair, max_pixels: int, normalize: Normalize) -> Request:
-    """The request for a pair: each distinct phrase once, as it stands first in the caption."""
+    """The request for a pair. It contains each distinct phrase once, as in its first occurrence in the caption."""
     distinct: dict[str, Phrase] = {}
     for phrase in pair.phrases:
         distinct.setdefault(normalize(pair.text(phrase)), phrase)
@@ -33,8 +33,11 @@ def _head(pair: Pair, phrase: Phrase) -> Head:
 
 
 def with_boxes(pair: Pair, request: Request, found: Found, normalize: Normalize) -> Pair:
-    """The pair with the boxes found and without its image; phrases that the detector could not be asked for are dropped
-    with the reason."""
+    """The pair with the boxes of the answer and without its image.
+
+    Phrases that the detector could not process are dropped with their reason. If the answer has an error, the pair
+    fails.
+    """
     pair = replace(pair, data=b"")
     if found.error:
         return pair.failed(found.error)

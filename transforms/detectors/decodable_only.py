@@ -1,4 +1,4 @@
-"""A detector as gritmill asks it if it is not known to take more: by one thread, about pictures that decode in full."""
+"""Wraps a detector so that one thread calls it at a time, and only with pictures that decode in full."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from transforms.records import Box, Fault
 
 @dataclass(eq=False)
 class DecodableOnly:
-    """A detector that need not be thread-safe, nor decode a picture to find out that it is broken."""
+    """The wrapper. The detector need not be thread-safe and need not check whether a picture is broken."""
 
     _detector: Any
     progress: Callable[[int], None] | None = None
@@ -20,16 +20,16 @@ class DecodableOnly:
     _last: tuple[bytes, Fault | None] = b"", None
 
     def __post_init__(self) -> None:
-        # Another attribute of that name is the detector's own business.
+        # An attribute `progress` that is not None belongs to the detector; it is not overwritten.
         self._reports = getattr(self._detector, "progress", "") is None
 
     @property
     def made(self) -> dict[str, Any]:
-        """What the detector says of itself, if it does."""
+        """The detector's `made`, or an empty dict."""
         return dict(getattr(self._detector, "made", {}))
 
     def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
-        """The detector's answers; an error for a picture that is truncated or broken."""
+        """The detector's answers, and an error for each picture that is truncated or broken."""
         with self._lock:
             faults = [self._fault(request) for request in requests]
             if self._reports:
@@ -37,12 +37,12 @@ class DecodableOnly:
             decodable = [request for request, fault in zip(requests, faults, strict=True) if fault is None]
             answers = list(self._detector.detect(decodable)) if decodable else []
         if len(answers) != len(decodable):
-            raise ValueError(f"the detector gave {len(answers)} answers to {len(decodable)} requests")
+            raise ValueError(f"the detector returned {len(answers)} answers for {len(decodable)} requests")
         following = iter(answers)
         return [Found(error=fault) if fault else next(following) for fault in faults]
 
     def _fault(self, request: Request) -> Fault | None:
-        if self._last[0] is not request.data:  # captions of one image share its bytes and follow one another
+        if self._last[0] is not request.data:  # captions of one image share its bytes and are consecutive
             try:
                 _ = request.image
                 self._last = request.data, None

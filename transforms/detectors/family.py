@@ -1,4 +1,4 @@
-"""What a family of detectors is: detectors that are loaded, asked and set alike."""
+"""The interface of a family: detectors with the same loading code, prompts and settings."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,24 +11,26 @@ from transforms.settings import Fraction, PositiveInt, Recorded, Section
 
 
 class FamilySettings(Section):
-    """The keys of `detector.` that every family takes; one with keys of its own derives its settings from this."""
+    """The keys of `detector` that every family accepts. A family with more keys subclasses this class."""
 
     model: str = Field(
         "IDEA-Research/grounding-dino-tiny",
-        description="An embedded one, hub id, folder, or package.module:factory of your own.",
+        description="An embedded model, a hub id, a folder, or your own detector as package.module:factory.",
     )
-    revision: str | None = Field(None, description="Branch, tag or commit on the hub.")
+    revision: str | None = Field(None, description="Branch, tag or commit of a model on the hub.")
     device: Annotated[str, Recorded()] = Field("auto", pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    batch: Annotated[PositiveInt, Recorded()] = Field(4, description="Prompts a forward.")
-    threads: Annotated[PositiveInt | None, Recorded()] = Field(None, description="Default: cores over local workers.")
-    floor: Fraction = Field(0.05, description="Candidates below this score are not kept.")
-    candidates: PositiveInt = Field(30, description="At most so many candidates a phrase.")
+    batch: Annotated[PositiveInt, Recorded()] = Field(4, description="Prompts per forward pass.")
+    threads: Annotated[PositiveInt | None, Recorded()] = Field(
+        None, description="CPU threads of the model; default: cores divided by local workers."
+    )
+    floor: Fraction = Field(0.05, description="Candidates with a lower score are removed.")
+    candidates: PositiveInt = Field(30, description="Maximum number of candidates per phrase.")
 
     @model_validator(mode="after")
     def _possible_precision(self) -> Self:
         if self.device == "cpu" and self.precision != "float32":
-            raise ValueError(f"precision {self.precision} is not right on a CPU; device cpu needs float32")
+            raise ValueError(f"precision {self.precision} gives wrong boxes on a CPU; use float32 with device cpu")
         return self
 
 
@@ -36,27 +38,29 @@ Settings = TypeVar("Settings", bound=FamilySettings)
 
 
 def join_blanks(phrase: str) -> str:
-    """The phrase in lower case, its blanks joined."""
+    """The phrase in lower case, with each run of blanks replaced by one space."""
     return " ".join(phrase.lower().split())
 
 
 @dataclass(frozen=True)
 class Family(Generic[Settings]):
-    """Detectors that are loaded, asked and set alike. To import one takes no model and no torch: `load` does.
+    """Detectors with the same loading code, prompts and settings.
+
+    The module of a family must not import torch or load a model. Only `load` does that.
 
     Args:
       name: for messages.
-      settings: the keys of `detector.` that it takes, with their defaults. The ground fingerprint covers those that are
-        not `Recorded`.
-      score: the score threshold of checkpoints for which nobody has measured one, 0..1.
-      load: the detector, on its device. search_path: folders to look in for code, after everything installed. Raises
-        ValueError or OSError.
-      normalize: of two phrases that it makes equal only the first is asked.
-      check: refuses a checkpoint that cannot be run, told by its config.json, with a ValueError.
-      identify: what tells one model from another; None if the content of the checkpoint does.
-      placed: whether `detector.device` and `.precision` have to suit this machine.
-      guarded: whether gritmill decodes each picture before the detector is asked, and asks from one thread at a time;
-        False for one that is safe to be shared by threads and answers with a fault for a picture that is cut or broken.
+      settings: the keys of `detector` that the family accepts, with their defaults. The ground fingerprint includes
+        those that are not `Recorded`.
+      score: the score threshold, 0..1, for checkpoints without a measured threshold.
+      load: returns the detector, on its device. Its second argument, the search path, contains folders to search for
+        code after all installed packages. Raises ValueError or OSError.
+      normalize: of phrases with equal results, only the first is sent to the detector.
+      check: raises ValueError if the config.json shows that the checkpoint cannot run.
+      identify: returns the identity of the model for the fingerprint. None: the content of the checkpoint is hashed.
+      placed: whether gritmill checks that this machine has `detector.device` and that `.precision` suits it.
+      guarded: whether gritmill decodes each picture before it calls the detector, and calls it from one thread at a
+        time. Set it to False if the detector is thread-safe and answers with a fault for a truncated or broken picture.
     """
 
     name: str
@@ -70,16 +74,17 @@ class Family(Generic[Settings]):
     guarded: bool = True
 
     def take(self, settings: FamilySettings) -> Settings:
-        """The keys of the section `detector` that this family takes.
+        """The settings of this family, from the section `detector`.
 
         Raises:
-          ValueError: another key is set, to another value than its default, or a value does not fit.
+          ValueError: a key that the family does not accept is set to a value other than its default, or a value is not
+            valid.
         """
         values, fields = settings.model_dump(), type(settings).model_fields
         own = self.settings.model_fields
         for key, value in values.items():
             if key not in own and not (key in fields and value == fields[key].default):
-                raise ValueError(f"detector.{key}: {self.name} takes no such key; it takes {', '.join(sorted(own))}")
+                raise ValueError(f"detector.{key}: {self.name} has no such key; its keys are {', '.join(sorted(own))}")
         try:
             return self.settings.model_validate({key: values[key] for key in own if key in values})
         except ValidationError as error:

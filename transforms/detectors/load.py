@@ -1,7 +1,7 @@
-"""The families by `model_type`; the family and the detector that the configuration names.
+"""Finds the family of the configured detector by its `model_type`, and loads the detector.
 
-A package of your own adds one through the entry-point group `gritmill.detectors`: the entry's name is the `model_type`
-in the config.json of its checkpoints, its value a `Family`. A built-in one goes first.
+Your package can add a family through the entry-point group `gritmill.detectors`. The name of the entry is the
+`model_type` in the config.json of the checkpoints. Its value is a `Family`. Built-in families take precedence.
 """
 
 import json
@@ -22,46 +22,47 @@ _BUILTIN: dict[str, Family[Any]] = {"grounding-dino": GROUNDING_DINO, "mm-ground
 
 
 def find_family_by_name(model: str) -> Family[Any] | None:
-    """The family of a detector that has no checkpoint; None for one that has."""
+    """The family of a detector without a checkpoint (`package.module:factory`); None for a checkpoint."""
     return PLUGIN if is_factory(model) else None
 
 
 def find_family(settings: DetectorSettings) -> Family[Any]:
-    """The family of the detector that the settings name, whose configuration alone is read.
+    """The family of the detector that the settings name. Of a checkpoint, only the config.json is read.
 
     Raises:
-      ValueError: the checkpoint is of no known family, or its family refuses it or a key. OSError: there is none.
+      ValueError: the family of the checkpoint is unknown, or the family rejects the checkpoint or a key.
+      OSError: there is no such checkpoint.
     """
     family = find_family_by_name(settings.model)
     if family:
         return family
-    # The class of an unknown kind might come with the checkpoint: the kind is read before any class is looked up.
+    # A checkpoint of an unknown kind could contain its own code. So the kind is checked before a class is looked up.
     config = _read_config(settings)
     kind = str(config.get("model_type", ""))
     family = _BUILTIN.get(kind)
     if not family:
         outside = {entry.name: entry for entry in entry_points(group=GROUP)}
         if kind not in outside:
-            problem = f"is a {kind}" if kind else "does not say in its config.json what it is"
+            problem = f"is a {kind}" if kind else "has no model_type in its config.json"
             known = ", ".join(dict.fromkeys([*_BUILTIN, *sorted(outside)]))
-            raise ValueError(f"detector.model: {settings.model} {problem}; it has to be one of {known}")
+            raise ValueError(f"detector.model: {settings.model} {problem}; it must be one of {known}")
         family = load_family(outside[kind])
     family.check(family.take(settings), config)
     return family
 
 
 def load_detector(settings: DetectorSettings, search_path: Sequence[str] = ()) -> Detector:
-    """The detector that the settings name, loaded and on its device; any threads may share it."""
+    """Loads the detector that the settings name, on its device. The result is thread-safe."""
     family = find_family(settings)
     detector = family.load(family.take(settings), search_path)
     return DecodableOnly(detector) if family.guarded else detector
 
 
 def find_config(settings: DetectorSettings) -> Path:
-    """The config.json of a checkpoint; one from the hub is fetched, and lies in a folder called like its commit.
+    """The path of a checkpoint's config.json. For a hub id, it is downloaded; its folder is named after the commit.
 
     Raises:
-      OSError, ValueError: the hub does not give it.
+      OSError, ValueError: the file cannot be downloaded.
     """
     folder = Path(bundled.model_path(settings.model)).expanduser()
     if folder.is_dir():
@@ -75,6 +76,6 @@ def _read_config(settings: DetectorSettings) -> dict[str, Any]:
     try:
         path = find_config(settings)
         config = json.loads(path.read_bytes()) if path.is_file() else {}
-    except (OSError, ValueError) as error:  # ValueError: no JSON, or neither a folder that is there nor a hub id
+    except (OSError, ValueError) as error:  # ValueError: not JSON, or neither an existing folder nor a hub id
         raise OSError(f"detector.model: {settings.model}: {error}") from error
     return config if isinstance(config, dict) else {}

@@ -1,4 +1,4 @@
-"""Pairs with phrases and pictures -> the same pairs with candidate boxes, by a detector."""
+"""Adds candidate boxes to pairs with phrases and pictures, with a detector."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from transforms.records import Box, Pair
 
 @dataclass(eq=False)
 class PhraseLocator:
-    """A `Model` whose rows are pairs with boxes and without their images. Its pairs have phrases.
+    """A `Model` whose rows are pairs with boxes and without their images. Its input pairs must have phrases.
 
-    floor: candidates with a lower score are left out. max_pixels: pictures with more fail.
-    normalize: of two phrases that it makes equal only the first is asked.
+    floor: candidates with a lower score are removed. max_pixels: larger pictures fail.
+    normalize: of phrases with equal results, only the first is sent to the detector.
     """
 
     detector: Any
@@ -30,46 +30,46 @@ class PhraseLocator:
 
     @property
     def recorded(self) -> dict[str, Any]:
-        """What the detector says of itself in `made`: device, threads and so on; nothing if it has none."""
+        """The detector's `made` (device, threads and so on), or an empty dict."""
         return dict(getattr(self.detector, "made", {}))
 
     def process(self, pairs: Sequence[Pair]) -> list[Pair]:
-        """The pairs with their boxes; raises ValueError for an answer of the detector that is wrong."""
+        """The pairs with their boxes; raises ValueError if an answer of the detector is not valid."""
         if hasattr(self.detector, "progress"):
             self.detector.progress = self.progress
         requests = self.requests(pairs)
         return self.located(pairs, requests, self.detector.detect(requests))
 
     def probe(self) -> object:
-        """Asks for one word in a grey picture."""
+        """Looks for one word in a grey picture."""
         request = probe_request()
         return check_answers(self.detector.detect([request]), [request], self.floor)
 
     def requests(self, pairs: Sequence[Pair]) -> list[Request]:
-        """What the detector is asked."""
+        """The requests for the pairs."""
         return [make_request(pair, self.max_pixels, self.normalize) for pair in pairs]
 
     def located(
         self, pairs: Sequence[Pair], requests: Sequence[Request], answers: Sequence[Found | Sequence[Box]]
     ) -> list[Pair]:
-        """The pairs with the boxes of the answers."""
+        """The pairs with the boxes of the checked answers."""
         checked = check_answers(answers, requests, self.floor)
         return [with_boxes(*each, self.normalize) for each in zip(pairs, requests, checked, strict=True)]
 
 
 class BatchedPhraseLocator(PhraseLocator):
-    """The same with a detector that is `Batched`, and so itself."""
+    """A `PhraseLocator` for a detector that is `Batched`; it is `Batched` itself."""
 
     def batches(self, pairs: Sequence[Pair]) -> Sequence[Sequence[Any]]:
-        """The detector's."""
+        """The detector's batches for the pairs."""
         return self.detector.batches(self.requests(pairs))  # type: ignore[no-any-return]
 
     def run_batch(self, pairs: Sequence[Pair], batch: Sequence[Any]) -> list[tuple[int, Any]]:
-        """The detector's."""
+        """The detector's results for the batch."""
         return self.detector.run_batch(self.requests(pairs), batch)  # type: ignore[no-any-return]
 
     def merge(self, pairs: Sequence[Pair], results: Sequence[tuple[int, Any]]) -> list[Pair]:
-        """The pairs with the boxes of all batches."""
+        """The pairs with the boxes from all batches."""
         requests = self.requests(pairs)
         return self.located(pairs, requests, self.detector.merge(requests, results))
 
@@ -77,7 +77,7 @@ class BatchedPhraseLocator(PhraseLocator):
 def load_locator(
     settings: DetectorSettings, max_pixels: int = MAX_PIXELS, search_path: Sequence[str] = ()
 ) -> PhraseLocator:
-    """The detector that the settings name, loaded. search_path: folders to look in for a detector of your own."""
+    """Loads the detector that the settings name. search_path: folders to search for your own detector."""
     detector = load_detector(settings, search_path)
     kind = BatchedPhraseLocator if isinstance(detector, Batched) else PhraseLocator
     return kind(detector, settings.floor, max_pixels, find_family(settings).normalize)

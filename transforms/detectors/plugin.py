@@ -1,6 +1,6 @@
-"""Detectors of one's own as a `Family`: `detector.model` is `package.module:factory`.
+"""The family of your own detectors, for which `detector.model` is `package.module:factory`.
 
-The factory takes the settings and returns a `Detector`.
+The factory is called with the settings and returns a `Detector`.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from transforms.plugins import find_factory, identify_factory
 
 
 def is_factory(model: str) -> bool:
-    """Whether `detector.model` names a factory rather than a hub id or a folder."""
+    """Whether `detector.model` names a factory and not a hub id or a folder."""
     module, colon, name = model.partition(":")
     return bool(colon) and name.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
@@ -29,10 +29,10 @@ def _load(settings: GroundingDinoSettings, search_path: Sequence[str]) -> Detect
 
 PLUGIN = Family(
     "a factory",
-    GroundingDinoSettings,  # the keys of the first release, any of which a factory may read
-    score=GROUNDING_DINO.score,  # nobody knows better
+    GroundingDinoSettings,  # the keys of the first release; a factory may read any of them
+    score=GROUNDING_DINO.score,  # a guess
     load=_load,
-    normalize=GROUNDING_DINO.normalize,  # as in the first release: its runs hold what was asked
+    normalize=GROUNDING_DINO.normalize,  # as in the first release, so that resumed runs send the same requests
     identify=lambda settings, folders: identify_factory(find_factory(settings.model, folders), settings.model),
     placed=False,
 )

@@ -1,8 +1,8 @@
 """Picture -> the detector's input tensor, resized without padding.
 
-Padding changes the features of a Swin backbone near its edge by 4 to 20 % of their peak, so a padded picture would
-depend on its neighbours in the batch. Both sides are stretched to a multiple of a step instead, and only pictures
-of equal size share a batch.
+Padding changes the features of a Swin backbone near the padded edge by 4 to 20 % of their peak, so the result for a
+padded picture would depend on the other pictures of the batch. Instead, both sides are stretched to a multiple of a
+step, and only pictures of equal size share a batch.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class ResizeRule:
-    """How pictures become tensors: sides and step in pixels, Pillow's resampling filter, scale and normalisation."""
+    """How a picture becomes a tensor: sides and step in pixels, Pillow's resampling filter, mean and std in 0..1."""
 
     short_side: int
     long_side: int
@@ -24,22 +24,23 @@ class ResizeRule:
     std: tuple[float, ...]
 
     def target_size(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height that a picture of that size is resized to.
+        """Width and height to which a picture of the given size is resized.
 
-        The usual resize first (short side to `short_side`, unless the long one then exceeds `long_side`), then each
-        side to the nearest multiple of `step`, at least one step and never above the greatest multiple in `long_side`.
+        First the usual resize: the short side to `short_side`, or the long side to `long_side` if it would be longer.
+        Then each side to the nearest multiple of `step`, at least one step and at most the largest multiple of `step`
+        in `long_side`.
         """
         scale = min(self.short_side / min(width, height), self.long_side / max(width, height))
         return self._snap(width * scale), self._snap(height * scale)
 
     def to_tensor(self, image: Image.Image) -> torch.Tensor:
-        """uint8 [3, height, width] of an RGB picture: a quarter of what it takes once it is normalised."""
+        """The resized RGB picture as uint8 [3, height, width]. The normalised one needs four times the memory."""
         size = self.target_size(*image.size)
         pixels = np.asarray(image if image.size == size else image.resize(size, self.resample))
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
 
     def normalize(self, picture: torch.Tensor) -> None:
-        """Normalises a picture float32 [3, height, width] with values 0..255, in place."""
+        """Normalises in place. picture: float32 [3, height, width] with values 0..255."""
         mean, std = (picture.new_tensor(values)[:, None, None] * 255 for values in (self.mean, self.std))
         picture.sub_(mean).div_(std)
 

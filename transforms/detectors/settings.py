@@ -1,6 +1,6 @@
 """The section `detector` of the configuration: flat, with the keys of every built-in family.
 
-A family from outside may bring keys of its own; they stand in the section as they were given.
+A family from another package can add keys. They appear in the section unchanged.
 """
 
 from importlib.metadata import EntryPoint, entry_points
@@ -11,18 +11,18 @@ from pydantic import ConfigDict, ValidationError, ValidationInfo, model_validato
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 
 GROUP = "gritmill.detectors"
-"""The entry points of families from outside: the name is a `model_type`, the value a `Family`."""
+"""The entry-point group of families from other packages. The name is a `model_type`, the value a `Family`."""
 
 
 class DetectorSettings(GroundingDinoSettings):
-    """`detector`: which boxes a phrase can have."""
+    """`detector`: how candidate boxes are found."""
 
-    model_config = ConfigDict(extra="allow")  # the keys of families from outside, and no others
+    model_config = ConfigDict(extra="allow")  # for the keys of families from other packages; others are rejected below
 
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown_keys(cls, values: Any, info: ValidationInfo) -> Any:
-        if not isinstance(values, dict) or info.context == cls.READ_BACK:  # whose packages need not be installed here
+        if not isinstance(values, dict) or info.context == cls.READ_BACK:  # packages of earlier runs may be missing
             return values
         unknown = values.keys() - cls.model_fields.keys()
         for entry in entry_points(group=GROUP) if unknown else ():
@@ -35,7 +35,7 @@ class DetectorSettings(GroundingDinoSettings):
         return values
 
     def recorded_extra(self) -> set[str]:
-        """Of the keys of families from outside that are set, those that are `Recorded`."""
+        """The keys from families of other packages that are set and `Recorded`."""
         if not self.model_extra:
             return set()
         families = [load_family(entry) for entry in entry_points(group=GROUP)]
@@ -43,8 +43,8 @@ class DetectorSettings(GroundingDinoSettings):
 
 
 def load_family(entry: EntryPoint) -> Any:
-    """The `Family` of another package; raises ValueError if it cannot be loaded."""
+    """Loads the `Family` of another package; raises ValueError if that fails."""
     try:
         return entry.load()
-    except Exception as error:  # somebody else's code
+    except Exception as error:  # loading runs code of another package, which can raise anything
         raise ValueError(f"detector: {entry.value} cannot be loaded: {error}") from error

@@ -1,6 +1,6 @@
-"""Faults that hit one picture alone.
+"""Faults of a single pair: finds the pair that makes a model fail, or that kills its process.
 
-bisect           the items of a failing batch that make it fail
-child_process    calls in a process that may die
-isolated_model   a model in such a process
+bisect           finds the items that make a batch fail
+child_process    calls functions in a child process that may crash
+isolated_model   runs a model in such a process
 """

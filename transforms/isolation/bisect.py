@@ -1,7 +1,7 @@
-"""Bisection: find the items that make a batch fail.
+"""Bisection: finds the items that make a batch fail.
 
-A pair becomes an error row only if it fails alone while a known good input succeeds on the same device. A fault of the
-device, or of every pair, is raised instead, and the chunk that met it commits nothing.
+A pair becomes an error row only if it fails alone while the model still works on a probe input on the same device.
+Otherwise the device or the model is faulty: an exception is raised, and the chunk commits nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,11 +16,11 @@ Item = TypeVar("Item")
 
 
 class UnhealthyDevice(Exception):
-    """The model fails on the probe too: the fault is not that of a pair."""
+    """The model fails on the probe as well, so no pair is at fault."""
 
 
 class NotFiniteError(ArithmeticError):
-    """The model's output is not finite, or no number that it can give."""
+    """The model's output is not finite, or is outside the range of valid outputs."""
 
 
 def run_with_bisection(
@@ -31,15 +31,15 @@ def run_with_bisection(
     failure: type[Exception] = Exception,
     in_place_of: Callable[[Item, Fault], Any] = lambda _, fault: fault,
 ) -> list[Any]:
-    """`run(items)`, with a `Fault` in the place of each item that makes it raise.
+    """Returns `run(items)`, with a `Fault` in place of the answer for each item that makes it raise.
 
-    A batch that raises is halved until each failing item is alone; for CUDA out of memory that is the remedy itself.
+    A batch that raises is halved until each failing item is alone. For CUDA out of memory, halving is also the remedy.
 
     Args:
-      run: answers a batch, one answer an item; may raise.
-      probe: runs something known to be good; called after a failure, since a success before it proves nothing.
-      stage: of the faults. failure: what is bisected; everything else is raised.
-      in_place_of: what stands in the place of an item that fails; default: the fault.
+      run: returns one answer per item of a batch; may raise.
+      probe: runs the model on an input that is known to work. It is called once after all batches, if an item failed.
+      stage: the stage of the faults. failure: the exceptions that are bisected; all others are raised.
+      in_place_of: returns the answer for an item that fails; default: the fault.
 
     Raises:
       UnhealthyDevice: the probe fails as well.
@@ -55,7 +55,7 @@ def run_with_bisection(
                 if isinstance(error, ChildDied)
                 else f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
             )
-            fails = "model's process dies" if isinstance(error, ChildDied) else "model fails"
+            fails = "model's process crashes" if isinstance(error, ChildDied) else "model fails"
             raise UnhealthyDevice(f"{stage}: the {fails} on every input: {what}") from failed.error
     return [
         in_place_of(answer.item, answer.fault(stage)) if isinstance(answer, _Failure) else answer for answer in answers
@@ -64,8 +64,8 @@ def run_with_bisection(
 
 @dataclass(frozen=True)
 class _Failure:
-    """An item that fails alone. Its traceback is gone: that would keep the tensors of the failed forward alive, and
-    with them the memory that it lacked."""
+    """An item that fails alone. The error has no traceback, because a traceback would keep the tensors of the failed
+    forward pass in memory."""
 
     item: Any
     error: Exception

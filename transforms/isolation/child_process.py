@@ -1,7 +1,7 @@
-"""A process of its own for work that may kill the process that does it.
+"""A child process for work that may crash the process that does it.
 
-`python -m transforms.isolation.child_process` answers calls over its standard input and output. multiprocessing would
-import the user's main module again; this one imports nothing but what it is asked to call.
+`python -m transforms.isolation.child_process` reads calls from its standard input and writes the answers to its
+standard output. multiprocessing would import the user's main module again; this process imports only what it must call.
 """
 
 import os
@@ -15,25 +15,28 @@ from typing import Any, BinaryIO
 
 
 class ChildDied(Exception):
-    """The process has ended without an answer. The message says by which signal or with which status."""
+    """The process ended without an answer. The message contains the signal or the exit status."""
 
 
 class ChildProcess:
-    """Starts at the first call, and again at the first one after it has died."""
+    """A child process that starts at the first call, and again at the first call after it has ended."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def alive(self) -> bool:
-        """Whether it has been started, and nothing has shown that it has ended."""
+        """Whether it was started and no call has found that it has ended."""
         return self._process is not None
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What the function returns there. It must be importable, its arguments and its answer picklable.
+        """Calls the function in the child process and returns its result.
+
+        The function must be importable. Its arguments and its result must be picklable.
 
         Raises:
-          ChildDied: the process has ended. Any exception that the function raises.
+          ChildDied: the process has ended.
+          Exception: any exception that the function raises.
         """
         process = self._process = self._process or _start()
         assert process.stdin is not None
@@ -49,7 +52,7 @@ class ChildProcess:
         return answer
 
     def close(self) -> None:
-        """Ends the process."""
+        """Kills the process, if it runs."""
         if self._process:
             self._process.kill()
             self._reap()
@@ -65,17 +68,17 @@ class ChildProcess:
 
 
 def _start() -> "subprocess.Popen[bytes]":
-    # -P as for workers: a transforms.py in the current folder is not gritmill's.
+    # -P, as for workers: a transforms.py in the current folder must not replace gritmill's package.
     command = [sys.executable, "-P", "-m", "transforms.isolation.child_process"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
 
 
 def main() -> None:
-    """Answers calls until the other end has gone."""
-    for interrupt in (signal.SIGINT, signal.SIGTERM):  # all processes of a group hear it; it is the parent's business
+    """Answers calls until the parent closes the pipe."""
+    for interrupt in (signal.SIGINT, signal.SIGTERM):  # the whole process group gets the signal; the parent handles it
         signal.signal(interrupt, signal.SIG_IGN)
     calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
+    os.dup2(2, 1)  # output that a library prints must not mix with the answers
     with suppress(EOFError, BrokenPipeError):
         while True:
             function, arguments = pickle.load(calls)
@@ -92,7 +95,7 @@ def _answer(answers: BinaryIO, function: Callable[..., Any], arguments: tuple[An
 
 
 def _pack_error(error: Exception) -> bytes:
-    """The exception, or one of the same words where it cannot travel."""
+    """The pickled exception, or a RuntimeError with the same message if it cannot be pickled."""
     try:
         packed = pickle.dumps((False, error))
         pickle.loads(packed)

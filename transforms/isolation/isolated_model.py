@@ -1,7 +1,7 @@
-"""A model in a process of its own, for chunks at which two processes have died.
+"""A model in a child process, for chunks on which two processes crashed.
 
-The batches are those of a model in the same process, and so are the rows. Only a batch at which the process dies is
-halved until the pair that kills it is alone; its row is a fault with the reason `crash`.
+Batches and rows are the same as for a model in this process. Only a batch on which the child process crashes is halved,
+until the pair that crashes it is alone. The row of that pair is a fault with the reason `crash`.
 """
 
 import threading
@@ -22,16 +22,16 @@ class _Item:
 
 @dataclass
 class SingleBatch:
-    """Any other model as a `Batched` one: all pairs are one batch."""
+    """Makes any model `Batched`: all pairs are one batch."""
 
     model: Model
 
     def batches(self, pairs: Sequence[Pair]) -> list[list[_Item]]:
-        """One batch of all pairs."""
+        """One batch with all pairs."""
         return [[_Item(number) for number in range(len(pairs))]]
 
     def run_batch(self, pairs: Sequence[Pair], batch: Sequence[_Item]) -> list[tuple[int, Any]]:
-        """The model's rows."""
+        """The model's rows for the batch, each with the number of its pair."""
         numbers = [item.request for item in batch]
         return list(zip(numbers, self.model.process([pairs[number] for number in numbers]), strict=True))
 
@@ -43,9 +43,9 @@ class SingleBatch:
 
 @dataclass
 class IsolatedModel:
-    """A `Model` in a process of its own, which ends with this one.
+    """A `Model` in a child process, which ends when this process ends.
 
-    load: makes the model, there. stage: of the faults.
+    load: called in the child, returns the model. stage: the stage of the faults.
     """
 
     load: Callable[[], Model]
@@ -53,13 +53,14 @@ class IsolatedModel:
     recorded: dict[str, Any] = field(default_factory=dict)
     _child: ChildProcess = field(default_factory=ChildProcess)
     _pairs: Sequence[Pair] | None = None
-    _lock: threading.Lock = field(default_factory=threading.Lock)  # one process, one chunk at a time
+    _lock: threading.Lock = field(default_factory=threading.Lock)  # the child handles one chunk at a time
 
     def process(self, pairs: Sequence[Pair]) -> list[Any]:
-        """The model's own rows; a `Fault` for a pair at which the process dies.
+        """The model's rows, with a `Fault` for each pair on which the process crashes.
 
         Raises:
-          UnhealthyDevice: the process dies at what `probe` runs, too. Whatever the model raises.
+          UnhealthyDevice: the process crashes on the probe as well.
+          Exception: any exception that the model raises.
         """
         results: list[tuple[int, Any]] = []
         with self._lock:
@@ -73,11 +74,11 @@ class IsolatedModel:
                     in_place_of=lambda item, fault: (item.request, fault),
                 )
             rows = list(self._call(pairs, _child_call, "merge", results))
-            self._pairs = None  # with their images
+            self._pairs = None  # frees the images
             return rows
 
     def probe(self) -> None:
-        """The model's own."""
+        """Runs the model's probe in the child."""
         with self._lock:
             self._probe()
 
@@ -96,14 +97,14 @@ _pairs: list[Pair] = []
 
 
 def _child_load(load: Callable[[], Model], pairs: list[Pair]) -> dict[str, Any]:
-    """In the child: loads the model, once, and keeps the pairs."""
+    """In the child: loads the model if it is not loaded, and keeps the pairs."""
     global _model, _pairs
     _model, _pairs = _model or load(), pairs
     return dict(getattr(_model, "recorded", {}))
 
 
 def _child_call(method: str, *arguments: Any) -> Any:
-    """In the child: a method of `Batched`, for the pairs that it keeps."""
+    """In the child: calls a method of `Batched` for the kept pairs."""
     assert _model
     return getattr(_model if isinstance(_model, Batched) else SingleBatch(_model), method)(_pairs, *arguments)
 

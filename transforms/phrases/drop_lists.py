@@ -1,4 +1,4 @@
-"""Heads of noun phrases that name nothing to draw a box around: the lists of `drop_lists.yaml`."""
+"""Heads of noun phrases that name nothing one can draw a box around: the lists of `drop_lists.yaml`."""
 
 from functools import cache
 from importlib import resources
@@ -10,7 +10,7 @@ from transforms.records import Drop
 
 
 def read_drop_lists() -> dict[str, Any]:
-    """What `drop_lists.yaml` holds: its version, and lists of heads by name."""
+    """The content of `drop_lists.yaml`: its version, and the lists of heads by name."""
     text = resources.files("transforms.phrases").joinpath("drop_lists.yaml").read_text("utf-8")
     lists: dict[str, Any] = yaml.safe_load(text)
     return lists
@@ -18,13 +18,13 @@ def read_drop_lists() -> dict[str, Any]:
 
 @cache
 def drop_heads(lists: tuple[str, ...]) -> dict[str, Drop]:
-    """Lower-cased head -> reason, for the named lists of `drop_lists.yaml`.
+    """Lower-cased head -> reason, for the given lists of `drop_lists.yaml`. The first list that contains a head wins.
 
     Raises:
-      ValueError: there is no list of that name.
+      ValueError: a name is not the name of a list.
     """
     known = {name: value for name, value in read_drop_lists().items() if name != "version"}
     unknown = [name for name in lists if name not in known]
     if unknown:
-        raise ValueError(f"phrases.drop_lists: no list {unknown[0]}; there are {', '.join(known)}")
+        raise ValueError(f"phrases.drop_lists: no list {unknown[0]}; use one of {', '.join(known)}")
     return {head: Drop(name.partition("_")[0]) for name in reversed(lists) for head in known[name]}

@@ -1,10 +1,10 @@
 """Noun phrases and referring expressions of a caption, as Kosmos-2 builds them.
 
-The construction is that of section 2 of the Kosmos-2 paper (arXiv 2306.14824): spaCy noun chunks; drop those that name
-nothing to draw a box around; expand each of the others along the dependency tree, unless its head has a conjunct. Every
-span is a character range of the original caption, end exclusive.
+The construction follows section 2 of the Kosmos-2 paper (arXiv 2306.14824): take spaCy's noun chunks; drop those that
+name nothing one can draw a box around; expand each of the others along the dependency tree, unless its head has a
+conjunct. Every span is a character range of the original caption, end exclusive.
 
-One rule is gritmill's: neither a noun phrase nor an expression runs across a separator, see `parsed_caption`.
+gritmill adds one rule: noun phrases and expressions do not cross a separator (see `parsed_caption`).
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ from transforms.records import Drop, Dropped, Phrase
 
 @dataclass(frozen=True)
 class Phrases:
-    """What one caption holds: kept noun chunks in text order, and dropped ones with their reasons."""
+    """The noun chunks of one caption: the kept ones in text order, and the dropped ones with their reasons."""
 
     kept: tuple[Phrase, ...] = ()
     dropped: tuple[Dropped, ...] = ()
 
 
 def find_phrases(doc: Doc, dropped_heads: dict[str, Drop]) -> Phrases:
-    """The noun phrases of a parsed caption, with their expressions. `dropped_heads`: what `drop_heads` gives."""
+    """The noun phrases of a parsed caption, with their expressions. dropped_heads: the result of `drop_heads`."""
     kept, dropped = [], []
     caption = ParsedCaption.from_doc(doc)
     for chunk in doc.noun_chunks:
@@ -42,8 +42,8 @@ def find_phrases(doc: Doc, dropped_heads: dict[str, Drop]) -> Phrases:
 
 
 def _head(caption: ParsedCaption, tokens: range, root: int) -> int | None:
-    """What a part of a noun chunk is about: the chunk's root if it is there, else the last noun that depends on nothing
-    in the part; none if there is no noun."""
+    """The head of a part of a noun chunk: the chunk's root if the part contains it, else the part's last noun that does
+    not depend on another token of the part, else its last noun. None if the part has no noun."""
     if root in tokens:
         return root
     nouns = [token for token in tokens if caption.tokens[token].pos in NOUN_TAGS]
@@ -59,7 +59,7 @@ def _phrase(caption: ParsedCaption, tokens: range, head: int) -> Phrase:
 
 
 def _expression(caption: ParsedCaption, tokens: range, head: int) -> range:
-    """The phrase widened to its head's subtree, up to the next separators; as it is where the subtree has a gap."""
+    """The phrase expanded to its head's subtree, up to the next separators. Unchanged if the subtree has a gap."""
     subtree = caption.subtree(head)
     if subtree is None:
         return tokens

@@ -1,9 +1,9 @@
-"""A parsed caption as the rules for phrases look at it: its tokens by number, and the tree as two lists.
+"""A parsed caption in the form that the phrase rules use: its tokens by number, and the tree as plain Python data.
 
-spaCy makes a Token anew each time that it is asked for one; walks through its tree took two thirds of the rules' time.
+spaCy builds a new Token object on every access. Walks through its tree took two thirds of the rules' time.
 
-A separator stands between two parts of a caption. Parsers trained on sentences take "Grizzly Shirt - Black" for one
-noun phrase; web alt-texts are full of such lists.
+A separator divides two parts of a caption. Parsers trained on sentences parse "Grizzly Shirt - Black" as one noun
+phrase, and such lists are frequent in web alt-texts.
 """
 
 from collections.abc import Sequence
@@ -20,8 +20,12 @@ _SEPARATOR_CHARS = frozenset("-–—|~•·»/:()[]")
 
 @dataclass(slots=True)
 class ParsedCaption:
-    """heads: for each token the number of the one that it depends on, its own for a root. conjuncts: tokens that are a
-    conjunct, or that a later token is a conjunct of. may_have_separator: False if no character is one."""
+    """The tokens and the tree of one caption.
+
+    heads: for each token, the number of the token that it depends on; for a root, its own number.
+    conjuncts: the tokens that are a conjunct, and the tokens that a later token is a conjunct of.
+    may_have_separator: False if the caption contains no separator character.
+    """
 
     tokens: list[Token]
     heads: list[int]
@@ -30,7 +34,7 @@ class ParsedCaption:
 
     @classmethod
     def from_doc(cls, doc: Doc) -> "ParsedCaption":
-        """Of a Doc with a dependency tree."""
+        """Builds it from a Doc with a dependency tree."""
         tokens = list(doc)
         heads = [token.head.i for token in tokens]
         conjuncts: set[int] = set()
@@ -40,18 +44,18 @@ class ParsedCaption:
         return cls(tokens, heads, conjuncts, not _SEPARATOR_CHARS.isdisjoint(doc.text))
 
     def characters(self, tokens: range) -> tuple[int, int]:
-        """Where they begin and end in the caption."""
+        """Start and end of the tokens in the caption, as character offsets, end exclusive."""
         last = self.tokens[tokens[-1]]
         return self.tokens[tokens[0]].idx, last.idx + len(last)
 
     def trimmed(self, tokens: range) -> range:
-        """Without blanks, punctuation and symbols at either end."""
+        """The range without tokens at either end that have no letter or digit. Empty if no token has one."""
         words = [token for token in tokens if self._has_alnum(token)]
         return range(words[0], words[-1] + 1) if words else range(0)
 
     def subtree(self, token: int) -> range | None:
-        """What depends on it, itself included; None if that has a gap."""
-        # Of a tree whose branches cross, spaCy's edges can be too narrow.
+        """The token and all tokens that depend on it; None if they have a gap."""
+        # If branches of the tree cross, spaCy's edges can be too narrow.
         inside = range(self.tokens[token].left_edge.i, self.tokens[token].right_edge.i + 1)
         for other, head in enumerate(self.heads):
             if (head in inside and head != other) != (other in inside) and other != token:
@@ -59,7 +63,7 @@ class ParsedCaption:
         return inside
 
     def between_separators(self, tokens: range) -> Sequence[range]:
-        """The runs of tokens that no separator interrupts; all tokens together if there is nothing but separators."""
+        """The tokens, split at the separators. One range of all tokens if all of them are separators."""
         if not self.may_have_separator:
             return (tokens,)
         runs = [list(run) for is_separator, run in groupby(tokens, self._separates) if not is_separator]
@@ -74,8 +78,11 @@ class ParsedCaption:
 
 
 def _separates(token: Token) -> bool:
-    """Whether it stands between two parts of the caption: bars and brackets as words of their own, a colon unless the
-    next word clings to it, dashes and slashes with blanks on both sides."""
+    """Whether the token divides two parts of the caption.
+
+    A bar or an opening bracket that is a token always does. A colon or a closing bracket does unless a letter or digit
+    follows immediately. Dashes, slashes and the rest do if there are blanks on both sides.
+    """
     if not _SEPARATOR_CHARS.issuperset(token.text):
         return False
     last = token.i + 1 == len(token.doc)

@@ -5,16 +5,16 @@ from spacy.language import Language
 
 from transforms import bundled
 
-# What noun chunks need is a parser and part-of-speech tags; these only cost time (a lemmatizer: a third of it).
+# Noun chunks need only a parser and part-of-speech tags. These components cost time (a lemmatizer: a third of it).
 _UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity_ruler", "textcat", "senter")
 
 
 def load_parser(model: str) -> Language:
-    """The spaCy pipeline called `model` (embedded, package or folder), without what noun chunks do not need.
+    """Loads the spaCy pipeline `model` (embedded, package or folder), without components that noun chunks do not need.
 
     Raises:
-      OSError: no such pipeline is installed.
-      ValueError: it has no parser, or its language has no noun chunks.
+      OSError: the pipeline is not installed.
+      ValueError: the pipeline has no parser, or spaCy has no noun chunks for its language.
     """
     nlp = spacy.load(bundled.model_path(model), exclude=list(_UNUSED))
     if "parser" not in nlp.pipe_names:

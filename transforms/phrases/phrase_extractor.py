@@ -1,4 +1,4 @@
-"""Pairs -> the same pairs with their phrases, by a spaCy pipeline."""
+"""Adds phrases to pairs, with a spaCy pipeline."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -15,21 +15,21 @@ from transforms.records import Drop, Dropped, Pair
 
 @dataclass(eq=False)
 class PhraseExtractor:
-    """A `Model` whose rows are pairs with phrases, dropped noun chunks, and without their images.
+    """A `Model` whose rows are pairs with phrases and dropped noun chunks, and without their images.
 
-    load: gives a parser; called once a thread. dropped_heads: what `drop_heads` gives.
+    load: returns a parser; called once per thread. dropped_heads: the result of `drop_heads`.
     """
 
     load: Callable[[], Language]
     dropped_heads: dict[str, Drop]
     gate: LanguageGate | None = None
-    _parsers: Any = field(default_factory=threading.local)  # spaCy's string store is not for several threads at once
+    _parsers: Any = field(default_factory=threading.local)  # spaCy's string store is not thread-safe
 
     def process(self, pairs: Sequence[Pair]) -> list[Pair]:
-        """The pairs, with phrases. A caption that the language gate rejects is dropped as a whole."""
+        """The pairs with their phrases. A caption that the language gate rejects is dropped as a whole."""
         rejected = [self.gate is not None and self.gate.rejects(pair.caption) for pair in pairs]
         nlp = self._parser()
-        # Without a memory zone spaCy's string store keeps every word that it ever saw (spaCy pull request 13621).
+        # Without a memory zone, spaCy's string store keeps every word that it has seen (spaCy pull request 13621).
         with nlp.memory_zone():
             docs = nlp.pipe(pair.caption for pair, out in zip(pairs, rejected, strict=True) if not out)
             return [
@@ -40,7 +40,7 @@ class PhraseExtractor:
             ]
 
     def probe(self) -> object:
-        """Parses two words."""
+        """Parses "a dog"."""
         return list(self._parser().pipe(["a dog"]))
 
     def _extracted(self, pair: Pair, doc: Doc) -> Pair:

@@ -1,6 +1,6 @@
-"""Candidate boxes -> kept boxes, and what becomes of the pair.
+"""Candidate boxes -> kept boxes, and the outcome of the pair.
 
-select_boxes      the selection, of many pairs at once: score, size, suppression, caps
-judge             kept, rejected or failed
-threshold_sweep   what other score thresholds would keep
+select_boxes      the selection: score, size, suppression, caps; for many pairs at once (`pack`) or for one pair
+judge             the outcome of a pair: kept, rejected or failed
+threshold_sweep   the result of every other score threshold
 """

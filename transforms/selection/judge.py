@@ -1,6 +1,7 @@
-"""A pair's outcome: kept with its boxes and texts, rejected with a reason, or failed.
+"""The outcome of a pair: kept with its boxes and texts, rejected with a reason, or failed.
 
-`pack` asks this twice, to count and to write, and both must agree: the outcome follows from the row alone.
+`pack` calls `judge_selected` twice for a pair: to count and to write. Both outcomes must be equal, so they depend only
+on the row and the policy. `judge` also selects the boxes; the viewer calls it.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from transforms.text.grounded_caption import CannotCarry, GroundedCaption, choos
 
 @dataclass(frozen=True)
 class Policy:
-    """What decides: the selection, the score threshold in force, and how text is written."""
+    """The settings that decide the outcome: the selection, the active score threshold, and how text is written."""
 
     selection: SelectionSettings
     threshold: float
@@ -24,7 +25,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class Kept:
-    """A pair of the data set: its boxes in record order, and its text in each configured dialect."""
+    """A pair of the data set, with its boxes in record order and its text in each configured dialect."""
 
     pair: Pair
     groundings: tuple[Grounding, ...]
@@ -33,18 +34,18 @@ class Kept:
 
 @dataclass(frozen=True)
 class Rejected:
-    """A pair without a fault that is not part of the data set; `reason` is a code."""
+    """A pair without a fault that is not part of the data set. `reason` is a code."""
 
     reason: str
 
 
 def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
-    """The outcome of a row of detections."""
+    """The outcome of a row of detections; selects its boxes first."""
     return judge_selected(pair, select(pair, policy.selection, policy.threshold), policy.text)
 
 
 def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> Kept | Rejected | Fault:
-    """The outcome of a row whose selected boxes, in record order, are known."""
+    """The outcome of a row whose boxes are already selected. groundings: in record order."""
     if pair.error:
         return pair.error
     if not pair.caption.strip():
@@ -59,7 +60,7 @@ def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSe
 
 
 def encode_texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> dict[str, str] | Rejected:
-    """The pair's text in each configured dialect; rejected as `<dialect>_<code>` if one of them cannot carry it."""
+    """The pair's text in each configured dialect, or the rejection `<dialect>_<code>` if a dialect cannot write it."""
     caption = GroundedCaption(pair.caption, choose_spans(groundings, settings.spans), pair.width, pair.height)
     written = {}
     for name in settings.dialect:

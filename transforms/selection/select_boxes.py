@@ -1,10 +1,10 @@
-"""Candidate boxes -> the boxes of the data set: score, size, non-maximum suppression, caps; of many pairs at once.
+"""Candidate boxes -> the boxes of the data set: score, size, non-maximum suppression, caps.
 
 Suppression is class-agnostic and runs across the phrases of a pair, as in step 4 of the Kosmos-2 paper. The paper gives
-no threshold; its released data holds pairs of boxes with a plain IoU of up to 0.69, hence the default of 0.7.
+no threshold. Its released data contains pairs of boxes with an IoU of up to 0.69, hence the default of 0.7.
 
-All of it works on arrays: `pack` reads each candidate box twice, and few of them are kept, so that objects are made of
-these alone.
+Everything works on arrays. `pack` reads each candidate box twice and keeps few of them, so it calls `select_many` for
+all pairs of a chunk and builds objects only for the kept boxes. `select` does the same for one pair.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,10 +22,10 @@ _Number = TypeVar("_Number", float, np.ndarray)
 
 @dataclass(frozen=True)
 class Candidates:
-    """Boxes of many pairs, as columns of one length.
+    """Boxes of many pairs, as columns of equal length.
 
-    pair: number of the pair, ascending. phrase: number of the phrase within the pair. start, end: of the phrase's noun
-    chunk. corners: float64 [4, boxes], rows x1, y1, x2, y2. score: float64.
+    pair: number of the pair, ascending. phrase: number of the phrase in the pair. start, end: character offsets of the
+    phrase's noun chunk. corners: float64 [4, boxes], rows x1, y1, x2, y2. score: float64.
     """
 
     pair: np.ndarray
@@ -37,9 +37,9 @@ class Candidates:
 
 
 def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float) -> np.ndarray:
-    """Positions of the boxes that are kept: pair after pair, within a pair best first.
+    """Positions of the kept boxes, ordered by pair, and best first within a pair.
 
-    A score equal to the threshold is kept. Of equally good boxes the one of the earlier span wins.
+    A box whose score equals the threshold is kept. Of boxes with equal scores, the one with the earlier span is first.
     """
     (remaining,) = np.nonzero((boxes.score >= threshold) & _fits(boxes.corners, settings))
     keys = (*boxes.corners[::-1], boxes.end, boxes.start, -boxes.score, boxes.pair)
@@ -68,18 +68,18 @@ def select(pair: Pair, settings: SelectionSettings, threshold: float) -> list[Gr
 
 
 def in_record_order(groundings: Iterable[Grounding]) -> list[Grounding]:
-    """By the noun chunk's start and end, then best score first."""
+    """Sorted by the start and the end of the noun chunk, then by descending score."""
     return sorted(groundings, key=lambda g: (g.phrase.start, g.phrase.end, -g.box.score, g.box.corners))
 
 
 def suppress_many(pair: np.ndarray, corners: np.ndarray, threshold: float) -> np.ndarray:
-    """Positions of the boxes that greedy non-maximum suppression keeps of each pair, ascending.
+    """Positions of the boxes that greedy non-maximum suppression keeps in each pair, ascending.
 
-    A box goes if a kept one of higher rank overlaps it by more than `threshold` IoU. Each round takes the best box that
-    is left of every pair, so that no square of memory is needed.
+    A box is removed if its IoU with a kept box of higher rank is above `threshold`. Each round keeps the best remaining
+    box of every pair, so the memory does not grow with the square of the number of boxes.
 
     Args:
-      pair: number of each box's pair. corners: float64 [4, boxes]. Both by pair, and within a pair best first.
+      pair: number of each box's pair. corners: float64 [4, boxes]. Both sorted by pair, and best first within a pair.
     """
     areas = area(*corners)
     remaining = np.arange(pair.size)
@@ -96,24 +96,24 @@ def suppress_many(pair: np.ndarray, corners: np.ndarray, threshold: float) -> np
 
 
 def suppress(boxes: Sequence[Box], threshold: float) -> list[Box]:
-    """`suppress_many` of the boxes of one pair, best first."""
+    """`suppress_many` for one pair. boxes: best first, which is also the order of the result."""
     corners = corner_rows([box.corners for box in boxes])
     return [boxes[at] for at in suppress_many(np.zeros(len(boxes), int), corners, threshold)]
 
 
 def corner_rows(boxes: Sequence[Corners]) -> np.ndarray:
-    """float64 [4, boxes]."""
+    """The boxes as float64 [4, boxes], rows x1, y1, x2, y2."""
     return np.array(boxes, np.float64).reshape(-1, 4).T
 
 
 def ious(boxes: Sequence[Corners], others: Sequence[Corners]) -> np.ndarray:
-    """float64 [boxes, others]: intersection over union of each with each, 0..1; 0 where neither has an area."""
+    """float64 [boxes, others]: intersection over union of each box with each other, 0..1; 0 if they do not overlap."""
     some, rest = corner_rows(boxes)[:, :, None], corner_rows(others)[:, None]
     return _ious(some, rest, area(*some) + area(*rest))
 
 
 def _ious(some: np.ndarray, others: np.ndarray, areas: np.ndarray) -> np.ndarray:
-    """Of float64 [4, …] and [4, …], where the sums of both areas are known."""
+    """Intersection over union of float64 [4, …] and [4, …]. areas: the sums of both areas."""
     width = np.minimum(some[2], others[2]) - np.maximum(some[0], others[0])
     height = np.minimum(some[3], others[3]) - np.maximum(some[1], others[1])
     shared = np.maximum(width, 0.0) * np.maximum(height, 0.0)
@@ -122,7 +122,7 @@ def _ious(some: np.ndarray, others: np.ndarray, areas: np.ndarray) -> np.ndarray
 
 
 def area(x1: _Number, y1: _Number, x2: _Number, y2: _Number) -> _Number:
-    """Share of the picture that a box covers, 0..1; or of each of many boxes."""
+    """The fraction of the picture that a box covers, 0..1; or an array of fractions for arrays of corners."""
     covered: _Number = (x2 - x1) * (y2 - y1)
     return covered
 
@@ -136,14 +136,14 @@ def _fits(corners: np.ndarray, settings: SelectionSettings) -> np.ndarray:
 
 
 def _starts_run(*keys: np.ndarray) -> np.ndarray:
-    """Whether each item begins a run of items that are equal in all keys."""
+    """Whether each item starts a run of items that are equal in all keys."""
     begins = np.ones(keys[0].size, bool)
     begins[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
     return begins
 
 
 def rank_within(*keys: np.ndarray) -> np.ndarray:
-    """How many items before each one are equal to it in all keys."""
+    """For each item, the number of earlier items that are equal to it in all keys."""
     order = np.lexsort(keys[::-1])
     (begins,) = np.nonzero(_starts_run(*(key[order] for key in keys)))
     before = np.empty(order.size, int)

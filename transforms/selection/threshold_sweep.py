@@ -1,4 +1,4 @@
-"""What each score threshold would keep of a pair, so that another threshold can be judged without a run."""
+"""What each score threshold would keep of a pair, so that thresholds can be compared without another run."""
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -10,14 +10,15 @@ from transforms.selection.select_boxes import select
 from transforms.text import dialects
 
 THRESHOLDS = tuple(i / 100 for i in range(101))
-"""Score thresholds, 0 to 1."""
+"""The score thresholds 0, 0.01, …, 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class SweepStep:
-    """What is kept of a pair at threshold number `level` and below, down to the next step.
+    """What is kept of a pair from threshold number `level` down to the level of the next step.
 
-    phrases: with a box. boxes: of all of them. rejection: why a pair with just these is rejected; empty if it is kept.
+    phrases: number of phrases with a box. boxes: number of boxes. rejection: why the pair is rejected with these
+    phrases; empty if it is kept.
     """
 
     level: int
@@ -27,10 +28,10 @@ class SweepStep:
 
 
 def rank_candidates(pair: Pair, policy: Policy) -> list[Grounding]:
-    """What would be kept of a pair if there were no threshold, best score first.
+    """The boxes of a pair that a threshold of 0 keeps, best score first.
 
-    What a threshold keeps is the beginning of it: candidates are ranked by score, and neither suppression nor a cap
-    lets a lower one touch a higher one.
+    Each threshold keeps the first boxes of this list, because in suppression and in the caps a box never affects a box
+    with a higher score.
     """
     return sorted(select(pair, policy.selection, 0.0), key=lambda grounding: -grounding.box.score)
 
@@ -42,9 +43,10 @@ def sweep(
     thresholds: Sequence[float] = THRESHOLDS,
     written_phrases: int = 0,
 ) -> Iterator[SweepStep]:
-    """The steps of a pair, from the highest threshold down; none if it has no box at any.
+    """Yields the steps of a pair, from the highest threshold down. Empty if no threshold keeps a box.
 
-    thresholds: rising. written_phrases: with so many phrases a text is known to be written.
+    ranked: boxes, best score first, as from `rank_candidates`. thresholds: ascending. written_phrases: a number of
+    phrases with which the text is known to be writable, so it is not encoded again; 0: none.
     """
     best: dict[Phrase, Grounding] = {}
     rejection, checked = "", 0
@@ -54,7 +56,7 @@ def sweep(
         best.setdefault(grounding.phrase, grounding)
         if level < 0 or following == level:
             continue
-        # Encoding a text is slow, and only a further phrase changes the answer, if anything does.
+        # Encoding a text is slow, and only an additional phrase can change the answer.
         if len(best) > checked and not (checked and one_answer):
             rejection = "" if len(best) == written_phrases else _rejection(pair, tuple(best.values()), policy)
             checked = len(best)
@@ -62,6 +64,6 @@ def sweep(
 
 
 def _rejection(pair: Pair, groundings: Sequence[Grounding], policy: Policy) -> str:
-    """Why a text cannot be written with these phrases; how many boxes they have, and where, never decides it."""
+    """Why a text cannot be written with these phrases, or empty. The number and the position of boxes do not matter."""
     texts = encode_texts(pair, groundings, policy.text)
     return texts.reason if isinstance(texts, Rejected) else ""

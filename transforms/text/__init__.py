@@ -1,5 +1,5 @@
 """Kept boxes -> grounded text.
 
-grounded_caption   a caption with its disjoint spans; what a dialect is
-dialects/          one file a dialect
+grounded_caption   a caption with its disjoint spans; the interface `Dialect`
+dialects/          the dialects of grounded text
 """

@@ -1,6 +1,6 @@
-"""Kept boxes -> the spans that one grounded text can hold.
+"""Kept boxes -> the spans that one grounded text can contain.
 
-Spans of one text are pairwise disjoint. A span may have several boxes, best first.
+The spans of a text are pairwise disjoint. A span can have several boxes, best first.
 """
 
 from bisect import bisect_right
@@ -16,7 +16,7 @@ Corners = tuple[float, float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Characters [start, end) of the caption and the boxes that they name: normalised x1, y1, x2, y2 in 0..1."""
+    """Characters [start, end) of the caption and their boxes: normalised x1, y1, x2, y2 in 0..1."""
 
     start: int
     end: int
@@ -34,11 +34,11 @@ class GroundedCaption:
 
 
 class CannotCarry(ValueError):
-    """A dialect cannot write this caption so that it can be read back. The message is the reason's code."""
+    """A dialect cannot write this caption so that it can be read back. The message is the code of the reason."""
 
 
 class Carries(StrEnum):
-    """What of a grounded caption a dialect brings through; see `expected_round_trip`."""
+    """The parts of a grounded caption that a dialect preserves; see `expected_round_trip`."""
 
     SPANS = "the caption and its spans"
     ENDS = "the caption and where its spans end"
@@ -50,37 +50,42 @@ class Carries(StrEnum):
 class Dialect(Protocol):
     """One way to write boxes into text.
 
-    One that refuses a caption whatever its spans are, or never refuses, may say so by a true attribute `by_caption`:
-    then it is asked once a pair, and not once for each threshold.
+    Set the attribute `by_caption` to True if the caption alone decides whether `encode` raises `CannotCarry`, or if it
+    never does. gritmill then calls `encode` once per pair, not once per threshold.
     """
 
     @property
     def name(self) -> str:
-        """As in the configuration."""
+        """The name, as in the configuration."""
 
     @property
     def carries(self) -> Carries:
-        """What `decode` gives back of what `encode` was given."""
+        """The parts of the input of `encode` that `decode` returns."""
 
     @property
     def rounding(self) -> str:
         """How a corner becomes a number, in a few words."""
 
     def error(self, width: int, height: int) -> tuple[float, float]:
-        """How far a corner may move, horizontally and vertically, in shares of a picture of that size in pixels."""
+        """How far a corner can move in x and in y, as fractions of the sides of a picture of that size in pixels."""
 
     def encode(self, grounded: GroundedCaption) -> str:
-        """The text; raises `CannotCarry`, for the caption or its spans, never for how many boxes are where."""
+        """The text; raises `CannotCarry`, only because of the caption or its spans, never because of the boxes."""
 
     def decode(self, text: str, width: int = 1, height: int = 1) -> GroundedCaption:
-        """The `expected_round_trip` of what `encode` was given, boxes within the dialect's error; raises ValueError."""
+        """The `expected_round_trip` of the input of `encode`, with corners within `error`.
+
+        Raises:
+          ValueError: the text is malformed.
+        """
 
 
 def expected_round_trip(grounded: GroundedCaption, carries: Carries) -> GroundedCaption:
-    """What is left of a grounded caption in a dialect that carries so much.
+    """The part of a grounded caption that a dialect preserves.
 
-    ENDS: spans are empty and stand at their ends. PHRASES, LABELS: the caption is the spans' words, one after the
-    other, a span for each phrase or box. BOXES: no caption, all boxes in one empty span.
+    SPANS: all of it. ENDS: each span is empty and at its end. PHRASES: the caption is the concatenated words of the
+    spans, with one span per phrase. LABELS: the same, with one span per box. BOXES: no caption, all boxes in one empty
+    span.
     """
     if carries is Carries.SPANS:
         return grounded
@@ -97,7 +102,7 @@ def expected_round_trip(grounded: GroundedCaption, carries: Carries) -> Grounded
 
 
 def from_phrases(phrases: Iterable[tuple[str, tuple[Corners, ...]]], width: int, height: int) -> GroundedCaption:
-    """Phrases with their boxes as a grounded caption of nothing but these phrases."""
+    """A grounded caption that consists only of these phrases, concatenated, with their boxes."""
     caption = ""
     found = []
     for words, boxes in phrases:
@@ -109,9 +114,9 @@ def from_phrases(phrases: Iterable[tuple[str, tuple[Corners, ...]]], width: int,
 def choose_spans(groundings: Sequence[Grounding], policy: Literal["longest", "densest"]) -> tuple[Span, ...]:
     """The disjoint spans of a pair's grounded text, in text order.
 
-    longest: Kosmos-2's choice. Every referring expression, but none that lies inside another; of two that overlap in
-      part the longer one stays (Kosmos-2's own loader writes malformed text for those).
-    densest: Qwen-VL's choice. As many spans as possible out of noun chunks and expressions together.
+    longest: as Kosmos-2. Every referring expression that is not inside another one. Of two that overlap in part, the
+      longer one is kept (Kosmos-2's own loader writes malformed text for these).
+    densest: as Qwen-VL. As many spans as possible from noun chunks and expressions together.
     """
     rows = [(g.phrase.expression_start, g.phrase.expression_end, g) for g in groundings]
     if policy == "longest":

@@ -1,6 +1,6 @@
-"""Sets with true boxes, each in its published form.
+"""Sets with true boxes, each in its published format.
 
-truth                                what every loader gives
-flickr30k_entities, refcoco, jsonl   the loaders; `jsonl` is for sets of your own
-open_truth                           the set, by the name of its form
+truth                                what each loader returns
+flickr30k_entities, refcoco, jsonl   the loaders; `jsonl` is for custom sets
+open_truth                           opens a set by the name of its format
 """

@@ -1,7 +1,8 @@
 """Flickr30k Entities as published (BryanPlummer/flickr30k_entities): `Sentences/`, `Annotations/`, and split lists.
 
-A sentence is `[/EN#283585/people A young child] is wearing [/EN#283587/clothing blue goggles] .`, tokens between
-blanks; character offsets are those of the words joined by one blank. A chain's boxes stand in the XML under its number.
+A sentence is `[/EN#283585/people A young child] is wearing [/EN#283587/clothing blue goggles] .`, with tokens separated
+by blanks. Character offsets refer to the words joined by single blanks. The number in a tag is that of a chain; the XML
+has the boxes of each chain under its number.
 """
 
 from collections import defaultdict
@@ -23,7 +24,7 @@ from pipeline.faults import CallError
 from transforms.text.grounded_caption import Corners
 
 NOT_VISUAL = "notvisual"
-"""The type of phrases that name nothing that can be seen; their chain is 0."""
+"""The type of phrases that name nothing visible. Their chain is 0."""
 
 _TAG_START = "[/EN#"
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
@@ -31,7 +32,7 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 @dataclass(frozen=True)
 class TaggedPhrase:
-    """A phrase of a sentence: its chain, its types, and its characters in the sentence's plain text, end exclusive."""
+    """A phrase of a sentence. start, end: characters of the sentence's plain text, end exclusive."""
 
     chain: str
     types: tuple[str, ...]
@@ -41,7 +42,7 @@ class TaggedPhrase:
 
 @dataclass(frozen=True)
 class Annotation:
-    """A picture's size in pixels, and the boxes of every chain that has some, as normalised corners."""
+    """The size of a picture in pixels, and the boxes of each chain that has any, as normalised corners."""
 
     width: int
     height: int
@@ -49,18 +50,18 @@ class Annotation:
 
 
 def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
-    """The captions of a split; phrases without boxes come along, since a run would ask for them too.
+    """The captions of a split. Phrases without boxes are included, because a run would query them too.
 
     images: folder of the pictures; default: `flickr30k-images` in the folder of the set.
 
     Raises:
-      CallError: a file is not there, or not of this form.
+      CallError: a file is missing, or is not in this format.
     """
     if len(paths) != 1:
-        raise CallError(f"--truth: flickr30k is one folder, and {len(paths)} are given")
+        raise CallError(f"--truth: {len(paths)} paths given; flickr30k needs exactly one folder")
     folder = files.canonical(paths[0])
     if not split:
-        raise CallError("--split: flickr30k has train, val and test; say which")
+        raise CallError("--split: missing; flickr30k needs one of train, val, test")
     names = read_text(files.join(folder, f"{split}.txt")).split()
     root = picture_folder(images, files.join(folder, "flickr30k-images"))
     return Truth(len(names), _captions(folder, names, root))
@@ -85,19 +86,19 @@ def _phrase(text: str, one: TaggedPhrase, annotation: Annotation) -> TruePhrase:
 
 
 def read_sentence(line: str, location: str = "sentence") -> tuple[str, list[TaggedPhrase]]:
-    """The plain text of a tagged sentence, and its phrases in order.
+    """Returns the plain text of a tagged sentence, and its phrases in order. location: names the line in errors.
 
     Raises:
-      CallError: a phrase is not closed, or its tag is malformed; `location` names the line.
+      CallError: a phrase is not closed, or its tag is malformed.
     """
     words: list[str] = []
     tagged: list[TaggedPhrase] = []
-    length = 0  # of the words joined so far, with a blank behind each
+    length = 0  # of the words so far, each followed by a blank
     tag, start = "", 0
     for token in line.split():
         if token.startswith(_TAG_START):
             if tag:
-                raise CallError(f"--truth: {location}: {token} inside {tag}")
+                raise CallError(f"--truth: {location}: {token} is inside {tag}")
             tag, start = token, length
             continue
         closing = bool(tag) and token.endswith("]")
@@ -109,22 +110,22 @@ def read_sentence(line: str, location: str = "sentence") -> tuple[str, list[Tagg
             tagged.append(_parse_tag(tag, start, length - 1, location))
             tag = ""
     if tag:
-        raise CallError(f"--truth: {location}: {tag} has no end")
+        raise CallError(f"--truth: {location}: {tag} has no closing bracket")
     return " ".join(words), tagged
 
 
 def _parse_tag(tag: str, start: int, end: int, location: str) -> TaggedPhrase:
     chain, *types = tag.removeprefix(_TAG_START).split("/")
     if not (chain and types and start < end):
-        raise CallError(f"--truth: {location}: {tag} is no [/EN#number/type words]")
+        raise CallError(f"--truth: {location}: {tag} is not [/EN#number/type words]")
     return TaggedPhrase(chain, tuple(types), start, end)
 
 
 def read_annotation(uri: str) -> Annotation:
-    """A picture's XML. Its pixels count from 1; one is taken off all four, as the set's own program does.
+    """Reads the XML of a picture. Its pixels count from 1; 1 is subtracted from each, as in the set's own program.
 
     Raises:
-      CallError: the file is not there, or not of this form.
+      CallError: the file is missing, or is not in this format.
     """
     text = read_text(uri)
     try:

@@ -1,7 +1,7 @@
-"""Sets of one's own: JSON lines, or WebDataset tars whose JSON members hold the same fields, as the bundled scenes do.
+"""Custom sets: JSON lines, or WebDataset tars whose JSON members have the same fields, such as the bundled scenes.
 
 A row: {"image": path, "caption": text, "truth": [{"start", "end", "text", "boxes"}, ...], "absent": [text, ...]}.
-docs/evaluation.md defines every field.
+docs/evaluation.md defines each field.
 """
 
 import codecs
@@ -35,17 +35,17 @@ from transforms.settings import Names
 from transforms.text.grounded_caption import Corners
 
 ONE, SEVERAL = "one thing", "several things"
-"""Kinds of phrases without a `type`."""
+"""The kinds of phrases that have boxes and no `type`."""
 
-_MAX_OVERHANG = 2.0  # pixels by which annotators' boxes may exceed the picture
+_MAX_OVERHANG = 2.0  # pixels by which an annotated box may exceed the picture
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class _Fields(BaseModel):
-    """A field that is none of ours, but is spelt nearly like one, is a typo. Other names are allowed.
+    """Rejects unknown fields whose name is close to a known one, as typos. Other unknown fields are allowed.
 
-    distinct: the fields that others may be a typo of; empty: all of them.
+    distinct: the fields that names are compared with; empty: all fields.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -74,7 +74,7 @@ class _Phrase(_Fields):
     @model_validator(mode="after")
     def _check_boxes(self) -> Self:
         if self.boxes and self.pixels:
-            raise ValueError("boxes and pixels: give one of them")
+            raise ValueError("boxes and pixels: both are given; give only one")
         for x1, y1, x2, y2 in (*self.boxes, *self.pixels):
             if not (x1 < x2 and y1 < y2):
                 raise ValueError(f"box {[x1, y1, x2, y2]} is not x1, y1, x2, y2 with x1 < x2 and y1 < y2")
@@ -96,13 +96,13 @@ class _Row(_Fields):
         for number, phrase in enumerate(self.truth):
             quoted = self.caption[phrase.start : phrase.end] if phrase.start >= 0 else ""
             if not (quoted or phrase.text):
-                raise ValueError(f"truth {number} has neither a text nor a place in the caption")
+                raise ValueError(f"truth {number} has neither a text nor a span in the caption")
             if quoted != phrase.text and phrase.text and phrase.start >= 0:
-                raise ValueError(f"truth {number} is {phrase.text!r}, but {quoted!r} stands there in the caption")
+                raise ValueError(f"truth {number} is {phrase.text!r}, but the caption has {quoted!r} there")
             if phrase.start >= 0 and not phrase.start < phrase.end <= len(self.caption):
                 stretch = f"{phrase.start} to {phrase.end}"
                 raise ValueError(
-                    f"truth {number} stands at {stretch}, and the caption has {len(self.caption)} characters"
+                    f"truth {number} has the span {stretch}, but the caption has {len(self.caption)} characters"
                 )
             if not re.search(r"\w", quoted or phrase.text):
                 raise ValueError(f"truth {number} has no word: {quoted or phrase.text!r}")
@@ -113,7 +113,7 @@ class _Row(_Fields):
                 overhang = max(-min(corners), corners[2] - (self.width or 0), corners[3] - (self.height or 0))
                 if overhang > _MAX_OVERHANG or not (x1 < x2 and y1 < y2):
                     size = f"{self.width} x {self.height}"
-                    raise ValueError(f"truth {number}: {list(corners)} lies outside of a picture of {size} pixels")
+                    raise ValueError(f"truth {number}: {list(corners)} is outside the picture of {size} pixels")
         for text in self.absent:
             if not re.search(r"\w", text):
                 raise ValueError(f"absent phrase without a word: {text!r}")
@@ -121,13 +121,13 @@ class _Row(_Fields):
 
 
 def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
-    """The rows of all files. images: folder that image paths start from; default: that of the file with the paths.
+    """The rows of all files. images: folder that image paths are relative to; default: the folder of the row's file.
 
     Raises:
-      CallError: a file is not there, a row is not in this format, or a split is given: these sets have none.
+      CallError: a file is missing, a row is not in this format, or a split is given (these sets have none).
     """
     if split:
-        raise CallError("--split: sets of this form have no splits; name the files that you want")
+        raise CallError("--split: jsonl sets have no splits; name the files instead")
     sources = []
     for info in find_sources(paths, "--truth"):
         kind = kind_of(info.uri, SourceSettings()) if is_source(info.uri) else ""
@@ -144,7 +144,7 @@ def _captions(sources: Sequence[tuple[str, FileInfo]], root: str) -> Iterator[Tr
 
 
 def _group_by_picture(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
-    """Those of a picture one after the other, pictures in the order in which they first come."""
+    """The captions grouped by picture; pictures are in the order of their first caption."""
     by_picture: dict[str, list[TrueCaption]] = {}
     for caption in captions:
         by_picture.setdefault(caption.picture, []).append(caption)
@@ -157,7 +157,7 @@ def _read_lines(info: FileInfo, root: str) -> Iterator[TrueCaption]:
         with parsing(location):
             row = _Row.model_validate_json(line)
         if not row.image:
-            raise CallError(f"--truth: {location}: the row names no image")
+            raise CallError(f"--truth: {location}: the row has no image")
         pair = make_pair(info.uri, number - 1, row.image, root or files.parent(info.uri), row.caption)
         yield TrueCaption(pair, pair.image.uri or row.image, _phrases(row), row.width or 0, row.height or 0)
 
@@ -175,7 +175,7 @@ def _read_tar(info: FileInfo) -> Iterator[TrueCaption]:
 
 
 def _phrases(row: _Row) -> tuple[TruePhrase, ...]:
-    """The true phrases, then the absent ones: one for each occurrence in the caption, or one without a place."""
+    """The true phrases, then the absent ones: one per occurrence in the caption, or one without a span."""
     true = [_true_phrase(phrase, row) for phrase in row.truth]
     true_spans = [{"start": phrase.start, "end": phrase.end} for phrase in true]
     absent = []
@@ -194,7 +194,7 @@ def _true_phrase(phrase: _Phrase, row: _Row) -> TruePhrase:
 
 
 def _count(kind: str, info: FileInfo) -> int:
-    """Rows of a file, by one scan; of a tar its headers only. A damaged tar raises its error later, when it is read."""
+    """The number of rows of a file. Of a tar only the headers are scanned; damage is reported when the tar is read."""
     if kind == "jsonl":
         return sum(1 for _ in _lines(info.uri))
     count = 0
@@ -205,7 +205,7 @@ def _count(kind: str, info: FileInfo) -> int:
 
 
 def _lines(uri: str) -> Iterator[tuple[int, bytes]]:
-    """The lines that are not blank, with their numbers from 1."""
+    """The non-blank lines, each with its number from 1."""
     with files.open_read(uri) as file:
         for number, line in enumerate(file, 1):
             if line.strip():

@@ -1,4 +1,4 @@
-"""A set with true boxes, by the name of its form."""
+"""Opens a set with true boxes by the name of its format."""
 
 from os import fspath
 
@@ -16,14 +16,14 @@ _LOADERS = {
 
 
 def open_truth(on: str, truth: PathsOrUris, images: PathOrUri | None, split: str | None, limit: int | None) -> Truth:
-    """The set; at most the first `limit` pictures of it.
+    """Opens a set. limit: use only the first `limit` pictures.
 
     Raises:
-      CallError: no such form of a set, or the files are not of it.
+      CallError: the format `on` does not exist, `limit` is less than 1, or a file is not in the format.
     """
     if on not in set(TruthFormat):
-        raise CallError(f"--on: {on}: no such form of a set; there are {', '.join(TruthFormat)}")
-    paths = list_paths(truth, "--truth: there is none")
+        raise CallError(f"--on: {on}: no such format; use one of {', '.join(TruthFormat)}")
+    paths = list_paths(truth, "--truth: no path given")
     if limit is not None and limit < 1:
-        raise CallError(f"--limit: {limit} is less than 1")
+        raise CallError(f"--limit: {limit}: must be at least 1")
     return _LOADERS[TruthFormat(on)](paths, None if images is None else fspath(images), split).limited_to(limit)

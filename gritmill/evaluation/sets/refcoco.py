@@ -1,7 +1,8 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg: expressions, each for one thing in a picture of COCO train2014.
+"""RefCOCO, RefCOCO+ and RefCOCOg: expressions that each name one thing in a picture of COCO train2014.
 
-As published by lichengunc/refer: a folder with `refs(unc).p`, a pickle of plain containers, and `instances.json`; also
-a JSON list of {"img_id", "sents", "bbox", "height", "width"}, one file a split, as programs for evaluation carry it.
+Reads two formats. Published by lichengunc/refer: a folder with `refs(unc).p`, a pickle of plain containers, and
+`instances.json`. Used by evaluation programs: a JSON list of {"img_id", "sents", "bbox", "height", "width"}, one file
+per split.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +28,7 @@ _Box = tuple[float, float, float, float]
 
 
 class _Row(BaseModel):
-    """One expression of the JSON form; `img_id` is the picture's name, "_" and a number."""
+    """One expression of a JSON list. `img_id` is the name of the picture, "_" and a number."""
 
     img_id: str
     sents: str
@@ -60,7 +61,7 @@ class _Annotation(BaseModel):
 
 
 class _Instances(BaseModel):
-    """What is needed of instances.json; its outlines, nine tenths of the file, never become Python objects."""
+    """The part of instances.json that is needed. The outlines, nine tenths of the file, never become Python objects."""
 
     images: list[_Image]
     annotations: list[_Annotation]
@@ -71,7 +72,7 @@ _ROWS, _REFS = TypeAdapter(list[_Row]), TypeAdapter(list[_Ref])
 
 @dataclass(frozen=True, slots=True)
 class _Expression:
-    """image: the picture's file name. bbox: x, y, width, height in pixels. part: the split, or the file's name."""
+    """image: file name of the picture. bbox: x, y, width, height in pixels. part: the split, or the file's name."""
 
     image: str
     text: str
@@ -82,14 +83,14 @@ class _Expression:
 
 
 def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
-    """The expressions, those of a picture together, each in a prompt of its own.
+    """The expressions, grouped by picture. Each expression is queried in its own prompt.
 
-    paths: folders with one `refs(...).p` in them, such files, or JSON lists. split: train, val, testA, testB or test;
-    None: all of them. images: folder of the pictures; default: where the REFER toolkit has them,
-    `images/mscoco/images/train2014` beside the set's own folder.
+    paths: folders with one `refs(...).p` each, such files, or JSON lists. split: train, val, testA, testB or test; None
+    means all of them. images: folder of the pictures; default: that of the REFER toolkit,
+    `images/mscoco/images/train2014` next to the folder of the set.
 
     Raises:
-      CallError: a file is not there, or not of this form; JSON lists know no splits.
+      CallError: a file is missing or is not in this format, or a split is given with a JSON list.
     """
     expressions: list[_Expression] = []
     folder = ""
@@ -97,7 +98,7 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
         uri = files.canonical(path)
         if uri.endswith(".json"):
             if split:
-                raise CallError(f"--split: {uri} is a split itself; name the file of the one that you want")
+                raise CallError(f"--split: {uri} is a single split; name the file of the split instead")
             expressions += _read_rows(uri)
             continue
         uri = uri if uri.endswith(".p") else _find_pickle(uri)
@@ -147,19 +148,19 @@ def _read_refs(uri: str, split: str | None) -> Iterator[_Expression]:
     for ref in of_split:
         if ref.image_id not in pictures or ref.ann_id not in boxes:
             missing = f"no image {ref.image_id} or no annotation {ref.ann_id}"
-            raise CallError(f"--truth: {instances_uri}: {missing}, which {files.name(uri)} names")
+            raise CallError(f"--truth: {instances_uri}: {missing}, although {files.name(uri)} refers to them")
         image = pictures[ref.image_id]
         for sentence in ref.sentences:
             yield _Expression(image.file_name, sentence.sent, boxes[ref.ann_id], image.width, image.height, ref.split)
 
 
 def _find_pickle(folder: str) -> str:
-    """The one `refs(...).p` of a folder. RefCOCOg has two, umd and google."""
+    """The only `refs(...).p` of a folder. RefCOCOg has two, umd and google: then the user must name one."""
     pickles = [info.uri for info in files.list_folder(folder) if info.uri.endswith(".p")]
     if len(pickles) == 1:
         return pickles[0]
-    listing = f"holds {_joined(files.name(uri) for uri in pickles)}; name one of them"
-    raise CallError(f"--truth: {folder}: {listing if pickles else 'no refs(...).p there'}")
+    listing = f"contains {_joined(files.name(uri) for uri in pickles)}; name one of them"
+    raise CallError(f"--truth: {folder}: {listing if pickles else 'contains no refs(...).p'}")
 
 
 def _joined(names: Iterable[str]) -> str:

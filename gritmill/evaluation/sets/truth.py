@@ -1,4 +1,4 @@
-"""Ground truth: captions whose phrases have boxes drawn by people. Every set's loader returns these."""
+"""Ground truth: captions whose phrases have annotated boxes. All loaders return these types."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,9 +20,10 @@ from transforms.text.grounded_caption import Corners
 class TruePhrase:
     """A phrase and the boxes of all things that it names.
 
-    boxes: normalised corners; none if it is absent, or if nobody has drawn any, and then it is not measured.
-    start, end: characters of the caption, end exclusive; -1 if it is in no caption. kinds: each gets figures.
-    absent: it names nothing in the picture. queried: False for one that does not go to the detector (`notvisual`).
+    boxes: normalised corners. Empty if the phrase is absent, or if it was not annotated: then it is not measured.
+    kinds: each kind gets its own figures. start, end: characters of the caption, end exclusive; -1 if the phrase is not
+    in a caption. absent: the phrase names nothing in the picture. queried: False if it is not sent to the detector
+    (`notvisual`).
     """
 
     text: str
@@ -36,10 +37,10 @@ class TruePhrase:
 
 @dataclass(frozen=True, slots=True)
 class TrueCaption:
-    """A picture with one caption, or with expressions without a caption: one prompt for the detector.
+    """A picture with one caption, or with expressions and no caption: one prompt for the detector.
 
-    pair: the image or its location, and the caption. picture: the same for all captions of one picture.
-    width, height: pixels of the picture that the boxes were drawn in; 0 if unknown.
+    pair: the image or its location, and the caption. picture: equal for all captions of one picture.
+    width, height: size in pixels of the picture that was annotated; 0 if unknown.
     """
 
     pair: Pair
@@ -51,13 +52,13 @@ class TrueCaption:
 
 @dataclass(frozen=True)
 class Truth:
-    """A set. pictures: how many there are. captions: may be iterated once; those of a picture follow one another."""
+    """A set. pictures: their number. captions: can be iterated once; the captions of a picture are consecutive."""
 
     pictures: int
     captions: Iterator[TrueCaption]
 
     def limited_to(self, limit: int | None) -> "Truth":
-        """The captions of the first `limit` pictures; all of them if it is None."""
+        """The captions of the first `limit` pictures; all captions if it is None."""
         if limit is None or limit >= self.pictures:
             return self
         pictures = groupby(self.captions, key=lambda caption: caption.picture)
@@ -65,9 +66,9 @@ class Truth:
 
 
 def make_pair(source: str, index: int, image: str, root: str, caption: str = "") -> Pair:
-    """A pair whose image is the file `image` below the folder `root`; a failed one if it leads out of it.
+    """A pair whose image is the file `image` below the folder `root`; a failed pair if the path leads out of `root`.
 
-    root: "" if the folder of the pictures is unknown: then all of them are missing.
+    root: "" if the folder of the pictures is unknown; every picture then counts as missing.
     """
     pair = Pair(key=image, source=source, index=index, caption=caption)
     ref = image_reference(image, root) if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
@@ -75,10 +76,10 @@ def make_pair(source: str, index: int, image: str, root: str, caption: str = "")
 
 
 def picture_folder(images: str | None, default: str) -> str:
-    """The folder that `--images` names, else the set's default folder if it exists, else "".
+    """The folder of `--images` if given, else the default folder if it exists, else "".
 
     Raises:
-      CallError: the folder named is not there.
+      CallError: the folder of `--images` does not exist.
     """
     if images is None:
         return default if files.exists(default) else ""
@@ -89,7 +90,7 @@ def picture_folder(images: str | None, default: str) -> str:
 
 
 def read_file(uri: str) -> bytes:
-    """A file of a set; raises CallError if it is not there."""
+    """Reads a file of a set; raises CallError if it does not exist."""
     try:
         return files.read_bytes(uri)
     except Exception as error:
@@ -99,7 +100,7 @@ def read_file(uri: str) -> bytes:
 
 
 def read_text(uri: str) -> str:
-    """A text file of a set; raises CallError if it is not there or not UTF-8."""
+    """Reads a text file of a set; raises CallError if it does not exist or is not UTF-8."""
     try:
         return read_file(uri).decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -108,7 +109,7 @@ def read_text(uri: str) -> str:
 
 @contextmanager
 def parsing(location: str) -> Iterator[None]:
-    """Turns what a parser says into a CallError that names the file, or its row."""
+    """Turns a parser's ValueError into a CallError. location: the file, or its row."""
     try:
         yield
     except ValueError as error:
@@ -117,5 +118,5 @@ def parsing(location: str) -> Iterator[None]:
 
 
 def normalised(corners: Sequence[float], width: int, height: int) -> Corners:
-    """Corners in pixels, normalised by the sides and clipped to the picture."""
+    """Converts corners from pixels to shares of width and height, clipped to the picture."""
     return PIXELS.decode(corners, max(width, 1), max(height, 1))

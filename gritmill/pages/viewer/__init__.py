@@ -1,5 +1,9 @@
-"""`gritmill view`: some pairs of a finished run as a page that opens from disk.
+"""`gritmill view`: shows a sample of the pairs of a finished run on a page that opens from disk.
 
-`pick_pairs` chooses the pairs, `page_data` writes what the page knows, `page` writes the folder, `view` does all of it,
-`serve` shows it on this machine. `static/` is the page itself.
+pick_pairs   chooses the pairs
+page_data    the data of the page, as a script
+page         writes the folder of the page
+view         the command: uses the three above
+serve        serves the folder on localhost
+static/      HTML, CSS and JavaScript of the page
 """

@@ -1,4 +1,4 @@
-"""The folder of the page: its files, and what they are made from."""
+"""Writes the folder of the page."""
 
 from importlib.resources import files as package_files
 from typing import Any
@@ -17,7 +17,7 @@ from pipeline.plan.plan import Plan, need_plan
 from transforms.records import Fault
 
 PAGE_NAME = "index.html"
-"""Written last: where it is, everything is."""
+"""Written last, so that a page that exists is complete."""
 
 _IMAGES_FOLDER = "images"
 _DATA_NAME = "data.js"
@@ -25,20 +25,20 @@ _STATIC_FILES = ("viewer.css", "select.js", "draw.js", "light.js", "charts.js", 
 
 
 def packed_plan(folder: str, manifest: Manifest) -> Plan:
-    """The plan in the folder of the detections that the run was packed from; CallError if it is another one."""
+    """The plan of the detections that the run was packed from; raises FolderMismatch if `folder` has another plan."""
     plan = need_plan(folder, "give the folder of the run whose detections were packed")
     if plan.fingerprint != manifest.fingerprints.ground:
-        raise FolderMismatch(f"--detections: {folder} is not what this run was packed from", "give the folder that was")
+        raise FolderMismatch(f"--detections: {folder}: the run was packed from other detections", "give their folder")
     return plan
 
 
 def has_page(target: str) -> bool:
-    """Whether a folder holds an earlier page; raises CallError if it holds anything else."""
+    """Whether a folder contains an earlier page; raises CallError if it contains anything else."""
     return is_marked(target, layout.VIEW_MARKER, "gritmill view")
 
 
 def prepare_folder(target: str) -> None:
-    """Marks an empty folder; of an earlier page removes all that another one would not replace, the page first."""
+    """Marks an empty folder, or removes the page and the pictures of an earlier page, the page first."""
     if has_page(target):
         files.delete([files.join(target, PAGE_NAME)])
         files.delete(info.uri for info in files.list_folder(files.join(target, _IMAGES_FOLDER), "*.jpg"))
@@ -47,7 +47,7 @@ def prepare_folder(target: str) -> None:
 
 
 def write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) -> list[tuple[str, Fault | None]]:
-    """Publishes each picture once; for each pair its name, or why there is none."""
+    """Publishes each picture once. Returns for each pair the name of its picture, or "" and the reason."""
     written: dict[str, str] = {}
     pictures: list[tuple[str, Fault | None]] = []
     pairs = [one.pair for one in picked]
@@ -65,7 +65,7 @@ def write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) -
 
 
 def read_run(source: str, manifest: Manifest) -> dict[str, Any]:
-    """What the page says of the run as a whole."""
+    """The data of the page about the whole run."""
     statistics = read_statistics(source)
     return {
         "run": page_data.run_json(manifest, statistics.histograms, files.name(source)),
@@ -74,7 +74,7 @@ def read_run(source: str, manifest: Manifest) -> dict[str, Any]:
 
 
 def write_page(target: str, content: dict[str, Any]) -> None:
-    """Publishes data and page, the page last."""
+    """Publishes the data and the static files, index.html last."""
     publish_bytes(files.join(target, _DATA_NAME), page_data.to_script(content))
     static = package_files(__package__) / "static"
     for name in (*_STATIC_FILES, PAGE_NAME):

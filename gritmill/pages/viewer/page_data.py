@@ -1,4 +1,4 @@
-"""The page's data, as one JavaScript file: a page that is opened from disk may not fetch anything."""
+"""The data of the page, as a JavaScript file, because a page that is opened from disk cannot fetch data."""
 
 import json
 from collections.abc import Sequence
@@ -18,9 +18,10 @@ _SETTINGS = {"nms_iou", "min_side", "min_area", "max_area", "boxes_per_phrase", 
 
 
 def to_script(value: Any) -> bytes:
-    """A script that leaves a JSON value in `window.GRITMILL`: ASCII without `<`, `>` and `&`, as text of a text.
+    """A script that sets `window.GRITMILL` to a JSON value. It is ASCII, without `<`, `>` and `&`.
 
-    JSON is parsed at run time, so that no key can mean more than a key.
+    The value is in a string literal that the script parses as JSON: in an object literal, a key such as `__proto__`
+    would have a special meaning.
     """
     text = json.dumps(json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False))
     for sign in "<>&":
@@ -33,10 +34,10 @@ def sample_json(
 ) -> dict[str, Any]:
     """A pair for the page.
 
-    scores: the slider's stops. picture: the thumbnail's name; where there is none, `missing` is the reason.
+    scores: the stops of the slider. picture: name of the thumbnail; "" if there is none, then `missing` is the reason.
 
-    Offsets are characters of the caption. Corners and scores are 32-bit numbers, each written so that JavaScript's
-    `Math.fround` gives back the very bits.
+    Offsets are characters of the caption. Corners and scores are 32-bit numbers, written so that JavaScript's
+    `Math.fround` restores exactly the same bits.
     """
     pair = picked.pair
     outcome, stage, reason = picked.outcome_key
@@ -64,7 +65,7 @@ def _fault_text(fault: Fault | None) -> str:
 
 
 def _shortest_float(value: float) -> float:
-    """The number of fewest digits that is the same 32-bit number."""
+    """The number with the fewest digits that rounds to the same 32-bit number."""
     exact = np.float32(value)
     short = float(str(exact))
     return short if np.float32(short) == exact else value
@@ -73,8 +74,8 @@ def _shortest_float(value: float) -> float:
 def _rejections(pair: Pair, policy: Policy, scores: Sequence[float]) -> list[list[Any]]:
     """[number of kept boxes, reason] for each stop of the slider at which the pair is rejected because of its text.
 
-    Boxes of a higher threshold are the first ones, by rank, of a lower threshold's, since suppression and caps look at
-    better boxes alone: their number identifies them.
+    The number identifies the boxes: suppression and caps depend only on better boxes, so the boxes at a higher
+    threshold are the first ones, by rank, of those at a lower threshold.
     """
     if pair.error or not pair.boxes:
         return []
@@ -83,7 +84,7 @@ def _rejections(pair: Pair, policy: Policy, scores: Sequence[float]) -> list[lis
 
 
 def run_json(manifest: Manifest, histograms: Histograms, name: str) -> dict[str, Any]:
-    """The run as a whole: ledger, threshold, settings, histograms."""
+    """The whole run: ledger, threshold, settings, histograms."""
     ledger, settings = manifest.ledger, manifest.settings
     return {
         "name": name,
@@ -101,5 +102,5 @@ def run_json(manifest: Manifest, histograms: Histograms, name: str) -> dict[str,
 
 
 def stops_json(sweep: ByThreshold, run_threshold: float) -> dict[str, Any]:
-    """The slider's thresholds with the whole run's pairs, phrases and boxes at each, and which one is the run's own."""
+    """The stops of the slider with the run's pairs, phrases and boxes at each. own: index of the run's threshold."""
     return {**asdict(sweep), "own": sweep.score.index(max(run_threshold, sweep.score[0]))}

@@ -1,4 +1,4 @@
-"""Chooses the pairs that are shown, by a seed, from a few files however large the data set is."""
+"""Chooses the pairs to show, by a seed, from a few files, independent of the size of the data set."""
 
 import random
 from collections import Counter
@@ -15,23 +15,23 @@ from pipeline.tables.table import Table
 from transforms.records import Fault, Pair
 from transforms.selection.judge import Kept, Policy, Rejected, judge
 
-_MIN_CHUNKS = 16  # of different ranges where there are so many
-_ROWS_PER_PAIR = 4  # looked at for every pair that is shown, so that what is rare has a chance
-_RARE_DIVISOR = 20  # each reason of a rejection or failure gets up to a 20th of the samples before all others
+_MIN_CHUNKS = 16  # from different ranges, if there are enough ranges
+_ROWS_PER_PAIR = 4  # rows judged for each pair shown, so that rare outcomes can occur
+_RARE_DIVISOR = 20  # each reason for a rejection or failure first gets up to a 20th of the samples
 
 Outcome = Kept | Rejected | Fault
 
 
 @dataclass(frozen=True)
 class Picked:
-    """A pair that is shown, and what became of it."""
+    """A pair to show, and its outcome."""
 
     pair: Pair
     outcome: Outcome
 
     @property
     def outcome_key(self) -> tuple[str, str, str]:
-        """kept, rejected or failed; the stage, of a failure; the reason's code."""
+        """kept, rejected or failed; the stage of a failure, or ""; the code of the reason, or ""."""
         if isinstance(self.outcome, Kept):
             return "kept", "", ""
         if isinstance(self.outcome, Rejected):
@@ -40,14 +40,15 @@ class Picked:
 
 
 _Chunk = tuple[ChunkId, ChunkEntry]
-"""A committed chunk, and what is recorded of it."""
+"""A committed chunk and its entry in the summary of its range."""
 
 
 def pick_pairs(folder: str, plan: Plan, policy: Policy, samples: int, seed: int) -> list[Picked]:
-    """`samples` pairs in input order, the same for the same rows, policy and seed; all of them where there are fewer.
+    """Chooses `samples` pairs, or all pairs if there are fewer. Returns them in input order.
 
-    The rows come from a few chunks. Each reason of a rejection or failure gets up to a 20th of the samples first, the
-    others are drawn from all rows alike: frequencies among the samples are not those of the data set.
+    The result depends only on the rows, the policy and the seed. The rows come from a few chunks. Each reason for a
+    rejection or failure first gets up to a 20th of the samples; the other samples are drawn uniformly from all rows.
+    Therefore the frequencies among the samples are not those of the data set.
 
     Raises:
       EnvironmentFault: a file of `detections/` is gone, or is not the one that was committed.
@@ -62,7 +63,7 @@ def pick_pairs(folder: str, plan: Plan, policy: Policy, samples: int, seed: int)
 
 
 def _choose_chunks(table: Table, plan: Plan, seed: int, samples: int) -> Iterator[_Chunk]:
-    """16 chunks of different ranges, more where these hold fewer than twice the samples; those with failures first."""
+    """16 chunks from different ranges, more if these have fewer than 2 * samples rows. Chunks with failures first."""
     rng = random.Random(f"chunks {seed}")
     ranges = list(plan.range_ids())
     rng.shuffle(ranges)
@@ -87,7 +88,7 @@ def _choose_chunks(table: Table, plan: Plan, seed: int, samples: int) -> Iterato
 
 
 def _read_rows(table: Table, chunk: _Chunk, number: int, rng: random.Random) -> list[Pair]:
-    """Some pairs of a chunk, in order: up to `number` of all, and up to `number` more of the failed ones."""
+    """Random pairs of a chunk, in order: up to `number` of all pairs, and up to `number` of the failed ones."""
     chunk_id, entry = chunk
     rows = table.read(chunk_id, entry.digest)
     failed = [index for index, good in enumerate(rows["error"].is_null().to_pylist()) if not good]

@@ -1,4 +1,4 @@
-"""The page on localhost: one folder, to this machine alone."""
+"""Serves the folder of the page on localhost, for this machine only."""
 
 from functools import partial
 from http import HTTPStatus
@@ -12,10 +12,13 @@ HOST = "127.0.0.1"
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Files of one folder; no listings, and nothing for a page elsewhere that has a name point at this machine."""
+    """Serves the files of one folder, without listings.
+
+    Rejects requests for other host names: a page on another site could make its own name point to this machine.
+    """
 
     def send_head(self) -> Any:
-        name = self.headers.get("Host", "").partition(":")[0].lower()  # browsers leave port 80 out
+        name = self.headers.get("Host", "").partition(":")[0].lower()  # browsers omit port 80
         if name not in (HOST, "localhost"):
             self.send_error(HTTPStatus.FORBIDDEN)
             return None
@@ -30,17 +33,17 @@ class _Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing: the terminal shows the address, and keeps showing it."""
+        """Logs nothing, so that the address stays visible in the terminal."""
 
 
 def server(folder: str, port: int = 0) -> ThreadingHTTPServer:
-    """A server of a local folder on 127.0.0.1; port 0 is any free one. `serve_forever` runs it.
+    """Creates a server of a local folder on 127.0.0.1. Port 0 means any free port. `serve_forever` runs it.
 
     Raises:
-      CallError: the folder is not on this machine, or the port cannot be had.
+      CallError: the folder is not on this machine, or the port is not available.
     """
     if not files.is_local(folder):
-        raise CallError(f"--serve: {folder} is not on this machine")
+        raise CallError(f"--serve: {folder} is not on this machine; use a local folder")
     try:
         return ThreadingHTTPServer((HOST, port), partial(_Handler, directory=folder))
     except OSError as error:
@@ -48,5 +51,5 @@ def server(folder: str, port: int = 0) -> ThreadingHTTPServer:
 
 
 def address(running: ThreadingHTTPServer) -> str:
-    """Where the page is."""
+    """The URL of the page."""
     return f"http://{HOST}:{running.server_address[1]}/"

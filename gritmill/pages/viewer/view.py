@@ -1,6 +1,6 @@
-"""view: some pairs of a finished run -> a folder that a browser opens from disk.
+"""view: a sample of the pairs of a finished run -> a folder that a browser opens from disk.
 
-This module imports fast: the command is derived from it.
+This module must import fast, because the command is derived from it.
 """
 
 from collections import Counter
@@ -14,25 +14,27 @@ from pipeline.faults import CallError
 def view(
     run: FinishedRun,
     output: Annotated[
-        PathOrUri | None, Option("--output", "Of the page; default DIR/view.", "DIR", cli_type=str | None)
+        PathOrUri | None, Option("--output", "Folder of the page. Default: DIR/view.", "DIR", cli_type=str | None)
     ] = None,
     *,
     detections: Detections = None,
-    samples: Annotated[int, Option("--samples", "Pairs to show.", "N", min=1)] = 1000,
-    seed: Annotated[int, Option("--seed", "Of their choice.", "N")] = 0,
+    samples: Annotated[int, Option("--samples", "Number of pairs on the page.", "N", min=1)] = 1000,
+    seed: Annotated[int, Option("--seed", "Seed that picks the pairs.", "N")] = 0,
     quiet: Quiet = True,
 ) -> dict[str, Any]:
-    """Writes the page of a finished run; an earlier page in the same folder is replaced.
+    """Writes the page of a finished run. An earlier page in the same folder is replaced.
 
     Args:
-      detections: folder of the run that was packed, if that is another one. `gritmill view --help` has each option.
+      detections: folder of the run whose detections were packed, if it is another run. `gritmill view --help` lists all
+        options.
 
     Returns:
-      `page`: where it is; `kept`, `rejected`, `failed`: pairs on it; `missing`: those without their picture.
+      `page`: location of index.html. `kept`, `rejected`, `failed`: numbers of pairs on the page. `missing`: number of
+      pairs whose picture is not available.
 
     Raises:
-      CallError: no finished run, no detections of it, or the folder holds something else than such a page.
-      EnvironmentFault: files of the run are gone or are not what was written.
+      CallError: the run is not finished, its detections are missing, or the folder contains anything but a page.
+      EnvironmentFault: files of the run are gone or have changed.
     """
     from gritmill.pages.viewer import page, page_data
     from gritmill.pages.viewer.pick_pairs import pick_pairs
@@ -42,17 +44,17 @@ def view(
     from pipeline.pack.manifest import need_manifest
 
     if samples < 1:
-        raise CallError(f"--samples: {samples} is less than 1")
+        raise CallError(f"--samples: {samples}: must be at least 1")
     source = files.canonical(run)
     manifest = need_manifest(run)
     folder = find_detections(fspath(detections or source))
     plan = page.packed_plan(folder, manifest)
     target = files.canonical(output) if output else files.join(source, layout.VIEW)
     if target in (source, folder):
-        raise CallError(f"--output: {target}: the run itself lies there")
+        raise CallError(f"--output: {target}: this is the folder of the run; use another folder")
     policy = manifest.policy
     check_dialects(policy.text.dialect)
-    page.has_page(target)  # before it is locked and swept: another run may be at work there
+    page.has_page(target)  # before `hold` locks and sweeps the folder: another run may be using it
     with hold(target):
         page.prepare_folder(target)
         picked = pick_pairs(folder, plan, policy, samples, seed)

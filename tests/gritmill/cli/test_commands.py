@@ -1,4 +1,4 @@
-"""Calls as a user makes them: what they print, their exit status, and that a bad one leaves nothing half-written."""
+"""Calls on the command line: output, exit status, and that an invalid call leaves nothing half-written."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ from transforms import bundled
 
 @pytest.fixture
 def invoke(call, tmp_path, parser):
-    """Runs `gritmill` beside a configuration `own.yaml`; gives exit status and the lines on standard error."""
+    """Runs `gritmill` in a folder with `own.yaml`. Returns exit status and the lines on standard error."""
     config = sample_pairs.settings(parser, "tests.plugin_detectors:factory")
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(config))
     return lambda *words: call(*words)[::2]
@@ -23,7 +23,7 @@ def invoke(call, tmp_path, parser):
 
 @pytest.fixture
 def obeying(invoke):
-    """The same, obeying permissions also if this user is root."""
+    """Like `call`, but obeys permissions also as root."""
     return lambda *words: permissions.obeying(lambda: invoke(*words))
 
 
@@ -58,18 +58,18 @@ def test_several_inputs_as_a_shell_expands_them(invoke, tars, tmp_path):
         (["--set", "shards.pairs=20000"], "shards.pairs: 20000"),
         (["--set", "detector.device=tpu"], "detector.device: 'tpu'"),
         (["--set", "detector.device=cpu", "detector.precision=float16"], "detector: precision float16"),
-        (["--set", "text.dialect=klingon"], "text.dialect: no dialect klingon; there are cogvlm, ferret, "),
+        (["--set", "text.dialect=klingon"], "text.dialect: no dialect klingon; use one of cogvlm, ferret, "),
         (["--set", "phrases.drop_lists=[nonsense]"], "phrases.drop_lists: no list nonsense"),
         (["--set", "phrases.model=/none"], "phrases.model: /none"),
         (["--set", "detector.model=/none"], "detector.model: /none: no such folder"),
         (["--set", "detector.model=scene-grunder"], "no such folder; do you mean scene-grounder?"),
         (["--set", "phrases.model=caption-parsr"], "no such spaCy pipeline; do you mean caption-parser?"),
-        (["--set", "selection.min_area=0.5", "selection.max_area=0.1"], "min_area 0.5 is more than max_area 0.1"),
-        (["--retry-failed=thirst"], "--retry-failed: thirst: no such reason; there are broken_row, "),
-        (["--retry-failed=no_box"], "--retry-failed: no_box: no such reason; there are broken_row, "),
+        (["--set", "selection.min_area=0.5", "selection.max_area=0.1"], "min_area 0.5 is larger than max_area 0.1"),
+        (["--retry-failed=thirst"], "--retry-failed: thirst: unknown reason; use one of broken_row, "),
+        (["--retry-failed=no_box"], "--retry-failed: no_box: unknown reason; use one of broken_row, "),
         (
             ["--retry-failed=gone"],
-            "--retry-failed: gone: ground knows no such failure; pack --fresh fetches images again",
+            "--retry-failed: gone: not a failure of ground; run gritmill pack --fresh to fetch images again",
         ),
         (["--set", "detector.model=no.such:factory"], "detector.model: no.such:factory cannot be loaded"),
         (["--set", "nonsense"], "--set: nonsense: not of the form section.key=value"),
@@ -93,7 +93,7 @@ def test_a_wrong_setting_is_one_line_and_nothing_is_written(invoke, tars, tmp_pa
         ("no.tar", "no.tar: not a tar"),
         ("no.parquet", "no.parquet: not a parquet file"),
         ("no.json", "no.json: not a COCO captions file"),
-        ("own.yaml", "own.yaml: cannot tell its kind by its name"),
+        ("own.yaml", "own.yaml: cannot detect its kind from its name"),
         ("table.csv", "source.columns.caption: "),
         ("gs://bucket/x.tar", "needs pip install 'gritmill[gcp]'"),
     ],
@@ -111,12 +111,12 @@ def test_a_wrong_input_is_one_line_and_nothing_is_written(invoke, tmp_path, give
 
 def test_what_a_glob_or_folder_leaves_out_is_told(invoke, tars, tmp_path):
     (tmp_path / "in/2.tar").symlink_to(tmp_path / "gone.tar")
-    (tmp_path / "in/notes.txt").symlink_to(tmp_path / "gone.txt")  # no source by its name
+    (tmp_path / "in/notes.txt").symlink_to(tmp_path / "gone.txt")  # no source kind has this suffix
     for given in (tars, "in", "i*/*.tar", "**/*.tar"):
         status, lines = invoke("run", "own.yaml", "--input", given, "--output", "out")
-        assert (status, lines) == (2, [f"gritmill: --input: {tmp_path}/in/2.tar: a link to nothing"])
+        assert (status, lines) == (2, [f"gritmill: --input: {tmp_path}/in/2.tar: a broken link"])
     (tmp_path / "in/2.tar").unlink()
-    for given in (tars, "in", "i*/*.tar", "**/*.tar"):  # each of them means what the first one has grounded
+    for given in (tars, "in", "i*/*.tar", "**/*.tar"):  # each of them uses what the first one has grounded
         assert invoke("ground", "own.yaml", "--input", given, "--output", "out") == (0, [])
 
 
@@ -162,7 +162,7 @@ def test_a_folder_of_another_fingerprint_is_refused(invoke, tars, tmp_path):
     status, lines = invoke("run", "own.yaml", "--input", tars, "--output", "out", "--set", "detector.floor=0.2")
     assert status == 2
     assert len(lines) == 1
-    assert "detector.floor differs" in lines[0]
+    assert "detector.floor changed" in lines[0]
     assert sample_pairs.files_of(tmp_path / "out", "**/*") == before
 
 
@@ -173,7 +173,7 @@ def test_a_missing_configuration(invoke, tars):
     )
     status, lines = invoke("run", "none", "--input", tars, "--output", "out")
     assert status == 2
-    assert "there are cluster, demo, grit" in lines[0]
+    assert "use one of cluster, demo, grit" in lines[0]
 
 
 def test_a_missing_option_names_itself(invoke):
@@ -214,7 +214,7 @@ def test_a_source_fault_is_status_1_unless_allowed(invoke, tars, tmp_path):
     words = ("run", "own.yaml", "--input", tars, "--output", "out")
     status, lines = invoke(*words)
     assert status == 1
-    assert "00001.tar: cut or broken at byte" in lines[0]
+    assert "00001.tar: truncated or damaged at byte" in lines[0]
     assert invoke(*words, "--allow-source-faults") == (0, [])
 
 
@@ -243,7 +243,7 @@ def test_pack_refuses_what_only_ground_can_change(invoke, tars, tmp_path):
     status, lines = invoke(*words, "detector.floor=0.5")
     assert (status, len(lines)) == (2, 1)
     assert lines[0].endswith(
-        f"detector.floor: {tmp_path}/out/detections was made with 0.0; only another ground can change that"
+        f"detector.floor: {tmp_path}/out/detections was made with 0.0; run gritmill ground --fresh to change it"
     )
     assert not (tmp_path / "two").exists()
     assert invoke(*words, "detector.floor=0", "selection.score=0.85") == (0, [])
@@ -262,7 +262,7 @@ def test_a_pack_of_other_settings_says_which(invoke, tars):
     assert invoke("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
     status, lines = invoke("pack", "own.yaml", "--output", "out", "--set", "selection.score=0.85", "text.spans=densest")
     assert (status, len(lines)) == (2, 1)
-    assert "another fingerprint (selection.score, text.spans differs)" in lines[0]
+    assert "another fingerprint (selection.score, text.spans changed)" in lines[0]
 
 
 def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(invoke, tars, tmp_path):
@@ -274,7 +274,7 @@ def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(invoke, tars, tmp_path
     rows.write_bytes(sound[:-1])
     status, lines = invoke("pack", *words, "--fresh", "--set", "selection.score=0.85")
     assert (status, len(lines)) == (3, 1)
-    assert "00000-00000.parquet is not what was committed" in lines[0]
+    assert "00000-00000.parquet has changed since it was committed" in lines[0]
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
     assert invoke("validate", "out")[0] == 0
     rows.write_bytes(sound)
@@ -285,7 +285,7 @@ def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(invoke, tars, tmp_path
 
 def test_the_pace_is_told_by_whoever_has_grounded(invoke, call, tars):
     for words, told in ((("run", "own.yaml", "--input", tars), True), (("pack", "own.yaml"), False)):
-        assert ("pairs/s a worker" in call(*words, "--output", "out", "--quiet")[1]) == told
+        assert ("pairs/s per worker" in call(*words, "--output", "out", "--quiet")[1]) == told
 
 
 def test_a_detections_file_that_is_gone_says_what_to_do(invoke, tars, tmp_path):
@@ -296,7 +296,7 @@ def test_a_detections_file_that_is_gone_says_what_to_do(invoke, tars, tmp_path):
     (folder / "00000-00000.parquet").unlink()
     status, lines = invoke("pack", *words)
     assert (status, len(lines)) == (3, 1)
-    assert f"00000-00000.parquet is gone; remove {folder}/00000.done.json, then ground makes it again" in lines[0]
+    assert f"00000.parquet is missing; remove {folder}/00000.done.json, then run gritmill ground again" in lines[0]
     (folder / "00000.done.json").unlink()
     assert invoke("run", *words, "--input", tars) == (0, [])
     assert sample_pairs.files_of(folder, "*") == whole
@@ -318,7 +318,7 @@ def test_a_second_run_is_refused_while_the_first_one_lives(invoke, tars, tmp_pat
     with hold(str(tmp_path / "out")):
         status, lines = invoke(command, "own.yaml", *words, "--output", "out")
     assert (status, len(lines)) == (2, 1)
-    assert "another run is at work here" in lines[0]
+    assert "another run is using this folder" in lines[0]
     assert sample_pairs.files_of(tmp_path / "out", "**/*") == before
 
 
@@ -366,12 +366,12 @@ def test_pack_loads_no_model_library(invoke, tars, tmp_path):
 
 
 def test_an_interrupt_while_packages_are_imported(tars, tmp_path):
-    """The first of the heavy ones sends it, and is still at work when it comes."""
+    """The first heavy import sends the signal and is still running when it arrives."""
     (tmp_path / "yaml.py").write_text("import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(9)\n")
     words = ["run", "--input", tars, "--output", str(tmp_path / "out")]
     command = [sys.executable, "-c", "from gritmill.main import main\nmain()", *words]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, preexec_fn=interrupts.hear)
-    said = ["gritmill: interrupted; the same command goes on where it stopped"]
+    said = ["gritmill: interrupted; run the same command to resume"]
     assert (ended.returncode, ended.stderr.splitlines()) == (130, said)
 
 

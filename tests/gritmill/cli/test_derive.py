@@ -1,6 +1,7 @@
-"""Commands that are derived from functions: from one of this file, and from those of gritmill."""
+"""Commands that are derived from functions: from one in this file, and from those of gritmill."""
 
 import inspect
+import re
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -11,8 +12,10 @@ from typer.exceptions import TyperException
 import gritmill
 from gritmill import demo
 from gritmill.cli import commands
+from gritmill.cli.completion import completer
 from gritmill.cli.derive import beam_arguments, derive, expand_lists
 from gritmill.exports.options import ExportOptions
+from gritmill.main import main
 from gritmill.options import Config, Option, Quiet
 from pipeline.configuration import Configuration
 
@@ -24,13 +27,13 @@ Twice = Annotated[bool, Option("--twice", "Say it again.")]
 def count(
     config: Config = "grit", *, words: Words, most: Most = 7, beam: Sequence[str] = (), quiet: Quiet = True
 ) -> dict:
-    """A function of somebody else's."""
+    """A function with options of several types."""
     return {"config": config, "words": words, "most": most, "beam": beam, "quiet": quiet}
 
 
 @pytest.fixture
 def app():
-    """A command line of one command, which gives what the function was called with and what the command was told."""
+    """A command line with one command. It returns the arguments of the function and those of the command."""
     app, said = typer.Typer(add_completion=False), []
 
     @derive(app, count, "tally")
@@ -63,9 +66,10 @@ def test_what_is_not_written_has_the_default_of_the_function(app):
 def test_help_and_range_are_those_of_the_annotation(app, capsys):
     app("--help")
     said = capsys.readouterr().out
-    for shown in ("Counts words.", "[CONFIG]", "--set", "--word", "What is counted.", "N [1<=x<=9]", "Say it again."):
+    for shown in ("Counts words.", "CONFIG", "--set", "--word", "What is counted.", "N [1<=x<=9]", "Say it again."):
         assert shown in said
     assert "beam" not in said
+    assert "bool" not in said
     with pytest.raises(TyperException, match="less than or equal to 9"):
         app("--word", "a", "--at-most", "10")
     with pytest.raises(TyperException) as missing:
@@ -104,6 +108,46 @@ def test_each_option_of_a_function_has_a_flag_and_the_other_way_round(name, func
         default = None if parameter.default is parameter.empty else parameter.default
         assert flags[key].default == (False if key == "quiet" else default), key
         assert flags[key].required == (parameter.default is parameter.empty), key
+
+
+@pytest.mark.parametrize("name", ["run", "ground", "pack", "demo", "validate", "export", "view", "eval", "calibrate"])
+def test_the_help_of_each_option_is_a_sentence(name):
+    command = typer.main.get_command(commands.app).commands[name]
+    for param in command.params:
+        if param.name != "to":  # its help lists the formats, which are found when it is shown
+            assert re.fullmatch(r"[A-Z][\w'-]*:?( \S+)+.*\.", param.help), (param.name, param.help)
+            assert param.help.split()[0] not in ("Of", "And"), param.help
+    assert re.fullmatch(r"[A-Z].* .*\.", command.help)
+
+
+def test_configuration_after_set():
+    assert expand_lists(["--set", "a.b=1", "c.d=2", "demo"], {"--set"}) == ["--set", "a.b=1", "--set", "c.d=2", "demo"]
+    assert expand_lists(["--set", "a.b"], {"--set"}) == ["--set", "a.b"]  # refused later, by name
+
+
+@pytest.mark.parametrize(
+    ("parameter", "typed", "expected"),
+    [
+        ("config", "d", ["demo"]),
+        ("changes", "selection.s", ["selection.score="]),
+        ("changes", "source.columns.c", ["source.columns.caption="]),
+        ("retry_failed", "trunc", ["truncated"]),
+        ("to", "flickr", ["flickr30k-entities"]),
+        ("dialect", "qwen2-", ["qwen2-vl"]),
+    ],
+)
+def test_values_that_a_shell_completes(parameter, typed, expected):
+    assert completer(parameter)(typed) == expected
+    assert completer("output") is None
+
+
+def test_a_shell_asks_for_completions(monkeypatch, capsys):
+    for variable, value in {"_GRITMILL_COMPLETE": "complete_bash", "COMP_WORDS": "gritmill export --to coc"}.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setenv("COMP_CWORD", "3")
+    with pytest.raises(SystemExit):
+        main([])
+    assert capsys.readouterr().out.split() == ["coco"]
 
 
 def test_lists_after_an_option_repeat_it():

@@ -25,7 +25,7 @@ LEFT, RIGHT, FAR = (0.0, 0.0, 0.4, 0.4), (0.6, 0.0, 1.0, 0.4), (0.3, 0.6, 0.7, 1
 
 
 def made(rows, things, kinds=None):
-    """Boxes from (score, right, phrase, picture) and phrases from their numbers of things."""
+    """Builds boxes from (score, right, phrase, picture), and phrases from their numbers of things."""
     score, right, phrase, picture = zip(*rows, strict=True)
     boxes = BoxArrays(np.array(score), np.array(right, bool), np.array(phrase), np.array(picture))
     return boxes, PhraseArrays(np.array(things), kinds or [()] * len(things))
@@ -104,7 +104,7 @@ def test_the_lowest_threshold_that_gives_the_precision():
 
 
 def test_a_score_that_equals_a_threshold_is_kept():
-    score = float(np.float32(0.184))  # 0.18400000035762787, as detections hold it
+    score = float(np.float32(0.184))  # 0.18400000035762787, as stored in detections
     boxes, phrases = made([(score, True, 0, 0)], [1])
     whole = build_curve(boxes, phrases, everything(phrases), threshold_grid(0.0))
     assert (whole.figures_at(0.184)["boxes"], whole.figures_at(0.185)["boxes"]) == (1, 0)
@@ -117,14 +117,14 @@ def test_the_grid_begins_at_the_floor():
 
 
 def drawn(pictures, seed=0, wished=0.9, repeat=1):
-    """Every picture has a right box of 0.8 and, one in five of them, a wrong one of 0.3."""
+    """Every picture has a right box with score 0.8, and one in five has a wrong one with 0.3."""
     rows = [(0.8, True, i, i) for i in range(pictures)] + [(0.3, False, i, i) for i in range(0, pictures, 5)]
     boxes, _ = made(rows * repeat, [1] * pictures)
     return bootstrap(boxes, pictures, threshold_grid(0.05), wished, 0.05, seed, resamples=400)
 
 
 def test_the_interval_is_as_wide_as_theory_says():
-    """Of n pictures a share q = 0.2 has a wrong box: precision 1 / (1 + q), deviation sqrt(q (1 - q) / n) / 1.2²."""
+    """A share q = 0.2 of n pictures has a wrong box: precision 1 / (1 + q), deviation sqrt(q (1 - q) / n) / 1.2²."""
     for pictures in (50, 2000):
         low, high = drawn(pictures)["precision"]
         assert low < 1 / 1.2 < high
@@ -133,7 +133,7 @@ def test_the_interval_is_as_wide_as_theory_says():
 
 
 def test_pictures_are_drawn_and_not_boxes():
-    """Boxes of one picture come and go together: writing each ten times tells nothing new."""
+    """The boxes of a picture are drawn together: ten copies of each box add no information."""
     once, often = drawn(50)["precision"], drawn(50, repeat=10)["precision"]
     assert once == pytest.approx(often)
 

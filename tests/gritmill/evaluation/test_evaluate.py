@@ -30,7 +30,7 @@ def row(image, *truth, absent=(), **more):
 
 @pytest.fixture
 def own(tmp_path):
-    """A set of five rows: two pictures that are there, one missing, one broken, one that lies on its side."""
+    """A set of five rows: two valid pictures, one missing, one broken, one rotated by EXIF."""
     for name in ("a.png", "b.png", "side.png"):
         Image.new("RGB", (80, 40)).save(tmp_path / name)
     (tmp_path / "broken.png").write_bytes((tmp_path / "a.png").read_bytes()[:20])
@@ -64,7 +64,7 @@ def test_boxes_of_a_known_detector(own, tmp_path):
 
 @pytest.mark.parametrize(("nms", "right"), [("none", 3 / 4), ("phrase", 3 / 4), ("caption", 2 / 4)])
 def test_suppression_before_ranking(own, nms, right):
-    """Across phrases, of the boxes in one place only the first phrase's stays."""
+    """With suppression across phrases, only the box of the first phrase is kept in each place."""
     found = gritmill.evaluate(MIDDLE, truth=own, nms=nms)
     assert found["figures"]["all"]["any_box"]["recall@10"] == right
 
@@ -114,7 +114,7 @@ def test_the_bundled_scenes_and_their_table(call):
 
 
 def test_calibration_agrees_with_the_quality_of_a_run(tmp_path):
-    """Asked for the phrases that a run has extracted, it counts the run's right boxes at the run's threshold."""
+    """For the phrases that a run has extracted, the counts are the run's right boxes at the run's threshold."""
     gritmill.run("demo", inputs=SCENES, output=tmp_path / "run", limit=6)
     samples = {sample.record["uid"]: sample for sample in gritmill.read(tmp_path / "run")}
     rows = []
@@ -153,7 +153,7 @@ def test_a_precision_that_no_threshold_gives(own, tmp_path, call):
     status, screen, lines = call("calibrate", "middle.yaml", "--truth", own, "--output", "out", "--precision", 0.99)
     assert status == 1
     assert lines == ["gritmill: no threshold gives a precision of 0.99: the highest is 0.500, at 0.05"]
-    assert "in force: 0.25" in screen
+    assert "active threshold: 0.25" in screen
     result = json.loads((tmp_path / "out" / "calibration.json").read_text())
     assert (result["threshold"], result["paste"]) == (None, None)
     assert result["reliability"]["bins"] == [
@@ -232,7 +232,7 @@ def test_progress_counts_pictures_and_ends_at_all_of_them():
         (("eval", "--truth", "no.jsonl"), "--truth: no.jsonl: no such file"),
         (("eval", "--truth", "own.jsonl", "--images", "no"), "--images: no: no such folder"),
         (("eval", "--truth", "own.jsonl", "--set", "detector.model=no-such"), "detector.model: no-such: no such"),
-        (("calibrate", "--truth", "own.jsonl", "--output", "x", "--precision", "0"), "--precision: 0 is not"),
+        (("calibrate", "--truth", "own.jsonl", "--output", "x", "--precision", "0"), "--precision: 0: must be above 0"),
     ],
 )
 def test_wrong_calls(call, own, words, line):
@@ -245,7 +245,7 @@ def test_wrong_words_from_python(own):
     for wrong, line in (({"on": "coco"}, "--on"), ({"nms": "x"}, "--nms"), ({"limit": 0}, "--limit")):
         with pytest.raises(gritmill.CallError, match=line):
             gritmill.evaluate("demo", **{"truth": own, **wrong})
-    with pytest.raises(gritmill.CallError, match="there is none"):
+    with pytest.raises(gritmill.CallError, match="no path given"):
         gritmill.evaluate("demo", truth=[])
 
 

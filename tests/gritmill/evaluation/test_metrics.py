@@ -29,7 +29,7 @@ def test_an_overlap_of_a_half_is_right_and_less_is_wrong():
 
 
 def test_it_is_the_iou_and_not_the_giou():
-    """A box with a GIoU below a half and an IoU above: an evaluator that thresholds GIoU calls it wrong."""
+    """A box with a GIoU below 0.5 and an IoU above: an evaluator that thresholds GIoU counts it as wrong."""
     box, thing = (0.0, 0.0, 0.6, 0.6), (0.1, 0.1, 0.7, 0.7)
     shared, union, hull = 0.25, 0.36 + 0.36 - 0.25, 0.49
     assert shared / union - (hull - union) / hull < 0.5 < shared / union

@@ -1,4 +1,4 @@
-"""The measure of the demo, on cases whose answer is known."""
+"""The quality measure of the demo, on cases whose answer is known."""
 
 import json
 
@@ -15,13 +15,13 @@ def box(corners, phrase=0):
 
 
 def moved(corners, share):
-    """The box moved to the right by a share of its width: its IoU with itself becomes (1 - share) / (1 + share)."""
+    """Returns the box moved right by a share of its width. Its IoU with the original is (1 - share) / (1 + share)."""
     x1, y1, x2, y2 = corners
     return (x1 + share * (x2 - x1), y1, x2 + share * (x2 - x1), y2)
 
 
 def phrase(caption, text):
-    """The phrase that stands in a caption as `text`, its last word the head."""
+    """Returns the phrase `text` of a caption. The last word is the head."""
     start = caption.index(text)
     end = start + len(text)
     return Phrase(start, end, start + text.rindex(" ") + 1 if " " in text else start, end, start, end)
@@ -39,7 +39,7 @@ def pair(caption, phrases, truth, absent=()):
 
 
 def record(pair, boxes):
-    """What a record says of those boxes, by phrase."""
+    """Returns the rows of a record for these boxes, by phrase."""
     spans = [(phrase(pair.caption, text), corners) for text, many in boxes.items() for corners in many]
     return {"noun_chunks": [[p.start, p.end, *corners, 0.9] for p, corners in spans]}
 

@@ -6,7 +6,7 @@ from tests import sample_pairs
 
 @pytest.fixture(scope="package")
 def finished(tmp_path_factory, grounding_dino):
-    """A finished run of thirty pairs in three shards, one caption with a tab in it."""
+    """A finished run of thirty pairs in three shards. One caption contains a tab."""
     folder = tmp_path_factory.mktemp("exported")
     pictures = sample_pairs.drawn(30)
     odd = pictures[7]
@@ -18,7 +18,7 @@ def finished(tmp_path_factory, grounding_dino):
 
 @pytest.fixture(scope="package")
 def single(finished, tmp_path_factory):
-    """The same pairs with one box a phrase."""
+    """The same pairs with one box per phrase."""
     folder = tmp_path_factory.mktemp("single") / "run"
     selection = {"score": 0.0, "boxes_per_phrase": 1, "nms_iou": 1.0}
     gritmill.pack({"selection": selection}, output=folder, detections=finished)
@@ -27,7 +27,7 @@ def single(finished, tmp_path_factory):
 
 @pytest.fixture(scope="package")
 def records(finished):
-    """Its records by key."""
+    """The records of the finished run, by key."""
     found = {sample.key: sample.record for sample in gritmill.read(finished)}
     assert len(found) == 30
     return found

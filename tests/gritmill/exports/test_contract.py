@@ -1,4 +1,4 @@
-"""What every export format promises, also one of another package."""
+"""The contract of every export format, including one of another package."""
 
 import json
 from collections import Counter
@@ -22,7 +22,7 @@ from transforms.records import Box, Grounding, Pair, Phrase
 
 
 class Captions:
-    """A format as another package would write it: a line a caption."""
+    """A format as another package would write it: one line per caption."""
 
     description = "`captions.txt` has a caption a line, quoted as JSON."
     data_files = ""
@@ -105,7 +105,7 @@ def test_awkward_captions_and_keys_are_carried_or_counted_and_nothing_is_written
 
 @pytest.mark.parametrize("name", EVERY)
 def test_no_more_pictures_are_held_than_one_and_the_next(tmp_path, name, monkeypatch):
-    monkeypatch.setattr(hf, "_BATCH", 2)  # it writes several pictures at once
+    monkeypatch.setattr(hf, "_BATCH", 2)  # the format writes several pictures at once
     held, most = Counter(), []
 
     class Picture(bytes):
@@ -168,11 +168,9 @@ def test_the_data_card_describes_the_format_and_says_where_the_data_comes_from(f
 
 
 def test_a_format_of_another_package_is_named_in_help_and_error(tmp_path, capsys):
-    with pytest.raises(gritmill.CallError, match=r"no format lance; there are grit, .*, hf, captions$"):
+    with pytest.raises(gritmill.CallError, match=r"lance: no such format; use one of grit, .*, hf, captions$"):
         export(tmp_path, "lance", tmp_path)
     with pytest.raises(SystemExit):
         main(["export", "--help"])
     assert "captions" in capsys.readouterr().out
-    assert (
-        type(exports.find_format("yolo", ExportOptions())).__name__ == "Yolo"
-    )  # what comes with gritmill keeps its name
+    assert type(exports.find_format("yolo", ExportOptions())).__name__ == "Yolo"  # built-in formats keep their names

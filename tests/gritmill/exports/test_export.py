@@ -1,4 +1,4 @@
-"""The call of `export`: what it refuses, and the command line."""
+"""Calls of `export`: invalid ones, and the command line."""
 
 import shutil
 
@@ -22,11 +22,11 @@ def test_a_run_that_is_packed_again_meanwhile_is_not_mixed(finished, tmp_path, m
         return figures
 
     monkeypatch.setattr(Odvg, "shard", packing)
-    with pytest.raises(gritmill.EnvironmentFault, match="packed again meanwhile"):
+    with pytest.raises(gritmill.EnvironmentFault, match="packed again during the export"):
         export(tmp_path / "run", "odvg", tmp_path / "out")
     monkeypatch.undo()
     assert not (tmp_path / "out" / "export.json").exists()
-    with pytest.raises(gritmill.CallError, match="holds another export"):
+    with pytest.raises(gritmill.CallError, match="contains another export"):
         export(tmp_path / "run", "odvg", tmp_path / "out")
 
 
@@ -49,11 +49,11 @@ def test_a_folder_of_another_export_is_refused(finished, tmp_path):
 
 
 def test_what_cannot_be_exported(finished, tmp_path):
-    with pytest.raises(gritmill.CallError, match="no format lance; there are"):
+    with pytest.raises(gritmill.CallError, match="lance: no such format; use one of"):
         export(finished, "lance", tmp_path)
-    with pytest.raises(gritmill.CallError, match="no finished run"):
+    with pytest.raises(gritmill.CallError, match="not a finished run"):
         export(tmp_path, "odvg", tmp_path / "out")
-    with pytest.raises(gritmill.CallError, match="the run itself lies there"):
+    with pytest.raises(gritmill.CallError, match="this is the folder of the run"):
         export(finished, "odvg", finished)
 
 
@@ -67,4 +67,4 @@ def test_the_command_line(finished, tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         main([*words[:3], "lance", *words[4:]])
     assert ended.value.code == 2
-    assert "--to: no format lance" in capsys.readouterr().err
+    assert "--to: lance: no such format" in capsys.readouterr().err

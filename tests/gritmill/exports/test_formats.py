@@ -1,4 +1,4 @@
-"""Each format as its own consumer reads it."""
+"""Each format as its consumer reads it."""
 
 import ast
 import base64
@@ -149,7 +149,7 @@ def test_mdetr_has_spans_for_each_box(finished, records, tmp_path):
         assert image["tokens_positive_eval"] == [[list(span)] for span in spans]
         named = sorted({tuple(span) for box in boxes[image["id"]] for span in box["tokens_positive"]})
         assert named == spans
-        # Every row has a box that is its own or nearly its own, and knows its span.
+        # Every row has its own or nearly its own box, and its span.
         for start, end, x1, y1, x2, y2, _ in record["ref_exps"]:
             wide, high = image["width"], image["height"]
             own = (x1 * wide, y1 * high, x2 * wide, y2 * high)
@@ -188,7 +188,7 @@ def test_refcoco_as_the_refer_toolkit_reads_it(finished, tmp_path):
         image = instances.imgs[ref["image_id"]]
         assert (annotation["image_id"], annotation["category_id"]) == (ref["image_id"], ref["category_id"])
         assert ref["file_name"].rpartition("_")[0] + ".jpg" == image["file_name"]
-        # Of REFER's own __init__: data_root/dataset/…, and one folder of images for all of its RefCOCOs.
+        # From the __init__ of REFER: data_root/dataset/…, and one folder of images for all of its RefCOCO sets.
         assert (tmp_path / "images/mscoco/images/train2014" / image["file_name"]).exists()
         (sentence,) = ref["sentences"]
         assert sentence["tokens"] == sentence["sent"].split()
@@ -262,7 +262,7 @@ def test_yolo_has_a_line_a_box(finished, records, tmp_path):
     for key, record in records.items():
         image = tmp_path / about["train"] / key[:5] / f"{key}.jpg"
         assert image.exists()
-        label = str(image).replace("/images/", "/labels/").replace(".jpg", ".txt")  # Ultralytics' own rule
+        label = str(image).replace("/images/", "/labels/").replace(".jpg", ".txt")  # the rule of Ultralytics
         with open(label) as file:
             rows = [line.split() for line in file]
         for cells, (_, _, x1, y1, x2, y2, _), (start, end) in zip(
@@ -413,7 +413,7 @@ def test_instructions_say_what_the_records_say(request, tmp_path, dialect, boxes
                 if model in {t.format(text) for t in ("It is {}.", "This is {}.", "This object is {}.", "{}.")}
             ]
             assert near(span.boxes, words[answer], dialect, size)
-            assert len(words[answer]) == 1  # "It is {}" is said of one thing
+            assert len(words[answer]) == 1  # "It is {}" is for one thing
         elif row["kind"] == "captioning":
             assert gritmill.decode(model, dialect=dialect, width=size[0], height=size[1]).caption == record["caption"]
         else:

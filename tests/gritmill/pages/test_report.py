@@ -1,4 +1,4 @@
-"""report.html: what it shows, and that nothing in it comes from outside or is taken for markup."""
+"""report.html: what it shows, and that it loads nothing from outside and escapes all text."""
 
 import json
 import re
@@ -14,7 +14,7 @@ HOSTILE = 'a red dog near a <script>alert("1")</script> blue cat & "others"'
 
 
 class Page(HTMLParser):
-    """Tags with their attributes, and the text that a reader sees."""
+    """Collects tags with their attributes, and the visible text."""
 
     def __init__(self, path):
         super().__init__()
@@ -97,14 +97,16 @@ def test_the_page_stays_as_it_is_while_the_run_does(tmp_path, middle):
     gritmill.pack(middle, output=call["output"])
     assert page.read_bytes() == before
     gritmill.pack({**middle, "selection": {"score": 0.85}}, output=call["output"], fresh=True)
-    assert "no picture (fetch: gone)" in page.read_text()
+    assert "no image (fetch: gone)" in page.read_text()
 
 
 def test_pairs_that_just_missed(tmp_path, middle):
     table = sample_pairs.as_jsonl(sample_pairs.drawn(20), tmp_path / "in")
     gritmill.run({**middle, "selection": {"score": 1.0}}, inputs=table, output=tmp_path / "out")
     page = Page(tmp_path / "out/report.html")
-    assert "rejected no_box 20 100.0%" in " ".join(page.text.split())
+    words = " ".join(page.text.split())
+    assert "rejected no_box 20 100.0%" in words
+    assert "Barely kept There are no such pairs. Barely missed The 12 pairs nearest to the threshold" in words
     assert len(page.of("img")) == 12
     assert [r for r in page.of("rect") if "stroke" in r]
 

@@ -1,4 +1,4 @@
-"""validate finds each kind of damage, and says in which shard and sample."""
+"""validate finds each kind of damage, and reports its shard and sample."""
 
 import hashlib
 import io
@@ -40,7 +40,7 @@ def faults(out, **options):
 
 
 def told(out, **shard):
-    """Writes values over those that manifest and stats have of the first shard."""
+    """Overwrites values of the first shard in the manifest and its stats."""
     for path, where in (("manifest.json", lambda value: value["shards"][0]), ("shards/00000_stats.json", lambda v: v)):
         value = json.loads((out / path).read_text())
         where(value).update(shard)
@@ -48,13 +48,13 @@ def told(out, **shard):
 
 
 def replaced(out, tar):
-    """Puts another first shard in place, its checksum and size in the manifest."""
+    """Replaces the first shard, and updates its checksum and size in the manifest."""
     (out / "shards" / "00000.tar").write_bytes(tar)
     told(out, sha256=hashlib.sha256(tar).hexdigest(), bytes=len(tar))
 
 
 def rewrite(out, change, **header):
-    """Writes the first shard again with its members changed by `change(name, data)`, and the manifest to match."""
+    """Rewrites the first shard with members changed by `change(name, data)`, and updates the manifest."""
     target = io.BytesIO()
     with (
         tarfile.open(out / "shards" / "00000.tar") as old,
@@ -68,7 +68,7 @@ def rewrite(out, change, **header):
 
 
 def described(name, size=0, **header):
-    """A member's header as the contract has it, but for what is given."""
+    """Returns a member's header that follows the contract, except for the given fields."""
     info = tarfile.TarInfo(name)
     info.size = size
     for field, value in {"uname": "gritmill", "gname": "gritmill", **header}.items():
@@ -77,7 +77,7 @@ def described(name, size=0, **header):
 
 
 def reindexed(out, change):
-    """Writes the first index again, its table changed, and the manifest to match."""
+    """Rewrites the first index with a changed table, and updates the manifest."""
     path = out / "shards" / "00000.parquet"
     pq.write_table(change(pq.read_table(path)), path)
     told(out, index_sha256=hashlib.sha256(path.read_bytes()).hexdigest())
@@ -100,7 +100,7 @@ def moved(row, index, by):
 
 
 def another(form, size=None, **options):
-    """A change that makes another picture of the second sample's."""
+    """Returns a change that replaces the picture of the second sample."""
 
     def change(name, data):
         if name != "000000001.jpg":
@@ -114,7 +114,7 @@ def another(form, size=None, **options):
 
 
 def in_text(old, new):
-    """A change of the second sample's grounded text."""
+    """Returns a change of the grounded text of the second sample."""
     return lambda name, data: data.replace(old, new) if name == "000000001.grounded.txt" else data
 
 
@@ -138,7 +138,7 @@ def test_a_changed_byte(out):
     data = bytearray(path.read_bytes())
     data[600] ^= 1
     path.write_bytes(data)
-    assert faults(out) == [("", "its SHA-256 is not that of the manifest")]
+    assert faults(out) == [("", "the SHA-256 differs from the manifest")]
     assert faults(out, limit=1) == faults(out)
 
 
@@ -151,24 +151,24 @@ def test_a_missing_file(out, name):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        (changed_record(caption="another one"), "txt is not the record's caption"),
-        (changed_record(width=lambda w: w + 1), "the record says"),
+        (changed_record(caption="another one"), "txt differs from the record's caption"),
+        (changed_record(width=lambda w: w + 1), "in the record"),
         (changed_record(noun_chunks=lambda rows: [moved(r, 4, 1.0) for r in rows]), "noun_chunks.0.4: Input should be"),
         (changed_record(noun_chunks=lambda rows: [moved(r, 6, -2.0) for r in rows]), "noun_chunks.0.6: Input should"),
-        (changed_record(noun_chunks=lambda rows: [moved(r, 1, 500) for r in rows]), "or the caption"),
+        (changed_record(noun_chunks=lambda rows: [moved(r, 1, 500) for r in rows]), "are not nested"),
         (changed_record(noun_chunks=lambda rows: [[float(r[0]), *r[1:]] for r in rows]), "noun_chunks.0.0: Input"),
         (changed_record(noun_chunks=lambda rows: [[*r[:4], r[2], *r[5:]] for r in rows]), "has no area"),
-        (changed_record(noun_chunks=lambda rows: rows[::-1]), "not in order"),
+        (changed_record(noun_chunks=lambda rows: rows[::-1]), "not sorted"),
         (changed_record(noun_chunks=[]), "noun_chunks: List should have at least 1"),
-        (changed_record(heads=lambda heads: [[0, 0] for _ in heads]), "leave one another"),
+        (changed_record(heads=lambda heads: [[0, 0] for _ in heads]), "are not nested"),
         (changed_record(ref_exps=lambda rows: rows[1:]), "ref_exps"),
         (changed_record(ref_exps=lambda rows: [moved(r, 4, -0.1) for r in rows]), "differ in box or score"),
-        (changed_record(meta="{"), "meta is no JSON object"),
-        (changed_record(meta="[" * 100_000), "meta is no JSON object"),
+        (changed_record(meta="{"), "meta is not a JSON object"),
+        (changed_record(meta="[" * 100_000), "meta is not a JSON object"),
         (changed_record(id="7"), "json: id: Input should be a valid integer"),
         (changed_record(extra=1), "json: extra: "),
-        (changed_record(key="000000002"), "its key is 000000002"),
-        (changed_record(uid="0" * 16), "index does not agree"),
+        (changed_record(key="000000002"), "the record's key is 000000002"),
+        (changed_record(uid="0" * 16), "index differs"),
         (changed_record(uid="x"), "json: uid: "),
         (lambda n, d: b"[]" if n == "000000001.json" else d, "json: Input should be an object"),
         (lambda n, d: b"\xff" if n == "000000001.json" else d, "json: Invalid JSON"),
@@ -180,14 +180,14 @@ def test_a_missing_file(out, name):
         (another("PNG"), "cannot identify image file"),
         (another("EPS"), "cannot identify image file"),
         (lambda n, d: b"" if n == "000000001.jpg" else d, "cannot identify image file"),
-        (another("JPEG", exif=turned()), "would turn it"),
-        (another("JPEG", (30, 40)), "30 x 40, the record says 64 x 64"),
+        (another("JPEG", exif=turned()), "EXIF orientation"),
+        (another("JPEG", (30, 40)), "size 30 x 40, but 64 x 64 in the record"),
         (in_text(b"</phrase>", b""), "malformed markup"),
-        (in_text(b" near", b" far"), "parse back"),
+        (in_text(b" near", b" far"), "does not decode to the caption"),
         (in_text(b"</phrase><object>", b"</phrase><object><patch_index_0000><patch_index_0100>"), "malformed markup"),
-        (in_text(b"<phrase>a", b"a<phrase>"), "are not the record's"),
-        (in_text(b"_0264>", b"_0000>"), "boxes are not the record's"),
-        (lambda n, d: b"<grounding>" + CAPTION if n == "000000001.grounded.txt" else d, "it has no box"),
+        (in_text(b"<phrase>a", b"a<phrase>"), "differ from the record"),
+        (in_text(b"_0264>", b"_0000>"), "boxes differ from the record"),
+        (lambda n, d: b"<grounding>" + CAPTION if n == "000000001.grounded.txt" else d, "has no box"),
         (lambda n, d: b"" if n == "000000001.kosmos2-training.txt" else d, "kosmos2-training.txt: "),
     ],
 )
@@ -226,16 +226,16 @@ def test_a_tar_that_is_none_is_no_sound_tar_whatever_its_checksum(out, damage):
             "half a record": data[: end + 1024],
         }[damage],
     )
-    assert any(key == "" and line.startswith("not a sound tar: ") for key, line in faults(out))
+    assert any(key == "" and line.startswith("not a valid tar: ") for key, line in faults(out))
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "text"),
     [
-        (tarfile.REGTYPE, "000000003.txt", "000000003.txt is there twice"),
+        (tarfile.REGTYPE, "000000003.txt", "000000003.txt occurs twice"),
         (tarfile.REGTYPE, "000000000.txt", "000000000.txt comes after 000000003"),
-        (tarfile.SYMTYPE, "000000003.zip", "b'000000003.zip': type not as in the contract"),
-        (tarfile.DIRTYPE, "1", "b'1/': type not as in the contract"),
+        (tarfile.SYMTYPE, "000000003.zip", "b'000000003.zip': header differs from the contract: type"),
+        (tarfile.DIRTYPE, "1", "b'1/': header differs from the contract: type"),
     ],
 )
 def test_a_member_that_does_not_belong_there(out, kind, name, text):
@@ -243,7 +243,7 @@ def test_a_member_that_does_not_belong_there(out, kind, name, text):
     with tarfile.open(fileobj=target, mode="a", format=tarfile.USTAR_FORMAT) as tar:
         tar.addfile(described(name, type=kind))
     replaced(out, target.getvalue())
-    assert ("", f"not a sound tar: {text}") in faults(out)
+    assert ("", f"not a valid tar: {text}") in faults(out)
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def test_a_member_that_does_not_belong_there(out, kind, name, text):
 )
 def test_a_header_that_is_not_as_in_the_contract(out, header, text):
     rewrite(out, lambda name, data: data, **header)
-    assert ("", f"not a sound tar: b'000000000.jpg': {text} not as in the contract") in faults(out)
+    assert ("", f"not a valid tar: b'000000000.jpg': header differs from the contract: {text}") in faults(out)
 
 
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
@@ -261,7 +261,7 @@ def test_a_tar_of_another_format(out, form):
     with tarfile.open(fileobj=target, mode="w", format=form) as tar:
         tar.addfile(described("0" * 200, 3), io.BytesIO(b"abc"))
     replaced(out, target.getvalue())
-    assert any(line.startswith("not a sound tar: ") for _, line in faults(out))
+    assert any(line.startswith("not a valid tar: ") for _, line in faults(out))
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_stats_that_are_missing_or_broken(out, text, line):
 def test_stats_of_another_shard(out):
     path = out / "shards" / "00000_stats.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "boxes": 1}))
-    assert faults(out) == [("", "does not agree with the manifest")]
+    assert faults(out) == [("", "differs from the manifest")]
 
 
 def test_an_id_that_a_double_does_not_hold(out):
@@ -290,7 +290,7 @@ def test_an_id_that_a_double_does_not_hold(out):
     rewrite(out, numbered)
     ids = [1000, 2**53, 1002, 1003]
     reindexed(out, lambda table: table.set_column(3, "id", pa.array(ids)))
-    assert ("000000001", "the index does not agree with the record") in faults(out)
+    assert ("000000001", "the row of the index differs from the record") in faults(out)
 
 
 @pytest.fixture
@@ -311,7 +311,7 @@ def test_boxes_of_another_span(dense):
     old, new = second.encode(), first.encode()
     assert old != new
     rewrite(out, lambda n, d: d.replace(old, new) if n == f"{sample.key}.grounded.txt" else d)
-    assert [key for key, line in faults(out) if "its boxes are not" in line] == [sample.key]
+    assert [key for key, line in faults(out) if "its boxes differ" in line] == [sample.key]
 
 
 def test_a_text_that_leaves_an_expression_out(dense):
@@ -320,7 +320,7 @@ def test_a_text_that_leaves_an_expression_out(dense):
     words = sample.grounded[start + 8 : sample.grounded.index("</phrase>")]
     text = (sample.grounded[:start] + words + sample.grounded[end:]).encode()
     rewrite(out, lambda n, d: text if n == f"{sample.key}.grounded.txt" else d)
-    assert any("a phrase of the record is not in it" in line for _, line in faults(out))
+    assert any("lacks a phrase of the record" in line for _, line in faults(out))
 
 
 def test_more_pixels_than_the_run_allows(out):
@@ -328,7 +328,7 @@ def test_more_pixels_than_the_run_allows(out):
     manifest["configuration"]["source"]["max_pixels"] = 64 * 64
     (out / "manifest.json").write_text(json.dumps(manifest))
     found = {line for _, line in faults(out)}
-    assert found == {f"jpg: {size} is more than source.max_pixels, 4096" for size in ("96 x 64", "64 x 96")}
+    assert found == {f"jpg: {size} pixels are more than source.max_pixels, 4096" for size in ("96 x 64", "64 x 96")}
 
 
 def test_a_shard_in_anothers_place(out):
@@ -337,7 +337,7 @@ def test_a_shard_in_anothers_place(out):
     told_manifest = (out / "manifest.json").read_text().replace("shards/00000", "shards/00001")
     (out / "manifest.json").write_text(told_manifest)
     found = [line for _, line in faults(out)]
-    assert "is shard 0 of the manifest" in found
+    assert "is shard 0 of the manifest, but its files have other names" in found
 
 
 def test_a_key_of_another_shard(out):
@@ -354,23 +354,23 @@ def test_a_key_of_another_shard(out):
             name = member.name.replace("000000003", "000010003")
             new.addfile(described(name, len(data)), io.BytesIO(data))
     replaced(out, target.getvalue())
-    assert ("000010003", "the key is not 00000 and four digits") in faults(out)
+    assert ("000010003", "the key is not 00000 plus four digits") in faults(out)
 
 
 def test_more_written_than_the_shards_hold(out):
     manifest = json.loads((out / "manifest.json").read_text())
     manifest["ledger"] |= {"read": 5, "written": 5}
     (out / "manifest.json").write_text(json.dumps(manifest))
-    assert faults(out) == [("", "ledger: 5 written, but the shards hold 4")]
+    assert faults(out) == [("", "ledger: 5 written, but 4 in the shards")]
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
         (lambda table: table.slice(1), "3 rows, but 4 samples"),
-        (lambda table: table.drop_columns(["url"]), "column url is missing, not string"),
-        (lambda table: table.append_column("more", pa.array([1] * 4)), "column more is int64, not of the contract"),
-        (lambda table: table.set_column(3, "id", table["id"].cast(pa.string())), "column id is string, not int64"),
+        (lambda table: table.drop_columns(["url"]), "column url: missing, expected string"),
+        (lambda table: table.append_column("more", pa.array([1] * 4)), "column more: int64, expected no column"),
+        (lambda table: table.set_column(3, "id", table["id"].cast(pa.string())), "column id: string, expected int64"),
     ],
 )
 def test_an_index_that_is_not_the_shards(out, change, text):
@@ -402,7 +402,7 @@ def test_a_ledger_that_does_not_add_up(out):
     manifest = json.loads((out / "manifest.json").read_text())
     manifest["ledger"]["read"] = 5
     (out / "manifest.json").write_text(json.dumps(manifest))
-    assert faults(out) == [("", "ledger: 5 read is not 4 + 0 + 0")]
+    assert faults(out) == [("", "ledger: 5 read, but 4 written + 0 rejected + 0 failed")]
 
 
 def test_a_tar_that_the_manifest_does_not_name(out):
@@ -445,12 +445,12 @@ def test_a_dialect_that_is_not_installed(out):
 
 
 def test_a_folder_without_a_manifest_is_no_run(tmp_path):
-    with pytest.raises(gritmill.CallError, match="no finished run"):
+    with pytest.raises(gritmill.CallError, match="not a finished run"):
         list(gritmill.validate(tmp_path))
 
 
 def test_two_rows_of_one_box_are_sound(tmp_path):
-    """Where nothing suppresses them, two chunks of one expression may have the same box."""
+    """Without suppression, two chunks of one expression may have the same box."""
     picture = sample_pairs.drawn(1)[0]
     pictures = [sample_pairs.Picture(picture.name, picture.data, ("a pair of dogs with a cup of tea",), "", 1)]
     for policy in ("longest", "densest"):

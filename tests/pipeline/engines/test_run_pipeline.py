@@ -112,7 +112,7 @@ def test_a_fault_of_ours_while_building_keeps_its_status() -> None:
 
 
 def text_of(error: Exception) -> RuntimeError:
-    """As Beam's runner raises it: a worker's traceback as text."""
+    """Returns the error as Beam's runner raises it: a worker's traceback as text."""
     try:
         raise error
     except type(error) as raised:
@@ -143,7 +143,7 @@ def test_an_error_without_a_traceback_is_taken_as_it_is() -> None:
 @pytest.mark.parametrize("fails", [False, True])
 def test_what_is_imported_is_frozen_while_a_pipeline_runs_and_no_longer(fails: bool) -> None:
     frozen = gc.get_freeze_count()
-    gc.unfreeze()  # by the suite itself, in tests/once.py
+    gc.unfreeze()  # patched by tests/once.py
     during = []
 
     def build(pipeline: beam.Pipeline) -> object:

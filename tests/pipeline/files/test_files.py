@@ -91,7 +91,7 @@ def test_nothing_is_unpacked_on_the_way(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("odd", ["run[1]", "run*", "run?"])
 def test_a_name_is_no_pattern_when_it_comes_to_deleting(tmp_path: Path, odd: str) -> None:
-    """Beam's own delete takes what it is given for a pattern: it would delete in the neighbour's folder."""
+    """Beam's delete treats its argument as a pattern: it would delete files in another folder."""
     for folder in (odd, "run1"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "manifest.json").write_text("{}")

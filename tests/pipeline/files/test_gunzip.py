@@ -14,7 +14,7 @@ PACKED = gzip.compress(DATA, mtime=0)
 
 
 def everything(stream: Gunzip, steps: list[int]) -> tuple[bytes, str]:
-    """What comes out in such steps, over and over, and how it ends."""
+    """Reads in repeated steps. Returns the data and the text of the error, if any."""
     pieces = []
     try:
         while True:

@@ -32,7 +32,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_a_second_run_is_refused_and_names_the_folder(folder: str) -> None:
-    with hold(folder), pytest.raises(CallError, match=rf"^--output: {folder}: another run (is|was) at work here"):  # noqa: SIM117
+    with hold(folder), pytest.raises(CallError, match=rf"^--output: {folder}: another run (is using|used) this folder"):  # noqa: SIM117
         with hold(folder):
             pass
 
@@ -66,7 +66,7 @@ def test_a_lock_is_free_once_its_process_is_dead(tmp_path: Path) -> None:
         try:
             assert holder.stdout is not None
             assert holder.stdout.readline() == b"held\n"
-            with pytest.raises(CallError, match="another run is at work here"):  # noqa: SIM117
+            with pytest.raises(CallError, match="another run is using this folder"):  # noqa: SIM117
                 with hold(str(tmp_path)):
                     pass
         finally:
@@ -78,7 +78,7 @@ def test_a_lock_is_free_once_its_process_is_dead(tmp_path: Path) -> None:
 def test_an_old_heartbeat_counts_as_dead_and_a_young_one_does_not(tmp_path: Path) -> None:
     fake_object_store.use(tmp_path)
     fake_object_store.put(f"shelf://out/{HEARTBEAT}", json.dumps({"run": "x", "time": time.time() - 10}).encode())
-    with pytest.raises(CallError, match=r"another run was at work here 1\d seconds ago"):  # noqa: SIM117
+    with pytest.raises(CallError, match=r"another run used this folder 1\d seconds ago"):  # noqa: SIM117
         with hold("shelf://out"):
             pass
     fake_object_store.put(f"shelf://out/{HEARTBEAT}", json.dumps({"run": "x", "time": time.time() - 1000}).encode())

@@ -12,7 +12,7 @@ from tests import fake_object_store
 
 @pytest.fixture(params=["local", "shelf", "renaming"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A folder on a local disk, in an object store, and on a file system with renames that Beam reaches, as HDFS."""
+    """A folder on a local disk, in an object store, and on a Beam file system with renames, like HDFS."""
     fake_object_store.use(tmp_path)
     if request.param == "renaming":
         monkeypatch.setattr(publishing, "_RENAME_SCHEME", "shelf://")

@@ -29,7 +29,7 @@ KINDS = {
     StatisticsFile: RELEASED / layout.STATISTICS,
     Report: RELEASED / layout.REPORT,
 }
-"""A file of each kind as an earlier release has written it."""
+"""A file of each kind as an earlier release wrote it."""
 
 EXPORTS = (ExportMarker("a"), PartDone({"samples": 1}), ExportSummary("hf", "a", {"samples": 1}, {}))
 
@@ -41,7 +41,7 @@ def test_a_file_of_an_earlier_release_is_read_and_written_as_it_was(kind: type[T
     before, again = (json.loads(path.read_bytes()) for path in (KINDS[kind], tmp_path / "again.json"))
     for one in (before, again):
         if "configuration" in one:
-            one["configuration"] = Configuration.complete(one["configuration"])  # with the keys that are newer
+            one["configuration"] = Configuration.complete(one["configuration"])  # includes the newer keys
     assert again == before
 
 
@@ -63,11 +63,11 @@ def test_the_line_names_the_key(tmp_path: Path) -> None:
     value = json.loads(KINDS[Manifest].read_text("utf-8"))
     value["shards"][1]["bytes"] = "many"
     (tmp_path / layout.MANIFEST).write_text(json.dumps(value))
-    with pytest.raises(EnvironmentFault, match=r"manifest\.json: .*shards\.1\.bytes: .*integer.*; remove it and pack"):
+    with pytest.raises(EnvironmentFault, match=r"manifest\.json: .*shards\.1\.bytes: .*integer.*; remove it and run"):
         read_manifest(str(tmp_path))
     value = json.loads(KINDS[Plan].read_text("utf-8")) | {"format": 99}
     (tmp_path / layout.PLAN).write_text(json.dumps(value))
-    with pytest.raises(CallError, match=r"plan\.json: format 99 .* reads 1; .*ground --fresh"):
+    with pytest.raises(CallError, match=r"plan\.json: format 99 .* reads format 1; .*ground --fresh"):
         read_plan(str(tmp_path))
 
 
@@ -80,7 +80,7 @@ def test_a_manifest_of_a_later_release_is_read_and_keeps_its_keys(tmp_path: Path
     assert manifest is not None
     assert as_json(manifest) == value
     newer = manifest.model_copy(update={"configuration": value["configuration"] | {"masks": {"model": "m"}}})
-    with pytest.raises(EnvironmentFault, match=r"manifest\.json: configuration: masks: .*; another release has packed"):
+    with pytest.raises(EnvironmentFault, match=r"manifest\.json: configuration: masks: .*; another release packed"):
         print(newer.policy)
     assert manifest.ledger.read == value["ledger"]["read"]
 
@@ -95,7 +95,7 @@ def test_a_summary_leaves_out_what_is_empty() -> None:
 
 @dataclass(frozen=True)
 class Note:
-    """A kind of file from outside."""
+    """A kind of file that only this test knows."""
 
     REMEDY: ClassVar[str] = "write it anew"
 

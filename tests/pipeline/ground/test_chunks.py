@@ -25,7 +25,7 @@ FIRST = RangeId(0, 0)
 
 
 def placed(captions_and_bytes: list[tuple[int, int]]) -> list[PositionedPair]:
-    """Pairs of images with so many captions and bytes; 0 captions stand for one failed pair without an image."""
+    """Builds pairs from (captions, bytes) of images. 0 captions mean one failed pair without an image."""
     made: list[PositionedPair] = []
     for number, (captions, size) in enumerate(captions_and_bytes):
         for _ in range(captions or 1):
@@ -70,19 +70,19 @@ def without_times(chunks: Iterator[Chunk]) -> list[Chunk]:
 
 
 def chunks_of(made: Plan, identity: RangeId, folder: str) -> Iterator[Chunk]:
-    """What is left of a range for a run that makes detections alone."""
+    """Yields the remaining chunks of a range, for a run that only writes detections."""
     return read_range(made, identity, {"detections": open_detections(folder)}, {})
 
 
 def commit_all(made: Plan, identity: RangeId, folder: str, most: int = 1000) -> int:
-    """Reads on from where the folder stands and commits at most so many chunks; how many there were."""
+    """Reads the remaining chunks and commits at most `most`. Returns how many were committed."""
     for number, chunk in enumerate(chunks_of(made, identity, folder)):
         if number == most:
             return number
         if chunk.closes_range:
             open_detections(folder).finish(identity, chunk.number, chunk.faults)
             return number
-        # What goes through a file is JSON.
+        # Positions are stored as JSON.
         commit(folder, replace(chunk, next_position=json.loads(json.dumps(chunk.next_position))))
     raise AssertionError("no end")
 
@@ -153,13 +153,13 @@ def test_reading_twice_commits_the_same_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("good", [5, 6])
 def test_a_fault_at_the_end_of_a_range_survives_a_restart(tmp_path: Path, good: int) -> None:
     members = samples(good + 1)
-    # Cut in the .json: the samples before are whole, and the one that is torn is a failed pair.
+    # Cut inside a .json: the samples before it are complete, and the cut one is a failed pair.
     stored(tmp_path / "a.tar", tar(members)[: len(tar(members[: 3 * good + 1], ended=False)) + 600])
     made = plan([tmp_path / "a.tar"], chunk={"pairs": 3})
     *chunks, end = chunks_of(made, FIRST, str(tmp_path / "none"))
     assert sum(len(chunk.pairs) for chunk in chunks) == good + 1
     [fault] = end.faults
-    assert "cut or broken" in fault
+    assert "truncated or damaged" in fault
     for most in range(len(chunks) + 1):
         folder = str(tmp_path / f"out{most}")
         commit_all(made, FIRST, folder, most)

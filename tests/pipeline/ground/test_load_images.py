@@ -83,7 +83,7 @@ def test_captions_of_one_image_read_it_once(tmp_path: Path, monkeypatch: pytest.
     read: list[str] = []
 
     def counted(uri: str) -> bytes:
-        read.append(uri)  # in whatever order the threads get here
+        read.append(uri)  # in any order, because threads call this
         return pictures[uri]
 
     monkeypatch.setattr(files, "read_bytes", counted)
@@ -119,4 +119,4 @@ def test_measuring_in_a_process_of_its_own_is_measuring_and_a_picture_that_kills
     assert reasons == [None, None, Reason.TOO_MANY_PIXELS, Reason.NOT_AN_IMAGE]
     monkeypatch.setattr(images, "measure", plugin_detectors.die)
     ((_, pair),) = ImageLoader(1000, child).load(pairs[:1])
-    assert pair.error == Fault(FailureStage.IMAGE, Reason.CRASH, "the decoder's process was killed by SIGKILL")
+    assert pair.error == Fault(FailureStage.IMAGE, Reason.CRASH, "the decoder process was killed by SIGKILL")

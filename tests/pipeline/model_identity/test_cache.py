@@ -14,13 +14,13 @@ from tests.pipeline.builders import stored
 
 @pytest.fixture
 def computed() -> list[str]:
-    """The keys whose values had to be computed."""
+    """The keys whose values were computed."""
     return []
 
 
 @pytest.fixture
 def cached(tmp_path: Path, computed: list[str]) -> Callable[..., str]:
-    """One use of the cache as a run makes it: read, ask, save."""
+    """Uses the cache as a run does: reads it, looks up values, saves it."""
 
     def use(signature: str, answer: str = "folder:1", key: str = "parser /p") -> str:
         run = ModelCache(str(tmp_path))
@@ -115,9 +115,9 @@ def test_a_signature_changes_with_name_size_content_and_time(tmp_path: Path, mon
     status = path.stat()
     signatures = {file_signature([path])}
     assert signatures == {file_signature([path])}
-    time.sleep(0.05)  # a file system's clock goes in steps
+    time.sleep(0.05)  # the clock of a file system has coarse steps
     path.write_text("2")
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # size and modification time are as they were
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # size and modification time are unchanged
     signatures.add(file_signature([path]))
     os.utime(path)
     signatures.add(file_signature([path]))

@@ -53,7 +53,7 @@ def test_a_folder_that_is_no_parser_is_refused_in_one_line(tmp_path: Path) -> No
 
 @pytest.fixture
 def parser(tmp_path: Path) -> str:
-    """The smallest pipeline that has a parser."""
+    """Saves the smallest pipeline that has a parser."""
     import spacy
 
     nlp = spacy.blank("en")
@@ -102,7 +102,7 @@ def test_a_detector_that_cannot_be_had_is_refused_in_one_line(parser: str, model
 
 @pytest.fixture
 def embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Configuration:
-    """A configuration of the embedded models, called from where folders of their names lie."""
+    """A configuration with the embedded models, in a folder with local folders of the same names."""
     for name in bundled.MODELS:
         (tmp_path / "here" / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "here")
@@ -142,7 +142,7 @@ Known = Callable[[Configuration], dict[str, str]]
 
 @pytest.fixture
 def known(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Known:
-    """The identities as one call after the other asks for them, each with the cache of the one before."""
+    """Identifies models as consecutive calls do, each with the cache of the previous one."""
     monkeypatch.setattr(cache, "_RECENT", 0)
 
     def ask(configuration: Configuration) -> dict[str, str]:
@@ -173,7 +173,7 @@ def test_what_is_known_of_models_is_not_found_out_again(
 
 @pytest.fixture
 def own(parser: str, grounding_dino: Path, tmp_path: Path) -> tuple[Configuration, Path, Path]:
-    """Models of one's own, and a file of each."""
+    """A configuration with local models, and a file of each model."""
     detector = Path(shutil.copytree(grounding_dino, tmp_path / "detector"))
     return with_models(parser, str(detector)), Path(parser) / "meta.json", detector / "config.json"
 
@@ -185,7 +185,7 @@ def test_a_model_that_has_changed_is_noticed_though_it_is_known(
     before = known(configuration)
     for path, section in zip(changing, ("phrases", "detector"), strict=True):
         data, times = path.read_bytes(), path.stat()
-        time.sleep(0.05)  # a file system's clock goes in steps
+        time.sleep(0.05)  # the clock of a file system has coarse steps
         path.write_bytes(data.replace(b"\n ", b"\n\t", 1))
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
         assert (path.stat().st_size, path.stat().st_mtime_ns) == (times.st_size, times.st_mtime_ns)

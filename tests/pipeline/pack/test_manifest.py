@@ -22,7 +22,7 @@ def stats(number: int, successes: int = 2, failed: dict[str, dict[str, int]] | N
 
 
 def written(folder: Path, output: str, **head: Any) -> Manifest:
-    """A manifest over a bad source, a range with a fault, and two shards, all told in the wrong order."""
+    """Writes a manifest for a bad source, a range with a fault, and two shards, all passed in the wrong order."""
     stored(folder / "a.tar", "no tar")
     stored(folder / "b.jsonl", '{"image": "1.png", "caption": "a dog"}\n')
     made = plan([folder / "a.tar", folder / "b.jsonl"], chunk={"pairs": 5})

@@ -14,7 +14,7 @@ RANGES = st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 50)), max
 
 
 def counted(table: list[list[tuple[int, int]]]) -> list[RangeCount]:
-    """Ranges of chunks with kept pairs and bytes a pair."""
+    """Ranges of chunks with numbers of kept pairs and bytes per pair."""
     return [
         RangeCount(
             RangeId(number // 2, number % 2),

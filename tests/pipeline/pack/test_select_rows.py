@@ -1,4 +1,4 @@
-"""A chunk's rows on arrays give what its pairs give one by one."""
+"""Selecting from a chunk's rows as arrays gives the same results as judging its pairs one by one."""
 
 from dataclasses import replace
 

@@ -23,11 +23,11 @@ from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
 
 PLAN = ShardPlan(7, (Piece(ChunkId(0, 0, 0), 1, 4), Piece(ChunkId(0, 0, 1), 0, 2)))
-"""Of the two chunks below: all kept pairs but the first and the last."""
+"""All kept pairs of the two chunks below except the first and the last."""
 
 
 def pair(folder: Path, index: int, data: bytes | None = None) -> Pair:
-    """A pair that is kept; its image is a file of its own."""
+    """Returns a pair that is kept. Its image is a separate file."""
     data = image(index, "JPEG") if data is None else data
     uri = str(folder / f"images/{index}")
     stored(Path(uri), data)
@@ -44,7 +44,7 @@ def writer(folder: Path, output: str | None = None, fingerprint: str = "a mark",
 
 
 def committed(folder: Path, pairs: list[Pair] | None = None) -> list[Pair]:
-    """Two chunks of four pairs each; the third pair of the first chunk is not kept."""
+    """Commits two chunks. The third pair of the first chunk is not kept."""
     pairs = pairs or [pair(folder, i) for i in range(7)]
     bad = Pair("bad", "/data/ä.jsonl", 99, CAPTION).failed(Fault(FailureStage.READ, Reason.NO_IMAGE))
     for number, part in enumerate([[*pairs[:2], bad, *pairs[2:4]], pairs[4:]]):
@@ -172,7 +172,7 @@ def test_only_plain_upright_jpegs_keep_their_bytes(tmp_path: Path) -> None:
 
 
 def test_a_picture_that_cannot_be_written_fails_alone(tmp_path: Path) -> None:
-    # A detector of one's own may never have decoded it; its header was sound.
+    # A custom detector may not have decoded the picture, whose header is valid.
     whole = image(3, "PNG", size=(300, 300))
     pictures = [image(i, "JPEG") for i in range(7)]
     pictures[3] = whole[: len(whole) // 2]

@@ -23,7 +23,7 @@ CAPTION = "a red dog near two cats"
 
 
 def pair(*scores: float) -> Pair:
-    """One box a phrase and score, far from each other: "a red dog near two cats" and "two cats" in turn."""
+    """One box per phrase and score, far from each other: "a red dog near two cats" and "two cats" alternate."""
     phrases = (Phrase(0, 9, 6, 9, 0, 23), Phrase(15, 23, 19, 23, 15, 23))
     found = tuple(Box(i % 2, i / 8, 0.0, i / 8 + 0.125, 0.5, score) for i, score in enumerate(scores))
     return Pair("k", "s", 0, CAPTION, ImageRef("s"), width=64, height=48, phrases=phrases, boxes=found)

@@ -11,7 +11,7 @@ from tests.pipeline.builders import plan, samples, source_settings, stored, tar
 
 
 def taken(sources: list[PlannedSource]) -> list[tuple[int, int]]:
-    """(source, first pair) to (source, last pair) of every range, as single pairs."""
+    """Returns every pair of all ranges as (source, index)."""
     found = []
     for number, source in enumerate(sources):
         for spec in source.ranges:

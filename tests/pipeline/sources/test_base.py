@@ -42,7 +42,7 @@ def test_slices_hold_every_row_once_and_end_where_the_image_changes(rows: list[t
         assert after.start["index"] == before.start["index"] + (before.pairs or 0)
         assert last - first >= wanted
         assert rows[last - 1][1] != rows[last][1]
-        # As short as it can be: at no place between would the image have changed.
+        # The range is as short as possible: the image does not change anywhere between.
         assert len({image for _, image in rows[first + wanted - 1 : last]}) == 1
 
 

@@ -101,11 +101,11 @@ def test_what_cannot_be_used_costs_itself_alone(tmp_path: Path) -> None:
     assert [(pair.error.reason, pair.error.detail) for pair in pairs if pair.error] == [
         (Reason.BROKEN_ROW, f"annotation {told}")
         for told in (
-            "1: no id that is a number or a text",
-            "2: no object",
-            "3: no image_id that is a number or a text",
-            "4: no id that is a number or a text",
-            "5: its caption is no text",
+            "1: its id is not a number or a text",
+            "2: not a JSON object",
+            "3: its image_id is not a number or a text",
+            "4: its id is not a number or a text",
+            "5: its caption is not a text",
         )
     ]
     assert len({pair.key for pair in pairs}) == 9

@@ -1,4 +1,4 @@
-"""What every kind of source promises, of one small input: the built-in kinds, and one that a package brings."""
+"""The contract of every source kind on one small input: the built-in kinds, and one from another package."""
 
 import json
 import sys
@@ -26,7 +26,7 @@ from transforms.selection.judge import Rejected, judge_selected
 
 IMAGES = [image(i, "JPEG") for i in range(5)]
 CAPTIONS = [["a dog"], [], ["a cat", "two cats"], [plugin_source.BROKEN], ["a bird 🐦"]]
-"""Of each image: one, none, two, those of a row that is broken, one."""
+"""Captions per image: one, none, two, one of a row that is broken, one."""
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +83,7 @@ def coco(folder: Path) -> Path:
 
 
 def parquet(folder: Path, in_cells: tuple[int, ...]) -> Path:
-    """in_cells: the images whose bytes are in the file; the others are files of their own."""
+    """Writes a parquet file. in_cells: images whose bytes are in the file; the others are separate files."""
     written_images(folder)
     cells = [{"bytes": data if i in in_cells else None, "path": f"{i}.jpg"} for i, data in enumerate(IMAGES)]
     cells[3] = {"bytes": None, "path": "../elsewhere.jpg"}
@@ -105,7 +105,7 @@ KINDS = {
     "zipped": zipped,
 }
 ONE_CAPTION = ("webdataset", "gzipped", "zipped")
-"""Where an image has one caption at most."""
+"""Kinds where an image has at most one caption."""
 
 
 @pytest.fixture(params=KINDS)
@@ -124,7 +124,7 @@ def source(planned: Plan) -> Source:
 
 
 def pairs_of(source: Source) -> list[Pair]:
-    """As ground reads and measures them."""
+    """Returns the pairs as `ground` reads and measures them."""
     placed = source.read(source.ranges(1000)[0].start)
     return [pair for _, pair in ImageLoader(images.MAX_PIXELS).load(placed)]
 
@@ -179,7 +179,7 @@ def test_a_kind_whose_package_is_gone_or_broken_is_named(tmp_path: Path, monkeyp
     with pytest.raises(CallError, match=r"source\.kind: 'zip': input should be 'auto', .* 'coco' or 'zipped'$"):
         configuration(source={"kind": "zip"})
     monkeypatch.setattr(sys, "path", [plugin_source.installed(tmp_path / "site", "other = no_such_module:Other")])
-    with pytest.raises(CallError, match=r"source\.kind: no kind zipped; .*, other; is its package installed\?"):
+    with pytest.raises(CallError, match=r"source\.kind: zipped: unknown kind; .*, other; is its package installed\?"):
         source_kinds.load("zipped")
-    with pytest.raises(CallError, match=r"source\.kind: other of no_such_module:Other: ModuleNotFoundError: .*"):
-        source_kinds.told_by("a.tar")
+    with pytest.raises(CallError, match=r"source\.kind: other \(no_such_module:Other\): ModuleNotFoundError: .*"):
+        source_kinds.kind_from_name("a.tar")

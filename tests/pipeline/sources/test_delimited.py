@@ -45,7 +45,7 @@ def test_reading_from_any_position_gives_the_same_suffix(
 ) -> None:
     text = io.StringIO()
     writer = csv.writer(text, "excel-tab" if name == "a.tsv" else "excel", lineterminator=end, quoting=csv.QUOTE_ALL)
-    if name == "a.tsv":  # there a row is always a line
+    if name == "a.tsv":  # in a .tsv a row is always one line
         rows = [(" ".join(caption.split("\n")).replace("\r", " "), picture, blank) for caption, picture, blank in rows]
     writer.writerow(["caption", "a column of images" if name == "a.tsv" else "a column\nof images", "image"])
     for caption, picture, blank in rows:
@@ -75,7 +75,7 @@ def test_a_row_of_another_length_is_a_failed_pair(tmp_path: Path) -> None:
     pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.csv", data))
     assert [p.error.reason if p.error else None for p in pairs] == [None, Reason.BROKEN_ROW, Reason.BROKEN_ROW, None]
     assert pairs[1].error is not None
-    assert pairs[1].error.detail == "row 2, at byte 26: 1 cells under 2 columns"
+    assert pairs[1].error.detail == "row 2, at byte 26: 1 cells, but 2 columns"
 
 
 def test_a_stray_quote_spoils_at_most_a_mebibyte(tmp_path: Path) -> None:

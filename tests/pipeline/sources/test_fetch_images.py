@@ -28,13 +28,13 @@ from transforms.records import FailureStage, Fault, Pair, Reason
 
 
 def as_ground_leaves_it(source: Any) -> list[Pair]:
-    """A source's pairs with their images read and measured."""
+    """Returns a source's pairs with their images read and measured."""
     placed = source.read(source.ranges(1000)[0].start)
     return [pair for _, pair in ImageLoader(images.MAX_PIXELS).load(placed)]
 
 
 def reopened(uri: str) -> Source:
-    """The source as another half opens it: without a look at the file."""
+    """Opens the source as `pack` does, without reading the file."""
     return open_source(kind_of(uri, source_settings()), FileInfo(uri, 0, 0), source_settings())
 
 
@@ -117,7 +117,7 @@ def test_a_tar_that_has_changed_gives_changed_pairs(tmp_path: Path) -> None:
 
 
 class TookTooLong(BaseException):
-    """No `except Exception` on the way stops it."""
+    """No `except Exception` in between catches it."""
 
 
 @contextmanager

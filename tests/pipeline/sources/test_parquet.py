@@ -130,7 +130,7 @@ def test_ranges_hold_every_row_once_and_at_most_the_rows_wanted(tmp_path: Path, 
 
 
 def test_reading_starts_in_the_middle_of_a_large_row_group(tmp_path: Path) -> None:
-    # More rows than are decoded at a time, twice.
+    # More than twice as many rows as are decoded at a time.
     data = parquet({"image": [image(i % 9) for i in range(200)], "caption": [f"c{i}" for i in range(200)]}, 150)
     source = opened(tmp_path / "a.parquet", data)
     for row in (0, 63, 64, 65, 149, 150, 199):

@@ -36,14 +36,14 @@ def read_until_fault(tar_source: WebDatasetSource) -> tuple[list[Pair], str]:
 
 
 def assert_torn(pair: Pair, key: str) -> None:
-    """It was named before it was cut: that makes it a pair of the ledger."""
+    """The sample was named before it was cut, so it counts as a pair in the ledger."""
     assert pair.key == key
     assert pair.error is not None
     assert (pair.error.stage, pair.error.reason) == (FailureStage.READ, Reason.BROKEN_ROW)
 
 
 def assert_ends_alike_from_anywhere(tar_source: WebDatasetSource) -> tuple[list[Pair], str]:
-    """Whatever is wrong with a tar, reading that is resumed gives the same pairs and the same last word."""
+    """Resumed reading gives the same pairs and the same error for any damage of a tar."""
     placed: list[tuple[Position, Pair]] = []
     with pytest.raises(SourceFault) as fault:
         placed.extend(tar_source.read({"offset": 0, "index": 0}))
@@ -137,13 +137,13 @@ def test_a_tar_cut_inside_a_sample_gives_the_whole_samples_before_and_a_failed_p
     tmp_path: Path, packed: bool
 ) -> None:
     members = samples(3)
-    # The third sample's image is whole, its .json is not.
+    # The third sample's image is complete, its .json is not.
     whole = tar(members)
     cut = whole[: len(tar(members[:7], ended=False)) + 512 + 10]
     pairs, fault = read_until_fault(opened(tmp_path / "a.tar", gzip.compress(cut) if packed else cut))
     assert [p.caption for p in pairs] == ["caption 0", "caption 1", ""]
     assert_torn(pairs[2], "00002")
-    assert "cut or broken at byte" in fault
+    assert "truncated or damaged at byte" in fault
 
 
 def test_a_tar_cut_inside_a_samples_first_member_gives_the_whole_samples_before(tmp_path: Path) -> None:
@@ -152,20 +152,20 @@ def test_a_tar_cut_inside_a_samples_first_member_gives_the_whole_samples_before(
     pairs, fault = read_until_fault(opened(tmp_path / "a.tar", cut))
     assert [p.caption for p in pairs] == ["caption 0", "caption 1", ""]
     assert_torn(pairs[2], "00002")
-    assert "cut or broken at byte" in fault
+    assert "truncated or damaged at byte" in fault
 
 
 def test_a_tar_that_just_stops_gives_all_samples_and_a_fault(tmp_path: Path) -> None:
     pairs, fault = read_until_fault(opened(tmp_path / "a.tar", tar(samples(3), ended=False)))
     assert [p.caption for p in pairs] == ["caption 0", "caption 1", "caption 2"]
-    assert "cut or broken at byte" in fault
+    assert "truncated or damaged at byte" in fault
 
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("broken", [b"\x55", b"\0"], ids=["noise", "zeros"])
 @pytest.mark.parametrize("first", range(9))
 def test_behind_a_broken_header_reading_goes_on(tmp_path: Path, first: int, broken: bytes, packed: bool) -> None:
-    """Zeros are an end mark to tar: what comes behind them would be lost without a word."""
+    """Zeros are the end mark of a tar: the members after them would be lost silently."""
     members = samples(4)
     at = len(tar(members[:first], ended=False))
     data = bytearray(tar(members))
@@ -174,7 +174,7 @@ def test_behind_a_broken_header_reading_goes_on(tmp_path: Path, first: int, brok
     source.ranges(10)
     pairs, fault = assert_ends_alike_from_anywhere(source)
     assert [pair.key for pair in pairs] == [f"0000{i}" for i in range(4)]
-    # Of the first sample nobody knows yet that there should be a third member.
+    # In the first sample, it is not yet known that there should be a third member.
     torn = {first // 3} - ({0} if first in (1, 2) else set())
     assert [pair.caption for pair in pairs if not pair.error] == [f"caption {i}" for i in range(4) if i not in torn]
     assert f"byte {at}" in fault
@@ -185,7 +185,7 @@ def test_tars_that_were_joined_are_read_to_the_last_one_and_named(tmp_path: Path
     joined = b"".join(tar(members[first : first + 6]) for first in (0, 6, 12))
     pairs, fault = assert_ends_alike_from_anywhere(opened(tmp_path / "a.tar", joined))
     assert [pair.caption for pair in pairs] == [f"caption {i}" for i in range(6)]
-    assert "an end mark at byte" in fault
+    assert "an end marker at byte" in fault
     assert "1 more such place" in fault
 
 
@@ -201,7 +201,7 @@ def test_a_hole_of_zeros_costs_the_samples_in_it(tmp_path: Path) -> None:
 def test_what_is_no_tar_behind_the_end_is_named(tmp_path: Path) -> None:
     pairs, fault = assert_ends_alike_from_anywhere(opened(tmp_path / "a.tar", tar(samples(2)) + b"<html>" * 200))
     assert len(pairs) == 2
-    assert "an end mark at byte" in fault
+    assert "an end marker at byte" in fault
 
 
 def test_zeros_without_end_behind_the_end_are_an_end(tmp_path: Path) -> None:
@@ -236,7 +236,7 @@ def test_a_sparse_member_makes_a_failed_pair(tmp_path: Path, form: str) -> None:
 
 
 def reading(tar_source: WebDatasetSource, position: Position) -> tuple[list[tuple[Position, Pair]], str]:
-    """What a tar gives from a position on, and its fault."""
+    """Returns the pairs of a tar from a position on, and the fault."""
     found: list[tuple[Position, Pair]] = []
     try:
         found.extend(tar_source.read(position))
@@ -297,13 +297,13 @@ def test_a_size_that_cannot_be_costs_no_time_and_only_its_own_sample(tmp_path: P
     plain, packed = packed_or_not(tmp_path, data)
     pairs, fault = assert_ends_alike_from_anywhere(plain)
     assert [pair.caption for pair in pairs if not pair.error] == ["caption 0", "caption 0", "caption 1"]
-    assert "cut or broken at byte" in fault
-    pairs, fault = assert_ends_alike_from_anywhere(packed)  # how long it is nobody knows before its end
+    assert "truncated or damaged at byte" in fault
+    pairs, fault = assert_ends_alike_from_anywhere(packed)  # its length is unknown until its end
     assert [pair.caption for pair in pairs if not pair.error] == ["caption 0"]
 
 
 def extended(kind: bytes, **fields: str) -> bytes:
-    """A PAX header of that kind with those fields."""
+    """Returns a PAX header of this kind with these fields."""
     records = b""
     for key, value in fields.items():
         rest = f" {key.replace('__', '.')}={value}\n".encode()
@@ -514,7 +514,7 @@ def test_any_sequence_of_members_reads_alike_from_anywhere(
     unpacked = gzip.decompress(data) if packed else data
     broken = [pair for pair in pairs if pair.error and pair.error.reason == Reason.BROKEN_ROW]
     slices = [unpacked[ref.offset : ref.offset + ref.length] for ref in found]
-    # Every picture belongs to exactly one pair; that of a sample with a broken .json is not kept.
+    # Every picture belongs to exactly one pair. The picture of a sample with a broken .json is not kept.
     assert [s for s in slices if s in pictures] == slices
     assert len(pictures) - len(broken) <= len(slices) <= len(pictures)
 
@@ -528,7 +528,7 @@ def test_on_an_object_store(tmp_path: Path) -> None:
 
 
 def test_a_member_of_negative_size_leads_nowhere(tmp_path: Path) -> None:
-    """CVE-2025-8194: tarfile would go round in it for ever."""
+    """CVE-2025-8194: tarfile would loop forever on this file."""
     bad = bytearray(header("2.jpg", 0))
     bad[124:136] = b"\xff" * 10 + b"\xfe\x00"  # base-256: -512
     bad[148:156] = b" " * 8
@@ -536,5 +536,5 @@ def test_a_member_of_negative_size_leads_nowhere(tmp_path: Path) -> None:
     assert tarfile.TarInfo.frombuf(bytes(bad), "utf-8", "strict").size == -512
     for tar_source in packed_or_not(tmp_path, tar(samples(1), ended=False) + bytes(bad) + tar(samples(1))):
         for read in (tar_source.read, tar_source.starts):
-            with pytest.raises(SourceFault, match="cut or broken"):
+            with pytest.raises(SourceFault, match="truncated or damaged"):
                 list(read({"offset": 0, "index": 0}))

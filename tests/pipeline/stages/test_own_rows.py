@@ -1,4 +1,4 @@
-"""Rows of a stage of one's own: whole, of the table's types, and traced to their pair where they are not."""
+"""Rows of a custom stage: complete and of the table's types; otherwise the error names their pair."""
 
 import pickle
 from dataclasses import replace
@@ -65,13 +65,13 @@ def test_later_stages_see_rows_as_they_are_kept_whether_they_are_new_or_committe
 @pytest.mark.parametrize(
     ("row", "detail"),
     [
-        (None, "ValueError: the stage gave 0 rows for 1 pairs"),
+        (None, "ValueError: the stage returned 0 rows for 1 pairs"),
         ({"mean": 0.1}, "ValueError: the row has no words"),
-        ({"mean": None, "words": []}, "ValueError: column mean holds no null; make it nullable"),
+        ({"mean": None, "words": []}, "ValueError: column mean must not contain null; make it nullable"),
         ({"mean": "bright", "words": []}, "Could not convert 'bright' with type str"),
         (
             {"mean": 0.1, "words": [], "sharp": True},
-            "ValueError: no column sharp; there are key, index, mean, words, error",
+            "ValueError: unknown column sharp; use key, index, mean, words, error",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""What is the same for all stages, tried with boxes and with stages made up here."""
+"""Behaviour that all stages share, tested with boxes and with stages defined here."""
 
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ class Steady:
             raise RuntimeError("boom")
         if "outside" in request.phrases:
             return [Box(0, 0.5, 0.5, 1.5, 0.7, 0.5)]
-        if "thin" in request.phrases:  # no area is left of it in float32
+        if "thin" in request.phrases:  # its area is 0 in float32
             return [Box(0, 0.5, 0.5, 0.5 + 1e-9, 1, 0.5)]
         if "flat" in request.phrases:
             return [Box(0, 0.5, 0.5, 0.5, 0.7, 0.5)]
@@ -124,7 +124,7 @@ def test_plain_boxes_are_an_answer_and_get_sorted():
 
 
 def test_too_few_answers_are_no_answer():
-    with pytest.raises(UnhealthyDevice, match="0 answers to 1 requests"):
+    with pytest.raises(UnhealthyDevice, match="0 answers for 1 requests"):
         runner(f"{__name__}:Forgetful").process([pair(0, "a dog", "a dog"), pair(1, "a cat", "a cat")])
 
 

@@ -136,7 +136,7 @@ def test_a_chunk_that_is_committed_twice_is_there_once(folder: str) -> None:
 
 
 def test_committed_chunks_come_in_order_and_of_their_range_only(folder: str) -> None:
-    for number in (2, 0, 4, 1):  # what lies behind a gap is not taken for committed
+    for number in (2, 0, 4, 1):  # chunks after a gap do not count as committed
         commit(folder, chunk_of(PAIR, number=number))
     for other in (Chunk(3, 1, 0, (PAIR,)), Chunk(3, 140, 0, (PAIR,)), Chunk(14, 3, 0, (PAIR,)), Chunk(3, 100_014, 0)):
         commit(folder, other)

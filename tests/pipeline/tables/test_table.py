@@ -45,7 +45,7 @@ def test_what_the_guard_forbids_leaves_nothing(table: Table, tmp_path: Path) -> 
     assert table.commit(CHUNK, [{"mean": 1.0}], {}, guard=refuse) is None
     assert table.commit(CHUNK, [{"mean": 1.0}], {}) is not None
     table.finish(RANGE, 1, [], guard=refuse)
-    assert asked == [[], [CHUNK]]  # right before each file would have become visible
+    assert asked == [[], [CHUNK]]  # right before each file becomes visible
     assert not table.is_finished(RANGE)
     assert not [path for path in tmp_path.rglob("*") if "tmp" in path.name]
 
@@ -68,7 +68,7 @@ def test_the_first_commit_stays_unless_it_was_made_from_other_parents_or_is_repl
 
 
 def test_a_summary_lists_no_chunk_behind_the_last_one(table: Table) -> None:
-    """A source that is read anew may have fewer chunks than before."""
+    """A source that is read again may have fewer chunks than before."""
     for number in range(3):
         table.commit(ChunkId(0, 0, number), [{"mean": 1.0}], {})
     table.finish(RANGE, 2, ["cut"])
@@ -89,5 +89,5 @@ def test_columns_that_a_file_of_an_earlier_version_lacks_hold_their_empty_values
 
 def test_a_file_of_a_later_version_is_one_line(table: Table) -> None:
     Table(table.uri, second_schema, version=2).commit(CHUNK, [{"mean": 1.0}], {})
-    with pytest.raises(EnvironmentFault, match=r"00000-00000.parquet: format 2 is of a later gritmill; .* up to 1"):
+    with pytest.raises(EnvironmentFault, match=r"00000-00000.parquet: format 2 is from a later release .* up to 1"):
         table.read(CHUNK)

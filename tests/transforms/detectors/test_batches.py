@@ -1,4 +1,4 @@
-"""What is decoded ahead of the model comes in order, whatever the threads do, and never more than there is room for."""
+"""Pictures are decoded ahead of the model in order, for any timing of the threads, within the memory limit."""
 
 import io
 import threading
@@ -27,7 +27,7 @@ def many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Rule:
-    """Stands for a resize rule: a picture becomes one pixel, its red; `during` is called while it is decoded."""
+    """A fake resize rule: returns the red value of one pixel, and calls `during` while the picture is decoded."""
 
     def __init__(self, during: Callable[[Image.Image], object] = lambda _: None) -> None:
         self.during = during
@@ -77,7 +77,7 @@ def test_no_more_wait_than_a_batch_and_the_threads(size: int) -> None:
     requests = [make_request(number) for number in range(96)]
     most = 0
     for _ in prepare_batches(requests, batches_of(requests, size, rule), rule):
-        time.sleep(0.002)  # a model at work, while the threads go as far as they may
+        time.sleep(0.002)  # a running model, while the threads decode as far as allowed
         most = max(most, len(alive))
     assert size <= most <= 2 * size + 8 + size
 
@@ -112,7 +112,7 @@ def test_who_stops_early_waits_for_no_more_than_what_is_begun() -> None:
 
 
 def pixels_at_once(requests: list[Request]) -> int:
-    """The most that were decoded at the same time."""
+    """Returns the maximum number of pixels that were decoded at the same time."""
     lock, now, most = threading.Lock(), 0, 0
 
     def during(image: Image.Image) -> None:
@@ -136,4 +136,4 @@ def test_large_pictures_are_not_all_decoded_at_once(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(batches, "MAX_PIXELS", 1000)
     assert 100 < pixels_at_once([make_request(n, 10, 10) for n in range(24)]) <= 800
     assert 400 < pixels_at_once([make_request(n, 20, 20) for n in range(24)]) <= 1000
-    assert pixels_at_once([make_request(n, 100, 50) for n in range(6)]) == 5000  # larger than the room: one by one
+    assert pixels_at_once([make_request(n, 100, 50) for n in range(6)]) == 5000  # larger than the limit: one by one

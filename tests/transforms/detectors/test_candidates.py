@@ -1,4 +1,4 @@
-"""The request that a pair makes, and the pair with the boxes of the answer."""
+"""The request for a pair, and the pair with the boxes of the answer."""
 
 import io
 
@@ -17,7 +17,7 @@ def png(colour=(255, 0, 0)):
 
 
 def phrases_of(caption, *texts):
-    """A phrase for each text, found from left to right."""
+    """Returns a phrase for each text, found from left to right."""
     phrases, done = [], 0
     for text in texts:
         start = caption.index(text, done)

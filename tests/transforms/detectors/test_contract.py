@@ -1,4 +1,4 @@
-"""What every detector promises: built-in ones, plug-ins of now and of the first release, those of another package."""
+"""The contract of every detector: built-in ones, plug-ins, plug-ins of the first release, those of another package."""
 
 import io
 import json
@@ -37,7 +37,7 @@ class StripeSettings(FamilySettings):
 
 @dataclass
 class Stripes:
-    """Finds a phrase in as many stripes as are set, whatever is in the picture."""
+    """Finds every phrase in a set number of stripes. Ignores the content of the picture."""
 
     settings: StripeSettings
 
@@ -74,7 +74,7 @@ STRIPES = Family(
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
-    """Another package is installed: with a model type of its own, and one that is taken."""
+    """Another package is installed, with a new model type, and one whose name is taken."""
     entries = [EntryPoint(name, f"{__name__}:STRIPES", settings.GROUP) for name in ("stripes", "grounding-dino")]
 
     def entry_points(group):
@@ -86,13 +86,13 @@ def installed(monkeypatch):
 
 @pytest.fixture(scope="module")
 def striped(tmp_path_factory):
-    """A checkpoint of that family."""
+    """A checkpoint of the family in the other package."""
     folder = tmp_path_factory.mktemp("striped")
     (folder / "config.json").write_text('{"model_type": "stripes"}')
     return str(folder)
 
 
-# A plug-in in the form of the first release: it knows no head, no caption and no digest.
+# A plug-in for the first release, which had no heads, captions and digests.
 
 
 @dataclass
@@ -109,11 +109,11 @@ class Early:
         return answers
 
 
-# A plug-in that looks at all that a request has.
+# A plug-in that reads all fields of a request.
 
 
 class Curious:
-    """Scores follow from the head, the caption and the digest."""
+    """Scores depend on the heads and the caption."""
 
     def __init__(self, settings):
         pass
@@ -140,7 +140,7 @@ def picture(width, height):
 
 
 def pair(caption, *phrases, data, digest):
-    """A pair with phrases of two or three words, the last of which is the head."""
+    """Returns a pair with phrases of at least two words. The last word is the head."""
     found = []
     for phrase in phrases:
         start = caption.index(phrase)
@@ -161,7 +161,7 @@ PAIRS = [
 
 @pytest.fixture(scope="module")
 def loaded(request):
-    """Settings of a detector that all tests share, and the detector, loaded once."""
+    """The settings of a detector that all tests share, and the detector, loaded once."""
     known = {}
 
     def detector(name, **changes):
@@ -260,13 +260,13 @@ def test_a_built_in_family_goes_before_one_of_another_package(grounding_dino):
         (
             "striped",
             {"canvas_step": 64},
-            "detector.canvas_step: stripes takes no such key; it takes batch, candidates,",
+            "detector.canvas_step: stripes has no such key; its keys are batch, candidates,",
         ),
         ("striped", {"stripes": "many"}, "detector.stripes: 'many': input should be a valid integer"),
-        ("grounding_dino", {"stripes": 4}, "detector.stripes: Grounding DINO takes no such key; it takes batch,"),
-        (PLUGINS[0], {"stripes": 4}, "detector.stripes: a factory takes no such key; it takes batch,"),
+        ("grounding_dino", {"stripes": 4}, "detector.stripes: Grounding DINO has no such key; its keys are batch,"),
+        (PLUGINS[0], {"stripes": 4}, "detector.stripes: a factory has no such key; its keys are batch,"),
         ("bent", {}, r"detector.model: .*bent is bent"),
-        ("bert", {}, r"detector.model: .*bert is a bert; it has to be one of .*, mm-grounding-dino, stripes$"),
+        ("bert", {}, r"detector.model: .*bert is a bert; it must be one of .*, mm-grounding-dino, stripes$"),
     ],
 )
 def test_a_key_or_checkpoint_that_a_family_does_not_take_is_refused_before_anything_starts(
@@ -308,14 +308,14 @@ def test_a_run_with_a_family_of_another_package(striped, tmp_path, monkeypatch):
     assert (kept["stripes"], kept["workers"]) == (2, 3)
     assert {tuple(sample.record["noun_chunks"][0][2:]) for sample in gritmill.read(output)} == {(0, 0, 0.5, 1, 1)}
     gritmill.ground(configured(workers=1), inputs=inputs, output=output)
-    with pytest.raises(gritmill.CallError, match=r"\(detector\.stripes differs\)"):
+    with pytest.raises(gritmill.CallError, match=r"\(detector\.stripes changed\)"):
         gritmill.ground(configured(stripes=3), inputs=inputs, output=output)
     with pytest.raises(gritmill.CallError, match=r"^configuration: detector\.stripe: no such key$"):
         gritmill.ground(configured(stripe=3), inputs=inputs, output=output)
     assert gritmill.pack(configured(workers=2), output=output)
-    with pytest.raises(gritmill.CallError, match=r"^detector\.stripes: .* was made with 2; only another ground"):
+    with pytest.raises(gritmill.CallError, match=r"^detector\.stripes: .* was made with 2; run gritmill ground"):
         gritmill.pack(configured(stripes=3), output=output)
-    monkeypatch.setattr(settings, "entry_points", lambda group: [])  # pack needs no detector, nor its package
+    monkeypatch.setattr(settings, "entry_points", lambda group: [])  # pack needs neither a detector nor its package
     manifest = gritmill.pack({"selection": {"boxes_per_pair": 1}}, output=output, fresh=True)
     assert manifest["configuration"]["detector"]["stripes"] == 2
 

@@ -55,7 +55,7 @@ def test_a_factory_makes_the_detector_from_the_settings():
 
 
 class Slow(Nothing):
-    """Reports how far it is, and notices a second thread."""
+    """Reports its progress, and fails if a second thread calls it."""
 
     progress = None
 

@@ -7,7 +7,7 @@ from transforms.records import FailureStage, Fault, Reason
 
 
 class OutOfMemoryError(RuntimeError):
-    """Named as torch's."""
+    """Has the name of torch's error."""
 
 
 def sound_probe():

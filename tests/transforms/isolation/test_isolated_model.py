@@ -1,4 +1,4 @@
-"""Work in a process of its own: a death is noticed, found to be that of the right pair, and changes no other result."""
+"""Work in a child process: a crash is detected, attributed to the right pair, and changes no other result."""
 
 import io
 import threading
@@ -25,7 +25,7 @@ def picture(width, height, shade=200):
 
 
 def pair(width, height, *texts, data=None):
-    """Phrases one a line."""
+    """Returns a pair whose caption has one phrase per line."""
     texts, phrases, start = texts or ("a dog",), [], 0
     for text in texts:
         end = start + len(text)
@@ -45,7 +45,7 @@ def settings(model, **changes):
 
 @pytest.fixture(scope="module")
 def in_child(grounding_dino):
-    """A process that has loaded the detector: its start takes five seconds."""
+    """A process that has loaded the detector. Starting it takes five seconds."""
     return isolated(grounding_dino, batch=3)
 
 
@@ -77,7 +77,7 @@ def test_only_the_request_that_kills_is_blamed():
 
 
 def test_a_family_detector_loses_only_the_batch_with_the_culprit(grounding_dino, monkeypatch):
-    """Which pieces are run: whole batches, but for the one that kills."""
+    """Whole batches run, except the one that kills."""
     pairs = [pair(64, 64, "a dog", f"a cat {i}") for i in range(9)]
     in_process = load_locator(settings(grounding_dino, batch=4))
     calls = []
@@ -106,7 +106,7 @@ def test_a_family_detector_loses_only_the_batch_with_the_culprit(grounding_dino,
 
 
 def test_a_detector_that_dies_of_everything_blames_nobody():
-    with pytest.raises(UnhealthyDevice, match="the model's process dies on every input: killed by SIGKILL"):
+    with pytest.raises(UnhealthyDevice, match="the model's process crashes on every input: killed by SIGKILL"):
         isolated("tests.plugin_detectors:always_deadly").process([pair(64, 64)])
 
 

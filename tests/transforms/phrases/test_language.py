@@ -1,4 +1,4 @@
-"""The language gate: what is surely foreign is held back, what is short or mixed passes."""
+"""The language gate rejects captions that are clearly in another language. Short or mixed ones pass."""
 
 from contextlib import nullcontext
 
@@ -45,7 +45,7 @@ def test_several_languages_may_be_wanted():
 
 
 def test_an_unknown_code_is_refused():
-    with pytest.raises(ValueError, match=r"phrases.languages: no language english; there are .*\ben\b"):
+    with pytest.raises(ValueError, match=r"phrases.languages: no language english; use one of .*\ben\b"):
         LanguageGate(("en", "english"))
 
 
@@ -56,7 +56,7 @@ def test_captions_of_photos_pass(gate):
 
 
 class Silent:
-    """A spaCy pipeline that is asked about nothing."""
+    """A spaCy pipeline that fails if it gets a caption."""
 
     def memory_zone(self):
         return nullcontext()

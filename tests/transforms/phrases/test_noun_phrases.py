@@ -25,7 +25,7 @@ HEADS = drop_heads(("abstract_published", "abstract_extended", "pronoun", "pictu
 
 
 def parsed(table):
-    """A Doc from "word/part of speech/head/label" items, heads counted from 1; "_" after a word means no blank."""
+    """Returns a Doc from "word/part of speech/head/label". Heads count from 1. "_" after a word means no blank."""
     rows = [item.rsplit("/", 3) for item in table.split()]
     words = [row[0].removesuffix("_") for row in rows]
     spaces = [not row[0].endswith("_") for row in rows]
@@ -92,7 +92,7 @@ def test_each_part_is_dropped_for_its_own_head():
 
 
 def spoken(caption):
-    """The caption as spaCy's tokenizer cuts it, all of it one noun chunk whose last noun is the root."""
+    """Returns the caption, tokenized by spaCy, as one noun chunk whose last noun is the root."""
     doc = BLANK(caption)
     root = max(token.i for token in doc if token.text[0].isalnum())
     pos = ["NOUN" if token.text[0].isalnum() else "SPACE" if token.is_space else "PUNCT" for token in doc]
@@ -175,7 +175,7 @@ def test_a_relative_clause_belongs_to_the_expression():
     )
     found = find_phrases(doc, HEADS)
     rows = [(p.start, p.end, p.expression_start, p.expression_end) for p in found.kept]
-    assert rows[:2] == [(0, 13, 0, 66), (19, 32, 19, 66)]  # GRIT's own sample
+    assert rows[:2] == [(0, 13, 0, 66), (19, 32, 19, 66)]  # the sample of GRIT
     assert {doc.text[d.start : d.end] for d in found.dropped} == {"that", "we"}
 
 
@@ -347,7 +347,7 @@ def test_the_construction_holds_with_a_real_parser():
 
 
 def test_the_string_store_does_not_grow_with_the_input():
-    """Without memory zones it keeps every word that it ever saw, and a run of days runs out of memory."""
+    """Without memory zones, spaCy keeps every word that it has seen, and a run of days runs out of memory."""
     nlp = load_parser("caption-parser")
 
     def words(first):

@@ -1,4 +1,4 @@
-"""What `ParsedCaption` says of a tree is what walking through it gives, crossing branches and all."""
+"""`ParsedCaption` gives the same results as walking through the tree, also for crossing branches."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ WORDS = ("dog", "red", "-", "|", "(", "it's", "c[1", "é", "...", ":)", " ", "a-
 
 @dataclass(frozen=True)
 class Tree:
-    """words, spaces: of the caption. heads: for each word the one that it depends on, its own for a root."""
+    """A tree. words, spaces: of the caption. heads: the index of each word's head; a root has its own index."""
 
     words: tuple[str, ...]
     spaces: tuple[bool, ...]
@@ -24,7 +24,7 @@ class Tree:
 
     @property
     def doc(self) -> Doc:
-        """With dependencies that say nothing."""
+        """Returns a Doc whose dependency labels have no meaning."""
         labels = ["ROOT" if head == number else "dep" for number, head in enumerate(self.heads)]
         return Doc(NLP.vocab, list(self.words), list(self.spaces), heads=list(self.heads), deps=labels)
 
@@ -49,7 +49,7 @@ def descendants(heads: tuple[int, ...], word: int) -> set[int]:
     return found
 
 
-@settings(max_examples=100)  # with other numbers hypothesis comes upon trees like the one below
+@settings(max_examples=100)  # with other numbers hypothesis finds trees like the one below
 @given(trees())
 @example(Tree(("dog", "x", "love"), (True, True, False), (1, 1, 0)))  # a branch that crosses its root
 @example(Tree(("dog", "x", "love", "cat"), (True,) * 4, (2, 1, 2, 0)))

@@ -29,7 +29,7 @@ GRID = 8
 
 @st.composite
 def boxes(draw, phrases=3):
-    """A box on a small grid, so that equal corners, equal boxes and touching edges are frequent."""
+    """Draws a box on a small grid, so that equal corners, equal boxes and touching edges are frequent."""
     x1, y1 = draw(st.integers(0, GRID - 1)), draw(st.integers(0, GRID - 1))
     x2, y2 = draw(st.integers(x1 + 1, GRID)), draw(st.integers(y1 + 1, GRID))
     score = draw(st.integers(0, 10)) / 10
@@ -109,13 +109,13 @@ CORNER = st.floats(0, 1, width=32)
     st.sampled_from([0.0, 0.1, 0.5, 0.7, 1.0]),
 )
 def test_suppression_on_arrays_keeps_what_it_keeps_one_by_one(found, threshold):
-    """Also of boxes without an area, and of those whose corners are the wrong way round."""
+    """Includes boxes without an area, and boxes with swapped corners."""
     found += found[:5]
     assert suppress(found, threshold) == plain_suppress(found, threshold)
 
 
 def test_ten_thousands_of_boxes_take_no_square_of_memory():
-    """A caption of 500 phrases with 30 candidates each: as a matrix of doubles, 1.8 GB."""
+    """A caption of 500 phrases with 30 candidates each: a full matrix of doubles would take 1.8 GB."""
     chance = np.random.default_rng(0)
     corners = chance.random((15_000, 4), np.float32) * 0.1
     found = [Box(0, x, y, 0.2 + x + w, 0.2 + y + h, 0.5) for x, y, w, h in corners.tolist()]
@@ -201,7 +201,7 @@ def test_a_box_that_is_too_small_suppresses_nobody():
     assert [g.box for g in select(pair(thin, good), SelectionSettings(min_side=0.06), 0)] == [good]
 
 
-# The selection in plain words, pair by pair and box by box, that the one on arrays must agree with to the bit.
+# A simple selection, pair by pair and box by box. The selection on arrays must agree with it to the bit.
 
 
 def plain_iou(a, b):
@@ -271,7 +271,7 @@ def columns(pairs):
     st.sampled_from([0.0, 0.25, 0.5]),
 )
 def test_arrays_give_what_plain_words_say(pairs, settings, score):
-    """Also of boxes without an area, of equal ones, and of those whose corners are the wrong way round."""
+    """Includes boxes without an area, equal boxes, and boxes with swapped corners."""
     pairs = [found + found[:3] for found in pairs]
     every = [box for found in pairs for box in found]
     boxes = columns(pairs)

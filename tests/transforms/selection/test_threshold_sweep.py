@@ -1,4 +1,4 @@
-"""What the steps of a pair say is what judging it anew at each threshold gives."""
+"""The steps of a pair agree with judging it separately at each threshold."""
 
 from collections.abc import Iterator
 
@@ -25,7 +25,7 @@ def boxes(draw: st.DrawFn) -> Box:
 
 
 def by_level(pair: Pair, policy: Policy) -> Iterator[tuple[int, int]]:
-    """Phrases and boxes at each level of the grid, as the steps say."""
+    """Yields phrases and boxes at each level of the grid, computed from the steps."""
     found = {
         step.level: (0, 0) if step.rejection else (step.phrases, step.boxes)
         for step in sweep(pair, rank_candidates(pair, policy), policy)
@@ -73,7 +73,7 @@ def test_a_pair_that_is_carried_with_few_boxes_only() -> None:
 
 
 def test_a_text_is_written_at_most_once_a_level(monkeypatch) -> None:
-    """A caption of very many phrases costs hundreds of texts, not one for each phrase."""
+    """A caption with very many phrases needs hundreds of texts, not one for each phrase."""
     written = []
     monkeypatch.setattr(
         "transforms.selection.threshold_sweep.encode_texts", lambda *given: written.append(len(given[1]))

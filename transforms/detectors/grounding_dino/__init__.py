@@ -1,9 +1,9 @@
 """The Grounding DINO family of transformers.
 
-settings     the keys that it takes
+settings     the keys of the family
 prompts      phrases -> prompts, as token ids with the token span of every phrase
 family       the two model types as a `Family`
 model        a checkpoint as a `Detector`
-boxes        what the model gives for one prompt -> candidate boxes
-optimized/   its forward, with modules replaced by faster ones
+boxes        the model's output for one prompt -> candidate boxes
+optimized/   a faster forward pass: replaces some modules of the model
 """

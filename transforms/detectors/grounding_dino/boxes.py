@@ -1,8 +1,8 @@
-"""What a Grounding DINO gives for one prompt -> candidate boxes of its phrases.
+"""The output of Grounding DINO for one prompt -> candidate boxes of the prompt's phrases.
 
-Scores belong to spans: a phrase's score for a query pools the sigmoid of the logits over the phrase's own tokens (mean
-by default, as GLIP and mmdetection do). The processor's post-processing is not used: it decodes every token above a
-threshold and merges neighbouring labels.
+Scores belong to spans: the score of a phrase for a query pools the sigmoids of the logits over the phrase's own tokens
+(the mean by default, as in GLIP and mmdetection). The processor's post-processing is not used, because it decodes every
+token above a threshold and merges neighbouring labels.
 """
 
 import numpy as np
@@ -16,15 +16,15 @@ from transforms.records import Box
 def read_boxes(
     prompt: Prompt, logits: np.ndarray, predicted: np.ndarray, settings: GroundingDinoSettings
 ) -> tuple[list[Box], int]:
-    """Candidate boxes of the prompt's phrases, and how many `settings.candidates` cut off.
+    """Candidate boxes of the prompt's phrases, and the number of boxes that the limit `settings.candidates` removed.
 
     Args:
       logits: float32 [queries, tokens]. predicted: float32 [queries, 4], normalised centre, width, height.
 
     Raises:
-      NotFiniteError: the model's output is none.
+      NotFiniteError: a logit or a box is not finite, or a value of a box is above 2 or below -2.
     """
-    # The class's own boxes are sigmoids; anything far outside of 0..1 is garbage, as bfloat16 on a CPU gave.
+    # The class returns sigmoids. Values far outside 0..1 are wrong; bfloat16 on a CPU gave such values.
     finite = np.isfinite(predicted).all() and (np.abs(predicted) <= 2).all()
     if not (finite and np.isfinite(logits[:, : len(prompt.ids)]).all()):
         raise NotFiniteError("logits or boxes are not finite")
@@ -40,7 +40,7 @@ def read_boxes(
 
 
 def span_scores(logits: np.ndarray, pooling: str) -> np.ndarray:
-    """float32 [queries] in 0..1 from the logits [queries, tokens] of one phrase: mean or max of their sigmoids."""
+    """Scores of one phrase, float32 [queries] in 0..1: mean or max of the sigmoids of its logits [queries, tokens]."""
     probabilities = 1 / (1 + np.exp(-logits.astype(np.float32)))
     pooled: np.ndarray = probabilities.mean(axis=1) if pooling == "mean" else probabilities.max(axis=1)
     return pooled.astype(np.float32)
@@ -49,8 +49,10 @@ def span_scores(logits: np.ndarray, pooling: str) -> np.ndarray:
 def top_candidates(
     phrase: int, scores: np.ndarray, corners: np.ndarray, floor: float, maximum: int
 ) -> tuple[list[Box], int]:
-    """The best boxes of one phrase above the floor, at most `maximum`, best first, ties in query order; and how many
-    more there are. Boxes without an area do not count."""
+    """The best boxes of one phrase with scores above the floor, and the number of boxes beyond `maximum`.
+
+    Best first; equal scores in query order. Boxes without an area are ignored.
+    """
     has_area = (corners[:, 2] > corners[:, 0]) & (corners[:, 3] > corners[:, 1])
     (found,) = np.nonzero(has_area & (scores > floor))
     order = found[np.argsort(-scores[found], kind="stable")]

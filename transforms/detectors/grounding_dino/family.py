@@ -14,12 +14,12 @@ def _check(settings: GroundingDinoSettings, config: dict[str, Any]) -> None:
     if importlib.util.find_spec("torch") is None:
         raise ValueError("detector.model: torch is not installed")
     if not config.get("two_stage", True):
-        # The queries of such a model are points; the classes of transformers 5.23 cannot run one.
-        raise ValueError(f"detector.model: {settings.model} has two_stage off in its config.json; it has to be on")
+        # The queries of such a model are points, which the classes of transformers 5.23 do not support.
+        raise ValueError(f"detector.model: {settings.model} has two_stage off in its config.json; it must be on")
 
 
 def _load(settings: GroundingDinoSettings, search_path: Sequence[str]) -> Detector:
-    from transforms.detectors.grounding_dino.model import GroundingDino  # with transformers, which takes seconds
+    from transforms.detectors.grounding_dino.model import GroundingDino  # imports transformers, which takes seconds
 
     return GroundingDino.load(settings)
 
@@ -27,7 +27,7 @@ def _load(settings: GroundingDinoSettings, search_path: Sequence[str]) -> Detect
 GROUNDING_DINO = Family(
     "Grounding DINO",
     GroundingDinoSettings,
-    score=0.25,  # where transformers' own post-processing starts
+    score=0.25,  # the default of transformers' own post-processing
     load=_load,
     normalize=normalize,
     check=_check,

@@ -1,6 +1,6 @@
 """The Grounding DINO family of transformers as a `Detector`.
 
-Serves every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDinoForObjectDetection`.
+Works with every checkpoint of `GroundingDinoForObjectDetection` and `MMGroundingDinoForObjectDetection`.
 """
 
 import threading
@@ -31,12 +31,12 @@ _DEFAULT_SIDES = (800, 1333)
 
 
 Result = tuple[int, tuple[list[Box], int] | Fault]
-"""The number of a request; boxes found for one of its prompts and how many the cap cut off, or what went wrong."""
+"""The index of a request, and for one of its prompts the boxes and the number removed by the cap, or the fault."""
 
 
 @dataclass(eq=False)
 class GroundingDino:
-    """A loaded model on its device; forward runs under a lock, CPU work outside it."""
+    """A loaded model on its device. The forward pass runs under a lock, other CPU work outside it."""
 
     model: Any
     tokenizer: Any
@@ -49,19 +49,20 @@ class GroundingDino:
 
     @classmethod
     def load(cls, settings: GroundingDinoSettings) -> "GroundingDino":
-        """Loads an embedded model, a folder or a hub id; only safetensors, no remote code.
+        """Loads an embedded model, a folder or a hub id. Accepts only safetensors and no remote code.
 
         Raises:
-          ValueError: the precision does not suit the device, or the fast forward the installed transformers.
+          ValueError: the device does not support the precision, or the fast forward does not support the installed
+            version of transformers.
           OSError: there is no such model.
         """
         if settings.threads:
             torch.set_num_threads(settings.threads)
         device = pick_device(settings.device)
         if device == "cpu" and settings.precision != "float32":
-            # Half precision on a CPU gave boxes of 1e32: grid_sample on non-contiguous bfloat16 tensors.
-            raise ValueError(f"detector.precision: {settings.precision} needs a GPU; on a CPU only float32 is right")
-        disable_progress_bar()  # of loading weights: worker code is silent
+            # Half precision on a CPU gave boxes of 1e32, because of grid_sample on non-contiguous bfloat16 tensors.
+            raise ValueError(f"detector.precision: {settings.precision} needs a GPU; set it to float32 for a CPU")
+        disable_progress_bar()  # for loading weights: workers print nothing
         path = bundled.model_path(settings.model)
         model = AutoModelForZeroShotObjectDetection.from_pretrained(
             path,
@@ -79,23 +80,23 @@ class GroundingDino:
 
     @property
     def limit(self) -> int:
-        """Tokens that a prompt may have."""
+        """Maximum number of tokens in a prompt."""
         return int(self.model.config.max_text_len)
 
     @property
     def made(self) -> dict[str, Any]:
-        """What the boxes were found with."""
+        """What the detector ran on: device, CPU threads, kind of forward."""
         device = self.device.partition(":")[0]
         return {"device": device, "threads": torch.get_num_threads(), "forward": self.settings.forward}
 
     def detect(self, requests: Sequence[Request]) -> list[Found]:
-        """Scored boxes of every request, batched by equal size in the order of the requests."""
+        """The boxes of every request. Batches contain pictures of equal size, in the order of the requests."""
         prompts = self._prompts(requests)
         results: list[Result] = []
         for batch in prepare_batches(requests, self._planned(requests, prompts), self.resize_rule):
             results += self._run_prepared(batch)
             if self.progress:
-                self.progress(min(len(results), len(requests)))  # a request may have several prompts
+                self.progress(min(len(results), len(requests)))  # a request can have several prompts
         return _merge_results(prompts, results)
 
     def batches(self, requests: Sequence[Request]) -> list[BatchItems]:
@@ -103,12 +104,12 @@ class GroundingDino:
         return self._planned(requests, self._prompts(requests))
 
     def run_batch(self, requests: Sequence[Request], batch: BatchItems) -> list[Result]:
-        """The results of one batch, or of a piece of one."""
+        """The results of a batch or of a part of a batch."""
         prepared = prepare_batches(requests, [batch], self.resize_rule)
         return [result for one in prepared for result in self._run_prepared(one)]
 
     def merge(self, requests: Sequence[Request], results: Iterable[Result]) -> list[Found]:
-        """One answer a request, from the results of all batches."""
+        """One answer per request, from the results of all batches."""
         return _merge_results(self._prompts(requests), results)
 
     def _prompts(self, requests: Sequence[Request]) -> list[PackedPrompts]:
@@ -125,7 +126,7 @@ class GroundingDino:
         return [*faults, *zip((item.request for item, _ in ready), results, strict=True)]
 
     def _forward(self, batch: Sequence[PreparedItem]) -> list[tuple[list[Box], int]]:
-        """Boxes and the number cut off for every item; raises `NotFiniteError` if one of them has no finite output."""
+        """The boxes and the number removed by the cap, per item; raises `NotFiniteError` if an output is not finite."""
         prompts = [item.prompt for item, _ in batch]
         ids = pad_sequence([torch.tensor(prompt.ids) for prompt in prompts], batch_first=True)
         mask = pad_sequence([torch.ones(len(prompt.ids), dtype=torch.long) for prompt in prompts], batch_first=True)
@@ -141,10 +142,10 @@ class GroundingDino:
         return [read_boxes(prompt, logits[row], boxes[row], self.settings) for row, prompt in enumerate(prompts)]
 
     def _normalized(self, pictures: Sequence[torch.Tensor]) -> torch.Tensor:
-        """The pictures as the model takes them, always in the same place: 40 MB of new memory take 27 ms to get."""
+        """The model's input. The buffer is reused, because allocating 40 MB takes 27 ms."""
         shape = (len(pictures), *pictures[0].shape)
         if self._pixels is None or self._pixels.shape != shape:
-            self._pixels = None  # before the new ones are there: the two may not fit side by side
+            self._pixels = None  # freed first: the old and the new buffer may not fit in memory together
             self._pixels = torch.empty(shape, device=self.device)
         for row, picture in zip(self._pixels, pictures, strict=True):
             row.copy_(picture.to(self.device))
@@ -157,7 +158,7 @@ class GroundingDino:
         return torch.autocast(self.device.partition(":")[0], dtype=getattr(torch, self.settings.precision))
 
     def _probe(self) -> None:
-        """A grey picture and one word: if this fails too, no pair is at fault."""
+        """Runs a grey picture and one word. If this fails as well, no pair is at fault."""
         side = self.resize_rule.step * 2
         word = self.tokenizer("thing", add_special_tokens=False)["input_ids"][:1]
         prompt = Prompt((CLS, *word, PERIOD, SEP), (0,), ((1, 1 + len(word)),))
@@ -181,7 +182,7 @@ def _merge_results(prompts: Sequence[PackedPrompts], results: Iterable[Result]) 
 
 
 def resize_rule(processor: Any, settings: GroundingDinoSettings) -> ResizeRule:
-    """The resize rule that the model's own image processor and the settings give."""
+    """The resize rule from the model's own image processor and the settings, which take precedence."""
     size = dict(processor.size)
     short = settings.short_side or size.get("shortest_edge") or _DEFAULT_SIDES[0]
     long = settings.long_side or size.get("longest_edge") or max(_DEFAULT_SIDES[1], short)

@@ -1,9 +1,8 @@
 """Phrases -> detector prompts, as token ids with the token span of every phrase.
 
-Grounding DINO reads a prompt "a dog . a field ." and lets the tokens of a phrase attend to each other only: [CLS],
-[SEP], "." and "?" are the borders (SPECIAL_TOKENS in transformers' modeling_grounding_dino). A prompt is put together
-from the token ids of its phrases, so that the span of each is known by construction and equals what the tokenizer's
-offsets say.
+Grounding DINO reads a prompt such as "a dog . a field .", in which the tokens of a phrase attend only to each other.
+[CLS], [SEP], "." and "?" are the borders (SPECIAL_TOKENS in transformers' modeling_grounding_dino). A prompt is built
+from the token ids of its phrases, so the span of each phrase is known. It equals the span from the tokenizer's offsets.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +13,7 @@ from transforms.records import Drop
 
 CLS, SEP, PERIOD, QUESTION_MARK = 101, 102, 1012, 1029
 BORDERS = frozenset((CLS, SEP, PERIOD, QUESTION_MARK))
-"""BERT's ids for [CLS], [SEP], "." and "?", which the model class has built in."""
+"""BERT's ids for [CLS], [SEP], "." and "?". They are constants in the model class."""
 
 _PAD = 0
 _SPECIAL_TOKENS = 2  # [CLS] before and [SEP] after the phrases
@@ -22,7 +21,7 @@ _SPECIAL_TOKENS = 2  # [CLS] before and [SEP] after the phrases
 
 @dataclass(frozen=True)
 class Prompt:
-    """Token ids of one prompt; `spans[i]` is the [first, last + 1) token range of phrase number `phrases[i]`."""
+    """The token ids of one prompt. `spans[i]` is the token range of phrase number `phrases[i]`, end exclusive."""
 
     ids: tuple[int, ...]
     phrases: tuple[int, ...]
@@ -31,19 +30,19 @@ class Prompt:
 
 @dataclass(frozen=True)
 class PackedPrompts:
-    """The prompts that together hold every phrase of a pair once, and the phrases that no prompt can hold."""
+    """The prompts that together contain each phrase of a pair once, and the phrases that do not fit in any prompt."""
 
     prompts: tuple[Prompt, ...]
     dropped: dict[int, Drop]
 
 
 def normalize(phrase: str) -> str:
-    """How a phrase stands in a prompt: lower-case, borders of attention replaced by blanks, blanks joined."""
+    """The phrase as in a prompt: lower-case, "." and "?" replaced by spaces, runs of blanks replaced by one space."""
     return " ".join(phrase.lower().replace(".", " ").replace("?", " ").split())
 
 
 def tokenize(tokenizer: Any, phrase: str) -> tuple[int, ...]:
-    """Token ids of a phrase, without special tokens; one that somebody typed ("[SEP]") is plain text."""
+    """The token ids of a phrase, without special tokens. "[SEP]" in the caption is tokenized as plain text."""
     ids = tokenizer(normalize(phrase), add_special_tokens=False, split_special_tokens=True)["input_ids"]
     return tuple(i for i in ids if i not in BORDERS and i != _PAD)
 
@@ -51,7 +50,7 @@ def tokenize(tokenizer: Any, phrase: str) -> tuple[int, ...]:
 def build_prompts(tokenizer: Any, phrases: Sequence[str], limit: int) -> PackedPrompts:
     """Packs phrases, in order, into as few prompts of at most `limit` tokens as that order allows.
 
-    Nothing is truncated: a phrase that does not fit into a prompt of its own is dropped with its reason.
+    No phrase is truncated. A phrase that is too long for a prompt, or has no token, is dropped with its reason.
     """
     dropped: dict[int, Drop] = {}
     fitting: list[tuple[int, tuple[int, ...]]] = []

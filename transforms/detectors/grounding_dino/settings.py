@@ -1,4 +1,4 @@
-"""The keys of `detector.` that Grounding DINO takes."""
+"""The keys of `detector` for Grounding DINO."""
 
 from typing import Annotated, Literal, Self
 
@@ -9,15 +9,15 @@ from transforms.settings import PositiveInt, Recorded
 
 
 class GroundingDinoSettings(FamilySettings):
-    """The common keys, and those that are its own."""
+    """The common keys, and the keys of this family."""
 
     forward: Annotated[Literal["fast", "stock"], Recorded()] = Field(
-        "fast", description="The model's own code, or faster with the same sums."
+        "fast", description="stock: the model's own code. fast: a faster order of the same computation."
     )
-    short_side: PositiveInt | None = Field(None, description="Pixels; default: what the model's processor says.")
-    long_side: PositiveInt | None = Field(None, description="Pixels; default: what the model's processor says.")
-    canvas_step: PositiveInt = Field(32, description="Both sides are stretched to the nearest multiple, pixels.")
-    span_score: Literal["mean", "max"] = Field("mean", description="How token scores become a phrase's score.")
+    short_side: PositiveInt | None = Field(None, description="Pixels; default: from the model's processor.")
+    long_side: PositiveInt | None = Field(None, description="Pixels; default: from the model's processor.")
+    canvas_step: PositiveInt = Field(32, description="Pixels. Both sides are stretched to the nearest multiple.")
+    span_score: Literal["mean", "max"] = Field("mean", description="How token scores become the score of a phrase.")
 
     @model_validator(mode="after")
     def _possible_sides(self) -> Self:

@@ -1,13 +1,14 @@
-"""The dialects of grounded text, by name: a file each.
+"""The dialects of grounded text, by name.
 
-templates                                        those that templates say: kosmos2-paper, loc1000, normalized, markdown,
-                                                 pixels, shikra, ferret, qwen-vl, qwen2-vl, cogvlm, internvl, minigpt-v2
-kosmos2, pix2seq, qwen_json, florence2, paligemma   those with rules of their own; qwen_json: qwen2.5-vl and qwen3-vl
-tagged    what dialects with numbers beside words share: templates, and whether a text reads back
-scales    corners to numbers and back, with their rounding and error
+templates   the dialects that are only templates: kosmos2-paper, loc1000, normalized, markdown, pixels, shikra, ferret,
+            qwen-vl, qwen2-vl, cogvlm, internvl, minigpt-v2
+kosmos2, pix2seq, qwen_json, florence2, paligemma   the dialects with code of their own; qwen_json: qwen2.5-vl, qwen3-vl
+tagged      the base class of dialects that write numbers next to words: writes and reads the text from templates
+scales      corners to numbers and back, with their rounding and error
 
-A package of your own adds one through the entry-point group `gritmill.dialects`: the entry's name is the dialect's, its
-value a callable that takes the option (the text after ":" in "name:option", or "") and returns a `Dialect`.
+Your package can add a dialect through the entry-point group `gritmill.dialects`. The name of the entry is the name of
+the dialect. Its value is a callable that takes the option (the text after ":" in "name:option", or "") and returns a
+`Dialect`.
 """
 
 from collections.abc import Callable
@@ -31,22 +32,22 @@ _FIXED: dict[str, Dialect] = {
         *(PIX2SEQ, qwen25_vl("qwen2.5-vl", MAX_PIXELS), QWEN3_VL, FLORENCE2, PALIGEMMA),
     )
 }
-"""By name, with the option where it has one."""
+"""The dialects without a numeric option, by their full name, "name" or "name:option"."""
 
 _NUMBERED: dict[str, tuple[Callable[[str, int], Dialect], int, int]] = {
     "loc1000": (loc1000, 2, 1_000_000),
     "normalized": (normalized, 1, 9),
     "qwen2.5-vl": (qwen25_vl, FACTOR * FACTOR, 999_999_999),
 }
-"""Those whose option is a number: how one is made, the lowest number and the highest."""
+"""The dialects whose option is a number: a function that builds one, the lowest and the highest number."""
 
 
 @cache
 def find(name: str) -> Dialect:
-    """The dialect called `name`, "kosmos2" or with an option "kosmos2:training".
+    """The dialect called `name`, for example "kosmos2", or "kosmos2:training" with an option.
 
     Raises:
-      ValueError: there is none of that name, or it has no such option.
+      ValueError: no dialect has that name, or the dialect does not have that option.
     """
     if fixed := _FIXED.get(name.removesuffix(":")):
         return fixed
@@ -55,27 +56,27 @@ def find(name: str) -> Dialect:
         make, lowest, highest = _NUMBERED[base]
         if option.isdecimal() and len(option) < 10 and lowest <= int(option) <= highest:
             return make(name, int(option))
-        raise ValueError(f"text.dialect: {base} has no option {option!r}; it takes a number, {lowest} to {highest}")
+        raise ValueError(f"text.dialect: {base} has no option {option!r}; use a number from {lowest} to {highest}")
     if base in _FIXED:
         options = ", ".join(one.partition(":")[2] for one in _FIXED if one.startswith(f"{base}:")) or "none"
-        raise ValueError(f"text.dialect: {base} has no option {option!r}; it has {options}")
+        raise ValueError(f"text.dialect: {base} has no option {option!r}; its options: {options}")
     for entry in entry_points(group=GROUP):
         if entry.name == base:
             dialect: Dialect = entry.load()(option)
             return dialect
-    raise ValueError(f"text.dialect: no dialect {base}; there are {', '.join(sorted(names()))}")
+    raise ValueError(f"text.dialect: no dialect {base}; use one of {', '.join(sorted(names()))}")
 
 
 def names() -> set[str]:
-    """The names of all dialects, the built-in ones and those of installed packages."""
+    """The names of all dialects, without options: the built-in ones and those of installed packages."""
     return {*(name for name in _FIXED if ":" not in name), *(entry.name for entry in entry_points(group=GROUP))}
 
 
 def by_caption(name: str) -> bool:
-    """Whether the caption alone decides if a text can be written in a dialect."""
+    """Whether the caption alone decides if a dialect can write a text; see `Dialect`."""
     return bool(getattr(find(name), "by_caption", False))
 
 
 def suffix(name: str) -> str:
-    """The member name's ending for a further dialect: "kosmos2:training" -> "kosmos2-training"."""
+    """The end of the member name for a dialect that is not the first: "kosmos2:training" -> "kosmos2-training"."""
     return name.replace(":", "-").replace(".", "_")

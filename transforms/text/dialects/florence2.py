@@ -1,9 +1,10 @@
-"""florence2: phrases and bins, the answer to Florence-2's task of grounding the phrases of a caption.
+"""florence2: phrases and bins, the answer to Florence-2's phrase grounding task.
 
     a dog<loc_100><loc_200><loc_499><loc_749>a field<loc_0><loc_512><loc_999><loc_999>
 
-The caption itself stands in the prompt ("Locate the phrases in the caption: …"), so phrases alone are carried.
-transformers' Florence2PostProcessor drops what is not ASCII from a phrase, so that such a caption is refused here.
+The caption is in the prompt ("Locate the phrases in the caption: …"), so the text contains only phrases.
+transformers' Florence2PostProcessor removes non-ASCII characters from a phrase, so a caption with a non-ASCII phrase is
+rejected here.
 """
 
 from transforms.text.dialects.scales import binned
@@ -24,7 +25,7 @@ class _Florence2(Tagged):
             words = phrases.caption[span.start : span.end]
             if not words.isascii():
                 raise CannotCarry(NON_ASCII)
-            # The reader takes blanks off, and ends a phrase at a line's end.
+            # The reader strips blanks and ends a phrase at a line break.
             if not words or "<" in words or "\n" in words or words != words.strip():
                 raise CannotCarry(MARKUP)
         return self.write(phrases)

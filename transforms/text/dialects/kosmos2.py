@@ -1,15 +1,15 @@
-"""kosmos2: what transformers' Kosmos2Processor reads.
+"""kosmos2: the format that transformers' Kosmos2Processor reads.
 
     <grounding><phrase>a dog</phrase><object><patch_index_0195><patch_index_0751></object> in a field
 
-Carries the caption and its spans. A box becomes the 32 x 32 grid cells of its corners, so each side moves by at most
-1/32 of the picture (half of that inside the grid; decoding gives cell centres, as transformers does).
+The text preserves the caption and its spans. A box becomes the cells of its corners in a 32 x 32 grid. Each side moves
+by at most 1/32 of the picture (half of that inside the grid; decoding returns cell centres, as transformers does).
 
 "kosmos2" rounds as transformers' coordinate_to_patch_index, "kosmos2:training" as Kosmos-2's own training code
-(microsoft/unilm, obj_utils.py). They differ where a right or lower edge lies exactly on a cell border: transformers
-takes the cell before it, the training code the one behind it.
+(microsoft/unilm, obj_utils.py). They differ if a right or lower edge is exactly on a cell border: transformers uses the
+cell before the border, the training code the cell after it.
 
-A caption with "<" is refused: transformers' reader removes everything from there to the next ">".
+A caption with "<" is rejected, because transformers' reader removes everything from there to the next ">".
 """
 
 import math
@@ -33,7 +33,7 @@ def cells(box: Corners, training: bool = False) -> tuple[int, int]:
     x1, y1, x2, y2 = [min(max(c, 0.0), 1.0) for c in box]
     left, upper = min(int(x1 * GRID), GRID - 1), min(int(y1 * GRID), GRID - 1)
     if training:
-        # The training code clamps at 0.99999, so that the last cell takes in the picture's edge.
+        # The training code clamps at 0.99999, so that the last cell includes the picture's edge.
         right, lower = int(min(x2, 0.99999) * GRID), int(min(y2, 0.99999) * GRID)
     else:
         right, lower = max(math.ceil(x2 * GRID - 1), 0), max(math.ceil(y2 * GRID - 1), 0)
@@ -41,7 +41,7 @@ def cells(box: Corners, training: bool = False) -> tuple[int, int]:
 
 
 def corners(first: int, last: int) -> Corners:
-    """The box of two patch indices: cell centres, or the cells' outer edges where the box is one cell wide or high."""
+    """The box of two patch indices: cell centres, or the cells' outer edges if the box is one cell wide or high."""
     upper, left = divmod(first, GRID)
     lower, right = divmod(last, GRID)
     if upper == lower or left == right:
@@ -51,7 +51,7 @@ def corners(first: int, last: int) -> Corners:
 
 @dataclass(frozen=True)
 class Grid:
-    """A scale: the cells of the upper left and of the lower right corner. training: see `cells`."""
+    """The scale whose numbers are the cells of the upper left and the lower right corner. training: see `cells`."""
 
     training: bool = False
     rounding: ClassVar[str] = "the 32 x 32 grid's cells"
@@ -66,12 +66,12 @@ class Grid:
         first, last = map(int, numbers)
         x1, y1, x2, y2 = corners(first, last)
         if max(first, last) >= GRID * GRID or not (x1 < x2 and y1 < y2):
-            raise ValueError(f"kosmos2: {first:04} and {last:04} are no box")
+            raise ValueError(f"kosmos2: {first:04} and {last:04} are not a box")
         return x1, y1, x2, y2
 
 
 class Kosmos2(Tagged):
-    """The caption with its tags; without the tags it is the caption itself."""
+    """The caption with tags. Without the tags, the text is the caption."""
 
     by_caption: ClassVar[bool] = True
 
@@ -79,7 +79,7 @@ class Kosmos2(Tagged):
         return _START + self.write(grounded)
 
     def decode(self, text: str, width: int = 1, height: int = 1) -> GroundedCaption:
-        """Blanks around the patch indices, as Kosmos2Processor writes them, are allowed."""
+        """Accepts blanks around the patch indices, which Kosmos2Processor writes."""
         if not text.startswith(_START):
             raise ValueError("kosmos2: the text does not start with <grounding>")
         grounded = super().decode(_BLANKS.sub(r"\1", text.removeprefix(_START)), width, height)

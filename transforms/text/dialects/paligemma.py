@@ -2,8 +2,8 @@
 
     <loc0256><loc0102><loc0768><loc0512> dog ; <loc0000><loc0000><loc1023><loc1023> cat
 
-The order is y1, x1, y2, x2; a corner is round(c * 1023), as big_vision's own code reads it back. Every box has a
-label of its own, and the caption is not carried.
+The order is y1, x1, y2, x2. A corner is round(c * 1023), which big_vision's own code reads back in the same way. Every
+box has its own label. The text does not contain the caption.
 """
 
 import re
@@ -34,7 +34,7 @@ class _PaliGemma(Scaled):
             f"{_TOKENS.format(*self.scale.encode(span.boxes[0], 1, 1))} {labels.caption[span.start : span.end]}"
             for span in labels.spans
         )
-        # big_vision's reader takes a label to end at any of these.
+        # big_vision's reader ends a label at any of these.
         if not set(";<>").isdisjoint(labels.caption) or outline(self.decode(text)) != outline(labels):
             raise CannotCarry(MARKUP)
         return text

@@ -2,8 +2,8 @@
 
     1200 1102 1750 1512 30
 
-A coordinate's token is 1000 + round(c * 999). Phrases are no classes: every box has pix2seq's own token for a class
-that means nothing (FAKE_CLASS_TOKEN, 30), so boxes alone are carried.
+The token of a coordinate is 1000 + round(c * 999). Phrases are not classes, so every box has pix2seq's own token for a
+class without meaning (FAKE_CLASS_TOKEN, 30). The text contains only boxes.
 """
 
 from typing import ClassVar

@@ -6,10 +6,10 @@
     ]
     ```
 
-qwen2.5-vl counts whole pixels of the picture as the model sees it, both sides a multiple of 28; `resized` says how
-large that is, and whoever feeds the text to a model must let it resize so. "qwen2.5-vl:N" allows at most N pixels, as
-the processor's `max_pixels` does. qwen3-vl counts thousandths. Every box has a label of its own; the caption is not
-carried.
+qwen2.5-vl counts whole pixels of the picture after the model's processor has resized it; both sides are a multiple of
+28. `resized` computes that size. To train with the text, let the processor resize pictures to the same size.
+"qwen2.5-vl:N" allows at most N pixels, like the processor's `max_pixels`. qwen3-vl counts thousandths. Every box has
+its own label. The text does not contain the caption.
 """
 
 import json
@@ -43,7 +43,7 @@ class _QwenJson(Scaled):
 
     def decode(self, text: str, width: int = 1, height: int = 1) -> GroundedCaption:
         if not (text.startswith("```json") and text.endswith("```")):
-            raise ValueError(f"{self.name}: no fenced JSON: {text[:60]!r}")
+            raise ValueError(f"{self.name}: not fenced JSON: {text[:60]!r}")
         try:
             rows = [(str(row["label"]), row["bbox_2d"]) for row in json.loads(text[7:-3])]
             return from_phrases(
@@ -57,13 +57,13 @@ QWEN3_VL = _QwenJson("qwen3-vl", rounded(1000))
 
 
 def qwen25_vl(name: str, max_pixels: int) -> _QwenJson:
-    """Whole pixels of the resized picture, of at most so many."""
+    """Whole pixels of the resized picture, which has at most `max_pixels`."""
     rounding = "round(x * resized width), at most the last pixel"
     return _QwenJson(name, Steps(partial(resized, max_pixels=max_pixels), rounding, margin=1, moves=1.0))
 
 
 def resized(width: int, height: int, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Width and height of a picture as Qwen2.5-VL's processor resizes it: multiples of 28, at most so many pixels."""
+    """Width and height after Qwen2.5-VL's processor has resized a picture: multiples of 28, at most `max_pixels`."""
     high, wide = (round(side / FACTOR) * FACTOR for side in (height, width))
     if high * wide > max_pixels:
         shrink = math.sqrt(height * width / max_pixels)

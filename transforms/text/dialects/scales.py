@@ -1,4 +1,4 @@
-"""Scales: how the corners of a box become numbers, and back. Unit, rounding, error and arithmetic in one object."""
+"""Scales convert the corners of a box to numbers and back. A scale defines unit, rounding, error and arithmetic."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -9,29 +9,30 @@ from transforms.text.grounded_caption import Corners
 
 
 class Scale(Protocol):
-    """One way to count. Widths and heights are those of the picture in pixels, 1 or more."""
+    """One way to write corners as numbers. Widths and heights are those of the picture in pixels, 1 or more."""
 
     @property
     def rounding(self) -> str:
         """How a corner becomes a number, in a few words."""
 
     def error(self, width: int, height: int) -> tuple[float, float]:
-        """How far `decode(encode(box))` may move a corner, horizontally and vertically, in shares of the picture."""
+        """How far `decode(encode(box))` can move a corner in x and in y, as fractions of the picture's sides."""
 
     def encode(self, box: Corners, width: int, height: int) -> tuple[float, ...]:
-        """The numbers of a box, always equally many."""
+        """The numbers of a box. Their count is the same for every box."""
 
     def decode(self, numbers: Sequence[float], width: int, height: int) -> Corners:
-        """The box of the numbers, within 0..1; raises ValueError if there is none."""
+        """The box of the numbers, within 0..1; raises ValueError if the numbers are not a box."""
 
 
 @dataclass(frozen=True)
 class Steps:
     """Whole steps: x1, y1, x2, y2.
 
-    steps: how many make the width and the height of a picture. rounding: in words. to_int: the same in code, of a
-    corner in steps. margin: the highest number is the number of steps less this. middle: 0.5 if a number is read as the
-    middle of its step. moves: by so many steps a corner moves at most.
+    steps: returns the number of steps in the width and in the height of a picture. rounding: the rule in words.
+    to_int: the rule in code; its argument is a corner in steps. margin: the highest number is the number of steps minus
+    this. middle: 0.5 if a number is read as the middle of its step, else 0. moves: the most that a corner can move, in
+    steps.
     """
 
     steps: Callable[[int, int], tuple[int, int]]
@@ -58,12 +59,12 @@ class Steps:
 
 
 def rounded(unit: int, rounding: str = "") -> Steps:
-    """The nearest of the integers 0..unit."""
+    """A scale that rounds `c * unit` to the nearest integer, 0..unit."""
     return Steps(lambda *_: (unit, unit), rounding or f"round(c * {unit})")
 
 
 def binned(bins: int) -> Steps:
-    """The number of the bin, 0..bins - 1, by truncation; read as the bin's middle."""
+    """A scale that truncates to the number of the bin, 0..bins - 1, and reads a number as the middle of its bin."""
     rounding = f"floor(c * {bins}), at most {bins - 1}"
     return Steps(lambda *_: (bins, bins), rounding, math.floor, margin=1, middle=0.5)
 
@@ -73,7 +74,7 @@ PIXELS = Steps(lambda width, height: (width, height), "round(x * width), round(y
 
 @dataclass(frozen=True)
 class Decimals:
-    """Decimal fractions of the picture's sides, rounded to so many digits."""
+    """Decimal fractions of the picture's sides, rounded to `digits` decimals."""
 
     digits: int
     rounding: str
@@ -90,7 +91,7 @@ class Decimals:
 
 
 class PaddedSquare(Decimals):
-    """Decimal fractions of a square, in whose middle the picture is (Shikra's expand2square)."""
+    """Decimal fractions of the square that the picture is padded to, centred in it (Shikra's expand2square)."""
 
     def error(self, width: int, height: int) -> tuple[float, float]:
         half, side = super().error(width, height)[0], max(width, height)
@@ -113,7 +114,7 @@ class PaddedSquare(Decimals):
 
 
 class InsideLastPixel(Steps):
-    """Steps of a corner that is first kept inside the last pixel, as Ferret does."""
+    """Steps of a corner that is first clamped to the last pixel, as in Ferret."""
 
     def error(self, width: int, height: int) -> tuple[float, float]:
         wide, high = super().error(width, height)
@@ -125,6 +126,6 @@ class InsideLastPixel(Steps):
 
 
 def clipped(values: Iterable[float]) -> Corners:
-    """Four fractions, within 0..1."""
+    """Four fractions, clamped to 0..1."""
     x1, y1, x2, y2 = (min(max(value, 0.0), 1.0) for value in values)
     return x1, y1, x2, y2

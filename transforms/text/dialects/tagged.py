@@ -1,6 +1,6 @@
-"""Dialects that write numbers behind, or around, the words of a caption: templates and a scale say all of one.
+"""Dialects that write numbers after or around the words of a caption, defined by templates and a scale.
 
-Whether a caption can be carried is not argued but tried: a text that does not read back as it was meant is refused.
+`encode` decodes each text that it writes. If the result differs from the expected one, it raises `CannotCarry`.
 """
 
 import re
@@ -13,12 +13,12 @@ from transforms.text.dialects.scales import Scale
 from transforms.text.grounded_caption import CannotCarry, Carries, GroundedCaption, Span, expected_round_trip
 
 MARKUP = "markup"
-"""The reason: something in the caption reads like the dialect's own signs."""
+"""The reason: a part of the caption reads like the markup of the dialect."""
 
 
 @dataclass(frozen=True)
 class Scaled:
-    """A dialect whose rounding and error are those of a scale. name: as in the configuration."""
+    """A dialect with the rounding and the error of a scale. name: as in the configuration."""
 
     name: str
     scale: Scale
@@ -33,11 +33,12 @@ class Scaled:
 
 @dataclass(frozen=True)
 class Tagged(Scaled):
-    """A dialect that carries `SPANS`, or with no sign before the phrase `ENDS`.
+    """A dialect that carries `SPANS`, or `ENDS` if its template starts with the phrase.
 
-    entity: a phrase with its boxes, a `str.format` template of {phrase} and {boxes}. box: a box, a template with a {}
-    for each number of the scale. between: what separates boxes. number, words: patterns without groups of a written
-    number and of a phrase. signs: what no caption may hold, since the models' own readers look for it.
+    entity: `str.format` template of a phrase with its boxes, with the fields {phrase} and {boxes}.
+    box: template of a box, with one {} per number of the scale. between: the separator of boxes.
+    number, words: regular expressions, without groups, for a written number and for a phrase.
+    signs: markup that the models' own readers look for; a caption that contains one is rejected.
     """
 
     entity: str
@@ -59,7 +60,7 @@ class Tagged(Scaled):
         return text
 
     def write(self, grounded: GroundedCaption) -> str:
-        """The text, which may not read back; raises `CannotCarry` where the caption holds a sign."""
+        """The text, not checked by reading it back; raises `CannotCarry` if the caption contains one of `signs`."""
         if any(sign in grounded.caption for sign in self.signs):
             raise CannotCarry(MARKUP)
         text, done = "", 0
@@ -87,7 +88,7 @@ class Tagged(Scaled):
 
     @cached_property
     def entity_pattern(self) -> re.Pattern[str]:
-        """Finds the boxes, and with `SPANS` the phrase, as groups of these names."""
+        """A pattern with the group `boxes`, and for `SPANS` the group `phrase`."""
         box, template = _pattern(self.box, {"": self.number}), self.entity
         fields = {
             "phrase": f"(?P<phrase>{self.words})",
@@ -103,11 +104,11 @@ class Tagged(Scaled):
 
 
 def outline(grounded: GroundedCaption) -> object:
-    """Caption, spans and numbers of boxes: what must come back exactly."""
+    """Caption, spans and the number of boxes per span: the parts that must be read back exactly."""
     return grounded.caption, [(span.start, span.end, len(span.boxes)) for span in grounded.spans]
 
 
 def _pattern(template: str, fields: Mapping[str, str]) -> str:
-    """A template as a regular expression, with these patterns for its fields."""
+    """The template as a regular expression, with the given patterns in place of its fields."""
     parts = Formatter().parse(template)
     return "".join(re.escape(literal) + ("" if name is None else fields[name]) for literal, name, *_ in parts)

@@ -1,6 +1,6 @@
-"""The dialects that templates say: words and boxes in a caption. "a dog" with one box stands above each.
+"""The dialects that are only templates. The comment above each shows "a dog" with one box.
 
-Where a dialect writes nothing before the words, only their end can be read back.
+If a dialect writes nothing before the words, only the end of the words can be read back.
 """
 
 import math
@@ -15,7 +15,7 @@ _THREE_DECIMALS = ",".join(["{:.3f}"] * 4)
 
 
 def loc1000(name: str, bins: int) -> Tagged:
-    """`<p>a dog</p><box><loc_342><loc_156><loc_587><loc_423></box>`: round(c * (bins - 1)), of 2 bins or more."""
+    """`<p>a dog</p><box><loc_342><loc_156><loc_587><loc_423></box>`: round(c * (bins - 1)), with 2 bins or more."""
     return Tagged(
         name,
         rounded(bins - 1, "round(c * (bins - 1))"),
@@ -39,9 +39,8 @@ def normalized(name: str, digits: int) -> Tagged:
 
 
 TEMPLATES = (
-    # <p>a dog</p><box><loc_195><loc_751></box>: the form that the Kosmos-2 paper prints (arXiv 2306.14824, section 3),
-    # with the arithmetic of its training code. Released models do not read it: it is for texts about them, and for
-    # models of one's own.
+    # <p>a dog</p><box><loc_195><loc_751></box>: the form in the Kosmos-2 paper (arXiv 2306.14824, section 3), with the
+    # arithmetic of its training code. Released models do not read it. Use it to quote the paper or for your own models.
     Tagged(
         "kosmos2-paper",
         Grid(training=True),
@@ -51,7 +50,7 @@ TEMPLATES = (
         number=r"\d{1,4}",
         signs=(*_BOX_SIGNS, "<loc_", "<delim>"),
     ),
-    # [a dog](0.120,0.340,0.670,0.890): Kosmos-2's paper calls its own markup hyperlinks; a person can read this form.
+    # [a dog](0.120,0.340,0.670,0.890): easy to read for people. The Kosmos-2 paper calls its own markup hyperlinks.
     Tagged(
         "markdown",
         Decimals(3, "three decimals, rounded"),
@@ -83,7 +82,7 @@ TEMPLATES = (
         number=r"\d{1,3}",
     ),
     # <ref>a dog</ref><box>(451,379),(731,806)</box> (QwenLM/Qwen-VL). Its evaluation divides by 999, its README says
-    # [0, 1000): a corner is cut off at thousandths, and read as the middle of its thousandth.
+    # [0, 1000). Here a corner is truncated to thousandths and read as the middle of its thousandth.
     Tagged(
         "qwen-vl",
         binned(1000),

@@ -1,4 +1,4 @@
-// Histograms: inline SVG for eyes, a table of the same numbers for everything else.
+// Histograms as inline SVG, each with a table of the same numbers for screen readers and for copying.
 "use strict";
 
 (() => {
@@ -17,7 +17,7 @@
   const number = (value) => value.toLocaleString("en");
   const short = (value) => Number(value.toFixed(3)).toString();
 
-  /** Columns side by side; rows: [label, count]; ticks: [place, 0 to 1 from the left; label]. */
+  /** Vertical columns. rows: [label, count]. ticks: [position from the left, 0 to 1; label]. */
   function columns(rows, ticks, title) {
     const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title });
     const most = Math.max(1, ...rows.map(([, count]) => count));
@@ -36,7 +36,7 @@
     return svg;
   }
 
-  /** Bars below each other, each under its name and count. */
+  /** Horizontal bars, each with its name and count above it. */
   function bars(rows, title, share) {
     const height = Math.max(1, rows.length) * ROW;
     const svg = shape("svg", { viewBox: `0 0 ${WIDTH} ${height}`, role: "img", "aria-label": title, class: "bars" });
@@ -54,7 +54,7 @@
     return svg;
   }
 
-  /** The same as a table. */
+  /** The rows as a table. */
   function table(rows, first) {
     const head = element("tr", {}, element("th", { scope: "col" }, first), element("th", { scope: "col" }, "count"));
     const body = rows.map(([label, count]) =>
@@ -68,7 +68,7 @@
     return element("figure", {}, element("figcaption", {}, title), drawn, numbers);
   }
 
-  /** A histogram over bins, its axis marked at the quarters. */
+  /** A histogram over bins. The axis has ticks at the quarters. */
   function binned(title, first, { edges, counts }) {
     const rows = counts.map((count, at) => [`${short(edges[at])} to ${short(edges[at + 1])}`, count]);
     const [low, high] = [edges[0], edges[edges.length - 1]];
@@ -76,7 +76,7 @@
     return figure(title, rows, first, columns(rows, ticks, title));
   }
 
-  /** A histogram over whole numbers, each column with its own where there is room. */
+  /** A histogram over whole numbers. Every column has a label if there are at most 12. */
   function valued(title, first, { values, counts }) {
     const rows = counts.map((count, at) => [String(values[at]), count]);
     const every = Math.ceil(rows.length / 12);
@@ -84,23 +84,23 @@
     return figure(title, rows, first, columns(rows, ticks, title));
   }
 
-  /** All charts that a run's figures allow. */
+  /** The charts for which the run has figures. */
   function charts(run) {
     const outcomes = run.outcomes.map(([outcome, reason, count]) => [reason || outcome, count, outcome]);
     const charts = [figure("Pairs by outcome", outcomes, "outcome", bars(outcomes, "Pairs by outcome", run.read || 1))];
     const found = run.histograms;
     if (found.score) charts.push(binned("Scores of kept boxes", "score", found.score));
-    if (found.boxes_per_pair) charts.push(valued("Boxes in a pair", "boxes", found.boxes_per_pair));
+    if (found.boxes_per_pair) charts.push(valued("Boxes per pair", "boxes", found.boxes_per_pair));
     if (found.heads) {
       const drawn = bars(found.heads.slice(0, 10), "Most frequent heads");
       charts.push(figure("Most frequent heads", found.heads, "head", drawn));
     }
-    if (found.phrase_words) charts.push(valued("Words in a phrase", "words", found.phrase_words));
-    if (found.box_area) charts.push(binned("Area of a box, share of the picture", "area", found.box_area));
+    if (found.phrase_words) charts.push(valued("Words per phrase", "words", found.phrase_words));
+    if (found.box_area) charts.push(binned("Box area as a share of the image", "area", found.box_area));
     return charts;
   }
 
-  /** Shares of pairs, phrases and boxes over all thresholds, and where the slider stands. */
+  /** Shares of pairs, phrases and boxes over all thresholds, and a line at the slider's position. */
   function curve(svg, stops, at) {
     svg.replaceChildren();
     const last = Math.max(1, stops.score.length - 1);

@@ -1,4 +1,4 @@
-// A pair on the screen: its picture with boxes, its caption with phrases. Whatever comes from data becomes text nodes.
+// Draws a pair: its picture with boxes, its caption with phrases. All data is inserted as text nodes or attributes.
 "use strict";
 
 (() => {
@@ -15,7 +15,7 @@
     return node;
   }
 
-  // What would turn or hide the text around it is written as its code.
+  // Characters that would reverse or hide the text around them are shown as their code.
   const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]/g;
   const visible = (sign) => `⟨U+${sign.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`;
   const words = (sample, start, end) => sample.chars.slice(start, end).join("").replace(HIDDEN, visible);
@@ -47,11 +47,11 @@
     return button;
   }
 
-  /** The picture, with the kept boxes and, if wanted, the other candidates; large ones lie below small ones. */
+  /** The picture with the kept boxes and, if `ghosts` is set, the other candidates. Small boxes are above large ones. */
   function picture(sample, judged, ghosts, eager) {
     const frame = element("div", { class: "frame" });
     if (!sample.picture) {
-      frame.append(element("p", { class: "missing" }, "no picture", element("br"), sample.missing));
+      frame.append(element("p", { class: "missing" }, "no image", element("br"), sample.missing));
       return frame;
     }
     const sheet = element("div", { class: "sheet" });
@@ -70,7 +70,7 @@
     return frame;
   }
 
-  /** Places in the caption where something begins or ends. */
+  /** The offsets in the caption at which a phrase, an expression or a dropped phrase begins or ends. */
   function borders(sample) {
     const found = new Set([0, sample.chars.length]);
     for (const [start, end, , , first, last] of sample.phrases) [start, end, first, last].forEach((at) => found.add(at));
@@ -78,7 +78,7 @@
     return [...found].sort((a, b) => a - b);
   }
 
-  /** The shortest expression with a box around characters [from, to), or -1. */
+  /** The number of the shortest expression that has a box and contains the characters [from, to), or -1. */
   function around(sample, from, to, boxed) {
     let best = -1;
     let length = Infinity;
@@ -107,7 +107,7 @@
     });
   }
 
-  /** The caption: noun chunks as phrases, referring expressions underlined in the colour of theirs. */
+  /** The caption: noun chunks are phrases; referring expressions are underlined in the colour of their phrase. */
   function caption(sample, judged) {
     const paragraph = element("p", { class: "caption", dir: "auto" });
     const boxed = new Map();
@@ -146,7 +146,7 @@
 
   const plural = (number, what) => `${number} ${what}${number === 1 ? "" : what.endsWith("x") ? "es" : "s"}`;
 
-  /** What a card and the enlarged pair share: picture, caption, outcome. */
+  /** The common part of a card and of the enlarged pair: picture, caption, outcome. */
   function body(sample, judged, ghosts, eager = false) {
     const counts = element("span", { class: "counts" }, judged.outcome === "failed" ? "" : plural(judged.boxes.length, "box"));
     const key = element("span", { class: "key", title: `${sample.key} of ${sample.source}` }, sample.key);
@@ -156,7 +156,7 @@
     return parts;
   }
 
-  /** Every candidate with what becomes of it. */
+  /** A table of all candidates, each with its outcome. */
   function candidates(sample, verdicts) {
     const head = ["", "phrase", "score", "at this threshold"].map((text) => element("th", { scope: "col" }, text));
     const rows = verdicts.map(([one, why]) =>

@@ -1,4 +1,4 @@
-// Which samples are shown, and in which order.
+// Selects and sorts the samples that are shown.
 "use strict";
 
 (() => {
@@ -6,7 +6,7 @@
   const control = (id) => document.getElementById(id);
   const bound = (id, otherwise) => (control(id).value === "" ? otherwise : Number(control(id).value));
 
-  /** What the controls say now. */
+  /** The current values of the controls. */
   function wanted() {
     return {
       text: control("filter-text").value.trim().toLowerCase(),
@@ -48,7 +48,7 @@
     boxes: (judged) => -judged.boxes.length,
   };
 
-  /** Numbers of the samples to show, in order; judgements: one a sample. */
+  /** The numbers of the samples to show, in order. judgements: one per sample. */
   function shown(samples, judgements, filters) {
     const found = [];
     samples.forEach((sample, number) => {
@@ -58,7 +58,7 @@
     return found.sort((a, b) => key(judgements[a]) - key(judgements[b]) || a - b);
   }
 
-  /** Rewrites the list of outcomes with how many samples have each; what is chosen stays chosen. */
+  /** Updates the list of outcomes and their numbers of samples. The selected outcome stays selected. */
   function listWays(judgements) {
     const select = control("filter-way");
     const chosen = select.value;
@@ -71,7 +71,7 @@
     const rank = { kept: 0, rejected: 1, failed: 2 };
     const ways = [...counts].sort(([a], [b]) => rank[a.split(" ")[0]] - rank[b.split(" ")[0]] || (a < b ? -1 : 1));
     const options = ways.map(([way, count]) => element("option", { value: way }, `${way} (${count})`));
-    select.replaceChildren(element("option", { value: "" }, `every outcome (${judgements.length})`), ...options);
+    select.replaceChildren(element("option", { value: "" }, `all outcomes (${judgements.length})`), ...options);
     select.value = chosen;
   }
 

@@ -1,11 +1,11 @@
-// A phrase and its boxes light each other: under the mouse, under the focus, and for as long as one is pinned.
+// Highlights a phrase together with its boxes: while one has the mouse or the focus, or while the phrase is pinned.
 "use strict";
 
 (() => {
   const cardOf = (target) => target.closest?.(".card");
   const phraseOf = (target) => target.closest?.("[data-phrase]")?.dataset.phrase ?? null;
 
-  /** Lights what belongs to a phrase of a card; null: nothing. */
+  /** Highlights the elements of a phrase of a card; null removes the highlight. */
   function light(card, phrase) {
     card.classList.toggle("lighting", phrase !== null);
     for (const one of card.querySelectorAll("[data-phrase], [data-within]")) {
@@ -13,7 +13,7 @@
     }
   }
 
-  /** Keeps a phrase lit; the same one again, or null, lets it go. */
+  /** Pins a phrase, so that it stays highlighted. The pinned phrase again, or null, unpins it. */
   function pin(card, phrase) {
     const released = phrase === null || card.dataset.pinned === phrase;
     if (released) delete card.dataset.pinned;
@@ -34,7 +34,7 @@
     if (card && phraseOf(event.target) !== null) light(card, card.dataset.pinned ?? null);
   }
 
-  /** Lights the cards inside an element, now and later. */
+  /** Adds the listeners to an element, for all cards inside it, including those added later. */
   function listen(place) {
     place.addEventListener("mouseover", on);
     place.addEventListener("focusin", on);

@@ -1,5 +1,5 @@
-// Candidate boxes -> the boxes of the data set: what transforms/selection/select_boxes.py and judge.py do, to the bit.
-// Corners and scores are 32-bit numbers, computed with as 64-bit ones, in the same order of operations.
+// Candidate boxes -> the boxes of the data set, bit for bit as in transforms/selection/select_boxes.py and judge.py.
+// Corners and scores are 32-bit numbers. Computations use 64 bits and the same order of operations.
 "use strict";
 
 window.gritmill = {};
@@ -47,7 +47,7 @@ window.gritmill = {};
     return boxes.sort(byRank);
   }
 
-  /** What becomes of each candidate: pairs of a box and why it is not kept; "" for one that is. */
+  /** The outcome of each candidate: [box, reason why it is not kept]; the reason is "" if it is kept. */
   function verdicts(boxes, settings, threshold) {
     const kept = [];
     const counts = new Map();
@@ -57,7 +57,7 @@ window.gritmill = {};
       if (!fits(box, settings)) return [box, "too small or too large"];
       const better = kept.find((other) => iou(box, other) > settings.nms_iou);
       if (better) return [box, `overlaps a better box by IoU ${iou(box, better).toFixed(2)}`];
-      kept.push(box); // a box that only a cap takes away has still suppressed others
+      kept.push(box); // a box that a cap removes still suppresses others
       const count = (counts.get(box.phrase) ?? 0) + 1;
       counts.set(box.phrase, count);
       if (settings.boxes_per_phrase !== null && count > settings.boxes_per_phrase) {
@@ -74,7 +74,7 @@ window.gritmill = {};
     return found.filter(([, why]) => !why).map(([box]) => box).sort(asInRecord);
   }
 
-  /** What becomes of a pair: [kept, rejected or failed; reason; detail], and its boxes. */
+  /** The outcome of a pair (kept, rejected or failed), the reason, the detail, and its boxes. */
   function judge(sample, settings, threshold) {
     const [outcome, stage, reason, detail] = sample.outcome;
     if (outcome === "failed") return { outcome, reason: `${stage}: ${reason}`, detail, boxes: [] };

@@ -1,4 +1,4 @@
-// The page: slider, filters, gallery, keys. Only cards that can be seen are drawn anew when the threshold moves.
+// The page: slider, filters, gallery, keys. If the threshold moves, only visible cards are redrawn.
 "use strict";
 
 (() => {
@@ -13,7 +13,7 @@
   let at = stops.own;
   let judgements = [];
   let list = [];
-  let current = 0; // position in `list` of the card that Tab reaches
+  let current = 0; // index in `list` of the card that Tab reaches
   const cards = new Map(); // sample number -> its card
   const stale = new Set();
   const visible = new Set();
@@ -49,7 +49,7 @@
     control("threshold-value").textContent = scoreText(threshold());
     const slider = control("threshold");
     slider.value = at;
-    slider.setAttribute("aria-valuetext", `${scoreText(threshold())}${at === stops.own ? ", the run's own" : ""}`);
+    slider.setAttribute("aria-valuetext", `${scoreText(threshold())}${at === stops.own ? ", threshold of the run" : ""}`);
     control("own").disabled = at === stops.own;
     curve(control("curve"), stops, at);
   }
@@ -110,7 +110,7 @@
     });
     gallery.append(...added);
     more.unobserve(control("more"));
-    if (gallery.childElementCount < list.length) more.observe(control("more")); // asks again whether it is near
+    if (gallery.childElementCount < list.length) more.observe(control("more")); // triggers the check again
   }
 
   function rebuild() {
@@ -129,7 +129,7 @@
     }
   }
 
-  /** After the threshold has moved: the same samples are drawn anew where they are, else the gallery is. */
+  /** Updates the page after the threshold has moved. The gallery is rebuilt only if the list of samples changes. */
   function refresh() {
     judgeAll();
     listWays(judgements);
@@ -177,7 +177,7 @@
   const perRow = () => getComputedStyle(gallery).gridTemplateColumns.split(" ").length;
   const inGallery = () => gallery.contains(document.activeElement);
 
-  /** Where a key leads from the current card; null for keys that lead nowhere. */
+  /** The position that a key moves to from the current card; null if the key does not move. */
   function target(key) {
     const inside = inGallery();
     if (key === "j") return inside ? current + 1 : current;
@@ -219,7 +219,7 @@
     become(Math.max(0, list.indexOf(sample)));
   }
 
-  // By itself the focus goes back to the pair that was enlarged first.
+  // The browser would return the focus to the pair that was enlarged first.
   enlarged.addEventListener("close", () => move(list.indexOf(Number(enlarged.dataset.sample))));
   enlarged.addEventListener("click", (event) => event.target === enlarged && enlarged.close());
   enlarged.addEventListener("keydown", (event) => {
@@ -234,7 +234,7 @@
     }
   });
 
-  // What stays as it is
+  // Static texts
 
   function introduce() {
     document.title = `${run.name} · gritmill view`;
@@ -246,15 +246,15 @@
     const slider = control("threshold");
     slider.min = 0;
     slider.max = stops.score.length - 1;
-    control("own").textContent = `the run’s own: ${scoreText(stops.score[stops.own])}`;
+    control("own").textContent = `this run: ${scoreText(stops.score[stops.own])}`;
     control("own").title = run.threshold.source;
     control("threshold-note").textContent = note();
     control("charts").append(...charts(run));
   }
 
   function note() {
-    const least = `Ground kept no candidate below ${scoreText(run.floor)}.`;
-    return `Counted over all rows, suppression and caps included, with the run’s other settings. ${least}`;
+    const least = `There are no candidates below ${scoreText(run.floor)} (detector.floor).`;
+    return `Counts over all rows, with suppression, caps and the other settings of the run. ${least}`;
   }
 
   control("threshold").addEventListener("input", (event) => {

@@ -1,4 +1,4 @@
-"""Flickr30k Entities as published, in a folder of two pictures made by hand."""
+"""Flickr30k Entities in its published layout, in a folder of two pictures written by hand."""
 
 import pytest
 
@@ -51,10 +51,10 @@ def test_brackets_that_are_no_marks_stay():
 @pytest.mark.parametrize(
     ("line", "why"),
     [
-        ("[/EN#1/people a child", "has no end"),
+        ("[/EN#1/people a child", "has no closing bracket"),
         ("[/EN#1/people a [/EN#2/other b] c]", "inside"),
-        ("[/EN#1/people ]", "no \\[/EN#number/type words\\]"),
-        ("[/EN#1 a child]", "no \\[/EN#number/type words\\]"),
+        ("[/EN#1/people ]", "is not \\[/EN#number/type words\\]"),
+        ("[/EN#1 a child]", "is not \\[/EN#number/type words\\]"),
     ],
 )
 def test_marks_that_are_none(line, why):
@@ -77,7 +77,7 @@ def test_captions_of_a_split_with_chains_types_and_boxes(folder):
     assert [len(phrase.boxes) for phrase in first.phrases] == [2, 0, 0]
     assert [phrase.queried for phrase in first.phrases] == [True, True, False]
     assert (first.width, first.height, first.pair.error.reason) == (200, 100, "missing_file")
-    # A text that occurs twice has each time the boxes of its own chain; Kosmos-2's evaluator takes the first one's.
+    # If a text occurs twice, each has the boxes of its own chain. The evaluator of Kosmos-2 uses those of the first.
     assert [(p.text.lower(), len(p.boxes), p.kinds) for p in second.phrases] == [
         ("the child", 2, ("people",)),
         ("the child", 1, ("people", "other")),
@@ -99,7 +99,7 @@ def test_limit_takes_whole_pictures(folder):
 
 
 def test_faults_name_their_file(folder):
-    with pytest.raises(CallError, match="say which"):
+    with pytest.raises(CallError, match="--split: missing"):
         load([str(folder)], None, None)
     with pytest.raises(CallError, match=r"test.txt: no such file"):
         load([str(folder)], None, "test")

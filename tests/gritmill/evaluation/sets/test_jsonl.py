@@ -1,4 +1,4 @@
-"""Sets of one's own: rows of JSON lines, and tars as the bundled scenes are."""
+"""Custom sets: JSON Lines, and tars like those of the bundled scenes."""
 
 import json
 from pathlib import Path
@@ -50,23 +50,23 @@ def test_a_row(write, tmp_path):
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"image": ""}, "truth.jsonl:2: the row names no image"),
+        ({"image": ""}, "truth.jsonl:2: the row has no image"),
         ({"truth": [{"text": "x", "boxes": [[0.5, 0, 0.1, 1]]}]}, "truth.jsonl:2: truth.0: box .* x1 < x2"),
         ({"truth": [{"text": "x", "boxes": [[0, 0, 30, 40]]}]}, "truth.0.boxes.0.2: .*less than or equal to 1"),
-        ({"truth": [{"start": 0, "end": 8, "text": "two dogs"}]}, "'two dogs', but 'Two dogs' stands there"),
-        ({"truth": [{"boxes": []}]}, "truth 0 has neither a text nor a place"),
+        ({"truth": [{"start": 0, "end": 8, "text": "two dogs"}]}, "'two dogs', but the caption has 'Two dogs' there"),
+        ({"truth": [{"boxes": []}]}, "truth 0 has neither a text nor a span"),
         ({"truth": [{"text": " ", "boxes": []}]}, "truth 0 has no word: ' '"),
         ({"absent": ["a car", ""]}, "absent phrase without a word: ''"),
         (
             {"truth": [{"text": "x", "pixels": [[210, 1, 220, 2]]}]},
-            r"truth 0: \[210.0, .*\] lies outside of a picture of 200 x 100",
+            r"truth 0: \[210.0, .*\] is outside the picture of 200 x 100",
         ),
         ({"width": None, "truth": [{"text": "x", "pixels": [[1, 1, 2, 2]]}]}, "has pixels, but the row has no width"),
-        ({"truth": [{"text": "x", "pixels": [[10, 10, 900, 90]]}]}, "lies outside of a picture of 200 x 100 pixels"),
+        ({"truth": [{"text": "x", "pixels": [[10, 10, 900, 90]]}]}, "is outside the picture of 200 x 100 pixels"),
         ({"truth": [{"text": "x", "box": [[0, 0, 1, 1]]}]}, "truth.0: box: no such field; do you mean boxes"),
         ({"trutth": []}, "trutth: no such field; do you mean truth"),
-        ({"truth": [{"start": 0, "end": 99}]}, "truth 0 stands at 0 to 99, and the caption has 26 characters"),
-        ({"truth": [{"text": "x", "boxes": [[0, 0, 1, 1]], "pixels": [[1, 1, 2, 2]]}]}, "boxes and pixels: give one"),
+        ({"truth": [{"start": 0, "end": 99}]}, "truth 0 has the span 0 to 99, but the caption has 26 characters"),
+        ({"truth": [{"text": "x", "boxes": [[0, 0, 1, 1]], "pixels": [[1, 1, 2, 2]]}]}, "boxes and pixels: both"),
     ],
 )
 def test_a_bad_row_is_named(write, change, why):

@@ -1,4 +1,4 @@
-"""RefCOCO as published, in a folder made by hand, and the validation expressions themselves where they are at hand."""
+"""RefCOCO in its published layout, in a folder written by hand, and the real validation expressions if available."""
 
 import json
 import pickle
@@ -69,7 +69,7 @@ def test_pictures_where_the_refer_toolkit_has_them(folder):
 def test_two_pickles_are_told_apart_by_their_file(folder):
     other = folder / "refs(google).p"
     other.write_bytes((folder / "refs(unc).p").read_bytes())
-    with pytest.raises(CallError, match=r"holds refs\(google\).p, refs\(unc\).p; name one of them"):
+    with pytest.raises(CallError, match=r"contains refs\(google\).p, refs\(unc\).p; name one of them"):
         load([str(folder)], None, "val")
     assert load([str(other)], None, "val").pictures == 1
 
@@ -99,7 +99,7 @@ def test_the_json_form(tmp_path):
     assert captions[1].pair.image.uri == str(tmp_path / f"{NAME}.jpg")
     assert captions[0].phrases[0].boxes == ((0.1, 0.2, 0.6, 0.6),)
     assert captions[0].phrases[0].kinds == ("refcoco_val",)
-    with pytest.raises(CallError, match="is a split itself"):
+    with pytest.raises(CallError, match="is a single split"):
         load([str(path)], None, "val")
     path.write_text(json.dumps([{**row, "bbox": [1, 2, 3]}]))
     with pytest.raises(CallError, match=r"refcoco_val.json: 0.bbox.3: Field required"):

@@ -16,7 +16,7 @@ ODD = (
     "running quickly",
     "",
 )
-"""Captions that come before all others: markup, characters of two code units, marks that turn the text, nothing."""
+"""The first captions: markup, characters of two code units, marks that change the text direction, an empty caption."""
 
 
 def policy_of(manifest, score=None):
@@ -26,7 +26,7 @@ def policy_of(manifest, score=None):
 
 
 def counted(pairs, manifest, score):
-    """Pairs, phrases and boxes that remain at a threshold, one judged after the other."""
+    """Returns the numbers of pairs, phrases and boxes that remain at a threshold, judged one by one."""
     kept = [judge(pair, policy_of(manifest, score)) for pair in pairs]
     kept = [outcome.groundings for outcome in kept if isinstance(outcome, Kept)]
     phrases = sum(len({grounding.phrase for grounding in groundings}) for groundings in kept)
@@ -35,7 +35,7 @@ def counted(pairs, manifest, score):
 
 @pytest.fixture(scope="package")
 def finished(tmp_path_factory):
-    """A finished run of 80 pairs: most kept, some rejected for several reasons, two failed; with its table."""
+    """A finished run of 80 pairs with its table: most kept, some rejected for several reasons, two failed."""
     folder = tmp_path_factory.mktemp("viewed")
     pictures = sample_pairs.drawn(40, captions=2)
     pictures = [
@@ -53,13 +53,13 @@ def finished(tmp_path_factory):
     config["detector"]["candidates"] = 30
     gritmill.run(config, inputs=sample_pairs.as_jsonl(pictures, folder / "in"), output=folder / "run")
     statistics = json.loads((folder / "run/statistics.json").read_text())
-    statistics["histograms"]["heads"][0][0] = "<b>dog</b>"  # no parser makes a head of that
+    statistics["histograms"]["heads"][0][0] = "<b>dog</b>"  # no parser returns such a head
     (folder / "run/statistics.json").write_text(json.dumps(statistics))
     return folder / "run"
 
 
 @pytest.fixture
 def copied(finished, tmp_path):
-    """A copy of that run that a test may damage."""
+    """A copy of the finished run that a test may damage."""
     shutil.copytree(finished, tmp_path / "run")
     return tmp_path / "run"

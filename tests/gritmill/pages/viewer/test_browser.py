@@ -1,4 +1,4 @@
-"""The page in a real browser: Debian's chromium, without a screen, from disk."""
+"""The page in a real browser: headless chromium of Debian opens it from disk."""
 
 import json
 import shutil
@@ -99,7 +99,7 @@ def test_it_opens_from_disk_without_a_fault_or_a_request_elsewhere(browser, fini
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
     assert {url.rpartition("/")[2] for url in asked} > {"index.html", *_STATIC_FILES, "data.js", "00000.jpg"}
-    # chrome:// is the browser's own first page.
+    # chrome:// is the first page of the browser.
     assert [url for url in asked if not url.startswith((f"file://{page}/", "data:", "chrome://"))] == []
     resources = browser.execute_script("return performance.getEntriesByType('resource').map((e) => e.name)")
     assert all(name.startswith(("file:", "data:")) for name in resources)

@@ -1,4 +1,4 @@
-"""Which pairs are shown, and how few files that takes."""
+"""Which pairs are shown, and how few files are read for them."""
 
 import json
 from collections import Counter
@@ -45,7 +45,7 @@ def test_every_way_to_be_rejected_or_to_fail_is_among_them(run, seed):
 
 
 def big_run(folder, configuration, ranges, rows=20, chunks=2):
-    """A plan and detections of one source; the last pair of all has failed."""
+    """A plan and detections of one source. The last pair has failed."""
     specs = tuple(RangeSpec({"row": number}, rows * chunks) for number in range(ranges))
     source = PlannedSource("/none.jsonl", "jsonl", 1, 1.0, specs)
     plan = Plan("a fingerprint", configuration, {}, None, (source,), None)

@@ -25,7 +25,7 @@ from transforms.selection.select_boxes import ious
 
 
 def png(seed, width=96, height=64):
-    """A picture of coloured tiles, no two seeds alike."""
+    """Returns a picture of coloured tiles, different for each seed."""
     tiles = np.random.default_rng(seed).integers(0, 256, (height // 8, width // 8, 3), dtype=np.uint8)
     target = io.BytesIO()
     Image.fromarray(tiles).resize((width, height), Image.Resampling.NEAREST).save(target, "PNG")
@@ -196,11 +196,11 @@ def test_nothing_asked_nothing_answered(folder):
     assert loaded(folder).detect([]) == []
 
 
-# Faults. The model is wrapped, so that "bird" in a prompt makes it misbehave.
+# Faults. The model is wrapped, so that "bird" in a prompt triggers a fault.
 
 
 class Wrapped:
-    """A model whose outputs or calls are spoilt by `spoil(input_ids, output)`."""
+    """A model whose outputs are changed, or whose calls fail, by `spoil(input_ids, output)`."""
 
     def __init__(self, detector, spoil):
         self.model, self.spoil, self.config = detector.model, spoil, detector.model.config
@@ -397,7 +397,7 @@ def test_half_precision_on_a_cpu_is_refused(grounding_dino, monkeypatch, precisi
 def test_a_model_of_another_family_is_refused(tmp_path):
     BertConfig().save_pretrained(tmp_path)
     with pytest.raises(
-        ValueError, match=r"detector\.model: .* is a bert; it has to be one of grounding-dino, mm-grounding-dino"
+        ValueError, match=r"detector\.model: .* is a bert; it must be one of grounding-dino, mm-grounding-dino"
     ):
         load_detector(DetectorSettings(model=str(tmp_path)))
 
@@ -429,7 +429,7 @@ def test_code_that_comes_with_a_checkpoint_is_not_run(grounding_dino, tmp_path, 
     if kind == "grounding-dino":
         assert load_detector(settings).detect([request(1)])
     else:
-        with pytest.raises(ValueError, match="is a their-own; it has to be one of grounding-dino"):
+        with pytest.raises(ValueError, match="is a their-own; it must be one of grounding-dino"):
             load_detector(settings)
     assert not (tmp_path / "ran").exists()
 
@@ -472,11 +472,11 @@ def test_a_long_side_below_the_short_one_is_refused():
         resize_rule(processor(), DetectorSettings(long_side=100))
 
 
-# The reference model, where it is at hand.
+# The reference model, if available.
 
 
 def scenes(count):
-    """Pictures of the synthetic set with their records."""
+    """Returns pictures of the synthetic set with their records."""
     with tarfile.open(DATA / "scenes" / "00000.tar") as tar:
         for number in range(count):
             read = [tar.extractfile(f"{number:09}.{ending}").read() for ending in ("jpg", "json")]

@@ -35,7 +35,7 @@ def prompt_string(phrases):
 
 
 def check_against_the_tokenizer(tokenizer, phrases, prompt):
-    """The ids are what the tokenizer gives for the joined string, and its offsets say which tokens a phrase has."""
+    """The ids equal those of the joined string, and the tokenizer's offsets give the tokens of each phrase."""
     joined = [normalize(phrases[number]) for number in prompt.phrases]
     tokenized = tokenizer(prompt_string(joined), split_special_tokens=True, return_offsets_mapping=True)
     assert list(prompt.ids) == tokenized["input_ids"]
@@ -139,7 +139,7 @@ def test_a_phrase_too_long_for_any_prompt_is_dropped_and_not_cut():
 def test_more_phrases_than_the_limit_make_several_prompts():
     phrases = [f"the {colour} dog" for colour in ("red", "blue", "green", "black") * 10]
     prompts = build_prompts(TOKENIZER, phrases, 64)
-    assert len(prompts.prompts) == 3  # 40 phrases of 4 tokens with their stops; 15 fit beside [CLS] and [SEP]
+    assert len(prompts.prompts) == 3  # 40 phrases of 4 tokens with their stops; 15 fit in addition to [CLS] and [SEP]
     assert not prompts.dropped
     check_invariants(prompts, 40, 64)
     for prompt in prompts.prompts:
@@ -172,7 +172,7 @@ def test_no_fewer_prompts_would_do_in_that_order(lengths, limit):
 
 
 def thousand_captions():
-    """All captions of the file that are not plain ASCII, the longest ones, and others from the start."""
+    """Returns all captions of the file that are not pure ASCII, the longest ones, and others from the start."""
     with (DATA / "captions" / "laion400m_10k.tsv").open(newline="", encoding="utf-8") as file:
         captions = [row["caption"] for row in csv.DictReader(file, delimiter="\t")]
     order = sorted(range(len(captions)), key=lambda i: (captions[i].isascii(), len(captions[i]) < 300, i))

@@ -1,4 +1,4 @@
-"""What every dialect promises: it carries what it declares, within its declared error, or says that it cannot."""
+"""The contract of every dialect: it encodes what it declares, within its declared error, or refuses the sample."""
 
 import csv
 from dataclasses import replace
@@ -28,7 +28,7 @@ from transforms.text.grounded_caption import (
 
 OWN = [*sorted(dialects.names()), "kosmos2:training", "loc1000:2", "loc1000:500", "normalized:5", "qwen2.5-vl:100000"]
 
-FROM_OUTSIDE = Tagged(  # a dialect as a package of a user's own would make it
+FROM_OUTSIDE = Tagged(  # a dialect as a user's package would define it
     "from-outside",
     binned(256),
     entity="{{{phrase}}}{boxes}",
@@ -76,7 +76,7 @@ def outline(caption):
 
 
 def check(dialect, sample):
-    """Encodes and decodes; False if the dialect said that it cannot."""
+    """Encodes and decodes. Returns False if the dialect refuses the sample."""
     try:
         text = dialect.encode(sample)
     except CannotCarry:

@@ -1,4 +1,4 @@
-"""One known example a dialect, from its own project, and its own reader where transformers has one."""
+"""One known example per dialect, from its project, and the reader of transformers if there is one."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def text(name, phrase, *boxes, caption=None, size=(1000, 1000)):
 @pytest.mark.parametrize(
     ("name", "phrase", "boxes", "wanted"),
     [
-        # The paper's own picture of its markup: a man in the 44th to the 863rd cell.
+        # The example in the paper: a man in the 44th to the 863rd cell.
         ("kosmos2-paper", "It", [(12 / 32, 1 / 32, 31.5 / 32, 26.5 / 32)], "<p>It</p><box><loc_44><loc_863></box>"),
         (
             "loc1000",
@@ -73,7 +73,7 @@ def test_several_boxes_as_each_project_writes_them():
 
 
 def test_shikra_counts_on_the_padded_square():
-    # 640 x 480 stands in a square of 640, 80 pixels from above.
+    # 640 x 480 is padded to a square of 640, with 80 pixels above.
     assert text("shikra", "all", (0, 0, 1, 1), size=(640, 480)) == "all[0.000,0.125,1.000,0.875]"
     assert text("shikra", "all", (0, 0, 1, 1), size=(480, 640)) == "all[0.125,0.000,0.875,1.000]"
 
@@ -93,7 +93,7 @@ def test_qwen_json_is_a_fenced_list():
 @given(st.integers(1, 5000), st.integers(1, 5000), st.sampled_from([MAX_PIXELS, 100_000, 784]))
 def test_the_resized_picture_is_that_of_transformers(width, height, most):
     if max(width, height) / min(width, height) > 200:
-        return  # refused there
+        return  # the reader refuses it
     assert resized(width, height, most) == smart_resize(height, width, max_pixels=most)[::-1]
 
 
@@ -111,11 +111,11 @@ def test_florence_2s_own_reader_finds_phrases_and_boxes():
     for one, span in zip(found, two.spans, strict=True):
         for box, true in zip(one["bbox"], span.boxes, strict=True):
             exact = [corner * side for corner, side in zip(true, (640, 480, 640, 480), strict=True)]
-            assert all(abs(a - b) <= 1.5 for a, b in zip(box, exact, strict=True))  # it cuts off to whole pixels
+            assert all(abs(a - b) <= 1.5 for a, b in zip(box, exact, strict=True))  # it truncates to whole pixels
 
 
 def test_internvls_evaluation_reads_our_boxes():
-    """The pattern of its REC evaluation, as its repository has it; a sum of 4 or more means thousandths."""
+    """The pattern of the REC evaluation in its repository. A sum of 4 or more means thousandths."""
     found = re.findall(r"\[*\[(.*?),(.*?),(.*?),(.*?)\]\]*", text("internvl", "a dog", DOG))
     values = [float(number) for number in found[0]]
     assert sum(values) >= 4

@@ -45,7 +45,7 @@ def grounded(draw, captions=any_caption):
 
 
 def training_cells(box):
-    """Kosmos-2's own arithmetic (microsoft/unilm, obj_utils.py) for boxes inside the picture."""
+    """The arithmetic of Kosmos-2's training code (microsoft/unilm, obj_utils.py) for boxes inside the picture."""
     x1, y1, x2, y2 = max(box[0], 0), max(box[1], 0), min(box[2], 0.99999), min(box[3], 0.99999)
     return (
         math.floor(x1 / CELL) + 32 * math.floor(y1 / CELL),
@@ -105,7 +105,7 @@ def test_encoding_what_was_decoded_gives_the_same_text(sample):
 
 @given(boxes())
 def test_cells_are_those_of_transformers(box):
-    assume(min(box[2], box[3]) > 1e-9)  # nearer to 0, transformers' own index is -1 or spills into another row
+    assume(min(box[2], box[3]) > 1e-9)  # nearer to 0, the index of transformers is -1 or in another row
     assert cells(box) == coordinate_to_patch_index(box, 32)
 
 
@@ -182,18 +182,18 @@ def test_malformed_text_is_refused(text):
 
 
 def test_an_unknown_option_is_refused():
-    with pytest.raises(ValueError, match=r"kosmos2 has no option 'x'; it has training"):
+    with pytest.raises(ValueError, match=r"kosmos2 has no option 'x'; its options: training"):
         find("kosmos2:x")
     assert (find("kosmos2"), find("kosmos2:"), find("kosmos2:training")) == (CODEC, CODEC, TRAINING)
 
 
-# transformers' own reader and processor, built from their classes with a vocabulary of single characters.
+# The reader and processor of transformers, built from their classes with a vocabulary of single characters.
 
 words = st.lists(st.text("abcdeXYZ019.,'-!é犬", min_size=1, max_size=6), min_size=1, max_size=8).map(" ".join)
 
 
 def on_words(sample):
-    """The caption with those of its spans that begin and end where words do, as spaCy's tokens would."""
+    """Returns the caption with the spans that begin and end at words, as spaCy's tokens do."""
     inner = [
         s for s in sample.spans
         if sample.caption[s.start : s.end].strip() == sample.caption[s.start : s.end]

@@ -1,21 +1,20 @@
-"""The forward of a loaded Grounding DINO, made faster by replacing modules of it; the weights stay as they are.
+"""A faster forward pass for a loaded Grounding DINO. It replaces modules and does not change the weights.
 
-The class's own forward is not the limit: on one core, at 800 x 1056, two thirds of its time go into memory traffic and
-into matrix products that another order of the same product makes 20 times smaller. What is replaced computes the same
-sums in another order, so that scores and boxes move in the sixth digit (3.5e-6 for a trained model of three levels,
-2.6e-5 for one of tiny's size with random weights). All of it relies on pictures without padding, which is what gritmill
-feeds.
+On one core, at 800 x 1056, the class's own forward spends two thirds of its time on memory traffic and on matrix
+products that are 20 times smaller in another order. The replacements compute the same sums in another order, which
+changes scores and boxes by 3.5e-6 for a trained model with three levels, and by 2.6e-5 for a model of tiny's size with
+random weights. They need pictures without padding, as gritmill provides.
 
 encoder_layer   fusion and deformable attention of one layer
 sampling        multiscale deformable attention as one gather
-modules         small modules, computed once, in pieces, or not at all
-check           whether a replaced module gives what the class's own gives
+modules         small modules that are computed once, in blocks, or for fewer tokens
+check           checks that a replacement returns the same values as the class's own module
 """
 
 from typing import Any
 
-import transformers
 from torch import nn
+from transformers import __version__ as transformers_version
 from transformers.models.swin.modeling_swin import SwinMLP
 
 from transforms.detectors.grounding_dino.optimized.check import check_box_attention, check_encoder_layer
@@ -30,12 +29,13 @@ from transforms.detectors.grounding_dino.optimized.sampling import BoxAttention,
 
 
 def optimize(model: Any, device: str) -> None:
-    """Replaces modules of a loaded `GroundingDinoForObjectDetection`, or of its MM sister, in place.
+    """Replaces modules of a loaded `GroundingDinoForObjectDetection` or `MMGroundingDinoForObjectDetection`, in place.
 
-    On a GPU only what several captions of one picture share: the rest has been measured on CPUs alone.
+    On a GPU it replaces only the backbone, which then runs once for several captions of one picture. The other
+    replacements are measured only on CPUs.
 
     Raises:
-      ValueError: the classes are not those that this was written for, or give other values.
+      ValueError: the classes differ from the expected ones, or a replacement returns other values.
     """
     try:
         encoder = model.model.backbone.conv_encoder
@@ -44,9 +44,9 @@ def optimize(model: Any, device: str) -> None:
             _replace_modules(model)
     except MemoryError:
         raise
-    except Exception as error:  # classes that are not what they were fail in every way
+    except Exception as error:  # a class of another version can fail in any way
         raise ValueError(
-            f"detector.forward: fast does not suit this model in transformers {transformers.__version__} ({error}); "
+            f"detector.forward: fast does not support this model in transformers {transformers_version} ({error}); "
             "set it to stock"
         ) from error
 
@@ -67,7 +67,7 @@ def _replace_modules(model: Any) -> None:
 
 
 def _replace(inside: nn.Module, kind: type[nn.Module], by: type[nn.Module]) -> None:
-    """Every module of that kind, wherever it is; one that stands in several places is still one."""
+    """Replaces every module of the class `kind` by `by(module)`. A shared module gets one shared replacement."""
     found: dict[nn.Module, nn.Module] = {}
     for module in list(inside.modules()):
         for name, child in list(module.named_children()):

@@ -1,4 +1,4 @@
-"""Whether a replaced module still gives what the class's own gives: another version of transformers may differ."""
+"""Checks that a replacement returns the same values as the class's own module, which depends on transformers."""
 
 from collections.abc import Callable
 from itertools import accumulate
@@ -35,7 +35,7 @@ def check_encoder_layer(stock: Any, fast: Any, model: Any) -> None:
 
 
 def check_box_attention(stock: Any, fast: Any, model: Any) -> None:
-    """Compares two deformable attentions of a decoder for random boxes; raises as `check_encoder_layer`."""
+    """Compares two deformable attentions of a decoder on random boxes; raises as `check_encoder_layer`."""
     noise, config = _noise(), model.config
     _, locations, layout = _levels(config.num_feature_levels)
     inputs = {
@@ -54,8 +54,10 @@ def _noise() -> Callable[..., Tensor]:
 
 
 def _levels(levels: int) -> tuple[list[list[int]], int, dict[str, Any]]:
-    """Height and width of each level, ever smaller, none of them a square, so that a mix-up shows; the locations of all
-    of them; and the arguments that say so."""
+    """Height and width of each level, the number of all locations, and the arguments that describe the levels.
+
+    The levels become smaller, and none is square, so that mixed-up sides give wrong values.
+    """
     shapes = [[side, side + 1] for side in range(levels, 0, -1)]
     *starts, locations = accumulate((height * width for height, width in shapes), initial=0)
     sizes = torch.tensor(shapes)
@@ -67,6 +69,6 @@ def _compare(run: Callable[[Any], Tensor], stock: Any, fast: Any) -> None:
     with torch.inference_mode():
         expected, actual = run(stock), run(fast)
     if not expected.isfinite().all():
-        return  # the weights are at fault, and the first batch says so
+        return  # the weights are faulty; the first batch raises for that
     if not (actual - expected).abs().max() <= _TOLERANCE * expected.abs().max():
-        raise ValueError(f"{type(fast).__name__} gives other values than {type(stock).__name__}")
+        raise ValueError(f"{type(fast).__name__} returns other values than {type(stock).__name__}")

@@ -1,8 +1,8 @@
-"""An encoder layer: text and picture look at each other (fusion), then the picture at itself (deformable attention).
+"""An encoder layer: text and picture attend to each other (fusion), then the picture to itself (deformable attention).
 
-Fusion with few words. The class projects every location of the picture to 1024 channels to compare it with a dozen
-tokens, to be read by them, and back. The products can be taken in another order, with the tokens first: a location is
-then compared with four heads' tokens directly, by a matrix of as many columns as heads times tokens.
+The class's fusion projects every location of the picture to 1024 channels, to compare it with about a dozen tokens, and
+back. Here the matrix products start with the tokens: a location is compared directly with the tokens of four heads, by
+a matrix with heads * tokens columns.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from transforms.detectors.grounding_dino.optimized.sampling import GatherAttenti
 
 
 class EncoderLayer(nn.Module):
-    """In the place of the class's encoder layer, with its weights."""
+    """Replaces the class's encoder layer and uses its weights."""
 
     def __init__(self, layer: Any, tables: ValueTables) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class EncoderLayer(nn.Module):
         text_position_ids: Tensor | None = None,
         **_: Any,
     ) -> tuple[tuple[Tensor, Tensor], tuple[None, ...]]:
-        """As the class's layer, without attention weights."""
+        """As the class's layer. Returns None for the attention weights."""
         positions = self.layer.get_text_position_embeddings(text_features, text_position_embedding, text_position_ids)
         picture, text = self.fusion(vision_features, text_features, text_attention_mask)
         text, _weights = self.layer.text_enhancer_layer(
@@ -47,7 +47,7 @@ class EncoderLayer(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Attention between picture and text, both ways, by way of the text."""
+    """Attention between picture and text in both directions, computed from the text's side."""
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
@@ -55,9 +55,9 @@ class Fusion(nn.Module):
         self.heads = layer.attn.num_heads
 
     def forward(self, picture: Tensor, text: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
-        """The picture [pictures, locations, channels] and the text [pictures, tokens, channels], each with what it saw.
+        """The updated picture [pictures, locations, channels] and text [pictures, tokens, channels].
 
-        padding: bool [pictures, tokens], True for tokens that are none.
+        padding: bool [pictures, tokens], True for padding tokens.
         """
         layer = self.layer
         picture, text = layer.layer_norm_vision(picture), layer.layer_norm_text(text)
@@ -69,7 +69,7 @@ class Fusion(nn.Module):
         return picture, text + layer.text_param * self._text_update(by_word)
 
     def _scores(self, picture: Tensor, text: Tensor) -> Tensor:
-        """[pictures, locations, heads * tokens]: how much each location and each token have to do with each other."""
+        """[pictures, locations, heads * tokens]: the attention score of each location and each token of each head."""
         attention = self.layer.attn
         keys = self._by_head(attention.text_proj(text)) * attention.scale
         columns = (keys @ attention.vision_proj.weight.unflatten(0, (self.heads, -1))).flatten(1, 2)
@@ -77,14 +77,14 @@ class Fusion(nn.Module):
         return torch.baddbmm(bias[:, None], picture, columns.transpose(1, 2))
 
     def _text_values(self, text: Tensor) -> tuple[Tensor, Tensor]:
-        """What a location takes over from each token of each head, [pictures, heads * tokens, channels]; and always."""
+        """What each token of each head adds to a location, [pictures, heads * tokens, channels]; and the bias."""
         layer, attention = self.layer, self.layer.attn
         into_picture = attention.out_vision_proj.weight.t().unflatten(0, (self.heads, -1))
         words = self._by_head(attention.values_text_proj(text)) @ into_picture
         return (words * layer.vision_param).flatten(1, 2), attention.out_vision_proj.bias * layer.vision_param
 
     def _text_update(self, by_word: Tensor) -> Tensor:
-        """[pictures, tokens, channels]; by_word: what each head's tokens saw, [pictures, heads * tokens, channels]."""
+        """[pictures, tokens, channels]. by_word: attended picture per token, [pictures, heads * tokens, channels]."""
         attention = self.layer.attn
         values = attention.values_vision_proj
         weight, bias = values.weight.unflatten(0, (self.heads, -1)), values.bias.view(self.heads, 1, -1)
@@ -98,8 +98,10 @@ class Fusion(nn.Module):
 
 
 class PictureLayer(nn.Module):
-    """Deformable attention and feed-forward network, some hundred locations at a time: what lies between them, 2048
-    channels wide, never leaves the processor's cache."""
+    """Deformable attention and feed-forward network, in blocks of about 512 locations.
+
+    The intermediate result, 2048 channels wide, then stays in the CPU cache.
+    """
 
     def __init__(self, layer: Any, tables: ValueTables) -> None:
         super().__init__()
@@ -107,7 +109,7 @@ class PictureLayer(nn.Module):
         self.sampling = GatherAttention(layer.self_attn, tables)
 
     def forward(self, states: Tensor, positions: Tensor, maps: LevelLayout) -> Tensor:
-        """[pictures, locations, channels], as `positions`; written over `states`."""
+        """[pictures, locations, channels], like `positions`. The result overwrites `states`."""
         layer = self.layer
         tables = self.sampling.tables(states, maps)
         for pictures, query_slice in blocks(*states.shape[:2]):

@@ -1,4 +1,4 @@
-"""Small modules of the forward that are computed once, in pieces, or not at all."""
+"""Replacements of small modules: computed once, in blocks, or for fewer tokens."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from transforms.detectors.grounding_dino.optimized.sampling import BLOCK
 
 
 class DeduplicatingBackbone(nn.Module):
-    """The backbone, through which equal pictures that follow one another in a batch, captions of one, go once."""
+    """The backbone, computed once for consecutive equal pictures of a batch (captions of one picture)."""
 
     def __init__(self, backbone: Any) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class DeduplicatingBackbone(nn.Module):
         self.channels = backbone.channels
 
     def forward(self, pixel_values: Tensor, **options: Any) -> Any:
-        """As the backbone's. pixel_values: float [pictures, 3, height, width]."""
+        """As the backbone's forward. pixel_values: float [pictures, 3, height, width]."""
         new = [not number or not torch.equal(pixel_values[number - 1], row) for number, row in enumerate(pixel_values)]
         if all(new):
             return self.backbone(pixel_values, **options)
@@ -29,7 +29,7 @@ class DeduplicatingBackbone(nn.Module):
 
 
 class CachedPositionEmbedding(nn.Module):
-    """Position embeddings of maps, computed once for each size: without padding they follow from it alone."""
+    """Position embeddings of maps, computed once per size. Without padding they depend only on the size."""
 
     _MAX_SIZES = 16
 
@@ -39,7 +39,7 @@ class CachedPositionEmbedding(nn.Module):
         self._by_size: dict[tuple[int, int], Tensor] = {}
 
     def forward(self, maps: Tensor, mask: Tensor) -> Tensor:
-        """[pictures, channels, height, width]; maps: of that size, mask: all True."""
+        """[pictures, channels, height, width]. maps: feature maps of that size. mask: all True."""
         size = (int(maps.shape[-2]), int(maps.shape[-1]))
         if size not in self._by_size:
             while len(self._by_size) >= self._MAX_SIZES:  # 13 MB each for the largest map at 800 x 1056
@@ -49,20 +49,20 @@ class CachedPositionEmbedding(nn.Module):
 
 
 class BlockedMlp(nn.Module):
-    """A feed-forward network, some hundred locations at a time: its wide middle never leaves the processor's cache."""
+    """A feed-forward network, in blocks of 512 locations, so that its wide middle layer stays in the CPU cache."""
 
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, states: Tensor) -> Tensor:
-        """[…, channels], as `states`."""
+        """[…, channels], like `states`."""
         flat = states.reshape(-1, states.shape[-1])
         return torch.cat([self.network(block) for block in flat.split(BLOCK)]).view(states.shape)
 
 
 class Similarity(nn.Module):
-    """Logits of locations and tokens, for the tokens that there are: the class fills them up to 256 with infinity."""
+    """Logits of locations and tokens, only for the existing tokens. The class pads them to 256 tokens with -inf."""
 
     def __init__(self, similarity: Any) -> None:
         super().__init__()

@@ -1,9 +1,9 @@
 """Multiscale deformable attention (Deformable DETR, arXiv 2010.04159) as one weighted gather.
 
-Each head of a query looks at a few points of each level's map. The class samples every level with `grid_sample`, stacks
-all sampled values and multiplies them by the attention weights: memory traffic. The same sum is one over rows of the
-table of values: four rows a point, each weighted with its bilinear share times the point's attention weight. Whatever
-lies around a map counts as zero; the table has a border of zeros instead of a mask.
+Each head of a query samples a few points in the map of each level. The class samples every level with `grid_sample`,
+stacks all sampled values and multiplies them by the attention weights, which causes memory traffic. Here the result is
+a weighted sum of rows of a table of values: four rows per point, each weighted with its bilinear share times the
+point's attention weight. Values outside a map are zero; the table has a border of zeros instead of a mask.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,18 +16,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 BLOCK = 512
-"""Queries that are computed together: what lies between two products, 4 MB at 2,048 channels, then stays in a core's
-caches."""
+"""Queries that are computed together. The intermediate result of two products, 4 MB at 2,048 channels, then stays in a
+core's caches."""
 
 _EXACT = 2**24
-"""Row numbers are computed in float32, which has all integers up to here: two million locations with eight heads."""
+"""Row numbers are computed in float32, which is exact up to this integer: two million locations with eight heads."""
 
 Shapes = tuple[tuple[int, int], ...]
 """Height and width of the map of each level."""
 
 
 def blocks(pictures: int, queries: int) -> Iterator[tuple[slice, slice]]:
-    """Slices of pictures and of their queries with about `BLOCK` queries: a part of one picture, or several whole."""
+    """Yields slices of pictures and of queries with at most `BLOCK` queries: part of one picture, or whole pictures."""
     if queries > BLOCK:
         for picture in range(pictures):
             for first in range(0, queries, BLOCK):
@@ -42,7 +42,8 @@ def blocks(pictures: int, queries: int) -> Iterator[tuple[slice, slice]]:
 class HeadLayout:
     """The values of a `LevelLayout` for each head and each point of each level: float32 [heads, levels * points].
 
-    In rows of a table that is looked at head by head. firsts: of the first inner cells. below: int32, as `strides`.
+    strides, firsts and below count rows of a table with one row per location and head. firsts: rows of the first inner
+    cells. below: `strides` as int32.
     """
 
     widths: Tensor
@@ -54,11 +55,11 @@ class HeadLayout:
 
 @dataclass(frozen=True, eq=False)
 class LevelLayout:
-    """The maps of all levels, as they lie in a table with a border of zeros around each.
+    """The positions of the maps of all levels in a table. Each map has a border of zeros.
 
-    centres_x, centres_y: [locations, levels], where the centre of each location lies on each map, in that map's cells.
-    widths, heights: [levels]. strides: [levels], rows from a cell to the one below. starts: [levels], the first inner
-    cell's row. rows: of one picture's table.
+    centres_x, centres_y: [locations, levels], the centre of each location in each map, in cells of that map.
+    widths, heights: [levels]. strides: [levels], rows from a cell to the cell below. starts: [levels], row of the first
+    inner cell. rows: number of rows for one picture.
     """
 
     shapes: Shapes
@@ -90,11 +91,11 @@ class LevelLayout:
             heights,
             strides,
             torch.tensor(first[:-1]) + strides + 1,
-            first[-1] + int(strides.max()) + 2,  # a point on the border reads, with weight zero, one row beyond it
+            first[-1] + int(strides.max()) + 2,  # a point on the border reads one row beyond it, with weight zero
         )
 
     def strips(self) -> Iterator[tuple[slice, slice, int]]:
-        """Some lines of a map at a time, about `BLOCK` cells: their locations, their rows with borders, their width."""
+        """Yields groups of lines of a map, about `BLOCK` cells each: locations, rows with borders, width of the map."""
         location = row = 0
         for height, width in self.shapes:
             step = max(BLOCK // width, 1)
@@ -109,7 +110,7 @@ class LevelLayout:
 
 @lru_cache(maxsize=8)
 def _head_layout(maps: LevelLayout, heads: int, points: int) -> HeadLayout:
-    """The layout spread over heads and points: long lines of numbers are what a core is good at."""
+    """The layout repeated for heads and points, because a core computes long contiguous lines fastest."""
 
     def spread(of_levels: Tensor) -> Tensor:
         return of_levels.repeat_interleave(points).repeat(heads, 1)
@@ -120,9 +121,9 @@ def _head_layout(maps: LevelLayout, heads: int, points: int) -> HeadLayout:
 
 
 class ValueTables:
-    """The table of values in which all layers of a model gather, one after the other; its border is always zero.
+    """The table of values that all layers of a model use, one after the other. Its border is always zero.
 
-    It is kept from layer to layer and from forward to forward: 20 MB of new memory take as long as to fill them.
+    It is reused for all layers and forward passes, because allocating 20 MB takes as long as filling them.
     """
 
     def __init__(self) -> None:
@@ -130,7 +131,7 @@ class ValueTables:
         self._tables = torch.empty(0)
 
     def filled(self, states: Tensor, value: nn.Module, maps: LevelLayout) -> Tensor:
-        """[pictures, rows, channels], from states [pictures, locations, channels] and the layer that gives values."""
+        """[pictures, rows, channels], from states [pictures, locations, channels]. value: the layer that projects."""
         shape = (len(states), maps.rows, states.shape[-1])
         if self._maps != maps or self._tables.shape != shape:
             self._maps, self._tables = maps, states.new_zeros(shape)
@@ -142,9 +143,9 @@ class ValueTables:
 
 
 class GatherAttention(nn.Module):
-    """The weights of a deformable attention, ready for gathering.
+    """A deformable attention with weights in the order that the gather needs.
 
-    attention: the class's module. tables: those of the model; only one layer is at work at a time.
+    attention: the class's module. tables: shared by the layers of the model; only one layer runs at a time.
     """
 
     def __init__(self, attention: Any, tables: ValueTables) -> None:
@@ -153,7 +154,7 @@ class GatherAttention(nn.Module):
         self.heads, self.levels, self.points = attention.n_heads, attention.n_levels, attention.n_points
         self.samples = self.heads * self.levels * self.points
         self.value, self.output = attention.value_proj, attention.output_proj
-        # The class has x and y of a point side by side; here all x come first, then all y, then the attention weights.
+        # The class interleaves x and y of the points. Here all x come first, then all y, then the attention weights.
         offsets = attention.sampling_offsets
         weight = offsets.weight.detach().view(self.samples, 2, -1).transpose(0, 1).flatten(0, 1)
         bias = offsets.bias.detach().view(self.samples, 2).t().flatten()
@@ -161,7 +162,7 @@ class GatherAttention(nn.Module):
         self.projection_bias = nn.Buffer(torch.cat((bias, attention.attention_weights.bias.detach())))
 
     def tables(self, states: Tensor, maps: LevelLayout) -> Tensor:
-        """[pictures, rows, channels] of zeros and values, from hidden states [pictures, locations, channels]."""
+        """The table [pictures, rows, channels] for hidden states [pictures, locations, channels]."""
         return self.all_tables.filled(states, self.value, maps)
 
     def forward(
@@ -172,12 +173,12 @@ class GatherAttention(nn.Module):
         centres: Sequence[Tensor],
         spans: Sequence[Tensor] = (),
     ) -> Tensor:
-        """[pictures, queries, channels]: what each query sees.
+        """The attended values of each query, [pictures, queries, channels].
 
         Args:
           queries: [pictures, queries, channels], positions added. tables: of these pictures.
           centres: x and y, [queries, levels] or [pictures, queries, levels], in cells of each map.
-          spans: what an offset of one means, as `centres`; nothing: one cell.
+          spans: the length of an offset of 1, in the form of `centres`. Empty: one cell.
         """
         projected = functional.linear(queries, self.projection_weight, self.projection_bias)
         shape = (*queries.shape[:2], self.heads, self.levels * self.points)
@@ -198,13 +199,13 @@ class GatherAttention(nn.Module):
         return output
 
     def _repeat_per_point(self, of_levels: Tensor) -> Tensor:
-        """[…, levels] -> […, 1, levels * points], the same for each head."""
+        """[…, levels] -> […, 1, levels * points], equal for all heads."""
         return of_levels.repeat_interleave(self.points, -1).unsqueeze(-2)
 
     def _rows(self, x: Tensor, y: Tensor, maps: LevelLayout, tables: Tensor) -> Tensor:
-        """int32 [pictures, queries, heads, 4, points of all levels]: the four rows around each point, of each head.
+        """int32 [pictures, queries, heads, 4, points of all levels]: the four rows around each point, for each head.
 
-        In x and y what remains is the part of a cell, 0..1.
+        Changes x and y in place to the fraction in the cell, 0..1.
         """
         if maps.rows * self.heads >= _EXACT:
             raise ValueError(f"a canvas with {maps.rows} locations is too large for the fast forward")
@@ -214,7 +215,7 @@ class GatherAttention(nn.Module):
         rows = torch.empty((*x.shape[:3], 4, x.shape[3]), dtype=torch.int32, device=x.device)
         corners = rows.unbind(3)
         corners[0].copy_(first)
-        # A coordinate that is NaN becomes any integer; its share is NaN too, and shows in the result.
+        # A NaN coordinate becomes an arbitrary integer. Its share is NaN as well, so the result is NaN.
         corners[0].clamp_(0, (maps.rows - int(maps.strides.max()) - 2) * self.heads)
         if len(tables) > 1:
             pictures = torch.arange(len(tables), dtype=torch.int32, device=x.device) * (maps.rows * self.heads)
@@ -226,7 +227,7 @@ class GatherAttention(nn.Module):
 
 
 def _split(coords: Tensor, sides: Tensor) -> Tensor:
-    """The whole cells of coordinates clamped to between -1 and the map's side; `coords` keeps the fractions."""
+    """Clamps coordinates to -1..side and returns their whole cells. `coords` keeps the fractions."""
     coords.clamp_(torch.full_like(sides, -1), sides)
     cells = coords.floor()
     coords.sub_(cells)
@@ -247,7 +248,7 @@ def _shares(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
 
 
 class BoxAttention(nn.Module):
-    """The decoder's deformable attention: points lie around the middle of a query's box, in halves of its sides."""
+    """The decoder's deformable attention: points around the centre of a query's box, in units of half its sides."""
 
     def __init__(self, attention: Any, tables: ValueTables) -> None:
         super().__init__()
@@ -263,7 +264,7 @@ class BoxAttention(nn.Module):
         spatial_shapes_list: Sequence[tuple[int, int]],
         **_: Any,
     ) -> tuple[Tensor, None]:
-        """As the class's module, without attention weights. reference_points: [pictures, queries, levels, 4]."""
+        """As the class's module, with None for attention weights. reference_points: [pictures, queries, levels, 4]."""
         maps = LevelLayout.from_shapes(tuple(map(tuple, spatial_shapes_list)))
         tables = self.sampling.tables(encoder_hidden_states, maps)
         queries = hidden_states + position_embeddings

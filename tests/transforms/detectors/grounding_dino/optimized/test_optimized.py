@@ -1,4 +1,4 @@
-"""The fast forward against the class's own, module by module and as a whole."""
+"""The fast forward against the stock forward, module by module and as a whole."""
 
 import copy
 import tarfile
@@ -125,14 +125,14 @@ def test_a_class_that_computes_something_else_is_refused(grounding_dino):
         return (picture * 1.01, text), weights
 
     layer.forward = otherwise
-    with pytest.raises(ValueError, match=r"detector\.forward: fast .*EncoderLayer gives other values .* to stock"):
+    with pytest.raises(ValueError, match=r"detector\.forward: fast .*EncoderLayer returns other values .* to stock"):
         optimize(model, "cpu")
 
 
 def test_a_class_that_is_built_otherwise_is_refused(grounding_dino):
     model = AutoModelForZeroShotObjectDetection.from_pretrained(grounding_dino)
     del model.model.decoder.layers[0].encoder_attn
-    with pytest.raises(ValueError, match=r"fast does not suit this model in transformers .*encoder_attn"):
+    with pytest.raises(ValueError, match=r"fast does not support this model in transformers .*encoder_attn"):
         optimize(model, "cpu")
 
 
@@ -145,7 +145,7 @@ def test_a_decoder_that_samples_elsewhere_is_refused(folder):
         return forward(**(inputs | {"reference_points": inputs["reference_points"].flip(-1)}))
 
     attention.forward = otherwise
-    with pytest.raises(ValueError, match=r"fast .*BoxAttention gives other values .* to stock"):
+    with pytest.raises(ValueError, match=r"fast .*BoxAttention returns other values .* to stock"):
         optimize(model, "cpu")
 
 
@@ -157,7 +157,7 @@ def test_a_class_that_fails_is_refused(grounding_dino, error):
         raise error
 
     model.model.encoder.layers[0].forward = failing
-    with pytest.raises(ValueError, match=r"detector\.forward: fast does not suit this model .*; set it to stock"):
+    with pytest.raises(ValueError, match=r"detector\.forward: fast does not support this model .*; set it to stock"):
         optimize(model, "cpu")
 
 

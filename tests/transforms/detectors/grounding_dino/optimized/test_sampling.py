@@ -21,7 +21,7 @@ sizes = st.lists(st.tuples(st.integers(1, 7), st.integers(1, 7)), min_size=1, ma
 
 
 class Attention(nn.Module):
-    """What `GatherAttention` reads of the class's module; its value and output change nothing."""
+    """The attributes of the stock module that `GatherAttention` reads. Value and output projections are identities."""
 
     def __init__(self, levels):
         super().__init__()
@@ -32,7 +32,7 @@ class Attention(nn.Module):
 
 
 def stock(values, shapes, places, weights):
-    """Places [pictures, queries, heads, levels, points, 2] in shares of each map, through the class's own sampling."""
+    """Samples with the stock class. places: [pictures, queries, heads, levels, points, 2], relative to each map."""
     return MultiScaleDeformableAttention()(
         values.unflatten(-1, (HEADS, -1)), None, shapes, None, places, weights, im2col_step=64
     )
