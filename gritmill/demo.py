@@ -115,8 +115,8 @@ def _show_next(console: "Console") -> None:
     for line in next_commands():
         console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print(
-        "The detector used here, scene-grounder, works on drawn scenes only. The first command\n"
-        "uses IDEA-Research/grounding-dino-tiny from the Hugging Face hub, a detector for photos.",
+        "scene-grounder, used here, works on drawn scenes only. The first command takes\n"
+        "IDEA-Research/grounding-dino-tiny, for photos, from the Hugging Face hub.",
         soft_wrap=True,
     )
 

@@ -20,7 +20,8 @@ def walk(page: str, folder: Path, run: Callable[[list[str]], str]) -> int:
     """Follows the blocks of a page in order; returns the number of commands that ran.
 
     A block of code is a file if its first line is a comment with the name, or the line above the block ends with it. A
-    block `console` has commands after "$ ", each followed by lines that its output must contain, blanks apart.
+    block `console` has commands after "$ ", each followed by lines that its output must contain. Any blanks match any
+    other blanks, and "…" matches any text.
 
     run: runs the words of a command in `folder` and returns what it printed.
     """
@@ -30,7 +31,7 @@ def walk(page: str, folder: Path, run: Callable[[list[str]], str]) -> int:
         if language == "console":
             for command, expected in _commands(text):
                 printed = _words(run(shlex.split(command)))
-                missing = [line for line in expected if _words(line) not in printed]
+                missing = [line for line in expected if not re.search(_pattern(line), printed)]
                 assert not missing, f"{command} printed: {printed}"
                 ran += 1
         elif name := _file_name(page[: block.start()], text):
@@ -50,6 +51,10 @@ def _commands(text: str) -> Iterator[tuple[str, list[str]]]:
     for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
         command, *expected = part.splitlines()
         yield command, expected
+
+
+def _pattern(line: str) -> str:
+    return ".*".join(map(re.escape, _words(line).split("…")))
 
 
 def _words(text: str) -> str:

@@ -29,7 +29,7 @@ def test_encode_and_decode():
     ("spans", "what"),
     [
         ([DOG, Span(3, 8, ((0, 0, 1, 1),))], "overlaps"),
-        ([Span(10, 99, ((0, 0, 1, 1),))], "outside the caption"),
+        ([Span(10, 99, ((0, 0, 1, 1),))], "outside of the caption"),
         ([Span(0, 5, ((0.5, 0, 0.5, 1),))], "is not within 0..1"),
         ([Span(0, 5, ())], "has no box"),
     ],

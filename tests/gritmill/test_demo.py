@@ -28,8 +28,13 @@ def test_it_shows_one_screen_and_does_nothing_again(call, done, monkeypatch):
     before = sample_pairs.files_of(done, "shards/*", "manifest.json", "detections/**/*")
     status, screen, lines = call("demo", *SCENES)
     assert status == 0
-    assert lines == ["gritmill: the bundled scenes go through the whole pipeline, into demo-output"]
-    for said in ("6  pairs read", "shards and manifest in demo-output", "How good", "of these have a right box"):
+    assert lines == ["gritmill: processing the bundled scenes; output in demo-output"]
+    for said in (
+        "6  pairs read",
+        "shards and manifest in demo-output",
+        "Quality against",
+        "of these have a correct box",
+    ):
         assert said in screen
     assert "<grounding>" in screen
     assert "\x1b" not in screen
@@ -104,3 +109,17 @@ def test_a_wrong_call_is_one_line(call, words, status, line):
     assert line in lines[0]
     assert not Path("one").exists()
     assert not Path("out/manifest.json").exists()
+
+
+@pytest.mark.slow
+def test_the_readme_shows_what_the_whole_demo_prints(call):
+    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text("utf-8")
+    shown = readme.partition("It ends with:\n\n```\n")[2].partition("```")[0].splitlines()
+    _, screen, _ = call("demo")
+    printed = [line.rstrip() for line in screen.splitlines()]
+    assert len(shown) > 10
+    assert [line for line in shown if line != "…" and line not in printed] == []
+    (sample,) = (sample for sample in gritmill.read("demo-output") if sample.key == "000000014")
+    assert sample.caption in readme
+    text = "".join(readme.partition(".grounded.txt   ")[2].partition("\n000000014.json")[0].split())
+    assert text == "".join(sample.grounded.split())

@@ -253,7 +253,7 @@ def test_ground_says_that_it_takes_no_notice_of_packs_settings(invoke, tars):
     words = ("own.yaml", "--input", tars, "--output", "out", "--set", "selection.score=0.3")
     assert invoke("ground", *words) == (
         0,
-        ["gritmill: --set: selection.score: ground takes no notice of it, give it to pack"],
+        ["gritmill: --set: selection.score: ground ignores it; pass it to pack"],
     )
     assert invoke("run", *words) == (0, [])
 

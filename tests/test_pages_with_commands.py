@@ -1,4 +1,4 @@
-"""The pages "Add a …" do what they say: each is followed from its first line to its last."""
+"""Pages with commands do what they say: each is followed from its first line to its last."""
 
 import os
 import shutil
@@ -44,6 +44,14 @@ def test_a_page_does_what_it_says(page, demo, tmp_path, capfd, monkeypatch):
     for name in set(sys.modules) - before:
         if str(tmp_path) in str(getattr(sys.modules[name], "__file__", "")):
             del sys.modules[name]
+
+
+@pytest.mark.slow
+def test_the_page_of_the_evaluation_shows_what_its_commands_print(tmp_path, capfd, monkeypatch):
+    (tmp_path / "examples").symlink_to(bundled.folder("examples"))
+    monkeypatch.setenv("COLUMNS", "120")
+    page = (PAGES[0].parent / "evaluation.md").read_text("utf-8")
+    assert walk(page, tmp_path, InThisProcess(tmp_path, capfd, monkeypatch)) == 3
 
 
 @pytest.mark.slow
