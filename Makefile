@@ -48,7 +48,7 @@ bench: install
 
 # API pages, from the docstrings, in build/api/.
 docs: install
-	$(BIN)/pdoc --docformat google --output-directory build/api gritmill pipeline transforms
+	$(BIN)/python docs/api.py
 
 lint: install
 	$(BIN)/ruff check .
