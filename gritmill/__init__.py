@@ -67,7 +67,7 @@ if TYPE_CHECKING:
     from pipeline.stages.base import Stage
     from transforms.detectors.base import Detector, Found, Head, Request
     from transforms.detectors.family import Family, FamilySettings
-    from transforms.records import Box, FailureStage, Fault, ImageRef, Pair, Reason
+    from transforms.records import Box, Drop, FailureStage, Fault, ImageRef, Pair, Reason
     from transforms.settings import Recorded
     from transforms.text.dialects.scales import binned, rounded
     from transforms.text.dialects.tagged import Tagged
@@ -91,7 +91,7 @@ _NAMES = {
     "pipeline.stages.base": ("Stage",),
     "transforms.detectors.base": ("Detector", "Found", "Head", "Request"),
     "transforms.detectors.family": ("Family", "FamilySettings"),
-    "transforms.records": ("Box", "FailureStage", "Fault", "ImageRef", "Pair", "Reason"),
+    "transforms.records": ("Box", "Drop", "FailureStage", "Fault", "ImageRef", "Pair", "Reason"),
     "transforms.settings": ("Recorded",),
     "transforms.text.dialects.scales": ("binned", "rounded"),
     "transforms.text.dialects.tagged": ("Tagged",),

@@ -29,8 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers send it before they take a machine back
     try:
         from gritmill.cli.commands import app
+        from gritmill.cli.completion import join_assignments
         from gritmill.cli.derive import beam_arguments
 
+        if os.environ.get("_GRITMILL_COMPLETE") == "complete_bash":
+            join_assignments(os.environ)
         beam_arguments.set(tuple(beam))
         status = app(args=argv, prog_name="gritmill", standalone_mode=False)
     except Exit as error:

@@ -1,22 +1,30 @@
 """What the documentation names is there."""
 
 import re
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 import typer
+from pydantic import ByteSize, TypeAdapter
 
 import gritmill
 from gritmill.cli.commands import app
-from pipeline.configuration import Configuration
+from pipeline.configuration import ColumnSettings, Configuration
+from pipeline.sources import Source
 from transforms.grit_record import COLUMNS
-from transforms.records import Reason
+from transforms.models import Model
+from transforms.records import FailureStage, Reason
 from transforms.text import dialects
 from transforms.text.grounded_caption import GroundedCaption, Span
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()} - {".venv", ".git", "build", "dist"}
+PACKAGES = ("gritmill", "pipeline", "transforms")
+OF_A_PAGE = {"tolerance"}
+"""A key of the family that docs/add-a-detector.md makes."""
+ENVIRONMENT = {"GRITMILL_DEBUG", "SIGTERM", "MERGED-BOX"}
 ENTRY_POINTS = ("sources", "detectors", "dialects", "exports")
 
 
@@ -58,11 +66,10 @@ def test_every_file_and_function_that_a_page_names_exists(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_configuration_key_and_public_name_that_a_page_names_exists(page):
-    outside = {"tolerance"}  # a key of the family that docs/add-a-detector.md makes
     for span in code_spans(page.read_text("utf-8")):
         match = re.fullmatch(r"(\w+)\.(\w+)(=.*|\(.*|\.\w+.*)?", span)
         section = Configuration.model_fields.get(match[1]) if match else None
-        if section and match[2] not in outside:
+        if section and match[2] not in OF_A_PAGE:
             assert match[2] in section.annotation.model_fields, span
         if match and match[1] == "gritmill" and not match[3]:
             assert match[2] in {*gritmill.__all__, *ENTRY_POINTS, *("evaluation", "json", "reading")}, span
@@ -73,11 +80,72 @@ def test_every_command_line_that_a_page_shows_has_options_that_exist(page):
     commands = typer.main.get_command(app).commands
     for block in code_blocks(page.read_text("utf-8")):
         for line in block.replace("\\\n", " ").splitlines():
-            words = line.partition("#")[0].removeprefix("$ ").partition(" -- ")[0].split()
-            if words[:1] == ["gritmill"] and words[1] in commands:
+            words = line.partition("  #")[0].removeprefix("$ ").partition(" -- ")[0].split()
+            if words[:1] == ["gritmill"]:
+                assert words[1] in commands, line
                 known = {flag for param in commands[words[1]].params for flag in (*param.opts, *param.secondary_opts)}
-                flags = {word.partition("=")[0] for word in words if word.startswith("--") and word != "--"}
+                flags = {word.strip("[]").partition("=")[0] for word in words if word.strip("[").startswith("--")}
                 assert flags <= known, line
+                for section, key in re.findall(r" ([a-z]+)\.([a-z_]+)=", line):
+                    fields = Configuration.model_fields[section].annotation.model_fields
+                    assert key in {*fields, *OF_A_PAGE}, line
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_option_and_constant_that_a_page_names_exists(page):
+    commands = typer.main.get_command(app)
+    params = [param for command in [commands, *commands.commands.values()] for param in command.params]
+    known = {flag for param in params for flag in (*param.opts, *param.secondary_opts)}
+    known |= {"--help", "--runner", "--box-score-threshold"}  # of Typer, Beam, Kosmos-2's train.sh
+    sources = "\n".join(path.read_text("utf-8") for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
+    for span in code_spans(page.read_text("utf-8")):
+        for flag in re.findall(r"(?<!\S)--[a-z][\w-]*", span if span.startswith(("gritmill", "--")) else ""):
+            assert flag in known or "_" in flag, (flag, span)  # Beam's have underscores
+        if re.fullmatch(r"_?[A-Z][A-Z_]{3,}", span):
+            assert re.search(rf"\b{span}\b", sources) or span in ENVIRONMENT, span
+
+
+def test_the_graphs_of_the_architecture_have_the_steps_of_the_code():
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    graphs = re.findall(r"`(pipeline/\w+/graph\.py)`\):\n\n```mermaid\n(.*?)```", text, flags=re.DOTALL)
+    assert [path for path, _ in graphs] == ["pipeline/ground/graph.py", "pipeline/pack/graph.py"]
+    for path, graph in graphs:
+        code = (ROOT / path).read_text("utf-8")
+        labels = [label.partition("<br/>")[0] for label in re.findall(r'\["(.*?)"\]', graph)]
+        assert len(labels) >= 9
+        for label in labels:
+            name = label.split()[0] if label.startswith(("Run ", "Commit ")) else label
+            assert re.search(rf"\b{name}\b", code), label
+        steps = set(re.findall(r'"(\w+)" >>', code)) - {
+            "Counts",
+            "KeyCounts",
+            "KeyStatistics",
+            "KeyStats",
+            "Statistics",
+        }
+        assert steps - set(labels) == set()
+
+
+@pytest.mark.parametrize(
+    ("page", "kinds"),
+    [
+        ("add-a-source", [Source, gritmill.Pair, gritmill.ImageRef]),
+        ("add-a-detector", [gritmill.Request, gritmill.Family]),
+        ("add-a-stage", [gritmill.Stage, Model]),
+        ("add-a-dialect", [gritmill.Tagged]),
+        ("add-an-export", [gritmill.LineFormat]),
+    ],
+)
+def test_the_tables_of_a_contract_name_what_there_is(page, kinds):
+    known = {name for kind in kinds for name in {*dir(kind), *getattr(kind, "__annotations__", ())}}
+    known |= {field.name for kind in kinds if is_dataclass(kind) for field in fields(kind)}
+    known |= {"recorded", "progress"} | {kind.__name__ for kind in kinds}  # a model's optional attributes; headings
+    named = set()
+    for line in (ROOT / "docs" / f"{page}.md").read_text("utf-8").splitlines():
+        if line.startswith("| `"):
+            named |= {span.partition("(")[0] for span in re.findall(r"`([^`]+)`", line.split("|")[1])}
+    assert len(named) > 5
+    assert named - known == set()
 
 
 def test_every_test_that_reliability_names_is_a_test():
@@ -92,12 +160,14 @@ def test_the_list_of_pages_is_complete_and_the_glossary_in_order():
     lines = (ROOT / "docs" / "glossary.md").read_text("utf-8").splitlines()
     words = [line.split("|")[1].strip() for line in lines if line.startswith("| ")][2:]
     assert words == sorted(words)
-    assert len(words) > 40
+    assert {"pair", "phrase", "referring expression", "chunk", "box", "candidate", "source fault"} <= set(words)
 
 
 def test_every_reason_is_explained():
     page = (ROOT / "docs" / "running.md").read_text("utf-8")
-    assert [reason for reason in Reason if f"`{reason}`" not in page] == []
+    rows = [line for line in page.partition("## Reasons")[2].splitlines() if line.startswith("| ")]
+    named = {span for row in rows for cell in row.split("|")[1:-2] for span in re.findall(r"`([^`]+)`", cell)}
+    assert named == {*Reason, *FailureStage, "<dialect>_<code>"}
 
 
 def test_every_setting_is_in_the_readme():
@@ -107,6 +177,32 @@ def test_every_setting_is_in_the_readme():
     for section, field in Configuration.model_fields.items():
         for key in field.annotation.model_fields:
             assert {f"{section}.{key}", f".{key}"} & named or f"{section}.{key}.caption" in named, f"{section}.{key}"
+    for column in ColumnSettings.model_fields:
+        assert {f"source.columns.{column}", f".{column}"} & named
+
+
+def test_the_defaults_in_the_readme_are_those_of_the_code():
+    compared = 0
+    table = (ROOT / "README.md").read_text("utf-8").partition("| key | default |")[2]
+    for line in table.splitlines():
+        if re.match(r"\| `(\w+\.\w+)`", line):
+            names, shown = (cell.strip() for cell in line.split("|")[1:3])
+            section, first = re.match(r"`(\w+)\.(\w+)`", names).groups()
+            keys = [first, *re.findall(r"`\.(\w+)`", names)]
+            values = shown.split(", ")
+            model = Configuration.model_fields[section].annotation.model_fields
+            if len(values) == len(keys) and all(re.fullmatch(r"`.+`|[\d.]+(MiB|GiB)?", value) for value in values):
+                for key, value in zip(keys, values, strict=True):
+                    default = model[key].default
+                    default = default[0] if isinstance(default, tuple) else default
+                    expected = (
+                        TypeAdapter(ByteSize).validate_python(value)
+                        if "iB" in value
+                        else type(default)(value.strip("`"))
+                    )
+                    assert expected == default, key
+                    compared += 1
+    assert compared > 15
 
 
 def test_the_page_of_dialects_says_what_they_say_of_themselves():

@@ -20,8 +20,8 @@ def walk(page: str, folder: Path, run: Callable[[list[str]], str]) -> int:
     """Follows the blocks of a page in order; returns the number of commands that ran.
 
     A block of code is a file if its first line is a comment with the name, or the line above the block ends with it. A
-    block `console` has commands after "$ ", each followed by lines that its output must contain. Any blanks match any
-    other blanks, and "…" matches any text.
+    block `console` has commands after "$ ", each followed by lines that its output must contain, in this order. Any
+    blanks match any other blanks, and "…" matches any text.
 
     run: runs the words of a command in `folder` and returns what it printed.
     """
@@ -30,8 +30,9 @@ def walk(page: str, folder: Path, run: Callable[[list[str]], str]) -> int:
         language, text = block.groups()
         if language == "console":
             for command, expected in _commands(text):
-                printed = _words(run(shlex.split(command)))
-                missing = [line for line in expected if not re.search(_pattern(line), printed)]
+                printed = run(shlex.split(command))
+                lines = iter(map(_words, printed.splitlines()))
+                missing = [one for one in expected if not any(re.fullmatch(_pattern(one), line) for line in lines)]
                 assert not missing, f"{command} printed: {printed}"
                 ran += 1
         elif name := _file_name(page[: block.start()], text):

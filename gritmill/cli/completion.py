@@ -1,19 +1,44 @@
 """Shell completion: the values of options whose values are known. Imports happen only when the shell asks."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
+_WORDS, _CURRENT = "COMP_WORDS", "COMP_CWORD"
+"""What bash passes: the words of the line, and the number of the word at the cursor."""
 
-def completer(parameter: str) -> Callable[[str], list[str]] | None:
+
+WORDS = "gritmill.words"
+"""The key of `ctx.meta` that has the words of a command so far."""
+
+
+def completer(parameter: str) -> Callable[[Any, str], list[str]] | None:
     """The function that completes values of a parameter, by the parameter's name; None if they are not known."""
     values = _VALUES.get(parameter)
     if values is None:
         return None
 
-    def complete(incomplete: str) -> list[str]:
-        return [value for value in values() if value.startswith(incomplete)]
+    def complete(ctx: Any, incomplete: str) -> list[str]:
+        option = next((word for word in reversed(ctx.meta.get(WORDS, ())) if word.startswith("-")), "")
+        if parameter == "config" and option in ("--input", "--truth"):
+            return []  # the next word is one more value of the option, a file
+        more = _settings() if parameter == "config" and option == "--set" else ()
+        return [value for value in (*values(), *more) if value.startswith(incomplete)]
 
     return complete
+
+
+def join_assignments(environment: MutableMapping[str, str]) -> None:
+    """Undoes what bash does to `--set a.b=1`: it splits the words of the line at "=", so that "=" is a word of its own."""
+    words, current = environment[_WORDS].split("\n"), int(environment[_CURRENT])
+    joined: list[str] = []
+    for number, word in enumerate(words):
+        if joined and (word == "=" or joined[-1].endswith("=")):
+            joined[-1] += word
+        else:
+            joined.append(word)
+        if number == current:
+            environment[_CURRENT] = str(len(joined) - 1)
+    environment[_WORDS] = "\n".join(joined)
 
 
 def _configurations() -> Iterable[str]:
@@ -34,9 +59,9 @@ def _settings() -> Iterable[str]:
 
 
 def _reasons() -> Iterable[str]:
-    from transforms.records import Reason
+    from pipeline.ground.retry import GROUND_REASONS
 
-    return list(Reason)
+    return GROUND_REASONS
 
 
 def _formats() -> Iterable[str]:
@@ -48,7 +73,7 @@ def _formats() -> Iterable[str]:
 def _dialects() -> Iterable[str]:
     from transforms.text import dialects
 
-    return dialects.names()
+    return sorted(dialects.names())
 
 
 _VALUES: dict[str, Callable[[], Iterable[str]]] = {

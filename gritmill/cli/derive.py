@@ -10,7 +10,7 @@ from typing import Annotated, Any, get_args
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from gritmill.cli.completion import completer
+from gritmill.cli.completion import WORDS, completer
 from gritmill.options import Option
 
 Call = Callable[[], Any]
@@ -110,6 +110,7 @@ class Command(_FlagsWithoutType, TyperCommand):
     """A command whose list options take several words."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.meta[WORDS] = list(args)
         lists = {flag for param in self.params if getattr(param, "multiple", False) for flag in param.opts}
         return super().parse_args(ctx, expand_lists(args, lists))
 
@@ -121,24 +122,28 @@ class Group(_FlagsWithoutType, TyperGroup):
 def expand_lists(words: Sequence[str], lists: set[str]) -> list[str]:
     """Turns `--input a b c`, which a shell makes of a glob, into `--input a --input b --input c`, which click reads.
 
-    After the first value of `--set`, a word without `=` is not a change: it is CONFIG. `--retry-failed` without a value
-    gets the value for every reason, because click has no optional values.
+    After a complete value of `--set`, a word without `=` is not a change: it is CONFIG. `--retry-failed` without a
+    value gets the value for every reason, because click has no optional values.
     """
     result: list[str] = []
-    option, values = "", 0
+    option = ""
     for word, next_word in zip_longest(words, words[1:], fillvalue=""):
         if word in lists:
-            option, values = word, 0
+            option = word
         elif word.startswith("-"):
             option = ""
             result.append(_with_reason(next_word) if word == "--retry-failed" else word)
-        elif option and not (option == "--set" and values and "=" not in word):
+        elif option and not (option == "--set" and "=" not in word and _is_change(result[-1:])):
             result += [option, word]
-            values += 1
         else:
             option = ""
             result.append(word)
     return result
+
+
+def _is_change(words: Sequence[str]) -> bool:
+    """Whether the last word is a complete `section.key=value`. A list with a blank in it arrives as several words."""
+    return all("=" in word and word.count("[") == word.count("]") for word in words)
 
 
 def _with_reason(next_word: str) -> str:

@@ -17,7 +17,7 @@ from transforms.records import EVERY_REASON, Reason
 
 _PACK_REASONS = (Reason.GONE, Reason.CHANGED)
 _REJECTIONS = (Reason.NO_CAPTION, Reason.LANGUAGE, Reason.NO_PHRASE, Reason.NO_BOX)
-_GROUND_REASONS = tuple(reason for reason in Reason if reason not in (*_PACK_REASONS, *_REJECTIONS))
+GROUND_REASONS = tuple(reason for reason in Reason if reason not in (*_PACK_REASONS, *_REJECTIONS))
 
 
 def check_reason(reason: str) -> None:
@@ -26,8 +26,8 @@ def check_reason(reason: str) -> None:
         raise CallError(
             f"--retry-failed: {reason}: not a failure of ground; run gritmill pack --fresh to fetch images again"
         )
-    if reason != EVERY_REASON and reason not in _GROUND_REASONS:
-        raise CallError(f"--retry-failed: {reason}: unknown reason; use one of {', '.join(_GROUND_REASONS)}")
+    if reason != EVERY_REASON and reason not in GROUND_REASONS:
+        raise CallError(f"--retry-failed: {reason}: unknown reason; use one of {', '.join(GROUND_REASONS)}")
 
 
 def reopen(plan: Plan, tables: Mapping[str, Table], reason: str | None) -> None:

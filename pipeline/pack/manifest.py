@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from pipeline import files, layout
 from pipeline.configuration import PACK_SECTIONS, Configuration
@@ -25,8 +25,8 @@ _PACKAGES = ("gritmill", "apache-beam", "spacy", "transformers", "torch", "pillo
 class ShardEntry(OpenModel):
     """The files of a shard, by name relative to the run folder. bytes, sha256: of the tar."""
 
-    tar: str
-    index: str
+    tar: Annotated[str, Field(pattern=r"^shards/\d{5}\.tar$")]
+    index: Annotated[str, Field(pattern=r"^shards/\d{5}\.parquet$")]
     samples: int
     boxes: int
     bytes: int

@@ -163,7 +163,7 @@ def show(report: Report, output: str, pace: bool = True) -> None:
     table = Table(Column(justify="right"), "", show_header=False, box=None, pad_edge=False)
     table.add_row(str(ledger.read), "pairs read")
     shards = f"{report.shards} shard{'s' * (report.shards != 1)}"
-    table.add_row(str(ledger.written), f"written, with {report.boxes} boxes, in {shards}")
+    table.add_row(str(ledger.written), f"written, with {report.boxes} box{'es' * (report.boxes != 1)}, in {shards}")
     table.add_row(str(ledger.rejected_pairs), "rejected")
     for reason, pairs in ledger.rejected.items():
         table.add_row("", f"  {pairs} {reason}")

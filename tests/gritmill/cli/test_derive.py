@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Annotated
 
 import pytest
@@ -120,9 +121,24 @@ def test_the_help_of_each_option_is_a_sentence(name):
     assert re.fullmatch(r"[A-Z].* .*\.", command.help)
 
 
-def test_configuration_after_set():
-    assert expand_lists(["--set", "a.b=1", "c.d=2", "demo"], {"--set"}) == ["--set", "a.b=1", "--set", "c.d=2", "demo"]
-    assert expand_lists(["--set", "a.b"], {"--set"}) == ["--set", "a.b"]  # refused later, by name
+def test_no_help_names_the_type_of_a_flag(capsys):
+    for words in ([], ["run"], ["validate"], ["export"]):
+        with pytest.raises(SystemExit):
+            main([*words, "--help"])
+        assert "bool" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "expanded"),
+    [
+        (["a.b=1", "c.d=2", "demo"], ["--set", "a.b=1", "--set", "c.d=2", "demo"]),
+        (["a.b=1", "demo", "more"], ["--set", "a.b=1", "demo", "more"]),
+        (["a.b", "0.5"], ["--set", "a.b", "--set", "0.5"]),  # refused by the form of a change
+        (["a.b=[x,", "y]", "demo"], ["--set", "a.b=[x,", "--set", "y]", "--set", "demo"]),  # the same
+    ],
+)
+def test_configuration_after_set(words, expanded):
+    assert expand_lists(["--set", *words], {"--set"}) == expanded
 
 
 @pytest.mark.parametrize(
@@ -132,22 +148,46 @@ def test_configuration_after_set():
         ("changes", "selection.s", ["selection.score="]),
         ("changes", "source.columns.c", ["source.columns.caption="]),
         ("retry_failed", "trunc", ["truncated"]),
+        ("retry_failed", "no_", ["no_image"]),  # of the reasons, those that ground has
         ("to", "flickr", ["flickr30k-entities"]),
         ("dialect", "qwen2-", ["qwen2-vl"]),
     ],
 )
 def test_values_that_a_shell_completes(parameter, typed, expected):
-    assert completer(parameter)(typed) == expected
+    found = completer(parameter)(SimpleNamespace(meta={}), typed)
+    assert [value for value in found if value in expected or parameter == "retry_failed"] == expected
     assert completer("output") is None
 
 
-def test_a_shell_asks_for_completions(monkeypatch, capsys):
-    for variable, value in {"_GRITMILL_COMPLETE": "complete_bash", "COMP_WORDS": "gritmill export --to coc"}.items():
-        monkeypatch.setenv(variable, value)
-    monkeypatch.setenv("COMP_CWORD", "3")
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["export", "out", "--to", "coc"], ["coco"]),
+        (["export", "out", "--dialect", "qwen2-"], ["qwen2-vl"]),
+        (["run", "gr"], ["grit"]),
+        (["run", "--set", "selection.sc"], ["selection.score="]),
+        (["run", "--set", "=", "selection.sc"], ["selection.score="]),  # bash splits words at "="
+        (["run", "--set", "a.b", "=", "0.4", "selection.sc"], ["selection.score="]),
+        (["run", "--set", "a.b", "=", "0.4", "gr"], ["grit"]),
+        (["run", "--retry-failed", "=", "cra"], ["crash"]),
+        (["run", "--input", "a", "gr"], []),  # one more input, and no configuration
+    ],
+)
+def test_bash_asks_for_completions(words, expected, monkeypatch, capsys):
+    monkeypatch.setenv("_GRITMILL_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", "\n".join(["gritmill", *words]))
+    monkeypatch.setenv("COMP_CWORD", str(len(words)))
     with pytest.raises(SystemExit):
         main([])
-    assert capsys.readouterr().out.split() == ["coco"]
+    assert capsys.readouterr().out.split() == expected
+
+
+def test_zsh_asks_for_completions(monkeypatch, capsys):
+    monkeypatch.setenv("_GRITMILL_COMPLETE", "complete_zsh")
+    monkeypatch.setenv("_TYPER_COMPLETE_ARGS", "gritmill run --set selection.sc")
+    with pytest.raises(SystemExit):
+        main([])
+    assert "selection.score=" in capsys.readouterr().out
 
 
 def test_lists_after_an_option_repeat_it():

@@ -168,7 +168,7 @@ def test_the_data_card_describes_the_format_and_says_where_the_data_comes_from(f
 
 
 def test_a_format_of_another_package_is_named_in_help_and_error(tmp_path, capsys):
-    with pytest.raises(gritmill.CallError, match=r"lance: no such format; use one of grit, .*, hf, captions$"):
+    with pytest.raises(gritmill.CallError, match=r"lance: no such format; use one of grit, .*, captions$"):
         export(tmp_path, "lance", tmp_path)
     with pytest.raises(SystemExit):
         main(["export", "--help"])
