@@ -28,7 +28,7 @@ def completer(parameter: str) -> Callable[[Any, str], list[str]] | None:
 
 
 def join_assignments(environment: MutableMapping[str, str]) -> None:
-    """Undoes what bash does to `--set a.b=1`: it splits the words of the line at "=", so that "=" is a word of its own."""
+    """Joins the words of the line at "=" again: bash splits `--set a.b=1` there, and "=" is then a separate word."""
     words, current = environment[_WORDS].split("\n"), int(environment[_CURRENT])
     joined: list[str] = []
     for number, word in enumerate(words):

@@ -126,24 +126,25 @@ def expand_lists(words: Sequence[str], lists: set[str]) -> list[str]:
     value gets the value for every reason, because click has no optional values.
     """
     result: list[str] = []
-    option = ""
+    option = value = ""
     for word, next_word in zip_longest(words, words[1:], fillvalue=""):
         if word in lists:
-            option = word
+            option, value = word, ""
         elif word.startswith("-"):
             option = ""
             result.append(_with_reason(next_word) if word == "--retry-failed" else word)
-        elif option and not (option == "--set" and "=" not in word and _is_change(result[-1:])):
+        elif option and not (option == "--set" and "=" not in word and _is_change(value)):
             result += [option, word]
+            value = word
         else:
             option = ""
             result.append(word)
     return result
 
 
-def _is_change(words: Sequence[str]) -> bool:
-    """Whether the last word is a complete `section.key=value`. A list with a blank in it arrives as several words."""
-    return all("=" in word and word.count("[") == word.count("]") for word in words)
+def _is_change(word: str) -> bool:
+    """Whether a word is a complete `section.key=value`. A list with a blank in it arrives as several words."""
+    return "=" in word and word.count("[") == word.count("]")
 
 
 def _with_reason(next_word: str) -> str:

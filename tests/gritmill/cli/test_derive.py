@@ -133,6 +133,7 @@ def test_no_help_names_the_type_of_a_flag(capsys):
     [
         (["a.b=1", "c.d=2", "demo"], ["--set", "a.b=1", "--set", "c.d=2", "demo"]),
         (["a.b=1", "demo", "more"], ["--set", "a.b=1", "demo", "more"]),
+        (["a.b=1", "demo", "c.d=2"], ["--set", "a.b=1", "demo", "c.d=2"]),  # refused: one argument too many
         (["a.b", "0.5"], ["--set", "a.b", "--set", "0.5"]),  # refused by the form of a change
         (["a.b=[x,", "y]", "demo"], ["--set", "a.b=[x,", "--set", "y]", "--set", "demo"]),  # the same
     ],
