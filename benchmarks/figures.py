@@ -51,7 +51,7 @@ def machine() -> str:
 
 def markdown(figures: Sequence[Figure]) -> str:
     """Returns the table in Markdown."""
-    rows = ["| | | to reach | from |", "| --- | --- | --- | --- |"]
+    rows = ["| | | target | details |", "| --- | --- | --- | --- |"]
     part = ""
     for figure in figures:
         if figure.part != part:

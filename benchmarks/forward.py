@@ -61,7 +61,7 @@ def _speed(name: str, model: str, batch: int, requests: Sequence[Request], round
         f"stock forward's time over the fast one's, {name}, batch {batch}",
         f"{ratio(seconds['stock'], seconds['fast'])} times",
         "1.8" if name == "tiny" else "",
-        f"{each['stock']:.0f} and {each['fast']:.0f} ms a picture",
+        f"{each['stock']:.0f} and {each['fast']:.0f} ms per image",
     )
 
 
@@ -82,9 +82,9 @@ def _captions(model: str, picture: inputs.Photo) -> Figure:
         loaded, batches = record_inputs({"model": model, "batch": batch, "threads": 1}, requests)
         variants[str(batch)] = _run_batches(loaded, batches)
     seconds = interleaved_seconds(variants, 1)
-    what = "five captions of a photo, one by one, over all in one batch, tiny, both fast"
+    what = "time of five captions of a photo one by one over that in one batch, tiny, both fast"
     each = [some[0] for some in seconds.values()]
-    detail = f"{each[0]:.1f} and {each[1]:.1f} s for the five"
+    detail = f"{each[0]:.1f} and {each[1]:.1f} s for all five"
     return Figure(PART, what, f"{ratio(seconds['1'], seconds['5'])} times", "", detail)
 
 
@@ -106,7 +106,7 @@ def _sameness(what: str, model: str, requests: Sequence[Request]) -> Figure:
         f"largest change of a corner or score, {len(requests)} {what}",
         f"{moved:.1e}",
         "1e-4",
-        f"{boxes:,} boxes; {flipped} pictures with another number of boxes of a phrase, not among them",
+        f"{boxes:,} boxes; left out: {flipped} images in which a phrase has another number of boxes",
     )
 
 

@@ -61,16 +61,16 @@ def _speed(work: Path, tars: Path) -> Iterator[Figure]:
     )
     size = sum(path.stat().st_size for path in tars.iterdir())
     rates = ", ".join(f"{name} {size / _MIB / median(took):.0f} MiB/s" for name, took in seconds.items())
-    yield Figure("Pack", "bytes a second over those of a copy", ratio(seconds["copy"], seconds["pack"]), "0.5", rates)
+    yield Figure("Pack", "bytes per second over those of a copy", ratio(seconds["copy"], seconds["pack"]), "0.5", rates)
     writer = ratio(seconds["ShardWriter"], seconds["pack"])
-    yield Figure("Pack", "bytes a second over those of webdataset's ShardWriter", writer, "1", rates)
+    yield Figure("Pack", "bytes per second over those of webdataset's ShardWriter", writer, "1", rates)
     wall_ms, processor_ms = (1000 * median(some["pack"]) / _PAIRS for some in (seconds, busy))
     yield Figure(
         "Pack",
-        "a pair",
+        "time per pair",
         f"{wall_ms:.2f} ms",
         "",
-        f"{processor_ms:.2f} ms of processor time, its workers' and their start included",
+        f"{processor_ms:.2f} ms of processor time, including the workers and their start",
     )
 
 
@@ -127,14 +127,16 @@ def _shards(tars: Path, target: Path) -> None:
 def _memory(work: Path) -> Figure:
     peaks = [_subprocess(work / f"{name}-ground", work / "apart")[0] for name in ("few", "in")]
     detail = f"one process: {peaks[0]:.0f} MiB for {_FEW:,} pairs, {peaks[1]:.0f} MiB for {_PAIRS:,}"
-    return Figure("Pack", "peak memory for ten times the pairs", f"{peaks[1] / peaks[0]:.2f}", "1", detail)
+    return Figure(
+        "Pack", "peak memory for ten times as many pairs over that for few", f"{peaks[1] / peaks[0]:.2f}", "1", detail
+    )
 
 
 def _reads(work: Path, tars: Path) -> Figure:
     size = sum(path.stat().st_size for path in tars.iterdir())
     read = _subprocess(work / "in-ground", work / "apart")[1] - _subprocess(work / "few-ground", work / "apart")[1]
     share = read / (size * (1 - _FEW / _PAIRS))
-    detail = "of the process, detections included; what its start reads is taken off by a run over few pairs"
+    detail = "of the process, including detections; what its start reads is subtracted, as measured with few pairs"
     return Figure("Pack", "bytes read over bytes of the source", f"{share:.2f}", "one pass", detail)
 
 
@@ -162,7 +164,7 @@ def _rows(work: Path) -> Figure:
     disk = sum(os.path.getsize(open_detections(folder).chunk_uri(chunk)) for chunk in chunks) / len(sizes)
     return Figure(
         "Pack",
-        "a row of the detections",
+        "size of a row of the detections",
         f"{middle:.0f} bytes",
         "",
         f"p99 {high:.0f}; mean on disk {disk:.0f}",

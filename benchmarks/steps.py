@@ -57,13 +57,13 @@ def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work:
     serial = sum(spent for step, spent in timer.spent.items() if step not in _OVERLAPPED)
     by_step = ", ".join(f"{step} {spent:.2f}" for step, spent in timer.spent.items())
     overlapped = (
-        f"arithmetic: {serial:.1f} ms a pair run before or after the forward; the rest beside it, or on the GPU"
+        f"calculated: {serial:.1f} ms per pair run before or after the forward; the rest runs next to it, or on the GPU"
     )
-    share = f"share of its time that a GPU of {_GPU_MS:.0f} ms a picture would be busy beside one process"
+    share = f"share of the time that one process would keep a GPU busy, at {_GPU_MS:.0f} ms of the GPU per image"
     return [
         Figure(
             part,
-            "processor time a pair outside of the forward, photos at 800 pixels",
+            "processor time per pair outside of the forward, photos at 800 pixels",
             f"{outside_model:.1f} ms",
             "",
             by_step,

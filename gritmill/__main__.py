@@ -3,7 +3,7 @@
 import os
 import sys
 
-# "python -m" puts the current folder first, which may hold another transforms.py.
+# "python -m" puts the current folder first, which may contain another transforms.py.
 if sys.path and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
 

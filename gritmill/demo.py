@@ -31,7 +31,7 @@ def run(
     *,
     limit: LimitPairs = None,
     fresh: Annotated[
-        bool, Option("--fresh", "Rename existing detections to detections.N, replace shards, start over.")
+        bool, Option("--fresh", "Rename existing detections to detections.N, replace shards, and start over.")
     ] = False,
     beam: Sequence[str] = (),
     quiet: Quiet = True,
@@ -42,7 +42,7 @@ def run(
       The manifest.
 
     Raises:
-      CallError: the folder holds another run. EnvironmentFault: disk, permission or a worker failed.
+      CallError: the folder contains another run. EnvironmentFault: disk, permission or a worker failed.
     """
     scenes = bundled.folder("examples") / "scenes"
     try:
@@ -115,8 +115,8 @@ def _show_next(console: "Console") -> None:
     for line in next_commands():
         console.print(f"  {line}", markup=False, soft_wrap=True)
     console.print(
-        "scene-grounder, used here, works on drawn scenes only. The first command takes\n"
-        "IDEA-Research/grounding-dino-tiny, for photos, from the Hugging Face hub.",
+        "scene-grounder, used in the demo, works only on drawn scenes. For photos, the\n"
+        "first command downloads IDEA-Research/grounding-dino-tiny from the model hub.",
         soft_wrap=True,
     )
 

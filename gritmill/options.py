@@ -52,20 +52,18 @@ OutputFolder = Annotated[
 FinishedRun = Annotated[PathOrUri, Option("", "Folder of a finished run.", "DIR", cli_type=str)]
 Detections = Annotated[
     PathOrUri | None,
-    Option(
-        "--detections", "Run folder to read detections from, if they are in another one.", "DIR", cli_type=str | None
-    ),
+    Option("--detections", "Run folder with the detections, if it is another one.", "DIR", cli_type=str | None),
 ]
 LimitPairs = Annotated[int | None, Option("--limit", "Read only N pairs, spread evenly over the sources.", "N", min=1)]
 Extend = Annotated[bool, Option("--extend", "Add sources that earlier calls did not have.")]
-RedoChanged = Annotated[bool, Option("--redo-changed", "Process sources again that have changed.")]
+RedoChanged = Annotated[bool, Option("--redo-changed", "Read changed sources again.")]
 FreshDetections = Annotated[bool, Option("--fresh", "Rename existing detections to detections.N and start over.")]
-FreshShards = Annotated[bool, Option("--fresh", "Replace shards that were written with other settings.")]
+FreshShards = Annotated[bool, Option("--fresh", "Write the shards again. Replaces shards with other settings.")]
 RetryFailed = Annotated[
     bool | str | None,
     Option(
         "--retry-failed",
-        "Process failed pairs again: all, or those that failed with REASON.",
+        "Process failed pairs again: all of them, or those that failed with REASON.",
         "[=REASON]",
         cli_type=str | None,
     ),

@@ -32,7 +32,7 @@ class Sample:
 
     @property
     def image(self) -> Image.Image:
-        """The decoded picture."""
+        """The decoded image."""
         return Image.open(io.BytesIO(self.jpeg), formats=("JPEG",))
 
 

@@ -168,7 +168,7 @@ def _message(error: ValidationError) -> str:
         close = difflib.get_close_matches(path[-1], _keys_of(path[:-1]), 1)
         close = [".".join([*path[:-1], name]) for name in close]
         close = [f"{section}.{path[-1]}" for section in _keys_of([]) if path[-1] in _keys_of([section])] or close
-        hint = f"; do you mean {close[0]}?" if close else ""
+        hint = f"; did you mean {close[0]}?" if close else ""
         return f"configuration: {key}: no such key{hint}"
     text = first["msg"].removeprefix("Value error, ")
     value = "" if isinstance(first["input"], dict) else f" {first['input']!r}:"

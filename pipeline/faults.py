@@ -20,7 +20,7 @@ class CallError(RunFault):
 
 
 class FolderMismatch(CallError):
-    """The output folder contains a run with other sources, models or settings.
+    """The run folder contains a run with other sources, models or settings.
 
     difference: what differs. remedy: what the user can do about it on the command line.
     """

@@ -1,4 +1,4 @@
-"""Every path of a run folder. Paths are relative to the run's folder, or to the folder of a table.
+"""Every path of a run folder. Paths are relative to the run folder, or to the folder of a table.
 
     .gritmill.lock                                  locked while a run uses a local folder
     .gritmill.heartbeat.json                        exists while a run uses a folder on an object store
@@ -30,7 +30,7 @@ HEARTBEAT = ".gritmill.heartbeat.json"
 TEMPORARY = ".gritmill-tmp-"
 """Prefix of unfinished files. Only one run at a time uses a folder, so files that exist at its start are left over."""
 
-# In the run's folder.
+# In the run folder.
 DETECTIONS = "detections"
 SHARDS = "shards"
 PLANNED_SHARDS = ".gritmill.shards.json"
@@ -102,17 +102,17 @@ def range_of(uri: str) -> RangeId | None:
 
 
 def shard_tar(number: int) -> str:
-    """The samples of a shard, below the run's folder."""
+    """The samples of a shard, below the run folder."""
     return f"{SHARDS}/{number:05}.tar"
 
 
 def shard_index(number: int) -> str:
-    """The records of a shard, below the run's folder."""
+    """The records of a shard, below the run folder."""
     return f"{SHARDS}/{number:05}.parquet"
 
 
 def shard_stats(number: int) -> str:
-    """The stats of a shard, below the run's folder. They are written last: if they exist, the shard's other files are
+    """The stats of a shard, below the run folder. They are written last: if they exist, the shard's other files are
     complete."""
     return f"{SHARDS}/{number:05}_stats.json"
 

@@ -41,7 +41,7 @@ def load(kind: str) -> Any:
         return EntryPoint(kind, f"pipeline.sources.{_BUILTIN[kind][0]}", GROUP).load()
     entry = _from_outside(tuple(sys.path)).get(kind)
     if entry is None:
-        raise CallError(f"source.kind: {kind}: unknown kind; known are {', '.join(names())}; is its package installed?")
+        raise CallError(f"source.kind: {kind}: no such kind; use one of {', '.join(names())}, or install its package")
     try:
         return entry.load()
     except Exception as error:

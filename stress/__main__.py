@@ -23,7 +23,7 @@ def kills(
     with tempfile.TemporaryDirectory(prefix="gritmill-stress-") as folder:
         outcomes = _kills.trial(Path(folder), number, seed)
     columns = ("kills", "while it wrote", "starts", "same bytes as undisturbed", "temporary files left")
-    table = Table("command", *columns, "half-written called good", "validate, in the end")
+    table = Table("command", *columns, "half-written called valid", "validate at the end")
     for one in outcomes:
         tally = one.tally
         numbers = (
@@ -48,7 +48,7 @@ def memory(
     """Measure the peak memory of ground and pack for few and for many pairs."""
     with tempfile.TemporaryDirectory(prefix="gritmill-stress-") as folder:
         peaks = _memory.trial(Path(folder), ground, pack)
-    table = Table("command", "pairs", "peak memory, MiB", "of that of the few")
+    table = Table("command", "pairs", "peak memory, MiB", "relative to few pairs")
     for few, many in zip(peaks[::2], peaks[1::2], strict=True):
         table.add_row(few.command, f"{few.pairs:,}", f"{few.mebibytes:.0f}", "")
         table.add_row(many.command, f"{many.pairs:,}", f"{many.mebibytes:.0f}", f"{many.mebibytes / few.mebibytes:.2f}")

@@ -3,12 +3,12 @@
 records, settings   the records that pass between the steps; the settings of the steps
 plugins             loads user code that is named as `package.module:factory`
 bundled, devices    the models, configurations and examples in gritmill; device and CPU cores of this process
-images              measures a picture, decodes it, turns it upright
+images              measures an image, decodes it, turns it upright
 read_ahead          runs work in threads, ahead of the consumer
 models              the interface of a model that a stage runs
-isolation/          finds the picture that makes a batch fail; runs a model in a child process
+isolation/          finds the image that makes a batch fail; runs a model in a child process
 phrases/            caption -> noun phrases and referring expressions (spaCy)
-detectors/          phrases + picture -> candidate boxes
+detectors/          phrases + image -> candidate boxes
 text/               kept boxes -> grounded text, in a dialect of `text/dialects/`
 selection/          candidate boxes -> kept boxes, and the outcome of the pair: kept, rejected or failed
 grit_record         kept boxes -> a GRIT record

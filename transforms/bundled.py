@@ -12,7 +12,7 @@ MODELS = ("caption-parser", SCENE_GROUNDER)
 """The names of the embedded models in `phrases.model` and `detector.model`. `./name` means a folder of that name."""
 
 SCENE_GROUNDER_WARNING = (
-    "scene-grounder works only on drawn scenes like those of the demo; its boxes on other pictures are meaningless"
+    "scene-grounder works only on drawn scenes like those of the demo; its boxes on other images are meaningless"
 )
 
 _PACKAGES = Path(__file__).resolve().parent.parent
@@ -32,7 +32,7 @@ def model_path(name: str) -> str:
 def did_you_mean(name: str) -> str:
     """The end of a message about a missing model: suggests the embedded model with the closest name, or is empty."""
     close = difflib.get_close_matches(name, MODELS, 1)
-    return f"; do you mean {close[0]}?" if close else ""
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def is_bundled_example(path: str) -> bool:

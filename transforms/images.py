@@ -70,7 +70,7 @@ def matches_digest(data: bytes, expected: str) -> bool:
 
 
 def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Width and height of the upright picture in pixels, read from the header.
+    """Width and height of the upright image in pixels, read from the header.
 
     Raises:
       ImageFault: the data is not an image of an allowed format, or has more than `max_pixels`.
@@ -81,10 +81,10 @@ def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
-    """The picture in RGB, upright, with alpha on white; the first frame of an animation.
+    """The image in RGB, upright, with alpha on white; the first frame of an animation.
 
     Raises:
-      ImageFault: as for `measure`, and if the picture is truncated or cannot be decoded in full.
+      ImageFault: as for `measure`, and if the image is truncated or cannot be decoded in full.
     """
     image = _open(data, max_pixels)
     try:
@@ -142,11 +142,11 @@ def _unidentified(data: bytes) -> ImageFault:
 
 
 def _orientation(image: Image.Image, data: bytes) -> int:
-    """The EXIF orientation, 1..8. It is 1 for TIFF, because Pillow's plugin turns the picture itself."""
+    """The EXIF orientation, 1..8. It is 1 for TIFF, because Pillow's plugin turns the image itself."""
     if image.format == "TIFF":
         return 1
     if image.format == "PNG" and not any(name in data for name in _PNG_ORIENTATION_CHUNKS):
-        return 1  # Pillow's PNG getexif() decodes the whole picture to look for a chunk after it
+        return 1  # Pillow's PNG getexif() decodes the whole image to look for a chunk after it
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # viewers ignore a broken EXIF block, too

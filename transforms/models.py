@@ -17,7 +17,7 @@ class Model(Protocol):
     def process(self, pairs: Sequence[Pair]) -> Sequence[Any]:
         """The rows of the pairs, in order. If it raises, gritmill halves the batch until it finds the pair at fault.
 
-        The row of a pair must not depend on the other pairs. Captions of one picture are consecutive.
+        The row of a pair must not depend on the other pairs. Captions of one image are consecutive.
         """
 
     def probe(self) -> object:

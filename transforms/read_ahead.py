@@ -1,4 +1,4 @@
-"""Work in threads, ahead of the consumer: reading files, decoding pictures, building whole chunks."""
+"""Work in threads, ahead of the consumer: reading files, decoding images, building whole chunks."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator

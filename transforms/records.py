@@ -152,7 +152,7 @@ class Pair:
 
     key: the pair's name in the source. source: URI. index: the pair's number in the source, from 0.
     data: the encoded image. Empty after the last stage: it never leaves the fused step that read it.
-    width, height: pixels of the upright picture (EXIF applied); 0 if unknown.
+    width, height: pixels of the upright image (EXIF applied); 0 if unknown.
     meta: other values from the source, a JSON object. boxes_cut: boxes above the floor that the candidate cap removed.
     rows: by table, the results in this run of the stages that run after detections.
     """

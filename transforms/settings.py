@@ -154,7 +154,7 @@ class PhraseSettings(Section):
 
 
 class SelectionSettings(Section):
-    """`selection`: which candidates become boxes of the data set. Sides and areas are fractions of the picture's."""
+    """`selection`: which candidates become boxes of the data set. Sides and areas are fractions of the image's."""
 
     score: Fraction | None = Field(None, description="Minimum score; default: the detector's own threshold.")
     nms_iou: Fraction = Field(

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(cls=Group, no_args_is_help=True, pretty_exceptions_enable=False)
 
 MaxFailed = Annotated[
-    float, Option("--max-failed", "Largest share of failed pairs that exits with status 0.", "SHARE", min=0, max=1)
+    float, Option("--max-failed", "Exit with status 0 up to this share of failed pairs.", "SHARE", min=0, max=1)
 ]
 SourceFaults = Annotated[
     bool, Option("--allow-source-faults", "Exit with status 0 even if a part of a source is unreadable.")
@@ -52,7 +52,7 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
-    """Turn image-caption pairs into grounded WebDataset shards. Beam options go after --."""
+    """Turn image-caption pairs into grounded WebDataset shards. Put Beam options after --."""
 
 
 @derive(app, api.run)
@@ -107,7 +107,7 @@ def pack(
 
 @derive(app, scenes.run)
 def demo(call: Call, output: str, quiet: bool) -> None:
-    """Process the bundled scenes with the embedded models. Needs no network and no GPU."""
+    """Process the bundled scenes with the embedded models, without network and GPU."""
     _warn("" if quiet else f"processing the bundled scenes; output in {output}")
     call()
     outcome.check_ledger(scenes.show(output))
@@ -120,7 +120,7 @@ def validate(
         int | None, typer.Option("--limit", min=1, help="Check only the first N samples of each shard.", metavar="N")
     ] = None,
 ) -> None:
-    """Check a finished run. Prints one line per fault; exits with status 1 if there is one."""
+    """Check a finished run. Print one line per fault, and exit with status 1 if there are any."""
     from gritmill.validation.validate import validate as findings
 
     samples = faults = 0
@@ -163,10 +163,10 @@ def export(
         ),
     ] = ExportOptions.dialect,
     seed: Annotated[
-        int, typer.Option(help="Seed that picks the questions, for --to instructions.", metavar="N")
+        int, typer.Option(help="Seed that chooses the questions, for --to instructions.", metavar="N")
     ] = ExportOptions.seed,
 ) -> None:
-    """Convert a finished run to another tool's format. Needs only its shards. Run it again to resume."""
+    """Convert the shards of a finished run to another tool's format. Run it again to resume."""
     from gritmill.exports.export import export as exported
 
     written = exported(run, to, output, ExportOptions(images, level, dialect, seed))
@@ -183,11 +183,11 @@ def view(call: Call, serve: Serve = False, port: Port = 0) -> None:
 
     summary = call()
     counts = ", ".join(f"{summary[name]} {name}" for name in ("kept", "rejected", "failed"))
-    print(f"{counts}; {summary['missing']} without their image")
+    print(f"{counts}; {summary['missing']} without an image")
     print(f"page in {summary['page']}", flush=True)
     if serve:
         with server(files.parent(summary["page"]), port) as running:
-            print(f"serving it on {address(running)} until interrupted", flush=True)
+            print(f"serving the page on {address(running)} until interrupted", flush=True)
             with suppress(KeyboardInterrupt):  # the way to stop it
                 running.serve_forever()
 
@@ -207,7 +207,7 @@ def evaluate(call: Call, phrases_only: bool) -> None:
 
 @derive(app, calibrate_threshold)
 def calibrate(call: Call, output: str) -> None:
-    """Find the score threshold that gives a target precision on an annotated set."""
+    """Find the score threshold that gives a target precision on an annotated data set."""
     from gritmill.evaluation import tables
 
     result = call()

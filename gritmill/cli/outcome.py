@@ -13,9 +13,9 @@ def check_ledger(report: "Report", max_failed: float = 0.0, allow_faults: bool =
     ledger = report.ledger
     read, failed = ledger.read, ledger.failed_pairs
     if not ledger.written:
-        counts = f"of {read} pairs read {ledger.rejected_pairs} were rejected and {failed} failed"
+        counts = f"{read} pairs read, {ledger.rejected_pairs} rejected, {failed} failed"
         uncaptioned = ledger.rejected.get("no_caption", 0) == read > 0
-        hint = "; source.columns.caption says which field holds the caption" if uncaptioned else ""
+        hint = "; set source.columns.caption to the field with the caption" if uncaptioned else ""
         raise DataFault(f"nothing was written: {counts}{hint}")
     if failed / read > max_failed:
         raise DataFault(f"{failed} of {read} pairs failed, more than --max-failed {max_failed:g} allows")
@@ -36,9 +36,9 @@ def check_measured(figures: Any, pictures: dict[str, Any]) -> None:
     reasons = ", ".join(f"{number} {reason}" for reason, number in pictures["unusable"].items())
     if reasons:
         example = next(iter(pictures["examples"].values()))
-        message = f"nothing was measured: of {pictures['pictures']} pictures {reasons}"
-        raise DataFault(f"{message}, for example {example} (set their folder with --images)")
-    raise DataFault(f"nothing was measured: {pictures['pictures']} pictures, and no phrase with a true box")
+        message = f"nothing was measured: no image of {pictures['pictures']} can be used: {reasons}"
+        raise DataFault(f"{message}, for example {example} (--images sets their folder)")
+    raise DataFault(f"nothing was measured: {pictures['pictures']} images, but no phrase with a true box")
 
 
 def check_threshold(result: dict[str, Any]) -> None:

@@ -29,7 +29,7 @@ def calibrate(
     """Finds the score threshold for a target precision. Writes `calibration.json` and `calibration.html`.
 
     Args:
-      precision: target share of right boxes, above 0 and at most 1. on: as in `gritmill.evaluate`.
+      precision: target share of correct boxes, above 0 and at most 1. on: as in `gritmill.evaluate`.
         `gritmill calibrate --help` lists all options.
 
     Returns:

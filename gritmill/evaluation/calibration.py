@@ -35,11 +35,11 @@ class BoxCollection:
     """The boxes of the answers. Phrases that have no true boxes and are not absent are left out."""
 
     rows: "array[float]" = field(default_factory=lambda: array("d"))
-    """Four numbers per box: score, whether it is right, number of its phrase, number of its picture."""
+    """Four numbers per box: score, whether it is correct, number of its phrase, number of its image."""
     phrases: list[TruePhrase] = field(default_factory=list)
 
     def add(self, answer: Answer, picture: int, settings: SelectionSettings, floor: float) -> None:
-        """Adds the boxes of an answer. picture: the number of its picture."""
+        """Adds the boxes of an answer. picture: the number of its image."""
         selected: dict[int, list[Box]] = {number: [] for number in answer.queried}
         for grounding in select(answer.pair, settings, floor):
             selected[answer.queried[grounding.box.phrase]].append(grounding.box)

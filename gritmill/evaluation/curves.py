@@ -1,7 +1,7 @@
 """Precision and recall by threshold, reliability, and the threshold for a target precision.
 
-As in COCO's evaluation, a box is right if it has an IoU of at least 0.5 with a thing of its own phrase that no
-better-scored box has taken. Of two boxes on one thing, one is right and one is wrong. Boxes of absent phrases are
+As in COCO's evaluation, a box is correct if it has an IoU of at least 0.5 with a thing of its own phrase that no
+better-scored box has taken. Of two boxes on one thing, one is correct and one is wrong. Boxes of absent phrases are
 wrong.
 """
 
@@ -56,8 +56,8 @@ def threshold_grid(floor: float) -> np.ndarray:
 class Curve:
     """Counts at each threshold, and totals.
 
-    boxes: boxes with at least that score. right: those of them that are right. present_hit: present phrases with a
-    right box. absent_hit: absent phrases with a box. things, present, absent: totals of things and phrases.
+    boxes: boxes with at least that score. right: those of them that are correct. present_hit: present phrases with a
+    correct box. absent_hit: absent phrases with a box. things, present, absent: totals of things and phrases.
     """
 
     thresholds: np.ndarray
@@ -71,7 +71,7 @@ class Curve:
 
     @property
     def precision(self) -> np.ndarray:
-        """The share of boxes that are right; NaN where there is no box."""
+        """The share of boxes that are correct; NaN where there is no box."""
         return _ratio(self.right, self.boxes)
 
     def figures_at(self, threshold: float) -> dict[str, Any]:
@@ -134,10 +134,10 @@ def bootstrap(
     seed: int,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
-    """Bootstrap over pictures.
+    """Bootstrap over images.
 
-    Each resample draws as many pictures as there are, with replacement. Pictures are drawn rather than boxes, because
-    the boxes of one picture are not independent. chosen_threshold: the threshold whose precision gets an interval.
+    Each resample draws as many images as there are, with replacement. Images are drawn rather than boxes, because
+    the boxes of one image are not independent. chosen_threshold: the threshold whose precision gets an interval.
 
     Returns:
       95 % intervals of `threshold` and `precision`, None where there is none; `reached`, the share of the resamples

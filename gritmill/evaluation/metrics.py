@@ -1,6 +1,6 @@
 """Recall@k and accuracy of ranked boxes against true boxes. Overlap is the plain IoU, not GIoU.
 
-ANY-BOX: a box is right if it matches any of the phrase's things. MERGED-BOX: a box is right if it matches the box
+ANY-BOX: a box is correct if it matches any of the phrase's things. MERGED-BOX: a box is correct if it matches the box
 around all of them. The names are those of the papers on Flickr30k Entities; Kosmos-2 (arXiv 2306.14824, section 4.1.1)
 uses ANY-BOX.
 """
@@ -17,7 +17,7 @@ from transforms.text.grounded_caption import Corners
 
 RANKS = (1, 5, 10)
 MIN_IOU = 0.5
-"""A box is right if its IoU is at least this value."""
+"""A box is correct if its IoU is at least this value."""
 
 STRICT_IOU = 0.75
 
@@ -33,7 +33,7 @@ def enclosing_box(things: Sequence[Corners]) -> Corners:
 class PhraseResult:
     """The result for one phrase.
 
-    any_rank, merged_rank: rank of the first right box, from 1; 0 if there is none.
+    any_rank, merged_rank: rank of the first correct box, from 1; 0 if there is none.
     iou: IoU of the best-scored box with the thing that it overlaps most; 0 without a box.
     """
 
@@ -94,7 +94,7 @@ def _mean(values: np.ndarray) -> float | None:
 
 
 def match_boxes(boxes: Sequence[Corners], things: Sequence[Corners]) -> list[bool]:
-    """Returns for each box, best-scored first, whether it is right.
+    """Returns for each box, best-scored first, whether it is correct.
 
     A box takes the free thing that it overlaps most; a thing that is taken matches no other box.
     """

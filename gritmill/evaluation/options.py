@@ -7,7 +7,7 @@ from gritmill.options import Option, PathOrUri, PathsOrUris
 
 
 class TruthFormat(StrEnum):
-    """The format of a set with true boxes."""
+    """The format of a data set with true boxes."""
 
     FLICKR30K = "flickr30k"
     REFCOCO = "refcoco"
@@ -23,24 +23,22 @@ class Nms(StrEnum):
 
 
 Truth = Annotated[
-    PathsOrUris, Option("--truth", "Annotated set: its folder or its files.", "PATH...", cli_type=list[str])
+    PathsOrUris, Option("--truth", "Annotated data set: its folder or its files.", "PATH...", cli_type=list[str])
 ]
-On = Annotated[str, Option("--on", "Format of the set.", cli_type=TruthFormat)]
-Images = Annotated[PathOrUri | None, Option("--images", "Folder of the set's images.", "DIR", cli_type=str | None)]
-Split = Annotated[str | None, Option("--split", "Split of the set: val, test, testA, ...", "NAME")]
+On = Annotated[str, Option("--on", "Format of the data set.", cli_type=TruthFormat)]
+Images = Annotated[PathOrUri | None, Option("--images", "Folder of the images.", "DIR", cli_type=str | None)]
+Split = Annotated[str | None, Option("--split", "Split of the data set: val, test, testA, ...", "NAME")]
 LimitPictures = Annotated[int | None, Option("--limit", "Use only the first N images.", "N", min=1)]
-ResultFile = Annotated[
-    PathOrUri | None, Option("--output", "Write all figures to this JSON file.", "FILE", cli_type=str | None)
-]
+ResultFile = Annotated[PathOrUri | None, Option("--output", "JSON file for all figures.", "FILE", cli_type=str | None)]
 CalibrationFolder = Annotated[
     PathOrUri, Option("--output", "Folder for calibration.json and calibration.html.", "DIR", cli_type=str)
 ]
-PhrasesOnly = Annotated[bool, Option("--phrases", "Evaluate extracted phrases instead of boxes.")]
+PhrasesOnly = Annotated[bool, Option("--phrases", "Measure extracted phrases instead of boxes.")]
 Alone = Annotated[bool, Option("--alone", "Query each phrase in its own prompt.")]
 NmsOf = Annotated[
     str, Option("--nms", "Non-maximum suppression before ranking: within a phrase or a caption.", cli_type=Nms)
 ]
 Precision = Annotated[
-    float, Option("--precision", "Target precision: share of the written boxes that are right.", "SHARE", min=0, max=1)
+    float, Option("--precision", "Target precision: share of boxes that are correct.", "SHARE", min=0, max=1)
 ]
 Seed = Annotated[int, Option("--seed", "Seed of the bootstrap.", "N", min=0)]

@@ -1,6 +1,6 @@
 """`gritmill eval --phrases`: compares the noun phrases that a run extracts with the phrases marked by annotators.
 
-No picture is needed. A phrase is right if its character span equals a marked one. Marked phrases that name nothing
+No image is needed. A phrase is correct if its character span equals a marked one. Marked phrases that name nothing
 visible (`notvisual`) need not be found; extracting one is a false alarm of its own kind.
 """
 
@@ -118,7 +118,7 @@ def compare_phrases(truth: Truth, configuration: Configuration, quiet: bool = Tr
     def state() -> progress.State:
         return progress.State(len(pictures), len(pictures) / max(truth.pictures, 1))
 
-    with progress.show_progress("reading", "pictures", state, quiet):
+    with progress.show_progress("reading", "images", state, quiet):
         while batch := list(islice(truth.captions, _BATCH)):
             found = stage.process([_without_picture(one) for one in batch])
             for caption, pair in zip(batch, found, strict=True):
@@ -166,6 +166,6 @@ def _relations(span: CharSpan, others: Iterable[CharSpan]) -> tuple[bool, bool, 
 
 
 def _without_picture(caption: TrueCaption) -> Pair:
-    """The pair with its caption only, because a fault of its picture does not matter here."""
+    """The pair with its caption only, because a fault of its image does not matter here."""
     pair = caption.pair
     return Pair(pair.key, pair.source, pair.index, pair.caption)

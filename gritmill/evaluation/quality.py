@@ -1,7 +1,7 @@
 """Measures a finished run against the truth in the `meta` of its pairs. The bundled scenes have such a truth.
 
 `truth` is a list of {"start", "end", "text", "boxes"}: a phrase's characters in the caption, end exclusive, and the
-normalised corners of each thing that it names. `absent` lists phrases that name nothing in the picture.
+normalised corners of each thing that it names. `absent` lists phrases that name nothing in the image.
 """
 
 import json
@@ -25,8 +25,8 @@ class Quality:
     """Counts over all pairs with a truth. A box matches at most one thing, and a thing at most one box.
 
     phrases: true phrases. extracted: those of them that were found in the caption. located: extracted phrases with a
-    right box. plural: extracted phrases that name several things. fully_located: plural phrases with a right box for
-    each thing. absent: phrases of captions that name nothing in the picture. absent_boxed: absent phrases with a box.
+    correct box. plural: extracted phrases that name several things. fully_located: plural phrases with a correct box
+    for each thing. absent: phrases of captions that name nothing in the image. absent_boxed: absent phrases with a box.
     boxes: written boxes. boxes_right: written boxes on a thing that their phrase names.
     """
 

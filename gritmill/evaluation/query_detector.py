@@ -23,7 +23,7 @@ from transforms.isolation.bisect import UnhealthyDevice
 from transforms.records import Box, FailureStage, Pair, Phrase
 
 _MAX_RATIO_CHANGE = 0.02
-"""By how much the aspect ratio of a picture may differ from that of the annotated picture, as a share."""
+"""By how much the aspect ratio of an image may differ from that of the annotated image, as a share."""
 
 OTHER_SHAPE = "other_shape"
 
@@ -33,7 +33,7 @@ class Answer:
     """The answer of the detector for one caption.
 
     pair: its phrases are the queried ones; its caption is their texts, one per line. boxes: by number of the true
-    phrase, best first; empty if the detector failed. fault, detail: why the picture cannot be used, and which picture.
+    phrase, best first; empty if the detector failed. fault, detail: why the image cannot be used, and which image.
     """
 
     caption: TrueCaption
@@ -52,7 +52,7 @@ class Answer:
 class QueryCounts:
     """Counts of a query so far.
 
-    unusable: pictures that could not be used, by reason. examples: one of them per reason. failed: captions on which
+    unusable: images that could not be used, by reason. examples: one of them per reason. failed: captions on which
     the detector failed.
     """
 
@@ -64,7 +64,7 @@ class QueryCounts:
 
     @property
     def measured(self) -> int:
-        """Pictures that could be used."""
+        """Images that could be used."""
         return self.pictures - self.unusable.total()
 
     def to_json(self) -> dict[str, object]:
@@ -106,7 +106,7 @@ def load_detector(configuration: Configuration) -> tuple[StageRunner, Configurat
 def query(
     truth: Truth, detector: StageRunner, configuration: Configuration, counts: QueryCounts, quiet: bool = True
 ) -> Iterator[Answer]:
-    """Yields the answers in order and updates `counts`. A picture that cannot be used does not reach the detector.
+    """Yields the answers in order and updates `counts`. An image that cannot be used does not reach the detector.
 
     Raises:
       EnvironmentFault: the detector fails on every input, or cannot be loaded.
@@ -126,7 +126,7 @@ def query(
     pixels = configuration.source.max_pixels
     loaded = (_skip_other_shape(position, pair) for position, pair in ImageLoader(pixels).load(placed_pairs()))
     state = lambda: progress_state(truth, counts, reported)  # noqa: E731
-    with progress.show_progress("asking", "pictures", state, quiet), _as_environment_fault():
+    with progress.show_progress("querying", "images", state, quiet), _as_environment_fault():
         for chunk_pairs, _ in cut_chunks(loaded, configuration.chunk):
             for pair in detector.process(chunk_pairs, note_reported):
                 answer = _build_answer(pending.popleft(), pair)
@@ -136,7 +136,7 @@ def query(
 
 
 def progress_state(truth: Truth, counts: QueryCounts, reported: Set[str]) -> progress.State:
-    """Counts the answered pictures and those of the current chunk that the detector has reported as done."""
+    """Counts the answered images and those of the current chunk that the detector has reported as done."""
     done = counts.pictures + len(reported - {counts.last_picture})
     return progress.State(done, min(done / max(truth.pictures, 1), 1.0))
 
@@ -164,7 +164,7 @@ def _build_question(caption: TrueCaption) -> Pair:
 
 
 def _skip_other_shape(position: Position, pair: Pair) -> PositionedPair:
-    """The pair, without phrases to query if its picture is not the annotated one."""
+    """The pair, without phrases to query if its image is not the annotated one."""
     return position, replace(pair, phrases=()) if _shape_differs(position["caption"], pair) else pair
 
 
@@ -181,7 +181,7 @@ def _build_answer(caption: TrueCaption, pair: Pair) -> Answer:
 
 
 def _shape_differs(caption: TrueCaption, pair: Pair) -> bool:
-    """Whether the aspect ratio differs from that of the annotated picture: it is another picture, or rotated by 90°."""
+    """Whether the aspect ratio differs from that of the annotated image: it is another image, or rotated by 90°."""
     if not (caption.width and pair.width):
         return False
     # Both width / height, cross-multiplied.

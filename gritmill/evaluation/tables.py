@@ -12,7 +12,7 @@ from pipeline.faults import printable
 
 
 def show_boxes(result: dict[str, Any]) -> None:
-    """Prints the figures of `gritmill eval`, one row per kind, and the pictures that could not be used."""
+    """Prints the figures of `gritmill eval`, one row per kind, and the images that could not be used."""
     console = Console(highlight=False)
     if result["figures"]:
         shares = _accuracies if result["on"] == TruthFormat.REFCOCO else _recalls
@@ -28,7 +28,7 @@ def show_boxes(result: dict[str, Any]) -> None:
 def show_phrases(result: dict[str, Any]) -> None:
     """Prints the figures of `gritmill eval --phrases`."""
     console, figures = Console(highlight=False), result["figures"]
-    table = _make_table("", "marked", "extracted", "right", "precision", "recall", "F1", "recall by head")
+    table = _make_table("", "marked", "extracted", "correct", "precision", "recall", "F1", "recall by head")
     shares = (figures["precision"], figures["recall"], figures["f1"], figures["recall_by_head"])
     table.add_row("all", str(figures["marked"]), str(figures["extracted"]), str(figures["hit"]), *map(percent, shares))
     for kind, counts in figures["kinds"].items():
@@ -48,7 +48,7 @@ def show_calibration(result: dict[str, Any]) -> None:
     console = Console(highlight=False)
     if result["threshold"] is not None:
         table = _make_table(
-            "phrases", "number", "boxes", "precision", "recall", "with a right box", "absent, with a box"
+            "phrases", "number", "boxes", "precision", "recall", "with a correct box", "absent, with a box"
         )
         for kind, figures in result["at_threshold"].items():
             names = ("precision", "recall", "phrases_with_right_box", "absent_with_box")
@@ -76,7 +76,7 @@ def _threshold_lines(result: dict[str, Any]) -> Iterator[str]:
     yield f"threshold for a precision of {result['wished_precision']:g}: {result['threshold']:g}{note}"
     yield f"  95 % interval {low:.3f} to {high:.3f}; precision {percent(interval[0])} to {percent(interval[1])}"
     if result["at_threshold"]["all"]["right"] == result["at_threshold"]["all"]["boxes"]:
-        yield "  no box is wrong at this threshold, so the interval has no meaning; use more pictures"
+        yield "  no box is wrong at this threshold, so the interval has no meaning; use more images"
     if result["interval"]["reached"] < 1:
         yield f"  {percent(1 - result['interval']['reached'])} of the resamples do not reach this precision"
     yield f"  {result['paste']['set']}"
@@ -98,7 +98,7 @@ def _accuracies(figures: dict[str, Any]) -> dict[str, float | None]:
 
 
 def _picture_lines(counts: dict[str, Any]) -> Iterator[str]:
-    yield f"{counts['measured']} of {counts['pictures']} pictures measured"
+    yield f"{counts['measured']} of {counts['pictures']} images measured"
     for reason, number in counts["unusable"].items():
         yield f"  {number} {reason}, for example {printable(counts['examples'][reason])}"
     if counts["failed"]:
@@ -106,7 +106,7 @@ def _picture_lines(counts: dict[str, Any]) -> Iterator[str]:
 
 
 def _left_out_line(phrases: dict[str, int]) -> Iterator[str]:
-    named = {"without_picture": "without a picture", "without_boxes": "without true boxes", "absent": "absent"}
+    named = {"without_picture": "without an image", "without_boxes": "without true boxes", "absent": "absent"}
     parts = [f"{phrases[name]} {label}" for name, label in named.items() if phrases[name]]
     if parts:
         yield f"phrases not measured: {', '.join(parts)}"

@@ -22,7 +22,7 @@ def render_card(to: str, export_format: Format, manifest: Manifest, counts: Expo
         "tags": ["grounding", "referring-expressions", "gritmill", to],
         "size_categories": [_SIZES[sum(counts["samples"] >= 10**power for power in range(3, 10))]],
     }
-    if path := export_format.data_files:  # otherwise the hub loads the file types it knows: export.json and pictures
+    if path := export_format.data_files:  # otherwise the hub loads the file types it knows: export.json and images
         head["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": path}]}]
     values = {"to": to, "manifest": manifest, "counts": sorted(counts.items()), "about": export_format.description}
     return render("card.md.jinja", head=yaml.safe_dump(head, sort_keys=False).strip(), **values) + "\n"

@@ -69,7 +69,7 @@ def export(
     source, target = files.canonical(run), files.canonical(output)
     manifest = need_manifest(run)
     if target == source:
-        raise CallError(f"--output: {output}: this is the folder of the run; use another folder")
+        raise CallError(f"--output: {output}: this is the run folder; use another folder")
     export_settings = {
         "pack": manifest.fingerprints.pack,
         "format": to,
@@ -97,7 +97,7 @@ def export(
 
 def _check_free(target: str, fingerprint: str) -> None:
     """Rejects a folder that contains anything other than this export."""
-    marked = is_marked(target, layout.EXPORT_MARKER, "export")
+    marked = is_marked(target, layout.EXPORT_MARKER, "gritmill export")
     if marked and read_typed(files.join(target, layout.EXPORT_MARKER), ExportMarker).mark != fingerprint:
         raise FolderMismatch(f"--output: {target} contains another export", "use another folder")
 

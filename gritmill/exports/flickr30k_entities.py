@@ -23,7 +23,7 @@ class Flickr30kEntities(LineFormat):
     image_path = "flickr30k-images/{0}.jpg"
     description = """\
 `Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as in the original, with one sentence per
-picture."""
+image."""
 
     def left_out(self, caption: str) -> str:
         return "" if set("[]").isdisjoint(caption) else "captions with a bracket"

@@ -60,7 +60,7 @@ class Format(Protocol):
         """Glob pattern of the files that `datasets` and the hub should load; empty if they cannot read the format."""
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
-        """Writes the samples of one shard, with at most one picture in memory. The same samples give the same bytes.
+        """Writes the samples of one shard, with at most one image in memory. The same samples give the same bytes.
 
         Returns:
           Counts to show, including "samples".
@@ -75,7 +75,7 @@ class LineFormat(Format):
     """A format of lines, one or more per sample: writes one file of lines per shard, and joins these files at the end.
 
     file_name: name of the joined file; a format that writes something else overrides `finish`.
-    image_path: path of a picture as a format string of the key. The default folder is the five digits of the shard, as
+    image_path: path of an image as a format string of the key. The default folder is the five digits of the shard, as
       in mmdetection's GRIT.
     """
 
@@ -107,7 +107,7 @@ class LineFormat(Format):
         yield from self.rows(sample, folder, counts)
 
     def image_name(self, sample: Sample) -> str:
-        """The path of the picture below the export's folder."""
+        """The path of the image below the export's folder."""
         return self.image_path.format(sample.key)
 
     def left_out(self, caption: str) -> str:

@@ -35,7 +35,7 @@ class Grit:
     data_files = "grit-20m/*.parquet"
     description = f"""\
 `grit-20m/coyo_{{i}}_snappy.parquet` and `grit_coyo.jsonl`, with the columns of the released GRIT followed by three
-of gritmill's. Pictures are not included, as in GRIT.
+of gritmill's. Images are not included, as in GRIT.
 
 {LOW_SCORES}"""
 

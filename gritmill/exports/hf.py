@@ -1,4 +1,4 @@
-"""hf: a folder that `datasets.load_dataset` opens, with pictures and typed features: one parquet file per shard."""
+"""hf: a folder that `datasets.load_dataset` opens, with images and typed features: one parquet file per shard."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +14,7 @@ from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from transforms import grit_record
 
-_BATCH = 100  # pictures in memory, and rows per row group: the hub's viewer needs groups of a few megabytes
+_BATCH = 100  # images in memory, and rows per row group: the hub's viewer needs groups of a few megabytes
 
 _GROUNDING: "dict[str, tuple[pa.DataType, Callable[[Region, Region], Any]]]" = {
     "phrase": (pa.string(), lambda chunk, expression: chunk.text),
@@ -65,7 +65,7 @@ def _feature(kind: pa.DataType) -> Any:
 
 @dataclass(frozen=True)
 class Hf:
-    """Each row is a sample: picture, caption, grounded text, `groundings`, and the other columns of the record."""
+    """Each row is a sample: image, caption, grounded text, `groundings`, and the other columns of the record."""
 
     options: ExportOptions
 
@@ -85,7 +85,7 @@ load_dataset(".", split="train")[0]["groundings"]
             while rows := [_row(sample) for sample in islice(samples, _BATCH)]:
                 writer.write_table(pa.Table.from_pylist(rows, schema))
                 counts.update({"samples": len(rows), "boxes": sum(len(row["groundings"]) for row in rows)})
-                rows.clear()  # before the next pictures are read
+                rows.clear()  # before the next images are read
         return counts
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:

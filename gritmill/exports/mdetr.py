@@ -20,7 +20,7 @@ _SAME_BOX_IOU = 0.95
 
 
 class Mdetr(LineFormat):
-    """There is one image entry per caption, not per picture.
+    """There is one image entry per caption: an image with several captions has several entries.
 
     A box that several phrases name is one annotation with all their spans. Boxes with an IoU of 0.95 or more count as
     the same box, and the last one is kept, as in MDETR's own scripts.

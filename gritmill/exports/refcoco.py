@@ -92,7 +92,7 @@ def _ref(number: int, image: dict[str, Any], ref: dict[str, Any], numbers: dict[
         "ann_id": number,
         "category_id": numbers[ref["category"]],
         "image_id": image["id"],
-        # Programs that use the toolkit take the part before the last "_" as the name of the picture.
+        # Programs that use the toolkit take the part before the last "_" as the name of the image.
         "file_name": f"{image['file_name'].removesuffix('.jpg')}_{number}.jpg",
         "split": "train",
         "sent_ids": [number],

@@ -16,7 +16,7 @@ _SEPARATORS = frozenset("\t\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029")
 
 @dataclass(frozen=True)
 class Tsv:
-    """Columns: MD5 of the picture, caption, picture in base64, width, height, and a Python dictionary of the rows.
+    """Columns: MD5 of the image, caption, image in base64, width, height, and a Python dictionary of the rows.
 
     The format cannot represent a tab or a line break in a caption. Such pairs are left out and counted.
     """

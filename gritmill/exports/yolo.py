@@ -1,4 +1,4 @@
-"""yolo: one text file per picture, one line per box: class, centre, width and height as shares of the picture."""
+"""yolo: one text file per image, one line per box: class, centre, width and height as fractions of the image."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -22,7 +22,7 @@ yolo detect train data=data.yaml
 ```
 
 A class is the head noun of a phrase, in lower case. Captions are not included. `parts/` has the `uid`, `source_key`,
-`url` and `meta` of each picture."""
+`url` and `meta` of each image."""
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """Writes the labels and `data.yaml`. The classes can be numbered only when all of them are known."""

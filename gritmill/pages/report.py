@@ -30,7 +30,7 @@ def write_page(output: str, folder: str, plan: Plan, manifest: Manifest, report:
     """Writes the page of a finished run.
 
     Args:
-      output: folder of the run. folder: folder of its detections. report: the result of `write_report`.
+      output: the run folder. folder: the folder of its detections. report: the result of `write_report`.
       warning: a warning about the boxes, shown near the top; empty for none.
     """
     statistics = read_statistics(output)
@@ -56,14 +56,14 @@ def write_page(output: str, folder: str, plan: Plan, manifest: Manifest, report:
 
 def _charts(histograms: Histograms) -> Iterator[dict[str, Any]]:
     """Per chart: title, bars as (count, tooltip), and the labels at both ends of the axis."""
-    binned = ((histograms.score, "Boxes by score"), (histograms.box_area, "Boxes by share of the image"))
+    binned = ((histograms.score, "Scores of kept boxes"), (histograms.box_area, "Box area as a share of the image"))
     for bins, title in binned:
         labels = [f"{low:g} to {high:g}" for low, high in pairwise(bins.edges)]
         bars = [(n, f"{label}: {n:,}") for label, n in zip(labels, bins.counts, strict=True)]
         yield {"title": title, "bars": bars, "first": f"{bins.edges[0]:g}", "last": f"{bins.edges[-1]:g}"}
     by_value = (
-        (histograms.boxes_per_pair, "Pairs by number of boxes"),
-        (histograms.phrase_words, "Phrases by number of words"),
+        (histograms.boxes_per_pair, "Boxes per pair"),
+        (histograms.phrase_words, "Words per phrase"),
     )
     for values, title in by_value:
         counted = dict(zip(values.values, values.counts, strict=True))
@@ -105,7 +105,7 @@ def _make_cards(nearest: Sequence[NearThreshold], folder: str, plan: Plan, polic
 
 
 def _make_card(pair: Pair, policy: Policy, picture: Thumbnail) -> dict[str, Any]:
-    """A pair with its boxes. A box is (colour, phrase, score, (x, y, width, height) in percent of the picture)."""
+    """A pair with its boxes. A box is (colour, phrase, score, (x, y, width, height) in percent of the image)."""
     phrases: dict[str, str] = {}
     boxes = []
     for grounding in rank_candidates(pair, policy):

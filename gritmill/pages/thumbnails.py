@@ -22,7 +22,7 @@ _QUALITY = 80
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """An upright JPEG of a pair's picture. If `jpeg` is empty, `missing` is the reason."""
+    """An upright JPEG of a pair's image. If `jpeg` is empty, `missing` is the reason."""
 
     jpeg: bytes = b""
     missing: Fault | None = None
@@ -31,7 +31,7 @@ class Thumbnail:
 def make_thumbnails(pairs: Sequence[Pair], plan: Plan) -> Iterator[Thumbnail]:
     """Yields one thumbnail per pair, in order. The pairs should be in input order.
 
-    A picture that is gone does not affect the other pictures.
+    An image that is gone does not affect the other images.
     """
     fetched = _fetch_pictures([pair for pair in pairs if pair.image.digest], plan)
     for pair in pairs:
@@ -44,7 +44,7 @@ def make_thumbnails(pairs: Sequence[Pair], plan: Plan) -> Iterator[Thumbnail]:
 
 
 def _fetch_pictures(pairs: Sequence[Pair], plan: Plan) -> Iterator[bytes | Fault]:
-    """Like `fetch_images`, but a missing container affects only its own pictures and does not stop the iteration."""
+    """Like `fetch_images`, but a missing container affects only its own images and does not stop the iteration."""
     missing: dict[str, Fault] = {}
     index = 0
     while index < len(pairs):

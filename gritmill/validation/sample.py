@@ -1,4 +1,4 @@
-"""Checks one sample: its members, its record, its picture and its texts."""
+"""Checks one sample: its members, its record, its image and its texts."""
 
 import io
 import json

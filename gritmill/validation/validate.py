@@ -109,7 +109,7 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     folder = files.canonical(output)
     uri = files.join(folder, layout.MANIFEST)
     if not files.exists(uri):
-        raise CallError(f"{output}: no {layout.MANIFEST}, so not a finished run; run gritmill pack")
+        raise CallError(f"{output}: no {layout.MANIFEST}, so it is not a finished run; run gritmill pack")
     try:
         manifest = _Manifest.model_validate_json(files.read_bytes(uri))
         for name in manifest.configuration.text.dialect:
@@ -118,7 +118,7 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
         line = fault_line(error) if isinstance(error, ValidationError) else str(error)
         yield Finding(layout.MANIFEST, "", line)
         return
-    # Pillow's limit is global. It must not reject pictures that the run accepted.
+    # Pillow's limit is global. It must not reject images that the run accepted.
     if Image.MAX_IMAGE_PIXELS is not None:
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, manifest.configuration.source.max_pixels)
     text = manifest.configuration.text

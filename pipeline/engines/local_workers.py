@@ -62,7 +62,7 @@ def run_watched(run: Callable[[], None]) -> None:
             while thread.is_alive():
                 thread.join(_POLL_SECONDS)
                 if worker_errors and thread.is_alive():
-                    raise WorkerDied(f"a worker process died: {worker_errors[0]}; run the same command again to resume")
+                    raise WorkerDied(f"a worker process died: {worker_errors[0]}; run the same command to resume")
         except BaseException:
             _kill(pids)
             raise

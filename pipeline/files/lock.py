@@ -110,7 +110,7 @@ def is_marked(folder: str, marker: str, content: str) -> bool:
     """Whether a folder contains the marker file of its content. False if it is empty, apart from files of the lock.
 
     Args:
-      content: what the folder should contain, for the error message.
+      content: the command that writes such a folder, for the error message.
 
     Raises:
       CallError: the folder contains other files, but no marker.
@@ -118,5 +118,5 @@ def is_marked(folder: str, marker: str, content: str) -> bool:
     if files.exists(files.join(folder, marker)):
         return True
     if any(files.name(info.uri) not in (LOCK, HEARTBEAT) for info in files.list_folder(folder, "**")):
-        raise CallError(f"--output: {folder} is not empty, and contains no earlier {content}")
+        raise CallError(f"--output: {folder} is not empty, and {content} did not write it; use another folder")
     return False

@@ -161,7 +161,7 @@ def _chunks(
     if spec.pairs is not None:
         pairs = islice(pairs, spec.pairs - (start["index"] - spec.start["index"]))
     chunk_id = ChunkId(range_id.source, range_id.range, number)
-    # The loader reads one picture ahead, so the picture that killed the process may belong to the next chunk.
+    # The loader reads one image ahead, so the image that killed the process may belong to the next chunk.
     next_failed = attempts.failed_count(folder, replace(chunk_id, number=number + 1))
     failed = attempts.begin(folder, chunk_id)
     started = time.perf_counter()

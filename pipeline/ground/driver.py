@@ -22,10 +22,10 @@ from transforms.detectors.settings import DetectorSettings
 
 
 def ground(configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions) -> Plan:
-    """Grounds every pair of the inputs that lacks a row in a table. The caller must hold the lock of the output folder.
+    """Grounds every pair of the inputs that lacks a row in a table. The caller must hold the lock of the run folder.
 
     Raises:
-      CallError: a model or an input is invalid, or the output folder has another fingerprint.
+      CallError: a model or an input is invalid, or the run folder has another fingerprint.
       EnvironmentFault: the run failed before it was complete.
     """
     folder = files.join(output, DETECTIONS)
@@ -57,7 +57,9 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
         graph.run(plan, stages, tables, provenance, options.beam, options.quiet)
         if unfinished := _unfinished_count(plan, tables.values()):
-            raise EnvironmentFault(f"{folder}: the run ended, but {unfinished} ranges are not done; run it again")
+            raise EnvironmentFault(
+                f"{folder}: the run ended, but {unfinished} ranges are not done; run the same command to resume"
+            )
     for table in tables.values():
         retry.clear(table)
     attempts.delete_all(folder)

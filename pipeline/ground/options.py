@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class GroundOptions:
-    """How `ground` treats the existing content of the output folder, and how it runs.
+    """How `ground` treats the existing content of the run folder, and how it runs.
 
     limit: the maximum number of pairs. extend: add new sources to the plan. redo_changed: read changed sources again.
     fresh: move the existing plan and tables aside.

@@ -24,7 +24,7 @@ from transforms.text import dialects
 
 
 def pack(configuration: Configuration, plan: Plan, folder: str, output: str, options: PackOptions) -> Manifest:
-    """Writes the shards and returns the manifest. The caller must hold the lock of the output folder.
+    """Writes the shards and returns the manifest. The caller must hold the lock of the run folder.
 
     Args:
       plan, folder: of the detections.
@@ -62,7 +62,7 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     graph.run(output, folder, head, options)
     manifest = read_manifest(output)
     if manifest is None:
-        raise EnvironmentFault(f"{output}: the run ended without a manifest; run it again")
+        raise EnvironmentFault(f"{output}: the run ended without a manifest; run the same command to resume")
     return manifest
 
 

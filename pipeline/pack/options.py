@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class PackOptions:
     """How `pack` treats existing shards, and how it runs.
 
-    detections: a detections or run folder; None: the output folder. fresh: write all shards again, including shards
+    detections: a detections or run folder; None: the run folder. fresh: write all shards again, including shards
     with the same fingerprint. replace: replace shards with another fingerprint. partial: accept unfinished ranges.
     """
 

@@ -182,7 +182,7 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
         yield f"{outcome}, for example {text}"
     failed = set(report.ledger.failed)
     if failed - {FailureStage.FETCH} or any(rows.failed for rows in report.tables.values()):
-        yield "fix the cause, then use --retry-failed to process failed pairs again (--redo-changed for a fixed source)"
+        yield "fix the cause, then use --retry-failed to process failed pairs again (--redo-changed for fixed sources)"
     if FailureStage.FETCH in failed:
         yield "when the images are available again, use pack --fresh to add them"
     for fault in report.source_faults:

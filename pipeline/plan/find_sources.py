@@ -29,7 +29,7 @@ def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInf
             raise CallError(f"{option}: {error}") from error
         for info in matched:
             if not info.uri.isprintable():
-                raise CallError(f"{option}: {info.uri!r}: its name is not UTF-8 or not printable")
+                raise CallError(f"{option}: {info.uri!r}: the name is not UTF-8 or not printable; rename the file")
         if not matched:
             raise CallError(f"{option}: {pattern}: {_explain_no_match(pattern)}")
         by_uri |= {info.uri: info for info in matched}

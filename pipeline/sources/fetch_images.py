@@ -32,7 +32,7 @@ def fetch_images(pairs: Iterable[Pair], open_source: Callable[[str], Source]) ->
                 data = Fault.from_error(FailureStage.FETCH, Reason.CHANGED, image.uri)
             yield from repeat(data, captions)
         if pending:
-            raise EnvironmentFault(f"{uri}: its source returned {len(pending)} images fewer than requested")
+            raise EnvironmentFault(f"{uri}: the source returned {len(pending)} fewer images than requested")
 
 
 def _references(pairs: Iterable[Pair], pending: deque[tuple[ImageRef, int]]) -> Iterator[ImageRef]:

@@ -59,7 +59,7 @@ class _ReadState:
     def faults(self) -> str:
         """All faults in one line. Empty if there are none."""
         more = f" (and {self.gaps - 1} more such places)" if self.gaps > 1 else ""
-        strays = f"{self.strays} images have a second dot in their name but no sample of their key, first {self.stray}"
+        strays = f"{self.strays} images have a second dot in their name and no sample of their key, first {self.stray}"
         return "; ".join(filter(None, (self.first + more, strays if self.strays else "")))
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Boxes(DetectionsStage):
     """Pairs with phrases -> pairs with candidate boxes.
 
-    max_pixels: larger pictures fail. search_path: folders to search for a custom detector.
+    max_pixels: larger images fail. search_path: folders to search for a custom detector.
     """
 
     settings: DetectorSettings

@@ -101,7 +101,7 @@ def test_the_command_line_takes_it_with_and_without_a_reason(tmp_path, call, cap
     assert run()[0] == 0
     status, said = run("--retry-failed=tired")
     assert status == 2
-    assert "--retry-failed: tired: unknown reason; use one of broken_row" in said
+    assert "--retry-failed: tired: no such reason; use one of broken_row" in said
     plugin_detectors.Passing.sick = False
     assert run("--retry-failed=not_finite") == (0, "")
     assert sum(bool(chunk) for chunk in failed(tmp_path)) == 6

@@ -35,11 +35,11 @@ def test_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("text", "wanted"),
     [
-        ("selection: {scor: 0.3}", "configuration: selection.scor: no such key; do you mean selection.score?"),
-        ("detectr: {}", "configuration: detectr: no such key; do you mean detector?"),
+        ("selection: {scor: 0.3}", "configuration: selection.scor: no such key; did you mean selection.score?"),
+        ("detectr: {}", "configuration: detectr: no such key; did you mean detector?"),
         (
             "source: {columns: {captoin: a}}",
-            "configuration: source.columns.captoin: no such key; do you mean source.columns.caption?",
+            "configuration: source.columns.captoin: no such key; did you mean source.columns.caption?",
         ),
         ("selection: {zzzzzz: 1}", "configuration: selection.zzzzzz: no such key"),
     ],
@@ -108,7 +108,7 @@ def test_the_last_change_of_a_key_counts() -> None:
         ("=3", "--set: =3: not of the form section.key=value"),
         ("chunk.pairs=[1", "--set: chunk.pairs=[1: not a YAML value"),
         ("chunk.pairs.more=1", "--set: chunk.pairs.more: pairs is not a section"),
-        ("chunk.pair=1", "configuration: chunk.pair: no such key; do you mean chunk.pairs?"),
+        ("chunk.pair=1", "configuration: chunk.pair: no such key; did you mean chunk.pairs?"),
         ("pairs=1", "configuration: pairs: no such key"),
         ("chunk.pairs=many", "configuration: chunk.pairs: 'many': "),
     ],

@@ -1,4 +1,4 @@
-"""Phrases + picture -> candidate boxes.
+"""Phrases + image -> candidate boxes.
 
 base               the interface of a detector: `Request`, `Found`, `Detector`
 family, settings   the interface of a family of detectors; the section `detector`, with the keys of all families
@@ -6,8 +6,8 @@ plugin             your own detectors, named as `package.module:factory`
 load               the families by `model_type`; loads the detector that the configuration names
 candidates         pair -> request; pair + answer -> pair with boxes
 check_answers      checks the answers of a detector
-decodable_only     wraps a detector: one thread at a time, only pictures that decode in full
-resize, batches    picture -> input tensor without padding; batches of equal size, decoded in threads
+decodable_only     wraps a detector: one thread at a time, only images that decode in full
+resize, batches    image -> input tensor without padding; batches of equal size, decoded in threads
 grounding_dino/    the Grounding DINO family of transformers
 phrase_locator     pairs with phrases -> pairs with boxes
 """

@@ -22,11 +22,11 @@ class Head:
 
 @dataclass(frozen=True)
 class Request:
-    """One picture and the phrases to look for in it.
+    """One image and the phrases to look for in it.
 
-    data: the encoded image. width, height: pixels of the upright picture. phrases: distinct, as in the caption.
+    data: the encoded image. width, height: pixels of the upright image. phrases: distinct, as in the caption.
     heads: one per phrase, in the same order. caption: the caption that contains the phrases. image_digest: equal for
-    all captions of one picture, which are consecutive; empty if unknown.
+    all captions of one image, which are consecutive; empty if unknown.
     """
 
     data: bytes = field(repr=False)
@@ -40,16 +40,16 @@ class Request:
 
     @property
     def image(self) -> Image.Image:
-        """The picture, RGB and upright. It is decoded on each access: the pictures of a chunk do not fit in memory.
+        """The image, RGB and upright. It is decoded on each access: the images of a chunk do not fit in memory.
 
         Raises:
-          ImageFault: the picture cannot be decoded.
+          ImageFault: the image cannot be decoded.
         """
         return images.decode(self.data, self.max_pixels)
 
 
 def probe_request() -> Request:
-    """A grey picture and one word. If a detector fails on this as well, no pair is at fault."""
+    """A grey image and one word. If a detector fails on this as well, no pair is at fault."""
     target = BytesIO()
     Image.new("RGB", (64, 64), (128, 128, 128)).save(target, "PNG")
     return Request(target.getvalue(), 64, 64, ("thing",), heads=(Head("thing", 0, 5),), caption="thing")
@@ -70,11 +70,11 @@ class Found:
 
 
 class Detector(Protocol):
-    """Finds phrases in pictures. The contract is the same for built-in families and your own detectors.
+    """Finds phrases in images. The contract is the same for built-in families and your own detectors.
 
     gritmill calls `detect` with the requests of a whole chunk, so that the detector can form batches. After a failure,
-    it calls `detect` with parts of the chunk. Captions of one picture are consecutive. Only one thread calls it at a
-    time, and only with pictures that decode in full, unless the family sets `Family.guarded` to False.
+    it calls `detect` with parts of the chunk. Captions of one image are consecutive. Only one thread calls it at a
+    time, and only with images that decode in full, unless the family sets `Family.guarded` to False.
 
     Three attributes are optional:
       made: a JSON object that describes what the detector ran on. Stored with the rows of each chunk.
@@ -86,12 +86,12 @@ class Detector(Protocol):
     def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
         """Returns one answer per request, in order: a `Found`, or only its boxes.
 
-        `Box.phrase` is the index of the phrase in the request. Corners are fractions of the picture's sides, 0..1, with
+        `Box.phrase` is the index of the phrase in the request. Corners are fractions of the image's sides, 0..1, with
         x1 < x2 and y1 < y2. Scores are in 0..1. gritmill removes boxes below `detector.floor`. The detector removes
         boxes beyond `detector.candidates` and reports their number in `Found.cut`. An answer must not depend on other
         requests.
 
         Raises:
           Exception: of any kind. gritmill bisects the requests to find the one that causes it; only its pair fails. If
-            a grey probe picture fails as well, the run ends, and no pair fails.
+            a grey probe image fails as well, the run ends, and no pair fails.
         """

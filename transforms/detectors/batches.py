@@ -1,6 +1,6 @@
-"""Requests -> batches of prompts whose pictures have equal size.
+"""Requests -> batches of prompts whose images have equal size.
 
-Threads decode and resize the pictures ahead of the caller.
+Threads decode and resize the images ahead of the caller.
 """
 
 import threading
@@ -19,7 +19,7 @@ from transforms.read_ahead import read_ahead
 from transforms.records import Fault
 
 _LOADERS = 8
-"""Maximum number of threads. A picture of 640 x 480 takes a thread 10 ms, about as long as a large GPU needs for it."""
+"""Maximum number of threads. An image of 640 x 480 takes a thread 10 ms, about as long as a large GPU needs for it."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class PromptItem:
 
 
 BatchItems = list[PromptItem]
-"""Prompts that go through the model together. Their pictures are resized to the same size."""
+"""Prompts that go through the model together. Their images are resized to the same size."""
 
 PreparedItem = tuple[PromptItem, torch.Tensor]
-"""A prompt with its picture, uint8 [3, height, width]."""
+"""A prompt with its image, uint8 [3, height, width]."""
 
 
 def plan_batches(
     requests: Sequence[Request], prompts: Iterable[Sequence[Any]], rule: ResizeRule, length: int
 ) -> list[BatchItems]:
-    """The batches of the requests, in the order of the requests: at most `length` prompts, with pictures of equal size.
+    """The batches of the requests, in the order of the requests: at most `length` prompts, with images of equal size.
 
     prompts: for each request, the prompts that together contain every phrase once.
     """
@@ -54,9 +54,9 @@ def plan_batches(
 def prepare_batches(
     requests: Sequence[Request], batches: Sequence[BatchItems], rule: ResizeRule
 ) -> Iterator[list[tuple[PromptItem, torch.Tensor | Fault]]]:
-    """Yields the batches, in order. Each prompt comes with its picture, or with the fault if it cannot be decoded.
+    """Yields the batches, in order. Each prompt comes with its image, or with the fault if it cannot be decoded.
 
-    Threads decode the next pictures while the caller works on a batch. Captions of one image share its bytes and are
+    Threads decode the next images while the caller works on a batch. Captions of one image share its bytes and are
     consecutive, so the image is decoded once.
     """
     budget = _PixelBudget(MAX_PIXELS)
@@ -83,7 +83,7 @@ def prepare_batches(
 
 
 class _PixelBudget:
-    """Limits the pixels that are decoded at the same time (4 bytes each in Pillow). A single picture may exceed it."""
+    """Limits the pixels that are decoded at the same time (4 bytes each in Pillow). A single image may exceed it."""
 
     def __init__(self, pixels: int) -> None:
         self._pixels = self._free = pixels

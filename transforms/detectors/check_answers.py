@@ -1,4 +1,4 @@
-"""Checks a detector's answers: one per request, with boxes inside the picture, for phrases of the request."""
+"""Checks a detector's answers: one per request, with boxes inside the image, for phrases of the request."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,7 +20,7 @@ def _check_answer(answer: Found | Sequence[Box], request: Request, floor: float)
     """The answer with values rounded to float32, in which they are stored, and without boxes below the floor.
 
     Raises:
-      ValueError: a box is not inside the picture, has no area, has a score outside 0..1, or has an unknown phrase.
+      ValueError: a box is not inside the image, has no area, has a score outside 0..1, or has an unknown phrase.
     """
     found = answer if isinstance(answer, Found) else Found(tuple(answer))
     rows = np.array([(*box.corners, box.score) for box in found.boxes], np.float32).tolist()

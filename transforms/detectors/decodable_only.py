@@ -1,4 +1,4 @@
-"""Wraps a detector so that one thread calls it at a time, and only with pictures that decode in full."""
+"""Wraps a detector so that one thread calls it at a time, and only with images that decode in full."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from transforms.records import Box, Fault
 
 @dataclass(eq=False)
 class DecodableOnly:
-    """The wrapper. The detector need not be thread-safe and need not check whether a picture is broken."""
+    """The wrapper. The detector need not be thread-safe and need not check whether an image is broken."""
 
     _detector: Any
     progress: Callable[[int], None] | None = None
@@ -29,7 +29,7 @@ class DecodableOnly:
         return dict(getattr(self._detector, "made", {}))
 
     def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
-        """The detector's answers, and an error for each picture that is truncated or broken."""
+        """The detector's answers, and an error for each image that is truncated or broken."""
         with self._lock:
             faults = [self._fault(request) for request in requests]
             if self._reports:

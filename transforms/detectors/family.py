@@ -59,8 +59,8 @@ class Family(Generic[Settings]):
       check: raises ValueError if the config.json shows that the checkpoint cannot run.
       identify: returns the identity of the model for the fingerprint. None: the content of the checkpoint is hashed.
       placed: whether gritmill checks that this machine has `detector.device` and that `.precision` suits it.
-      guarded: whether gritmill decodes each picture before it calls the detector, and calls it from one thread at a
-        time. Set it to False if the detector is thread-safe and answers with a fault for a truncated or broken picture.
+      guarded: whether gritmill decodes each image before it calls the detector, and calls it from one thread at a
+        time. Set it to False if the detector is thread-safe and answers with a fault for a truncated or broken image.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Adds candidate boxes to pairs with phrases and pictures, with a detector."""
+"""Adds candidate boxes to pairs with phrases and images, with a detector."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from transforms.records import Box, Pair
 class PhraseLocator:
     """A `Model` whose rows are pairs with boxes and without their images. Its input pairs must have phrases.
 
-    floor: candidates with a lower score are removed. max_pixels: larger pictures fail.
+    floor: candidates with a lower score are removed. max_pixels: larger images fail.
     normalize: of phrases with equal results, only the first is sent to the detector.
     """
 
@@ -41,7 +41,7 @@ class PhraseLocator:
         return self.located(pairs, requests, self.detector.detect(requests))
 
     def probe(self) -> object:
-        """Looks for one word in a grey picture."""
+        """Looks for one word in a grey image."""
         request = probe_request()
         return check_answers(self.detector.detect([request]), [request], self.floor)
 

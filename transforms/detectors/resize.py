@@ -1,8 +1,8 @@
-"""Picture -> the detector's input tensor, resized without padding.
+"""Image -> the detector's input tensor, resized without padding.
 
 Padding changes the features of a Swin backbone near the padded edge by 4 to 20 % of their peak, so the result for a
-padded picture would depend on the other pictures of the batch. Instead, both sides are stretched to a multiple of a
-step, and only pictures of equal size share a batch.
+padded image would depend on the other images of the batch. Instead, both sides are stretched to a multiple of a
+step, and only images of equal size share a batch.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from PIL import Image
 
 @dataclass(frozen=True)
 class ResizeRule:
-    """How a picture becomes a tensor: sides and step in pixels, Pillow's resampling filter, mean and std in 0..1."""
+    """How an image becomes a tensor: sides and step in pixels, Pillow's resampling filter, mean and std in 0..1."""
 
     short_side: int
     long_side: int
@@ -24,7 +24,7 @@ class ResizeRule:
     std: tuple[float, ...]
 
     def target_size(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height to which a picture of the given size is resized.
+        """Width and height to which an image of the given size is resized.
 
         First the usual resize: the short side to `short_side`, or the long side to `long_side` if it would be longer.
         Then each side to the nearest multiple of `step`, at least one step and at most the largest multiple of `step`
@@ -34,7 +34,7 @@ class ResizeRule:
         return self._snap(width * scale), self._snap(height * scale)
 
     def to_tensor(self, image: Image.Image) -> torch.Tensor:
-        """The resized RGB picture as uint8 [3, height, width]. The normalised one needs four times the memory."""
+        """The resized RGB image as uint8 [3, height, width]. The normalised one needs four times the memory."""
         size = self.target_size(*image.size)
         pixels = np.asarray(image if image.size == size else image.resize(size, self.resample))
         return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))

@@ -122,7 +122,7 @@ def _ious(some: np.ndarray, others: np.ndarray, areas: np.ndarray) -> np.ndarray
 
 
 def area(x1: _Number, y1: _Number, x2: _Number, y2: _Number) -> _Number:
-    """The fraction of the picture that a box covers, 0..1; or an array of fractions for arrays of corners."""
+    """The fraction of the image that a box covers, 0..1; or an array of fractions for arrays of corners."""
     covered: _Number = (x2 - x1) * (y2 - y1)
     return covered
 

@@ -25,7 +25,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class GroundedCaption:
-    """A caption with its disjoint spans in text order, and the picture's width and height in pixels."""
+    """A caption with its disjoint spans in text order, and the image's width and height in pixels."""
 
     caption: str
     spans: tuple[Span, ...]
@@ -67,7 +67,7 @@ class Dialect(Protocol):
         """How a corner becomes a number, in a few words."""
 
     def error(self, width: int, height: int) -> tuple[float, float]:
-        """How far a corner can move in x and in y, as fractions of the sides of a picture of that size in pixels."""
+        """How far a corner can move in x and in y, as fractions of the sides of an image of that size in pixels."""
 
     def encode(self, grounded: GroundedCaption) -> str:
         """The text; raises `CannotCarry`, only because of the caption or its spans, never because of the boxes."""

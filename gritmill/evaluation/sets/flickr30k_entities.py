@@ -42,7 +42,7 @@ class TaggedPhrase:
 
 @dataclass(frozen=True)
 class Annotation:
-    """The size of a picture in pixels, and the boxes of each chain that has any, as normalised corners."""
+    """The size of an image in pixels, and the boxes of each chain that has any, as normalised corners."""
 
     width: int
     height: int
@@ -52,7 +52,7 @@ class Annotation:
 def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
     """The captions of a split. Phrases without boxes are included, because a run would query them too.
 
-    images: folder of the pictures; default: `flickr30k-images` in the folder of the set.
+    images: folder of the images; default: `flickr30k-images` in the folder of the set.
 
     Raises:
       CallError: a file is missing, or is not in this format.
@@ -122,7 +122,7 @@ def _parse_tag(tag: str, start: int, end: int, location: str) -> TaggedPhrase:
 
 
 def read_annotation(uri: str) -> Annotation:
-    """Reads the XML of a picture. Its pixels count from 1; 1 is subtracted from each, as in the set's own program.
+    """Reads the XML of an image. Its pixels count from 1; 1 is subtracted from each, as in the set's own program.
 
     Raises:
       CallError: the file is missing, or is not in this format.

@@ -37,7 +37,7 @@ from transforms.text.grounded_caption import Corners
 ONE, SEVERAL = "one thing", "several things"
 """The kinds of phrases that have boxes and no `type`."""
 
-_MAX_OVERHANG = 2.0  # pixels by which an annotated box may exceed the picture
+_MAX_OVERHANG = 2.0  # pixels by which an annotated box may exceed the image
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -59,7 +59,7 @@ class _Fields(BaseModel):
         for name in values if isinstance(values, dict) else ():
             close = difflib.get_close_matches(str(name), names, 1, 0.7) if name not in names else []
             if close:
-                raise ValueError(f"{name}: no such field; do you mean {close[0]}?")
+                raise ValueError(f"{name}: no such field; did you mean {close[0]}?")
         return values
 
 
@@ -113,7 +113,7 @@ class _Row(_Fields):
                 overhang = max(-min(corners), corners[2] - (self.width or 0), corners[3] - (self.height or 0))
                 if overhang > _MAX_OVERHANG or not (x1 < x2 and y1 < y2):
                     size = f"{self.width} x {self.height}"
-                    raise ValueError(f"truth {number}: {list(corners)} is outside the picture of {size} pixels")
+                    raise ValueError(f"truth {number}: {list(corners)} is outside the image of {size} pixels")
         for text in self.absent:
             if not re.search(r"\w", text):
                 raise ValueError(f"absent phrase without a word: {text!r}")
@@ -127,7 +127,7 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
       CallError: a file is missing, a row is not in this format, or a split is given (these sets have none).
     """
     if split:
-        raise CallError("--split: jsonl sets have no splits; name the files instead")
+        raise CallError("--split: a jsonl data set has no splits; name the files instead")
     sources = []
     for info in find_sources(paths, "--truth"):
         kind = kind_of(info.uri, SourceSettings()) if is_source(info.uri) else ""
@@ -144,7 +144,7 @@ def _captions(sources: Sequence[tuple[str, FileInfo]], root: str) -> Iterator[Tr
 
 
 def _group_by_picture(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
-    """The captions grouped by picture; pictures are in the order of their first caption."""
+    """The captions grouped by image; images are in the order of their first caption."""
     by_picture: dict[str, list[TrueCaption]] = {}
     for caption in captions:
         by_picture.setdefault(caption.picture, []).append(caption)

@@ -16,7 +16,7 @@ _LOADERS = {
 
 
 def open_truth(on: str, truth: PathsOrUris, images: PathOrUri | None, split: str | None, limit: int | None) -> Truth:
-    """Opens a set. limit: use only the first `limit` pictures.
+    """Opens a set. limit: use only the first `limit` images.
 
     Raises:
       CallError: the format `on` does not exist, `limit` is less than 1, or a file is not in the format.

@@ -1,4 +1,4 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg: expressions that each name one thing in a picture of COCO train2014.
+"""RefCOCO, RefCOCO+ and RefCOCOg: expressions that each name one thing in an image of COCO train2014.
 
 Reads two formats. Published by lichengunc/refer: a folder with `refs(unc).p`, a pickle of plain containers, and
 `instances.json`. Used by evaluation programs: a JSON list of {"img_id", "sents", "bbox", "height", "width"}, one file
@@ -28,7 +28,7 @@ _Box = tuple[float, float, float, float]
 
 
 class _Row(BaseModel):
-    """One expression of a JSON list. `img_id` is the name of the picture, "_" and a number."""
+    """One expression of a JSON list. `img_id` is the name of the image, "_" and a number."""
 
     img_id: str
     sents: str
@@ -72,7 +72,7 @@ _ROWS, _REFS = TypeAdapter(list[_Row]), TypeAdapter(list[_Ref])
 
 @dataclass(frozen=True, slots=True)
 class _Expression:
-    """image: file name of the picture. bbox: x, y, width, height in pixels. part: the split, or the file's name."""
+    """image: file name of the image. bbox: x, y, width, height in pixels. part: the split, or the file's name."""
 
     image: str
     text: str
@@ -83,10 +83,10 @@ class _Expression:
 
 
 def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
-    """The expressions, grouped by picture. Each expression is queried in its own prompt.
+    """The expressions, grouped by image. Each expression is queried in its own prompt.
 
     paths: folders with one `refs(...).p` each, such files, or JSON lists. split: train, val, testA, testB or test; None
-    means all of them. images: folder of the pictures; default: that of the REFER toolkit,
+    means all of them. images: folder of the images; default: that of the REFER toolkit,
     `images/mscoco/images/train2014` next to the folder of the set.
 
     Raises:

@@ -22,7 +22,7 @@ class TruePhrase:
 
     boxes: normalised corners. Empty if the phrase is absent, or if it was not annotated: then it is not measured.
     kinds: each kind gets its own figures. start, end: characters of the caption, end exclusive; -1 if the phrase is not
-    in a caption. absent: the phrase names nothing in the picture. queried: False if it is not sent to the detector
+    in a caption. absent: the phrase names nothing in the image. queried: False if it is not sent to the detector
     (`notvisual`).
     """
 
@@ -37,10 +37,10 @@ class TruePhrase:
 
 @dataclass(frozen=True, slots=True)
 class TrueCaption:
-    """A picture with one caption, or with expressions and no caption: one prompt for the detector.
+    """An image with one caption, or with expressions and no caption: one prompt for the detector.
 
-    pair: the image or its location, and the caption. picture: equal for all captions of one picture.
-    width, height: size in pixels of the picture that was annotated; 0 if unknown.
+    pair: the image or its location, and the caption. picture: equal for all captions of one image.
+    width, height: size in pixels of the image that was annotated; 0 if unknown.
     """
 
     pair: Pair
@@ -52,13 +52,13 @@ class TrueCaption:
 
 @dataclass(frozen=True)
 class Truth:
-    """A set. pictures: their number. captions: can be iterated once; the captions of a picture are consecutive."""
+    """A set. pictures: their number. captions: can be iterated once; the captions of an image are consecutive."""
 
     pictures: int
     captions: Iterator[TrueCaption]
 
     def limited_to(self, limit: int | None) -> "Truth":
-        """The captions of the first `limit` pictures; all captions if it is None."""
+        """The captions of the first `limit` images; all captions if it is None."""
         if limit is None or limit >= self.pictures:
             return self
         pictures = groupby(self.captions, key=lambda caption: caption.picture)
@@ -68,7 +68,7 @@ class Truth:
 def make_pair(source: str, index: int, image: str, root: str, caption: str = "") -> Pair:
     """A pair whose image is the file `image` below the folder `root`; a failed pair if the path leads out of `root`.
 
-    root: "" if the folder of the pictures is unknown; every picture then counts as missing.
+    root: "" if the folder of the images is unknown; every image then counts as missing.
     """
     pair = Pair(key=image, source=source, index=index, caption=caption)
     ref = image_reference(image, root) if root else Fault(FailureStage.READ, Reason.MISSING_FILE, image)
@@ -118,5 +118,5 @@ def parsing(location: str) -> Iterator[None]:
 
 
 def normalised(corners: Sequence[float], width: int, height: int) -> Corners:
-    """Converts corners from pixels to shares of width and height, clipped to the picture."""
+    """Converts corners from pixels to fractions of width and height, clipped to the image."""
     return PIXELS.decode(corners, max(width, 1), max(height, 1))

@@ -26,9 +26,11 @@ _STATIC_FILES = ("viewer.css", "select.js", "draw.js", "light.js", "charts.js", 
 
 def packed_plan(folder: str, manifest: Manifest) -> Plan:
     """The plan of the detections that the run was packed from; raises FolderMismatch if `folder` has another plan."""
-    plan = need_plan(folder, "give the folder of the run whose detections were packed")
+    plan = need_plan(folder, "set it to the run folder whose detections were packed")
     if plan.fingerprint != manifest.fingerprints.ground:
-        raise FolderMismatch(f"--detections: {folder}: the run was packed from other detections", "give their folder")
+        raise FolderMismatch(
+            f"--detections: {folder}: the run was packed from other detections", "set it to their run folder"
+        )
     return plan
 
 
@@ -38,7 +40,7 @@ def has_page(target: str) -> bool:
 
 
 def prepare_folder(target: str) -> None:
-    """Marks an empty folder, or removes the page and the pictures of an earlier page, the page first."""
+    """Marks an empty folder, or removes the page and the images of an earlier page, the page first."""
     if has_page(target):
         files.delete([files.join(target, PAGE_NAME)])
         files.delete(info.uri for info in files.list_folder(files.join(target, _IMAGES_FOLDER), "*.jpg"))
@@ -47,12 +49,12 @@ def prepare_folder(target: str) -> None:
 
 
 def write_pictures(target: str, picked: list[Picked], plan: Plan, quiet: bool) -> list[tuple[str, Fault | None]]:
-    """Publishes each picture once. Returns for each pair the name of its picture, or "" and the reason."""
+    """Publishes each image once. Returns for each pair the name of its image, or "" and the reason."""
     written: dict[str, str] = {}
     pictures: list[tuple[str, Fault | None]] = []
     pairs = [one.pair for one in picked]
     state = lambda: progress.State(len(pictures), len(pictures) / max(1, len(pairs)))  # noqa: E731
-    with progress.show_progress("view", "pictures", state, quiet):
+    with progress.show_progress("view", "images", state, quiet):
         for pair, thumbnail in zip(pairs, make_thumbnails(pairs, plan), strict=True):
             name = ""
             if not thumbnail.missing:

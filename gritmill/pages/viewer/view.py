@@ -1,4 +1,4 @@
-"""view: a sample of the pairs of a finished run -> a folder that a browser opens from disk.
+"""view: a sample of the pairs of a finished run -> a page that a browser opens from disk.
 
 This module must import fast, because the command is derived from it.
 """
@@ -19,18 +19,17 @@ def view(
     *,
     detections: Detections = None,
     samples: Annotated[int, Option("--samples", "Number of pairs on the page.", "N", min=1)] = 1000,
-    seed: Annotated[int, Option("--seed", "Seed that picks the pairs.", "N")] = 0,
+    seed: Annotated[int, Option("--seed", "Seed that chooses the pairs.", "N")] = 0,
     quiet: Quiet = True,
 ) -> dict[str, Any]:
     """Writes the page of a finished run. An earlier page in the same folder is replaced.
 
     Args:
-      detections: folder of the run whose detections were packed, if it is another run. `gritmill view --help` lists all
-        options.
+      detections: the run folder with the detections, if it is another one. `gritmill view --help` lists all options.
 
     Returns:
       `page`: location of index.html. `kept`, `rejected`, `failed`: numbers of pairs on the page. `missing`: number of
-      pairs whose picture is not available.
+      pairs whose image is not available.
 
     Raises:
       CallError: the run is not finished, its detections are missing, or the folder contains anything but a page.
@@ -51,7 +50,7 @@ def view(
     plan = page.packed_plan(folder, manifest)
     target = files.canonical(output) if output else files.join(source, layout.VIEW)
     if target in (source, folder):
-        raise CallError(f"--output: {target}: this is the folder of the run; use another folder")
+        raise CallError(f"--output: {target}: this is the run folder; use another folder")
     policy = manifest.policy
     check_dialects(policy.text.dialect)
     page.has_page(target)  # before `hold` locks and sweeps the folder: another run may be using it

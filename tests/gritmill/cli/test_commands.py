@@ -52,7 +52,7 @@ def test_several_inputs_as_a_shell_expands_them(invoke, tars, tmp_path):
 @pytest.mark.parametrize(
     ("words", "line"),
     [
-        (["--set", "selection.scor=1"], "selection.scor: no such key; do you mean selection.score?"),
+        (["--set", "selection.scor=1"], "selection.scor: no such key; did you mean selection.score?"),
         (["--set", "selection.score=3"], "selection.score: 3: input should be less than or equal to 1"),
         (["--set", "chunk=3"], "chunk: 3: "),
         (["--set", "shards.pairs=20000"], "shards.pairs: 20000"),
@@ -62,11 +62,11 @@ def test_several_inputs_as_a_shell_expands_them(invoke, tars, tmp_path):
         (["--set", "phrases.drop_lists=[nonsense]"], "phrases.drop_lists: no list nonsense"),
         (["--set", "phrases.model=/none"], "phrases.model: /none"),
         (["--set", "detector.model=/none"], "detector.model: /none: no such folder"),
-        (["--set", "detector.model=scene-grunder"], "no such folder; do you mean scene-grounder?"),
-        (["--set", "phrases.model=caption-parsr"], "no such spaCy pipeline; do you mean caption-parser?"),
+        (["--set", "detector.model=scene-grunder"], "no such folder; did you mean scene-grounder?"),
+        (["--set", "phrases.model=caption-parsr"], "no such spaCy pipeline; did you mean caption-parser?"),
         (["--set", "selection.min_area=0.5", "selection.max_area=0.1"], "min_area 0.5 is larger than max_area 0.1"),
-        (["--retry-failed=thirst"], "--retry-failed: thirst: unknown reason; use one of broken_row, "),
-        (["--retry-failed=no_box"], "--retry-failed: no_box: unknown reason; use one of broken_row, "),
+        (["--retry-failed=thirst"], "--retry-failed: thirst: no such reason; use one of broken_row, "),
+        (["--retry-failed=no_box"], "--retry-failed: no_box: no such reason; use one of broken_row, "),
         (
             ["--retry-failed=gone"],
             "--retry-failed: gone: not a failure of ground; run gritmill pack --fresh to fetch images again",
@@ -197,8 +197,8 @@ def test_too_many_failed_pairs_are_status_1_with_the_outputs_published(invoke, t
 @pytest.mark.parametrize(
     ("rows", "line"),
     [
-        ("", "nothing was written: of 0 pairs read 0 were rejected and 0 failed"),
-        ("images/00000.jpg,\ngone.jpg,a dog\n", "nothing was written: of 2 pairs read 1 were rejected and 1 failed"),
+        ("", "nothing was written: 0 pairs read, 0 rejected, 0 failed"),
+        ("images/00000.jpg,\ngone.jpg,a dog\n", "nothing was written: 2 pairs read, 1 rejected, 1 failed"),
     ],
 )
 def test_a_run_that_writes_nothing_is_no_good_run(invoke, tmp_path, rows, line):

@@ -93,20 +93,22 @@ def test_no_picture_at_hand(call, own):
     words = ("demo", "--truth", "elsewhere.jsonl", "--images", "empty", "--quiet")
     status, _, lines = call("eval", *words, "--output", "eval.json")
     assert status == 1
-    assert lines[0].startswith("gritmill: nothing was measured: of 5 pictures 5 missing_file, for example a.png: ")
+    assert lines[0].startswith(
+        "gritmill: nothing was measured: no image of 5 can be used: 5 missing_file, for example a.png: "
+    )
     assert len(lines) == 1
     counts = json.loads(own.with_name("eval.json").read_text())
     assert (counts["figures"], counts["phrases"]["without_picture"]) == (None, 7)
     status, _, lines = call("calibrate", *words, "--output", "out")
     assert status == 1
-    assert "No picture could be used." in (own.parent / "out" / "calibration.html").read_text()
+    assert "No image could be used." in (own.parent / "out" / "calibration.html").read_text()
 
 
 def test_the_bundled_scenes_and_their_table(call):
     status, screen, _ = call("eval", "demo", "--truth", SCENES, "--limit", 6, "--output", "eval.json", "--quiet")
     assert status == 0
     assert "any R@1" in " ".join(screen.split())
-    assert "6 of 6 pictures measured" in screen
+    assert "6 of 6 images measured" in screen
     with open("eval.json") as file:
         found = json.load(file)
     assert found["figures"]["all"]["any_box"]["recall@1"] > 0.9
@@ -188,7 +190,7 @@ def test_flickr30k_entities_from_the_files_as_published(call, tmp_path):
     words = ("middle.yaml", "--on", "flickr30k", "--truth", "flickr", "--split", "val", "--images", "flickr/pictures")
     status, screen, _ = call("eval", *words, "--output", "eval.json", "--quiet")
     assert status == 0
-    assert "1 of 2 pictures measured\n  1 missing_file, for example 2.jpg: " in screen
+    assert "1 of 2 images measured\n  1 missing_file, for example 2.jpg: " in screen
     found = json.loads((tmp_path / "eval.json").read_text())
     assert found["phrases"] == {"measured": 1, "without_picture": 1, "without_boxes": 2, "absent": 0}
     assert found["figures"]["kinds"]["people"]["mean_iou"] == 1.0

@@ -53,7 +53,7 @@ def test_what_cannot_be_exported(finished, tmp_path):
         export(finished, "lance", tmp_path)
     with pytest.raises(gritmill.CallError, match="not a finished run"):
         export(tmp_path, "odvg", tmp_path / "out")
-    with pytest.raises(gritmill.CallError, match="this is the folder of the run"):
+    with pytest.raises(gritmill.CallError, match="this is the run folder"):
         export(finished, "odvg", finished)
 
 

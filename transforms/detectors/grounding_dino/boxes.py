@@ -62,6 +62,6 @@ def top_candidates(
 
 
 def _corners(boxes: np.ndarray) -> np.ndarray:
-    """float32 [..., 4]: normalised centre, width, height -> corners, clipped to the picture."""
+    """float32 [..., 4]: normalised centre, width, height -> corners, clipped to the image."""
     centre, size = boxes[..., :2], boxes[..., 2:] / np.float32(2)
     return np.clip(np.concatenate((centre - size, centre + size), axis=-1), 0, 1)

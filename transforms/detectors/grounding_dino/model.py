@@ -90,7 +90,7 @@ class GroundingDino:
         return {"device": device, "threads": torch.get_num_threads(), "forward": self.settings.forward}
 
     def detect(self, requests: Sequence[Request]) -> list[Found]:
-        """The boxes of every request. Batches contain pictures of equal size, in the order of the requests."""
+        """The boxes of every request. Batches contain images of equal size, in the order of the requests."""
         prompts = self._prompts(requests)
         results: list[Result] = []
         for batch in prepare_batches(requests, self._planned(requests, prompts), self.resize_rule):
@@ -100,7 +100,7 @@ class GroundingDino:
         return _merge_results(prompts, results)
 
     def batches(self, requests: Sequence[Request]) -> list[BatchItems]:
-        """The batches of the requests: prompts with pictures of equal size, in the order of the requests."""
+        """The batches of the requests: prompts with images of equal size, in the order of the requests."""
         return self._planned(requests, self._prompts(requests))
 
     def run_batch(self, requests: Sequence[Request], batch: BatchItems) -> list[Result]:
@@ -158,7 +158,7 @@ class GroundingDino:
         return torch.autocast(self.device.partition(":")[0], dtype=getattr(torch, self.settings.precision))
 
     def _probe(self) -> None:
-        """Runs a grey picture and one word. If this fails as well, no pair is at fault."""
+        """Runs a grey image and one word. If this fails as well, no pair is at fault."""
         side = self.resize_rule.step * 2
         word = self.tokenizer("thing", add_special_tokens=False)["input_ids"][:1]
         prompt = Prompt((CLS, *word, PERIOD, SEP), (0,), ((1, 1 + len(word)),))

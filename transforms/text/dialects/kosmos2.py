@@ -3,7 +3,7 @@
     <grounding><phrase>a dog</phrase><object><patch_index_0195><patch_index_0751></object> in a field
 
 The text preserves the caption and its spans. A box becomes the cells of its corners in a 32 x 32 grid. Each side moves
-by at most 1/32 of the picture (half of that inside the grid; decoding returns cell centres, as transformers does).
+by at most 1/32 of the image (half of that inside the grid; decoding returns cell centres, as transformers does).
 
 "kosmos2" rounds as transformers' coordinate_to_patch_index, "kosmos2:training" as Kosmos-2's own training code
 (microsoft/unilm, obj_utils.py). They differ if a right or lower edge is exactly on a cell border: transformers uses the
@@ -33,7 +33,7 @@ def cells(box: Corners, training: bool = False) -> tuple[int, int]:
     x1, y1, x2, y2 = [min(max(c, 0.0), 1.0) for c in box]
     left, upper = min(int(x1 * GRID), GRID - 1), min(int(y1 * GRID), GRID - 1)
     if training:
-        # The training code clamps at 0.99999, so that the last cell includes the picture's edge.
+        # The training code clamps at 0.99999, so that the last cell includes the image's edge.
         right, lower = int(min(x2, 0.99999) * GRID), int(min(y2, 0.99999) * GRID)
     else:
         right, lower = max(math.ceil(x2 * GRID - 1), 0), max(math.ceil(y2 * GRID - 1), 0)

@@ -6,8 +6,8 @@
     ]
     ```
 
-qwen2.5-vl counts whole pixels of the picture after the model's processor has resized it; both sides are a multiple of
-28. `resized` computes that size. To train with the text, let the processor resize pictures to the same size.
+qwen2.5-vl counts whole pixels of the image after the model's processor has resized it; both sides are a multiple of
+28. `resized` computes that size. To train with the text, let the processor resize images to the same size.
 "qwen2.5-vl:N" allows at most N pixels, like the processor's `max_pixels`. qwen3-vl counts thousandths. Every box has
 its own label. The text does not contain the caption.
 """
@@ -57,13 +57,13 @@ QWEN3_VL = _QwenJson("qwen3-vl", rounded(1000))
 
 
 def qwen25_vl(name: str, max_pixels: int) -> _QwenJson:
-    """Whole pixels of the resized picture, which has at most `max_pixels`."""
+    """Whole pixels of the resized image, which has at most `max_pixels`."""
     rounding = "round(x * resized width), at most the last pixel"
     return _QwenJson(name, Steps(partial(resized, max_pixels=max_pixels), rounding, margin=1, moves=1.0))
 
 
 def resized(width: int, height: int, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """Width and height after Qwen2.5-VL's processor has resized a picture: multiples of 28, at most `max_pixels`."""
+    """Width and height after Qwen2.5-VL's processor has resized an image: multiples of 28, at most `max_pixels`."""
     high, wide = (round(side / FACTOR) * FACTOR for side in (height, width))
     if high * wide > max_pixels:
         shrink = math.sqrt(height * width / max_pixels)

@@ -9,14 +9,14 @@ from transforms.text.grounded_caption import Corners
 
 
 class Scale(Protocol):
-    """One way to write corners as numbers. Widths and heights are those of the picture in pixels, 1 or more."""
+    """One way to write corners as numbers. Widths and heights are those of the image in pixels, 1 or more."""
 
     @property
     def rounding(self) -> str:
         """How a corner becomes a number, in a few words."""
 
     def error(self, width: int, height: int) -> tuple[float, float]:
-        """How far `decode(encode(box))` can move a corner in x and in y, as fractions of the picture's sides."""
+        """How far `decode(encode(box))` can move a corner in x and in y, as fractions of the image's sides."""
 
     def encode(self, box: Corners, width: int, height: int) -> tuple[float, ...]:
         """The numbers of a box. Their count is the same for every box."""
@@ -29,7 +29,7 @@ class Scale(Protocol):
 class Steps:
     """Whole steps: x1, y1, x2, y2.
 
-    steps: returns the number of steps in the width and in the height of a picture. rounding: the rule in words.
+    steps: returns the number of steps in the width and in the height of an image. rounding: the rule in words.
     to_int: the rule in code; its argument is a corner in steps. margin: the highest number is the number of steps minus
     this. middle: 0.5 if a number is read as the middle of its step, else 0. moves: the most that a corner can move, in
     steps.
@@ -74,7 +74,7 @@ PIXELS = Steps(lambda width, height: (width, height), "round(x * width), round(y
 
 @dataclass(frozen=True)
 class Decimals:
-    """Decimal fractions of the picture's sides, rounded to `digits` decimals."""
+    """Decimal fractions of the image's sides, rounded to `digits` decimals."""
 
     digits: int
     rounding: str
@@ -91,7 +91,7 @@ class Decimals:
 
 
 class PaddedSquare(Decimals):
-    """Decimal fractions of the square that the picture is padded to, centred in it (Shikra's expand2square)."""
+    """Decimal fractions of the square that the image is padded to, centred in it (Shikra's expand2square)."""
 
     def error(self, width: int, height: int) -> tuple[float, float]:
         half, side = super().error(width, height)[0], max(width, height)

@@ -1,4 +1,4 @@
-// Draws a pair: its picture with boxes, its caption with phrases. All data is inserted as text nodes or attributes.
+// Draws a pair: its image with boxes, its caption with phrases. All data is inserted as text nodes or attributes.
 "use strict";
 
 (() => {
@@ -47,7 +47,7 @@
     return button;
   }
 
-  /** The picture with the kept boxes and, if `ghosts` is set, the other candidates. Small boxes are above large ones. */
+  /** The image with the kept boxes and, if `ghosts` is set, the other candidates. Small boxes are above large ones. */
   function picture(sample, judged, ghosts, eager) {
     const frame = element("div", { class: "frame" });
     if (!sample.picture) {
@@ -146,7 +146,7 @@
 
   const plural = (number, what) => `${number} ${what}${number === 1 ? "" : what.endsWith("x") ? "es" : "s"}`;
 
-  /** The common part of a card and of the enlarged pair: picture, caption, outcome. */
+  /** The common part of a card and of the enlarged pair: image, caption, outcome. */
   function body(sample, judged, ghosts, eager = false) {
     const counts = element("span", { class: "counts" }, judged.outcome === "failed" ? "" : plural(judged.boxes.length, "box"));
     const key = element("span", { class: "key", title: `${sample.key} of ${sample.source}` }, sample.key);

@@ -61,9 +61,9 @@ window.gritmill = {};
       const count = (counts.get(box.phrase) ?? 0) + 1;
       counts.set(box.phrase, count);
       if (settings.boxes_per_phrase !== null && count > settings.boxes_per_phrase) {
-        return [box, "more than boxes_per_phrase"];
+        return [box, "removed by boxes_per_phrase"];
       }
-      if (places-- <= 0) return [box, "more than boxes_per_pair"];
+      if (places-- <= 0) return [box, "removed by boxes_per_pair"];
       return [box, ""];
     });
   }

@@ -154,7 +154,7 @@ def test_a_folder_in_which_another_run_writes_is_not_swept(finished, copied):
 def test_what_cannot_be_shown(copied, tmp_path):
     with pytest.raises(gritmill.CallError, match="not a finished run"):
         view(tmp_path)
-    with pytest.raises(gritmill.CallError, match="this is the folder of the run"):
+    with pytest.raises(gritmill.CallError, match="this is the run folder"):
         view(copied, copied)
     with pytest.raises(gritmill.CallError, match="must be at least 1"):
         view(copied, samples=0)

@@ -3,7 +3,7 @@
 On one core, at 800 x 1056, the class's own forward spends two thirds of its time on memory traffic and on matrix
 products that are 20 times smaller in another order. The replacements compute the same sums in another order, which
 changes scores and boxes by 3.5e-6 for a trained model with three levels, and by 2.6e-5 for a model of tiny's size with
-random weights. They need pictures without padding, as gritmill provides.
+random weights. They need images without padding, as gritmill provides.
 
 encoder_layer   fusion and deformable attention of one layer
 sampling        multiscale deformable attention as one gather
@@ -31,7 +31,7 @@ from transforms.detectors.grounding_dino.optimized.sampling import BoxAttention,
 def optimize(model: Any, device: str) -> None:
     """Replaces modules of a loaded `GroundingDinoForObjectDetection` or `MMGroundingDinoForObjectDetection`, in place.
 
-    On a GPU it replaces only the backbone, which then runs once for several captions of one picture. The other
+    On a GPU it replaces only the backbone, which then runs once for several captions of one image. The other
     replacements are measured only on CPUs.
 
     Raises:

@@ -12,7 +12,7 @@ _TOLERANCE = 1e-4
 
 
 def check_encoder_layer(stock: Any, fast: Any, model: Any) -> None:
-    """Compares two encoder layers on two random pictures and texts, one of them with padding.
+    """Compares two encoder layers on two random images and texts, one of them with padding.
 
     Raises:
       ValueError: they differ by more than 1e-4 of the largest value.

@@ -1,6 +1,6 @@
-"""An encoder layer: text and picture attend to each other (fusion), then the picture to itself (deformable attention).
+"""An encoder layer: text and image attend to each other (fusion), then the image to itself (deformable attention).
 
-The class's fusion projects every location of the picture to 1024 channels, to compare it with about a dozen tokens, and
+The class's fusion projects every location of the image to 1024 channels, to compare it with about a dozen tokens, and
 back. Here the matrix products start with the tokens: a location is compared directly with the tokens of four heads, by
 a matrix with heads * tokens columns.
 """
@@ -47,7 +47,7 @@ class EncoderLayer(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Attention between picture and text in both directions, computed from the text's side."""
+    """Attention between image and text in both directions, computed from the text's side."""
 
     def __init__(self, layer: Any) -> None:
         super().__init__()
@@ -55,9 +55,9 @@ class Fusion(nn.Module):
         self.heads = layer.attn.num_heads
 
     def forward(self, picture: Tensor, text: Tensor, padding: Tensor) -> tuple[Tensor, Tensor]:
-        """The updated picture [pictures, locations, channels] and text [pictures, tokens, channels].
+        """The updated image [images, locations, channels] and text [images, tokens, channels].
 
-        padding: bool [pictures, tokens], True for padding tokens.
+        padding: bool [images, tokens], True for padding tokens.
         """
         layer = self.layer
         picture, text = layer.layer_norm_vision(picture), layer.layer_norm_text(text)
@@ -69,7 +69,7 @@ class Fusion(nn.Module):
         return picture, text + layer.text_param * self._text_update(by_word)
 
     def _scores(self, picture: Tensor, text: Tensor) -> Tensor:
-        """[pictures, locations, heads * tokens]: the attention score of each location and each token of each head."""
+        """[images, locations, heads * tokens]: the attention score of each location and each token of each head."""
         attention = self.layer.attn
         keys = self._by_head(attention.text_proj(text)) * attention.scale
         columns = (keys @ attention.vision_proj.weight.unflatten(0, (self.heads, -1))).flatten(1, 2)
@@ -77,14 +77,14 @@ class Fusion(nn.Module):
         return torch.baddbmm(bias[:, None], picture, columns.transpose(1, 2))
 
     def _text_values(self, text: Tensor) -> tuple[Tensor, Tensor]:
-        """What each token of each head adds to a location, [pictures, heads * tokens, channels]; and the bias."""
+        """What each token of each head adds to a location, [images, heads * tokens, channels]; and the bias."""
         layer, attention = self.layer, self.layer.attn
         into_picture = attention.out_vision_proj.weight.t().unflatten(0, (self.heads, -1))
         words = self._by_head(attention.values_text_proj(text)) @ into_picture
         return (words * layer.vision_param).flatten(1, 2), attention.out_vision_proj.bias * layer.vision_param
 
     def _text_update(self, by_word: Tensor) -> Tensor:
-        """[pictures, tokens, channels]. by_word: attended picture per token, [pictures, heads * tokens, channels]."""
+        """[images, tokens, channels]. by_word: attended image per token, [images, heads * tokens, channels]."""
         attention = self.layer.attn
         values = attention.values_vision_proj
         weight, bias = values.weight.unflatten(0, (self.heads, -1)), values.bias.view(self.heads, 1, -1)
@@ -93,7 +93,7 @@ class Fusion(nn.Module):
         return update
 
     def _by_head(self, projected: Tensor) -> Tensor:
-        """[pictures, tokens, heads * channels] -> [pictures, heads, tokens, channels]."""
+        """[images, tokens, heads * channels] -> [images, heads, tokens, channels]."""
         return projected.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
 
@@ -109,7 +109,7 @@ class PictureLayer(nn.Module):
         self.sampling = GatherAttention(layer.self_attn, tables)
 
     def forward(self, states: Tensor, positions: Tensor, maps: LevelLayout) -> Tensor:
-        """[pictures, locations, channels], like `positions`. The result overwrites `states`."""
+        """[images, locations, channels], like `positions`. The result overwrites `states`."""
         layer = self.layer
         tables = self.sampling.tables(states, maps)
         for pictures, query_slice in blocks(*states.shape[:2]):

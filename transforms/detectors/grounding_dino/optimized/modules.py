@@ -9,7 +9,7 @@ from transforms.detectors.grounding_dino.optimized.sampling import BLOCK
 
 
 class DeduplicatingBackbone(nn.Module):
-    """The backbone, computed once for consecutive equal pictures of a batch (captions of one picture)."""
+    """The backbone, computed once for consecutive equal images of a batch (captions of one image)."""
 
     def __init__(self, backbone: Any) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class DeduplicatingBackbone(nn.Module):
         self.channels = backbone.channels
 
     def forward(self, pixel_values: Tensor, **options: Any) -> Any:
-        """As the backbone's forward. pixel_values: float [pictures, 3, height, width]."""
+        """As the backbone's forward. pixel_values: float [images, 3, height, width]."""
         new = [not number or not torch.equal(pixel_values[number - 1], row) for number, row in enumerate(pixel_values)]
         if all(new):
             return self.backbone(pixel_values, **options)
@@ -39,7 +39,7 @@ class CachedPositionEmbedding(nn.Module):
         self._by_size: dict[tuple[int, int], Tensor] = {}
 
     def forward(self, maps: Tensor, mask: Tensor) -> Tensor:
-        """[pictures, channels, height, width]. maps: feature maps of that size. mask: all True."""
+        """[images, channels, height, width]. maps: feature maps of that size. mask: all True."""
         size = (int(maps.shape[-2]), int(maps.shape[-1]))
         if size not in self._by_size:
             while len(self._by_size) >= self._MAX_SIZES:  # 13 MB each for the largest map at 800 x 1056
@@ -69,7 +69,7 @@ class Similarity(nn.Module):
         self.similarity = similarity
 
     def forward(self, vision_hidden_state: Tensor, text_hidden_state: Tensor, text_token_mask: Tensor) -> Tensor:
-        """[pictures, queries, tokens]."""
+        """[images, queries, tokens]."""
         self.similarity.max_text_len = text_hidden_state.shape[1]
         logits: Tensor = self.similarity(vision_hidden_state, text_hidden_state, text_token_mask)
         return logits

@@ -27,7 +27,7 @@ Shapes = tuple[tuple[int, int], ...]
 
 
 def blocks(pictures: int, queries: int) -> Iterator[tuple[slice, slice]]:
-    """Yields slices of pictures and of queries with at most `BLOCK` queries: part of one picture, or whole pictures."""
+    """Yields slices of images and of queries with at most `BLOCK` queries: part of one image, or whole images."""
     if queries > BLOCK:
         for picture in range(pictures):
             for first in range(0, queries, BLOCK):
@@ -59,7 +59,7 @@ class LevelLayout:
 
     centres_x, centres_y: [locations, levels], the centre of each location in each map, in cells of that map.
     widths, heights: [levels]. strides: [levels], rows from a cell to the cell below. starts: [levels], row of the first
-    inner cell. rows: number of rows for one picture.
+    inner cell. rows: number of rows for one image.
     """
 
     shapes: Shapes
@@ -131,7 +131,7 @@ class ValueTables:
         self._tables = torch.empty(0)
 
     def filled(self, states: Tensor, value: nn.Module, maps: LevelLayout) -> Tensor:
-        """[pictures, rows, channels], from states [pictures, locations, channels]. value: the layer that projects."""
+        """[images, rows, channels], from states [images, locations, channels]. value: the layer that projects."""
         shape = (len(states), maps.rows, states.shape[-1])
         if self._maps != maps or self._tables.shape != shape:
             self._maps, self._tables = maps, states.new_zeros(shape)
@@ -162,7 +162,7 @@ class GatherAttention(nn.Module):
         self.projection_bias = nn.Buffer(torch.cat((bias, attention.attention_weights.bias.detach())))
 
     def tables(self, states: Tensor, maps: LevelLayout) -> Tensor:
-        """The table [pictures, rows, channels] for hidden states [pictures, locations, channels]."""
+        """The table [images, rows, channels] for hidden states [images, locations, channels]."""
         return self.all_tables.filled(states, self.value, maps)
 
     def forward(
@@ -173,11 +173,11 @@ class GatherAttention(nn.Module):
         centres: Sequence[Tensor],
         spans: Sequence[Tensor] = (),
     ) -> Tensor:
-        """The attended values of each query, [pictures, queries, channels].
+        """The attended values of each query, [images, queries, channels].
 
         Args:
-          queries: [pictures, queries, channels], positions added. tables: of these pictures.
-          centres: x and y, [queries, levels] or [pictures, queries, levels], in cells of each map.
+          queries: [images, queries, channels], positions added. tables: of these images.
+          centres: x and y, [queries, levels] or [images, queries, levels], in cells of each map.
           spans: the length of an offset of 1, in the form of `centres`. Empty: one cell.
         """
         projected = functional.linear(queries, self.projection_weight, self.projection_bias)
@@ -203,7 +203,7 @@ class GatherAttention(nn.Module):
         return of_levels.repeat_interleave(self.points, -1).unsqueeze(-2)
 
     def _rows(self, x: Tensor, y: Tensor, maps: LevelLayout, tables: Tensor) -> Tensor:
-        """int32 [pictures, queries, heads, 4, points of all levels]: the four rows around each point, for each head.
+        """int32 [images, queries, heads, 4, points of all levels]: the four rows around each point, for each head.
 
         Changes x and y in place to the fraction in the cell, 0..1.
         """
@@ -235,7 +235,7 @@ def _split(coords: Tensor, sides: Tensor) -> Tensor:
 
 
 def _shares(x: Tensor, y: Tensor, weights: Tensor) -> Tensor:
-    """[pictures, queries, heads, 4, points of all levels]: the weight of each of the four rows around a point."""
+    """[images, queries, heads, 4, points of all levels]: the weight of each of the four rows around a point."""
     shares = weights.new_empty((*weights.shape[:3], 4, weights.shape[3]))
     upper_left, upper_right, lower_left, lower_right = shares.unbind(3)
     right = weights * x
@@ -264,7 +264,7 @@ class BoxAttention(nn.Module):
         spatial_shapes_list: Sequence[tuple[int, int]],
         **_: Any,
     ) -> tuple[Tensor, None]:
-        """As the class's module, with None for attention weights. reference_points: [pictures, queries, levels, 4]."""
+        """As the class's module, with None for attention weights. reference_points: [images, queries, levels, 4]."""
         maps = LevelLayout.from_shapes(tuple(map(tuple, spatial_shapes_list)))
         tables = self.sampling.tables(encoder_hidden_states, maps)
         queries = hidden_states + position_embeddings
