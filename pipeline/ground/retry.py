@@ -27,7 +27,7 @@ def check_reason(reason: str) -> None:
             f"--retry-failed: {reason}: not a failure of ground; run gritmill pack --fresh to fetch images again"
         )
     if reason != EVERY_REASON and reason not in GROUND_REASONS:
-        raise CallError(f"--retry-failed: {reason}: unknown reason; use one of {', '.join(GROUND_REASONS)}")
+        raise CallError(f"--retry-failed: {reason}: no such reason; use one of {', '.join(GROUND_REASONS)}")
 
 
 def reopen(plan: Plan, tables: Mapping[str, Table], reason: str | None) -> None:
