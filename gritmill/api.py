@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gritmill import options
 from gritmill.options import PathsOrUris, list_paths, resolve_config
+from pipeline.faults import FolderMismatch
 from pipeline.ground.options import GroundOptions
 from pipeline.pack.options import PackOptions
 from transforms import bundled
@@ -124,7 +125,13 @@ def run(
     replace = extend or redo_changed or reason is not None
     pack_options = PackOptions(fresh=fresh, replace=replace, quiet=quiet, beam=tuple(beam))
     with hold(folder):
-        plan = driver.ground(configuration, uris, folder, ground_options)
+        try:
+            plan = driver.ground(configuration, uris, folder, ground_options)
+        except FolderMismatch as error:
+            if not fresh:
+                raise
+            remedy = "use another folder, or gritmill ground --fresh first: run --fresh never touches detections"
+            raise FolderMismatch(error.difference, remedy) from error
         return _pack(configuration, folder, pack_options, plan)
 
 
@@ -172,13 +179,15 @@ def _pack(
     configuration: "Configuration", output: str, pack_options: PackOptions, plan: "Plan | None" = None
 ) -> dict[str, Any]:
     from pipeline import files, layout
+    from pipeline.files.lock import reading
     from pipeline.files.typed import as_json
     from pipeline.pack import driver, report
     from pipeline.plan.plan import need_plan
 
     folder = driver.find_detections(pack_options.detections or output)
     plan = plan or need_plan(folder)
-    manifest = driver.pack(configuration, plan, folder, output, pack_options)
+    with reading(files.join(folder, layout.PLAN)):
+        manifest = driver.pack(configuration, plan, folder, output, pack_options)
     # A finished report stays: images that its page shows may no longer exist.
     if not report.is_reported(output, folder, manifest):
         from gritmill.pages.report import write_page  # imports pyarrow and jinja, and the page usually exists already

@@ -47,12 +47,25 @@ def run(
     scenes = bundled.folder("examples") / "scenes"
     try:
         if fresh:
-            api.ground("demo", inputs=scenes, output=output, limit=limit, fresh=True, beam=beam, quiet=quiet)
-            return api.pack("demo", output=output, fresh=True, beam=beam, quiet=quiet)
+            return _start_over(scenes, output, limit, beam, quiet)
         return api.run("demo", inputs=scenes, output=output, limit=limit, beam=beam, quiet=quiet)
     except FolderMismatch as error:
         folder = "" if fspath(output) == FOLDER_NAME else f"{shlex.quote(fspath(output))} "
         raise FolderMismatch(error.difference, f"use another folder, or gritmill demo {folder}--fresh") from error
+
+
+def _start_over(scenes: Path, output: PathOrUri, limit: int | None, beam: Sequence[str], quiet: bool) -> dict[str, Any]:
+    """`ground --fresh`, then `pack --fresh`. If either is interrupted, the next call resumes it."""
+    from pipeline import files, layout
+    from pipeline.files.publish import publish_json
+
+    mark = files.join(files.canonical(output), layout.FRESH)  # exists while pack is not finished
+    fresh = not files.exists(mark)
+    api.ground("demo", inputs=scenes, output=output, limit=limit, fresh=fresh, beam=beam, quiet=quiet)
+    publish_json(mark, {})
+    manifest = api.pack("demo", output=output, fresh=True, beam=beam, quiet=quiet)
+    files.delete([mark])
+    return manifest
 
 
 def show(output: str) -> "Report":

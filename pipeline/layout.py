@@ -4,6 +4,7 @@
     .gritmill.heartbeat.json                        exists while a run uses a folder on an object store
     detections/plan.json                            sources and ranges; written first
     detections/working/<source>-<range>-<chunk>.json   attempts at a chunk
+    detections/.gritmill.fresh.json                 while a ground --fresh is not finished
     detections/.gritmill.models.json                the model cache
     detections/.progress-*                          progress of local workers
     <table>/table.json                              the settings of the table; not in detections/
@@ -45,6 +46,8 @@ PLAN = "plan.json"
 RETRY = "retry.json"
 WORKING = "working"
 MODEL_CACHE = ".gritmill.models.json"
+FRESH = ".gritmill.fresh.json"
+"""While a `--fresh` is not finished: the next one resumes it. `demo --fresh` has one in the run folder, too."""
 PROGRESS = ".progress-"
 
 # In a table's folder.
@@ -91,14 +94,25 @@ def working(chunk_id: ChunkId) -> str:
 
 def chunk_of(uri: str) -> ChunkId | None:
     """The chunk whose rows are in a file; None if the name is not that of a chunk."""
-    match = re.search(r"/(\d+)/(\d+)-(\d+)\.parquet$", uri)
+    match = re.search(r"/([0-9]{5,})/([0-9]{5,})-([0-9]{5,})\.parquet$", uri)
     return ChunkId(*map(int, match.groups())) if match else None
 
 
 def range_of(uri: str) -> RangeId | None:
     """The range that a file summarises; None if the name is not that of a summary."""
-    match = re.search(r"/(\d+)/(\d+)\.done\.json$", uri)
+    match = re.search(r"/([0-9]{5,})/([0-9]{5,})\.done\.json$", uri)
     return RangeId(*map(int, match.groups())) if match else None
+
+
+def is_timing(uri: str) -> bool:
+    """Whether the name is that of a timing file."""
+    return bool(re.search(rf"/{TIMINGS}/[0-9]{{5,}}/[0-9]{{5,}}-[0-9]{{5,}}\.json$", uri))
+
+
+def shard_of(uri: str) -> int | None:
+    """The number of the shard that a file belongs to; None if gritmill does not write such a file."""
+    match = re.search(r"/([0-9]{5})(\.tar|\.parquet|_stats\.json)$", uri)
+    return int(match[1]) if match else None
 
 
 def shard_tar(number: int) -> str:

@@ -12,7 +12,7 @@ from gritmill.exports.options import ExportOptions
 from gritmill.reading import read_shard
 from pipeline import files, layout
 from pipeline.faults import CallError, EnvironmentFault, FolderMismatch
-from pipeline.files.lock import hold, is_marked
+from pipeline.files.lock import hold, is_marked, reading
 from pipeline.files.typed import as_json, publish_typed, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.pack.manifest import Manifest, need_manifest, read_manifest
@@ -78,7 +78,7 @@ def export(
     }
     fingerprint = json_digest(export_settings)
     _check_free(target, fingerprint)  # before `hold` locks and sweeps the folder: another run may be using it
-    with hold(target):
+    with hold(target), reading(files.join(source, layout.MANIFEST)):
         _check_free(target, fingerprint)
         publish_typed(files.join(target, layout.EXPORT_MARKER), ExportMarker(fingerprint))
         uri = files.join(target, layout.EXPORT)
@@ -105,12 +105,12 @@ def _check_free(target: str, fingerprint: str) -> None:
 def _write_shards(export_format: Format, source: str, manifest: Manifest, folder: ExportFolder) -> ExportCounts:
     """Writes the shards that no earlier call has written, then the files over all shards. Returns the counts."""
     counts = ExportCounts()
-    for number, shard in enumerate(manifest.shards):
+    for number in range(len(manifest.shards)):
         uri = files.join(folder.uri, layout.export_part_done(number))
         if files.exists(uri):
             counts.update(read_typed(uri, PartDone).figures)
             continue
-        figures = export_format.shard(number, read_shard(files.join(source, shard.tar)), folder)
+        figures = export_format.shard(number, read_shard(source, manifest, number), folder)
         current = read_manifest(source)
         if current is None or current.fingerprints != manifest.fingerprints:
             raise EnvironmentFault(

@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 from gritmill.validation.sample import Rules, fault_line, sample_faults
 from pipeline import files, layout
 from pipeline.faults import CallError
+from pipeline.files.typed import is_intact
 from transforms import grit_record
 from transforms.text import dialects
 
@@ -111,7 +112,11 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     if not files.exists(uri):
         raise CallError(f"{output}: no {layout.MANIFEST}, so it is not a finished run; run gritmill pack")
     try:
-        manifest = _Manifest.model_validate_json(files.read_bytes(uri))
+        data = files.read_bytes(uri)
+        if not is_intact(data):
+            yield Finding(layout.MANIFEST, "", "changed since it was written (its checksum is wrong)")
+            return
+        manifest = _Manifest.model_validate_json(data)
         for name in manifest.configuration.text.dialect:
             dialects.find(name)
     except ValueError as error:  # also raised if the dialect does not exist here

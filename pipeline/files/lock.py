@@ -106,6 +106,54 @@ def _heartbeat(folder: str) -> Iterator[None]:
         raise EnvironmentFault(f"{folder}: another run has taken over this folder; check the result of that run")
 
 
+@contextmanager
+def reading(uri: str) -> Iterator[None]:
+    """Keeps other commands from replacing what a file describes, for the duration of the block.
+
+    uri: a plan or a manifest. Where files cannot be locked, as on an object store, nothing is locked.
+
+    Raises:
+      CallError: a command is replacing it now.
+    """
+    message = f"{uri}: another command is replacing what this file describes; wait until it has finished"
+    with _lock_file(uri, fcntl.LOCK_SH, message):
+        yield
+
+
+@contextmanager
+def replacing(uri: str) -> Iterator[None]:
+    """The counterpart of `reading`, for commands that remove or replace rows or shards.
+
+    Raises:
+      CallError: a command reads them now.
+    """
+    with _lock_file(uri, fcntl.LOCK_EX, f"{uri}: another command is reading this run; wait until it has finished"):
+        yield
+
+
+@contextmanager
+def _lock_file(uri: str, kind: int, message: str) -> Iterator[None]:
+    """Locks a file that exists and is local. It must not be a file that `hold` locks."""
+    try:
+        descriptor = os.open(uri, os.O_RDONLY | os.O_CLOEXEC) if files.is_local(uri) else None
+    except OSError:
+        descriptor = None
+    if descriptor is None:
+        yield
+        return
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise CallError(message) from None
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def is_marked(folder: str, marker: str, content: str) -> bool:
     """Whether a folder contains the marker file of its content. False if it is empty, apart from files of the lock.
 

@@ -69,8 +69,12 @@ def publish_bytes(uri: str, data: bytes, guard: Guard = always) -> bool:
 
 def publish_json(uri: str, value: Any, guard: Guard = always) -> bool:
     """Publishes a JSON value with sorted keys and an indentation of 2, so that equal values give equal bytes."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-    return publish_bytes(uri, text.encode(), guard)
+    return publish_bytes(uri, json_bytes(value), guard)
+
+
+def json_bytes(value: Any) -> bytes:
+    """The content of the file that `publish_json` writes."""
+    return (json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
 def delete_unfinished(folder: str) -> None:

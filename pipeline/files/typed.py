@@ -1,18 +1,28 @@
 """gritmill's JSON files as typed values: frozen dataclasses or pydantic models, each with a `REMEDY`.
 
-Unknown keys are allowed, because another release may have written them.
+Unknown keys are allowed, because another release may have written them. Each file contains a checksum of itself, which
+is checked when it is read. Files of release 0.1 have none.
 """
 
+import hashlib
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, ClassVar, Protocol, TypeVar
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from pipeline.faults import EnvironmentFault
 from pipeline.files.access import read_bytes
-from pipeline.files.publish import Guard, always, publish_json
+from pipeline.files.publish import Guard, always, json_bytes, publish_bytes
 from transforms.read_ahead import map_in_threads
+
+CHECKSUM = "checksum"
+"""The key of the checksum: BLAKE2b-128 of the file in which its own 32 digits are zeros."""
+
+# Only a key of the outermost object is indented by two blanks, and a line break inside of a string is escaped.
+_CHECKSUM_LINE = re.compile(rb'\n  "checksum": "([0-9a-f]{32})"')
+_ZEROS = b"0" * 32
 
 
 class Typed(Protocol):
@@ -26,6 +36,13 @@ class OpenModel(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_checksum(cls, values: Any) -> Any:
+        if isinstance(values, dict) and CHECKSUM in values:  # of the file, not of its content
+            return {key: value for key, value in values.items() if key != CHECKSUM}
+        return values
+
 
 _T = TypeVar("_T", bound=Typed)
 
@@ -34,10 +51,13 @@ def read_typed(uri: str, kind: type[_T]) -> _T:
     """Reads a value of type `kind` from a file.
 
     Raises:
-      EnvironmentFault: the content is not of this type.
+      EnvironmentFault: the content is not of this type, or has changed since it was written.
     """
+    data = read_bytes(uri)
+    if not is_intact(data):
+        raise EnvironmentFault(f"{uri}: changed since it was written (its checksum is wrong); {kind.REMEDY}")
     try:
-        value: _T = _adapter(kind).validate_json(read_bytes(uri))
+        value: _T = _adapter(kind).validate_json(data)
     except ValidationError as error:
         raise EnvironmentFault(f"{uri}: not in the expected format: {first_fault(error)}; {kind.REMEDY}") from error
     return value
@@ -61,8 +81,21 @@ def as_json(value: Typed) -> dict[str, Any]:
 
 
 def publish_typed(uri: str, value: Typed, guard: Guard = always) -> bool:
-    """Publishes a value as `publish_json` does."""
-    return publish_json(uri, as_json(value), guard)
+    """Publishes a value as `publish_json` does, with a checksum."""
+    data = json_bytes(as_json(value) | {CHECKSUM: _ZEROS.decode()})
+    line = _CHECKSUM_LINE.search(data)
+    assert line is not None
+    return publish_bytes(uri, data[: line.start(1)] + _checksum(data) + data[line.end(1) :], guard)
+
+
+def is_intact(data: bytes) -> bool:
+    """Whether the content of a file has the checksum that it contains. True if it contains none."""
+    line = _CHECKSUM_LINE.search(data)
+    return line is None or _checksum(data[: line.start(1)] + _ZEROS + data[line.end(1) :]) == line[1]
+
+
+def _checksum(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).hexdigest().encode()
 
 
 @cache

@@ -3,15 +3,17 @@ ranges."""
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
-from pipeline.faults import EnvironmentFault
+from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault
+from pipeline.files.lock import replacing
 from pipeline.ground import attempts, retry, stage_tables
 from pipeline.ground.commit_chunk import Provenance
 from pipeline.ground.options import GroundOptions
 from pipeline.ground.resume import resume_or_plan
-from pipeline.layout import DETECTIONS
+from pipeline.layout import DETECTIONS, FRESH, PLAN
 from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
@@ -41,16 +43,24 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     described = stage_tables.describe(tables, stages)
     if not options.fresh:
         stage_tables.check(tables, described)
-    old = None if options.fresh else read_plan(folder)
+    old = _interrupted_fresh(folder) if options.fresh else read_plan(folder)
     if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)
-    plan = resume_or_plan(old, configuration, model_identities, source_files, tables, options)
-    model_cache.save()
-    stage_tables.write(tables, described)
-    fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
-    stage_tables.reopen_outdated(tables)
-    retry.reopen(plan, tables, options.retry)
+    with _removal(folder, options):
+        try:
+            if options.fresh and old:
+                stage_tables.check(tables, described)
+            plan = resume_or_plan(old, configuration, model_identities, source_files, tables, options)
+        except FolderMismatch:
+            if not (options.fresh and old):
+                raise
+            plan = resume_or_plan(None, configuration, model_identities, source_files, tables, options)
+        model_cache.save()
+        stage_tables.write(tables, described)
+        fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
+        stage_tables.reopen_outdated(tables)
+        retry.reopen(plan, tables, options.retry)
     if _unfinished_count(plan, tables.values()):
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
@@ -63,7 +73,21 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     for table in tables.values():
         retry.clear(table)
     attempts.delete_all(folder)
+    files.delete([files.join(folder, FRESH)])
     return plan
+
+
+def _interrupted_fresh(folder: str) -> Plan | None:
+    """The plan of a `ground --fresh` that was interrupted; None if there is none, or if it cannot be read."""
+    with suppress(RunFault):
+        return read_plan(folder) if files.exists(files.join(folder, FRESH)) else None
+    return None
+
+
+def _removal(folder: str, options: GroundOptions) -> AbstractContextManager[None]:
+    """Refuses to remove rows while another command reads them, if this call may remove any."""
+    removes = options.fresh or options.redo_changed or options.retry is not None
+    return replacing(files.join(folder, PLAN)) if removes else nullcontext()
 
 
 def _is_done(plan: Plan | None, tables: dict[str, Table], options: GroundOptions) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from pipeline import files, fingerprint, layout
 from pipeline.configuration import GROUND_SECTIONS, Configuration
 from pipeline.faults import CallError, FolderMismatch
+from pipeline.files.publish import publish_json
 from pipeline.ground import attempts, retry
 from pipeline.ground.options import GroundOptions
 from pipeline.layout import DETECTIONS
@@ -44,9 +45,8 @@ def resume_or_plan(
     plan_fingerprint = fingerprint.ground_fingerprint(configuration, model_identities, options.limit, family)
     check_root(configuration.source)
     if plan is None or not (detections.all_chunks() or detections.finished_ranges()):
-        return _start_plan(
-            _new_plan(plan_fingerprint, configuration, model_identities, source_files, options.limit), plan, tables
-        )
+        new_plan = _new_plan(plan_fingerprint, configuration, model_identities, source_files, options.limit)
+        return _start_plan(new_plan, plan, tables, options.fresh)
     if plan.fingerprint != plan_fingerprint:
         difference = _difference(plan, configuration, model_identities, options.limit, family)
         raise FolderMismatch(f"--output: {folder} contains detections with another fingerprint ({difference} changed)")
@@ -57,11 +57,16 @@ def resume_or_plan(
     return _extend_plan(plan, new, changed, tables) if new or changed else plan
 
 
-def _start_plan(plan: Plan, old: Plan | None, tables: Mapping[str, Table]) -> Plan:
-    """Writes a new plan. Moves existing tables aside, or replaces a plan under which nothing was committed (`old`)."""
+def _start_plan(plan: Plan, old: Plan | None, tables: Mapping[str, Table], fresh: bool) -> Plan:
+    """Writes a new plan. Moves existing tables aside, or replaces a plan under which nothing was committed (`old`).
+
+    fresh: leave a mark, so that the same call resumes if it is interrupted, and moves nothing aside again.
+    """
     folder = tables[DETECTIONS].uri
     if old is None:
         set_aside(tables)
+        if fresh:
+            publish_json(files.join(folder, layout.FRESH), {})
     elif (old.fingerprint, old.sources) != (plan.fingerprint, plan.sources):
         attempts.delete_all(folder)  # the records belong to other chunks with the same numbers
     write_plan(folder, plan)

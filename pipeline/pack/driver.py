@@ -5,11 +5,14 @@ from dataclasses import replace
 from functools import reduce
 from typing import Any
 
-from pipeline import files, fingerprint, layout
+from pipeline import files, layout
 from pipeline.configuration import GROUND_SECTIONS, PACK_SECTIONS, Configuration, ShardSettings
 from pipeline.faults import CallError, EnvironmentFault, FolderMismatch
+from pipeline.files.lock import replacing
 from pipeline.files.typed import publish_typed
+from pipeline.fingerprint import json_digest
 from pipeline.ids import RangeId
+from pipeline.pack.ledger import join_digests
 from pipeline.pack.manifest import Manifest, read_manifest, write_manifest
 from pipeline.pack.options import PackOptions
 from pipeline.pack.shard_stats import FORMAT, file_sizes, shard_fingerprints
@@ -59,7 +62,8 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     from pipeline.pack import graph
 
     options = replace(options, beam=placement.pack_beam_options(options.beam, pairs))
-    graph.run(output, folder, head, options)
+    with replacing(files.join(output, layout.MANIFEST)):
+        graph.run(output, folder, head, "" if options.partial else json_digest(row_digests), options)
     manifest = read_manifest(output)
     if manifest is None:
         raise EnvironmentFault(f"{output}: the run ended without a manifest; run the same command to resume")
@@ -104,7 +108,7 @@ def check_dialects(names: Sequence[str]) -> None:
 def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Policy, shards: ShardSettings) -> str:
     """The pack fingerprint. It covers a digest of the rows of each range, the selection with its active threshold, the
     text settings and the shard sizes."""
-    return fingerprint.json_digest(
+    return json_digest(
         {
             "rows": list(row_digests),
             "ground": plan.fingerprint,
@@ -122,7 +126,7 @@ def _row_digests(plan: Plan, table: Table, done: set[RangeId]) -> tuple[list[str
     def range_digest(range_id: RangeId) -> tuple[str, int]:
         entries = table.entries(range_id, range_id in done)
         rows = sum(entry.rows for entry in entries) if range_id in done else 0
-        return ",".join(entry.digest for entry in entries), rows
+        return join_digests(entry.digest for entry in entries), rows
 
     ranges = map_in_threads(range_digest, plan.range_ids())
     return [row_digest for row_digest, _ in ranges], sum(pairs for _, pairs in ranges)

@@ -10,12 +10,14 @@ import apache_beam as beam
 from pipeline import files, layout
 from pipeline.configuration import ShardSettings
 from pipeline.engines import progress, run_pipeline
+from pipeline.faults import EnvironmentFault
 from pipeline.files.publish import publish_json
 from pipeline.files.typed import publish_typed
+from pipeline.fingerprint import json_digest
 from pipeline.ids import RangeId
 from pipeline.pack.count import count_range
-from pipeline.pack.ledger import RangeCount
-from pipeline.pack.manifest import Manifest, read_manifest, write_manifest
+from pipeline.pack.ledger import RangeCount, digests_of
+from pipeline.pack.manifest import Manifest, write_manifest
 from pipeline.pack.options import PackOptions
 from pipeline.pack.plan_shards import ShardPlan, plan_shards
 from pipeline.pack.shard_stats import shard_fingerprints
@@ -25,10 +27,11 @@ from pipeline.plan.plan import need_plan
 from pipeline.tables.detections import open_detections
 
 
-def run(output: str, folder: str, head: Manifest, options: PackOptions) -> None:
+def run(output: str, folder: str, head: Manifest, row_digest: str, options: PackOptions) -> None:
     """Writes shards, statistics and manifest into `output`, from the detections in `folder`.
 
-    head: the part of the manifest that is known before the run.
+    row_digest: of `ledger.digests_of`, as they were before the graph was built; empty: not compared, for a partial pack
+    beside a running `ground`. head: the part of the manifest that is known before the run.
 
     Raises:
       CallError: more than `MAX_SHARDS` shards. EnvironmentFault: the run failed before it was complete.
@@ -37,11 +40,11 @@ def run(output: str, folder: str, head: Manifest, options: PackOptions) -> None:
     writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy)
     state = partial(_progress, output)
     with progress.show_progress("pack", "shards", state, options.quiet, files.is_local(output)):
-        run_pipeline.run(lambda pipeline: build(pipeline, writer, head, options.fresh), beam_options)
+        run_pipeline.run(lambda pipeline: build(pipeline, writer, head, row_digest, options.fresh), beam_options)
     files.delete([files.join(output, layout.PLANNED_SHARDS)])
 
 
-def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, fresh: bool = False) -> object:
+def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, row_digest: str, fresh: bool = False) -> object:
     """Builds the graph. Only counts and plans cross a shuffle, never images."""
     counted = (
         pipeline
@@ -60,7 +63,7 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, fresh: b
     stats = (
         counts
         | "GatherCounts" >> beam.GroupByKey()
-        | "PlanShards" >> beam.FlatMap(_plan, writer, head.settings.shards, fresh)
+        | "PlanShards" >> beam.FlatMap(_plan, writer, head.settings.shards, row_digest, fresh)
         | "SpreadShards" >> beam.Reshuffle()
         | "WriteShards" >> beam.Map(writer.write)
         | "KeyStats" >> beam.WithKeys("")
@@ -84,9 +87,12 @@ def _count(item: tuple[RangeId, bool, str], writer: ShardWriter) -> tuple[RangeC
 
 
 def _plan(
-    keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: ShardSettings, fresh: bool
+    keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: ShardSettings, row_digest: str, fresh: bool
 ) -> Iterator[ShardPlan]:
-    plans = list(plan_shards(keyed[1], shards))
+    counts = list(keyed[1])
+    if row_digest and json_digest(digests_of(counts)) != row_digest:
+        raise EnvironmentFault(f"{writer.detections}: the rows changed while they were counted; run it again")
+    plans = list(plan_shards(counts, shards))
     _remove_stale(writer.output, writer.fingerprint, fresh)
     publish_json(files.join(writer.output, layout.PLANNED_SHARDS), {"shards": len(plans)})
     yield from plans
@@ -96,14 +102,14 @@ def _remove_stale(output: str, fingerprint: str, fresh: bool) -> None:
     """Deletes the manifest and the stats of other packs before the first shard is replaced, so that no reader trusts a
     mixture of packs.
 
-    Keeps finished shards of this pack that a killed run left. With `fresh`, a finished pack is written again.
+    Keeps finished shards of this pack that a killed run left. With `fresh`, a finished pack is written again, and
+    nothing damaged is in the way. The manifest goes last: if this is killed, the next `fresh` finds it and starts over.
     """
-    manifest = read_manifest(output)
-    finished = manifest is not None and manifest.fingerprints.pack == fingerprint
-    files.delete(
-        uri for uri, found in shard_fingerprints(output).items() if found != fingerprint or (fresh and finished)
-    )
-    files.delete([files.join(output, layout.MANIFEST)])
+    manifest = files.join(output, layout.MANIFEST)
+    again = fresh and files.exists(manifest)
+    found = shard_fingerprints(output, damaged="" if fresh else None)
+    files.delete(uri for uri, one in found.items() if again or one != fingerprint)
+    files.delete([manifest])
 
 
 def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, head: Manifest) -> None:

@@ -82,6 +82,17 @@ class Ledger(OpenModel):
             yield from (("failed", f"{stage}: {reason}", pairs) for reason, pairs in reasons.items())
 
 
+def join_digests(digests: Iterable[str]) -> str:
+    """One text for the rows of a range, from the digests of its chunk files."""
+    return ",".join(digests)
+
+
+def digests_of(counts: Iterable[RangeCount]) -> list[str]:
+    """For each range, in input order, the rows that were counted."""
+    ordered = sorted(counts, key=lambda count: (count.range_id.source, count.range_id.range))
+    return [join_digests(chunk.digest or "" for chunk in count.chunks) for count in ordered]
+
+
 def add_failure(failed: Failures, examples: Examples, pair: Pair, fault: Fault) -> None:
     """Counts a failed pair in place. The first pair of each kind of failure becomes its example."""
     add_failures(failed, {fault.stage: {fault.reason: 1}})

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from pipeline import files, layout
-from pipeline.faults import printable
+from pipeline.faults import EnvironmentFault, printable
 from pipeline.files.typed import as_json, publish_typed, read_many, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.pack.ledger import Examples, Ledger
@@ -20,6 +21,7 @@ from pipeline.plan.spread import evenly_spaced
 from pipeline.tables.range_summary import RangeSummary, Timing
 from pipeline.tables.table_file import TableFile, find_tables
 from pipeline.threshold import Threshold
+from transforms.read_ahead import map_in_threads
 from transforms.records import FailureStage
 
 _TIMINGS = 1000
@@ -121,7 +123,9 @@ def is_reported(output: str, folder: str, manifest: Manifest) -> bool:
     folder: of the detections. The page is written last.
     """
     both = all(files.exists(files.join(output, name)) for name in (layout.REPORT, layout.REPORT_PAGE))
-    return both and read_report(output).manifest == _digest(manifest, _custom_tables(folder))
+    with suppress(EnvironmentFault):  # a damaged report is written again
+        return both and read_report(output).manifest == _digest(manifest, _custom_tables(folder))
+    return False
 
 
 def _custom_tables(folder: str) -> dict[str, tuple[TableFile, list[files.FileInfo]]]:
@@ -205,9 +209,19 @@ def threshold_line(threshold: Threshold) -> str:
 
 
 def _timings(folder: str) -> list[Timing]:
-    """The recorded times of at most `_TIMINGS` chunks, evenly spaced, because each one is a separate file."""
+    """The recorded times of at most `_TIMINGS` chunks, evenly spaced, because each one is a separate file.
+
+    A damaged file does not count: only the pace depends on it.
+    """
+
+    def read(uri: str) -> list[Timing]:
+        with suppress(EnvironmentFault):
+            return [read_typed(uri, Timing)]
+        return []
+
     infos = files.list_folder(folder, layout.ALL_TIMINGS)
-    return read_many((infos[i].uri for i in evenly_spaced(len(infos), _TIMINGS)), Timing)
+    chosen = (infos[i].uri for i in evenly_spaced(len(infos), _TIMINGS))
+    return [timing for found in map_in_threads(read, chosen) for timing in found]
 
 
 def _order(step: str) -> tuple[int, str]:

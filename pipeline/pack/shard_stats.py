@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline import files, layout
-from pipeline.files.typed import read_many, read_typed
+from pipeline.faults import EnvironmentFault
+from pipeline.files.typed import read_typed
 from pipeline.pack.ledger import Examples, Failures
+from transforms.read_ahead import map_in_threads
 
 FORMAT = 3
 """Format of a shard and its stats. A resumed run writes shards of another format again."""
@@ -49,15 +51,29 @@ def file_sizes(output: str, pattern: str = "*") -> dict[str, int]:
     return {f"{layout.SHARDS}/{files.name(info.uri)}": info.size for info in infos}
 
 
-def shard_fingerprints(output: str) -> dict[str, str]:
-    """The fingerprint of the pack that wrote each stats file, by URI."""
-    uris = [info.uri for info in files.list_folder(output, layout.ALL_SHARD_STATS)]
-    return {uri: stats.pack_fingerprint for uri, stats in zip(uris, read_many(uris, ShardStats), strict=True)}
+def shard_fingerprints(output: str, damaged: str | None = None) -> dict[str, str]:
+    """The fingerprint of the pack that wrote each stats file, by URI.
+
+    damaged: for a file that cannot be read; None: such a file is an EnvironmentFault.
+    """
+
+    def fingerprint(uri: str) -> str:
+        try:
+            return read_typed(uri, ShardStats).pack_fingerprint
+        except EnvironmentFault:
+            if damaged is None:
+                raise
+            return damaged
+
+    uris = [
+        info.uri for info in files.list_folder(output, layout.ALL_SHARD_STATS) if layout.shard_of(info.uri) is not None
+    ]
+    return dict(zip(uris, map_in_threads(fingerprint, uris), strict=True))
 
 
 def remove_shards(output: str, from_number: int) -> None:
     """Removes the files of all shards with number `from_number` or higher."""
     for info in files.list_folder(files.join(output, layout.SHARDS)):
-        digits = files.name(info.uri)[:5]
-        if digits.isdigit() and int(digits) >= from_number:
+        number = layout.shard_of(info.uri)
+        if number is not None and number >= from_number:
             files.delete([info.uri])

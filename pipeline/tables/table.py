@@ -93,7 +93,15 @@ class Table:
         Raises:
           EnvironmentFault: the file is invalid or was written by a later release.
         """
-        summary = read_typed(self.summary_uri(range_id), RangeSummary)
+        uri = self.summary_uri(range_id)
+        try:
+            summary = read_typed(uri, RangeSummary)
+        except FileNotFoundError as error:
+            raise EnvironmentFault(f"{uri} is missing; run gritmill ground again") from error
+        if [entry.chunk for entry in summary.chunks] != list(range(len(summary.chunks))):
+            raise EnvironmentFault(f"{uri}: its chunks are not 0, 1, 2, …; {RangeSummary.REMEDY}")
+        if summary.rows != sum(entry.rows for entry in summary.chunks):
+            raise EnvironmentFault(f"{uri}: its rows do not add up; {RangeSummary.REMEDY}")
         if summary.format > SUMMARY_FORMAT:
             raise EnvironmentFault(
                 f"{self.summary_uri(range_id)}: format {summary.format} is from a later release; update gritmill"
@@ -113,10 +121,11 @@ class Table:
     def delete_source(self, source: int) -> None:
         """Deletes all rows of a source, but range summaries first, so that no incomplete range counts as finished."""
         folder = layout.source_folder(source)
-        infos = files.list_folder(files.join(self.uri, folder))
-        infos.sort(key=lambda info: layout.range_of(info.uri) is None)
-        infos += files.list_folder(files.join(self.uri, layout.TIMINGS, folder))
-        files.delete(info.uri for info in infos)
+        uris = [info.uri for info in files.list_folder(files.join(self.uri, folder))]
+        timings = [info.uri for info in files.list_folder(files.join(self.uri, layout.TIMINGS, folder))]
+        files.delete(uri for uri in uris if layout.range_of(uri))
+        files.delete(uri for uri in uris if layout.chunk_of(uri))
+        files.delete(uri for uri in timings if layout.is_timing(uri))
 
     def commit(
         self,

@@ -8,7 +8,7 @@ from os import fspath
 from typing import Annotated, Any
 
 from gritmill.options import Detections, FinishedRun, Option, PathOrUri, Quiet
-from pipeline.faults import CallError
+from pipeline.faults import CallError, EnvironmentFault
 
 
 def view(
@@ -38,7 +38,7 @@ def view(
     from gritmill.pages.viewer import page, page_data
     from gritmill.pages.viewer.pick_pairs import pick_pairs
     from pipeline import files, layout
-    from pipeline.files.lock import hold
+    from pipeline.files.lock import hold, reading
     from pipeline.pack.driver import check_dialects, find_detections
     from pipeline.pack.manifest import need_manifest
 
@@ -54,12 +54,15 @@ def view(
     policy = manifest.policy
     check_dialects(policy.text.dialect)
     page.has_page(target)  # before `hold` locks and sweeps the folder: another run may be using it
-    with hold(target):
+    plan_uri, manifest_uri = files.join(folder, layout.PLAN), files.join(source, layout.MANIFEST)
+    with hold(target), reading(plan_uri), reading(manifest_uri):
         page.prepare_folder(target)
         picked = pick_pairs(folder, plan, policy, samples, seed)
         pictures = page.write_pictures(target, picked, plan, quiet)
         run_data = page.read_run(source, manifest)
         stops = run_data["stops"]["score"]
+        if (need_manifest(run), page.packed_plan(folder, manifest)) != (manifest, plan):
+            raise EnvironmentFault(f"{source}: the run changed while the page was written; run gritmill view again")
         shown = [page_data.sample_json(one, policy, stops, *at) for one, at in zip(picked, pictures, strict=True)]
         page.write_page(target, {**run_data, "samples": shown, "seed": seed})
     counts = Counter(one.outcome_key[0] for one in picked)

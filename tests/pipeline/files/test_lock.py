@@ -1,13 +1,17 @@
+import errno
+import fcntl
 import json
+import os
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 from pipeline.faults import CallError
-from pipeline.files.lock import hold
+from pipeline.files.lock import hold, reading, replacing
 from pipeline.files.publish import publish
 from pipeline.layout import HEARTBEAT
 from tests import fake_object_store
@@ -18,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("short_settling")
 
 HOLDER = """
 import sys
-from pipeline.files.lock import hold
+from pipeline.files.lock import hold, reading, replacing
 with hold(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()
@@ -102,3 +106,36 @@ def test_the_files_of_a_living_run_further_down_are_not_swept(tmp_path: Path) ->
             pass
         file.write(b"whole")
     assert (tmp_path / "inner/shards/00000.tar").read_bytes() == b"halfwhole"
+
+
+def refusal(lock: AbstractContextManager[None]) -> str:
+    with pytest.raises(CallError) as refused:
+        lock.__enter__()
+    return str(refused.value)
+
+
+def test_readers_share_a_file_and_keep_out_who_replaces_it(tmp_path: Path) -> None:
+    uri = str(tmp_path / "plan.json")
+    with reading(uri), replacing(uri):  # nothing is there yet: nothing is locked
+        pass
+    Path(uri).write_text("{}")
+    with reading(uri), reading(uri):
+        assert "another command is reading this run" in refusal(replacing(uri))
+    with replacing(uri):
+        assert "another command is replacing" in refusal(reading(uri))
+    with replacing(uri):
+        os.remove(uri)
+        Path(uri).write_text("{}")
+        with reading(uri):  # another file by now
+            pass
+
+
+def test_a_file_that_cannot_be_locked_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "plan.json").write_text("{}")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with reading(str(tmp_path / "plan.json")), reading("gs://bucket/plan.json"):
+        pass

@@ -1,4 +1,5 @@
 import json
+import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -9,7 +10,7 @@ from gritmill.exports.export import ExportMarker, ExportSummary, PartDone
 from pipeline import layout
 from pipeline.configuration import Configuration
 from pipeline.faults import CallError, EnvironmentFault
-from pipeline.files.typed import Typed, as_json, publish_typed, read_many, read_typed
+from pipeline.files.typed import Typed, as_json, is_intact, publish_typed, read_many, read_typed
 from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.pack.report import Report
@@ -39,10 +40,44 @@ def test_a_file_of_an_earlier_release_is_read_and_written_as_it_was(kind: type[T
     value = read_typed(str(KINDS[kind]), kind)
     publish_typed(str(tmp_path / "again.json"), value)
     before, again = (json.loads(path.read_bytes()) for path in (KINDS[kind], tmp_path / "again.json"))
+    assert len(again.pop("checksum")) == 32  # newer than this release
     for one in (before, again):
         if "configuration" in one:
             one["configuration"] = Configuration.complete(one["configuration"])  # includes the newer keys
     assert again == before
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_whatever_bit_has_changed_in_a_file_is_harmless_or_refused(kind: type[Typed], tmp_path: Path) -> None:
+    value, file = read_typed(str(KINDS[kind]), kind), tmp_path / "ours.json"
+    publish_typed(str(file), value)
+    written, rng = file.read_bytes(), random.Random(0)
+    refused = 0
+    for _ in range(100):
+        place = rng.randrange(8 * len(written))
+        changed = bytearray(written)
+        changed[place // 8] ^= 1 << place % 8
+        file.write_bytes(changed)
+        line = ""
+        try:
+            assert read_typed(str(file), kind) == value
+        except EnvironmentFault as fault:
+            line = str(fault)
+        assert not line or (line.startswith(f"{file}: ") and line.endswith(kind.REMEDY))
+        refused += bool(line)
+    assert refused > 80  # the others have hit the checksum itself
+
+
+def test_a_checksum_is_that_of_the_whole_file_and_no_part_of_the_value(tmp_path: Path) -> None:
+    file = tmp_path / "ours.json"
+    for text in ("a", '\n  "checksum": "00000000000000000000000000000000"', "0" * 32):
+        publish_typed(str(file), ExportMarker(text))
+        assert read_typed(str(file), ExportMarker) == ExportMarker(text)
+        assert is_intact(file.read_bytes())
+        assert not is_intact(file.read_bytes().replace(b"mark", b"nark"))
+    manifest = read_typed(str(KINDS[Manifest]), Manifest)
+    publish_typed(str(file), manifest)
+    assert read_typed(str(file), Manifest) == manifest
 
 
 @pytest.mark.parametrize("kind", [*KINDS, *map(type, EXPORTS)])
@@ -109,4 +144,5 @@ def test_a_kind_from_outside_is_published_and_read(tmp_path: Path) -> None:
     for uri, note in zip(uris, notes, strict=True):
         publish_typed(uri, note)
     assert read_many(uris, Note) == notes
-    assert json.loads((tmp_path / "0.json").read_text("utf-8")) == {"words": ["a", "ä"], "weight": 0.1}
+    written = json.loads((tmp_path / "0.json").read_text("utf-8"))
+    assert {**written, "checksum": ""} == {"words": ["a", "ä"], "weight": 0.1, "checksum": ""}

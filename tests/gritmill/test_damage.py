@@ -1,0 +1,220 @@
+"""Damage between two calls: the command that reads the file finds it, and the remedy in its message works."""
+
+import json
+import shutil
+import tarfile
+
+import pytest
+
+import gritmill
+from pipeline.ground import graph as ground_graph
+from pipeline.pack import graph as pack_graph
+from tests import sample_pairs
+
+SHARD = "shards/00000.tar"
+
+
+@pytest.fixture(scope="module")
+def settings(parser):
+    return sample_pairs.settings(
+        parser, "tests.plugin_detectors:factory", chunk={"pairs": 4}, shards={"pairs": 6}, selection={"score": 0.1}
+    )
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    return sample_pairs.as_tars(sample_pairs.drawn(12), tmp_path_factory.mktemp("in"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, settings, inputs):
+    folder = tmp_path_factory.mktemp("whole") / "out"
+    gritmill.run(settings, inputs=[inputs], output=folder)
+    return folder
+
+
+@pytest.fixture
+def out(whole, tmp_path):
+    shutil.copytree(whole, tmp_path / "out")
+    return tmp_path / "out"
+
+
+def cut(path):
+    """Removes what comes behind the second sample: a tar without an end, cut at the border of a member."""
+    with tarfile.open(path) as tar:
+        third = sorted({name.partition(".")[0] for name in tar.getnames()})[2]
+        offset = tar.getmember(f"{third}.jpg").offset
+    path.write_bytes(path.read_bytes()[:offset])
+
+
+def flip(path, place):
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+
+
+def flip_header(path):
+    with tarfile.open(path) as tar:
+        offset = tar.getmembers()[6].offset
+    flip(path, offset + 3)
+
+
+def flip_image(path):
+    with tarfile.open(path) as tar:
+        flip(path, tar.getmembers()[0].offset_data + 400)
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+def other_key(path):
+    text = path.read_text()
+    path.write_text(text.replace('"', '"x', 1))
+
+
+@pytest.mark.parametrize("damage", [cut, flip_header, flip_image, empty, lambda path: path.unlink()])
+def test_a_damaged_shard_is_refused_by_every_pass_over_it(out, tmp_path, damage):
+    damage(out / SHARD)
+    for read in (lambda: list(gritmill.read(out)), lambda: gritmill.export(out, "odvg", tmp_path / "exported")):
+        with pytest.raises(gritmill.EnvironmentFault) as fault:
+            read()
+        assert str(fault.value).startswith(f"{out / SHARD}: ")
+        assert str(fault.value).endswith("run gritmill pack --fresh to write the shards again")
+    assert not (tmp_path / "exported/export.json").exists()
+
+
+def test_what_stands_behind_a_shard_is_noticed(out):
+    with (out / SHARD).open("ab") as file:
+        file.write(bytes(512))
+    with pytest.raises(gritmill.EnvironmentFault, match="bytes, but"):
+        list(gritmill.read(out))
+
+
+def test_a_part_of_a_run_is_read_without_its_end(out):
+    cut(out / SHARD)
+    samples = gritmill.read(out)
+    assert [next(samples).key for _ in range(2)] == ["000000000", "000000001"]
+    samples.close()
+
+
+def test_a_run_that_is_packed_again_meanwhile_says_so(out, settings):
+    samples = gritmill.read(out)
+    next(samples)
+    gritmill.pack({**settings, "shards": {"pairs": 3}}, output=out, fresh=True)
+    with pytest.raises(gritmill.EnvironmentFault, match="was packed again while it was read"):
+        list(samples)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("manifest.json", empty),
+        ("manifest.json", other_key),
+        ("shards/00000_stats.json", empty),
+        ("shards/00001_stats.json", other_key),
+        ("report.json", empty),
+        ("report.json", other_key),
+        ("statistics.json", other_key),
+        ("detections/timings/00000/00000-00001.json", empty),
+        ("detections/timings/00000/00000-00000.json", other_key),
+        (SHARD, cut),
+        (SHARD, empty),
+        ("shards/00000.parquet", empty),
+    ],
+)
+def test_pack_fresh_makes_whatever_was_damaged_whole_again(out, whole, settings, name, damage):
+    damage(out / name)
+    gritmill.pack(settings, output=out, fresh=True)
+    kinds = ("shards/*", "manifest.json", "statistics.json", "detections/0*/*")
+    assert sample_pairs.files_of(out, *kinds) == sample_pairs.files_of(whole, *kinds)
+    assert not [fault for fault in gritmill.validate(out) if fault.text]
+    assert json.loads((out / "report.json").read_text())["ledger"]["read"] == 12
+    gritmill.pack(settings, output=out)
+
+
+@pytest.mark.parametrize("change", [lambda chunks: chunks[:-1], lambda chunks: [*chunks, chunks[0]], lambda _: []])
+def test_a_chunk_that_is_missing_from_a_summary_is_noticed(out, settings, change):
+    summary = out / "detections/00000/00000.done.json"
+    content = json.loads(summary.read_text())
+    content["chunks"] = change(content["chunks"])
+    summary.write_text(json.dumps(content))  # without a checksum, as in release 0.1
+    with pytest.raises(gritmill.EnvironmentFault, match=r"00000\.done\.json: its .*; remove it and run"):
+        gritmill.pack(settings, output=out, fresh=True)
+    assert (out / "manifest.json").exists()
+
+
+def test_a_threshold_that_has_changed_in_the_plan_is_noticed(out, settings):
+    plan = out / "detections/plan.json"
+    text = plan.read_text()
+    assert '"nms_iou": 0.7' in text
+    plan.write_text(text.replace('"nms_iou": 0.7', '"nms_iou": 0.6'))
+    with pytest.raises(gritmill.EnvironmentFault, match=r"plan\.json: changed since it was written"):
+        gritmill.pack(settings, output=out, fresh=True)
+
+
+def test_detections_that_change_while_they_are_counted_end_the_pack(out, settings, monkeypatch):
+    before = sample_pairs.files_of(out, "shards/*", "manifest.json", "statistics.json")
+    all_ranges = pack_graph.all_ranges
+
+    def in_between(folder):
+        """As `ground --redo-changed` of another process does it, once the driver has looked at the summaries."""
+        shutil.rmtree(out / "detections/00001")
+        yield from all_ranges(folder)
+
+    monkeypatch.setattr(pack_graph, "all_ranges", in_between)
+    with pytest.raises(gritmill.EnvironmentFault, match="the rows changed while they were counted"):
+        gritmill.pack({**settings, "selection": {"score": 0.2}}, output=out, fresh=True)
+    assert sample_pairs.files_of(out, "shards/*", "manifest.json", "statistics.json") == before
+
+
+def test_only_files_of_ours_are_removed(out, settings, inputs):
+    mine = ["shards/20240101-notes.txt", "shards/00007.tar.bak", "shards/000071.jpg", "shards/x00000_stats.json"]
+    mine += ["detections/00000/20240101-notes.parquet", "detections/00000/notes.done.json"]
+    for name in mine:
+        (out / name).write_text("mine")
+    gritmill.pack({**settings, "shards": {"pairs": 12}}, output=out, fresh=True)
+    for path in (out.parent / "in").glob("*"):
+        path.touch()
+    assert not (out / "shards/00001.tar").exists()
+    assert [name for name in mine if not (out / name).exists()] == []
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+def test_a_fresh_ground_that_was_interrupted_goes_on(out, settings, inputs, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(ground_graph, "run", interrupt)
+        for _ in range(2):
+            with pytest.raises(KeyboardInterrupt):
+                gritmill.ground(settings, inputs=[inputs], output=out, fresh=True)
+    gritmill.ground(settings, inputs=[inputs], output=out, fresh=True)
+    assert sorted(path.name for path in out.glob("detections*")) == ["detections", "detections.1"]
+    assert not (out / "detections/.gritmill.fresh.json").exists()
+    gritmill.ground(settings, inputs=[inputs], output=out, fresh=True)  # a finished one begins again
+    assert (out / "detections.2").exists()
+
+
+def test_a_fresh_ground_with_other_settings_does_not_go_on(out, settings, inputs, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(ground_graph, "run", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            gritmill.ground(settings, inputs=[inputs], output=out, fresh=True)
+    plan = gritmill.ground({**settings, "chunk": {"pairs": 3}}, inputs=[inputs], output=out, fresh=True)
+    assert plan.configuration.chunk.pairs == 3
+
+
+def test_run_fresh_never_touches_detections_and_says_what_does(out, settings, inputs):
+    with pytest.raises(gritmill.CallError, match=r"chunk.pairs changed\); use another folder, or gritmill ground --fr"):
+        gritmill.run({**settings, "chunk": {"pairs": 3}}, inputs=[inputs], output=out, fresh=True)
+
+
+def test_a_manifest_that_leads_elsewhere_is_refused(out):
+    path = out / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["shards"][0]["tar"] = "../elsewhere/00000.tar"
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(gritmill.EnvironmentFault, match=r"shards\.0\.tar"):
+        list(gritmill.read(out))
