@@ -105,6 +105,16 @@ def test_a_page_without_pairs(chromium, finished, tmp_path, scheme):
         check(browser)
 
 
+def test_small_targets_next_to_each_other_are_found(chromium, finished):
+    with opened(chromium, finished / "report.html") as browser:
+        browser.execute_script(
+            "for (let at = 0; at < 2; at++) {"
+            " const button = document.createElement('button'); button.style.cssText = 'padding: 0; font-size: 8px';"
+            " button.textContent = 'ab'; document.body.append(button); }"
+        )
+        assert len(browser.execute_script(CRAMPED)) == 2
+
+
 @SCHEMES
 @WIDTHS
 def test_the_report(chromium, finished, scheme, width):
