@@ -13,7 +13,7 @@ from tests.gritmill.pages.viewer.conftest import policy_of
 from transforms.records import Box, Pair, Phrase
 from transforms.selection.judge import judge
 
-SIDE, EDGE = 0.06, 0.0
+SIDE = 0.06  # of a small box, as a share of the image
 
 
 def pair(key, caption, phrases, boxes, width=640, height=480):
