@@ -17,6 +17,15 @@ ENVIRONMENT = Environment(
 )
 
 
+def _plural(number: int, noun: str) -> str:
+    """The number and the noun: `1 box`, `2,000 boxes`."""
+    ending = "" if number == 1 else "es" if noun.endswith("x") else "s"
+    return f"{number:,} {noun}{ending}"
+
+
+ENVIRONMENT.filters["plural"] = _plural
+
+
 def render(template: str, **values: Any) -> str:
     """Renders a template of this folder with the values."""
     return ENVIRONMENT.get_template(template).render(values)

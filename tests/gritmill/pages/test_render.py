@@ -23,3 +23,11 @@ def test_the_highest_bar_is_as_high_as_the_chart_and_an_empty_one_keeps_its_plac
 def test_a_line_leaves_out_what_is_not_known():
     rows = [{"x": 0, "y": 0.5}, {"x": 0.5, "y": None}, {"x": 1, "y": 1}]
     assert drawn('points(rows, "x", "y", 200, 40)', rows=rows).strip() == "0.0,20.0 200.0,0.0"
+
+
+def test_a_number_has_its_noun_in_the_singular_or_plural():
+    assert [drawn(f'{number} | plural("{noun}")') for number, noun in ((1, "box"), (0, "box"), (2000, "pair"))] == [
+        "1 box",
+        "0 boxes",
+        "2,000 pairs",
+    ]

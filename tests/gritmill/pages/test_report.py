@@ -64,7 +64,9 @@ def test_the_page_says_that_the_embedded_detector_was_shown_what_it_does_not_kno
 def test_boxes_lie_where_they_are(tmp_path, middle):
     gritmill.run(middle, inputs=sample_pairs.as_jsonl(sample_pairs.drawn(1), tmp_path / "in"), output=tmp_path / "out")
     (sample,) = gritmill.read(tmp_path / "out")
-    drawn = [r for r in Page(tmp_path / "out/report.html").of("rect") if "stroke" in r]
+    page = Page(tmp_path / "out/report.html")
+    assert "1 pair read, 1 written with 2 boxes in 1 shard." in " ".join(page.text.split())
+    drawn = [r for r in page.of("rect") if "stroke" in r]
     found = {tuple(float(r[name]) for name in ("x", "y", "width", "height")) for r in drawn}
     rows = sample.record["ref_exps"]
     assert found == {

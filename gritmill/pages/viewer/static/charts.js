@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { element } = window.gritmill;
+  const { element, number, cut } = window.gritmill;
   const NS = "http://www.w3.org/2000/svg";
   const [WIDTH, HEIGHT, FLOOR] = [240, 118, 100];
   const ROW = 27;
@@ -14,7 +14,6 @@
     return node;
   }
 
-  const number = (value) => value.toLocaleString("en");
   const short = (value) => Number(value.toFixed(3)).toString();
 
   /** Vertical columns. rows: [label, count]. ticks: [position from the left, 0 to 1; label]. */
@@ -43,10 +42,10 @@
     const most = Math.max(1, ...rows.map(([, count]) => count));
     rows.forEach(([label, count, kind], at) => {
       const y = at * ROW;
-      const name = label.length > 26 ? `${label.slice(0, 25)}…` : label;
       const figure = share ? `${number(count)} · ${((count / share) * 100).toFixed(1)} %` : number(count);
       const length = Math.max(count ? 2 : 0, (count / most) * WIDTH);
-      svg.append(shape("text", { x: 0, y: y + 11 }, name, shape("title", {}, label)));
+      const name = shape("text", { x: 0, y: 11 }, cut(label, 26), shape("title", {}, label));
+      svg.append(shape("svg", { y, width: WIDTH - 8 * figure.length, height: ROW }, name)); // clips wide signs
       svg.append(shape("text", { x: WIDTH, y: y + 11, "text-anchor": "end", class: "figure" }, figure));
       svg.append(shape("rect", { x: 0, y: y + 16, width: WIDTH, height: 5, rx: 2.5, class: "rail" }));
       svg.append(shape("rect", { x: 0, y: y + 16, width: length, height: 5, rx: Math.min(2.5, length / 2), class: kind ?? "" }));
@@ -65,7 +64,8 @@
 
   function figure(title, rows, first, drawn) {
     const numbers = element("details", {}, element("summary", {}, "As a table"), table(rows, first));
-    return element("figure", {}, element("figcaption", {}, title), drawn, numbers);
+    const content = rows.some(([, count]) => count) ? [drawn, numbers] : [element("p", { class: "note" }, "none")];
+    return element("figure", {}, element("figcaption", {}, title), ...content);
   }
 
   /** A histogram over bins. The axis has ticks at the quarters. */
@@ -112,5 +112,5 @@
     svg.append(shape("line", { x1: (at / last) * 240, x2: (at / last) * 240, y1: 0, y2: 56, class: "cursor" }));
   }
 
-  Object.assign(window.gritmill, { charts, curve, number });
+  Object.assign(window.gritmill, { charts, curve });
 })();

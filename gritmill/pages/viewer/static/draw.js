@@ -23,8 +23,17 @@
   const expressionText = (sample, number) => words(sample, sample.phrases[number][4], sample.phrases[number][5]);
   const colour = (number) => `colour-${number % COLOURS}`;
 
+  const number = (value) => value.toLocaleString("en");
+  const plural = (value, what) => `${number(value)} ${what}${value === 1 ? "" : what.endsWith("x") ? "es" : "s"}`;
+
+  /** The start of a text for a label or a tooltip. Signs of two code units stay whole. */
+  function cut(text, most = 80) {
+    const signs = Array.from(text);
+    return signs.length > most ? `${signs.slice(0, most - 1).join("")}…` : text;
+  }
+
   function box(sample, found, why) {
-    const name = phraseText(sample, found.phrase);
+    const name = cut(phraseText(sample, found.phrase));
     const label = `box of “${name}”, score ${found.score.toFixed(2)}${why ? `, not kept: ${why}` : ""}`;
     const button = element("button", {
       type: "button",
@@ -95,7 +104,7 @@
     const text = phraseText(sample, number);
     const expression = expressionText(sample, number);
     const boxes = boxed.get(number) ?? 0;
-    const label = boxes ? `${boxes} box${boxes > 1 ? "es" : ""}` : "no box at this threshold";
+    const label = boxes ? plural(boxes, "box") : "no box at this threshold";
     return element("span", {
       class: `phrase ${boxes ? colour(number) : "boxless"}`,
       role: "button",
@@ -103,7 +112,7 @@
       "data-phrase": number,
       "aria-pressed": "false",
       "aria-label": `${text}, ${label}`,
-      title: expression === text ? label : `${label}; referring expression: ${expression}`,
+      title: expression === text ? label : `${label}; referring expression: ${cut(expression, 300)}`,
     });
   }
 
@@ -144,36 +153,34 @@
     return element("span", { class: `chip ${judged.outcome}`, title: judged.detail || null }, text);
   }
 
-  const plural = (number, what) => `${number} ${what}${number === 1 ? "" : what.endsWith("x") ? "es" : "s"}`;
-
   /** The common part of a card and of the enlarged pair: image, caption, outcome. */
   function body(sample, judged, ghosts, eager = false) {
     const counts = element("span", { class: "counts" }, judged.outcome === "failed" ? "" : plural(judged.boxes.length, "box"));
-    const key = element("span", { class: "key", title: `${sample.key} of ${sample.source}` }, sample.key);
+    const key = element("span", { class: "key", title: `${sample.key} of ${sample.source}` }, element("bdi", {}, sample.key));
     const foot = element("div", { class: "foot" }, chip(judged), counts, key);
     const parts = [picture(sample, judged, ghosts, eager), caption(sample, judged), foot];
-    if (judged.detail && !sample.missing.includes(judged.detail)) parts.splice(2, 0, element("p", { class: "detail" }, judged.detail));
+    if (judged.detail && !sample.missing.includes(judged.detail)) parts.splice(2, 0, element("p", { class: "detail", dir: "auto" }, judged.detail));
     return parts;
   }
 
   /** A table of all candidates, each with its outcome. */
   function candidates(sample, verdicts) {
-    const head = ["", "phrase", "score", "at this threshold"].map((text) => element("th", { scope: "col" }, text));
+    const head = ["number", "phrase", "score", "at this threshold"].map((text) => element("th", { scope: "col" }, text));
     const rows = verdicts.map(([one, why]) =>
       element(
         "tr",
         { class: why ? "not" : "" },
         element("td", {}, element("span", { class: `number ${colour(one.phrase)}` }, String(one.phrase + 1))),
-        element("td", {}, phraseText(sample, one.phrase)),
+        element("td", { dir: "auto" }, phraseText(sample, one.phrase)),
         element("td", { class: "figure" }, one.score.toFixed(3)),
         element("td", {}, why || "kept"),
       ),
     );
     const table = element("table", { class: "candidates" });
-    table.append(element("caption", {}, `${plural(verdicts.length, "candidate")}`));
+    table.append(element("caption", {}, plural(verdicts.length, "candidate")));
     table.append(element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows));
     return table;
   }
 
-  Object.assign(window.gritmill, { element, body, candidates, phraseText, expressionText, plural });
+  Object.assign(window.gritmill, { element, body, candidates, phraseText, expressionText, number, plural, cut });
 })();

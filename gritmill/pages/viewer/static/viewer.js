@@ -3,7 +3,7 @@
 
 (() => {
   const { element, body, candidates, plural, charts, curve, number, ranked, verdicts, judge } = window.gritmill;
-  const { wanted, shown, listWays, light, pin, listen, cardOf, phraseOf } = window.gritmill;
+  const { wanted, shown, listWays, fit, light, pin, listen, cardOf, phraseOf } = window.gritmill;
   const { run, stops, samples, seed } = window.GRITMILL;
   const control = (id) => document.getElementById(id);
   const gallery = control("gallery");
@@ -57,7 +57,7 @@
   function statusText() {
     const whole = stops.pairs[at];
     const part = `${number(list.length)} of ${plural(samples.length, "sample")} at threshold ${scoreText(threshold())}`;
-    return `${part}; the whole run would keep ${number(whole)} of ${number(run.read)} pairs`;
+    return `${part}; the whole run would keep ${number(whole)} of ${plural(run.read, "pair")}`;
   }
 
   let saying = 0;
@@ -94,6 +94,7 @@
     const way = judged.reason ? `${judged.outcome}, ${judged.reason}` : judged.outcome;
     card.setAttribute("aria-label", `${samples[sample].key}: ${way}, ${plural(judged.boxes.length, "box")}`);
     card.replaceChildren(...body(samples[sample], judged, ghostsOf(sample)));
+    fit(card);
     if (card.dataset.pinned) light(card, card.dataset.pinned);
     if (list[current] === sample) reach(card, true);
   }
@@ -174,6 +175,7 @@
     cards.get(list[to]).scrollIntoView({ block: "nearest" });
   }
 
+  const SCROLLING = new Set(["ArrowDown", "ArrowUp", "Home", "End"]);
   const perRow = () => getComputedStyle(gallery).gridTemplateColumns.split(" ").length;
   const inGallery = () => gallery.contains(document.activeElement);
 
@@ -190,6 +192,7 @@
 
   function onKey(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || event.target.matches("input, select") || enlarged.open) return;
+    if (event.target.matches(".caption") && SCROLLING.has(event.key)) return;
     const to = target(event.key);
     const phrase = phraseOf(event.target);
     if (to !== null) move(to);
@@ -208,12 +211,14 @@
     const judged = judgements[sample];
     const found = verdicts(samples[sample].ranked, run.selection, threshold());
     const close = element("button", { type: "button", class: "close", "aria-label": "Close" }, "×");
+    const bar = element("div", { class: "top" }, element("h2", {}, element("bdi", {}, samples[sample].key)), close);
     close.addEventListener("click", () => enlarged.close());
     const card = element("article", { class: "card large", "data-sample": sample });
     card.append(...body(samples[sample], judged, control("ghosts").checked && found, true), candidates(samples[sample], found));
     reach(card, true);
     card.tabIndex = -1;
-    enlarged.replaceChildren(close, card);
+    enlarged.replaceChildren(bar, card);
+    fit(card);
     enlarged.dataset.sample = sample;
     if (!enlarged.open) enlarged.showModal();
     become(Math.max(0, list.indexOf(sample)));
@@ -239,9 +244,8 @@
   function introduce() {
     document.title = `${run.name} · gritmill view`;
     control("name").textContent = run.name;
-    const parts = [plural(run.read, "pair"), "read"].join(" ").replace(String(run.read), number(run.read));
     control("summary").textContent =
-      `${parts}, ${number(run.written)} written · ${plural(samples.length, "sample")} of seed ${seed} · ` +
+      `${plural(run.read, "pair")} read, ${number(run.written)} written · ${plural(samples.length, "sample")} of seed ${seed} · ` +
       `boxes by ${run.detector}`;
     const slider = control("threshold");
     slider.min = 0;
@@ -250,6 +254,7 @@
     control("own").title = run.threshold.source;
     control("threshold-note").textContent = note();
     control("charts").append(...charts(run));
+    if (!samples.length) control("empty").textContent = "This run has no pairs.";
   }
 
   function note() {

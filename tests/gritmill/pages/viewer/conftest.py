@@ -6,6 +6,7 @@ import pytest
 import gritmill
 from pipeline.configuration import Configuration
 from tests import sample_pairs
+from tests.gritmill.pages.viewer.browsing import CHROMIUM, DRIVER
 from transforms.selection.judge import Kept, Policy, judge
 
 ODD = (
@@ -63,3 +64,21 @@ def copied(finished, tmp_path):
     """A copy of the finished run that a test may damage."""
     shutil.copytree(finished, tmp_path / "run")
     return tmp_path / "run"
+
+
+@pytest.fixture(scope="package")
+def chromium(tmp_path_factory):
+    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+    options = ChromeOptions()
+    options.binary_location = CHROMIUM
+    for word in (
+        *("headless=new", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking"),
+        *("disable-component-update", "disable-sync", "disable-dev-shm-usage", "window-size=1300,950"),
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
+        options.add_argument(f"--{word}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = Chrome(options, ChromeService(DRIVER))
+    yield driver
+    driver.quit()

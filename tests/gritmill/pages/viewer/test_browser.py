@@ -1,7 +1,6 @@
 """The page in a real browser: headless chromium of Debian opens it from disk."""
 
 import json
-import shutil
 
 import pytest
 from PIL import Image
@@ -9,20 +8,12 @@ from PIL import Image
 from gritmill.pages.viewer.page import _STATIC_FILES
 from gritmill.pages.viewer.view import view
 from pipeline.tables.detections import read_all
+from tests.gritmill.pages.viewer.browsing import IN_CHROMIUM, SETTLED, find, press
 from tests.gritmill.pages.viewer.conftest import ODD, counted, policy_of
 from transforms.selection.judge import Kept, Rejected, judge
 from transforms.selection.select_boxes import select
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="no chromium with its chromedriver on this machine"),
-]
-
-SETTLED = """
-const done = arguments[arguments.length - 1];
-setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 30);
-"""
+pytestmark = IN_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -33,24 +24,6 @@ def page(finished, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-
-    options = ChromeOptions()
-    options.binary_location = CHROMIUM
-    for word in (
-        *("headless=new", "no-sandbox", "disable-gpu", "no-first-run", "disable-background-networking"),
-        *("disable-component-update", "disable-sync", "disable-dev-shm-usage", "window-size=1300,950"),
-        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
-    ):
-        options.add_argument(f"--{word}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = Chrome(options, ChromeService(DRIVER))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
 def browser(chromium, page):
     for log in ("browser", "performance"):
@@ -58,10 +31,6 @@ def browser(chromium, page):
     chromium.get(f"file://{page}/index.html")
     chromium.execute_async_script(SETTLED)
     return chromium
-
-
-def find(browser, selector):
-    return browser.find_elements("css selector", selector)
 
 
 def slide(browser, stop):
@@ -77,13 +46,6 @@ def judgements(browser):
     return browser.execute_script(
         "return gritmill.judgements().map((j) => [j.outcome, j.reason, j.boxes.map((b) => b.index)])"
     )
-
-
-def press(browser, *keys):
-    from selenium.webdriver import ActionChains
-
-    for key in keys:
-        ActionChains(browser).send_keys(key).perform()
 
 
 def shown(browser):
