@@ -27,7 +27,7 @@ def test_a_dialect_is_found_by_its_own_name(name):
 
 
 def test_an_unknown_dialect_is_refused_with_those_that_there_are():
-    with pytest.raises(ValueError, match=r"text\.dialect: no dialect klingon; use one of .*kosmos2, "):
+    with pytest.raises(ValueError, match=r"text\.dialect: klingon: no such dialect; use one of .*kosmos2, "):
         find("klingon")
 
 
