@@ -10,7 +10,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
-from transforms.culprits import WrongAnswer, calling, describe, place_of
+from transforms.culprits import PluginError, WrongAnswer, calling, describe, place_of
 
 
 def find_factory(name: str, search_path: Sequence[str] = (), key: str = "detector.model") -> Callable[..., Any]:
@@ -52,7 +52,7 @@ def name_entry(entry: EntryPoint) -> str:
     return f"the entry point {entry.name} = {entry.value}{of}"
 
 
-def load_entry(entry: EntryPoint, key: str, raises: Callable[[str], Exception] = ValueError) -> Any:
+def load_entry(entry: EntryPoint, key: str, raises: Callable[[str], Exception] = PluginError) -> Any:
     """The value of an entry point. key: the configuration key or option that names it, for messages.
 
     Raises:

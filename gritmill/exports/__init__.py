@@ -69,7 +69,9 @@ def find_format(name: str, options: ExportOptions) -> "Format":
         check_callable(make)
         made = make(options)
         check_made(made, "it", *METHODS)
-        missing = [attribute for attribute in ATTRIBUTES if not hasattr(made, attribute)]
+        missing = [
+            attribute for attribute in ATTRIBUTES if not hasattr(type(made), attribute) and not hasattr(made, attribute)
+        ]
         if missing:
             raise WrongAnswer(f"it returned a {type(made).__name__}, which has no attribute {missing[0]}")
     return PluginFormat(made, name)

@@ -76,7 +76,7 @@ class StageRunner:
             with _calling(self.stage) if self.stage.identity else nullcontext():
                 return self._process(pairs, progress, isolated)
         except UnhealthyDevice as error:
-            raise UnhealthyDevice(f"{self.stage.culprit}: {error}") from error
+            raise UnhealthyDevice(": ".join(filter(None, (self.stage.culprit, str(error))))) from error
 
     def _process(self, pairs: Sequence[Pair], progress: Progress | None, isolated: bool) -> list[Any]:
         rows = [self.stage.row(pair) for pair in pairs]
