@@ -215,7 +215,7 @@ def encode(caption: str, spans: Sequence["Span"], *, dialect: str = "kosmos2", w
             raise ValueError(f"span {span.start}..{span.end} overlaps another span or is outside of the caption")
         for x1, y1, x2, y2 in span.boxes:
             if not (0 <= x1 < x2 <= 1 and 0 <= y1 < y2 <= 1):
-                raise ValueError(f"box {(x1, y1, x2, y2)} is not within 0..1 with x1 < x2 and y1 < y2")
+                raise ValueError(f"box {x1}, {y1}, {x2}, {y2} is not within 0..1 with x1 < x2 and y1 < y2")
         if not span.boxes:
             raise ValueError(f"span {span.start}..{span.end} has no box")
         end = span.end

@@ -8,12 +8,14 @@ import os
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Sequence
 
 from typer.exceptions import Abort, Exit, TyperException
 
 from pipeline.faults import RunFault, first_line, printable
+from transforms.culprits import PluginError
 
 _NOT_RESUMABLE = (["eval"], ["calibrate"])
 """Commands that cannot resume."""
@@ -46,11 +48,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (KeyboardInterrupt, Abort):
         status = EXIT_INTERRUPTED
     except RunFault as error:
+        _print_traceback(error)
         _print_line(str(error))
         status = error.status
     except Exception as error:
-        if _debugging():
-            raise
+        _print_traceback(error)
         _print_line(_error_line(error))
         status = EXIT_ENVIRONMENT
     if status == EXIT_INTERRUPTED:  # Typer turns an interrupt into an exit
@@ -67,7 +69,14 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
 def _error_line(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, PluginError):
+        return str(error)
     return f"{type(error).__name__}: {first_line(error)} (GRITMILL_DEBUG=1 shows where)"
+
+
+def _print_traceback(error: Exception) -> None:
+    if _debugging():
+        traceback.print_exception(error)
 
 
 def _print_line(line: str) -> None:

@@ -3,7 +3,6 @@
 All values are checked before a run starts. An error is one line that names the key.
 """
 
-import difflib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,13 +24,13 @@ from transforms.settings import (
     SelectionSettings,
     TextSettings,
 )
+from transforms.wording import closest, listed, suggestion
 
 
 def _check_kind(value: str) -> str:
     names = ["auto", *source_kinds.names()]
     if value not in names:
-        *others, last = map(repr, names)
-        raise ValueError(f"input should be {', '.join(others)} or {last}")
+        raise ValueError(f"no such kind; {suggestion(value, names)}")
     return value
 
 
@@ -127,18 +126,33 @@ def validate(values: dict[str, Any]) -> Configuration:
         raise CallError(_message(error)) from error
 
 
-def find(name: str) -> Path:
-    """The file of a configuration. `name` is a path, or a name in `configs/`. Raises CallError if it does not exist."""
+def find(name: str, source_option: str = "--input") -> Path:
+    """The file of a configuration. `name` is a path, or a name in `configs/`. Raises CallError if it does not exist.
+
+    source_option: the option that takes sources, for the message if `name` is a source.
+    """
     path = Path(name)
+    if path.suffix not in (".yaml", ".yml") and source_kinds.kind_from_name(name):
+        raise _source_as_config(name, source_option)
     if path.suffix in (".yaml", ".yml") or "/" in name:
+        if path.is_dir():
+            raise _source_as_config(name, source_option)
         if not path.is_file():
             raise CallError(f"CONFIG: {name}: no such file")
         return path
     folder = bundled.folder("configs")
     if (folder / f"{name}.yaml").is_file():
         return folder / f"{name}.yaml"
+    if path.is_dir():
+        raise _source_as_config(name, source_option)
     names = sorted(path.stem for path in folder.glob("*.yaml"))
-    raise CallError(f"CONFIG: {name}: no such configuration; use one of {', '.join(names)}, or a path to a .yaml file")
+    close = closest(name, names)
+    known = f"did you mean {close}?" if close else f"use one of {listed(names)}, or a path to a .yaml file"
+    raise CallError(f"CONFIG: {name}: no such configuration; {known}")
+
+
+def _source_as_config(name: str, option: str) -> CallError:
+    return CallError(f"CONFIG: {name}: not a configuration; did you mean {option} {name}?")
 
 
 def _apply(values: dict[str, Any], change: str) -> None:
@@ -165,13 +179,15 @@ def _message(error: ValidationError) -> str:
     path = [str(part) for part in first["loc"] if not isinstance(part, int)] or [str(part) for part in first["loc"]]
     key = ".".join(path)
     if first["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(path[-1], _keys_of(path[:-1]), 1)
-        close = [".".join([*path[:-1], name]) for name in close]
+        similar = closest(path[-1], _keys_of(path[:-1]))
+        close = [".".join([*path[:-1], similar])] if similar else []
         close = [f"{section}.{path[-1]}" for section in _keys_of([]) if path[-1] in _keys_of([section])] or close
         hint = f"; did you mean {close[0]}?" if close else ""
         return f"configuration: {key}: no such key{hint}"
     text = first["msg"].removeprefix("Value error, ")
-    value = "" if isinstance(first["input"], dict) else f" {first['input']!r}:"
+    given = first["input"]
+    value = f" {listed(given) if isinstance(given, list | tuple) else repr(given)}:"
+    value = "" if isinstance(given, dict) else value
     return f"configuration: {key}:{value} {text[:1].lower()}{text[1:]}"
 
 

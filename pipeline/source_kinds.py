@@ -11,7 +11,10 @@ from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from pipeline.faults import CallError, first_line
+from pipeline.faults import CallError
+from transforms.culprits import WrongAnswer, calling
+from transforms.plugins import check_callable, load_entry, name_entry
+from transforms.wording import closest, listed
 
 GROUP = "gritmill.sources"
 
@@ -41,11 +44,20 @@ def load(kind: str) -> Any:
         return EntryPoint(kind, f"pipeline.sources.{_BUILTIN[kind][0]}", GROUP).load()
     entry = _from_outside(tuple(sys.path)).get(kind)
     if entry is None:
-        raise CallError(f"source.kind: {kind}: no such kind; use one of {', '.join(names())}, or install its package")
-    try:
-        return entry.load()
-    except Exception as error:
-        raise CallError(f"source.kind: {kind} ({entry.value}): {type(error).__name__}: {first_line(error)}") from error
+        close = closest(kind, names())
+        known = f"did you mean {close}" if close else f"use one of {listed(names())}"
+        raise CallError(f"source.kind: {kind}: no such kind; {known}, or install its package")
+    made = load_entry(entry, "source.kind", CallError)
+    with calling(f"source.kind: {name_entry(entry)}", CallError):
+        check_callable(made)
+        if isinstance(getattr(made, "suffixes", ()), str):
+            raise WrongAnswer(f"its suffixes are {made.suffixes!r}; use a tuple")
+    return made
+
+
+def origin(kind: str) -> str:
+    """The entry point and the package of a kind, for messages; "" for a built-in kind."""
+    return "" if kind in _BUILTIN else name_entry(_from_outside(tuple(sys.path))[kind])
 
 
 def kind_from_name(name: str) -> str:

@@ -1,7 +1,8 @@
 """The steps that turn a pair into a grounded sample.
 
+wording, culprits   words of messages; errors of user code, with file and line
 records, settings   the records that pass between the steps; the settings of the steps
-plugins             loads user code that is named as `package.module:factory`
+plugins             loads user code: `package.module:factory`, and entry points of packages
 bundled, devices    the models, configurations and examples in gritmill; device and CPU cores of this process
 images              measures an image, decodes it, turns it upright
 read_ahead          runs work in threads, ahead of the consumer

@@ -4,8 +4,9 @@ Configurations, run files and messages to workers refer to an embedded model by 
 only when the model is loaded, because gritmill may be installed elsewhere on that machine.
 """
 
-import difflib
 from pathlib import Path
+
+from transforms.wording import closest
 
 SCENE_GROUNDER = "scene-grounder"
 MODELS = ("caption-parser", SCENE_GROUNDER)
@@ -31,8 +32,8 @@ def model_path(name: str) -> str:
 
 def did_you_mean(name: str) -> str:
     """The end of a message about a missing model: suggests the embedded model with the closest name, or is empty."""
-    close = difflib.get_close_matches(name, MODELS, 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    close = closest(name, MODELS)
+    return f"; did you mean {close}?" if close else ""
 
 
 def is_bundled_example(path: str) -> bool:

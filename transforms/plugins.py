@@ -1,12 +1,16 @@
-"""User code, named in the configuration as `package.module:factory`."""
+"""User code, named in the configuration as `package.module:factory` or provided as an entry point of a package."""
 
 import hashlib
 import importlib
 import inspect
+import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
+
+from transforms.culprits import PluginError, WrongAnswer, calling, describe, place_of
 
 
 def find_factory(name: str, search_path: Sequence[str] = (), key: str = "detector.model") -> Callable[..., Any]:
@@ -22,10 +26,10 @@ def find_factory(name: str, search_path: Sequence[str] = (), key: str = "detecto
     module, _, function = name.partition(":")
     try:
         factory: Callable[..., Any] = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ValueError(f"{key}: {name} cannot be loaded: {error}") from error
     except Exception as error:  # the import runs user code, which can raise anything
-        raise ValueError(f"{key}: {name} cannot be loaded: {type(error).__name__}: {error}") from error
+        place = place_of(error)
+        missing = isinstance(error, ImportError | AttributeError) and not (place and place.users)
+        raise ValueError(f"{key}: {name} cannot be loaded: {error if missing else describe(error)}") from error
     if not callable(factory):
         raise ValueError(f"{key}: {name} is not callable")
     return factory
@@ -39,3 +43,55 @@ def identify_factory(factory: Callable[..., Any], name: str) -> str:
         return f"{identity}+{hashlib.blake2b(Path(path or '').read_bytes(), digest_size=8).hexdigest()}"
     except (OSError, TypeError):
         return identity
+
+
+def name_entry(entry: EntryPoint) -> str:
+    """An entry point and its package, for messages."""
+    package = getattr(entry, "dist", None)
+    of = f" of the package {package.name}" if package else ""
+    return f"the entry point {entry.name} = {entry.value}{of}"
+
+
+def load_entry(entry: EntryPoint, key: str, raises: Callable[[str], Exception] = PluginError) -> Any:
+    """The value of an entry point. key: the configuration key or option that names it, for messages.
+
+    Raises:
+      Exception: `raises` of the message, if the value cannot be imported.
+    """
+    with calling(f"{key}: {name_entry(entry)}", raises):
+        return entry.load()
+
+
+def check_callable(value: Any) -> None:
+    """Raises WrongAnswer if a value that should make something is not callable."""
+    if not callable(value):
+        raise WrongAnswer(f"it is {_a(value)}, which is not callable")
+
+
+def check_made(made: Any, maker: str, *methods: str) -> None:
+    """Raises WrongAnswer if `maker` did not return an object with these methods."""
+    if made is None or isinstance(made, type):
+        raise WrongAnswer(f"{maker} returned {_a(made)}")
+    for method in methods:
+        if not callable(getattr(made, method, None)):
+            raise WrongAnswer(f"{maker} returned {_a(made)}, which has no method {method}")
+
+
+def check_json_object(value: Any, what: str) -> dict[str, Any]:
+    """A JSON object that user code returned. what: for messages. Raises WrongAnswer if it is something else."""
+    if not isinstance(value, Mapping):
+        raise WrongAnswer(f"{what} is {_a(value)}, not a dict of JSON values")
+    try:
+        json.dumps(dict(value), sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise WrongAnswer(f"{what} is not JSON: {error}") from None
+    return dict(value)
+
+
+def _a(value: Any) -> str:
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"

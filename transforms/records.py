@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from transforms.culprits import message_of
+
 
 class FailureStage(StrEnum):
     """The stage in which a pair failed."""
@@ -79,11 +81,15 @@ class Fault:
     detail: str = ""
 
     @classmethod
-    def from_error(cls, stage: str, reason: Reason, error: object) -> "Fault":
-        """A fault whose detail is the first line of `error`, an exception or a string."""
-        text = f"{type(error).__name__}: {error}" if isinstance(error, BaseException) else str(error)
+    def from_error(cls, stage: str, reason: Reason, error: object, place: str = "") -> "Fault":
+        """A fault whose detail is the first line of `error`, an exception or a string.
+
+        place: file and line of the user's code that raised it, without the folder, which may differ between workers.
+        """
+        text = message_of(error) if isinstance(error, BaseException) else str(error)
         line = re.sub(r"0x[0-9a-fA-F]+", "0x", text.strip().splitlines()[0]) if text.strip() else ""
-        return cls(stage, reason, line.encode("utf-8", "replace").decode()[:200])
+        end = f" ({place})" if place else ""
+        return cls(stage, reason, line.encode("utf-8", "replace").decode()[: 200 - len(end)] + end)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 Slow imports are inside the commands that need them: `--help` must not wait for torch.
 """
 
+import shlex
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,7 @@ from gritmill.exports.options import ExportOptions, Level
 from gritmill.options import Option
 from gritmill.pages.viewer.view import view as write_page
 from pipeline.faults import DataFault, printable
+from transforms.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.configuration import Configuration
@@ -73,18 +75,30 @@ def run(
 
 @derive(app, api.ground)
 def ground(
-    call: Call, config: "Configuration", inputs: list[str], output: str, changes: list[str], quiet: bool
+    call: Call,
+    config: "Configuration",
+    config_name: str,
+    inputs: list[str],
+    output: str,
+    changes: list[str],
+    quiet: bool,
 ) -> None:
     """Find the boxes of every pair. This half runs the models. Run it again to resume."""
     from pipeline.configuration import PACK_SECTIONS
-    from pipeline.pack.driver import find_detections
+    from pipeline.ground.failures import failure_lines
+    from pipeline.pack.driver import find_detections, is_outdated
 
     for key in (change.partition("=")[0] for change in changes):
         if key.partition(".")[0] in PACK_SECTIONS:
             _warn(f"--set: {key}: ground ignores it; pass it to pack")
     _warn("" if quiet else api.embedded_model_warning(config, inputs))
     call()
-    print(f"detections in {find_detections(output)}; next: gritmill pack --output {output}")
+    detections = find_detections(output)
+    for line in failure_lines(detections):
+        print(printable(line))
+    fresh = ["--fresh"] if is_outdated(output, detections) else []
+    words = ["gritmill", "pack", *fresh, *([] if config_name == "grit" else [config_name]), "--output", output]
+    print(f"detections in {detections}; next: {shlex.join(words)}")
 
 
 @derive(app, api.pack)
@@ -130,7 +144,7 @@ def validate(
             faults += 1
         else:
             samples += 1
-    print(f"{samples} sample{'s' * (samples != 1)} read, {faults} fault{'s' * (faults != 1)}", file=sys.stderr)
+    print(f"{counted(samples, 'sample')} read, {counted(faults, 'fault')}", file=sys.stderr)
     if faults:
         raise typer.Exit(DataFault.status)
 

@@ -40,9 +40,10 @@ _SET = inspect.Parameter(
 def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = None) -> Callable[[Finish], Finish]:
     """Adds a command to `app` with the options of `function`; decorates the function that runs the command.
 
-    The decorated function gets the prepared call first. Its other parameters are arguments of `function`, by name, or
-    options of the command alone. Its docstring is the help. On the command line, `config` becomes the argument CONFIG
-    and the option `--set` (`changes`), `beam` is the words after `--`, and `quiet` is off by default.
+    The decorated function gets the prepared call first. Its other parameters are arguments of `function`, by name,
+    `config_name` (CONFIG as given), or options of the command alone. Its docstring is the help. On the command line,
+    `config` becomes the argument CONFIG and the option `--set` (`changes`), `beam` is the words after `--`, and `quiet`
+    is off by default.
     """
     parameters = inspect.signature(function).parameters
     options = [_option(parameter) for parameter in parameters.values() if parameter.name != "beam"]
@@ -51,14 +52,14 @@ def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = No
 
     def register(finish: Finish) -> Finish:
         named = list(inspect.signature(finish).parameters.values())[1:]
-        known = {one.name for one in options}
+        known = {"config_name", *(one.name for one in options)}
         _insert(options, [_option(one) for one in named if one.name not in known], before=("quiet",))
 
         def callback(**values: Any) -> None:
             if "config" in parameters:
                 from pipeline.configuration import load
 
-                values["changes"] = values["changes"] or []
+                values["changes"], values["config_name"] = values["changes"] or [], values["config"]
                 values["config"] = load(values["config"], values["changes"])
             if "beam" in parameters:
                 values["beam"] = beam_arguments.get()
@@ -78,8 +79,9 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
     option = next((note for note in notes if isinstance(note, Option)), None)
     if option is None:
         raise TypeError(f"{parameter.name}: its annotation has no Option")
+    check: Any = {"callback": _check_config} if parameter.name == "config" else {}
     texts: Any = {"help": option.help, "metavar": option.metavar, "autocompletion": completer(parameter.name)}
-    shown: Any = typer.Argument(**texts)
+    shown: Any = typer.Argument(**texts, **check)
     if option.flag:
         shown = typer.Option(option.flag, **texts, min=option.min, max=option.max)
     return parameter.replace(
@@ -87,6 +89,16 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
         default=False if parameter.name == "quiet" else parameter.default,
         annotation=Annotated[option.cli_type or kind, shown],
     )
+
+
+def _check_config(ctx: typer.Context, value: str) -> str:
+    """Refuses a source where CONFIG is expected. Runs before Typer reports the missing options."""
+    if not ctx.resilient_parsing and value != "grit":
+        from pipeline.configuration import find
+
+        flags = {param.name: param.opts[0] for param in ctx.command.params}
+        find(value, flags.get("inputs") or flags.get("truth") or flags["output"])
+    return value
 
 
 def _insert(options: list[inspect.Parameter], new: list[inspect.Parameter], before: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from pipeline.faults import DataFault
+from transforms.wording import counted
 
 if TYPE_CHECKING:
     from pipeline.pack.report import Report
@@ -13,17 +14,16 @@ def check_ledger(report: "Report", max_failed: float = 0.0, allow_faults: bool =
     ledger = report.ledger
     read, failed = ledger.read, ledger.failed_pairs
     if not ledger.written:
-        counts = f"{read} pairs read, {ledger.rejected_pairs} rejected, {failed} failed"
+        counts = f"{counted(read, 'pair')} read, {ledger.rejected_pairs} rejected, {failed} failed"
         uncaptioned = ledger.rejected.get("no_caption", 0) == read > 0
         hint = "; set source.columns.caption to the field with the caption" if uncaptioned else ""
         raise DataFault(f"nothing was written: {counts}{hint}")
     if failed / read > max_failed:
-        raise DataFault(f"{failed} of {read} pairs failed, more than --max-failed {max_failed:g} allows")
+        raise DataFault(f"{failed} of {counted(read, 'pair')} failed, more than --max-failed {max_failed:g} allows")
     for name, table in report.tables.items():
         if (rows_failed := sum(table.failed.values())) > max_failed * table.rows:
-            raise DataFault(
-                f"{name}: {rows_failed} of {table.rows} rows failed, more than --max-failed {max_failed:g} allows"
-            )
+            rows = counted(table.rows, "row")
+            raise DataFault(f"{name}: {rows_failed} of {rows} failed, more than --max-failed {max_failed:g} allows")
     if report.source_faults and not allow_faults:
         fault = report.source_faults[0]
         raise DataFault(f"{fault.source}: {fault.fault} (--allow-source-faults accepts this)")
@@ -38,7 +38,7 @@ def check_measured(figures: Any, pictures: dict[str, Any]) -> None:
         example = next(iter(pictures["examples"].values()))
         message = f"nothing was measured: no image of {pictures['pictures']} can be used: {reasons}"
         raise DataFault(f"{message}, for example {example} (--images sets their folder)")
-    raise DataFault(f"nothing was measured: {pictures['pictures']} images, but no phrase with a true box")
+    raise DataFault(f"nothing was measured: {counted(pictures['pictures'], 'image')}, but no phrase with a true box")
 
 
 def check_threshold(result: dict[str, Any]) -> None:

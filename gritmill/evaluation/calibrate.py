@@ -49,7 +49,7 @@ def calibrate(
     if not 0 < precision <= 1:
         raise CallError(f"--precision: {precision:g}: must be above 0 and at most 1")
     configuration, folder = resolve_config(config), files.canonical(output)
-    truth_set = open_truth(on, truth, images, split, limit)
+    truth_set = open_truth(on, truth, images, split, limit, configuration.source.columns)
     detector, configuration, model_identities = load_detector(configuration)
     counts, collected = QueryCounts(), calibration.BoxCollection()
     for answer in query(truth_set, detector, configuration, counts, quiet):

@@ -6,6 +6,7 @@ from gritmill.evaluation import options
 from gritmill.evaluation.options import Nms, TruthFormat
 from gritmill.options import Config, Quiet, resolve_config
 from pipeline.faults import CallError
+from transforms.wording import suggestion
 
 
 def evaluate(
@@ -40,10 +41,10 @@ def evaluate(
 
     configuration = resolve_config(config)
     if nms not in set(Nms):
-        raise CallError(f"--nms: {nms}: no such value; use one of {', '.join(Nms)}")
+        raise CallError(f"--nms: {nms}: no such value; {suggestion(nms, Nms)}")
     if phrases_only and on == TruthFormat.REFCOCO:
         raise CallError("--phrases: refcoco has expressions but no captions; use flickr30k or jsonl")
-    truth_set = open_truth(on, truth, images, split, limit)
+    truth_set = open_truth(on, truth, images, split, limit, configuration.source.columns)
     if phrases_only:
         result = {"on": on, "split": split, **phrases.compare_phrases(truth_set, configuration, quiet)}
     else:

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 from gritmill.evaluation.metrics import MIN_IOU, RANKS, STRICT_IOU
 from gritmill.evaluation.options import TruthFormat
 from pipeline.faults import printable
+from transforms.wording import counted
 
 
 def show_boxes(result: dict[str, Any]) -> None:
@@ -98,11 +99,11 @@ def _accuracies(figures: dict[str, Any]) -> dict[str, float | None]:
 
 
 def _picture_lines(counts: dict[str, Any]) -> Iterator[str]:
-    yield f"{counts['measured']} of {counts['pictures']} images measured"
+    yield f"{counts['measured']} of {counted(counts['pictures'], 'image')} measured"
     for reason, number in counts["unusable"].items():
         yield f"  {number} {reason}, for example {printable(counts['examples'][reason])}"
     if counts["failed"]:
-        yield f"  the detector failed on {counts['failed']} captions; their phrases count as not found"
+        yield f"  the detector failed on {counted(counts['failed'], 'caption')}; their phrases count as not found"
 
 
 def _left_out_line(phrases: dict[str, int]) -> Iterator[str]:

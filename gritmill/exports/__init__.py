@@ -3,6 +3,7 @@
 coco, flickr30k_entities, grit, hf, instructions, mdetr, odvg, refcoco, tsv, yolo   the formats
 export       a finished run -> one format, shard by shard
 format       the interface of a format, and code that the formats share
+plugin       wraps a format of another package: names it in errors, checks what it returns
 options      the options of an export
 card         the data card of exported data
 coco_json    long lists in JSON, written entry by entry
@@ -14,7 +15,10 @@ the format; its value is a callable that takes the options and returns a `Format
 from typing import TYPE_CHECKING
 
 from gritmill.exports.options import ExportOptions
-from pipeline.faults import CallError
+from pipeline.faults import CallError, RunFault
+from transforms.culprits import WrongAnswer, calling
+from transforms.plugins import check_callable, check_made, load_entry, name_entry
+from transforms.wording import suggestion
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -49,10 +53,25 @@ def find_format(name: str, options: ExportOptions) -> "Format":
     """The format called `name`.
 
     Raises:
-      CallError: no format has this name.
+      CallError: no format has this name, or the package of the format fails.
     """
     known = formats()
     if name not in known:
-        raise CallError(f"--to: {name}: no such format; use one of {', '.join(known)}")
-    export_format: Format = known[name].load()(options)
-    return export_format
+        raise CallError(f"--to: {name}: no such format; {suggestion(name, known)}")
+    entry = known[name]
+    if name in _BUILTIN:
+        built_in: Format = entry.load()(options)
+        return built_in
+    from gritmill.exports.plugin import ATTRIBUTES, METHODS, PluginFormat
+
+    with calling(f"--to: {name}: {name_entry(entry)}", CallError, (RunFault,)):
+        make = load_entry(entry, f"--to: {name}", CallError)
+        check_callable(make)
+        made = make(options)
+        check_made(made, "it", *METHODS)
+        missing = [
+            attribute for attribute in ATTRIBUTES if not hasattr(type(made), attribute) and not hasattr(made, attribute)
+        ]
+        if missing:
+            raise WrongAnswer(f"it returned a {type(made).__name__}, which has no attribute {missing[0]}")
+    return PluginFormat(made, name)

@@ -39,6 +39,7 @@ def write_page(output: str, folder: str, plan: Plan, manifest: Manifest, report:
         "report.html.jinja",
         name=files.name(output),
         manifest=manifest,
+        models={name: manifest.configuration[name]["model"] for name in ("phrases", "detector")},
         report=report,
         warning=warning,
         outcomes=list(report.ledger.outcomes()),

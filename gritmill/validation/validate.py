@@ -23,6 +23,7 @@ from pipeline.faults import CallError
 from pipeline.files.typed import is_intact
 from transforms import grit_record
 from transforms.text import dialects
+from transforms.wording import counted
 
 _BLOCK, _RECORD = 512, 10_240  # sizes in a tar, in bytes
 
@@ -110,6 +111,7 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     folder = files.canonical(output)
     uri = files.join(folder, layout.MANIFEST)
     if not files.exists(uri):
+        files.need_folder(folder, str(output))
         raise CallError(f"{output}: no {layout.MANIFEST}, so it is not a finished run; run gritmill pack")
     try:
         data = files.read_bytes(uri)
@@ -165,7 +167,8 @@ def _check_shard(folder: str, number: str, shard: _Shard, rules: Rules, limit: i
     try:
         rows = _read_index(files.join(folder, shard.index))
         if len(rows) != shard.samples:
-            yield Finding(shard.index, "", f"{len(rows)} rows, but {shard.samples} samples in the manifest")
+            numbers = f"{counted(len(rows), 'row')}, but {counted(shard.samples, 'sample')} in the manifest"
+            yield Finding(shard.index, "", numbers)
     except _Broken as broken:
         yield Finding(shard.index, "", str(broken))
     stats = layout.shard_stats(int(number))
@@ -231,9 +234,9 @@ def _check_tar(
     except _Broken as broken:
         yield Finding(shard.tar, "", f"not a valid tar: {broken}")
     if samples != shard.samples:
-        yield Finding(shard.tar, "", f"{samples} samples, but {shard.samples} in the manifest")
+        yield Finding(shard.tar, "", f"{counted(samples, 'sample')}, but {shard.samples} in the manifest")
     if rows and boxes != shard.boxes:
-        yield Finding(shard.tar, "", f"{boxes} boxes, but {shard.boxes} in the manifest")
+        yield Finding(shard.tar, "", f"{counted(boxes, 'box', 'boxes')}, but {shard.boxes} in the manifest")
     if len(uids) != samples:
         yield Finding(shard.tar, "", f"{samples} samples have only {len(uids)} different uids")
 

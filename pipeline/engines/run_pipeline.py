@@ -166,7 +166,9 @@ def _fault(error: Exception) -> RunFault:
         return CallError(text)
     if denied := _ERRNO.fullmatch(text):  # the same text as for an OSError without Beam
         return EnvironmentFault(": ".join(filter(None, (denied["file"], denied["why"]))))
-    self_explanatory = name in ("EnvironmentFault", "UnhealthyDevice") or text.startswith("detector.model:")
+    self_explanatory = name in ("EnvironmentFault", "UnhealthyDevice", "PluginError") or text.startswith(
+        "detector.model:"
+    )
     return EnvironmentFault(text if self_explanatory else f"{name}: {text}")
 
 

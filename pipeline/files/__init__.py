@@ -17,6 +17,7 @@ from pipeline.files.access import (
     list_folder,
     match,
     move_folder,
+    need_folder,
     open_read,
     read_bytes,
     read_json,

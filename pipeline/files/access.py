@@ -113,6 +113,12 @@ def exists(uri: str) -> bool:
     return remote.exists(uri)
 
 
+def need_folder(folder: str, shown: str) -> None:
+    """Raises CallError if a local folder does not exist. Object stores have no folders. shown: it in the message."""
+    if is_local(folder) and not os.path.isdir(folder):
+        raise CallError(f"{shown}: no such folder")
+
+
 def is_forbidden(uri: str) -> bool:
     """Whether a local file exists without permission to read it. False if its folder cannot be accessed."""
     return is_local(uri) and os.path.isfile(uri) and not os.access(uri, os.R_OK)

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from pipeline.configuration import ChunkSettings
-from pipeline.faults import EnvironmentFault, SourceFault
+from pipeline.faults import EnvironmentFault, SourceFault, first_line
 from pipeline.ground import attempts
 from pipeline.ground.load_images import ImageLoader, PositionedPair
 from pipeline.ids import ChunkId, RangeId
@@ -20,6 +20,7 @@ from pipeline.tables.pair_rows import from_table
 from pipeline.tables.table import Table
 from transforms.isolation.child_process import ChildProcess
 from transforms.records import Chunk, Fault, Pair
+from transforms.wording import counted
 
 FAULT = "fault"
 """Key that a chunk's next position has instead of a position if a source fault ended the range."""
@@ -138,7 +139,9 @@ def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozense
     with _loader(plan, isolated) as loader:
         loaded = tuple(pair for _, pair in loader.load(pairs))
     if len(loaded) != row_count:
-        raise EnvironmentFault(f"{source.uri}: {len(loaded)} of {row_count} pairs can be read; try again later")
+        raise EnvironmentFault(
+            f"{source.uri}: {len(loaded)} of {counted(row_count, 'pair')} can be read; try again later"
+        )
     return _chunk(chunk_id, loaded, file.metadata["next"], started, isolated=isolated, redo=redo)
 
 
@@ -190,7 +193,7 @@ def _until_fault(pairs: Iterator[PositionedPair], faults: list[str]) -> Iterator
     try:
         yield from pairs
     except SourceFault as fault:
-        faults.append(str(fault).splitlines()[0])
+        faults.append(first_line(fault))
 
 
 def resume_position(plan: Plan, range_id: RangeId, detections: Table) -> tuple[Position | None, int]:

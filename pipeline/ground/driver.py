@@ -21,6 +21,7 @@ from pipeline.plan.plan import Plan, read_plan
 from pipeline.stages.configured import configured_stages, open_tables
 from pipeline.tables.table import Table
 from transforms.detectors.settings import DetectorSettings
+from transforms.wording import counted
 
 
 def ground(configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions) -> Plan:
@@ -67,9 +68,8 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
         graph.run(plan, stages, tables, provenance, options.beam, options.quiet)
         if unfinished := _unfinished_count(plan, tables.values()):
-            raise EnvironmentFault(
-                f"{folder}: the run ended, but {unfinished} ranges are not done; run the same command to resume"
-            )
+            missing = f"{counted(unfinished, 'range')} {'is' if unfinished == 1 else 'are'} not done"
+            raise EnvironmentFault(f"{folder}: the run ended, but {missing}; run the same command to resume")
     for table in tables.values():
         retry.clear(table)
     attempts.delete_all(folder)

@@ -14,6 +14,7 @@ from pipeline.layout import RETRY
 from pipeline.plan.plan import Plan
 from pipeline.tables.table import Table
 from transforms.records import EVERY_REASON, Reason
+from transforms.wording import suggestion
 
 _PACK_REASONS = (Reason.GONE, Reason.CHANGED)
 _REJECTIONS = (Reason.NO_CAPTION, Reason.LANGUAGE, Reason.NO_PHRASE, Reason.NO_BOX)
@@ -27,7 +28,7 @@ def check_reason(reason: str) -> None:
             f"--retry-failed: {reason}: not a failure of ground; run gritmill pack --fresh to fetch images again"
         )
     if reason != EVERY_REASON and reason not in GROUND_REASONS:
-        raise CallError(f"--retry-failed: {reason}: no such reason; use one of {', '.join(GROUND_REASONS)}")
+        raise CallError(f"--retry-failed: {reason}: no such reason; {suggestion(reason, GROUND_REASONS)}")
 
 
 def reopen(plan: Plan, tables: Mapping[str, Table], reason: str | None) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 
 from pipeline import files, layout
-from pipeline.faults import CallError, FolderMismatch, first_line
+from pipeline.faults import CallError, FolderMismatch
 from pipeline.files.typed import publish_typed, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.ids import RangeId
 from pipeline.stages.base import Stage
 from pipeline.tables.table import Table
 from pipeline.tables.table_file import TableFile
+from transforms.culprits import calling
 from transforms.read_ahead import map_in_threads
 
 
@@ -23,10 +24,8 @@ def describe(tables: Mapping[str, Table], stages: Sequence[Stage]) -> dict[str, 
     described = {}
     for table in _custom_tables(tables):
         table_stages = [stage for stage in stages if stage.table == table.name]
-        try:
+        with calling(f"stages.factories: {table.name}: its fingerprint_values", CallError):
             fingerprint = json_digest([[stage.identity, stage.fingerprint_values()] for stage in table_stages])
-        except Exception as error:  # custom code can raise anything
-            raise CallError(f"stages.factories: {table.name}: its fingerprint_values: {first_line(error)}") from error
         described[table.name] = TableFile(table.name, table.parents, fingerprint)
     return described
 

@@ -13,7 +13,7 @@ from pipeline.fingerprint import json_digest
 from pipeline.model_identity.cache import ModelCache, file_signature
 from pipeline.threshold import SIDECAR
 from transforms import bundled
-from transforms.detectors.load import find_config, find_family, find_family_by_name
+from transforms.detectors.load import calling_family, find_config, find_family, find_family_by_name
 from transforms.detectors.settings import DetectorSettings
 from transforms.phrases.drop_lists import drop_heads, read_drop_lists
 from transforms.phrases.language import LanguageGate
@@ -95,7 +95,8 @@ def _detector_identity(settings: DetectorSettings, cache: ModelCache) -> str:
     try:
         family = find_family(settings)
         if family.identify:
-            return family.identify(family.take(settings), [os.getcwd()])
+            with calling_family(settings, family, "identify"):
+                return family.identify(family.take(settings), [os.getcwd()])
     except (OSError, ValueError) as error:
         raise CallError(first_line(error)) from error
     folder = Path(os.path.realpath(Path(settings.model).expanduser()))

@@ -24,6 +24,7 @@ from pipeline.threshold import active_threshold
 from transforms.read_ahead import map_in_threads
 from transforms.selection.judge import Policy
 from transforms.text import dialects
+from transforms.wording import counted, listed
 
 
 def pack(configuration: Configuration, plan: Plan, folder: str, output: str, options: PackOptions) -> Manifest:
@@ -77,6 +78,13 @@ def find_detections(run_folder: str) -> str:
     return run_folder if itself else files.join(run_folder, layout.DETECTIONS)
 
 
+def is_outdated(output: str, detections: str) -> bool:
+    """Whether a run folder was packed before the last change of its detections."""
+    packed = files.list_folder(files.canonical(output), layout.MANIFEST)
+    chunks = files.list_folder(detections, layout.ALL_CHUNKS) if packed else []
+    return any(chunk.stamp > packed[0].stamp for chunk in chunks)
+
+
 def check_ground_settings(configuration: Configuration, keys: Iterable[str], run_folder: str) -> None:
     """Raises CallError if `pack` was given a setting of `ground` that differs from the run in `run_folder`.
 
@@ -93,7 +101,9 @@ def check_ground_settings(configuration: Configuration, keys: Iterable[str], run
         both: list[Any] = [part.model_dump(mode="json") for part in (plan.configuration, configuration)]
         recorded, given = (reduce(dict.get, key.split("."), values) for values in both)
         if given != recorded and not (isinstance(given, str) and files.canonical(given) == recorded):
-            raise CallError(f"{key}: {folder} was made with {recorded}; run gritmill ground --fresh to change it")
+            raise CallError(
+                f"{key}: {folder} was made with {listed(recorded)}; run gritmill ground --fresh to change it"
+            )
 
 
 def check_dialects(names: Sequence[str]) -> None:
@@ -136,7 +146,8 @@ def _check_finished(plan: Plan, done: set[RangeId], folder: str, partial: bool) 
     missing = sum(1 for range_id in plan.range_ids() if range_id not in done)
     if missing and not partial:
         raise CallError(
-            f"--detections: {folder}: {missing} of {sum(1 for _ in plan.range_ids())} ranges are not done; "
+            f"--detections: {folder}: {missing} of {counted(sum(1 for _ in plan.range_ids()), 'range')} "
+            f"{'is' if missing == 1 else 'are'} not done; "
             "run gritmill ground again, or use pack --partial"
         )
 

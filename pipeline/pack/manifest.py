@@ -146,6 +146,7 @@ def need_manifest(run: str | PathLike[str]) -> Manifest:
     """The manifest of a finished run. Raises CallError if there is none."""
     manifest = read_manifest(files.canonical(run))
     if manifest is None:
+        files.need_folder(files.canonical(run), str(run))
         raise CallError(f"{run}: no {layout.MANIFEST}, so it is not a finished run; run gritmill pack")
     return manifest
 

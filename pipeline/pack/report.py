@@ -15,14 +15,15 @@ from pipeline.faults import EnvironmentFault, printable
 from pipeline.files.typed import as_json, publish_typed, read_many, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.pack.ledger import Examples, Ledger
-from pipeline.pack.manifest import Manifest, RecordedFault
+from pipeline.pack.manifest import Manifest, RecordedFault, read_manifest
 from pipeline.pack.statistics import Histograms, read_statistics
 from pipeline.plan.spread import evenly_spaced
 from pipeline.tables.range_summary import RangeSummary, Timing
 from pipeline.tables.table_file import TableFile, find_tables
 from pipeline.threshold import Threshold
+from transforms.detectors.plugin import is_factory
 from transforms.read_ahead import map_in_threads
-from transforms.records import FailureStage
+from transforms.records import FailureStage, Reason
 
 _TIMINGS = 1000
 _STEPS = ("read", "phrases", "boxes")
@@ -59,7 +60,8 @@ class TableReport:
     def line(self, name: str) -> str:
         """The line that the summary on the screen shows for this table."""
         failed = (f"{number} {reason}, for example {self.examples[reason]}" for reason, number in self.failed.items())
-        return ", failed: ".join(filter(None, (f"{name}: {self.rows:,} rows", "; ".join(failed))))
+        rows = f"{name}: {self.rows:,} row{'s' * (self.rows != 1)}"
+        return ", failed: ".join(filter(None, (rows, "; ".join(failed))))
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def show(report: Report, output: str, pace: bool = True) -> None:
     """Prints the summary to standard output. pace: whether to include the speed of `ground`."""
     ledger = report.ledger
     table = Table(Column(justify="right"), "", show_header=False, box=None, pad_edge=False)
-    table.add_row(str(ledger.read), "pairs read")
+    table.add_row(str(ledger.read), f"pair{'s' * (ledger.read != 1)} read")
     shards = f"{report.shards} shard{'s' * (report.shards != 1)}"
     table.add_row(str(ledger.written), f"written, with {report.boxes} box{'es' * (report.boxes != 1)}, in {shards}")
     table.add_row(str(ledger.rejected_pairs), "rejected")
@@ -184,11 +186,7 @@ def show(report: Report, output: str, pace: bool = True) -> None:
 def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
     for outcome, text in (report.rejected_examples | report.failed_examples).items():
         yield f"{outcome}, for example {text}"
-    failed = set(report.ledger.failed)
-    if failed - {FailureStage.FETCH} or any(rows.failed for rows in report.tables.values()):
-        yield "fix the cause, then use --retry-failed to process failed pairs again (--redo-changed for fixed sources)"
-    if FailureStage.FETCH in failed:
-        yield "when the images are available again, use pack --fresh to add them"
+    yield from _remedies(report, output)
     for fault in report.source_faults:
         yield f"source fault: {fault.source}: {fault.fault}"
     yield from (rows.line(name) for name, rows in report.tables.items())
@@ -200,6 +198,27 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
         )
     yield f"score threshold {threshold_line(report.threshold)}"
     yield f"shards and manifest in {output}, report in {layout.REPORT_PAGE}"
+
+
+def _remedies(report: Report, output: str) -> Iterator[str]:
+    """What to do about the failures. A corrected file of the user's code gives another fingerprint."""
+    failed = [(stage, reason) for stage, reasons in report.ledger.failed.items() for reason in reasons]
+    manifest = read_manifest(files.canonical(output)) if (FailureStage.BOXES, Reason.EXCEPTION) in failed else None
+    model = str(manifest.configuration["detector"]["model"]) if manifest else ""
+    if is_factory(model):
+        failed.remove((FailureStage.BOXES, Reason.EXCEPTION))
+        yield f"boxes: exception: correct the code of {model}, then use ground --fresh: it is part of the fingerprint"
+    for name, rows in report.tables.items():
+        failed += [(name, reason) for reason in rows.failed if reason != Reason.EXCEPTION]
+        if Reason.EXCEPTION in rows.failed:
+            yield (
+                f"{name}: exception: correct the code of the stage, then remove the folder {name} to compute only this "
+                "table again, or use ground --fresh: the code is part of the fingerprint"
+            )
+    if any(stage != FailureStage.FETCH for stage, _ in failed):
+        yield "fix the cause, then use --retry-failed to process failed pairs again (--redo-changed for fixed sources)"
+    if FailureStage.FETCH in report.ledger.failed:
+        yield "when the images are available again, use pack --fresh to add them"
 
 
 def threshold_line(threshold: Threshold) -> str:

@@ -93,6 +93,8 @@ def need_plan(folder: str, remedy: str = "run gritmill ground first") -> Plan:
     """Reads the plan of a detections folder. Raises CallError if there is none."""
     plan = read_plan(folder)
     if plan is None:
+        run = files.parent(folder) if files.name(folder) == layout.DETECTIONS else folder
+        files.need_folder(run, f"--detections: {run}")
         raise CallError(f"--detections: {folder}: no {layout.PLAN}; {remedy}")
     return plan
 

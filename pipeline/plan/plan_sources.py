@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from pipeline import files
 from pipeline.configuration import Configuration
-from pipeline.faults import CallError, FolderMismatch, SourceFault
+from pipeline.faults import CallError, FolderMismatch, SourceFault, first_line
 from pipeline.files import FileInfo
 from pipeline.plan.plan import Plan, PlannedSource
 from pipeline.sources import kind_of
@@ -36,7 +36,7 @@ def _plan_source(info: FileInfo, configuration: Configuration) -> PlannedSource:
     try:
         ranges = source.open(configuration.source).ranges(ROWS_PER_CHUNK_PAIR * configuration.chunk.pairs)
     except SourceFault as fault:
-        return replace(source, fault=str(fault).splitlines()[0])
+        return replace(source, fault=first_line(fault))
     return replace(source, ranges=tuple(ranges))
 
 

@@ -9,13 +9,17 @@ table          code that all tables share
 tar_members    the members of a tar, even if it is damaged
 read_images    reads images of files and containers ahead
 fetch_images   the images of pairs that were read before
+plugin         wraps a source of another package: names it in errors, checks what it returns
 """
 
 from pipeline import source_kinds
 from pipeline.configuration import SourceSettings
-from pipeline.faults import CallError
+from pipeline.faults import CallError, RunFault
 from pipeline.files import FileInfo, name
 from pipeline.sources.base import Position, RangeSpec, Source
+from pipeline.sources.plugin import METHODS, PluginSource
+from transforms.culprits import calling
+from transforms.plugins import check_made
 
 
 def is_source(uri: str) -> bool:
@@ -37,5 +41,12 @@ def kind_of(uri: str, settings: SourceSettings) -> str:
 
 def open_source(kind: str, info: FileInfo, settings: SourceSettings) -> Source:
     """Opens a source of a kind. Reads nothing yet. Raises the errors of `source_kinds.load`."""
-    source: Source = source_kinds.load(kind)(info, settings)
-    return source
+    make, origin = source_kinds.load(kind), source_kinds.origin(kind)
+    if not origin:
+        built_in: Source = make(info, settings)
+        return built_in
+    name = f"source.kind: {origin}"
+    with calling(name, CallError, (RunFault,)):
+        source = make(info, settings)
+        check_made(source, "it", *METHODS)
+    return PluginSource(source, f"{name}: {info.uri}")

@@ -9,6 +9,7 @@ from pipeline.faults import EnvironmentFault
 from pipeline.sources.base import Source
 from transforms.images import matches_digest
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
+from transforms.wording import counted
 
 
 def fetch_images(pairs: Iterable[Pair], open_source: Callable[[str], Source]) -> Iterator[bytes | Fault]:
@@ -27,12 +28,14 @@ def fetch_images(pairs: Iterable[Pair], open_source: Callable[[str], Source]) ->
     for uri, group in groupby(pairs, key=attrgetter("source")):
         pending: deque[tuple[ImageRef, int]] = deque()
         for data in open_source(uri).fetch(_references(group, pending)):
+            if not pending:
+                raise EnvironmentFault(f"{uri}: the source returned more images than requested")
             image, captions = pending.popleft()
             if not isinstance(data, Fault) and not matches_digest(data, image.digest):
                 data = Fault.from_error(FailureStage.FETCH, Reason.CHANGED, image.uri)
             yield from repeat(data, captions)
         if pending:
-            raise EnvironmentFault(f"{uri}: the source returned {len(pending)} fewer images than requested")
+            raise EnvironmentFault(f"{uri}: the source returned {counted(len(pending), 'image')} fewer than requested")
 
 
 def _references(pairs: Iterable[Pair], pending: deque[tuple[ImageRef, int]]) -> Iterator[ImageRef]:

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline import layout
+from transforms.culprits import WrongAnswer
 from transforms.models import Model
 from transforms.records import Chunk, FailureStage, Fault, Pair
 
@@ -33,6 +34,9 @@ class Stage:
 
     identity: ClassVar[str] = ""
     """Identifies the code of a custom stage, as part of the fingerprint of its table. Empty for built-in stages."""
+
+    culprit: ClassVar[str] = ""
+    """For messages: the key of the configuration that names the model or the stage, and its value."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.origin or super().__reduce_ex__(protocol)
@@ -80,10 +84,13 @@ class Stage:
         return replace(pair, rows={**pair.rows, self.table: row})
 
     def check(self, rows: Sequence[Any]) -> None:
-        """Raises ValueError if a row from the model lacks a column."""
+        """Raises ValueError if a row from the model is not a dictionary or lacks a column."""
+        for row in rows:
+            if not isinstance(row, Mapping):
+                raise WrongAnswer(f"the model returned {row!r} as a row, which is not a dict")
         for column in self.columns():
             if any(column.name not in row for row in rows):
-                raise ValueError(f"the row has no {column.name}")
+                raise WrongAnswer(f"the row has no {column.name}")
 
     def complete(self, pairs: Sequence[Pair], rows: Sequence[Any]) -> list[Any]:
         """Returns the rows as the table stores them, with all columns. Later stages then see the same after a restart.

@@ -25,6 +25,11 @@ class Boxes(DetectionsStage):
 
     name = "boxes"
 
+    @property
+    def culprit(self) -> str:  # type: ignore[override]
+        """See `Stage`."""
+        return f"detector.model: {self.settings.model}"
+
     def takes(self, pair: Pair) -> bool:
         """Whether a pair has a phrase and has not failed."""
         return bool(not pair.error and pair.phrases)

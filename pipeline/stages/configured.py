@@ -5,13 +5,14 @@ from collections.abc import Iterable, Sequence
 
 from pipeline import files, layout
 from pipeline.configuration import Configuration
-from pipeline.faults import CallError
+from pipeline.faults import CallError, RunFault
 from pipeline.stages.base import Stage
 from pipeline.stages.boxes import Boxes
 from pipeline.stages.phrases import Phrases
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
-from transforms.plugins import find_factory, identify_factory
+from transforms.culprits import WrongAnswer, calling, describe
+from transforms.plugins import check_made, find_factory, identify_factory
 from transforms.records import FailureStage
 
 _RESERVED = {layout.DETECTIONS, layout.SHARDS, layout.VIEW}
@@ -40,22 +41,27 @@ def load_stage(name: str, configuration: Configuration, search_path: tuple[str, 
 
     A worker repeats this call to create the stage, so it searches `search_path` for the module too.
     """
+    culprit = f"stages.factories: {name}"
     try:
         factory = find_factory(name, search_path, "stages.factories")
-        stage = factory(configuration)
     except ValueError as error:
         raise CallError(str(error)) from error
-    except Exception as error:
-        raise CallError(f"stages.factories: {name}: {type(error).__name__}: {error}") from error
-    if not isinstance(stage, Stage):
-        raise CallError(f"stages.factories: {name}: got a {type(stage).__name__}, not a pipeline.stages.base.Stage")
+    with calling(culprit, CallError, (RunFault,)):
+        stage = factory(configuration)
+        check_made(stage, "the factory")
+        if not isinstance(stage, Stage):
+            raise WrongAnswer(f"the factory returned a {type(stage).__name__}, not a pipeline.stages.base.Stage")
     # A stage may be a frozen dataclass.
     object.__setattr__(stage, "origin", (load_stage, (name, configuration, search_path)))
     object.__setattr__(stage, "identity", identify_factory(factory, name))
+    object.__setattr__(stage, "culprit", culprit)
     return stage
 
 
 def _check(name: str, stage: Stage, before: Iterable[Stage]) -> None:
+    missing = [key for key in ("table", "name") if not isinstance(getattr(stage, key, None), str)]
+    if missing:
+        raise CallError(f"{stage.culprit}: the class {type(stage).__name__} has no {missing[0]}; set it to a text")
     tables = {other.table for other in before}
     taken = sorted(_RESERVED | tables)
     problem = ""
@@ -63,6 +69,8 @@ def _check(name: str, stage: Stage, before: Iterable[Stage]) -> None:
         problem = f"another stage has the table {stage.table!r}; choose another name"
     elif not _TABLE_NAME.fullmatch(str(stage.table)) or stage.table in taken:
         problem = f"invalid table name {stage.table!r}; use lowercase letters, digits, - and _; not {', '.join(taken)}"
+    elif not isinstance(stage.parents, tuple | list):
+        problem = f"its parents are {stage.parents!r}; use a tuple of names of tables"
     elif unknown := [parent for parent in stage.parents if parent not in tables]:
         problem = f"its parent {unknown[0]!r} is not the table of an earlier stage; use {', '.join(sorted(tables))}"
     elif not stage.parents:
@@ -85,7 +93,7 @@ def _column_problem(stage: Stage) -> str:
         if len(set(names)) < len(names):
             return f"its columns: key, index and error are reserved, and names must differ: {', '.join(names[2:-1])}"
     except Exception as error:  # custom code can raise anything
-        return f"its columns: {type(error).__name__}: {error}"
+        return f"its columns: {describe(error)}"
     return ""
 
 

@@ -22,6 +22,11 @@ class Phrases(DetectionsStage):
 
     name = "phrases"
 
+    @property
+    def culprit(self) -> str:  # type: ignore[override]
+        """See `Stage`."""
+        return f"phrases.model: {self.settings.model}"
+
     def takes(self, pair: Pair) -> bool:
         """Whether a pair has a caption and has not failed."""
         return bool(not pair.error and pair.caption.strip())

@@ -3,19 +3,23 @@ separate process, measures the time, and reuses committed rows."""
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from pipeline.faults import EnvironmentFault
+from pipeline.faults import EnvironmentFault, RunFault
 from pipeline.ids import ChunkId
 from pipeline.stages.base import Stage
 from pipeline.tables.table import Table
-from transforms.isolation.bisect import run_with_bisection
+from transforms.culprits import WrongAnswer, calling
+from transforms.isolation.bisect import UnhealthyDevice, run_with_bisection
 from transforms.isolation.isolated_model import IsolatedModel
 from transforms.models import Model
+from transforms.plugins import check_json_object, check_made
 from transforms.records import Chunk, Fault, Pair
+from transforms.wording import counted
 
 Progress = Callable[[int], None]
 """Called with the number of pairs of a chunk that the model has processed."""
@@ -46,13 +50,20 @@ class StageRunner:
         if table and table.parents and (committed := self._committed(chunk, table)):
             return committed
         rows = self.process(chunk.pairs, progress, chunk.isolated)
+        with _calling(self.stage):
+            return replace(
+                self.stage.with_rows(chunk, rows),
+                recorded={**chunk.recorded, **self._recorded(chunk)},
+                seconds=chunk.timed(self.stage.name, time.perf_counter() - started),
+            )
+
+    def _recorded(self, chunk: Chunk) -> dict[str, Any]:
+        """Returns what the stage and its model record with the rows of a chunk."""
+        of_stage = check_json_object(self.stage.recorded_values(), "recorded_values")
         model = self._isolated if chunk.isolated else self._model
-        of_model = getattr(model, "recorded", {}) if any(map(self.stage.takes, chunk.pairs)) else {}
-        return replace(
-            self.stage.with_rows(chunk, rows),
-            recorded={**chunk.recorded, **self.stage.recorded_values(), **of_model},
-            seconds=chunk.timed(self.stage.name, time.perf_counter() - started),
-        )
+        if model is None or not any(map(self.stage.takes, chunk.pairs)):
+            return of_stage
+        return {**of_stage, **check_json_object(getattr(model, "recorded", {}), "the model's recorded")}
 
     def process(self, pairs: Sequence[Pair], progress: Progress | None = None, isolated: bool = False) -> list[Any]:
         """Returns one row per pair. isolated: run the model in a separate process.
@@ -61,6 +72,13 @@ class StageRunner:
           UnhealthyDevice: the model fails on every input. Errors of `Stage.load` are raised unchanged for built-in
             stages, and as EnvironmentFault for custom stages.
         """
+        try:
+            with _calling(self.stage) if self.stage.identity else nullcontext():
+                return self._process(pairs, progress, isolated)
+        except UnhealthyDevice as error:
+            raise UnhealthyDevice(": ".join(filter(None, (self.stage.culprit, str(error))))) from error
+
+    def _process(self, pairs: Sequence[Pair], progress: Progress | None, isolated: bool) -> list[Any]:
         rows = [self.stage.row(pair) for pair in pairs]
         taken = [number for number, pair in enumerate(pairs) if self.stage.takes(pair)]
         if taken:
@@ -79,9 +97,12 @@ class StageRunner:
 
     def _checked(self, pairs: Sequence[Pair], rows: Sequence[Any]) -> Sequence[Any]:
         """Returns the rows of a model. Checks them here, where an invalid row can be attributed to its pair."""
+        if not isinstance(rows, Iterable):
+            raise WrongAnswer(f"the stage returned {rows!r}, not one row per pair")
         rows = list(rows)
         if len(rows) != len(pairs):
-            raise ValueError(f"the stage returned {len(rows)} rows for {len(pairs)} pairs")
+            returned = f"{counted(len(rows), 'row')} for {counted(len(pairs), 'pair')}"
+            raise WrongAnswer(f"the stage returned {returned}")
         valid = [number for number, row in enumerate(rows) if not isinstance(row, Fault)]
         self.stage.check([rows[number] for number in valid])
         self.stage.complete([pairs[number] for number in valid], [rows[number] for number in valid])
@@ -111,9 +132,11 @@ def _load(stage: Stage, threads: int) -> Model:
     stage = stage.with_threads(threads) if threads else stage
     if not stage.identity:
         return stage.load()
-    try:
-        model = stage.load()
-        _ = model.process, model.probe
-    except Exception as error:  # custom code can raise anything
-        raise EnvironmentFault(f"{stage.name}: {stage.identity}: {type(error).__name__}: {error}") from error
+    model = stage.load()
+    check_made(model, "its method load", "process", "probe")
     return model
+
+
+def _calling(stage: Stage) -> AbstractContextManager[None]:
+    """Names the stage in every exception but those that name their culprit."""
+    return calling(stage.culprit or stage.name, EnvironmentFault, (RunFault, UnhealthyDevice))

@@ -164,13 +164,14 @@ def test_a_failure_of_its_own_is_a_row_and_retried_alone(tmp_path, call, monkeyp
     gritmill.run(**with_stage(call, "sick"))
     report = read_report(str(tmp_path / "out"))
     line = report.tables["brightness"].line("brightness")
-    assert line == "brightness: 12 rows, failed: 4 exception, for example 000000002: RuntimeError: too high"
+    detail = f"RuntimeError: too high (plugin_stages.py:{plugin_stages.Sick.mean.__code__.co_firstlineno + 2})"
+    assert line == f"brightness: 12 rows, failed: 4 exception, for example 000000002: {detail}"
     assert line in (tmp_path / "out/report.html").read_text()
     with pytest.raises(DataFault, match=r"brightness: 4 of 12 rows failed, more than --max-failed 0.3 allows"):
         check_ledger(report, 0.3)
     check_ledger(report, 0.4)
     failed = [row["error"] for row in rows(tmp_path) if row["error"]]
-    assert failed == [{"stage": "brightness", "reason": "exception", "detail": "RuntimeError: too high"}] * 4
+    assert failed == [{"stage": "brightness", "reason": "exception", "detail": detail}] * 4
     assert not any(row["error"] for row in rows(tmp_path, "detections"))
     detections = sample_pairs.files_of(tmp_path / "out", DETECTIONS)
     plugin_stages.Sick.sick = False

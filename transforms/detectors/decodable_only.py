@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from transforms.detectors.base import Found, Request
+from transforms.detectors.check_answers import list_answers
 from transforms.images import ImageFault
 from transforms.records import Box, Fault
 
@@ -26,7 +27,7 @@ class DecodableOnly:
     @property
     def made(self) -> dict[str, Any]:
         """The detector's `made`, or an empty dict."""
-        return dict(getattr(self._detector, "made", {}))
+        return getattr(self._detector, "made", {})  # type: ignore[no-any-return]
 
     def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
         """The detector's answers, and an error for each image that is truncated or broken."""
@@ -35,9 +36,7 @@ class DecodableOnly:
             if self._reports:
                 self._detector.progress = self.progress
             decodable = [request for request, fault in zip(requests, faults, strict=True) if fault is None]
-            answers = list(self._detector.detect(decodable)) if decodable else []
-        if len(answers) != len(decodable):
-            raise ValueError(f"the detector returned {len(answers)} answers for {len(decodable)} requests")
+            answers = list_answers(self._detector.detect(decodable), len(decodable)) if decodable else []
         following = iter(answers)
         return [Found(error=fault) if fault else next(following) for fault in faults]
 

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from transforms.detectors.base import Detector
 from transforms.settings import Fraction, PositiveInt, Recorded, Section
+from transforms.wording import closest, listed
 
 
 class FamilySettings(Section):
@@ -84,7 +85,9 @@ class Family(Generic[Settings]):
         own = self.settings.model_fields
         for key, value in values.items():
             if key not in own and not (key in fields and value == fields[key].default):
-                raise ValueError(f"detector.{key}: {self.name} has no such key; its keys are {', '.join(sorted(own))}")
+                close = closest(key, own)
+                end = f"did you mean {close}?" if close else f"its keys are {listed(sorted(own))}"
+                raise ValueError(f"detector.{key}: {self.name} has no such key; {end}")
         try:
             return self.settings.model_validate({key: values[key] for key in own if key in values})
         except ValidationError as error:

@@ -5,18 +5,22 @@ Your package can add a family through the entry-point group `gritmill.detectors`
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from transforms import bundled
+from transforms.culprits import PluginError, calling
 from transforms.detectors.base import Detector
 from transforms.detectors.decodable_only import DecodableOnly
 from transforms.detectors.family import Family
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 from transforms.detectors.plugin import PLUGIN, is_factory
 from transforms.detectors.settings import GROUP, DetectorSettings, load_family
+from transforms.plugins import check_made
+from transforms.wording import closest, listed
 
 _BUILTIN: dict[str, Family[Any]] = {"grounding-dino": GROUNDING_DINO, "mm-grounding-dino": GROUNDING_DINO}
 
@@ -44,17 +48,44 @@ def find_family(settings: DetectorSettings) -> Family[Any]:
         outside = {entry.name: entry for entry in entry_points(group=GROUP)}
         if kind not in outside:
             problem = f"is a {kind}" if kind else "has no model_type in its config.json"
-            known = ", ".join(dict.fromkeys([*_BUILTIN, *sorted(outside)]))
-            raise ValueError(f"detector.model: {settings.model} {problem}; it must be one of {known}")
+            known = dict.fromkeys([*_BUILTIN, *sorted(outside)])
+            close = closest(kind, known)
+            end = f"did you mean {close}?" if close else f"it must be one of {listed(list(known))}"
+            raise ValueError(f"detector.model: {settings.model} {problem}; {end}")
         family = load_family(outside[kind])
-    family.check(family.take(settings), config)
+    own = family.take(settings)
+    with calling_family(settings, family, "check"):
+        family.check(own, config)
     return family
+
+
+@contextmanager
+def calling_family(settings: DetectorSettings, family: Family[Any], function: str) -> Iterator[None]:
+    """Names the detector and the function of its family in each exception, unless the message names a key of it.
+
+    Raises:
+      PluginError: in place of an exception of a family of another package.
+    """
+    if family in _BUILTIN.values():
+        yield
+        return
+    plugin = f"detector.model: {settings.model}"
+    try:
+        with calling(plugin if family is PLUGIN else f"{plugin}: {function} of the family {family.name}"):
+            yield
+    except PluginError as error:
+        if error.__cause__ and str(error.__cause__).startswith("detector."):
+            raise error.__cause__ from None
+        raise
 
 
 def load_detector(settings: DetectorSettings, search_path: Sequence[str] = ()) -> Detector:
     """Loads the detector that the settings name, on its device. The result is thread-safe."""
     family = find_family(settings)
-    detector = family.load(family.take(settings), search_path)
+    own = family.take(settings)
+    with calling_family(settings, family, "load"):
+        detector = family.load(own, search_path)
+        check_made(detector, "it", "detect")
     return DecodableOnly(detector) if family.guarded else detector
 
 

@@ -11,6 +11,7 @@ from transforms.detectors.load import find_family, load_detector
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import MAX_PIXELS
 from transforms.models import Batched
+from transforms.plugins import check_json_object
 from transforms.records import Box, Pair
 
 
@@ -31,10 +32,10 @@ class PhraseLocator:
     @property
     def recorded(self) -> dict[str, Any]:
         """The detector's `made` (device, threads and so on), or an empty dict."""
-        return dict(getattr(self.detector, "made", {}))
+        return check_json_object(getattr(self.detector, "made", {}), "the detector's made")
 
     def process(self, pairs: Sequence[Pair]) -> list[Pair]:
-        """The pairs with their boxes; raises ValueError if an answer of the detector is not valid."""
+        """The pairs with their boxes; raises WrongAnswer if an answer of the detector is not valid."""
         if hasattr(self.detector, "progress"):
             self.detector.progress = self.progress
         requests = self.requests(pairs)

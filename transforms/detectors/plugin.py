@@ -9,7 +9,7 @@ from transforms.detectors.base import Detector
 from transforms.detectors.family import Family
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
-from transforms.plugins import find_factory, identify_factory
+from transforms.plugins import check_made, find_factory, identify_factory
 
 
 def is_factory(model: str) -> bool:
@@ -19,12 +19,9 @@ def is_factory(model: str) -> bool:
 
 
 def _load(settings: GroundingDinoSettings, search_path: Sequence[str]) -> Detector:
-    factory = find_factory(settings.model, search_path)
-    try:
-        detector: Detector = factory(settings)
-        return detector
-    except Exception as error:
-        raise ValueError(f"detector.model: {settings.model}: {type(error).__name__}: {error}") from error
+    detector: Detector = find_factory(settings.model, search_path)(settings)
+    check_made(detector, "the factory", "detect")
+    return detector
 
 
 PLUGIN = Family(

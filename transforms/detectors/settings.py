@@ -8,7 +8,9 @@ from typing import Any
 
 from pydantic import ConfigDict, ValidationError, ValidationInfo, model_validator
 
+from transforms.detectors.family import Family
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
+from transforms.plugins import load_entry, name_entry
 
 GROUP = "gritmill.detectors"
 """The entry-point group of families from other packages. The name is a `model_type`, the value a `Family`."""
@@ -44,7 +46,7 @@ class DetectorSettings(GroundingDinoSettings):
 
 def load_family(entry: EntryPoint) -> Any:
     """Loads the `Family` of another package; raises ValueError if that fails."""
-    try:
-        return entry.load()
-    except Exception as error:  # loading runs code of another package, which can raise anything
-        raise ValueError(f"detector: {entry.value} cannot be loaded: {error}") from error
+    family = load_entry(entry, "detector")
+    if not isinstance(family, Family):
+        raise ValueError(f"detector: {name_entry(entry)} is a {type(family).__name__}, not a gritmill.Family")
+    return family

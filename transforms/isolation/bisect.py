@@ -4,10 +4,12 @@ A pair becomes an error row only if it fails alone while the model still works o
 Otherwise the device or the model is faulty: an exception is raised, and the chunk commits nothing.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from transforms.culprits import describe, place_of
 from transforms.images import ImageFault
 from transforms.isolation.child_process import ChildDied
 from transforms.records import FailureStage, Fault, Reason
@@ -50,13 +52,11 @@ def run_with_bisection(
         try:
             probe()
         except Exception as error:
-            what = (
-                str(error)
-                if isinstance(error, ChildDied)
-                else f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-            )
+            if error is not failed.error:
+                error.__context__ = error.__context__ or failed.error
+            what = str(error) if isinstance(error, ChildDied) else describe(error)
             fails = "model's process crashes" if isinstance(error, ChildDied) else "model fails"
-            raise UnhealthyDevice(f"{stage}: the {fails} on every input: {what}") from failed.error
+            raise UnhealthyDevice(f"{stage}: the {fails} on every input: {what}") from error
     return [
         in_place_of(answer.item, answer.fault(stage)) if isinstance(answer, _Failure) else answer for answer in answers
     ]
@@ -65,10 +65,11 @@ def run_with_bisection(
 @dataclass(frozen=True)
 class _Failure:
     """An item that fails alone. The error has no traceback, because a traceback would keep the tensors of the failed
-    forward pass in memory."""
+    forward pass in memory. place: of the user's code in it, without the folder; "" if there is none."""
 
     item: Any
     error: Exception
+    place: str
 
     def fault(self, stage: str) -> Fault:
         if isinstance(self.error, ImageFault):
@@ -78,7 +79,8 @@ class _Failure:
         if isinstance(self.error, ChildDied):
             return Fault.from_error(stage, Reason.CRASH, f"the model's process was {self.error}")
         out_of_memory = type(self.error).__name__ == "OutOfMemoryError"
-        return Fault.from_error(stage, Reason.OUT_OF_MEMORY if out_of_memory else Reason.EXCEPTION, self.error)
+        reason = Reason.OUT_OF_MEMORY if out_of_memory else Reason.EXCEPTION
+        return Fault.from_error(stage, reason, self.error, self.place)
 
 
 def _bisect(items: Sequence[Any], run: Callable[[Sequence[Any]], Sequence[Any]], failure: type[Exception]) -> list[Any]:
@@ -90,6 +92,8 @@ def _bisect(items: Sequence[Any], run: Callable[[Sequence[Any]], Sequence[Any]],
         raise
     except failure as error:
         if len(items) == 1:
-            return [_Failure(items[0], error.with_traceback(None))]
+            found = place_of(error)
+            place = f"{os.path.basename(found.file)}:{found.line}" if found and found.users else ""
+            return [_Failure(items[0], error.with_traceback(None), place)]
     half = len(items) // 2
     return _bisect(items[:half], run, failure) + _bisect(items[half:], run, failure)

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO
 
+from transforms.culprits import RemoteTraceback, message_of
+
 
 class ChildDied(Exception):
     """The process ended without an answer. The message contains the signal or the exit status."""
@@ -36,7 +38,7 @@ class ChildProcess:
 
         Raises:
           ChildDied: the process has ended.
-          Exception: any exception that the function raises.
+          Exception: any exception that the function raises. Its cause is a `RemoteTraceback`.
         """
         process = self._process = self._process or _start()
         assert process.stdin is not None
@@ -44,11 +46,11 @@ class ChildProcess:
         try:
             pickle.dump((function, arguments), process.stdin)
             process.stdin.flush()
-            ok, answer = pickle.load(process.stdout)
+            ok, answer, cause = pickle.load(process.stdout)
         except (OSError, EOFError, pickle.UnpicklingError):
             raise ChildDied(self._reap()) from None
         if not ok:
-            raise answer
+            raise answer from cause
         return answer
 
     def close(self) -> None:
@@ -87,7 +89,7 @@ def main() -> None:
 
 def _answer(answers: BinaryIO, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
     try:
-        packed = pickle.dumps((True, function(*arguments)))
+        packed = pickle.dumps((True, function(*arguments), None))
     except Exception as error:
         packed = _pack_error(error)
     answers.write(packed)
@@ -95,13 +97,14 @@ def _answer(answers: BinaryIO, function: Callable[..., Any], arguments: tuple[An
 
 
 def _pack_error(error: Exception) -> bytes:
-    """The pickled exception, or a RuntimeError with the same message if it cannot be pickled."""
+    """The pickled exception, or a RuntimeError with the same message if it cannot be pickled; and its traceback."""
+    cause = RemoteTraceback.of(error)
     try:
-        packed = pickle.dumps((False, error))
+        packed = pickle.dumps((False, error, cause))
         pickle.loads(packed)
         return packed
     except Exception:
-        return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))
+        return pickle.dumps((False, RuntimeError(message_of(error)), cause))
 
 
 if __name__ == "__main__":

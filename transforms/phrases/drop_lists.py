@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from transforms.records import Drop
+from transforms.wording import suggestion
 
 
 def read_drop_lists() -> dict[str, Any]:
@@ -26,5 +27,5 @@ def drop_heads(lists: tuple[str, ...]) -> dict[str, Drop]:
     known = {name: value for name, value in read_drop_lists().items() if name != "version"}
     unknown = [name for name in lists if name not in known]
     if unknown:
-        raise ValueError(f"phrases.drop_lists: no list {unknown[0]}; use one of {', '.join(known)}")
+        raise ValueError(f"phrases.drop_lists: no list {unknown[0]}; {suggestion(unknown[0], known)}")
     return {head: Drop(name.partition("_")[0]) for name in reversed(lists) for head in known[name]}

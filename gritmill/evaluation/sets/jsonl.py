@@ -5,7 +5,6 @@ docs/evaluation.md defines each field.
 """
 
 import codecs
-import difflib
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationInfo, model_validator
 
 from gritmill.evaluation.quality import absent_spans
 from gritmill.evaluation.sets.truth import (
@@ -26,18 +25,21 @@ from gritmill.evaluation.sets.truth import (
     picture_folder,
 )
 from pipeline import files
-from pipeline.configuration import SourceSettings
+from pipeline.configuration import ColumnSettings, SourceSettings
 from pipeline.faults import CallError, DataFault, SourceFault
 from pipeline.files import FileInfo
 from pipeline.plan.find_sources import find_sources
 from pipeline.sources import is_source, kind_of, open_source
 from transforms.settings import Names
 from transforms.text.grounded_caption import Corners
+from transforms.wording import closest, counted, listed
 
 ONE, SEVERAL = "one thing", "several things"
 """The kinds of phrases that have boxes and no `type`."""
 
 _MAX_OVERHANG = 2.0  # pixels by which an annotated box may exceed the image
+
+_DEFAULT_COLUMNS = ColumnSettings()
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -57,9 +59,9 @@ class _Fields(BaseModel):
     def _reject_typos(cls, values: Any) -> Any:
         names = cls.distinct or tuple(cls.model_fields)
         for name in values if isinstance(values, dict) else ():
-            close = difflib.get_close_matches(str(name), names, 1, 0.7) if name not in names else []
+            close = closest(str(name), names, 0.7) if name not in names else ""
             if close:
-                raise ValueError(f"{name}: no such field; did you mean {close[0]}?")
+                raise ValueError(f"{name}: no such field; did you mean {close}?")
         return values
 
 
@@ -77,7 +79,7 @@ class _Phrase(_Fields):
             raise ValueError("boxes and pixels: both are given; give only one")
         for x1, y1, x2, y2 in (*self.boxes, *self.pixels):
             if not (x1 < x2 and y1 < y2):
-                raise ValueError(f"box {[x1, y1, x2, y2]} is not x1, y1, x2, y2 with x1 < x2 and y1 < y2")
+                raise ValueError(f"box {listed([x1, y1, x2, y2])} is not x1, y1, x2, y2 with x1 < x2 and y1 < y2")
         return self
 
 
@@ -91,6 +93,19 @@ class _Row(_Fields):
     width: Annotated[int, Field(ge=1)] | None = None
     height: Annotated[int, Field(ge=1)] | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _take_columns(cls, values: Any, info: ValidationInfo) -> Any:
+        """Takes image and caption from the first field of the names in the context that the row has."""
+        if not isinstance(values, dict) or not isinstance(info.context, ColumnSettings):
+            return values
+        found = {
+            role: next((values[name] for name in getattr(info.context, role) if name in values), None)
+            for role in ("image", "caption")
+        }
+        others = {name: value for name, value in values.items() if name not in found}
+        return others | {role: value for role, value in found.items() if value is not None}
+
     @model_validator(mode="after")
     def _check_phrases(self) -> Self:
         for number, phrase in enumerate(self.truth):
@@ -100,10 +115,8 @@ class _Row(_Fields):
             if quoted != phrase.text and phrase.text and phrase.start >= 0:
                 raise ValueError(f"truth {number} is {phrase.text!r}, but the caption has {quoted!r} there")
             if phrase.start >= 0 and not phrase.start < phrase.end <= len(self.caption):
-                stretch = f"{phrase.start} to {phrase.end}"
-                raise ValueError(
-                    f"truth {number} has the span {stretch}, but the caption has {len(self.caption)} characters"
-                )
+                stretch, length = f"{phrase.start} to {phrase.end}", counted(len(self.caption), "character")
+                raise ValueError(f"truth {number} has the span {stretch}, but the caption has {length}")
             if not re.search(r"\w", quoted or phrase.text):
                 raise ValueError(f"truth {number} has no word: {quoted or phrase.text!r}")
             if phrase.pixels and not (self.width and self.height):
@@ -113,15 +126,20 @@ class _Row(_Fields):
                 overhang = max(-min(corners), corners[2] - (self.width or 0), corners[3] - (self.height or 0))
                 if overhang > _MAX_OVERHANG or not (x1 < x2 and y1 < y2):
                     size = f"{self.width} x {self.height}"
-                    raise ValueError(f"truth {number}: {list(corners)} is outside the image of {size} pixels")
+                    raise ValueError(f"truth {number}: {listed(corners)} is outside the image of {size} pixels")
         for text in self.absent:
             if not re.search(r"\w", text):
                 raise ValueError(f"absent phrase without a word: {text!r}")
         return self
 
 
-def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
-    """The rows of all files. images: folder that image paths are relative to; default: the folder of the row's file.
+def load(
+    paths: Sequence[str], images: str | None, split: str | None, columns: ColumnSettings = _DEFAULT_COLUMNS
+) -> Truth:
+    """The rows of all files.
+
+    images: folder that image paths are relative to; default: the folder of the row's file. columns: the names of the
+    fields with image and caption, as in a run.
 
     Raises:
       CallError: a file is missing, a row is not in this format, or a split is given (these sets have none).
@@ -135,12 +153,13 @@ def load(paths: Sequence[str], images: str | None, split: str | None) -> Truth:
             raise CallError(f"--truth: {info.uri}: neither JSON lines nor a tar")
         sources.append((kind, info))
     root = picture_folder(images, "") if images else ""
-    return Truth(sum(_count(*one) for one in sources), _captions(sources, root))
+    return Truth(sum(_count(*one) for one in sources), _captions(sources, root, columns))
 
 
-def _captions(sources: Sequence[tuple[str, FileInfo]], root: str) -> Iterator[TrueCaption]:
+def _captions(sources: Sequence[tuple[str, FileInfo]], root: str, columns: ColumnSettings) -> Iterator[TrueCaption]:
     for kind, info in sources:
-        yield from _read_tar(info) if kind == "webdataset" else _group_by_picture(_read_lines(info, root))
+        in_tar = kind == "webdataset"
+        yield from _read_tar(info, columns) if in_tar else _group_by_picture(_read_lines(info, root, columns))
 
 
 def _group_by_picture(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
@@ -151,21 +170,22 @@ def _group_by_picture(captions: Iterator[TrueCaption]) -> Iterator[TrueCaption]:
     yield from chain.from_iterable(by_picture.values())
 
 
-def _read_lines(info: FileInfo, root: str) -> Iterator[TrueCaption]:
+def _read_lines(info: FileInfo, root: str, columns: ColumnSettings) -> Iterator[TrueCaption]:
     for number, line in _lines(info.uri):
         location = f"{info.uri}:{number}"
         with parsing(location):
-            row = _Row.model_validate_json(line)
+            row = _Row.model_validate_json(line, context=columns)
         if not row.image:
-            raise CallError(f"--truth: {location}: the row has no image")
+            fields = listed(columns.image)
+            raise CallError(f"--truth: {location}: the row has no image in a field {fields} (source.columns.image)")
         pair = make_pair(info.uri, number - 1, row.image, root or files.parent(info.uri), row.caption)
         yield TrueCaption(pair, pair.image.uri or row.image, _phrases(row), row.width or 0, row.height or 0)
 
 
-def _read_tar(info: FileInfo) -> Iterator[TrueCaption]:
+def _read_tar(info: FileInfo, columns: ColumnSettings) -> Iterator[TrueCaption]:
     start = {"offset": 0, "index": 0}
     try:
-        for _, pair in open_source("webdataset", info, SourceSettings()).read(start):
+        for _, pair in open_source("webdataset", info, SourceSettings(columns=columns)).read(start):
             with parsing(f"{info.uri}: {pair.key}"):
                 fields = {**json.loads(pair.meta), "caption": pair.caption, "image": pair.key}
                 row = _Row.model_validate(fields)

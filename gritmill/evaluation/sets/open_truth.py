@@ -6,24 +6,35 @@ from gritmill.evaluation.options import TruthFormat
 from gritmill.evaluation.sets import flickr30k_entities, jsonl, refcoco
 from gritmill.evaluation.sets.truth import Truth
 from gritmill.options import PathOrUri, PathsOrUris, list_paths
+from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
+from transforms.wording import suggestion
 
-_LOADERS = {
+_PUBLISHED = {
     TruthFormat.FLICKR30K: flickr30k_entities.load,
     TruthFormat.REFCOCO: refcoco.load,
-    TruthFormat.JSONL: jsonl.load,
 }
 
 
-def open_truth(on: str, truth: PathsOrUris, images: PathOrUri | None, split: str | None, limit: int | None) -> Truth:
-    """Opens a set. limit: use only the first `limit` images.
+def open_truth(
+    on: str,
+    truth: PathsOrUris,
+    images: PathOrUri | None,
+    split: str | None,
+    limit: int | None,
+    columns: ColumnSettings,
+) -> Truth:
+    """Opens a set. limit: use only the first `limit` images. columns: the names of the fields of a custom set.
 
     Raises:
       CallError: the format `on` does not exist, `limit` is less than 1, or a file is not in the format.
     """
     if on not in set(TruthFormat):
-        raise CallError(f"--on: {on}: no such format; use one of {', '.join(TruthFormat)}")
+        raise CallError(f"--on: {on}: no such format; {suggestion(on, TruthFormat)}")
     paths = list_paths(truth, "--truth: no path given")
     if limit is not None and limit < 1:
         raise CallError(f"--limit: {limit}: must be at least 1")
-    return _LOADERS[TruthFormat(on)](paths, None if images is None else fspath(images), split).limited_to(limit)
+    folder = None if images is None else fspath(images)
+    if on == TruthFormat.JSONL:
+        return jsonl.load(paths, folder, split, columns).limited_to(limit)
+    return _PUBLISHED[TruthFormat(on)](paths, folder, split).limited_to(limit)

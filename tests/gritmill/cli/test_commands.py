@@ -9,7 +9,7 @@ import yaml
 
 from gritmill.main import _split
 from pipeline.files.lock import hold
-from tests import interrupts, permissions, sample_pairs
+from tests import interrupts, permissions, plugin_detectors, sample_pairs
 from transforms import bundled
 
 
@@ -53,12 +53,16 @@ def test_several_inputs_as_a_shell_expands_them(invoke, tars, tmp_path):
     ("words", "line"),
     [
         (["--set", "selection.scor=1"], "selection.scor: no such key; did you mean selection.score?"),
+        (["--set", "selecton.score=1"], "selecton: no such key; did you mean selection?"),
+        (["--set", "source.kind=jsnl"], "source.kind: 'jsnl': no such kind; did you mean jsonl?"),
+        (["--set", "text.dialect=qwen2.5vl"], "text.dialect: qwen2.5vl: no such dialect; did you mean qwen2.5-vl?"),
+        (["--retry-failed=exeption"], "--retry-failed: exeption: no such reason; did you mean exception?"),
         (["--set", "selection.score=3"], "selection.score: 3: input should be less than or equal to 1"),
         (["--set", "chunk=3"], "chunk: 3: "),
         (["--set", "shards.pairs=20000"], "shards.pairs: 20000"),
         (["--set", "detector.device=tpu"], "detector.device: 'tpu'"),
         (["--set", "detector.device=cpu", "detector.precision=float16"], "detector: precision float16"),
-        (["--set", "text.dialect=klingon"], "text.dialect: no dialect klingon; use one of cogvlm, ferret, "),
+        (["--set", "text.dialect=klingon"], "text.dialect: klingon: no such dialect; use one of cogvlm, ferret, "),
         (["--set", "phrases.drop_lists=[nonsense]"], "phrases.drop_lists: no list nonsense"),
         (["--set", "phrases.model=/none"], "phrases.model: /none"),
         (["--set", "detector.model=/none"], "detector.model: /none: no such folder"),
@@ -174,6 +178,83 @@ def test_a_missing_configuration(invoke, tars):
     status, lines = invoke("run", "none", "--input", tars, "--output", "out")
     assert status == 2
     assert "use one of cluster, demo, grit" in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["view", "nowhere"], "nowhere: no such folder"),
+        (["validate", "nowhere"], "nowhere: no such folder"),
+        (["export", "nowhere", "--to", "coco", "--output", "out"], "nowhere: no such folder"),
+        (["pack", "--detections", "{0}/nowhere", "--output", "out"], "--detections: {0}/nowhere: no such folder"),
+        (["view", "."], ".: no manifest.json, so it is not a finished run; run gritmill pack"),
+        (["export", "out", "--to", "cocoo", "--output", "out"], "--to: cocoo: no such format; did you mean coco?"),
+    ],
+)
+def test_a_folder_that_does_not_exist_is_told_as_such(invoke, tmp_path, words, line):
+    words = [word.format(tmp_path) for word in words]
+    assert invoke(*words) == (2, [f"gritmill: {line.format(tmp_path)}"])
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["run", "photos.jsonl"], "photos.jsonl: not a configuration; did you mean --input photos.jsonl?"),
+        (["run", "in/0.tar", "in/1.tar"], "in/0.tar: not a configuration; did you mean --input in/0.tar?"),
+        (["ground", "in", "--output", "out"], "in: not a configuration; did you mean --input in?"),
+        (["calibrate", "mine.jsonl"], "mine.jsonl: not a configuration; did you mean --truth mine.jsonl?"),
+        (["pack", "in"], "in: not a configuration; did you mean --output in?"),
+        (["run", "gritt"], "gritt: no such configuration; did you mean grit?"),
+        (["run", "Demo"], "Demo: no such configuration; did you mean demo?"),
+    ],
+)
+def test_a_source_where_a_configuration_is_expected_is_told(invoke, tmp_path, words, line):
+    (tmp_path / "in").mkdir()
+    assert invoke(*words) == (2, [f"gritmill: CONFIG: {line}"])
+
+
+def test_a_folder_with_the_name_of_a_configuration_does_not_hide_it(invoke, tars, tmp_path):
+    (tmp_path / "demo").mkdir()
+    status, lines = invoke("ground", "demo", "--input", "none.tar", "--output", "out", "--quiet")
+    assert (status, lines) == (2, ["gritmill: --input: none.tar: no such file"])
+
+
+def test_ground_says_how_many_rows_failed_and_what_comes_next(call, invoke, tars, tmp_path):
+    words = ("own.yaml", "--output", "my out")
+    failing = ("--set", "detector.model=tests.plugin_detectors:passing")
+    plugin_detectors.Passing.sick = True
+    status, said, _ = call("ground", *words, "--input", tars, *failing)
+    failed = "detections: 3 of 10 rows failed: 3 exception\n"
+    folder = f"detections in {tmp_path}/my out/detections; next: "
+    assert (status, said) == (0, f"{failed}{folder}gritmill pack own.yaml --output 'my out'\n")
+    status, said, _ = call("pack", *words, "--max-failed", "1")
+    assert "correct the code of tests.plugin_detectors:passing, then use ground --fresh" in said
+    assert "--retry-failed" not in said
+    plugin_detectors.Passing.sick = False
+    status, said, _ = call("ground", *words, "--input", tars, *failing, "--retry-failed")
+    assert (status, said) == (0, f"{folder}gritmill pack --fresh own.yaml --output 'my out'\n")
+    assert invoke("pack", "--fresh", *words) == (0, [])
+    status, said, _ = call("ground", *words, "--input", tars, *failing)
+    assert (status, said) == (0, f"{folder}gritmill pack own.yaml --output 'my out'\n")
+    page = (tmp_path / "my out/report.html").read_text()
+    assert "<td>tests.plugin_detectors:passing factory:tests.plugin_detectors:passing@" in page
+    parser = yaml.safe_load((tmp_path / "own.yaml").read_text())["phrases"]["model"]
+    assert f"<td>{parser} folder:" in page
+
+
+def test_one_is_singular(call, invoke, tmp_path):
+    tars = sample_pairs.as_tars(sample_pairs.drawn(1), tmp_path / "in", tars=1)
+    status, said, _ = call("run", "own.yaml", "--input", tars, "--output", "out")
+    assert (status, said.splitlines()[0].strip()) == (0, "1  pair read")
+    assert invoke("validate", "out") == (0, ["1 sample read, 0 faults"])
+
+
+def test_a_list_of_a_configuration_has_no_brackets_in_a_message(invoke, tars):
+    words = ("own.yaml", "--input", tars, "--output", "out", "--set")
+    status, (line,) = invoke("run", *words, "phrases.languages=[[en]]")
+    assert (status, "[" in line.partition("languages")[2]) == (2, False)
+    status, (line,) = invoke("run", *words, "text.dialect=[kosmos2,kosmos2]")
+    assert "kosmos2, kosmos2: two of these" in line
 
 
 def test_a_missing_option_names_itself(invoke):

@@ -124,7 +124,7 @@ def test_plain_boxes_are_an_answer_and_get_sorted():
 
 
 def test_too_few_answers_are_no_answer():
-    with pytest.raises(UnhealthyDevice, match="0 answers for 1 requests"):
+    with pytest.raises(UnhealthyDevice, match="0 answers for 1 request"):
         runner(f"{__name__}:Forgetful").process([pair(0, "a dog", "a dog"), pair(1, "a cat", "a cat")])
 
 

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,10 @@ def no_probe():
     raise AssertionError("the probe ran though nothing had failed")
 
 
+LINE = 32
+"""Where `failing_on` raises."""
+
+
 def failing_on(culprits, calls=None):
     def run(items):
         if calls is not None:
@@ -33,7 +39,7 @@ def failing_on(culprits, calls=None):
 def test_exactly_the_culprits_are_blamed(count, culprits):
     items = list(range(count))
     answers = run_with_bisection(items, failing_on(culprits), sound_probe)
-    fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, "ValueError: cannot digest")
+    fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, f"ValueError: cannot digest (test_bisect.py:{LINE})")
     assert answers == [fault if item in culprits else item * 10 for item in items]
 
 
@@ -77,11 +83,11 @@ def test_if_the_probe_fails_too_no_item_is_blamed():
     def probe():
         raise RuntimeError("CUDA error: device-side assert\nmore")
 
-    with pytest.raises(
-        UnhealthyDevice, match=r"fails on every input: RuntimeError: CUDA error: device-side assert$"
-    ) as caught:
+    line = f"RuntimeError: CUDA error: device-side assert ({__file__}:{probe.__code__.co_firstlineno + 1})"
+    with pytest.raises(UnhealthyDevice, match=f"fails on every input: {re.escape(line)}$") as caught:
         run_with_bisection([1, 2], failing_on({1}), probe)
-    assert isinstance(caught.value.__cause__, ValueError)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert isinstance(caught.value.__cause__.__context__, ValueError)
 
 
 def test_the_probe_runs_after_the_failures_not_before():

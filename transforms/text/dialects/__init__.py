@@ -4,6 +4,7 @@ templates   the dialects that are only templates: kosmos2-paper, loc1000, normal
             qwen-vl, qwen2-vl, cogvlm, internvl, minigpt-v2
 kosmos2, pix2seq, qwen_json, florence2, paligemma   the dialects with code of their own; qwen_json: qwen2.5-vl, qwen3-vl
 tagged      the base class of dialects that write numbers next to words: writes and reads the text from templates
+plugin      wraps a dialect of another package: names it in errors, checks what it returns
 scales      corners to numbers and back, with their rounding and error
 
 Your package can add a dialect through the entry-point group `gritmill.dialects`. The name of the entry is the name of
@@ -13,15 +14,19 @@ the dialect. Its value is a callable that takes the option (the text after ":" i
 
 from collections.abc import Callable
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
+from transforms.culprits import WrongAnswer, calling
+from transforms.plugins import check_callable, check_made, load_entry, name_entry
 from transforms.text.dialects.florence2 import FLORENCE2
 from transforms.text.dialects.kosmos2 import KOSMOS2, KOSMOS2_TRAINING
 from transforms.text.dialects.paligemma import PALIGEMMA
 from transforms.text.dialects.pix2seq import PIX2SEQ
+from transforms.text.dialects.plugin import PluginDialect
 from transforms.text.dialects.qwen_json import FACTOR, MAX_PIXELS, QWEN3_VL, qwen25_vl
 from transforms.text.dialects.templates import TEMPLATES, loc1000, normalized
 from transforms.text.grounded_caption import Dialect
+from transforms.wording import suggestion
 
 GROUP = "gritmill.dialects"
 
@@ -47,7 +52,7 @@ def find(name: str) -> Dialect:
     """The dialect called `name`, for example "kosmos2", or "kosmos2:training" with an option.
 
     Raises:
-      ValueError: no dialect has that name, or the dialect does not have that option.
+      ValueError: no dialect has that name, the dialect does not have that option, or its package fails.
     """
     if fixed := _FIXED.get(name.removesuffix(":")):
         return fixed
@@ -62,9 +67,20 @@ def find(name: str) -> Dialect:
         raise ValueError(f"text.dialect: {base} has no option {option!r}; its options: {options}")
     for entry in entry_points(group=GROUP):
         if entry.name == base:
-            dialect: Dialect = entry.load()(option)
-            return dialect
-    raise ValueError(f"text.dialect: no dialect {base}; use one of {', '.join(sorted(names()))}")
+            return _make_plugin(entry, name, option)
+    raise ValueError(f"text.dialect: {base}: no such dialect; {suggestion(base, sorted(names()))}")
+
+
+def _make_plugin(entry: EntryPoint, name: str, option: str) -> Dialect:
+    with calling(f"text.dialect: {name}: {name_entry(entry)}"):
+        make = load_entry(entry, f"text.dialect: {name}")
+        check_callable(make)
+        dialect = make(option)
+        check_made(dialect, "it", "encode", "decode", "error")
+        missing = [attribute for attribute in ("name", "carries", "rounding") if not hasattr(dialect, attribute)]
+        if missing:
+            raise WrongAnswer(f"it returned a {type(dialect).__name__}, which has no attribute {missing[0]}")
+    return PluginDialect(dialect, name)
 
 
 def names() -> set[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from gritmill.evaluation.sets.jsonl import ONE, SEVERAL, load
+from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 from transforms import bundled
 
@@ -50,7 +51,7 @@ def test_a_row(write, tmp_path):
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"image": ""}, "truth.jsonl:2: the row has no image"),
+        ({"image": ""}, r"truth.jsonl:2: the row has no image in a field image, jpg, .* \(source.columns.image\)"),
         ({"truth": [{"text": "x", "boxes": [[0.5, 0, 0.1, 1]]}]}, "truth.jsonl:2: truth.0: box .* x1 < x2"),
         ({"truth": [{"text": "x", "boxes": [[0, 0, 30, 40]]}]}, "truth.0.boxes.0.2: .*less than or equal to 1"),
         ({"truth": [{"start": 0, "end": 8, "text": "two dogs"}]}, "'two dogs', but the caption has 'Two dogs' there"),
@@ -59,7 +60,7 @@ def test_a_row(write, tmp_path):
         ({"absent": ["a car", ""]}, "absent phrase without a word: ''"),
         (
             {"truth": [{"text": "x", "pixels": [[210, 1, 220, 2]]}]},
-            r"truth 0: \[210.0, .*\] is outside the image of 200 x 100",
+            r"truth 0: 210.0, 1.0, .* is outside the image of 200 x 100",
         ),
         ({"width": None, "truth": [{"text": "x", "pixels": [[1, 1, 2, 2]]}]}, "has pixels, but the row has no width"),
         ({"truth": [{"text": "x", "pixels": [[10, 10, 900, 90]]}]}, "is outside the image of 200 x 100 pixels"),
@@ -119,3 +120,15 @@ def test_the_bundled_scenes():
     assert {phrase.kinds for phrase in phrases if phrase.boxes} == {(ONE,), (SEVERAL,)}
     assert all(one.pair.caption[p.start : p.end] == p.text for one in captions for p in one.phrases if p.boxes)
     assert sum(phrase.absent for phrase in phrases) == 200
+
+
+def test_image_and_caption_are_in_the_fields_that_a_run_takes(write, tmp_path):
+    row = {name: value for name, value in ROW.items() if name not in ("image", "caption")}
+    (first,) = load(write({**row, "file_name": "b.jpg", "text": ROW["caption"]}), None, None).captions
+    assert (first.pair.image.uri, first.pair.caption) == (str(tmp_path / "b.jpg"), ROW["caption"])
+    columns = ColumnSettings(image="photo", caption="words")
+    paths = write({**row, "photo": "c.jpg", "words": ROW["caption"], "image": "not this"})
+    (first,) = load(paths, None, None, columns).captions
+    assert first.pair.image.uri == str(tmp_path / "c.jpg")
+    with pytest.raises(CallError, match=r"the row has no image in a field photo \(source\.columns\.image\)"):
+        list(load(write({**row, "image": "a.jpg", "words": ROW["caption"]}), None, None, columns).captions)

@@ -1,16 +1,32 @@
+from functools import partial
+from importlib.metadata import EntryPoint
+
 import pytest
 
 from transforms.text import dialects
 from transforms.text.dialects import find, names, suffix
+from transforms.text.grounded_caption import GroundedCaption
 
 
-class Entry:
-    """A fake entry point of an installed package."""
+class Shout:
+    """A dialect with an option."""
 
-    name = "shout"
+    name, carries, rounding = "shout", "", ""
 
-    def load(self):
-        return lambda option: ("a dialect", option)
+    def __init__(self, option):
+        self.option = option
+
+    def encode(self, grounded):
+        return grounded.caption.upper() + self.option
+
+    def decode(self, text, width=1, height=1):
+        raise ValueError("cannot be read back")
+
+    def error(self, width, height):
+        return 0, 0
+
+
+Entry = partial(EntryPoint, "shout", f"{__name__}:Shout", "gritmill.dialects")
 
 
 @pytest.fixture
@@ -27,7 +43,7 @@ def test_a_dialect_is_found_by_its_own_name(name):
 
 
 def test_an_unknown_dialect_is_refused_with_those_that_there_are():
-    with pytest.raises(ValueError, match=r"text\.dialect: no dialect klingon; use one of .*kosmos2, "):
+    with pytest.raises(ValueError, match=r"text\.dialect: klingon: no such dialect; use one of .*kosmos2, "):
         find("klingon")
 
 
@@ -38,8 +54,8 @@ def test_an_unknown_option_is_refused():
 
 @pytest.mark.usefixtures("installed")
 def test_an_installed_package_adds_a_dialect_with_its_option():
-    assert find("shout:very loud") == ("a dialect", "very loud")
-    assert find("shout") == ("a dialect", "")
+    assert find("shout:!").encode(GroundedCaption("a dog", ())) == "A DOG!"
+    assert (find("shout").option, find("shout").name) == ("", "shout")
     assert names() >= {"kosmos2", "shout"}
 
 

@@ -1,0 +1,114 @@
+"""What is said of bugs in an export format of another package."""
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from gritmill import exports
+from gritmill.exports.export import export
+from gritmill.exports.format import ExportCounts
+from gritmill.exports.options import ExportOptions
+from pipeline.faults import CallError, EnvironmentFault
+
+PLACE = rf" \({__file__}:\d+\)$"
+
+
+class Sound:
+    description = "nothing"
+
+    def __init__(self, options):
+        pass
+
+    def shard(self, number, samples, folder):
+        return ExportCounts(samples=len(list(samples)))
+
+    def finish(self, shards, folder):
+        pass
+
+
+class Constructor(Sound):
+    def __init__(self, options):
+        self.level = options.depth
+
+
+class Shard(Sound):
+    def shard(self, number, samples, folder):
+        return [sample.record["picture"] for sample in samples]
+
+
+class Finish(Sound):
+    def finish(self, shards, folder):
+        raise KeyError("gone")
+
+
+class Nothing(Sound):
+    def shard(self, number, samples, folder):
+        pass
+
+
+class Description(Sound):
+    @property
+    def description(self):
+        raise KeyError("gone")
+
+
+class NoFinish:
+    description = "nothing"
+
+    def __init__(self, options):
+        pass
+
+    def shard(self, number, samples, folder):
+        pass
+
+
+text = "not callable"
+
+
+def none(options):
+    pass
+
+
+@pytest.fixture
+def install(monkeypatch):
+    def entries(name):
+        found = [EntryPoint("mine", f"{__name__}:{name}", exports.GROUP)]
+        monkeypatch.setattr("importlib.metadata.entry_points", lambda group: found if group == exports.GROUP else [])
+
+    return entries
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("Constructor", "AttributeError: 'ExportOptions' object has no attribute 'depth'" + PLACE),
+        ("NoFinish", "it returned a NoFinish, which has no method finish$"),
+        ("text", "it is a str, which is not callable$"),
+        ("none", "it returned None$"),
+        ("missing", "AttributeError: module .* has no attribute 'missing'"),
+    ],
+)
+def test_a_format_that_cannot_be_made_is_a_wrong_call(install, name, problem):
+    install(name)
+    with pytest.raises(CallError, match=rf"^--to: mine: the entry point mine = \S+: {problem}"):
+        exports.find_format("mine", ExportOptions())
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("Shard", "shard 0: KeyError: 'picture'" + PLACE),
+        ("Finish", "finish: KeyError: 'gone'" + PLACE),
+        ("Nothing", "shard 0: it returned None, not ExportCounts$"),
+        ("Description", "description: KeyError: 'gone'" + PLACE),
+    ],
+)
+def test_a_format_that_fails_is_named_with_its_line(install, finished, tmp_path, name, problem):
+    install(name)
+    with pytest.raises((CallError, EnvironmentFault), match=f"^--to: mine: .*{problem}"):
+        export(finished, "mine", tmp_path / "out")
+
+
+def test_a_format_that_does_not_exist_is_told_with_the_most_similar_one():
+    with pytest.raises(CallError, match=r"^--to: COCCO: no such format; did you mean coco\?$"):
+        exports.find_format("COCCO", ExportOptions())

@@ -1,0 +1,30 @@
+"""Words of messages: lists, counts, and the known name that is most similar to an unknown one."""
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+
+def listed(value: Any) -> str:
+    """A value of a configuration, as messages show it: a list without brackets, None and an empty list as "none"."""
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(map(listed, value)) or "none"
+    return "none" if value is None else str(value)
+
+
+def counted(number: int, word: str, plural: str = "") -> str:
+    """A number with its noun: "1 pair", "2 pairs". plural: if it is not the word with an s."""
+    return f"{number} {word if number == 1 else plural or word + 's'}"
+
+
+def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """The known name that is most similar to a word, ignoring case; "" if none is similar."""
+    by_folded = {name.casefold(): name for name in known}
+    return by_folded[match[0]] if (match := difflib.get_close_matches(word.casefold(), by_folded, 1, cutoff)) else ""
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """The end of a message about an unknown name: the most similar known name, or a list of all of them."""
+    known = list(known)
+    close = closest(word, known)
+    return f"did you mean {close}?" if close else f"use one of {listed(known)}"
