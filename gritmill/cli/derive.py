@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 from typing import Annotated, Any, get_args
@@ -10,8 +11,10 @@ from typing import Annotated, Any, get_args
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from gritmill.cli import json_output
 from gritmill.cli.completion import WORDS, completer
-from gritmill.options import Option
+from gritmill.options import AsJson, Option
+from pipeline.files import run_log
 
 Call = Callable[[], Any]
 """The Python function with its arguments, ready to be called."""
@@ -42,7 +45,8 @@ def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = No
 
     The decorated function gets the prepared call first. Its other parameters are arguments of `function`, by name, or
     options of the command alone. Its docstring is the help. On the command line, `config` becomes the argument CONFIG
-    and the option `--set` (`changes`), `beam` is the words after `--`, and `quiet` is off by default.
+    and the option `--set` (`changes`), `beam` is the words after `--`, and `quiet` is off by default. Every command has
+    the option `--json`; see `json_output`.
     """
     parameters = inspect.signature(function).parameters
     options = [_option(parameter) for parameter in parameters.values() if parameter.name != "beam"]
@@ -53,17 +57,19 @@ def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = No
         named = list(inspect.signature(finish).parameters.values())[1:]
         known = {one.name for one in options}
         _insert(options, [_option(one) for one in named if one.name not in known], before=("quiet",))
+        _insert(options, [JSON], before=("quiet",))
 
         def callback(**values: Any) -> None:
             if "config" in parameters:
                 from pipeline.configuration import load
 
                 values["changes"] = values["changes"] or []
+                run_log.caller.set(replace(run_log.caller.get(), configuration=values["config"]))
                 values["config"] = load(values["config"], values["changes"])
             if "beam" in parameters:
                 values["beam"] = beam_arguments.get()
             call = partial(function, **{key: value for key, value in values.items() if key in parameters})
-            finish(call, **{parameter.name: values[parameter.name] for parameter in named})
+            finish(json_output.diverted(call), **{parameter.name: values[parameter.name] for parameter in named})
 
         callback.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
         app.command(name or finish.__name__, help=finish.__doc__, cls=Command)(callback)
@@ -87,6 +93,10 @@ def _option(parameter: inspect.Parameter) -> inspect.Parameter:
         default=False if parameter.name == "quiet" else parameter.default,
         annotation=Annotated[option.cli_type or kind, shown],
     )
+
+
+JSON = _option(inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson))
+"""The parameter of the option `--json`."""
 
 
 def _insert(options: list[inspect.Parameter], new: list[inspect.Parameter], before: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault
+from pipeline.files.run_log import RunLog
 from pipeline.ground import attempts, retry, stage_tables
 from pipeline.ground.commit_chunk import Provenance
 from pipeline.ground.options import GroundOptions
@@ -47,6 +48,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     source_files = find_sources(inputs)
     plan = resume_or_plan(old, configuration, model_identities, source_files, tables, options)
     model_cache.save()
+    _log_plan(plan, options.log)
     stage_tables.write(tables, described)
     fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     stage_tables.reopen_outdated(tables)
@@ -55,15 +57,40 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
-        graph.run(plan, stages, tables, provenance, options.beam, options.quiet)
+        graph.run(plan, stages, tables, provenance, options)
         if unfinished := _unfinished_count(plan, tables.values()):
             raise EnvironmentFault(
                 f"{folder}: the run ended, but {unfinished} ranges are not done; run the same command to resume"
             )
+    elif options.log or not options.quiet:
+        _tell_finished(tables[DETECTIONS], options)
     for table in tables.values():
         retry.clear(table)
     attempts.delete_all(folder)
     return plan
+
+
+def _log_plan(plan: Plan, log: RunLog | None) -> None:
+    """Opens the log: this call may now write into the folder."""
+    if log is None:
+        return
+    log.open()
+    limit = "" if plan.limit is None else f", limit {plan.limit:,} pairs"
+    names = ", ".join(source.uri for source in (*plan.sources[:1], *plan.sources[1:][-1:]))
+    log.note("plan", f"{len(plan.sources):,} sources, {sum(1 for _ in plan.range_ids()):,} ranges{limit}; {names}")
+    for source in plan.sources:
+        if source.fault:
+            log.note("fault", f"{source.uri}: {source.fault}")
+
+
+def _tell_finished(detections: Table, options: GroundOptions) -> None:
+    from pipeline.engines import progress
+    from pipeline.ground.progress import count_finished
+
+    line = f"nothing to do: all {count_finished(detections)} are done"
+    progress.tell("ground", line, options.quiet)
+    if options.log:
+        options.log.note("done", f"ground: {line}")
 
 
 def _is_done(plan: Plan | None, tables: dict[str, Table], options: GroundOptions) -> bool:
