@@ -55,7 +55,7 @@ def ground(
     from pipeline.files.lock import hold
     from pipeline.files.run_log import record
     from pipeline.ground import driver
-    from pipeline.ground.progress import count_finished
+    from pipeline.ground.count_rows import count_finished
     from pipeline.layout import DETECTIONS
     from pipeline.tables.detections import open_detections
 

@@ -65,6 +65,7 @@ def _call(argv: list[str], beam: list[str]) -> tuple[int, str]:
         status, line = error.status, str(error)
     except Exception as error:
         if _debugging():
+            json_output.print_object(1, printable(_error_line(error)))  # Python's status after a traceback
             raise
         status, line = EXIT_ENVIRONMENT, _error_line(error)
     if status == EXIT_INTERRUPTED:  # Typer turns an interrupt into an exit

@@ -81,7 +81,7 @@ def ground(
 ) -> None:
     """Find the boxes of every pair. This half runs the models. Run it again to resume."""
     from pipeline.configuration import PACK_SECTIONS
-    from pipeline.ground.progress import count_pairs
+    from pipeline.ground.count_rows import count_pairs
     from pipeline.pack.driver import find_detections
     from pipeline.tables.detections import open_detections
 

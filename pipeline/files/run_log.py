@@ -62,7 +62,7 @@ class RunLog:
     def note(self, event: str, text: str) -> None:
         """Adds a line."""
         with self._lock, suppress(Exception):
-            self._pending += _line(self._clock(), event, text)
+            self._pending = (self._pending + _line(self._clock(), event, text))[-MAX_BYTES:]
             self._write()
 
     def open(self) -> None:
@@ -94,11 +94,11 @@ class RunLog:
         self._published = self._clock()
         if self._stored is None:  # read late: a run that is refused reads nothing
             self._stored = files.read_bytes(self._uri) if files.exists(self._uri) else b""
-        if len(self._stored) + len(self._pending) > MAX_BYTES:
+        if self._stored and len(self._stored) + len(self._pending) > MAX_BYTES:
             publish_bytes(self._old_uri, self._stored)
             self._stored = b""
+        publish_bytes(self._uri, self._stored + self._pending)
         self._stored += self._pending
-        publish_bytes(self._uri, self._stored)
 
 
 @contextmanager

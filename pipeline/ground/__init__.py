@@ -4,6 +4,7 @@ driver, options     plans the run and runs the graph on unfinished ranges; optio
 resume              decides whether a run resumes the plan in its folder
 retry, attempts     chunks to process again; chunks whose process was killed
 graph, progress     the Beam graph; the progress of a run
+count_rows          the pairs of finished ranges
 chunks              a range -> its chunks (`read_chunks`: the PTransform)
 load_images         reads images that are separate files; measures all images
 stage_tables        tables of custom stages: their settings, and which of their ranges are out of date

@@ -10,6 +10,7 @@ from pipeline.faults import EnvironmentFault
 from pipeline.files.run_log import RunLog
 from pipeline.ground import attempts, retry, stage_tables
 from pipeline.ground.commit_chunk import Provenance
+from pipeline.ground.count_rows import count_finished
 from pipeline.ground.options import GroundOptions
 from pipeline.ground.resume import resume_or_plan
 from pipeline.layout import DETECTIONS
@@ -62,7 +63,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
             raise EnvironmentFault(
                 f"{folder}: the run ended, but {unfinished} ranges are not done; run the same command to resume"
             )
-    elif options.log or not options.quiet:
+    elif any(source.ranges for source in plan.sources) and (options.log or not options.quiet):
         _tell_finished(tables[DETECTIONS], options)
     for table in tables.values():
         retry.clear(table)
@@ -85,7 +86,6 @@ def _log_plan(plan: Plan, log: RunLog | None) -> None:
 
 def _tell_finished(detections: Table, options: GroundOptions) -> None:
     from pipeline.engines import progress
-    from pipeline.ground.progress import count_finished
 
     line = f"nothing to do: all {count_finished(detections)} are done"
     progress.tell("ground", line, options.quiet)
