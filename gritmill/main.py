@@ -32,7 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         status, line = _call(argv, beam)
         if line:
             _print_line(line)
-        json_output.print_object(status, printable(line))
+        try:
+            json_output.print_object(status, printable(line))
+        except OSError as error:  # the reader of a pipe has ended, or the disk is full
+            _print_line(f"standard output: {_error_line(error)}")
+            status = status or EXIT_ENVIRONMENT
     sys.exit(status)
 
 

@@ -48,7 +48,7 @@ def is_wanted(words: list[str]) -> bool:
 @contextmanager
 def only_json(wanted: bool) -> Iterator[None]:
     """In the block, nothing reaches standard output but what `print_object` prints. Does nothing if not `wanted`."""
-    if not wanted:
+    if not wanted or sys.stdout is None:  # None: it was closed before the start
         yield
         return
     stream = sys.stdout
@@ -64,21 +64,28 @@ def only_json(wanted: bool) -> Iterator[None]:
 
 @contextmanager
 def _descriptor_diverted() -> Iterator[int | None]:
-    """Points file descriptor 1 to standard error, for child processes too. Yields a copy of the original; None if
-    standard output is not this descriptor, as in a notebook."""
+    """Points file descriptor 1 to standard error, for libraries in C and child processes too.
+
+    Yields a copy of the original; None if `sys.stdout` does not use it, as in a notebook, or if it is closed.
+    """
     try:
-        if sys.stdout.fileno() != 1:
-            raise io.UnsupportedOperation
         copy = os.dup(1)
-    except (OSError, ValueError):  # it has no descriptor, or is closed
+    except OSError:
         yield None
         return
     try:
         os.dup2(2, 1)
-        yield copy
+        yield copy if _uses_descriptor(sys.stdout) else None
     finally:
         os.dup2(copy, 1)
         os.close(copy)
+
+
+def _uses_descriptor(stream: TextIO) -> bool:
+    try:
+        return stream.fileno() == 1
+    except (OSError, ValueError):  # it has none, or is closed
+        return False
 
 
 def is_active() -> bool:
