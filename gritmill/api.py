@@ -5,6 +5,7 @@ The commands are derived from these functions, so this module must import fast: 
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from os import fspath
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +54,19 @@ def ground(
     """
     from pipeline import files
     from pipeline.files.lock import hold
+    from pipeline.files.run_log import record
     from pipeline.ground import driver
+    from pipeline.ground.count_rows import count_finished
+    from pipeline.layout import DETECTIONS
+    from pipeline.tables.detections import open_detections
 
     folder = files.canonical(output)
     configuration, uris, reason = _check_call(config, inputs, retry_failed)
     ground_options = GroundOptions(limit, extend, redo_changed, fresh, retry=reason, quiet=quiet, beam=tuple(beam))
-    with hold(folder):
-        return driver.ground(configuration, uris, folder, ground_options)
+    with hold(folder), record(folder, "ground", _config_name(config)) as log:
+        plan = driver.ground(configuration, uris, folder, replace(ground_options, log=log))
+        log.note("end", f"ground: {count_finished(open_detections(files.join(folder, DETECTIONS)))}")
+        return plan
 
 
 def pack(
@@ -84,6 +91,7 @@ def pack(
     """
     from pipeline import files
     from pipeline.files.lock import hold
+    from pipeline.files.run_log import record
     from pipeline.pack.driver import check_ground_settings
 
     configuration, folder = resolve_config(config), files.canonical(output)
@@ -91,8 +99,8 @@ def pack(
     if isinstance(config, Mapping):
         check_ground_settings(configuration, _nested_keys(config), source or folder)
     pack_options = PackOptions(source, fresh, partial=partial, quiet=quiet, beam=tuple(beam))
-    with hold(folder):
-        return _pack(configuration, folder, pack_options)
+    with hold(folder), record(folder, "pack", _config_name(config)) as log:
+        return _pack(configuration, folder, replace(pack_options, log=log))
 
 
 def run(
@@ -115,6 +123,7 @@ def run(
     """
     from pipeline import files
     from pipeline.files.lock import hold
+    from pipeline.files.run_log import record
     from pipeline.ground import driver
     from pipeline.pack.driver import check_dialects
 
@@ -122,17 +131,17 @@ def run(
     configuration, uris, reason = _check_call(config, inputs, retry_failed)
     check_dialects(configuration.text.dialect)
     ground_options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
-    replace = extend or redo_changed or reason is not None
-    pack_options = PackOptions(fresh=fresh, replace=replace, quiet=quiet, beam=tuple(beam))
-    with hold(folder):
+    replaces = extend or redo_changed or reason is not None
+    pack_options = PackOptions(fresh=fresh, replace=replaces, quiet=quiet, beam=tuple(beam))
+    with hold(folder), record(folder, "run", _config_name(config)) as log:
         try:
-            plan = driver.ground(configuration, uris, folder, ground_options)
+            plan = driver.ground(configuration, uris, folder, replace(ground_options, log=log))
         except FolderMismatch as error:
             if not fresh:
                 raise
             remedy = "use another folder, or gritmill ground --fresh first: run --fresh never touches detections"
             raise FolderMismatch(error.difference, remedy) from error
-        return _pack(configuration, folder, pack_options, plan)
+        return _pack(configuration, folder, replace(pack_options, log=log), plan)
 
 
 def _check_call(
@@ -144,6 +153,17 @@ def _check_call(
     if warning := embedded_model_warning(configuration, uris):
         warnings.warn(warning, stacklevel=3)
     return configuration, uris, reason
+
+
+def _config_name(config: options.Config) -> str:
+    """How the log names a configuration."""
+    from pipeline.files.run_log import caller
+
+    if isinstance(config, str):
+        return config
+    if isinstance(config, Mapping):
+        return f"grit with {', '.join(_nested_keys(config)) or 'no changes'}"
+    return caller.get().configuration or "passed as an object"
 
 
 def embedded_model_warning(configuration: "Configuration", inputs: Sequence[str]) -> str:
@@ -195,6 +215,8 @@ def _pack(
         files.delete([files.join(output, layout.REPORT_PAGE)])
         warning = embedded_model_warning(plan.configuration, [source.uri for source in plan.sources])
         write_page(output, folder, plan, manifest, report.write_report(output, folder, manifest), warning)
+    if pack_options.log:
+        pack_options.log.note("end", f"pack: {manifest.ledger.line()}, {len(manifest.source_faults):,} source faults")
     return as_json(manifest)
 
 

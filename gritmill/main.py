@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from typer.exceptions import Abort, Exit, TyperException
 
+from gritmill.cli import json_output
 from pipeline.faults import RunFault, first_line, printable
 from transforms.culprits import PluginError
 
@@ -29,35 +30,52 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _quiet_libraries()
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers send it before they take a machine back
+    with json_output.only_json(json_output.is_wanted(argv)):
+        status, line = _call(argv, beam)
+        if line:
+            _print_line(line)
+        try:
+            json_output.print_object(status, printable(line))
+        except OSError as error:  # the reader of a pipe has ended, or the disk is full
+            _print_line(f"standard output: {_error_line(error)}")
+            status = status or EXIT_ENVIRONMENT
+    sys.exit(status)
+
+
+def _call(argv: list[str], beam: list[str]) -> tuple[int, str]:
+    """Runs the command. Returns its exit status, and the line for standard error or an empty text."""
+    status, line = EXIT_DONE, ""
     try:
         from gritmill.cli.commands import app
         from gritmill.cli.completion import join_assignments
         from gritmill.cli.derive import beam_arguments
+        from pipeline.files.run_log import Caller, caller
 
         if os.environ.get("_GRITMILL_COMPLETE") == "complete_bash":
             join_assignments(os.environ)
         beam_arguments.set(tuple(beam))
-        status = app(args=argv, prog_name="gritmill", standalone_mode=False)
+        called = caller.set(Caller((*argv, *(["--", *beam] if beam else ()))))
+        try:
+            status = app(args=argv, prog_name="gritmill", standalone_mode=False) or EXIT_DONE
+        finally:
+            caller.reset(called)
     except Exit as error:
         status = error.exit_code
     except TyperException as error:
-        text = error.format_message().replace("\n", " ")
-        if text:  # empty without a command, where only the help is shown
-            _print_line(text + ("; Beam options go after --" if text.startswith("No such option") else ""))
+        line = error.format_message().replace("\n", " ")  # empty without a command, where only the help is shown
+        line += "; Beam options go after --" if line.startswith("No such option") else ""
         status = EXIT_CALL
     except (KeyboardInterrupt, Abort):
         status = EXIT_INTERRUPTED
     except RunFault as error:
         _print_traceback(error)
-        _print_line(str(error))
-        status = error.status
+        status, line = error.status, str(error)
     except Exception as error:
         _print_traceback(error)
-        _print_line(_error_line(error))
-        status = EXIT_ENVIRONMENT
+        status, line = EXIT_ENVIRONMENT, _error_line(error)
     if status == EXIT_INTERRUPTED:  # Typer turns an interrupt into an exit
-        _print_line("interrupted" if argv[:1] in _NOT_RESUMABLE else "interrupted; run the same command to resume")
-    sys.exit(status or EXIT_DONE)
+        line = "interrupted" if argv[:1] in _NOT_RESUMABLE else "interrupted; run the same command to resume"
+    return status, line
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:

@@ -69,6 +69,9 @@ RetryFailed = Annotated[
     ),
 ]
 Partial = Annotated[bool, Option("--partial", "Pack the finished part of an unfinished ground.")]
+AsJson = Annotated[bool, Option("--json", "Print the result as one JSON object.")]
+"""Only on the command line: a Python function returns its result anyway."""
+
 Quiet = Annotated[bool, Option("--quiet", "Show no progress and no hints.")]
 
 

@@ -15,6 +15,7 @@
     shards/<shard>.tar, .parquet, _stats.json       the stats are written last
     statistics.json
     manifest.json                                   written after everything that a reader depends on
+    run.log, run.log.1                              what each call did; appended, so it is not one of the files compared
     report.json, report.html
     view/
 
@@ -40,6 +41,8 @@ MANIFEST = "manifest.json"
 REPORT = "report.json"
 REPORT_PAGE = "report.html"
 VIEW = "view"
+RUN_LOG = "run.log"
+OLD_RUN_LOG = "run.log.1"
 
 # In the detections folder, in addition to the files of every table. Other tables have a `RETRY` file too.
 PLAN = "plan.json"

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image, ImageDraw
 
+from pipeline import layout
 from tests.shared import SHARED
 
 COLOURS = ("red", "green", "blue", "yellow")
@@ -125,10 +126,12 @@ def settings(parser, detector, **changes):
 
 
 def files_of(folder: Path, *patterns):
-    """Returns the bytes of the files below a folder that match a pattern, by relative name."""
+    """Returns the bytes of the files below a folder that match a pattern, by relative name.
+
+    Leaves out the log, which has a line for each call, with its time."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for p in patterns
         for path in sorted(folder.glob(p))
-        if path.is_file()
+        if path.is_file() and path.name not in (layout.RUN_LOG, layout.OLD_RUN_LOG)
     }

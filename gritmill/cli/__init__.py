@@ -3,5 +3,6 @@
 commands     the application and its commands
 derive       a command from a Python function, which declares its options
 completion   the values that the shell completes
+json_output  the result as one JSON object, for scripts
 outcome      what makes the exit status 1
 """

@@ -6,20 +6,20 @@ Slow imports are inside the commands that need them: `--help` must not wait for 
 import shlex
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
 from gritmill import api
 from gritmill import demo as scenes
-from gritmill.cli import outcome
+from gritmill.cli import json_output, outcome
 from gritmill.cli.completion import completer
 from gritmill.cli.derive import Call, Command, Group, derive
 from gritmill.evaluation.calibrate import calibrate as calibrate_threshold
 from gritmill.evaluation.evaluate import evaluate as measure
 from gritmill.exports import formats
 from gritmill.exports.options import ExportOptions, Level
-from gritmill.options import Option
+from gritmill.options import AsJson, Option
 from gritmill.pages.viewer.view import view as write_page
 from pipeline.faults import DataFault, printable
 from transforms.wording import counted
@@ -36,7 +36,11 @@ MaxFailed = Annotated[
 SourceFaults = Annotated[
     bool, Option("--allow-source-faults", "Exit with status 0 even if a part of a source is unreadable.")
 ]
+LISTED_FAULTS = 1000
+"""So many faults does `validate --json` list. It counts all of them."""
+
 Serve = Annotated[bool, Option("--serve", "Serve the page on 127.0.0.1 until interrupted.")]
+Json = Annotated[bool, typer.Option("--json", help=get_args(AsJson)[1].help)]
 Port = Annotated[int, Option("--port", "Port for --serve. 0 takes any free port.", "N", min=0, max=65535)]
 
 
@@ -69,7 +73,7 @@ def run(
 ) -> None:
     """Find the boxes of every pair (ground), then write shards (pack)."""
     _warn("" if quiet else api.embedded_model_warning(config, inputs))
-    call()
+    _add_manifest(output, call())
     outcome.check_ledger(_show_report(output, pace=True), max_failed, allow_source_faults)
 
 
@@ -85,15 +89,21 @@ def ground(
 ) -> None:
     """Find the boxes of every pair. This half runs the models. Run it again to resume."""
     from pipeline.configuration import PACK_SECTIONS
+    from pipeline.ground.count_rows import count_pairs
     from pipeline.ground.failures import failure_lines
     from pipeline.pack.driver import find_detections, is_outdated
+    from pipeline.tables.detections import open_detections
 
     for key in (change.partition("=")[0] for change in changes):
         if key.partition(".")[0] in PACK_SECTIONS:
             _warn(f"--set: {key}: ground ignores it; pass it to pack")
     _warn("" if quiet else api.embedded_model_warning(config, inputs))
-    call()
+    plan = call()
     detections = find_detections(output)
+    ranges = sum(1 for _ in plan.range_ids())
+    json_output.add(folder=output, detections=detections, sources=len(plan.sources), ranges=ranges, limit=plan.limit)
+    if json_output.is_active():
+        json_output.add(counts=count_pairs(open_detections(detections)))
     for line in failure_lines(detections):
         print(printable(line))
     fresh = ["--fresh"] if is_outdated(output, detections) else []
@@ -115,7 +125,7 @@ def pack(
     from pipeline.pack.driver import check_ground_settings
 
     check_ground_settings(config, [change.partition("=")[0].strip() for change in changes], detections or output)
-    call()
+    _add_manifest(output, call())
     outcome.check_ledger(_show_report(output, pace=False), max_failed, allow_source_faults)
 
 
@@ -123,7 +133,7 @@ def pack(
 def demo(call: Call, output: str, quiet: bool) -> None:
     """Process the bundled scenes with the embedded models, without network and GPU."""
     _warn("" if quiet else f"processing the bundled scenes; output in {output}")
-    call()
+    _add_manifest(output, call())
     outcome.check_ledger(scenes.show(output))
 
 
@@ -133,17 +143,22 @@ def validate(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Check only the first N samples of each shard.", metavar="N")
     ] = None,
+    json: Json = False,
 ) -> None:
     """Check a finished run. Print one line per fault, and exit with status 1 if there are any."""
     from gritmill.validation.validate import validate as findings
 
     samples = faults = 0
+    listed = []
     for fault in findings(output, limit):
         if fault.text:
             print(printable(": ".join(filter(None, (fault.shard, fault.key, fault.text)))))
             faults += 1
+            if faults <= LISTED_FAULTS:
+                listed.append({"shard": fault.shard, "key": fault.key, "text": fault.text})
         else:
             samples += 1
+    json_output.add(folder=output, counts={"samples": samples, "faults": faults}, faults=listed)
     print(f"{counted(samples, 'sample')} read, {counted(faults, 'fault')}", file=sys.stderr)
     if faults:
         raise typer.Exit(DataFault.status)
@@ -179,11 +194,17 @@ def export(
     seed: Annotated[
         int, typer.Option(help="Seed that chooses the questions, for --to instructions.", metavar="N")
     ] = ExportOptions.seed,
+    json: Json = False,
 ) -> None:
     """Convert the shards of a finished run to another tool's format. Run it again to resume."""
     from gritmill.exports.export import export as exported
+    from pipeline import files, layout
 
+    finished = files.exists(files.join(files.canonical(output), layout.EXPORT))
     written = exported(run, to, output, ExportOptions(images, level, dialect, seed))
+    if finished:
+        print(f"export: nothing to do: all {written['run']['ledger']['written']:,} samples are done", file=sys.stderr)
+    json_output.add(folder=output, format=to, counts=written["figures"], ledger=written["run"]["ledger"])
     for name, number in written["figures"].items():
         print(f"{number:>12,}  {name}")
     print(f"{to} and a data card in {output}")
@@ -199,9 +220,12 @@ def view(call: Call, serve: Serve = False, port: Port = 0) -> None:
     counts = ", ".join(f"{summary[name]} {name}" for name in ("kept", "rejected", "failed"))
     print(f"{counts}; {summary['missing']} without an image")
     print(f"page in {summary['page']}", flush=True)
+    json_output.add(page=summary["page"], counts={key: number for key, number in summary.items() if key != "page"})
     if serve:
         with server(files.parent(summary["page"]), port) as running:
             print(f"serving the page on {address(running)} until interrupted", flush=True)
+            json_output.add(address=address(running))
+            json_output.print_object(0)  # now: a script that waits for the end would not learn the address
             with suppress(KeyboardInterrupt):  # the way to stop it
                 running.serve_forever()
 
@@ -212,6 +236,7 @@ def evaluate(call: Call, phrases_only: bool) -> None:
     from gritmill.evaluation import tables
 
     result = call()
+    json_output.add(**result)
     if phrases_only:
         tables.show_phrases(result)
     else:
@@ -225,6 +250,7 @@ def calibrate(call: Call, output: str) -> None:
     from gritmill.evaluation import tables
 
     result = call()
+    json_output.add(folder=output, **{key: value for key, value in result.items() if key != "curves"})
     tables.show_calibration(result)
     outcome.check_measured(result["curves"], result["pictures"])
     print(f"curves and reliability diagram in {output}")
@@ -234,6 +260,14 @@ def calibrate(call: Call, output: str) -> None:
 def _warn(line: str) -> None:
     if line:
         print(f"gritmill: {printable(line)}", file=sys.stderr)
+
+
+def _add_manifest(output: str, manifest: dict[str, Any]) -> None:
+    """Adds what a finished pack has to the object of `--json`."""
+    shards, names = manifest["shards"], ("samples", "boxes", "bytes")
+    counts = {name: sum(shard[name] for shard in shards) for name in names}
+    json_output.add(folder=output, ledger=manifest["ledger"], shards=len(shards), counts=counts)
+    json_output.add(**{name: manifest[name] for name in ("threshold", "source_faults", "partial")})
 
 
 def _show_report(output: str, pace: bool) -> "Report":

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
 from typing import Annotated, Any, get_args
@@ -10,8 +11,10 @@ from typing import Annotated, Any, get_args
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from gritmill.cli import json_output
 from gritmill.cli.completion import WORDS, completer
-from gritmill.options import Option
+from gritmill.options import AsJson, Option
+from pipeline.files import run_log
 
 Call = Callable[[], Any]
 """The Python function with its arguments, ready to be called."""
@@ -43,7 +46,7 @@ def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = No
     The decorated function gets the prepared call first. Its other parameters are arguments of `function`, by name,
     `config_name` (CONFIG as given), or options of the command alone. Its docstring is the help. On the command line,
     `config` becomes the argument CONFIG and the option `--set` (`changes`), `beam` is the words after `--`, and `quiet`
-    is off by default.
+    is off by default. Every command has the option `--json`; see `json_output`.
     """
     parameters = inspect.signature(function).parameters
     options = [_option(parameter) for parameter in parameters.values() if parameter.name != "beam"]
@@ -54,17 +57,19 @@ def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = No
         named = list(inspect.signature(finish).parameters.values())[1:]
         known = {"config_name", *(one.name for one in options)}
         _insert(options, [_option(one) for one in named if one.name not in known], before=("quiet",))
+        _insert(options, [JSON], before=("quiet",))
 
         def callback(**values: Any) -> None:
             if "config" in parameters:
                 from pipeline.configuration import load
 
                 values["changes"], values["config_name"] = values["changes"] or [], values["config"]
+                run_log.caller.set(replace(run_log.caller.get(), configuration=values["config"]))
                 values["config"] = load(values["config"], values["changes"])
             if "beam" in parameters:
                 values["beam"] = beam_arguments.get()
             call = partial(function, **{key: value for key, value in values.items() if key in parameters})
-            finish(call, **{parameter.name: values[parameter.name] for parameter in named})
+            finish(json_output.diverted(call), **{parameter.name: values[parameter.name] for parameter in named})
 
         callback.__signature__ = inspect.Signature(options)  # type: ignore[attr-defined]
         app.command(name or finish.__name__, help=finish.__doc__, cls=Command)(callback)
@@ -99,6 +104,10 @@ def _check_config(ctx: typer.Context, value: str) -> str:
         flags = {param.name: param.opts[0] for param in ctx.command.params}
         find(value, flags.get("inputs") or flags.get("truth") or flags["output"])
     return value
+
+
+JSON = _option(inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=AsJson))
+"""The parameter of the option `--json`."""
 
 
 def _insert(options: list[inspect.Parameter], new: list[inspect.Parameter], before: Sequence[str]) -> None:

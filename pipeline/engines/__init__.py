@@ -3,5 +3,5 @@
 run_pipeline            runs a pipeline on the engine that the user selects, and converts its errors
 local_workers, worker   local processes: start and watch them; the process itself
 placement               device and threads of the detector, workers of `pack`
-progress                shows the progress of a run
+progress, pace          shows the progress of a run; its pace and the time left
 """

@@ -5,54 +5,122 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from glob import escape, glob
+from typing import Any, Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from pipeline.engines.pace import Pace
+from pipeline.files.run_log import RunLog
 from pipeline.layout import PROGRESS
 
 _BAR_SECONDS = 1.0
 _LINE_SECONDS = 10.0
 _REMOTE_SECONDS = 30.0
+_LAST_LOOK_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
 class State:
-    """How far a run is: pairs or shards done, and the share of all work, 0..1."""
+    """How far a run is.
+
+    done: pairs or shards, of earlier runs too. share: of all work, 0..1. total: of pairs or shards; None if unknown.
+    earlier: how many of `done` earlier runs did; None if not known yet. working: the work of which nothing is done yet.
+    """
 
     done: int
     share: float
+    total: int | None = None
+    earlier: int | None = 0
+    working: str = ""
+
+    def counted(self, done: int, unit: str) -> str:
+        """A number of pairs or shards, with their total if it is known."""
+        of_total = "" if self.total is None or done > self.total else f" of {self.total:,}"
+        return f"{done:,}{of_total} {unit}"
+
+
+@dataclass(frozen=True)
+class ChunkInWork:
+    """What a worker says about its chunk.
+
+    pairs: finished. chunk: its name; empty if there is none. size: its pairs. since: Unix time of its start.
+    """
+
+    pairs: int
+    chunk: str = ""
+    size: int = 0
+    since: float = 0.0
 
 
 @dataclass
 class WorkerProgress:
-    """Rewrites a worker's progress file, at most twice a second. 0 pairs: the chunk is about to be committed."""
+    """Rewrites the progress file of a worker's thread: at the start and end of a chunk, else at most twice a second.
+
+    clock: Unix time.
+    """
 
     folder: str
     _last: float = 0.0
+    clock: Callable[[], float] = time.time
+    _chunks: dict[int, ChunkInWork] = field(default_factory=dict)
+
+    def begin(self, chunk: str, size: int) -> None:
+        """Says that a chunk of `size` pairs is in work."""
+        self._chunks[threading.get_ident()] = ChunkInWork(0, chunk, size, self.clock())
+        self(0)
+
+    def end(self) -> None:
+        """Says that the chunk is about to be committed."""
+        self._chunks.pop(threading.get_ident(), None)
+        self(0)
 
     def __call__(self, pairs: int) -> None:
         now = time.monotonic()
         if pairs == 0 or now - self._last > 0.5:
             self._last = now
-            path = os.path.join(self.folder, f"{PROGRESS}{os.getpid()}-{threading.get_ident()}.json")
+            thread = threading.get_ident()
+            content: dict[str, Any] = {"pairs": pairs}
+            if chunk := self._chunks.get(thread):
+                content |= {"chunk": chunk.chunk, "size": chunk.size, "since": chunk.since}
+            path = os.path.join(self.folder, f"{PROGRESS}{os.getpid()}-{thread}.json")
             with suppress(OSError):  # a run must not fail because of its progress
                 with open(path + "~", "w", encoding="ascii") as file:
-                    json.dump({"pairs": pairs}, file)
+                    json.dump(content, file)
                 os.replace(path + "~", path)
+
+
+def chunks_in_work(folder: str) -> list[ChunkInWork]:
+    """What the local workers say about their chunks."""
+    found = []
+    for path in glob(os.path.join(escape(folder), f"{PROGRESS}*.json")):
+        with suppress(OSError, ValueError, TypeError, KeyError), open(path, encoding="ascii") as file:
+            said = json.load(file)
+            chunk, size, since = said.get("chunk", ""), said.get("size", 0), said.get("since", 0.0)
+            found.append(ChunkInWork(int(said["pairs"]), str(chunk), int(size), float(since)))
+    return found
 
 
 def pairs_in_progress(folder: str) -> int:
     """The number of finished pairs in chunks that are not committed yet."""
-    total = 0
-    for path in glob(os.path.join(escape(folder), f"{PROGRESS}*.json")):
-        with suppress(OSError, ValueError), open(path, encoding="ascii") as file:
-            total += int(json.load(file)["pairs"])
-    return total
+    return sum(chunk.pairs for chunk in chunks_in_work(folder))
+
+
+def describe_silent(chunks: Iterable[ChunkInWork], now: float) -> str:
+    """The chunks of which no pair is reported as finished: the oldest one, with its time. Empty if there are none.
+
+    A detector without `progress` never reports one. now: Unix time.
+    """
+    silent = sorted((chunk.since, chunk.chunk, chunk.size) for chunk in chunks if chunk.chunk and not chunk.pairs)
+    if not silent:
+        return ""
+    since, name, size = silent[0]
+    others = f" and {len(silent) - 1} more" if len(silent) > 1 else ""
+    return f"chunk {name} ({size:,} pairs){others} in work for {_duration(max(now - since, 0.0))}"
 
 
 def delete_progress_files(folder: str) -> None:
@@ -61,33 +129,53 @@ def delete_progress_files(folder: str) -> None:
         os.remove(path)
 
 
+def tell(title: str, line: str, quiet: bool) -> None:
+    """Prints a line on standard error, unless `quiet`."""
+    if not quiet:
+        print(f"{title}: {line}", file=sys.stderr, flush=True)
+
+
+News = Callable[[], Iterable[tuple[str, str]]]
+"""Returns what has happened since its last call, as events and texts for the log."""
+
+
 @contextmanager
 def show_progress(
-    title: str, unit: str, state: Callable[[], State], quiet: bool = False, local: bool = True
+    title: str,
+    unit: str,
+    state: Callable[[], State],
+    quiet: bool = False,
+    local: bool = True,
+    log: RunLog | None = None,
+    news: News = tuple,
 ) -> Iterator[None]:
     """Shows `state()` on standard error while the block runs: a bar on a terminal, else a line every ten seconds.
 
-    local: whether `state` is cheap. If False, it lists an object store, and is called at most every 30 seconds.
+    Args:
+      local: whether `state` is cheap. If False, it lists an object store, and is called at most every 30 seconds.
+      log: gets the news, also if `quiet`.
     """
-    if quiet:
+    if quiet and log is None:
         yield
         return
+    on_terminal = sys.stderr.isatty() and not quiet
+    display = _Bar(title, unit) if on_terminal else _Nothing() if quiet else _Lines(title, unit)
+    every = _BAR_SECONDS if on_terminal else _LINE_SECONDS
+    watch = _Watch(title, unit, _safe(state), log, news, display)
     ended = threading.Event()
-    state = _safe(state)
-    display, every = (_bar, _BAR_SECONDS) if sys.stderr.isatty() else (_lines, _LINE_SECONDS)
     pause = every if local else max(every, _REMOTE_SECONDS)
-    thread = threading.Thread(target=display, args=(title, unit, state, ended, pause), daemon=True, name="progress")
+    thread = threading.Thread(target=watch.run, args=(ended, pause), daemon=True, name="progress")
     thread.start()
     try:
         yield
     finally:
         ended.set()
-        thread.join(timeout=2)
+        thread.join(timeout=_LAST_LOOK_SECONDS)
 
 
 def _safe(state: Callable[[], State]) -> Callable[[], State]:
     """Wraps `state`: if it raises, returns its last result, because a run must not fail because of its progress."""
-    last = State(0, 0.0)
+    last = State(0, 0.0, earlier=None)
 
     def ask() -> State:
         nonlocal last
@@ -98,35 +186,128 @@ def _safe(state: Callable[[], State]) -> Callable[[], State]:
     return ask
 
 
-def _bar(title: str, unit: str, state: Callable[[], State], ended: threading.Event, pause: float) -> None:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %  {task.fields[done]} {task.fields[unit]}  {task.fields[rate]}/s"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(elapsed_when_finished=True),
-    )
-    first, started = state(), time.monotonic()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(title, total=1.0, done=first.done, unit=unit, rate="-")
-        progress.update(task, completed=first.share)
-        while not ended.wait(pause):
-            current = state()
-            rate = (current.done - first.done) / (time.monotonic() - started)
-            progress.update(task, completed=current.share, done=current.done, rate=f"{rate:.1f}")
+class _Display(Protocol):
+    at_once: bool
+
+    def say(self, line: str) -> None: ...
+
+    def show(self, state: State, pace: Pace, now: float, elapsed: float) -> None: ...
+
+    def close(self) -> None: ...
 
 
-def _lines(title: str, unit: str, state: Callable[[], State], ended: threading.Event, pause: float) -> None:
-    first, started = state(), time.monotonic()
-    while not ended.wait(pause):
-        current, elapsed = state(), time.monotonic() - started
-        rate, gained = (current.done - first.done) / elapsed, current.share - first.share
-        remaining_time = f", {_duration((1 - current.share) * elapsed / gained)} left" if gained > 0 else ""
-        print(
-            f"{title}: {current.share:.0%}, {current.done} {unit}, {rate:.1f}/s{remaining_time}",
-            file=sys.stderr,
-            flush=True,
+class _Watch:
+    """Asks for the state of a run again and again, shows it, and logs what is new."""
+
+    def __init__(
+        self, title: str, unit: str, state: Callable[[], State], log: RunLog | None, news: News, display: _Display
+    ) -> None:
+        self._title, self._unit, self._state = title, unit, state
+        self._log, self._news, self._display = log, news, display
+        self._pace = Pace()
+        self._highest = State(0, 0.0)
+        self._started = False
+
+    def run(self, ended: threading.Event, pause: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Runs until `ended`. The last look is for the log only."""
+        begin = clock()
+        try:
+            state = self._look(clock(), self._display)
+            if self._display.at_once:
+                self._display.show(state, self._pace, begin, 0.0)
+            while not ended.wait(pause):
+                now = clock()
+                state = self._look(now, self._display)
+                self._display.show(state, self._pace, now, now - begin)
+        finally:
+            self._display.close()
+        if self._log:
+            self._look(clock(), _Nothing())
+
+    def _look(self, now: float, display: _Display) -> State:
+        state = self._state()
+        # A chunk that is about to be committed counts neither as in work nor as done.
+        state = replace(state, done=max(state.done, self._highest.done), share=max(state.share, self._highest.share))
+        self._highest = state
+        if state.earlier is not None:
+            if not self._started and state.earlier:
+                line = f"{state.counted(state.earlier, self._unit)} are done"
+                display.say(f"{self._title}: resuming: {line}")
+                self._note("resume", f"{self._title}: {line}")
+            self._started = True
+            self._pace.add(now, state.done, state.share)
+        with suppress(Exception):
+            for event, text in self._news():
+                self._note(event, text)
+        return state
+
+    def _note(self, event: str, text: str) -> None:
+        if self._log:
+            self._log.note(event, text)
+
+
+class _Nothing:
+    at_once = False
+
+    def say(self, line: str) -> None:
+        pass
+
+    def show(self, state: State, pace: Pace, now: float, elapsed: float) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class _Lines(_Nothing):
+    def __init__(self, title: str, unit: str) -> None:
+        self._title, self._unit = title, unit
+
+    def say(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    def show(self, state: State, pace: Pace, now: float, elapsed: float) -> None:
+        self.say(f"{self._title}: {describe(state, self._unit, pace, now, elapsed)}")
+
+
+class _Bar:
+    at_once = True
+
+    def __init__(self, title: str, unit: str) -> None:
+        self._unit = unit
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[text]}"),
+            TimeElapsedColumn(),
         )
+        self._bar = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._bar.start()
+        self._task = self._bar.add_task(title, total=1.0, text="")
+
+    def say(self, line: str) -> None:
+        self._bar.console.print(line, markup=False, highlight=False)
+
+    def show(self, state: State, pace: Pace, now: float, elapsed: float) -> None:
+        self._bar.update(self._task, completed=state.share, text=describe(state, self._unit, pace, now))
+
+    def close(self) -> None:
+        self._bar.stop()
+
+
+def describe(state: State, unit: str, pace: Pace, now: float, elapsed: float | None = None) -> str:
+    """The state in one line: share, number, pace, time left.
+
+    Before there is a pace, it says no time left, but the time since the start of this run (`elapsed`, if given).
+    """
+    rate, left = pace.rate(now), pace.seconds_left(now)
+    parts = [f"{int(state.share * 100)}%", state.counted(state.done, unit)]
+    parts += [f"{rate:.1f}/s"] if rate is not None else []
+    if left is not None:
+        parts.append(f"{_duration(left)} left")
+    elif elapsed is not None:
+        parts.append(f"{_duration(elapsed)} elapsed")
+    return ", ".join([*parts, *filter(None, [state.working])])
 
 
 def _duration(seconds: float) -> str:

@@ -5,6 +5,7 @@ access    read, list, remove
 publish   atomic writes
 typed     JSON files as typed values
 lock      one run per folder
+run_log   what each call did in a run folder
 remote    files that are not local, through Beam
 gunzip    gzipped files, read forward
 """

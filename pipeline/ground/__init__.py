@@ -5,6 +5,7 @@ resume              decides whether a run resumes the plan in its folder
 retry, attempts     chunks to process again; chunks whose process was killed
 failures            the failed rows of a run, by table and reason
 graph, progress     the Beam graph; the progress of a run
+count_rows          the pairs of finished ranges
 chunks              a range -> its chunks (`read_chunks`: the PTransform)
 load_images         reads images that are separate files; measures all images
 stage_tables        tables of custom stages: their settings, and which of their ranges are out of date

@@ -9,8 +9,10 @@ from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault
 from pipeline.files.lock import replacing
+from pipeline.files.run_log import RunLog
 from pipeline.ground import attempts, retry, stage_tables
 from pipeline.ground.commit_chunk import Provenance
+from pipeline.ground.count_rows import count_finished
 from pipeline.ground.options import GroundOptions
 from pipeline.ground.resume import resume_or_plan
 from pipeline.layout import DETECTIONS, FRESH, PLAN
@@ -58,6 +60,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
                 raise
             plan = resume_or_plan(None, configuration, model_identities, source_files, tables, options)
         model_cache.save()
+        _log_plan(plan, options.log)
         stage_tables.write(tables, described)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
         stage_tables.reopen_outdated(tables)
@@ -66,10 +69,12 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
-        graph.run(plan, stages, tables, provenance, options.beam, options.quiet)
+        graph.run(plan, stages, tables, provenance, options)
         if unfinished := _unfinished_count(plan, tables.values()):
             missing = f"{counted(unfinished, 'range')} {'is' if unfinished == 1 else 'are'} not done"
             raise EnvironmentFault(f"{folder}: the run ended, but {missing}; run the same command to resume")
+    elif any(source.ranges for source in plan.sources) and (options.log or not options.quiet):
+        _tell_finished(tables[DETECTIONS], options)
     for table in tables.values():
         retry.clear(table)
     attempts.delete_all(folder)
@@ -88,6 +93,28 @@ def _removal(folder: str, options: GroundOptions) -> AbstractContextManager[None
     """Refuses to remove rows while another command reads them, if this call may remove any."""
     removes = options.fresh or options.redo_changed or options.retry is not None
     return replacing(files.join(folder, PLAN)) if removes else nullcontext()
+
+
+def _log_plan(plan: Plan, log: RunLog | None) -> None:
+    """Opens the log: this call may now write into the folder."""
+    if log is None:
+        return
+    log.open()
+    limit = "" if plan.limit is None else f", limit {plan.limit:,} pairs"
+    names = ", ".join(source.uri for source in (*plan.sources[:1], *plan.sources[1:][-1:]))
+    log.note("plan", f"{len(plan.sources):,} sources, {sum(1 for _ in plan.range_ids()):,} ranges{limit}; {names}")
+    for source in plan.sources:
+        if source.fault:
+            log.note("fault", f"{source.uri}: {source.fault}")
+
+
+def _tell_finished(detections: Table, options: GroundOptions) -> None:
+    from pipeline.engines import progress
+
+    line = f"nothing to do: all {count_finished(detections)} are done"
+    progress.tell("ground", line, options.quiet)
+    if options.log:
+        options.log.note("done", f"ground: {line}")
 
 
 def _is_done(plan: Plan | None, tables: dict[str, Table], options: GroundOptions) -> bool:

@@ -12,6 +12,7 @@ from pipeline.ground import attempts
 from pipeline.ground.chunks import without_images
 from pipeline.ground.commit_chunk import Provenance
 from pipeline.ground.commit_rows import CommitRows
+from pipeline.ground.options import GroundOptions
 from pipeline.ground.progress import GroundProgress
 from pipeline.ground.read_chunks import ReadChunks
 from pipeline.ids import RangeId
@@ -19,7 +20,7 @@ from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.stages.base import Stage
 from pipeline.stages.run_stage import RunStage, StageHandler
-from pipeline.stages.runner import Progress
+from pipeline.stages.runner import ChunkProgress
 from pipeline.tables.table import Table
 
 
@@ -28,23 +29,24 @@ def run(
     stages: Sequence[Stage],
     tables: Mapping[str, Table],
     provenance: Mapping[str, Provenance],
-    arguments: Sequence[str],
-    quiet: bool,
+    options: GroundOptions,
 ) -> None:
-    """Grounds the unfinished ranges of a plan. provenance: by table. arguments: the Beam options.
+    """Grounds the unfinished ranges of a plan. provenance: by table.
 
     Raises:
       EnvironmentFault: the run failed before it was complete.
     """
-    beam_options = run_pipeline.parse_beam_options(arguments)
+    beam_options = run_pipeline.parse_beam_options(options.beam)
     threads = placement.local_threads(beam_options)
     folder = tables[DETECTIONS].uri
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
     if local:
         progress.delete_progress_files(folder)  # left by a run that was killed
-    state = GroundProgress(plan, tables).state
-    display = progress.show_progress("ground", "pairs", state, quiet, files.is_local(folder))
+    run = GroundProgress(plan, tables)
+    display = progress.show_progress(
+        "ground", "pairs", run.state, options.quiet, files.is_local(folder), options.log, run.news
+    )
     with display, _clear_attempts_on_interrupt(folder):
         run_pipeline.run(lambda pipeline: build(pipeline, stages, tables, provenance, report, threads), beam_options)
     if local:
@@ -68,7 +70,7 @@ def build(
     stages: Sequence[Stage],
     tables: Mapping[str, Table],
     provenance: Mapping[str, Provenance],
-    report: Progress | None = None,
+    report: ChunkProgress | None = None,
     threads: int = 0,
 ) -> beam.PCollection:
     """Builds the graph. Workers read the plan by URI, because 100,000 ranges do not fit into a job description.

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pipeline.files.run_log import RunLog
+
 
 @dataclass(frozen=True)
 class GroundOptions:
@@ -10,6 +12,7 @@ class GroundOptions:
     limit: the maximum number of pairs. extend: add new sources to the plan. redo_changed: read changed sources again.
     fresh: move the existing plan and tables aside.
     retry: process rows again that failed for this reason; `EVERY_REASON`: for any reason; None: no retry.
+    log: the log of the run folder; None: no log.
     """
 
     limit: int | None = None
@@ -19,3 +22,4 @@ class GroundOptions:
     retry: str | None = None
     quiet: bool = False
     beam: tuple[str, ...] = ()
+    log: RunLog | None = None

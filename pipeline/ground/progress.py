@@ -1,63 +1,155 @@
 """The progress of a run of `ground`, computed from committed chunks."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from statistics import mean
 
 from pipeline import files, layout
 from pipeline.engines import progress
-from pipeline.files.typed import read_typed
+from pipeline.files.typed import read_many, read_typed
+from pipeline.ground import retry
 from pipeline.ground.chunks import FAULT
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
-from pipeline.tables.range_summary import Timing
+from pipeline.tables.range_summary import RangeSummary, Timing
 from pipeline.tables.table import Table
 
 
 class GroundProgress:
     """The progress of a run. All tables have equal weight; the share of a table is measured in source bytes.
 
-    Pairs are counted in the last table, where they are complete.
+    Pairs are counted in the last table, where they are complete. Create it before the run starts: what the tables have
+    then was done earlier, except chunks that are to be processed again.
     """
 
-    def __init__(self, plan: Plan, tables: Mapping[str, Table]) -> None:
+    def __init__(self, plan: Plan, tables: Mapping[str, Table], clock: Callable[[], float] = time.time) -> None:
         self._folder = tables[layout.DETECTIONS].uri
-        self._tables = [_TableProgress(plan, table) for table in tables.values()]
+        self._tables = [
+            _TableProgress(plan, table, [tables[name] for name in table.parents], set(retry.pending(table)))
+            for table in tables.values()
+        ]
+        counts = [spec.pairs for source in plan.sources for spec in source.ranges]
+        self._total = None if None in counts else sum(filter(None, counts))
+        self._earlier: int | None = None
+        self._clock = clock
 
     def state(self) -> progress.State:
-        """Pairs that this run committed; on a local disk, plus the pairs of chunks that workers are processing."""
-        shares = [table.share() for table in self._tables]
-        in_progress = progress.pairs_in_progress(self._folder) if files.is_local(self._folder) else 0
-        return progress.State(self._tables[-1].pairs + in_progress, mean(shares))
+        """Committed pairs; on a local disk, plus the finished pairs of chunks that workers are processing."""
+        last = self._tables[-1]
+        if self._earlier is None:
+            for table in self._tables:
+                table.count_earlier()
+            self._earlier = last.pairs
+        for table in self._tables:
+            table.update()
+        chunks = progress.chunks_in_work(self._folder) if files.is_local(self._folder) else []
+        in_progress = sum(chunk.pairs for chunk in chunks)
+        share = mean(table.share for table in self._tables) + in_progress * last.share_of_a_pair(self._total)
+        working = progress.describe_silent(chunks, self._clock())
+        return progress.State(last.pairs + in_progress, min(share, 1.0), self._total, self._earlier, working)
+
+    def news(self) -> Iterator[tuple[str, str]]:
+        """The ranges that have been finished since the last call, with the faults of their sources."""
+        for table in self._tables:
+            yield from table.news()
 
 
 class _TableProgress:
-    """The progress of one table. Opens only chunks that are new since the last call of `share`.
+    """The progress of one table. Opens only chunks that are new since the last call of `update`.
 
-    Chunks that exist at the start add no pairs.
+    again: chunks that are committed, but will be processed again. They count when their files have been replaced. So do
+    chunks that were computed from other chunks of the `parents`.
     """
 
-    def __init__(self, plan: Plan, table: Table) -> None:
-        self.pairs = 0
+    def __init__(self, plan: Plan, table: Table, parents: Sequence[Table], again: Collection[ChunkId]) -> None:
         self._plan = plan
         self._table = table
-        self._known = set(table.all_chunks())
-        self._done_by_range: dict[RangeId, float] = {}
-        self._finished: set[RangeId] = set()
+        self._parents = parents
         self._total = sum(source.size for source in plan.sources if source.ranges) or 1
         self._counts = [sum(spec.pairs or 0 for spec in source.ranges) for source in plan.sources]
+        self._seen = self._chunk_stamps()
+        self._finished = table.finished_ranges()
+        self._earlier = (frozenset(self._finished), sorted(self._seen.keys() - set(again)))
+        self._new: list[tuple[RangeId, RangeSummary]] = []
+        self._pairs: dict[RangeId, dict[int, int]] = {}
+        self._ends: dict[RangeId, tuple[int, float]] = {}
+        self._bytes: dict[RangeId, float] = {}
 
+    @property
+    def pairs(self) -> int:
+        """The pairs of committed chunks."""
+        return sum(sum(pairs.values()) for pairs in self._pairs.values())
+
+    @property
     def share(self) -> float:
         """The finished share of all source bytes, 0..1."""
-        for chunk in self._table.all_chunks():
-            if chunk not in self._known:
-                self._known.add(chunk)
-                uri = files.join(self._table.uri, layout.timing(chunk))
-                self.pairs += read_typed(uri, Timing).pairs if files.exists(uri) else 0
-                self._done_by_range[chunk.range_id] = self._done_bytes(chunk)
-        for range_id in self._table.finished_ranges() - self._finished:
+        return min(sum(self._bytes.values()) / self._total, 1.0)
+
+    def share_of_a_pair(self, total: int | None) -> float:
+        """The share of one pair: of all pairs if their number is known, else as large as those of committed pairs."""
+        if total is not None:
+            return 1 / max(total, 1)
+        return self.share / self.pairs if self.pairs else 0.0
+
+    def count_earlier(self) -> None:
+        """Counts what was there when this object was created."""
+        finished, chunks = self._earlier
+        summaries = read_many(map(self._table.summary_uri, finished), RangeSummary)
+        for range_id, summary in zip(finished, summaries, strict=True):
+            self._count_range(range_id, summary)
+        for chunk in reversed(chunks):  # the last one of a range says how much of its source is done
+            if chunk.range_id not in finished and self._is_current(chunk):
+                self._count_chunk(chunk)
+
+    def update(self) -> None:
+        """Counts what is new."""
+        stamps = self._chunk_stamps()
+        new = sorted(chunk for chunk, stamp in stamps.items() if self._seen.get(chunk) != stamp)
+        for chunk in new:
+            if chunk.range_id not in self._finished:
+                self._count_chunk(chunk)
+            self._seen[chunk] = stamps[chunk]
+        for range_id in sorted(self._table.finished_ranges() - self._finished):
+            summary = self._table.read_summary(range_id)
             self._finished.add(range_id)
-            self._done_by_range[range_id] = self._range_bytes(range_id)
-        return min(sum(self._done_by_range.values()) / self._total, 1.0)
+            self._count_range(range_id, summary)
+            self._new.append((range_id, summary))
+
+    def news(self) -> Iterator[tuple[str, str]]:
+        """The ranges that `update` has found since the last call."""
+        new, self._new = self._new, []
+        for range_id, summary in new:
+            source, _ = self._plan.range(range_id)
+            failed = sum(sum(entry.failed.values()) for entry in summary.chunks)
+            pairs = f"{summary.rows:,} pairs, {failed:,} failed"
+            yield "range", f"{self._table.name}/{range_id.stem}: {pairs}; {source.uri}"
+            yield from (("fault", f"{source.uri}: {fault}") for fault in summary.faults)
+
+    def _chunk_stamps(self) -> dict[ChunkId, float]:
+        """When the file of each committed chunk was written."""
+        infos = files.list_folder(self._table.uri, layout.ALL_CHUNKS)
+        return {chunk: info.stamp for info in infos if (chunk := layout.chunk_of(info.uri))}
+
+    def _is_current(self, chunk: ChunkId) -> bool:
+        if not self._parents:
+            return True
+        return self._table.find(chunk, {parent.name: parent.open(chunk).digest for parent in self._parents}) is not None
+
+    def _count_range(self, range_id: RangeId, summary: RangeSummary) -> None:
+        self._pairs[range_id] = {0: summary.rows}
+        self._bytes[range_id] = self._range_bytes(range_id)
+
+    def _count_chunk(self, chunk: ChunkId) -> None:
+        counted = self._pairs.setdefault(chunk.range_id, {})
+        counted[chunk.number] = self._chunk_pairs(chunk)
+        number, done = self._ends.get(chunk.range_id, (-1, 0.0))
+        if chunk.number > number:
+            number, done = self._ends[chunk.range_id] = chunk.number, self._done_bytes(chunk)
+        self._bytes[chunk.range_id] = done * len(counted) / (number + 1)  # chunks in between may be processed again
+
+    def _chunk_pairs(self, chunk: ChunkId) -> int:
+        uri = files.join(self._table.uri, layout.timing(chunk))
+        return read_typed(uri, Timing).pairs if files.exists(uri) else len(self._table.open(chunk).rows())
 
     def _range_bytes(self, range_id: RangeId) -> float:
         """The source bytes of a range: in proportion to its pairs if known, else an equal part of the source."""

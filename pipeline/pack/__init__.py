@@ -4,6 +4,7 @@ driver, options, graph     checks the call; options of a call; the Beam graph
 select_rows, count         selects the boxes of a chunk; counts the kept pairs of each range
 ledger, statistics         the outcome of every pair; histograms and the effect of other thresholds
 shard_stats                the stats file of a finished shard
+progress                   the finished shards of a run
 plan_shards                numbers of kept pairs per chunk -> the pairs of each shard
 shard_writer, tar_writer   writes the tar, index and stats of a shard
 manifest, report           the manifest, which lists complete shards; the summary at the end of a run

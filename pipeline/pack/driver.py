@@ -52,9 +52,12 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
     manifest = None if options.fresh else read_manifest(output)  # with --fresh, the old manifest may be unreadable
     if manifest and _is_current(manifest, output, pack_fingerprint):
+        _tell_finished(manifest, options)
         return manifest
     _check_sources(plan)
     _check_output(output, manifest, pack_fingerprint, configuration, options)
+    if options.log:
+        options.log.open()
     head = Manifest.head(plan, configuration, threshold, pack_fingerprint, options.partial)
     if not row_digests:
         publish_typed(files.join(output, layout.STATISTICS), Statistics.empty(policy.threshold).summary(floor))
@@ -69,6 +72,17 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     if manifest is None:
         raise EnvironmentFault(f"{output}: the run ended without a manifest; run the same command to resume")
     return manifest
+
+
+def _tell_finished(manifest: Manifest, options: PackOptions) -> None:
+    from pipeline.engines import progress
+
+    shards = f"{len(manifest.shards):,} shard{'s' * (len(manifest.shards) != 1)}"
+    line = f"nothing to do: all {manifest.ledger.read:,} pairs are done, in {shards}"
+    progress.tell("pack", line, options.quiet)
+    if options.log:
+        options.log.open()
+        options.log.note("done", f"pack: {line}")
 
 
 def find_detections(run_folder: str) -> str:

@@ -1,7 +1,6 @@
 """The graph of `pack`: counts the kept pairs, plans the content of each shard from the counts, then writes shards."""
 
 from collections.abc import Iterable, Iterator
-from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -20,6 +19,7 @@ from pipeline.pack.ledger import RangeCount, digests_of
 from pipeline.pack.manifest import Manifest, write_manifest
 from pipeline.pack.options import PackOptions
 from pipeline.pack.plan_shards import ShardPlan, plan_shards
+from pipeline.pack.progress import PackProgress
 from pipeline.pack.shard_stats import shard_fingerprints
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.pack.statistics import Statistics, add_up
@@ -38,8 +38,12 @@ def run(output: str, folder: str, head: Manifest, row_digest: str, options: Pack
     """
     beam_options = run_pipeline.parse_beam_options(options.beam)
     writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy)
-    state = partial(_progress, output)
-    with progress.show_progress("pack", "shards", state, options.quiet, files.is_local(output)):
+    files.delete([files.join(output, layout.PLANNED_SHARDS)])  # left by a run that was killed
+    run = PackProgress(output)
+    display = progress.show_progress(
+        "pack", "shards", run.state, options.quiet, files.is_local(output), options.log, run.news
+    )
+    with display:
         run_pipeline.run(lambda pipeline: build(pipeline, writer, head, row_digest, options.fresh), beam_options)
     files.delete([files.join(output, layout.PLANNED_SHARDS)])
 
@@ -94,7 +98,8 @@ def _plan(
         raise EnvironmentFault(f"{writer.detections}: the rows changed while they were counted; run it again")
     plans = list(plan_shards(counts, shards))
     _remove_stale(writer.output, writer.fingerprint, fresh)
-    publish_json(files.join(writer.output, layout.PLANNED_SHARDS), {"shards": len(plans)})
+    done = len(files.list_folder(writer.output, layout.ALL_SHARD_STATS))  # of this pack: others have been removed
+    publish_json(files.join(writer.output, layout.PLANNED_SHARDS), {"shards": len(plans), "done": done})
     yield from plans
 
 
@@ -116,14 +121,3 @@ def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, 
     (statistics,) = keyed[1]["statistics"]
     publish_typed(files.join(writer.output, layout.STATISTICS), statistics.summary(head.settings.detector.floor))
     write_manifest(writer.output, head, keyed[1]["counts"], keyed[1]["stats"])
-
-
-def _progress(output: str) -> progress.State:
-    """Finished shards and their share of the planned number, which the graph writes to `PLANNED_SHARDS`.
-
-    The share is 0 until the shards are planned.
-    """
-    done = len(files.list_folder(output, layout.ALL_SHARD_STATS))
-    uri = files.join(output, layout.PLANNED_SHARDS)
-    planned = files.read_json(uri)["shards"] if files.exists(uri) else 0
-    return progress.State(done, done / planned if planned else 0.0)

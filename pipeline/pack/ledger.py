@@ -74,6 +74,11 @@ class Ledger(OpenModel):
         """The number of failed pairs."""
         return failed_pairs(self.failed)
 
+    def line(self) -> str:
+        """The four numbers in one line."""
+        counts = (self.read, "read"), (self.written, "written"), (self.rejected_pairs, "rejected")
+        return ", ".join(f"{pairs:,} {outcome}" for pairs, outcome in (*counts, (self.failed_pairs, "failed")))
+
     def outcomes(self) -> Iterator[tuple[str, str, int]]:
         """Yields outcome (written, rejected or failed), reason and number of pairs."""
         yield "written", "", self.written

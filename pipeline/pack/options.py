@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from pipeline.files.run_log import RunLog
+
 
 @dataclass(frozen=True)
 class PackOptions:
@@ -9,6 +11,7 @@ class PackOptions:
 
     detections: a detections or run folder; None: the run folder. fresh: write all shards again, including shards
     with the same fingerprint. replace: replace shards with another fingerprint. partial: accept unfinished ranges.
+    log: the log of the run folder; None: no log.
     """
 
     detections: str | None = None
@@ -17,3 +20,4 @@ class PackOptions:
     partial: bool = False
     quiet: bool = False
     beam: tuple[str, ...] = ()
+    log: RunLog | None = None

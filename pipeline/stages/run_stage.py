@@ -8,8 +8,9 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
+from pipeline.ids import ChunkId
 from pipeline.stages.base import Stage
-from pipeline.stages.runner import Progress, StageRunner
+from pipeline.stages.runner import ChunkProgress, StageRunner
 from pipeline.tables.table import Table
 from transforms.records import Chunk
 
@@ -20,7 +21,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
 
     Args:
       table: the table of the stage.
-      progress: called with the number of finished pairs while a chunk is processed. With several tables, each one
+      progress: hears of each chunk, and of its finished pairs while it is processed. With several tables, each one
         contributes an equal part of a pair.
       position: the position of the table, from 0. tables: the number of tables.
       threads: see `StageRunner`.
@@ -30,7 +31,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         self,
         stage: Stage,
         table: Table,
-        progress: Progress | None = None,
+        progress: ChunkProgress | None = None,
         position: int = 0,
         tables: int = 1,
         threads: int = 0,
@@ -51,9 +52,15 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         self, batch: Sequence[Chunk], model: StageRunner, inference_args: dict[str, Any] | None = None
     ) -> list[Chunk]:
         """Returns the chunks with their rows."""
-        done = [model.run(chunk, self.table, partial(self._report, len(chunk.pairs))) for chunk in batch]
+        return [self._run(chunk, model) for chunk in batch]
+
+    def _run(self, chunk: Chunk, model: StageRunner) -> Chunk:
+        pairs = len(chunk.pairs)
+        if self.progress and pairs and self.position == 0:
+            self.progress.begin(ChunkId(chunk.source, chunk.range, chunk.number).stem, pairs)
+        done = model.run(chunk, self.table, partial(self._report, pairs))
         if self.progress and self.position == self.tables - 1:
-            self.progress(0)  # the chunk is committed next
+            self.progress.end()  # the chunk is committed next
         return done
 
     def _report(self, pairs: int, done: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from pipeline.faults import EnvironmentFault, RunFault
 from pipeline.ids import ChunkId
@@ -23,6 +23,19 @@ from transforms.wording import counted
 
 Progress = Callable[[int], None]
 """Called with the number of pairs of a chunk that the model has processed."""
+
+
+class ChunkProgress(Protocol):
+    """Hears when a chunk begins and ends, and how many of its pairs are done in between."""
+
+    def begin(self, chunk: str, size: int) -> None:
+        """A chunk of `size` pairs is in work."""
+
+    def __call__(self, pairs: int) -> None:
+        """So many of its pairs are done."""
+
+    def end(self) -> None:
+        """The chunk is about to be committed."""
 
 
 class StageRunner:

@@ -51,6 +51,7 @@ class IsolatedModel:
     load: Callable[[], Model]
     stage: str
     recorded: dict[str, Any] = field(default_factory=dict)
+    progress: Callable[[int], None] | None = None
     _child: ChildProcess = field(default_factory=ChildProcess)
     _pairs: Sequence[Pair] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)  # the child handles one chunk at a time
@@ -73,6 +74,8 @@ class IsolatedModel:
                     failure=ChildDied,
                     in_place_of=lambda item, fault: (item.request, fault),
                 )
+                if self.progress:
+                    self.progress(len({number for number, _ in results}))
             rows = list(self._call(pairs, _child_call, "merge", results))
             self._pairs = None  # frees the images
             return rows

@@ -104,6 +104,7 @@ def test_each_option_of_a_function_has_a_flag_and_the_other_way_round(name, func
         parameters |= inspect.signature(ExportOptions).parameters
     parameters.pop("beam", None)
     flags = {one.name: one for one in command.params if one.name not in own}
+    assert flags.pop("json").opts == ["--json"]
     assert flags.keys() == parameters.keys()
     for key, parameter in parameters.items():
         default = None if parameter.default is parameter.empty else parameter.default

@@ -1,11 +1,21 @@
 import json
 import threading
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from pipeline.engines import progress
-from pipeline.engines.progress import State, WorkerProgress, delete_progress_files, pairs_in_progress, show_progress
+from pipeline.engines.progress import (
+    ChunkInWork,
+    State,
+    WorkerProgress,
+    chunks_in_work,
+    delete_progress_files,
+    describe_silent,
+    pairs_in_progress,
+    show_progress,
+)
 
 
 def test_a_worker_says_how_many_pairs_it_has_done(tmp_path: Path) -> None:
@@ -49,25 +59,129 @@ def test_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
     assert list((tmp_path / name).iterdir()) == []
 
 
-def test_lines_on_standard_error_say_share_and_number(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.001)
-    asked, states = threading.Event(), iter([State(0, 0.0), State(50, 0.25)])
+class Ticks:
+    """Ends a watch after a number of looks. `clock` has the time of each look in turn."""
 
-    def state() -> State:
-        now = next(states, None)
-        if now is None:
-            asked.set()
-        return now or State(60, 0.3)
+    def __init__(self, *times: float) -> None:
+        self._times = list(times)
+        self._pauses = len(times) - 2
 
-    with show_progress("ground", "pairs", state):
-        assert asked.wait(20)
-    printed = capsys.readouterr()
-    assert printed.out == ""
-    lines = printed.err.splitlines()
-    assert lines[0].startswith("ground: 25%, 50 pairs, ")
-    assert lines[0].endswith(" left")
+    def clock(self) -> float:
+        return self._times.pop(0) if len(self._times) > 1 else self._times[0]
+
+    def wait(self, pause: float) -> bool:
+        self._pauses -= 1
+        return self._pauses < 0
+
+
+def watched(states: list[State], *times: float, log: Any = None, news: Any = tuple) -> None:
+    """Shows states as lines. The first two times are those of the start and of the first look."""
+    found = iter(states)
+    state = lambda: next(found, states[-1])  # noqa: E731
+    display = progress._Lines("ground", "pairs")
+    ticks = Ticks(*times)
+    progress._Watch("ground", "pairs", state, log, news, display).run(cast(Any, ticks), 1.0, ticks.clock)
+
+
+def test_lines_on_standard_error_say_share_number_pace_and_time_left(capsys: pytest.CaptureFixture[str]) -> None:
+    watched([State(0, 0.0), State(50, 0.25), State(60, 0.3, total=200)], 0, 0, 10, 20)
+    assert capsys.readouterr() == (
+        "",
+        "ground: 25%, 50 pairs, 5.0/s, 30 s left\nground: 30%, 60 of 200 pairs, 3.0/s, 47 s left\n",
+    )
+
+
+def test_a_resumed_run_says_what_is_done_and_has_its_own_pace(capsys: pytest.CaptureFixture[str]) -> None:
+    first = State(1024, 0.25, total=4096, earlier=1024)
+    watched([first, first, State(1034, 0.26, total=4096, earlier=1024)], 0, 0, 10, 20)
+    assert capsys.readouterr().err.splitlines() == [
+        "ground: resuming: 1,024 of 4,096 pairs are done",
+        "ground: 25%, 1,024 of 4,096 pairs, 10 s elapsed",
+        "ground: 26%, 1,034 of 4,096 pairs, 0.5/s, 24 min 40 s left",
+    ]
+
+
+def test_without_a_commit_there_is_no_time_left_that_could_grow(capsys: pytest.CaptureFixture[str]) -> None:
+    working = "chunk 00000/00000-00000 (256 pairs) in work for 8 s"
+    watched([State(0, 0.0, working=working)], 0, 0, 10, 3600)
+    assert capsys.readouterr().err.splitlines() == [
+        f"ground: 0%, 0 pairs, 10 s elapsed, {working}",
+        f"ground: 0%, 0 pairs, 1 h 00 min elapsed, {working}",
+    ]
+
+
+def test_the_pace_starts_when_it_is_known_what_earlier_runs_did(capsys: pytest.CaptureFixture[str]) -> None:
+    unknown, first = State(0, 0.0, earlier=None, working="counting pairs"), State(6, 0.6, total=10, earlier=6)
+    watched([unknown, unknown, first, State(7, 0.7, total=10, earlier=6)], 0, 0, 100, 110, 120)
+    assert capsys.readouterr().err.splitlines() == [
+        "ground: 0%, 0 pairs, 1 min 40 s elapsed, counting pairs",
+        "ground: resuming: 6 of 10 pairs are done",
+        "ground: 60%, 6 of 10 pairs, 1 min 50 s elapsed",
+        "ground: 70%, 7 of 10 pairs, 0.1/s, 30 s left",
+    ]
+
+
+def test_what_is_done_never_falls_and_is_all_only_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
+    watched([State(9, 0.5), State(4, 0.25), State(999, 0.999)], 0, 0, 10, 20)
+    shown = [line.partition("%")[0] for line in capsys.readouterr().err.splitlines()]
+    assert shown == ["ground: 50", "ground: 99"]
+
+
+class Notes:
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        self.notes: list[tuple[str, str]] = []
+
+    def note(self, event: str, text: str) -> None:
+        self.notes.append((event, text))
+
+
+def test_a_quiet_run_with_a_log_says_nothing_and_logs_what_is_new(capsys: pytest.CaptureFixture[str]) -> None:
+    log, news = Notes(), iter([[("range", "one")], [("range", "two")]])
+    state = lambda: State(3, 0.3, total=10, earlier=3)  # noqa: E731
+    with show_progress("ground", "pairs", state, True, log=cast(Any, log), news=lambda: next(news, [])):
+        pass
+    assert capsys.readouterr() == ("", "")
+    assert log.notes == [("resume", "ground: 3 of 10 pairs are done"), ("range", "one"), ("range", "two")]
+
+
+def test_a_state_and_news_that_cannot_be_had_fail_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    log = Notes()
+    with show_progress("ground", "pairs", lambda: State(1 // 0, 0.0), log=cast(Any, log), news=lambda: [][0]):
+        pass
+    assert (capsys.readouterr(), log.notes) == (("", ""), [])
+
+
+def test_a_worker_names_its_chunk_from_start_to_end(tmp_path: Path) -> None:
+    worker = WorkerProgress(str(tmp_path), clock=lambda: 100.0)
+    worker.begin("00000/00000-00003", 256)
+    said = chunks_in_work(str(tmp_path))
+    assert said == [ChunkInWork(0, "00000/00000-00003", 256, 100.0)]
+    assert describe_silent(said, 170.0) == "chunk 00000/00000-00003 (256 pairs) in work for 1 min 10 s"
+    worker._last = 0.0
+    worker(7)
+    said = chunks_in_work(str(tmp_path))
+    assert (said[0].pairs, describe_silent(said, 170.0)) == (7, "")
+    worker.end()
+    said = chunks_in_work(str(tmp_path))
+    assert (said, describe_silent(said, 170.0)) == ([ChunkInWork(0)], "")
+
+
+def test_of_several_silent_chunks_the_oldest_is_named() -> None:
+    chunks = [ChunkInWork(0, "b", 2, 20.0), ChunkInWork(0, "a", 1000, 10.0), ChunkInWork(3, "c", 2, 5.0)]
+    assert describe_silent(chunks, 70.0) == "chunk a (1,000 pairs) and 1 more in work for 1 min 00 s"
+    assert describe_silent(chunks, 0.0).endswith("for 0 s")  # the clock was set back
+
+
+def test_the_bar_starts_where_earlier_runs_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr(progress.Progress, "update", lambda _, __, **fields: shown.append(fields))
+    bar = progress._Bar("ground", "pairs")
+    ended = threading.Event()
+    ended.set()
+    progress._Watch("ground", "pairs", lambda: State(5, 0.5, total=10, earlier=5), None, tuple, bar).run(ended, 1.0)
+    assert shown == [{"completed": 0.5, "text": "50%, 5 of 10 pairs"}]
 
 
 def test_a_quiet_run_says_nothing_and_asks_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,6 +60,14 @@ def test_a_detector_apart_answers_as_one_here(in_child, in_process):
     assert in_child.recorded == in_process.recorded
 
 
+def test_a_detector_apart_reports_its_pairs_batch_by_batch(in_child):
+    calls = []
+    in_child.progress = calls.append
+    in_child.process([pair(64, 64, "a dog", f"a cat {i}") for i in range(7)])
+    in_child.progress = None
+    assert calls == [3, 6, 7]
+
+
 def test_undecodable_pictures_are_faults_of_their_own_apart_too(in_child, in_process):
     pairs = [pair(64, 64), pair(64, 64, data=b"\xff\xd8\xff broken"), pair(64, 64)]
     found = in_child.process(pairs)

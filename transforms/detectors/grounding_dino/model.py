@@ -96,7 +96,7 @@ class GroundingDino:
         for batch in prepare_batches(requests, self._planned(requests, prompts), self.resize_rule):
             results += self._run_prepared(batch)
             if self.progress:
-                self.progress(min(len(results), len(requests)))  # a request can have several prompts
+                self.progress(len({number for number, _ in results}))  # a request can have several prompts
         return _merge_results(prompts, results)
 
     def batches(self, requests: Sequence[Request]) -> list[BatchItems]:

@@ -1,0 +1,188 @@
+"""What a run says of itself: how much earlier runs did, that there is nothing to do, and its log."""
+
+import shutil
+
+import pytest
+
+import gritmill
+from pipeline.configuration import Configuration
+from pipeline.ground.progress import GroundProgress
+from pipeline.pack.progress import PackProgress
+from pipeline.plan.plan import read_plan
+from pipeline.stages.configured import configured_stages, open_tables
+from tests import sample_pairs
+
+PAIRS = 8  # one range
+
+
+@pytest.fixture(scope="module")
+def config(parser):
+    changes = {"chunk": {"pairs": 2}, "shards": {"pairs": 2}}
+    return sample_pairs.settings(parser, "tests.plugin_detectors:factory", **changes)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, config):
+    """The folder with input and a finished run, and the arguments of its call."""
+    folder = tmp_path_factory.mktemp("progress")
+    inputs = sample_pairs.as_parquet(sample_pairs.drawn(PAIRS), folder / "in")
+    call = {"config": config, "inputs": inputs, "output": folder / "out"}
+    gritmill.run(**call)
+    return folder, call
+
+
+@pytest.fixture
+def run(whole, tmp_path):
+    """A copy of the finished run, and the arguments of a call that resumes it."""
+    shutil.copytree(whole[0] / "out", tmp_path / "out")
+    return tmp_path / "out", {**whole[1], "output": tmp_path / "out"}
+
+
+def progress_of(folder, config):
+    detections = str(folder / "detections")
+    tables = open_tables(configured_stages(Configuration.model_validate(config)), detections)
+    return GroundProgress(read_plan(detections), tables, clock=lambda: 0.0)
+
+
+def cut_back(folder, chunks):
+    """Removes the summary of the range and all but the first chunks."""
+    (folder / "detections/00000/00000.done.json").unlink()
+    for number in range(chunks, PAIRS // 2):
+        (folder / f"detections/00000/00000-{number:05}.parquet").unlink()
+
+
+def log_of(folder):
+    """The events and texts of the log, without times."""
+    return [tuple(line.split(" ", 2)[1:]) for line in (folder / "run.log").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("timings", [True, False])
+def test_what_earlier_runs_committed_is_done_from_the_start(run, config, timings):
+    folder, _ = run
+    cut_back(folder, 2)
+    if not timings:
+        shutil.rmtree(folder / "detections/timings")
+    state = progress_of(folder, config).state()
+    assert (state.done, state.total, state.earlier, state.share) == (4, 8, 4, 0.5)
+
+
+def test_new_chunks_and_ranges_count_once_and_are_news_once(run, config, whole):
+    folder, _ = run
+    cut_back(folder, 2)
+    progress = progress_of(folder, config)
+    name = "detections/00000/00000-00002.parquet"
+    shutil.copy(whole[0] / "out" / name, folder / name)
+    state = progress.state()
+    assert (state.done, state.earlier, state.share, list(progress.news())) == (6, 4, 0.75, [])
+    for name in ("detections/00000/00000-00003.parquet", "detections/00000/00000.done.json"):
+        shutil.copy(whole[0] / "out" / name, folder / name)
+    state = progress.state()
+    assert (state.done, state.earlier, state.share) == (8, 4, 1.0)
+    assert list(progress.news()) == [("range", f"detections/00000/00000: 8 pairs, 0 failed; {whole[1]['inputs']}")]
+    assert list(progress.news()) == []
+
+
+def test_pairs_that_workers_have_done_are_part_of_the_share(run, config):
+    folder, _ = run
+    cut_back(folder, 2)
+    progress = progress_of(folder, config)
+    (folder / "detections/.progress-1-1.json").write_text('{"pairs": 1, "chunk": "00000/00000-00002", "size": 2}')
+    state = progress.state()
+    assert (state.done, state.earlier, state.share, state.working) == (5, 4, 0.625, "")
+    (folder / "detections/.progress-1-1.json").write_text('{"pairs": 0, "chunk": "00000/00000-00002", "size": 2}')
+    assert progress.state().working == "chunk 00000/00000-00002 (2 pairs) in work for 0 s"
+
+
+def test_chunks_to_process_again_are_not_done(run, config, whole):
+    folder, _ = run
+    (folder / "detections/00000/00000.done.json").unlink()
+    (folder / "detections/retry.json").write_text('{"chunks": [[0, 0, 1], [0, 0, 3]]}')
+    progress = progress_of(folder, config)
+    state = progress.state()
+    assert (state.done, state.earlier, state.share) == (4, 4, 0.5)
+    again = folder / "detections/00000/00000-00001.parquet"
+    again.unlink()
+    shutil.copyfile(whole[0] / "out/detections/00000/00000-00001.parquet", again)  # with a new time
+    assert progress.state().done == 6
+
+
+def test_the_number_of_pairs_of_a_tar_is_not_known(config, tmp_path):
+    tars = sample_pairs.as_tars(sample_pairs.drawn(4), tmp_path / "in", tars=1)
+    gritmill.ground(config, inputs=tars, output=tmp_path / "out")
+    state = progress_of(tmp_path / "out", config).state()
+    assert (state.done, state.total, state.share) == (4, None, 1.0)
+
+
+def test_a_resumed_run_says_so_and_logs_it(run, capsys):
+    folder, call = run
+    cut_back(folder, 2)
+    for number in (1, 3):
+        (folder / f"shards/{number:05}_stats.json").unlink()
+    (folder / "manifest.json").unlink()
+    lines = len(log_of(folder))
+    gritmill.run(**call, quiet=False)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "ground: resuming: 4 of 8 pairs are done" in printed.err.splitlines()
+    events = log_of(folder)[lines:]
+    assert [event for event, _ in events] == [*("start", "plan", "resume", "range", "resume", "shard", "shard", "end")]
+    texts = [text for _, text in events]
+    assert texts[0].endswith(": gritmill.run from Python; configuration grit with " + ", ".join(_keys(call["config"])))
+    assert texts[1].startswith("1 sources, 1 ranges; ")
+    assert texts[2] == "ground: 4 of 8 pairs are done"
+    assert texts[4] == "pack: 2 of 4 shards are done"
+    assert [text.partition(":")[0] for text in texts[5:7]] == ["shards/00001.tar", "shards/00003.tar"]
+    assert texts[-1] == "pack: 8 read, 8 written, 0 rejected, 0 failed, 0 source faults"
+
+
+def _keys(config):
+    return [f"{section}.{key}" for section, keys in config.items() for key in keys]
+
+
+def test_a_finished_run_says_that_there_is_nothing_to_do(run, capsys):
+    folder, call = run
+    ground = "ground: nothing to do: all 8 pairs are done"
+    pack = "pack: nothing to do: all 8 pairs are done, in 4 shards"
+    gritmill.run(**call, quiet=False)
+    assert capsys.readouterr() == ("", f"{ground}\n{pack}\n")
+    assert log_of(folder)[-3:-1] == [("done", ground), ("done", pack)]
+    gritmill.ground(**call, quiet=False)
+    assert capsys.readouterr() == ("", f"{ground}\n")
+    assert log_of(folder)[-1] == ("end", "ground: 8 pairs")
+    gritmill.pack(call["config"], output=folder, quiet=False)
+    assert capsys.readouterr() == ("", f"{pack}\n")
+    gritmill.run(**call)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_shards_of_another_pack_are_not_done(run):
+    folder, _ = run
+    progress = PackProgress(str(folder))
+    assert (progress.state().done, progress.state().earlier) == (0, None)
+    (folder / ".gritmill.shards.json").write_text('{"shards": 10, "done": 2}')
+    state = progress.state()
+    assert (state.done, state.share, state.total, state.earlier) == (4, 0.4, 10, 2)
+    assert list(progress.news()) == []
+
+
+def test_a_refused_call_is_in_the_log_and_the_faults_of_sources_are(run, tmp_path):
+    folder, call = run
+    with pytest.raises(gritmill.CallError) as refused:
+        gritmill.ground({**call["config"], "chunk": {"pairs": 3}}, inputs=call["inputs"], output=folder)
+    assert log_of(folder)[-1] == ("error", str(refused.value))
+    tars = sample_pairs.as_tars(sample_pairs.drawn(4), tmp_path / "in", tars=1)
+    tar = tmp_path / "in/00000.tar"
+    tar.write_bytes(tar.read_bytes()[:5000])
+    gritmill.ground(call["config"], inputs=tars, output=tmp_path / "cut")
+    ((_, fault),) = [line for line in log_of(tmp_path / "cut") if line[0] == "fault"]
+    assert fault.startswith(f"{tar}: truncated or damaged at byte")
+
+
+def test_a_run_whose_log_cannot_be_written_has_the_same_output(run, whole):
+    folder, call = run
+    cut_back(folder, 1)
+    (folder / "run.log").unlink()
+    (folder / "run.log").mkdir()
+    gritmill.run(**call)
+    patterns = ("detections/0*/*", "shards/*", "manifest.json")
+    assert sample_pairs.files_of(folder, *patterns) == sample_pairs.files_of(whole[0] / "out", *patterns)
