@@ -48,6 +48,11 @@ def test_running_again_resumes_and_fresh_moves_aside(tmp_path, config):
     call = {"inputs": ["shelf://pairs/*.tar"], "output": "shelf://out"}
     first = gritmill.run(config, **call)
     assert gritmill.run(config, **call) == first
+    events = [line.split()[1] for line in fake_object_store.path_of("shelf://out/run.log").read_text().splitlines()]
+    assert events == [
+        *("start", "plan", "range", "range", "shard", "shard", "end"),
+        *("start", "plan", "done", "done", "end"),
+    ]
     gritmill.ground({**config, "chunk": {"pairs": 2}}, fresh=True, **call)
     assert fake_object_store.objects("shelf://out/detections.1/plan.json")
     assert not fake_object_store.objects("shelf://out/.gritmill.heartbeat.json")
