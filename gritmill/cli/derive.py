@@ -102,7 +102,7 @@ def _check_config(ctx: typer.Context, value: str) -> str:
         from pipeline.configuration import find
 
         flags = {param.name: param.opts[0] for param in ctx.command.params}
-        find(value, flags.get("inputs") or flags.get("truth") or flags["output"])
+        find(value, flags.get("inputs") or flags.get("truth") or flags.get("output", "--input"))
     return value
 
 

@@ -51,7 +51,8 @@ def show_calibration(result: dict[str, Any]) -> None:
         table = _make_table(
             "phrases", "number", "boxes", "precision", "recall", "with a correct box", "absent, with a box"
         )
-        for kind, figures in result["at_threshold"].items():
+        by_kind = {"all": result["at_threshold"]["all"], **result["at_threshold"]}
+        for kind, figures in by_kind.items():
             names = ("precision", "recall", "phrases_with_right_box", "absent_with_box")
             number = str(result["counts"][kind]["phrases"])
             table.add_row(printable(kind), number, str(figures["boxes"]), *(percent(figures[name]) for name in names))

@@ -142,11 +142,15 @@ def test_an_empty_file_and_an_empty_section_are_the_defaults(tmp_path: Path) -> 
 
 
 def test_a_configuration_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    for name in ("nowhere.yaml", str(tmp_path / "nowhere"), str(tmp_path)):
+    for name in ("nowhere.yaml", str(tmp_path / "nowhere")):
         with pytest.raises(CallError, match=r"^CONFIG: .*: no such file$"):
             find(name)
-    with pytest.raises(CallError, match=r"^CONFIG: gritt: no such configuration; use one of .*grit.*"):
+    with pytest.raises(CallError, match=r"^CONFIG: /.*: not a configuration; did you mean --input /.*\?$"):
+        find(str(tmp_path))
+    with pytest.raises(CallError, match=r"^CONFIG: gritt: no such configuration; did you mean grit\?$"):
         find("gritt")
+    with pytest.raises(CallError, match=r"^CONFIG: none: no such configuration; use one of .*grit, or a path"):
+        find("none")
 
 
 def test_settings_are_frozen_and_survive_json() -> None:
