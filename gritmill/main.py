@@ -5,14 +5,15 @@ Nothing slow is imported before `main` runs, so that Ctrl-C works from the first
 
 import logging
 import os
-import signal
 import sys
 import threading
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 
 from typer.exceptions import Abort, Exit, TyperException
 
+from gritmill import interrupts, streams
 from pipeline.faults import RunFault, first_line, printable
 
 _NOT_RESUMABLE = (["eval"], ["calibrate"])
@@ -24,9 +25,22 @@ EXIT_DONE, EXIT_CALL, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 0, 2, 3, 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its status. Prints every fault as one line on standard error."""
     argv, beam = _split(list(sys.argv[1:] if arguments is None else arguments))
-    _quiet_libraries()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers send it before they take a machine back
+    status = EXIT_INTERRUPTED
+    with suppress(KeyboardInterrupt), interrupts.terminable():
+        streams.protect(silence_libraries=not _debugging())
+        _quiet_libraries()
+        status = _run(argv, beam)
+    if status == EXIT_INTERRUPTED or interrupts.received():
+        _print_line("interrupted" if argv[:1] in _NOT_RESUMABLE else "interrupted; run the same command to resume")
+        status = EXIT_INTERRUPTED
+    if interrupts.received():
+        streams.flush()
+        os._exit(status)  # the interpreter would wait for threads that are still working
+    sys.exit(status)
+
+
+def _run(argv: list[str], beam: list[str]) -> int:
+    """Runs a command and returns its exit status."""
     try:
         from gritmill.cli.commands import app
         from gritmill.cli.completion import join_assignments
@@ -35,27 +49,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if os.environ.get("_GRITMILL_COMPLETE") == "complete_bash":
             join_assignments(os.environ)
         beam_arguments.set(tuple(beam))
-        status = app(args=argv, prog_name="gritmill", standalone_mode=False)
+        status = app(args=argv, prog_name="gritmill", standalone_mode=False) or EXIT_DONE
+        streams.flush()  # an error of the disk behind it is reported here, not while Python exits
+        return status
     except Exit as error:
-        status = error.exit_code
+        return error.exit_code
     except TyperException as error:
         text = error.format_message().replace("\n", " ")
         if text:  # empty without a command, where only the help is shown
             _print_line(text + ("; Beam options go after --" if text.startswith("No such option") else ""))
-        status = EXIT_CALL
-    except (KeyboardInterrupt, Abort):
-        status = EXIT_INTERRUPTED
-    except RunFault as error:
-        _print_line(str(error))
-        status = error.status
-    except Exception as error:
-        if _debugging():
+        return EXIT_CALL
+    except Abort:
+        return EXIT_INTERRUPTED
+    except (Exception, SystemExit) as error:
+        if interrupts.received():  # a library has turned the interrupt into another exception
+            return EXIT_INTERRUPTED
+        if isinstance(error, RunFault):
+            _print_line(str(error))
+            return error.status
+        if _debugging() or isinstance(error, SystemExit):
             raise
         _print_line(_error_line(error))
-        status = EXIT_ENVIRONMENT
-    if status == EXIT_INTERRUPTED:  # Typer turns an interrupt into an exit
-        _print_line("interrupted" if argv[:1] in _NOT_RESUMABLE else "interrupted; run the same command to resume")
-    sys.exit(status or EXIT_DONE)
+        return EXIT_ENVIRONMENT
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:
@@ -89,6 +104,7 @@ def _quiet_libraries() -> None:
     warnings.filterwarnings("ignore")
     # Beam's threads print a traceback when a worker that they watch stops at the end of a run.
     threading.excepthook = lambda _: None
+    sys.unraisablehook = interrupts.raise_again
     for name, value in {
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_HUB_VERBOSITY": "critical",

@@ -50,7 +50,7 @@ def pairs_in_progress(folder: str) -> int:
     """The number of finished pairs in chunks that are not committed yet."""
     total = 0
     for path in glob(os.path.join(escape(folder), f"{PROGRESS}*.json")):
-        with suppress(OSError, ValueError), open(path, encoding="ascii") as file:
+        with suppress(Exception), open(path, encoding="ascii") as file:  # a damaged file leaves out its own pairs
             total += int(json.load(file)["pairs"])
     return total
 
@@ -69,7 +69,7 @@ def show_progress(
 
     local: whether `state` is cheap. If False, it lists an object store, and is called at most every 30 seconds.
     """
-    if quiet:
+    if quiet or sys.stderr is None:  # None: a process without standard error, such as a daemon
         yield
         return
     ended = threading.Event()
