@@ -36,12 +36,14 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     model_cache = ModelCache(folder)
     model_identities = identify_models(configuration, model_cache)
     configuration = fingerprint.resolve(configuration, model_identities)
+    old = None if options.fresh else read_plan(folder)
+    if old:
+        configuration = configuration.resuming(old.configuration)
     stages = configured_stages(configuration, [os.getcwd()])
     tables = open_tables(stages, folder)
     described = stage_tables.describe(tables, stages)
     if not options.fresh:
         stage_tables.check(tables, described)
-    old = None if options.fresh else read_plan(folder)
     if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)

@@ -90,6 +90,11 @@ def test_a_finished_run_is_found_done(copy, inputs):
     assert set(after) == set(before)
 
 
+def test_a_finished_run_is_not_continued_with_a_limit_that_it_did_not_have(copy, inputs):
+    with pytest.raises(gritmill.CallError, match=r"\(source\.max_scans changed\)"):
+        gritmill.ground({**CONFIG, "source": {"max_scans": 500}}, inputs=inputs, output=copy("finished"))
+
+
 def test_a_finished_run_is_packed_to_the_same_shards(copy):
     run = copy("finished")
     manifest = gritmill.pack(CONFIG, output=run, fresh=True)

@@ -331,6 +331,26 @@ def test_more_pixels_than_the_run_allows(out):
     assert found == {f"jpg: {size} pixels are more than source.max_pixels, 4096" for size in ("96 x 64", "64 x 96")}
 
 
+def test_more_scans_than_the_run_allows(out):
+    sample = next(gritmill.read(out))
+    rewrite(out, lambda n, d: progressive(d) if n == f"{sample.key}.jpg" else d)
+    assert faults(out) == []  # encoders write some ten scans
+    manifest = json.loads((out / "manifest.json").read_text())
+    for allowed, found in ((10, []), (9, [(sample.key, "jpg: more scans than source.max_scans, 9")]), (None, [])):
+        manifest["configuration"]["source"]["max_scans"] = allowed
+        (out / "manifest.json").write_text(json.dumps(manifest))
+        assert faults(out) == found
+    del manifest["configuration"]["source"]["max_scans"]  # a run of 0.1
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    assert faults(out) == []
+
+
+def progressive(data):
+    target = io.BytesIO()
+    Image.open(io.BytesIO(data)).save(target, "JPEG", progressive=True)
+    return target.getvalue()
+
+
 def test_a_shard_in_anothers_place(out):
     for ending in (".tar", ".parquet", "_stats.json"):
         (out / "shards" / f"00000{ending}").rename(out / "shards" / f"00001{ending}")
