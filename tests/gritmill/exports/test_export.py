@@ -6,6 +6,7 @@ import pytest
 
 import gritmill
 from gritmill.exports.export import export
+from gritmill.exports.format import ExportFolder, all_parts
 from gritmill.exports.odvg import Odvg
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.main import main
@@ -68,3 +69,11 @@ def test_the_command_line(finished, tmp_path, capsys):
         main([*words[:3], "lance", *words[4:]])
     assert ended.value.code == 2
     assert "--to: lance: no such format" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"[1]\n", b"7\n", b'{"a": \n', b"\xff\xfe\n", b"[" * 10_000])
+def test_a_damaged_part_is_one_line_with_the_cure(tmp_path, content):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "00000.jsonl").write_bytes(b"{}\n" + content)
+    with pytest.raises(gritmill.EnvironmentFault, match=r"/parts/00000\.jsonl:2: not .*; export into another folder$"):
+        list(all_parts([0], ExportFolder(str(tmp_path))))

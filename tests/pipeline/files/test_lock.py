@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.faults import CallError
+from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files.lock import hold
 from pipeline.files.publish import publish
 from pipeline.layout import HEARTBEAT
 from tests import fake_object_store
+from tests.pipeline.builders import NOT_OURS
 
 ROOT = Path(__file__).parents[3]
 
@@ -102,3 +103,13 @@ def test_the_files_of_a_living_run_further_down_are_not_swept(tmp_path: Path) ->
             pass
         file.write(b"whole")
     assert (tmp_path / "inner/shards/00000.tar").read_bytes() == b"halfwhole"
+
+
+@pytest.mark.parametrize("content", NOT_OURS)
+def test_a_damaged_heartbeat_is_one_line_with_the_cure(tmp_path: Path, content: bytes) -> None:
+    fake_object_store.use(tmp_path)
+    with publish(f"shelf://out/{HEARTBEAT}") as file:
+        file.write(content)
+    with pytest.raises(EnvironmentFault, match=rf"^shelf://out/{HEARTBEAT}: not in the expected format: .*; remove it"):  # noqa: SIM117
+        with hold("shelf://out"):
+            pass
