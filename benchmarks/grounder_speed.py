@@ -11,9 +11,9 @@ from typing import Annotated
 
 import torch
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from pipeline.screen import data_console
 from training.scene_grounder.tars import Example, read_tars
 from transforms.detectors.base import Request
 from transforms.detectors.grounding_dino.model import GroundingDino
@@ -43,7 +43,7 @@ def main(
     table = Table("", "scenes/s", "least", "most", title=f"{len(requests)} scenes, batch {batch}, one thread")
     for name, some in rates.items():
         table.add_row(name, *(f"{value:.1f}" for value in (statistics.median(some), min(some), max(some))))
-    Console().print(table)
+    data_console().print(table)
 
 
 def _request(example: Example) -> Request:

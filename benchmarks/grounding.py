@@ -19,7 +19,7 @@ from transforms.detectors.candidates import make_request
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.detectors.grounding_dino.prompts import normalize
 from transforms.detectors.settings import DetectorSettings
-from transforms.images import MAX_PIXELS
+from transforms.images import ImageLimits
 from transforms.records import Pair
 
 
@@ -93,7 +93,7 @@ def read_requests(output: Path, wanted: Callable[[Pair], bool]) -> list[Request]
     requests = []
     for pair, data in zip(rows, fetch_images(rows, plan.open_source), strict=True):
         assert isinstance(data, bytes)
-        requests.append(make_request(replace(pair, data=data), MAX_PIXELS, normalize))
+        requests.append(make_request(replace(pair, data=data), ImageLimits(), normalize))
     return requests
 
 

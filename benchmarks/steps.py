@@ -29,7 +29,7 @@ from transforms.detectors.grounding_dino.boxes import read_boxes
 from transforms.detectors.grounding_dino.model import GroundingDino
 from transforms.detectors.grounding_dino.prompts import PackedPrompts, build_prompts, normalize
 from transforms.detectors.settings import DetectorSettings
-from transforms.images import MAX_PIXELS, decode
+from transforms.images import ImageLimits, decode
 from transforms.records import Chunk, Pair
 from transforms.settings import PhraseSettings
 
@@ -48,7 +48,7 @@ def measure_steps(part: str, model: str, pictures: Sequence[inputs.Photo], work:
     timer = _StepTimer(len(pictures))
     pairs = _parse_pairs(timer, work)
     detector = _load_stubbed(DetectorSettings(model=model, device="cpu", threads=1))
-    requests = [make_request(pair, MAX_PIXELS, normalize) for pair in pairs]
+    requests = [make_request(pair, ImageLimits(), normalize) for pair in pairs]
     prompts = timer.step("prompts", lambda: [build_prompts(detector.tokenizer, r.phrases, 256) for r in requests])
     _time_pictures(timer, detector, requests)
     answers = _read_answers(timer, detector, prompts)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from gritmill import api
 from gritmill.options import LimitPairs, Option, PathOrUri, Quiet
-from pipeline.faults import FolderMismatch
+from pipeline.faults import FolderMismatch, printable
 from transforms import bundled
 
 if TYPE_CHECKING:
@@ -74,25 +74,28 @@ def show(output: str) -> "Report":
     Returns:
       The report of the run.
     """
-    from rich.console import Console
-
     from gritmill.evaluation import quality
     from pipeline.pack.report import read_report
     from pipeline.pack.report import show as show_report
+    from pipeline.screen import data_console
 
     report = read_report(output)
     show_report(report, output)
-    console = Console(highlight=False)
-    console.print()
+    console = data_console()
     _show_quality(console, quality.run_quality(output))
     sample = _find_example(output)
     if sample is not None:
-        console.print(f"\n[bold]For example[/bold] {sample.key}.grounded.txt")
-        console.print(sample.grounded, markup=False, soft_wrap=True)
-    console.print("\n[bold]Look at it[/bold]")
-    console.print(f"  {_gritmill_command()} view {shlex.quote(output)}", markup=False, soft_wrap=True)
+        _show_title(console, "For example", f" {sample.key}.grounded.txt")
+        console.print(printable(sample.grounded), soft_wrap=True)
+    _show_title(console, "Look at it")
+    console.print(f"  {_gritmill_command()} view {shlex.quote(output)}", soft_wrap=True)
     _show_next(console)
     return report
+
+
+def _show_title(console: "Console", title: str, rest: str = "") -> None:
+    console.print(f"\n{title}", style="bold", end="")
+    console.print(rest, soft_wrap=True)
 
 
 def _show_quality(console: "Console", measured: "Quality") -> None:
@@ -111,7 +114,7 @@ def _show_quality(console: "Console", measured: "Quality") -> None:
     for part, total, label in rows:
         if total:
             table.add_row(f"{part / total:.1%}", f"{part} of {total}", label)
-    console.print(f"[bold]Quality[/bold] against the ground truth of the scenes (correct: IoU of at least {MIN_IOU:g})")
+    _show_title(console, "Quality", f" against the ground truth of the scenes (correct: IoU of at least {MIN_IOU:g})")
     console.print(table)
 
 
@@ -124,9 +127,9 @@ def _find_example(output: str) -> "Sample | None":
 
 
 def _show_next(console: "Console") -> None:
-    console.print("\n[bold]Next, with your own pairs[/bold]")
+    _show_title(console, "Next, with your own pairs")
     for line in next_commands():
-        console.print(f"  {line}", markup=False, soft_wrap=True)
+        console.print(f"  {line}", soft_wrap=True)
     console.print(
         "scene-grounder, used in the demo, works only on drawn scenes. For photos, the\n"
         "first command downloads IDEA-Research/grounding-dino-tiny from the model hub.",

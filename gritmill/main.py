@@ -5,15 +5,16 @@ Nothing slow is imported before `main` runs, so that Ctrl-C works from the first
 
 import logging
 import os
-import signal
 import sys
 import threading
 import traceback
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 
 from typer.exceptions import Abort, Exit, TyperException
 
+from gritmill import interrupts, streams
 from gritmill.cli import json_output
 from pipeline.faults import RunFault, first_line, printable
 from transforms.culprits import PluginError
@@ -27,24 +28,41 @@ EXIT_DONE, EXIT_CALL, EXIT_ENVIRONMENT, EXIT_INTERRUPTED = 0, 2, 3, 130
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and exits with its status. Prints every fault as one line on standard error."""
     argv, beam = _split(list(sys.argv[1:] if arguments is None else arguments))
-    _quiet_libraries()
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # schedulers send it before they take a machine back
-    with json_output.only_json(json_output.is_wanted(argv)):
-        status, line = _call(argv, beam)
-        if line:
-            _print_line(line)
-        try:
-            json_output.print_object(status, printable(line))
-        except OSError as error:  # the reader of a pipe has ended, or the disk is full
-            _print_line(f"standard output: {_error_line(error)}")
-            status = status or EXIT_ENVIRONMENT
+    interruption = "interrupted" if argv[:1] in _NOT_RESUMABLE else "interrupted; run the same command to resume"
+    status, line = EXIT_INTERRUPTED, ""
+    with suppress(KeyboardInterrupt), interrupts.terminable():
+        streams.protect(silence_libraries=not _debugging())
+        _quiet_libraries()
+        with json_output.only_json(json_output.is_wanted(argv)):
+            status, line = _call(argv, beam)
+            if interrupts.received() or status == EXIT_INTERRUPTED:  # Typer turns an interrupt into an exit
+                status, line = EXIT_INTERRUPTED, interruption
+            if line:
+                _print_line(line)
+            status = _print_object(status, line)
+    if interrupts.received() or status == EXIT_INTERRUPTED:
+        if not line:
+            _print_line(interruption)
+        status = EXIT_INTERRUPTED
+    if interrupts.received():
+        streams.flush()
+        os._exit(status)  # the interpreter would wait for threads that are still working
     sys.exit(status)
+
+
+def _print_object(status: int, line: str) -> int:
+    """Prints the result of `--json`. Returns the exit status."""
+    try:
+        json_output.print_object(status, printable(line))
+        streams.flush()  # an error of the disk behind it is reported here, not while Python exits
+    except OSError as error:
+        _print_line(f"standard output: {_error_line(error)}")
+        return status or EXIT_ENVIRONMENT
+    return status
 
 
 def _call(argv: list[str], beam: list[str]) -> tuple[int, str]:
     """Runs the command. Returns its exit status, and the line for standard error or an empty text."""
-    status, line = EXIT_DONE, ""
     try:
         from gritmill.cli.commands import app
         from gritmill.cli.completion import join_assignments
@@ -56,26 +74,23 @@ def _call(argv: list[str], beam: list[str]) -> tuple[int, str]:
         beam_arguments.set(tuple(beam))
         called = caller.set(Caller((*argv, *(["--", *beam] if beam else ()))))
         try:
-            status = app(args=argv, prog_name="gritmill", standalone_mode=False) or EXIT_DONE
+            return app(args=argv, prog_name="gritmill", standalone_mode=False) or EXIT_DONE, ""
         finally:
             caller.reset(called)
     except Exit as error:
-        status = error.exit_code
+        return error.exit_code, ""
     except TyperException as error:
         line = error.format_message().replace("\n", " ")  # empty without a command, where only the help is shown
-        line += "; Beam options go after --" if line.startswith("No such option") else ""
-        status = EXIT_CALL
-    except (KeyboardInterrupt, Abort):
-        status = EXIT_INTERRUPTED
-    except RunFault as error:
+        return EXIT_CALL, line + ("; Beam options go after --" if line.startswith("No such option") else "")
+    except Abort:
+        return EXIT_INTERRUPTED, ""
+    except (Exception, SystemExit) as error:
+        if interrupts.received():  # a library has turned the interrupt into another exception
+            return EXIT_INTERRUPTED, ""
+        if isinstance(error, SystemExit):
+            raise
         _print_traceback(error)
-        status, line = error.status, str(error)
-    except Exception as error:
-        _print_traceback(error)
-        status, line = EXIT_ENVIRONMENT, _error_line(error)
-    if status == EXIT_INTERRUPTED:  # Typer turns an interrupt into an exit
-        line = "interrupted" if argv[:1] in _NOT_RESUMABLE else "interrupted; run the same command to resume"
-    return status, line
+        return (error.status, str(error)) if isinstance(error, RunFault) else (EXIT_ENVIRONMENT, _error_line(error))
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:

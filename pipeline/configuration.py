@@ -11,10 +11,10 @@ import yaml
 from pydantic import AfterValidator, ByteSize, Field, ValidationError
 
 from pipeline import source_kinds
-from pipeline.faults import CallError, first_line
+from pipeline.faults import CallError, first_line, short_repr
 from transforms import bundled
 from transforms.detectors.settings import DetectorSettings
-from transforms.images import MAX_PIXELS
+from transforms.images import MAX_PIXELS, MAX_SCANS, ImageLimits
 from transforms.settings import (
     LegacyValue,
     Names,
@@ -51,7 +51,15 @@ class SourceSettings(Section):
     columns: ColumnSettings = ColumnSettings()
     image_root: str | None = Field(None, description="Base of image paths; default: folder of the file with the paths.")
     max_pixels: PositiveInt = Field(MAX_PIXELS, description="Larger images fail before they are decoded.")
+    max_scans: Annotated[PositiveInt | None, LegacyValue(None)] = Field(
+        MAX_SCANS, description="A JPEG with more scans fails before it is decoded. Empty: no limit."
+    )
     quoting: Literal["quotes", "none"] = Field("quotes", description="none: quotes in CSV and TSV are plain text.")
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """The limits for `transforms.images`."""
+        return ImageLimits(self.max_pixels, self.max_scans)
 
 
 class ChunkSettings(Section):
@@ -93,6 +101,10 @@ PACK_SECTIONS = ("selection", "text", "shards")
 their own fingerprints, so `stages` is in neither."""
 
 
+_MOST_NODES = 10_000
+"""Keys and values of a configuration. `grit` has fewer than a hundred."""
+
+
 def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:
     """Loads a configuration and applies `section.key=value` changes.
 
@@ -104,13 +116,15 @@ def load(name: str = "grit", changes: Iterable[str] = ()) -> Configuration:
     """
     path = find(name)
     try:
-        values = yaml.safe_load(path.read_text("utf-8")) or {}
+        values = _parse(path.read_text("utf-8")) or {}
     except UnicodeDecodeError as error:
         raise CallError(f"{path}: not UTF-8") from error
     except yaml.YAMLError as error:
         problem_mark = getattr(error, "problem_mark", None)
         location = f"{path}:{problem_mark.line + 1}" if problem_mark else str(path)
         raise CallError(f"{location}: not YAML: {getattr(error, 'problem', None) or first_line(error)}") from error
+    except _TooLarge as error:
+        raise CallError(f"{path}: {error}; write a plain configuration") from error
     if not isinstance(values, dict):
         raise CallError(f"{path}: not a mapping of sections")
     for change in changes:
@@ -168,9 +182,49 @@ def _apply(values: dict[str, Any], change: str) -> None:
         if not isinstance(mapping, dict):
             raise CallError(f"--set: {key}: {section} is not a section")
     try:
-        mapping[last] = yaml.safe_load(text)
+        mapping[last] = _parse(text)
     except yaml.YAMLError as error:
         raise CallError(f"--set: {change}: not a YAML value") from error
+    except _TooLarge as error:
+        raise CallError(f"--set: {key}: {error}; write a plain value") from error
+
+
+class _TooLarge(Exception):
+    """The value of a YAML text is too large or too deep for a configuration."""
+
+
+def _parse(text: str) -> Any:
+    """The value of a YAML text. Its size is checked before it is built: aliases make gigabytes of a few lines.
+
+    Raises:
+      _TooLarge: more than `_MOST_NODES` nodes, or too deeply nested. YAMLError: not YAML.
+    """
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _count_nodes(node, {}) > _MOST_NODES:
+            raise _TooLarge(f"more than {_MOST_NODES} values, aliases included")
+        return loader.construct_document(node)
+    except RecursionError:
+        raise _TooLarge("too deeply nested") from None
+    except (yaml.YAMLError, _TooLarge):
+        raise
+    except Exception as error:  # a value that its tag does not fit, such as !!int x or the date 2001-99-99
+        raise yaml.YAMLError(f"{type(error).__name__}: {first_line(error)}") from error
+    finally:
+        loader.dispose()
+
+
+def _count_nodes(node: yaml.Node, counts: dict[int, int]) -> int:
+    """The nodes of a tree, aliases expanded. counts: by identity, of the nodes that were counted."""
+    if id(node) not in counts:
+        counts[id(node)] = _MOST_NODES  # the count of a node that contains itself
+        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+        inner = (one for part in parts for one in (part if isinstance(part, tuple) else (part,)))
+        counts[id(node)] = 1 + sum(_count_nodes(one, counts) for one in inner)
+    return counts[id(node)]
 
 
 def _message(error: ValidationError) -> str:
@@ -186,7 +240,7 @@ def _message(error: ValidationError) -> str:
         return f"configuration: {key}: no such key{hint}"
     text = first["msg"].removeprefix("Value error, ")
     given = first["input"]
-    value = f" {listed(given) if isinstance(given, list | tuple) else repr(given)}:"
+    value = f" {listed(given) if isinstance(given, list | tuple) else short_repr(given)}:"
     value = "" if isinstance(given, dict) else value
     return f"configuration: {key}:{value} {text[:1].lower()}{text[1:]}"
 

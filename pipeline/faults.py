@@ -1,5 +1,10 @@
 """Exceptions that end a run, each with its exit status and a one-line message that names the culprit."""
 
+import reprlib
+
+_LONGEST = 1000
+"""Characters of a message. Two paths and a list of allowed values fit."""
+
 
 class RunFault(Exception):
     """Ends a run with the exit status `status`. The message is one line for the user."""
@@ -52,5 +57,24 @@ def first_line(error: BaseException) -> str:
 
 def printable(text: str) -> str:
     """Replaces characters that a terminal interprets (escapes, line ends, marks that change the writing direction) by
-    their escape codes. The result is one line. File names and captions can contain any character."""
+    their escape codes. The result is one line. File names and captions can contain any character.
+
+    A text of more than 1000 characters loses its middle: the culprit is at its start, the cure at its end.
+    """
+    half = _LONGEST // 2
+    if len(text) > _LONGEST:
+        text = f"{text[:half]} … {len(text) - 2 * half} characters … {text[-half:]}"
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def short_repr(value: object) -> str:
+    """`repr(value)` for a message, with at most some 100 characters. Takes no longer for a larger value."""
+    try:
+        text = _SHORT.repr(value)
+    except Exception:  # an integer of more than 4300 digits, for example, has no decimal text
+        return f"a {type(value).__name__}"
+    return text if len(text) <= 100 else f"{text[:99]}…"
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxlong, _SHORT.maxother = 2, 80, 80, 80

@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.faults import CallError
+from pipeline.faults import CallError, first_line
 from transforms import bundled
 from transforms.detectors.load import find_family
 from transforms.detectors.settings import DetectorSettings
@@ -37,9 +37,13 @@ def default_threshold(settings: DetectorSettings) -> Threshold:
         try:
             value = json.loads(sidecar.read_text("utf-8"))
             if settings.span_score in value["score"]:
-                return Threshold(float(value["score"][settings.span_score]), True, str(value["measured"]))
-        except (ValueError, KeyError, TypeError) as error:
-            raise CallError(f"{sidecar}: not a score threshold: {type(error).__name__}: {error}") from error
+                score = float(value["score"][settings.span_score])
+                if not 0 <= score <= 1:
+                    raise ValueError(f"{score:g} is not in 0..1")
+                return Threshold(score, True, str(value["measured"]))
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            problem = f"{type(error).__name__}: {first_line(error)}"
+            raise CallError(f"{sidecar}: not a score threshold: {problem}; correct it or remove it") from error
     score = find_family(settings).score
     return Threshold(score, False, "a guess, not measured for this detector and span_score")
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from pipeline.screen import data_console
 from stress import kills as _kills
 from stress import memory as _memory
 
@@ -35,7 +35,7 @@ def kills(
             tally.false_valid,
         )
         table.add_row(one.command, *map(str, numbers), one.validate_output)
-    Console().print(table)
+    data_console().print(table)
     if not all(one.same and not one.leftovers and not one.tally.false_valid for one in outcomes):
         raise typer.Exit(1)
 
@@ -52,7 +52,7 @@ def memory(
     for few, many in zip(peaks[::2], peaks[1::2], strict=True):
         table.add_row(few.command, f"{few.pairs:,}", f"{few.mebibytes:.0f}", "")
         table.add_row(many.command, f"{many.pairs:,}", f"{many.mebibytes:.0f}", f"{many.mebibytes / few.mebibytes:.2f}")
-    Console().print(table)
+    data_console().print(table)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,9 @@ containers that web pages do not use.
 
 import hashlib
 import io
+import re
 import warnings
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xxhash
@@ -18,6 +19,8 @@ from transforms.records import FailureStage, Fault, Reason
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "PPM")
 MAX_PIXELS = 89_478_485
 """Pillow's own limit: 0.25 GiB at three bytes per pixel."""
+MAX_SCANS = 500
+"""Encoders write a dozen scans. Each scan takes a pass over all pixels, so a small file can take minutes to decode."""
 
 _ORIENTATION = 0x0112
 _SWAPS_SIDES = (5, 6, 7, 8)
@@ -35,8 +38,24 @@ _JPEG_QUALITY = 95
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", *(b"P%d" % n for n in range(1, 8)))
 """The first bytes of the allowed formats. AVIF and WebP are recognised by later bytes."""
 
+_JPEG_MARKER = re.compile(rb"\xff([\x02-\xcf\xd9-\xfe])")  # neither a stuffed byte nor a marker without a length
+_SOS, _EOI = 0xDA, 0xD9
+
 # gritmill checks its own limit before it decodes. Pillow warns between its limit and twice its limit: only noise here.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class ImageLimits(NamedTuple):
+    """The limits that are checked before an image is decoded: `decode(data, *limits)`.
+
+    max_pixels: width times height. max_scans: of a JPEG; None: no limit.
+    """
+
+    max_pixels: int = MAX_PIXELS
+    max_scans: int | None = MAX_SCANS
+
+
+DEFAULT_LIMITS = ImageLimits()
 
 
 class ImageFault(Exception):
@@ -69,24 +88,24 @@ def matches_digest(data: bytes, expected: str) -> bool:
     return expected == (image_digest(data) if len(expected) == 16 else bytes_digest(data))
 
 
-def measure(data: bytes, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+def measure(data: bytes, max_pixels: int = MAX_PIXELS, max_scans: int | None = MAX_SCANS) -> tuple[int, int]:
     """Width and height of the upright image in pixels, read from the header.
 
     Raises:
-      ImageFault: the data is not an image of an allowed format, or has more than `max_pixels`.
+      ImageFault: the data is not an image of an allowed format, or exceeds a limit, see `ImageLimits`.
     """
-    image = _open(data, max_pixels)
+    image = _open(data, max_pixels, max_scans)
     width, height = image.size
     return (height, width) if _orientation(image, data) in _SWAPS_SIDES else (width, height)
 
 
-def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
+def decode(data: bytes, max_pixels: int = MAX_PIXELS, max_scans: int | None = MAX_SCANS) -> Image.Image:
     """The image in RGB, upright, with alpha on white; the first frame of an animation.
 
     Raises:
       ImageFault: as for `measure`, and if the image is truncated or cannot be decoded in full.
     """
-    image = _open(data, max_pixels)
+    image = _open(data, max_pixels, max_scans)
     try:
         turn = _TRANSPOSE.get(_orientation(image, data))
         image.load()
@@ -99,19 +118,19 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
         raise ImageFault(reason, f"{image.format}: {error}") from error
 
 
-def to_jpeg(data: bytes, max_pixels: int = MAX_PIXELS) -> bytes:
+def to_jpeg(data: bytes, max_pixels: int = MAX_PIXELS, max_scans: int | None = MAX_SCANS) -> bytes:
     """The bytes that a shard stores: the source's bytes if they are an upright RGB or grey JPEG, else a new JPEG."""
-    image = _open(data, max_pixels)
+    image = _open(data, max_pixels, max_scans)
     plain = image.format in ("JPEG", "MPO") and image.mode in ("RGB", "L") and _orientation(image, data) == 1
     if plain:
         return data
     target = io.BytesIO()
     profile = image.info.get("icc_profile") if image.mode in ("RGB", "RGBA") else None
-    decode(data, max_pixels).save(target, "JPEG", quality=_JPEG_QUALITY, icc_profile=profile)
+    decode(data, max_pixels, max_scans).save(target, "JPEG", quality=_JPEG_QUALITY, icc_profile=profile)
     return target.getvalue()
 
 
-def _open(data: bytes, max_pixels: int) -> Image.Image:
+def _open(data: bytes, max_pixels: int, max_scans: int | None) -> Image.Image:
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:
         Image.MAX_IMAGE_PIXELS = max_pixels
     try:
@@ -127,7 +146,28 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     if image.width * image.height > max_pixels:
         size = f"{image.width} x {image.height}"
         raise ImageFault(Reason.TOO_MANY_PIXELS, f"{size} is more than source.max_pixels, {max_pixels}")
+    if max_scans is not None and image.format in ("JPEG", "MPO") and _has_more_scans(image, data, max_scans):
+        raise ImageFault(Reason.TOO_MANY_SCANS, f"more than source.max_scans, {max_scans}")
     return image
+
+
+def _has_more_scans(image: Image.Image, data: bytes, most: int) -> bool:
+    """Whether a decoder would read more than `most` scans of a JPEG. They are counted as libjpeg finds them."""
+    scans = position = 0
+    while marker := _JPEG_MARKER.search(data, position):
+        code, end = marker[1][0], marker.end()
+        scans += code == _SOS
+        if code == _EOI or scans > most:
+            break
+        if code == _SOS and scans == 1:
+            components: int = image.layers  # type: ignore[attr-defined]
+            # The usual file ends here, after microseconds: a sequential scan of all components is the only one.
+            if "progressive" not in image.info and data[end + 2 : end + 3] >= bytes([components]):
+                return False
+            if data.count(b"\xff\xda") <= most:  # cheaper than to walk; metadata can contain these bytes, too
+                return False
+        position = end + int.from_bytes(data[end : end + 2])
+    return scans > most
 
 
 def _unidentified(data: bytes) -> ImageFault:

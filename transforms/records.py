@@ -35,6 +35,7 @@ class Reason(StrEnum):
     NOT_AN_IMAGE = "not_an_image"
     UNSUPPORTED_FORMAT = "unsupported_format"
     TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_MANY_SCANS = "too_many_scans"
     TRUNCATED = "truncated"
     UNDECODABLE = "undecodable"
 

@@ -104,6 +104,21 @@ class Section(BaseModel):
         """This section, validated from an earlier run's file; raises ValidationError if a value is not valid."""
         return cls.model_validate(cls.complete(values), context=cls.READ_BACK)
 
+    def resuming(self, earlier: Self) -> Self:
+        """This section for a call that resumes a run with `earlier`.
+
+        A key that is newer than that run keeps its `LegacyValue`, unless this call sets the key.
+        """
+        kept: dict[str, Any] = {}
+        written = earlier.model_dump(mode="json")
+        for name, field in type(self).model_fields.items():
+            value, old = getattr(self, name), getattr(earlier, name)
+            if isinstance(value, Section):
+                kept[name] = value.resuming(old)
+            elif name not in self.model_fields_set and written[name] in _legacy_values(field):
+                kept[name] = old
+        return self.model_copy(update=kept)
+
     @model_validator(mode="before")
     @classmethod
     def _without_empty_sections(cls, values: Any) -> Any:

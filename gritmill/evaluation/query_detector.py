@@ -99,7 +99,7 @@ def load_detector(configuration: Configuration) -> tuple[StageRunner, Configurat
     model_identities = identify_models(configuration)
     resolved = fingerprint.resolve(configuration, model_identities)
     placement.check_device(resolved.detector, beam_options)
-    stage = Boxes(resolved.detector, resolved.source.max_pixels, (getcwd(),))
+    stage = Boxes(resolved.detector, resolved.source.image_limits, (getcwd(),))
     return StageRunner(stage, placement.local_threads(beam_options)), resolved, model_identities
 
 
@@ -123,8 +123,8 @@ def query(
         nonlocal reported  # replaced as a whole, because another thread reads it to show the progress
         reported = {caption.picture for caption in islice(pending, captions)}
 
-    pixels = configuration.source.max_pixels
-    loaded = (_skip_other_shape(position, pair) for position, pair in ImageLoader(pixels).load(placed_pairs()))
+    limits = configuration.source.image_limits
+    loaded = (_skip_other_shape(position, pair) for position, pair in ImageLoader(limits).load(placed_pairs()))
     state = lambda: progress_state(truth, counts, reported)  # noqa: E731
     with progress.show_progress("querying", "images", state, quiet), _as_environment_fault():
         for chunk_pairs, _ in cut_chunks(loaded, configuration.chunk):

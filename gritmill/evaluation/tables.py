@@ -3,18 +3,18 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console
 from rich.table import Column, Table
 
 from gritmill.evaluation.metrics import MIN_IOU, RANKS, STRICT_IOU
 from gritmill.evaluation.options import TruthFormat
 from pipeline.faults import printable
+from pipeline.screen import data_console
 from transforms.wording import counted
 
 
 def show_boxes(result: dict[str, Any]) -> None:
     """Prints the figures of `gritmill eval`, one row per kind, and the images that could not be used."""
-    console = Console(highlight=False)
+    console = data_console()
     if result["figures"]:
         shares = _accuracies if result["on"] == TruthFormat.REFCOCO else _recalls
         by_kind = {"all": result["figures"]["all"], **result["figures"]["kinds"]}
@@ -23,12 +23,12 @@ def show_boxes(result: dict[str, Any]) -> None:
             table.add_row(printable(kind), str(figures["phrases"]), *map(percent, shares(figures).values()))
         console.print(table)
     for line in (*_picture_lines(result["pictures"]), *_left_out_line(result["phrases"])):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def show_phrases(result: dict[str, Any]) -> None:
     """Prints the figures of `gritmill eval --phrases`."""
-    console, figures = Console(highlight=False), result["figures"]
+    console, figures = data_console(), result["figures"]
     table = _make_table("", "marked", "extracted", "correct", "precision", "recall", "F1", "recall by head")
     shares = (figures["precision"], figures["recall"], figures["f1"], figures["recall_by_head"])
     table.add_row("all", str(figures["marked"]), str(figures["extracted"]), str(figures["hit"]), *map(percent, shares))
@@ -41,12 +41,12 @@ def show_phrases(result: dict[str, Any]) -> None:
     ):
         console.print(f"{title}:")
         for reason, number in reasons.items():
-            console.print(f"  {number:>7}  {percent(number / total):>6}  {reason}", markup=False)
+            console.print(f"  {number:>7}  {percent(number / total):>6}  {printable(reason)}", soft_wrap=True)
 
 
 def show_calibration(result: dict[str, Any]) -> None:
     """Prints the threshold, its figures by kind, and the option to paste."""
-    console = Console(highlight=False)
+    console = data_console()
     if result["threshold"] is not None:
         table = _make_table(
             "phrases", "number", "boxes", "precision", "recall", "with a correct box", "absent, with a box"
@@ -58,7 +58,7 @@ def show_calibration(result: dict[str, Any]) -> None:
             table.add_row(printable(kind), number, str(figures["boxes"]), *(percent(figures[name]) for name in names))
         console.print(table)
     for line in (*_picture_lines(result["pictures"]), *_threshold_lines(result)):
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
 
 
 def _threshold_lines(result: dict[str, Any]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from pipeline.faults import EnvironmentFault
 from pipeline.plan.plan import Plan
 from pipeline.sources.fetch_images import fetch_images
 from transforms import images
-from transforms.images import ImageFault
+from transforms.images import ImageFault, ImageLimits
 from transforms.records import FailureStage, Fault, Pair, Reason
 
 LONG_SIDE = 640
@@ -37,8 +37,8 @@ def make_thumbnails(pairs: Sequence[Pair], plan: Plan) -> Iterator[Thumbnail]:
     for pair in pairs:
         if pair.image.digest:
             data = next(fetched)
-            max_pixels = plan.configuration.source.max_pixels
-            yield Thumbnail(missing=data) if isinstance(data, Fault) else _make_thumbnail(data, max_pixels)
+            limits = plan.configuration.source.image_limits
+            yield Thumbnail(missing=data) if isinstance(data, Fault) else _make_thumbnail(data, limits)
         else:
             yield Thumbnail(missing=pair.error or Fault(FailureStage.READ, Reason.NO_IMAGE))
 
@@ -62,9 +62,9 @@ def _fetch_pictures(pairs: Sequence[Pair], plan: Plan) -> Iterator[bytes | Fault
             missing[pairs[index].image.uri] = Fault.from_error(FailureStage.FETCH, Reason.GONE, str(fault))
 
 
-def _make_thumbnail(data: bytes, max_pixels: int) -> Thumbnail:
+def _make_thumbnail(data: bytes, limits: ImageLimits) -> Thumbnail:
     try:
-        picture = images.decode(data, max_pixels)
+        picture = images.decode(data, *limits)
     except ImageFault as fault:
         return Thumbnail(missing=fault.as_fault())
     picture.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)

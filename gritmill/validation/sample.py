@@ -79,6 +79,7 @@ class Rules:
     dialects: tuple[str, ...]
     densest: bool
     max_pixels: int
+    max_scans: int | None = None
     record: type[Record] = field(default_factory=record_model)
     index: pa.Schema = field(default_factory=grit_record.index_schema)
 
@@ -107,7 +108,7 @@ def sample_faults(
         yield "the row of the index differs from the record"
     if members["txt"].decode("utf-8", "replace") != record.caption:
         yield "txt differs from the record's caption"
-    yield from _image_faults(members["jpg"], record, rules.max_pixels)
+    yield from _image_faults(members["jpg"], record, rules)
     for number, name in enumerate(rules.dialects):
         ending = _member_ending(number, name)
         yield from (f"{ending}: {text}" for text in _text_faults(members[ending], record, name, rules.densest))
@@ -165,15 +166,18 @@ def _row_faults(chunk: _Row, expression: _Row, head: tuple[int, int], length: in
         yield f"box {list(chunk[2:6])} has no area"
 
 
-def _image_faults(data: bytes, record: Record, max_pixels: int) -> Iterator[str]:
+def _image_faults(data: bytes, record: Record, rules: Rules) -> Iterator[str]:
     try:
         # JPEG only: Pillow would run Ghostscript for an EPS file under this name.
         image = Image.open(io.BytesIO(data), formats=("JPEG",))
         turned = image.getexif().get(_ORIENTATION, 1) in range(2, 9)
         if image.size != (record.width, record.height):
             yield f"jpg: size {image.width} x {image.height}, but {record.width} x {record.height} in the record"
-        if image.width * image.height > max_pixels:
-            yield f"jpg: {image.width} x {image.height} pixels are more than source.max_pixels, {max_pixels}"
+        if image.width * image.height > rules.max_pixels:
+            yield f"jpg: {image.width} x {image.height} pixels are more than source.max_pixels, {rules.max_pixels}"
+            return
+        if rules.max_scans is not None and _count_scans(data) > rules.max_scans:
+            yield f"jpg: more scans than source.max_scans, {rules.max_scans}"
             return
         image.load()
     except Exception as error:  # a decoder can raise any exception
@@ -183,6 +187,21 @@ def _image_faults(data: bytes, record: Record, max_pixels: int) -> Iterator[str]
         yield f"jpg: mode {image.mode}, not RGB or L"
     if turned:
         yield "jpg: has an EXIF orientation, so some readers rotate it"
+
+
+def _count_scans(data: bytes) -> int:
+    """The scans of a JPEG up to its first end mark."""
+    scans, position = 0, data.find(b"\xff")
+    while position >= 0:
+        code = data[position + 1 : position + 2]
+        if code == b"\xd9":
+            break
+        scans += code == b"\xda"
+        # A stuffed zero, a fill byte, and the marks of a start or a restart have no length.
+        bare = code in (b"", b"\x00", b"\x01", b"\xff") or b"\xd0" <= code <= b"\xd8"
+        skipped = 1 if bare else 2 + int.from_bytes(data[position + 2 : position + 4])
+        position = data.find(b"\xff", position + skipped)
+    return scans
 
 
 def _text_faults(data: bytes, record: Record, name: str, densest: bool) -> Iterator[str]:

@@ -72,6 +72,7 @@ class _Ledger(_Part):
 
 class _Source(_Part):
     max_pixels: PositiveInt
+    max_scans: PositiveInt | None = None
 
 
 class _Text(_Part):
@@ -129,7 +130,8 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     if Image.MAX_IMAGE_PIXELS is not None:
         Image.MAX_IMAGE_PIXELS = max(Image.MAX_IMAGE_PIXELS, manifest.configuration.source.max_pixels)
     text = manifest.configuration.text
-    rules = Rules(tuple(text.dialect), text.spans == "densest", manifest.configuration.source.max_pixels)
+    source = manifest.configuration.source
+    rules = Rules(tuple(text.dialect), text.spans == "densest", source.max_pixels, source.max_scans)
     for number, shard in enumerate(manifest.shards):
         yield from _check_shard(folder, f"{number:05}", shard, rules, limit)
     yield from (Finding(layout.MANIFEST, "", text) for text in _ledger_faults(manifest))

@@ -98,7 +98,7 @@ def chunks_in_work(folder: str) -> list[ChunkInWork]:
     """What the local workers say about their chunks."""
     found = []
     for path in glob(os.path.join(escape(folder), f"{PROGRESS}*.json")):
-        with suppress(OSError, ValueError, TypeError, KeyError), open(path, encoding="ascii") as file:
+        with suppress(Exception), open(path, encoding="ascii") as file:
             said = json.load(file)
             chunk, size, since = said.get("chunk", ""), said.get("size", 0), said.get("since", 0.0)
             found.append(ChunkInWork(int(said["pairs"]), str(chunk), int(size), float(since)))
@@ -158,7 +158,8 @@ def show_progress(
     if quiet and log is None:
         yield
         return
-    on_terminal = sys.stderr.isatty() and not quiet
+    quiet = quiet or sys.stderr is None  # None: a process without standard error, such as a daemon
+    on_terminal = not quiet and sys.stderr.isatty()
     display = _Bar(title, unit) if on_terminal else _Nothing() if quiet else _Lines(title, unit)
     every = _BAR_SECONDS if on_terminal else _LINE_SECONDS
     watch = _Watch(title, unit, _safe(state), log, news, display)

@@ -25,7 +25,7 @@ def main() -> None:
     if not os.environ.get("GRITMILL_DEBUG"):
         logging.disable(logging.CRITICAL)
         # gRPC aborts with its own message when the driver has ended.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # standard error, which may be closed
     from apache_beam.runners.worker import sdk_worker_main  # the import warns of packages that are not installed
 
     gc.freeze()  # hides imported objects from the cyclic garbage collector

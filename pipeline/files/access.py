@@ -97,11 +97,14 @@ def read_bytes(uri: str) -> bytes:
 
 
 def read_json(uri: str) -> Any:
-    """The JSON value in a file that gritmill wrote. Raises EnvironmentFault if it is not JSON."""
+    """The JSON value in a file that gritmill wrote. Raises EnvironmentFault if it is not JSON.
+
+    Its shape is not checked: `pipeline.files.typed` does that.
+    """
     try:
         return json.loads(read_bytes(uri))
-    except ValueError as error:
-        raise EnvironmentFault(f"{uri}: not JSON, although gritmill wrote it: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise EnvironmentFault(f"{uri}: not JSON, although gritmill wrote it: {error}; remove it") from error
 
 
 def exists(uri: str) -> bool:

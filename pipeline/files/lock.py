@@ -7,16 +7,29 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from pipeline import files
 from pipeline.faults import CallError, EnvironmentFault
-from pipeline.files.publish import delete_unfinished, publish_json
+from pipeline.files.publish import delete_unfinished
+from pipeline.files.typed import publish_typed, read_typed
 from pipeline.layout import HEARTBEAT, LOCK
 
 _BEAT_SECONDS = 30.0
 _STALE_SECONDS = 4 * _BEAT_SECONDS
 _SETTLE_SECONDS = 2.0  # if two runs start together, the one that writes last gets the folder
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """The content of the heartbeat. run: a random id. time: seconds since 1970."""
+
+    REMEDY: ClassVar[str] = "remove it if no other run is using the folder"
+
+    run: str
+    time: float
 
 
 @contextmanager
@@ -73,7 +86,7 @@ def _acquire(path: str) -> int:
 def _heartbeat(folder: str) -> Iterator[None]:
     uri = files.join(folder, HEARTBEAT)
     if files.exists(uri):
-        age = time.time() - files.read_json(uri)["time"]
+        age = time.time() - read_typed(uri, Heartbeat).time
         if age < _STALE_SECONDS:
             wait = f"if that run was killed, wait {_STALE_SECONDS - age:.0f} seconds"
             raise CallError(f"--output: {folder}: another run used this folder {age:.0f} seconds ago; {wait}")
@@ -84,14 +97,14 @@ def _heartbeat(folder: str) -> Iterator[None]:
     def beat() -> None:
         while not ended.wait(_BEAT_SECONDS):
             with suppress(Exception):  # if a beat fails, the next one replaces it
-                if files.read_json(uri)["run"] != run_id:
+                if read_typed(uri, Heartbeat).run != run_id:
                     lost.set()
                     return
-                publish_json(uri, {"run": run_id, "time": time.time()})
+                publish_typed(uri, Heartbeat(run_id, time.time()))
 
-    publish_json(uri, {"run": run_id, "time": time.time()})
+    publish_typed(uri, Heartbeat(run_id, time.time()))
     time.sleep(_SETTLE_SECONDS)
-    if files.read_json(uri)["run"] != run_id:
+    if read_typed(uri, Heartbeat).run != run_id:
         raise CallError(f"--output: {folder}: another run started in this folder at the same time")
     thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
     thread.start()

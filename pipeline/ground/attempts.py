@@ -6,29 +6,43 @@ interrupt, a full disk) clears "working" in the remaining records, because no pr
 """
 
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import ClassVar
 
 from pipeline import files, layout
-from pipeline.files.publish import publish_json
+from pipeline.faults import EnvironmentFault
+from pipeline.files.typed import publish_typed, read_typed
 from pipeline.ids import ChunkId
 
 ISOLATE_AFTER = 2
 """After this many failed attempts, a chunk is processed in a separate process."""
 
 
+@dataclass(frozen=True)
+class Attempts:
+    """The content of a record. deaths: failed attempts. working: whether an attempt is in progress, or has failed."""
+
+    REMEDY: ClassVar[str] = "remove it"
+
+    deaths: int
+    working: bool
+
+
 def begin(detections: str, chunk: ChunkId) -> int:
     """Records the start of work on a chunk. Returns the number of failed attempts at it."""
     failed = failed_count(detections, chunk)
-    publish_json(_uri(detections, chunk), {"deaths": failed, "working": True})
+    publish_typed(_uri(detections, chunk), Attempts(failed, working=True))
     return failed
 
 
 def failed_count(detections: str, chunk: ChunkId) -> int:
-    """Returns the number of failed attempts at a chunk."""
+    """Returns the number of failed attempts at a chunk. 0 if the record is damaged: no row depends on it."""
     uri = _uri(detections, chunk)
-    if not files.exists(uri):
-        return 0
-    record = files.read_json(uri)
-    return int(record["deaths"]) + bool(record["working"])
+    if files.exists(uri):
+        with suppress(EnvironmentFault):
+            record = read_typed(uri, Attempts)
+            return record.deaths + record.working
+    return 0
 
 
 def end(detections: str, chunk: ChunkId) -> None:
@@ -37,13 +51,13 @@ def end(detections: str, chunk: ChunkId) -> None:
 
 
 def clear_in_progress(detections: str) -> None:
-    """Clears "working" in all records because no process was killed. Deletes a record that it cannot rewrite."""
+    """Clears "working" in all records because no process was killed. Deletes a record that it cannot read or write."""
     for info in files.list_folder(detections, layout.ALL_WORKING):
         if files.name(info.uri).startswith(layout.TEMPORARY):
             continue  # left by a worker that was stopped during a write
         try:
-            publish_json(info.uri, {"deaths": files.read_json(info.uri)["deaths"], "working": False})
-        except OSError:
+            publish_typed(info.uri, Attempts(read_typed(info.uri, Attempts).deaths, working=False))
+        except (OSError, EnvironmentFault):
             with suppress(Exception):  # the disk may refuse deletions too
                 files.delete([info.uri])
 

@@ -183,7 +183,7 @@ def _chunks(
 def _loader(plan: Plan, isolated: bool) -> Iterator[ImageLoader]:
     child = ChildProcess() if isolated else None
     try:
-        yield ImageLoader(plan.configuration.source.max_pixels, child)
+        yield ImageLoader(plan.configuration.source.image_limits, child)
     finally:
         if child:
             child.close()

@@ -41,12 +41,14 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     model_cache = ModelCache(folder)
     model_identities = identify_models(configuration, model_cache)
     configuration = fingerprint.resolve(configuration, model_identities)
+    old = _interrupted_fresh(folder) if options.fresh else read_plan(folder)
+    if old:
+        configuration = configuration.resuming(old.configuration)
     stages = configured_stages(configuration, [os.getcwd()])
     tables = open_tables(stages, folder)
     described = stage_tables.describe(tables, stages)
     if not options.fresh:
         stage_tables.check(tables, described)
-    old = _interrupted_fresh(folder) if options.fresh else read_plan(folder)
     if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)
@@ -71,8 +73,8 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
         graph.run(plan, stages, tables, provenance, options)
         if unfinished := _unfinished_count(plan, tables.values()):
-            missing = f"{counted(unfinished, 'range')} {'is' if unfinished == 1 else 'are'} not done"
-            raise EnvironmentFault(f"{folder}: the run ended, but {missing}; run the same command to resume")
+            missing = f"{counted(unfinished, 'range')} not done"
+            raise EnvironmentFault(f"{folder}: the run ended with {missing}; run the same command to resume")
     elif any(source.ranges for source in plan.sources) and (options.log or not options.quiet):
         _tell_finished(tables[DETECTIONS], options)
     for table in tables.values():

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pipeline.sources import Position
 from pipeline.sources.read_images import LOADERS, MAX_AHEAD, read_file
 from transforms import images
-from transforms.images import ImageFault
+from transforms.images import ImageFault, ImageLimits
 from transforms.isolation.child_process import ChildDied, ChildProcess
 from transforms.read_ahead import read_ahead
 from transforms.records import FailureStage, Fault, Pair, Reason
@@ -21,7 +21,7 @@ class ImageLoader:
     child: the process that measures images, for chunks that may kill it. None: images are measured in this process.
     """
 
-    max_pixels: int
+    limits: ImageLimits
     child: ChildProcess | None = None
     _previous: Pair | None = field(default=None, init=False)
 
@@ -48,9 +48,9 @@ class ImageLoader:
         pair = replace(pair, image=replace(pair.image, length=len(pair.data), digest=images.image_digest(pair.data)))
         try:
             if self.child:
-                width, height = self.child.call(images.measure, pair.data, self.max_pixels)
+                width, height = self.child.call(images.measure, pair.data, *self.limits)
             else:
-                width, height = images.measure(pair.data, self.max_pixels)
+                width, height = images.measure(pair.data, *self.limits)
         except ImageFault as fault:
             return pair.failed(fault.as_fault())
         except ChildDied as error:

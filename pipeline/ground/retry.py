@@ -5,10 +5,12 @@ that was killed. Until then their ranges are unfinished, and `pack` refuses them
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
 
 from pipeline import files
 from pipeline.faults import CallError
-from pipeline.files.publish import publish_json
+from pipeline.files.typed import publish_typed, read_typed
 from pipeline.ids import ChunkId, RangeId
 from pipeline.layout import RETRY
 from pipeline.plan.plan import Plan
@@ -19,6 +21,15 @@ from transforms.wording import suggestion
 _PACK_REASONS = (Reason.GONE, Reason.CHANGED)
 _REJECTIONS = (Reason.NO_CAPTION, Reason.LANGUAGE, Reason.NO_PHRASE, Reason.NO_BOX)
 GROUND_REASONS = tuple(reason for reason in Reason if reason not in (*_PACK_REASONS, *_REJECTIONS))
+
+
+@dataclass(frozen=True)
+class RetryList:
+    """The content of `retry.json`. chunks: numbers of source, range and chunk."""
+
+    REMEDY: ClassVar[str] = "remove it and run ground --retry-failed again"
+
+    chunks: tuple[tuple[int, int, int], ...]
 
 
 def check_reason(reason: str) -> None:
@@ -53,7 +64,7 @@ def reopen(plan: Plan, tables: Mapping[str, Table], reason: str | None) -> None:
 def pending(table: Table) -> list[ChunkId]:
     """The chunks to process again, in order."""
     uri = files.join(table.uri, RETRY)
-    return [ChunkId(*numbers) for numbers in files.read_json(uri)["chunks"]] if files.exists(uri) else []
+    return [ChunkId(*numbers) for numbers in read_typed(uri, RetryList).chunks] if files.exists(uri) else []
 
 
 def drop_sources(table: Table, sources: Iterable[int]) -> None:
@@ -78,4 +89,5 @@ def _with_failed_rows(plan: Plan, table: Table, reason: str) -> Iterator[ChunkId
 
 
 def _publish(table: Table, chunks: Iterable[ChunkId]) -> None:
-    publish_json(files.join(table.uri, RETRY), {"chunks": [[c.source, c.range, c.number] for c in chunks]})
+    content = RetryList(tuple((c.source, c.range, c.number) for c in chunks))
+    publish_typed(files.join(table.uri, RETRY), content)

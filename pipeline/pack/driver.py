@@ -161,8 +161,7 @@ def _check_finished(plan: Plan, done: set[RangeId], folder: str, partial: bool) 
     if missing and not partial:
         raise CallError(
             f"--detections: {folder}: {missing} of {counted(sum(1 for _ in plan.range_ids()), 'range')} "
-            f"{'is' if missing == 1 else 'are'} not done; "
-            "run gritmill ground again, or use pack --partial"
+            "are not done; run gritmill ground again, or use pack --partial"
         )
 
 

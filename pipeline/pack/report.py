@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from pydantic import SerializerFunctionWrapHandler, model_serializer
-from rich.console import Console
 from rich.table import Column, Table
 
 from pipeline import files, layout
@@ -18,6 +17,7 @@ from pipeline.pack.ledger import Examples, Ledger
 from pipeline.pack.manifest import Manifest, RecordedFault, read_manifest
 from pipeline.pack.statistics import Histograms, read_statistics
 from pipeline.plan.spread import evenly_spaced
+from pipeline.screen import data_console
 from pipeline.tables.range_summary import RangeSummary, Timing
 from pipeline.tables.table_file import TableFile, find_tables
 from pipeline.threshold import Threshold
@@ -172,15 +172,15 @@ def show(report: Report, output: str, pace: bool = True) -> None:
     table.add_row(str(ledger.written), f"written, with {report.boxes} box{'es' * (report.boxes != 1)}, in {shards}")
     table.add_row(str(ledger.rejected_pairs), "rejected")
     for reason, pairs in ledger.rejected.items():
-        table.add_row("", f"  {pairs} {reason}")
+        table.add_row("", printable(f"  {pairs} {reason}"))
     table.add_row(str(ledger.failed_pairs), "failed")
     for stage, reasons in ledger.failed.items():
         for reason, pairs in reasons.items():
-            table.add_row("", f"  {pairs} {stage}: {reason}")
-    console = Console(highlight=False)
+            table.add_row("", printable(f"  {pairs} {stage}: {reason}"))
+    console = data_console()
     console.print(table)
     for line in _lines(report, output, pace):
-        console.print(printable(line), markup=False, soft_wrap=True)
+        console.print(printable(line), soft_wrap=True)
 
 
 def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:

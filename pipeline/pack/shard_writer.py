@@ -62,8 +62,8 @@ class ShardWriter:
             return done
         kept, again = tee(item for piece in plan.pieces for item in self._kept(piece))
         fetched = fetch_images((item.pair for item in again), self._plan.open_source)
-        max_pixels = self._plan.configuration.source.max_pixels
-        shard = _ShardInProgress(plan.number, tuple(self.policy.text.dialect), max_pixels)
+        limits = self._plan.configuration.source.image_limits
+        shard = _ShardInProgress(plan.number, tuple(self.policy.text.dialect), limits)
         with publish(files.join(self.output, layout.shard_tar(plan.number))) as file:
             shard.write_tar(file, enumerate(zip(kept, fetched, strict=True)))
             if shard.pairs != plan.pairs:
@@ -89,7 +89,7 @@ class _ShardInProgress:
 
     shard: int
     dialects: tuple[str, ...]
-    max_pixels: int
+    limits: images.ImageLimits
     records: "_RecordBuffer" = field(default_factory=lambda: _RecordBuffer())
     failed: Failures = field(default_factory=dict)
     failed_examples: Examples = field(default_factory=dict)
@@ -114,7 +114,7 @@ class _ShardInProgress:
 
     def _jpeg(self, data: bytes) -> bytes | Fault:
         try:
-            return images.to_jpeg(data, self.max_pixels)
+            return images.to_jpeg(data, *self.limits)
         except images.ImageFault as fault:  # `ground` may have used another version of Pillow
             return fault.as_fault()
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.stages.base import DetectionsStage
 from transforms.detectors.settings import DetectorSettings
-from transforms.images import MAX_PIXELS
+from transforms.images import DEFAULT_LIMITS, ImageLimits
 from transforms.records import Pair
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 class Boxes(DetectionsStage):
     """Pairs with phrases -> pairs with candidate boxes.
 
-    max_pixels: larger images fail. search_path: folders to search for a custom detector.
+    limits: of the images. search_path: folders to search for a custom detector.
     """
 
     settings: DetectorSettings
-    max_pixels: int = MAX_PIXELS
+    limits: ImageLimits = DEFAULT_LIMITS
     search_path: tuple[str, ...] = ()
 
     name = "boxes"
@@ -38,7 +38,7 @@ class Boxes(DetectionsStage):
         """Loads the detector on its device."""
         from transforms.detectors.phrase_locator import load_locator  # imports torch
 
-        return load_locator(self.settings, self.max_pixels, self.search_path)
+        return load_locator(self.settings, self.limits, self.search_path)
 
     def with_threads(self, threads: int) -> "Boxes":
         """See `Stage`."""

@@ -27,7 +27,7 @@ def configured_stages(configuration: Configuration, search_path: Sequence[str] =
     """
     stages: list[Stage] = [
         Phrases(configuration.phrases),
-        Boxes(configuration.detector, configuration.source.max_pixels, tuple(search_path)),
+        Boxes(configuration.detector, configuration.source.image_limits, tuple(search_path)),
     ]
     for name in configuration.stages.factories:
         stage = load_stage(name, configuration, tuple(search_path))

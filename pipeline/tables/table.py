@@ -209,9 +209,10 @@ class Table:
             raise EnvironmentFault(f"{uri} has changed since it was committed; {remedy}")
         try:
             metadata = _row_files().metadata_of(data)
+            later = metadata["format"] > self.version
         except Exception as error:
             raise EnvironmentFault(f"{uri} is damaged: {first_line(error)}; {remedy}") from error
-        if metadata["format"] > self.version:
+        if later:
             raise EnvironmentFault(
                 f"{uri}: format {metadata['format']} is from a later release (this one reads up to {self.version}); "
                 "update gritmill"

@@ -40,7 +40,7 @@ def test_encode_refuses_what_no_text_can_say(spans, what):
 
 
 def test_an_unknown_dialect():
-    with pytest.raises(ValueError, match="no dialect klingon"):
+    with pytest.raises(ValueError, match="klingon: no such dialect"):
         gritmill.encode("a dog", [DOG], dialect="klingon")
 
 

@@ -123,3 +123,7 @@ def grounded(pair: Pair, score: float = 0.875) -> Pair:
     """Returns the pair as `ground` writes it, with one box for "a dog". The caption must start with CAPTION."""
     assert pair.caption.startswith(CAPTION)
     return replace(pair, data=b"", phrases=(Phrase(0, 5, 2, 5, 0, 14),), boxes=(Box(0, 0.25, 0.125, 0.75, 0.5, score),))
+
+
+NOT_OURS = (b"[1, 2]", b"7", b"null", b'{"a"', b"{}", b"\xff\xfe\x00", b"[" * 10_000, b"")
+"""Contents of a JSON file that gritmill does not write: another shape, cut short, not UTF-8, nested too deeply."""

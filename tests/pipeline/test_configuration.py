@@ -158,3 +158,61 @@ def test_settings_are_frozen_and_survive_json() -> None:
     assert Configuration.model_validate(value.model_dump(mode="json")) == value
     with pytest.raises(ValueError, match="frozen"):
         value.chunk.pairs = 1  # type: ignore[misc]
+
+
+def bomb(levels: int) -> str:
+    """Lines of YAML whose last value has 10**levels parts, by aliases."""
+    lines = ["a0: &a0 [x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, levels + 1)]
+    return "\n".join([*lines, f"text: {{dialect: *a{levels}}}"])
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (bomb(9), "more than 10000 values, aliases included; write a plain configuration"),
+        ("text: &a {dialect: *a}", "more than 10000 values, aliases included; write a plain configuration"),
+        (
+            "\n".join(["a: &a0 {k: v}", *(f"b{n}: &a{n + 1} {{<<: [{f'*a{n}, ' * 9}]}}" for n in range(12))]),
+            "more than 10000 values, aliases included; write a plain configuration",
+        ),
+        ("[" * 100_000, "too deeply nested; write a plain configuration"),
+        ("\n".join(" " * n + "a:" for n in range(2000)), "too deeply nested; write a plain configuration"),
+        ("chunk: {pairs: !!int x}", "not YAML: ValueError: invalid literal for int() with base 10: 'x'"),
+        ("chunk: {pairs: 2001-99-99}", "not YAML: ValueError: month must be in 1..12"),
+        ("chunk: {pairs: !!timestamp x}", "not YAML: AttributeError: 'NoneType' object has no attribute 'groupdict'"),
+    ],
+    ids=["aliases", "cycle", "merges", "deep flow", "deep block", "int", "date", "timestamp"],
+)
+def test_a_yaml_text_that_is_small_but_not_its_value(tmp_path: Path, text: str, wanted: str) -> None:
+    assert refusal(text, tmp_path) == f"{tmp_path}/mine.yaml: {wanted}"
+
+
+def test_aliases_of_a_usual_size_are_taken(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("source: {columns: {id: &names [a, b], key: *names}}\n")
+    columns = load(str(tmp_path / "mine.yaml")).source.columns
+    assert columns.id == columns.key == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("change", "wanted"),
+    [
+        ("text.dialect=" + "[" * 100_000, "--set: text.dialect: too deeply nested; write a plain value"),
+        (
+            "text.dialect=[&a [x,x], &b " + "[" + "*a," * 9999 + "*a]]",
+            "--set: text.dialect: more than 10000 values, aliases included; write a plain value",
+        ),
+    ],
+    ids=["deep", "aliases"],
+)
+def test_a_change_that_is_too_large_is_refused(tmp_path: Path, change: str, wanted: str) -> None:
+    assert refusal("chunk: {pairs: 8}", tmp_path, (change,)) == wanted
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10**6, "[" + "1," * 9000 + "1]", "[[[[[[1]]]]]]"], ids=["text", "list", "deep"]
+)
+def test_a_message_shows_the_start_of_a_long_value(tmp_path: Path, value: str) -> None:
+    line = refusal(f"chunk:\n  pairs: {value}\n", tmp_path)
+    assert line.startswith("configuration: chunk.pairs: ")
+    assert len(line) < 250

@@ -13,6 +13,7 @@ from tests.pipeline.builders import configuration
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
 from transforms.detectors.load import find_family
 from transforms.detectors.settings import DetectorSettings
+from transforms.images import DEFAULT_LIMITS
 from transforms.selection.judge import Policy
 from transforms.settings import LegacyValue, Section, SelectionSettings
 
@@ -201,3 +202,22 @@ def test_a_manifest_of_a_later_release_does_not_hide_what_differs() -> None:
     written = configuration().model_dump(mode="json")
     written["selection"] |= {"unknown": 1, "nms_iou": 0.1}
     assert driver._difference(written, configuration()) == "selection.nms_iou"
+
+
+def test_a_call_that_resumes_an_older_run_keeps_the_value_that_means_as_before() -> None:
+    earlier = NewerConfiguration.read_back(configuration().model_dump(mode="json"))
+    resumed = NewerConfiguration().resuming(earlier)
+    assert (resumed.detector.sharpness, resumed.detector.passes) == (0, None)
+    same = newer(detector={"sharpness": 0, "model": earlier.detector.model})
+    assert newer(detector={"sharpness": 3}).resuming(earlier).detector.sharpness == 3  # the call sets it
+    assert NewerConfiguration().resuming(same.model_copy(update={"detector": NewerDetector(sharpness=7)})) == (
+        NewerConfiguration()
+    )
+
+
+def test_the_limit_of_scans_is_part_of_it_but_not_for_a_run_that_had_none() -> None:
+    before = Configuration.read_back({"source": {"max_pixels": 7}})
+    assert before.source.image_limits == (7, None)
+    assert Configuration().source.image_limits == DEFAULT_LIMITS
+    assert "max_scans" not in before.source.fingerprint_values()
+    assert fingerprint_of(source={"max_scans": 20}) != fingerprint_of() != fingerprint_of(source={"max_scans": None})

@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.faults import CallError
 from pipeline.threshold import SIDECAR, Threshold, active_threshold, default_threshold
+from tests.pipeline.builders import NOT_OURS
 from transforms.detectors.settings import DetectorSettings
 from transforms.settings import SelectionSettings
 
@@ -46,3 +48,12 @@ def test_what_is_set_goes_first_even_zero(model: str) -> None:
 
 def test_the_embedded_detector_brings_its_own_too() -> None:
     assert default_threshold(settings("scene-grounder")).measured
+
+
+@pytest.mark.parametrize(
+    "content", [*NOT_OURS, b'{"score": {"mean": 7}, "measured": ""}', b'{"score": {"mean": NaN}, "measured": ""}']
+)
+def test_a_sidecar_of_another_shape_is_one_line_with_the_cure(model: str, content: bytes) -> None:
+    (Path(model) / SIDECAR).write_bytes(content)
+    with pytest.raises(CallError, match=rf"^{model}/{SIDECAR}: not a score threshold: .+; correct it or remove it$"):
+        default_threshold(settings(model))

@@ -375,3 +375,45 @@ def test_a_digest_of_either_kind_tells_a_changed_image(data, other):
         assert images.matches_digest(data, known)
         assert images.matches_digest(other, known) == (data == other)
     assert not images.matches_digest(data, "")
+
+
+def many_scans(more, size=(48, 32), before=b""):
+    """Returns a progressive JPEG with 10 scans of its own and `more` repeated ones. before: segments at its start."""
+    data = encoded(Image.effect_noise(size, 50).convert("RGB"), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:2] + before + data[2:-2] + last * more + data[-2:]
+
+
+def test_scans_are_counted_before_anything_is_decoded():
+    data = many_scans(490)
+    assert measure(data) == (48, 32)
+    assert decode(data).size == (48, 32)
+    for function in (measure, decode, to_jpeg):
+        assert reason_of(function, many_scans(491)) == Reason.TOO_MANY_SCANS
+        assert reason_of(function, data, max_scans=499) == Reason.TOO_MANY_SCANS
+        assert function(many_scans(491), max_scans=None)
+
+
+def test_only_scans_that_a_decoder_reads_count():
+    start = b"\xff\xda\x00\x0c\x03"
+    metadata = b"\xff\xe2" + (2 + 600 * len(start)).to_bytes(2) + 600 * start
+    usual = encoded(blocks(), "JPEG")
+    for data in (
+        many_scans(0, before=metadata),
+        many_scans(0) + 600 * start,  # behind the end, as a film behind a photo
+        usual[:2] + metadata + usual[2:],
+    ):
+        assert measure(data, max_scans=10) == (48, 32)
+        assert decode(data, max_scans=10).size == (48, 32)
+    assert reason_of(measure, many_scans(1, before=metadata), max_scans=10) == Reason.TOO_MANY_SCANS
+    # A decoder refuses a second scan after the one of all components, so nothing takes long.
+    assert reason_of(decode, usual[:-2] + 600 * start + usual[-2:], max_scans=10) == Reason.UNDECODABLE
+
+
+def test_scans_of_single_components_count_without_a_progressive_header():
+    baseline = bytearray(encoded(Image.effect_noise((48, 32), 50).convert("RGB"), "JPEG"))
+    at = baseline.index(b"\xff\xda")
+    one_component = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+    data = bytes(baseline[:at]) + 30 * (one_component + b"\x00") + b"\xff\xd9"
+    assert reason_of(measure, data, max_scans=29) == Reason.TOO_MANY_SCANS
+    assert measure(data, max_scans=30) == (48, 32)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import spacy
-from rich.console import Console
 from rich.table import Table
 from spacy.language import Language
 
+from pipeline.screen import data_console
 from training.caption_parser import hand_marks
 from training.caption_parser.figures import Figures, figures
 from training.caption_parser.silver import read_silver, split, to_doc
@@ -44,7 +44,7 @@ def write_report(silver: Path, captions: Path, models: Sequence[Path], marks: st
       ValueError: the caption file is not the one that was marked.
       OSError: a file or a model is missing.
     """
-    console = Console()
+    console = data_console()
     pipelines = {str(path): spacy.load(path, exclude=["lemmatizer"]) for path in models}
     by_hand = _by_hand(list(pipelines.values()), hand_marks.read_marks(hand_marks.MARKS / f"{marks}.jsonl", captions))
     ruler = WordClassRuler()

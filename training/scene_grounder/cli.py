@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from pipeline.screen import data_console
 from training.scene_grounder.blocks import content_hash, make_blocks
 from training.scene_grounder.evaluate import figures, query_model
 from training.scene_grounder.ship import DEMO_SEED, TRAINING_SEED, glance, ship, table
@@ -69,7 +69,7 @@ def train_command(
                 progress.console.print(f"step {step}: {glance(str(font), work, job)}", highlight=False)
 
         train(job, on_step)
-    Console().print(table(ship(str(font), work, job, output, also or ())))
+    data_console().print(table(ship(str(font), work, job, output, also or ())))
 
 
 @app.command()
@@ -92,4 +92,6 @@ def evaluate(
     threshold: Annotated[float, typer.Option(min=0, max=1)],
 ) -> None:
     """Print the figures of a model on sets of scenes."""
-    Console().print(table({str(one): figures(query_model(model, list(read_tars(one))), threshold) for one in scenes}))
+    data_console().print(
+        table({str(one): figures(query_model(model, list(read_tars(one))), threshold) for one in scenes})
+    )

@@ -37,6 +37,7 @@ class Request:
     heads: tuple[Head, ...] = ()
     caption: str = ""
     image_digest: str = ""
+    max_scans: int | None = images.MAX_SCANS
 
     @property
     def image(self) -> Image.Image:
@@ -45,7 +46,7 @@ class Request:
         Raises:
           ImageFault: the image cannot be decoded.
         """
-        return images.decode(self.data, self.max_pixels)
+        return images.decode(self.data, self.max_pixels, self.max_scans)
 
 
 def probe_request() -> Request:

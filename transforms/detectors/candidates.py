@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from transforms.detectors.base import Found, Head, Request
+from transforms.images import ImageLimits
 from transforms.records import Box, Dropped, Pair, Phrase
 
 Normalize = Callable[[str], str]
 """`Family.normalize`: phrases with equal results are sent to the detector once."""
 
 
-def make_request(pair: Pair, max_pixels: int, normalize: Normalize) -> Request:
+def make_request(pair: Pair, limits: ImageLimits, normalize: Normalize) -> Request:
     """The request for a pair. It contains each distinct phrase once, as in its first occurrence in the caption."""
     distinct: dict[str, Phrase] = {}
     for phrase in pair.phrases:
@@ -20,10 +21,11 @@ def make_request(pair: Pair, max_pixels: int, normalize: Normalize) -> Request:
         pair.width,
         pair.height,
         tuple(pair.text(phrase) for phrase in distinct.values()),
-        max_pixels,
+        limits.max_pixels,
         tuple(_head(pair, phrase) for phrase in distinct.values()),
         pair.caption,
         pair.image.digest,
+        limits.max_scans,
     )
 
 

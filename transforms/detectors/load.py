@@ -107,6 +107,6 @@ def _read_config(settings: DetectorSettings) -> dict[str, Any]:
     try:
         path = find_config(settings)
         config = json.loads(path.read_bytes()) if path.is_file() else {}
-    except (OSError, ValueError) as error:  # ValueError: not JSON, or neither an existing folder nor a hub id
+    except (OSError, ValueError, RecursionError) as error:  # not JSON, or neither an existing folder nor a hub id
         raise OSError(f"detector.model: {settings.model}: {error}") from error
     return config if isinstance(config, dict) else {}

@@ -9,7 +9,7 @@ from transforms.detectors.candidates import Normalize, make_request, with_boxes
 from transforms.detectors.check_answers import check_answers
 from transforms.detectors.load import find_family, load_detector
 from transforms.detectors.settings import DetectorSettings
-from transforms.images import MAX_PIXELS
+from transforms.images import DEFAULT_LIMITS, ImageLimits
 from transforms.models import Batched
 from transforms.plugins import check_json_object
 from transforms.records import Box, Pair
@@ -19,13 +19,13 @@ from transforms.records import Box, Pair
 class PhraseLocator:
     """A `Model` whose rows are pairs with boxes and without their images. Its input pairs must have phrases.
 
-    floor: candidates with a lower score are removed. max_pixels: larger images fail.
+    floor: candidates with a lower score are removed. limits: of the images.
     normalize: of phrases with equal results, only the first is sent to the detector.
     """
 
     detector: Any
     floor: float
-    max_pixels: int
+    limits: ImageLimits
     normalize: Normalize
     progress: Callable[[int], None] | None = None
 
@@ -48,7 +48,7 @@ class PhraseLocator:
 
     def requests(self, pairs: Sequence[Pair]) -> list[Request]:
         """The requests for the pairs."""
-        return [make_request(pair, self.max_pixels, self.normalize) for pair in pairs]
+        return [make_request(pair, self.limits, self.normalize) for pair in pairs]
 
     def located(
         self, pairs: Sequence[Pair], requests: Sequence[Request], answers: Sequence[Found | Sequence[Box]]
@@ -76,9 +76,9 @@ class BatchedPhraseLocator(PhraseLocator):
 
 
 def load_locator(
-    settings: DetectorSettings, max_pixels: int = MAX_PIXELS, search_path: Sequence[str] = ()
+    settings: DetectorSettings, limits: ImageLimits = DEFAULT_LIMITS, search_path: Sequence[str] = ()
 ) -> PhraseLocator:
     """Loads the detector that the settings name. search_path: folders to search for your own detector."""
     detector = load_detector(settings, search_path)
     kind = BatchedPhraseLocator if isinstance(detector, Batched) else PhraseLocator
-    return kind(detector, settings.floor, max_pixels, find_family(settings).normalize)
+    return kind(detector, settings.floor, limits, find_family(settings).normalize)

@@ -1,31 +1,44 @@
-"""The tables of `eval` and `calibrate` on the screen."""
+"""Names from data are shown as they are: nothing in them is rich's markup or an emoji."""
 
-from gritmill.evaluation.tables import show_boxes, show_calibration
+import pytest
 
-FIGURES = {"boxes": 1, "precision": 1.0, "recall": 0.5, "phrases_with_right_box": 0.5, "absent_with_box": None}
+from gritmill.evaluation import tables
 
-
-def test_the_totals_of_a_calibration_are_its_first_row_and_one_image_is_singular(capsys):
-    kinds = ("animals", "all")
-    show_calibration(
-        {
-            "threshold": 0.5,
-            "at_threshold": dict.fromkeys(kinds, FIGURES),
-            "counts": {kind: {"phrases": 2} for kind in kinds},
-            "pictures": {"measured": 1, "pictures": 1, "unusable": {}, "examples": {}, "failed": 1},
-            "curves": {},
-        }
-    )
-    *_, first, second, images, failed = capsys.readouterr().out.splitlines()
-    assert (first.split()[0], second.split()[0]) == ("all", "animals")
-    assert images == "1 of 1 image measured"
-    assert failed == "  the detector failed on 1 caption; their phrases count as not found"
+NAMES = ("[/b]", "[red]animals[/red]", ":dog:", "[link=http://example]x", "a\x1b[2J", "\\[")
+SHOWN = ("[/b]", "[red]animals[/red]", ":dog:", "[link=http://example]x", "a\\x1b[2J", "\\[")
+COUNTS = {"pictures": 1, "measured": 1, "unusable": {}, "examples": {}, "failed": 0}
 
 
-def test_several_images_are_plural(capsys):
-    pictures = {"measured": 2, "pictures": 3, "unusable": {}, "examples": {}, "failed": 0}
-    show_boxes({"figures": None, "pictures": pictures, "phrases": dict.fromkeys(FIGURES | _LEFT_OUT, 0)})
-    assert capsys.readouterr().out == "2 of 3 images measured\n"
+@pytest.fixture(autouse=True)
+def _wide(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
 
 
-_LEFT_OUT = dict.fromkeys(("without_picture", "without_boxes", "absent"))
+def test_the_table_of_boxes(capsys):
+    recalls = {f"recall@{k}": 0.5 for k in (1, 5, 10)}
+    figures = {"phrases": 1, "any_box": recalls, "merged_box": recalls}
+    by_kind = {"all": figures, "kinds": dict.fromkeys(NAMES, figures)}
+    left_out = {"without_picture": 0, "without_boxes": 0, "absent": 0}
+    counts = {**COUNTS, "unusable": {"[/b]": 1}, "examples": {"[/b]": "[/i]:cat:"}}
+    tables.show_boxes({"on": "jsonl", "figures": by_kind, "pictures": counts, "phrases": left_out})
+    assert_shown(capsys.readouterr().out, "1 [/b], for example [/i]:cat:")
+
+
+def test_the_table_of_phrases(capsys):
+    figures = {"marked": 2, "extracted": 2, "hit": 1, "precision": 0.5, "recall": 0.5, "f1": 0.5, "recall_by_head": 0.5}
+    kinds = {name: {"marked": 1, "recall": 0.5} for name in NAMES}
+    tables.show_phrases({"figures": {**figures, "kinds": kinds, "misses": {"[/b] :dog:": 1}, "false_alarms": {}}})
+    assert_shown(capsys.readouterr().out, "[/b] :dog:")
+
+
+def test_the_table_of_a_threshold(capsys):
+    names = ("precision", "recall", "phrases_with_right_box", "absent_with_box")
+    row = {"boxes": 1, **dict.fromkeys(names, 0.5)}
+    result = {"threshold": 0.5, "at_threshold": dict.fromkeys(NAMES, row), "curves": {}, "pictures": COUNTS}
+    tables.show_calibration({**result, "counts": {name: {"phrases": 1} for name in NAMES}})
+    assert_shown(capsys.readouterr().out)
+
+
+def assert_shown(said, *more):
+    for text in (*SHOWN, *more):
+        assert text in said

@@ -1,11 +1,13 @@
 """Calls of `export`: invalid ones, and the command line."""
 
 import shutil
+from contextlib import nullcontext
 
 import pytest
 
 import gritmill
 from gritmill.exports.export import export
+from gritmill.exports.format import ExportFolder, all_parts
 from gritmill.exports.odvg import Odvg
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.main import main
@@ -16,12 +18,14 @@ def test_a_run_that_is_packed_again_meanwhile_is_not_mixed(finished, tmp_path, m
     shard = Odvg.shard
 
     def packing(self, number, samples, folder):
+        """As on an object store, where no lock keeps a pack out."""
         figures = shard(self, number, samples, folder)
         again = {"selection": {"score": 0.0, "boxes_per_phrase": 1}, "shards": {"pairs": 10}}
         gritmill.pack(again, output=tmp_path / "run", fresh=True)
         return figures
 
     monkeypatch.setattr(Odvg, "shard", packing)
+    monkeypatch.setattr("pipeline.pack.driver.replacing", nullcontext)
     with pytest.raises(gritmill.EnvironmentFault, match="packed again during the export"):
         export(tmp_path / "run", "odvg", tmp_path / "out")
     monkeypatch.undo()
@@ -68,3 +72,11 @@ def test_the_command_line(finished, tmp_path, capsys):
         main([*words[:3], "lance", *words[4:]])
     assert ended.value.code == 2
     assert "--to: lance: no such format" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [b"[1]\n", b"7\n", b'{"a": \n', b"\xff\xfe\n", b"[" * 10_000])
+def test_a_damaged_part_is_one_line_with_the_cure(tmp_path, content):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "00000.jsonl").write_bytes(b"{}\n" + content)
+    with pytest.raises(gritmill.EnvironmentFault, match=r"/parts/00000\.jsonl:2: not .*; export into another folder$"):
+        list(all_parts([0], ExportFolder(str(tmp_path))))

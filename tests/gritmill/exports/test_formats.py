@@ -458,5 +458,5 @@ def test_instructions_follow_from_the_seed(finished, tmp_path):
 def test_instructions_need_words(finished, tmp_path):
     with pytest.raises(gritmill.CallError, match="--dialect: pix2seq carries no words"):
         export(finished, "instructions", tmp_path, ExportOptions(dialect="pix2seq"))
-    with pytest.raises(gritmill.CallError, match="--dialect: no dialect klingon"):
+    with pytest.raises(gritmill.CallError, match="--dialect: klingon: no such dialect"):
         export(finished, "instructions", tmp_path, ExportOptions(dialect="klingon"))

@@ -16,6 +16,7 @@ from pipeline.engines.progress import (
     pairs_in_progress,
     show_progress,
 )
+from tests.pipeline.builders import NOT_OURS
 
 
 def test_a_worker_says_how_many_pairs_it_has_done(tmp_path: Path) -> None:
@@ -41,8 +42,9 @@ def test_a_chunk_that_is_about_to_be_committed_counts_no_longer(tmp_path: Path) 
 def test_workers_add_up_and_broken_files_count_nothing(tmp_path: Path) -> None:
     (tmp_path / ".progress-1-1.json").write_text('{"pairs": 3}')
     (tmp_path / ".progress-1-2.json").write_text('{"pairs": 4}')
-    (tmp_path / ".progress-1-3.json").write_text('{"pa')
-    (tmp_path / ".progress-1-4.json~").write_text('{"pairs": 100}')
+    for number, content in enumerate(NOT_OURS, 3):
+        (tmp_path / f".progress-1-{number}.json").write_bytes(content)
+    (tmp_path / ".progress-1-2.json~").write_text('{"pairs": 100}')
     (tmp_path / "other.json").write_text('{"pairs": 100}')
     assert pairs_in_progress(str(tmp_path)) == 7
     delete_progress_files(str(tmp_path))
@@ -206,3 +208,9 @@ def test_the_thread_ends_with_the_block_also_after_an_exception(monkeypatch: pyt
 )
 def test_durations_are_for_people(seconds: float, text: str) -> None:
     assert progress._duration(seconds) == text
+
+
+def test_without_standard_error_nothing_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", None)
+    with show_progress("ground", "pairs", lambda: State(0, 0.0)):
+        assert "progress" not in [thread.name for thread in threading.enumerate()]

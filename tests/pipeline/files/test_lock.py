@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.faults import CallError
+from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files.lock import hold, reading, replacing
 from pipeline.files.publish import publish
 from pipeline.layout import HEARTBEAT
 from tests import fake_object_store
+from tests.pipeline.builders import NOT_OURS
 
 ROOT = Path(__file__).parents[3]
 
@@ -139,3 +140,13 @@ def test_a_file_that_cannot_be_locked_is_read(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(fcntl, "flock", refuse)
     with reading(str(tmp_path / "plan.json")), reading("gs://bucket/plan.json"):
         pass
+
+
+@pytest.mark.parametrize("content", NOT_OURS)
+def test_a_damaged_heartbeat_is_one_line_with_the_cure(tmp_path: Path, content: bytes) -> None:
+    fake_object_store.use(tmp_path)
+    with publish(f"shelf://out/{HEARTBEAT}") as file:
+        file.write(content)
+    with pytest.raises(EnvironmentFault, match=rf"^shelf://out/{HEARTBEAT}: not in the expected format: .*; remove it"):  # noqa: SIM117
+        with hold("shelf://out"):
+            pass

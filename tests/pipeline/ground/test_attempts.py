@@ -1,8 +1,11 @@
 from pathlib import Path
 
+import pytest
+
 from pipeline.ground import attempts
 from pipeline.ids import ChunkId
 from pipeline.layout import TEMPORARY, WORKING
+from tests.pipeline.builders import NOT_OURS
 
 CHUNK = ChunkId(0, 0, 0)
 
@@ -21,3 +24,13 @@ def test_a_record_that_was_being_written_when_its_worker_ended_is_no_record(tmp_
     (tmp_path / WORKING / f"{TEMPORARY}1-00000-00000-00001.json").write_bytes(b"")
     attempts.clear_in_progress(str(tmp_path))
     assert attempts.failed_count(str(tmp_path), CHUNK) == 0
+
+
+@pytest.mark.parametrize("content", NOT_OURS)
+def test_a_damaged_record_counts_nothing_and_is_removed(tmp_path: Path, content: bytes) -> None:
+    attempts.begin(str(tmp_path), CHUNK)
+    (record,) = (tmp_path / WORKING).iterdir()
+    record.write_bytes(content)
+    assert attempts.failed_count(str(tmp_path), CHUNK) == 0
+    attempts.clear_in_progress(str(tmp_path))
+    assert not record.exists()

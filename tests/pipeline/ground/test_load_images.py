@@ -17,8 +17,8 @@ def pair_for(path: Path, index: int = 0) -> PositionedPair:
     return {"index": index}, Pair(str(index), "s", index, "a dog", ImageRef(str(path)))
 
 
-def load(pairs: list[PositionedPair], max_pixels: int = images.MAX_PIXELS) -> list[Pair]:
-    found = list(ImageLoader(max_pixels).load(pairs))
+def load(pairs: list[PositionedPair], limits: images.ImageLimits = images.DEFAULT_LIMITS) -> list[Pair]:
+    found = list(ImageLoader(limits).load(pairs))
     assert [position for position, _ in found] == [position for position, _ in pairs]
     return [pair for _, pair in found]
 
@@ -51,7 +51,9 @@ def test_bad_pictures_are_failed_pairs_and_their_neighbours_are_not(tmp_path: Pa
     stored(tmp_path / "huge.png", image(size=(100, 100)))
     (tmp_path / "folder.png").mkdir()
     names = ["good", "none", "good", "page", "empty", "huge", "folder", "good", "good/x", "a\0b", "x" * 300, "good"]
-    pairs = load([pair_for(tmp_path / f"{name}.png", number) for number, name in enumerate(names)], 5000)
+    pairs = load(
+        [pair_for(tmp_path / f"{name}.png", number) for number, name in enumerate(names)], images.ImageLimits(5000)
+    )
     wanted: list[tuple[FailureStage, Reason] | None] = [
         None,
         (FailureStage.READ, Reason.MISSING_FILE),
@@ -113,10 +115,10 @@ def test_measuring_in_a_process_of_its_own_is_measuring_and_a_picture_that_kills
     child = ChildProcess()
     contents = (image(1, size=(30, 20)), image(2, size=(3, 60)), image(3, size=(30, 40)), b"<html>")
     pairs = [({}, Pair(str(n), "s", n, "a dog", ImageRef("a.tar", n), data)) for n, data in enumerate(contents)]
-    found = list(ImageLoader(1000, child).load(pairs))
-    assert found == list(ImageLoader(1000).load(pairs))
+    found = list(ImageLoader(images.ImageLimits(1000), child).load(pairs))
+    assert found == list(ImageLoader(images.ImageLimits(1000)).load(pairs))
     reasons = [pair.error and pair.error.reason for _, pair in found]
     assert reasons == [None, None, Reason.TOO_MANY_PIXELS, Reason.NOT_AN_IMAGE]
     monkeypatch.setattr(images, "measure", plugin_detectors.die)
-    ((_, pair),) = ImageLoader(1000, child).load(pairs[:1])
+    ((_, pair),) = ImageLoader(images.ImageLimits(1000), child).load(pairs[:1])
     assert pair.error == Fault(FailureStage.IMAGE, Reason.CRASH, "the decoder process was killed by SIGKILL")

@@ -126,7 +126,7 @@ def source(planned: Plan) -> Source:
 def pairs_of(source: Source) -> list[Pair]:
     """Returns the pairs as `ground` reads and measures them."""
     placed = source.read(source.ranges(1000)[0].start)
-    return [pair for _, pair in ImageLoader(images.MAX_PIXELS).load(placed)]
+    return [pair for _, pair in ImageLoader(images.DEFAULT_LIMITS).load(placed)]
 
 
 def test_every_built_in_kind_is_held_to_the_contract(kind: str, planned: Plan) -> None:

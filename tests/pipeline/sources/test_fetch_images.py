@@ -30,7 +30,7 @@ from transforms.records import FailureStage, Fault, Pair, Reason
 def as_ground_leaves_it(source: Any) -> list[Pair]:
     """Returns a source's pairs with their images read and measured."""
     placed = source.read(source.ranges(1000)[0].start)
-    return [pair for _, pair in ImageLoader(images.MAX_PIXELS).load(placed)]
+    return [pair for _, pair in ImageLoader(images.DEFAULT_LIMITS).load(placed)]
 
 
 def reopened(uri: str) -> Source:

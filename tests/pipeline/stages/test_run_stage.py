@@ -10,6 +10,7 @@ from pipeline.stages.run_stage import RunStage, StageHandler
 from pipeline.tables.detections import open_detections
 from tests.transforms.detectors.test_candidates import pair
 from transforms.detectors.settings import DetectorSettings
+from transforms.images import ImageLimits
 from transforms.records import Chunk
 
 STEADY = "tests.pipeline.stages.test_runner:Steady"
@@ -17,7 +18,7 @@ TABLE = open_detections("nowhere")
 
 
 def handler(progress=None):
-    return StageHandler(Boxes(DetectorSettings(model=STEADY), 10_000, ("folder",)), TABLE, progress)
+    return StageHandler(Boxes(DetectorSettings(model=STEADY), ImageLimits(10_000), ("folder",)), TABLE, progress)
 
 
 def test_the_transform_gives_each_chunk_back_with_boxes():
@@ -38,7 +39,7 @@ def test_a_batch_is_one_chunk():
 def test_a_handler_travels_to_its_worker_and_loads_nothing():
     again = pickle.loads(pickle.dumps(handler()))
     runner = again.load_model()
-    assert (again.stage.max_pixels, runner.stage.search_path, runner._model) == (10_000, ("folder",), None)
+    assert (again.stage.limits.max_pixels, runner.stage.search_path, runner._model) == (10_000, ("folder",), None)
 
 
 def test_bytes_are_those_of_the_images():

@@ -13,6 +13,7 @@ from tests.pipeline.builders import PROVENANCE
 from tests.transforms.detectors.test_candidates import pair, png
 from transforms.detectors.base import Found
 from transforms.detectors.settings import DetectorSettings
+from transforms.images import ImageLimits
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.records import Box, Chunk, FailureStage, Fault, Pair, Reason
 
@@ -59,7 +60,7 @@ class Dead(Steady):
 
 
 def runner(model=f"{__name__}:Steady", max_pixels=10_000, **settings):
-    return StageRunner(Boxes(DetectorSettings(model=str(model), **settings), max_pixels))
+    return StageRunner(Boxes(DetectorSettings(model=str(model), **settings), ImageLimits(max_pixels)))
 
 
 def calls_of(used):

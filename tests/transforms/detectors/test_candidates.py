@@ -7,6 +7,7 @@ from PIL import Image
 from transforms.detectors.base import Found, Request
 from transforms.detectors.candidates import make_request, with_boxes
 from transforms.detectors.grounding_dino.prompts import normalize
+from transforms.images import ImageLimits
 from transforms.records import Box, Drop, Dropped, FailureStage, Fault, Pair, Phrase, Reason
 
 
@@ -32,16 +33,18 @@ def pair(index, caption, *texts, **fields):
 
 
 def test_a_request_asks_for_each_distinct_phrase_once():
-    request = make_request(pair(0, "A dog, a cat, a dog. a  dog", "A dog", "a cat", "a dog", "a  dog"), 1000, normalize)
+    request = make_request(
+        pair(0, "A dog, a cat, a dog. a  dog", "A dog", "a cat", "a dog", "a  dog"), ImageLimits(1000, 7), normalize
+    )
     assert sorted(request.phrases) == ["A dog", "a cat"]
-    assert (request.width, request.height, request.max_pixels) == (96, 64, 1000)
+    assert (request.width, request.height, request.max_pixels, request.max_scans) == (96, 64, 1000, 7)
 
 
 TWICE = pair(0, "A dog, a cat, ..., a dog", "A dog", "a cat", "...", "a dog", dropped=(Dropped(20, 23, Drop.PICTURE),))
 
 
 def test_boxes_go_to_every_phrase_of_that_wording():
-    request = make_request(TWICE, 1000, normalize)
+    request = make_request(TWICE, ImageLimits(1000), normalize)
     dog, cat = request.phrases.index("A dog"), request.phrases.index("a cat")
     found = Found((Box(dog, 0, 0, 1, 1, 0.9), Box(dog, 0, 0, 0.5, 0.5, 0.8), Box(cat, 0, 0, 0.2, 0.2, 0.7)), cut=4)
     done = with_boxes(TWICE, request, found, normalize)
@@ -51,7 +54,7 @@ def test_boxes_go_to_every_phrase_of_that_wording():
 
 
 def test_phrases_that_could_not_be_asked_for_are_dropped_with_their_reason_and_the_rest_renumbered():
-    request = make_request(TWICE, 1000, normalize)
+    request = make_request(TWICE, ImageLimits(1000), normalize)
     dots, dog = request.phrases.index("..."), request.phrases.index("A dog")
     found = Found((Box(dog, 0, 0, 1, 1, 0.9),), dropped={dots: Drop.NO_TOKEN})
     done = with_boxes(TWICE, request, found, normalize)
@@ -62,11 +65,11 @@ def test_phrases_that_could_not_be_asked_for_are_dropped_with_their_reason_and_t
 
 def test_a_fault_makes_the_pair_an_error_row():
     fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, "boom")
-    done = with_boxes(TWICE, make_request(TWICE, 1000, normalize), Found(error=fault), normalize)
+    done = with_boxes(TWICE, make_request(TWICE, ImageLimits(1000), normalize), Found(error=fault), normalize)
     assert (done.error, done.boxes) == (fault, ())
 
 
 def test_a_request_for_a_probe_is_like_any_other():
-    request = make_request(pair(0, "a dog", "a dog"), 10_000, normalize)
+    request = make_request(pair(0, "a dog", "a dog"), ImageLimits(10_000), normalize)
     assert isinstance(request, Request)
     assert request.image.size == (96, 64)

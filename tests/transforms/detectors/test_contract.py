@@ -25,6 +25,7 @@ from transforms.detectors.candidates import make_request
 from transforms.detectors.check_answers import check_answers
 from transforms.detectors.load import find_family, load_detector
 from transforms.detectors.settings import DetectorSettings
+from transforms.images import ImageLimits
 from transforms.records import ImageRef, Pair, Phrase
 
 # A family as another package would write it.
@@ -177,7 +178,7 @@ def loaded(request):
 
 
 def requests_of(chosen):
-    return [make_request(pair, 10_000, find_family(chosen).normalize) for pair in PAIRS]
+    return [make_request(pair, ImageLimits(10_000), find_family(chosen).normalize) for pair in PAIRS]
 
 
 def boxes(found):
@@ -235,7 +236,7 @@ def test_a_request_says_heads_caption_and_picture():
     assert first.heads == (Head("dog", 6, 9), Head("cat", 2, 5))
     assert (first.caption, third.caption) == ("a red dog near a cat", "the big house, a tree")
     assert first.image_digest == second.image_digest != third.image_digest
-    done = StageRunner(Boxes(chosen, 10_000)).process(PAIRS)
+    done = StageRunner(Boxes(chosen, ImageLimits(10_000))).process(PAIRS)
     assert [box.score for box in done[0].boxes] == [18 / 64 + 20 / 128, 10 / 64 + 20 / 128]
 
 
@@ -245,9 +246,9 @@ def test_a_request_says_heads_caption_and_picture():
 def test_a_family_of_another_package_says_which_phrases_are_one(striped):
     chosen = DetectorSettings(model=striped, stripes=1)
     twice = pair("a cat, the cat", "a cat", "the cat", data=ONE, digest="")
-    (done,) = StageRunner(Boxes(chosen, 10_000)).process([twice])
+    (done,) = StageRunner(Boxes(chosen, ImageLimits(10_000))).process([twice])
     assert [(box.phrase, box.corners) for box in done.boxes] == [(0, (0, 0, 1, 1)), (1, (0, 0, 1, 1))]
-    assert make_request(twice, 1, find_family(chosen).normalize).phrases == ("a cat",)
+    assert make_request(twice, ImageLimits(1), find_family(chosen).normalize).phrases == ("a cat",)
 
 
 def test_a_built_in_family_goes_before_one_of_another_package(grounding_dino):

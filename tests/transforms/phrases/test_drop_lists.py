@@ -12,7 +12,7 @@ def test_the_published_list_is_the_authors_fourteen_words():
 
 
 def test_an_unknown_list_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"phrases\.drop_lists: no list nouns; use one of abstract_published"):
+    with pytest.raises(ValueError, match=r"phrases\.drop_lists: no list nouns; did you mean pronoun"):
         drop_heads(("picture", "nouns"))
 
 

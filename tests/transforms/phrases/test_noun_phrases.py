@@ -265,7 +265,8 @@ def test_only_the_caption_that_the_parser_cannot_take_becomes_a_fault(parser):
     nlp.add_pipe("fails_on_boom")
     captions = ["a dog", "boom", "a cat on a table"]
     first, fault, last = extract(nlp, captions, HEADS)
-    assert fault.error == Fault(FailureStage.PHRASES, Reason.EXCEPTION, "RuntimeError: boom")
+    assert (fault.error.stage, fault.error.reason) == (FailureStage.PHRASES, Reason.EXCEPTION)
+    assert re.fullmatch(r"RuntimeError: boom \(test_noun_phrases\.py:\d+\)", fault.error.detail)
     assert texts_of(captions[0], first) == [("a dog", "a dog")]
     assert texts_of(captions[2], last) == [("a cat", "a cat on a table"), ("a table", "a table")]
 

@@ -273,7 +273,8 @@ def test_an_exception_in_a_batch_is_traced_to_its_culprit(grounding_dino):
             raise RuntimeError("a bird\nin the engine")
 
     detector, _ = spoilt(grounding_dino, before=spoil)
-    fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, "RuntimeError: a bird")
+    line = spoil.__code__.co_firstlineno + 2
+    fault = Fault(FailureStage.BOXES, Reason.EXCEPTION, f"RuntimeError: a bird (test_model.py:{line})")
     assert_only_the_bird_fails(grounding_dino, detector.detect(birds()), fault)
 
 
