@@ -240,7 +240,9 @@ def _message(error: ValidationError) -> str:
         return f"configuration: {key}: no such key{hint}"
     text = first["msg"].removeprefix("Value error, ")
     given = first["input"]
-    value = f" {listed(given) if isinstance(given, list | tuple) else short_repr(given)}:"
+    text = listed(given) if isinstance(given, list | tuple) else ""
+    text = text if 0 < len(text) <= 100 else short_repr(given)
+    value = f" {text}:"
     value = "" if isinstance(given, dict) else value
     return f"configuration: {key}:{value} {text[:1].lower()}{text[1:]}"
 

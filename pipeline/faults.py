@@ -64,6 +64,11 @@ def printable(text: str) -> str:
     half = _LONGEST // 2
     if len(text) > _LONGEST:
         text = f"{text[:half]} … {len(text) - 2 * half} characters … {text[-half:]}"
+    return escaped(text)
+
+
+def escaped(text: str) -> str:
+    """The same without the limit."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -155,10 +155,10 @@ def show_progress(
       local: whether `state` is cheap. If False, it lists an object store, and is called at most every 30 seconds.
       log: gets the news, also if `quiet`.
     """
+    quiet = quiet or sys.stderr is None  # None: a process without standard error, such as a daemon
     if quiet and log is None:
         yield
         return
-    quiet = quiet or sys.stderr is None  # None: a process without standard error, such as a daemon
     on_terminal = not quiet and sys.stderr.isatty()
     display = _Bar(title, unit) if on_terminal else _Nothing() if quiet else _Lines(title, unit)
     every = _BAR_SECONDS if on_terminal else _LINE_SECONDS

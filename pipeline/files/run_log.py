@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 from pipeline import files, layout
-from pipeline.faults import RunFault, first_line, printable
+from pipeline.faults import RunFault, escaped, first_line
 from pipeline.files.publish import publish_bytes
 
 MAX_BYTES = 4 << 20
@@ -127,7 +127,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _line(now: float, event: str, text: str) -> bytes:
-    line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))} {event} {printable(text)}".encode()
+    line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))} {event} {escaped(text)}".encode()
     if len(line) >= MAX_LINE:
         line = line[: MAX_LINE - 5].decode(errors="ignore").encode() + b" ..."
     return line + b"\n"

@@ -55,7 +55,8 @@ def test_an_interrupt_and_a_sick_device_are_no_deaths(tmp_path, parser, monkeypa
             gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "out"))
     marks = list((tmp_path / "out" / "detections" / "working").glob("*.json"))
     assert marks
-    assert [json.loads(path.read_text()) for path in marks] == [{"deaths": 0, "working": False}] * len(marks)
+    for path in marks:
+        assert json.loads(path.read_text()).items() >= {"deaths": 0, "working": False}.items()
 
 
 def test_after_two_attempts_that_died_a_picture_that_kills_is_a_crash_row(tmp_path, parser):

@@ -34,8 +34,9 @@ def test_the_table_of_phrases(capsys):
 def test_the_table_of_a_threshold(capsys):
     names = ("precision", "recall", "phrases_with_right_box", "absent_with_box")
     row = {"boxes": 1, **dict.fromkeys(names, 0.5)}
-    result = {"threshold": 0.5, "at_threshold": dict.fromkeys(NAMES, row), "curves": {}, "pictures": COUNTS}
-    tables.show_calibration({**result, "counts": {name: {"phrases": 1} for name in NAMES}})
+    names = ("all", *NAMES)
+    result = {"threshold": 0.5, "at_threshold": dict.fromkeys(names, row), "curves": {}, "pictures": COUNTS}
+    tables.show_calibration({**result, "counts": {name: {"phrases": 1} for name in names}})
     assert_shown(capsys.readouterr().out)
 
 

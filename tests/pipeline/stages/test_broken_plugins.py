@@ -28,7 +28,7 @@ def ran(runner, isolated=False):
 
 
 def detector(name):
-    return StageRunner(Boxes(DetectorSettings(model=f"tests.broken_plugins:{name}"), 10_000))
+    return StageRunner(Boxes(DetectorSettings(model=f"tests.broken_plugins:{name}")))
 
 
 def stage(name, monkeypatch):
