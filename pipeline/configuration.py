@@ -240,10 +240,9 @@ def _message(error: ValidationError) -> str:
         return f"configuration: {key}: no such key{hint}"
     text = first["msg"].removeprefix("Value error, ")
     given = first["input"]
-    text = listed(given) if isinstance(given, list | tuple) else ""
-    text = text if 0 < len(text) <= 100 else short_repr(given)
-    value = f" {text}:"
-    value = "" if isinstance(given, dict) else value
+    shown = listed(given) if isinstance(given, list | tuple) else short_repr(given)
+    shown = shown if len(shown) <= 100 else short_repr(given)
+    value = "" if isinstance(given, dict) else f" {shown}:"
     return f"configuration: {key}:{value} {text[:1].lower()}{text[1:]}"
 
 
