@@ -24,6 +24,7 @@ from pipeline.threshold import Threshold
 from transforms.detectors.plugin import is_factory
 from transforms.read_ahead import map_in_threads
 from transforms.records import FailureStage, Reason
+from transforms.wording import counted
 
 _TIMINGS = 1000
 _STEPS = ("read", "phrases", "boxes")
@@ -168,8 +169,8 @@ def show(report: Report, output: str, pace: bool = True) -> None:
     ledger = report.ledger
     table = Table(Column(justify="right"), "", show_header=False, box=None, pad_edge=False)
     table.add_row(str(ledger.read), f"pair{'s' * (ledger.read != 1)} read")
-    shards = f"{report.shards} shard{'s' * (report.shards != 1)}"
-    table.add_row(str(ledger.written), f"written, with {report.boxes} box{'es' * (report.boxes != 1)}, in {shards}")
+    boxes, shards = counted(report.boxes, "box", "boxes"), counted(report.shards, "shard")
+    table.add_row(str(ledger.written), f"written, with {boxes}, in {shards}")
     table.add_row(str(ledger.rejected_pairs), "rejected")
     for reason, pairs in ledger.rejected.items():
         table.add_row("", printable(f"  {pairs} {reason}"))
