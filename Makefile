@@ -27,7 +27,7 @@ $(BIN)/python:
 demo: install
 	$(BIN)/gritmill demo
 
-# Quick tests for development, under a minute: no models, no detectors, a quarter of the hypothesis examples.
+# Quick tests for development, about a minute: no models, no detectors, a quarter of the hypothesis examples.
 check: install lint
 	$(PYTEST) $(SPREAD) -m 'not slow and not model' --hypothesis-profile check \
 	    tests/transforms tests/pipeline --ignore tests/transforms/detectors
