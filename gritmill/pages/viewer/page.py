@@ -8,12 +8,13 @@ from gritmill.pages.viewer import page_data
 from gritmill.pages.viewer.pick_pairs import Picked
 from pipeline import files, layout
 from pipeline.engines import progress
-from pipeline.faults import FolderMismatch
+from pipeline.faults import EnvironmentFault, FolderMismatch
 from pipeline.files.lock import is_marked
 from pipeline.files.publish import publish_bytes, publish_json
 from pipeline.pack.manifest import Manifest
 from pipeline.pack.statistics import read_statistics
 from pipeline.plan.plan import Plan, need_plan
+from pipeline.tables.detections import open_detections
 from transforms.records import Fault
 
 PAGE_NAME = "index.html"
@@ -25,12 +26,19 @@ _STATIC_FILES = ("viewer.css", "select.js", "draw.js", "badges.js", "light.js", 
 
 
 def packed_plan(folder: str, manifest: Manifest) -> Plan:
-    """The plan of the detections that the run was packed from; raises FolderMismatch if `folder` has another plan."""
+    """The plan of the detections that the run was packed from.
+
+    Raises:
+      FolderMismatch: `folder` has another plan.
+      EnvironmentFault: the run was packed from all detections, and some of them are missing now.
+    """
     plan = need_plan(folder, "set it to the run folder whose detections were packed")
     if plan.fingerprint != manifest.fingerprints.ground:
         raise FolderMismatch(
             f"--detections: {folder}: the run was packed from other detections", "set it to their run folder"
         )
+    if not manifest.partial and not open_detections(folder).finished_ranges().issuperset(plan.range_ids()):
+        raise EnvironmentFault(f"{folder}: not all ranges are finished; run gritmill ground, then gritmill pack")
     return plan
 
 

@@ -181,6 +181,14 @@ def test_a_run_without_statistics_is_told(copied):
     assert not (copied / "view/index.html").exists()
 
 
+def test_a_run_whose_detections_are_being_replaced_is_told(copied):
+    """As while `ground --redo-changed` is reading a source again."""
+    next((copied / "detections").glob("0*/*.done.json")).unlink()
+    with pytest.raises(gritmill.EnvironmentFault, match="not all ranges are finished; run gritmill ground"):
+        view(copied)
+    assert not (copied / "view").exists()
+
+
 def test_the_runs_own_threshold_is_a_stop_where_the_grid_lacks_it(finished, tmp_path):
     manifest = gritmill.pack({"selection": {"score": 0.555}}, output=tmp_path / "run", detections=finished)
     view(tmp_path / "run", detections=finished)
