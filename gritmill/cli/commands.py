@@ -146,6 +146,7 @@ def validate(
     json: Json = False,
 ) -> None:
     """Check a finished run. Print one line per fault, and exit with status 1 if there are any."""
+    from gritmill.validation.validate import REMEDY
     from gritmill.validation.validate import validate as findings
 
     samples = faults = 0
@@ -159,7 +160,8 @@ def validate(
         else:
             samples += 1
     json_output.add(folder=output, counts={"samples": samples, "faults": faults}, faults=listed)
-    print(f"{counted(samples, 'sample')} read, {counted(faults, 'fault')}", file=sys.stderr)
+    end = f"; {REMEDY}" if faults else ""
+    print(f"{counted(samples, 'sample')} read, {counted(faults, 'fault')}{end}", file=sys.stderr)
     if faults:
         raise typer.Exit(DataFault.status)
 

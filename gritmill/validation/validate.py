@@ -25,6 +25,8 @@ from transforms import grit_record
 from transforms.text import dialects
 from transforms.wording import counted
 
+REMEDY = "run gritmill pack --fresh to write the shards again"
+
 _BLOCK, _RECORD = 512, 10_240  # sizes in a tar, in bytes
 
 _OCTAL = re.compile(rb"[0-7]{11}\0")

@@ -25,7 +25,7 @@ def _read_back(value: object) -> object:
 
 def _check_format(value: object) -> object:
     if value != FORMAT:
-        text = f"{layout.PLAN}: format {value} is not supported by this version, which reads format {FORMAT}"
+        text = f"{layout.PLAN}: format {value} is of another release; this one reads format {FORMAT}"
         raise CallError(f"{text}; {Plan.REMEDY}")
     return value
 
@@ -55,7 +55,7 @@ class PlannedSource:
 class Plan:
     """The content of `plan.json`. A source's id is its position in `sources`."""
 
-    REMEDY: ClassVar[str] = "another release may have written it; ground --fresh moves it aside and starts over"
+    REMEDY: ClassVar[str] = "run gritmill ground --fresh to move it aside and start over"
 
     fingerprint: str
     configuration: Annotated[Configuration, BeforeValidator(_read_back)]
