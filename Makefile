@@ -41,6 +41,8 @@ test-slow: install
 
 stress: install
 	$(BIN)/python -m stress kills
+	$(BIN)/python -m stress flips
+	$(BIN)/python -m stress races
 	$(BIN)/python -m stress memory
 
 bench: install

@@ -6,6 +6,9 @@ from gritmill import Box
 from transforms.detectors.base import Request
 from transforms.detectors.settings import DetectorSettings
 
+SETTINGS = ("phrases.model=caption-parser", "detector.model=stress.fake_detector:make")
+"""The configuration of a run with this detector, as words for `--set`."""
+
 
 class CentreBox:
     """Returns the same box for every phrase."""

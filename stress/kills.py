@@ -1,131 +1,91 @@
-"""Kills the driver repeatedly at random times, then lets it finish."""
+"""Kills a command repeatedly at random times, then lets it finish."""
 
-import hashlib
 import os
 import random
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from stress.pairs import write_tars
-
-_GROUND_PAIRS, _PACK_PAIRS = 960, 10_000
-_REAL_MODELS = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1", "chunk.pairs=8")
-_FAKE_DETECTOR = ("phrases.model=caption-parser", "detector.model=stress.fake_detector:make")
+from stress.campaigns import Campaign, campaigns
+from stress.commands import command_line, run_to_end, unfinished
 
 
 @dataclass
 class Tally:
-    """How often a command was started and killed.
+    """What the kills of one command left behind.
 
-    mid_write: kills that left new or temporary files. false_valid: how often `validate` found no fault after a kill
-    although the output differed from that of the undisturbed run.
-    """
-
-    starts: int = 0
-    kills: int = 0
-    mid_write: int = 0
-    false_valid: int = 0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The result of the kills of one command.
-
-    same: whether the final output has the same bytes as that of an undisturbed run. leftovers: temporary files in the
-    final output. validate_output: the last line that `validate` printed.
+    mid_write: kills that left new or temporary files. false_finished: how often the output seemed finished after a kill
+    although it was neither that of an undisturbed run nor the one before the first call. same: whether the final output
+    has the same bytes as that of an undisturbed run. leftovers: temporary files in the final output.
     """
 
     command: str
-    tally: Tally
-    same: bool
-    leftovers: int
-    validate_output: str
+    starts: int = 0
+    kills: int = 0
+    mid_write: int = 0
+    false_finished: int = 0
+    same: bool = False
+    leftovers: int = 0
+
+    @property
+    def good(self) -> bool:
+        """Whether every promise was kept."""
+        return self.same and not self.leftovers and not self.false_finished
 
 
-def trial(folder: Path, kills: int, seed: int) -> list[Outcome]:
-    """Kills first `ground` and then `pack`, `kills` times each."""
-    rng = random.Random(seed)
-    pairs = write_tars(folder / "in", _GROUND_PAIRS, _GROUND_PAIRS // 4)
-    grounding = _kill_trial(("ground", "--input", pairs, "--set", *_REAL_MODELS), folder / "ground", kills, rng)
-    pairs, table = write_tars(folder / "pack-in", _PACK_PAIRS), str(folder / "table")
-    _run_to_end(("ground", "--input", pairs, "--set", *_FAKE_DETECTOR, "--quiet", "--output", table))
-    pack_command = ("pack", "--detections", table, "--set", "selection.score=0.0", "shards.pairs=200")
-    return [grounding, _kill_trial(pack_command, folder / "pack", kills, rng)]
+def trial(folder: Path, kills: int, seed: int, only: str) -> Iterator[Tally]:
+    """Kills each command `kills` times. only: a word that the command contains."""
+    for campaign in campaigns(folder):
+        if only in campaign.name:
+            yield _kill_repeatedly(campaign, folder / "trial" / campaign.name, kills, random.Random(seed))
 
 
-def _kill_trial(command: Sequence[str], folder: Path, kills: int, rng: random.Random) -> Outcome:
-    reference, out = folder / "whole", folder / "out"
-    started = time.monotonic()
-    _run_to_end((*command, "--quiet", "--output", str(reference)))
-    seconds = time.monotonic() - started
-    tally = _kill_repeatedly((*command, "--quiet", "--output", str(out)), kills, seconds, rng, reference)
-    same = _digests(out) == _digests(reference)
-    return Outcome(command[0], tally, same, _unfinished(out), _validate(out)[1])
-
-
-def _kill_repeatedly(command: Sequence[str], kills: int, seconds: float, rng: random.Random, reference: Path) -> Tally:
+def _kill_repeatedly(campaign: Campaign, folder: Path, kills: int, rng: random.Random) -> Tally:
     """Starts the command until it was killed `kills` times, then lets it finish.
 
-    If it finishes before the kill, this does not count as a kill, and `_undo` removes output so that the next start has
-    work to do.
+    If it finishes before the kill, this does not count as a kill, and it begins again.
     """
-    out = Path(command[-1])
-    tally = Tally()
+    folder.mkdir(parents=True)
+    seconds, whole = _undisturbed(campaign, folder / "whole")
+    out, tally = folder / "out", Tally(campaign.name)
+    campaign.restart(out)
+    start = campaign.state(out)
     while tally.kills < kills:
         tally.starts += 1
-        before = _digests(out)
-        process = subprocess.Popen(_command_line(command), start_new_session=True, stdout=subprocess.DEVNULL)
+        before = campaign.state(out)
+        words = (*campaign.words, str(out))
+        process = subprocess.Popen(command_line(words), start_new_session=True, stdout=subprocess.DEVNULL)
         try:
             process.wait(rng.uniform(0.2, 1.1) * seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+            after = campaign.state(out)
             tally.kills += 1
-            tally.mid_write += _digests(out) != before or _unfinished(out) > 0
-            tally.false_valid += _validate(out)[0] == 0 and _digests(out) != _digests(reference)
+            tally.mid_write += after != before or unfinished(out) > 0
+            known = (_packed(start), _packed(whole))
+            tally.false_finished += _packed(after) not in known and campaign.finished(out)
         else:
             if process.returncode:
-                raise RuntimeError(f"{' '.join(command)}: exit status {process.returncode}")
-            _undo(out, command[0], rng)
+                raise RuntimeError(f"gritmill {' '.join(words)}: exit status {process.returncode}")
+            campaign.restart(out)
     tally.starts += 1
-    _run_to_end(command)
+    run_to_end((*campaign.words, str(out)))
+    tally.same, tally.leftovers = campaign.state(out) == whole, unfinished(out)
     return tally
 
 
-def _undo(out: Path, command: str, rng: random.Random) -> None:
-    """Removes the files that mark work as finished, and a random half of all written files."""
-    patterns = ("detections/0*/*",) if command == "ground" else ("shards/*", "manifest.json")
-    written = sorted(path for pattern in patterns for path in out.glob(pattern))
-    done_files = [path for path in written if path.name.endswith((".done.json", "_stats.json", "manifest.json"))]
-    for path in {*done_files, *rng.sample(written, len(written) // 2)}:
-        path.unlink(missing_ok=True)
+def _packed(state: dict[str, str]) -> dict[str, str]:
+    """The files that make an output a finished one. Detections that are new beside old shards do not matter."""
+    return {name: digest for name, digest in state.items() if not name.startswith("detections/")}
 
 
-def _run_to_end(command: Sequence[str]) -> None:
-    subprocess.run(_command_line(command), check=True, stdout=subprocess.DEVNULL)
-
-
-def _command_line(command: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "gritmill", *command]
-
-
-def _unfinished(out: Path) -> int:
-    return sum(1 for _ in out.rglob(".gritmill-tmp-*"))
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """Returns the SHA-256 of every file for which equal input must give equal bytes."""
-    patterns = ("detections/0*/*", "shards/*", "manifest.json")
-    found = [path for pattern in patterns for path in sorted(folder.glob(pattern))]
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
-
-
-def _validate(out: Path) -> tuple[int, str]:
-    """Returns the exit status of `validate` and the last line that it printed."""
-    done = subprocess.run(_command_line(("validate", str(out))), capture_output=True, text=True, check=False)
-    return done.returncode, done.stderr.strip().splitlines()[-1].replace(str(out), "out")
+def _undisturbed(campaign: Campaign, out: Path) -> tuple[float, dict[str, str]]:
+    """The duration of the command in seconds, and what it writes."""
+    campaign.restart(out)
+    started = time.monotonic()
+    run_to_end((*campaign.words, str(out)))
+    return time.monotonic() - started, campaign.state(out)

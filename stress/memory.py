@@ -2,15 +2,15 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from stress.commands import command_line
+from stress.fake_detector import SETTINGS
 from stress.pairs import write_tars
 
 _REAL_MODELS = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1")
-_FAKE_DETECTOR = ("phrases.model=caption-parser", "detector.model=stress.fake_detector:make")
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def trial(folder: Path, ground: Sequence[int], pack: Sequence[int]) -> list[Peak
         peaks.append(Peak("ground", pairs, _peak_mebibytes(arguments)))
     for pairs in pack:
         inputs, out = write_tars(folder / f"pack-in-{pairs}", pairs), str(folder / f"pack-{pairs}")
-        _peak_mebibytes(("ground", "--input", inputs, "--set", *_FAKE_DETECTOR, "--output", out))
+        _peak_mebibytes(("ground", "--input", inputs, "--set", *SETTINGS, "--output", out))
         peaks.append(Peak("pack", pairs, _peak_mebibytes(("pack", "--set", "selection.score=0.0", "--output", out))))
     return peaks
 
@@ -45,7 +45,7 @@ def _peak_mebibytes(arguments: Sequence[str]) -> float:
     Raises:
       RuntimeError: the exit status is not 0.
     """
-    process = subprocess.Popen([sys.executable, "-m", "gritmill", *arguments, "--quiet"], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(command_line((*arguments, "--quiet")), stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:

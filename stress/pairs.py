@@ -21,21 +21,40 @@ def write_tars(folder: Path, pairs: int, pairs_per_tar: int = 10_000) -> str:
     return str(folder / "*.tar")
 
 
+def write_jsonl(folder: Path, pairs: int) -> str:
+    """Writes a JSONL file whose pictures are files beside it, `<number>.jpg`, and returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "pairs.jsonl"
+    lines = ({"image": f"{number}.jpg", "caption": _caption(number)} for number in range(pairs))
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for number in range(pairs):
+        write_picture(folder, number)
+    return str(path)
+
+
+def write_picture(folder: Path, number: int) -> None:
+    """Writes the picture of a pair of `write_jsonl`."""
+    (folder / f"{number}.jpg").write_bytes(_picture(number))
+
+
 def _add(tar: tarfile.TarFile, number: int) -> None:
-    colour, thing = _COLOURS[number % 5], _THINGS[number // 5 % 7]
-    caption = f"a {colour} {thing} and the {_THINGS[number // 35 % 7]} number {number}"
-    members = {"jpg": _picture(number, colour), "txt": caption.encode(), "json": json.dumps({"id": number}).encode()}
-    for ending, data in members.items():
+    texts = {"txt": _caption(number).encode(), "json": json.dumps({"id": number}).encode()}
+    for ending, data in {"jpg": _picture(number), **texts}.items():
         info = tarfile.TarInfo(f"{number:09}.{ending}")
         info.size = len(data)
         tar.addfile(info, io.BytesIO(data))
 
 
-def _picture(number: int, colour: str) -> bytes:
+def _caption(number: int) -> str:
+    colour, thing = _COLOURS[number % 5], _THINGS[number // 5 % 7]
+    return f"a {colour} {thing} and the {_THINGS[number // 35 % 7]} number {number}"
+
+
+def _picture(number: int) -> bytes:
     size = ((64, 64), (96, 64), (64, 96))[number % 3]
     image = Image.new("RGB", size, (230, 230, 200 + number % 50))
     left = 4 + number % 20
-    ImageDraw.Draw(image).rectangle((left, 8, left + 24, 40), fill=colour)
+    ImageDraw.Draw(image).rectangle((left, 8, left + 24, 40), fill=_COLOURS[number % 5])
     target = io.BytesIO()
     image.save(target, "JPEG", quality=85)
     return target.getvalue()
