@@ -39,6 +39,7 @@ class World:
         self._start, self.home = folder / "start", folder / "world"
         self.run, self.out = self.home / "run", self.home / "out"
         write_tars(self.home / "tars", _PAIRS, _PAIRS // 4)
+        write_tars(self.home / "more", _PAIRS // 4)
         write_jsonl(self.home / "files", _PAIRS)
         for number in _MISSING:
             (self.home / f"files/{number}.jpg").unlink()
@@ -49,6 +50,11 @@ class World:
     def inputs(self) -> list[str]:
         """The sources of the run."""
         return [str(self.home / "tars/*.tar"), str(self.home / "files/pairs.jsonl")]
+
+    @property
+    def more_inputs(self) -> list[str]:
+        """The sources of the run, and one more."""
+        return [*self.inputs, str(self.home / "more/*.tar")]
 
     def restart(self, change: Callable[["World"], None]) -> None:
         """Gives the sources and the run their first state, and makes the change that the writer reacts to."""
@@ -99,12 +105,14 @@ _WRITERS = (
         lambda w: gritmill.ground(_SETTINGS, inputs=w.inputs, output=w.run, retry_failed=True),
         _found_pictures,
     ),
+    _Writer("ground --extend", lambda w: gritmill.ground(_SETTINGS, inputs=w.more_inputs, output=w.run, extend=True)),
     _Writer("pack --fresh", lambda w: gritmill.pack(_OTHER_SHARDS, output=w.run, fresh=True)),
     _Writer(
         "run --retry-failed",
         lambda w: gritmill.run(_SETTINGS, inputs=w.inputs, output=w.run, retry_failed=True),
         _found_pictures,
     ),
+    _Writer("run --extend", lambda w: gritmill.run(_SETTINGS, inputs=w.more_inputs, output=w.run, extend=True)),
     _Writer(
         "run --redo-changed",
         lambda w: gritmill.run(_SETTINGS, inputs=w.inputs, output=w.run, redo_changed=True),
