@@ -206,7 +206,7 @@ def _pack(
 
     folder = driver.find_detections(pack_options.detections or output)
     plan = plan or need_plan(folder)
-    with reading(files.join(folder, layout.PLAN)):
+    with reading(folder):
         manifest = driver.pack(configuration, plan, folder, output, pack_options)
     # A finished report stays: images that its page shows may no longer exist.
     if not report.is_reported(output, folder, manifest):

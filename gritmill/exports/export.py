@@ -78,7 +78,7 @@ def export(
     }
     fingerprint = json_digest(export_settings)
     _check_free(target, fingerprint)  # before `hold` locks and sweeps the folder: another run may be using it
-    with hold(target), reading(files.join(source, layout.MANIFEST)):
+    with hold(target), reading(source):
         _check_free(target, fingerprint)
         publish_typed(files.join(target, layout.EXPORT_MARKER), ExportMarker(fingerprint))
         uri = files.join(target, layout.EXPORT)

@@ -120,35 +120,35 @@ def _heartbeat(folder: str) -> Iterator[None]:
 
 
 @contextmanager
-def reading(uri: str) -> Iterator[None]:
-    """Keeps other commands from replacing what a file describes, for the duration of the block.
+def reading(folder: str) -> Iterator[None]:
+    """Keeps other commands from replacing the files of a folder, for the duration of the block.
 
-    uri: a plan or a manifest. Where files cannot be locked, as on an object store, nothing is locked.
+    folder: a run folder, for its shards, or its `detections/`. Where folders cannot be locked, as on an object store,
+    nothing is locked.
 
     Raises:
-      CallError: a command is replacing it now.
+      CallError: a command is replacing files there now.
     """
-    message = f"{uri}: another command is replacing what this file describes; wait until it has finished"
-    with _lock_file(uri, fcntl.LOCK_SH, message):
+    with _lock_folder(folder, fcntl.LOCK_SH, "another command is replacing files there"):
         yield
 
 
 @contextmanager
-def replacing(uri: str) -> Iterator[None]:
+def replacing(folder: str) -> Iterator[None]:
     """The counterpart of `reading`, for commands that remove or replace rows or shards.
 
     Raises:
       CallError: a command reads them now.
     """
-    with _lock_file(uri, fcntl.LOCK_EX, f"{uri}: another command is reading this run; wait until it has finished"):
+    with _lock_folder(folder, fcntl.LOCK_EX, "another command is reading this run"):
         yield
 
 
 @contextmanager
-def _lock_file(uri: str, kind: int, message: str) -> Iterator[None]:
-    """Locks a file that exists and is local. It must not be a file that `hold` locks."""
+def _lock_folder(folder: str, kind: int, obstacle: str) -> Iterator[None]:
+    """Locks a local folder that exists. The folder stays the same while the files in it are replaced by new ones."""
     try:
-        descriptor = os.open(uri, os.O_RDONLY | os.O_CLOEXEC) if files.is_local(uri) else None
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC) if files.is_local(folder) else None
     except OSError:
         descriptor = None
     if descriptor is None:
@@ -158,7 +158,7 @@ def _lock_file(uri: str, kind: int, message: str) -> Iterator[None]:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise CallError(message) from None
+        raise CallError(f"{folder}: {obstacle}; wait until it has finished") from None
     except OSError:  # a file system without locks
         pass
     try:

@@ -15,7 +15,7 @@ from pipeline.ground.commit_chunk import Provenance
 from pipeline.ground.count_rows import count_finished
 from pipeline.ground.options import GroundOptions
 from pipeline.ground.resume import resume_or_plan
-from pipeline.layout import DETECTIONS, FRESH, PLAN
+from pipeline.layout import DETECTIONS, FRESH
 from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
@@ -94,7 +94,7 @@ def _interrupted_fresh(folder: str) -> Plan | None:
 def _removal(folder: str, options: GroundOptions) -> AbstractContextManager[None]:
     """Refuses to remove rows while another command reads them, if this call may remove any."""
     removes = options.fresh or options.redo_changed or options.retry is not None
-    return replacing(files.join(folder, PLAN)) if removes else nullcontext()
+    return replacing(folder) if removes else nullcontext()
 
 
 def _log_plan(plan: Plan, log: RunLog | None) -> None:

@@ -66,7 +66,7 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     from pipeline.pack import graph
 
     options = replace(options, beam=placement.pack_beam_options(options.beam, pairs))
-    with replacing(files.join(output, layout.MANIFEST)):
+    with replacing(output):
         graph.run(output, folder, head, "" if options.partial else json_digest(row_digests), options)
     manifest = read_manifest(output)
     if manifest is None:

@@ -54,8 +54,7 @@ def view(
     policy = manifest.policy
     check_dialects(policy.text.dialect)
     page.has_page(target)  # before `hold` locks and sweeps the folder: another run may be using it
-    plan_uri, manifest_uri = files.join(folder, layout.PLAN), files.join(source, layout.MANIFEST)
-    with hold(target), reading(plan_uri), reading(manifest_uri):
+    with hold(target), reading(folder), reading(source):
         page.prepare_folder(target)
         picked = pick_pairs(folder, plan, policy, samples, seed)
         pictures = page.write_pictures(target, picked, plan, quiet)

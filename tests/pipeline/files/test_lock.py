@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files.lock import hold, reading, replacing
-from pipeline.files.publish import publish
+from pipeline.files.publish import publish, publish_bytes
 from pipeline.layout import HEARTBEAT
 from tests import fake_object_store
 from tests.pipeline.builders import NOT_OURS
@@ -115,30 +115,32 @@ def refusal(lock: AbstractContextManager[None]) -> str:
     return str(refused.value)
 
 
-def test_readers_share_a_file_and_keep_out_who_replaces_it(tmp_path: Path) -> None:
-    uri = str(tmp_path / "plan.json")
-    with reading(uri), replacing(uri):  # nothing is there yet: nothing is locked
+def test_readers_share_a_folder_and_keep_out_who_replaces_its_files(tmp_path: Path) -> None:
+    folder = str(tmp_path / "out")
+    with reading(folder), replacing(folder):  # nothing is there yet: nothing is locked
         pass
-    Path(uri).write_text("{}")
-    with reading(uri), reading(uri):
-        assert "another command is reading this run" in refusal(replacing(uri))
-    with replacing(uri):
-        assert "another command is replacing" in refusal(reading(uri))
-    with replacing(uri):
-        os.remove(uri)
-        Path(uri).write_text("{}")
-        with reading(uri):  # another file by now
-            pass
+    os.mkdir(folder)
+    with reading(folder), reading(folder):
+        assert refusal(replacing(folder)).startswith(f"{folder}: another command is reading this run; wait")
+    with replacing(folder):
+        assert "another command is replacing files there" in refusal(reading(folder))
 
 
-def test_a_file_that_cannot_be_locked_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "plan.json").write_text("{}")
+def test_a_plan_that_is_written_anew_meanwhile_lets_nobody_in(tmp_path: Path) -> None:
+    """As `ground --extend` writes it. A lock on the file would be one on a file that nobody opens any more."""
+    plan = tmp_path / "plan.json"
+    plan.write_text("{}")
+    with reading(str(tmp_path)):
+        publish_bytes(str(plan), b'{"sources": []}')
+        assert "another command is reading this run" in refusal(replacing(str(tmp_path)))
 
+
+def test_a_folder_that_cannot_be_locked_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with reading(str(tmp_path / "plan.json")), reading("gs://bucket/plan.json"):
+    with reading(str(tmp_path)), reading("gs://bucket/out"):
         pass
 
 
