@@ -1,4 +1,4 @@
-"""Words of messages: lists, counts, and the known name that is most similar to an unknown one."""
+"""Words of messages: lists, counts, types, and the known name that is most similar to an unknown one."""
 
 import difflib
 from collections.abc import Iterable
@@ -10,6 +10,18 @@ def listed(value: Any) -> str:
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(map(listed, value)) or "none"
     return "none" if value is None else str(value)
+
+
+def article(noun: str) -> str:
+    """A noun with "a" or "an"."""
+    return f"{'an' if noun[0] in 'AEIOUaeiou' else 'a'} {noun}"
+
+
+def type_of(value: Any) -> str:
+    """The type of a value: "an int", "None", "the class Box"."""
+    if value is None:
+        return "None"
+    return f"the class {value.__name__}" if isinstance(value, type) else article(type(value).__name__)
 
 
 def counted(number: int, word: str, plural: str = "") -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from transforms.wording import closest, counted, listed, suggestion
+from transforms.wording import closest, counted, listed, suggestion, type_of
 
 
 @pytest.mark.parametrize(
@@ -9,6 +9,10 @@ from transforms.wording import closest, counted, listed, suggestion
 )
 def test_a_list_has_neither_brackets_nor_quotes(value, text):
     assert listed(value) == text
+
+
+def test_a_type_is_named_as_a_sentence_needs_it():
+    assert [type_of(value) for value in (None, 3, "a", str)] == ["None", "an int", "a str", "the class str"]
 
 
 def test_one_is_singular():

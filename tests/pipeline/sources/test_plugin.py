@@ -108,7 +108,7 @@ def test_an_error_names_the_kind_the_method_and_the_line(method, kind, monkeypat
     ("method", "answer", "problem"),
     [
         ("ranges", None, "it returned None, not a list of RangeSpec"),
-        ("ranges", [3], "it returned a int in its list, not a RangeSpec"),
+        ("ranges", [3], "it returned an int in its list, not a RangeSpec"),
         ("starts", None, "it returned None; it must yield positions"),
         ("starts", [3], "the position 3 is not a dict with the number of the pair as `index`"),
         ("needs", "/in/a.zip", "it returned '/in/a.zip', not a list of URIs"),
@@ -117,7 +117,8 @@ def test_an_error_names_the_kind_the_method_and_the_line(method, kind, monkeypat
         ("read", [None], "it yielded None, not a tuple of a position and a Pair"),
         ("read", [({"index": 0, "at": {1}}, PAIR)], "is not JSON: Object of type set"),
         ("read", [({"index": 0}, Pair("k", "s", 0, None))], "the pair 'k' has None as caption, not a str"),
-        ("read", [({"index": 0}, Pair(3, "s", 0, ""))], "the pair 3 has a int as key, not a str"),
+        ("read", [({"index": 0}, Pair(3, "s", 0, ""))], "the pair 3 has an int as key, not a str"),
+        ("read", [({"index": 0}, Pair("k", "s", 0, "", b"x"))], "has a bytes as image, not an ImageRef"),
         ("read", [({"index": 0}, PAIR.failed("gone"))], "the pair 'k' has a str as error, not a Fault"),
         ("read", [({"index": 0}, PAIR.failed(Fault("read", "silly")))], "failed with 'silly'; use one of broken_row, "),
         ("fetch", ["x"], "it yielded a str, not bytes or a Fault"),
