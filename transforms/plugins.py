@@ -69,13 +69,16 @@ def check_callable(value: Any) -> None:
         raise WrongAnswer(f"it is {type_of(value)}, which is not callable")
 
 
-def check_made(made: Any, maker: str, *methods: str) -> None:
-    """Raises WrongAnswer if `maker` did not return an object with these methods."""
+def check_made(made: Any, maker: str, *methods: str, attributes: Sequence[str] = ()) -> None:
+    """Raises WrongAnswer if `maker` did not return an object with these methods and attributes."""
     if made is None or isinstance(made, type):
         raise WrongAnswer(f"{maker} returned {type_of(made)}")
     for method in methods:
         if not callable(getattr(made, method, None)):
             raise WrongAnswer(f"{maker} returned {type_of(made)}, which has no method {method}")
+    for attribute in attributes:
+        if not hasattr(made, attribute):
+            raise WrongAnswer(f"{maker} returned {type_of(made)}, which has no attribute {attribute}")
 
 
 def check_json_object(value: Any, what: str) -> dict[str, Any]:

@@ -52,6 +52,18 @@ class Description(Sound):
         raise KeyError("gone")
 
 
+class DataFiles(Sound):
+    @property
+    def data_files(self):
+        raise KeyError("gone")
+
+
+class NoDescription(Sound):
+    @property
+    def description(self):
+        raise AttributeError("description")
+
+
 class NoFinish:
     description = "nothing"
 
@@ -83,6 +95,8 @@ def install(monkeypatch):
     [
         ("Constructor", "AttributeError: 'ExportOptions' object has no attribute 'depth'" + PLACE),
         ("NoFinish", "it returned a NoFinish, which has no method finish$"),
+        ("Description", "KeyError: 'gone'" + PLACE),
+        ("NoDescription", "it returned a NoDescription, which has no attribute description$"),
         ("text", "it is a str, which is not callable$"),
         ("none", "it returned None$"),
         ("missing", "AttributeError: module .* has no attribute 'missing'"),
@@ -100,7 +114,7 @@ def test_a_format_that_cannot_be_made_is_a_wrong_call(install, name, problem):
         ("Shard", "shard 0: KeyError: 'picture'" + PLACE),
         ("Finish", "finish: KeyError: 'gone'" + PLACE),
         ("Nothing", "shard 0: it returned None, not ExportCounts$"),
-        ("Description", "description: KeyError: 'gone'" + PLACE),
+        ("DataFiles", "data_files: KeyError: 'gone'" + PLACE),
     ],
 )
 def test_a_format_that_fails_is_named_with_its_line(install, finished, tmp_path, name, problem):
