@@ -24,9 +24,9 @@ def type_of(value: Any) -> str:
     return f"the class {value.__name__}" if isinstance(value, type) else article(type(value).__name__)
 
 
-def counted(number: int, word: str, plural: str = "") -> str:
-    """A number with its noun: "1 pair", "2 pairs". plural: if it is not the word with an s."""
-    return f"{number} {word if number == 1 else plural or word + 's'}"
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 pair", "2,000 boxes"."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('x') else 's'}"
 
 
 def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -203,7 +203,8 @@ def export(
     finished = files.exists(files.join(files.canonical(output), layout.EXPORT))
     written = exported(run, to, output, ExportOptions(images, level, dialect, seed))
     if finished:
-        print(f"export: nothing to do: all {written['run']['ledger']['written']:,} samples are done", file=sys.stderr)
+        samples = counted(written["run"]["ledger"]["written"], "sample")
+        print(f"export: nothing to do: all {samples} are done", file=sys.stderr)
     json_output.add(folder=output, format=to, counts=written["figures"], ledger=written["run"]["ledger"])
     for name, number in written["figures"].items():
         print(f"{number:>12,}  {name}")

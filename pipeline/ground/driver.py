@@ -102,9 +102,10 @@ def _log_plan(plan: Plan, log: RunLog | None) -> None:
     if log is None:
         return
     log.open()
-    limit = "" if plan.limit is None else f", limit {plan.limit:,} pairs"
+    limit = "" if plan.limit is None else f", limit {counted(plan.limit, 'pair')}"
     names = ", ".join(source.uri for source in (*plan.sources[:1], *plan.sources[1:][-1:]))
-    log.note("plan", f"{len(plan.sources):,} sources, {sum(1 for _ in plan.range_ids()):,} ranges{limit}; {names}")
+    sources, ranges = counted(len(plan.sources), "source"), counted(sum(1 for _ in plan.range_ids()), "range")
+    log.note("plan", f"{sources}, {ranges}{limit}; {names}")
     for source in plan.sources:
         if source.fault:
             log.note("fault", f"{source.uri}: {source.fault}")
