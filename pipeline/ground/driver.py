@@ -76,7 +76,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
             missing = f"{counted(unfinished, 'range')} not done"
             raise EnvironmentFault(f"{folder}: the run ended with {missing}; run the same command to resume")
     elif any(source.ranges for source in plan.sources) and (options.log or not options.quiet):
-        _tell_finished(tables[DETECTIONS], options)
+        _tell_finished(folder, options)
     for table in tables.values():
         retry.clear(table)
     attempts.delete_all(folder)
@@ -111,10 +111,10 @@ def _log_plan(plan: Plan, log: RunLog | None) -> None:
             log.note("fault", f"{source.uri}: {source.fault}")
 
 
-def _tell_finished(detections: Table, options: GroundOptions) -> None:
+def _tell_finished(folder: str, options: GroundOptions) -> None:
     from pipeline.engines import progress
 
-    line = f"nothing to do: all {count_finished(detections)} are done"
+    line = f"nothing to do: all {count_finished(folder)} are done"
     progress.tell("ground", line, options.quiet)
     if options.log:
         options.log.note("done", f"ground: {line}")
