@@ -47,14 +47,12 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     stages = configured_stages(configuration, [os.getcwd()])
     tables = open_tables(stages, folder)
     described = stage_tables.describe(tables, stages)
-    if not options.fresh:
-        stage_tables.check(tables, described)
     if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)
     with _removal(folder, options):
         try:
-            if options.fresh and old:
+            if old or not options.fresh:
                 stage_tables.check(tables, described)
             plan = resume_or_plan(old, configuration, model_identities, source_files, tables, options)
         except FolderMismatch:
