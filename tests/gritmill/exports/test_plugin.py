@@ -1,7 +1,5 @@
 """What is said of bugs in an export format of another package."""
 
-from importlib.metadata import EntryPoint
-
 import pytest
 
 from gritmill import exports
@@ -81,15 +79,6 @@ def none(options):
     pass
 
 
-@pytest.fixture
-def install(monkeypatch):
-    def entries(name):
-        found = [EntryPoint("mine", f"{__name__}:{name}", exports.GROUP)]
-        monkeypatch.setattr("importlib.metadata.entry_points", lambda group: found if group == exports.GROUP else [])
-
-    return entries
-
-
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
@@ -103,8 +92,8 @@ def install(monkeypatch):
     ],
 )
 def test_a_format_that_cannot_be_made_is_a_wrong_call(install, name, problem):
-    install(name)
-    with pytest.raises(CallError, match=rf"^--to: mine: the entry point mine = \S+: {problem}"):
+    install(exports.GROUP, f"mine = {__name__}:{name}")
+    with pytest.raises(CallError, match=rf"^--to: mine: the entry point mine = \S+ of the package mine: {problem}"):
         exports.find_format("mine", ExportOptions())
 
 
@@ -118,7 +107,7 @@ def test_a_format_that_cannot_be_made_is_a_wrong_call(install, name, problem):
     ],
 )
 def test_a_format_that_fails_is_named_with_its_line(install, finished, tmp_path, name, problem):
-    install(name)
+    install(exports.GROUP, f"mine = {__name__}:{name}")
     with pytest.raises((CallError, EnvironmentFault), match=f"^--to: mine: .*{problem}"):
         export(finished, "mine", tmp_path / "out")
 

@@ -1,6 +1,5 @@
 """What is said of bugs in a source of another package."""
 
-import sys
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -11,7 +10,6 @@ from pipeline.faults import CallError, EnvironmentFault, SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources import open_source
 from pipeline.sources.fetch_images import fetch_images
-from tests import plugin_source
 from transforms.records import Fault, ImageRef, Pair
 
 INFO = FileInfo("/in/a.zip", 1, 1.0)
@@ -71,17 +69,8 @@ def called(method, answer, monkeypatch):
 
 
 @pytest.fixture
-def installed(monkeypatch, tmp_path):
-    def install(name):
-        entry = f"mine = {__name__}:{name}"
-        monkeypatch.setattr(sys, "path", [plugin_source.installed(tmp_path / "site", entry), *sys.path])
-
-    return install
-
-
-@pytest.fixture
-def broken(installed):
-    installed("Broken")
+def broken(install):
+    install(source_kinds.GROUP, f"mine = {__name__}:Broken")
 
 
 @pytest.mark.usefixtures("broken")
@@ -154,8 +143,8 @@ def test_more_images_than_requested_are_told(monkeypatch):
         ("Suffix", "its suffixes are '.zip'; use a tuple"),
     ],
 )
-def test_an_entry_point_that_does_not_fit_names_itself_and_its_package(installed, name, problem):
-    installed(name)
+def test_an_entry_point_that_does_not_fit_names_itself_and_its_package(install, name, problem):
+    install(source_kinds.GROUP, f"mine = {__name__}:{name}")
     with pytest.raises(CallError, match=rf"^source\.kind: the entry point mine = \S+ of the package mine: {problem}$"):
         open_source("mine", INFO, SourceSettings())
 
