@@ -103,7 +103,8 @@ def test_answers_depend_on_picture_and_phrase(folder):
 
 @pytest.mark.parametrize("batch", [4, *(pytest.param(batch, marks=pytest.mark.slow) for batch in (2, 7))])
 def test_the_batch_does_not_change_the_results(folder, batch):
-    alone = [loaded(folder, batch=1).detect([single])[0] for single in mixed_requests()]
+    detector = loaded(folder, batch=1)
+    alone = [detector.detect([single])[0] for single in mixed_requests()]
     assert_same(loaded(folder, batch=batch).detect(mixed_requests()), alone)
 
 
