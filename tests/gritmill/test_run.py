@@ -172,6 +172,7 @@ def test_pack_again_with_another_threshold(tmp_path, middle):
     assert not list((tmp_path / "out" / "shards").glob("*.tar"))
 
 
+@pytest.mark.slow
 def test_a_shard_that_was_deleted_is_written_again(tmp_path, middle):
     call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(9), tmp_path / "in")], "output": str(tmp_path / "out")}
     config = {**middle, "shards": {"pairs": 5}}
@@ -444,6 +445,7 @@ def test_a_container_that_is_gone_is_no_pairs_fault(tmp_path, middle):
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json") == before
 
 
+@pytest.mark.slow
 def test_a_cut_tar_is_a_source_fault_and_its_sound_pairs_are_kept(tmp_path, middle):
     pattern = sample_pairs.as_tars(sample_pairs.drawn(20), tmp_path / "in")
     tar = tmp_path / "in" / "00001.tar"
@@ -462,6 +464,7 @@ def test_shards_are_as_equal_as_can_be(tmp_path, middle):
     assert keys[:1] + keys[6:8] + keys[-1:] == ["000000000", "000010000", "000010001", "000020006"]
 
 
+@pytest.mark.slow
 def test_an_input_without_pairs_gives_an_empty_data_set(tmp_path, middle):
     (tmp_path / "none.jsonl").write_text("")
     manifest = gritmill.run(middle, inputs=[str(tmp_path / "none.jsonl")], output=str(tmp_path / "out"))
@@ -494,6 +497,7 @@ def test_a_relative_image_root_means_the_same_from_everywhere(tmp_path, middle, 
     assert gritmill.pack(other, output="two", detections="../out")["ledger"]["written"] == 6
 
 
+@pytest.mark.slow
 def test_an_empty_image_fails_alone(tmp_path, middle):
     pictures = sample_pairs.drawn(3)
     pictures[1] = sample_pairs.Picture(pictures[1].name, b"", pictures[1].captions, "", 7)

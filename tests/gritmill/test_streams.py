@@ -84,7 +84,5 @@ def test_a_good_call_into_a_closed_pipe_has_status_0(words):
 
 def test_a_result_that_the_disk_has_no_room_for_is_a_fault_of_the_environment():
     with open("/dev/full", "wb") as full:
-        ended = subprocess.run([*GRITMILL, "validate", FINISHED, "--limit", "1"], stdout=full, stderr=subprocess.PIPE)
-        assert ended.returncode == 0  # validate prints only faults, and there are none
         ended = subprocess.run([*GRITMILL, "--version"], stdout=full, stderr=subprocess.PIPE)
     assert (ended.returncode, ended.stderr) == (3, b"gritmill: standard output: No space left on device\n")

@@ -259,6 +259,7 @@ def test_ground_says_how_many_rows_failed_and_what_comes_next(call, invoke, tars
     assert f"<td>{parser} folder:" in page
 
 
+@pytest.mark.slow
 def test_one_is_singular(call, invoke, tmp_path):
     tars = sample_pairs.as_tars(sample_pairs.drawn(1), tmp_path / "in", tars=1)
     status, said, _ = call("run", "own.yaml", "--input", tars, "--output", "out")
@@ -381,8 +382,9 @@ def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(invoke, tmp_path):
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
 
 
-def test_the_pace_is_told_by_whoever_has_grounded(invoke, call, tars):
-    for words, told in ((("run", "own.yaml", "--input", tars), True), (("pack", "own.yaml"), False)):
+@pytest.mark.usefixtures("invoke")
+def test_the_pace_is_told_by_whoever_has_grounded(call, packed):
+    for words, told in ((("run", "own.yaml", "--input", packed), True), (("pack", "own.yaml"), False)):
         assert ("pairs/s per worker" in call(*words, "--output", "out", "--quiet")[1]) == told
 
 
