@@ -135,4 +135,5 @@ def _digest_lines(folder: ExportFolder, number: int) -> str:
     if not files.exists(uri):
         return ""
     with files.open_read(uri) as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))  # type: ignore[arg-type]
+        return digest.hexdigest()

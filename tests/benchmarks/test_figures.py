@@ -51,6 +51,7 @@ def test_a_part_measures(tmp_path, monkeypatch):
     assert all(float(figure.value.split()[0]) > 0 for figure in figures)
 
 
+@pytest.mark.slow
 def test_the_script_finds_what_ground_finds():
     """Without this, comparing the speeds is meaningless. The script uses no canvas, so boxes move by a few percent."""
     script = rivals.Script("scene-grounder")

@@ -183,6 +183,7 @@ def test_a_shard_that_was_deleted_is_written_again(tmp_path, middle):
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json") == before
 
 
+@pytest.mark.slow
 def test_a_phrase_that_no_prompt_can_hold_is_dropped_with_its_reason(tmp_path, parser, grounding_dino):
     pictures = [
         sample_pairs.Picture("a.jpg", sample_pairs.drawn(1)[0].data, ("a " + "red " * 300 + "dog near a cat",), "", 1)

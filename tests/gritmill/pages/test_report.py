@@ -68,6 +68,7 @@ def test_a_run_ends_with_a_page(tmp_path, middle):
         assert identity in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:scene-grounder knows")
 def test_the_page_says_that_the_embedded_detector_was_shown_what_it_does_not_know(tmp_path, parser):
     table = sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "in")
