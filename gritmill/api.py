@@ -58,14 +58,13 @@ def ground(
     from pipeline.ground import driver
     from pipeline.ground.count_rows import count_finished
     from pipeline.layout import DETECTIONS
-    from pipeline.tables.detections import open_detections
 
     folder = files.canonical(output)
     configuration, uris, reason = _check_call(config, inputs, retry_failed)
     ground_options = GroundOptions(limit, extend, redo_changed, fresh, retry=reason, quiet=quiet, beam=tuple(beam))
     with hold(folder), record(folder, "ground", _config_name(config)) as log:
         plan = driver.ground(configuration, uris, folder, replace(ground_options, log=log))
-        log.note("end", f"ground: {count_finished(open_detections(files.join(folder, DETECTIONS)))}")
+        log.note("end", f"ground: {count_finished(files.join(folder, DETECTIONS))}")
         return plan
 
 

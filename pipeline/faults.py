@@ -2,6 +2,8 @@
 
 import reprlib
 
+from transforms.wording import type_of
+
 _LONGEST = 1000
 """Characters of a message. Two paths and a list of allowed values fit."""
 
@@ -77,7 +79,7 @@ def short_repr(value: object) -> str:
     try:
         text = _SHORT.repr(value)
     except Exception:  # an integer of more than 4300 digits, for example, has no decimal text
-        return f"a {type(value).__name__}"
+        return type_of(value)
     return text if len(text) <= 100 else f"{text[:99]}…"
 
 

@@ -1,5 +1,6 @@
 import os
 import resource
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -48,6 +49,24 @@ def _settled():
 def short_settling(monkeypatch):
     """Shortens the wait for the lock of an object store from 2 s to 0.2 s. No two runs may start together in a test."""
     monkeypatch.setattr("pipeline.files.lock._SETTLE_SECONDS", 0.2)
+
+
+@pytest.fixture
+def install(tmp_path_factory, monkeypatch):
+    """Installs a package `mine` with entry points, each as `name = module:value`, until the test ends."""
+    from transforms.text import dialects
+
+    def installed(group, *entries):
+        site = tmp_path_factory.mktemp("site")
+        folder = site / "mine-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text("\n".join([f"[{group}]", *entries]))
+        monkeypatch.setattr(sys, "path", [str(site), *sys.path])
+        dialects.find.cache_clear()
+
+    yield installed
+    dialects.find.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -63,10 +63,5 @@ def write(path: Path, pictures: Iterable[tuple[bytes, str]]) -> Path:
     return path
 
 
-def installed(site: Path, entry: str = f"zipped = {__name__}:{ZippedSource.__name__}") -> str:
-    """Writes an installed package that provides a source kind, and returns its folder for `sys.path`."""
-    folder = site / "mine-1.0.dist-info"
-    folder.mkdir(parents=True)
-    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (folder / "entry_points.txt").write_text(f"[{GROUP}]\n{entry}\n")
-    return str(site)
+ENTRY = GROUP, f"zipped = {__name__}:{ZippedSource.__name__}"
+"""The entry point of the package that provides the source kind."""

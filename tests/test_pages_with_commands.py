@@ -34,7 +34,12 @@ def test_there_is_a_page_for_each():
     ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def marked(page):
+    """The page of the detector makes a model, which takes as long as all others."""
+    return pytest.param(page, id=page.stem, marks=pytest.mark.slow if page.stem == "add-a-detector" else ())
+
+
+@pytest.mark.parametrize("page", map(marked, PAGES))
 def test_a_page_does_what_it_says(page, demo, tmp_path, capfd, monkeypatch):
     before = set(sys.modules)
     shutil.copytree(demo, tmp_path / "out")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from transforms.culprits import PluginError, WrongAnswer, calling, describe, place_of
+from transforms.wording import type_of
 
 
 def find_factory(name: str, search_path: Sequence[str] = (), key: str = "detector.model") -> Callable[..., Any]:
@@ -65,33 +66,27 @@ def load_entry(entry: EntryPoint, key: str, raises: Callable[[str], Exception] =
 def check_callable(value: Any) -> None:
     """Raises WrongAnswer if a value that should make something is not callable."""
     if not callable(value):
-        raise WrongAnswer(f"it is {_a(value)}, which is not callable")
+        raise WrongAnswer(f"it is {type_of(value)}, which is not callable")
 
 
-def check_made(made: Any, maker: str, *methods: str) -> None:
-    """Raises WrongAnswer if `maker` did not return an object with these methods."""
+def check_made(made: Any, maker: str, *methods: str, attributes: Sequence[str] = ()) -> None:
+    """Raises WrongAnswer if `maker` did not return an object with these methods and attributes."""
     if made is None or isinstance(made, type):
-        raise WrongAnswer(f"{maker} returned {_a(made)}")
+        raise WrongAnswer(f"{maker} returned {type_of(made)}")
     for method in methods:
         if not callable(getattr(made, method, None)):
-            raise WrongAnswer(f"{maker} returned {_a(made)}, which has no method {method}")
+            raise WrongAnswer(f"{maker} returned {type_of(made)}, which has no method {method}")
+    for attribute in attributes:
+        if not hasattr(made, attribute):
+            raise WrongAnswer(f"{maker} returned {type_of(made)}, which has no attribute {attribute}")
 
 
 def check_json_object(value: Any, what: str) -> dict[str, Any]:
     """A JSON object that user code returned. what: for messages. Raises WrongAnswer if it is something else."""
     if not isinstance(value, Mapping):
-        raise WrongAnswer(f"{what} is {_a(value)}, not a dict of JSON values")
+        raise WrongAnswer(f"{what} is {type_of(value)}, not a dict of JSON values")
     try:
         json.dumps(dict(value), sort_keys=True)
     except (TypeError, ValueError) as error:
         raise WrongAnswer(f"{what} is not JSON: {error}") from None
     return dict(value)
-
-
-def _a(value: Any) -> str:
-    if value is None:
-        return "None"
-    if isinstance(value, type):
-        return f"the class {value.__name__}"
-    name = type(value).__name__
-    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"

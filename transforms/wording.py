@@ -1,4 +1,4 @@
-"""Words of messages: lists, counts, and the known name that is most similar to an unknown one."""
+"""Words of messages: lists, counts, types, and the known name that is most similar to an unknown one."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,9 +12,21 @@ def listed(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def counted(number: int, word: str, plural: str = "") -> str:
-    """A number with its noun: "1 pair", "2 pairs". plural: if it is not the word with an s."""
-    return f"{number} {word if number == 1 else plural or word + 's'}"
+def article(noun: str) -> str:
+    """A noun with "a" or "an"."""
+    return f"{'an' if noun[0] in 'AEIOUaeiou' else 'a'} {noun}"
+
+
+def type_of(value: Any) -> str:
+    """The type of a value: "an int", "None", "the class Box"."""
+    if value is None:
+        return "None"
+    return f"the class {value.__name__}" if isinstance(value, type) else article(type(value).__name__)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 pair", "2,000 boxes"."""
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('x') else 's'}"
 
 
 def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -89,10 +89,9 @@ def ground(
 ) -> None:
     """Find the boxes of every pair. This half runs the models. Run it again to resume."""
     from pipeline.configuration import PACK_SECTIONS
-    from pipeline.ground.count_rows import count_pairs
-    from pipeline.ground.failures import failure_lines
+    from pipeline.ground.count_rows import count_tables
+    from pipeline.layout import DETECTIONS
     from pipeline.pack.driver import find_detections, is_outdated
-    from pipeline.tables.detections import open_detections
 
     for key in (change.partition("=")[0] for change in changes):
         if key.partition(".")[0] in PACK_SECTIONS:
@@ -102,10 +101,11 @@ def ground(
     detections = find_detections(output)
     ranges = sum(1 for _ in plan.range_ids())
     json_output.add(folder=output, detections=detections, sources=len(plan.sources), ranges=ranges, limit=plan.limit)
-    if json_output.is_active():
-        json_output.add(counts=count_pairs(open_detections(detections)))
-    for line in failure_lines(detections):
-        print(printable(line))
+    tables = count_tables(detections)
+    json_output.add(counts={"pairs": tables[DETECTIONS].rows, "failed": tables[DETECTIONS].failed.total()})
+    for name, counts in tables.items():
+        if counts.failed:
+            print(printable(f"{name}: {counts.line()}"))
     fresh = ["--fresh"] if is_outdated(output, detections) else []
     words = ["gritmill", "pack", *fresh, *([] if config_name == "grit" else [config_name]), "--output", output]
     print(f"detections in {detections}; next: {shlex.join(words)}")
@@ -205,7 +205,8 @@ def export(
     finished = files.exists(files.join(files.canonical(output), layout.EXPORT))
     written = exported(run, to, output, ExportOptions(images, level, dialect, seed))
     if finished:
-        print(f"export: nothing to do: all {written['run']['ledger']['written']:,} samples are done", file=sys.stderr)
+        samples = counted(written["run"]["ledger"]["written"], "sample")
+        print(f"export: nothing to do: all {samples} are done", file=sys.stderr)
     json_output.add(folder=output, format=to, counts=written["figures"], ledger=written["run"]["ledger"])
     for name, number in written["figures"].items():
         print(f"{number:>12,}  {name}")

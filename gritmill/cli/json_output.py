@@ -88,11 +88,6 @@ def _uses_descriptor(stream: TextIO) -> bool:
         return False
 
 
-def is_active() -> bool:
-    """Whether this call prints an object."""
-    return bool(_active)
-
-
 def diverted(call: Callable[[], Any]) -> Callable[[], Any]:
     """The call, such that what it prints (a detector of the user may print) goes to standard error with `--json`."""
     if not _active:

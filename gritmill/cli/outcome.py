@@ -14,16 +14,16 @@ def check_ledger(report: "Report", max_failed: float = 0.0, allow_faults: bool =
     ledger = report.ledger
     read, failed = ledger.read, ledger.failed_pairs
     if not ledger.written:
-        counts = f"{counted(read, 'pair')} read, {ledger.rejected_pairs} rejected, {failed} failed"
+        counts = f"{counted(read, 'pair')} read, {ledger.rejected_pairs:,} rejected, {failed:,} failed"
         uncaptioned = ledger.rejected.get("no_caption", 0) == read > 0
         hint = "; set source.columns.caption to the field with the caption" if uncaptioned else ""
         raise DataFault(f"nothing was written: {counts}{hint}")
     if failed / read > max_failed:
-        raise DataFault(f"{failed} of {counted(read, 'pair')} failed, more than --max-failed {max_failed:g} allows")
+        raise DataFault(f"{failed:,} of {counted(read, 'pair')} failed, more than --max-failed {max_failed:g} allows")
     for name, table in report.tables.items():
         if (rows_failed := sum(table.failed.values())) > max_failed * table.rows:
             rows = counted(table.rows, "row")
-            raise DataFault(f"{name}: {rows_failed} of {rows} failed, more than --max-failed {max_failed:g} allows")
+            raise DataFault(f"{name}: {rows_failed:,} of {rows} failed, more than --max-failed {max_failed:g} allows")
     if report.source_faults and not allow_faults:
         fault = report.source_faults[0]
         raise DataFault(f"{fault.source}: {fault.fault} (--allow-source-faults accepts this)")

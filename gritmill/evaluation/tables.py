@@ -100,7 +100,7 @@ def _accuracies(figures: dict[str, Any]) -> dict[str, float | None]:
 
 
 def _picture_lines(counts: dict[str, Any]) -> Iterator[str]:
-    yield f"{counts['measured']} of {counted(counts['pictures'], 'image')} measured"
+    yield f"{counts['measured']:,} of {counted(counts['pictures'], 'image')} measured"
     for reason, number in counts["unusable"].items():
         yield f"  {number} {reason}, for example {printable(counts['examples'][reason])}"
     if counts["failed"]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from gritmill.exports.options import ExportOptions
 from pipeline.faults import CallError, RunFault
-from transforms.culprits import WrongAnswer, calling
+from transforms.culprits import calling
 from transforms.plugins import check_callable, check_made, load_entry, name_entry
 from transforms.wording import suggestion
 
@@ -68,10 +68,5 @@ def find_format(name: str, options: ExportOptions) -> "Format":
         make = load_entry(entry, f"--to: {name}", CallError)
         check_callable(make)
         made = make(options)
-        check_made(made, "it", *METHODS)
-        missing = [
-            attribute for attribute in ATTRIBUTES if not hasattr(type(made), attribute) and not hasattr(made, attribute)
-        ]
-        if missing:
-            raise WrongAnswer(f"it returned a {type(made).__name__}, which has no attribute {missing[0]}")
+        check_made(made, "it", *METHODS, attributes=ATTRIBUTES)
     return PluginFormat(made, name)

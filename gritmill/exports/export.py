@@ -1,5 +1,6 @@
 """export: a finished run -> another format, shard by shard. Reads only the shards and the manifest."""
 
+import hashlib
 from dataclasses import dataclass
 from importlib.metadata import version
 from os import PathLike
@@ -32,11 +33,15 @@ class ExportMarker:
 
 @dataclass(frozen=True)
 class PartDone:
-    """Marks a shard as exported. figures: its counts."""
+    """Marks a shard as exported.
+
+    figures: its counts. lines: BLAKE2b-128 of its lines; empty if the format writes something else.
+    """
 
     REMEDY: ClassVar[str] = "remove it and export again"
 
     figures: dict[str, int]
+    lines: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,20 +108,32 @@ def _check_free(target: str, fingerprint: str) -> None:
 
 
 def _write_shards(export_format: Format, source: str, manifest: Manifest, folder: ExportFolder) -> ExportCounts:
-    """Writes the shards that no earlier call has written, then the files over all shards. Returns the counts."""
+    """Writes the shards that no earlier call has written, or whose lines have changed since, then the files over all
+    shards. Returns the counts."""
     counts = ExportCounts()
     for number in range(len(manifest.shards)):
         uri = files.join(folder.uri, layout.export_part_done(number))
         if files.exists(uri):
-            counts.update(read_typed(uri, PartDone).figures)
-            continue
+            done = read_typed(uri, PartDone)
+            if done.lines == _digest_lines(folder, number):
+                counts.update(done.figures)
+                continue
         figures = export_format.shard(number, read_shard(source, manifest, number), folder)
         current = read_manifest(source)
         if current is None or current.fingerprints != manifest.fingerprints:
             raise EnvironmentFault(
                 f"{source}: the run was packed again during the export; export it into another folder"
             )
-        publish_typed(uri, PartDone(dict(figures)))
+        publish_typed(uri, PartDone(dict(figures), _digest_lines(folder, number)))
         counts.update(figures)
     export_format.finish(range(len(manifest.shards)), folder)
     return counts
+
+
+def _digest_lines(folder: ExportFolder, number: int) -> str:
+    uri = files.join(folder.uri, layout.export_part(number))
+    if not files.exists(uri):
+        return ""
+    with files.open_read(uri) as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16))  # type: ignore[arg-type]
+        return digest.hexdigest()

@@ -11,7 +11,6 @@ from typing import Any, BinaryIO, ClassVar, Protocol
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from pipeline import files, layout
-from pipeline.faults import EnvironmentFault
 from pipeline.files.publish import publish
 from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Corners, Span, choose_spans
@@ -44,16 +43,8 @@ class ExportFolder:
 
     def lines(self, name: str) -> Iterator[str]:
         with files.open_read(files.join(self.uri, name)) as file:
-            for number, line in enumerate(file, 1):
-                try:
-                    yield line.decode().removesuffix("\n")
-                except UnicodeDecodeError as error:
-                    raise damaged_part(files.join(self.uri, name), number, "not UTF-8") from error
-
-
-def damaged_part(uri: str, line: int, problem: str) -> EnvironmentFault:
-    """The exception for a file of an unfinished export that has changed since it was written."""
-    return EnvironmentFault(f"{uri}:{line}: {problem}, although gritmill wrote it; export into another folder")
+            for line in file:
+                yield line.decode().removesuffix("\n")
 
 
 class Format(Protocol):
@@ -140,16 +131,7 @@ def all_lines(shards: Sequence[int], folder: ExportFolder) -> Iterator[str]:
 
 def all_parts(shards: Sequence[int], folder: ExportFolder) -> Iterator[dict[str, Any]]:
     """The lines of all shards, each parsed as a JSON object."""
-    for shard in shards:
-        name = layout.export_part(shard)
-        for number, line in enumerate(folder.lines(name), 1):
-            try:
-                part = json.loads(line)
-            except (ValueError, RecursionError):
-                part = None
-            if not isinstance(part, dict):
-                raise damaged_part(files.join(folder.uri, name), number, "not a JSON object")
-            yield part
+    return map(json.loads, all_lines(shards, folder))
 
 
 def origin_fields(record: Mapping[str, Any]) -> dict[str, Any]:

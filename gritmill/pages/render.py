@@ -7,6 +7,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from transforms.wording import counted
+
 # The HTML pages show captions and names from untrusted sources, so all values are escaped.
 ENVIRONMENT = Environment(
     loader=PackageLoader("gritmill.pages", "."),
@@ -17,13 +19,7 @@ ENVIRONMENT = Environment(
 )
 
 
-def _plural(number: int, noun: str) -> str:
-    """The number and the noun: `1 box`, `2,000 boxes`."""
-    ending = "" if number == 1 else "es" if noun.endswith("x") else "s"
-    return f"{number:,} {noun}{ending}"
-
-
-ENVIRONMENT.filters["plural"] = _plural
+ENVIRONMENT.filters["plural"] = counted
 
 
 def render(template: str, **values: Any) -> str:

@@ -238,11 +238,11 @@ def _check_tar(
     except _Broken as broken:
         yield Finding(shard.tar, "", f"not a valid tar: {broken}")
     if samples != shard.samples:
-        yield Finding(shard.tar, "", f"{counted(samples, 'sample')}, but {shard.samples} in the manifest")
+        yield Finding(shard.tar, "", f"{counted(samples, 'sample')}, but {shard.samples:,} in the manifest")
     if rows and boxes != shard.boxes:
-        yield Finding(shard.tar, "", f"{counted(boxes, 'box', 'boxes')}, but {shard.boxes} in the manifest")
+        yield Finding(shard.tar, "", f"{counted(boxes, 'box')}, but {shard.boxes:,} in the manifest")
     if len(uids) != samples:
-        yield Finding(shard.tar, "", f"{samples} samples have only {len(uids)} different uids")
+        yield Finding(shard.tar, "", f"{samples:,} samples have only {len(uids):,} different uids")
 
 
 def _read_samples(file: BinaryIO, size: int) -> Iterator[tuple[str, dict[str, bytes]]]:

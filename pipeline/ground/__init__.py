@@ -3,9 +3,8 @@
 driver, options     plans the run and runs the graph on unfinished ranges; options of a call
 resume              decides whether a run resumes the plan in its folder
 retry, attempts     chunks to process again; chunks whose process was killed
-failures            the failed rows of a run, by table and reason
 graph, progress     the Beam graph; the progress of a run
-count_rows          the pairs of finished ranges
+count_rows          the rows of finished ranges, and how many of them failed
 chunks              a range -> its chunks (`read_chunks`: the PTransform)
 load_images         reads images that are separate files; measures all images
 stage_tables        tables of custom stages: their settings, and which of their ranges are out of date

@@ -140,7 +140,7 @@ def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozense
         loaded = tuple(pair for _, pair in loader.load(pairs))
     if len(loaded) != row_count:
         raise EnvironmentFault(
-            f"{source.uri}: {len(loaded)} of {counted(row_count, 'pair')} can be read; try again later"
+            f"{source.uri}: {len(loaded):,} of {counted(row_count, 'pair')} can be read; try again later"
         )
     return _chunk(chunk_id, loaded, file.metadata["next"], started, isolated=isolated, redo=redo)
 

@@ -47,14 +47,12 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     stages = configured_stages(configuration, [os.getcwd()])
     tables = open_tables(stages, folder)
     described = stage_tables.describe(tables, stages)
-    if not options.fresh:
-        stage_tables.check(tables, described)
     if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)
     with _removal(folder, options):
         try:
-            if options.fresh and old:
+            if old or not options.fresh:
                 stage_tables.check(tables, described)
             plan = resume_or_plan(old, configuration, model_identities, source_files, tables, options)
         except FolderMismatch:
@@ -76,7 +74,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
             missing = f"{counted(unfinished, 'range')} not done"
             raise EnvironmentFault(f"{folder}: the run ended with {missing}; run the same command to resume")
     elif any(source.ranges for source in plan.sources) and (options.log or not options.quiet):
-        _tell_finished(tables[DETECTIONS], options)
+        _tell_finished(folder, options)
     for table in tables.values():
         retry.clear(table)
     attempts.delete_all(folder)
@@ -102,18 +100,19 @@ def _log_plan(plan: Plan, log: RunLog | None) -> None:
     if log is None:
         return
     log.open()
-    limit = "" if plan.limit is None else f", limit {plan.limit:,} pairs"
+    limit = "" if plan.limit is None else f", limit {counted(plan.limit, 'pair')}"
     names = ", ".join(source.uri for source in (*plan.sources[:1], *plan.sources[1:][-1:]))
-    log.note("plan", f"{len(plan.sources):,} sources, {sum(1 for _ in plan.range_ids()):,} ranges{limit}; {names}")
+    sources, ranges = counted(len(plan.sources), "source"), counted(sum(1 for _ in plan.range_ids()), "range")
+    log.note("plan", f"{sources}, {ranges}{limit}; {names}")
     for source in plan.sources:
         if source.fault:
             log.note("fault", f"{source.uri}: {source.fault}")
 
 
-def _tell_finished(detections: Table, options: GroundOptions) -> None:
+def _tell_finished(folder: str, options: GroundOptions) -> None:
     from pipeline.engines import progress
 
-    line = f"nothing to do: all {count_finished(detections)} are done"
+    line = f"nothing to do: all {count_finished(folder)} are done"
     progress.tell("ground", line, options.quiet)
     if options.log:
         options.log.note("done", f"ground: {line}")

@@ -13,6 +13,7 @@ from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
 from pipeline.tables.range_summary import RangeSummary, Timing
 from pipeline.tables.table import Table
+from transforms.wording import counted
 
 
 class GroundProgress:
@@ -121,7 +122,7 @@ class _TableProgress:
         for range_id, summary in new:
             source, _ = self._plan.range(range_id)
             failed = sum(sum(entry.failed.values()) for entry in summary.chunks)
-            pairs = f"{summary.rows:,} pairs, {failed:,} failed"
+            pairs = f"{counted(summary.rows, 'pair')}, {failed:,} failed"
             yield "range", f"{self._table.name}/{range_id.stem}: {pairs}; {source.uri}"
             yield from (("fault", f"{source.uri}: {fault}") for fault in summary.faults)
 

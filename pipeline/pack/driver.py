@@ -77,8 +77,8 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
 def _tell_finished(manifest: Manifest, options: PackOptions) -> None:
     from pipeline.engines import progress
 
-    shards = f"{len(manifest.shards):,} shard{'s' * (len(manifest.shards) != 1)}"
-    line = f"nothing to do: all {manifest.ledger.read:,} pairs are done, in {shards}"
+    pairs, shards = counted(manifest.ledger.read, "pair"), counted(len(manifest.shards), "shard")
+    line = f"nothing to do: all {pairs} are done, in {shards}"
     progress.tell("pack", line, options.quiet)
     if options.log:
         options.log.open()
@@ -160,7 +160,7 @@ def _check_finished(plan: Plan, done: set[RangeId], folder: str, partial: bool) 
     missing = sum(1 for range_id in plan.range_ids() if range_id not in done)
     if missing and not partial:
         raise CallError(
-            f"--detections: {folder}: {missing} of {counted(sum(1 for _ in plan.range_ids()), 'range')} "
+            f"--detections: {folder}: {missing:,} of {counted(sum(1 for _ in plan.range_ids()), 'range')} "
             "are not done; run gritmill ground again, or use pack --partial"
         )
 

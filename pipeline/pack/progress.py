@@ -7,6 +7,7 @@ from pipeline.engines import progress
 from pipeline.files.typed import read_typed
 from pipeline.pack.ledger import failed_pairs
 from pipeline.pack.shard_stats import ShardStats
+from transforms.wording import counted
 
 
 class PackProgress:
@@ -36,7 +37,8 @@ class PackProgress:
                 stats = read_typed(uri, ShardStats)
                 self._known[uri] = stamp
                 failed = failed_pairs(stats.failed)
-                counts = f"{stats.successes:,} pairs, {failed:,} failed, {stats.boxes:,} boxes, {stats.bytes:,} bytes"
+                pairs, boxes = counted(stats.successes, "pair"), counted(stats.boxes, "box")
+                counts = f"{pairs}, {failed:,} failed, {boxes}, {stats.bytes:,} bytes"
                 yield "shard", f"{layout.shard_tar(stats.shard)}: {counts}"
 
     def _stats_files(self) -> dict[str, float]:

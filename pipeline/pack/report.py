@@ -60,8 +60,8 @@ class TableReport:
 
     def line(self, name: str) -> str:
         """The line that the summary on the screen shows for this table."""
-        failed = (f"{number} {reason}, for example {self.examples[reason]}" for reason, number in self.failed.items())
-        rows = f"{name}: {self.rows:,} row{'s' * (self.rows != 1)}"
+        failed = (f"{number:,} {reason}, for example {self.examples[reason]}" for reason, number in self.failed.items())
+        rows = f"{name}: {counted(self.rows, 'row')}"
         return ", failed: ".join(filter(None, (rows, "; ".join(failed))))
 
 
@@ -168,16 +168,17 @@ def show(report: Report, output: str, pace: bool = True) -> None:
     """Prints the summary to standard output. pace: whether to include the speed of `ground`."""
     ledger = report.ledger
     table = Table(Column(justify="right"), "", show_header=False, box=None, pad_edge=False)
-    table.add_row(str(ledger.read), f"pair{'s' * (ledger.read != 1)} read")
-    boxes, shards = counted(report.boxes, "box", "boxes"), counted(report.shards, "shard")
-    table.add_row(str(ledger.written), f"written, with {boxes}, in {shards}")
-    table.add_row(str(ledger.rejected_pairs), "rejected")
+    read, noun = counted(ledger.read, "pair").split()
+    table.add_row(read, f"{noun} read")
+    boxes, shards = counted(report.boxes, "box"), counted(report.shards, "shard")
+    table.add_row(f"{ledger.written:,}", f"written, with {boxes}, in {shards}")
+    table.add_row(f"{ledger.rejected_pairs:,}", "rejected")
     for reason, pairs in ledger.rejected.items():
-        table.add_row("", printable(f"  {pairs} {reason}"))
-    table.add_row(str(ledger.failed_pairs), "failed")
+        table.add_row("", printable(f"  {pairs:,} {reason}"))
+    table.add_row(f"{ledger.failed_pairs:,}", "failed")
     for stage, reasons in ledger.failed.items():
         for reason, pairs in reasons.items():
-            table.add_row("", printable(f"  {pairs} {stage}: {reason}"))
+            table.add_row("", printable(f"  {pairs:,} {stage}: {reason}"))
     console = data_console()
     console.print(table)
     for line in _lines(report, output, pace):
@@ -250,13 +251,13 @@ def _order(step: str) -> tuple[int, str]:
 
 def throughput(timings: list[Timing]) -> Throughput:
     """Adds up timings. Excludes the first chunk of each worker, which includes loading, unless there are no others."""
-    counted = [timing for timing in timings if not timing.first] or timings
-    pairs = sum(timing.pairs for timing in counted)
-    wall = sum(timing.wall for timing in counted)
-    steps = sorted({step for timing in counted for step in timing.seconds}, key=_order)
-    seconds = {step: sum(timing.seconds.get(step, 0.0) for timing in counted) for step in steps}
+    timed = [timing for timing in timings if not timing.first] or timings
+    pairs = sum(timing.pairs for timing in timed)
+    wall = sum(timing.wall for timing in timed)
+    steps = sorted({step for timing in timed for step in timing.seconds}, key=_order)
+    seconds = {step: sum(timing.seconds.get(step, 0.0) for timing in timed) for step in steps}
     return Throughput(
-        chunks=len(counted),
+        chunks=len(timed),
         pairs=pairs,
         seconds={step: round(spent, 4) for step, spent in seconds.items()},
         wall=round(wall, 4),

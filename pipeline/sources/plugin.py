@@ -10,6 +10,7 @@ from pipeline.faults import CallError, EnvironmentFault, RunFault, SourceFault
 from pipeline.sources.base import Position, RangeSpec, Source
 from transforms.culprits import WrongAnswer, calling
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
+from transforms.wording import article, type_of
 
 METHODS = ("ranges", "starts", "read", "fetch", "needs")
 
@@ -41,10 +42,10 @@ class PluginSource:
         with self._calling("ranges", CallError):
             found = self._source.ranges(rows)
             if not isinstance(found, list | tuple):
-                raise WrongAnswer(f"it returned {_shown(found)}, not a list of RangeSpec")
+                raise WrongAnswer(f"it returned {type_of(found)}, not a list of RangeSpec")
             for spec in found:
                 if not isinstance(spec, RangeSpec):
-                    raise WrongAnswer(f"it returned {_shown(spec)} in its list, not a RangeSpec")
+                    raise WrongAnswer(f"it returned {type_of(spec)} in its list, not a RangeSpec")
                 _check_position(spec.start)
             return list(found)
 
@@ -60,7 +61,7 @@ class PluginSource:
         with self._calling("read", EnvironmentFault):
             for placed in _iterate(self._source.read(start), "positions and pairs"):
                 if not (isinstance(placed, tuple) and len(placed) == 2 and isinstance(placed[1], Pair)):
-                    raise WrongAnswer(f"it yielded {_shown(placed)}, not a tuple of a position and a Pair")
+                    raise WrongAnswer(f"it yielded {type_of(placed)}, not a tuple of a position and a Pair")
                 _check_position(placed[0])
                 _check_pair(placed[1])
                 yield placed
@@ -70,7 +71,7 @@ class PluginSource:
         with self._calling("fetch", EnvironmentFault):
             for data in _iterate(self._source.fetch(references), "images"):
                 if not isinstance(data, (*BYTES, Fault)):
-                    raise WrongAnswer(f"it yielded {_shown(data)}, not bytes or a Fault")
+                    raise WrongAnswer(f"it yielded {type_of(data)}, not bytes or a Fault")
                 yield data  # type: ignore[misc]  # the contract says bytes; other buffers have always worked
 
     def needs(self) -> list[str]:
@@ -87,7 +88,7 @@ class PluginSource:
 
 def _iterate(values: Any, wanted: str) -> Iterable[Any]:
     if not isinstance(values, Iterable):
-        raise WrongAnswer(f"it returned {_shown(values)}; it must yield {wanted}")
+        raise WrongAnswer(f"it returned {type_of(values)}; it must yield {wanted}")
     return values
 
 
@@ -103,17 +104,13 @@ def _check_position(position: Any) -> None:
 def _check_pair(pair: Pair) -> None:
     for name, kind in _TYPES.items():
         if not isinstance(value := getattr(pair, name), kind):
-            wanted = "bytes" if kind is BYTES else f"a {kind.__name__}"
-            raise WrongAnswer(f"the pair {pair.key!r} has {_shown(value)} as {name}, not {wanted}")
+            wanted = "bytes" if kind is BYTES else article(kind.__name__)
+            raise WrongAnswer(f"the pair {pair.key!r} has {type_of(value)} as {name}, not {wanted}")
     error = pair.error
     if error is None:
         return
     if not isinstance(error, Fault):
-        raise WrongAnswer(f"the pair {pair.key!r} has {_shown(error)} as error, not a Fault")
+        raise WrongAnswer(f"the pair {pair.key!r} has {type_of(error)} as error, not a Fault")
     for value, known in ((error.stage, FailureStage), (error.reason, Reason)):
         if value not in [*known]:
             raise WrongAnswer(f"the pair {pair.key!r} failed with {value!r}; use one of {', '.join(known)}")
-
-
-def _shown(value: Any) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"

@@ -14,6 +14,7 @@ from pipeline.tables.table import Table
 from transforms.culprits import WrongAnswer, calling, describe
 from transforms.plugins import check_made, find_factory, identify_factory
 from transforms.records import FailureStage
+from transforms.wording import type_of
 
 _RESERVED = {layout.DETECTIONS, layout.SHARDS, layout.VIEW}
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -50,7 +51,7 @@ def load_stage(name: str, configuration: Configuration, search_path: tuple[str, 
         stage = factory(configuration)
         check_made(stage, "the factory")
         if not isinstance(stage, Stage):
-            raise WrongAnswer(f"the factory returned a {type(stage).__name__}, not a pipeline.stages.base.Stage")
+            raise WrongAnswer(f"the factory returned {type_of(stage)}, not a pipeline.stages.base.Stage")
     # A stage may be a frozen dataclass.
     object.__setattr__(stage, "origin", (load_stage, (name, configuration, search_path)))
     object.__setattr__(stage, "identity", identify_factory(factory, name))

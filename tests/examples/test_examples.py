@@ -128,6 +128,7 @@ def test_sizes_are_means_a_sample(run, processor):
     assert found["tokens"] == pytest.approx(found["tokens that count"] + 67)  # <s> <image> 64 slots </image>
 
 
+@pytest.mark.slow
 def test_fifty_steps_of_training_lower_the_loss(run, processor):
     from train_kosmos2 import batches, train
 

@@ -60,7 +60,7 @@ def test_an_interrupt_and_a_sick_device_are_no_deaths(tmp_path, parser, monkeypa
 
 
 def test_after_two_attempts_that_died_a_picture_that_kills_is_a_crash_row(tmp_path, parser):
-    pattern = sample_pairs.as_tars(sample_pairs.drawn(8), tmp_path / "in", tars=1)
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(4), tmp_path / "in", tars=1)
     for _ in range(2):
         attempts.begin(str(tmp_path / "out" / "detections"), ChunkId(0, 0, 0))
     gritmill.ground(
@@ -95,6 +95,7 @@ def test_marks_count_the_attempts_that_came_to_no_end(tmp_path):
     assert attempts.failed_count(folder, chunk) == 0
 
 
+@pytest.mark.slow
 def test_a_chunk_done_apart_is_the_same_to_the_byte(tmp_path, parser, grounding_dino):
     pattern = sample_pairs.as_tars(sample_pairs.drawn(10), tmp_path / "in", tars=1)
     config = sample_pairs.settings(parser, grounding_dino)

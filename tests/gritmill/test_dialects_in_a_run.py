@@ -28,8 +28,7 @@ def test_all_dialects_at_once(tmp_path, grounding_dino, policy):
     "name",
     [
         "pixels",
-        "florence2",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in ("paligemma", "pix2seq", "qwen2.5-vl")),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("florence2", "paligemma", "pix2seq", "qwen2.5-vl")),
     ],
 )
 def test_a_box_that_was_moved_in_a_text_is_found(tmp_path, grounding_dino, name, monkeypatch):

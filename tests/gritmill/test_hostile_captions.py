@@ -61,8 +61,11 @@ CAPTIONS = {
 }
 
 
-@pytest.fixture(scope="module")
-def ran(tmp_path_factory, grounding_dino):
+@pytest.fixture(
+    scope="module",
+    params=["tests.plugin_detectors:everywhere", pytest.param("", id="model", marks=pytest.mark.slow)],
+)
+def ran(tmp_path_factory, grounding_dino, request):
     """A run over all captions with the embedded parser."""
     folder = tmp_path_factory.mktemp("captions")
     (folder / "1.png").write_bytes(sample_pairs.drawn(1)[0].data)
@@ -72,7 +75,7 @@ def ran(tmp_path_factory, grounding_dino):
     lines += ['{"image": "1.png", "caption": 7, "key": "a number"}', '{"image": "1.png", "caption": [], "key": "list"}']
     lines += ['{"image": "1.png", "caption": "a dog \\ud83d near a cat", "key": "surrogate"}']
     (folder / "pairs.jsonl").write_text("\n".join(lines))
-    config = sample_pairs.settings("caption-parser", grounding_dino)
+    config = sample_pairs.settings("caption-parser", request.param or grounding_dino)
     manifest = gritmill.run(config, inputs=folder / "pairs.jsonl", output=folder / "out")
     return folder / "out", manifest, {pair.key: pair for pair in read_all(str(folder / "out/detections"))}
 

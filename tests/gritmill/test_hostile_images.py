@@ -156,10 +156,11 @@ def test_a_detector_that_looks_at_no_picture_lets_none_through_that_is_cut(tmp_p
 
 def test_a_pixel_limit_of_ones_own(tmp_path, parser):
     given = as_jsonl({"plain.jpg": GOOD["plain.jpg"][0]}, tmp_path / "in")
-    for limit, outcome in ((60 * 40, {}), (60 * 40 - 1, {"image": {"too_many_pixels": 1}})):
+    for limit, reason in ((60 * 40, None), (60 * 40 - 1, "too_many_pixels")):
         config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", source={"max_pixels": limit})
-        manifest = gritmill.run(config, inputs=given, output=tmp_path / f"out{limit}")
-        assert manifest["ledger"]["failed"] == outcome
+        gritmill.ground(config, inputs=given, output=tmp_path / f"out{limit}")
+        (pair,) = read_all(str(tmp_path / f"out{limit}/detections"))
+        assert (pair.error and pair.error.reason) == reason
 
 
 @pytest.mark.slow

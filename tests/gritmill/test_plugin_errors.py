@@ -31,16 +31,25 @@ def test_a_detector_that_always_raises_ends_the_run_with_its_file_and_line(call,
     assert (status, lines) == (3, [LINE])
 
 
-@pytest.mark.parametrize("options", [(), pytest.param(WORKERS, marks=pytest.mark.slow)])
-def test_debugging_shows_the_traceback(words, tmp_path, monkeypatch, options):
+def test_debugging_shows_the_traceback(call, words, monkeypatch):
+    monkeypatch.setenv("GRITMILL_DEBUG", "1")
+    status, _, lines = call(*words)
+    check_traceback(status, lines)
+
+
+@pytest.mark.slow
+def test_debugging_shows_the_traceback_of_a_worker(words, tmp_path, monkeypatch):
     monkeypatch.setenv("GRITMILL_DEBUG", "1")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    command = [sys.executable, "-m", "gritmill", *map(str, words), *options]
+    command = [sys.executable, "-m", "gritmill", *map(str, words), *WORKERS]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+    check_traceback(done.returncode, done.stderr.splitlines())
+
+
+def check_traceback(status, lines):
     file, line = line_of(broken_plugins.divide).rsplit(":", 1)
-    assert f'File "{file}", line {line}, in divide' in done.stderr
-    assert done.stderr.splitlines()[-1] == LINE
-    assert done.returncode == 3
+    assert f'  File "{file}", line {line}, in divide' in lines
+    assert (status, lines[-1]) == (3, LINE)
 
 
 def test_a_stage_whose_factory_returns_nothing_is_a_wrong_call(call, words, tmp_path):

@@ -128,7 +128,7 @@ def test_a_resumed_run_says_so_and_logs_it(run, capsys):
     assert [event for event, _ in events] == [*("start", "plan", "resume", "range", "resume", "shard", "shard", "end")]
     texts = [text for _, text in events]
     assert texts[0].endswith(": gritmill.run from Python; configuration grit with " + ", ".join(_keys(call["config"])))
-    assert texts[1].startswith("1 sources, 1 ranges; ")
+    assert texts[1].startswith("1 source, 1 range; ")
     assert texts[2] == "ground: 4 of 8 pairs are done"
     assert texts[4] == "pack: 2 of 4 shards are done"
     assert [text.partition(":")[0] for text in texts[5:7]] == ["shards/00001.tar", "shards/00003.tar"]

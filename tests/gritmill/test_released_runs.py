@@ -130,6 +130,7 @@ def test_a_finished_run_is_read_validated_viewed_and_exported(copy, tmp_path):
     assert len(exported["annotations"]) == 72
 
 
+@pytest.mark.slow
 def test_failed_pairs_of_a_finished_run_are_done_again(copy, inputs):
     run = copy("finished")
     before = content(run)
@@ -145,6 +146,7 @@ def test_failed_pairs_of_a_finished_run_are_done_again(copy, inputs):
     assert_same_but_for_rounding([old[n] for n in sound], [new[n] for n in sound])
 
 
+@pytest.mark.slow
 def test_a_finished_run_takes_in_another_source(copy, inputs, tmp_path):
     run = copy("finished")
     before = content(run)

@@ -1,6 +1,7 @@
 """`ground --retry-failed` repairs what a temporary fault has left behind and changes nothing else."""
 
 import json
+import shutil
 
 import pytest
 
@@ -13,16 +14,26 @@ from tests import plugin_detectors, sample_pairs
 GROUND = ("shards/*", "detections/0*/*")
 
 
-@pytest.fixture
-def call(tmp_path, parser):
-    """Two tars of twenty pairs. The detector fails on every third one for now."""
+@pytest.fixture(scope="module")
+def grounded(tmp_path_factory, parser):
+    """Two tars of twenty pairs. The detector has failed on every third one."""
     plugin_detectors.Passing.sick = True
-    config = sample_pairs.settings(parser, "tests.plugin_detectors:passing")
-    return {
-        "config": config,
-        "inputs": [sample_pairs.as_tars(sample_pairs.drawn(40), tmp_path / "in")],
-        "output": str(tmp_path / "out"),
+    folder = tmp_path_factory.mktemp("grounded")
+    call = {
+        "config": sample_pairs.settings(parser, "tests.plugin_detectors:passing"),
+        "inputs": [sample_pairs.as_tars(sample_pairs.drawn(40), folder / "in")],
+        "output": str(folder / "out"),
     }
+    gritmill.ground(**call)
+    return call
+
+
+@pytest.fixture
+def call(grounded, tmp_path):
+    """The same with a copy of the run. The detector still fails."""
+    plugin_detectors.Passing.sick = True
+    shutil.copytree(grounded["output"], tmp_path / "out")
+    return {**grounded, "output": str(tmp_path / "out")}
 
 
 def failed(tmp_path):
@@ -31,7 +42,6 @@ def failed(tmp_path):
 
 
 def test_a_retry_gives_what_a_run_without_the_fault_gives(tmp_path, call):
-    gritmill.ground(**call)
     assert sum(chunk.get("exception", 0) for chunk in failed(tmp_path)) == 13
     plugin_detectors.Passing.sick = False
     gritmill.ground(**call, retry_failed=True)
@@ -43,8 +53,8 @@ def test_a_retry_gives_what_a_run_without_the_fault_gives(tmp_path, call):
 
 
 def test_only_chunks_with_failed_pairs_are_done_again_and_sound_ones_stay(tmp_path, call):
-    call["config"]["chunk"] = {"pairs": 2}  # every third chunk has no picture with the failing shape
-    gritmill.ground(**call)
+    call["config"] = {**call["config"], "chunk": {"pairs": 2}}  # a third of the chunks has no picture with that shape
+    gritmill.ground(**call, fresh=True)
     before = sample_pairs.files_of(tmp_path / "out", "detections/0*/*.parquet")
     sound = {name for name, chunk in zip(sorted(before), failed(tmp_path), strict=True) if not chunk}
     assert 5 < len(sound) < 10
@@ -57,7 +67,6 @@ def test_only_chunks_with_failed_pairs_are_done_again_and_sound_ones_stay(tmp_pa
 
 
 def test_another_reason_does_nothing(tmp_path, call):
-    gritmill.ground(**call)
     before = sample_pairs.files_of(tmp_path / "out", "detections/0*/*")
     plugin_detectors.Passing.sick = False
     gritmill.ground(**call, retry_failed="truncated")
@@ -65,7 +74,6 @@ def test_another_reason_does_nothing(tmp_path, call):
 
 
 def test_a_retry_that_was_cut_short_is_finished_by_the_next_ground(tmp_path, call, monkeypatch):
-    gritmill.ground(**call)
     plugin_detectors.Passing.sick = False
 
     def killed(*_):
@@ -83,7 +91,6 @@ def test_a_retry_that_was_cut_short_is_finished_by_the_next_ground(tmp_path, cal
 
 
 def test_what_still_fails_fails_again(tmp_path, call):
-    gritmill.ground(**call)
     before = sample_pairs.files_of(tmp_path / "out", "detections/0*/*")
     gritmill.ground(**call, retry_failed=True)
     assert sample_pairs.files_of(tmp_path / "out", "detections/0*/*") == before

@@ -1,6 +1,7 @@
 """Complete runs, in this process and on small inputs."""
 
 import json
+import shutil
 import tarfile
 from dataclasses import replace
 
@@ -24,16 +25,30 @@ def rows(folder, sources=1):
     return list(read_all(str(folder / "detections")))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def middle(parser):
     return sample_pairs.settings(parser, MIDDLE)
 
 
-def test_a_run_ends_with_shards_index_stats_manifest_and_report(tmp_path, middle):
-    manifest = gritmill.run(
-        middle, inputs=[sample_pairs.as_tars(sample_pairs.drawn(20), tmp_path / "in")], output=str(tmp_path / "out")
-    )
-    names = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*") if path.is_file()}
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, middle):
+    """The call of a finished run of twenty pairs in two tars, its folder, and its manifest."""
+    folder = tmp_path_factory.mktemp("finished")
+    call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(20), folder / "in")], "output": str(folder / "out")}
+    return call, folder / "out", gritmill.run(middle, **call)
+
+
+@pytest.fixture
+def copied(tmp_path, finished):
+    """The call of a finished run whose folder `out` is a copy that a test may change."""
+    call, out, _ = finished
+    shutil.copytree(out, tmp_path / "out")
+    return {**call, "output": str(tmp_path / "out")}
+
+
+def test_a_run_ends_with_shards_index_stats_manifest_and_report(finished):
+    _, out, manifest = finished
+    names = {str(path.relative_to(out)) for path in out.rglob("*") if path.is_file()}
     assert {"manifest.json", "report.json", "shards/00000.tar", "shards/00000.parquet"} <= names
     assert "shards/00000_stats.json" in names
     assert not [name for name in names if "tmp" in name or "progress" in name]
@@ -52,23 +67,20 @@ def test_a_threshold_that_nobody_measured_says_so(tmp_path, middle):
 
 
 def test_all_kinds_of_sources_give_the_same_pairs_phrases_and_boxes(tmp_path, middle):
-    pictures = sample_pairs.drawn(15, captions=3)
+    pictures = sample_pairs.drawn(5, captions=3)
     found = {}
     for kind in (sample_pairs.as_tars, sample_pairs.as_jsonl, sample_pairs.as_parquet, sample_pairs.as_coco):
         out = tmp_path / f"out-{kind.__name__}"
-        manifest = gritmill.run(middle, inputs=[kind(pictures, tmp_path / kind.__name__)], output=str(out))
-        assert manifest["ledger"]["read"] == manifest["ledger"]["written"] == 45
+        gritmill.ground(middle, inputs=[kind(pictures, tmp_path / kind.__name__)], output=str(out))
         found[kind.__name__] = sorted(
             (p.caption, p.url, p.id, p.phrases, p.dropped, p.boxes, p.width, p.height) for p in rows(out)
         )
+    assert len(found["as_tars"]) == 15
     assert found["as_tars"] == found["as_jsonl"] == found["as_parquet"] == found["as_coco"]
 
 
-def test_meta_carries_every_field_of_the_source(tmp_path, middle):
-    gritmill.run(
-        middle, inputs=[sample_pairs.as_tars(sample_pairs.drawn(3), tmp_path / "in")], output=str(tmp_path / "out")
-    )
-    sample = next(gritmill.read(str(tmp_path / "out")))
+def test_meta_carries_every_field_of_the_source(finished):
+    sample = next(gritmill.read(finished[1]))
     meta = json.loads(sample.record["meta"])
     assert meta == {"url": "https://pictures.invalid/0.jpg", "id": 1000, "status": "success"}
     assert sample.record["url"] == meta["url"]
@@ -89,6 +101,7 @@ def test_running_again_does_nothing_and_loads_nothing(tmp_path, middle, monkeypa
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*") == before
 
 
+@pytest.mark.slow
 def test_two_runs_give_the_same_bytes(tmp_path, parser, grounding_dino):
     config = sample_pairs.settings(parser, grounding_dino)
     pattern = sample_pairs.as_tars(sample_pairs.drawn(24), tmp_path / "in")
@@ -145,21 +158,21 @@ def test_a_pair_that_fails_alone_is_an_error_row(tmp_path, middle):
     assert manifest["ledger"]["written"] == 8
 
 
+@pytest.mark.usefixtures("copied")
 def test_pack_again_with_another_threshold(tmp_path, middle):
-    call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(9), tmp_path / "in")], "output": str(tmp_path / "out")}
-    gritmill.run(middle, **call)
     strict = {**middle, "selection": {"score": 0.85}}
     other = gritmill.pack(strict, output=str(tmp_path / "other"), detections=str(tmp_path / "out"))
-    assert other["shards"][0]["boxes"] == 9
+    assert other["shards"][0]["boxes"] == 20
     with pytest.raises(gritmill.CallError, match="another fingerprint"):
         gritmill.pack(strict, output=str(tmp_path / "out"))
     assert gritmill.pack(strict, output=str(tmp_path / "out"), fresh=True)["shards"] == other["shards"]
     none = {**middle, "selection": {"score": 0.95}}
     empty = gritmill.pack(none, output=str(tmp_path / "out"), fresh=True)
-    assert empty["ledger"]["rejected"] == {"no_box": 9}
+    assert empty["ledger"]["rejected"] == {"no_box": 20}
     assert not list((tmp_path / "out" / "shards").glob("*.tar"))
 
 
+@pytest.mark.slow
 def test_a_shard_that_was_deleted_is_written_again(tmp_path, middle):
     call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(9), tmp_path / "in")], "output": str(tmp_path / "out")}
     config = {**middle, "shards": {"pairs": 5}}
@@ -170,6 +183,7 @@ def test_a_shard_that_was_deleted_is_written_again(tmp_path, middle):
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json") == before
 
 
+@pytest.mark.slow
 def test_a_phrase_that_no_prompt_can_hold_is_dropped_with_its_reason(tmp_path, parser, grounding_dino):
     pictures = [
         sample_pairs.Picture("a.jpg", sample_pairs.drawn(1)[0].data, ("a " + "red " * 300 + "dog near a cat",), "", 1)
@@ -208,15 +222,24 @@ def test_a_changed_or_missing_source_is_refused(tmp_path, middle):
         gritmill.ground(middle, inputs=[one, two], **call)
 
 
-@pytest.fixture
-def changed(tmp_path, middle):
+@pytest.fixture(scope="module")
+def changed_since(tmp_path_factory, middle):
     """The call of a run over two tables, of which the second has changed since, and the files of a new run."""
-    tables = [sample_pairs.as_jsonl(sample_pairs.drawn(9), tmp_path / name) for name in ("a", "b")]
-    call = {"config": {**middle, "chunk": {"pairs": 4}}, "inputs": tables, "output": str(tmp_path / "out")}
+    folder = tmp_path_factory.mktemp("changed")
+    tables = [sample_pairs.as_jsonl(sample_pairs.drawn(9), folder / name) for name in ("a", "b")]
+    call = {"config": {**middle, "chunk": {"pairs": 4}}, "inputs": tables, "output": str(folder / "out")}
     gritmill.run(**call)
-    sample_pairs.as_jsonl(sample_pairs.drawn(5), tmp_path / "b")
-    gritmill.run(**{**call, "output": str(tmp_path / "whole")})
-    return call, sample_pairs.files_of(tmp_path / "whole", "shards/*", "detections/0*/*", "detections/plan.json")
+    sample_pairs.as_jsonl(sample_pairs.drawn(5), folder / "b")
+    gritmill.run(**{**call, "output": str(folder / "whole")})
+    return call, sample_pairs.files_of(folder / "whole", "shards/*", "detections/0*/*", "detections/plan.json")
+
+
+@pytest.fixture
+def changed(changed_since, tmp_path):
+    """The same with a copy of the run in `out`."""
+    call, whole = changed_since
+    shutil.copytree(call["output"], tmp_path / "out")
+    return {**call, "output": str(tmp_path / "out")}, whole
 
 
 def test_a_changed_source_alone_is_read_anew(tmp_path, changed):
@@ -281,6 +304,7 @@ def test_a_source_that_is_no_source_any_more_is_a_source_fault(tmp_path, middle)
     assert [fault["source"] for fault in manifest["source_faults"]] == [str(tmp_path / "in/00001.tar")]
 
 
+@pytest.mark.slow
 def test_the_old_source_is_back_before_a_redo_was_finished(tmp_path, middle, monkeypatch):
     """A kill between removing the rows and removing the note of their retry."""
     call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
@@ -293,11 +317,9 @@ def test_the_old_source_is_back_before_a_redo_was_finished(tmp_path, middle, mon
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*") == whole
 
 
-def test_a_redo_without_anything_to_do_leaves_the_shards(tmp_path, middle):
-    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
-    gritmill.run(middle, **call)
+def test_a_redo_without_anything_to_do_leaves_the_shards(tmp_path, middle, copied):
     ages = {path: path.stat().st_mtime_ns for path in (tmp_path / "out/shards").iterdir()}
-    gritmill.run(middle, **call, redo_changed=True, retry_failed=True, extend=True)
+    gritmill.run(middle, **copied, redo_changed=True, retry_failed=True, extend=True)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out/shards").iterdir()} == ages
 
 
@@ -324,18 +346,6 @@ def test_a_plan_of_which_a_range_is_done_counts_even_without_a_row(tmp_path, mid
     assert (tmp_path / "out/detections/00000/00000.done.json").exists()
     with pytest.raises(gritmill.CallError, match="another fingerprint"):
         gritmill.run(middle, inputs=[str(tmp_path / "in/0000*.tar")], **call)
-
-
-def test_fresh_writes_damaged_shards_anew(tmp_path, middle):
-    config = {**middle, "shards": {"pairs": 2}}
-    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": str(tmp_path / "out")}
-    gritmill.run(config, **call)
-    whole = sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json")
-    shards = tmp_path / "out/shards"
-    (shards / "00000.tar").write_bytes(b"")
-    (shards / "00001.tar").write_bytes((shards / "00001.tar").read_bytes().replace(b"dog", b"cat"))
-    gritmill.pack(config, output=call["output"], fresh=True)
-    assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json") == whole
 
 
 def test_pack_refuses_settings_that_only_ground_can_change(tmp_path, middle):
@@ -368,13 +378,12 @@ def test_the_table_of_thresholds_is_what_packs_at_them_write(tmp_path, parser):
     assert len(kept) == 3
 
 
-def test_changed_sources_and_a_limit(tmp_path, changed):
-    call, _ = changed
-    call = {**call, "output": str(tmp_path / "some"), "limit": 4}
-    gritmill.run(**call)
-    sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "b")
+def test_changed_sources_and_a_limit(tmp_path, middle):
+    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
+    gritmill.ground(middle, **call, limit=4)
+    sample_pairs.as_jsonl(sample_pairs.drawn(5), tmp_path / "in")
     with pytest.raises(gritmill.CallError, match=r"has changed .*; use another folder, or run ground --fresh"):
-        gritmill.run(**call, redo_changed=True)
+        gritmill.ground(middle, **call, limit=4, redo_changed=True)
 
 
 def test_fresh_moves_old_detections_aside(tmp_path, middle):
@@ -388,14 +397,13 @@ def test_fresh_moves_old_detections_aside(tmp_path, middle):
     assert len(open_detections(str(tmp_path / "out" / "detections")).all_chunks()) == 2
 
 
+@pytest.mark.usefixtures("copied")
 def test_an_unfinished_ground_is_packed_only_with_partial(tmp_path, middle):
-    call = {"inputs": [sample_pairs.as_tars(sample_pairs.drawn(20), tmp_path / "in")], "output": str(tmp_path / "out")}
-    gritmill.ground(middle, **call)
     (tmp_path / "out" / "detections" / "00001" / "00000.done.json").unlink()
     (tmp_path / "out" / "detections" / "00001" / "00000-00001.parquet").unlink()
     with pytest.raises(gritmill.CallError, match="1 of 2 ranges are not done"):
         gritmill.pack(middle, output=str(tmp_path / "out"))
-    manifest = gritmill.pack(middle, output=str(tmp_path / "out"), partial=True)
+    manifest = gritmill.pack(middle, output=str(tmp_path / "out"), partial=True, fresh=True)
     assert manifest["partial"]
     assert manifest["ledger"]["read"] == 18
 
@@ -438,6 +446,7 @@ def test_a_container_that_is_gone_is_no_pairs_fault(tmp_path, middle):
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json") == before
 
 
+@pytest.mark.slow
 def test_a_cut_tar_is_a_source_fault_and_its_sound_pairs_are_kept(tmp_path, middle):
     pattern = sample_pairs.as_tars(sample_pairs.drawn(20), tmp_path / "in")
     tar = tmp_path / "in" / "00001.tar"
@@ -456,6 +465,7 @@ def test_shards_are_as_equal_as_can_be(tmp_path, middle):
     assert keys[:1] + keys[6:8] + keys[-1:] == ["000000000", "000010000", "000010001", "000020006"]
 
 
+@pytest.mark.slow
 def test_an_input_without_pairs_gives_an_empty_data_set(tmp_path, middle):
     (tmp_path / "none.jsonl").write_text("")
     manifest = gritmill.run(middle, inputs=[str(tmp_path / "none.jsonl")], output=str(tmp_path / "out"))
@@ -488,6 +498,7 @@ def test_a_relative_image_root_means_the_same_from_everywhere(tmp_path, middle, 
     assert gritmill.pack(other, output="two", detections="../out")["ledger"]["written"] == 6
 
 
+@pytest.mark.slow
 def test_an_empty_image_fails_alone(tmp_path, middle):
     pictures = sample_pairs.drawn(3)
     pictures[1] = sample_pairs.Picture(pictures[1].name, b"", pictures[1].captions, "", 7)
@@ -498,9 +509,8 @@ def test_an_empty_image_fails_alone(tmp_path, middle):
     assert [pair.image.length for pair in rows(tmp_path / "out")][1] == 0
 
 
-def test_a_chunk_that_two_attempts_commit_stays_as_the_first_left_it(tmp_path, middle):
-    call = {"inputs": sample_pairs.as_tars(sample_pairs.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
-    gritmill.ground(middle, **call)
+@pytest.mark.usefixtures("copied")
+def test_a_chunk_that_two_attempts_commit_stays_as_the_first_left_it(tmp_path):
     folder = str(tmp_path / "out" / "detections")
     before = sample_pairs.files_of(tmp_path / "out", "detections/0*/*")
     pairs = read_pairs(open_detections(folder), ChunkId(0, 0, 0))
@@ -508,16 +518,6 @@ def test_a_chunk_that_two_attempts_commit_stays_as_the_first_left_it(tmp_path, m
     commit(folder, late, Provenance("another", {}))
     open_detections(folder).finish(RangeId(0, 0), 1, ["a fault"])
     assert sample_pairs.files_of(tmp_path / "out", "detections/0*/*") == before
-
-
-def test_fresh_writes_a_damaged_shard_again(tmp_path, middle):
-    call = {"inputs": sample_pairs.as_tars(sample_pairs.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
-    gritmill.run(middle, **call)
-    tar = tmp_path / "out" / "shards" / "00000.tar"
-    sound = tar.read_bytes()
-    tar.write_bytes(sound[:600] + bytes([sound[600] ^ 1]) + sound[601:])
-    gritmill.pack(middle, output=tmp_path / "out", fresh=True)
-    assert tar.read_bytes() == sound
 
 
 def test_a_refused_fresh_leaves_the_detections_where_they_are(tmp_path, middle):
@@ -554,8 +554,8 @@ def test_failed_pairs_are_shown_by_an_example(tmp_path, middle):
 @pytest.mark.parametrize("odd", ["run[1]", *(pytest.param(odd, marks=pytest.mark.slow) for odd in ("r*", "run?"))])
 def test_an_output_called_like_a_pattern_leaves_its_neighbours_alone(tmp_path, middle, odd):
     pattern = sample_pairs.as_tars(sample_pairs.drawn(6), tmp_path / "in")
-    for name in ("run1", odd):
-        gritmill.run({**middle, "shards": {"pairs": 2}}, inputs=pattern, output=tmp_path / "out" / name)
+    gritmill.run({**middle, "shards": {"pairs": 2}}, inputs=pattern, output=tmp_path / "out" / odd)
+    shutil.copytree(tmp_path / "out" / odd, tmp_path / "out/run1")
     before = sample_pairs.files_of(tmp_path / "out" / "run1", "**/*")
     for pairs in (3, 6):
         manifest = gritmill.pack({**middle, "shards": {"pairs": pairs}}, output=tmp_path / "out" / odd, fresh=True)

@@ -4,6 +4,7 @@ Workers, engine, order and restarts change no byte. Batch, threads, chunks and n
 """
 
 import random
+import shutil
 import tarfile
 
 import pytest
@@ -16,7 +17,7 @@ from tests import once, sample_pairs
 from tests.sameness import same
 from transforms import bundled
 
-PAIRS, TARS = 36, 3
+PAIRS, TARS = 27, 3
 FLOOR, CANDIDATES = 0.05, 10
 BYTES = ("shards/*", "detections/0*/*", "manifest.json")
 
@@ -93,7 +94,7 @@ def test_the_order_of_ranges_changes_no_byte(undisturbed, tmp_path, monkeypatch,
 @pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 def test_a_resumed_run_changes_no_byte(undisturbed, tmp_path, seed):
     pattern, whole = undisturbed
-    gritmill.ground(configured(), inputs=pattern, output=tmp_path)
+    shutil.copytree(whole / "detections", tmp_path / "detections")
     chance = random.Random(seed)
     for folder in sorted(tmp_path.glob("detections/0*")):
         (folder / "00000.done.json").unlink()

@@ -30,7 +30,9 @@ def test_an_error_in_a_users_module_has_class_and_place(tmp_path, monkeypatch):
 def test_what_is_made_must_be_an_object_with_methods(made, problem):
     with pytest.raises(WrongAnswer, match=f"^{problem}$"):
         check_made(made, "it", "keys")
-    check_made({}, "it", "keys")
+    check_made({}, "it", "keys", attributes=["values"])
+    with pytest.raises(WrongAnswer, match=r"^it returned a dict, which has no attribute name$"):
+        check_made({}, "it", "keys", attributes=["values", "name"])
 
 
 def test_an_entry_point_is_named_with_its_module():

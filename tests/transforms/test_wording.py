@@ -1,6 +1,6 @@
 import pytest
 
-from transforms.wording import closest, counted, listed, suggestion
+from transforms.wording import closest, counted, listed, suggestion, type_of
 
 
 @pytest.mark.parametrize(
@@ -11,9 +11,13 @@ def test_a_list_has_neither_brackets_nor_quotes(value, text):
     assert listed(value) == text
 
 
+def test_a_type_is_named_as_a_sentence_needs_it():
+    assert [type_of(value) for value in (None, 3, "a", str)] == ["None", "an int", "a str", "the class str"]
+
+
 def test_one_is_singular():
     assert [counted(n, "pair") for n in (0, 1, 2)] == ["0 pairs", "1 pair", "2 pairs"]
-    assert [counted(n, "box", "boxes") for n in (1, 2)] == ["1 box", "2 boxes"]
+    assert [counted(n, "box") for n in (1, 2000)] == ["1 box", "2,000 boxes"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import numpy as np
 from transforms.culprits import WrongAnswer
 from transforms.detectors.base import Found, Request
 from transforms.records import Box, Drop, Fault, Reason
-from transforms.wording import counted
+from transforms.wording import counted, type_of
 
 _VALUES = ("x1", "y1", "x2", "y2", "score")
 
@@ -50,13 +50,13 @@ def _check_answer(answer: Any, request: Request, floor: float) -> Found:
 
 
 def _as_list(value: Any, what: str, wanted: str) -> list[Any]:
+    wrong = WrongAnswer(f"{what} {type_of(value)}, not {wanted}")
     if isinstance(value, str | bytes | dict):
-        raise WrongAnswer(f"{what} a {type(value).__name__}, not {wanted}")
+        raise wrong
     try:
         iterator = iter(value)
     except TypeError:
-        shown = "None" if value is None else f"a {type(value).__name__}"
-        raise WrongAnswer(f"{what} {shown}, not {wanted}") from None
+        raise wrong from None
     return list(iterator)  # outside of the block: a generator runs user code
 
 
@@ -108,6 +108,6 @@ def _other_problems(found: Found, phrases: int) -> Iterator[str]:
         if reason not in [*Drop]:
             yield f"dropped[{number}] is {reason!r}; use one of {', '.join(Drop)}"
     if found.error is not None and not isinstance(found.error, Fault):
-        yield f"error is a {type(found.error).__name__}, not a gritmill.Fault"
+        yield f"error is {type_of(found.error)}, not a gritmill.Fault"
     elif found.error and found.error.reason not in [*Reason]:
         yield f"error has the reason {found.error.reason!r}; use one of {', '.join(Reason)}"

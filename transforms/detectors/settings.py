@@ -11,6 +11,7 @@ from pydantic import ConfigDict, ValidationError, ValidationInfo, model_validato
 from transforms.detectors.family import Family
 from transforms.detectors.grounding_dino.settings import GroundingDinoSettings
 from transforms.plugins import load_entry, name_entry
+from transforms.wording import type_of
 
 GROUP = "gritmill.detectors"
 """The entry-point group of families from other packages. The name is a `model_type`, the value a `Family`."""
@@ -48,5 +49,5 @@ def load_family(entry: EntryPoint) -> Any:
     """Loads the `Family` of another package; raises ValueError if that fails."""
     family = load_entry(entry, "detector")
     if not isinstance(family, Family):
-        raise ValueError(f"detector: {name_entry(entry)} is a {type(family).__name__}, not a gritmill.Family")
+        raise ValueError(f"detector: {name_entry(entry)} is {type_of(family)}, not a gritmill.Family")
     return family

@@ -1,12 +1,14 @@
 """Calls on the command line: output, exit status, and that an invalid call leaves nothing half-written."""
 
 import json
+import shutil
 import subprocess
 import sys
 
 import pytest
 import yaml
 
+import gritmill
 from gritmill.main import _split
 from pipeline.files.lock import hold
 from tests import interrupts, permissions, plugin_detectors, sample_pairs
@@ -30,6 +32,22 @@ def obeying(invoke):
 @pytest.fixture
 def tars(tmp_path):
     return sample_pairs.as_tars(sample_pairs.drawn(10), tmp_path / "in")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, parser):
+    folder = tmp_path_factory.mktemp("finished")
+    inputs = sample_pairs.as_tars(sample_pairs.drawn(10), folder / "in")
+    gritmill.run(sample_pairs.settings(parser, "tests.plugin_detectors:factory"), inputs=inputs, output=folder / "out")
+    return inputs, folder / "out"
+
+
+@pytest.fixture
+def packed(finished, tmp_path):
+    """Copies a finished run to `out`. Returns its input."""
+    inputs, out = finished
+    shutil.copytree(out, tmp_path / "out")
+    return inputs
 
 
 def test_run_pack_validate(invoke, tars):
@@ -160,10 +178,9 @@ def test_a_model_that_cannot_be_had_is_told_before_any_input_is_looked_at(invoke
     assert line.startswith(f"gritmill: {key}: /none")
 
 
-def test_a_folder_of_another_fingerprint_is_refused(invoke, tars, tmp_path):
-    assert invoke("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+def test_a_folder_of_another_fingerprint_is_refused(invoke, packed, tmp_path):
     before = sample_pairs.files_of(tmp_path / "out", "**/*")
-    status, lines = invoke("run", "own.yaml", "--input", tars, "--output", "out", "--set", "detector.floor=0.2")
+    status, lines = invoke("run", "own.yaml", "--input", packed, "--output", "out", "--set", "detector.floor=0.2")
     assert status == 2
     assert len(lines) == 1
     assert "detector.floor changed" in lines[0]
@@ -242,6 +259,7 @@ def test_ground_says_how_many_rows_failed_and_what_comes_next(call, invoke, tars
     assert f"<td>{parser} folder:" in page
 
 
+@pytest.mark.slow
 def test_one_is_singular(call, invoke, tmp_path):
     tars = sample_pairs.as_tars(sample_pairs.drawn(1), tmp_path / "in", tars=1)
     status, said, _ = call("run", "own.yaml", "--input", tars, "--output", "out")
@@ -318,8 +336,8 @@ def test_the_embedded_detector_says_what_it_knows_when_it_is_shown_other_picture
     assert invoke(*words, scenes, "--fresh") == (0, [])
 
 
-def test_pack_refuses_what_only_ground_can_change(invoke, tars, tmp_path):
-    assert invoke("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+@pytest.mark.usefixtures("packed")
+def test_pack_refuses_what_only_ground_can_change(invoke, tmp_path):
     words = ("pack", "own.yaml", "--output", "two", "--detections", "out", "--set")
     status, lines = invoke(*words, "detector.floor=0.5")
     assert (status, len(lines)) == (2, 1)
@@ -339,16 +357,16 @@ def test_ground_says_that_it_takes_no_notice_of_packs_settings(invoke, tars):
     assert invoke("run", *words) == (0, [])
 
 
-def test_a_pack_of_other_settings_says_which(invoke, tars):
-    assert invoke("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+@pytest.mark.usefixtures("packed")
+def test_a_pack_of_other_settings_says_which(invoke):
     status, lines = invoke("pack", "own.yaml", "--output", "out", "--set", "selection.score=0.85", "text.spans=densest")
     assert (status, len(lines)) == (2, 1)
     assert "another fingerprint (selection.score, text.spans changed)" in lines[0]
 
 
-def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(invoke, tars, tmp_path):
+@pytest.mark.usefixtures("packed")
+def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(invoke, tmp_path):
     words = ("own.yaml", "--output", "out")
-    assert invoke("run", *words, "--input", tars)[0] == 0
     before = sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json")
     rows = tmp_path / "out/detections/00000/00000-00000.parquet"
     sound = rows.read_bytes()
@@ -364,14 +382,15 @@ def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(invoke, tars, tmp_path
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
 
 
-def test_the_pace_is_told_by_whoever_has_grounded(invoke, call, tars):
-    for words, told in ((("run", "own.yaml", "--input", tars), True), (("pack", "own.yaml"), False)):
+@pytest.mark.usefixtures("invoke")
+def test_the_pace_is_told_by_whoever_has_grounded(call, packed):
+    for words, told in ((("run", "own.yaml", "--input", packed), True), (("pack", "own.yaml"), False)):
         assert ("pairs/s per worker" in call(*words, "--output", "out", "--quiet")[1]) == told
 
 
-def test_a_detections_file_that_is_gone_says_what_to_do(invoke, tars, tmp_path):
+def test_a_detections_file_that_is_gone_says_what_to_do(invoke, packed, tmp_path):
     words = ("own.yaml", "--output", "out")
-    assert invoke("ground", *words, "--input", tars)[0] == 0
+    (tmp_path / "out/manifest.json").unlink()
     folder = tmp_path / "out/detections/00000"
     whole = sample_pairs.files_of(folder, "*")
     (folder / "00000-00000.parquet").unlink()
@@ -379,7 +398,7 @@ def test_a_detections_file_that_is_gone_says_what_to_do(invoke, tars, tmp_path):
     assert (status, len(lines)) == (3, 1)
     assert f"00000.parquet is missing; remove {folder}/00000.done.json, then run gritmill ground again" in lines[0]
     (folder / "00000.done.json").unlink()
-    assert invoke("run", *words, "--input", tars) == (0, [])
+    assert invoke("run", *words, "--input", packed) == (0, [])
     assert sample_pairs.files_of(folder, "*") == whole
 
 
@@ -392,10 +411,9 @@ def test_a_detector_that_cannot_be_made_leaves_nothing_in_the_way(invoke, tars):
 
 
 @pytest.mark.parametrize("command", ["run", "ground", "pack"])
-def test_a_second_run_is_refused_while_the_first_one_lives(invoke, tars, tmp_path, command):
-    assert invoke("run", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+def test_a_second_run_is_refused_while_the_first_one_lives(invoke, packed, tmp_path, command):
     before = sample_pairs.files_of(tmp_path / "out", "**/*")
-    words = () if command == "pack" else ("--input", tars)
+    words = () if command == "pack" else ("--input", packed)
     with hold(str(tmp_path / "out")):
         status, lines = invoke(command, "own.yaml", *words, "--output", "out")
     assert (status, len(lines)) == (2, 1)
@@ -437,8 +455,10 @@ def test_help_does_not_wait_for_heavy_packages():
     assert not {"torch", "spacy", "apache_beam", "transformers", "pyarrow", "numpy", "PIL", "yaml"} & set(said.split())
 
 
-def test_pack_loads_no_model_library(invoke, tars, tmp_path):
-    assert invoke("ground", "own.yaml", "--input", tars, "--output", "out")[0] == 0
+@pytest.mark.usefixtures("packed")
+def test_pack_loads_no_model_library(invoke, tmp_path):
+    (tmp_path / "out/manifest.json").unlink()
+    shutil.rmtree(tmp_path / "out/shards")
     words = ["pack", str(tmp_path / "own.yaml"), "--output", str(tmp_path / "out")]
     code = f"import sys\nfrom gritmill.main import main\ntry:\n main({words!r})\nfinally:\n print(*sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import sys
 from http.server import ThreadingHTTPServer
 
 import pytest
 import yaml
 
+import gritmill
 from gritmill.cli import json_output
 from tests import plugin_detectors, sample_pairs
 
@@ -33,6 +35,13 @@ def folder(tmp_path_factory, parser):
     (folder / "own.yaml").write_text(yaml.safe_dump(settings))
     sample_pairs.as_jsonl(sample_pairs.drawn(10), folder / "in")
     return folder
+
+
+@pytest.fixture(scope="module")
+def finished(folder):
+    config = yaml.safe_load((folder / "own.yaml").read_text())
+    gritmill.run(config, inputs=folder / "in/pairs.jsonl", output=folder / "finished")
+    return folder / "finished"
 
 
 @pytest.fixture
@@ -127,8 +136,8 @@ def test_a_run_with_too_many_faults_has_both_result_and_error(asked, folder):
     assert found["ledger"]["failed"] == {"read": {"missing_file": 1}}
 
 
-def test_faults_that_validate_finds_are_listed(asked, folder):
-    asked("run", "own.yaml", "--input", "in/pairs.jsonl", "--output", "torn")
+def test_faults_that_validate_finds_are_listed(asked, finished, folder):
+    shutil.copytree(finished, folder / "torn")
     tar = folder / "torn/shards/00000.tar"
     tar.write_bytes(tar.read_bytes()[:-20_000])
     found, _ = asked("validate", "torn")
@@ -146,8 +155,7 @@ def test_an_interrupt_is_an_object(asked, monkeypatch):
     assert found == {"error": "interrupted; run the same command to resume", "status": 130}
 
 
-def test_the_address_of_a_served_page_is_printed_before_it_is_served(asked, monkeypatch):
-    asked("run", "own.yaml", "--input", "in/pairs.jsonl", "--output", "served")
+def test_the_address_of_a_served_page_is_printed_before_it_is_served(asked, finished, monkeypatch):
     printed = []
 
     def serve(_):
@@ -155,7 +163,7 @@ def test_the_address_of_a_served_page_is_printed_before_it_is_served(asked, monk
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", serve)
-    found, _ = asked("view", "served", "--serve", "--quiet")
+    found, _ = asked("view", finished, "--serve", "--quiet")
     assert (printed, found["status"]) == ([True], 0)
     assert found["address"].startswith("http://127.0.0.1:")
 

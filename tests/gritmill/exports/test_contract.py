@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from importlib.metadata import EntryPoint
 
 import pytest
 import yaml
@@ -43,9 +42,8 @@ EVERY = [*exports.formats(), "captions"]
 
 
 @pytest.fixture(autouse=True)
-def installed(monkeypatch):
-    entries = [EntryPoint(name, f"{__name__}:Captions", exports.GROUP) for name in ("captions", "yolo")]
-    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: entries if group == "gritmill.exports" else [])
+def installed(install):
+    install("gritmill.exports", *(f"{name} = {__name__}:Captions" for name in ("captions", "yolo")))
 
 
 @pytest.fixture(scope="module")

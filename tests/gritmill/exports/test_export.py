@@ -6,11 +6,12 @@ from contextlib import nullcontext
 import pytest
 
 import gritmill
+from gritmill.exports.coco import Coco
 from gritmill.exports.export import export
-from gritmill.exports.format import ExportFolder, all_parts
 from gritmill.exports.odvg import Odvg
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.main import main
+from tests import sample_pairs
 
 
 def test_a_run_that_is_packed_again_meanwhile_is_not_mixed(finished, tmp_path, monkeypatch):
@@ -74,9 +75,18 @@ def test_the_command_line(finished, tmp_path, capsys):
     assert "--to: lance: no such format" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("content", [b"[1]\n", b"7\n", b'{"a": \n', b"\xff\xfe\n", b"[" * 10_000])
-def test_a_damaged_part_is_one_line_with_the_cure(tmp_path, content):
-    (tmp_path / "parts").mkdir()
-    (tmp_path / "parts" / "00000.jsonl").write_bytes(b"{}\n" + content)
-    with pytest.raises(gritmill.EnvironmentFault, match=r"/parts/00000\.jsonl:2: not .*; export into another folder$"):
-        list(all_parts([0], ExportFolder(str(tmp_path))))
+@pytest.mark.parametrize("content", [b"[1]\n", b'{"image": {}}\n', b"\xff\xfe\n", b"", None])
+def test_a_part_that_was_damaged_before_the_export_went_on_is_made_again(finished, tmp_path, monkeypatch, content):
+    export(finished, "coco", tmp_path / "whole", ExportOptions(images=False))
+    with monkeypatch.context() as patch:
+        patch.setattr(Coco, "finish", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            export(finished, "coco", tmp_path / "torn", ExportOptions(images=False))
+    part = tmp_path / "torn/parts/00000.jsonl"
+    part.unlink() if content is None else part.write_bytes(content)
+    export(finished, "coco", tmp_path / "torn", ExportOptions(images=False))
+    assert sample_pairs.files_of(tmp_path / "torn", "**/*") == sample_pairs.files_of(tmp_path / "whole", "**/*")
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt

@@ -1,7 +1,5 @@
 """What is said of bugs in an export format of another package."""
 
-from importlib.metadata import EntryPoint
-
 import pytest
 
 from gritmill import exports
@@ -52,6 +50,18 @@ class Description(Sound):
         raise KeyError("gone")
 
 
+class DataFiles(Sound):
+    @property
+    def data_files(self):
+        raise KeyError("gone")
+
+
+class NoDescription(Sound):
+    @property
+    def description(self):
+        raise AttributeError("description")
+
+
 class NoFinish:
     description = "nothing"
 
@@ -69,28 +79,21 @@ def none(options):
     pass
 
 
-@pytest.fixture
-def install(monkeypatch):
-    def entries(name):
-        found = [EntryPoint("mine", f"{__name__}:{name}", exports.GROUP)]
-        monkeypatch.setattr("importlib.metadata.entry_points", lambda group: found if group == exports.GROUP else [])
-
-    return entries
-
-
 @pytest.mark.parametrize(
     ("name", "problem"),
     [
         ("Constructor", "AttributeError: 'ExportOptions' object has no attribute 'depth'" + PLACE),
         ("NoFinish", "it returned a NoFinish, which has no method finish$"),
+        ("Description", "KeyError: 'gone'" + PLACE),
+        ("NoDescription", "it returned a NoDescription, which has no attribute description$"),
         ("text", "it is a str, which is not callable$"),
         ("none", "it returned None$"),
         ("missing", "AttributeError: module .* has no attribute 'missing'"),
     ],
 )
 def test_a_format_that_cannot_be_made_is_a_wrong_call(install, name, problem):
-    install(name)
-    with pytest.raises(CallError, match=rf"^--to: mine: the entry point mine = \S+: {problem}"):
+    install(exports.GROUP, f"mine = {__name__}:{name}")
+    with pytest.raises(CallError, match=rf"^--to: mine: the entry point mine = \S+ of the package mine: {problem}"):
         exports.find_format("mine", ExportOptions())
 
 
@@ -100,11 +103,11 @@ def test_a_format_that_cannot_be_made_is_a_wrong_call(install, name, problem):
         ("Shard", "shard 0: KeyError: 'picture'" + PLACE),
         ("Finish", "finish: KeyError: 'gone'" + PLACE),
         ("Nothing", "shard 0: it returned None, not ExportCounts$"),
-        ("Description", "description: KeyError: 'gone'" + PLACE),
+        ("DataFiles", "data_files: KeyError: 'gone'" + PLACE),
     ],
 )
 def test_a_format_that_fails_is_named_with_its_line(install, finished, tmp_path, name, problem):
-    install(name)
+    install(exports.GROUP, f"mine = {__name__}:{name}")
     with pytest.raises((CallError, EnvironmentFault), match=f"^--to: mine: .*{problem}"):
         export(finished, "mine", tmp_path / "out")
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 
 import pytest
@@ -31,9 +32,22 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.tags if name == tag]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def middle(parser):
     return sample_pairs.settings(parser, "tests.plugin_detectors:factory")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, middle):
+    folder = tmp_path_factory.mktemp("reported")
+    gritmill.run(middle, inputs=sample_pairs.as_jsonl(sample_pairs.drawn(6), folder / "in"), output=folder / "out")
+    return folder / "out"
+
+
+@pytest.fixture
+def copied(finished, tmp_path):
+    """A copy of a finished run."""
+    return shutil.copytree(finished, tmp_path / "out")
 
 
 def test_a_run_ends_with_a_page(tmp_path, middle):
@@ -54,6 +68,7 @@ def test_a_run_ends_with_a_page(tmp_path, middle):
         assert identity in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:scene-grounder knows")
 def test_the_page_says_that_the_embedded_detector_was_shown_what_it_does_not_know(tmp_path, parser):
     table = sample_pairs.as_jsonl(sample_pairs.drawn(3), tmp_path / "in")
@@ -120,10 +135,7 @@ def test_a_run_over_nothing_has_a_page(tmp_path, middle):
     assert "Nothing was measured." in (tmp_path / "out/report.html").read_text()
 
 
-def test_a_report_that_was_cut_short_is_written_by_the_next_call(tmp_path, middle, monkeypatch):
-    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
-    gritmill.run(middle, **call)
-
+def test_a_report_that_was_cut_short_is_written_by_the_next_call(copied, middle, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
@@ -131,14 +143,12 @@ def test_a_report_that_was_cut_short_is_written_by_the_next_call(tmp_path, middl
     with monkeypatch.context() as patched:
         patched.setattr("gritmill.pages.report.write_page", killed)
         with pytest.raises(KeyboardInterrupt):
-            gritmill.pack(strict, output=call["output"], fresh=True)
-    assert not (tmp_path / "out/report.html").exists()
-    gritmill.pack(strict, output=call["output"])
-    assert "Score threshold 0.85" in (tmp_path / "out/report.html").read_text()
+            gritmill.pack(strict, output=copied, fresh=True)
+    assert not (copied / "report.html").exists()
+    gritmill.pack(strict, output=copied)
+    assert "Score threshold 0.85" in (copied / "report.html").read_text()
 
 
-def test_another_dialect_is_another_page(tmp_path, middle):
-    call = {"inputs": sample_pairs.as_jsonl(sample_pairs.drawn(6), tmp_path / "in"), "output": tmp_path / "out"}
-    gritmill.run(middle, **call)
-    manifest = gritmill.pack({**middle, "text": {"dialect": "kosmos2:training"}}, output=call["output"], fresh=True)
-    assert manifest["fingerprints"]["pack"] in (tmp_path / "out/report.html").read_text()
+def test_another_dialect_is_another_page(copied, middle):
+    manifest = gritmill.pack({**middle, "text": {"dialect": "kosmos2:training"}}, output=copied, fresh=True)
+    assert manifest["fingerprints"]["pack"] in (copied / "report.html").read_text()

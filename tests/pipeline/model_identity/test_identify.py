@@ -51,16 +51,23 @@ def test_a_folder_that_is_no_parser_is_refused_in_one_line(tmp_path: Path) -> No
     assert "\n" not in str(refused.value)
 
 
-@pytest.fixture
-def parser(tmp_path: Path) -> str:
-    """Saves the smallest pipeline that has a parser."""
+@pytest.fixture(scope="module")
+def smallest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the smallest pipeline that has a parser."""
     import spacy
 
     nlp = spacy.blank("en")
     nlp.add_pipe("parser").add_label("nsubj")  # type: ignore[attr-defined]
     nlp.initialize()
-    nlp.to_disk(tmp_path / "parser")
-    return str(tmp_path / "parser")
+    folder = tmp_path_factory.mktemp("smallest") / "parser"
+    nlp.to_disk(folder)
+    return folder
+
+
+@pytest.fixture
+def parser(smallest: Path, tmp_path: Path) -> str:
+    """A copy of it that a test may change."""
+    return str(shutil.copytree(smallest, tmp_path / "parser"))
 
 
 def with_models(parser: str, detector: str) -> Configuration:

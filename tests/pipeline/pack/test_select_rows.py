@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.pack.count import judge_rows
@@ -95,7 +95,6 @@ def test_a_chunk_is_selected_from_as_its_pairs_are(some: list[Pair], policy: Pol
 
 
 @given(st.lists(pairs(), max_size=6), POLICIES)
-@settings(max_examples=3 * settings.default.max_examples)
 def test_a_chunk_is_judged_and_counted_as_its_pairs_are(some: list[Pair], policy: Policy) -> None:
     found, wanted = Statistics.empty(policy.threshold), Statistics.empty(policy.threshold)
     outcomes = list(judge_rows(SelectedRows.from_table(table(some), policy.selection, 0.0), policy, (0, 0, 0), found))

@@ -1,7 +1,7 @@
 """The contract of every source kind on one small input: the built-in kinds, and one from another package."""
 
 import json
-import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,8 +30,8 @@ CAPTIONS = [["a dog"], [], ["a cat", "two cats"], [plugin_source.BROKEN], ["a bi
 
 
 @pytest.fixture(autouse=True)
-def package(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [plugin_source.installed(tmp_path_factory.mktemp("site")), *sys.path])
+def package(install: Callable[..., None]) -> None:
+    install(*plugin_source.ENTRY)
 
 
 def saved(path: Path, data: bytes | str) -> Path:
@@ -175,12 +175,12 @@ def test_it_says_what_must_be_there_to_fetch_images(planned: Plan, source: Sourc
     assert all(Path(uri).exists() for uri in source.needs())
 
 
-def test_a_kind_whose_package_is_gone_or_broken_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_kind_whose_package_is_gone_or_broken_is_named(install: Callable[..., None]) -> None:
     with pytest.raises(CallError, match=r"source\.kind: 'zip': no such kind; did you mean zipped\?$"):
         configuration(source={"kind": "zip"})
     with pytest.raises(CallError, match=r"source\.kind: '7z': no such kind; use one of auto, .* coco, zipped$"):
         configuration(source={"kind": "7z"})
-    monkeypatch.setattr(sys, "path", [plugin_source.installed(tmp_path / "site", "other = no_such_module:Other")])
+    install(source_kinds.GROUP, "other = no_such_module:Other")
     with pytest.raises(CallError, match=r"source\.kind: zipped: no such kind; use one of .*, or install its package"):
         source_kinds.load("zipped")
     with pytest.raises(

@@ -1,6 +1,5 @@
 """What is said of bugs in a source of another package."""
 
-import sys
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -11,7 +10,6 @@ from pipeline.faults import CallError, EnvironmentFault, SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources import open_source
 from pipeline.sources.fetch_images import fetch_images
-from tests import plugin_source
 from transforms.records import Fault, ImageRef, Pair
 
 INFO = FileInfo("/in/a.zip", 1, 1.0)
@@ -71,17 +69,8 @@ def called(method, answer, monkeypatch):
 
 
 @pytest.fixture
-def installed(monkeypatch, tmp_path):
-    def install(name):
-        entry = f"mine = {__name__}:{name}"
-        monkeypatch.setattr(sys, "path", [plugin_source.installed(tmp_path / "site", entry), *sys.path])
-
-    return install
-
-
-@pytest.fixture
-def broken(installed):
-    installed("Broken")
+def broken(install):
+    install(source_kinds.GROUP, f"mine = {__name__}:Broken")
 
 
 @pytest.mark.usefixtures("broken")
@@ -108,7 +97,7 @@ def test_an_error_names_the_kind_the_method_and_the_line(method, kind, monkeypat
     ("method", "answer", "problem"),
     [
         ("ranges", None, "it returned None, not a list of RangeSpec"),
-        ("ranges", [3], "it returned a int in its list, not a RangeSpec"),
+        ("ranges", [3], "it returned an int in its list, not a RangeSpec"),
         ("starts", None, "it returned None; it must yield positions"),
         ("starts", [3], "the position 3 is not a dict with the number of the pair as `index`"),
         ("needs", "/in/a.zip", "it returned '/in/a.zip', not a list of URIs"),
@@ -117,7 +106,8 @@ def test_an_error_names_the_kind_the_method_and_the_line(method, kind, monkeypat
         ("read", [None], "it yielded None, not a tuple of a position and a Pair"),
         ("read", [({"index": 0, "at": {1}}, PAIR)], "is not JSON: Object of type set"),
         ("read", [({"index": 0}, Pair("k", "s", 0, None))], "the pair 'k' has None as caption, not a str"),
-        ("read", [({"index": 0}, Pair(3, "s", 0, ""))], "the pair 3 has a int as key, not a str"),
+        ("read", [({"index": 0}, Pair(3, "s", 0, ""))], "the pair 3 has an int as key, not a str"),
+        ("read", [({"index": 0}, Pair("k", "s", 0, "", b"x"))], "has a bytes as image, not an ImageRef"),
         ("read", [({"index": 0}, PAIR.failed("gone"))], "the pair 'k' has a str as error, not a Fault"),
         ("read", [({"index": 0}, PAIR.failed(Fault("read", "silly")))], "failed with 'silly'; use one of broken_row, "),
         ("fetch", ["x"], "it yielded a str, not bytes or a Fault"),
@@ -153,8 +143,8 @@ def test_more_images_than_requested_are_told(monkeypatch):
         ("Suffix", "its suffixes are '.zip'; use a tuple"),
     ],
 )
-def test_an_entry_point_that_does_not_fit_names_itself_and_its_package(installed, name, problem):
-    installed(name)
+def test_an_entry_point_that_does_not_fit_names_itself_and_its_package(install, name, problem):
+    install(source_kinds.GROUP, f"mine = {__name__}:{name}")
     with pytest.raises(CallError, match=rf"^source\.kind: the entry point mine = \S+ of the package mine: {problem}$"):
         open_source("mine", INFO, SourceSettings())
 

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from importlib.metadata import EntryPoint
 
 import pytest
 
@@ -10,7 +9,7 @@ from pipeline.faults import CallError
 from pipeline.model_identity import identify
 from pipeline.model_identity.cache import ModelCache
 from transforms.culprits import PluginError
-from transforms.detectors import load, settings
+from transforms.detectors import settings
 from transforms.detectors.family import Family, FamilySettings
 from transforms.detectors.load import load_detector
 from transforms.detectors.settings import DetectorSettings
@@ -40,11 +39,9 @@ NO_FAMILY = {"name": "mine"}
 
 
 @pytest.fixture
-def checkpoint(tmp_path, monkeypatch):
+def checkpoint(tmp_path, install):
     def of(name):
-        found = [EntryPoint("mine", f"{__name__}:{name}", settings.GROUP)]
-        for module in (load, settings):
-            monkeypatch.setattr(module, "entry_points", lambda group: found)
+        install(settings.GROUP, f"mine = {__name__}:{name}")
         (tmp_path / "config.json").write_text(json.dumps({"model_type": "mine"}))
         return DetectorSettings(model=str(tmp_path))
 
@@ -58,8 +55,8 @@ def checkpoint(tmp_path, monkeypatch):
         ("PARSES", "detector.model: .*: check of the family mine: ValueError: invalid literal .*" + PLACE),
         ("IDENTIFIES", "detector.model: .*: identify of the family mine: KeyError: 'gone'" + PLACE),
         ("REFUSES", "detector.model: it has no colours$"),
-        ("NO_FAMILY", r"detector: the entry point mine = \S+:NO_FAMILY is a dict, not a gritmill.Family$"),
-        ("MISSING", r"detector: the entry point mine = \S+:MISSING: AttributeError: "),
+        ("NO_FAMILY", r"detector: the entry point mine = \S+ of the package mine is a dict, not a gritmill.Family$"),
+        ("MISSING", r"detector: the entry point mine = \S+ of the package mine: AttributeError: "),
     ],
 )
 def test_before_the_run_it_is_a_wrong_call_that_names_the_family(checkpoint, name, problem):

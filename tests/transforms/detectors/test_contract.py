@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass, replace
-from importlib.metadata import EntryPoint
 from typing import Annotated
 
 import pytest
@@ -19,7 +18,7 @@ from pipeline.model_identity.cache import ModelCache
 from pipeline.stages.boxes import Boxes
 from pipeline.stages.runner import StageRunner
 from tests import sample_pairs
-from transforms.detectors import load, settings
+from transforms.detectors import settings
 from transforms.detectors.base import probe_request
 from transforms.detectors.candidates import make_request
 from transforms.detectors.check_answers import check_answers
@@ -74,15 +73,9 @@ STRIPES = Family(
 
 
 @pytest.fixture(autouse=True)
-def installed(monkeypatch):
+def installed(install):
     """Another package is installed, with a new model type, and one whose name is taken."""
-    entries = [EntryPoint(name, f"{__name__}:STRIPES", settings.GROUP) for name in ("stripes", "grounding-dino")]
-
-    def entry_points(group):
-        return entries if group == "gritmill.detectors" else []
-
-    monkeypatch.setattr(load, "entry_points", entry_points)
-    monkeypatch.setattr(settings, "entry_points", entry_points)
+    install("gritmill.detectors", *(f"{name} = {__name__}:STRIPES" for name in ("stripes", "grounding-dino")))
 
 
 @pytest.fixture(scope="module")

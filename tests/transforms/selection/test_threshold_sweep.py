@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transforms.records import Box, ImageRef, Pair, Phrase
@@ -43,6 +43,7 @@ def judged(pair: Pair, policy: Policy) -> Iterator[tuple[int, int]]:
         yield len({grounding.phrase for grounding in kept}), len(kept)
 
 
+@settings(max_examples=settings.default.max_examples // 2)
 @given(
     st.lists(boxes(), max_size=12),
     st.sampled_from([None, 1, 2]),

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
-from transforms.culprits import WrongAnswer, calling
+from transforms.culprits import calling
 from transforms.plugins import check_callable, check_made, load_entry, name_entry
 from transforms.text.dialects.florence2 import FLORENCE2
 from transforms.text.dialects.kosmos2 import KOSMOS2, KOSMOS2_TRAINING
@@ -76,10 +76,7 @@ def _make_plugin(entry: EntryPoint, name: str, option: str) -> Dialect:
         make = load_entry(entry, f"text.dialect: {name}")
         check_callable(make)
         dialect = make(option)
-        check_made(dialect, "it", "encode", "decode", "error")
-        missing = [attribute for attribute in ("name", "carries", "rounding") if not hasattr(dialect, attribute)]
-        if missing:
-            raise WrongAnswer(f"it returned a {type(dialect).__name__}, which has no attribute {missing[0]}")
+        check_made(dialect, "it", "encode", "decode", "error", attributes=("name", "carries", "rounding"))
     return PluginDialect(dialect, name)
 
 

@@ -167,13 +167,6 @@ def test_what_cannot_be_shown(copied, tmp_path):
         view(copied)
 
 
-def test_a_pack_of_another_runs_detections(finished, tmp_path):
-    config = {"selection": {"score": 0.9}}
-    manifest = gritmill.pack(config, output=tmp_path / "strict", detections=finished)
-    told = gritmill.view(tmp_path / "strict", detections=finished)
-    assert told["kept"] == manifest["ledger"]["written"]
-
-
 def test_a_run_without_statistics_is_told(copied):
     (copied / "statistics.json").unlink()
     with pytest.raises(gritmill.CallError, match=r"no statistics\.json; run gritmill pack again"):
@@ -189,9 +182,10 @@ def test_a_run_whose_detections_are_being_replaced_is_told(copied):
     assert not (copied / "view").exists()
 
 
-def test_the_runs_own_threshold_is_a_stop_where_the_grid_lacks_it(finished, tmp_path):
+def test_a_pack_of_another_runs_detections_has_a_stop_at_its_own_threshold_where_the_grid_lacks_it(finished, tmp_path):
     manifest = gritmill.pack({"selection": {"score": 0.555}}, output=tmp_path / "run", detections=finished)
-    view(tmp_path / "run", detections=finished)
+    told = view(tmp_path / "run", detections=finished)
+    assert told["kept"] == manifest["ledger"]["written"]
     stops = read(tmp_path / "run/view")["stops"]
     own = stops["own"]
     assert stops["score"][own - 1 : own + 2] == [0.55, 0.555, 0.56]

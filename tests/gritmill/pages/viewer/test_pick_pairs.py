@@ -65,7 +65,7 @@ def made_pair(index):
     return Pair(str(index), "/none.jsonl", index, "a dog", phrases=(Phrase(0, 5, 2, 5, 0, 5),), boxes=(box,))
 
 
-@pytest.mark.parametrize("ranges", [20, 120])
+@pytest.mark.parametrize("ranges", [20, 60])
 def test_the_number_of_files_that_are_read_does_not_grow_with_the_run(tmp_path, run, monkeypatch, ranges):
     plan = big_run(str(tmp_path), run[1].configuration, ranges)
     opened = Counter()

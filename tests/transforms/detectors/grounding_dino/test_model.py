@@ -4,6 +4,7 @@ import math
 import shutil
 import tarfile
 import threading
+from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
@@ -38,6 +39,10 @@ def request(seed, *phrases, width=96, height=64):
 
 def loaded(folder, **settings):
     return GroundingDino.load(DetectorSettings(**{"model": str(folder), "device": "cpu", "floor": 0.0, **settings}))
+
+
+shared = cache(loaded)
+"""The same, loaded once: for tests that change nothing in it."""
 
 
 @pytest.fixture(scope="module", params=["grounding-dino", "mm-grounding-dino"])
@@ -75,7 +80,7 @@ def mixed_requests():
 
 def test_scores_are_those_of_the_stock_processor_and_model_pooled_over_the_span(folder):
     single = request(1, "a dog", "the red car")
-    (found,) = loaded(folder, candidates=1000).detect([single])
+    (found,) = shared(folder, candidates=1000).detect([single])
     processor = AutoProcessor.from_pretrained(folder)
     model = AutoModelForZeroShotObjectDetection.from_pretrained(folder).eval()
     inputs = processor(images=single.image, text="a dog . the red car .", return_tensors="pt")
@@ -92,7 +97,7 @@ def test_scores_are_those_of_the_stock_processor_and_model_pooled_over_the_span(
 
 
 def test_answers_depend_on_picture_and_phrase(folder):
-    detector = loaded(folder)
+    detector = shared(folder)
     one, other_picture, other_phrase = (
         detector.detect([single])[0].boxes[0].score
         for single in (request(1, "a dog"), request(2, "a dog"), request(1, "a bird"))
@@ -103,12 +108,13 @@ def test_answers_depend_on_picture_and_phrase(folder):
 
 @pytest.mark.parametrize("batch", [4, *(pytest.param(batch, marks=pytest.mark.slow) for batch in (2, 7))])
 def test_the_batch_does_not_change_the_results(folder, batch):
-    alone = [loaded(folder, batch=1).detect([single])[0] for single in mixed_requests()]
-    assert_same(loaded(folder, batch=batch).detect(mixed_requests()), alone)
+    detector = shared(folder, batch=1)
+    alone = [detector.detect([single])[0] for single in mixed_requests()]
+    assert_same(shared(folder, batch=batch).detect(mixed_requests()), alone)
 
 
 def test_neighbours_do_not_change_a_result(folder):
-    detector = loaded(folder, batch=4)
+    detector = shared(folder, batch=4)
     requests = mixed_requests()
     forward = detector.detect(requests)
     assert_same(detector.detect(requests[::-1])[::-1], forward)
@@ -124,8 +130,8 @@ def test_the_same_call_twice_gives_the_same_bits(folder):
 def test_several_captions_of_one_image_are_answered_each_for_itself(folder):
     data = png(1)
     captions = [("a dog",), ("the red car", "a dog"), ("a hat",)]
-    together = loaded(folder).detect([Request(data, 96, 64, phrases) for phrases in captions])
-    assert_same(together, [loaded(folder).detect([request(1, *phrases)])[0] for phrases in captions])
+    together = shared(folder).detect([Request(data, 96, 64, phrases) for phrases in captions])
+    assert_same(together, [shared(folder).detect([request(1, *phrases)])[0] for phrases in captions])
 
 
 def test_an_image_of_several_captions_is_decoded_once(folder, monkeypatch):
@@ -133,12 +139,12 @@ def test_an_image_of_several_captions_is_decoded_once(folder, monkeypatch):
     known = Image.open
     monkeypatch.setattr(Image, "open", lambda *args, **options: opened.append(args) or known(*args, **options))
     data = png(1)
-    loaded(folder, batch=1).detect([Request(data, 96, 64, (phrase,)) for phrase in ("a dog", "a cat", "a hat")])
+    shared(folder, batch=1).detect([Request(data, 96, 64, (phrase,)) for phrase in ("a dog", "a cat", "a hat")])
     assert len(opened) == 1
 
 
 def test_boxes_are_sorted_numbered_and_inside_the_picture(folder):
-    for single, found in zip(mixed_requests(), loaded(folder).detect(mixed_requests()), strict=True):
+    for single, found in zip(mixed_requests(), shared(folder).detect(mixed_requests()), strict=True):
         assert found.error is None
         assert {box.phrase for box in found.boxes} == set(range(len(single.phrases)))
         assert list(found.boxes) == sorted(found.boxes, key=lambda box: (box.phrase, -box.score))
@@ -159,8 +165,8 @@ def test_a_model_whose_queries_are_no_boxes_is_refused(grounding_dino, tmp_path,
 
 
 def test_what_the_cap_cuts_off_is_counted(folder):
-    (everything,) = loaded(folder, candidates=1000).detect([request(1)])
-    (capped,) = loaded(folder, candidates=3).detect([request(1)])
+    (everything,) = shared(folder, candidates=1000).detect([request(1)])
+    (capped,) = shared(folder, candidates=3).detect([request(1)])
     assert everything.cut == 0
     assert capped.cut == len(everything.boxes) - 6
     for phrase in (0, 1):
@@ -169,9 +175,9 @@ def test_what_the_cap_cuts_off_is_counted(folder):
 
 
 def test_boxes_at_or_below_the_floor_are_not_kept(folder):
-    (everything,) = loaded(folder).detect([request(1)])
+    (everything,) = shared(folder).detect([request(1)])
     floor = sorted(box.score for box in everything.boxes)[len(everything.boxes) // 2]
-    (kept,) = loaded(folder, floor=floor).detect([request(1)])
+    (kept,) = shared(folder, floor=floor).detect([request(1)])
     assert list(kept.boxes) == [box for box in everything.boxes if box.score > floor]
     assert kept.cut == 0
 
@@ -180,20 +186,20 @@ def test_more_phrases_than_one_prompt_holds_are_merged(folder):
     phrases = tuple(
         f"the {colour} {thing}" for colour in ("red", "blue", "green") for thing in ("dog", "cat", "car", "hat", "boat")
     )
-    (found,) = loaded(folder).detect([request(1, *phrases, "a " * 70, "...")])
+    (found,) = shared(folder).detect([request(1, *phrases, "a " * 70, "...")])
     assert {box.phrase for box in found.boxes} == set(range(15))
     assert list(found.boxes) == sorted(found.boxes, key=lambda box: (box.phrase, -box.score))
     assert found.dropped == {15: Drop.TOO_LONG, 16: Drop.NO_TOKEN}
 
 
 def test_a_request_without_a_phrase_that_can_be_asked_is_answered(folder):
-    none, some = loaded(folder).detect([request(1, "..."), request(2, "a dog")])
+    none, some = shared(folder).detect([request(1, "..."), request(2, "a dog")])
     assert (none.boxes, none.error, none.dropped) == ((), None, {0: Drop.NO_TOKEN})
     assert some.boxes
 
 
 def test_nothing_asked_nothing_answered(folder):
-    assert loaded(folder).detect([]) == []
+    assert shared(folder).detect([]) == []
 
 
 # Faults. The model is wrapped, so that "bird" in a prompt triggers a fault.
@@ -231,7 +237,7 @@ def birds():
 
 
 def assert_only_the_bird_fails(folder, found, fault):
-    sound = loaded(folder).detect(birds())
+    sound = shared(folder).detect(birds())
     assert (found[1].error, found[1].boxes) == (fault, ())
     assert_same([*found[:1], *found[2:]], [*sound[:1], *sound[2:]])
 
@@ -484,6 +490,7 @@ def scenes(count):
             yield read[0], json.loads(read[1])
 
 
+@pytest.mark.slow
 @needs_shared
 def test_a_trained_model_finds_what_the_phrases_name_whatever_the_batch():
     records = list(scenes(40))

@@ -1,9 +1,5 @@
-from functools import partial
-from importlib.metadata import EntryPoint
-
 import pytest
 
-from transforms.text import dialects
 from transforms.text.dialects import find, names, suffix
 from transforms.text.grounded_caption import GroundedCaption
 
@@ -26,15 +22,9 @@ class Shout:
         return 0, 0
 
 
-Entry = partial(EntryPoint, "shout", f"{__name__}:Shout", "gritmill.dialects")
-
-
 @pytest.fixture
-def installed(monkeypatch):
-    monkeypatch.setattr(dialects, "entry_points", lambda group: [Entry()] if group == "gritmill.dialects" else [])
-    find.cache_clear()
-    yield
-    find.cache_clear()
+def installed(install):
+    install("gritmill.dialects", f"shout = {__name__}:Shout")
 
 
 @pytest.mark.parametrize("name", ["kosmos2", "kosmos2:training"])

@@ -1,7 +1,5 @@
 """What is said of bugs in a dialect of another package."""
 
-from importlib.metadata import EntryPoint
-
 import pytest
 
 from transforms.culprits import PluginError
@@ -61,14 +59,8 @@ text = "not callable"
 
 
 @pytest.fixture
-def install(monkeypatch):
-    def entries(name="Mine"):
-        found = [EntryPoint("mine", f"{__name__}:{name}", dialects.GROUP)]
-        monkeypatch.setattr(dialects, "entry_points", lambda group: found)
-        dialects.find.cache_clear()
-
-    yield entries
-    dialects.find.cache_clear()
+def mine(install):
+    install(dialects.GROUP, f"mine = {__name__}:Mine")
 
 
 @pytest.mark.parametrize(
@@ -81,17 +73,18 @@ def install(monkeypatch):
     ],
 )
 def test_a_dialect_that_cannot_be_made_is_named(install, name, problem):
-    install(name)
-    with pytest.raises(ValueError, match=rf"^text\.dialect: mine:x: the entry point mine = \S+: {problem}"):
+    install(dialects.GROUP, f"mine = {__name__}:{name}")
+    with pytest.raises(ValueError, match=rf"^text\.dialect: mine:x: the entry point .* of the package mine: {problem}"):
         dialects.find("mine:x")
 
 
 def test_a_dialect_without_an_attribute_is_named(install):
-    install("NoRounding")
+    install(dialects.GROUP, f"mine = {__name__}:NoRounding")
     with pytest.raises(ValueError, match="returned a NoRounding, which has no attribute rounding"):
         dialects.find("mine:key")
 
 
+@pytest.mark.usefixtures("mine")
 @pytest.mark.parametrize(
     ("option", "problem"),
     [
@@ -101,14 +94,13 @@ def test_a_dialect_without_an_attribute_is_named(install):
         ("surrogate", "UnicodeEncodeError: 'utf-8' codec can't encode"),
     ],
 )
-def test_an_error_of_encode_names_the_dialect_and_the_line(install, option, problem):
-    install()
+def test_an_error_of_encode_names_the_dialect_and_the_line(option, problem):
     with pytest.raises(PluginError, match=rf"^text\.dialect: mine:{option}: encode: {problem}"):
         dialects.find(f"mine:{option}").encode(DOG)
 
 
-def test_decode_and_error_are_named_too(install):
-    install()
+@pytest.mark.usefixtures("mine")
+def test_decode_and_error_are_named_too():
     for method, arguments in (("decode", ("text",)), ("error", (1, 1))):
         with pytest.raises(PluginError, match=rf"^text\.dialect: mine:key: {method}: KeyError: 'gone'" + PLACE):
             getattr(dialects.find("mine:key"), method)(*arguments)
@@ -116,8 +108,8 @@ def test_decode_and_error_are_named_too(install):
         dialects.find("mine:none").decode("")
 
 
-def test_what_the_contract_allows_passes(install):
-    install()
+@pytest.mark.usefixtures("mine")
+def test_what_the_contract_allows_passes():
     with pytest.raises(CannotCarry, match=r"^words$"):
         dialects.find("mine:cannot").encode(DOG)
     with pytest.raises(ValueError, match=r"^malformed$"):

@@ -46,7 +46,7 @@ def test_boxes_are_those_of_the_stock_forward(folder, batch):
 
 def test_boxes_of_the_embedded_detector_are_those_of_its_stock_forward():
     requests = [
-        Request(data, *measure(data), (*caption.rstrip(".").split(" and "), "a thing")) for data, caption in scenes(24)
+        Request(data, *measure(data), (*caption.rstrip(".").split(" and "), "a thing")) for data, caption in scenes(12)
     ]
     stock, fast = (
         loaded("scene-grounder", batch=4, candidates=1000, forward=forward).detect(requests)
@@ -55,7 +55,7 @@ def test_boxes_of_the_embedded_detector_are_those_of_its_stock_forward():
     assert_same(fast, stock, 1e-5)
 
 
-@pytest.mark.parametrize("size", [7, 40])
+@pytest.mark.parametrize("size", [7, pytest.param(40, marks=pytest.mark.slow)])
 def test_where_blocks_end_does_not_matter(folder, monkeypatch, size):
     expected = loaded(folder).detect(mixed_requests())
     for module in (sampling, optimized.modules):
@@ -111,7 +111,8 @@ def test_captions_of_one_picture_share_the_backbone(grounding_dino):
 def test_five_captions_of_a_picture_give_what_each_gives_alone(folder):
     picture = request(1).data
     requests = [Request(picture, 96, 64, (phrase,)) for phrase in ("a dog", "the red car", "a hat", "two horses", "it")]
-    alone = [loaded(folder, batch=1).detect([one])[0] for one in requests]
+    single = loaded(folder, batch=1)
+    alone = [single.detect([one])[0] for one in requests]
     assert_same(loaded(folder, batch=5).detect(requests), alone)
 
 
@@ -168,7 +169,7 @@ def test_weights_that_are_not_finite_are_left_to_the_first_batch(grounding_dino)
     optimize(model, "cpu")
 
 
-@pytest.mark.parametrize("family", ["grounding-dino", "mm-grounding-dino"])
+@pytest.mark.parametrize("family", ["grounding-dino", pytest.param("mm-grounding-dino", marks=pytest.mark.slow)])
 def test_four_levels(family, tmp_path):
     folder = make_grounding_dino(tmp_path, family, levels=4)
     stock, fast = (loaded(folder, forward=forward) for forward in ("stock", "fast"))
