@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gritmill import options
 from gritmill.options import PathsOrUris, list_paths, resolve_config
-from pipeline.faults import FolderMismatch
+from pipeline.faults import START_OVER, FolderMismatch
 from pipeline.ground.options import GroundOptions
 from pipeline.pack.options import PackOptions
 from transforms import bundled
@@ -136,7 +136,7 @@ def run(
         try:
             plan = driver.ground(configuration, uris, folder, replace(ground_options, log=log))
         except FolderMismatch as error:
-            if not fresh:
+            if not fresh or error.remedy != START_OVER:
                 raise
             remedy = "use another folder, or gritmill ground --fresh first: run --fresh never touches detections"
             raise FolderMismatch(error.difference, remedy) from error
@@ -204,8 +204,8 @@ def _pack(
     from pipeline.plan.plan import need_plan
 
     folder = driver.find_detections(pack_options.detections or output)
-    plan = plan or need_plan(folder)
     with reading(folder):
+        plan = plan or need_plan(folder)
         manifest = driver.pack(configuration, plan, folder, output, pack_options)
     # A finished report stays: images that its page shows may no longer exist.
     if not report.is_reported(output, folder, manifest):

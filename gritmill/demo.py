@@ -48,7 +48,9 @@ def run(
     try:
         if fresh:
             return _start_over(scenes, output, limit, beam, quiet)
-        return api.run("demo", inputs=scenes, output=output, limit=limit, beam=beam, quiet=quiet)
+        manifest = api.run("demo", inputs=scenes, output=output, limit=limit, beam=beam, quiet=quiet)
+        _delete_mark(output)  # of a --fresh that was interrupted: this call has finished it
+        return manifest
     except FolderMismatch as error:
         folder = "" if fspath(output) == FOLDER_NAME else f"{shlex.quote(fspath(output))} "
         raise FolderMismatch(error.difference, f"use another folder, or gritmill demo {folder}--fresh") from error
@@ -56,16 +58,33 @@ def run(
 
 def _start_over(scenes: Path, output: PathOrUri, limit: int | None, beam: Sequence[str], quiet: bool) -> dict[str, Any]:
     """`ground --fresh`, then `pack --fresh`. If either is interrupted, the next call resumes it."""
-    from pipeline import files, layout
+    from pipeline import files
     from pipeline.files.publish import publish_json
 
-    mark = files.join(files.canonical(output), layout.FRESH)  # exists while pack is not finished
-    fresh = not files.exists(mark)
-    api.ground("demo", inputs=scenes, output=output, limit=limit, fresh=fresh, beam=beam, quiet=quiet)
-    publish_json(mark, {})
+    def ground(fresh: bool) -> None:
+        api.ground("demo", inputs=scenes, output=output, limit=limit, fresh=fresh, beam=beam, quiet=quiet)
+
+    try:
+        ground(fresh=not files.exists(_mark(output)))
+    except FolderMismatch:  # the interrupted call had other options
+        ground(fresh=True)
+    publish_json(_mark(output), {})
     manifest = api.pack("demo", output=output, fresh=True, beam=beam, quiet=quiet)
-    files.delete([mark])
+    _delete_mark(output)
     return manifest
+
+
+def _mark(output: PathOrUri) -> str:
+    """The file that exists while the `pack --fresh` of a `demo --fresh` is not finished."""
+    from pipeline import files, layout
+
+    return files.join(files.canonical(output), layout.FRESH)
+
+
+def _delete_mark(output: PathOrUri) -> None:
+    from pipeline import files
+
+    files.delete([_mark(output)])
 
 
 def show(output: str) -> "Report":

@@ -72,7 +72,9 @@ def read_shard(folder: str, manifest: Manifest, number: int) -> Iterator[Sample]
     except (tarfile.TarError, KeyError, ValueError, EOFError) as error:
         damage = f"not a valid shard: {type(error).__name__}: {first_line(error)}"
     except OSError as error:
-        damage = f"{type(error).__name__}: {first_line(error)}"
+        if not files.is_missing(error):
+            raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}; read it again") from error
+        damage = "is missing"
     if damage:
         current = read_manifest(folder)
         if current is None or current.shards != manifest.shards:

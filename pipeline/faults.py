@@ -26,15 +26,19 @@ class CallError(RunFault):
     status = 2
 
 
+START_OVER = "use another folder, or run ground --fresh"
+
+
 class FolderMismatch(CallError):
     """The run folder contains a run with other sources, models or settings.
 
     difference: what differs. remedy: what the user can do about it on the command line.
     """
 
-    def __init__(self, difference: str, remedy: str = "use another folder, or run ground --fresh") -> None:
+    def __init__(self, difference: str, remedy: str = START_OVER) -> None:
         super().__init__(f"{difference}; {remedy}")
         self.difference = difference
+        self.remedy = remedy
 
 
 class EnvironmentFault(RunFault):

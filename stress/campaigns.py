@@ -11,7 +11,7 @@ from stress.pairs import write_jsonl, write_picture, write_tars
 from transforms import bundled
 
 _REAL_MODELS = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1", "chunk.pairs=8")
-_FEW = ("chunk.pairs=100",)
+_FEW = ("chunk.pairs=40",)
 _SMALL = (*_FEW, "shards.pairs=100")
 
 
@@ -45,7 +45,7 @@ class Campaign:
 
 def campaigns(folder: Path) -> list[Campaign]:
     """Writes the inputs of all campaigns below a folder, and the runs that some of them start with."""
-    few, scenes = write_tars(folder / "few", 960, 240), str(bundled.folder("examples") / "scenes")
+    few, scenes = write_tars(folder / "few", 320, 80), str(bundled.folder("examples") / "scenes")
     packed = _grounded(folder, "packed", write_tars(folder / "many", 10_000))
     run_to_end(("pack", "--set", "shards.pairs=200", "--quiet", "--output", str(packed)))
     fast = ("--set", *SETTINGS, *_FEW, "--quiet", "--output")

@@ -77,6 +77,8 @@ def export(
         raise CallError(f"--output: {output}: this is the run folder; use another folder")
     export_settings = {
         "pack": manifest.fingerprints.pack,
+        # A pack after images have come back has the same fingerprint, but other shards.
+        "shards": [shard.sha256 for shard in manifest.shards],
         "format": to,
         "options": vars(options),
         "gritmill": version("gritmill"),
@@ -120,7 +122,7 @@ def _write_shards(export_format: Format, source: str, manifest: Manifest, folder
                 continue
         figures = export_format.shard(number, read_shard(source, manifest, number), folder)
         current = read_manifest(source)
-        if current is None or current.fingerprints != manifest.fingerprints:
+        if current is None or current.shards != manifest.shards:
             raise EnvironmentFault(
                 f"{source}: the run was packed again during the export; export it into another folder"
             )

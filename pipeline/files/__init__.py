@@ -4,6 +4,7 @@ uris      functions on URIs that do not access files, and the meaning of file-sy
 access    read, list, remove
 publish   atomic writes
 typed     JSON files as typed values
+checksum  the checksum that a file contains of itself
 lock      one run per folder
 run_log   what each call did in a run folder
 remote    files that are not local, through Beam

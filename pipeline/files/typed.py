@@ -4,7 +4,6 @@ Unknown keys are allowed, because another release may have written them. Each fi
 is checked when it is read. Files of release 0.1 have none.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable
 from functools import cache
@@ -13,16 +12,16 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 
 from pipeline.faults import EnvironmentFault
+from pipeline.files import checksum
 from pipeline.files.access import read_bytes
 from pipeline.files.publish import Guard, always, json_bytes, publish_bytes
 from transforms.read_ahead import map_in_threads
 
 CHECKSUM = "checksum"
-"""The key of the checksum: BLAKE2b-128 of the file in which its own 32 digits are zeros."""
+"""The key of the checksum; see `pipeline.files.checksum`."""
 
 # Only a key of the outermost object is indented by two blanks, and a line break inside of a string is escaped.
 _CHECKSUM_LINE = re.compile(rb'\n  "checksum": "([0-9a-f]{32})"')
-_ZEROS = b"0" * 32
 
 
 class Typed(Protocol):
@@ -82,20 +81,13 @@ def as_json(value: Typed) -> dict[str, Any]:
 
 def publish_typed(uri: str, value: Typed, guard: Guard = always) -> bool:
     """Publishes a value as `publish_json` does, with a checksum."""
-    data = json_bytes(as_json(value) | {CHECKSUM: _ZEROS.decode()})
-    line = _CHECKSUM_LINE.search(data)
-    assert line is not None
-    return publish_bytes(uri, data[: line.start(1)] + _checksum(data) + data[line.end(1) :], guard)
+    data = json_bytes(as_json(value) | {CHECKSUM: checksum.EMPTY})
+    return publish_bytes(uri, checksum.seal(data, _CHECKSUM_LINE), guard)
 
 
 def is_intact(data: bytes) -> bool:
-    """Whether the content of a file has the checksum that it contains. True if it contains none."""
-    line = _CHECKSUM_LINE.search(data)
-    return line is None or _checksum(data[: line.start(1)] + _ZEROS + data[line.end(1) :]) == line[1]
-
-
-def _checksum(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=16).hexdigest().encode()
+    """Whether the content of a JSON file has the checksum that it contains. True if it contains none."""
+    return checksum.is_intact(data, _CHECKSUM_LINE)
 
 
 @cache

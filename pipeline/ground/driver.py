@@ -51,20 +51,25 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)
     with _removal(folder, options):
-        try:
+
+        def prepare(old: Plan | None) -> Plan:
             if old or not options.fresh:
                 stage_tables.check(tables, described)
             plan = resume_or_plan(old, configuration, model_identities, source_files, tables, options)
-        except FolderMismatch:
+            stage_tables.write(tables, described)
+            stage_tables.reopen_outdated(tables)
+            retry.reopen(plan, tables, options.retry)
+            return plan
+
+        try:
+            plan = prepare(old)
+        except (FolderMismatch, EnvironmentFault):
             if not (options.fresh and old):
                 raise
-            plan = resume_or_plan(None, configuration, model_identities, source_files, tables, options)
+            plan = prepare(None)  # the interrupted --fresh had other options, or its files are damaged
         model_cache.save()
         _log_plan(plan, options.log)
-        stage_tables.write(tables, described)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
-        stage_tables.reopen_outdated(tables)
-        retry.reopen(plan, tables, options.retry)
     if _unfinished_count(plan, tables.values()):
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 

@@ -48,7 +48,7 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     floor = plan.configuration.detector.floor
     threshold = active_threshold(configuration.selection, plan.threshold, floor)
     policy = Policy(configuration.selection, threshold.score, configuration.text)
-    row_digests, pairs = _row_digests(plan, table, done)
+    row_digests, pairs = digest_rows(plan, table, done)
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
     manifest = None if options.fresh else read_manifest(output)  # with --fresh, the old manifest may be unreadable
     if manifest and _is_current(manifest, output, pack_fingerprint):
@@ -144,8 +144,9 @@ def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Pol
     )
 
 
-def _row_digests(plan: Plan, table: Table, done: set[RangeId]) -> tuple[list[str], int]:
-    """Returns a digest of the rows of each range, and the number of pairs in finished ranges."""
+def digest_rows(plan: Plan, table: Table, done: set[RangeId]) -> tuple[list[str], int]:
+    """Reads the summaries of all ranges. Returns a digest of the rows of each one, and the number of pairs in finished
+    ones."""
 
     def range_digest(range_id: RangeId) -> tuple[str, int]:
         entries = table.entries(range_id, range_id in done)

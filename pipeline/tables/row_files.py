@@ -2,13 +2,21 @@
 
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.files import checksum
+
 _METADATA = b"gritmill"
+
+_CHECKSUM = "gritmill-checksum"
+_CHECKSUM_PLACE = re.compile(rb"gritmill-checksum\x18\x20([0-9a-f]{32})")
+"""In the footer: the key, then the value as Thrift's compact protocol writes a text of 32 bytes (type 8 of the next
+field, length)."""
 
 ERROR_FIELD: "pa.Field[Any]" = pa.field(
     "error",
@@ -22,8 +30,15 @@ def encode(rows: Sequence[Mapping[str, Any]], schema: pa.Schema, metadata: dict[
     """Returns the bytes of a file with these rows. Missing columns get their default. metadata: a JSON value."""
     table = as_table(rows, schema).replace_schema_metadata({_METADATA: json.dumps(metadata, sort_keys=True).encode()})
     target = io.BytesIO()
-    pq.write_table(table, target, compression="zstd")
-    return target.getvalue()
+    with pq.ParquetWriter(target, table.schema, compression="zstd") as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata({_CHECKSUM: checksum.EMPTY})
+    return checksum.seal(target.getvalue(), _CHECKSUM_PLACE)
+
+
+def is_intact(data: bytes) -> bool:
+    """Whether a file has the checksum that it contains. True if it contains none, as in release 0.1."""
+    return checksum.is_intact(data, _CHECKSUM_PLACE)
 
 
 def as_table(rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> pa.Table:

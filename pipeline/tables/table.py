@@ -192,7 +192,8 @@ class Table:
         return self.open(chunk, digest).rows()
 
     def open(self, chunk: ChunkId, digest: str | None = None) -> "ChunkFile":
-        """Reads a committed chunk. digest: the digest in the range's summary; None: not checked.
+        """Reads a committed chunk. digest: the digest in the range's summary. None: the checksum in the
+        file is checked.
 
         Raises:
           EnvironmentFault: the file is missing, damaged, changed after the commit, or was written by a later release.
@@ -205,7 +206,7 @@ class Table:
             if files.is_missing(error):
                 raise EnvironmentFault(f"{uri} is missing; {remedy.replace('it and ', '', 1)}") from error
             raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
-        if digest is not None and bytes_digest(data) != digest:
+        if not (_row_files().is_intact(data) if digest is None else bytes_digest(data) == digest):
             raise EnvironmentFault(f"{uri} has changed since it was committed; {remedy}")
         try:
             metadata = _row_files().metadata_of(data)

@@ -1,12 +1,16 @@
 """Damage between two calls: the command that reads the file finds it, and the remedy in its message works."""
 
+import errno
 import json
+import os
 import shutil
 import tarfile
+from pathlib import Path
 
 import pytest
 
 import gritmill
+from pipeline import files
 from pipeline.ground import graph as ground_graph
 from pipeline.pack import graph as pack_graph
 from tests import sample_pairs
@@ -181,6 +185,20 @@ def test_only_files_of_ours_are_removed(out, settings, inputs):
     assert [name for name in mine if not (out / name).exists()] == []
 
 
+def test_rows_that_have_changed_before_their_range_was_finished_are_noticed(out, settings, inputs):
+    """Only the summary of a range has the digests of its files; until then, each file's own checksum counts."""
+    chunk = out / "detections/00001/00000-00000.parquet"
+    (out / "detections/00001/00000.done.json").unlink()
+    (out / "detections/00001/00000-00001.parquet").unlink()
+    data = chunk.read_bytes()
+    for place in range(4, len(data) - 8, len(data) // 40):
+        flip(chunk, place)
+        with pytest.raises(gritmill.EnvironmentFault, match=r"00-00000\.parquet (has changed|is damaged).*; remove it"):
+            gritmill.ground(settings, inputs=[inputs], output=out)
+        chunk.write_bytes(data)
+    gritmill.ground(settings, inputs=[inputs], output=out)
+
+
 def interrupt(*_):
     raise KeyboardInterrupt
 
@@ -207,9 +225,42 @@ def test_a_fresh_ground_with_other_settings_does_not_go_on(out, settings, inputs
     assert plan.configuration.chunk.pairs == 3
 
 
+@pytest.mark.parametrize("name", ["plan.json", "retry.json"])
+def test_a_fresh_ground_that_was_interrupted_and_damaged_starts_over(out, settings, inputs, monkeypatch, name):
+    with monkeypatch.context() as patch:
+        patch.setattr(ground_graph, "run", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            gritmill.ground(settings, inputs=[inputs], output=out, fresh=True)
+    path = out / "detections" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"")
+    gritmill.ground(settings, inputs=[inputs], output=out, fresh=True)
+    assert not (out / "detections/.gritmill.fresh.json").exists()
+
+
 def test_run_fresh_never_touches_detections_and_says_what_does(out, settings, inputs):
     with pytest.raises(gritmill.CallError, match=r"chunk.pairs changed\); use another folder, or gritmill ground --fr"):
         gritmill.run({**settings, "chunk": {"pairs": 3}}, inputs=[inputs], output=out, fresh=True)
+
+
+def test_run_fresh_keeps_a_remedy_that_costs_less(out, settings, inputs):
+    tar = Path(inputs).parent / "00001.tar"
+    before = tar.stat().st_mtime_ns
+    os.utime(tar)
+    try:
+        with pytest.raises(gritmill.CallError, match="use --redo-changed"):
+            gritmill.run(settings, inputs=[inputs], output=out, fresh=True)
+    finally:
+        os.utime(tar, ns=(before, before))
+
+
+def test_a_shard_that_cannot_be_read_now_is_not_called_damaged(out, monkeypatch):
+    def time_out(uri):
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+    monkeypatch.setattr(files, "open_read", time_out)
+    with pytest.raises(gritmill.EnvironmentFault, match=r"00000\.tar: TimeoutError: .*; read it again$"):
+        list(gritmill.read(out))
 
 
 def test_a_manifest_that_leads_elsewhere_is_refused(out):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import gritmill
-from gritmill import demo
+from gritmill import api, demo
 from gritmill.evaluation import quality
 from tests import sample_pairs
 
@@ -89,6 +89,37 @@ def test_a_folder_of_another_run_is_refused_until_fresh(call, done):
     assert call("demo", str(done), "--limit", "2", "--quiet", "--fresh")[0] == 0
     assert json.loads((done / "manifest.json").read_text())["ledger"]["read"] == 2
     assert (done / "detections.1" / "plan.json").exists()
+
+
+def test_a_fresh_demo_that_was_interrupted_goes_on_or_starts_over(tmp_path, monkeypatch):
+    """`pack` is interrupted. Then the call with the same options goes on, one with others starts over, a plain demo
+    finishes it."""
+    out, mark = tmp_path / "out", tmp_path / "out/.gritmill.fresh.json"
+    demo.run(out, limit=2)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    def begin():
+        with monkeypatch.context() as patch:
+            patch.setattr(api, "pack", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                demo.run(out, limit=2, fresh=True)
+        assert mark.exists()
+
+    def set_aside():
+        return len(list(out.glob("detections.*")))
+
+    begin()
+    demo.run(out, limit=2, fresh=True)
+    assert (mark.exists(), set_aside()) == (False, 1)
+    begin()
+    assert demo.run(out, limit=3, fresh=True)["ledger"]["read"] == 3
+    assert (mark.exists(), set_aside()) == (False, 3)
+    demo.run(out, limit=2, fresh=True)
+    begin()
+    demo.run(out, limit=2)
+    assert (mark.exists(), set_aside()) == (False, 5)
 
 
 @pytest.mark.parametrize(

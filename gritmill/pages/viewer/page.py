@@ -11,10 +11,12 @@ from pipeline.engines import progress
 from pipeline.faults import EnvironmentFault, FolderMismatch
 from pipeline.files.lock import is_marked
 from pipeline.files.publish import publish_bytes, publish_json
+from pipeline.pack.driver import compute_pack_fingerprint, digest_rows
 from pipeline.pack.manifest import Manifest
 from pipeline.pack.statistics import read_statistics
 from pipeline.plan.plan import Plan, need_plan
 from pipeline.tables.detections import open_detections
+from pipeline.tables.table import Table
 from transforms.records import Fault
 
 PAGE_NAME = "index.html"
@@ -30,16 +32,29 @@ def packed_plan(folder: str, manifest: Manifest) -> Plan:
 
     Raises:
       FolderMismatch: `folder` has another plan.
-      EnvironmentFault: the run was packed from all detections, and some of them are missing now.
+      EnvironmentFault: rows have changed since all of them were packed, or are being replaced.
     """
     plan = need_plan(folder, "set it to the run folder whose detections were packed")
     if plan.fingerprint != manifest.fingerprints.ground:
         raise FolderMismatch(
             f"--detections: {folder}: the run was packed from other detections", "set it to their run folder"
         )
-    if not manifest.partial and not open_detections(folder).finished_ranges().issuperset(plan.range_ids()):
-        raise EnvironmentFault(f"{folder}: not all ranges are finished; run gritmill ground, then gritmill pack")
+    if not manifest.partial and not _is_packed(plan, open_detections(folder), manifest):
+        raise EnvironmentFault(
+            f"{folder}: the detections have changed since the run was packed; run gritmill ground if it was "
+            "interrupted, then gritmill pack --fresh"
+        )
     return plan
+
+
+def _is_packed(plan: Plan, table: Table, manifest: Manifest) -> bool:
+    """Whether the rows are those that were packed."""
+    done = table.finished_ranges()
+    if not done.issuperset(plan.range_ids()):
+        return False
+    row_digests, _ = digest_rows(plan, table, done)
+    shards = manifest.settings.shards
+    return compute_pack_fingerprint(plan, row_digests, manifest.policy, shards) == manifest.fingerprints.pack
 
 
 def has_page(target: str) -> bool:

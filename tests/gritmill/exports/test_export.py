@@ -1,5 +1,6 @@
 """Calls of `export`: invalid ones, and the command line."""
 
+import json
 import shutil
 from contextlib import nullcontext
 
@@ -31,6 +32,18 @@ def test_a_run_that_is_packed_again_meanwhile_is_not_mixed(finished, tmp_path, m
         export(tmp_path / "run", "odvg", tmp_path / "out")
     monkeypatch.undo()
     assert not (tmp_path / "out" / "export.json").exists()
+    with pytest.raises(gritmill.CallError, match="contains another export"):
+        export(tmp_path / "run", "odvg", tmp_path / "out")
+
+
+def test_a_pack_of_the_same_settings_that_has_other_shards_is_another_export(finished, tmp_path):
+    """As `pack --fresh` once images that were gone have come back."""
+    shutil.copytree(finished, tmp_path / "run")
+    export(tmp_path / "run", "odvg", tmp_path / "out")
+    path = tmp_path / "run/manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["shards"][0]["sha256"] = "0" * 64
+    path.write_text(json.dumps({key: value for key, value in manifest.items() if key != "checksum"}))
     with pytest.raises(gritmill.CallError, match="contains another export"):
         export(tmp_path / "run", "odvg", tmp_path / "out")
 

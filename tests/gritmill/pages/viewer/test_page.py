@@ -176,10 +176,17 @@ def test_a_run_without_statistics_is_told(copied):
 
 def test_a_run_whose_detections_are_being_replaced_is_told(copied):
     """As while `ground --redo-changed` is reading a source again."""
-    next((copied / "detections").glob("0*/*.done.json")).unlink()
-    with pytest.raises(gritmill.EnvironmentFault, match="not all ranges are finished; run gritmill ground"):
+    summary = next((copied / "detections").glob("0*/*.done.json"))
+    content = summary.read_bytes()
+    summary.unlink()
+    with pytest.raises(gritmill.EnvironmentFault, match="changed since the run was packed; run gritmill ground"):
         view(copied)
     assert not (copied / "view").exists()
+    value = json.loads(content)
+    value["chunks"][0]["digest"] = "0" * 40  # ground is done with other rows, but they have not been packed
+    summary.write_text(json.dumps({key: item for key, item in value.items() if key != "checksum"}))
+    with pytest.raises(gritmill.EnvironmentFault, match="then gritmill pack --fresh"):
+        view(copied)
 
 
 def test_a_pack_of_another_runs_detections_has_a_stop_at_its_own_threshold_where_the_grid_lacks_it(finished, tmp_path):
