@@ -39,8 +39,8 @@ class Campaign:
             shutil.copytree(self.start, out)
 
     def state(self, out: Path) -> dict[str, str]:
-        """The SHA-256 of each file that is compared."""
-        return digests(out, self.compared)
+        """The SHA-256 of each file that is compared, and the names of detections that were set aside."""
+        return digests(out, self.compared) | {path.name: "" for path in out.glob("detections.*")}
 
 
 def campaigns(folder: Path) -> list[Campaign]:

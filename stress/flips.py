@@ -30,15 +30,26 @@ _UNREAD = (".gritmill.lock",)
 
 
 class _World:
-    """Sources, a finished run of them, and the run that a flip has changed. The run's path is always the same."""
+    """Sources, a run of them, and the run that a flip has changed. The run's path is always the same.
 
-    def __init__(self, folder: Path) -> None:
+    finished: whether the run is finished. If not, it has been killed in `ground`: one of its three sources is complete.
+    """
+
+    def __init__(self, folder: Path, finished: bool) -> None:
+        self.finished = finished
         self.start, self.run, self.out = folder / "start", folder / "run", folder / "out"
         self.inputs = [write_tars(folder / "tars", _PAIRS, _PAIRS // 2), write_jsonl(folder / "files", _PAIRS)]
         (folder / "files/3.jpg").unlink()
         answer = Running(lambda: str(bool(gritmill.run(_SETTINGS, inputs=self.inputs, output=self.run)))).wait()
         if answer.told:
             raise RuntimeError(answer.value)
+        self.whole = digests(self.run, RUN_FILES)
+        if not finished:
+            shutil.rmtree(self.run / "shards")
+            names = ["manifest.json", "statistics.json", "report.json", "report.html"]
+            names += [f"detections/0000{source}/00000.done.json" for source in (1, 2)]
+            for name in (*names, "detections/00001/00000-00001.parquet"):
+                (self.run / name).unlink()
         shutil.move(self.run, self.start)
 
     def restart(self) -> None:
@@ -52,6 +63,10 @@ class _World:
         return digests(self.run, RUN_FILES)
 
 
+_READERS_OF_UNFINISHED: dict[str, Callable[[_World], str]] = {
+    "ground": lambda world: _finish(world),
+    "pack --detections --partial": lambda world: _pack_elsewhere(world, partial=True),
+}
 _READERS: dict[str, Callable[[_World], str]] = {
     "gritmill.read": lambda world: calls.read(world.run),
     "export": lambda world: calls.export(world.run, world.out),
@@ -63,9 +78,16 @@ _READERS: dict[str, Callable[[_World], str]] = {
 }
 
 
-def _pack_elsewhere(world: _World) -> str:
-    gritmill.pack(_SETTINGS, output=world.out, detections=world.run)
+def _pack_elsewhere(world: _World, partial: bool = False) -> str:
+    gritmill.pack(_SETTINGS, output=world.out, detections=world.run, partial=partial)
     return calls.digest_of(digests(world.out, RUN_FILES))
+
+
+def _finish(world: _World) -> str:
+    """Lets `ground` go on. Returns the names of the files that are not those of a run that was never killed."""
+    gritmill.ground(_SETTINGS, inputs=world.inputs, output=world.run)
+    state = digests(world.run, RUN_FILES)
+    return str(sorted(name for name in state if state[name] != world.whole[name]))
 
 
 def _resume(world: _World, call: Callable[[], Any]) -> str:
@@ -88,19 +110,28 @@ class Tally:
 
 
 def trial(folder: Path, flips: int, seed: int) -> Iterator[Tally]:
-    """Flips `flips` bits, in all kinds of files equally often."""
+    """Flips `flips` bits, in all kinds of files equally often: four fifths in a finished run, the others in a run that
+    was killed in `ground`."""
     calls.import_all()
-    world, rng = _World(folder), random.Random(seed)
+    rng = random.Random(seed)
+    (folder / "finished").mkdir()
+    yield from _trial(_World(folder / "finished", True), flips - flips // 5, rng)
+    (folder / "unfinished").mkdir()
+    yield from _trial(_World(folder / "unfinished", False), flips // 5, rng)
+
+
+def _trial(world: _World, flips: int, rng: random.Random) -> Iterator[Tally]:
     kinds: dict[str, list[Path]] = {}
     for path in sorted(world.start.rglob("*")):
         if path.is_file() and path.name not in _UNREAD and path.stat().st_size:
             kinds.setdefault(_kind(path.relative_to(world.start)), []).append(path)
-    sound = {name: _call(world, name, lambda: None) for name in _READERS}
+    readers = _READERS if world.finished else _READERS_OF_UNFINISHED
+    sound = {name: _call(world, readers[name], lambda: None) for name in readers}
     for name, answer in sound.items():
         if answer.told:
             raise RuntimeError(f"{name}: {answer.value}")
     for number, (kind, paths) in enumerate(kinds.items()):
-        tally = Tally(kind)
+        tally = Tally(kind if world.finished else f"unfinished: {kind}")
         for _ in range(flips // len(kinds) + (number < flips % len(kinds))):
             path = rng.choice(paths)
             bit = rng.randrange(8 * path.stat().st_size)
@@ -117,10 +148,10 @@ def _without_numbers(name: str) -> str:
     return "".join("n" if one.isdigit() else one for one in name).replace("nnnnn", "n")
 
 
-def _call(world: _World, name: str, damage: Callable[[], None]) -> Answer:
+def _call(world: _World, reader: Callable[[_World], str], damage: Callable[[], None]) -> Answer:
     world.restart()
     damage()
-    return Running(lambda: _READERS[name](world)).wait()
+    return Running(lambda: reader(world)).wait()
 
 
 def _try(world: _World, name: Path, bit: int, sound: dict[str, Answer], tally: Tally) -> None:
@@ -135,9 +166,12 @@ def _try(world: _World, name: Path, bit: int, sound: dict[str, Answer], tally: T
     tally.flips += 1
     place = f"{name}, byte {bit // 8}, bit {bit % 8}"
     told: dict[str, str] = {}
-    for reader in _READERS:
-        answer = _call(world, reader, damage)
-        if answer.broken or (not answer.told and answer.value not in (sound[reader].value, str([str(name)]))):
+    readers = _READERS if world.finished else _READERS_OF_UNFINISHED
+    for reader in sound:
+        answer = _call(world, readers[reader], damage)
+        # A file that a command does not read stays as it is.
+        unread = str([str(name)]) if world.finished or name.parts[:2] == ("detections", "00000") else ""
+        if answer.broken or (not answer.told and answer.value not in (sound[reader].value, unread)):
             tally.wrong.append(f"{place}: {reader}: {answer.value[:200]}")
             return
         if answer.told:
@@ -164,12 +198,12 @@ def _try(world: _World, name: Path, bit: int, sound: dict[str, Answer], tally: T
 
 def _is_of(name: str, line: str) -> bool:
     """Whether a line names the shard that a file belongs to, where it is the shard's checksum that is wrong."""
-    return name.startswith("shards/") and name.rpartition("/")[2][:5] in line
+    return name.startswith("shards/") and name.removeprefix("shards/")[:5] in re.findall(r"shards/([0-9]{5})", line)
 
 
 def _matters(name: str) -> bool:
-    """Whether a command's result depends on a file; others hold times and texts for people."""
-    return not name.startswith(("run.log", "report.", "detections/timings/", "detections/.gritmill"))
+    """Whether every bit of a file matters. A JSON file has keys that are only kept, and the name of its checksum."""
+    return name.endswith((".tar", ".parquet"))
 
 
 def _remedy_fails(world: _World, path: Path, line: str) -> str:
@@ -188,8 +222,9 @@ def _remedy_fails(world: _World, path: Path, line: str) -> str:
         gritmill.pack(_SETTINGS, output=world.run, fresh="gritmill pack --fresh" in named)
         return ""
 
+    # With the settings of the run, `ground` and `pack` do only what is left to do.
     answer = Running(repair).wait()
     if answer.told:
         return f"the remedy fails: {answer.value[:300]}"
-    left = set(world.state().items()) ^ set(digests(world.start, RUN_FILES).items())
+    left = set(world.state().items()) ^ set(world.whole.items())
     return f"the remedy leaves other files: {sorted(name for name, _ in left)[:2]}" if left else ""

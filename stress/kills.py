@@ -80,7 +80,7 @@ def _kill_repeatedly(campaign: Campaign, folder: Path, kills: int, rng: random.R
 
 def _packed(state: dict[str, str]) -> dict[str, str]:
     """The files that make an output a finished one. Detections that are new beside old shards do not matter."""
-    return {name: digest for name, digest in state.items() if not name.startswith("detections/")}
+    return {name: digest for name, digest in state.items() if not name.startswith("detections")}
 
 
 def _undisturbed(campaign: Campaign, out: Path) -> tuple[float, dict[str, str]]:

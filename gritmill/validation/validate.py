@@ -184,8 +184,11 @@ def _check_shard(folder: str, number: str, shard: _Shard, rules: Rules, limit: i
 def _stats_fault(uri: str, shard: _Shard) -> str:
     if not files.exists(uri):
         return "is missing"
+    data = files.read_bytes(uri)
+    if not is_intact(data):
+        return "changed since it was written (its checksum is wrong)"
     try:
-        stats = _Stats.model_validate_json(files.read_bytes(uri))
+        stats = _Stats.model_validate_json(data)
     except ValidationError as error:
         return fault_line(error)
     same = stats.model_dump() == shard.model_dump(exclude={"tar", "index"})

@@ -199,12 +199,14 @@ class Table:
           EnvironmentFault: the file is missing, damaged, changed after the commit, or was written by a later release.
         """
         uri = self.chunk_uri(chunk)
-        remedy = f"remove it and {self.summary_uri(chunk.range_id)}, then run gritmill ground again"
+        summary = "" if digest is None else self.summary_uri(chunk.range_id)
+        remedy = f"remove it{summary and ' and '}{summary}, then run gritmill ground again"
         try:
             data = files.read_bytes(uri)
         except Exception as error:
             if files.is_missing(error):
-                raise EnvironmentFault(f"{uri} is missing; {remedy.replace('it and ', '', 1)}") from error
+                first = f"remove {summary}, then " if summary else ""
+                raise EnvironmentFault(f"{uri} is missing; {first}run gritmill ground again") from error
             raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
         if not (_row_files().is_intact(data) if digest is None else bytes_digest(data) == digest):
             raise EnvironmentFault(f"{uri} has changed since it was committed; {remedy}")
