@@ -1,8 +1,10 @@
 """The commands that `kills` kills: every command that writes, with the state of its folder before the first call."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
 from stress.commands import RUN_FILES, digests, run_to_end, validate
@@ -12,7 +14,8 @@ from transforms import bundled
 
 _REAL_MODELS = ("phrases.model=caption-parser", "detector.model=scene-grounder", "detector.threads=1", "chunk.pairs=8")
 _FEW = ("chunk.pairs=40",)
-_SMALL = (*_FEW, "shards.pairs=100")
+_SHARDS = ("shards.pairs=200",)
+_ALL = ("**/*",)
 
 
 @dataclass(frozen=True)
@@ -43,31 +46,56 @@ class Campaign:
         return digests(out, self.compared) | {path.name: "" for path in out.glob("detections.*")}
 
 
-def campaigns(folder: Path) -> list[Campaign]:
-    """Writes the inputs of all campaigns below a folder, and the runs that some of them start with."""
-    few, scenes = write_tars(folder / "few", 320, 80), str(bundled.folder("examples") / "scenes")
-    packed = _grounded(folder, "packed", write_tars(folder / "many", 10_000))
-    run_to_end(("pack", "--set", "shards.pairs=200", "--quiet", "--output", str(packed)))
-    fast = ("--set", *SETTINGS, *_FEW, "--quiet", "--output")
-    small = ("--set", *SETTINGS, *_SMALL, "--quiet", "--output")
+def campaigns(folder: Path, only: str) -> Iterator[Campaign]:
+    """The campaigns whose name contains a word. Their inputs, and the runs that some of them start with, are written
+    below a folder before each one is returned."""
+    scenes = str(bundled.folder("examples") / "scenes")
     truth = ("demo", "--truth", scenes, "--limit", "24", "--quiet", "--output")
-    other = _grounded(folder, "other", few, "chunk.pairs=50")
-    return [
-        Campaign("ground", ("ground", "--input", few, "--set", *_REAL_MODELS, "--quiet", "--output")),
-        Campaign("ground --fresh", ("ground", "--fresh", "--input", few, *fast), start=other),
-        _redo_changed(folder),
-        _retry_failed(folder),
-        Campaign("pack", ("pack", "--detections", str(packed), "--set", "shards.pairs=200", "--quiet", "--output")),
-        Campaign("pack --fresh", ("pack", "--fresh", "--set", "shards.pairs=150", "--quiet", "--output"), start=packed),
-        Campaign("run", ("run", "--input", str(folder / "many/*.tar"), *small)),
-        Campaign("demo", ("demo", "--limit", "24", "--quiet")),
-        Campaign("demo --fresh", ("demo", "--limit", "24", "--fresh", "--quiet"), start=_demo(folder)),
-        _export(packed, "coco"),
-        _export(packed, "yolo"),
-        Campaign("view", ("view", str(packed), "--quiet", "--output"), ("**/*",), None, _has("index.html")),
-        Campaign("calibrate", ("calibrate", *truth), ("**/*",), None, _has("calibration.json")),
-        Campaign("eval", ("eval", *truth), ("**/*",), None, Path.is_file),
-    ]
+    makers: dict[str, Callable[[str], Campaign]] = {
+        "ground": lambda name: Campaign(name, ("ground", "--input", _few(folder), *_options(_REAL_MODELS))),
+        "ground --fresh": lambda name: _ground_fresh(folder, name),
+        "run --redo-changed": lambda name: _redo_changed(folder, name),
+        "run --retry-failed": lambda name: _retry_failed(folder, name),
+        "pack": lambda name: Campaign(name, ("pack", "--detections", str(_packed(folder)), *_options(_SHARDS))),
+        "pack --fresh": lambda name: Campaign(
+            name, ("pack", "--fresh", *_options(["shards.pairs=150"])), start=_packed(folder)
+        ),
+        "run": lambda name: Campaign(name, ("run", "--input", _many(folder), *_options(SETTINGS, _FEW, _SHARDS))),
+        "demo": lambda name: Campaign(name, ("demo", "--limit", "24", "--quiet")),
+        "demo --fresh": lambda name: Campaign(
+            name, ("demo", "--limit", "24", "--fresh", "--quiet"), start=_demo(folder)
+        ),
+        "export --to coco": lambda name: _export(folder, name, "coco"),
+        "export --to yolo": lambda name: _export(folder, name, "yolo"),
+        "view": lambda name: Campaign(
+            name, ("view", str(_packed(folder)), "--quiet", "--output"), _ALL, None, _has("index.html")
+        ),
+        "calibrate": lambda name: Campaign(name, ("calibrate", *truth), _ALL, None, _has("calibration.json")),
+        "eval": lambda name: Campaign(name, ("eval", *truth), _ALL, None, Path.is_file),
+    }
+    return (make(name) for name, make in makers.items() if only in name)
+
+
+def _options(*settings: Iterable[str]) -> tuple[str, ...]:
+    """The last words of a command that takes settings."""
+    return ("--set", *chain(*settings), "--quiet", "--output")
+
+
+@cache
+def _few(folder: Path) -> str:
+    return write_tars(folder / "few", 320, 80)
+
+
+@cache
+def _many(folder: Path) -> str:
+    return write_tars(folder / "many", 10_000)
+
+
+@cache
+def _packed(folder: Path) -> Path:
+    packed = _grounded(folder, "packed", _many(folder))
+    run_to_end(("pack", *_options(_SHARDS), str(packed)))
+    return packed
 
 
 def _has(name: str) -> Callable[[Path], bool]:
@@ -76,7 +104,7 @@ def _has(name: str) -> Callable[[Path], bool]:
 
 def _grounded(folder: Path, name: str, inputs: str, *settings: str) -> Path:
     out = folder / name
-    run_to_end(("ground", "--input", inputs, "--set", *SETTINGS, *settings, "--quiet", "--output", str(out)))
+    run_to_end(("ground", "--input", inputs, *_options(SETTINGS, settings), str(out)))
     return out
 
 
@@ -86,16 +114,21 @@ def _demo(folder: Path) -> Path:
     return out
 
 
-def _redo_changed(folder: Path) -> Campaign:
+def _ground_fresh(folder: Path, name: str) -> Campaign:
+    """There are detections of other settings."""
+    start = _grounded(folder, "other", _few(folder), "chunk.pairs=50")
+    return Campaign(name, ("ground", "--fresh", "--input", _few(folder), *_options(SETTINGS, _FEW)), start=start)
+
+
+def _redo_changed(folder: Path, name: str) -> Campaign:
     """The second of four sources has other pairs than when it was grounded."""
     inputs = write_tars(folder / "changed", 4_000, 1_000)
     start = _grounded(folder, "redo", inputs, *_FEW)
     (folder / "changed/00001.tar").write_bytes((folder / "changed/00002.tar").read_bytes())
-    words = ("run", "--redo-changed", "--input", inputs, "--set", *SETTINGS, *_SMALL, "--quiet", "--output")
-    return Campaign("run --redo-changed", words, start=start)
+    return Campaign(name, ("run", "--redo-changed", "--input", inputs, *_options(SETTINGS, _FEW, _SHARDS)), start=start)
 
 
-def _retry_failed(folder: Path) -> Campaign:
+def _retry_failed(folder: Path, name: str) -> Campaign:
     """Every tenth picture was missing when the pairs were grounded."""
     inputs = write_jsonl(folder / "missing", 2_000)
     missing = range(0, 2_000, 10)
@@ -104,10 +137,9 @@ def _retry_failed(folder: Path) -> Campaign:
     start = _grounded(folder, "retry", inputs, *_FEW)
     for number in missing:
         write_picture(folder / "missing", number)
-    words = ("run", "--input", inputs, "--retry-failed", "--set", *SETTINGS, *_SMALL, "--quiet", "--output")
-    return Campaign("run --retry-failed", words, start=start)
+    return Campaign(name, ("run", "--input", inputs, "--retry-failed", *_options(SETTINGS, _FEW, _SHARDS)), start=start)
 
 
-def _export(run: Path, to: str) -> Campaign:
-    words = ("export", str(run), "--to", to, "--output")
-    return Campaign(f"export --to {to}", words, ("**/*",), None, _has("export.json"))
+def _export(folder: Path, name: str, to: str) -> Campaign:
+    words = ("export", str(_packed(folder)), "--to", to, "--output")
+    return Campaign(name, words, _ALL, None, _has("export.json"))

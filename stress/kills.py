@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from stress.campaigns import Campaign, campaigns
@@ -18,8 +18,8 @@ class Tally:
     """What the kills of one command left behind.
 
     mid_write: kills that left new or temporary files. false_finished: how often the output seemed finished after a kill
-    although it was neither that of an undisturbed run nor the one before the first call. same: whether the final output
-    has the same bytes as that of an undisturbed run. leftovers: temporary files in the final output.
+    although it was neither that of an undisturbed run nor the one before the first call. differences: files of the
+    final output that are not as in an undisturbed run. leftovers: temporary files in the final output.
     """
 
     command: str
@@ -27,8 +27,13 @@ class Tally:
     kills: int = 0
     mid_write: int = 0
     false_finished: int = 0
-    same: bool = False
+    differences: list[str] = field(default_factory=list)
     leftovers: int = 0
+
+    @property
+    def same(self) -> bool:
+        """Whether the final output has the same bytes as that of an undisturbed run."""
+        return not self.differences
 
     @property
     def good(self) -> bool:
@@ -38,9 +43,8 @@ class Tally:
 
 def trial(folder: Path, kills: int, seed: int, only: str) -> Iterator[Tally]:
     """Kills each command `kills` times. only: a word that the command contains."""
-    for campaign in campaigns(folder):
-        if only in campaign.name:
-            yield _kill_repeatedly(campaign, folder / "trial" / campaign.name, kills, random.Random(seed))
+    for campaign in campaigns(folder, only):
+        yield _kill_repeatedly(campaign, folder / "trial" / campaign.name, kills, random.Random(seed))
 
 
 def _kill_repeatedly(campaign: Campaign, folder: Path, kills: int, rng: random.Random) -> Tally:
@@ -68,13 +72,16 @@ def _kill_repeatedly(campaign: Campaign, folder: Path, kills: int, rng: random.R
             tally.mid_write += after != before or unfinished(out) > 0
             known = (_packed(start), _packed(whole))
             tally.false_finished += _packed(after) not in known and campaign.finished(out)
+            if after == whole:  # all was written; a `--fresh` would begin once more
+                campaign.restart(out)
         else:
             if process.returncode:
                 raise RuntimeError(f"gritmill {' '.join(words)}: exit status {process.returncode}")
             campaign.restart(out)
     tally.starts += 1
     run_to_end((*campaign.words, str(out)))
-    tally.same, tally.leftovers = campaign.state(out) == whole, unfinished(out)
+    tally.differences = sorted({name for name, _ in campaign.state(out).items() ^ whole.items()})
+    tally.leftovers = unfinished(out)
     return tally
 
 
