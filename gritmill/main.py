@@ -32,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     status, line = EXIT_INTERRUPTED, ""
     with suppress(KeyboardInterrupt), interrupts.terminable():
         streams.protect(silence_libraries=not _debugging())
+        sys.unraisablehook = _on_unraisable
         _quiet_libraries()
         with json_output.only_json(json_output.is_wanted(argv)):
             status, line = _call(argv, beam)
@@ -82,7 +83,7 @@ def _call(argv: list[str], beam: list[str]) -> tuple[int, str]:
     except TyperException as error:
         line = error.format_message().replace("\n", " ")  # empty without a command, where only the help is shown
         return EXIT_CALL, line + ("; Beam options go after --" if line.startswith("No such option") else "")
-    except Abort:
+    except (KeyboardInterrupt, Abort):  # Typer turns an interrupt of the command into an Abort
         return EXIT_INTERRUPTED, ""
     except (Exception, SystemExit) as error:
         if interrupts.received():  # a library has turned the interrupt into another exception
@@ -118,6 +119,13 @@ def _print_line(line: str) -> None:
 
 def _debugging() -> bool:
     return bool(os.environ.get("GRITMILL_DEBUG"))
+
+
+def _on_unraisable(arguments: "sys.UnraisableHookArgs") -> None:
+    """Repeats an interrupt that a destructor swallowed. Prints what a destructor raised only while debugging."""
+    interrupts.raise_again(arguments)
+    if _debugging():
+        sys.__unraisablehook__(arguments)
 
 
 def _quiet_libraries() -> None:

@@ -35,21 +35,27 @@ class _Stream(io.FileIO):
             return memoryview(data).nbytes
 
 
+class _Text(io.TextIOWrapper):
+    """What `protect` replaces a stream with."""
+
+
 def protect(silence_libraries: bool) -> None:
     """Replaces `sys.stdout` and `sys.stderr`. Does nothing if another program, such as a test, has replaced them.
 
     A stream that is closed (`2>&-`, a daemon) becomes the null device: otherwise the next file that is opened would
     get its number, and what a library writes to the stream would end up in that file.
 
+    `sys.__stdout__` and `sys.__stderr__` are replaced too: rich asks them for the width of the terminal.
+
     silence_libraries: what C libraries write past Python, such as libtiff's warnings, is dropped.
     """
-    if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__:
+    if sys.stdout is not sys.__stdout__ or sys.stderr is not sys.__stderr__ or isinstance(sys.stderr, _Text):
         return
     for descriptor in range(3):
         _open_if_closed(descriptor)
     sys.stdin = sys.stdin or os.fdopen(0, encoding="utf-8", closefd=False)
-    sys.stdout = _protected(sys.stdout, 1, silence_libraries)
-    sys.stderr = _protected(sys.stderr, 2, silence_libraries)
+    sys.stdout = sys.__stdout__ = _protected(sys.stdout, 1, silence_libraries)  # type: ignore[misc]
+    sys.stderr = sys.__stderr__ = _protected(sys.stderr, 2, silence_libraries)  # type: ignore[misc]
 
 
 def flush() -> None:
@@ -75,12 +81,12 @@ def _to_null(descriptor: int) -> None:
         os.close(null)
 
 
-def _protected(old: Any, descriptor: int, silence_libraries: bool) -> io.TextIOWrapper:
+def _protected(old: Any, descriptor: int, silence_libraries: bool) -> _Text:
     own = os.dup(descriptor)  # not inherited by child processes
     if silence_libraries:
         _to_null(descriptor)
     raw = _Stream(own, lossy=descriptor == 2)
-    return io.TextIOWrapper(
+    return _Text(
         io.BufferedWriter(raw),
         encoding=getattr(old, "encoding", "utf-8"),
         errors="backslashreplace",  # a character that the terminal cannot show must not end a run

@@ -97,24 +97,24 @@ def working(chunk_id: ChunkId) -> str:
 
 def chunk_of(uri: str) -> ChunkId | None:
     """The chunk whose rows are in a file; None if the name is not that of a chunk."""
-    match = re.search(r"/([0-9]{5,})/([0-9]{5,})-([0-9]{5,})\.parquet$", uri)
+    match = re.search(r"/([0-9]{5,})/([0-9]{5,})-([0-9]{5,})\.parquet\Z", uri)
     return ChunkId(*map(int, match.groups())) if match else None
 
 
 def range_of(uri: str) -> RangeId | None:
     """The range that a file summarises; None if the name is not that of a summary."""
-    match = re.search(r"/([0-9]{5,})/([0-9]{5,})\.done\.json$", uri)
+    match = re.search(r"/([0-9]{5,})/([0-9]{5,})\.done\.json\Z", uri)
     return RangeId(*map(int, match.groups())) if match else None
 
 
 def is_timing(uri: str) -> bool:
     """Whether the name is that of a timing file."""
-    return bool(re.search(rf"/{TIMINGS}/[0-9]{{5,}}/[0-9]{{5,}}-[0-9]{{5,}}\.json$", uri))
+    return bool(re.search(rf"/{TIMINGS}/[0-9]{{5,}}/[0-9]{{5,}}-[0-9]{{5,}}\.json\Z", uri))
 
 
 def shard_of(uri: str) -> int | None:
     """The number of the shard that a file belongs to; None if gritmill does not write such a file."""
-    match = re.search(r"/([0-9]{5})(\.tar|\.parquet|_stats\.json)$", uri)
+    match = re.search(r"/([0-9]{5})(\.tar|\.parquet|_stats\.json)\Z", uri)
     return int(match[1]) if match else None
 
 

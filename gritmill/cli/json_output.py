@@ -28,7 +28,7 @@ class _Output:
         if self._printed:
             return
         self._printed = True
-        line = json.dumps(self.values | more, ensure_ascii=False, default=str) + "\n"
+        line = json.dumps(self.values | more, default=str) + "\n"
         if self._descriptor is None:
             self._stream.write(line)
             self._stream.flush()

@@ -209,7 +209,8 @@ def _checksum_fault(uri: str, expected: str) -> str:
 
 def _read_index(uri: str) -> list[dict[str, Any]]:
     try:
-        table = pq.read_table(io.BytesIO(files.read_bytes(uri)))
+        # Without Arrow's threads: one that still holds the file while Python ends would abort the process.
+        table = pq.ParquetFile(io.BytesIO(files.read_bytes(uri)), pre_buffer=False).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
         raise _Broken(f"not a parquet file: {error}") from error
     found = {field.name: field.type for field in table.schema}

@@ -105,11 +105,6 @@ def chunks_in_work(folder: str) -> list[ChunkInWork]:
     return found
 
 
-def pairs_in_progress(folder: str) -> int:
-    """The number of finished pairs in chunks that are not committed yet."""
-    return sum(chunk.pairs for chunk in chunks_in_work(folder))
-
-
 def describe_silent(chunks: Iterable[ChunkInWork], now: float) -> str:
     """The chunks of which no pair is reported as finished: the oldest one, with its time. Empty if there are none.
 

@@ -1,11 +1,13 @@
 """run.log of a run folder: what each call did, one line per event, for people. No failure of the log fails a run.
 
 A line is a UTC time, an event and a text. The file is the only one that gritmill appends to. When it would exceed
-`MAX_BYTES`, it becomes run.log.1, which replaces the one before: together they take at most twice as much.
+`MAX_BYTES`, it becomes run.log.1, which replaces the one before: together they take at most twice as much. While one of
+the two is a file of the user, no log is written.
 """
 
 import os
 import re
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,7 +27,18 @@ MAX_LINE = 8 << 10
 PUBLISH_SECONDS = 60.0
 """On an object store, which cannot append, the file is written again at most this often, and at the end."""
 
-_SECRET = re.compile(r"(?i)(--[\w-]*(?:password|secret|token|credential|access_key|connection_string)[\w-]*[= ])\S+")
+_OURS = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ [a-z]|\Z")
+"""The start of a file that gritmill wrote. It may be empty."""
+
+_SECRET = re.compile(
+    r"((?:[\w.-]+=)*?[\w.-]*(?:password|secret|token|credential|access_key|connection_string)[\w.-]*)(=.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+"""An option, or a key of `--set`, whose value is a secret; and the value, if it is in the same word."""
+
+_USER = re.compile(r"(://)[^\s/?#]*@")
+_QUERY = re.compile(r"(://[^\s?]*\?)[^\s=]*=\S*")
+"""What follows the question mark of a URI, such as a signature. In a pattern, a question mark has no such rest."""
 
 
 @dataclass(frozen=True)
@@ -80,18 +93,19 @@ class RunLog:
                 self._write()
 
     def _write(self) -> None:
-        if not (self._is_open and self._pending):
+        is_due = self._local or self._clock() - self._published >= PUBLISH_SECONDS
+        if not (self._is_open and self._pending and is_due):
+            return
+        self._published = self._clock()
+        if not (_is_ours(self._uri) and _is_ours(self._old_uri)):
             return
         if self._local:
             _append(self._uri, self._old_uri, self._pending)
-        elif self._clock() - self._published >= PUBLISH_SECONDS:
-            self._publish()
         else:
-            return
+            self._publish()
         self._pending = b""
 
     def _publish(self) -> None:
-        self._published = self._clock()
         if self._stored is None:  # read late: a run that is refused reads nothing
             self._stored = files.read_bytes(self._uri) if files.exists(self._uri) else b""
         if self._stored and len(self._stored) + len(self._pending) > MAX_BYTES:
@@ -116,8 +130,25 @@ def record(folder: str, function: str, configuration: str) -> Iterator[RunLog]:
 
 
 def _call(function: str) -> str:
-    words: Sequence[str] = caller.get().words
-    return _SECRET.sub(r"\1...", f"gritmill {' '.join(words)}") if words else f"gritmill.{function} from Python"
+    words = caller.get().words
+    return shlex.join(["gritmill", *_without_secrets(words)]) if words else f"gritmill.{function} from Python"
+
+
+def _without_secrets(words: Sequence[str]) -> Iterator[str]:
+    """The words of a command line. Values of secrets, users and queries of URIs are replaced by "..."."""
+    is_secret = False
+    for word in words:
+        secret = None if is_secret else _SECRET.fullmatch(word)
+        if is_secret:
+            yield "..."
+        else:
+            yield f"{secret[1]}=..." if secret and secret[2] else _without_access(word)
+        is_secret = bool(secret and not secret[2] and word.startswith("--"))
+
+
+def _without_access(text: str) -> str:
+    """A text whose URIs have neither user nor query."""
+    return _QUERY.sub(r"\1...", _USER.sub(r"\1...@", text))
 
 
 def _reason(error: BaseException) -> str:
@@ -127,10 +158,17 @@ def _reason(error: BaseException) -> str:
 
 
 def _line(now: float, event: str, text: str) -> bytes:
-    line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))} {event} {escaped(text)}".encode()
+    line = f"{time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime(now))} {event} {escaped(_without_access(text))}".encode()
     if len(line) >= MAX_LINE:
         line = line[: MAX_LINE - 5].decode(errors="ignore").encode() + b" ..."
     return line + b"\n"
+
+
+def _is_ours(uri: str) -> bool:
+    if not files.exists(uri):
+        return True
+    with files.open_read(uri) as file:
+        return bool(_OURS.match(file.read(32)))
 
 
 def _append(path: str, old: str, lines: bytes) -> None:

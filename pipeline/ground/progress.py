@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from statistics import mean
 
 from pipeline import files, layout
@@ -149,8 +150,9 @@ class _TableProgress:
         self._bytes[chunk.range_id] = done * len(counted) / (number + 1)  # chunks in between may be processed again
 
     def _chunk_pairs(self, chunk: ChunkId) -> int:
-        uri = files.join(self._table.uri, layout.timing(chunk))
-        return read_typed(uri, Timing).pairs if files.exists(uri) else len(self._table.open(chunk).rows())
+        with suppress(Exception):  # the timing is missing, damaged, or cannot be read
+            return read_typed(files.join(self._table.uri, layout.timing(chunk)), Timing).pairs
+        return len(self._table.open(chunk).rows())
 
     def _range_bytes(self, range_id: RangeId) -> float:
         """The source bytes of a range: in proportion to its pairs if known, else an equal part of the source."""

@@ -122,4 +122,4 @@ def default_of(field: "pa.Field[Any]") -> Any:
 
 
 def _open(data: bytes) -> pq.ParquetFile:
-    return pq.ParquetFile(io.BytesIO(data))
+    return pq.ParquetFile(io.BytesIO(data), pre_buffer=False)  # all of it is in memory

@@ -1,5 +1,6 @@
 """SIGTERM ends the command line with status 130 or 143, whatever runs when it arrives."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,10 +17,11 @@ HEAD = """
 import importlib, os, signal, sys, threading, time
 from gritmill import interrupts
 interrupts.GRACE_SECONDS = 2.0
-sys.unraisablehook = interrupts.raise_again
 class Loud:
+    def __init__(self, number):
+        self.number = number
     def __del__(self):
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), self.number)
         time.sleep(0.01)
 """
 
@@ -35,9 +37,28 @@ def ended(body, folder=ROOT, **environment):
     return done.returncode, done.stdout.split(), done.stderr.splitlines()
 
 
-def test_an_interrupt_that_a_destructor_swallows_comes_again():
-    body = "with interrupts.terminable():\n try:\n  Loud()\n  time.sleep(20)\n except KeyboardInterrupt: print('heard')"
-    assert ended(body) == (0, ["heard"], [])
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_an_interrupt_that_a_destructor_swallows_comes_again(name):
+    body = (
+        "from gritmill import main\nimport gritmill.cli.commands as c\n"
+        f"def app(**_):\n Loud(signal.{name})\n time.sleep(20)\n"
+        "c.app = app\nmain.main(['run'])"
+    )
+    interrupted = "gritmill: interrupted; run the same command to resume"
+    assert ended(body) == (130, [], [interrupted])
+    status, _, lines = ended(body, GRITMILL_DEBUG="1")
+    assert (status, lines[0][:20], lines[-1]) == (130, "Exception ignored in", interrupted)
+
+
+def test_an_interrupt_before_the_command_has_a_json_object():
+    body = (
+        "from gritmill import main\n"
+        "class Stop:\n def find_spec(self, name, *_):\n  if name == 'gritmill.cli.commands': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Stop())\nmain.main(['run', '--json'])"
+    )
+    status, said, lines = ended(body)
+    assert (status, len(lines)) == (130, 1)
+    assert json.loads(" ".join(said)) == {"error": lines[0].removeprefix("gritmill: "), "status": 130}
 
 
 @pytest.mark.parametrize("swallow", ["except KeyboardInterrupt: pass", "except BaseException: pass"])

@@ -56,12 +56,14 @@ def log_of(folder):
     return [tuple(line.split(" ", 2)[1:]) for line in (folder / "run.log").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("timings", [True, False])
+@pytest.mark.parametrize("timings", ["whole", "missing", "damaged"])
 def test_what_earlier_runs_committed_is_done_from_the_start(run, config, timings):
     folder, _ = run
     cut_back(folder, 2)
-    if not timings:
+    if timings == "missing":
         shutil.rmtree(folder / "detections/timings")
+    if timings == "damaged":
+        (folder / "detections/timings/00000/00000-00001.json").write_text('{"pairs": 2')
     state = progress_of(folder, config).state()
     assert (state.done, state.total, state.earlier, state.share) == (4, 8, 4, 0.5)
 

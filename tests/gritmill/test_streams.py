@@ -1,8 +1,12 @@
 """The standard streams of the command line: closed, full, read by nobody, or written to by a C library."""
 
+import fcntl
 import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -69,6 +73,22 @@ def test_only_what_python_prints_reaches_the_screen():
         for silent in (True, False)
     ]
     assert said == [b"err\n", b"TIFFReadDirectory: Warningerr\n"]
+
+
+@pytest.mark.parametrize("stderr", [True, False])
+def test_the_width_is_that_of_the_terminal(stderr):
+    code = (
+        "from gritmill import streams\nstreams.protect(silence_libraries=True)\n"
+        "streams.protect(silence_libraries=True)\n"  # a second call changes nothing
+        f"from rich.console import Console\nprint(Console(stderr={stderr}).width, flush=True)\n"
+    )
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 150, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE if stderr else theirs, "stderr": theirs}
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, **streams)
+    assert (ended.stdout if stderr else os.read(ours, 100)).split() == [b"150"]
+    os.close(ours), os.close(theirs)
 
 
 @pytest.mark.parametrize(

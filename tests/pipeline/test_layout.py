@@ -1,4 +1,7 @@
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from pipeline import layout
 from pipeline.files.typed import read_typed
@@ -36,3 +39,18 @@ def test_a_file_that_is_no_chunk_and_no_summary_is_neither() -> None:
     for name in ("/00000/00000-00001.parquet.gone", "/00000/.gritmill-tmp-1-00000-00000.parquet", "/00000/a.done.json"):
         assert layout.chunk_of(name) is None
         assert layout.range_of(name) is None
+
+
+@pytest.mark.parametrize(
+    ("belongs", "name"),
+    [
+        (layout.chunk_of, "/00000/00000-00001.parquet"),
+        (layout.range_of, "/00000/00000.done.json"),
+        (layout.is_timing, "/timings/00000/00000-00001.json"),
+        (layout.shard_of, "/00009.tar"),
+        (layout.shard_of, "/00009_stats.json"),
+    ],
+)
+def test_a_name_that_ends_with_a_line_break_is_not_ours(belongs: Callable[[str], object], name: str) -> None:
+    assert belongs(name)
+    assert not belongs(name + "\n")

@@ -96,11 +96,12 @@ class _Row(_Fields):
     @model_validator(mode="before")
     @classmethod
     def _take_columns(cls, values: Any, info: ValidationInfo) -> Any:
-        """Takes image and caption from the first field of the names in the context that the row has."""
+        """Takes image and caption from the first field that the row has: of the names in the context, then `image` and
+        `caption`, as docs/evaluation.md defines them."""
         if not isinstance(values, dict) or not isinstance(info.context, ColumnSettings):
             return values
         found = {
-            role: next((values[name] for name in getattr(info.context, role) if name in values), None)
+            role: next((values[name] for name in (*getattr(info.context, role), role) if name in values), None)
             for role in ("image", "caption")
         }
         others = {name: value for name, value in values.items() if name not in found}
@@ -176,7 +177,7 @@ def _read_lines(info: FileInfo, root: str, columns: ColumnSettings) -> Iterator[
         with parsing(location):
             row = _Row.model_validate_json(line, context=columns)
         if not row.image:
-            fields = listed(columns.image)
+            fields = listed(list(dict.fromkeys((*columns.image, "image"))))
             raise CallError(f"--truth: {location}: the row has no image in a field {fields} (source.columns.image)")
         pair = make_pair(info.uri, number - 1, row.image, root or files.parent(info.uri), row.caption)
         yield TrueCaption(pair, pair.image.uri or row.image, _phrases(row), row.width or 0, row.height or 0)

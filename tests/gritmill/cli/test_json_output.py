@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import subprocess
 import sys
 from http.server import ThreadingHTTPServer
 
@@ -208,4 +209,11 @@ def test_a_standard_output_without_descriptor(capsys):
         json_output.add(folder="é")
         json_output.print_object(0)
         json_output.print_object(3, "twice")
-    assert capsys.readouterr().out == '{"folder": "é", "status": 0}\n'
+    assert json.loads(capsys.readouterr().out) == {"folder": "é", "status": 0}
+
+
+def test_the_object_is_valid_in_any_encoding():
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    words = [sys.executable, "-m", "gritmill", "validate", "é", "--json"]
+    ended = subprocess.run(words, env=environment, capture_output=True, check=False)
+    assert json.loads(ended.stdout)["error"].startswith("é: ")

@@ -5,6 +5,8 @@ import io
 import json
 import shutil
 import tarfile
+import threading
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -131,6 +133,20 @@ def test_a_sound_run_has_no_fault(out):
     assert faults(out) == []
     assert sum(1 for finding in gritmill.validate(str(out)) if not finding.text) == 4
     assert sum(1 for finding in gritmill.validate(str(out), limit=3)) == 3
+
+
+def test_no_thread_holds_the_index_when_it_has_been_read(out, monkeypatch):
+    """Arrow's threads would take the lock of Python to let go of it. While Python ends, that aborts the process."""
+    threads = []
+
+    class Index(io.BytesIO):
+        def __del__(self):
+            threads.append(threading.get_ident())
+
+    monkeypatch.setattr("gritmill.validation.validate.io", SimpleNamespace(BytesIO=Index))
+    for _ in range(100):
+        assert faults(out, limit=1) == []
+    assert threads == [threading.get_ident()] * 100
 
 
 def test_a_changed_byte(out):

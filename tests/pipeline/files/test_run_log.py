@@ -62,7 +62,11 @@ def test_an_interrupt_is_an_event_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_the_start_has_the_words_of_the_command_line_without_secrets(tmp_path: Path) -> None:
-    words = ("run", "demo", "--", "--s3_secret_access_key=abc", "--azure_connection_string", "def", "--region=x")
+    words = (
+        *("run", "demo", "--input", "a b.tar", "--input", "https://u:pw@host/x.tar?sp=r&sig=def", "--set"),
+        *("detector.token=abc", "--", "--s3_secret_access_key=a b", "--azure_connection_string", "a b;AccountKey=xyz"),
+        *("--region=x", "--set=a=s3://host/?.tar", "--set=detector.token=a=b"),
+    )
     token = caller.set(Caller(words, "demo"))
     try:
         with record(str(tmp_path), "run", "demo") as log:
@@ -71,8 +75,34 @@ def test_the_start_has_the_words_of_the_command_line_without_secrets(tmp_path: P
         caller.reset(token)
     (line,) = lines(tmp_path)
     assert line.endswith(
-        "gritmill run demo -- --s3_secret_access_key=... --azure_connection_string ... --region=x; configuration demo"
+        "gritmill run demo --input 'a b.tar' --input 'https://...@host/x.tar?...' --set detector.token=... -- "
+        "--s3_secret_access_key=... --azure_connection_string ... --region=x '--set=a=s3://host/?.tar' "
+        "--set=detector.token=...; "
+        "configuration demo"
     )
+
+
+def test_no_line_has_the_user_or_the_signature_of_a_uri(tmp_path: Path) -> None:
+    opened(tmp_path).note("plan", "2 sources; https://u:p@host/a.tar?sig=1&x=y, https://host/b.tar")
+    assert lines(tmp_path)[0].endswith(" plan 2 sources; https://...@host/a.tar?... https://host/b.tar")
+
+
+@pytest.mark.parametrize("name", ["run.log", "run.log.1"])
+@pytest.mark.parametrize("where", ["disk", "store"])
+def test_a_file_of_the_user_stays_and_there_is_no_log(
+    tmp_path: Path, shelf: Path, name: str, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_log, "MAX_BYTES", 100)
+    folder, uri = (tmp_path / "disk", str(tmp_path / "disk")) if where == "disk" else (shelf, "shelf://out")
+    folder.mkdir(parents=True)
+    (folder / name).write_text("epoch 1: loss 0.5\n")
+    for _ in range(10):
+        log = RunLog(uri)
+        log.open()
+        log.note("plan", "2 sources")
+        log.close()
+    assert [path.name for path in folder.iterdir()] == [name]
+    assert (folder / name).read_text() == "epoch 1: loss 0.5\n"
 
 
 @pytest.mark.parametrize("text", ["two\nlines", "\x1b[2J", "a\rb", "\u202ename"])
@@ -156,7 +186,7 @@ def test_on_an_object_store_it_is_published_at_intervals_and_at_the_end(shelf: P
 
 def test_an_object_store_that_fails_for_a_while_loses_no_line(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf.mkdir(parents=True)
-    (shelf / "run.log").write_text("older\n")
+    (shelf / "run.log").write_text("2023-11-14T22:13:20Z plan older\n")
     now = [1000.0]
     log = RunLog("shelf://out", clock=lambda: now[0])
     log.open()

@@ -130,5 +130,10 @@ def test_image_and_caption_are_in_the_fields_that_a_run_takes(write, tmp_path):
     paths = write({**row, "photo": "c.jpg", "words": ROW["caption"], "image": "not this"})
     (first,) = load(paths, None, None, columns).captions
     assert first.pair.image.uri == str(tmp_path / "c.jpg")
-    with pytest.raises(CallError, match=r"the row has no image in a field photo \(source\.columns\.image\)"):
-        list(load(write({**row, "image": "a.jpg", "words": ROW["caption"]}), None, None, columns).captions)
+    with pytest.raises(CallError, match=r"the row has no image in a field photo, image \(source\.columns\.image\)"):
+        list(load(write({**row, "picture": "a.jpg", "words": ROW["caption"]}), None, None, columns).captions)
+
+
+def test_the_format_of_the_documentation_is_read_whatever_fields_a_run_takes(write, tmp_path):
+    (only,) = load(write(ROW), None, None, ColumnSettings(image="photo", caption="title")).captions
+    assert (only.pair.image.uri, only.pair.caption) == (str(tmp_path / "a.jpg"), ROW["caption"])
