@@ -1,5 +1,6 @@
 """Code that all source kinds share: ranges, positions, and the conversion of table rows into pairs."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -16,6 +17,7 @@ from pipeline.sources import caption_text
 from pipeline.sources.read_images import LOADERS, fetch_ahead, read_file
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _MAX_DEPTH = 64  # pydantic's serializer and Python's recursion fail at some hundreds
 _MAX_INT = 1 << 1024  # no float is larger; decimal texts of more than 4300 digits are refused by Python
 
@@ -177,15 +179,16 @@ def check_root(settings: SourceSettings) -> None:
 
 
 def meta_json(row: Mapping[str, Any], without: Iterable[str]) -> str:
-    """The other fields of a row as a JSON object. NaN and infinities become null, and lone surrogates become `?`. Bytes
-    become a text with their number. What has no JSON form, or is nested deeper than 64, becomes a text that says so."""
+    """The other fields of a row as a JSON object. NaN and infinities become null, and lone surrogates U+FFFD. Bytes
+    become a text with their number. What has no JSON form, or is nested deeper than 64, becomes a text that says so.
+    """
     kept = {key: value for key, value in row.items() if key not in without}
     return to_json(_jsonable(kept, _MAX_DEPTH), inf_nan_mode="null", fallback=_as_text).decode()
 
 
 def _jsonable(value: Any, depth: int) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return valid_text(value)
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
     if isinstance(value, int) and not -_MAX_INT < value < _MAX_INT:
@@ -204,14 +207,19 @@ def _as_text(value: Any) -> str:
         return f"a {type(value).__name__}"
 
 
+def valid_text(text: str) -> str:
+    """The text with U+FFFD for each lone surrogate, which stands for a byte that is not UTF-8."""
+    return _SURROGATES.sub("\ufffd", text)
+
+
 def with_valid_text(pair: Pair) -> Pair:
     """Returns the pair. It is failed if its caption contains a NUL, or if one of its texts contains a lone surrogate,
     which stands for invalid UTF-8."""
     if not_text := caption_text.problem(pair.caption):
         pair = pair.failed(Fault(FailureStage.READ, Reason.ENCODING, not_text))
     texts = {name: getattr(pair, name) for name in ("caption", "key", "url", "id")}
-    fixed = {name: text.encode("utf-8", "replace").decode() for name, text in texts.items()}
-    uri = pair.image.uri.encode("utf-8", "replace").decode()
+    fixed: dict[str, Any] = {name: valid_text(text) for name, text in texts.items()}
+    uri = valid_text(pair.image.uri)
     if fixed == texts and uri == pair.image.uri:
         return pair
     pair = replace(pair, **fixed, image=replace(pair.image, uri=uri))

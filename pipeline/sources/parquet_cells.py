@@ -19,8 +19,8 @@ class Unreadable:
         return self.reason
 
 
-def values_of(column: pa.Array) -> list[Value]:
-    """The cells of a column. Bytes of a text that are not UTF-8 become lone surrogates."""
+def values_of(column: Any) -> list[Value]:
+    """The cells of a column, an Arrow array. Bytes of a text that are not UTF-8 become lone surrogates."""
     column = _in_microseconds(column)
     try:
         values: list[Value] = column.to_pylist()
@@ -36,15 +36,15 @@ def _value(scalar: Any) -> Value:
         if isinstance(scalar, pa.DictionaryScalar):
             return _value(scalar.value)
         if isinstance(scalar, pa.StructScalar):
-            return {field.name: _value(scalar[number]) for number, field in enumerate(scalar.type)}
+            return {field.name: _value(scalar[field.name]) for field in scalar.type}
         if isinstance(scalar, pa.ListScalar | pa.LargeListScalar | pa.FixedSizeListScalar):
-            return [_value(item) for item in scalar.values]
+            return [_value(item) for item in scalar.values or ()]
         if isinstance(error, UnicodeDecodeError) and hasattr(scalar, "as_buffer"):
             return scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
         return Unreadable(f"a {scalar.type} for which Python has no value ({type(error).__name__})")
 
 
-def _in_microseconds(column: pa.Array) -> pa.Array:
+def _in_microseconds(column: Any) -> Any:
     """Times without nanoseconds: Python has none, and where pandas is installed they would become its types."""
     kind, types = column.type, pa.types
     if types.is_timestamp(kind) and kind.unit == "ns":
