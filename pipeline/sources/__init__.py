@@ -6,6 +6,9 @@ JSON objects. Only the kind knows their meaning, except for `index`, the number 
 webdataset, parquet, jsonl, delimited, coco   the kinds; `delimited` is CSV and TSV
 base           code that all kinds share: ranges, positions, pairs from table rows
 table          code that all tables share
+caption_text   the caption without the framing of its container
+json_text      JSON that other programs wrote
+parquet_cells  cells of parquet columns, one by one where a whole column cannot be converted
 tar_members    the members of a tar, even if it is damaged
 read_images    reads images of files and containers ahead
 fetch_images   the images of pairs that were read before

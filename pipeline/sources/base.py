@@ -1,5 +1,6 @@
 """Code that all source kinds share: ranges, positions, and the conversion of table rows into pairs."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -12,8 +13,13 @@ from pipeline import files
 from pipeline.configuration import ColumnSettings, SourceSettings
 from pipeline.faults import CallError
 from pipeline.files import FileInfo
+from pipeline.sources import caption_text
 from pipeline.sources.read_images import LOADERS, fetch_ahead, read_file
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_MAX_DEPTH = 64  # pydantic's serializer and Python's recursion fail at some hundreds
+_MAX_INT = 1 << 1024  # no float is larger; decimal texts of more than 4300 digits are refused by Python
 
 Position = dict[str, Any]
 """The start of a pair: `index`, its number in the source, and the keys that the kind needs to find it."""
@@ -104,7 +110,7 @@ class Columns:
 def captions_of(value: Any) -> list[str | None]:
     """The captions in a table cell: a text or a list of texts. Other values become None, an empty list one None."""
     listed = value if isinstance(value, list) else [value]
-    return [text if isinstance(text, str) else None for text in listed] or [None]
+    return [caption_text.from_text(text) if isinstance(text, str) else None for text in listed] or [None]
 
 
 def row_pairs(
@@ -173,27 +179,47 @@ def check_root(settings: SourceSettings) -> None:
 
 
 def meta_json(row: Mapping[str, Any], without: Iterable[str]) -> str:
-    """The other fields of a row as a JSON object. NaN and infinities become null, and lone surrogates become `?`. Bytes
-    become a text with their number."""
+    """The other fields of a row as a JSON object. NaN and infinities become null, and lone surrogates U+FFFD. Bytes
+    become a text with their number. What has no JSON form, or is nested deeper than 64, becomes a text that says so.
+    """
     kept = {key: value for key, value in row.items() if key not in without}
-    return to_json(_jsonable(kept), inf_nan_mode="null", fallback=str).decode()
+    return to_json(_jsonable(kept, _MAX_DEPTH), inf_nan_mode="null", fallback=_as_text).decode()
 
 
-def _jsonable(value: Any) -> Any:
+def _jsonable(value: Any, depth: int) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return valid_text(value)
     if isinstance(value, bytes):
         return f"{len(value)} bytes"
+    if isinstance(value, int) and not -_MAX_INT < value < _MAX_INT:
+        return f"an integer of {value.bit_length()} bits"
+    if isinstance(value, dict | list | tuple) and not depth:
+        return f"nested deeper than {_MAX_DEPTH}"
     if isinstance(value, dict):
-        return {_jsonable(str(key)): _jsonable(item) for key, item in value.items()}
-    return [_jsonable(item) for item in value] if isinstance(value, list) else value
+        return {_jsonable(str(key), depth): _jsonable(item, depth - 1) for key, item in value.items()}
+    return [_jsonable(item, depth - 1) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _as_text(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception:
+        return f"a {type(value).__name__}"
+
+
+def valid_text(text: str) -> str:
+    """The text with U+FFFD for each lone surrogate, which stands for a byte that is not UTF-8."""
+    return _SURROGATES.sub("\ufffd", text)
 
 
 def with_valid_text(pair: Pair) -> Pair:
-    """Returns the pair. It is failed if one of its texts contains a lone surrogate, which stands for invalid UTF-8."""
+    """Returns the pair. It is failed if its caption contains a NUL, or if one of its texts contains a lone surrogate,
+    which stands for invalid UTF-8."""
+    if not_text := caption_text.problem(pair.caption):
+        pair = pair.failed(Fault(FailureStage.READ, Reason.ENCODING, not_text))
     texts = {name: getattr(pair, name) for name in ("caption", "key", "url", "id")}
-    fixed = {name: text.encode("utf-8", "replace").decode() for name, text in texts.items()}
-    uri = pair.image.uri.encode("utf-8", "replace").decode()
+    fixed: dict[str, Any] = {name: valid_text(text) for name, text in texts.items()}
+    uri = valid_text(pair.image.uri)
     if fixed == texts and uri == pair.image.uri:
         return pair
     pair = replace(pair, **fixed, image=replace(pair.image, uri=uri))

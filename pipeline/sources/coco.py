@@ -3,14 +3,14 @@
 Pairs are sorted by image id, then by annotation id.
 """
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from pipeline import files
-from pipeline.faults import CallError, SourceFault, first_line
+from pipeline.faults import CallError, SourceFault, first_line, short_repr
 from pipeline.files import FileInfo
+from pipeline.sources import json_text
 from pipeline.sources.base import (
     Columns,
     ImageFileSource,
@@ -63,18 +63,30 @@ def _table(info: FileInfo) -> list[dict[str, Any] | str]:
     The table is cached for the next range of the same file.
     """
     try:
-        value = json.loads(files.read_bytes(info.uri))
+        value = json_text.parse(files.read_bytes(info.uri))
     except (ValueError, RecursionError) as error:
         raise SourceFault(f"not a COCO captions file: not JSON: {first_line(error)}") from error
     for name in ("images", "annotations"):
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
             raise SourceFault(f"not a COCO captions file: it has no list {name}")
-    images = {image["id"]: image for image in value["images"] if not _problem(image, "id")}
-    checked = [(annotation, _problem(annotation, "image_id", "id")) for annotation in value["annotations"]]
+    images, ambiguous = _by_id(image for image in value["images"] if not _problem(image, "id"))
+    checked = [(a, _problem(a, "image_id", "id") or ambiguous.get(a["image_id"], "")) for a in value["annotations"]]
     usable = [annotation for annotation, problem in checked if not problem]
     usable.sort(key=lambda a: (_order(a["image_id"]), _order(a["id"])))
     rows: list[dict[str, Any] | str] = [_row(images.get(a["image_id"], {}), a) for a in usable]
     return rows + [f"annotation {number}: {problem}" for number, (_, problem) in enumerate(checked, 1) if problem]
+
+
+def _by_id(images: Iterable[dict[str, Any]]) -> tuple[dict[Any, dict[str, Any]], dict[Any, str]]:
+    """Images by id, and the problem of each id that several files have, as in two data sets that were joined."""
+    found: dict[Any, dict[str, Any]] = {}
+    ambiguous: dict[Any, str] = {}
+    for image in images:
+        first = found.setdefault(image["id"], image).get("file_name")
+        if image.get("file_name") != first and image["id"] not in ambiguous:
+            names = f"{short_repr(first)} and {short_repr(image.get('file_name'))}"
+            ambiguous[image["id"]] = f"its image_id {short_repr(image['id'])} is that of {names}"
+    return found, ambiguous
 
 
 def _problem(value: Any, *id_fields: str) -> str:

@@ -107,4 +107,4 @@ class _Lines:
         start, self._next = self._next, self._next + len(line)
         if self.second == self.row:
             self.second = self._next
-        return line.decode("utf-8-sig" if start == 0 else "utf-8", "surrogateescape").replace("\0", "\ufffd")
+        return line.decode("utf-8-sig" if start == 0 else "utf-8", "surrogateescape")

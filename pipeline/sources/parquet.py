@@ -1,22 +1,24 @@
 """Parquet with image bytes (a binary column, or Hugging Face's struct<bytes, path>) or with image paths."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from functools import partial
-from itertools import accumulate, groupby
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, partial
+from itertools import accumulate, groupby, repeat
 from typing import Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import files
 from pipeline.configuration import ColumnSettings
-from pipeline.faults import SourceFault
-from pipeline.sources.base import Columns, Position, RangeSpec, image_reference
+from pipeline.faults import CallError, SourceFault, first_line
+from pipeline.sources.base import Columns, Position, RangeSpec, captions_of, image_reference
+from pipeline.sources.parquet_cells import Unreadable, values_of
 from pipeline.sources.read_images import fetch_ahead, opened_once
 from pipeline.sources.table import Row, TableSource
-from transforms.records import Fault, ImageRef
+from transforms.records import FailureStage, Fault, ImageRef, Reason
 
 _BATCH = 64  # rows at a time: with images of 1 MB this keeps 64 MB in memory
 
@@ -28,6 +30,16 @@ class ParquetSource(TableSource):
         """The column names from the footer."""
         with self._open() as file:
             return list(file.schema_arrow.names)
+
+    @cached_property
+    def columns(self) -> Columns:
+        """The columns that are used. Raises CallError if the file has two of such a name, too."""
+        columns, names = super().columns, self.column_names()
+        for name in filter(None, vars(columns).values()):
+            if names.count(name) > 1:
+                number = names.count(name)
+                raise CallError(f"--input: {self.uri}: {number} columns are called {name}; rename all but one")
+        return columns
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Joins row groups up to `rows` rows, and splits larger row groups."""
@@ -54,12 +66,18 @@ class ParquetSource(TableSource):
     def positioned_rows(self, start: Position) -> Iterator[tuple[Position, Row]]:
         """Streams the row groups from the one with `start` on."""
         index = start["index"] - start["skip"]
-        for number, row in self._rows(start["row"]):
+        for number, cells in self._rows(start["row"]):
+            caption = cells[self.columns.caption]
+            row = f"column {self.columns.caption}: {caption}" if isinstance(caption, Unreadable) else cells
             yield {"row": number, "skip": 0, "index": index}, row
             index += self.count(row)
 
     def image(self, row: dict[str, Any], number: int) -> tuple[ImageRef | Fault, bytes]:
         """The bytes in the cell, or a reference to the path in it."""
+        for name in filter(None, vars(self.columns).values()):
+            if isinstance(value := row.get(name), Unreadable):
+                problem = f"row {number + 1}: column {name}: {value}"
+                return Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, problem), b""
         cell = row.get(self.columns.image)
         data = cell.get("bytes") if isinstance(cell, dict) else cell
         if not isinstance(data, bytes):
@@ -76,15 +94,34 @@ class ParquetSource(TableSource):
     def _rows(self, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
         with self._open() as file:
             groups, number = _groups_from(file.metadata, first)
-            try:
-                for batch in file.iter_batches(batch_size=_BATCH, row_groups=groups):
-                    if number + batch.num_rows > first:
-                        skip = max(first - number, 0)
-                        for offset, row in enumerate(batch.slice(skip).to_pylist()):
-                            yield number + skip + offset, row
-                    number += batch.num_rows
-            except (pa.ArrowException, OSError) as error:
-                raise _fault(f"cannot be read from row {number} on", error) from error
+            for group in groups:
+                rows = file.metadata.row_group(group).num_rows
+                if number + rows > first:
+                    yield from self._rows_of_group(file, group, number, max(first - number, 0))
+                number += rows
+
+    def _rows_of_group(
+        self, file: pq.ParquetFile, group: int, number: int, skip: int
+    ) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The rows of a row group with their numbers. number: of its first row. skip: rows to leave out.
+
+        Where a page cannot be read, the cells in it and in later pages of its column chunk are `Unreadable`.
+        """
+        names = _unique(file.schema_arrow.names)
+        done = 0
+        try:
+            for batch in file.iter_batches(batch_size=_BATCH, row_groups=[group]):
+                for row in zip(*map(values_of, batch.columns), strict=True):
+                    if done >= skip:
+                        yield number + done, dict(zip(names, row, strict=True))
+                    done += 1
+        except (pa.ArrowException, OSError) as error:
+            if not _is_damage(error):
+                raise
+            columns = [_column(file, group, position) for position in range(len(names))]
+            for offset, row in enumerate(zip(*columns, strict=True)):
+                if offset >= max(done, skip):
+                    yield number + offset, dict(zip(names, row, strict=True))
 
     def _slices(self, rows: int) -> Iterator[tuple[int, int]]:
         with self._open() as file:
@@ -107,16 +144,17 @@ class ParquetSource(TableSource):
         with self._open() as file:
             if not _is_list(file.schema_arrow.field(name).type):
                 return None
-            lengths = pc.list_value_length(file.read(columns=[name]).column(0).combine_chunks())
-        # An empty or missing list still gives one pair, which is rejected later because it has no caption.
-        return pc.max_element_wise(lengths, 1).to_numpy(zero_copy_only=False).astype("int64")
+            groups = [_caption_counts(file, group, name) for group in range(file.metadata.num_row_groups)]
+        return np.concatenate([np.zeros(0, "int64"), *groups])
 
     def _open(self) -> pq.ParquetFile:
         file = files.open_read(self.uri)
         try:
             return pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
-            raise _fault("not a parquet file", error) from error
+            if not _is_damage(error):
+                raise
+            raise SourceFault(f"not a parquet file: {first_line(error)}") from error
 
 
 class _ImageColumn:
@@ -145,11 +183,43 @@ class _ImageColumn:
         return (cell["bytes"] if isinstance(cell, dict) else cell) or b""
 
 
-def _fault(problem: str, error: Exception) -> Exception:
-    """A SourceFault if Arrow reports invalid data, by its own errors or an OSError without an errno. Else `error`
-    itself, because the file system or the network failed."""
-    is_source_fault = isinstance(error, pa.ArrowException) or (type(error) is OSError and not error.errno)
-    return SourceFault(f"{problem}: {error}") if is_source_fault else error
+def _caption_counts(file: pq.ParquetFile, group: int, name: str) -> Any:
+    """The number of captions of each row of a row group (int64)."""
+    try:
+        lengths = pc.list_value_length(file.read_row_group(group, columns=[name]).column(0).combine_chunks())
+    except (pa.ArrowException, OSError) as error:
+        if not _is_damage(error):
+            raise
+        cells = _column(file, group, file.schema_arrow.names.index(name))
+        return np.array([len(captions_of(cell)) for cell in cells], "int64")
+    # An empty or missing list still gives one pair, which is rejected later because it has no caption.
+    return pc.max_element_wise(lengths, 1).to_numpy(zero_copy_only=False).astype("int64")
+
+
+def _column(file: pq.ParquetFile, group: int, position: int) -> Iterator[Any]:
+    """The cells of one column of a row group. From the first batch on that cannot be read, they are `Unreadable`."""
+    names = file.schema_arrow.names
+    name, same = names[position], names[:position].count(names[position])
+    left = file.metadata.row_group(group).num_rows
+    try:
+        for batch in file.iter_batches(batch_size=_BATCH, row_groups=[group], columns=[name]):
+            yield from values_of(batch.column(same))
+            left -= batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        if not _is_damage(error):
+            raise
+        yield from repeat(Unreadable(f"row group {group} cannot be read from here on: {first_line(error)}"), left)
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """The names of columns, the second one of a name with a number."""
+    return [f"{name} ({names[:n].count(name) + 1})" if name in names[:n] else name for n, name in enumerate(names)]
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether Arrow reports invalid data, by its own errors or an OSError without an errno. Otherwise the file system
+    or the network failed."""
+    return isinstance(error, pa.ArrowException) or (type(error) is OSError and not error.errno)
 
 
 def _is_list(kind: pa.DataType) -> bool:

@@ -58,9 +58,13 @@ class TableSource(ImageFileSource):
     def _pairs(self, position: Position, row: Row) -> Iterator[Pair]:
         number, index = position["row"], position["index"]
         if isinstance(row, str):
-            yield broken_row(self.uri, number, index, f"row {number + 1}, at byte {position['offset']}: {row}")
+            yield broken_row(self.uri, number, index, f"row {number + 1}{_at_byte(position)}: {row}")
         else:
             yield from row_pairs(row, self.columns, self.uri, number, index, self.image(row, number))
+
+
+def _at_byte(position: Position) -> str:
+    return f", at byte {position['offset']}" if "offset" in position else ""
 
 
 class TextTableSource(TableSource):

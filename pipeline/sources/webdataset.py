@@ -3,15 +3,16 @@
 If parts of the tar cannot be read, reading continues after them, and a SourceFault is raised at the end.
 """
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, BinaryIO
 
 from pipeline import files
 from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
+from pipeline.sources import caption_text, json_text
 from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, with_valid_text
 from pipeline.sources.read_images import fetch_ahead, opened_once
 from pipeline.sources.tar_members import Gap, Member, NotATar, open_tar
@@ -23,6 +24,9 @@ _NO_IMAGE = "no adjacent JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or PNM with this 
 
 _MAX_BYTES = {"image": 1 << 30, "txt": 1 << 24, "json": 1 << 24}
 """Size limit for members that are loaded. Without it, a gzipped tar of a few kB could contain one of any size."""
+
+_LOADED_TO_COUNT = {"json": _MAX_BYTES["json"]}
+"""What must be loaded to know how many pairs a sample has."""
 
 _MAX_SKIP = 1 << 20  # reading through this gap is cheaper than a new request to an object store
 
@@ -59,7 +63,8 @@ class _ReadState:
     def faults(self) -> str:
         """All faults in one line. Empty if there are none."""
         more = f" (and {self.gaps - 1} more such places)" if self.gaps > 1 else ""
-        strays = f"{self.strays} images have a second dot in their name and no sample of their key, first {self.stray}"
+        why = "a dot begins their name, or they have a second dot and no sample of their key"
+        strays = f"{self.strays} images belong to no sample, first {self.stray}: {why}"
         return "; ".join(filter(None, (self.first + more, strays if self.strays else "")))
 
 
@@ -91,6 +96,17 @@ class _Sample:
         else:
             self.json = member.data
 
+    @cached_property
+    def row(self) -> tuple[dict[str, Any], str]:
+        """The JSON of the sample, if it has one, and why it cannot be read; empty if there is no problem."""
+        if self.broken or self.json is None:
+            return {}, self.broken
+        try:
+            row = json_text.parse(self.json)
+        except (ValueError, RecursionError) as error:
+            return {}, f"{self.key}.json: {error}"
+        return (row, "") if isinstance(row, dict) else ({}, f"{self.key}.json: not an object")
+
     def finish(self, usual: tuple[str, ...]) -> "_Sample":
         """Returns the sample after its last member. A sample next to a gap is broken if it lacks members that other
         samples of the tar have."""
@@ -101,7 +117,8 @@ class _Sample:
 
 
 class WebDatasetSource:
-    """A position contains `offset` (header of the first member, in the unpacked tar), `index`, and the `_ReadState`."""
+    """A position contains `offset` (header of the first member, in the unpacked tar), `index`, the `_ReadState`, and
+    `skip` (number of earlier captions of the sample) if it is not 0."""
 
     def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
         self.uri = info.uri
@@ -110,19 +127,23 @@ class WebDatasetSource:
     def ranges(self, rows: int) -> list[RangeSpec]:
         """One range with the whole tar. Reads the first header, so that an invalid tar is found before a run starts."""
         start = {"offset": 0, "index": 0}
-        for _ in self._members(start, load=False):
+        for _ in self._members(start, {}):
             break
         return [RangeSpec(start, None)]
 
     def starts(self, start: Position) -> Iterator[Position]:
-        """Reads only the headers."""
-        for index, sample in enumerate(self._samples(start, load=False), start["index"]):
-            yield {**sample.position, "index": index}
+        """Reads only the headers and the JSON of samples, whose captions can be a list."""
+        for position, sample in self._placed(start, _LOADED_TO_COUNT):
+            for skip in range(len(self._captions(sample))):
+                yield _moved(position, skip)
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
         """Streams the tar from `start` on."""
-        for index, sample in enumerate(self._samples(start, load=True), start["index"]):
-            yield {**sample.position, "index": index}, with_valid_text(self._pair(sample, index))
+        for position, sample in self._placed(start, _MAX_BYTES):
+            first = position["offset"] == start["offset"]
+            for skip, pair in enumerate(self._pairs(sample, position["index"])):
+                if not first or skip >= start.get("skip", 0):
+                    yield _moved(position, skip), with_valid_text(pair)
 
     def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
         """Reads the tar forward."""
@@ -133,17 +154,21 @@ class WebDatasetSource:
         """The tar."""
         return [self.uri]
 
-    def _members(self, start: Position, load: bool) -> Iterator[Member | Gap]:
-        def max_bytes(name: str) -> int:
-            return _MAX_BYTES.get(role_of(name), 0) if load else 0
+    def _placed(self, start: Position, max_bytes: Mapping[str, int]) -> Iterator[tuple[Position, _Sample]]:
+        """The samples from `start` on, each with the position of its first pair."""
+        index = start["index"] - start.get("skip", 0)
+        for sample in self._samples(start, max_bytes):
+            yield {**sample.position, "index": index}, sample
+            index += len(self._captions(sample))
 
+    def _members(self, start: Position, max_bytes: Mapping[str, int]) -> Iterator[Member | Gap]:
         try:
-            with open_tar(self.uri, load) as tar:
-                yield from tar.members(start["offset"], max_bytes)
+            with open_tar(self.uri, "image" in max_bytes) as tar:
+                yield from tar.members(start["offset"], lambda name: max_bytes.get(role_of(name), 0))
         except NotATar:
             raise SourceFault("not a tar") from None
 
-    def _samples(self, start: Position, load: bool) -> Iterator[_Sample]:
+    def _samples(self, start: Position, max_bytes: Mapping[str, int]) -> Iterator[_Sample]:
         """The samples. A sample consists of adjacent members with the same key.
 
         Raises:
@@ -151,7 +176,7 @@ class WebDatasetSource:
         """
         state, strays = _ReadState.from_position(start), _Strays(start.get("strays", 0), start.get("stray", ""))
         current: _Sample | None = None
-        for member in self._members(start, load):
+        for member in self._members(start, max_bytes):
             if isinstance(member, Gap):
                 state = state.with_gap(member.text)
                 if current:
@@ -178,32 +203,35 @@ class WebDatasetSource:
         if faults := state.faults():
             raise SourceFault(faults)
 
-    def _pair(self, sample: _Sample, index: int) -> Pair:
+    def _captions(self, sample: _Sample) -> list[str | None]:
+        """The captions of a sample: its text, else those in its JSON."""
+        if sample.text is not None:
+            return [caption_text.from_file(sample.text)]
+        row, _ = sample.row
+        return captions_of(next((row[name] for name in self.settings.columns.caption if name in row), None))
+
+    def _pairs(self, sample: _Sample, index: int) -> Iterator[Pair]:
+        """The pairs of a sample, one per caption. index: of the first one."""
+        row, problem = sample.row
         pair = Pair(key=sample.key, source=self.uri, index=index, caption="")
-        problem, row = sample.broken, {}
-        if sample.json is not None and not problem:
-            try:
-                row = json.loads(sample.json)
-                problem = "" if isinstance(row, dict) else f"{sample.key}.json: not an object"
-            except (ValueError, RecursionError) as error:
-                problem = f"{sample.key}.json: {error}"
         if problem:
-            return pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, problem))
-        columns = self.settings.columns
-        caption_value = next((row[name] for name in columns.caption if name in row), None)
-        caption = (
-            sample.text.decode("utf-8", "surrogateescape") if sample.text is not None else captions_of(caption_value)[0]
-        )
-        pair = replace(
-            pair,
-            caption=caption or "",
-            url=_first(row, columns.url),
-            id=_first(row, columns.id),
-            meta=meta_json(row, [name for name in columns.caption if row.get(name) == caption]),
-        )
+            yield pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, problem))
+            return
+        columns, captions = self.settings.columns, self._captions(sample)
+        same = [name for name in columns.caption if any(captions) and captions_of(row.get(name)) == captions]
+        pair = replace(pair, url=_first(row, columns.url), id=_first(row, columns.id), meta=meta_json(row, same))
         if sample.image is None:
-            return pair.failed(Fault(FailureStage.READ, Reason.NO_IMAGE, _NO_IMAGE))
-        return replace(pair, image=sample.image, data=sample.data)
+            pair = pair.failed(Fault(FailureStage.READ, Reason.NO_IMAGE, _NO_IMAGE))
+        else:
+            pair = replace(pair, image=sample.image, data=sample.data)
+        for number, caption in enumerate(captions):
+            key = f"{sample.key}-{number}" if len(captions) > 1 else sample.key
+            yield replace(pair, key=key, index=index + number, caption=caption or "")
+
+
+def _moved(position: Position, skip: int) -> Position:
+    """The position of another pair of the same sample. skip: number of earlier pairs."""
+    return {**position, "skip": skip, "index": position["index"] + skip} if skip else position
 
 
 class _TarImages:
@@ -234,10 +262,13 @@ class _Strays:
 
     def observe(self, key: str, role: str, name: str, previous_key: str) -> None:
         """Records a member. previous_key: key of the sample before it."""
+        base = name.rpartition("/")[2]
+        if base.startswith("."):
+            key = name  # webdataset finds no key in it
         if key != self._candidate_key:
             self._earlier_first, self._earlier_count = self.first, self.count
             self._candidate_key = ""
-        is_image = name.rpartition(".")[2].lower() in IMAGES
+        is_image = base.rpartition(".")[2].lower() in IMAGES
         if is_image and not role and key not in (previous_key, self._candidate_key):
             self._candidate_key, self._candidate_name = key, name
         elif role:
@@ -263,7 +294,9 @@ def split_name(name: str) -> tuple[str, str]:
 
 def role_of(name: str) -> str:
     """The role of a member in its sample: "image", "txt" or "json". "" for other files."""
-    extension = split_name(name)[1]
+    key, extension = split_name(name)
+    if not key.rpartition("/")[2]:  # as in webdataset: a name that begins with a dot has no key
+        return ""
     return "image" if extension in IMAGES else extension if extension in ("txt", "json") else ""
 
 

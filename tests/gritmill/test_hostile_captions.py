@@ -31,10 +31,10 @@ CAPTIONS = {
     "2,000 characters": (LONG * 60)[:2000],
     "10,000 tokens": TEN_THOUSAND,
     "one word of 5,000 letters": "a " + "o" * 5000 + " dog",
-    "control characters": "a\x00 dog\x07 and\x1b[31m a red\x7f cat\x9c near the house",
+    "control characters": "a\x01 dog\x07 and\x1b[31m a red\x7f cat\x9c near the house",
     "line ends": "a dog\r\nand a cat\rnear\na house\n",
     "right to left marks": "a dog \u202enear a cat\u202c and \u2066a house\u2069",
-    "byte order mark": "\ufeffa dog near a cat",
+    "byte order mark": "a \ufeffdog near a cat",
     "joined": "a do\u200dg near a c\u00adat",
     "combined": "a do\u0301\u0302\u0303g near the cafe\u0301",
     "no characters": "a dog \ufffe near \uffff a cat \U0010ffff",
@@ -74,6 +74,7 @@ def ran(tmp_path_factory, grounding_dino, request):
     lines += ['{"image": "1.png", "key": "missing"}', '{"image": "1.png", "caption": null, "key": "null"}']
     lines += ['{"image": "1.png", "caption": 7, "key": "a number"}', '{"image": "1.png", "caption": [], "key": "list"}']
     lines += ['{"image": "1.png", "caption": "a dog \\ud83d near a cat", "key": "surrogate"}']
+    lines += ['{"image": "1.png", "caption": "a dog\\u0000 near a cat", "key": "zero"}']
     (folder / "pairs.jsonl").write_text("\n".join(lines))
     config = sample_pairs.settings("caption-parser", request.param or grounding_dino)
     manifest = gritmill.run(config, inputs=folder / "pairs.jsonl", output=folder / "out")
@@ -83,8 +84,8 @@ def ran(tmp_path_factory, grounding_dino, request):
 def test_every_caption_is_in_the_ledger(ran):
     out, manifest, _ = ran
     ledger = manifest["ledger"]
-    assert ledger["read"] == len(CAPTIONS) + 5
-    assert ledger["failed"] == {"read": {"broken_row": 1}}
+    assert ledger["read"] == len(CAPTIONS) + 6
+    assert ledger["failed"] == {"read": {"encoding": 2}}
     assert set(ledger["rejected"]) == {"no_caption", "no_phrase", "kosmos2_markup"}
     assert not [finding for finding in gritmill.validate(out) if finding.text]
 

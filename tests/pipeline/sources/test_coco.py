@@ -111,6 +111,34 @@ def test_what_cannot_be_used_costs_itself_alone(tmp_path: Path) -> None:
     assert len({pair.key for pair in pairs}) == 9
 
 
+def test_an_id_of_two_files_costs_its_captions(tmp_path: Path) -> None:
+    """As in two data sets that were joined without new ids."""
+    images = [{"id": i % 3, "file_name": f"{i}.jpg"} for i in range(4)] + [{"id": 1, "file_name": "1.jpg", "width": 4}]
+    annotations = [{"id": i, "image_id": i % 3, "caption": f"c{i}"} for i in range(6)]
+    pairs = assert_reads_alike_from_anywhere(
+        opened(tmp_path / "c.json", {"images": images, "annotations": annotations})
+    )
+    assert [(p.key, p.caption, p.image.uri) for p in pairs if not p.error] == [
+        ("1-1", "c1", str(tmp_path / "1.jpg")),
+        ("1-4", "c4", str(tmp_path / "1.jpg")),
+        ("2-2", "c2", str(tmp_path / "2.jpg")),
+        ("2-5", "c5", str(tmp_path / "2.jpg")),
+    ]
+    assert [p.error.detail for p in pairs if p.error] == [
+        "annotation 1: its image_id 0 is that of '0.jpg' and '3.jpg'",
+        "annotation 4: its image_id 0 is that of '0.jpg' and '3.jpg'",
+    ]
+
+
+def test_a_record_that_is_nested_deep_or_holds_a_huge_integer_costs_its_meta(tmp_path: Path) -> None:
+    text = json.dumps({"images": IMAGES, "annotations": ANNOTATIONS})
+    deep = "[" * 300 + "9" * 5_000 + "]" * 300
+    data = text.replace('"width": 640', f'"width": {deep}').encode()
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "c.json", data))
+    assert [(p.caption, p.error) for p in pairs] == [("a hat", None), ("a dog", None), ("a cat", None)]
+    assert "nested deeper than 64" in pairs[0].meta
+
+
 def test_a_file_without_any_caption_is_refused(tmp_path: Path) -> None:
     value = {"images": IMAGES, "annotations": [{"image_id": 9, "caption": "a dog"}, "a"]}
     assert [pair.error for pair in pairs_of(opened(tmp_path / "no_ids.json", value))].count(None) == 0

@@ -104,7 +104,7 @@ KINDS = {
     "parquet of both": lambda folder: parquet(folder, (0, 2)),
     "zipped": zipped,
 }
-ONE_CAPTION = ("webdataset", "gzipped", "zipped")
+ONE_CAPTION = ("zipped",)
 """Kinds where an image has at most one caption."""
 
 

@@ -97,9 +97,11 @@ def test_quotes_can_mean_nothing(tmp_path: Path) -> None:
     assert [p.caption for p in pairs] == ['"a" dog', '"open', '12" disc']
 
 
-def test_a_zero_byte_harms_nobody(tmp_path: Path) -> None:
-    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.csv", b"image,caption\n1.png,a\0dog\n2.png,a hat\n"))
-    assert [p.caption for p in pairs] == ["a\ufffddog", "a hat"]
+def test_a_zero_byte_inside_of_a_caption_costs_its_pair(tmp_path: Path) -> None:
+    data = b"image,caption\n1.png,a\0dog\n2.png,a hat\0\0\n3.png,\xef\xbb\xbfa cat\n"
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.csv", data))
+    assert [p.caption for p in pairs] == ["a\0dog", "a hat", "a cat"]
+    assert [p.error.reason if p.error else None for p in pairs] == [Reason.ENCODING, None, None]
 
 
 def test_a_carriage_return_in_a_bare_cell_breaks_its_row_alone(tmp_path: Path) -> None:

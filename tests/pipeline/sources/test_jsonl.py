@@ -132,3 +132,11 @@ def test_on_an_object_store_images_lie_beside_the_table(tmp_path: Path) -> None:
     source = JsonlSource(FileInfo(uri, len(data), 0.0), source_settings())
     pairs = assert_reads_alike_from_anywhere(source)
     assert [p.image.uri for p in pairs] == ["shelf://data/1.png", "shelf://data/2.png"]
+
+
+def test_deep_json_and_huge_integers_cost_only_their_meta(tmp_path: Path) -> None:
+    deep = "[" * 300 + "9" * 5_000 + "]" * 300
+    lines = f'{{"image": "1.png", "caption": "a dog", "x": {deep}}}\n{{"image": "2.png", "caption": "a hat\\u0000"}}\n'
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.jsonl", lines))
+    assert [(p.caption, p.error) for p in pairs] == [("a dog", None), ("a hat", None)]
+    assert "nested deeper than 64" in pairs[0].meta

@@ -1,4 +1,6 @@
 import io
+import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -177,17 +179,105 @@ def test_a_file_without_a_sound_footer_is_a_source_fault(tmp_path: Path, data: b
         opened(tmp_path / "a.parquet", data).ranges(10)
 
 
-def test_a_broken_page_is_a_fault_after_the_readable_rows(tmp_path: Path) -> None:
-    data = bytearray(parquet({"image": [b"x" * 500] * 200, "caption": [f"c{i}" for i in range(200)]}, 100))
+def test_a_broken_page_costs_the_rows_from_there_to_the_end_of_its_group(tmp_path: Path) -> None:
+    columns = {"image": [b"x" * 500] * 300, "caption": [f"c{i}" for i in range(300)], "note": ["n"] * 300}
+    data = bytearray(parquet(columns, 100))
     place = data.index(b"c100")
     data[place - 200 : place + 200] = b"\xff" * 400
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.parquet", bytes(data)), 100)
+    failed = [pair for pair in pairs if pair.error]
+    assert len(pairs) == 300
+    assert [pair.caption for pair in pairs if not pair.error] == [f"c{i}" for i in range(300) if not 100 <= i < 200]
+    assert {pair.error.reason for pair in failed if pair.error} == {Reason.BROKEN_ROW}
+    assert all(pair.error and "column caption: row group 1 cannot be read" in pair.error.detail for pair in failed)
+
+
+@pytest.mark.parametrize("name", ["image", "caption", "note"])
+def test_a_broken_page_beside_lists_of_captions_keeps_their_number(tmp_path: Path, name: str) -> None:
+    captions = [[f"caption {i}", f"other {i}"] for i in range(300)]
+    columns = {
+        "image": [f"image {i}".encode() for i in range(300)],
+        "caption": captions,
+        "note": [f"note {i}" for i in range(300)],
+    }
+    data = bytearray(parquet(columns, 100))
+    place = data.index({"image": b"image 150", "caption": b"caption 150", "note": b"note 150"}[name])
+    group = slice(place - 400, place + 400)
+    data[group] = b"\xff" * 800
     source = opened(tmp_path / "a.parquet", bytes(data))
-    read = []
-    with pytest.raises(SourceFault, match="cannot be read from row"):  # noqa: PT012
-        for _, pair in source.read({"row": 0, "skip": 0, "index": 0}):
-            read.append(pair.caption)
-    assert read == [f"c{i}" for i in range(len(read))]
-    assert 64 <= len(read) <= 100
+    pairs = assert_reads_alike_from_anywhere(source, 100)
+    assert sum(spec.pairs or 0 for spec in source.ranges(100)) == len(pairs)
+    sound = [pair.caption for pair in pairs if not pair.error]
+    if name == "note":
+        assert sound == [caption for row in captions for caption in row]
+    else:
+        assert sound[:2] + sound[-1:] == ["caption 0", "other 0", "other 299"]
+        assert {pair.index // 2 // 100 for pair in pairs if pair.error and name == "image"} <= {1}
+
+
+def unchecked(texts: list[bytes]) -> pa.Array:
+    """A column of texts as writers make it that do not check whether they are UTF-8."""
+    return pa.Array.from_buffers(pa.string(), len(texts), pa.array(texts, pa.binary()).buffers())
+
+
+BAD = unchecked([b"a dog", b"caf\xe9", b"a cat"])
+FAR = pa.array([0, 1 << 62, 0], pa.timestamp("us"))
+
+
+@pytest.mark.parametrize(
+    ("column", "reason"),
+    [
+        ({"caption": BAD}, Reason.ENCODING),
+        ({"caption": pa.ListArray.from_arrays([0, 1, 2, 3], BAD)}, Reason.ENCODING),
+        ({"caption": BAD.cast(pa.large_string())}, Reason.ENCODING),
+        ({"url": BAD}, Reason.ENCODING),
+        ({"id": FAR}, Reason.BROKEN_ROW),
+        ({"note": BAD}, None),
+        ({"note": FAR}, None),
+        ({"note": FAR.cast(pa.int64()).cast(pa.timestamp("us", "UTC"))}, None),
+        ({"note": pa.StructArray.from_arrays([BAD, FAR], ["a", "b"])}, None),
+        ({"note": pa.DictionaryArray.from_arrays([0, 1, 2], BAD)}, None),
+        ({"note": pa.array([[("k", b"\xff")]] * 3, pa.map_(pa.string(), pa.binary()))}, None),
+        ({"note": pa.array([1 << 62] * 3, pa.duration("s"))}, None),
+        ({"note": pa.array([99999999] * 3, pa.date32())}, None),
+    ],
+)
+def test_one_cell_costs_its_pair_if_it_is_used_and_else_nothing(
+    tmp_path: Path, column: dict[str, Any], reason: Reason | None
+) -> None:
+    columns = {"image": [image(i) for i in range(3)], "caption": ["a dog", "a hat", "a cat"], **column}
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.parquet", parquet(columns)))
+    assert [pair.error.reason if pair.error else None for pair in pairs] == [None, reason, None]
+    assert [pair.caption for pair in pairs][::2] == ["a dog", "a cat"]
+    for pair in pairs:
+        json.loads(pair.meta)
+        assert pair.error is None or pair.error.reason is Reason.ENCODING or "row 2: column id: " in pair.error.detail
+
+
+def test_times_of_nanoseconds_read_alike_with_and_without_pandas(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = pa.array([1_700_000_000_123_456_789], pa.timestamp("ns"))
+    columns = {"image": [b"x"], "caption": ["a"], "t": times, "d": times.cast(pa.int64()).cast(pa.duration("ns"))}
+    for absent in (False, True):
+        if absent:
+            monkeypatch.setitem(sys.modules, "pandas", None)
+        [pair] = pairs_of(opened(tmp_path / "a.parquet", parquet(columns)))
+        assert json.loads(pair.meta)["t"] == "2023-11-14T22:13:20.123456"
+
+
+def test_two_columns_of_one_name(tmp_path: Path) -> None:
+    arrays = {"image": pa.array([b"x"]), "caption": pa.array(["a"]), "n": pa.array([1])}
+    for twice, told in (("n", ""), ("caption", "2 columns are called caption; rename all but one")):
+        names = [*arrays, twice]
+        target = io.BytesIO()
+        pq.write_table(pa.Table.from_arrays([arrays[name] for name in names], names), target)
+        source = opened(tmp_path / f"{twice}.parquet", target.getvalue())
+        if told:
+            with pytest.raises(CallError, match=told):
+                source.ranges(10)
+        else:
+            assert json.loads(pairs_of(source)[0].meta) == {"n": 1, "n (2)": 1}
 
 
 def test_the_table_may_be_empty(tmp_path: Path) -> None:

@@ -101,7 +101,6 @@ def test_gzip_of_several_members(tmp_path: Path) -> None:
     [
         ({"caption": "a dog", "n": 1}, "a dog", {"n": 1}),
         ({"text": "a dog"}, "a dog", {}),
-        ({"captions": ["a dog", "a hat"]}, "a dog", {"captions": ["a dog", "a hat"]}),
         ({"caption": None, "text": "a dog"}, "", {"text": "a dog"}),
         ({"caption": 7}, "", {"caption": 7}),
         ({}, "", {}),
@@ -115,6 +114,86 @@ def test_without_a_txt_the_json_tells_the_caption(
     assert (pair.caption, pair.error) == (caption, None)
     told = json.loads(pair.meta)
     assert {key: value for key, value in told.items() if value is not None} == meta
+
+
+def test_a_list_of_captions_gives_several_pairs_of_one_image(tmp_path: Path) -> None:
+    lists: list[object] = [["a dog", "a hat"], [], ["a cat", None, 7], "a bird", ["one"]]
+    members = [
+        member
+        for i, value in enumerate(lists)
+        for member in ((f"{i}.json", json.dumps({"captions": value, "n": i}).encode()), (f"{i}.jpg", image(i)))
+    ]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar(members)))
+    assert [(p.key, p.caption) for p in pairs] == [
+        ("0-0", "a dog"),
+        ("0-1", "a hat"),
+        ("1", ""),
+        ("2-0", "a cat"),
+        ("2-1", ""),
+        ("2-2", ""),
+        ("3", "a bird"),
+        ("4", "one"),
+    ]
+    assert [p.data for p in pairs[:2]] == [image(0)] * 2
+    assert [json.loads(p.meta)["n"] for p in pairs] == [0, 0, 1, 2, 2, 2, 3, 4]
+    assert not any(p.error for p in pairs)
+
+
+TEXTS = {
+    b"\xef\xbb\xbfa dog": "a dog",
+    "a dog \u263a\r\n".encode("utf-16"): "a dog \u263a",
+    b"\xfe\xff\0a\0 \0d": "a d",
+    b"a dog\0\0": "a dog",
+    b"a dog\n\0": "a dog",
+    b"a dog\r\n": "a dog",
+    b"a dog\n\n": "a dog\n",
+    b" a dog \n": " a dog ",
+    b"a\ndog": "a\ndog",
+    b"": "",
+}
+
+
+def test_of_a_text_only_the_framing_goes(tmp_path: Path) -> None:
+    members = [m for i, data in enumerate(TEXTS) for m in ((f"{i}.jpg", image(i)), (f"{i}.txt", data))]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar(members)))
+    assert [p.caption for p in pairs] == [*TEXTS.values()]
+    assert not any(p.error for p in pairs)
+
+
+@pytest.mark.parametrize(
+    "data", ["a dog".encode("utf-16-le"), b"a\0dog", b"caf\xe9", b"\xff\xfea dog", b"\xff\xfe\0\xd8"]
+)
+def test_a_text_that_does_not_decode_is_a_failed_pair(tmp_path: Path, data: bytes) -> None:
+    members = [("1.jpg", image(1)), ("1.txt", data), ("2.jpg", image(2)), ("2.txt", b"a dog")]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar(members)))
+    assert [p.error.reason if p.error else None for p in pairs] == [Reason.ENCODING, None]
+
+
+def test_images_whose_names_begin_with_a_dot_are_counted(tmp_path: Path) -> None:
+    members = [
+        (".jpg", image(1)),
+        ("a/.png", image(1)),
+        (".1.jpg", image(2)),
+        (".1.txt", b"a dog"),
+        ("2.jpg", image(3)),
+    ]
+    members += [("2.txt", b"a hat"), ("._2.jpg", b"Mac OS X"), ("./3.jpg", image(4)), ("./3.txt", b"a cat")]
+    source = opened(tmp_path / "a.tar", tar(members))
+    found = []
+    with pytest.raises(SourceFault, match=r"^3 images belong to no sample, first \.jpg: a dot begins their name"):
+        found.extend(pair.caption for _, pair in source.read({"offset": 0, "index": 0}))
+    assert found == ["a hat", "a cat"]
+
+
+@pytest.mark.parametrize("depth", [100, 300, 500, 5_000, 100_000])
+def test_deep_json_costs_its_pair_or_its_meta(tmp_path: Path, depth: int) -> None:
+    deep = b'{"x":' + b"[" * depth + b"]" * depth + b', "n": ' + b"9" * 5_000 + b"}"
+    members = [("1.jpg", image(1)), ("1.txt", b"a dog"), ("1.json", deep), ("2.jpg", image(2)), ("2.txt", b"a hat")]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar(members)))
+    assert [p.error.reason if p.error else None for p in pairs] == [None if depth < 900 else Reason.BROKEN_ROW, None]
+    if depth < 900:
+        assert json.loads(pairs[0].meta)["n"] == "9" * 5_000
+        assert "nested deeper than 64" in pairs[0].meta
 
 
 def test_txt_goes_before_json_whose_other_caption_stays_in_meta(tmp_path: Path) -> None:
@@ -419,7 +498,7 @@ def test_images_that_webdataset_takes_for_no_sample_are_named(tmp_path: Path) ->
     members.insert(3, ("2.v2.jpg", image(2)))
     source = opened(tmp_path / "a.tar", tar(members))
     found = []
-    with pytest.raises(SourceFault, match=r"^2 images have a second dot .* key, first 2\.v1\.jpg$"):
+    with pytest.raises(SourceFault, match=r"^2 images belong to no sample, first 2\.v1\.jpg: "):
         found.extend(pair.caption for _, pair in source.read({"offset": 0, "index": 0}))
     assert found == ["a dog", "a cat"]
 

@@ -1,0 +1,56 @@
+"""Cells of parquet columns as Python values, one by one where Arrow cannot convert a whole column."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+Value = Any
+"""A cell as `to_pylist` gives it, or an `Unreadable`."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A cell that cannot be read, and why."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+def values_of(column: Any) -> list[Value]:
+    """The cells of a column, an Arrow array. Bytes of a text that are not UTF-8 become lone surrogates."""
+    column = _in_microseconds(column)
+    try:
+        values: list[Value] = column.to_pylist()
+    except Exception:  # for one of the cells; Arrow raises several types
+        return [_value(scalar) for scalar in column]
+    return values
+
+
+def _value(scalar: Any) -> Value:
+    try:
+        return scalar.as_py()
+    except Exception as error:
+        if isinstance(scalar, pa.DictionaryScalar):
+            return _value(scalar.value)
+        if isinstance(scalar, pa.StructScalar):
+            return {field.name: _value(scalar[field.name]) for field in scalar.type}
+        if isinstance(scalar, pa.ListScalar | pa.LargeListScalar | pa.FixedSizeListScalar):
+            return [_value(item) for item in scalar.values or ()]
+        if isinstance(error, UnicodeDecodeError) and hasattr(scalar, "as_buffer"):
+            return scalar.as_buffer().to_pybytes().decode("utf-8", "surrogateescape")
+        return Unreadable(f"a {scalar.type} for which Python has no value ({type(error).__name__})")
+
+
+def _in_microseconds(column: Any) -> Any:
+    """Times without nanoseconds: Python has none, and where pandas is installed they would become its types."""
+    kind, types = column.type, pa.types
+    if types.is_timestamp(kind) and kind.unit == "ns":
+        return column.cast(pa.timestamp("us", kind.tz), safe=False)
+    if types.is_duration(kind) and kind.unit == "ns":
+        return column.cast(pa.duration("us"), safe=False)
+    if types.is_time64(kind) and kind.unit == "ns":
+        return column.cast(pa.time64("us"), safe=False)
+    return column
