@@ -124,11 +124,13 @@ def run(
     from pipeline.files.lock import hold
     from pipeline.files.run_log import record
     from pipeline.ground import driver
-    from pipeline.pack.driver import check_dialects
+    from pipeline.pack.driver import check_dialects, check_settings
 
     folder = files.canonical(output)
     configuration, uris, reason = _check_call(config, inputs, retry_failed)
     check_dialects(configuration.text.dialect)
+    if not (fresh or extend or redo_changed or reason):
+        check_settings(folder, configuration)
     ground_options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
     replaces = extend or redo_changed or reason is not None
     pack_options = PackOptions(fresh=fresh, replace=replaces, quiet=quiet, beam=tuple(beam))

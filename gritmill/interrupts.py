@@ -6,10 +6,11 @@ there, a destructor, a callback of a C library or a broad `except` may swallow i
 
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
@@ -74,4 +75,6 @@ def _repeat(number: int) -> None:
 
 def _end_later() -> None:
     time.sleep(GRACE_SECONDS)
+    with suppress(Exception):  # not through the buffer, which the main thread may have locked
+        sys.stderr.buffer.raw.write(b"gritmill: interrupted; run the same command to resume\n")  # type: ignore[union-attr]
     os._exit(STATUS_KILLED)

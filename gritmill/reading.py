@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline import files
 from pipeline.faults import EnvironmentFault, first_line
-from pipeline.pack.manifest import Manifest, ShardEntry, need_manifest, read_manifest
+from pipeline.pack.manifest import Manifest, ShardEntry, how_to_repack, need_manifest, read_manifest
 
 _BLOCK = 1 << 20
 
@@ -79,7 +79,7 @@ def read_shard(folder: str, manifest: Manifest, number: int) -> Iterator[Sample]
         current = read_manifest(folder)
         if current is None or current.shards != manifest.shards:
             raise EnvironmentFault(f"{folder}: the run was packed again while it was read; start again")
-        raise EnvironmentFault(f"{uri}: {damage}; run gritmill pack --fresh to write the shards again")
+        raise EnvironmentFault(f"{uri}: {damage}; {how_to_repack(folder)}")
 
 
 class _HashedFile(io.RawIOBase):

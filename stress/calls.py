@@ -16,8 +16,8 @@ from typing import Any
 import gritmill
 import pipeline
 import transforms
-from gritmill.validation.validate import REMEDY
 from pipeline.faults import RunFault
+from pipeline.pack.manifest import how_to_repack
 from stress.commands import digests
 
 _CONTEXT = multiprocessing.get_context("fork")
@@ -105,7 +105,7 @@ def validate(run: Path) -> str:
     """
     faults = [f"{one.shard}: {one.text}" for one in gritmill.validate(run) if one.text]
     if faults:
-        raise RunFault(f"{', '.join(faults)}; {REMEDY}")
+        raise RunFault(f"{', '.join(faults)}; {how_to_repack(run)}")
     return ""
 
 

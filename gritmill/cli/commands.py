@@ -146,8 +146,8 @@ def validate(
     json: Json = False,
 ) -> None:
     """Check a finished run. Print one line per fault, and exit with status 1 if there are any."""
-    from gritmill.validation.validate import REMEDY
     from gritmill.validation.validate import validate as findings
+    from pipeline.pack.manifest import how_to_repack
 
     samples = faults = 0
     listed = []
@@ -160,7 +160,7 @@ def validate(
         else:
             samples += 1
     json_output.add(folder=output, counts={"samples": samples, "faults": faults}, faults=listed)
-    end = f"; {REMEDY}" if faults else ""
+    end = f"; {how_to_repack(output)}" if faults else ""
     print(f"{counted(samples, 'sample')} read, {counted(faults, 'fault')}{end}", file=sys.stderr)
     if faults:
         raise typer.Exit(DataFault.status)

@@ -6,6 +6,7 @@ parquet with their libraries, and states each rule of the contract a second time
 
 import hashlib
 import io
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,13 +20,11 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, 
 
 from gritmill.validation.sample import Rules, fault_line, sample_faults
 from pipeline import files, layout
-from pipeline.faults import CallError
+from pipeline.faults import CallError, first_line
 from pipeline.files.typed import is_intact
 from transforms import grit_record
 from transforms.text import dialects
 from transforms.wording import counted
-
-REMEDY = "run gritmill pack --fresh to write the shards again"
 
 _BLOCK, _RECORD = 512, 10_240  # sizes in a tar, in bytes
 
@@ -137,6 +136,9 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     for number, shard in enumerate(manifest.shards):
         yield from _check_shard(folder, f"{number:05}", shard, rules, limit)
     yield from (Finding(layout.MANIFEST, "", text) for text in _ledger_faults(manifest))
+    for name in (layout.STATISTICS, layout.REPORT):
+        if fault := _json_fault(files.join(folder, name)):
+            yield Finding(name, "", fault)
     yield from _unlisted_files(folder, manifest)
 
 
@@ -193,6 +195,18 @@ def _stats_fault(uri: str, shard: _Shard) -> str:
         return fault_line(error)
     same = stats.model_dump() == shard.model_dump(exclude={"tar", "index"})
     return "" if same else "differs from the manifest"
+
+
+def _json_fault(uri: str) -> str:
+    """Why a JSON file has not the content with which it was written; empty if it has, or if it does not exist."""
+    if not files.exists(uri):
+        return ""
+    data = files.read_bytes(uri)
+    try:
+        json.loads(data)
+    except ValueError as error:
+        return f"not JSON: {first_line(error)}"
+    return "" if is_intact(data) else "changed since it was written (its checksum is wrong)"
 
 
 class _Broken(Exception):

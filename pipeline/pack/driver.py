@@ -1,13 +1,14 @@
 """pack: detections -> shards. The driver checks that the table and all sources are complete, then runs the graph."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
 from typing import Any
 
 from pipeline import files, layout
 from pipeline.configuration import GROUND_SECTIONS, PACK_SECTIONS, Configuration, ShardSettings
-from pipeline.faults import CallError, EnvironmentFault, FolderMismatch
+from pipeline.faults import CallError, EnvironmentFault, FolderMismatch, RunFault
 from pipeline.files.lock import replacing
 from pipeline.files.typed import publish_typed
 from pipeline.fingerprint import json_digest
@@ -184,21 +185,51 @@ def _check_output(
     configuration: Configuration,
     options: PackOptions,
 ) -> None:
+    if options.fresh:
+        _tell_changed_settings(output, configuration, options.quiet)
     if options.fresh or options.replace:
         return
+    if manifest and manifest.partial and not _changed_keys(manifest.configuration, configuration):
+        return  # what was packed before `ground` was finished
     if any(found != pack_fingerprint for found in shard_fingerprints(output).values()):
-        difference = f" ({_difference(manifest.configuration, configuration)} changed)" if manifest else ""
-        raise FolderMismatch(
-            f"--output: {output} contains shards with another fingerprint{difference}", "use another folder, or --fresh"
-        )
+        difference = ""
+        if manifest:
+            changed = _changed_keys(manifest.configuration, configuration)
+            difference = f" ({', '.join(changed) or 'the detections'} changed)"
+        raise _other_shards(output, difference)
 
 
-def _difference(packed: dict[str, Any], configuration: Configuration) -> str:
-    """The keys that differ between the packed configuration and this one, separated by commas."""
+def check_settings(output: str, configuration: Configuration) -> None:
+    """Raises FolderMismatch if the shards in a run folder were written with other settings.
+
+    `run` asks this before `ground`, which can take days.
+    """
+    with suppress(EnvironmentFault):  # a damaged manifest is told when it is needed
+        manifest = read_manifest(output)
+        if manifest and (changed := _changed_keys(manifest.configuration, configuration)):
+            raise _other_shards(output, f" ({', '.join(changed)} changed)")
+
+
+def _other_shards(output: str, difference: str) -> FolderMismatch:
+    text = f"--output: {output} contains shards with another fingerprint{difference}"
+    return FolderMismatch(text, "use another folder, or --fresh")
+
+
+def _tell_changed_settings(output: str, configuration: Configuration, quiet: bool) -> None:
+    """`pack --fresh` is also used after damage, where the settings should be those of before."""
+    from pipeline.engines import progress
+
+    with suppress(RunFault):
+        manifest = read_manifest(output)
+        if manifest and (changed := _changed_keys(manifest.configuration, configuration)):
+            progress.tell("pack", f"not with the settings of the shards that are replaced: {', '.join(changed)}", quiet)
+
+
+def _changed_keys(packed: dict[str, Any], configuration: Configuration) -> list[str]:
+    """The keys that differ between the packed configuration and this one."""
     # `packed` is not validated, because the configuration of another release must not cause an error here.
     old, new = Configuration.complete(packed), configuration.model_dump(mode="json")
-    keys = [f"{s}.{k}" for s in PACK_SECTIONS for k in new[s] if old[s].get(k) != new[s][k]]
-    return ", ".join(keys) or "the detections"
+    return [f"{s}.{k}" for s in PACK_SECTIONS for k in new[s] if old[s].get(k) != new[s][k]]
 
 
 def _check_sources(plan: Plan) -> None:

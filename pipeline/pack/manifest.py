@@ -1,6 +1,9 @@
 """manifest.json: the complete shards and the ledger. It is written last, so a reader may trust what it lists."""
 
-from collections.abc import Iterable
+import json
+import shlex
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from typing import Annotated, Any, ClassVar
@@ -9,7 +12,7 @@ from pydantic import Field, ValidationError
 
 from pipeline import files, layout
 from pipeline.configuration import PACK_SECTIONS, Configuration
-from pipeline.faults import CallError, EnvironmentFault
+from pipeline.faults import CallError, EnvironmentFault, RunFault
 from pipeline.files.typed import OpenModel, first_fault, publish_typed, read_typed
 from pipeline.pack.ledger import Examples, Ledger, RangeCount
 from pipeline.pack.shard_stats import ShardStats, remove_shards
@@ -55,7 +58,7 @@ class Manifest(OpenModel):
     configuration section.
     """
 
-    REMEDY: ClassVar[str] = "remove it and run gritmill pack again"
+    REMEDY: ClassVar[str] = "run gritmill pack --fresh with the settings of this run, which run.log has"
 
     format: int
     ledger: Ledger
@@ -149,6 +152,33 @@ def need_manifest(run: str | PathLike[str]) -> Manifest:
         files.need_folder(files.canonical(run), str(run))
         raise CallError(f"{run}: no {layout.MANIFEST}, so it is not a finished run; run gritmill pack")
     return manifest
+
+
+def how_to_repack(run: str | PathLike[str]) -> str:
+    """What the user can do to write the shards of a run again, for a message: the command with the run's settings."""
+    with suppress(RunFault):
+        if manifest := read_manifest(files.canonical(run)):
+            return f"run {shlex.join(_repack_command(str(run), manifest))} to write the shards again"
+    return Manifest.REMEDY
+
+
+def _repack_command(run: str, manifest: Manifest) -> Iterator[str]:
+    yield from ("gritmill", "pack", "--fresh", "--output", run)
+    if not files.exists(files.join(files.canonical(run), layout.DETECTIONS)):
+        yield from ("--detections", "DIR")
+    if manifest.partial:
+        yield "--partial"
+    packed, defaults = Configuration.complete(manifest.configuration), Configuration().model_dump(mode="json")
+    changed = {
+        f"{section}.{key}": value
+        for section in PACK_SECTIONS
+        for key, value in packed[section].items()
+        if value != defaults[section].get(key)
+    }
+    if changed:
+        yield "--set"
+    for key, value in changed.items():
+        yield f"{key}={value if isinstance(value, str) else json.dumps(value)}"
 
 
 def versions() -> dict[str, str]:

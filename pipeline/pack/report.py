@@ -209,7 +209,10 @@ def _remedies(report: Report, output: str) -> Iterator[str]:
     model = str(manifest.configuration["detector"]["model"]) if manifest else ""
     if is_factory(model):
         failed.remove((FailureStage.BOXES, Reason.EXCEPTION))
-        yield f"boxes: exception: correct the code of {model}, then use ground --fresh: it is part of the fingerprint"
+        yield (
+            f"boxes: exception: correct the code of {model}, then use ground --fresh and pack --fresh: the code "
+            "is part of the fingerprint"
+        )
     for name, rows in report.tables.items():
         failed += [(name, reason) for reason in rows.failed if reason != Reason.EXCEPTION]
         if Reason.EXCEPTION in rows.failed:

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shlex
 import shutil
 import tarfile
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import gritmill
+from gritmill.main import main
 from pipeline import files
 from pipeline.ground import graph as ground_graph
 from pipeline.pack import graph as pack_graph
@@ -77,6 +79,10 @@ def other_key(path):
     path.write_text(text.replace('"', '"x', 1))
 
 
+def other_digit(path):
+    path.write_text(path.read_text().replace("1", "2", 1))
+
+
 @pytest.mark.parametrize("damage", [cut, flip_header, flip_image, empty, lambda path: path.unlink()])
 def test_a_damaged_shard_is_refused_by_every_pass_over_it(out, tmp_path, damage):
     damage(out / SHARD)
@@ -84,8 +90,66 @@ def test_a_damaged_shard_is_refused_by_every_pass_over_it(out, tmp_path, damage)
         with pytest.raises(gritmill.EnvironmentFault) as fault:
             read()
         assert str(fault.value).startswith(f"{out / SHARD}: ")
-        assert str(fault.value).endswith("run gritmill pack --fresh to write the shards again")
+        assert str(fault.value).endswith(" to write the shards again")
     assert not (tmp_path / "exported/export.json").exists()
+
+
+def test_the_command_of_a_message_writes_the_same_shards_again(out, whole, settings, capsys):
+    """`pack --fresh` alone would have the settings of the configuration `grit`."""
+    empty(out / SHARD)
+    with pytest.raises(gritmill.EnvironmentFault) as fault:
+        list(gritmill.read(out))
+    command = str(fault.value).partition("; run ")[2].partition(" to write")[0]
+    assert command == f"gritmill pack --fresh --output {out} --set selection.score=0.1 shards.pairs=6"
+    with pytest.raises(SystemExit) as status:
+        main(["validate", str(out)])
+    assert status.value.code == 1
+    assert command in capsys.readouterr().err
+    with pytest.raises(SystemExit) as status:
+        main(shlex.split(command)[1:])
+    assert status.value.code == 0
+    assert "not with the settings" not in capsys.readouterr().err
+    kinds = ("shards/*", "manifest.json", "statistics.json")
+    assert sample_pairs.files_of(out, *kinds) == sample_pairs.files_of(whole, *kinds)
+
+
+def test_a_fresh_pack_with_other_settings_says_so(out, capsys):
+    with pytest.raises(SystemExit):
+        main(["pack", "--fresh", "--output", str(out)])
+    told = "pack: not with the settings of the shards that are replaced: selection.score, shards.pairs"
+    assert told in capsys.readouterr().err
+
+
+def test_without_a_manifest_the_message_says_where_the_settings_are(out):
+    empty(out / "manifest.json")
+    with pytest.raises(gritmill.EnvironmentFault, match="with the settings of this run, which "):
+        list(gritmill.read(out))
+
+
+@pytest.mark.parametrize("name", ["statistics.json", "report.json"])
+@pytest.mark.parametrize("damage", [empty, other_digit])
+def test_validate_finds_damage_beside_the_shards(out, name, damage):
+    damage(out / name)
+    assert [fault.shard for fault in gritmill.validate(out) if fault.text] == [name]
+
+
+def test_what_was_packed_of_an_unfinished_ground_is_in_nobodys_way(whole, settings, inputs, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out, ignore=shutil.ignore_patterns("shards", "*.json.x"))
+    for name in ("manifest.json", "statistics.json", "report.json", "report.html", "detections/00001/00000.done.json"):
+        (out / name).unlink()
+    (out / "detections/00001/00000-00001.parquet").unlink()
+    assert gritmill.pack(settings, output=out, partial=True)["partial"]
+    gritmill.run(settings, inputs=[inputs], output=out)
+    kinds = ("shards/*", "manifest.json", "statistics.json")
+    assert sample_pairs.files_of(out, *kinds) == sample_pairs.files_of(whole, *kinds)
+
+
+def test_run_refuses_other_settings_of_shards_before_it_grounds(out, settings, inputs, monkeypatch):
+    (out / "detections/00001/00000.done.json").unlink()
+    monkeypatch.setattr(ground_graph, "run", interrupt)
+    with pytest.raises(gritmill.CallError, match=r"shards\.pairs changed\); use another folder, or --fresh"):
+        gritmill.run({**settings, "shards": {"pairs": 3}}, inputs=[inputs], output=out)
 
 
 def test_what_stands_behind_a_shard_is_noticed(out):

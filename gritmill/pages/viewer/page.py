@@ -37,7 +37,8 @@ def packed_plan(folder: str, manifest: Manifest) -> Plan:
     plan = need_plan(folder, "set it to the run folder whose detections were packed")
     if plan.fingerprint != manifest.fingerprints.ground:
         raise FolderMismatch(
-            f"--detections: {folder}: the run was packed from other detections", "set it to their run folder"
+            f"--detections: {folder}: the run was packed from other detections",
+            "set it to their folder, which ground --fresh has renamed to detections.N, or run gritmill pack --fresh",
         )
     if not manifest.partial and not _is_packed(plan, open_detections(folder), manifest):
         raise EnvironmentFault(
