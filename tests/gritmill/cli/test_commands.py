@@ -371,7 +371,7 @@ def test_a_fresh_pack_that_fails_leaves_the_run_as_it_was(invoke, tmp_path):
     rows = tmp_path / "out/detections/00000/00000-00000.parquet"
     sound = rows.read_bytes()
     rows.write_bytes(sound[:-1])
-    status, lines = invoke("pack", *words, "--fresh", "--set", "selection.score=0.85")
+    status, lines = invoke("pack", *words, "--fresh", "--quiet", "--set", "selection.score=0.85")
     assert (status, len(lines)) == (3, 1)
     assert "00000-00000.parquet has changed since it was committed" in lines[0]
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "statistics.json") == before
