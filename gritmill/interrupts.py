@@ -75,6 +75,8 @@ def _repeat(number: int) -> None:
 
 def _end_later() -> None:
     time.sleep(GRACE_SECONDS)
-    with suppress(Exception):  # not through the buffer, which the main thread may have locked
-        sys.stderr.buffer.raw.write(b"gritmill: interrupted; run the same command to resume\n")  # type: ignore[union-attr]
+    with suppress(
+        Exception
+    ):  # not through the buffer, which the main thread may have locked; PYTHONUNBUFFERED has none
+        getattr(sys.stderr.buffer, "raw", sys.stderr.buffer).write(b"gritmill: interrupted\n")
     os._exit(STATUS_KILLED)

@@ -64,7 +64,7 @@ def test_an_interrupt_before_the_command_has_a_json_object():
 @pytest.mark.parametrize("swallow", ["except KeyboardInterrupt: pass", "except BaseException: pass"])
 def test_an_interrupt_that_is_swallowed_for_good_ends_the_process(swallow):
     body = f"with interrupts.terminable():\n try: {SENDS}; time.sleep(5)\n {swallow}\n time.sleep(50)"
-    assert ended(body) == (143, [], [])
+    assert ended(body) == (143, [], ["gritmill: interrupted"])
 
 
 def test_a_thread_that_goes_on_working_does_not_hold_the_process():

@@ -98,7 +98,7 @@ def test_the_line_names_the_key(tmp_path: Path) -> None:
     value = json.loads(KINDS[Manifest].read_text("utf-8"))
     value["shards"][1]["bytes"] = "many"
     (tmp_path / layout.MANIFEST).write_text(json.dumps(value))
-    with pytest.raises(EnvironmentFault, match=r"manifest\.json: .*shards\.1\.bytes: .*integer.*; remove it and run"):
+    with pytest.raises(EnvironmentFault, match=r"manifest\.json: .*shards\.1\.bytes: .*; run gritmill pack --fresh"):
         read_manifest(str(tmp_path))
     value = json.loads(KINDS[Plan].read_text("utf-8")) | {"format": 99}
     (tmp_path / layout.PLAN).write_text(json.dumps(value))
