@@ -25,6 +25,7 @@ _BUILTIN = {
     "csv": ("delimited:CsvSource", (".csv",)),
     "tsv": ("delimited:TsvSource", (".tsv",)),
     "coco": ("coco:CocoSource", (".json",)),
+    "json": ("json_records:JsonSource", ()),
 }
 """For each kind: its class, below `pipeline.sources`, and its suffixes."""
 

@@ -17,6 +17,10 @@ from pipeline.sources import caption_text
 from pipeline.sources.read_images import LOADERS, fetch_ahead, read_file
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
+_STRUCTURED_CAPTIONS = ("sentences", "conversations")
+"""Fields of Karpathy's splits and of LLaVA, which are used if there is none of the usual ones."""
+
+_REPLIES = ("gpt", "assistant")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _MAX_DEPTH = 64  # pydantic's serializer and Python's recursion fail at some hundreds
 _MAX_INT = 1 << 1024  # no float is larger; decimal texts of more than 4300 digits are refused by Python
@@ -100,17 +104,29 @@ class Columns:
         def first(names: Sequence[str]) -> str:
             return next((name for name in names if name in available), "")
 
+        caption = first(requested.caption)
+        if not caption and requested.caption == ColumnSettings().caption:
+            caption = first(_STRUCTURED_CAPTIONS)
         for role in ("caption", "image"):
+            if role == "caption" and caption:
+                continue
             if not first(getattr(requested, role)):
                 names = " or ".join(getattr(requested, role))
                 raise CallError(f"source.columns.{role}: {uri} has no column {names}; it has {', '.join(available)}")
-        return cls(*(first(getattr(requested, role)) for role in ("caption", "image", "url", "id", "key")))
+        return cls(caption, *(first(getattr(requested, role)) for role in ("image", "url", "id", "key")))
 
 
 def captions_of(value: Any) -> list[str | None]:
-    """The captions in a table cell: a text or a list of texts. Other values become None, an empty list one None."""
+    """The captions in a table cell: a text or a list of texts. Other values become None, an empty list one None.
+
+    A list can also be that of Karpathy's splits, `{"raw": text, …}`, or a conversation of LLaVA, whose captions are the
+    replies.
+    """
     listed = value if isinstance(value, list) else [value]
-    return [caption_text.from_text(text) if isinstance(text, str) else None for text in listed] or [None]
+    if any(isinstance(item, dict) and item.get("from") in _REPLIES for item in listed):
+        listed = [item.get("value") for item in listed if isinstance(item, dict) and item.get("from") in _REPLIES]
+    texts = [item.get("raw") if isinstance(item, dict) else item for item in listed]
+    return [caption_text.from_text(text) if isinstance(text, str) else None for text in texts] or [None]
 
 
 def row_pairs(

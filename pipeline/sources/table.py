@@ -51,6 +51,10 @@ class TableSource(ImageFileSource):
         cell = row.get(self.columns.image)  # Hugging Face's struct<bytes, path> may name a path in any table
         return image_reference(cell.get("path") if isinstance(cell, dict) else cell, self.root), b""
 
+    def place(self, position: Position) -> str:
+        """Where a row is, in addition to its number, for a message."""
+        return ""
+
     def count(self, row: Row) -> int:
         """The number of pairs of a row."""
         return 1 if isinstance(row, str) else len(captions_of(row.get(self.columns.caption)))
@@ -58,13 +62,9 @@ class TableSource(ImageFileSource):
     def _pairs(self, position: Position, row: Row) -> Iterator[Pair]:
         number, index = position["row"], position["index"]
         if isinstance(row, str):
-            yield broken_row(self.uri, number, index, f"row {number + 1}{_at_byte(position)}: {row}")
+            yield broken_row(self.uri, number, index, f"row {number + 1}{self.place(position)}: {row}")
         else:
             yield from row_pairs(row, self.columns, self.uri, number, index, self.image(row, number))
-
-
-def _at_byte(position: Position) -> str:
-    return f", at byte {position['offset']}" if "offset" in position else ""
 
 
 class TextTableSource(TableSource):
@@ -73,6 +73,10 @@ class TextTableSource(TableSource):
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """The first byte, number and content of every row from `offset` on. number: of the first one."""
         raise NotImplementedError
+
+    def place(self, position: Position) -> str:
+        """The first byte."""
+        return f", at byte {position['offset']}"
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Scans the file once."""

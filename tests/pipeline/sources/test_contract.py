@@ -64,6 +64,13 @@ def jsonl(folder: Path) -> Path:
     return saved(folder / "a.jsonl", "\n".join(rows))
 
 
+def json_records(folder: Path) -> Path:
+    written_images(folder)
+    rows: list[Any] = [{"image": f"{i}.jpg", **({"caption": c} if c else {})} for i, c in enumerate(CAPTIONS)]
+    rows[3] = "no record"
+    return saved(folder / "a.json", json.dumps(rows))
+
+
 def delimited(folder: Path, ending: str, delimiter: str) -> Path:
     written_images(folder)
     rows = [[f"{i}.jpg", caption] for i, captions in enumerate(CAPTIONS) for caption in captions or [""]]
@@ -96,6 +103,7 @@ KINDS = {
     "webdataset": webdataset,
     "gzipped": lambda folder: webdataset(folder, ".tar.gz"),
     "jsonl": jsonl,
+    "json": json_records,
     "csv": lambda folder: delimited(folder, ".csv", ","),
     "tsv": lambda folder: delimited(folder, ".tsv", "\t"),
     "coco": coco,
@@ -178,7 +186,7 @@ def test_it_says_what_must_be_there_to_fetch_images(planned: Plan, source: Sourc
 def test_a_kind_whose_package_is_gone_or_broken_is_named(install: Callable[..., None]) -> None:
     with pytest.raises(CallError, match=r"source\.kind: 'zip': no such kind; did you mean zipped\?$"):
         configuration(source={"kind": "zip"})
-    with pytest.raises(CallError, match=r"source\.kind: '7z': no such kind; use one of auto, .* coco, zipped$"):
+    with pytest.raises(CallError, match=r"source\.kind: '7z': no such kind; use one of auto, .* coco, json, zipped$"):
         configuration(source={"kind": "7z"})
     install(source_kinds.GROUP, "other = no_such_module:Other")
     with pytest.raises(CallError, match=r"source\.kind: zipped: no such kind; use one of .*, or install its package"):
