@@ -16,16 +16,11 @@ import gritmill
 from stress import calls
 from stress.calls import Answer, Running
 from stress.commands import RUN_FILES, digests
+from stress.fake_detector import small_run
 from stress.pairs import write_jsonl, write_tars
 
 _PAIRS = 24
-_SETTINGS: dict[str, Any] = {
-    "phrases": {"model": "caption-parser"},
-    "detector": {"model": "stress.fake_detector:make"},
-    "selection": {"score": 0.0},
-    "chunk": {"pairs": 6},
-    "shards": {"pairs": 10},
-}
+_SETTINGS = small_run(chunk=6, shard=10)
 _UNREAD = (".gritmill.lock",)
 
 

@@ -16,17 +16,12 @@ import gritmill
 from stress import calls
 from stress.calls import Answer, Running
 from stress.commands import RUN_FILES, digests
+from stress.fake_detector import small_run
 from stress.pairs import write_jsonl, write_picture, write_tars
 
 _PAIRS = 400
 _MISSING = range(0, _PAIRS, 10)
-_SETTINGS: dict[str, Any] = {
-    "phrases": {"model": "caption-parser"},
-    "detector": {"model": "stress.fake_detector:make"},
-    "selection": {"score": 0.0},
-    "chunk": {"pairs": 25},
-    "shards": {"pairs": 50},
-}
+_SETTINGS = small_run(chunk=25, shard=50)
 _PARTIAL = "a part"
 _OTHER_SHARDS = {**_SETTINGS, "shards": {"pairs": 30}}
 _OTHER_CHUNKS = {**_SETTINGS, "chunk": {"pairs": 20}}

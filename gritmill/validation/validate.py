@@ -26,6 +26,8 @@ from transforms import grit_record
 from transforms.text import dialects
 from transforms.wording import counted
 
+_CHANGED = "changed since it was written (its checksum is wrong)"
+
 _BLOCK, _RECORD = 512, 10_240  # sizes in a tar, in bytes
 
 _OCTAL = re.compile(rb"[0-7]{11}\0")
@@ -118,7 +120,7 @@ def validate(output: str | PathLike[str], limit: int | None = None) -> Iterator[
     try:
         data = files.read_bytes(uri)
         if not is_intact(data):
-            yield Finding(layout.MANIFEST, "", "changed since it was written (its checksum is wrong)")
+            yield Finding(layout.MANIFEST, "", _CHANGED)
             return
         manifest = _Manifest.model_validate_json(data)
         for name in manifest.configuration.text.dialect:
@@ -188,7 +190,7 @@ def _stats_fault(uri: str, shard: _Shard) -> str:
         return "is missing"
     data = files.read_bytes(uri)
     if not is_intact(data):
-        return "changed since it was written (its checksum is wrong)"
+        return _CHANGED
     try:
         stats = _Stats.model_validate_json(data)
     except ValidationError as error:
@@ -206,7 +208,7 @@ def _json_fault(uri: str) -> str:
         json.loads(data)
     except ValueError as error:
         return f"not JSON: {first_line(error)}"
-    return "" if is_intact(data) else "changed since it was written (its checksum is wrong)"
+    return "" if is_intact(data) else _CHANGED
 
 
 class _Broken(Exception):

@@ -7,14 +7,14 @@ from functools import reduce
 from typing import Any
 
 from pipeline import files, layout
-from pipeline.configuration import GROUND_SECTIONS, PACK_SECTIONS, Configuration, ShardSettings
+from pipeline.configuration import GROUND_SECTIONS, Configuration, ShardSettings
 from pipeline.faults import CallError, EnvironmentFault, FolderMismatch, RunFault
 from pipeline.files.lock import replacing
 from pipeline.files.typed import publish_typed
 from pipeline.fingerprint import json_digest
 from pipeline.ids import RangeId
 from pipeline.pack.ledger import join_digests
-from pipeline.pack.manifest import Manifest, read_manifest, write_manifest
+from pipeline.pack.manifest import Manifest, changed_keys, read_manifest, write_manifest
 from pipeline.pack.options import PackOptions
 from pipeline.pack.shard_stats import FORMAT, file_sizes, shard_fingerprints
 from pipeline.pack.statistics import Statistics
@@ -189,12 +189,12 @@ def _check_output(
         _tell_changed_settings(output, configuration, options.quiet)
     if options.fresh or options.replace:
         return
-    if manifest and manifest.partial and not _changed_keys(manifest.configuration, configuration):
+    if manifest and manifest.partial and not changed_keys(manifest.configuration, configuration):
         return  # what was packed before `ground` was finished
     if any(found != pack_fingerprint for found in shard_fingerprints(output).values()):
         difference = ""
         if manifest:
-            changed = _changed_keys(manifest.configuration, configuration)
+            changed = changed_keys(manifest.configuration, configuration)
             difference = f" ({', '.join(changed) or 'the detections'} changed)"
         raise _other_shards(output, difference)
 
@@ -206,7 +206,7 @@ def check_settings(output: str, configuration: Configuration) -> None:
     """
     with suppress(EnvironmentFault):  # a damaged manifest is told when it is needed
         manifest = read_manifest(output)
-        if manifest and (changed := _changed_keys(manifest.configuration, configuration)):
+        if manifest and (changed := changed_keys(manifest.configuration, configuration)):
             raise _other_shards(output, f" ({', '.join(changed)} changed)")
 
 
@@ -221,15 +221,8 @@ def _tell_changed_settings(output: str, configuration: Configuration, quiet: boo
 
     with suppress(RunFault):
         manifest = read_manifest(output)
-        if manifest and (changed := _changed_keys(manifest.configuration, configuration)):
+        if manifest and (changed := changed_keys(manifest.configuration, configuration)):
             progress.tell("pack", f"not with the settings of the shards that are replaced: {', '.join(changed)}", quiet)
-
-
-def _changed_keys(packed: dict[str, Any], configuration: Configuration) -> list[str]:
-    """The keys that differ between the packed configuration and this one."""
-    # `packed` is not validated, because the configuration of another release must not cause an error here.
-    old, new = Configuration.complete(packed), configuration.model_dump(mode="json")
-    return [f"{s}.{k}" for s in PACK_SECTIONS for k in new[s] if old[s].get(k) != new[s][k]]
 
 
 def _check_sources(plan: Plan) -> None:

@@ -168,17 +168,20 @@ def _repack_command(run: str, manifest: Manifest) -> Iterator[str]:
         yield from ("--detections", "DIR")
     if manifest.partial:
         yield "--partial"
-    packed, defaults = Configuration.complete(manifest.configuration), Configuration().model_dump(mode="json")
-    changed = {
-        f"{section}.{key}": value
-        for section in PACK_SECTIONS
-        for key, value in packed[section].items()
-        if value != defaults[section].get(key)
-    }
-    if changed:
-        yield "--set"
-    for key, value in changed.items():
-        yield f"{key}={value if isinstance(value, str) else json.dumps(value)}"
+    packed = Configuration.complete(manifest.configuration)
+    for number, name in enumerate(changed_keys(manifest.configuration, Configuration())):
+        section, _, key = name.partition(".")
+        value = packed[section][key]
+        if number == 0:
+            yield "--set"
+        yield f"{name}={value if isinstance(value, str) else json.dumps(value)}"
+
+
+def changed_keys(packed: dict[str, Any], configuration: Configuration) -> list[str]:
+    """The keys of `pack` that differ between the packed configuration and another one."""
+    # `packed` is not validated, because the configuration of another release must not cause an error here.
+    old, new = Configuration.complete(packed), configuration.model_dump(mode="json")
+    return [f"{s}.{k}" for s in PACK_SECTIONS for k in new[s] if old[s].get(k) != new[s][k]]
 
 
 def versions() -> dict[str, str]:

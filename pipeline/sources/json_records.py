@@ -8,7 +8,6 @@ import codecs
 import json
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import islice
 from typing import Any
 
 from pipeline import files
@@ -16,20 +15,13 @@ from pipeline.faults import SourceFault, first_line
 from pipeline.files import FileInfo
 from pipeline.sources import json_text
 from pipeline.sources.base import Position
-from pipeline.sources.table import Row, TextTableSource
+from pipeline.sources.table import RecordSource, Row
 
-_SAMPLED = 100
 _HEAD = 1 << 16
 
 
-class JsonSource(TextTableSource):
+class JsonSource(RecordSource):
     """In a position, `offset` is the number of the record."""
-
-    def column_names(self) -> list[str]:
-        """The fields of the first 100 records, in order of appearance. If there is no object, the requested names."""
-        rows = [row for row in islice(_records(self.info), _SAMPLED) if isinstance(row, dict)]
-        columns = self.settings.columns
-        return list(dict.fromkeys(name for row in rows for name in row)) or [*columns.caption, *columns.image]
 
     def place(self, position: Position) -> str:
         """The number says it."""

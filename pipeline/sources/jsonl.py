@@ -2,25 +2,16 @@
 
 import codecs
 from collections.abc import Iterator
-from itertools import islice
 
 from pydantic_core import from_json
 
 from pipeline import files
 from pipeline.sources import json_text
-from pipeline.sources.table import Row, TextTableSource
-
-_SAMPLED_LINES = 100
+from pipeline.sources.table import RecordSource, Row
 
 
-class JsonlSource(TextTableSource):
-    """The columns are the fields of the objects in the first 100 rows."""
-
-    def column_names(self) -> list[str]:
-        """The fields in order of appearance. If there is no object, the requested names."""
-        rows = [row for _, _, row in islice(self.rows(0, 0), _SAMPLED_LINES) if isinstance(row, dict)]
-        columns = self.settings.columns
-        return list(dict.fromkeys(name for row in rows for name in row)) or [*columns.caption, *columns.image]
+class JsonlSource(RecordSource):
+    """One record per line."""
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """One row per line that is not blank."""

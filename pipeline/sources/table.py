@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from pipeline.sources.base import (
@@ -16,6 +17,8 @@ from pipeline.sources.base import (
     slice_ranges,
 )
 from transforms.records import Fault, ImageRef, Pair
+
+_SAMPLED_ROWS = 100
 
 Row = dict[str, Any] | str
 """Cells by column. For a row that cannot be read, a text with the reason."""
@@ -98,3 +101,13 @@ class TextTableSource(TableSource):
         for offset, number, row in self.rows(start["offset"], start["row"]):
             yield {"offset": offset, "row": number, "skip": 0, "index": index}, row
             index += self.count(row)
+
+
+class RecordSource(TextTableSource):
+    """A table of JSON objects. The columns are the fields of the objects in the first 100 rows."""
+
+    def column_names(self) -> list[str]:
+        """The fields in order of appearance. If there is no object, the requested names."""
+        rows = [row for _, _, row in islice(self.rows(0, 0), _SAMPLED_ROWS) if isinstance(row, dict)]
+        columns = self.settings.columns
+        return list(dict.fromkeys(name for row in rows for name in row)) or [*columns.caption, *columns.image]

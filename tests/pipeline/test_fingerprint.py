@@ -6,8 +6,8 @@ import pytest
 
 from pipeline import fingerprint
 from pipeline.configuration import Configuration
-from pipeline.pack import driver
 from pipeline.pack.driver import compute_pack_fingerprint
+from pipeline.pack.manifest import changed_keys
 from pipeline.plan.plan import read_plan
 from tests.pipeline.builders import configuration
 from transforms.detectors.grounding_dino.family import GROUNDING_DINO
@@ -201,7 +201,7 @@ def test_a_legacy_value_that_would_be_overlooked_is_refused() -> None:
 def test_a_manifest_of_a_later_release_does_not_hide_what_differs() -> None:
     written = configuration().model_dump(mode="json")
     written["selection"] |= {"unknown": 1, "nms_iou": 0.1}
-    assert driver._changed_keys(written, configuration()) == ["selection.nms_iou"]
+    assert changed_keys(written, configuration()) == ["selection.nms_iou"]
 
 
 def test_a_call_that_resumes_an_older_run_keeps_the_value_that_means_as_before() -> None:
