@@ -157,8 +157,13 @@ def image_reference(path: Any, root: str) -> ImageRef | Fault:
         return Fault.from_error(FailureStage.READ, Reason.UNSUPPORTED_URI, path)
     if "\\" in path and not files.exists(files.resolve_below(root, path) or ""):  # as Windows writes it
         path = path.replace("\\", "/")
-    resolved = files.resolve_below(root, path)
-    return ImageRef(uri=resolved) if resolved else Fault.from_error(FailureStage.READ, Reason.OUTSIDE_ROOT, path)
+    if resolved := files.resolve_below(root, path):
+        return ImageRef(uri=resolved)
+    cure = (
+        f"; set source.image_root={files.parent(path)}" if path.startswith("/") or "://" in path else f", from {root}"
+    )
+    shown = path if len(path) <= 90 else f"{path[:89]}…"
+    return Fault.from_error(FailureStage.READ, Reason.OUTSIDE_ROOT, shown + cure)
 
 
 def is_url(path: str) -> bool:

@@ -106,10 +106,9 @@ class DelimitedSource(TextTableSource):
             if len(cells) == len(names):
                 return Layout(delimiter, tuple(names), False, _is_spaced(cells))
         own, cells = next(iter(rows.items()))
-        raise CallError(
-            f"source.header: {counted(len(names), 'name')}, but the first row of {self.uri} has {counted(len(cells), 'cell')}, separated by "
-            f"{short_repr(own)}"
-        )
+        given, found = counted(len(names), "name"), counted(len(cells), "cell")
+        where = f"the first row of {self.uri} has {found}, separated by {short_repr(own)}"
+        raise CallError(f"source.header: {given}, but {where}")
 
     def _row(self, cells: Cells) -> Row:
         if isinstance(cells, str):

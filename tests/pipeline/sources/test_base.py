@@ -25,7 +25,7 @@ from pipeline.sources.base import (
 from pipeline.sources.columns import Columns
 from tests import fake_object_store
 from tests.pipeline.builders import source_settings, stored
-from transforms.records import ImageRef, Pair, Reason
+from transforms.records import Fault, ImageRef, Pair, Reason
 
 COLUMNS = Columns("caption", "image", "url", "id", "key")
 
@@ -117,6 +117,21 @@ def test_images_that_cannot_be_had_are_failed_pairs(value: object, reason: Reaso
     pairs = list(row_pairs(row, COLUMNS, "/t/a.jsonl", 0, 0, (image_reference(value, "/t"), b"")))
     assert [pair.error.reason if pair.error else None for pair in pairs] == [reason, reason]
     assert [pair.image.uri for pair in pairs] == ["", ""]
+
+
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/data/images/1.jpg", "/data/images/1.jpg; set source.image_root=/data/images"),
+        ("s3://bucket/a/1.jpg", "s3://bucket/a/1.jpg; set source.image_root=s3://bucket/a"),
+        ("../1.jpg", "../1.jpg, from /t"),
+        ("../" + "x" * 23_000, f"../{'x' * 86}…, from /t"),
+    ],
+)
+def test_a_path_outside_of_the_root_names_a_root_that_would_do(path: str, detail: str) -> None:
+    found = image_reference(path, "/t")
+    assert isinstance(found, Fault)
+    assert found.detail == detail
 
 
 @pytest.mark.parametrize("value", ["1.jpg", "./1.jpg", "a/../1.jpg", "/t/1.jpg", "file:///t/1.jpg"])
