@@ -2,6 +2,7 @@
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Sequence
 
 from pipeline import files
@@ -34,6 +35,14 @@ def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInf
             raise CallError(f"{option}: {pattern}: {_explain_no_match(pattern)}")
         by_uri |= {info.uri: info for info in matched}
     return [by_uri[uri] for uri in sorted(by_uri)]
+
+
+def find_skipped(inputs: Sequence[str], found: Sequence[FileInfo]) -> dict[str, int]:
+    """The number of files in the folders among the inputs that are not among the sources, by suffix."""
+    sources = {info.uri for info in found}
+    folders = [files.canonical(pattern) for pattern in inputs if not files.match(pattern)]
+    left_out = [info.uri for folder in folders for info in files.list_folder(folder) if info.uri not in sources]
+    return dict(Counter(os.path.splitext(uri)[1].lower() or files.name(uri) for uri in left_out).most_common())
 
 
 def _sources_in(folder: str) -> list[FileInfo]:

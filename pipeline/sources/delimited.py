@@ -78,6 +78,12 @@ class DelimitedSource(TextTableSource):
                 raise CallError(self._explain_no_header(cells))
         return Layout(own, tuple(cell.strip() for cell in rows[own]), True, False)  # which lacks a column
 
+    def about(self) -> dict[str, str]:
+        """The columns, the delimiter and the header."""
+        shown = {"\t": "a tab", " ": "a blank"}.get(self.layout.delimiter, f'"{self.layout.delimiter}"')
+        header = "a header line" if self.layout.header else "no header line"
+        return {**super().about(), "cells": f"separated by {shown}, {header}"}
+
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """Every row except the header and empty lines."""
         layout = self.layout

@@ -74,6 +74,10 @@ class TableSource(ImageFileSource):
         """A function that returns the image in a cell; b"" if there is none, because the table has changed."""
         raise NotImplementedError
 
+    def about(self) -> dict[str, str]:
+        """What is taken for what, for a person."""
+        return {role: f"column {name}" for role, name in vars(self.columns).items() if name}
+
     def check_images(self, cells: Iterable[Any]) -> None:
         """Raises CallError if the cells, some of the image column, are URLs alone."""
         found = [image_in(cell) for cell in cells]
