@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from itertools import groupby, islice
 from typing import Any
 
-from pipeline.faults import CallError
+from pipeline.faults import CallError, SourceFault
 from pipeline.sources.base import (
     ImageFileSource,
     Position,
@@ -109,6 +109,16 @@ class TextTableSource(TableSource):
         """The first byte, number and content of every row from `offset` on. number: of the first one."""
         raise NotImplementedError
 
+    def first_rows(self) -> list[dict[str, Any]]:
+        """The sound ones of the first 100 rows, as far as they can be read. Raises SourceFault if none can be read."""
+        rows: list[Row] = []
+        try:
+            rows.extend(row for _, _, row in islice(self.rows(0, 0), _SAMPLED_ROWS))
+        except SourceFault:
+            if not rows:
+                raise
+        return [row for row in rows if isinstance(row, dict)]
+
     def place(self, position: Position) -> str:
         """The first byte."""
         return f", at byte {position['offset']}"
@@ -116,8 +126,7 @@ class TextTableSource(TableSource):
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Scans the file once. A file that can only be read forward is one range, and is not scanned."""
         columns = self.columns  # a table without rows must have them, too
-        first = (row for _, _, row in islice(self.rows(0, 0), _SAMPLED_ROWS) if isinstance(row, dict))
-        self.check_images(row.get(columns.image) for row in first)
+        self.check_images(row.get(columns.image) for row in self.first_rows())
         with open_text(self.uri, self.settings.encoding) as text:
             if text.forward:
                 return [RangeSpec({"offset": 0, "row": 0, "skip": 0, "index": 0}, None)]
@@ -165,6 +174,5 @@ class RecordSource(TextTableSource):
 
     def column_names(self) -> list[str]:
         """The fields in order of appearance. If there is no object, the requested names."""
-        rows = [row for _, _, row in islice(self.rows(0, 0), _SAMPLED_ROWS) if isinstance(row, dict)]
-        columns = self.settings.columns
-        return list(dict.fromkeys(name for row in rows for name in row)) or [*columns.caption, *columns.image]
+        names = list(dict.fromkeys(name for row in self.first_rows() for name in row))
+        return names or [*self.settings.columns.caption, *self.settings.columns.image]
