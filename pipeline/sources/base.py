@@ -96,6 +96,8 @@ def captions_of(value: Any) -> list[str | None]:
 
 
 def _caption_items(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return [value]
     listed = value if isinstance(value, list) else [value]
     if any(isinstance(item, dict) and item.get("from") in _REPLIES for item in listed):
         listed = [item.get("value") for item in listed if isinstance(item, dict) and item.get("from") in _REPLIES]
@@ -113,20 +115,19 @@ def row_pairs(
     """
     reference, data = image
     items = _caption_items(row.get(columns.caption))
-    captions = captions_of(row.get(columns.caption))
     key = _text(row, columns.key) or str(number)
-    for offset, (caption, item) in enumerate(zip(captions, items, strict=True)):
+    for offset, item in enumerate(items):
         pair = Pair(
-            key=f"{key}-{offset}" if len(captions) > 1 else key,
+            key=f"{key}-{offset}" if len(items) > 1 else key,
             source=uri,
             index=first + offset,
-            caption=caption or "",
+            caption=caption_text.from_text(item) if isinstance(item, str) else "",
             data=data,
             url=_text(row, columns.url),
             id=_text(row, columns.id),
             meta=meta_json(row, (columns.image, columns.caption)),
         )
-        if caption is None and item is not None:
+        if not isinstance(item, str | None):
             what = f"row {number + 1}: column {columns.caption}: {described(item)}, not a text"
             pair = pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, what))
         pair = pair.failed(reference) if isinstance(reference, Fault) else replace(pair, image=reference)
@@ -168,7 +169,7 @@ def image_reference(path: Any, root: str) -> ImageRef | Fault:
 
 def is_url(path: str) -> bool:
     """Whether a path names something on the web, which is not downloaded."""
-    return path[:8].partition("://")[0].lower() in ("http", "https", "ftp", "data")
+    return "://" in path[:8] and path.partition("://")[0].lower() in ("http", "https", "ftp", "data")
 
 
 def image_root(settings: SourceSettings, uri: str) -> str:

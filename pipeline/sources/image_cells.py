@@ -11,10 +11,10 @@ from transforms.wording import article, counted
 
 _DATA_URI = re.compile(r"data:[^,;]*(?:;[^,;=]+=[^,;]*)*(;base64)?,", re.IGNORECASE)
 _MIN_BASE64 = 40  # characters; a GIF of one pixel has 56
-_BASE64_STARTS = ("/9j/", "iVBORw0KGgo", "R0lGOD", "UklGR", "Qk", "SUkq", "TU0AK", "AAAA", "UDQ", "UDU", "UDY")
+_BASE64_STARTS = ("/9j/", "iVBOR", "R0lGO", "UklGR", "Qk", "SUkq", "TU0AK", "AAAA", "UDQ", "UDU", "UDY")
 """How JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF and PNM begin in base64."""
 
-_ASCII_STARTS = (b"data:", *(start.encode() for start in _BASE64_STARTS))
+_DATA = ("data:", "DATA:", "Data:")
 
 
 def image_in(cell: Any) -> bytes | str | Fault:
@@ -23,22 +23,18 @@ def image_in(cell: Any) -> bytes | str | Fault:
     A list with one item is that item. Hugging Face's struct<bytes, path> may have either of its fields. Texts and bytes
     that are base64 are decoded if they begin as an image does.
     """
+    if isinstance(cell, str | bytes) and cell:
+        start = cell[:5] if isinstance(cell, str) else cell[:5].decode("latin-1")
+        if start in _DATA or (start.startswith(_BASE64_STARTS) and len(cell) >= _MIN_BASE64):
+            return _in_text(cell if isinstance(cell, str) else cell.decode("latin-1"), cell)
+        return cell
     if isinstance(cell, list | tuple) and cell:
         return _in_list(cell)
     if isinstance(cell, dict) and ("bytes" in cell or "path" in cell):
         return image_in(cell.get("path") if cell.get("bytes") is None else cell["bytes"])
     if not cell:
         return Fault(FailureStage.READ, Reason.NO_IMAGE, "the row names no image")
-    if not isinstance(cell, str | bytes):
-        return _fault(described(cell))
-    text = cell if isinstance(cell, str) else cell.decode("latin-1") if cell.startswith(_ASCII_STARTS) else ""
-    if match := _DATA_URI.match(text):
-        content = text[match.end() :]
-        return _from_base64(content) if match[1] else unquote_to_bytes(content)
-    if text.startswith(_BASE64_STARTS) and len(text) >= _MIN_BASE64:
-        decoded = _from_base64(text)
-        return cell if isinstance(decoded, Fault) else decoded
-    return cell
+    return _fault(described(cell))
 
 
 def described(value: Any) -> str:
@@ -63,6 +59,14 @@ def _in_list(cell: list[Any] | tuple[Any, ...]) -> bytes | str | Fault:
     if all(type(item) is int and 0 <= item < 256 for item in cell):
         return bytes(cell)
     return _fault(described(cell))
+
+
+def _in_text(text: str, cell: str | bytes) -> bytes | str | Fault:
+    if match := _DATA_URI.match(text):
+        content = text[match.end() :]
+        return _from_base64(content) if match[1] else unquote_to_bytes(content)
+    decoded = _from_base64(text)
+    return cell if isinstance(decoded, Fault) else decoded
 
 
 def _from_base64(text: str) -> bytes | Fault:
