@@ -7,10 +7,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
+from pipeline.faults import SourceFault
+
 _STEP = 1 << 16
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
+_OTHERS = {b"\xfd7zXZ\0": "xz", b"BZh91AY&SY": "bzip2", b"PK\x03\x04": "zip", b"7z\xbc\xaf\x27\x1c": "7z"}
 DAMAGED = "the {} stream is truncated or damaged"
 
 
@@ -91,13 +94,18 @@ class ForwardFile(io.RawIOBase):
 
 
 def unpacked(raw: BinaryIO) -> "BinaryIO | ForwardFile":
-    """A stream of the file's bytes, decompressed if the first bytes are those of gzip or zstd. The name does not
-    matter."""
-    start = raw.read(4)
+    """A stream of the file's bytes, decompressed if the first bytes are those of gzip or zstd. The name does not matter.
+
+    Raises:
+      SourceFault: the file is compressed in another way.
+    """
+    start = raw.read(10)
     raw.seek(0)
+    if other := next((name for mark, name in _OTHERS.items() if start.startswith(mark)), ""):
+        raise SourceFault(f"compressed with {other}, which is not read; unpack it, or compress it with gzip or zstd")
     if start.startswith(_GZIP):
         return ForwardFile(lambda: _gunzipped(raw))
-    if start == _ZSTD:
+    if start.startswith(_ZSTD):
         return ForwardFile(lambda: _unzstd(raw))
     return raw
 

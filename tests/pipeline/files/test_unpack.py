@@ -1,5 +1,7 @@
+import bz2
 import gzip
 import io
+import lzma
 import random
 
 import pytest
@@ -7,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from zstandard import ZstdCompressor
 
+from pipeline.faults import SourceFault
 from pipeline.files.unpack import DAMAGED, ForwardFile, unpacked
 
 NOISE = random.Random(1)
@@ -76,3 +79,11 @@ def test_a_damaged_stream_breaks_at_the_same_byte_wherever_reading_began(
 @pytest.mark.parametrize(("kind", "padding"), [("gzip", 100), ("zstd", 0)])
 def test_several_streams_in_one_file_are_one(kind: str, padding: int) -> None:
     assert everything(opened(PACKED[kind] * 2 + bytes(padding)), [5000]) == (DATA + DATA, "")
+
+
+@pytest.mark.parametrize(("name", "packed"), [("xz", lzma.compress(DATA)), ("bzip2", bz2.compress(DATA))])
+def test_other_compressions_are_refused_by_their_name(name: str, packed: bytes) -> None:
+    with pytest.raises(
+        SourceFault, match=f"^compressed with {name}, which is not read; unpack it, or compress it with"
+    ):
+        unpacked(io.BytesIO(packed))
