@@ -94,7 +94,7 @@ class ForwardFile(io.RawIOBase):
 
 
 def unpacked(raw: BinaryIO) -> "BinaryIO | ForwardFile":
-    """A stream of the file's bytes, decompressed if the first bytes are those of gzip or zstd. The name does not matter.
+    """A stream of the bytes of a file, decompressed if it begins as gzip or zstd does. Its name does not matter.
 
     Raises:
       SourceFault: the file is compressed in another way.
