@@ -6,6 +6,7 @@ may have an attribute `suffixes`. The class is imported when a kind is detected 
 is the result. So its module should import slow packages only when it uses them.
 """
 
+import re
 import sys
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -26,8 +27,12 @@ _BUILTIN = {
     "tsv": ("delimited:TsvSource", (".tsv",)),
     "coco": ("coco:CocoSource", (".json",)),
     "json": ("json_records:JsonSource", ()),
+    "folder": ("folder:FolderSource", ()),
 }
 """For each kind: its class, below `pipeline.sources`, and its suffixes."""
+
+METADATA = re.compile(r"(^|/)(([0-9]{5,}_stats|dataset_infos?|dataset_dict|state)\.json|cache-[^/]*\.arrow)\Z")
+"""Names of the files that img2dataset and Hugging Face's `datasets` write beside data, and that are no sources."""
 
 
 def names() -> list[str]:

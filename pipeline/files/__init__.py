@@ -17,6 +17,7 @@ from pipeline.files.access import (
     gunzipped,
     is_forbidden,
     list_folder,
+    list_tree,
     match,
     move_folder,
     need_folder,

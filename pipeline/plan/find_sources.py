@@ -2,19 +2,23 @@
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pipeline import files
 from pipeline.faults import CallError
 from pipeline.files import FileInfo
+from pipeline.plan.find_in_folder import find_in_folder
 from pipeline.sources import is_source
 
 
-def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInfo]:
+def find_sources(
+    inputs: Sequence[str], option: str = "--input", kind: str = "auto", tell: Callable[[str], None] = lambda _: None
+) -> list[FileInfo]:
     """The files that match URIs, globs and local folders, each once, sorted by URI.
 
     Args:
       option: the command-line option with the inputs, for error messages.
+      kind: `source.kind`. tell: receives a line about pictures in a folder that are left out.
 
     Raises:
       CallError: an input matches no file, a glob or folder contains a path that cannot be read, or a name is not
@@ -24,7 +28,7 @@ def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInf
     for pattern in inputs:
         _check_skipped(pattern, option)
         try:
-            matched = files.match(pattern) or _sources_in(files.canonical(pattern))
+            matched = files.match(pattern) or find_in_folder(files.canonical(pattern), kind, tell)
         except CallError as error:
             raise CallError(f"{option}: {error}") from error
         for info in matched:
@@ -34,15 +38,6 @@ def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInf
             raise CallError(f"{option}: {pattern}: {_explain_no_match(pattern)}")
         by_uri |= {info.uri: info for info in matched}
     return [by_uri[uri] for uri in sorted(by_uri)]
-
-
-def _sources_in(folder: str) -> list[FileInfo]:
-    """The sources in a folder, without hidden files, and without the files that img2dataset writes next to a tar: a
-    parquet and a stats file with the name of the tar."""
-    infos = [info for info in files.list_folder(folder) if is_source(info.uri) and files.name(info.uri)[0] != "."]
-    tars = {info.uri.removesuffix(".tar") for info in infos if info.uri.endswith(".tar")}
-    sidecars = {f"{stem}{ending}" for stem in tars for ending in (".parquet", "_stats.json")}
-    return [info for info in infos if info.uri not in sidecars]
 
 
 def _check_skipped(pattern: str, option: str) -> None:
@@ -58,5 +53,5 @@ def _check_skipped(pattern: str, option: str) -> None:
 
 def _explain_no_match(pattern: str) -> str:
     if os.path.isdir(pattern):
-        return "contains no file with the suffix of a source kind"
+        return "contains no tar, no table, and no picture with a .txt, .caption or .json beside it"
     return "matches no file" if glob.has_magic(pattern) else "no such file"
