@@ -22,6 +22,7 @@ GROUP = "gritmill.sources"
 _BUILTIN = {
     "webdataset": ("webdataset:WebDatasetSource", (".tar", ".tar.gz", ".tgz")),
     "parquet": ("parquet:ParquetSource", (".parquet",)),
+    "arrow": ("arrow:ArrowSource", (".arrow",)),
     "jsonl": ("jsonl:JsonlSource", (".jsonl", ".ndjson")),
     "csv": ("delimited:CsvSource", (".csv",)),
     "tsv": ("delimited:TsvSource", (".tsv",)),

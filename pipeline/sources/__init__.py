@@ -3,7 +3,7 @@
 A kind is a class with the methods of `Source`; `source_kinds` contains the names of the kinds. Positions are small
 JSON objects. Only the kind knows their meaning, except for `index`, the number of the pair in the source.
 
-webdataset, parquet, jsonl, json_records, delimited, coco, folder   the kinds; `delimited` is CSV and TSV
+webdataset, parquet, arrow, jsonl, json_records, delimited, coco, folder   the kinds; `delimited` is CSV and TSV
 base           code that all kinds share: ranges, positions, pairs from table rows
 table          code that all tables share
 caption_text   the caption without the framing of its container

@@ -110,6 +110,14 @@ def parquet(folder: Path, in_cells: tuple[int, ...]) -> Path:
     return folder / "a.parquet"
 
 
+def arrow(folder: Path, new: Callable[..., Any] = pa.ipc.new_stream) -> Path:
+    table = pq.read_table(parquet(folder, (0, 1, 2, 3, 4)))
+    (folder / "a.parquet").unlink()
+    with pa.OSFile(str(folder / "a.arrow"), "wb") as file, new(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    return folder / "a.arrow"
+
+
 KINDS = {
     "webdataset": webdataset,
     "gzipped": lambda folder: webdataset(folder, ".tar.gz"),
@@ -122,6 +130,8 @@ KINDS = {
     "parquet": lambda folder: parquet(folder, (0, 1, 2, 3, 4)),
     "parquet of paths": lambda folder: parquet(folder, ()),
     "parquet of both": lambda folder: parquet(folder, (0, 2)),
+    "arrow": arrow,
+    "arrow with an index": lambda folder: arrow(folder, pa.ipc.new_file),
     "zipped": zipped,
 }
 ONE_CAPTION = ("zipped",)
