@@ -79,6 +79,8 @@ class _ArrowFile:
             self._file.seek(len(_FILE_MARK) + 2 if has_mark else 0)
             self._reader = pa.ipc.open_stream(self._file)
             self.names: list[str] = self._reader.schema.names
+            for field in self._reader.schema:
+                _with_bytes(field.type)  # decodes the names of inner fields
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and not is_damage(error):
                 raise
@@ -157,5 +159,5 @@ def _with_bytes(kind: pa.DataType) -> pa.DataType:
     if types.is_large_list(kind):
         return pa.large_list(kind.value_field.with_type(_with_bytes(kind.value_type)))
     if types.is_struct(kind):
-        return pa.struct([field.with_type(_with_bytes(field.type)) for field in kind])
+        return pa.struct([pa.field(field.name, _with_bytes(field.type)) for field in kind])
     return kind
