@@ -16,9 +16,12 @@ from pipeline.sources.base import (
     row_pairs,
     slice_ranges,
 )
-from transforms.records import Fault, ImageRef, Pair
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 _SAMPLED_ROWS = 100
+
+_NOT_DOWNLOADED = ("failed_to_download", "failed_to_resize")
+"""Values of the column `status` that img2dataset writes for rows without an image."""
 
 Row = dict[str, Any] | str
 """Cells by column. For a row that cannot be read, a text with the reason."""
@@ -67,7 +70,9 @@ class TableSource(ImageFileSource):
         if isinstance(row, str):
             yield broken_row(self.uri, number, index, f"row {number + 1}{self.place(position)}: {row}")
         else:
-            yield from row_pairs(row, self.columns, self.uri, number, index, self.image(row, number))
+            yield from row_pairs(
+                row, self.columns, self.uri, number, index, _unless_not_downloaded(row, self.image(row, number))
+            )
 
 
 class TextTableSource(TableSource):
@@ -111,3 +116,14 @@ class RecordSource(TextTableSource):
         rows = [row for _, _, row in islice(self.rows(0, 0), _SAMPLED_ROWS) if isinstance(row, dict)]
         columns = self.settings.columns
         return list(dict.fromkeys(name for row in rows for name in row)) or [*columns.caption, *columns.image]
+
+
+def _unless_not_downloaded(
+    row: dict[str, Any], image: tuple[ImageRef | Fault, bytes]
+) -> tuple[ImageRef | Fault, bytes]:
+    """The image, or a Fault with the status of a row for which img2dataset has not downloaded one."""
+    found, _ = image
+    status, message = row.get("status"), row.get("error_message")
+    if not isinstance(found, Fault) or found.reason is not Reason.NO_IMAGE or status not in _NOT_DOWNLOADED:
+        return image
+    return Fault.from_error(FailureStage.READ, Reason.NOT_DOWNLOADED, f"{status}: {message or 'no message'}"), b""
