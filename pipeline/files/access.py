@@ -78,7 +78,7 @@ def list_tree(folder: str, deep: bool = True) -> dict[str, list[FileInfo]]:
     from pipeline.files import remote
 
     found: dict[str, list[FileInfo]] = {}
-    for info in remote.match(join(remote.escaped(folder), "**" if deep else "*")):
+    for info in remote.list_tree(folder) if deep else remote.match(join(remote.escaped(folder), "*")):
         below = info.uri.removeprefix(folder.rstrip("/") + "/").split("/")
         if below[-1] and not any(part.startswith(".") for part in below):  # some stores have objects for folders
             found.setdefault(parent(info.uri), []).append(info)

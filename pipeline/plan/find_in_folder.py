@@ -54,11 +54,11 @@ def find_in_folder(folder: str, kind: str, tell: Callable[[str], None]) -> list[
             found += place.tables or place.pictures
         if covering and place.captioned and kind == "auto":
             number = counted(place.captioned, "picture")
-            tell(f"{place.uri}: {number} with captions left out, because of {covering.tables[0].uri}; {_REMEDY}")
+            tell(f"left out: {number} with captions in {place.uri}, because of {covering.tables[0].uri}; {_REMEDY}")
     if captionless := [place for place in searched if place.captionless]:
         number = counted(sum(place.captionless for place in captionless), "picture")
-        where = f"in {counted(len(captionless), 'folder')}, first {captionless[0].uri}"
-        tell(f"{number} {where}, left out: not one of a folder has a .txt, .caption or .json beside it")
+        where = f"{counted(len(captionless), 'folder')} without captions, first {captionless[0].uri}"
+        tell(f"left out: {number} in {where}; a caption is a .txt, .caption or .json beside its picture")
     return found
 
 

@@ -5,7 +5,7 @@ to the suffix (`1.jpg`, `1.txt`), or the caption adds its suffix to the picture'
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
@@ -137,7 +137,7 @@ class FolderSource(ImageFileSource):
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
         """Reads caption files ahead. The pictures are read later, as separate files."""
         index = start["index"] - start.get("skip", 0)
-        for number, loaded in self._loaded(start, _Loaded.from_files):
+        for number, loaded in self._loaded(self._places(start)):
             first_skip = start.get("skip", 0) if number == start["entry"] else 0
             pairs = loaded.pairs(self.uri, index, self.settings)
             for skip, pair in enumerate(pairs):
@@ -146,15 +146,20 @@ class FolderSource(ImageFileSource):
             index += len(pairs)
 
     def _counted(self, start: Position) -> Iterator[tuple[Position, int]]:
-        """The position of the first pair of each entry, and its number of pairs."""
-        index = start["index"]
-        for number, loaded in self._loaded(start, _Loaded.for_count):
-            pairs = len(loaded.pairs(self.uri, index, self.settings))
-            yield _position(number, loaded.entry, index, 0), pairs
+        """The position of the first pair of each entry, and its number of pairs: a text is one caption, and only JSON
+        may have a list."""
+        places, index = self._places(start), start["index"]
+        read = self._loaded(place for place in places if place[1].about and not place[1].text)
+        for number, entry in places:
+            pairs = 1
+            if entry.about and not entry.text:
+                _, loaded = next(read)
+                pairs = len(loaded.pairs(self.uri, index, self.settings))
+            yield _position(number, entry, index, 0), pairs
             index += pairs
 
-    def _loaded(self, start: Position, load: "Callable[[str, Entry], _Loaded]") -> Iterator[tuple[int, "_Loaded"]]:
-        """The entries from `start` on with their numbers and captions. load: from the folder and an entry.
+    def _places(self, start: Position) -> list[tuple[int, Entry]]:
+        """The entries from `start` on, with their numbers.
 
         Raises:
           EnvironmentFault: the folder no longer has the file of `start` at its place.
@@ -166,15 +171,23 @@ class FolderSource(ImageFileSource):
                 f"{self.uri}: its pair {first + 1} was {start['name']} and is now {found}: files were added or removed "
                 "since the run began; undo that, or use ground --redo-changed"
             )
-        places = enumerate(entries[first:], first)
-        read = read_ahead(places, lambda p: load(self.uri, p[1]), threads=LOADERS, ahead=MAX_AHEAD, name="captions")
-        for (number, _), loaded in read:
-            yield number, loaded
+        return list(enumerate(entries[first:], first))
+
+    def _loaded(self, places: Iterable[tuple[int, Entry]]) -> Iterator[tuple[int, "_Loaded"]]:
+        """Reads the caption files of entries ahead."""
+        read = read_ahead(
+            places,
+            lambda place: _Loaded.from_files(self.uri, place[1]),
+            threads=LOADERS,
+            ahead=MAX_AHEAD,
+            name="captions",
+        )
+        return ((number, loaded) for (number, _), loaded in read)
 
 
 @dataclass(frozen=True)
 class _Loaded:
-    """An entry with the content of its caption files. None: there is no such file, or it was not needed."""
+    """An entry with the content of its caption files. None: there is no such file."""
 
     entry: Entry
     text: bytes | Fault | None = None
@@ -184,11 +197,6 @@ class _Loaded:
     def from_files(cls, folder: str, entry: Entry) -> "_Loaded":
         """Reads both files."""
         return cls(entry, _content(folder, entry, entry.text), _content(folder, entry, entry.about))
-
-    @classmethod
-    def for_count(cls, folder: str, entry: Entry) -> "_Loaded":
-        """Reads only what the number of pairs depends on: a text is one caption, and JSON may have a list."""
-        return cls(entry) if entry.text else cls(entry, None, _content(folder, entry, entry.about))
 
     def pairs(self, source: str, index: int, settings: SourceSettings) -> list[Pair]:
         """The pairs, one per caption. index: of the first one."""

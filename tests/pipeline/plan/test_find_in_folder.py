@@ -1,14 +1,17 @@
 """Which of the files in a folder are its sources. Small files, of which only JSON is read."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from apache_beam.io.filesystem import FileMetadata
 
 from pipeline import files
 from pipeline.faults import CallError
 from pipeline.plan.find_sources import find_sources
 from tests import fake_object_store
+from tests.fake_object_store import ShelfFileSystem
 from tests.pipeline.builders import plan, stored
 from tests.pipeline.plan.test_plan import TABLE
 
@@ -63,31 +66,24 @@ def test_the_sources_of_a_folder(tmp_path: Path, names: str, sources: str) -> No
     assert found(tmp_path)[0] == sorted(sources.split())
 
 
+REMEDY = "source.kind=folder reads the pictures instead"
+CAPTIONS = "a caption is a .txt, .caption or .json beside its picture"
+
+
 @pytest.mark.parametrize(
     ("names", "lines"),
     [
         ("1.jpg 1.txt", []),
         ("a.jsonl 1.jpg 2.jpg", []),
-        (
-            "a.jsonl 1.jpg 1.txt 2.jpg",
-            [": 1 picture with captions left out, because of a.jsonl; source.kind=folder reads the pictures instead"],
-        ),
-        (
-            "train/a.csv train/images/1.jpg train/images/1.txt",
-            [
-                "train/images: 1 picture with captions left out, because of train/a.csv; source.kind=folder reads the "
-                "pictures instead"
-            ],
-        ),
-        (
-            "a/1.jpg a/1.txt b/1.jpg b/2.jpg c/1.jpg",
-            ["3 pictures in 2 folders, first b, left out: not one of a folder has a .txt, .caption or .json beside it"],
-        ),
+        ("t/a.csv t/1.jpg t/images/2.jpg", []),
+        ("t/a.csv t/1.jpg t/1.txt t/2.jpg", ["1 picture with captions in t, because of t/a.csv; " + REMEDY]),
+        ("t/a.csv t/b/1.jpg t/b/1.txt", ["1 picture with captions in t/b, because of t/a.csv; " + REMEDY]),
+        ("a/1.jpg a/1.txt b/1.jpg b/2.jpg c/1.jpg", ["3 pictures in 2 folders without captions, first b; " + CAPTIONS]),
     ],
 )
 def test_pictures_that_are_left_out_are_told(tmp_path: Path, names: str, lines: list[str]) -> None:
     write(tmp_path, names)
-    assert [line.removeprefix(str(tmp_path)) for line in found(tmp_path)[1]] == lines
+    assert found(tmp_path)[1] == [f"left out: {line}" for line in lines]
 
 
 def test_the_kind_decides_where_a_folder_has_both(tmp_path: Path) -> None:
@@ -135,3 +131,22 @@ def test_an_object_store_has_the_same_sources(tmp_path: Path) -> None:
         "shelf://data/in/00000/",
         "shelf://data/in/more/a.jsonl",
     ]
+
+
+def test_a_file_system_that_lists_one_folder_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Beam lists HDFS: with folders as empty files, and an empty file as an unnamed one in itself."""
+    fake_object_store.use(tmp_path)
+    for name in ("a/1.jpg", "a/1.txt", "a/b/c.jsonl", "d/2.txt", "d/2.jpg"):
+        fake_object_store.put(f"shelf://data/{name}", b"x")
+    fake_object_store.put("shelf://data/empty.txt", b"")
+
+    def list_folder(store: ShelfFileSystem, folder: str) -> Iterator[FileMetadata]:
+        path = fake_object_store.path_of(folder)
+        for inside in sorted(path.iterdir()) if path.is_dir() else [path]:
+            size = inside.stat().st_size if inside.is_file() else 0
+            yield FileMetadata(f"{folder.rstrip('/')}/{'' if inside == path else inside.name}", size)
+
+    monkeypatch.setattr(ShelfFileSystem, "_list", list_folder)
+    monkeypatch.setattr(ShelfFileSystem, "has_dirs", lambda store: True)
+    found = [info.uri for info in find_sources(["shelf://data"])]
+    assert found == ["shelf://data/a/", "shelf://data/a/b/c.jsonl", "shelf://data/d/"]
