@@ -102,8 +102,9 @@ def _tables(infos: Sequence[FileInfo], entries: Sequence[Entry], folders: set[st
             if not _is_json(info) or (files.name(info.uri) not in captions and has_records(info.uri))
         ]
     shards = {info.uri.removesuffix(".tar") for info in found if info.uri.endswith(".tar")}
-    named = (info.uri.removesuffix(".parquet") for info in found if _SHARD.search(info.uri))
-    shards |= folders.intersection(named)
+    of_shards = {info.uri.removesuffix(".parquet") for info in found if _SHARD.search(info.uri)}
+    if not folders.isdisjoint(of_shards):  # on an object store, shards without any image have no folder
+        shards |= of_shards
     sidecars = {f"{shard}{ending}" for shard in shards for ending in (".parquet", "_stats.json")}
     return [info for info in found if info.uri not in sidecars]
 

@@ -28,7 +28,7 @@ def find_sources(
     for pattern in inputs:
         _check_skipped(pattern, option)
         try:
-            matched = files.match(pattern) or find_in_folder(files.canonical(pattern), kind, tell)
+            matched = files.match(pattern) or _in_folders(files.canonical(pattern), kind, tell)
         except CallError as error:
             raise CallError(f"{option}: {error}") from error
         for info in matched:
@@ -38,6 +38,14 @@ def find_sources(
             raise CallError(f"{option}: {pattern}: {_explain_no_match(pattern)}")
         by_uri |= {info.uri: info for info in matched}
     return [by_uri[uri] for uri in sorted(by_uri)]
+
+
+def _in_folders(pattern: str, kind: str, tell: Callable[[str], None]) -> list[FileInfo]:
+    """The sources in the folder of this name, or in the local folders that match a glob."""
+    folders = [pattern]
+    if files.is_local(pattern) and not os.path.isdir(pattern):
+        folders = sorted(filter(os.path.isdir, glob.glob(pattern, recursive=True)))
+    return [info for folder in folders for info in find_in_folder(folder, kind, tell)]
 
 
 def _check_skipped(pattern: str, option: str) -> None:

@@ -4,6 +4,7 @@ The source is one folder, without those below it; its URI ends with a slash. The
 to the suffix (`1.jpg`, `1.txt`), or the caption adds its suffix to the picture's name (`1.jpg.txt`).
 """
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +43,8 @@ class Entry:
     """A picture and what is beside it: names of files. `image` is "" for a caption without picture.
 
     key: the name of the pair. text: a file with the caption. about: a JSON file with fields. "" if there is none.
-    too_large: those of the two that are not read.
+    too_large: those of the two that are not read. near: up to three other files whose names begin with `key`, if there
+    is no picture.
     """
 
     key: str
@@ -50,6 +52,7 @@ class Entry:
     text: str
     about: str
     too_large: frozenset[str] = frozenset()
+    near: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -72,6 +75,7 @@ def entries_of(infos: Iterable[FileInfo]) -> list[Entry]:
 
     `.txt` is preferred to `.caption`, and both to the caption in `.json`; `1.jpg.txt` is preferred to `1.txt`.
     """
+    infos = list(infos)
     sizes = {files.name(info.uri): info.size for info in infos if _is_used(info)}
     too_large = frozenset(name for name, size in sizes.items() if size > _MAX_BYTES)
     beside: dict[tuple[str, str], str] = {}
@@ -96,7 +100,13 @@ def entries_of(infos: Iterable[FileInfo]) -> list[Entry]:
         stem, _ = _split(name)
         unique = times[stem] == 1 and stem not in sizes
         entries.append(entry(stem if unique else name, name, (name, stem)))
-    entries += [entry(stem, "", (stem,)) for stem in list(orphans)]
+    names = sorted(files.name(info.uri) for info in infos)
+    for stem in list(orphans):
+        found = entry(stem, "", (stem,))
+        begin = bisect_left(names, f"{stem}.")
+        near = (name for name in names[begin : begin + 5] if name.startswith(f"{stem}."))
+        others = [name for name in near if name not in (found.text, found.about)]
+        entries.append(replace(found, near=tuple(others[:3])))
     return sorted(entries, key=lambda entry: entry.name)
 
 
@@ -263,8 +273,9 @@ def _split(name: str) -> tuple[str, str]:
 
 def _no_image(entry: Entry) -> Fault:
     first, *others = sorted(IMAGES)
-    looked_for = f"{entry.key}.{first}, .{', .'.join(others)}"
-    return Fault.from_error(FailureStage.READ, Reason.NO_IMAGE, f"no picture beside {entry.name}: {looked_for}")
+    near = f", but {', '.join(entry.near)}" if entry.near else ""
+    looked_for = f"looked for {entry.key}.{first}, .{', .'.join(others)}"
+    return Fault.from_error(FailureStage.READ, Reason.NO_IMAGE, f"no picture beside {entry.name}{near}; {looked_for}")
 
 
 def _position(number: int, entry: Entry, index: int, skip: int) -> Position:

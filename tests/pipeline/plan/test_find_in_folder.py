@@ -1,8 +1,10 @@
 """Which of the files in a folder are its sources. Small files, of which only JSON is read."""
 
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from apache_beam.io.filesystem import FileMetadata
@@ -39,6 +41,7 @@ def found(folder: Path, kind: str = "auto") -> tuple[list[str], list[str]]:
         ("1.png 1.txt a/b/2.png a/b/2.txt", ". a/b/"),
         ("00000/1.jpg 00000/1.txt 00000/1.json 00000.parquet 00000_stats.json", "00000/"),
         ("00000/1.jpg 00000/1.json 00001/1.jpg 00001/1.json 00000.parquet 00001.parquet", "00000/ 00001/"),
+        ("00000/1.jpg 00000/1.txt 00000.parquet 00001.parquet 00001_stats.json", "00000/"),
         ("000000000.tar 000000000.parquet 000000000_stats.json", "000000000.tar"),
         ("00000.parquet 00000_stats.json 00001.parquet 00001_stats.json", "00000.parquet 00001.parquet"),
         ("00000.parquet 00000.tar 00001.parquet", "00000.tar 00001.parquet"),
@@ -112,15 +115,26 @@ def test_a_link_to_a_folder_is_followed_but_not_in_circles(tmp_path: Path) -> No
     assert found(tmp_path / "in")[0] == ["a/", "b/"]
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_folder_below_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    write(tmp_path, "a/1.jpg a/1.txt b/1.jpg")
-    os.chmod(tmp_path / "b", 0)
-    try:
-        with pytest.raises(CallError, match=r"^--input: .*/b: no permission to read this folder"):
-            found(tmp_path)
-    finally:
-        os.chmod(tmp_path / "b", 0o700)
+def test_a_folder_below_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "a/1.jpg a/1.txt b/1.jpg lost+found/1.jpg")
+    scan = os.scandir
+
+    def scan_unless_forbidden(path: str) -> Any:
+        if str(path).endswith(("/b", "/lost+found")):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_unless_forbidden)
+    with pytest.raises(CallError, match=r"^--input: .*/b: no permission to read this folder"):
+        found(tmp_path)
+    (tmp_path / "b").rename(tmp_path.parent / f"{tmp_path.name}-elsewhere")
+    assert found(tmp_path)[0] == ["a/"]
+
+
+def test_a_glob_of_folders_gives_what_is_in_them(tmp_path: Path) -> None:
+    write(tmp_path, "train/10_cat/1.jpg train/10_cat/1.txt train/5_dog/1.jpg train/5_dog/1.txt train/b/c.csv")
+    sources = find_sources([f"{tmp_path}/train/*_*"])
+    assert [info.uri for info in sources] == [f"{tmp_path}/train/10_cat/", f"{tmp_path}/train/5_dog/"]
 
 
 def test_an_object_store_has_the_same_sources(tmp_path: Path) -> None:

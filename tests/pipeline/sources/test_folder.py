@@ -111,9 +111,14 @@ def test_nothing_in_a_folder_is_left_out(tmp_path: Path) -> None:
         "8": Reason.UNSUPPORTED_FORMAT,
         "9": Reason.MISSING_FILE,
     }
-    [lost] = [pair.error for pair in pairs if pair.key == "3"]
-    assert lost
-    assert lost.detail.startswith("no picture beside 3.txt: 3.avif, .bmp, ")
+
+
+def test_a_caption_without_picture_says_what_was_looked_for(tmp_path: Path) -> None:
+    write(tmp_path, {"1.jpg": image(), "1.txt": "a dog", "2.txt": "a cat", "3.txt": "a bird", "30.jpg": image()})
+    write(tmp_path, {"3.heic": "x", "3.left.jpg": image(), "3.json": "{}"})
+    details = [pair.error.detail for pair in read(tmp_path) if pair.error]
+    assert details[0].startswith("no picture beside 2.txt; looked for 2.avif, .bmp, .gif, .jpeg, .jpg, ")
+    assert details[1].startswith("no picture beside 3.txt, but 3.heic, 3.left.jpg; looked for 3.avif, ")
 
 
 def test_files_that_cannot_be_read_cost_their_pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
