@@ -6,7 +6,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from pipeline.faults import CallError, EnvironmentFault
@@ -26,15 +26,22 @@ def match(pattern: str) -> list[FileInfo]:
     if is_local(pattern):
         paths = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)
         return _local(paths)
-    check_extra(pattern)
     from pipeline.files import remote  # imports Beam, which takes a second
 
-    try:
+    with _known(pattern):
         literal = not glob.has_magic(pattern) or remote.exists(pattern)
         return remote.match(remote.escaped(pattern) if literal else pattern)
+
+
+@contextmanager
+def _known(uri: str) -> Iterator[None]:
+    """Raises CallError if the file system is unknown or its extra is not installed."""
+    check_extra(uri)
+    try:
+        yield
     except ValueError as error:
-        scheme = pattern.partition("://")[0]
-        raise CallError(f"{pattern}: unknown file system {scheme}://") from error
+        scheme = uri.partition("://")[0]
+        raise CallError(f"{uri}: unknown file system {scheme}://") from error
 
 
 def skipped_by_glob(pattern: str) -> Iterator[tuple[str, str]]:
@@ -71,14 +78,16 @@ def list_tree(folder: str, deep: bool = True) -> dict[str, list[FileInfo]]:
     names begin with a dot, are left out. A broken link has 0 bytes.
 
     Raises:
-      CallError: there is no permission to read one of the folders.
+      CallError: there is no permission to read one of the folders. As for `match`.
     """
     if is_local(folder):
         return _local_tree(folder, deep)
     from pipeline.files import remote
 
     found: dict[str, list[FileInfo]] = {}
-    for info in remote.list_tree(folder) if deep else remote.match(join(remote.escaped(folder), "*")):
+    with _known(folder):
+        infos = remote.list_tree(folder) if deep else remote.match(join(remote.escaped(folder), "*"))
+    for info in infos:
         below = info.uri.removeprefix(folder.rstrip("/") + "/").split("/")
         if below[-1] and not any(part.startswith(".") for part in below):  # some stores have objects for folders
             found.setdefault(parent(info.uri), []).append(info)

@@ -34,6 +34,7 @@ def find_in_folder(folder: str, kind: str, tell: Callable[[str], None]) -> list[
     Raises:
       CallError: there is no permission to read a folder.
     """
+    folder = folder.rstrip("/") or "/"
     top = _Place.look(folder, files.list_tree(folder, deep=False).get(folder, []), kind, set())
     if top.tables and not any(_SHARD.search(info.uri) for info in top.tables):
         places = [top]
@@ -47,22 +48,24 @@ def find_in_folder(folder: str, kind: str, tell: Callable[[str], None]) -> list[
     found: list[FileInfo] = []
     searched: list[_Place] = []
     covering: _Place | None = None  # the last folder with tables; the folders below it follow it
+    covered: dict[str, list[_Place]] = {}
     for place in places:
         if covering is None or not place.uri.startswith(f"{covering.uri.rstrip('/')}/"):
             covering = place if place.tables else None
             searched.append(place)
             found += place.tables or place.pictures
         if covering and place.captioned and kind == "auto":
-            number = counted(place.captioned, "picture")
-            tell(f"left out: {number} with captions in {place.uri}, because of {covering.tables[0].uri}; {_REMEDY}")
+            covered.setdefault(covering.tables[0].uri, []).append(place)
+    for table, places in covered.items():
+        number = counted(sum(place.captioned for place in places), "picture")
+        where = f"{counted(len(places), 'folder')}, first {places[0].uri}"
+        remedy = "source.kind=folder reads the pictures instead"
+        tell(f"left out: {number} with captions in {where}, because of the table {table}; {remedy}")
     if captionless := [place for place in searched if place.captionless]:
         number = counted(sum(place.captionless for place in captionless), "picture")
         where = f"{counted(len(captionless), 'folder')} without captions, first {captionless[0].uri}"
         tell(f"left out: {number} in {where}; a caption is a .txt, .caption or .json beside its picture")
     return found
-
-
-_REMEDY = "source.kind=folder reads the pictures instead"
 
 
 @dataclass(frozen=True)
@@ -123,5 +126,9 @@ def _and_above(place: str, top: str) -> Iterator[str]:
 
 def _is_run(folder: str, tree: Tree) -> bool:
     """Whether a folder is a run folder, such as the output of this very run."""
-    marks = ((f"{folder}/{layout.DETECTIONS}", layout.PLAN), (folder, layout.MANIFEST))
-    return any(files.name(info.uri) == mark for place, mark in marks for info in tree.get(place, ()))
+
+    def has(place: str, name: str) -> bool:
+        return any(files.name(info.uri) == name for info in tree.get(place, ()))
+
+    is_packed = has(folder, layout.MANIFEST) and f"{folder}/{layout.SHARDS}" in tree
+    return is_packed or has(f"{folder}/{layout.DETECTIONS}", layout.PLAN)

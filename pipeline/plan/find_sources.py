@@ -28,7 +28,9 @@ def find_sources(
     for pattern in inputs:
         _check_skipped(pattern, option)
         try:
-            matched = files.match(pattern) or _in_folders(files.canonical(pattern), kind, tell)
+            is_prefix = not files.is_local(pattern) and pattern.endswith("/")  # Beam would match all files in it
+            matched = [] if is_prefix else files.match(pattern)
+            matched = matched or _in_folders(files.canonical(pattern), kind, tell)
         except CallError as error:
             raise CallError(f"{option}: {error}") from error
         for info in matched:

@@ -14,7 +14,7 @@ from pipeline.faults import CallError
 from pipeline.plan.find_sources import find_sources
 from tests import fake_object_store
 from tests.fake_object_store import ShelfFileSystem
-from tests.pipeline.builders import plan, stored
+from tests.pipeline.builders import pairs_of, plan, stored
 from tests.pipeline.plan.test_plan import TABLE
 
 CONTENTS = {"coco.json": '{"images": [{"id": 1}], "annotations": []}', "about.json": '{"caption": "a dog"}'}
@@ -61,6 +61,7 @@ def found(folder: Path, kind: str = "auto") -> tuple[list[str], list[str]]:
         ("1.jpg 1.json about.json 2.json", "."),
         ("1.jpg 1.txt out/manifest.json out/shards/00000.tar", "."),
         ("a/1.jpg a/1.txt out/detections/plan.json out/detections/00000/00000-00000.parquet", "a/"),
+        ("a/1.jpg a/1.txt a/manifest.json b/manifest.json b/x.tar", "a/ b/manifest.json b/x.tar"),
         ("a-b/1.jpg a-b/1.txt a/b.csv a/c/1.jpg a/c/1.txt", "a-b/ a/b.csv"),
     ],
 )
@@ -69,7 +70,7 @@ def test_the_sources_of_a_folder(tmp_path: Path, names: str, sources: str) -> No
     assert found(tmp_path)[0] == sorted(sources.split())
 
 
-REMEDY = "source.kind=folder reads the pictures instead"
+REMEDY = "because of the table t/a.csv; source.kind=folder reads the pictures instead"
 CAPTIONS = "a caption is a .txt, .caption or .json beside its picture"
 
 
@@ -79,14 +80,31 @@ CAPTIONS = "a caption is a .txt, .caption or .json beside its picture"
         ("1.jpg 1.txt", []),
         ("a.jsonl 1.jpg 2.jpg", []),
         ("t/a.csv t/1.jpg t/images/2.jpg", []),
-        ("t/a.csv t/1.jpg t/1.txt t/2.jpg", ["1 picture with captions in t, because of t/a.csv; " + REMEDY]),
-        ("t/a.csv t/b/1.jpg t/b/1.txt", ["1 picture with captions in t/b, because of t/a.csv; " + REMEDY]),
+        ("t/a.csv t/1.jpg t/1.txt t/2.jpg", ["1 picture with captions in 1 folder, first t, " + REMEDY]),
+        (
+            "t/a.csv t/b/1.jpg t/b/1.txt t/c/d/1.jpg t/c/d/1.caption",
+            ["2 pictures with captions in 2 folders, first t/b, " + REMEDY],
+        ),
         ("a/1.jpg a/1.txt b/1.jpg b/2.jpg c/1.jpg", ["3 pictures in 2 folders without captions, first b; " + CAPTIONS]),
     ],
 )
 def test_pictures_that_are_left_out_are_told(tmp_path: Path, names: str, lines: list[str]) -> None:
     write(tmp_path, names)
     assert found(tmp_path)[1] == [f"left out: {line}" for line in lines]
+
+
+def test_an_image_folder_is_read_from_its_top(tmp_path: Path) -> None:
+    """As `datasets` defines it: pictures of each split, and a table with their captions beside them."""
+    for split, name in (("train", "metadata.csv"), ("test", "metadata.jsonl")):
+        row = "file_name,text\n1.png,a dog\n" if name.endswith("csv") else '{"file_name": "1.png", "text": "a dog"}\n'
+        stored(tmp_path / split / name, row)
+        stored(tmp_path / split / "1.png", "")
+    planned = plan([tmp_path])
+    pairs = [pair for source in planned.sources for pair in pairs_of(planned.open_source(source.uri))]
+    assert [(pair.caption, pair.image.uri) for pair in pairs] == [
+        ("a dog", f"{tmp_path}/test/1.png"),
+        ("a dog", f"{tmp_path}/train/1.png"),
+    ]
 
 
 def test_the_kind_decides_where_a_folder_has_both(tmp_path: Path) -> None:
@@ -141,10 +159,9 @@ def test_an_object_store_has_the_same_sources(tmp_path: Path) -> None:
     fake_object_store.use(tmp_path)
     for name in ("00000/1.jpg", "00000/1.txt", "00000.parquet", "00000_stats.json", "more/a.jsonl", "more/.b.jsonl"):
         fake_object_store.put(f"shelf://data/in/{name}", TABLE.encode())
-    assert [info.uri for info in find_sources(["shelf://data/in"])] == [
-        "shelf://data/in/00000/",
-        "shelf://data/in/more/a.jsonl",
-    ]
+    for folder in ("shelf://data/in", "shelf://data/in/"):
+        found = [info.uri for info in find_sources([folder])]
+        assert found == ["shelf://data/in/00000/", "shelf://data/in/more/a.jsonl"]
 
 
 def test_a_file_system_that_lists_one_folder_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

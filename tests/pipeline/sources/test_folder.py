@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline import files
 from pipeline.faults import EnvironmentFault, SourceFault
@@ -83,6 +85,28 @@ def test_what_img2dataset_writes_as_files_is_read_with_its_fields(tmp_path: Path
 )
 def test_a_caption_is_found_by_the_name_of_its_picture(names: str, entries: list[tuple[str, str, str, str]]) -> None:
     assert entry(names) == entries
+
+
+_NAMES = st.builds(
+    "{}{}.{}".format,
+    st.sampled_from(["a", "b", "A", "a b", ""]),
+    st.sampled_from(["", ".v1", ".jpg", ".PNG"]),
+    st.sampled_from(["jpg", "JPG", "png", "txt", "TXT", "caption", "json", "npz"]),
+)
+
+
+@given(st.sets(_NAMES, max_size=12))
+def test_every_picture_is_one_entry_and_every_caption_has_one(names: set[str]) -> None:
+    entries = entries_of(info(name) for name in names)
+    assert entries == entries_of(info(name) for name in sorted(names, reverse=True))
+    assert [e.name for e in entries] == sorted(e.name for e in entries)
+    assert len({e.key for e in entries}) == len(entries)
+    parts = {name.rpartition(".")[::2] for name in names}
+    pictures = sorted(name for name in names if name.lower().endswith(("jpg", "png")) and name.rpartition(".")[0])
+    assert sorted(e.image for e in entries if e.image) == pictures
+    owners = {*pictures, *(name.rpartition(".")[0] for name in pictures)}
+    captions = {stem for stem, suffix in parts if stem and suffix.lower() in ("txt", "caption", "json")}
+    assert {e.key for e in entries if not e.image} == captions - owners
 
 
 def test_hidden_files_are_no_pairs(tmp_path: Path) -> None:
