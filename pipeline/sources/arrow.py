@@ -116,6 +116,7 @@ class _ImageColumn:
         self._uri, self._file, self._name = uri, file, name
         self._first = 0
         self._column: Any = pa.nulls(0)
+        self._problem = ""
         self._batches: Iterator[tuple[int, pa.RecordBatch]] = iter(())
 
     def read(self, image: ImageRef) -> bytes:
@@ -132,19 +133,29 @@ class _ImageColumn:
                 self._column = pa.nulls(0)
                 return b""
             self._column = batch.column(self._position)
-        [cell] = _cells(self._column.slice(image.row - self._first, 1))
-        return b"" if isinstance(cell, Unreadable) else image_bytes(cell)
+            self._problem = _problem(self._column)
+        return b"" if self._problem else image_bytes(self._column[image.row - self._first].as_py())
 
 
-def _cells(column: Any, skipped: int = 0) -> Iterator[Value]:
-    """The cells of a column, without the first ones. All are `Unreadable` if Arrow could not access them safely."""
-    try:
-        column.view(_with_bytes(column.type)).validate(full=True)
-    except pa.ArrowException as error:
-        yield from repeat(Unreadable(f"the batch of this row is damaged: {first_line(error)}"), len(column) - skipped)
+def _cells(column: Any, skipped: int) -> Iterator[Value]:
+    """The cells of a batch's column, without the first ones. All are `Unreadable` if the column is damaged."""
+    if problem := _problem(column):
+        yield from repeat(Unreadable(f"the batch of this row is damaged: {problem}"), len(column) - skipped)
         return
     for first in range(skipped, len(column), _ROWS):
         yield from values_of(column.slice(first, _ROWS))
+
+
+def _problem(column: Any) -> str:
+    """Why cells of a batch's column cannot be accessed safely: offsets may lead anywhere. Empty if they can.
+
+    The column must not be sliced: a view of a sliced struct has other cells in Arrow 25.
+    """
+    try:
+        column.view(_with_bytes(column.type)).validate(full=True)
+    except pa.ArrowException as error:
+        return first_line(error)
+    return ""
 
 
 def _with_bytes(kind: pa.DataType) -> pa.DataType:
