@@ -134,7 +134,10 @@ class _ImageColumn:
                 return b""
             self._column = batch.column(self._position)
             self._problem = _problem(self._column)
-        return b"" if self._problem else image_bytes(self._column[image.row - self._first].as_py())
+        if self._problem:
+            return b""
+        [cell] = values_of(self._column.slice(image.row - self._first, 1))
+        return image_bytes(cell)
 
 
 def _cells(column: Any, skipped: int) -> Iterator[Value]:

@@ -191,7 +191,7 @@ class _ImageColumn:
         while image.row >= self._first + len(self._batch):
             self._first += len(self._batch)
             self._batch = next(self._batches).column(0)
-        cell: Any = self._batch[image.row - self._first].as_py()
+        [cell] = values_of(self._batch.slice(image.row - self._first, 1))
         return image_bytes(cell)
 
 

@@ -78,11 +78,14 @@ def test_both_formats_are_read_and_their_images_fetched_in_any_order(tmp_path: P
     assert list(source.fetch(pairs[i].image for i in order)) == [IMAGES[i] for i in order]
 
 
-def test_images_without_any_path_are_fetched(tmp_path: Path) -> None:
-    cells = [{"bytes": data, "path": None} for data in IMAGES]
-    source = opened(tmp_path / "a.arrow", arrow({"image": cells, "text": ["a dog"] * 7}))
-    pairs = assert_reads_alike_from_anywhere(source)
-    assert list(source.fetch(pair.image for pair in pairs)) == [pair.data for pair in pairs] == IMAGES
+def test_images_whose_paths_are_missing_or_no_text_are_fetched(tmp_path: Path) -> None:
+    nulls, not_utf8 = pa.nulls(7), pa.array([b"\xff"] * 7).view(pa.string())
+    for number, paths in enumerate((nulls, not_utf8)):
+        cells = pa.StructArray.from_arrays([pa.array(IMAGES), paths], ["bytes", "path"])
+        data = arrow(pa.table({"image": cells, "text": ["a dog"] * 7}))
+        source = opened(tmp_path / f"{number}.arrow", data)
+        pairs = assert_reads_alike_from_anywhere(source)
+        assert list(source.fetch(pair.image for pair in pairs)) == [pair.data for pair in pairs] == IMAGES
 
 
 def test_paths_are_read_from_below_the_root(tmp_path: Path) -> None:

@@ -266,6 +266,13 @@ def test_times_of_nanoseconds_read_alike_with_and_without_pandas(
         assert json.loads(pair.meta)["t"] == "2023-11-14T22:13:20.123456"
 
 
+def test_an_image_is_fetched_though_the_path_beside_it_is_not_utf8(tmp_path: Path) -> None:
+    cells = pa.StructArray.from_arrays([pa.array([image(1), image(2)]), BAD[:2]], ["bytes", "path"])
+    source = opened(tmp_path / "a.parquet", parquet({"image": cells, "caption": ["a dog", "a cat"]}))
+    pairs = pairs_of(source)
+    assert list(source.fetch(pair.image for pair in pairs)) == [pair.data for pair in pairs] == [image(1), image(2)]
+
+
 def test_rows_without_an_image_that_img2dataset_has_not_downloaded_say_so(tmp_path: Path) -> None:
     columns = {
         "key": ["000", "001", "002", "003"],
