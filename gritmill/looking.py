@@ -50,20 +50,21 @@ def look(inputs: Sources, *, config: ConfigOption = "grit") -> dict[str, Any]:
     `gritmill look --help` has each option.
 
     Returns:
-      `sources`: a list of the fields of `LookedAt`. `others`: how many more sources there are, by kind. `skipped`: how
-      many files of the folders among the inputs are no sources, by the ending of their name.
+      `sources`: a list of the fields of `LookedAt`. `others`: how many more sources there are, by kind. `left_out`: a
+      line for each group of pictures that are left out of folders among the inputs.
 
     Raises:
       CallError: an input matches no file, or the configuration is wrong.
     """
-    from pipeline.plan.find_sources import find_skipped, find_sources
+    from pipeline.plan.find_sources import find_sources
     from pipeline.sources import kind_of
 
     configuration, uris = resolve_config(config), list_paths(inputs, "inputs: the list is empty")
-    infos = find_sources(uris, "INPUT")
+    left_out: list[str] = []
+    infos = find_sources(uris, "INPUT", configuration.source.kind, left_out.append)
     looked = [_look_at(info, configuration) for info in infos[:_SOURCES]]
     others = Counter(kind_of(info.uri, configuration.source) for info in infos[_SOURCES:])
-    return {"sources": [asdict(one) for one in looked], "others": dict(others), "skipped": find_skipped(uris, infos)}
+    return {"sources": [asdict(one) for one in looked], "others": dict(others), "left_out": left_out}
 
 
 def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:

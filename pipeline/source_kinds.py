@@ -22,15 +22,19 @@ GROUP = "gritmill.sources"
 _BUILTIN = {
     "webdataset": ("webdataset:WebDatasetSource", (".tar", ".tgz")),
     "parquet": ("parquet:ParquetSource", (".parquet",)),
+    "arrow": ("arrow:ArrowSource", (".arrow",)),
     "jsonl": ("jsonl:JsonlSource", (".jsonl", ".ndjson")),
     "csv": ("delimited:CsvSource", (".csv",)),
     "tsv": ("delimited:TsvSource", (".tsv", ".token")),
     "coco": ("coco:CocoSource", (".json",)),
     "json": ("json_records:JsonSource", ()),
+    "folder": ("folder:FolderSource", ()),
 }
 """For each kind: its class, below `pipeline.sources`, and its suffixes."""
 
 _COMPRESSED = re.compile(r"\.(gz|zst|zstd)\Z")
+METADATA = re.compile(r"(^|/)(([0-9]{5,}_stats|dataset_infos?|dataset_dict|state)\.json|cache-[^/]*\.arrow)\Z")
+"""Names of the files that img2dataset and Hugging Face's `datasets` write beside data, and that are no sources."""
 
 
 def names() -> list[str]:

@@ -52,6 +52,11 @@ class Reason(StrEnum):
     NO_PHRASE = "no_phrase"
     NO_BOX = "no_box"
 
+    NOT_DOWNLOADED = "not_downloaded"
+
+
+REJECTED_BY_SOURCE = frozenset({Reason.NOT_DOWNLOADED})
+"""Reasons in the `error` of pairs that are rejected, not failed: nothing is broken, a retry would change nothing."""
 
 EVERY_REASON = "every"
 """Stands for all reasons where one reason is expected."""

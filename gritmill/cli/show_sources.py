@@ -15,8 +15,8 @@ def show(result: dict[str, Any]) -> None:
             print(printable(line))
     for kind, number in result["others"].items():
         print(f"{number:,} more of kind {kind}")
-    if result["skipped"]:
-        print("not read: " + ", ".join(f"{counted(n, 'file')} {ending}" for ending, n in result["skipped"].items()))
+    for line in result["left_out"]:
+        print(printable(line))
 
 
 def _lines(source: dict[str, Any]) -> list[str]:

@@ -116,7 +116,7 @@ def _make_card(pair: Pair, policy: Policy, picture: Thumbnail) -> dict[str, Any]
             x1, y1, x2, y2 = (100 * corner for corner in grounding.box.corners)
             boxes.append((colour, text, grounding.box.score, (x1, y1, x2 - x1, y2 - y1)))
     return {
-        **{"key": pair.key, "source": files.name(pair.source), "caption": pair.caption, "boxes": boxes},
+        **{"key": pair.key, "source": files.name(pair.source.rstrip("/")), "caption": pair.caption, "boxes": boxes},
         "picture": base64.b64encode(picture.jpeg).decode(),
         "missing": f"{picture.missing.stage}: {picture.missing.reason}" if picture.missing else "",
     }

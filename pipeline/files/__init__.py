@@ -16,6 +16,7 @@ from pipeline.files.access import (
     exists,
     is_forbidden,
     list_folder,
+    list_tree,
     match,
     move_folder,
     need_folder,

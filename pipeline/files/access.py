@@ -6,11 +6,13 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from pipeline.faults import CallError, EnvironmentFault
-from pipeline.files.uris import FileInfo, canonical, check_extra, is_local, join, name
+from pipeline.files.uris import FileInfo, canonical, check_extra, is_local, join, name, parent
+
+_UNREADABLE = "no permission to read this folder; use a narrower pattern to leave it out"
 
 
 def match(pattern: str) -> list[FileInfo]:
@@ -23,15 +25,22 @@ def match(pattern: str) -> list[FileInfo]:
     if is_local(pattern):
         paths = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)
         return _local(paths)
-    check_extra(pattern)
     from pipeline.files import remote  # imports Beam, which takes a second
 
-    try:
+    with _known(pattern):
         literal = not glob.has_magic(pattern) or remote.exists(pattern)
         return remote.match(remote.escaped(pattern) if literal else pattern)
+
+
+@contextmanager
+def _known(uri: str) -> Iterator[None]:
+    """Raises CallError if the file system is unknown or its extra is not installed."""
+    check_extra(uri)
+    try:
+        yield
     except ValueError as error:
-        scheme = pattern.partition("://")[0]
-        raise CallError(f"{pattern}: unknown file system {scheme}://") from error
+        scheme = uri.partition("://")[0]
+        raise CallError(f"{uri}: unknown file system {scheme}://") from error
 
 
 def skipped_by_glob(pattern: str) -> Iterator[tuple[str, str]]:
@@ -39,7 +48,7 @@ def skipped_by_glob(pattern: str) -> Iterator[tuple[str, str]]:
     for folder in _folders(os.path.dirname(pattern)):
         # Every ext4 disk has a folder lost+found, which only root can read.
         if not os.access(folder, os.R_OK | os.X_OK) and name(folder) != "lost+found":
-            yield folder, "no permission to read this folder; use a narrower pattern to leave it out"
+            yield folder, _UNREADABLE
     for path in glob.iglob(pattern, recursive=True):
         if os.path.islink(path) and not os.path.exists(path):
             yield path, "a broken link"
@@ -61,6 +70,58 @@ def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
     from pipeline.files import remote
 
     return remote.match(join(remote.escaped(folder), pattern))
+
+
+def list_tree(folder: str, deep: bool = True) -> dict[str, list[FileInfo]]:
+    """The files of a folder and, if `deep`, of the folders below it, sorted, by folder. Hidden files and folders, whose
+    names begin with a dot, are left out. A broken link has 0 bytes.
+
+    Raises:
+      CallError: there is no permission to read one of the folders. As for `match`.
+    """
+    if is_local(folder):
+        return _local_tree(folder, deep)
+    from pipeline.files import remote
+
+    found: dict[str, list[FileInfo]] = {}
+    with _known(folder):
+        infos = remote.list_tree(folder) if deep else remote.match(join(remote.escaped(folder), "*"))
+    for info in infos:
+        below = info.uri.removeprefix(folder.rstrip("/") + "/").split("/")
+        if below[-1] and not any(part.startswith(".") for part in below):  # some stores have objects for folders
+            found.setdefault(parent(info.uri), []).append(info)
+    return found
+
+
+def _local_tree(top: str, deep: bool) -> dict[str, list[FileInfo]]:
+    def refuse(error: OSError) -> None:
+        # Every ext4 disk has a folder lost+found, which only root can read.
+        if isinstance(error, PermissionError) and name(str(error.filename)) != "lost+found":
+            raise CallError(f"{error.filename}: {_UNREADABLE}") from error
+
+    found = {}
+    for folder, folders, names in os.walk(top, onerror=refuse, followlinks=True):
+        infos = (_info(join(folder, name)) for name in sorted(names) if name[0] != ".")
+        found[folder] = [info for info in infos if info]
+        real = os.path.realpath(folder) + "/"
+        folders[:] = sorted(
+            sub for sub in folders if deep and sub[0] != "." and not _leads_up(os.path.join(folder, sub), real)
+        )
+    return found
+
+
+def _info(path: str) -> FileInfo | None:
+    """A file. None if the path is no file, and 0 bytes for a broken link."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return FileInfo(path, 0, 0.0)
+    return FileInfo(path, status.st_size, status.st_mtime) if stat.S_ISREG(status.st_mode) else None
+
+
+def _leads_up(path: str, real: str) -> bool:
+    """Whether a path is a link to one of the folders around it. real: the real path of its folder, with a slash."""
+    return os.path.islink(path) and real.startswith(os.path.realpath(path).rstrip("/") + "/")
 
 
 def _local(paths: Iterable[str]) -> list[FileInfo]:

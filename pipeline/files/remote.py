@@ -26,6 +26,22 @@ def match(pattern: str) -> list[FileInfo]:
     return sorted((FileInfo(m.path, m.size_in_bytes, m.last_updated_in_seconds) for m in matches), key=lambda f: f.uri)
 
 
+def list_tree(folder: str) -> list[FileInfo]:
+    """The files in a folder and in all folders below it.
+
+    Object stores list a prefix at once. On HDFS, Beam lists one folder at a time, with those in it as empty files.
+    """
+    one_level = FileSystems.get_filesystem(folder).has_dirs()
+    found = match(escaped(folder).rstrip("/") + ("/*" if one_level else "/**"))
+    if not one_level:
+        return found
+    files: list[FileInfo] = []
+    for info in found:
+        inside = [] if info.size or info.uri.endswith("/") else list_tree(info.uri)
+        files += inside or [info]
+    return files
+
+
 def escaped(uri: str) -> str:
     """The URI as a pattern that matches only this URI."""
     scheme, separator, path = uri.rpartition("://")

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
-from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault
+from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault, printable
 from pipeline.files.lock import replacing
 from pipeline.files.run_log import RunLog
 from pipeline.ground import attempts, retry, stage_tables
@@ -49,7 +49,8 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     described = stage_tables.describe(tables, stages)
     if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
-    source_files = find_sources(inputs)
+    left_out: list[str] = []
+    source_files = find_sources(inputs, kind=configuration.source.kind, tell=left_out.append)
     with _removal(folder, options):
 
         def prepare(old: Plan | None) -> Plan:
@@ -68,7 +69,8 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
                 raise
             plan = prepare(None)  # the interrupted --fresh had other options, or its files are damaged
         model_cache.save()
-        _log_plan(plan, options.log)
+        _log_plan(plan, left_out, options.log)
+        _tell_left_out(left_out, options.quiet)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     if _unfinished_count(plan, tables.values()):
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
@@ -100,7 +102,7 @@ def _removal(folder: str, options: GroundOptions) -> AbstractContextManager[None
     return replacing(folder) if removes else nullcontext()
 
 
-def _log_plan(plan: Plan, log: RunLog | None) -> None:
+def _log_plan(plan: Plan, left_out: Sequence[str], log: RunLog | None) -> None:
     """Opens the log: this call may now write into the folder."""
     if log is None:
         return
@@ -109,9 +111,19 @@ def _log_plan(plan: Plan, log: RunLog | None) -> None:
     names = ", ".join(source.uri for source in (*plan.sources[:1], *plan.sources[1:][-1:]))
     sources, ranges = counted(len(plan.sources), "source"), counted(sum(1 for _ in plan.range_ids()), "range")
     log.note("plan", f"{sources}, {ranges}{limit}; {names}")
+    for line in left_out:
+        log.note("skip", line)
     for source in plan.sources:
         if source.fault:
             log.note("fault", f"{source.uri}: {source.fault}")
+
+
+def _tell_left_out(lines: Sequence[str], quiet: bool) -> None:
+    if lines:
+        from pipeline.engines import progress
+
+        for line in lines:
+            progress.tell("ground", printable(line), quiet)
 
 
 def _tell_finished(folder: str, options: GroundOptions) -> None:

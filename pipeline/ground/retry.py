@@ -15,11 +15,11 @@ from pipeline.ids import ChunkId, RangeId
 from pipeline.layout import RETRY
 from pipeline.plan.plan import Plan
 from pipeline.tables.table import Table
-from transforms.records import EVERY_REASON, Reason
+from transforms.records import EVERY_REASON, REJECTED_BY_SOURCE, Reason
 from transforms.wording import suggestion
 
 _PACK_REASONS = (Reason.GONE, Reason.CHANGED)
-_REJECTIONS = (Reason.NO_CAPTION, Reason.LANGUAGE, Reason.NO_PHRASE, Reason.NO_BOX)
+_REJECTIONS = (Reason.NO_CAPTION, Reason.LANGUAGE, Reason.NO_PHRASE, Reason.NO_BOX, *REJECTED_BY_SOURCE)
 GROUND_REASONS = tuple(reason for reason in Reason if reason not in (*_PACK_REASONS, *_REJECTIONS))
 
 

@@ -93,6 +93,8 @@ def _is_never_rejected(
 
 def _describe_rejected(pair: Pair, reason: str) -> str:
     pair_name = f"{pair.key} of {pair.source}"
+    if pair.error:
+        return f"{pair_name}: {pair.error.detail}"
     if reason != Reason.NO_CAPTION:
         return f"{pair_name}: {pair.caption[:_MAX_SHOWN]!r}"
     fields = ", ".join(json.loads(pair.meta)) or "none"

@@ -1,5 +1,6 @@
 """The plan: the sources of a run, and the ranges of each source.
 
+find_in_folder the sources in a folder that `--input` names
 find_sources   the files that match `--input`
 plan_sources   cuts files into ranges, and finds files that have changed
 limit          `--limit N`: the ranges that N pairs need

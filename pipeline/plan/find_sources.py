@@ -2,20 +2,23 @@
 
 import glob
 import os
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pipeline import files
 from pipeline.faults import CallError
 from pipeline.files import FileInfo
+from pipeline.plan.find_in_folder import find_in_folder
 from pipeline.sources import is_source
 
 
-def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInfo]:
+def find_sources(
+    inputs: Sequence[str], option: str = "--input", kind: str = "auto", tell: Callable[[str], None] = lambda _: None
+) -> list[FileInfo]:
     """The files that match URIs, globs and local folders, each once, sorted by URI.
 
     Args:
       option: the command-line option with the inputs, for error messages.
+      kind: `source.kind`. tell: receives a line about pictures in a folder that are left out.
 
     Raises:
       CallError: an input matches no file, a glob or folder contains a path that cannot be read, or a name is not
@@ -25,7 +28,9 @@ def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInf
     for pattern in inputs:
         _check_skipped(pattern, option)
         try:
-            matched = files.match(pattern) or _sources_in(files.canonical(pattern))
+            is_prefix = not files.is_local(pattern) and pattern.endswith("/")  # Beam would match all files in it
+            matched = [] if is_prefix else files.match(pattern)
+            matched = matched or _in_folders(files.canonical(pattern), kind, tell)
         except CallError as error:
             raise CallError(f"{option}: {error}") from error
         for info in matched:
@@ -37,21 +42,12 @@ def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInf
     return [by_uri[uri] for uri in sorted(by_uri)]
 
 
-def find_skipped(inputs: Sequence[str], found: Sequence[FileInfo]) -> dict[str, int]:
-    """The number of files in the folders among the inputs that are not among the sources, by suffix."""
-    sources = {info.uri for info in found}
-    folders = [files.canonical(pattern) for pattern in inputs if not files.match(pattern)]
-    left_out = [info.uri for folder in folders for info in files.list_folder(folder) if info.uri not in sources]
-    return dict(Counter(os.path.splitext(uri)[1].lower() or files.name(uri) for uri in left_out).most_common())
-
-
-def _sources_in(folder: str) -> list[FileInfo]:
-    """The sources in a folder, without hidden files, and without the files that img2dataset writes next to a tar: a
-    parquet and a stats file with the name of the tar."""
-    infos = [info for info in files.list_folder(folder) if is_source(info.uri) and files.name(info.uri)[0] != "."]
-    tars = {info.uri.removesuffix(".tar") for info in infos if info.uri.endswith(".tar")}
-    sidecars = {f"{stem}{ending}" for stem in tars for ending in (".parquet", "_stats.json")}
-    return [info for info in infos if info.uri not in sidecars]
+def _in_folders(pattern: str, kind: str, tell: Callable[[str], None]) -> list[FileInfo]:
+    """The sources in the folder of this name, or in the local folders that match a glob."""
+    folders = [pattern]
+    if files.is_local(pattern) and not os.path.isdir(pattern):
+        folders = sorted(filter(os.path.isdir, glob.glob(pattern, recursive=True)))
+    return [info for folder in folders for info in find_in_folder(folder, kind, tell)]
 
 
 def _check_skipped(pattern: str, option: str) -> None:
@@ -67,5 +63,5 @@ def _check_skipped(pattern: str, option: str) -> None:
 
 def _explain_no_match(pattern: str) -> str:
     if os.path.isdir(pattern):
-        return "contains no file with the suffix of a source kind"
+        return "contains no tar, no table, and no picture with a .txt, .caption or .json beside it"
     return "matches no file" if glob.has_magic(pattern) else "no such file"

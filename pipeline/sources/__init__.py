@@ -3,7 +3,7 @@
 A kind is a class with the methods of `Source`; `source_kinds` contains the names of the kinds. Positions are small
 JSON objects. Only the kind knows their meaning, except for `index`, the number of the pair in the source.
 
-webdataset, parquet, jsonl, json_records, delimited, coco   the kinds; `delimited` is CSV and TSV
+webdataset, parquet, arrow, jsonl, json_records, delimited, coco, folder   the kinds; `delimited` is CSV and TSV
 base           code that all kinds share: ranges, positions, pairs from table rows
 table          code that all tables share
 columns        the columns of a table that are used, by name
@@ -18,23 +18,19 @@ fetch_images   the images of pairs that were read before
 plugin         wraps a source of another package: names it in errors, checks what it returns
 """
 
-import re
-
 from pipeline import source_kinds
 from pipeline.configuration import SourceSettings
 from pipeline.faults import CallError, RunFault
-from pipeline.files import FileInfo, name
+from pipeline.files import FileInfo, name, parent
 from pipeline.sources.base import Position, RangeSpec, Source
 from pipeline.sources.plugin import METHODS, PluginSource
 from transforms.culprits import calling
 from transforms.plugins import check_made
 
-_IMG2DATASET_STATS = re.compile(r"(^|/)[0-9]{5,}_stats\.json\Z")
-
 
 def is_source(uri: str) -> bool:
-    """Whether the suffix of the name is that of a source kind. The statistics that img2dataset writes are no source."""
-    return bool(source_kinds.kind_from_name(name(uri))) and not _IMG2DATASET_STATS.search(uri)
+    """Whether the suffix of the name is that of a source kind. What other programs write beside data is no source."""
+    return bool(source_kinds.kind_from_name(name(uri))) and not source_kinds.METADATA.search(uri)
 
 
 def kind_of(uri: str, settings: SourceSettings) -> str:
@@ -43,8 +39,14 @@ def kind_of(uri: str, settings: SourceSettings) -> str:
     Raises:
       CallError: the suffix of the name is unknown.
     """
+    if uri.endswith("/"):  # a folder of pictures that `find_sources` found
+        return "folder"
     kind = source_kinds.kind_from_name(name(uri)) if settings.kind == "auto" else settings.kind
     if not kind:
+        from pipeline.sources.webdataset import IMAGES
+
+        if uri.rpartition(".")[2].lower() in IMAGES:
+            raise CallError(f"--input: {uri}: a picture is no source; use its folder: --input {parent(uri)}")
         raise CallError(f"--input: {uri}: cannot detect its kind from its name; set it with --set source.kind=…")
     if settings.kind == "auto" and kind in ("coco", "jsonl"):
         from pipeline.sources.json_records import kind_of_json

@@ -37,6 +37,12 @@ def image_in(cell: Any) -> bytes | str | Fault:
     return _fault(described(cell))
 
 
+def bytes_in(cell: Any) -> bytes:
+    """The encoded image in a cell. Empty if there is none."""
+    found = image_in(cell)
+    return found if isinstance(found, bytes) else b""
+
+
 def described(value: Any) -> str:
     """What a value is, for a message: "a number", "a list of 3 texts", "an object with en, fr"."""
     if isinstance(value, dict):

@@ -54,6 +54,15 @@ def kind_of_json(uri: str, kind: str, encoding: str) -> str:
     return "coco" if is_coco or not _lists(value) else "json"
 
 
+def has_records(uri: str) -> bool:
+    """Whether a JSON file contains a list of records, at the top or under a key. False if it cannot be read."""
+    try:
+        value = json_text.parse(read_text(uri, ""))
+    except Exception:  # of any file system; whoever reads the file says what is wrong
+        return False
+    return isinstance(value, list) or bool(_lists(value))
+
+
 @lru_cache(maxsize=1)
 def _records(info: FileInfo, encoding: str) -> list[Any]:
     """The records of a file. They are cached for the next range of the same file."""

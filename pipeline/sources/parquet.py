@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import accumulate, islice, repeat
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,8 +17,8 @@ from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError, SourceFault, first_line
 from pipeline.sources.base import Position, RangeSpec, captions_of
 from pipeline.sources.columns import Columns
-from pipeline.sources.image_cells import image_in
-from pipeline.sources.parquet_cells import Unreadable, images_of, values_of
+from pipeline.sources.image_cells import bytes_in
+from pipeline.sources.parquet_cells import Unreadable, images_of, is_damage, values_of
 from pipeline.sources.read_images import opened_once
 from pipeline.sources.table import Row, TableSource
 from transforms.records import FailureStage, Fault, ImageRef, Reason
@@ -70,7 +70,7 @@ class ParquetSource(TableSource):
     def positioned_rows(self, start: Position) -> Iterator[tuple[Position, Row]]:
         """Streams the row groups from the one with `start` on."""
         index = start["index"] - start["skip"]
-        for number, cells in self._rows(start["row"]):
+        for number, cells in self.rows(start["row"]):
             caption = cells[self.columns.caption]
             row = f"column {self.columns.caption}: {caption}" if isinstance(caption, Unreadable) else cells
             yield {"row": number, "skip": 0, "index": index}, row
@@ -87,10 +87,15 @@ class ParquetSource(TableSource):
     @contextmanager
     def cell_reader(self) -> Iterator[Callable[[ImageRef], bytes]]:
         """Reads the column forward, batch by batch."""
-        with opened_once(self.uri, lambda file: _ImageColumn(file, self.settings.columns, self.uri)) as column:
+        with opened_once(self.uri, self.image_column) as column:
             yield lambda image: column().read(image)
 
-    def _rows(self, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    def image_column(self, file: BinaryIO) -> "ImageColumn":
+        """The image column of the open file."""
+        return _ImageColumn(file, self.settings.columns, self.uri)
+
+    def rows(self, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The rows from number `first` on, with their numbers."""
         with self._open() as file:
             groups, number = _groups_from(file.metadata, first)
             for group in groups:
@@ -106,7 +111,7 @@ class ParquetSource(TableSource):
 
         Where a page cannot be read, the cells in it and in later pages of its column chunk are `Unreadable`.
         """
-        names, image = _unique(file.schema_arrow.names), self.columns.image
+        names, image = unique(file.schema_arrow.names), self.columns.image
         done = 0
         try:
             for batch in file.iter_batches(batch_size=_BATCH, row_groups=[group]):
@@ -119,7 +124,7 @@ class ParquetSource(TableSource):
                         yield number + done, dict(zip(names, row, strict=True))
                     done += 1
         except (pa.ArrowException, OSError) as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
             columns = [_column(file, group, position) for position in range(len(names))]
             for offset, row in enumerate(zip(*columns, strict=True)):
@@ -162,9 +167,16 @@ class ParquetSource(TableSource):
         try:
             return pq.ParquetFile(file, buffer_size=1 << 20, pre_buffer=False)
         except (pa.ArrowException, OSError) as error:
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
             raise SourceFault(f"not a parquet file: {first_line(error)}") from error
+
+
+class ImageColumn(Protocol):
+    """The images of a file."""
+
+    def read(self, image: ImageRef) -> bytes:
+        """The encoded image that `image` refers to. Empty if it is no longer there."""
 
 
 class _ImageColumn:
@@ -190,8 +202,7 @@ class _ImageColumn:
             self._first += len(self._batch)
             self._batch = next(self._batches).column(0)
         [cell] = images_of(self._batch.slice(image.row - self._first, 1))
-        found = image_in(cell)
-        return found if isinstance(found, bytes) else b""
+        return bytes_in(cell)
 
 
 def _caption_counts(file: pq.ParquetFile, group: int, name: str) -> Any:
@@ -199,7 +210,7 @@ def _caption_counts(file: pq.ParquetFile, group: int, name: str) -> Any:
     try:
         lengths = pc.list_value_length(file.read_row_group(group, columns=[name]).column(0).combine_chunks())
     except (pa.ArrowException, OSError) as error:
-        if not _is_damage(error):
+        if not is_damage(error):
             raise
         cells = _column(file, group, file.schema_arrow.names.index(name))
         return np.array([len(captions_of(cell)) for cell in cells], "int64")
@@ -217,20 +228,14 @@ def _column(file: pq.ParquetFile, group: int, position: int) -> Iterator[Any]:
             yield from values_of(batch.column(same))
             left -= batch.num_rows
     except (pa.ArrowException, OSError) as error:
-        if not _is_damage(error):
+        if not is_damage(error):
             raise
         yield from repeat(Unreadable(f"row group {group} cannot be read from here on: {first_line(error)}"), left)
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique(names: Sequence[str]) -> list[str]:
     """The names of columns, the second one of a name with a number."""
     return [f"{name} ({names[:n].count(name) + 1})" if name in names[:n] else name for n, name in enumerate(names)]
-
-
-def _is_damage(error: Exception) -> bool:
-    """Whether Arrow reports invalid data, by its own errors or an OSError without an errno. Otherwise the file system
-    or the network failed."""
-    return isinstance(error, pa.ArrowException) or (type(error) is OSError and not error.errno)
 
 
 def _is_list(kind: pa.DataType) -> bool:

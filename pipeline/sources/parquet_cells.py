@@ -70,3 +70,9 @@ def _in_microseconds(column: Any) -> Any:
     if types.is_time64(kind) and kind.unit == "ns":
         return column.cast(pa.time64("us"), safe=False)
     return column
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether Arrow reports invalid data, by its own errors or an OSError without an errno. Otherwise the file system
+    or the network failed."""
+    return isinstance(error, pa.ArrowException) or (type(error) is OSError and not error.errno)

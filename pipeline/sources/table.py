@@ -20,12 +20,15 @@ from pipeline.sources.base import (
     slice_ranges,
 )
 from pipeline.sources.columns import Columns, how_to_download
-from pipeline.sources.image_cells import image_in
+from pipeline.sources.image_cells import bytes_in, image_in
 from pipeline.sources.read_images import fetch_ahead
 from pipeline.sources.text_file import open_text
-from transforms.records import Fault, ImageRef, Pair
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 _SAMPLED_ROWS = 100
+
+_NOT_DOWNLOADED = ("failed_to_download", "failed_to_resize")
+"""Values of the column `status` that img2dataset writes for rows without an image."""
 
 Row = dict[str, Any] | str
 """Cells by column. For a row that cannot be read, a text with the reason."""
@@ -99,7 +102,8 @@ class TableSource(ImageFileSource):
         if isinstance(row, str):
             yield broken_row(self.uri, number, index, f"row {number + 1}{self.place(position)}: {row}")
         else:
-            yield from row_pairs(row, self.columns, self.uri, number, index, self.image(row, position))
+            image = _unless_not_downloaded(row, self.image(row, position))
+            yield from row_pairs(row, self.columns, self.uri, number, index, image)
 
 
 class TextTableSource(TableSource):
@@ -160,8 +164,7 @@ class TextTableSource(TableSource):
                 rows = self.rows(image.offset, image.row)
             offset, row = next(((offset, row) for offset, _, row in rows if offset >= image.offset), (image.offset, ""))
             behind = offset
-            found = image_in(row.get(self.columns.image)) if isinstance(row, dict) and offset == image.offset else b""
-            return found if isinstance(found, bytes) else b""
+            return bytes_in(row.get(self.columns.image)) if isinstance(row, dict) and offset == image.offset else b""
 
         try:
             yield read
@@ -176,3 +179,14 @@ class RecordSource(TextTableSource):
         """The fields in order of appearance. If there is no object, the requested names."""
         names = list(dict.fromkeys(name for row in self.first_rows() for name in row))
         return names or [*self.settings.columns.caption, *self.settings.columns.image]
+
+
+def _unless_not_downloaded(
+    row: dict[str, Any], image: tuple[ImageRef | Fault, bytes]
+) -> tuple[ImageRef | Fault, bytes]:
+    """The image, or a Fault with the status of a row for which img2dataset has not downloaded one."""
+    found, _ = image
+    status, message = row.get("status"), row.get("error_message")
+    if not isinstance(found, Fault) or found.reason is not Reason.NO_IMAGE or status not in _NOT_DOWNLOADED:
+        return image
+    return Fault.from_error(FailureStage.READ, Reason.NOT_DOWNLOADED, f"{status}: {message or 'no message'}"), b""

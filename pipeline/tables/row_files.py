@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.files import checksum
+from transforms.records import REJECTED_BY_SOURCE
 
 _METADATA = b"gritmill"
 
@@ -96,7 +97,9 @@ def failures(data: bytes) -> list[tuple[str, dict[str, str]]]:
 
 def failure_reasons(data: bytes) -> list[str | None]:
     """Returns the failure reason of each row of a file, or None if its pair did not fail."""
-    return [error["reason"] if error else None for error in _open(data).read(["error"])["error"].to_pylist()]
+    errors = _open(data).read(["error"])["error"].to_pylist()
+    reasons = [error["reason"] if error else None for error in errors]
+    return [None if reason in REJECTED_BY_SOURCE else reason for reason in reasons]
 
 
 def default_of(field: "pa.Field[Any]") -> Any:

@@ -44,7 +44,13 @@ def test_what_would_be_read(folder: Path) -> None:
     assert found["a.csv"]["problems"] == {"read: missing_file": 1, "no_caption": 1}
     assert found["a.csv"]["first_problems"]["read: missing_file"] == f"1: {folder}/2.png"
     assert found["c.csv"]["fault"].startswith("source.columns.caption: ")
-    assert result["skipped"] == {".png": 1, ".txt": 1}
+    assert result["left_out"] == []
+
+
+def test_pictures_that_are_left_out_are_told(folder: Path) -> None:
+    stored(folder / "1.txt", b"a dog")
+    [line] = gritmill.look(folder)["left_out"]
+    assert line.startswith(f"left out: 1 picture with captions in 1 folder, first {folder}, because of the table")
 
 
 def test_settings_of_the_source_are_used(folder: Path) -> None:

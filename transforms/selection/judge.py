@@ -7,7 +7,7 @@ on the row and the policy. `judge` also selects the boxes; the viewer calls it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transforms.records import Drop, Fault, Grounding, Pair, Reason
+from transforms.records import REJECTED_BY_SOURCE, Drop, Fault, Grounding, Pair, Reason
 from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings, TextSettings
 from transforms.text import dialects
@@ -47,7 +47,7 @@ def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
 def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> Kept | Rejected | Fault:
     """The outcome of a row whose boxes are already selected. groundings: in record order."""
     if pair.error:
-        return pair.error
+        return Rejected(pair.error.reason) if pair.error.reason in REJECTED_BY_SOURCE else pair.error
     if not pair.caption.strip():
         return Rejected(Reason.NO_CAPTION)
     if not pair.phrases:

@@ -52,6 +52,16 @@ def test_every_row_is_counted_once(tmp_path: Path) -> None:
     }
 
 
+def test_an_image_that_was_not_downloaded_is_a_rejected_pair_everywhere(tmp_path: Path) -> None:
+    lost = RAW.failed(Fault(FailureStage.READ, Reason.NOT_DOWNLOADED, "failed_to_download: HTTP Error 404"))
+    folder = committed(tmp_path, [grounded(RAW), lost])
+    count, _ = count_range(folder, RangeId(0, 0), False, POLICY)
+    assert (count.read, count.rejected, count.failed) == (2, {"not_downloaded": 1}, {})
+    assert list(count.rejected_examples.values()) == ["k of /data/a.tar: failed_to_download: HTTP Error 404"]
+    [entry] = open_detections(folder).entries(RangeId(0, 0), False)
+    assert (entry.rows, entry.failed) == (2, {})
+
+
 def test_a_pair_without_caption_names_the_fields_that_its_source_has(tmp_path: Path) -> None:
     folder = committed(tmp_path, [replace(RAW, caption="", meta='{"url": "x", "alt": "a dog"}')])
     [example] = count_range(folder, RangeId(0, 0), False, POLICY)[0].rejected_examples.values()

@@ -79,3 +79,16 @@ def test_a_source_of_another_size_or_time_has_changed(tmp_path: Path) -> None:
     os.utime(tmp_path / "a.jsonl", (stamp, stamp + 10))
     later = find_sources([str(tmp_path / "a.jsonl")])
     assert compare_sources(made, later) == ([], {0: later[0]})
+
+
+def test_a_picture_that_is_added_changes_its_folder(tmp_path: Path) -> None:
+    for name in ("a/1.jpg", "a/1.txt", "b/1.jpg", "b/1.txt"):
+        stored(tmp_path / name, "x")
+    made = plan([tmp_path])
+    assert compare_sources(made, find_sources([str(tmp_path)])) == ([], {})
+    stored(tmp_path / "b/2.jpg", "x")
+    stored(tmp_path / "c/1.jpg", "x")
+    stored(tmp_path / "c/1.txt", "x")
+    new, changed = compare_sources(made, find_sources([str(tmp_path)]))
+    assert [info.uri for info in new] == [f"{tmp_path}/c/"]
+    assert {number: info.uri for number, info in changed.items()} == {1: f"{tmp_path}/b/"}

@@ -122,6 +122,17 @@ def written(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
+def pictures(folder: Path) -> Path:
+    """Writes pictures with a caption file each, of all three kinds."""
+    written_images(folder)
+    for i, captions in enumerate(CAPTIONS):
+        if len(captions) == 1 and i != 3:
+            stored(folder / f"{i}.{('txt', 'caption')[i % 2]}", captions[0])
+        elif captions:
+            stored(folder / f"{i}.json", "no JSON" if i == 3 else json.dumps({"caption": captions}))
+    return folder
+
+
 def parquet(folder: Path, in_cells: tuple[int, ...]) -> Path:
     """Writes a parquet file. in_cells: images whose bytes are in the file; the others are separate files."""
     written_images(folder)
@@ -129,6 +140,14 @@ def parquet(folder: Path, in_cells: tuple[int, ...]) -> Path:
     cells[3] = {"bytes": None, "path": "../elsewhere.jpg"}
     table = pa.table({"image": cells, "caption": pa.array(CAPTIONS, pa.list_(pa.string()))})
     return saved(folder / "a.parquet", written(table))
+
+
+def arrow(folder: Path, new: Callable[..., Any] = pa.ipc.new_stream) -> Path:
+    table = pq.read_table(parquet(folder, (0, 1, 2, 3, 4)))
+    (folder / "a.parquet").unlink()
+    with pa.OSFile(str(folder / "a.arrow"), "wb") as file, new(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=2)
+    return folder / "a.arrow"
 
 
 KINDS = {
@@ -145,10 +164,13 @@ KINDS = {
     "tsv in gzip": lambda folder: packed(delimited(folder, ".tsv", "\t"), ".gz", "gzip"),
     "tsv": lambda folder: delimited(folder, ".tsv", "\t"),
     "coco": coco,
+    "folder": pictures,
     "parquet": lambda folder: parquet(folder, (0, 1, 2, 3, 4)),
     "parquet of paths": lambda folder: parquet(folder, ()),
     "parquet of numbers": parquet_of_numbers,
     "parquet of both": lambda folder: parquet(folder, (0, 2)),
+    "arrow": arrow,
+    "arrow with an index": lambda folder: arrow(folder, pa.ipc.new_file),
     "zipped": zipped,
 }
 ONE_CAPTION = ("zipped",)
@@ -225,7 +247,9 @@ def test_it_says_what_must_be_there_to_fetch_images(planned: Plan, source: Sourc
 def test_a_kind_whose_package_is_gone_or_broken_is_named(install: Callable[..., None]) -> None:
     with pytest.raises(CallError, match=r"source\.kind: 'zip': no such kind; did you mean zipped\?$"):
         configuration(source={"kind": "zip"})
-    with pytest.raises(CallError, match=r"source\.kind: '7z': no such kind; use one of auto, .* coco, json, zipped$"):
+    with pytest.raises(
+        CallError, match=r"source\.kind: '7z': no such kind; use one of auto, .* coco, json, folder, zipped$"
+    ):
         configuration(source={"kind": "7z"})
     install(source_kinds.GROUP, "other = no_such_module:Other")
     with pytest.raises(CallError, match=r"source\.kind: zipped: no such kind; use one of .*, or install its package"):

@@ -266,6 +266,31 @@ def test_times_of_nanoseconds_read_alike_with_and_without_pandas(
         assert json.loads(pair.meta)["t"] == "2023-11-14T22:13:20.123456"
 
 
+def test_an_image_is_fetched_though_the_path_beside_it_is_not_utf8(tmp_path: Path) -> None:
+    cells = pa.StructArray.from_arrays([pa.array([image(1), image(2)]), BAD[:2]], ["bytes", "path"])
+    source = opened(tmp_path / "a.parquet", parquet({"image": cells, "caption": ["a dog", "a cat"]}))
+    pairs = pairs_of(source)
+    assert list(source.fetch(pair.image for pair in pairs)) == [pair.data for pair in pairs] == [image(1), image(2)]
+
+
+def test_rows_without_an_image_that_img2dataset_has_not_downloaded_say_so(tmp_path: Path) -> None:
+    columns = {
+        "key": ["000", "001", "002", "003"],
+        "jpg": pa.array([image(), None, None, None], pa.binary()),
+        "caption": ["a dog", "a cat", "a hat", "a bird"],
+        "status": ["success", "failed_to_download", "failed_to_resize", "success"],
+        "error_message": [None, "HTTP Error 404: Not Found", None, None],
+    }
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "00000.parquet", parquet(columns)))
+    assert [pair.error and (pair.error.reason, pair.error.detail) for pair in pairs] == [
+        None,
+        (Reason.NOT_DOWNLOADED, "failed_to_download: HTTP Error 404: Not Found"),
+        (Reason.NOT_DOWNLOADED, "failed_to_resize: no message"),
+        (Reason.NO_IMAGE, "the row names no image"),
+    ]
+    assert [pair.caption for pair in pairs] == ["a dog", "a cat", "a hat", "a bird"]
+
+
 def test_two_columns_of_one_name(tmp_path: Path) -> None:
     arrays = {"image": pa.array([b"x"]), "caption": pa.array(["a"]), "n": pa.array([1])}
     for twice, told in (("n", ""), ("caption", "2 columns are called caption; rename all but one")):

@@ -55,6 +55,11 @@ def test_a_pair_is_rejected_with_a_reason(fields, reason):
     assert judge(changed(**fields), policy()) == Rejected(reason)
 
 
+def test_a_pair_that_its_source_rejects_is_rejected_and_not_failed():
+    pair = SOUND.failed(Fault(FailureStage.READ, Reason.NOT_DOWNLOADED, "failed_to_download: HTTP Error 404"))
+    assert judge(pair, policy()) == Rejected("not_downloaded")
+
+
 def test_a_caption_that_only_a_further_dialect_cannot_carry_is_rejected_too(monkeypatch):
     from transforms.text import dialects
     from transforms.text.grounded_caption import CannotCarry

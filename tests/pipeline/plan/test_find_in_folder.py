@@ -1,0 +1,183 @@
+"""Which of the files in a folder are its sources. Small files, of which only JSON is read."""
+
+import errno
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apache_beam.io.filesystem import FileMetadata
+
+from pipeline import files
+from pipeline.faults import CallError
+from pipeline.plan.find_sources import find_sources
+from tests import fake_object_store
+from tests.fake_object_store import ShelfFileSystem
+from tests.pipeline.builders import pairs_of, plan, stored
+from tests.pipeline.plan.test_plan import TABLE
+
+CONTENTS = {"coco.json": '{"images": [{"id": 1}], "annotations": []}', "about.json": '{"caption": "a dog"}'}
+
+
+def write(folder: Path, names: str) -> None:
+    for name in names.split():
+        stored(folder / name, CONTENTS.get(files.name(name), ""))
+
+
+def found(folder: Path, kind: str = "auto") -> tuple[list[str], list[str]]:
+    """Returns the sources and the lines about what was left out, relative to the folder."""
+    lines: list[str] = []
+    sources = find_sources([str(folder)], kind=kind, tell=lines.append)
+    top = f"{folder}/"
+    return [info.uri.removeprefix(top) or "." for info in sources], [line.replace(top, "") for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("names", "sources"),
+    [
+        ("1.jpg 1.txt", "."),
+        ("10_cat/1.png 10_cat/1.txt 10_cat/1.npz 5_dog/2.png 5_dog/2.caption", "10_cat/ 5_dog/"),
+        ("1.png 1.txt a/b/2.png a/b/2.txt", ". a/b/"),
+        ("00000/1.jpg 00000/1.txt 00000/1.json 00000.parquet 00000_stats.json", "00000/"),
+        ("00000/1.jpg 00000/1.json 00001/1.jpg 00001/1.json 00000.parquet 00001.parquet", "00000/ 00001/"),
+        ("00000/1.jpg 00000/1.txt 00000.parquet 00001.parquet 00001_stats.json", "00000/"),
+        ("000000000.tar 000000000.parquet 000000000_stats.json", "000000000.tar"),
+        ("00000.parquet 00000_stats.json 00001.parquet 00001_stats.json", "00000.parquet 00001.parquet"),
+        ("00000.parquet 00000.tar 00001.parquet", "00000.tar 00001.parquet"),
+        ("data-00000-of-00001.arrow cache-1a2b.arrow state.json dataset_info.json", "data-00000-of-00001.arrow"),
+        (
+            "dataset_dict.json train/data-00000-of-00001.arrow train/state.json test/data-00000-of-00001.arrow",
+            "test/data-00000-of-00001.arrow train/data-00000-of-00001.arrow",
+        ),
+        ("train/metadata.csv train/1.jpg test/metadata.jsonl test/1.jpg", "test/metadata.jsonl train/metadata.csv"),
+        ("train/metadata.csv train/images/1.jpg train/images/1.txt", "train/metadata.csv"),
+        ("data/train-00000-of-00001.parquet README.md", "data/train-00000-of-00001.parquet"),
+        ("a.jsonl images/1.jpg deeper/b.jsonl", "a.jsonl"),
+        ("coco.json 1.jpg", "coco.json"),
+        ("coco.json 1.jpg 1.txt", "coco.json"),
+        ("1.jpg 1.json", "."),
+        ("1.jpg 1.txt about.json", "."),
+        ("1.jpg 1.json about.json 2.json", "."),
+        ("1.jpg 1.txt out/manifest.json out/shards/00000.tar", "."),
+        ("a/1.jpg a/1.txt out/detections/plan.json out/detections/00000/00000-00000.parquet", "a/"),
+        ("a/1.jpg a/1.txt a/manifest.json b/manifest.json b/x.tar", "a/ b/manifest.json b/x.tar"),
+        ("a-b/1.jpg a-b/1.txt a/b.csv a/c/1.jpg a/c/1.txt", "a-b/ a/b.csv"),
+    ],
+)
+def test_the_sources_of_a_folder(tmp_path: Path, names: str, sources: str) -> None:
+    write(tmp_path, names)
+    assert found(tmp_path)[0] == sorted(sources.split())
+
+
+REMEDY = "because of the table t/a.csv; source.kind=folder reads the pictures instead"
+CAPTIONS = "a caption is a .txt, .caption or .json beside its picture"
+
+
+@pytest.mark.parametrize(
+    ("names", "lines"),
+    [
+        ("1.jpg 1.txt", []),
+        ("a.jsonl 1.jpg 2.jpg", []),
+        ("t/a.csv t/1.jpg t/images/2.jpg", []),
+        ("t/a.csv t/1.jpg t/1.txt t/2.jpg", ["1 picture with captions in 1 folder, first t, " + REMEDY]),
+        (
+            "t/a.csv t/b/1.jpg t/b/1.txt t/c/d/1.jpg t/c/d/1.caption",
+            ["2 pictures with captions in 2 folders, first t/b, " + REMEDY],
+        ),
+        ("a/1.jpg a/1.txt b/1.jpg b/2.jpg c/1.jpg", ["3 pictures in 2 folders without captions, first b; " + CAPTIONS]),
+    ],
+)
+def test_pictures_that_are_left_out_are_told(tmp_path: Path, names: str, lines: list[str]) -> None:
+    write(tmp_path, names)
+    assert found(tmp_path)[1] == [f"left out: {line}" for line in lines]
+
+
+def test_an_image_folder_is_read_from_its_top(tmp_path: Path) -> None:
+    """As `datasets` defines it: pictures of each split, and a table with their captions beside them."""
+    for split, name in (("train", "metadata.csv"), ("test", "metadata.jsonl")):
+        row = "file_name,text\n1.png,a dog\n" if name.endswith("csv") else '{"file_name": "1.png", "text": "a dog"}\n'
+        stored(tmp_path / split / name, row)
+        stored(tmp_path / split / "1.png", "")
+    planned = plan([tmp_path])
+    pairs = [pair for source in planned.sources for pair in pairs_of(planned.open_source(source.uri))]
+    assert [(pair.caption, pair.image.uri) for pair in pairs] == [
+        ("a dog", f"{tmp_path}/test/1.png"),
+        ("a dog", f"{tmp_path}/train/1.png"),
+    ]
+
+
+def test_the_kind_decides_where_a_folder_has_both(tmp_path: Path) -> None:
+    write(tmp_path, "a.csv 1.jpg 1.txt b/2.jpg c/d.csv")
+    assert found(tmp_path, "folder") == ([".", "b/"], [])
+    assert found(tmp_path, "csv") == (["a.csv"], [])
+
+
+def test_a_folder_without_sources_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, "1.jpg 2.jpg notes.md")
+    with pytest.raises(CallError, match=r"contains no tar, no table, and no picture with a \.txt, \.caption or \.json"):
+        find_sources([str(tmp_path)])
+
+
+def test_a_picture_is_no_source_but_its_folder_is(tmp_path: Path) -> None:
+    write(tmp_path, "in/1.jpg in/1.txt")
+    with pytest.raises(CallError, match=rf"a picture is no source; use its folder: --input {tmp_path}/in$"):
+        plan([tmp_path / "in/*.jpg"])
+    assert [source.kind for source in plan([tmp_path / "in"]).sources] == ["folder"]
+
+
+def test_a_link_to_a_folder_is_followed_but_not_in_circles(tmp_path: Path) -> None:
+    write(tmp_path, "in/a/1.jpg in/a/1.txt elsewhere/2.jpg elsewhere/2.txt")
+    os.symlink(tmp_path / "in", tmp_path / "in/a/again")
+    os.symlink(tmp_path / "elsewhere", tmp_path / "in/b")
+    assert found(tmp_path / "in")[0] == ["a/", "b/"]
+
+
+def test_a_folder_below_that_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "a/1.jpg a/1.txt b/1.jpg lost+found/1.jpg")
+    scan = os.scandir
+
+    def scan_unless_forbidden(path: str) -> Any:
+        if str(path).endswith(("/b", "/lost+found")):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_unless_forbidden)
+    with pytest.raises(CallError, match=r"^--input: .*/b: no permission to read this folder"):
+        found(tmp_path)
+    (tmp_path / "b").rename(tmp_path.parent / f"{tmp_path.name}-elsewhere")
+    assert found(tmp_path)[0] == ["a/"]
+
+
+def test_a_glob_of_folders_gives_what_is_in_them(tmp_path: Path) -> None:
+    write(tmp_path, "train/10_cat/1.jpg train/10_cat/1.txt train/5_dog/1.jpg train/5_dog/1.txt train/b/c.csv")
+    sources = find_sources([f"{tmp_path}/train/*_*"])
+    assert [info.uri for info in sources] == [f"{tmp_path}/train/10_cat/", f"{tmp_path}/train/5_dog/"]
+
+
+def test_an_object_store_has_the_same_sources(tmp_path: Path) -> None:
+    fake_object_store.use(tmp_path)
+    for name in ("00000/1.jpg", "00000/1.txt", "00000.parquet", "00000_stats.json", "more/a.jsonl", "more/.b.jsonl"):
+        fake_object_store.put(f"shelf://data/in/{name}", TABLE.encode())
+    for folder in ("shelf://data/in", "shelf://data/in/"):
+        found = [info.uri for info in find_sources([folder])]
+        assert found == ["shelf://data/in/00000/", "shelf://data/in/more/a.jsonl"]
+
+
+def test_a_file_system_that_lists_one_folder_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Beam lists HDFS: with folders as empty files, and an empty file as an unnamed one in itself."""
+    fake_object_store.use(tmp_path)
+    for name in ("a/1.jpg", "a/1.txt", "a/b/c.jsonl", "d/2.txt", "d/2.jpg"):
+        fake_object_store.put(f"shelf://data/{name}", b"x")
+    fake_object_store.put("shelf://data/empty.txt", b"")
+
+    def list_folder(store: ShelfFileSystem, folder: str) -> Iterator[FileMetadata]:
+        path = fake_object_store.path_of(folder)
+        for inside in sorted(path.iterdir()) if path.is_dir() else [path]:
+            size = inside.stat().st_size if inside.is_file() else 0
+            yield FileMetadata(f"{folder.rstrip('/')}/{'' if inside == path else inside.name}", size)
+
+    monkeypatch.setattr(ShelfFileSystem, "_list", list_folder)
+    monkeypatch.setattr(ShelfFileSystem, "has_dirs", lambda store: True)
+    found = [info.uri for info in find_sources(["shelf://data"])]
+    assert found == ["shelf://data/a/", "shelf://data/a/b/c.jsonl", "shelf://data/d/"]

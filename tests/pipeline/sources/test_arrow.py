@@ -1,0 +1,174 @@
+"""Arrow files in the layout of `save_to_disk` of Hugging Face's `datasets`, which is not installed."""
+
+import io
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from pipeline.faults import CallError, SourceFault
+from pipeline.plan.limit import limit_plan
+from pipeline.sources.arrow import ArrowSource
+from tests import fake_object_store
+from tests.pipeline.builders import assert_reads_alike_from_anywhere, image, plan, source_settings, stored
+from transforms.records import Pair, Reason
+
+IMAGES = [image(shade) for shade in range(7)]
+
+
+def columns(rows: int = 7) -> dict[str, Any]:
+    cells = [{"bytes": data, "path": f"{i}.png"} for i, data in enumerate(IMAGES[:rows])]
+    return {"image": cells, "text": [f"a dog {i}" for i in range(rows)], "label": list(range(rows))}
+
+
+def arrow(table: Any, rows_per_batch: int = 3, new: Callable[..., Any] = pa.ipc.new_stream, **options: Any) -> bytes:
+    table = table if isinstance(table, pa.Table) else pa.table(table)
+    target = io.BytesIO()
+    with new(target, table.schema, **options) as writer:
+        writer.write_table(table, max_chunksize=rows_per_batch)
+    return target.getvalue()
+
+
+def opened(path: Path, data: bytes, **settings: Any) -> ArrowSource:
+    return ArrowSource(stored(path, data), source_settings(**settings))
+
+
+def read_to_fault(source: ArrowSource) -> tuple[list[Pair], str]:
+    """Returns the pairs, and the fault at the end; "" if there is none."""
+    pairs = []
+    try:
+        for _, pair in source.read({"row": 0, "skip": 0, "index": 0}):
+            pairs.append(pair)
+    except SourceFault as fault:
+        return pairs, str(fault)
+    return pairs, ""
+
+
+def test_a_folder_of_save_to_disk_is_read(tmp_path: Path) -> None:
+    stored(tmp_path / "dataset_dict.json", '{"splits": ["train", "test"]}')
+    for split in ("train", "test"):
+        stored(tmp_path / split / "data-00000-of-00001.arrow", arrow(columns()))
+        stored(tmp_path / split / "state.json", '{"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}')
+        stored(tmp_path / split / "dataset_info.json", '{"features": {}}')
+        stored(tmp_path / split / "cache-0123456789abcdef.arrow", arrow({"indices": [0]}))
+    planned = plan([tmp_path])
+    assert [(source.kind, source.fault) for source in planned.sources] == [("arrow", "")] * 2
+    pairs = assert_reads_alike_from_anywhere(planned.open_source(f"{tmp_path}/train/data-00000-of-00001.arrow"))
+    assert [(pair.key, pair.caption, pair.data) for pair in pairs] == [
+        (str(i), f"a dog {i}", IMAGES[i]) for i in range(7)
+    ]
+    assert json.loads(pairs[6].meta) == {"label": 6}
+    limited = limit_plan(planned.sources, 9, planned.configuration.source)
+    assert sum(spec.pairs or 0 for source in limited for spec in source.ranges) == 9
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"options": pa.ipc.IpcWriteOptions(compression="lz4")}, {"new": pa.ipc.new_file}], ids=str
+)
+def test_both_formats_are_read_and_their_images_fetched_in_any_order(tmp_path: Path, options: dict[str, Any]) -> None:
+    table = pa.table(columns()).append_column("tags", pa.array(list("abcabca")).dictionary_encode())
+    source = opened(tmp_path / "a.arrow", arrow(table, **options))
+    pairs = assert_reads_alike_from_anywhere(source)
+    assert [json.loads(pair.meta)["tags"] for pair in pairs] == list("abcabca")
+    order = [0, 6, 5, 2, 2, 3]
+    assert list(source.fetch(pairs[i].image for i in order)) == [IMAGES[i] for i in order]
+
+
+def test_images_whose_paths_are_missing_or_no_text_are_fetched(tmp_path: Path) -> None:
+    nulls, not_utf8 = pa.nulls(7), pa.array([b"\xff"] * 7).view(pa.string())
+    for number, paths in enumerate((nulls, not_utf8)):
+        cells = pa.StructArray.from_arrays([pa.array(IMAGES), paths], ["bytes", "path"])
+        data = arrow(pa.table({"image": cells, "text": ["a dog"] * 7}))
+        source = opened(tmp_path / f"{number}.arrow", data)
+        pairs = assert_reads_alike_from_anywhere(source)
+        assert list(source.fetch(pair.image for pair in pairs)) == [pair.data for pair in pairs] == IMAGES
+
+
+def test_paths_are_read_from_below_the_root(tmp_path: Path) -> None:
+    stored(tmp_path / "1.png", IMAGES[1])
+    table = {
+        "image": [{"bytes": None, "path": "1.png"}, {"bytes": None, "path": "/elsewhere/2.png"}],
+        "text": ["a", "b"],
+    }
+    [first, second] = assert_reads_alike_from_anywhere(opened(tmp_path / "a.arrow", arrow(table)))
+    assert first.image.uri == f"{tmp_path}/1.png"
+    assert second.error
+    assert second.error.reason == Reason.OUTSIDE_ROOT
+
+
+def test_an_object_store_has_the_same_pairs(tmp_path: Path) -> None:
+    fake_object_store.use(tmp_path)
+    fake_object_store.put("shelf://data/a.arrow", arrow(columns()))
+    planned = plan(["shelf://data/a.arrow"])
+    source = planned.open_source("shelf://data/a.arrow")
+    pairs = assert_reads_alike_from_anywhere(source)
+    assert [pair.data for pair in pairs] == IMAGES
+    assert list(source.fetch([pairs[6].image, pairs[0].image])) == [IMAGES[6], IMAGES[0]]
+
+
+def test_a_file_that_is_cut_short_is_read_up_to_there(tmp_path: Path) -> None:
+    data = arrow(columns())
+    counts = set()
+    for length in range(len(data)):
+        source = opened(tmp_path / "a.arrow", data[:length])
+        try:
+            source.ranges(10)
+        except SourceFault:
+            continue
+        pairs, fault = read_to_fault(source)
+        assert fault
+        assert "\n" not in fault
+        assert [pair.data for pair in pairs] == IMAGES[: len(pairs)]
+        counts.add(len(pairs))
+    assert counts == {0, 3, 6, 7}
+    assert read_to_fault(opened(tmp_path / "a.arrow", data))[1] == ""
+
+
+def test_whatever_bit_has_changed_is_a_pair_or_a_fault(tmp_path: Path) -> None:
+    table = pa.table({**columns(), "more": [[{"a": "x"}], [], None, [{"a": "y"}, {"a": "z"}], [], [], []]})
+    data = arrow(table)
+    seeded = random.Random(7)
+    for _ in range(300):
+        changed = bytearray(data)
+        changed[seeded.randrange(len(data))] ^= 1 << seeded.randrange(8)
+        source = opened(tmp_path / "a.arrow", bytes(changed))
+        try:
+            source.ranges(10)
+        except (SourceFault, CallError):
+            continue
+        pairs, fault = read_to_fault(source)
+        assert fault or len(pairs) == 7
+
+
+@pytest.mark.parametrize("wrong", [(0, 1 << 20, 10), (0, 5, 1 << 30), (7, 5, 10)])
+def test_offsets_that_lead_out_of_the_batch_cost_its_rows_only(tmp_path: Path, wrong: tuple[int, ...]) -> None:
+    data = arrow({"image": IMAGES[:6], "text": ["a dog", "a cat"] * 3}, rows_per_batch=2)
+    right, changed = (b"".join(n.to_bytes(4, "little") for n in offsets) for offsets in ((0, 5, 10), wrong))
+    first, second, third, rest = data.split(right)
+    data = right.join((first, changed.join((second, third)), rest))
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.arrow", data))
+    assert [pair.caption for pair in pairs] == ["a dog", "a cat", "", "", "a dog", "a cat"]
+    assert [pair.error and pair.error.reason for pair in pairs[2:4]] == [Reason.BROKEN_ROW] * 2
+    assert pairs[2].error
+    assert pairs[2].error.detail.startswith("row 3: column text: the batch of this row is damaged: ")
+
+
+def test_a_text_that_is_not_utf8_costs_its_pair(tmp_path: Path) -> None:
+    texts = pa.array([b"a dog", b"\xff", b"a cat"]).view(pa.string())
+    lists = pa.ListArray.from_arrays([0, 1, 2, 3], texts)
+    for number, column in enumerate((texts, lists)):
+        data = arrow(pa.table({"image": IMAGES[:3], "text": column}))
+        pairs = assert_reads_alike_from_anywhere(opened(tmp_path / f"{number}.arrow", data))
+        assert [pair.error and pair.error.reason for pair in pairs] == [None, Reason.ENCODING, None]
+
+
+def test_a_file_without_its_columns_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CallError, match=r"source\.columns\.image: .*a\.arrow has no column"):
+        opened(tmp_path / "a.arrow", arrow({"text": ["a"]})).ranges(10)
+    twice = pa.table([pa.array([b"x"]), pa.array(["a"]), pa.array(["b"])], names=["image", "text", "text"])
+    with pytest.raises(CallError, match=r"2 columns are called text; rename all but one"):
+        opened(tmp_path / "b.arrow", arrow(twice)).ranges(10)
