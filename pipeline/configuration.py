@@ -16,6 +16,7 @@ from transforms import bundled
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import MAX_PIXELS, MAX_SCANS, ImageLimits
 from transforms.settings import (
+    FilterSettings,
     LegacyValue,
     Names,
     PhraseSettings,
@@ -86,6 +87,7 @@ class Configuration(Section):
     """All sections."""
 
     source: SourceSettings = SourceSettings()
+    filters: FilterSettings = FilterSettings()
     chunk: ChunkSettings = ChunkSettings()
     phrases: PhraseSettings = PhraseSettings()
     detector: DetectorSettings = DetectorSettings()
@@ -95,7 +97,7 @@ class Configuration(Section):
     shards: ShardSettings = ShardSettings()
 
 
-GROUND_SECTIONS = ("source", "chunk", "phrases", "detector")
+GROUND_SECTIONS = ("source", "filters", "chunk", "phrases", "detector")
 PACK_SECTIONS = ("selection", "text", "shards")
 """The sections that affect the results of `ground`, and those that affect the results of `pack`. Custom stages have
 their own fingerprints, so `stages` is in neither."""

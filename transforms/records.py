@@ -52,6 +52,13 @@ class Reason(StrEnum):
     NO_PHRASE = "no_phrase"
     NO_BOX = "no_box"
 
+    MIN_SIDE = "min_side"
+    MAX_ASPECT = "max_aspect"
+    MIN_WORDS = "min_words"
+    MAX_WORDS = "max_words"
+    WHERE = "where"
+    MISSING_VALUE = "missing_value"
+
 
 EVERY_REASON = "every"
 """Stands for all reasons where one reason is expected."""
@@ -160,7 +167,9 @@ class Pair:
     key: the pair's name in the source. source: URI. index: the pair's number in the source, from 0.
     data: the encoded image. Empty after the last stage: it never leaves the fused step that read it.
     width, height: pixels of the upright image (EXIF applied); 0 if unknown.
-    meta: other values from the source, a JSON object. boxes_cut: boxes above the floor that the candidate cap removed.
+    meta: other values from the source, a JSON object.
+    filtered: why a filter rejected the pair, see `transforms.filters`; "" if none did.
+    boxes_cut: boxes above the floor that the candidate cap removed.
     rows: by table, the results in this run of the stages that run after detections.
     """
 
@@ -175,6 +184,7 @@ class Pair:
     meta: str = "{}"
     width: int = 0
     height: int = 0
+    filtered: str = ""
     phrases: tuple[Phrase, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     boxes: tuple[Box, ...] = ()

@@ -18,6 +18,7 @@ from pipeline.sources import Position
 from pipeline.sources.fetch_images import fetch_images
 from pipeline.tables.pair_rows import from_table
 from pipeline.tables.table import Table
+from transforms.filters import Filters
 from transforms.isolation.child_process import ChildProcess
 from transforms.records import Chunk, Fault, Pair
 from transforms.wording import counted
@@ -37,7 +38,7 @@ def cut_chunks(
     current: list[Pair] = []
     size = 0
     for group in _by_image(pairs, settings.pairs):
-        length = group[0][1].image.length
+        length = max((pair.image.length for _, pair in group if not pair.filtered), default=0)
         if current and (len(current) + len(group) > settings.pairs or size + length > settings.bytes):
             yield current, group[0][0]
             current, size = [], 0
@@ -51,14 +52,19 @@ def _by_image(pairs: Iterable[PositionedPair], maximum: int) -> Iterator[list[Po
     """Groups consecutive pairs of one image, at most `maximum` pairs per group."""
     group: list[PositionedPair] = []
     for positioned in pairs:
-        image = positioned[1].image
-        same_image = bool(group) and bool(image.uri) and image == group[-1][1].image
-        if group and (not same_image or len(group) == maximum):
+        if group and (not _of_one_image(positioned[1], group[-1][1]) or len(group) == maximum):
             yield group
             group = []
         group.append(positioned)
     if group:
         yield group
+
+
+def _of_one_image(pair: Pair, other: Pair) -> bool:
+    one, two = pair.image, other.image
+    if pair.filtered or other.filtered:  # an image that is not read has no digest
+        one, two = (replace(image, length=0, digest="") for image in (one, two))
+    return bool(one.uri) and one == two
 
 
 def read_range(
@@ -112,7 +118,7 @@ def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: fro
     started = time.perf_counter()
     file = detections.open(chunk_id)
     pairs = list(from_table(file.rows()))
-    pictured = [number for number, pair in enumerate(pairs) if not pair.error and pair.image.digest]
+    pictured = [number for number, pair in enumerate(pairs) if pair.image.digest and not (pair.error or pair.filtered)]
     images = fetch_images([pairs[number] for number in pictured], plan.open_source)
     for number, data in zip(pictured, images, strict=True):
         pair = pairs[number]
@@ -183,7 +189,7 @@ def _chunks(
 def _loader(plan: Plan, isolated: bool) -> Iterator[ImageLoader]:
     child = ChildProcess() if isolated else None
     try:
-        yield ImageLoader(plan.configuration.source.image_limits, child)
+        yield ImageLoader(plan.configuration.source.image_limits, child, Filters(plan.configuration.filters))
     finally:
         if child:
             child.close()

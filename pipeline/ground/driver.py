@@ -4,10 +4,11 @@ ranges."""
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import islice
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
-from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault
+from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault, printable
 from pipeline.files.lock import replacing
 from pipeline.files.run_log import RunLog
 from pipeline.ground import attempts, retry, stage_tables
@@ -23,7 +24,12 @@ from pipeline.plan.plan import Plan, read_plan
 from pipeline.stages.configured import configured_stages, open_tables
 from pipeline.tables.table import Table
 from transforms.detectors.settings import DetectorSettings
-from transforms.wording import counted
+from transforms.filters import Filters, columns_of, unknown_columns
+from transforms.records import Pair
+from transforms.wording import counted, suggestion
+
+_LOOK = 16
+"""Pairs of the first source in which the columns of `filters.where` are looked up."""
 
 
 def ground(configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions) -> Plan:
@@ -71,6 +77,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         _log_plan(plan, options.log)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     if _unfinished_count(plan, tables.values()):
+        _tell_unknown_columns(plan, options)
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
@@ -112,6 +119,27 @@ def _log_plan(plan: Plan, log: RunLog | None) -> None:
     for source in plan.sources:
         if source.fault:
             log.note("fault", f"{source.uri}: {source.fault}")
+
+
+def _tell_unknown_columns(plan: Plan, options: GroundOptions) -> None:
+    """Says before the first hour which columns of `filters.where` the first pairs of the first source do not have.
+
+    The manifest says it of every source. A source that cannot be read here is reported where it is processed.
+    """
+    from pipeline.engines import progress
+
+    names = Filters(plan.configuration.filters).names
+    first = next((source for source in plan.sources if source.ranges), None)
+    if not names or first is None:
+        return
+    pairs: list[Pair] = []
+    with suppress(RunFault, OSError):
+        found = first.open(plan.configuration.source).read(first.ranges[0].start)
+        pairs.extend(pair for _, pair in islice(found, _LOOK))
+    for name in unknown_columns(names, pairs):
+        known = sorted({column for pair in pairs for column in columns_of(pair)})
+        line = f"filters.where: the first pairs of {first.uri} have no column {name}; {suggestion(name, known)}"
+        progress.tell("ground", printable(line), options.quiet)
 
 
 def _tell_finished(folder: str, options: GroundOptions) -> None:

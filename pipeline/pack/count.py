@@ -1,7 +1,7 @@
 """The first pass of pack: counts the pairs that a policy keeps, rejects or fails, by chunk and range."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.statistics import Statistics
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
+from transforms.filters import unknown_columns
 from transforms.records import Fault, Grounding, Pair, Reason
 from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
 from transforms.selection.select_boxes import in_record_order
@@ -21,14 +22,15 @@ _MAX_SHOWN = 80  # characters of a caption or of names of fields
 
 
 def count_range(
-    folder: str, range_id: RangeId, done: bool, policy: Policy, source: str = ""
+    folder: str, range_id: RangeId, done: bool, policy: Policy, source: str = "", columns: Collection[str] = ()
 ) -> tuple[RangeCount, Statistics]:
     """Judges every row of a range.
 
     done: whether the range is finished; its chunk files must then match their recorded digests. source: URI of the
-    source, for the count.
+    source, for the count. columns: those that `filters.where` uses; the count says which of them no pair has.
     """
     total, statistics = RangeCount(range_id, source=source), Statistics.empty(policy.threshold)
+    total.unknown_columns = set(columns)
     table = open_detections(folder)
     if done:
         total.faults = list(table.read_summary(range_id).faults)
@@ -45,6 +47,8 @@ def _count_chunk(
     selected = SelectedRows.from_table(table.read(chunk, digest), policy.selection, 0.0)
     for pair, outcome in judge_rows(selected, policy, (chunk.source, chunk.range, chunk.number), statistics):
         total.read += 1
+        if total.unknown_columns and not pair.error:
+            total.unknown_columns.intersection_update(unknown_columns(total.unknown_columns, [pair]))
         if isinstance(outcome, Kept):
             kept += 1
             size += pair.image.length
@@ -93,7 +97,9 @@ def _is_never_rejected(
 
 def _describe_rejected(pair: Pair, reason: str) -> str:
     pair_name = f"{pair.key} of {pair.source}"
-    if reason != Reason.NO_CAPTION:
+    if reason in (Reason.MIN_SIDE, Reason.MAX_ASPECT):
+        return f"{pair_name}: {pair.width} x {pair.height} pixels"
+    if reason != Reason.NO_CAPTION and not reason.startswith(f"{Reason.MISSING_VALUE}: "):
         return f"{pair_name}: {pair.caption[:_MAX_SHOWN]!r}"
     fields = ", ".join(json.loads(pair.meta)) or "none"
     return f"{pair_name}: its other fields: {fields[:_MAX_SHOWN]}"

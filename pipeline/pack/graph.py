@@ -25,6 +25,7 @@ from pipeline.pack.shard_writer import ShardWriter
 from pipeline.pack.statistics import Statistics, add_up
 from pipeline.plan.plan import need_plan
 from pipeline.tables.detections import open_detections
+from transforms.filters import Filters
 
 
 def run(output: str, folder: str, head: Manifest, row_digest: str, options: PackOptions) -> None:
@@ -55,7 +56,7 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, row_dige
         | "Detections" >> beam.Create([writer.detections])
         | "Ranges" >> beam.FlatMap(all_ranges)
         | "SpreadRanges" >> beam.Reshuffle()
-        | "CountKept" >> beam.Map(_count, writer)
+        | "CountKept" >> beam.Map(_count, writer, Filters(head.settings.filters).names)
     )
     counts = counted | "Counts" >> beam.Map(itemgetter(0)) | "KeyCounts" >> beam.WithKeys("")
     statistics = (
@@ -85,9 +86,11 @@ def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool, str]]:
     yield from ((range_id, range_id in done, plan.sources[range_id.source].uri) for range_id in plan.range_ids())
 
 
-def _count(item: tuple[RangeId, bool, str], writer: ShardWriter) -> tuple[RangeCount, Statistics]:
+def _count(
+    item: tuple[RangeId, bool, str], writer: ShardWriter, columns: tuple[str, ...]
+) -> tuple[RangeCount, Statistics]:
     range_id, done, source = item
-    return count_range(writer.detections, range_id, done, writer.policy, source)
+    return count_range(writer.detections, range_id, done, writer.policy, source, columns)
 
 
 def _plan(

@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from pipeline import files, layout
 from pipeline.configuration import PACK_SECTIONS, Configuration
 from pipeline.faults import CallError, EnvironmentFault, RunFault
 from pipeline.files.typed import OpenModel, first_fault, publish_typed, read_typed
-from pipeline.pack.ledger import Examples, Ledger, RangeCount
+from pipeline.pack.ledger import Examples, Ledger, RangeCount, unknown_columns
 from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.plan.plan import Plan
 from pipeline.threshold import Threshold
@@ -54,8 +54,8 @@ class Fingerprints(OpenModel):
 class Manifest(OpenModel):
     """The content of `manifest.json`.
 
-    configuration: as written, possibly by another release. limit: the value of `--limit`. models: identities by
-    configuration section.
+    unknown_columns: see `ledger.unknown_columns`. configuration: as written, possibly by another release. limit: the
+    value of `--limit`. models: identities by configuration section.
     """
 
     REMEDY: ClassVar[str] = "run gritmill pack --fresh with the settings of this run, which run.log has"
@@ -66,6 +66,7 @@ class Manifest(OpenModel):
     failed_examples: Examples
     rejected_examples: Examples
     source_faults: tuple[RecordedFault, ...]
+    unknown_columns: Examples = Field(default_factory=dict)
     partial: bool
     limit: int | None
     threshold: Threshold
@@ -73,6 +74,10 @@ class Manifest(OpenModel):
     fingerprints: Fingerprints
     configuration: dict[str, Any]
     versions: dict[str, str]
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if key != "unknown_columns" or value}
 
     @classmethod
     def head(
@@ -132,6 +137,7 @@ def write_manifest(
             ),
             "rejected_examples": _first_examples([c.rejected_examples for c in ranges]),
             "source_faults": (*head.source_faults, *faults),
+            "unknown_columns": unknown_columns(ranges),
             "versions": versions(),
         }
     )

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from transforms.records import Pair
 
-VERSION = 2
-"""The version of the columns. 2 added `image_part`."""
+VERSION = 3
+"""The version of the columns. 2 added `image_part`, 3 `filtered`."""
 
 
 def open_detections(folder: str) -> Table:

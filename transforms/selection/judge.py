@@ -50,6 +50,8 @@ def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSe
         return pair.error
     if not pair.caption.strip():
         return Rejected(Reason.NO_CAPTION)
+    if pair.filtered:
+        return Rejected(pair.filtered)
     if not pair.phrases:
         foreign = any(dropped.reason == Drop.LANGUAGE for dropped in pair.dropped)
         return Rejected(Reason.LANGUAGE if foreign else Reason.NO_PHRASE)
