@@ -96,11 +96,25 @@ class Configuration(Section):
     text: TextSettings = TextSettings()
     shards: ShardSettings = ShardSettings()
 
+    def packed_with(self, other: "Configuration") -> "Configuration":
+        """This configuration with all keys of `pack` from another one."""
+        update = {name: getattr(other, name) for name in PACK_SECTIONS}
+        update["filters"] = self.filters.model_copy(update={"duplicates": other.filters.duplicates})
+        return self.model_copy(update=update)
+
 
 GROUND_SECTIONS = ("source", "filters", "chunk", "phrases", "detector")
 PACK_SECTIONS = ("selection", "text", "shards")
 """The sections that affect the results of `ground`, and those that affect the results of `pack`. Custom stages have
 their own fingerprints, so `stages` is in neither."""
+
+PACK_KEYS = ("filters.duplicates",)
+"""Keys in sections of `ground` that affect only the results of `pack`."""
+
+
+def belongs_to_pack(key: str) -> bool:
+    """Whether a key such as `text.spans` affects only the results of `pack`."""
+    return key in PACK_KEYS or key.partition(".")[0] in PACK_SECTIONS
 
 
 _MOST_NODES = 10_000

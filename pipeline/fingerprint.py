@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from pipeline import files
-from pipeline.configuration import GROUND_SECTIONS, Configuration
+from pipeline.configuration import GROUND_SECTIONS, PACK_KEYS, Configuration
 from transforms import bundled
 from transforms.detectors.family import Family
 
@@ -27,6 +27,10 @@ def ground_fingerprint(
     values = configuration.fingerprint_values()
     # A newer section is missing from the values if all of its keys have their legacy values.
     parts = {name: values[name] for name in GROUND_SECTIONS if name in values}
+    for section, _, key in (key.partition(".") for key in PACK_KEYS):
+        parts.get(section, {}).pop(key, None)
+        if section in parts and not parts[section]:
+            del parts[section]
     parts["detector"] = family.take(configuration.detector).fingerprint_values()
     for section in ("phrases", "detector"):
         if model_identities[section].startswith("folder:"):

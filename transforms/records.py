@@ -58,6 +58,7 @@ class Reason(StrEnum):
     MAX_WORDS = "max_words"
     WHERE = "where"
     MISSING_VALUE = "missing_value"
+    DUPLICATE = "duplicate"
 
 
 EVERY_REASON = "every"

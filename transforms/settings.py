@@ -161,7 +161,7 @@ def _check_condition(text: str) -> str:
 
 
 class FilterSettings(Section):
-    """`filters`: which pairs are rejected before the models process them."""
+    """`filters`: which pairs are rejected before the models process them; and duplicates, which `pack` finds."""
 
     min_side: Annotated[PositiveInt | None, LegacyValue(None)] = Field(
         None, description="Minimum of the shorter side of the upright image, in pixels."
@@ -176,6 +176,9 @@ class FilterSettings(Section):
     ] = Field((), description="Conditions on columns of the source, which must all be true: punsafe < 0.5")
     missing: Annotated[Literal["drop", "keep"], LegacyValue("drop")] = Field(
         "drop", description="What happens to a pair if a value that a condition needs is missing or has another type."
+    )
+    duplicates: Annotated[Literal["exact"] | None, LegacyValue(None)] = Field(
+        None, description="exact: `pack` rejects pairs with the image bytes and the caption of an earlier pair."
     )
 
     @model_validator(mode="after")

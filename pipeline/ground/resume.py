@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline import files, fingerprint, layout
-from pipeline.configuration import GROUND_SECTIONS, Configuration
+from pipeline.configuration import GROUND_SECTIONS, PACK_KEYS, Configuration
 from pipeline.faults import CallError, FolderMismatch
 from pipeline.files.publish import publish_json
 from pipeline.ground import attempts, retry
@@ -131,7 +131,11 @@ def _difference(
     old, new = plan.configuration.model_dump(mode="json"), configuration.model_dump(mode="json")
     keys = [f"{s}.{k}" for s in GROUND_SECTIONS for k in {**new[s], **old[s]} if old[s].get(k) != new[s].get(k)]
     same = [f"{name}.model" for name in model_identities if plan.model_identities.get(name) == model_identities[name]]
-    recorded = (*configuration.recorded_keys(), *(f"detector.{key}" for key in family.settings.recorded_keys()))
+    recorded = (
+        *PACK_KEYS,
+        *configuration.recorded_keys(),
+        *(f"detector.{key}" for key in family.settings.recorded_keys()),
+    )
     keys = [key for key in keys if key not in (*recorded, *same)]
     keys += [
         f"the content of {name}"

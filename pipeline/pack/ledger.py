@@ -17,12 +17,16 @@ Examples = dict[str, str]
 
 @dataclass(frozen=True)
 class ChunkCount:
-    """The number of kept pairs of a chunk, and the encoded bytes of their images. digest: of the chunk's file."""
+    """The number of kept pairs of a chunk, and the encoded bytes of their images.
+
+    digest: of the chunk's file. duplicates: rows of the chunk that are rejected as duplicates.
+    """
 
     chunk: ChunkId
     kept: int
     bytes: int
     digest: str | None = None
+    duplicates: tuple[int, ...] = ()
 
 
 @dataclass

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from pipeline import files, layout
-from pipeline.configuration import PACK_SECTIONS, Configuration
+from pipeline.configuration import Configuration, belongs_to_pack
 from pipeline.faults import CallError, EnvironmentFault, RunFault
 from pipeline.files.typed import OpenModel, first_fault, publish_typed, read_typed
 from pipeline.pack.ledger import Examples, Ledger, RangeCount, unknown_columns
@@ -85,9 +85,8 @@ class Manifest(OpenModel):
     ) -> "Manifest":
         """The part of the manifest that is known before the first shard is written.
 
-        Its configuration has the ground sections of the detections and the pack sections of this call.
+        Its configuration has the keys of `ground` of the detections and the keys of `pack` of this call.
         """
-        pack = {name: getattr(configuration, name) for name in PACK_SECTIONS}
         return cls(
             format=FORMAT,
             ledger=Ledger.add_up((), 0, ()),
@@ -100,7 +99,7 @@ class Manifest(OpenModel):
             threshold=threshold,
             models=plan.model_identities,
             fingerprints=Fingerprints(ground=plan.fingerprint, pack=pack_fingerprint),
-            configuration=plan.configuration.model_copy(update=pack).model_dump(mode="json"),
+            configuration=plan.configuration.packed_with(configuration).model_dump(mode="json"),
             versions={},
         )
 
@@ -117,7 +116,7 @@ class Manifest(OpenModel):
     def policy(self) -> Policy:
         """The policy that decided which pairs are written."""
         settings = self.settings
-        return Policy(settings.selection, self.threshold.score, settings.text)
+        return Policy(settings.selection, self.threshold.score, settings.text, settings.filters.duplicates)
 
 
 def write_manifest(
@@ -187,7 +186,8 @@ def changed_keys(packed: dict[str, Any], configuration: Configuration) -> list[s
     """The keys of `pack` that differ between the packed configuration and another one."""
     # `packed` is not validated, because the configuration of another release must not cause an error here.
     old, new = Configuration.complete(packed), configuration.model_dump(mode="json")
-    return [f"{s}.{k}" for s in PACK_SECTIONS for k in new[s] if old[s].get(k) != new[s][k]]
+    keys = [(s, k) for s in new for k in new[s] if belongs_to_pack(f"{s}.{k}")]
+    return [f"{section}.{key}" for section, key in keys if old[section].get(key) != new[section][key]]
 
 
 def versions() -> dict[str, str]:

@@ -96,3 +96,37 @@ def test_other_filters_are_another_run(run, settings, inputs):
     other = settings | {"filters": settings["filters"] | {"max_aspect": 2}}
     with pytest.raises(FolderMismatch, match=r"another fingerprint \(filters.max_aspect changed\)"):
         gritmill.ground(other, inputs=[inputs], output=run[0])
+
+
+def source_keys(output):
+    return [sample.record["source_key"] for sample in gritmill.read(output)]
+
+
+def test_duplicates_are_rejected_by_pack_and_a_source_that_is_added_changes_no_survivor(tmp_path, parser):
+    pictures = sample_pairs.drawn(3)
+    sample_pairs.write_images(pictures, tmp_path)
+
+    def stored(name, *rows):
+        lines = [{"key": key, "image": pictures[image].name, "caption": caption} for key, image, caption in rows]
+        (tmp_path / name).write_text("".join(json.dumps(line) + "\n" for line in lines))
+        return str(tmp_path / name)
+
+    settings = sample_pairs.settings(parser, "tests.plugin_detectors:factory", chunk={"pairs": 2})
+    exact = settings | {"filters": {"duplicates": "exact"}}
+    dog, cat = "a dog and a cat", "a cat and a dog"
+    last = stored("z.jsonl", ("z0", 0, dog), ("z1", 0, cat), ("z2", 1, dog), ("z3", 0, dog), ("z4", 1, dog))
+    gritmill.run(settings, inputs=[last], output=tmp_path / "out")
+    assert source_keys(tmp_path / "out") == ["z0", "z1", "z2", "z3", "z4"]
+    # `ground` is not done again, and the other settings need a fresh pack
+    before = sample_pairs.files_of(tmp_path / "out", "detections/*/*")
+    gritmill.pack(exact, output=tmp_path / "exact", detections=tmp_path / "out")
+    assert source_keys(tmp_path / "exact") == ["z0", "z1", "z2"]
+    report = read_report(str(tmp_path / "exact"))
+    assert report.ledger.rejected == {"duplicate": 2}
+    assert report.rejected_examples == {"duplicate": f"z3 of {last}: 'a dog and a cat'"}
+    # the new source comes first by name and last in the plan
+    first = stored("a.jsonl", ("a0", 1, dog), ("a1", 2, dog), ("a2", 2, dog))
+    gritmill.run(exact, inputs=[first, last], output=tmp_path / "out", extend=True, fresh=True)
+    assert source_keys(tmp_path / "out") == ["z0", "z1", "z2", "a1"]
+    assert before.items() <= sample_pairs.files_of(tmp_path / "out", "detections/*/*").items()
+    assert read_report(str(tmp_path / "out")).ledger.line() == "8 read, 4 written, 4 rejected, 0 failed"

@@ -36,6 +36,7 @@ def fingerprint_of(limit: int | None = None, models: dict[str, str] = MODELS, **
         {"selection": {"score": 0.5}},
         {"text": {"spans": "densest"}},
         {"shards": {"pairs": 5}},
+        {"filters": {"duplicates": "exact"}},
         {"chunk": {"pairs": 256, "bytes": "128MiB"}},
     ],
 )
@@ -170,6 +171,20 @@ def test_a_newer_key_of_the_selection_counts_in_a_pack_only_where_it_differs() -
 
     assert packed(NewerSelection()) == packed(SelectionSettings())
     assert packed(NewerSelection(claims=True)) != packed(SelectionSettings())
+
+
+def test_duplicates_are_part_of_a_pack_and_not_of_ground() -> None:
+    plan = read_plan(str(RELEASED / "detections"))
+    assert plan is not None
+    selection, text, shards = (getattr(plan.configuration, name) for name in ("selection", "text", "shards"))
+    before = compute_pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text), shards)
+    assert compute_pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text, "exact"), shards) != before
+    both = {"duplicates": "exact", "min_side": 9}
+    assert fingerprint_of(filters=both) == fingerprint_of(filters={"min_side": 9}) != fingerprint_of()
+    exact = configuration(filters=both)
+    assert changed_keys(plan.configuration.model_dump(mode="json"), exact)[0] == "filters.duplicates"
+    packed = plan.configuration.packed_with(exact)
+    assert (packed.filters.duplicates, packed.filters.min_side) == ("exact", None)
 
 
 def test_a_newer_section_counts_only_where_one_of_its_keys_does(monkeypatch: pytest.MonkeyPatch) -> None:

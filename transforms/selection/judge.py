@@ -16,11 +16,13 @@ from transforms.text.grounded_caption import CannotCarry, GroundedCaption, choos
 
 @dataclass(frozen=True)
 class Policy:
-    """The settings that decide the outcome: the selection, the active score threshold, and how text is written."""
+    """The settings that decide the outcome: the selection, the active score threshold, how text is written, and
+    `filters.duplicates`. `pack` alone finds duplicates, because they depend on other pairs."""
 
     selection: SelectionSettings
     threshold: float
     text: TextSettings
+    duplicates: str | None = None
 
 
 @dataclass(frozen=True)
