@@ -99,7 +99,9 @@ class Configuration(Section):
     def packed_with(self, other: "Configuration") -> "Configuration":
         """This configuration with all keys of `pack` from another one."""
         update = {name: getattr(other, name) for name in PACK_SECTIONS}
-        update["filters"] = self.filters.model_copy(update={"duplicates": other.filters.duplicates})
+        near = "near" if self.filters.duplicates == "near" else None
+        duplicates = other.filters.duplicates or near
+        update["filters"] = self.filters.model_copy(update={"duplicates": duplicates})
         return self.model_copy(update=update)
 
 
@@ -109,7 +111,7 @@ PACK_SECTIONS = ("selection", "text", "shards")
 their own fingerprints, so `stages` is in neither."""
 
 PACK_KEYS = ("filters.duplicates",)
-"""Keys in sections of `ground` that affect only the results of `pack`."""
+"""Keys in sections of `ground` that affect only the results of `pack`, except `filters.duplicates` with `near`."""
 
 
 def belongs_to_pack(key: str) -> bool:

@@ -6,6 +6,7 @@ records, settings   the records that pass between the steps; the settings of the
 filters             which pairs are rejected before a model processes them
 plugins             loads user code: `package.module:factory`, and entry points of packages
 bundled, devices    the models, configurations and examples in gritmill; device and CPU cores of this process
+perceptual_hash     64-bit hashes of images, and which of them are near
 images              measures an image, decodes it, turns it upright
 read_ahead          runs work in threads, ahead of the consumer
 models              the interface of a model that a stage runs

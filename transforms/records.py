@@ -59,6 +59,8 @@ class Reason(StrEnum):
     WHERE = "where"
     MISSING_VALUE = "missing_value"
     DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    EXCLUDED = "excluded"
 
 
 EVERY_REASON = "every"

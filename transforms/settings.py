@@ -161,7 +161,7 @@ def _check_condition(text: str) -> str:
 
 
 class FilterSettings(Section):
-    """`filters`: which pairs are rejected before the models process them; and duplicates, which `pack` finds."""
+    """`filters`: which pairs are rejected before the models process them; and exact duplicates, which `pack` finds."""
 
     min_side: Annotated[PositiveInt | None, LegacyValue(None)] = Field(
         None, description="Minimum of the shorter side of the upright image, in pixels."
@@ -177,9 +177,19 @@ class FilterSettings(Section):
     missing: Annotated[Literal["drop", "keep"], LegacyValue("drop")] = Field(
         "drop", description="What happens to a pair if a value that a condition needs is missing or has another type."
     )
-    duplicates: Annotated[Literal["exact"] | None, LegacyValue(None)] = Field(
-        None, description="exact: `pack` rejects pairs with the image bytes and the caption of an earlier pair."
+    duplicates: Annotated[Literal["exact", "near"] | None, LegacyValue(None)] = Field(
+        None,
+        description="exact: `pack` rejects pairs with the image bytes and the caption of an earlier pair. near: "
+        "`ground` rejects pairs whose image looks like an earlier one.",
     )
+    exclude_hashes: Annotated[str | None, LegacyValue(None)] = Field(
+        None, description="A file with one pHash per line. Images that look like one of them are rejected."
+    )
+
+    @property
+    def needs_hashes(self) -> bool:
+        """Whether `ground` hashes all images before it runs a model."""
+        return self.duplicates == "near" or self.exclude_hashes is not None
 
     @model_validator(mode="after")
     def _possible(self) -> "FilterSettings":

@@ -11,11 +11,13 @@ from pipeline.configuration import ChunkSettings
 from pipeline.faults import EnvironmentFault, SourceFault, first_line
 from pipeline.ground import attempts
 from pipeline.ground.load_images import ImageLoader, PositionedPair
+from pipeline.ground.near_duplicates import rejections
 from pipeline.ids import ChunkId, RangeId
 from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import Plan
 from pipeline.sources import Position
 from pipeline.sources.fetch_images import fetch_images
+from pipeline.tables.detections import detections_of
 from pipeline.tables.pair_rows import from_table
 from pipeline.tables.table import Table
 from transforms.filters import Filters
@@ -75,15 +77,19 @@ def read_range(
     If the detections of a chunk are committed, its pairs come from them, and its images are read by reference.
 
     Args:
-      tables: all tables that the run fills, by name, parents first.
+      tables: all tables that the run fills, by name, parents first: detections and what is computed from them, or a
+        preliminary table.
       redo: for each table, the committed chunks (of any range) to process again.
     """
-    detections = tables[DETECTIONS]
+    detections = next(iter(tables.values()))
+    folder = detections_of(tables)
+    # A preliminary table is what the rejections are computed from.
+    rejected = rejections(folder, plan, range_id) if DETECTIONS in tables else {}
     if len(tables) > 1 or any(redo.values()):
         for chunk_id in detections.committed_chunks(range_id):
             again = _tables_to_redo(chunk_id, redo)
             if DETECTIONS in again:
-                yield _read_again(plan, chunk_id, detections, again)
+                yield _read_again(plan, chunk_id, detections, again, rejected)
             elif again or _lacks_rows(chunk_id, tables.values()):
                 yield _committed_chunk(plan, chunk_id, detections, again)
     start, number = resume_position(plan, range_id, detections)
@@ -91,7 +97,7 @@ def read_range(
     if start is not None and FAULT in start:
         faults.append(start[FAULT])
     elif start is not None:
-        for chunk in _chunks(plan, range_id, start, number, detections.uri, faults):
+        for chunk in _chunks(plan, range_id, start, number, folder, faults, rejected):
             yield replace(chunk, redo=_tables_to_redo(ChunkId(chunk.source, chunk.range, chunk.number), redo))
             number += 1
     yield Chunk(range_id.source, range_id.range, number, closes_range=True, faults=tuple(faults))
@@ -127,7 +133,9 @@ def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: fro
     return _chunk(chunk_id, pairs, file.metadata["next"], started, **fields)
 
 
-def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str]) -> Chunk:
+def _read_again(
+    plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str], rejected: Mapping[int, str]
+) -> Chunk:
     """A committed chunk, read again from its source, with the same first and last pair.
 
     Raises:
@@ -142,7 +150,7 @@ def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozense
     started = time.perf_counter()
     isolated = attempts.begin(detections.uri, chunk_id) >= attempts.ISOLATE_AFTER
     pairs = islice(_until_fault(source.open(plan.configuration.source).read(start), []), row_count)
-    with _loader(plan, isolated) as loader:
+    with _loader(plan, isolated, rejected) as loader:
         loaded = tuple(pair for _, pair in loader.load(pairs))
     if len(loaded) != row_count:
         raise EnvironmentFault(
@@ -162,7 +170,13 @@ def _chunk(
 
 
 def _chunks(
-    plan: Plan, range_id: RangeId, start: Position, number: int, folder: str, faults: list[str]
+    plan: Plan,
+    range_id: RangeId,
+    start: Position,
+    number: int,
+    folder: str,
+    faults: list[str],
+    rejected: Mapping[int, str],
 ) -> Iterator[Chunk]:
     source, spec = plan.range(range_id)
     settings = plan.configuration
@@ -174,7 +188,7 @@ def _chunks(
     next_failed = attempts.failed_count(folder, replace(chunk_id, number=number + 1))
     failed = attempts.begin(folder, chunk_id)
     started = time.perf_counter()
-    with _loader(plan, max(failed, next_failed) >= attempts.ISOLATE_AFTER) as loader:
+    with _loader(plan, max(failed, next_failed) >= attempts.ISOLATE_AFTER, rejected) as loader:
         for loaded, next_position in cut_chunks(loader.load(pairs), settings.chunk):
             if next_position is None and faults:
                 next_position = {FAULT: faults[-1]}
@@ -186,10 +200,11 @@ def _chunks(
 
 
 @contextmanager
-def _loader(plan: Plan, isolated: bool) -> Iterator[ImageLoader]:
+def _loader(plan: Plan, isolated: bool, rejected: Mapping[int, str]) -> Iterator[ImageLoader]:
     child = ChildProcess() if isolated else None
     try:
-        yield ImageLoader(plan.configuration.source.image_limits, child, Filters(plan.configuration.filters))
+        settings = plan.configuration
+        yield ImageLoader(settings.source.image_limits, child, Filters(settings.filters), rejected)
     finally:
         if child:
             child.close()

@@ -11,7 +11,7 @@ from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault, printable
 from pipeline.files.lock import replacing
 from pipeline.files.run_log import RunLog
-from pipeline.ground import attempts, retry, stage_tables
+from pipeline.ground import attempts, near_duplicates, retry, stage_tables
 from pipeline.ground.commit_chunk import Provenance
 from pipeline.ground.count_rows import count_finished
 from pipeline.ground.options import GroundOptions
@@ -21,7 +21,7 @@ from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
-from pipeline.stages.configured import configured_stages, open_tables
+from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
 from pipeline.tables.table import Table
 from transforms.detectors.settings import DetectorSettings
 from transforms.filters import Filters, columns_of, unknown_columns
@@ -52,7 +52,12 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         configuration = configuration.resuming(old.configuration)
     stages = configured_stages(configuration, [os.getcwd()])
     tables = open_tables(stages, folder)
-    described = stage_tables.describe(tables, stages)
+    first_stages = preliminary_stages(configuration)
+    first_tables = open_tables(first_stages, folder)
+    every_table = {**tables, **first_tables}
+    described = stage_tables.describe(every_table, [*stages, *first_stages])
+    if configuration.filters.exclude_hashes is not None:
+        near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
     source_files = find_sources(inputs)
@@ -60,9 +65,9 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
 
         def prepare(old: Plan | None) -> Plan:
             if old or not options.fresh:
-                stage_tables.check(tables, described)
-            plan = resume_or_plan(old, configuration, model_identities, source_files, tables, options)
-            stage_tables.write(tables, described)
+                stage_tables.check(every_table, described)
+            plan = resume_or_plan(old, configuration, model_identities, source_files, every_table, options)
+            stage_tables.write(every_table, described)
             stage_tables.reopen_outdated(tables)
             retry.reopen(plan, tables, options.retry)
             return plan
@@ -81,10 +86,13 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
+        for name, table in first_tables.items():
+            if _unfinished_count(plan, [table]):
+                graph.run(plan, first_stages, {name: table}, provenance, options, title=name)
+            _check_done(plan, [table])
+            near_duplicates.find(plan, table)
         graph.run(plan, stages, tables, provenance, options)
-        if unfinished := _unfinished_count(plan, tables.values()):
-            missing = f"{counted(unfinished, 'range')} not done"
-            raise EnvironmentFault(f"{folder}: the run ended with {missing}; run the same command to resume")
+        _check_done(plan, tables.values())
     elif any(source.ranges for source in plan.sources) and (options.log or not options.quiet):
         _tell_finished(folder, options)
     for table in tables.values():
@@ -158,6 +166,13 @@ def _is_done(plan: Plan | None, tables: dict[str, Table], options: GroundOptions
     if plan is None or not tables[DETECTIONS].finished_ranges():
         return False
     return not (_unfinished_count(plan, tables.values()) or any(map(retry.pending, tables.values())))
+
+
+def _check_done(plan: Plan, tables: Iterable[Table]) -> None:
+    tables = list(tables)
+    if unfinished := _unfinished_count(plan, tables):
+        missing = f"{counted(unfinished, 'range')} not done"
+        raise EnvironmentFault(f"{tables[0].uri}: the run ended with {missing}; run the same command to resume")
 
 
 def _unfinished_count(plan: Plan, tables: Iterable[Table]) -> int:

@@ -1,6 +1,6 @@
 """Loads the images of pairs: prefetches image files, measures every image, and applies the filters."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline.sources import Position
@@ -22,12 +22,14 @@ class ImageLoader:
 
     The image of a pair that a filter rejects is not read, or not measured if it came with its pair.
 
+    rejected: by index, the pairs whose images are known to be near duplicates or excluded, with the reason.
     child: the process that measures images, for chunks that may kill it. None: images are measured in this process.
     """
 
     limits: ImageLimits
     child: ChildProcess | None = None
     filters: Filters = field(default_factory=lambda: Filters(FilterSettings()))
+    rejected: Mapping[int, str] = field(default_factory=dict)
     _previous: Pair | None = field(default=None, init=False)
 
     def load(self, pairs: Iterable[PositionedPair]) -> Iterator[PositionedPair]:
@@ -40,7 +42,10 @@ class ImageLoader:
 
     def _filtered(self, pair: Pair) -> Pair:
         """The pair, without its image if a filter that needs no image rejects it."""
-        if pair.error or not pair.caption.strip() or not (reason := self.filters.before_image(pair)):
+        if pair.error or not pair.caption.strip():
+            return pair
+        reason = self.filters.before_image(pair) or self.rejected.get(pair.index, "")
+        if not reason:
             return pair
         return replace(pair, filtered=str(reason), data=b"")
 

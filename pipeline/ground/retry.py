@@ -22,7 +22,7 @@ _PACK_REASONS = (Reason.GONE, Reason.CHANGED)
 _REJECTIONS = (
     *(Reason.NO_CAPTION, Reason.LANGUAGE, Reason.NO_PHRASE, Reason.NO_BOX),
     *(Reason.MIN_SIDE, Reason.MAX_ASPECT, Reason.MIN_WORDS, Reason.MAX_WORDS, Reason.WHERE, Reason.MISSING_VALUE),
-    Reason.DUPLICATE,
+    *(Reason.DUPLICATE, Reason.NEAR_DUPLICATE, Reason.EXCLUDED),
 )
 GROUND_REASONS = tuple(reason for reason in Reason if reason not in (*_PACK_REASONS, *_REJECTIONS))
 

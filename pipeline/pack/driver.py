@@ -48,7 +48,8 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     _check_finished(plan, done, folder, options.partial)
     floor = plan.configuration.detector.floor
     threshold = active_threshold(configuration.selection, plan.threshold, floor)
-    policy = Policy(configuration.selection, threshold.score, configuration.text, configuration.filters.duplicates)
+    duplicates = plan.configuration.packed_with(configuration).filters.duplicates
+    policy = Policy(configuration.selection, threshold.score, configuration.text, duplicates is not None)
     row_digests, pairs = digest_rows(plan, table, done)
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
     manifest = None if options.fresh else read_manifest(output)  # with --fresh, the old manifest may be unreadable
@@ -106,7 +107,8 @@ def check_ground_settings(configuration: Configuration, keys: Iterable[str], run
     keys: the keys that the user set explicitly.
     """
     outside = (f"detector.{key}" for key in configuration.detector.recorded_extra())
-    excepted = (*PACK_KEYS, *configuration.recorded_keys(), *outside, "detector.revision")
+    exact = PACK_KEYS if configuration.filters.duplicates != "near" else ()
+    excepted = (*exact, *configuration.recorded_keys(), *outside, "detector.revision")
     keys = [key for key in keys if key.partition(".")[0] in GROUND_SECTIONS and key not in excepted]
     folder = find_detections(run_folder)
     plan = read_plan(folder) if keys else None
@@ -133,7 +135,7 @@ def check_dialects(names: Sequence[str]) -> None:
 def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Policy, shards: ShardSettings) -> str:
     """The pack fingerprint. It covers a digest of the rows of each range, the selection with its active threshold, the
     text settings, the shard sizes, and whether duplicates are rejected."""
-    newer = {"duplicates": policy.duplicates} if policy.duplicates else {}
+    newer = {"duplicates": "exact"} if policy.exact_duplicates else {}
     return json_digest(
         {
             "rows": list(row_digests),

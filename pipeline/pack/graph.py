@@ -58,7 +58,7 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, row_dige
         | "Ranges" >> beam.FlatMap(all_ranges)
         | "SpreadRanges" >> beam.Reshuffle()
     )
-    if writer.policy.duplicates:
+    if writer.policy.exact_duplicates:
         ranges = _with_duplicates(ranges, writer.detections)
     counted = ranges | "CountKept" >> beam.Map(_count, writer, Filters(head.settings.filters).names)
     counts = counted | "Counts" >> beam.Map(itemgetter(0)) | "KeyCounts" >> beam.WithKeys("")

@@ -116,7 +116,7 @@ class Manifest(OpenModel):
     def policy(self) -> Policy:
         """The policy that decided which pairs are written."""
         settings = self.settings
-        return Policy(settings.selection, self.threshold.score, settings.text, settings.filters.duplicates)
+        return Policy(settings.selection, self.threshold.score, settings.text, settings.filters.duplicates is not None)
 
 
 def write_manifest(

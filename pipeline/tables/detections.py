@@ -1,8 +1,9 @@
 """`detections/`: the table of phrases and boxes. `pack` reads it to write shards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from pipeline import files, layout
 from pipeline.tables.table import Table
 
 if TYPE_CHECKING:
@@ -17,6 +18,13 @@ VERSION = 3
 def open_detections(folder: str) -> Table:
     """Opens the table in a detections folder."""
     return Table(folder, _schema, VERSION)
+
+
+def detections_of(tables: Mapping[str, Table]) -> str:
+    """The folder of the detections of the run that tables belong to. It has the plan, and the attempts at chunks."""
+    if layout.DETECTIONS in tables:
+        return tables[layout.DETECTIONS].uri
+    return files.join(files.parent(next(iter(tables.values())).uri), layout.DETECTIONS)
 
 
 def read_all(folder: str) -> "Iterator[Pair]":

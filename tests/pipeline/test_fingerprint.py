@@ -57,6 +57,7 @@ def test_what_may_change_from_run_to_run_is_not_part_of_it(sections: dict[str, A
         {"filters": {"max_words": 50}},
         {"filters": {"where": ["punsafe < 0.5"]}},
         {"filters": {"missing": "keep"}},
+        {"filters": {"duplicates": "near"}},
         {"chunk": {"pairs": 255}},
         {"chunk": {"bytes": 7}},
         {"phrases": {"drop_lists": ["pronoun"]}},
@@ -178,7 +179,7 @@ def test_duplicates_are_part_of_a_pack_and_not_of_ground() -> None:
     assert plan is not None
     selection, text, shards = (getattr(plan.configuration, name) for name in ("selection", "text", "shards"))
     before = compute_pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text), shards)
-    assert compute_pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text, "exact"), shards) != before
+    assert compute_pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text, True), shards) != before
     both = {"duplicates": "exact", "min_side": 9}
     assert fingerprint_of(filters=both) == fingerprint_of(filters={"min_side": 9}) != fingerprint_of()
     exact = configuration(filters=both)

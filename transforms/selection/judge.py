@@ -17,12 +17,12 @@ from transforms.text.grounded_caption import CannotCarry, GroundedCaption, choos
 @dataclass(frozen=True)
 class Policy:
     """The settings that decide the outcome: the selection, the active score threshold, how text is written, and
-    `filters.duplicates`. `pack` alone finds duplicates, because they depend on other pairs."""
+    whether exact duplicates are rejected. `pack` alone finds these, because they depend on other pairs."""
 
     selection: SelectionSettings
     threshold: float
     text: TextSettings
-    duplicates: str | None = None
+    exact_duplicates: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reaso
 from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
 
-POLICY = Policy(SelectionSettings(), 0.5, TextSettings(), "exact")
+POLICY = Policy(SelectionSettings(), 0.5, TextSettings(), True)
 
 
 def pair(image: int, words: str = "") -> Pair:
