@@ -228,6 +228,7 @@ class _Parser:
         sign = self._take()
         if sign.text not in _SIGNS or sign.kind != "sign":
             cure = "put a name that contains blanks in backticks" if sign.kind == "word" else _EXAMPLE
+            cure = "write == null or != null" if sign.text.lower() == "is" else cure
             raise _fault(sign, f"use {' '.join(_SIGNS)} or in after a column; {cure}")
         value_token = self._peek
         value = self._value()
@@ -253,6 +254,8 @@ class _Parser:
             return token.text[1:-1]
         if token.kind == "word" and token.text.lower() in _CONSTANTS:
             return _CONSTANTS[token.text.lower()]
+        if token.text.lower() in ("none", "nan"):
+            raise _fault(token, "write null for a missing value")
         if token.kind in ("word", "name"):
             raise _fault(token, f"put a text in quotes: '{token.text.strip('`')}'")
         raise _fault(token, "write a number, a text in quotes, true, false or null")
