@@ -186,6 +186,8 @@ def test_duplicates_are_part_of_a_pack_and_not_of_ground() -> None:
     assert changed_keys(plan.configuration.model_dump(mode="json"), exact)[0] == "filters.duplicates"
     packed = plan.configuration.packed_with(exact)
     assert (packed.filters.duplicates, packed.filters.min_side) == ("exact", None)
+    assert exact.packed_with(configuration()).filters.duplicates is None
+    assert configuration(filters={"duplicates": "near"}).packed_with(configuration()).filters.duplicates == "near"
 
 
 def test_a_newer_section_counts_only_where_one_of_its_keys_does(monkeypatch: pytest.MonkeyPatch) -> None:
