@@ -143,14 +143,14 @@ def _difference(
     keys = [key for key in keys if key not in (*recorded, *same)]
     near = "near" in (plan.configuration.filters.duplicates, configuration.filters.duplicates)
     keys = [key for key in keys if near or key not in PACK_KEYS]
-    keys += ["the content of filters.exclude_hashes"] if configuration.filters.exclude_hashes and not keys else []
     keys += [
         f"the content of {name}"
         for name in model_identities
         if plan.model_identities.get(name) != model_identities[name]
     ]
     keys += ["--limit"] if plan.limit != limit else []
-    return ", ".join(dict.fromkeys(keys)) or "the code of gritmill"
+    unnamed = "the content of filters.exclude_hashes or " if configuration.filters.exclude_hashes else ""
+    return ", ".join(dict.fromkeys(keys)) or f"{unnamed}the code of gritmill"
 
 
 def _all_tables(tables: Mapping[str, Table]) -> list[Table]:

@@ -42,14 +42,15 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
         from pipeline.engines import run_pipeline  # imports Beam (a second), so not for a finished pack
 
         run_pipeline.parse_beam_options(options.beam)  # refuses a wrong option even if no work is left
+    configuration = plan.configuration.packed_with(configuration)
     check_dialects(configuration.text.dialect)
     table = open_detections(folder)
     done = table.finished_ranges()
     _check_finished(plan, done, folder, options.partial)
     floor = plan.configuration.detector.floor
     threshold = active_threshold(configuration.selection, plan.threshold, floor)
-    duplicates = plan.configuration.packed_with(configuration).filters.duplicates
-    policy = Policy(configuration.selection, threshold.score, configuration.text, duplicates is not None)
+    duplicates = configuration.filters.duplicates is not None
+    policy = Policy(configuration.selection, threshold.score, configuration.text, duplicates)
     row_digests, pairs = digest_rows(plan, table, done)
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
     manifest = None if options.fresh else read_manifest(output)  # with --fresh, the old manifest may be unreadable

@@ -240,6 +240,13 @@ def test_other_hashes_to_exclude_are_another_run(near, tmp_path):
     path.write_text("0123456789abcdef\n")
     with pytest.raises(FolderMismatch, match=r"\(filters.exclude_hashes changed\)"):
         gritmill.ground(**other)
+    before = (folder / "excluded.txt").read_bytes()
+    (folder / "excluded.txt").write_text("0123456789abcdef\n")
+    with pytest.raises(
+        FolderMismatch, match=r"\(the content of filters.exclude_hashes or the code of gritmill changed"
+    ):
+        gritmill.ground(**call)
+    (folder / "excluded.txt").write_bytes(before)
     path.write_bytes((folder / "excluded.txt").read_bytes())
     gritmill.ground(**other)  # the content decides
 
