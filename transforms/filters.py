@@ -89,6 +89,18 @@ class Filters:
         return ""
 
 
+def explain(pair: Pair, reason: str) -> str:
+    """What a filter saw of a pair that it rejected, for an example; "" if the caption says it, or for other reasons."""
+    if reason in (Reason.MIN_SIDE, Reason.MAX_ASPECT):
+        return f"{pair.width} x {pair.height} pixels"
+    kind, _, condition = reason.partition(": ")
+    if kind != Reason.WHERE or condition.endswith("…"):
+        return ""
+    row = columns_of(pair)
+    values = (f"{name} = {row.get(name)!r}" for name in Condition.parse(condition).names if name != "caption")
+    return _shortened(", ".join(values))
+
+
 def unknown_columns(names: Iterable[str], pairs: Iterable[Pair]) -> list[str]:
     """The names that no pair has as a column. Failed pairs do not count; [] if all pairs have failed."""
     unknown, seen = dict.fromkeys(names), False

@@ -12,7 +12,7 @@ from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.statistics import Statistics
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
-from transforms.filters import unknown_columns
+from transforms.filters import explain, unknown_columns
 from transforms.records import Fault, Grounding, Pair, Reason
 from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
 from transforms.selection.select_boxes import in_record_order
@@ -123,8 +123,8 @@ def _is_never_rejected(
 
 def _describe_rejected(pair: Pair, reason: str) -> str:
     pair_name = f"{pair.key} of {pair.source}"
-    if reason in (Reason.MIN_SIDE, Reason.MAX_ASPECT):
-        return f"{pair_name}: {pair.width} x {pair.height} pixels"
+    if explained := explain(pair, reason):
+        return f"{pair_name}: {explained}"
     if reason != Reason.NO_CAPTION and not reason.startswith(f"{Reason.MISSING_VALUE}: "):
         return f"{pair_name}: {pair.caption[:_MAX_SHOWN]!r}"
     fields = ", ".join(json.loads(pair.meta)) or "none"

@@ -64,7 +64,7 @@ def test_rejected_pairs_reach_no_model_and_are_counted_with_an_example(run, inpu
     assert (report.ledger.read, report.ledger.written, report.ledger.failed_pairs) == (8, 2, 0)
     assert asked == 2
     assert report.rejected_examples["max_aspect"] == f"0 of {inputs}: 96 x 64 pixels"
-    assert report.rejected_examples["where: punsafe < 0.5"] == f"1 of {inputs}: 'a dog and a cat'"
+    assert report.rejected_examples["where: punsafe < 0.5"] == f"1 of {inputs}: punsafe = 0.9"
     assert report.rejected_examples["missing_value: punsafe"].endswith("its other fields: none")
 
 

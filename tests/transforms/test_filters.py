@@ -1,9 +1,10 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from transforms.filters import Filters, columns_of, count_words, unknown_columns
+from transforms.filters import Filters, columns_of, count_words, explain, unknown_columns
 from transforms.records import FailureStage, Fault, Pair, Reason
 from transforms.settings import FilterSettings
 
@@ -95,6 +96,23 @@ def test_conditions_see_the_columns_of_the_source_and_the_fields_of_the_pair() -
     assert columns_of(Pair("k", "s", 0, "c", meta="not JSON")) == {"caption": "c", "key": "k"}
     assert filters(where="url == null").before_image(Pair("k", "s", 0, "c")) == ""
     assert filters(where="id == 7").before_image(pair()) == ""
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"),
+    [
+        ("max_aspect", "8 x 6 pixels"),
+        ("where: punsafe < 0.5 or status == 'x'", "punsafe = 0.9, status = None"),
+        ("where: caption == 'x'", ""),
+        ("where: status in ('0', '1…", ""),
+        ("missing_value: punsafe", ""),
+        ("min_words", ""),
+        ("near_duplicate", ""),
+        ("no_box", ""),
+    ],
+)
+def test_an_example_shows_what_the_filter_saw(reason: str, text: str) -> None:
+    assert explain(replace(pair(punsafe=0.9), width=8, height=6), reason) == text
 
 
 def test_columns_that_no_pair_has_are_known() -> None:
