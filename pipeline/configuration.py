@@ -16,6 +16,7 @@ from transforms import bundled
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import MAX_PIXELS, MAX_SCANS, ImageLimits
 from transforms.settings import (
+    FilterSettings,
     LegacyValue,
     Names,
     PhraseSettings,
@@ -108,6 +109,7 @@ class Configuration(Section):
     """All sections."""
 
     source: SourceSettings = SourceSettings()
+    filters: FilterSettings = FilterSettings()
     chunk: ChunkSettings = ChunkSettings()
     phrases: PhraseSettings = PhraseSettings()
     detector: DetectorSettings = DetectorSettings()
@@ -116,11 +118,27 @@ class Configuration(Section):
     text: TextSettings = TextSettings()
     shards: ShardSettings = ShardSettings()
 
+    def packed_with(self, other: "Configuration") -> "Configuration":
+        """This configuration with all keys of `pack` from another one."""
+        update = {name: getattr(other, name) for name in PACK_SECTIONS}
+        near = "near" if self.filters.duplicates == "near" else None
+        duplicates = other.filters.duplicates or near
+        update["filters"] = self.filters.model_copy(update={"duplicates": duplicates})
+        return self.model_copy(update=update)
 
-GROUND_SECTIONS = ("source", "chunk", "phrases", "detector")
+
+GROUND_SECTIONS = ("source", "filters", "chunk", "phrases", "detector")
 PACK_SECTIONS = ("selection", "text", "shards")
 """The sections that affect the results of `ground`, and those that affect the results of `pack`. Custom stages have
 their own fingerprints, so `stages` is in neither."""
+
+PACK_KEYS = ("filters.duplicates",)
+"""Keys in sections of `ground` that affect only the results of `pack`, except `filters.duplicates` with `near`."""
+
+
+def belongs_to_pack(key: str) -> bool:
+    """Whether a key such as `text.spans` affects only the results of `pack`."""
+    return key in PACK_KEYS or key.partition(".")[0] in PACK_SECTIONS
 
 
 _MOST_NODES = 10_000

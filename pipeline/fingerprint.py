@@ -10,8 +10,11 @@ from typing import Any
 
 from pipeline import files
 from pipeline.configuration import GROUND_SECTIONS, Configuration
+from pipeline.faults import CallError
 from transforms import bundled
 from transforms.detectors.family import Family
+from transforms.images import bytes_digest
+from transforms.settings import FilterSettings
 
 RULES_VERSION = 5
 """Increase it with every code change that changes phrases, boxes or records for the same input."""
@@ -27,11 +30,27 @@ def ground_fingerprint(
     values = configuration.fingerprint_values()
     # A newer section is missing from the values if all of its keys have their legacy values.
     parts = {name: values[name] for name in GROUND_SECTIONS if name in values}
+    if "filters" in parts:
+        parts["filters"] = _filter_values(configuration.filters, parts["filters"])
+        if not parts["filters"]:
+            del parts["filters"]
     parts["detector"] = family.take(configuration.detector).fingerprint_values()
     for section in ("phrases", "detector"):
         if model_identities[section].startswith("folder:"):
             del parts[section]["model"]
     return json_digest({**parts, "rules": RULES_VERSION, "models": model_identities, "limit": limit})
+
+
+def _filter_values(settings: FilterSettings, values: dict[str, Any]) -> dict[str, Any]:
+    """The filters of `ground`: exact duplicates belong to `pack`, and a file of hashes counts by its content."""
+    if settings.duplicates == "exact":
+        values = {key: value for key, value in values.items() if key != "duplicates"}
+    if settings.exclude_hashes is None:
+        return values
+    uri = settings.exclude_hashes
+    if not files.exists(uri):
+        raise CallError(f"filters.exclude_hashes: {uri}: no such file")
+    return {**values, "exclude_hashes": bytes_digest(files.read_bytes(uri))}
 
 
 def json_digest(value: Any) -> str:
@@ -45,6 +64,9 @@ def resolve(configuration: Configuration, model_identities: dict[str, str]) -> C
     source, phrases, detector = configuration.source, configuration.phrases, configuration.detector
     if source.image_root:
         source = source.model_copy(update={"image_root": files.canonical(source.image_root)})
+    filters = configuration.filters
+    if filters.exclude_hashes is not None:
+        filters = filters.model_copy(update={"exclude_hashes": files.canonical(filters.exclude_hashes)})
     # A bundled model keeps its name: every worker has its own copy, whose path may differ.
     if phrases.model not in bundled.MODELS and os.path.isdir(files.canonical(phrases.model)):
         phrases = phrases.model_copy(update={"model": files.canonical(phrases.model)})
@@ -52,4 +74,6 @@ def resolve(configuration: Configuration, model_identities: dict[str, str]) -> C
         detector = detector.model_copy(update={"model": files.canonical(detector.model)})
     elif model_identities["detector"].startswith("hub:"):
         detector = detector.model_copy(update={"revision": model_identities["detector"].rpartition("@")[2]})
-    return configuration.model_copy(update={"source": source, "phrases": phrases, "detector": detector})
+    return configuration.model_copy(
+        update={"source": source, "filters": filters, "phrases": phrases, "detector": detector}
+    )

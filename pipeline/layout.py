@@ -11,6 +11,7 @@
     <table>/retry.json                              chunks to process again
     <table>/<source>/<range>-<chunk>.parquet        a committed chunk
     <table>/<source>/<range>.done.json              summary of a range, written after its last chunk
+    hashes/<source>/<range>.near.json               pairs of a range that are near duplicates or excluded
     <table>/timings/<source>/<range>-<chunk>.json   how long a chunk took
     shards/<shard>.tar, .parquet, _stats.json       the stats are written last
     statistics.json
@@ -34,6 +35,7 @@ TEMPORARY = ".gritmill-tmp-"
 
 # In the run folder.
 DETECTIONS = "detections"
+HASHES = "hashes"
 SHARDS = "shards"
 PLANNED_SHARDS = ".gritmill.shards.json"
 STATISTICS = "statistics.json"
@@ -88,6 +90,11 @@ def timing(chunk_id: ChunkId) -> str:
 def range_summary(range_id: RangeId) -> str:
     """The summary of a finished range, below a table's folder."""
     return f"{source_folder(range_id.source)}/{range_id.range:05}.done.json"
+
+
+def rejections(range_id: RangeId) -> str:
+    """The file with the near duplicates of a range, below the folder of `hashes/`."""
+    return f"{range_id.stem}.near.json"
 
 
 def working(chunk_id: ChunkId) -> str:

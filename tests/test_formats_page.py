@@ -9,6 +9,7 @@ import pytest
 
 from gritmill.exports.export import ExportMarker, ExportSummary, PartDone
 from pipeline import layout
+from pipeline.ground.near_duplicates import Rejections
 from pipeline.model_identity.cache import _CacheFile
 from pipeline.pack.manifest import Manifest
 from pipeline.pack.report import Report
@@ -28,6 +29,7 @@ JSON_FILES = {
     "<range>.done.json": RangeSummary,
     "timings": Timing,
     "table.json": TableFile,
+    "<range>.near.json": Rejections,
     "manifest.json": Manifest,
     "_stats.json": ShardStats,
     "statistics.json": StatisticsFile,

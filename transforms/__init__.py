@@ -1,9 +1,12 @@
 """The steps that turn a pair into a grounded sample.
 
 wording, culprits   words of messages; errors of user code, with file and line
+conditions          conditions on the columns of a source: `punsafe < 0.5`
 records, settings   the records that pass between the steps; the settings of the steps
+filters             which pairs are rejected before a model processes them
 plugins             loads user code: `package.module:factory`, and entry points of packages
 bundled, devices    the models, configurations and examples in gritmill; device and CPU cores of this process
+perceptual_hash     64-bit hashes of images, and which of them are near
 images              measures an image, decodes it, turns it upright
 read_ahead          runs work in threads, ahead of the consumer
 models              the interface of a model that a stage runs

@@ -54,9 +54,20 @@ class Reason(StrEnum):
 
     NOT_DOWNLOADED = "not_downloaded"
 
+    MIN_SIDE = "min_side"
+    MAX_ASPECT = "max_aspect"
+    MIN_WORDS = "min_words"
+    MAX_WORDS = "max_words"
+    WHERE = "where"
+    MISSING_VALUE = "missing_value"
+    DUPLICATE = "duplicate"
+    NEAR_DUPLICATE = "near_duplicate"
+    EXCLUDED = "excluded"
+
 
 REJECTED_BY_SOURCE = frozenset({Reason.NOT_DOWNLOADED})
 """Reasons in the `error` of pairs that are rejected, not failed: nothing is broken, a retry would change nothing."""
+
 
 EVERY_REASON = "every"
 """Stands for all reasons where one reason is expected."""
@@ -165,7 +176,9 @@ class Pair:
     key: the pair's name in the source. source: URI. index: the pair's number in the source, from 0.
     data: the encoded image. Empty after the last stage: it never leaves the fused step that read it.
     width, height: pixels of the upright image (EXIF applied); 0 if unknown.
-    meta: other values from the source, a JSON object. boxes_cut: boxes above the floor that the candidate cap removed.
+    meta: other values from the source, a JSON object.
+    filtered: why a filter rejected the pair, see `transforms.filters`; "" if none did.
+    boxes_cut: boxes above the floor that the candidate cap removed.
     rows: by table, the results in this run of the stages that run after detections.
     """
 
@@ -180,6 +193,7 @@ class Pair:
     meta: str = "{}"
     width: int = 0
     height: int = 0
+    filtered: str = ""
     phrases: tuple[Phrase, ...] = ()
     dropped: tuple[Dropped, ...] = ()
     boxes: tuple[Box, ...] = ()

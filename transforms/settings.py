@@ -1,4 +1,4 @@
-"""The settings of the steps: the sections `phrases`, `selection` and `text`. `detector` is in `detectors/`.
+"""The settings of the steps: the sections `filters`, `phrases`, `selection` and `text`. `detector` is in `detectors/`.
 
 Every section is frozen and rejects unknown keys. `pipeline.configuration` combines them with its own sections.
 """
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Annotated, Any, ClassVar, Literal, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.fields import FieldInfo
+
+from transforms.conditions import Condition
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
@@ -151,6 +153,49 @@ def _legacy_values(field: FieldInfo) -> Iterator[Any]:
         if isinstance(annotation, LegacyValue):
             adapter: TypeAdapter[Any] = TypeAdapter(field.annotation)  # type: ignore[arg-type]
             yield adapter.dump_python(adapter.validate_python(annotation.value), mode="json")
+
+
+def _check_condition(text: str) -> str:
+    Condition.parse(text)
+    return text
+
+
+class FilterSettings(Section):
+    """`filters`: which pairs are rejected before the models process them; and exact duplicates, which `pack` finds."""
+
+    min_side: Annotated[PositiveInt | None, LegacyValue(None)] = Field(
+        None, description="Minimum of the shorter side of the upright image, in pixels."
+    )
+    max_aspect: Annotated[float | None, Field(ge=1, allow_inf_nan=False), LegacyValue(None)] = Field(
+        None, description="Maximum of longer side / shorter side."
+    )
+    min_words: Annotated[PositiveInt | None, LegacyValue(None)] = Field(None, description="Words of the caption.")
+    max_words: Annotated[PositiveInt | None, LegacyValue(None)] = None
+    where: Annotated[
+        tuple[Annotated[str, AfterValidator(_check_condition)], ...], BeforeValidator(_as_tuple), LegacyValue(())
+    ] = Field((), description="Conditions on columns of the source, which must all be true: punsafe < 0.5")
+    missing: Annotated[Literal["drop", "keep"], LegacyValue("drop")] = Field(
+        "drop", description="What happens to a pair if a value that a condition needs is missing or has another type."
+    )
+    duplicates: Annotated[Literal["exact", "near"] | None, LegacyValue(None)] = Field(
+        None,
+        description="exact: `pack` rejects pairs with the image bytes and the caption of an earlier pair. near: "
+        "`ground` rejects pairs whose image looks like an earlier one.",
+    )
+    exclude_hashes: Annotated[str | None, LegacyValue(None)] = Field(
+        None, description="A file with one pHash per line. Images that look like one of them are rejected."
+    )
+
+    @property
+    def needs_hashes(self) -> bool:
+        """Whether `ground` hashes all images before it runs a model."""
+        return self.duplicates == "near" or self.exclude_hashes is not None
+
+    @model_validator(mode="after")
+    def _possible(self) -> "FilterSettings":
+        if self.min_words and self.max_words and self.min_words > self.max_words:
+            raise ValueError(f"min_words {self.min_words} is larger than max_words {self.max_words}")
+        return self
 
 
 class PhraseSettings(Section):

@@ -40,7 +40,8 @@ def make_thumbnails(pairs: Sequence[Pair], plan: Plan) -> Iterator[Thumbnail]:
             limits = plan.configuration.source.image_limits
             yield Thumbnail(missing=data) if isinstance(data, Fault) else _make_thumbnail(data, limits)
         else:
-            yield Thumbnail(missing=pair.error or Fault(FailureStage.READ, Reason.NO_IMAGE))
+            why = "a filter rejected the pair before its image was read" if pair.filtered else ""
+            yield Thumbnail(missing=pair.error or Fault(FailureStage.READ, Reason.NO_IMAGE, why))
 
 
 def _fetch_pictures(pairs: Sequence[Pair], plan: Plan) -> Iterator[bytes | Fault]:

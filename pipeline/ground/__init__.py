@@ -6,6 +6,7 @@ retry, attempts     chunks to process again; chunks whose process was killed
 graph, progress     the Beam graph; the progress of a run
 count_rows          the rows of finished ranges, and how many of them failed
 chunks              a range -> its chunks (`read_chunks`: the PTransform)
+near_duplicates     which images look like an earlier or an excluded one, from the table `hashes/`
 load_images         reads images that are separate files; measures all images
 stage_tables        tables of custom stages: their settings, and which of their ranges are out of date
 commit_chunk        the rows of a chunk -> their table (`commit_rows`: the PTransform)

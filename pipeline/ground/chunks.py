@@ -11,13 +11,16 @@ from pipeline.configuration import ChunkSettings
 from pipeline.faults import EnvironmentFault, SourceFault, first_line
 from pipeline.ground import attempts
 from pipeline.ground.load_images import ImageLoader, PositionedPair
+from pipeline.ground.near_duplicates import rejections
 from pipeline.ids import ChunkId, RangeId
 from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import Plan
 from pipeline.sources import Position
 from pipeline.sources.fetch_images import fetch_images
+from pipeline.tables.detections import detections_of
 from pipeline.tables.pair_rows import from_table
 from pipeline.tables.table import Table
+from transforms.filters import Filters
 from transforms.isolation.child_process import ChildProcess
 from transforms.records import Chunk, Fault, Pair
 from transforms.wording import counted
@@ -37,7 +40,7 @@ def cut_chunks(
     current: list[Pair] = []
     size = 0
     for group in _by_image(pairs, settings.pairs):
-        length = group[0][1].image.length
+        length = max((pair.image.length for _, pair in group if not pair.filtered), default=0)
         if current and (len(current) + len(group) > settings.pairs or size + length > settings.bytes):
             yield current, group[0][0]
             current, size = [], 0
@@ -51,14 +54,19 @@ def _by_image(pairs: Iterable[PositionedPair], maximum: int) -> Iterator[list[Po
     """Groups consecutive pairs of one image, at most `maximum` pairs per group."""
     group: list[PositionedPair] = []
     for positioned in pairs:
-        image = positioned[1].image
-        same_image = bool(group) and bool(image.uri) and image == group[-1][1].image
-        if group and (not same_image or len(group) == maximum):
+        if group and (not _of_one_image(positioned[1], group[-1][1]) or len(group) == maximum):
             yield group
             group = []
         group.append(positioned)
     if group:
         yield group
+
+
+def _of_one_image(pair: Pair, other: Pair) -> bool:
+    one, two = pair.image, other.image
+    if pair.filtered or other.filtered:  # an image that is not read has no digest
+        one, two = (replace(image, length=0, digest="") for image in (one, two))
+    return bool(one.uri) and one == two
 
 
 def read_range(
@@ -69,15 +77,19 @@ def read_range(
     If the detections of a chunk are committed, its pairs come from them, and its images are read by reference.
 
     Args:
-      tables: all tables that the run fills, by name, parents first.
+      tables: all tables that the run fills, by name, parents first: detections and what is computed from them, or a
+        preliminary table.
       redo: for each table, the committed chunks (of any range) to process again.
     """
-    detections = tables[DETECTIONS]
+    detections = next(iter(tables.values()))
+    folder = detections_of(tables)
+    # A preliminary table is what the rejections are computed from.
+    rejected = rejections(folder, plan, range_id) if DETECTIONS in tables else {}
     if len(tables) > 1 or any(redo.values()):
         for chunk_id in detections.committed_chunks(range_id):
             again = _tables_to_redo(chunk_id, redo)
             if DETECTIONS in again:
-                yield _read_again(plan, chunk_id, detections, again)
+                yield _read_again(plan, chunk_id, detections, again, rejected)
             elif again or _lacks_rows(chunk_id, tables.values()):
                 yield _committed_chunk(plan, chunk_id, detections, again)
     start, number = resume_position(plan, range_id, detections)
@@ -85,7 +97,7 @@ def read_range(
     if start is not None and FAULT in start:
         faults.append(start[FAULT])
     elif start is not None:
-        for chunk in _chunks(plan, range_id, start, number, detections.uri, faults):
+        for chunk in _chunks(plan, range_id, start, number, folder, faults, rejected):
             yield replace(chunk, redo=_tables_to_redo(ChunkId(chunk.source, chunk.range, chunk.number), redo))
             number += 1
     yield Chunk(range_id.source, range_id.range, number, closes_range=True, faults=tuple(faults))
@@ -112,7 +124,7 @@ def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: fro
     started = time.perf_counter()
     file = detections.open(chunk_id)
     pairs = list(from_table(file.rows()))
-    pictured = [number for number, pair in enumerate(pairs) if not pair.error and pair.image.digest]
+    pictured = [number for number, pair in enumerate(pairs) if pair.image.digest and not (pair.error or pair.filtered)]
     images = fetch_images([pairs[number] for number in pictured], plan.open_source)
     for number, data in zip(pictured, images, strict=True):
         pair = pairs[number]
@@ -121,7 +133,9 @@ def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: fro
     return _chunk(chunk_id, pairs, file.metadata["next"], started, **fields)
 
 
-def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str]) -> Chunk:
+def _read_again(
+    plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str], rejected: Mapping[int, str]
+) -> Chunk:
     """A committed chunk, read again from its source, with the same first and last pair.
 
     Raises:
@@ -136,7 +150,7 @@ def _read_again(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozense
     started = time.perf_counter()
     isolated = attempts.begin(detections.uri, chunk_id) >= attempts.ISOLATE_AFTER
     pairs = islice(_until_fault(source.open(plan.configuration.source).read(start), []), row_count)
-    with _loader(plan, isolated) as loader:
+    with _loader(plan, isolated, rejected) as loader:
         loaded = tuple(pair for _, pair in loader.load(pairs))
     if len(loaded) != row_count:
         raise EnvironmentFault(
@@ -156,7 +170,13 @@ def _chunk(
 
 
 def _chunks(
-    plan: Plan, range_id: RangeId, start: Position, number: int, folder: str, faults: list[str]
+    plan: Plan,
+    range_id: RangeId,
+    start: Position,
+    number: int,
+    folder: str,
+    faults: list[str],
+    rejected: Mapping[int, str],
 ) -> Iterator[Chunk]:
     source, spec = plan.range(range_id)
     settings = plan.configuration
@@ -168,7 +188,7 @@ def _chunks(
     next_failed = attempts.failed_count(folder, replace(chunk_id, number=number + 1))
     failed = attempts.begin(folder, chunk_id)
     started = time.perf_counter()
-    with _loader(plan, max(failed, next_failed) >= attempts.ISOLATE_AFTER) as loader:
+    with _loader(plan, max(failed, next_failed) >= attempts.ISOLATE_AFTER, rejected) as loader:
         for loaded, next_position in cut_chunks(loader.load(pairs), settings.chunk):
             if next_position is None and faults:
                 next_position = {FAULT: faults[-1]}
@@ -180,10 +200,11 @@ def _chunks(
 
 
 @contextmanager
-def _loader(plan: Plan, isolated: bool) -> Iterator[ImageLoader]:
+def _loader(plan: Plan, isolated: bool, rejected: Mapping[int, str]) -> Iterator[ImageLoader]:
     child = ChildProcess() if isolated else None
     try:
-        yield ImageLoader(plan.configuration.source.image_limits, child)
+        settings = plan.configuration
+        yield ImageLoader(settings.source.image_limits, child, Filters(settings.filters), rejected)
     finally:
         if child:
             child.close()

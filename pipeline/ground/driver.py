@@ -4,13 +4,14 @@ ranges."""
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from itertools import islice
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
 from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault, printable
 from pipeline.files.lock import replacing
 from pipeline.files.run_log import RunLog
-from pipeline.ground import attempts, retry, stage_tables
+from pipeline.ground import attempts, near_duplicates, retry, stage_tables
 from pipeline.ground.commit_chunk import Provenance
 from pipeline.ground.count_rows import count_finished
 from pipeline.ground.options import GroundOptions
@@ -20,10 +21,15 @@ from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
-from pipeline.stages.configured import configured_stages, open_tables
+from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
 from pipeline.tables.table import Table
 from transforms.detectors.settings import DetectorSettings
-from transforms.wording import counted
+from transforms.filters import Filters, columns_of, unknown_columns
+from transforms.records import Pair
+from transforms.wording import counted, suggestion
+
+_LOOK = 16
+"""Pairs of the first source in which the columns of `filters.where` are looked up."""
 
 
 def ground(configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions) -> Plan:
@@ -46,7 +52,12 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         configuration = configuration.resuming(old.configuration)
     stages = configured_stages(configuration, [os.getcwd()])
     tables = open_tables(stages, folder)
-    described = stage_tables.describe(tables, stages)
+    first_stages = preliminary_stages(configuration)
+    first_tables = open_tables(first_stages, folder)
+    every_table = {**tables, **first_tables}
+    described = stage_tables.describe(every_table, [*stages, *first_stages])
+    if configuration.filters.exclude_hashes is not None:
+        near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
     left_out: list[str] = []
@@ -55,9 +66,9 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
 
         def prepare(old: Plan | None) -> Plan:
             if old or not options.fresh:
-                stage_tables.check(tables, described)
-            plan = resume_or_plan(old, configuration, model_identities, source_files, tables, options)
-            stage_tables.write(tables, described)
+                stage_tables.check(every_table, described)
+            plan = resume_or_plan(old, configuration, model_identities, source_files, every_table, options)
+            stage_tables.write(every_table, described)
             stage_tables.reopen_outdated(tables)
             retry.reopen(plan, tables, options.retry)
             return plan
@@ -73,13 +84,17 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         _tell_left_out(left_out, options.quiet)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     if _unfinished_count(plan, tables.values()):
+        _tell_unknown_columns(plan, options)
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
+        for name, table in first_tables.items():
+            if _unfinished_count(plan, [table]):
+                graph.run(plan, first_stages, {name: table}, provenance, options, title=name)
+            _check_done(plan, [table])
+            near_duplicates.find(plan, table)
         graph.run(plan, stages, tables, provenance, options)
-        if unfinished := _unfinished_count(plan, tables.values()):
-            missing = f"{counted(unfinished, 'range')} not done"
-            raise EnvironmentFault(f"{folder}: the run ended with {missing}; run the same command to resume")
+        _check_done(plan, tables.values())
     elif any(source.ranges for source in plan.sources) and (options.log or not options.quiet):
         _tell_finished(folder, options)
     for table in tables.values():
@@ -126,6 +141,27 @@ def _tell_left_out(lines: Sequence[str], quiet: bool) -> None:
             progress.tell("ground", printable(line), quiet)
 
 
+def _tell_unknown_columns(plan: Plan, options: GroundOptions) -> None:
+    """Says before the first hour which columns of `filters.where` the first pairs of the first source do not have.
+
+    The manifest says it of every source. A source that cannot be read here is reported where it is processed.
+    """
+    from pipeline.engines import progress
+
+    names = Filters(plan.configuration.filters).names
+    first = next((source for source in plan.sources if source.ranges), None)
+    if not names or first is None:
+        return
+    pairs: list[Pair] = []
+    with suppress(RunFault, OSError):
+        found = first.open(plan.configuration.source).read(first.ranges[0].start)
+        pairs.extend(pair for _, pair in islice(found, _LOOK))
+    for name in unknown_columns(names, pairs):
+        known = sorted({column for pair in pairs for column in columns_of(pair)})
+        line = f"filters.where: the first pairs of {first.uri} have no column {name}; {suggestion(name, known)}"
+        progress.tell("ground", printable(line), options.quiet)
+
+
 def _tell_finished(folder: str, options: GroundOptions) -> None:
     from pipeline.engines import progress
 
@@ -142,6 +178,13 @@ def _is_done(plan: Plan | None, tables: dict[str, Table], options: GroundOptions
     if plan is None or not tables[DETECTIONS].finished_ranges():
         return False
     return not (_unfinished_count(plan, tables.values()) or any(map(retry.pending, tables.values())))
+
+
+def _check_done(plan: Plan, tables: Iterable[Table]) -> None:
+    tables = list(tables)
+    if unfinished := _unfinished_count(plan, tables):
+        missing = f"{counted(unfinished, 'range')} not done"
+        raise EnvironmentFault(f"{tables[0].uri}: the run ended with {missing}; run the same command to resume")
 
 
 def _unfinished_count(plan: Plan, tables: Iterable[Table]) -> int:

@@ -16,11 +16,11 @@ from pipeline.ground.options import GroundOptions
 from pipeline.ground.progress import GroundProgress
 from pipeline.ground.read_chunks import ReadChunks
 from pipeline.ids import RangeId
-from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.stages.base import Stage
 from pipeline.stages.run_stage import RunStage, StageHandler
 from pipeline.stages.runner import ChunkProgress
+from pipeline.tables.detections import detections_of
 from pipeline.tables.table import Table
 
 
@@ -30,22 +30,23 @@ def run(
     tables: Mapping[str, Table],
     provenance: Mapping[str, Provenance],
     options: GroundOptions,
+    title: str = "ground",
 ) -> None:
-    """Grounds the unfinished ranges of a plan. provenance: by table.
+    """Fills tables for the unfinished ranges of a plan. provenance: by table. title: of the progress.
 
     Raises:
       EnvironmentFault: the run failed before it was complete.
     """
     beam_options = run_pipeline.parse_beam_options(options.beam)
     threads = placement.local_threads(beam_options)
-    folder = tables[DETECTIONS].uri
+    folder = detections_of(tables)
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
     if local:
         progress.delete_progress_files(folder)  # left by a run that was killed
     run = GroundProgress(plan, tables)
     display = progress.show_progress(
-        "ground", "pairs", run.state, options.quiet, files.is_local(folder), options.log, run.news
+        title, "pairs", run.state, options.quiet, files.is_local(folder), options.log, run.news
     )
     with display, _clear_attempts_on_interrupt(folder):
         run_pipeline.run(lambda pipeline: build(pipeline, stages, tables, provenance, report, threads), beam_options)
@@ -77,7 +78,7 @@ def build(
 
     The rows of a table are committed after the last stage of that table. Committed chunks pass through unchanged.
     """
-    folder = tables[DETECTIONS].uri
+    folder = detections_of(tables)
     chunks = (
         pipeline
         | "Detections" >> beam.Create([folder])

@@ -1,15 +1,17 @@
-"""Loads the images of pairs: prefetches image files, and measures every image."""
+"""Loads the images of pairs: prefetches image files, measures every image, and applies the filters."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pipeline.sources import Position
 from pipeline.sources.read_images import LOADERS, MAX_AHEAD, read_file
 from transforms import images
+from transforms.filters import Filters
 from transforms.images import ImageFault, ImageLimits
 from transforms.isolation.child_process import ChildDied, ChildProcess
 from transforms.read_ahead import read_ahead
 from transforms.records import FailureStage, Fault, Pair, Reason
+from transforms.settings import FilterSettings
 
 PositionedPair = tuple[Position, Pair]
 
@@ -18,23 +20,39 @@ PositionedPair = tuple[Position, Pair]
 class ImageLoader:
     """Reads images that are separate files, and measures all images. A pair with a bad image is returned as failed.
 
+    The image of a pair that a filter rejects is not read, or not measured if it came with its pair.
+
+    rejected: by index, the pairs whose images are known to be near duplicates or excluded, with the reason.
     child: the process that measures images, for chunks that may kill it. None: images are measured in this process.
     """
 
     limits: ImageLimits
     child: ChildProcess | None = None
+    filters: Filters = field(default_factory=lambda: Filters(FilterSettings()))
+    rejected: Mapping[int, str] = field(default_factory=dict)
     _previous: Pair | None = field(default=None, init=False)
 
     def load(self, pairs: Iterable[PositionedPair]) -> Iterator[PositionedPair]:
         """Yields the pairs in order. Reads files ahead, and once for consecutive captions of one image."""
-        read = read_ahead(pairs, _read, threads=LOADERS, ahead=MAX_AHEAD, same=_of_one_image, name="images")
+        filtered = ((position, self._filtered(pair)) for position, pair in pairs)
+        read = read_ahead(filtered, _read, threads=LOADERS, ahead=MAX_AHEAD, same=_of_one_image, name="images")
         for (position, pair), data in read:
-            yield position, self._with_size(pair, data)
+            measured = self._with_size(pair, data)
+            yield position, replace(measured, data=b"") if measured.filtered else measured
+
+    def _filtered(self, pair: Pair) -> Pair:
+        """The pair, without its image if a filter that needs no image rejects it."""
+        if pair.error or not pair.caption.strip():
+            return pair
+        reason = self.filters.before_image(pair) or self.rejected.get(pair.index, "")
+        if not reason:
+            return pair
+        return replace(pair, filtered=str(reason), data=b"")
 
     def _with_size(self, pair: Pair, data: bytes | Fault) -> Pair:
         if isinstance(data, Fault):
             return pair.failed(data)
-        if pair.error or not pair.image.uri:
+        if pair.error or pair.filtered or not pair.image.uri:
             return pair
         previous = self._previous
         if previous is None or previous.data != data:
@@ -42,6 +60,7 @@ class ImageLoader:
             return self._previous
         image = replace(pair.image, length=previous.image.length, digest=previous.image.digest)
         loaded = replace(pair, image=image, data=previous.data, width=previous.width, height=previous.height)
+        loaded = replace(loaded, filtered=previous.filtered)
         return loaded.failed(previous.error) if previous.error else loaded
 
     def _measure(self, pair: Pair) -> Pair:
@@ -55,15 +74,15 @@ class ImageLoader:
             return pair.failed(fault.as_fault())
         except ChildDied as error:
             return pair.failed(Fault(FailureStage.IMAGE, Reason.CRASH, f"the decoder process was {error}"))
-        return replace(pair, width=width, height=height)
+        return replace(pair, width=width, height=height, filtered=str(self.filters.by_size(width, height)))
 
 
 def _of_one_image(one: PositionedPair, other: PositionedPair) -> bool:
-    return one[1].image == other[1].image and not (one[1].error or other[1].error)
+    return one[1].image == other[1].image and not any(pair.error or pair.filtered for _, pair in (one, other))
 
 
 def _read(placed: PositionedPair) -> bytes | Fault:
     _, pair = placed
-    if pair.error or pair.data or pair.image.uri in ("", pair.source):
+    if pair.error or pair.filtered or pair.data or pair.image.uri in ("", pair.source):
         return pair.data  # an image in a container is read with its pair
     return read_file(pair.image.uri, FailureStage.READ)

@@ -12,6 +12,7 @@ from pipeline.ground import retry
 from pipeline.ground.chunks import FAULT
 from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
+from pipeline.tables.detections import detections_of
 from pipeline.tables.range_summary import RangeSummary, Timing
 from pipeline.tables.table import Table
 from transforms.wording import counted
@@ -25,7 +26,7 @@ class GroundProgress:
     """
 
     def __init__(self, plan: Plan, tables: Mapping[str, Table], clock: Callable[[], float] = time.time) -> None:
-        self._folder = tables[layout.DETECTIONS].uri
+        self._folder = detections_of(tables)
         self._tables = [
             _TableProgress(plan, table, [tables[name] for name in table.parents], set(retry.pending(table)))
             for table in tables.values()

@@ -8,8 +8,8 @@ import apache_beam as beam
 from pipeline.ground import retry
 from pipeline.ground.chunks import read_range
 from pipeline.ids import RangeId
-from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import read_plan
+from pipeline.tables.detections import detections_of
 from pipeline.tables.table import Table
 from transforms.read_ahead import prefetch
 from transforms.records import Chunk
@@ -20,7 +20,7 @@ class _ReadChunksDoFn(beam.DoFn):
         self.tables = tables
 
     def setup(self) -> None:
-        self._plan = read_plan(self.tables[DETECTIONS].uri)
+        self._plan = read_plan(detections_of(self.tables))
         self._redo = {name: set(retry.pending(table)) for name, table in self.tables.items()}
 
     def process(self, range_id: RangeId) -> Iterator[Chunk]:

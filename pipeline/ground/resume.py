@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from pipeline import files, fingerprint, layout
-from pipeline.configuration import GROUND_SECTIONS, Configuration
+from pipeline.configuration import GROUND_SECTIONS, PACK_KEYS, Configuration
 from pipeline.faults import CallError, FolderMismatch
 from pipeline.files.publish import publish_json
 from pipeline.ground import attempts, retry
@@ -44,7 +44,7 @@ def resume_or_plan(
     family = find_family(configuration.detector)
     plan_fingerprint = fingerprint.ground_fingerprint(configuration, model_identities, options.limit, family)
     check_root(configuration.source)
-    if plan is None or not (detections.all_chunks() or detections.finished_ranges()):
+    if plan is None or not any(map(_has_rows, tables.values())):
         new_plan = _new_plan(plan_fingerprint, configuration, model_identities, source_files, options.limit)
         return _start_plan(new_plan, plan, tables, options.fresh)
     if plan.fingerprint != plan_fingerprint:
@@ -55,6 +55,11 @@ def resume_or_plan(
     new, changed = compare_sources(plan, source_files)
     _check_allowed(new, changed, folder, options)
     return _extend_plan(plan, new, changed, tables) if new or changed else plan
+
+
+def _has_rows(table: Table) -> bool:
+    """Whether rows were committed to a table that is filled from the sources."""
+    return not table.parents and bool(table.all_chunks() or table.finished_ranges())
 
 
 def _start_plan(plan: Plan, old: Plan | None, tables: Mapping[str, Table], fresh: bool) -> Plan:
@@ -131,15 +136,21 @@ def _difference(
     old, new = plan.configuration.model_dump(mode="json"), configuration.model_dump(mode="json")
     keys = [f"{s}.{k}" for s in GROUND_SECTIONS for k in {**new[s], **old[s]} if old[s].get(k) != new[s].get(k)]
     same = [f"{name}.model" for name in model_identities if plan.model_identities.get(name) == model_identities[name]]
-    recorded = (*configuration.recorded_keys(), *(f"detector.{key}" for key in family.settings.recorded_keys()))
+    recorded = (
+        *configuration.recorded_keys(),
+        *(f"detector.{key}" for key in family.settings.recorded_keys()),
+    )
     keys = [key for key in keys if key not in (*recorded, *same)]
+    near = "near" in (plan.configuration.filters.duplicates, configuration.filters.duplicates)
+    keys = [key for key in keys if near or key not in PACK_KEYS]
     keys += [
         f"the content of {name}"
         for name in model_identities
         if plan.model_identities.get(name) != model_identities[name]
     ]
     keys += ["--limit"] if plan.limit != limit else []
-    return ", ".join(dict.fromkeys(keys)) or "the code of gritmill"
+    unnamed = "the content of filters.exclude_hashes or " if configuration.filters.exclude_hashes else ""
+    return ", ".join(dict.fromkeys(keys)) or f"{unnamed}the code of gritmill"
 
 
 def _all_tables(tables: Mapping[str, Table]) -> list[Table]:

@@ -19,7 +19,11 @@ from transforms.records import EVERY_REASON, REJECTED_BY_SOURCE, Reason
 from transforms.wording import suggestion
 
 _PACK_REASONS = (Reason.GONE, Reason.CHANGED)
-_REJECTIONS = (Reason.NO_CAPTION, Reason.LANGUAGE, Reason.NO_PHRASE, Reason.NO_BOX, *REJECTED_BY_SOURCE)
+_REJECTIONS = (
+    *(Reason.NO_CAPTION, Reason.LANGUAGE, Reason.NO_PHRASE, Reason.NO_BOX, *REJECTED_BY_SOURCE),
+    *(Reason.MIN_SIDE, Reason.MAX_ASPECT, Reason.MIN_WORDS, Reason.MAX_WORDS, Reason.WHERE, Reason.MISSING_VALUE),
+    *(Reason.DUPLICATE, Reason.NEAR_DUPLICATE, Reason.EXCLUDED),
+)
 GROUND_REASONS = tuple(reason for reason in Reason if reason not in (*_PACK_REASONS, *_REJECTIONS))
 
 

@@ -1,7 +1,8 @@
 """The first pass of pack: counts the pairs that a policy keeps, rejects or fails, by chunk and range."""
 
 import json
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.statistics import Statistics
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
+from transforms.filters import explain, unknown_columns
 from transforms.records import Fault, Grounding, Pair, Reason
 from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
 from transforms.selection.select_boxes import in_record_order
@@ -21,30 +23,49 @@ _MAX_SHOWN = 80  # characters of a caption or of names of fields
 
 
 def count_range(
-    folder: str, range_id: RangeId, done: bool, policy: Policy, source: str = ""
+    folder: str,
+    range_id: RangeId,
+    done: bool,
+    policy: Policy,
+    source: str = "",
+    columns: Collection[str] = (),
+    duplicates: Sequence[int] = (),
 ) -> tuple[RangeCount, Statistics]:
     """Judges every row of a range.
 
     done: whether the range is finished; its chunk files must then match their recorded digests. source: URI of the
-    source, for the count.
+    source, for the count. columns: those that `filters.where` uses; the count says which of them no pair has.
+    duplicates: rows of the range that are rejected as duplicates, in order.
     """
     total, statistics = RangeCount(range_id, source=source), Statistics.empty(policy.threshold)
+    total.unknown_columns = set(columns)
     table = open_detections(folder)
     if done:
         total.faults = list(table.read_summary(range_id).faults)
     for entry in table.entries(range_id, done):
-        _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics)
+        rows = duplicates[bisect_left(duplicates, total.read) : bisect_left(duplicates, total.read + entry.rows)]
+        again = tuple(row - total.read for row in rows)
+        _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics, again)
     statistics.truncate_heads()
     return total, statistics
 
 
 def _count_chunk(
-    table: Table, chunk: ChunkId, digest: str, policy: Policy, total: RangeCount, statistics: Statistics
+    table: Table,
+    chunk: ChunkId,
+    digest: str,
+    policy: Policy,
+    total: RangeCount,
+    statistics: Statistics,
+    duplicates: tuple[int, ...],
 ) -> None:
     kept = size = 0
     selected = SelectedRows.from_table(table.read(chunk, digest), policy.selection, 0.0)
-    for pair, outcome in judge_rows(selected, policy, (chunk.source, chunk.range, chunk.number), statistics):
+    position = (chunk.source, chunk.range, chunk.number)
+    for pair, outcome in judge_rows(selected, policy, position, statistics, duplicates):
         total.read += 1
+        if total.unknown_columns and not pair.error:
+            total.unknown_columns.intersection_update(unknown_columns(total.unknown_columns, [pair]))
         if isinstance(outcome, Kept):
             kept += 1
             size += pair.image.length
@@ -53,20 +74,29 @@ def _count_chunk(
             total.rejected_examples.setdefault(outcome.reason, _describe_rejected(pair, outcome.reason))
         else:
             add_failure(total.failed, total.failed_examples, pair, outcome)
-    total.chunks.append(ChunkCount(chunk, kept, size, digest))
+    total.chunks.append(ChunkCount(chunk, kept, size, digest, duplicates))
 
 
 def judge_rows(
-    selected: SelectedRows, policy: Policy, chunk_position: tuple[int, int, int], statistics: Statistics
+    selected: SelectedRows,
+    policy: Policy,
+    chunk_position: tuple[int, int, int],
+    statistics: Statistics,
+    duplicates: Collection[int] = (),
 ) -> Iterator[tuple[Pair, Kept | Rejected | Fault]]:
-    """Yields the pair and outcome of each row, and adds all rows to `statistics`.
+    """Yields the pair and outcome of each row, and adds all rows but duplicates to `statistics`.
 
-    selected: boxes selected without a threshold. chunk_position: source, range and chunk.
+    selected: boxes selected without a threshold. chunk_position: source, range and chunk. duplicates: rows that are
+    rejected as duplicates, whatever the threshold.
     """
     # No threshold rejects these pairs. They are nearly all pairs, so they are added as arrays.
     never_rejected = np.zeros(len(selected.table), bool)
+    excluded = frozenset(duplicates)
     needed = selected.subset(selected.is_best | (selected.score >= policy.threshold))
     for row, (pair, groundings) in enumerate(needed.pairs()):
+        if row in excluded:
+            yield pair, Rejected(Reason.DUPLICATE)
+            continue
         kept = in_record_order(grounding for grounding in groundings if grounding.box.score >= policy.threshold)
         outcome = judge_selected(pair, kept, policy.text)
         yield pair, outcome
@@ -95,7 +125,9 @@ def _describe_rejected(pair: Pair, reason: str) -> str:
     pair_name = f"{pair.key} of {pair.source}"
     if pair.error:
         return f"{pair_name}: {pair.error.detail}"
-    if reason != Reason.NO_CAPTION:
+    if explained := explain(pair, reason):
+        return f"{pair_name}: {explained}"
+    if reason != Reason.NO_CAPTION and not reason.startswith(f"{Reason.MISSING_VALUE}: "):
         return f"{pair_name}: {pair.caption[:_MAX_SHOWN]!r}"
     fields = ", ".join(json.loads(pair.meta)) or "none"
     return f"{pair_name}: its other fields: {fields[:_MAX_SHOWN]}"

@@ -7,7 +7,7 @@ from functools import reduce
 from typing import Any
 
 from pipeline import files, layout
-from pipeline.configuration import GROUND_SECTIONS, Configuration, ShardSettings
+from pipeline.configuration import GROUND_SECTIONS, PACK_KEYS, Configuration, ShardSettings
 from pipeline.faults import CallError, EnvironmentFault, FolderMismatch, RunFault
 from pipeline.files.lock import replacing
 from pipeline.files.typed import publish_typed
@@ -42,13 +42,15 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
         from pipeline.engines import run_pipeline  # imports Beam (a second), so not for a finished pack
 
         run_pipeline.parse_beam_options(options.beam)  # refuses a wrong option even if no work is left
+    configuration = plan.configuration.packed_with(configuration)
     check_dialects(configuration.text.dialect)
     table = open_detections(folder)
     done = table.finished_ranges()
     _check_finished(plan, done, folder, options.partial)
     floor = plan.configuration.detector.floor
     threshold = active_threshold(configuration.selection, plan.threshold, floor)
-    policy = Policy(configuration.selection, threshold.score, configuration.text)
+    duplicates = configuration.filters.duplicates is not None
+    policy = Policy(configuration.selection, threshold.score, configuration.text, duplicates)
     row_digests, pairs = digest_rows(plan, table, done)
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
     manifest = None if options.fresh else read_manifest(output)  # with --fresh, the old manifest may be unreadable
@@ -106,7 +108,8 @@ def check_ground_settings(configuration: Configuration, keys: Iterable[str], run
     keys: the keys that the user set explicitly.
     """
     outside = (f"detector.{key}" for key in configuration.detector.recorded_extra())
-    excepted = (*configuration.recorded_keys(), *outside, "detector.revision")
+    exact = PACK_KEYS if configuration.filters.duplicates != "near" else ()
+    excepted = (*exact, *configuration.recorded_keys(), *outside, "detector.revision")
     keys = [key for key in keys if key.partition(".")[0] in GROUND_SECTIONS and key not in excepted]
     folder = find_detections(run_folder)
     plan = read_plan(folder) if keys else None
@@ -132,7 +135,8 @@ def check_dialects(names: Sequence[str]) -> None:
 
 def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Policy, shards: ShardSettings) -> str:
     """The pack fingerprint. It covers a digest of the rows of each range, the selection with its active threshold, the
-    text settings and the shard sizes."""
+    text settings, the shard sizes, and whether duplicates are rejected."""
+    newer = {"duplicates": "exact"} if policy.exact_duplicates else {}
     return json_digest(
         {
             "rows": list(row_digests),
@@ -141,6 +145,7 @@ def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Pol
             "text": policy.text.fingerprint_values(),
             "shards": shards.fingerprint_values(),
             "stats": FORMAT,
+            **newer,
         }
     )
 

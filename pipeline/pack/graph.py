@@ -15,6 +15,7 @@ from pipeline.files.typed import publish_typed
 from pipeline.fingerprint import json_digest
 from pipeline.ids import RangeId
 from pipeline.pack.count import count_range
+from pipeline.pack.duplicates import RangeKey, find_duplicates, hash_range, range_key, rows_of
 from pipeline.pack.ledger import RangeCount, digests_of
 from pipeline.pack.manifest import Manifest, write_manifest
 from pipeline.pack.options import PackOptions
@@ -25,6 +26,7 @@ from pipeline.pack.shard_writer import ShardWriter
 from pipeline.pack.statistics import Statistics, add_up
 from pipeline.plan.plan import need_plan
 from pipeline.tables.detections import open_detections
+from transforms.filters import Filters
 
 
 def run(output: str, folder: str, head: Manifest, row_digest: str, options: PackOptions) -> None:
@@ -50,13 +52,15 @@ def run(output: str, folder: str, head: Manifest, row_digest: str, options: Pack
 
 def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, row_digest: str, fresh: bool = False) -> object:
     """Builds the graph. Only counts and plans cross a shuffle, never images."""
-    counted = (
+    ranges = (
         pipeline
         | "Detections" >> beam.Create([writer.detections])
         | "Ranges" >> beam.FlatMap(all_ranges)
         | "SpreadRanges" >> beam.Reshuffle()
-        | "CountKept" >> beam.Map(_count, writer)
     )
+    if writer.policy.exact_duplicates:
+        ranges = _with_duplicates(ranges, writer.detections)
+    counted = ranges | "CountKept" >> beam.Map(_count, writer, Filters(head.settings.filters).names)
     counts = counted | "Counts" >> beam.Map(itemgetter(0)) | "KeyCounts" >> beam.WithKeys("")
     statistics = (
         counted
@@ -79,15 +83,40 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, row_dige
     )
 
 
-def all_ranges(folder: str) -> Iterator[tuple[RangeId, bool, str]]:
-    """Yields the ranges of a detections folder in input order: id, whether it is finished, URI of its source."""
+RangeItem = tuple[RangeId, bool, str, list[int]]
+"""The id of a range, whether it is finished, the URI of its source, and the rows that are duplicates."""
+
+
+def all_ranges(folder: str) -> Iterator[RangeItem]:
+    """Yields the ranges of a detections folder in input order, without duplicates."""
     plan, done = need_plan(folder), open_detections(folder).finished_ranges()
-    yield from ((range_id, range_id in done, plan.sources[range_id.source].uri) for range_id in plan.range_ids())
+    yield from ((range_id, range_id in done, plan.sources[range_id.source].uri, []) for range_id in plan.range_ids())
 
 
-def _count(item: tuple[RangeId, bool, str], writer: ShardWriter) -> tuple[RangeCount, Statistics]:
-    range_id, done, source = item
-    return count_range(writer.detections, range_id, done, writer.policy, source)
+def _with_duplicates(ranges: beam.PCollection, folder: str) -> beam.PCollection:
+    """Adds the duplicates to the ranges."""
+    duplicates = (
+        ranges
+        | "HashPairs" >> beam.FlatMap(lambda item: hash_range(folder, item[0], item[1]))
+        | "GatherHashes" >> beam.GroupByKey()
+        | "FindDuplicates" >> beam.FlatMap(lambda keyed: find_duplicates(keyed[1]))
+    )
+    keyed = ranges | "KeyRanges" >> beam.Map(lambda item: (range_key(item[0]), item))
+    return (
+        {"range": keyed, "duplicates": duplicates}
+        | "GatherDuplicates" >> beam.CoGroupByKey()
+        | "AddDuplicates" >> beam.Map(_add_duplicates)
+    )
+
+
+def _add_duplicates(keyed: tuple[RangeKey, dict[str, Iterable[Any]]]) -> RangeItem:
+    ((range_id, done, source, _),) = keyed[1]["range"]
+    return range_id, done, source, rows_of(keyed[1]["duplicates"])
+
+
+def _count(item: RangeItem, writer: ShardWriter, columns: tuple[str, ...]) -> tuple[RangeCount, Statistics]:
+    range_id, done, source, duplicates = item
+    return count_range(writer.detections, range_id, done, writer.policy, source, columns, duplicates)
 
 
 def _plan(

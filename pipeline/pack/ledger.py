@@ -17,19 +17,23 @@ Examples = dict[str, str]
 
 @dataclass(frozen=True)
 class ChunkCount:
-    """The number of kept pairs of a chunk, and the encoded bytes of their images. digest: of the chunk's file."""
+    """The number of kept pairs of a chunk, and the encoded bytes of their images.
+
+    digest: of the chunk's file. duplicates: rows of the chunk that are rejected as duplicates.
+    """
 
     chunk: ChunkId
     kept: int
     bytes: int
     digest: str | None = None
+    duplicates: tuple[int, ...] = ()
 
 
 @dataclass
 class RangeCount:
     """The counts of a range: its chunks in order, its part of the ledger, and its source faults.
 
-    source: URI of the source that the range belongs to.
+    source: URI of the source that the range belongs to. unknown_columns: those of `filters.where` that no pair has.
     """
 
     range_id: RangeId
@@ -41,6 +45,7 @@ class RangeCount:
     failed_examples: Examples = field(default_factory=dict)
     rejected_examples: Examples = field(default_factory=dict)
     source: str = ""
+    unknown_columns: set[str] = field(default_factory=set)
 
 
 class Ledger(OpenModel):
@@ -85,6 +90,25 @@ class Ledger(OpenModel):
         yield from (("rejected", reason, pairs) for reason, pairs in self.rejected.items())
         for stage, reasons in self.failed.items():
             yield from (("failed", f"{stage}: {reason}", pairs) for reason, pairs in reasons.items())
+
+
+def unknown_columns(counts: Iterable[RangeCount]) -> Examples:
+    """For each column that `filters.where` uses, if no pair of a source has it: a sentence that names the source.
+
+    A source without a readable pair is left out. counts: in input order.
+    """
+    by_source: dict[str, set[str]] = {}
+    for count in counts:
+        if count.read > failed_pairs(count.failed):
+            by_source[count.source] = by_source.get(count.source, count.unknown_columns) & count.unknown_columns
+    sources: dict[str, list[str]] = {}
+    for source, names in by_source.items():
+        for name in names:
+            sources.setdefault(name, []).append(source)
+    return {
+        name: f"no pair of {without[0]}{f' and {len(without) - 1:,} more' if without[1:] else ''} has this column"
+        for name, without in sorted(sources.items())
+    }
 
 
 def join_digests(digests: Iterable[str]) -> str:

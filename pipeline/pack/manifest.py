@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from os import PathLike
 from typing import Annotated, Any, ClassVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from pipeline import files, layout
-from pipeline.configuration import PACK_SECTIONS, Configuration
+from pipeline.configuration import Configuration, belongs_to_pack
 from pipeline.faults import CallError, EnvironmentFault, RunFault
 from pipeline.files.typed import OpenModel, first_fault, publish_typed, read_typed
-from pipeline.pack.ledger import Examples, Ledger, RangeCount
+from pipeline.pack.ledger import Examples, Ledger, RangeCount, unknown_columns
 from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.plan.plan import Plan
 from pipeline.threshold import Threshold
@@ -54,8 +54,8 @@ class Fingerprints(OpenModel):
 class Manifest(OpenModel):
     """The content of `manifest.json`.
 
-    configuration: as written, possibly by another release. limit: the value of `--limit`. models: identities by
-    configuration section.
+    unknown_columns: see `ledger.unknown_columns`. configuration: as written, possibly by another release. limit: the
+    value of `--limit`. models: identities by configuration section.
     """
 
     REMEDY: ClassVar[str] = "run gritmill pack --fresh with the settings of this run, which run.log has"
@@ -66,6 +66,7 @@ class Manifest(OpenModel):
     failed_examples: Examples
     rejected_examples: Examples
     source_faults: tuple[RecordedFault, ...]
+    unknown_columns: Examples = Field(default_factory=dict)
     partial: bool
     limit: int | None
     threshold: Threshold
@@ -74,15 +75,18 @@ class Manifest(OpenModel):
     configuration: dict[str, Any]
     versions: dict[str, str]
 
+    @model_serializer(mode="wrap")
+    def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if key != "unknown_columns" or value}
+
     @classmethod
     def head(
         cls, plan: Plan, configuration: Configuration, threshold: Threshold, pack_fingerprint: str, partial: bool
     ) -> "Manifest":
         """The part of the manifest that is known before the first shard is written.
 
-        Its configuration has the ground sections of the detections and the pack sections of this call.
+        Its configuration has the keys of `ground` of the detections and the keys of `pack` of this call.
         """
-        pack = {name: getattr(configuration, name) for name in PACK_SECTIONS}
         return cls(
             format=FORMAT,
             ledger=Ledger.add_up((), 0, ()),
@@ -95,7 +99,7 @@ class Manifest(OpenModel):
             threshold=threshold,
             models=plan.model_identities,
             fingerprints=Fingerprints(ground=plan.fingerprint, pack=pack_fingerprint),
-            configuration=plan.configuration.model_copy(update=pack).model_dump(mode="json"),
+            configuration=plan.configuration.packed_with(configuration).model_dump(mode="json"),
             versions={},
         )
 
@@ -112,7 +116,7 @@ class Manifest(OpenModel):
     def policy(self) -> Policy:
         """The policy that decided which pairs are written."""
         settings = self.settings
-        return Policy(settings.selection, self.threshold.score, settings.text)
+        return Policy(settings.selection, self.threshold.score, settings.text, settings.filters.duplicates is not None)
 
 
 def write_manifest(
@@ -132,6 +136,7 @@ def write_manifest(
             ),
             "rejected_examples": _first_examples([c.rejected_examples for c in ranges]),
             "source_faults": (*head.source_faults, *faults),
+            "unknown_columns": unknown_columns(ranges),
             "versions": versions(),
         }
     )
@@ -181,7 +186,8 @@ def changed_keys(packed: dict[str, Any], configuration: Configuration) -> list[s
     """The keys of `pack` that differ between the packed configuration and another one."""
     # `packed` is not validated, because the configuration of another release must not cause an error here.
     old, new = Configuration.complete(packed), configuration.model_dump(mode="json")
-    return [f"{s}.{k}" for s in PACK_SECTIONS for k in new[s] if old[s].get(k) != new[s][k]]
+    keys = [(s, k) for s in new for k in new[s] if belongs_to_pack(f"{s}.{k}")]
+    return [f"{section}.{key}" for section, key in keys if old[section].get(key) != new[section][key]]
 
 
 def versions() -> dict[str, str]:

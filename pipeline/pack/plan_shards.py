@@ -7,7 +7,7 @@ from itertools import accumulate
 from pipeline.configuration import ShardSettings
 from pipeline.faults import CallError
 from pipeline.ids import ChunkId
-from pipeline.pack.ledger import RangeCount
+from pipeline.pack.ledger import ChunkCount, RangeCount
 from pipeline.plan.spread import cut
 
 MAX_SHARDS = 100_000
@@ -16,12 +16,16 @@ MAX_SHARDS = 100_000
 
 @dataclass(frozen=True)
 class Piece:
-    """The kept pairs `first` to `last` - 1 of a chunk. digest: of the chunk's file; None: not checked."""
+    """The kept pairs `first` to `last` - 1 of a chunk.
+
+    digest: of the chunk's file; None: not checked. duplicates: rows of the chunk that are not kept.
+    """
 
     chunk: ChunkId
     first: int
     last: int
     digest: str | None = None
+    duplicates: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,4 +63,8 @@ def plan_shards(counts: Iterable[RangeCount], settings: ShardSettings) -> Iterat
     ends = list(accumulate(chunk.kept for chunk in chunks))
     for k in range(number):
         pieces = cut(ends, k * kept // number, (k + 1) * kept // number)
-        yield ShardPlan(k, tuple(Piece(chunks[n].chunk, first, last, chunks[n].digest) for n, first, last in pieces))
+        yield ShardPlan(k, tuple(_piece(chunks[n], first, last) for n, first, last in pieces))
+
+
+def _piece(chunk: ChunkCount, first: int, last: int) -> Piece:
+    return Piece(chunk.chunk, first, last, chunk.digest, chunk.duplicates)

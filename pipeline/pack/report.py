@@ -87,10 +87,13 @@ class Report:
     ground: Throughput
     histograms: Histograms
     tables: Mapping[str, TableReport] = field(default_factory=dict)
+    unknown_columns: Examples = field(default_factory=dict)
 
     @model_serializer(mode="wrap")
     def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in serialize(self).items() if key != "tables" or value}
+        return {
+            key: value for key, value in serialize(self).items() if key not in ("tables", "unknown_columns") or value
+        }
 
 
 def write_report(output: str, folder: str, manifest: Manifest) -> Report:
@@ -110,6 +113,7 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
         ground=throughput(_timings(folder)),
         histograms=read_statistics(output).histograms,
         tables={table.name: _report_table(uri, infos) for uri, (table, infos) in tables.items() if infos},
+        unknown_columns=manifest.unknown_columns,
     )
     publish_typed(files.join(output, layout.REPORT), report)
     return report
@@ -188,6 +192,8 @@ def show(report: Report, output: str, pace: bool = True) -> None:
 def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
     for outcome, text in (report.rejected_examples | report.failed_examples).items():
         yield f"{outcome}, for example {text}"
+    for column, text in report.unknown_columns.items():
+        yield f"filters.where: {column}: {text}"
     yield from _remedies(report, output)
     for fault in report.source_faults:
         yield f"source fault: {fault.source}: {fault.fault}"

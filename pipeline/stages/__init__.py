@@ -1,6 +1,7 @@
 """The stages of `ground`: steps that run a model and return one row per pair.
 
 base              the base class of a stage
+hashes            the stage that hashes images before the other stages begin
 phrases, boxes    the two built-in stages, which compute detections
 configured        the stages of a configuration, in the order of the graph
 runner            common to all stages: loads a model once, bisects failures, isolates crashes, measures time

@@ -8,6 +8,7 @@ from pipeline.configuration import Configuration
 from pipeline.faults import CallError, RunFault
 from pipeline.stages.base import Stage
 from pipeline.stages.boxes import Boxes
+from pipeline.stages.hashes import Hashes
 from pipeline.stages.phrases import Phrases
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
@@ -16,7 +17,7 @@ from transforms.plugins import check_made, find_factory, identify_factory
 from transforms.records import FailureStage
 from transforms.wording import type_of
 
-_RESERVED = {layout.DETECTIONS, layout.SHARDS, layout.VIEW}
+_RESERVED = {layout.DETECTIONS, layout.HASHES, layout.SHARDS, layout.VIEW}
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -35,6 +36,12 @@ def configured_stages(configuration: Configuration, search_path: Sequence[str] =
         _check(name, stage, stages)
         stages.append(stage)
     return stages
+
+
+def preliminary_stages(configuration: Configuration) -> list[Stage]:
+    """Returns the stages that run over all pairs before the other stages begin."""
+    limits = configuration.source.image_limits
+    return [Hashes(limits)] if configuration.filters.needs_hashes else []
 
 
 def load_stage(name: str, configuration: Configuration, search_path: tuple[str, ...]) -> Stage:

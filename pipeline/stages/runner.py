@@ -74,7 +74,7 @@ class StageRunner:
         """Returns what the stage and its model record with the rows of a chunk."""
         of_stage = check_json_object(self.stage.recorded_values(), "recorded_values")
         model = self._isolated if chunk.isolated else self._model
-        if model is None or not any(map(self.stage.takes, chunk.pairs)):
+        if model is None or not any(map(self._takes, chunk.pairs)):
             return of_stage
         return {**of_stage, **check_json_object(getattr(model, "recorded", {}), "the model's recorded")}
 
@@ -93,7 +93,7 @@ class StageRunner:
 
     def _process(self, pairs: Sequence[Pair], progress: Progress | None, isolated: bool) -> list[Any]:
         rows = [self.stage.row(pair) for pair in pairs]
-        taken = [number for number, pair in enumerate(pairs) if self.stage.takes(pair)]
+        taken = [number for number, pair in enumerate(pairs) if self._takes(pair)]
         if taken:
             model = self._open(isolated)
             if hasattr(model, "progress"):
@@ -107,6 +107,9 @@ class StageRunner:
             for number, row in zip(taken, found, strict=True):
                 rows[number] = self.stage.failed(pairs[number], row) if isinstance(row, Fault) else row
         return self.stage.complete(pairs, rows)
+
+    def _takes(self, pair: Pair) -> bool:
+        return not pair.filtered and self.stage.takes(pair)
 
     def _checked(self, pairs: Sequence[Pair], rows: Sequence[Any]) -> Sequence[Any]:
         """Returns the rows of a model. Checks them here, where an invalid row can be attributed to its pair."""

@@ -35,6 +35,7 @@ SCHEMA = pa.schema(
     + _struct(pa.int64(), "image_row", "image_offset", "image_length")
     + _struct(_TEXT, "image_digest", "image_part", "caption", "url", "id")
     + _struct(_OFFSET, "width", "height")
+    + _struct(_TEXT, "filtered")
     + [
         pa.field("phrases", pa.list_(_PHRASE), nullable=False),
         pa.field("dropped", pa.list_(_DROPPED), nullable=False),
@@ -49,7 +50,7 @@ not in a parquet file."""
 
 _IMAGE = tuple(f"image_{name}" for name in ImageRef.__slots__)
 _LEADING = ("key", "source", "index", "caption")
-_TRAILING = ("url", "id", "meta", "width", "height")
+_TRAILING = ("url", "id", "meta", "width", "height", "filtered")
 
 
 def to_row(pair: Pair) -> dict[str, Any]:
@@ -64,6 +65,7 @@ def to_row(pair: Pair) -> dict[str, Any]:
         "id": pair.id,
         "width": pair.width,
         "height": pair.height,
+        "filtered": pair.filtered,
         "phrases": [_fields(phrase) for phrase in pair.phrases],
         "dropped": [_fields(dropped) for dropped in pair.dropped],
         "boxes": [_fields(box) for box in pair.boxes],

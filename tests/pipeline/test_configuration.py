@@ -216,3 +216,23 @@ def test_a_message_shows_the_start_of_a_long_value(tmp_path: Path, value: str) -
     line = refusal(f"chunk:\n  pairs: {value}\n", tmp_path)
     assert line.startswith("configuration: chunk.pairs: ")
     assert len(line) < 250
+
+
+@pytest.mark.parametrize(
+    ("where", "wanted"),
+    [
+        ("punsafe <", "configuration: filters.where: 'punsafe <': at character 10, the end: write a number, a text"),
+        (
+            '["a > 1", "status = 2"]',
+            "configuration: filters.where: 'status = 2': at character 8, '=': use == to compare",
+        ),
+        ("3", "configuration: filters.where: 3: input should be a valid"),
+        ("[3]", "configuration: filters.where: 3: input should be a valid string"),
+    ],
+)
+def test_a_mistake_in_a_condition_is_one_line_with_its_position(tmp_path: Path, where: str, wanted: str) -> None:
+    assert refusal("", tmp_path, (f"filters.where={where}",)).startswith(wanted)
+
+
+def test_one_condition_is_a_list_of_one() -> None:
+    assert load("grit", ["filters.where=status in ('a', 'b')"]).filters.where == ("status in ('a', 'b')",)

@@ -36,6 +36,7 @@ def fingerprint_of(limit: int | None = None, models: dict[str, str] = MODELS, **
         {"selection": {"score": 0.5}},
         {"text": {"spans": "densest"}},
         {"shards": {"pairs": 5}},
+        {"filters": {"duplicates": "exact"}},
         {"chunk": {"pairs": 256, "bytes": "128MiB"}},
     ],
 )
@@ -50,6 +51,13 @@ def test_what_may_change_from_run_to_run_is_not_part_of_it(sections: dict[str, A
         {"source": {"columns": {"caption": ["text", "caption"]}}},
         {"source": {"image_root": "/data"}},
         {"source": {"max_pixels": 7}},
+        {"filters": {"min_side": 200}},
+        {"filters": {"max_aspect": 3}},
+        {"filters": {"min_words": 2}},
+        {"filters": {"max_words": 50}},
+        {"filters": {"where": ["punsafe < 0.5"]}},
+        {"filters": {"missing": "keep"}},
+        {"filters": {"duplicates": "near"}},
         {"chunk": {"pairs": 255}},
         {"chunk": {"bytes": 7}},
         {"phrases": {"drop_lists": ["pronoun"]}},
@@ -164,6 +172,22 @@ def test_a_newer_key_of_the_selection_counts_in_a_pack_only_where_it_differs() -
 
     assert packed(NewerSelection()) == packed(SelectionSettings())
     assert packed(NewerSelection(claims=True)) != packed(SelectionSettings())
+
+
+def test_duplicates_are_part_of_a_pack_and_not_of_ground() -> None:
+    plan = read_plan(str(RELEASED / "detections"))
+    assert plan is not None
+    selection, text, shards = (getattr(plan.configuration, name) for name in ("selection", "text", "shards"))
+    before = compute_pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text), shards)
+    assert compute_pack_fingerprint(plan, ["a"], Policy(selection, 0.5, text, True), shards) != before
+    both = {"duplicates": "exact", "min_side": 9}
+    assert fingerprint_of(filters=both) == fingerprint_of(filters={"min_side": 9}) != fingerprint_of()
+    exact = configuration(filters=both)
+    assert changed_keys(plan.configuration.model_dump(mode="json"), exact)[0] == "filters.duplicates"
+    packed = plan.configuration.packed_with(exact)
+    assert (packed.filters.duplicates, packed.filters.min_side) == ("exact", None)
+    assert exact.packed_with(configuration()).filters.duplicates is None
+    assert configuration(filters={"duplicates": "near"}).packed_with(configuration()).filters.duplicates == "near"
 
 
 def test_a_newer_section_counts_only_where_one_of_its_keys_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,10 @@ import pytest
 from pydantic import ValidationError
 
 from transforms.detectors.settings import DetectorSettings
-from transforms.settings import PhraseSettings, SelectionSettings, TextSettings
+from transforms.settings import FilterSettings, PhraseSettings, SelectionSettings, TextSettings
 
 
-@pytest.mark.parametrize("section", [DetectorSettings, PhraseSettings, SelectionSettings, TextSettings])
+@pytest.mark.parametrize("section", [DetectorSettings, FilterSettings, PhraseSettings, SelectionSettings, TextSettings])
 def test_an_unknown_key_is_refused_and_a_section_is_frozen(section):
     with pytest.raises(ValidationError, match="no_such_key"):
         section(no_such_key=1)

@@ -16,11 +16,13 @@ from transforms.text.grounded_caption import CannotCarry, GroundedCaption, choos
 
 @dataclass(frozen=True)
 class Policy:
-    """The settings that decide the outcome: the selection, the active score threshold, and how text is written."""
+    """The settings that decide the outcome: the selection, the active score threshold, how text is written, and
+    whether exact duplicates are rejected. `pack` alone finds these, because they depend on other pairs."""
 
     selection: SelectionSettings
     threshold: float
     text: TextSettings
+    exact_duplicates: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSe
         return Rejected(pair.error.reason) if pair.error.reason in REJECTED_BY_SOURCE else pair.error
     if not pair.caption.strip():
         return Rejected(Reason.NO_CAPTION)
+    if pair.filtered:
+        return Rejected(pair.filtered)
     if not pair.phrases:
         foreign = any(dropped.reason == Drop.LANGUAGE for dropped in pair.dropped)
         return Rejected(Reason.LANGUAGE if foreign else Reason.NO_PHRASE)

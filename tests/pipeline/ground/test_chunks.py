@@ -65,6 +65,17 @@ def test_a_chunk_is_as_full_as_its_limits_allow(table: list[tuple[int, int]], mo
         assert len(before) + captions > most or bytes_before + length > size
 
 
+def test_captions_of_one_image_stay_together_if_a_filter_rejects_some_of_them() -> None:
+    """The image of a rejected pair is not measured, and its bytes do not count."""
+    pairs = placed([(1, 5), (3, 5), (1, 5)])
+    position, pair = pairs[2]
+    pairs[2] = position, replace(pair, filtered="min_words", image=ImageRef("/1.jpg"))
+    chunks = [[pair.key for pair in run] for run, _ in cut_chunks(pairs, ChunkSettings(pairs=3))]
+    assert chunks == [["0"], ["1", "2", "3"], ["4"]]
+    every = [(position, replace(pair, filtered="min_words")) for position, pair in pairs]
+    assert len(list(cut_chunks(every, ChunkSettings.model_validate({"bytes": 1})))) == 1
+
+
 def without_times(chunks: Iterator[Chunk]) -> list[Chunk]:
     return [replace(chunk, seconds={}) for chunk in chunks]
 

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from pipeline.ground.load_images import ImageLoader, PositionedPair
 from tests import plugin_detectors
 from tests.pipeline.builders import image, stored
 from transforms import images
+from transforms.filters import Filters
 from transforms.isolation.child_process import ChildProcess
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
+from transforms.settings import FilterSettings
 
 
 def pair_for(path: Path, index: int = 0) -> PositionedPair:
@@ -122,3 +125,44 @@ def test_measuring_in_a_process_of_its_own_is_measuring_and_a_picture_that_kills
     monkeypatch.setattr(images, "measure", plugin_detectors.die)
     ((_, pair),) = ImageLoader(images.ImageLimits(1000), child).load(pairs[:1])
     assert pair.error == Fault(FailureStage.IMAGE, Reason.CRASH, "the decoder process was killed by SIGKILL")
+
+
+def filtered(pairs: list[PositionedPair], **values: object) -> list[Pair]:
+    filters = Filters(FilterSettings.model_validate(values))
+    return [pair for _, pair in ImageLoader(images.DEFAULT_LIMITS, filters=filters).load(pairs)]
+
+
+def test_an_image_is_not_read_if_a_filter_rejects_its_pair_without_it(tmp_path: Path) -> None:
+    stored(tmp_path / "1.png", image())
+    pairs = [pair_for(tmp_path / "none.png"), pair_for(tmp_path / "1.png", 1)]
+    pairs[1] = pairs[1][0], replace(pairs[1][1], caption="a dog in a hat")
+    rejected, kept = filtered(pairs, min_words=3)
+    assert (rejected.filtered, rejected.error, rejected.image.digest) == (Reason.MIN_WORDS, None, "")
+    assert (kept.filtered, kept.data, kept.width) == ("", image(), 8)
+
+
+def test_an_image_that_came_with_its_pair_is_dropped_without_a_look_at_it() -> None:
+    inside = Pair("k", "s.tar", 0, "a dog", ImageRef("s.tar"), data=b"not an image")
+    [pair] = filtered([({"index": 0}, inside)], max_words=1)
+    assert (pair.filtered, pair.error, pair.data) == (Reason.MAX_WORDS, None, b"")
+
+
+def test_sizes_are_filtered_after_the_image_was_measured(tmp_path: Path) -> None:
+    for name, size in {"small": (8, 6), "long": (90, 20), "good": (40, 30)}.items():
+        stored(tmp_path / f"{name}.png", image(size=size))
+    stored(tmp_path / "broken.png", "x")
+    names = ["small", "small", "long", "good", "broken"]
+    pairs = filtered([pair_for(tmp_path / f"{name}.png", n) for n, name in enumerate(names)], min_side=20, max_aspect=4)
+    assert [pair.filtered for pair in pairs] == ["min_side", "min_side", "max_aspect", "", ""]
+    assert [(pair.width, bool(pair.data)) for pair in pairs[:4]] == [(8, False), (8, False), (90, False), (40, True)]
+    assert all(pair.image.digest for pair in pairs[:4])
+    assert pairs[4].error
+
+
+def test_a_failed_pair_and_one_without_caption_keep_their_own_reasons(tmp_path: Path) -> None:
+    stored(tmp_path / "1.png", image())
+    position, pair = pair_for(tmp_path / "1.png")
+    fault = Fault(FailureStage.READ, Reason.ENCODING)
+    failed, blank = filtered([(position, pair.failed(fault)), (position, replace(pair, caption=" "))], min_words=5)
+    assert (failed.filtered, failed.error) == ("", fault)
+    assert (blank.filtered, blank.width) == ("", 8)

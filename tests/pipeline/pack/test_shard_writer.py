@@ -77,6 +77,15 @@ def test_a_shard_holds_its_pieces_in_order(tmp_path: Path) -> None:
     assert (stats.count, stats.successes, stats.failed, stats.boxes) == (5, 5, {}, 5)
 
 
+def test_duplicates_are_left_out(tmp_path: Path) -> None:
+    pairs = committed(tmp_path)
+    pieces = Piece(ChunkId(0, 0, 0), 1, 3, duplicates=(1,)), Piece(ChunkId(0, 0, 1), 0, 1, duplicates=(0, 2))
+    stats = writer(tmp_path).write(ShardPlan(7, pieces))
+    keys = [row["source_key"] for row in pq.read_table(tmp_path / "out/shards/00007.parquet").to_pylist()]
+    assert keys == [pairs[2].key, pairs[3].key, pairs[5].key]
+    assert (stats.count, stats.successes) == (3, 3)
+
+
 def test_stats_name_what_lies_beside_them(tmp_path: Path) -> None:
     committed(tmp_path)
     stats = writer(tmp_path).write(PLAN)

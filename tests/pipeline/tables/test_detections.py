@@ -109,7 +109,7 @@ def test_a_file_says_how_it_was_made_and_where_the_next_one_starts(folder: str) 
     about = open_detections(folder).open(ChunkId(3, 14, 0)).metadata
     assert about["next"] == following
     assert (about["format"], about["fingerprint"], about["models"]) == (
-        2,
+        3,
         PROVENANCE.fingerprint,
         PROVENANCE.model_identities,
     )
