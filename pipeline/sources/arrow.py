@@ -136,8 +136,7 @@ class _ImageColumn:
             self._problem = _problem(self._column)
         if self._problem:
             return b""
-        [cell] = values_of(self._column.slice(image.row - self._first, 1))
-        return image_bytes(cell)
+        return image_bytes(self._column.slice(image.row - self._first, 1))
 
 
 def _cells(column: Any, skipped: int) -> Iterator[Value]:

@@ -191,12 +191,12 @@ class _ImageColumn:
         while image.row >= self._first + len(self._batch):
             self._first += len(self._batch)
             self._batch = next(self._batches).column(0)
-        [cell] = values_of(self._batch.slice(image.row - self._first, 1))
-        return image_bytes(cell)
+        return image_bytes(self._batch.slice(image.row - self._first, 1))
 
 
-def image_bytes(cell: Any) -> bytes:
-    """The encoded image in a cell. Empty if there is none."""
+def image_bytes(column: Any) -> bytes:
+    """The encoded image in a column of one cell. Empty if there is none."""
+    [cell] = values_of(column)
     return (cell["bytes"] if isinstance(cell, dict) else cell) or b""
 
 
