@@ -19,8 +19,9 @@ from transforms.wording import counted
 Tree = Mapping[str, list[FileInfo]]
 """Files by folder."""
 
-_SHARD = re.compile(r"[0-9]{5,}\.parquet\Z")
-"""The name of a parquet file of img2dataset. Beside a tar or folder of the same name, it repeats what is in there."""
+_SHARD = re.compile(r"/[0-9]{5,}\.parquet\Z")
+"""The end of the URI of a parquet file of img2dataset. Beside a tar or folder of its name, it repeats what is in there.
+"""
 
 
 def find_in_folder(folder: str, kind: str, tell: Callable[[str], None]) -> list[FileInfo]:

@@ -13,8 +13,7 @@ import pyarrow as pa
 from pipeline import files
 from pipeline.faults import SourceFault, first_line
 from pipeline.sources.base import Position, RangeSpec, captions_of
-from pipeline.sources.image_cells import bytes_in
-from pipeline.sources.parquet import ParquetSource, unique
+from pipeline.sources.parquet import ParquetSource, image_bytes, unique
 from pipeline.sources.parquet_cells import Unreadable, Value, images_of, is_damage, values_of
 from transforms.records import ImageRef
 
@@ -140,8 +139,7 @@ class _ImageColumn:
             self._problem = _problem(self._column)
         if self._problem:
             return b""
-        [cell] = images_of(self._column.slice(image.row - self._first, 1))
-        return bytes_in(cell)
+        return image_bytes(self._column.slice(image.row - self._first, 1))
 
 
 def _cells(column: Any, skipped: int, convert: Callable[[Any], list[Value]] = values_of) -> Iterator[Value]:

@@ -201,8 +201,13 @@ class _ImageColumn:
         while image.row >= self._first + len(self._batch):
             self._first += len(self._batch)
             self._batch = next(self._batches).column(0)
-        [cell] = images_of(self._batch.slice(image.row - self._first, 1))
-        return bytes_in(cell)
+        return image_bytes(self._batch.slice(image.row - self._first, 1))
+
+
+def image_bytes(column: Any) -> bytes:
+    """The encoded image in a column of one cell. Empty if there is none."""
+    [cell] = images_of(column)
+    return bytes_in(cell)
 
 
 def _caption_counts(file: pq.ParquetFile, group: int, name: str) -> Any:

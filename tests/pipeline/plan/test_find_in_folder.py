@@ -42,6 +42,7 @@ def found(folder: Path, kind: str = "auto") -> tuple[list[str], list[str]]:
         ("00000/1.jpg 00000/1.txt 00000/1.json 00000.parquet 00000_stats.json", "00000/"),
         ("00000/1.jpg 00000/1.json 00001/1.jpg 00001/1.json 00000.parquet 00001.parquet", "00000/ 00001/"),
         ("00000/1.jpg 00000/1.txt 00000.parquet 00001.parquet 00001_stats.json", "00000/"),
+        ("00000/1.jpg 00000/1.txt 00000.parquet urls-00000.parquet", "urls-00000.parquet"),
         ("000000000.tar 000000000.parquet 000000000_stats.json", "000000000.tar"),
         ("00000.parquet 00000_stats.json 00001.parquet 00001_stats.json", "00000.parquet 00001.parquet"),
         ("00000.parquet 00000.tar 00001.parquet", "00000.tar 00001.parquet"),
