@@ -1,6 +1,7 @@
 """The plan: the sources of a run, and the ranges of each source.
 
 find_sources   the files that match `--input`
+braces         brace patterns of `--input` -> paths and globs
 plan_sources   cuts files into ranges, and finds files that have changed
 limit          `--limit N`: the ranges that N pairs need
 spread         evenly spaced numbers, and intervals cut at boundaries

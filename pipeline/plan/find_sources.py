@@ -7,33 +7,56 @@ from collections.abc import Sequence
 from pipeline import files
 from pipeline.faults import CallError
 from pipeline.files import FileInfo
+from pipeline.plan.braces import expand
 from pipeline.sources import is_source
+from transforms.read_ahead import map_in_threads
 
 
 def find_sources(inputs: Sequence[str], option: str = "--input") -> list[FileInfo]:
-    """The files that match URIs, globs and local folders, each once, sorted by URI.
+    """The files that match URIs, globs, brace patterns and local folders, each once, sorted by URI.
 
     Args:
       option: the command-line option with the inputs, for error messages.
 
     Raises:
-      CallError: an input matches no file, a glob or folder contains a path that cannot be read, or a name is not
-        printable.
+      CallError: an input, or one of the paths of a brace pattern, matches no file; a glob or folder contains a path
+        that cannot be read; or a name is not printable.
     """
     by_uri: dict[str, FileInfo] = {}
     for pattern in inputs:
-        _check_skipped(pattern, option)
         try:
-            matched = files.match(pattern) or _sources_in(files.canonical(pattern))
+            matched = _matches(pattern)
         except CallError as error:
             raise CallError(f"{option}: {error}") from error
         for info in matched:
             if not info.uri.isprintable():
                 raise CallError(f"{option}: {info.uri!r}: the name is not UTF-8 or not printable; rename the file")
-        if not matched:
-            raise CallError(f"{option}: {pattern}: {_explain_no_match(pattern)}")
         by_uri |= {info.uri: info for info in matched}
     return [by_uri[uri] for uri in sorted(by_uri)]
+
+
+def _matches(pattern: str) -> list[FileInfo]:
+    """The files of an input. A path that exists with braces in its name is taken literally."""
+    paths = [pattern] if (matched := _matches_of_path(pattern)) else expand(pattern)
+    if not matched and paths != [pattern]:
+        results = (
+            map_in_threads(_matches_of_path, paths) if not files.is_local(pattern) else map(_matches_of_path, paths)
+        )
+        found = list(results)
+        missing = [path for path, infos in zip(paths, found, strict=True) if not infos]
+        if missing:
+            more = f" (and {len(missing) - 1:,} more of its {len(paths):,} paths)" if len(missing) > 1 else ""
+            raise CallError(f"{missing[0]}: {_explain_no_match(missing[0])}{more}; it is part of {pattern}")
+        matched = [info for infos in found for info in infos]
+    if not matched:
+        raise CallError(f"{pattern}: {_explain_no_match(pattern)}")
+    return matched
+
+
+def _matches_of_path(path: str) -> list[FileInfo]:
+    """The files of a path, glob or folder."""
+    _check_skipped(path)
+    return files.match(path) or _sources_in(files.canonical(path))
 
 
 def _sources_in(folder: str) -> list[FileInfo]:
@@ -45,7 +68,7 @@ def _sources_in(folder: str) -> list[FileInfo]:
     return [info for info in infos if info.uri not in sidecars]
 
 
-def _check_skipped(pattern: str, option: str) -> None:
+def _check_skipped(pattern: str) -> None:
     """Raises CallError if a glob or folder would silently skip a path that could contain sources."""
     path = files.canonical(pattern)
     if not files.is_local(path) or os.path.isfile(path):
@@ -53,7 +76,7 @@ def _check_skipped(pattern: str, option: str) -> None:
     folder = os.path.isdir(path)
     for skipped, reason in files.skipped_by_glob(files.join(glob.escape(path), "*") if folder else path):
         if not folder or os.path.isdir(skipped) or is_source(skipped):
-            raise CallError(f"{option}: {skipped}: {reason}")
+            raise CallError(f"{skipped}: {reason}")
 
 
 def _explain_no_match(pattern: str) -> str:
