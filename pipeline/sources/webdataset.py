@@ -4,6 +4,7 @@
 and a SourceFault is raised at the end.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -32,7 +33,9 @@ _LOADED_TO_COUNT = {"json": _MAX_BYTES["json"]}
 """What must be loaded to know how many pairs a sample has."""
 
 _MAX_LONE = 8
-"""Keys of images, and of texts, that are remembered to find members of one sample that are not adjacent."""
+"""Keys of lone images, and of samples without an image, that are remembered to find members that are not adjacent."""
+
+_TYPABLE = re.compile(r"[\w.-]+")  # without quotes in a shell
 
 _MAX_BESIDE = 3
 _MAX_DETAIL = 200
@@ -48,8 +51,9 @@ class _ReadState:
     strays: number of images without a sample; stray: name of the first one.
     gaps: number of places that could not be read; first: text of the first one.
     after: text of a gap since the last sample. usual: the members that samples of this tar have.
-    beside: names of images without a role before the sample, with its key. lone: digests of the first keys of samples
-    with only an image, and of those without one. apart: key of a sample whose members are not adjacent.
+    beside: names of images without a role before the sample, with its key. lone: roles (their first letters) and digest
+    of the key of the first sample, of the first ones with only an image, and of the first ones without one. apart: key
+    of a sample whose members are not adjacent.
     """
 
     strays: int = 0
@@ -82,15 +86,19 @@ class _ReadState:
         if not (sample.gap or sample.broken):
             usual = tuple(sorted(sample.ranks))
             state = self if usual == self.usual else replace(self, usual=usual)
-        has_image = "image" in sample.ranks
-        if state.apart or (has_image and len(sample.ranks) > 1):
+        complete = "image" in sample.ranks and len(sample.ranks) > 1
+        only_first = len(state.lone) == 1 and state.lone[0].startswith("i")
+        if state.apart or (complete and state.lone and (only_first or len(sample.ranks) == len(ROLES))):
             return state
         hashed = digest(sample.key).hex()
-        if f"{'t' if has_image else 'i'}{hashed}" in state.lone:
-            return replace(state, apart=shown(sample.key))
-        own = f"{'i' if has_image else 't'}{hashed}"
-        full = sum(other[0] == own[0] for other in state.lone) >= _MAX_LONE
-        return state if full or own in state.lone else replace(state, lone=(*state.lone, own))
+        roles = "".join(sorted(role[0] for role in sample.ranks))
+        for earlier_roles, _, earlier_hash in (earlier.partition(" ") for earlier in state.lone):
+            if earlier_hash == hashed and not set(earlier_roles) & set(roles):
+                return replace(state, apart=shown(sample.key))
+        same = sum(("i" in earlier.partition(" ")[0]) == ("i" in roles) for earlier in state.lone)
+        if state.lone and (complete or same >= _MAX_LONE):
+            return state
+        return replace(state, lone=(*state.lone, f"{roles} {hashed}"))
 
     def faults(self) -> str:
         """All faults in one line. Empty if there are none."""
@@ -110,14 +118,12 @@ def _why_stray(name: str) -> str:
     stem, _, extension = name.partition(".")
     if not stem:
         return "a dot begins their name; rename them, or set source.members.key_end=last_dot"
-    if name.startswith("…"):
-        return "they have a second dot and no sample of their key; set source.members.key_end=last_dot"
-    if "." not in extension:
+    if not name.startswith("…") and "." not in extension:
         return f"source.members.image does not list {extension}"
-    cures = (
-        f"source.members.image={extension.lower()}, or source.members.key_end=last_dot if the dots belong to the key"
-    )
-    return f"they have a second dot and no sample of their key; set {cures}"
+    last_dot = "source.members.key_end=last_dot"
+    if _TYPABLE.fullmatch(extension) and not name.startswith("…"):
+        last_dot = f"source.members.image={extension.lower()}, or {last_dot} if the dots belong to the key"
+    return f"they have a second dot and no sample of their key; set {last_dot}"
 
 
 @dataclass
@@ -399,7 +405,8 @@ def _no_image(beside: Sequence[str]) -> str:
         return _NO_IMAGE
     names = ", ".join(beside[:_MAX_BESIDE]) + (", …" if len(beside) > _MAX_BESIDE else "")
     extension = beside[0].partition(".")[2].lower()
-    cure = "" if beside[0].startswith("…") else f"; set source.members.image={extension} to use it"
+    typable = _TYPABLE.fullmatch(extension) and not beside[0].startswith("…")
+    cure = f"; set source.members.image={extension} to use it" if typable else ""
     text = f"no image of this key; beside it: {names}"
     return text + cure if len(text + cure) <= _MAX_DETAIL else text[:_MAX_DETAIL]
 

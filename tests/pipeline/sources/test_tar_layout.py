@@ -14,11 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline import files
 from pipeline.faults import CallError, SourceFault
+from pipeline.files import FileInfo
 from pipeline.sources import tar_index
 from pipeline.sources.tar_layout import find_layout
 from pipeline.sources.tar_members import TarReader
 from pipeline.sources.webdataset import WebDatasetSource
+from tests import fake_object_store
 from tests.pipeline.builders import configuration, image, samples, stored, tar
 from tests.pipeline.builders import source_settings as source
 from tests.pipeline.sources.test_webdataset import assert_same_rest_from_anywhere
@@ -38,7 +41,7 @@ def sets(number: int, **members: Callable[[int], bytes]) -> Members:
 
 
 def picture(i: int) -> bytes:
-    return PICTURES[i]
+    return PICTURES[i % len(PICTURES)]
 
 
 def words(i: int) -> bytes:
@@ -160,6 +163,18 @@ def test_names_are_found_if_no_image_has_a_usual_one(
     assert tar_source.ranges(100)[0].start == {"offset": 0, "index": 0, "members": layout}
     pairs, fault = assert_same_rest_from_anywhere(tar_source)
     assert (summary(pairs), len(pairs), fault) == (expected, 4, "")
+
+
+def test_what_webdataset_writes_with_compound_names_is_read(tmp_path: Path) -> None:
+    import webdataset
+
+    with webdataset.TarWriter(str(tmp_path / "a.tar")) as writer:
+        for key, caption, data in USUAL:
+            writer.write({"__key__": key, "output.txt": caption, "input.jpg": data, "json": {"url": key}})
+    tar_source = WebDatasetSource(files.match(str(tmp_path / "a.tar"))[0], source())
+    pairs, fault = assert_same_rest_from_anywhere(tar_source)
+    assert (summary(pairs), fault) == (USUAL, "")
+    assert [pair.url for pair in pairs] == [key for key, _, _ in USUAL]
 
 
 @pytest.mark.parametrize(
@@ -284,6 +299,14 @@ def test_a_damaged_tar_whose_members_are_joined_reads_alike_from_anywhere(tmp_pa
     assert_same_rest_from_anywhere(tar_source)
 
 
+def test_members_are_joined_on_an_object_store(tmp_path: Path) -> None:
+    fake_object_store.use(tmp_path / "shelf")
+    data = tar(apart(5))
+    uri = fake_object_store.put("shelf://data/a.tar", data)
+    pairs, fault = assert_same_rest_from_anywhere(WebDatasetSource(FileInfo(uri, len(data), 0.0), source()))
+    assert ([pair.caption for pair in pairs], fault) == ([f"caption {i}" for i in range(5)], "")
+
+
 def test_beside_a_hole_a_joined_sample_that_lacks_a_member_is_broken(tmp_path: Path) -> None:
     members = [one for one in apart(4) if not one[0].endswith("json")]
     data = bytearray(tar(members))
@@ -330,6 +353,12 @@ def test_what_cannot_be_joined_gets_one_line_of_advice(tmp_path: Path, monkeypat
     monkeypatch.setattr("pipeline.sources.tar_layout.MAX_MEMBERS", 5)
     assert assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", apart(20)))[1] == fault
     monkeypatch.undo()
+    whole = sets(9, jpg=picture, txt=words) + sets(9, json=meta)
+    texts_last = sets(9, jpg=picture, json=meta) + sets(9, txt=words)
+    texts_first = sets(9, txt=words) + sets(9, jpg=picture, json=meta)
+    for members, packed in ((whole, False), (whole, True), (texts_last, False), (texts_first, True)):
+        _, other = assert_same_rest_from_anywhere(opened(tmp_path / "c.tar", members, packed))
+        assert other == fault.replace("00000", "s000")
     early = [("x.jpg", picture(0)), ("x.txt", b"a dog"), *apart(20)]
     pairs, same = assert_same_rest_from_anywhere(opened(tmp_path / "b.tar", early))
     assert (pairs[0].caption, same) == ("a dog", fault)
