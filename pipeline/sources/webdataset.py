@@ -24,7 +24,7 @@ from pipeline.sources.tar_members import Gap, Member, NotATar, open_tar
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.wording import counted
 
-_NO_IMAGE = "no adjacent image with this key and a usual extension, or one of source.members.image"
+_NO_IMAGE = "no adjacent image with this key: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, PNM or source.members.image"
 
 _MAX_BYTES = {"image": 1 << 30, "txt": 1 << 24, "json": 1 << 24}
 """Size limit for members that are loaded. Without it, a gzipped tar of a few kB could contain one of any size."""
@@ -36,6 +36,8 @@ _MAX_LONE = 8
 """Keys of lone images, and of samples without an image, that are remembered to find members that are not adjacent."""
 
 _TYPABLE = re.compile(r"[\w.-]+")  # without quotes in a shell
+
+_TEXTS = (".txt", ".json")
 
 _MAX_BESIDE = 3
 _MAX_DETAIL = 200
@@ -53,7 +55,8 @@ class _ReadState:
     after: text of a gap since the last sample. usual: the members that samples of this tar have.
     beside: names of images without a role before the sample, with its key. lone: roles (their first letters) and digest
     of the key of the first sample, of the first ones with only an image, and of the first ones without one. apart: key
-    of a sample whose members are not adjacent.
+    of a sample whose members are not adjacent. paired: whether any sample has an image and a text. text: name of the
+    first text without a role.
     """
 
     strays: int = 0
@@ -65,6 +68,8 @@ class _ReadState:
     beside: tuple[str, ...] = ()
     lone: tuple[str, ...] = ()
     apart: str = ""
+    paired: bool = False
+    text: str = ""
 
     @classmethod
     def from_position(cls, position: Position) -> "_ReadState":
@@ -87,6 +92,8 @@ class _ReadState:
             usual = tuple(sorted(sample.ranks))
             state = self if usual == self.usual else replace(self, usual=usual)
         complete = "image" in sample.ranks and len(sample.ranks) > 1
+        if complete and not state.paired:
+            state = replace(state, paired=True)
         only_first = len(state.lone) == 1 and state.lone[0].startswith("i")
         if state.apart or (complete and state.lone and (only_first or len(sample.ranks) == len(ROLES))):
             return state
@@ -106,8 +113,18 @@ class _ReadState:
         verb = "belongs" if self.strays == 1 else "belong"
         strays = f"{counted(self.strays, 'image')} {verb} to no sample, first {self.stray}: {_why_stray(self.stray)}"
         apart = f"members of one sample are not adjacent, first those of {self.apart}, so they gave several pairs"
-        texts = (self.first + more, strays if self.strays else "", f"{apart}; {_SORT}" if self.apart else "")
-        return "; ".join(filter(None, texts))
+        texts = f"no image has an adjacent .txt or .json with its key, but there is {self.text}{_text_cure(self.text)}"
+        return "; ".join(
+            filter(
+                None,
+                (
+                    self.first + more,
+                    strays if self.strays else "",
+                    f"{apart}; {_SORT}" if self.apart else "",
+                    texts if self.text and not (self.paired or self.apart) else "",
+                ),
+            )
+        )
 
 
 _SORT = "unpack the tar and pack it again with tar --sort=name"
@@ -124,6 +141,14 @@ def _why_stray(name: str) -> str:
     if _TYPABLE.fullmatch(extension) and not name.startswith("…"):
         last_dot = f"source.members.image={extension.lower()}, or {last_dot} if the dots belong to the key"
     return f"they have a second dot and no sample of their key; set {last_dot}"
+
+
+def _text_cure(name: str) -> str:
+    """The setting that takes a text for the caption. name: as `shown`."""
+    extension = name.partition(".")[2].lower()
+    key = "metadata" if extension.endswith("json") else "caption"
+    typable = _TYPABLE.fullmatch(extension) and not name.startswith("…")
+    return f"; set source.members.{key}={extension} to use it" if typable else ""
 
 
 @dataclass
@@ -247,7 +272,8 @@ class WebDatasetSource:
         """
         state, strays = _ReadState.from_position(start), _Strays(start.get("strays", 0), start.get("stray", ""))
         current: _Sample | None = None
-        beside, beside_key = list(state.beside), ""  # a resumed reader knows that they belong to the first sample
+        beside = list(state.beside)
+        beside_key: str | None = None  # of a resumed reader: they belong to the first sample
         state = replace(state, beside=())
         for member in self._members(start["offset"], names, max_bytes):
             if isinstance(member, Gap):
@@ -270,16 +296,18 @@ class WebDatasetSource:
                         images = beside
                     if len(images) <= _MAX_BESIDE:
                         images.append(shown(member.name))
+                elif not state.text and member.name.lower().endswith(_TEXTS):
+                    state = replace(state, text=shown(member.name))
                 continue
             # A second image or text with the same key starts a new sample, so that duplicate keys overwrite nothing.
             if current is None or key != current.key or current.ranks.get(role) == rank:
                 if current:
                     state = state.with_sample(current)
                     yield current.finish(state.usual)
-                beside = beside if beside_key in ("", key) else []
+                beside = beside if beside_key in (None, key) else []
                 position = {"offset": member.header_offset, **replace(state, beside=tuple(beside)).to_position()}
                 current = _Sample(key, position, gap=state.after, beside=beside)
-                beside, beside_key = [], ""
+                beside, beside_key = [], None
                 state = replace(state, after="") if state.after else state
             current.add(role, rank, member, self.uri)
         if current:

@@ -379,6 +379,21 @@ def test_of_a_sorted_tar_only_the_first_headers_are_looked_at(packed: bool, monk
     assert len(seen) <= 3
 
 
+@pytest.mark.parametrize(("name", "cure"), [("alt_txt", "caption=alt.txt"), ("info_json", "metadata=info.json")])
+def test_if_no_image_has_a_text_the_setting_for_the_first_other_text_is_named(
+    tmp_path: Path, name: str, cure: str
+) -> None:
+    members = sets(4, **{name: captioned, "jpg": picture})
+    pairs, fault = assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", members))
+    assert [pair.caption for pair in pairs] == [""] * 4
+    text = f"s000.{name.replace('_', '.')}"
+    assert fault == (
+        f"no image has an adjacent .txt or .json with its key, but there is {text}; set source.members.{cure} to use it"
+    )
+    members.append(("s003.txt", b"a dog"))
+    assert assert_same_rest_from_anywhere(opened(tmp_path / "b.tar", members))[1] == ""
+
+
 def test_an_image_that_the_settings_do_not_list_is_named(tmp_path: Path) -> None:
     members = [*sets(3, input_jpg=picture, output_txt=words), ("z.jpg", picture(3))]
     settings = {"image": "input.jpg", "caption": "output.txt"}
