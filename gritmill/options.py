@@ -44,7 +44,8 @@ Config = Annotated[
 """The name of a configuration, a path to a YAML file, a configuration, or its sections as a mapping."""
 
 Inputs = Annotated[
-    PathsOrUris, Option("--input", "Sources: paths, globs, folders or URIs.", "URI...", cli_type=list[str])
+    PathsOrUris,
+    Option("--input", "Sources: paths, globs, brace patterns, folders or URIs.", "URI...", cli_type=list[str]),
 ]
 OutputFolder = Annotated[
     PathOrUri, Option("--output", "Run folder. Created if it does not exist.", "DIR", cli_type=str)

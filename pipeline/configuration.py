@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, ByteSize, Field, ValidationError
+from pydantic import AfterValidator, ByteSize, Field, ValidationError, model_validator
 
 from pipeline import source_kinds
 from pipeline.faults import CallError, first_line, short_repr
@@ -60,11 +60,45 @@ class ColumnSettings(Section):
     key: Names = ("key", "__key__")
 
 
+def _check_extensions(values: tuple[str, ...]) -> tuple[str, ...]:
+    extensions = tuple(value.removeprefix(".").lower() for value in values)
+    if not all(extensions) or any("/" in extension for extension in extensions):
+        raise ValueError("not the end of a member's name, such as input.jpg")
+    return extensions
+
+
+_Extensions = Annotated[Names, AfterValidator(_check_extensions), LegacyValue(())]
+
+
+class MemberSettings(Section):
+    """`source.members`: the members of a tar that are a sample. Of several listed extensions, a sample uses the first
+    one that it has. An empty list means the usual extensions."""
+
+    image: _Extensions = Field((), description="Extensions of the image, such as input.jpg.")
+    caption: _Extensions = Field((), description="Extensions of the text with the caption, such as output.txt.")
+    metadata: _Extensions = Field((), description="Extensions of the JSON file, such as meta.json.")
+    key_end: Annotated[Literal["first_dot", "last_dot"], LegacyValue("first_dot")] = Field(
+        "first_dot", description="Where the key ends in a name. first_dot: as in webdataset."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "MemberSettings":
+        extensions = [*self.image, *self.caption, *self.metadata]
+        if twice := next((one for one in extensions if extensions.count(one) > 1), None):
+            raise ValueError(f"{twice} is listed twice")
+        if json := next((one for one in self.caption if one.rpartition(".")[2] == "json"), None):
+            raise ValueError(
+                f"{json} is JSON; list it in source.members.metadata, and its field in source.columns.caption"
+            )
+        return self
+
+
 class SourceSettings(Section):
     """`source`: how the input is read."""
 
     kind: Annotated[str, AfterValidator(_check_kind)] = Field("auto", description="auto: detected from the file name.")
     columns: ColumnSettings = ColumnSettings()
+    members: MemberSettings = MemberSettings()
     image_root: str | None = Field(None, description="Base of image paths; default: folder of the file with the paths.")
     max_pixels: PositiveInt = Field(MAX_PIXELS, description="Larger images fail before they are decoded.")
     max_scans: Annotated[PositiveInt | None, LegacyValue(None)] = Field(

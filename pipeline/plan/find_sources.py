@@ -3,54 +3,79 @@
 import glob
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from pipeline import files
 from pipeline.faults import CallError
 from pipeline.files import FileInfo
+from pipeline.plan.braces import expand
 from pipeline.plan.find_in_folder import find_in_folder
 from pipeline.sources import is_source
+from transforms.read_ahead import map_in_threads
+
+Search = Callable[[str], list[FileInfo]]
+"""Finds the sources in a folder."""
 
 
 def find_sources(
     inputs: Sequence[str], option: str = "--input", kind: str = "auto", tell: Callable[[str], None] = lambda _: None
 ) -> list[FileInfo]:
-    """The files that match URIs, globs and local folders, each once, sorted by URI.
+    """The files that match URIs, globs, brace patterns and local folders, each once, sorted by URI.
 
     Args:
       option: the command-line option with the inputs, for error messages.
       kind: `source.kind`. tell: receives a line about pictures in a folder that are left out.
 
     Raises:
-      CallError: an input matches no file, a glob or folder contains a path that cannot be read, or a name is not
-        printable.
+      CallError: an input, or one of the paths of a brace pattern, matches no file; a glob or folder contains a path
+        that cannot be read; or a name is not printable.
     """
     by_uri: dict[str, FileInfo] = {}
     for pattern in inputs:
-        _check_skipped(pattern, option)
         try:
-            is_prefix = not files.is_local(pattern) and pattern.endswith("/")  # Beam would match all files in it
-            matched = [] if is_prefix else files.match(pattern)
-            matched = matched or _in_folders(files.canonical(pattern), kind, tell)
+            matched = _matches(pattern, partial(find_in_folder, kind=kind, tell=tell))
         except CallError as error:
             raise CallError(f"{option}: {error}") from error
         for info in matched:
             if not info.uri.isprintable():
                 raise CallError(f"{option}: {info.uri!r}: the name is not UTF-8 or not printable; rename the file")
-        if not matched:
-            raise CallError(f"{option}: {pattern}: {_explain_no_match(pattern)}")
         by_uri |= {info.uri: info for info in matched}
     return [by_uri[uri] for uri in sorted(by_uri)]
 
 
-def _in_folders(pattern: str, kind: str, tell: Callable[[str], None]) -> list[FileInfo]:
+def _matches(pattern: str, search: Search) -> list[FileInfo]:
+    """The files of an input. A path that exists with braces in its name is taken literally."""
+    paths = [pattern] if (matched := _matches_of_path(pattern, search)) else expand(pattern)
+    if not matched and paths != [pattern]:
+        find = partial(_matches_of_path, search=search)
+        found = list(map(find, paths) if files.is_local(pattern) else map_in_threads(find, paths))
+        missing = [path for path, infos in zip(paths, found, strict=True) if not infos]
+        if missing:
+            more = f" (and {len(missing) - 1:,} more of its {len(paths):,} paths)" if len(missing) > 1 else ""
+            raise CallError(f"{missing[0]}: {_explain_no_match(missing[0])}{more}; it is part of {pattern}")
+        matched = [info for infos in found for info in infos]
+    if not matched:
+        raise CallError(f"{pattern}: {_explain_no_match(pattern)}")
+    return matched
+
+
+def _matches_of_path(path: str, search: Search) -> list[FileInfo]:
+    """The files of a path, glob or folder."""
+    _check_skipped(path)
+    is_prefix = not files.is_local(path) and path.endswith("/")  # Beam would match all files in it
+    matched = [] if is_prefix else files.match(path)
+    return matched or _in_folders(files.canonical(path), search)
+
+
+def _in_folders(pattern: str, search: Search) -> list[FileInfo]:
     """The sources in the folder of this name, or in the local folders that match a glob."""
     folders = [pattern]
     if files.is_local(pattern) and not os.path.isdir(pattern):
         folders = sorted(filter(os.path.isdir, glob.glob(pattern, recursive=True)))
-    return [info for folder in folders for info in find_in_folder(folder, kind, tell)]
+    return [info for folder in folders for info in search(folder)]
 
 
-def _check_skipped(pattern: str, option: str) -> None:
+def _check_skipped(pattern: str) -> None:
     """Raises CallError if a glob or folder would silently skip a path that could contain sources."""
     path = files.canonical(pattern)
     if not files.is_local(path) or os.path.isfile(path):
@@ -58,7 +83,7 @@ def _check_skipped(pattern: str, option: str) -> None:
     folder = os.path.isdir(path)
     for skipped, reason in files.skipped_by_glob(files.join(glob.escape(path), "*") if folder else path):
         if not folder or os.path.isdir(skipped) or is_source(skipped):
-            raise CallError(f"{option}: {skipped}: {reason}")
+            raise CallError(f"{skipped}: {reason}")
 
 
 def _explain_no_match(pattern: str) -> str:

@@ -12,7 +12,10 @@ text_file      text files as UTF-8: compressed ones, other encodings
 caption_text   the caption without the framing of its container
 json_text      JSON that other programs wrote
 parquet_cells  cells of parquet columns, one by one where a whole column cannot be converted
+tar_layout     how a tar names and orders its members, if not as webdataset does
+tar_index      offsets of the members of each sample, even if they are not adjacent
 tar_members    the members of a tar, even if it is damaged
+member_names   the names of members: key, role, extension
 read_images    reads images of files and containers ahead
 fetch_images   the images of pairs that were read before
 plugin         wraps a source of another package: names it in errors, checks what it returns
@@ -43,7 +46,7 @@ def kind_of(uri: str, settings: SourceSettings) -> str:
         return "folder"
     kind = source_kinds.kind_from_name(name(uri)) if settings.kind == "auto" else settings.kind
     if not kind:
-        from pipeline.sources.webdataset import IMAGES
+        from pipeline.sources.member_names import IMAGES
 
         if uri.rpartition(".")[2].lower() in IMAGES:
             raise CallError(f"--input: {uri}: a picture is no source; use its folder: --input {parent(uri)}")

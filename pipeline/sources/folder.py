@@ -27,8 +27,8 @@ from pipeline.sources.base import (
     valid_text,
     with_valid_text,
 )
+from pipeline.sources.member_names import IMAGES
 from pipeline.sources.read_images import LOADERS, MAX_AHEAD, read_file
-from pipeline.sources.webdataset import IMAGES
 from transforms.read_ahead import read_ahead
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 

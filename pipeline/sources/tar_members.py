@@ -73,6 +73,11 @@ class TarReader:
         self._stream = stream
         self._end = end
 
+    @property
+    def plain(self) -> bool:
+        """Whether any member can be reached without reading those before it."""
+        return self._end is not None
+
     def members(self, offset: int, max_bytes: MaxBytes) -> Iterator[Member | Gap]:
         """The members and gaps from the header at `offset` on.
 
@@ -89,6 +94,10 @@ class TarReader:
             if cut.offset == 0 and not started:
                 raise NotATar from None
             yield Gap(f"truncated or damaged at byte {cut.offset}")
+
+    def member_at(self, offset: int, max_bytes: int) -> Member | Gap:
+        """The member whose first header is at `offset`. max_bytes: see `MaxBytes`."""
+        return next(self.members(offset, lambda _: max_bytes))
 
     def _read_from(self, offset: int, max_bytes: MaxBytes) -> Iterator[Member | Gap]:
         block = self._read(_BLOCK)

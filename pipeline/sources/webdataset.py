@@ -1,32 +1,46 @@
 """WebDataset tars, as img2dataset writes them: image, `.txt` and `.json` of a sample are adjacent, in any order.
 
-If parts of the tar cannot be read, reading continues after them, and a SourceFault is raised at the end.
+`tar_layout` finds other names and orders of members. If parts of the tar cannot be read, reading continues after them,
+and a SourceFault is raised at the end.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, BinaryIO
 
 from pipeline import files
-from pipeline.configuration import SourceSettings
+from pipeline.configuration import MemberSettings, SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources import caption_text, json_text
 from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, with_valid_text
+from pipeline.sources.member_names import ROLES, MemberNames, digest, is_image_name, shown
 from pipeline.sources.read_images import fetch_ahead, opened_once
+from pipeline.sources.tar_index import TarIndex
+from pipeline.sources.tar_layout import JOINED, NAMES, find_layout
 from pipeline.sources.tar_members import Gap, Member, NotATar, open_tar
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
+from transforms.wording import counted
 
-IMAGES = frozenset(["jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "ppm", "pgm", "pbm", "pnm"])
-
-_NO_IMAGE = "no adjacent JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or PNM with this key"
+_NO_IMAGE = "no adjacent image with this key: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, PNM or source.members.image"
 
 _MAX_BYTES = {"image": 1 << 30, "txt": 1 << 24, "json": 1 << 24}
 """Size limit for members that are loaded. Without it, a gzipped tar of a few kB could contain one of any size."""
 
 _LOADED_TO_COUNT = {"json": _MAX_BYTES["json"]}
 """What must be loaded to know how many pairs a sample has."""
+
+_MAX_LONE = 8
+"""Keys of lone images, and of samples without an image, that are remembered to find members that are not adjacent."""
+
+_TYPABLE = re.compile(r"[\w.-]+")  # without quotes in a shell
+
+_TEXTS = (".txt", ".json")
+
+_MAX_BESIDE = 3
+_MAX_DETAIL = 200
 
 _MAX_SKIP = 1 << 20  # reading through this gap is cheaper than a new request to an object store
 
@@ -39,6 +53,10 @@ class _ReadState:
     strays: number of images without a sample; stray: name of the first one.
     gaps: number of places that could not be read; first: text of the first one.
     after: text of a gap since the last sample. usual: the members that samples of this tar have.
+    beside: names of images without a role before the sample, with its key. lone: roles (their first letters) and digest
+    of the key of the first sample, of the first ones with only an image, and of the first ones without one. apart: key
+    of a sample whose members are not adjacent. paired: whether any sample has an image and a text. text: name of the
+    first text without a role.
     """
 
     strays: int = 0
@@ -47,25 +65,90 @@ class _ReadState:
     first: str = ""
     after: str = ""
     usual: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
+    lone: tuple[str, ...] = ()
+    apart: str = ""
+    paired: bool = False
+    text: str = ""
 
     @classmethod
     def from_position(cls, position: Position) -> "_ReadState":
-        values = {name: position[name] for name in vars(cls()) if name in position}
-        return cls(**{**values, "usual": tuple(values.get("usual", ()))})
+        values: dict[str, Any] = {}
+        for name in vars(cls()).keys() & position.keys():
+            values[name] = tuple(position[name]) if isinstance(position[name], list) else position[name]
+        return cls(**values)
 
     def to_position(self) -> Position:
         """The part of a position that contains this state."""
-        return {name: list(value) if name == "usual" else value for name, value in vars(self).items() if value}
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in vars(self).items() if v}
 
     def with_gap(self, text: str) -> "_ReadState":
         return replace(self, gaps=self.gaps + 1, first=self.first or text, after=text)
 
+    def with_sample(self, sample: "_Sample") -> "_ReadState":
+        """The state after a sample."""
+        state = self
+        if not (sample.gap or sample.broken):
+            usual = tuple(sorted(sample.ranks))
+            state = self if usual == self.usual else replace(self, usual=usual)
+        complete = "image" in sample.ranks and len(sample.ranks) > 1
+        if complete and not state.paired:
+            state = replace(state, paired=True)
+        only_first = len(state.lone) == 1 and state.lone[0].startswith("i")
+        if state.apart or (complete and state.lone and (only_first or len(sample.ranks) == len(ROLES))):
+            return state
+        hashed = digest(sample.key).hex()
+        roles = "".join(sorted(role[0] for role in sample.ranks))
+        for earlier_roles, _, earlier_hash in (earlier.partition(" ") for earlier in state.lone):
+            if earlier_hash == hashed and not set(earlier_roles) & set(roles):
+                return replace(state, apart=shown(sample.key))
+        same = sum(("i" in earlier.partition(" ")[0]) == ("i" in roles) for earlier in state.lone)
+        if state.lone and (complete or same >= _MAX_LONE):
+            return state
+        return replace(state, lone=(*state.lone, f"{roles} {hashed}"))
+
     def faults(self) -> str:
         """All faults in one line. Empty if there are none."""
         more = f" (and {self.gaps - 1} more such places)" if self.gaps > 1 else ""
-        why = "a dot begins their name, or they have a second dot and no sample of their key"
-        strays = f"{self.strays} images belong to no sample, first {self.stray}: {why}"
-        return "; ".join(filter(None, (self.first + more, strays if self.strays else "")))
+        verb = "belongs" if self.strays == 1 else "belong"
+        strays = f"{counted(self.strays, 'image')} {verb} to no sample, first {self.stray}: {_why_stray(self.stray)}"
+        apart = f"members of one sample are not adjacent, first those of {self.apart}, so they gave several pairs"
+        texts = f"no image has an adjacent .txt or .json with its key, but there is {self.text}{_text_cure(self.text)}"
+        return "; ".join(
+            filter(
+                None,
+                (
+                    self.first + more,
+                    strays if self.strays else "",
+                    f"{apart}; {_SORT}" if self.apart else "",
+                    texts if self.text and not (self.paired or self.apart) else "",
+                ),
+            )
+        )
+
+
+_SORT = "unpack the tar and pack it again with tar --sort=name"
+
+
+def _why_stray(name: str) -> str:
+    """Why an image belongs to no sample, and the settings that give it one. name: as `shown`."""
+    stem, _, extension = name.partition(".")
+    if not stem:
+        return "a dot begins their name; rename them, or set source.members.key_end=last_dot"
+    if not name.startswith("…") and "." not in extension:
+        return f"source.members.image does not list {extension}"
+    last_dot = "source.members.key_end=last_dot"
+    if _TYPABLE.fullmatch(extension) and not name.startswith("…"):
+        last_dot = f"source.members.image={extension.lower()}, or {last_dot} if the dots belong to the key"
+    return f"they have a second dot and no sample of their key; set {last_dot}"
+
+
+def _text_cure(name: str) -> str:
+    """The setting that takes a text for the caption. name: as `shown`."""
+    extension = name.partition(".")[2].lower()
+    key = "metadata" if extension.endswith("json") else "caption"
+    typable = _TYPABLE.fullmatch(extension) and not name.startswith("…")
+    return f"; set source.members.{key}={extension} to use it" if typable else ""
 
 
 @dataclass
@@ -73,6 +156,7 @@ class _Sample:
     """The members of a sample that were read so far. `position` is that of the first one.
 
     gap: what could not be read before, inside or after it. broken: why one of its members cannot be read.
+    ranks: by role, see `MemberName`. beside: names of images with its key that have no role.
     """
 
     key: str
@@ -83,11 +167,14 @@ class _Sample:
     data: bytes = b""
     text: bytes | None = None
     json: bytes | None = None
-    names: set[str] = field(default_factory=set)
+    ranks: dict[str, int] = field(default_factory=dict)
+    beside: list[str] = field(default_factory=list)
 
-    def add(self, role: str, member: Member, uri: str) -> None:
-        """Adds a member. role: "image", "txt" or "json"."""
-        self.names.add(role)
+    def add(self, role: str, rank: int, member: Member, uri: str) -> None:
+        """Adds a member, if the sample has none of this role with a lower rank. role: one of `ROLES`."""
+        if rank > self.ranks.get(role, rank):
+            return
+        self.ranks[role] = rank
         self.broken = self.broken or (member.fault and f"{role}: {member.fault}")
         if role == "image":
             self.image, self.data = ImageRef(uri, -1, member.data_offset, member.size), member.data
@@ -110,26 +197,29 @@ class _Sample:
     def finish(self, usual: tuple[str, ...]) -> "_Sample":
         """Returns the sample after its last member. A sample next to a gap is broken if it lacks members that other
         samples of the tar have."""
-        complete = self.names >= set(usual) if usual else "image" in self.names and len(self.names) > 1
+        complete = self.ranks.keys() >= set(usual) if usual else "image" in self.ranks and len(self.ranks) > 1
         if self.gap and not complete:
             self.broken = self.broken or self.gap
         return self
 
 
 class WebDatasetSource:
-    """A position contains `offset` (header of the first member, in the unpacked tar), `index`, the `_ReadState`, and
-    `skip` (number of earlier captions of the sample) if it is not 0."""
+    """A position contains `offset` (header of the first member, in the unpacked tar), `index`, the `_ReadState`, `skip`
+    (number of earlier captions of the sample) if it is not 0, and what `tar_layout` found. If members are joined,
+    `offset` is the place of `TarIndex.samples`, and there is no `_ReadState`, because each reader reads all headers."""
 
     def __init__(self, info: FileInfo, settings: SourceSettings) -> None:
         self.uri = info.uri
         self.settings = settings
 
     def ranges(self, rows: int) -> list[RangeSpec]:
-        """One range with the whole tar. Reads the first header, so that an invalid tar is found before a run starts."""
-        start = {"offset": 0, "index": 0}
-        for _ in self._members(start, {}):
-            break
-        return [RangeSpec(start, None)]
+        """One range with the whole tar. Reads the first headers, so an invalid tar is found before a run starts."""
+        try:
+            with open_tar(self.uri, False) as tar:
+                layout = find_layout(tar, self.settings)
+        except NotATar:
+            raise SourceFault("not a tar") from None
+        return [RangeSpec({"offset": 0, "index": 0, **layout}, None)]
 
     def starts(self, start: Position) -> Iterator[Position]:
         """Reads only the headers and the JSON of samples, whose captions can be a list."""
@@ -157,26 +247,35 @@ class WebDatasetSource:
     def _placed(self, start: Position, max_bytes: Mapping[str, int]) -> Iterator[tuple[Position, _Sample]]:
         """The samples from `start` on, each with the position of its first pair."""
         index = start["index"] - start.get("skip", 0)
-        for sample in self._samples(start, max_bytes):
-            yield {**sample.position, "index": index}, sample
+        layout = {name: start[name] for name in (NAMES, JOINED) if name in start}
+        read = self._joined_samples if start.get(JOINED) else self._samples
+        for sample in read(start, self._names(start), max_bytes):
+            yield {**sample.position, "index": index, **layout}, sample
             index += len(self._captions(sample))
 
-    def _members(self, start: Position, max_bytes: Mapping[str, int]) -> Iterator[Member | Gap]:
+    def _names(self, start: Position) -> MemberNames:
+        return MemberNames(MemberSettings(**start[NAMES]) if NAMES in start else self.settings.members)
+
+    def _members(self, offset: int, names: MemberNames, max_bytes: Mapping[str, int]) -> Iterator[Member | Gap]:
         try:
             with open_tar(self.uri, "image" in max_bytes) as tar:
-                yield from tar.members(start["offset"], lambda name: max_bytes.get(role_of(name), 0))
+                yield from tar.members(offset, lambda name: max_bytes.get(names.split(name).role, 0))
         except NotATar:
             raise SourceFault("not a tar") from None
 
-    def _samples(self, start: Position, max_bytes: Mapping[str, int]) -> Iterator[_Sample]:
+    def _samples(self, start: Position, names: MemberNames, max_bytes: Mapping[str, int]) -> Iterator[_Sample]:
         """The samples. A sample consists of adjacent members with the same key.
 
         Raises:
-          SourceFault: at the end, if something could not be read, or if images have no sample.
+          SourceFault: at the end, if something could not be read, if images have no sample, or if members of one sample
+            are not adjacent.
         """
         state, strays = _ReadState.from_position(start), _Strays(start.get("strays", 0), start.get("stray", ""))
         current: _Sample | None = None
-        for member in self._members(start, max_bytes):
+        beside = list(state.beside)
+        beside_key: str | None = None  # of a resumed reader: they belong to the first sample
+        state = replace(state, beside=())
+        for member in self._members(start["offset"], names, max_bytes):
             if isinstance(member, Gap):
                 state = state.with_gap(member.text)
                 if current:
@@ -184,23 +283,67 @@ class WebDatasetSource:
                 continue
             if member.name.rpartition("/")[2].startswith("._"):  # macOS adds such a file for each file
                 continue
-            key, role = split_name(member.name)[0], role_of(member.name)
+            key, role, _, rank = names.split(member.name)
             strays.observe(key, role, member.name, current.key if current else "")
-            state = replace(state, strays=strays.count, stray=strays.first)
+            if strays.count != state.strays:
+                state = replace(state, strays=strays.count, stray=strays.first)
             if not role:
+                if is_image_name(member.name):
+                    if current and key == current.key:
+                        images = current.beside
+                    else:
+                        beside, beside_key = (beside, key) if key == beside_key else ([], key)
+                        images = beside
+                    if len(images) <= _MAX_BESIDE:
+                        images.append(shown(member.name))
+                elif not state.text and member.name.lower().endswith(_TEXTS):
+                    state = replace(state, text=shown(member.name))
                 continue
             # A second image or text with the same key starts a new sample, so that duplicate keys overwrite nothing.
-            if current is None or key != current.key or role in current.names:
+            if current is None or key != current.key or current.ranks.get(role) == rank:
                 if current:
-                    if not (current.gap or current.broken):
-                        state = replace(state, usual=tuple(sorted(current.names)))
+                    state = state.with_sample(current)
                     yield current.finish(state.usual)
-                current = _Sample(key, {"offset": member.header_offset, **state.to_position()}, gap=state.after)
-                state = replace(state, after="")
-            current.add(role, member, self.uri)
+                beside = beside if beside_key in (None, key) else []
+                position = {"offset": member.header_offset, **replace(state, beside=tuple(beside)).to_position()}
+                current = _Sample(key, position, gap=state.after, beside=beside)
+                beside, beside_key = [], None
+                state = replace(state, after="") if state.after else state
+            current.add(role, rank, member, self.uri)
         if current:
+            state = state.with_sample(current)
             yield current.finish(state.usual)
         if faults := state.faults():
+            raise SourceFault(faults)
+
+    def _joined_samples(self, start: Position, names: MemberNames, max_bytes: Mapping[str, int]) -> Iterator[_Sample]:
+        """The samples, from members anywhere in the tar. Images and texts are read by two readers, each mostly forward.
+
+        Raises:
+          SourceFault: at the end, if something could not be read, if images have no sample, or if a key has several
+            images or texts.
+        """
+        index = TarIndex.of(self._members(0, names, {}), names)
+        with open_tar(self.uri, "image" in max_bytes) as images, open_tar(self.uri, False) as texts:
+            for place, offsets in index.samples():
+                if place < start["offset"]:
+                    continue
+                sample = _Sample("", {"offset": place}, gap=index.gap)
+                for role, offset in zip(ROLES, offsets, strict=True):
+                    if offset < 0:
+                        continue
+                    tar = images if role == "image" else texts
+                    member = tar.member_at(offset, max_bytes.get(role, 0))
+                    if isinstance(member, Gap):
+                        sample.broken = member.text
+                        continue
+                    sample.key = names.split(member.name).key
+                    sample.add(role, 0, member, self.uri)
+                yield sample.finish(index.usual)
+        state = _ReadState(strays=index.strays, stray=index.stray, gaps=index.gaps, first=index.gap)
+        repeated = f"{counted(index.repeated, 'key')} with several images or texts, first {index.repeat}"
+        repeats = f"{repeated}: which of them belong together is unknown; {_SORT}" if index.repeated else ""
+        if faults := "; ".join(filter(None, (state.faults(), repeats))):
             raise SourceFault(faults)
 
     def _captions(self, sample: _Sample) -> list[str | None]:
@@ -221,7 +364,7 @@ class WebDatasetSource:
         same = [name for name in columns.caption if any(captions) and captions_of(row.get(name)) == captions]
         pair = replace(pair, url=_first(row, columns.url), id=_first(row, columns.id), meta=meta_json(row, same))
         if sample.image is None:
-            pair = pair.failed(Fault(FailureStage.READ, Reason.NO_IMAGE, _NO_IMAGE))
+            pair = pair.failed(Fault(FailureStage.READ, Reason.NO_IMAGE, _no_image(sample.beside)))
         else:
             pair = replace(pair, image=sample.image, data=sample.data)
         for number, caption in enumerate(captions):
@@ -268,9 +411,8 @@ class _Strays:
         if key != self._candidate_key:
             self._earlier_first, self._earlier_count = self.first, self.count
             self._candidate_key = ""
-        is_image = base.rpartition(".")[2].lower() in IMAGES
-        if is_image and not role and key not in (previous_key, self._candidate_key):
-            self._candidate_key, self._candidate_name = key, name
+        if not role and is_image_name(base) and key not in (previous_key, self._candidate_key):
+            self._candidate_key, self._candidate_name = key, shown(name)
         elif role:
             self._candidate_key = ""
 
@@ -285,19 +427,16 @@ class _Strays:
         return self._earlier_first or (self._candidate_name if self._candidate_key else "")
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """A member's key and its lower-case extension. As in webdataset, the split is at the first dot of the base name."""
-    folder, slash, base = name.rpartition("/")
-    stem, _, extension = base.partition(".")
-    return f"{folder}{slash}{stem}", extension.lower()
-
-
-def role_of(name: str) -> str:
-    """The role of a member in its sample: "image", "txt" or "json". "" for other files."""
-    key, extension = split_name(name)
-    if not key.rpartition("/")[2]:  # as in webdataset: a name that begins with a dot has no key
-        return ""
-    return "image" if extension in IMAGES else extension if extension in ("txt", "json") else ""
+def _no_image(beside: Sequence[str]) -> str:
+    """The detail of a sample without an image. beside: names of other images with its key, as `shown`."""
+    if not beside:
+        return _NO_IMAGE
+    names = ", ".join(beside[:_MAX_BESIDE]) + (", …" if len(beside) > _MAX_BESIDE else "")
+    extension = beside[0].partition(".")[2].lower()
+    typable = _TYPABLE.fullmatch(extension) and not beside[0].startswith("…")
+    cure = f"; set source.members.image={extension} to use it" if typable else ""
+    text = f"no image of this key; beside it: {names}"
+    return text + cure if len(text + cure) <= _MAX_DETAIL else text[:_MAX_DETAIL]
 
 
 def _first(row: dict[str, Any], names: Iterable[str]) -> str:

@@ -154,7 +154,7 @@ def load(
             raise CallError(f"--truth: {info.uri}: neither JSON lines nor a tar")
         sources.append((kind, info))
     root = picture_folder(images, "") if images else ""
-    return Truth(sum(_count(*one) for one in sources), _captions(sources, root, columns))
+    return Truth(sum(_count(*one, columns) for one in sources), _captions(sources, root, columns))
 
 
 def _captions(sources: Sequence[tuple[str, FileInfo]], root: str, columns: ColumnSettings) -> Iterator[TrueCaption]:
@@ -184,9 +184,9 @@ def _read_lines(info: FileInfo, root: str, columns: ColumnSettings) -> Iterator[
 
 
 def _read_tar(info: FileInfo, columns: ColumnSettings) -> Iterator[TrueCaption]:
-    start = {"offset": 0, "index": 0}
+    source = open_source("webdataset", info, SourceSettings(columns=columns))
     try:
-        for _, pair in open_source("webdataset", info, SourceSettings(columns=columns)).read(start):
+        for _, pair in source.read(source.ranges(1)[0].start):
             with parsing(f"{info.uri}: {pair.key}"):
                 fields = {**json.loads(pair.meta), "caption": pair.caption, "image": pair.key}
                 row = _Row.model_validate(fields)
@@ -214,13 +214,14 @@ def _true_phrase(phrase: _Phrase, row: _Row) -> TruePhrase:
     return TruePhrase(text, boxes, kinds, phrase.start, phrase.end)
 
 
-def _count(kind: str, info: FileInfo) -> int:
+def _count(kind: str, info: FileInfo, columns: ColumnSettings) -> int:
     """The number of rows of a file. Of a tar only the headers are scanned; damage is reported when the tar is read."""
     if kind == "jsonl":
         return sum(1 for _ in _lines(info.uri))
     count = 0
+    source = open_source("webdataset", info, SourceSettings(columns=columns))
     with suppress(SourceFault):
-        for _ in open_source("webdataset", info, SourceSettings()).starts({"offset": 0, "index": 0}):
+        for _ in source.starts(source.ranges(1)[0].start):
             count += 1
     return count
 

@@ -44,3 +44,38 @@ def test_an_input_that_names_nothing_is_refused(tmp_path: Path, name: str, reaso
     stored(tmp_path / "a.jsonl", TABLE)
     with pytest.raises(CallError, match=rf"^--input: .*: {reason}$"):
         find_sources([str(tmp_path / "a.jsonl"), str(tmp_path / name)])
+
+
+def test_a_brace_pattern_gives_its_files_here_and_on_an_object_store(tmp_path: Path) -> None:
+    fake_object_store.use(tmp_path / "shelf")
+    names = ["a/000.tar", "a/001.tar", "b/x.jsonl", "b/y.jsonl"]
+    for name in names:
+        stored(tmp_path / name, "")
+        fake_object_store.put(f"shelf://data/{name}", b"")
+    for root in (str(tmp_path), "shelf://data"):
+        found = find_sources([f"{root}/{{b/*.jsonl,a/{{000..001}}.tar}}"])
+        assert [info.uri for info in found] == [f"{root}/{name}" for name in names]
+        assert len(find_sources([f"{root}/{{a,b}}"])) == 4
+
+
+def test_what_exists_with_braces_in_its_name_is_taken_as_it_is(tmp_path: Path) -> None:
+    for name in ("{a,b}.tar", "a.tar", "{c,d}/1.tar", "c/1.tar"):
+        stored(tmp_path / name, "")
+    found = find_sources([f"{tmp_path}/{{a,b}}.tar", f"{tmp_path}/{{c,d}}/*.tar"])
+    assert [info.uri for info in found] == [f"{tmp_path}/{{a,b}}.tar", f"{tmp_path}/{{c,d}}/1.tar"]
+
+
+@pytest.mark.parametrize("root", ["", "shelf://data"])
+def test_a_shard_that_is_missing_from_a_range_is_named(tmp_path: Path, root: str) -> None:
+    fake_object_store.use(tmp_path / "shelf")
+    for number in (0, 1, 3, 5):
+        stored(tmp_path / f"{number:02}.tar", "")
+        fake_object_store.put(f"shelf://data/{number:02}.tar", b"")
+    root = root or str(tmp_path)
+    with pytest.raises(CallError) as one:
+        find_sources([f"{root}/{{00..03}}.tar"])
+    assert str(one.value) == f"--input: {root}/02.tar: no such file; it is part of {root}/{{00..03}}.tar"
+    with pytest.raises(CallError, match=r"02\.tar: no such file \(and 1 more of its 6 paths\); it is part of "):
+        find_sources([f"{root}/{{00..05}}.tar"])
+    with pytest.raises(CallError, match=r"/9\*\.tar: matches no file; it is part of "):
+        find_sources([f"{root}/{{0,9}}*.tar"])

@@ -1,0 +1,114 @@
+"""How a tar names and orders its members, if not as webdataset does: found before it is read, and part of positions.
+
+A tar as img2dataset and webdataset write it is recognised by its first members, and nothing more is read.
+"""
+
+from collections.abc import Collection
+from itertools import islice
+from typing import Any
+
+from pipeline.configuration import MemberSettings, SourceSettings
+from pipeline.sources import json_text
+from pipeline.sources.member_names import MemberNames, digest
+from pipeline.sources.tar_index import MAX_MEMBERS, TarIndex
+from pipeline.sources.tar_members import Gap, TarReader
+
+NAMES, JOINED = "members", "joined"
+"""Keys of positions: values of `source.members` that were found, and whether members are joined (see `TarIndex`)."""
+
+_MAX_GZIPPED = 1000
+"""Members of a gzipped tar that are looked at: without unpacking, no header can be reached."""
+
+_MAX_JSON = 1 << 24
+_MAX_EXTENSION = 60
+
+
+def find_layout(tar: TarReader, settings: SourceSettings) -> dict[str, Any]:
+    """The part of a position that says how to read the tar. Empty if its samples are adjacent and named as usual.
+
+    Raises:
+      NotATar: as `TarReader.members`.
+    """
+    layout: dict[str, Any] = {}
+    members = settings.members
+    if members == MemberSettings():
+        most = MAX_MEMBERS if tar.plain else _MAX_GZIPPED
+        if found := _find_names(tar, settings.columns.caption, most):
+            layout[NAMES] = found
+            members = MemberSettings.model_validate(found)
+    if tar.plain and _is_to_join(tar, MemberNames(members)):
+        layout[JOINED] = True
+    return layout
+
+
+def _is_to_join(tar: TarReader, names: MemberNames) -> bool:
+    """Whether joining completes samples. Ends as soon as most of the samples so far are complete without it."""
+    index = TarIndex(names)
+    for member in tar.members(0, lambda _: 0):
+        index.add(member)
+        if index.complete > index.incomplete or index.members > MAX_MEMBERS:
+            return False
+    index.finish()
+    return index.joined > 0
+
+
+def _find_names(tar: TarReader, captions: Collection[str], most: int) -> dict[str, Any]:
+    """Values of `source.members` for a tar none of whose images has a role with the usual names. Empty if they are not
+    unique.
+
+    captions: fields of the JSON that are captions. most: number of members to look at.
+    """
+    usual, last_dot = MemberNames(MemberSettings()), MemberNames(MemberSettings(key_end="last_dot"))
+    roles: set[str] = set()
+    extensions: dict[str, set[str]] = {"image": set(), "txt": set(), "json": set()}
+    keys: dict[bool, set[bytes]] = {True: set(), False: set()}  # with the last dot: of images, of texts
+    json_caption: bool | None = None  # of the first JSON with a usual name
+
+    def max_bytes(name: str) -> int:
+        return _MAX_JSON if json_caption is None and usual.split(name).role == "json" else 0
+
+    for member in islice(tar.members(0, max_bytes), most):
+        if isinstance(member, Gap) or member.name.rpartition("/")[2].startswith("."):
+            continue
+        _, role, extension, _ = usual.split(member.name)
+        if role == "image":
+            return {}
+        if role:
+            roles.add(role)
+            if role == "json" and json_caption is None:
+                json_caption = _has_caption(member.data, captions)
+        elif (split := last_dot.split(member.name)).role:
+            keys[split.role == "image"].add(digest(split.key))
+            if len(extensions[split.role]) < 2:
+                extensions[split.role].add(_position_text(extension))
+    image, text, json = (_only(extensions[role]) for role in ("image", "txt", "json"))
+    if not (image and text and _stem(image) != _stem(text)) and keys[True] & keys[False]:
+        return {"key_end": "last_dot"}
+    if not image:
+        return {}
+    found = {"image": [image]}
+    if text and "txt" not in roles and not json_caption:
+        found["caption"] = [text]
+    elif json and not roles:
+        found["metadata"] = [json]
+    return found
+
+
+def _has_caption(data: bytes, captions: Collection[str]) -> bool:
+    try:
+        value = json_text.parse(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, dict) and any(name in value for name in captions)
+
+
+def _position_text(extension: str) -> str:
+    return extension if len(extension) <= _MAX_EXTENSION and extension.isprintable() else ""
+
+
+def _only(values: set[str]) -> str:
+    return next(iter(values)) if len(values) == 1 else ""
+
+
+def _stem(extension: str) -> str:
+    return extension.rpartition(".")[0]
