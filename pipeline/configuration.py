@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, ByteSize, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError, model_validator
 
 from pipeline import source_kinds
 from pipeline.faults import CallError, first_line, short_repr
@@ -40,6 +40,10 @@ def _check_delimiter(value: str) -> str:
     if len(value) > 1 or value in ('"', "\r", "\n"):
         raise ValueError('not one character; use for example ";" or "tab"')
     return value
+
+
+def _split(value: object) -> object:
+    return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
 def _check_encoding(value: str) -> str:
@@ -108,7 +112,9 @@ class SourceSettings(Section):
     delimiter: Annotated[str, AfterValidator(_check_delimiter), LegacyValue("")] = Field(
         "", description="Between the cells of CSV and TSV; default: as the suffix and the first line say."
     )
-    header: Annotated[Names, LegacyValue(())] = Field((), description="Columns of a CSV or TSV without a header line.")
+    header: Annotated[Names, BeforeValidator(_split), LegacyValue(())] = Field(
+        (), description="Columns of a CSV or TSV without a header line, separated by commas, or a list."
+    )
     encoding: Annotated[str, AfterValidator(_check_encoding), LegacyValue("")] = Field(
         "", description="Of text tables; default: UTF-8, or UTF-16 and UTF-32 by their byte-order mark."
     )

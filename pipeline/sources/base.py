@@ -101,7 +101,8 @@ def _caption_items(value: Any) -> list[Any]:
     listed = value if isinstance(value, list) else [value]
     if any(isinstance(item, dict) and item.get("from") in _REPLIES for item in listed):
         listed = [item.get("value") for item in listed if isinstance(item, dict) and item.get("from") in _REPLIES]
-    return [item.get("raw", item) if isinstance(item, dict) else item for item in listed] or [None]
+    items = [item.get("raw", item) if isinstance(item, dict) else item for item in listed] or [None]
+    return [None if isinstance(item, float) and item != item else item for item in items]  # pandas' NaN: no caption
 
 
 def row_pairs(
@@ -156,8 +157,8 @@ def image_reference(path: Any, root: str) -> ImageRef | Fault:
         return Fault(FailureStage.READ, Reason.NO_IMAGE, "the row names no image")
     if is_url(path):
         return Fault.from_error(FailureStage.READ, Reason.UNSUPPORTED_URI, path)
-    if "\\" in path and not files.exists(files.resolve_below(root, path) or ""):  # as Windows writes it
-        path = path.replace("\\", "/")
+    if "\\" in path and not (files.is_local(root) and files.exists(files.resolve_below(root, path) or "")):
+        path = path.replace("\\", "/")  # as Windows writes it
     if resolved := files.resolve_below(root, path):
         return ImageRef(uri=resolved)
     cure = (

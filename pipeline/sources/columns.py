@@ -1,5 +1,6 @@
 """The columns of a table that are used, found by their names."""
 
+import shlex
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from pipeline.faults import CallError
 
 _FURTHER_NAMES = {"caption": ("sentences", "conversations", "comment"), "image": ("image_name", "images", "img")}
 """Columns of Karpathy's splits, LLaVA, Flickr30k and others, which are used if there is none of the default names."""
+
+_SHOWN, _MOST = 60, 40  # characters of a name, and names, in a message
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,11 @@ class Columns:
         """Whether there are a caption and an image column."""
         return all(cls._first(available, requested, role) for role in ("caption", "image"))
 
+    @classmethod
+    def knows(cls, available: Collection[str], requested: ColumnSettings) -> bool:
+        """Whether one of the columns is there."""
+        return any(cls._first(available, requested, role) for role in vars(cls("", "")))
+
     @staticmethod
     def _first(available: Collection[str], requested: ColumnSettings, role: str) -> str:
         names: tuple[str, ...] = getattr(requested, role)
@@ -48,13 +56,14 @@ class Columns:
         if role == "image" and self.url:
             return f"lists URLs, in the column {self.url}; {how_to_download(uri, self.url, self.caption)}"
         names = " or ".join(getattr(requested, role))
-        return f"has no column {names}; it has {', '.join(available)}"
+        shown = [name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…" for name in available]
+        return f"has no column {names}; it has {', '.join(shown[:_MOST])}{', …' if len(shown) > _MOST else ''}"
 
 
 def how_to_download(uri: str, url: str, caption: str) -> str:
     """The cure for a table of URLs. url, caption: names of its columns."""
-    kind = files.name(uri).lower().partition(".")[2] or "parquet"
-    return (
-        f"download the images first, for example: img2dataset --url_list {uri} --input_format {kind} --url_col {url} "
-        f"--caption_col {caption} --output_format webdataset --output_folder DIR"
-    )
+    suffixes = files.name(uri).lower().split(".")[1:]
+    kind = ".".join(suffixes[-2:] if suffixes[-1:] == ["gz"] else suffixes[-1:])
+    words = ("img2dataset", "--url_list", uri, "--input_format", kind, "--url_col", url, "--caption_col", caption)
+    command = shlex.join([*words, "--output_format", "webdataset", "--output_folder", "DIR"])
+    return f"download the images first, for example: {command}"

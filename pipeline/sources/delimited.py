@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any, BinaryIO
 
 from pipeline.faults import CallError, short_repr
 from pipeline.sources.base import is_url
 from pipeline.sources.columns import Columns, how_to_download
+from pipeline.sources.image_cells import image_in
 from pipeline.sources.table import Row, TextTableSource
 from pipeline.sources.text_file import open_text
 from transforms.wording import counted
@@ -19,6 +21,8 @@ _MAX_CELL_CHARS = 1 << 20  # the end of a quoted cell must be within this distan
 csv.field_size_limit(_MAX_CELL_CHARS)
 
 _DELIMITERS = ",\t;|"
+_SAMPLED_ROWS = 20
+_MAX_PATH = 4096
 _IMAGE = re.compile(r".*\.(jpe?g|png|webp|gif|bmp|tiff?|avif|p[pgbn]m)(#[0-9]+)?", re.IGNORECASE | re.DOTALL)
 _CAPTION_NUMBER = re.compile(r"(?<=[^/.]\.)([a-zA-Z]{3,4})#[0-9]+\Z")
 
@@ -53,8 +57,9 @@ class DelimitedSource(TextTableSource):
     def layout(self) -> Layout:
         """The layout, found from the first row.
 
-        A first row with a caption and an image column is a header. Otherwise, one of two cells, of which one names an
+        A first row with a caption and an image column is a header. Otherwise, one of two cells, of which one is an
         image, is a row of a table without a header (`image.jpg<TAB>caption`). Each delimiter is tried, the own first.
+        One that leaves another one in the image cell is tried last.
         """
         own = self.settings.delimiter or self.delimiter
         tried = [own] if self.settings.delimiter else [own, *(one for one in _DELIMITERS if one != own)]
@@ -62,21 +67,24 @@ class DelimitedSource(TextTableSource):
         if not rows[own]:
             raise CallError(f"--input: {self.uri}: no header line")
         if self.settings.header:
-            return self._without_header(rows, self.settings.header)
+            return self._with_given_names(rows, self.settings.header)
         for delimiter, cells in rows.items():
-            names = tuple(cell.strip() for cell in cells)
+            names = self._names(cells)
             if Columns.fit(names, self.settings.columns):
-                return Layout(delimiter, names, True, _is_spaced(cells))
-        for delimiter, cells in rows.items():
-            are_images = [_is_image(cell.strip()) for cell in cells]
-            if sorted(are_images) == [False, True]:
-                image, caption = self.settings.columns.image[0], self.settings.columns.caption[0]
-                names = tuple(image if is_image else caption for is_image in are_images)
-                return Layout(delimiter, names, False, _is_spaced(cells))
+                return Layout(delimiter, names, True, delimiter != "\t" and _is_spaced(cells))
+        image, caption = self.settings.columns.image[0], self.settings.columns.caption[0]
+        for is_image in (_is_clean_image, _is_image):
+            for delimiter, cells in rows.items():
+                are_images = [is_image(cell.strip()) for cell in cells]
+                if sorted(are_images) == [False, True] and not any(is_url(cell.strip()) for cell in cells):
+                    names = tuple(image if found else caption for found in are_images)
+                    return Layout(delimiter, names, False, self._are_spaced(delimiter))
         for cells in rows.values():
             if len(cells) > 1 and any(_is_image(cell.strip()) or is_url(cell.strip()) for cell in cells):
                 raise CallError(self._explain_no_header(cells))
-        return Layout(own, tuple(cell.strip() for cell in rows[own]), True, False)  # which lacks a column
+        known = (one for one in tried if Columns.knows(self._names(rows[one]), self.settings.columns))
+        found = next(known, own)
+        return Layout(found, self._names(rows[found]), True, False)  # which lacks a column
 
     def about(self) -> dict[str, str]:
         """The columns, the delimiter and the header."""
@@ -93,24 +101,46 @@ class DelimitedSource(TextTableSource):
             yield row_offset, number, self._row(cells)
             number += 1
 
+    def _names(self, cells: Sequence[str]) -> tuple[str, ...]:
+        """The names in a header line, without blanks around them, unless the settings ask for them with blanks."""
+        requested = {name for names in vars(self.settings.columns).values() for name in names}
+        return tuple(cell if cell in requested else cell.strip() for cell in cells)
+
     def _first_row(self, delimiter: str) -> list[str]:
-        """The cells of the first row; empty if there is none or if it breaks the quoting rules."""
+        """The cells of the first row; those between delimiters if it breaks the quoting rules."""
         cells: Cells
         _, cells = next(self._cells(0, delimiter, False), (0, []))
-        return cells if isinstance(cells, list) else []
+        if isinstance(cells, list):
+            return cells
+        with open_text(self.uri, self.settings.encoding) as text:
+            return next(_Lines(text.file, 0)).rstrip("\r\n").split(delimiter)
+
+    def _are_spaced(self, delimiter: str) -> bool:
+        """Whether a blank follows each delimiter in the first rows."""
+        rows = [cells for _, cells in islice(self._cells(0, delimiter, False), _SAMPLED_ROWS) if len(cells) > 1]
+        return delimiter != "\t" and all(isinstance(cells, list) and _is_spaced(cells) for cells in rows)
 
     def _explain_no_header(self, cells: Sequence[str]) -> str:
         shown = ", ".join(map(short_repr, cells[:5]))
-        cure = "name the columns, for example with --set source.header=image,caption"
-        if any(is_url(cell.strip()) for cell in cells):
+        words = max((cell for cell in cells if not _is_image(cell.strip())), key=len, default="")
+        names = [
+            "image" if _is_image(cell.strip()) else "caption" if cell is words else f"c{n}"
+            for n, cell in enumerate(cells)
+        ]
+        cure = f"name the columns, for example with --set source.header={','.join(names)}"
+        if any(is_url(cell.strip()) for cell in cells) and "image" not in names:
             download = how_to_download(self.uri, "url", "caption")
-            cure = f"it lists URLs; write a header line such as caption{self.delimiter}url into it, and {download}"
+            cure = (
+                f"it lists URLs; write a header line with caption and url, in the order of its columns, and {download}"
+            )
         return f"source.header: {self.uri} has no header line, but begins with {shown}; {cure}"
 
-    def _without_header(self, rows: dict[str, list[str]], names: Sequence[str]) -> Layout:
-        for delimiter, cells in rows.items():
-            if len(cells) == len(names):
-                return Layout(delimiter, tuple(names), False, _is_spaced(cells))
+    def _with_given_names(self, rows: dict[str, list[str]], names: Sequence[str]) -> Layout:
+        fitting = [delimiter for delimiter, cells in rows.items() if len(cells) == len(names)]
+        image = names.index(Columns.pick(names, self.settings.columns, self.uri).image)
+        clean = [delimiter for delimiter in fitting if _is_clean_image(rows[delimiter][image].strip())]
+        for delimiter in clean or fitting:
+            return Layout(delimiter, tuple(names), False, self._are_spaced(delimiter))
         own, cells = next(iter(rows.items()))
         given, found = counted(len(names), "name"), counted(len(cells), "cell")
         where = f"the first row of {self.uri} has {found}, separated by {short_repr(own)}"
@@ -148,7 +178,8 @@ class DelimitedSource(TextTableSource):
                         lines.begin_row()
                     return
                 except csv.Error as error:
-                    yield lines.row, str(error)
+                    cure = "; source.quoting=none reads longer ones" if "field larger" in str(error) else ""
+                    yield lines.row, f"{error}{cure}"
                     offset = lines.second
 
     def _split(self, line: str, options: dict[str, Any]) -> list[str]:
@@ -161,7 +192,12 @@ class DelimitedSource(TextTableSource):
 
 
 def _is_image(cell: str) -> bool:
-    return bool(_IMAGE.fullmatch(cell)) and not is_url(cell)
+    """Whether a cell is the path of an image file or an image in base64."""
+    return not is_url(cell) and (bool(_IMAGE.fullmatch(cell)) or isinstance(image_in(cell), bytes))
+
+
+def _is_clean_image(cell: str) -> bool:
+    return _is_image(cell) and (len(cell) > _MAX_PATH or not any(delimiter in cell for delimiter in _DELIMITERS))
 
 
 def _is_spaced(cells: Sequence[str]) -> bool:

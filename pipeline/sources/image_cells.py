@@ -6,32 +6,45 @@ import re
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from pipeline.faults import first_line
 from transforms.records import FailureStage, Fault, Reason
 from transforms.wording import article, counted
 
 _DATA_URI = re.compile(r"data:[^,;]*(?:;[^,;=]+=[^,;]*)*(;base64)?,", re.IGNORECASE)
 _MIN_BASE64 = 40  # characters; a GIF of one pixel has 56
-_BASE64_STARTS = ("/9j/", "iVBOR", "R0lGO", "UklGR", "Qk", "SUkq", "TU0AK", "AAAA", "UDQ", "UDU", "UDY")
+_BASE64_STARTS = ("/9j/", "iVBOR", "R0lGO", "UklGR", "Qk", "SUkq", "TU0AK", "AAAA", "UDQ", "UDU", "UDY", "_9j_")
 """How JPEG, PNG, GIF, WebP, BMP, TIFF, AVIF and PNM begin in base64."""
 
+_STARTS = re.compile(
+    rb"\xff\xd8\xff|\x89PNG|GIF8|RIFF....WEBP|BM.{12}[\x0c\x28\x34\x38\x40\x6c\x7c]\0\0\0|II\*\0|MM\0\*|....ftyp|P[456]\s",
+    re.DOTALL,
+)
+"""How they begin. A path that happens to be valid base64 does not."""
+
 _DATA = ("data:", "DATA:", "Data:")
+_MAX_WRAPS = 8  # lists and structs around an image
 
 
 def image_in(cell: Any) -> bytes | str | Fault:
     """The encoded image in a cell, or the path of a file.
 
     A list with one item is that item. Hugging Face's struct<bytes, path> may have either of its fields. Texts and bytes
-    that are base64 are decoded if they begin as an image does.
+    that are base64, also without padding or for URLs, are decoded if they are an image.
     """
-    if isinstance(cell, str | bytes) and cell:
-        start = cell[:5] if isinstance(cell, str) else cell[:5].decode("latin-1")
-        if start in _DATA or (start.startswith(_BASE64_STARTS) and len(cell) >= _MIN_BASE64):
-            return _in_text(cell if isinstance(cell, str) else cell.decode("latin-1"), cell)
-        return cell
-    if isinstance(cell, list | tuple) and cell:
-        return _in_list(cell)
-    if isinstance(cell, dict) and ("bytes" in cell or "path" in cell):
-        return image_in(cell.get("path") if cell.get("bytes") is None else cell["bytes"])
+    for _ in range(_MAX_WRAPS):
+        if isinstance(cell, str | bytes) and cell:
+            return _in_text(cell)
+        if isinstance(cell, dict) and ("bytes" in cell or "path" in cell):
+            path, data = cell.get("path"), cell.get("bytes")
+            if path is not None and not isinstance(data, bytes) and not isinstance(image_in(data), bytes):
+                data = path
+            cell = path if data is None else data
+        elif isinstance(cell, list | tuple) and len(cell) == 1 and not isinstance(cell[0], int):
+            [cell] = cell
+        elif isinstance(cell, list | tuple) and cell and all(type(item) is int and 0 <= item < 256 for item in cell):
+            return bytes(cell)
+        else:
+            break
     if not cell:
         return Fault(FailureStage.READ, Reason.NO_IMAGE, "the row names no image")
     return _fault(described(cell))
@@ -59,27 +72,31 @@ def _noun(value: Any) -> str:
     return "null" if value is None else names.get(type(value), type(value).__name__)
 
 
-def _in_list(cell: list[Any] | tuple[Any, ...]) -> bytes | str | Fault:
-    if len(cell) == 1 and not isinstance(cell[0], int):
-        return image_in(cell[0])
-    if all(type(item) is int and 0 <= item < 256 for item in cell):
-        return bytes(cell)
-    return _fault(described(cell))
-
-
-def _in_text(text: str, cell: str | bytes) -> bytes | str | Fault:
-    if match := _DATA_URI.match(text):
-        content = text[match.end() :]
-        return _from_base64(content) if match[1] else unquote_to_bytes(content)
-    decoded = _from_base64(text)
-    return cell if isinstance(decoded, Fault) else decoded
+def _in_text(cell: str | bytes) -> bytes | str | Fault:
+    start = cell[:5] if isinstance(cell, str) else cell[:5].decode("latin-1")
+    if start.isspace() or start[:1].isspace():
+        start = (cell[:64] if isinstance(cell, str) else cell[:64].decode("latin-1")).lstrip()[:5]
+    if start in _DATA:
+        text = (cell if isinstance(cell, str) else cell.decode("latin-1")).lstrip()
+        if match := _DATA_URI.match(text):
+            content = text[match.end() :]
+            return _from_base64(content) if match[1] else unquote_to_bytes(content)
+    elif start.startswith(_BASE64_STARTS) and len(cell) >= _MIN_BASE64:
+        decoded = _from_base64(cell if isinstance(cell, str) else cell.decode("latin-1"))
+        if isinstance(decoded, bytes) and _STARTS.match(decoded):
+            return decoded
+    return cell
 
 
 def _from_base64(text: str) -> bytes | Fault:
+    text = "".join(text.split()).translate(_FROM_URLS).rstrip("=")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        return _fault(f"invalid base64: {error}")
+        return _fault(f"invalid base64: {first_line(error)}")
+
+
+_FROM_URLS = str.maketrans("-_", "+/")
 
 
 def _fault(what: str) -> Fault:

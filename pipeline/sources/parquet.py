@@ -3,7 +3,6 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from itertools import accumulate, islice, repeat
 from typing import Any, BinaryIO, Protocol
 
@@ -14,7 +13,7 @@ import pyarrow.parquet as pq
 
 from pipeline import files
 from pipeline.configuration import ColumnSettings
-from pipeline.faults import CallError, SourceFault, first_line
+from pipeline.faults import SourceFault, first_line
 from pipeline.sources.base import Position, RangeSpec, captions_of
 from pipeline.sources.columns import Columns
 from pipeline.sources.image_cells import bytes_in
@@ -33,16 +32,6 @@ class ParquetSource(TableSource):
         """The column names from the footer."""
         with self._open() as file:
             return list(file.schema_arrow.names)
-
-    @cached_property
-    def columns(self) -> Columns:
-        """The columns that are used. Raises CallError if the file has two of such a name, too."""
-        columns, names = super().columns, self.column_names()
-        for name in filter(None, vars(columns).values()):
-            if names.count(name) > 1:
-                number = names.count(name)
-                raise CallError(f"--input: {self.uri}: {number} columns are called {name}; rename all but one")
-        return columns
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Joins row groups up to `rows` rows, and splits larger row groups."""

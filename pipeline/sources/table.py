@@ -48,8 +48,13 @@ class TableSource(ImageFileSource):
 
     @cached_property
     def columns(self) -> Columns:
-        """The columns that are used."""
-        return Columns.pick(self.column_names(), self.settings.columns, self.uri)
+        """The columns that are used. Raises CallError if there are two of such a name, too."""
+        names = self.column_names()
+        columns = Columns.pick(names, self.settings.columns, self.uri)
+        for name in filter(None, vars(columns).values()):
+            if (number := names.count(name)) > 1:
+                raise CallError(f"--input: {self.uri}: {number} columns are called {name}; rename all but one")
+        return columns
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
         """A row that cannot be read becomes a failed pair."""
@@ -83,11 +88,15 @@ class TableSource(ImageFileSource):
 
     def check_images(self, cells: Iterable[Any]) -> None:
         """Raises CallError if the cells, some of the image column, are URLs alone."""
-        found = [image_in(cell) for cell in cells]
-        if found and all(isinstance(path, str) and is_url(path) for path in found):
-            columns = self.columns
-            cure = how_to_download(self.uri, columns.image, columns.caption)
-            raise CallError(f"source.columns.image: {self.uri} lists URLs, in the column {columns.image}; {cure}")
+        are_urls = [isinstance(cell, str) and is_url(cell) for cell in cells]
+        if not are_urls or not all(are_urls):
+            return
+        columns = self.columns
+        others = [name for name in self.settings.columns.image if name in self.column_names() and name != columns.image]
+        cure = how_to_download(self.uri, columns.image, columns.caption)
+        if others:
+            cure = f"set source.columns.image={others[0]} if that column names files, or {cure}"
+        raise CallError(f"source.columns.image: {self.uri} lists URLs, in the column {columns.image}; {cure}")
 
     def place(self, position: Position) -> str:
         """Where a row is, in addition to its number, for a message."""
@@ -113,15 +122,17 @@ class TextTableSource(TableSource):
         """The first byte, number and content of every row from `offset` on. number: of the first one."""
         raise NotImplementedError
 
-    def first_rows(self) -> list[dict[str, Any]]:
+    def first_rows(self) -> Iterator[dict[str, Any]]:
         """The sound ones of the first 100 rows, as far as they can be read. Raises SourceFault if none can be read."""
-        rows: list[Row] = []
+        some = False
         try:
-            rows.extend(row for _, _, row in islice(self.rows(0, 0), _SAMPLED_ROWS))
+            for _, _, row in islice(self.rows(0, 0), _SAMPLED_ROWS):
+                some = True
+                if isinstance(row, dict):
+                    yield row
         except SourceFault:
-            if not rows:
+            if not some:
                 raise
-        return [row for row in rows if isinstance(row, dict)]
 
     def place(self, position: Position) -> str:
         """The first byte."""

@@ -250,3 +250,8 @@ def test_a_caption_that_is_no_text_says_what_it_is(cell: Any, told: str) -> None
             Reason.BROKEN_ROW,
             f"row 7: column caption: {told}, not a text",
         )
+
+
+def test_a_missing_caption_of_pandas_is_no_caption() -> None:
+    [pair] = row_pairs({"caption": float("nan")}, COLUMNS, "/a.jsonl", 6, 0, (ImageRef("/a.jpg"), b""))
+    assert (pair.caption, pair.error) == ("", None)

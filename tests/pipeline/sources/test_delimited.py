@@ -1,6 +1,8 @@
+import base64
 import csv
 import gzip
 import io
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from zstandard import ZstdCompressor
 
 from pipeline.faults import CallError, SourceFault
 from pipeline.sources.delimited import CsvSource, DelimitedSource, TsvSource
-from tests.pipeline.builders import assert_reads_alike_from_anywhere, pairs_of, source_settings, stored
+from tests.pipeline.builders import assert_reads_alike_from_anywhere, image, pairs_of, source_settings, stored
 from transforms.records import Reason
 
 TEXT = st.text(
@@ -135,9 +137,15 @@ def test_a_missing_caption_column_is_refused_in_one_line(tmp_path: Path) -> None
         opened(tmp_path / "a.csv", "image,words\n1.png,a dog\n").ranges(10)
 
 
-@pytest.mark.parametrize("data", [b"", b'"' + b"x" * (2 << 20) + b'",caption\n1.png,a\n'])
-def test_a_table_without_a_header_is_refused(tmp_path: Path, data: bytes) -> None:
-    with pytest.raises(CallError, match=r"--input: .*a\.csv: no header line"):
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"", r"--input: .*a\.csv: no header line$"),
+        (b'"' + b"x" * (2 << 20) + b'",caption\n1.png,a\n', r'has no column image .*; it has "x{59}…, caption$'),
+    ],
+)
+def test_a_table_without_a_header_is_refused(tmp_path: Path, data: bytes, told: str) -> None:
+    with pytest.raises(CallError, match=told):
         _ = opened(tmp_path / "a.csv", data).columns
 
 
@@ -170,8 +178,10 @@ FOUND = [("a dog", "1.png"), ("ein Hütchen 🎩", "2.png")]
         ("comma.tsv", written(TABLE, ",")),
         ("pipe.csv", written(TABLE, "| ")),
         ("blank.csv", written(TABLE, ", ")),
-        ("blank.tsv", written(TABLE, "\t ")),
+        ("blank.tsv", "image\t caption\n1.png\ta dog\n2.png\tein Hütchen 🎩\n"),
         ("quoted.csv", 'image; caption\n1.png; "a dog"\n"2.png"; ein Hütchen 🎩\n'),
+        ("quoted_header.csv", '"image";"caption"\n"1.png";"a dog"\n"2.png";"ein Hütchen 🎩"\n'),
+        ("quoted_header.tsv", '"image"|"caption"\n"1.png"|"a dog"\n"2.png"|"ein Hütchen 🎩"\n'),
         ("padded.csv", written([[" image ", "caption "], *ROWS], ",")),
         ("cr.csv", written(TABLE, ",", "\r")),
         ("cr.tsv", written(TABLE, "\t", "\r")),
@@ -200,12 +210,46 @@ def test_tables_as_people_have_them(tmp_path: Path, name: str, data: bytes | str
         ("1.png:a dog:7\n2.png:ein Hütchen 🎩:8\n", {"delimiter": ":", "header": ["image", "caption", "n"]}),
         ("a dog,x,1.png\nein Hütchen 🎩,y,2.png\n", {"header": ["caption", "n", "image"]}),
         ("a dog|1.png\nein Hütchen 🎩|2.png\n", {"header": ["caption", "path"]}),
+        ("1.png;a dog;x\n2.png;ein Hütchen 🎩;y\n", {"header": "image, caption,n"}),
+        (" caption,image\na dog,1.png\nein Hütchen 🎩,2.png\n", {"columns": {"caption": [" caption"]}}),
         ("image,caption\n1.png,a dog\n2.png,ein Hütchen 🎩\n".encode("utf-16-le"), {"encoding": "UTF-16LE"}),
     ],
 )
 def test_settings_say_what_the_first_row_does_not(tmp_path: Path, data: bytes | str, values: dict[str, Any]) -> None:
     pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.csv", data, **values))
     assert [(p.caption, Path(p.image.uri).name, p.error) for p in pairs] == [(*found, None) for found in FOUND]
+
+
+@pytest.mark.parametrize("glue", ["|", ";", "\t"])
+@pytest.mark.parametrize("values", [{}, {"header": ["caption", "image"]}])
+def test_a_comma_in_a_caption_is_no_delimiter(tmp_path: Path, glue: str, values: dict[str, Any]) -> None:
+    rows = [["a man, smiling", "1.png"], ["a dog", "2.png"]]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.csv", written(rows, glue), **values))
+    assert [(p.caption, Path(p.image.uri).name) for p in pairs] == [("a man, smiling", "1.png"), ("a dog", "2.png")]
+
+
+def test_blanks_after_delimiters_go_only_if_every_row_has_them(tmp_path: Path) -> None:
+    for name, data, captions in (
+        ("a.csv", "1.png, a\n2.png,  b\n", ["a", "b"]),
+        ("b.csv", "1.png, a\n2.png,b\n", [" a", "b"]),
+        ("c.tsv", "1.png\t a\n2.png\t b\n", [" a", " b"]),
+    ):
+        assert [p.caption for p in pairs_of(opened(tmp_path / name, data))] == captions
+
+
+def test_the_printed_names_of_columns_work(tmp_path: Path) -> None:
+    data = "7,1.png,a dog\n8,2.png,ein Hütchen 🎩\n"
+    with pytest.raises(CallError) as refused:
+        opened(tmp_path / "a.csv", data).ranges(10)
+    [header] = re.findall(r"--set source\.header=(\S+)", str(refused.value))
+    pairs = pairs_of(opened(tmp_path / "a.csv", data, header=header))
+    assert [(p.caption, Path(p.image.uri).name) for p in pairs] == FOUND
+
+
+def test_a_headerless_table_with_images_in_cells(tmp_path: Path) -> None:
+    rows = [[base64.b64encode(image(i)).decode(), f"dog {i}"] for i in range(3)]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tsv", written(rows, "\t")))
+    assert [(p.caption, p.data) for p in pairs] == [(f"dog {i}", image(i)) for i in range(3)]
 
 
 def test_bytes_that_are_not_text_in_the_encoding_fail_their_pair(tmp_path: Path) -> None:
@@ -227,7 +271,7 @@ def test_bytes_that_are_not_text_in_the_encoding_fail_their_pair(tmp_path: Path)
         (
             "a dog,http://x/1\n",
             {},
-            r"has no header line, .* it lists URLs; write a header line such as caption,url into",
+            r"has no header line, .* it lists URLs; write a header line with caption and url, in the order",
         ),
         (
             "caption,url\na,http://x\n",
@@ -239,6 +283,15 @@ def test_bytes_that_are_not_text_in_the_encoding_fail_their_pair(tmp_path: Path)
             {},
             r"lists URLs, in the column image; .* --url_col image --caption_col caption",
         ),
+        ("caption;url\na;http://x\n", {}, r"lists URLs, in the column url; .* --url_col url --caption_col caption"),
+        ("1.png,http://x/1.png\n", {}, r"source\.header: .* has no header line"),
+        ("caption,image\n" + "a,http://x\n" * 3, {}, r"lists URLs"),
+        (
+            "file,image,caption\n1.png,http://x,a\n",
+            {},
+            r"set source\.columns\.image=file if that column names files, or",
+        ),
+        ("caption,image,caption\na,1.png,b\n", {}, r"2 columns are called caption; rename all but one$"),
         ("a,b\nc,d\n", {}, r"source\.columns\.caption: .*a\.csv has no column caption or .*; it has a, b$"),
         (
             "1.png,a\n",

@@ -17,7 +17,10 @@ def test_an_image_in_base64_is_found_by_its_first_characters(kind: str) -> None:
     data = image(1, kind)
     text = base64.b64encode(data).decode()
     assert [image_in(cell) for cell in (data, text, text.encode(), f"data:image/x;base64,{text}")] == [data] * 4
-    assert image_in(base64.encodebytes(data).decode()) == data, "with line breaks"
+    assert image_in(" \n" + base64.encodebytes(data).decode()) == data, "with line breaks"
+    assert image_in(text.rstrip("=")) == data
+    for_urls = base64.urlsafe_b64encode(data).decode()
+    assert image_in(for_urls) == image_in(f"data:;base64,{for_urls}") == data
 
 
 @pytest.mark.parametrize(
@@ -30,16 +33,44 @@ def test_an_image_in_base64_is_found_by_its_first_characters(kind: str) -> None:
         "data:;base64,YWJj",
         "data:image/png;charset=utf-8;base64,YWJj",
         "data:text/plain,a%62c",
+        {"bytes": b"abc", "path": "x.png"},
     ],
 )
 def test_other_forms_of_bytes(cell: Any) -> None:
     assert image_in(cell) == b"abc"
 
 
-@pytest.mark.parametrize("path", ["a.jpg", "/9j/1.jpg", "/9j/" + "a" * 200 + ".jpg", "/9j/abc", "http://x/a.jpg", "Qk"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "a.jpg",
+        "/9j/1.jpg",
+        "/9j/" + "a" * 200 + ".jpg",
+        "/9j/abc",
+        "http://x/a.jpg",
+        "Qk",
+        "AAAA" * 16,
+        "Qk1A" + "x" * 60,
+        "SUkq",
+    ],
+)
 @pytest.mark.parametrize("wrap", [lambda path: path, lambda path: [path], lambda path: {"bytes": None, "path": path}])
 def test_a_path_stays_a_path(path: str, wrap: Any) -> None:
     assert image_in(wrap(path)) == path
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], "None"])
+def test_a_path_is_used_where_there_are_no_bytes(nothing: Any) -> None:
+    assert image_in({"bytes": nothing, "path": "x.png"}) == "x.png"
+
+
+def test_a_cell_that_is_nested_deep_is_a_fault() -> None:
+    cell: Any = "x.png"
+    for _ in range(5_000):
+        cell = [cell]
+    found = image_in(cell)
+    assert isinstance(found, Fault)
+    assert found.detail == "the image is a list of 1 list"
 
 
 @pytest.mark.parametrize(
@@ -53,7 +84,7 @@ def test_a_path_stays_a_path(path: str, wrap: Any) -> None:
         (["a.jpg", "b.jpg"], "the image is a list of 2 texts"),
         ([256] * 12_345, "the image is a list of 12,345 numbers"),
         ({"src": "http://x", "height": 3}, "the image is an object with src, height"),
-        ("data:image/png;base64,abc", "the image is invalid base64: Incorrect padding"),
+        ("data:image/png;base64,a*c", "the image is invalid base64: Only base64 data is allowed"),
     ],
 )
 def test_what_is_no_image_is_named(cell: Any, told: str) -> None:

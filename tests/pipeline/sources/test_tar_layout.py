@@ -370,11 +370,8 @@ def test_of_a_sorted_tar_only_the_first_headers_are_looked_at(packed: bool, monk
     seen = []
     parse = TarReader._header
     monkeypatch.setattr(TarReader, "_header", lambda self, block: seen.append(1) or parse(self, block))
-    from pipeline.files.gunzip import Gunzip
-
-    reader = (
-        TarReader(Gunzip(io.BytesIO(gzip.compress(data))), None) if packed else TarReader(io.BytesIO(data), len(data))
-    )
+    file = io.BytesIO(gzip.compress(data) if packed else data)
+    reader = TarReader(files.unpacked(file), None if packed else len(data))
     assert find_layout(reader, source()) == {}
     assert len(seen) <= 3
 
