@@ -43,6 +43,7 @@ stress: install
 	$(BIN)/python -m stress kills
 	$(BIN)/python -m stress flips
 	$(BIN)/python -m stress races
+	$(BIN)/python -m stress mutations
 	$(BIN)/python -m stress memory
 
 bench: install

@@ -7,7 +7,7 @@ for sample in gritmill.read("out"):
     print(sample.grounded)
 
 options, api             the options of functions and commands; the Python API
-reading                  the samples of a finished run
+looking, reading         what would be read from sources; the samples of a finished run
 main, cli/               the entry point; the commands
 streams, interrupts      the standard streams and SIGTERM on the command line
 demo                     `gritmill demo`
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from gritmill.exports.export import export
     from gritmill.exports.format import ExportCounts, ExportFolder, Format, LineFormat
     from gritmill.exports.options import ExportOptions
+    from gritmill.looking import look
     from gritmill.pages.viewer.view import view
     from gritmill.reading import Sample, read
     from gritmill.validation.validate import validate
@@ -83,6 +84,7 @@ _NAMES = {
     "gritmill.exports.export": ("export",),
     "gritmill.exports.format": ("ExportCounts", "ExportFolder", "Format", "LineFormat"),
     "gritmill.exports.options": ("ExportOptions",),
+    "gritmill.looking": ("look",),
     "gritmill.pages.viewer.view": ("view",),
     "gritmill.reading": ("Sample", "read"),
     "gritmill.validation.validate": ("validate",),

@@ -34,6 +34,21 @@ def _check_kind(value: str) -> str:
     return value
 
 
+def _check_delimiter(value: str) -> str:
+    value = {"tab": "\t", "\\t": "\t"}.get(value, value)
+    if len(value) > 1 or value in ('"', "\r", "\n"):
+        raise ValueError('not one character; use for example ";" or "tab"')
+    return value
+
+
+def _check_encoding(value: str) -> str:
+    try:
+        value.encode(value or "utf-8")
+    except (LookupError, UnicodeError, ValueError):
+        raise ValueError("no such text encoding; use a name that Python knows, for example latin-1 or utf-16") from None
+    return value
+
+
 class ColumnSettings(Section):
     """`source.columns`: names of columns or JSON fields. The first listed name that exists is used."""
 
@@ -89,6 +104,13 @@ class SourceSettings(Section):
         MAX_SCANS, description="A JPEG with more scans fails before it is decoded. Empty: no limit."
     )
     quoting: Literal["quotes", "none"] = Field("quotes", description="none: quotes in CSV and TSV are plain text.")
+    delimiter: Annotated[str, AfterValidator(_check_delimiter), LegacyValue("")] = Field(
+        "", description="Between the cells of CSV and TSV; default: as the suffix and the first line say."
+    )
+    header: Annotated[Names, LegacyValue(())] = Field((), description="Columns of a CSV or TSV without a header line.")
+    encoding: Annotated[str, AfterValidator(_check_encoding), LegacyValue("")] = Field(
+        "", description="Of text tables; default: UTF-8, or UTF-16 and UTF-32 by their byte-order mark."
+    )
 
     @property
     def image_limits(self) -> ImageLimits:

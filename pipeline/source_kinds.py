@@ -6,6 +6,7 @@ may have an attribute `suffixes`. The class is imported when a kind is detected 
 is the result. So its module should import slow packages only when it uses them.
 """
 
+import re
 import sys
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
@@ -19,15 +20,17 @@ from transforms.wording import closest, listed
 GROUP = "gritmill.sources"
 
 _BUILTIN = {
-    "webdataset": ("webdataset:WebDatasetSource", (".tar", ".tar.gz", ".tgz")),
+    "webdataset": ("webdataset:WebDatasetSource", (".tar", ".tgz")),
     "parquet": ("parquet:ParquetSource", (".parquet",)),
     "jsonl": ("jsonl:JsonlSource", (".jsonl", ".ndjson")),
     "csv": ("delimited:CsvSource", (".csv",)),
-    "tsv": ("delimited:TsvSource", (".tsv",)),
+    "tsv": ("delimited:TsvSource", (".tsv", ".token")),
     "coco": ("coco:CocoSource", (".json",)),
     "json": ("json_records:JsonSource", ()),
 }
 """For each kind: its class, below `pipeline.sources`, and its suffixes."""
+
+_COMPRESSED = re.compile(r"\.(gz|zst|zstd)\Z")
 
 
 def names() -> list[str]:
@@ -62,9 +65,11 @@ def origin(kind: str) -> str:
 
 
 def kind_from_name(name: str) -> str:
-    """The kind of the longest suffix that matches a file name, ignoring case; "" if no suffix matches."""
+    """The kind of the longest suffix that matches a file name; "" if none does. Case does not matter, nor does `.gz` or
+    `.zst` at the end."""
     endings = _endings(tuple(sys.path))
-    return endings[max((e for e in endings if name.lower().endswith(e)), key=len, default="")]
+    names = name.lower(), _COMPRESSED.sub("", name.lower())
+    return endings[max((e for e in endings if any(one.endswith(e) for one in names)), key=len, default="")]
 
 
 @lru_cache(maxsize=1)

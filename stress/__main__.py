@@ -1,4 +1,4 @@
-"""Command line: `python -m stress kills`, `flips`, `races` and `memory`."""
+"""Command line: `python -m stress kills`, `flips`, `races`, `mutations` and `memory`."""
 
 import sys
 import tempfile
@@ -12,6 +12,7 @@ from pipeline.screen import data_console
 from stress import flips as _flips
 from stress import kills as _kills
 from stress import memory as _memory
+from stress import mutations as _mutations
 from stress import races as _races
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -68,6 +69,21 @@ def races(
             table.add_row(one.reader, one.writer, *map(str, (*endings, one.refused, len(one.wrong))))
             wrong += one.wrong
             print(one, file=sys.stderr, flush=True)
+    _show(table, wrong)
+
+
+@app.command()
+def mutations(
+    number: Annotated[int, typer.Option(help="Number of files.")] = 20_000,
+    seed: Annotated[int, typer.Option(help="Seed for the mutations.")] = 0,
+) -> None:
+    """Read mutated files of every source kind."""
+    table = Table("file", "mutations", "refused", "source faults", "failed pairs", "good pairs", "wrong")
+    wrong = []
+    for one in _mutations.trial(number, seed):
+        table.add_row(one.kind, *map(str, (one.files, one.refused, one.faults, one.failed, one.good, len(one.wrong))))
+        wrong += one.wrong
+        print(one, f"peak memory {_mutations.peak_mebibytes():.0f} MiB", file=sys.stderr, flush=True)
     _show(table, wrong)
 
 

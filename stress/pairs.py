@@ -25,7 +25,7 @@ def write_jsonl(folder: Path, pairs: int) -> str:
     """Writes a JSONL file whose pictures are files beside it, `<number>.jpg`, and returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "pairs.jsonl"
-    lines = ({"image": f"{number}.jpg", "caption": _caption(number)} for number in range(pairs))
+    lines = ({"image": f"{number}.jpg", "caption": caption(number)} for number in range(pairs))
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     for number in range(pairs):
         write_picture(folder, number)
@@ -34,23 +34,25 @@ def write_jsonl(folder: Path, pairs: int) -> str:
 
 def write_picture(folder: Path, number: int) -> None:
     """Writes the picture of a pair of `write_jsonl`."""
-    (folder / f"{number}.jpg").write_bytes(_picture(number))
+    (folder / f"{number}.jpg").write_bytes(picture(number))
 
 
 def _add(tar: tarfile.TarFile, number: int) -> None:
-    texts = {"txt": _caption(number).encode(), "json": json.dumps({"id": number}).encode()}
-    for ending, data in {"jpg": _picture(number), **texts}.items():
+    texts = {"txt": caption(number).encode(), "json": json.dumps({"id": number}).encode()}
+    for ending, data in {"jpg": picture(number), **texts}.items():
         info = tarfile.TarInfo(f"{number:09}.{ending}")
         info.size = len(data)
         tar.addfile(info, io.BytesIO(data))
 
 
-def _caption(number: int) -> str:
+def caption(number: int) -> str:
+    """The caption of a pair."""
     colour, thing = _COLOURS[number % 5], _THINGS[number // 5 % 7]
     return f"a {colour} {thing} and the {_THINGS[number // 35 % 7]} number {number}"
 
 
-def _picture(number: int) -> bytes:
+def picture(number: int) -> bytes:
+    """The picture of a pair, a JPEG."""
     size = ((64, 64), (96, 64), (64, 96))[number % 3]
     image = Image.new("RGB", size, (230, 230, 200 + number % 50))
     left = 4 + number % 20

@@ -4,5 +4,6 @@ commands     the application and its commands
 derive       a command from a Python function, which declares its options
 completion   the values that the shell completes
 json_output  the result as one JSON object, for scripts
+show_sources the result of `gritmill look`
 outcome      what makes the exit status 1
 """

@@ -19,6 +19,7 @@ from gritmill.evaluation.calibrate import calibrate as calibrate_threshold
 from gritmill.evaluation.evaluate import evaluate as measure
 from gritmill.exports import formats
 from gritmill.exports.options import ExportOptions, Level
+from gritmill.looking import look as look_at_sources
 from gritmill.options import AsJson, Option
 from gritmill.pages.viewer.view import view as write_page
 from pipeline.faults import DataFault, printable
@@ -135,6 +136,18 @@ def demo(call: Call, output: str, quiet: bool) -> None:
     _warn("" if quiet else f"processing the bundled scenes; output in {output}")
     _add_manifest(output, call())
     outcome.check_ledger(scenes.show(output))
+
+
+@derive(app, look_at_sources)
+def look(call: Call) -> None:
+    """Show what would be read from sources: kinds, columns, pairs, problems. Runs no model and writes nothing."""
+    from gritmill.cli.show_sources import show
+
+    result = call()
+    json_output.add(**result)
+    show(result)
+    if not any(source["examples"] for source in result["sources"]):
+        raise typer.Exit(DataFault.status)
 
 
 @app.command(cls=Command)

@@ -81,7 +81,7 @@ def derive(app: typer.Typer, function: Callable[..., Any], name: str | None = No
 def _option(parameter: inspect.Parameter) -> inspect.Parameter:
     """The parameter with the annotation that Typer reads."""
     kind, *notes = get_args(parameter.annotation) or (None,)
-    option = next((note for note in notes if isinstance(note, Option)), None)
+    option = next((note for note in reversed(notes) if isinstance(note, Option)), None)  # an alias may have one, too
     if option is None:
         raise TypeError(f"{parameter.name}: its annotation has no Option")
     check: Any = {"callback": _check_config} if parameter.name == "config" else {}

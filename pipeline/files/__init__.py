@@ -8,13 +8,12 @@ checksum  the checksum that a file contains of itself
 lock      one run per folder
 run_log   what each call did in a run folder
 remote    files that are not local, through Beam
-gunzip    gzipped files, read forward
+unpack    files that are read forward: gzip, zstd, other encodings of text
 """
 
 from pipeline.files.access import (
     delete,
     exists,
-    gunzipped,
     is_forbidden,
     list_folder,
     match,
@@ -25,6 +24,7 @@ from pipeline.files.access import (
     read_json,
     skipped_by_glob,
 )
+from pipeline.files.unpack import ForwardFile, unpacked
 from pipeline.files.uris import (
     FileInfo,
     canonical,

@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from pipeline.faults import CallError, EnvironmentFault
-from pipeline.files.gunzip import Gunzip
 from pipeline.files.uris import FileInfo, canonical, check_extra, is_local, join, name
 
 
@@ -81,13 +80,6 @@ def open_read(uri: str) -> BinaryIO:
     from pipeline.files import remote
 
     return remote.open_read(uri)
-
-
-def gunzipped(raw: BinaryIO) -> "BinaryIO | Gunzip":
-    """A stream of the file's bytes, decompressed if the first two bytes are those of gzip. The name does not matter."""
-    start = raw.read(2)
-    raw.seek(0)
-    return Gunzip(raw) if start == b"\x1f\x8b" else raw
 
 
 def read_bytes(uri: str) -> bytes:

@@ -2,6 +2,7 @@
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Sequence
 
 from pipeline import files
@@ -57,6 +58,15 @@ def _matches_of_path(path: str) -> list[FileInfo]:
     """The files of a path, glob or folder."""
     _check_skipped(path)
     return files.match(path) or _sources_in(files.canonical(path))
+
+
+def find_skipped(inputs: Sequence[str], found: Sequence[FileInfo]) -> dict[str, int]:
+    """The number of files in the folders among the inputs that are not among the sources, by suffix."""
+    sources = {info.uri for info in found}
+    paths = dict.fromkeys(path for pattern in inputs for path in (pattern, *expand(pattern)))
+    folders = {files.canonical(path): None for path in paths if not files.match(path)}
+    left_out = [info.uri for folder in folders for info in files.list_folder(folder) if info.uri not in sources]
+    return dict(Counter(os.path.splitext(uri)[1].lower() or files.name(uri) for uri in left_out).most_common())
 
 
 def _sources_in(folder: str) -> list[FileInfo]:

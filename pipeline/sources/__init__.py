@@ -6,6 +6,9 @@ JSON objects. Only the kind knows their meaning, except for `index`, the number 
 webdataset, parquet, jsonl, json_records, delimited, coco   the kinds; `delimited` is CSV and TSV
 base           code that all kinds share: ranges, positions, pairs from table rows
 table          code that all tables share
+columns        the columns of a table that are used, by name
+image_cells    the image in a cell: bytes, base64, a data URI, numbers, a path
+text_file      text files as UTF-8: compressed ones, other encodings
 caption_text   the caption without the framing of its container
 json_text      JSON that other programs wrote
 parquet_cells  cells of parquet columns, one by one where a whole column cannot be converted
@@ -49,7 +52,7 @@ def kind_of(uri: str, settings: SourceSettings) -> str:
     if settings.kind == "auto" and kind in ("coco", "jsonl"):
         from pipeline.sources.json_records import kind_of_json
 
-        return kind_of_json(uri, kind)
+        return kind_of_json(uri, kind, settings.encoding)
     return kind
 
 

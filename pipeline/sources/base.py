@@ -1,7 +1,7 @@
 """Code that all source kinds share: ranges, positions, and the conversion of table rows into pairs."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import itemgetter
@@ -10,15 +10,14 @@ from typing import Any, Protocol
 from pydantic_core import to_json
 
 from pipeline import files
-from pipeline.configuration import ColumnSettings, SourceSettings
+from pipeline.configuration import SourceSettings
 from pipeline.faults import CallError
 from pipeline.files import FileInfo
 from pipeline.sources import caption_text
+from pipeline.sources.columns import Columns
+from pipeline.sources.image_cells import described
 from pipeline.sources.read_images import LOADERS, fetch_ahead, read_file
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
-
-_STRUCTURED_CAPTIONS = ("sentences", "conversations")
-"""Fields of Karpathy's splits and of LLaVA, which are used if there is none of the usual ones."""
 
 _REPLIES = ("gpt", "assistant")
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -87,46 +86,22 @@ class ImageFileSource:
         return [self.uri, self.root] if files.is_local(self.root) else [self.uri]
 
 
-@dataclass(frozen=True)
-class Columns:
-    """The columns of a table that are used. A missing column is ""."""
-
-    caption: str
-    image: str
-    url: str = ""
-    id: str = ""
-    key: str = ""
-
-    @classmethod
-    def pick(cls, available: Collection[str], requested: ColumnSettings, uri: str) -> "Columns":
-        """Picks the first available name per column. Raises CallError if there is no caption or no image column."""
-
-        def first(names: Sequence[str]) -> str:
-            return next((name for name in names if name in available), "")
-
-        caption = first(requested.caption)
-        if not caption and requested.caption == ColumnSettings().caption:
-            caption = first(_STRUCTURED_CAPTIONS)
-        for role in ("caption", "image"):
-            if role == "caption" and caption:
-                continue
-            if not first(getattr(requested, role)):
-                names = " or ".join(getattr(requested, role))
-                raise CallError(f"source.columns.{role}: {uri} has no column {names}; it has {', '.join(available)}")
-        return cls(caption, *(first(getattr(requested, role)) for role in ("image", "url", "id", "key")))
-
-
 def captions_of(value: Any) -> list[str | None]:
     """The captions in a table cell: a text or a list of texts. Other values become None, an empty list one None.
 
     A list can also be that of Karpathy's splits, `{"raw": text, …}`, or a conversation of LLaVA, whose captions are the
     replies.
     """
+    return [caption_text.from_text(item) if isinstance(item, str) else None for item in _caption_items(value)]
+
+
+def _caption_items(value: Any) -> list[Any]:
+    if isinstance(value, str):
+        return [value]
     listed = value if isinstance(value, list) else [value]
     if any(isinstance(item, dict) and item.get("from") in _REPLIES for item in listed):
         listed = [item.get("value") for item in listed if isinstance(item, dict) and item.get("from") in _REPLIES]
-    texts = [item.get("raw") if isinstance(item, dict) else item for item in listed]
-    return [caption_text.from_text(text) if isinstance(text, str) else None for text in texts] or [None]
+    return [item.get("raw", item) if isinstance(item, dict) else item for item in listed] or [None]
 
 
 def row_pairs(
@@ -139,19 +114,22 @@ def row_pairs(
       image: the image of these pairs, and its bytes if they are in the table.
     """
     reference, data = image
-    captions = captions_of(row.get(columns.caption))
+    items = _caption_items(row.get(columns.caption))
     key = _text(row, columns.key) or str(number)
-    for offset, caption in enumerate(captions):
+    for offset, item in enumerate(items):
         pair = Pair(
-            key=f"{key}-{offset}" if len(captions) > 1 else key,
+            key=f"{key}-{offset}" if len(items) > 1 else key,
             source=uri,
             index=first + offset,
-            caption=caption or "",
+            caption=caption_text.from_text(item) if isinstance(item, str) else "",
             data=data,
             url=_text(row, columns.url),
             id=_text(row, columns.id),
             meta=meta_json(row, (columns.image, columns.caption)),
         )
+        if not isinstance(item, str | None):
+            what = f"row {number + 1}: column {columns.caption}: {described(item)}, not a text"
+            pair = pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, what))
         pair = pair.failed(reference) if isinstance(reference, Fault) else replace(pair, image=reference)
         yield with_valid_text(pair)
 
@@ -176,10 +154,22 @@ def image_reference(path: Any, root: str) -> ImageRef | Fault:
     """A reference to an image that is a separate file, or a Fault. path: as in the table."""
     if not isinstance(path, str) or not path:
         return Fault(FailureStage.READ, Reason.NO_IMAGE, "the row names no image")
-    if path.partition("://")[0].lower() in ("http", "https", "data", "ftp"):
+    if is_url(path):
         return Fault.from_error(FailureStage.READ, Reason.UNSUPPORTED_URI, path)
-    resolved = files.resolve_below(root, path)
-    return ImageRef(uri=resolved) if resolved else Fault.from_error(FailureStage.READ, Reason.OUTSIDE_ROOT, path)
+    if "\\" in path and not files.exists(files.resolve_below(root, path) or ""):  # as Windows writes it
+        path = path.replace("\\", "/")
+    if resolved := files.resolve_below(root, path):
+        return ImageRef(uri=resolved)
+    cure = (
+        f"; set source.image_root={files.parent(path)}" if path.startswith("/") or "://" in path else f", from {root}"
+    )
+    shown = path if len(path) <= 90 else f"{path[:89]}…"
+    return Fault.from_error(FailureStage.READ, Reason.OUTSIDE_ROOT, shown + cure)
+
+
+def is_url(path: str) -> bool:
+    """Whether a path names something on the web, which is not downloaded."""
+    return "://" in path[:8] and path.partition("://")[0].lower() in ("http", "https", "ftp", "data")
 
 
 def image_root(settings: SourceSettings, uri: str) -> str:

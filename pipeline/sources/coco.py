@@ -7,12 +7,10 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from pipeline import files
 from pipeline.faults import CallError, SourceFault, first_line, short_repr
 from pipeline.files import FileInfo
 from pipeline.sources import json_text
 from pipeline.sources.base import (
-    Columns,
     ImageFileSource,
     Position,
     RangeSpec,
@@ -21,7 +19,10 @@ from pipeline.sources.base import (
     row_pairs,
     slice_ranges,
 )
-from transforms.records import Pair
+from pipeline.sources.columns import Columns
+from pipeline.sources.text_file import read_text
+from transforms.records import FailureStage, Fault, Pair, Reason
+from transforms.wording import counted
 
 _COLUMNS = Columns("caption", "file_name", "url", "image_id", "key")
 
@@ -31,7 +32,7 @@ class CocoSource(ImageFileSource):
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Ranges of about `rows` annotations each."""
-        table = _table(self.info)
+        table = _table(self.info, self.settings.encoding)
         usable = [row["caption"] for row in table if isinstance(row, dict)]
         if usable and not any(isinstance(caption, str) for caption in usable):
             raise CallError(f"--input: {self.uri}: none of its annotations has a caption")
@@ -40,41 +41,67 @@ class CocoSource(ImageFileSource):
 
     def starts(self, start: Position) -> Iterator[Position]:
         """One position per annotation."""
-        for i in range(start["index"], len(_table(self.info))):
+        for i in range(start["index"], len(_table(self.info, self.settings.encoding))):
             yield {"index": i}
 
     def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
-        """An annotation becomes a failed pair if it has no ids, or if the file does not list its image."""
-        table = _table(self.info)
+        """An annotation becomes a failed pair if it has no image id, or if the file does not list its image."""
+        table = _table(self.info, self.settings.encoding)
         for i in range(start["index"], len(table)):
             row = table[i]
             if isinstance(row, str):
                 yield {"index": i}, broken_row(self.uri, i, i, row)
                 continue
-            image = image_reference(row["file_name"], self.root)
+            file_name = row["file_name"]
+            image = file_name if isinstance(file_name, Fault) else image_reference(file_name, self.root)
             for pair in row_pairs(row, _COLUMNS, self.uri, i, i, (image, b"")):
                 yield {"index": i}, pair
 
 
 @lru_cache(maxsize=1)
-def _table(info: FileInfo) -> list[dict[str, Any] | str]:
-    """One row per annotation, with the fields of its image. An invalid annotation becomes a text with the reason.
+def _table(info: FileInfo, encoding: str) -> list[dict[str, Any] | str]:
+    """One row per annotation, with the fields of its image. An invalid annotation becomes a text with the reason. An
+    annotation without an id has its number instead, from 1.
 
     The table is cached for the next range of the same file.
     """
     try:
-        value = json_text.parse(files.read_bytes(info.uri))
+        value = json_text.parse(read_text(info.uri, encoding))
     except (ValueError, RecursionError) as error:
         raise SourceFault(f"not a COCO captions file: not JSON: {first_line(error)}") from error
     for name in ("images", "annotations"):
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
             raise SourceFault(f"not a COCO captions file: it has no list {name}")
     images, ambiguous = _by_id(image for image in value["images"] if not _problem(image, "id"))
-    checked = [(a, _problem(a, "image_id", "id") or ambiguous.get(a["image_id"], "")) for a in value["annotations"]]
-    usable = [annotation for annotation, problem in checked if not problem]
-    usable.sort(key=lambda a: (_order(a["image_id"]), _order(a["id"])))
-    rows: list[dict[str, Any] | str] = [_row(images.get(a["image_id"], {}), a) for a in usable]
-    return rows + [f"annotation {number}: {problem}" for number, (_, problem) in enumerate(checked, 1) if problem]
+    by_text = {str(image_id): image_id for image_id in images}
+    rows: list[dict[str, Any]] = []
+    broken: list[dict[str, Any] | str] = []
+    for number, annotation in enumerate(value["annotations"], 1):
+        if problem := _problem(annotation, "image_id", *(["id"] if "id" in annotation else [])):
+            broken.append(f"annotation {number}: {problem}")
+            continue
+        image_id = annotation["image_id"]
+        if image_id not in images:
+            image_id = by_text.get(str(image_id), image_id)  # a number here, its text there
+        if image_id in ambiguous:
+            broken.append(f"annotation {number}: {ambiguous[image_id]}")
+        else:
+            file_name = _file_name(images[image_id]) if image_id in images else _unknown(image_id, images)
+            rows.append(_row(images.get(image_id, {}), {"id": number, **annotation, "file_name": file_name}))
+    rows.sort(key=lambda row: (_order(row["image_id"]), _order(row["annotation_id"])))
+    return [*rows, *broken]
+
+
+def _file_name(image: dict[str, Any]) -> Any:
+    """The path of an image, else its URL."""
+    return image.get("file_name") or _url(image)
+
+
+def _unknown(image_id: Any, images: dict[Any, Any]) -> Fault:
+    what = f"its image_id {short_repr(image_id)} is not among the {counted(len(images), 'image')}"
+    example = next(iter(images), None)
+    where = "" if example is None else f", the first of which has the id {short_repr(example)}"
+    return Fault.from_error(FailureStage.READ, Reason.NO_IMAGE, what + where)
 
 
 def _by_id(images: Iterable[dict[str, Any]]) -> tuple[dict[Any, dict[str, Any]], dict[Any, str]]:
@@ -105,15 +132,18 @@ def _order(id_value: float | str) -> tuple[bool, float | str]:
     return isinstance(id_value, str), id_value
 
 
+def _url(image: dict[str, Any]) -> Any:
+    return next((image[name] for name in ("coco_url", "flickr_url", "url") if image.get(name)), None)
+
+
 def _row(image: dict[str, Any], annotation: dict[str, Any]) -> dict[str, Any]:
-    url = next((image[k] for k in ("coco_url", "flickr_url", "url") if image.get(k)), None)
     image_fields = {k: v for k, v in image.items() if k not in ("id", "file_name", "caption")}
     return {
         **image_fields,
         "annotation_id": annotation["id"],
         "image_id": annotation["image_id"],
-        "url": url,
+        "url": _url(image),
         "key": f"{annotation['image_id']}-{annotation['id']}",
         "caption": annotation.get("caption"),
-        "file_name": image.get("file_name"),
+        "file_name": annotation["file_name"],
     }

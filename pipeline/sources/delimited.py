@@ -1,60 +1,147 @@
-"""CSV and TSV with image paths: a header line, then one pair per row."""
+"""CSV and TSV with image paths: one pair per row, below a header line or without one."""
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import BinaryIO
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, BinaryIO
 
-from pipeline import files
-from pipeline.faults import CallError
+from pipeline.faults import CallError, short_repr
+from pipeline.sources.base import is_url
+from pipeline.sources.columns import Columns, how_to_download
 from pipeline.sources.table import Row, TextTableSource
+from pipeline.sources.text_file import open_text
+from transforms.wording import counted
 
 _MAX_CELL_CHARS = 1 << 20  # the end of a quoted cell must be within this distance
 csv.field_size_limit(_MAX_CELL_CHARS)
 
+_DELIMITERS = ",\t;|"
+_IMAGE = re.compile(r".*\.(jpe?g|png|webp|gif|bmp|tiff?|avif|p[pgbn]m)(#[0-9]+)?", re.IGNORECASE | re.DOTALL)
+_CAPTION_NUMBER = re.compile(r"(?<=[^/.]\.)([a-zA-Z]{3,4})#[0-9]+\Z")
+
+Cells = list[str] | str
+"""The cells of a row. For a row that cannot be read, a text with the reason."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the cells of a table are separated and called.
+
+    header: whether the first row holds the names. spaced: whether blanks follow the delimiters, as in `a, b`.
+    """
+
+    delimiter: str
+    names: tuple[str, ...]
+    header: bool
+    spaced: bool
+
 
 class DelimitedSource(TextTableSource):
-    """`delimiter` separates cells. Quotes are plain text if `source.quoting` is "none"."""
+    """`delimiter` separates cells, unless `source.delimiter` or the first row says otherwise. Quotes are plain text if
+    `source.quoting` is "none"."""
 
     delimiter: str
 
     def column_names(self) -> list[str]:
-        """The cells of the header line. Raises CallError if it is missing or cannot be read."""
-        for _, cells in self._cells(0):
-            if isinstance(cells, list):
-                return cells
-            break
-        raise CallError(f"--input: {self.uri}: no header line")
+        """The names of the columns. Raises CallError if the first row is missing or cannot be read."""
+        return list(self.layout.names)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The layout, found from the first row.
+
+        A first row with a caption and an image column is a header. Otherwise, one of two cells, of which one names an
+        image, is a row of a table without a header (`image.jpg<TAB>caption`). Each delimiter is tried, the own first.
+        """
+        own = self.settings.delimiter or self.delimiter
+        tried = [own] if self.settings.delimiter else [own, *(one for one in _DELIMITERS if one != own)]
+        rows = {delimiter: self._first_row(delimiter) for delimiter in tried}
+        if not rows[own]:
+            raise CallError(f"--input: {self.uri}: no header line")
+        if self.settings.header:
+            return self._without_header(rows, self.settings.header)
+        for delimiter, cells in rows.items():
+            names = tuple(cell.strip() for cell in cells)
+            if Columns.fit(names, self.settings.columns):
+                return Layout(delimiter, names, True, _is_spaced(cells))
+        for delimiter, cells in rows.items():
+            are_images = [_is_image(cell.strip()) for cell in cells]
+            if sorted(are_images) == [False, True]:
+                image, caption = self.settings.columns.image[0], self.settings.columns.caption[0]
+                names = tuple(image if is_image else caption for is_image in are_images)
+                return Layout(delimiter, names, False, _is_spaced(cells))
+        for cells in rows.values():
+            if len(cells) > 1 and any(_is_image(cell.strip()) or is_url(cell.strip()) for cell in cells):
+                raise CallError(self._explain_no_header(cells))
+        return Layout(own, tuple(cell.strip() for cell in rows[own]), True, False)  # which lacks a column
+
+    def about(self) -> dict[str, str]:
+        """The columns, the delimiter and the header."""
+        shown = {"\t": "a tab", " ": "a blank"}.get(self.layout.delimiter, f'"{self.layout.delimiter}"')
+        header = "a header line" if self.layout.header else "no header line"
+        return {**super().about(), "cells": f"separated by {shown}, {header}"}
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """Every row except the header and empty lines."""
-        column_names = self.column_names()
-        for row_offset, cells in self._cells(offset):
-            if row_offset == 0 or not cells:
+        layout = self.layout
+        for row_offset, cells in self._cells(offset, layout.delimiter, layout.spaced):
+            if (layout.header and row_offset == 0) or not cells:
                 continue
-            yield row_offset, number, self._row(column_names, cells)
+            yield row_offset, number, self._row(cells)
             number += 1
 
-    def _row(self, column_names: list[str], cells: "list[str] | str") -> Row:
+    def _first_row(self, delimiter: str) -> list[str]:
+        """The cells of the first row; empty if there is none or if it breaks the quoting rules."""
+        cells: Cells
+        _, cells = next(self._cells(0, delimiter, False), (0, []))
+        return cells if isinstance(cells, list) else []
+
+    def _explain_no_header(self, cells: Sequence[str]) -> str:
+        shown = ", ".join(map(short_repr, cells[:5]))
+        cure = "name the columns, for example with --set source.header=image,caption"
+        if any(is_url(cell.strip()) for cell in cells):
+            download = how_to_download(self.uri, "url", "caption")
+            cure = f"it lists URLs; write a header line such as caption{self.delimiter}url into it, and {download}"
+        return f"source.header: {self.uri} has no header line, but begins with {shown}; {cure}"
+
+    def _without_header(self, rows: dict[str, list[str]], names: Sequence[str]) -> Layout:
+        for delimiter, cells in rows.items():
+            if len(cells) == len(names):
+                return Layout(delimiter, tuple(names), False, _is_spaced(cells))
+        own, cells = next(iter(rows.items()))
+        given, found = counted(len(names), "name"), counted(len(cells), "cell")
+        where = f"the first row of {self.uri} has {found}, separated by {short_repr(own)}"
+        raise CallError(f"source.header: {given}, but {where}")
+
+    def _row(self, cells: Cells) -> Row:
         if isinstance(cells, str):
             return cells
-        if len(cells) != len(column_names):
-            return f"{len(cells)} cells, but {len(column_names)} columns"
-        return dict(zip(column_names, cells, strict=True))
+        layout = self.layout
+        if len(cells) != len(layout.names):
+            return f"{len(cells)} cells, but {len(layout.names)} columns"
+        row = dict(zip(layout.names, cells, strict=True))
+        if not layout.header:
+            image = self.columns.image  # Flickr30k's `.token`: image.jpg#0 is the first caption of image.jpg
+            row[image] = _CAPTION_NUMBER.sub(r"\1", row[image])
+        return row
 
-    def _cells(self, offset: int) -> Iterator[tuple[int, "list[str] | str"]]:
-        """The first byte and the cells of every row. A row that cannot be read is a text with the reason.
+    def _cells(self, offset: int, delimiter: str, spaced: bool) -> Iterator[tuple[int, Cells]]:
+        """The first byte and the cells of every row.
 
         In CSV, a quoted cell may contain line breaks. If a row breaks the quoting rules, only its first line counts as
         the row, and reading continues after it, so that a stray quote does not affect other rows. In TSV, a row is
         always one line. If its quotes are invalid, they are read as plain text.
         """
+        options: dict[str, Any] = {"delimiter": delimiter, "strict": True, "skipinitialspace": spaced}
         by_line = self.delimiter == "\t" or self.settings.quoting == "none"
-        with files.open_read(self.uri) as file:
+        with open_text(self.uri, self.settings.encoding) as text:
             while True:
-                lines = _Lines(file, offset)
+                lines = _Lines(text.file, offset)
                 # csv.reader consumes only the lines that a row needs, so `lines` knows where the next row starts.
-                rows = map(self._split, lines) if by_line else csv.reader(lines, delimiter=self.delimiter, strict=True)
+                rows = (self._split(line, options) for line in lines) if by_line else csv.reader(lines, **options)
                 try:
                     for cells in rows:
                         yield lines.row, cells
@@ -64,12 +151,21 @@ class DelimitedSource(TextTableSource):
                     yield lines.row, str(error)
                     offset = lines.second
 
-    def _split(self, line: str) -> list[str]:
+    def _split(self, line: str, options: dict[str, Any]) -> list[str]:
         line = line.rstrip("\r\n")
         if self.settings.quoting == "quotes":
             with suppress(csv.Error):
-                return next(csv.reader([line], delimiter=self.delimiter, strict=True))
-        return line.split(self.delimiter) if line else []
+                return next(csv.reader([line], **options))
+        cells = line.split(options["delimiter"]) if line else []
+        return [cell.lstrip(" ") for cell in cells] if options["skipinitialspace"] else cells
+
+
+def _is_image(cell: str) -> bool:
+    return bool(_IMAGE.fullmatch(cell)) and not is_url(cell)
+
+
+def _is_spaced(cells: Sequence[str]) -> bool:
+    return len(cells) > 1 and all(cell.startswith(" ") for cell in cells[1:])
 
 
 class CsvSource(DelimitedSource):

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from pipeline import files
 from pipeline.faults import SourceFault, first_line
 from pipeline.files import FileInfo
 from pipeline.sources import json_text
 from pipeline.sources.base import Position
 from pipeline.sources.table import RecordSource, Row
+from pipeline.sources.text_file import open_text, read_text
 
 _HEAD = 1 << 16
 
@@ -29,15 +29,15 @@ class JsonSource(RecordSource):
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """One row per record."""
-        for position, record in enumerate(_records(self.info)[offset:], offset):
+        for position, record in enumerate(_records(self.info, self.settings.encoding)[offset:], offset):
             yield position, number + position - offset, _row(record)
 
 
-def kind_of_json(uri: str, kind: str) -> str:
+def kind_of_json(uri: str, kind: str, encoding: str) -> str:
     """The kind of a JSON file by its content: "json", "jsonl" or "coco". kind: what its name says."""
     try:
-        with files.open_read(uri) as file:
-            head = file.read(_HEAD).removeprefix(codecs.BOM_UTF8).lstrip()
+        with open_text(uri, encoding) as text:
+            head = text.file.read(_HEAD).removeprefix(codecs.BOM_UTF8).lstrip()
     except Exception:  # of any file system; whoever reads the file says what is wrong
         return kind
     if head.startswith(b"["):
@@ -45,20 +45,20 @@ def kind_of_json(uri: str, kind: str) -> str:
     if kind == "jsonl":
         return kind
     try:
-        value = json_text.parse(files.read_bytes(uri))
+        value = json_text.parse(read_text(uri, encoding))
     except json.JSONDecodeError as error:
         return "jsonl" if error.msg == "Extra data" else "coco"
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, SourceFault):
         return "coco"  # which says what is wrong
     is_coco = isinstance(value, dict) and all(isinstance(value.get(name), list) for name in ("images", "annotations"))
     return "coco" if is_coco or not _lists(value) else "json"
 
 
 @lru_cache(maxsize=1)
-def _records(info: FileInfo) -> list[Any]:
+def _records(info: FileInfo, encoding: str) -> list[Any]:
     """The records of a file. They are cached for the next range of the same file."""
     try:
-        value = json_text.parse(files.read_bytes(info.uri))
+        value = json_text.parse(read_text(info.uri, encoding))
     except (ValueError, RecursionError) as error:
         raise SourceFault(f"not JSON: {first_line(error)}") from error
     if isinstance(value, list):

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from pydantic_core import from_json
 
-from pipeline import files
 from pipeline.sources import json_text
 from pipeline.sources.table import RecordSource, Row
+from pipeline.sources.text_file import open_text
 
 
 class JsonlSource(RecordSource):
@@ -15,9 +15,9 @@ class JsonlSource(RecordSource):
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """One row per line that is not blank."""
-        with files.open_read(self.uri) as file:
-            file.seek(offset)
-            for line in file:
+        with open_text(self.uri, self.settings.encoding) as source:
+            source.file.seek(offset)
+            for line in source.file:
                 text = line.removeprefix(codecs.BOM_UTF8) if offset == 0 else line
                 if text.strip():
                     yield offset, number, _parse_line(text)

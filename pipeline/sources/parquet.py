@@ -1,9 +1,10 @@
 """Parquet with image bytes (a binary column, or Hugging Face's struct<bytes, path>) or with image paths."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, partial
-from itertools import accumulate, groupby, repeat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from itertools import accumulate, islice, repeat
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -14,9 +15,11 @@ import pyarrow.parquet as pq
 from pipeline import files
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError, SourceFault, first_line
-from pipeline.sources.base import Columns, Position, RangeSpec, captions_of, image_reference
-from pipeline.sources.parquet_cells import Unreadable, values_of
-from pipeline.sources.read_images import fetch_ahead, opened_once
+from pipeline.sources.base import Position, RangeSpec, captions_of
+from pipeline.sources.columns import Columns
+from pipeline.sources.image_cells import image_in
+from pipeline.sources.parquet_cells import Unreadable, images_of, values_of
+from pipeline.sources.read_images import opened_once
 from pipeline.sources.table import Row, TableSource
 from transforms.records import FailureStage, Fault, ImageRef, Reason
 
@@ -43,6 +46,7 @@ class ParquetSource(TableSource):
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Joins row groups up to `rows` rows, and splits larger row groups."""
+        self._check_first_images()
         ranges: list[RangeSpec] = []
         index = 0
         counts = self._captions()
@@ -72,24 +76,19 @@ class ParquetSource(TableSource):
             yield {"row": number, "skip": 0, "index": index}, row
             index += self.count(row)
 
-    def image(self, row: dict[str, Any], number: int) -> tuple[ImageRef | Fault, bytes]:
-        """The bytes in the cell, or a reference to the path in it."""
+    def image(self, row: dict[str, Any], position: Position) -> tuple[ImageRef | Fault, bytes]:
+        """A cell that cannot be read is a fault of the row."""
         for name in filter(None, vars(self.columns).values()):
             if isinstance(value := row.get(name), Unreadable):
-                problem = f"row {number + 1}: column {name}: {value}"
+                problem = f"row {position['row'] + 1}: column {name}: {value}"
                 return Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, problem), b""
-        cell = row.get(self.columns.image)
-        data = cell.get("bytes") if isinstance(cell, dict) else cell
-        if not isinstance(data, bytes):
-            return super().image(row, number)
-        return (ImageRef(self.uri, number, 0, len(data)), data) if data else (image_reference(None, self.root), b"")
+        return super().image(row, position)
 
-    def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
-        """For images in cells, reads the column forward, batch by batch."""
+    @contextmanager
+    def cell_reader(self) -> Iterator[Callable[[ImageRef], bytes]]:
+        """Reads the column forward, batch by batch."""
         with opened_once(self.uri, lambda file: _ImageColumn(file, self.settings.columns, self.uri)) as column:
-            for in_cells, group in groupby(references, key=lambda image: image.row >= 0):
-                fetch = partial(fetch_ahead, read=lambda image: column().read(image)) if in_cells else super().fetch
-                yield from fetch(group)
+            yield lambda image: column().read(image)
 
     def _rows(self, first: int) -> Iterator[tuple[int, dict[str, Any]]]:
         with self._open() as file:
@@ -107,11 +106,15 @@ class ParquetSource(TableSource):
 
         Where a page cannot be read, the cells in it and in later pages of its column chunk are `Unreadable`.
         """
-        names = _unique(file.schema_arrow.names)
+        names, image = _unique(file.schema_arrow.names), self.columns.image
         done = 0
         try:
             for batch in file.iter_batches(batch_size=_BATCH, row_groups=[group]):
-                for row in zip(*map(values_of, batch.columns), strict=True):
+                columns: list[Any] = [
+                    images_of(c) if name == image else values_of(c)
+                    for name, c in zip(names, batch.columns, strict=True)
+                ]
+                for row in zip(*columns, strict=True):
                     if done >= skip:
                         yield number + done, dict(zip(names, row, strict=True))
                     done += 1
@@ -137,6 +140,13 @@ class ParquetSource(TableSource):
                 start += rows
         if end > start:
             yield start, end
+
+    def _check_first_images(self) -> None:
+        name = self.columns.image
+        with self._open() as file:
+            field = file.schema_arrow.field(name)
+            if field.type in (pa.string(), pa.large_string()) and file.metadata.num_row_groups:
+                self.check_images(islice(_column(file, 0, file.schema_arrow.names.index(name)), _BATCH))
 
     def _captions(self) -> Any:
         """The number of captions per row (int64) if they are lists. None if each row has one caption."""
@@ -179,8 +189,9 @@ class _ImageColumn:
         while image.row >= self._first + len(self._batch):
             self._first += len(self._batch)
             self._batch = next(self._batches).column(0)
-        cell: Any = self._batch[image.row - self._first].as_py()
-        return (cell["bytes"] if isinstance(cell, dict) else cell) or b""
+        [cell] = images_of(self._batch.slice(image.row - self._first, 1))
+        found = image_in(cell)
+        return found if isinstance(found, bytes) else b""
 
 
 def _caption_counts(file: pq.ParquetFile, group: int, name: str) -> Any:

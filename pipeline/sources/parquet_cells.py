@@ -29,6 +29,22 @@ def values_of(column: Any) -> list[Value]:
     return values
 
 
+def images_of(column: Any) -> list[Value]:
+    """The cells of a column of images. Lists of numbers from 0 to 255 become bytes."""
+    types, kind = pa.types, column.type
+    is_list = types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)
+    if not is_list or not types.is_integer(kind.value_type):
+        return values_of(column)
+    return [_bytes(scalar) if scalar.is_valid else None for scalar in column]
+
+
+def _bytes(scalar: Any) -> Value:
+    try:
+        return scalar.values.cast(pa.uint8()).to_numpy().tobytes()
+    except pa.ArrowInvalid:  # a null, or a number outside of 0 to 255
+        return scalar.as_py()
+
+
 def _value(scalar: Any) -> Value:
     try:
         return scalar.as_py()

@@ -1,21 +1,28 @@
 """Code that all tables share: JSON lines, CSV, TSV, parquet."""
 
-from collections.abc import Iterator
-from functools import cached_property
-from itertools import islice
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property, partial
+from itertools import groupby, islice
 from typing import Any
 
+from pipeline.faults import CallError, SourceFault
 from pipeline.sources.base import (
-    Columns,
     ImageFileSource,
     Position,
     RangeSpec,
     broken_row,
     captions_of,
     image_reference,
+    is_url,
     row_pairs,
     slice_ranges,
 )
+from pipeline.sources.columns import Columns, how_to_download
+from pipeline.sources.image_cells import image_in
+from pipeline.sources.read_images import fetch_ahead
+from pipeline.sources.text_file import open_text
 from transforms.records import Fault, ImageRef, Pair
 
 _SAMPLED_ROWS = 100
@@ -49,10 +56,35 @@ class TableSource(ImageFileSource):
                 if number >= skip:
                     yield {**position, "skip": number, "index": pair.index}, pair
 
-    def image(self, row: dict[str, Any], number: int) -> tuple[ImageRef | Fault, bytes]:
+    def image(self, row: dict[str, Any], position: Position) -> tuple[ImageRef | Fault, bytes]:
         """The image of a row, and its bytes if they are in the table."""
-        cell = row.get(self.columns.image)  # Hugging Face's struct<bytes, path> may name a path in any table
-        return image_reference(cell.get("path") if isinstance(cell, dict) else cell, self.root), b""
+        found = image_in(row.get(self.columns.image))
+        if isinstance(found, bytes):
+            return ImageRef(self.uri, position["row"], position.get("offset", 0), len(found)), found
+        return (image_reference(found, self.root) if isinstance(found, str) else found), b""
+
+    def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
+        """For images in cells, reads the table forward."""
+        with self.cell_reader() as read:
+            for in_cells, group in groupby(references, key=lambda image: image.row >= 0):
+                fetch = partial(fetch_ahead, read=read) if in_cells else super().fetch
+                yield from fetch(group)
+
+    def cell_reader(self) -> AbstractContextManager[Callable[[ImageRef], bytes]]:
+        """A function that returns the image in a cell; b"" if there is none, because the table has changed."""
+        raise NotImplementedError
+
+    def about(self) -> dict[str, str]:
+        """What is taken for what, for a person."""
+        return {role: f"column {name}" for role, name in vars(self.columns).items() if name}
+
+    def check_images(self, cells: Iterable[Any]) -> None:
+        """Raises CallError if the cells, some of the image column, are URLs alone."""
+        found = [image_in(cell) for cell in cells]
+        if found and all(isinstance(path, str) and is_url(path) for path in found):
+            columns = self.columns
+            cure = how_to_download(self.uri, columns.image, columns.caption)
+            raise CallError(f"source.columns.image: {self.uri} lists URLs, in the column {columns.image}; {cure}")
 
     def place(self, position: Position) -> str:
         """Where a row is, in addition to its number, for a message."""
@@ -67,7 +99,7 @@ class TableSource(ImageFileSource):
         if isinstance(row, str):
             yield broken_row(self.uri, number, index, f"row {number + 1}{self.place(position)}: {row}")
         else:
-            yield from row_pairs(row, self.columns, self.uri, number, index, self.image(row, number))
+            yield from row_pairs(row, self.columns, self.uri, number, index, self.image(row, position))
 
 
 class TextTableSource(TableSource):
@@ -77,13 +109,27 @@ class TextTableSource(TableSource):
         """The first byte, number and content of every row from `offset` on. number: of the first one."""
         raise NotImplementedError
 
+    def first_rows(self) -> list[dict[str, Any]]:
+        """The sound ones of the first 100 rows, as far as they can be read. Raises SourceFault if none can be read."""
+        rows: list[Row] = []
+        try:
+            rows.extend(row for _, _, row in islice(self.rows(0, 0), _SAMPLED_ROWS))
+        except SourceFault:
+            if not rows:
+                raise
+        return [row for row in rows if isinstance(row, dict)]
+
     def place(self, position: Position) -> str:
         """The first byte."""
         return f", at byte {position['offset']}"
 
     def ranges(self, rows: int) -> list[RangeSpec]:
-        """Scans the file once."""
+        """Scans the file once. A file that can only be read forward is one range, and is not scanned."""
         columns = self.columns  # a table without rows must have them, too
+        self.check_images(row.get(columns.image) for row in self.first_rows())
+        with open_text(self.uri, self.settings.encoding) as text:
+            if text.forward:
+                return [RangeSpec({"offset": 0, "row": 0, "skip": 0, "index": 0}, None)]
         counts = (
             (position, self.count(row), row if isinstance(row, str) else row.get(columns.image))
             for position, row in self.positioned_rows({"offset": 0, "row": 0, "skip": 0, "index": 0})
@@ -102,12 +148,31 @@ class TextTableSource(TableSource):
             yield {"offset": offset, "row": number, "skip": 0, "index": index}, row
             index += self.count(row)
 
+    @contextmanager
+    def cell_reader(self) -> Iterator[Callable[[ImageRef], bytes]]:
+        """Goes back in the table only if a reference does."""
+        rows: Any = iter(())
+        behind = sys.maxsize  # the rows after this byte can still be read
+
+        def read(image: ImageRef) -> bytes:
+            nonlocal rows, behind
+            if image.offset <= behind:
+                rows = self.rows(image.offset, image.row)
+            offset, row = next(((offset, row) for offset, _, row in rows if offset >= image.offset), (image.offset, ""))
+            behind = offset
+            found = image_in(row.get(self.columns.image)) if isinstance(row, dict) and offset == image.offset else b""
+            return found if isinstance(found, bytes) else b""
+
+        try:
+            yield read
+        finally:
+            rows = None  # closes the file
+
 
 class RecordSource(TextTableSource):
     """A table of JSON objects. The columns are the fields of the objects in the first 100 rows."""
 
     def column_names(self) -> list[str]:
         """The fields in order of appearance. If there is no object, the requested names."""
-        rows = [row for _, _, row in islice(self.rows(0, 0), _SAMPLED_ROWS) if isinstance(row, dict)]
-        columns = self.settings.columns
-        return list(dict.fromkeys(name for row in rows for name in row)) or [*columns.caption, *columns.image]
+        names = list(dict.fromkeys(name for row in self.first_rows() for name in row))
+        return names or [*self.settings.columns.caption, *self.settings.columns.image]

@@ -1,7 +1,7 @@
 """The members of a tar, one by one, even if the tar is damaged.
 
-The first bytes show whether the tar is plain or gzipped. This module does not use the reader of `tarfile`. That reader
-stops silently at a damaged or truncated header, loops at a header with a negative size, recurses along extended
+The first bytes show whether the tar is compressed. This module does not use the reader of `tarfile`. That reader stops
+silently at a damaged or truncated header, loops at a header with a negative size, recurses along extended
 headers, and applies PAX global headers to all later members. With global headers, reading from the middle would give
 other names, so they are ignored here.
 """
@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, cast
 
 from pipeline import files
-from pipeline.files.gunzip import Gunzip
 
 _BLOCK = 512
 _BUFFER = 1 << 20
@@ -58,8 +57,8 @@ class NotATar(Exception):
 def open_tar(uri: str, loading: bool) -> Iterator["TarReader"]:
     """Opens a tar for reading. loading: whether members are loaded. If False, only headers are read."""
     with files.open_read(uri) as raw:
-        stream = files.gunzipped(raw)
-        if isinstance(stream, Gunzip):
+        stream = files.unpacked(raw)
+        if isinstance(stream, files.ForwardFile):
             yield TarReader(stream, None)
         else:
             end = stream.seek(0, io.SEEK_END)
@@ -70,7 +69,7 @@ def open_tar(uri: str, loading: bool) -> Iterator["TarReader"]:
 class TarReader:
     """Reads a tar forward. end: its number of bytes, or None if that is unknown without reading."""
 
-    def __init__(self, stream: "BinaryIO | Gunzip", end: int | None) -> None:
+    def __init__(self, stream: "BinaryIO | files.ForwardFile", end: int | None) -> None:
         self._stream = stream
         self._end = end
 

@@ -379,10 +379,10 @@ def _moved(position: Position, skip: int) -> Position:
 
 
 class _TarImages:
-    """Images of an open tar, plain or gzipped. Offsets are those in the unpacked tar."""
+    """Images of an open tar, plain or compressed. Offsets are those in the unpacked tar."""
 
     def __init__(self, file: BinaryIO) -> None:
-        self._file = files.gunzipped(file)
+        self._file = files.unpacked(file)
         self._offset = 0
 
     def read(self, image: ImageRef) -> bytes:

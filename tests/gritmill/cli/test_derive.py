@@ -90,6 +90,7 @@ def test_a_parameter_without_a_flag_is_a_mistake():
         ("ground", gritmill.ground, {"changes"}),
         ("pack", gritmill.pack, {"changes", "max_failed", "allow_source_faults"}),
         ("demo", demo.run, set()),
+        ("look", gritmill.look, {"changes"}),
         ("validate", gritmill.validate, set()),
         ("export", gritmill.export, set()),
         ("view", gritmill.view, {"serve", "port"}),
@@ -112,7 +113,9 @@ def test_each_option_of_a_function_has_a_flag_and_the_other_way_round(name, func
         assert flags[key].required == (parameter.default is parameter.empty), key
 
 
-@pytest.mark.parametrize("name", ["run", "ground", "pack", "demo", "validate", "export", "view", "eval", "calibrate"])
+@pytest.mark.parametrize(
+    "name", ["run", "ground", "pack", "demo", "look", "validate", "export", "view", "eval", "calibrate"]
+)
 def test_the_help_of_each_option_is_a_sentence(name):
     command = typer.main.get_command(commands.app).commands[name]
     for param in command.params:

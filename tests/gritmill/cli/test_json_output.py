@@ -62,6 +62,8 @@ def asked(folder, call, monkeypatch):
 
 def test_each_command_prints_its_result(asked, folder):
     words = ("own.yaml", "--input", "in/pairs.jsonl", "--output", "out")
+    look, lines = asked("look", "in/pairs.jsonl")
+    assert ([source["pairs"] for source in look["sources"]], look["status"], lines) == ([10], 0, [])
     ground, lines = asked("ground", *words)
     assert ground == {
         **{"folder": "out", "detections": str(folder / "out/detections"), "sources": 1, "ranges": 1, "limit": None},

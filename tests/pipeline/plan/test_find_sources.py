@@ -4,7 +4,7 @@ import pytest
 
 from pipeline import files
 from pipeline.faults import CallError
-from pipeline.plan.find_sources import find_sources
+from pipeline.plan.find_sources import find_skipped, find_sources
 from tests import fake_object_store
 from tests.pipeline.builders import stored
 from tests.pipeline.plan.test_plan import TABLE
@@ -79,3 +79,10 @@ def test_a_shard_that_is_missing_from_a_range_is_named(tmp_path: Path, root: str
         find_sources([f"{root}/{{00..05}}.tar"])
     with pytest.raises(CallError, match=r"/9\*\.tar: matches no file; it is part of "):
         find_sources([f"{root}/{{0,9}}*.tar"])
+
+
+def test_the_folders_of_a_brace_pattern_say_what_they_skip(tmp_path: Path) -> None:
+    for name in ("a/1.tar", "a/notes.md", "b/2.tar", "b/x.md"):
+        stored(tmp_path / name, "")
+    inputs = [f"{tmp_path}/{{a,b}}"]
+    assert find_skipped(inputs, find_sources(inputs)) == {".md": 2}

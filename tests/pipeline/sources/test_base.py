@@ -13,7 +13,6 @@ from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 from pipeline.sources import is_source, kind_of, open_source
 from pipeline.sources.base import (
-    Columns,
     captions_of,
     check_root,
     image_reference,
@@ -23,9 +22,10 @@ from pipeline.sources.base import (
     slice_ranges,
     with_valid_text,
 )
+from pipeline.sources.columns import Columns
 from tests import fake_object_store
 from tests.pipeline.builders import source_settings, stored
-from transforms.records import Pair, Reason
+from transforms.records import Fault, ImageRef, Pair, Reason
 
 COLUMNS = Columns("caption", "image", "url", "id", "key")
 
@@ -119,6 +119,21 @@ def test_images_that_cannot_be_had_are_failed_pairs(value: object, reason: Reaso
     assert [pair.image.uri for pair in pairs] == ["", ""]
 
 
+@pytest.mark.parametrize(
+    ("path", "detail"),
+    [
+        ("/data/images/1.jpg", "/data/images/1.jpg; set source.image_root=/data/images"),
+        ("s3://bucket/a/1.jpg", "s3://bucket/a/1.jpg; set source.image_root=s3://bucket/a"),
+        ("../1.jpg", "../1.jpg, from /t"),
+        ("../" + "x" * 23_000, f"../{'x' * 86}…, from /t"),
+    ],
+)
+def test_a_path_outside_of_the_root_names_a_root_that_would_do(path: str, detail: str) -> None:
+    found = image_reference(path, "/t")
+    assert isinstance(found, Fault)
+    assert found.detail == detail
+
+
 @pytest.mark.parametrize("value", ["1.jpg", "./1.jpg", "a/../1.jpg", "/t/1.jpg", "file:///t/1.jpg"])
 def test_paths_below_the_root_are_taken(value: str) -> None:
     [pair] = row_pairs({"caption": "a dog"}, COLUMNS, "/t/a.jsonl", 0, 0, (image_reference(value, "/t"), b""))
@@ -206,3 +221,32 @@ def test_a_name_that_tells_nothing_is_refused_unless_the_kind_is_set() -> None:
     assert kind_of("/t/words.txt", source_settings(kind="tsv")) == "tsv"
     with pytest.raises(CallError, match=r"--input: /t/words\.txt: .*source\.kind"):
         kind_of("/t/words.txt", source_settings())
+
+
+def test_a_path_with_backslashes_is_one_with_slashes_unless_such_a_file_exists(tmp_path: Path) -> None:
+    stored(tmp_path / "b\\c.jpg", b"")
+    found = [image_reference(path, str(tmp_path)) for path in ("a\\b.jpg", "b\\c.jpg", "a\\..\\..\\d.jpg")]
+    assert [one.uri if isinstance(one, ImageRef) else one.reason for one in found] == [
+        str(tmp_path / "a/b.jpg"),
+        str(tmp_path / "b\\c.jpg"),
+        Reason.OUTSIDE_ROOT,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        (7, "a number"),
+        ({"en": "a dog", "de": "ein Hund"}, "an object with en, de"),
+        ([["a"], ["b"]], "a list of 1 text"),
+        (b"a dog", "a binary value"),
+    ],
+)
+def test_a_caption_that_is_no_text_says_what_it_is(cell: Any, told: str) -> None:
+    pairs = list(row_pairs({"caption": cell}, COLUMNS, "/a.jsonl", 6, 0, (ImageRef("/a.jpg"), b"")))
+    for pair in pairs:
+        assert pair.error
+        assert (pair.error.reason, pair.error.detail) == (
+            Reason.BROKEN_ROW,
+            f"row 7: column caption: {told}, not a text",
+        )

@@ -88,7 +88,7 @@ def test_another_json_is_a_source_fault_of_one_line(tmp_path: Path, value: Any) 
 
 def test_what_cannot_be_used_costs_itself_alone(tmp_path: Path) -> None:
     broken = [
-        {"image_id": 9, "caption": "no id"},
+        {"id": None, "image_id": 9, "caption": "no id"},
         "a",
         {"id": 4, "caption": "no image"},
         {"id": [], "image_id": 9},
@@ -140,8 +140,6 @@ def test_a_record_that_is_nested_deep_or_holds_a_huge_integer_costs_its_meta(tmp
 
 
 def test_a_file_without_any_caption_is_refused(tmp_path: Path) -> None:
-    value = {"images": IMAGES, "annotations": [{"image_id": 9, "caption": "a dog"}, "a"]}
-    assert [pair.error for pair in pairs_of(opened(tmp_path / "no_ids.json", value))].count(None) == 0
     value = {"images": IMAGES, "annotations": [{"id": 1, "image_id": 9, "bbox": []}, "a"]}
     with pytest.raises(CallError, match=r"^--input: .*c\.json: none of its annotations has a caption$"):
         opened(tmp_path / "c.json", value).ranges(10)
@@ -151,3 +149,39 @@ def test_two_files_of_one_name_are_not_mixed_up(tmp_path: Path) -> None:
     first = opened(tmp_path / "a/c.json", {"images": IMAGES, "annotations": ANNOTATIONS})
     second = opened(tmp_path / "b/c.json", {"images": IMAGES, "annotations": ANNOTATIONS[:1]})
     assert [len(pairs_of(first)), len(pairs_of(second)), len(pairs_of(first))] == [3, 1, 3]
+
+
+def test_annotations_without_ids_are_numbered(tmp_path: Path) -> None:
+    annotations = [{"image_id": 10, "caption": "a cat"}, {"image_id": 9, "caption": "a dog"}]
+    pairs = assert_reads_alike_from_anywhere(
+        opened(tmp_path / "c.json", {"images": IMAGES, "annotations": annotations})
+    )
+    assert [(p.key, p.caption, p.image.uri) for p in pairs] == [
+        ("9-2", "a dog", str(tmp_path / "9.jpg")),
+        ("10-1", "a cat", str(tmp_path / "10.jpg")),
+    ]
+
+
+@pytest.mark.parametrize(("listed", "named"), [(str, int), (int, str)])
+def test_ids_that_are_texts_here_and_numbers_there_are_the_same(tmp_path: Path, listed: type, named: type) -> None:
+    images = [{"id": listed(i), "file_name": f"{i}.jpg"} for i in (9, 10)]
+    annotations = [{"id": i, "image_id": named(i), "caption": f"c{i}"} for i in (9, 10, 11)]
+    pairs = assert_reads_alike_from_anywhere(
+        opened(tmp_path / "c.json", {"images": images, "annotations": annotations})
+    )
+    good = [(p.caption, p.image.uri) for p in pairs if not p.error]
+    assert sorted(good) == [("c10", str(tmp_path / "10.jpg")), ("c9", str(tmp_path / "9.jpg"))]
+    [error] = [p.error for p in pairs if p.error]
+    assert error.reason == Reason.NO_IMAGE
+    assert (
+        error.detail
+        == f"its image_id {named(11)!r} is not among the 2 images, the first of which has the id {listed(9)!r}"
+    )
+
+
+def test_images_that_have_only_a_url_say_so(tmp_path: Path) -> None:
+    value = {"images": [{"id": 9, "coco_url": "http://x/9.jpg"}], "annotations": ANNOTATIONS[1:]}
+    pairs = pairs_of(opened(tmp_path / "c.json", value))
+    assert [(p.error.reason, p.error.detail) for p in pairs if p.error] == [
+        (Reason.UNSUPPORTED_URI, "http://x/9.jpg")
+    ] * 2

@@ -1,5 +1,7 @@
 """The contract of every source kind on one small input: the built-in kinds, and one from another package."""
 
+import base64
+import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -64,6 +66,23 @@ def jsonl(folder: Path) -> Path:
     return saved(folder / "a.jsonl", "\n".join(rows))
 
 
+def embedded(folder: Path) -> Path:
+    """JSON lines with images in their cells, as base64 and as data URIs."""
+    texts = [base64.b64encode(data).decode() for data in IMAGES]
+    cells = [text if i % 2 else f"data:image/jpeg;base64,{text}" for i, text in enumerate(texts)]
+    rows = [json.dumps({"image": cell, "caption": c}) for cell, c in zip(cells, CAPTIONS, strict=True)]
+    rows[3] = "{"
+    return saved(folder / "a.jsonl", "\n".join(rows))
+
+
+def packed(path: Path, ending: str, codec: str) -> Path:
+    return saved(path.with_name(path.name + ending), pa.compress(path.read_bytes(), codec, asbytes=True))
+
+
+def recoded(path: Path, encoding: str) -> Path:
+    return saved(path, path.read_text("utf-8").encode(encoding))
+
+
 def json_records(folder: Path) -> Path:
     written_images(folder)
     rows: list[Any] = [{"image": f"{i}.jpg", **({"caption": c} if c else {})} for i, c in enumerate(CAPTIONS)]
@@ -84,9 +103,23 @@ def coco(folder: Path) -> Path:
     for i, captions in enumerate(CAPTIONS):
         texts = [{"caption": caption} for caption in captions] or [{}]
         annotations += [{"id": len(annotations) + n, "image_id": i, **text} for n, text in enumerate(texts)]
-    del annotations[4]["id"]
+    del annotations[4]["image_id"]
     listed = [{"id": i, "file_name": f"{i}.jpg"} for i in range(len(IMAGES))]
     return saved(folder / "a.json", json.dumps({"images": listed, "annotations": annotations}))
+
+
+def parquet_of_numbers(folder: Path) -> Path:
+    """As pandas writes a column of lists of bytes. The image of the bad row has a number too large."""
+    cells = [list(data) for data in IMAGES]
+    cells[3] = [1000, 2]
+    table = pa.table({"image": cells, "caption": pa.array(CAPTIONS, pa.list_(pa.string()))})
+    return saved(folder / "a.parquet", written(table))
+
+
+def written(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, row_group_size=2)
+    return sink.getvalue()
 
 
 def parquet(folder: Path, in_cells: tuple[int, ...]) -> Path:
@@ -95,20 +128,26 @@ def parquet(folder: Path, in_cells: tuple[int, ...]) -> Path:
     cells = [{"bytes": data if i in in_cells else None, "path": f"{i}.jpg"} for i, data in enumerate(IMAGES)]
     cells[3] = {"bytes": None, "path": "../elsewhere.jpg"}
     table = pa.table({"image": cells, "caption": pa.array(CAPTIONS, pa.list_(pa.string()))})
-    pq.write_table(table, folder / "a.parquet", row_group_size=2)
-    return folder / "a.parquet"
+    return saved(folder / "a.parquet", written(table))
 
 
 KINDS = {
     "webdataset": webdataset,
     "gzipped": lambda folder: webdataset(folder, ".tar.gz"),
     "jsonl": jsonl,
+    "jsonl of images": embedded,
+    "jsonl in gzip": lambda folder: packed(embedded(folder), ".gz", "gzip"),
+    "jsonl in zstd": lambda folder: packed(jsonl(folder), ".zst", "zstd"),
+    "jsonl in UTF-16": lambda folder: recoded(jsonl(folder), "utf-16"),
     "json": json_records,
     "csv": lambda folder: delimited(folder, ".csv", ","),
+    "csv in UTF-16": lambda folder: recoded(delimited(folder, ".csv", ";"), "utf-16"),
+    "tsv in gzip": lambda folder: packed(delimited(folder, ".tsv", "\t"), ".gz", "gzip"),
     "tsv": lambda folder: delimited(folder, ".tsv", "\t"),
     "coco": coco,
     "parquet": lambda folder: parquet(folder, (0, 1, 2, 3, 4)),
     "parquet of paths": lambda folder: parquet(folder, ()),
+    "parquet of numbers": parquet_of_numbers,
     "parquet of both": lambda folder: parquet(folder, (0, 2)),
     "zipped": zipped,
 }

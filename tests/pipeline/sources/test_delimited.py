@@ -1,4 +1,5 @@
 import csv
+import gzip
 import io
 from pathlib import Path
 from typing import Any
@@ -6,8 +7,9 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from zstandard import ZstdCompressor
 
-from pipeline.faults import CallError
+from pipeline.faults import CallError, SourceFault
 from pipeline.sources.delimited import CsvSource, DelimitedSource, TsvSource
 from tests.pipeline.builders import assert_reads_alike_from_anywhere, pairs_of, source_settings, stored
 from transforms.records import Reason
@@ -149,3 +151,118 @@ def test_a_big_table_is_cut_into_ranges_but_never_inside_one_images_captions(tmp
     source = opened(tmp_path / "a.csv", "image,caption\n" + rows)
     assert [spec.pairs for spec in source.ranges(8)] == [9, 9, 9, 9, 4]
     assert [p.caption for p in assert_reads_alike_from_anywhere(source, 8)] == [f"a\n{i}" for i in range(40)]
+
+
+def written(rows: list[list[str]], glue: str, end: str = "\n") -> str:
+    return "".join(glue.join(row) + end for row in rows)
+
+
+ROWS = [["1.png", "a dog"], ["2.png", "ein Hütchen 🎩"]]
+TABLE = [["image", "caption"], *ROWS]
+FOUND = [("a dog", "1.png"), ("ein Hütchen 🎩", "2.png")]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("semicolon.csv", written(TABLE, ";")),
+        ("tab.csv", written(TABLE, "\t")),
+        ("comma.tsv", written(TABLE, ",")),
+        ("pipe.csv", written(TABLE, "| ")),
+        ("blank.csv", written(TABLE, ", ")),
+        ("blank.tsv", written(TABLE, "\t ")),
+        ("quoted.csv", 'image; caption\n1.png; "a dog"\n"2.png"; ein Hütchen 🎩\n'),
+        ("padded.csv", written([[" image ", "caption "], *ROWS], ",")),
+        ("cr.csv", written(TABLE, ",", "\r")),
+        ("cr.tsv", written(TABLE, "\t", "\r")),
+        ("utf16.csv", written(TABLE, ",", "\r\n").encode("utf-16")),
+        ("utf16be.tsv", b"\xfe\xff" + written(TABLE, "\t").encode("utf-16-be")),
+        ("utf32.csv", written(TABLE, ";", "\r").encode("utf-32")),
+        ("gz.csv", gzip.compress(written(TABLE, ";").encode("utf-16"))),
+        ("headerless.tsv", written(ROWS, "\t")),
+        ("headerless.csv", written(ROWS, ", ")),
+        ("caption_first.tsv", written([row[::-1] for row in ROWS], "\t")),
+        ("flickr.token", "1.png#0\ta dog\n2.png#0\tein Hütchen 🎩\n"),
+        ("mac.token", "1.png#0\ta dog\r2.png#13\tein Hütchen 🎩\r"),
+        ("flickr.csv", "image_name| comment_number| comment\n1.png| 0| a dog\n2.png| 0| ein Hütchen 🎩\n"),
+    ],
+)
+def test_tables_as_people_have_them(tmp_path: Path, name: str, data: bytes | str) -> None:
+    path = tmp_path / name
+    source = (TsvSource if path.suffix in (".tsv", ".token") else CsvSource)(stored(path, data), source_settings())
+    pairs = assert_reads_alike_from_anywhere(source, 1)
+    assert [(p.caption, Path(p.image.uri).name, p.error) for p in pairs] == [(*found, None) for found in FOUND]
+
+
+@pytest.mark.parametrize(
+    ("data", "values"),
+    [
+        ("1.png:a dog:7\n2.png:ein Hütchen 🎩:8\n", {"delimiter": ":", "header": ["image", "caption", "n"]}),
+        ("a dog,x,1.png\nein Hütchen 🎩,y,2.png\n", {"header": ["caption", "n", "image"]}),
+        ("a dog|1.png\nein Hütchen 🎩|2.png\n", {"header": ["caption", "path"]}),
+        ("image,caption\n1.png,a dog\n2.png,ein Hütchen 🎩\n".encode("utf-16-le"), {"encoding": "UTF-16LE"}),
+    ],
+)
+def test_settings_say_what_the_first_row_does_not(tmp_path: Path, data: bytes | str, values: dict[str, Any]) -> None:
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.csv", data, **values))
+    assert [(p.caption, Path(p.image.uri).name, p.error) for p in pairs] == [(*found, None) for found in FOUND]
+
+
+def test_bytes_that_are_not_text_in_the_encoding_fail_their_pair(tmp_path: Path) -> None:
+    data = "image,caption\n1.png,猫と犬\n2.png,".encode("shift_jis") + b"\xff\xfe\n3.png,a dog\n"
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.csv", data, encoding="shift_jis"))
+    assert [(p.caption, p.error.reason if p.error else None) for p in pairs][::2] == [("猫と犬", None), ("a dog", None)]
+    assert pairs[1].error
+    assert pairs[1].error.reason == Reason.ENCODING
+
+
+@pytest.mark.parametrize(
+    ("data", "values", "told"),
+    [
+        (
+            "1.png,a dog,7\n",
+            {},
+            r"source\.header: .*a\.csv has no header line, but begins with '1\.png', 'a dog', '7'; name",
+        ),
+        (
+            "a dog,http://x/1\n",
+            {},
+            r"has no header line, .* it lists URLs; write a header line such as caption,url into",
+        ),
+        (
+            "caption,url\na,http://x\n",
+            {},
+            r"lists URLs, in the column url; .* img2dataset --url_list .*a\.csv --input_f",
+        ),
+        (
+            "caption,image\na,http://x\n",
+            {},
+            r"lists URLs, in the column image; .* --url_col image --caption_col caption",
+        ),
+        ("a,b\nc,d\n", {}, r"source\.columns\.caption: .*a\.csv has no column caption or .*; it has a, b$"),
+        (
+            "1.png,a\n",
+            {"header": ["image", "caption", "n"]},
+            r"source\.header: 3 names, but the first row of .*a\.csv has 2 cells, separated",
+        ),
+        ("\n", {}, r"--input: .*a\.csv: no header line$"),
+    ],
+)
+def test_what_cannot_be_a_table_of_images_is_refused(
+    tmp_path: Path, data: str, values: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(CallError, match=told):
+        opened(tmp_path / "a.csv", data, **values).ranges(10)
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, ZstdCompressor(write_checksum=True).compress])
+def test_of_a_damaged_compressed_table_the_rows_before_the_damage_are_read(tmp_path: Path, packed: Any) -> None:
+    rows = [[f"{i}.png", f"{i * 7919 % 99991} dogs"] for i in range(40_000)]
+    data = packed(written([["image", "caption"], *rows], ",").encode())
+    source = opened(tmp_path / "a.csv", data[: len(data) // 2])
+    [spec] = source.ranges(100)
+    captions = []
+    with pytest.raises(SourceFault, match=r"^the (gzip|zstd) stream is truncated or damaged$"):
+        captions.extend(pair.caption for _, pair in source.read(spec.start))
+    assert captions == [caption for _, caption in rows[: len(captions)]]
+    assert len(captions) > 10_000

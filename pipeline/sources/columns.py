@@ -1,0 +1,60 @@
+"""The columns of a table that are used, found by their names."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pipeline import files
+from pipeline.configuration import ColumnSettings
+from pipeline.faults import CallError
+
+_FURTHER_NAMES = {"caption": ("sentences", "conversations", "comment"), "image": ("image_name", "images", "img")}
+"""Columns of Karpathy's splits, LLaVA, Flickr30k and others, which are used if there is none of the default names."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table that are used. A missing column is ""."""
+
+    caption: str
+    image: str
+    url: str = ""
+    id: str = ""
+    key: str = ""
+
+    @classmethod
+    def pick(cls, available: Collection[str], requested: ColumnSettings, uri: str) -> "Columns":
+        """Picks the first available name per column. Raises CallError if there is no caption or no image column."""
+        columns = cls(**{role: cls._first(available, requested, role) for role in vars(cls("", ""))})
+        for role in ("caption", "image"):
+            if not getattr(columns, role):
+                raise CallError(
+                    f"source.columns.{role}: {uri} {columns._explain_missing(role, available, requested, uri)}"
+                )
+        return columns
+
+    @classmethod
+    def fit(cls, available: Collection[str], requested: ColumnSettings) -> bool:
+        """Whether there are a caption and an image column."""
+        return all(cls._first(available, requested, role) for role in ("caption", "image"))
+
+    @staticmethod
+    def _first(available: Collection[str], requested: ColumnSettings, role: str) -> str:
+        names: tuple[str, ...] = getattr(requested, role)
+        if names == getattr(ColumnSettings(), role):
+            names += _FURTHER_NAMES.get(role, ())
+        return next((name for name in names if name in available), "")
+
+    def _explain_missing(self, role: str, available: Collection[str], requested: ColumnSettings, uri: str) -> str:
+        if role == "image" and self.url:
+            return f"lists URLs, in the column {self.url}; {how_to_download(uri, self.url, self.caption)}"
+        names = " or ".join(getattr(requested, role))
+        return f"has no column {names}; it has {', '.join(available)}"
+
+
+def how_to_download(uri: str, url: str, caption: str) -> str:
+    """The cure for a table of URLs. url, caption: names of its columns."""
+    kind = files.name(uri).lower().partition(".")[2] or "parquet"
+    return (
+        f"download the images first, for example: img2dataset --url_list {uri} --input_format {kind} --url_col {url} "
+        f"--caption_col {caption} --output_format webdataset --output_folder DIR"
+    )

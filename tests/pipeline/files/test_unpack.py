@@ -1,0 +1,89 @@
+import bz2
+import gzip
+import io
+import lzma
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from zstandard import ZstdCompressor
+
+from pipeline.faults import SourceFault
+from pipeline.files.unpack import DAMAGED, ForwardFile, unpacked
+
+NOISE = random.Random(1)
+DATA = b"".join(NOISE.randbytes(700) + b"x" * NOISE.randrange(3000) for _ in range(400))
+PACKED = {"gzip": gzip.compress(DATA, mtime=0), "zstd": ZstdCompressor(write_checksum=True).compress(DATA)}
+KINDS = pytest.mark.parametrize("kind", PACKED)
+
+
+def opened(packed: bytes) -> ForwardFile:
+    stream = unpacked(io.BytesIO(packed))
+    assert isinstance(stream, ForwardFile)
+    return stream
+
+
+def everything(stream: ForwardFile, steps: list[int]) -> tuple[bytes, str]:
+    """Reads in repeated steps. Returns the data and the text of the error, if any."""
+    pieces = []
+    try:
+        while True:
+            for step in steps:
+                piece = stream.read(step)
+                pieces.append(piece)
+                if not piece:
+                    return b"".join(pieces), ""
+    except EOFError as error:
+        return b"".join(pieces), str(error)
+
+
+@KINDS
+@given(steps=st.lists(st.integers(1, 90_000), min_size=1, max_size=5))
+def test_any_steps_give_the_same_bytes(kind: str, steps: list[int]) -> None:
+    assert everything(opened(PACKED[kind]), steps) == (DATA, "")
+
+
+@KINDS
+@given(places=st.lists(st.integers(0, len(DATA) + 10), min_size=1, max_size=6))
+def test_any_place_can_be_gone_to(kind: str, places: list[int]) -> None:
+    stream = opened(PACKED[kind])
+    for place in places:
+        assert stream.seek(place) == min(place, len(DATA))
+        assert stream.read(10) == DATA[place : place + 10]
+        assert stream.tell() == min(place + 10, len(DATA))
+
+
+@pytest.mark.parametrize("damage", ["cut", "garbage in it", "garbage behind it"])
+@pytest.mark.parametrize("start", [0, 1, 40_000, 65_536])
+@pytest.mark.parametrize("step", [1, 511, 100_000])
+@KINDS
+def test_a_damaged_stream_breaks_at_the_same_byte_wherever_reading_began(
+    kind: str, damage: str, start: int, step: int
+) -> None:
+    whole_file = PACKED[kind]
+    half = len(whole_file) // 2
+    packed = {
+        "cut": whole_file[:half],
+        "garbage in it": whole_file[:half] + b"garbage" * 9 + whole_file[half + 63 :],
+        "garbage behind it": whole_file + b"garbage",
+    }[damage]
+    whole, ending = everything(opened(packed), [4096])
+    assert ending == DAMAGED.format(kind)
+    assert len(whole) > start
+    stream = opened(packed)
+    stream.seek(start)
+    assert everything(stream, [step]) == (whole[start:], DAMAGED.format(kind))
+
+
+@pytest.mark.parametrize(("kind", "padding"), [("gzip", 100), ("zstd", 0)])
+def test_several_streams_in_one_file_are_one(kind: str, padding: int) -> None:
+    assert everything(opened(PACKED[kind] * 2 + bytes(padding)), [5000]) == (DATA + DATA, "")
+
+
+@pytest.mark.parametrize(("name", "packed"), [("xz", lzma.compress(DATA)), ("bzip2", bz2.compress(DATA))])
+def test_other_compressions_are_refused_by_their_name(name: str, packed: bytes) -> None:
+    with pytest.raises(
+        SourceFault, match=f"^compressed with {name}, which is not read; unpack it, or compress it with"
+    ):
+        unpacked(io.BytesIO(packed))
