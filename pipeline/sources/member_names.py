@@ -38,15 +38,19 @@ class MemberNames:
         self._roles = roles
         self._last_dot = settings.key_end == "last_dot"
         self._compound = sorted((e for e in roles if "." in e), key=len, reverse=True)
-        self.image_setting = bool(settings.image)
+        self._name = ""
+        self._parts = MemberName("", "", "", 0)
 
     def split(self, name: str) -> MemberName:
         """The parts of a name. With a key that ends at the first dot, a base name that begins with one has no key."""
+        if name is self._name:  # a reader asks twice for each member: whether to load it, and what it is
+            return self._parts
         folder, slash, base = name.rpartition("/")
         stem, dot, extension = self._split_last(base) if self._last_dot else base.partition(".")
         extension = extension.lower()
         role, rank = self._roles.get(extension, ("", 0)) if stem and dot else ("", 0)
-        return MemberName(f"{folder}{slash}{stem}", role, extension, rank)
+        self._name, self._parts = name, MemberName(f"{folder}{slash}{stem}", role, extension, rank)
+        return self._parts
 
     def _split_last(self, base: str) -> tuple[str, str, str]:
         lower = base.lower()

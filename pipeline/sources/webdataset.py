@@ -87,18 +87,17 @@ class _ReadState:
 
     def with_sample(self, sample: "_Sample") -> "_ReadState":
         """The state after a sample."""
-        state = self
-        if not (sample.gap or sample.broken):
-            usual = tuple(sorted(sample.ranks))
-            state = self if usual == self.usual else replace(self, usual=usual)
-        complete = "image" in sample.ranks and len(sample.ranks) > 1
+        state, ranks = self, sample.ranks
+        if not (sample.gap or sample.broken) and (len(ranks) != len(self.usual) or ranks.keys() != set(self.usual)):
+            state = replace(self, usual=tuple(sorted(ranks)))
+        complete = "image" in ranks and len(ranks) > 1
         if complete and not state.paired:
             state = replace(state, paired=True)
         only_first = len(state.lone) == 1 and state.lone[0].startswith("i")
-        if state.apart or (complete and state.lone and (only_first or len(sample.ranks) == len(ROLES))):
+        if state.apart or (complete and state.lone and (only_first or len(ranks) == len(ROLES))):
             return state
         hashed = digest(sample.key).hex()
-        roles = "".join(sorted(role[0] for role in sample.ranks))
+        roles = "".join(sorted(role[0] for role in ranks))
         for earlier_roles, _, earlier_hash in (earlier.partition(" ") for earlier in state.lone):
             if earlier_hash == hashed and not set(earlier_roles) & set(roles):
                 return replace(state, apart=shown(sample.key))
@@ -305,7 +304,9 @@ class WebDatasetSource:
                     state = state.with_sample(current)
                     yield current.finish(state.usual)
                 beside = beside if beside_key in (None, key) else []
-                position = {"offset": member.header_offset, **replace(state, beside=tuple(beside)).to_position()}
+                position = {"offset": member.header_offset, **state.to_position()}
+                if beside:
+                    position["beside"] = list(beside)
                 current = _Sample(key, position, gap=state.after, beside=beside)
                 beside, beside_key = [], None
                 state = replace(state, after="") if state.after else state
