@@ -67,7 +67,9 @@ def test_a_folder_of_save_to_disk_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"options": pa.ipc.IpcWriteOptions(compression="lz4")}, {"new": pa.ipc.new_file}], ids=str
+    "options",
+    [{}, {"options": pa.ipc.IpcWriteOptions(compression="lz4")}, {"new": pa.ipc.new_file}],
+    ids=["stream", "compressed", "file"],
 )
 def test_both_formats_are_read_and_their_images_fetched_in_any_order(tmp_path: Path, options: dict[str, Any]) -> None:
     table = pa.table(columns()).append_column("tags", pa.array(list("abcabca")).dictionary_encode())
