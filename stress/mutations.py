@@ -10,6 +10,7 @@ parquet, lists of Arrow) are exempt: one bit there moves all later cells.
 """
 
 import base64
+import faulthandler
 import io
 import itertools
 import json
@@ -27,7 +28,7 @@ from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -44,8 +45,12 @@ from transforms.records import Pair
 
 _PAIRS = 12
 _MAX_SECONDS = 20
+_HANGING_SECONDS = 600
 _FILLING = 16 << 10
 """Bytes of a field that makes the unpacked size of a packed file 200 KB: readers unpack 64 KiB at a time."""
+
+
+Codec = Literal["gzip", "zstd"]
 
 
 @dataclass
@@ -76,7 +81,7 @@ class Base:
     name: str
     files: dict[str, bytes]
     settings: dict[str, Any] = field(default_factory=dict)
-    codec: str = ""
+    codec: Codec | None = None
     counted: bool = False
 
     @cached_property
@@ -142,15 +147,17 @@ def _name(number: int) -> str:
     return f"{number}-{_digest(f'name {number}')}.jpg"
 
 
-_TEXTS, _NAMES, _PICTURES = ([make(n) for n in range(_PAIRS)] for make in (_caption, _name, picture))
+_TEXTS = [_caption(n) for n in range(_PAIRS)]
+_NAMES = [_name(n) for n in range(_PAIRS)]
+_PICTURES = [picture(n) for n in range(_PAIRS)]
 _PICTURE_OF = {text: data for n, data in enumerate(_PICTURES) for text in (_caption(n), _caption(n).upper())}
 _FILLINGS = [random.Random(n).randbytes(_FILLING // 2).hex() for n in range(_PAIRS)]
 
 
-def _packed(base: Base, codec: str) -> Base:
+def _packed(base: Base, codec: Codec) -> Base:
     [(name, data)] = base.files.items()
     name += {"gzip": ".gz", "zstd": ".zst"}[codec]
-    return Base(name, {name: pa.compress(data, codec, asbytes=True)}, base.settings, codec, base.counted)
+    return Base(name, {name: _compressed(data, codec)}, base.settings, codec, base.counted)
 
 
 def _file(name: str, data: bytes | str, counted: bool = False, **settings: Any) -> Base:
@@ -284,18 +291,21 @@ def _parquet(table: pa.Table, **options: Any) -> bytes:
 
 def _mutated(base: Base, name: str, others: list[bytes], rng: random.Random) -> tuple[bytes, int]:
     """A mutated file of a base, and the number of seams in it. A packed file is mutated before or after packing."""
-    unpack = bool(base.codec) and rng.random() < 0.5
-    data = base.files[name]
-    mutated = bytearray(_unpacked(data, base.codec) if unpack else data)
+    data, codec = base.files[name], base.codec if base.codec and rng.random() < 0.5 else None
+    mutated = bytearray(_unpacked(data, codec) if codec else data)
     seams = 0
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
         mutation = _MUTATIONS[rng.randrange(len(_MUTATIONS))]
         mutation(mutated, others, rng)
         seams += _SEAMS.get(mutation, 0)
-    return pa.compress(bytes(mutated), base.codec, asbytes=True) if unpack else bytes(mutated), seams
+    return _compressed(bytes(mutated), codec) if codec else bytes(mutated), seams
 
 
-def _unpacked(data: bytes, codec: str) -> bytes:
+def _compressed(data: bytes, codec: Codec) -> bytes:
+    return pa.compress(data, codec, asbytes=True)
+
+
+def _unpacked(data: bytes, codec: Codec) -> bytes:
     with pa.input_stream(io.BytesIO(data), compression=codec) as stream:
         unpacked: bytes = stream.read()
     return unpacked
@@ -345,10 +355,12 @@ def _splice(data: bytearray, others: list[bytes], rng: random.Random) -> None:
     data[place:place] = other[start:end]
 
 
-_MUTATIONS: tuple[Callable[[bytearray, list[bytes], random.Random], None], ...]
+_Mutation = Callable[[bytearray, list[bytes], random.Random], None]
+
+_MUTATIONS: tuple[_Mutation, ...]
 _MUTATIONS = (_flip, _flip, _cut, _remove, _zero, _double, _insert, _splice)
 
-_SEAMS = {_remove: 1, _double: 1, _splice: 2}
+_SEAMS: dict[_Mutation, int] = {_remove: 1, _double: 1, _splice: 2}
 """Places where the end of one record can follow the beginning of another."""
 
 _DEEP = b"[" * 600 + b"]" * 600
@@ -387,7 +399,7 @@ def read(path: Path, base: Base, seams: int, tally: Tally, name: str, rng: rando
     """Reads a mutated source of a base and adds what happened. name: of the mutation. rng: chooses where to resume."""
     tally.files += 1
     try:
-        with limit(_MAX_SECONDS):
+        with _limit(_MAX_SECONDS):
             _read_once(path, base, seams, tally, rng)
     except (Exception, _TooLong) as error:
         tally.wrong.append(f"{name}: {type(error).__name__}: {str(error)[:300]}")
@@ -465,16 +477,19 @@ def _check_fetch(source: Source, pairs: list[Pair]) -> None:
 
 
 @contextmanager
-def limit(seconds: float) -> Iterator[None]:
-    """Ends the block with an exception that `except Exception` does not catch."""
+def _limit(seconds: float) -> Iterator[None]:
+    """Ends the block with an exception that `except Exception` does not catch. It is raised in the main thread: if a
+    thread that it waits for hangs, the process ends and prints where, after ten minutes."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise _TooLong(f"more than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds)
+    faulthandler.dump_traceback_later(_HANGING_SECONDS, exit=True, file=2)
     try:
         yield
     finally:
+        faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
