@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from pipeline.sources import Source
     from transforms.records import Pair
 
-_SOURCES = 20  # are opened; of the others only the kind is told
+_SOURCES = 20  # are opened; of the others only the kind is told, as their names say it
 _READ = 100  # pairs of a source whose images are decoded
 _COUNTED = 100_000  # pairs of a source that are counted if their number is not known without reading
+_AHEAD = 8  # pairs whose images are in memory at a time
 _SHOWN = 5
+
+_UNKNOWN = "unknown"
+_JSON = "coco or json"  # only the content says which
 
 Sources = Annotated[PathsOrUris, Option("", "Sources: paths, globs, folders or URIs.", "INPUT", cli_type=list[str])]
 ConfigOption = Annotated[Config, Option("--config", "YAML file, or a name from configs/.", "CONFIG", cli_type=str)]
@@ -27,9 +31,10 @@ ConfigOption = Annotated[Config, Option("--config", "YAML file, or a name from c
 class LookedAt:
     """What one source is.
 
-    pairs: their number, None if unknown. counted_all: False if there are more. about: what is taken for what, such as
-    the column of the captions. read: number of pairs whose images were decoded. examples: the first good ones: key,
-    caption, width, height. problems: number of pairs by problem, and the first one. fault: why it cannot be read.
+    pairs: their number, or that of the pairs before the damage; None if unknown. counted_all: False if there are more.
+    about: what is taken for what, such as the column of the captions. read: number of pairs whose images were decoded.
+    examples: the first good ones: key, caption, width, height. problems: number of pairs by problem, and the first one.
+    fault: why it cannot be read, or not completely.
     """
 
     uri: str
@@ -50,21 +55,41 @@ def look(inputs: Sources, *, config: ConfigOption = "grit") -> dict[str, Any]:
     `gritmill look --help` has each option.
 
     Returns:
-      `sources`: a list of the fields of `LookedAt`. `others`: how many more sources there are, by kind. `left_out`: a
-      line for each group of pictures that are left out of folders among the inputs.
+      `sources`: a list of the fields of `LookedAt`, also for the first 20 of the other sources whose kind is unknown.
+      `others`: how many more sources there are, by kind as their names say it. `left_out`: a line for each group of
+      pictures that are left out of folders among the inputs.
 
     Raises:
       CallError: an input matches no file, or the configuration is wrong.
     """
     from pipeline.plan.find_sources import find_sources
-    from pipeline.sources import kind_of
 
     configuration, uris = resolve_config(config), list_paths(inputs, "inputs: the list is empty")
     left_out: list[str] = []
     infos = find_sources(uris, "INPUT", configuration.source.kind, left_out.append)
     looked = [_look_at(info, configuration) for info in infos[:_SOURCES]]
-    others = Counter(kind_of(info.uri, configuration.source) for info in infos[_SOURCES:])
-    return {"sources": [asdict(one) for one in looked], "others": dict(others), "left_out": left_out}
+    others = [(info, _kind_by_name(info.uri, configuration)) for info in infos[_SOURCES:]]
+    unknown = [info for info, kind in others if not kind][:_SOURCES]
+    looked += [_look_at(info, configuration) for info in unknown]
+    kinds = Counter(kind or _UNKNOWN for _, kind in others)
+    kinds[_UNKNOWN] -= len(unknown)
+    return {"sources": [asdict(one) for one in looked], "others": dict(+kinds), "left_out": left_out}
+
+
+def _kind_by_name(uri: str, configuration: "Configuration") -> str:
+    """The kind of a source without reading it. Empty if it is unknown."""
+    from pipeline import files, source_kinds
+    from pipeline.faults import CallError
+
+    if uri.endswith("/"):
+        return "folder"
+    if configuration.source.kind != "auto":
+        return configuration.source.kind
+    try:
+        kind = source_kinds.kind_from_name(files.name(uri))
+    except CallError:  # a package's kind cannot be imported
+        return ""
+    return _JSON if kind == "coco" else kind
 
 
 def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
@@ -80,26 +105,42 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
         source = planned.open(configuration.source)
         found.about = getattr(source, "about", dict)()
         starts = [spec.start for spec in planned.ranges[:1]]
+        for start in starts:
+            for pair in _read(found, source, start, configuration):
+                _add(found, pair)
         if any(spec.pairs is None for spec in planned.ranges):
-            found.pairs = sum(1 for start in starts for _ in islice(source.starts(start), _COUNTED + 1))
-            found.counted_all = found.pairs <= _COUNTED
-            found.pairs = min(found.pairs, _COUNTED)
+            for start in starts:
+                _count(found, source, start)
         else:
             found.pairs = sum(spec.pairs or 0 for spec in planned.ranges)
-        for start in starts:
-            for pair in _read(source, start, configuration):
-                _add(found, pair)
     except (CallError, SourceFault) as error:
         found.fault = first_line(error)
     return found
 
 
-def _read(source: "Source", start: dict[str, Any], configuration: "Configuration") -> "Iterator[Pair]":
-    from pipeline.ground.load_images import ImageLoader
+def _count(found: LookedAt, source: "Source", start: dict[str, Any]) -> None:
+    """Counts the pairs. A SourceFault leaves the number of those before the damage."""
+    found.pairs = 0
+    for _ in islice(source.starts(start), _COUNTED + 1):
+        found.counted_all = found.pairs < _COUNTED
+        found.pairs += found.counted_all
 
-    loader = ImageLoader(configuration.source.image_limits)
-    for _, pair in loader.load(islice(source.read(start), _READ)):
-        yield pair
+
+def _read(found: LookedAt, source: "Source", start: dict[str, Any], configuration: "Configuration") -> "Iterator[Pair]":
+    """The first pairs with their images. A fault is noted in `found`, after the pairs before it."""
+    from pipeline.faults import SourceFault, first_line
+    from pipeline.ground.load_images import ImageLoader, PositionedPair
+
+    def until_fault() -> "Iterator[PositionedPair]":
+        try:  # before the loader: it reads ahead, and an exception would lose what it has read
+            yield from islice(source.read(start), _READ)
+        except SourceFault as fault:
+            found.fault = first_line(fault)
+
+    loader, pairs = ImageLoader(configuration.source.image_limits), until_fault()
+    while group := list(islice(pairs, _AHEAD)):
+        for _, pair in loader.load(group):
+            yield pair
 
 
 def _add(found: LookedAt, pair: "Pair") -> None:

@@ -24,7 +24,8 @@ def _lines(source: dict[str, Any]) -> list[str]:
     pairs += "" if source["pairs"] is None else counted(source["pairs"], "pair")
     lines = [f"{source['uri']} ({source['kind'] or 'unknown kind'}){pairs}"]
     if source["fault"]:
-        lines.append(f"  cannot be read: {source['fault']}")
+        completely = " completely" if source["pairs"] or source["read"] else ""
+        lines.append(f"  cannot be read{completely}: {source['fault']}")
     lines += [f"  {name:<8} {value}" for name, value in source["about"].items()]
     for example in source["examples"]:
         size = f"{example['width']} x {example['height']}"

@@ -1,15 +1,21 @@
 """`gritmill look` on small sources."""
 
 import base64
+import gzip
 import json
+import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import gritmill
+from gritmill import looking
 from gritmill.cli.show_sources import show
+from pipeline.configuration import validate
 from tests.pipeline.builders import image, stored, tar
+from transforms.records import ImageRef, Pair
 
 
 @pytest.fixture
@@ -84,3 +90,74 @@ def test_it_is_shown(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ]
     assert lines[12] == f"{folder}/c.csv (unknown kind)"
     assert lines[13].startswith("  cannot be read: source.columns.caption: ")
+
+
+def test_before_the_damage_pairs_are_counted_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored(tmp_path / "1.png", image(1))
+    filling = [random.Random(n).randbytes(8_000).hex() for n in range(20)]
+    text = "path;text;filling\n" + "".join(f"1.png;{n} hats;{filling[n]}\n" for n in range(20))
+    packed = gzip.compress(text.encode())
+    stored(tmp_path / "a.csv.gz", packed[: len(packed) // 2])
+    [source] = gritmill.look(tmp_path / "a.csv.gz")["sources"]
+    assert source["pairs"] == source["read"]
+    assert 5 <= source["pairs"] <= 10  # half of them, less a step of 64 KiB
+    assert [one["caption"] for one in source["examples"]] == [f"{n} hats" for n in range(5)]
+    assert "gzip" in source["fault"]
+    show({"sources": [source], "others": {}, "left_out": []})
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{tmp_path}/a.csv.gz (csv): {source['pairs']} pairs"
+    assert lines[1] == f"  cannot be read completely: {source['fault']}"
+
+
+def test_damage_after_the_examples_leaves_the_number_before_it(tmp_path: Path) -> None:
+    """The first 100 pairs are sound; only counting reaches the damage."""
+    stored(tmp_path / "1.png", image(1))
+    filling = [random.Random(n).randbytes(2_000).hex() for n in range(300)]
+    packed = gzip.compress("".join(f"1.png,{n} hats,{filling[n]}\n" for n in range(300)).encode())
+    stored(tmp_path / "a.csv.gz", packed[: len(packed) * 2 // 3])
+    config: dict[str, Any] = {"source": {"header": ["path", "text", "filling"]}}
+    [source] = gritmill.look(tmp_path / "a.csv.gz", config=config)["sources"]
+    assert source["read"] == 100
+    assert 180 <= source["pairs"] <= 200
+    assert "gzip" in source["fault"]
+
+
+def test_a_damaged_tar_shows_the_pairs_before_the_damage(tmp_path: Path) -> None:
+    members = [(f"{n}.{end}", data) for n in range(4) for end, data in (("png", image(n)), ("txt", b"a dog"))]
+    data = tar(members)
+    stored(tmp_path / "a.tar", data[: 6 * 1024 + 700])  # ends in the picture of the last pair
+    [source] = gritmill.look(tmp_path / "a.tar")["sources"]
+    assert [one["key"] for one in source["examples"]] == ["0", "1", "2"]
+    assert source["fault"].startswith("truncated or damaged")
+
+
+def test_of_many_sources_an_unknown_kind_is_told(tmp_path: Path) -> None:
+    """The other sources are not read: the content of two of them would say that they are of kind json."""
+    for number in range(21):
+        stored(tmp_path / f"{number:02}.csv", "path;text\n")
+    for name in ("21.json", "22.jsonl", "23.notes", "24.png"):
+        stored(tmp_path / name, "[]")
+    result = gritmill.look(tmp_path / "*.*")
+    assert result["others"] == {"csv": 1, "coco or json": 1, "jsonl": 1}
+    assert len(result["sources"]) == 22
+    assert [source["fault"].split(": ", 2)[1:] for source in result["sources"][20:]] == [
+        [f"{tmp_path}/23.notes", "cannot detect its kind from its name; set it with --set source.kind=…"],
+        [f"{tmp_path}/24.png", f"a picture is no source; use its folder: --input {tmp_path}"],
+    ]
+
+
+def test_few_images_are_in_memory() -> None:
+    """Of 100 pairs, at most eight are read before the first one is dropped."""
+    read = []
+
+    class Images:
+        def read(self, start: dict[str, Any]) -> Iterator[tuple[dict[str, Any], Pair]]:
+            for number in range(120):
+                read.append(number)
+                reference = ImageRef(uri="a.tar", offset=number)
+                yield {"index": number}, Pair(str(number), "a.tar", number, "a dog", reference, image(number))
+
+    looked: Any = looking._read(looking.LookedAt("a.tar"), Images(), {"index": 0}, validate({}))  # type: ignore[arg-type]
+    ahead = [len(read) - number for number, _ in enumerate(looked)]
+    assert len(ahead) == 100
+    assert max(ahead) == 8
