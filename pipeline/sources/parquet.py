@@ -100,22 +100,21 @@ class ParquetSource(TableSource):
 
         Where a page cannot be read, the cells in it and in later pages of its column chunk are `Unreadable`.
         """
-        names, image = unique(file.schema_arrow.names), self.columns.image
+        names = unique(file.schema_arrow.names)
+        convert = [images_of if name == self.columns.image else values_of for name in names]
         done = 0
         try:
             for batch in file.iter_batches(batch_size=_BATCH, row_groups=[group]):
-                columns: list[Any] = [
-                    images_of(c) if name == image else values_of(c)
-                    for name, c in zip(names, batch.columns, strict=True)
-                ]
-                for row in zip(*columns, strict=True):
+                values = [of(column) for of, column in zip(convert, batch.columns, strict=True)]
+                for row in zip(*values, strict=True):
                     if done >= skip:
                         yield number + done, dict(zip(names, row, strict=True))
                     done += 1
         except (pa.ArrowException, OSError) as error:
             if not is_damage(error):
                 raise
-            columns = [_column(file, group, position) for position in range(len(names))]
+        if done < file.metadata.row_group(group).num_rows:
+            columns = [_column(file, group, position, of) for position, of in enumerate(convert)]
             for offset, row in enumerate(zip(*columns, strict=True)):
                 if offset >= max(done, skip):
                     yield number + offset, dict(zip(names, row, strict=True))
@@ -189,7 +188,10 @@ class _ImageColumn:
             self._batch = ()
         while image.row >= self._first + len(self._batch):
             self._first += len(self._batch)
-            self._batch = next(self._batches).column(0)
+            batch = next(self._batches, None)
+            if batch is None:  # of a file that has changed
+                return b""
+            self._batch = batch.column(0)
         return image_bytes(self._batch.slice(image.row - self._first, 1))
 
 
@@ -206,25 +208,34 @@ def _caption_counts(file: pq.ParquetFile, group: int, name: str) -> Any:
     except (pa.ArrowException, OSError) as error:
         if not is_damage(error):
             raise
+        lengths = ()
+    if len(lengths) < file.metadata.row_group(group).num_rows:  # damaged
         cells = _column(file, group, file.schema_arrow.names.index(name))
         return np.array([len(captions_of(cell)) for cell in cells], "int64")
     # An empty or missing list still gives one pair, which is rejected later because it has no caption.
     return pc.max_element_wise(lengths, 1).to_numpy(zero_copy_only=False).astype("int64")
 
 
-def _column(file: pq.ParquetFile, group: int, position: int) -> Iterator[Any]:
-    """The cells of one column of a row group. From the first batch on that cannot be read, they are `Unreadable`."""
+def _column(
+    file: pq.ParquetFile, group: int, position: int, convert: Callable[[Any], list[Any]] = values_of
+) -> Iterator[Any]:
+    """The cells of one column of a row group. From the first batch on that cannot be read, they are `Unreadable`.
+
+    With a damaged count of values, Arrow ends early without an error.
+    """
     names = file.schema_arrow.names
     name, same = names[position], names[:position].count(names[position])
     left = file.metadata.row_group(group).num_rows
+    problem = "it has fewer rows than it says"
     try:
         for batch in file.iter_batches(batch_size=_BATCH, row_groups=[group], columns=[name]):
-            yield from values_of(batch.column(same))
+            yield from convert(batch.column(same))
             left -= batch.num_rows
     except (pa.ArrowException, OSError) as error:
         if not is_damage(error):
             raise
-        yield from repeat(Unreadable(f"row group {group} cannot be read from here on: {first_line(error)}"), left)
+        problem = first_line(error)
+    yield from repeat(Unreadable(f"row group {group} cannot be read from here on: {problem}"), left)
 
 
 def unique(names: Sequence[str]) -> list[str]:
