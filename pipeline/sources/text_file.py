@@ -126,10 +126,8 @@ def _recoded(stream: Any, encoding: str) -> Iterator[bytes]:
             yield text.encode("utf-8", "surrogatepass")
         lines += text.count("\n")
         if found or (not data and pending % size):
-            why = (
-                "a byte is lost, or the order of bytes is wrong" if found else "the end is in the middle of a character"
-            )
-            raise EOFError(f"not {encoding} from line {lines} on: {why}")
+            why = "a byte is lost, or the order of bytes is wrong" if found else "it ends in the middle of a character"
+            raise EOFError(f"not {encoding} from line {lines} on: {why}; save it again as UTF-8")
 
 
 _KEEP_BYTES = "gritmill.lone-surrogates"

@@ -11,7 +11,6 @@ from tests.pipeline.builders import stored
 
 LINES = [f'{{"n": {n}, "caption": "ein Hütchen 🎩 und 犬 {"x" * (n % 70)}"}}\n' for n in range(9_000)]
 TEXT = "".join(LINES)
-NEW_LINE = "\n".encode("utf-16-le")
 
 
 def lines_of(path: Path, encoding: str = "", offset: int = 0) -> tuple[list[bytes], str]:
@@ -54,18 +53,27 @@ def test_two_lost_bytes_in_two_lines_are_seen_though_the_length_is_even(tmp_path
     first, second = (len("".join(LINES[:line]).encode("utf-16-le")) + 21 for line in (3_000, 6_000))
     number, fault = read_up_to(tmp_path / "a", data[:first] + data[first + 1 : second] + data[second + 1 :], "utf-16le")
     assert number == 3_000
-    assert fault == "not utf-16-le from line 3001 on: a byte is lost, or the order of bytes is wrong"
+    assert (
+        fault
+        == "not utf-16-le from line 3001 on: a byte is lost, or the order of bytes is wrong; save it again as UTF-8"
+    )
 
 
 @pytest.mark.parametrize(("right", "wrong"), [("utf-16-le", "utf-16-be"), ("utf-32-be", "utf-32-le")])
 def test_the_wrong_byte_order_is_a_fault(tmp_path: Path, right: str, wrong: str) -> None:
     number, fault = read_up_to(tmp_path / "a", TEXT.encode(right), wrong)
-    assert (number, fault) == (0, f"not {wrong} from line 1 on: a byte is lost, or the order of bytes is wrong")
+    assert (number, fault) == (
+        0,
+        f"not {wrong} from line 1 on: a byte is lost, or the order of bytes is wrong; save it again as UTF-8",
+    )
 
 
 def test_a_file_that_is_cut_in_a_character_says_so(tmp_path: Path) -> None:
     number, fault = read_up_to(tmp_path / "a", TEXT.encode("utf-16")[:-5])
-    assert (number, fault) == (8_999, "not utf-16 from line 9000 on: the end is in the middle of a character")
+    assert (number, fault) == (
+        8_999,
+        "not utf-16 from line 9000 on: it ends in the middle of a character; save it again as UTF-8",
+    )
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "U16", "utf_16-LE", "utf-16-be", "utf-32", "UTF32", "utf-8-sig"])
