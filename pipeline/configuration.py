@@ -3,6 +3,7 @@
 All values are checked before a run starts. An error is one line that names the key.
 """
 
+import codecs
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -47,10 +48,16 @@ def _split(value: object) -> object:
 
 
 def _check_encoding(value: str) -> str:
+    """Refuses encodings that cannot be decoded piece by piece, or with an error handler: idna, punycode, base64."""
+    line = "a,b\n"
     try:
-        value.encode(value or "utf-8")
-    except (LookupError, UnicodeError, ValueError):
-        raise ValueError("no such text encoding; use a name that Python knows, for example latin-1 or utf-16") from None
+        decoder = codecs.getincrementaldecoder(value or "utf-8")("surrogateescape")
+        decoded = [decoder.decode(bytes([byte])) for byte in line.encode(value or "utf-8")]
+        usable = "".join([*decoded, decoder.decode(b"", True)]) == line
+    except (LookupError, ValueError):
+        usable = False
+    if not usable:
+        raise ValueError("no encoding of text files; use a name that Python knows, for example latin-1 or utf-16-le")
     return value
 
 

@@ -32,7 +32,7 @@ _BUILTIN = {
 }
 """For each kind: its class, below `pipeline.sources`, and its suffixes."""
 
-_COMPRESSED = re.compile(r"\.(gz|zst|zstd)\Z")
+_COMPRESSED = re.compile(r"\.(gz|zst|zstd)\Z", re.IGNORECASE)
 METADATA = re.compile(r"(^|/)(([0-9]{5,}_stats|dataset_infos?|dataset_dict|state)\.json|cache-[^/]*\.arrow)\Z")
 """Names of the files that img2dataset and Hugging Face's `datasets` write beside data, and that are no sources."""
 
@@ -72,8 +72,13 @@ def kind_from_name(name: str) -> str:
     """The kind of the longest suffix that matches a file name; "" if none does. Case does not matter, nor does `.gz` or
     `.zst` at the end."""
     endings = _endings(tuple(sys.path))
-    names = name.lower(), _COMPRESSED.sub("", name.lower())
+    names = name.lower(), unpacked_name(name.lower())
     return endings[max((e for e in endings if any(one.endswith(e) for one in names)), key=len, default="")]
+
+
+def unpacked_name(name: str) -> str:
+    """A file name or URI without `.gz`, `.zst` or `.zstd` at its end."""
+    return _COMPRESSED.sub("", name)
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,9 @@
 """Finds the sources in a folder that `--input` names.
 
 If tars or tables are directly in a folder, they are its sources, and no folder below it is looked at: its pictures may
-be those that a table names. Otherwise its pictures are a source if at least one of them has a caption beside it, and
-the folders below it are searched in the same way, except hidden ones and run folders of gritmill.
+be those that a table names. If one is there both as it is and compressed, it is one source. Otherwise the pictures of
+the folder are a source if at least one of them has a caption beside it, and the folders below it are searched in the
+same way, except hidden ones and run folders of gritmill.
 """
 
 import re
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 
 from pipeline import files, layout
 from pipeline.files import FileInfo
+from pipeline.source_kinds import unpacked_name
 from pipeline.sources import is_source
 from pipeline.sources.folder import Entry, entries_of, folder_info
 from pipeline.sources.json_records import has_records
@@ -30,7 +32,7 @@ def find_in_folder(folder: str, kind: str, tell: Callable[[str], None]) -> list[
     Args:
       kind: `source.kind`. "auto": as above. "folder": only pictures are sources, also those without captions. Other
         kinds: only tars and tables are.
-      tell: receives a line about pictures that are left out.
+      tell: receives a line about pictures and compressed copies that are left out.
 
     Raises:
       CallError: there is no permission to read a folder.
@@ -62,6 +64,9 @@ def find_in_folder(folder: str, kind: str, tell: Callable[[str], None]) -> list[
         where = f"{counted(len(places), 'folder')}, first {places[0].uri}"
         remedy = "source.kind=folder reads the pictures instead"
         tell(f"left out: {number} with captions in {where}, because of the table {table}; {remedy}")
+    if copies := [copy for place in searched for copy in place.copies]:
+        number = counted(len(copies), "file")
+        tell(f"left out: {number} of which another form is in the same folder, first {copies[0].uri}")
     if captionless := [place for place in searched if place.captionless]:
         number = counted(sum(place.captionless for place in captionless), "picture")
         where = f"{counted(len(captionless), 'folder')} without captions, first {captionless[0].uri}"
@@ -72,22 +77,25 @@ def find_in_folder(folder: str, kind: str, tell: Callable[[str], None]) -> list[
 @dataclass(frozen=True)
 class _Place:
     """A folder. tables: tars and tables in it. pictures: itself as a source, if it is one. captioned: its pictures with
-    captions. captionless: its pictures, if they are no part of a source."""
+    captions. captionless: its pictures, if they are no part of a source. copies: compressed forms of its tables."""
 
     uri: str
     tables: list[FileInfo]
     pictures: list[FileInfo]
     captioned: int
     captionless: int
+    copies: Sequence[FileInfo] = ()
 
     @classmethod
     def look(cls, uri: str, infos: Sequence[FileInfo], kind: str, folders: set[str]) -> "_Place":
         """What is directly in a folder. infos: its files. folders: all that exist."""
         entries = entries_of(infos)
         captioned = sum(entry.captioned for entry in entries)
-        tables = _tables(infos, entries, folders) if kind != "folder" else []
+        all_tables = _tables(infos, entries, folders) if kind != "folder" else []
+        tables = _without_copies(all_tables)
         if tables or kind not in ("auto", "folder") or not entries:
-            return cls(uri, tables, [], captioned, 0)
+            copies = [info for info in all_tables if info not in tables]
+            return cls(uri, tables, [], captioned, 0, copies)
         if captioned or kind == "folder":
             return cls(uri, [], [folder_info(uri, infos)], captioned, 0)
         return cls(uri, [], [], 0, sum(bool(entry.image) for entry in entries))
@@ -111,6 +119,16 @@ def _tables(infos: Sequence[FileInfo], entries: Sequence[Entry], folders: set[st
         shards |= of_shards
     sidecars = {f"{shard}{ending}" for shard in shards for ending in (".parquet", "_stats.json")}
     return [info for info in found if info.uri not in sidecars]
+
+
+def _without_copies(tables: Sequence[FileInfo]) -> list[FileInfo]:
+    """One file of each table that is there both as it is and compressed, or compressed in two ways: the former, if
+    there is one, else the first."""
+    forms: dict[str, FileInfo] = {}
+    for info in sorted(tables, key=lambda info: unpacked_name(info.uri) != info.uri):
+        forms.setdefault(unpacked_name(info.uri), info)
+    kept = set(forms.values())
+    return [info for info in tables if info in kept]
 
 
 def _is_json(info: FileInfo) -> bool:

@@ -1,10 +1,12 @@
 """COCO captions: one JSON file with `images` and `annotations`, and a folder of images.
 
-Pairs are sorted by image id, then by annotation id.
+Pairs are sorted by image id, then by annotation id. Annotations without an id, and invalid ones, follow in the order
+of the file.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from pipeline.faults import CallError, SourceFault, first_line, short_repr
@@ -22,9 +24,9 @@ from pipeline.sources.base import (
 from pipeline.sources.columns import Columns
 from pipeline.sources.text_file import read_text
 from transforms.records import FailureStage, Fault, Pair, Reason
-from transforms.wording import counted
 
 _COLUMNS = Columns("caption", "file_name", "url", "image_id", "key")
+_URLS = ("coco_url", "flickr_url", "url")
 
 
 class CocoSource(ImageFileSource):
@@ -60,10 +62,12 @@ class CocoSource(ImageFileSource):
 
 @lru_cache(maxsize=1)
 def _table(info: FileInfo, encoding: str) -> list[dict[str, Any] | str]:
-    """One row per annotation, with the fields of its image. An invalid annotation becomes a text with the reason. An
-    annotation without an id has its number instead, from 1.
+    """One row per annotation, with the fields of its image. An annotation that cannot be used becomes a text with the
+    reason. An annotation without an id has its number instead, from 1.
 
-    The table is cached for the next range of the same file.
+    Positions of runs of older releases are indices in this table. So those without an id, which were refused by 0.1,
+    are still among the invalid ones, and an id is that of several files by two rules: `file_name` decides where the
+    row is. The table is cached for the next range of the same file.
     """
     try:
         value = json_text.parse(read_text(info.uri, encoding))
@@ -72,48 +76,75 @@ def _table(info: FileInfo, encoding: str) -> list[dict[str, Any] | str]:
     for name in ("images", "annotations"):
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
             raise SourceFault(f"not a COCO captions file: it has no list {name}")
-    images, ambiguous = _by_id(image for image in value["images"] if not _problem(image, "id"))
-    by_text = {str(image_id): image_id for image_id in images}
-    rows: list[dict[str, Any]] = []
-    broken: list[dict[str, Any] | str] = []
+    usable = [image for image in value["images"] if not _problem(image, "id")]
+    images: dict[Any, dict[str, Any]] = {}
+    for image in usable:
+        images.setdefault(image["id"], image)
+    of_two_names = _ambiguous(usable, lambda image: image.get("file_name"))
+    ambiguous = _ambiguous(usable, _path) | of_two_names
+    by_text = _by_text(images, value["annotations"])
+    in_order: list[tuple[Any, dict[str, Any] | str]] = []
+    behind: list[dict[str, Any] | str] = []
     for number, annotation in enumerate(value["annotations"], 1):
-        if problem := _problem(annotation, "image_id", *(["id"] if "id" in annotation else [])):
-            broken.append(f"annotation {number}: {problem}")
+        has_id = isinstance(annotation, dict) and "id" in annotation
+        if problem := _problem(annotation, "image_id", *(["id"] if has_id else [])):
+            behind.append(f"annotation {number}: {problem}")
             continue
-        image_id = annotation["image_id"]
-        if image_id not in images:
-            image_id = by_text.get(str(image_id), image_id)  # a number here, its text there
+        named = annotation["image_id"]
+        image_id = by_text.get(str(named), named) if by_text else named
+        row: dict[str, Any] | str
         if image_id in ambiguous:
-            broken.append(f"annotation {number}: {ambiguous[image_id]}")
+            row = f"annotation {number}: its image_id {short_repr(named)} is that of {ambiguous[image_id]}"
         else:
-            file_name = _file_name(images[image_id]) if image_id in images else _unknown(image_id, images)
-            rows.append(_row(images.get(image_id, {}), {"id": number, **annotation, "file_name": file_name}))
-    rows.sort(key=lambda row: (_order(row["image_id"]), _order(row["annotation_id"])))
-    return [*rows, *broken]
+            path = _path(images[image_id]) if image_id in images else _unknown(named, images)
+            row = _row(images.get(image_id, {}), {"id": number, **annotation, "file_name": path})
+        if has_id and named not in of_two_names:
+            in_order.append(((_order(named), _order(annotation["id"])), row))
+        else:
+            behind.append(row)
+    in_order.sort(key=itemgetter(0))
+    return [*(row for _, row in in_order), *behind]
 
 
-def _file_name(image: dict[str, Any]) -> Any:
-    """The path of an image, else its URL."""
-    return image.get("file_name") or _url(image)
+def _path(image: dict[str, Any]) -> Any:
+    """The path of an image. If it has none: a URL of the web, which is reported, or None. No other URL field is read:
+    a path in it would be relative to another folder."""
+    urls = (image.get(name) for name in _URLS)
+    web = (url for url in urls if isinstance(url, str) and url.lower().startswith(("http://", "https://")))
+    return image.get("file_name") or next(web, None)
 
 
 def _unknown(image_id: Any, images: dict[Any, Any]) -> Fault:
-    what = f"its image_id {short_repr(image_id)} is not among the {counted(len(images), 'image')}"
-    example = next(iter(images), None)
-    where = "" if example is None else f", the first of which has the id {short_repr(example)}"
-    return Fault.from_error(FailureStage.READ, Reason.NO_IMAGE, what + where)
+    example = short_repr(next(iter(images), None))
+    where = f"among the {len(images)} images, the first of which has the id {example}"
+    if len(images) < 2:
+        where = f"that of the only image, which is {example}" if images else "listed: the file lists no image"
+    return Fault.from_error(FailureStage.READ, Reason.NO_IMAGE, f"its image_id {short_repr(image_id)} is not {where}")
 
 
-def _by_id(images: Iterable[dict[str, Any]]) -> tuple[dict[Any, dict[str, Any]], dict[Any, str]]:
-    """Images by id, and the problem of each id that several files have, as in two data sets that were joined."""
-    found: dict[Any, dict[str, Any]] = {}
-    ambiguous: dict[Any, str] = {}
+def _ambiguous(images: Iterable[dict[str, Any]], path: Callable[[dict[str, Any]], Any]) -> dict[Any, str]:
+    """The ids that images with different paths have, as in two data sets that were joined, with the first two paths."""
+    first: dict[Any, Any] = {}
+    found: dict[Any, str] = {}
     for image in images:
-        first = found.setdefault(image["id"], image).get("file_name")
-        if image.get("file_name") != first and image["id"] not in ambiguous:
-            names = f"{short_repr(first)} and {short_repr(image.get('file_name'))}"
-            ambiguous[image["id"]] = f"its image_id {short_repr(image['id'])} is that of {names}"
-    return found, ambiguous
+        image_id, own = image["id"], path(image)
+        if own != (other := first.setdefault(image_id, own)):
+            found.setdefault(image_id, f"{short_repr(other)} and {short_repr(own)}")
+    return found
+
+
+def _by_text(images: Iterable[Any], annotations: Iterable[Any]) -> dict[str, Any]:
+    """The ids of images by their texts, if they all are numbers and the annotations' all texts, or the reverse; else
+    empty. In a file that was joined from several, 1 and "1" are different images."""
+    used = [annotation.get("image_id") for annotation in annotations if isinstance(annotation, dict)]
+    are_texts = {isinstance(image_id, str) for image_id in images}
+    named_as_texts = {isinstance(image_id, str) for image_id in used if _is_id(image_id)}
+    is_other = len(are_texts) == len(named_as_texts) == 1 and are_texts != named_as_texts
+    return {str(image_id): image_id for image_id in images} if is_other else {}
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, int | float | str) and value == value  # no NaN
 
 
 def _problem(value: Any, *id_fields: str) -> str:
@@ -121,8 +152,7 @@ def _problem(value: Any, *id_fields: str) -> str:
     if not isinstance(value, dict):
         return "not a JSON object"
     for name in id_fields:
-        id_value = value.get(name)
-        if not isinstance(id_value, int | float | str) or id_value != id_value:
+        if not _is_id(value.get(name)):
             return f"its {name} is not a number or a text"
     return "" if isinstance(value.get("caption"), str | None) else "its caption is not a text"
 
@@ -133,7 +163,7 @@ def _order(id_value: float | str) -> tuple[bool, float | str]:
 
 
 def _url(image: dict[str, Any]) -> Any:
-    return next((image[name] for name in ("coco_url", "flickr_url", "url") if image.get(name)), None)
+    return next((image[name] for name in _URLS if image.get(name)), None)
 
 
 def _row(image: dict[str, Any], annotation: dict[str, Any]) -> dict[str, Any]:

@@ -5,17 +5,21 @@ Positions are byte offsets in the text as it is returned here.
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from typing import Any, BinaryIO, cast
 
 from pipeline import files
-from pipeline.faults import SourceFault
+from pipeline.faults import SourceFault, first_line
 
 _HEAD = 1 << 16
 _STEP = 1 << 16
+LONGEST_LINE = 64 << 20
+"""Bytes of a line, without its end. A longer one is a source fault: a few KiB of gzip can unpack to gigabytes."""
 
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16: its mark begins with that of UTF-16
@@ -23,6 +27,12 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_SHIFTED = {
+    "utf-16": (2, re.compile("\u0a00")),
+    "utf-32": (4, re.compile("[\u0a00\U000a0000\udc0a]")),
+}
+"""For each encoding: the bytes of its unit, and what a line end becomes if the units are read at a wrong byte. Unicode
+has no such characters. U+DC0A is the byte 0A in a unit that does not decode."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +53,23 @@ def open_text(uri: str, encoding: str) -> Iterator[TextFile]:
     """Opens a text file. encoding: as Python calls it; "": UTF-8, or UTF-16 or UTF-32 if it begins with their mark.
 
     Raises:
-      SourceFault: the block reads where a compressed file is damaged.
+      SourceFault: the encoding needs a mark that the file lacks. Or the block reads where a compressed file is damaged,
+        where UTF-16 or UTF-32 has lost a byte, or the end of a line of more than 64 MiB.
     """
+    with _opened(uri, encoding) as (stream, forward):
+        yield TextFile(cast(BinaryIO, io.BufferedReader(_Lines(stream), _STEP)), forward)
+
+
+def read_text(uri: str, encoding: str) -> bytes:
+    """The content of a text file, whose lines may have any length. Raises as `open_text`."""
+    with _opened(uri, encoding) as (stream, _):
+        content: bytes = stream.read()
+    return content
+
+
+@contextmanager
+def _opened(uri: str, encoding: str) -> Iterator[tuple[Any, bool]]:
+    """The stream of a text file, and whether it is read forward."""
     try:
         with files.open_read(uri) as raw:
             yield _decoded(raw, encoding)
@@ -52,24 +77,19 @@ def open_text(uri: str, encoding: str) -> Iterator[TextFile]:
         raise SourceFault(str(error)) from error
 
 
-def read_text(uri: str, encoding: str) -> bytes:
-    """The content of a text file. Raises as `open_text`."""
-    with open_text(uri, encoding) as text:
-        return text.file.read()
-
-
-def _decoded(raw: BinaryIO, encoding: str) -> TextFile:
+def _decoded(raw: BinaryIO, encoding: str) -> tuple[Any, bool]:
     stream: Any = files.unpacked(raw)
     start = _head(stream, 4)
-    marked = next((name for mark, name in _MARKS.items() if start.startswith(mark)), "")
-    encoding = codecs.lookup(encoding).name if encoding else marked
+    marks = [name for mark, name in _MARKS.items() if start.startswith(mark)]
+    encoding = codecs.lookup(encoding).name if encoding else next(iter(marks), "")
+    if encoding in _SHIFTED and encoding not in marks and start:
+        cure = f"set source.encoding={encoding}-le or {encoding}-be"
+        raise SourceFault(f"{encoding} without a byte-order mark; {cure}")
     if encoding and encoding != "utf-8":
         stream = files.ForwardFile(partial(_recoded, stream, encoding))
-    forward = stream is not raw
     head = _head(stream, _HEAD)
-    if b"\r" in head and b"\n" not in head:
-        stream = _CarriageReturns(stream)
-    return TextFile(raw if stream is raw else cast(BinaryIO, io.BufferedReader(stream, _STEP)), forward)
+    forward = stream is not raw
+    return _CarriageReturns(stream) if b"\r" in head and b"\n" not in head else stream, forward
 
 
 def _head(stream: Any, size: int) -> bytes:
@@ -82,13 +102,32 @@ def _head(stream: Any, size: int) -> bytes:
 
 
 def _recoded(stream: Any, encoding: str) -> Iterator[bytes]:
-    """The text as UTF-8, in blocks."""
+    """The text as UTF-8, in blocks.
+
+    After a lost byte, UTF-16 has no line ends. The rest of the file would be one row, and its rows would be lost
+    without being counted.
+
+    Raises:
+      EOFError: the next byte does not belong to the text.
+    """
     stream.seek(0)
     decoder = codecs.getincrementaldecoder(encoding)(_KEEP_BYTES)
-    while data := stream.read(_STEP):
-        if text := decoder.decode(data):
+    size, shifted = _SHIFTED.get(encoding[: len("utf-16")], (1, None))
+    lines = 1
+    for data in chain(iter(lambda: stream.read(_STEP), b""), [b""]):
+        pending = len(decoder.getstate()[0]) if size > 1 else 0
+        try:
+            text = decoder.decode(data, final=not data)
+        except UnicodeError as error:  # of decoders that give up, such as that of ISO-2022-JP
+            raise EOFError(f"not {encoding} from line {lines} on: {first_line(error)}") from error
+        found = shifted.search(text) if shifted else None
+        text = text[: found.start()] if found else text
+        if text:
             yield text.encode("utf-8", "surrogatepass")
-    yield decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
+        lines += text.count("\n")
+        if found or (not data and pending % size):
+            why = "a byte is lost, or the order of bytes is wrong" if found else "it ends in the middle of a character"
+            raise EOFError(f"not {encoding} from line {lines} on: {why}; save it again as UTF-8")
 
 
 _KEEP_BYTES = "gritmill.lone-surrogates"
@@ -102,6 +141,40 @@ def _lone_surrogates(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error(_KEEP_BYTES, _lone_surrogates)
+
+
+class _Lines(io.RawIOBase):
+    """A file of which only lines are read, from the beginning of a line on. Refuses a line that is too long."""
+
+    closed = False  # BufferedReader asks for each line; the property of the base class costs 4 % of the time
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._offset = self._line = 0  # the next byte, and the first one of its line
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._file.read(len(buffer))
+        end = data.find(b"\n") if self._offset + len(data) - self._line > LONGEST_LINE else 0
+        if end < 0 or self._offset + end - self._line > LONGEST_LINE:
+            what = f"the line at byte {self._line} is longer than {LONGEST_LINE >> 20} MiB"
+            raise EOFError(f"{what}; end each row with a line end, or set source.kind if this is no text table")
+        self._offset += len(data)
+        self._line = self._offset - len(data) + last + 1 if (last := data.rfind(b"\n")) >= 0 else self._line
+        buffer[: len(data)] = data
+        return len(data)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._offset = self._line = int(self._file.seek(offset, whence))
+        return self._offset
+
+    def tell(self) -> int:
+        return self._offset
 
 
 class _CarriageReturns(io.RawIOBase):

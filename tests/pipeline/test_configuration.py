@@ -75,6 +75,17 @@ def test_a_bad_value_is_refused_by_its_key(tmp_path: Path, text: str, key: str) 
     assert refusal(text, tmp_path).startswith(f"configuration: {key}")
 
 
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "undefined", "base64", "rot13", "utf-17", "\u00fc", "hex"])
+def test_an_encoding_that_cannot_be_read_in_pieces_is_refused(tmp_path: Path, encoding: str) -> None:
+    cure = "no encoding of text files; use a name that Python knows, for example latin-1 or utf-16-le"
+    assert refusal(f"source: {{encoding: {encoding}}}", tmp_path).endswith(f": {cure}")
+
+
+@pytest.mark.parametrize("encoding", ["", "utf-8-sig", "UTF16", "utf-32-be", "gb18030", "shift_jis", "cp037", "utf-7"])
+def test_encodings_of_text_are_taken(encoding: str) -> None:
+    assert load(changes=[f"source.encoding={encoding!r}"]).source.encoding == encoding
+
+
 def test_sizes_and_lists_of_names_are_taken_in_short_forms() -> None:
     value = validate({"chunk": {"bytes": "1 MiB"}, "text": {"dialect": "kosmos2"}, "source": {"columns": {"id": "n"}}})
     assert (int(value.chunk.bytes), value.text.dialect, value.source.columns.id) == (1 << 20, ("kosmos2",), ("n",))

@@ -34,6 +34,27 @@ def found(folder: Path, kind: str = "auto") -> tuple[list[str], list[str]]:
 
 
 @pytest.mark.parametrize(
+    ("names", "sources", "left_out"),
+    [
+        ("a.csv a.csv.gz", "a.csv", "a.csv.gz"),
+        ("a.csv.gz b.csv a.csv.zst a.csv", "a.csv b.csv", "a.csv.gz a.csv.zst"),
+        ("a.jsonl.gz a.jsonl.zst", "a.jsonl.gz", "a.jsonl.zst"),
+        ("t/a.tar.GZ t/a.tar u/a.tar.gz", "t/a.tar u/a.tar.gz", "t/a.tar.GZ"),
+        ("a.csv a.tsv.gz a.csv.zstd.gz b.jsonl.gz", "a.csv a.tsv.gz b.jsonl.gz", ""),
+        ("a.md a.csv.gz", "a.csv.gz", ""),
+    ],
+)
+def test_a_table_and_its_compressed_copies_are_one_source(
+    tmp_path: Path, names: str, sources: str, left_out: str
+) -> None:
+    write(tmp_path, names)
+    copies = left_out.split()
+    number = "1 file" if len(copies) == 1 else f"{len(copies)} files"
+    lines = [f"left out: {number} of which another form is in the same folder, first {copies[0]}"] if copies else []
+    assert found(tmp_path) == (sources.split(), lines)
+
+
+@pytest.mark.parametrize(
     ("names", "sources"),
     [
         ("1.jpg 1.txt", "."),

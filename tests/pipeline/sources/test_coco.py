@@ -157,9 +157,102 @@ def test_annotations_without_ids_are_numbered(tmp_path: Path) -> None:
         opened(tmp_path / "c.json", {"images": IMAGES, "annotations": annotations})
     )
     assert [(p.key, p.caption, p.image.uri) for p in pairs] == [
-        ("9-2", "a dog", str(tmp_path / "9.jpg")),
         ("10-1", "a cat", str(tmp_path / "10.jpg")),
+        ("9-2", "a dog", str(tmp_path / "9.jpg")),
     ]
+
+
+def test_every_row_is_where_version_0_1_had_it(tmp_path: Path) -> None:
+    """There, annotations without an id and those of an image id with two file names were invalid, and all others were
+    sorted: a run that was begun there continues at an index."""
+    images = [
+        {"id": 1, "file_name": "1.jpg"},
+        {"id": 2, "file_name": "2.jpg"},
+        {"id": 3, "url": "http://x/3.jpg"},
+        {"id": 3, "url": "http://y/3.jpg"},
+        {"id": 4, "file_name": "a/4.jpg"},
+        {"id": 4, "file_name": "b/4.jpg"},
+    ]
+    annotations: list[Any] = [
+        {"image_id": 1, "caption": "no id"},
+        {"id": 8, "image_id": 4, "caption": "two files"},
+        7,
+        {"id": 6, "image_id": 3, "caption": "two URLs"},
+        {"id": 5, "image_id": 2, "caption": "b"},
+        {"image_id": 4, "caption": "no id, two files"},
+        {"id": 4, "image_id": 2, "caption": "a"},
+        {"id": 9, "image_id": 5, "caption": "unknown"},
+        None,
+    ]
+    pairs = assert_reads_alike_from_anywhere(
+        opened(tmp_path / "c.json", {"images": images, "annotations": annotations}), 1
+    )
+    assert [p.error.detail if p.error else p.caption for p in pairs] == [
+        "a",
+        "b",
+        "annotation 4: its image_id 3 is that of 'http://x/3.jpg' and 'http://y/3.jpg'",
+        "its image_id 5 is not among the 4 images, the first of which has the id 1",
+        "no id",
+        "annotation 2: its image_id 4 is that of 'a/4.jpg' and 'b/4.jpg'",
+        "annotation 3: not a JSON object",
+        "annotation 6: its image_id 4 is that of 'a/4.jpg' and 'b/4.jpg'",
+        "annotation 9: not a JSON object",
+    ]
+    assert [p.index for p in pairs] == list(range(9))
+
+
+@pytest.mark.parametrize("name", [{}, {"file_name": ""}, {"file_name": None}])
+@pytest.mark.parametrize("field", ["url", "coco_url", "flickr_url"])
+def test_a_url_field_is_never_a_path(tmp_path: Path, field: str, name: dict[str, Any]) -> None:
+    images = [{"id": 1, field: "1.jpg", **name}, {"id": 1, field: "2.jpg", **name}, {"id": 2, field: "HTTPS://x/2"}]
+    annotations = [{"id": i, "image_id": i, "caption": "a dog"} for i in (1, 2)]
+    for first in ("1.jpg", "2.jpg"):
+        stored(tmp_path / first, b"")
+    pairs = pairs_of(opened(tmp_path / "c.json", {"images": images, "annotations": annotations}))
+    assert [(p.error.reason, p.error.detail) for p in pairs if p.error] == [
+        (Reason.NO_IMAGE, "the row names no image"),
+        (Reason.UNSUPPORTED_URI, "HTTPS://x/2"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("images", "named", "found"),
+    [
+        ([1, "2"], ["1", 2], []),  # from two sets
+        ([1, 2], ["1", 2], [2]),
+        (["1", "2"], [1, "2"], ["2"]),
+        ([1, "1"], ["1", 1], [1, "1"]),
+        ([1, 2], ["1", "2", "3"], ["1", "2"]),
+        (["1", "2"], [1, 2], [1, 2]),
+    ],
+)
+def test_numbers_and_texts_are_the_same_only_if_all_ids_differ_in_it(
+    tmp_path: Path, images: list[Any], named: list[Any], found: list[Any]
+) -> None:
+    value = {
+        "images": [{"id": i, "file_name": f"{i!r}.jpg"} for i in images],
+        "annotations": [{"id": n, "image_id": i, "caption": repr(i)} for n, i in enumerate(named)],
+    }
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "c.json", value))
+    assert [p.caption for p in pairs if not p.error] == [repr(i) for i in found]
+    assert {p.error.reason for p in pairs if p.error} <= {Reason.NO_IMAGE}
+    if set(map(type, images)) == {int, str}:
+        assert all(p.image.uri == str(tmp_path / f"{p.caption}.jpg") for p in pairs if not p.error)
+
+
+@pytest.mark.parametrize(
+    ("images", "detail"),
+    [
+        (IMAGES, "among the 2 images, the first of which has the id 9"),
+        (IMAGES[:1], "that of the only image, which is 9"),
+        ([], "listed: the file lists no image"),
+    ],
+)
+def test_an_unknown_image_id_is_told_with_those_that_exist(tmp_path: Path, images: list[Any], detail: str) -> None:
+    value = {"images": images, "annotations": [{"id": 1, "image_id": 7, "caption": "a dog"}]}
+    [pair] = pairs_of(opened(tmp_path / "c.json", value))
+    assert pair.error
+    assert pair.error.detail == f"its image_id 7 is not {detail}"
 
 
 @pytest.mark.parametrize(("listed", "named"), [(str, int), (int, str)])
