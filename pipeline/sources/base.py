@@ -230,7 +230,7 @@ def with_valid_text(pair: Pair) -> Pair:
     if fixed == texts and uri == pair.image.uri:
         return pair
     pair = replace(pair, **fixed, image=replace(pair.image, uri=uri))
-    return pair.failed(Fault(FailureStage.READ, Reason.ENCODING, "not UTF-8"))
+    return pair.failed(Fault(FailureStage.READ, Reason.ENCODING, "not UTF-8, or not in source.encoding"))
 
 
 def slice_ranges(counts: Iterable[tuple[Position, int, object]], rows: int) -> list[RangeSpec]:
