@@ -34,7 +34,7 @@ def _lines(source: dict[str, Any]) -> list[str]:
     if source["read"]:
         lines.append(f"  of the first {counted(source['read'], 'pair')}, {good:,} can be used")
     for problem, number in source["problems"].items():
-        lines.append(f"  {number:,} {problem}, the first is {_shortened(source['first_problems'][problem])}")
+        lines.append(f"  {number:,} {problem}, the first is {source['first_problems'][problem]}")
     return lines
 
 

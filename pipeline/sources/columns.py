@@ -48,9 +48,12 @@ class Columns:
     @staticmethod
     def _first(available: Collection[str], requested: ColumnSettings, role: str) -> str:
         names: tuple[str, ...] = getattr(requested, role)
-        if names == getattr(ColumnSettings(), role):
-            names += _FURTHER_NAMES.get(role, ())
-        return next((name for name in names if name in available), "")
+        further = _FURTHER_NAMES.get(role, ()) if names == getattr(ColumnSettings(), role) else ()
+        found = next((name for name in (*names, *further) if name in available), "")
+        if found or not further:
+            return found
+        by_folded = {name.casefold(): name for name in reversed(list(available))}  # `Image`, as in Excel
+        return next((by_folded[name] for name in (*names, *further) if name in by_folded), "")
 
     def _explain_missing(self, role: str, available: Collection[str], requested: ColumnSettings, uri: str) -> str:
         if role == "image" and self.url:

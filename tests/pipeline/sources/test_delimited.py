@@ -182,6 +182,7 @@ FOUND = [("a dog", "1.png"), ("ein Hütchen 🎩", "2.png")]
         ("quoted.csv", 'image; caption\n1.png; "a dog"\n"2.png"; ein Hütchen 🎩\n'),
         ("quoted_header.csv", '"image";"caption"\n"1.png";"a dog"\n"2.png";"ein Hütchen 🎩"\n'),
         ("quoted_header.tsv", '"image"|"caption"\n"1.png"|"a dog"\n"2.png"|"ein Hütchen 🎩"\n'),
+        ("excel.csv", written([["Image", "CAPTION"], *ROWS], ";")),
         ("padded.csv", written([[" image ", "caption "], *ROWS], ",")),
         ("cr.csv", written(TABLE, ",", "\r")),
         ("cr.tsv", written(TABLE, "\t", "\r")),
