@@ -1,12 +1,11 @@
 """`--limit N`: a separate plan. Its ranges have at most 32 consecutive pairs and are evenly spread over the input."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 
 from pipeline.configuration import SourceSettings
-from pipeline.faults import SourceFault
+from pipeline.faults import SourceFault, first_line
 from pipeline.plan.plan import PlannedSource
 from pipeline.plan.spread import cut, evenly_spaced
 from pipeline.sources import Position, RangeSpec, Source
@@ -41,17 +40,23 @@ def limit_plan(sources: Sequence[PlannedSource], limit: int, settings: SourceSet
         for part, start, end in cut(ends, first, last):  # a range must not cross from one source to the next
             source = numbers[part]
             chosen.setdefault(source, []).append(RangeSpec(counted[source].position(start), end - start))
-    return [replace(source, ranges=tuple(chosen.get(n, ()))) for n, source in enumerate(sources)]
+    limited = [replace(source, ranges=tuple(chosen.get(n, ()))) for n, source in enumerate(sources)]
+    for n, one in counted.items():  # a range with a number of pairs ends before the fault, so it would not be told
+        if one.fault and sum(spec.pairs or 0 for spec in chosen.get(n, ())) == one.pairs:
+            limited[n] = replace(limited[n], fault=one.fault)
+    return limited
 
 
 @dataclass(frozen=True)
 class _Counted:
-    """A source and its number of pairs. starts: their positions, if the plan does not contain the number."""
+    """A source and its number of pairs. starts: their positions, if the plan does not contain the number. fault: the
+    SourceFault behind the last pair."""
 
     source: Source
     ranges: tuple[RangeSpec, ...]
     pairs: int
     starts: list[Position]
+    fault: str = ""
 
     @classmethod
     def from_planned(cls, planned: PlannedSource, settings: SourceSettings) -> "_Counted":
@@ -60,10 +65,12 @@ class _Counted:
         if None not in counts:
             return cls(source, planned.ranges, sum(count or 0 for count in counts), [])
         starts: list[Position] = []
-        # A run without a limit cannot read the pairs after a fault either.
-        with suppress(SourceFault):
+        fault = ""
+        try:
             starts.extend(source.starts(planned.ranges[0].start))
-        return cls(source, planned.ranges, len(starts), starts)
+        except SourceFault as error:  # a run without a limit cannot read the pairs after it either
+            fault = first_line(error)
+        return cls(source, planned.ranges, len(starts), starts, fault)
 
     def position(self, index: int) -> Position:
         """The start of pair number `index`."""

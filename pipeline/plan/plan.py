@@ -32,7 +32,8 @@ def _check_format(value: object) -> object:
 
 @dataclass(frozen=True)
 class PlannedSource:
-    """A source with its ranges. fault: why it cannot be read at all and has no ranges."""
+    """A source with its ranges. fault: why it cannot be read at all and has no ranges, or, with a limit that all of its
+    pairs are part of, why it cannot be read behind them."""
 
     uri: str
     kind: str

@@ -26,7 +26,7 @@ def plan_sources(source_files: Iterable[FileInfo], configuration: Configuration)
 
 def check_readable(sources: Sequence[PlannedSource]) -> None:
     """Raises CallError if none of the sources can be read."""
-    if sources and all(source.fault for source in sources):
+    if sources and all(source.fault and not source.ranges for source in sources):
         raise CallError(f"--input: {sources[0].uri}: {sources[0].fault}")
 
 

@@ -77,3 +77,11 @@ def test_a_cut_tar_gives_the_pairs_before_the_cut(tmp_path: Path, limit: int) ->
     stored(tmp_path / "a.tar", whole[: len(tar(samples(4), ended=False)) + 512 + 10])
     sources = limit_plan(list(plan([tmp_path / "a.tar"]).sources), limit, source_settings())
     assert {(0, 0), (0, 1)} <= set(taken(sources))
+    assert ("truncated" in sources[0].fault) == (limit == 100), "only a limit that reads all pairs comes to the cut"
+
+
+def test_a_tar_without_any_sample_has_the_fault_of_a_run_without_a_limit(tmp_path: Path) -> None:
+    stored(tmp_path / "a.tar", tar([("0.v1.jpg", b"x"), ("0.v2.jpg", b"x")]))
+    [source] = limit_plan(list(plan([tmp_path / "a.tar"]).sources), 5, source_settings())
+    assert source.ranges == ()
+    assert "belong" in source.fault
