@@ -54,7 +54,8 @@ def _is_to_join(tar: TarReader, names: MemberNames) -> bool:
 
 def _find_names(tar: TarReader, captions: Collection[str], most: int) -> dict[str, Any]:
     """Values of `source.members` for a tar none of whose images has a role with the usual names. Empty if they are not
-    unique.
+    unique, if files of another kind have the keys of the images (which could be the mask of a HEIC image), or if there
+    are texts and JSON that could both have the captions.
 
     captions: fields of the JSON that are captions. most: number of members to look at.
     """
@@ -62,6 +63,8 @@ def _find_names(tar: TarReader, captions: Collection[str], most: int) -> dict[st
     roles: set[str] = set()
     extensions: dict[str, set[str]] = {"image": set(), "txt": set(), "json": set()}
     keys: dict[bool, set[bytes]] = {True: set(), False: set()}  # with the last dot: of images, of texts
+    of_images: set[bytes] = set()
+    of_others: set[bytes] = set()
     json_caption: bool | None = None  # of the first JSON with a usual name
 
     def max_bytes(name: str) -> int:
@@ -70,7 +73,7 @@ def _find_names(tar: TarReader, captions: Collection[str], most: int) -> dict[st
     for member in islice(tar.members(0, max_bytes), most):
         if isinstance(member, Gap) or member.name.rpartition("/")[2].startswith("."):
             continue
-        _, role, extension, _ = usual.split(member.name)
+        key, role, extension, _ = usual.split(member.name)
         if role == "image":
             return {}
         if role:
@@ -79,15 +82,23 @@ def _find_names(tar: TarReader, captions: Collection[str], most: int) -> dict[st
                 json_caption = _has_caption(member.data, captions)
         elif (split := last_dot.split(member.name)).role:
             keys[split.role == "image"].add(digest(split.key))
+            if split.role == "image":
+                of_images.add(digest(key))
             if len(extensions[split.role]) < 2:
                 extensions[split.role].add(_position_text(extension))
+        else:
+            of_others.add(digest(key))
     image, text, json = (_only(extensions[role]) for role in ("image", "txt", "json"))
     if not (image and text and _stem(image) != _stem(text)) and keys[True] & keys[False]:
         return {"key_end": "last_dot"}
-    if not image:
+    if not image or of_images & of_others:
         return {}
     found = {"image": [image]}
-    if text and "txt" not in roles and not json_caption:
+    if "txt" in roles or json_caption:
+        return found
+    if extensions["txt"] and extensions["json"]:
+        return {}
+    if text:
         found["caption"] = [text]
     elif json and not roles:
         found["metadata"] = [json]

@@ -132,11 +132,6 @@ SAME_DOTS = [(f"v1.0/a {i}.x.{e}", f(i)) for i in range(4) for e, f in (("txt", 
             {"image": ["input.jpg"], "caption": ["output.txt"]},
         ),
         (
-            sets(4, input_jpg=picture, input_json=meta, output_txt=words),
-            USUAL,
-            {"image": ["input.jpg"], "caption": ["output.txt"]},
-        ),
-        (
             sets(4, json=meta, input_jpg=picture, output_txt=words),
             USUAL,
             {"image": ["input.jpg"], "caption": ["output.txt"]},
@@ -181,6 +176,11 @@ def test_what_webdataset_writes_with_compound_names_is_read(tmp_path: Path) -> N
     [
         sets(4, left_jpg=picture, right_jpg=picture, json=captioned),
         [*sets(3, input_jpg=picture, output_txt=words), ("z.jpg", picture(3))],
+        sets(4, heic=picture, mask_png=picture, txt=words),
+        sets(4, mask_png=picture, heic=picture, txt=words),
+        sets(4, jxl=picture, seg_png=picture, json=captioned),
+        sets(4, tga=picture, preview_jpg=picture, license_txt=words, tags_json=meta),
+        sets(4, input_jpg=picture, license_txt=words, tags_json=captioned),
         sets(4, npy=words),
         [],
     ],
@@ -189,6 +189,18 @@ def test_names_are_not_guessed_if_something_could_be_lost(tmp_path: Path, member
     assert opened(tmp_path / "a.tar", members).ranges(100)[0].start == {"offset": 0, "index": 0}
     named = opened(tmp_path / "a.tar", members, members={"image": "x.jpg"}).ranges(100)[0].start
     assert named == {"offset": 0, "index": 0}
+
+
+def test_a_mask_beside_an_image_of_another_format_is_no_picture(tmp_path: Path) -> None:
+    members = sets(4, heic=picture, mask_png=words, txt=words)
+    pairs, fault = assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", members))
+    assert [(pair.key, pair.caption, pair.data) for pair in pairs] == [
+        (f"s{i:03}", words(i).decode(), b"") for i in range(4)
+    ]
+    assert pairs[0].error is not None
+    assert pairs[0].error.reason == Reason.NO_IMAGE
+    assert "beside it: s000.mask.png; set source.members.image=mask.png to use it" in pairs[0].error.detail
+    assert fault == ""
 
 
 def test_images_without_a_sample_name_the_settings(tmp_path: Path) -> None:
