@@ -42,14 +42,18 @@ def find_layout(tar: TarReader, settings: SourceSettings) -> dict[str, Any]:
 
 
 def _is_to_join(tar: TarReader, names: MemberNames) -> bool:
-    """Whether joining completes samples. Ends as soon as most of the samples so far are complete without it."""
+    """Whether joining completes samples, and no key has several images or texts, as in two tars made one whose keys
+    both begin at 0: a key that each has once could join the image of one with the text of the other.
+
+    Ends as soon as most of the samples so far are complete without joining.
+    """
     index = TarIndex(names)
     for member in tar.members(0, lambda _: 0):
         index.add(member)
         if index.complete > index.incomplete or index.members > MAX_MEMBERS:
             return False
     index.finish()
-    return index.joined > 0
+    return index.joined > 0 and not index.repeated
 
 
 def _find_names(tar: TarReader, captions: Collection[str], most: int) -> dict[str, Any]:

@@ -23,10 +23,11 @@ from pipeline.sources.webdataset import WebDatasetSource
 from tests import fake_object_store
 from tests.pipeline.builders import configuration, image, samples, stored, tar
 from tests.pipeline.builders import source_settings as source
-from tests.pipeline.sources.test_webdataset import assert_same_rest_from_anywhere
+from tests.pipeline.sources.test_webdataset import assert_same_rest_from_anywhere, reading
 from transforms.records import Pair, Reason
 
 Members = list[tuple[str, bytes]]
+ADVICE = "members of one sample are not adjacent, first those of 00000, so they gave several pairs; unpack the tar and "
 PICTURES = [image(i, "JPEG") for i in range(6)]
 
 
@@ -337,9 +338,24 @@ def test_keys_that_occur_several_times_are_not_joined_by_guess(tmp_path: Path) -
         ("a.txt", b"a dog"),
         ("b.txt", b"hat"),
     ]
-    pairs, fault = assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", members))
-    assert [(pair.key, pair.caption) for pair in pairs] == [("a", ""), ("b", "hat"), ("a", "a dog")]
+    tar_source = opened(tmp_path / "a.tar", members)
+    pairs, fault = assert_same_rest_from_anywhere(tar_source)
+    assert [(pair.key, pair.caption) for pair in pairs] == [("a", ""), ("b", ""), ("a", "a dog"), ("b", "hat")]
+    assert fault == ADVICE.replace("00000", "b") + "pack it again with tar --sort=name"
+    earlier_position = {"offset": 0, "index": 0, "joined": True}
+    _, fault = reading(tar_source, earlier_position)
     assert fault.startswith("1 key with several images or texts, first a: which of them belong together is unknown; ")
+
+
+def test_of_tars_made_one_no_key_joins_the_image_of_one_with_the_text_of_the_other(tmp_path: Path) -> None:
+    first = [("0.jpg", picture(0)), ("1.jpg", picture(1)), ("0.txt", b"0 of one")]
+    second = [("0.jpg", picture(2)), ("2.jpg", picture(3)), ("0.txt", b"0 of two"), ("1.txt", b"1 of two")]
+    tar_source = opened(tmp_path / "a.tar", first + second)
+    assert tar_source.ranges(100)[0].start == {"offset": 0, "index": 0}
+    pairs, fault = assert_same_rest_from_anywhere(tar_source)
+    assert ("1", "", picture(1)) in summary(pairs)
+    assert not any(pair.data for pair in pairs if pair.caption == "1 of two")
+    assert fault == ADVICE.replace("00000", "0") + "pack it again with tar --sort=name"
 
 
 def test_found_names_and_order_go_together(tmp_path: Path) -> None:
@@ -351,9 +367,6 @@ def test_found_names_and_order_go_together(tmp_path: Path) -> None:
     tar_source = opened(tmp_path / "b.tar", sorted(dotted(4), key=lambda one: one[0][::-1]))
     pairs, fault = assert_same_rest_from_anywhere(tar_source)
     assert (sorted(summary(pairs)), fault) == (DOTTED, "")
-
-
-ADVICE = "members of one sample are not adjacent, first those of 00000, so they gave several pairs; unpack the tar and "
 
 
 def test_what_cannot_be_joined_gets_one_line_of_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
