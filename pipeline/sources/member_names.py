@@ -16,7 +16,8 @@ _MAX_SHOWN = 60
 class MemberName(NamedTuple):
     """A member's key, its role in its sample ("" for other files), and its lower-case extension.
 
-    rank: place of the extension in its list of `source.members`; 0 if there is no list.
+    rank: place of the extension in its list of `source.members`, after the usual ones if they are kept; 0 if there is
+    no list.
     """
 
     key: str
@@ -26,13 +27,18 @@ class MemberName(NamedTuple):
 
 
 class MemberNames:
-    """Splits the names of members."""
+    """Splits the names of members.
 
-    def __init__(self, settings: MemberSettings) -> None:
+    keep_usual: the usual extensions keep their roles, and go before the listed ones. For lists that were found in a
+    part of the tar: the rest can have other names.
+    """
+
+    def __init__(self, settings: MemberSettings, keep_usual: bool = False) -> None:
         roles: dict[str, tuple[str, int]] = {}
         for role, extensions in zip(ROLES, (settings.image, settings.caption, settings.metadata), strict=True):
             usual = IMAGES if role == "image" else [role]
-            ranked = [(extension, rank) for rank, extension in enumerate(extensions)] or [(e, 0) for e in usual]
+            ranked = [(extension, 0) for extension in usual] if keep_usual or not extensions else []
+            ranked += [(extension, rank) for rank, extension in enumerate(extensions, start=bool(ranked))]
             for extension, rank in ranked:
                 roles.setdefault(extension, (role, rank))
         self._roles = roles

@@ -30,15 +30,22 @@ def find_layout(tar: TarReader, settings: SourceSettings) -> dict[str, Any]:
       NotATar: as `TarReader.members`.
     """
     layout: dict[str, Any] = {}
-    members = settings.members
-    if members == MemberSettings():
+    names = MemberNames(settings.members)
+    if settings.members == MemberSettings():
         most = MAX_MEMBERS if tar.plain else _MAX_GZIPPED
         if found := _find_names(tar, settings.columns.caption, most):
             layout[NAMES] = found
-            members = MemberSettings.model_validate(found)
-    if tar.plain and _is_to_join(tar, MemberNames(members)):
+            names = names_of(layout, settings)
+    if tar.plain and _is_to_join(tar, names):
         layout[JOINED] = True
     return layout
+
+
+def names_of(layout: dict[str, Any], settings: SourceSettings) -> MemberNames:
+    """The names of the tar's members. layout: what `find_layout` returned, or a position that contains it."""
+    if NAMES in layout:
+        return MemberNames(MemberSettings.model_validate(layout[NAMES]), keep_usual=True)
+    return MemberNames(settings.members)
 
 
 def _is_to_join(tar: TarReader, names: MemberNames) -> bool:

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, BinaryIO
 
 from pipeline import files
-from pipeline.configuration import MemberSettings, SourceSettings
+from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources import caption_text, json_text
@@ -19,7 +19,7 @@ from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, w
 from pipeline.sources.member_names import ROLES, MemberNames, digest, is_image_name, shown
 from pipeline.sources.read_images import fetch_ahead, opened_once
 from pipeline.sources.tar_index import TarIndex
-from pipeline.sources.tar_layout import JOINED, NAMES, find_layout
+from pipeline.sources.tar_layout import JOINED, NAMES, find_layout, names_of
 from pipeline.sources.tar_members import Gap, Member, NotATar, open_tar
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.wording import counted
@@ -248,12 +248,9 @@ class WebDatasetSource:
         index = start["index"] - start.get("skip", 0)
         layout = {name: start[name] for name in (NAMES, JOINED) if name in start}
         read = self._joined_samples if start.get(JOINED) else self._samples
-        for sample in read(start, self._names(start), max_bytes):
+        for sample in read(start, names_of(start, self.settings), max_bytes):
             yield {**sample.position, "index": index, **layout}, sample
             index += len(self._captions(sample))
-
-    def _names(self, start: Position) -> MemberNames:
-        return MemberNames(MemberSettings(**start[NAMES]) if NAMES in start else self.settings.members)
 
     def _members(self, offset: int, names: MemberNames, max_bytes: Mapping[str, int]) -> Iterator[Member | Gap]:
         try:

@@ -160,6 +160,23 @@ def test_names_are_found_if_no_image_has_a_usual_one(
     assert (summary(pairs), len(pairs), fault) == (expected, 4, "")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_beside_names_that_are_found_the_usual_ones_keep_their_roles(
+    tmp_path: Path, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.sources.tar_layout.MAX_MEMBERS", 20)
+    monkeypatch.setattr("pipeline.sources.tar_layout._MAX_GZIPPED", 20)
+    thumbs = [(f"t/{i}.thumb.jpg", picture(5)) for i in range(21)]
+    both = [("z.jpg", picture(4)), ("z.thumb.jpg", picture(5)), ("z.txt", b"a hat")]
+    tar_source = opened(tmp_path / "a.tar", [*thumbs, *sets(4, jpg=picture, txt=words), *both], packed)
+    assert tar_source.ranges(100)[0].start == {"offset": 0, "index": 0, "members": {"image": ["thumb.jpg"]}}
+    pairs, fault = assert_same_rest_from_anywhere(tar_source)
+    assert (summary(pairs[21:]), fault) == ([*USUAL, ("z", "a hat", picture(4))], "")
+    both[0] = ("z.jpg", b"no image")
+    set_by_the_user = opened(tmp_path / "b.tar", both, packed, members={"image": "thumb.jpg"})
+    assert summary(assert_same_rest_from_anywhere(set_by_the_user)[0]) == [("z", "a hat", picture(5))]
+
+
 def test_what_webdataset_writes_with_compound_names_is_read(tmp_path: Path) -> None:
     import webdataset
 
