@@ -76,7 +76,9 @@ class _ReadState:
         values: dict[str, Any] = {}
         for name in vars(cls()).keys() & position.keys():
             values[name] = tuple(position[name]) if isinstance(position[name], list) else position[name]
-        return cls(**values)
+        state = cls(**values)
+        # Earlier versions did not write `paired`.
+        return replace(state, paired=state.paired or ("image" in state.usual and len(state.usual) > 1))
 
     def to_position(self) -> Position:
         """The part of a position that contains this state."""

@@ -434,6 +434,16 @@ def test_if_no_image_has_a_text_the_setting_for_the_first_other_text_is_named(
     assert assert_same_rest_from_anywhere(opened(tmp_path / "b.tar", members))[1] == ""
 
 
+def test_a_position_of_an_earlier_version_says_whether_an_image_has_a_text(tmp_path: Path) -> None:
+    members = [*sets(1, jpg=picture, txt=words), ("z0.jpg", picture(1)), ("z1.jpg", picture(2)), ("z1.note.txt", b"")]
+    tar_source = opened(tmp_path / "a.tar", members)
+    position = reading(tar_source, tar_source.ranges(100)[0].start)[0][1][0]
+    earlier = {name: value for name, value in position.items() if name not in ("paired", "lone")}
+    assert earlier == {"offset": position["offset"], "index": 1, "usual": ["image", "txt"]}
+    pairs, fault = reading(tar_source, earlier)
+    assert ([pair.key for _, pair in pairs], fault) == (["z0", "z1"], "")
+
+
 def test_an_image_that_the_settings_do_not_list_is_named(tmp_path: Path) -> None:
     members = [*sets(3, input_jpg=picture, output_txt=words), ("z.jpg", picture(3))]
     settings = {"image": "input.jpg", "caption": "output.txt"}
