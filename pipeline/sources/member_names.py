@@ -1,6 +1,7 @@
 """The names of a tar's members: key, role and extension, as webdataset splits them, or as `source.members` says."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pipeline.configuration import MemberSettings
@@ -66,6 +67,20 @@ class MemberNames:
                 return base[: at - 1], ".", base[at:]
         stem, dot, extension = base.rpartition(".")
         return (stem, dot, extension) if dot else (base, "", "")
+
+
+def starts_sample(member: MemberName, ranks: Mapping[str, int], last: MemberName) -> bool:
+    """Whether a member belongs to another sample than the member before it, the last one with a role.
+
+    A second image or text with the same key starts a new sample, so that duplicate keys overwrite nothing. With another
+    extension, it does so if its name goes back in the alphabet, over a member of another role: `a.txt a.jpg` are after
+    `a.jpg a.txt` of another sample, but in order, `a.alt.txt a.jpg a.txt` are one.
+
+    ranks: of the sample, by role.
+    """
+    if member.key != last.key or member.role not in ranks:
+        return member.key != last.key
+    return ranks[member.role] == member.rank or (member.role != last.role and member.extension < last.extension)
 
 
 def is_image_name(name: str) -> bool:

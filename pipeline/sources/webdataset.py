@@ -16,7 +16,7 @@ from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources import caption_text, json_text
 from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, with_valid_text
-from pipeline.sources.member_names import ROLES, MemberNames, digest, is_image_name, shown
+from pipeline.sources.member_names import ROLES, MemberName, MemberNames, digest, is_image_name, shown, starts_sample
 from pipeline.sources.read_images import fetch_ahead, opened_once
 from pipeline.sources.tar_index import TarIndex
 from pipeline.sources.tar_layout import JOINED, NAMES, find_layout, names_of
@@ -270,6 +270,7 @@ class WebDatasetSource:
         """
         state, strays = _ReadState.from_position(start), _Strays(start.get("strays", 0), start.get("stray", ""))
         current: _Sample | None = None
+        last: MemberName | None = None  # with a role
         beside = list(state.beside)
         beside_key: str | None = None  # of a resumed reader: they belong to the first sample
         state = replace(state, beside=())
@@ -281,7 +282,8 @@ class WebDatasetSource:
                 continue
             if member.name.rpartition("/")[2].startswith("._"):  # macOS adds such a file for each file
                 continue
-            key, role, _, rank = names.split(member.name)
+            name = names.split(member.name)
+            key, role, _, rank = name
             strays.observe(key, role, member.name, current.key if current else "")
             if strays.count != state.strays:
                 state = replace(state, strays=strays.count, stray=strays.first)
@@ -297,8 +299,7 @@ class WebDatasetSource:
                 elif not state.text and member.name.lower().endswith(_TEXTS):
                     state = replace(state, text=shown(member.name))
                 continue
-            # A second image or text with the same key starts a new sample, so that duplicate keys overwrite nothing.
-            if current is None or key != current.key or current.ranks.get(role) == rank:
+            if current is None or last is None or starts_sample(name, current.ranks, last):
                 if current:
                     state = state.with_sample(current)
                     yield current.finish(state.usual)
@@ -310,6 +311,7 @@ class WebDatasetSource:
                 beside, beside_key = [], None
                 state = replace(state, after="") if state.after else state
             current.add(role, rank, member, self.uri)
+            last = name
         if current:
             state = state.with_sample(current)
             yield current.finish(state.usual)

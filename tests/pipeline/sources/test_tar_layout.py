@@ -86,6 +86,22 @@ def test_settings_name_the_members_of_a_sample(
     assert (summary(pairs), fault) == (USUAL, "")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_key_that_comes_again_with_another_extension_overwrites_nothing(tmp_path: Path, packed: bool) -> None:
+    members = [("a.jpg", picture(0)), ("a.txt", b"one"), ("a.hq.jpg", picture(1)), ("a.txt", b"two")]
+    tar_source = opened(tmp_path / "a.tar", members, packed, members={"image": ["hq.jpg", "jpg"]})
+    pairs, fault = assert_same_rest_from_anywhere(tar_source)
+    assert (summary(pairs), fault) == ([("a", "one", picture(0)), ("a", "two", picture(1))], "")
+    early = [("b.jpg", picture(2)), *members, ("b.txt", b"three")]
+    tar_source = opened(tmp_path / "b.tar", early, packed, members={"image": ["hq.jpg", "jpg"]})
+    assert summary(assert_same_rest_from_anywhere(tar_source)[0])[-2:] == summary(pairs)
+    in_order = [("a.alt.txt", b"one"), ("a.jpg", picture(0)), ("a.txt", b"two"), ("b.alt.txt", b"three")]
+    in_order.append(("b.jpg", picture(1)))
+    tar_source = opened(tmp_path / "c.tar", in_order, packed, members={"caption": ["txt", "alt.txt"]})
+    pairs, fault = assert_same_rest_from_anywhere(tar_source)
+    assert (summary(pairs), fault) == ([("a", "two", picture(0)), ("b", "three", picture(1))], "")
+
+
 def test_a_sample_with_settings_keeps_its_json(tmp_path: Path) -> None:
     settings = {"image": "input.jpg", "caption": "output.txt"}
     members = sets(4, input_jpg=picture, json=meta, output_txt=words)
