@@ -19,6 +19,9 @@ NAMES, JOINED = "members", "joined"
 _MAX_GZIPPED = 1000
 """Members of a gzipped tar that are looked at: without unpacking, no header can be reached."""
 
+_FIRST_COMPLETE = 8
+"""Samples at the start that can be adjacent by chance, though those after them are not."""
+
 _MAX_JSON = 1 << 24
 _MAX_EXTENSION = 60
 
@@ -57,7 +60,7 @@ def _is_to_join(tar: TarReader, names: MemberNames) -> bool:
     index = TarIndex(names)
     for member in tar.members(0, lambda _: 0):
         index.add(member)
-        if index.complete > index.incomplete or index.members > MAX_MEMBERS:
+        if index.complete > index.incomplete + _FIRST_COMPLETE or index.members > MAX_MEMBERS:
             return False
     index.finish()
     return index.joined > 0 and not index.repeated

@@ -416,9 +416,18 @@ def test_what_cannot_be_joined_gets_one_line_of_advice(tmp_path: Path, monkeypat
     for members, packed in ((whole, False), (whole, True), (texts_last, False), (texts_first, True)):
         _, other = assert_same_rest_from_anywhere(opened(tmp_path / "c.tar", members, packed))
         assert other == fault.replace("00000", "s000")
-    early = [("x.jpg", picture(0)), ("x.txt", b"a dog"), *apart(20)]
+    early = [*sets(9, jpg=picture, txt=words), *apart(20)]
     pairs, same = assert_same_rest_from_anywhere(opened(tmp_path / "b.tar", early))
-    assert (pairs[0].caption, same) == ("a dog", fault)
+    assert (pairs[0].caption, same) == ("caption 0", fault)
+
+
+@pytest.mark.parametrize("adjacent", [1, 8])
+def test_a_few_adjacent_samples_at_the_start_are_no_reason_not_to_join(tmp_path: Path, adjacent: int) -> None:
+    first, rest = sets(50, jpg=picture, txt=words)[: 2 * adjacent], sets(50, jpg=picture, txt=words)[2 * adjacent :]
+    random.Random(7).shuffle(rest)
+    pairs, fault = assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", first + rest))
+    assert fault == ""
+    assert sorted(summary(pairs)) == [(f"s{i:03}", f"caption {i}", picture(i)) for i in range(50)]
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -432,7 +441,7 @@ def test_of_a_sorted_tar_only_the_first_headers_are_looked_at(
     monkeypatch.setattr(TarReader, "_header", lambda self, block: seen.append(1) or parse(self, block))
     with open_tar(str(path), False) as reader:
         assert find_layout(reader, source()) == {}
-    assert len(seen) <= 3
+    assert len(seen) <= 30
 
 
 @pytest.mark.parametrize(("name", "cure"), [("alt_txt", "caption=alt.txt"), ("info_json", "metadata=info.json")])
