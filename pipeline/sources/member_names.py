@@ -1,6 +1,7 @@
 """The names of a tar's members: key, role and extension, as webdataset splits them, or as `source.members` says."""
 
 import hashlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from pipeline.configuration import MemberSettings
@@ -16,7 +17,8 @@ _MAX_SHOWN = 60
 class MemberName(NamedTuple):
     """A member's key, its role in its sample ("" for other files), and its lower-case extension.
 
-    rank: place of the extension in its list of `source.members`; 0 if there is no list.
+    rank: place of the extension in its list of `source.members`, after the usual ones if they are kept; 0 if there is
+    no list.
     """
 
     key: str
@@ -26,13 +28,18 @@ class MemberName(NamedTuple):
 
 
 class MemberNames:
-    """Splits the names of members."""
+    """Splits the names of members.
 
-    def __init__(self, settings: MemberSettings) -> None:
+    keep_usual: the usual extensions keep their roles, and go before the listed ones. For lists that were found in a
+    part of the tar: the rest can have other names.
+    """
+
+    def __init__(self, settings: MemberSettings, keep_usual: bool = False) -> None:
         roles: dict[str, tuple[str, int]] = {}
         for role, extensions in zip(ROLES, (settings.image, settings.caption, settings.metadata), strict=True):
             usual = IMAGES if role == "image" else [role]
-            ranked = [(extension, rank) for rank, extension in enumerate(extensions)] or [(e, 0) for e in usual]
+            ranked = [(extension, 0) for extension in usual] if keep_usual or not extensions else []
+            ranked += [(extension, rank) for rank, extension in enumerate(extensions, start=bool(ranked))]
             for extension, rank in ranked:
                 roles.setdefault(extension, (role, rank))
         self._roles = roles
@@ -60,6 +67,20 @@ class MemberNames:
                 return base[: at - 1], ".", base[at:]
         stem, dot, extension = base.rpartition(".")
         return (stem, dot, extension) if dot else (base, "", "")
+
+
+def starts_sample(member: MemberName, ranks: Mapping[str, int], last: MemberName) -> bool:
+    """Whether a member belongs to another sample than the member before it, the last one with a role.
+
+    A second image or text with the same key starts a new sample, so that duplicate keys overwrite nothing. With another
+    extension, it does so if its name goes back in the alphabet, over a member of another role: `a.txt a.jpg` are after
+    `a.jpg a.txt` of another sample, but in order, `a.alt.txt a.jpg a.txt` are one.
+
+    ranks: of the sample, by role.
+    """
+    if member.key != last.key or member.role not in ranks:
+        return member.key != last.key
+    return ranks[member.role] == member.rank or (member.role != last.role and member.extension < last.extension)
 
 
 def is_image_name(name: str) -> bool:

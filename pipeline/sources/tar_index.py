@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
-from pipeline.sources.member_names import ROLES, MemberNames, digest, is_image_name, shown
+from pipeline.sources.member_names import ROLES, MemberName, MemberNames, digest, is_image_name, shown, starts_sample
 from pipeline.sources.tar_members import Gap, Member
 
 MAX_MEMBERS = 400_000
@@ -32,6 +32,7 @@ class TarIndex:
         self._groups: dict[bytes, Offsets | list[Offsets]] = {}
         self._stray_keys: dict[bytes, str] = {}
         self._key: bytes | None = None
+        self._last: MemberName | None = None
         self._shown_key = ""
         self._current: list[int] = []
         self._ranks: dict[str, int] = {}
@@ -58,17 +59,19 @@ class TarIndex:
         base = member.name.rpartition("/")[2]
         if base.startswith("._"):
             return
-        key, role, _, rank = self._names.split(member.name)
+        name = self._names.split(member.name)
+        key, role, _, rank = name
         if not role:
             if is_image_name(base) and len(self._stray_keys) < MAX_MEMBERS:
                 self._stray_keys.setdefault(digest(member.name if base.startswith(".") else key), shown(member.name))
             return
         self.members += 1
         hashed = digest(key)
-        if hashed != self._key or self._ranks.get(role) == rank:
+        if self._last is None or starts_sample(name, self._ranks, self._last):
             self._end_group()
             self._key, self._current, self._ranks = hashed, [_NONE] * len(ROLES), {}
             self._shown_key, self._is_complete = key, False
+        self._last = name
         if rank <= self._ranks.get(role, rank):
             self._current[ROLES.index(role)] = member.header_offset
             self._ranks[role] = rank

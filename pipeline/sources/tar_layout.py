@@ -19,6 +19,9 @@ NAMES, JOINED = "members", "joined"
 _MAX_GZIPPED = 1000
 """Members of a gzipped tar that are looked at: without unpacking, no header can be reached."""
 
+_FIRST_COMPLETE = 8
+"""Samples at the start that can be adjacent by chance, though those after them are not."""
+
 _MAX_JSON = 1 << 24
 _MAX_EXTENSION = 60
 
@@ -30,31 +33,43 @@ def find_layout(tar: TarReader, settings: SourceSettings) -> dict[str, Any]:
       NotATar: as `TarReader.members`.
     """
     layout: dict[str, Any] = {}
-    members = settings.members
-    if members == MemberSettings():
+    names = MemberNames(settings.members)
+    if settings.members == MemberSettings():
         most = MAX_MEMBERS if tar.plain else _MAX_GZIPPED
         if found := _find_names(tar, settings.columns.caption, most):
             layout[NAMES] = found
-            members = MemberSettings.model_validate(found)
-    if tar.plain and _is_to_join(tar, MemberNames(members)):
+            names = names_of(layout, settings)
+    if tar.plain and _is_to_join(tar, names):
         layout[JOINED] = True
     return layout
 
 
+def names_of(layout: dict[str, Any], settings: SourceSettings) -> MemberNames:
+    """The names of the tar's members. layout: what `find_layout` returned, or a position that contains it."""
+    if NAMES in layout:
+        return MemberNames(MemberSettings.model_validate(layout[NAMES]), keep_usual=True)
+    return MemberNames(settings.members)
+
+
 def _is_to_join(tar: TarReader, names: MemberNames) -> bool:
-    """Whether joining completes samples. Ends as soon as most of the samples so far are complete without it."""
+    """Whether joining completes samples, and no key has several images or texts, as in two tars made one whose keys
+    both begin at 0: a key that each has once could join the image of one with the text of the other.
+
+    Ends as soon as most of the samples so far are complete without joining.
+    """
     index = TarIndex(names)
     for member in tar.members(0, lambda _: 0):
         index.add(member)
-        if index.complete > index.incomplete or index.members > MAX_MEMBERS:
+        if index.complete > index.incomplete + _FIRST_COMPLETE or index.members > MAX_MEMBERS:
             return False
     index.finish()
-    return index.joined > 0
+    return index.joined > 0 and not index.repeated
 
 
 def _find_names(tar: TarReader, captions: Collection[str], most: int) -> dict[str, Any]:
     """Values of `source.members` for a tar none of whose images has a role with the usual names. Empty if they are not
-    unique.
+    unique, if files of another kind have the keys of the images (which could be the mask of a HEIC image), or if there
+    are texts and JSON that could both have the captions.
 
     captions: fields of the JSON that are captions. most: number of members to look at.
     """
@@ -62,6 +77,8 @@ def _find_names(tar: TarReader, captions: Collection[str], most: int) -> dict[st
     roles: set[str] = set()
     extensions: dict[str, set[str]] = {"image": set(), "txt": set(), "json": set()}
     keys: dict[bool, set[bytes]] = {True: set(), False: set()}  # with the last dot: of images, of texts
+    of_images: set[bytes] = set()
+    of_others: set[bytes] = set()
     json_caption: bool | None = None  # of the first JSON with a usual name
 
     def max_bytes(name: str) -> int:
@@ -70,7 +87,7 @@ def _find_names(tar: TarReader, captions: Collection[str], most: int) -> dict[st
     for member in islice(tar.members(0, max_bytes), most):
         if isinstance(member, Gap) or member.name.rpartition("/")[2].startswith("."):
             continue
-        _, role, extension, _ = usual.split(member.name)
+        key, role, extension, _ = usual.split(member.name)
         if role == "image":
             return {}
         if role:
@@ -79,15 +96,23 @@ def _find_names(tar: TarReader, captions: Collection[str], most: int) -> dict[st
                 json_caption = _has_caption(member.data, captions)
         elif (split := last_dot.split(member.name)).role:
             keys[split.role == "image"].add(digest(split.key))
+            if split.role == "image":
+                of_images.add(digest(key))
             if len(extensions[split.role]) < 2:
                 extensions[split.role].add(_position_text(extension))
+        else:
+            of_others.add(digest(key))
     image, text, json = (_only(extensions[role]) for role in ("image", "txt", "json"))
     if not (image and text and _stem(image) != _stem(text)) and keys[True] & keys[False]:
         return {"key_end": "last_dot"}
-    if not image:
+    if not image or of_images & of_others:
         return {}
     found = {"image": [image]}
-    if text and "txt" not in roles and not json_caption:
+    if "txt" in roles or json_caption:
+        return found
+    if extensions["txt"] and extensions["json"]:
+        return {}
+    if text:
         found["caption"] = [text]
     elif json and not roles:
         found["metadata"] = [json]

@@ -11,15 +11,15 @@ from functools import cached_property
 from typing import Any, BinaryIO
 
 from pipeline import files
-from pipeline.configuration import MemberSettings, SourceSettings
+from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources import caption_text, json_text
 from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, with_valid_text
-from pipeline.sources.member_names import ROLES, MemberNames, digest, is_image_name, shown
+from pipeline.sources.member_names import ROLES, MemberName, MemberNames, digest, is_image_name, shown, starts_sample
 from pipeline.sources.read_images import fetch_ahead, opened_once
 from pipeline.sources.tar_index import TarIndex
-from pipeline.sources.tar_layout import JOINED, NAMES, find_layout
+from pipeline.sources.tar_layout import JOINED, NAMES, find_layout, names_of
 from pipeline.sources.tar_members import Gap, Member, NotATar, open_tar
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.wording import counted
@@ -76,7 +76,9 @@ class _ReadState:
         values: dict[str, Any] = {}
         for name in vars(cls()).keys() & position.keys():
             values[name] = tuple(position[name]) if isinstance(position[name], list) else position[name]
-        return cls(**values)
+        state = cls(**values)
+        # Earlier versions did not write `paired`.
+        return replace(state, paired=state.paired or ("image" in state.usual and len(state.usual) > 1))
 
     def to_position(self) -> Position:
         """The part of a position that contains this state."""
@@ -248,12 +250,9 @@ class WebDatasetSource:
         index = start["index"] - start.get("skip", 0)
         layout = {name: start[name] for name in (NAMES, JOINED) if name in start}
         read = self._joined_samples if start.get(JOINED) else self._samples
-        for sample in read(start, self._names(start), max_bytes):
+        for sample in read(start, names_of(start, self.settings), max_bytes):
             yield {**sample.position, "index": index, **layout}, sample
             index += len(self._captions(sample))
-
-    def _names(self, start: Position) -> MemberNames:
-        return MemberNames(MemberSettings(**start[NAMES]) if NAMES in start else self.settings.members)
 
     def _members(self, offset: int, names: MemberNames, max_bytes: Mapping[str, int]) -> Iterator[Member | Gap]:
         try:
@@ -271,6 +270,7 @@ class WebDatasetSource:
         """
         state, strays = _ReadState.from_position(start), _Strays(start.get("strays", 0), start.get("stray", ""))
         current: _Sample | None = None
+        last: MemberName | None = None  # with a role
         beside = list(state.beside)
         beside_key: str | None = None  # of a resumed reader: they belong to the first sample
         state = replace(state, beside=())
@@ -282,7 +282,8 @@ class WebDatasetSource:
                 continue
             if member.name.rpartition("/")[2].startswith("._"):  # macOS adds such a file for each file
                 continue
-            key, role, _, rank = names.split(member.name)
+            name = names.split(member.name)
+            key, role, _, rank = name
             strays.observe(key, role, member.name, current.key if current else "")
             if strays.count != state.strays:
                 state = replace(state, strays=strays.count, stray=strays.first)
@@ -298,8 +299,7 @@ class WebDatasetSource:
                 elif not state.text and member.name.lower().endswith(_TEXTS):
                     state = replace(state, text=shown(member.name))
                 continue
-            # A second image or text with the same key starts a new sample, so that duplicate keys overwrite nothing.
-            if current is None or key != current.key or current.ranks.get(role) == rank:
+            if current is None or last is None or starts_sample(name, current.ranks, last):
                 if current:
                     state = state.with_sample(current)
                     yield current.finish(state.usual)
@@ -311,6 +311,7 @@ class WebDatasetSource:
                 beside, beside_key = [], None
                 state = replace(state, after="") if state.after else state
             current.add(role, rank, member, self.uri)
+            last = name
         if current:
             state = state.with_sample(current)
             yield current.finish(state.usual)

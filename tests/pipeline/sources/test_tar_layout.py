@@ -23,10 +23,11 @@ from pipeline.sources.webdataset import WebDatasetSource
 from tests import fake_object_store
 from tests.pipeline.builders import configuration, image, samples, stored, tar
 from tests.pipeline.builders import source_settings as source
-from tests.pipeline.sources.test_webdataset import assert_same_rest_from_anywhere
+from tests.pipeline.sources.test_webdataset import assert_same_rest_from_anywhere, reading
 from transforms.records import Pair, Reason
 
 Members = list[tuple[str, bytes]]
+ADVICE = "members of one sample are not adjacent, first those of 00000, so they gave several pairs; unpack the tar and "
 PICTURES = [image(i, "JPEG") for i in range(6)]
 
 
@@ -85,6 +86,22 @@ def test_settings_name_the_members_of_a_sample(
     assert (summary(pairs), fault) == (USUAL, "")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_key_that_comes_again_with_another_extension_overwrites_nothing(tmp_path: Path, packed: bool) -> None:
+    members = [("a.jpg", picture(0)), ("a.txt", b"one"), ("a.hq.jpg", picture(1)), ("a.txt", b"two")]
+    tar_source = opened(tmp_path / "a.tar", members, packed, members={"image": ["hq.jpg", "jpg"]})
+    pairs, fault = assert_same_rest_from_anywhere(tar_source)
+    assert (summary(pairs), fault) == ([("a", "one", picture(0)), ("a", "two", picture(1))], "")
+    early = [("b.jpg", picture(2)), *members, ("b.txt", b"three")]
+    tar_source = opened(tmp_path / "b.tar", early, packed, members={"image": ["hq.jpg", "jpg"]})
+    assert summary(assert_same_rest_from_anywhere(tar_source)[0])[-2:] == summary(pairs)
+    in_order = [("a.alt.txt", b"one"), ("a.jpg", picture(0)), ("a.txt", b"two"), ("b.alt.txt", b"three")]
+    in_order.append(("b.jpg", picture(1)))
+    tar_source = opened(tmp_path / "c.tar", in_order, packed, members={"caption": ["txt", "alt.txt"]})
+    pairs, fault = assert_same_rest_from_anywhere(tar_source)
+    assert (summary(pairs), fault) == ([("a", "two", picture(0)), ("b", "three", picture(1))], "")
+
+
 def test_a_sample_with_settings_keeps_its_json(tmp_path: Path) -> None:
     settings = {"image": "input.jpg", "caption": "output.txt"}
     members = sets(4, input_jpg=picture, json=meta, output_txt=words)
@@ -132,11 +149,6 @@ SAME_DOTS = [(f"v1.0/a {i}.x.{e}", f(i)) for i in range(4) for e, f in (("txt", 
             {"image": ["input.jpg"], "caption": ["output.txt"]},
         ),
         (
-            sets(4, input_jpg=picture, input_json=meta, output_txt=words),
-            USUAL,
-            {"image": ["input.jpg"], "caption": ["output.txt"]},
-        ),
-        (
             sets(4, json=meta, input_jpg=picture, output_txt=words),
             USUAL,
             {"image": ["input.jpg"], "caption": ["output.txt"]},
@@ -164,6 +176,23 @@ def test_names_are_found_if_no_image_has_a_usual_one(
     assert (summary(pairs), len(pairs), fault) == (expected, 4, "")
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_beside_names_that_are_found_the_usual_ones_keep_their_roles(
+    tmp_path: Path, packed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.sources.tar_layout.MAX_MEMBERS", 20)
+    monkeypatch.setattr("pipeline.sources.tar_layout._MAX_GZIPPED", 20)
+    thumbs = [(f"t/{i}.thumb.jpg", picture(5)) for i in range(21)]
+    both = [("z.jpg", picture(4)), ("z.thumb.jpg", picture(5)), ("z.txt", b"a hat")]
+    tar_source = opened(tmp_path / "a.tar", [*thumbs, *sets(4, jpg=picture, txt=words), *both], packed)
+    assert tar_source.ranges(100)[0].start == {"offset": 0, "index": 0, "members": {"image": ["thumb.jpg"]}}
+    pairs, fault = assert_same_rest_from_anywhere(tar_source)
+    assert (summary(pairs[21:]), fault) == ([*USUAL, ("z", "a hat", picture(4))], "")
+    both[0] = ("z.jpg", b"no image")
+    set_by_the_user = opened(tmp_path / "b.tar", both, packed, members={"image": "thumb.jpg"})
+    assert summary(assert_same_rest_from_anywhere(set_by_the_user)[0]) == [("z", "a hat", picture(5))]
+
+
 def test_what_webdataset_writes_with_compound_names_is_read(tmp_path: Path) -> None:
     import webdataset
 
@@ -181,6 +210,11 @@ def test_what_webdataset_writes_with_compound_names_is_read(tmp_path: Path) -> N
     [
         sets(4, left_jpg=picture, right_jpg=picture, json=captioned),
         [*sets(3, input_jpg=picture, output_txt=words), ("z.jpg", picture(3))],
+        sets(4, heic=picture, mask_png=picture, txt=words),
+        sets(4, mask_png=picture, heic=picture, txt=words),
+        sets(4, jxl=picture, seg_png=picture, json=captioned),
+        sets(4, tga=picture, preview_jpg=picture, license_txt=words, tags_json=meta),
+        sets(4, input_jpg=picture, license_txt=words, tags_json=captioned),
         sets(4, npy=words),
         [],
     ],
@@ -189,6 +223,18 @@ def test_names_are_not_guessed_if_something_could_be_lost(tmp_path: Path, member
     assert opened(tmp_path / "a.tar", members).ranges(100)[0].start == {"offset": 0, "index": 0}
     named = opened(tmp_path / "a.tar", members, members={"image": "x.jpg"}).ranges(100)[0].start
     assert named == {"offset": 0, "index": 0}
+
+
+def test_a_mask_beside_an_image_of_another_format_is_no_picture(tmp_path: Path) -> None:
+    members = sets(4, heic=picture, mask_png=words, txt=words)
+    pairs, fault = assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", members))
+    assert [(pair.key, pair.caption, pair.data) for pair in pairs] == [
+        (f"s{i:03}", words(i).decode(), b"") for i in range(4)
+    ]
+    assert pairs[0].error is not None
+    assert pairs[0].error.reason == Reason.NO_IMAGE
+    assert "beside it: s000.mask.png; set source.members.image=mask.png to use it" in pairs[0].error.detail
+    assert fault == ""
 
 
 def test_images_without_a_sample_name_the_settings(tmp_path: Path) -> None:
@@ -325,9 +371,24 @@ def test_keys_that_occur_several_times_are_not_joined_by_guess(tmp_path: Path) -
         ("a.txt", b"a dog"),
         ("b.txt", b"hat"),
     ]
-    pairs, fault = assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", members))
-    assert [(pair.key, pair.caption) for pair in pairs] == [("a", ""), ("b", "hat"), ("a", "a dog")]
+    tar_source = opened(tmp_path / "a.tar", members)
+    pairs, fault = assert_same_rest_from_anywhere(tar_source)
+    assert [(pair.key, pair.caption) for pair in pairs] == [("a", ""), ("b", ""), ("a", "a dog"), ("b", "hat")]
+    assert fault == ADVICE.replace("00000", "b") + "pack it again with tar --sort=name"
+    earlier_position = {"offset": 0, "index": 0, "joined": True}
+    _, fault = reading(tar_source, earlier_position)
     assert fault.startswith("1 key with several images or texts, first a: which of them belong together is unknown; ")
+
+
+def test_of_tars_made_one_no_key_joins_the_image_of_one_with_the_text_of_the_other(tmp_path: Path) -> None:
+    first = [("0.jpg", picture(0)), ("1.jpg", picture(1)), ("0.txt", b"0 of one")]
+    second = [("0.jpg", picture(2)), ("2.jpg", picture(3)), ("0.txt", b"0 of two"), ("1.txt", b"1 of two")]
+    tar_source = opened(tmp_path / "a.tar", first + second)
+    assert tar_source.ranges(100)[0].start == {"offset": 0, "index": 0}
+    pairs, fault = assert_same_rest_from_anywhere(tar_source)
+    assert ("1", "", picture(1)) in summary(pairs)
+    assert not any(pair.data for pair in pairs if pair.caption == "1 of two")
+    assert fault == ADVICE.replace("00000", "0") + "pack it again with tar --sort=name"
 
 
 def test_found_names_and_order_go_together(tmp_path: Path) -> None:
@@ -339,9 +400,6 @@ def test_found_names_and_order_go_together(tmp_path: Path) -> None:
     tar_source = opened(tmp_path / "b.tar", sorted(dotted(4), key=lambda one: one[0][::-1]))
     pairs, fault = assert_same_rest_from_anywhere(tar_source)
     assert (sorted(summary(pairs)), fault) == (DOTTED, "")
-
-
-ADVICE = "members of one sample are not adjacent, first those of 00000, so they gave several pairs; unpack the tar and "
 
 
 def test_what_cannot_be_joined_gets_one_line_of_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -358,9 +416,18 @@ def test_what_cannot_be_joined_gets_one_line_of_advice(tmp_path: Path, monkeypat
     for members, packed in ((whole, False), (whole, True), (texts_last, False), (texts_first, True)):
         _, other = assert_same_rest_from_anywhere(opened(tmp_path / "c.tar", members, packed))
         assert other == fault.replace("00000", "s000")
-    early = [("x.jpg", picture(0)), ("x.txt", b"a dog"), *apart(20)]
+    early = [*sets(9, jpg=picture, txt=words), *apart(20)]
     pairs, same = assert_same_rest_from_anywhere(opened(tmp_path / "b.tar", early))
-    assert (pairs[0].caption, same) == ("a dog", fault)
+    assert (pairs[0].caption, same) == ("caption 0", fault)
+
+
+@pytest.mark.parametrize("adjacent", [1, 8])
+def test_a_few_adjacent_samples_at_the_start_are_no_reason_not_to_join(tmp_path: Path, adjacent: int) -> None:
+    first, rest = sets(50, jpg=picture, txt=words)[: 2 * adjacent], sets(50, jpg=picture, txt=words)[2 * adjacent :]
+    random.Random(7).shuffle(rest)
+    pairs, fault = assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", first + rest))
+    assert fault == ""
+    assert sorted(summary(pairs)) == [(f"s{i:03}", f"caption {i}", picture(i)) for i in range(50)]
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -374,7 +441,7 @@ def test_of_a_sorted_tar_only_the_first_headers_are_looked_at(
     monkeypatch.setattr(TarReader, "_header", lambda self, block: seen.append(1) or parse(self, block))
     with open_tar(str(path), False) as reader:
         assert find_layout(reader, source()) == {}
-    assert len(seen) <= 3
+    assert len(seen) <= 30
 
 
 @pytest.mark.parametrize(("name", "cure"), [("alt_txt", "caption=alt.txt"), ("info_json", "metadata=info.json")])
@@ -390,6 +457,16 @@ def test_if_no_image_has_a_text_the_setting_for_the_first_other_text_is_named(
     )
     members.append(("s003.txt", b"a dog"))
     assert assert_same_rest_from_anywhere(opened(tmp_path / "b.tar", members))[1] == ""
+
+
+def test_a_position_of_an_earlier_version_says_whether_an_image_has_a_text(tmp_path: Path) -> None:
+    members = [*sets(1, jpg=picture, txt=words), ("z0.jpg", picture(1)), ("z1.jpg", picture(2)), ("z1.note.txt", b"")]
+    tar_source = opened(tmp_path / "a.tar", members)
+    position = reading(tar_source, tar_source.ranges(100)[0].start)[0][1][0]
+    earlier = {name: value for name, value in position.items() if name not in ("paired", "lone")}
+    assert earlier == {"offset": position["offset"], "index": 1, "usual": ["image", "txt"]}
+    pairs, fault = reading(tar_source, earlier)
+    assert ([pair.key for _, pair in pairs], fault) == (["z0", "z1"], "")
 
 
 def test_an_image_that_the_settings_do_not_list_is_named(tmp_path: Path) -> None:
