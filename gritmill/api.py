@@ -95,8 +95,8 @@ def pack(
 
     configuration, folder = resolve_config(config), files.canonical(output)
     source = None if detections is None else fspath(detections)
-    if isinstance(config, Mapping):
-        check_ground_settings(configuration, _nested_keys(config), source or folder)
+    keys = _nested_keys(config) if isinstance(config, Mapping) else ()
+    check_ground_settings(configuration, keys, source or folder)
     pack_options = PackOptions(source, fresh, partial=partial, quiet=quiet, beam=tuple(beam))
     with hold(folder), record(folder, "pack", _config_name(config)) as log:
         return _pack(configuration, folder, replace(pack_options, log=log))

@@ -166,10 +166,11 @@ class Configuration(Section):
     shards: ShardSettings = ShardSettings()
 
     def packed_with(self, other: "Configuration") -> "Configuration":
-        """This configuration with all keys of `pack` from another one."""
+        """This configuration with all keys of `pack` from another one. Whether duplicates are `near` belongs to
+        `ground`, so it never changes."""
         update = {name: getattr(other, name) for name in PACK_SECTIONS}
-        near = "near" if self.filters.duplicates == "near" else None
-        duplicates = other.filters.duplicates or near
+        own, given = self.filters.duplicates, other.filters.duplicates
+        duplicates = own if "near" in (own, given) else given
         update["filters"] = self.filters.model_copy(update={"duplicates": duplicates})
         return self.model_copy(update=update)
 

@@ -30,8 +30,8 @@ _SIGNS: dict[str, Callable[[Any, Any], bool]] = {
 }
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _WORDS = ("and", "or", "not", "in")
-_NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-_IS_NUMBER = re.compile(_NUMBER, re.ASCII)
+_NUMBER = r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?"
+_IS_NUMBER = re.compile(_NUMBER)
 _TOKEN = re.compile(
     rf"(?P<number>{_NUMBER}(?![\w.]))|(?P<text>'[^']*'|\"[^\"]*\")|(?P<name>`[^`]+`)|(?P<word>[^\W\d]\w*)"
     r"|(?P<sign><=|>=|==|!=(?!=)|<(?!>)|>|\(|\)|,)"
@@ -274,7 +274,9 @@ def _tokens(text: str) -> Iterable[_Token]:
             found = re.match(r"<>|[-+]?[\w.]+|.", rest, re.DOTALL)
             assert found
             word = found[0]
-            cure = _CURES.get(word) or _CURES.get(word[0]) or _EXAMPLE
+            other_digit = any(sign.isdecimal() and not sign.isascii() for sign in word)
+            cure = "write a number with the digits 0 to 9" if other_digit else ""
+            cure = cure or _CURES.get(word) or _CURES.get(word[0]) or _EXAMPLE
             raise _fault(_Token("", word, position + 1), cure)
         assert match.lastgroup
         yield _Token(match.lastgroup, match[0], position + 1)

@@ -160,6 +160,12 @@ def _check_condition(text: str) -> str:
     return text
 
 
+def _check_file(value: str | None) -> str | None:
+    if value is not None and not value.strip():
+        raise ValueError("the empty text names no file; write the path of a file of hashes, or remove the key")
+    return value
+
+
 class FilterSettings(Section):
     """`filters`: which pairs are rejected before the models process them; and exact duplicates, which `pack` finds."""
 
@@ -182,7 +188,7 @@ class FilterSettings(Section):
         description="exact: `pack` rejects pairs with the image bytes and the caption of an earlier pair. near: "
         "`ground` rejects pairs whose image looks like an earlier one.",
     )
-    exclude_hashes: Annotated[str | None, LegacyValue(None)] = Field(
+    exclude_hashes: Annotated[str | None, AfterValidator(_check_file), LegacyValue(None)] = Field(
         None, description="A file with one pHash per line. Images that look like one of them are rejected."
     )
 

@@ -89,13 +89,13 @@ def ground(
     quiet: bool,
 ) -> None:
     """Find the boxes of every pair. This half runs the models. Run it again to resume."""
-    from pipeline.configuration import belongs_to_pack
+    from pipeline.configuration import PACK_KEYS, belongs_to_pack
     from pipeline.ground.count_rows import count_tables
     from pipeline.layout import DETECTIONS
     from pipeline.pack.driver import find_detections, is_outdated
 
-    for key in (change.partition("=")[0] for change in changes):
-        if belongs_to_pack(key):
+    for key in (change.partition("=")[0].strip() for change in changes):
+        if belongs_to_pack(key) and not (key in PACK_KEYS and config.filters.duplicates != "exact"):
             _warn(f"--set: {key}: ground ignores it; pass it to pack")
     _warn("" if quiet else api.embedded_model_warning(config, inputs))
     plan = call()

@@ -44,18 +44,24 @@ def read_excluded(uri: str) -> np.ndarray:
     """The hashes in a file: 16 hexadecimal digits a line. Blank lines, and lines that start with #, do not count.
 
     Raises:
-      CallError: the file is missing, or a line is something else.
+      CallError: the file is missing or a folder, a line is something else, or there is no hash.
     """
     culprit = f"filters.exclude_hashes: {uri}"
     if not files.exists(uri):
         raise CallError(f"{culprit}: no such file")
+    try:
+        text = files.read_bytes(uri).decode("utf-8", "replace")
+    except IsADirectoryError as error:
+        raise CallError(f"{culprit}: a folder; name a file of hashes, one per line") from error
     values = []
-    for number, line in enumerate(files.read_bytes(uri).decode("utf-8", "replace").splitlines(), 1):
+    for number, line in enumerate(text.splitlines(), 1):
         text = line.strip().lstrip("\ufeff")
         if _HASH.fullmatch(text):
             values.append(int(text, 16))
         elif text and not text.startswith("#"):
             raise CallError(f"{culprit}: line {number}, {short_repr(text)}: write a pHash as 16 hexadecimal digits")
+    if not values:
+        raise CallError(f"{culprit}: no hash in this file; add one per line, or remove the key")
     return np.array(values, np.uint64)
 
 

@@ -105,10 +105,11 @@ def is_outdated(output: str, detections: str) -> bool:
 def check_ground_settings(configuration: Configuration, keys: Iterable[str], run_folder: str) -> None:
     """Raises CallError if `pack` was given a setting of `ground` that differs from the run in `run_folder`.
 
-    keys: the keys that the user set explicitly.
+    keys: the keys that the user set explicitly. `near` duplicates are checked wherever they were set.
     """
     outside = (f"detector.{key}" for key in configuration.detector.recorded_extra())
-    exact = PACK_KEYS if configuration.filters.duplicates != "near" else ()
+    near = configuration.filters.duplicates == "near"
+    keys, exact = ([*keys, *PACK_KEYS], ()) if near else (list(keys), PACK_KEYS)
     excepted = (*exact, *configuration.recorded_keys(), *outside, "detector.revision")
     keys = [key for key in keys if key.partition(".")[0] in GROUND_SECTIONS and key not in excepted]
     folder = find_detections(run_folder)

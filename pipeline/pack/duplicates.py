@@ -19,6 +19,8 @@ BUCKETS = 64
 
 _ENTRY = np.dtype([("image", "<u8"), ("caption", "<u8"), ("row", "<u4")])
 _ROW = np.dtype("<u4")
+_LOW_64 = (1 << 64) - 1
+"""Of the 128-bit digests of images in rows of old releases."""
 
 RangeKey = tuple[int, int]
 """Numbers of source and range: a key of Beam needs a type whose encoding never varies."""
@@ -44,7 +46,7 @@ def hash_range(folder: str, range_id: RangeId, done: bool) -> Iterator[tuple[int
         columns = (rows[name].to_pylist() for name in ("image_digest", "caption", "filtered", "error"))
         for row, (image, caption, filtered, error) in enumerate(zip(*columns, strict=True), first):
             if image and caption.strip() and not (filtered or error):
-                entries.append((int(image, 16), xxhash.xxh3_64_intdigest(caption.encode()), row))
+                entries.append((int(image, 16) & _LOW_64, xxhash.xxh3_64_intdigest(caption.encode()), row))
         first += len(rows)
     found = np.array(entries, _ENTRY)
     bucket = found["image"] % BUCKETS

@@ -254,3 +254,18 @@ def test_other_hashes_to_exclude_are_another_run(near, tmp_path):
 def test_near_is_not_a_setting_of_pack(run):
     with pytest.raises(CallError, match=r"filters.duplicates: .* was made with none; run gritmill ground --fresh"):
         gritmill.pack({"filters": {"duplicates": "near"}}, output=run[0])
+
+
+def test_a_file_with_near_is_refused_as_well(run, tmp_path):
+    (tmp_path / "near.yaml").write_text("filters:\n  duplicates: near\n")
+    with pytest.raises(CallError, match=r"filters.duplicates: .* was made with none; run gritmill ground --fresh"):
+        gritmill.pack(str(tmp_path / "near.yaml"), output=tmp_path / "out", detections=run[0])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_pack_of_near_duplicates_says_near_whatever_it_was_given(near, tmp_path):
+    for number, filters in enumerate(({}, {"duplicates": "exact"}, {"duplicates": "near"})):
+        config = {"filters": filters, "selection": {"score": 0.5}}
+        manifest = gritmill.pack(config, output=tmp_path / str(number), detections=near[0] / "out")
+        assert manifest["configuration"]["filters"]["duplicates"] == "near"
+        assert manifest["ledger"]["rejected"]["near_duplicate"] == 2

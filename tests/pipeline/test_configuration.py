@@ -61,6 +61,10 @@ def test_an_unknown_key_is_named_and_a_near_one_suggested(tmp_path: Path, text: 
         ("shards: {pairs: 10001}", "shards.pairs"),
         ("shards: {bytes: 0}", "shards.bytes"),
         ("detector: {device: gpu}", "detector.device"),
+        (
+            "filters: {exclude_hashes: ''}",
+            "filters.exclude_hashes: '': the empty text names no file; write the path of",
+        ),
         ("detector: {precision: int8}", "detector.precision"),
         ("detector: {threads: 0}", "detector.threads"),
         ("detector: {model: [a]}", "detector.model"),

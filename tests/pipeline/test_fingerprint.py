@@ -187,7 +187,11 @@ def test_duplicates_are_part_of_a_pack_and_not_of_ground() -> None:
     packed = plan.configuration.packed_with(exact)
     assert (packed.filters.duplicates, packed.filters.min_side) == ("exact", None)
     assert exact.packed_with(configuration()).filters.duplicates is None
-    assert configuration(filters={"duplicates": "near"}).packed_with(configuration()).filters.duplicates == "near"
+    near = configuration(filters={"duplicates": "near"})
+    for given in (configuration(), exact, near):
+        assert near.packed_with(given).filters.duplicates == "near"
+    assert configuration().packed_with(near).filters.duplicates is None
+    assert exact.packed_with(near).filters.duplicates == "exact"
 
 
 def test_a_newer_section_counts_only_where_one_of_its_keys_does(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,6 +109,10 @@ def test_a_missing_value_and_one_of_another_type_leave_it_open(text: str, missin
         ("0 < a < 1", "at character 1, '0': the column comes first"),
         ("a > 0 < 1", "at character 7, '<': write two conditions and join them with and"),
         ("a < 0.5x", "at character 5, '0.5x': write a condition such as"),
+        ("x == \uff13", "at character 6, '\uff13': write a number with the digits 0 to 9"),
+        ("x == -1\u0663", "at character 6, '-1\u0663': write a number with the digits 0 to 9"),
+        ("x < 1e\uff13", "at character 5, '1e\uff13': write a number with the digits 0 to 9"),
+        ("x == \u00b2", "at character 6, '\u00b2': put a text in quotes"),
         ("a < 1 b < 2", "at character 7, 'b': join conditions with and or or"),
         ("a < 1 and", "at character 10, the end: write a condition such as"),
         ("(a < 1", "at character 7, the end: close the parenthesis"),
@@ -136,7 +140,7 @@ def test_it_names_its_columns_and_shows_itself_on_one_line() -> None:
     assert condition.text == "a < 1 and (b in (1, 2) or a > 5)"
 
 
-@given(st.text("ab<>=!()'\"`,.01 andornit&|-\n\x00é", max_size=30))
+@given(st.text("ab<>=!()'\"`,.01 andornit&|-\n\x00é\uff13", max_size=30))
 def test_any_text_is_a_condition_or_a_mistake(text: str) -> None:
     message = ""
     try:

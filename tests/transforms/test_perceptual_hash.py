@@ -1,4 +1,7 @@
 import io
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -59,6 +62,47 @@ def test_its_values_are_known(values: np.ndarray, expected: str) -> None:
     grey = Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
     for image in (grey, grey.convert("RGB")):
         assert f"{perceptual_hash(image):016x}" == expected
+
+
+def mirrored(seed: int) -> Image.Image:
+    """A grey picture of 32 x 32 pixels that equals its mirror image."""
+    half = np.random.default_rng(seed).integers(0, 256, (32, 16), np.uint8)
+    return Image.fromarray(np.hstack([half, half[:, ::-1]]))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_coefficients_that_are_exactly_0_have_no_noise(seed: int) -> None:
+    """Each pair of mirrored pixels is added up before the transform: their differences are exactly 0."""
+    grey = np.asarray(mirrored(seed), np.float64)
+    basis = np.cos(np.pi * np.arange(8)[:, None] * (2 * np.arange(32) + 1) / 64)
+    even, odd = grey[:, :16] + grey[:, :15:-1], grey[:, :16] - grey[:, :15:-1]
+    assert not odd.any()
+    low = np.stack([basis @ (odd if n % 2 else even) @ basis[n, :16] for n in range(8)], axis=1)
+    assert np.count_nonzero(low) == 32
+    bits = "".join(str(int(bit)) for bit in (low > np.median(low)).flatten())
+    assert perceptual_hash(mirrored(seed)) == int(bits, 2)
+
+
+_HASH_MIRRORED = (
+    "from tests.transforms.test_perceptual_hash import *\n"
+    "print([perceptual_hash(mirrored(n)) for n in range(10)], perceptual_hash(Image.linear_gradient('L')))"
+)
+
+
+def test_the_kernels_of_a_cpu_change_no_hash() -> None:
+    """Kernels of CPUs with SSE and with AVX2 add up in another order."""
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", _HASH_MIRRORED],
+            env={**os.environ, "OPENBLAS_CORETYPE": name},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in ("Nehalem", "Haswell")
+    ]
+    nehalem, haswell = (process.communicate()[0] for process in running)
+    assert nehalem == haswell
+    assert nehalem.startswith(str([perceptual_hash(mirrored(n)) for n in range(10)]))
 
 
 @pytest.mark.parametrize("seed", range(10))

@@ -357,6 +357,13 @@ def test_ground_says_that_it_takes_no_notice_of_packs_settings(invoke, tars):
     assert invoke("run", *words) == (0, [])
 
 
+def test_of_the_values_of_duplicates_ground_ignores_exact_only(invoke, tars):
+    words = ("ground", "own.yaml", "--input", tars, "--output", "out", "--set")
+    ignored = "gritmill: --set: filters.duplicates: ground ignores it; pass it to pack"
+    assert invoke(*words, "filters.duplicates=exact") == (0, [ignored])
+    assert invoke(*words, "filters.duplicates=near", "--fresh") == (0, [])
+
+
 @pytest.mark.usefixtures("packed")
 def test_a_pack_of_other_settings_says_which(invoke):
     status, lines = invoke("pack", "own.yaml", "--output", "out", "--set", "selection.score=0.85", "text.spans=densest")

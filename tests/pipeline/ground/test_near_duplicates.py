@@ -81,7 +81,22 @@ def test_without_these_filters_no_file_is_needed(tmp_path: Path) -> None:
 def test_a_file_of_hashes_has_one_per_line(tmp_path: Path) -> None:
     path = stored(tmp_path / "a.txt", f"\ufeff{A:016x}\n\n# COCO val\r\n {B:016X} \n").uri
     assert read_excluded(path).tolist() == [A, B]
-    assert read_excluded(stored(tmp_path / "none.txt", "").uri).dtype == np.uint64
+    assert read_excluded(path).dtype == np.uint64
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "# COCO val\n", "\ufeff"])
+def test_a_file_without_a_hash_is_refused(tmp_path: Path, content: str) -> None:
+    path = stored(tmp_path / "a.txt", content).uri
+    with pytest.raises(CallError) as refused:
+        read_excluded(path)
+    cure = "no hash in this file; add one per line, or remove the key"
+    assert str(refused.value) == f"filters.exclude_hashes: {path}: {cure}"
+
+
+def test_a_folder_is_refused_as_a_file_of_hashes(tmp_path: Path) -> None:
+    with pytest.raises(CallError) as refused:
+        read_excluded(str(tmp_path))
+    assert str(refused.value) == f"filters.exclude_hashes: {tmp_path}: a folder; name a file of hashes, one per line"
 
 
 @pytest.mark.parametrize("line", ["abc", "0123456789abcdef0", "a.jpg,0123456789abcdef", "x" * 10_000, "\x00"])

@@ -11,6 +11,7 @@ from pipeline.pack.duplicates import BUCKETS, find_duplicates, hash_range, rows_
 from pipeline.pack.plan_shards import plan_shards
 from pipeline.tables.detections import open_detections
 from tests.pipeline.builders import CAPTION, commit, configuration, grounded
+from transforms.images import bytes_digest
 from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
@@ -67,6 +68,14 @@ def test_pairs_that_are_not_in_the_data_anyway_keep_their_own_reasons(tmp_path: 
     )
     commit(tmp_path, Chunk(0, 0, 0, (*others, good)))
     assert duplicates(str(tmp_path), RangeId(0, 0)) == {RangeId(0, 0): [6]}
+
+
+def test_the_longer_digests_of_old_releases_are_compared_by_their_last_64_bits(tmp_path: Path) -> None:
+    first, second, third = (bytes_digest(data) for data in (b"one", b"two", b"three"))
+    assert len(first) == 32
+    digests = [int(digest, 16) for digest in (first, second, first, third, second)]
+    commit(tmp_path, Chunk(0, 0, 0, (*map(pair, digests), pair(3), pair(digests[0], " outside"))))
+    assert duplicates(str(tmp_path), RangeId(0, 0)) == {RangeId(0, 0): [2, 4]}
 
 
 def test_a_range_without_pairs_has_none(tmp_path: Path) -> None:
