@@ -66,7 +66,7 @@ def look(inputs: Sources, *, config: ConfigOption = "grit") -> dict[str, Any]:
 
     configuration, uris = resolve_config(config), list_paths(inputs, "inputs: the list is empty")
     left_out: list[str] = []
-    infos = find_sources(uris, "INPUT", configuration.source.kind, left_out.append)
+    infos = find_sources(uris, "INPUT", configuration.source.kind, left_out.append, configuration.source.columns)
     looked = [_look_at(info, configuration) for info in infos[:_SOURCES]]
     others = [(info, _kind_by_name(info.uri, configuration)) for info in infos[_SOURCES:]]
     unknown = [info for info, kind in others if not kind][:_SOURCES]

@@ -61,7 +61,8 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     if options.beam or not _is_done(old, tables, options):
         _check_engine(configuration.detector, options.beam)
     left_out: list[str] = []
-    source_files = find_sources(inputs, kind=configuration.source.kind, tell=left_out.append)
+    read = configuration.source
+    source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns)
     with _removal(folder, options):
 
         def prepare(old: Plan | None) -> Plan:

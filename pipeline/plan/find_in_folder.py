@@ -4,50 +4,73 @@ If tars or tables are directly in a folder, they are its sources, and no folder 
 be those that a table names. If one is there both as it is and compressed, it is one source. Otherwise the pictures of
 the folder are a source if at least one of them has a caption beside it, and the folders below it are searched in the
 same way, except hidden ones and run folders of gritmill.
+
+The exception are parquet files that img2dataset writes beside a tar or a folder of pictures: they repeat what is in
+there, and are no source.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from pipeline import files, layout
+from pipeline.configuration import ColumnSettings, SourceSettings
+from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.source_kinds import unpacked_name
 from pipeline.sources import is_source
+from pipeline.sources.columns import Columns
 from pipeline.sources.folder import Entry, entries_of, folder_info
 from pipeline.sources.json_records import has_records
+from transforms.read_ahead import map_in_threads
 from transforms.wording import counted
 
 Tree = Mapping[str, list[FileInfo]]
 """Files by folder."""
 
+Result = TypeVar("Result")
+List = Callable[[str], list[FileInfo]]
+"""The files that are directly in a folder. Empty if it does not exist."""
+
 _SHARD = re.compile(r"/[0-9]{5,}\.parquet\Z")
-"""The end of the URI of a parquet file of img2dataset. Beside a tar or folder of its name, it repeats what is in there.
-"""
+"""The end of the URI of a parquet file of img2dataset, which may have written a folder of its name, too."""
+
+_OF_IMG2DATASET = {"key", "status"}
+"""Columns that are in each table of img2dataset."""
 
 
-def find_in_folder(folder: str, kind: str, tell: Callable[[str], None]) -> list[FileInfo]:
+def find_in_folder(
+    folder: str, kind: str, tell: Callable[[str], None], columns: ColumnSettings | None = None
+) -> list[FileInfo]:
     """The sources in a folder. Empty if it does not exist.
 
     Args:
       kind: `source.kind`. "auto": as above. "folder": only pictures are sources, also those without captions. Other
         kinds: only tars and tables are.
-      tell: receives a line about pictures and compressed copies that are left out.
+      tell: receives a line about pictures, tables and compressed copies that are left out.
+      columns: `source.columns`. None: its default.
 
     Raises:
       CallError: there is no permission to read a folder.
     """
     folder = folder.rstrip("/") or "/"
-    top = _Place.look(folder, files.list_tree(folder, deep=False).get(folder, []), kind, set())
-    if top.tables and not any(_SHARD.search(info.uri) for info in top.tables):
-        places = [top]
+    look = partial(_Place.look, kind=kind, columns=columns or ColumnSettings())
+    infos = _list(folder)
+    top = look(folder, infos, list_folder=_list)
+    if top.tables:
+        # Pictures with captions beside a table of their name are told.
+        shards = [info.uri.removesuffix(".parquet") for info in infos if kind == "auto" and _SHARD.search(info.uri)]
+        listed = zip(shards, _at_once(_list, shards), strict=True)
+        places = [top, *(look(shard, found_in, list_folder=_list) for shard, found_in in listed)]
     else:
         tree = files.list_tree(folder)
         folders = {above for place in tree for above in _and_above(place, folder)}
         runs = {place for place in folders - {folder} if _is_run(place, tree)}
         outside = [place for place in tree if runs.isdisjoint(_and_above(place, folder))]
         outside.sort(key=lambda place: place.split("/"))  # each folder is followed by those below it
-        places = [_Place.look(place, tree[place], kind, folders) for place in outside]
+        places = [look(place, tree[place], list_folder=lambda name: tree.get(name, [])) for place in outside]
     found: list[FileInfo] = []
     searched: list[_Place] = []
     covering: _Place | None = None  # the last folder with tables; the folders below it follow it
@@ -67,6 +90,9 @@ def find_in_folder(folder: str, kind: str, tell: Callable[[str], None]) -> list[
     if copies := [copy for place in searched for copy in place.copies]:
         number = counted(len(copies), "file")
         tell(f"left out: {number} of which another form is in the same folder, first {copies[0].uri}")
+    if dropped := [table for place in searched for table in place.dropped]:
+        number = counted(len(dropped), "table")
+        tell(f"left out: {number} without images beside a tar or folder of the same name, first {dropped[0].uri}")
     if captionless := [place for place in searched if place.captionless]:
         number = counted(sum(place.captionless for place in captionless), "picture")
         where = f"{counted(len(captionless), 'folder')} without captions, first {captionless[0].uri}"
@@ -77,7 +103,8 @@ def find_in_folder(folder: str, kind: str, tell: Callable[[str], None]) -> list[
 @dataclass(frozen=True)
 class _Place:
     """A folder. tables: tars and tables in it. pictures: itself as a source, if it is one. captioned: its pictures with
-    captions. captionless: its pictures, if they are no part of a source. copies: compressed forms of its tables."""
+    captions. captionless: its pictures, if they are no part of a source. copies: compressed forms of its tables.
+    dropped: tables without images beside a tar or folder of their name, except those of img2dataset."""
 
     uri: str
     tables: list[FileInfo]
@@ -85,25 +112,31 @@ class _Place:
     captioned: int
     captionless: int
     copies: Sequence[FileInfo] = ()
+    dropped: Sequence[FileInfo] = ()
 
     @classmethod
-    def look(cls, uri: str, infos: Sequence[FileInfo], kind: str, folders: set[str]) -> "_Place":
-        """What is directly in a folder. infos: its files. folders: all that exist."""
+    def look(
+        cls, uri: str, infos: Sequence[FileInfo], kind: str, columns: ColumnSettings, list_folder: List
+    ) -> "_Place":
+        """What is directly in a folder. infos: its files. list_folder: for the folders below."""
         entries = entries_of(infos)
         captioned = sum(entry.captioned for entry in entries)
-        all_tables = _tables(infos, entries, folders) if kind != "folder" else []
+        all_tables = _tables(infos, entries) if kind != "folder" else []
+        repeating = _repeating(all_tables, kind, columns, list_folder)
+        dropped = [info for info, names in repeating.items() if not names >= _OF_IMG2DATASET]
+        all_tables = [info for info in all_tables if info not in repeating]
         tables = _without_copies(all_tables)
         if tables or kind not in ("auto", "folder") or not entries:
             copies = [info for info in all_tables if info not in tables]
-            return cls(uri, tables, [], captioned, 0, copies)
+            return cls(uri, tables, [], captioned, 0, copies, dropped)
         if captioned or kind == "folder":
-            return cls(uri, [], [folder_info(uri, infos)], captioned, 0)
-        return cls(uri, [], [], 0, sum(bool(entry.image) for entry in entries))
+            return cls(uri, [], [folder_info(uri, infos)], captioned, 0, dropped=dropped)
+        return cls(uri, [], [], 0, sum(bool(entry.image) for entry in entries), dropped=dropped)
 
 
-def _tables(infos: Sequence[FileInfo], entries: Sequence[Entry], folders: set[str]) -> list[FileInfo]:
-    """The tars and tables in a folder, without what img2dataset writes beside a tar or folder of pictures: a parquet
-    and a stats file of the same name. Without JSON files that are captions, too."""
+def _tables(infos: Sequence[FileInfo], entries: Sequence[Entry]) -> list[FileInfo]:
+    """The tars and tables in a folder, without the stats that img2dataset writes beside a tar, and without JSON files
+    that are captions."""
     found = [info for info in infos if is_source(info.uri)]
     if any(entry.captioned for entry in entries):
         beside_pictures = {entry.about for entry in entries if entry.image} - {""}
@@ -113,12 +146,62 @@ def _tables(infos: Sequence[FileInfo], entries: Sequence[Entry], folders: set[st
             for info in found
             if not _is_json(info) or (files.name(info.uri) not in captions and has_records(info.uri))
         ]
-    shards = {info.uri.removesuffix(".tar") for info in found if info.uri.endswith(".tar")}
-    of_shards = {info.uri.removesuffix(".parquet") for info in found if _SHARD.search(info.uri)}
-    if not folders.isdisjoint(of_shards):  # on an object store, shards without any image have no folder
-        shards |= of_shards
-    sidecars = {f"{shard}{ending}" for shard in shards for ending in (".parquet", "_stats.json")}
-    return [info for info in found if info.uri not in sidecars]
+    stats = {info.uri.removesuffix(".tar") + "_stats.json" for info in found if info.uri.endswith(".tar")}
+    return [info for info in found if info.uri not in stats]
+
+
+def _repeating(
+    tables: Sequence[FileInfo], kind: str, columns: ColumnSettings, list_folder: List
+) -> dict[FileInfo, frozenset[str]]:
+    """Parquet files without images that repeat what is in a tar, or in a folder of pictures with captions, of the same
+    name; with their columns. On an object store, shards of img2dataset without any image have no folder.
+
+    A file that cannot be opened is not among them.
+    """
+    if kind == "parquet":
+        return {}
+    tars = {info.uri.removesuffix(".tar") for info in tables if info.uri.endswith(".tar")}
+    by_shard = {
+        shard: info
+        for info in tables
+        if (shard := info.uri.removesuffix(".parquet")) != info.uri
+        and (shard in tars or (kind == "auto" and _SHARD.search(info.uri)))
+    }
+    opened = _at_once(_columns_of, [info.uri for info in by_shard.values()])
+    names = {
+        shard: frozenset(found)
+        for shard, found in zip(by_shard, opened, strict=True)
+        if found is not None and not Columns.has_image(found, columns)
+    }
+    beside_tar = tars & names.keys()
+    of_img2dataset = {shard for shard in names.keys() - tars if names[shard] >= _OF_IMG2DATASET}
+
+    def has_pictures(shard: str) -> bool:
+        return any(entry.captioned for entry in entries_of(list_folder(shard)))
+
+    beside_pictures = {shard for shard in names.keys() - tars - of_img2dataset if has_pictures(shard)}
+    if beside_pictures or any(map(has_pictures, sorted(of_img2dataset))):
+        beside_pictures |= of_img2dataset
+    return {by_shard[shard]: names[shard] for shard in sorted(beside_tar | beside_pictures)}
+
+
+def _columns_of(uri: str) -> list[str] | None:
+    """The columns of a parquet file. None if it cannot be opened."""
+    from pipeline.sources.parquet import ParquetSource  # imports Arrow
+
+    try:
+        return ParquetSource(FileInfo(uri, 0, 0.0), SourceSettings()).column_names()
+    except (SourceFault, OSError, ValueError):
+        return None
+
+
+def _at_once(work: Callable[[str], Result], uris: Sequence[str]) -> list[Result]:
+    """The result for each URI of a folder; on an object store several at a time."""
+    return map_in_threads(work, uris) if uris and not files.is_local(uris[0]) else list(map(work, uris))
+
+
+def _list(folder: str) -> list[FileInfo]:
+    return files.list_tree(folder, deep=False).get(folder, [])
 
 
 def _without_copies(tables: Sequence[FileInfo]) -> list[FileInfo]:

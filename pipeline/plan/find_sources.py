@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from pipeline import files
+from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 from pipeline.files import FileInfo
 from pipeline.plan.braces import expand
@@ -18,13 +19,18 @@ Search = Callable[[str], list[FileInfo]]
 
 
 def find_sources(
-    inputs: Sequence[str], option: str = "--input", kind: str = "auto", tell: Callable[[str], None] = lambda _: None
+    inputs: Sequence[str],
+    option: str = "--input",
+    kind: str = "auto",
+    tell: Callable[[str], None] = lambda _: None,
+    columns: ColumnSettings | None = None,
 ) -> list[FileInfo]:
     """The files that match URIs, globs, brace patterns and local folders, each once, sorted by URI.
 
     Args:
       option: the command-line option with the inputs, for error messages.
-      kind: `source.kind`. tell: receives a line about pictures in a folder that are left out.
+      kind: `source.kind`. tell: receives a line about files in a folder that are left out.
+      columns: `source.columns`. None: its default.
 
     Raises:
       CallError: an input, or one of the paths of a brace pattern, matches no file; a glob or folder contains a path
@@ -33,7 +39,7 @@ def find_sources(
     by_uri: dict[str, FileInfo] = {}
     for pattern in inputs:
         try:
-            matched = _matches(pattern, partial(find_in_folder, kind=kind, tell=tell))
+            matched = _matches(pattern, partial(find_in_folder, kind=kind, tell=tell, columns=columns))
         except CallError as error:
             raise CallError(f"{option}: {error}") from error
         for info in matched:

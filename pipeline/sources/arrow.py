@@ -83,7 +83,7 @@ class _ArrowFile:
             self._reader = pa.ipc.open_stream(self._file)
             self.names: list[str] = self._reader.schema.names
             for field in self._reader.schema:
-                _with_bytes(field.type)  # decodes the names of inner fields
+                _check_names(field.type)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             if isinstance(error, OSError) and not is_damage(error):
                 raise
@@ -157,23 +157,54 @@ def _problem(column: Any) -> str:
     The column must not be sliced: a view of a sliced struct has other cells in Arrow 25.
     """
     try:
-        column.view(_with_bytes(column.type)).validate(full=True)
+        column.validate()  # now each buffer is as long as it must be, and `_with_bytes` is safe
+        _with_bytes(column).validate(full=True)
     except pa.ArrowException as error:
         return first_line(error)
     return ""
 
 
-def _with_bytes(kind: pa.DataType) -> pa.DataType:
-    """A type with bytes for texts: texts that are not UTF-8 are found cell by cell."""
-    types = pa.types
+def _with_bytes(column: Any) -> Any:
+    """A column with bytes for texts: texts that are not UTF-8 are found cell by cell. Extension types are replaced by
+    what stores them: to `view` a column as its own extension type ends the process in Arrow 25."""
+    types, kind = pa.types, column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return _with_bytes(column.storage)
     if types.is_string(kind):
-        return pa.binary()
+        return column.view(pa.binary())
     if types.is_large_string(kind):
-        return pa.large_binary()
-    if types.is_list(kind):
-        return pa.list_(kind.value_field.with_type(_with_bytes(kind.value_type)))
-    if types.is_large_list(kind):
-        return pa.large_list(kind.value_field.with_type(_with_bytes(kind.value_type)))
+        return column.view(pa.large_binary())
+    if types.is_dictionary(kind):
+        return pa.DictionaryArray.from_arrays(column.indices, _with_bytes(column.dictionary), safe=False)
     if types.is_struct(kind):
-        return pa.struct([pa.field(field.name, _with_bytes(field.type)) for field in kind])
-    return kind
+        inner = [_with_bytes(column.field(position)) for position in range(kind.num_fields)]
+        fields = [field.with_type(values.type) for field, values in zip(kind, inner, strict=True)]
+        return _rebuilt(column, pa.struct(fields), 1, inner)
+    if types.is_fixed_size_list(kind):
+        values = _with_bytes(column.values)
+        return _rebuilt(column, pa.list_(kind.value_field.with_type(values.type), kind.list_size), 1, [values])
+    if types.is_list(kind) or types.is_large_list(kind):
+        values, list_of = _with_bytes(column.values), pa.list_ if types.is_list(kind) else pa.large_list
+        return _rebuilt(column, list_of(kind.value_field.with_type(values.type)), 2, [values])
+    if types.is_map(kind):
+        values = _with_bytes(column.values)
+        return _rebuilt(column, pa.map_(values.type.field(0), values.type.field(1)), 2, [values])
+    return column
+
+
+def _rebuilt(column: Any, kind: pa.DataType, buffers: int, children: list[Any]) -> Any:
+    """A nested column with other children. buffers: how many of its buffers are its own."""
+    own = column.buffers()[:buffers]
+    return pa.Array.from_buffers(kind, len(column), own, column.null_count, column.offset, children)
+
+
+def _check_names(kind: pa.DataType) -> None:
+    """Raises UnicodeDecodeError if the name of an inner field is not UTF-8."""
+    if isinstance(kind, pa.BaseExtensionType):
+        _check_names(kind.storage_type)
+    elif pa.types.is_dictionary(kind):
+        _check_names(kind.value_type)
+    for position in range(kind.num_fields):
+        field = kind.field(position)
+        _ = field.name
+        _check_names(field.type)

@@ -41,6 +41,11 @@ class Columns:
         return all(cls._first(available, requested, role) for role in ("caption", "image"))
 
     @classmethod
+    def has_image(cls, available: Collection[str], requested: ColumnSettings) -> bool:
+        """Whether there is an image column."""
+        return bool(cls._first(available, requested, "image"))
+
+    @classmethod
     def knows(cls, available: Collection[str], requested: ColumnSettings) -> bool:
         """Whether one of the columns is there."""
         return any(cls._first(available, requested, role) for role in vars(cls("", "")))

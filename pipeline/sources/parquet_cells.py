@@ -53,6 +53,8 @@ def _value(scalar: Any) -> Value:
             return _value(scalar.value)
         if isinstance(scalar, pa.StructScalar):
             return {field.name: _value(scalar[field.name]) for field in scalar.type}
+        if isinstance(scalar, pa.MapScalar):
+            return [(_value(entry[0]), _value(entry[1])) for entry in scalar.values or ()]
         if isinstance(scalar, pa.ListScalar | pa.LargeListScalar | pa.FixedSizeListScalar):
             return [_value(item) for item in scalar.values or ()]
         if isinstance(error, UnicodeDecodeError) and hasattr(scalar, "as_buffer"):

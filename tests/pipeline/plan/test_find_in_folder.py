@@ -1,15 +1,19 @@
 """Which of the files in a folder are its sources. Small files, of which only JSON is read."""
 
 import errno
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from apache_beam.io.filesystem import FileMetadata
 
 from pipeline import files
+from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 from pipeline.plan.find_sources import find_sources
 from tests import fake_object_store
@@ -20,9 +24,20 @@ from tests.pipeline.plan.test_plan import TABLE
 CONTENTS = {"coco.json": '{"images": [{"id": 1}], "annotations": []}', "about.json": '{"caption": "a dog"}'}
 
 
-def write(folder: Path, names: str) -> None:
+def parquet(*columns: str) -> bytes:
+    target = io.BytesIO()
+    pq.write_table(pa.table({column: [b"x"] for column in columns}), target)
+    return target.getvalue()
+
+
+OF_IMG2DATASET = parquet("url", "caption", "key", "status", "width")
+WITH_IMAGES = parquet("jpg", "caption", "key", "status")
+
+
+def write(folder: Path, names: str, content: bytes = OF_IMG2DATASET) -> None:
+    """content: of parquet files."""
     for name in names.split():
-        stored(folder / name, CONTENTS.get(files.name(name), ""))
+        stored(folder / name, content if name.endswith(".parquet") else CONTENTS.get(files.name(name), ""))
 
 
 def found(folder: Path, kind: str = "auto") -> tuple[list[str], list[str]]:
@@ -90,6 +105,58 @@ def test_a_table_and_its_compressed_copies_are_one_source(
 def test_the_sources_of_a_folder(tmp_path: Path, names: str, sources: str) -> None:
     write(tmp_path, names)
     assert found(tmp_path)[0] == sorted(sources.split())
+
+
+def test_a_table_of_images_beside_a_folder_of_its_name_is_a_source(tmp_path: Path) -> None:
+    write(tmp_path, "00000/1.jpg 00000/2.jpg")
+    write(tmp_path, "00000.parquet", parquet("path", "caption"))
+    write(tmp_path, "00001.parquet", WITH_IMAGES)
+    assert found(tmp_path) == (["00000.parquet", "00001.parquet"], [])
+    write(tmp_path, "00000/1.txt 00002.tar")
+    write(tmp_path, "00002.parquet", WITH_IMAGES)
+    left_out = "left out: 1 picture with captions in 1 folder, first 00000, because of the table 00000.parquet"
+    tables = ["00000.parquet", "00001.parquet", "00002.parquet", "00002.tar"]
+    assert found(tmp_path) == (tables, [f"{left_out}; source.kind=folder reads the pictures instead"])
+
+
+def test_a_table_beside_a_folder_without_captions_is_a_source(tmp_path: Path) -> None:
+    write(tmp_path, "00000.parquet 00000/1.jpg")
+    assert found(tmp_path) == (["00000.parquet"], [])
+    write(tmp_path, "00000/1.txt")
+    assert found(tmp_path) == (["00000/"], [])
+    assert found(tmp_path, "parquet") == (["00000.parquet"], [])
+
+
+def test_a_table_that_cannot_be_opened_is_a_source(tmp_path: Path) -> None:
+    write(tmp_path, "00000/1.jpg 00000/1.txt 00001.tar")
+    write(tmp_path, "00000.parquet 00001.parquet", b"damaged")
+    assert found(tmp_path)[0] == ["00000.parquet", "00001.parquet", "00001.tar"]
+
+
+def test_a_table_that_is_dropped_is_told_unless_img2dataset_wrote_it(tmp_path: Path) -> None:
+    write(tmp_path, "00000/1.jpg 00000/1.txt 00001.tar")
+    write(tmp_path, "00000.parquet 00001.parquet", parquet("picture", "caption"))
+    left_out = "left out: 2 tables without images beside a tar or folder of the same name, first 00000.parquet"
+    sources, lines = found(tmp_path)
+    assert sources == ["00001.tar"]
+    assert lines[1:] == [left_out]
+    columns = ColumnSettings(image=("picture",))
+    tables = [info.uri for info in find_sources([str(tmp_path)], columns=columns)]
+    assert tables == [f"{tmp_path}/{name}" for name in ("00000.parquet", "00001.parquet", "00001.tar")]
+
+
+def test_only_the_folders_of_shards_are_listed_below_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "00000.parquet 00000/1.jpg 00000/deeper/1.jpg private/1.jpg a.csv")
+    scanned: list[str] = []
+    scan = os.scandir
+
+    def scan_and_note(path: str) -> Any:
+        scanned.append(str(path).removeprefix(str(tmp_path)))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", scan_and_note)
+    assert found(tmp_path)[0] == ["00000.parquet", "a.csv"]
+    assert set(scanned) == {"", "/00000"}
 
 
 REMEDY = "because of the table t/a.csv; source.kind=folder reads the pictures instead"
@@ -180,7 +247,8 @@ def test_a_glob_of_folders_gives_what_is_in_them(tmp_path: Path) -> None:
 def test_an_object_store_has_the_same_sources(tmp_path: Path) -> None:
     fake_object_store.use(tmp_path)
     for name in ("00000/1.jpg", "00000/1.txt", "00000.parquet", "00000_stats.json", "more/a.jsonl", "more/.b.jsonl"):
-        fake_object_store.put(f"shelf://data/in/{name}", TABLE.encode())
+        content = OF_IMG2DATASET if name.endswith(".parquet") else TABLE.encode()
+        fake_object_store.put(f"shelf://data/in/{name}", content)
     for folder in ("shelf://data/in", "shelf://data/in/"):
         found = [info.uri for info in find_sources([folder])]
         assert found == ["shelf://data/in/00000/", "shelf://data/in/more/a.jsonl"]

@@ -3,6 +3,8 @@
 import io
 import json
 import random
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -161,11 +163,72 @@ def test_offsets_that_lead_out_of_the_batch_cost_its_rows_only(tmp_path: Path, w
 
 def test_a_text_that_is_not_utf8_costs_its_pair(tmp_path: Path) -> None:
     texts = pa.array([b"a dog", b"\xff", b"a cat"]).view(pa.string())
-    lists = pa.ListArray.from_arrays([0, 1, 2, 3], texts)
-    for number, column in enumerate((texts, lists)):
+    columns = {
+        "text": texts,
+        "large": texts.cast(pa.binary()).cast(pa.large_binary()).view(pa.large_string()),
+        "list": pa.ListArray.from_arrays([0, 1, 2, 3], texts),
+        "fixed_size_list": pa.FixedSizeListArray.from_arrays(texts, 1),
+        "dictionary": pa.DictionaryArray.from_arrays([0, 1, 2], texts),
+        "list_of_dictionary": pa.ListArray.from_arrays([0, 1, 2, 3], pa.DictionaryArray.from_arrays([0, 1, 2], texts)),
+    }
+    for name, column in columns.items():
         data = arrow(pa.table({"image": IMAGES[:3], "text": column}))
-        pairs = assert_reads_alike_from_anywhere(opened(tmp_path / f"{number}.arrow", data))
-        assert [pair.error and pair.error.reason for pair in pairs] == [None, Reason.ENCODING, None]
+        pairs = assert_reads_alike_from_anywhere(opened(tmp_path / f"{name}.arrow", data))
+        assert [pair.error and pair.error.reason for pair in pairs] == [None, Reason.ENCODING, None], name
+        assert [pair.caption for pair in pairs][::2] == ["a dog", "a cat"]
+
+
+def test_a_text_that_is_not_utf8_in_a_further_column_costs_no_pair(tmp_path: Path) -> None:
+    texts = pa.array([b"x", b"\xff", None]).view(pa.string())
+    keys = pa.array(["k"] * 3)
+    more = {
+        "map": pa.MapArray.from_arrays([0, 1, 2, 3], keys, texts),
+        "struct": pa.StructArray.from_arrays([keys, texts], ["k", "v"]),
+        "null": pa.StructArray.from_arrays([texts], ["v"], mask=pa.array([False, True, True])),
+    }
+    table = pa.table({"image": IMAGES[:3], "text": ["a dog"] * 3, **more})
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.arrow", arrow(table)))
+    assert [pair.error for pair in pairs] == [None] * 3
+    first, second, third = (json.loads(pair.meta) for pair in pairs)
+    assert first == {"map": [["k", "x"]], "struct": {"k": "k", "v": "x"}, "null": {"v": "x"}}
+    assert (second["map"], second["struct"]["k"]) == ([["k", second["struct"]["v"]]], "k")
+    assert third["map"] == [["k", None]]
+
+
+READ = """
+import sys
+from pipeline.files import FileInfo
+from pipeline.sources.arrow import ArrowSource
+from tests.pipeline.builders import source_settings
+source = ArrowSource(FileInfo(sys.argv[1], 1, 0.0), source_settings())
+for _, pair in source.read(source.ranges(9)[0].start):
+    print(pair.caption, pair.meta, pair.error and pair.error.reason)
+    assert list(source.fetch([pair.image])) == [pair.data]
+"""
+
+
+@pytest.mark.parametrize("form", ["alone", "in_struct", "in_list", "in_dictionary"])
+def test_an_extension_type_is_read_as_what_stores_it(tmp_path: Path, form: str) -> None:
+    """In a process of its own, because Arrow may end it."""
+    storage = pa.array([[1, 2], [3, 4]], pa.list_(pa.int8(), 2))
+    column = pa.ExtensionArray.from_storage(pa.fixed_shape_tensor(pa.int8(), [2]), storage)
+    texts = pa.array(["x", "y"])
+    values: list[Any] = [[1, 2], [3, 4]]
+    if form == "in_struct":
+        column = pa.StructArray.from_arrays([texts, column], ["t", "e"])
+        values = [{"t": "x", "e": [1, 2]}, {"t": "y", "e": [3, 4]}]
+    elif form == "in_list":
+        column = pa.ListArray.from_arrays([0, 1, 2], pa.StructArray.from_arrays([texts, column], ["t", "e"]))
+        values = [[{"t": "x", "e": [1, 2]}], [{"t": "y", "e": [3, 4]}]]
+    elif form == "in_dictionary":
+        column = pa.DictionaryArray.from_arrays([0, 1], column.storage)
+    table = pa.table({"image": IMAGES[:2], "text": ["a dog", "a cat"], "more": column})
+    path = tmp_path / "a.arrow"
+    stored(path, arrow(table))
+    lines = subprocess.check_output([sys.executable, "-c", READ, str(path)], text=True).splitlines()
+    metas = [json.dumps({"more": value}, separators=(",", ":")) for value in values]
+    expected = [f"a dog {metas[0]} None", f"a cat {metas[1]} None"]
+    assert lines == expected
 
 
 def test_a_file_without_its_columns_is_refused(tmp_path: Path) -> None:
