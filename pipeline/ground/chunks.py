@@ -22,7 +22,7 @@ from pipeline.tables.pair_rows import from_table
 from pipeline.tables.table import Table
 from transforms.filters import Filters
 from transforms.isolation.child_process import ChildProcess
-from transforms.records import Chunk, Fault, Pair
+from transforms.records import Chunk, Fault, Pair, Reason
 from transforms.wording import counted
 
 FAULT = "fault"
@@ -146,7 +146,10 @@ def _read_again(
     if chunk_id.number:
         start = detections.open(replace(chunk_id, number=chunk_id.number - 1)).metadata["next"]
     file = detections.open(chunk_id)
-    row_count = len(file.rows())
+    rows = file.rows()
+    row_count = len(rows)
+    if plan.configuration.filters.needs_hashes:
+        rejected = _with_committed(rejected, from_table(rows))
     started = time.perf_counter()
     isolated = attempts.begin(detections.uri, chunk_id) >= attempts.ISOLATE_AFTER
     pairs = islice(_until_fault(source.open(plan.configuration.source).read(start), []), row_count)
@@ -157,6 +160,18 @@ def _read_again(
             f"{source.uri}: {len(loaded):,} of {counted(row_count, 'pair')} can be read; try again later"
         )
     return _chunk(chunk_id, loaded, file.metadata["next"], started, isolated=isolated, redo=redo)
+
+
+def _with_committed(rejected: Mapping[int, str], pairs: Iterable[Pair]) -> dict[int, str]:
+    """The rejections by hashes for committed pairs that are read again: those that had not failed keep their outcome,
+    although the hashes of another source may have changed since."""
+    outcomes = dict(rejected)
+    for pair in pairs:
+        if not pair.error:
+            outcomes.pop(pair.index, None)
+            if pair.filtered in (Reason.NEAR_DUPLICATE, Reason.EXCLUDED):
+                outcomes[pair.index] = pair.filtered
+    return outcomes
 
 
 def _chunk(

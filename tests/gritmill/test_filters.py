@@ -211,6 +211,31 @@ def test_a_source_that_is_added_changes_no_row(near, tmp_path):
     assert before.items() <= sample_pairs.files_of(tmp_path / "out", "detections/0*/*", "hashes/0*/*").items()
 
 
+def test_a_retry_keeps_the_outcome_of_rows_that_had_not_failed(tmp_path, parser):
+    """Although a source that was read again now has an image that is near theirs, or no longer has one."""
+    for number in range(3):
+        picture(number).save(tmp_path / f"{number}.png")
+        picture(number).resize((160, 120)).save(tmp_path / f"{number}-small.png")
+    dog = "a dog and a cat"
+    inputs = [
+        listed(tmp_path / "a.jsonl", ("0.png", dog)),
+        listed(tmp_path / "b.jsonl", ("0-small.png", dog), ("1-small.png", dog), ("late.png", dog)),
+    ]
+    config = sample_pairs.settings(
+        parser, "tests.plugin_detectors:factory", filters={"duplicates": "near"}, source={"kind": "jsonl"}
+    )
+    call = {"config": config, "inputs": inputs, "output": tmp_path / "out"}
+    gritmill.ground(**call)
+    assert outcomes(tmp_path) == ["", "near_duplicate", "", ""]
+    listed(tmp_path / "a.jsonl", ("1.png", dog))
+    gritmill.ground(**call, redo_changed=True)
+    shutil.copy(tmp_path / "2.png", tmp_path / "late.png")
+    gritmill.ground(**call, retry_failed="every")
+    assert outcomes(tmp_path) == ["", "near_duplicate", "", ""]
+    paths = sorted((tmp_path / "out").glob("detections/0*/*.parquet"))
+    assert not any(row["error"] for path in paths for row in pq.ParquetFile(path).read().to_pylist())
+
+
 def test_an_interrupted_run_resumes_with_the_hashes_that_it_has(near, tmp_path):
     folder, call, _ = near
     shutil.copytree(folder / "out", tmp_path / "out")
