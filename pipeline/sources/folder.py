@@ -73,7 +73,8 @@ def uri_of(folder: str) -> str:
 def entries_of(infos: Iterable[FileInfo]) -> list[Entry]:
     """The pairs of a folder, sorted by the name of their picture. infos: its files; others are left out.
 
-    `.txt` is preferred to `.caption`, and both to the caption in `.json`; `1.jpg.txt` is preferred to `1.txt`.
+    `.txt` is preferred to `.caption`, and both to the caption in `.json`; `1.jpg.txt` is preferred to `1.txt`. If
+    there is a picture `1.jpg`, `1.jpg.txt` is its caption alone, and not that of `1.jpg.png`.
     """
     infos = list(infos)
     sizes = {files.name(info.uri): info.size for info in infos if _is_used(info)}
@@ -99,7 +100,8 @@ def entries_of(infos: Iterable[FileInfo]) -> list[Entry]:
     for name in images:
         stem, _ = _split(name)
         unique = times[stem] == 1 and stem not in sizes
-        entries.append(entry(stem if unique else name, name, (name, stem)))
+        is_picture = stem in sizes and _split(stem)[1] in IMAGES
+        entries.append(entry(stem if unique else name, name, (name,) if is_picture else (name, stem)))
     names = sorted(files.name(info.uri) for info in infos)
     for stem in list(orphans):
         found = entry(stem, "", (stem,))

@@ -80,6 +80,12 @@ def test_what_img2dataset_writes_as_files_is_read_with_its_fields(tmp_path: Path
         ("a.v1.jpg a.v1.txt", [("a.v1", "a.v1.jpg", "a.v1.txt", "")]),
         ("1.jpg 1.png 1.txt", [("1.jpg", "1.jpg", "1.txt", ""), ("1.png", "1.png", "1.txt", "")]),
         ("1.png 1.png.png", [("1", "1.png", "", ""), ("1.png.png", "1.png.png", "", "")]),
+        ("1.jpg 1.jpg.png 1.jpg.txt", [("1", "1.jpg", "1.jpg.txt", ""), ("1.jpg.png", "1.jpg.png", "", "")]),
+        (
+            "1.jpg 1.jpg.png 1.jpg.json 1.jpg.png.txt",
+            [("1", "1.jpg", "", "1.jpg.json"), ("1.jpg.png", "1.jpg.png", "1.jpg.png.txt", "")],
+        ),
+        ("1.jpg.png 1.jpg.txt", [("1.jpg", "1.jpg.png", "1.jpg.txt", "")]),
         ("2.txt 1.jpg 2.json", [("1", "1.jpg", "", ""), ("2", "", "2.txt", "2.json")]),
         ("1.jpg 1.npz 1.jpg~ Thumbs.db jpg .txt", [("1", "1.jpg", "", "")]),
         ("00000_stats.json dataset_info.json state.json", []),
