@@ -5,7 +5,8 @@ file, everything before the damage is read, and a SourceFault is raised at the e
 """
 
 from collections.abc import Callable, Iterator
-from itertools import repeat
+from contextlib import suppress
+from itertools import islice, repeat
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
@@ -31,8 +32,9 @@ class ArrowSource(ParquetSource):
             return _ArrowFile(self.uri, file).names
 
     def ranges(self, rows: int) -> list[RangeSpec]:
-        """One range with the whole file. Reads its columns, so that an invalid file is found before a run starts."""
-        _ = self.columns
+        """One range with the whole file. Reads its columns and, if images are texts, the first of them, so that an
+        invalid file and a table of URLs are found before a run starts."""
+        self.check_images(islice(self._first_texts(self.columns.image), _ROWS))
         return [RangeSpec({"row": 0, "skip": 0, "index": 0}, None)]
 
     def starts(self, start: Position) -> Iterator[Position]:
@@ -62,6 +64,16 @@ class ArrowSource(ParquetSource):
                 for row, cells in enumerate(zip(*columns, strict=True), number + skipped):
                     yield row, dict(zip(names, cells, strict=True))
 
+    def _first_texts(self, name: str) -> Iterator[Value]:
+        """The cells of a column of texts up to the first damage. Nothing if the column has other cells."""
+        with files.open_read(self.uri) as file:
+            arrow = _ArrowFile(self.uri, file)
+            position = arrow.names.index(name)
+            if arrow.has_texts(position):
+                with suppress(SourceFault):
+                    for _, batch in arrow.batches(0):
+                        yield from _cells(batch.column(position), 0)
+
     def image_column(self, file: BinaryIO) -> "_ImageColumn":
         """The image column of the open file."""
         return _ImageColumn(self.uri, file, self.columns.image)
@@ -88,6 +100,12 @@ class _ArrowFile:
             if isinstance(error, OSError) and not is_damage(error):
                 raise
             raise SourceFault(f"not an Arrow file: {first_line(error)}") from error
+
+    def has_texts(self, position: int) -> bool:
+        """Whether a column has texts, as they are or in a dictionary."""
+        kind = self._reader.schema.field(position).type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+        return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
 
     def batches(self, row: int) -> Iterator[tuple[int, pa.RecordBatch]]:
         """The batches from the one with `row` on, each with the number of its first row.

@@ -73,7 +73,8 @@ def uri_of(folder: str) -> str:
 def entries_of(infos: Iterable[FileInfo]) -> list[Entry]:
     """The pairs of a folder, sorted by the name of their picture. infos: its files; others are left out.
 
-    `.txt` is preferred to `.caption`, and both to the caption in `.json`; `1.jpg.txt` is preferred to `1.txt`.
+    `.txt` is preferred to `.caption`, and both to the caption in `.json`; `1.jpg.txt` is preferred to `1.txt`. If
+    there is a picture `1.jpg`, `1.jpg.txt` is its caption alone, and not that of `1.jpg.png`.
     """
     infos = list(infos)
     sizes = {files.name(info.uri): info.size for info in infos if _is_used(info)}
@@ -99,7 +100,8 @@ def entries_of(infos: Iterable[FileInfo]) -> list[Entry]:
     for name in images:
         stem, _ = _split(name)
         unique = times[stem] == 1 and stem not in sizes
-        entries.append(entry(stem if unique else name, name, (name, stem)))
+        is_picture = stem in sizes and _split(stem)[1] in IMAGES
+        entries.append(entry(stem if unique else name, name, (name,) if is_picture else (name, stem)))
     names = sorted(files.name(info.uri) for info in infos)
     for stem in list(orphans):
         found = entry(stem, "", (stem,))
@@ -172,15 +174,12 @@ class FolderSource(ImageFileSource):
         """The entries from `start` on, with their numbers.
 
         Raises:
-          EnvironmentFault: the folder no longer has the file of `start` at its place.
+          EnvironmentFault: the folder no longer has the files that it had in the plan.
         """
         entries, first = _entries(self.info), start["entry"]
         found = valid_text(entries[first].name) if first < len(entries) else "missing"
         if start.get("name", found) != found:
-            raise EnvironmentFault(
-                f"{self.uri}: its pair {first + 1} was {start['name']} and is now {found}: files were added or removed "
-                "since the run began; undo that, or use ground --redo-changed"
-            )
+            raise _changed(self.uri, f"its pair {first + 1} was {start['name']} and is now {found}")
         return list(enumerate(entries[first:], first))
 
     def _loaded(self, places: Iterable[tuple[int, Entry]]) -> Iterator[tuple[int, "_Loaded"]]:
@@ -251,9 +250,25 @@ def _content(folder: str, entry: Entry, name: str) -> bytes | Fault | None:
 
 @lru_cache(maxsize=4)
 def _entries(info: FileInfo) -> list[Entry]:
-    """The entries of a folder. Cached for its next range."""
+    """The entries of a folder. Cached for its next range.
+
+    Raises:
+      EnvironmentFault: its files are no longer those of `info`. An added file would move pairs out of their range.
+    """
     folder = info.uri.rstrip("/") or "/"
-    return entries_of(files.list_tree(folder, deep=False).get(folder, []))
+    infos = files.list_tree(folder, deep=False).get(folder, [])
+    entries = entries_of(infos)
+    if entries and (now := folder_info(folder, infos)) != info:
+        sizes = f"from {info.size:,} to {now.size:,} bytes" if now.size != info.size else "in names or times"
+        raise _changed(info.uri, f"its pictures and captions changed {sizes}")
+    return entries
+
+
+def _changed(uri: str, difference: str) -> EnvironmentFault:
+    return EnvironmentFault(
+        f"{uri}: {difference}: files were added, removed or changed since the run began; undo that, or use "
+        "ground --redo-changed"
+    )
 
 
 def _is_used(info: FileInfo) -> bool:

@@ -237,3 +237,23 @@ def test_a_file_without_its_columns_is_refused(tmp_path: Path) -> None:
     twice = pa.table([pa.array([b"x"]), pa.array(["a"]), pa.array(["b"])], names=["image", "text", "text"])
     with pytest.raises(CallError, match=r"2 columns are called text; rename all but one"):
         opened(tmp_path / "b.arrow", arrow(twice)).ranges(10)
+
+
+def test_a_table_of_urls_is_refused_before_a_run(tmp_path: Path) -> None:
+    urls = pa.array([f"https://x.org/{i}.jpg" for i in range(70)])
+    for name, column in {"text": urls, "dictionary": urls.dictionary_encode()}.items():
+        data = arrow(pa.table({"image": column, "text": ["a dog"] * 70}))
+        with pytest.raises(CallError, match=r"source\.columns\.image: .*\.arrow lists URLs, in the column image"):
+            opened(tmp_path / f"{name}.arrow", data).ranges(10)
+        with pytest.raises(CallError, match="lists URLs"):  # those before the damage
+            opened(tmp_path / f"{name}-cut.arrow", data[: len(data) * 3 // 4]).ranges(10)
+
+
+@pytest.mark.parametrize("row", [0, 5, 63])
+def test_a_table_with_a_path_among_its_first_images_is_read(tmp_path: Path, row: int) -> None:
+    images = [f"https://x.org/{i}.jpg" for i in range(70)]
+    images[row] = "1.png"
+    stored(tmp_path / "1.png", IMAGES[1])
+    source = opened(tmp_path / "a.arrow", arrow({"image": images, "text": ["a dog"] * 70}))
+    pairs = [pair for _, pair in source.read(source.ranges(10)[0].start)]
+    assert [number for number, pair in enumerate(pairs) if not pair.error] == [row]

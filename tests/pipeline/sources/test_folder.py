@@ -80,6 +80,12 @@ def test_what_img2dataset_writes_as_files_is_read_with_its_fields(tmp_path: Path
         ("a.v1.jpg a.v1.txt", [("a.v1", "a.v1.jpg", "a.v1.txt", "")]),
         ("1.jpg 1.png 1.txt", [("1.jpg", "1.jpg", "1.txt", ""), ("1.png", "1.png", "1.txt", "")]),
         ("1.png 1.png.png", [("1", "1.png", "", ""), ("1.png.png", "1.png.png", "", "")]),
+        ("1.jpg 1.jpg.png 1.jpg.txt", [("1", "1.jpg", "1.jpg.txt", ""), ("1.jpg.png", "1.jpg.png", "", "")]),
+        (
+            "1.jpg 1.jpg.png 1.jpg.json 1.jpg.png.txt",
+            [("1", "1.jpg", "", "1.jpg.json"), ("1.jpg.png", "1.jpg.png", "1.jpg.png.txt", "")],
+        ),
+        ("1.jpg.png 1.jpg.txt", [("1.jpg", "1.jpg.png", "1.jpg.txt", "")]),
         ("2.txt 1.jpg 2.json", [("1", "1.jpg", "", ""), ("2", "", "2.txt", "2.json")]),
         ("1.jpg 1.npz 1.jpg~ Thumbs.db jpg .txt", [("1", "1.jpg", "", "")]),
         ("00000_stats.json dataset_info.json state.json", []),
@@ -199,14 +205,33 @@ def test_a_stamp_survives_json() -> None:
 
 
 def test_files_that_are_added_during_a_run_move_no_pair(tmp_path: Path) -> None:
-    write(tmp_path, {f"{i}.jpg": image(i) for i in range(4)} | {"0.txt": "a dog"})
+    write(tmp_path, {f"{name}.jpg": image() for name in "ace"} | {f"{name}.txt": f"a dog {name}" for name in "ace"})
     planned = found(tmp_path)
     source = open_source("folder", planned, source_settings())
-    second = source.ranges(2)[1].start
-    stored(tmp_path / "00.jpg", image())
+    [whole] = source.ranges(3)
+    write(tmp_path, {"b.jpg": image(), "b.txt": "a dog b"})
+    assert [pair.key for _, pair in source.read(whole.start)] == ["a", "c", "e"]  # as listed before
+    folder_module._entries.cache_clear()  # another process
+    with pytest.raises(EnvironmentFault, match=r"captions changed from .* bytes: files were added, removed or changed"):
+        list(source.read(whole.start))
+    os.remove(tmp_path / "b.jpg")
+    os.remove(tmp_path / "b.txt")
+    assert [pair.key for _, pair in source.read(whole.start)] == ["a", "c", "e"]
+    os.rename(tmp_path / "e.txt", tmp_path / "f.txt")
     folder_module._entries.cache_clear()
-    with pytest.raises(EnvironmentFault, match=r"its pair 3 was 2\.jpg and is now 1\.jpg: files were added or removed"):
-        list(source.read(second))
+    with pytest.raises(EnvironmentFault, match=r"captions changed in names or times: files were added"):
+        list(source.read(whole.start))
+
+
+def test_a_position_whose_file_is_elsewhere_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, {f"{i}.jpg": image(i) for i in range(4)} | {"0.txt": "a dog"})
+    source = open_source("folder", found(tmp_path), source_settings())
+    start = source.ranges(2)[1].start
+    assert start["name"] == "2.jpg"
+    with pytest.raises(
+        EnvironmentFault, match=r"its pair 3 was 1\.jpg and is now 2\.jpg: files were added, removed or"
+    ):
+        list(source.read({**start, "name": "1.jpg"}))
 
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
