@@ -19,7 +19,7 @@ NAMES, JOINED = "members", "joined"
 _MAX_GZIPPED = 1000
 """Members of a gzipped tar that are looked at: without unpacking, no header can be reached."""
 
-_FIRST_COMPLETE = 8
+_FIRST_COMPLETE = 2
 """Samples at the start that can be adjacent by chance, though those after them are not."""
 
 _MAX_JSON = 1 << 24
