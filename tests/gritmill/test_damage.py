@@ -255,7 +255,11 @@ def test_rows_that_have_changed_before_their_range_was_finished_are_noticed(out,
     (out / "detections/00001/00000.done.json").unlink()
     (out / "detections/00001/00000-00001.parquet").unlink()
     data = chunk.read_bytes()
+    # With another key, or digits that are none, it is a file of release 0.1, which has no checksum.
+    key = data.rindex(b"gritmill-checksum")
     for place in range(4, len(data) - 8, len(data) // 40):
+        if key <= place < key + 51:
+            continue
         flip(chunk, place)
         with pytest.raises(gritmill.EnvironmentFault, match=r"00-00000\.parquet (has changed|is damaged).*; remove it"):
             gritmill.ground(settings, inputs=[inputs], output=out)
