@@ -13,6 +13,7 @@ from pipeline.faults import CallError, short_repr
 from pipeline.sources.base import is_url
 from pipeline.sources.columns import Columns, how_to_download
 from pipeline.sources.image_cells import image_in
+from pipeline.sources.member_names import IMAGES
 from pipeline.sources.table import Row, TextTableSource
 from pipeline.sources.text_file import open_text
 from transforms.wording import counted
@@ -23,7 +24,7 @@ csv.field_size_limit(_MAX_CELL_CHARS)
 _DELIMITERS = ",\t;|"
 _SAMPLED_ROWS = 20
 _MAX_PATH = 4096
-_IMAGE = re.compile(r".*\.(jpe?g|png|webp|gif|bmp|tiff?|avif|p[pgbn]m)(#[0-9]+)?", re.IGNORECASE | re.DOTALL)
+_IMAGE = re.compile(rf".*\.({'|'.join(sorted(IMAGES))})(#[0-9]+)?", re.IGNORECASE | re.DOTALL)
 _CAPTION_NUMBER = re.compile(r"(?<=[^/.]\.)([a-zA-Z]{3,4})#[0-9]+\Z")
 
 Cells = list[str] | str

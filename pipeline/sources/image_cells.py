@@ -73,19 +73,21 @@ def _noun(value: Any) -> str:
 
 
 def _in_text(cell: str | bytes) -> bytes | str | Fault:
-    start = cell[:5] if isinstance(cell, str) else cell[:5].decode("latin-1")
-    if start.isspace() or start[:1].isspace():
-        start = (cell[:64] if isinstance(cell, str) else cell[:64].decode("latin-1")).lstrip()[:5]
+    start = _as_text(cell[:64]).lstrip()[:5]
     if start in _DATA:
-        text = (cell if isinstance(cell, str) else cell.decode("latin-1")).lstrip()
+        text = _as_text(cell).lstrip()
         if match := _DATA_URI.match(text):
             content = text[match.end() :]
             return _from_base64(content) if match[1] else unquote_to_bytes(content)
     elif start.startswith(_BASE64_STARTS) and len(cell) >= _MIN_BASE64:
-        decoded = _from_base64(cell if isinstance(cell, str) else cell.decode("latin-1"))
+        decoded = _from_base64(_as_text(cell))
         if isinstance(decoded, bytes) and _STARTS.match(decoded):
             return decoded
     return cell
+
+
+def _as_text(cell: str | bytes) -> str:
+    return cell if isinstance(cell, str) else cell.decode("latin-1")
 
 
 def _from_base64(text: str) -> bytes | Fault:
