@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pipeline.configuration import Configuration
     from pipeline.files import FileInfo
     from pipeline.sources import Source
+    from transforms.annotations.columns import AnnotationColumns
     from transforms.records import Pair
 
 _SOURCES = 20  # are opened; of the others only the kind is told, as their names say it
@@ -33,6 +34,7 @@ class LookedAt:
 
     pairs: their number, or that of the pairs before the damage; None if unknown. counted_all: False if there are more.
     about: what is taken for what, such as the column of the captions. read: number of pairs whose images were decoded.
+    given: how many of these come with phrases, and with boxes; empty without such columns in the settings.
     examples: the first good ones: key, caption, width, height. problems: number of pairs by problem, and the first one.
     fault: why it cannot be read, or not completely.
     """
@@ -43,6 +45,7 @@ class LookedAt:
     counted_all: bool = True
     about: dict[str, str] = field(default_factory=dict)
     read: int = 0
+    given: dict[str, int] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
     problems: dict[str, int] = field(default_factory=dict)
     first_problems: dict[str, str] = field(default_factory=dict)
@@ -107,7 +110,7 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
         starts = [spec.start for spec in planned.ranges[:1]]
         for start in starts:
             for pair in _read(found, source, start, configuration):
-                _add(found, pair)
+                _add(found, pair, configuration.source.annotations)
         if any(spec.pairs is None for spec in planned.ranges):
             for start in starts:
                 _count(found, source, start)
@@ -143,8 +146,14 @@ def _read(found: LookedAt, source: "Source", start: dict[str, Any], configuratio
             yield pair
 
 
-def _add(found: LookedAt, pair: "Pair") -> None:
+def _add(found: LookedAt, pair: "Pair", columns: "AnnotationColumns") -> None:
+    from transforms.annotations.annotate import given_kinds, with_given
+
     found.read += 1
+    if columns.names and not pair.error and pair.caption.strip():
+        for kind in given_kinds(pair, columns):
+            found.given[kind] = found.given.get(kind, 0) + 1
+        pair = with_given(pair, columns)
     if pair.error:
         problem, detail = f"{pair.error.stage}: {pair.error.reason}", pair.error.detail
     elif not pair.caption.strip():

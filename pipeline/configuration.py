@@ -6,7 +6,7 @@ All values are checked before a run starts. An error is one line that names the 
 import codecs
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, ValidationError, model_validator
@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, Validatio
 from pipeline import source_kinds
 from pipeline.faults import CallError, first_line, short_repr
 from transforms import bundled
+from transforms.annotations.columns import AnnotationColumns, BoxFormat, BoxUnit
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import MAX_PIXELS, MAX_SCANS, ImageLimits
 from transforms.settings import (
@@ -69,6 +70,16 @@ class ColumnSettings(Section):
     url: Names = ("url", "URL", "image_url", "coco_url", "flickr_url")
     id: Names = ("id", "image_id")
     key: Names = ("key", "__key__")
+    phrases: Annotated[Names, LegacyValue(())] = Field(
+        (), description="Phrases of the caption, as texts or offsets. A parser finds those of other rows."
+    )
+    expressions: Annotated[Names, LegacyValue(())] = Field(
+        (), description="The referring expression of each phrase, as offsets or texts."
+    )
+    heads: Annotated[Names, LegacyValue(())] = Field((), description="The head of each phrase, as offsets.")
+    boxes: Annotated[Names, LegacyValue(())] = Field(
+        (), description="Boxes, with labels or offsets. The detector finds those of other rows."
+    )
 
 
 def _check_extensions(values: tuple[str, ...]) -> tuple[str, ...]:
@@ -104,12 +115,24 @@ class MemberSettings(Section):
         return self
 
 
+class BoxSettings(Section):
+    """`source.boxes`: how the boxes in the column `source.columns.boxes` are written."""
+
+    format: Annotated[BoxFormat | None, LegacyValue(None)] = Field(
+        None, description="Corners, corner and size, or centre and size. grit: rows of GRIT, always in fractions."
+    )
+    unit: Annotated[BoxUnit, LegacyValue("pixels")] = Field(
+        "pixels", description="fractions: of the image's sides. thousandths: 0 to 1000."
+    )
+
+
 class SourceSettings(Section):
     """`source`: how the input is read."""
 
     kind: Annotated[str, AfterValidator(_check_kind)] = Field("auto", description="auto: detected from the file name.")
     columns: ColumnSettings = ColumnSettings()
     members: MemberSettings = MemberSettings()
+    boxes: BoxSettings = BoxSettings()
     image_root: str | None = Field(None, description="Base of image paths; default: folder of the file with the paths.")
     max_pixels: PositiveInt = Field(MAX_PIXELS, description="Larger images fail before they are decoded.")
     max_scans: Annotated[PositiveInt | None, LegacyValue(None)] = Field(
@@ -130,6 +153,22 @@ class SourceSettings(Section):
     def image_limits(self) -> ImageLimits:
         """The limits for `transforms.images`."""
         return ImageLimits(self.max_pixels, self.max_scans)
+
+    @property
+    def annotations(self) -> AnnotationColumns:
+        """The columns with phrases and boxes, for `transforms.annotations`."""
+        columns = self.columns
+        return AnnotationColumns(
+            columns.phrases, columns.expressions, columns.heads, columns.boxes, self.boxes.format, self.boxes.unit
+        )
+
+    @model_validator(mode="after")
+    def _boxes_have_a_format(self) -> "SourceSettings":
+        if self.columns.boxes and self.boxes.format is None:
+            raise ValueError(
+                f"columns.boxes is set, so boxes.format must be, too; use one of {listed(get_args(BoxFormat))}"
+            )
+        return self
 
 
 class ChunkSettings(Section):

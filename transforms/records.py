@@ -74,7 +74,8 @@ EVERY_REASON = "every"
 
 
 class Drop(StrEnum):
-    """Why a noun chunk is not among a pair's phrases. `LANGUAGE` applies to the whole caption."""
+    """Why a noun chunk is not among a pair's phrases. `LANGUAGE` applies to the whole caption, `NOT_IN_CAPTION` to a
+    phrase of the source."""
 
     ABSTRACT = "abstract"
     PRONOUN = "pronoun"
@@ -82,6 +83,7 @@ class Drop(StrEnum):
     NO_TOKEN = "no_token"
     NO_NOUN = "no_noun"
     TOO_LONG = "too_long"
+    NOT_IN_CAPTION = "not_in_caption"
     LANGUAGE = "language"
 
 
@@ -178,7 +180,7 @@ class Pair:
     width, height: pixels of the upright image (EXIF applied); 0 if unknown.
     meta: other values from the source, a JSON object.
     filtered: why a filter rejected the pair, see `transforms.filters`; "" if none did.
-    boxes_cut: boxes above the floor that the candidate cap removed.
+    boxes_cut: boxes above the floor that the candidate cap removed; of boxes from the source, those without a phrase.
     rows: by table, the results in this run of the stages that run after detections.
     """
 

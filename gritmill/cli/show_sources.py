@@ -33,6 +33,8 @@ def _lines(source: dict[str, Any]) -> list[str]:
     good = source["read"] - sum(source["problems"].values())
     if source["read"]:
         lines.append(f"  of the first {counted(source['read'], 'pair')}, {good:,} can be used")
+    for kind, number in source["given"].items():
+        lines.append(f"  {number:,} of them come with {kind}")
     for problem, number in source["problems"].items():
         lines.append(f"  {number:,} {problem}, the first is {source['first_problems'][problem]}")
     return lines

@@ -143,13 +143,15 @@ def _tell_left_out(lines: Sequence[str], quiet: bool) -> None:
 
 
 def _tell_unknown_columns(plan: Plan, options: GroundOptions) -> None:
-    """Says before the first hour which columns of `filters.where` the first pairs of the first source do not have.
+    """Says before the first hour which columns of the settings the first pairs of the first source do not have.
 
     The manifest says it of every source. A source that cannot be read here is reported where it is processed.
     """
     from pipeline.engines import progress
 
-    names = Filters(plan.configuration.filters).names
+    given = plan.configuration.source.annotations
+    names = dict.fromkeys(Filters(plan.configuration.filters).names, "filters.where")
+    names |= dict.fromkeys(given.without_alternative, "source.columns")
     first = next((source for source in plan.sources if source.ranges), None)
     if not names or first is None:
         return
@@ -159,7 +161,7 @@ def _tell_unknown_columns(plan: Plan, options: GroundOptions) -> None:
         pairs.extend(pair for _, pair in islice(found, _LOOK))
     for name in unknown_columns(names, pairs):
         known = sorted({column for pair in pairs for column in columns_of(pair)})
-        line = f"filters.where: the first pairs of {first.uri} have no column {name}; {suggestion(name, known)}"
+        line = f"{names[name]}: the first pairs of {first.uri} have no column {name}; {suggestion(name, known)}"
         progress.tell("ground", printable(line), options.quiet)
 
 

@@ -12,6 +12,8 @@ from pipeline.pack.select_rows import SelectedRows
 from pipeline.pack.statistics import Statistics
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
+from transforms.annotations.annotate import left_out
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.filters import explain, unknown_columns
 from transforms.records import Fault, Grounding, Pair, Reason
 from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
@@ -29,12 +31,14 @@ def count_range(
     policy: Policy,
     source: str = "",
     columns: Collection[str] = (),
+    given: AnnotationColumns = NOTHING_GIVEN,
     duplicates: Sequence[int] = (),
 ) -> tuple[RangeCount, Statistics]:
     """Judges every row of a range.
 
     done: whether the range is finished; its chunk files must then match their recorded digests. source: URI of the
-    source, for the count. columns: those that `filters.where` uses; the count says which of them no pair has.
+    source, for the count. columns: those that the settings name; the count says which of them no pair has. given: those
+    with phrases and boxes.
     duplicates: rows of the range that are rejected as duplicates, in order.
     """
     total, statistics = RangeCount(range_id, source=source), Statistics.empty(policy.threshold)
@@ -45,7 +49,7 @@ def count_range(
     for entry in table.entries(range_id, done):
         rows = duplicates[bisect_left(duplicates, total.read) : bisect_left(duplicates, total.read + entry.rows)]
         again = tuple(row - total.read for row in rows)
-        _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics, again)
+        _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics, given, again)
     statistics.truncate_heads()
     return total, statistics
 
@@ -57,6 +61,7 @@ def _count_chunk(
     policy: Policy,
     total: RangeCount,
     statistics: Statistics,
+    given: AnnotationColumns,
     duplicates: tuple[int, ...],
 ) -> None:
     kept = size = 0
@@ -66,6 +71,9 @@ def _count_chunk(
         total.read += 1
         if total.unknown_columns and not pair.error:
             total.unknown_columns.intersection_update(unknown_columns(total.unknown_columns, [pair]))
+        for what, number in left_out(pair, given):
+            total.left_out[what] = total.left_out.get(what, 0) + number
+            total.left_out_examples.setdefault(what, f"{pair.key} of {pair.source}")
         if isinstance(outcome, Kept):
             kept += 1
             size += pair.image.length

@@ -33,7 +33,8 @@ class ChunkCount:
 class RangeCount:
     """The counts of a range: its chunks in order, its part of the ledger, and its source faults.
 
-    source: URI of the source that the range belongs to. unknown_columns: those of `filters.where` that no pair has.
+    source: URI of the source that the range belongs to. unknown_columns: those of the settings that no pair has.
+    left_out: by kind, what sources bring but no pair has, see `transforms.annotations.annotate.left_out`.
     """
 
     range_id: RangeId
@@ -46,6 +47,8 @@ class RangeCount:
     rejected_examples: Examples = field(default_factory=dict)
     source: str = ""
     unknown_columns: set[str] = field(default_factory=set)
+    left_out: dict[str, int] = field(default_factory=dict)
+    left_out_examples: Examples = field(default_factory=dict)
 
 
 class Ledger(OpenModel):
@@ -93,7 +96,7 @@ class Ledger(OpenModel):
 
 
 def unknown_columns(counts: Iterable[RangeCount]) -> Examples:
-    """For each column that `filters.where` uses, if no pair of a source has it: a sentence that names the source.
+    """For each column that the settings name, if no pair of a source has it: a sentence that names the source.
 
     A source without a readable pair is left out. counts: in input order.
     """

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +22,9 @@ from pipeline.threshold import Threshold
 from transforms.selection.judge import Policy
 
 FORMAT = 1
+
+ABSENT_IF_EMPTY = ("unknown_columns", "left_out", "left_out_examples")
+"""Keys that manifests and reports have only if there is something to tell."""
 
 _PACKAGES = ("gritmill", "apache-beam", "spacy", "transformers", "torch", "pillow", "pyarrow")
 
@@ -54,8 +58,8 @@ class Fingerprints(OpenModel):
 class Manifest(OpenModel):
     """The content of `manifest.json`.
 
-    unknown_columns: see `ledger.unknown_columns`. configuration: as written, possibly by another release. limit: the
-    value of `--limit`. models: identities by configuration section.
+    unknown_columns, left_out, left_out_examples: see `ledger`. configuration: as written, possibly by another release.
+    limit: the value of `--limit`. models: identities by configuration section.
     """
 
     REMEDY: ClassVar[str] = "run gritmill pack --fresh with the settings of this run, which run.log has"
@@ -67,6 +71,8 @@ class Manifest(OpenModel):
     rejected_examples: Examples
     source_faults: tuple[RecordedFault, ...]
     unknown_columns: Examples = Field(default_factory=dict)
+    left_out: dict[str, int] = Field(default_factory=dict)
+    left_out_examples: Examples = Field(default_factory=dict)
     partial: bool
     limit: int | None
     threshold: Threshold
@@ -77,7 +83,7 @@ class Manifest(OpenModel):
 
     @model_serializer(mode="wrap")
     def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in serialize(self).items() if key != "unknown_columns" or value}
+        return {key: value for key, value in serialize(self).items() if key not in ABSENT_IF_EMPTY or value}
 
     @classmethod
     def head(
@@ -137,6 +143,8 @@ def write_manifest(
             "rejected_examples": _first_examples([c.rejected_examples for c in ranges]),
             "source_faults": (*head.source_faults, *faults),
             "unknown_columns": unknown_columns(ranges),
+            "left_out": dict(sorted(sum((Counter(c.left_out) for c in ranges), Counter[str]()).items())),
+            "left_out_examples": _first_examples([c.left_out_examples for c in ranges]),
             "versions": versions(),
         }
     )

@@ -14,7 +14,7 @@ from pipeline.faults import EnvironmentFault, printable
 from pipeline.files.typed import as_json, publish_typed, read_many, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.pack.ledger import Examples, Ledger
-from pipeline.pack.manifest import Manifest, RecordedFault, read_manifest
+from pipeline.pack.manifest import ABSENT_IF_EMPTY, Manifest, RecordedFault, read_manifest
 from pipeline.pack.statistics import Histograms, read_statistics
 from pipeline.plan.spread import evenly_spaced
 from pipeline.screen import data_console
@@ -27,7 +27,7 @@ from transforms.records import FailureStage, Reason
 from transforms.wording import counted
 
 _TIMINGS = 1000
-_STEPS = ("read", "phrases", "boxes")
+_STEPS = ("read", "phrases", "given_boxes", "boxes")
 
 
 @dataclass(frozen=True)
@@ -88,11 +88,13 @@ class Report:
     histograms: Histograms
     tables: Mapping[str, TableReport] = field(default_factory=dict)
     unknown_columns: Examples = field(default_factory=dict)
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out_examples: Examples = field(default_factory=dict)
 
     @model_serializer(mode="wrap")
     def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         return {
-            key: value for key, value in serialize(self).items() if key not in ("tables", "unknown_columns") or value
+            key: value for key, value in serialize(self).items() if key not in ("tables", *ABSENT_IF_EMPTY) or value
         }
 
 
@@ -114,6 +116,8 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
         histograms=read_statistics(output).histograms,
         tables={table.name: _report_table(uri, infos) for uri, (table, infos) in tables.items() if infos},
         unknown_columns=manifest.unknown_columns,
+        left_out=manifest.left_out,
+        left_out_examples=manifest.left_out_examples,
     )
     publish_typed(files.join(output, layout.REPORT), report)
     return report
@@ -193,7 +197,9 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
     for outcome, text in (report.rejected_examples | report.failed_examples).items():
         yield f"{outcome}, for example {text}"
     for column, text in report.unknown_columns.items():
-        yield f"filters.where: {column}: {text}"
+        yield f"column {column}: {text}"
+    for what, number in report.left_out.items():
+        yield f"{number:,} {what} left out, for example of {report.left_out_examples[what]}"
     yield from _remedies(report, output)
     for fault in report.source_faults:
         yield f"source fault: {fault.source}: {fault.fault}"

@@ -4,6 +4,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.stages.base import DetectionsStage
+from transforms.annotations.annotate import has_given_boxes
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import DEFAULT_LIMITS, ImageLimits
 from transforms.records import Pair
@@ -16,12 +18,14 @@ if TYPE_CHECKING:
 class Boxes(DetectionsStage):
     """Pairs with phrases -> pairs with candidate boxes.
 
-    limits: of the images. search_path: folders to search for a custom detector.
+    limits: of the images. search_path: folders to search for a custom detector. given: columns of the source with
+    boxes, which `GivenBoxes` uses.
     """
 
     settings: DetectorSettings
     limits: ImageLimits = DEFAULT_LIMITS
     search_path: tuple[str, ...] = ()
+    given: AnnotationColumns = NOTHING_GIVEN
 
     name = "boxes"
 
@@ -31,8 +35,8 @@ class Boxes(DetectionsStage):
         return f"detector.model: {self.settings.model}"
 
     def takes(self, pair: Pair) -> bool:
-        """Whether a pair has a phrase and has not failed."""
-        return bool(not pair.error and pair.phrases)
+        """Whether a pair has a phrase, has not failed, and does not come with boxes."""
+        return bool(not pair.error and pair.phrases) and not has_given_boxes(pair, self.given)
 
     def load(self) -> "PhraseLocator":
         """Loads the detector on its device."""

@@ -8,6 +8,7 @@ from pipeline.configuration import Configuration
 from pipeline.faults import CallError, RunFault
 from pipeline.stages.base import Stage
 from pipeline.stages.boxes import Boxes
+from pipeline.stages.given_boxes import GivenBoxes
 from pipeline.stages.hashes import Hashes
 from pipeline.stages.phrases import Phrases
 from pipeline.tables.detections import open_detections
@@ -27,9 +28,11 @@ def configured_stages(configuration: Configuration, search_path: Sequence[str] =
     Raises:
       CallError: a custom stage cannot be loaded or is invalid.
     """
+    given, limits = configuration.source.annotations, configuration.source.image_limits
     stages: list[Stage] = [
-        Phrases(configuration.phrases),
-        Boxes(configuration.detector, configuration.source.image_limits, tuple(search_path)),
+        Phrases(configuration.phrases, given),
+        *([GivenBoxes(given, limits)] if given.boxes else []),
+        Boxes(configuration.detector, limits, tuple(search_path), given),
     ]
     for name in configuration.stages.factories:
         stage = load_stage(name, configuration, tuple(search_path))

@@ -1,13 +1,15 @@
 """The stage that finds noun phrases and referring expressions."""
 
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from pipeline.stages.base import DetectionsStage
+from transforms.annotations.annotate import with_given_phrases
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.language import LanguageGate
-from transforms.records import Pair
+from transforms.records import Drop, Dropped, Pair
 from transforms.settings import PhraseSettings
 
 if TYPE_CHECKING:
@@ -16,9 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Phrases(DetectionsStage):
-    """Pairs with a caption -> pairs with phrases."""
+    """Pairs with a caption -> pairs with phrases. given: columns of the source with phrases, which are not parsed."""
 
     settings: PhraseSettings
+    given: AnnotationColumns = NOTHING_GIVEN
 
     name = "phrases"
 
@@ -28,8 +31,19 @@ class Phrases(DetectionsStage):
         return f"phrases.model: {self.settings.model}"
 
     def takes(self, pair: Pair) -> bool:
-        """Whether a pair has a caption and has not failed."""
-        return bool(not pair.error and pair.caption.strip())
+        """Whether a pair has a caption, has not failed, and does not come with phrases."""
+        return bool(not pair.error and pair.caption.strip()) and with_given_phrases(pair, self.given) is None
+
+    def row(self, pair: Pair) -> Pair:
+        """Returns the pair without its image, and with the phrases of its source if its language is wanted."""
+        pair = super().row(pair)
+        if pair.error or pair.filtered or not pair.caption.strip():
+            return pair
+        given = with_given_phrases(pair, self.given)
+        gate = _gate(self.settings.languages) if given else None
+        if gate and gate.rejects(pair.caption):
+            return replace(pair, dropped=(Dropped(0, len(pair.caption), Drop.LANGUAGE),))
+        return given or pair
 
     def load(self) -> "PhraseExtractor":
         """Returns an extractor that loads one parser per thread."""
@@ -37,5 +51,10 @@ class Phrases(DetectionsStage):
         from transforms.phrases.phrase_extractor import PhraseExtractor
 
         settings = self.settings
-        gate = LanguageGate(settings.languages) if settings.languages else None
+        gate = _gate(settings.languages)
         return PhraseExtractor(partial(load_parser, settings.model), drop_heads(settings.drop_lists), gate)
+
+
+@cache
+def _gate(languages: tuple[str, ...]) -> LanguageGate | None:
+    return LanguageGate(languages) if languages else None

@@ -71,7 +71,7 @@ def test_rejected_pairs_reach_no_model_and_are_counted_with_an_example(run, inpu
 def test_a_column_that_no_pair_of_a_source_has_is_told(run, inputs):
     report = read_report(str(run[0]))
     assert report.unknown_columns == {"PUNSAFE": f"no pair of {inputs} has this column"}
-    assert f"filters.where: PUNSAFE: no pair of {inputs} has this column" in (run[0] / "report.html").read_text()
+    assert f"column PUNSAFE: no pair of {inputs} has this column" in (run[0] / "report.html").read_text()
 
 
 def test_the_rows_say_what_was_filtered(run):

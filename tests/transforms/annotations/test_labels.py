@@ -1,0 +1,48 @@
+import pytest
+
+from transforms.annotations.labels import named_phrase, named_words
+from transforms.annotations.spans import head_in, spans_of
+from transforms.records import Phrase
+
+
+def named(label, caption, *texts):
+    """The text that a label names in a caption with these phrases; None if it names none."""
+    spans = spans_of(texts, caption)
+    phrases = [Phrase(*span, *head_in(caption, span), *span) for span in spans]
+    if (number := named_phrase(label, caption, phrases)) is not None:
+        return texts[number]
+    span = named_words(label, caption, phrases)
+    return span and caption[slice(*span)]
+
+
+@pytest.mark.parametrize(
+    ("label", "caption", "texts", "expected"),
+    [
+        ("dog", "A brown dog and two cats", ["A brown dog", "two cats"], "A brown dog"),
+        ("cat", "A brown dog and two cats", ["A brown dog", "two cats"], "two cats"),
+        ("Dogs", "A brown dog", ["A brown dog"], "A brown dog"),
+        ("person", "two people, men and women", ["two people"], "two people"),
+        (
+            "traffic light",
+            "a red traffic light over a light",
+            ["a red traffic light", "a light"],
+            "a red traffic light",
+        ),
+        ("light", "a red traffic light", ["a red traffic light"], "a red traffic light"),
+        ("berry", "some berries in boxes", ["some berries", "boxes"], "some berries"),
+        ("box", "some berries in boxes", ["some berries", "boxes"], "boxes"),
+        ("dog", "the dog and a brown dog", ["the dog", "a brown dog"], "the dog"),  # it has the same words
+        ("dog", "a black dog and a brown dog", ["a black dog", "a brown dog"], None),
+        ("person", "a man on a horse", ["a man", "a horse"], None),
+        ("dog", "a dog house", ["a dog house"], None),  # words in a phrase of another thing
+        ("hot dog", "a dog", ["a dog"], None),
+        ("dog", "a hot dog", ["a hot dog"], "a hot dog"),  # nothing tells them apart
+        ("cup", "a cup of tea", ["a cup of tea"], "a cup of tea"),
+        ("frisbee", "A dog leaps for a frisbee", ["A dog"], "frisbee"),
+        ("ball", "A dog, a ball and a ball", ["A dog"], None),
+        ("", "A dog", ["A dog"], None),
+        ("the", "A dog, the cat", ["A dog"], "the"),
+    ],
+)
+def test_the_phrase_that_a_label_names(label, caption, texts, expected):
+    assert named(label, caption, *texts) == expected

@@ -1,0 +1,164 @@
+"""A pair -> the pair with its given phrases, or with its given boxes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from transforms.annotations.boxes import GivenBox, annotated_size, box_items, read_boxes, span_of_box
+from transforms.annotations.cells import items_of
+from transforms.annotations.columns import AnnotationColumns, BadCell, first
+from transforms.annotations.labels import named_phrase, named_words
+from transforms.annotations.spans import Span, head_in, spans_of
+from transforms.records import Box, Drop, Dropped, Pair, Phrase
+from transforms.wording import counted
+
+PHRASES_LEFT_OUT = "phrases that are not in their caption"
+BOXES_LEFT_OUT = "boxes without a phrase or an area"
+
+
+def with_given_phrases(pair: Pair, columns: AnnotationColumns) -> Pair | None:
+    """The pair with the phrases that its source brings, each span once. None if it brings none, so that a parser must
+    find them.
+
+    They come from the column of phrases, else from boxes that all have a span. Texts that are not in the caption are
+    dropped as `not_in_caption`, at offset 0. If a cell does not fit, the pair fails.
+    """
+    row = columns.row(pair)
+    name, cell = first(row, columns.phrases)
+    try:
+        if cell is not None:
+            spans = spans_of(items_of(cell, texts=True), pair.caption)
+        else:
+            name, cell = first(row, columns.boxes)
+            spans = [] if cell is None else _spans_of_boxes(cell, columns, pair.caption)
+            if not spans:
+                return None
+        further = []
+        for names in (columns.expressions, columns.heads):
+            name, cell = first(row, names)
+            further.append([None] * len(spans) if cell is None else spans_of(items_of(cell), pair.caption))
+            if len(further[-1]) != len(spans):
+                raise BadCell(f"{counted(len(further[-1]), 'item')} for {counted(len(spans), 'phrase')}")
+        phrases: dict[Span, Phrase] = {}
+        for span, *wider in zip(spans, *further, strict=True):
+            if span is not None:
+                phrases.setdefault(span, _phrase(pair.caption, span, *wider))
+    except BadCell as error:
+        return pair.failed(error.as_fault(name))
+    missing = (Dropped(0, 0, Drop.NOT_IN_CAPTION),) * spans.count(None)
+    return replace(pair, phrases=tuple(phrases[span] for span in sorted(phrases)), dropped=missing)
+
+
+def has_given_boxes(pair: Pair, columns: AnnotationColumns) -> bool:
+    """Whether the source brings the pair's boxes."""
+    return bool(columns.boxes) and first(columns.row(pair), columns.boxes)[1] is not None
+
+
+def with_given_boxes(pair: Pair, columns: AnnotationColumns) -> Pair:
+    """The pair, which has phrases, with the boxes that its source brings. If the cell does not fit, the pair fails.
+
+    A box belongs to the phrase at its span; or to the item with its number in the list of phrases; or to the phrase
+    that its label names. Boxes without a phrase or an area are left out and counted in `boxes_cut`.
+    """
+    row = columns.row(pair)
+    name, cell = first(row, columns.boxes)
+    try:
+        size = (pair.width, pair.height)
+        if columns.unit == "pixels" and columns.format != "grit":
+            size = annotated_size(row, *size)
+        given = read_boxes(cell, columns, pair.caption, size)
+        listed = _listed_spans(pair, columns, row, box_items(cell))
+    except BadCell as error:
+        return pair.failed(error.as_fault(name))
+    phrases = list(pair.phrases)
+    boxes = [
+        (phrase, box.corners, box.score)
+        for box in given
+        if box.corners and (phrase := _phrase_of(box, pair.caption, phrases, listed))
+    ]
+    phrases.sort(key=lambda phrase: (phrase.start, phrase.end))
+    numbers = {phrase: number for number, phrase in enumerate(phrases)}
+    found = (Box(numbers[phrase], *corners, score) for phrase, corners, score in boxes)
+    ordered = tuple(sorted(found, key=lambda box: (box.phrase, -box.score)))
+    return replace(pair, data=b"", phrases=tuple(phrases), boxes=ordered, boxes_cut=len(given) - len(ordered))
+
+
+def with_given(pair: Pair, columns: AnnotationColumns) -> Pair:
+    """The pair with everything that its source brings. Without a parser, labels name only words of the caption."""
+    pair = with_given_phrases(pair, columns) or pair
+    return with_given_boxes(pair, columns) if not pair.error and has_given_boxes(pair, columns) else pair
+
+
+def given_kinds(pair: Pair, columns: AnnotationColumns) -> Iterator[str]:
+    """Which of "phrases" and "boxes" the source brings."""
+    if with_given_phrases(pair, columns) is not None:
+        yield "phrases"
+    if has_given_boxes(pair, columns):
+        yield "boxes"
+
+
+def left_out(pair: Pair, columns: AnnotationColumns) -> Iterator[tuple[str, int]]:
+    """What the source brings but the pair does not have, by kind, and how much of it."""
+    if not columns.names:
+        return
+    if missing := sum(dropped.reason == Drop.NOT_IN_CAPTION for dropped in pair.dropped):
+        yield PHRASES_LEFT_OUT, missing
+    if pair.boxes_cut and has_given_boxes(pair, columns):
+        yield BOXES_LEFT_OUT, pair.boxes_cut
+
+
+def _phrase_of(box: GivenBox, caption: str, phrases: list[Phrase], listed: Sequence[Span | None]) -> Phrase | None:
+    """The phrase of a box. It is added to `phrases` if none of them has its span."""
+    span = box.span
+    if span is None and box.label is not None:
+        if (number := named_phrase(box.label, caption, phrases)) is not None:
+            return phrases[number]
+        span = named_words(box.label, caption, phrases)
+    elif span is None and listed:
+        span = listed[box.item]
+    if span is None:
+        return None
+    found = next((phrase for phrase in phrases if (phrase.start, phrase.end) == span), None)
+    if found is None:
+        phrases.append(found := _phrase(caption, span))
+    return found
+
+
+def _listed_spans(pair: Pair, columns: AnnotationColumns, row: dict[str, Any], items: list[Any]) -> list[Span | None]:
+    """The span of the phrase of each item, by its number; [] if the items say it themselves.
+
+    Raises:
+      BadCell: there are boxes without a label, and not one for each item of the column of phrases.
+    """
+    if not any(isinstance(item, list) for item in items) or columns.format == "grit":
+        return []
+    _, cell = first(row, columns.phrases)
+    spans: list[Span | None] = [_whole(pair.caption)]
+    if cell is not None:
+        spans = spans_of(items_of(cell, texts=True), pair.caption)
+    if len(spans) != len(items):
+        needed = "the caption" if cell is None else counted(len(spans), "phrase")
+        raise BadCell(f"{counted(len(items), 'box')} without labels for {needed}")
+    return spans
+
+
+def _spans_of_boxes(cell: Any, columns: AnnotationColumns, caption: str) -> list[Span | None]:
+    """The spans of boxes. [] if a parser must find phrases, because not every box has a span."""
+    items = box_items(cell)
+    if columns.format != "grit" and len(items) == 1 and isinstance(items[0], list):
+        return [_whole(caption)]
+    spans = [span_of_box(item, columns, caption) for item in items]
+    return [] if None in spans else spans
+
+
+def _whole(caption: str) -> Span:
+    """The caption without blanks around it."""
+    start = len(caption) - len(caption.lstrip())
+    return start, len(caption.rstrip())
+
+
+def _phrase(caption: str, span: Span, expression: Span | None = None, head: Span | None = None) -> Phrase:
+    wide = expression or span
+    if head is None or not span[0] <= head[0] < head[1] <= span[1]:
+        head = head_in(caption, span)
+    return Phrase(*span, *head, min(wide[0], span[0]), max(wide[1], span[1]))
