@@ -164,7 +164,12 @@ class SourceSettings(Section):
 
     @model_validator(mode="after")
     def _boxes_have_a_format(self) -> "SourceSettings":
-        if self.columns.boxes and self.boxes.format is None:
+        columns = self.columns
+        if (columns.expressions or columns.heads) and not (columns.phrases or columns.boxes):
+            raise ValueError("columns.expressions and columns.heads need columns.phrases or columns.boxes")
+        if self.boxes.format and not columns.boxes:
+            raise ValueError("boxes.format is set, so columns.boxes must be, too; it names the column with boxes")
+        if columns.boxes and self.boxes.format is None:
             raise ValueError(
                 f"columns.boxes is set, so boxes.format must be, too; use one of {listed(get_args(BoxFormat))}"
             )

@@ -17,6 +17,7 @@ class FailureStage(StrEnum):
     READ = "read"
     IMAGE = "image"
     PHRASES = "phrases"
+    GIVEN_BOXES = "given_boxes"
     BOXES = "boxes"
     FETCH = "fetch"
 

@@ -151,7 +151,7 @@ def _tell_unknown_columns(plan: Plan, options: GroundOptions) -> None:
 
     given = plan.configuration.source.annotations
     names = dict.fromkeys(Filters(plan.configuration.filters).names, "filters.where")
-    names |= dict.fromkeys(given.without_alternative, "source.columns")
+    names |= dict.fromkeys(given.names, "source.columns")
     first = next((source for source in plan.sources if source.ranges), None)
     if not names or first is None:
         return
@@ -159,7 +159,7 @@ def _tell_unknown_columns(plan: Plan, options: GroundOptions) -> None:
     with suppress(RunFault, OSError):
         found = first.open(plan.configuration.source).read(first.ranges[0].start)
         pairs.extend(pair for _, pair in islice(found, _LOOK))
-    for name in unknown_columns(names, pairs):
+    for name in sorted(given.without_alternatives(unknown_columns(names, pairs))):
         known = sorted({column for pair in pairs for column in columns_of(pair)})
         line = f"{names[name]}: the first pairs of {first.uri} have no column {name}; {suggestion(name, known)}"
         progress.tell("ground", printable(line), options.quiet)

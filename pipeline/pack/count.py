@@ -50,6 +50,7 @@ def count_range(
         rows = duplicates[bisect_left(duplicates, total.read) : bisect_left(duplicates, total.read + entry.rows)]
         again = tuple(row - total.read for row in rows)
         _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics, given, again)
+    total.unknown_columns &= given.without_alternatives(total.unknown_columns)
     statistics.truncate_heads()
     return total, statistics
 

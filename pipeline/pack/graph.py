@@ -62,7 +62,7 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, row_dige
     if writer.policy.exact_duplicates:
         ranges = _with_duplicates(ranges, writer.detections)
     given = head.settings.source.annotations
-    columns = (*Filters(head.settings.filters).names, *given.without_alternative)
+    columns = (*Filters(head.settings.filters).names, *given.names)
     counted = ranges | "CountKept" >> beam.Map(_count, writer, columns, given)
     counts = counted | "Counts" >> beam.Map(itemgetter(0)) | "KeyCounts" >> beam.WithKeys("")
     statistics = (

@@ -199,7 +199,7 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
     for column, text in report.unknown_columns.items():
         yield f"column {column}: {text}"
     for what, number in report.left_out.items():
-        yield f"{number:,} {what} left out, for example of {report.left_out_examples[what]}"
+        yield f"left out: {what}: {number:,}, for example of {report.left_out_examples[what]}"
     yield from _remedies(report, output)
     for fault in report.source_faults:
         yield f"source fault: {fault.source}: {fault.fault}"

@@ -7,7 +7,7 @@ from transforms.annotations.annotate import has_given_boxes
 from transforms.annotations.columns import AnnotationColumns
 from transforms.annotations.model import BoxLinker
 from transforms.images import DEFAULT_LIMITS, ImageLimits
-from transforms.records import Pair
+from transforms.records import Drop, FailureStage, Pair
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class GivenBoxes(DetectionsStage):
     given: AnnotationColumns
     limits: ImageLimits = DEFAULT_LIMITS
 
-    name = "given_boxes"
+    name = FailureStage.GIVEN_BOXES
 
     @property
     def culprit(self) -> str:  # type: ignore[override]
@@ -25,8 +25,10 @@ class GivenBoxes(DetectionsStage):
         return f"source.columns.boxes: {', '.join(self.given.boxes)}"
 
     def takes(self, pair: Pair) -> bool:
-        """Whether a pair comes with boxes, has a caption and has not failed."""
-        return bool(not pair.error and pair.caption.strip()) and has_given_boxes(pair, self.given)
+        """Whether a pair comes with boxes, has a caption in a wanted language, and has not failed."""
+        if pair.error or not pair.caption.strip() or any(drop.reason == Drop.LANGUAGE for drop in pair.dropped):
+            return False
+        return has_given_boxes(pair, self.given)
 
     def load(self) -> BoxLinker:
         """Returns the model."""

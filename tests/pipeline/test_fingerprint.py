@@ -51,7 +51,7 @@ def test_what_may_change_from_run_to_run_is_not_part_of_it(sections: dict[str, A
         {"source": {"columns": {"caption": ["text", "caption"]}}},
         {"source": {"image_root": "/data"}},
         {"source": {"columns": {"phrases": "p"}}},
-        {"source": {"boxes": {"format": "xywh"}}},
+        {"source": {"columns": {"boxes": "b"}, "boxes": {"format": "xywh"}}},
         {"source": {"max_pixels": 7}},
         {"filters": {"min_side": 200}},
         {"filters": {"max_aspect": 3}},

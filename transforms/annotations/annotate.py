@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from transforms.annotations.boxes import GivenBox, annotated_size, box_items, read_boxes, span_of_box
+from transforms.annotations.boxes import GivenBox, annotated_size, box_items, is_one_box, read_boxes, span_of_box
 from transforms.annotations.cells import items_of
-from transforms.annotations.columns import AnnotationColumns, BadCell, first
+from transforms.annotations.columns import AnnotationColumns, BadCell, bad_cell, first
 from transforms.annotations.labels import named_phrase, named_words
-from transforms.annotations.spans import Span, head_in, spans_of
+from transforms.annotations.spans import Span, head_in, occurrences, spans_of
 from transforms.records import Box, Drop, Dropped, Pair, Phrase
 from transforms.wording import counted
 
@@ -25,26 +25,26 @@ def with_given_phrases(pair: Pair, columns: AnnotationColumns) -> Pair | None:
     """
     row = columns.row(pair)
     name, cell = first(row, columns.phrases)
+    boxes, boxes_cell = first(row, columns.boxes)
+    if cell is None and boxes_cell is None:
+        return None
     try:
         if cell is not None:
             spans = spans_of(items_of(cell, texts=True), pair.caption)
         else:
-            name, cell = first(row, columns.boxes)
-            spans = [] if cell is None else _spans_of_boxes(cell, columns, pair.caption)
+            name, spans = boxes, _spans_of_boxes(boxes_cell, columns, pair.caption)
             if not spans:
                 return None
-        further = []
-        for names in (columns.expressions, columns.heads):
-            name, cell = first(row, names)
-            further.append([None] * len(spans) if cell is None else spans_of(items_of(cell), pair.caption))
-            if len(further[-1]) != len(spans):
-                raise BadCell(f"{counted(len(further[-1]), 'item')} for {counted(len(spans), 'phrase')}")
-        phrases: dict[Span, Phrase] = {}
-        for span, *wider in zip(spans, *further, strict=True):
-            if span is not None:
-                phrases.setdefault(span, _phrase(pair.caption, span, *wider))
-    except BadCell as error:
-        return pair.failed(error.as_fault(name))
+        name, cell = first(row, columns.expressions)
+        expressions = _beside(spans, cell, pair.caption, inside=False)
+        name, cell = first(row, columns.heads)
+        heads = _beside(spans, cell, pair.caption, inside=True)
+    except Exception as error:  # of any value that a source can bring: it fails its pair, and not the run
+        return bad_cell(pair, name, error)
+    phrases: dict[Span, Phrase] = {}
+    for span, expression, head in zip(spans, expressions, heads, strict=True):
+        if span is not None:
+            phrases.setdefault(span, _phrase(pair.caption, span, expression, head))
     missing = (Dropped(0, 0, Drop.NOT_IN_CAPTION),) * spans.count(None)
     return replace(pair, phrases=tuple(phrases[span] for span in sorted(phrases)), dropped=missing)
 
@@ -60,16 +60,14 @@ def with_given_boxes(pair: Pair, columns: AnnotationColumns) -> Pair:
     A box belongs to the phrase at its span; or to the item with its number in the list of phrases; or to the phrase
     that its label names. Boxes without a phrase or an area are left out and counted in `boxes_cut`.
     """
-    row = columns.row(pair)
+    row, pair = columns.row(pair), replace(pair, data=b"")
     name, cell = first(row, columns.boxes)
     try:
-        size = (pair.width, pair.height)
-        if columns.unit == "pixels" and columns.format != "grit":
-            size = annotated_size(row, *size)
-        given = read_boxes(cell, columns, pair.caption, size)
-        listed = _listed_spans(pair, columns, row, box_items(cell))
-    except BadCell as error:
-        return pair.failed(error.as_fault(name))
+        drawn_on = annotated_size(row, pair.width, pair.height)
+        given = read_boxes(cell, columns, pair.caption, drawn_on)
+        listed = _listed_spans(pair, columns, row, cell)
+    except Exception as error:  # see above
+        return bad_cell(pair, name, error)
     phrases = list(pair.phrases)
     boxes = [
         (phrase, box.corners, box.score)
@@ -80,7 +78,7 @@ def with_given_boxes(pair: Pair, columns: AnnotationColumns) -> Pair:
     numbers = {phrase: number for number, phrase in enumerate(phrases)}
     found = (Box(numbers[phrase], *corners, score) for phrase, corners, score in boxes)
     ordered = tuple(sorted(found, key=lambda box: (box.phrase, -box.score)))
-    return replace(pair, data=b"", phrases=tuple(phrases), boxes=ordered, boxes_cut=len(given) - len(ordered))
+    return replace(pair, phrases=tuple(phrases), boxes=ordered, boxes_cut=len(given) - len(ordered))
 
 
 def with_given(pair: Pair, columns: AnnotationColumns) -> Pair:
@@ -107,6 +105,34 @@ def left_out(pair: Pair, columns: AnnotationColumns) -> Iterator[tuple[str, int]
         yield BOXES_LEFT_OUT, pair.boxes_cut
 
 
+def _beside(spans: Sequence[Span | None], cell: Any, caption: str, inside: bool) -> list[Span | None]:
+    """The expressions or heads of phrases, from their cell; None where there is none. inside: whether they are in the
+    phrase, as heads are, or around it.
+
+    Raises:
+      BadCell: there is not one for each phrase, or one is elsewhere.
+    """
+    if cell is None:
+        return [None] * len(spans)
+    items = items_of(cell)
+    if len(items) != len(spans):
+        raise BadCell(f"{counted(len(items), 'item')} for {counted(len(spans), 'phrase')}")
+    found: list[Span | None] = []
+    for number, (span, item) in enumerate(zip(spans, items, strict=True), 1):
+        places = occurrences(item, caption) if isinstance(item, str) else spans_of([item], caption)
+        fitting = [
+            place for place in places if span and place and _contains(*((span, place) if inside else (place, span)))
+        ]
+        if span and not fitting:
+            raise BadCell(f"item {number} is not {'in' if inside else 'around'} its phrase: {str(item)[:40]}")
+        found.append(fitting[0] if fitting else None)
+    return found
+
+
+def _contains(outer: Span, inner: Span) -> bool:
+    return outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
 def _phrase_of(box: GivenBox, caption: str, phrases: list[Phrase], listed: Sequence[Span | None]) -> Phrase | None:
     """The phrase of a box. It is added to `phrases` if none of them has its span."""
     span = box.span
@@ -124,30 +150,30 @@ def _phrase_of(box: GivenBox, caption: str, phrases: list[Phrase], listed: Seque
     return found
 
 
-def _listed_spans(pair: Pair, columns: AnnotationColumns, row: dict[str, Any], items: list[Any]) -> list[Span | None]:
-    """The span of the phrase of each item, by its number; [] if the items say it themselves.
+def _listed_spans(pair: Pair, columns: AnnotationColumns, row: dict[str, Any], cell: Any) -> list[Span | None]:
+    """The span of the phrase of each item of a cell with boxes, by its number; [] if the items say it themselves.
 
     Raises:
       BadCell: there are boxes without a label, and not one for each item of the column of phrases.
     """
-    if not any(isinstance(item, list) for item in items) or columns.format == "grit":
+    items = box_items(cell)
+    if columns.format == "grit" or all(isinstance(item, dict) for item in items):
         return []
-    _, cell = first(row, columns.phrases)
-    spans: list[Span | None] = [_whole(pair.caption)]
-    if cell is not None:
-        spans = spans_of(items_of(cell, texts=True), pair.caption)
+    _, phrases = first(row, columns.phrases)
+    if phrases is None and is_one_box(items_of(cell)):
+        return [_whole(pair.caption)]
+    spans = [] if phrases is None else spans_of(items_of(phrases, texts=True), pair.caption)
     if len(spans) != len(items):
-        needed = "the caption" if cell is None else counted(len(spans), "phrase")
-        raise BadCell(f"{counted(len(items), 'box')} without labels for {needed}")
+        cure = "give each a label, or one for each phrase"
+        raise BadCell(f"{counted(len(items), 'box')} without labels for {counted(len(spans), 'phrase')}; {cure}")
     return spans
 
 
 def _spans_of_boxes(cell: Any, columns: AnnotationColumns, caption: str) -> list[Span | None]:
     """The spans of boxes. [] if a parser must find phrases, because not every box has a span."""
-    items = box_items(cell)
-    if columns.format != "grit" and len(items) == 1 and isinstance(items[0], list):
+    if columns.format != "grit" and is_one_box(items_of(cell)):
         return [_whole(caption)]
-    spans = [span_of_box(item, columns, caption) for item in items]
+    spans = [span_of_box(item, columns, caption) for item in box_items(cell)]
     return [] if None in spans else spans
 
 
@@ -158,7 +184,4 @@ def _whole(caption: str) -> Span:
 
 
 def _phrase(caption: str, span: Span, expression: Span | None = None, head: Span | None = None) -> Phrase:
-    wide = expression or span
-    if head is None or not span[0] <= head[0] < head[1] <= span[1]:
-        head = head_in(caption, span)
-    return Phrase(*span, *head, min(wide[0], span[0]), max(wide[1], span[1]))
+    return Phrase(*span, *(head or head_in(caption, span)), *(expression or span))

@@ -8,20 +8,20 @@ in place of the list are the box of the whole caption, as in RefCOCO.
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
-from transforms.annotations.cells import items_of
+import numpy as np
+
+from transforms.annotations.cells import BOXES, LABELS, SCORES, as_number, is_number, items_of, text_in
 from transforms.annotations.columns import AnnotationColumns, BadCell
-from transforms.annotations.spans import TEXTS, Span, span_in, text_in
+from transforms.annotations.spans import Span, span_in
 
-_BOXES = ("bbox", "box", "bboxes", "boxes")
-_LABELS = (*TEXTS, "label", "category", "category_name", "class", "class_name", "caption", "labels", "categories")
 _CORNERS = {
     "xyxy": (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax")),
     "xywh": (("x", "y", "w", "h"), ("x", "y", "width", "height")),
-    "cxcywh": (("cx", "cy", "w", "h"),),
+    "cxcywh": (("cx", "cy", "w", "h"), ("x", "y", "w", "h"), ("x", "y", "width", "height")),
 }
-_SLACK = 0.01  # of the image's side: boxes that were scaled, or drawn by hand, can end a little outside
+_SLACK = 0.01  # of the image's side, or above a score of 1: scaled, rounded, or drawn by hand
 _SAME_ASPECT = 0.02  # relative: rounded sides of a thumbnail of 100 pixels explain 1 %, a crop changes more
 
 Corners = tuple[float, float, float, float]
@@ -31,7 +31,8 @@ Corners = tuple[float, float, float, float]
 class GivenBox:
     """A box of the source: its corners as fractions of the image's sides, 0..1, and its score, 0..1.
 
-    corners: None if it has no area. item: its number in the list, from 0. span, label: what it says about its phrase.
+    corners: rounded to float32; None if it has no area. item: its number in the list, from 0. span, label: what it says
+    about its phrase; None if it does not.
     """
 
     corners: Corners | None
@@ -47,28 +48,36 @@ def read_boxes(cell: Any, columns: AnnotationColumns, caption: str, size: tuple[
     Raises:
       BadCell: the cell does not fit, or a box is outside of the image.
     """
-    boxes = []
+    boxes, numbers = [], []
     for number, item in enumerate(box_items(cell)):
-        span, label = span_of_box(item, columns, caption), text_in(item, _LABELS)
-        for values in _boxes_in(item, columns):
-            try:
-                corners, score = _read(values, item, columns, size)
-            except BadCell as error:
-                raise BadCell(f"box {number + 1}: {error}") from None
-            boxes.append(GivenBox(corners, score, number, span, label))
-        if span is None and label is None and isinstance(item, dict) and (named := _number_as_label(item)):
-            raise BadCell(f"box {number + 1}: its {named} is a number; write its name")
+        try:
+            span, label = span_of_box(item, columns, caption), text_in(item, LABELS)
+            for written in _boxes_in(item, columns):
+                corners = _read(written, columns)
+                numbers += corners
+                boxes.append(GivenBox(_fractions(corners, columns, size), _score(item, columns), number, span, label))
+            if span is None and label is None and (name := _number_as_label(item)):
+                raise BadCell(f"its {name} is a number; write its name")
+        except BadCell as error:
+            raise BadCell(f"box {number + 1}: {error}") from None
+    if columns.format != "grit" and columns.unit != "fractions" and numbers and max(numbers) <= 1:
+        raise BadCell("no number is above 1; set source.boxes.unit=fractions")
     return boxes
 
 
 def box_items(cell: Any) -> list[Any]:
     """The items of a cell with boxes. Raises BadCell if it is no list."""
     items = items_of(cell)
-    return [items] if len(items) == 4 and all(map(_is_number, items)) else items
+    return [items] if is_one_box(items) else items
+
+
+def is_one_box(items: list[Any]) -> bool:
+    """Whether the items are the numbers of one box."""
+    return len(items) == 4 and all(map(is_number, items))
 
 
 def span_of_box(item: Any, columns: AnnotationColumns, caption: str) -> Span | None:
-    """The offsets that an item contains. Raises BadCell if they are not in the caption."""
+    """The offsets that an item contains. Raises BadCell if they are not those of words in the caption."""
     return span_in(item, caption) if isinstance(item, dict) or columns.format == "grit" else None
 
 
@@ -80,55 +89,56 @@ def annotated_size(row: dict[str, Any], width: int, height: int) -> tuple[int, i
       BadCell: the image has another ratio of sides, so it was cropped or turned after the boxes were drawn.
     """
     for names in (("original_width", "original_height"), ("width", "height")):
-        sides = [int(side) for name in names if _is_number(side := row.get(name)) and side >= 1]
-        if len(sides) < 2:
+        sides = [side for name in names if (side := as_number(row.get(name))) is not None and side >= 1]
+        if len(sides) < 2 or width < 1 or height < 1:
             continue
-        drawn_width, drawn_height = sides
-        ratio = (drawn_width * height) / (drawn_height * width)
-        if abs(math.log(ratio)) > _SAME_ASPECT:
+        drawn_width, drawn_height = map(int, sides)
+        if abs(math.log(drawn_width * height / (drawn_height * width))) > _SAME_ASPECT:
             raise BadCell(
-                f"its boxes are for {drawn_width} x {drawn_height} pixels, but the upright image has {width} x {height}"
+                f"its boxes are for {drawn_width} x {drawn_height} pixels, but the upright image has {width} x "
+                f"{height}, so it was cropped or turned"
             )
         return drawn_width, drawn_height
     return width, height
 
 
 def _boxes_in(item: Any, columns: AnnotationColumns) -> Iterator[Any]:
-    """The boxes in an item, each a list of numbers."""
+    """The boxes in an item: each a list of numbers, or something else that is no box."""
     value = item
     if isinstance(item, dict):
-        value = next((item[name] for name in _BOXES if item.get(name) is not None), None)
-        if value is None:
-            names = next((names for names in _CORNERS.get(columns.format or "", ()) if item.keys() >= set(names)), ())
-            value = [item[name] for name in names] if names else None
-    if isinstance(value, list) and value and all(isinstance(part, list) for part in value):
+        value = next((item[name] for name in BOXES if item.get(name) is not None), item)
+    if isinstance(value, dict):
+        names = next((names for names in _CORNERS.get(columns.format or "", ()) if value.keys() >= set(names)), None)
+        if names is None:
+            raise BadCell(f"there is no {columns.format} box under {', '.join(BOXES)}; it has {', '.join(value)[:60]}")
+        value = [value[name] for name in names]
+    if value is None or value == []:  # a phrase without a box
+        return
+    if isinstance(value, list) and all(isinstance(part, list) for part in value):
         yield from value
     else:
         yield value
 
 
-def _read(values: Any, item: Any, columns: AnnotationColumns, size: tuple[int, int]) -> tuple[Corners | None, float]:
-    """Corners and score of a box. The corners are None if it has no area."""
-    score = item.get("score") if isinstance(item, dict) else None
-    numbers = values if isinstance(values, list) and all(map(_is_number, values)) else []
-    if columns.format == "grit" and not isinstance(item, dict):
+def _read(written: Any, columns: AnnotationColumns) -> list[float]:
+    """The four numbers of a box."""
+    numbers = written if isinstance(written, list) and all(map(is_number, written)) else []
+    if columns.format == "grit":
         if len(numbers) not in (6, 7):
-            raise BadCell(f"{str(values)[:40]} is not [start, end, x1, y1, x2, y2, score]")
-        score = numbers[6] if len(numbers) == 7 else None
-        numbers = numbers[2:6]
-    if values is None:
-        raise BadCell(f"there is no box under {', '.join(_BOXES)}")
+            raise BadCell(f"{str(written)[:40]} is not [start, end, x1, y1, x2, y2, score]")
+        return numbers[2:6]
     if len(numbers) != 4:
-        raise BadCell(f"{str(values)[:40]} is not four numbers")
-    return _fractions(numbers, columns, size), _checked_score(score)
+        raise BadCell(f"{str(written)[:40]} is not four numbers")
+    return numbers
 
 
-def _checked_score(score: Any) -> float:
-    if score is None:
-        return 1.0
-    if not _is_number(score) or not 0 <= score <= 1:
+def _score(item: Any, columns: AnnotationColumns) -> float:
+    score = next((item[name] for name in SCORES if item.get(name) is not None), 1.0) if isinstance(item, dict) else 1.0
+    if columns.format == "grit" and isinstance(item, list) and len(item) == 7:
+        score = item[6]
+    if not is_number(score) or not 0 <= score <= 1 + _SLACK:
         raise BadCell(f"its score {str(score)[:20]} is not in 0..1")
-    return float(score)
+    return min(float(score), 1.0)
 
 
 def _fractions(numbers: list[float], columns: AnnotationColumns, size: tuple[int, int]) -> Corners | None:
@@ -139,20 +149,17 @@ def _fractions(numbers: list[float], columns: AnnotationColumns, size: tuple[int
         x, y, right, bottom = x - right / 2, y - bottom / 2, x + right / 2, y + bottom / 2
     unit = "fractions" if columns.format == "grit" else columns.unit
     width, height = {"fractions": (1, 1), "thousandths": (1000, 1000)}.get(unit, size)
-    corners = (x / width, y / height, right / width, bottom / height)
+    corners = (x / max(width, 1), y / max(height, 1), right / max(width, 1), bottom / max(height, 1))
     if right < x or bottom < y or min(corners) < -_SLACK or max(corners) > 1 + _SLACK:
         written = ", ".join(f"{number:g}" for number in numbers)
         image = f"an image of {width:g} x {height:g} pixels" if unit == "pixels" else f"0..{width}"
         raise BadCell(
             f"[{written}] as {columns.format} is not a box in {image}; check source.boxes.format and source.boxes.unit"
         )
-    x1, y1, x2, y2 = (min(max(corner, 0.0), 1.0) for corner in corners)
-    return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
+    x1, y1, x2, y2 = np.clip(corners, 0.0, 1.0).astype(np.float32).tolist()  # as the table stores them
+    return (x1 + 0.0, y1 + 0.0, x2, y2) if x1 < x2 and y1 < y2 else None
 
 
-def _number_as_label(item: dict[str, Any]) -> str:
-    return next((name for name in (*_LABELS, "category_id") if _is_number(item.get(name))), "")
-
-
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _number_as_label(item: Any) -> str:
+    names = (*LABELS, "category_id") if isinstance(item, dict) else ()
+    return next((name for name in names if is_number(item.get(name))), "")

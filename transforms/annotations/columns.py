@@ -1,7 +1,9 @@
 """Which columns of the source hold phrases and boxes."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from transforms.records import FailureStage, Fault, Pair, Reason
@@ -9,13 +11,12 @@ from transforms.records import FailureStage, Fault, Pair, Reason
 BoxFormat = Literal["grit", "xyxy", "xywh", "cxcywh"]
 BoxUnit = Literal["pixels", "fractions", "thousandths"]
 
+_MISSING = frozenset(("", "null", "none", "nan"))
+"""Texts of CSV cells, in lower case, that stand for a missing value; pandas writes the empty one."""
+
 
 class BadCell(ValueError):
     """A cell that does not fit. The message is the detail of the pair's fault."""
-
-    def as_fault(self, column: str) -> Fault:
-        """The fault of the pair."""
-        return Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, f"column {column}: {self}")
 
 
 @dataclass(frozen=True)
@@ -33,29 +34,46 @@ class AnnotationColumns:
     unit: BoxUnit = "pixels"
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """All names."""
-        return (*self.phrases, *self.expressions, *self.heads, *self.boxes)
+    def _lists(self) -> tuple[tuple[str, ...], ...]:
+        return self.phrases, self.expressions, self.heads, self.boxes
 
     @property
-    def without_alternative(self) -> tuple[str, ...]:
-        """The names that are the only one of their list."""
-        return tuple(names[0] for names in (self.phrases, self.expressions, self.heads, self.boxes) if len(names) == 1)
+    def names(self) -> tuple[str, ...]:
+        """All names."""
+        return tuple(name for names in self._lists for name in names)
+
+    def without_alternatives(self, unknown: Iterable[str]) -> set[str]:
+        """Of names of columns that do not exist, those that have no alternative that exists."""
+        missing = set(unknown)
+        known = [names for names in self._lists if not missing.issuperset(names)]
+        return missing.difference(*known)
 
     def row(self, pair: Pair) -> dict[str, Any]:
         """The columns of the pair's row. Empty if no annotations are expected."""
-        if not self.names:
-            return {}
-        try:
-            row = json.loads(pair.meta)
-        except ValueError:  # of a source from another package
-            return {}
-        return row if isinstance(row, dict) else {}
+        return _parsed(pair.meta) if self.names else {}
 
 
 NOTHING_GIVEN = AnnotationColumns()
 
 
-def first(row: dict[str, Any], names: tuple[str, ...]) -> tuple[str, Any]:
-    """The first of the columns that is not null, with its name. ("", None) if there is none."""
-    return next(((name, row[name]) for name in names if row.get(name) is not None), ("", None))
+@lru_cache(maxsize=8)  # several stages look at the same pairs, and captions of one image share their row
+def _parsed(meta: str) -> dict[str, Any]:
+    try:
+        row = json.loads(meta)
+    except ValueError:  # of a source from another package
+        return {}
+    return row if isinstance(row, dict) else {}
+
+
+def first(row: dict[str, Any], names: Iterable[str]) -> tuple[str, Any]:
+    """The first of the columns that has a value, with its name. ("", None) if there is none."""
+    return next(((name, row[name]) for name in names if not _is_missing(row.get(name))), ("", None))
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and value.strip().lower() in _MISSING)
+
+
+def bad_cell(pair: Pair, column: str, error: Exception) -> Pair:
+    """The pair as failed, without its image: its cell does not fit."""
+    return pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, f"column {column}: {error}"))

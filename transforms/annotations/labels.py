@@ -10,27 +10,21 @@ from collections.abc import Sequence
 from transforms.annotations.spans import Span, occurrences
 from transforms.records import Phrase
 
-_WORD = re.compile(r"\w+")
+_WORD = re.compile(r"[^\W_]+")
 _ARTICLES = frozenset(("a", "an", "the"))
 _IRREGULAR = {
-    "men": "man",
-    "women": "woman",
     "people": "person",
     "children": "child",
     "feet": "foot",
     "teeth": "tooth",
     "geese": "goose",
     "mice": "mouse",
-    "knives": "knife",
-    "wives": "wife",
-    "leaves": "leaf",
-    "loaves": "loaf",
-    "shelves": "shelf",
-    "wolves": "wolf",
-    "scarves": "scarf",
-    "buses": "bus",
-    "shoes": "shoe",
+    "oxen": "ox",
 }
+_ENDINGS = (("ies", "y"), ("ies", "ie"), ("ves", "f"), ("ves", "fe"), ("men", "man"), ("es", ""), ("s", ""))
+"""Ends of plurals, and those of the singular. Which one is right is not known, so words are equal if one fits."""
+
+Word = frozenset[str]
 
 
 def named_phrase(label: str, caption: str, phrases: Sequence[Phrase]) -> int | None:
@@ -45,9 +39,11 @@ def named_phrase(label: str, caption: str, phrases: Sequence[Phrase]) -> int | N
     equal, containing = [], []
     for number, phrase in enumerate(phrases):
         words = _words(caption[phrase.start : phrase.end])
-        if wanted in (words, _words(caption[phrase.expression_start : phrase.expression_end])):
+        expression = _words(caption[phrase.expression_start : phrase.expression_end])
+        head = _words(caption[phrase.head_start : phrase.head_end])
+        if _are_equal(wanted, words) or _are_equal(wanted, expression):
             equal.append(number)
-        elif wanted[-1:] == _words(caption[phrase.head_start : phrase.head_end])[-1:] and set(wanted) <= set(words):
+        elif _are_equal(wanted[-1:], head[-1:]) and all(any(word & other for other in words) for word in wanted):
             containing.append(number)
     found = equal or containing
     return found[0] if len(found) == 1 else None
@@ -55,7 +51,7 @@ def named_phrase(label: str, caption: str, phrases: Sequence[Phrase]) -> int | N
 
 def named_words(label: str, caption: str, phrases: Sequence[Phrase]) -> Span | None:
     """Where a label that names no phrase is in the caption. None if it is not there, several times, or in a phrase."""
-    found = occurrences(label, caption)
+    found = occurrences(label, caption) if _words(label) else []
     if len(found) != 1:
         return None
     [(start, end)] = found
@@ -63,15 +59,18 @@ def named_words(label: str, caption: str, phrases: Sequence[Phrase]) -> Span | N
     return None if in_phrase else (start, end)
 
 
-def _words(text: str) -> list[str]:
-    return [_singular(word) for word in _WORD.findall(text.casefold()) if word not in _ARTICLES]
+def _are_equal(words: Sequence[Word], others: Sequence[Word]) -> bool:
+    return len(words) == len(others) and all(word & other for word, other in zip(words, others, strict=True))
 
 
-def _singular(word: str) -> str:
-    if word in _IRREGULAR:
-        return _IRREGULAR[word]
-    if word.endswith("ies") and len(word) > 4:
-        return f"{word[:-3]}y"
-    if word.endswith(("ches", "shes", "sses", "xes")):
-        return word[:-2]
-    return word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3 else word
+def _words(text: str) -> list[Word]:
+    """The words of a text without articles, each with its possible singulars."""
+    return [_singulars(word) for word in _WORD.findall(text.casefold()) if word not in _ARTICLES]
+
+
+def _singulars(word: str) -> Word:
+    singulars = {word, _IRREGULAR.get(word, word)}
+    for plural, singular in _ENDINGS:
+        if word.endswith(plural) and len(word) > len(plural) + 1 and not word.endswith("ss"):
+            singulars.add(word.removesuffix(plural) + singular)
+    return frozenset(singulars)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import pyarrow as pa
 import pytest
 
 from pipeline.configuration import Configuration
@@ -11,6 +12,7 @@ from pipeline.stages.configured import configured_stages
 from pipeline.stages.given_boxes import GivenBoxes
 from pipeline.stages.phrases import Phrases
 from pipeline.stages.runner import StageRunner
+from pipeline.tables.pair_rows import SCHEMA, from_table, to_row
 from tests.transforms.detectors.test_candidates import png
 from transforms.annotations.columns import AnnotationColumns
 from transforms.detectors.settings import DetectorSettings
@@ -65,7 +67,20 @@ def test_the_language_of_a_caption_with_phrases_counts_as_well():
     foreign = "ein kleiner Hund läuft mit einem Ball über die grüne Wiese und freut sich sehr"
     english, german = run(Phrases(settings, GIVEN), pair(), pair({"phrases": ["Hund"]}, foreign))
     assert english.phrases == (DOG,)
+    boxed = pair({"boxes": [{"bbox": [0, 0, 1, 1], "label": "Hund"}]}, foreign)
+    assert not GivenBoxes(GIVEN).takes(replace(boxed, dropped=german.dropped))
     assert (german.phrases, [dropped.reason for dropped in german.dropped]) == ((), [Drop.LANGUAGE])
+
+
+def test_what_fails_in_the_stage_is_a_row_that_the_table_can_hold(monkeypatch):
+    def broken(data, *limits):
+        raise RuntimeError("no decoder")
+
+    monkeypatch.setattr("transforms.annotations.model.decode", broken)
+    [failed] = run(GivenBoxes(GIVEN), replace(pair(), phrases=(DOG,)))
+    assert (failed.error.stage, failed.error.reason) == (FailureStage.GIVEN_BOXES, Reason.EXCEPTION)
+    table = pa.Table.from_pylist([to_row(failed)], schema=SCHEMA)
+    assert next(from_table(table)).error == failed.error
 
 
 @pytest.mark.parametrize("changed", [{"error": None, "caption": "  "}, {"filtered": "min_words"}])

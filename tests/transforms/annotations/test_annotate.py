@@ -36,6 +36,7 @@ def shown(pair):
 def test_a_row_without_phrases_is_left_to_the_parser():
     assert with_given_phrases(pair(), COLUMNS) is None
     assert with_given_phrases(pair(phrases=None, boxes=None), COLUMNS) is None
+    assert with_given_phrases(pair(phrases=" ", boxes="nan"), COLUMNS) is None  # as in CSV
     assert with_given_phrases(pair(phrases=["A dog"]), NOTHING_GIVEN) is None
     assert with_given_phrases(pair(boxes=[{"bbox": DOG, "label": "dog"}]), COLUMNS) is None
     assert with_given_phrases(replace(pair(), meta="no JSON"), COLUMNS) is None
@@ -45,7 +46,7 @@ def test_a_row_without_phrases_is_left_to_the_parser():
 def test_phrases_come_in_the_order_of_the_caption_each_once_with_expression_and_head():
     given = pair(
         phrases=["two cats", "A dog", "two cats", "a zebra"],
-        expressions=["two cats on a sofa", [0, 5], "two cats on a sofa", "x"],
+        expressions=["two cats on a sofa", [0, 5], "two cats on a sofa", [0, 5]],
         heads=[[14, 18], [2, 5], [14, 18], [0, 1]],
     )
     found = with_given_phrases(given, COLUMNS)
@@ -61,10 +62,18 @@ def test_an_empty_list_says_that_there_is_no_phrase():
 @pytest.mark.parametrize(
     ("row", "detail"),
     [
-        ({"phrases": [[0, 99]]}, "column phrases: offsets 0 to 99 are not in the caption, which has 28 characters"),
+        (
+            {"phrases": [[0, 99]]},
+            "column phrases: item 1: offsets 0 to 99 are not in the caption, which has 28 characters",
+        ),
         ({"phrases": 3}, "column phrases: an int, not a list"),
         ({"phrases": ["A dog"], "heads": []}, "column heads: 0 items for 1 phrase"),
-        ({"boxes": [DOG, CATS]}, "column boxes: 2 boxes without labels for the caption"),
+        ({"boxes": [DOG, CATS]}, "column boxes: 2 boxes without labels for 0 phrases; give each a label"),
+        ({"boxes": [DOG]}, "column boxes: 1 box without labels for 0 phrases"),
+        ({"phrases": ["A dog"], "heads": ["cats"]}, "column heads: item 1 is not in its phrase: cats"),
+        ({"phrases": ["A dog"], "expressions": [[10, 18]]}, "column expressions: item 1 is not around its phrase"),
+        ({"phrases": [[10**400, 1]]}, "column phrases: item 1: neither a text nor offsets"),
+        ({"boxes": DOG, "width": 50, "height": 100}, "column boxes: its boxes are for 50 x 100 pixels, but"),
         ({"phrases": ["A dog"], "boxes": [DOG, CATS]}, "column boxes: 2 boxes without labels for 1 phrase"),
         ({"boxes": [{"bbox": [0, 0, 2, 2], "label": "dog"}]}, "column boxes: box 1: [0, 0, 2, 2] as xyxy is not a box"),
     ],

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -35,6 +36,8 @@ def corners(cell, columns=PIXELS, size=SIZE):
         ({"x": 20, "y": 10, "width": 40, "height": 80}, "xywh", "pixels"),
         ({"x": 20, "y": 10, "w": 40, "h": 80}, "xywh", "pixels"),
         ({"bbox": [20, 10, 60, 90], "label": "dog"}, "xyxy", "pixels"),
+        ({"box": {"xmin": 20, "ymin": 10, "xmax": 60, "ymax": 90}, "score": 1, "label": "dog"}, "xyxy", "pixels"),
+        ({"bbox_2d": [20, 10, 60, 90]}, "xyxy", "pixels"),
     ],
 )
 def test_every_way_to_write_a_box(written, format, unit):
@@ -49,16 +52,19 @@ def test_every_way_to_write_a_box(written, format, unit):
 )
 def test_formats_and_units_say_the_same_box(box, format, unit):
     x, y, w, h = box
-    numbers = {"xyxy": (x, y, x + w, y + h), "xywh": box, "cxcywh": (x + w / 2, y + h / 2, w, h)}[format]
+    numbers: Any = {"xyxy": (x, y, x + w, y + h), "xywh": box, "cxcywh": (x + w / 2, y + h / 2, w, h)}[format]
     scale = {"pixels": (1, 1), "fractions": (1 / 200, 1 / 100), "thousandths": (5, 10)}[unit]
     written = [number * scale[place % 2] for place, number in enumerate(numbers)]
-    [found] = corners([written], columns(format, unit))
+    whole = {"xyxy": [0, 0, 200, 100], "xywh": [0, 0, 200, 100], "cxcywh": [100, 50, 200, 100]}[format]
+    whole = [number * scale[place % 2] for place, number in enumerate(whole)]  # its numbers are above 1
+    _, found = corners([whole, written], columns(format, unit))
     assert found == pytest.approx((x / 200, y / 100, (x + w) / 200, (y + h) / 100))
 
 
 def test_a_little_outside_is_cut_and_no_area_is_none():
-    cell = [[-1, -0.5, 201, 100.9], [5, 5, 5, 9], [200, 0, 201, 50]]
-    assert corners(cell) == [(0, 0, 1, 1), None, None]
+    cell = [[-1, -0.5, 201, 100.9], [5, 5, 5, 9], [200, 0, 201, 50], [100, 50, 100 + 1e-7, 90]]
+    assert corners(cell) == [(0, 0, 1, 1), None, None, None]  # the last one has no area in float32
+    assert str(corners([[-0.5, -0.0, 20, 30]])[0][:2]) == "(0.0, 0.0)"
 
 
 @pytest.mark.parametrize(
@@ -71,13 +77,16 @@ def test_a_little_outside_is_cut_and_no_area_is_none():
         ([[1, 2, 3]], PIXELS, r"box 1: \[1, 2, 3\] is not four numbers"),
         ([[1, 2, 3, "4"]], PIXELS, "is not four numbers"),
         ([[1, 2, 3, float("nan")]], PIXELS, "is not four numbers"),
-        ([{"label": "dog"}], PIXELS, "box 1: there is no box under bbox, box, bboxes, boxes"),
-        ([None], PIXELS, "box 1: there is no box under bbox, box, bboxes, boxes"),
+        ([{"label": "dog"}], PIXELS, "box 1: there is no xyxy box under bbox, .*; it has label"),
+        ([{"x": 1, "y": 2, "w": 3, "h": 4}], PIXELS, "there is no xyxy box .*; it has x, y, w, h"),
+        ([7], PIXELS, "box 1: 7 is not four numbers"),
+        ([[1, 2, 3, 10**400]], PIXELS, "is not four numbers"),
+        ([[0.1, 0.1, 0.5, 0.5]], PIXELS, "no number is above 1; set source.boxes.unit=fractions"),
         ([{"bbox": [1, 2, 3, 4], "score": 7}], PIXELS, "box 1: its score 7 is not in 0..1"),
         ([{"bbox": [1, 2, 3, 4], "category_id": 7}], PIXELS, "box 1: its category_id is a number; write its name"),
         ([[0, 5, 0.1, 0.1, 0.3]], columns("grit"), r"is not \[start, end, x1, y1, x2, y2, score\]"),
         ([[0, 99, 0.1, 0.1, 0.3, 0.9, 1]], columns("grit"), "offsets 0 to 99 are not in the caption"),
-        ("a", PIXELS, "'a' is not JSON"),
+        ("a", PIXELS, "'a' is neither JSON"),
     ],
 )
 def test_a_cell_that_does_not_fit_is_told(cell, columns, told):
@@ -99,6 +108,9 @@ def test_scores_labels_spans_and_places():
         (2, None, None, 1),
         (2, None, None, 1),
     ]
+    cell = {"boxes": [[1, 2, 3, 4], [5, 6, 7, 8]], "labels": ["dog", "cat"], "scores": [0.5, 1.0000001]}
+    assert [(box.label, box.score) for box in read_boxes(cell, PIXELS, CAPTION, SIZE)] == [("dog", 0.5), ("cat", 1)]
+    assert [box.item for box in read_boxes([[], [1, 2, 3, 4], None], PIXELS, CAPTION, SIZE)] == [1]
     [row] = read_boxes([[0, 5, 0.1, 0.1, 0.3, 0.9, 0.25]], columns("grit"), CAPTION, SIZE)
     assert (row.span, row.score) == ((0, 5), 0.25)
 
@@ -109,6 +121,7 @@ def test_scores_labels_spans_and_places():
         ({}, (256, 128)),
         ({"width": 1024, "height": 512}, (1024, 512)),
         ({"original_width": 2000, "original_height": 1000, "width": 256, "height": 128}, (2000, 1000)),
+        ({"width": "1024", "height": "512.0"}, (1024, 512)),  # CSV
         ({"width": 0, "height": None}, (256, 128)),
         ({"width": 1000, "height": 503}, (1000, 503)),  # rounded
     ],

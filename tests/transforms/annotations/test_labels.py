@@ -41,7 +41,14 @@ def named(label, caption, *texts):
         ("frisbee", "A dog leaps for a frisbee", ["A dog"], "frisbee"),
         ("ball", "A dog, a ball and a ball", ["A dog"], None),
         ("", "A dog", ["A dog"], None),
-        ("the", "A dog, the cat", ["A dog"], "the"),
+        ("the", "A dog, the cat", ["A dog"], None),
+        ("traffic_light", "a red traffic light", ["a red traffic light"], "a red traffic light"),
+        ("cookie", "two cookies and lenses", ["two cookies", "lenses"], "two cookies"),
+        ("lens", "two cookies and lenses", ["two cookies", "lenses"], "lenses"),
+        ("fireman", "some firemen and wolves", ["some firemen", "wolves"], "some firemen"),
+        ("wolf", "some firemen and wolves", ["some firemen", "wolves"], "wolves"),
+        ("bus", "a bus and a glass", ["a bus", "a glass"], "a bus"),
+        ("glasses", "a bus and a glass", ["a bus", "a glass"], "a glass"),
     ],
 )
 def test_the_phrase_that_a_label_names(label, caption, texts, expected):
