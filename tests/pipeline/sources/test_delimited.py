@@ -58,7 +58,8 @@ def test_reading_from_any_position_gives_the_same_suffix(
     value = text.getvalue() if ended else text.getvalue().rstrip("\r\n")
     data = (b"\xef\xbb\xbf" if bom else b"") + value.encode()
     pairs = assert_reads_alike_from_anywhere(opened(tmp_path / name, data), size)
-    assert [(pair.caption, pair.error) for pair in pairs] == [(caption, None) for caption, _, _ in rows]
+    captions = [caption.removeprefix("\ufeff") for caption, _, _ in rows]  # a mark of byte order is framing
+    assert [(pair.caption, pair.error) for pair in pairs] == [(caption, None) for caption in captions]
 
 
 def test_a_stray_quote_swallows_no_other_row(tmp_path: Path) -> None:
