@@ -34,7 +34,7 @@ class LookedAt:
     pairs: their number, or that of the pairs before the damage; None if unknown. counted_all: False if there are more.
     about: what is taken for what, such as the column of the captions. read: number of pairs whose images were decoded.
     examples: the first good ones: key, caption, width, height. problems: number of pairs by problem, and the first one.
-    fault: why it cannot be read, or not completely.
+    notices: lines about what may not be meant. fault: why it cannot be read, or not completely.
     """
 
     uri: str
@@ -46,6 +46,7 @@ class LookedAt:
     examples: list[dict[str, Any]] = field(default_factory=list)
     problems: dict[str, int] = field(default_factory=dict)
     first_problems: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
     fault: str = ""
 
 
@@ -104,6 +105,7 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
             return found
         source = planned.open(configuration.source)
         found.about = getattr(source, "about", dict)()
+        found.notices = getattr(source, "notices", list)()
         starts = [spec.start for spec in planned.ranges[:1]]
         for start in starts:
             for pair in _read(found, source, start, configuration):

@@ -35,6 +35,7 @@ def _lines(source: dict[str, Any]) -> list[str]:
         lines.append(f"  of the first {counted(source['read'], 'pair')}, {good:,} can be used")
     for problem, number in source["problems"].items():
         lines.append(f"  {number:,} {problem}, the first is {source['first_problems'][problem]}")
+    lines += [f"  note: {line}" for line in source["notices"]]
     return lines
 
 

@@ -8,7 +8,7 @@ from itertools import islice
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
-from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault, printable
+from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault, SourceFault, printable
 from pipeline.files.lock import replacing
 from pipeline.files.run_log import RunLog
 from pipeline.ground import attempts, near_duplicates, retry, stage_tables
@@ -85,7 +85,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         _tell_left_out(left_out, options.quiet)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     if _unfinished_count(plan, tables.values()):
-        _tell_unknown_columns(plan, options)
+        _tell_first_source(plan, options)
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
@@ -142,24 +142,30 @@ def _tell_left_out(lines: Sequence[str], quiet: bool) -> None:
             progress.tell("ground", printable(line), quiet)
 
 
-def _tell_unknown_columns(plan: Plan, options: GroundOptions) -> None:
-    """Says before the first hour which columns of `filters.where` the first pairs of the first source do not have.
+def _tell_first_source(plan: Plan, options: GroundOptions) -> None:
+    """Says before the first hour what of the first source may not be meant: its notices, and the columns of
+    `filters.where` that its first pairs do not have, which the manifest says of every source.
 
-    The manifest says it of every source. A source that cannot be read here is reported where it is processed.
+    A source that cannot be read here is reported where it is processed.
     """
     from pipeline.engines import progress
 
-    names = Filters(plan.configuration.filters).names
     first = next((source for source in plan.sources if source.ranges), None)
-    if not names or first is None:
+    if first is None:
         return
+    names = Filters(plan.configuration.filters).names
+    lines: list[str] = []
     pairs: list[Pair] = []
-    with suppress(RunFault, OSError):
-        found = first.open(plan.configuration.source).read(first.ranges[0].start)
-        pairs.extend(pair for _, pair in islice(found, _LOOK))
+    with suppress(RunFault, SourceFault, OSError):
+        source = first.open(plan.configuration.source)
+        lines += [f"{first.uri}: {line}" for line in getattr(source, "notices", list)()]
+        if names:
+            pairs.extend(pair for _, pair in islice(source.read(first.ranges[0].start), _LOOK))
     for name in unknown_columns(names, pairs):
         known = sorted({column for pair in pairs for column in columns_of(pair)})
-        line = f"filters.where: the first pairs of {first.uri} have no column {name}; {suggestion(name, known)}"
+        what = f"the first pairs of {first.uri} have no column {name}"
+        lines.append(f"filters.where: {what}; {suggestion(name, known)}")
+    for line in lines:
         progress.tell("ground", printable(line), options.quiet)
 
 

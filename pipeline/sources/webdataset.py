@@ -19,7 +19,7 @@ from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, w
 from pipeline.sources.member_names import ROLES, MemberName, MemberNames, digest, is_image_name, shown, starts_sample
 from pipeline.sources.read_images import fetch_ahead, opened_once
 from pipeline.sources.tar_index import TarIndex
-from pipeline.sources.tar_layout import JOINED, NAMES, find_layout, names_of
+from pipeline.sources.tar_layout import JOINED, NAMES, find_layout, names_of, two_images
 from pipeline.sources.tar_members import Gap, Member, NotATar, open_tar
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.wording import counted
@@ -233,6 +233,11 @@ class WebDatasetSource:
         except NotATar:
             raise SourceFault("not a tar") from None
         return [RangeSpec({"offset": 0, "index": 0, **layout}, None)]
+
+    def notices(self) -> list[str]:
+        """Lines for a person about what may not be meant, from the first headers."""
+        with open_tar(self.uri, False) as tar:
+            return list(filter(None, [two_images(tar, MemberNames(self.settings.members))]))
 
     def starts(self, start: Position) -> Iterator[Position]:
         """Reads only the headers and the JSON of samples, whose captions can be a list."""

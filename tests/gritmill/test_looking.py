@@ -131,6 +131,15 @@ def test_a_damaged_tar_shows_the_pairs_before_the_damage(tmp_path: Path) -> None
     assert source["fault"].startswith("truncated or damaged")
 
 
+def test_what_may_not_be_meant_is_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored(tmp_path / "a.tar", tar([("0.jpg", image(1)), ("0.png", image(2)), ("0.txt", b"a dog")]))
+    result = gritmill.look(tmp_path / "a.tar")
+    [notice] = result["sources"][0]["notices"]
+    assert notice.startswith("0.jpg and 0.png: two images with one key")
+    show(result)
+    assert capsys.readouterr().out.splitlines()[-1] == f"  note: {notice}"
+
+
 def test_of_many_sources_an_unknown_kind_is_told(tmp_path: Path) -> None:
     """The other sources are not read: the content of two of them would say that they are of kind json."""
     for number in range(21):

@@ -510,6 +510,47 @@ def test_an_image_that_the_settings_do_not_list_is_named(tmp_path: Path) -> None
     assert fault == "1 image belongs to no sample, first z.jpg: source.members.image does not list jpg"
 
 
+NOTICE = (
+    "0.jpg and 0.png: two images with one key, of which only one gets the caption; name the extension of the image, "
+    "for example source.members.image=jpg"
+)
+
+
+@pytest.mark.parametrize(
+    ("ends", "notices"),
+    [
+        (("jpg", "png", "txt"), [NOTICE]),
+        (("jpg", "json", "png", "txt"), [NOTICE]),
+        (("jpg", "txt", "png"), [NOTICE]),
+        (("json", "png", "JPG"), [NOTICE.replace("0.jpg and 0.png", "0.png and 0.JPG").replace("=jpg", "=png")]),
+        (("jpg", "txt", "png", "txt"), []),
+        (("jpg", "txt", "jpg"), []),
+        (("jpg", "left.png", "txt"), []),
+        (("jpg", "png"), []),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_two_images_of_one_key_are_noticed(
+    tmp_path: Path, ends: tuple[str, ...], notices: list[str], packed: bool
+) -> None:
+    members = [(f"{i}.{end}", b"{}" if end == "json" else picture(i)) for i in range(3) for end in ends]
+    assert opened(tmp_path / "a.tar", members, packed).notices() == notices
+    assert opened(tmp_path / "a.tar", members, packed, members={"image": ["jpg", "png"]}).notices() == []
+
+
+def test_of_a_tar_with_two_images_of_each_key_only_the_first_headers_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tar_source = opened(tmp_path / "a.tar", sets(300, jpg=picture, png=picture, txt=words))
+    seen = []
+    parse = TarReader._header
+    monkeypatch.setattr(TarReader, "_header", lambda self, block: seen.append(1) or parse(self, block))
+    assert tar_source.ranges(100)[0].start == {"offset": 0, "index": 0}
+    assert len(seen) <= 8
+    assert len(tar_source.notices()) == 1
+    assert len(seen) <= 12
+
+
 def test_images_without_captions_are_no_reason_to_advise_anything(tmp_path: Path) -> None:
     members = [(f"{i}.jpg", image(i)) for i in range(30)]
     pairs, fault = assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", members))

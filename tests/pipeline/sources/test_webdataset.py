@@ -516,7 +516,10 @@ def test_images_that_webdataset_takes_for_no_sample_are_named(tmp_path: Path) ->
     members.insert(3, ("2.v2.jpg", image(2)))
     source = opened(tmp_path / "a.tar", tar(members))
     found = []
-    with pytest.raises(SourceFault, match=r"^3 images belong to no sample, first 2\.v1\.jpg: .*; set source\.members\.key_end=last_dot$"):
+    with pytest.raises(
+        SourceFault,
+        match=r"^3 images belong to no sample, first 2\.v1\.jpg: .*; set source\.members\.key_end=last_dot$",
+    ):
         found.extend(pair.caption for _, pair in source.read({"offset": 0, "index": 0}))
     assert found == ["a dog", "a cat"]
 
