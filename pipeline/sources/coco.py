@@ -75,7 +75,8 @@ def _table(info: FileInfo, encoding: str) -> list[dict[str, Any] | str]:
         raise SourceFault(f"not a COCO captions file: not JSON: {first_line(error)}") from error
     for name in ("images", "annotations"):
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
-            raise SourceFault(f"not a COCO captions file: it has no list {name}")
+            other = "other JSON must have a list of records, or captions by image file"
+            raise SourceFault(f"not a COCO captions file: it has no list {name}; {other}")
     usable = [image for image in value["images"] if not _problem(image, "id")]
     images: dict[Any, dict[str, Any]] = {}
     for image in usable:
