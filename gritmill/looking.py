@@ -96,6 +96,7 @@ def _kind_by_name(uri: str, configuration: "Configuration") -> str:
 def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
     from pipeline.faults import CallError, SourceFault, first_line
     from pipeline.plan.plan_sources import plan_sources
+    from pipeline.sources import notices
 
     found = LookedAt(info.uri)
     try:
@@ -105,9 +106,9 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
             return found
         source = planned.open(configuration.source)
         found.about = getattr(source, "about", dict)()
-        found.notices = getattr(source, "notices", list)()
         starts = [spec.start for spec in planned.ranges[:1]]
         for start in starts:
+            found.notices = notices(source, start)
             for pair in _read(found, source, start, configuration):
                 _add(found, pair)
         if any(spec.pairs is None for spec in planned.ranges):

@@ -21,6 +21,7 @@ from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
+from pipeline.sources import notices
 from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
 from pipeline.tables.table import Table
 from transforms.detectors.settings import DetectorSettings
@@ -157,10 +158,10 @@ def _tell_first_source(plan: Plan, options: GroundOptions) -> None:
     lines: list[str] = []
     pairs: list[Pair] = []
     with suppress(RunFault, SourceFault, OSError):
-        source = first.open(plan.configuration.source)
-        lines += [f"{first.uri}: {line}" for line in getattr(source, "notices", list)()]
+        source, start = first.open(plan.configuration.source), first.ranges[0].start
+        lines += [f"{first.uri}: {line}" for line in notices(source, start)]
         if names:
-            pairs.extend(pair for _, pair in islice(source.read(first.ranges[0].start), _LOOK))
+            pairs.extend(pair for _, pair in islice(source.read(start), _LOOK))
     for name in unknown_columns(names, pairs):
         known = sorted({column for pair in pairs for column in columns_of(pair)})
         what = f"the first pairs of {first.uri} have no column {name}"

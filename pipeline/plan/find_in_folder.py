@@ -62,7 +62,7 @@ def find_in_folder(
     if top.tables:
         # Pictures with captions beside a table of their name are told.
         shards = [info.uri.removesuffix(".parquet") for info in infos if kind == "auto" and _SHARD.search(info.uri)]
-        listed = zip(shards, _at_once(_list, shards), strict=True)
+        listed = zip(shards, at_once(_list, shards), strict=True)
         places = [top, *(look(shard, found_in, list_folder=_list) for shard, found_in in listed)]
     else:
         tree = files.list_tree(folder)
@@ -167,7 +167,7 @@ def _repeating(
         if (shard := info.uri.removesuffix(".parquet")) != info.uri
         and (shard in tars or (kind == "auto" and _SHARD.search(info.uri)))
     }
-    opened = _at_once(_columns_of, [info.uri for info in by_shard.values()])
+    opened = at_once(columns_of, [info.uri for info in by_shard.values()])
     names = {
         shard: frozenset(found)
         for shard, found in zip(by_shard, opened, strict=True)
@@ -185,7 +185,7 @@ def _repeating(
     return {by_shard[shard]: names[shard] for shard in sorted(beside_tar | beside_pictures)}
 
 
-def _columns_of(uri: str) -> list[str] | None:
+def columns_of(uri: str) -> list[str] | None:
     """The columns of a parquet file. None if it cannot be opened."""
     from pipeline.sources.parquet import ParquetSource  # imports Arrow
 
@@ -195,7 +195,7 @@ def _columns_of(uri: str) -> list[str] | None:
         return None
 
 
-def _at_once(work: Callable[[str], Result], uris: Sequence[str]) -> list[Result]:
+def at_once(work: Callable[[str], Result], uris: Sequence[str]) -> list[Result]:
     """The result for each URI of a folder; on an object store several at a time."""
     return map_in_threads(work, uris) if uris and not files.is_local(uris[0]) else list(map(work, uris))
 

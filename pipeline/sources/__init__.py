@@ -16,6 +16,7 @@ tar_layout     how a tar names and orders its members, if not as webdataset does
 tar_index      offsets of the members of each sample, even if they are not adjacent
 tar_members    the members of a tar, even if it is damaged
 member_names   the names of members: key, role, extension
+image_folder   the folder of the images that a table names, if they are elsewhere
 read_images    reads images of files and containers ahead
 fetch_images   the images of pairs that were read before
 plugin         wraps a source of another package: names it in errors, checks what it returns
@@ -69,3 +70,12 @@ def open_source(kind: str, info: FileInfo, settings: SourceSettings) -> Source:
         source = make(info, settings)
         check_made(source, "it", *METHODS)
     return PluginSource(source, f"{name}: {info.uri}")
+
+
+def notices(source: Source, start: Position) -> list[str]:
+    """Lines for a person about what may not be meant in a source. start: of its first pair. There are none for kinds of
+    other packages, and for a source that cannot be read so far."""
+    try:
+        return list(source.notices(start)) if hasattr(source, "notices") else []
+    except Exception:  # of any file system; whoever reads the pairs says what is wrong
+        return []

@@ -1,9 +1,10 @@
 """Code that all source kinds share: ranges, positions, and the conversion of table rows into pairs."""
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -16,9 +17,11 @@ from pipeline.files import FileInfo
 from pipeline.sources import caption_text
 from pipeline.sources.columns import Columns
 from pipeline.sources.image_cells import described
+from pipeline.sources.image_folder import find_image_folder
 from pipeline.sources.read_images import LOADERS, fetch_ahead, read_file
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
+_FIRST_PAIRS = 16
 _REPLIES = ("gpt", "assistant")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _MAX_DEPTH = 64  # pydantic's serializer and Python's recursion fail at some hundreds
@@ -80,6 +83,20 @@ class ImageFileSource:
     def fetch(self, references: Iterable[ImageRef]) -> Iterator[bytes | Fault]:
         """Reads several files at a time."""
         return fetch_ahead(references, lambda image: read_file(image.uri, FailureStage.FETCH), LOADERS)
+
+    def notices(self, start: Position) -> list[str]:
+        """Lines for a person about what may not be meant, from the first pairs. start: of the first one."""
+        pairs = [pair for _, pair in islice(self.read(start), _FIRST_PAIRS)]
+        uris = {pair.image.uri for pair in pairs if not pair.error and pair.image.uri != self.uri}
+        if not uris or any(map(files.exists, sorted(uris))):
+            return []
+        folder = find_image_folder(self.root, sorted(uri.removeprefix(f"{self.root.rstrip('/')}/") for uri in uris))
+        cure = f"source.image_root={shlex.quote(folder)}" if folder else "source.image_root to the folder of the images"
+        return [f"the first images are not in {self.root}; set {cure}"]
+
+    def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
+        """See `Source`."""
+        raise NotImplementedError
 
     def needs(self) -> list[str]:
         """The file and, if it is local, the folder of its images. Object stores have no folders."""

@@ -37,7 +37,7 @@ class CocoSource(ImageFileSource):
         table = _table(self.info, self.settings.encoding)
         usable = [row["caption"] for row in table if isinstance(row, dict)]
         if usable and not any(isinstance(caption, str) for caption in usable):
-            raise CallError(f"--input: {self.uri}: none of its annotations has a caption")
+            raise CallError(f"--input: {self.uri}: none of its annotations has a caption; leave it out")
         images = (row["image_id"] if isinstance(row, dict) else row for row in table)
         return slice_ranges((({"index": i}, 1, image) for i, image in enumerate(images)), rows)
 

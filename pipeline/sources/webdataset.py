@@ -234,10 +234,10 @@ class WebDatasetSource:
             raise SourceFault("not a tar") from None
         return [RangeSpec({"offset": 0, "index": 0, **layout}, None)]
 
-    def notices(self) -> list[str]:
-        """Lines for a person about what may not be meant, from the first headers."""
+    def notices(self, start: Position) -> list[str]:
+        """Lines for a person about what may not be meant, from the first headers. start: of the first pair."""
         with open_tar(self.uri, False) as tar:
-            return list(filter(None, [two_images(tar, MemberNames(self.settings.members))]))
+            return list(filter(None, [two_images(tar, names_of(start, self.settings))]))
 
     def starts(self, start: Position) -> Iterator[Position]:
         """Reads only the headers and the JSON of samples, whose captions can be a list."""

@@ -534,8 +534,8 @@ def test_two_images_of_one_key_are_noticed(
     tmp_path: Path, ends: tuple[str, ...], notices: list[str], packed: bool
 ) -> None:
     members = [(f"{i}.{end}", b"{}" if end == "json" else picture(i)) for i in range(3) for end in ends]
-    assert opened(tmp_path / "a.tar", members, packed).notices() == notices
-    assert opened(tmp_path / "a.tar", members, packed, members={"image": ["jpg", "png"]}).notices() == []
+    assert opened(tmp_path / "a.tar", members, packed).notices({}) == notices
+    assert opened(tmp_path / "a.tar", members, packed, members={"image": ["jpg", "png"]}).notices({}) == []
 
 
 def test_of_a_tar_with_two_images_of_each_key_only_the_first_headers_are_looked_at(
@@ -547,7 +547,7 @@ def test_of_a_tar_with_two_images_of_each_key_only_the_first_headers_are_looked_
     monkeypatch.setattr(TarReader, "_header", lambda self, block: seen.append(1) or parse(self, block))
     assert tar_source.ranges(100)[0].start == {"offset": 0, "index": 0}
     assert len(seen) <= 8
-    assert len(tar_source.notices()) == 1
+    assert len(tar_source.notices({})) == 1
     assert len(seen) <= 12
 
 
