@@ -22,6 +22,8 @@ fetch_images   the images of pairs that were read before
 plugin         wraps a source of another package: names it in errors, checks what it returns
 """
 
+import shlex
+
 from pipeline import source_kinds
 from pipeline.configuration import SourceSettings
 from pipeline.faults import CallError, RunFault
@@ -50,8 +52,9 @@ def kind_of(uri: str, settings: SourceSettings) -> str:
         from pipeline.sources.member_names import IMAGES
 
         if uri.rpartition(".")[2].lower() in IMAGES:
-            raise CallError(f"--input: {uri}: a picture is no source; use its folder: --input {parent(uri)}")
-        raise CallError(f"--input: {uri}: cannot detect its kind from its name; set it with --set source.kind=…")
+            folder = shlex.quote(parent(uri))
+            raise CallError(f"--input: {uri}: a picture is no source; use its folder: --input {folder}")
+        raise CallError(f"--input: {uri}: {source_kinds.explain_unknown(name(uri))}")
     if settings.kind == "auto" and kind in ("coco", "jsonl"):
         from pipeline.sources.json_records import kind_of_json
 

@@ -178,9 +178,9 @@ def image_reference(path: Any, root: str) -> ImageRef | Fault:
         path = path.replace("\\", "/")  # as Windows writes it
     if resolved := files.resolve_below(root, path):
         return ImageRef(uri=resolved)
-    cure = (
-        f"; set source.image_root={files.parent(path)}" if path.startswith("/") or "://" in path else f", from {root}"
-    )
+    cure = f", from {root}"
+    if path.startswith("/") or "://" in path:
+        cure = f"; set source.image_root={shlex.quote(files.parent(path))}"
     shown = path if len(path) <= 90 else f"{path[:89]}…"
     return Fault.from_error(FailureStage.READ, Reason.OUTSIDE_ROOT, shown + cure)
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from pipeline.faults import CallError, SourceFault, first_line, short_repr
+from pipeline.faults import CallError, SourceFault, short_repr
 from pipeline.files import FileInfo
 from pipeline.sources import json_text
 from pipeline.sources.base import (
@@ -72,7 +72,7 @@ def _table(info: FileInfo, encoding: str) -> list[dict[str, Any] | str]:
     try:
         value = json_text.parse(read_text(info.uri, encoding))
     except (ValueError, RecursionError) as error:
-        raise SourceFault(f"not a COCO captions file: not JSON: {first_line(error)}") from error
+        raise SourceFault(f"not a COCO captions file: {json_text.explain(error)}") from error
     for name in ("images", "annotations"):
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
             other = "other JSON must have a list of records, or captions by image file"

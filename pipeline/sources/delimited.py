@@ -24,7 +24,11 @@ csv.field_size_limit(_MAX_CELL_CHARS)
 _DELIMITERS = ",\t;|"
 _SAMPLED_ROWS = 20
 _MAX_PATH = 4096
+_MAX_DECLARED = 16
 _IMAGE = re.compile(rf".*\.({'|'.join(sorted(IMAGES))})(#[0-9]+)?", re.IGNORECASE | re.DOTALL)
+_DECLARED = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([^\r\n])"?\r?\n', re.IGNORECASE)
+"""A first line that Excel reads: it names the delimiter."""
+
 _CAPTION_NUMBER = re.compile(r"(?<=[^/.]\.)([a-zA-Z]{3,4})#[0-9]+\Z")
 
 Cells = list[str] | str
@@ -62,7 +66,7 @@ class DelimitedSource(TextTableSource):
         image, is a row of a table without a header (`image.jpg<TAB>caption`). Each delimiter is tried, the own first.
         One that leaves another one in the image cell is tried last.
         """
-        own = self.settings.delimiter or self.delimiter
+        own = self.settings.delimiter or self._declared[0] or self.delimiter
         tried = [own] if self.settings.delimiter else [own, *(one for one in _DELIMITERS if one != own)]
         rows = {delimiter: self._first_row(delimiter) for delimiter in tried}
         if not rows[own]:
@@ -97,10 +101,17 @@ class DelimitedSource(TextTableSource):
         """Every row except the header and empty lines."""
         layout = self.layout
         for row_offset, cells in self._cells(offset, layout.delimiter, layout.spaced):
-            if (layout.header and row_offset == 0) or not cells:
+            if (layout.header and row_offset == self._declared[1]) or not cells:
                 continue
             yield row_offset, number, self._row(cells)
             number += 1
+
+    @cached_property
+    def _declared(self) -> tuple[str, int]:
+        """The delimiter that a line before the header names, and the bytes of that line; "" and 0 without one."""
+        with open_text(self.uri, self.settings.encoding) as text:
+            found = _DECLARED.match(text.file.read(_MAX_DECLARED))
+        return (found[1].decode("latin-1"), found.end()) if found else ("", 0)
 
     def _names(self, cells: Sequence[str]) -> tuple[str, ...]:
         """The names in a header line, without blanks around them, unless the settings ask for them with blanks."""
@@ -114,7 +125,7 @@ class DelimitedSource(TextTableSource):
         if isinstance(cells, list):
             return cells
         with open_text(self.uri, self.settings.encoding) as text:
-            return next(_Lines(text.file, 0)).rstrip("\r\n").split(delimiter)
+            return next(_Lines(text.file, self._declared[1])).rstrip("\r\n").split(delimiter)
 
     def _are_spaced(self, delimiter: str) -> bool:
         """Whether a blank follows each delimiter in the first rows."""
@@ -168,6 +179,7 @@ class DelimitedSource(TextTableSource):
         """
         options: dict[str, Any] = {"delimiter": delimiter, "strict": True, "skipinitialspace": spaced}
         by_line = self.delimiter == "\t" or self.settings.quoting == "none"
+        offset = offset or self._declared[1]
         with open_text(self.uri, self.settings.encoding) as text:
             while True:
                 lines = _Lines(text.file, offset)

@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline import files
 from pipeline.configuration import ColumnSettings
-from pipeline.faults import SourceFault, first_line
+from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources import json_text
 from pipeline.sources.base import Position
@@ -34,6 +34,9 @@ class JsonSource(RecordSource):
     def place(self, position: Position) -> str:
         """The number says it."""
         return ""
+
+    def check_encoding(self) -> None:
+        """Python detects it in JSON."""
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """One row per record."""
@@ -80,7 +83,7 @@ def _records(info: FileInfo, encoding: str, root: str) -> list[Any]:
     try:
         value = json_text.parse(read_text(info.uri, encoding))
     except (ValueError, RecursionError) as error:
-        raise SourceFault(f"not JSON: {first_line(error)}") from error
+        raise SourceFault(json_text.explain(error)) from error
     if isinstance(value, list):
         return value
     lists = _lists(value)

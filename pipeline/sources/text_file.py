@@ -18,6 +18,7 @@ from pipeline.faults import SourceFault, first_line
 
 _HEAD = 1 << 16
 _STEP = 1 << 16
+_UNMARKED = 128
 LONGEST_LINE = 64 << 20
 """Bytes of a line, without its end. A longer one is a source fault: a few KiB of gzip can unpack to gigabytes."""
 
@@ -58,6 +59,17 @@ def open_text(uri: str, encoding: str) -> Iterator[TextFile]:
     """
     with _opened(uri, encoding) as (stream, forward):
         yield TextFile(cast(BinaryIO, io.BufferedReader(_Lines(stream), _STEP)), forward)
+
+
+def unmarked_encoding(uri: str) -> str:
+    """UTF-16 or UTF-32 with its byte order, if a file looks like it and has no byte-order mark; else ""."""
+    with _opened(uri, "") as (stream, _):
+        head = _head(stream, _UNMARKED)
+    for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be") if b"\0" in head else ():
+        text = head[: len(head) - len(head) % 4].decode(encoding, "replace")
+        if "\0" not in text and 2 * sum(map(str.isascii, text)) > len(text):
+            return encoding
+    return ""
 
 
 def read_text(uri: str, encoding: str) -> bytes:

@@ -123,6 +123,7 @@ def test_images_that_cannot_be_had_are_failed_pairs(value: object, reason: Reaso
     ("path", "detail"),
     [
         ("/data/images/1.jpg", "/data/images/1.jpg; set source.image_root=/data/images"),
+        ("/data/my images/1.jpg", "/data/my images/1.jpg; set source.image_root='/data/my images'"),
         ("s3://bucket/a/1.jpg", "s3://bucket/a/1.jpg; set source.image_root=s3://bucket/a"),
         ("../1.jpg", "../1.jpg, from /t"),
         ("../" + "x" * 23_000, f"../{'x' * 86}…, from /t"),

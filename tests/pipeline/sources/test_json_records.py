@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.faults import SourceFault
-from pipeline.sources import is_source, kind_of
+from pipeline.sources import is_source, kind_of, open_source
 from pipeline.sources.json_records import JsonSource
 from tests.pipeline.builders import assert_reads_alike_from_anywhere, source_settings, stored
 from transforms.records import Reason
@@ -137,6 +137,22 @@ def test_records_by_name_keep_the_image_that_they_name(tmp_path: Path) -> None:
         ("x1", "a dog", f"{tmp_path}/1.png", '{"key":"x1"}'),
         ("x2", "a hat", "the row names no image", '{"key":"x2"}'),
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16", "utf-32-be"])
+def test_the_encoding_of_json_is_detected(tmp_path: Path, encoding: str) -> None:
+    pairs = read(tmp_path / "a.json", json.dumps(ROWS).encode(encoding))
+    assert [caption for _, caption, _, _ in pairs] == ["a dog", "a hat", "a cat"]
+
+
+@pytest.mark.parametrize("value", [b'[{"image": "1.png", "caption": "caf\xe9"}]', b'{"images": ["\xe9"]}'])
+def test_another_encoding_names_the_setting(tmp_path: Path, value: bytes) -> None:
+    source = stored(tmp_path / "a.json", value)
+    kind = kind_of(source.uri, source_settings())
+    with pytest.raises(SourceFault, match=r"not JSON: 'utf-8' codec .*; set source\.encoding to its encoding, for exa"):
+        open_source(kind, source, source_settings()).ranges(10)
+    if kind == "json":
+        assert read(tmp_path / "a.json", value, encoding="latin-1")[0][1] == "café"
 
 
 def test_the_statistics_of_img2dataset_are_no_source() -> None:
