@@ -20,6 +20,9 @@ _COUNTED = 100_000  # pairs of a source that are counted if their number is not 
 _AHEAD = 8  # pairs whose images are in memory at a time
 _SHOWN = 5
 
+_NO_TEXTS = frozenset({"nan", "null", "none", "<na>", "n/a", "#n/a"})
+"""Captions, in lower case, that stand for a missing one in tables of other programs."""
+
 _UNKNOWN = "unknown"
 _JSON = "coco or json"  # only the content says which
 
@@ -97,6 +100,7 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
     from pipeline.faults import CallError, SourceFault, first_line
     from pipeline.plan.plan_sources import plan_sources
     from pipeline.sources import notices
+    from transforms.wording import counted
 
     found = LookedAt(info.uri)
     try:
@@ -109,8 +113,16 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
         starts = [spec.start for spec in planned.ranges[:1]]
         for start in starts:
             found.notices = notices(source, start)
+            words: Counter[str] = Counter()
             for pair in _read(found, source, start, configuration):
                 _add(found, pair)
+                words[pair.caption.strip()] += 1
+            if missing := [word for word in words if word.lower() in _NO_TEXTS]:
+                number = counted(sum(words[word] for word in missing), "caption")
+                cure = "filters.min_words=2 rejects captions of one word"
+                found.notices.append(
+                    f"{number} of the first {found.read:,} are the text {' or '.join(missing)}; {cure}"
+                )
         if any(spec.pairs is None for spec in planned.ranges):
             for start in starts:
                 _count(found, source, start)

@@ -8,7 +8,10 @@ from pipeline import files
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 
-_FURTHER_NAMES = {"caption": ("sentences", "conversations", "comment"), "image": ("image_name", "images", "img")}
+_FURTHER_NAMES = {
+    "caption": ("sentences", "conversations", "comment", "alt_text"),
+    "image": ("image_name", "images", "img"),
+}
 """Columns of Karpathy's splits, LLaVA, Flickr30k and others, which are used if there is none of the default names."""
 
 _SHOWN, _MOST = 60, 40  # characters of a name, and names, in a message

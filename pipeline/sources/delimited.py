@@ -31,6 +31,9 @@ _DECLARED = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([^\r\n])"?\r?\n', re.IGNORECAS
 
 _CAPTION_NUMBER = re.compile(r"(?<=[^/.]\.)([a-zA-Z]{3,4})#[0-9]+\Z")
 
+_ID = re.compile(r"(?=[^0-9]*[0-9])[!-~]+")
+"""A word of ASCII characters with a digit."""
+
 Cells = list[str] | str
 """The cells of a row. For a row that cannot be read, a text with the reason."""
 
@@ -83,6 +86,7 @@ class DelimitedSource(TextTableSource):
                 are_images = [is_image(cell.strip()) for cell in cells]
                 if sorted(are_images) == [False, True] and not any(is_url(cell.strip()) for cell in cells):
                     names = tuple(image if found else caption for found in are_images)
+                    self._check_captions(delimiter, names.index(caption))
                     return Layout(delimiter, names, False, self._are_spaced(delimiter))
         for cells in rows.values():
             if len(cells) > 1 and any(_is_image(cell.strip()) or is_url(cell.strip()) for cell in cells):
@@ -131,6 +135,15 @@ class DelimitedSource(TextTableSource):
         """Whether a blank follows each delimiter in the first rows."""
         rows = [cells for _, cells in islice(self._cells(0, delimiter, False), _SAMPLED_ROWS) if len(cells) > 1]
         return delimiter != "\t" and all(isinstance(cells, list) and _is_spaced(cells) for cells in rows)
+
+    def _check_captions(self, delimiter: str, column: int) -> None:
+        """Raises CallError if the first cells beside the images are ids or numbers, as in OFA's `id<TAB>base64`."""
+        rows = islice(self._cells(0, delimiter, False), _SAMPLED_ROWS)
+        cells = [cells[column].strip() for _, cells in rows if isinstance(cells, list) and len(cells) == 2]
+        if cells and all(map(_ID.fullmatch, cells)):
+            problem = f"beside its images, {self.uri} has {short_repr(cells[0])} and the like, which are no captions"
+            cure = "add a column with captions, and a header line; if they are captions, set source.header"
+            raise CallError(f"source.header: {problem}; {cure}")
 
     def _explain_no_header(self, cells: Sequence[str]) -> str:
         shown = ", ".join(map(short_repr, cells[:5]))

@@ -140,6 +140,16 @@ def test_what_may_not_be_meant_is_a_note(tmp_path: Path, capsys: pytest.CaptureF
     assert capsys.readouterr().out.splitlines()[-1] == f"  note: {notice}"
 
 
+def test_captions_that_stand_for_none_are_a_note(tmp_path: Path) -> None:
+    stored(tmp_path / "1.png", image(1))
+    captions = ["nan", "a dog", "NULL", "nan", "none of the hats"]
+    stored(tmp_path / "a.csv", "path,text\n" + "".join(f"1.png,{caption}\n" for caption in captions))
+    [source] = gritmill.look(tmp_path / "a.csv")["sources"]
+    assert source["notices"] == [
+        "3 captions of the first 5 are the text nan or NULL; filters.min_words=2 rejects captions of one word"
+    ]
+
+
 def test_of_many_sources_an_unknown_kind_is_told(tmp_path: Path) -> None:
     """The other sources are not read: the content of two of them would say that they are of kind json."""
     for number in range(21):

@@ -346,6 +346,38 @@ def test_an_encoding_without_its_mark_is_named(tmp_path: Path, encoding: str, te
     assert pair.image.uri == f"{tmp_path}/1.png"
 
 
+BASE64 = base64.b64encode(image(1, "JPEG")).decode()
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (f"1234\t{BASE64}\n1235\t{BASE64}\n", "'1234'"),
+        (f"{BASE64}\timg_0012\n", "'img_0012'"),
+        ("a.jpg\t17\nb.jpg\t3\n", "'17'"),
+        (f"0a1e-f2\t{BASE64}\n", "'0a1e-f2'"),
+        ("2024-01-02 \ta.jpg\n", "'2024-01-02'"),
+    ],
+)
+def test_ids_beside_images_are_no_captions(tmp_path: Path, data: str, shown: str) -> None:
+    with pytest.raises(
+        CallError, match=rf"^source\.header: beside its images, .*a\.tsv has {shown} and the like, which"
+    ):
+        opened(tmp_path / "a.tsv", data).ranges(10)
+    header = ["caption", "image"] if data.startswith(shown[1:5]) else ["image", "caption"]
+    assert pairs_of(opened(tmp_path / "a.tsv", data, header=header))[0].caption.strip() == shown.strip("'")
+
+
+@pytest.mark.parametrize("caption", ["dog", "一只狗", "7 dogs", "chien2é", "", "a1 b"])
+def test_a_short_caption_beside_an_image_is_one(tmp_path: Path, caption: str) -> None:
+    assert pairs_of(opened(tmp_path / "a.tsv", f"1.jpg\t{caption}\n"))[0].caption == caption
+
+
+def test_among_captions_an_id_is_one(tmp_path: Path) -> None:
+    pairs = pairs_of(opened(tmp_path / "a.tsv", "1.jpg\t1984\n2.jpg\ta dog\n"))
+    assert [pair.caption for pair in pairs] == ["1984", "a dog"]
+
+
 def test_nuls_alone_are_no_encoding(tmp_path: Path) -> None:
     [pair] = pairs_of(opened(tmp_path / "a.csv", b"path,text\n1.png,a dog\0\0\0\n"))
     assert pair.caption == "a dog"
