@@ -103,13 +103,29 @@ class ImageFileSource:
         return [self.uri, self.root] if files.is_local(self.root) else [self.uri]
 
 
-def captions_of(value: Any) -> list[str | None]:
-    """The captions in a table cell: a text or a list of texts. Other values become None, an empty list one None.
+Caption = str | Fault | None
+"""A caption as a source has it. A Fault: it is no text. None: there is none."""
+
+
+def captions_of(value: Any, place: str = "") -> list[Caption]:
+    """The captions in a table cell: a text or a list of texts. An empty list gives one None.
 
     A list can also be that of Karpathy's splits, `{"raw": text, …}`, or a conversation of LLaVA, whose captions are the
-    replies.
+    replies. place: of the cell, for faults, such as "row 1: column caption".
     """
-    return [caption_text.from_text(item) if isinstance(item, str) else None for item in _caption_items(value)]
+    return [_caption(item, place) for item in _caption_items(value)]
+
+
+def _caption(item: Any, place: str) -> Caption:
+    if isinstance(item, str):
+        return caption_text.from_text(item)
+    not_a_text = f"{place}: {described(item)}, not a text"
+    return None if item is None else Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, not_a_text)
+
+
+def with_caption(pair: Pair, caption: Caption) -> Pair:
+    """The pair with its caption; failed if that is no text."""
+    return pair.failed(caption) if isinstance(caption, Fault) else replace(pair, caption=caption or "")
 
 
 def _caption_items(value: Any) -> list[Any]:
@@ -132,22 +148,20 @@ def row_pairs(
       image: the image of these pairs, and its bytes if they are in the table.
     """
     reference, data = image
-    items = _caption_items(row.get(columns.caption))
+    captions = captions_of(row.get(columns.caption), f"row {number + 1}: column {columns.caption}")
     key = _text(row, columns.key) or str(number)
-    for offset, item in enumerate(items):
+    for offset, caption in enumerate(captions):
         pair = Pair(
-            key=f"{key}-{offset}" if len(items) > 1 else key,
+            key=f"{key}-{offset}" if len(captions) > 1 else key,
             source=uri,
             index=first + offset,
-            caption=caption_text.from_text(item) if isinstance(item, str) else "",
+            caption="",
             data=data,
             url=_text(row, columns.url),
             id=_text(row, columns.id),
             meta=meta_json(row, (columns.image, columns.caption)),
         )
-        if not isinstance(item, str | None):
-            what = f"row {number + 1}: column {columns.caption}: {described(item)}, not a text"
-            pair = pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, what))
+        pair = with_caption(pair, caption)
         pair = pair.failed(reference) if isinstance(reference, Fault) else replace(pair, image=reference)
         yield with_valid_text(pair)
 

@@ -15,7 +15,15 @@ from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources import caption_text, json_text
-from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, with_valid_text
+from pipeline.sources.base import (
+    Caption,
+    Position,
+    RangeSpec,
+    captions_of,
+    meta_json,
+    with_caption,
+    with_valid_text,
+)
 from pipeline.sources.member_names import ROLES, MemberName, MemberNames, digest, is_image_name, shown, starts_sample
 from pipeline.sources.read_images import fetch_ahead, opened_once
 from pipeline.sources.tar_index import TarIndex
@@ -365,12 +373,13 @@ class WebDatasetSource:
         if faults := "; ".join(filter(None, (state.faults(), repeats))):
             raise SourceFault(faults)
 
-    def _captions(self, sample: _Sample) -> list[str | None]:
+    def _captions(self, sample: _Sample) -> list[Caption]:
         """The captions of a sample: its text, else those in its JSON."""
         if sample.text is not None:
             return [caption_text.from_file(sample.text)]
         row, _ = sample.row
-        return captions_of(next((row[name] for name in self.settings.columns.caption if name in row), None))
+        name = next((name for name in self.settings.columns.caption if name in row), "")
+        return captions_of(row.get(name), f"{sample.key}.json: {name}")
 
     def _pairs(self, sample: _Sample, index: int) -> Iterator[Pair]:
         """The pairs of a sample, one per caption. index: of the first one."""
@@ -388,7 +397,7 @@ class WebDatasetSource:
             pair = replace(pair, image=sample.image, data=sample.data)
         for number, caption in enumerate(captions):
             key = f"{sample.key}-{number}" if len(captions) > 1 else sample.key
-            yield replace(pair, key=key, index=index + number, caption=caption or "")
+            yield with_caption(replace(pair, key=key, index=index + number), caption)
 
 
 def _moved(position: Position, skip: int) -> Position:

@@ -13,6 +13,7 @@ from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 from pipeline.sources import is_source, kind_of, open_source
 from pipeline.sources.base import (
+    Caption,
     captions_of,
     check_root,
     image_reference,
@@ -25,7 +26,7 @@ from pipeline.sources.base import (
 from pipeline.sources.columns import Columns
 from tests import fake_object_store
 from tests.pipeline.builders import source_settings, stored
-from transforms.records import Fault, ImageRef, Pair, Reason
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 COLUMNS = Columns("caption", "image", "url", "id", "key")
 
@@ -46,21 +47,26 @@ def test_slices_hold_every_row_once_and_end_where_the_image_changes(rows: list[t
         assert len({image for _, image in rows[first + wanted - 1 : last]}) == 1
 
 
+def not_a_text(what: str) -> Fault:
+    return Fault(FailureStage.READ, Reason.BROKEN_ROW, f"row 1: {what}, not a text")
+
+
 @pytest.mark.parametrize(
     ("value", "captions"),
     [
         ("a dog", ["a dog"]),
         ("", [""]),
         (["a", "b"], ["a", "b"]),
-        (["a", None, 3], ["a", None, None]),
+        (["a", None, 3], ["a", None, not_a_text("a number")]),
         ([], [None]),
         (None, [None]),
-        (7, [None]),
-        ({"en": "a"}, [None]),
+        (float("nan"), [None]),
+        (7, [not_a_text("a number")]),
+        ({"en": "a"}, [not_a_text("an object with en")]),
     ],
 )
-def test_captions_of_a_cell(value: object, captions: list[str | None]) -> None:
-    assert captions_of(value) == captions
+def test_captions_of_a_cell(value: object, captions: list[Caption]) -> None:
+    assert captions_of(value, "row 1") == captions
 
 
 def test_the_first_wanted_column_that_is_there_is_taken() -> None:
