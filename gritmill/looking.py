@@ -61,7 +61,7 @@ def look(inputs: Sources, *, config: ConfigOption = "grit") -> dict[str, Any]:
     Returns:
       `sources`: a list of the fields of `LookedAt`, also for the first 20 of the other sources whose kind is unknown.
       `others`: how many more sources there are, by kind as their names say it. `left_out`: a line for each group of
-      pictures that are left out of folders among the inputs.
+      files and pictures among the inputs that are no sources.
 
     Raises:
       CallError: an input matches no file, or the configuration is wrong.

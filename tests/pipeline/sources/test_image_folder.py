@@ -19,6 +19,7 @@ COCO = {
     "annotations": [{"id": n, "image_id": n, "caption": "a dog"} for n in range(3)],
 }
 LLAVA = [{"image": f"train/{n}.jpg", "conversations": [{"from": "gpt", "value": "a dog"}]} for n in range(3)]
+KOHYA = {str(n): {"caption": "a dog", "tags": "dog"} for n in range(3)}
 CSV = "path,text\n0.jpg,a dog\n1.jpg,a hat\n"
 
 
@@ -38,6 +39,8 @@ def noticed(path: Path, content: Any, **source: Any) -> list[str]:
         ("my images", "a.csv", CSV, "'my images'"),
         ("data/images/train", "data/llava.json", LLAVA, "data/images"),
         ("images/train", "texts/v1/llava.json", LLAVA, "images"),
+        ("train/10_dog", "meta_lat.json", KOHYA, "train/10_dog"),
+        ("train", "texts/meta_cap.json", KOHYA, "train"),
         ("deep/er/and/deeper", "a.csv", CSV, ""),
     ],
 )
