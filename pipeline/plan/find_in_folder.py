@@ -21,7 +21,7 @@ from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.source_kinds import unpacked_name
 from pipeline.sources import is_source
-from pipeline.sources.columns import Columns
+from pipeline.sources.columns import OF_IMG2DATASET, Columns
 from pipeline.sources.folder import Entry, entries_of, folder_info
 from pipeline.sources.json_records import has_records
 from transforms.read_ahead import map_in_threads
@@ -36,9 +36,6 @@ List = Callable[[str], list[FileInfo]]
 
 _SHARD = re.compile(r"/[0-9]{5,}\.parquet\Z")
 """The end of the URI of a parquet file of img2dataset, which may have written a folder of its name, too."""
-
-_OF_IMG2DATASET = {"key", "status"}
-"""Columns that are in each table of img2dataset."""
 
 
 def find_in_folder(
@@ -123,7 +120,7 @@ class _Place:
         captioned = sum(entry.captioned for entry in entries)
         all_tables = _tables(infos, entries) if kind != "folder" else []
         repeating = _repeating(all_tables, kind, columns, list_folder)
-        dropped = [info for info, names in repeating.items() if not names >= _OF_IMG2DATASET]
+        dropped = [info for info, names in repeating.items() if not names >= OF_IMG2DATASET]
         all_tables = [info for info in all_tables if info not in repeating]
         tables = _without_copies(all_tables)
         if tables or kind not in ("auto", "folder") or not entries:
@@ -174,7 +171,7 @@ def _repeating(
         if found is not None and not Columns.has_image(found, columns)
     }
     beside_tar = tars & names.keys()
-    of_img2dataset = {shard for shard in names.keys() - tars if names[shard] >= _OF_IMG2DATASET}
+    of_img2dataset = {shard for shard in names.keys() - tars if names[shard] >= OF_IMG2DATASET}
 
     def has_pictures(shard: str) -> bool:
         return any(entry.captioned for entry in entries_of(list_folder(shard)))

@@ -69,12 +69,12 @@ def kind_of_json(uri: str, kind: str, encoding: str) -> str:
 
 
 def has_records(uri: str) -> bool:
-    """Whether a JSON file contains records, as `JsonSource` reads them. False if it cannot be read."""
+    """Whether a JSON file contains a list of records, at the top or under a key. False if it cannot be read."""
     try:
         value = json_text.parse(read_text(uri, ""))
     except Exception:  # of any file system; whoever reads the file says what is wrong
         return False
-    return isinstance(value, list) or bool(_lists(value) or _by_name(value))
+    return isinstance(value, list) or bool(_lists(value))
 
 
 @lru_cache(maxsize=1)

@@ -85,6 +85,12 @@ def test_a_table_without_a_column_is_refused_in_one_line(there: list[str], role:
     assert "\n" not in text
 
 
+def test_a_table_of_img2dataset_names_the_folder_with_its_images() -> None:
+    there = ["url", "caption", "key", "status", "error_message"]
+    with pytest.raises(CallError, match=r"; if img2dataset has written it .*, use --input '/my out'; else dow"):
+        Columns.pick(there, ColumnSettings(), "/my out/00000.parquet")
+
+
 def test_captions_of_a_row_share_image_and_fields_and_have_keys_of_their_own() -> None:
     row = {"caption": ["a dog", "a hat"], "image": "1.png", "url": "http://x", "id": 7, "key": "k", "n": 1}
     first, second = row_pairs(row, COLUMNS, "/t/a.jsonl", 3, 10, (image_reference(row["image"], "/t"), b""))
