@@ -113,6 +113,8 @@ def captions_of(value: Any, place: str = "") -> list[Caption]:
     A list can also be that of Karpathy's splits, `{"raw": text, …}`, or a conversation of LLaVA, whose captions are the
     replies. place: of the cell, for faults, such as "row 1: column caption".
     """
+    if isinstance(value, str):  # nearly always, and asked of each row twice
+        return [caption_text.from_text(value)]
     return [_caption(item, place) for item in _caption_items(value)]
 
 
@@ -155,13 +157,13 @@ def row_pairs(
             key=f"{key}-{offset}" if len(captions) > 1 else key,
             source=uri,
             index=first + offset,
-            caption="",
+            caption=caption if isinstance(caption, str) else "",
             data=data,
             url=_text(row, columns.url),
             id=_text(row, columns.id),
             meta=meta_json(row, (columns.image, columns.caption)),
         )
-        pair = with_caption(pair, caption)
+        pair = pair.failed(caption) if isinstance(caption, Fault) else pair
         pair = pair.failed(reference) if isinstance(reference, Fault) else replace(pair, image=reference)
         yield with_valid_text(pair)
 

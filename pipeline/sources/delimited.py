@@ -103,9 +103,9 @@ class DelimitedSource(TextTableSource):
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """Every row except the header and empty lines."""
-        layout = self.layout
+        layout, (_, first) = self.layout, self._declared
         for row_offset, cells in self._cells(offset, layout.delimiter, layout.spaced):
-            if (layout.header and row_offset == self._declared[1]) or not cells:
+            if (layout.header and row_offset == first) or not cells:
                 continue
             yield row_offset, number, self._row(cells)
             number += 1

@@ -66,8 +66,8 @@ def unmarked_encoding(uri: str) -> str:
     with _opened(uri, "") as (stream, _):
         head = _head(stream, _UNMARKED)
     for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be") if b"\0" in head else ():
-        text = head[: len(head) - len(head) % 4].decode(encoding, "replace")
-        if "\0" not in text and 2 * sum(map(str.isascii, text)) > len(text):
+        line = head[: len(head) - len(head) % 4].decode(encoding, "replace").partition("\n")[0]
+        if "\0" not in line and 2 * sum(map(str.isascii, line)) > len(line):  # a header, or a path
             return encoding
     return ""
 

@@ -337,7 +337,9 @@ def test_a_given_delimiter_goes_before_that_of_the_first_line(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
-@pytest.mark.parametrize("text", ["path,text\n1.png,ein Hütchen 🎩\n", "1.png,a dog\n"])
+@pytest.mark.parametrize(
+    "text", ["path,text\n1.png,ein Hütchen 🎩\n", "1.png,a dog\n", "path,text\n1.png,一只狗在田野里奔跑着追一个球\n"]
+)
 def test_an_encoding_without_its_mark_is_named(tmp_path: Path, encoding: str, text: str) -> None:
     source = opened(tmp_path / "a.csv", text.encode(encoding))
     with pytest.raises(CallError, match=rf"a\.csv looks like {encoding} without .*; set source\.encoding={encoding}$"):
