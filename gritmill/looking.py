@@ -21,6 +21,9 @@ _COUNTED = 100_000  # pairs of a source that are counted if their number is not 
 _AHEAD = 8  # pairs whose images are in memory at a time
 _SHOWN = 5
 
+_NO_TEXTS = frozenset({"nan", "null", "none", "<na>", "n/a", "#n/a"})
+"""Captions, in lower case, that stand for a missing one in tables of other programs."""
+
 _UNKNOWN = "unknown"
 _JSON = "coco or json"  # only the content says which
 
@@ -36,7 +39,7 @@ class LookedAt:
     about: what is taken for what, such as the column of the captions. read: number of pairs whose images were decoded.
     given: how many of these come with phrases, and with boxes; empty without such columns in the settings.
     examples: the first good ones: key, caption, width, height. problems: number of pairs by problem, and the first one.
-    fault: why it cannot be read, or not completely.
+    notices: lines about what may not be meant. fault: why it cannot be read, or not completely.
     """
 
     uri: str
@@ -49,6 +52,7 @@ class LookedAt:
     examples: list[dict[str, Any]] = field(default_factory=list)
     problems: dict[str, int] = field(default_factory=dict)
     first_problems: dict[str, str] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
     fault: str = ""
 
 
@@ -60,7 +64,7 @@ def look(inputs: Sources, *, config: ConfigOption = "grit") -> dict[str, Any]:
     Returns:
       `sources`: a list of the fields of `LookedAt`, also for the first 20 of the other sources whose kind is unknown.
       `others`: how many more sources there are, by kind as their names say it. `left_out`: a line for each group of
-      pictures that are left out of folders among the inputs.
+      files and pictures among the inputs that are no sources.
 
     Raises:
       CallError: an input matches no file, or the configuration is wrong.
@@ -98,6 +102,8 @@ def _kind_by_name(uri: str, configuration: "Configuration") -> str:
 def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
     from pipeline.faults import CallError, SourceFault, first_line
     from pipeline.plan.plan_sources import plan_sources
+    from pipeline.sources import notices
+    from transforms.wording import counted
 
     found = LookedAt(info.uri)
     try:
@@ -109,8 +115,17 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
         found.about = getattr(source, "about", dict)()
         starts = [spec.start for spec in planned.ranges[:1]]
         for start in starts:
+            found.notices = notices(source, start)
+            words: Counter[str] = Counter()
             for pair in _read(found, source, start, configuration):
                 _add(found, pair, configuration.source.annotations)
+                words[pair.caption.strip()] += 1
+            if missing := [word for word in words if word.lower() in _NO_TEXTS]:
+                number = counted(sum(words[word] for word in missing), "caption")
+                cure = "filters.min_words=2 rejects captions of one word"
+                found.notices.append(
+                    f"{number} of the first {found.read:,} are the text {' or '.join(missing)}; {cure}"
+                )
         if any(spec.pairs is None for spec in planned.ranges):
             for start in starts:
                 _count(found, source, start)

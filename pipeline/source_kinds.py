@@ -32,6 +32,14 @@ _BUILTIN = {
 }
 """For each kind: its class, below `pipeline.sources`, and its suffixes."""
 
+_CURES = {
+    "save it as CSV": ("xlsx", "xls", "xlsm", "ods"),
+    "unpack it, or pack it again as .tar or .tar.gz": ("zip", "rar", "7z", "bz2", "xz"),
+    "if it is a table, set source.kind=csv or source.kind=tsv; if it lists URLs, download the images with img2dataset, "
+    "from a table that has their captions, too": ("txt",),
+}
+"""What to do with other files, by suffix."""
+
 _COMPRESSED = re.compile(r"\.(gz|zst|zstd)\Z", re.IGNORECASE)
 METADATA = re.compile(r"(^|/)(([0-9]{5,}_stats|dataset_infos?|dataset_dict|state)\.json|cache-[^/]*\.arrow)\Z")
 """Names of the files that img2dataset and Hugging Face's `datasets` write beside data, and that are no sources."""
@@ -74,6 +82,15 @@ def kind_from_name(name: str) -> str:
     endings = _endings(tuple(sys.path))
     names = name.lower(), unpacked_name(name.lower())
     return endings[max((e for e in endings if any(one.endswith(e) for one in names)), key=len, default="")]
+
+
+def explain_unknown(name: str) -> str:
+    """Why no kind is detected from a file name, and what to do."""
+    _, dot, suffix = unpacked_name(name.lower()).rpartition(".")
+    other = "convert it, or set source.kind=… if it is one of these under another name"
+    cure = next((cure for cure, suffixes in _CURES.items() if dot and suffix in suffixes), other)
+    known = ", ".join(ending for _, endings in _BUILTIN.values() for ending in endings)
+    return f"cannot detect its kind from its name; {cure}; gritmill reads {known} and folders of pictures"
 
 
 def unpacked_name(name: str) -> str:

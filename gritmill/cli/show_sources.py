@@ -37,6 +37,7 @@ def _lines(source: dict[str, Any]) -> list[str]:
         lines.append(f"  {number:,} of them come with {kind}")
     for problem, number in source["problems"].items():
         lines.append(f"  {number:,} {problem}, the first is {source['first_problems'][problem]}")
+    lines += [f"  note: {line}" for line in source["notices"]]
     return lines
 
 

@@ -8,6 +8,7 @@ checksum  the checksum that a file contains of itself
 lock      one run per folder
 run_log   what each call did in a run folder
 remote    files that are not local, through Beam
+raw_file  the base of files that change what another file returns
 unpack    files that are read forward: gzip, zstd, other encodings of text
 """
 
@@ -25,6 +26,7 @@ from pipeline.files.access import (
     read_json,
     skipped_by_glob,
 )
+from pipeline.files.raw_file import RawFile
 from pipeline.files.unpack import ForwardFile, unpacked
 from pipeline.files.uris import (
     FileInfo,

@@ -8,9 +8,10 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator
 from sys import getsizeof
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from pipeline.faults import SourceFault
+from pipeline.files.raw_file import RawFile
 
 _STEP = 1 << 16
 _KEPT = 8 << 20  # a table in CSV goes back by at most one cell, 4 MiB of UTF-8, and a line
@@ -25,7 +26,7 @@ _WINDOW = (
 )
 
 
-class ForwardFile(io.RawIOBase):
+class ForwardFile(RawFile):
     """The content that `blocks` yields from its beginning on. The last 8 MiB of them are kept; to go back further, it
     is asked again.
 
@@ -36,12 +37,6 @@ class ForwardFile(io.RawIOBase):
     def __init__(self, blocks: Callable[[], Iterator[bytes]]) -> None:
         self._make_blocks = blocks
         self._begin()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
 
     def read(self, size: int = -1) -> bytes:
         """Returns at most `size` bytes, and fewer at the end.
@@ -63,11 +58,6 @@ class ForwardFile(io.RawIOBase):
             raise self._error
         self._offset += size - left
         return b"".join(pieces)
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Moves to a byte of the content, or to its end. Returns the position. Before the kept bytes, reads from the
@@ -177,32 +167,18 @@ def _unzstd(raw: BinaryIO) -> Iterator[bytes]:
         raise EOFError(_WINDOW if "too much memory" in str(error) else DAMAGED.format("zstd")) from error
 
 
-class _Packed(io.RawIOBase):
+class _Packed(RawFile):
     """A compressed file, which does not close with its decompressor.
 
     failed: whether reading has failed. Then an error of the decompressor is one of the file system or the network, of
     any class, and not damage.
     """
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.failed = False
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
+    failed = False
 
     def read(self, size: int = -1) -> bytes:
         try:
-            return self._file.read(size)
+            return super().read(size)
         except BaseException:
             self.failed = True
             raise
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()

@@ -8,7 +8,7 @@ from itertools import islice
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
-from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault, printable
+from pipeline.faults import EnvironmentFault, FolderMismatch, RunFault, SourceFault, printable
 from pipeline.files.lock import replacing
 from pipeline.files.run_log import RunLog
 from pipeline.ground import attempts, near_duplicates, retry, stage_tables
@@ -21,6 +21,7 @@ from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, read_plan
+from pipeline.sources import notices
 from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
 from pipeline.tables.table import Table
 from transforms.detectors.settings import DetectorSettings
@@ -85,7 +86,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         _tell_left_out(left_out, options.quiet)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     if _unfinished_count(plan, tables.values()):
-        _tell_unknown_columns(plan, options)
+        _tell_first_source(plan, options)
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
@@ -142,26 +143,32 @@ def _tell_left_out(lines: Sequence[str], quiet: bool) -> None:
             progress.tell("ground", printable(line), quiet)
 
 
-def _tell_unknown_columns(plan: Plan, options: GroundOptions) -> None:
-    """Says before the first hour which columns of the settings the first pairs of the first source do not have.
+def _tell_first_source(plan: Plan, options: GroundOptions) -> None:
+    """Says before the first hour what of the first source may not be meant: its notices, and the columns of
+    the settings that its first pairs do not have, which the manifest says of every source.
 
-    The manifest says it of every source. A source that cannot be read here is reported where it is processed.
+    A source that cannot be read here is reported where it is processed.
     """
     from pipeline.engines import progress
 
+    first = next((source for source in plan.sources if source.ranges), None)
+    if first is None:
+        return
     given = plan.configuration.source.annotations
     names = dict.fromkeys(Filters(plan.configuration.filters).names, "filters.where")
     names |= dict.fromkeys(given.names, "source.columns")
-    first = next((source for source in plan.sources if source.ranges), None)
-    if not names or first is None:
-        return
+    lines: list[str] = []
     pairs: list[Pair] = []
-    with suppress(RunFault, OSError):
-        found = first.open(plan.configuration.source).read(first.ranges[0].start)
-        pairs.extend(pair for _, pair in islice(found, _LOOK))
+    with suppress(RunFault, SourceFault, OSError):
+        source, start = first.open(plan.configuration.source), first.ranges[0].start
+        lines += [f"{first.uri}: {line}" for line in notices(source, start)]
+        if names:
+            pairs.extend(pair for _, pair in islice(source.read(start), _LOOK))
     for name in sorted(given.without_alternatives(unknown_columns(names, pairs))):
         known = sorted({column for pair in pairs for column in columns_of(pair)})
-        line = f"{names[name]}: the first pairs of {first.uri} have no column {name}; {suggestion(name, known)}"
+        what = f"the first pairs of {first.uri} have no column {name}"
+        lines.append(f"{names[name]}: {what}; {suggestion(name, known)}")
+    for line in lines:
         progress.tell("ground", printable(line), options.quiet)
 
 

@@ -1,6 +1,7 @@
 """The plan: the sources of a run, and the ranges of each source.
 
 find_in_folder the sources in a folder that `--input` names
+companions     files of other programs beside data that have no pairs
 find_sources   the files that match `--input`
 braces         brace patterns of `--input` -> paths and globs
 plan_sources   cuts files into ranges, and finds files that have changed

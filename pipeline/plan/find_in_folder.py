@@ -21,7 +21,7 @@ from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.source_kinds import unpacked_name
 from pipeline.sources import is_source
-from pipeline.sources.columns import Columns
+from pipeline.sources.columns import OF_IMG2DATASET, Columns
 from pipeline.sources.folder import Entry, entries_of, folder_info
 from pipeline.sources.json_records import has_records
 from transforms.read_ahead import map_in_threads
@@ -36,9 +36,6 @@ List = Callable[[str], list[FileInfo]]
 
 _SHARD = re.compile(r"/[0-9]{5,}\.parquet\Z")
 """The end of the URI of a parquet file of img2dataset, which may have written a folder of its name, too."""
-
-_OF_IMG2DATASET = {"key", "status"}
-"""Columns that are in each table of img2dataset."""
 
 
 def find_in_folder(
@@ -62,7 +59,7 @@ def find_in_folder(
     if top.tables:
         # Pictures with captions beside a table of their name are told.
         shards = [info.uri.removesuffix(".parquet") for info in infos if kind == "auto" and _SHARD.search(info.uri)]
-        listed = zip(shards, _at_once(_list, shards), strict=True)
+        listed = zip(shards, at_once(_list, shards), strict=True)
         places = [top, *(look(shard, found_in, list_folder=_list) for shard, found_in in listed)]
     else:
         tree = files.list_tree(folder)
@@ -123,7 +120,7 @@ class _Place:
         captioned = sum(entry.captioned for entry in entries)
         all_tables = _tables(infos, entries) if kind != "folder" else []
         repeating = _repeating(all_tables, kind, columns, list_folder)
-        dropped = [info for info, names in repeating.items() if not names >= _OF_IMG2DATASET]
+        dropped = [info for info, names in repeating.items() if not names >= OF_IMG2DATASET]
         all_tables = [info for info in all_tables if info not in repeating]
         tables = _without_copies(all_tables)
         if tables or kind not in ("auto", "folder") or not entries:
@@ -167,14 +164,14 @@ def _repeating(
         if (shard := info.uri.removesuffix(".parquet")) != info.uri
         and (shard in tars or (kind == "auto" and _SHARD.search(info.uri)))
     }
-    opened = _at_once(_columns_of, [info.uri for info in by_shard.values()])
+    opened = at_once(columns_of, [info.uri for info in by_shard.values()])
     names = {
         shard: frozenset(found)
         for shard, found in zip(by_shard, opened, strict=True)
         if found is not None and not Columns.has_image(found, columns)
     }
     beside_tar = tars & names.keys()
-    of_img2dataset = {shard for shard in names.keys() - tars if names[shard] >= _OF_IMG2DATASET}
+    of_img2dataset = {shard for shard in names.keys() - tars if names[shard] >= OF_IMG2DATASET}
 
     def has_pictures(shard: str) -> bool:
         return any(entry.captioned for entry in entries_of(list_folder(shard)))
@@ -185,7 +182,7 @@ def _repeating(
     return {by_shard[shard]: names[shard] for shard in sorted(beside_tar | beside_pictures)}
 
 
-def _columns_of(uri: str) -> list[str] | None:
+def columns_of(uri: str) -> list[str] | None:
     """The columns of a parquet file. None if it cannot be opened."""
     from pipeline.sources.parquet import ParquetSource  # imports Arrow
 
@@ -195,7 +192,7 @@ def _columns_of(uri: str) -> list[str] | None:
         return None
 
 
-def _at_once(work: Callable[[str], Result], uris: Sequence[str]) -> list[Result]:
+def at_once(work: Callable[[str], Result], uris: Sequence[str]) -> list[Result]:
     """The result for each URI of a folder; on an object store several at a time."""
     return map_in_threads(work, uris) if uris and not files.is_local(uris[0]) else list(map(work, uris))
 

@@ -10,6 +10,7 @@ from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 from pipeline.files import FileInfo
 from pipeline.plan.braces import expand
+from pipeline.plan.companions import without_companions
 from pipeline.plan.find_in_folder import find_in_folder
 from pipeline.sources import is_source
 from transforms.read_ahead import map_in_threads
@@ -29,13 +30,14 @@ def find_sources(
 
     Args:
       option: the command-line option with the inputs, for error messages.
-      kind: `source.kind`. tell: receives a line about files in a folder that are left out.
+      kind: `source.kind`. tell: receives a line about files that are left out.
       columns: `source.columns`. None: its default.
 
     Raises:
       CallError: an input, or one of the paths of a brace pattern, matches no file; a glob or folder contains a path
         that cannot be read; or a name is not printable.
     """
+    columns = columns or ColumnSettings()
     by_uri: dict[str, FileInfo] = {}
     for pattern in inputs:
         try:
@@ -46,7 +48,7 @@ def find_sources(
             if not info.uri.isprintable():
                 raise CallError(f"{option}: {info.uri!r}: the name is not UTF-8 or not printable; rename the file")
         by_uri |= {info.uri: info for info in matched}
-    return [by_uri[uri] for uri in sorted(by_uri)]
+    return without_companions([by_uri[uri] for uri in sorted(by_uri)], kind, columns, tell)
 
 
 def _matches(pattern: str, search: Search) -> list[FileInfo]:

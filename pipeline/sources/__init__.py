@@ -16,10 +16,13 @@ tar_layout     how a tar names and orders its members, if not as webdataset does
 tar_index      offsets of the members of each sample, even if they are not adjacent
 tar_members    the members of a tar, even if it is damaged
 member_names   the names of members: key, role, extension
+image_folder   the folder of the images that a table names, if they are elsewhere
 read_images    reads images of files and containers ahead
 fetch_images   the images of pairs that were read before
 plugin         wraps a source of another package: names it in errors, checks what it returns
 """
+
+import shlex
 
 from pipeline import source_kinds
 from pipeline.configuration import SourceSettings
@@ -49,8 +52,9 @@ def kind_of(uri: str, settings: SourceSettings) -> str:
         from pipeline.sources.member_names import IMAGES
 
         if uri.rpartition(".")[2].lower() in IMAGES:
-            raise CallError(f"--input: {uri}: a picture is no source; use its folder: --input {parent(uri)}")
-        raise CallError(f"--input: {uri}: cannot detect its kind from its name; set it with --set source.kind=…")
+            folder = shlex.quote(parent(uri))
+            raise CallError(f"--input: {uri}: a picture is no source; use its folder: --input {folder}")
+        raise CallError(f"--input: {uri}: {source_kinds.explain_unknown(name(uri))}")
     if settings.kind == "auto" and kind in ("coco", "jsonl"):
         from pipeline.sources.json_records import kind_of_json
 
@@ -69,3 +73,12 @@ def open_source(kind: str, info: FileInfo, settings: SourceSettings) -> Source:
         source = make(info, settings)
         check_made(source, "it", *METHODS)
     return PluginSource(source, f"{name}: {info.uri}")
+
+
+def notices(source: Source, start: Position) -> list[str]:
+    """Lines for a person about what may not be meant in a source. start: of its first pair. There are none for kinds of
+    other packages, and for a source that cannot be read so far."""
+    try:
+        return list(source.notices(start)) if hasattr(source, "notices") else []
+    except Exception:  # of any file system; whoever reads the pairs says what is wrong
+        return []

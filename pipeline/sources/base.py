@@ -1,9 +1,10 @@
 """Code that all source kinds share: ranges, positions, and the conversion of table rows into pairs."""
 
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, Protocol
 
@@ -16,9 +17,11 @@ from pipeline.files import FileInfo
 from pipeline.sources import caption_text
 from pipeline.sources.columns import Columns
 from pipeline.sources.image_cells import described
+from pipeline.sources.image_folder import find_image_folder
 from pipeline.sources.read_images import LOADERS, fetch_ahead, read_file
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
+_FIRST_PAIRS = 16
 _REPLIES = ("gpt", "assistant")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _MAX_DEPTH = 64  # pydantic's serializer and Python's recursion fail at some hundreds
@@ -81,18 +84,50 @@ class ImageFileSource:
         """Reads several files at a time."""
         return fetch_ahead(references, lambda image: read_file(image.uri, FailureStage.FETCH), LOADERS)
 
+    def notices(self, start: Position) -> list[str]:
+        """Lines for a person about what may not be meant, from the first pairs. start: of the first one."""
+        pairs = [pair for _, pair in islice(self.read(start), _FIRST_PAIRS)]
+        uris = {pair.image.uri for pair in pairs if not pair.error and pair.image.uri != self.uri}
+        if not uris or any(map(files.exists, sorted(uris))):
+            return []
+        folder = find_image_folder(self.root, sorted(uri.removeprefix(f"{self.root.rstrip('/')}/") for uri in uris))
+        cure = f"source.image_root={shlex.quote(folder)}" if folder else "source.image_root to the folder of the images"
+        return [f"the first images are not in {self.root}; set {cure}"]
+
+    def read(self, start: Position) -> Iterator[tuple[Position, Pair]]:
+        """See `Source`."""
+        raise NotImplementedError
+
     def needs(self) -> list[str]:
         """The file and, if it is local, the folder of its images. Object stores have no folders."""
         return [self.uri, self.root] if files.is_local(self.root) else [self.uri]
 
 
-def captions_of(value: Any) -> list[str | None]:
-    """The captions in a table cell: a text or a list of texts. Other values become None, an empty list one None.
+Caption = str | Fault | None
+"""A caption as a source has it. A Fault: it is no text. None: there is none."""
+
+
+def captions_of(value: Any, place: str = "") -> list[Caption]:
+    """The captions in a table cell: a text or a list of texts. An empty list gives one None.
 
     A list can also be that of Karpathy's splits, `{"raw": text, …}`, or a conversation of LLaVA, whose captions are the
-    replies.
+    replies. place: of the cell, for faults, such as "row 1: column caption".
     """
-    return [caption_text.from_text(item) if isinstance(item, str) else None for item in _caption_items(value)]
+    if isinstance(value, str):  # nearly always, and asked of each row twice
+        return [caption_text.from_text(value)]
+    return [_caption(item, place) for item in _caption_items(value)]
+
+
+def _caption(item: Any, place: str) -> Caption:
+    if isinstance(item, str):
+        return caption_text.from_text(item)
+    not_a_text = f"{place}: {described(item)}, not a text"
+    return None if item is None else Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, not_a_text)
+
+
+def with_caption(pair: Pair, caption: Caption) -> Pair:
+    """The pair with its caption; failed if that is no text."""
+    return pair.failed(caption) if isinstance(caption, Fault) else replace(pair, caption=caption or "")
 
 
 def _caption_items(value: Any) -> list[Any]:
@@ -115,22 +150,20 @@ def row_pairs(
       image: the image of these pairs, and its bytes if they are in the table.
     """
     reference, data = image
-    items = _caption_items(row.get(columns.caption))
+    captions = captions_of(row.get(columns.caption), f"row {number + 1}: column {columns.caption}")
     key = _text(row, columns.key) or str(number)
-    for offset, item in enumerate(items):
+    for offset, caption in enumerate(captions):
         pair = Pair(
-            key=f"{key}-{offset}" if len(items) > 1 else key,
+            key=f"{key}-{offset}" if len(captions) > 1 else key,
             source=uri,
             index=first + offset,
-            caption=caption_text.from_text(item) if isinstance(item, str) else "",
+            caption=caption if isinstance(caption, str) else "",
             data=data,
             url=_text(row, columns.url),
             id=_text(row, columns.id),
             meta=meta_json(row, (columns.image, columns.caption)),
         )
-        if not isinstance(item, str | None):
-            what = f"row {number + 1}: column {columns.caption}: {described(item)}, not a text"
-            pair = pair.failed(Fault.from_error(FailureStage.READ, Reason.BROKEN_ROW, what))
+        pair = pair.failed(caption) if isinstance(caption, Fault) else pair
         pair = pair.failed(reference) if isinstance(reference, Fault) else replace(pair, image=reference)
         yield with_valid_text(pair)
 
@@ -161,9 +194,9 @@ def image_reference(path: Any, root: str) -> ImageRef | Fault:
         path = path.replace("\\", "/")  # as Windows writes it
     if resolved := files.resolve_below(root, path):
         return ImageRef(uri=resolved)
-    cure = (
-        f"; set source.image_root={files.parent(path)}" if path.startswith("/") or "://" in path else f", from {root}"
-    )
+    cure = f", from {root}"
+    if path.startswith("/") or "://" in path:
+        cure = f"; set source.image_root={shlex.quote(files.parent(path))}"
     shown = path if len(path) <= 90 else f"{path[:89]}…"
     return Fault.from_error(FailureStage.READ, Reason.OUTSIDE_ROOT, shown + cure)
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
-from pipeline.faults import CallError, SourceFault, first_line, short_repr
+from pipeline.faults import CallError, SourceFault, short_repr
 from pipeline.files import FileInfo
 from pipeline.sources import json_text
 from pipeline.sources.base import (
@@ -37,7 +37,7 @@ class CocoSource(ImageFileSource):
         table = _table(self.info, self.settings.encoding)
         usable = [row["caption"] for row in table if isinstance(row, dict)]
         if usable and not any(isinstance(caption, str) for caption in usable):
-            raise CallError(f"--input: {self.uri}: none of its annotations has a caption")
+            raise CallError(f"--input: {self.uri}: none of its annotations has a caption; leave it out")
         images = (row["image_id"] if isinstance(row, dict) else row for row in table)
         return slice_ranges((({"index": i}, 1, image) for i, image in enumerate(images)), rows)
 
@@ -72,10 +72,11 @@ def _table(info: FileInfo, encoding: str) -> list[dict[str, Any] | str]:
     try:
         value = json_text.parse(read_text(info.uri, encoding))
     except (ValueError, RecursionError) as error:
-        raise SourceFault(f"not a COCO captions file: not JSON: {first_line(error)}") from error
+        raise SourceFault(f"not a COCO captions file: {json_text.explain(error)}") from error
     for name in ("images", "annotations"):
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
-            raise SourceFault(f"not a COCO captions file: it has no list {name}")
+            other = "other JSON must have a list of records, or captions by image file"
+            raise SourceFault(f"not a COCO captions file: it has no list {name}; {other}")
     usable = [image for image in value["images"] if not _problem(image, "id")]
     images: dict[Any, dict[str, Any]] = {}
     for image in usable:

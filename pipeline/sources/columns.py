@@ -8,8 +8,14 @@ from pipeline import files
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 
-_FURTHER_NAMES = {"caption": ("sentences", "conversations", "comment"), "image": ("image_name", "images", "img")}
+_FURTHER_NAMES = {
+    "caption": ("sentences", "conversations", "comment", "alt_text"),
+    "image": ("image_name", "images", "img"),
+}
 """Columns of Karpathy's splits, LLaVA, Flickr30k and others, which are used if there is none of the default names."""
+
+OF_IMG2DATASET = {"key", "status"}
+"""Columns that are in each table of img2dataset."""
 
 _SHOWN, _MOST = 60, 40  # characters of a name, and names, in a message
 
@@ -62,7 +68,11 @@ class Columns:
 
     def _explain_missing(self, role: str, available: Collection[str], requested: ColumnSettings, uri: str) -> str:
         if role == "image" and self.url:
-            return f"lists URLs, in the column {self.url}; {how_to_download(uri, self.url, self.caption)}"
+            cure = how_to_download(uri, self.url, self.caption)
+            if OF_IMG2DATASET.issubset(available):
+                beside = f"--input {shlex.quote(files.parent(uri))}"
+                cure = f"if img2dataset has written it beside its images, use {beside}; else {cure}"
+            return f"lists URLs, in the column {self.url}; {cure}"
         names = " or ".join(getattr(requested, role))
         shown = [name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…" for name in available]
         return f"has no column {names}; it has {', '.join(shown[:_MOST])}{', …' if len(shown) > _MOST else ''}"

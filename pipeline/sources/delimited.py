@@ -24,8 +24,15 @@ csv.field_size_limit(_MAX_CELL_CHARS)
 _DELIMITERS = ",\t;|"
 _SAMPLED_ROWS = 20
 _MAX_PATH = 4096
+_MAX_DECLARED = 16
 _IMAGE = re.compile(rf".*\.({'|'.join(sorted(IMAGES))})(#[0-9]+)?", re.IGNORECASE | re.DOTALL)
+_DECLARED = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=([^\r\n])"?\r?\n', re.IGNORECASE)
+"""A first line that Excel reads: it names the delimiter."""
+
 _CAPTION_NUMBER = re.compile(r"(?<=[^/.]\.)([a-zA-Z]{3,4})#[0-9]+\Z")
+
+_ID = re.compile(r"(?=[^0-9]*[0-9])[!-~]+")
+"""A word of ASCII characters with a digit."""
 
 Cells = list[str] | str
 """The cells of a row. For a row that cannot be read, a text with the reason."""
@@ -62,7 +69,7 @@ class DelimitedSource(TextTableSource):
         image, is a row of a table without a header (`image.jpg<TAB>caption`). Each delimiter is tried, the own first.
         One that leaves another one in the image cell is tried last.
         """
-        own = self.settings.delimiter or self.delimiter
+        own = self.settings.delimiter or self._declared[0] or self.delimiter
         tried = [own] if self.settings.delimiter else [own, *(one for one in _DELIMITERS if one != own)]
         rows = {delimiter: self._first_row(delimiter) for delimiter in tried}
         if not rows[own]:
@@ -79,6 +86,7 @@ class DelimitedSource(TextTableSource):
                 are_images = [is_image(cell.strip()) for cell in cells]
                 if sorted(are_images) == [False, True] and not any(is_url(cell.strip()) for cell in cells):
                     names = tuple(image if found else caption for found in are_images)
+                    self._check_captions(delimiter, names.index(caption))
                     return Layout(delimiter, names, False, self._are_spaced(delimiter))
         for cells in rows.values():
             if len(cells) > 1 and any(_is_image(cell.strip()) or is_url(cell.strip()) for cell in cells):
@@ -95,12 +103,19 @@ class DelimitedSource(TextTableSource):
 
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """Every row except the header and empty lines."""
-        layout = self.layout
+        layout, (_, first) = self.layout, self._declared
         for row_offset, cells in self._cells(offset, layout.delimiter, layout.spaced):
-            if (layout.header and row_offset == 0) or not cells:
+            if (layout.header and row_offset == first) or not cells:
                 continue
             yield row_offset, number, self._row(cells)
             number += 1
+
+    @cached_property
+    def _declared(self) -> tuple[str, int]:
+        """The delimiter that a line before the header names, and the bytes of that line; "" and 0 without one."""
+        with open_text(self.uri, self.settings.encoding) as text:
+            found = _DECLARED.match(text.file.read(_MAX_DECLARED))
+        return (found[1].decode("latin-1"), found.end()) if found else ("", 0)
 
     def _names(self, cells: Sequence[str]) -> tuple[str, ...]:
         """The names in a header line, without blanks around them, unless the settings ask for them with blanks."""
@@ -114,12 +129,21 @@ class DelimitedSource(TextTableSource):
         if isinstance(cells, list):
             return cells
         with open_text(self.uri, self.settings.encoding) as text:
-            return next(_Lines(text.file, 0)).rstrip("\r\n").split(delimiter)
+            return next(_Lines(text.file, self._declared[1])).rstrip("\r\n").split(delimiter)
 
     def _are_spaced(self, delimiter: str) -> bool:
         """Whether a blank follows each delimiter in the first rows."""
         rows = [cells for _, cells in islice(self._cells(0, delimiter, False), _SAMPLED_ROWS) if len(cells) > 1]
         return delimiter != "\t" and all(isinstance(cells, list) and _is_spaced(cells) for cells in rows)
+
+    def _check_captions(self, delimiter: str, column: int) -> None:
+        """Raises CallError if the first cells beside the images are ids or numbers, as in OFA's `id<TAB>base64`."""
+        rows = islice(self._cells(0, delimiter, False), _SAMPLED_ROWS)
+        cells = [cells[column].strip() for _, cells in rows if isinstance(cells, list) and len(cells) == 2]
+        if cells and all(map(_ID.fullmatch, cells)):
+            problem = f"beside its images, {self.uri} has {short_repr(cells[0])} and the like, which are no captions"
+            cure = "add a column with captions, and a header line; if they are captions, set source.header"
+            raise CallError(f"source.header: {problem}; {cure}")
 
     def _explain_no_header(self, cells: Sequence[str]) -> str:
         shown = ", ".join(map(short_repr, cells[:5]))
@@ -168,6 +192,7 @@ class DelimitedSource(TextTableSource):
         """
         options: dict[str, Any] = {"delimiter": delimiter, "strict": True, "skipinitialspace": spaced}
         by_line = self.delimiter == "\t" or self.settings.quoting == "none"
+        offset = offset or self._declared[1]
         with open_text(self.uri, self.settings.encoding) as text:
             while True:
                 lines = _Lines(text.file, offset)

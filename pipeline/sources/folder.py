@@ -25,6 +25,7 @@ from pipeline.sources.base import (
     meta_json,
     slice_ranges,
     valid_text,
+    with_caption,
     with_valid_text,
 )
 from pipeline.sources.member_names import IMAGES
@@ -217,7 +218,8 @@ class _Loaded:
             return [pair.failed(self.text)]
         if isinstance(row, Fault):
             return [pair.failed(row)]
-        captions = captions_of(_first(row, columns.caption))
+        name = next((name for name in columns.caption if name in row), "")
+        captions = captions_of(row.get(name), f"{entry.about}: {name}")
         if isinstance(self.text, bytes):
             captions = [caption_text.from_file(self.text)]
         same = [name for name in columns.caption if any(captions) and captions_of(row.get(name)) == captions]
@@ -226,7 +228,7 @@ class _Loaded:
         pair = pair.failed(image) if isinstance(image, Fault) else replace(pair, image=image)
         keys = [f"{pair.key}-{number}" for number in range(len(captions))] if len(captions) > 1 else [pair.key]
         return [
-            replace(pair, key=key, index=index + number, caption=caption or "")
+            with_caption(replace(pair, key=key, index=index + number), caption)
             for number, (key, caption) in enumerate(zip(keys, captions, strict=True))
         ]
 

@@ -1,7 +1,8 @@
 """JSON files with a list of records, at the top or under a key: one record is one row, as a line of JSON lines is.
 
-This covers LLaVA's lists (`conversations`) and Karpathy's splits (`dataset_coco.json`: `images`, with `sentences`). The
-file is read as a whole.
+This covers LLaVA's lists (`conversations`) and Karpathy's splits (`dataset_coco.json`: `images`, with `sentences`).
+Records may also be the values of one object, whose keys are image files: `{"a.jpg": "a dog"}`, or
+`{"a": {"caption": …, "tags": …}}` as kohya's trainers write it. The file is read as a whole.
 """
 
 import codecs
@@ -10,14 +11,21 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-from pipeline.faults import SourceFault, first_line
+from pipeline import files
+from pipeline.configuration import ColumnSettings
+from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources import json_text
 from pipeline.sources.base import Position
+from pipeline.sources.columns import Columns
+from pipeline.sources.member_names import is_image_name
 from pipeline.sources.table import RecordSource, Row
 from pipeline.sources.text_file import open_text, read_text
 
 _HEAD = 1 << 16
+
+_CAPTIONS = {*ColumnSettings().caption, "tags"}
+"""Fields that show that the values of an object are records, if its keys are no image files."""
 
 
 class JsonSource(RecordSource):
@@ -27,10 +35,16 @@ class JsonSource(RecordSource):
         """The number says it."""
         return ""
 
+    def check_encoding(self) -> None:
+        """Python detects it in JSON."""
+
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """One row per record."""
-        for position, record in enumerate(_records(self.info, self.settings.encoding)[offset:], offset):
+        for position, record in enumerate(self._records()[offset:], offset):
             yield position, number + position - offset, _row(record)
+
+    def _records(self) -> list[Any]:
+        return _records(self.info, self.settings.encoding, self.root)
 
 
 def kind_of_json(uri: str, kind: str, encoding: str) -> str:
@@ -51,7 +65,7 @@ def kind_of_json(uri: str, kind: str, encoding: str) -> str:
     except (ValueError, RecursionError, SourceFault):
         return "coco"  # which says what is wrong
     is_coco = isinstance(value, dict) and all(isinstance(value.get(name), list) for name in ("images", "annotations"))
-    return "coco" if is_coco or not _lists(value) else "json"
+    return "coco" if is_coco or not (_lists(value) or _by_name(value)) else "json"
 
 
 def has_records(uri: str) -> bool:
@@ -64,15 +78,17 @@ def has_records(uri: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _records(info: FileInfo, encoding: str) -> list[Any]:
-    """The records of a file. They are cached for the next range of the same file."""
+def _records(info: FileInfo, encoding: str, root: str) -> list[Any]:
+    """The records of a file. They are cached for the next range of the same file. root: of image files."""
     try:
         value = json_text.parse(read_text(info.uri, encoding))
     except (ValueError, RecursionError) as error:
-        raise SourceFault(f"not JSON: {first_line(error)}") from error
+        raise SourceFault(json_text.explain(error)) from error
     if isinstance(value, list):
         return value
     lists = _lists(value)
+    if not lists and (by_name := _by_name(value)):
+        return _named_records(by_name, root)
     if len(lists) != 1:
         raise SourceFault(f"not one list of records, but {len(lists)}: {', '.join(lists) or 'none'}")
     [records] = lists.values()
@@ -83,6 +99,43 @@ def _lists(value: Any) -> dict[str, list[Any]]:
     """The lists of objects in an object, by key."""
     items = value.items() if isinstance(value, dict) else ()
     return {key: item for key, item in items if isinstance(item, list) and any(isinstance(one, dict) for one in item)}
+
+
+def _by_name(value: Any) -> dict[str, Any]:
+    """An object whose values are captions or records, by name. Empty if it is another one."""
+    if not isinstance(value, dict):
+        return {}
+    if 2 * sum(map(_is_image_file, value)) > len(value):
+        return value
+    are_records = all(isinstance(one, dict) for one in value.values())
+    return value if are_records and any(not _CAPTIONS.isdisjoint(one) for one in value.values()) else {}
+
+
+def _named_records(by_name: dict[str, Any], root: str) -> list[dict[str, Any]]:
+    """The values as records. Their names are the image files, unless the records have a field for these."""
+    fields = {name: None for value in by_name.values() if isinstance(value, dict) for name in value}
+    if Columns.has_image(fields, ColumnSettings()):
+        return [{"key": name, **value} if isinstance(value, dict) else value for name, value in by_name.items()]
+    found = _image_files([name for name in by_name if not _is_image_file(name)], root)
+    return [
+        {"image": found.get(name, name), **(value if isinstance(value, dict) else {"caption": value})}
+        for name, value in by_name.items()
+    ]
+
+
+def _image_files(names: list[str], root: str) -> dict[str, str]:
+    """The image file for each name without a suffix, as kohya's trainers write it. Others are left out."""
+    uris = {name: uri for name in names if (uri := files.resolve_below(root, name))}
+    by_stem: dict[str, str] = {}
+    for folder in sorted({files.parent(uri) for uri in uris.values()}):
+        for info in files.list_tree(folder, deep=False).get(folder, []):
+            if _is_image_file(info.uri):
+                by_stem.setdefault(info.uri.rpartition(".")[0], info.uri)
+    return {name: by_stem[uri] for name, uri in uris.items() if uri in by_stem}
+
+
+def _is_image_file(name: str) -> bool:
+    return "." in name and is_image_name(name)
 
 
 def _row(record: Any) -> Row:

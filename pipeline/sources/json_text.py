@@ -3,6 +3,10 @@
 import json
 from typing import Any
 
+from pipeline.faults import first_line
+
+SET_ENCODING = "set source.encoding to its encoding, for example latin-1"
+
 
 def parse(data: bytes | str) -> Any:
     """Returns the value. An integer of more than 4300 digits, which Python refuses to parse, becomes a text.
@@ -16,6 +20,12 @@ def parse(data: bytes | str) -> Any:
         raise
     except ValueError:
         return json.loads(data, parse_int=_integer)  # slower, as it calls Python for each integer
+
+
+def explain(error: Exception) -> str:
+    """Why a text is not JSON. error: what `parse` raised."""
+    cure = f"; {SET_ENCODING}" if isinstance(error, UnicodeDecodeError) else ""
+    return f"not JSON: {first_line(error)}{cure}"
 
 
 def _integer(digits: str) -> int | str:

@@ -31,6 +31,8 @@ def _parse_line(line: bytes) -> Row:
     except ValueError as error:  # also raised for some JSON: nested deep, or with an integer of thousands of digits
         try:
             row = json_text.parse(line)
+        except UnicodeDecodeError:
+            return f"not UTF-8; {json_text.SET_ENCODING}"
         except (ValueError, RecursionError):
             return str(error)
     return row if isinstance(row, dict) else "not a JSON object"

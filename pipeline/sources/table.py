@@ -1,5 +1,6 @@
 """Code that all tables share: JSON lines, CSV, TSV, parquet."""
 
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -22,7 +23,7 @@ from pipeline.sources.base import (
 from pipeline.sources.columns import Columns, how_to_download
 from pipeline.sources.image_cells import bytes_in, image_in
 from pipeline.sources.read_images import fetch_ahead
-from pipeline.sources.text_file import open_text
+from pipeline.sources.text_file import open_text, unmarked_encoding
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 _SAMPLED_ROWS = 100
@@ -95,7 +96,7 @@ class TableSource(ImageFileSource):
         others = [name for name in self.settings.columns.image if name in self.column_names() and name != columns.image]
         cure = how_to_download(self.uri, columns.image, columns.caption)
         if others:
-            cure = f"set source.columns.image={others[0]} if that column names files, or {cure}"
+            cure = f"set source.columns.image={shlex.quote(others[0])} if that column names files, or {cure}"
         raise CallError(f"source.columns.image: {self.uri} lists URLs, in the column {columns.image}; {cure}")
 
     def place(self, position: Position) -> str:
@@ -138,8 +139,15 @@ class TextTableSource(TableSource):
         """The first byte."""
         return f", at byte {position['offset']}"
 
+    def check_encoding(self) -> None:
+        """Raises CallError if the file looks like UTF-16 or UTF-32 without a byte-order mark."""
+        if not self.settings.encoding and (encoding := unmarked_encoding(self.uri)):
+            problem = f"{self.uri} looks like {encoding} without a byte-order mark"
+            raise CallError(f"source.encoding: {problem}; set source.encoding={encoding}")
+
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Scans the file once. A file that can only be read forward is one range, and is not scanned."""
+        self.check_encoding()
         columns = self.columns  # a table without rows must have them, too
         self.check_images(row.get(columns.image) for row in self.first_rows())
         with open_text(self.uri, self.settings.encoding) as text:

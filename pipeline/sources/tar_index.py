@@ -30,7 +30,7 @@ class TarIndex:
     def __init__(self, names: MemberNames) -> None:
         self._names = names
         self._groups: dict[bytes, Offsets | list[Offsets]] = {}
-        self._stray_keys: dict[bytes, str] = {}
+        self._strays: dict[bytes, tuple[str, int]] = {}  # by key: the first one, and their number
         self._key: bytes | None = None
         self._last: MemberName | None = None
         self._shown_key = ""
@@ -62,8 +62,10 @@ class TarIndex:
         name = self._names.split(member.name)
         key, role, _, rank = name
         if not role:
-            if is_image_name(base) and len(self._stray_keys) < MAX_MEMBERS:
-                self._stray_keys.setdefault(digest(member.name if base.startswith(".") else key), shown(member.name))
+            if is_image_name(base) and len(self._strays) < MAX_MEMBERS:
+                hashed = digest(member.name if base.startswith(".") else key)
+                first, number = self._strays.get(hashed, (shown(member.name), 0))
+                self._strays[hashed] = first, number + 1
             return
         self.members += 1
         hashed = digest(key)
@@ -95,9 +97,9 @@ class TarIndex:
         if patterns:
             most = max(sorted(patterns), key=patterns.__getitem__)
             self.usual = tuple(role for role, present in zip(ROLES, most, strict=True) if present)
-        strays = self._stray_keys.keys() - self._groups.keys()
-        self.strays = len(strays)
-        self.stray = next((name for key, name in self._stray_keys.items() if key in strays), "")
+        strays = [stray for key, stray in self._strays.items() if key not in self._groups]
+        self.strays = sum(number for _, number in strays)
+        self.stray = next((name for name, _ in strays), "")
 
     def samples(self) -> list[tuple[int, Offsets]]:
         """The samples in reading order, each with its place: the offset of its image, else of its first member."""

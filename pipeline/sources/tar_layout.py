@@ -3,15 +3,16 @@
 A tar as img2dataset and webdataset write it is recognised by its first members, and nothing more is read.
 """
 
+from collections import Counter
 from collections.abc import Collection
-from itertools import islice
+from itertools import groupby, islice
 from typing import Any
 
 from pipeline.configuration import MemberSettings, SourceSettings
 from pipeline.sources import json_text
-from pipeline.sources.member_names import MemberNames, digest
+from pipeline.sources.member_names import MemberNames, digest, shown
 from pipeline.sources.tar_index import MAX_MEMBERS, TarIndex
-from pipeline.sources.tar_members import Gap, TarReader
+from pipeline.sources.tar_members import Gap, Member, TarReader
 
 NAMES, JOINED = "members", "joined"
 """Keys of positions: values of `source.members` that were found, and whether members are joined (see `TarIndex`)."""
@@ -21,6 +22,9 @@ _MAX_GZIPPED = 1000
 
 _FIRST_COMPLETE = 2
 """Samples at the start that can be adjacent by chance, though those after them are not."""
+
+_FIRST_KEYS = 4
+"""Samples at the start in which two images of one key are looked for. A tar that has such keys has them throughout."""
 
 _MAX_JSON = 1 << 24
 _MAX_EXTENSION = 60
@@ -51,16 +55,40 @@ def names_of(layout: dict[str, Any], settings: SourceSettings) -> MemberNames:
     return MemberNames(settings.members)
 
 
+def two_images(tar: TarReader, names: MemberNames) -> str:
+    """A line about two images of one key and fewer texts, if one of the first samples has them; else "".
+
+    Each image is a sample, so one of them has no caption.
+    """
+    members = (member.name for member in tar.members(0, lambda _: 0) if isinstance(member, Member))
+    used = (name for name in members if names.split(name).role and not name.rpartition("/")[2].startswith("._"))
+    for _, same_key in islice(groupby(used, lambda name: names.split(name).key), _FIRST_KEYS):
+        images: dict[str, str] = {}  # by extension
+        texts: Counter[str] = Counter()
+        for name in same_key:
+            _, role, extension, rank = names.split(name)
+            if role != "image":
+                texts[role] += 1
+            elif not rank:
+                images.setdefault(extension, shown(name))
+        if texts and len(images) > max(texts.values()):
+            (first, one), (_, other) = islice(images.items(), 2)
+            cure = f"name the extension of the image, for example source.members.image={first}"
+            return f"{one} and {other}: two images with one key, of which only one gets the caption; {cure}"
+    return ""
+
+
 def _is_to_join(tar: TarReader, names: MemberNames) -> bool:
     """Whether joining completes samples, and no key has several images or texts, as in two tars made one whose keys
     both begin at 0: a key that each has once could join the image of one with the text of the other.
 
-    Ends as soon as most of the samples so far are complete without joining.
+    Ends as soon as most of the samples so far are complete without joining, or a key has several images or texts.
     """
     index = TarIndex(names)
     for member in tar.members(0, lambda _: 0):
         index.add(member)
-        if index.complete > index.incomplete + _FIRST_COMPLETE or index.members > MAX_MEMBERS:
+        is_ordered = index.complete > index.incomplete + _FIRST_COMPLETE
+        if is_ordered or index.repeat or index.members > MAX_MEMBERS:  # a repeat stays one, whatever follows
             return False
     index.finish()
     return index.joined > 0 and not index.repeated

@@ -18,6 +18,7 @@ from pipeline.faults import SourceFault, first_line
 
 _HEAD = 1 << 16
 _STEP = 1 << 16
+_UNMARKED = 128
 LONGEST_LINE = 64 << 20
 """Bytes of a line, without its end. A longer one is a source fault: a few KiB of gzip can unpack to gigabytes."""
 
@@ -58,6 +59,17 @@ def open_text(uri: str, encoding: str) -> Iterator[TextFile]:
     """
     with _opened(uri, encoding) as (stream, forward):
         yield TextFile(cast(BinaryIO, io.BufferedReader(_Lines(stream), _STEP)), forward)
+
+
+def unmarked_encoding(uri: str) -> str:
+    """UTF-16 or UTF-32 with its byte order, if a file looks like it and has no byte-order mark; else ""."""
+    with _opened(uri, "") as (stream, _):
+        head = _head(stream, _UNMARKED)
+    for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be") if b"\0" in head else ():
+        line = head[: len(head) - len(head) % 4].decode(encoding, "replace").partition("\n")[0]
+        if "\0" not in line and 2 * sum(map(str.isascii, line)) > len(line):  # a header, or a path
+            return encoding
+    return ""
 
 
 def read_text(uri: str, encoding: str) -> bytes:
@@ -143,59 +155,32 @@ def _lone_surrogates(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_KEEP_BYTES, _lone_surrogates)
 
 
-class _Lines(io.RawIOBase):
+class _Lines(files.RawFile):
     """A file of which only lines are read, from the beginning of a line on. Refuses a line that is too long."""
 
     closed = False  # BufferedReader asks for each line; the property of the base class costs 4 % of the time
 
     def __init__(self, file: Any) -> None:
-        self._file = file
+        super().__init__(file)
         self._offset = self._line = 0  # the next byte, and the first one of its line
 
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._file.read(len(buffer))
+    def read(self, size: int = -1) -> bytes:
+        data = super().read(size)
         end = data.find(b"\n") if self._offset + len(data) - self._line > LONGEST_LINE else 0
         if end < 0 or self._offset + end - self._line > LONGEST_LINE:
             what = f"the line at byte {self._line} is longer than {LONGEST_LINE >> 20} MiB"
             raise EOFError(f"{what}; end each row with a line end, or set source.kind if this is no text table")
         self._offset += len(data)
         self._line = self._offset - len(data) + last + 1 if (last := data.rfind(b"\n")) >= 0 else self._line
-        buffer[: len(data)] = data
-        return len(data)
+        return data
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._offset = self._line = int(self._file.seek(offset, whence))
-        return self._offset
-
-    def tell(self) -> int:
+        self._offset = self._line = super().seek(offset, whence)
         return self._offset
 
 
-class _CarriageReturns(io.RawIOBase):
+class _CarriageReturns(files.RawFile):
     """A file whose lines end with CR, with LF instead."""
 
-    def __init__(self, file: Any) -> None:
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._file.read(len(buffer)).replace(b"\r", b"\n")
-        buffer[: len(data)] = data
-        return len(data)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return int(self._file.seek(offset, whence))
-
-    def tell(self) -> int:
-        return int(self._file.tell())
+    def read(self, size: int = -1) -> bytes:
+        return super().read(size).replace(b"\r", b"\n")

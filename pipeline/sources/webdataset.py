@@ -15,11 +15,19 @@ from pipeline.configuration import SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.sources import caption_text, json_text
-from pipeline.sources.base import Position, RangeSpec, captions_of, meta_json, with_valid_text
+from pipeline.sources.base import (
+    Caption,
+    Position,
+    RangeSpec,
+    captions_of,
+    meta_json,
+    with_caption,
+    with_valid_text,
+)
 from pipeline.sources.member_names import ROLES, MemberName, MemberNames, digest, is_image_name, shown, starts_sample
 from pipeline.sources.read_images import fetch_ahead, opened_once
 from pipeline.sources.tar_index import TarIndex
-from pipeline.sources.tar_layout import JOINED, NAMES, find_layout, names_of
+from pipeline.sources.tar_layout import JOINED, NAMES, find_layout, names_of, two_images
 from pipeline.sources.tar_members import Gap, Member, NotATar, open_tar
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.wording import counted
@@ -112,9 +120,12 @@ class _ReadState:
         """All faults in one line. Empty if there are none."""
         more = f" (and {self.gaps - 1} more such places)" if self.gaps > 1 else ""
         verb = "belongs" if self.strays == 1 else "belong"
-        strays = f"{counted(self.strays, 'image')} {verb} to no sample, first {self.stray}: {_why_stray(self.stray)}"
+        why = _why_stray(self.stray, self.text)
+        strays = f"{counted(self.strays, 'image')} {verb} to no sample, first {self.stray}: {why}"
         apart = f"members of one sample are not adjacent, first those of {self.apart}, so they gave several pairs"
-        texts = f"no image has an adjacent .txt or .json with its key, but there is {self.text}{_text_cure(self.text)}"
+        texts = f"no image has an adjacent .txt or .json with its key, but there is {self.text}"
+        if setting := _text_setting(self.text):
+            texts = f"{texts}; set {setting} to use it"
         return "; ".join(
             filter(
                 None,
@@ -131,25 +142,34 @@ class _ReadState:
 _SORT = "unpack the tar and pack it again with tar --sort=name"
 
 
-def _why_stray(name: str) -> str:
-    """Why an image belongs to no sample, and the settings that give it one. name: as `shown`."""
+def _why_stray(name: str, text: str) -> str:
+    """Why an image belongs to no sample, and the settings that give it one, the likeliest first.
+
+    text: name of the first text without a role; "" if there is none or it is unknown. Both as `shown`.
+    """
     stem, _, extension = name.partition(".")
     if not stem:
         return "a dot begins their name; rename them, or set source.members.key_end=last_dot"
     if not name.startswith("…") and "." not in extension:
         return f"source.members.image does not list {extension}"
-    last_dot = "source.members.key_end=last_dot"
+    cure, key_end = "", "source.members.key_end=last_dot"
     if _TYPABLE.fullmatch(extension) and not name.startswith("…"):
-        last_dot = f"source.members.image={extension.lower()}, or {last_dot} if the dots belong to the key"
-    return f"they have a second dot and no sample of their key; set {last_dot}"
+        cure = f"source.members.image={extension.lower()}"
+    if not cure or text.rpartition(".")[0] == name.rpartition(".")[0]:  # a.v1.jpg, a.v1.txt
+        cure = key_end
+    elif text.partition(".")[0] == stem and (other := _text_setting(text)):  # a.input.jpg, a.output.txt
+        cure = f"{cure} {other}, or {key_end} if the dots belong to the key"
+    else:
+        cure = f"{key_end} if the dots belong to the key, else {cure}"
+    return f"they have a second dot and no sample of their key; set {cure}"
 
 
-def _text_cure(name: str) -> str:
-    """The setting that takes a text for the caption. name: as `shown`."""
+def _text_setting(name: str) -> str:
+    """The setting that takes a text for the caption, "" if it cannot be typed. name: as `shown`."""
     extension = name.partition(".")[2].lower()
     key = "metadata" if extension.endswith("json") else "caption"
     typable = _TYPABLE.fullmatch(extension) and not name.startswith("…")
-    return f"; set source.members.{key}={extension} to use it" if typable else ""
+    return f"source.members.{key}={extension}" if typable else ""
 
 
 @dataclass
@@ -221,6 +241,11 @@ class WebDatasetSource:
         except NotATar:
             raise SourceFault("not a tar") from None
         return [RangeSpec({"offset": 0, "index": 0, **layout}, None)]
+
+    def notices(self, start: Position) -> list[str]:
+        """Lines for a person about what may not be meant, from the first headers. start: of the first pair."""
+        with open_tar(self.uri, False) as tar:
+            return list(filter(None, [two_images(tar, names_of(start, self.settings))]))
 
     def starts(self, start: Position) -> Iterator[Position]:
         """Reads only the headers and the JSON of samples, whose captions can be a list."""
@@ -348,12 +373,13 @@ class WebDatasetSource:
         if faults := "; ".join(filter(None, (state.faults(), repeats))):
             raise SourceFault(faults)
 
-    def _captions(self, sample: _Sample) -> list[str | None]:
+    def _captions(self, sample: _Sample) -> list[Caption]:
         """The captions of a sample: its text, else those in its JSON."""
         if sample.text is not None:
             return [caption_text.from_file(sample.text)]
         row, _ = sample.row
-        return captions_of(next((row[name] for name in self.settings.columns.caption if name in row), None))
+        name = next((name for name in self.settings.columns.caption if name in row), "")
+        return captions_of(row.get(name), f"{sample.key}.json: {name}")
 
     def _pairs(self, sample: _Sample, index: int) -> Iterator[Pair]:
         """The pairs of a sample, one per caption. index: of the first one."""
@@ -371,7 +397,7 @@ class WebDatasetSource:
             pair = replace(pair, image=sample.image, data=sample.data)
         for number, caption in enumerate(captions):
             key = f"{sample.key}-{number}" if len(captions) > 1 else sample.key
-            yield replace(pair, key=key, index=index + number, caption=caption or "")
+            yield with_caption(replace(pair, key=key, index=index + number), caption)
 
 
 def _moved(position: Position, skip: int) -> Position:
@@ -404,6 +430,7 @@ class _Strays:
         self._earlier_count = count
         self._earlier_first = first
         self._candidate_key = self._candidate_name = ""
+        self._candidates = 0
 
     def observe(self, key: str, role: str, name: str, previous_key: str) -> None:
         """Records a member. previous_key: key of the sample before it."""
@@ -412,16 +439,17 @@ class _Strays:
             key = name  # webdataset finds no key in it
         if key != self._candidate_key:
             self._earlier_first, self._earlier_count = self.first, self.count
-            self._candidate_key = ""
-        if not role and is_image_name(base) and key not in (previous_key, self._candidate_key):
-            self._candidate_key, self._candidate_name = key, shown(name)
-        elif role:
-            self._candidate_key = ""
+            self._candidate_key, self._candidates = "", 0
+        if role:
+            self._candidate_key, self._candidates = "", 0
+        elif is_image_name(base) and key != previous_key:
+            self._candidate_name = self._candidate_name if self._candidates else shown(name)
+            self._candidate_key, self._candidates = key, self._candidates + 1
 
     @property
     def count(self) -> int:
-        """The number of keys of such images so far."""
-        return self._earlier_count + bool(self._candidate_key)
+        """The number of such images so far."""
+        return self._earlier_count + self._candidates
 
     @property
     def first(self) -> str:

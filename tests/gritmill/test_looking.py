@@ -131,6 +131,25 @@ def test_a_damaged_tar_shows_the_pairs_before_the_damage(tmp_path: Path) -> None
     assert source["fault"].startswith("truncated or damaged")
 
 
+def test_what_may_not_be_meant_is_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stored(tmp_path / "a.tar", tar([("0.jpg", image(1)), ("0.png", image(2)), ("0.txt", b"a dog")]))
+    result = gritmill.look(tmp_path / "a.tar")
+    [notice] = result["sources"][0]["notices"]
+    assert notice.startswith("0.jpg and 0.png: two images with one key")
+    show(result)
+    assert capsys.readouterr().out.splitlines()[-1] == f"  note: {notice}"
+
+
+def test_captions_that_stand_for_none_are_a_note(tmp_path: Path) -> None:
+    stored(tmp_path / "1.png", image(1))
+    captions = ["nan", "a dog", "NULL", "nan", "none of the hats"]
+    stored(tmp_path / "a.csv", "path,text\n" + "".join(f"1.png,{caption}\n" for caption in captions))
+    [source] = gritmill.look(tmp_path / "a.csv")["sources"]
+    assert source["notices"] == [
+        "3 captions of the first 5 are the text nan or NULL; filters.min_words=2 rejects captions of one word"
+    ]
+
+
 def test_of_many_sources_an_unknown_kind_is_told(tmp_path: Path) -> None:
     """The other sources are not read: the content of two of them would say that they are of kind json."""
     for number in range(21):
@@ -140,10 +159,9 @@ def test_of_many_sources_an_unknown_kind_is_told(tmp_path: Path) -> None:
     result = gritmill.look(tmp_path / "*.*")
     assert result["others"] == {"csv": 1, "coco or json": 1, "jsonl": 1}
     assert len(result["sources"]) == 22
-    assert [source["fault"].split(": ", 2)[1:] for source in result["sources"][20:]] == [
-        [f"{tmp_path}/23.notes", "cannot detect its kind from its name; set it with --set source.kind=…"],
-        [f"{tmp_path}/24.png", f"a picture is no source; use its folder: --input {tmp_path}"],
-    ]
+    notes, picture = (source["fault"] for source in result["sources"][20:])
+    assert notes.startswith(f"--input: {tmp_path}/23.notes: cannot detect its kind from its name; ")
+    assert picture == f"--input: {tmp_path}/24.png: a picture is no source; use its folder: --input {tmp_path}"
 
 
 def test_few_images_are_in_memory() -> None:

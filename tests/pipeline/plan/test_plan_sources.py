@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,15 @@ def test_a_missing_source_is_refused(tmp_path: Path) -> None:
     made = plan([tmp_path / "a.jsonl", tmp_path / "b.jsonl"])
     with pytest.raises(CallError, match=r"^--input: .*a\.jsonl is not among the inputs"):
         compare_sources(made, find_sources([str(tmp_path / "b.jsonl")]))
+
+
+def test_what_an_earlier_release_planned_and_is_no_source_may_be_missing(tmp_path: Path) -> None:
+    stored(tmp_path / "00000.tar", tar(samples(3)))
+    stored(tmp_path / "00000_stats.json", '{"count": 3}')
+    made = plan([tmp_path / "00000_stats.json"])
+    made = replace(made, sources=(*plan([tmp_path / "00000.tar"]).sources, *made.sources))
+    assert made.sources[1].fault
+    assert compare_sources(made, find_sources([f"{tmp_path}/*"])) == ([], {})
 
 
 def test_a_source_of_another_size_or_time_has_changed(tmp_path: Path) -> None:

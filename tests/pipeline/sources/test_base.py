@@ -13,6 +13,7 @@ from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 from pipeline.sources import is_source, kind_of, open_source
 from pipeline.sources.base import (
+    Caption,
     captions_of,
     check_root,
     image_reference,
@@ -25,7 +26,7 @@ from pipeline.sources.base import (
 from pipeline.sources.columns import Columns
 from tests import fake_object_store
 from tests.pipeline.builders import source_settings, stored
-from transforms.records import Fault, ImageRef, Pair, Reason
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 COLUMNS = Columns("caption", "image", "url", "id", "key")
 
@@ -46,21 +47,26 @@ def test_slices_hold_every_row_once_and_end_where_the_image_changes(rows: list[t
         assert len({image for _, image in rows[first + wanted - 1 : last]}) == 1
 
 
+def not_a_text(what: str) -> Fault:
+    return Fault(FailureStage.READ, Reason.BROKEN_ROW, f"row 1: {what}, not a text")
+
+
 @pytest.mark.parametrize(
     ("value", "captions"),
     [
         ("a dog", ["a dog"]),
         ("", [""]),
         (["a", "b"], ["a", "b"]),
-        (["a", None, 3], ["a", None, None]),
+        (["a", None, 3], ["a", None, not_a_text("a number")]),
         ([], [None]),
         (None, [None]),
-        (7, [None]),
-        ({"en": "a"}, [None]),
+        (float("nan"), [None]),
+        (7, [not_a_text("a number")]),
+        ({"en": "a"}, [not_a_text("an object with en")]),
     ],
 )
-def test_captions_of_a_cell(value: object, captions: list[str | None]) -> None:
-    assert captions_of(value) == captions
+def test_captions_of_a_cell(value: object, captions: list[Caption]) -> None:
+    assert captions_of(value, "row 1") == captions
 
 
 def test_the_first_wanted_column_that_is_there_is_taken() -> None:
@@ -77,6 +83,12 @@ def test_a_table_without_a_column_is_refused_in_one_line(there: list[str], role:
     assert text.startswith(f"source.columns.{role}: a.csv has no column")
     assert text.endswith(f"it has {', '.join(there)}")
     assert "\n" not in text
+
+
+def test_a_table_of_img2dataset_names_the_folder_with_its_images() -> None:
+    there = ["url", "caption", "key", "status", "error_message"]
+    with pytest.raises(CallError, match=r"; if img2dataset has written it .*, use --input '/my out'; else dow"):
+        Columns.pick(there, ColumnSettings(), "/my out/00000.parquet")
 
 
 def test_captions_of_a_row_share_image_and_fields_and_have_keys_of_their_own() -> None:
@@ -123,6 +135,7 @@ def test_images_that_cannot_be_had_are_failed_pairs(value: object, reason: Reaso
     ("path", "detail"),
     [
         ("/data/images/1.jpg", "/data/images/1.jpg; set source.image_root=/data/images"),
+        ("/data/my images/1.jpg", "/data/my images/1.jpg; set source.image_root='/data/my images'"),
         ("s3://bucket/a/1.jpg", "s3://bucket/a/1.jpg; set source.image_root=s3://bucket/a"),
         ("../1.jpg", "../1.jpg, from /t"),
         ("../" + "x" * 23_000, f"../{'x' * 86}…, from /t"),

@@ -311,6 +311,81 @@ def test_what_cannot_be_a_table_of_images_is_refused(
         opened(tmp_path / "a.csv", data, **values).ranges(10)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        "sep=;\npath;text\n1.png;a, dog\n2.png;a hat\n",
+        "\ufeffsep=\t\r\npath\ttext\r\n1.png\ta, dog\r\n2.png\ta hat\r\n",
+        '"sep=|"\r1.png|a, dog\r2.png|a hat\r',
+        "SEP=^\npath^text\n1.png^a, dog\n2.png^a hat\n",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_first_line_of_excel_names_the_delimiter(tmp_path: Path, data: str, encoding: str) -> None:
+    source = opened(tmp_path / "a.csv", data.encode(encoding))
+    pairs = assert_reads_alike_from_anywhere(source, 1)
+    assert [(p.key, p.caption, p.image.uri) for p in pairs] == [
+        ("0", "a, dog", f"{tmp_path}/1.png"),
+        ("1", "a hat", f"{tmp_path}/2.png"),
+    ]
+
+
+def test_a_given_delimiter_goes_before_that_of_the_first_line(tmp_path: Path) -> None:
+    pairs = pairs_of(opened(tmp_path / "a.csv", "sep=;\npath,text\n1.png,a; dog\n", delimiter=","))
+    assert [(p.caption, p.image.uri) for p in pairs] == [("a; dog", f"{tmp_path}/1.png")]
+    with pytest.raises(CallError, match="no header line"):
+        opened(tmp_path / "b.csv", "sep=;\n").ranges(10)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize(
+    "text", ["path,text\n1.png,ein Hütchen 🎩\n", "1.png,a dog\n", "path,text\n1.png,一只狗在田野里奔跑着追一个球\n"]
+)
+def test_an_encoding_without_its_mark_is_named(tmp_path: Path, encoding: str, text: str) -> None:
+    source = opened(tmp_path / "a.csv", text.encode(encoding))
+    with pytest.raises(CallError, match=rf"a\.csv looks like {encoding} without .*; set source\.encoding={encoding}$"):
+        source.ranges(10)
+    [pair] = pairs_of(opened(tmp_path / "a.csv", text.encode(encoding), encoding=encoding))
+    assert pair.image.uri == f"{tmp_path}/1.png"
+
+
+BASE64 = base64.b64encode(image(1, "JPEG")).decode()
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (f"1234\t{BASE64}\n1235\t{BASE64}\n", "'1234'"),
+        (f"{BASE64}\timg_0012\n", "'img_0012'"),
+        ("a.jpg\t17\nb.jpg\t3\n", "'17'"),
+        (f"0a1e-f2\t{BASE64}\n", "'0a1e-f2'"),
+        ("2024-01-02 \ta.jpg\n", "'2024-01-02'"),
+    ],
+)
+def test_ids_beside_images_are_no_captions(tmp_path: Path, data: str, shown: str) -> None:
+    with pytest.raises(
+        CallError, match=rf"^source\.header: beside its images, .*a\.tsv has {shown} and the like, which"
+    ):
+        opened(tmp_path / "a.tsv", data).ranges(10)
+    header = ["caption", "image"] if data.startswith(shown[1:5]) else ["image", "caption"]
+    assert pairs_of(opened(tmp_path / "a.tsv", data, header=header))[0].caption.strip() == shown.strip("'")
+
+
+@pytest.mark.parametrize("caption", ["dog", "一只狗", "7 dogs", "chien2é", "", "a1 b"])
+def test_a_short_caption_beside_an_image_is_one(tmp_path: Path, caption: str) -> None:
+    assert pairs_of(opened(tmp_path / "a.tsv", f"1.jpg\t{caption}\n"))[0].caption == caption
+
+
+def test_among_captions_an_id_is_one(tmp_path: Path) -> None:
+    pairs = pairs_of(opened(tmp_path / "a.tsv", "1.jpg\t1984\n2.jpg\ta dog\n"))
+    assert [pair.caption for pair in pairs] == ["1984", "a dog"]
+
+
+def test_nuls_alone_are_no_encoding(tmp_path: Path) -> None:
+    [pair] = pairs_of(opened(tmp_path / "a.csv", b"path,text\n1.png,a dog\0\0\0\n"))
+    assert pair.caption == "a dog"
+
+
 @pytest.mark.parametrize("packed", [gzip.compress, ZstdCompressor(write_checksum=True).compress])
 def test_of_a_damaged_compressed_table_the_rows_before_the_damage_are_read(tmp_path: Path, packed: Any) -> None:
     rows = [[f"{i}.png", f"{i * 7919 % 99991} dogs"] for i in range(40_000)]

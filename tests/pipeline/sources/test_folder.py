@@ -198,6 +198,15 @@ def test_any_change_of_a_file_changes_the_source(tmp_path: Path, change: str) ->
     assert found(tmp_path).uri == before.uri
 
 
+def test_a_caption_that_is_no_text_says_what_it_is(tmp_path: Path) -> None:
+    write(tmp_path, {"1.jpg": image(), "1.json": '{"caption": [7, "a dog"]}', "2.jpg": image(), "2.json": "{}"})
+    assert [(pair.key, pair.caption, pair.error and pair.error.detail) for pair in read(tmp_path)] == [
+        ("1-0", "", "1.json: caption: a number, not a text"),
+        ("1-1", "a dog", None),
+        ("2", "", None),
+    ]
+
+
 def test_a_stamp_survives_json() -> None:
     stamps = [folder_info("/f", [info(f"{i}.jpg")]).stamp for i in range(100)]
     assert json.loads(json.dumps(stamps)) == stamps

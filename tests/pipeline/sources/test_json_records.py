@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from pipeline.faults import SourceFault
-from pipeline.sources import is_source, kind_of
+from pipeline.sources import is_source, kind_of, open_source
 from pipeline.sources.json_records import JsonSource
 from tests.pipeline.builders import assert_reads_alike_from_anywhere, source_settings, stored
 from transforms.records import Reason
@@ -75,6 +75,12 @@ def test_splits_of_karpathy(tmp_path: Path) -> None:
         ("a.jsonl", json.dumps(ROWS[0]), "jsonl"),
         ("a.json", json.dumps({"images": [{"id": 1, "sentences": []}]}), "json"),
         ("a.json", json.dumps(COCO), "coco"),
+        ("a.json", json.dumps({"1.png": "a dog", "2.png": "a hat", "note": "x"}), "json"),
+        ("a.json", json.dumps({"1": {"caption": "a dog"}}), "json"),
+        ("a.json", json.dumps({"image": "1.png", "caption": "a dog"}), "coco"),
+        ("a.json", json.dumps({"jpg": "a dog"}), "coco"),
+        ("a.json", json.dumps({"1": {"width": 7}}), "coco"),
+        ("a.json", json.dumps({"1": "a dog"}), "coco"),
         ("a.json", "{}", "coco"),
         ("a.json", "", "coco"),
         ("a.json", "no", "coco"),
@@ -89,6 +95,64 @@ def test_the_content_tells_the_kind(tmp_path: Path, name: str, content: str, kin
 def test_another_json_is_a_source_fault_of_one_line(tmp_path: Path, value: Any) -> None:
     with pytest.raises(SourceFault, match=r"^not (JSON|one list of records).+$"):
         opened(tmp_path / "a.json", value).ranges(10)
+
+
+def read(path: Path, value: Any, **values: Any) -> list[tuple[str, str, str, str]]:
+    pairs = assert_reads_alike_from_anywhere(opened(path, value, **values), 1)
+    return [(p.key, p.caption, p.image.uri or (p.error.detail if p.error else ""), p.meta) for p in pairs]
+
+
+def test_captions_by_image_file(tmp_path: Path) -> None:
+    value = {"1.png": "a dog", "b/2.JPG": ["a hat", "a cat"], "3.png": None, "4.png": 7}
+    assert read(tmp_path / "a.json", value) == [
+        ("0", "a dog", f"{tmp_path}/1.png", "{}"),
+        ("1-0", "a hat", f"{tmp_path}/b/2.JPG", "{}"),
+        ("1-1", "a cat", f"{tmp_path}/b/2.JPG", "{}"),
+        ("2", "", f"{tmp_path}/3.png", "{}"),
+        ("3", "", f"{tmp_path}/4.png", "{}"),
+    ]
+
+
+def test_metadata_of_kohyas_trainers(tmp_path: Path) -> None:
+    """Their names are those of the images without suffix, below the folder of the images."""
+    for name in ("1.webp", "1.txt", "2.v1.png", "2.v1.npz", "10_cat/3.jpg"):
+        stored(tmp_path / "train" / name, b"")
+    value = {
+        "1": {"caption": "a cat", "tags": "cat, sofa", "train_resolution": [512, 512]},
+        "2.v1": {"caption": "a dog"},
+        "10_cat/3.jpg": {"caption": "a hat"},
+        "4": {"tags": "hat"},
+    }
+    assert read(tmp_path / "meta_lat.json", value, image_root=str(tmp_path / "train")) == [
+        ("0", "a cat", f"{tmp_path}/train/1.webp", '{"tags":"cat, sofa","train_resolution":[512,512]}'),
+        ("1", "a dog", f"{tmp_path}/train/2.v1.png", "{}"),
+        ("2", "a hat", f"{tmp_path}/train/10_cat/3.jpg", "{}"),
+        ("3", "", f"{tmp_path}/train/4", '{"tags":"hat"}'),
+    ]
+
+
+def test_records_by_name_keep_the_image_that_they_name(tmp_path: Path) -> None:
+    value = {"x1": {"file_name": "1.png", "caption": "a dog"}, "x2": {"caption": "a hat"}}
+    assert read(tmp_path / "a.json", value) == [
+        ("x1", "a dog", f"{tmp_path}/1.png", '{"key":"x1"}'),
+        ("x2", "a hat", "the row names no image", '{"key":"x2"}'),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le", "utf-16", "utf-32-be"])
+def test_the_encoding_of_json_is_detected(tmp_path: Path, encoding: str) -> None:
+    pairs = read(tmp_path / "a.json", json.dumps(ROWS).encode(encoding))
+    assert [caption for _, caption, _, _ in pairs] == ["a dog", "a hat", "a cat"]
+
+
+@pytest.mark.parametrize("value", [b'[{"image": "1.png", "caption": "caf\xe9"}]', b'{"images": ["\xe9"]}'])
+def test_another_encoding_names_the_setting(tmp_path: Path, value: bytes) -> None:
+    source = stored(tmp_path / "a.json", value)
+    kind = kind_of(source.uri, source_settings())
+    with pytest.raises(SourceFault, match=r"not JSON: 'utf-8' codec .*; set source\.encoding to its encoding, for exa"):
+        open_source(kind, source, source_settings()).ranges(10)
+    if kind == "json":
+        assert read(tmp_path / "a.json", value, encoding="latin-1")[0][1] == "café"
 
 
 def test_the_statistics_of_img2dataset_are_no_source() -> None:

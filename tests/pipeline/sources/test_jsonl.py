@@ -68,6 +68,10 @@ def test_bytes_that_are_no_utf8_break_their_line_alone(tmp_path: Path) -> None:
     bad = b'{"image": "2.png", "caption": "caf\xe9"}\n'
     pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.jsonl", good + bad + good))
     assert [p.error.reason if p.error else None for p in pairs] == [None, Reason.BROKEN_ROW, None]
+    assert pairs[1].error is not None
+    assert pairs[1].error.detail == (
+        f"row 2, at byte {len(good)}: not UTF-8; set source.encoding to its encoding, for example latin-1"
+    )
 
 
 def test_nesting_without_end_breaks_its_line_alone(tmp_path: Path) -> None:

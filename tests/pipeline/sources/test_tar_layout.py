@@ -242,8 +242,41 @@ def test_images_without_a_sample_name_the_settings(tmp_path: Path) -> None:
     _, fault = assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", members))
     assert fault == (
         "3 images belong to no sample, first s000.input.jpg: they have a second dot and no sample of their key; set "
-        "source.members.image=input.jpg, or source.members.key_end=last_dot if the dots belong to the key"
+        "source.members.image=input.jpg source.members.caption=output.txt, or source.members.key_end=last_dot if the "
+        "dots belong to the key"
     )
+    members = [*sets(3, input_jpg=picture), ("z.jpg", picture(3)), ("z.txt", b"a hat")]
+    _, fault = assert_same_rest_from_anywhere(opened(tmp_path / "b.tar", members))
+    assert fault.endswith(
+        "set source.members.key_end=last_dot if the dots belong to the key, else source.members.image=input.jpg"
+    )
+
+
+VERSIONS = [f"{key}.{e}" for i in range(8) for key in [f"a.{i}"] for e in ("jpg", "txt")]
+DATES = [f"2024.01.0{i}_x.{e}" for i in range(8) for e in ("jpg", "txt")]
+USUAL_NAMES = [f"{key}.{e}" for key in ("0", "1", "y", "z") for e in ("jpg", "txt")]
+
+
+@pytest.mark.parametrize("dotted_names", [VERSIONS, DATES])
+@pytest.mark.parametrize("place", ["start", "middle", "end", "alternating"])
+@pytest.mark.parametrize("joined", [False, True])
+def test_images_with_dots_in_some_keys_are_all_counted_and_get_the_setting_that_works(
+    tmp_path: Path, dotted_names: list[str], place: str, joined: bool
+) -> None:
+    at = {"start": 0, "middle": 4, "end": 8}.get(place)
+    if at is None:
+        alternating = [name for i in range(4) for name in (*USUAL_NAMES[2 * i :][:2], *dotted_names[4 * i :][:4])]
+    names = alternating if at is None else [*USUAL_NAMES[:at], *dotted_names, *USUAL_NAMES[at:]]
+    if joined:
+        names = names[::2] + names[1::2]
+    members = [(name, picture(0) if name.endswith("jpg") else name.encode()) for name in names]
+    pairs, fault = assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", members))
+    assert sorted(pair.caption for pair in pairs) == sorted(USUAL_NAMES[1::2])
+    assert fault.startswith(f"8 images belong to no sample, first {dotted_names[0]}: they have a second dot and no ")
+    assert fault.partition("; set ")[2].startswith("source.members.key_end=last_dot")
+    cured = opened(tmp_path / "a.tar", members, members={"key_end": "last_dot"})
+    pairs, fault = assert_same_rest_from_anywhere(cured)
+    assert (sorted(pair.caption for pair in pairs), fault) == (sorted(USUAL_NAMES[1::2] + dotted_names[1::2]), "")
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -475,6 +508,47 @@ def test_an_image_that_the_settings_do_not_list_is_named(tmp_path: Path) -> None
     pairs, fault = assert_same_rest_from_anywhere(opened(tmp_path / "a.tar", members, members=settings))
     assert summary(pairs) == USUAL[:3]
     assert fault == "1 image belongs to no sample, first z.jpg: source.members.image does not list jpg"
+
+
+NOTICE = (
+    "0.jpg and 0.png: two images with one key, of which only one gets the caption; name the extension of the image, "
+    "for example source.members.image=jpg"
+)
+
+
+@pytest.mark.parametrize(
+    ("ends", "notices"),
+    [
+        (("jpg", "png", "txt"), [NOTICE]),
+        (("jpg", "json", "png", "txt"), [NOTICE]),
+        (("jpg", "txt", "png"), [NOTICE]),
+        (("json", "png", "JPG"), [NOTICE.replace("0.jpg and 0.png", "0.png and 0.JPG").replace("=jpg", "=png")]),
+        (("jpg", "txt", "png", "txt"), []),
+        (("jpg", "txt", "jpg"), []),
+        (("jpg", "left.png", "txt"), []),
+        (("jpg", "png"), []),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_two_images_of_one_key_are_noticed(
+    tmp_path: Path, ends: tuple[str, ...], notices: list[str], packed: bool
+) -> None:
+    members = [(f"{i}.{end}", b"{}" if end == "json" else picture(i)) for i in range(3) for end in ends]
+    assert opened(tmp_path / "a.tar", members, packed).notices({}) == notices
+    assert opened(tmp_path / "a.tar", members, packed, members={"image": ["jpg", "png"]}).notices({}) == []
+
+
+def test_of_a_tar_with_two_images_of_each_key_only_the_first_headers_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tar_source = opened(tmp_path / "a.tar", sets(300, jpg=picture, png=picture, txt=words))
+    seen = []
+    parse = TarReader._header
+    monkeypatch.setattr(TarReader, "_header", lambda self, block: seen.append(1) or parse(self, block))
+    assert tar_source.ranges(100)[0].start == {"offset": 0, "index": 0}
+    assert len(seen) <= 8
+    assert len(tar_source.notices({})) == 1
+    assert len(seen) <= 12
 
 
 def test_images_without_captions_are_no_reason_to_advise_anything(tmp_path: Path) -> None:

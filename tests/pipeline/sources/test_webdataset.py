@@ -120,7 +120,6 @@ def test_gzip_of_several_members(tmp_path: Path) -> None:
         ({"caption": "a dog", "n": 1}, "a dog", {"n": 1}),
         ({"text": "a dog"}, "a dog", {}),
         ({"caption": None, "text": "a dog"}, "", {"text": "a dog"}),
-        ({"caption": 7}, "", {"caption": 7}),
         ({}, "", {}),
     ],
 )
@@ -154,7 +153,7 @@ def test_a_list_of_captions_gives_several_pairs_of_one_image(tmp_path: Path) -> 
     ]
     assert [p.data for p in pairs[:2]] == [image(0)] * 2
     assert [json.loads(p.meta)["n"] for p in pairs] == [0, 0, 1, 2, 2, 2, 3, 4]
-    assert not any(p.error for p in pairs)
+    assert [p.error and p.error.reason for p in pairs] == [None] * 5 + [Reason.BROKEN_ROW, None, None]
 
 
 TEXTS = {
@@ -516,7 +515,10 @@ def test_images_that_webdataset_takes_for_no_sample_are_named(tmp_path: Path) ->
     members.insert(3, ("2.v2.jpg", image(2)))
     source = opened(tmp_path / "a.tar", tar(members))
     found = []
-    with pytest.raises(SourceFault, match=r"^2 images belong to no sample, first 2\.v1\.jpg: "):
+    with pytest.raises(
+        SourceFault,
+        match=r"^3 images belong to no sample, first 2\.v1\.jpg: .*; set source\.members\.key_end=last_dot$",
+    ):
         found.extend(pair.caption for _, pair in source.read({"offset": 0, "index": 0}))
     assert found == ["a dog", "a cat"]
 
@@ -562,6 +564,7 @@ def test_only_regular_members_count(tmp_path: Path) -> None:
         ("2.json", b"[" * 100_000, Reason.BROKEN_ROW),
         ("2.txt", b"caf\xe9", Reason.ENCODING),
         ("2.json", b'{"caption": "\\ud800"}', Reason.ENCODING),
+        ("2.json", b'{"caption": 7}', Reason.BROKEN_ROW),
     ],
 )
 def test_a_bad_sample_fails_alone(tmp_path: Path, name: str, data: bytes, reason: Reason) -> None:
@@ -573,6 +576,24 @@ def test_a_bad_sample_fails_alone(tmp_path: Path, name: str, data: bytes, reason
     assert len(pairs[1].error.detail) <= 200
     for pair in pairs:
         f"{pair.key}{pair.caption}{pair.meta}{pair.url}{pair.id}{pair.error}".encode()
+
+
+def test_a_caption_that_is_no_text_says_what_it_is(tmp_path: Path) -> None:
+    values = ["7", '[7, "a dog"]', '{"en": "a dog"}', "null", "NaN", "[]"]
+    members = [
+        (f"{n}.{e}", d) for n, v in enumerate(values) for e, d in (("jpg", b"x"), ("json", f'{{"caption": {v}}}'))
+    ]
+    members = [(name, data if isinstance(data, bytes) else data.encode()) for name, data in members]
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tar", tar(members)))
+    assert [(p.key, p.caption, p.error and p.error.detail) for p in pairs] == [
+        ("0", "", "0.json: caption: a number, not a text"),
+        ("1-0", "", "1.json: caption: a number, not a text"),
+        ("1-1", "a dog", None),
+        ("2", "", "2.json: caption: an object with en, not a text"),
+        ("3", "", None),
+        ("4", "", None),
+        ("5", "", None),
+    ]
 
 
 @pytest.mark.parametrize("value", [b'{"note": "\\ud800"}', b'{"\\udfff": 1}', b'{"big": 1' + b"0" * 40 + b"}"])

@@ -1,0 +1,32 @@
+"""What the driver of `ground` says before the run."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.ground.driver import _tell_first_source
+from pipeline.ground.options import GroundOptions
+from tests.pipeline.builders import image, plan, stored, tar
+
+
+def test_two_images_of_one_key_are_told_before_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    members = [
+        (f"{n}.{end}", image(n) if end != "txt" else b"a dog") for n in range(3) for end in ("jpg", "png", "txt")
+    ]
+    stored(tmp_path / "a.tar", tar(members))
+    planned = plan([tmp_path / "a.tar"])
+    _tell_first_source(planned, GroundOptions())
+    assert f"{tmp_path}/a.tar: 0.jpg and 0.png: two images with one key" in capsys.readouterr().err
+    _tell_first_source(replace(planned, sources=()), GroundOptions())
+    assert capsys.readouterr().err == ""
+
+
+def test_of_a_damaged_source_the_columns_before_the_damage_are_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    members = [(f"{n}.{end}", image(n) if end == "jpg" else b"{}") for n in range(3) for end in ("jpg", "json")]
+    stored(tmp_path / "a.tar", tar(members, ended=False))
+    planned = plan([tmp_path / "a.tar"], filters={"where": ["punsafe < 0.5"]})
+    _tell_first_source(planned, GroundOptions())
+    assert "have no column punsafe" in capsys.readouterr().err
