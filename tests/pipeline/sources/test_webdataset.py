@@ -598,7 +598,10 @@ def test_a_name_that_is_no_utf8_is_a_failed_pair(tmp_path: Path) -> None:
     f"{pair.key}{pair.error}".encode()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings.default.max_examples * 2 // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     st.lists(
         st.tuples(
