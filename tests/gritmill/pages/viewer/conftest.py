@@ -34,7 +34,7 @@ def counted(pairs, manifest, score):
     return len(kept), phrases, sum(map(len, kept))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A finished run of 80 pairs with its table: most kept, some rejected for several reasons, two failed."""
     folder = tmp_path_factory.mktemp("viewed")
@@ -66,7 +66,7 @@ def copied(finished, tmp_path):
     return tmp_path / "run"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def chromium(tmp_path_factory):
     from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
