@@ -66,7 +66,7 @@ def copied(finished, tmp_path):
     return tmp_path / "run"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(tmp_path_factory):
     from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
