@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from functools import cache
 
 import numpy as np
 import pyarrow as pa
@@ -39,47 +40,48 @@ def turned(by):
 
 SIZE = (60, 40)
 
-GOOD = {
-    "plain.jpg": (encoded(picture(), "JPEG"), SIZE),
-    "grey.jpg": (encoded(picture("L"), "JPEG"), SIZE),
-    "cmyk.jpg": (encoded(picture("CMYK"), "JPEG"), SIZE),
-    "turned.jpg": (encoded(picture(), "JPEG", exif=turned(6)), SIZE[::-1]),
-    "mirrored.jpg": (encoded(picture(), "JPEG", exif=turned(2)), SIZE),
-    "impossible.jpg": (encoded(picture(), "JPEG", exif=turned(99)), SIZE),
-    "alpha.png": (encoded(picture("RGBA"), "PNG"), SIZE),
-    "palette.png": (encoded(picture("P"), "PNG"), SIZE),
-    "deep.png": (encoded(Image.fromarray(np.full((40, 60), 40_000, np.uint16)), "PNG"), SIZE),
-    "one_bit.png": (encoded(picture("1"), "PNG"), SIZE),
-    "turned.webp": (encoded(picture(), "WEBP", exif=turned(8)), SIZE[::-1]),
-    "moving.gif": (encoded(picture(), "GIF", save_all=True, append_images=[Image.new("RGB", SIZE)] * 3), SIZE),
-    "windows.bmp": (encoded(picture(), "BMP"), SIZE),
-    "scan.tif": (encoded(picture(), "TIFF"), SIZE),
-    "new.avif": (encoded(picture(), "AVIF"), SIZE),
-    "old.ppm": (encoded(picture(), "PPM"), SIZE),
-    "jpeg_in_disguise.png": (encoded(picture(), "JPEG"), SIZE),
-}
-BAD = {
-    "page.jpg": (b"<!DOCTYPE html><title>404</title>", "not_an_image"),
-    "answer.png": (b'{"error": "not found"}', "not_an_image"),
-    "drawing.jpg": (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "not_an_image"),
-    "print.jpg": (encoded(picture(), "EPS"), "unsupported_format"),
-    "icon.jpg": (encoded(picture(), "ICO"), "unsupported_format"),
-    "prose.jpg": (b"once upon a time", "unsupported_format"),
-    "cut.jpg": (encoded(picture(), "JPEG")[:-60], "truncated"),
-    "cut.png": (encoded(Image.effect_noise(SIZE, 90), "PNG")[:900], "truncated"),
-    "header.jpg": (encoded(picture(), "JPEG")[:30], "undecodable"),
-    "bomb.png": (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "too_many_pixels"),
-}
 
-
+@cache
 def made_here():
-    good = {name: (data, size, None) for name, (data, size) in GOOD.items()}
-    bad = {name: (data, None, (reason,)) for name, (data, reason) in BAD.items()}
+    """Every file with its visible size or None, and the allowed reasons of its row."""
+    good = {
+        "plain.jpg": (encoded(picture(), "JPEG"), SIZE),
+        "grey.jpg": (encoded(picture("L"), "JPEG"), SIZE),
+        "cmyk.jpg": (encoded(picture("CMYK"), "JPEG"), SIZE),
+        "turned.jpg": (encoded(picture(), "JPEG", exif=turned(6)), SIZE[::-1]),
+        "mirrored.jpg": (encoded(picture(), "JPEG", exif=turned(2)), SIZE),
+        "impossible.jpg": (encoded(picture(), "JPEG", exif=turned(99)), SIZE),
+        "alpha.png": (encoded(picture("RGBA"), "PNG"), SIZE),
+        "palette.png": (encoded(picture("P"), "PNG"), SIZE),
+        "deep.png": (encoded(Image.fromarray(np.full((40, 60), 40_000, np.uint16)), "PNG"), SIZE),
+        "one_bit.png": (encoded(picture("1"), "PNG"), SIZE),
+        "turned.webp": (encoded(picture(), "WEBP", exif=turned(8)), SIZE[::-1]),
+        "moving.gif": (encoded(picture(), "GIF", save_all=True, append_images=[Image.new("RGB", SIZE)] * 3), SIZE),
+        "windows.bmp": (encoded(picture(), "BMP"), SIZE),
+        "scan.tif": (encoded(picture(), "TIFF"), SIZE),
+        "new.avif": (encoded(picture(), "AVIF"), SIZE),
+        "old.ppm": (encoded(picture(), "PPM"), SIZE),
+        "jpeg_in_disguise.png": (encoded(picture(), "JPEG"), SIZE),
+    }
+    bad = {
+        "page.jpg": (b"<!DOCTYPE html><title>404</title>", "not_an_image"),
+        "answer.png": (b'{"error": "not found"}', "not_an_image"),
+        "drawing.jpg": (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", "not_an_image"),
+        "print.jpg": (encoded(picture(), "EPS"), "unsupported_format"),
+        "icon.jpg": (encoded(picture(), "ICO"), "unsupported_format"),
+        "prose.jpg": (b"once upon a time", "unsupported_format"),
+        "cut.jpg": (encoded(picture(), "JPEG")[:-60], "truncated"),
+        "cut.png": (encoded(Image.effect_noise(SIZE, 90), "PNG")[:900], "truncated"),
+        "header.jpg": (encoded(picture(), "JPEG")[:30], "undecodable"),
+        "bomb.png": (encoded(Image.new("1", (20_000, 20_000)), "PNG"), "too_many_pixels"),
+    }
+    good = {name: (data, size, None) for name, (data, size) in good.items()}
+    bad = {name: (data, None, (reason,)) for name, (data, reason) in bad.items()}
     return {**good, **bad, "nothing.jpg": (b"", None, ("not_an_image", "no_image"))}  # a cell may be empty, too
 
 
 def nasty():
-    """Every file with its visible size or None, and the allowed reasons of its row."""
+    """The same of files of the shared data."""
     with (NASTY / "manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     return {row["file"]: ((NASTY / row["file"]).read_bytes(), *_expected(row)) for row in rows}
@@ -155,7 +157,7 @@ def test_a_detector_that_looks_at_no_picture_lets_none_through_that_is_cut(tmp_p
 
 
 def test_a_pixel_limit_of_ones_own(tmp_path, parser):
-    given = as_jsonl({"plain.jpg": GOOD["plain.jpg"][0]}, tmp_path / "in")
+    given = as_jsonl({"plain.jpg": made_here()["plain.jpg"][0]}, tmp_path / "in")
     for limit, reason in ((60 * 40, None), (60 * 40 - 1, "too_many_pixels")):
         config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", source={"max_pixels": limit})
         gritmill.ground(config, inputs=given, output=tmp_path / f"out{limit}")

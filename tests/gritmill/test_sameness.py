@@ -17,14 +17,16 @@ from tests import once, sample_pairs
 from tests.sameness import same
 from transforms import bundled
 
-PAIRS, TARS = 27, 3
+PAIRS, TARS = 18, 3
 FLOOR, CANDIDATES = 0.05, 10
 BYTES = ("shards/*", "detections/0*/*", "manifest.json")
 
 
 def configured(detector=None, **changes):
-    config = sample_pairs.settings("caption-parser", "scene-grounder", shards={"pairs": 10}, **changes)
-    config["detector"] |= {"floor": FLOOR, "candidates": CANDIDATES, "batch": 4, **(detector or {})}
+    config = sample_pairs.settings(
+        "caption-parser", "scene-grounder", shards={"pairs": 7}, **{"chunk": {"pairs": 4}, **changes}
+    )
+    config["detector"] |= {"floor": FLOOR, "candidates": CANDIDATES, "batch": 2, **(detector or {})}
     return config
 
 
@@ -123,7 +125,7 @@ def assert_same(folder, whole, number):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"detector": {"batch": 7}},
+        {"detector": {"batch": 3}},
         pytest.param({"chunk": {"pairs": 3}}, marks=pytest.mark.slow),
         pytest.param({"chunk": {"pairs": 100}, "detector": {"batch": 16, "threads": 2}}, marks=pytest.mark.slow),
         pytest.param({"detector": {"batch": 1}}, marks=pytest.mark.slow),

@@ -1,5 +1,6 @@
 """A call with nothing left to do imports no package that only work needs, and still refuses invalid calls."""
 
+import json
 import subprocess
 import sys
 
@@ -21,23 +22,27 @@ def finished(tmp_path_factory):
     return folder
 
 
-def loaded(*words):
-    """Returns the modules that a call has loaded at its end, and its status."""
+def loaded(*calls):
+    """Returns, for each of several calls in one new process, its status and the modules that are loaded at its end."""
     code = (
-        "import sys\nfrom gritmill.main import main\ntry:\n main(sys.argv[1:])\n"
-        "finally:\n print(*sys.modules, file=sys.stderr)"
+        "import json, sys\nfrom gritmill.main import main\nfor words in json.loads(sys.argv[1]):\n"
+        " try:\n  status = main(words) or 0\n except SystemExit as ended:\n  status = ended.code\n"
+        " print(status, *sys.modules, file=sys.stderr)"
     )
-    ended = subprocess.run([sys.executable, "-c", code, *map(str, words)], capture_output=True, text=True)
-    return set(ended.stderr.split()), ended.returncode
+    words = json.dumps(calls, default=str)
+    ended = subprocess.run([sys.executable, "-c", code, words], capture_output=True, text=True, check=True)
+    return [(int(line.split()[0]), set(line.split()[1:])) for line in ended.stderr.splitlines()]
 
 
-@pytest.mark.parametrize("command", ["ground", "run", "pack"])
-def test_with_nothing_left_to_do_no_heavy_package_is_loaded(finished, command):
-    words = () if command == "pack" else ("--input", SCENES, "--limit", 2)
+def test_with_nothing_left_to_do_no_heavy_package_is_loaded(finished):
     before = sample_pairs.files_of(finished, "**/*")
-    modules, status = loaded(command, "demo", *words, "--output", finished)
-    assert (status, HEAVY & modules) == (0, set())
-    assert "pipeline.pack.driver" in modules
+    words = ("--output", finished, "--quiet")
+    given = ("demo", "--input", SCENES, "--limit", "2", *words)
+    ended = loaded(("pack", "demo", *words), ("ground", *given), ("run", *given))
+    for status, modules in ended:
+        assert (status, HEAVY & modules) == (0, set())
+        assert "pipeline.pack.driver" in modules
+    assert len(ended) == 3
     assert sample_pairs.files_of(finished, "**/*") == before
 
 

@@ -3,7 +3,6 @@ import json
 
 import pyarrow as pa
 import pytest
-from transformers.models.kosmos2.processing_kosmos2 import coordinate_to_patch_index
 
 from transforms.grit_record import COLUMNS, compose, index_schema, uid
 from transforms.records import Box, Grounding, Pair, Phrase
@@ -63,6 +62,8 @@ def test_grits_own_sample_comes_back_with_the_same_paired_rows():
 
 @pytest.mark.parametrize(("policy", "boxes"), [("longest", [HANGER]), ("densest", [HANGER, COVER])])
 def test_grits_own_sample_has_the_patch_indices_that_transformers_gives(policy, boxes):
+    from transformers.models.kosmos2.processing_kosmos2 import coordinate_to_patch_index
+
     pair = pair_of(SAMPLE)
     chosen = choose_spans(select(pair, SelectionSettings(), 0.65), policy)
     text = dialects.find("kosmos2").encode(GroundedCaption(pair.caption, chosen, pair.width, pair.height))

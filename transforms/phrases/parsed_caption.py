@@ -23,12 +23,14 @@ class ParsedCaption:
     """The tokens and the tree of one caption.
 
     heads: for each token, the number of the token that it depends on; for a root, its own number.
+    spreads: for each token, the first and the last of itself and the tokens that depend on it directly.
     conjuncts: the tokens that are a conjunct, and the tokens that a later token is a conjunct of.
     may_have_separator: False if the caption contains no separator character.
     """
 
     tokens: list[Token]
     heads: list[int]
+    spreads: list[tuple[int, int]]
     conjuncts: set[int]
     may_have_separator: bool
 
@@ -37,11 +39,17 @@ class ParsedCaption:
         """Builds it from a Doc with a dependency tree."""
         tokens = list(doc)
         heads = [token.head.i for token in tokens]
+        firsts, lasts = list(range(len(heads))), list(range(len(heads)))
+        for number, head in enumerate(heads):
+            firsts[head] = min(firsts[head], number)
+            lasts[head] = max(lasts[head], number)
         conjuncts: set[int] = set()
         for number, token in enumerate(tokens):
             if token.dep == conj and heads[number] != number:
                 conjuncts.update((number, heads[number]) if heads[number] < number else (number,))
-        return cls(tokens, heads, conjuncts, not _SEPARATOR_CHARS.isdisjoint(doc.text))
+        return cls(
+            tokens, heads, list(zip(firsts, lasts, strict=True)), conjuncts, not _SEPARATOR_CHARS.isdisjoint(doc.text)
+        )
 
     def characters(self, tokens: range) -> tuple[int, int]:
         """Start and end of the tokens in the caption, as character offsets, end exclusive."""
@@ -57,8 +65,14 @@ class ParsedCaption:
         """The token and all tokens that depend on it; None if they have a gap."""
         # If branches of the tree cross, spaCy's edges can be too narrow.
         inside = range(self.tokens[token].left_edge.i, self.tokens[token].right_edge.i + 1)
-        for other, head in enumerate(self.heads):
-            if (head in inside and head != other) != (other in inside) and other != token:
+        for other in inside:  # and not all tokens: a caption may have thousands of tokens and of phrases
+            first, last = self.spreads[other]
+            head = self.heads[other]
+            if (
+                first < inside.start
+                or last >= inside.stop
+                or (other != token and (head == other or head not in inside))
+            ):
                 return None
         return inside
 

@@ -142,8 +142,15 @@ def test_what_a_glob_or_folder_leaves_out_is_told(invoke, tars, tmp_path):
         assert invoke("ground", "own.yaml", "--input", given, "--output", "out") == (0, [])
 
 
-@pytest.mark.parametrize("given", ["{0}/closed", "{0}/closed/*.tar", "{0}/**/*.tar", "{0}/c*/*/*.tar"])
-@pytest.mark.parametrize("mode", [0, 0o444])
+@pytest.mark.parametrize(
+    ("given", "mode"),
+    [
+        *(("{0}/closed", mode) for mode in (0, 0o444)),
+        *(("{0}/**/*.tar", mode) for mode in (0, 0o444)),
+        *(pytest.param("{0}/closed/*.tar", mode, marks=pytest.mark.slow) for mode in (0, 0o444)),
+        *(pytest.param("{0}/c*/*/*.tar", mode, marks=pytest.mark.slow) for mode in (0, 0o444)),
+    ],
+)
 def test_a_folder_that_may_not_be_read_is_told(obeying, tmp_path, given, mode):
     sample_pairs.as_tars(sample_pairs.drawn(10), tmp_path / "open")
     (tmp_path / "lost+found").mkdir(mode=0)

@@ -4,7 +4,7 @@ import gritmill
 from tests import sample_pairs
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory, grounding_dino):
     """A finished run of thirty pairs in three shards. One caption contains a tab."""
     folder = tmp_path_factory.mktemp("exported")
@@ -16,7 +16,7 @@ def finished(tmp_path_factory, grounding_dino):
     return folder / "run"
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def single(finished, tmp_path_factory):
     """The same pairs with one box per phrase."""
     folder = tmp_path_factory.mktemp("single") / "run"
@@ -25,7 +25,7 @@ def single(finished, tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def records(finished):
     """The records of the finished run, by key."""
     found = {sample.key: sample.record for sample in gritmill.read(finished)}

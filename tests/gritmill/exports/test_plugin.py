@@ -101,7 +101,7 @@ def test_a_format_that_cannot_be_made_is_a_wrong_call(install, name, problem):
     ("name", "problem"),
     [
         ("Shard", "shard 0: KeyError: 'picture'" + PLACE),
-        ("Finish", "finish: KeyError: 'gone'" + PLACE),
+        pytest.param("Finish", "finish: KeyError: 'gone'" + PLACE, marks=pytest.mark.slow),
         ("Nothing", "shard 0: it returned None, not ExportCounts$"),
         ("DataFiles", "data_files: KeyError: 'gone'" + PLACE),
     ],

@@ -9,6 +9,7 @@ import pytest
 from pipeline.engines import run_pipeline
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files.publish import publish_bytes
+from tests import once
 
 
 @pytest.mark.parametrize(
@@ -142,8 +143,6 @@ def test_an_error_without_a_traceback_is_taken_as_it_is() -> None:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_what_is_imported_is_frozen_while_a_pipeline_runs_and_no_longer(fails: bool) -> None:
-    frozen = gc.get_freeze_count()
-    gc.unfreeze()  # patched by tests/once.py
     during = []
 
     def build(pipeline: beam.Pipeline) -> object:
@@ -152,11 +151,8 @@ def test_what_is_imported_is_frozen_while_a_pipeline_runs_and_no_longer(fails: b
             raise EnvironmentFault("no")
         return pipeline | beam.Create([1])
 
-    try:
+    with once.thawed():
         with pytest.raises(EnvironmentFault) if fails else nullcontext():
             run_pipeline.run(build, run_pipeline.parse_beam_options([]))
         assert during[0] > 10_000
         assert gc.get_freeze_count() == 0
-    finally:
-        if frozen:
-            gc.freeze()

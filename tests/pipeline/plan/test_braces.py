@@ -21,7 +21,7 @@ from pipeline.plan.braces import _count, expand
         ("a},{b", ["a},{b"]),
         (r"a\{1,2}", ["a\\1", "a\\2"]),
         ("", [""]),
-        ("{" * 5000 + "}" * 5000, ["{" * 5000 + "}" * 5000]),
+        ("{" * 1500 + "}" * 1500, ["{" * 1500 + "}" * 1500]),
     ],
 )
 def test_patterns_are_expanded_as_bash_does(pattern: str, paths: list[str]) -> None:

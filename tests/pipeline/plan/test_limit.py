@@ -28,7 +28,10 @@ def tables(folder: Path, sizes: list[int]) -> list[PlannedSource]:
     return list(plan([folder / "*.jsonl"]).sources)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings.default.max_examples * 3 // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.lists(st.integers(0, 150), min_size=1, max_size=5), st.integers(1, 300))
 @example([133], 132)
 def test_as_many_pairs_as_wanted_each_once_in_runs_of_at_most_32(tmp_path: Path, sizes: list[int], limit: int) -> None:

@@ -35,7 +35,10 @@ def test_a_header_then_one_pair_a_row(tmp_path: Path, name: str, comma: str) -> 
     ]
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings.default.max_examples * 4 // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     st.lists(st.tuples(TEXT, st.sampled_from("ab"), st.booleans()), max_size=9),
     st.sampled_from(["\n", "\r\n"]),
@@ -388,7 +391,7 @@ def test_nuls_alone_are_no_encoding(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("packed", [gzip.compress, ZstdCompressor(write_checksum=True).compress])
 def test_of_a_damaged_compressed_table_the_rows_before_the_damage_are_read(tmp_path: Path, packed: Any) -> None:
-    rows = [[f"{i}.png", f"{i * 7919 % 99991} dogs"] for i in range(40_000)]
+    rows = [[f"{i}.png", f"{i * 7919 % 99991} dogs"] for i in range(15_000)]
     data = packed(written([["image", "caption"], *rows], ",").encode())
     source = opened(tmp_path / "a.csv", data[: len(data) // 2])
     [spec] = source.ranges(100)
@@ -396,4 +399,4 @@ def test_of_a_damaged_compressed_table_the_rows_before_the_damage_are_read(tmp_p
     with pytest.raises(SourceFault, match=r"^the (gzip|zstd) stream is truncated or damaged$"):
         captions.extend(pair.caption for _, pair in source.read(spec.start))
     assert captions == [caption for _, caption in rows[: len(captions)]]
-    assert len(captions) > 10_000
+    assert len(captions) > 4_000

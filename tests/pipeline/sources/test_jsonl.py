@@ -33,7 +33,10 @@ def test_one_object_a_line(tmp_path: Path) -> None:
     ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings.default.max_examples * 3 // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     st.lists(st.tuples(st.one_of(TEXT, st.lists(TEXT, max_size=3)), st.sampled_from("ab"), st.booleans()), max_size=9),
     st.sampled_from(["\n", "\r\n"]),

@@ -335,7 +335,10 @@ def test_members_that_are_not_adjacent_are_joined(tmp_path: Path, form: int) -> 
     assert list(tar_source.fetch([pair.image for pair in pairs])) == [pair.data for pair in pairs]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings.default.max_examples * 3 // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.permutations(samples(5)), st.randoms())
 def test_a_tar_in_any_order_gives_the_pairs_of_the_sorted_one(
     tmp_path: Path, members: Members, noise: random.Random
@@ -361,7 +364,10 @@ def test_a_tar_in_any_order_gives_the_pairs_of_the_sorted_one(
     assert texts(pairs) == texts(in_order)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=settings.default.max_examples * 3 // 5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(st.data())
 def test_a_damaged_tar_whose_members_are_joined_reads_alike_from_anywhere(tmp_path: Path, data: st.DataObject) -> None:
     whole = bytearray(tar(apart(4)))

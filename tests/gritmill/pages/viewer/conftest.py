@@ -34,7 +34,7 @@ def counted(pairs, manifest, score):
     return len(kept), phrases, sum(map(len, kept))
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A finished run of 80 pairs with its table: most kept, some rejected for several reasons, two failed."""
     folder = tmp_path_factory.mktemp("viewed")

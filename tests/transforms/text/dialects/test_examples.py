@@ -7,8 +7,6 @@ from types import SimpleNamespace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from transformers.models.florence2.processing_florence2 import Florence2PostProcessor
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from transforms.text.dialects import find
 from transforms.text.dialects.qwen_json import MAX_PIXELS, resized
@@ -92,12 +90,16 @@ def test_qwen_json_is_a_fenced_list():
 
 @given(st.integers(1, 5000), st.integers(1, 5000), st.sampled_from([MAX_PIXELS, 100_000, 784]))
 def test_the_resized_picture_is_that_of_transformers(width, height, most):
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
+
     if max(width, height) / min(width, height) > 200:
         return  # the reader refuses it
     assert resized(width, height, most) == smart_resize(height, width, max_pixels=most)[::-1]
 
 
 def test_florence_2s_own_reader_finds_phrases_and_boxes():
+    from transformers.models.florence2.processing_florence2 import Florence2PostProcessor
+
     two = GroundedCaption(
         "a dog in a field of flowers",
         (Span(0, 5, ((0.1, 0.2, 0.5, 0.75), (0.6, 0.6, 0.7, 0.9))), Span(9, 27, ((0.0, 0.5, 1.0, 1.0),))),

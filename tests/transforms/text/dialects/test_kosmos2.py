@@ -6,12 +6,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from PIL import Image
-from transformers import CLIPImageProcessor, Kosmos2Processor, XLMRobertaTokenizer
-from transformers.models.kosmos2.processing_kosmos2 import (
-    clean_text_and_extract_entities_with_bboxes,
-    coordinate_to_patch_index,
-    patch_index_to_coordinate,
-)
 
 from transforms.text.dialects import find
 from transforms.text.dialects.kosmos2 import KOSMOS2 as CODEC
@@ -105,6 +99,8 @@ def test_encoding_what_was_decoded_gives_the_same_text(sample):
 
 @given(boxes())
 def test_cells_are_those_of_transformers(box):
+    from transformers.models.kosmos2.processing_kosmos2 import coordinate_to_patch_index
+
     assume(min(box[2], box[3]) > 1e-9)  # nearer to 0, the index of transformers is -1 or in another row
     assert cells(box) == coordinate_to_patch_index(box, 32)
 
@@ -140,6 +136,8 @@ def test_known_boxes(box, transformers, training):
 
 @given(st.integers(0, 1023), st.integers(0, 1023))
 def test_corners_are_those_of_transformers(first, last):
+    from transformers.models.kosmos2.processing_kosmos2 import patch_index_to_coordinate
+
     assert corners(first, last) == pytest.approx(patch_index_to_coordinate(first, last, 32))
 
 
@@ -218,6 +216,8 @@ def same_entities(found, expected):
 
 @given(grounded(words))
 def test_transformers_reads_the_text_back(sample):
+    from transformers.models.kosmos2.processing_kosmos2 import clean_text_and_extract_entities_with_bboxes
+
     sound = on_words(sample)
     caption, entities = clean_text_and_extract_entities_with_bboxes(CODEC.encode(sound))
     assert caption == sound.caption
@@ -226,6 +226,8 @@ def test_transformers_reads_the_text_back(sample):
 
 @pytest.fixture(scope="module")
 def processor():
+    from transformers import CLIPImageProcessor, Kosmos2Processor, XLMRobertaTokenizer
+
     pieces = ["▁", *"abcdefghijklmnopqrstuvwxyzXYZ0123456789.,'-!é犬", "▁a", "▁dog", "▁field", "▁in", "▁of", "▁flowers"]
     special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     tokenizer = XLMRobertaTokenizer(vocab=[*special, *((piece, -4.0) for piece in pieces), ("<mask>", 0.0)])
