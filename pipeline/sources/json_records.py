@@ -1,7 +1,7 @@
 """JSON files with a list of records, at the top or under a key: one record is one row, as a line of JSON lines is.
 
-This covers LLaVA's lists (`conversations`) and Karpathy's splits (`dataset_coco.json`: `images`, with `sentences`). The
-file is read as a whole.
+This covers LLaVA's lists (`conversations`) and Karpathy's splits (`dataset_coco.json`: `images`, with `sentences`). A
+data frame that pandas wrote in another orientation is read, too. The file is read as a whole.
 """
 
 import codecs
@@ -51,7 +51,7 @@ def kind_of_json(uri: str, kind: str, encoding: str) -> str:
     except (ValueError, RecursionError, SourceFault):
         return "coco"  # which says what is wrong
     is_coco = isinstance(value, dict) and all(isinstance(value.get(name), list) for name in ("images", "annotations"))
-    return "coco" if is_coco or not _lists(value) else "json"
+    return "json" if not is_coco and (_lists(value) or _frame(value)) else "coco"
 
 
 def has_records(uri: str) -> bool:
@@ -60,7 +60,7 @@ def has_records(uri: str) -> bool:
         value = json_text.parse(read_text(uri, ""))
     except Exception:  # of any file system; whoever reads the file says what is wrong
         return False
-    return isinstance(value, list) or bool(_lists(value))
+    return isinstance(value, list) or bool(_lists(value) or _frame(value))
 
 
 @lru_cache(maxsize=1)
@@ -72,6 +72,8 @@ def _records(info: FileInfo, encoding: str) -> list[Any]:
         raise SourceFault(f"not JSON: {first_line(error)}") from error
     if isinstance(value, list):
         return value
+    if rows := _frame(value):
+        return rows
     lists = _lists(value)
     if len(lists) != 1:
         raise SourceFault(f"not one list of records, but {len(lists)}: {', '.join(lists) or 'none'}")
@@ -83,6 +85,23 @@ def _lists(value: Any) -> dict[str, list[Any]]:
     """The lists of objects in an object, by key."""
     items = value.items() if isinstance(value, dict) else ()
     return {key: item for key, item in items if isinstance(item, list) and any(isinstance(one, dict) for one in item)}
+
+
+def _frame(value: Any) -> list[dict[str, Any]]:
+    """The rows of a data frame, as pandas' `to_json` writes it by default, `{"caption": {"0": …}, …}`, or with
+    `orient="split"`: `{"columns": […], "index": […], "data": [[…], …]}`. Empty if the value is something else."""
+    if not isinstance(value, dict) or not value:
+        return []
+    if value.keys() == {"columns", "index", "data"} and all(isinstance(item, list) for item in value.values()):
+        names, rows = value["columns"], value["data"]
+        are_rows = all(isinstance(row, list) and len(row) == len(names) for row in rows)
+        return [dict(zip(map(str, names), row, strict=True)) for row in rows] if are_rows else []
+    first = next(iter(value.values()))
+    if not isinstance(first, dict) or not all(number.isdecimal() for number in first):
+        return []
+    if not all(isinstance(column, dict) and column.keys() == first.keys() for column in value.values()):
+        return []
+    return [{name: column[number] for name, column in value.items()} for number in first]
 
 
 def _row(record: Any) -> Row:
