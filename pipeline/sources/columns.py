@@ -8,8 +8,12 @@ from pipeline import files
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 
-_FURTHER_NAMES = {"caption": ("sentences", "conversations", "comment"), "image": ("image_name", "images", "img")}
-"""Columns of Karpathy's splits, LLaVA, Flickr30k and others, which are used if there is none of the default names."""
+_FURTHER_NAMES = {
+    "caption": ("sentences", "conversations", "comment", "txt"),
+    "image": ("image_name", "images", "img", "jpeg", "png", "webp"),
+}
+"""Columns of Karpathy's splits, LLaVA, Flickr30k and others, which are used if there is none of the default names. The
+columns of img2dataset's parquet, and of tars that Hugging Face's `datasets` loads, are called as members of tars."""
 
 _SHOWN, _MOST = 60, 40  # characters of a name, and names, in a message
 
