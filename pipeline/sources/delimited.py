@@ -23,6 +23,7 @@ _MAX_CELL_CHARS = 1 << 20  # the end of a quoted cell must be within this distan
 csv.field_size_limit(_MAX_CELL_CHARS)
 
 _DELIMITERS = ",\t;|"
+_OPEN = "unexpected end of data"  # what csv says of a quote that is not closed
 _SAMPLED_ROWS = 20
 _MAX_PATH = 4096
 _IMAGE = re.compile(rf".*\.({'|'.join(sorted(IMAGES))})(#[0-9]+)?", re.IGNORECASE | re.DOTALL)
@@ -195,9 +196,14 @@ class DelimitedSource(TextTableSource):
         are this row, as pandas, polars and duckdb write TSV. But a line that is a row itself ends the search, if the
         first line can be one, too: then the quote is plain text.
         """
-        cells = self._split(line, options)
-        if self.settings.quoting == "none" or not columns or '"' not in line or not _is_open(line, options):
-            return cells
+        if self.settings.quoting == "none":
+            return self._split(line, options)
+        try:
+            return next(csv.reader([line.rstrip("\r\n")], **options))
+        except csv.Error as error:
+            cells = self._split(line, options)
+            if not columns or _OPEN not in str(error):
+                return cells
         joined = line
         for number, following in enumerate(lines.ahead(), 1):
             joined += following
@@ -227,7 +233,7 @@ def _is_open(text: str, options: dict[str, Any]) -> bool:
     try:
         next(csv.reader([text.rstrip("\r\n")], **options), None)
     except csv.Error as error:
-        return "unexpected end of data" in str(error)
+        return _OPEN in str(error)
     return False
 
 
