@@ -1,4 +1,4 @@
-# The commands of the README. All of them use the virtual environment .venv in this folder.
+# The commands of the README. All of them use the virtual environment .venv in this folder; `interop` makes two more.
 
 # The Python that creates .venv: 3.11, else 3.13, else 3.12, if it has venv and ensurepip. Override it: make PYTHON=...
 PYTHON ?= $(or $(shell for python in python3.11 python3.13 python3.12; do \
@@ -11,7 +11,7 @@ SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 # A single file runs in one process: there pytest reports a wrong path, and how many tests it deselected.
 OF_T = $(if $(T),$(if $(wildcard $(T)/.),$(SPREAD)) $(T),$(SPREAD))
 
-.PHONY: install demo check test test-slow stress bench docs lint format clean
+.PHONY: install demo check test test-slow stress interop bench docs lint format clean
 .DELETE_ON_ERROR:
 
 install: .venv/installed
@@ -46,6 +46,15 @@ stress: install
 	$(BIN)/python -m stress mutations
 	$(BIN)/python -m stress memory
 
+# Each list of versions is an environment: img2dataset excludes current versions of the other libraries.
+interop: install .venv-interop/img2dataset/installed .venv-interop/libraries/installed
+	$(BIN)/python -m interop
+
+.venv-interop/%/installed: interop/requirements/%.txt | install
+	$(BIN)/python -m venv --clear $(@D)
+	$(@D)/bin/python -m pip install --quiet --no-compile --requirement $<
+	touch $@
+
 bench: install
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos '$(PHOTOS)')
 
@@ -63,4 +72,4 @@ format: install
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv dist build
+	rm -rf .venv .venv-interop dist build

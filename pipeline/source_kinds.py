@@ -22,7 +22,7 @@ GROUP = "gritmill.sources"
 _BUILTIN = {
     "webdataset": ("webdataset:WebDatasetSource", (".tar", ".tgz")),
     "parquet": ("parquet:ParquetSource", (".parquet",)),
-    "arrow": ("arrow:ArrowSource", (".arrow",)),
+    "arrow": ("arrow:ArrowSource", (".arrow", ".arrows", ".feather", ".ipc")),
     "jsonl": ("jsonl:JsonlSource", (".jsonl", ".ndjson")),
     "csv": ("delimited:CsvSource", (".csv",)),
     "tsv": ("delimited:TsvSource", (".tsv", ".token")),
@@ -41,8 +41,11 @@ _CURES = {
 """What to do with other files, by suffix."""
 
 _COMPRESSED = re.compile(r"\.(gz|zst|zstd)\Z", re.IGNORECASE)
-METADATA = re.compile(r"(^|/)(([0-9]{5,}_stats|dataset_infos?|dataset_dict|state)\.json|cache-[^/]*\.arrow)\Z")
-"""Names of the files that img2dataset and Hugging Face's `datasets` write beside data, and that are no sources."""
+METADATA = re.compile(
+    r"(^|/)(([0-9]{5,}_stats|dataset_infos?|dataset_dict|state)\.json|cache-[^/]*\.arrow|_tmp/[0-9]+\.feather)\Z"
+)
+"""Names of the files that img2dataset and Hugging Face's `datasets` write beside data, and that are no sources. A run
+of img2dataset that was interrupted leaves parts of its URL list in `_tmp/`."""
 
 
 def names() -> list[str]:

@@ -211,7 +211,8 @@ def _columnar() -> list[Base]:
         _file("nullable.parquet", _parquet(pa.table({"path": _NAMES, "caption": _TEXTS})), counted=True),
         _file("paths.parquet", _parquet(paths, use_dictionary=False, compression="none")),
         _file("stream.arrow", _arrow(plain, pa.ipc.new_stream)),
-        _file("file.arrow", _arrow(plain, pa.ipc.new_file)),
+        _file("file.arrow", file := _arrow(plain, pa.ipc.new_file)),
+        _file("footer.arrow", file[:8] + bytes(8) + file[16:]),  # as polars writes it: the stream has no schema
         _file("lists.arrow", _arrow(in_cells, pa.ipc.new_stream), counted=True),
     ]
 
@@ -254,6 +255,7 @@ def _delimited() -> list[Base]:
     csv = f"image;caption\n{rows(';')}"
     large = f"image;caption;filling\n{rows(';', fillings=_FILLINGS)}"
     tsv = "".join(f"{name}#{n}\t{text}\n" for n, (name, text) in enumerate(zip(_NAMES, _TEXTS, strict=True)))
+    notes = "".join(f'{name}\t{text}\t"a ""note"",\nand more"\n' for name, text in zip(_NAMES, _TEXTS, strict=True))
     return [
         _file("a.csv", csv),
         _file("utf16.csv", csv.encode("utf-16")),
@@ -263,6 +265,7 @@ def _delimited() -> list[Base]:
         _file("utf16le.csv", csv.encode("utf-16-le"), encoding="utf-16-le"),
         _file("header.csv", rows(","), header=["image", "caption"]),
         _file("delimiter.csv", f"image^caption\n{rows('^')}", delimiter="^"),
+        _file("lines.tsv", f"image\tcaption\tnote\n{notes}"),
         _file("unquoted.tsv", f"image\tcaption\n{rows(chr(9), quote='')}", quoting="none"),
         _packed(_file("large.csv", large), "gzip"),
         _packed(_file("large.csv", large), "zstd"),

@@ -141,3 +141,25 @@ def test_an_environment_whose_python_is_gone_is_made_anew(tmp_path):
     assert make(folder, "install", "--dry-run").stdout.splitlines()[0] == f"python3.13 {MAKE}"
     assert make(folder, "install").returncode == 0
     assert calls(folder)[-2:] == [f"python3.13 {MAKE}", INSTALL]
+
+
+def test_each_list_of_interop_gets_an_environment(tmp_path):
+    folder = clone(tmp_path)
+    fake(folder, "python3.11")
+    make(folder, "install")
+    (folder / "interop" / "requirements").mkdir(parents=True)
+    for name in ("img2dataset", "libraries"):
+        (folder / "interop" / "requirements" / f"{name}.txt").touch()
+    made = make(folder, "interop", "--dry-run")
+    assert (made.returncode, made.stderr) == (0, "")
+    commands = [
+        command
+        for name in ("img2dataset", "libraries")
+        for command in (
+            f".venv/bin/python -m venv --clear .venv-interop/{name}",
+            f".venv-interop/{name}/bin/python -m pip install --quiet --no-compile "
+            f"--requirement interop/requirements/{name}.txt",
+            f"touch .venv-interop/{name}/installed",
+        )
+    ]
+    assert made.stdout.splitlines() == [*commands, ".venv/bin/python -m interop"]

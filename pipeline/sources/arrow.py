@@ -20,6 +20,8 @@ from transforms.records import ImageRef
 
 _ROWS = 64  # at a time: with images of 1 MB this keeps 64 MB in memory
 _FILE_MARK = b"ARROW1"
+_MESSAGE_MARK = b"\xff\xff\xff\xff"
+_MAX_SCHEMA = 1 << 20  # bytes
 _END_MARK = b"\xff\xff\xff\xff\0\0\0\0"
 
 
@@ -87,12 +89,10 @@ class _ArrowFile:
     """
 
     def __init__(self, uri: str, file: BinaryIO) -> None:
+        self._has_footer = False
         try:
             self._file = pa.memory_map(uri) if files.is_local(uri) else pa.PythonFile(cast(Any, file), "r")
-            # In the file format, a stream follows the mark and two bytes of padding.
-            has_mark = self._file.read(len(_FILE_MARK)) == _FILE_MARK
-            self._file.seek(len(_FILE_MARK) + 2 if has_mark else 0)
-            self._reader = pa.ipc.open_stream(self._file)
+            self._reader = self._open()
             self.names: list[str] = self._reader.schema.names
             for field in self._reader.schema:
                 _check_names(field.type)
@@ -100,6 +100,30 @@ class _ArrowFile:
             if isinstance(error, OSError) and not is_damage(error):
                 raise
             raise SourceFault(f"not an Arrow file: {first_line(error)}") from error
+
+    def _open(self) -> Any:
+        """In the file format, a stream follows the mark and two bytes of padding. It is read up to damage, also without
+        the footer. polars 2 writes no stream there: such a file is read by its footer."""
+        has_mark = self._file.read(len(_FILE_MARK)) == _FILE_MARK
+        self._file.seek(len(_FILE_MARK) + 2 if has_mark else 0)
+        try:
+            return pa.ipc.open_stream(self._file)
+        except (pa.ArrowException, OSError) as error:
+            if not has_mark or not is_damage(error):
+                raise
+            try:
+                reader = pa.ipc.open_file(self._file)
+            except pa.ArrowException:
+                raise error from None
+            self._has_footer = True
+            return reader
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        if not self._has_footer:
+            yield from self._reader
+            return
+        for number in range(self._reader.num_record_batches):
+            yield self._reader.get_batch(number)
 
     def has_texts(self, position: int) -> bool:
         """Whether a column has texts, as they are or in a dictionary."""
@@ -115,12 +139,15 @@ class _ArrowFile:
         """
         number = 0
         try:
-            for batch in self._reader:
+            for batch in self._batches():
                 if any(len(column) != batch.num_rows for column in batch.columns):
                     raise pa.ArrowInvalid("columns of different lengths")
                 if number + batch.num_rows > row:
                     yield number, batch
                 number += batch.num_rows
+            if self._has_footer:
+                self._check_footer()
+                return
         except (pa.ArrowException, OSError) as error:
             if not is_damage(error):
                 raise
@@ -128,6 +155,15 @@ class _ArrowFile:
         self._file.seek(max(self._file.tell() - len(_END_MARK), 0))
         if self._file.read(len(_END_MARK)) != _END_MARK:
             raise SourceFault(f"no end mark after row {number}: the file may be cut short")
+
+    def _check_footer(self) -> None:
+        """Raises ArrowInvalid if the footer does not list every batch: one changed bit there can hide some."""
+        self._file.seek(0)
+        head = self._file.read(_MAX_SCHEMA)
+        self._file.seek(next((at for at in range(8, len(head), 8) if head.startswith(_MESSAGE_MARK, at)), 0))
+        found = sum(message.type == "record batch" for message in pa.ipc.MessageReader.open_stream(self._file))
+        if found != self._reader.num_record_batches:
+            raise pa.ArrowInvalid(f"its footer lists {self._reader.num_record_batches} of {found} batches")
 
 
 class _ImageColumn:

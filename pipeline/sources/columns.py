@@ -9,10 +9,11 @@ from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 
 _FURTHER_NAMES = {
-    "caption": ("sentences", "conversations", "comment", "alt_text"),
-    "image": ("image_name", "images", "img"),
+    "caption": ("sentences", "conversations", "comment", "alt_text", "txt"),
+    "image": ("image_name", "images", "img", "jpeg", "png", "webp"),
 }
-"""Columns of Karpathy's splits, LLaVA, Flickr30k and others, which are used if there is none of the default names."""
+"""Columns of Karpathy's splits, LLaVA, Flickr30k and others, which are used if there is none of the default names. The
+columns of img2dataset's parquet, and of tars that Hugging Face's `datasets` loads, are called as members of tars."""
 
 OF_IMG2DATASET = {"key", "status"}
 """Columns that are in each table of img2dataset."""

@@ -2,11 +2,12 @@
 
 import csv
 import re
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import count, islice
 from typing import Any, BinaryIO
 
 from pipeline.faults import CallError, short_repr
@@ -22,6 +23,7 @@ _MAX_CELL_CHARS = 1 << 20  # the end of a quoted cell must be within this distan
 csv.field_size_limit(_MAX_CELL_CHARS)
 
 _DELIMITERS = ",\t;|"
+_OPEN = "unexpected end of data"  # what csv says of a quote that is not closed
 _SAMPLED_ROWS = 20
 _MAX_PATH = 4096
 _MAX_DECLARED = 16
@@ -104,7 +106,7 @@ class DelimitedSource(TextTableSource):
     def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
         """Every row except the header and empty lines."""
         layout, (_, first) = self.layout, self._declared
-        for row_offset, cells in self._cells(offset, layout.delimiter, layout.spaced):
+        for row_offset, cells in self._cells(offset, layout.delimiter, layout.spaced, len(layout.names)):
             if (layout.header and row_offset == first) or not cells:
                 continue
             yield row_offset, number, self._row(cells)
@@ -183,12 +185,12 @@ class DelimitedSource(TextTableSource):
             row[image] = _CAPTION_NUMBER.sub(r"\1", row[image])
         return row
 
-    def _cells(self, offset: int, delimiter: str, spaced: bool) -> Iterator[tuple[int, Cells]]:
-        """The first byte and the cells of every row.
+    def _cells(self, offset: int, delimiter: str, spaced: bool, columns: int = 0) -> Iterator[tuple[int, Cells]]:
+        """The first byte and the cells of every row. columns: their number; 0 if it is unknown.
 
         In CSV, a quoted cell may contain line breaks. If a row breaks the quoting rules, only its first line counts as
-        the row, and reading continues after it, so that a stray quote does not affect other rows. In TSV, a row is
-        always one line. If its quotes are invalid, they are read as plain text.
+        the row, and reading continues after it, so that a stray quote does not affect other rows. In TSV, quotes are
+        more often plain text: see `_row_by_line`.
         """
         options: dict[str, Any] = {"delimiter": delimiter, "strict": True, "skipinitialspace": spaced}
         by_line = self.delimiter == "\t" or self.settings.quoting == "none"
@@ -197,7 +199,11 @@ class DelimitedSource(TextTableSource):
             while True:
                 lines = _Lines(text.file, offset)
                 # csv.reader consumes only the lines that a row needs, so `lines` knows where the next row starts.
-                rows = (self._split(line, options) for line in lines) if by_line else csv.reader(lines, **options)
+                rows = (
+                    (self._row_by_line(line, lines, columns, options) for line in lines)
+                    if by_line
+                    else csv.reader(lines, **options)
+                )
                 try:
                     for cells in rows:
                         yield lines.row, cells
@@ -208,6 +214,36 @@ class DelimitedSource(TextTableSource):
                     yield lines.row, f"{error}{cure}"
                     offset = lines.second
 
+    def _row_by_line(self, line: str, lines: "_Lines", columns: int, options: dict[str, Any]) -> list[str]:
+        """The cells of a row that is one line. If its quotes are invalid, they are read as plain text.
+
+        If a quote is not closed in the line, and the lines up to where it is closed give a row with all columns, they
+        are this row, as pandas, polars and duckdb write TSV. But a line that is a row itself ends the search, if the
+        first line can be one, too: then the quote is plain text.
+        """
+        if self.settings.quoting == "none":
+            return self._split(line, options)
+        try:
+            return next(csv.reader([line.rstrip("\r\n")], **options))
+        except csv.Error as error:
+            cells = self._split(line, options)
+            if not columns or _OPEN not in str(error):
+                return cells
+        joined = line
+        for number, following in enumerate(lines.ahead(), 1):
+            joined += following
+            is_row = len(cells) == columns == len(self._split(following, options))
+            if is_row or len(joined) > _MAX_CELL_CHARS:
+                break
+            if '"' in following and not _is_open(joined, options):
+                with suppress(csv.Error):
+                    row = next(csv.reader([joined.rstrip("\r\n")], **options))
+                    if len(row) == columns:
+                        lines.skip(number)
+                        return row
+                break
+        return cells
+
     def _split(self, line: str, options: dict[str, Any]) -> list[str]:
         line = line.rstrip("\r\n")
         if self.settings.quoting == "quotes":
@@ -215,6 +251,15 @@ class DelimitedSource(TextTableSource):
                 return next(csv.reader([line], **options))
         cells = line.split(options["delimiter"]) if line else []
         return [cell.lstrip(" ") for cell in cells] if options["skipinitialspace"] else cells
+
+
+def _is_open(text: str, options: dict[str, Any]) -> bool:
+    """Whether a text ends within a quoted cell."""
+    try:
+        next(csv.reader([text.rstrip("\r\n")], **options), None)
+    except csv.Error as error:
+        return _OPEN in str(error)
+    return False
 
 
 def _is_image(cell: str) -> bool:
@@ -249,17 +294,32 @@ class _Lines:
         file.seek(offset)
         self._file = file
         self._next = offset
+        self._ahead: deque[bytes] = deque()
         self.row = self.second = offset
 
     def begin_row(self) -> None:
         """Marks the next line as the first line of a row."""
         self.row = self.second = self._next
 
+    def ahead(self) -> Iterator[str]:
+        """The lines that follow, which are still to be read."""
+        for number in count():
+            if number == len(self._ahead):
+                if not (line := self._file.readline()):
+                    return
+                self._ahead.append(line)
+            yield self._ahead[number].decode("utf-8", "surrogateescape")
+
+    def skip(self, number: int) -> None:
+        """Reads lines of the current row."""
+        for _ in range(number):
+            next(self)
+
     def __iter__(self) -> "_Lines":
         return self
 
     def __next__(self) -> str:
-        line = self._file.readline()
+        line = self._ahead.popleft() if self._ahead else self._file.readline()
         if not line:
             raise StopIteration
         start, self._next = self._next, self._next + len(line)

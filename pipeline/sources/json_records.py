@@ -2,7 +2,8 @@
 
 This covers LLaVA's lists (`conversations`) and Karpathy's splits (`dataset_coco.json`: `images`, with `sentences`).
 Records may also be the values of one object, whose keys are image files: `{"a.jpg": "a dog"}`, or
-`{"a": {"caption": …, "tags": …}}` as kohya's trainers write it. The file is read as a whole.
+`{"a": {"caption": …, "tags": …}}` as kohya's trainers write it. A data frame that pandas wrote in another orientation
+is read, too. The file is read as a whole.
 """
 
 import codecs
@@ -65,7 +66,7 @@ def kind_of_json(uri: str, kind: str, encoding: str) -> str:
     except (ValueError, RecursionError, SourceFault):
         return "coco"  # which says what is wrong
     is_coco = isinstance(value, dict) and all(isinstance(value.get(name), list) for name in ("images", "annotations"))
-    return "coco" if is_coco or not (_lists(value) or _by_name(value)) else "json"
+    return "json" if not is_coco and (_lists(value) or _frame(value) or _by_name(value)) else "coco"
 
 
 def has_records(uri: str) -> bool:
@@ -74,7 +75,7 @@ def has_records(uri: str) -> bool:
         value = json_text.parse(read_text(uri, ""))
     except Exception:  # of any file system; whoever reads the file says what is wrong
         return False
-    return isinstance(value, list) or bool(_lists(value))
+    return isinstance(value, list) or bool(_lists(value) or _frame(value))
 
 
 @lru_cache(maxsize=1)
@@ -86,6 +87,8 @@ def _records(info: FileInfo, encoding: str, root: str) -> list[Any]:
         raise SourceFault(json_text.explain(error)) from error
     if isinstance(value, list):
         return value
+    if rows := _frame(value):
+        return rows
     lists = _lists(value)
     if not lists and (by_name := _by_name(value)):
         return _named_records(by_name, root)
@@ -136,6 +139,23 @@ def _image_files(names: list[str], root: str) -> dict[str, str]:
 
 def _is_image_file(name: str) -> bool:
     return "." in name and is_image_name(name)
+
+
+def _frame(value: Any) -> list[dict[str, Any]]:
+    """The rows of a data frame, as pandas' `to_json` writes it by default, `{"caption": {"0": …}, …}`, or with
+    `orient="split"`: `{"columns": […], "index": […], "data": [[…], …]}`. Empty if the value is something else."""
+    if not isinstance(value, dict) or not value:
+        return []
+    if value.keys() == {"columns", "index", "data"} and all(isinstance(item, list) for item in value.values()):
+        names, rows = value["columns"], value["data"]
+        are_rows = all(isinstance(row, list) and len(row) == len(names) for row in rows)
+        return [dict(zip(map(str, names), row, strict=True)) for row in rows] if are_rows else []
+    first = next(iter(value.values()))
+    if not isinstance(first, dict) or not all(number.isdecimal() for number in first):
+        return []
+    if not all(isinstance(column, dict) and column.keys() == first.keys() for column in value.values()):
+        return []
+    return [{name: column[number] for name, column in value.items()} for number in first]
 
 
 def _row(record: Any) -> Row:

@@ -82,6 +82,7 @@ def test_a_table_and_its_compressed_copies_are_one_source(
         ("000000000.tar 000000000.parquet 000000000_stats.json", "000000000.tar"),
         ("00000.parquet 00000_stats.json 00001.parquet 00001_stats.json", "00000.parquet 00001.parquet"),
         ("00000.parquet 00000.tar 00001.parquet", "00000.tar 00001.parquet"),
+        ("00000/1.jpg 00000/1.txt 00000.parquet _tmp/1.feather", "00000/"),
         ("data-00000-of-00001.arrow cache-1a2b.arrow state.json dataset_info.json", "data-00000-of-00001.arrow"),
         (
             "dataset_dict.json train/data-00000-of-00001.arrow train/state.json test/data-00000-of-00001.arrow",

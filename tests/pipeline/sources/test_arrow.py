@@ -68,6 +68,41 @@ def test_a_folder_of_save_to_disk_is_read(tmp_path: Path) -> None:
     assert sum(spec.pairs or 0 for source in limited for spec in source.ranges) == 9
 
 
+def without_stream(data: bytes) -> bytes:
+    """A file as polars writes it: behind the mark is no stream, and only the footer knows the schema."""
+    assert data[8:12] == b"\xff\xff\xff\xff"
+    return data[:8] + bytes.fromhex("04000000f2ffffff") + data[16:]
+
+
+def test_a_file_whose_schema_is_in_its_footer_only_is_read(tmp_path: Path) -> None:
+    data = without_stream(arrow(columns(), new=pa.ipc.new_file))
+    source = opened(tmp_path / "a.ipc", data)
+    pairs = assert_reads_alike_from_anywhere(source)
+    assert [(pair.caption, pair.data) for pair in pairs] == [(f"a dog {i}", IMAGES[i]) for i in range(7)]
+    order = [0, 6, 5, 2, 2, 3]
+    assert list(source.fetch(pairs[i].image for i in order)) == [IMAGES[i] for i in order]
+    with pytest.raises(SourceFault, match=r"^not an Arrow file: "):
+        opened(tmp_path / "cut.ipc", data[:-7]).ranges(10)
+
+
+def test_a_footer_that_hides_batches_is_a_fault(tmp_path: Path) -> None:
+    data = without_stream(arrow(columns(), new=pa.ipc.new_file))
+    footer = len(data) - 10 - int.from_bytes(data[-10:-6], "little")
+    faults = set()
+    for place in range(8 * footer, 8 * len(data), 3):
+        changed = bytearray(data)
+        changed[place // 8] ^= 1 << place % 8
+        source = opened(tmp_path / "a.arrow", bytes(changed))
+        try:
+            source.ranges(10)
+        except (SourceFault, CallError):
+            continue
+        pairs, fault = read_to_fault(source)
+        assert fault or len(pairs) == 7
+        faults.add(fault)
+    assert "truncated or damaged after row 6: its footer lists 2 of 3 batches" in faults
+
+
 @pytest.mark.parametrize(
     "options",
     [{}, {"options": pa.ipc.IpcWriteOptions(compression="lz4")}, {"new": pa.ipc.new_file}],
@@ -132,9 +167,10 @@ def test_a_file_that_is_cut_short_is_read_up_to_there(tmp_path: Path) -> None:
     assert read_to_fault(opened(tmp_path / "a.arrow", data))[1] == ""
 
 
-def test_whatever_bit_has_changed_is_a_pair_or_a_fault(tmp_path: Path) -> None:
+@pytest.mark.parametrize("footer", [False, True])
+def test_whatever_bit_has_changed_is_a_pair_or_a_fault(tmp_path: Path, footer: bool) -> None:
     table = pa.table({**columns(), "more": [[{"a": "x"}], [], None, [{"a": "y"}, {"a": "z"}], [], [], []]})
-    data = arrow(table)
+    data = without_stream(arrow(table, new=pa.ipc.new_file)) if footer else arrow(table)
     seeded = random.Random(7)
     for _ in range(300):
         changed = bytearray(data)

@@ -29,6 +29,46 @@ def test_a_list_of_records_is_read_at_the_top_and_under_a_key(tmp_path: Path, va
     assert pairs[0].meta == '{"n":1}'
 
 
+FRAMES = {
+    "columns": {"image": {"0": "1.png", "7": "2.png"}, "caption": {"0": "a dog", "7": ["a hat", "a cat"]}},
+    "split": {
+        "columns": ["image", "caption"],
+        "index": [0, 7],
+        "data": [["1.png", "a dog"], ["2.png", ["a hat", "a cat"]]],
+    },
+}
+
+
+@pytest.mark.parametrize("orient", FRAMES)
+def test_a_data_frame_of_pandas_is_read_in_its_other_orientations(tmp_path: Path, orient: str) -> None:
+    """`columns` is what `to_json` writes by default."""
+    source = opened(tmp_path / "a.json", FRAMES[orient])
+    assert kind_of(source.uri, source_settings()) == "json"
+    pairs = assert_reads_alike_from_anywhere(source, 1)
+    assert [(pair.caption, Path(pair.image.uri).name) for pair in pairs] == [
+        ("a dog", "1.png"),
+        ("a hat", "2.png"),
+        ("a cat", "2.png"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"a.jpg": {"caption": "a dog"}, "b.jpg": {"caption": "a cat"}},  # no index
+        {"image": {"0": "1.png"}, "caption": {"0": "a dog", "1": "a cat"}},  # another index
+        {"image": {"0": "1.png"}, "version": 1},
+        {"image": {}, "caption": {}},
+        {"columns": ["image", "caption"], "index": [0], "data": [["1.png"]]},
+    ],
+)
+def test_what_only_looks_like_a_data_frame_is_none(tmp_path: Path, value: Any) -> None:
+    source = opened(tmp_path / "a.json", value)
+    assert kind_of(source.uri, source_settings()) == "coco"
+    with pytest.raises(SourceFault, match="not one list of records, but 0: none"):
+        source.ranges(10)
+
+
 def test_a_record_that_cannot_be_used_costs_itself(tmp_path: Path) -> None:
     pairs = assert_reads_alike_from_anywhere(
         opened(tmp_path / "a.json", [ROWS[0], 7, None, {"image": "3.png"}, ROWS[0]])

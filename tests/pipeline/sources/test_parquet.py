@@ -292,6 +292,21 @@ def test_rows_without_an_image_that_img2dataset_has_not_downloaded_say_so(tmp_pa
     assert [pair.caption for pair in pairs] == ["a dog", "a cat", "a hat", "a bird"]
 
 
+@pytest.mark.parametrize("image_column", ["png", "webp"])
+def test_images_of_img2dataset_may_have_another_format(tmp_path: Path, image_column: str) -> None:
+    columns = {"caption": ["a dog"], "url": ["https://x.org/1"], "key": ["000"], image_column: [image()]}
+    [pair] = assert_reads_alike_from_anywhere(opened(tmp_path / "00000.parquet", parquet(columns)))
+    assert (pair.caption, pair.data, pair.url) == ("a dog", image(), "https://x.org/1")
+
+
+def test_a_tar_that_datasets_has_loaded(tmp_path: Path) -> None:
+    """Its columns are the extensions of the members."""
+    cells = [{"bytes": image(), "path": "a.tar::000.jpg"}]
+    columns = {"jpg": cells, "txt": ["a dog"], "json": [{"n": 1}], "__key__": ["000"], "__url__": ["/data/a.tar"]}
+    [pair] = assert_reads_alike_from_anywhere(opened(tmp_path / "a.parquet", parquet(columns)))
+    assert (pair.key, pair.caption, pair.data) == ("000", "a dog", image())
+
+
 def test_two_columns_of_one_name(tmp_path: Path) -> None:
     arrays = {"image": pa.array([b"x"]), "caption": pa.array(["a"]), "n": pa.array([1])}
     for twice, told in (("n", ""), ("caption", "2 columns are called caption; rename all but one")):
