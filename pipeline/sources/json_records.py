@@ -161,5 +161,6 @@ def _frame(value: Any) -> list[dict[str, Any]]:
 def _row(record: Any) -> Row:
     if not isinstance(record, dict):
         return "not a JSON object"
+    record = json_text.with_grounding(record)
     folder, name = record.get("filepath"), record.get("filename")  # Karpathy's splits: the folder and the file in it
     return {**record, "filename": f"{folder}/{name}"} if isinstance(folder, str) and isinstance(name, str) else record

@@ -28,6 +28,15 @@ def explain(error: Exception) -> str:
     return f"not JSON: {first_line(error)}{cure}"
 
 
+def with_grounding(record: dict[str, Any]) -> dict[str, Any]:
+    """A record of ODVG with the `caption` and the `regions` of its `grounding` as fields. Others unchanged."""
+    grounding = record.get("grounding")
+    if "caption" in record or not isinstance(grounding, dict) or "caption" not in grounding:
+        return record
+    rest = {name: value for name, value in record.items() if name != "grounding"}
+    return {**rest, "caption": grounding["caption"], "regions": grounding.get("regions")}
+
+
 def _integer(digits: str) -> int | str:
     try:
         return int(digits)

@@ -35,4 +35,4 @@ def _parse_line(line: bytes) -> Row:
             return f"not UTF-8; {json_text.SET_ENCODING}"
         except (ValueError, RecursionError):
             return str(error)
-    return row if isinstance(row, dict) else "not a JSON object"
+    return json_text.with_grounding(row) if isinstance(row, dict) else "not a JSON object"

@@ -88,6 +88,14 @@ def test_a_first_line_that_is_broken_does_not_hide_the_columns(tmp_path: Path) -
     assert [p.caption for p in pairs_of(opened(tmp_path / "a.jsonl", data))] == ["", "a dog"]
 
 
+def test_the_grounding_of_odvg_gives_caption_and_regions(tmp_path: Path) -> None:
+    grounding = {"caption": "a dog", "regions": [{"bbox": [0, 0, 9, 9], "phrase": "a dog"}]}
+    [pair] = pairs_of(opened(tmp_path / "a.jsonl", lines({"filename": "1.png", "grounding": grounding})))
+    assert (pair.caption, json.loads(pair.meta)) == ("a dog", {"regions": grounding["regions"]})
+    [pair] = pairs_of(opened(tmp_path / "b.jsonl", lines({"filename": "1.png", "grounding": {}, "caption": "a cat"})))
+    assert (pair.caption, pair.meta) == ("a cat", '{"grounding":{}}')
+
+
 def test_a_missing_caption_column_is_refused_in_one_line(tmp_path: Path) -> None:
     source = opened(tmp_path / "a.jsonl", lines({"image": "1.png", "words": "a dog"}))
     with pytest.raises(CallError, match=r"^source\.columns\.caption: .*it has image, words$"):
