@@ -103,7 +103,7 @@ class _ArrowFile:
 
     def _open(self) -> Any:
         """In the file format, a stream follows the mark and two bytes of padding. It is read up to damage, also without
-        the footer. polars 2 writes no stream there: such a file is read by its footer."""
+        the footer. polars 2.1 writes no schema there: such a file is read by its footer."""
         has_mark = self._file.read(len(_FILE_MARK)) == _FILE_MARK
         self._file.seek(len(_FILE_MARK) + 2 if has_mark else 0)
         try:
