@@ -27,8 +27,8 @@ def test_a_file_of_another_kind_gets_the_cure_and_the_list_of_kinds(tmp_path: Pa
     with pytest.raises(CallError) as refused:
         kind_of(uri, source_settings())
     assert str(refused.value).startswith(f"--input: {uri}: cannot detect its kind from its name; {cure}")
-    known = ".tar, .tgz, .parquet, .arrow, .jsonl, .ndjson, .csv, .tsv, .token, .json and folders of pictures"
-    assert str(refused.value).endswith(f"; gritmill reads {known}")
+    tables = ".parquet, .arrow, .arrows, .feather, .ipc, .jsonl, .ndjson, .csv, .tsv, .token, .json"
+    assert str(refused.value).endswith(f"; gritmill reads .tar, .tgz, {tables} and folders of pictures")
 
 
 def test_a_folder_in_a_command_to_copy_is_quoted(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_a_data_frame_of_pandas_is_read_in_its_other_orientations(tmp_path: Path
 @pytest.mark.parametrize(
     "value",
     [
-        {"a.jpg": {"caption": "a dog"}, "b.jpg": {"caption": "a cat"}},  # no index
+        {"image": {"a": "1.png"}, "words": {"a": "a dog"}},  # no index
         {"image": {"0": "1.png"}, "caption": {"0": "a dog", "1": "a cat"}},  # another index
         {"image": {"0": "1.png"}, "version": 1},
         {"image": {}, "caption": {}},
