@@ -1,8 +1,8 @@
-"""Noun phrases that were marked by hand in LAION captions, and how well a parser finds them.
+"""Noun phrases that were marked by hand in captions, and how well a parser finds them.
 
 Each line of `marks/*.jsonl` describes one caption: `row` (its row in the caption file; the first one after the header
 is 0), `sha256` of the caption, `key` (see `silver.text_key`), and the character spans `phrases` and `neutral`, with
-exclusive ends. The captions are not included, because we may not distribute them. `marks/GUIDELINES.md` defines what
+exclusive ends; `measures` are the spans of phrases such as "a group of people". The captions are not included, because we may not distribute them. `marks/GUIDELINES.md` defines what
 counts as a phrase.
 """
 
@@ -35,14 +35,15 @@ def read_marks(marks: Path, captions: Path) -> list[AnnotatedCaption]:
 
     Args:
       marks: one of the files `marks/*.jsonl`.
-      captions: a TSV with a header; the caption follows the first tab.
+      captions: a TSV with a header; the caption is the last of its columns.
 
     Raises:
       OSError: one of the files does not exist.
       ValueError: the caption file is not the one that was marked.
     """
-    lines = captions.read_text("utf-8").split("\n")[1:]
-    return [_to_annotated(json.loads(line), lines) for line in marks.read_text("utf-8").splitlines()]
+    header, *lines = captions.read_text("utf-8").split("\n")
+    before = header.count("\t")
+    return [_to_annotated(json.loads(line), lines, before) for line in marks.read_text("utf-8").splitlines()]
 
 
 def withheld_keys(folder: Path) -> frozenset[str]:
@@ -51,9 +52,9 @@ def withheld_keys(folder: Path) -> frozenset[str]:
     return frozenset(str(json.loads(line)["key"]) for line in lines)
 
 
-def _to_annotated(row: dict[str, object], lines: Sequence[str]) -> AnnotatedCaption:
+def _to_annotated(row: dict[str, object], lines: Sequence[str], before: int) -> AnnotatedCaption:
     number = int(str(row["row"]))
-    caption = lines[number].partition("\t")[2].rstrip("\r") if number < len(lines) else ""
+    caption = lines[number].split("\t", before)[-1].rstrip("\r") if number < len(lines) else ""
     if hashlib.sha256(caption.encode()).hexdigest() != row["sha256"]:
         raise ValueError(f"row {number} of the caption file is not the caption that was marked")
     return AnnotatedCaption(caption, _spans(row["phrases"]), _spans(row["neutral"]))
