@@ -211,8 +211,15 @@ class PhraseSettings(Section):
         "caption-parser", description="A spaCy pipeline with a parser: an embedded model, a package name or a folder."
     )
     drop_lists: Names = Field(
-        ("abstract_published", "abstract_extended", "pronoun", "picture"),
+        (
+            *("picture_opener", "picture_place", "abstract_sense"),
+            *("abstract_published", "abstract_extended", "pronoun", "picture", "picture_parts"),
+        ),
         description="Lists in transforms/phrases/drop_lists.yaml; phrases with these heads are dropped.",
+    )
+    measures: Annotated[Names, LegacyValue(())] = Field(
+        ("number", "portion", "group", "kind"),
+        description='Lists in transforms/phrases/measures.yaml: "a group of people" is one phrase with the head "people".',
     )
     languages: Names = Field(
         (), description="ISO 639 codes. Captions that are surely in another language are rejected. Empty: no check."

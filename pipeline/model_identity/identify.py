@@ -17,6 +17,7 @@ from transforms.detectors.load import calling_family, find_config, find_family, 
 from transforms.detectors.settings import DetectorSettings
 from transforms.phrases.drop_lists import drop_heads, read_drop_lists
 from transforms.phrases.language import LanguageGate
+from transforms.phrases.measures import measure_words
 
 
 def identify_models(configuration: Configuration, cache: ModelCache | None = None) -> dict[str, str]:
@@ -34,6 +35,7 @@ def identify_models(configuration: Configuration, cache: ModelCache | None = Non
     cache = cache or ModelCache()
     try:
         drop_heads(configuration.phrases.drop_lists)
+        measure_words(configuration.phrases.measures)
         if configuration.phrases.languages:
             LanguageGate(configuration.phrases.languages)
     except ValueError as error:

@@ -9,6 +9,7 @@ from transforms.annotations.annotate import with_given_phrases
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.language import LanguageGate
+from transforms.phrases.measures import measure_words
 from transforms.records import Drop, Dropped, Pair
 from transforms.settings import PhraseSettings
 
@@ -52,7 +53,8 @@ class Phrases(DetectionsStage):
 
         settings = self.settings
         gate = _gate(settings.languages)
-        return PhraseExtractor(partial(load_parser, settings.model), drop_heads(settings.drop_lists), gate)
+        heads, measures = drop_heads(settings.drop_lists), measure_words(settings.measures)
+        return PhraseExtractor(partial(load_parser, settings.model), heads, gate, measures)
 
 
 @cache

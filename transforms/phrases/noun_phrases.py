@@ -4,15 +4,21 @@ The construction follows section 2 of the Kosmos-2 paper (arXiv 2306.14824): tak
 name nothing one can draw a box around; expand each of the others along the dependency tree, unless its head has a
 conjunct. Every span is a character range of the original caption, end exclusive.
 
-gritmill adds one rule: noun phrases and expressions do not cross a separator (see `parsed_caption`).
+gritmill adds: noun phrases and expressions do not cross a separator (see `parsed_caption`), borders are corrected (see
+`chunks`), and "a group of people" is one phrase with the head "people" (see `measures`).
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from spacy.symbols import PRON
 from spacy.tokens import Doc
 
+from transforms.phrases.chunks import noun_chunks
+from transforms.phrases.drop_lists import DropRule
+from transforms.phrases.drops import is_dropped, without_stock_words
 from transforms.phrases.parsed_caption import NOUN_TAGS, ParsedCaption
+from transforms.phrases.whole_words import join_hyphenated
 from transforms.records import Drop, Dropped, Phrase
 
 
@@ -24,21 +30,60 @@ class Phrases:
     dropped: tuple[Dropped, ...] = ()
 
 
-def find_phrases(doc: Doc, dropped_heads: dict[str, Drop]) -> Phrases:
-    """The noun phrases of a parsed caption, with their expressions. dropped_heads: the result of `drop_heads`."""
+@dataclass(frozen=True)
+class _Part:
+    """A noun phrase, as token numbers. head: of the phrase; None if it has no noun. top: what its expression expands,
+    the head of the whole. empty: the tokens if nothing remains of them."""
+
+    tokens: range
+    head: int | None
+    top: int | None
+    empty: range = range(0)
+
+
+def find_phrases(doc: Doc, dropped_heads: Mapping[str, DropRule], measures: Collection[str] = ()) -> Phrases:
+    """The noun phrases of a parsed caption, with their expressions. Joins tokens of `doc`, see `whole_words`.
+
+    dropped_heads: the result of `drop_heads`. measures: the result of `measure_words`.
+    """
     kept, dropped = [], []
-    caption = ParsedCaption.from_doc(doc)
-    for chunk in doc.noun_chunks:
-        root = chunk.root.i
-        for part in caption.between_separators(range(chunk.start, chunk.end)):
-            tokens = caption.trimmed(part)
-            head = _head(caption, tokens, root)
-            reason = _drop_reason(caption, tokens, head, dropped_heads)
-            if reason:
-                dropped.append(Dropped(*caption.characters(tokens or part), reason))
-            elif head is not None:
-                kept.append(_phrase(caption, tokens, head))
+    caption = ParsedCaption.from_doc(join_hyphenated(doc))
+    for part in _with_measures(caption, list(_parts(doc, caption)), measures):
+        reason = _drop_reason(caption, part, dropped_heads)
+        if reason:
+            dropped.append(Dropped(*caption.characters(part.tokens or part.empty), reason))
+        elif part.head is not None:
+            kept.append(_phrase(caption, part))
     return Phrases(tuple(kept), tuple(dropped))
+
+
+def _parts(doc: Doc, caption: ParsedCaption) -> Iterator[_Part]:
+    for chunk, root in noun_chunks(doc, caption):
+        for part in caption.between_separators(chunk):
+            tokens = without_stock_words(caption, caption.trimmed(part))
+            head = _head(caption, tokens, root)
+            yield _Part(tokens, head, head, part)
+
+
+def _with_measures(caption: ParsedCaption, parts: Sequence[_Part], measures: Collection[str]) -> list[_Part]:
+    """Joins "a group" and "people" of "a group of people" to one phrase with the head "people"."""
+    joined: list[_Part] = []
+    for part in reversed(parts):  # "a couple of slices of pizza"
+        if joined and _is_measure(caption, part, joined[-1], measures):
+            thing = joined.pop()
+            part = replace(thing, tokens=range(part.tokens[0], thing.tokens[-1] + 1), top=part.top)
+        joined.append(part)
+    return joined[::-1]
+
+
+def _is_measure(caption: ParsedCaption, part: _Part, thing: _Part, measures: Collection[str]) -> bool:
+    if part.head is None or thing.head is None or part.head != part.tokens[-1]:
+        return False
+    following, before = part.head + 1, part.head - 1
+    is_of = thing.tokens[0] == following + 1 and caption.tokens[following].lower_ == "of"
+    # A "parking lot of cars" is a thing.
+    compound = before in part.tokens and caption.tokens[before].pos in NOUN_TAGS
+    return is_of and not compound and caption.tokens[part.head].lower_ in measures
 
 
 def _head(caption: ParsedCaption, tokens: range, root: int) -> int | None:
@@ -51,10 +96,13 @@ def _head(caption: ParsedCaption, tokens: range, root: int) -> int | None:
     return next(reversed(outermost or nouns), None)
 
 
-def _phrase(caption: ParsedCaption, tokens: range, head: int) -> Phrase:
-    expression = tokens if head in caption.conjuncts else _expression(caption, tokens, head)
+def _phrase(caption: ParsedCaption, part: _Part) -> Phrase:
+    assert part.head is not None and part.top is not None
+    expression = part.tokens if part.top in caption.conjuncts else _expression(caption, part.tokens, part.top)
     return Phrase(
-        *caption.characters(tokens), *caption.characters(range(head, head + 1)), *caption.characters(expression)
+        *caption.characters(part.tokens),
+        *caption.characters(range(part.head, part.head + 1)),
+        *caption.characters(expression),
     )
 
 
@@ -68,11 +116,12 @@ def _expression(caption: ParsedCaption, tokens: range, head: int) -> range:
     return widened if tokens[0] in widened and tokens[-1] in widened else tokens
 
 
-def _drop_reason(
-    caption: ParsedCaption, tokens: range, head: int | None, dropped_heads: dict[str, Drop]
-) -> Drop | None:
-    if not tokens:
+def _drop_reason(caption: ParsedCaption, part: _Part, dropped_heads: Mapping[str, DropRule]) -> Drop | None:
+    if not part.tokens:
         return Drop.NO_TOKEN
-    if head is None:
+    if part.head is None:
         return Drop.NO_NOUN
-    return Drop.PRONOUN if caption.tokens[head].pos == PRON else dropped_heads.get(caption.tokens[head].lower_)
+    if caption.tokens[part.head].pos == PRON:
+        return Drop.PRONOUN
+    rule = dropped_heads.get(caption.tokens[part.head].lower_)
+    return rule.reason if rule and is_dropped(caption, part.tokens, part.head, rule) else None

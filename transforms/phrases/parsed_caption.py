@@ -15,7 +15,37 @@ from spacy.tokens import Doc, Token
 
 NOUN_TAGS = (NOUN, PROPN, PRON)
 
-_SEPARATOR_CHARS = frozenset("-–—|~•·»/:()[]")
+_SEPARATOR_CHARS = frozenset("-–—|~•·»/:()[]{}<>")
+_BRACKETS = frozenset("|()[]{}<>")
+
+_FUNCTION_WORDS = frozenset(
+    [
+        "and",
+        "or",
+        "&",
+        "nor",
+        "of",
+        "in",
+        "on",
+        "at",
+        "with",
+        "without",
+        "for",
+        "from",
+        "to",
+        "by",
+        "as",
+        "than",
+        "into",
+        "onto",
+        "via",
+        "per",
+        "a",
+        "an",
+        "the",
+    ]
+)
+"""Words that end no noun phrase. Where one is at an end, the parser or the caption is broken off."""
 
 
 @dataclass(slots=True)
@@ -57,8 +87,13 @@ class ParsedCaption:
         return self.tokens[tokens[0]].idx, last.idx + len(last)
 
     def trimmed(self, tokens: range) -> range:
-        """The range without tokens at either end that have no letter or digit. Empty if no token has one."""
+        """The range without tokens at either end that have no letter or digit, without function words at its end, and
+        without "and" at its start. Empty if nothing remains."""
         words = [token for token in tokens if self._has_alnum(token)]
+        while words and self._is_function_word(words[-1]):
+            words.pop()
+        while words and self.tokens[words[0]].lower_ in ("and", "or"):
+            del words[0]
         return range(words[0], words[-1] + 1) if words else range(0)
 
     def subtree(self, token: int) -> range | None:
@@ -87,6 +122,11 @@ class ParsedCaption:
         text = self.tokens[token].text
         return text.isalnum() or any(map(str.isalnum, text))
 
+    def _is_function_word(self, token: int) -> bool:
+        """Capital letters can be a name: "Vitamin A", "Bend, OR"."""
+        text = self.tokens[token].text
+        return text in _FUNCTION_WORDS or (len(text) > 1 and text.lower() in _FUNCTION_WORDS)
+
     def _separates(self, token: int) -> bool:
         return _separates(self.tokens[token])
 
@@ -94,14 +134,16 @@ class ParsedCaption:
 def _separates(token: Token) -> bool:
     """Whether the token divides two parts of the caption.
 
-    A bar or an opening bracket that is a token always does. A colon or a closing bracket does unless a letter or digit
-    follows immediately. Dashes, slashes and the rest do if there are blanks on both sides.
+    A bar or a bracket always does. A colon does unless a letter or digit follows immediately. Dashes, slashes and the
+    rest do if there are blanks on both sides.
     """
     if not _SEPARATOR_CHARS.issuperset(token.text):
         return False
     last = token.i + 1 == len(token.doc)
     blank_after = last or bool(token.whitespace_) or token.nbor().is_space
-    if token.text[-1] in ":)]":
+    if not _BRACKETS.isdisjoint(token.text):
+        return True
+    if token.text[-1] == ":":
         return blank_after or not token.nbor().text[0].isalnum()
     blank_before = token.i == 0 or bool(token.nbor(-1).whitespace_) or token.nbor(-1).is_space
-    return token.text[0] in "|([" or (blank_before and blank_after)
+    return blank_before and blank_after

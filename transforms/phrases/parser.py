@@ -1,5 +1,8 @@
 """The spaCy pipeline that parses captions."""
 
+import re
+from typing import Any
+
 import spacy
 from spacy.language import Language
 
@@ -7,6 +10,8 @@ from transforms import bundled
 
 # Noun chunks need only a parser and part-of-speech tags. These components cost time (a lemmatizer: a third of it).
 _UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity_ruler", "textcat", "senter")
+
+_BRACKETS = r"[()\[\]{}<>|]"
 
 
 def load_parser(model: str) -> Language:
@@ -21,4 +26,12 @@ def load_parser(model: str) -> Language:
         raise ValueError(f"phrases.model: {model} has no parser; its components are {', '.join(nlp.pipe_names)}")
     if nlp.Defaults.syntax_iterators.get("noun_chunks") is None:
         raise ValueError(f"phrases.model: spaCy has no noun chunks for the language of {model} ({nlp.lang})")
+    _split_at_brackets(nlp)
     return nlp
+
+
+def _split_at_brackets(nlp: Language) -> None:
+    """spaCy's tokenizers split brackets at the ends of words only, and leave "Hooks(045" a word."""
+    tokenizer: Any = nlp.tokenizer
+    pattern = getattr(getattr(tokenizer.infix_finditer, "__self__", None), "pattern", "")  # a method of a regex
+    tokenizer.infix_finditer = re.compile("|".join(filter(None, (pattern, _BRACKETS)))).finditer

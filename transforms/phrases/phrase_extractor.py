@@ -1,14 +1,16 @@
 """Adds phrases to pairs, with a spaCy pipeline."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
+from transforms.phrases.drop_lists import DropRule
 from transforms.phrases.language import LanguageGate
+from transforms.phrases.markup import hide_markup
 from transforms.phrases.noun_phrases import find_phrases
 from transforms.records import Drop, Dropped, Pair
 
@@ -17,12 +19,14 @@ from transforms.records import Drop, Dropped, Pair
 class PhraseExtractor:
     """A `Model` whose rows are pairs with phrases and dropped noun chunks, and without their images.
 
-    load: returns a parser; called once per thread. dropped_heads: the result of `drop_heads`.
+    load: returns a parser; called once per thread. dropped_heads: the result of `drop_heads`. measures: that of
+    `measure_words`.
     """
 
     load: Callable[[], Language]
-    dropped_heads: dict[str, Drop]
+    dropped_heads: Mapping[str, DropRule]
     gate: LanguageGate | None = None
+    measures: Collection[str] = ()
     _parsers: Any = field(default_factory=threading.local)  # spaCy's string store is not thread-safe
 
     def process(self, pairs: Sequence[Pair]) -> list[Pair]:
@@ -31,7 +35,7 @@ class PhraseExtractor:
         nlp = self._parser()
         # Without a memory zone, spaCy's string store keeps every word that it has seen (spaCy pull request 13621).
         with nlp.memory_zone():
-            docs = nlp.pipe(pair.caption for pair, out in zip(pairs, rejected, strict=True) if not out)
+            docs = nlp.pipe(hide_markup(pair.caption) for pair, out in zip(pairs, rejected, strict=True) if not out)
             return [
                 replace(pair, data=b"", dropped=(Dropped(0, len(pair.caption), Drop.LANGUAGE),))
                 if out
@@ -44,7 +48,7 @@ class PhraseExtractor:
         return list(self._parser().pipe(["a dog"]))
 
     def _extracted(self, pair: Pair, doc: Doc) -> Pair:
-        found = find_phrases(doc, self.dropped_heads)
+        found = find_phrases(doc, self.dropped_heads, self.measures)
         return replace(pair, data=b"", phrases=found.kept, dropped=found.dropped)
 
     def _parser(self) -> Language:
