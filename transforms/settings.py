@@ -204,6 +204,9 @@ class FilterSettings(Section):
         return self
 
 
+Ask = Literal["chunk", "expression", "head"]
+
+
 class PhraseSettings(Section):
     """`phrases`: how noun phrases and referring expressions are found."""
 
@@ -219,7 +222,10 @@ class PhraseSettings(Section):
     )
     measures: Annotated[Names, LegacyValue(())] = Field(
         ("number", "portion", "group", "kind"),
-        description='Lists in transforms/phrases/measures.yaml: "a group of people" is one phrase with the head "people".',
+        description='Lists in transforms/phrases/measures.yaml: "a group of people" is one phrase, with the head "people".',
+    )
+    ask: Annotated[Ask, LegacyValue("chunk")] = Field(
+        "chunk", description="What the detector looks for: the noun phrase, its referring expression, or its head."
     )
     languages: Names = Field(
         (), description="ISO 639 codes. Captions that are surely in another language are rejected. Empty: no check."

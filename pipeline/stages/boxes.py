@@ -9,6 +9,7 @@ from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import DEFAULT_LIMITS, ImageLimits
 from transforms.records import Pair
+from transforms.settings import Ask
 
 if TYPE_CHECKING:
     from transforms.detectors.phrase_locator import PhraseLocator
@@ -19,13 +20,14 @@ class Boxes(DetectionsStage):
     """Pairs with phrases -> pairs with candidate boxes.
 
     limits: of the images. search_path: folders to search for a custom detector. given: columns of the source with
-    boxes, which `GivenBoxes` uses.
+    boxes, which `GivenBoxes` uses. ask: see `PhraseSettings`.
     """
 
     settings: DetectorSettings
     limits: ImageLimits = DEFAULT_LIMITS
     search_path: tuple[str, ...] = ()
     given: AnnotationColumns = NOTHING_GIVEN
+    ask: Ask = "chunk"
 
     name = "boxes"
 
@@ -42,7 +44,7 @@ class Boxes(DetectionsStage):
         """Loads the detector on its device."""
         from transforms.detectors.phrase_locator import load_locator  # imports torch
 
-        return load_locator(self.settings, self.limits, self.search_path)
+        return load_locator(self.settings, self.limits, self.search_path, self.ask)
 
     def with_threads(self, threads: int) -> "Boxes":
         """See `Stage`."""

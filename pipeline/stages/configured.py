@@ -32,7 +32,7 @@ def configured_stages(configuration: Configuration, search_path: Sequence[str] =
     stages: list[Stage] = [
         Phrases(configuration.phrases, given),
         *([GivenBoxes(given, limits)] if given.boxes else []),
-        Boxes(configuration.detector, limits, tuple(search_path), given),
+        Boxes(configuration.detector, limits, tuple(search_path), given, configuration.phrases.ask),
     ]
     for name in configuration.stages.factories:
         stage = load_stage(name, configuration, tuple(search_path))

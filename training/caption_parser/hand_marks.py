@@ -2,8 +2,8 @@
 
 Each line of `marks/*.jsonl` describes one caption: `row` (its row in the caption file; the first one after the header
 is 0), `sha256` of the caption, `key` (see `silver.text_key`), and the character spans `phrases` and `neutral`, with
-exclusive ends; `measures` are the spans of phrases such as "a group of people". The captions are not included, because we may not distribute them. `marks/GUIDELINES.md` defines what
-counts as a phrase.
+exclusive ends; `measures` are the spans of phrases such as "a group of people". The captions are not included, because
+we may not distribute them. `marks/GUIDELINES.md` defines what counts as a phrase.
 """
 
 import hashlib

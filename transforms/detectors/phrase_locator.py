@@ -13,6 +13,7 @@ from transforms.images import DEFAULT_LIMITS, ImageLimits
 from transforms.models import Batched
 from transforms.plugins import check_json_object
 from transforms.records import Box, Pair
+from transforms.settings import Ask
 
 
 @dataclass(eq=False)
@@ -20,13 +21,14 @@ class PhraseLocator:
     """A `Model` whose rows are pairs with boxes and without their images. Its input pairs must have phrases.
 
     floor: candidates with a lower score are removed. limits: of the images.
-    normalize: of phrases with equal results, only the first is sent to the detector.
+    normalize: of phrases with equal results, only the first is sent to the detector. ask: which words of a phrase are.
     """
 
     detector: Any
     floor: float
     limits: ImageLimits
     normalize: Normalize
+    ask: Ask = "chunk"
     progress: Callable[[int], None] | None = None
 
     @property
@@ -48,14 +50,14 @@ class PhraseLocator:
 
     def requests(self, pairs: Sequence[Pair]) -> list[Request]:
         """The requests for the pairs."""
-        return [make_request(pair, self.limits, self.normalize) for pair in pairs]
+        return [make_request(pair, self.limits, self.normalize, self.ask) for pair in pairs]
 
     def located(
         self, pairs: Sequence[Pair], requests: Sequence[Request], answers: Sequence[Found | Sequence[Box]]
     ) -> list[Pair]:
         """The pairs with the boxes of the checked answers."""
         checked = check_answers(answers, requests, self.floor)
-        return [with_boxes(*each, self.normalize) for each in zip(pairs, requests, checked, strict=True)]
+        return [with_boxes(*each, self.normalize, self.ask) for each in zip(pairs, requests, checked, strict=True)]
 
 
 class BatchedPhraseLocator(PhraseLocator):
@@ -76,9 +78,13 @@ class BatchedPhraseLocator(PhraseLocator):
 
 
 def load_locator(
-    settings: DetectorSettings, limits: ImageLimits = DEFAULT_LIMITS, search_path: Sequence[str] = ()
+    settings: DetectorSettings,
+    limits: ImageLimits = DEFAULT_LIMITS,
+    search_path: Sequence[str] = (),
+    ask: Ask = "chunk",
 ) -> PhraseLocator:
-    """Loads the detector that the settings name. search_path: folders to search for your own detector."""
+    """Loads the detector that the settings name. search_path: folders to search for your own detector. ask: which words
+    of a phrase it looks for."""
     detector = load_detector(settings, search_path)
     kind = BatchedPhraseLocator if isinstance(detector, Batched) else PhraseLocator
-    return kind(detector, settings.floor, limits, find_family(settings).normalize)
+    return kind(detector, settings.floor, limits, find_family(settings).normalize, ask)

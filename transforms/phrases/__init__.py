@@ -1,9 +1,14 @@
 """Caption -> noun phrases and referring expressions.
 
 parser             the spaCy pipeline that parses captions
+markup             hides HTML from the parser
+whole_words        makes one token of each word with hyphens
 parsed_caption     a parsed caption in the form that the rules use, and its separators
-noun_phrases       the rules: noun chunks, drops, expressions
+chunks             noun chunks with corrected borders
 drop_lists         heads of noun phrases that name nothing one can draw a box around
+drops              which of these heads are dropped only under a condition; what stock agencies append
+measures           nouns that measure what follows "of"
+noun_phrases       the rules: noun chunks, measures, drops, expressions
 language           an optional gate that rejects captions in other languages
 phrase_extractor   pairs -> pairs with phrases
 """

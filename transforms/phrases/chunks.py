@@ -1,8 +1,8 @@
 """spaCy's noun chunks with corrected borders.
 
-The borders depend on the tree, and a parser makes two mistakes again and again in captions: it takes the last noun of a
-compound for a verb ("A red stop" / "sign"), and it takes the first of two coordinated nouns for a modifier of the second
-one ("a red tank top and blue jeans"). Both show in the tags.
+The borders depend on the tree, and a parser makes two mistakes again and again in captions: it takes the last noun of
+a compound for a verb ("A red stop" / "sign"), and it takes the first of two coordinated nouns for a modifier of the
+second one ("a red tank top and blue jeans"). Both show in the tags.
 """
 
 from collections.abc import Iterator
@@ -17,24 +17,42 @@ _OPENS_PHRASE = frozenset(("DT", "JJ", "JJR", "JJS", "CD", "PRP$", "VBN", "DET",
 """Tags, or word classes where there are no tags, of words that begin a noun phrase and are no nouns."""
 
 _COLOURS = frozenset(
-    (
-        *(
-            "beige",
-            "black",
-            "blue",
-            "brass",
-            "bronze",
-            "brown",
-            "burgundy",
-            "chrome",
-            "copper",
-            "cream",
-            "gold",
-            "gray",
-        ),
-        *("green", "grey", "ivory", "khaki", "lavender", "maroon", "navy", "olive", "orange", "peach", "pink", "plaid"),
-        *("purple", "red", "salmon", "silver", "tan", "teal", "turquoise", "violet", "white", "yellow"),
-    )
+    [
+        "beige",
+        "black",
+        "blue",
+        "brass",
+        "bronze",
+        "brown",
+        "burgundy",
+        "chrome",
+        "copper",
+        "cream",
+        "gold",
+        "gray",
+        "green",
+        "grey",
+        "ivory",
+        "khaki",
+        "lavender",
+        "maroon",
+        "navy",
+        "olive",
+        "orange",
+        "peach",
+        "pink",
+        "plaid",
+        "purple",
+        "red",
+        "salmon",
+        "silver",
+        "tan",
+        "teal",
+        "turquoise",
+        "violet",
+        "white",
+        "yellow",
+    ]
 )
 """Words that are often tagged as nouns: in "a silver and white dress", the coordinated words are modifiers."""
 

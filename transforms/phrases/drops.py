@@ -1,67 +1,26 @@
 """Which noun phrases name nothing one can draw a box around although their heads also name things.
 
-A "picture of a dog" and "the top of a hill" are no things, a "framed picture" and a "crop top" are. So the words of some
-lists in `drop_lists.yaml` are dropped under a condition, which the end of the list's name says.
+A "picture of a dog" and "the top of a hill" are no things, a "framed picture" and a "crop top" are. So the words of
+some lists in `drop_lists.yaml` are dropped under a condition, which the end of the list's name says.
 """
+
+import re
 
 from transforms.phrases.drop_lists import DropRule
 from transforms.phrases.parsed_caption import NOUN_TAGS, ParsedCaption
 
-_DEFINITE = frozenset(("the", "this", "that", "these", "those", "its", "it", "his", "her", "their", "'s"))
+_DEFINITE = frozenset(("the", "this", "that", "these", "those", "its", "his", "her", "their"))
 _INDEFINITE = frozenset(("a", "an", "some", "one", "another"))
 _POSSESSIVE = frozenset(("my", "our", "your", "his", "her", "its", "their"))
-_TIMES = frozenset(("early", "late", "last", "next", "this", "every", "each", "late-", "mid", "coming"))
+_TIMES = frozenset(("early", "late", "last", "next", "this", "every", "each", "coming"))
 _INSIDE = frozenset(("in", "for", "of"))
-_AT = frozenset(("at", "on", "to", "from", "in", "near", "of", "over", "along", "by", "towards", "toward", "up"))
-_TAKES = frozenset(("take", "takes", "taking", "took", "taken", "snap", "snaps", "snapping", "get", "getting", "gets"))
-_FOLLOWS_OPENER = frozenset(
-    [
-        "of",
-        "showing",
-        "shows",
-        "show",
-        "depicting",
-        "depicts",
-        "featuring",
-        "features",
-        "with",
-        "from",
-        "taken",
-        "about",
-        "for",
-        "by",
-        "in",
-        "that",
-    ]
-)
-_STOCK = frozenset(["stock", "royalty", "free", "royalty-free", "vector", "clip", "clipart", "editorial"])
-_STOCK_ENDS = frozenset(
-    [
-        "photo",
-        "photos",
-        "photography",
-        "photograph",
-        "photographs",
-        "image",
-        "images",
-        "illustration",
-        "illustrations",
-        "picture",
-        "pictures",
-        "vector",
-        "vectors",
-        "clipart",
-        "art",
-        "footage",
-        "wallpaper",
-        "wallpapers",
-        "video",
-        "videos",
-        "template",
-        "templates",
-        "graphic",
-        "graphics",
-    ]
+_AT = frozenset(("at", "on", "to", "from", "in", "near", "of", "over", "along", "by", "toward", "towards", "up"))
+_TAKES = re.compile("(take|snap|get)s?|tak(ing|en)|took|snapping|getting")
+_FOLLOWS_OPENER = re.compile("of|show(s|ing)?|depict(s|ing)|featur(es|ing)|with|from|taken|about|for|by|in|that|")
+_STOCK = re.compile("stock|royalty|free|royalty-free|vector|clip|clipart|editorial")
+_ENDS_STOCK = re.compile(
+    "(photo|photograph|image|illustration|picture|vector|wallpaper|video|template|graphic)s?|photography|clipart|art|"
+    "footage"
 )
 
 
@@ -77,12 +36,12 @@ def is_dropped(caption: ParsedCaption, tokens: range, head: int, rule: DropRule)
 
 def _names_picture(words: list[str], before: str, after: str, first: bool) -> bool:
     """ "A picture of a dog", "a close up shot", "in this picture", "taking a picture"; not "a framed picture"."""
-    if first and (after in _FOLLOWS_OPENER or not after or not after[0].isalnum()):
+    if first and (_FOLLOWS_OPENER.fullmatch(after) or not after[0].isalnum()):
         return True
-    if words and all(word in _STOCK | _STOCK_ENDS for word in words):
+    if words and all(map(_is_stock_word, words)):
         return True
     bare = all(word in _DEFINITE or word in _INDEFINITE for word in words)
-    return bare and (before in _INSIDE or before in _TAKES or (not words and not before))
+    return bare and bool(before in _INSIDE or _TAKES.fullmatch(before) or (not words and not before))
 
 
 def _names_place(words: list[str], before: str, after: str, first: bool) -> bool:
@@ -100,13 +59,17 @@ def _names_sense(words: list[str], before: str, after: str, first: bool) -> bool
 _CONDITIONS = {"opener": _names_picture, "place": _names_place, "sense": _names_sense}
 
 
+def _is_stock_word(word: str) -> bool:
+    return bool(_STOCK.fullmatch(word) or _ENDS_STOCK.fullmatch(word))
+
+
 def without_stock_words(caption: ParsedCaption, tokens: range) -> range:
     """The phrase without what stock agencies append: "Stock Photo", "Royalty Free Vector Image". Unchanged if nothing
     else would remain."""
     words = [caption.tokens[token].lower_ for token in tokens]
     end = len(words)
-    while end and words[end - 1] in _STOCK | _STOCK_ENDS:
+    while end and _is_stock_word(words[end - 1]):
         end -= 1
     tail = words[end:]
     remains = any(caption.tokens[token].pos in NOUN_TAGS for token in tokens[:end])
-    return tokens[:end] if remains and _STOCK.intersection(tail) and len(tail) > 1 else tokens
+    return tokens[:end] if remains and any(map(_STOCK.fullmatch, tail)) and len(tail) > 1 else tokens

@@ -2,9 +2,9 @@
 
 import re
 
-_MARKUP = re.compile(
-    r"<!--.{0,1000}?-->|</?[a-zA-Z][^<>]{0,1000}>|&(?:[a-zA-Z]{2,8}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});", re.DOTALL
-)
+_TAG = r"<!--.{0,1000}?-->|</?[a-zA-Z][^<>]{0,1000}>"
+_ENTITY = r"&(?:[a-zA-Z]{2,8}|#\d{1,7}|#[xX][0-9a-fA-F]{1,6});"
+_MARKUP = re.compile(f"{_TAG}|{_ENTITY}", re.DOTALL)
 
 
 def hide_markup(caption: str) -> str:

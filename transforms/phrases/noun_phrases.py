@@ -97,7 +97,8 @@ def _head(caption: ParsedCaption, tokens: range, root: int) -> int | None:
 
 
 def _phrase(caption: ParsedCaption, part: _Part) -> Phrase:
-    assert part.head is not None and part.top is not None
+    assert part.head is not None
+    assert part.top is not None
     expression = part.tokens if part.top in caption.conjuncts else _expression(caption, part.tokens, part.top)
     return Phrase(
         *caption.characters(part.tokens),

@@ -19,31 +19,10 @@ _SEPARATOR_CHARS = frozenset("-–—|~•·»/:()[]{}<>")
 _BRACKETS = frozenset("|()[]{}<>")
 
 _FUNCTION_WORDS = frozenset(
-    [
-        "and",
-        "or",
-        "&",
-        "nor",
-        "of",
-        "in",
-        "on",
-        "at",
-        "with",
-        "without",
-        "for",
-        "from",
-        "to",
-        "by",
-        "as",
-        "than",
-        "into",
-        "onto",
-        "via",
-        "per",
-        "a",
-        "an",
-        "the",
-    ]
+    (
+        *("and", "or", "&", "nor", "of", "in", "on", "at", "with", "without", "for", "from", "to", "by", "as", "than"),
+        *("into", "onto", "via", "per", "a", "an", "the"),
+    )
 )
 """Words that end no noun phrase. Where one is at an end, the parser or the caption is broken off."""
 
