@@ -222,7 +222,7 @@ class PhraseSettings(Section):
     )
     measures: Annotated[Names, LegacyValue(())] = Field(
         ("number", "portion", "group", "kind"),
-        description='Lists in transforms/phrases/measures.yaml: "a group of people" is one phrase, with the head "people".',
+        description='Lists in transforms/phrases/measures.yaml: the head of "a group of people" is "people".',
     )
     ask: Annotated[Ask, LegacyValue("chunk")] = Field(
         "chunk", description="What the detector looks for: the noun phrase, its referring expression, or its head."

@@ -6,7 +6,7 @@ from functools import cache
 
 from spacy.tokens import Doc
 
-from transforms.phrases.drop_lists import drop_heads
+from transforms.phrases.drop_lists import DropRule, drop_heads
 from transforms.phrases.noun_phrases import find_phrases
 from transforms.records import Drop
 from transforms.settings import PhraseSettings
@@ -65,5 +65,5 @@ def expression_spans(doc: Doc) -> Spans:
 
 
 @cache
-def _heads() -> dict[str, Drop]:
+def _heads() -> dict[str, DropRule]:
     return drop_heads(PhraseSettings().drop_lists)

@@ -17,42 +17,11 @@ _OPENS_PHRASE = frozenset(("DT", "JJ", "JJR", "JJS", "CD", "PRP$", "VBN", "DET",
 """Tags, or word classes where there are no tags, of words that begin a noun phrase and are no nouns."""
 
 _COLOURS = frozenset(
-    [
-        "beige",
-        "black",
-        "blue",
-        "brass",
-        "bronze",
-        "brown",
-        "burgundy",
-        "chrome",
-        "copper",
-        "cream",
-        "gold",
-        "gray",
-        "green",
-        "grey",
-        "ivory",
-        "khaki",
-        "lavender",
-        "maroon",
-        "navy",
-        "olive",
-        "orange",
-        "peach",
-        "pink",
-        "plaid",
-        "purple",
-        "red",
-        "salmon",
-        "silver",
-        "tan",
-        "teal",
-        "turquoise",
-        "violet",
-        "white",
-        "yellow",
-    ]
+    (
+        *("beige", "black", "blue", "brass", "bronze", "brown", "burgundy", "chrome", "copper", "cream", "gold"),
+        *("gray", "green", "grey", "ivory", "khaki", "lavender", "maroon", "navy", "olive", "orange", "peach", "pink"),
+        *("plaid", "purple", "red", "salmon", "silver", "tan", "teal", "turquoise", "violet", "white", "yellow"),
+    )
 )
 """Words that are often tagged as nouns: in "a silver and white dress", the coordinated words are modifiers."""
 
