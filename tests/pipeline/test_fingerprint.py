@@ -63,6 +63,8 @@ def test_what_may_change_from_run_to_run_is_not_part_of_it(sections: dict[str, A
         {"chunk": {"pairs": 255}},
         {"chunk": {"bytes": 7}},
         {"phrases": {"drop_lists": ["pronoun"]}},
+        {"phrases": {"measures": []}},
+        {"phrases": {"ask": "head"}},
         {"detector": {"precision": "bfloat16"}},
         {"detector": {"short_side": 320}},
         {"detector": {"canvas_step": 64}},

@@ -1,0 +1,31 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transforms.phrases.markup import hide_markup
+
+
+@pytest.mark.parametrize(
+    ("caption", "hidden"),
+    [
+        ("A dog", "A dog"),
+        ("<b>A dog</b>", " | A dog |  "),
+        ('<a href="x">A dog</a><br/>', " |          A dog |   |   "),
+        ("Hollywood&#8217;s dog &amp; cat", "Hollywood |     s dog  |    cat"),
+        ("a <!-- note --> dog", "a  |            dog"),
+        ("5 < 6 > 4, A & B, R&D; <3", "5 < 6 > 4, A & B, R |  <3"),
+        ("x <b", "x <b"),
+    ],
+)
+def test_a_bar_stands_for_each_tag_and_entity(caption, hidden):
+    assert hide_markup(caption) == hidden
+
+
+@given(st.text(st.sampled_from("<>/&;#ab 1x-!"), max_size=40))
+def test_offsets_stay_and_no_tag_is_left(caption):
+    hidden = hide_markup(caption)
+    assert len(hidden) == len(caption)
+    assert not re.search(r"</?[a-z][^<>]*>|&[a-z]{2,8};", hidden)
+    assert all(before == after for before, after in zip(caption, hidden, strict=True) if after not in " |")
