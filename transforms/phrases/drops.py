@@ -11,6 +11,7 @@ from transforms.phrases.parsed_caption import NOUN_TAGS, ParsedCaption
 
 _DEFINITE = frozenset(("the", "this", "that", "these", "those", "its", "his", "her", "their"))
 _INDEFINITE = frozenset(("a", "an", "some", "one", "another"))
+_NUMBERS = frozenset(("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several", "many"))
 _POSSESSIVE = frozenset(("my", "our", "your", "his", "her", "its", "their"))
 _TIMES = frozenset(("early", "late", "last", "next", "this", "every", "each", "coming"))
 _INSIDE = frozenset(("in", "for", "of"))
@@ -36,6 +37,8 @@ def is_dropped(caption: ParsedCaption, tokens: range, head: int, rule: DropRule)
 
 def _names_picture(words: list[str], before: str, after: str, first: bool) -> bool:
     """ "A picture of a dog", "a close up shot", "in this picture", "taking a picture"; not "a framed picture"."""
+    if any(word.isdigit() or word in _NUMBERS for word in words):  # "two shots of whiskey"
+        return False
     if first and (_FOLLOWS_OPENER.fullmatch(after) or not after[0].isalnum()):
         return True
     if words and all(map(_is_stock_word, words)):

@@ -15,7 +15,7 @@ from transforms.phrases.markup import hide_markup
         ('<a href="x">A dog</a><br/>', " |          A dog |   |   "),
         ("Hollywood&#8217;s dog &amp; cat", "Hollywood |     s dog  |    cat"),
         ("a <!-- note --> dog", "a  |            dog"),
-        ("5 < 6 > 4, A & B, R&D; <3", "5 < 6 > 4, A & B, R |  <3"),
+        ("5 < 6 > 4, A & B, R&D; <3", "5 < 6 > 4, A & B, R&D; <3"),
         ("x <b", "x <b"),
     ],
 )
