@@ -135,7 +135,7 @@ def test_no_phrase_and_no_expression_runs_across_a_spaced_separator(caption):
             assert not set("()[]|") & set(caption[start:end])
 
 
-@pytest.mark.parametrize("words", ["T_ -_ shirt", "3_ :_ 15", "hers_ /_ his"])
+@pytest.mark.parametrize("words", ["T_ -_ shirt", "3_ :_ 15", "cat_ /_ dog"])
 def test_a_mark_within_a_word_separates_nothing(words):
     first, mark, last = words.split()
     doc = parsed(f"{first}/NOUN/3/compound {mark}/PUNCT/3/punct {last}/NOUN/3/ROOT")
