@@ -209,6 +209,16 @@ def export(
     seed: Annotated[
         int, typer.Option(help="Seed that chooses the questions, for --to instructions.", metavar="N")
     ] = ExportOptions.seed,
+    per_caption: Annotated[
+        bool,
+        typer.Option(
+            "--per-caption", help="An entry per caption instead of one per image, for --to coco and --to yolo."
+        ),
+    ] = ExportOptions.per_caption,
+    split: Annotated[
+        str,
+        typer.Option(help="Names and folders as in COCO's release, with this split, for --to coco.", metavar="NAME"),
+    ] = ExportOptions.split,
     json: Json = False,
 ) -> None:
     """Convert the shards of a finished run to another tool's format. Run it again to resume."""
@@ -216,7 +226,9 @@ def export(
     from pipeline import files, layout
 
     finished = files.exists(files.join(files.canonical(output), layout.EXPORT))
-    written = exported(run, to, output, ExportOptions(images, level, dialect, seed))
+    written = exported(
+        run, to, output, ExportOptions(images, level, dialect, seed, per_caption=per_caption, split=split)
+    )
     if finished:
         samples = counted(written["run"]["ledger"]["written"], "sample")
         print(f"export: nothing to do: all {samples} are done", file=sys.stderr)

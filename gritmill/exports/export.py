@@ -128,7 +128,7 @@ def _write_shards(export_format: Format, source: str, manifest: Manifest, folder
             )
         publish_typed(uri, PartDone(dict(figures), _digest_lines(folder, number)))
         counts.update(figures)
-    export_format.finish(range(len(manifest.shards)), folder)
+    counts.update(export_format.finish(range(len(manifest.shards)), folder) or {})
     return counts
 
 

@@ -12,6 +12,7 @@ from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from pipeline import files, layout
 from pipeline.files.publish import publish
+from transforms.phrases.class_names import class_name
 from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Corners, Span, choose_spans
 
@@ -41,6 +42,10 @@ class ExportFolder:
             for line in lines:
                 file.write(f"{line}\n".encode())
 
+    def delete(self, *names: str) -> None:
+        """Removes files. A missing file is not an error."""
+        files.delete(files.join(self.uri, name) for name in names)
+
     def lines(self, name: str) -> Iterator[str]:
         with files.open_read(files.join(self.uri, name)) as file:
             for line in file:
@@ -66,8 +71,15 @@ class Format(Protocol):
           Counts to show, including "samples".
         """
 
-    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """Writes the files that need all shards, from the files of the shards. shards: their numbers; may be empty."""
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts | None:
+        """Writes the files that need all shards, from the files of the shards.
+
+        Args:
+          shards: their numbers; may be empty.
+
+        Returns:
+          Counts that no single shard can know, to add to theirs, if there are any.
+        """
 
 
 @dataclass(frozen=True)
@@ -94,8 +106,9 @@ class LineFormat(Format):
         folder.write_lines(layout.export_part(number), map(_as_line, rows))
         return counts
 
-    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts | None:
         folder.write_lines(self.file_name, all_lines(shards, folder))
+        return None
 
     def _export(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[Mapping[str, Any] | str]:
         if kind := self.left_out(sample.caption):
@@ -169,6 +182,12 @@ def read_regions(record: Mapping[str, Any], level: Level) -> list[Region]:
         )
         for (start, end, x1, y1, x2, y2, score), head in zip(record[ROWS_OF[level]], record["heads"], strict=True)
     ]
+
+
+def read_classes(record: Mapping[str, Any]) -> list[str]:
+    """The class of each row of a record; see `transforms.phrases.class_names`."""
+    rows = zip(record["noun_chunks"], record["heads"], strict=True)
+    return [class_name(record["caption"], int(chunk[0]), (head[0], head[1])) for chunk, head in rows]
 
 
 def disjoint_spans(record: Mapping[str, Any], level: Level) -> tuple[Span, ...]:

@@ -1,8 +1,8 @@
 """The name of the class that a phrase belongs to, for detectors that are trained on a fixed list of classes.
 
-"two hot dogs" and "the hot dog" are of the class "hot dog", "a couple of dogs" and "a brown dog" of the class "dog". The
-words alone decide, with the lists of `class_names.yaml`: the same words always have the same class, and no model is
-needed. The rules are for English.
+"two hot dogs" and "the hot dog" are of the class "hot dog", "a couple of dogs" and "a brown dog" of the class "dog".
+The words alone decide, with the lists of `class_names.yaml`: the same words always have the same class, and no model
+is needed. The rules are for English.
 """
 
 import re
@@ -18,7 +18,9 @@ _WORD_OR_SIGN = re.compile(rf"{_WORD.pattern}|\S")
 _OF = re.compile(r"\s+of\s+", re.IGNORECASE)
 _POSSESSIVE = re.compile(r"['’]s?$")
 _LONGEST = 4  # words of a compound
-_DETERMINERS = frozenset(("a", "an", "the", "her", "his", "its", "my", "our", "their", "your", "these", "those", "some"))
+_DETERMINERS = frozenset(
+    ("a", "an", "the", "her", "his", "its", "my", "our", "their", "your", "these", "those", "some")
+)
 _PRONOUNS = frozenset(("it", "them", "us", "him", "me", "you", "this", "that", "which", "whom", "everything"))
 _CONTINUE = (",", "and", "or")
 
@@ -156,4 +158,6 @@ def _lists() -> _Lists:
     compounds |= {f"{key}es": name for key, name in compounds.items() if key.endswith("ss")}
     irregular = content.pop("irregular")
     del content["version"]
-    return _Lists(compounds=compounds, irregular=irregular, **{name: frozenset(words) for name, words in content.items()})
+    return _Lists(
+        compounds=compounds, irregular=irregular, **{name: frozenset(words) for name, words in content.items()}
+    )

@@ -90,7 +90,13 @@ def test_a_measure_a_part_and_a_view_are_of_the_class_of_the_thing(caption, head
         *(("benches", "bench"), ("brushes", "brush"), ("moustaches", "moustache"), ("quizzes", "quiz")),
         *(("tomatoes", "tomato"), ("shoes", "shoe"), ("canoes", "canoe"), ("photos", "photo"), ("toes", "toe")),
         *(("cherries", "cherry"), ("movies", "movie"), ("ties", "tie"), ("puppies", "puppy"), ("days", "day")),
-        *(("bikinis", "bikini"), ("skis", "ski"), ("menus", "menu"), ("police-women", "police-woman"), ("dogs'", "dog")),
+        *(
+            ("bikinis", "bikini"),
+            ("skis", "ski"),
+            ("menus", "menu"),
+            ("police-women", "police-woman"),
+            ("dogs'", "dog"),
+        ),
         *((word, word) for word in ("bus", "dress", "tennis", "sheep", "scissors", "jeans", "gas", "cactus", "iris")),
         *((word, word) for word in ("grass", "ramen", "series", "glasses", "lens", "asparagus", "dog", "oasis")),
     ],
@@ -102,7 +108,9 @@ def test_singular(many, one):
 
 @given(st.data())
 def test_every_span_has_a_class(data):
-    words = st.sampled_from(["a", "couple", "of", "hot", "dogs", "-", "'s", ",", "and", "black", "in", "é", "\n", "<b>"])
+    words = st.sampled_from(
+        ["a", "couple", "of", "hot", "dogs", "-", "'s", ",", "and", "black", "in", "é", "\n", "<b>"]
+    )
     caption = data.draw(st.lists(words, min_size=1, max_size=8).map(" ".join) | st.text(min_size=1, max_size=20))
     first = data.draw(st.integers(0, len(caption) - 1))
     last = data.draw(st.integers(first + 1, len(caption)))
