@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -13,6 +14,7 @@ from pipeline.faults import CallError
 from transforms.text.grounded_caption import Corners
 
 
+@dataclass(frozen=True)
 class Coco(ImageEntries):
     """`instances.json`: one category per class; boxes are x, y, width, height in pixels, and polygons.
 

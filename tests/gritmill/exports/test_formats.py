@@ -117,9 +117,10 @@ def test_coco_as_pycocotools_reads_it(finished, records, tmp_path):
         assert (tmp_path / image["file_name"]).exists()
         annotations = boxes.loadAnns(boxes.getAnnIds(imgIds=[int(key)]))
         assert len(annotations) == len(record["ref_exps"])
-        for annotation, row in zip(annotations, record["ref_exps"], strict=True):
-            words = record["caption"][row[0] : row[1]]
-            assert boxes.loadCats([annotation["category_id"]])[0]["name"] == words.lower()
+        for annotation, row, name in zip(annotations, record["ref_exps"], classes_of(record), strict=True):
+            assert annotation["phrase"] == record["caption"][row[0] : row[1]]
+            assert boxes.loadCats([annotation["category_id"]])[0]["name"] == name
+            assert annotation["caption_id"] == caption["id"]
             x, y, wide, high = annotation["bbox"]
             corners = [
                 x / image["width"],
@@ -131,6 +132,23 @@ def test_coco_as_pycocotools_reads_it(finished, records, tmp_path):
             assert annotation["score"] == row[6]
             assert annotation["tokens_positive"] == [[row[0], row[1]]]
     assert len({annotation["id"] for annotation in boxes.anns.values()}) == len(boxes.anns)
+    drawn = list(boxes.anns.values())[:3]
+    with contextlib.redirect_stdout(io.StringIO()):
+        boxes.showAnns(drawn, draw_bbox=True)
+    for annotation in drawn:
+        x, y, wide, high = annotation["bbox"]
+        assert annotation["segmentation"] == [pytest.approx([x, y, x + wide, y, x + wide, y + high, x, y + high])]
+        assert annotation["area"] == pytest.approx(wide * high, abs=1e-3)
+        assert annotation["iscrowd"] == 0
+        mask = boxes.annToMask(annotation)
+        assert mask.sum() == pytest.approx(annotation["area"], abs=wide + high + 1)
+        rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+        assert (columns[0], rows[0]) == pytest.approx((x, y), abs=1)
+
+
+def classes_of(record):
+    """The classes of a record's rows. The captions of the run have colours, and no compounds."""
+    return [record["caption"][start:end].lower() for start, end in record["heads"]]
 
 
 def test_mdetr_has_spans_for_each_box(finished, records, tmp_path):
@@ -265,10 +283,8 @@ def test_yolo_has_a_line_a_box(finished, records, tmp_path):
         label = str(image).replace("/images/", "/labels/").replace(".jpg", ".txt")  # the rule of Ultralytics
         with open(label) as file:
             rows = [line.split() for line in file]
-        for cells, (_, _, x1, y1, x2, y2, _), (start, end) in zip(
-            rows, record["ref_exps"], record["heads"], strict=True
-        ):
-            assert about["names"][int(cells[0])] == record["caption"][start:end].lower()
+        for cells, (_, _, x1, y1, x2, y2, _), name in zip(rows, record["ref_exps"], classes_of(record), strict=True):
+            assert about["names"][int(cells[0])] == name
             cx, cy, wide, high = map(float, cells[1:])
             assert [cx - wide / 2, cy - high / 2, cx + wide / 2, cy + high / 2] == pytest.approx(
                 [x1, y1, x2, y2], abs=2e-6
@@ -300,9 +316,8 @@ def test_supervision_reads_coco_and_yolo(finished, records, tmp_path):
         for path, _, found in yolo:
             record = records[path.rpartition("/")[2].removesuffix(".jpg")]
             assert found.xyxy.tolist() == [pytest.approx(box, abs=1e-2) for box in detections_of(record)]
-            heads = [record["caption"][start:end].lower() for start, end in record["heads"]]
-            assert [yolo.classes[number] for number in found.class_id] == heads
-            classes += len(heads)
+            assert [yolo.classes[number] for number in found.class_id] == classes_of(record)
+            classes += len(found)
     assert classes == sum(len(record["heads"]) for record in records.values())
 
 

@@ -34,6 +34,7 @@ def of(caption, head, start=0):
         ("a hot-air balloon", "balloon", "hot air balloon"),
         ("a tooth brush", "brush", "toothbrush"),
         ("two sail boats", "boats", "sailboat"),
+        ("a green house", "house", "house"),
         ("a red t-shirt", "shirt", "t-shirt"),
         ("T-Shirts", "Shirts", "t-shirt"),
         ("a close-up", "up", "close-up"),
