@@ -13,9 +13,7 @@ from gritmill.exports.coco_json import number_categories
 from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_parts, read_classes, read_regions
 from gritmill.reading import Sample
 from pipeline import layout
-from transforms.selection.select_boxes import ious
-
-_SAME_BOX_IOU = 0.9  # a detector returns nearly the same box for another caption; two things of a class overlap less
+from transforms.selection.select_boxes import SAME_BOX_IOU, ious
 
 SampleLine = dict[str, Any]
 """The line of a sample in `parts/`: `same_image` (equal for the samples of one entry), `key`, `caption`, `boxes`, and
@@ -128,7 +126,7 @@ def _without_duplicates(lines: list[SampleLine]) -> list[SampleLine]:
     for number, box in sorted(boxes, key=lambda item: -item[1]["score"]):
         same_class = kept.setdefault(box["class"], [])
         others = [other["corners"] for caption, other in same_class if caption != number]
-        if not others or ious([box["corners"]], others).max() < _SAME_BOX_IOU:
+        if not others or ious([box["corners"]], others).max() < SAME_BOX_IOU:
             same_class.append((number, box))
     remaining = {id(box) for _, box in chain.from_iterable(kept.values())}
     return [{**line, "boxes": [box for box in line["boxes"] if id(box) in remaining]} for line in lines]

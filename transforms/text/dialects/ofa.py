@@ -1,4 +1,4 @@
-"""ofa: location tokens before a label, as in OFA's task of detection (OFA-Sys/OFA, data/pretrain_data/unify_dataset.py).
+"""ofa: location tokens before a label, as in OFA's detection (OFA-Sys/OFA, data/pretrain_data/unify_dataset.py).
 
     <bin_100> <bin_200> <bin_500> <bin_749> a dog <bin_0> <bin_400> <bin_999> <bin_999> a field
 
