@@ -49,7 +49,9 @@ unless the export was made with `--per-caption`.
         tested = "gritmill's tests read these files with pycocotools 2.0.10 and supervision 0.31.2."
         if not self.options.split:
             return f"{tested} For datumaro, export with `--split`."
-        return f"{tested} datumaro 1.13.12 has read this layout: `Dataset.import_from('.', 'coco_instances')`."
+        return (
+            f"{tested} datumaro 1.13.12 was run on this layout by hand: `Dataset.import_from('.', 'coco_instances')`."
+        )
 
     @property
     def _names(self) -> tuple[str, str]:

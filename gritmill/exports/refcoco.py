@@ -31,7 +31,11 @@ class RefCoco(LineFormat):
 REFER(data_root=".", dataset="refcoco", splitBy="gritmill")  # from lichengunc/refer
 ```
 
-`refs(gritmill).p` is a pickle of plain containers; `gritmill.plain_pickle.load` reads it without running any code."""
+`refs(gritmill).p` is a pickle of plain containers; `gritmill.plain_pickle.load` reads it without running any code. A
+category is the class of a phrase: its head noun or a compound such as "hot dog", in the singular.
+
+gritmill's tests read `instances.json` with pycocotools 2.0.10, and both files with a reader written from `refer.py` of
+lichengunc/refer, commit e3bbaa3."""
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """Writes both files, part by part."""

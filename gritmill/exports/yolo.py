@@ -30,7 +30,8 @@ Ultralytics also looks into the folders below it. `data.yaml` has no `path`, so 
 It names the same images for training and validation: split them before you trust a figure.
 
 gritmill's tests read these files with supervision 0.31.2, which takes one folder of images and labels at a time.
-Ultralytics 8.4.190 has read them: `check_det_dataset` and `YOLODataset` found all images, boxes and classes."""
+Ultralytics 8.4.190 was run on them by hand: its `check_det_dataset` and `YOLODataset` found all images, boxes and
+classes."""
 
     def describe(self, sample: Sample) -> Mapping[str, Any]:
         """Where the sample comes from."""

@@ -16,6 +16,9 @@ import yaml
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?")
 _WORD_OR_SIGN = re.compile(rf"{_WORD.pattern}|\S")
 _OF = re.compile(r"\s+of\s+", re.IGNORECASE)
+_HYPHENS_BEFORE = re.compile(r"(?:[^\W_]+-)+$")
+_HYPHENS_AFTER = re.compile(r"(?:-[^\W_]+)+")
+_HYPHENS, _LONGEST_WORD = 2, 60  # of a word with hyphens: "mother-in-law"
 _POSSESSIVE = re.compile(r"['’]s?$")
 _LONGEST = 4  # words of a compound
 _DETERMINERS = frozenset(
@@ -49,23 +52,31 @@ def class_name(caption: str, start: int, head: tuple[int, int]) -> str:
     Args:
       caption: the caption. start: where the noun chunk starts. head: start and end of the head noun.
     """
+    while True:
+        first, last = _whole_word(caption, head)
+        word = caption[first:last].lower()
+        name = _name([*_WORD.findall(caption, min(start, first), first), word])
+        of = _OF.match(caption, last)
+        if of and word == "glasses":  # others are worn
+            return "glass"
+        thing = _find_thing(caption, of.end()) if of and _regular(word) in _lists().measures else None
+        if thing is None:
+            return name
+        start, head = thing
+
+
+def _whole_word(caption: str, head: tuple[int, int]) -> tuple[int, int]:
+    """The head with what hyphens add to it ("t-shirt"), unless these make a chain, as in the addresses of pages."""
     first, last = head
-    words = [found for found in _WORD.finditer(caption, min(start, first)) if found.start() < last]
-    if not words or words[-1].end() <= first:
-        return caption[first:last].lower()
-    before, word = [found.group() for found in words[:-1]], words[-1]
-    end = last if caption[last : last + 1] in ("'", "’") else max(last, word.end())
-    name = _name([*before, caption[word.start() : end]])
-    of = _OF.match(caption, end)
-    if of and word.group().lower() == "glasses":  # others are worn
-        return "glass"
-    if of and _regular(word.group().lower()) in _lists().measures:
-        return _class_of_thing(caption, of.end()) or name
-    return name
+    if before := _HYPHENS_BEFORE.search(caption, max(first - _LONGEST_WORD, 0), first):
+        first = before.start()
+    if after := _HYPHENS_AFTER.match(caption, last):
+        last = after.end()
+    return head if caption.count("-", first, last) > _HYPHENS else (first, last)
 
 
-def _class_of_thing(caption: str, start: int) -> str:
-    """The class of the thing that is named from `start`; empty if none is found there."""
+def _find_thing(caption: str, start: int) -> tuple[int, tuple[int, int]] | None:
+    """The start and the head of the thing that is named from `start`; None if none is."""
     lists = _lists()
     words: list[re.Match[str]] = []
     for found in _WORD_OR_SIGN.finditer(caption, start):
@@ -73,16 +84,16 @@ def _class_of_thing(caption: str, start: int) -> str:
         last = words[-1].group().lower() if words else ""
         if (not words and word in _DETERMINERS) or (word in _CONTINUE and last in lists.adjectives):
             continue
-        if word in lists.stops or not word[0].isalnum() or (last and _ends_before(last, word, caption[found.end() :])):
+        if word in lists.stops or not word[0].isalnum() or (last and _ends_before(last, word, caption, found.end())):
             break
         words.append(found)
-    if not words or words[-1].group().lower() in _PRONOUNS:
-        return ""
-    return class_name(caption, words[0].start(), words[-1].span())
+    if not words or words[-1].group().lower() in _PRONOUNS or words[-1].group().isdigit():
+        return None
+    return words[0].start(), words[-1].span()
 
 
-def _ends_before(last: str, word: str, rest: str) -> bool:
-    """Whether the name of a thing ends with `last`, before `word`.
+def _ends_before(last: str, word: str, caption: str, end: int) -> bool:
+    """Whether the name of a thing ends with `last`, before `word`, which ends at `end`.
 
     It does after a plural ("people walking"), and before a participle that no noun can follow ("water running down",
     but "brightly painted boats").
@@ -94,7 +105,7 @@ def _ends_before(last: str, word: str, rest: str) -> bool:
         return True
     if not word.endswith(("ing", "ed")):
         return False
-    after = _WORD_OR_SIGN.search(rest)
+    after = _WORD_OR_SIGN.search(caption, end)
     return after is not None and after.group().lower() in lists.stops
 
 

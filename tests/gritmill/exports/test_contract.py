@@ -1,7 +1,9 @@
 """The contract of every export format, including one of another package."""
 
 import json
+import re
 from collections import Counter
+from importlib.metadata import version
 
 import pytest
 import yaml
@@ -163,6 +165,17 @@ def test_the_data_card_describes_the_format_and_says_where_the_data_comes_from(f
     monkeypatch.setattr(ExportFolder, "publish", None)
     assert export(finished, name, tmp_path) == first  # a second call does nothing
     assert first["figures"]["samples"] in (29, 30)
+
+
+TOLD = re.compile(r"\b(datasets|pyarrow|pycocotools|supervision) (\d+(?:\.\d+)+)")
+
+
+@pytest.mark.parametrize("name", [name for name in exports.formats() if name != "captions"])
+@pytest.mark.parametrize("split", ["", "train"])
+def test_the_versions_that_a_card_names_are_those_that_the_tests_run(name, split):
+    description = exports.find_format(name, ExportOptions(split=split)).description
+    for library, told in TOLD.findall(description):
+        assert version(library) == told
 
 
 def test_a_format_of_another_package_is_named_in_help_and_error(tmp_path, capsys):

@@ -201,12 +201,13 @@ def test_refcoco_as_the_refer_toolkit_reads_it(finished, tmp_path):
     assert refs == pickle.loads(data)
     assert figures["refs"] == len(refs) == len(instances.anns)
     found = {}
+    # Written from refer.py of lichengunc/refer, commit e3bbaa3: __init__ (lines 53 to 73), createIndex (line 117).
     for ref in refs:
         annotation = instances.anns[ref["ann_id"]]
         image = instances.imgs[ref["image_id"]]
         assert (annotation["image_id"], annotation["category_id"]) == (ref["image_id"], ref["category_id"])
         assert ref["file_name"].rpartition("_")[0] + ".jpg" == image["file_name"]
-        # From the __init__ of REFER: data_root/dataset/…, and one folder of images for all of its RefCOCO sets.
+        # From its __init__: data_root/dataset/…, and one folder of images for all of its RefCOCO sets.
         assert (tmp_path / "images/mscoco/images/train2014" / image["file_name"]).exists()
         (sentence,) = ref["sentences"]
         assert sentence["tokens"] == sentence["sent"].split()
@@ -222,7 +223,11 @@ def test_refcoco_as_the_refer_toolkit_reads_it(finished, tmp_path):
 
 
 def entities(sentence):
-    """Words and phrases of a line as flickr30k_entities_utils finds them: split at blanks, a bracket ends a phrase."""
+    """Words and phrases of a line: split at blanks, a bracket ends a phrase.
+
+    From flickr30k_entities_utils.py of BryanPlummer/flickr30k_entities, commit 68b3d6f: `get_sentence_data`, lines 38
+    to 58. The boxes are read as in its `get_annotations`, lines 95 to 106.
+    """
     words, phrases, current = [], [], None
     for token in sentence.split():
         if token.startswith("[/EN#"):
