@@ -36,11 +36,11 @@ class ShardEntry(OpenModel):
     bytes: int
     sha256: str
     index_sha256: str
-    repeated_bytes: int | None = None
+    repeated_bytes: int = 0
 
     @model_serializer(mode="wrap")
-    def _without_unknown(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in serialize(self).items() if value is not None}
+    def _without_zero(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if key != "repeated_bytes" or value}
 
 
 class RecordedFault(OpenModel):

@@ -120,7 +120,7 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
         shards=len(manifest.shards),
         boxes=sum(shard.boxes for shard in manifest.shards),
         bytes=sum(shard.bytes for shard in manifest.shards),
-        repeated_bytes=sum(shard.repeated_bytes or 0 for shard in manifest.shards),
+        repeated_bytes=sum(shard.repeated_bytes for shard in manifest.shards),
         ground=throughput(_timings(folder)),
         histograms=read_statistics(output).histograms,
         tables={table.name: _report_table(uri, infos) for uri, (table, infos) in tables.items() if infos},

@@ -21,7 +21,7 @@ class ShardStats:
 
     count, successes: kept pairs, and how many of them were written; the names are those of img2dataset. bytes, sha256:
     of the tar. repeated_bytes: of images that an earlier sample of the shard has too, because every sample contains its
-    image; None: a release before 0.2 wrote the shard.
+    image; a release before 0.2 did not count them.
     """
 
     REMEDY: ClassVar[str] = "remove it and run gritmill pack again"
@@ -36,11 +36,11 @@ class ShardStats:
     sha256: str
     index_sha256: str
     pack_fingerprint: str
-    repeated_bytes: int | None = None
+    repeated_bytes: int = 0
 
     @model_serializer(mode="wrap")
-    def _without_unknown(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in serialize(self).items() if value is not None}
+    def _without_zero(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if key != "repeated_bytes" or value}
 
 
 def finished_stats(output: str, shard: int) -> ShardStats | None:

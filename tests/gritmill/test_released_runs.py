@@ -128,6 +128,10 @@ def test_a_finished_run_is_read_validated_viewed_and_exported(copy, tmp_path):
     gritmill.export(run, "coco", tmp_path / "coco")
     exported = json.loads((tmp_path / "coco" / "instances.json").read_text())
     assert len(exported["annotations"]) == 72
+    assert all(category["name"] == category["name"].lower() for category in exported["categories"])
+    for to in ("yolo", "refcoco", "flickr30k-entities"):
+        counts = gritmill.export(run, to, tmp_path / to)["figures"]
+        assert counts["samples"] == WRITTEN
 
 
 @pytest.mark.slow
