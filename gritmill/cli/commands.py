@@ -195,7 +195,11 @@ def export(
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", autocompletion=completer("to"))],
     output: Annotated[str, typer.Option("--output", help="Folder for the exported files.", metavar="DIR")],
     level: Annotated[
-        Level, typer.Option("--phrases", help="Phrases to export: referring expressions or noun chunks.")
+        Level | None,
+        typer.Option(
+            "--phrases",
+            help="Phrases to export: referring expressions or noun chunks. Default: expressions; chunks for mdetr.",
+        ),
     ] = ExportOptions.level,
     images: Annotated[
         bool, typer.Option(help="Write image files, if the format refers to files.")
@@ -209,6 +213,12 @@ def export(
     seed: Annotated[
         int, typer.Option(help="Seed that chooses the questions, for --to instructions.", metavar="N")
     ] = ExportOptions.seed,
+    tokenizer: Annotated[
+        str,
+        typer.Option(
+            help="tokenizer.json of the text encoder, to count tokens exactly, for --to odvg.", metavar="FILE"
+        ),
+    ] = ExportOptions.tokenizer,
     json: Json = False,
 ) -> None:
     """Convert the shards of a finished run to another tool's format. Run it again to resume."""
@@ -216,7 +226,7 @@ def export(
     from pipeline import files, layout
 
     finished = files.exists(files.join(files.canonical(output), layout.EXPORT))
-    written = exported(run, to, output, ExportOptions(images, level, dialect, seed))
+    written = exported(run, to, output, ExportOptions(images, level, dialect, seed, tokenizer))
     if finished:
         samples = counted(written["run"]["ledger"]["written"], "sample")
         print(f"export: nothing to do: all {samples} are done", file=sys.stderr)

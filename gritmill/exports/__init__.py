@@ -12,9 +12,10 @@ Another package can add a format through the entry-point group `gritmill.exports
 the format; its value is a callable that takes the options and returns a `Format`.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gritmill.exports.options import ExportOptions
+from gritmill.exports.options import ExportOptions, Level
 from pipeline.faults import CallError, RunFault
 from transforms.culprits import calling
 from transforms.plugins import check_callable, check_made, load_entry, name_entry
@@ -67,6 +68,6 @@ def find_format(name: str, options: ExportOptions) -> "Format":
     with calling(f"--to: {name}: {name_entry(entry)}", CallError, (RunFault,)):
         make = load_entry(entry, f"--to: {name}", CallError)
         check_callable(make)
-        made = make(options)
+        made = make(replace(options, level=options.level or Level.EXPRESSIONS))
         check_made(made, "it", *METHODS, attributes=ATTRIBUTES)
     return PluginFormat(made, name)

@@ -15,10 +15,14 @@ class Level(StrEnum):
 class ExportOptions:
     """The options of an export.
 
-    images: write image files, if the format refers to files. dialect, seed: for the format `instructions` only.
+    images: write image files, if the format refers to files. level: None is the format's own choice: expressions,
+    but chunks for `mdetr`; a format of another package never gets None. dialect, seed: for the format `instructions`
+    only. tokenizer: for the format `odvg` only: path of the `tokenizer.json` of the text encoder that will be trained;
+    empty: numbers of tokens are estimated.
     """
 
     images: bool = True
-    level: Level = Level.EXPRESSIONS
+    level: Level | None = None
     dialect: str = "kosmos2"
     seed: int = 0
+    tokenizer: str = ""
