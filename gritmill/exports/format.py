@@ -91,7 +91,7 @@ class LineFormat(Format):
         return self.file_name if self.file_name.endswith(".jsonl") else ""
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
-        counts = ExportCounts()
+        counts = ExportCounts(samples=0)  # the first one to be shown
         rows = (row for sample in samples for row in self._export(sample, folder, counts))
         folder.write_lines(layout.export_part(number), map(_as_line, rows))
         return counts
