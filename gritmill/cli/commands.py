@@ -215,9 +215,7 @@ def export(
     ] = ExportOptions.seed,
     tokenizer: Annotated[
         str,
-        typer.Option(
-            help="tokenizer.json of the text encoder, to count tokens exactly, for --to odvg.", metavar="FILE"
-        ),
+        typer.Option(help="File tokenizer.json of a text encoder, to count its tokens, for --to odvg.", metavar="FILE"),
     ] = ExportOptions.tokenizer,
     json: Json = False,
 ) -> None:
@@ -226,7 +224,7 @@ def export(
     from pipeline import files, layout
 
     finished = files.exists(files.join(files.canonical(output), layout.EXPORT))
-    written = exported(run, to, output, ExportOptions(images, level, dialect, seed, tokenizer))
+    written = exported(run, to, output, ExportOptions(images, level, dialect, seed, tokenizer=tokenizer))
     if finished:
         samples = counted(written["run"]["ledger"]["written"], "sample")
         print(f"export: nothing to do: all {samples} are done", file=sys.stderr)

@@ -38,7 +38,7 @@ class Mdetr(LineFormat):
 loader also wants a folder `train2014` in `coco_path`; it may be empty. `tokens_positive_eval` has one list per phrase,
 as in MDETR's Flickr30k files.
 
-The loaders did not run on these files: tests read them as the code of both does (`datasets/mixed.py` of
+The loaders were not run on these files: tests read them as the code of both does (`datasets/mixed.py` of
 ashkamath/mdetr, commit ea09acc; `maskrcnn_benchmark/data/datasets/mixed.py` of microsoft/GLIP, commit 9dda955), with
 pycocotools 2.0.10 as there. GLIP cuts captions at 256 tokens."""
 

@@ -27,13 +27,13 @@ _DESCRIPTION = """\
 dict(
     type='ODVGDataset', data_root='.', ann_file='odvg.jsonl', label_map_file=None, data_prefix=dict(img=''),
     filter_cfg=dict(filter_empty_gt=False), return_classes=True, pipeline=train_pipeline)
-# Open-GroundingDino (commit d248268), in the "train" list of its file of data sets
+# Open-GroundingDino, in the "train" list of its file of data sets
 {{"root": ".", "anno": "odvg.jsonl", "dataset_mode": "odvg"}}
 ```
 
 mmdetection compares `caption.lower().strip()` with the offsets, so `caption` has no blanks around it, and a character
-whose lower case has another length (İ) is written in lower case. Neither program ran on these files: tests read them
-as the code of both does, in the versions above.
+whose lower case has another length (İ) is written in lower case. Neither program was run on these files: tests read
+them as the code of both does (open-mmlab/mmdetection, commit 091ae03; longzw1997/Open-GroundingDino, commit d248268).
 
 Both cut texts at {1} tokens of bert-base-uncased. Pairs with a longer caption, or with phrases that are longer
 together, are left out. {0}"""
