@@ -42,8 +42,8 @@ class Grit:
     description = f"""\
 `grit-20m/coyo_{{i}}_snappy.parquet` and `grit_coyo.jsonl`, with the columns of the released GRIT followed by three
 of gritmill's. The similarities of CLIP are null, unless the source has columns with their names. Images are not
-included, as in GRIT. Tests read the parquet with pyarrow and `datasets`, and the lines as unilm's tools do
-(commit af1d39f).
+included, as in GRIT. Tests read the parquet with pyarrow 25.0.1 and `datasets` 5.2.0, and slice captions with the
+offsets of the lines, as unilm's tools do (commit af1d39f).
 
 {LOW_SCORES}"""
 
