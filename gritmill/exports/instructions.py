@@ -46,7 +46,7 @@ _CAPTIONING = (
 )
 _POINTING = "Which of these lies at ({0:.3f}, {1:.3f}), in shares of width and height: {2}?"
 
-_TWICE = "the caption has the words twice"
+_NO_PHRASE = "no phrase is left"
 
 _LIST = "instructions.json"
 
@@ -154,11 +154,13 @@ class _GroundedRecord:
 
     @classmethod
     def from_record(cls, record: dict[str, Any], certain: dict[str, Any], options: ExportOptions) -> "_GroundedRecord":
+        banned = dialects.banned(options.dialect)
         places = {(region.start, region.end) for region in read_regions(certain, options.level)}
         # Words that occur twice in a caption name the boxes of both places.
         groups: dict[str, list[Region]] = {}
         for region, chunk in zip(read_regions(record, options.level), read_regions(record, Level.CHUNKS), strict=True):
-            if (region.start, region.end) in places or region.text == chunk.text:
+            known = (region.start, region.end) in places or region.text == chunk.text
+            if known and region.text not in banned:
                 groups.setdefault(region.text.casefold(), []).append(region)
         expressions = [(group[0].text, tuple(region.box.corners for region in group)) for group in groups.values()]
         return cls(certain, options.level, dialects.find(options.dialect), expressions)
@@ -172,7 +174,7 @@ class _GroundedRecord:
 
 def _comprehension(grounded: _GroundedRecord, rng: random.Random) -> Turns:
     if not grounded.groups:
-        raise _NoSingleThing(_TWICE)
+        raise _NoSingleThing(_NO_PHRASE)
     words, boxes = rng.choice(grounded.groups)
     return rng.choice(_COMPREHENSION).format(words), grounded.encode("", words, "", boxes)
 
@@ -190,7 +192,7 @@ def _generation(grounded: _GroundedRecord, rng: random.Random) -> Turns:
 def _captioning(grounded: _GroundedRecord, rng: random.Random) -> Turns:
     record, spans = grounded.record, disjoint_spans(grounded.record, grounded.level)
     if not spans:
-        raise _NoSingleThing(_TWICE)
+        raise _NoSingleThing(_NO_PHRASE)
     caption = GroundedCaption(record["caption"], spans, record["width"], record["height"])
     return rng.choice(_CAPTIONING), grounded.dialect.encode(caption)
 

@@ -232,7 +232,7 @@ def test_instructions_do_not_ask_for_one_of_two_things_with_the_same_words(tmp_p
     for seed in range(8):
         counts = exported(tmp_path / str(seed), "instructions", DOGS, SAME, dialect="loc1000", seed=seed)
         assert counts[TWICE] == 4
-        assert counts["captioning, left out: the caption has the words twice"] == 1
+        assert counts["captioning, left out: no phrase is left"] == 1
         for row in lines(tmp_path / str(seed) / "instructions.jsonl"):
             said = " ".join(turn["value"] for turn in row["conversations"])
             assert "a dog on the left" not in said or row["kind"] == "captioning"
@@ -241,6 +241,16 @@ def test_instructions_do_not_ask_for_one_of_two_things_with_the_same_words(tmp_p
                 assert "<p>a dog" not in said
             if row["kind"] == "comprehension" and "a small cat" in said:
                 assert said.count("<box>") == 2  # these words name both
+
+
+def test_instructions_in_florence_2s_dialect_do_not_ask_for_what_its_reader_drops(tmp_path):
+    both = sample(0, "a group near a tree", ("a group", LEFT), TREE)
+    alone = sample(1, "a group", ("a group", LEFT))
+    for seed in range(8):
+        counts = exported(tmp_path / str(seed), "instructions", both, alone, dialect="florence2", seed=seed)
+        assert counts == {"samples": 2, "comprehension": 1, "comprehension, left out: no phrase is left": 1}
+        (row,) = lines(tmp_path / str(seed) / "instructions.jsonl")
+        assert row["conversations"][1]["value"] == "a tree<loc_600><loc_200><loc_950><loc_750>"
 
 
 def llava(folder):
