@@ -67,7 +67,7 @@ class Odvg(LineFormat):
         record = certain_rows(sample.record, counts)
         certain = read_regions(record, self.options.level)
         found = [region for region in certain if _shorter_side(region) >= _MIN_SIDE]
-        counts["boxes of less than a pixel, left out"] += len(certain) - len(found)
+        counts.update({"boxes": 0, "boxes of less than a pixel, left out": len(certain) - len(found)})
         if not found:
             raise LeftOut("captions without a region")
         caption, offsets = _as_lowered(record["caption"])

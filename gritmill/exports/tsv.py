@@ -27,10 +27,11 @@ class Tsv:
     description = f"""\
 Kosmos-2's training reads this folder with `--laion-data-dir`. It opens `json/train.json`, which lists
 `coyo_filtered_tsvs_v1/00000.tsv`; for such a path, its loader reads the file of the same name in
-`coyo_filtered_tsvs_v1_obj`. Do not put this folder into one of these names: the loader would replace it, too. The
-loader was not run on these files: tests read them as its code does (microsoft/unilm, commit af1d39f, files
-`kosmos-2/unilm/tasks/gpt_interleaved_laion_obj.py` and `kosmos-2/unilm/data/vl/laion2b_obj_loader.py`). `origins/` has
-one line per row with `uid`, `source_key`, `url` and `meta`.
+`coyo_filtered_tsvs_v1_obj`. The path of this folder must not contain these names: the loader replaces them there, too.
+`origins/` has one line per row with `uid`, `source_key`, `url` and `meta`.
+
+The loader was not run on these files: tests read them as its code does (microsoft/unilm, commit af1d39f, files
+`kosmos-2/unilm/tasks/gpt_interleaved_laion_obj.py` and `kosmos-2/unilm/data/vl/laion2b_obj_loader.py`).
 
 {LOW_SCORES}"""
 
