@@ -11,6 +11,7 @@ from gritmill.exports.format import (
     LineFormat,
     Region,
     all_parts,
+    certain_rows,
     origin_fields,
     read_classes,
     read_regions,
@@ -50,7 +51,7 @@ lichengunc/refer, commit e3bbaa3."""
             file.write(b".")
 
     def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[dict[str, Any]]:
-        record = sample.record
+        record = certain_rows(sample.record, counts)
         groups: dict[tuple[int, int], list[tuple[Region, str]]] = {}
         for region, category in zip(read_regions(record, self.options.level), read_classes(record), strict=True):
             groups.setdefault((region.start, region.end), []).append((region, category))

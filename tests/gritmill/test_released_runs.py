@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import gritmill
+from gritmill.exports import formats
 from pipeline.configuration import Configuration
 from pipeline.tables.pair_rows import SCHEMA
 from pipeline.tables.row_files import decode
@@ -117,6 +118,18 @@ def test_a_finished_run_is_packed_with_other_settings(copy, tmp_path):
     manifest = gritmill.pack(other, output=tmp_path / "other", detections=run)
     assert manifest["ledger"]["read"] == 27
     assert 0 < manifest["ledger"]["written"] <= WRITTEN
+
+
+@pytest.mark.parametrize("to", formats())
+def test_a_finished_run_is_exported_in_every_format(copy, tmp_path, to):
+    figures = gritmill.export(copy("finished"), to, tmp_path / "out")["figures"]
+    assert figures["samples"] == WRITTEN
+    left_out = {kind for kind, number in figures.items() if number and "left out" in kind}
+    assert left_out <= {
+        "expressions with several boxes, left out",
+        "generation, left out: every expression names several things",
+        "pointing, left out: no point lies in one thing alone",
+    }
 
 
 def test_a_finished_run_is_read_validated_viewed_and_exported(copy, tmp_path):

@@ -13,7 +13,7 @@ the dialect. Its value is a callable that takes the option (the text after ":" i
 `Dialect`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -90,6 +90,12 @@ def names() -> set[str]:
 def by_caption(name: str) -> bool:
     """Whether the caption alone decides if a dialect can write a text; see `Dialect`."""
     return bool(getattr(find(name), "by_caption", False))
+
+
+def banned(name: str) -> Collection[str]:
+    """The phrases that the model's own reader drops; see `Dialect`."""
+    found: Collection[str] = getattr(find(name), "banned", ())
+    return found
 
 
 def suffix(name: str) -> str:

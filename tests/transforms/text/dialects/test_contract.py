@@ -162,6 +162,7 @@ def test_a_dialect_from_outside_is_templates_and_a_scale():
         ("kosmos2", "a <b> dog", "markup"),
         ("florence2", "a caf\u00e9", "non_ascii"),
         ("florence2", "a <b> dog", "markup"),
+        ("florence2", "a group", "banned_phrase"),
         ("paligemma", "a dog ; a cat", "markup"),
         ("paligemma", "a dog; a cat", "markup"),
         ("paligemma", "a price <5", "markup"),

@@ -12,8 +12,9 @@ from transformers.models.florence2.processing_florence2 import Florence2PostProc
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import smart_resize
 
 from transforms.text.dialects import find
+from transforms.text.dialects.florence2 import BANNED
 from transforms.text.dialects.qwen_json import MAX_PIXELS, resized
-from transforms.text.grounded_caption import GroundedCaption, Span
+from transforms.text.grounded_caption import CannotCarry, GroundedCaption, Span
 
 DOG = (0.29, 0.371, 0.605, 0.75)
 
@@ -116,6 +117,20 @@ def test_florence_2s_own_reader_finds_phrases_and_boxes():
         for box, true in zip(one["bbox"], span.boxes, strict=True):
             exact = [corner * side for corner, side in zip(true, (640, 480, 640, 480), strict=True)]
             assert all(abs(a - b) <= 1.5 for a, b in zip(box, exact, strict=True))  # it truncates to whole pixels
+
+
+@pytest.mark.parametrize(("words", "read"), [(words, False) for words in sorted(BANNED)] + [("Lots", True)])
+def test_florence_2s_own_reader_drops_the_phrases_that_we_do_not_write(words, read):
+    settings = {"phrase_grounding": {"banned_grounding_tokens": sorted(BANNED)}}
+    reader = Florence2PostProcessor(settings, SimpleNamespace(all_special_tokens=[]))
+    written = f"{words}<loc_1><loc_2><loc_3><loc_4>"
+    assert len(reader.parse_phrase_grounding_from_text_and_spans(written, (640, 480))) == read
+    one = GroundedCaption(words, (Span(0, len(words), (DOG,)),), 640, 480)
+    if read:
+        assert text("florence2", words, DOG).startswith("Lots<loc_")
+    else:
+        with pytest.raises(CannotCarry, match=r"^banned_phrase$"):
+            find("florence2").encode(one)
 
 
 def test_internvls_evaluation_reads_our_boxes():
