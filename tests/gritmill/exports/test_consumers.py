@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from gritmill import CallError
+from gritmill import CallError, plain_pickle
 from gritmill.exports import find_format
 from gritmill.exports.bert_tokens import estimate_tokens, token_counter
 from gritmill.exports.format import ExportFolder
@@ -226,6 +226,13 @@ def test_boxes_whose_place_in_the_caption_is_not_known_are_left_out(tmp_path, to
     assert sorted(map(str, spans)) == sorted(
         ["[[39, 45]]", "[[0, 8]]", *(["[[0, 8]]", "[[13, 24]]"] if to == "odvg" else ["[[0, 8], [13, 24]]"])]
     )
+
+
+def test_refcoco_has_no_expression_whose_thing_is_not_known(tmp_path):
+    one_box = sample(3, DOGS.caption, ("a dog", LEFT, "a dog on the left"), TREE)
+    assert exported(tmp_path, "refcoco", one_box)[TWICE] == 1
+    (ref,) = plain_pickle.load((tmp_path / "refcoco" / "refs(gritmill).p").read_bytes())
+    assert ref["sentences"][0]["raw"] == "a tree"
 
 
 def test_instructions_do_not_ask_for_one_of_two_things_with_the_same_words(tmp_path):
