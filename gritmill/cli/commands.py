@@ -195,7 +195,11 @@ def export(
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", autocompletion=completer("to"))],
     output: Annotated[str, typer.Option("--output", help="Folder for the exported files.", metavar="DIR")],
     level: Annotated[
-        Level, typer.Option("--phrases", help="Phrases to export: referring expressions or noun chunks.")
+        Level | None,
+        typer.Option(
+            "--phrases",
+            help="Phrases to export: referring expressions or noun chunks. Default: expressions; chunks for mdetr.",
+        ),
     ] = ExportOptions.level,
     images: Annotated[
         bool, typer.Option(help="Write image files, if the format refers to files.")
@@ -209,6 +213,20 @@ def export(
     seed: Annotated[
         int, typer.Option(help="Seed that chooses the questions, for --to instructions.", metavar="N")
     ] = ExportOptions.seed,
+    per_caption: Annotated[
+        bool,
+        typer.Option(
+            "--per-caption", help="An entry per caption instead of one per image, for --to coco and --to yolo."
+        ),
+    ] = ExportOptions.per_caption,
+    split: Annotated[
+        str,
+        typer.Option(help="Names and folders as in COCO's release, with this split, for --to coco.", metavar="NAME"),
+    ] = ExportOptions.split,
+    tokenizer: Annotated[
+        str,
+        typer.Option(help="File tokenizer.json of a text encoder, to count its tokens, for --to odvg.", metavar="FILE"),
+    ] = ExportOptions.tokenizer,
     json: Json = False,
 ) -> None:
     """Convert the shards of a finished run to another tool's format. Run it again to resume."""
@@ -216,7 +234,8 @@ def export(
     from pipeline import files, layout
 
     finished = files.exists(files.join(files.canonical(output), layout.EXPORT))
-    written = exported(run, to, output, ExportOptions(images, level, dialect, seed))
+    options = ExportOptions(images, level, dialect, seed, per_caption=per_caption, split=split, tokenizer=tokenizer)
+    written = exported(run, to, output, options)
     if finished:
         samples = counted(written["run"]["ledger"]["written"], "sample")
         print(f"export: nothing to do: all {samples} are done", file=sys.stderr)

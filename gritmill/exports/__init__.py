@@ -6,15 +6,18 @@ format       the interface of a format, and code that the formats share
 plugin       wraps a format of another package: names it in errors, checks what it returns
 options      the options of an export
 card         the data card of exported data
+image_entries   formats that list images: the samples of one image are one entry
+bert_tokens  how many tokens a text has for a text encoder
 coco_json    long lists in JSON, written entry by entry
 
 Another package can add a format through the entry-point group `gritmill.exports`. The name of the entry is the name of
 the format; its value is a callable that takes the options and returns a `Format`.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gritmill.exports.options import ExportOptions
+from gritmill.exports.options import ExportOptions, Level
 from pipeline.faults import CallError, RunFault
 from transforms.culprits import calling
 from transforms.plugins import check_callable, check_made, load_entry, name_entry
@@ -67,6 +70,6 @@ def find_format(name: str, options: ExportOptions) -> "Format":
     with calling(f"--to: {name}: {name_entry(entry)}", CallError, (RunFault,)):
         make = load_entry(entry, f"--to: {name}", CallError)
         check_callable(make)
-        made = make(options)
+        made = make(replace(options, level=options.level or Level.EXPRESSIONS))
         check_made(made, "it", *METHODS, attributes=ATTRIBUTES)
     return PluginFormat(made, name)

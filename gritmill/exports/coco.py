@@ -1,63 +1,133 @@
-"""coco: boxes with phrases as categories, and captions, in the files that pycocotools reads."""
+"""coco: boxes with their classes, and captions, in the files that pycocotools and datumaro read."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
-from gritmill.exports.coco_json import list_categories, number_categories, write_coco, xywh
-from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_parts, origin_fields, read_regions
+from gritmill.exports.coco_json import as_polygon, list_categories, write_coco, xywh
+from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
+from gritmill.exports.image_entries import Entries, ImageEntries
 from gritmill.reading import Sample
+from pipeline.faults import CallError
+from transforms.text.grounded_caption import Corners
 
 
-class Coco(LineFormat):
-    """`instances.json`: one category per lower-cased phrase; boxes are x, y, width, height in pixels.
+@dataclass(frozen=True)
+class Coco(ImageEntries):
+    """`instances.json`: one category per class; boxes are x, y, width, height in pixels, and polygons.
 
-    `captions.json`: the captions of the same images.
+    `captions.json`: the captions of the same images. With `split`, the names and folders are those of COCO's own
+    release, as datumaro reads them.
     """
 
-    description = """```python
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[\w-]*", self.options.split, re.ASCII):
+            raise CallError(f"--split: {self.options.split}: use letters, digits, - and _")
+
+    @property
+    def description(self) -> str:
+        """See `Format`."""
+        instances, captions = self._names
+        return f"""```python
 from pycocotools.coco import COCO
 
-COCO('instances.json').loadAnns(…)
-COCO('captions.json').imgToAnns[…]
+COCO('{instances}').loadAnns(…)
+COCO('{captions}').imgToAnns[…]
 ```
 
-A category is a phrase in lower case. Each box has its `score`, and in `tokens_positive` the span of its phrase in the
-caption."""
+A category is the class of a phrase: its head noun or a compound such as "hot dog", in the singular. Each box has its
+`score`, its `phrase`, and in `tokens_positive` the span of the phrase in the caption with the id `caption_id`. The
+`segmentation` is the box as a polygon. An image with several captions is one image with the boxes of all of them,
+unless the export was made with `--per-caption`.
 
-    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """Writes both files, part by part. Only the categories are held in memory."""
-        numbers = number_categories(box["category"] for part in all_parts(shards, folder) for box in part["boxes"])
-        boxes = _instances(all_parts(shards, folder), numbers)
-        write_coco("instances.json", shards, folder, boxes, list_categories(numbers))
-        captions = ({"image_id": part["image"]["id"], "caption": part["caption"]} for part in all_parts(shards, folder))
-        write_coco("captions.json", shards, folder, captions)
+{self._read_by}"""
 
-    def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[dict[str, Any]]:
+    @property
+    def _read_by(self) -> str:
+        tested = "gritmill's tests read these files with pycocotools 2.0.10 and supervision 0.31.2."
+        if not self.options.split:
+            return f"{tested} For datumaro, export with `--split`."
+        return (
+            f"{tested} datumaro 1.13.12 was run on this layout by hand: `Dataset.import_from('.', 'coco_instances')`."
+        )
+
+    @property
+    def _names(self) -> tuple[str, str]:
+        split = self.options.split
+        return (
+            (f"annotations/instances_{split}.json", f"annotations/captions_{split}.json")
+            if split
+            else ("instances.json", "captions.json")
+        )
+
+    def image_path_of(self, key: str) -> str:
+        return self._images + self._file_name(key)
+
+    def describe(self, sample: Sample) -> Mapping[str, Any]:
+        """The image as COCO describes it."""
         record = sample.record
-        boxes = [
-            {
-                "category": region.text.lower(),
-                "bbox": xywh(region.pixel_box),
-                "score": region.box.score,
-                "tokens_positive": [[region.start, region.end]],
-            }
-            for region in read_regions(record, self.options.level)
-        ]
-        counts["boxes"] += len(boxes)
         image = {
             "id": int(sample.key),
-            "file_name": self.image_name(sample),
+            "file_name": self._file_name(sample.key),
             "coco_url": record["url"],
             "width": record["width"],
             "height": record["height"],
             **origin_fields(record),
         }
-        yield {"image": image, "caption": record["caption"], "boxes": boxes}
+        return {"image": image}
+
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
+        """Writes both files, entry by entry."""
+        entries = self.open_entries(shards, folder)
+        instances, captions = self._names
+        for name, annotations, categories in (
+            (instances, _instances(entries), list_categories(entries.classes)),
+            (captions, _captions(entries), None),
+        ):
+            images = (lines[0]["image"] for lines in entries)
+            write_coco(name, shards, folder, annotations, categories, images)
+        return entries.counts
+
+    @property
+    def _images(self) -> str:
+        """The folder that file names are relative to."""
+        return f"images/{self.options.split}/" if self.options.split else ""
+
+    def _file_name(self, key: str) -> str:
+        return f"{key[:5]}/{key}.jpg" if self.options.split else self.image_path.format(key)
 
 
-def _instances(parts: Iterator[dict[str, Any]], numbers: dict[str, int]) -> Iterator[dict[str, Any]]:
-    for part in parts:
-        for box in part["boxes"]:
-            area = box["bbox"][2] * box["bbox"][3]
-            ids = {"image_id": part["image"]["id"], "category_id": numbers[box.pop("category")]}
-            yield {**ids, **box, "area": area, "iscrowd": 0}
+def _instances(entries: Entries) -> Iterator[dict[str, Any]]:
+    caption_ids = count(1)  # as `write_coco` numbers the captions
+    for lines in entries:
+        image = lines[0]["image"]
+        for line in lines:
+            caption_id = next(caption_ids)
+            for box in line["boxes"]:
+                bbox = xywh(_in_pixels(box["corners"], image["width"], image["height"]))
+                yield {
+                    "image_id": image["id"],
+                    "category_id": entries.classes[box["class"]],
+                    "bbox": bbox,
+                    "segmentation": [as_polygon(bbox)],
+                    "area": round(bbox[2] * bbox[3], 3),
+                    "iscrowd": 0,
+                    "score": box["score"],
+                    "phrase": box["phrase"],
+                    "caption_id": caption_id,
+                    "tokens_positive": [box["span"]],
+                }
+
+
+def _captions(entries: Entries) -> Iterator[dict[str, Any]]:
+    for lines in entries:
+        for line in lines:
+            ids = {"image_id": lines[0]["image"]["id"], "uid": line["image"]["uid"]}
+            yield {**ids, "caption": line["caption"]}
+
+
+def _in_pixels(corners: Corners, width: int, height: int) -> Corners:
+    x1, y1, x2, y2 = corners
+    return x1 * width, y1 * height, x2 * width, y2 * height

@@ -14,13 +14,14 @@ def write_coco(
     folder: ExportFolder,
     annotations: Iterator[dict[str, Any]],
     categories: Iterable[dict[str, Any]] | None = None,
+    images: Iterable[dict[str, Any]] | None = None,
 ) -> None:
-    """Publishes a file with the images of all parts, the annotations, and the categories if given.
+    """Publishes a file with the images (by default those of all parts), the annotations, and the categories if given.
 
     Each annotation gets an `id`, from 1.
     """
     lists: dict[str, Iterable[dict[str, Any]]] = {
-        "images": (part["image"] for part in all_parts(shards, folder)),
+        "images": (part["image"] for part in all_parts(shards, folder)) if images is None else images,
         "annotations": ({"id": number, **annotation} for number, annotation in enumerate(annotations, 1)),
         **({} if categories is None else {"categories": categories}),
     }
@@ -38,6 +39,13 @@ def xywh(box: Corners) -> list[float]:
     """x, y, width and height in pixels, rounded to 0.001."""
     x1, y1, x2, y2 = box
     return [round(value, 3) for value in (x1, y1, x2 - x1, y2 - y1)]
+
+
+def as_polygon(bbox: Sequence[float]) -> list[float]:
+    """The corners of a box, clockwise from the upper left, as COCO's `segmentation` lists them."""
+    x, y, wide, high = bbox
+    right, lower = round(x + wide, 3), round(y + high, 3)
+    return [x, y, right, y, right, lower, x, lower]
 
 
 def number_categories(names: Iterable[str], first: int = 1) -> dict[str, int]:

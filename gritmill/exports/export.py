@@ -80,7 +80,7 @@ def export(
         # A pack after images have come back has the same fingerprint, but other shards.
         "shards": [shard.sha256 for shard in manifest.shards],
         "format": to,
-        "options": vars(options),
+        "options": vars(options) | {"tokenizer": _digest(options.tokenizer) if options.tokenizer else ""},
         "gritmill": version("gritmill"),
     }
     fingerprint = json_digest(export_settings)
@@ -128,12 +128,16 @@ def _write_shards(export_format: Format, source: str, manifest: Manifest, folder
             )
         publish_typed(uri, PartDone(dict(figures), _digest_lines(folder, number)))
         counts.update(figures)
-    export_format.finish(range(len(manifest.shards)), folder)
+    counts.update(export_format.finish(range(len(manifest.shards)), folder) or {})
     return counts
 
 
 def _digest_lines(folder: ExportFolder, number: int) -> str:
     uri = files.join(folder.uri, layout.export_part(number))
+    return _digest(uri)
+
+
+def _digest(uri: str) -> str:
     if not files.exists(uri):
         return ""
     with files.open_read(uri) as file:

@@ -23,7 +23,10 @@ class Flickr30kEntities(LineFormat):
     image_path = "flickr30k-images/{0}.jpg"
     description = """\
 `Sentences/`, `Annotations/`, `flickr30k-images/` and `train.txt` as in the original, with one sentence per
-image."""
+image.
+
+gritmill's tests read these files with a reader written from `flickr30k_entities_utils.py` of
+BryanPlummer/flickr30k_entities, commit 68b3d6f."""
 
     def left_out(self, caption: str) -> str:
         return "" if set("[]").isdisjoint(caption) else "captions with a bracket"

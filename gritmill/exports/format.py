@@ -1,25 +1,28 @@
 """The interface of an export format, and code that the formats share."""
 
 import json
+import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any, BinaryIO, ClassVar, Protocol
 
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from pipeline import files, layout
 from pipeline.files.publish import publish
+from transforms.phrases.class_names import class_name
 from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Corners, Span, choose_spans
 
 ExportCounts = Counter[str]
 """Counts of what was written and of what was left out. The counts of an export are the sums over its shards."""
 
-ROWS_OF = {Level.EXPRESSIONS: "ref_exps", Level.CHUNKS: "noun_chunks"}
-"""The field of the record that has the rows of a level."""
+ROWS_OF = {None: "ref_exps", Level.EXPRESSIONS: "ref_exps", Level.CHUNKS: "noun_chunks"}
+"""The field of the record that has the rows of a level. None: the level was not chosen."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,10 @@ class ExportFolder:
         with self.publish(name) as file:
             for line in lines:
                 file.write(f"{line}\n".encode())
+
+    def delete(self, *names: str) -> None:
+        """Removes files. A missing file is not an error."""
+        files.delete(files.join(self.uri, name) for name in names)
 
     def lines(self, name: str) -> Iterator[str]:
         with files.open_read(files.join(self.uri, name)) as file:
@@ -66,8 +73,15 @@ class Format(Protocol):
           Counts to show, including "samples".
         """
 
-    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """Writes the files that need all shards, from the files of the shards. shards: their numbers; may be empty."""
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts | None:
+        """Writes the files that need all shards, from the files of the shards.
+
+        Args:
+          shards: their numbers; may be empty.
+
+        Returns:
+          Counts that no single shard can know, to add to theirs, if there are any.
+        """
 
 
 @dataclass(frozen=True)
@@ -89,22 +103,28 @@ class LineFormat(Format):
         return self.file_name if self.file_name.endswith(".jsonl") else ""
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
-        counts = ExportCounts()
+        counts = ExportCounts(samples=0)  # the first one to be shown
         rows = (row for sample in samples for row in self._export(sample, folder, counts))
         folder.write_lines(layout.export_part(number), map(_as_line, rows))
         return counts
 
-    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts | None:
         folder.write_lines(self.file_name, all_lines(shards, folder))
+        return None
 
     def _export(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[Mapping[str, Any] | str]:
         if kind := self.left_out(sample.caption):
             counts[f"{kind}, left out"] += 1
             return
+        try:
+            rows = list(self.rows(sample, folder, counts))
+        except LeftOut as error:
+            counts[f"{error}, left out"] += 1
+            return
         if self.options.images:
             folder.write(self.image_name(sample), sample.jpeg)
         counts["samples"] += 1
-        yield from self.rows(sample, folder, counts)
+        yield from rows
 
     def image_name(self, sample: Sample) -> str:
         """The path of the image below the export's folder."""
@@ -116,7 +136,15 @@ class LineFormat(Format):
 
     @abstractmethod
     def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[Mapping[str, Any] | str]:
-        """Yields the rows of a sample, JSON objects or plain lines, and writes its separate files, if there are any."""
+        """Yields the rows of a sample, JSON objects or plain lines, and writes its separate files, if there are any.
+
+        Raises:
+          LeftOut: the format cannot carry the sample.
+        """
+
+
+class LeftOut(Exception):
+    """A sample that a format cannot carry. The message is what it is counted as, like that of `left_out`."""
 
 
 def _as_line(row: Mapping[str, Any] | str) -> str:
@@ -155,7 +183,7 @@ class Region:
     pixel_box: Corners
 
 
-def read_regions(record: Mapping[str, Any], level: Level) -> list[Region]:
+def read_regions(record: Mapping[str, Any], level: Level | None) -> list[Region]:
     """The rows of a record, in the record's order."""
     width, height, caption = record["width"], record["height"], record["caption"]
     return [
@@ -171,7 +199,34 @@ def read_regions(record: Mapping[str, Any], level: Level) -> list[Region]:
     ]
 
 
-def disjoint_spans(record: Mapping[str, Any], level: Level) -> tuple[Span, ...]:
+def read_classes(record: Mapping[str, Any]) -> list[str]:
+    """The class of each row of a record; see `transforms.phrases.class_names`."""
+    rows = zip(record["noun_chunks"], record["heads"], strict=True)
+    return [class_name(record["caption"], int(chunk[0]), (head[0], head[1])) for chunk, head in rows]
+
+
+def certain_rows(record: Mapping[str, Any], counts: ExportCounts) -> dict[str, Any]:
+    """The record without the rows whose place in the caption is not known; they are counted.
+
+    In "a dog on the left and a dog on the right", the detector looks for "a dog" and finds two. Which of them is on the
+    left is not known, and the record has both boxes at the first place.
+    """
+    certain = [not _repeated(record, row) for row in record["noun_chunks"]]
+    if not all(certain):
+        counts["boxes of words that the caption has twice, left out"] += certain.count(False)
+    rows = {name: list(compress(record[name], certain)) for name in ("noun_chunks", "ref_exps", "heads")}
+    return {**record, **rows}
+
+
+def _repeated(record: Mapping[str, Any], row: Sequence[float]) -> bool:
+    """Whether the caption has the words of a noun chunk also at a place that has no boxes."""
+    caption, spans = record["caption"], [chunk[:2] for chunk in record["noun_chunks"]]
+    words = re.escape(caption[int(row[0]) : int(row[1])])
+    places = re.finditer(rf"(?<!\w){words}(?![\w'’-])", caption, re.IGNORECASE)
+    return any(not any(start <= place.start() and place.end() <= end for start, end in spans) for place in places)
+
+
+def disjoint_spans(record: Mapping[str, Any], level: Level | None) -> tuple[Span, ...]:
     """The spans of a record that do not overlap, chosen as in Kosmos-2, so that one text can contain them."""
     parts = zip(record["noun_chunks"], record[ROWS_OF[level]], record["heads"], strict=True)
     groundings = [Grounding(Phrase(*chunk[:2], *head, *row[:2]), Box(0, *chunk[2:])) for chunk, row, head in parts]

@@ -1,6 +1,7 @@
 """grit: rows as in the release of GRIT (zzliang/GRIT): parquet with doubles in the lists, JSON lines with integers."""
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +18,14 @@ from transforms.grit_record import COLUMNS
 MIN_SCORE = 0.65
 """Kosmos-2's loader drops rows with a lower score (`--box-score-threshold`). The value was chosen for GLIP's scores."""
 
+_CLIP = ("clip_similarity_vitb32", "clip_similarity_vitl14")
 # The released columns, then three of gritmill's, which give the origin of a row.
-_NAMES = ("key", "id", "url", "caption", "width", "height", "noun_chunks", "ref_exps", "uid", "source_key", "meta")
+_NAMES = (
+    *("key", *_CLIP, "id", "url", "caption", "width", "height", "noun_chunks", "ref_exps"),
+    *("uid", "source_key", "meta"),
+)
 _TYPES = {column.name: pa.int64() if pa.types.is_integer(column.type) else column.type for column in COLUMNS}
+_TYPES |= dict.fromkeys(_CLIP, pa.float64())
 SCHEMA = pa.schema([pa.field(name, _TYPES[name]) for name in _NAMES])
 
 LOW_SCORES = """Kosmos-2's loader drops rows with a score below 0.65 unless it is called with another
@@ -35,12 +41,14 @@ class Grit:
     data_files = "grit-20m/*.parquet"
     description = f"""\
 `grit-20m/coyo_{{i}}_snappy.parquet` and `grit_coyo.jsonl`, with the columns of the released GRIT followed by three
-of gritmill's. Images are not included, as in GRIT.
+of gritmill's. The similarities of CLIP are null, unless the source has columns with their names. Images are not
+included, as in GRIT. Tests read the parquet with pyarrow 25.0.1 and `datasets` 5.2.0, and slice captions with the
+offsets of the lines, as unilm's tools do (commit af1d39f).
 
 {LOW_SCORES}"""
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
-        rows = [{name: sample.record[name] for name in _NAMES} for sample in samples]
+        rows = [_row(sample.record) for sample in samples]
         with folder.publish(f"grit-20m/coyo_{number}_snappy.parquet") as file:
             pq.write_table(pa.Table.from_pylist(rows, SCHEMA), file, compression="snappy")
         folder.write_lines(layout.export_part(number), (json.dumps(row, ensure_ascii=False) for row in rows))
@@ -51,6 +59,26 @@ of gritmill's. Images are not included, as in GRIT.
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         folder.write_lines("grit_coyo.jsonl", all_lines(shards, folder))
+
+
+def _row(record: Mapping[str, Any]) -> dict[str, Any]:
+    values = {**record, **_clip_similarities(record["meta"])}
+    return {name: values[name] for name in _NAMES}
+
+
+def _clip_similarities(meta: str) -> dict[str, float | None]:
+    """The two similarities of CLIP, from the source's values; None if there are none."""
+    found = json.loads(meta) if "clip_similarity" in meta else {}
+    return {name: _number(found.get(name)) for name in _CLIP}
+
+
+def _number(value: Any) -> float | None:
+    """The value as a finite number, also of a table's text; otherwise None."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def count_low_scores(record: Mapping[str, Any]) -> ExportCounts:

@@ -74,7 +74,9 @@ class Hf:
 from datasets import load_dataset
 
 load_dataset(".", split="train")[0]["groundings"]
-```"""
+```
+
+`datasets` 5.2.0 was run on such files, as a whole and streaming."""
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
         counts, schema = ExportCounts(), _schema()

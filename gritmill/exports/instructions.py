@@ -1,7 +1,7 @@
 """instructions: conversations in LLaVA's format, built from the records in the way of Kosmos-2 and Shikra."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ from gritmill.exports.format import (
     ExportFolder,
     LineFormat,
     Region,
+    all_lines,
+    certain_rows,
     disjoint_spans,
     origin_fields,
     read_regions,
@@ -44,9 +46,20 @@ _CAPTIONING = (
 )
 _POINTING = "Which of these lies at ({0:.3f}, {1:.3f}), in shares of width and height: {2}?"
 
+_NO_PHRASE = "no phrase is left"
+
+_LIST = "instructions.json"
+
 _DESCRIPTION = """\
-`instructions.jsonl`: one conversation per line, with `conversations` as LLaVA reads them, and `kind`.
-Written in the dialect `{0}`, with the seed {1}."""
+Both files have the same conversations, with `conversations` as LLaVA reads them, and `kind`:
+
+- `instructions.json` is one JSON list, for `--data_path` of LLaVA (1.2.2, `llava/train/train.py`) and its descendants.
+- `instructions.jsonl` has one conversation per line, for InternVL (`annotation`; it accepts nothing else) and
+  `datasets.load_dataset`.
+
+Paths of images are relative to this folder (`--image_folder`, `root`). Written in the dialect `{0}`, with the seed
+{1}. `datasets` was run on the lines; LLaVA and InternVL were not: tests read the files as their code does (commits
+c121f04 and 2410d1d)."""
 
 _NO_SENTENCES = """ This dialect cannot carry sentences: the kinds are comprehension and pointing only."""
 
@@ -83,6 +96,15 @@ class Instructions(LineFormat):
     def _carries_sentences(self) -> bool:
         return dialects.find(self.options.dialect).carries in (Carries.SPANS, Carries.ENDS)
 
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
+        """Writes the conversations as lines and as one list, line by line."""
+        super().finish(shards, folder)
+        with folder.publish(_LIST) as file:
+            file.write(b"[")
+            for number, line in enumerate(all_lines(shards, folder)):
+                file.write((",\n" * (number > 0) + line).encode())
+            file.write(b"]\n")
+
     def left_out(self, caption: str) -> str:
         # It may read as the image placeholder, or as another special token of a model.
         return "captions with <" if "<" in caption else ""
@@ -91,7 +113,7 @@ class Instructions(LineFormat):
         record = sample.record
         # The choice depends on the seed and the sample only, not on earlier samples.
         rng = random.Random(f"{self.options.seed} {record['uid']}")
-        grounded = _GroundedRecord.from_record(record, self.options)
+        grounded = _GroundedRecord.from_record(record, certain_rows(record, counts), self.options)
         kinds = {"comprehension": _comprehension}
         if self._carries_sentences:
             kinds |= {"generation": _generation, "captioning": _captioning}
@@ -120,21 +142,28 @@ class Instructions(LineFormat):
 
 @dataclass(frozen=True)
 class _GroundedRecord:
-    """The expressions of a record, each with its normalised boxes, and the dialect to write them in."""
+    """The expressions of a record, each with its normalised boxes, and the dialect to write them in.
+
+    record: without the rows whose place in the caption is not known.
+    """
 
     record: dict[str, Any]
-    level: Level
+    level: Level | None
     dialect: Dialect
     groups: list[tuple[str, tuple[Corners, ...]]]
 
     @classmethod
-    def from_record(cls, record: dict[str, Any], options: ExportOptions) -> "_GroundedRecord":
+    def from_record(cls, record: dict[str, Any], certain: dict[str, Any], options: ExportOptions) -> "_GroundedRecord":
+        banned = dialects.banned(options.dialect)
+        places = {(region.start, region.end) for region in read_regions(certain, options.level)}
         # Words that occur twice in a caption name the boxes of both places.
         groups: dict[str, list[Region]] = {}
-        for region in read_regions(record, options.level):
-            groups.setdefault(region.text.casefold(), []).append(region)
+        for region, chunk in zip(read_regions(record, options.level), read_regions(record, Level.CHUNKS), strict=True):
+            known = (region.start, region.end) in places or region.text == chunk.text
+            if known and region.text not in banned:
+                groups.setdefault(region.text.casefold(), []).append(region)
         expressions = [(group[0].text, tuple(region.box.corners for region in group)) for group in groups.values()]
-        return cls(record, options.level, dialects.find(options.dialect), expressions)
+        return cls(certain, options.level, dialects.find(options.dialect), expressions)
 
     def encode(self, before: str, words: str, after: str, boxes: tuple[Corners, ...]) -> str:
         """Encodes `before + words + after` in the dialect, with the boxes for `words`."""
@@ -144,6 +173,8 @@ class _GroundedRecord:
 
 
 def _comprehension(grounded: _GroundedRecord, rng: random.Random) -> Turns:
+    if not grounded.groups:
+        raise _NoSingleThing(_NO_PHRASE)
     words, boxes = rng.choice(grounded.groups)
     return rng.choice(_COMPREHENSION).format(words), grounded.encode("", words, "", boxes)
 
@@ -160,6 +191,8 @@ def _generation(grounded: _GroundedRecord, rng: random.Random) -> Turns:
 
 def _captioning(grounded: _GroundedRecord, rng: random.Random) -> Turns:
     record, spans = grounded.record, disjoint_spans(grounded.record, grounded.level)
+    if not spans:
+        raise _NoSingleThing(_NO_PHRASE)
     caption = GroundedCaption(record["caption"], spans, record["width"], record["height"])
     return rng.choice(_CAPTIONING), grounded.dialect.encode(caption)
 

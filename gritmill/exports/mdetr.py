@@ -7,12 +7,15 @@ from gritmill.exports.coco_json import write_coco, xywh
 from gritmill.exports.format import (
     ExportCounts,
     ExportFolder,
+    LeftOut,
     LineFormat,
     Region,
     all_parts,
+    certain_rows,
     origin_fields,
     read_regions,
 )
+from gritmill.exports.options import Level
 from gritmill.reading import Sample
 from transforms.selection.select_boxes import ious
 
@@ -22,13 +25,22 @@ _SAME_BOX_IOU = 0.95
 class Mdetr(LineFormat):
     """There is one image entry per caption: an image with several captions has several entries.
 
+    Phrases are noun chunks unless the options say otherwise: the words of an expression name other things as well, and
+    MDETR would align the box of the dog with "a field" in "a dog in a field" (ashkamath/mdetr, issue 87).
+
     A box that several phrases name is one annotation with all their spans. Boxes with an IoU of 0.95 or more count as
     the same box, and the last one is kept, as in MDETR's own scripts.
     """
 
     description = """\
-`mdetr_train.json` in the format of MDETR's `final_mixed_train.json`; `tokens_positive_eval` has one list per
-phrase, as in its Flickr30k files. `file_name` is relative to this folder."""
+`mdetr_train.json` in the format of MDETR's `final_mixed_train.json`, the name under which its loader opens it in
+`gqa_ann_path`. `file_name` is relative to this folder: use it as `vg_img_path`, because `data_source` is "vg". The
+loader also wants a folder `train2014` in `coco_path`; it may be empty. `tokens_positive_eval` has one list per phrase,
+as in MDETR's Flickr30k files.
+
+The loaders were not run on these files: tests read them as the code of both does (`datasets/mixed.py` of
+ashkamath/mdetr, commit ea09acc; `maskrcnn_benchmark/data/datasets/mixed.py` of microsoft/GLIP, commit 9dda955), with
+pycocotools 2.0.10 as there. GLIP cuts captions at 256 tokens."""
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         boxes = (box for part in all_parts(shards, folder) for box in part["boxes"])
@@ -36,8 +48,10 @@ phrase, as in its Flickr30k files. `file_name` is relative to this folder."""
         write_coco("mdetr_train.json", shards, folder, boxes, categories)
 
     def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[dict[str, Any]]:
-        record, number = sample.record, int(sample.key)
-        regions = read_regions(record, self.options.level)
+        record, number = certain_rows(sample.record, counts), int(sample.key)
+        regions = read_regions(record, self.options.level or Level.CHUNKS)
+        if not regions:
+            raise LeftOut("captions without a region")
         image = {
             "file_name": self.image_name(sample),
             "height": record["height"],
@@ -46,6 +60,7 @@ phrase, as in its Flickr30k files. `file_name` is relative to this folder."""
             "original_id": number,
             "caption": record["caption"],
             "dataset_name": "gritmill",
+            "data_source": "vg",  # the loader of mixed data: "coco" or any other name
             "tokens_negative": [[0, len(record["caption"])]],
             "tokens_positive_eval": [[span] for span in _spans(regions)],
             **origin_fields(record),

@@ -33,15 +33,12 @@ class PluginFormat(Format):
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
         """See `Format`."""
         with self._calling(f"shard {number}"):
-            counts = self._format.shard(number, samples, folder)
-            if not isinstance(counts, Mapping) or not all(isinstance(n, int) for n in counts.values()):
-                raise WrongAnswer(f"it returned {counts!r}, not ExportCounts")
-            return ExportCounts(counts)
+            return _checked(self._format.shard(number, samples, folder))
 
-    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """See `Format`."""
         with self._calling("finish"):
-            self._format.finish(shards, folder)
+            return _checked(self._format.finish(shards, folder) or {})
 
     def _text(self, attribute: str) -> str:
         with self._calling(attribute):
@@ -52,3 +49,9 @@ class PluginFormat(Format):
 
     def _calling(self, function: str) -> AbstractContextManager[None]:
         return calling(f"--to: {self._name}: {function}", EnvironmentFault, (RunFault,))
+
+
+def _checked(counts: Any) -> ExportCounts:
+    if not isinstance(counts, Mapping) or not all(isinstance(n, int) for n in counts.values()):
+        raise WrongAnswer(f"it returned {counts!r}, not ExportCounts")
+    return ExportCounts(counts)

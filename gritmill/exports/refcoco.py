@@ -4,14 +4,16 @@ import pickle
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gritmill.exports.coco_json import list_categories, number_categories, write_coco, xywh
+from gritmill.exports.coco_json import as_polygon, list_categories, number_categories, write_coco, xywh
 from gritmill.exports.format import (
     ExportCounts,
     ExportFolder,
     LineFormat,
     Region,
     all_parts,
+    certain_rows,
     origin_fields,
+    read_classes,
     read_regions,
 )
 from gritmill.reading import Sample
@@ -22,7 +24,7 @@ _FOLDER, _IMAGES = "refcoco", "images/mscoco/images/train2014/"  # fixed names i
 class RefCoco(LineFormat):
     """A ref is an expression for one thing, so expressions with several boxes are left out and counted.
 
-    Categories are head nouns.
+    Categories are the classes of phrases.
     """
 
     image_path = _IMAGES + "{0:.5}/{0}.jpg"
@@ -30,7 +32,11 @@ class RefCoco(LineFormat):
 REFER(data_root=".", dataset="refcoco", splitBy="gritmill")  # from lichengunc/refer
 ```
 
-`refs(gritmill).p` is a pickle of plain containers; `gritmill.plain_pickle.load` reads it without running any code."""
+`refs(gritmill).p` is a pickle of plain containers; `gritmill.plain_pickle.load` reads it without running any code. A
+category is the class of a phrase: its head noun or a compound such as "hot dog", in the singular.
+
+gritmill's tests read `instances.json` with pycocotools 2.0.10, and both files with a reader written from `refer.py` of
+lichengunc/refer, commit e3bbaa3."""
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         """Writes both files, part by part."""
@@ -45,13 +51,13 @@ REFER(data_root=".", dataset="refcoco", splitBy="gritmill")  # from lichengunc/r
             file.write(b".")
 
     def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[dict[str, Any]]:
-        record = sample.record
-        groups: dict[tuple[int, int], list[Region]] = {}
-        for region in read_regions(record, self.options.level):
-            groups.setdefault((region.start, region.end), []).append(region)
+        record = certain_rows(sample.record, counts)
+        groups: dict[tuple[int, int], list[tuple[Region, str]]] = {}
+        for region, category in zip(read_regions(record, self.options.level), read_classes(record), strict=True):
+            groups.setdefault((region.start, region.end), []).append((region, category))
         refs = [
-            {"category": region.head.lower(), "bbox": xywh(region.pixel_box), "raw": region.text}
-            for region, *others in groups.values()
+            {"category": category, "bbox": xywh(region.pixel_box), "raw": region.text}
+            for (region, category), *others in groups.values()
             if not others
         ]
         counts["refs"] += len(refs)
@@ -73,14 +79,12 @@ def _refs(shards: Sequence[int], folder: ExportFolder) -> Iterator[tuple[int, di
 
 
 def _annotation(image: dict[str, Any], ref: dict[str, Any], numbers: dict[str, int]) -> dict[str, Any]:
-    x, y, wide, high = ref["bbox"]
-    corners = [x, y, x + wide, y, x + wide, y + high, x, y + high]
     return {
         "image_id": image["id"],
         "category_id": numbers[ref["category"]],
         "bbox": ref["bbox"],
-        "segmentation": [corners],
-        "area": round(wide * high, 3),
+        "segmentation": [as_polygon(ref["bbox"])],
+        "area": round(ref["bbox"][2] * ref["bbox"][3], 3),
         "iscrowd": 0,
     }
 

@@ -25,9 +25,13 @@ class Tsv:
 
     data_files = ""
     description = f"""\
-The loader accepts only paths that contain `coyo_filtered_tsvs_v1`, and reads the file of the same name in
-`coyo_filtered_tsvs_v1_obj`. Therefore the files are in the latter folder, while `train.json` lists
-`…/coyo_filtered_tsvs_v1/00000.tsv`. `origins/` has one line per row with `uid`, `source_key`, `url` and `meta`.
+Kosmos-2's training reads this folder with `--laion-data-dir`. It opens `json/train.json`, which lists
+`coyo_filtered_tsvs_v1/00000.tsv`; for such a path, its loader reads the file of the same name in
+`coyo_filtered_tsvs_v1_obj`. The path of this folder must not contain these names: the loader replaces them there, too.
+`origins/` has one line per row with `uid`, `source_key`, `url` and `meta`.
+
+The loader was not run on these files: tests read them as its code does (microsoft/unilm, commit af1d39f, files
+`kosmos-2/unilm/tasks/gpt_interleaved_laion_obj.py` and `kosmos-2/unilm/data/vl/laion2b_obj_loader.py`).
 
 {LOW_SCORES}"""
 
@@ -48,10 +52,10 @@ The loader accepts only paths that contain `coyo_filtered_tsvs_v1`, and reads th
         return counts
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        """Writes the loader's list of files."""
-        names = (f'"../grit/coyo_filtered_tsvs_v1/{number:05}.tsv"' for number in shards)
-        source = f'{{"source": [{", ".join(names)}], "source_lang": "grit", "weight": 1.0, "name": "grit"}}'
-        folder.write_lines("train.json", [f"[{source}]"])
+        """Writes the loader's list of files. The paths are relative to the export's folder."""
+        names = [f"coyo_filtered_tsvs_v1/{number:05}.tsv" for number in shards]
+        source = {"source": names, "source_lang": "grit", "weight": 1.0, "name": "grit"}
+        folder.write_lines("json/train.json", [json.dumps([source])])
 
 
 def _cells(sample: Sample) -> Iterator[str]:

@@ -1,18 +1,18 @@
 """yolo: one text file per image, one line per box: class, centre, width and height as fractions of the image."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
-from gritmill.exports.coco_json import number_categories
-from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_parts, origin_fields, read_regions
+from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
+from gritmill.exports.image_entries import ImageEntries
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners
 
 
-class Yolo(LineFormat):
-    """Classes are head nouns. `data.yaml` lists them in the order of their first occurrence.
+class Yolo(ImageEntries):
+    """Classes are those of phrases. `data.yaml` lists them in the order of their first occurrence.
 
     `labels/` mirrors `images/`, as Ultralytics requires.
     """
@@ -21,26 +21,35 @@ class Yolo(LineFormat):
 yolo detect train data=data.yaml
 ```
 
-A class is the head noun of a phrase, in lower case. Captions are not included. `parts/` has the `uid`, `source_key`,
-`url` and `meta` of each image."""
+A class is the class of a phrase: its head noun or a compound such as "hot dog", in the singular. An image with several
+captions has one file with the boxes of all of them, unless the export was made with `--per-caption`. Captions are not
+included. `parts/` has the `uid`, `source_key`, `url` and `meta` of each sample.
 
-    def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
+Each shard has its own folder: `images/00000/` with `labels/00000/`, and so on. `data.yaml` names `images`, and
+Ultralytics also looks into the folders below it. `data.yaml` has no `path`, so that its paths start at its own folder.
+It names the same images for training and validation: split them before you trust a figure.
+
+gritmill's tests read these files with supervision 0.31.2, which takes one folder of images and labels at a time.
+Ultralytics 8.4.190 was run on them by hand: its `check_det_dataset` and `YOLODataset` found all images, boxes and
+classes."""
+
+    def describe(self, sample: Sample) -> Mapping[str, Any]:
+        """Where the sample comes from."""
+        return origin_fields(sample.record)
+
+    def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """Writes the labels and `data.yaml`. The classes can be numbered only when all of them are known."""
-        classes = number_categories((name for part in all_parts(shards, folder) for name, _ in part["boxes"]), first=0)
-        for part in all_parts(shards, folder):
-            lines = (f"{classes[name]} {' '.join(map(str, box))}" for name, box in part["boxes"])
-            folder.write_lines(part["labels"], lines)
-        names = {number: name for name, number in classes.items()}
-        # Without `path`, Ultralytics uses the folder of this file.
-        data_yaml = {"train": "images", "val": "images", "names": names}
+        entries = self.open_entries(shards, folder)
+        for lines in entries:
+            boxes = (box for line in lines for box in line["boxes"])
+            rows = (
+                f"{entries.classes[box['class']] - 1} {' '.join(map(str, _centred(box['corners'])))}" for box in boxes
+            )
+            name = self.image_path_of(lines[0]["key"])
+            folder.write_lines(name.replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt", rows)
+        data_yaml = {"train": "images", "val": "images", "names": dict(enumerate(entries.classes))}
         folder.write("data.yaml", yaml.safe_dump(data_yaml, sort_keys=False, allow_unicode=True).encode())
-
-    def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[dict[str, Any]]:
-        labels = self.image_name(sample).replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt"
-        regions = read_regions(sample.record, self.options.level)
-        counts["boxes"] += len(regions)
-        boxes = [(region.head.lower(), _centred(region.box.corners)) for region in regions]
-        yield {"labels": labels, "boxes": boxes, **origin_fields(sample.record)}
+        return entries.counts
 
 
 def _centred(box: Corners) -> list[float]:

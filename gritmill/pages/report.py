@@ -19,7 +19,9 @@ from pipeline.tables.detections import open_detections
 from pipeline.tables.pair_rows import from_table
 from transforms.records import Pair
 from transforms.selection.judge import Policy
+from transforms.selection.select_boxes import SAME_BOX_IOU, ious
 from transforms.selection.threshold_sweep import rank_candidates
+from transforms.text.grounded_caption import Corners
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # Okabe and Ito: safe for colour-blind
 _HEADS = 20
@@ -34,6 +36,7 @@ def write_page(output: str, folder: str, plan: Plan, manifest: Manifest, report:
       warning: a warning about the boxes, shown near the top; empty for none.
     """
     statistics = read_statistics(output)
+    nearest = statistics.nearest
     policy = manifest.policy
     text = render(
         "report.html.jinja",
@@ -48,8 +51,8 @@ def write_page(output: str, folder: str, plan: Plan, manifest: Manifest, report:
         heads=report.histograms.heads[:_HEADS],
         thresholds=_thresholds(statistics.thresholds, policy.threshold),
         sides=[
-            ("Barely kept", list(_make_cards(statistics.nearest.kept, folder, plan, policy))),
-            ("Barely missed", list(_make_cards(statistics.nearest.missed, folder, plan, policy))),
+            ("Barely kept", len(nearest.kept), list(_make_cards(nearest.kept, folder, plan, policy))),
+            ("Barely missed", len(nearest.missed), list(_make_cards(nearest.missed, folder, plan, policy))),
         ],
     )
     publish_bytes(files.join(output, layout.REPORT_PAGE), text.encode())
@@ -97,27 +100,47 @@ def _thresholds(sweep: ByThreshold, score: float) -> dict[str, Any]:
 
 
 def _make_cards(nearest: Sequence[NearThreshold], folder: str, plan: Plan, policy: Policy) -> Iterator[dict[str, Any]]:
-    """The cards in order of distance. Each shows the boxes kept at the lower of the pair's score and the threshold."""
-    pairs = [_read_pair(folder, entry.where) for entry in nearest]
-    order = sorted(range(len(pairs)), key=lambda index: (pairs[index].source, pairs[index].index))
-    pictures = dict(zip(order, make_thumbnails([pairs[index] for index in order], plan), strict=True))
-    for index, (entry, pair) in enumerate(zip(nearest, pairs, strict=True)):
-        yield _make_card(pair, replace(policy, threshold=min(policy.threshold, entry.score)), pictures[index])
+    """The cards in order of distance; pairs with the same image are on one card. Each shows the boxes kept at the lower
+    of the pair's score and the threshold."""
+    images: dict[str, list[tuple[Pair, Policy]]] = {}
+    for number, entry in enumerate(nearest):
+        pair = _read_pair(folder, entry.where)
+        shown = replace(policy, threshold=min(policy.threshold, entry.score))
+        images.setdefault(pair.image.digest or f"none {number}", []).append((pair, shown))
+    firsts = sorted((pairs[0][0] for pairs in images.values()), key=lambda pair: (pair.source, pair.index))
+    thumbnails = zip(firsts, make_thumbnails(firsts, plan), strict=True)
+    pictures = {(pair.source, pair.index): picture for pair, picture in thumbnails}
+    for pairs in images.values():
+        first = pairs[0][0]
+        yield _make_card(pairs, pictures[first.source, first.index])
 
 
-def _make_card(pair: Pair, policy: Policy, picture: Thumbnail) -> dict[str, Any]:
-    """A pair with its boxes. A box is (colour, phrase, score, (x, y, width, height) in percent of the image)."""
-    phrases: dict[str, str] = {}
+def _make_card(pairs: Sequence[tuple[Pair, Policy]], picture: Thumbnail) -> dict[str, Any]:
+    """The pairs of an image with their boxes.
+
+    A box is (colour, phrase, score, (x, y, width, height) in percent of the image). A box that a caption shares with an
+    earlier one, with the same phrase and nearly the same place, is drawn once.
+    """
+    colours: dict[str, str] = {}
+    captions, drawn = [], list[tuple[str, Corners]]()
     boxes = []
-    for grounding in rank_candidates(pair, policy):
-        if grounding.box.score >= policy.threshold:
-            text = pair.caption[grounding.phrase.expression_start : grounding.phrase.expression_end]
-            colour = phrases.setdefault(text, _COLOURS[len(phrases) % len(_COLOURS)])
-            x1, y1, x2, y2 = (100 * corner for corner in grounding.box.corners)
-            boxes.append((colour, text, grounding.box.score, (x1, y1, x2 - x1, y2 - y1)))
+    for pair, policy in pairs:
+        own, earlier = [], list(drawn)
+        for grounding in rank_candidates(pair, policy):
+            if grounding.box.score >= policy.threshold:
+                text = pair.caption[grounding.phrase.expression_start : grounding.phrase.expression_end]
+                colour = colours.setdefault(text, _COLOURS[len(colours) % len(_COLOURS)])
+                x1, y1, x2, y2 = (100 * corner for corner in grounding.box.corners)
+                box = (colour, text, grounding.box.score, (x1, y1, x2 - x1, y2 - y1))
+                own.append(box)
+                same = [corners for phrase, corners in earlier if phrase == text]
+                if not same or ious([grounding.box.corners], same).max() < SAME_BOX_IOU:
+                    drawn.append((text, grounding.box.corners))
+                    boxes.append(box)
+        source = files.name(pair.source.rstrip("/"))
+        captions.append({"key": pair.key, "source": source, "caption": pair.caption, "boxes": own})
     return {
-        **{"key": pair.key, "source": files.name(pair.source.rstrip("/")), "caption": pair.caption, "boxes": boxes},
-        "picture": base64.b64encode(picture.jpeg).decode(),
+        **{"captions": captions, "boxes": boxes, "picture": base64.b64encode(picture.jpeg).decode()},
         "missing": f"{picture.missing.stage}: {picture.missing.reason}" if picture.missing else "",
     }
 

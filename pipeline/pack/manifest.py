@@ -30,7 +30,8 @@ _PACKAGES = ("gritmill", "apache-beam", "spacy", "transformers", "torch", "pillo
 
 
 class ShardEntry(OpenModel):
-    """The files of a shard, by name relative to the run folder. bytes, sha256: of the tar."""
+    """The files of a shard, by name relative to the run folder. bytes, sha256: of the tar. repeated_bytes: as in
+    `ShardStats`."""
 
     tar: Annotated[str, Field(pattern=r"^shards/\d{5}\.tar$")]
     index: Annotated[str, Field(pattern=r"^shards/\d{5}\.parquet$")]
@@ -39,6 +40,11 @@ class ShardEntry(OpenModel):
     bytes: int
     sha256: str
     index_sha256: str
+    repeated_bytes: int = 0
+
+    @model_serializer(mode="wrap")
+    def _without_zero(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if key != "repeated_bytes" or value}
 
 
 class RecordedFault(OpenModel):
@@ -224,4 +230,5 @@ def _entry(stats: ShardStats) -> ShardEntry:
         bytes=stats.bytes,
         sha256=stats.sha256,
         index_sha256=stats.index_sha256,
+        repeated_bytes=stats.repeated_bytes,
     )

@@ -70,6 +70,8 @@ class Report:
     """The content of `report.json`.
 
     manifest: a digest of the manifest and of the tables of custom stages, if any. tables: these tables, by name.
+    repeated_bytes: of images that an earlier sample of the same shard has too; 0 also if the release that wrote the
+    shards did not count them.
     """
 
     REMEDY: ClassVar[str] = "remove it and run gritmill pack again"
@@ -90,12 +92,20 @@ class Report:
     unknown_columns: Examples = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     left_out_examples: Examples = field(default_factory=dict)
+    repeated_bytes: int = 0
+
+    @property
+    def repeated_line(self) -> str:
+        """What the report says about images that are in a shard more than once."""
+        return (
+            f"{self.repeated_bytes:,} of {self.bytes:,} bytes are images that their shard has more than once: each "
+            "caption of an image has its own copy"
+        )
 
     @model_serializer(mode="wrap")
     def _without_empty(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {
-            key: value for key, value in serialize(self).items() if key not in ("tables", *ABSENT_IF_EMPTY) or value
-        }
+        optional = ("tables", "repeated_bytes", *ABSENT_IF_EMPTY)
+        return {key: value for key, value in serialize(self).items() if key not in optional or value}
 
 
 def write_report(output: str, folder: str, manifest: Manifest) -> Report:
@@ -112,6 +122,7 @@ def write_report(output: str, folder: str, manifest: Manifest) -> Report:
         shards=len(manifest.shards),
         boxes=sum(shard.boxes for shard in manifest.shards),
         bytes=sum(shard.bytes for shard in manifest.shards),
+        repeated_bytes=sum(shard.repeated_bytes for shard in manifest.shards),
         ground=throughput(_timings(folder)),
         histograms=read_statistics(output).histograms,
         tables={table.name: _report_table(uri, infos) for uri, (table, infos) in tables.items() if infos},
@@ -204,6 +215,8 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
     for fault in report.source_faults:
         yield f"source fault: {fault.source}: {fault.fault}"
     yield from (rows.line(name) for name, rows in report.tables.items())
+    if report.repeated_bytes:
+        yield report.repeated_line
     ground = report.ground
     if pace and ground.pairs_per_second:
         yield (

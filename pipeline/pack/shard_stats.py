@@ -1,7 +1,9 @@
 """The stats file of a shard. It is written last, so its presence shows that the other files are complete."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from pydantic import SerializerFunctionWrapHandler, model_serializer
 
 from pipeline import files, layout
 from pipeline.faults import EnvironmentFault
@@ -18,7 +20,8 @@ class ShardStats:
     """The content of a stats file. It contains nothing that differs between runs.
 
     count, successes: kept pairs, and how many of them were written; the names are those of img2dataset. bytes, sha256:
-    of the tar.
+    of the tar. repeated_bytes: of images that an earlier sample of the shard has too, because every sample contains its
+    image; a release before 0.2 did not count them.
     """
 
     REMEDY: ClassVar[str] = "remove it and run gritmill pack again"
@@ -33,6 +36,11 @@ class ShardStats:
     sha256: str
     index_sha256: str
     pack_fingerprint: str
+    repeated_bytes: int = 0
+
+    @model_serializer(mode="wrap")
+    def _without_zero(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if key != "repeated_bytes" or value}
 
 
 def finished_stats(output: str, shard: int) -> ShardStats | None:

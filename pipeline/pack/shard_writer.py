@@ -87,7 +87,7 @@ class ShardWriter:
 
 @dataclass
 class _ShardInProgress:
-    """The state of a shard while it is written."""
+    """The state of a shard while it is written. images: the digests of the images in it."""
 
     shard: int
     dialects: tuple[str, ...]
@@ -98,6 +98,8 @@ class _ShardInProgress:
     boxes: int = 0
     size: int = 0
     sha256: str = ""
+    images: set[str] = field(default_factory=set)
+    repeated_bytes: int = 0
 
     def write_tar(self, file: BinaryIO, fetched: Iterable[tuple[int, tuple[Kept, bytes | Fault]]]) -> None:
         """Writes the samples. A pair whose image is not available leaves a gap in the numbering."""
@@ -109,6 +111,9 @@ class _ShardInProgress:
                     continue
                 record = compose(f"{self.shard:05}{number:04}", kept.pair, kept.groundings)
                 self.records.add(record)
+                if kept.pair.image.digest in self.images:
+                    self.repeated_bytes += len(image)
+                self.images.add(kept.pair.image.digest)
                 self.boxes += len(kept.groundings)
                 for ending, content in self._members(kept, record, image):
                     target.add(f"{record['key']}.{ending}", content)
@@ -144,6 +149,7 @@ class _ShardInProgress:
             sha256=self.sha256,
             index_sha256=hashlib.sha256(index).hexdigest(),
             pack_fingerprint=fingerprint,
+            repeated_bytes=self.repeated_bytes,
         )
 
 

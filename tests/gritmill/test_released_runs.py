@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import gritmill
+from gritmill.exports import formats
 from pipeline.configuration import Configuration
 from pipeline.tables.pair_rows import SCHEMA
 from pipeline.tables.row_files import decode
@@ -119,6 +120,18 @@ def test_a_finished_run_is_packed_with_other_settings(copy, tmp_path):
     assert 0 < manifest["ledger"]["written"] <= WRITTEN
 
 
+@pytest.mark.parametrize("to", formats())
+def test_a_finished_run_is_exported_in_every_format(copy, tmp_path, to):
+    figures = gritmill.export(copy("finished"), to, tmp_path / "out")["figures"]
+    assert figures["samples"] == WRITTEN
+    left_out = {kind for kind, number in figures.items() if number and "left out" in kind}
+    assert left_out <= {
+        "expressions with several boxes, left out",
+        "generation, left out: every expression names several things",
+        "pointing, left out: no point lies in one thing alone",
+    }
+
+
 def test_a_finished_run_is_read_validated_viewed_and_exported(copy, tmp_path):
     run = copy("finished")
     assert [finding.text for finding in gritmill.validate(run)] == [""] * WRITTEN
@@ -128,6 +141,10 @@ def test_a_finished_run_is_read_validated_viewed_and_exported(copy, tmp_path):
     gritmill.export(run, "coco", tmp_path / "coco")
     exported = json.loads((tmp_path / "coco" / "instances.json").read_text())
     assert len(exported["annotations"]) == 72
+    assert all(category["name"] == category["name"].lower() for category in exported["categories"])
+    for to in ("yolo", "refcoco", "flickr30k-entities"):
+        counts = gritmill.export(run, to, tmp_path / to)["figures"]
+        assert counts["samples"] == WRITTEN
 
 
 @pytest.mark.slow

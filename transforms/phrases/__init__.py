@@ -10,5 +10,6 @@ drops              which of these heads are dropped only under a condition; what
 measures           nouns that measure what follows "of"
 noun_phrases       the rules: noun chunks, measures, drops, expressions
 language           an optional gate that rejects captions in other languages
+class_names        the class of a phrase, for detectors with a fixed list of classes
 phrase_extractor   pairs -> pairs with phrases
 """

@@ -65,11 +65,15 @@ def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSe
 
 def encode_texts(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> dict[str, str] | Rejected:
     """The pair's text in each configured dialect, or the rejection `<dialect>_<code>` if a dialect cannot write it."""
-    caption = GroundedCaption(pair.caption, choose_spans(groundings, settings.spans), pair.width, pair.height)
+    chosen = choose_spans(groundings, settings.spans)
     written = {}
     for name in settings.dialect:
+        dialect, spans = dialects.find(name), chosen
+        if banned := dialects.banned(name):
+            # If nothing is left, the dialect says why it cannot write the caption.
+            spans = choose_spans(groundings, settings.spans, pair.caption, banned) or chosen
         try:
-            written[name] = dialects.find(name).encode(caption)
+            written[name] = dialect.encode(GroundedCaption(pair.caption, spans, pair.width, pair.height))
         except CannotCarry as error:
             return Rejected(f"{name.partition(':')[0]}_{error}")
     return written

@@ -17,6 +17,10 @@ from transforms.records import Box, Grounding, Pair
 from transforms.settings import SelectionSettings
 from transforms.text.grounded_caption import Corners
 
+SAME_BOX_IOU = 0.9
+"""From this overlap on, two boxes of a class in captions of one image are one box: a detector returns nearly the same
+box for another caption. Two things of a class overlap less."""
+
 _Number = TypeVar("_Number", float, np.ndarray)
 
 

@@ -4,7 +4,7 @@ The spans of a text are pairwise disjoint. A span can have several boxes, best f
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Literal, Protocol
@@ -52,6 +52,9 @@ class Dialect(Protocol):
 
     Set the attribute `by_caption` to True if the caption alone decides whether `encode` raises `CannotCarry`, or if it
     never does. gritmill then calls `encode` once per pair, not once per threshold.
+
+    Set the attribute `banned` to a set of phrases that the model's own reader drops. gritmill writes no span that
+    consists of one of them, as long as the pair has another span; `encode` refuses them.
     """
 
     @property
@@ -111,17 +114,27 @@ def from_phrases(phrases: Iterable[tuple[str, tuple[Corners, ...]]], width: int,
     return GroundedCaption(caption, tuple(found), width, height)
 
 
-def choose_spans(groundings: Sequence[Grounding], policy: Literal["longest", "densest"]) -> tuple[Span, ...]:
+def choose_spans(
+    groundings: Sequence[Grounding],
+    policy: Literal["longest", "densest"],
+    caption: str = "",
+    banned: Collection[str] = (),
+) -> tuple[Span, ...]:
     """The disjoint spans of a pair's grounded text, in text order.
+
+    banned: words in the caption that no span may consist of.
 
     longest: as Kosmos-2. Every referring expression that is not inside another one. Of two that overlap in part, the
       longer one is kept (Kosmos-2's own loader writes malformed text for these).
     densest: as Qwen-VL. As many spans as possible from noun chunks and expressions together.
     """
     rows = [(g.phrase.expression_start, g.phrase.expression_end, g) for g in groundings]
+    if policy == "densest":
+        rows += [(g.phrase.start, g.phrase.end, g) for g in groundings]
+    if banned:
+        rows = [row for row in rows if caption[slice(*row[:2])] not in banned]
     if policy == "longest":
         return _disjoint(sorted(_grouped(rows), key=lambda span: (span.start - span.end, span.start)))
-    rows += [(g.phrase.start, g.phrase.end, g) for g in groundings]
     return _disjoint(sorted(_grouped(rows), key=lambda span: (span.end, span.start)))
 
 

@@ -1,7 +1,9 @@
 """The contract of every export format, including one of another package."""
 
 import json
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import yaml
@@ -163,6 +165,19 @@ def test_the_data_card_describes_the_format_and_says_where_the_data_comes_from(f
     monkeypatch.setattr(ExportFolder, "publish", None)
     assert export(finished, name, tmp_path) == first  # a second call does nothing
     assert first["figures"]["samples"] in (29, 30)
+
+
+def test_cards_and_page_name_the_versions_that_the_tests_run_with():
+    root = Path(__file__).parents[3]
+    pinned = dict(line.split("==") for line in (root / "constraints.txt").read_text().split() if "==" in line)
+    made = [
+        exports.find_format(name, ExportOptions(split=split)) for name in exports.formats() for split in ("", "val")
+    ]
+    cards = "".join(one.description for one in made)
+    pattern = r"`?(datasets|pyarrow|pycocotools|supervision|transformers)`? (\d+\.\d+[\w.]*\w)"
+    named = re.findall(pattern, cards + (root / "docs/exports.md").read_text("utf-8"))
+    assert {name for name, _ in named} >= {"datasets", "pyarrow", "pycocotools"}
+    assert [(name, version) for name, version in named if pinned[name] != version] == []
 
 
 def test_a_format_of_another_package_is_named_in_help_and_error(tmp_path, capsys):

@@ -82,6 +82,23 @@ def test_the_command_line(finished, tmp_path, capsys):
     assert ended.value.code == 0
     assert "30  samples" in capsys.readouterr().out
     assert not (tmp_path / "out" / "images").exists()
+    with pytest.raises(SystemExit):
+        main(
+            [
+                "export",
+                str(finished),
+                "--to",
+                "coco",
+                "--output",
+                str(tmp_path / "coco"),
+                "--split",
+                "val",
+                "--per-caption",
+            ]
+        )
+    assert "30  images" in capsys.readouterr().out
+    assert len(list((tmp_path / "coco/images/val").glob("*/*.jpg"))) == 30
+    assert (tmp_path / "coco/annotations/instances_val.json").exists()
     with pytest.raises(SystemExit) as ended:
         main([*words[:3], "lance", *words[4:]])
     assert ended.value.code == 2

@@ -34,6 +34,7 @@ def test_grit_has_the_released_rows(finished, records, tmp_path):
     found = lines(tmp_path / "grit_coyo.jsonl")
     assert [row["key"] for row in found] == list(records)
     for row in found:
+        assert [row.pop(name) for name in ("clip_similarity_vitb32", "clip_similarity_vitl14")] == [None, None]
         assert {name: records[row["key"]][name] for name in row} == row
         for chunk, expression in zip(row["noun_chunks"], row["ref_exps"], strict=True):
             assert [type(value) for value in chunk[:2]] == [int, int]
@@ -44,7 +45,11 @@ def test_grit_has_the_released_rows(finished, records, tmp_path):
         pq.ParquetFile(tmp_path / "grit-20m/coyo_0_snappy.parquet").metadata.row_group(0).column(0).compression
         == "SNAPPY"
     )
-    rows = [row for table in tables for row in table.to_pylist()]
+    assert tables[0].column_names == [
+        *("key", "clip_similarity_vitb32", "clip_similarity_vitl14", "id", "url", "caption", "width", "height"),
+        *("noun_chunks", "ref_exps", "uid", "source_key", "meta"),
+    ]
+    rows = [row for table in tables for row in table.drop_columns(tables[0].column_names[1:3]).to_pylist()]
     assert rows == found  # doubles equal integers here
     assert isinstance(rows[0]["noun_chunks"][0][0], float)
     scores = [row[6] for record in records.values() for row in record["ref_exps"]]
@@ -53,31 +58,37 @@ def test_grit_has_the_released_rows(finished, records, tmp_path):
     assert "--box-score-threshold" in (tmp_path / "README.md").read_text()
 
 
-def kosmos_loader(path):
-    """Rows as unilm's laion2b_obj_loader reads them: split at line ends and tabs, a Python literal last."""
-    for line in path.read_text("utf-8").split("\n"):
-        cells = line.split("\t")
-        assert len(cells) == 6
-        picture = Image.open(io.BytesIO(base64.b64decode(cells[2])))
-        assert hashlib.md5(base64.b64decode(cells[2])).hexdigest() == cells[0]
-        assert picture.size == (int(cells[3]), int(cells[4]))
-        yield cells[1], ast.literal_eval(cells[5])
+def kosmos_loader(folder):
+    """Rows as Kosmos-2 reads them (microsoft/unilm, commit af1d39f, below kosmos-2/unilm).
+
+    tasks/gpt_interleaved_laion_obj.py:99: `json/train.json` of the data folder. data/vl/laion2b_obj_loader.py,
+    `_read_from_files`: paths with one of two names, which are then replaced; lines, tabs, a Python literal last.
+    """
+    (source,) = json.loads((folder / "json/train.json").read_text())
+    for name in source["source"]:
+        path = str(folder / name)
+        assert "laion2b_filtered_tsvs_v1" not in path
+        assert "coyo_filtered_tsvs_v1" in path
+        with open(path.replace("coyo_filtered_tsvs_v1", "coyo_filtered_tsvs_v1_obj"), encoding="utf8") as file:
+            rows = file.read().strip().split("\n")
+        for line in rows:
+            cells = line.strip().split("\t")
+            assert len(cells) == 6
+            picture = Image.open(io.BytesIO(base64.b64decode(cells[2])))
+            assert hashlib.md5(base64.b64decode(cells[2])).hexdigest() == cells[0]
+            assert picture.size == (int(cells[3]), int(cells[4]))
+            yield cells[1], ast.literal_eval(cells[5])
 
 
 def test_tsv_is_what_kosmos_2s_loader_reads(finished, records, tmp_path):
     figures = export(finished, "tsv", tmp_path)["figures"]
-    files = sorted((tmp_path / "coyo_filtered_tsvs_v1_obj").glob("*.tsv"))
-    found = [row for path in files for row in kosmos_loader(path)]
+    found = list(kosmos_loader(tmp_path))
     wanted = [record for record in records.values() if "\t" not in record["caption"]]
     assert [caption for caption, _ in found] == [record["caption"] for record in wanted]
     for (_, rows), record in zip(found, wanted, strict=True):
         assert rows == {"phrase": record["noun_chunks"], "expression_v1": record["ref_exps"]}
     assert figures["samples"] == 29
     assert figures["captions with a tab or a line's end, left out"] == 1
-    (source,) = json.loads((tmp_path / "train.json").read_text())
-    assert [name.replace("tsvs_v1/", "tsvs_v1_obj/").rpartition("grit/")[2] for name in source["source"]] == [
-        str(path.relative_to(tmp_path)) for path in files
-    ]
 
 
 @pytest.mark.parametrize("level", Level)
@@ -117,9 +128,10 @@ def test_coco_as_pycocotools_reads_it(finished, records, tmp_path):
         assert (tmp_path / image["file_name"]).exists()
         annotations = boxes.loadAnns(boxes.getAnnIds(imgIds=[int(key)]))
         assert len(annotations) == len(record["ref_exps"])
-        for annotation, row in zip(annotations, record["ref_exps"], strict=True):
-            words = record["caption"][row[0] : row[1]]
-            assert boxes.loadCats([annotation["category_id"]])[0]["name"] == words.lower()
+        for annotation, row, name in zip(annotations, record["ref_exps"], classes_of(record), strict=True):
+            assert annotation["phrase"] == record["caption"][row[0] : row[1]]
+            assert boxes.loadCats([annotation["category_id"]])[0]["name"] == name
+            assert annotation["caption_id"] == caption["id"]
             x, y, wide, high = annotation["bbox"]
             corners = [
                 x / image["width"],
@@ -131,10 +143,45 @@ def test_coco_as_pycocotools_reads_it(finished, records, tmp_path):
             assert annotation["score"] == row[6]
             assert annotation["tokens_positive"] == [[row[0], row[1]]]
     assert len({annotation["id"] for annotation in boxes.anns.values()}) == len(boxes.anns)
+    drawn = list(boxes.anns.values())[:3]
+    with contextlib.redirect_stdout(io.StringIO()):
+        boxes.showAnns(drawn, draw_bbox=True)
+    for annotation in drawn:
+        x, y, wide, high = annotation["bbox"]
+        assert annotation["segmentation"] == [pytest.approx([x, y, x + wide, y, x + wide, y + high, x, y + high])]
+        assert annotation["area"] == pytest.approx(wide * high, abs=1e-3)
+        assert annotation["iscrowd"] == 0
+        mask = boxes.annToMask(annotation)
+        assert mask.sum() == pytest.approx(annotation["area"], abs=wide + high + 1)
+        rows, columns = mask.any(axis=1).nonzero()[0], mask.any(axis=0).nonzero()[0]
+        assert (columns[0], rows[0]) == pytest.approx((x, y), abs=1)
 
 
-def test_mdetr_has_spans_for_each_box(finished, records, tmp_path):
-    export(finished, "mdetr", tmp_path)
+def classes_of(record):
+    """The classes of a record's rows. The captions of the run have colours, and no compounds."""
+    return [record["caption"][start:end].lower() for start, end in record["heads"]]
+
+
+def mixed_loader(folder):
+    """Each caption with its image entry and annotations, as the loaders of MDETR and GLIP for mixed data read them.
+
+    datasets/mixed.py:63-75 of ashkamath/mdetr (commit ea09acc), maskrcnn_benchmark/data/datasets/mixed.py:68-78 of
+    microsoft/GLIP (commit 9dda955): pycocotools, and one of two folders for images, by `data_source`.
+    """
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO(folder / "mdetr_train.json")
+    for number in sorted(coco.imgs):
+        (image,) = coco.loadImgs(number)
+        root = None if image["data_source"] == "coco" else folder
+        with Image.open(root / image["file_name"]) as picture:
+            assert picture.size == (image["width"], image["height"])
+        yield image, coco.loadAnns(coco.getAnnIds(imgIds=number))
+
+
+@pytest.mark.parametrize(("level", "field"), [(None, "noun_chunks"), (Level.EXPRESSIONS, "ref_exps")])
+def test_mdetr_has_spans_for_each_box(finished, records, tmp_path, level, field):
+    export(finished, "mdetr", tmp_path, ExportOptions(level=level))
+    assert [image["id"] for image, _ in mixed_loader(tmp_path)] == [int(key) for key in records]
     value = json.loads((tmp_path / "mdetr_train.json").read_text())
     assert set(value) == {"info", "licenses", "images", "annotations", "categories"}
     boxes = {}
@@ -145,12 +192,12 @@ def test_mdetr_has_spans_for_each_box(finished, records, tmp_path):
         caption = record["caption"]
         assert (image["caption"], image["id"]) == (caption, int(record["key"]))
         assert image["tokens_negative"] == [[0, len(caption)]]
-        spans = sorted({(row[0], row[1]) for row in record["ref_exps"]})
+        spans = sorted({(row[0], row[1]) for row in record[field]})
         assert image["tokens_positive_eval"] == [[list(span)] for span in spans]
         named = sorted({tuple(span) for box in boxes[image["id"]] for span in box["tokens_positive"]})
         assert named == spans
         # Every row has its own or nearly its own box, and its span.
-        for start, end, x1, y1, x2, y2, _ in record["ref_exps"]:
+        for start, end, x1, y1, x2, y2, _ in record[field]:
             wide, high = image["width"], image["height"]
             own = (x1 * wide, y1 * high, x2 * wide, y2 * high)
             near = [box for box in boxes[image["id"]] if overlap(own, box["bbox"]) >= 0.85]
@@ -183,12 +230,13 @@ def test_refcoco_as_the_refer_toolkit_reads_it(finished, tmp_path):
     assert refs == pickle.loads(data)
     assert figures["refs"] == len(refs) == len(instances.anns)
     found = {}
+    # Written from refer.py of lichengunc/refer, commit e3bbaa3: __init__ (lines 53 to 73), createIndex (line 117).
     for ref in refs:
         annotation = instances.anns[ref["ann_id"]]
         image = instances.imgs[ref["image_id"]]
         assert (annotation["image_id"], annotation["category_id"]) == (ref["image_id"], ref["category_id"])
         assert ref["file_name"].rpartition("_")[0] + ".jpg" == image["file_name"]
-        # From the __init__ of REFER: data_root/dataset/…, and one folder of images for all of its RefCOCO sets.
+        # From its __init__: data_root/dataset/…, and one folder of images for all of its RefCOCO sets.
         assert (tmp_path / "images/mscoco/images/train2014" / image["file_name"]).exists()
         (sentence,) = ref["sentences"]
         assert sentence["tokens"] == sentence["sent"].split()
@@ -204,7 +252,11 @@ def test_refcoco_as_the_refer_toolkit_reads_it(finished, tmp_path):
 
 
 def entities(sentence):
-    """Words and phrases of a line as flickr30k_entities_utils finds them: split at blanks, a bracket ends a phrase."""
+    """Words and phrases of a line: split at blanks, a bracket ends a phrase.
+
+    From flickr30k_entities_utils.py of BryanPlummer/flickr30k_entities, commit 68b3d6f: `get_sentence_data`, lines 38
+    to 58. The boxes are read as in its `get_annotations`, lines 95 to 106.
+    """
     words, phrases, current = [], [], None
     for token in sentence.split():
         if token.startswith("[/EN#"):
@@ -265,10 +317,8 @@ def test_yolo_has_a_line_a_box(finished, records, tmp_path):
         label = str(image).replace("/images/", "/labels/").replace(".jpg", ".txt")  # the rule of Ultralytics
         with open(label) as file:
             rows = [line.split() for line in file]
-        for cells, (_, _, x1, y1, x2, y2, _), (start, end) in zip(
-            rows, record["ref_exps"], record["heads"], strict=True
-        ):
-            assert about["names"][int(cells[0])] == record["caption"][start:end].lower()
+        for cells, (_, _, x1, y1, x2, y2, _), name in zip(rows, record["ref_exps"], classes_of(record), strict=True):
+            assert about["names"][int(cells[0])] == name
             cx, cy, wide, high = map(float, cells[1:])
             assert [cx - wide / 2, cy - high / 2, cx + wide / 2, cy + high / 2] == pytest.approx(
                 [x1, y1, x2, y2], abs=2e-6
@@ -300,9 +350,8 @@ def test_supervision_reads_coco_and_yolo(finished, records, tmp_path):
         for path, _, found in yolo:
             record = records[path.rpartition("/")[2].removesuffix(".jpg")]
             assert found.xyxy.tolist() == [pytest.approx(box, abs=1e-2) for box in detections_of(record)]
-            heads = [record["caption"][start:end].lower() for start, end in record["heads"]]
-            assert [yolo.classes[number] for number in found.class_id] == heads
-            classes += len(heads)
+            assert [yolo.classes[number] for number in found.class_id] == classes_of(record)
+            classes += len(found)
     assert classes == sum(len(record["heads"]) for record in records.values())
 
 

@@ -39,6 +39,16 @@ class Finish(Sound):
         raise KeyError("gone")
 
 
+class Total(Sound):
+    def finish(self, shards, folder):
+        return ExportCounts(shards=len(shards))
+
+
+class WrongTotal(Sound):
+    def finish(self, shards, folder):
+        return ["shards"]
+
+
 class Nothing(Sound):
     def shard(self, number, samples, folder):
         pass
@@ -103,6 +113,7 @@ def test_a_format_that_cannot_be_made_is_a_wrong_call(install, name, problem):
         ("Shard", "shard 0: KeyError: 'picture'" + PLACE),
         pytest.param("Finish", "finish: KeyError: 'gone'" + PLACE, marks=pytest.mark.slow),
         ("Nothing", "shard 0: it returned None, not ExportCounts$"),
+        ("WrongTotal", r"finish: it returned \['shards'\], not ExportCounts$"),
         ("DataFiles", "data_files: KeyError: 'gone'" + PLACE),
     ],
 )
@@ -110,6 +121,11 @@ def test_a_format_that_fails_is_named_with_its_line(install, finished, tmp_path,
     install(exports.GROUP, f"mine = {__name__}:{name}")
     with pytest.raises((CallError, EnvironmentFault), match=f"^--to: mine: .*{problem}"):
         export(finished, "mine", tmp_path / "out")
+
+
+def test_counts_over_all_shards_are_added(install, finished, tmp_path):
+    install(exports.GROUP, f"mine = {__name__}:Total")
+    assert export(finished, "mine", tmp_path / "out")["figures"] == {"samples": 30, "shards": 3}
 
 
 def test_a_format_that_does_not_exist_is_told_with_the_most_similar_one():

@@ -8,8 +8,13 @@ from html.parser import HTMLParser
 import pytest
 
 import gritmill
+from gritmill.pages.report import _make_card
+from gritmill.pages.thumbnails import Thumbnail
 from tests import sample_pairs
 from transforms import bundled
+from transforms.records import Box, Pair, Phrase
+from transforms.selection.judge import Policy
+from transforms.settings import SelectionSettings, TextSettings
 
 HOSTILE = 'a red dog near a <script>alert("1")</script> blue cat & "others"'
 
@@ -66,6 +71,44 @@ def test_a_run_ends_with_a_page(tmp_path, middle):
     assert all(picture["src"].startswith("data:image/jpeg;base64,") for picture in pictures)
     for identity in manifest["models"].values():
         assert identity in page.text
+
+
+def test_captions_of_one_image_are_on_one_card_and_the_report_says_how_many_bytes_repeat(tmp_path, middle):
+    pictures = sample_pairs.drawn(3, captions=3)
+    gritmill.run(middle, inputs=sample_pairs.as_jsonl(pictures, tmp_path / "in"), output=tmp_path / "out")
+    page = Page(tmp_path / "out/report.html")
+    words = " ".join(page.text.split())
+    assert "The 9 pairs nearest to the threshold" in words
+    assert "Pairs with the same image are shown together." in words
+    assert len(page.of("img")) == 3
+    samples = list(gritmill.read(tmp_path / "out"))
+    assert len(samples) == 9
+    for sample in samples:  # every sample is complete, and every caption is on the page
+        assert sample.jpeg
+        assert sample.caption in words
+    sizes = [len(sample.jpeg) for sample in samples]
+    repeated = sum(sizes) - sum({sample.jpeg: len(sample.jpeg) for sample in samples}.values())
+    assert repeated > 0
+    assert f"{repeated:,} of " in words
+    assert json.loads((tmp_path / "out/report.json").read_text())["repeated_bytes"] == repeated
+    (shard,) = json.loads((tmp_path / "out/manifest.json").read_text())["shards"]
+    assert shard["repeated_bytes"] == repeated
+
+
+def test_a_card_draws_a_box_of_several_captions_once():
+    policy = Policy(SelectionSettings(), 0.3, TextSettings(), False)
+    pairs = []
+    for number, caption in enumerate(("a dog", "a dog runs", "a cat")):
+        box = Box(0, 0.1, 0.1, 0.5, 0.5 + number / 1000, 0.9)
+        pair = Pair(f"p{number}", "s/t.jsonl", number, caption, phrases=(Phrase(0, 5, 2, 5, 0, 5),), boxes=(box,))
+        pairs.append((pair, policy))
+    card = _make_card(pairs, Thumbnail(b"jpeg"))
+    assert [text for _, text, _, _ in card["boxes"]] == ["a dog", "a cat"]
+    assert [one["caption"] for one in card["captions"]] == ["a dog", "a dog runs", "a cat"]
+    assert [len(one["boxes"]) for one in card["captions"]] == [1, 1, 1]
+    assert (
+        card["captions"][0]["boxes"][0][0] == card["captions"][1]["boxes"][0][0] != card["captions"][2]["boxes"][0][0]
+    )
 
 
 @pytest.mark.slow

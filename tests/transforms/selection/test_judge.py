@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from transforms.records import Box, FailureStage, Fault, Pair, Phrase, Reason
@@ -39,6 +41,30 @@ def test_every_configured_dialect_gets_its_text_in_the_configured_order():
     kept = judge(SOUND, policy(dialect=["kosmos2:training", "kosmos2"], spans="densest"))
     assert list(kept.texts) == ["kosmos2:training", "kosmos2"]
     assert all(text.count("<phrase>") == 2 for text in kept.texts.values())
+
+
+GROUP, MAN = Phrase(0, 7, 2, 7, 0, 17), Phrase(20, 25, 22, 25, 20, 25)
+
+
+@pytest.mark.parametrize(
+    ("spans", "phrases", "florence2", "qwen"),
+    [
+        ("densest", (GROUP, MAN), ["a group of people", "a man"], ["a group", "a man"]),  # the expression is not banned
+        ("densest", (Phrase(0, 7, 2, 7, 0, 7), MAN), ["a man"], ["a group", "a man"]),
+        ("longest", (GROUP, MAN), ["a group of people", "a man"], ["a group of people", "a man"]),
+    ],
+)
+def test_a_phrase_that_the_reader_of_a_dialect_drops_is_not_written(spans, phrases, florence2, qwen):
+    boxes = tuple(Box(number, 0.1 + number / 2, 0.1, 0.3 + number / 2, 0.3, 0.7) for number in range(len(phrases)))
+    pair = changed(caption="a group of people + a man", phrases=phrases, boxes=boxes)
+    kept = judge(pair, policy(dialect=["florence2", "qwen3-vl"], spans=spans))
+    assert re.findall("[a-z][a-z ]+(?=<loc_)", kept.texts["florence2"]) == florence2
+    assert re.findall('"label": "(.*?)"', kept.texts["qwen3-vl"]) == qwen
+
+
+def test_a_pair_without_any_other_phrase_is_rejected():
+    pair = changed(caption="a group", phrases=(Phrase(0, 7, 2, 7, 0, 7),), boxes=(Box(0, 0.1, 0.1, 0.3, 0.3, 0.7),))
+    assert judge(pair, policy(dialect=["florence2"])) == Rejected("florence2_banned_phrase")
 
 
 @pytest.mark.parametrize(

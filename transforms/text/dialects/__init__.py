@@ -2,7 +2,8 @@
 
 templates   the dialects that are only templates: kosmos2-paper, loc1000, normalized, markdown, pixels, shikra, ferret,
             qwen-vl, qwen2-vl, cogvlm, internvl, minigpt-v2
-kosmos2, pix2seq, qwen_json, florence2, paligemma   the dialects with code of their own; qwen_json: qwen2.5-vl, qwen3-vl
+kosmos2, pix2seq, qwen_json, florence2, paligemma, ofa   the dialects with code of their own; qwen_json: qwen2.5-vl,
+            qwen3-vl
 tagged      the base class of dialects that write numbers next to words: writes and reads the text from templates
 plugin      wraps a dialect of another package: names it in errors, checks what it returns
 scales      corners to numbers and back, with their rounding and error
@@ -12,7 +13,7 @@ the dialect. Its value is a callable that takes the option (the text after ":" i
 `Dialect`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -20,6 +21,7 @@ from transforms.culprits import calling
 from transforms.plugins import check_callable, check_made, load_entry, name_entry
 from transforms.text.dialects.florence2 import FLORENCE2
 from transforms.text.dialects.kosmos2 import KOSMOS2, KOSMOS2_TRAINING
+from transforms.text.dialects.ofa import OFA
 from transforms.text.dialects.paligemma import PALIGEMMA
 from transforms.text.dialects.pix2seq import PIX2SEQ
 from transforms.text.dialects.plugin import PluginDialect
@@ -34,7 +36,7 @@ _FIXED: dict[str, Dialect] = {
     dialect.name: dialect
     for dialect in (
         *(KOSMOS2, KOSMOS2_TRAINING, loc1000("loc1000", 1000), normalized("normalized", 2), *TEMPLATES),
-        *(PIX2SEQ, qwen25_vl("qwen2.5-vl", MAX_PIXELS), QWEN3_VL, FLORENCE2, PALIGEMMA),
+        *(PIX2SEQ, qwen25_vl("qwen2.5-vl", MAX_PIXELS), QWEN3_VL, FLORENCE2, PALIGEMMA, OFA),
     )
 }
 """The dialects without a numeric option, by their full name, "name" or "name:option"."""
@@ -88,6 +90,12 @@ def names() -> set[str]:
 def by_caption(name: str) -> bool:
     """Whether the caption alone decides if a dialect can write a text; see `Dialect`."""
     return bool(getattr(find(name), "by_caption", False))
+
+
+def banned(name: str) -> Collection[str]:
+    """The phrases that the model's own reader drops; see `Dialect`."""
+    found: Collection[str] = getattr(find(name), "banned", ())
+    return found
 
 
 def suffix(name: str) -> str:

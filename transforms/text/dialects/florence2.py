@@ -4,7 +4,7 @@
 
 The caption is in the prompt ("Locate the phrases in the caption: …"), so the text contains only phrases.
 transformers' Florence2PostProcessor removes non-ASCII characters from a phrase, so a caption with a non-ASCII phrase is
-rejected here.
+rejected here. It also drops a phrase that consists of one of the words in `BANNED`, so no text has such a phrase.
 """
 
 from transforms.text.dialects.scales import binned
@@ -13,8 +13,27 @@ from transforms.text.grounded_caption import CannotCarry, Carries, GroundedCapti
 
 NON_ASCII = "non_ascii"
 
+BANNED_PHRASE = "banned_phrase"
+
+BANNED = frozenset(
+    (
+        *("it", "its", "itself", "this", "that", "these", "those", "one", "oneself", "none", "one another"),
+        *("I", "me", "mine", "myself", "you", "your", "yours", "yourself", "yourselves"),
+        *("he", "him", "his", "himself", "she", "her", "hers", "herself"),
+        *("we", "us", "our", "ours", "ourselves", "they", "them", "their", "theirs", "themselves"),
+        *("who", "whom", "whose", "which", "what", "all", "another", "any", "anybody", "anyone", "anything"),
+        *("each", "each other", "everybody", "everyone", "everything", "few", "many", "nobody", "several"),
+        *("some", "somebody", "someone", "something", "the", "a", "an"),
+        *("the image", "image", "images", "a group", "other objects", "lots", "a set"),
+    )
+)
+"""`banned_grounding_tokens` in the processor of the published checkpoints, which compares whole phrases and letter
+case. Source: `convert_florence2_original_pytorch_to_hf.py` of transformers."""
+
 
 class _Florence2(Tagged):
+    banned = BANNED
+
     @property
     def carries(self) -> Carries:
         return Carries.PHRASES
@@ -23,6 +42,8 @@ class _Florence2(Tagged):
         phrases = expected_round_trip(grounded, self.carries)
         for span in phrases.spans:
             words = phrases.caption[span.start : span.end]
+            if words in BANNED:
+                raise CannotCarry(BANNED_PHRASE)
             if not words.isascii():
                 raise CannotCarry(NON_ASCII)
             # The reader strips blanks and ends a phrase at a line break.

@@ -51,7 +51,18 @@ def boxes(draw):
 
 SIGNS = (
     *("a dog", "the red house", " ", ", ", "[", "]", "}", '"', "\\", "\n", "caf\u00e9", "\u202e", "```", " ; "),
-    *("<p>", "</p>", "<ref>", "</ref>", "<box>", "<delim>", "<|object_ref_start|>", "<loc0001>", "{<1><2><3><4>}"),
+    *(
+        "<p>",
+        "</p>",
+        "<ref>",
+        "</ref>",
+        "<box>",
+        "<delim>",
+        "<|object_ref_start|>",
+        "<loc0001>",
+        "<bin_7>",
+        "{<1><2><3><4>}",
+    ),
     *("<loc_1><loc_2><loc_3><loc_4>", "[0.100,0.200,0.300,0.400]", "](0.100,0.200,0.300,0.400)"),
     *(" [1, 2, 3, 4]", " [[001,002,003,004]]"),
 )
@@ -151,9 +162,11 @@ def test_a_dialect_from_outside_is_templates_and_a_scale():
         ("kosmos2", "a <b> dog", "markup"),
         ("florence2", "a caf\u00e9", "non_ascii"),
         ("florence2", "a <b> dog", "markup"),
+        ("florence2", "a group", "banned_phrase"),
         ("paligemma", "a dog ; a cat", "markup"),
         ("paligemma", "a dog; a cat", "markup"),
         ("paligemma", "a price <5", "markup"),
+        ("ofa", "a <bin_7> dog", "markup"),
         ("markdown", "a [red] dog", "markup"),
         ("qwen-vl", "a </ref> dog", "markup"),
         ("pixels", "dogs [1, 2, 3, 4]", "markup"),

@@ -5,12 +5,14 @@ import re
 from types import SimpleNamespace
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.text.dialects import find
+from transforms.text.dialects.florence2 import BANNED
 from transforms.text.dialects.qwen_json import MAX_PIXELS, resized
-from transforms.text.grounded_caption import GroundedCaption, Span
+from transforms.text.grounded_caption import CannotCarry, GroundedCaption, Span
 
 DOG = (0.29, 0.371, 0.605, 0.75)
 
@@ -55,6 +57,7 @@ def text(name, phrase, *boxes, caption=None, size=(1000, 1000)):
         ("minigpt-v2", "a dog", [(0.295, 0.375, 0.605, 0.755)], "<p>a dog</p> {<29><37><60><75>}"),
         ("florence2", "a dog", [(0.1005, 0.2, 0.4995, 0.7495)], "a dog<loc_100><loc_200><loc_499><loc_749>"),
         ("paligemma", "dog", [(0.1, 0.25, 0.5, 0.75)], "<loc0256><loc0102><loc0767><loc0512> dog"),
+        ("ofa", "dog", [(0.1, 0.25, 0.5, 0.75)], "<bin_100> <bin_250> <bin_500> <bin_749> dog"),
     ],
 )
 def test_known_texts(name, phrase, boxes, wanted):
@@ -68,6 +71,8 @@ def test_several_boxes_as_each_project_writes_them():
     assert text("internvl", "dogs", *two) == "<ref>dogs</ref><box>[[100, 200, 300, 400], [500, 600, 700, 800]]</box>"
     assert text("minigpt-v2", "dogs", *two).count("<delim>") == 1
     assert text("paligemma", "dogs", *two).count(" ; ") == 1
+    boxes = "<bin_100> <bin_200> <bin_300> <bin_400>", "<bin_500> <bin_599> <bin_699> <bin_799>"
+    assert text("ofa", "dogs", *two) == f"{boxes[0]} dogs {boxes[1]} dogs"
 
 
 def test_shikra_counts_on_the_padded_square():
@@ -116,12 +121,55 @@ def test_florence_2s_own_reader_finds_phrases_and_boxes():
             assert all(abs(a - b) <= 1.5 for a, b in zip(box, exact, strict=True))  # it truncates to whole pixels
 
 
+@pytest.mark.parametrize(("words", "read"), [(words, False) for words in sorted(BANNED)] + [("Lots", True)])
+def test_florence_2s_own_reader_drops_the_phrases_that_we_do_not_write(words, read):
+    from transformers.models.florence2.processing_florence2 import Florence2PostProcessor
+
+    settings = {"phrase_grounding": {"banned_grounding_tokens": sorted(BANNED)}}
+    reader = Florence2PostProcessor(settings, SimpleNamespace(all_special_tokens=[]))
+    written = f"{words}<loc_1><loc_2><loc_3><loc_4>"
+    assert len(reader.parse_phrase_grounding_from_text_and_spans(written, (640, 480))) == read
+    one = GroundedCaption(words, (Span(0, len(words), (DOG,)),), 640, 480)
+    if read:
+        assert text("florence2", words, DOG).startswith("Lots<loc_")
+    else:
+        with pytest.raises(CannotCarry, match=r"^banned_phrase$"):
+            find("florence2").encode(one)
+
+
 def test_internvls_evaluation_reads_our_boxes():
     """The pattern of the REC evaluation in its repository. A sum of 4 or more means thousandths."""
     found = re.findall(r"\[*\[(.*?),(.*?),(.*?),(.*?)\]\]*", text("internvl", "a dog", DOG))
     values = [float(number) for number in found[0]]
     assert sum(values) >= 4
     assert [value / 1000 for value in values] == list(DOG)
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_ofas_bins_are_those_of_its_grounding_task(x, y):
+    """OFA (data/mm_data/refcoco_dataset.py) rounds tensors of single precision; its tasks divide by bins - 1."""
+    x1, x2, y1, y2 = (*sorted((x, 1.0)), *sorted((y, 1.0)))
+    tokens = re.findall(r"<bin_(\d+)>", text("ofa", "a dog", (x1, y1, x2, y2)))
+    for token, corner in zip(tokens, (x1, y1, x2, y2), strict=True):
+        exact = int((torch.tensor([corner], dtype=torch.float32)[0] * (1000 - 1)).round())
+        assert abs(int(token) - exact) <= (
+            abs(corner * 999 % 1 - 0.5) < 1e-3
+        )  # the same, but on the border of two bins
+        assert 0 <= int(token) <= 999
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        "a dog",
+        "<bin_1> <bin_2> <bin_3> a dog",
+        "<bin_1> <bin_2> <bin_3> <bin_1000> a dog",
+        "<bin_1> <bin_2> <bin_3> <bin_4>",
+    ],
+)
+def test_a_text_that_is_not_ofas_is_refused(malformed):
+    with pytest.raises(ValueError, match="ofa: malformed"):
+        find("ofa").decode(malformed)
 
 
 def test_minigpt_v2s_demo_reads_our_boxes():

@@ -1,0 +1,132 @@
+"""Formats that list images, for training detectors: the samples of one image are one entry, with the boxes of all of
+its captions."""
+
+import hashlib
+import json
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any
+
+from gritmill.exports.coco_json import number_categories
+from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_parts, read_classes, read_regions
+from gritmill.reading import Sample
+from pipeline import layout
+from transforms.selection.select_boxes import SAME_BOX_IOU, ious
+
+SampleLine = dict[str, Any]
+"""The line of a sample in `parts/`: `same_image` (equal for the samples of one entry), `key`, `caption`, `boxes`, and
+what `describe` returns. A box has `class`, `phrase`, `span`, `corners` (fractions of the sides) and `score`."""
+
+
+class ImageEntries(LineFormat):
+    """A format that lists images. Samples whose images have equal bytes are one entry, whose image file is that of the
+    first sample. With `per_caption`, each sample is an entry.
+
+    A box is left out if a box of another caption of the image has the same class and nearly the same place; the box
+    with the higher score remains. In memory are about 200 bytes per image, and the lines of an image until its last.
+    """
+
+    @abstractmethod
+    def describe(self, sample: Sample) -> Mapping[str, Any]:
+        """The fields that the format adds to the line of a sample."""
+
+    def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[SampleLine]:
+        """Yields the line of a sample."""
+        digest = hashlib.blake2b(sample.jpeg, digest_size=16).hexdigest()
+        same_image = sample.key if self.options.per_caption else digest
+        ids = {"same_image": same_image, "key": sample.key, "caption": sample.caption}
+        yield {**ids, **self.describe(sample), "boxes": self._boxes(sample)}
+
+    def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
+        """See `Format`. An image that several samples of the shard have is written once."""
+        counts = ExportCounts(samples=0)
+        folder.write_lines(layout.export_part(number), self._lines(samples, folder, counts))
+        return counts
+
+    def open_entries(self, shards: Sequence[int], folder: ExportFolder) -> "Entries":
+        """The entries of all shards. Removes the files of images that are also in an earlier shard."""
+        entries = Entries(shards, folder)
+        for lines in entries if self.options.images else ():
+            first_of = {line["key"][:5]: line["key"] for line in reversed(lines)}
+            folder.delete(*(self.image_path_of(key) for key in first_of.values() if key != lines[0]["key"]))
+        return entries
+
+    def image_path_of(self, key: str) -> str:
+        """The path of the image of a sample, below the export's folder."""
+        return self.image_path.format(key)
+
+    def image_name(self, sample: Sample) -> str:
+        return self.image_path_of(sample.key)
+
+    def _lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
+        written: set[str] = set()
+        for sample in samples:
+            counts["samples"] += 1
+            for line in self.rows(sample, folder, counts):
+                if self.options.images and line["same_image"] not in written:
+                    folder.write(self.image_name(sample), sample.jpeg)
+                written.add(line["same_image"])
+                yield json.dumps(line, ensure_ascii=False)
+
+    def _boxes(self, sample: Sample) -> list[dict[str, Any]]:
+        regions = read_regions(sample.record, self.options.level)
+        return [
+            {
+                "class": name,
+                "phrase": region.text,
+                "span": [region.start, region.end],
+                "corners": region.box.corners,
+                "score": region.box.score,
+            }
+            for region, name in zip(regions, read_classes(sample.record), strict=True)
+        ]
+
+
+class Entries:
+    """The lines of each image that is an entry, with the boxes that remain, in the order of the last samples.
+
+    classes: their numbers from 1, in the order of their first occurrence. counts: of images and boxes.
+    """
+
+    def __init__(self, shards: Sequence[int], folder: ExportFolder) -> None:
+        self._shards, self._folder = shards, folder
+        self._samples: Counter[str] = Counter()
+        self.counts = ExportCounts(images=0, boxes=0)
+        boxes = 0
+        for line in all_parts(shards, folder):
+            self._samples[line["same_image"]] += 1
+            boxes += len(line["boxes"])
+        classes: dict[str, None] = {}
+        for lines in self:
+            remaining = [box["class"] for line in lines for box in line["boxes"]]
+            self.counts.update({"images": 1, "boxes": len(remaining)})
+            classes.update(dict.fromkeys(remaining))
+        self.classes = number_categories(classes)
+        if boxes != self.counts["boxes"]:
+            self.counts["boxes that another caption of the image has too, left out"] = boxes - self.counts["boxes"]
+
+    def __iter__(self) -> Iterator[list[SampleLine]]:
+        left, waiting = self._samples.copy(), dict[str, list[SampleLine]]()
+        for line in all_parts(self._shards, self._folder):
+            name = line["same_image"]
+            waiting.setdefault(name, []).append(line)
+            left[name] -= 1
+            if not left[name]:
+                yield _without_duplicates(waiting.pop(name))
+
+
+def _without_duplicates(lines: list[SampleLine]) -> list[SampleLine]:
+    """The lines of an image, without the boxes that a box of another of its captions repeats."""
+    if len(lines) == 1:
+        return lines
+    kept: dict[str, list[tuple[int, dict[str, Any]]]] = {}
+    boxes = [(number, box) for number, line in enumerate(lines) for box in line["boxes"]]
+    for number, box in sorted(boxes, key=lambda item: -item[1]["score"]):
+        same_class = kept.setdefault(box["class"], [])
+        others = [other["corners"] for caption, other in same_class if caption != number]
+        if not others or ious([box["corners"]], others).max() < SAME_BOX_IOU:
+            same_class.append((number, box))
+    remaining = {id(box) for _, box in chain.from_iterable(kept.values())}
+    return [{**line, "boxes": [box for box in line["boxes"] if id(box) in remaining]} for line in lines]

@@ -1,0 +1,174 @@
+"""The name of the class that a phrase belongs to, for detectors that are trained on a fixed list of classes.
+
+"two hot dogs" and "the hot dog" are of the class "hot dog", "a couple of dogs" and "a brown dog" of the class "dog".
+The words alone decide, with the lists of `class_names.yaml`: the same words always have the same class, and no model
+is needed. The rules are for English.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import yaml
+
+_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?")
+_WORD_OR_SIGN = re.compile(rf"{_WORD.pattern}|\S")
+_OF = re.compile(r"\s+of\s+", re.IGNORECASE)
+_HYPHENS_BEFORE = re.compile(r"(?:[^\W_]+-)+$")
+_HYPHENS_AFTER = re.compile(r"(?:-[^\W_]+)+")
+_HYPHENS, _LONGEST_WORD = 2, 60  # of a word with hyphens: "mother-in-law"
+_POSSESSIVE = re.compile(r"['’]s?$")
+_LONGEST = 4  # words of a compound
+_DETERMINERS = frozenset(
+    ("a", "an", "the", "her", "his", "its", "my", "our", "their", "your", "these", "those", "some")
+)
+_PRONOUNS = frozenset(("it", "them", "us", "him", "me", "you", "this", "that", "which", "whom", "everything"))
+_CONTINUE = (",", "and", "or")
+
+
+@dataclass(frozen=True)
+class _Lists:
+    """The lists of `class_names.yaml`. compounds: key of a name (see `_key`) -> the name."""
+
+    measures: frozenset[str]
+    compounds: dict[str, str]
+    irregular: dict[str, str]
+    one_word: frozenset[str]
+    ending_in_e: frozenset[str]
+    unchanged: frozenset[str]
+    stops: frozenset[str]
+    adjectives: frozenset[str]
+    before_nouns: frozenset[str]
+
+
+def class_name(caption: str, start: int, head: tuple[int, int]) -> str:
+    """The class of a noun chunk, in lower case and in the singular.
+
+    It is the head noun, or a compound that ends with it. If the head is a measure, a part or a view ("a couple", "a
+    slice", "the back"), it is the class of the thing after "of", if that is there.
+
+    Args:
+      caption: the caption. start: where the noun chunk starts. head: start and end of the head noun.
+    """
+    while True:
+        first, last = _whole_word(caption, head)
+        word = caption[first:last].lower()
+        name = _name([*_WORD.findall(caption, min(start, first), first), word])
+        of = _OF.match(caption, last)
+        if of and word == "glasses":  # others are worn
+            return "glass"
+        thing = _find_thing(caption, of.end()) if of and _regular(word) in _lists().measures else None
+        if thing is None:
+            return name
+        start, head = thing
+
+
+def _whole_word(caption: str, head: tuple[int, int]) -> tuple[int, int]:
+    """The head with what hyphens add to it ("t-shirt"), unless these make a chain, as in the addresses of pages."""
+    first, last = head
+    if before := _HYPHENS_BEFORE.search(caption, max(first - _LONGEST_WORD, 0), first):
+        first = before.start()
+    if after := _HYPHENS_AFTER.match(caption, last):
+        last = after.end()
+    return head if caption.count("-", first, last) > _HYPHENS else (first, last)
+
+
+def _find_thing(caption: str, start: int) -> tuple[int, tuple[int, int]] | None:
+    """The start and the head of the thing that is named from `start`; None if none is."""
+    lists = _lists()
+    words: list[re.Match[str]] = []
+    for found in _WORD_OR_SIGN.finditer(caption, start):
+        word = found.group().lower()
+        last = words[-1].group().lower() if words else ""
+        if (not words and word in _DETERMINERS) or (word in _CONTINUE and last in lists.adjectives):
+            continue
+        if word in lists.stops or not word[0].isalnum() or (last and _ends_before(last, word, caption, found.end())):
+            break
+        words.append(found)
+    if not words or words[-1].group().lower() in _PRONOUNS or words[-1].group().isdigit():
+        return None
+    return words[0].start(), words[-1].span()
+
+
+def _ends_before(last: str, word: str, caption: str, end: int) -> bool:
+    """Whether the name of a thing ends with `last`, before `word`, which ends at `end`.
+
+    It does after a plural ("people walking"), and before a participle that no noun can follow ("water running down",
+    but "brightly painted boats").
+    """
+    lists = _lists()
+    if _POSSESSIVE.search(last):
+        return False
+    if singular(last) != last and last not in lists.before_nouns:
+        return True
+    if not word.endswith(("ing", "ed")):
+        return False
+    after = _WORD_OR_SIGN.search(caption, end)
+    return after is not None and after.group().lower() in lists.stops
+
+
+def _name(words: Sequence[str]) -> str:
+    """The longest compound at the end of these words, or the last word; in the singular."""
+    last = [*words[:-1], singular(words[-1].lower())]
+    lists = _lists()
+    for number in range(min(_LONGEST, len(last)), 0, -1):
+        if found := lists.compounds.get(_key(last[-number:])):
+            return found
+    if len(last) > 1 and (joined := f"{last[-2].lower()}{last[-1]}") in lists.one_word:
+        return joined
+    return last[-1]
+
+
+def _key(words: Sequence[str]) -> str:
+    """Compounds are the same with a blank and with a hyphen."""
+    return " ".join(words).lower().replace("-", " ")
+
+
+def singular(noun: str) -> str:
+    """The singular of an English noun in lower case. Of a word with hyphens, the last part changes.
+
+    A noun that is in the singular comes back as it is, for example "bus", "dress" and "tennis".
+    """
+    before, hyphen, noun = noun.rpartition("-")
+    return before + hyphen + _singular(noun)
+
+
+def _singular(noun: str) -> str:
+    lists = _lists()
+    noun = _POSSESSIVE.sub("", noun)
+    if noun in lists.unchanged:
+        return noun
+    return lists.irregular.get(noun) or _regular(noun)
+
+
+def _regular(noun: str) -> str:
+    """The singular by the rules of spelling, with the list of nouns in -e."""
+    if noun.endswith("men"):
+        return noun[:-2] + "an"
+    if not noun.endswith("s") or noun.endswith(("ss", "us", "sis")) or len(noun) < 3:
+        return noun
+    if noun[:-1] in _lists().ending_in_e:
+        return noun[:-1]
+    if noun.endswith("ies"):
+        return noun[:-3] + "y"
+    if noun.endswith(("oes", "sses", "xes", "ches", "shes", "zzes")):
+        return noun[:-2]
+    if noun.endswith("uses") and not noun.endswith(("ouses", "fuses", "muses")):
+        return noun[:-2]
+    return noun[:-1]
+
+
+@cache
+def _lists() -> _Lists:
+    text = resources.files("transforms.phrases").joinpath("class_names.yaml").read_text("utf-8")
+    content = yaml.safe_load(text)
+    compounds = {_key(name.split()): name for name in content.pop("compounds")}
+    # "glasses" alone are worn and stay as they are, but "wine glasses" are of the class "wine glass".
+    compounds |= {f"{key}es": name for key, name in compounds.items() if key.endswith("ss")}
+    irregular = content.pop("irregular")
+    del content["version"]
+    return _Lists(
+        compounds=compounds, irregular=irregular, **{name: frozenset(words) for name, words in content.items()}
+    )
