@@ -8,7 +8,7 @@ cores.
 
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,9 @@ from benchmarks import inputs, tiny
 from benchmarks.figures import Figure
 from benchmarks.grounding import ground, make_config, on_cores
 from transforms import bundled
-from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.noun_phrases import find_phrases
+from transforms.phrases.noun_phrases import PhraseRules, find_phrases
 from transforms.phrases.parser import load_parser
-from transforms.records import Drop
+from transforms.phrases.rules import phrase_rules
 from transforms.settings import PhraseSettings
 
 PART = "Against what users would pick"
@@ -99,8 +98,8 @@ def _pairs(tars: Sequence[Path], skip: int) -> Iterator[tuple[Any, str]]:
     yield from samples.decode("pilrgb").to_tuple("jpg", "txt")
 
 
-def _phrases(doc: Any, heads: Mapping[str, Drop]) -> list[str]:
-    found = find_phrases(doc, heads).kept
+def _phrases(doc: Any, rules: PhraseRules) -> list[str]:
+    found = find_phrases(doc, rules).kept
     return list(dict.fromkeys(doc.text[phrase.start : phrase.end].lower() for phrase in found))
 
 
@@ -117,7 +116,7 @@ class Script:
         self.processor = AutoProcessor.from_pretrained(path)
         self.model = AutoModelForZeroShotObjectDetection.from_pretrained(path).eval()
         self.nlp = load_parser("caption-parser")
-        self.heads = drop_heads(PhraseSettings().drop_lists)
+        self.rules = phrase_rules(PhraseSettings())
 
     def __call__(self, tars: Sequence[Path], skip: int) -> float:
         started, done = time.perf_counter(), 0
@@ -131,7 +130,7 @@ class Script:
 
     def phrases(self, doc: Any) -> list[str]:
         """Returns the phrases of a caption, in lower case and without duplicates."""
-        return _phrases(doc, self.heads)
+        return _phrases(doc, self.rules)
 
     def boxes(self, image: Any, phrases: Sequence[str]) -> list[tuple[int, float, float, float, float, float]]:
         """Returns number of the phrase, normalised centre and size, and score of each box."""
@@ -155,14 +154,14 @@ class Pipeline:
     def __init__(self, model: str) -> None:
         self.detect = pipeline("zero-shot-object-detection", model=bundled.model_path(model), device="cpu")
         self.nlp = load_parser("caption-parser")
-        self.heads = drop_heads(PhraseSettings().drop_lists)
+        self.rules = phrase_rules(PhraseSettings())
         self.phrases = 0.0
 
     def __call__(self, tars: Sequence[Path], skip: int) -> float:
         started, queried, done = time.perf_counter(), 0, 0
         pairs = list(_pairs(tars, skip))
         for (image, _), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
-            phrases = _phrases(doc, self.heads)
+            phrases = _phrases(doc, self.rules)
             if phrases:
                 self.detect(image, candidate_labels=[f"{phrase}." for phrase in phrases], threshold=_FLOOR)
             queried += len(phrases)

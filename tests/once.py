@@ -68,12 +68,17 @@ def load_parsers_anew():
 def _cache_parser(load):
     from transforms import bundled
 
-    def load_parser(model):
+    def load_parser(model, split_brackets=False):
         states = [(path, path.stat()) for path in sorted(Path(bundled.model_path(model)).rglob("*"))]
-        key = (_generation, model, *((path, state.st_ino, state.st_size, state.st_mtime_ns) for path, state in states))
+        key = (
+            _generation,
+            model,
+            split_brackets,
+            *((path, state.st_ino, state.st_size, state.st_mtime_ns) for path, state in states),
+        )
         cached = _thread_cache.__dict__.setdefault("parsers", {})
         if not states or key not in cached:
-            cached[key] = load(model)
+            cached[key] = load(model, split_brackets)
         return cached[key]
 
     return load_parser

@@ -214,15 +214,19 @@ class PhraseSettings(Section):
         "caption-parser", description="A spaCy pipeline with a parser: an embedded model, a package name or a folder."
     )
     drop_lists: Names = Field(
-        (
-            *("picture_opener", "picture_place", "abstract_sense"),
-            *("abstract_published", "abstract_extended", "pronoun", "picture", "picture_parts"),
-        ),
+        ("abstract_published", "abstract_extended", "pronoun", "picture"),
         description="Lists in transforms/phrases/drop_lists.yaml; phrases with these heads are dropped.",
+    )
+    drop_in_context: Annotated[Names, LegacyValue(())] = Field(
+        ("picture_opener", "picture_place", "picture_always", "abstract_sense"),
+        description="Lists in transforms/phrases/drop_in_context.yaml: heads that are dropped only in some contexts.",
     )
     measures: Annotated[Names, LegacyValue(())] = Field(
         ("number", "portion", "group", "kind"),
         description='Lists in transforms/phrases/measures.yaml: the head of "a group of people" is "people".',
+    )
+    borders: Annotated[Literal["corrected", "parsed"], LegacyValue("parsed")] = Field(
+        "corrected", description="parsed: noun chunks as the parser gives them, cut only at separators."
     )
     ask: Annotated[Ask, LegacyValue("chunk")] = Field(
         "chunk", description="What the detector looks for: the noun phrase, its referring expression, or its head."

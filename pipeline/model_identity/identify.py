@@ -15,9 +15,11 @@ from pipeline.threshold import SIDECAR
 from transforms import bundled
 from transforms.detectors.load import calling_family, find_config, find_family, find_family_by_name
 from transforms.detectors.settings import DetectorSettings
-from transforms.phrases.drop_lists import drop_heads, read_drop_lists
+from transforms.phrases.drop_lists import read_drop_lists
+from transforms.phrases.drops import read_drop_in_context
 from transforms.phrases.language import LanguageGate
-from transforms.phrases.measures import measure_words
+from transforms.phrases.measures import read_measures
+from transforms.phrases.rules import phrase_rules
 
 
 def identify_models(configuration: Configuration, cache: ModelCache | None = None) -> dict[str, str]:
@@ -34,8 +36,7 @@ def identify_models(configuration: Configuration, cache: ModelCache | None = Non
     """
     cache = cache or ModelCache()
     try:
-        drop_heads(configuration.phrases.drop_lists)
-        measure_words(configuration.phrases.measures)
+        phrase_rules(configuration.phrases)
         if configuration.phrases.languages:
             LanguageGate(configuration.phrases.languages)
     except ValueError as error:
@@ -44,6 +45,9 @@ def identify_models(configuration: Configuration, cache: ModelCache | None = Non
         "phrases": parser_identity(configuration.phrases.model, cache),
         "detector": _detector_identity(configuration.detector, cache),
         "drop_lists": json_digest(read_drop_lists()),
+        # Newer than released runs, which have none of these lists.
+        **({"drop_in_context": json_digest(read_drop_in_context())} if configuration.phrases.drop_in_context else {}),
+        **({"measures": json_digest(read_measures())} if configuration.phrases.measures else {}),
     }
 
 

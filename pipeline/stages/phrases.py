@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from pipeline.stages.base import DetectionsStage
 from transforms.annotations.annotate import with_given_phrases
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
-from transforms.phrases.drop_lists import drop_heads
 from transforms.phrases.language import LanguageGate
-from transforms.phrases.measures import measure_words
+from transforms.phrases.rules import phrase_rules
 from transforms.records import Drop, Dropped, Pair
 from transforms.settings import PhraseSettings
 
@@ -53,8 +52,8 @@ class Phrases(DetectionsStage):
 
         settings = self.settings
         gate = _gate(settings.languages)
-        heads, measures = drop_heads(settings.drop_lists), measure_words(settings.measures)
-        return PhraseExtractor(partial(load_parser, settings.model), heads, gate, measures)
+        corrected = settings.borders == "corrected"
+        return PhraseExtractor(partial(load_parser, settings.model, corrected), phrase_rules(settings), gate)
 
 
 @cache

@@ -6,8 +6,9 @@ from functools import cache
 
 from spacy.tokens import Doc
 
-from transforms.phrases.drop_lists import DropRule, drop_heads
-from transforms.phrases.noun_phrases import find_phrases
+from transforms.phrases.drops import DropRules
+from transforms.phrases.noun_phrases import PhraseRules, find_phrases
+from transforms.phrases.rules import phrase_rules
 from transforms.records import Drop
 from transforms.settings import PhraseSettings
 
@@ -54,16 +55,16 @@ def bare_spans(doc: Doc) -> Spans:
 
 def phrase_spans(doc: Doc) -> Spans:
     """Returns every noun chunk as gritmill cuts it, without symbols at its ends. Drop lists are not applied."""
-    phrases = find_phrases(doc, {})
+    phrases = find_phrases(doc, PhraseRules(DropRules({}, {}), corrected=True))
     pronouns = {(drop.start, drop.end) for drop in phrases.dropped if drop.reason == Drop.PRONOUN}
     return frozenset({(phrase.start, phrase.end) for phrase in phrases.kept} | pronouns)
 
 
 def expression_spans(doc: Doc) -> Spans:
     """Returns the expression of every noun chunk that gritmill keeps with the default settings."""
-    return frozenset((phrase.expression_start, phrase.expression_end) for phrase in find_phrases(doc, _heads()).kept)
+    return frozenset((phrase.expression_start, phrase.expression_end) for phrase in find_phrases(doc, _rules()).kept)
 
 
 @cache
-def _heads() -> dict[str, DropRule]:
-    return drop_heads(PhraseSettings().drop_lists)
+def _rules() -> PhraseRules:
+    return phrase_rules(PhraseSettings())

@@ -6,9 +6,10 @@ whole_words        makes one token of each word with hyphens
 parsed_caption     a parsed caption in the form that the rules use, and its separators
 chunks             noun chunks with corrected borders
 drop_lists         heads of noun phrases that name nothing one can draw a box around
-drops              which of these heads are dropped only under a condition; what stock agencies append
+drops              which phrases are dropped, also by their context; what stock agencies append
 measures           nouns that measure what follows "of"
 noun_phrases       the rules: noun chunks, measures, drops, expressions
+rules              the rules of a configuration
 language           an optional gate that rejects captions in other languages
 class_names        the class of a phrase, for detectors with a fixed list of classes
 phrase_extractor   pairs -> pairs with phrases

@@ -27,8 +27,11 @@ _COLOURS = frozenset(
 
 
 def noun_chunks(doc: Doc, caption: ParsedCaption) -> Iterator[tuple[range, int]]:
-    """The tokens of each noun chunk and its root, in text order."""
+    """The tokens of each noun chunk and its root, in text order. The borders are corrected if the caption's are."""
     chunks = [(range(chunk.start, chunk.end), chunk.root.i) for chunk in doc.noun_chunks]
+    if not caption.corrected:
+        yield from chunks
+        return
     taken = {token for tokens, _ in chunks for token in tokens}
     for tokens, root in chunks:
         tokens, root = _with_rest_of_compound(caption, tokens, root, taken)

@@ -1,6 +1,5 @@
 """Heads of noun phrases that name nothing one can draw a box around: the lists of `drop_lists.yaml`."""
 
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -9,16 +8,6 @@ import yaml
 
 from transforms.records import Drop
 from transforms.wording import suggestion
-
-_CONDITIONS = ("opener", "place", "sense")
-
-
-@dataclass(frozen=True)
-class DropRule:
-    """Why a head is dropped. condition: when, see `drops`; "" for always."""
-
-    reason: Drop
-    condition: str = ""
 
 
 def read_drop_lists() -> dict[str, Any]:
@@ -29,8 +18,8 @@ def read_drop_lists() -> dict[str, Any]:
 
 
 @cache
-def drop_heads(lists: tuple[str, ...]) -> dict[str, DropRule]:
-    """Lower-cased head -> rule, for the given lists of `drop_lists.yaml`. The first list that contains a head wins.
+def drop_heads(lists: tuple[str, ...]) -> dict[str, Drop]:
+    """Lower-cased head -> reason, for the given lists of `drop_lists.yaml`. The first list that contains a head wins.
 
     Raises:
       ValueError: a name is not the name of a list.
@@ -39,9 +28,4 @@ def drop_heads(lists: tuple[str, ...]) -> dict[str, DropRule]:
     unknown = [name for name in lists if name not in known]
     if unknown:
         raise ValueError(f"phrases.drop_lists: no list {unknown[0]}; {suggestion(unknown[0], known)}")
-    return {head: _rule(name) for name in reversed(lists) for head in known[name]}
-
-
-def _rule(name: str) -> DropRule:
-    reason, _, end = name.partition("_")
-    return DropRule(Drop(reason), end if end in _CONDITIONS else "")
+    return {head: Drop(name.partition("_")[0]) for name in reversed(lists) for head in known[name]}

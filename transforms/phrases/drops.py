@@ -1,13 +1,21 @@
-"""Which noun phrases name nothing one can draw a box around although their heads also name things.
+"""Which noun phrases are dropped because their head names nothing one can draw a box around.
 
-A "picture of a dog" and "the top of a hill" are no things, a "framed picture" and a "crop top" are. So the words of
-some lists in `drop_lists.yaml` are dropped under a condition, which the end of the list's name says.
+Some heads also name things: "a picture of a dog" and "the top of a hill" are no things, "a framed picture" and "a crop
+top" are. The lists of `drop_in_context.yaml` have such words.
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
 
-from transforms.phrases.drop_lists import DropRule
+import yaml
+
 from transforms.phrases.parsed_caption import NOUN_TAGS, ParsedCaption
+from transforms.records import Drop
+from transforms.wording import suggestion
 
 _DEFINITE = frozenset(("the", "this", "that", "these", "those", "its", "his", "her", "their"))
 _INDEFINITE = frozenset(("a", "an", "some", "one", "another"))
@@ -25,14 +33,45 @@ _ENDS_STOCK = re.compile(
 )
 
 
-def is_dropped(caption: ParsedCaption, tokens: range, head: int, rule: DropRule) -> bool:
-    """Whether the phrase `tokens`, whose head has this rule, is dropped."""
-    if not rule.condition:
-        return True
-    words = [caption.tokens[token].lower_ for token in tokens if token < head]
-    before = caption.tokens[tokens[0] - 1].lower_ if tokens[0] else ""
-    after = caption.tokens[tokens[-1] + 1].lower_ if tokens[-1] + 1 < len(caption.tokens) else ""
-    return _CONDITIONS[rule.condition](words, before, after, tokens[0] == 0)
+@dataclass(frozen=True)
+class DropRules:
+    """Lower-cased heads that are dropped. always: with the reason. in_context: with the reason and the context."""
+
+    always: Mapping[str, Drop]
+    in_context: Mapping[str, tuple[Drop, str]]
+
+    def reason(self, caption: ParsedCaption, tokens: range, head: int) -> Drop | None:
+        """Why a phrase is dropped; None if it is kept."""
+        word = caption.tokens[head].lower_
+        if word not in self.in_context:
+            return self.always.get(word)
+        reason, context = self.in_context[word]
+        words = [caption.tokens[token].lower_ for token in tokens if token < head]
+        before = caption.tokens[tokens[0] - 1].lower_ if tokens[0] else ""
+        after = caption.tokens[tokens[-1] + 1].lower_ if tokens[-1] + 1 < len(caption.tokens) else ""
+        return reason if _CONTEXTS[context](words, before, after, tokens[0] == 0) else None
+
+
+def read_drop_in_context() -> dict[str, Any]:
+    """The content of `drop_in_context.yaml`: its version, and the lists by name."""
+    text = resources.files("transforms.phrases").joinpath("drop_in_context.yaml").read_text("utf-8")
+    lists: dict[str, Any] = yaml.safe_load(text)
+    return lists
+
+
+@cache
+def drop_in_context(lists: tuple[str, ...]) -> dict[str, tuple[Drop, str]]:
+    """Lower-cased head -> reason and context, for the given lists of `drop_in_context.yaml`.
+
+    Raises:
+      ValueError: a name is not the name of a list.
+    """
+    known = {name: value for name, value in read_drop_in_context().items() if name != "version"}
+    unknown = [name for name in lists if name not in known]
+    if unknown:
+        raise ValueError(f"phrases.drop_in_context: no list {unknown[0]}; {suggestion(unknown[0], known)}")
+    rules = {name: (Drop(name.partition("_")[0]), name.partition("_")[2]) for name in lists}
+    return {head: rules[name] for name in reversed(lists) for head in known[name]}
 
 
 def _names_picture(words: list[str], before: str, after: str, first: bool) -> bool:
@@ -59,7 +98,12 @@ def _names_sense(words: list[str], before: str, after: str, first: bool) -> bool
     return after == "of" and all(word in _DEFINITE for word in words)
 
 
-_CONDITIONS = {"opener": _names_picture, "place": _names_place, "sense": _names_sense}
+_CONTEXTS = {
+    "always": lambda *_: True,
+    "opener": _names_picture,
+    "place": _names_place,
+    "sense": _names_sense,
+}
 
 
 def _is_stock_word(word: str) -> bool:

@@ -4,19 +4,18 @@ The construction follows section 2 of the Kosmos-2 paper (arXiv 2306.14824): tak
 name nothing one can draw a box around; expand each of the others along the dependency tree, unless its head has a
 conjunct. Every span is a character range of the original caption, end exclusive.
 
-gritmill adds: noun phrases and expressions do not cross a separator (see `parsed_caption`), borders are corrected (see
-`chunks`), and "a group of people" is one phrase with the head "people" (see `measures`).
+gritmill adds: noun phrases and expressions do not cross a separator (see `parsed_caption`); borders are corrected (see
+`chunks`, `whole_words`); "a group of people" is one phrase with the head "people" (see `measures`).
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from spacy.symbols import PRON
 from spacy.tokens import Doc
 
 from transforms.phrases.chunks import noun_chunks
-from transforms.phrases.drop_lists import DropRule
-from transforms.phrases.drops import is_dropped, without_stock_words
+from transforms.phrases.drops import DropRules, without_stock_words
 from transforms.phrases.parsed_caption import NOUN_TAGS, ParsedCaption
 from transforms.phrases.whole_words import join_hyphenated
 from transforms.records import Drop, Dropped, Phrase
@@ -31,6 +30,16 @@ class Phrases:
 
 
 @dataclass(frozen=True)
+class PhraseRules:
+    """What to do with noun chunks: a part of `PhraseSettings`. drops: which are dropped. measures: the result of
+    `measure_words`. corrected: whether borders are corrected."""
+
+    drops: DropRules
+    measures: Collection[str] = ()
+    corrected: bool = False
+
+
+@dataclass(frozen=True)
 class _Part:
     """A noun phrase, as token numbers. head: of the phrase; None if it has no noun. top: what its expression expands,
     the head of the whole. empty: the tokens if nothing remains of them."""
@@ -41,15 +50,12 @@ class _Part:
     empty: range = range(0)
 
 
-def find_phrases(doc: Doc, dropped_heads: Mapping[str, DropRule], measures: Collection[str] = ()) -> Phrases:
-    """The noun phrases of a parsed caption, with their expressions. Joins tokens of `doc`, see `whole_words`.
-
-    dropped_heads: the result of `drop_heads`. measures: the result of `measure_words`.
-    """
+def find_phrases(doc: Doc, rules: PhraseRules) -> Phrases:
+    """The noun phrases of a parsed caption, with their expressions. May join tokens of `doc`, see `whole_words`."""
     kept, dropped = [], []
-    caption = ParsedCaption.from_doc(join_hyphenated(doc))
-    for part in _with_measures(caption, list(_parts(doc, caption)), measures):
-        reason = _drop_reason(caption, part, dropped_heads)
+    caption = ParsedCaption.from_doc(join_hyphenated(doc) if rules.corrected else doc, rules.corrected)
+    for part in _with_measures(caption, list(_parts(doc, caption)), rules.measures):
+        reason = _drop_reason(caption, part, rules.drops)
         if reason:
             dropped.append(Dropped(*caption.characters(part.tokens or part.empty), reason))
         elif part.head is not None:
@@ -60,7 +66,8 @@ def find_phrases(doc: Doc, dropped_heads: Mapping[str, DropRule], measures: Coll
 def _parts(doc: Doc, caption: ParsedCaption) -> Iterator[_Part]:
     for chunk, root in noun_chunks(doc, caption):
         for part in caption.between_separators(chunk):
-            tokens = without_stock_words(caption, caption.trimmed(part))
+            tokens = caption.trimmed(part)
+            tokens = without_stock_words(caption, tokens) if caption.corrected else tokens
             head = _head(caption, tokens, root)
             yield _Part(tokens, head, head, part)
 
@@ -117,12 +124,11 @@ def _expression(caption: ParsedCaption, tokens: range, head: int) -> range:
     return widened if tokens[0] in widened and tokens[-1] in widened else tokens
 
 
-def _drop_reason(caption: ParsedCaption, part: _Part, dropped_heads: Mapping[str, DropRule]) -> Drop | None:
+def _drop_reason(caption: ParsedCaption, part: _Part, drops: DropRules) -> Drop | None:
     if not part.tokens:
         return Drop.NO_TOKEN
     if part.head is None:
         return Drop.NO_NOUN
     if caption.tokens[part.head].pos == PRON:
         return Drop.PRONOUN
-    rule = dropped_heads.get(caption.tokens[part.head].lower_)
-    return rule.reason if rule and is_dropped(caption, part.tokens, part.head, rule) else None
+    return drops.reason(caption, part.tokens, part.head)

@@ -15,8 +15,8 @@ from spacy.tokens import Doc, Token
 
 NOUN_TAGS = (NOUN, PROPN, PRON)
 
-_SEPARATOR_CHARS = frozenset("-–—|~•·»/:()[]{}<>")
-_BRACKETS = frozenset("|()[]{}<>")
+_SEPARATOR_CHARS = frozenset("-–—|~•·»/:()[]")
+_BRACKETS = frozenset("()[]{}<>")
 
 _FUNCTION_WORDS = frozenset(
     (
@@ -35,6 +35,7 @@ class ParsedCaption:
     spreads: for each token, the first and the last of itself and the tokens that depend on it directly.
     conjuncts: the tokens that are a conjunct, and the tokens that a later token is a conjunct of.
     may_have_separator: False if the caption contains no separator character.
+    corrected: whether the ends of phrases are corrected: each bracket separates, and function words end no phrase.
     """
 
     tokens: list[Token]
@@ -42,9 +43,10 @@ class ParsedCaption:
     spreads: list[tuple[int, int]]
     conjuncts: set[int]
     may_have_separator: bool
+    corrected: bool
 
     @classmethod
-    def from_doc(cls, doc: Doc) -> "ParsedCaption":
+    def from_doc(cls, doc: Doc, corrected: bool = False) -> "ParsedCaption":
         """Builds it from a Doc with a dependency tree."""
         tokens = list(doc)
         heads = [token.head.i for token in tokens]
@@ -56,9 +58,9 @@ class ParsedCaption:
         for number, token in enumerate(tokens):
             if token.dep == conj and heads[number] != number:
                 conjuncts.update((number, heads[number]) if heads[number] < number else (number,))
-        return cls(
-            tokens, heads, list(zip(firsts, lasts, strict=True)), conjuncts, not _SEPARATOR_CHARS.isdisjoint(doc.text)
-        )
+        separators = _SEPARATOR_CHARS | _BRACKETS if corrected else _SEPARATOR_CHARS
+        spreads = list(zip(firsts, lasts, strict=True))
+        return cls(tokens, heads, spreads, conjuncts, not separators.isdisjoint(doc.text), corrected)
 
     def characters(self, tokens: range) -> tuple[int, int]:
         """Start and end of the tokens in the caption, as character offsets, end exclusive."""
@@ -66,12 +68,12 @@ class ParsedCaption:
         return self.tokens[tokens[0]].idx, last.idx + len(last)
 
     def trimmed(self, tokens: range) -> range:
-        """The range without tokens at either end that have no letter or digit, without function words at its end, and
-        without "and" at its start. Empty if nothing remains."""
+        """The range without tokens at either end that have no letter or digit. If borders are corrected, also without
+        function words at its end, and without "and" at its start. Empty if nothing remains."""
         words = [token for token in tokens if self._has_alnum(token)]
-        while words and self._is_function_word(words[-1]):
+        while self.corrected and words and self._is_function_word(words[-1]):
             words.pop()
-        while words and self.tokens[words[0]].lower_ in ("and", "or"):
+        while self.corrected and words and self.tokens[words[0]].lower_ in ("and", "or"):
             del words[0]
         return range(words[0], words[-1] + 1) if words else range(0)
 
@@ -107,22 +109,22 @@ class ParsedCaption:
         return text in _FUNCTION_WORDS or (len(text) > 1 and text.lower() in _FUNCTION_WORDS)
 
     def _separates(self, token: int) -> bool:
-        return _separates(self.tokens[token])
+        word = self.tokens[token]
+        is_bracket = self.corrected and not _BRACKETS.isdisjoint(word.text) and not self._has_alnum(token)
+        return is_bracket or _separates(word)
 
 
 def _separates(token: Token) -> bool:
     """Whether the token divides two parts of the caption.
 
-    A bar or a bracket always does. A colon does unless a letter or digit follows immediately. Dashes, slashes and the
-    rest do if there are blanks on both sides.
+    A bar or an opening bracket that is a token always does. A colon or a closing bracket does unless a letter or digit
+    follows immediately. Dashes, slashes and the rest do if there are blanks on both sides.
     """
     if not _SEPARATOR_CHARS.issuperset(token.text):
         return False
     last = token.i + 1 == len(token.doc)
     blank_after = last or bool(token.whitespace_) or token.nbor().is_space
-    if not _BRACKETS.isdisjoint(token.text):
-        return True
-    if token.text[-1] == ":":
+    if token.text[-1] in ":)]":
         return blank_after or not token.nbor().text[0].isalnum()
     blank_before = token.i == 0 or bool(token.nbor(-1).whitespace_) or token.nbor(-1).is_space
-    return blank_before and blank_after
+    return token.text[0] in "|([" or (blank_before and blank_after)

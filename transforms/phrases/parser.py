@@ -14,8 +14,10 @@ _UNUSED = ("ner", "lemmatizer", "trainable_lemmatizer", "entity_linker", "entity
 _BRACKETS = r"[()\[\]{}<>|]"
 
 
-def load_parser(model: str) -> Language:
+def load_parser(model: str, split_brackets: bool = False) -> Language:
     """Loads the spaCy pipeline `model` (embedded, package or folder), without components that noun chunks do not need.
+
+    split_brackets: whether a bracket within a word is a token: spaCy's tokenizers leave "Hooks(045" a word.
 
     Raises:
       OSError: the pipeline is not installed.
@@ -26,12 +28,12 @@ def load_parser(model: str) -> Language:
         raise ValueError(f"phrases.model: {model} has no parser; its components are {', '.join(nlp.pipe_names)}")
     if nlp.Defaults.syntax_iterators.get("noun_chunks") is None:
         raise ValueError(f"phrases.model: spaCy has no noun chunks for the language of {model} ({nlp.lang})")
-    _split_at_brackets(nlp)
+    if split_brackets:
+        _split_at_brackets(nlp)
     return nlp
 
 
 def _split_at_brackets(nlp: Language) -> None:
-    """spaCy's tokenizers split brackets at the ends of words only, and leave "Hooks(045" a word."""
     tokenizer: Any = nlp.tokenizer
     pattern = getattr(getattr(tokenizer.infix_finditer, "__self__", None), "pattern", "")  # a method of a regex
     tokenizer.infix_finditer = re.compile("|".join(filter(None, (pattern, _BRACKETS)))).finditer

@@ -1,17 +1,16 @@
 """Adds phrases to pairs, with a spaCy pipeline."""
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from spacy.language import Language
 from spacy.tokens import Doc
 
-from transforms.phrases.drop_lists import DropRule
 from transforms.phrases.language import LanguageGate
 from transforms.phrases.markup import hide_markup
-from transforms.phrases.noun_phrases import find_phrases
+from transforms.phrases.noun_phrases import PhraseRules, find_phrases
 from transforms.records import Drop, Dropped, Pair
 
 
@@ -19,14 +18,12 @@ from transforms.records import Drop, Dropped, Pair
 class PhraseExtractor:
     """A `Model` whose rows are pairs with phrases and dropped noun chunks, and without their images.
 
-    load: returns a parser; called once per thread. dropped_heads: the result of `drop_heads`. measures: that of
-    `measure_words`.
+    load: returns a parser; called once per thread.
     """
 
     load: Callable[[], Language]
-    dropped_heads: Mapping[str, DropRule]
+    rules: PhraseRules
     gate: LanguageGate | None = None
-    measures: Collection[str] = ()
     _parsers: Any = field(default_factory=threading.local)  # spaCy's string store is not thread-safe
 
     def process(self, pairs: Sequence[Pair]) -> list[Pair]:
@@ -35,7 +32,7 @@ class PhraseExtractor:
         nlp = self._parser()
         # Without a memory zone, spaCy's string store keeps every word that it has seen (spaCy pull request 13621).
         with nlp.memory_zone():
-            docs = nlp.pipe(hide_markup(pair.caption) for pair, out in zip(pairs, rejected, strict=True) if not out)
+            docs = nlp.pipe(self._text(pair) for pair, out in zip(pairs, rejected, strict=True) if not out)
             return [
                 replace(pair, data=b"", dropped=(Dropped(0, len(pair.caption), Drop.LANGUAGE),))
                 if out
@@ -47,8 +44,11 @@ class PhraseExtractor:
         """Parses "a dog"."""
         return list(self._parser().pipe(["a dog"]))
 
+    def _text(self, pair: Pair) -> str:
+        return hide_markup(pair.caption) if self.rules.corrected else pair.caption
+
     def _extracted(self, pair: Pair, doc: Doc) -> Pair:
-        found = find_phrases(doc, self.dropped_heads, self.measures)
+        found = find_phrases(doc, self.rules)
         return replace(pair, data=b"", phrases=found.kept, dropped=found.dropped)
 
     def _parser(self) -> Language:

@@ -1,6 +1,6 @@
 import pytest
 
-from transforms.phrases.drop_lists import DropRule, drop_heads
+from transforms.phrases.drop_lists import drop_heads
 from transforms.records import Drop
 
 
@@ -8,13 +8,7 @@ def test_the_published_list_is_the_authors_fourteen_words():
     published = drop_heads(("abstract_published",))
     words = "time life love freedom happiness wisdom peace justice hope courage faith understanding advantage pursuit"
     assert set(published) == set(words.split())
-    assert set(published.values()) == {DropRule(Drop.ABSTRACT)}
-
-
-def test_the_end_of_a_lists_name_is_a_condition():
-    assert drop_heads(("picture_opener", "picture"))["photo"] == DropRule(Drop.PICTURE, "opener")
-    assert drop_heads(("abstract_sense", "abstract_extended"))["spring"] == DropRule(Drop.ABSTRACT, "sense")
-    assert drop_heads(("picture_parts",))["back"] == DropRule(Drop.PICTURE)
+    assert set(published.values()) == {Drop.ABSTRACT}
 
 
 def test_an_unknown_list_is_refused_by_name():

@@ -1,25 +1,25 @@
 """The phrases of captions with the embedded parser: what a detector is asked for."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.transforms.phrases.extraction import extract
-from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.measures import measure_words
 from transforms.phrases.parser import load_parser
+from transforms.phrases.rules import phrase_rules
 from transforms.records import Drop
 from transforms.settings import PhraseSettings
 
-HEADS = drop_heads(PhraseSettings().drop_lists)
-MEASURES = measure_words(PhraseSettings().measures)
+RULES = phrase_rules(PhraseSettings())
 
 
 @pytest.fixture(scope="module")
 def phrases():
     """Returns a function: caption -> (phrase, head) of each kept phrase, and the dropped ones with their reasons."""
-    nlp = load_parser("caption-parser")
+    nlp = load_parser("caption-parser", split_brackets=True)
 
-    def found(caption, measures=MEASURES):
-        [pair] = extract(nlp, [caption], HEADS, measures)
+    def found(caption, rules=RULES):
+        [pair] = extract(nlp, [caption], rules)
         kept = [(caption[p.start : p.end], caption[p.head_start : p.head_end]) for p in pair.phrases]
         return kept, {caption[d.start : d.end]: d.reason for d in pair.dropped}
 
@@ -47,7 +47,7 @@ def test_a_measure_and_what_it_measures_are_one_phrase(phrases, caption, expecte
 
 
 def test_without_measures_they_are_two_phrases_as_in_the_paper(phrases):
-    assert phrases("a couple of dogs", ())[0] == [("a couple", "couple"), ("dogs", "dogs")]
+    assert phrases("a couple of dogs", replace(RULES, measures=()))[0] == [("a couple", "couple"), ("dogs", "dogs")]
 
 
 @pytest.mark.parametrize(

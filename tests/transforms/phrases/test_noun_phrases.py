@@ -14,7 +14,8 @@ from tests.shared import PARSER, needs_shared
 from tests.transforms.phrases.extraction import extract, with_phrases
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.noun_phrases import find_phrases
+from transforms.phrases.drops import DropRules
+from transforms.phrases.noun_phrases import PhraseRules, find_phrases
 from transforms.phrases.parser import load_parser
 from transforms.records import Chunk, Drop, FailureStage, Fault, Pair, Reason
 from transforms.settings import PhraseSettings
@@ -22,6 +23,7 @@ from transforms.settings import PhraseSettings
 BLANK = spacy.blank("en")
 VOCAB = BLANK.vocab
 HEADS = drop_heads(("abstract_published", "abstract_extended", "pronoun", "picture"))
+RULES = PhraseRules(DropRules(HEADS, {}))
 
 
 def parsed(table):
@@ -36,11 +38,11 @@ def parsed(table):
 def kept(doc):
     """Noun chunk -> expression."""
     text = doc.text
-    return {text[p.start : p.end]: text[p.expression_start : p.expression_end] for p in find_phrases(doc, HEADS).kept}
+    return {text[p.start : p.end]: text[p.expression_start : p.expression_end] for p in find_phrases(doc, RULES).kept}
 
 
 def dropped(doc):
-    return {doc.text[d.start : d.end]: d.reason for d in find_phrases(doc, HEADS).dropped}
+    return {doc.text[d.start : d.end]: d.reason for d in find_phrases(doc, RULES).dropped}
 
 
 DOG = "a/DET/2/det dog/NOUN/2/ROOT in/ADP/2/prep a/DET/5/det field/NOUN/3/pobj of/ADP/5/prep flowers/NOUN/6/pobj"
@@ -56,7 +58,7 @@ def test_a_chunk_is_expanded_along_the_tree():
 
 def test_heads_are_single_words_inside_their_chunk():
     doc = parsed(DOG)
-    assert [doc.text[p.head_start : p.head_end] for p in find_phrases(doc, HEADS).kept] == ["dog", "field", "flowers"]
+    assert [doc.text[p.head_start : p.head_end] for p in find_phrases(doc, RULES).kept] == ["dog", "field", "flowers"]
 
 
 def test_a_chunk_whose_head_has_a_conjunct_is_not_expanded():
@@ -70,7 +72,7 @@ def test_a_chunk_whose_head_has_a_conjunct_is_not_expanded():
 def test_a_phrase_is_cut_at_a_separator_and_each_part_has_its_own_head():
     doc = parsed("Grizzly/PROPN/2/compound Shirt/PROPN/4/compound -/PUNCT/4/punct Black/PROPN/4/ROOT")
     assert [chunk.text for chunk in doc.noun_chunks] == ["Grizzly Shirt - Black"]
-    found = find_phrases(doc, HEADS).kept
+    found = find_phrases(doc, RULES).kept
     assert [doc.text[p.start : p.end] for p in found] == ["Grizzly Shirt", "Black"]
     assert [doc.text[p.head_start : p.head_end] for p in found] == ["Shirt", "Black"]
 
@@ -129,13 +131,13 @@ WORDS = st.sampled_from(
 @settings(deadline=None)
 def test_no_phrase_and_no_expression_runs_across_a_spaced_separator(caption):
     doc = spoken(caption)
-    for phrase in find_phrases(doc, HEADS).kept:
+    for phrase in find_phrases(doc, RULES).kept:
         for start, end in ((phrase.start, phrase.end), (phrase.expression_start, phrase.expression_end)):
             assert not re.search(r"\s[-–/~|]+\s", caption[start:end])
             assert not set("()[]|") & set(caption[start:end])
 
 
-@pytest.mark.parametrize("words", ["T_ -_ shirt", "3_ :_ 15", "cat_ /_ dog"])
+@pytest.mark.parametrize("words", ["T_ -_ shirt", "3_ :_ 15", "and_ /_ or", "cat_ )_ toy"])
 def test_a_mark_within_a_word_separates_nothing(words):
     first, mark, last = words.split()
     doc = parsed(f"{first}/NOUN/3/compound {mark}/PUNCT/3/punct {last}/NOUN/3/ROOT")
@@ -173,7 +175,7 @@ def test_a_relative_clause_belongs_to_the_expression():
         "cover/NOUN/4/pobj that/PRON/9/nsubj reads/VERB/7/relcl we/PRON/11/nsubj heart/VERB/9/ccomp "
         "our/PRON/13/poss customers/NOUN/11/dobj"
     )
-    found = find_phrases(doc, HEADS)
+    found = find_phrases(doc, RULES)
     rows = [(p.start, p.end, p.expression_start, p.expression_end) for p in found.kept]
     assert rows[:2] == [(0, 13, 0, 66), (19, 32, 19, 66)]  # the sample of GRIT
     assert {doc.text[d.start : d.end] for d in found.dropped} == {"that", "we"}
@@ -231,8 +233,10 @@ def test_offsets_are_those_of_the_original_caption():
 
 def test_without_a_list_its_words_are_kept():
     doc = parsed("a/DET/2/det photo/NOUN/2/ROOT of/ADP/2/prep love/NOUN/3/pobj")
-    assert not find_phrases(doc, drop_heads(())).dropped
-    assert [d.reason for d in find_phrases(doc, drop_heads(("picture",))).dropped] == [Drop.PICTURE]
+    assert not find_phrases(doc, PhraseRules(DropRules({}, {}))).dropped
+    assert [d.reason for d in find_phrases(doc, PhraseRules(DropRules(drop_heads(("picture",)), {}))).dropped] == [
+        Drop.PICTURE
+    ]
 
 
 @pytest.fixture(scope="module")
