@@ -45,12 +45,12 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         from pipeline.engines import run_pipeline
 
         run_pipeline.parse_beam_options(options.beam)  # refuses a wrong option before models are looked up
-    model_cache = ModelCache(folder)
-    model_identities = identify_models(configuration, model_cache)
-    configuration = fingerprint.resolve(configuration, model_identities)
     old = _interrupted_fresh(folder) if options.fresh else read_plan(folder)
     if old:
         configuration = configuration.resuming(old.configuration)
+    model_cache = ModelCache(folder)
+    model_identities = identify_models(configuration, model_cache)
+    configuration = fingerprint.resolve(configuration, model_identities)
     stages = configured_stages(configuration, [os.getcwd()])
     tables = open_tables(stages, folder)
     first_stages = preliminary_stages(configuration)
