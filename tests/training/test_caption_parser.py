@@ -62,21 +62,29 @@ def test_the_interval_of_a_parser_with_itself_is_nothing() -> None:
     assert difference_interval(counts, counts, draws=50) == (0.0, 0.0)
 
 
-@pytest.mark.parametrize(("name", "count"), [("test", 100), ("dev", 60)])
+@pytest.mark.parametrize(("name", "count"), [("test", 100), ("dev", 60), ("coco", 200), ("web", 100)])
 def test_marks_are_in_order_and_apart(name: str, count: int) -> None:
     rows = [json.loads(line) for line in (MARKS / f"{name}.jsonl").read_text("utf-8").splitlines()]
     assert len({row["sha256"] for row in rows}) == count
     for row in rows:
-        for name_of in ("phrases", "neutral"):
-            assert row[name_of] == sorted(row[name_of]), row
+        for name_of in ("phrases", "neutral", "measures"):
+            assert row.get(name_of, []) == sorted(row.get(name_of, [])), row
         ends = [0, *itertools.chain.from_iterable(sorted(row["phrases"] + row["neutral"]))]
         assert ends == sorted(ends), row
 
 
 @needs_shared
-@pytest.mark.parametrize("name", ["test", "dev"])
-def test_marks_begin_and_end_with_words(name: str) -> None:
-    for annotated in read_marks(MARKS / f"{name}.jsonl", DATA / "captions" / "laion400m_10k.tsv"):
+@pytest.mark.parametrize(
+    ("name", "captions"),
+    [
+        ("test", "laion400m_10k.tsv"),
+        ("dev", "laion400m_10k.tsv"),
+        ("web", "laion400m_10k.tsv"),
+        ("coco", "coco_val2017_captions.tsv"),
+    ],
+)
+def test_marks_begin_and_end_with_words(name: str, captions: str) -> None:
+    for annotated in read_marks(MARKS / f"{name}.jsonl", DATA / "captions" / captions):
         assert text_key(annotated.caption) in withheld_keys(MARKS)
         for start, end in annotated.phrases:
             around = annotated.caption[:start][-1:], annotated.caption[end:][:1]

@@ -33,10 +33,12 @@ def train(
 @app.command()
 def evaluate(
     silver: Silver,
-    captions: Annotated[Path, typer.Option(help="TSV of the LAION captions that were marked.", exists=True)],
+    captions: Annotated[
+        Path, typer.Option(help="TSV of the captions that were marked: COCO's for coco, else LAION's.", exists=True)
+    ],
     models: Annotated[list[Path], typer.Argument(help="Pipelines. All are compared with the last one.", exists=True)],
     report: Annotated[Path | None, typer.Option(help="JSON file to write the figures to.")] = None,
-    marks: Annotated[Literal["test", "dev"], typer.Option(help="Which hand marks to use.")] = "test",
+    marks: Annotated[Literal["test", "dev", "web", "coco"], typer.Option(help="Which hand marks to use.")] = "test",
 ) -> None:
     """Compare pipelines on the validation parses and on the hand-marked captions."""
     from training.caption_parser.report import write_report

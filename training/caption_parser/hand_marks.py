@@ -17,6 +17,7 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from training.caption_parser.spans import Counts, Spans, compare, phrase_spans, total
+from transforms.phrases.markup import hide_markup
 
 MARKS = Path(__file__).parent / "marks"
 
@@ -91,7 +92,7 @@ def find_spans(
     nlp: Language, annotated: Iterable[AnnotatedCaption], spans: Callable[[Doc], Spans] = phrase_spans
 ) -> list[Spans]:
     """Returns the phrases that a parser finds in each caption. spans: extracts them from a document."""
-    return [spans(doc) for doc in nlp.pipe(item.caption for item in annotated)]
+    return [spans(doc) for doc in nlp.pipe(hide_markup(item.caption) for item in annotated)]
 
 
 def difference_interval(ours: Sequence[Counts], theirs: Sequence[Counts], draws: int = 10_000) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from training.caption_parser.figures import Figures, figures
 from training.caption_parser.silver import read_silver, split, to_doc
 from training.caption_parser.spans import Counts, Spans, bare_spans, total
 from training.caption_parser.word_classes import WordClassRuler
+from transforms.phrases.parser import load_parser
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ def write_report(silver: Path, captions: Path, models: Sequence[Path], marks: st
     """
     console = data_console()
     pipelines = {str(path): spacy.load(path, exclude=["lemmatizer"]) for path in models}
-    by_hand = _by_hand(list(pipelines.values()), hand_marks.read_marks(hand_marks.MARKS / f"{marks}.jsonl", captions))
+    as_used = [load_parser(str(path), split_brackets=True) for path in models]
+    by_hand = _by_hand(as_used, hand_marks.read_marks(hand_marks.MARKS / f"{marks}.jsonl", captions))
     ruler = WordClassRuler()
     _, validation = split(read_silver(silver), hand_marks.withheld_keys(hand_marks.MARKS))
     references = [(parse, ruler(to_doc(ruler.vocab, parse))) for parse in validation]
@@ -104,7 +106,7 @@ def _silver_table(name: str, by_source: dict[str, Figures]) -> Table:
 
 
 def _hand_table(marks: str, names: Sequence[str], rows: Sequence[HandFigures]) -> Table:
-    table = Table("pipeline", *HandFigures.__dataclass_fields__, title=f"LAION captions marked by hand: {marks}")
+    table = Table("pipeline", *HandFigures.__dataclass_fields__, title=f"captions marked by hand: {marks}")
     for name, row in zip(names, rows, strict=True):
         captions, *shares = asdict(row).values()
         table.add_row(name, str(captions), *(f"{share:.4f}" for share in shares))
