@@ -39,8 +39,8 @@ def noun_chunks(doc: Doc, caption: ParsedCaption) -> Iterator[tuple[range, int]]
 
 
 def _with_rest_of_compound(caption: ParsedCaption, tokens: range, root: int, taken: set[int]) -> tuple[range, int]:
-    """Adds a noun right after the chunk that its root depends on. After a plural, and with an "s", it may be a verb that
-    is tagged as a noun: "two dogs sleep", "a man skateboards"."""
+    """Adds a noun right after the chunk that its root depends on. After a plural, and with an "s", it may be a verb
+    that is tagged as a noun: "two dogs sleep", "a man skateboards"."""
     following = tokens[-1] + 1
     if root != tokens[-1] or following in taken or following == len(caption.tokens):
         return tokens, root
