@@ -15,11 +15,9 @@ from pipeline.threshold import SIDECAR
 from transforms import bundled
 from transforms.detectors.load import calling_family, find_config, find_family, find_family_by_name
 from transforms.detectors.settings import DetectorSettings
-from transforms.phrases.drop_lists import read_drop_lists
-from transforms.phrases.drops import read_drop_in_context
+from transforms.phrases.drop_lists import drop_heads, drop_in_context, read_drop_in_context, read_drop_lists
 from transforms.phrases.language import LanguageGate
-from transforms.phrases.measures import read_measures
-from transforms.phrases.rules import phrase_rules
+from transforms.phrases.measures import measure_words, read_measures
 
 
 def identify_models(configuration: Configuration, cache: ModelCache | None = None) -> dict[str, str]:
@@ -36,7 +34,9 @@ def identify_models(configuration: Configuration, cache: ModelCache | None = Non
     """
     cache = cache or ModelCache()
     try:
-        phrase_rules(configuration.phrases)
+        drop_heads(configuration.phrases.drop_lists)
+        drop_in_context(configuration.phrases.drop_in_context)
+        measure_words(configuration.phrases.measures)
         if configuration.phrases.languages:
             LanguageGate(configuration.phrases.languages)
     except ValueError as error:

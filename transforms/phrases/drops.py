@@ -7,15 +7,9 @@ top" are. The lists of `drop_in_context.yaml` have such words.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from typing import Any
-
-import yaml
 
 from transforms.phrases.parsed_caption import NOUN_TAGS, ParsedCaption
 from transforms.records import Drop
-from transforms.wording import suggestion
 
 _DEFINITE = frozenset(("the", "this", "that", "these", "those", "its", "his", "her", "their"))
 _INDEFINITE = frozenset(("a", "an", "some", "one", "another"))
@@ -50,28 +44,6 @@ class DropRules:
         before = caption.tokens[tokens[0] - 1].lower_ if tokens[0] else ""
         after = caption.tokens[tokens[-1] + 1].lower_ if tokens[-1] + 1 < len(caption.tokens) else ""
         return reason if _CONTEXTS[context](words, before, after, tokens[0] == 0) else None
-
-
-def read_drop_in_context() -> dict[str, Any]:
-    """The content of `drop_in_context.yaml`: its version, and the lists by name."""
-    text = resources.files("transforms.phrases").joinpath("drop_in_context.yaml").read_text("utf-8")
-    lists: dict[str, Any] = yaml.safe_load(text)
-    return lists
-
-
-@cache
-def drop_in_context(lists: tuple[str, ...]) -> dict[str, tuple[Drop, str]]:
-    """Lower-cased head -> reason and context, for the given lists of `drop_in_context.yaml`.
-
-    Raises:
-      ValueError: a name is not the name of a list.
-    """
-    known = {name: value for name, value in read_drop_in_context().items() if name != "version"}
-    unknown = [name for name in lists if name not in known]
-    if unknown:
-        raise ValueError(f"phrases.drop_in_context: no list {unknown[0]}; {suggestion(unknown[0], known)}")
-    rules = {name: (Drop(name.partition("_")[0]), name.partition("_")[2]) for name in lists}
-    return {head: rules[name] for name in reversed(lists) for head in known[name]}
 
 
 def _names_picture(words: list[str], before: str, after: str, first: bool) -> bool:

@@ -1,7 +1,7 @@
 """The rules for the phrases of a configuration."""
 
-from transforms.phrases.drop_lists import drop_heads
-from transforms.phrases.drops import DropRules, drop_in_context
+from transforms.phrases.drop_lists import drop_heads, drop_in_context
+from transforms.phrases.drops import DropRules
 from transforms.phrases.measures import measure_words
 from transforms.phrases.noun_phrases import PhraseRules
 from transforms.settings import PhraseSettings
