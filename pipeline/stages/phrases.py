@@ -8,7 +8,6 @@ from pipeline.stages.base import DetectionsStage
 from transforms.annotations.annotate import with_given_phrases
 from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.phrases.language import LanguageGate
-from transforms.phrases.rules import phrase_rules
 from transforms.records import Drop, Dropped, Pair
 from transforms.settings import PhraseSettings
 
@@ -49,6 +48,7 @@ class Phrases(DetectionsStage):
         """Returns an extractor that loads one parser per thread."""
         from transforms.phrases.parser import load_parser  # imports spaCy, which takes seconds
         from transforms.phrases.phrase_extractor import PhraseExtractor
+        from transforms.phrases.rules import phrase_rules
 
         settings = self.settings
         gate = _gate(settings.languages)
