@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property, partial
 from itertools import groupby, islice
@@ -135,9 +135,20 @@ class TextTableSource(TableSource):
             if not some:
                 raise
 
+    def start(self) -> Position:
+        """The position of the first row in a new plan."""
+        return {"offset": 0, "row": 0, "skip": 0, "index": 0}
+
+    def rows_from(self, start: Position) -> Iterator[tuple[int, int, Row]]:
+        """The rows from a position on, as `rows`. Plans of earlier releases lack the keys that are newer."""
+        return self.rows(start["offset"], start["row"])
+
     def place(self, position: Position) -> str:
         """The first byte."""
         return f", at byte {position['offset']}"
+
+    def check_captions(self, cells: Sequence[Any]) -> None:
+        """Raises CallError if the first cells of the caption column are surely no captions."""
 
     def check_encoding(self) -> None:
         """Raises CallError if the file looks like UTF-16 or UTF-32 without a byte-order mark."""
@@ -149,13 +160,15 @@ class TextTableSource(TableSource):
         """Scans the file once. A file that can only be read forward is one range, and is not scanned."""
         self.check_encoding()
         columns = self.columns  # a table without rows must have them, too
-        self.check_images(row.get(columns.image) for row in self.first_rows())
+        first = list(self.first_rows())
+        self.check_images(row.get(columns.image) for row in first)
+        self.check_captions([row.get(columns.caption) for row in first])
         with open_text(self.uri, self.settings.encoding) as text:
             if text.forward:
-                return [RangeSpec({"offset": 0, "row": 0, "skip": 0, "index": 0}, None)]
+                return [RangeSpec(self.start(), None)]
         counts = (
             (position, self.count(row), row if isinstance(row, str) else row.get(columns.image))
-            for position, row in self.positioned_rows({"offset": 0, "row": 0, "skip": 0, "index": 0})
+            for position, row in self.positioned_rows(self.start())
         )
         return slice_ranges(counts, rows)
 
@@ -167,13 +180,14 @@ class TextTableSource(TableSource):
 
     def positioned_rows(self, start: Position) -> Iterator[tuple[Position, Row]]:
         index = start["index"] - start["skip"]
-        for offset, number, row in self.rows(start["offset"], start["row"]):
-            yield {"offset": offset, "row": number, "skip": 0, "index": index}, row
+        for offset, number, row in self.rows_from(start):
+            yield {**start, "offset": offset, "row": number, "skip": 0, "index": index}, row
             index += self.count(row)
 
     @contextmanager
     def cell_reader(self) -> Iterator[Callable[[ImageRef], bytes]]:
-        """Goes back in the table only if a reference does."""
+        """Goes back in the table only if a reference does, or if no row begins at its byte: in plans of earlier
+        releases, a row of several lines is several rows."""
         rows: Any = iter(())
         behind = sys.maxsize  # the rows after this byte can still be read
 
@@ -181,7 +195,10 @@ class TextTableSource(TableSource):
             nonlocal rows, behind
             if image.offset <= behind:
                 rows = self.rows(image.offset, image.row)
-            offset, row = next(((offset, row) for offset, _, row in rows if offset >= image.offset), (image.offset, ""))
+            offset, row = next(((offset, row) for offset, _, row in rows if offset >= image.offset), (sys.maxsize, ""))
+            if offset != image.offset:
+                rows = self.rows(image.offset, image.row)
+                offset, _, row = next(rows, (image.offset, 0, ""))
             behind = offset
             return bytes_in(row.get(self.columns.image)) if isinstance(row, dict) and offset == image.offset else b""
 
