@@ -25,7 +25,8 @@ csv.field_size_limit(_MAX_CELL_CHARS)
 MULTILINE = "multiline"
 """Key of positions in TSV: whether a row may have several lines. In plans of 0.1, which lack it, a line is a row."""
 
-_MAX_LINES = 1000  # of a row of TSV; at most so many are searched for the end of an open quote, for each such row
+_MAX_LINES = 1000  # of a row of TSV: each stray quote can cost a search in so many
+_MAX_INNER_CHARS = 1 << 16  # of its lines without the first and the last one, which may have an image
 _ANY_NUMBER, _ONE_LINE = -1, 0  # in place of a number of columns
 
 _DELIMITERS = ",\t;|"
@@ -266,13 +267,14 @@ def _multiline_row(line: str, lines: "_Lines", columns: int, options: dict[str, 
 
     def several() -> Iterator[str]:
         nonlocal number
-        size = len(line)
+        size = 0
         yield line
         for following in islice(lines.ahead(), _MAX_LINES - 1):
-            number, size = number + 1, size + len(following)
-            if size > _MAX_CELL_CHARS:
-                return
+            number += 1
             yield following
+            size += len(following)
+            if size > _MAX_INNER_CHARS:
+                return
 
     with suppress(csv.Error):
         cells = next(csv.reader(several(), **options))
