@@ -27,7 +27,6 @@ MULTILINE = "multiline"
 
 _MAX_LINES = 1000  # of a row of TSV: each stray quote can cost a search in so many
 _MAX_INNER_CHARS = 1 << 16  # of its lines without the first and the last one, which may have an image
-_ANY_NUMBER, _ONE_LINE = -1, 0  # in place of a number of columns
 
 _DELIMITERS = ",\t;|"
 _OPEN = "unexpected end of data"  # what csv says of a quote that is not closed
@@ -50,6 +49,17 @@ _MIN_ID = 6  # characters of ids that have nothing in common but their length
 
 Cells = list[str] | str
 """The cells of a row. For a row that cannot be read, a text with the reason."""
+
+
+@dataclass(frozen=True)
+class RowShape:
+    """What a row of several lines must have, in TSV.
+
+    columns: number of cells; 0: any. image: place of the cell that should have the image path; None: any.
+    """
+
+    columns: int = 0
+    image: int | None = None
 
 
 @dataclass(frozen=True)
@@ -85,8 +95,8 @@ class DelimitedSource(TextTableSource):
         """
         own = self.settings.delimiter or self._declared[0] or self.delimiter
         tried = [own] if self.settings.delimiter else [own, *(one for one in _DELIMITERS if one != own)]
-        columns = len(self.settings.header) or _ANY_NUMBER
-        rows = {delimiter: self._first_row(delimiter, columns) for delimiter in tried}
+        shape = RowShape(len(self.settings.header))
+        rows = {delimiter: self._first_row(delimiter, shape) for delimiter in tried}
         if not rows[own]:
             raise CallError(f"--input: {self.uri}: no header line")
         if self.settings.header:
@@ -101,7 +111,7 @@ class DelimitedSource(TextTableSource):
                 are_images = [is_image(cell.strip()) for cell in cells]
                 if sorted(are_images) == [False, True] and not any(is_url(cell.strip()) for cell in cells):
                     names = tuple(image if found else caption for found in are_images)
-                    return Layout(delimiter, names, False, self._are_spaced(delimiter, len(names)))
+                    return Layout(delimiter, names, False, self._are_spaced(delimiter, RowShape(len(names))))
         for cells in rows.values():
             if len(cells) > 1 and any(_is_image(cell.strip()) or is_url(cell.strip()) for cell in cells):
                 raise CallError(self._explain_no_header(cells))
@@ -127,8 +137,8 @@ class DelimitedSource(TextTableSource):
     def rows(self, offset: int, number: int, multiline: bool = True) -> Iterator[tuple[int, int, Row]]:
         """Every row except the header and empty lines. multiline: whether a row of TSV may have several lines."""
         layout, (_, first) = self.layout, self._declared
-        columns = len(layout.names) if multiline else _ONE_LINE
-        for row_offset, cells in self._cells(offset, layout.delimiter, layout.spaced, columns):
+        shape = RowShape(len(layout.names), layout.names.index(self.columns.image)) if multiline else None
+        for row_offset, cells in self._cells(offset, layout.delimiter, layout.spaced, shape):
             if (layout.header and row_offset == first) or not cells:
                 continue
             yield row_offset, number, self._row(cells)
@@ -156,18 +166,18 @@ class DelimitedSource(TextTableSource):
         requested = {name for names in vars(self.settings.columns).values() for name in names}
         return tuple(cell if cell in requested else cell.strip() for cell in cells)
 
-    def _first_row(self, delimiter: str, columns: int) -> list[str]:
+    def _first_row(self, delimiter: str, shape: RowShape) -> list[str]:
         """The cells of the first row; those between delimiters if it breaks the quoting rules."""
         cells: Cells
-        _, cells = next(self._cells(0, delimiter, False, columns), (0, []))
+        _, cells = next(self._cells(0, delimiter, False, shape), (0, []))
         if isinstance(cells, list):
             return cells
         with open_text(self.uri, self.settings.encoding) as text:
             return next(_Lines(text.file, self._declared[1])).rstrip("\r\n").split(delimiter)
 
-    def _are_spaced(self, delimiter: str, columns: int) -> bool:
+    def _are_spaced(self, delimiter: str, shape: RowShape) -> bool:
         """Whether a blank follows each delimiter in the first rows."""
-        rows = [c for _, c in islice(self._cells(0, delimiter, False, columns), _SAMPLED_ROWS) if len(c) > 1]
+        rows = [c for _, c in islice(self._cells(0, delimiter, False, shape), _SAMPLED_ROWS) if len(c) > 1]
         return delimiter != "\t" and all(isinstance(cells, list) and _is_spaced(cells) for cells in rows)
 
     def _explain_no_header(self, cells: Sequence[str]) -> str:
@@ -190,7 +200,7 @@ class DelimitedSource(TextTableSource):
         image = names.index(Columns.pick(names, self.settings.columns, self.uri).image)
         clean = [delimiter for delimiter in fitting if _is_clean_image(rows[delimiter][image].strip())]
         for delimiter in clean or fitting:
-            return Layout(delimiter, tuple(names), False, self._are_spaced(delimiter, len(names)))
+            return Layout(delimiter, tuple(names), False, self._are_spaced(delimiter, RowShape(len(names))))
         own, cells = next(iter(rows.items()))
         given, found = counted(len(names), "name"), counted(len(cells), "cell")
         where = f"the first row of {self.uri} has {found}, separated by {short_repr(own)}"
@@ -208,13 +218,12 @@ class DelimitedSource(TextTableSource):
             row[image] = _CAPTION_NUMBER.sub(r"\1", row[image])
         return row
 
-    def _cells(self, offset: int, delimiter: str, spaced: bool, columns: int) -> Iterator[tuple[int, Cells]]:
+    def _cells(self, offset: int, delimiter: str, spaced: bool, shape: RowShape | None) -> Iterator[tuple[int, Cells]]:
         """The first byte and the cells of every row.
 
         In CSV, a quoted cell may contain line breaks. If a row breaks the quoting rules, only its first line counts as
         the row, and reading continues after it, so that a stray quote does not affect other rows. In TSV, quotes are
-        more often plain text: see `_multiline_row`. columns: the number that such a row must have; or `_ANY_NUMBER`, or
-        `_ONE_LINE` if there are no such rows.
+        more often plain text: see `_multiline_row`. shape: of a row of several lines; None if there are no such rows.
         """
         options: dict[str, Any] = {"delimiter": delimiter, "strict": True, "skipinitialspace": spaced}
         by_line = self.delimiter == "\t" or self.settings.quoting == "none"
@@ -224,7 +233,7 @@ class DelimitedSource(TextTableSource):
                 lines = _Lines(text.file, offset)
                 # csv.reader consumes only the lines that a row needs, so `lines` knows where the next row starts.
                 rows = (
-                    (self._row_by_line(line, lines, columns, options) for line in lines)
+                    (self._row_by_line(line, lines, shape, options) for line in lines)
                     if by_line
                     else csv.reader(lines, **options)
                 )
@@ -238,15 +247,15 @@ class DelimitedSource(TextTableSource):
                     yield lines.row, f"{error}{cure}"
                     offset = lines.second
 
-    def _row_by_line(self, line: str, lines: "_Lines", columns: int, options: dict[str, Any]) -> list[str]:
+    def _row_by_line(self, line: str, lines: "_Lines", shape: RowShape | None, options: dict[str, Any]) -> list[str]:
         """The cells of a row that begins with a line. If its quotes are invalid, they are read as plain text."""
         if self.settings.quoting == "none":
             return self._split(line, options)
         try:
             return next(csv.reader([line.rstrip("\r\n")], **options))
         except csv.Error as error:
-            is_open = columns != _ONE_LINE and _OPEN in str(error)
-            return (_multiline_row(line, lines, columns, options) if is_open else []) or self._split(line, options)
+            found = _multiline_row(line, lines, shape, options) if shape and _OPEN in str(error) else []
+            return found or self._split(line, options)
 
     def _split(self, line: str, options: dict[str, Any]) -> list[str]:
         line = line.rstrip("\r\n")
@@ -257,7 +266,7 @@ class DelimitedSource(TextTableSource):
         return [cell.lstrip(" ") for cell in cells] if options["skipinitialspace"] else cells
 
 
-def _multiline_row(line: str, lines: "_Lines", columns: int, options: dict[str, Any]) -> list[str]:
+def _multiline_row(line: str, lines: "_Lines", shape: RowShape, options: dict[str, Any]) -> list[str]:
     """The cells of a row of several lines, as pandas, polars and duckdb write TSV; empty if it is no such row.
 
     A stray quote that the quote of a later row closes must swallow no row. Therefore the row must have the right number
@@ -278,13 +287,13 @@ def _multiline_row(line: str, lines: "_Lines", columns: int, options: dict[str, 
 
     with suppress(csv.Error):
         cells = next(csv.reader(several(), **options))
-        if columns in (len(cells), _ANY_NUMBER) and _contains_no_rows(cells, options["delimiter"]):
+        if shape.columns in (len(cells), 0) and _contains_no_rows(cells, options["delimiter"], shape.image):
             lines.skip(number)
             return cells
     return []
 
 
-def _contains_no_rows(cells: Sequence[str], delimiter: str) -> bool:
+def _contains_no_rows(cells: Sequence[str], delimiter: str, image: int | None) -> bool:
     """Whether the multiline cells of a row contain no other rows.
 
     No part of them, between line ends and delimiters, may be an image path. If the row itself has no image path, the
@@ -294,7 +303,8 @@ def _contains_no_rows(cells: Sequence[str], delimiter: str) -> bool:
     parts = (part for cell in multiline for part in cell.replace(delimiter, "\n").split("\n"))
     if any(_IMAGE.fullmatch(part.strip('" \r')) for part in parts):
         return False
-    return any(map(_IMAGE.fullmatch, map(str.strip, cells))) or not any(delimiter in cell for cell in multiline)
+    own = cells if image is None else [cells[image]]
+    return any(_IMAGE.fullmatch(cell.strip()) for cell in own) or not any(delimiter in cell for cell in multiline)
 
 
 def _are_ids(cells: Sequence[str]) -> bool:
