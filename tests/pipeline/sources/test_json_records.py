@@ -175,7 +175,7 @@ def test_records_by_name_keep_the_image_that_they_name(tmp_path: Path) -> None:
     value = {"x1": {"file_name": "1.png", "caption": "a dog"}, "x2": {"caption": "a hat"}}
     assert read(tmp_path / "a.json", value) == [
         ("x1", "a dog", f"{tmp_path}/1.png", '{"key":"x1"}'),
-        ("x2", "a hat", "the row names no image", '{"key":"x2"}'),
+        ("x2", "a hat", f"{tmp_path}/x2", '{"key":"x2"}'),
     ]
 
 
