@@ -52,7 +52,8 @@ def nul_in(text: bytes) -> str:
     """What is wrong if a text contains a NUL; "" if it contains none. UTF-16 contains them, too."""
     if b"\0" not in text:
         return ""
-    return f"its byte {text.index(0) + 1:,} is a NUL; the file is damaged or binary, or set source.encoding=utf-16-le"
+    cure = "if it is UTF-16, set source.encoding=utf-16-le or utf-16-be"
+    return f"its byte {text.index(0) + 1:,} is a NUL, so the file is damaged or binary; {cure}"
 
 
 def with_grounding(record: dict[str, Any], columns: ColumnSettings) -> dict[str, Any]:
