@@ -62,8 +62,7 @@ class JsonSource(RecordSource):
         """One row per record."""
         records = _records(self.info, self.settings.encoding, self.root, self.settings.columns)
         for position, record in enumerate(records[offset:], offset):
-            row = _with_folder(record) if isinstance(record, dict) else "not a JSON object"
-            yield position, number + position - offset, row
+            yield position, number + position - offset, record if isinstance(record, dict) else "not a JSON object"
 
 
 def kind_of_json(uri: str, kind: str, settings: SourceSettings) -> str:
@@ -109,7 +108,7 @@ def _records(info: FileInfo, encoding: str, root: str, columns: ColumnSettings) 
     try:
         value = json_text.parse(data)
         if isinstance(value, list):
-            return value
+            return _with_folders(value)
         if frame := _frame(value, columns):
             return _rows_of_frame(frame, root, columns)
         lists = _lists(value)
@@ -120,7 +119,7 @@ def _records(info: FileInfo, encoding: str, root: str, columns: ColumnSettings) 
     if len(lists) != 1:
         raise SourceFault(f"not one list of records, but {len(lists)}: {_listed(lists) or 'none'}")
     [records] = lists.values()
-    return records
+    return _with_folders(records)
 
 
 def _lists(value: Any) -> dict[str, list[Any]]:
@@ -169,24 +168,30 @@ def _named_records(named: _Named, root: str, columns: ColumnSettings) -> list[di
     objects = [one for _, value in named for one in (value if isinstance(value, list) else [value])]
     fields = _fields(one for one in objects if isinstance(one, dict))
     caption = Columns.name_of("caption", fields, columns) or next(iter(columns.caption), "caption")
-    rows = [(name, row) for name, value in named for row in _rows_of(value, caption)]
+    values = [(name, one) for name, value in named for one in _split(value, columns)]
+    fields = _fields(one for _, one in values if isinstance(one, dict))
+    caption = Columns.name_of("caption", fields, columns) or next(iter(columns.caption), "caption")
+    image = Columns.name_of("image", fields, columns) or next(iter(columns.image), "image")
+    rows = [(name, _with_folder(one) if isinstance(one, dict) else {caption: one}) for name, one in values]
     own = [Columns.name_of("image", [field for field, cell in row.items() if cell], columns) for _, row in rows]
-    image = Columns.name_of("image", list(filter(None, own)), columns) or next(iter(columns.image), "image")
     unnamed = {name for (name, _), field in zip(rows, own, strict=True) if not field and not _is_image_file(name)}
     found = _image_files(sorted(unnamed), root)
-    has_own = any(own)
+    added = ["key", image] if any(own) else [image]
     records = []
     for (name, row), field in zip(rows, own, strict=True):
-        path = found.get(name, name) if not field else row[image] if field == image else _with_folder(row)[field]
-        rest = {other: cell for other, cell in row.items() if other != image}
-        records.append({**({"key": name} if has_own else {}), image: path, **rest})
+        record = {**dict.fromkeys(added, name), **row, image: row[field] if field else found.get(name, name)}
+        if caption not in row and (other := Columns.name_of("caption", row, columns)):
+            record[caption] = row[other]
+        records.append(record)
     return records
 
 
-def _rows_of(value: Any, caption: str) -> list[dict[str, Any]]:
-    """The records of a name. caption: the field for what is no record."""
-    is_list = isinstance(value, list) and any(isinstance(one, dict) and caption in one for one in value)
-    return [one if isinstance(one, dict) else {caption: one} for one in (value if is_list else [value])]
+def _split(value: Any, columns: ColumnSettings) -> list[Any]:
+    """The records or captions of a name. Other lists than those of objects with captions are one: of texts, of a
+    conversation."""
+    items = value if isinstance(value, list) else []
+    are_records = any(isinstance(one, dict) and Columns.name_of("caption", one, columns) for one in items)
+    return items if are_records else [value]
 
 
 def _image_files(names: list[str], root: str) -> dict[str, str | Fault]:
@@ -249,7 +254,11 @@ def _rows_of_frame(frame: _Named, root: str, columns: ColumnSettings) -> list[di
     has_image = Columns.has_image(_fields(row for _, row in frame[:1]), columns)
     if _mostly_images(index) or (has_image and not all(map(str.isdecimal, index))):
         return _named_records(frame, root, columns)
-    return [row for _, row in frame]
+    return _with_folders([row for _, row in frame])
+
+
+def _with_folders(records: list[Any]) -> list[Any]:
+    return [_with_folder(record) if isinstance(record, dict) else record for record in records]
 
 
 def _with_folder(record: dict[str, Any]) -> dict[str, Any]:

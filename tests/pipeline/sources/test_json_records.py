@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -199,7 +200,8 @@ def test_each_record_decides_whether_its_name_is_the_image(tmp_path: Path) -> No
         "c.png": None,
         "d": {"caption": "a hat", "file_name": "4.png"},
         "e": {"caption": "a cat", "filepath": "sub", "filename": "5.png"},
-        "f.png": {"caption": "a bird", "file_name": ""},
+        "f.png": {"caption": "a bird", "image": ""},
+        "h": {"caption": "a cow", "filepath": "sub/6.png"},
         "g.png": ["a fish", "a fox"],
     }
     assert [
@@ -212,6 +214,7 @@ def test_each_record_decides_whether_its_name_is_the_image(tmp_path: Path) -> No
         ("d", "a hat", "4.png"),
         ("e", "a cat", "sub/5.png"),
         ("f.png", "a bird", "f.png"),
+        ("h", "a cow", "sub/6.png"),
         ("g.png-0", "a fish", "g.png"),
         ("g.png-1", "a fox", "g.png"),
     ]
@@ -220,6 +223,8 @@ def test_each_record_decides_whether_its_name_is_the_image(tmp_path: Path) -> No
 def test_texts_among_objects_are_captions_under_the_name_that_the_objects_use(tmp_path: Path) -> None:
     value = {"1.png": {"text": "a dog"}, "2.png": "a hat", "3.png": {"text": "a cat"}}
     assert [caption for _, caption, _, _ in read(tmp_path / "a.json", value)] == ["a dog", "a hat", "a cat"]
+    value = {"1.png": {"text": "a dog"}, "2.png": {"caption": "a hat"}}
+    assert [caption for _, caption, _, _ in read(tmp_path / "c.json", value)] == ["a dog", "a hat"]
     columns = {"caption": ["x"], "image": ["photo"]}
     assert [row[:3] for row in read(tmp_path / "b.json", {"1.png": "a dog"}, columns=columns)] == [
         ("0", "a dog", f"{tmp_path}/1.png")
@@ -342,7 +347,9 @@ def test_tags_alone_name_the_setting_that_reads_them(tmp_path: Path) -> None:
     assert row[1] == "dog, hat"
 
 
-def test_each_folder_of_images_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_folder_of_images_is_listed_once_and_several_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(20):
         stored(tmp_path / f"{number}/p.webp", b"")
     value = {f"{number}/{name}": {"caption": "a dog"} for number in range(20) for name in ("p", "q")}
@@ -351,8 +358,10 @@ def test_each_folder_of_images_is_listed_once(tmp_path: Path, monkeypatch: pytes
 
     def counting(folder: str, deep: bool = True) -> Any:
         listed.append(folder)
+        both.wait()
         return list_tree(folder, deep)
 
+    both = Barrier(2, timeout=20)  # breaks if they are listed one after the other
     monkeypatch.setattr(files, "list_tree", counting)
     pairs = read(tmp_path / "a.json", value)
     assert [image for _, _, image, _ in pairs][:3] == [
