@@ -107,15 +107,17 @@ def _records(info: FileInfo, encoding: str, root: str, columns: ColumnSettings) 
     data = read_text(info.uri, encoding)
     try:
         value = json_text.parse(data)
-        if isinstance(value, list):
-            return _with_folders(value)
-        if frame := _frame(value, columns):
-            return _rows_of_frame(frame, root, columns)
         lists = _lists(value)
-        if _is_by_name(value, columns) and not (len(lists) == 1 and _fit(next(iter(lists.values())), columns)):
-            return _named_records(json_text.members(data), root, columns)
+        is_table = len(lists) == 1 and _fit(next(iter(lists.values())), columns)
+        by_name = json_text.members(data) if not is_table and _is_by_name(value, columns) else []
     except (ValueError, RecursionError) as error:
         raise SourceFault(json_text.explain(error)) from error
+    if isinstance(value, list):
+        return _with_folders(value)
+    if frame := _frame(value, columns):
+        return _rows_of_frame(frame, root, columns)
+    if by_name:
+        return _named_records(by_name, root, columns)
     if len(lists) != 1:
         raise SourceFault(f"not one list of records, but {len(lists)}: {_listed(lists) or 'none'}")
     [records] = lists.values()
@@ -197,7 +199,8 @@ def _split(value: Any, columns: ColumnSettings) -> list[Any]:
 def _image_files(names: list[str], root: str) -> dict[str, str | Fault]:
     """The image file for each name without a suffix, as kohya's trainers write it; a Fault if there are several. Others
     are left out."""
-    uris = {name: uri for name in names if (uri := files.resolve_below(root, name.replace("\\", "/")))}
+    paths = {name: name.replace("\\", "/") for name in names if "\0" not in name}
+    uris = {name: uri for name, path in paths.items() if (uri := files.resolve_below(root, path))}
     by_stem: dict[str, list[str]] = {}
     for infos in map_in_threads(_list, sorted({files.parent(uri) for uri in uris.values()})):
         for info in infos:

@@ -372,6 +372,21 @@ def test_each_folder_of_images_is_listed_once_and_several_at_a_time(
     assert sorted(listed) == sorted(f"{tmp_path}/{number}" for number in range(20))
 
 
+def test_a_name_that_is_no_path_costs_itself(tmp_path: Path) -> None:
+    stored(tmp_path / "a.webp", b"")
+    names = ["\0/x", "../x", "a/b", "y" * 300 + "/x", "", "a"]
+    pairs = read(tmp_path / "a.json", {name: {"caption": name} for name in names})
+    assert [caption for _, caption, _, _ in pairs[1:]] == names[1:]
+    assert [image for _, _, image, _ in pairs] == [
+        f"{tmp_path}/\0/x",
+        f"../x, from {tmp_path}",
+        f"{tmp_path}/a/b",
+        f"{tmp_path}/{names[3]}",
+        "the row names no image",
+        f"{tmp_path}/a.webp",
+    ]
+
+
 def test_the_names_of_windows(tmp_path: Path) -> None:
     stored(tmp_path / "10_cat/1.webp", b"")
     [row] = read(tmp_path / "a.json", {"10_cat\\1": {"caption": "a cat"}})
