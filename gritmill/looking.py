@@ -150,7 +150,8 @@ def _annotation_notices(columns: set[str], given: "AnnotationColumns") -> "Itera
     for name in sorted(missing):
         yield f"source.columns: the first pairs have no column {name}; {suggestion(name, sorted(columns))}"
     if not given.boxes and (unused := sorted(columns.intersection(_BOXES))):
-        yield f"the column {unused[0]} seems to have boxes, which are not used; source.columns.boxes={unused[0]} uses them"
+        name = unused[0]
+        yield f"the column {name} seems to have boxes, which are not used; source.columns.boxes={name} uses them"
 
 
 def _count(found: LookedAt, source: "Source", start: dict[str, Any]) -> None:
