@@ -32,6 +32,9 @@ from transforms.wording import counted, suggestion
 _LOOK = 16
 """Pairs of the first source in which the columns of `filters.where` are looked up."""
 
+_READ_WHOLE = ("coco", "json", "parquet", "arrow")
+"""Kinds of which the whole file, or the image column, is read to know the first images: not again at each resume."""
+
 
 def ground(configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions) -> Plan:
     """Grounds every pair of the inputs that lacks a row in a table. The caller must hold the lock of the run folder.
@@ -163,8 +166,8 @@ def _tell_first_source(plan: Plan, options: GroundOptions, earlier: Sequence[Pla
     pairs: list[Pair] = []
     with suppress(RunFault, SourceFault, OSError):
         source, start = first.open(plan.configuration.source), first.ranges[0].start
-        is_new = not any(first is source for source in earlier)
-        lines += [f"{first.uri}: {line}" for line in notices(source, start, is_new)]
+        if first.kind not in _READ_WHOLE or not any(first is source for source in earlier):
+            lines += [f"{first.uri}: {line}" for line in notices(source, start)]
         if names:
             pairs.extend(pair for _, pair in islice(source.read(start), _LOOK))
     for name in sorted(given.without_alternatives(unknown_columns(names, pairs))):

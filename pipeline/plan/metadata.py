@@ -11,9 +11,9 @@ from pipeline.configuration import ColumnSettings, SourceSettings
 from pipeline.faults import SourceFault
 from pipeline.files import FileInfo
 from pipeline.source_kinds import METADATA
-from pipeline.sources import json_text
+from pipeline.sources import json_text, kind_of
 from pipeline.sources.columns import Columns
-from pipeline.sources.json_records import JsonSource, has_records, kind_of_json
+from pipeline.sources.json_records import JsonSource, has_records
 from pipeline.sources.jsonl import JsonlSource
 from pipeline.sources.member_names import is_image_name
 from pipeline.sources.text_file import read_text
@@ -64,7 +64,7 @@ def _has_pairs(info: FileInfo, columns: ColumnSettings) -> bool:
     cannot be read."""
     settings = SourceSettings(columns=columns)
     try:
-        kind = kind_of_json(info.uri, "coco", "")
+        kind = kind_of(info.uri, settings)
         if kind == "jsonl":
             return Columns.fit(JsonlSource(info, settings).column_names(), columns)
         value = json_text.parse(read_text(info.uri, ""))

@@ -135,6 +135,19 @@ class TextTableSource(TableSource):
             if not some:
                 raise
 
+    def first_images(self) -> Iterator[ImageRef | Fault]:
+        """Reads the first rows up to an image in a cell. The image column is that of the first row, as 100 rows can be
+        100 MB."""
+        requested, name = self.settings.columns, ""
+        for row in self.first_rows():
+            if not name:
+                columns = Columns.pick(list(row), requested, self.uri) if Columns.fit(row, requested) else self.columns
+                name = columns.image
+            image = image_in(row.get(name))
+            if isinstance(image, bytes):
+                return
+            yield image_reference(image, self.root) if isinstance(image, str) else image
+
     def place(self, position: Position) -> str:
         """The first byte."""
         return f", at byte {position['offset']}"
