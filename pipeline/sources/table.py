@@ -23,7 +23,7 @@ from pipeline.sources.base import (
 from pipeline.sources.columns import Columns, how_to_download
 from pipeline.sources.image_cells import bytes_in, image_in
 from pipeline.sources.read_images import fetch_ahead
-from pipeline.sources.text_file import open_text, unmarked_encoding
+from pipeline.sources.text_file import look_into
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 _SAMPLED_ROWS = 100
@@ -152,9 +152,15 @@ class TextTableSource(TableSource):
         """The first byte."""
         return f", at byte {position['offset']}"
 
+    @cached_property
+    def _forward_and_encoding(self) -> tuple[bool, str]:
+        """Found in one opening, which takes some ms on an object store."""
+        return look_into(self.uri, self.settings.encoding)
+
     def check_encoding(self) -> None:
         """Raises CallError if the file looks like UTF-16 or UTF-32 without a byte-order mark."""
-        if not self.settings.encoding and (encoding := unmarked_encoding(self.uri)):
+        _, encoding = self._forward_and_encoding
+        if encoding:
             problem = f"{self.uri} looks like {encoding} without a byte-order mark"
             raise CallError(f"source.encoding: {problem}; set source.encoding={encoding}")
 
@@ -163,9 +169,9 @@ class TextTableSource(TableSource):
         self.check_encoding()
         columns = self.columns  # a table without rows must have them, too
         self.check_images(row.get(columns.image) for row in self.first_rows())
-        with open_text(self.uri, self.settings.encoding) as text:
-            if text.forward:
-                return [RangeSpec({"offset": 0, "row": 0, "skip": 0, "index": 0}, None)]
+        forward, _ = self._forward_and_encoding
+        if forward:
+            return [RangeSpec({"offset": 0, "row": 0, "skip": 0, "index": 0}, None)]
         counts = (
             (position, self.count(row), row if isinstance(row, str) else row.get(columns.image))
             for position, row in self.positioned_rows({"offset": 0, "row": 0, "skip": 0, "index": 0})
