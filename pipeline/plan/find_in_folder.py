@@ -223,12 +223,23 @@ def _repeating(
 def _useless(
     tables: Sequence[FileInfo], kind: str, columns: ColumnSettings, planned: Collection[str]
 ) -> list[FileInfo]:
-    """Tables of suffixes such as `.feather` without a caption or an image column, also those that cannot be opened."""
+    """Tables of suffixes such as `.feather` without a caption or an image column, also files that are not Arrow."""
     if kind == "arrow":
         return []
     doubtful = [info for info in tables if TABLE_OF_ANYTHING.search(info.uri) and info.uri not in planned]
-    opened = at_once(_columns_of, [info.uri for info in doubtful])
-    return [info for info, names in zip(doubtful, opened, strict=True) if not (names and Columns.fit(names, columns))]
+
+    def fits(uri: str) -> bool:
+        from pipeline.sources.arrow import ArrowSource  # imports Arrow
+
+        try:
+            return Columns.fit(ArrowSource(FileInfo(uri, 0, 0.0), SourceSettings()).column_names(), columns)
+        except SourceFault:
+            return False
+        except Exception:  # of any file system; whoever reads the file says what is wrong
+            return True
+
+    found = at_once(fits, [info.uri for info in doubtful])
+    return [info for info, is_table in zip(doubtful, found, strict=True) if not is_table]
 
 
 def _late(tables: Sequence[FileInfo], folder: str, planned: Collection[str]) -> list[FileInfo]:
@@ -270,13 +281,11 @@ def _open(tables: Collection[FileInfo], known: dict[FileInfo, list[str] | None])
 
 
 def _columns_of(uri: str) -> list[str] | None:
-    """The columns of a parquet or Arrow file. None if it cannot be opened."""
-    from pipeline.sources.arrow import ArrowSource  # imports Arrow
-    from pipeline.sources.parquet import ParquetSource
+    """The columns of a parquet file. None if it cannot be opened."""
+    from pipeline.sources.parquet import ParquetSource  # imports Arrow
 
-    make = ArrowSource if TABLE_OF_ANYTHING.search(uri) else ParquetSource
     try:
-        return make(FileInfo(uri, 0, 0.0), SourceSettings()).column_names()
+        return ParquetSource(FileInfo(uri, 0, 0.0), SourceSettings()).column_names()
     except (SourceFault, OSError, ValueError):
         return None
 

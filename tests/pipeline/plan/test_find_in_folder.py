@@ -308,6 +308,19 @@ def test_a_table_of_another_thing_is_left_out_if_its_suffix_does_not_say_what_it
         find_sources([str(tmp_path / "only")])
 
 
+def test_a_table_that_cannot_be_reached_is_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "a.csv")
+    stored(tmp_path / "emb.feather", EMBEDDINGS)
+    stored(tmp_path / "state.json", "{}")
+    assert found(tmp_path)[0] == ["a.csv"]
+
+    def refuse(uri: str) -> Any:
+        raise PermissionError(errno.EACCES, "denied", uri)
+
+    monkeypatch.setattr(files, "open_read", refuse)
+    assert found(tmp_path)[0] == ["a.csv", "emb.feather", "state.json"]
+
+
 def test_a_table_of_pairs_is_a_source_unless_a_run_was_planned_without_it(tmp_path: Path) -> None:
     write(tmp_path, "p/1.jpg p/1.txt")
     stored(tmp_path / "p" / "pairs.feather", PAIRS)
