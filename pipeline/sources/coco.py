@@ -81,7 +81,7 @@ def _table(info: FileInfo, encoding: str) -> list[dict[str, Any] | str]:
         raise SourceFault(f"not a COCO captions file: {json_text.explain(error)}") from error
     for name in ("images", "annotations"):
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
-            other = "other JSON must have a list of records, or captions by image file"
+            other = 'other JSON must have a list of records (pandas: orient="records"), or captions by image file'
             raise SourceFault(f"not a COCO captions file: it has no list {name}; {other}")
     usable = [image for image in value["images"] if not _problem(image, "id")]
     images: dict[Any, dict[str, Any]] = {}

@@ -3,12 +3,13 @@
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property, partial
 from itertools import groupby, islice
 from typing import Any
 
 from pipeline.faults import CallError, SourceFault
+from pipeline.sources import json_text
 from pipeline.sources.base import (
     ImageFileSource,
     Position,
@@ -212,6 +213,27 @@ class TextTableSource(TableSource):
 
 class RecordSource(TextTableSource):
     """A table of JSON objects. The columns are the fields of the objects in the first 100 rows."""
+
+    def records(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
+        """As `rows`, with the fields that are in the file."""
+        raise NotImplementedError
+
+    def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
+        """The records. In a file without captions, ODVG's `grounding` gives them."""
+        for place, current, row in self.records(offset, number):
+            if isinstance(row, dict) and "grounding" in row and not self._has_captions:
+                row = json_text.with_grounding(row, self.settings.columns)
+            yield place, current, row
+
+    @cached_property
+    def _has_captions(self) -> bool:
+        """Whether one of the first 100 records has a caption column. Earlier releases read only such a file, and the
+        captions and `meta` of its pairs must not change."""
+        with suppress(SourceFault):
+            for _, _, row in islice(self.records(0, 0), _SAMPLED_ROWS):
+                if isinstance(row, dict) and Columns.name_of("caption", row, self.settings.columns):
+                    return True
+        return False
 
     def column_names(self) -> list[str]:
         """The fields in order of appearance. If there is no object, the requested names."""
