@@ -79,10 +79,11 @@ def _first_keys(tar: TarReader, names: MemberNames) -> Iterator[list[Member]]:
     members and bytes: a gzipped tar must be unpacked up to there."""
     key = ""
     members: list[Member] = []
-    found = tar.members(0, lambda name: _MAX_NOTICED_JSON if names.split(name).role == "json" else 0)
-    for number, member in enumerate(member for member in found if isinstance(member, Member)):
-        if number == _MAX_NOTICED:
-            return
+    start = tar.start(_MAX_NOTICED_BYTES)
+    found = start.members(0, lambda name: _MAX_NOTICED_JSON if names.split(name).role == "json" else 0)
+    for number, member in enumerate(found):
+        if isinstance(member, Gap) or number == _MAX_NOTICED:
+            return  # the last key may have more members
         split = names.split(member.name)
         if split.role and not member.name.rpartition("/")[2].startswith("._"):
             if members and split.key != key:
@@ -90,8 +91,6 @@ def _first_keys(tar: TarReader, names: MemberNames) -> Iterator[list[Member]]:
                 members = []
             key = split.key
             members.append(member)
-        if member.data_offset + member.size > _MAX_NOTICED_BYTES:
-            return
     if members:
         yield members
 

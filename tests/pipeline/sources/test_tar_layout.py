@@ -1,5 +1,6 @@
 """Tars that do not name or order their members as webdataset does."""
 
+import gzip
 import io
 import itertools
 import json
@@ -565,6 +566,23 @@ def test_two_images_are_looked_for_in_a_limited_number_of_members_and_bytes(tmp_
     assert opened(tmp_path / "c.tgz", [("a.npy", bytes(9 << 20)), *two], True).notices({}) == []
     # A text may follow the last member that is looked at.
     assert opened(tmp_path / "d.tgz", cut, True).notices({}) == []
+    assert opened(tmp_path / "e.tgz", [*two[:3], ("a.npy", bytes(9 << 20))], True).notices({}) == []
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("damage", [bytes(40 << 20), b"x" * (40 << 20)], ids=["zeros", "no header"])
+def test_a_notice_reads_no_more_of_a_damaged_tar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool, damage: bytes
+) -> None:
+    data = tar([("a.jpg", picture(0)), ("a.txt", b"a dog")])[:-1024].rstrip(b"\0")
+    data = data + bytes(-len(data) % 512) + damage
+    path = tmp_path / "a.tar"
+    tar_source = WebDatasetSource(stored(path, gzip.compress(data, 1) if packed else data), source())
+    read: list[int] = []
+    original = TarReader._read
+    monkeypatch.setattr(TarReader, "_read", lambda self, size: read.append(size) or original(self, size))
+    assert tar_source.notices({}) == []
+    assert 8_000_000 < sum(read) < 9 << 20
 
 
 def test_of_a_tar_with_two_images_of_each_key_only_the_first_headers_are_looked_at(
