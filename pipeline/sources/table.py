@@ -24,7 +24,7 @@ from pipeline.sources.base import (
 from pipeline.sources.columns import Columns, how_to_download
 from pipeline.sources.image_cells import bytes_in, image_in
 from pipeline.sources.read_images import fetch_ahead
-from pipeline.sources.text_file import open_text, unmarked_encoding
+from pipeline.sources.text_file import look_into
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 _SAMPLED_ROWS = 100
@@ -136,13 +136,32 @@ class TextTableSource(TableSource):
             if not some:
                 raise
 
+    def first_images(self) -> Iterator[ImageRef | Fault]:
+        """Reads the first rows up to an image in a cell. The image column is that of the first row, as 100 rows can be
+        100 MB."""
+        requested, name = self.settings.columns, ""
+        for row in self.first_rows():
+            if not name:
+                columns = Columns.pick(list(row), requested, self.uri) if Columns.fit(row, requested) else self.columns
+                name = columns.image
+            image = image_in(row.get(name))
+            if isinstance(image, bytes):
+                return
+            yield image_reference(image, self.root) if isinstance(image, str) else image
+
     def place(self, position: Position) -> str:
         """The first byte."""
         return f", at byte {position['offset']}"
 
+    @cached_property
+    def _forward_and_encoding(self) -> tuple[bool, str]:
+        """Found in one opening, which takes some ms on an object store."""
+        return look_into(self.uri, self.settings.encoding)
+
     def check_encoding(self) -> None:
         """Raises CallError if the file looks like UTF-16 or UTF-32 without a byte-order mark."""
-        if not self.settings.encoding and (encoding := unmarked_encoding(self.uri)):
+        _, encoding = self._forward_and_encoding
+        if encoding:
             problem = f"{self.uri} looks like {encoding} without a byte-order mark"
             raise CallError(f"source.encoding: {problem}; set source.encoding={encoding}")
 
@@ -151,9 +170,9 @@ class TextTableSource(TableSource):
         self.check_encoding()
         columns = self.columns  # a table without rows must have them, too
         self.check_images(row.get(columns.image) for row in self.first_rows())
-        with open_text(self.uri, self.settings.encoding) as text:
-            if text.forward:
-                return [RangeSpec({"offset": 0, "row": 0, "skip": 0, "index": 0}, None)]
+        forward, _ = self._forward_and_encoding
+        if forward:
+            return [RangeSpec({"offset": 0, "row": 0, "skip": 0, "index": 0}, None)]
         counts = (
             (position, self.count(row), row if isinstance(row, str) else row.get(columns.image))
             for position, row in self.positioned_rows({"offset": 0, "row": 0, "skip": 0, "index": 0})
