@@ -144,11 +144,17 @@ class DelimitedSource(TextTableSource):
             yield row_offset, number, self._row(cells)
             number += 1
 
-    def check_captions(self, cells: Sequence[Any]) -> None:
-        """Raises CallError if a table without a header has ids or numbers, as in OFA's `id<TAB>base64`."""
-        if self.layout.header or self.settings.header or not _are_ids([cell.strip() for cell in cells]):
+    def check_captions(self) -> None:
+        """Raises CallError if a table without a header has ids or numbers, as in OFA's `id<TAB>base64`.
+
+        Only for a new plan: 0.1 read them, and its runs go on.
+        """
+        if self.layout.header or self.settings.header:
             return
-        first = short_repr(cells[0].strip())
+        cells = [row[self.columns.caption].strip() for row in self.first_rows()]
+        if not _are_ids(cells):
+            return
+        first = short_repr(cells[0])
         problem = f"beside its images, {self.uri} has {first} and the like, which are no captions"
         given = ",".join(self.layout.names)
         cure = f"add a column with captions, and a header line; if they are captions, set source.header={given}"

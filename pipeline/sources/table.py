@@ -2,13 +2,14 @@
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property, partial
 from itertools import groupby, islice
 from typing import Any
 
 from pipeline.faults import CallError, SourceFault
+from pipeline.sources import json_text
 from pipeline.sources.base import (
     ImageFileSource,
     Position,
@@ -23,7 +24,7 @@ from pipeline.sources.base import (
 from pipeline.sources.columns import Columns, how_to_download
 from pipeline.sources.image_cells import bytes_in, image_in
 from pipeline.sources.read_images import fetch_ahead
-from pipeline.sources.text_file import open_text, unmarked_encoding
+from pipeline.sources.text_file import look_into
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 _SAMPLED_ROWS = 100
@@ -143,16 +144,35 @@ class TextTableSource(TableSource):
         """The rows from a position on, as `rows`. Plans of earlier releases lack the keys that are newer."""
         return self.rows(start["offset"], start["row"])
 
+    def first_images(self) -> Iterator[ImageRef | Fault]:
+        """Reads the first rows up to an image in a cell. The image column is that of the first row, as 100 rows can be
+        100 MB."""
+        requested, name = self.settings.columns, ""
+        for row in self.first_rows():
+            if not name:
+                columns = Columns.pick(list(row), requested, self.uri) if Columns.fit(row, requested) else self.columns
+                name = columns.image
+            image = image_in(row.get(name))
+            if isinstance(image, bytes):
+                return
+            yield image_reference(image, self.root) if isinstance(image, str) else image
+
     def place(self, position: Position) -> str:
         """The first byte."""
         return f", at byte {position['offset']}"
 
-    def check_captions(self, cells: Sequence[Any]) -> None:
+    def check_captions(self) -> None:
         """Raises CallError if the first cells of the caption column are surely no captions."""
+
+    @cached_property
+    def _forward_and_encoding(self) -> tuple[bool, str]:
+        """Found in one opening, which takes some ms on an object store."""
+        return look_into(self.uri, self.settings.encoding)
 
     def check_encoding(self) -> None:
         """Raises CallError if the file looks like UTF-16 or UTF-32 without a byte-order mark."""
-        if not self.settings.encoding and (encoding := unmarked_encoding(self.uri)):
+        _, encoding = self._forward_and_encoding
+        if encoding:
             problem = f"{self.uri} looks like {encoding} without a byte-order mark"
             raise CallError(f"source.encoding: {problem}; set source.encoding={encoding}")
 
@@ -160,12 +180,11 @@ class TextTableSource(TableSource):
         """Scans the file once. A file that can only be read forward is one range, and is not scanned."""
         self.check_encoding()
         columns = self.columns  # a table without rows must have them, too
-        first = list(self.first_rows())
-        self.check_images(row.get(columns.image) for row in first)
-        self.check_captions([row.get(columns.caption) for row in first])
-        with open_text(self.uri, self.settings.encoding) as text:
-            if text.forward:
-                return [RangeSpec(self.start(), None)]
+        self.check_images(row.get(columns.image) for row in self.first_rows())
+        self.check_captions()
+        forward, _ = self._forward_and_encoding
+        if forward:
+            return [RangeSpec(self.start(), None)]
         counts = (
             (position, self.count(row), row if isinstance(row, str) else row.get(columns.image))
             for position, row in self.positioned_rows(self.start())
@@ -210,6 +229,27 @@ class TextTableSource(TableSource):
 
 class RecordSource(TextTableSource):
     """A table of JSON objects. The columns are the fields of the objects in the first 100 rows."""
+
+    def records(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
+        """As `rows`, with the fields that are in the file."""
+        raise NotImplementedError
+
+    def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
+        """The records. In a file without captions, ODVG's `grounding` gives them."""
+        for place, current, row in self.records(offset, number):
+            if isinstance(row, dict) and "grounding" in row and not self._has_captions:
+                row = json_text.with_grounding(row, self.settings.columns)
+            yield place, current, row
+
+    @cached_property
+    def _has_captions(self) -> bool:
+        """Whether one of the first 100 records has a caption column. Earlier releases read only such a file, and the
+        captions and `meta` of its pairs must not change."""
+        with suppress(SourceFault):
+            for _, _, row in islice(self.records(0, 0), _SAMPLED_ROWS):
+                if isinstance(row, dict) and Columns.name_of("caption", row, self.settings.columns):
+                    return True
+        return False
 
     def column_names(self) -> list[str]:
         """The fields in order of appearance. If there is no object, the requested names."""
