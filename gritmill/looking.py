@@ -20,6 +20,8 @@ _READ = 100  # pairs of a source whose images are decoded
 _COUNTED = 100_000  # pairs of a source that are counted if their number is not known without reading
 _AHEAD = 8  # pairs whose images are in memory at a time
 _SHOWN = 5
+_BOXES = ("bbox", "boxes", "noun_chunks", "objects", "regions")
+"""Usual names of columns with boxes."""
 
 _NO_TEXTS = frozenset({"nan", "null", "none", "<na>", "n/a", "#n/a"})
 """Captions, in lower case, that stand for a missing one in tables of other programs."""
@@ -103,6 +105,7 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
     from pipeline.faults import CallError, SourceFault, first_line
     from pipeline.plan.plan_sources import plan_sources
     from pipeline.sources import notices
+    from transforms.filters import columns_of
     from transforms.wording import counted
 
     found = LookedAt(info.uri)
@@ -117,9 +120,12 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
         for start in starts:
             found.notices = notices(source, start)
             words: Counter[str] = Counter()
+            columns: set[str] = set()
             for pair in _read(found, source, start, configuration):
                 _add(found, pair, configuration.source.annotations)
                 words[pair.caption.strip()] += 1
+                columns.update(columns_of(pair))
+            found.notices += _annotation_notices(columns, configuration.source.annotations)
             if missing := [word for word in words if word.lower() in _NO_TEXTS]:
                 number = counted(sum(words[word] for word in missing), "caption")
                 cure = "filters.min_words=2 rejects captions of one word"
@@ -134,6 +140,18 @@ def _look_at(info: "FileInfo", configuration: "Configuration") -> LookedAt:
     except (CallError, SourceFault) as error:
         found.fault = first_line(error)
     return found
+
+
+def _annotation_notices(columns: set[str], given: "AnnotationColumns") -> "Iterator[str]":
+    """Lines about columns of boxes and phrases that are set and not there, or there and not set."""
+    from transforms.wording import suggestion
+
+    missing = given.without_alternatives(set(given.names) - columns) if columns else set()
+    for name in sorted(missing):
+        yield f"source.columns: the first pairs have no column {name}; {suggestion(name, sorted(columns))}"
+    if not given.boxes and (unused := sorted(columns.intersection(_BOXES))):
+        name = unused[0]
+        yield f"the column {name} seems to have boxes, which are not used; source.columns.boxes={name} uses them"
 
 
 def _count(found: LookedAt, source: "Source", start: dict[str, Any]) -> None:

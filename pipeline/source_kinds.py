@@ -40,6 +40,9 @@ _CURES = {
 }
 """What to do with other files, by suffix."""
 
+TABLE_OF_ANYTHING = re.compile(r"\.(arrows|feather|ipc)(\.(gz|zst|zstd))?\Z", re.IGNORECASE)
+"""Suffixes of tables that often have no pairs, such as embeddings. Runs of 0.1 did not find them in folders."""
+
 _COMPRESSED = re.compile(r"\.(gz|zst|zstd)\Z", re.IGNORECASE)
 METADATA = re.compile(
     r"(^|/)(([0-9]{5,}_stats|dataset_infos?|dataset_dict|state)\.json|cache-[^/]*\.arrow|_tmp/[0-9]+\.feather)\Z"

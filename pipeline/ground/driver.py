@@ -20,7 +20,7 @@ from pipeline.layout import DETECTIONS, FRESH
 from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
 from pipeline.plan.find_sources import find_sources
-from pipeline.plan.plan import Plan, read_plan
+from pipeline.plan.plan import Plan, PlannedSource, read_plan
 from pipeline.sources import notices
 from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
 from pipeline.tables.table import Table
@@ -31,6 +31,9 @@ from transforms.wording import counted, suggestion
 
 _LOOK = 16
 """Pairs of the first source in which the columns of `filters.where` are looked up."""
+
+_READ_WHOLE = ("coco", "json", "parquet", "arrow")
+"""Kinds of which the whole file, or the image column, is read to know the first images: not again at each resume."""
 
 
 def ground(configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions) -> Plan:
@@ -63,7 +66,8 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         _check_engine(configuration.detector, options.beam)
     left_out: list[str] = []
     read = configuration.source
-    source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns)
+    planned = {source.uri for source in old.sources if source.ranges} if old else ()
+    source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns, planned=planned)
     with _removal(folder, options):
 
         def prepare(old: Plan | None) -> Plan:
@@ -86,7 +90,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         _tell_left_out(left_out, options.quiet)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     if _unfinished_count(plan, tables.values()):
-        _tell_first_source(plan, options)
+        _tell_first_source(plan, options, old.sources if old else ())
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
@@ -143,11 +147,12 @@ def _tell_left_out(lines: Sequence[str], quiet: bool) -> None:
             progress.tell("ground", printable(line), quiet)
 
 
-def _tell_first_source(plan: Plan, options: GroundOptions) -> None:
+def _tell_first_source(plan: Plan, options: GroundOptions, earlier: Sequence[PlannedSource] = ()) -> None:
     """Says before the first hour what of the first source may not be meant: its notices, and the columns of
     the settings that its first pairs do not have, which the manifest says of every source.
 
-    A source that cannot be read here is reported where it is processed.
+    earlier: the sources that earlier calls planned. A source that cannot be read here is reported where it is
+    processed.
     """
     from pipeline.engines import progress
 
@@ -161,7 +166,8 @@ def _tell_first_source(plan: Plan, options: GroundOptions) -> None:
     pairs: list[Pair] = []
     with suppress(RunFault, SourceFault, OSError):
         source, start = first.open(plan.configuration.source), first.ranges[0].start
-        lines += [f"{first.uri}: {line}" for line in notices(source, start)]
+        if first.kind not in _READ_WHOLE or not any(first is source for source in earlier):
+            lines += [f"{first.uri}: {line}" for line in notices(source, start)]
         if names:
             pairs.extend(pair for _, pair in islice(source.read(start), _LOOK))
     for name in sorted(given.without_alternatives(unknown_columns(names, pairs))):

@@ -1,5 +1,6 @@
 """The plan: the sources of a run, and the ranges of each source.
 
+metadata       which files that other programs write beside data have no pairs
 find_in_folder the sources in a folder that `--input` names
 companions     files of other programs beside data that have no pairs
 find_sources   the files that match `--input`

@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 from pipeline import files
@@ -25,6 +25,7 @@ def find_sources(
     kind: str = "auto",
     tell: Callable[[str], None] = lambda _: None,
     columns: ColumnSettings | None = None,
+    planned: Collection[str] = (),
 ) -> list[FileInfo]:
     """The files that match URIs, globs, brace patterns and local folders, each once, sorted by URI.
 
@@ -32,6 +33,8 @@ def find_sources(
       option: the command-line option with the inputs, for error messages.
       kind: `source.kind`. tell: receives a line about files that are left out.
       columns: `source.columns`. None: its default.
+      planned: URIs of sources of a run that is resumed. They are not left out if an input matches them: the rules of
+        the release that planned them may have been others.
 
     Raises:
       CallError: an input, or one of the paths of a brace pattern, matches no file; a glob or folder contains a path
@@ -40,15 +43,19 @@ def find_sources(
     columns = columns or ColumnSettings()
     by_uri: dict[str, FileInfo] = {}
     for pattern in inputs:
+        lines: list[str] = []
+        search = partial(find_in_folder, kind=kind, tell=lines.append, columns=columns, planned=planned)
         try:
-            matched = _matches(pattern, partial(find_in_folder, kind=kind, tell=tell, columns=columns))
+            matched = _matches(pattern, search)
         except CallError as error:
-            raise CallError(f"{option}: {error}") from error
+            raise CallError("; ".join([f"{option}: {error}", *lines])) from error
+        for line in lines:
+            tell(line)
         for info in matched:
             if not info.uri.isprintable():
                 raise CallError(f"{option}: {info.uri!r}: the name is not UTF-8 or not printable; rename the file")
         by_uri |= {info.uri: info for info in matched}
-    return without_companions([by_uri[uri] for uri in sorted(by_uri)], kind, columns, tell)
+    return without_companions([by_uri[uri] for uri in sorted(by_uri)], kind, columns, tell, planned)
 
 
 def _matches(pattern: str, search: Search) -> list[FileInfo]:

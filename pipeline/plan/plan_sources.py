@@ -47,16 +47,18 @@ def compare_sources(plan: Plan, source_files: Sequence[FileInfo]) -> tuple[list[
       The files that are not in the plan, and the current files of sources that have changed, by source number.
 
     Raises:
-      FolderMismatch: a planned source is not in the input.
+      FolderMismatch: a planned source is not in the input. One that has no ranges, because it could not be read, may be
+        left out.
     """
     by_uri = {info.uri: info for info in source_files}
     changed = {}
     for number, source in enumerate(plan.sources):
         current = by_uri.pop(source.uri, None)
         if current is None:
-            if not (source.ranges or is_source(source.uri)):  # 0.1 planned `_stats.json`, which is now left out
+            exists = files.exists(source.uri)
+            if not source.ranges and (exists or not is_source(source.uri)):  # 0.1 planned `_stats.json` and the like
                 continue
-            problem = "is not among the inputs" if files.exists(source.uri) else "is missing"
+            problem = "is not among the inputs" if exists else "is missing"
             raise FolderMismatch(f"--input: {source.uri} {problem}, but it is part of this run's plan")
         if current != source.info:
             changed[number] = current

@@ -58,7 +58,7 @@ def kind_of(uri: str, settings: SourceSettings) -> str:
     if settings.kind == "auto" and kind in ("coco", "jsonl"):
         from pipeline.sources.json_records import kind_of_json
 
-        return kind_of_json(uri, kind, settings.encoding)
+        return kind_of_json(uri, kind, settings)
     return kind
 
 

@@ -21,7 +21,7 @@ from pipeline.sources.image_folder import find_image_folder
 from pipeline.sources.read_images import LOADERS, fetch_ahead, read_file
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
-_FIRST_PAIRS = 16
+_FIRST_IMAGES, _SAMPLED = 100, 16
 _REPLIES = ("gpt", "assistant")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _MAX_DEPTH = 64  # pydantic's serializer and Python's recursion fail at some hundreds
@@ -84,13 +84,19 @@ class ImageFileSource:
         """Reads several files at a time."""
         return fetch_ahead(references, lambda image: read_file(image.uri, FailureStage.FETCH), LOADERS)
 
+    def first_images(self) -> Iterable[ImageRef | Fault]:
+        """The images of the first rows, if they can be separate files; at most 100 are used."""
+        return ()
+
     def notices(self, start: Position) -> list[str]:
-        """Lines for a person about what may not be meant, from the first pairs. start: of the first one."""
-        pairs = [pair for _, pair in islice(self.read(start), _FIRST_PAIRS)]
-        uris = {pair.image.uri for pair in pairs if not pair.error and pair.image.uri != self.uri}
-        if not uris or any(map(files.exists, sorted(uris))):
+        """Lines for a person about what may not be meant, from the first images."""
+        images = [image for image in islice(self.first_images(), _FIRST_IMAGES) if isinstance(image, ImageRef)]
+        uris = list(dict.fromkeys(image.uri for image in images))
+        sample = uris[:: max(1, len(uris) // _SAMPLED)]
+        # A request to an object store takes some ms.
+        if not uris or any(map(files.exists, uris if files.is_local(self.root) else sample)):
             return []
-        folder = find_image_folder(self.root, sorted(uri.removeprefix(f"{self.root.rstrip('/')}/") for uri in uris))
+        folder = find_image_folder(self.root, [uri.removeprefix(f"{self.root.rstrip('/')}/") for uri in sample])
         cure = f"source.image_root={shlex.quote(folder)}" if folder else "source.image_root to the folder of the images"
         return [f"the first images are not in {self.root}; set {cure}"]
 

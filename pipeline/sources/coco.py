@@ -23,7 +23,7 @@ from pipeline.sources.base import (
 )
 from pipeline.sources.columns import Columns
 from pipeline.sources.text_file import read_text
-from transforms.records import FailureStage, Fault, Pair, Reason
+from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 _COLUMNS = Columns("caption", "file_name", "url", "image_id", "key")
 _URLS = ("coco_url", "flickr_url", "url")
@@ -40,6 +40,12 @@ class CocoSource(ImageFileSource):
             raise CallError(f"--input: {self.uri}: none of its annotations has a caption; leave it out")
         images = (row["image_id"] if isinstance(row, dict) else row for row in table)
         return slice_ranges((({"index": i}, 1, image) for i, image in enumerate(images)), rows)
+
+    def first_images(self) -> Iterator[ImageRef | Fault]:
+        """Those of the first annotations, which are sorted."""
+        for row in _table(self.info, self.settings.encoding):
+            if isinstance(row, dict) and not isinstance(row["file_name"], Fault):
+                yield image_reference(row["file_name"], self.root)
 
     def starts(self, start: Position) -> Iterator[Position]:
         """One position per annotation."""
@@ -75,7 +81,7 @@ def _table(info: FileInfo, encoding: str) -> list[dict[str, Any] | str]:
         raise SourceFault(f"not a COCO captions file: {json_text.explain(error)}") from error
     for name in ("images", "annotations"):
         if not isinstance(value, dict) or not isinstance(value.get(name), list):
-            other = "other JSON must have a list of records, or captions by image file"
+            other = 'other JSON must have a list of records (pandas: orient="records"), or captions by image file'
             raise SourceFault(f"not a COCO captions file: it has no list {name}; {other}")
     usable = [image for image in value["images"] if not _problem(image, "id")]
     images: dict[Any, dict[str, Any]] = {}

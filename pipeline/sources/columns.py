@@ -48,6 +48,11 @@ class Columns:
         return all(cls._first(available, requested, role) for role in ("caption", "image"))
 
     @classmethod
+    def name_of(cls, role: str, available: Collection[str], requested: ColumnSettings) -> str:
+        """The column that is used as "caption", "image", …; "" if there is none."""
+        return cls._first(available, requested, role)
+
+    @classmethod
     def has_image(cls, available: Collection[str], requested: ColumnSettings) -> bool:
         """Whether there is an image column."""
         return bool(cls._first(available, requested, "image"))
@@ -76,7 +81,8 @@ class Columns:
             return f"lists URLs, in the column {self.url}; {cure}"
         names = " or ".join(getattr(requested, role))
         shown = [name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…" for name in available]
-        return f"has no column {names}; it has {', '.join(shown[:_MOST])}{', …' if len(shown) > _MOST else ''}"
+        cure = "; set source.columns.caption=tags to use the tags" if role == "caption" and "tags" in available else ""
+        return f"has no column {names}; it has {', '.join(shown[:_MOST])}{', …' if len(shown) > _MOST else ''}{cure}"
 
 
 def how_to_download(uri: str, url: str, caption: str) -> str:

@@ -13,8 +13,8 @@ from pipeline.sources.text_file import open_text
 class JsonlSource(RecordSource):
     """One record per line."""
 
-    def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
-        """One row per line that is not blank."""
+    def records(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
+        """One record per line that is not blank."""
         with open_text(self.uri, self.settings.encoding) as source:
             source.file.seek(offset)
             for line in source.file:
@@ -31,8 +31,9 @@ def _parse_line(line: bytes) -> Row:
     except ValueError as error:  # also raised for some JSON: nested deep, or with an integer of thousands of digits
         try:
             row = json_text.parse(line)
-        except UnicodeDecodeError:
-            return f"not UTF-8; {json_text.SET_ENCODING}"
-        except (ValueError, RecursionError):
-            return str(error)
-    return json_text.with_grounding(row) if isinstance(row, dict) else "not a JSON object"
+        except (ValueError, RecursionError) as other:
+            if nul := json_text.nul_in(line):
+                return f"not JSON: {nul}"
+            is_encoding = isinstance(other, UnicodeDecodeError)
+            return f"not UTF-8; {json_text.SET_ENCODING}" if is_encoding else str(error)
+    return row if isinstance(row, dict) else "not a JSON object"

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 from pipeline import files
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import SourceFault, first_line
-from pipeline.sources.base import Position, RangeSpec, captions_of
+from pipeline.sources.base import Position, RangeSpec, captions_of, image_reference
 from pipeline.sources.columns import Columns
-from pipeline.sources.image_cells import bytes_in
+from pipeline.sources.image_cells import bytes_in, image_in
 from pipeline.sources.parquet_cells import Unreadable, images_of, is_damage, values_of
 from pipeline.sources.read_images import opened_once
 from pipeline.sources.table import Row, TableSource
@@ -35,7 +35,7 @@ class ParquetSource(TableSource):
 
     def ranges(self, rows: int) -> list[RangeSpec]:
         """Joins row groups up to `rows` rows, and splits larger row groups."""
-        self._check_first_images()
+        self.check_images(islice(self._first_texts(self.columns.image), _BATCH))
         ranges: list[RangeSpec] = []
         index = 0
         counts = self._captions()
@@ -134,12 +134,17 @@ class ParquetSource(TableSource):
         if end > start:
             yield start, end
 
-    def _check_first_images(self) -> None:
-        name = self.columns.image
+    def first_images(self) -> Iterator[ImageRef | Fault]:
+        """Paths, if the column has texts. Others are in the file."""
+        found = map(image_in, islice(self._first_texts(self.columns.image), _BATCH))
+        return (image_reference(image, self.root) for image in found if isinstance(image, str))
+
+    def _first_texts(self, name: str) -> Iterator[Any]:
+        """The cells of a column of texts in the first row group. Nothing if the column has other cells."""
         with self._open() as file:
             field = file.schema_arrow.field(name)
             if field.type in (pa.string(), pa.large_string()) and file.metadata.num_row_groups:
-                self.check_images(islice(_column(file, 0, file.schema_arrow.names.index(name)), _BATCH))
+                yield from _column(file, 0, file.schema_arrow.names.index(name))
 
     def _captions(self) -> Any:
         """The number of captions per row (int64) if they are lists. None if each row has one caption."""

@@ -3,12 +3,13 @@
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from functools import cached_property, partial
 from itertools import groupby, islice
 from typing import Any
 
 from pipeline.faults import CallError, SourceFault
+from pipeline.sources import json_text
 from pipeline.sources.base import (
     ImageFileSource,
     Position,
@@ -23,7 +24,7 @@ from pipeline.sources.base import (
 from pipeline.sources.columns import Columns, how_to_download
 from pipeline.sources.image_cells import bytes_in, image_in
 from pipeline.sources.read_images import fetch_ahead
-from pipeline.sources.text_file import open_text, unmarked_encoding
+from pipeline.sources.text_file import look_into
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 
 _SAMPLED_ROWS = 100
@@ -135,13 +136,43 @@ class TextTableSource(TableSource):
             if not some:
                 raise
 
+    def start(self) -> Position:
+        """The position of the first row in a new plan."""
+        return {"offset": 0, "row": 0, "skip": 0, "index": 0}
+
+    def rows_from(self, start: Position) -> Iterator[tuple[int, int, Row]]:
+        """The rows from a position on, as `rows`. Plans of earlier releases lack the keys that are newer."""
+        return self.rows(start["offset"], start["row"])
+
+    def first_images(self) -> Iterator[ImageRef | Fault]:
+        """Reads the first rows up to an image in a cell. The image column is that of the first row, as 100 rows can be
+        100 MB."""
+        requested, name = self.settings.columns, ""
+        for row in self.first_rows():
+            if not name:
+                columns = Columns.pick(list(row), requested, self.uri) if Columns.fit(row, requested) else self.columns
+                name = columns.image
+            image = image_in(row.get(name))
+            if isinstance(image, bytes):
+                return
+            yield image_reference(image, self.root) if isinstance(image, str) else image
+
     def place(self, position: Position) -> str:
         """The first byte."""
         return f", at byte {position['offset']}"
 
+    def check_captions(self) -> None:
+        """Raises CallError if the first cells of the caption column are surely no captions."""
+
+    @cached_property
+    def _forward_and_encoding(self) -> tuple[bool, str]:
+        """Found in one opening, which takes some ms on an object store."""
+        return look_into(self.uri, self.settings.encoding)
+
     def check_encoding(self) -> None:
         """Raises CallError if the file looks like UTF-16 or UTF-32 without a byte-order mark."""
-        if not self.settings.encoding and (encoding := unmarked_encoding(self.uri)):
+        _, encoding = self._forward_and_encoding
+        if encoding:
             problem = f"{self.uri} looks like {encoding} without a byte-order mark"
             raise CallError(f"source.encoding: {problem}; set source.encoding={encoding}")
 
@@ -150,12 +181,13 @@ class TextTableSource(TableSource):
         self.check_encoding()
         columns = self.columns  # a table without rows must have them, too
         self.check_images(row.get(columns.image) for row in self.first_rows())
-        with open_text(self.uri, self.settings.encoding) as text:
-            if text.forward:
-                return [RangeSpec({"offset": 0, "row": 0, "skip": 0, "index": 0}, None)]
+        self.check_captions()
+        forward, _ = self._forward_and_encoding
+        if forward:
+            return [RangeSpec(self.start(), None)]
         counts = (
             (position, self.count(row), row if isinstance(row, str) else row.get(columns.image))
-            for position, row in self.positioned_rows({"offset": 0, "row": 0, "skip": 0, "index": 0})
+            for position, row in self.positioned_rows(self.start())
         )
         return slice_ranges(counts, rows)
 
@@ -167,13 +199,14 @@ class TextTableSource(TableSource):
 
     def positioned_rows(self, start: Position) -> Iterator[tuple[Position, Row]]:
         index = start["index"] - start["skip"]
-        for offset, number, row in self.rows(start["offset"], start["row"]):
-            yield {"offset": offset, "row": number, "skip": 0, "index": index}, row
+        for offset, number, row in self.rows_from(start):
+            yield {**start, "offset": offset, "row": number, "skip": 0, "index": index}, row
             index += self.count(row)
 
     @contextmanager
     def cell_reader(self) -> Iterator[Callable[[ImageRef], bytes]]:
-        """Goes back in the table only if a reference does."""
+        """Goes back in the table only if a reference does, or if no row begins at its byte: in plans of earlier
+        releases, a row of several lines is several rows."""
         rows: Any = iter(())
         behind = sys.maxsize  # the rows after this byte can still be read
 
@@ -181,7 +214,10 @@ class TextTableSource(TableSource):
             nonlocal rows, behind
             if image.offset <= behind:
                 rows = self.rows(image.offset, image.row)
-            offset, row = next(((offset, row) for offset, _, row in rows if offset >= image.offset), (image.offset, ""))
+            offset, row = next(((offset, row) for offset, _, row in rows if offset >= image.offset), (sys.maxsize, ""))
+            if offset != image.offset:
+                rows = self.rows(image.offset, image.row)
+                offset, _, row = next(rows, (image.offset, 0, ""))
             behind = offset
             return bytes_in(row.get(self.columns.image)) if isinstance(row, dict) and offset == image.offset else b""
 
@@ -193,6 +229,27 @@ class TextTableSource(TableSource):
 
 class RecordSource(TextTableSource):
     """A table of JSON objects. The columns are the fields of the objects in the first 100 rows."""
+
+    def records(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
+        """As `rows`, with the fields that are in the file."""
+        raise NotImplementedError
+
+    def rows(self, offset: int, number: int) -> Iterator[tuple[int, int, Row]]:
+        """The records. In a file without captions, ODVG's `grounding` gives them."""
+        for place, current, row in self.records(offset, number):
+            if isinstance(row, dict) and "grounding" in row and not self._has_captions:
+                row = json_text.with_grounding(row, self.settings.columns)
+            yield place, current, row
+
+    @cached_property
+    def _has_captions(self) -> bool:
+        """Whether one of the first 100 records has a caption column. Earlier releases read only such a file, and the
+        captions and `meta` of its pairs must not change."""
+        with suppress(SourceFault):
+            for _, _, row in islice(self.records(0, 0), _SAMPLED_ROWS):
+                if isinstance(row, dict) and Columns.name_of("caption", row, self.settings.columns):
+                    return True
+        return False
 
     def column_names(self) -> list[str]:
         """The fields in order of appearance. If there is no object, the requested names."""

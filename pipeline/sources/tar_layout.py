@@ -3,14 +3,13 @@
 A tar as img2dataset and webdataset write it is recognised by its first members, and nothing more is read.
 """
 
-from collections import Counter
-from collections.abc import Collection
-from itertools import groupby, islice
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice, permutations
 from typing import Any
 
 from pipeline.configuration import MemberSettings, SourceSettings
 from pipeline.sources import json_text
-from pipeline.sources.member_names import MemberNames, digest, shown
+from pipeline.sources.member_names import MemberName, MemberNames, digest, shown, starts_sample
 from pipeline.sources.tar_index import MAX_MEMBERS, TarIndex
 from pipeline.sources.tar_members import Gap, Member, TarReader
 
@@ -25,6 +24,9 @@ _FIRST_COMPLETE = 2
 
 _FIRST_KEYS = 4
 """Samples at the start in which two images of one key are looked for. A tar that has such keys has them throughout."""
+
+_MAX_NOTICED, _MAX_NOTICED_BYTES, _MAX_NOTICED_JSON = 64, 8 << 20, 1 << 18
+"""Members, bytes of the unpacked tar, and bytes of a JSON that are read for that, at each start of a run."""
 
 _MAX_JSON = 1 << 24
 _MAX_EXTENSION = 60
@@ -55,27 +57,63 @@ def names_of(layout: dict[str, Any], settings: SourceSettings) -> MemberNames:
     return MemberNames(settings.members)
 
 
-def two_images(tar: TarReader, names: MemberNames) -> str:
-    """A line about two images of one key and fewer texts, if one of the first samples has them; else "".
+def two_images(tar: TarReader, names: MemberNames, captions: Collection[str]) -> str:
+    """A line about two images of one key, of which only one gets a caption, if one of the first keys has them; else "".
 
-    Each image is a sample, so one of them has no caption.
+    Each image is a sample. captions: fields of the JSON that are captions.
     """
-    members = (member.name for member in tar.members(0, lambda _: 0) if isinstance(member, Member))
-    used = (name for name in members if names.split(name).role and not name.rpartition("/")[2].startswith("._"))
-    for _, same_key in islice(groupby(used, lambda name: names.split(name).key), _FIRST_KEYS):
-        images: dict[str, str] = {}  # by extension
-        texts: Counter[str] = Counter()
-        for name in same_key:
-            _, role, extension, rank = names.split(name)
-            if role != "image":
-                texts[role] += 1
-            elif not rank:
-                images.setdefault(extension, shown(name))
-        if texts and len(images) > max(texts.values()):
-            (first, one), (_, other) = islice(images.items(), 2)
-            cure = f"name the extension of the image, for example source.members.image={first}"
-            return f"{one} and {other}: two images with one key, of which only one gets the caption; {cure}"
+    for members in islice(_first_keys(tar, names), _FIRST_KEYS):
+        images = _image_samples(members, names, captions)
+        for one, other in permutations(images, 2):
+            extension = names.split(one).extension
+            if images[one] and not images[other] and extension != names.split(other).extension:
+                first, second = (shown(name) for name in images if name in (one, other))
+                what = f"two images with one key, of which only {shown(one)} gets the caption"
+                cure = f"set source.members.image={extension}, or to the other extension if the caption is about that"
+                return f"{first} and {second}: {what}; {cure}"
     return ""
+
+
+def _first_keys(tar: TarReader, names: MemberNames) -> Iterator[list[Member]]:
+    """The members with a role of each of the first keys, with the bytes of small JSON. Ends within a limited number of
+    members and bytes: a gzipped tar must be unpacked up to there."""
+    key = ""
+    members: list[Member] = []
+    start = tar.start(_MAX_NOTICED_BYTES)
+    found = start.members(0, lambda name: _MAX_NOTICED_JSON if names.split(name).role == "json" else 0)
+    for number, member in enumerate(found):
+        if isinstance(member, Gap) or number == _MAX_NOTICED:
+            return  # the last key may have more members
+        split = names.split(member.name)
+        if split.role and not member.name.rpartition("/")[2].startswith("._"):
+            if members and split.key != key:
+                yield members
+                members = []
+            key = split.key
+            members.append(member)
+    if members:
+        yield members
+
+
+def _image_samples(members: Iterable[Member], names: MemberNames, captions: Collection[str]) -> dict[str, bool]:
+    """The images that samples have, by name, with whether the sample has a caption. members: of one key."""
+    samples: list[dict[str, Member]] = []  # by role
+    ranks: dict[str, int] = {}
+    last: MemberName | None = None
+    for member in members:
+        name = names.split(member.name)
+        if last is None or starts_sample(name, ranks, last):
+            samples.append({})
+            ranks = {}
+        if name.rank <= ranks.get(name.role, name.rank):
+            samples[-1][name.role], ranks[name.role] = member, name.rank
+        last = name
+
+    def has_caption(sample: dict[str, Member]) -> bool:
+        json = sample.get("json")
+        return "txt" in sample or (json is not None and (bool(json.fault) or _has_caption(json.data, captions)))
+
+    return {sample["image"].name: has_caption(sample) for sample in samples if "image" in sample}
 
 
 def _is_to_join(tar: TarReader, names: MemberNames) -> bool:

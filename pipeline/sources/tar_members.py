@@ -78,6 +78,10 @@ class TarReader:
         """Whether any member can be reached without reading those before it."""
         return self._end is not None
 
+    def start(self, size: int) -> "TarReader":
+        """A reader of the first `size` bytes, as if the tar were cut off there. Nothing behind them is read."""
+        return TarReader(cast(BinaryIO, _Start(self._stream, size)), None)
+
     def members(self, offset: int, max_bytes: MaxBytes) -> Iterator[Member | Gap]:
         """The members and gaps from the header at `offset` on.
 
@@ -219,6 +223,21 @@ class TarReader:
                 return offset, block
             offset += len(block)
         return None
+
+
+class _Start(files.RawFile):
+    """The first `size` bytes of a file."""
+
+    def __init__(self, file: "BinaryIO | files.ForwardFile", size: int) -> None:
+        super().__init__(file)
+        self._size = size
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(self._size - self.tell(), 0)
+        return super().read(left if size < 0 else min(size, left))
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return super().seek(min(offset, self._size), whence)
 
 
 @dataclass(frozen=True)

@@ -61,15 +61,16 @@ def open_text(uri: str, encoding: str) -> Iterator[TextFile]:
         yield TextFile(cast(BinaryIO, io.BufferedReader(_Lines(stream), _STEP)), forward)
 
 
-def unmarked_encoding(uri: str) -> str:
-    """UTF-16 or UTF-32 with its byte order, if a file looks like it and has no byte-order mark; else ""."""
-    with _opened(uri, "") as (stream, _):
-        head = _head(stream, _UNMARKED)
-    for encoding in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be") if b"\0" in head else ():
-        line = head[: len(head) - len(head) % 4].decode(encoding, "replace").partition("\n")[0]
+def look_into(uri: str, encoding: str) -> tuple[bool, str]:
+    """Whether a text file is read forward, as in `TextFile`; and, without an encoding, UTF-16 or UTF-32 with its byte
+    order, if the file looks like it and has no byte-order mark, else "". Raises as `open_text`."""
+    with _opened(uri, encoding) as (stream, forward):
+        head = b"" if encoding else _head(stream, _UNMARKED)
+    for unmarked in ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be") if b"\0" in head else ():
+        line = head[: len(head) - len(head) % 4].decode(unmarked, "replace").partition("\n")[0]
         if "\0" not in line and 2 * sum(map(str.isascii, line)) > len(line):  # a header, or a path
-            return encoding
-    return ""
+            return forward, unmarked
+    return forward, ""
 
 
 def read_text(uri: str, encoding: str) -> bytes:

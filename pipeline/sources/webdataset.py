@@ -245,7 +245,7 @@ class WebDatasetSource:
     def notices(self, start: Position) -> list[str]:
         """Lines for a person about what may not be meant, from the first headers. start: of the first pair."""
         with open_tar(self.uri, False) as tar:
-            return list(filter(None, [two_images(tar, names_of(start, self.settings))]))
+            return list(filter(None, [two_images(tar, names_of(start, self.settings), self.settings.columns.caption)]))
 
     def starts(self, start: Position) -> Iterator[Position]:
         """Reads only the headers and the JSON of samples, whose captions can be a list."""

@@ -53,6 +53,10 @@ def test_a_run_over_such_a_folder(written, parser, capsys):
     assert f"ground: {left_out}" in capsys.readouterr().err
     assert f" skip {left_out}" in (written / "out" / "run.log").read_text()
 
+    # A release that reads more kinds of files finds a table beside the pictures of a run, and resumes the run.
+    feather = pa.table({"image": ["0.PNG"], "caption": ["a dog"]})
+    with pa.ipc.new_file(written / "10_scene" / "a.feather", feather.schema) as writer:
+        writer.write_table(feather)
     assert gritmill.run(config, **call)["ledger"] == ledger
     stored(written / "10_scene" / "lost.png", sample_pairs.drawn(9)[8].data)
     with pytest.raises(FolderMismatch, match="10_scene/ has changed since the run began"):

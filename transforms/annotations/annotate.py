@@ -32,7 +32,8 @@ def with_given_phrases(pair: Pair, columns: AnnotationColumns) -> Pair | None:
         if cell is not None:
             spans = spans_of(items_of(cell, texts=True), pair.caption)
         else:
-            name, spans = boxes, _spans_of_boxes(boxes_cell, columns, pair.caption)
+            name = boxes
+            spans = _spans_of_boxes(boxes_cell, columns, pair.caption)
             if not spans:
                 return None
         name, cell = first(row, columns.expressions)

@@ -58,7 +58,7 @@ def _parsed(text: str) -> Any:
             return _with_lists(ast.literal_eval(text.strip()))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         pass
-    raise BadCell(f"{text[:40]!r} is neither JSON nor a list as Python writes it")
+    raise BadCell(f"{text[:40]!r} is neither JSON nor a list as Python writes it; write JSON")
 
 
 def _with_lists(value: Any) -> Any:

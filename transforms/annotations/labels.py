@@ -1,7 +1,7 @@
 """Which phrase of a caption a label names: "dog" is "a brown dog" of "A brown dog and two cats".
 
 Only words are compared, in singular and without articles; synonyms are not known ("person" is not "a man"). If several
-phrases fit equally well, the label names none of them: it is unknown which one is meant.
+phrases fit, the label names none of them: it is unknown which one is meant.
 """
 
 import re
@@ -28,24 +28,20 @@ Word = frozenset[str]
 
 
 def named_phrase(label: str, caption: str, phrases: Sequence[Phrase]) -> int | None:
-    """The number of the phrase that a label names; None if no phrase fits, or if several fit equally well.
+    """The number of the phrase that a label names; None if no phrase fits, or if several do.
 
-    A phrase with the words of the label fits best; else one whose head is the label's last word, and which contains all
-    words of the label.
+    A phrase fits if its head is the label's last word and it contains all words of the label, or if its expression has
+    the words of the label.
     """
     wanted = _words(label)
-    if not wanted:
-        return None
-    equal, containing = [], []
-    for number, phrase in enumerate(phrases):
+    found = []
+    for number, phrase in enumerate(phrases if wanted else ()):
         words = _words(caption[phrase.start : phrase.end])
         expression = _words(caption[phrase.expression_start : phrase.expression_end])
         head = _words(caption[phrase.head_start : phrase.head_end])
-        if _are_equal(wanted, words) or _are_equal(wanted, expression):
-            equal.append(number)
-        elif _are_equal(wanted[-1:], head[-1:]) and all(any(word & other for other in words) for word in wanted):
-            containing.append(number)
-    found = equal or containing
+        contains = _are_equal(wanted[-1:], head[-1:]) and all(any(word & other for other in words) for word in wanted)
+        if contains or _are_equal(wanted, expression):
+            found.append(number)
     return found[0] if len(found) == 1 else None
 
 

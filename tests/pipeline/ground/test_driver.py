@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.ground.driver import _tell_first_source
 from pipeline.ground.options import GroundOptions
+from pipeline.sources.json_records import JsonSource
 from tests.pipeline.builders import image, plan, stored, tar
 
 
@@ -30,3 +31,17 @@ def test_of_a_damaged_source_the_columns_before_the_damage_are_known(
     planned = plan([tmp_path / "a.tar"], filters={"where": ["punsafe < 0.5"]})
     _tell_first_source(planned, GroundOptions())
     assert "have no column punsafe" in capsys.readouterr().err
+
+
+def test_at_a_resume_no_file_is_parsed_only_for_a_notice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored(tmp_path / "a.json", '[{"image": "0.jpg", "caption": "a dog"}]')
+    stored(tmp_path / "b.csv", "image,caption\n0.jpg,a dog\n")
+    for name in ("a.json", "b.csv"):
+        planned = plan([tmp_path / name])
+        _tell_first_source(planned, GroundOptions())
+        assert f"{tmp_path}/{name}: the first images are not in {tmp_path}" in capsys.readouterr().err
+        monkeypatch.setattr(JsonSource, "first_images", None)
+        _tell_first_source(planned, GroundOptions(), planned.sources)
+        assert bool(capsys.readouterr().err) == (name == "b.csv")

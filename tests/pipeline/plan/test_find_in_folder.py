@@ -137,7 +137,10 @@ def test_a_table_that_cannot_be_opened_is_a_source(tmp_path: Path) -> None:
 def test_a_table_that_is_dropped_is_told_unless_img2dataset_wrote_it(tmp_path: Path) -> None:
     write(tmp_path, "00000/1.jpg 00000/1.txt 00001.tar")
     write(tmp_path, "00000.parquet 00001.parquet", parquet("picture", "caption"))
-    left_out = "left out: 2 tables without images beside a tar or folder of the same name, first 00000.parquet"
+    left_out = (
+        "left out: 2 tables without images beside a tar or folder of the same name, first 00000.parquet; if they name "
+        "images, set source.columns.image"
+    )
     sources, lines = found(tmp_path)
     assert sources == ["00001.tar"]
     assert lines[1:] == [left_out]
@@ -272,3 +275,71 @@ def test_a_file_system_that_lists_one_folder_at_a_time(tmp_path: Path, monkeypat
     monkeypatch.setattr(ShelfFileSystem, "has_dirs", lambda store: True)
     found = [info.uri for info in find_sources(["shelf://data"])]
     assert found == ["shelf://data/a/", "shelf://data/a/b/c.jsonl", "shelf://data/d/"]
+
+
+def arrow(**columns: list[Any]) -> bytes:
+    target = io.BytesIO()
+    table = pa.table(columns)
+    with pa.ipc.new_file(target, table.schema) as writer:
+        writer.write_table(table)
+    return target.getvalue()
+
+
+EMBEDDINGS, PAIRS = arrow(emb=[1.0, 2.0]), arrow(image=["1.jpg"], caption=["a dog"])
+
+
+@pytest.mark.parametrize("name", ["emb.feather", "emb.ipc", "emb.ARROWS"])
+@pytest.mark.parametrize("content", [EMBEDDINGS, arrow(caption=["a dog"]), b"no table"])
+def test_a_table_of_another_thing_is_left_out_if_its_suffix_does_not_say_what_it_is(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    write(tmp_path, "p/1.jpg p/1.txt t/t.jsonl")
+    for place in ("p", "t"):
+        stored(tmp_path / place / name, content)
+    line = (
+        f"left out: 1 table in which no caption and image column is found, first {{}}{name}; "
+        "source.columns.caption and source.columns.image name them"
+    )
+    assert found(tmp_path / "p") == (["."], [line.format("")])
+    assert found(tmp_path / "t") == (["t.jsonl"], [line.format("")])
+    assert found(tmp_path) == (["p/", "t/t.jsonl"], [line.format("p/").replace("1 table", "2 tables")])
+    stored(tmp_path / "only" / name, content)
+    with pytest.raises(CallError, match=rf"contains no tar.*; left out: 1 table .* first .*only/{name}; source"):
+        find_sources([str(tmp_path / "only")])
+
+
+def test_a_table_that_cannot_be_reached_is_not_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "a.csv")
+    stored(tmp_path / "emb.feather", EMBEDDINGS)
+    stored(tmp_path / "state.json", "{}")
+    assert found(tmp_path)[0] == ["a.csv"]
+
+    def refuse(uri: str) -> Any:
+        raise PermissionError(errno.EACCES, "denied", uri)
+
+    monkeypatch.setattr(files, "open_read", refuse)
+    assert found(tmp_path)[0] == ["a.csv", "emb.feather", "state.json"]
+
+
+def test_a_table_of_pairs_is_a_source_unless_a_run_was_planned_without_it(tmp_path: Path) -> None:
+    write(tmp_path, "p/1.jpg p/1.txt")
+    stored(tmp_path / "p" / "pairs.feather", PAIRS)
+    assert found(tmp_path)[0] == ["p/pairs.feather"]
+    told: list[str] = []
+    folder = f"{tmp_path}/p/"
+    assert [info.uri for info in find_sources([folder], tell=told.append, planned=[folder])] == [folder]
+    assert told == [
+        f"left out: 1 table that earlier calls of this run did not read, first {folder}pairs.feather; "
+        "give it as --input with --extend to add it"
+    ]
+    # A run that has such a table may get more of them.
+    stored(tmp_path / "p" / "more.ipc", PAIRS)
+    uris = [f"{folder}more.ipc", f"{folder}pairs.feather"]
+    assert [info.uri for info in find_sources([folder], planned=uris[1:])] == uris
+
+
+def test_planned_sources_stay_as_far_as_they_exist(tmp_path: Path) -> None:
+    write(tmp_path, "t/a.csv t/a.csv.gz t/1.jpg t/1.txt t/in/2.jpg t/in/2.txt u/b.csv")
+    planned = [f"{tmp_path}/{name}" for name in ("t/", "t/a.csv.gz", "t/in/", "t/gone.csv", "u/b.csv", "gone/")]
+    sources = find_sources([str(tmp_path / "t")], planned=planned)
+    assert [info.uri.removeprefix(f"{tmp_path}/") for info in sources] == ["t/", "t/a.csv", "t/a.csv.gz", "t/in/"]

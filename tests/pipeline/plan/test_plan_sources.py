@@ -11,6 +11,8 @@ from pipeline.plan.plan_sources import check_readable, compare_sources
 from tests.pipeline.builders import plan, samples, stored, tar
 from tests.pipeline.plan.test_plan import TABLE
 
+COCO = '{"images": [{"id": 1, "file_name": "1.jpg"}], "annotations": [{"id": 1, "image_id": 1, "caption": "a dog"}]}'
+
 
 def test_ranges_follow_from_the_input_and_the_size_of_a_chunk(tmp_path: Path) -> None:
     stored(tmp_path / "a.jsonl", "".join(f'{{"image": "{i}.png", "caption": "c{i}"}}\n' for i in range(20)))
@@ -75,6 +77,21 @@ def test_what_an_earlier_release_planned_and_is_no_source_may_be_missing(tmp_pat
     made = replace(made, sources=(*plan([tmp_path / "00000.tar"]).sources, *made.sources))
     assert made.sources[1].fault
     assert compare_sources(made, find_sources([f"{tmp_path}/*"])) == ([], {})
+
+
+def test_a_planned_source_without_ranges_may_be_left_out_if_it_exists(tmp_path: Path) -> None:
+    stored(tmp_path / "captions_val2017.json", COCO)
+    stored(tmp_path / "image_info_val2017.json", '{"images": []}')
+    made = plan([tmp_path / "captions_val2017.json"])
+    [planned] = plan([tmp_path / "image_info_val2017.json"]).sources
+    assert planned.fault
+    made = replace(made, sources=(*made.sources, planned))
+    found = find_sources([f"{tmp_path}/*"])
+    assert len(found) == 1
+    assert compare_sources(made, found) == ([], {})
+    (tmp_path / "image_info_val2017.json").unlink()
+    with pytest.raises(CallError, match="is missing"):
+        compare_sources(made, found)
 
 
 def test_a_source_of_another_size_or_time_has_changed(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@ import base64
 import csv
 import gzip
 import io
+import random
 import re
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -52,11 +54,9 @@ def test_reading_from_any_position_gives_the_same_suffix(
 ) -> None:
     text = io.StringIO()
     writer = csv.writer(text, "excel-tab" if name == "a.tsv" else "excel", lineterminator=end, quoting=csv.QUOTE_ALL)
-    if name == "a.tsv":  # here a line within a caption is never a row
-        rows = [(caption.replace("\t", " "), picture, blank) for caption, picture, blank in rows]
-    writer.writerow(["caption", "a column of images" if name == "a.tsv" else "a column\nof images", "image"])
+    writer.writerow(["caption", "a column\nof images", "image"])
     for caption, picture, blank in rows:
-        writer.writerow([caption, "", picture])
+        writer.writerow([caption, "", f"{picture}.png"])
         text.write(end if blank else "")
     value = text.getvalue() if ended else text.getvalue().rstrip("\r\n")
     data = (b"\xef\xbb\xbf" if bom else b"") + value.encode()
@@ -109,10 +109,188 @@ def test_an_open_quote_in_tsv_swallows_no_row(tmp_path: Path, rows: str, caption
     assert [bool(pair.error) for pair in pairs] == [not caption for caption in captions]
 
 
+@pytest.mark.parametrize(
+    ("table", "found"),
+    [
+        (
+            'image|caption|note\na.jpg|"dog\nb.jpg|cat|x\nc.jpg|fox|x\nd.jpg|cow"|z\ne.jpg|ok|z\n',
+            ["", "cat b.jpg", "fox c.jpg", 'cow" d.jpg', "ok e.jpg"],
+        ),
+        (
+            'caption|image|w\n"dog|a.jpg\ncat|b.jpg|4\nfox"|c.jpg|5\n',
+            ["", "cat b.jpg", 'fox" c.jpg'],
+        ),
+        ('caption|image|w\n"dog|a.jpg\nfox"|c.jpg|5\n', ["", 'fox" c.jpg']),
+        ('image|caption|w\na.jpg|"dog\nb.jpg|"a cat"|3\n', ["", "a cat b.jpg"]),
+        ('image|caption|\na.jpg|"one\nb.jpg|two\nc.jpg|three"|\n', ["", "", 'three" c.jpg']),
+        ('caption|note|image\n"dog\ncat|x"|b.jpg|4\nfox|y|c.jpg\n', ["", "", "fox c.jpg"]),
+        ('caption|image|w\n"dog|a\ncat|b|4\nfox"|c|5\n', ["", "cat b", 'fox" c']),
+        ('image|caption\na.jpg|"dog|x\nb.jpg\nc.jpg|cow"\n', ["", "", 'cow" c.jpg']),
+    ],
+)
+def test_an_open_quote_of_a_ragged_row_swallows_no_row(tmp_path: Path, table: str, found: list[str]) -> None:
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tsv", table.replace("|", "\t")), 1)
+    assert [f"{p.caption} {Path(p.image.uri).name}" if not p.error else "" for p in pairs] == found
+
+
+def test_an_open_quote_in_tsv_with_commas_swallows_no_row(tmp_path: Path) -> None:
+    data = 'image,caption\na.jpg,"big, red dog\nb.jpg,a cat\nc.jpg,a cow"\nd.jpg,cow\n'
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tsv", data))
+    assert [(p.caption, Path(p.image.uri).name) for p in pairs[1:]] == [
+        ("a cat", "b.jpg"),
+        ('a cow"', "c.jpg"),
+        ("cow", "d.jpg"),
+    ]
+    assert pairs[0].error
+
+
+QUOTES = st.sampled_from(["", "", '"', '""'])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.permutations(["image", "caption", "note", "other"]),
+    st.integers(2, 4),
+    st.lists(st.tuples(st.integers(1, 5), st.lists(QUOTES, min_size=6, max_size=6)), max_size=8),
+)
+def test_no_row_is_swallowed_and_no_caption_gets_another_picture(
+    tmp_path: Path, names: list[str], columns: int, lines: list[tuple[int, list[str]]]
+) -> None:
+    names = [name for name in names if name in ("image", "caption", "note", "other")[:columns]]
+    written_lines = []
+    for i, (length, quotes) in enumerate(lines):
+        words = {"image": f"{i}.png", "caption": f"{quotes[0]}w{i};{quotes[1]}", "note": f"{quotes[2]}n{quotes[3]}"}
+        written_lines.append(
+            "\t".join([*(words.get(n, f"{quotes[4]}o{quotes[5]}") for n in names), "x"][:length]) + "\n"
+        )
+
+    def read(rows: list[str]) -> list[tuple[list[str], str]]:
+        source = opened(tmp_path / "a.tsv", "\t".join(names) + "\n" + "".join(rows))
+        pairs = assert_reads_alike_from_anywhere(source, 1)
+        return [(re.findall("w[0-9]", p.caption), Path(p.image.uri).name) for p in pairs if not p.error]
+
+    pairs = read(written_lines)
+    for i, line in enumerate(written_lines):
+        alone = read([line])
+        for own, picture in alone:
+            assert not own or [found for words, found in pairs if own[0] in words] == [picture]
+        if not alone and f"{i}.png" in line:
+            assert all(found == f"{i}.png" for words, found in pairs if f"w{i}" in words)
+
+
+@pytest.mark.parametrize("names", ["caption image id", "id caption image", "image id caption", "image caption"])
+def test_a_quoted_cell_of_tsv_may_have_tabs_and_line_ends(tmp_path: Path, names: str) -> None:
+    captions = ["one\ttwo\nthree", "one\ntwo\tthree\tfour\n", "a dog", "\t\n\t", 'a "big"\tdog\r\n\n\ta cat']
+    rows = [{"caption": caption, "image": f"{n}.png", "id": f"i{n}"} for n, caption in enumerate(captions)]
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, names.split(), dialect="excel-tab", extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tsv", text.getvalue()), 1)
+    assert [(p.caption, Path(p.image.uri).name) for p in pairs] == [(row["caption"], row["image"]) for row in rows]
+
+
+@pytest.mark.parametrize("values", [{}, {"header": ["caption", "image"]}])
+def test_the_first_caption_of_a_table_without_a_header_may_have_line_ends(
+    tmp_path: Path, values: dict[str, Any]
+) -> None:
+    data = '"line one\nline two"\ta.jpg\ncat\tb.jpg\n"a\nhat"\tc.jpg\n'
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tsv", data, **values), 1)
+    found = [("line one\nline two", "a.jpg"), ("cat", "b.jpg"), ("a\nhat", "c.jpg")]
+    assert [(p.caption, Path(p.image.uri).name) for p in pairs] == found
+
+
+def test_three_columns_whose_first_caption_has_line_ends_need_their_names(tmp_path: Path) -> None:
+    data = '"line one\nline two"\ta.jpg\t7\ncat\tb.jpg\t8\n'
+    with pytest.raises(CallError, match=r"source\.header: .*set source\.header=caption,image,c2$"):
+        opened(tmp_path / "a.tsv", data).ranges(10)
+    pairs = pairs_of(opened(tmp_path / "a.tsv", data, header="caption,image,c2"))
+    assert [p.caption for p in pairs] == ["line one\nline two", "cat"]
+
+
+def test_a_plan_of_an_earlier_release_reads_one_row_per_line(tmp_path: Path) -> None:
+    """The ranges and rows are those of 0.1, which stored no rule in positions."""
+    data = 'caption\timage\n"one\ntwo"\t1.png\n"a\n2.png\ta\nb"\t3.png\na dog\t4.png\n'
+    source = opened(tmp_path / "a.tsv", data)
+    read: list[tuple[str, str, str]] = []
+    for offset, row in ((14, 0), (30, 2), (41, 4)):
+        start = {"offset": offset, "row": row, "skip": 0, "index": row}
+        for position, pair in islice(source.read(start), 2):
+            assert position.keys() == start.keys()
+            assert next(source.read(position))[1] == pair
+            read.append((pair.caption, Path(pair.image.uri).name, pair.error.detail if pair.error else ""))
+    assert read == [
+        ("", "", "row 1, at byte 14: 1 cells, but 2 columns"),
+        ('two"', "1.png", ""),
+        ("", "", "row 3, at byte 30: 1 cells, but 2 columns"),
+        ("2.png", "a", ""),
+        ('b"', "3.png", ""),
+        ("a dog", "4.png", ""),
+    ]
+    assert [pair.caption for pair in pairs_of(source)] == ["one\ntwo", "", "2.png", 'b"', "a dog"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_images_in_cells_are_found_by_references_of_an_earlier_release(tmp_path: Path, packed: bool) -> None:
+    images = [image(shade) for shade in range(4)]
+    cells = [base64.b64encode(data).decode() for data in images]
+    text = f'caption\timage\n"one\ntwo"\t{cells[0]}\ncat\t{cells[1]}\n"a\n\nb"\t{cells[2]}\nfox\t{cells[3]}\n'
+    source = opened(tmp_path / "a.tsv", gzip.compress(text.encode()) if packed else text)
+    start = {"offset": 0, "row": 0, "skip": 0, "index": 0}
+    for first, number in ((start, 6), (source.start(), 4)):
+        pairs = [pair for _, pair in source.read(first)]
+        assert len(pairs) == number
+        references = [pair.image for pair in pairs if not pair.error]
+        assert [pair.data for pair in pairs if not pair.error] == images
+        assert list(source.fetch(references)) == images
+        assert list(source.fetch(references[::-1])) == images[::-1]
+
+
+def test_an_open_quote_before_damage_costs_no_row(tmp_path: Path) -> None:
+    rows = [[f"{i}.png", f"{i * 7919 % 99991} dogs"] for i in range(15_000)]
+    data = gzip.compress(written([["image", "caption"], *rows], "\t").encode())[:50_000]
+    number = len(read_up_to_damage(opened(tmp_path / "a.tsv", data)))
+    for row in rows[number - 9 :: 20]:
+        row[1] = f'"{row[1]}'
+    data = gzip.compress(written([["image", "caption"], *rows], "\t").encode())[:50_000]
+    captions = read_up_to_damage(opened(tmp_path / "a.tsv", data))
+    assert any(caption.startswith('"') for caption in captions[-20:])
+    assert captions == read_up_to_damage(opened(tmp_path / "a.tsv", data, quoting="none"))
+
+
+def read_up_to_damage(source: DelimitedSource) -> list[str]:
+    captions = []
+    with pytest.raises(SourceFault, match="truncated or damaged"):
+        captions.extend(pair.caption for _, pair in source.read(source.start()))
+    return captions
+
+
 def test_open_quotes_in_tsv_cost_little_time(tmp_path: Path) -> None:
-    """Each search ends at the next row, or at the next quote."""
-    rows = '1.png\t"open\n' * 20_000 + '"\n' * 20_000 + '2.png\t"open\n' + "no row\n" * 20_000
-    assert len(pairs_of(opened(tmp_path / "a.tsv", f"image\tcaption\n{rows}"))) > 50_000
+    """Each search reads a line once, and ends at the next quote of another row."""
+    rows = '1.png\t"open\n' * 8_000 + '"\n' * 8_000 + '2.png\t"open\n' + "no row\n" * 8_000
+    assert len(pairs_of(opened(tmp_path / "a.tsv", f"image\tcaption\n{rows}"))) > 20_000
+    cell = "\n".join(f'line {i} says ""wuff"" to me' for i in range(10_000))
+    assert len(pairs_of(opened(tmp_path / "b.tsv", f'image\tcaption\n1.png\t"{cell}"\n'))) == 10_000
+    rows = "".join(f'{i}.png\ta dog said ""wuff"", row {i}\tx\n' for i in range(8_000))
+    assert len(pairs_of(opened(tmp_path / "c.tsv", f'image\tcaption\tw\n1.png\t"open\n{rows}'))) == 8_001
+
+
+@pytest.mark.parametrize(
+    ("lines", "length", "number"), [(1_000, 1, 1), (1_001, 1, 1_001), (60, 1_000, 1), (70, 1_000, 70)]
+)
+def test_a_row_of_tsv_has_a_largest_size(tmp_path: Path, lines: int, length: int, number: int) -> None:
+    cell = "\n".join(["x" * length] * lines)
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.tsv", f'image\tcaption\n1.png\t"{cell}"\n'))
+    assert len(pairs) == number
+    assert (pairs[0].caption == cell) == (number == 1)
+
+
+def test_an_image_in_a_cell_may_be_beside_a_caption_with_line_ends(tmp_path: Path) -> None:
+    data = random.Random(7).randbytes(300_000)
+    cell = base64.b64encode(b"\xff\xd8\xff" + data).decode()
+    for row in (f'{cell}\t"a\nhat"', f'"a\nhat"\t{cell}'):
+        [pair] = pairs_of(opened(tmp_path / "a.tsv", f"{row}\n"))
+        assert (pair.caption, pair.data[3:]) == ("a\nhat", data)
 
 
 def test_a_row_of_another_length_is_a_failed_pair(tmp_path: Path) -> None:
@@ -393,32 +571,49 @@ BASE64 = base64.b64encode(image(1, "JPEG")).decode()
 
 
 @pytest.mark.parametrize(
-    ("data", "shown"),
+    ("captions", "image_first"),
     [
-        (f"1234\t{BASE64}\n1235\t{BASE64}\n", "'1234'"),
-        (f"{BASE64}\timg_0012\n", "'img_0012'"),
-        ("a.jpg\t17\nb.jpg\t3\n", "'17'"),
-        (f"0a1e-f2\t{BASE64}\n", "'0a1e-f2'"),
-        ("2024-01-02 \ta.jpg\n", "'2024-01-02'"),
+        (["1234", "1235", "1236"], False),
+        (["img_0012", "img_0013", "img_2"], True),
+        (["17", "3", "17", "3"], True),
+        (["0a1e-f2", "0a1e-f3", "77b1-08"], True),
+        (["2024-01-02 ", "2024-01-03", "2024-02-01"], False),
+        (["dQw4w9WgXcQ", "a1b2c3d4e5f", "9bZkp7q19f0"], False),
     ],
 )
-def test_ids_beside_images_are_no_captions(tmp_path: Path, data: str, shown: str) -> None:
-    with pytest.raises(
-        CallError, match=rf"^source\.header: beside its images, .*a\.tsv has {shown} and the like, which"
-    ):
+def test_ids_beside_images_are_no_captions(tmp_path: Path, captions: list[str], image_first: bool) -> None:
+    data = written([[BASE64, caption] if image_first else [caption, BASE64] for caption in captions], "\t")
+    names = "image,caption" if image_first else "caption,image"
+    told = (
+        rf"^source\.header: beside its images, .*a\.tsv has '{captions[0].strip()}' and the like, which are no captions"
+    )
+    with pytest.raises(CallError, match=rf"{told}; .*; if they are captions, set source\.header={names}$"):
         opened(tmp_path / "a.tsv", data).ranges(10)
-    header = ["caption", "image"] if data.startswith(shown[1:5]) else ["image", "caption"]
-    assert pairs_of(opened(tmp_path / "a.tsv", data, header=header))[0].caption.strip() == shown.strip("'")
+    assert [p.caption for p in pairs_of(opened(tmp_path / "a.tsv", data, header=names))] == captions
+    start = {"offset": 0, "row": 0, "skip": 0, "index": 0}  # of a plan of 0.1, which read them
+    assert [pair.caption for _, pair in opened(tmp_path / "a.tsv", data).read(start)] == captions
+
+
+@pytest.mark.parametrize(
+    "captions",
+    [
+        ["1girl,solo,blue_eyes"] * 30,
+        ["1girl"] * 30,
+        ["1girl", "2girls", "1boy", "1girl"],
+        ["MP3-player", "4x4"],
+        ["cat1"],
+        ["4x4", "a1", "mp3"],
+        ["1984", "a dog"],
+    ],
+)
+def test_tags_and_words_beside_images_are_captions(tmp_path: Path, captions: list[str]) -> None:
+    data = written([[f"{i}.jpg", caption] for i, caption in enumerate(captions)], "\t")
+    assert [p.caption for p in pairs_of(opened(tmp_path / "a.tsv", data))] == captions
 
 
 @pytest.mark.parametrize("caption", ["dog", "一只狗", "7 dogs", "chien2é", "", "a1 b"])
 def test_a_short_caption_beside_an_image_is_one(tmp_path: Path, caption: str) -> None:
     assert pairs_of(opened(tmp_path / "a.tsv", f"1.jpg\t{caption}\n"))[0].caption == caption
-
-
-def test_among_captions_an_id_is_one(tmp_path: Path) -> None:
-    pairs = pairs_of(opened(tmp_path / "a.tsv", "1.jpg\t1984\n2.jpg\ta dog\n"))
-    assert [pair.caption for pair in pairs] == ["1984", "a dog"]
 
 
 def test_nuls_alone_are_no_encoding(tmp_path: Path) -> None:

@@ -96,6 +96,52 @@ def test_the_grounding_of_odvg_gives_caption_and_regions(tmp_path: Path) -> None
     assert (pair.caption, pair.meta) == ("a cat", '{"grounding":{}}')
 
 
+@pytest.mark.parametrize(
+    ("row", "columns", "captions"),
+    [
+        ({"text": "a dog"}, {}, ["a dog"]),
+        ({"captions": ["a", "b"]}, {}, ["a", "b"]),
+        ({"alt_text": "a dog"}, {}, ["a dog"]),
+        ({"caption": None, "text": "no"}, {}, [""]),
+        ({"x": "a dog"}, {"caption": ["x"]}, ["a dog"]),
+        ({"text": "a dog", "caption": "no"}, {"caption": ["text", "caption"]}, ["a dog"]),
+    ],
+)
+def test_grounding_replaces_no_caption(tmp_path: Path, row: Any, columns: Any, captions: list[str]) -> None:
+    """Nor does it change `meta`: earlier releases read such rows."""
+    row = {"image": "1.png", **row, "grounding": {"caption": "other", "regions": []}}
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.jsonl", lines(row), columns=columns))
+    assert [pair.caption for pair in pairs] == captions
+    assert all(json.loads(pair.meta)["grounding"] == row["grounding"] for pair in pairs)
+
+
+def test_a_row_without_caption_beside_captions_stays_as_earlier_releases_read_it(tmp_path: Path) -> None:
+    other = {"image": "2.png", "grounding": {"caption": ["a", "b"]}}
+    rows = lines(*[other] * 2, {"image": "1.png", "sentence": "a dog"}, other)
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.jsonl", rows), 1)
+    assert [pair.caption for pair in pairs] == ["", "", "a dog", ""]
+    assert pairs[3].meta == '{"grounding":{"caption":["a","b"]}}'
+
+
+def test_grounding_is_no_column_that_was_set(tmp_path: Path) -> None:
+    rows = lines({"image": "1.png", "grounding": {"caption": "other"}})
+    with pytest.raises(CallError, match=r"has no column x; it has image, grounding$"):
+        opened(tmp_path / "a.jsonl", rows, columns={"caption": ["x"]}).ranges(10)
+
+
+@pytest.mark.parametrize("line", [b"\0" * 4, b"\0" * 5, b'{"image": "1.png"\0\0', b"\xff\0"])
+def test_a_line_with_nuls_says_so(tmp_path: Path, line: bytes) -> None:
+    """A file that was not written to its end may be filled with them."""
+    good = lines({"image": "1.png", "caption": "a dog"}).encode()
+    pairs = assert_reads_alike_from_anywhere(opened(tmp_path / "a.jsonl", good + line + b"\n" + good))
+    assert [p.error.reason if p.error else None for p in pairs] == [None, Reason.BROKEN_ROW, None]
+    assert pairs[1].error is not None
+    assert pairs[1].error.detail == (
+        f"row 2, at byte {len(good)}: not JSON: its byte {line.index(0) + 1} is a NUL, so the file is damaged or "
+        "binary; if it is UTF-16, set source.encoding=utf-16-le or utf-16-be"
+    )
+
+
 def test_a_missing_caption_column_is_refused_in_one_line(tmp_path: Path) -> None:
     source = opened(tmp_path / "a.jsonl", lines({"image": "1.png", "words": "a dog"}))
     with pytest.raises(CallError, match=r"^source\.columns\.caption: .*it has image, words$"):

@@ -1,5 +1,6 @@
 """Tars that do not name or order their members as webdataset does."""
 
+import gzip
 import io
 import itertools
 import json
@@ -516,32 +517,72 @@ def test_an_image_that_the_settings_do_not_list_is_named(tmp_path: Path) -> None
     assert fault == "1 image belongs to no sample, first z.jpg: source.members.image does not list jpg"
 
 
-NOTICE = (
-    "0.jpg and 0.png: two images with one key, of which only one gets the caption; name the extension of the image, "
-    "for example source.members.image=jpg"
-)
+def notice(first: str, second: str, captioned: str) -> str:
+    return (
+        f"0.{first} and 0.{second}: two images with one key, of which only 0.{captioned} gets the caption; set "
+        f"source.members.image={captioned.lower()}, or to the other extension if the caption is about that"
+    )
 
 
 @pytest.mark.parametrize(
     ("ends", "notices"),
     [
-        (("jpg", "png", "txt"), [NOTICE]),
-        (("jpg", "json", "png", "txt"), [NOTICE]),
-        (("jpg", "txt", "png"), [NOTICE]),
-        (("json", "png", "JPG"), [NOTICE.replace("0.jpg and 0.png", "0.png and 0.JPG").replace("=jpg", "=png")]),
-        (("jpg", "txt", "png", "txt"), []),
-        (("jpg", "txt", "jpg"), []),
-        (("jpg", "left.png", "txt"), []),
-        (("jpg", "png"), []),
+        ("jpg png txt", [notice("jpg", "png", "png")]),
+        ("png jpg txt", [notice("png", "jpg", "jpg")]),
+        ("jpg txt png", [notice("jpg", "png", "jpg")]),
+        ("txt jpg png webp", [notice("jpg", "png", "jpg")]),
+        ("json png JPG", [notice("png", "JPG", "png")]),
+        ("png JPG json", [notice("png", "JPG", "JPG")]),
+        ("jpg meta.json png txt", [notice("jpg", "png", "png")]),
+        ("jpg JSON png txt", [notice("jpg", "png", "png")]),
+        ("jpg json png txt", []),
+        ("jpg JSON png", []),
+        ("jpg txt png txt", []),
+        ("jpg txt jpg", []),
+        ("jpg left.png txt", []),
+        ("jpg png", []),
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
-def test_two_images_of_one_key_are_noticed(
-    tmp_path: Path, ends: tuple[str, ...], notices: list[str], packed: bool
+def test_two_images_of_one_key_are_noticed(tmp_path: Path, ends: str, notices: list[str], packed: bool) -> None:
+    contents = {"json": b'{"caption": "a dog"}', "JSON": b'{"url": "http://x/"}', "txt": b"a dog"}
+    members = [(f"{i}.{end}", contents.get(end, picture(i))) for i in range(3) for end in ends.split()]
+    tar_source = opened(tmp_path / "a.tar", members, packed)
+    assert tar_source.notices({}) == notices
+    if notices:  # the image with the caption is the one that is named
+        named = notices[0].partition("only 0.")[2].partition(" ")[0]
+        images = [end for end in ends.split() if end in ("jpg", "JPG", "png", "webp")]
+        pairs = [pair for _, pair in reading(tar_source, {"offset": 0, "index": 0})[0] if pair.key == "0"]
+        assert [end for end, pair in zip(images, pairs, strict=True) if pair.caption] == [named]
+    preferred = opened(tmp_path / "a.tar", members, packed, members={"image": ["jpg", "png"]})
+    assert preferred.notices({}) == (notices if ends == "jpg txt png" else [])  # which are two samples even so
+
+
+def test_two_images_are_looked_for_in_a_limited_number_of_members_and_bytes(tmp_path: Path) -> None:
+    two = [("a.jpg", picture(0)), ("a.png", picture(1)), ("a.txt", b"a dog"), ("b.jpg", picture(2))]
+    cut = [*two[:3], *((f"a.{n}.npy", b"") for n in range(100)), *two[3:]]
+    assert len(opened(tmp_path / "a.tgz", two, True).notices({})) == 1
+    assert opened(tmp_path / "b.tgz", [*((f"{n}.cls", b"") for n in range(100)), *two], True).notices({}) == []
+    assert opened(tmp_path / "c.tgz", [("a.npy", bytes(9 << 20)), *two], True).notices({}) == []
+    # A text may follow the last member that is looked at.
+    assert opened(tmp_path / "d.tgz", cut, True).notices({}) == []
+    assert opened(tmp_path / "e.tgz", [*two[:3], ("a.npy", bytes(9 << 20))], True).notices({}) == []
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("damage", [bytes(40 << 20), b"x" * (40 << 20)], ids=["zeros", "no header"])
+def test_a_notice_reads_no_more_of_a_damaged_tar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool, damage: bytes
 ) -> None:
-    members = [(f"{i}.{end}", b"{}" if end == "json" else picture(i)) for i in range(3) for end in ends]
-    assert opened(tmp_path / "a.tar", members, packed).notices({}) == notices
-    assert opened(tmp_path / "a.tar", members, packed, members={"image": ["jpg", "png"]}).notices({}) == []
+    data = tar([("a.jpg", picture(0)), ("a.txt", b"a dog")])[:-1024].rstrip(b"\0")
+    data = data + bytes(-len(data) % 512) + damage
+    path = tmp_path / "a.tar"
+    tar_source = WebDatasetSource(stored(path, gzip.compress(data, 1) if packed else data), source())
+    read: list[int] = []
+    original = TarReader._read
+    monkeypatch.setattr(TarReader, "_read", lambda self, size: read.append(size) or original(self, size))
+    assert tar_source.notices({}) == []
+    assert 8_000_000 < sum(read) < 9 << 20
 
 
 def test_of_a_tar_with_two_images_of_each_key_only_the_first_headers_are_looked_at(

@@ -69,6 +69,7 @@ def test_an_empty_list_says_that_there_is_no_phrase():
         ({"phrases": 3}, "column phrases: an int, not a list"),
         ({"phrases": ["A dog"], "heads": []}, "column heads: 0 items for 1 phrase"),
         ({"boxes": [DOG, CATS]}, "column boxes: 2 boxes without labels for 0 phrases; give each a label"),
+        ({"boxes": 7}, "column boxes: an int, not a list"),
         ({"boxes": [DOG]}, "column boxes: 1 box without labels for 0 phrases"),
         ({"phrases": ["A dog"], "heads": ["cats"]}, "column heads: item 1 is not in its phrase: cats"),
         ({"phrases": ["A dog"], "expressions": [[10, 18]]}, "column expressions: item 1 is not around its phrase"),

@@ -31,7 +31,9 @@ def named(label, caption, *texts):
         ("light", "a red traffic light", ["a red traffic light"], "a red traffic light"),
         ("berry", "some berries in boxes", ["some berries", "boxes"], "some berries"),
         ("box", "some berries in boxes", ["some berries", "boxes"], "boxes"),
-        ("dog", "the dog and a brown dog", ["the dog", "a brown dog"], "the dog"),  # it has the same words
+        ("dog", "a dog and another dog", ["a dog", "another dog"], None),
+        ("dog", "Two dogs and a dog", ["Two dogs", "a dog"], None),
+        ("dog with a ball", "a dog and a dog with a ball", ["a dog with a ball"], "a dog with a ball"),
         ("dog", "a black dog and a brown dog", ["a black dog", "a brown dog"], None),
         ("person", "a man on a horse", ["a man", "a horse"], None),
         ("dog", "a dog house", ["a dog house"], None),  # words in a phrase of another thing
