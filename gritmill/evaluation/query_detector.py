@@ -99,7 +99,7 @@ def load_detector(configuration: Configuration) -> tuple[StageRunner, Configurat
     model_identities = identify_models(configuration)
     resolved = fingerprint.resolve(configuration, model_identities)
     placement.check_device(resolved.detector, beam_options)
-    stage = Boxes(resolved.detector, resolved.source.image_limits, (getcwd(),))
+    stage = Boxes(resolved.detector, resolved.source.image_limits, (getcwd(),), ask=resolved.phrases.ask)
     return StageRunner(stage, placement.local_threads(beam_options)), resolved, model_identities
 
 

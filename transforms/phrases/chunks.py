@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from spacy.symbols import NOUN, PROPN
 from spacy.tokens import Doc
 
+from transforms.phrases.class_names import compounds
 from transforms.phrases.parsed_caption import ParsedCaption
 
 _AND = frozenset(("and", "or", "&"))
-_OPENS_PHRASE = frozenset(("DT", "JJ", "JJR", "JJS", "CD", "PRP$", "VBN", "DET", "ADJ", "NUM"))
-"""Tags, or word classes where there are no tags, of words that begin a noun phrase and are no nouns."""
+_OPENS_PHRASE = frozenset(("DT", "CD", "PRP$", "DET", "NUM"))
+"""Tags, or word classes where there are no tags, of words that begin a noun phrase."""
 
 _COLOURS = frozenset(
     (
@@ -23,7 +24,8 @@ _COLOURS = frozenset(
         *("plaid", "purple", "red", "salmon", "silver", "tan", "teal", "turquoise", "violet", "white", "yellow"),
     )
 )
-"""Words that are often tagged as nouns: in "a silver and white dress", the coordinated words are modifiers."""
+"""They are often tagged as nouns: in "a silver and white dress", the coordinated words are modifiers. After a noun that
+is no colour, they begin another phrase."""
 
 
 def noun_chunks(doc: Doc, caption: ParsedCaption) -> Iterator[tuple[range, int]]:
@@ -39,14 +41,13 @@ def noun_chunks(doc: Doc, caption: ParsedCaption) -> Iterator[tuple[range, int]]
 
 
 def _with_rest_of_compound(caption: ParsedCaption, tokens: range, root: int, taken: set[int]) -> tuple[range, int]:
-    """Adds a noun right after the chunk that its root depends on. After a plural, and with an "s", it may be a verb
-    that is tagged as a noun: "two dogs sleep", "a man skateboards"."""
+    """Adds a noun right after the chunk that its root depends on, if the two are a known name: "stop sign". Otherwise
+    it may be a verb that is tagged as a noun: "two dogs sleep"."""
     following = tokens[-1] + 1
     if root != tokens[-1] or following in taken or following == len(caption.tokens):
         return tokens, root
     noun, before = caption.tokens[following], caption.tokens[root]
-    singular = not noun.lower_.endswith("s") and not before.lower_.endswith("s")
-    is_rest = caption.heads[root] == following and noun.pos == NOUN and singular
+    is_rest = caption.heads[root] == following and f"{before.lower_} {noun.lower_}" in compounds()
     return (range(tokens[0], following + 1), following) if is_rest else (tokens, root)
 
 
@@ -56,7 +57,7 @@ def _coordinated(caption: ParsedCaption, tokens: range, root: int) -> Iterator[t
         if caption.tokens[middle].lower_ not in _AND:
             continue
         left, right = caption.tokens[middle - 1], caption.tokens[middle + 1]
-        opens = (right.tag_ or right.pos_) in _OPENS_PHRASE and right.pos not in (NOUN, PROPN)
+        opens = (right.tag_ or right.pos_) in _OPENS_PHRASE or right.lower_ in _COLOURS
         if left.pos in (NOUN, PROPN) and left.lower_ not in _COLOURS and opens and root > middle:
             caption.conjuncts.update((left.i, root))
             yield range(tokens[0], middle), left.i

@@ -65,6 +65,12 @@ def class_name(caption: str, start: int, head: tuple[int, int]) -> str:
         start, head = thing
 
 
+@cache
+def compounds() -> frozenset[str]:
+    """Names of several words that are a class of their own, in lower case: "stop sign"."""
+    return frozenset(_lists().compounds.values())
+
+
 def _whole_word(caption: str, head: tuple[int, int]) -> tuple[int, int]:
     """The head with what hyphens add to it ("t-shirt"), unless these make a chain, as in the addresses of pages."""
     first, last = head

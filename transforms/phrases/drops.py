@@ -11,15 +11,19 @@ from dataclasses import dataclass
 from transforms.phrases.parsed_caption import NOUN_TAGS, ParsedCaption
 from transforms.records import Drop
 
-_DEFINITE = frozenset(("the", "this", "that", "these", "those", "its", "his", "her", "their"))
-_INDEFINITE = frozenset(("a", "an", "some", "one", "another"))
-_NUMBERS = frozenset(("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several", "many"))
+_DEFINITE = frozenset(("the", "this", "that", "these", "those"))
 _POSSESSIVE = frozenset(("my", "our", "your", "his", "her", "its", "their"))
+_INDEFINITE = frozenset(("a", "an", "some", "one", "another", "each", "every", "any"))
+_NUMBERS = frozenset(("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "several", "many"))
 _TIMES = frozenset(("early", "late", "last", "next", "this", "every", "each", "coming"))
 _INSIDE = frozenset(("in", "for", "of"))
 _AT = frozenset(("at", "on", "to", "from", "in", "near", "of", "over", "along", "by", "toward", "towards", "up"))
+_INTRODUCES = frozenset(("is", "'s", "’s", "are", "was", "were", "see", "am", "here"))
 _TAKES = re.compile("(take|snap|get)s?|tak(ing|en)|took|snapping|getting")
-_FOLLOWS_OPENER = re.compile("of|show(s|ing)?|depict(s|ing)|featur(es|ing)|with|from|taken|about|for|by|in|that|")
+_FOLLOWS_OPENER = re.compile(
+    "of|with|from|about|for|by|in|that|is|was|are|were|taken|(show|depict|feature|contain|capture|illustrate|portray|"
+    "present|display)(s|ed)?|(show|depict|featur|contain|captur|illustrat|portray|present|display)ing"
+)
 _STOCK = re.compile("stock|royalty|free|royalty-free|vector|clip|clipart|editorial")
 _ENDS_STOCK = re.compile(
     "(photo|photograph|image|illustration|picture|vector|wallpaper|video|template|graphic)s?|photography|clipart|art|"
@@ -41,33 +45,42 @@ class DropRules:
             return self.always.get(word)
         reason, context = self.in_context[word]
         words = [caption.tokens[token].lower_ for token in tokens if token < head]
-        before = caption.tokens[tokens[0] - 1].lower_ if tokens[0] else ""
-        after = caption.tokens[tokens[-1] + 1].lower_ if tokens[-1] + 1 < len(caption.tokens) else ""
-        return reason if _CONTEXTS[context](words, before, after, tokens[0] == 0) else None
+        before, after = caption.word_beside(tokens[0], -1), caption.word_beside(tokens[-1], 1)
+        return reason if _CONTEXTS[context](words, word, before, after) else None
 
 
-def _names_picture(words: list[str], before: str, after: str, first: bool) -> bool:
-    """ "A picture of a dog", "a close up shot", "in this picture", "taking a picture"; not "a framed picture"."""
+def _names_picture(words: list[str], head: str, before: str, after: str) -> bool:
+    """ "A picture of a dog", "There is a photo of", "in this picture", "taking a picture", "Red Dress - Photo"; not "a
+    framed picture on the wall"."""
     if any(word.isdigit() or word in _NUMBERS for word in words):  # "two shots of whiskey"
         return False
-    if first and (_FOLLOWS_OPENER.fullmatch(after) or not after[0].isalnum()):
+    starts = not _is_word(before)
+    if (starts or before in _INTRODUCES) and (_FOLLOWS_OPENER.fullmatch(after) or not _is_word(after)):
+        return True
+    if not words and not head.endswith("s"):
         return True
     if words and all(map(_is_stock_word, words)):
         return True
-    bare = all(word in _DEFINITE or word in _INDEFINITE for word in words)
-    return bare and bool(before in _INSIDE or _TAKES.fullmatch(before) or (not words and not before))
+    determined = _DEFINITE | _INDEFINITE | _POSSESSIVE
+    if starts and not determined.intersection(words) and (after == "by" or not _is_word(after)):
+        return True
+    return determined.issuperset(words) and bool(words) and bool(before in _INSIDE or _TAKES.fullmatch(before))
 
 
-def _names_place(words: list[str], before: str, after: str, first: bool) -> bool:
-    """ "The top of a hill", "on top"; not "a crop top", "a white top", "a top"."""
-    return all(word in _DEFINITE for word in words) and (before in _AT or after == "of" or first)
+def _names_place(words: list[str], head: str, before: str, after: str) -> bool:
+    """ "The top of a hill", "on top"; not "a crop top", "a white top", "a top", "its back"."""
+    return all(word in _DEFINITE for word in words) and (before in _AT or after == "of" or not _is_word(before))
 
 
-def _names_sense(words: list[str], before: str, after: str, first: bool) -> bool:
+def _names_sense(words: list[str], head: str, before: str, after: str) -> bool:
     """ "In spring", "this spring", "our goal", "the goal of"; not "a hot spring", "the goal"."""
     if not words or any(word in _TIMES or word in _POSSESSIVE for word in words):
         return True
     return after == "of" and all(word in _DEFINITE for word in words)
+
+
+def _is_word(text: str) -> bool:
+    return any(map(str.isalnum, text))
 
 
 _CONTEXTS = {

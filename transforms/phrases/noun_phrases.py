@@ -16,7 +16,7 @@ from spacy.tokens import Doc
 
 from transforms.phrases.chunks import noun_chunks
 from transforms.phrases.drops import DropRules, without_stock_words
-from transforms.phrases.parsed_caption import NOUN_TAGS, ParsedCaption
+from transforms.phrases.parsed_caption import BROKEN_ENDS, NOUN_TAGS, ParsedCaption
 from transforms.phrases.whole_words import join_hyphenated
 from transforms.records import Drop, Dropped, Phrase
 
@@ -66,6 +66,8 @@ def find_phrases(doc: Doc, rules: PhraseRules) -> Phrases:
 def _parts(doc: Doc, caption: ParsedCaption) -> Iterator[_Part]:
     for chunk, root in noun_chunks(doc, caption):
         for part in caption.between_separators(chunk):
+            if caption.corrected and all(caption.tokens[token].is_space for token in part):
+                continue
             tokens = caption.trimmed(part)
             tokens = without_stock_words(caption, tokens) if caption.corrected else tokens
             head = _head(caption, tokens, root)
@@ -86,8 +88,9 @@ def _with_measures(caption: ParsedCaption, parts: Sequence[_Part], measures: Col
 def _is_measure(caption: ParsedCaption, part: _Part, thing: _Part, measures: Collection[str]) -> bool:
     if part.head is None or thing.head is None or part.head != part.tokens[-1]:
         return False
-    following, before = part.head + 1, part.head - 1
-    is_of = thing.tokens[0] == following + 1 and caption.tokens[following].lower_ == "of"
+    before = part.head - 1
+    between = [caption.tokens[token].lower_ for token in range(part.head + 1, thing.tokens[0])]
+    is_of = [word for word in between if word.strip()] == ["of"]
     # A "parking lot of cars" is a thing.
     compound = before in part.tokens and caption.tokens[before].pos in NOUN_TAGS
     return is_of and not compound and caption.tokens[part.head].lower_ in measures
@@ -106,7 +109,8 @@ def _head(caption: ParsedCaption, tokens: range, root: int) -> int | None:
 def _phrase(caption: ParsedCaption, part: _Part) -> Phrase:
     assert part.head is not None
     assert part.top is not None
-    expression = part.tokens if part.top in caption.conjuncts else _expression(caption, part.tokens, part.top)
+    coordinated = not caption.conjuncts.isdisjoint((part.head, part.top))
+    expression = part.tokens if coordinated else _expression(caption, part.tokens, part.top)
     return Phrase(
         *caption.characters(part.tokens),
         *caption.characters(range(part.head, part.head + 1)),
@@ -120,13 +124,15 @@ def _expression(caption: ParsedCaption, tokens: range, head: int) -> range:
     if subtree is None:
         return tokens
     around = next((run for run in caption.between_separators(subtree) if tokens[0] in run), range(0))
-    widened = caption.trimmed(around)
+    widened = caption.trimmed(around, BROKEN_ENDS)
     return widened if tokens[0] in widened and tokens[-1] in widened else tokens
 
 
 def _drop_reason(caption: ParsedCaption, part: _Part, drops: DropRules) -> Drop | None:
     if not part.tokens:
-        return Drop.NO_TOKEN
+        return Drop.NO_NOUN if any(caption.tokens[token].is_alpha for token in part.empty) else Drop.NO_TOKEN
+    if len(part.tokens) == 1 and caption.tokens[part.tokens[0]].lower_ in ("s", "es"):  # dog(s)
+        return Drop.NO_NOUN
     if part.head is None:
         return Drop.NO_NOUN
     if caption.tokens[part.head].pos == PRON:

@@ -24,7 +24,12 @@ _FUNCTION_WORDS = frozenset(
         *("into", "onto", "via", "per", "a", "an", "the"),
     )
 )
+BROKEN_ENDS = frozenset(("and", "or", "&", "nor", "a", "an", "the"))
+"""Words that end no expression. A preposition may: "a man with a hat on", "the table they sit at"."""
 """Words that end no noun phrase. Where one is at an end, the parser or the caption is broken off."""
+
+BROKEN_ENDS = frozenset(("and", "or", "&", "nor", "a", "an", "the"))
+"""Words that end no expression. A preposition may: "a man with a hat on", "the table they sit at"."""
 
 
 @dataclass(slots=True)
@@ -67,15 +72,22 @@ class ParsedCaption:
         last = self.tokens[tokens[-1]]
         return self.tokens[tokens[0]].idx, last.idx + len(last)
 
-    def trimmed(self, tokens: range) -> range:
+    def trimmed(self, tokens: range, ends: frozenset[str] = _FUNCTION_WORDS) -> range:
         """The range without tokens at either end that have no letter or digit. If borders are corrected, also without
-        function words at its end, and without "and" at its start. Empty if nothing remains."""
+        `ends` at its end, and without "and" at its start. Empty if nothing remains."""
         words = [token for token in tokens if self._has_alnum(token)]
-        while self.corrected and words and self._is_function_word(words[-1]):
+        while self.corrected and words and self._is_one_of(ends, words[-1]):
             words.pop()
         while self.corrected and words and self.tokens[words[0]].lower_ in ("and", "or"):
             del words[0]
         return range(words[0], words[-1] + 1) if words else range(0)
+
+    def word_beside(self, token: int, step: int) -> str:
+        """The next token in a direction that is no blank, in lower case; "" if there is none. step: 1 or -1."""
+        token += step
+        while 0 <= token < len(self.tokens) and self.tokens[token].is_space:
+            token += step
+        return self.tokens[token].lower_ if 0 <= token < len(self.tokens) else ""
 
     def subtree(self, token: int) -> range | None:
         """The token and all tokens that depend on it; None if they have a gap."""
@@ -103,10 +115,10 @@ class ParsedCaption:
         text = self.tokens[token].text
         return text.isalnum() or any(map(str.isalnum, text))
 
-    def _is_function_word(self, token: int) -> bool:
-        """Capital letters can be a name: "Vitamin A", "Bend, OR"."""
+    def _is_one_of(self, words: frozenset[str], token: int) -> bool:
+        """Whether a token is one of the words, in any case. A single capital letter is none: "Vitamin A"."""
         text = self.tokens[token].text
-        return text in _FUNCTION_WORDS or (len(text) > 1 and text.lower() in _FUNCTION_WORDS)
+        return text in words or (len(text) > 1 and text.lower() in words)
 
     def _separates(self, token: int) -> bool:
         word = self.tokens[token]

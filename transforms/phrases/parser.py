@@ -5,6 +5,7 @@ from typing import Any
 
 import spacy
 from spacy.language import Language
+from spacy.tokenizer import Tokenizer
 
 from transforms import bundled
 
@@ -35,5 +36,8 @@ def load_parser(model: str, split_brackets: bool = False) -> Language:
 
 def _split_at_brackets(nlp: Language) -> None:
     tokenizer: Any = nlp.tokenizer
+    if not isinstance(tokenizer, Tokenizer):  # of another language or package
+        return
     pattern = getattr(getattr(tokenizer.infix_finditer, "__self__", None), "pattern", "")  # a method of a regex
-    tokenizer.infix_finditer = re.compile("|".join(filter(None, (pattern, _BRACKETS)))).finditer
+    if pattern:
+        tokenizer.infix_finditer = re.compile(f"{pattern}|{_BRACKETS}").finditer

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from PIL import Image
 
 from transforms.detectors.base import Found, Request
@@ -73,3 +74,21 @@ def test_a_request_for_a_probe_is_like_any_other():
     request = make_request(pair(0, "a dog", "a dog"), ImageLimits(10_000), normalize)
     assert isinstance(request, Request)
     assert request.image.size == (96, 64)
+
+
+@pytest.mark.parametrize(
+    ("ask", "phrases", "heads"),
+    [
+        ("chunk", ("a dog", "two dogs"), (("dog", 2, 5), ("dogs", 4, 8))),
+        ("expression", ("a dog on grass", "two dogs"), (("dog", 2, 5), ("dogs", 4, 8))),
+        ("head", ("dog", "dogs"), (("dog", 0, 3), ("dogs", 0, 4))),
+    ],
+)
+def test_the_words_that_the_detector_looks_for(ask, phrases, heads):
+    caption = "a dog on grass, two dogs, a dog"
+    spans = (Phrase(0, 5, 2, 5, 0, 14), Phrase(16, 24, 20, 24, 16, 24), Phrase(26, 31, 28, 31, 26, 31))
+    both = Pair("0", "s", 0, caption, phrases=spans if ask != "expression" else spans[:2])
+    request = make_request(both, ImageLimits(1000), str.lower, ask)
+    assert (request.phrases, tuple((head.text, head.start, head.end) for head in request.heads)) == (phrases, heads)
+    done = with_boxes(both, request, Found((Box(0, 0, 0, 1, 1, 0.5),)), str.lower, ask)
+    assert [box.phrase for box in done.boxes] == ([0] if ask == "expression" else [0, 2])

@@ -65,6 +65,7 @@ def test_without_measures_they_are_two_phrases_as_in_the_paper(phrases):
         ("an illustration hanging on a refrigerator", "an illustration"),
         ("a white top on a hanger", "a white top"),
         ("family photos on a shelf", "family photos"),
+        ("a cat laying on its back", "its back"),
     ],
 )
 def test_a_thing_is_kept_although_its_head_often_names_none(phrases, caption, expected):
@@ -84,6 +85,11 @@ def test_a_thing_is_kept_although_its_head_often_names_none(phrases, caption, ex
         ("the back of a truck", "the back"),
         ("people at the end of the pier", "the end"),
         ("flowers in spring", "spring"),
+        ("This is a picture of a dog", "a picture"),
+        ("There is a photo of a cat", "a photo"),
+        ("The image shows a dog", "The image"),
+        ("Red Dress - Photo", "Photo"),
+        ("a dog on a beach. Photo by a friend", "Photo"),
     ],
 )
 def test_openers_and_places_in_a_thing_are_dropped(phrases, caption, dropped):
@@ -122,6 +128,9 @@ def test_what_an_agency_appends_goes_and_the_thing_stays(phrases, caption, expec
         ("a white knitted hat", [("a white knitted hat", "hat")]),
         ("a red tank top and blue jeans", [("a red tank top", "top"), ("blue jeans", "jeans")]),
         ("a silver and white dress", [("a silver and white dress", "dress")]),
+        ("a leather and wooden chair", [("a leather and wooden chair", "chair")]),
+        ("women&#39;s shoes", [("women&#39;s shoes", "shoes")]),
+        ("a group  of people", [("a group  of people", "people")]),
     ],
 )
 def test_a_phrase_ends_where_the_thing_ends(phrases, caption, expected):
