@@ -37,6 +37,7 @@ class _Lists:
     irregular: dict[str, str]
     one_word: frozenset[str]
     ending_in_e: frozenset[str]
+    ending_in_us: frozenset[str]
     unchanged: frozenset[str]
     stops: frozenset[str]
     adjectives: frozenset[str]
@@ -144,7 +145,7 @@ def _singular(noun: str) -> str:
 
 
 def _regular(noun: str) -> str:
-    """The singular by the rules of spelling, with the list of nouns in -e."""
+    """The singular by the rules of spelling, with the lists of nouns in -e and in -us."""
     if noun.endswith("men"):
         return noun[:-2] + "an"
     if not noun.endswith("s") or noun.endswith(("ss", "us", "sis")) or len(noun) < 3:
@@ -155,7 +156,7 @@ def _regular(noun: str) -> str:
         return noun[:-3] + "y"
     if noun.endswith(("oes", "sses", "xes", "ches", "shes", "zzes")):
         return noun[:-2]
-    if noun.endswith("uses") and not noun.endswith(("ouses", "fuses", "muses")):
+    if noun[:-2] in _lists().ending_in_us or noun.endswith("sauruses"):
         return noun[:-2]
     return noun[:-1]
 
