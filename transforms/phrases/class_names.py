@@ -20,6 +20,9 @@ _HYPHENS_BEFORE = re.compile(r"(?:[^\W_]+-)+$")
 _HYPHENS_AFTER = re.compile(r"(?:-[^\W_]+)+")
 _HYPHENS, _LONGEST_WORD = 2, 60  # of a word with hyphens: "mother-in-law"
 _POSSESSIVE = re.compile(r"['’]s?$")
+_DECADE = re.compile(r"\d+['’]?s", re.IGNORECASE)
+_NUMBER = re.compile(rf"\d+|{_DECADE.pattern}", re.IGNORECASE)
+_PARTICIPLE = re.compile(r"[aeiouy].*ing$|[aeiouy].*(?<!e)ed$|^(cut|eaten|broken|torn|grown|driven|ridden|frozen)$")
 _LONGEST = 4  # words of a compound
 _DETERMINERS = frozenset(
     ("a", "an", "the", "her", "his", "its", "my", "our", "their", "your", "these", "those", "some")
@@ -39,9 +42,12 @@ class _Lists:
     ending_in_e: frozenset[str]
     ending_in_us: frozenset[str]
     unchanged: frozenset[str]
+    same_plural: frozenset[str]
     stops: frozenset[str]
     adjectives: frozenset[str]
     before_nouns: frozenset[str]
+    nouns_like_participles: frozenset[str]
+    nouns_in_ly: frozenset[str]
 
 
 def class_name(caption: str, start: int, head: tuple[int, int]) -> str:
@@ -88,7 +94,7 @@ def _find_thing(caption: str, start: int) -> tuple[int, tuple[int, int]] | None:
         if word in lists.stops or not word[0].isalnum() or (last and _ends_before(last, word, caption, found.end())):
             break
         words.append(found)
-    if not words or words[-1].group().lower() in _PRONOUNS or words[-1].group().isdigit():
+    if not words or words[-1].group().lower() in _PRONOUNS or _NUMBER.fullmatch(words[-1].group()):
         return None
     return words[0].start(), words[-1].span()
 
@@ -96,18 +102,25 @@ def _find_thing(caption: str, start: int) -> tuple[int, tuple[int, int]] | None:
 def _ends_before(last: str, word: str, caption: str, end: int) -> bool:
     """Whether the name of a thing ends with `last`, before `word`, which ends at `end`.
 
-    It does after a plural ("people walking"), and before a participle that no noun can follow ("water running down",
-    but "brightly painted boats").
+    It does after a plural ("people walking", but "1920s houses"), and before a participle that no noun can follow
+    ("water running down", but "brightly painted boats"). Of "sheep", all participles in -ing tell what they do.
     """
     lists = _lists()
-    if _POSSESSIVE.search(last):
+    participle = _PARTICIPLE.search(word) and word not in lists.nouns_like_participles
+    if participle and last not in lists.adjectives and not last.endswith("ly"):
+        after = _WORD_OR_SIGN.search(caption, end)
+        if after is None or _no_noun(after.group().lower()) or (last in lists.same_plural and word.endswith("ing")):
+            return True
+    if _POSSESSIVE.search(last) or _DECADE.fullmatch(last) or last in lists.before_nouns:
         return False
-    if singular(last) != last and last not in lists.before_nouns:
-        return True
-    if not word.endswith(("ing", "ed")):
-        return False
-    after = _WORD_OR_SIGN.search(caption, end)
-    return after is not None and after.group().lower() in lists.stops
+    return singular(last) != last
+
+
+def _no_noun(word: str) -> bool:
+    """Whether no noun phrase goes on with this word or sign."""
+    lists = _lists()
+    adverb = word.endswith("ly") and word not in lists.nouns_in_ly
+    return adverb or word in lists.stops or not word[0].isalnum()
 
 
 def _name(words: Sequence[str]) -> str:
@@ -139,7 +152,7 @@ def singular(noun: str) -> str:
 def _singular(noun: str) -> str:
     lists = _lists()
     noun = _POSSESSIVE.sub("", noun)
-    if noun in lists.unchanged:
+    if noun in lists.unchanged or noun in lists.same_plural:
         return noun
     return lists.irregular.get(noun) or _regular(noun)
 

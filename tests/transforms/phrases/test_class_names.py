@@ -86,6 +86,47 @@ def test_a_measure_a_part_and_a_view_are_of_the_class_of_the_thing(caption, head
 
 
 @pytest.mark.parametrize(
+    ("caption", "name"),
+    [
+        ("A herd of sheep grazing.", "sheep"),
+        ("A herd of sheep grazing green grass", "sheep"),
+        ("a group of cattle eating grass", "cattle"),
+        ("a couple of deer standing.", "deer"),
+        ("a group of zebra grazing", "zebra"),
+        ("a bunch of fruit hanging, ripe", "fruit"),
+        ("a lot of traffic moving slowly", "traffic"),
+        ("a piece of cake decorated like a football", "cake"),
+        ("a piece of cake decorated", "cake"),
+        ("a bunch of food cooking", "food"),
+        ("a piece of meat cut up", "meat"),
+        ("a pile of cut wood", "wood"),
+        ("a slice of pizza eaten by a dog", "pizza"),
+        ("a bunch of banana's hanging from a hook", "banana"),
+        ("a pile of luggage waiting (see left)", "luggage"),
+        ("a couple of people's bags", "bag"),
+        ("a pair of deer antlers", "antler"),
+        ("a row of 1920s houses", "house"),
+        ("a row of 50s cars", "car"),
+        ("a row of 1920's houses", "house"),
+        ("the back of the 1920s", "back"),
+        ("a pile of winter clothing", "clothing"),
+        ("a bunch of onion rings", "ring"),
+        ("a piece of red string.", "string"),
+        ("the side of a brick building, at night", "building"),
+        ("a set of silver wedding bands", "wedding band"),
+        ("the side of a garden shed", "shed"),
+        ("the front of a wooden sled", "sled"),
+        ("a couple of brightly painted boats", "boat"),
+        ("a couple of newly painted", "painted"),
+        ("a bit of grape flavored jelly", "jelly"),
+        ("a row of parked motorcycles", "motorcycle"),
+    ],
+)
+def test_a_participle_ends_the_thing(caption, name):
+    assert of(caption, caption.split()[1]) == name
+
+
+@pytest.mark.parametrize(
     ("many", "one"),
     [
         *(("men", "man"), ("women", "woman"), ("people", "person"), ("children", "child"), ("geese", "goose")),
