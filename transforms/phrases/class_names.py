@@ -13,6 +13,8 @@ from importlib import resources
 
 import yaml
 
+from transforms.phrases.measures import measure_words, read_measures
+
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?")
 _WORD_OR_SIGN = re.compile(rf"{_WORD.pattern}|\S")
 _OF = re.compile(r"\s+of\s+", re.IGNORECASE)
@@ -35,7 +37,7 @@ _CONTINUE = (",", "and", "or")
 class _Lists:
     """The lists of `class_names.yaml`. compounds: key of a name (see `_key`) -> the name."""
 
-    measures: frozenset[str]
+    parts_and_views: frozenset[str]
     compounds: dict[str, str]
     irregular: dict[str, str]
     one_word: frozenset[str]
@@ -66,10 +68,21 @@ def class_name(caption: str, start: int, head: tuple[int, int]) -> str:
         of = _OF.match(caption, last)
         if of and word == "glasses":  # others are worn
             return "glass"
-        thing = _find_thing(caption, of.end()) if of and _regular(word) in _lists().measures else None
+        thing = _find_thing(caption, of.end()) if of and _is_measure(word) else None
         if thing is None:
             return name
         start, head = thing
+
+
+def _is_measure(word: str) -> bool:
+    """Whether a noun is a measure, a part or a view, in the singular or in the plural."""
+    words = _lists().parts_and_views | _measures()
+    return word in words or _singular(word) in words
+
+
+@cache
+def _measures() -> frozenset[str]:
+    return measure_words(tuple(name for name in read_measures() if name != "version"))
 
 
 def _whole_word(caption: str, head: tuple[int, int]) -> tuple[int, int]:

@@ -5,6 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.phrases.class_names import class_name, singular
+from transforms.phrases.measures import measure_words, read_measures
+
+MEASURES = measure_words(tuple(name for name in read_measures() if name != "version"))
 
 
 def of(caption, head, start=0):
@@ -69,6 +72,20 @@ def test_a_class_is_the_head_or_a_compound_in_the_singular(caption, head, name):
         ("a pair of kids shoes", "pair", "shoe"),
         ("a pair of kids' shoes", "pair", "shoe"),
         ("the back of the bus", "back", "bus"),
+        ("the top of a building", "top", "building"),
+        ("the sides of a bus", "sides", "bus"),
+        ("a family of ducks", "family", "duck"),
+        ("layers of cheese", "layers", "cheese"),
+        ("a series of stop signs", "series", "stop sign"),
+        ("two halves of an orange", "halves", "orange"),
+        ("a loaf of bread", "loaf", "bread"),
+        ("loaves of bread", "loaves", "bread"),
+        ("several species of birds", "species", "bird"),
+        ("sheets of paper", "sheets", "paper"),
+        ("a pack of wolves", "pack", "wolf"),
+        ("a team", "team", "team"),
+        ("people of the world", "people", "person"),  # "couple" is a measure, and its singular is "person"
+        ("a person of interest", "person", "person"),
         ("hundreds of tooth brushes", "hundreds", "toothbrush"),
         ("two glasses of wine", "glasses", "glass"),
         ("a cup of coffee", "cup", "cup"),  # a thing of its own
@@ -83,6 +100,11 @@ def test_a_class_is_the_head_or_a_compound_in_the_singular(caption, head, name):
 )
 def test_a_measure_a_part_and_a_view_are_of_the_class_of_the_thing(caption, head, name):
     assert of(caption, head) == name
+
+
+@pytest.mark.parametrize("word", sorted(MEASURES))
+def test_every_measure_of_phrases_is_a_measure_of_classes(word):
+    assert of(f"a {word} of dogs", word) == "dog"
 
 
 @pytest.mark.parametrize(
