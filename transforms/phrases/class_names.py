@@ -16,6 +16,7 @@ import yaml
 from transforms.phrases.measures import measure_words, read_measures
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?")
+_NEXT_WORD = re.compile(rf"\s+({_WORD.pattern})")
 _WORD_OR_SIGN = re.compile(rf"{_WORD.pattern}|\S")
 _OF = re.compile(r"\s+of\s+", re.IGNORECASE)
 _HYPHENS_BEFORE = re.compile(r"(?:[^\W_]+-)+$")
@@ -148,6 +149,26 @@ def _name(words: Sequence[str]) -> str:
     return last[-1]
 
 
+def goes_on(caption: str, start: int, end: int) -> bool:
+    """Whether the words from `start` to `end` begin a compound that ends behind them: "a fire" before "hydrant"."""
+    words = _WORD.findall(caption, start, end)[-_LONGEST:]
+    if not words:
+        return False
+    lists, position = _lists(), end
+    for number in range(1, _LONGEST):
+        after = _NEXT_WORD.match(caption, position)
+        if after is None:
+            return False
+        noun, position = singular(after.group(1).lower()), after.end()
+        if number == 1 and f"{words[-1].lower()}{noun}" in lists.one_word:
+            return True
+        longer = [*words, noun]
+        if any(_key(longer[-length:]) in lists.compounds for length in range(number + 1, _LONGEST + 1)):
+            return True
+        words.append(after.group(1))
+    return False
+
+
 def _key(words: Sequence[str]) -> str:
     """Compounds are the same with a blank and with a hyphen."""
     return " ".join(words).lower().replace("-", " ")
@@ -167,6 +188,8 @@ def _singular(noun: str) -> str:
     noun = _POSSESSIVE.sub("", noun)
     if noun in lists.unchanged or noun in lists.same_plural:
         return noun
+    if noun.endswith("es") and noun[:-2] in lists.unchanged:  # "trellises"
+        return noun[:-2]
     return lists.irregular.get(noun) or _regular(noun)
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.phrases.class_names import class_name, singular
+from transforms.phrases.class_names import class_name, goes_on, singular
 from transforms.phrases.measures import measure_words, read_measures
 
 MEASURES = measure_words(tuple(name for name in read_measures() if name != "version"))
@@ -171,6 +171,7 @@ def test_a_participle_ends_the_thing(caption, name):
         *(("octopuses", "octopus"), ("cactuses", "cactus"), ("campuses", "campus"), ("circuses", "circus")),
         *(("mens", "man"), ("womens", "woman"), ("childrens", "child"), ("feets", "foot"), ("vies", "vie")),
         *(("crises", "crisis"), ("hypotheses", "hypothesis"), ("oases", "oasis"), ("bases", "base")),
+        *(("trellises", "trellis"), ("canvases", "canvas"), ("mantises", "mantis"), ("ibises", "ibis")),
         *((word, word) for word in ("bus", "dress", "tennis", "sheep", "scissors", "jeans", "gas", "cactus", "iris")),
         *((word, word) for word in ("grass", "ramen", "series", "glasses", "lens", "asparagus", "dog", "oasis")),
     ],
@@ -178,6 +179,27 @@ def test_a_participle_ends_the_thing(caption, name):
 def test_singular(many, one):
     assert singular(many) == one
     assert singular(one) == one
+
+
+@pytest.mark.parametrize(
+    ("words", "rest", "expected"),
+    [
+        ("a train", " station", True),
+        ("A Bus", " stops", True),
+        ("a dog", " house", True),  # doghouse
+        ("a fire", " hydrant", True),
+        ("an ice", " cream cone", True),
+        ("a hot", " air balloon", True),
+        ("a table", " tennis racket", True),
+        ("a dog", " on a bus stop", False),
+        ("a bed", " side table", False),
+        ("a train", ", station", False),
+        ("a train", "", False),
+        ("--", " train station", False),
+    ],
+)
+def test_words_go_on_as_the_name_of_another_thing(words, rest, expected):
+    assert goes_on(words + rest, 0, len(words)) == expected
 
 
 def test_long_captions_take_no_long_time():
