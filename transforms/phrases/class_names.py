@@ -31,6 +31,7 @@ _DETERMINERS = frozenset(
     ("a", "an", "the", "her", "his", "its", "my", "our", "their", "your", "these", "those", "some")
 )
 _PRONOUNS = frozenset(("it", "them", "us", "him", "me", "you", "this", "that", "which", "whom", "everything"))
+_NUMBERS = frozenset(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve"))
 _CONTINUE = (",", "and", "or")
 
 
@@ -108,7 +109,7 @@ def _find_thing(caption: str, start: int) -> tuple[int, tuple[int, int]] | None:
         if word in lists.stops or not word[0].isalnum() or (last and _ends_before(last, word, caption, found.end())):
             break
         words.append(found)
-    if not words or words[-1].group().lower() in _PRONOUNS or _NUMBER.fullmatch(words[-1].group()):
+    if not words or words[-1].group().lower() in _PRONOUNS | _NUMBERS or _NUMBER.fullmatch(words[-1].group()):
         return None
     return words[0].start(), words[-1].span()
 
@@ -121,7 +122,8 @@ def _ends_before(last: str, word: str, caption: str, end: int) -> bool:
     """
     lists = _lists()
     participle = _PARTICIPLE.search(word) and word not in lists.nouns_like_participles
-    if participle and last not in lists.adjectives and not last.endswith("ly"):
+    adjective = last in lists.adjectives and word.endswith("ed")  # but "a slice of orange lying on a plate"
+    if participle and not adjective and not last.endswith("ly"):
         after = _WORD_OR_SIGN.search(caption, end)
         if after is None or _no_noun(after.group().lower()) or (last in lists.same_plural and word.endswith("ing")):
             return True
