@@ -25,7 +25,7 @@ _HYPHENS, _LONGEST_WORD = 2, 60  # of a word with hyphens: "mother-in-law"
 _POSSESSIVE = re.compile(r"['’]s?$")
 _DECADE = re.compile(r"\d+['’]?s", re.IGNORECASE)
 _NUMBER = re.compile(rf"\d+|{_DECADE.pattern}", re.IGNORECASE)
-_PARTICIPLE = re.compile(r"[aeiouy].*ing$|[aeiouy].*(?<!e)ed$|^(cut|eaten|broken|torn|grown|driven|ridden|frozen)$")
+_PARTICIPLE = re.compile(r"^[^aeiouy]*[aeiouy].*(ing|(?<!e)ed)$|^(cut|eaten|broken|torn|grown|driven|ridden|frozen)$")
 _LONGEST = 4  # words of a compound
 _DETERMINERS = frozenset(
     ("a", "an", "the", "her", "his", "its", "my", "our", "their", "your", "these", "those", "some")

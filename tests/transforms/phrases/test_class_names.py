@@ -212,6 +212,8 @@ def test_long_captions_take_no_long_time():
     assert of("a lot of " * 20_000 + "dogs", "lot") == "dog"
     assert of("a" * 100_000 + " dog", "dog") == "dog"
     assert of("a-" * 50_000 + "dog", "dog") == "dog"
+    assert of("a lot of big " + "a" * 100_000, "lot") == "a" * 100_000
+    assert not goes_on("a " * 50_000, 0, 100_000)
 
 
 @given(st.data())
