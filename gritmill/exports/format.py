@@ -14,7 +14,7 @@ from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
 from pipeline import files, layout
 from pipeline.files.publish import publish
-from transforms.phrases.class_names import class_name
+from transforms.phrases.class_names import class_name, goes_on
 from transforms.records import Box, Grounding, Phrase
 from transforms.text.grounded_caption import Corners, Span, choose_spans
 
@@ -219,11 +219,18 @@ def certain_rows(record: Mapping[str, Any], counts: ExportCounts) -> dict[str, A
 
 
 def _repeated(record: Mapping[str, Any], row: Sequence[float]) -> bool:
-    """Whether the caption has the words of a noun chunk also at a place that has no boxes."""
+    """Whether the caption has the words of a noun chunk also at a place that has no boxes.
+
+    Words that begin the name of another thing are no such place: "a bus at a bus stop".
+    """
     caption, spans = record["caption"], [chunk[:2] for chunk in record["noun_chunks"]]
     words = re.escape(caption[int(row[0]) : int(row[1])])
     places = re.finditer(rf"(?<!\w){words}(?![\w'’-])", caption, re.IGNORECASE)
-    return any(not any(start <= place.start() and place.end() <= end for start, end in spans) for place in places)
+    return any(
+        not any(start <= place.start() and place.end() <= end for start, end in spans)
+        and not goes_on(caption, place.start(), place.end())
+        for place in places
+    )
 
 
 def disjoint_spans(record: Mapping[str, Any], level: Level | None) -> tuple[Span, ...]:

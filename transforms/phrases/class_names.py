@@ -13,18 +13,25 @@ from importlib import resources
 
 import yaml
 
+from transforms.phrases.measures import measure_words, read_measures
+
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?")
+_NEXT_WORD = re.compile(rf"\s+({_WORD.pattern})")
 _WORD_OR_SIGN = re.compile(rf"{_WORD.pattern}|\S")
 _OF = re.compile(r"\s+of\s+", re.IGNORECASE)
 _HYPHENS_BEFORE = re.compile(r"(?:[^\W_]+-)+$")
 _HYPHENS_AFTER = re.compile(r"(?:-[^\W_]+)+")
 _HYPHENS, _LONGEST_WORD = 2, 60  # of a word with hyphens: "mother-in-law"
 _POSSESSIVE = re.compile(r"['’]s?$")
+_DECADE = re.compile(r"\d+['’]?s", re.IGNORECASE)
+_NUMBER = re.compile(rf"\d+|{_DECADE.pattern}", re.IGNORECASE)
+_PARTICIPLE = re.compile(r"^[^aeiouy]*[aeiouy].*(ing|(?<!e)ed)$|^(cut|eaten|broken|torn|grown|driven|ridden|frozen)$")
 _LONGEST = 4  # words of a compound
 _DETERMINERS = frozenset(
     ("a", "an", "the", "her", "his", "its", "my", "our", "their", "your", "these", "those", "some")
 )
 _PRONOUNS = frozenset(("it", "them", "us", "him", "me", "you", "this", "that", "which", "whom", "everything"))
+_NUMBERS = frozenset(("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "twelve"))
 _CONTINUE = (",", "and", "or")
 
 
@@ -32,15 +39,19 @@ _CONTINUE = (",", "and", "or")
 class _Lists:
     """The lists of `class_names.yaml`. compounds: key of a name (see `_key`) -> the name."""
 
-    measures: frozenset[str]
+    parts_and_views: frozenset[str]
     compounds: dict[str, str]
     irregular: dict[str, str]
     one_word: frozenset[str]
     ending_in_e: frozenset[str]
+    ending_in_us: frozenset[str]
     unchanged: frozenset[str]
+    same_plural: frozenset[str]
     stops: frozenset[str]
     adjectives: frozenset[str]
     before_nouns: frozenset[str]
+    nouns_like_participles: frozenset[str]
+    nouns_in_ly: frozenset[str]
 
 
 def class_name(caption: str, start: int, head: tuple[int, int]) -> str:
@@ -59,9 +70,9 @@ def class_name(caption: str, start: int, head: tuple[int, int]) -> str:
         of = _OF.match(caption, last)
         if of and word == "glasses":  # others are worn
             return "glass"
-        thing = _find_thing(caption, of.end()) if of and _regular(word) in _lists().measures else None
+        thing = _find_thing(caption, of.end()) if of and _is_measure(word) else None
         if thing is None:
-            return name
+            return name or word.strip()
         start, head = thing
 
 
@@ -69,6 +80,17 @@ def class_name(caption: str, start: int, head: tuple[int, int]) -> str:
 def compounds() -> frozenset[str]:
     """Names of several words that are a class of their own, in lower case: "stop sign"."""
     return frozenset(_lists().compounds.values())
+
+
+def _is_measure(word: str) -> bool:
+    """Whether a noun is a measure, a part or a view, in the singular or in the plural."""
+    words = _lists().parts_and_views | _measures()
+    return word in words or _singular(word) in words
+
+
+@cache
+def _measures() -> frozenset[str]:
+    return measure_words(tuple(name for name in read_measures() if name != "version"))
 
 
 def _whole_word(caption: str, head: tuple[int, int]) -> tuple[int, int]:
@@ -93,7 +115,7 @@ def _find_thing(caption: str, start: int) -> tuple[int, tuple[int, int]] | None:
         if word in lists.stops or not word[0].isalnum() or (last and _ends_before(last, word, caption, found.end())):
             break
         words.append(found)
-    if not words or words[-1].group().lower() in _PRONOUNS or words[-1].group().isdigit():
+    if not words or words[-1].group().lower() in _PRONOUNS | _NUMBERS or _NUMBER.fullmatch(words[-1].group()):
         return None
     return words[0].start(), words[-1].span()
 
@@ -101,18 +123,26 @@ def _find_thing(caption: str, start: int) -> tuple[int, tuple[int, int]] | None:
 def _ends_before(last: str, word: str, caption: str, end: int) -> bool:
     """Whether the name of a thing ends with `last`, before `word`, which ends at `end`.
 
-    It does after a plural ("people walking"), and before a participle that no noun can follow ("water running down",
-    but "brightly painted boats").
+    It does after a plural ("people walking", but "1920s houses"), and before a participle that no noun can follow
+    ("water running down", but "brightly painted boats"). Of "sheep", all participles in -ing tell what they do.
     """
     lists = _lists()
-    if _POSSESSIVE.search(last):
+    participle = _PARTICIPLE.search(word) and word not in lists.nouns_like_participles
+    adjective = last in lists.adjectives and word.endswith("ed")  # but "a slice of orange lying on a plate"
+    if participle and not adjective and not last.endswith("ly"):
+        after = _WORD_OR_SIGN.search(caption, end)
+        if after is None or _no_noun(after.group().lower()) or (last in lists.same_plural and word.endswith("ing")):
+            return True
+    if _POSSESSIVE.search(last) or _DECADE.fullmatch(last) or last in lists.before_nouns:
         return False
-    if singular(last) != last and last not in lists.before_nouns:
-        return True
-    if not word.endswith(("ing", "ed")):
-        return False
-    after = _WORD_OR_SIGN.search(caption, end)
-    return after is not None and after.group().lower() in lists.stops
+    return singular(last) != last
+
+
+def _no_noun(word: str) -> bool:
+    """Whether no noun phrase goes on with this word or sign."""
+    lists = _lists()
+    adverb = word.endswith("ly") and word not in lists.nouns_in_ly
+    return adverb or word in lists.stops or not word[0].isalnum()
 
 
 def _name(words: Sequence[str]) -> str:
@@ -125,6 +155,26 @@ def _name(words: Sequence[str]) -> str:
     if len(last) > 1 and (joined := f"{last[-2].lower()}{last[-1]}") in lists.one_word:
         return joined
     return last[-1]
+
+
+def goes_on(caption: str, start: int, end: int) -> bool:
+    """Whether the words from `start` to `end` begin a compound that ends behind them: "a fire" before "hydrant"."""
+    words = _WORD.findall(caption, start, end)[-_LONGEST:]
+    if not words:
+        return False
+    lists, position = _lists(), end
+    for number in range(1, _LONGEST):
+        after = _NEXT_WORD.match(caption, position)
+        if after is None:
+            return False
+        noun, position = singular(after.group(1).lower()), after.end()
+        if number == 1 and f"{words[-1].lower()}{noun}" in lists.one_word:
+            return True
+        longer = [*words, noun]
+        if any(_key(longer[-length:]) in lists.compounds for length in range(number + 1, _LONGEST + 1)):
+            return True
+        words.append(after.group(1))
+    return False
 
 
 def _key(words: Sequence[str]) -> str:
@@ -144,13 +194,15 @@ def singular(noun: str) -> str:
 def _singular(noun: str) -> str:
     lists = _lists()
     noun = _POSSESSIVE.sub("", noun)
-    if noun in lists.unchanged:
+    if noun in lists.unchanged or noun in lists.same_plural:
         return noun
+    if noun.endswith("es") and noun[:-2] in lists.unchanged:  # "trellises"
+        return noun[:-2]
     return lists.irregular.get(noun) or _regular(noun)
 
 
 def _regular(noun: str) -> str:
-    """The singular by the rules of spelling, with the list of nouns in -e."""
+    """The singular by the rules of spelling, with the lists of nouns in -e and in -us."""
     if noun.endswith("men"):
         return noun[:-2] + "an"
     if not noun.endswith("s") or noun.endswith(("ss", "us", "sis")) or len(noun) < 3:
@@ -161,7 +213,7 @@ def _regular(noun: str) -> str:
         return noun[:-3] + "y"
     if noun.endswith(("oes", "sses", "xes", "ches", "shes", "zzes")):
         return noun[:-2]
-    if noun.endswith("uses") and not noun.endswith(("ouses", "fuses", "muses")):
+    if noun[:-2] in _lists().ending_in_us or noun.endswith("sauruses"):
         return noun[:-2]
     return noun[:-1]
 

@@ -228,6 +228,15 @@ def test_boxes_whose_place_in_the_caption_is_not_known_are_left_out(tmp_path, to
     )
 
 
+def test_words_that_begin_the_name_of_another_thing_are_no_second_place(tmp_path):
+    train = sample(0, "A train at a train station", ("A train", LEFT))
+    dog = sample(1, "a dog next to a dog house, a dog", ("a dog", LEFT))
+    fire = sample(2, "a fire near a fire hydrant", ("a fire", LEFT))
+    assert exported(tmp_path, "odvg", train, dog, fire)[TWICE] == 1
+    regions = [row["grounding"]["regions"] for row in lines(tmp_path / "odvg.jsonl")]
+    assert [region["phrase"] for row in regions for region in row] == ["A train", "a fire"]
+
+
 def test_refcoco_has_no_expression_whose_thing_is_not_known(tmp_path):
     one_box = sample(3, DOGS.caption, ("a dog", LEFT, "a dog on the left"), TREE)
     assert exported(tmp_path, "refcoco", one_box)[TWICE] == 1

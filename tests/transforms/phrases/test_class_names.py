@@ -4,7 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transforms.phrases.class_names import class_name, singular
+from transforms.phrases.class_names import class_name, goes_on, singular
+from transforms.phrases.measures import measure_words, read_measures
+
+MEASURES = measure_words(tuple(name for name in read_measures() if name != "version"))
 
 
 def of(caption, head, start=0):
@@ -69,6 +72,20 @@ def test_a_class_is_the_head_or_a_compound_in_the_singular(caption, head, name):
         ("a pair of kids shoes", "pair", "shoe"),
         ("a pair of kids' shoes", "pair", "shoe"),
         ("the back of the bus", "back", "bus"),
+        ("the top of a building", "top", "building"),
+        ("the sides of a bus", "sides", "bus"),
+        ("a family of ducks", "family", "duck"),
+        ("layers of cheese", "layers", "cheese"),
+        ("a series of stop signs", "series", "stop sign"),
+        ("two halves of an orange", "halves", "orange"),
+        ("a loaf of bread", "loaf", "bread"),
+        ("loaves of bread", "loaves", "bread"),
+        ("several species of birds", "species", "bird"),
+        ("sheets of paper", "sheets", "paper"),
+        ("a pack of wolves", "pack", "wolf"),
+        ("a team", "team", "team"),
+        ("people of the world", "people", "person"),  # "couple" is a measure, and its singular is "person"
+        ("a person of interest", "person", "person"),
         ("hundreds of tooth brushes", "hundreds", "toothbrush"),
         ("two glasses of wine", "glasses", "glass"),
         ("a cup of coffee", "cup", "cup"),  # a thing of its own
@@ -77,12 +94,64 @@ def test_a_class_is_the_head_or_a_compound_in_the_singular(caption, head, name):
         ("a couple on a bench", "couple", "person"),
         ("a group of", "group", "group"),
         ("a set of 6", "set", "set"),
+        ("a family of four at a table", "family", "family"),
+        ("a family of four bears", "family", "bear"),
         ("a set of 6 wine glasses", "set", "wine glass"),
         ("a lot of, dogs", "lot", "lot"),
     ],
 )
 def test_a_measure_a_part_and_a_view_are_of_the_class_of_the_thing(caption, head, name):
     assert of(caption, head) == name
+
+
+@pytest.mark.parametrize("word", sorted(MEASURES))
+def test_every_measure_of_phrases_is_a_measure_of_classes(word):
+    assert of(f"a {word} of dogs", word) == "dog"
+
+
+@pytest.mark.parametrize(
+    ("caption", "name"),
+    [
+        ("A herd of sheep grazing.", "sheep"),
+        ("A herd of sheep grazing green grass", "sheep"),
+        ("a group of cattle eating grass", "cattle"),
+        ("a couple of deer standing.", "deer"),
+        ("a group of zebra grazing", "zebra"),
+        ("a bunch of fruit hanging, ripe", "fruit"),
+        ("a lot of traffic moving slowly", "traffic"),
+        ("a piece of cake decorated like a football", "cake"),
+        ("a piece of cake decorated", "cake"),
+        ("a bunch of food cooking", "food"),
+        ("a slice of orange laying on a plate", "orange"),
+        ("a bit of water covering a road", "water"),
+        ("the front of a woman holding something in her hand", "woman"),
+        ("the side of a plane landing.", "plane"),
+        ("a piece of meat cut up", "meat"),
+        ("a pile of cut wood", "wood"),
+        ("a slice of pizza eaten by a dog", "pizza"),
+        ("a bunch of banana's hanging from a hook", "banana"),
+        ("a pile of luggage waiting (see left)", "luggage"),
+        ("a couple of people's bags", "bag"),
+        ("a pair of deer antlers", "antler"),
+        ("a row of 1920s houses", "house"),
+        ("a row of 50s cars", "car"),
+        ("a row of 1920's houses", "house"),
+        ("the back of the 1920s", "back"),
+        ("a pile of winter clothing", "clothing"),
+        ("a bunch of onion rings", "ring"),
+        ("a piece of red string.", "string"),
+        ("the side of a brick building, at night", "building"),
+        ("a set of silver wedding bands", "wedding band"),
+        ("the side of a garden shed", "shed"),
+        ("the front of a wooden sled", "sled"),
+        ("a couple of brightly painted boats", "boat"),
+        ("a couple of newly painted", "painted"),
+        ("a bit of grape flavored jelly", "jelly"),
+        ("a row of parked motorcycles", "motorcycle"),
+    ],
+)
+def test_a_participle_ends_the_thing(caption, name):
+    assert of(caption, caption.split()[1]) == name
 
 
 @pytest.mark.parametrize(
@@ -102,6 +171,13 @@ def test_a_measure_a_part_and_a_view_are_of_the_class_of_the_thing(caption, head
             ("police-women", "police-woman"),
             ("dogs'", "dog"),
         ),
+        *(("causes", "cause"), ("clauses", "clause"), ("excuses", "excuse"), ("uses", "use"), ("abuses", "abuse")),
+        *(("blouses", "blouse"), ("fuses", "fuse"), ("ruses", "ruse"), ("recluses", "recluse"), ("pauses", "pause")),
+        *(("busses", "bus"), ("minibuses", "minibus"), ("viruses", "virus"), ("stegosauruses", "stegosaurus")),
+        *(("octopuses", "octopus"), ("cactuses", "cactus"), ("campuses", "campus"), ("circuses", "circus")),
+        *(("mens", "man"), ("womens", "woman"), ("childrens", "child"), ("feets", "foot"), ("vies", "vie")),
+        *(("crises", "crisis"), ("hypotheses", "hypothesis"), ("oases", "oasis"), ("bases", "base")),
+        *(("trellises", "trellis"), ("canvases", "canvas"), ("mantises", "mantis"), ("ibises", "ibis")),
         *((word, word) for word in ("bus", "dress", "tennis", "sheep", "scissors", "jeans", "gas", "cactus", "iris")),
         *((word, word) for word in ("grass", "ramen", "series", "glasses", "lens", "asparagus", "dog", "oasis")),
     ],
@@ -111,10 +187,33 @@ def test_singular(many, one):
     assert singular(one) == one
 
 
+@pytest.mark.parametrize(
+    ("words", "rest", "expected"),
+    [
+        ("a train", " station", True),
+        ("A Bus", " stops", True),
+        ("a dog", " house", True),  # doghouse
+        ("a fire", " hydrant", True),
+        ("an ice", " cream cone", True),
+        ("a hot", " air balloon", True),
+        ("a table", " tennis racket", True),
+        ("a dog", " on a bus stop", False),
+        ("a bed", " side table", False),
+        ("a train", ", station", False),
+        ("a train", "", False),
+        ("--", " train station", False),
+    ],
+)
+def test_words_go_on_as_the_name_of_another_thing(words, rest, expected):
+    assert goes_on(words + rest, 0, len(words)) == expected
+
+
 def test_long_captions_take_no_long_time():
     assert of("a lot of " * 20_000 + "dogs", "lot") == "dog"
     assert of("a" * 100_000 + " dog", "dog") == "dog"
     assert of("a-" * 50_000 + "dog", "dog") == "dog"
+    assert of("a lot of big " + "a" * 100_000, "lot") == "a" * 100_000
+    assert not goes_on("a " * 50_000, 0, 100_000)
 
 
 @given(st.data())
