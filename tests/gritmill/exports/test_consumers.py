@@ -300,6 +300,8 @@ def test_instructions_are_one_list_for_llava_and_lines_for_internvl(tmp_path):
         ({"clip_similarity_vitb32": "0.25", "clip_similarity_vitl14": ""}, [0.25, None]),
         ({"clip_similarity_vitb32": None, "clip_similarity_vitl14": "nan"}, [None, None]),
         ({"clip_similarity_vitb32": [0.1]}, [None, None]),
+        ({"clip_similarity_vitb32": 10**400, "clip_similarity_vitl14": 1}, [None, 1.0]),
+        ({"clip_similarity_vitb32": "9" * 5000, "clip_similarity_vitl14": True}, [None, None]),
         ({"licence": "clip_similarity_vitb32"}, [None, None]),
     ],
 )
