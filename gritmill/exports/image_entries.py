@@ -6,14 +6,18 @@ import json
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any
+
+import numpy as np
 
 from gritmill.exports.coco_json import number_categories
 from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_parts, read_classes, read_regions
 from gritmill.reading import Sample
 from pipeline import layout
 from transforms.selection.select_boxes import SAME_BOX_IOU, ious
+from transforms.text.grounded_caption import Corners
+
+_BLOCK = 128  # boxes compared at once with all that remain: an image may have thousands of captions
 
 SampleLine = dict[str, Any]
 """The line of a sample in `parts/`: `same_image` (equal for the samples of one entry), `key`, `caption`, `boxes`, and
@@ -121,12 +125,34 @@ def _without_duplicates(lines: list[SampleLine]) -> list[SampleLine]:
     """The lines of an image, without the boxes that a box of another of its captions repeats."""
     if len(lines) == 1:
         return lines
-    kept: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    boxes = [(number, box) for number, line in enumerate(lines) for box in line["boxes"]]
-    for number, box in sorted(boxes, key=lambda item: -item[1]["score"]):
-        same_class = kept.setdefault(box["class"], [])
-        others = [other["corners"] for caption, other in same_class if caption != number]
-        if not others or ious([box["corners"]], others).max() < SAME_BOX_IOU:
-            same_class.append((number, box))
-    remaining = {id(box) for _, box in chain.from_iterable(kept.values())}
-    return [{**line, "boxes": [box for box in line["boxes"] if id(box) in remaining]} for line in lines]
+    places: dict[str, list[tuple[int, int]]] = {}
+    for number, line in enumerate(lines):
+        for index, box in enumerate(line["boxes"]):
+            places.setdefault(box["class"], []).append((number, index))
+    remaining: set[tuple[int, int]] = set()
+    for same_class in places.values():
+        same_class.sort(key=lambda place: -lines[place[0]]["boxes"][place[1]]["score"])
+        captions = np.array([number for number, _ in same_class])
+        corners = [lines[number]["boxes"][index]["corners"] for number, index in same_class]
+        remaining.update(same_class[index] for index in _first_of_each(captions, corners))
+    return [
+        {**line, "boxes": [box for index, box in enumerate(line["boxes"]) if (number, index) in remaining]}
+        for number, line in enumerate(lines)
+    ]
+
+
+def _first_of_each(captions: np.ndarray, corners: Sequence[Corners]) -> list[int]:
+    """Indexes of the boxes that repeat no earlier box of another caption that remains. captions: int [boxes]."""
+    remaining: list[int] = []
+    for start in range(0, len(corners), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(corners)))
+        earlier = np.array([*remaining, *block])
+        repeats = ious([corners[i] for i in block], [corners[i] for i in earlier]) >= SAME_BOX_IOU
+        repeats &= captions[block][:, None] != captions[earlier]
+        left_out = repeats[:, : len(remaining)].any(axis=1)
+        within = repeats[:, len(remaining) :]
+        for row in range(len(block)):
+            if not left_out[row]:
+                left_out[row + 1 :] |= within[row, row + 1 :]
+        remaining.extend(block[~left_out].tolist())
+    return remaining
