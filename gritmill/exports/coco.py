@@ -80,15 +80,15 @@ unless the export was made with `--per-caption`.
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """Writes both files, entry by entry."""
-        entries = self.open_entries(shards, folder)
         instances, captions = self._names
-        for name, annotations, categories in (
-            (instances, _instances(entries), list_categories(entries.classes)),
-            (captions, _captions(entries), None),
-        ):
-            images = (lines[0]["image"] for lines in entries)
-            write_coco(name, shards, folder, annotations, categories, images)
-        return entries.counts
+        with self.open_entries(shards, folder) as entries:
+            for name, annotations, categories in (
+                (instances, _instances(entries), list_categories(entries.classes)),
+                (captions, _captions(entries), None),
+            ):
+                images = (lines[0]["image"] for lines in entries)
+                write_coco(name, shards, folder, annotations, categories, images)
+            return entries.counts
 
     @property
     def _images(self) -> str:

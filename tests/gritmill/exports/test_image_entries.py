@@ -228,3 +228,23 @@ def test_an_image_with_thousands_of_captions_takes_seconds():
     wide = [line["boxes"][0]["corners"][2] for line in found if line["boxes"]]
     assert len(wide) == 21
     assert all(b / a > 1 / 0.9 - 1e-9 for a, b in pairwise(wide))
+
+
+@pytest.mark.parametrize("open_parts", [1, 64])
+def test_lines_are_grouped_by_image_in_the_order_of_the_last_ones(tmp_path, monkeypatch, open_parts):
+    monkeypatch.setattr(image_entries, "_OPEN_PARTS", open_parts)
+    parts = [["ab", "00", "ab"], [], ["0c", "00", "é"], ["ab"]]
+    paths = []
+    for number, names in enumerate(parts):
+        rows = [{"same_image": "ff" if name == "é" else name, "key": f"{number} {name}"} for name in names]
+        paths.append(str(tmp_path / str(number)))
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        Path(paths[-1]).write_text(text, encoding="utf8")
+    found = [[line["key"] for line in lines] for lines in image_entries._lines_by_image(paths)]
+    assert found == [["2 0c"], ["0 00", "2 00"], ["2 é"], ["0 ab", "0 ab", "3 ab"]]
+
+
+@pytest.mark.parametrize("to", ["coco", "yolo"])
+def test_merged_entries_are_removed(tmp_path, to):
+    written(to, tmp_path)
+    assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == ["00000.jsonl", "00001.jsonl"]
