@@ -124,8 +124,7 @@ def _instances(entries: Entries) -> Iterator[dict[str, Any]]:
 def _captions(entries: Entries) -> Iterator[dict[str, Any]]:
     for lines in entries:
         for line in lines:
-            ids = {"image_id": lines[0]["image"]["id"], "uid": line["image"]["uid"]}
-            yield {**ids, "caption": line["caption"]}
+            yield {"image_id": lines[0]["image"]["id"], "caption": line["caption"], **origin_fields(line["image"])}
 
 
 def _in_pixels(corners: Corners, width: int, height: int) -> Corners:

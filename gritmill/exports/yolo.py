@@ -11,13 +11,7 @@ from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners
 
 
-class Yolo(ImageEntries):
-    """Classes are those of phrases. `data.yaml` lists them in the order of their first occurrence.
-
-    `labels/` mirrors `images/`, as Ultralytics requires.
-    """
-
-    description = """```
+_DESCRIPTION = """```
 yolo detect train data=data.yaml
 ```
 
@@ -32,6 +26,23 @@ It names the same images for training and validation: split them before you trus
 gritmill's tests read these files with supervision 0.31.2, which takes one folder of images and labels at a time.
 Ultralytics 8.4.190 was run on them by hand: its `check_det_dataset` and `YOLODataset` found all images, boxes and
 classes."""
+
+_WITHOUT_IMAGES = """The export was made with `--no-images`. Copy each image below `images/` to the place of its label below
+`labels/`, with the same name, before you train.
+
+"""
+
+
+class Yolo(ImageEntries):
+    """Classes are those of phrases. `data.yaml` lists them in the order of their first occurrence.
+
+    `labels/` mirrors `images/`, as Ultralytics requires.
+    """
+
+    @property
+    def description(self) -> str:
+        """See `Format`."""
+        return _DESCRIPTION if self.options.images else _WITHOUT_IMAGES + _DESCRIPTION
 
     def describe(self, sample: Sample) -> Mapping[str, Any]:
         """Where the sample comes from."""

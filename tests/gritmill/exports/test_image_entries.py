@@ -90,6 +90,8 @@ def test_coco_has_one_image_with_the_boxes_of_all_captions(tmp_path):
     texts = {one["id"]: one["caption"] for one in captions.imgToAnns[0]}
     assert list(texts.values()) == ["two dogs and a hot dog", "a brown dog near a cat", "an animal and a dog"]
     assert len({one["uid"] for image in captions.imgs for one in captions.imgToAnns[image]}) == 5
+    origins = [(one["uid"], one["source_key"], one["url"], one["meta"]) for one in captions.imgToAnns[0]]
+    assert origins == [(line.record["uid"], line.key, "", "{}") for line in (SHARDS[0][0], SHARDS[0][2], SHARDS[1][0])]
     found = []
     for one in boxes.imgToAnns[0]:
         ((start, end),) = one["tokens_positive"]
@@ -242,6 +244,11 @@ def test_lines_are_grouped_by_image_in_the_order_of_the_last_ones(tmp_path, monk
         Path(paths[-1]).write_text(text, encoding="utf8")
     found = [[line["key"] for line in lines] for lines in image_entries._lines_by_image(paths)]
     assert found == [["2 0c"], ["0 00", "2 00"], ["2 é"], ["0 ab", "0 ab", "3 ab"]]
+
+
+def test_the_card_of_yolo_says_where_images_belong_that_were_not_written():
+    texts = [exports.find_format("yolo", ExportOptions(images=images)).description for images in (True, False)]
+    assert ["--no-images" in text for text in texts] == [False, True]
 
 
 @pytest.mark.parametrize("to", ["coco", "yolo"])
