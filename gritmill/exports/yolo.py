@@ -10,7 +10,6 @@ from gritmill.exports.image_entries import ImageEntries
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners
 
-
 _DESCRIPTION = """```
 yolo detect train data=data.yaml
 ```
@@ -27,8 +26,9 @@ gritmill's tests read these files with supervision 0.31.2, which takes one folde
 Ultralytics 8.4.190 was run on them by hand: its `check_det_dataset` and `YOLODataset` found all images, boxes and
 classes."""
 
-_WITHOUT_IMAGES = """The export was made with `--no-images`. Copy each image below `images/` to the place of its label below
-`labels/`, with the same name, before you train.
+_WITHOUT_IMAGES = """The export was made with `--no-images`. Before you train, copy each image below
+`images/`, to the place that its label has below `labels/`: `images/00000/000000000.jpg` belongs to
+`labels/00000/000000000.txt`.
 
 """
 
