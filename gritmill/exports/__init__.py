@@ -52,6 +52,11 @@ def formats() -> "dict[str, EntryPoint]":
     return builtin | {entry.name: entry for entry in entry_points(group=GROUP) if entry.name not in builtin}
 
 
+def is_built_in(name: str) -> bool:
+    """Whether a format is gritmill's own."""
+    return name in _BUILTIN
+
+
 def find_format(name: str, options: ExportOptions) -> "Format":
     """The format called `name`.
 

@@ -80,15 +80,15 @@ unless the export was made with `--per-caption`.
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """Writes both files, entry by entry."""
-        entries = self.open_entries(shards, folder)
         instances, captions = self._names
-        for name, annotations, categories in (
-            (instances, _instances(entries), list_categories(entries.classes)),
-            (captions, _captions(entries), None),
-        ):
-            images = (lines[0]["image"] for lines in entries)
-            write_coco(name, shards, folder, annotations, categories, images)
-        return entries.counts
+        with self.open_entries(shards, folder) as entries:
+            for name, annotations, categories in (
+                (instances, _instances(entries), list_categories(entries.classes)),
+                (captions, _captions(entries), None),
+            ):
+                images = (lines[0]["image"] for lines in entries)
+                write_coco(name, shards, folder, annotations, categories, images)
+            return entries.counts
 
     @property
     def _images(self) -> str:
@@ -124,8 +124,7 @@ def _instances(entries: Entries) -> Iterator[dict[str, Any]]:
 def _captions(entries: Entries) -> Iterator[dict[str, Any]]:
     for lines in entries:
         for line in lines:
-            ids = {"image_id": lines[0]["image"]["id"], "uid": line["image"]["uid"]}
-            yield {**ids, "caption": line["caption"]}
+            yield {"image_id": lines[0]["image"]["id"], "caption": line["caption"], **origin_fields(line["image"])}
 
 
 def _in_pixels(corners: Corners, width: int, height: int) -> Corners:

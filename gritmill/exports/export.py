@@ -6,10 +6,10 @@ from importlib.metadata import version
 from os import PathLike
 from typing import Any, ClassVar
 
-from gritmill.exports import find_format
+from gritmill.exports import find_format, is_built_in
 from gritmill.exports.card import CARD_NAME, render_card
 from gritmill.exports.format import ExportCounts, ExportFolder, Format
-from gritmill.exports.options import ExportOptions
+from gritmill.exports.options import ExportOptions, used_options
 from gritmill.reading import read_shard
 from pipeline import files, layout
 from pipeline.faults import CallError, EnvironmentFault, FolderMismatch
@@ -65,12 +65,13 @@ def export(
       The content of `export.json`.
 
     Raises:
-      CallError: the format does not exist, the run is not finished, or the folder contains something other than this
-        export.
+      CallError: the format does not exist or does not use an option, the run is not finished, or the folder contains
+        something other than this export.
       EnvironmentFault: the run was packed again during the export.
     """
     options = options or ExportOptions()
     export_format = find_format(to, options)
+    used = used_options(to, options, built_in=is_built_in(to))
     source, target = files.canonical(run), files.canonical(output)
     manifest = need_manifest(run)
     if target == source:
@@ -80,13 +81,17 @@ def export(
         # A pack after images have come back has the same fingerprint, but other shards.
         "shards": [shard.sha256 for shard in manifest.shards],
         "format": to,
-        "options": vars(options) | {"tokenizer": _digest(options.tokenizer) if options.tokenizer else ""},
         "gritmill": version("gritmill"),
     }
-    fingerprint = json_digest(export_settings)
-    _check_free(target, fingerprint)  # before `hold` locks and sweeps the folder: another run may be using it
+    tokenizer = _digest_tokenizer(options.tokenizer)
+    if "tokenizer" in used:
+        used["tokenizer"] = tokenizer
+    fingerprint = json_digest(export_settings | {"options": used})
+    # Exports of 0.2.0.dev0 were named after all options as they were given. They can be resumed.
+    former = json_digest(export_settings | {"options": vars(options) | {"tokenizer": tokenizer}})
+    _check_free(target, fingerprint, former)  # before `hold` locks and sweeps the folder: another run may be using it
     with hold(target), reading(source):
-        _check_free(target, fingerprint)
+        fingerprint = _check_free(target, fingerprint, former)
         publish_typed(files.join(target, layout.EXPORT_MARKER), ExportMarker(fingerprint))
         uri = files.join(target, layout.EXPORT)
         if files.exists(uri):
@@ -102,11 +107,14 @@ def export(
         return as_json(summary)
 
 
-def _check_free(target: str, fingerprint: str) -> None:
-    """Rejects a folder that contains anything other than this export."""
-    marked = is_marked(target, layout.EXPORT_MARKER, "gritmill export")
-    if marked and read_typed(files.join(target, layout.EXPORT_MARKER), ExportMarker).mark != fingerprint:
+def _check_free(target: str, fingerprint: str, former: str) -> str:
+    """Rejects a folder that contains anything other than this export. Returns the fingerprint that it has or gets."""
+    if not is_marked(target, layout.EXPORT_MARKER, "gritmill export"):
+        return fingerprint
+    mark = read_typed(files.join(target, layout.EXPORT_MARKER), ExportMarker).mark
+    if mark not in (fingerprint, former):
         raise FolderMismatch(f"--output: {target} contains another export", "use another folder")
+    return mark
 
 
 def _write_shards(export_format: Format, source: str, manifest: Manifest, folder: ExportFolder) -> ExportCounts:
@@ -135,6 +143,13 @@ def _write_shards(export_format: Format, source: str, manifest: Manifest, folder
 def _digest_lines(folder: ExportFolder, number: int) -> str:
     uri = files.join(folder.uri, layout.export_part(number))
     return _digest(uri)
+
+
+def _digest_tokenizer(path: str) -> str:
+    try:
+        return _digest(path) if path else ""
+    except OSError as error:
+        raise CallError(f"--tokenizer: {path}: {error.strerror or error}; name a tokenizer.json") from error
 
 
 def _digest(uri: str) -> str:

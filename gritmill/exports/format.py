@@ -21,6 +21,9 @@ from transforms.text.grounded_caption import Corners, Span, choose_spans
 ExportCounts = Counter[str]
 """Counts of what was written and of what was left out. The counts of an export are the sums over its shards."""
 
+WORDS_TWICE = "boxes of words that the caption has twice, left out"
+"""What `certain_rows` counts."""
+
 ROWS_OF = {None: "ref_exps", Level.EXPRESSIONS: "ref_exps", Level.CHUNKS: "noun_chunks"}
 """The field of the record that has the rows of a level. None: the level was not chosen."""
 
@@ -213,7 +216,7 @@ def certain_rows(record: Mapping[str, Any], counts: ExportCounts) -> dict[str, A
     """
     certain = [not _repeated(record, row) for row in record["noun_chunks"]]
     if not all(certain):
-        counts["boxes of words that the caption has twice, left out"] += certain.count(False)
+        counts[WORDS_TWICE] += certain.count(False)
     rows = {name: list(compress(record[name], certain)) for name in ("noun_chunks", "ref_exps", "heads")}
     return {**record, **rows}
 

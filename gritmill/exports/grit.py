@@ -68,12 +68,15 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _clip_similarities(meta: str) -> dict[str, float | None]:
     """The two similarities of CLIP, from the source's values; None if there are none."""
-    found = json.loads(meta) if "clip_similarity" in meta else {}
+    # As floats, because Python limits the digits of integers, and the largest ones are no floats.
+    found = json.loads(meta, parse_int=float) if "clip_similarity" in meta else {}
     return {name: _number(found.get(name)) for name in _CLIP}
 
 
 def _number(value: Any) -> float | None:
     """The value as a finite number, also of a table's text; otherwise None."""
+    if isinstance(value, bool):
+        return None
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -4,16 +4,22 @@ its captions."""
 import hashlib
 import json
 from abc import abstractmethod
-from collections import Counter
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, BinaryIO
+
+import numpy as np
 
 from gritmill.exports.coco_json import number_categories
-from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, all_parts, read_classes, read_regions
+from gritmill.exports.format import ExportCounts, ExportFolder, LineFormat, read_classes, read_regions
 from gritmill.reading import Sample
-from pipeline import layout
+from pipeline import files, layout
 from transforms.selection.select_boxes import SAME_BOX_IOU, ious
+from transforms.text.grounded_caption import Corners
+
+_OPEN_PARTS = 64  # the lines of an image may be in any of thousands of shards
+_BLOCK = 128  # boxes compared at once with all that remain: an image may have thousands of captions
 
 SampleLine = dict[str, Any]
 """The line of a sample in `parts/`: `same_image` (equal for the samples of one entry), `key`, `caption`, `boxes`, and
@@ -25,7 +31,7 @@ class ImageEntries(LineFormat):
     first sample. With `per_caption`, each sample is an entry.
 
     A box is left out if a box of another caption of the image has the same class and nearly the same place; the box
-    with the higher score remains. In memory are about 200 bytes per image, and the lines of an image until its last.
+    with the higher score remains. In memory are about 200 bytes per caption, and the lines of one image.
     """
 
     @abstractmethod
@@ -45,13 +51,17 @@ class ImageEntries(LineFormat):
         folder.write_lines(layout.export_part(number), self._lines(samples, folder, counts))
         return counts
 
-    def open_entries(self, shards: Sequence[int], folder: ExportFolder) -> "Entries":
+    @contextmanager
+    def open_entries(self, shards: Sequence[int], folder: ExportFolder) -> Iterator["Entries"]:
         """The entries of all shards. Removes the files of images that are also in an earlier shard."""
         entries = Entries(shards, folder)
-        for lines in entries if self.options.images else ():
-            first_of = {line["key"][:5]: line["key"] for line in reversed(lines)}
-            folder.delete(*(self.image_path_of(key) for key in first_of.values() if key != lines[0]["key"]))
-        return entries
+        try:
+            for lines in entries if self.options.images else ():
+                first_of = {line["key"][:5]: line["key"] for line in reversed(lines)}
+                folder.delete(*(self.image_path_of(key) for key in first_of.values() if key != lines[0]["key"]))
+            yield entries
+        finally:
+            folder.delete(layout.EXPORT_ENTRIES)
 
     def image_path_of(self, key: str) -> str:
         """The path of the image of a sample, below the export's folder."""
@@ -87,46 +97,104 @@ class ImageEntries(LineFormat):
 class Entries:
     """The lines of each image that is an entry, with the boxes that remain, in the order of the last samples.
 
+    They are merged once, into a file that `ImageEntries.open_entries` removes.
+
     classes: their numbers from 1, in the order of their first occurrence. counts: of images and boxes.
     """
 
     def __init__(self, shards: Sequence[int], folder: ExportFolder) -> None:
-        self._shards, self._folder = shards, folder
-        self._samples: Counter[str] = Counter()
+        self._folder = folder
         self.counts = ExportCounts(images=0, boxes=0)
-        boxes = 0
-        for line in all_parts(shards, folder):
-            self._samples[line["same_image"]] += 1
-            boxes += len(line["boxes"])
         classes: dict[str, None] = {}
-        for lines in self:
-            remaining = [box["class"] for line in lines for box in line["boxes"]]
-            self.counts.update({"images": 1, "boxes": len(remaining)})
-            classes.update(dict.fromkeys(remaining))
+        folder.write_lines(layout.EXPORT_ENTRIES, self._merged(shards, classes))
         self.classes = number_categories(classes)
-        if boxes != self.counts["boxes"]:
-            self.counts["boxes that another caption of the image has too, left out"] = boxes - self.counts["boxes"]
 
     def __iter__(self) -> Iterator[list[SampleLine]]:
-        left, waiting = self._samples.copy(), dict[str, list[SampleLine]]()
-        for line in all_parts(self._shards, self._folder):
-            name = line["same_image"]
-            waiting.setdefault(name, []).append(line)
-            left[name] -= 1
-            if not left[name]:
-                yield _without_duplicates(waiting.pop(name))
+        return map(json.loads, self._folder.lines(layout.EXPORT_ENTRIES))
+
+    def _merged(self, shards: Sequence[int], classes: dict[str, None]) -> Iterator[str]:
+        left_out = 0
+        for lines in _lines_by_image([files.join(self._folder.uri, layout.export_part(n)) for n in shards]):
+            entry = _without_duplicates(lines)
+            remaining = [box["class"] for line in entry for box in line["boxes"]]
+            left_out += sum(len(line["boxes"]) for line in lines) - len(remaining)
+            self.counts.update({"images": 1, "boxes": len(remaining)})
+            classes.update(dict.fromkeys(remaining))
+            yield json.dumps(entry, ensure_ascii=False)
+        if left_out:
+            self.counts["boxes that another caption of the image has too, left out"] = left_out
+
+
+def _lines_by_image(parts: Sequence[str]) -> Iterator[list[SampleLine]]:
+    """The lines of each image, in the order of their last lines. Only places of lines are in memory."""
+    starts: list[int] = []  # A place is an offset in all parts, one after the other.
+    place = 0
+    last: dict[int, int] = {}  # by image: an integer needs half the memory of its digits
+    previous: dict[int, int] = {}
+    for part in parts:
+        starts.append(place)
+        with files.open_read(part) as file:
+            for line in file:
+                image = int(json.loads(line)["same_image"], 16)
+                if image in last:
+                    previous[place] = last[image]
+                last[image] = place
+                place += len(line)
+    ends = sorted(last.values())
+    last.clear()
+    opened: dict[int, BinaryIO] = {}
+    try:
+        for end in ends:
+            places = [end]
+            while places[-1] in previous:
+                places.append(previous[places[-1]])
+            lines = []
+            for place in reversed(places):
+                number = bisect_right(starts, place) - 1
+                if number not in opened:
+                    if len(opened) == _OPEN_PARTS:
+                        opened.pop(next(iter(opened))).close()
+                    opened[number] = files.open_read(parts[number])
+                opened[number].seek(place - starts[number])
+                lines.append(json.loads(opened[number].readline()))
+            yield lines
+    finally:
+        for file in opened.values():
+            file.close()
 
 
 def _without_duplicates(lines: list[SampleLine]) -> list[SampleLine]:
     """The lines of an image, without the boxes that a box of another of its captions repeats."""
     if len(lines) == 1:
         return lines
-    kept: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    boxes = [(number, box) for number, line in enumerate(lines) for box in line["boxes"]]
-    for number, box in sorted(boxes, key=lambda item: -item[1]["score"]):
-        same_class = kept.setdefault(box["class"], [])
-        others = [other["corners"] for caption, other in same_class if caption != number]
-        if not others or ious([box["corners"]], others).max() < SAME_BOX_IOU:
-            same_class.append((number, box))
-    remaining = {id(box) for _, box in chain.from_iterable(kept.values())}
-    return [{**line, "boxes": [box for box in line["boxes"] if id(box) in remaining]} for line in lines]
+    places: dict[str, list[tuple[int, int]]] = {}
+    for number, line in enumerate(lines):
+        for index, box in enumerate(line["boxes"]):
+            places.setdefault(box["class"], []).append((number, index))
+    remaining: set[tuple[int, int]] = set()
+    for same_class in places.values():
+        same_class.sort(key=lambda place: -lines[place[0]]["boxes"][place[1]]["score"])
+        captions = np.array([number for number, _ in same_class])
+        corners = [lines[number]["boxes"][index]["corners"] for number, index in same_class]
+        remaining.update(same_class[index] for index in _first_of_each(captions, corners))
+    return [
+        {**line, "boxes": [box for index, box in enumerate(line["boxes"]) if (number, index) in remaining]}
+        for number, line in enumerate(lines)
+    ]
+
+
+def _first_of_each(captions: np.ndarray, corners: Sequence[Corners]) -> list[int]:
+    """Indexes of the boxes that repeat no earlier box of another caption that remains. captions: int [boxes]."""
+    remaining: list[int] = []
+    for start in range(0, len(corners), _BLOCK):
+        block = np.arange(start, min(start + _BLOCK, len(corners)))
+        earlier = np.array([*remaining, *block])
+        repeats: np.ndarray = ious(corners[start : start + _BLOCK], [corners[i] for i in earlier]) >= SAME_BOX_IOU
+        repeats &= captions[block][:, None] != captions[earlier]
+        left_out = np.asarray(repeats[:, : len(remaining)].any(axis=1))
+        within = repeats[:, len(remaining) :]
+        for row in range(len(block)):
+            if not left_out[row]:
+                left_out[row + 1 :] |= within[row, row + 1 :]
+        remaining.extend(block[~left_out].tolist())
+    return remaining

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gritmill.exports.format import (
+    WORDS_TWICE,
     ExportCounts,
     ExportFolder,
     LineFormat,
@@ -113,10 +114,15 @@ class Instructions(LineFormat):
         record = sample.record
         # The choice depends on the seed and the sample only, not on earlier samples.
         rng = random.Random(f"{self.options.seed} {record['uid']}")
-        grounded = _GroundedRecord.from_record(record, certain_rows(record, counts), self.options)
+        grounded = _GroundedRecord.from_record(record, self.options)
+        if grounded.unknown:
+            counts[WORDS_TWICE] += grounded.unknown
         kinds = {"comprehension": _comprehension}
         if self._carries_sentences:
             kinds |= {"generation": _generation, "captioning": _captioning}
+            # The other kinds ask for the words, which name the boxes of both places.
+            if uncertain := len(record["heads"]) - len(grounded.record["heads"]) - grounded.unknown:
+                counts[f"{WORDS_TWICE} of captioning only"] += uncertain
         if len(grounded.groups) > 1:
             kinds["pointing"] = _pointing
         for kind, make in kinds.items():
@@ -144,26 +150,31 @@ class Instructions(LineFormat):
 class _GroundedRecord:
     """The expressions of a record, each with its normalised boxes, and the dialect to write them in.
 
-    record: without the rows whose place in the caption is not known.
+    record: without the rows whose place in the caption is not known. unknown: number of those rows that `groups` does
+    not have either, because the expression has more words than the phrase and names one of the things.
     """
 
     record: dict[str, Any]
     level: Level | None
     dialect: Dialect
     groups: list[tuple[str, tuple[Corners, ...]]]
+    unknown: int
 
     @classmethod
-    def from_record(cls, record: dict[str, Any], certain: dict[str, Any], options: ExportOptions) -> "_GroundedRecord":
+    def from_record(cls, record: dict[str, Any], options: ExportOptions) -> "_GroundedRecord":
+        certain = certain_rows(record, ExportCounts())
         banned = dialects.banned(options.dialect)
         places = {(region.start, region.end) for region in read_regions(certain, options.level)}
         # Words that occur twice in a caption name the boxes of both places.
         groups: dict[str, list[Region]] = {}
+        unknown = 0
         for region, chunk in zip(read_regions(record, options.level), read_regions(record, Level.CHUNKS), strict=True):
             known = (region.start, region.end) in places or region.text == chunk.text
+            unknown += not known
             if known and region.text not in banned:
                 groups.setdefault(region.text.casefold(), []).append(region)
         expressions = [(group[0].text, tuple(region.box.corners for region in group)) for group in groups.values()]
-        return cls(certain, options.level, dialects.find(options.dialect), expressions)
+        return cls(certain, options.level, dialects.find(options.dialect), expressions, unknown)
 
     def encode(self, before: str, words: str, after: str, boxes: tuple[Corners, ...]) -> str:
         """Encodes `before + words + after` in the dialect, with the boxes for `words`."""

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
+
+from pipeline.faults import CallError
 
 
 class Level(StrEnum):
@@ -30,3 +33,40 @@ class ExportOptions:
     per_caption: bool = False
     split: str = ""
     tokenizer: str = ""
+
+
+USED_BY = {
+    "images": ("odvg", "mdetr", "coco", "refcoco", "flickr30k-entities", "yolo", "instructions"),
+    "level": ("odvg", "mdetr", "coco", "refcoco", "yolo", "instructions"),
+    "dialect": ("instructions",),
+    "seed": ("instructions",),
+    "per_caption": ("coco", "yolo"),
+    "split": ("coco",),
+    "tokenizer": ("odvg",),
+}
+"""The built-in formats that use an option. Formats of other packages get all options."""
+
+_WORDS = {"level": "--phrases"}
+
+
+def used_options(name: str, options: ExportOptions, *, built_in: bool) -> dict[str, Any]:
+    """The options that a format uses, with its own choice of the level if none is given.
+
+    Raises:
+      CallError: an option is given that the format does not use. `--no-images` may always be given.
+    """
+    used = vars(options) | {"level": options.level or (Level.CHUNKS if name == "mdetr" else Level.EXPRESSIONS)}
+    if not built_in:
+        return used
+    for option, users in USED_BY.items():
+        if name in users:
+            continue
+        del used[option]
+        if option != "images" and getattr(options, option) != getattr(ExportOptions, option):
+            words = _WORDS.get(option, f"--{option.replace('_', '-')}")
+            raise CallError(f"{words}: {name} does not use it; leave it out, or export to {_listed(users)}")
+    return used
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -10,14 +10,7 @@ from gritmill.exports.image_entries import ImageEntries
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners
 
-
-class Yolo(ImageEntries):
-    """Classes are those of phrases. `data.yaml` lists them in the order of their first occurrence.
-
-    `labels/` mirrors `images/`, as Ultralytics requires.
-    """
-
-    description = """```
+_DESCRIPTION = """```
 yolo detect train data=data.yaml
 ```
 
@@ -33,20 +26,39 @@ gritmill's tests read these files with supervision 0.31.2, which takes one folde
 Ultralytics 8.4.190 was run on them by hand: its `check_det_dataset` and `YOLODataset` found all images, boxes and
 classes."""
 
+_WITHOUT_IMAGES = """The export was made with `--no-images`. Before you train, copy each image below
+`images/`, to the place that its label has below `labels/`: `images/00000/000000000.jpg` belongs to
+`labels/00000/000000000.txt`.
+
+"""
+
+
+class Yolo(ImageEntries):
+    """Classes are those of phrases. `data.yaml` lists them in the order of their first occurrence.
+
+    `labels/` mirrors `images/`, as Ultralytics requires.
+    """
+
+    @property
+    def description(self) -> str:
+        """See `Format`."""
+        return _DESCRIPTION if self.options.images else _WITHOUT_IMAGES + _DESCRIPTION
+
     def describe(self, sample: Sample) -> Mapping[str, Any]:
         """Where the sample comes from."""
         return origin_fields(sample.record)
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> ExportCounts:
         """Writes the labels and `data.yaml`. The classes can be numbered only when all of them are known."""
-        entries = self.open_entries(shards, folder)
-        for lines in entries:
-            boxes = (box for line in lines for box in line["boxes"])
-            rows = (
-                f"{entries.classes[box['class']] - 1} {' '.join(map(str, _centred(box['corners'])))}" for box in boxes
-            )
-            name = self.image_path_of(lines[0]["key"])
-            folder.write_lines(name.replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt", rows)
+        with self.open_entries(shards, folder) as entries:
+            for lines in entries:
+                boxes = (box for line in lines for box in line["boxes"])
+                rows = (
+                    f"{entries.classes[box['class']] - 1} {' '.join(map(str, _centred(box['corners'])))}"
+                    for box in boxes
+                )
+                name = self.image_path_of(lines[0]["key"])
+                folder.write_lines(name.replace("images/", "labels/", 1).removesuffix(".jpg") + ".txt", rows)
         data_yaml = {"train": "images", "val": "images", "names": dict(enumerate(entries.classes))}
         folder.write("data.yaml", yaml.safe_dump(data_yaml, sort_keys=False, allow_unicode=True).encode())
         return entries.counts

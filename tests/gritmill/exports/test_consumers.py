@@ -247,7 +247,8 @@ def test_refcoco_has_no_expression_whose_thing_is_not_known(tmp_path):
 def test_instructions_do_not_ask_for_one_of_two_things_with_the_same_words(tmp_path):
     for seed in range(8):
         counts = exported(tmp_path / str(seed), "instructions", DOGS, SAME, dialect="loc1000", seed=seed)
-        assert counts[TWICE] == 4
+        assert counts[TWICE] == 2  # "a dog on the left": which one is not known
+        assert counts[f"{TWICE} of captioning only"] == 2  # "a small cat": comprehension has both
         assert counts["captioning, left out: no phrase is left"] == 1
         for row in lines(tmp_path / str(seed) / "instructions.jsonl"):
             said = " ".join(turn["value"] for turn in row["conversations"])
@@ -257,6 +258,14 @@ def test_instructions_do_not_ask_for_one_of_two_things_with_the_same_words(tmp_p
                 assert "<p>a dog" not in said
             if row["kind"] == "comprehension" and "a small cat" in said:
                 assert said.count("<box>") == 2  # these words name both
+
+
+def test_instructions_count_boxes_as_left_out_that_no_question_has(tmp_path):
+    counts = exported(tmp_path, "instructions", SAME, dialect="florence2")
+    assert counts == {"samples": 1, "comprehension": 1}
+    (row,) = lines(tmp_path / "instructions.jsonl")
+    assert row["conversations"][1]["value"].count("a small cat") == 1
+    assert row["conversations"][1]["value"].count("<loc_") == 8
 
 
 def test_instructions_in_florence_2s_dialect_do_not_ask_for_what_its_reader_drops(tmp_path):
@@ -309,6 +318,8 @@ def test_instructions_are_one_list_for_llava_and_lines_for_internvl(tmp_path):
         ({"clip_similarity_vitb32": "0.25", "clip_similarity_vitl14": ""}, [0.25, None]),
         ({"clip_similarity_vitb32": None, "clip_similarity_vitl14": "nan"}, [None, None]),
         ({"clip_similarity_vitb32": [0.1]}, [None, None]),
+        ({"clip_similarity_vitb32": 10**400, "clip_similarity_vitl14": 1}, [None, 1.0]),
+        ({"clip_similarity_vitb32": "9" * 5000, "clip_similarity_vitl14": True}, [None, None]),
         ({"licence": "clip_similarity_vitb32"}, [None, None]),
     ],
 )

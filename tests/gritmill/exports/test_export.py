@@ -3,15 +3,21 @@
 import json
 import shutil
 from contextlib import nullcontext
+from importlib.metadata import version
 
 import pytest
 
 import gritmill
+from gritmill.exports import formats, is_built_in
 from gritmill.exports.coco import Coco
-from gritmill.exports.export import export
+from gritmill.exports.export import ExportMarker, export
 from gritmill.exports.odvg import Odvg
-from gritmill.exports.options import ExportOptions, Level
+from gritmill.exports.options import USED_BY, ExportOptions, Level
 from gritmill.main import main
+from pipeline import layout
+from pipeline.files.typed import publish_typed
+from pipeline.fingerprint import json_digest
+from pipeline.pack.manifest import need_manifest
 from tests import sample_pairs
 
 
@@ -64,6 +70,60 @@ def test_a_folder_of_another_export_is_refused(finished, tmp_path):
     ):
         with pytest.raises(gritmill.CallError, match="another export; use another folder"):
             export(finished, name, tmp_path, options)
+
+
+@pytest.mark.parametrize(
+    ("to", "options", "problem"),
+    [
+        ("yolo", {"tokenizer": "/"}, "--tokenizer: yolo does not use it; leave it out, or export to odvg"),
+        ("mdetr", {"per_caption": True}, "--per-caption: mdetr does not use it; .* export to coco or yolo"),
+        ("yolo", {"split": "val"}, "--split: yolo does not use it"),
+        ("hf", {"level": Level.EXPRESSIONS}, "--phrases: hf .* odvg, mdetr, coco, refcoco, yolo or instructions"),
+        ("grit", {"seed": 1}, "--seed: grit does not use it"),
+        ("odvg", {"dialect": "ofa"}, "--dialect: odvg does not use it"),
+        ("odvg", {"tokenizer": "/"}, "--tokenizer: /: .*; name the tokenizer.json"),
+    ],
+)
+def test_options_that_a_format_does_not_use_are_refused(finished, tmp_path, to, options, problem):
+    with pytest.raises(gritmill.CallError, match=problem):
+        export(finished, to, tmp_path, ExportOptions(**options))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_tables_of_options_name_built_in_formats_and_all_options():
+    assert set(USED_BY) == set(vars(ExportOptions()))
+    assert {name for users in USED_BY.values() for name in users} <= set(filter(is_built_in, formats()))
+
+
+@pytest.mark.parametrize(
+    ("to", "given"),
+    [
+        ("odvg", {"level": Level.EXPRESSIONS, "images": False}),
+        ("mdetr", {"level": Level.CHUNKS, "images": False}),
+        ("grit", {"images": True}),
+    ],
+)
+def test_a_default_that_is_given_is_the_same_export(finished, tmp_path, to, given):
+    written = export(finished, to, tmp_path, ExportOptions(images=False))
+    assert export(finished, to, tmp_path, ExportOptions(**given)) == written
+
+
+def test_an_export_of_the_development_version_is_resumed(finished, tmp_path):
+    manifest = need_manifest(finished)
+    options = {"images": False, "level": None, "dialect": "kosmos2", "seed": 0}
+    mark = json_digest(
+        {
+            "pack": manifest.fingerprints.pack,
+            "shards": [shard.sha256 for shard in manifest.shards],
+            "format": "odvg",
+            "options": options | {"per_caption": False, "split": "", "tokenizer": ""},
+            "gritmill": version("gritmill"),
+        }
+    )
+    publish_typed(str(tmp_path / layout.EXPORT_MARKER), ExportMarker(mark))
+    with pytest.raises(gritmill.CallError, match="another export"):
+        export(finished, "odvg", tmp_path, ExportOptions(images=False, level=Level.CHUNKS))
+    assert export(finished, "odvg", tmp_path, ExportOptions(images=False))["mark"] == mark
 
 
 def test_what_cannot_be_exported(finished, tmp_path):

@@ -2,14 +2,21 @@
 
 import io
 import json
+import time
+from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
+import numpy as np
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 from pycocotools.coco import COCO
 
 from gritmill import exports
+from gritmill.exports import image_entries
 from gritmill.exports.format import ExportFolder
 from gritmill.exports.options import ExportOptions, Level
 from gritmill.reading import Sample
@@ -83,6 +90,8 @@ def test_coco_has_one_image_with_the_boxes_of_all_captions(tmp_path):
     texts = {one["id"]: one["caption"] for one in captions.imgToAnns[0]}
     assert list(texts.values()) == ["two dogs and a hot dog", "a brown dog near a cat", "an animal and a dog"]
     assert len({one["uid"] for image in captions.imgs for one in captions.imgToAnns[image]}) == 5
+    origins = [(one["uid"], one["source_key"], one["url"], one["meta"]) for one in captions.imgToAnns[0]]
+    assert origins == [(line.record["uid"], line.key, "", "{}") for line in (SHARDS[0][0], SHARDS[0][2], SHARDS[1][0])]
     found = []
     for one in boxes.imgToAnns[0]:
         ((start, end),) = one["tokens_positive"]
@@ -192,3 +201,57 @@ def test_with_a_split_coco_is_what_datumaro_reads(tmp_path):
 def test_a_split_is_a_plain_name(split):
     with pytest.raises(CallError, match=f"--split: {split}: use letters"):
         exports.find_format("coco", ExportOptions(split=split))
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3), st.integers(0, 1)), max_size=400), st.integers(1, 7))
+def test_blocks_of_boxes_give_what_box_by_box_gives(boxes, block):
+    """boxes: caption, place and shift, in the order of their scores."""
+    corners = [(0.1 * place, 0.1, 0.1 * place + 0.4, 0.9 - 0.01 * shift) for _, place, shift in boxes]
+    remaining = []
+    for index, (caption, *_) in enumerate(boxes):
+        others = [corners[other] for other in remaining if boxes[other][0] != caption]
+        if not others or image_entries.ious([corners[index]], others).max() < 0.9:
+            remaining.append(index)
+    captions = np.array([caption for caption, *_ in boxes])
+    with mock.patch.object(image_entries, "_BLOCK", block):
+        assert image_entries._first_of_each(captions, corners) == remaining
+
+
+def test_an_image_with_thousands_of_captions_takes_seconds():
+    lines = [
+        {"boxes": [{"class": "dog", "corners": (0.0, 0.0, 0.1 + 0.8 * n / 4000, 0.5), "score": 0.5}]}
+        for n in range(4000)
+    ]
+    started = time.monotonic()
+    found = image_entries._without_duplicates(lines)
+    assert time.monotonic() - started < 10  # it was a minute
+    assert found[0] == lines[0]
+    # 0.1 repeats up to 0.1 / 0.9, and so on: each box that remains is wider by a ninth than the one before.
+    wide = [line["boxes"][0]["corners"][2] for line in found if line["boxes"]]
+    assert len(wide) == 21
+    assert all(b / a > 1 / 0.9 - 1e-9 for a, b in pairwise(wide))
+
+
+@pytest.mark.parametrize("open_parts", [1, 64])
+def test_lines_are_grouped_by_image_in_the_order_of_the_last_ones(tmp_path, monkeypatch, open_parts):
+    monkeypatch.setattr(image_entries, "_OPEN_PARTS", open_parts)
+    parts = [["ab", "00", "ab"], [], ["0c", "00", "é"], ["ab"]]
+    paths = []
+    for number, names in enumerate(parts):
+        rows = [{"same_image": "ff" if name == "é" else name, "key": f"{number} {name}"} for name in names]
+        paths.append(str(tmp_path / str(number)))
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        Path(paths[-1]).write_text(text, encoding="utf8")
+    found = [[line["key"] for line in lines] for lines in image_entries._lines_by_image(paths)]
+    assert found == [["2 0c"], ["0 00", "2 00"], ["2 é"], ["0 ab", "0 ab", "3 ab"]]
+
+
+def test_the_card_of_yolo_says_where_images_belong_that_were_not_written():
+    texts = [exports.find_format("yolo", ExportOptions(images=images)).description for images in (True, False)]
+    assert ["--no-images" in text for text in texts] == [False, True]
+
+
+@pytest.mark.parametrize("to", ["coco", "yolo"])
+def test_merged_entries_are_removed(tmp_path, to):
+    written(to, tmp_path)
+    assert sorted(path.name for path in (tmp_path / "parts").iterdir()) == ["00000.jsonl", "00001.jsonl"]
