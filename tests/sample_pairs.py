@@ -83,6 +83,15 @@ def write_images(pictures, folder):
         path.write_bytes(picture.data)
 
 
+def write_rows(rows, folder):
+    """Writes rows as JSON lines, each with a picture of `drawn` unless it names one. Returns the path of the table."""
+    pictures = drawn(len(rows))
+    write_images(pictures, folder)
+    rows = [{"image": picture.name, **row} for picture, row in zip(pictures, rows, strict=True)]
+    (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(folder / "pairs.jsonl")
+
+
 def as_jsonl(pictures, folder):
     """Writes one line per picture, its captions in a list, and the images next to the file."""
     write_images(pictures, folder)

@@ -15,9 +15,10 @@ from pipeline.threshold import SIDECAR
 from transforms import bundled
 from transforms.detectors.load import calling_family, find_config, find_family, find_family_by_name
 from transforms.detectors.settings import DetectorSettings
-from transforms.phrases.drop_lists import drop_heads, drop_in_context, read_drop_in_context, read_drop_lists
+from transforms.phrases.drop_lists import drop_heads, drop_in_context
 from transforms.phrases.language import LanguageGate
-from transforms.phrases.measures import measure_words, read_measures
+from transforms.phrases.measures import measure_words
+from transforms.phrases.word_lists import read_lists
 
 
 def identify_models(configuration: Configuration, cache: ModelCache | None = None) -> dict[str, str]:
@@ -44,10 +45,13 @@ def identify_models(configuration: Configuration, cache: ModelCache | None = Non
     return {
         "phrases": parser_identity(configuration.phrases.model, cache),
         "detector": _detector_identity(configuration.detector, cache),
-        "drop_lists": json_digest(read_drop_lists()),
+        "drop_lists": json_digest(read_lists("drop_lists")),
         # Newer than released runs, which have none of these lists.
-        **({"drop_in_context": json_digest(read_drop_in_context())} if configuration.phrases.drop_in_context else {}),
-        **({"measures": json_digest(read_measures())} if configuration.phrases.measures else {}),
+        **{
+            name: json_digest(read_lists(name))
+            for name in ("drop_in_context", "measures")
+            if getattr(configuration.phrases, name)
+        },
     }
 
 

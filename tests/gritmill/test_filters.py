@@ -34,12 +34,7 @@ def settings(parser):
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("in")
-    pictures = sample_pairs.drawn(len(ROWS))
-    sample_pairs.write_images(pictures, folder)
-    rows = [{"image": picture.name, **row} for picture, row in zip(pictures, ROWS, strict=True)]
-    (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(folder / "pairs.jsonl")
+    return sample_pairs.write_rows(ROWS, tmp_path_factory.mktemp("in"))
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,5 @@
 """Phrases and boxes that a source brings, in a run: the detector sees only the other pairs."""
 
-import json
-
 import pyarrow.parquet as pq
 import pytest
 
@@ -21,12 +19,7 @@ ROWS = [  # the pictures of `drawn` are 96 x 64, 64 x 64 and 64 x 96
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("in")
-    pictures = sample_pairs.drawn(len(ROWS))
-    sample_pairs.write_images(pictures, folder)
-    rows = [{"image": picture.name, **row} for picture, row in zip(pictures, ROWS, strict=True)]
-    (folder / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return str(folder / "pairs.jsonl")
+    return sample_pairs.write_rows(ROWS, tmp_path_factory.mktemp("in"))
 
 
 @pytest.fixture(scope="module")

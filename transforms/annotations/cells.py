@@ -2,7 +2,6 @@
 
 import ast
 import json
-import math
 from collections.abc import Iterable
 from typing import Any, TypeGuard
 
@@ -99,9 +98,7 @@ def text_in(item: Any, names: Iterable[str]) -> str | None:
 
 def is_number(value: Any) -> TypeGuard[float]:
     """Whether a value is a finite number of a size that coordinates and offsets can have."""
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MAX_NUMBER and value == value
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _MAX_NUMBER
 
 
 def as_number(value: Any) -> float | None:
@@ -111,4 +108,4 @@ def as_number(value: Any) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    return value if is_number(value) and math.isfinite(value) else None
+    return value if is_number(value) else None

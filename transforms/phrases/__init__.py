@@ -5,6 +5,7 @@ markup             hides HTML from the parser
 whole_words        makes one token of each word with hyphens
 parsed_caption     a parsed caption in the form that the rules use, and its separators
 chunks             noun chunks with corrected borders
+word_lists         lists of words that settings choose by name
 drop_lists         heads of noun phrases that name nothing one can draw a box around
 drops              which phrases are dropped, also by their context; what stock agencies append
 measures           nouns that measure what follows "of"

@@ -2,7 +2,7 @@
 
 The borders depend on the tree, and a parser makes two mistakes again and again in captions: it takes the last noun of
 a compound for a verb ("A red stop" / "sign"), and it takes the first of two coordinated nouns for a modifier of the
-second one ("a red tank top and blue jeans"). Both show in the tags.
+second one ("a red tank top and blue jeans"). The words tell: a known name, a colour or a number.
 """
 
 from collections.abc import Iterator

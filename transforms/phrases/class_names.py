@@ -9,11 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
 
-import yaml
-
-from transforms.phrases.measures import measure_words, read_measures
+from transforms.phrases.measures import measure_words
+from transforms.phrases.word_lists import read_lists
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*['’]?")
 _NEXT_WORD = re.compile(rf"\s+({_WORD.pattern})")
@@ -90,7 +88,7 @@ def _is_measure(word: str) -> bool:
 
 @cache
 def _measures() -> frozenset[str]:
-    return measure_words(tuple(name for name in read_measures() if name != "version"))
+    return measure_words(tuple(name for name in read_lists("measures") if name != "version"))
 
 
 def _whole_word(caption: str, head: tuple[int, int]) -> tuple[int, int]:
@@ -220,8 +218,7 @@ def _regular(noun: str) -> str:
 
 @cache
 def _lists() -> _Lists:
-    text = resources.files("transforms.phrases").joinpath("class_names.yaml").read_text("utf-8")
-    content = yaml.safe_load(text)
+    content = read_lists("class_names")
     compounds = {_key(name.split()): name for name in content.pop("compounds")}
     # "glasses" alone are worn and stay as they are, but "wine glasses" are of the class "wine glass".
     compounds |= {f"{key}es": name for key, name in compounds.items() if key.endswith("ss")}

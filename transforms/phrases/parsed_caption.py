@@ -24,8 +24,6 @@ _FUNCTION_WORDS = frozenset(
         *("into", "onto", "via", "per", "a", "an", "the"),
     )
 )
-BROKEN_ENDS = frozenset(("and", "or", "&", "nor", "a", "an", "the"))
-"""Words that end no expression. A preposition may: "a man with a hat on", "the table they sit at"."""
 """Words that end no noun phrase. Where one is at an end, the parser or the caption is broken off."""
 
 BROKEN_ENDS = frozenset(("and", "or", "&", "nor", "a", "an", "the"))

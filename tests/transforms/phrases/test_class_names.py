@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transforms.phrases.class_names import class_name, goes_on, singular
-from transforms.phrases.measures import measure_words, read_measures
+from transforms.phrases.measures import measure_words
+from transforms.phrases.word_lists import read_lists
 
-MEASURES = measure_words(tuple(name for name in read_measures() if name != "version"))
+MEASURES = measure_words(tuple(name for name in read_lists("measures") if name != "version"))
 
 
 def of(caption, head, start=0):
