@@ -1,21 +1,21 @@
-"""`shelf://bucket/name`: a Beam file system that behaves like an object store and keeps its objects in a local folder.
+"""`shelf://bucket/name`: a file system for fsspec that behaves like an object store. Its objects are in a local folder.
 
-It has no folders, only whole objects, and lists by prefix. An object appears when its writer is closed, also by an
-exception, and never before. A rename is a copy and a delete. Deleting a missing object is not an error; opening it
-raises "404". `use(folder)` sets the local folder for this process and its children.
+It has no folders, only whole objects, and lists by prefix. An object appears when its writer is closed or committed,
+also by an exception, and never before. `use(folder)` sets the local folder for this process and its children.
 
 Importing this module registers the scheme.
 """
 
 import io
 import os
-import shutil
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from apache_beam.io.filesystem import BeamIOError, CompressedFile, CompressionTypes, FileMetadata, FileSystem
+import fsspec
+from fsspec import AbstractFileSystem
+
+from pipeline.files import uris
 
 SCHEME = "shelf://"
 _ROOT = "GRITMILL_TEST_SHELF"
@@ -37,7 +37,7 @@ def path_of(uri: str) -> Path:
 
 
 def put(uri: str, data: bytes) -> str:
-    """Stores an object without Beam, and returns its URI."""
+    """Stores an object without fsspec, and returns its URI."""
     path = path_of(uri)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -52,86 +52,68 @@ def objects(prefix: str = SCHEME) -> list[str]:
 
 
 class _Upload(io.BytesIO):
-    """Becomes an object at `close`, also after an exception."""
+    """Becomes an object at `commit`, or at `close` if `autocommit`, also after an exception."""
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, autocommit: bool) -> None:
         super().__init__()
-        self._uri = uri
+        self._uri, self._autocommit, self._sent = uri, autocommit, b""
 
     def close(self) -> None:
         if not self.closed:
-            target = path_of(self._uri)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # Written outside of the root, so that no listing shows it.
-            part = target.parents[len(target.relative_to(path_of(SCHEME)).parts)] / f"upload-{uuid.uuid4().hex}"
-            part.write_bytes(self.getvalue())
-            os.replace(part, target)
+            self._sent = self.getvalue()
+            if self._autocommit:
+                self.commit()
         super().close()
 
+    def commit(self) -> None:
+        target = path_of(self._uri)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # Written outside of the root, so that no listing shows it.
+        part = target.parents[len(target.relative_to(path_of(SCHEME)).parts)] / f"upload-{uuid.uuid4().hex}"
+        part.write_bytes(self._sent)
+        os.replace(part, target)
 
-class ShelfFileSystem(FileSystem):
-    @classmethod
-    def scheme(cls) -> str:
-        return "shelf"
+    def discard(self) -> None:
+        self._sent = b""
 
-    def join(self, basepath: str, *paths: str) -> str:
-        return "/".join([basepath.rstrip("/"), *(path.strip("/") for path in paths)])
 
-    def split(self, path: str) -> tuple[str, str]:
-        head, _, tail = path.rpartition("/")
-        return head, tail
+class ShelfFileSystem(AbstractFileSystem):  # type: ignore[misc]
+    protocol = "shelf"
+    cachable = False
 
-    def mkdirs(self, path: str) -> None:
-        pass
-
-    def has_dirs(self) -> bool:
-        return False
-
-    def _list(self, dir_or_prefix: str) -> Iterator[FileMetadata]:
-        for uri in objects(dir_or_prefix):
-            yield self.metadata(uri)
-
-    def create(
-        self, path: str, mime_type: str = "", compression_type: str = CompressionTypes.AUTO
-    ) -> BinaryIO | CompressedFile:
-        return self._maybe_compressed(path, _Upload(path), compression_type)
-
-    def open(
-        self, path: str, mime_type: str = "", compression_type: str = CompressionTypes.AUTO
-    ) -> BinaryIO | CompressedFile:
-        if not path_of(path).is_file():
-            raise BeamIOError(f"404 Not Found: {path}")
-        return self._maybe_compressed(path, path_of(path).open("rb"), compression_type)
-
-    def _maybe_compressed(self, path: str, file: Any, compression_type: str) -> Any:
-        kind = self._get_compression_type(path, compression_type)
-        return file if kind == CompressionTypes.UNCOMPRESSED else CompressedFile(file, compression_type=kind)
-
-    def copy(self, source_file_names: list[str], destination_file_names: list[str]) -> None:
-        for source, target in zip(source_file_names, destination_file_names, strict=True):
-            path_of(target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path_of(source), path_of(target))
-
-    def rename(self, source_file_names: list[str], destination_file_names: list[str]) -> None:
-        self.copy(source_file_names, destination_file_names)
-        self.delete(source_file_names)
-
-    def exists(self, path: str) -> bool:
-        return path_of(path).is_file()
-
-    def size(self, path: str) -> int:
-        return self.metadata(path).size_in_bytes
-
-    def last_updated(self, path: str) -> float:
-        return self.metadata(path).last_updated_in_seconds
-
-    def metadata(self, path: str) -> FileMetadata:
+    def info(self, path: str, **kwargs: Any) -> dict[str, Any]:
+        path = self._strip_protocol(path)
         try:
-            status = path_of(path).stat()
-        except OSError:
-            raise BeamIOError(f"404 Not Found: {path}") from None
-        return FileMetadata(path, status.st_size, status.st_mtime)
+            status = path_of(SCHEME + path).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise FileNotFoundError(path) from None
+        if path_of(SCHEME + path).is_dir():
+            return {"name": path, "size": 0, "type": "directory"}
+        return {"name": path, "size": status.st_size, "type": "file", "LastModified": status.st_mtime}
 
-    def delete(self, paths: list[str]) -> None:
-        for path in paths:
-            path_of(path).unlink(missing_ok=True)
+    def ls(self, path: str, detail: bool = True, **kwargs: Any) -> list[Any]:
+        start = self._strip_protocol(path).rstrip("/") + "/"
+        below = [uri.removeprefix(SCHEME + start) for uri in objects(SCHEME + start)]
+        if not below:
+            raise FileNotFoundError(path)
+        names = sorted({start + name.split("/")[0] for name in below})
+        return [self.info(name) for name in names] if detail else names
+
+    def _open(self, path: str, mode: str = "rb", autocommit: bool = True, **kwargs: Any) -> Any:
+        if mode == "wb":
+            return _Upload(SCHEME + path, autocommit)
+        return path_of(SCHEME + path).open("rb")
+
+    def cp_file(self, path1: str, path2: str, **kwargs: Any) -> None:
+        put(SCHEME + self._strip_protocol(path2), path_of(SCHEME + self._strip_protocol(path1)).read_bytes())
+
+    def mv(self, path1: str, path2: str, **kwargs: Any) -> None:
+        self.cp_file(path1, path2)
+        self.rm_file(path1)
+
+    def rm_file(self, path: str) -> None:
+        path_of(SCHEME + self._strip_protocol(path)).unlink(missing_ok=True)
+
+
+fsspec.register_implementation("shelf", ShelfFileSystem, clobber=True)
+uris.STORES.add("shelf")

@@ -1,4 +1,4 @@
-"""Files by URI, on every file system that Beam supports. A plain path is a local file.
+"""Files by URI, on every file system that fsspec supports. A plain path is a local file.
 
 uris      functions on URIs that do not access files, and the meaning of file-system errors
 access    read, list, remove
@@ -7,7 +7,7 @@ typed     JSON files as typed values
 checksum  the checksum that a file contains of itself
 lock      one run per folder
 run_log   what each call did in a run folder
-remote    files that are not local, through Beam
+remote    files that are not local, through fsspec
 raw_file  the base of files that change what another file returns
 unpack    files that are read forward: gzip, zstd, other encodings of text
 """
@@ -34,6 +34,7 @@ from pipeline.files.uris import (
     check_extra,
     is_local,
     is_missing,
+    is_store,
     join,
     name,
     parent,

@@ -1,4 +1,4 @@
-"""Files by URI, on every file system that Beam supports. A plain path is a local file."""
+"""Files by URI, on every file system that fsspec supports. A plain path is a local file."""
 
 import glob
 import json
@@ -6,11 +6,11 @@ import os
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 from pipeline.faults import CallError, EnvironmentFault
-from pipeline.files.uris import FileInfo, canonical, check_extra, is_local, join, name, parent
+from pipeline.files.uris import FileInfo, canonical, is_local, join, name, parent
 
 _UNREADABLE = "no permission to read this folder; use a narrower pattern to leave it out"
 
@@ -25,22 +25,10 @@ def match(pattern: str) -> list[FileInfo]:
     if is_local(pattern):
         paths = [pattern] if os.path.isfile(pattern) else glob.glob(pattern, recursive=True)
         return _local(paths)
-    from pipeline.files import remote  # imports Beam, which takes a second
+    from pipeline.files import remote  # imports fsspec, like every use of it here: local runs do not need it
 
-    with _known(pattern):
-        literal = not glob.has_magic(pattern) or remote.exists(pattern)
-        return remote.match(remote.escaped(pattern) if literal else pattern)
-
-
-@contextmanager
-def _known(uri: str) -> Iterator[None]:
-    """Raises CallError if the file system is unknown or its extra is not installed."""
-    check_extra(uri)
-    try:
-        yield
-    except ValueError as error:
-        scheme = uri.partition("://")[0]
-        raise CallError(f"{uri}: unknown file system {scheme}://") from error
+    literal = remote.info(pattern)
+    return [literal] if literal else remote.match(pattern) if glob.has_magic(pattern) else []
 
 
 def skipped_by_glob(pattern: str) -> Iterator[tuple[str, str]]:
@@ -69,7 +57,7 @@ def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
         return _local(glob.glob(join(glob.escape(folder), pattern), recursive=True, include_hidden=True))
     from pipeline.files import remote
 
-    return remote.match(join(remote.escaped(folder), pattern))
+    return remote.list_folder(folder, pattern)
 
 
 def list_tree(folder: str, deep: bool = True) -> dict[str, list[FileInfo]]:
@@ -84,11 +72,9 @@ def list_tree(folder: str, deep: bool = True) -> dict[str, list[FileInfo]]:
     from pipeline.files import remote
 
     found: dict[str, list[FileInfo]] = {}
-    with _known(folder):
-        infos = remote.list_tree(folder) if deep else remote.match(join(remote.escaped(folder), "*"))
-    for info in infos:
+    for info in remote.list_tree(folder) if deep else remote.list_folder(folder, "*"):
         below = info.uri.removeprefix(folder.rstrip("/") + "/").split("/")
-        if below[-1] and not any(part.startswith(".") for part in below):  # some stores have objects for folders
+        if not any(part.startswith(".") for part in below):
             found.setdefault(parent(info.uri), []).append(info)
     return found
 
@@ -145,8 +131,12 @@ def open_read(uri: str) -> BinaryIO:
 
 def read_bytes(uri: str) -> bytes:
     """The content of a file."""
-    with open_read(uri) as file:
-        return file.read()
+    if is_local(uri):
+        with open(uri, "rb") as file:
+            return file.read()
+    from pipeline.files import remote
+
+    return remote.read_bytes(uri)
 
 
 def read_json(uri: str) -> Any:
@@ -202,4 +192,5 @@ def move_folder(folder: str, target: str) -> None:
     if files:
         from pipeline.files import remote
 
-        remote.rename(files, [target + uri.removeprefix(folder) for uri in files])
+        for uri in files:
+            remote.rename(uri, target + uri.removeprefix(folder))

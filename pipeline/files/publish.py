@@ -13,7 +13,6 @@ from pipeline import files
 from pipeline.layout import LOCK, TEMPORARY
 
 _WRITEBACK_BYTES = 32 << 20
-_RENAME_SCHEME = "hdfs://"
 
 Guard = Callable[[], bool]
 """Called right before a file becomes visible. Returns whether it may."""
@@ -34,7 +33,7 @@ def publish(uri: str, guard: Guard = always) -> Iterator[BinaryIO]:
 
     A local file is written under a temporary name in the same folder, then renamed. Other files are first spooled to
     the local disk and uploaded when they are complete, because object stores publish a file when it is closed, even by
-    an exception (Beam's UploaderStream completes the upload). On HDFS, the uploaded file is renamed, too.
+    an exception. On HDFS, the uploaded file is renamed, too.
 
     Args:
       guard: called when the file is complete, right before it becomes visible.
@@ -46,17 +45,12 @@ def publish(uri: str, guard: Guard = always) -> Iterator[BinaryIO]:
         with _by_rename(uri, guard) as file:
             yield file
         return
-    from pipeline.files import remote  # imports Beam, which takes a second
+    from pipeline.files import remote
 
     with tempfile.TemporaryFile() as spool:
         yield spool
-        spool.seek(0)
-        _check_guard(guard, uri)
-        target = files.join(files.parent(uri), _temporary(uri)) if uri.startswith(_RENAME_SCHEME) else uri
-        remote.upload(spool, target)
-    if target != uri:
-        remote.delete(uri)
-        remote.rename([target], [uri])
+        temporary = files.join(files.parent(uri), _temporary(uri))
+        remote.upload(spool, uri, temporary, lambda: _check_guard(guard, uri))
 
 
 def publish_bytes(uri: str, data: bytes, guard: Guard = always) -> bool:
@@ -86,7 +80,7 @@ def delete_unfinished(folder: str) -> None:
             for name in names:
                 if name.startswith(TEMPORARY):
                     os.remove(os.path.join(path, name))
-    elif folder.startswith(_RENAME_SCHEME):
+    elif not files.is_store(folder):
         files.delete(info.uri for info in files.list_folder(folder, "**") if TEMPORARY in files.name(info.uri))
 
 

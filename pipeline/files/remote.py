@@ -1,86 +1,220 @@
-"""Files that are not local: object stores, HDFS and other file systems that Beam supports. Used by `pipeline.files`.
+"""Files that are not local, through fsspec: object stores, HDFS, and other file systems that it knows.
 
-Import this module only when such a file is used, because importing Beam takes a second.
+Each store is configured by its own conventions (environment variables, files of its own tools) or those of fsspec
+(`FSSPEC_S3_…`, `~/.config/fsspec`), in the driver and in workers alike. Only `match` takes patterns. Import this module
+only when such a file is used.
 """
 
-import glob
+import re
 import shutil
-from collections.abc import Sequence
-from contextlib import suppress
-from typing import BinaryIO, cast
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import Any, BinaryIO, cast
 
-from apache_beam.io.filesystem import BeamIOError, CompressionTypes
-from apache_beam.io.filesystems import FileSystems
+import fsspec
+from fsspec.utils import glob_translate
 
-from pipeline.files.uris import FileInfo, is_missing
+from pipeline.faults import CallError, EnvironmentFault, first_line
+from pipeline.files.uris import FileInfo, check_extra, is_store, join, parent, scheme_of
+
+_READ_BYTES = 8 << 20  # of one request for a file that is read in order
+_PUT_BYTES = 32 << 20  # larger files are uploaded in parts of this size
+
+_STAMPS = ("LastModified", "mtime", "last_modified", "modified", "modificationTime", "created")
+"""Where the listings of file systems have the time of the last change."""
+
+_MILLISECONDS = 1e11
+"""Larger times are in milliseconds, as WebHDFS gives them: as seconds, this is the year 5138."""
 
 
 def match(pattern: str) -> list[FileInfo]:
-    """The files that match a pattern, sorted. Empty if a folder in the pattern does not exist."""
-    try:
-        matches = FileSystems.match([pattern])[0].metadata_list
-    except BeamIOError as error:
-        if is_missing(error):
-            return []
-        raise
-    return sorted((FileInfo(m.path, m.size_in_bytes, m.last_updated_in_seconds) for m in matches), key=lambda f: f.uri)
+    """The files that match a glob, sorted. `*` matches all characters but `/`; `**`, as a name, all folders."""
+    literal = re.split(r"[*?\[]", pattern, maxsplit=1)[0]
+    folder = parent(literal) if "/" in literal.partition("://")[2] else literal
+    return _listed(folder, pattern.removeprefix(folder.rstrip("/") + "/"))
+
+
+def list_folder(folder: str, pattern: str) -> list[FileInfo]:
+    """The files below a folder whose names, relative to it, match a glob, sorted. A missing folder has none."""
+    return _listed(folder, pattern, flat="/" in pattern)
 
 
 def list_tree(folder: str) -> list[FileInfo]:
-    """The files in a folder and in all folders below it.
-
-    Object stores list a prefix at once. On HDFS, Beam lists one folder at a time, with those in it as empty files.
-    """
-    one_level = FileSystems.get_filesystem(folder).has_dirs()
-    found = match(escaped(folder).rstrip("/") + ("/*" if one_level else "/**"))
-    if not one_level:
-        return found
-    files: list[FileInfo] = []
-    for info in found:
-        inside = [] if info.size or info.uri.endswith("/") else list_tree(info.uri)
-        files += inside or [info]
-    return files
+    """The files in a folder and in all folders below it, sorted."""
+    return _listed(folder, "**", flat=True)
 
 
-def escaped(uri: str) -> str:
-    """The URI as a pattern that matches only this URI."""
-    scheme, separator, path = uri.rpartition("://")
-    return scheme + separator + glob.escape(path)
+def _listed(folder: str, pattern: str, flat: bool = False) -> list[FileInfo]:
+    """flat: list everything below the folder at once: an object store needs a request per folder otherwise."""
+    matches = re.compile(glob_translate(pattern)).match
+    depth = None if flat or "**" in pattern else pattern.count("/") + 1
+    with _asked_to("list", folder):
+        files, root = _file_system(folder)
+        try:
+            found = files.find(root, maxdepth=depth, detail=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+    # A file that is named like the folder is listed, too, and some stores have empty objects that stand for folders.
+    start = root.rstrip("/") + "/"
+    relative = {path.removeprefix(start): info for path, info in found.items() if path.startswith(start)}
+    return sorted(
+        (
+            _file_info(join(folder, path), info)
+            for path, info in relative.items()
+            if info["type"] == "file" and not path.endswith("/") and matches(path)
+        ),
+        key=lambda info: info.uri,
+    )
+
+
+def info(uri: str) -> FileInfo | None:
+    """A file. None if it does not exist, also if a folder has its name."""
+    with _asked_to("look for", uri):
+        files, path = _file_system(uri)
+        try:
+            found = files.info(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+    return _file_info(uri, found) if found["type"] == "file" and not uri.endswith("/") else None
 
 
 def exists(uri: str) -> bool:
     """Whether a file or folder exists."""
-    return bool(FileSystems.exists(uri))
+    with _asked_to("look for", uri):
+        files, path = _file_system(uri)
+        return bool(files.exists(path))
 
 
 def open_read(uri: str) -> BinaryIO:
-    """Opens a file for reading. It is seekable. It is not decompressed, because Beam would guess from the name."""
-    return cast(BinaryIO, FileSystems.open(uri, compression_type=CompressionTypes.UNCOMPRESSED))
+    """Opens a file for reading. It is seekable and is not decompressed."""
+    with _asked_to("read", uri):
+        files, path = _file_system(uri)
+        return cast(BinaryIO, files.open(path, "rb", block_size=_READ_BYTES))
 
 
-def upload(spool: BinaryIO, uri: str) -> None:
-    """Uploads the rest of a local file to `uri`. If this fails, no file exists there."""
-    target = FileSystems.create(uri, compression_type=CompressionTypes.UNCOMPRESSED)
+def read_bytes(uri: str) -> bytes:
+    """The content of a file, on object stores with one request."""
+    with _asked_to("read", uri):
+        files, path = _file_system(uri)
+        return bytes(files.cat_file(path))
+
+
+def upload(spool: BinaryIO, uri: str, temporary: str, ask: Callable[[], None]) -> None:
+    """Uploads a local file. If this fails, nothing appears at `uri`.
+
+    On an object store, it is one request, or, if the file is large, one for each part and one that completes them.
+    Elsewhere, the file is written under the URI `temporary`, and then renamed.
+
+    Args:
+      ask: called right before the file appears; raises an exception if it may not.
+    """
+    size = spool.seek(0, 2)
+    spool.seek(0)
+    with _asked_to("write", uri):
+        files, path = _file_system(uri)
+        if not is_store(uri):
+            _upload_and_rename(spool, uri, temporary, ask)
+        elif size <= _PUT_BYTES:
+            ask()
+            files.pipe_file(path, spool.read())
+        else:
+            with _completed(files.open(path, "wb", block_size=_PUT_BYTES, autocommit=False), ask) as target:
+                shutil.copyfileobj(spool, target, 1 << 20)
+
+
+@contextmanager
+def _completed(target: Any, ask: Callable[[], None]) -> Iterator[Any]:
+    """A file of an object store that is open for writing. It appears at the end of the block; after an exception, its
+    parts are removed: to close it would publish them."""
     try:
-        shutil.copyfileobj(spool, target, 1 << 20)
+        yield target
         target.close()
+        ask()
+        target.commit()
     except BaseException:
-        # Closing publishes the bytes sent so far. If it is left open, garbage collection closes it later.
         with suppress(Exception):
-            target.close()
-        delete(uri)
+            target.discard()
+        raise
+
+
+def _upload_and_rename(spool: BinaryIO, uri: str, temporary: str, ask: Callable[[], None]) -> None:
+    files, path = _file_system(temporary)
+    try:
+        files.makedirs(parent(path), exist_ok=True)
+        with files.open(path, "wb") as target:
+            shutil.copyfileobj(spool, target, 1 << 20)
+        ask()
+        delete(uri)  # HDFS renames no file to the name of another one
+        rename(temporary, uri)
+    except BaseException:
+        with suppress(Exception):
+            delete(temporary)
         raise
 
 
 def delete(uri: str) -> None:
     """Removes a file. A missing file is not an error."""
+    with _asked_to("delete", uri), suppress(FileNotFoundError):
+        files, path = _file_system(uri)
+        files.rm_file(path)
+
+
+def rename(uri: str, target: str) -> None:
+    """Gives a file another name. On an object store, it is copied."""
+    with _asked_to("rename", uri):
+        files, path = _file_system(uri)
+        _, target_path = _file_system(target)
+        if is_store(uri):
+            files.cp_file(path, target_path)
+            files.rm_file(path)
+        else:
+            files.mv(path, target_path)
+
+
+def _file_system(uri: str) -> tuple[Any, str]:
+    """The file system of a URI, and its path there.
+
+    fsspec keeps one file system per process: a child process that was forked gets its own. Listings are not cached,
+    because other processes write, too.
+
+    Raises:
+      CallError: the file system is unknown, or its package is not installed.
+    """
+    check_extra(uri)
+    known = re.sub("^azfs://", "abfs://", uri)
     try:
-        FileSystems.delete([escaped(uri)])  # Beam expects a pattern
-    except BeamIOError:
-        if exists(uri):
-            raise
+        files, path = fsspec.url_to_fs(known, use_listings_cache=False)
+    except ValueError as error:
+        raise CallError(f"{uri}: unknown file system {scheme_of(uri)}://") from error
+    except ImportError as error:
+        raise CallError(f"{uri}: {first_line(error)}") from error
+    except OSError as error:
+        hadoop = "; it needs Java and a Hadoop client here and on each worker, webhdfs:// does not"
+        raise EnvironmentFault(f"{uri}: {first_line(error)}{hadoop if scheme_of(uri) == 'hdfs' else ''}") from error
+    return files, path
 
 
-def rename(uris: Sequence[str], targets: Sequence[str]) -> None:
-    """Renames each file to the target at the same position."""
-    FileSystems.rename(list(uris), list(targets))
+@contextmanager
+def _asked_to(action: str, uri: str) -> Iterator[None]:
+    """Raises EnvironmentFault if the block is not allowed to do this."""
+    try:
+        yield
+    except PermissionError as error:
+        place = "/".join(uri.split("/", 3)[:3])
+        line = f"{place}: no permission to {action} {uri} ({first_line(error)})"
+        raise EnvironmentFault(f"{line}; check the credentials and what they permit there") from error
+
+
+def _file_info(uri: str, found: Mapping[str, Any]) -> FileInfo:
+    return FileInfo(uri, int(found["size"] or 0), _stamp(found))
+
+
+def _stamp(found: Mapping[str, Any]) -> float:
+    """The time of the last change in seconds since 1970; 0 if the file system does not tell it."""
+    value = next((found[key] for key in _STAMPS if found.get(key)), 0.0)
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value.timestamp()
+    return float(value) / 1000 if value > _MILLISECONDS else float(value)

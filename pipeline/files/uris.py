@@ -9,12 +9,16 @@ from importlib.util import find_spec
 from pipeline.faults import CallError
 
 _EXTRAS = {
-    "gs": ("gcp", "google.cloud.storage"),
-    "s3": ("aws", "boto3"),
-    "hdfs": ("hdfs", "hdfs"),
-    "azfs": ("azure", "azure.storage.blob"),
+    **dict.fromkeys(("s3", "s3a"), ("aws", "s3fs")),
+    **dict.fromkeys(("gs", "gcs"), ("gcp", "gcsfs")),
+    **dict.fromkeys(("abfs", "abfss", "az", "azfs"), ("azure", "adlfs")),
+    "webhdfs": ("hdfs", "requests"),
 }
 """For each scheme: the extra of this package that it needs, and a module that this extra installs."""
+
+
+STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "azfs"}
+"""Schemes of object stores: a file appears when its upload is complete. Elsewhere, all can see how it grows."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,16 @@ class FileInfo:
 def is_local(uri: str) -> bool:
     """Whether the URI is a local path."""
     return "://" not in uri
+
+
+def scheme_of(uri: str) -> str:
+    """The scheme of a URI, such as "s3". Empty for a local path."""
+    return "" if is_local(uri) else uri.partition("://")[0]
+
+
+def is_store(uri: str) -> bool:
+    """Whether the URI is in an object store."""
+    return scheme_of(uri) in STORES
 
 
 def canonical(uri: "str | os.PathLike[str]") -> str:
@@ -82,14 +96,6 @@ def check_extra(uri: str) -> None:
 
 def is_missing(error: BaseException) -> bool:
     """Whether an exception of a file system means that a file does not exist, and not only that it cannot be read."""
-    if details := getattr(error, "exception_details", None):  # a BeamIOError
-        causes = list(details.values()) if isinstance(details, dict) else [details]
-        return all(isinstance(cause, BaseException) and is_missing(cause) for cause in causes)
-    if isinstance(error, OSError) and error.errno:
-        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
-    if 404 in (getattr(error, "code", None), getattr(error, "status_code", None)):
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
         return True
-    message = str(error).lower()
-    return type(error).__name__ in ("NotFound", "HdfsError", "BeamIOError") and (
-        "404" in message.split() or "not found" in message or "does not exist" in message
-    )
+    return isinstance(error, OSError) and error.errno in (errno.ENAMETOOLONG, errno.ELOOP)

@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 
 from pipeline.files import publish as publishing
+from pipeline.files import uris
 from pipeline.files.publish import delete_unfinished, publish, publish_bytes, publish_json
 from tests import fake_object_store
 
 
 @pytest.fixture(params=["local", "shelf", "renaming"])
 def folder(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A folder on a local disk, in an object store, and on a Beam file system with renames, like HDFS."""
+    """A folder on a local disk, in an object store, and on another file system, like HDFS."""
     fake_object_store.use(tmp_path)
     if request.param == "renaming":
-        monkeypatch.setattr(publishing, "_RENAME_SCHEME", "shelf://")
+        monkeypatch.setattr(uris, "STORES", set())
     return str(tmp_path / "out") if request.param == "local" else "shelf://out"
 
 
@@ -100,7 +101,7 @@ def test_what_a_killed_writer_leaves_is_swept(tmp_path: Path) -> None:
 
 def test_sweep_of_a_file_system_with_renames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fake_object_store.use(tmp_path)
-    monkeypatch.setattr(publishing, "_RENAME_SCHEME", "shelf://")
+    monkeypatch.setattr(uris, "STORES", set())
     for name in (".gritmill-tmp-1-a.tar", "d/.gritmill-tmp-2-b.json", "a.tar"):
         fake_object_store.put(f"shelf://out/{name}", b"")
     delete_unfinished("shelf://out")
@@ -122,6 +123,9 @@ def test_an_upload_that_breaks_off_leaves_no_object(tmp_path: Path, monkeypatch:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("pipeline.files.remote.shutil.copyfileobj", broken)
+    monkeypatch.setattr("pipeline.files.remote._PUT_BYTES", 10)
     with pytest.raises(OSError, match="Input/output"):
         publish_bytes("shelf://out/a.tar", b"half and half")
     assert fake_object_store.objects("shelf://out/") == []
+    publish_bytes("shelf://out/a.tar", b"short")
+    assert fake_object_store.path_of("shelf://out/a.tar").read_bytes() == b"short"

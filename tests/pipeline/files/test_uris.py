@@ -82,10 +82,10 @@ def installed(module: str) -> bool:
 @pytest.mark.parametrize(
     ("scheme", "extra", "module"),
     [
-        ("gs", "gcp", "google.cloud.storage"),
-        ("s3", "aws", "boto3"),
-        ("hdfs", "hdfs", "hdfs"),
-        ("azfs", "azure", "azure.storage.blob"),
+        ("gs", "gcp", "gcsfs"),
+        ("s3", "aws", "s3fs"),
+        ("webhdfs", "hdfs", "requests"),
+        ("azfs", "azure", "adlfs"),
     ],
 )
 def test_a_file_system_whose_extra_is_missing_names_it(scheme: str, extra: str, module: str) -> None:

@@ -3,21 +3,18 @@
 import errno
 import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from apache_beam.io.filesystem import FileMetadata
 
 from pipeline import files
 from pipeline.configuration import ColumnSettings
 from pipeline.faults import CallError
 from pipeline.plan.find_sources import find_sources
 from tests import fake_object_store
-from tests.fake_object_store import ShelfFileSystem
 from tests.pipeline.builders import pairs_of, plan, stored
 from tests.pipeline.plan.test_plan import TABLE
 
@@ -256,25 +253,6 @@ def test_an_object_store_has_the_same_sources(tmp_path: Path) -> None:
     for folder in ("shelf://data/in", "shelf://data/in/"):
         found = [info.uri for info in find_sources([folder])]
         assert found == ["shelf://data/in/00000/", "shelf://data/in/more/a.jsonl"]
-
-
-def test_a_file_system_that_lists_one_folder_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As Beam lists HDFS: with folders as empty files, and an empty file as an unnamed one in itself."""
-    fake_object_store.use(tmp_path)
-    for name in ("a/1.jpg", "a/1.txt", "a/b/c.jsonl", "d/2.txt", "d/2.jpg"):
-        fake_object_store.put(f"shelf://data/{name}", b"x")
-    fake_object_store.put("shelf://data/empty.txt", b"")
-
-    def list_folder(store: ShelfFileSystem, folder: str) -> Iterator[FileMetadata]:
-        path = fake_object_store.path_of(folder)
-        for inside in sorted(path.iterdir()) if path.is_dir() else [path]:
-            size = inside.stat().st_size if inside.is_file() else 0
-            yield FileMetadata(f"{folder.rstrip('/')}/{'' if inside == path else inside.name}", size)
-
-    monkeypatch.setattr(ShelfFileSystem, "_list", list_folder)
-    monkeypatch.setattr(ShelfFileSystem, "has_dirs", lambda store: True)
-    found = [info.uri for info in find_sources(["shelf://data"])]
-    assert found == ["shelf://data/a/", "shelf://data/a/b/c.jsonl", "shelf://data/d/"]
 
 
 def arrow(**columns: list[Any]) -> bytes:
