@@ -1,5 +1,6 @@
 """Atomic writes: a file appears complete or not at all. gritmill writes all permanent files in this way."""
 
+import errno
 import io
 import json
 import os
@@ -13,6 +14,8 @@ from pipeline import files
 from pipeline.layout import LOCK, TEMPORARY
 
 _WRITEBACK_BYTES = 32 << 20
+
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
 
 Guard = Callable[[], bool]
 """Called right before a file becomes visible. Returns whether it may."""
@@ -28,7 +31,7 @@ class Forbidden(Exception):
 
 
 @contextmanager
-def publish(uri: str, guard: Guard = always) -> Iterator[BinaryIO]:
+def publish(uri: str, guard: Guard = always, create: bool = False) -> Iterator[BinaryIO]:
     """Opens a file for writing. It appears under `uri` when the block ends without an exception.
 
     A local file is written under a temporary name in the same folder, then renamed. Other files are first spooled to
@@ -37,12 +40,14 @@ def publish(uri: str, guard: Guard = always) -> Iterator[BinaryIO]:
 
     Args:
       guard: called when the file is complete, right before it becomes visible.
+      create: the file appears only if there is none: of several writers, the first one wins.
 
     Raises:
       Forbidden: the guard returned False.
+      FileExistsError: there is a file, with `create`. Its content can be ours: clients repeat requests.
     """
     if files.is_local(uri):
-        with _by_rename(uri, guard) as file:
+        with _by_rename(uri, guard, create) as file:
             yield file
         return
     from pipeline.files import remote
@@ -50,12 +55,12 @@ def publish(uri: str, guard: Guard = always) -> Iterator[BinaryIO]:
     with tempfile.TemporaryFile() as spool:
         yield spool
         temporary = files.join(files.parent(uri), _temporary(uri))
-        remote.upload(spool, uri, temporary, lambda: _check_guard(guard, uri))
+        remote.upload(spool, uri, temporary, lambda: _check_guard(guard, uri), create)
 
 
-def publish_bytes(uri: str, data: bytes, guard: Guard = always) -> bool:
-    """Publishes `data` under `uri`. If the guard returns False, writes nothing and returns False."""
-    with suppress(Forbidden), publish(uri, guard) as file:
+def publish_bytes(uri: str, data: bytes, guard: Guard = always, create: bool = False) -> bool:
+    """Publishes `data` as `publish` does. If the guard returns False, writes nothing and returns False."""
+    with suppress(Forbidden), publish(uri, guard, create) as file:
         file.write(data)
         return True
     return False
@@ -112,7 +117,7 @@ def _temporary(uri: str) -> str:
 
 
 @contextmanager
-def _by_rename(path: str, guard: Guard) -> Iterator[BinaryIO]:
+def _by_rename(path: str, guard: Guard, create: bool) -> Iterator[BinaryIO]:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = os.path.join(os.path.dirname(path), _temporary(path))
     try:
@@ -121,10 +126,31 @@ def _by_rename(path: str, guard: Guard) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         _check_guard(guard, path)
-        os.replace(temporary, path)
+        if not (create and _linked(temporary, path)):
+            os.replace(temporary, path)
     except BaseException as error:
         if os.path.exists(temporary):
             os.remove(temporary)
         if isinstance(error, OSError) and error.errno and not error.filename:  # a full disk does not name the file
             raise OSError(error.errno, error.strerror, path) from error
         raise
+
+
+def _linked(temporary: str, path: str) -> bool:
+    """Gives a file its name if no file has it. False on a file system without links.
+
+    Raises:
+      FileExistsError: a file has it.
+    """
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if os.path.exists(path):
+            raise FileExistsError(path) from error
+        return False
+    os.remove(temporary)
+    return True

@@ -5,8 +5,10 @@ Each store is configured by its own conventions (environment variables, files of
 only when such a file is used.
 """
 
+import os
 import re
 import shutil
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -16,10 +18,18 @@ import fsspec
 from fsspec.utils import glob_translate
 
 from pipeline.faults import CallError, EnvironmentFault, first_line
-from pipeline.files.uris import FileInfo, check_extra, is_store, join, parent, scheme_of
+from pipeline.files.uris import FileInfo, check_extra, is_store, join, parent, place_of, scheme_of
+from pipeline.layout import TEMPORARY
 
 _READ_BYTES = 8 << 20  # of one request for a file that is read in order
 _PUT_BYTES = 32 << 20  # larger files are uploaded in parts of this size
+
+_OPTIONS = dict.fromkeys(("s3", "s3a"), {"max_concurrency": 1})
+"""By scheme. With more, s3fs asks for the size of each file before it reads it, and writes only files in parts faster,
+with a method that cannot be stopped before the last part."""
+
+_CREATE_ONLY: dict[tuple[str, int], bool] = {}
+"""By place and process id, whether the store has create-only puts."""
 
 _STAMPS = ("LastModified", "mtime", "last_modified", "modified", "modificationTime", "created")
 """Where the listings of file systems have the time of the last change."""
@@ -46,26 +56,36 @@ def list_tree(folder: str) -> list[FileInfo]:
 
 
 def _listed(folder: str, pattern: str, flat: bool = False) -> list[FileInfo]:
-    """flat: list everything below the folder at once: an object store needs a request per folder otherwise."""
+    """flat: whether an object store lists everything below the folder at once, instead of folder by folder."""
     matches = re.compile(glob_translate(pattern)).match
-    depth = None if flat or "**" in pattern else pattern.count("/") + 1
     with _asked_to("list", folder):
         files, root = _file_system(folder)
-        try:
-            found = files.find(root, maxdepth=depth, detail=True)
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        if is_store(folder) and (flat or "**" in pattern):
+            found = files.find(root, detail=True).items()
+        else:
+            found = _walk(files, root, None if "**" in pattern else pattern.count("/") + 1)
     # A file that is named like the folder is listed, too, and some stores have empty objects that stand for folders.
     start = root.rstrip("/") + "/"
-    relative = {path.removeprefix(start): info for path, info in found.items() if path.startswith(start)}
-    return sorted(
-        (
-            _file_info(join(folder, path), info)
-            for path, info in relative.items()
-            if info["type"] == "file" and not path.endswith("/") and matches(path)
-        ),
-        key=lambda info: info.uri,
+    infos = (
+        _file_info(join(folder, path.removeprefix(start)), info)
+        for path, info in found
+        if info["type"] == "file" and path.startswith(start) and path[-1] != "/" and matches(path.removeprefix(start))
     )
+    return sorted(infos, key=lambda info: info.uri)
+
+
+def _walk(files: Any, folder: str, depth: int | None) -> list[tuple[str, Mapping[str, Any]]]:
+    """What is in a folder and, with a depth above 1, in the folders below it. `find` and `walk` of fsspec leave out,
+    without a word, what they may not list."""
+    try:
+        inside = files.ls(folder, detail=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    found = [(info["name"], info) for info in inside]
+    if depth == 1:
+        return found
+    folders = (info["name"] for info in inside if info["type"] == "directory" and info["name"] != folder)
+    return found + [item for path in folders for item in _walk(files, path, depth and depth - 1)]
 
 
 def info(uri: str) -> FileInfo | None:
@@ -100,7 +120,7 @@ def read_bytes(uri: str) -> bytes:
         return bytes(files.cat_file(path))
 
 
-def upload(spool: BinaryIO, uri: str, temporary: str, ask: Callable[[], None]) -> None:
+def upload(spool: BinaryIO, uri: str, temporary: str, ask: Callable[[], None], create: bool = False) -> None:
     """Uploads a local file. If this fails, nothing appears at `uri`.
 
     On an object store, it is one request, or, if the file is large, one for each part and one that completes them.
@@ -108,19 +128,48 @@ def upload(spool: BinaryIO, uri: str, temporary: str, ask: Callable[[], None]) -
 
     Args:
       ask: called right before the file appears; raises an exception if it may not.
+      create: only if there is no file at `uri`.
+
+    Raises:
+      FileExistsError: there is one, with `create`.
     """
     size = spool.seek(0, 2)
     spool.seek(0)
     with _asked_to("write", uri):
-        files, path = _file_system(uri)
         if not is_store(uri):
-            _upload_and_rename(spool, uri, temporary, ask)
-        elif size <= _PUT_BYTES:
+            _upload_and_rename(spool, uri, temporary, ask, create)
+            return
+        conditional = create and has_create_only_puts(parent(uri))
+        files, path = _file_system(uri)
+        if size <= _PUT_BYTES:
             ask()
-            files.pipe_file(path, spool.read())
+            files.pipe_file(path, spool.read(), **({"mode": "create"} if conditional else {}))
         else:
-            with _completed(files.open(path, "wb", block_size=_PUT_BYTES, autocommit=False), ask) as target:
+            mode = "xb" if conditional else "wb"
+            with _completed(files.open(path, mode, block_size=_PUT_BYTES, autocommit=False), ask) as target:
                 shutil.copyfileobj(spool, target, 1 << 20)
+        spool.seek(0)
+        if create and not conditional and read_bytes(uri) != spool.read():
+            raise FileExistsError(uri)
+
+
+def has_create_only_puts(folder: str) -> bool:
+    """Whether the object store of a folder can refuse to write a file that exists. It is tried once per process."""
+    place, process = place_of(folder), os.getpid()
+    if (place, process) not in _CREATE_ONLY:
+        with _asked_to("write", folder):
+            uri = join(folder, f"{TEMPORARY}{uuid.uuid4().hex[:12]}-twice")
+            files, path = _file_system(uri)
+            try:
+                for _ in range(2):
+                    files.pipe_file(path, b"twice", mode="create")
+                _CREATE_ONLY[place, process] = False
+            except FileExistsError:
+                _CREATE_ONLY[place, process] = True
+            except (TypeError, ValueError, NotImplementedError):  # a client without the mode
+                _CREATE_ONLY[place, process] = False
+            delete(uri)
+    return _CREATE_ONLY[place, process]
 
 
 @contextmanager
@@ -138,18 +187,23 @@ def _completed(target: Any, ask: Callable[[], None]) -> Iterator[Any]:
         raise
 
 
-def _upload_and_rename(spool: BinaryIO, uri: str, temporary: str, ask: Callable[[], None]) -> None:
+def _upload_and_rename(spool: BinaryIO, uri: str, temporary: str, ask: Callable[[], None], create: bool) -> None:
     files, path = _file_system(temporary)
     try:
         files.makedirs(parent(path), exist_ok=True)
         with files.open(path, "wb") as target:
             shutil.copyfileobj(spool, target, 1 << 20)
         ask()
-        delete(uri)  # HDFS renames no file to the name of another one
+        if create and exists(uri):
+            raise FileExistsError(uri)
+        if not create:
+            delete(uri)  # HDFS renames no file to the name of another one
         rename(temporary, uri)
-    except BaseException:
+    except BaseException as error:
         with suppress(Exception):
             delete(temporary)
+        if create and isinstance(error, OSError) and exists(uri):
+            raise FileExistsError(uri) from error
         raise
 
 
@@ -184,7 +238,7 @@ def _file_system(uri: str) -> tuple[Any, str]:
     check_extra(uri)
     known = re.sub("^azfs://", "abfs://", uri)
     try:
-        files, path = fsspec.url_to_fs(known, use_listings_cache=False)
+        files, path = fsspec.url_to_fs(known, use_listings_cache=False, **_OPTIONS.get(scheme_of(uri), {}))
     except ValueError as error:
         raise CallError(f"{uri}: unknown file system {scheme_of(uri)}://") from error
     except ImportError as error:
@@ -201,9 +255,12 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
     try:
         yield
     except PermissionError as error:
-        place = "/".join(uri.split("/", 3)[:3])
-        line = f"{place}: no permission to {action} {uri} ({first_line(error)})"
+        line = f"{place_of(uri)}: no permission to {action} {uri} ({first_line(error)})"
         raise EnvironmentFault(f"{line}; check the credentials and what they permit there") from error
+    except FileNotFoundError as error:
+        if action != "write":
+            raise
+        raise EnvironmentFault(f"{place_of(uri)}: cannot write {uri}: {first_line(error)}") from error
 
 
 def _file_info(uri: str, found: Mapping[str, Any]) -> FileInfo:

@@ -79,10 +79,10 @@ def as_json(value: Typed) -> dict[str, Any]:
     return content
 
 
-def publish_typed(uri: str, value: Typed, guard: Guard = always) -> bool:
-    """Publishes a value as `publish_json` does, with a checksum."""
+def publish_typed(uri: str, value: Typed, guard: Guard = always, create: bool = False) -> bool:
+    """Publishes a value as `publish_json` does, with a checksum. Raises as `publish`."""
     data = json_bytes(as_json(value) | {CHECKSUM: checksum.EMPTY})
-    return publish_bytes(uri, checksum.seal(data, _CHECKSUM_LINE), guard)
+    return publish_bytes(uri, checksum.seal(data, _CHECKSUM_LINE), guard, create)
 
 
 def is_intact(data: bytes) -> bool:

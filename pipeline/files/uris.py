@@ -40,6 +40,11 @@ def scheme_of(uri: str) -> str:
     return "" if is_local(uri) else uri.partition("://")[0]
 
 
+def place_of(uri: str) -> str:
+    """The bucket, container or host of a URI that is not local, such as `s3://bucket`."""
+    return "/".join(uri.split("/", 3)[:3])
+
+
 def is_store(uri: str) -> bool:
     """Whether the URI is in an object store."""
     return scheme_of(uri) in STORES

@@ -9,6 +9,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count, takewhile
@@ -150,12 +151,19 @@ class Table:
           The chunk that is committed now; None if `guard` forbids the commit.
         """
         parents = dict(parents or {})
-        if not replaces and (file := self.find(chunk, parents)):
-            return Committed(file.digest, ours=False)
+        found = None if replaces or not files.exists(self.chunk_uri(chunk)) else self.open(chunk)
+        if found and found.parents == parents:
+            return Committed(found.digest, ours=False)
         about = {"format": self.version, **metadata, **({"parents": parents} if parents else {})}
         data = _row_files().encode(rows, self.schema(), about)
-        published = publish_bytes(self.chunk_uri(chunk), data, guard)
-        return Committed(bytes_digest(data), ours=True) if published else None
+        digest = bytes_digest(data)
+        try:
+            # Rows of other parents, and those of a retry, take the place of rows that are there.
+            published = publish_bytes(self.chunk_uri(chunk), data, guard, create=not (replaces or found))
+        except FileExistsError:  # another worker was faster
+            first = self.open(chunk).digest
+            return Committed(first, ours=first == digest)
+        return Committed(digest, ours=True) if published else None
 
     def find(self, chunk: ChunkId, parents: Mapping[str, str]) -> "ChunkFile | None":
         """The committed chunk; None if there is none, or if it was computed from other parent chunks."""
@@ -185,7 +193,8 @@ class Table:
             entries = tuple(self.open(range_id.chunk(number)).entry(number) for number in range(chunks))
             rows = sum(entry.rows for entry in entries)
             summary = RangeSummary(SUMMARY_FORMAT, entries, rows, tuple(faults))
-            publish_typed(self.summary_uri(range_id), summary, guard)
+            with suppress(FileExistsError):  # another worker was faster
+                publish_typed(self.summary_uri(range_id), summary, guard, create=True)
 
     def read(self, chunk: ChunkId, digest: str | None = None) -> "pa.Table":
         """The rows of a committed chunk, in order. Raises as `open`."""
