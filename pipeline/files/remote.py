@@ -24,7 +24,7 @@ from pipeline.layout import TEMPORARY
 _READ_BYTES = 8 << 20  # of one request for a file that is read in order
 _PUT_BYTES = 32 << 20  # larger files are uploaded in parts of this size
 
-_OPTIONS = dict.fromkeys(("s3", "s3a"), {"max_concurrency": 1})
+_OPTIONS = {scheme: {"max_concurrency": 1} for scheme in ("s3", "s3a")}
 """By scheme. With more, s3fs asks for the size of each file before it reads it, and writes only files in parts faster,
 with a method that cannot be stopped before the last part."""
 
