@@ -2,11 +2,12 @@
 
 import fcntl
 import os
+import re
 import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +21,11 @@ from pipeline.layout import HEARTBEAT, LOCK
 _BEAT_SECONDS = 30.0
 _STALE_SECONDS = 4 * _BEAT_SECONDS
 _SETTLE_SECONDS = 2.0  # if two runs start together, the one that writes last gets the folder
+
+_NETWORK_KINDS = frozenset(
+    ("nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "virtiofs", "afs", "ceph", "glusterfs", "lustre", "gpfs", "beegfs")
+)
+"""File systems that other machines can mount, too, besides those in user space ("fuse.sshfs")."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +42,19 @@ class Heartbeat:
 def hold(folder: str) -> Iterator[None]:
     """Locks the folder for the duration of the block. Removes files that killed runs left unfinished in it.
 
-    On a local disk, the system releases the lock when the process ends. On other file systems, a lock counts as
-    released if its heartbeat is two minutes old.
+    On a local disk, the system releases the lock when the process ends. On other file systems, also those that are
+    mounted from another machine (NFS), a lock counts as released if its heartbeat is two minutes old.
 
     Raises:
       CallError: another run uses the folder.
       EnvironmentFault: another run has taken over the folder in the meantime.
     """
     files.check_extra(folder)
-    with _flock(folder) if files.is_local(folder) else _heartbeat(folder):
+    with ExitStack() as locks:
+        if files.is_local(folder):
+            locks.enter_context(_flock(folder))
+        if not is_on_local_disk(folder):
+            locks.enter_context(_heartbeat(folder))
         delete_unfinished(folder)
         yield
 
@@ -85,12 +95,11 @@ def _acquire(path: str) -> int:
 @contextmanager
 def _heartbeat(folder: str) -> Iterator[None]:
     uri = files.join(folder, HEARTBEAT)
-    if files.exists(uri):
-        age = time.time() - read_typed(uri, Heartbeat).time
-        if age < _STALE_SECONDS:
-            wait = f"if that run was killed, wait {_STALE_SECONDS - age:.0f} seconds"
-            raise CallError(f"--output: {folder}: another run used this folder {age:.0f} seconds ago; {wait}")
     run_id = uuid.uuid4().hex
+    while not (first := _appears(uri, Heartbeat(run_id, time.time()))):
+        with suppress(FileNotFoundError):  # the other run has just ended
+            _check_old(uri, folder)
+            break
     ended = threading.Event()
     lost = threading.Event()
 
@@ -102,10 +111,11 @@ def _heartbeat(folder: str) -> Iterator[None]:
                     return
                 publish_typed(uri, Heartbeat(run_id, time.time()))
 
-    publish_typed(uri, Heartbeat(run_id, time.time()))
-    time.sleep(_SETTLE_SECONDS)
-    if read_typed(uri, Heartbeat).run != run_id:
-        raise CallError(f"--output: {folder}: another run started in this folder at the same time")
+    if not first:
+        publish_typed(uri, Heartbeat(run_id, time.time()))
+        time.sleep(_SETTLE_SECONDS)
+        if read_typed(uri, Heartbeat).run != run_id:
+            raise CallError(f"--output: {folder}: another run started in this folder at the same time")
     thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
     thread.start()
     try:
@@ -117,6 +127,47 @@ def _heartbeat(folder: str) -> Iterator[None]:
             files.delete([uri])
     if lost.is_set():
         raise EnvironmentFault(f"{folder}: another run has taken over this folder; check the result of that run")
+
+
+def _check_old(uri: str, folder: str) -> None:
+    """Raises CallError if a heartbeat is not old enough to be that of a run that was killed."""
+    age = time.time() - read_typed(uri, Heartbeat).time
+    if age < _STALE_SECONDS:
+        wait = f"if that run was killed, wait {_STALE_SECONDS - age:.0f} seconds"
+        raise CallError(f"--output: {folder}: another run used this folder {age:.0f} seconds ago; {wait}")
+
+
+def _appears(uri: str, heartbeat: Heartbeat) -> bool:
+    """Whether there was no heartbeat, and now it is this one."""
+    try:
+        publish_typed(uri, heartbeat, create=True)
+    except FileExistsError:
+        with suppress(FileNotFoundError):
+            return read_typed(uri, Heartbeat).run == heartbeat.run  # clients repeat requests
+        return False
+    return True
+
+
+def is_on_local_disk(folder: str) -> bool:
+    """Whether a folder is on a disk of this machine: only there, `flock` keeps all other runs out. A folder that does
+    not exist yet is where its parent is."""
+    if not files.is_local(folder):
+        return False
+    mounts = _mounts()
+    path = Path(os.path.realpath(folder))
+    kind = next((mounts[str(place)] for place in (path, *path.parents) if str(place) in mounts), "")
+    return kind not in _NETWORK_KINDS and not kind.startswith("fuse.")
+
+
+def _mounts() -> dict[str, str]:
+    """The kind of file system by the folder where it is mounted. Only Linux tells it; elsewhere, there are none."""
+    mounts = {}
+    with suppress(OSError), open("/proc/self/mountinfo") as lines:
+        for line in lines:
+            before, _, after = line.partition(" - ")
+            folder = re.sub(r"\\(\d{3})", lambda code: chr(int(code[1], 8)), before.split()[4])  # a blank is \040
+            mounts[folder] = after.split()[0]
+    return mounts
 
 
 @contextmanager

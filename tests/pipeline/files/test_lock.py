@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 
 from pipeline.faults import CallError, EnvironmentFault
+from pipeline.files import lock as locks
 from pipeline.files.lock import hold, reading, replacing
 from pipeline.files.publish import publish, publish_bytes
 from pipeline.layout import HEARTBEAT
@@ -91,6 +92,43 @@ def test_an_old_heartbeat_counts_as_dead_and_a_young_one_does_not(tmp_path: Path
         assert fake_object_store.objects() == [f"shelf://out/{HEARTBEAT}"]
         assert json.loads(fake_object_store.path_of(f"shelf://out/{HEARTBEAT}").read_bytes())["run"] != "x"
     assert fake_object_store.objects() == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "local"),
+    [
+        ("/", True),
+        ("/data", True),
+        ("/data/new/run", True),
+        ("/mnt/my runs/out", False),
+        ("/mnt/my", True),
+        ("/mnt/scratch/run", True),
+        ("/home/me/run", False),
+        ("s3://bucket/run", False),
+    ],
+)
+def test_what_other_machines_can_mount_is_no_local_disk(
+    monkeypatch: pytest.MonkeyPatch, folder: str, local: bool
+) -> None:
+    kinds = {"/": "ext4", "/mnt/my runs": "nfs4", "/mnt/scratch": "xfs", "/home": "fuse.sshfs"}
+    monkeypatch.setattr(locks, "_mounts", lambda: kinds)
+    assert locks.is_on_local_disk(folder) is local
+
+
+def test_the_mounts_of_this_machine() -> None:
+    mounts = locks._mounts()
+    assert "/" in mounts or not os.path.exists("/proc/self/mountinfo")
+
+
+def test_a_folder_on_a_network_is_locked_by_a_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two machines with the same folder have no `flock` in common."""
+    monkeypatch.setattr(locks, "_mounts", lambda: {"/": "nfs4"})
+    monkeypatch.setattr(locks, "_flock", lambda folder: nullcontext())
+    folder = str(tmp_path)
+    with hold(folder):
+        assert os.listdir(folder) == [HEARTBEAT]
+        assert "another run used this folder" in refusal(hold(folder))
+    assert os.listdir(folder) == []
 
 
 def test_who_holds_the_folder_sweeps_it(tmp_path: Path) -> None:
