@@ -222,7 +222,7 @@ class Chunk:
     closes_range: True for the empty element after the last chunk. Its `number` is the number of chunks.
     faults: what could not be read (only with `closes_range`).
     isolated: True if two processes crashed on this chunk. Its stages then run in a child process.
-    redo: names of the tables in which the committed rows of this chunk are replaced.
+    redo: by name of a table in which the committed rows of this chunk are replaced, the digest of these rows.
     digests: by table name, the digest of the committed rows of this chunk.
     rows: one per pair, for the table whose stages are running.
     recorded, seconds: what the rows were computed with, and the time per step, both since the last commit. Comparisons
@@ -237,7 +237,7 @@ class Chunk:
     closes_range: bool = False
     faults: tuple[str, ...] = ()
     isolated: bool = False
-    redo: frozenset[str] = frozenset()
+    redo: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     rows: tuple[Any, ...] = ()
     recorded: dict[str, Any] = field(default_factory=dict)

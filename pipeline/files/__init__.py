@@ -3,6 +3,7 @@
 uris      functions on URIs that do not access files, and the meaning of file-system errors
 access    read, list, remove
 publish   atomic writes
+guards    whether the files of a folder may still change
 typed     JSON files as typed values
 checksum  the checksum that a file contains of itself
 lock      one run per folder

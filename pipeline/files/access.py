@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from pipeline.faults import CallError, EnvironmentFault
+from pipeline.files.guards import ask
 from pipeline.files.uris import FileInfo, canonical, is_local, join, name, parent
 
 _UNREADABLE = "no permission to read this folder; use a narrower pattern to leave it out"
@@ -171,8 +172,10 @@ def is_forbidden(uri: str) -> bool:
 
 
 def delete(uris: Iterable[str]) -> None:
-    """Removes files. The names are not patterns. A missing file is not an error."""
+    """Removes files. The names are not patterns. A missing file is not an error. Raises Forbidden if a guard does not
+    allow it."""
     for uri in uris:
+        ask(uri)
         if is_local(uri):
             with suppress(FileNotFoundError):
                 os.remove(uri)
@@ -183,7 +186,8 @@ def delete(uris: Iterable[str]) -> None:
 
 
 def move_folder(folder: str, target: str) -> None:
-    """Renames a folder; on an object store, every file in it. A missing folder is not an error."""
+    """Renames a folder; on an object store, every file in it. A missing folder is not an error. Raises as `delete`."""
+    ask(folder)
     if is_local(folder):
         if os.path.exists(folder):
             shutil.move(folder, target)

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 from pipeline import files
 from pipeline.faults import CallError, EnvironmentFault
+from pipeline.files.guards import guarded
 from pipeline.files.publish import delete_unfinished
 from pipeline.files.typed import publish_typed, read_typed
 from pipeline.layout import HEARTBEAT, LOCK
@@ -119,7 +120,8 @@ def _heartbeat(folder: str) -> Iterator[None]:
     thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
     thread.start()
     try:
-        yield
+        with guarded(folder, lambda: not lost.is_set()):
+            yield
     finally:
         ended.set()
         thread.join()

@@ -6,28 +6,17 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from pipeline import files
+from pipeline.files.guards import Forbidden, Guard, always, ask
 from pipeline.layout import LOCK, TEMPORARY
 
 _WRITEBACK_BYTES = 32 << 20
 
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
-
-Guard = Callable[[], bool]
-"""Called right before a file becomes visible. Returns whether it may."""
-
-
-def always() -> bool:
-    """The guard that always returns True."""
-    return True
-
-
-class Forbidden(Exception):
-    """The guard returned False, and nothing was published."""
 
 
 @contextmanager
@@ -39,11 +28,11 @@ def publish(uri: str, guard: Guard = always, create: bool = False) -> Iterator[B
     an exception. On HDFS, the uploaded file is renamed, too.
 
     Args:
-      guard: called when the file is complete, right before it becomes visible.
+      guard: called when the file is complete, right before it becomes visible, beside those of the folders around it.
       create: the file appears only if there is none: of several writers, the first one wins.
 
     Raises:
-      Forbidden: the guard returned False.
+      Forbidden: a guard returned False.
       FileExistsError: there is a file, with `create`. Its content can be ours: clients repeat requests.
     """
     if files.is_local(uri):
@@ -55,7 +44,7 @@ def publish(uri: str, guard: Guard = always, create: bool = False) -> Iterator[B
     with tempfile.TemporaryFile() as spool:
         yield spool
         temporary = files.join(files.parent(uri), _temporary(uri))
-        remote.upload(spool, uri, temporary, lambda: _check_guard(guard, uri), create)
+        remote.upload(spool, uri, temporary, lambda: ask(uri, guard), create)
 
 
 def publish_bytes(uri: str, data: bytes, guard: Guard = always, create: bool = False) -> bool:
@@ -107,11 +96,6 @@ class _EarlyWriteback(io.FileIO):
         return written
 
 
-def _check_guard(guard: Guard, uri: str) -> None:
-    if not guard():
-        raise Forbidden(uri)
-
-
 def _temporary(uri: str) -> str:
     return f"{TEMPORARY}{uuid.uuid4().hex[:12]}-{files.name(uri)}"
 
@@ -125,7 +109,7 @@ def _by_rename(path: str, guard: Guard, create: bool) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        _check_guard(guard, path)
+        ask(path, guard)
         if not (create and _linked(temporary, path)):
             os.replace(temporary, path)
     except BaseException as error:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_
 from pipeline.faults import EnvironmentFault
 from pipeline.files import checksum
 from pipeline.files.access import read_bytes
-from pipeline.files.publish import Guard, always, json_bytes, publish_bytes
+from pipeline.files.guards import Guard, always
+from pipeline.files.publish import json_bytes, publish_bytes
 from transforms.read_ahead import map_in_threads
 
 CHECKSUM = "checksum"

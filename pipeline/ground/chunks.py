@@ -1,7 +1,7 @@
 """A range -> its chunks, starting after the last committed chunk."""
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
@@ -70,7 +70,7 @@ def _of_one_image(pair: Pair, other: Pair) -> bool:
 
 
 def read_range(
-    plan: Plan, range_id: RangeId, tables: Mapping[str, Table], redo: Mapping[str, Collection[ChunkId]]
+    plan: Plan, range_id: RangeId, tables: Mapping[str, Table], redo: Mapping[str, Mapping[ChunkId, str]]
 ) -> Iterator[Chunk]:
     """Yields the chunks of a range that lack rows in any table, then the chunk that closes the range.
 
@@ -79,7 +79,8 @@ def read_range(
     Args:
       tables: all tables that the run fills, by name, parents first: detections and what is computed from them, or a
         preliminary table.
-      redo: for each table, the committed chunks (of any range) to process again.
+      redo: for each table, the committed chunks (of any range) to process again, each with the digest of the rows that
+        are replaced.
     """
     detections = next(iter(tables.values()))
     folder = detections_of(tables)
@@ -103,8 +104,8 @@ def read_range(
     yield Chunk(range_id.source, range_id.range, number, closes_range=True, faults=tuple(faults))
 
 
-def _tables_to_redo(chunk_id: ChunkId, redo: Mapping[str, Collection[ChunkId]]) -> frozenset[str]:
-    return frozenset(name for name, chunks in redo.items() if chunk_id in chunks)
+def _tables_to_redo(chunk_id: ChunkId, redo: Mapping[str, Mapping[ChunkId, str]]) -> dict[str, str]:
+    return {name: chunks[chunk_id] for name, chunks in redo.items() if chunk_id in chunks}
 
 
 def _lacks_rows(chunk_id: ChunkId, tables: Iterable[Table]) -> bool:
@@ -118,7 +119,7 @@ def _lacks_rows(chunk_id: ChunkId, tables: Iterable[Table]) -> bool:
     return False
 
 
-def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str]) -> Chunk:
+def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: Mapping[str, str]) -> Chunk:
     """A chunk whose rows another table lacks: its committed pairs, with their images fetched again."""
     isolated = attempts.begin(detections.uri, chunk_id) >= attempts.ISOLATE_AFTER
     started = time.perf_counter()
@@ -134,7 +135,7 @@ def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: fro
 
 
 def _read_again(
-    plan: Plan, chunk_id: ChunkId, detections: Table, redo: frozenset[str], rejected: Mapping[int, str]
+    plan: Plan, chunk_id: ChunkId, detections: Table, redo: Mapping[str, str], rejected: Mapping[int, str]
 ) -> Chunk:
     """A committed chunk, read again from its source, with the same first and last pair.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from pipeline.files.publish import Guard, always
+from pipeline.files.guards import Guard, always
 from pipeline.ids import ChunkId
 from pipeline.stages.base import Stage
 from pipeline.tables.table import Table
@@ -45,7 +45,7 @@ def commit_chunk(
         [stage.encode(row) for row in chunk.rows],
         metadata,
         {name: chunk.digests[name] for name in table.parents},
-        replaces=table.name in chunk.redo,
+        replaces=chunk.redo.get(table.name),
         guard=guard,
     )
     if committed is None:

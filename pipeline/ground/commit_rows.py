@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
-from pipeline.files.publish import Guard, always
+from pipeline.files.guards import Guard, always
 from pipeline.ground import attempts
 from pipeline.ground.commit_chunk import Provenance, commit_chunk
 from pipeline.ids import ChunkId, RangeId

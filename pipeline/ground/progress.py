@@ -28,7 +28,7 @@ class GroundProgress:
     def __init__(self, plan: Plan, tables: Mapping[str, Table], clock: Callable[[], float] = time.time) -> None:
         self._folder = detections_of(tables)
         self._tables = [
-            _TableProgress(plan, table, [tables[name] for name in table.parents], set(retry.pending(table)))
+            _TableProgress(plan, table, [tables[name] for name in table.parents], retry.pending(table))
             for table in tables.values()
         ]
         counts = [spec.pairs for source in plan.sources for spec in source.ranges]

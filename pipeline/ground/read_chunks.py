@@ -21,7 +21,7 @@ class _ReadChunksDoFn(beam.DoFn):
 
     def setup(self) -> None:
         self._plan = read_plan(detections_of(self.tables))
-        self._redo = {name: set(retry.pending(table)) for name, table in self.tables.items()}
+        self._redo = {name: retry.pending(table) for name, table in self.tables.items()}
 
     def process(self, range_id: RangeId) -> Iterator[Chunk]:
         assert self._plan is not None

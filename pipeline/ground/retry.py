@@ -29,11 +29,13 @@ GROUND_REASONS = tuple(reason for reason in Reason if reason not in (*_PACK_REAS
 
 @dataclass(frozen=True)
 class RetryList:
-    """The content of `retry.json`. chunks: numbers of source, range and chunk."""
+    """The content of `retry.json`. chunks: numbers of source, range and chunk. digests: of the rows of each one that
+    are replaced; a list of release 0.1 has none."""
 
     REMEDY: ClassVar[str] = "remove it and run ground --retry-failed again"
 
     chunks: tuple[tuple[int, int, int], ...]
+    digests: tuple[str, ...] = ()
 
 
 def check_reason(reason: str) -> None:
@@ -54,27 +56,32 @@ def reopen(plan: Plan, tables: Mapping[str, Table], reason: str | None) -> None:
     """
     reopened: set[RangeId] = set()
     for table in tables.values():
-        chunks = set(pending(table))
+        chunks = pending(table)
         if reason is not None:
             chunks.update(_with_failed_rows(plan, table, reason))
         if chunks:
-            _publish(table, sorted(chunks))
+            _publish(table, chunks)
         reopened |= {chunk.range_id for chunk in chunks}
         # After the list is written: if the call is killed here, the list says what to process again. Tables that are
         # computed from this one come later in `tables`, so their ranges are reopened too.
         table.reopen(reopened)
 
 
-def pending(table: Table) -> list[ChunkId]:
-    """The chunks to process again, in order."""
+def pending(table: Table) -> dict[ChunkId, str]:
+    """The chunks to process again, in order, with the digest of the rows that are replaced: a chunk with other rows is
+    done. The digest is empty if it is not known."""
     uri = files.join(table.uri, RETRY)
-    return [ChunkId(*numbers) for numbers in read_typed(uri, RetryList).chunks] if files.exists(uri) else []
+    if not files.exists(uri):
+        return {}
+    content = read_typed(uri, RetryList)
+    digests = content.digests or ("",) * len(content.chunks)
+    return {ChunkId(*numbers): digest for numbers, digest in zip(content.chunks, digests, strict=True)}
 
 
 def drop_sources(table: Table, sources: Iterable[int]) -> None:
     """Removes the chunks of `sources` from the list, because all pairs of these sources are read again anyway."""
     gone = set(sources)
-    remaining = [chunk for chunk in pending(table) if chunk.source not in gone]
+    remaining = {chunk: digest for chunk, digest in pending(table).items() if chunk.source not in gone}
     _publish(table, remaining) if remaining else clear(table)
 
 
@@ -83,15 +90,18 @@ def clear(table: Table) -> None:
     files.delete([files.join(table.uri, RETRY)])
 
 
-def _with_failed_rows(plan: Plan, table: Table, reason: str) -> Iterator[ChunkId]:
+def _with_failed_rows(plan: Plan, table: Table, reason: str) -> Iterator[tuple[ChunkId, str]]:
     done = table.finished_ranges()
     for range_id in plan.range_ids():
         if range_id in done:
             for chunk in table.read_summary(range_id).chunks:
                 if chunk.failed if reason == EVERY_REASON else reason in chunk.failed:
-                    yield range_id.chunk(chunk.chunk)
+                    yield range_id.chunk(chunk.chunk), chunk.digest
 
 
-def _publish(table: Table, chunks: Iterable[ChunkId]) -> None:
-    content = RetryList(tuple((c.source, c.range, c.number) for c in chunks))
+def _publish(table: Table, chunks: Mapping[ChunkId, str]) -> None:
+    ordered = sorted(chunks)
+    content = RetryList(
+        tuple((c.source, c.range, c.number) for c in ordered), tuple(chunks[chunk] for chunk in ordered)
+    )
     publish_typed(files.join(table.uri, RETRY), content)

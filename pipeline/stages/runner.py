@@ -128,7 +128,7 @@ class StageRunner:
         """Returns the chunk with its committed rows. None if there are none, or if they must be computed again."""
         parents = {name: chunk.digests[name] for name in table.parents}
         chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
-        file = None if table.name in chunk.redo else table.find(chunk_id, parents)
+        file = table.find(chunk_id, parents, chunk.redo.get(table.name))
         if file is None:
             return None
         done = self.stage.with_rows(chunk, self.stage.decode(file.rows()))

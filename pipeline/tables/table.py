@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import files, layout
 from pipeline.faults import EnvironmentFault, first_line
-from pipeline.files.publish import Guard, always, publish_bytes
+from pipeline.files.guards import Guard, always
+from pipeline.files.publish import publish_bytes
 from pipeline.files.typed import publish_typed, read_typed
 from pipeline.ids import ChunkId, RangeId
 from pipeline.tables.range_summary import ChunkEntry, RangeSummary, Timing
@@ -135,7 +136,7 @@ class Table:
         metadata: Mapping[str, Any],
         parents: Mapping[str, str] | None = None,
         *,
-        replaces: bool = False,
+        replaces: str | None = None,
         guard: Guard = always,
     ) -> Committed | None:
         """Publishes the rows of a chunk, unless the chunk is already committed for the same parents.
@@ -144,32 +145,38 @@ class Table:
           metadata: JSON object, stored with the rows.
           parents: by table, the digest of the parent chunk that the rows were computed from. Existing rows of other
             parents are replaced.
-          replaces: replace existing rows in any case.
+          replaces: the digest of the rows to replace, as for `find`.
           guard: called right before the file becomes visible; if it returns False, nothing is published.
 
         Returns:
           The chunk that is committed now; None if `guard` forbids the commit.
         """
         parents = dict(parents or {})
-        found = None if replaces or not files.exists(self.chunk_uri(chunk)) else self.open(chunk)
-        if found and found.parents == parents:
-            return Committed(found.digest, ours=False)
+        existing = files.exists(self.chunk_uri(chunk))
+        if existing and (file := self.find(chunk, parents, replaces)):
+            return Committed(file.digest, ours=False)
         about = {"format": self.version, **metadata, **({"parents": parents} if parents else {})}
         data = _row_files().encode(rows, self.schema(), about)
         digest = bytes_digest(data)
         try:
-            # Rows of other parents, and those of a retry, take the place of rows that are there.
-            published = publish_bytes(self.chunk_uri(chunk), data, guard, create=not (replaces or found))
+            published = publish_bytes(self.chunk_uri(chunk), data, guard, create=not existing)
         except FileExistsError:  # another worker was faster
             first = self.open(chunk).digest
             return Committed(first, ours=first == digest)
         return Committed(digest, ours=True) if published else None
 
-    def find(self, chunk: ChunkId, parents: Mapping[str, str]) -> "ChunkFile | None":
-        """The committed chunk; None if there is none, or if it was computed from other parent chunks."""
+    def find(self, chunk: ChunkId, parents: Mapping[str, str], replaces: str | None = None) -> "ChunkFile | None":
+        """The committed chunk; None if there is none, or if its rows are to be replaced.
+
+        They are, if they were computed from other parent chunks, or if they have the digest `replaces`; an empty one
+        is that of any rows. Other rows are those of this retry: an engine may process a chunk twice. Nothing is
+        replaced in a finished range, whose summary has the digests.
+        """
         if not files.exists(self.chunk_uri(chunk)):
             return None
         file = self.open(chunk)
+        if replaces is not None and replaces in ("", file.digest) and not self.is_finished(chunk.range_id):
+            return None
         return file if file.parents == dict(parents) else None
 
     def note_timing(self, chunk: ChunkId, pairs: int, seconds: Mapping[str, float], previous: float | None) -> None:

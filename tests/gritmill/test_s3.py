@@ -2,14 +2,11 @@
 
 import re
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 import gritmill
 from tests import sample_pairs
-
-pytest.importorskip("s3fs")
 from tests.s3_server import BUCKET, serving
 
 pytestmark = pytest.mark.usefixtures("short_settling")

@@ -5,13 +5,12 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from s3fs import S3FileSystem
 
 from pipeline import files
 from pipeline.faults import EnvironmentFault
 from pipeline.files import remote
 from pipeline.files.publish import publish, publish_bytes
-
-S3FileSystem = pytest.importorskip("s3fs").S3FileSystem
 from tests.s3_server import BUCKET, S3Server, failing, serving
 
 
@@ -100,7 +99,7 @@ def test_what_others_write_is_seen_at_once(store: S3Server) -> None:
 def test_an_exception_publishes_nothing(store: S3Server, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr(remote, "_PUT_BYTES", 5 << 20)
     uri = f"s3://{BUCKET}/out/a.tar"
-    with pytest.raises(RuntimeError), publish(uri) as file:
+    with pytest.raises(RuntimeError), publish(uri) as file:  # noqa: PT012
         file.write(b"x" * size)
         raise RuntimeError
     assert publish_bytes(uri, b"x" * size, guard=lambda: False) is False
@@ -187,7 +186,7 @@ def test_a_refusal_names_bucket_and_action(store: S3Server, action: str, call) -
 
 
 def test_a_bucket_that_is_not_there(store: S3Server) -> None:
-    with pytest.raises(EnvironmentFault, match="^s3://no-such-bucket: cannot write .*bucket does not exist"):
+    with pytest.raises(EnvironmentFault, match=r"^s3://no-such-bucket: cannot write .*bucket does not exist"):
         publish_bytes("s3://no-such-bucket/a", b"x")
     with pytest.raises(FileNotFoundError):
         files.read_bytes("s3://no-such-bucket/a")

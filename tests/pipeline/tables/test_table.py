@@ -6,9 +6,10 @@ import pyarrow as pa
 import pytest
 
 from pipeline.faults import EnvironmentFault
+from pipeline.files.guards import Guard
 from pipeline.ids import ChunkId, RangeId
 from pipeline.tables.row_files import ERROR_FIELD
-from pipeline.tables.table import Table
+from pipeline.tables.table import Committed, Table
 from tests import fake_object_store
 
 CHUNK, RANGE = ChunkId(0, 0, 0), RangeId(0, 0)
@@ -58,13 +59,50 @@ def test_the_first_commit_stays_unless_it_was_made_from_other_parents_or_is_repl
     assert (first.digest, first.ours, again.ours) == (again.digest, True, False)
     assert table.find(CHUNK, {"detections": "a"}).digest == first.digest  # type: ignore[union-attr]
     assert table.find(CHUNK, {"detections": "b"}) is None
-    for mean, parent, replaces in ((3.0, "b", False), (4.0, "b", True)):
+    for mean, parent, replaces in ((3.0, "b", None), (4.0, "b", "")):
         table.commit(CHUNK, [{"mean": mean}], {}, {"detections": parent}, replaces=replaces)
         assert table.read(CHUNK)["mean"].to_pylist() == [mean]
     table.finish(RANGE, 1, [])
     (entry,) = table.read_summary(RANGE).chunks
     assert (entry.rows, entry.parents) == (1, {"detections": "b"})
     assert table.entries(RANGE, False) == (entry,)
+
+
+def test_a_retry_that_is_done_twice_replaces_rows_once(table: Table) -> None:
+    """On a GPU, the second time may give other digits, while the summary has the digest of the first ones."""
+    failed = table.commit(CHUNK, [{"mean": 1.0}], {})
+    assert failed is not None
+    done = table.commit(CHUNK, [{"mean": 2.0}], {}, replaces=failed.digest)
+    again = table.commit(CHUNK, [{"mean": 3.0}], {}, replaces=failed.digest)
+    assert done is not None
+    assert again is not None
+    assert (done.ours, again.ours, again.digest) == (True, False, done.digest)
+    assert table.read(CHUNK)["mean"].to_pylist() == [2.0]
+    table.finish(RANGE, 1, [])
+    late = table.commit(CHUNK, [{"mean": 4.0}], {}, replaces=done.digest)
+    assert late is not None
+    assert not late.ours
+    assert table.read(CHUNK, table.read_summary(RANGE).chunks[0].digest)["mean"].to_pylist() == [2.0]
+
+
+def test_of_two_workers_at_one_chunk_the_first_one_wins(table: Table) -> None:
+    """The second one finds no rows when it looks, and rows when it publishes its own."""
+    firsts: list[Committed | None] = []
+
+    def overtaken(mean: float) -> Guard:
+        def guard() -> bool:
+            firsts.append(table.commit(CHUNK, [{"mean": mean}], {}))
+            return True
+
+        return guard
+
+    second = table.commit(CHUNK, [{"mean": 2.0}], {}, guard=overtaken(1.0))
+    assert second == Committed(firsts[0].digest, ours=False)  # type: ignore[union-attr]
+    assert table.read(CHUNK)["mean"].to_pylist() == [1.0]
+    other = ChunkId(0, 0, 1)
+    same = table.commit(other, [{"mean": 1.0}], {}, guard=lambda: bool(table.commit(other, [{"mean": 1.0}], {})))
+    assert same is not None
+    assert same.ours  # a client repeats a request that had arrived
 
 
 def test_a_summary_lists_no_chunk_behind_the_last_one(table: Table) -> None:

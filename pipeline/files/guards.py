@@ -1,0 +1,36 @@
+"""Whether the files of a folder may still change. Each file that appears or disappears there asks first."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Guard = Callable[[], bool]
+"""Called right before a file appears or disappears. Returns whether it may."""
+
+_GUARDS: dict[str, list[Guard]] = {}
+
+
+class Forbidden(Exception):
+    """A guard returned False, and nothing was changed."""
+
+
+def always() -> bool:
+    """The guard that always returns True."""
+    return True
+
+
+@contextmanager
+def guarded(folder: str, guard: Guard) -> Iterator[None]:
+    """For the duration of the block, each change below the folder by this process asks `guard`."""
+    guards = _GUARDS.setdefault(folder.rstrip("/"), [])
+    guards.append(guard)
+    try:
+        yield
+    finally:
+        guards.remove(guard)
+
+
+def ask(uri: str, guard: Guard = always) -> None:
+    """Raises Forbidden if `guard`, or one of a folder around the file, returns False."""
+    around = (guards for folder, guards in _GUARDS.items() if uri == folder or uri.startswith(f"{folder}/"))
+    if not all(one() for guards in (*around, [guard]) for one in guards):
+        raise Forbidden(uri)
