@@ -68,6 +68,8 @@ VIEW_MARKER = ".gritmill.view.json"
 
 # Patterns that match all files of a kind, below a folder.
 ALL_CHUNKS = "*/*-*.parquet"
+ALL_ROWS = "[0-9]*/*"
+"""The chunks and the range summaries of a table."""
 ALL_RANGE_SUMMARIES = "*/*.done.json"
 ALL_TIMINGS = f"{TIMINGS}/*/*.json"
 ALL_WORKING = f"{WORKING}/*.json"

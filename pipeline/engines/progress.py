@@ -21,6 +21,9 @@ from pipeline.layout import PROGRESS
 _BAR_SECONDS = 1.0
 _LINE_SECONDS = 10.0
 _REMOTE_SECONDS = 30.0
+_SHARE = 10
+"""The pause before the next look is at least this many times as long as the last one, which lists an object store: 200
+requests for 100,000 chunks."""
 _LAST_LOOK_SECONDS = 10.0
 
 
@@ -203,6 +206,7 @@ class _Watch:
         self._pace = Pace()
         self._highest = State(0, 0.0)
         self._started = False
+        self._seconds = 0.0  # of the last look
 
     def run(self, ended: threading.Event, pause: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Runs until `ended`. The last look is for the log only."""
@@ -211,7 +215,7 @@ class _Watch:
             state = self._look(clock(), self._display)
             if self._display.at_once:
                 self._display.show(state, self._pace, begin, 0.0)
-            while not ended.wait(pause):
+            while not ended.wait(max(pause, _SHARE * self._seconds)):
                 now = clock()
                 state = self._look(now, self._display)
                 self._display.show(state, self._pace, now, now - begin)
@@ -221,7 +225,9 @@ class _Watch:
             self._look(clock(), _Nothing())
 
     def _look(self, now: float, display: _Display) -> State:
+        started = time.monotonic()
         state = self._state()
+        self._seconds = time.monotonic() - started
         # A chunk that is about to be committed counts neither as in work nor as done.
         state = replace(state, done=max(state.done, self._highest.done), share=max(state.share, self._highest.share))
         self._highest = state

@@ -16,6 +16,7 @@ unpack    files that are read forward: gzip, zstd, other encodings of text
 from pipeline.files.access import (
     delete,
     exists,
+    folders_in,
     is_forbidden,
     list_folder,
     list_tree,

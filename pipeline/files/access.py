@@ -61,6 +61,17 @@ def list_folder(folder: str, pattern: str = "*") -> list[FileInfo]:
     return remote.list_folder(folder, pattern)
 
 
+def folders_in(folder: str) -> list[str]:
+    """The folders in a folder, sorted. Empty if it does not exist."""
+    if is_local(folder):
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            return sorted(join(folder, entry.name) for entry in entries if entry.is_dir())
+        return []
+    from pipeline.files import remote
+
+    return remote.folders_in(folder)
+
+
 def list_tree(folder: str, deep: bool = True) -> dict[str, list[FileInfo]]:
     """The files of a folder and, if `deep`, of the folders below it, sorted, by folder. Hidden files and folders, whose
     names begin with a dot, are left out. A broken link has 0 bytes.

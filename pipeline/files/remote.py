@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime
+from glob import has_magic
 from typing import Any, BinaryIO, cast
 
 import fsspec
@@ -47,7 +48,19 @@ def match(pattern: str) -> list[FileInfo]:
 
 def list_folder(folder: str, pattern: str) -> list[FileInfo]:
     """The files below a folder whose names, relative to it, match a glob, sorted. A missing folder has none."""
+    while "/" in pattern and not has_magic(pattern.partition("/")[0]):  # so that nothing beside it is listed
+        inner, _, pattern = pattern.partition("/")
+        folder = join(folder, inner)
     return _listed(folder, pattern, flat="/" in pattern)
+
+
+def folders_in(folder: str) -> list[str]:
+    """The folders in a folder, sorted."""
+    with _asked_to("list", folder):
+        files, root = _file_system(folder)
+        found = _walk(files, root, 1)
+    names = (path.rstrip("/").rpartition("/")[2] for path, info in found if info["type"] == "directory")
+    return sorted(join(folder, name) for name in names)
 
 
 def list_tree(folder: str) -> list[FileInfo]:

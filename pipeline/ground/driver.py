@@ -16,6 +16,7 @@ from pipeline.ground.commit_chunk import Provenance
 from pipeline.ground.count_rows import count_finished
 from pipeline.ground.options import GroundOptions
 from pipeline.ground.resume import resume_or_plan
+from pipeline.ids import RangeId
 from pipeline.layout import DETECTIONS, FRESH
 from pipeline.model_identity.cache import ModelCache
 from pipeline.model_identity.identify import identify_models
@@ -89,17 +90,18 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         _log_plan(plan, left_out, options.log)
         _tell_left_out(left_out, options.quiet)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
-    if _unfinished_count(plan, tables.values()):
+    listings = {name: table.listing() for name, table in tables.items()}
+    if _unfinished(plan, [listing.finished for listing in listings.values()]):
         _tell_first_source(plan, options, old.sources if old else ())
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
         for name, table in first_tables.items():
-            if _unfinished_count(plan, [table]):
+            if _unfinished(plan, [table.finished_ranges()]):
                 graph.run(plan, first_stages, {name: table}, provenance, options, title=name)
             _check_done(plan, [table])
             near_duplicates.find(plan, table)
-        graph.run(plan, stages, tables, provenance, options)
+        graph.run(plan, stages, tables, provenance, options, listings=listings)
         _check_done(plan, tables.values())
     elif any(source.ranges for source in plan.sources) and (options.log or not options.quiet):
         _tell_finished(folder, options)
@@ -191,20 +193,22 @@ def _is_done(plan: Plan | None, tables: dict[str, Table], options: GroundOptions
     """Whether the existing plan is done and this call asks for no new work. The call may still be refused later."""
     if options.extend or options.redo_changed or options.retry is not None:
         return False
-    if plan is None or not tables[DETECTIONS].finished_ranges():
+    if plan is None:
         return False
-    return not (_unfinished_count(plan, tables.values()) or any(map(retry.pending, tables.values())))
+    finished = [table.finished_ranges() for table in tables.values()]
+    return all(finished) and not _unfinished(plan, finished) and not any(map(retry.pending, tables.values()))
 
 
 def _check_done(plan: Plan, tables: Iterable[Table]) -> None:
     tables = list(tables)
-    if unfinished := _unfinished_count(plan, tables):
+    if unfinished := _unfinished(plan, [table.finished_ranges() for table in tables]):
         missing = f"{counted(unfinished, 'range')} not done"
         raise EnvironmentFault(f"{tables[0].uri}: the run ended with {missing}; run the same command to resume")
 
 
-def _unfinished_count(plan: Plan, tables: Iterable[Table]) -> int:
-    done = set.intersection(*(table.finished_ranges() for table in tables))
+def _unfinished(plan: Plan, finished: Sequence[frozenset[RangeId]]) -> int:
+    """The number of ranges that are not finished in every table."""
+    done = frozenset.intersection(*finished)
     return sum(1 for range_id in plan.range_ids() if range_id not in done)
 
 

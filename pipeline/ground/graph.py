@@ -21,7 +21,7 @@ from pipeline.stages.base import Stage
 from pipeline.stages.run_stage import RunStage, StageHandler
 from pipeline.stages.runner import ChunkProgress
 from pipeline.tables.detections import detections_of
-from pipeline.tables.table import Table
+from pipeline.tables.table import Listing, Table
 
 
 def run(
@@ -31,8 +31,10 @@ def run(
     provenance: Mapping[str, Provenance],
     options: GroundOptions,
     title: str = "ground",
+    listings: Mapping[str, Listing] | None = None,
 ) -> None:
-    """Fills tables for the unfinished ranges of a plan. provenance: by table. title: of the progress.
+    """Fills tables for the unfinished ranges of a plan. provenance: by table. title: of the progress. listings: of the
+    tables, if they are known.
 
     Raises:
       EnvironmentFault: the run failed before it was complete.
@@ -44,7 +46,7 @@ def run(
     report = progress.WorkerProgress(folder) if local else None
     if local:
         progress.delete_progress_files(folder)  # left by a run that was killed
-    run = GroundProgress(plan, tables)
+    run = GroundProgress(plan, tables, listings)
     display = progress.show_progress(
         title, "pairs", run.state, options.quiet, files.is_local(folder), options.log, run.news
     )
@@ -103,5 +105,5 @@ def build(
 def pending_ranges(folder: str, tables: Sequence[Table]) -> Iterator[RangeId]:
     """Yields the ranges of a plan that are not done in every table, in input order. folder: of the detections."""
     plan = read_plan(folder)
-    done = set.intersection(*(table.finished_ranges() for table in tables))
+    done = frozenset.intersection(*(table.finished_ranges() for table in tables))
     yield from (range_id for range_id in plan.range_ids() if range_id not in done) if plan else ()

@@ -14,7 +14,7 @@ from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import Plan
 from pipeline.tables.detections import detections_of
 from pipeline.tables.range_summary import RangeSummary, Timing
-from pipeline.tables.table import Table
+from pipeline.tables.table import Listing, Table
 from transforms.wording import counted
 
 
@@ -22,14 +22,26 @@ class GroundProgress:
     """The progress of a run. All tables have equal weight; the share of a table is measured in source bytes.
 
     Pairs are counted in the last table, where they are complete. Create it before the run starts: what the tables have
-    then was done earlier, except chunks that are to be processed again.
+    then was done earlier, except chunks that are to be processed again. listings: of the tables, if they are known.
     """
 
-    def __init__(self, plan: Plan, tables: Mapping[str, Table], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        tables: Mapping[str, Table],
+        listings: Mapping[str, Listing] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._folder = detections_of(tables)
         self._tables = [
-            _TableProgress(plan, table, [tables[name] for name in table.parents], retry.pending(table))
-            for table in tables.values()
+            _TableProgress(
+                plan,
+                table,
+                listings[name] if listings else table.listing(),
+                [tables[parent] for parent in table.parents],
+                retry.pending(table),
+            )
+            for name, table in tables.items()
         ]
         counts = [spec.pairs for source in plan.sources for spec in source.ranges]
         self._total = None if None in counts else sum(filter(None, counts))
@@ -64,14 +76,16 @@ class _TableProgress:
     chunks that were computed from other chunks of the `parents`.
     """
 
-    def __init__(self, plan: Plan, table: Table, parents: Sequence[Table], again: Collection[ChunkId]) -> None:
+    def __init__(
+        self, plan: Plan, table: Table, earlier: Listing, parents: Sequence[Table], again: Collection[ChunkId]
+    ) -> None:
         self._plan = plan
         self._table = table
         self._parents = parents
         self._total = sum(source.size for source in plan.sources if source.ranges) or 1
         self._counts = [sum(spec.pairs or 0 for spec in source.ranges) for source in plan.sources]
-        self._seen = self._chunk_stamps()
-        self._finished = table.finished_ranges()
+        self._seen = dict(earlier.chunks)
+        self._finished = set(earlier.finished)
         self._earlier = (frozenset(self._finished), sorted(self._seen.keys() - set(again)))
         self._new: list[tuple[RangeId, RangeSummary]] = []
         self._pairs: dict[RangeId, dict[int, int]] = {}
@@ -106,13 +120,14 @@ class _TableProgress:
 
     def update(self) -> None:
         """Counts what is new."""
-        stamps = self._chunk_stamps()
+        now = self._table.listing()
+        stamps = now.chunks
         new = sorted(chunk for chunk, stamp in stamps.items() if self._seen.get(chunk) != stamp)
         for chunk in new:
             if chunk.range_id not in self._finished:
                 self._count_chunk(chunk)
             self._seen[chunk] = stamps[chunk]
-        for range_id in sorted(self._table.finished_ranges() - self._finished):
+        for range_id in sorted(now.finished - self._finished):
             summary = self._table.read_summary(range_id)
             self._finished.add(range_id)
             self._count_range(range_id, summary)
@@ -127,11 +142,6 @@ class _TableProgress:
             pairs = f"{counted(summary.rows, 'pair')}, {failed:,} failed"
             yield "range", f"{self._table.name}/{range_id.stem}: {pairs}; {source.uri}"
             yield from (("fault", f"{source.uri}: {fault}") for fault in summary.faults)
-
-    def _chunk_stamps(self) -> dict[ChunkId, float]:
-        """When the file of each committed chunk was written."""
-        infos = files.list_folder(self._table.uri, layout.ALL_CHUNKS)
-        return {chunk: info.stamp for info in infos if (chunk := layout.chunk_of(info.uri))}
 
     def _is_current(self, chunk: ChunkId) -> bool:
         if not self._parents:

@@ -59,7 +59,8 @@ def resume_or_plan(
 
 def _has_rows(table: Table) -> bool:
     """Whether rows were committed to a table that is filled from the sources."""
-    return not table.parents and bool(table.all_chunks() or table.finished_ranges())
+    listing = None if table.parents else table.listing()
+    return bool(listing and (listing.chunks or listing.finished))
 
 
 def _start_plan(plan: Plan, old: Plan | None, tables: Mapping[str, Table], fresh: bool) -> Plan:

@@ -1,6 +1,6 @@
 """pack: detections -> shards. The driver checks that the table and all sources are complete, then runs the graph."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import reduce
@@ -151,7 +151,7 @@ def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Pol
     )
 
 
-def digest_rows(plan: Plan, table: Table, done: set[RangeId]) -> tuple[list[str], int]:
+def digest_rows(plan: Plan, table: Table, done: Collection[RangeId]) -> tuple[list[str], int]:
     """Reads the summaries of all ranges. Returns a digest of the rows of each one, and the number of pairs in finished
     ones."""
 
@@ -164,7 +164,7 @@ def digest_rows(plan: Plan, table: Table, done: set[RangeId]) -> tuple[list[str]
     return [row_digest for row_digest, _ in ranges], sum(pairs for _, pairs in ranges)
 
 
-def _check_finished(plan: Plan, done: set[RangeId], folder: str, partial: bool) -> None:
+def _check_finished(plan: Plan, done: Collection[RangeId], folder: str, partial: bool) -> None:
     missing = sum(1 for range_id in plan.range_ids() if range_id not in done)
     if missing and not partial:
         raise CallError(

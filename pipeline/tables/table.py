@@ -45,6 +45,15 @@ class Committed:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """The files of a table at one time. chunks: when the file of each committed chunk was written. finished: the ranges
+    that have a summary."""
+
+    chunks: Mapping[ChunkId, float]
+    finished: frozenset[RangeId]
+
+
+@dataclass(frozen=True)
 class Table:
     """A table in a folder.
 
@@ -75,15 +84,20 @@ class Table:
         chunks = (range_id.chunk(number) for number in count())
         return list(takewhile(lambda chunk: files.exists(self.chunk_uri(chunk)), chunks))
 
+    def listing(self) -> Listing:
+        """What is committed: one listing, of which an object store returns 1,000 files with each request."""
+        infos = files.list_folder(self.uri, layout.ALL_ROWS)
+        chunks = {chunk: info.stamp for info in infos if (chunk := layout.chunk_of(info.uri))}
+        return Listing(chunks, frozenset(range_id for info in infos if (range_id := layout.range_of(info.uri))))
+
     def all_chunks(self) -> list[ChunkId]:
         """All committed chunks of all ranges, in order."""
-        chunks = [layout.chunk_of(info.uri) for info in files.list_folder(self.uri, layout.ALL_CHUNKS)]
-        return sorted(chunk for chunk in chunks if chunk)
+        return sorted(self.listing().chunks)
 
-    def finished_ranges(self) -> set[RangeId]:
+    def finished_ranges(self) -> frozenset[RangeId]:
         """The ranges that have a summary."""
         ranges = (layout.range_of(info.uri) for info in files.list_folder(self.uri, layout.ALL_RANGE_SUMMARIES))
-        return {range_id for range_id in ranges if range_id}
+        return frozenset(range_id for range_id in ranges if range_id)
 
     def is_finished(self, range_id: RangeId) -> bool:
         """Whether a range has a summary."""

@@ -27,8 +27,8 @@ def find_tables(run: str) -> list[TableFile]:
     Skips files that gritmill did not write, and folders that were copied or moved aside: their names do not match.
     """
     tables = []
-    for info in files.list_folder(run, f"*/{layout.TABLE}"):
-        with suppress(EnvironmentFault):
-            table = read_typed(info.uri, TableFile)
-            tables += [table] if table.name == files.name(files.parent(info.uri)) else []
+    for folder in files.folders_in(run):
+        with suppress(EnvironmentFault, FileNotFoundError):
+            table = read_typed(files.join(folder, layout.TABLE), TableFile)
+            tables += [table] if table.name == files.name(folder) else []
     return tables
