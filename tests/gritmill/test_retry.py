@@ -76,7 +76,7 @@ def test_another_reason_does_nothing(tmp_path, call):
 def test_a_retry_that_was_cut_short_is_finished_by_the_next_ground(tmp_path, call, monkeypatch):
     plugin_detectors.Passing.sick = False
 
-    def killed(*_):
+    def killed(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
