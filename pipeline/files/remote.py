@@ -25,9 +25,18 @@ from pipeline.layout import TEMPORARY
 _READ_BYTES = 8 << 20  # of one request for a file that is read in order
 _PUT_BYTES = 32 << 20  # larger files are uploaded in parts of this size
 
-_OPTIONS = {scheme: {"max_concurrency": 1} for scheme in ("s3", "s3a")}
+_OPTIONS: dict[str, dict[str, Any]] = {
+    **{scheme: {"max_concurrency": 1} for scheme in ("s3", "s3a")},
+    **{scheme: {"consistency": "md5"} for scheme in ("gs", "gcs")},
+}
 """By scheme. With more, s3fs asks for the size of each file before it reads it, and writes only files in parts faster,
-with a method that cannot be stopped before the last part."""
+with a method that cannot be stopped before the last part. gcsfs puts a file between lines with a fixed text; without
+the check, nobody would notice that a store mistakes a part of the file for such a line."""
+
+_HDFS = ("hdfs", "webhdfs")
+
+_CLIENTS = ("aiohttp", "azure", "botocore", "gcsfs", "google")
+"""Packages whose exceptions are not those of Python's file systems."""
 
 _CREATE_ONLY: dict[tuple[str, int], bool] = {}
 """By place and process id, whether the store has create-only puts."""
@@ -59,7 +68,7 @@ def folders_in(folder: str) -> list[str]:
     with _asked_to("list", folder):
         files, root = _file_system(folder)
         found = _walk(files, root, 1)
-    names = (path.rstrip("/").rpartition("/")[2] for path, info in found if info["type"] == "directory")
+    names = (info["name"].rstrip("/").rpartition("/")[2] for info in found if info["type"] == "directory")
     return sorted(join(folder, name) for name in names)
 
 
@@ -74,31 +83,37 @@ def _listed(folder: str, pattern: str, flat: bool = False) -> list[FileInfo]:
     with _asked_to("list", folder):
         files, root = _file_system(folder)
         if is_store(folder) and (flat or "**" in pattern):
-            found = files.find(root, detail=True).items()
+            found = _list(files, root, flat=True)
         else:
             found = _walk(files, root, None if "**" in pattern else pattern.count("/") + 1)
     # A file that is named like the folder is listed, too, and some stores have empty objects that stand for folders.
     start = root.rstrip("/") + "/"
     infos = (
         _file_info(join(folder, path.removeprefix(start)), info)
-        for path, info in found
-        if info["type"] == "file" and path.startswith(start) and path[-1] != "/" and matches(path.removeprefix(start))
+        for path, info in ((info["name"], info) for info in found if info["type"] == "file")
+        if path.startswith(start) and path[-1] != "/" and matches(path.removeprefix(start))
     )
     return sorted(infos, key=lambda info: info.uri)
 
 
-def _walk(files: Any, folder: str, depth: int | None) -> list[tuple[str, Mapping[str, Any]]]:
+def _walk(files: Any, folder: str, depth: int | None) -> list[dict[str, Any]]:
     """What is in a folder and, with a depth above 1, in the folders below it. `find` and `walk` of fsspec leave out,
     without a word, what they may not list."""
     try:
-        inside = files.ls(folder, detail=True)
+        inside = _list(files, folder)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    found = [(info["name"], info) for info in inside]
     if depth == 1:
-        return found
+        return inside
     folders = (info["name"] for info in inside if info["type"] == "directory" and info["name"] != folder)
-    return found + [item for path in folders for item in _walk(files, path, depth and depth - 1)]
+    return inside + [item for path in folders for item in _walk(files, path, depth and depth - 1)]
+
+
+def _list(files: Any, folder: str, flat: bool = False) -> list[dict[str, Any]]:
+    """What is in a folder or, if `flat`, the files below it."""
+    if _is_azure(files):
+        return _azure().list_blobs(files, folder, flat)  # type: ignore[no-any-return]
+    return list(files.find(folder, detail=True).values() if flat else files.ls(folder, detail=True))
 
 
 def info(uri: str) -> FileInfo | None:
@@ -123,7 +138,22 @@ def open_read(uri: str) -> BinaryIO:
     """Opens a file for reading. It is seekable and is not decompressed."""
     with _asked_to("read", uri):
         files, path = _file_system(uri)
-        return cast(BinaryIO, files.open(path, "rb", block_size=_READ_BYTES))
+        # gcsfs has another cache, which reads in the background what nobody asked for.
+        options = {"cache_type": "readahead"} if is_store(uri) else {}
+        file = files.open(path, "rb", block_size=_READ_BYTES, **options)
+    if cache := getattr(file, "cache", None):
+        cache.fetcher = _named(cache.fetcher, uri)
+    return cast(BinaryIO, file)
+
+
+def _named(fetch: Callable[..., bytes], uri: str) -> Callable[..., bytes]:
+    """The same function, with exceptions as Python's own files have them."""
+
+    def fetch_named(*args: Any, **options: Any) -> bytes:
+        with _asked_to("read", uri):
+            return fetch(*args, **options)
+
+    return fetch_named
 
 
 def read_bytes(uri: str) -> bytes:
@@ -157,6 +187,8 @@ def upload(spool: BinaryIO, uri: str, temporary: str, ask: Callable[[], None], c
         if size <= _PUT_BYTES:
             ask()
             files.pipe_file(path, spool.read(), **({"mode": "create"} if conditional else {}))
+        elif _is_azure(files):
+            _azure().upload_blocks(files, path, spool, _PUT_BYTES, ask, conditional)
         else:
             mode = "xb" if conditional else "wb"
             with _completed(files.open(path, mode, block_size=_PUT_BYTES, autocommit=False), ask) as target:
@@ -233,10 +265,12 @@ def rename(uri: str, target: str) -> None:
         files, path = _file_system(uri)
         _, target_path = _file_system(target)
         if is_store(uri):
-            files.cp_file(path, target_path)
+            _azure().copy_blob(files, path, target_path) if _is_azure(files) else files.cp_file(path, target_path)
             files.rm_file(path)
         else:
             files.mv(path, target_path)
+            if files.exists(path):  # WebHDFS says whether it has renamed it, and fsspec does not ask
+                raise OSError(f"{uri}: it is not renamed to {target}")
 
 
 def _file_system(uri: str) -> tuple[Any, str]:
@@ -249,31 +283,69 @@ def _file_system(uri: str) -> tuple[Any, str]:
       CallError: the file system is unknown, or its package is not installed.
     """
     check_extra(uri)
+    scheme = scheme_of(uri)
     known = re.sub("^azfs://", "abfs://", uri)
+    # gcsfs else asks for the kind of each bucket through gRPC, before each request if there is no answer. gRPC does not
+    # survive a fork. Only zonal buckets need it.
+    os.environ.setdefault("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "false")
     try:
-        files, path = fsspec.url_to_fs(known, use_listings_cache=False, **_OPTIONS.get(scheme_of(uri), {}))
+        files, path = fsspec.url_to_fs(known, use_listings_cache=False, **_OPTIONS.get(scheme, {}))
     except ValueError as error:
-        raise CallError(f"{uri}: unknown file system {scheme_of(uri)}://") from error
+        line = (
+            first_line(error)
+            if scheme_of(known) in fsspec.available_protocols()
+            else f"unknown file system {scheme}://"
+        )
+        raise CallError(f"{uri}: {line}") from error
     except ImportError as error:
         raise CallError(f"{uri}: {first_line(error)}") from error
     except OSError as error:
         hadoop = "; it needs Java and a Hadoop client here and on each worker, webhdfs:// does not"
-        raise EnvironmentFault(f"{uri}: {first_line(error)}{hadoop if scheme_of(uri) == 'hdfs' else ''}") from error
+        raise EnvironmentFault(f"{uri}: {first_line(error)}{hadoop if scheme == 'hdfs' else ''}") from error
+    if scheme in _HDFS:
+        path = "/" + "/".join(uri.split("/", 3)[3:])  # fsspec drops what follows a question mark
+    elif is_store(uri) and not known.rstrip("/").endswith(path.partition("/")[2].rstrip("/")):
+        raise CallError(f"{uri}: the client of {scheme}:// changes this name; rename the file")
     return files, path
+
+
+def _is_azure(files: Any) -> bool:
+    return "abfs" in files.protocol
+
+
+def _azure() -> Any:
+    """The module, which needs Azure's packages."""
+    from pipeline.files import azure
+
+    return azure
 
 
 @contextmanager
 def _asked_to(action: str, uri: str) -> Iterator[None]:
-    """Raises EnvironmentFault if the block is not allowed to do this."""
+    """Gives the exceptions of all clients the classes that Python's have.
+
+    Raises:
+      EnvironmentFault: the block is not allowed to do this, or cannot write.
+      FileNotFoundError: there is no such file.
+      OSError: a client has another exception of its own.
+    """
     try:
         yield
-    except PermissionError as error:
-        line = f"{place_of(uri)}: no permission to {action} {uri} ({first_line(error)})"
-        raise EnvironmentFault(f"{line}; check the credentials and what they permit there") from error
-    except FileNotFoundError as error:
-        if action != "write":
-            raise
-        raise EnvironmentFault(f"{place_of(uri)}: cannot write {uri}: {first_line(error)}") from error
+    except Exception as error:
+        status = getattr(error, "status_code", None) or getattr(error, "code", None)
+        line = first_line(error)
+        forbidden = isinstance(error, OSError) and str(error).startswith("Forbidden: ")  # gcsfs, with the URL
+        if isinstance(error, PermissionError) or status in (401, 403) or forbidden:
+            line = " ".join(str(error).splitlines()[1:]) if forbidden else line
+            refused = f"{place_of(uri)}: no permission to {action} {uri} ({line})"
+            raise EnvironmentFault(f"{refused}; check the credentials and what they permit there") from error
+        if isinstance(error, FileNotFoundError) or status == 404:
+            if action == "write":
+                raise EnvironmentFault(f"{place_of(uri)}: cannot write {uri}: {line}") from error
+            raise FileNotFoundError(uri) from error
+        if type(error).__module__.partition(".")[0] in _CLIENTS and not isinstance(error, OSError):
+            raise OSError(f"{place_of(uri)}: cannot {action} {uri}: {line}") from error
+        raise
 
 
 def _file_info(uri: str, found: Mapping[str, Any]) -> FileInfo:
