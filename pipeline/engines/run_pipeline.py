@@ -22,14 +22,25 @@ from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
 
 Build = Callable[[beam.Pipeline], object]
 
+_CONFIGURED_BY = {
+    "--s3_": "AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID or another variable of AWS",
+    "--azure_": "AZURE_STORAGE_CONNECTION_STRING or another variable of adlfs",
+    "--blob_service_endpoint": "AZURE_STORAGE_CONNECTION_STRING",
+    "--hdfs_": "the host and the port in the URI, webhdfs://HOST:PORT/…",
+}
+"""Options of Beam's own file systems, which gritmill does not use, and what takes their place."""
+
 
 def parse_beam_options(arguments: Sequence[str]) -> PipelineOptions:
     """Parses the Beam options after `--`.
 
     Raises:
       CallError: an option has an invalid value, or the local engine does not know it. Other engines may have more
-        options, which they get from a job server.
+        options, which they get from a job server. Or it is one of Beam's file systems.
     """
+    for argument in arguments:
+        if cure := next((cure for start, cure in _CONFIGURED_BY.items() if argument.startswith(start)), ""):
+            raise CallError(f"{argument.partition('=')[0]}: gritmill does not read files through Beam; set {cure}")
     known, unknown = _Parser.from_beam().parse_known_args(list(arguments))
     if unknown and _names_local(known.runner):
         raise CallError(f"{unknown[0]}: no such Beam option")

@@ -40,5 +40,6 @@ from pipeline.files.uris import (
     join,
     name,
     parent,
+    place_of,
     resolve_below,
 )

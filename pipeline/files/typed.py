@@ -16,6 +16,7 @@ from pipeline.files import checksum
 from pipeline.files.access import read_bytes
 from pipeline.files.guards import Guard, always
 from pipeline.files.publish import json_bytes, publish_bytes
+from pipeline.files.uris import is_missing
 from transforms.read_ahead import map_in_threads
 
 CHECKSUM = "checksum"
@@ -61,6 +62,16 @@ def read_typed(uri: str, kind: type[_T]) -> _T:
     except ValidationError as error:
         raise EnvironmentFault(f"{uri}: not in the expected format: {first_fault(error)}; {kind.REMEDY}") from error
     return value
+
+
+def find_typed(uri: str, kind: type[_T]) -> _T | None:
+    """The value in a file; None if there is no such file. Raises as `read_typed`."""
+    try:
+        return read_typed(uri, kind)
+    except Exception as error:
+        if is_missing(error):
+            return None
+        raise
 
 
 def first_fault(error: ValidationError) -> str:

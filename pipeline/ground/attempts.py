@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from pipeline import files, layout
 from pipeline.faults import EnvironmentFault
-from pipeline.files.typed import publish_typed, read_typed
+from pipeline.files.typed import find_typed, publish_typed, read_typed
 from pipeline.ids import ChunkId
 
 ISOLATE_AFTER = 2
@@ -37,11 +37,9 @@ def begin(detections: str, chunk: ChunkId) -> int:
 
 def failed_count(detections: str, chunk: ChunkId) -> int:
     """Returns the number of failed attempts at a chunk. 0 if the record is damaged: no row depends on it."""
-    uri = _uri(detections, chunk)
-    if files.exists(uri):
-        with suppress(EnvironmentFault):
-            record = read_typed(uri, Attempts)
-            return record.deaths + record.working
+    with suppress(EnvironmentFault):
+        record = find_typed(_uri(detections, chunk), Attempts)
+        return record.deaths + record.working if record else 0
     return 0
 
 

@@ -51,7 +51,7 @@ def commit_chunk(
     if committed is None:
         return None
     if committed.ours:
-        table.note_timing(chunk_id, len(chunk.pairs), chunk.seconds, previous)
+        table.note_timing(chunk_id, len(chunk.pairs), chunk.next_position, chunk.seconds, previous)
     else:
         chunk = stage.with_rows(chunk, stage.decode(table.read(chunk_id)))
     digests = {**chunk.digests, table.name: committed.digest}

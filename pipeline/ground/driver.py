@@ -89,6 +89,7 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
         model_cache.save()
         _log_plan(plan, left_out, options.log)
         _tell_left_out(left_out, options.quiet)
+        _tell_of_store(output, options)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     listings = {name: table.listing() for name, table in tables.items()}
     if _unfinished(plan, [listing.finished for listing in listings.values()]):
@@ -147,6 +148,21 @@ def _tell_left_out(lines: Sequence[str], quiet: bool) -> None:
 
         for line in lines:
             progress.tell("ground", printable(line), quiet)
+
+
+def _tell_of_store(output: str, options: GroundOptions) -> None:
+    """Says if two workers at one chunk, as engines may start them, are not kept apart by the store."""
+    if not files.is_store(output):
+        return
+    from pipeline.files import remote
+
+    if not remote.has_create_only_puts(output):
+        from pipeline.engines import progress
+
+        line = f"{files.place_of(output)} has no conditional writes; what is written is read back instead"
+        progress.tell("ground", line, options.quiet)
+        if options.log:
+            options.log.note("store", line)
 
 
 def _tell_first_source(plan: Plan, options: GroundOptions, earlier: Sequence[PlannedSource] = ()) -> None:

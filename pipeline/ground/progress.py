@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from statistics import mean
+from typing import Any
 
 from pipeline import files, layout
 from pipeline.engines import progress
@@ -154,16 +155,20 @@ class _TableProgress:
 
     def _count_chunk(self, chunk: ChunkId) -> None:
         counted = self._pairs.setdefault(chunk.range_id, {})
-        counted[chunk.number] = self._chunk_pairs(chunk)
+        counted[chunk.number], next_position = self._read_chunk(chunk)
         number, done = self._ends.get(chunk.range_id, (-1, 0.0))
         if chunk.number > number:
-            number, done = self._ends[chunk.range_id] = chunk.number, self._done_bytes(chunk)
+            number, done = self._ends[chunk.range_id] = chunk.number, self._done_bytes(chunk.range_id, next_position)
         self._bytes[chunk.range_id] = done * len(counted) / (number + 1)  # chunks in between may be processed again
 
-    def _chunk_pairs(self, chunk: ChunkId) -> int:
+    def _read_chunk(self, chunk: ChunkId) -> tuple[int, Mapping[str, Any] | None]:
+        """The number of pairs, and where the next chunk starts: from the timing, which is small, else from the rows."""
         with suppress(Exception):  # the timing is missing, damaged, or cannot be read
-            return read_typed(files.join(self._table.uri, layout.timing(chunk)), Timing).pairs
-        return len(self._table.open(chunk).rows())
+            timing = read_typed(files.join(self._table.uri, layout.timing(chunk)), Timing)
+            if timing.next != {}:
+                return timing.pairs, timing.next
+        file = self._table.open(chunk)
+        return len(file.rows()), file.metadata["next"]
 
     def _range_bytes(self, range_id: RangeId) -> float:
         """The source bytes of a range: in proportion to its pairs if known, else an equal part of the source."""
@@ -171,11 +176,10 @@ class _TableProgress:
         pairs = self._counts[range_id.source]
         return source.size * spec.pairs / pairs if spec.pairs and pairs else source.size / len(source.ranges)
 
-    def _done_bytes(self, chunk: ChunkId) -> float:
-        """The source bytes of a range up to the end of a chunk."""
-        _, spec = self._plan.range(chunk.range_id)
-        range_bytes = self._range_bytes(chunk.range_id)
-        next_position = self._table.open(chunk).metadata["next"]
+    def _done_bytes(self, range_id: RangeId, next_position: Mapping[str, Any] | None) -> float:
+        """The source bytes of a range up to a position."""
+        _, spec = self._plan.range(range_id)
+        range_bytes = self._range_bytes(range_id)
         if not next_position or FAULT in next_position:
             return range_bytes
         if spec.pairs:

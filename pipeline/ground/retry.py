@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from pipeline import files
 from pipeline.faults import CallError
-from pipeline.files.typed import publish_typed, read_typed
+from pipeline.files.typed import find_typed, publish_typed
 from pipeline.ids import ChunkId, RangeId
 from pipeline.layout import RETRY
 from pipeline.plan.plan import Plan
@@ -70,10 +70,9 @@ def reopen(plan: Plan, tables: Mapping[str, Table], reason: str | None) -> None:
 def pending(table: Table) -> dict[ChunkId, str]:
     """The chunks to process again, in order, with the digest of the rows that are replaced: a chunk with other rows is
     done. The digest is empty if it is not known."""
-    uri = files.join(table.uri, RETRY)
-    if not files.exists(uri):
+    content = find_typed(files.join(table.uri, RETRY), RetryList)
+    if content is None:
         return {}
-    content = read_typed(uri, RetryList)
     digests = content.digests or ("",) * len(content.chunks)
     return {ChunkId(*numbers): digest for numbers, digest in zip(content.chunks, digests, strict=True)}
 

@@ -14,7 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, ValidationError, mode
 from pipeline import files, layout
 from pipeline.configuration import Configuration, belongs_to_pack
 from pipeline.faults import CallError, EnvironmentFault, RunFault
-from pipeline.files.typed import OpenModel, first_fault, publish_typed, read_typed
+from pipeline.files.typed import OpenModel, find_typed, first_fault, publish_typed
 from pipeline.pack.ledger import Examples, Ledger, RangeCount, unknown_columns
 from pipeline.pack.shard_stats import ShardStats, remove_shards
 from pipeline.plan.plan import Plan
@@ -160,8 +160,7 @@ def write_manifest(
 
 def read_manifest(output: str) -> Manifest | None:
     """The manifest of a finished pack, or None."""
-    uri = files.join(output, layout.MANIFEST)
-    return read_typed(uri, Manifest) if files.exists(uri) else None
+    return find_typed(files.join(output, layout.MANIFEST), Manifest)
 
 
 def need_manifest(run: str | PathLike[str]) -> Manifest:

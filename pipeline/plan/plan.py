@@ -11,7 +11,7 @@ from pipeline import files, layout
 from pipeline.configuration import Configuration, SourceSettings
 from pipeline.faults import CallError
 from pipeline.files import FileInfo
-from pipeline.files.typed import publish_typed, read_typed
+from pipeline.files.typed import find_typed, publish_typed
 from pipeline.ids import RangeId
 from pipeline.sources import RangeSpec, Source, open_source
 from pipeline.threshold import Threshold
@@ -86,8 +86,7 @@ class Plan:
 
 def read_plan(detections: str) -> Plan | None:
     """Reads the plan of a detections folder. None if there is none."""
-    uri = files.join(detections, layout.PLAN)
-    return read_typed(uri, Plan) if files.exists(uri) else None
+    return find_typed(files.join(detections, layout.PLAN), Plan)
 
 
 def need_plan(folder: str, remedy: str = "run gritmill ground first") -> Plan:

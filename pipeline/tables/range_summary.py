@@ -44,7 +44,8 @@ class Timing:
 
     seconds: by step. wall: seconds since the worker committed its previous chunk. first: whether this is the first
     chunk of the worker, which includes loading the models; `wall` is then the sum of `seconds`. worker: host and
-    process. committed: Unix time.
+    process. committed: Unix time. next: where the next chunk starts, as in the file of the rows; None after the last
+    one, and empty in files of release 0.1.
     """
 
     REMEDY: ClassVar[str] = "remove it; only the speed in the report depends on it"
@@ -55,3 +56,4 @@ class Timing:
     first: bool
     worker: str = ""
     committed: float = 0.0
+    next: Mapping[str, Any] | None = field(default_factory=dict)

@@ -166,14 +166,14 @@ class Table:
           The chunk that is committed now; None if `guard` forbids the commit.
         """
         parents = dict(parents or {})
-        existing = files.exists(self.chunk_uri(chunk))
-        if existing and (file := self.find(chunk, parents, replaces)):
-            return Committed(file.digest, ours=False)
+        existing = self._existing(chunk)
+        if existing and self._stays(existing, chunk, parents, replaces):
+            return Committed(existing.digest, ours=False)
         about = {"format": self.version, **metadata, **({"parents": parents} if parents else {})}
         data = _row_files().encode(rows, self.schema(), about)
         digest = bytes_digest(data)
         try:
-            published = publish_bytes(self.chunk_uri(chunk), data, guard, create=not existing)
+            published = publish_bytes(self.chunk_uri(chunk), data, guard, create=existing is None)
         except FileExistsError:  # another worker was faster
             first = self.open(chunk).digest
             return Committed(first, ours=first == digest)
@@ -186,14 +186,32 @@ class Table:
         is that of any rows. Other rows are those of this retry: an engine may process a chunk twice. Nothing is
         replaced in a finished range, whose summary has the digests.
         """
-        if not files.exists(self.chunk_uri(chunk)):
-            return None
-        file = self.open(chunk)
-        if replaces is not None and replaces in ("", file.digest) and not self.is_finished(chunk.range_id):
-            return None
-        return file if file.parents == dict(parents) else None
+        file = self._existing(chunk)
+        return file if file and self._stays(file, chunk, parents, replaces) else None
 
-    def note_timing(self, chunk: ChunkId, pairs: int, seconds: Mapping[str, float], previous: float | None) -> None:
+    def _existing(self, chunk: ChunkId) -> "ChunkFile | None":
+        """The committed chunk; None if there is none."""
+        try:
+            data = files.read_bytes(self.chunk_uri(chunk))
+        except Exception as error:
+            if files.is_missing(error):
+                return None
+            raise EnvironmentFault(f"{self.chunk_uri(chunk)}: {type(error).__name__}: {first_line(error)}") from error
+        return self._checked(data, chunk, None)
+
+    def _stays(self, file: "ChunkFile", chunk: ChunkId, parents: Mapping[str, str], replaces: str | None) -> bool:
+        if replaces is not None and replaces in ("", file.digest) and not self.is_finished(chunk.range_id):
+            return False
+        return file.parents == dict(parents)
+
+    def note_timing(
+        self,
+        chunk: ChunkId,
+        pairs: int,
+        next_position: Mapping[str, Any] | None,
+        seconds: Mapping[str, float],
+        previous: float | None,
+    ) -> None:
         """Writes the timing of a chunk to a separate file, because the file of its rows must not depend on time.
 
         previous: the time when this worker committed its previous chunk, from `time.monotonic`. None for its first
@@ -202,7 +220,7 @@ class Table:
         wall = sum(seconds.values()) if previous is None else time.monotonic() - previous
         rounded = {step: round(spent, 4) for step, spent in seconds.items()}
         worker = f"{socket.gethostname()}:{os.getpid()}"
-        timing = Timing(pairs, rounded, round(wall, 4), previous is None, worker, time.time())
+        timing = Timing(pairs, rounded, round(wall, 4), previous is None, worker, time.time(), next_position)
         publish_typed(files.join(self.uri, layout.timing(chunk)), timing)
 
     def finish(self, range_id: RangeId, chunks: int, faults: Sequence[str], guard: Guard = always) -> None:
@@ -229,15 +247,19 @@ class Table:
           EnvironmentFault: the file is missing, damaged, changed after the commit, or was written by a later release.
         """
         uri = self.chunk_uri(chunk)
-        summary = "" if digest is None else self.summary_uri(chunk.range_id)
-        remedy = f"remove it{summary and ' and '}{summary}, then run gritmill ground again"
         try:
             data = files.read_bytes(uri)
         except Exception as error:
             if files.is_missing(error):
-                first = f"remove {summary}, then " if summary else ""
+                first = "" if digest is None else f"remove {self.summary_uri(chunk.range_id)}, then "
                 raise EnvironmentFault(f"{uri} is missing; {first}run gritmill ground again") from error
             raise EnvironmentFault(f"{uri}: {type(error).__name__}: {first_line(error)}") from error
+        return self._checked(data, chunk, digest)
+
+    def _checked(self, data: bytes, chunk: ChunkId, digest: str | None) -> "ChunkFile":
+        uri = self.chunk_uri(chunk)
+        summary = "" if digest is None else self.summary_uri(chunk.range_id)
+        remedy = f"remove it{summary and ' and '}{summary}, then run gritmill ground again"
         if not (_row_files().is_intact(data) if digest is None else bytes_digest(data) == digest):
             raise EnvironmentFault(f"{uri} has changed since it was committed; {remedy}")
         try:

@@ -268,7 +268,7 @@ def test_rows_that_have_changed_before_their_range_was_finished_are_noticed(out,
     gritmill.ground(settings, inputs=[inputs], output=out)
 
 
-def interrupt(*_):
+def interrupt(*_, **__):
     raise KeyboardInterrupt
 
 

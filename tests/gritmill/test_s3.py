@@ -88,6 +88,16 @@ def test_a_run_is_that_of_a_disk_and_is_found_done(store, call, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_store_without_conditional_writes_is_told(store, call, capsys):
+    store.conditional = False
+    gritmill.run(**call, quiet=False)
+    line = f"s3://{BUCKET} has no conditional writes; what is written is read back instead"
+    assert f"ground: {line}\n" in capsys.readouterr().err
+    assert f" store {line}\n" in store.objects()["out/run.log"].decode()
+    assert len(list(gritmill.read(OUT))) == 20
+
+
+@pytest.mark.slow
 def test_a_run_through_storms_gives_the_same_bytes(store, call):
     gritmill.run(**call)
     wanted = content(store)

@@ -44,6 +44,19 @@ def test_an_option_that_nobody_knows_is_refused_by_its_name(option: str) -> None
         run_pipeline.parse_beam_options(["--direct_num_workers=2", option])
 
 
+@pytest.mark.parametrize(
+    ("option", "cure"),
+    [
+        ("--s3_endpoint_url=http://minio:9000", "AWS_ENDPOINT_URL"),
+        ("--hdfs_host=namenode", "webhdfs://HOST:PORT"),
+        ("--azure_connection_string=x", "AZURE_STORAGE_CONNECTION_STRING"),
+    ],
+)
+def test_an_option_of_beams_file_systems_is_refused_with_what_takes_its_place(option: str, cure: str) -> None:
+    with pytest.raises(CallError, match=f"^{option.partition('=')[0]}: .*{cure}"):
+        run_pipeline.parse_beam_options([option])
+
+
 @pytest.mark.parametrize("option", ["--direct_num_workers=many", "--direct_running_mode=fast"])
 def test_a_bad_value_of_an_option_is_refused_in_one_line(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(CallError, match=option.partition("=")[0]) as refused:

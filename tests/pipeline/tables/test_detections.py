@@ -119,7 +119,7 @@ def test_a_file_says_how_it_was_made_and_where_the_next_one_starts(folder: str) 
 
 
 def test_times_lie_apart(folder: str) -> None:
-    open_detections(folder).note_timing(ChunkId(3, 14, 0), 2, {"read": 1.5}, None)
+    open_detections(folder).note_timing(ChunkId(3, 14, 0), 2, None, {"read": 1.5}, None)
     timings = files.read_json(f"{folder}/timings/00003/00014-00000.json")
     assert (timings["pairs"], timings["seconds"]) == (2, {"read": 1.5})
 
