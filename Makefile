@@ -11,7 +11,7 @@ SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 # A single file runs in one process: there pytest reports a wrong path, and how many tests it deselected.
 OF_T = $(if $(T),$(if $(wildcard $(T)/.),$(SPREAD)) $(T),$(SPREAD))
 
-.PHONY: install demo check test test-slow stress interop bench docs lint format clean
+.PHONY: install demo check test test-slow stores stress interop bench docs lint format clean
 .DELETE_ON_ERROR:
 
 install: .venv/installed
@@ -38,6 +38,11 @@ test: install $(if $(T),,lint)
 
 test-slow: install
 	$(PYTEST) -m slow $(OF_T)$(if $(T), || { [ $$? = 5 ] && echo 'no slow tests there: use make test'; })
+
+# Emulators of Google Cloud Storage and Azure with the clients, for slow tests. Azurite is a program of npm.
+stores: install
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt gcsfs adlfs gcp-storage-emulator
+	npm install --silent --no-audit --no-fund --prefix .stores azurite@3.35.0
 
 stress: install
 	$(BIN)/python -m stress kills
@@ -72,4 +77,4 @@ format: install
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-interop dist build
+	rm -rf .venv .venv-interop .stores dist build

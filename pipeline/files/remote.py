@@ -142,22 +142,28 @@ def open_read(uri: str) -> BinaryIO:
         options = {"cache_type": "readahead"} if is_store(uri) else {}
         file = files.open(path, "rb", block_size=_READ_BYTES, **options)
     if cache := getattr(file, "cache", None):
-        cache.fetcher = _named(cache.fetcher, uri)
+        cache.fetcher = _checked(cache.fetcher, uri)
     return cast(BinaryIO, file)
 
 
-def _named(fetch: Callable[..., bytes], uri: str) -> Callable[..., bytes]:
-    """The same function, with exceptions as Python's own files have them."""
+def _checked(fetch: Callable[[int, int], bytes], uri: str) -> Callable[[int, int], bytes]:
+    """The same function, with exceptions as Python's own files have them. WebHDFS returns errors as if they were data."""
 
-    def fetch_named(*args: Any, **options: Any) -> bytes:
+    def fetch_checked(start: int, end: int) -> bytes:
         with _asked_to("read", uri):
-            return fetch(*args, **options)
+            data = fetch(start, end)
+            if len(data) != end - start:
+                raise OSError(f"{uri}: {len(data)} bytes instead of those from {start} to {end}")
+            return data
 
-    return fetch_named
+    return fetch_checked
 
 
 def read_bytes(uri: str) -> bytes:
     """The content of a file, on object stores with one request."""
+    if not is_store(uri):
+        with open_read(uri) as file:
+            return file.read()
     with _asked_to("read", uri):
         files, path = _file_system(uri)
         return bytes(files.cat_file(path))

@@ -222,6 +222,15 @@ def test_a_refusal_names_bucket_and_action(store: StoreServer, action: str, call
     assert len(store.requests) <= 3  # botocore asks again whether the bucket is in another region
 
 
+def test_a_refusal_in_the_middle_of_a_file(store: StoreServer) -> None:
+    uri = store.put("out/a", b"x" * (20 << 20))
+    with files.open_read(uri) as file:
+        assert file.read(1) == b"x"
+        store.faults.append(lambda method, path: 403)
+        with pytest.raises(EnvironmentFault, match=rf"^{store.scheme}://{BUCKET}: no permission to read {uri} "):
+            file.read()
+
+
 def test_a_bucket_that_is_not_there(store: StoreServer) -> None:
     with pytest.raises(EnvironmentFault, match=rf"^{store.scheme}://no-such-bucket: cannot write "):
         publish_bytes(f"{store.scheme}://no-such-bucket/a", b"x")
