@@ -141,13 +141,15 @@ def open_read(uri: str) -> BinaryIO:
         # gcsfs has another cache, which reads in the background what nobody asked for.
         options = {"cache_type": "readahead"} if is_store(uri) else {}
         file = files.open(path, "rb", block_size=_READ_BYTES, **options)
-    if cache := getattr(file, "cache", None):
+    cache = getattr(file, "cache", None)
+    if getattr(cache, "name", "") == "readahead":
         cache.fetcher = _checked(cache.fetcher, uri)
     return cast(BinaryIO, file)
 
 
 def _checked(fetch: Callable[[int, int], bytes], uri: str) -> Callable[[int, int], bytes]:
-    """The same function, with exceptions as Python's own files have them. WebHDFS returns errors as if they were data."""
+    """The same function, with exceptions as Python's own files have them. For WebHDFS, fsspec returns errors of data
+    nodes as if they were data."""
 
     def fetch_checked(start: int, end: int) -> bytes:
         with _asked_to("read", uri):
