@@ -5,6 +5,7 @@ Each store is configured by its own conventions (environment variables, files of
 only when such a file is used.
 """
 
+import logging
 import os
 import re
 import shutil
@@ -37,6 +38,10 @@ _HDFS = ("hdfs", "webhdfs")
 
 _CLIENTS = ("aiohttp", "azure", "botocore", "gcsfs", "google")
 """Packages whose exceptions are not those of Python's file systems."""
+
+for _package in _CLIENTS:
+    # Else Python prints what they log, such as a traceback for each request that is given up. Handlers of users stay.
+    logging.getLogger(_package).addHandler(logging.NullHandler())
 
 _CREATE_ONLY: dict[tuple[str, int], bool] = {}
 """By place and process id, whether the store has create-only puts."""
@@ -141,7 +146,7 @@ def open_read(uri: str) -> BinaryIO:
         # gcsfs has another cache, which reads in the background what nobody asked for.
         options = {"cache_type": "readahead"} if is_store(uri) else {}
         file = files.open(path, "rb", block_size=_READ_BYTES, **options)
-    cache = getattr(file, "cache", None)
+    cache: Any = getattr(file, "cache", None)
     if getattr(cache, "name", "") == "readahead":
         cache.fetcher = _checked(cache.fetcher, uri)
     return cast(BinaryIO, file)
@@ -351,7 +356,7 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
             if action == "write":
                 raise EnvironmentFault(f"{place_of(uri)}: cannot write {uri}: {line}") from error
             raise FileNotFoundError(uri) from error
-        if type(error).__module__.partition(".")[0] in _CLIENTS and not isinstance(error, OSError):
+        if type(error).__module__.partition(".")[0] in _CLIENTS:
             raise OSError(f"{place_of(uri)}: cannot {action} {uri}: {line}") from error
         raise
 

@@ -107,6 +107,13 @@ def test_what_others_write_is_seen_at_once(store: StoreServer) -> None:
     assert (files.list_folder(folder), files.exists(f"{folder}/a")) == ([], False)
 
 
+def _ask_once(store: StoreServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets S3's client give up soon. The others do not wait in these tests."""
+    if store.scheme == "s3":
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+        S3FileSystem.clear_instance_cache()
+
+
 @pytest.mark.parametrize("size", [100, 12 << 20])
 def test_an_exception_publishes_nothing(store: StoreServer, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr(remote, "_PUT_BYTES", 5 << 20)
@@ -118,9 +125,7 @@ def test_an_exception_publishes_nothing(store: StoreServer, monkeypatch: pytest.
     assert (store.objects(), store.unfinished_uploads()) == ({}, [])
     assert publish_bytes(uri, b"y" * size)
     store.faults.append(failing(*[500] * 50, method="P"))
-    if store.scheme == "s3":
-        monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
-        S3FileSystem.clear_instance_cache()
+    _ask_once(store, monkeypatch)
     with pytest.raises(Exception, match="InternalError"):
         publish_bytes(uri, b"z" * size)
     store.faults.clear()
@@ -236,6 +241,21 @@ def test_a_bucket_that_is_not_there(store: StoreServer) -> None:
         publish_bytes(f"{store.scheme}://no-such-bucket/a", b"x")
     with pytest.raises(FileNotFoundError):
         files.read_bytes(f"{store.scheme}://no-such-bucket/a")
+
+
+def test_a_store_that_does_not_answer(
+    store: StoreServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is printed; the exception names the file."""
+    uri = store.uri("out/a")
+    _ask_once(store, monkeypatch)
+    store.faults.append(lambda method, path: 0)
+    # s3fs has its own text.
+    with pytest.raises(
+        OSError, match=None if store.scheme == "s3" else f"^{store.scheme}://{BUCKET}: cannot read {uri}: "
+    ):
+        files.read_bytes(uri)
+    assert capfd.readouterr().err == ""
 
 
 def _read_in_child(uri: str, answer) -> None:
