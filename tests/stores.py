@@ -11,8 +11,8 @@ import pytest
 from tests import azure_server
 from tests.store_server import StoreServer
 
-OTHERS = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("gcs", "azure")]
-KINDS = ["s3", *OTHERS]
+KINDS = ("s3", "gcs", "azure")
+OTHERS = [pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS[1:]]
 
 _MODULES = {"s3": [], "gcs": ["gcsfs", "gcp_storage_emulator"], "azure": ["adlfs"]}
 

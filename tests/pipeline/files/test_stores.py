@@ -15,7 +15,7 @@ from tests import stores
 from tests.store_server import BUCKET, StoreServer, failing
 
 
-@pytest.fixture(params=stores.KINDS)
+@pytest.fixture(params=["s3", *stores.OTHERS])
 def store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[StoreServer]:
     with stores.serving(request.param, monkeypatch) as server:
         yield server
@@ -243,6 +243,7 @@ def test_a_bucket_that_is_not_there(store: StoreServer) -> None:
         files.read_bytes(f"{store.scheme}://no-such-bucket/a")
 
 
+@pytest.mark.parametrize("store", [pytest.param(kind, marks=pytest.mark.slow) for kind in stores.KINDS], indirect=True)
 def test_a_store_that_does_not_answer(
     store: StoreServer, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
