@@ -118,7 +118,10 @@ def _list(files: Any, folder: str, flat: bool = False) -> list[dict[str, Any]]:
     """What is in a folder or, if `flat`, the files below it."""
     if _is_azure(files):
         return _azure().list_blobs(files, folder, flat)  # type: ignore[no-any-return]
-    return list(files.find(folder, detail=True).values() if flat else files.ls(folder, detail=True))
+    if not flat:
+        return list(files.ls(folder, detail=True))
+    # Without the slash, gcsfs lists all files whose names begin with that of an empty folder, such as a longer name's.
+    return list(files.find(folder.rstrip("/") + "/", detail=True).values())
 
 
 def info(uri: str) -> FileInfo | None:
