@@ -22,7 +22,11 @@ _EXISTS = ("BlobAlreadyExists", "ConditionNotMet", "InvalidBlockList")
 
 
 def list_blobs(files: Any, folder: str, flat: bool) -> list[dict[str, Any]]:
-    """What is in a folder or, if `flat`, the files below it, as fsspec's `ls` does. A missing container is empty."""
+    """What is in a folder or, if `flat`, the files below it, as fsspec's `ls` does.
+
+    Raises:
+      FileNotFoundError: there is no such container.
+    """
     return sync(files.loop, _list_blobs, files, folder, flat)  # type: ignore[no-any-return]
 
 
@@ -43,8 +47,8 @@ async def _list_blobs(files: Any, folder: str, flat: bool) -> list[dict[str, Any
                     "last_modified": blob.get("last_modified"),
                 }
             )
-    except ResourceNotFoundError:
-        return []
+    except ResourceNotFoundError as error:
+        raise FileNotFoundError(folder) from error
     return found
 
 

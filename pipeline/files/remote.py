@@ -91,12 +91,11 @@ def _listed(folder: str, pattern: str, flat: bool = False) -> list[FileInfo]:
             found = _list(files, root, flat=True)
         else:
             found = _walk(files, root, None if "**" in pattern else pattern.count("/") + 1)
-    # A file that is named like the folder is listed, too, and some stores have empty objects that stand for folders.
     start = root.rstrip("/") + "/"
     infos = (
         _file_info(join(folder, path.removeprefix(start)), info)
         for path, info in ((info["name"], info) for info in found if info["type"] == "file")
-        if path.startswith(start) and path[-1] != "/" and matches(path.removeprefix(start))
+        if path[-1] != "/" and matches(path.removeprefix(start))
     )
     return sorted(infos, key=lambda info: info.uri)
 
@@ -104,24 +103,28 @@ def _listed(folder: str, pattern: str, flat: bool = False) -> list[FileInfo]:
 def _walk(files: Any, folder: str, depth: int | None) -> list[dict[str, Any]]:
     """What is in a folder and, with a depth above 1, in the folders below it. `find` and `walk` of fsspec leave out,
     without a word, what they may not list."""
-    try:
-        inside = _list(files, folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return []
+    inside = _list(files, folder)
     if depth == 1:
         return inside
-    folders = (info["name"] for info in inside if info["type"] == "directory" and info["name"] != folder)
+    folders = (info["name"] for info in inside if info["type"] == "directory")
     return inside + [item for path in folders for item in _walk(files, path, depth and depth - 1)]
 
 
 def _list(files: Any, folder: str, flat: bool = False) -> list[dict[str, Any]]:
-    """What is in a folder or, if `flat`, the files below it."""
-    if _is_azure(files):
-        return _azure().list_blobs(files, folder, flat)  # type: ignore[no-any-return]
-    if not flat:
-        return list(files.ls(folder, detail=True))
-    # Without the slash, gcsfs lists all files whose names begin with that of an empty folder, such as a longer name's.
-    return list(files.find(folder.rstrip("/") + "/", detail=True).values())
+    """What is in a folder or, if `flat`, the files below it. A missing folder is empty."""
+    start = folder.rstrip("/") + "/"
+    try:
+        if _is_azure(files):
+            found = _azure().list_blobs(files, folder, flat)
+        elif flat:
+            # Without the slash, gcsfs lists what is beside an empty folder: all files whose names begin with its name.
+            found = files.find(start, detail=True).values()
+        else:
+            found = files.ls(folder, detail=True)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    # A file that is named like the folder is listed, too, and some stores have empty objects that stand for folders.
+    return [info for info in found if info["name"].startswith(start) and info["name"] != start]
 
 
 def info(uri: str) -> FileInfo | None:

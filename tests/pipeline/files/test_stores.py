@@ -76,6 +76,17 @@ def test_a_folder_can_have_the_name_of_a_file(store: StoreServer) -> None:
     assert files.match(store.uri("out/*")) == files.match(uri)
 
 
+def test_a_folder_that_a_console_made(store: StoreServer) -> None:
+    for key in ("out/", "out/a/", "out/a/b", "out/c"):
+        store.put(key)
+    uri = store.uri("out")
+    assert remote.folders_in(uri) == [f"{uri}/a"]
+    assert [info.uri for info in files.list_folder(uri)] == [f"{uri}/c"]
+    assert [info.uri for info in files.list_folder(uri, "*/*")] == [f"{uri}/a/b"]
+    assert [info.uri for info in files.list_folder(uri, "**")] == [f"{uri}/a/b", f"{uri}/c"]
+    assert files.list_folder(f"{store.scheme}://no-such-bucket/out", "**") == []
+
+
 def test_globs(store: StoreServer) -> None:
     for key in ("a/1.tar", "a/2.tar", "a/.h.tar", "a/b/3.tar", "c/1.tar", "top.tar"):
         store.put(key)
