@@ -68,11 +68,11 @@ def _count_chunk(
     kept = size = 0
     selected = SelectedRows.from_table(table.read(chunk, digest), policy.selection, 0.0)
     position = (chunk.source, chunk.range, chunk.number)
-    for pair, outcome in judge_rows(selected, policy, position, statistics, duplicates):
+    for row, (pair, outcome) in enumerate(judge_rows(selected, policy, position, statistics, duplicates)):
         total.read += 1
         if total.unknown_columns and not pair.error:
             total.unknown_columns.intersection_update(unknown_columns(total.unknown_columns, [pair]))
-        for what, number in left_out(pair, given):
+        for what, number in (*left_out(pair, given), *selected.left_out(row)):
             total.left_out[what] = total.left_out.get(what, 0) + number
             total.left_out_examples.setdefault(what, f"{pair.key} of {pair.source}")
         if isinstance(outcome, Kept):

@@ -212,6 +212,7 @@ def check_settings(output: str, configuration: Configuration) -> None:
     """
     with suppress(EnvironmentFault):  # a damaged manifest is told when it is needed
         manifest = read_manifest(output)
+        configuration = manifest.settings.packed_with(configuration) if manifest else configuration
         if manifest and (changed := changed_keys(manifest.configuration, configuration)):
             raise _other_shards(output, f" ({', '.join(changed)} changed)")
 

@@ -114,10 +114,18 @@ def test_a_finished_run_is_packed_to_the_same_shards(copy):
 
 def test_a_finished_run_is_packed_with_other_settings(copy, tmp_path):
     run = copy("finished")
-    other = {**CONFIG, "selection": {"score": 0.5}, "text": {"dialect": ["shikra", "qwen-vl"]}}
+    other = {
+        **CONFIG,
+        "selection": {"score": 0.5, "ambiguous_phrases": "drop"},
+        "text": {"dialect": ["shikra", "qwen-vl"]},
+    }
     manifest = gritmill.pack(other, output=tmp_path / "other", detections=run)
     assert manifest["ledger"]["read"] == 27
     assert 0 < manifest["ledger"]["written"] <= WRITTEN
+    assert manifest["configuration"]["selection"]["ambiguous_phrases"] == "drop"
+    del other["selection"]["ambiguous_phrases"]
+    manifest = gritmill.pack(other, output=tmp_path / "another", detections=run)
+    assert manifest["configuration"]["selection"]["ambiguous_phrases"] == "first"  # as in its release
 
 
 @pytest.mark.parametrize("to", formats())

@@ -11,7 +11,7 @@ from pipeline.pack.count import count_range
 from pipeline.pack.ledger import ChunkCount, Ledger, RangeCount, add_failures
 from pipeline.tables.detections import open_detections
 from tests.pipeline.builders import CAPTION, commit, grounded
-from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
+from transforms.records import Box, Chunk, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
 from transforms.selection.judge import Policy
 from transforms.settings import SelectionSettings, TextSettings
 
@@ -50,6 +50,21 @@ def test_every_row_is_counted_once(tmp_path: Path) -> None:
         "no_phrase": f"k of /data/a.tar: {CAPTION!r}",
         "no_caption": "k of /data/a.tar: its other fields: none",
     }
+
+
+def test_phrases_that_share_their_boxes_are_counted(tmp_path: Path) -> None:
+    caption = "a dog on the left, a dog on the right"
+    phrases = (Phrase(0, 5, 2, 5, 0, 17), Phrase(19, 24, 21, 24, 19, 37))
+    boxes = tuple(Box(n, x, 0.25, x + 0.25, 0.5, 0.75) for n in range(2) for x in (0.0, 0.5))
+    pair = replace(RAW, caption=caption, phrases=phrases, boxes=boxes)
+    folder = committed(tmp_path, [grounded(RAW), pair], [pair])
+    count, _ = count_range(folder, RangeId(0, 0), False, POLICY)
+    assert (count.read, count.rejected) == (3, {"no_box": 2})
+    assert count.left_out == {"phrases that share their boxes with another phrase": 4}
+    assert list(count.left_out_examples.values()) == ["k of /data/a.tar"]
+    first = replace(POLICY, selection=SelectionSettings(ambiguous_phrases="first"))
+    count, _ = count_range(folder, RangeId(0, 0), False, first)
+    assert (count.rejected, count.left_out) == ({}, {})
 
 
 def test_an_image_that_was_not_downloaded_is_a_rejected_pair_everywhere(tmp_path: Path) -> None:
