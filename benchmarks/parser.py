@@ -27,7 +27,7 @@ OFFICIAL = "en_core_web_sm"
 _FILES = ("coco", "web", "test", "dev")
 _TOGETHER = ("coco", "web")
 _CAPTIONS = 1500  # of each TSV
-_ROUNDS = 5
+_ROUNDS = 7
 
 
 def measure(
