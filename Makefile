@@ -56,7 +56,8 @@ interop: install .venv-interop/img2dataset/installed .venv-interop/libraries/ins
 	touch $@
 
 bench: install
-	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos '$(PHOTOS)')
+	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos '$(PHOTOS)') \
+	  $(if $(CAPTIONS),--captions '$(CAPTIONS)') $(if $(PARSER),--parser '$(PARSER)')
 
 # API pages, from the docstrings, in build/api/.
 docs: install
