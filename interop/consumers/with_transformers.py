@@ -1,0 +1,177 @@
+"""transformers: the processors of models that read their own dialect, with small tokenizers that are made here.
+
+It runs in `.venv`, because gritmill needs transformers itself.
+"""
+
+import io
+import json
+import string
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from tokenizers import Tokenizer
+from tokenizers.decoders import Fuse
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Split
+from transformers import (
+    CLIPImageProcessorPil,
+    Florence2Processor,
+    Kosmos2Processor,
+    PreTrainedTokenizerFast,
+    Qwen2VLImageProcessorPil,
+    XLMRobertaTokenizer,
+)
+
+from interop.consumers.pixels import thumbnail
+from interop.seen import Picture, Reading, Thing
+
+_SIDE = {"height": 224, "width": 224}
+_GROUNDING = "<CAPTION_TO_PHRASE_GROUNDING>"
+_LETTERS = string.ascii_letters + string.digits + string.punctuation
+
+Texts = Callable[[Path], Iterator[tuple[str, Image.Image, str]]]
+"""Key, image and text of each text to read."""
+
+
+def _shards(member: str) -> Texts:
+    """The texts of the shards, from the members with an ending."""
+
+    def texts(run: Path) -> Iterator[tuple[str, Image.Image, str]]:
+        for path in sorted((run / "shards").glob("*.tar")):
+            with tarfile.open(path) as tar:
+                for name in tar.getnames():
+                    if name.endswith(f".{member}"):
+                        key = name.partition(".")[0]
+                        image, text = (tar.extractfile(f"{key}.{ending}") for ending in ("jpg", member))
+                        assert image and text
+                        yield key, Image.open(io.BytesIO(image.read())), text.read().decode()
+
+    return texts
+
+
+def _answers(kind: str) -> Texts:
+    """The answers of `instructions.json` to questions of a kind."""
+
+    def texts(folder: Path) -> Iterator[tuple[str, Image.Image, str]]:
+        for row in json.loads((folder / "instructions.json").read_text()):
+            if row["kind"] == kind:
+                question, answer = row["conversations"]
+                assert question["value"].startswith("<image>\n")
+                yield Path(row["image"]).stem, Image.open(folder / row["image"]), answer["value"]
+
+    return texts
+
+
+def _kosmos2(texts: Texts, whole: bool) -> Any:
+    """Through the token ids and back. whole: the text has the caption."""
+
+    def read(folder: Path) -> Iterator[Picture]:
+        found = list(texts(folder))
+        processor = _kosmos2_processor({char for *_, text in found for char in text})
+        for key, image, text in found:
+            batch = processor(text=[text], images=[image], return_tensors="pt")
+            assert batch["pixel_values"].shape == (1, 3, 224, 224)
+            assert processor.tokenizer.unk_token_id not in batch["input_ids"]
+            (written,) = processor.batch_decode(batch["input_ids"], skip_special_tokens=True)
+            # The tokenizer makes one blank of several, so the caption is read from the text itself.
+            _, entities = processor.post_process_generation(written)
+            caption, again = processor.post_process_generation(text)
+            assert [(words, boxes) for words, _, boxes in entities] == [(words, boxes) for words, _, boxes in again]
+            assert all(caption[start:end] == words for words, (start, end), _ in again)
+            things = [Thing(_in_pixels(box, image), words) for words, _, boxes in again for box in boxes]
+            yield Picture(key, things, image.size, thumbnail(image), [caption] if whole else None)
+
+    return read
+
+
+def _kosmos2_processor(chars: set[str]) -> Kosmos2Processor:
+    """With a vocabulary of single characters. Its own tokens come from the class."""
+    special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    pieces = [(char, -4.0) for char in sorted({"▁", *_LETTERS, *chars} - set(string.whitespace))]
+    tokenizer = XLMRobertaTokenizer(vocab=[*special, *pieces, ("<mask>", 0.0)])
+    return Kosmos2Processor(CLIPImageProcessorPil(size=_SIDE, crop_size=_SIDE), tokenizer)
+
+
+def _in_pixels(box: tuple[float, float, float, float], image: Image.Image) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = box
+    return x1 * image.width, y1 * image.height, x2 * image.width, y2 * image.height
+
+
+def _florence2(texts: Texts) -> Any:
+    def read(folder: Path) -> Iterator[Picture]:
+        processor = _florence2_processor()
+        for key, image, text in texts(folder):
+            sequence = processor.tokenizer(text, add_special_tokens=False)["input_ids"]
+            assert processor.tokenizer.unk_token_id not in sequence
+            answer = processor.post_process_generation(sequence=sequence, task=_GROUNDING, image_size=image.size)
+            found = answer[_GROUNDING]
+            things = [
+                Thing(tuple(map(float, box)), words)
+                for box, words in zip(found["bboxes"], found["labels"], strict=True)
+            ]
+            yield Picture(key, things, image.size, thumbnail(image))
+
+    return read
+
+
+def _florence2_processor() -> Florence2Processor:
+    """With one token per ASCII character and per bin."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<image>"]
+    bins = [f"<loc_{number}>" for number in range(1000)]
+    vocabulary = {token: number for number, token in enumerate([*special, *bins, " ", *_LETTERS])}
+    model = Tokenizer(WordLevel(vocabulary, "<unk>"))
+    model.pre_tokenizer = Split("", "isolated")
+    model.decoder = Fuse()
+    model.add_tokens(bins)
+    names = dict(zip(("bos_token", "pad_token", "eos_token", "unk_token"), special, strict=False))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=model, **names, extra_special_tokens={"image_token": "<image>"}
+    )
+    images = CLIPImageProcessorPil(size=_SIDE, crop_size=_SIDE)
+    images.image_seq_length = 4
+    return Florence2Processor(images, tokenizer, post_processor_config={"phrase_grounding": {}})
+
+
+def _qwen25(texts: Texts) -> Any:
+    """The numbers are pixels of the image that the processor hands to the model: its grid of patches of 14 pixels."""
+
+    def read(folder: Path) -> Iterator[Picture]:
+        processor = Qwen2VLImageProcessorPil(max_pixels=1280 * 28 * 28)
+        for key, image, text in texts(folder):
+            ((_, rows, columns),) = processor(images=[image.convert("RGB")], return_tensors="np")["image_grid_thw"]
+            x, y = image.width / (columns * 14), image.height / (rows * 14)
+            things = []
+            for one in json.loads(text.removeprefix("```json\n").removesuffix("\n```")):
+                x1, y1, x2, y2 = one["bbox_2d"]
+                things.append(Thing((x1 * x, y1 * y, x2 * x, y2 * y), one["label"]))
+            yield Picture(key, things, image.size, thumbnail(image))
+
+    return read
+
+
+_KOSMOS2: dict[str, Any] = {"fraction": 1 / 32, "text": "stripped"}  # a cell of its grid
+_FLORENCE2: dict[str, Any] = {"fraction": 0.0005, "pixels": 1.01}  # it gives whole pixels
+
+READINGS = {
+    "Kosmos2Processor, grounded.txt": Reading(
+        "shards", _kosmos2(_shards("grounded.txt"), True), dialect="kosmos2", **_KOSMOS2
+    ),
+    "Kosmos2Processor, instructions, comprehension": Reading(
+        "instructions-kosmos2", _kosmos2(_answers("comprehension"), False), some=True, **_KOSMOS2
+    ),
+    "Kosmos2Processor, instructions, captioning": Reading(
+        "instructions-kosmos2", _kosmos2(_answers("captioning"), True), some=True, **_KOSMOS2
+    ),
+    "Florence2Processor, florence2.txt": Reading(
+        "shards", _florence2(_shards("florence2.txt")), dialect="florence2", **_FLORENCE2
+    ),
+    "Florence2Processor, instructions": Reading(
+        "instructions-florence2", _florence2(_answers("comprehension")), some=True, **_FLORENCE2
+    ),
+    "Qwen2VLImageProcessor, qwen2_5-vl.txt": Reading(
+        "shards", _qwen25(_shards("qwen2_5-vl.txt")), dialect="qwen2.5-vl", pixels=1.01
+    ),
+}
