@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import gritmill
 from gritmill.exports.format import read_classes
@@ -13,7 +14,7 @@ from interop.seen import Picture, Reading, Thing
 from transforms.records import Box, Grounding, Phrase
 from transforms.selection.select_boxes import SAME_BOX_IOU, ious
 from transforms.text import dialects
-from transforms.text.grounded_caption import choose_spans
+from transforms.text.grounded_caption import Corners, choose_spans
 
 _MAX_LEVELS = 4.0
 """By which a cell of a thumbnail may differ between two decoders, in levels of 0..255. Of two scenes, some cell differs
@@ -172,4 +173,5 @@ def _is_repeated(row: Thing, things: Iterable[Thing]) -> bool:
 
 
 def _iou(thing: Thing, row: Thing) -> float:
-    return float(ious([thing.box], [row.box])[0, 0])
+    boxes = cast(Corners, thing.box), cast(Corners, row.box)
+    return float(ious(boxes[:1], boxes[1:])[0, 0])

@@ -17,7 +17,7 @@ class Thing:
     words and label are None if the library does not read them from the format.
     """
 
-    box: tuple[float, float, float, float]
+    box: tuple[float, ...]
     words: str | None = None
     label: str | None = None
 
@@ -41,15 +41,13 @@ class Picture:
 class Reading:
     """How a library reads an export.
 
-    export: the name of its folder, see `interop.finished_run`. read: gives the images in that folder; None where only
-    the rest is needed. A corner may move
-    by `pixels`, and by `fraction` of the width or height. dialect: of the texts that are read; a text has only rows
-    that do not overlap. some: the format does not have all rows. fused: boxes that nearly agree may be one box. text: as
-    it is, or captions and words without blanks around them, or also in lower case.
+    export: the name of its folder, see `interop.finished_run`. A corner may move by `pixels`, and by `fraction` of the
+    width or height. dialect: of the texts that are read; a text has only rows that do not overlap. some: the format
+    does not have all rows. fused: boxes that nearly agree may be one box. text: how captions and words are compared: as
+    they are, or without blanks around them, or also in lower case.
     """
 
     export: str
-    read: Callable[[Path], Iterable[Picture]] | None = None
     pixels: float = 0.01
     fraction: float = 0.0
     level: Level = "ref_exps"
@@ -57,3 +55,7 @@ class Reading:
     some: bool = False
     fused: bool = False
     text: Literal["same", "stripped", "lowered"] = "same"
+
+
+Read = Callable[[Path], Iterable[Picture]]
+"""Gives the images in the folder of an export."""

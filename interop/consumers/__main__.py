@@ -10,21 +10,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from interop.seen import Reading
+from interop.seen import Read, Reading
 
 
 def main(library: str, exports: Path, output: Path) -> None:
     """Reads each export. An exception of one reading does not end the others."""
-    readings: dict[str, Reading] = importlib.import_module(f"interop.consumers.with_{library}").READINGS
+    readings: dict[str, tuple[Read, Reading]] = importlib.import_module(f"interop.consumers.with_{library}").READINGS
     told: list[dict[str, Any]] = []
-    for name, reading in readings.items():
-        settings = {key: value for key, value in vars(reading).items() if key != "read"}
+    for name, (read, reading) in readings.items():
         try:
-            seen = [asdict(picture) for picture in reading.read(exports / reading.export)]
-            told.append({"name": name, "reading": settings, "seen": seen})
+            seen = [asdict(picture) for picture in read(exports / reading.export)]
+            told.append({"name": name, "reading": asdict(reading), "seen": seen})
         except Exception as error:
             traceback.print_exc()
-            told.append({"name": name, "reading": settings, "error": f"{type(error).__name__}: {error}"})
+            told.append({"name": name, "error": f"{type(error).__name__}: {error}"})
     output.write_text(json.dumps({"version": version(library), "readings": told}))
 
 

@@ -10,14 +10,14 @@ from PIL import Image
 
 from interop.consumers.pixels import thumbnail
 from interop.consumers.rows import record_things
-from interop.seen import Level, Picture, Reading, Thing
+from interop.seen import Level, Picture, Read, Reading, Thing
 
 
 def _load(folder: Path, streaming: bool) -> Any:
     return load_dataset(str(folder), split="train", streaming=streaming, cache_dir=str(folder / ".cache"))
 
 
-def _hf(level: Level, streaming: bool = False) -> Any:
+def _hf(level: Level, streaming: bool = False) -> Read:
     def read(folder: Path) -> Iterator[Picture]:
         words = "expression" if level == "ref_exps" else "phrase"
         start, end = (f"{words}_start", f"{words}_end") if level == "ref_exps" else ("start", "end")
@@ -33,7 +33,7 @@ def _hf(level: Level, streaming: bool = False) -> Any:
     return read
 
 
-def _grit(level: Level) -> Any:
+def _grit(level: Level) -> Read:
     def read(folder: Path) -> Iterator[Picture]:
         for row in _load(folder, streaming=False):
             size = row["width"], row["height"]
@@ -55,7 +55,7 @@ def _odvg(folder: Path) -> Iterator[Picture]:
             yield Picture(Path(row["filename"]).stem, things, image.size, thumbnail(image), [grounding["caption"]])
 
 
-def _shards(streaming: bool) -> Any:
+def _shards(streaming: bool) -> Read:
     def read(run: Path) -> Iterator[Picture]:
         manifest = json.loads((run / "manifest.json").read_text())
         tars = [str(run / shard["tar"]) for shard in manifest["shards"]]
@@ -67,12 +67,15 @@ def _shards(streaming: bool) -> Any:
     return read
 
 
-READINGS = {
-    "load_dataset, hf": Reading("hf", _hf("ref_exps")),
-    "load_dataset, hf, noun chunks, streaming": Reading("hf", _hf("noun_chunks", streaming=True), level="noun_chunks"),
-    "load_dataset, grit": Reading("grit", _grit("ref_exps")),
-    "load_dataset, grit, noun chunks": Reading("grit", _grit("noun_chunks"), level="noun_chunks"),
-    "load_dataset, odvg": Reading("odvg", _odvg, text="lowered"),
-    'load_dataset("webdataset")': Reading("shards", _shards(streaming=False)),
-    'load_dataset("webdataset"), streaming': Reading("shards", _shards(streaming=True)),
+READINGS: dict[str, tuple[Read, Reading]] = {
+    "load_dataset, hf": (_hf("ref_exps"), Reading("hf")),
+    "load_dataset, hf, noun chunks, streaming": (
+        _hf("noun_chunks", streaming=True),
+        Reading("hf", level="noun_chunks"),
+    ),
+    "load_dataset, grit": (_grit("ref_exps"), Reading("grit")),
+    "load_dataset, grit, noun chunks": (_grit("noun_chunks"), Reading("grit", level="noun_chunks")),
+    "load_dataset, odvg": (_odvg, Reading("odvg", text="lowered")),
+    'load_dataset("webdataset")': (_shards(streaming=False), Reading("shards")),
+    'load_dataset("webdataset"), streaming': (_shards(streaming=True), Reading("shards")),
 }

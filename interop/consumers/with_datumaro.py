@@ -8,10 +8,10 @@ import numpy as np
 from datumaro import AnnotationType, Dataset
 
 from interop.consumers.pixels import thumbnail
-from interop.seen import Picture, Reading, Thing
+from interop.seen import Picture, Read, Reading, Thing
 
 
-def _imported(layout: str | None, captions: bool = False, boxes: bool = True) -> Any:
+def _imported(layout: str | None, captions: bool = False, boxes: bool = True) -> Read:
     """layout: None: datumaro detects it. captions, boxes: what this layout has."""
 
     def read(folder: Path) -> Iterator[Picture]:
@@ -43,9 +43,9 @@ def _imported(layout: str | None, captions: bool = False, boxes: bool = True) ->
     return read
 
 
-READINGS = {
-    "import_from": Reading("coco-split", _imported(None, captions=True)),
-    'import_from, "coco_instances"': Reading("coco-split", _imported("coco_instances")),
-    'import_from, "coco_captions"': Reading("coco-split", _imported("coco_captions", captions=True, boxes=False)),
-    'import_from, "yolo"': Reading("yolo", _imported("yolo")),
+READINGS: dict[str, tuple[Read, Reading]] = {
+    "import_from": (_imported(None, captions=True), Reading("coco-split")),
+    'import_from, "coco_instances"': (_imported("coco_instances"), Reading("coco-split")),
+    'import_from, "coco_captions"': (_imported("coco_captions", captions=True, boxes=False), Reading("coco-split")),
+    'import_from, "yolo"': (_imported("yolo"), Reading("yolo")),
 }

@@ -4,16 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from interop.consumers.pixels import thumbnail
-from interop.seen import Picture, Reading, Thing
-
-mpl.use("Agg")
+from interop.seen import Picture, Read, Reading, Thing
 
 
 def _corners(bbox: list[float]) -> tuple[float, float, float, float]:
@@ -38,7 +36,7 @@ def _name(coco: COCO, annotation: dict[str, Any]) -> str:
     return str(category["name"])
 
 
-def _read(instances: str, captions: str, images: str = ".") -> Any:
+def _read(instances: str, captions: str, images: str = ".") -> Read:
     def read(folder: Path) -> Iterator[Picture]:
         boxes, texts = COCO(str(folder / instances)), COCO(str(folder / captions))
         assert sorted(boxes.getImgIds()) == sorted(texts.getImgIds())
@@ -80,7 +78,7 @@ def _masks(folder: Path) -> Iterator[Picture]:
             box = float(columns[0]), float(rows[0]), float(columns[-1] + 1), float(rows[-1] + 1)
             things.append(Thing(box, annotation["phrase"], _name(coco, annotation)))
         yield _picture(coco, image, folder, things)
-        mpl.pyplot.close("all")
+        plt.close("all")
 
 
 def _evaluated(folder: Path) -> Iterator[Picture]:
@@ -95,9 +93,7 @@ def _evaluated(folder: Path) -> Iterator[Picture]:
         evaluation.summarize()
         assert evaluation.stats[0] > 0.999, f"{kind}: average precision {evaluation.stats[0]}"
     for image in coco.loadImgs(coco.getImgIds()):
-        things = [
-            Thing(_corners(one["bbox"]), label=_name(coco, one)) for one in _annotations(results, image["id"])
-        ]
+        things = [Thing(_corners(one["bbox"]), label=_name(coco, one)) for one in _annotations(results, image["id"])]
         yield _picture(coco, image, folder, things)
 
 
@@ -122,15 +118,16 @@ def _mdetr(folder: Path) -> Iterator[Picture]:
 
 _SPLIT = "annotations/{}_train2017.json"
 
-READINGS = {
-    "loadAnns, loadCats": Reading("coco", _read("instances.json", "captions.json")),
-    "loadAnns, tokens_positive": Reading("coco", _spans),
-    "showAnns, annToMask": Reading("coco", _masks, pixels=1.01),
-    "loadRes, COCOeval": Reading("coco", _evaluated),
-    "loadAnns, --split": Reading(
-        "coco-split", _read(_SPLIT.format("instances"), _SPLIT.format("captions"), "images/train2017")
+READINGS: dict[str, tuple[Read, Reading]] = {
+    "loadAnns, loadCats": (_read("instances.json", "captions.json"), Reading("coco")),
+    "loadAnns, tokens_positive": (_spans, Reading("coco")),
+    "showAnns, annToMask": (_masks, Reading("coco", pixels=1.01)),
+    "loadRes, COCOeval": (_evaluated, Reading("coco")),
+    "loadAnns, --split": (
+        _read(_SPLIT.format("instances"), _SPLIT.format("captions"), "images/train2017"),
+        Reading("coco-split"),
     ),
-    "loadAnns, --per-caption": Reading("coco-per-caption", _read("instances.json", "captions.json")),
-    "loadAnns, refcoco": Reading("refcoco", _refcoco, some=True),
-    "loadAnns, mdetr": Reading("mdetr", _mdetr, level="noun_chunks", fused=True),
+    "loadAnns, --per-caption": (_read("instances.json", "captions.json"), Reading("coco-per-caption")),
+    "loadAnns, refcoco": (_refcoco, Reading("refcoco", some=True)),
+    "loadAnns, mdetr": (_mdetr, Reading("mdetr", level="noun_chunks", fused=True)),
 }

@@ -7,7 +7,7 @@ from typing import Any
 import supervision as sv
 
 from interop.consumers.pixels import thumbnail
-from interop.seen import Picture, Reading, Thing
+from interop.seen import Picture, Read, Reading, Thing
 
 
 def _pictures(found: sv.DetectionDataset) -> Iterator[Picture]:
@@ -20,7 +20,7 @@ def _pictures(found: sv.DetectionDataset) -> Iterator[Picture]:
         yield Picture(Path(path).stem, things, (width, height), thumbnail(pixels[..., ::-1]))
 
 
-def _coco(instances: str, images: str = ".", **options: Any) -> Any:
+def _coco(instances: str, images: str = ".", **options: Any) -> Read:
     def read(folder: Path) -> Iterator[Picture]:
         found = sv.DetectionDataset.from_coco(str(folder / images), str(folder / instances), **options)
         yield from _pictures(found)
@@ -47,13 +47,11 @@ def _yolo(folder: Path) -> Iterator[Picture]:
         yield from _pictures(sv.DetectionDataset.from_yolo(str(images), str(labels), str(folder / "data.yaml")))
 
 
-READINGS = {
-    "from_coco": Reading("coco", _coco("instances.json")),
-    "from_coco, force_masks": Reading("coco", _masks, pixels=1.01),
-    "from_coco, --split": Reading(
-        "coco-split", _coco("annotations/instances_train2017.json", "images/train2017")
-    ),
-    "from_coco, --per-caption": Reading("coco-per-caption", _coco("instances.json")),
-    "from_yolo": Reading("yolo", _yolo),
-    "from_yolo, --per-caption": Reading("yolo-per-caption", _yolo),
+READINGS: dict[str, tuple[Read, Reading]] = {
+    "from_coco": (_coco("instances.json"), Reading("coco")),
+    "from_coco, force_masks": (_masks, Reading("coco", pixels=1.01)),
+    "from_coco, --split": (_coco("annotations/instances_train2017.json", "images/train2017"), Reading("coco-split")),
+    "from_coco, --per-caption": (_coco("instances.json"), Reading("coco-per-caption")),
+    "from_yolo": (_yolo, Reading("yolo")),
+    "from_yolo, --per-caption": (_yolo, Reading("yolo-per-caption")),
 }

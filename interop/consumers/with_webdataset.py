@@ -9,7 +9,7 @@ import webdataset as wds
 
 from interop.consumers.pixels import thumbnail
 from interop.consumers.rows import record_things
-from interop.seen import Picture, Reading
+from interop.seen import Picture, Read, Reading
 
 
 def _shards(run: Path) -> list[str]:
@@ -41,7 +41,7 @@ def _arrays(run: Path) -> Iterator[Picture]:
             )
 
 
-READINGS = {
-    'WebDataset, decode("pil")': Reading("shards", _decoded),
-    'WebDataset, decode("rgb8"), batched': Reading("shards", _arrays, level="noun_chunks"),
+READINGS: dict[str, tuple[Read, Reading]] = {
+    'WebDataset, decode("pil")': (_decoded, Reading("shards")),
+    'WebDataset, decode("rgb8"), batched': (_arrays, Reading("shards", level="noun_chunks")),
 }
