@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from gritmill.exports.readers import VERSIONS
 from interop import server, truth
 from interop.check import Outcome, check
 from interop.check_exports import Found
@@ -118,6 +119,9 @@ def _run_consumers(libraries: list[str], work: Path, photos: Path | None) -> boo
         environment = {"HF_HOME": str(work / "cache"), "MPLBACKEND": "Agg"}
         arguments = "interop.consumers", library, str(work), str(output)
         told = _run(CONSUMERS[library], arguments, output, environment)
+        if told and told["version"] != VERSIONS[library]:
+            print(f"{library} {told['version']}: data cards say {VERSIONS[library]}; see gritmill/exports/readers.py")
+            good = False
         for one in told.get("readings", ()):
             found = _check_reading(work, one, counts)
             columns = (f"{getattr(found, name):3} {name}" for name in ("images", "captions", "boxes"))

@@ -7,6 +7,7 @@ from typing import cast
 
 import gritmill
 from gritmill.exports.format import read_classes
+from gritmill.exports.options import USED_BY
 from gritmill.reading import Sample
 from interop.consumers.pixels import thumbnail
 from interop.finished_run import EXPORTS, SHARDS
@@ -61,10 +62,10 @@ def check(work: Path, reading: Reading, seen: Iterable[Picture], counts: Mapping
         found.classes += sum(thing.label is not None for thing in things)
         if picture.things is None:
             continue
-        unmatched, problems = _match(things, entry, reading)
+        matched, unmatched, problems = _match(things, entry, reading)
         left_out += len(unmatched)
-        if _is_merged(reading):
-            problems += [f"no box for {row.words!r}" for row in unmatched if not _is_repeated(row, things)]
+        if _is_merged(reading) and not reading.some:
+            problems += [f"no box for {row.words!r}" for row in unmatched if not _is_repeated(row, matched)]
         found.problems += [f"{picture.key}: {problem}" for problem in problems]
     found.problems += _compare_counts(found, entries, left_out, reading, counts)
     return found
@@ -93,7 +94,7 @@ def _is_left_out(name: str, kind: str) -> bool:
 def _is_merged(reading: Reading) -> bool:
     """Whether samples with the same image are one image of the export."""
     to, options = EXPORTS.get(reading.export, ("", None))
-    return to in ("coco", "yolo") and not (options and options.per_caption)
+    return to in USED_BY["per_caption"] and not (options and options.per_caption)
 
 
 def _entries(run: Path, reading: Reading) -> Iterator[_Entry]:
@@ -138,8 +139,9 @@ def _as_compared(text: str, reading: Reading) -> str:
     return text.lower() if reading.text == "lowered" else text
 
 
-def _match(things: Iterable[Thing], entry: _Entry, reading: Reading) -> tuple[list[Thing], list[str]]:
-    """Finds the row of each box. Returns the rows without a box, and the boxes without a row as problems."""
+def _match(things: Iterable[Thing], entry: _Entry, reading: Reading) -> tuple[list[Thing], list[Thing], list[str]]:
+    """Finds the row of each box. Returns the rows with a box, the rows without one, and as problems other boxes."""
+    matched: list[Thing] = []
     remaining, problems = list(entry.rows), []
     width, height = entry.sample.record["width"], entry.sample.record["height"]
     limits = [reading.pixels + reading.fraction * side for side in (width, height)] * 2
@@ -154,11 +156,11 @@ def _match(things: Iterable[Thing], entry: _Entry, reading: Reading) -> tuple[li
             )
         ]
         if near:
-            del remaining[min(near)[1]]
+            matched.append(remaining.pop(min(near)[1]))
         else:
             box = ", ".join(f"{corner:.2f}" for corner in thing.box)
             problems.append(f"no row for {thing.words or ''!r} of the class {thing.label!r} at {box}")
-    return remaining, problems
+    return matched, remaining, problems
 
 
 def _is_same(thing: Thing, row: Thing, reading: Reading) -> bool:
@@ -167,9 +169,9 @@ def _is_same(thing: Thing, row: Thing, reading: Reading) -> bool:
     return same_words and thing.label in (None, row.label)
 
 
-def _is_repeated(row: Thing, things: Iterable[Thing]) -> bool:
-    """Whether a box that is there has the same class, if the library reads it, and nearly the same place."""
-    return any(thing.label in (None, row.label) and _iou(thing, row) >= SAME_BOX_IOU for thing in things)
+def _is_repeated(row: Thing, matched: Iterable[Thing]) -> bool:
+    """Whether a row with a box has the same class and nearly the same place."""
+    return any(other.label == row.label and _iou(other, row) >= SAME_BOX_IOU for other in matched)
 
 
 def _iou(thing: Thing, row: Thing) -> float:

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,9 @@ def write_exports(work: Path, photos: Path | None) -> dict[str, dict[str, int]]:
         source = _write_scenes(work / "scenes")
     columns = {"source": {"columns": {"image": ["file"], "caption": ["captions"]}}}
     config = {**_MODELS, **columns, **settings, "text": {"dialect": _DIALECTS}}
-    gritmill.run(config, inputs=str(source), output=run, limit=_PHOTO_PAIRS)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="scene-grounder works only on drawn scenes")
+        gritmill.run(config, inputs=str(source), output=run, limit=_PHOTO_PAIRS)
     return {name: export(run, to, work / name, options)["figures"] for name, (to, options) in EXPORTS.items()}
 
 

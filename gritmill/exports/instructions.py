@@ -18,6 +18,7 @@ from gritmill.exports.format import (
     read_regions,
 )
 from gritmill.exports.options import ExportOptions, Level
+from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from pipeline.faults import CallError
 from transforms.text import dialects
@@ -59,8 +60,11 @@ Both files have the same conversations, with `conversations` as LLaVA reads them
   `datasets.load_dataset`.
 
 Paths of images are relative to this folder (`--image_folder`, `root`). Written in the dialect `{0}`, with the seed
-{1}. `datasets` was run on the lines; LLaVA and InternVL were not: tests read the files as their code does (commits
+{1}. {2} LLaVA and InternVL were not run: tests read the files as their code does (commits
 c121f04 and 2410d1d)."""
+
+_WITH_PROCESSORS = ("kosmos2", "florence2")
+"""Dialects that `make interop` reads with a processor of transformers."""
 
 _NO_SENTENCES = """ This dialect cannot carry sentences: the kinds are comprehension and pointing only."""
 
@@ -90,7 +94,9 @@ class Instructions(LineFormat):
 
     @property
     def description(self) -> str:
-        description = _DESCRIPTION.format(self.options.dialect, self.options.seed)
+        dialect = self.options.dialect
+        processors = ("transformers",) if dialect in _WITH_PROCESSORS else ()
+        description = _DESCRIPTION.format(dialect, self.options.seed, ran("datasets", *processors))
         return description if self._carries_sentences else description + _NO_SENTENCES
 
     @property

@@ -55,6 +55,19 @@ def _odvg(folder: Path) -> Iterator[Picture]:
             yield Picture(Path(row["filename"]).stem, things, image.size, thumbnail(image), [grounding["caption"]])
 
 
+def _instructions(folder: Path) -> Iterator[Picture]:
+    """Each image once: it has several conversations."""
+    names = set()
+    for row in _load(folder, streaming=False):
+        question, answer = row["conversations"]
+        assert (question["from"], answer["from"]) == ("human", "gpt")
+        assert question["value"].startswith("<image>\n")
+        names.add(row["image"])
+    for name in sorted(names):
+        with Image.open(folder / name) as image:
+            yield Picture(Path(name).stem, None, image.size, thumbnail(image))
+
+
 def _shards(streaming: bool) -> Read:
     def read(run: Path) -> Iterator[Picture]:
         manifest = json.loads((run / "manifest.json").read_text())
@@ -75,6 +88,7 @@ READINGS: dict[str, tuple[Read, Reading]] = {
     ),
     "load_dataset, grit": (_grit("ref_exps"), Reading("grit")),
     "load_dataset, grit, noun chunks": (_grit("noun_chunks"), Reading("grit", level="noun_chunks")),
+    "load_dataset, instructions": (_instructions, Reading("instructions-kosmos2")),
     "load_dataset, odvg": (_odvg, Reading("odvg", text="lowered")),
     'load_dataset("webdataset")': (_shards(streaming=False), Reading("shards")),
     'load_dataset("webdataset"), streaming': (_shards(streaming=True), Reading("shards")),
