@@ -48,7 +48,7 @@ stress: install
 
 # Each list of versions is an environment: img2dataset and datumaro exclude current versions of the other libraries.
 interop: install $(patsubst %,.venv-interop/%/installed,img2dataset libraries datumaro)
-	$(BIN)/python -m interop $(if $(PHOTOS),--photos '$(PHOTOS)')
+	$(BIN)/python -m interop$(if $(PHOTOS), --photos '$(PHOTOS)')
 
 .venv-interop/%/installed: interop/requirements/%.txt | install
 	$(BIN)/python -m venv --clear $(@D)
