@@ -18,7 +18,7 @@ from transforms import bundled
 _SCENES = 24
 _PHOTO_PAIRS = 100
 _MODELS = {"phrases": {"model": "caption-parser"}, "detector": {"model": "scene-grounder", "threads": 1}}
-_DIALECTS = ["kosmos2", "florence2", "qwen2.5-vl"]
+_DIALECTS = ["kosmos2", "florence2", "paligemma", "qwen2.5-vl"]
 
 _SECOND = (
     "🔑 Café au lait, 東京: {}",

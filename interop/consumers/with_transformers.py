@@ -20,8 +20,10 @@ from transformers import (
     CLIPImageProcessorPil,
     Florence2Processor,
     Kosmos2Processor,
+    PaliGemmaProcessor,
     PreTrainedTokenizerFast,
     Qwen2VLImageProcessorPil,
+    SiglipImageProcessorPil,
     XLMRobertaTokenizer,
 )
 
@@ -122,21 +124,45 @@ def _florence2(texts: Texts) -> Read:
 
 
 def _florence2_processor() -> Florence2Processor:
+    images = CLIPImageProcessorPil(size=_SIDE, crop_size=_SIDE)
+    images.image_seq_length = 4
+    tokenizer = _tokenizer([f"<loc_{number}>" for number in range(1000)])
+    return Florence2Processor(images, tokenizer, post_processor_config={"phrase_grounding": {}})
+
+
+def _tokenizer(bins: list[str]) -> PreTrainedTokenizerFast:
     """With one token per ASCII character and per bin."""
     special = ["<s>", "<pad>", "</s>", "<unk>", "<image>"]
-    bins = [f"<loc_{number}>" for number in range(1000)]
-    vocabulary = {token: number for number, token in enumerate([*special, *bins, " ", *_LETTERS])}
+    vocabulary = {token: number for number, token in enumerate([*special, *bins, *" \n", *_LETTERS])}
     model = Tokenizer(WordLevel(vocabulary, "<unk>"))
     model.pre_tokenizer = Split("", "isolated")
     model.decoder = Fuse()
     model.add_tokens(bins)
     names = dict(zip(("bos_token", "pad_token", "eos_token", "unk_token"), special, strict=False))
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=model, **names, extra_special_tokens={"image_token": "<image>"}
-    )
-    images = CLIPImageProcessorPil(size=_SIDE, crop_size=_SIDE)
-    images.image_seq_length = 4
-    return Florence2Processor(images, tokenizer, post_processor_config={"phrase_grounding": {}})
+    return PreTrainedTokenizerFast(tokenizer_object=model, **names, extra_special_tokens={"image_token": "<image>"})
+
+
+def _paligemma(texts: Texts) -> Read:
+    """The text as the `suffix` that the processor makes the labels of a training from. It has no reader for them: the
+    numbers are y1, x1, y2, x2 of 0..1023, as big_vision reads them."""
+
+    def read(folder: Path) -> Iterator[Picture]:
+        images = SiglipImageProcessorPil(size=_SIDE)
+        images.image_seq_length = 4
+        processor = PaliGemmaProcessor(images, _tokenizer([f"<loc{number:04}>" for number in range(1024)]))
+        for key, image, text in texts(folder):
+            batch = processor(image.convert("RGB"), "<image>detect", text, return_tensors="np")
+            (labels,) = batch["labels"]
+            tokens = processor.tokenizer.convert_ids_to_tokens(labels[labels != -100])
+            assert tokens.pop() == processor.tokenizer.eos_token
+            assert processor.tokenizer.unk_token not in tokens
+            things = []
+            for one in "".join(tokens).split(" ; "):
+                y1, x1, y2, x2 = (int(one[9 * number + 4 : 9 * number + 8]) / 1023 for number in range(4))
+                things.append(Thing(_in_pixels((x1, y1, x2, y2), image), one[37:]))
+            yield Picture(key, things, image.size, thumbnail(image))
+
+    return read
 
 
 def _qwen25(texts: Texts) -> Read:
@@ -179,6 +205,10 @@ READINGS: dict[str, tuple[Read, Reading]] = {
     "Florence2Processor, instructions": (
         _florence2(_answers("comprehension")),
         Reading("instructions-florence2", some=True, **_FLORENCE2),
+    ),
+    "PaliGemmaProcessor, paligemma.txt": (
+        _paligemma(_shards("paligemma.txt")),
+        Reading("shards", dialect="paligemma", fraction=0.0005),
     ),
     "Qwen2VLImageProcessor, qwen2_5-vl.txt": (
         _qwen25(_shards("qwen2_5-vl.txt")),
