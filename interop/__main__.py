@@ -124,7 +124,8 @@ def _run_consumers(libraries: list[str], work: Path, photos: Path | None) -> boo
             good = False
         for one in told.get("readings", ()):
             found = _check_reading(work, one, counts)
-            columns = (f"{getattr(found, name):3} {name}" for name in ("images", "captions", "boxes"))
+            names = ("images", "captions", "boxes", "words", "classes")
+            columns = (f"{getattr(found, name):3} {name}" for name in names)
             good &= _show(library, told, one["name"], "  ".join(columns), found.problems)
         good &= bool(told)
     return good
