@@ -9,6 +9,7 @@ from gritmill.exports.format import (
     WORDS_TWICE,
     ExportCounts,
     ExportFolder,
+    LeftOut,
     LineFormat,
     Region,
     all_lines,
@@ -131,6 +132,7 @@ class Instructions(LineFormat):
                 counts[f"{WORDS_TWICE} of captioning only"] += uncertain
         if len(grounded.groups) > 1:
             kinds["pointing"] = _pointing
+        asked = False
         for kind, make in kinds.items():
             try:
                 question, answer = make(grounded, rng)
@@ -139,6 +141,7 @@ class Instructions(LineFormat):
                 counts[f"{kind}, left out: {reason}"] += 1
                 continue
             counts[kind] += 1
+            asked = True
             yield {
                 "id": f"{record['uid']}-{kind}",
                 "image": self.image_name(sample),
@@ -150,6 +153,8 @@ class Instructions(LineFormat):
                 **{name: record[name] for name in ("key", "width", "height")},
                 **origin_fields(record),
             }
+        if not asked:
+            raise LeftOut("captions without a question")
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ READINGS: dict[str, tuple[Read, Reading]] = {
     ),
     "load_dataset, grit": (_grit("ref_exps"), Reading("grit")),
     "load_dataset, grit, noun chunks": (_grit("noun_chunks"), Reading("grit", level="noun_chunks")),
-    "load_dataset, instructions": (_instructions, Reading("instructions-kosmos2", some=True)),
+    "load_dataset, instructions": (_instructions, Reading("instructions-kosmos2")),
     "load_dataset, odvg": (_odvg, Reading("odvg", text="lowered")),
     'load_dataset("webdataset")': (_shards(streaming=False), Reading("shards")),
     'load_dataset("webdataset"), streaming': (_shards(streaming=True), Reading("shards")),
