@@ -9,6 +9,7 @@ from typing import Any
 from gritmill.exports.coco_json import as_polygon, list_categories, write_coco, xywh
 from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
 from gritmill.exports.image_entries import Entries, ImageEntries
+from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from pipeline.faults import CallError
 from transforms.text.grounded_caption import Corners
@@ -46,12 +47,9 @@ unless the export was made with `--per-caption`.
 
     @property
     def _read_by(self) -> str:
-        tested = "gritmill's tests read these files with pycocotools 2.0.10 and supervision 0.31.2."
         if not self.options.split:
-            return f"{tested} For datumaro, export with `--split`."
-        return (
-            f"{tested} datumaro 1.13.12 was run on this layout by hand: `Dataset.import_from('.', 'coco_instances')`."
-        )
+            return f"{ran('pycocotools', 'supervision')} For datumaro, export with `--split`."
+        return f"{ran('pycocotools', 'supervision', 'datumaro')} For datumaro: `Dataset.import_from('.', 'coco')`."
 
     @property
     def _names(self) -> tuple[str, str]:
