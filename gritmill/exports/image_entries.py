@@ -77,6 +77,7 @@ class ImageEntries(LineFormat):
         self, lines: list[SampleLine], remaining: Mapping[BoxPlace, BoxPlace], counts: ExportCounts
     ) -> list[SampleLine]:
         """The lines of an image with the boxes to write. Adds to the counts. remaining: see `remaining_boxes`."""
+        counts["images"] += 1
         merged: list[SampleLine] = []
         for number, line in enumerate(lines):
             boxes = [box for index, box in enumerate(line["boxes"]) if remaining[number, index] == (number, index)]
@@ -125,8 +126,8 @@ class Entries:
 
     They are merged once, into a file that `ImageEntries.open_entries` removes.
 
-    merge: see `ImageEntries.merge`. classes: their numbers from 1, in the order of their first occurrence. counts: of
-    images, and those of `merge`.
+    merge: see `ImageEntries.merge`. classes: their numbers from 1, in the order of their first occurrence. counts: what
+    `merge` has counted.
     """
 
     def __init__(self, shards: Sequence[int], folder: ExportFolder, merge: Merge) -> None:
@@ -142,7 +143,6 @@ class Entries:
 
     def _merged(self, shards: Sequence[int], classes: dict[str, None]) -> Iterator[str]:
         for lines in _lines_by_image([files.join(self._folder.uri, layout.export_part(n)) for n in shards]):
-            self.counts["images"] += 1
             entry = self._merge(lines, remaining_boxes(lines), self.counts)
             classes.update(dict.fromkeys(box["class"] for line in entry for box in line["boxes"]))
             yield json.dumps(entry, ensure_ascii=False)

@@ -16,7 +16,8 @@ class RefCoco(ImageEntries):
     """A ref is one thing of an image, with the expressions that name it, one or more per caption.
 
     An expression names one thing: those with several boxes in the image, in one caption or in several, are left out
-    and counted. Categories are the classes of phrases.
+    and counted. So are images without a ref, for which the toolkit's `getRefIds` raises a KeyError. Categories are the
+    classes of phrases.
     """
 
     image_path = _IMAGES + "{0:.5}/{0}.jpg"
@@ -64,6 +65,7 @@ lichengunc/refer, commit e3bbaa3. `refer.py` of its branch python3, commit 2fe1d
             if len(things[_as_sentence(raw)]) == 1:
                 sentences.setdefault(place, []).append({"raw": raw, **origin_fields(lines[number]["image"])})
         written = sum(map(len, sentences.values()))
+        counts["images" if sentences else "images without a ref, left out"] += 1
         counts.update({"refs": len(sentences), "sentences": written})
         counts["expressions with several boxes, left out"] += len(expressions) - written
         return [
@@ -82,7 +84,7 @@ lichengunc/refer, commit e3bbaa3. `refer.py` of its branch python3, commit 2fe1d
         """Writes both files, entry by entry."""
         with self.open_entries(shards, folder) as entries:
             annotations = (_annotation(image, box, entries.classes) for image, box in _refs(entries))
-            images = (lines[0]["image"] for lines in entries)
+            images = (lines[0]["image"] for lines in entries if _has_ref(lines))
             categories = list_categories(entries.classes)
             write_coco(f"{_FOLDER}/instances.json", shards, folder, annotations, categories, images)
             with folder.publish(f"{_FOLDER}/refs(gritmill).p") as file:
@@ -91,7 +93,14 @@ lichengunc/refer, commit e3bbaa3. `refer.py` of its branch python3, commit 2fe1d
                 for ref in _as_refs(entries):
                     file.write(pickle.dumps(ref, 2)[2:-1] + b"a")
                 file.write(b".")
+            for lines in entries if self.options.images else ():
+                if not _has_ref(lines):
+                    folder.delete(self.image_path_of(lines[0]["key"]))
             return entries.counts
+
+
+def _has_ref(lines: Sequence[SampleLine]) -> bool:
+    return any(line["boxes"] for line in lines)
 
 
 def _refs(entries: Entries) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

@@ -193,7 +193,9 @@ def test_an_expression_of_refcoco_names_one_thing_of_the_image(tmp_path, caption
     made, folder = exports.find_format("refcoco", ExportOptions()), ExportFolder(str(tmp_path))
     counts = made.shard(0, iter(samples), folder) + made.finish((0,), folder)
     found, _ = refer(tmp_path)
-    assert [words for _, words, _ in found[0]] == refs
+    assert [[words for _, words, _ in found[image]] for image in found] == ([refs] if refs else [])
+    assert len(images_of(tmp_path)) == counts["images"] == (1 if refs else 0)
+    assert counts["images without a ref, left out"] == (0 if refs else 1)
     expressions = {(n, box[0]) for n, (_, *boxes) in enumerate(captions) for box in boxes}
     assert (counts["sentences"], counts[SEVERAL]) == (written := sum(map(len, refs)), len(expressions) - written)
 
