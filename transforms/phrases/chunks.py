@@ -48,7 +48,8 @@ def _with_hyphenated(caption: ParsedCaption, chunks: list[tuple[range, int]]) ->
     for tokens, root in chunks:
         before, head = joined[-1] if joined else (range(0), -1)
         follows = bool(before) and before.stop == tokens.start and caption.heads[root] == head == before[-1]
-        if follows and "-" in caption.tokens[head].text[1:-1] and not _opens(caption.tokens[tokens[0]]):
+        first = caption.tokens[tokens[0]]
+        if follows and "-" in caption.tokens[head].text[1:-1] and first.text[0].isalnum() and not _opens(first):
             tokens = range(joined.pop()[0].start, tokens.stop)
         joined.append((tokens, root))
     return joined

@@ -98,8 +98,10 @@ class ParsedCaption:
         """Whether a token at the end of the expression of `head` is a preposition without its object.
 
         The object follows, where the parser broke off ("a dog with" / "it's tail"), or is missing ("Introduction by"
-        at the end of a caption). A verb may keep its preposition: "the table they sit at", "a man looking on". So may
-        a noun its "on", but not the one of the expression: in "a man with a hat on", "on" is part of what the man has.
+        at the end of a caption). A verb may keep its preposition: "the table they sit at", "a man looking on", "a wall
+        that he stands in front of". So may a noun its "on", but not the one of the expression: in "a man with a hat
+        on", "on" is part of what the man has. After an adjective, an adverb or a number, the word is none: "close by",
+        "50 in.".
         """
         if not self._is_one_of(_PREPOSITIONS, token):
             return False
@@ -107,7 +109,9 @@ class ParsedCaption:
         after = next((word for word in following if not word.is_space), None)
         if after is not None and (after.pos in NOUN_TAGS or (after.tag_ or after.pos_) in _OPENS_PHRASE):
             return True
-        governor = self.heads[token]
+        before, governor = self.tokens[token - 1], self.heads[token]
+        if (before.tag_ or before.pos_).startswith(("JJ", "RB", "CD", "AD", "NUM")) or self._ends_in_front_of(token):
+            return False
         is_own = governor == head and self.heads[head] != head
         return self.tokens[governor].pos in (NOUN, PROPN) and (is_own or self.tokens[token].lower_ != "on")
 
@@ -117,6 +121,11 @@ class ParsedCaption:
         while 0 <= token < len(self.tokens) and self.tokens[token].is_space:
             token += step
         return self.tokens[token].lower_ if 0 <= token < len(self.tokens) else ""
+
+    def _ends_in_front_of(self, token: int) -> bool:
+        """Whether a token is the "of" of "in front of", "on top of" and the like."""
+        bare_noun = self.heads[token] == token - 1 and self.heads[token - 1] == token - 2
+        return bare_noun and self.tokens[token].lower_ == "of" and self._is_one_of(_PREPOSITIONS, token - 2)
 
     def is_ending(self, token: int) -> bool:
         """Whether a token is what may be added to the word before it: "dog(s)", "child(ren)"."""

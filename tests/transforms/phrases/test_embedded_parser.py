@@ -151,6 +151,7 @@ def test_what_an_agency_appends_goes_and_the_thing_stays(phrases, caption, expec
         ("a group  of people", [("a group  of people", "people")]),
         ("Women's Carry-all Pouch", [("Women's Carry-all Pouch", "Pouch")]),
         ("Vera Bradley Carry-all Pouch in Black", [("Vera Bradley Carry-all Pouch", "Pouch"), ("Black", "Black")]),
+        ("Melchsee-Frutt, Switzerland photo", [("Melchsee-Frutt", "Melchsee-Frutt")]),
         ("a man in a T-shirt feeding a dog", [("a man", "man"), ("a T-shirt", "T-shirt"), ("a dog", "dog")]),
         ("the dog(s) in the yard", [("the dog", "dog"), ("the yard", "yard")]),
         ("child(ren) playing on a beach", [("child", "child"), ("a beach", "beach")]),
@@ -181,6 +182,12 @@ def test_a_phrase_ends_where_the_thing_ends(phrases, caption, expected):
         # A verb has its preposition.
         ("The table they sit at.", {"The table": "The table they sit at"}),
         ("people playing tennis with a crowd looking on", {"a crowd": "a crowd looking on"}),
+        (
+            "a toilet seat that someone is standing in front of.",
+            {"a toilet seat": "a toilet seat that someone is standing in front of"},
+        ),
+        ("Two large elephants together with a baby elephant close by.", {"a baby elephant": "a baby elephant"}),
+        ("2020 Cub Cadet Z-Force SX 54 in. Kawasaki", {"2020 Cub Cadet Z-Force SX": "2020 Cub Cadet Z-Force SX 54 in"}),
         # The other half of the quotation marks.
         ('A sign reading "spring in the city".', {"A sign": 'A sign reading "spring in the city"'}),
         ("A sign reading “spring in the city”.", {"A sign": "A sign reading “spring in the city”"}),
