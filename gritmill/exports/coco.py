@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from gritmill.exports.coco_json import as_polygon, list_categories, write_coco, xywh
+from gritmill.exports.coco_json import as_polygon, in_pixels, list_categories, write_coco, xywh
 from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
 from gritmill.exports.image_entries import Entries, ImageEntries
 from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from pipeline.faults import CallError
-from transforms.text.grounded_caption import Corners
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _instances(entries: Entries) -> Iterator[dict[str, Any]]:
         for line in lines:
             caption_id = next(caption_ids)
             for box in line["boxes"]:
-                bbox = xywh(_in_pixels(box["corners"], image["width"], image["height"]))
+                bbox = xywh(in_pixels(box["corners"], image["width"], image["height"]))
                 yield {
                     "image_id": image["id"],
                     "category_id": entries.classes[box["class"]],
@@ -123,8 +122,3 @@ def _captions(entries: Entries) -> Iterator[dict[str, Any]]:
     for lines in entries:
         for line in lines:
             yield {"image_id": lines[0]["image"]["id"], "caption": line["caption"], **origin_fields(line["image"])}
-
-
-def _in_pixels(corners: Corners, width: int, height: int) -> Corners:
-    x1, y1, x2, y2 = corners
-    return x1 * width, y1 * height, x2 * width, y2 * height
