@@ -32,7 +32,7 @@ def work(tmp_path_factory: pytest.TempPathFactory, grounding_dino: Path) -> Path
         replace(one, captions=(one.captions[0], f"  “{one.captions[0]}” 🔑 İ again: {one.captions[0]} "))
         for one in sample_pairs.drawn(6)
     ]
-    one_box = {"score": 0.0, "boxes_per_phrase": 1, "nms_iou": 1.0}
+    one_box = {"score": 0.0, "boxes_per_phrase": 1, "nms_iou": 1.0, "ambiguous_phrases": "first"}
     config = sample_pairs.settings("caption-parser", grounding_dino, shards={"pairs": 5}, selection=one_box)
     gritmill.run(config, inputs=sample_pairs.as_jsonl(pictures, folder / "in"), output=folder / "shards")
     for name in ("coco", "coco-per-caption", "refcoco", "mdetr"):
