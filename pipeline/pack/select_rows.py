@@ -1,6 +1,6 @@
 """Selects the boxes of a chunk on arrays, so that Python objects are created only for kept boxes."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.tables.pair_rows import build_records, from_table, list_column
+from transforms.annotations.annotate import has_given_boxes
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.records import Box, Grounding, Pair
 from transforms.selection.ambiguous_phrases import ambiguous_phrases
 from transforms.selection.select_boxes import Candidates, rank_within, select_many
@@ -29,13 +31,19 @@ class SelectedRows:
     row: np.ndarray
     score: np.ndarray
     is_best: np.ndarray
-    ambiguous: Mapping[int, int]
+    ambiguous: Mapping[int, Sequence[float]]
 
     @classmethod
-    def from_table(cls, table: pa.Table, settings: SelectionSettings, threshold: float) -> "SelectedRows":
-        """Selects boxes with a score of at least `threshold`."""
+    def from_table(
+        cls,
+        table: pa.Table,
+        settings: SelectionSettings,
+        threshold: float,
+        given: AnnotationColumns = NOTHING_GIVEN,
+    ) -> "SelectedRows":
+        """Selects boxes with a score of at least `threshold`. given: as in `Policy`."""
         boxes = _candidates(table)
-        ambiguous = _ambiguous_phrases(table, boxes) if settings.ambiguous_phrases == "drop" else {}
+        ambiguous = _ambiguous_phrases(table, boxes, given) if settings.ambiguous_phrases == "drop" else {}
         for row, phrases in ambiguous.items():
             boxes.left_out[(boxes.pair == row) & np.isin(boxes.phrase, [*phrases])] = True
         positions = select_many(boxes, settings, threshold)
@@ -45,7 +53,7 @@ class SelectedRows:
             boxes.pair[positions],
             boxes.score[positions],
             rank_within(boxes.pair[positions], boxes.phrase[positions]) == 0,
-            {row: len(phrases) for row, phrases in ambiguous.items()},
+            {row: [*phrases.values()] for row, phrases in ambiguous.items()},
         )
 
     def subset(self, chosen: np.ndarray) -> "SelectedRows":
@@ -70,10 +78,11 @@ class SelectedRows:
         """All kept boxes. They must belong to `pair`."""
         return _groundings_of(pair, self._boxes())
 
-    def left_out(self, row: int) -> Iterator[tuple[str, int]]:
-        """What the selection leaves out of a row and counts by kind, with its number."""
-        if row in self.ambiguous:
-            yield AMBIGUOUS_LEFT_OUT, self.ambiguous[row]
+    def left_out(self, row: int, threshold: float) -> Iterator[tuple[str, int]]:
+        """What the selection leaves out of a row and counts by kind, with its number. Without phrases that have no box
+        with a score of at least `threshold`."""
+        if number := sum(score >= threshold for score in self.ambiguous.get(row, ())):
+            yield AMBIGUOUS_LEFT_OUT, number
 
     def _boxes(self) -> list[Box]:
         _, fields = list_column(self.table, "boxes")
@@ -95,14 +104,15 @@ def _candidates(table: pa.Table) -> Candidates:
     return Candidates(pair, boxes["phrase"], *spans, corners, scores, np.zeros(len(scores), bool))
 
 
-def _ambiguous_phrases(table: pa.Table, boxes: Candidates) -> dict[int, set[int]]:
-    """The ambiguous phrases of each row that has some.
+def _ambiguous_phrases(table: pa.Table, boxes: Candidates, given: AnnotationColumns) -> dict[int, dict[int, float]]:
+    """The ambiguous phrases of each row that has some, each with its best score.
 
     Few rows have two phrases with the same best score. Objects are created only for these.
     """
     best = np.full((len(table), 1 + boxes.phrase.max(initial=0)), -1.0)
     np.maximum.at(best, (boxes.pair, boxes.phrase), boxes.score)
-    best.sort(axis=1)
-    (suspects,) = np.nonzero(((best[:, 1:] == best[:, :-1]) & (best[:, 1:] >= 0)).any(axis=1))
+    ranked = np.sort(best, axis=1)
+    (suspects,) = np.nonzero(((ranked[:, 1:] == ranked[:, :-1]) & (ranked[:, 1:] >= 0)).any(axis=1))
     pairs = zip(suspects.tolist(), from_table(table.take(suspects)), strict=True)
-    return {row: found for row, pair in pairs if (found := ambiguous_phrases(pair))}
+    found = ((row, ambiguous_phrases(pair)) for row, pair in pairs if not has_given_boxes(pair, given))
+    return {row: {phrase: best[row, phrase] for phrase in phrases} for row, phrases in found if phrases}

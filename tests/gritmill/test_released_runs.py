@@ -13,6 +13,8 @@ import pytest
 import gritmill
 from gritmill.exports import formats
 from pipeline.configuration import Configuration
+from pipeline.faults import FolderMismatch
+from pipeline.pack.driver import check_settings
 from pipeline.tables.pair_rows import SCHEMA
 from pipeline.tables.row_files import decode
 from tests.data.released.write import ABSENT, PLACE, STAMP
@@ -126,6 +128,17 @@ def test_a_finished_run_is_packed_with_other_settings(copy, tmp_path):
     del other["selection"]["ambiguous_phrases"]
     manifest = gritmill.pack(other, output=tmp_path / "another", detections=run)
     assert manifest["configuration"]["selection"]["ambiguous_phrases"] == "first"  # as in its release
+
+
+def test_before_ground_run_compares_with_the_settings_that_pack_will_use(copy):
+    run = copy("finished")
+    drop = {**CONFIG, "selection": {"ambiguous_phrases": "drop"}}
+    gritmill.pack(drop, output=run, fresh=True)
+    check_settings(str(run), Configuration.model_validate(drop))
+    with pytest.raises(FolderMismatch, match=r"\(selection\.ambiguous_phrases changed\)"):
+        check_settings(str(run), Configuration.model_validate(CONFIG))
+    with pytest.raises(FolderMismatch, match=r"\(selection\.ambiguous_phrases changed\)"):
+        gritmill.pack(CONFIG, output=run)
 
 
 @pytest.mark.parametrize("to", formats())

@@ -8,10 +8,13 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 
-from transforms.records import Pair
+from transforms.records import Pair, Phrase
 
-_INDEFINITE = re.compile(r"(?:an?|another|one)\s+", re.IGNORECASE)
 _ARTICLE = re.compile(r"^(?:an?|another|one|the)\s+", re.IGNORECASE)
+_INDEFINITE = re.compile(
+    r"(?:an?|another|one|two|three|four|five|six|seven|eight|nine|ten|\d+|some|several|many)\s+", re.IGNORECASE
+)
+_DEFINITE = re.compile(r"^(?:the|this|that|these|those)\s+", re.IGNORECASE)
 
 
 def ambiguous_phrases(pair: Pair) -> set[int]:
@@ -19,8 +22,9 @@ def ambiguous_phrases(pair: Pair) -> set[int]:
 
     They have the same boxes with the same scores, and the same head. They name several things if their expressions
     differ in more than the article ("a dog on the left", "a dog on the right"), or if two of them have an indefinite
-    article: in "a woman in a hat beside a man in a hat" the hats are two, while "Munich, Munich" is one place. All
-    candidates are compared, whatever their scores, so every threshold gives the same phrases.
+    article or a number: in "a woman in a hat beside a man in a hat" the hats are two, while "Munich, Munich" is one
+    place. "The man" refers back in "The man in the red shirt has a bat. The man smiles." All candidates are compared,
+    whatever their scores, so every threshold gives the same phrases.
     """
     answers: dict[int, list[tuple[float, ...]]] = defaultdict(list)
     for box in pair.boxes:
@@ -35,8 +39,18 @@ def ambiguous_phrases(pair: Pair) -> set[int]:
 def _name_several_things(pair: Pair, numbers: Sequence[int]) -> bool:
     if len(numbers) < 2:
         return False
-    phrases = [pair.phrases[number] for number in numbers]
+    first, *others = sorted((pair.phrases[number] for number in numbers), key=lambda phrase: phrase.start)
+    phrases = [first, *(phrase for phrase in others if not _refers_back(pair, phrase, first))]
     words = [" ".join(pair.caption[p.expression_start : p.expression_end].casefold().split()) for p in phrases]
     if len({_ARTICLE.sub("", text) for text in words}) > 1:
         return True
     return sum(bool(_INDEFINITE.match(pair.text(phrase))) for phrase in phrases) > 1
+
+
+def _refers_back(pair: Pair, phrase: Phrase, first: Phrase) -> bool:
+    """Whether a phrase with a definite article repeats words of an earlier one and adds none: "the dog" after "a black
+    dog on a sofa". It must not be part of that expression, as it is in "the dog next to the dog"."""
+    text = pair.caption[phrase.expression_start : phrase.expression_end].casefold()
+    words, earlier = _DEFINITE.sub("", text).split(), pair.text(first).casefold().split()
+    repeats = words == earlier[-len(words) :]
+    return repeats and bool(_DEFINITE.match(text)) and phrase.start >= first.expression_end

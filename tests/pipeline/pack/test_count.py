@@ -11,8 +11,10 @@ from pipeline.pack.count import count_range
 from pipeline.pack.ledger import ChunkCount, Ledger, RangeCount, add_failures
 from pipeline.tables.detections import open_detections
 from tests.pipeline.builders import CAPTION, commit, grounded
+from transforms.annotations.columns import AnnotationColumns
 from transforms.records import Box, Chunk, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
-from transforms.selection.judge import Policy
+from transforms.selection.judge import Kept, Policy, judge
+from transforms.selection.threshold_sweep import rank_candidates
 from transforms.settings import SelectionSettings, TextSettings
 
 POLICY = Policy(SelectionSettings(), 0.5, TextSettings())
@@ -62,9 +64,30 @@ def test_phrases_that_share_their_boxes_are_counted(tmp_path: Path) -> None:
     assert (count.read, count.rejected) == (3, {"no_box": 2})
     assert count.left_out == {"phrases that share their boxes with another phrase": 4}
     assert list(count.left_out_examples.values()) == ["k of /data/a.tar"]
+    high = replace(POLICY, threshold=0.8)  # no box of these phrases reaches it
+    assert count_range(folder, RangeId(0, 0), False, high)[0].left_out == {}
     first = replace(POLICY, selection=SelectionSettings(ambiguous_phrases="first"))
     count, _ = count_range(folder, RangeId(0, 0), False, first)
     assert (count.rejected, count.left_out) == ({}, {})
+
+
+def test_boxes_of_the_source_are_never_ambiguous(tmp_path: Path) -> None:
+    """A source may say that two phrases name one thing, as the chains of Flickr30k Entities do."""
+    caption = "a man in a hat rides while the man in front waves"
+    phrases = (Phrase(0, 14, 2, 5, 0, 14), Phrase(27, 43, 31, 34, 27, 43))
+    boxes = tuple(Box(number, 0.25, 0.25, 0.5, 0.75, 1.0) for number in range(2))
+    pair = replace(RAW, caption=caption, phrases=phrases, boxes=boxes, meta='{"objects": [[2, 1, 4, 4], [2, 1, 4, 4]]}')
+    folder = committed(tmp_path, [pair, replace(pair, meta='{"objects": null}')])
+    policy = replace(POLICY, given=AnnotationColumns(boxes=("objects",), format="xyxy"))
+    count, _ = count_range(folder, RangeId(0, 0), False, policy)
+    assert (count.rejected, count.left_out) == (
+        {"no_box": 1},
+        {"phrases that share their boxes with another phrase": 2},
+    )
+    kept = judge(pair, policy)
+    assert isinstance(kept, Kept)
+    assert [grounding.phrase for grounding in kept.groundings] == [phrases[0]]
+    assert [grounding.phrase for grounding in rank_candidates(pair, policy)] == [phrases[0]]
 
 
 def test_an_image_that_was_not_downloaded_is_a_rejected_pair_everywhere(tmp_path: Path) -> None:

@@ -55,6 +55,13 @@ BOTH = (LEFT, RIGHT)
         ("{Munich}, {Munich}", (BOTH, BOTH), set()),
         ("{puppies} play, {puppies} sleep", (BOTH, BOTH), set()),
         ("[{the dog} on the left] and [{the dog} on the right]", (BOTH, BOTH), {0, 1}),
+        ("[{the man} in the red shirt] has a bat. {The man} smiles.", (BOTH, BOTH), set()),
+        ("{a black dog} and a cat. {The dog} sleeps.", (BOTH, BOTH), set()),  # asked for "dog"
+        ("{the black dog} and {the brown dog}", (BOTH, BOTH), {0, 1}),  # asked for "dog"
+        ("[{the dog} on the left], [{the dog} on the right]. {The dog} sleeps.", (BOTH, BOTH, BOTH), {0, 1, 2}),
+        ("[{the dog} next to [{the dog}]]", (BOTH, BOTH), {0, 1}),
+        ("a man with {two dogs} and a woman with {two dogs}", (BOTH, BOTH), {0, 1}),
+        ("{some cats} on a bed and {some cats} on a chair", (BOTH, BOTH), {0, 1}),
         # A detector that reads the whole caption, and boxes of the source, tell them apart.
         ("[{a dog} on the left] and [{a dog} on the right]", ((LEFT,), (RIGHT,)), set()),
         ("[{a dog} on the left] and [{a dog} on the right]", (BOTH, ((*LEFT, 0.5), (*RIGHT, 0.4))), set()),
