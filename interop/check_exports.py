@@ -47,7 +47,7 @@ def check(work: Path, reading: Reading, seen: Iterable[Picture], counts: Mapping
     """Compares what a library saw with the run in `work/shards`. counts: of the export; empty for the run itself."""
     found = Found()
     entries = {entry.sample.key: entry for entry in _entries(work / SHARDS, reading)}
-    left_out = 0  # boxes
+    left_out, reads_boxes = 0, False  # left_out: boxes
     for picture in seen:
         entry = entries.pop(picture.key, None)
         if entry is None:
@@ -62,19 +62,21 @@ def check(work: Path, reading: Reading, seen: Iterable[Picture], counts: Mapping
         found.classes += sum(thing.label is not None for thing in things)
         if picture.things is None:
             continue
+        reads_boxes = True
         matched, unmatched, problems = _match(things, entry, reading)
         left_out += len(unmatched)
         if _is_merged(reading) and not reading.some:
             problems += [f"no box for {row.words!r}" for row in unmatched if not _is_repeated(row, matched)]
         found.problems += [f"{picture.key}: {problem}" for problem in problems]
-    found.problems += _compare_counts(found, entries, left_out, reading, counts)
+    left_out += sum(len(entry.rows) for entry in entries.values())
+    found.problems += _compare_counts(found, entries, left_out if reads_boxes else None, reading, counts)
     return found
 
 
 def _compare_counts(
-    found: Found, missing: Mapping[str, _Entry], left_out: int, reading: Reading, counts: Mapping[str, int]
+    found: Found, missing: Mapping[str, _Entry], left_out: int | None, reading: Reading, counts: Mapping[str, int]
 ) -> Iterator[str]:
-    """What is not there must have been counted as left out."""
+    """What is not there must have been counted as left out. left_out: boxes; None if the library reads none."""
     told = {kind: sum(n for name, n in counts.items() if _is_left_out(name, kind)) for kind in ("captions", "boxes")}
     if reading.some:
         if found.boxes != counts.get("refs", found.boxes):
@@ -82,8 +84,7 @@ def _compare_counts(
         return
     if len(missing) != told["captions"]:
         yield f"no images {', '.join(missing) or '-'}, but {told['captions']} captions were left out"
-    left_out += sum(len(entry.rows) for entry in missing.values())
-    if found.boxes and left_out != told["boxes"]:
+    if left_out is not None and left_out != told["boxes"]:
         yield f"{left_out} boxes are missing, but {told['boxes']} were left out"
 
 

@@ -44,9 +44,11 @@ BryanPlummer/flickr30k_entities, commit 68b3d6f. It was run on them by hand."""
         return {"width": record["width"], "height": record["height"], "source": origin_fields(record)}
 
     def select_rows(self, record: Mapping[str, Any], counts: ExportCounts) -> Mapping[str, Any]:
-        """The rows of phrases that do not overlap: a sentence cannot have others."""
+        """The rows of phrases that do not overlap: a sentence cannot have others, which are counted."""
         spans = {(span.start, span.end) for span in disjoint_spans(record, Level.EXPRESSIONS)}
         chosen = [(row[0], row[1]) in spans for row in record["ref_exps"]]
+        if left_out := chosen.count(False):
+            counts["boxes of phrases that overlap others, left out"] += left_out
         return {**record, **{name: list(compress(record[name], chosen)) for name in ROWS}}
 
     def merge(

@@ -104,6 +104,10 @@ def lose_box(instances: Json, captions: Json) -> None:
     del instances["annotations"][0]
 
 
+def lose_all_boxes(instances: Json, captions: Json) -> None:
+    instances["annotations"] = []
+
+
 def double_box(instances: Json, captions: Json) -> None:
     instances["annotations"].append({**instances["annotations"][0], "id": 10_000})
 
@@ -125,6 +129,7 @@ def lose_image(instances: Json, captions: Json) -> None:
         (rename_classes, ["no row for"]),
         (cut_phrase, ["no row for", "boxes are missing"]),
         (lose_box, ["boxes are missing, but"]),
+        (lose_all_boxes, ["boxes are missing, but"]),
         (double_box, ["no row for"]),
         (lose_image, ["no images", "boxes are missing"]),
     ],

@@ -255,6 +255,16 @@ def test_a_box_of_flickr30k_entities_has_the_names_of_all_its_chains(tmp_path):
     assert len(ElementTree.parse(tmp_path / "Annotations/000000000.xml").getroot().findall("object")) == 2
 
 
+def test_flickr30k_entities_counts_boxes_of_phrases_that_overlap(tmp_path):
+    caption = "a dog near a cat"
+    boxes = (caption, *DOG, 0.7), ("a cat", *CAT, 0.6)  # the expression of the dog has the cat
+    made, folder = exports.find_format("flickr30k-entities", ExportOptions()), ExportFolder(str(tmp_path))
+    counts = made.shard(0, iter([sample("000000000", RED, caption, *boxes)]), folder) + made.finish((0,), folder)
+    told = "boxes of phrases that overlap others, left out"
+    assert counts == {"samples": 1, "images": 1, "boxes": 1, told: 1}
+    assert entities(tmp_path, "000000000") == ([[("1", caption)]], {"1": [[20, 20, 100, 80]]})
+
+
 @pytest.mark.parametrize("to", ["coco", "refcoco", "flickr30k-entities", "yolo"])
 def test_entries_per_caption(tmp_path, to):
     counts = written(to, tmp_path, per_caption=True)
