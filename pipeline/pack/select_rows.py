@@ -115,4 +115,4 @@ def _ambiguous_phrases(table: pa.Table, boxes: Candidates, given: AnnotationColu
     (suspects,) = np.nonzero(((ranked[:, 1:] == ranked[:, :-1]) & (ranked[:, 1:] >= 0)).any(axis=1))
     pairs = zip(suspects.tolist(), from_table(table.take(suspects)), strict=True)
     found = ((row, ambiguous_phrases(pair)) for row, pair in pairs if not has_given_boxes(pair, given))
-    return {row: {phrase: best[row, phrase] for phrase in phrases} for row, phrases in found if phrases}
+    return {row: {phrase: float(best[row, phrase]) for phrase in phrases} for row, phrases in found if phrases}

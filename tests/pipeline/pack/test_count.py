@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def test_phrases_that_share_their_boxes_are_counted(tmp_path: Path) -> None:
     folder = committed(tmp_path, [grounded(RAW), pair], [pair])
     count, _ = count_range(folder, RangeId(0, 0), False, POLICY)
     assert (count.read, count.rejected) == (3, {"no_box": 2})
-    assert count.left_out == {"phrases that share their boxes with another phrase": 4}
+    assert json.dumps(count.left_out) == '{"phrases that share their boxes with another phrase": 4}'
     assert list(count.left_out_examples.values()) == ["k of /data/a.tar"]
     high = replace(POLICY, threshold=0.8)  # no box of these phrases reaches it
     assert count_range(folder, RangeId(0, 0), False, high)[0].left_out == {}
