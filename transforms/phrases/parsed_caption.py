@@ -31,6 +31,8 @@ BROKEN_ENDS = frozenset(("and", "or", "&", "nor", "a", "an", "the"))
 
 _PREPOSITIONS = _FUNCTION_WORDS - BROKEN_ENDS
 
+_PLURAL_ENDINGS = frozenset(("s", "es", "ies", "ves", "en", "ren"))
+
 _OPENS_PHRASE = frozenset(("DT", "CD", "PRP$", "JJ", "DET", "NUM", "ADJ"))
 """Tags, or word classes where there are no tags, of words that begin a noun phrase but are no nouns."""
 
@@ -101,7 +103,7 @@ class ParsedCaption:
         at the end of a caption). A verb may keep its preposition: "the table they sit at", "a man looking on", "a wall
         that he stands in front of". So may a noun its "on", but not the one of the expression: in "a man with a hat
         on", "on" is part of what the man has. After an adjective, an adverb or a number, the word is none: "close by",
-        "50 in.".
+        "near by", "50 in.".
         """
         if not self._is_one_of(_PREPOSITIONS, token):
             return False
@@ -110,7 +112,9 @@ class ParsedCaption:
         if after is not None and (after.pos in NOUN_TAGS or (after.tag_ or after.pos_) in _OPENS_PHRASE):
             return True
         before, governor = self.tokens[token - 1], self.heads[token]
-        if (before.tag_ or before.pos_).startswith(("JJ", "RB", "CD", "AD", "NUM")) or self._ends_in_front_of(token):
+        if (before.tag_ or before.pos_).startswith(("JJ", "RB", "CD", "AD", "NUM")) or before.lower_ == "near":
+            return False
+        if self._ends_in_front_of(token):
             return False
         is_own = governor == head and self.heads[head] != head
         return self.tokens[governor].pos in (NOUN, PROPN) and (is_own or self.tokens[token].lower_ != "on")
@@ -128,12 +132,12 @@ class ParsedCaption:
         return bare_noun and self.tokens[token].lower_ == "of" and self._is_one_of(_PREPOSITIONS, token - 2)
 
     def is_ending(self, token: int) -> bool:
-        """Whether a token is what may be added to the word before it: "dog(s)", "child(ren)"."""
+        """Whether a token is the plural ending of the word before it: "dog(s)", "child(ren)". Not "pet(dog)"."""
         word, before = self.tokens[token], self.tokens[max(token - 2, 0) : token]
         if word.lower_ in ("s", "es"):
             return True
         joined = len(before) == 2 and before[0].text[-1].isalpha() and not any(one.whitespace_ for one in before)
-        return joined and before[1].text == "(" and len(word) <= 3 and word.is_lower
+        return joined and before[1].text == "(" and word.text in _PLURAL_ENDINGS
 
     def subtree(self, token: int) -> range | None:
         """The token and all tokens that depend on it; None if they have a gap."""

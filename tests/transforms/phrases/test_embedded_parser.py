@@ -155,6 +155,7 @@ def test_what_an_agency_appends_goes_and_the_thing_stays(phrases, caption, expec
         ("a man in a T-shirt feeding a dog", [("a man", "man"), ("a T-shirt", "T-shirt"), ("a dog", "dog")]),
         ("the dog(s) in the yard", [("the dog", "dog"), ("the yard", "yard")]),
         ("child(ren) playing on a beach", [("child", "child"), ("a beach", "beach")]),
+        ("a pet(dog) on a mat", [("a pet", "pet"), ("dog", "dog"), ("a mat", "mat")]),
         ("a dog (cat) on a bed", [("a dog", "dog"), ("cat", "cat"), ("a bed", "bed")]),
         ("a red hat (size 8)", [("a red hat", "hat"), ("size", "size")]),  # "8)" is no smiley
         ('a black "No Trespassing" sign', [('a black "No Trespassing" sign', "sign")]),
@@ -186,6 +187,7 @@ def test_a_phrase_ends_where_the_thing_ends(phrases, caption, expected):
             "a toilet seat that someone is standing in front of.",
             {"a toilet seat": "a toilet seat that someone is standing in front of"},
         ),
+        ("two cars near by", {"two cars": "two cars near by"}),
         ("Two large elephants together with a baby elephant close by.", {"a baby elephant": "a baby elephant"}),
         ("2020 Cub Cadet Z-Force SX 54 in. Kawasaki", {"2020 Cub Cadet Z-Force SX": "2020 Cub Cadet Z-Force SX 54 in"}),
         # The other half of the quotation marks.
