@@ -14,7 +14,7 @@ _ARTICLE = re.compile(r"^(?:an?|another|one|the)\s+", re.IGNORECASE)
 _INDEFINITE = re.compile(
     r"(?:an?|another|one|two|three|four|five|six|seven|eight|nine|ten|\d+|some|several|many)\s+", re.IGNORECASE
 )
-_DEFINITE = re.compile(r"^(?:the|this|that|these|those)\s+", re.IGNORECASE)
+_DEFINITE = re.compile(r"^(?:the|this|these)\s+", re.IGNORECASE)
 
 
 def ambiguous_phrases(pair: Pair) -> set[int]:
@@ -48,9 +48,10 @@ def _name_several_things(pair: Pair, numbers: Sequence[int]) -> bool:
 
 
 def _refers_back(pair: Pair, phrase: Phrase, first: Phrase) -> bool:
-    """Whether a phrase with a definite article repeats words of an earlier one and adds none: "the dog" after "a black
-    dog on a sofa". It must not be part of that expression, as it is in "the dog next to the dog"."""
+    """Whether a phrase repeats words of an earlier one and adds none: "the dog" after "a black dog on a sofa", "Munich"
+    after "Munich, Germany". It has no indefinite article, and is not part of that expression, as in "the dog next to
+    the dog"."""
     text = pair.caption[phrase.expression_start : phrase.expression_end].casefold()
     words, earlier = _DEFINITE.sub("", text).split(), pair.text(first).casefold().split()
     repeats = words == earlier[-len(words) :]
-    return repeats and bool(_DEFINITE.match(text)) and phrase.start >= first.expression_end
+    return repeats and not _INDEFINITE.match(text) and phrase.start >= first.expression_end

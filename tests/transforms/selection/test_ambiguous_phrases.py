@@ -53,9 +53,12 @@ BOTH = (LEFT, RIGHT)
         ("[{a dog} on the left] and [{a dog} on the right]", ((LEFT,), (LEFT,)), {0, 1}),
         ("[{a dog} on the left] and [{a dog} on the right] by {a gate}", (BOTH, BOTH, BOTH), {0, 1}),
         ("{Munich}, {Munich}", (BOTH, BOTH), set()),
+        ("{this dog} and {that dog}", (BOTH, BOTH), {0, 1}),
         ("{puppies} play, {puppies} sleep", (BOTH, BOTH), set()),
         ("[{the dog} on the left] and [{the dog} on the right]", (BOTH, BOTH), {0, 1}),
         ("[{the man} in the red shirt] has a bat. {The man} smiles.", (BOTH, BOTH), set()),
+        ("[{Munich}, Germany] - {Munich} is a city", (BOTH, BOTH), set()),
+        ("[{a dog} on a mat], {a dog}", (BOTH, BOTH), {0, 1}),
         ("{a black dog} and a cat. {The dog} sleeps.", (BOTH, BOTH), set()),  # asked for "dog"
         ("{the black dog} and {the brown dog}", (BOTH, BOTH), {0, 1}),  # asked for "dog"
         ("[{the dog} on the left], [{the dog} on the right]. {The dog} sleeps.", (BOTH, BOTH, BOTH), {0, 1, 2}),

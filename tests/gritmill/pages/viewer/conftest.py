@@ -16,8 +16,10 @@ ODD = (
     "<object> near a red dog",
     "running quickly",
     "",
+    "a red dog on the left, a red dog on the right and a blue cat",
 )
-"""The first captions: markup, characters of two code units, marks that change the text direction, an empty caption."""
+"""The first captions: markup, characters of two code units, marks that change the text direction, an empty caption, and
+two phrases that share their boxes."""
 
 
 def policy_of(manifest, score=None):
