@@ -25,10 +25,10 @@ class RefCoco(ImageEntries):
 REFER(data_root=".", dataset="refcoco", splitBy="gritmill")  # from lichengunc/refer
 ```
 
-`refs(gritmill).p` is a pickle of plain containers; `gritmill.plain_pickle.load` reads it without running any code. A
-category is the class of a phrase: its head noun or a compound such as "hot dog", in the singular. An image with several
-captions is one image, and a box that several of them name is one ref with their sentences, unless the export was made
-with `--per-caption`. Each sentence has the `uid`, `source_key`, `url` and `meta` of its caption.
+`refs(gritmill).p` is a pickle of plain containers; `gritmill.plain_pickle.load(path.read_bytes())` reads it without
+running any code. A category is the class of a phrase: its head noun or a compound such as "hot dog", in the singular.
+An image with several captions is one image, and a box that several of them name is one ref with their sentences, unless
+the export was made with `--per-caption`. Each sentence has the `uid`, `source_key`, `url` and `meta` of its caption.
 
 gritmill's tests read `instances.json` with pycocotools 2.0.10, and both files with a reader written from `refer.py` of
 lichengunc/refer, commit e3bbaa3. `refer.py` of its branch python3, commit 2fe1dfe, was run on them by hand."""

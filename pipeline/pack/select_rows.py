@@ -15,7 +15,7 @@ from transforms.selection.ambiguous_phrases import ambiguous_phrases
 from transforms.selection.select_boxes import Candidates, rank_within, select_many
 from transforms.settings import SelectionSettings
 
-AMBIGUOUS_LEFT_OUT = "phrases that share their boxes with another phrase"
+AMBIGUOUS_LEFT_OUT = "phrases that share their boxes with another one (selection.ambiguous_phrases)"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from interop.finished_run import EXPORTS
 from interop.seen import Picture, Read, Reading, Thing
 from tests import sample_pairs
 
+pytestmark = pytest.mark.slow
+
 Json = dict[str, Any]
 
 COCO = with_pycocotools.READINGS["loadAnns, loadCats"]
