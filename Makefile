@@ -1,4 +1,4 @@
-# The commands of the README. All of them use the virtual environment .venv in this folder; `interop` makes two more.
+# The commands of the README. All of them use the virtual environment .venv in this folder; `interop` makes three more.
 
 # The Python that creates .venv: 3.11, else 3.13, else 3.12, if it has venv and ensurepip. Override it: make PYTHON=...
 PYTHON ?= $(or $(shell for python in python3.11 python3.13 python3.12; do \
@@ -51,9 +51,9 @@ stress: install
 	$(BIN)/python -m stress mutations
 	$(BIN)/python -m stress memory
 
-# Each list of versions is an environment: img2dataset excludes current versions of the other libraries.
-interop: install .venv-interop/img2dataset/installed .venv-interop/libraries/installed
-	$(BIN)/python -m interop
+# Each list of versions is an environment: img2dataset and datumaro exclude current versions of the other libraries.
+interop: install $(patsubst %,.venv-interop/%/installed,img2dataset libraries datumaro)
+	$(BIN)/python -m interop$(if $(PHOTOS), --photos '$(PHOTOS)')
 
 .venv-interop/%/installed: interop/requirements/%.txt | install
 	$(BIN)/python -m venv --clear $(@D)
@@ -61,7 +61,8 @@ interop: install .venv-interop/img2dataset/installed .venv-interop/libraries/ins
 	touch $@
 
 bench: install
-	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos '$(PHOTOS)')
+	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos '$(PHOTOS)') \
+	  $(if $(CAPTIONS),--captions '$(CAPTIONS)') $(if $(PARSER),--parser '$(PARSER)')
 
 # API pages, from the docstrings, in build/api/.
 docs: install

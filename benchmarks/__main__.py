@@ -1,4 +1,4 @@
-"""`python -m benchmarks [PART...] [--photos FOLDER]` prints the table. Run nothing else at the same time."""
+"""`python -m benchmarks [PART...] [OPTIONS]` prints the table. Run nothing else at the same time."""
 
 import importlib
 import json
@@ -12,12 +12,20 @@ import typer
 
 from benchmarks.figures import Figure, machine, markdown
 
-PARTS = ("overhead", "rivals", "forward", "text", "pack", "workers", "start")
+PARTS = ("overhead", "rivals", "forward", "text", "parser", "pack", "workers", "start")
 
 PartsArgument = Annotated[list[str] | None, typer.Argument(help=f"Parts to measure: {', '.join(PARTS)}. Default: all.")]
 PhotosOption = Annotated[
     Path | None,
     typer.Option(exists=True, file_okay=False, help="Folder with photos.jsonl: file, captions. Default: generated."),
+]
+CaptionsOption = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="Folder with the TSVs of the captions that were marked by hand."),
+]
+ParserOption = Annotated[
+    Path | None,
+    typer.Option(exists=True, file_okay=False, help="spaCy's en_core_web_sm. Default: the package, if installed."),
 ]
 WorkOption = Annotated[
     Path | None, typer.Option(help="Folder for intermediate files, kept afterwards. Default: a temporary folder.")
@@ -28,7 +36,12 @@ KeepOption = Annotated[
 
 
 def main(
-    parts: PartsArgument = None, photos: PhotosOption = None, work: WorkOption = None, keep: KeepOption = None
+    parts: PartsArgument = None,
+    photos: PhotosOption = None,
+    captions: CaptionsOption = None,
+    parser: ParserOption = None,
+    work: WorkOption = None,
+    keep: KeepOption = None,
 ) -> None:
     """Measure the parts and print all figures as a Markdown table."""
     unknown = [part for part in parts or () if part not in PARTS]
@@ -45,7 +58,8 @@ def main(
             print(f"measuring {part} ...", flush=True)
             shutil.rmtree((work or Path(temporary)) / part, ignore_errors=True)  # else a run would resume
             measure = importlib.import_module(f"benchmarks.{part}").measure
-            figures[part] = measure(work or Path(temporary), photos)
+            more = (captions, parser) if part == "parser" else ()
+            figures[part] = measure(work or Path(temporary), photos, *more)
             if keep:
                 keep.write_text(
                     json.dumps(

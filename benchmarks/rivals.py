@@ -20,10 +20,10 @@ from transformers import AutoModelForZeroShotObjectDetection, AutoProcessor, pip
 from benchmarks import inputs, tiny
 from benchmarks.figures import Figure
 from benchmarks.grounding import ground, make_config, on_cores
+from pipeline.stages.phrases import Phrases
 from transforms import bundled
-from transforms.phrases.noun_phrases import PhraseRules, find_phrases
-from transforms.phrases.parser import load_parser
-from transforms.phrases.rules import phrase_rules
+from transforms.phrases.noun_phrases import find_phrases
+from transforms.phrases.phrase_extractor import PhraseExtractor
 from transforms.settings import PhraseSettings
 
 PART = "Against what users would pick"
@@ -98,8 +98,13 @@ def _pairs(tars: Sequence[Path], skip: int) -> Iterator[tuple[Any, str]]:
     yield from samples.decode("pilrgb").to_tuple("jpg", "txt")
 
 
-def _phrases(doc: Any, rules: PhraseRules) -> list[str]:
-    found = find_phrases(doc, rules).kept
+def _parser() -> PhraseExtractor:
+    return Phrases(PhraseSettings()).load()
+
+
+def _phrases(doc: Any, parser: PhraseExtractor) -> list[str]:
+    """Returns the phrases of a parsed caption, in lower case and without duplicates."""
+    found = find_phrases(doc, parser.rules).kept
     return list(dict.fromkeys(doc.text[phrase.start : phrase.end].lower() for phrase in found))
 
 
@@ -115,22 +120,22 @@ class Script:
         path = bundled.model_path(model)
         self.processor = AutoProcessor.from_pretrained(path)
         self.model = AutoModelForZeroShotObjectDetection.from_pretrained(path).eval()
-        self.nlp = load_parser("caption-parser")
-        self.rules = phrase_rules(PhraseSettings())
+        self.parser = _parser()
 
     def __call__(self, tars: Sequence[Path], skip: int) -> float:
         started, done = time.perf_counter(), 0
         pairs = list(_pairs(tars, skip))
-        for (image, _), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
-            phrases = self.phrases(doc)
+        for (image, _), doc in zip(pairs, self.parser.docs(caption for _, caption in pairs), strict=True):
+            phrases = _phrases(doc, self.parser)
             if phrases:
                 self.boxes(image, phrases)
             done += 1
         return done / (time.perf_counter() - started)
 
-    def phrases(self, doc: Any) -> list[str]:
+    def phrases(self, caption: str) -> list[str]:
         """Returns the phrases of a caption, in lower case and without duplicates."""
-        return _phrases(doc, self.rules)
+        (doc,) = self.parser.docs([caption])
+        return _phrases(doc, self.parser)
 
     def boxes(self, image: Any, phrases: Sequence[str]) -> list[tuple[int, float, float, float, float, float]]:
         """Returns number of the phrase, normalised centre and size, and score of each box."""
@@ -153,15 +158,14 @@ class Pipeline:
 
     def __init__(self, model: str) -> None:
         self.detect = pipeline("zero-shot-object-detection", model=bundled.model_path(model), device="cpu")
-        self.nlp = load_parser("caption-parser")
-        self.rules = phrase_rules(PhraseSettings())
+        self.parser = _parser()
         self.phrases = 0.0
 
     def __call__(self, tars: Sequence[Path], skip: int) -> float:
         started, queried, done = time.perf_counter(), 0, 0
         pairs = list(_pairs(tars, skip))
-        for (image, _), doc in zip(pairs, self.nlp.pipe(caption for _, caption in pairs), strict=True):
-            phrases = _phrases(doc, self.rules)
+        for (image, _), doc in zip(pairs, self.parser.docs(caption for _, caption in pairs), strict=True):
+            phrases = _phrases(doc, self.parser)
             if phrases:
                 self.detect(image, candidate_labels=[f"{phrase}." for phrase in phrases], threshold=_FLOOR)
             queried += len(phrases)

@@ -151,7 +151,8 @@ def _annotation_notices(columns: set[str], given: "AnnotationColumns") -> "Itera
         yield f"source.columns: the first pairs have no column {name}; {suggestion(name, sorted(columns))}"
     if not given.boxes and (unused := sorted(columns.intersection(_BOXES))):
         name = unused[0]
-        yield f"the column {name} seems to have boxes, which are not used; source.columns.boxes={name} uses them"
+        keys = f"source.columns.boxes={name} and source.boxes.format use them"
+        yield f"the column {name} seems to have boxes, which are not used; {keys}"
 
 
 def _count(found: LookedAt, source: "Source", start: dict[str, Any]) -> None:

@@ -211,8 +211,8 @@ class Configuration(Section):
 
     def packed_with(self, other: "Configuration") -> "Configuration":
         """This configuration with all keys of `pack` from another one. Whether duplicates are `near` belongs to
-        `ground`, so it never changes."""
-        update = {name: getattr(other, name) for name in PACK_SECTIONS}
+        `ground`, so it never changes. A key that is newer than this run keeps its `LegacyValue` unless it is set."""
+        update = {name: getattr(other, name).resuming(getattr(self, name)) for name in PACK_SECTIONS}
         own, given = self.filters.duplicates, other.filters.duplicates
         duplicates = own if "near" in (own, given) else given
         update["filters"] = self.filters.model_copy(update={"duplicates": duplicates})

@@ -148,13 +148,14 @@ def test_each_list_of_interop_gets_an_environment(tmp_path):
     fake(folder, "python3.11")
     make(folder, "install")
     (folder / "interop" / "requirements").mkdir(parents=True)
-    for name in ("img2dataset", "libraries"):
+    names = ("img2dataset", "libraries", "datumaro")
+    for name in names:
         (folder / "interop" / "requirements" / f"{name}.txt").touch()
     made = make(folder, "interop", "--dry-run")
     assert (made.returncode, made.stderr) == (0, "")
     commands = [
         command
-        for name in ("img2dataset", "libraries")
+        for name in names
         for command in (
             f".venv/bin/python -m venv --clear .venv-interop/{name}",
             f".venv-interop/{name}/bin/python -m pip install --quiet --no-compile "
@@ -163,3 +164,5 @@ def test_each_list_of_interop_gets_an_environment(tmp_path):
         )
     ]
     assert made.stdout.splitlines() == [*commands, ".venv/bin/python -m interop"]
+    made = make(folder, "interop", "PHOTOS=my photos", "--dry-run")
+    assert made.stdout.splitlines()[-1] == ".venv/bin/python -m interop --photos 'my photos'"

@@ -248,6 +248,9 @@ class SelectionSettings(Section):
     max_area: Fraction = 1.0
     boxes_per_phrase: PositiveInt | None = None
     boxes_per_pair: PositiveInt | None = None
+    ambiguous_phrases: Annotated[Literal["drop", "first"], LegacyValue("first")] = Field(
+        "drop", description='None or the first phrase gets the boxes of "a dog on the left and a dog on the right".'
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> "SelectionSettings":

@@ -216,7 +216,8 @@ def export(
     per_caption: Annotated[
         bool,
         typer.Option(
-            "--per-caption", help="An entry per caption instead of one per image, for --to coco and --to yolo."
+            "--per-caption",
+            help="An entry per caption instead of one per image, for --to coco, refcoco, flickr30k-entities, yolo.",
         ),
     ] = ExportOptions.per_caption,
     split: Annotated[

@@ -1,10 +1,13 @@
 """The data card of exported data: Markdown with the YAML head that the Hugging Face hub reads."""
 
+from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
 import yaml
 
 from gritmill.exports.format import ExportCounts, Format
+from gritmill.exports.options import as_command
 from gritmill.pages.render import render
 from pipeline.pack.manifest import Manifest
 
@@ -14,8 +17,13 @@ _SIZES = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M
 """The size categories of the hub. The limits are the powers of ten from 1000."""
 
 
-def render_card(to: str, export_format: Format, manifest: Manifest, counts: ExportCounts) -> str:
-    """The text of the card: what the data is, what reads it, and where it comes from."""
+def render_card(
+    to: str, used: Mapping[str, Any], export_format: Format, manifest: Manifest, counts: ExportCounts
+) -> str:
+    """The text of the card: what the data is, what reads it, how it was made, and where it comes from.
+
+    used: the options that the format uses; `tokenizer` is the digest of the file.
+    """
     head: dict[str, Any] = {
         "pretty_name": f"Grounded image-text pairs ({to})",
         "task_categories": ["image-to-text", "zero-shot-object-detection"],
@@ -24,5 +32,13 @@ def render_card(to: str, export_format: Format, manifest: Manifest, counts: Expo
     }
     if path := export_format.data_files:  # otherwise the hub loads the file types it knows: export.json and images
         head["configs"] = [{"config_name": "default", "data_files": [{"split": "train", "path": path}]}]
-    values = {"to": to, "manifest": manifest, "counts": sorted(counts.items()), "about": export_format.description}
+    values = {
+        "to": to,
+        "command": as_command(to, used),
+        "version": version("gritmill"),  # the run may be of another one
+        "tokenizer": used.get("tokenizer"),
+        "manifest": manifest,
+        "counts": sorted(counts.items()),
+        "about": export_format.description,
+    }
     return render("card.md.jinja", head=yaml.safe_dump(head, sort_keys=False).strip(), **values) + "\n"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from gritmill.exports.coco_json import as_polygon, list_categories, write_coco, xywh
+from gritmill.exports.coco_json import as_polygon, in_pixels, list_categories, write_coco, xywh
 from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
 from gritmill.exports.image_entries import Entries, ImageEntries
+from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from pipeline.faults import CallError
-from transforms.text.grounded_caption import Corners
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,9 @@ unless the export was made with `--per-caption`.
 
     @property
     def _read_by(self) -> str:
-        tested = "gritmill's tests read these files with pycocotools 2.0.10 and supervision 0.31.2."
         if not self.options.split:
-            return f"{tested} For datumaro, export with `--split`."
-        return (
-            f"{tested} datumaro 1.13.12 was run on this layout by hand: `Dataset.import_from('.', 'coco_instances')`."
-        )
+            return f"{ran('pycocotools', 'supervision')} For datumaro, export with `--split`."
+        return f"{ran('pycocotools', 'supervision', 'datumaro')} For datumaro: `Dataset.import_from('.', 'coco')`."
 
     @property
     def _names(self) -> tuple[str, str]:
@@ -106,7 +103,7 @@ def _instances(entries: Entries) -> Iterator[dict[str, Any]]:
         for line in lines:
             caption_id = next(caption_ids)
             for box in line["boxes"]:
-                bbox = xywh(_in_pixels(box["corners"], image["width"], image["height"]))
+                bbox = xywh(in_pixels(box["corners"], image["width"], image["height"]))
                 yield {
                     "image_id": image["id"],
                     "category_id": entries.classes[box["class"]],
@@ -125,8 +122,3 @@ def _captions(entries: Entries) -> Iterator[dict[str, Any]]:
     for lines in entries:
         for line in lines:
             yield {"image_id": lines[0]["image"]["id"], "caption": line["caption"], **origin_fields(line["image"])}
-
-
-def _in_pixels(corners: Corners, width: int, height: int) -> Corners:
-    x1, y1, x2, y2 = corners
-    return x1 * width, y1 * height, x2 * width, y2 * height

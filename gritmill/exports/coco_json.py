@@ -35,6 +35,12 @@ def write_coco(
         file.write(b"}\n")
 
 
+def in_pixels(corners: Corners, width: int, height: int) -> Corners:
+    """Normalised corners in pixels of an image of this size, not rounded."""
+    x1, y1, x2, y2 = corners
+    return x1 * width, y1 * height, x2 * width, y2 * height
+
+
 def xywh(box: Corners) -> list[float]:
     """x, y, width and height in pixels, rounded to 0.001."""
     x1, y1, x2, y2 = box

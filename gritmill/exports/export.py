@@ -99,7 +99,7 @@ def export(
         else:
             folder = ExportFolder(target)
             counts = _write_shards(export_format, source, manifest, folder)
-            folder.write(CARD_NAME, render_card(to, export_format, manifest, counts).encode())
+            folder.write(CARD_NAME, render_card(to, used, export_format, manifest, counts).encode())
             content = as_json(manifest)
             provenance = {name: content[name] for name in _PROVENANCE}
             summary = ExportSummary(to, fingerprint, dict(counts), provenance)

@@ -24,6 +24,9 @@ ExportCounts = Counter[str]
 WORDS_TWICE = "boxes of words that the caption has twice, left out"
 """What `certain_rows` counts."""
 
+ROWS = ("noun_chunks", "ref_exps", "heads")
+"""The fields of a record that have one entry per row."""
+
 ROWS_OF = {None: "ref_exps", Level.EXPRESSIONS: "ref_exps", Level.CHUNKS: "noun_chunks"}
 """The field of the record that has the rows of a level. None: the level was not chosen."""
 
@@ -217,8 +220,7 @@ def certain_rows(record: Mapping[str, Any], counts: ExportCounts) -> dict[str, A
     certain = [not _repeated(record, row) for row in record["noun_chunks"]]
     if not all(certain):
         counts[WORDS_TWICE] += certain.count(False)
-    rows = {name: list(compress(record[name], certain)) for name in ("noun_chunks", "ref_exps", "heads")}
-    return {**record, **rows}
+    return {**record, **{name: list(compress(record[name], certain)) for name in ROWS}}
 
 
 def _repeated(record: Mapping[str, Any], row: Sequence[float]) -> bool:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from gritmill.exports.format import ExportCounts, ExportFolder, all_lines
 from gritmill.exports.options import ExportOptions
+from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from pipeline import layout
 from transforms.grit_record import COLUMNS
@@ -42,7 +43,7 @@ class Grit:
     description = f"""\
 `grit-20m/coyo_{{i}}_snappy.parquet` and `grit_coyo.jsonl`, with the columns of the released GRIT followed by three
 of gritmill's. The similarities of CLIP are null, unless the source has columns with their names. Images are not
-included, as in GRIT. Tests read the parquet with pyarrow 25.0.1 and `datasets` 5.2.0, and slice captions with the
+included, as in GRIT. {ran("datasets")} Tests slice captions with the
 offsets of the lines, as unilm's tools do (commit af1d39f).
 
 {LOW_SCORES}"""

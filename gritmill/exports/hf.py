@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from gritmill.exports.format import ExportCounts, ExportFolder, Region, read_regions
 from gritmill.exports.options import ExportOptions, Level
+from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from transforms import grit_record
 
@@ -70,13 +71,13 @@ class Hf:
     options: ExportOptions
 
     data_files = "data/train-*.parquet"
-    description = """```python
+    description = f"""```python
 from datasets import load_dataset
 
 load_dataset(".", split="train")[0]["groundings"]
 ```
 
-`datasets` 5.2.0 was run on such files, as a whole and streaming."""
+{ran("datasets")} It loads them as a whole and streaming."""
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
         counts, schema = ExportCounts(), _schema()

@@ -1,11 +1,10 @@
-"""Formats that list images, for training detectors: the samples of one image are one entry, with the boxes of all of
-its captions."""
+"""Formats that list images: the samples of one image are one entry, with the boxes of all of its captions."""
 
 import hashlib
 import json
 from abc import abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -26,12 +25,18 @@ SampleLine = dict[str, Any]
 what `describe` returns. A box has `class`, `phrase`, `span`, `corners` (fractions of the sides) and `score`."""
 
 
+BoxPlace = tuple[int, int]
+"""The number of a line of an image, and the number of a box in it."""
+
+Merge = Callable[[list[SampleLine], Mapping[BoxPlace, BoxPlace], ExportCounts], list[SampleLine]]
+
+
 class ImageEntries(LineFormat):
     """A format that lists images. Samples whose images have equal bytes are one entry, whose image file is that of the
     first sample. With `per_caption`, each sample is an entry.
 
-    A box is left out if a box of another caption of the image has the same class and nearly the same place; the box
-    with the higher score remains. In memory are about 200 bytes per caption, and the lines of one image.
+    If boxes of two captions of the image have the same class and nearly the same place, only the box with the higher
+    score remains. In memory are about 200 bytes per caption, and the lines of one image.
     """
 
     @abstractmethod
@@ -40,10 +45,15 @@ class ImageEntries(LineFormat):
 
     def rows(self, sample: Sample, folder: ExportFolder, counts: ExportCounts) -> Iterator[SampleLine]:
         """Yields the line of a sample."""
+        record = self.select_rows(sample.record, counts)
         digest = hashlib.blake2b(sample.jpeg, digest_size=16).hexdigest()
         same_image = sample.key if self.options.per_caption else digest
         ids = {"same_image": same_image, "key": sample.key, "caption": sample.caption}
-        yield {**ids, **self.describe(sample), "boxes": self._boxes(sample)}
+        yield {**ids, **self.describe(sample), "boxes": self._boxes(record)}
+
+    def select_rows(self, record: Mapping[str, Any], counts: ExportCounts) -> Mapping[str, Any]:
+        """The record with the rows to export. Adds those that are left out to the counts."""
+        return record
 
     def shard(self, number: int, samples: Iterator[Sample], folder: ExportFolder) -> ExportCounts:
         """See `Format`. An image that several samples of the shard have is written once."""
@@ -54,7 +64,7 @@ class ImageEntries(LineFormat):
     @contextmanager
     def open_entries(self, shards: Sequence[int], folder: ExportFolder) -> Iterator["Entries"]:
         """The entries of all shards. Removes the files of images that are also in an earlier shard."""
-        entries = Entries(shards, folder)
+        entries = Entries(shards, folder, self.merge)
         try:
             for lines in entries if self.options.images else ():
                 first_of = {line["key"][:5]: line["key"] for line in reversed(lines)}
@@ -62,6 +72,20 @@ class ImageEntries(LineFormat):
             yield entries
         finally:
             folder.delete(layout.EXPORT_ENTRIES)
+
+    def merge(
+        self, lines: list[SampleLine], remaining: Mapping[BoxPlace, BoxPlace], counts: ExportCounts
+    ) -> list[SampleLine]:
+        """The lines of an image with the boxes to write. Adds to the counts. remaining: see `remaining_boxes`."""
+        counts["images"] += 1
+        merged: list[SampleLine] = []
+        for number, line in enumerate(lines):
+            boxes = [box for index, box in enumerate(line["boxes"]) if remaining[number, index] == (number, index)]
+            counts["boxes"] += len(boxes)
+            if left_out := len(line["boxes"]) - len(boxes):
+                counts["boxes that another caption of the image has too, left out"] += left_out
+            merged.append({**line, "boxes": boxes})
+        return merged
 
     def image_path_of(self, key: str) -> str:
         """The path of the image of a sample, below the export's folder."""
@@ -73,6 +97,9 @@ class ImageEntries(LineFormat):
     def _lines(self, samples: Iterator[Sample], folder: ExportFolder, counts: ExportCounts) -> Iterator[str]:
         written: set[str] = set()
         for sample in samples:
+            if kind := self.left_out(sample.caption):
+                counts[f"{kind}, left out"] += 1
+                continue
             counts["samples"] += 1
             for line in self.rows(sample, folder, counts):
                 if self.options.images and line["same_image"] not in written:
@@ -80,8 +107,8 @@ class ImageEntries(LineFormat):
                 written.add(line["same_image"])
                 yield json.dumps(line, ensure_ascii=False)
 
-    def _boxes(self, sample: Sample) -> list[dict[str, Any]]:
-        regions = read_regions(sample.record, self.options.level)
+    def _boxes(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:
+        regions = read_regions(record, self.options.level)
         return [
             {
                 "class": name,
@@ -90,7 +117,7 @@ class ImageEntries(LineFormat):
                 "corners": region.box.corners,
                 "score": region.box.score,
             }
-            for region, name in zip(regions, read_classes(sample.record), strict=True)
+            for region, name in zip(regions, read_classes(record), strict=True)
         ]
 
 
@@ -99,12 +126,14 @@ class Entries:
 
     They are merged once, into a file that `ImageEntries.open_entries` removes.
 
-    classes: their numbers from 1, in the order of their first occurrence. counts: of images and boxes.
+    merge: see `ImageEntries.merge`. classes: their numbers from 1, in the order of their first occurrence. counts: what
+    `merge` has counted.
     """
 
-    def __init__(self, shards: Sequence[int], folder: ExportFolder) -> None:
+    def __init__(self, shards: Sequence[int], folder: ExportFolder, merge: Merge) -> None:
         self._folder = folder
-        self.counts = ExportCounts(images=0, boxes=0)
+        self._merge = merge
+        self.counts = ExportCounts(images=0)
         classes: dict[str, None] = {}
         folder.write_lines(layout.EXPORT_ENTRIES, self._merged(shards, classes))
         self.classes = number_categories(classes)
@@ -113,16 +142,10 @@ class Entries:
         return map(json.loads, self._folder.lines(layout.EXPORT_ENTRIES))
 
     def _merged(self, shards: Sequence[int], classes: dict[str, None]) -> Iterator[str]:
-        left_out = 0
         for lines in _lines_by_image([files.join(self._folder.uri, layout.export_part(n)) for n in shards]):
-            entry = _without_duplicates(lines)
-            remaining = [box["class"] for line in entry for box in line["boxes"]]
-            left_out += sum(len(line["boxes"]) for line in lines) - len(remaining)
-            self.counts.update({"images": 1, "boxes": len(remaining)})
-            classes.update(dict.fromkeys(remaining))
+            entry = self._merge(lines, remaining_boxes(lines), self.counts)
+            classes.update(dict.fromkeys(box["class"] for line in entry for box in line["boxes"]))
             yield json.dumps(entry, ensure_ascii=False)
-        if left_out:
-            self.counts["boxes that another caption of the image has too, left out"] = left_out
 
 
 def _lines_by_image(parts: Sequence[str]) -> Iterator[list[SampleLine]]:
@@ -163,38 +186,40 @@ def _lines_by_image(parts: Sequence[str]) -> Iterator[list[SampleLine]]:
             file.close()
 
 
-def _without_duplicates(lines: list[SampleLine]) -> list[SampleLine]:
-    """The lines of an image, without the boxes that a box of another of its captions repeats."""
-    if len(lines) == 1:
-        return lines
-    places: dict[str, list[tuple[int, int]]] = {}
+def remaining_boxes(lines: Sequence[SampleLine]) -> dict[BoxPlace, BoxPlace]:
+    """For each box of an image the box that remains for it: one of another caption that it repeats, or itself."""
+    places: dict[str, list[BoxPlace]] = {}
     for number, line in enumerate(lines):
         for index, box in enumerate(line["boxes"]):
             places.setdefault(box["class"], []).append((number, index))
-    remaining: set[tuple[int, int]] = set()
+    if len(lines) == 1:
+        return {place: place for same_class in places.values() for place in same_class}
+    remaining: dict[BoxPlace, BoxPlace] = {}
     for same_class in places.values():
         same_class.sort(key=lambda place: -lines[place[0]]["boxes"][place[1]]["score"])
         captions = np.array([number for number, _ in same_class])
         corners = [lines[number]["boxes"][index]["corners"] for number, index in same_class]
-        remaining.update(same_class[index] for index in _first_of_each(captions, corners))
-    return [
-        {**line, "boxes": [box for index, box in enumerate(line["boxes"]) if (number, index) in remaining]}
-        for number, line in enumerate(lines)
-    ]
+        firsts = _first_of_each(captions, corners)
+        remaining.update((place, same_class[first]) for place, first in zip(same_class, firsts, strict=True))
+    return remaining
 
 
 def _first_of_each(captions: np.ndarray, corners: Sequence[Corners]) -> list[int]:
-    """Indexes of the boxes that repeat no earlier box of another caption that remains. captions: int [boxes]."""
+    """For each box the index of the first box of another caption that remains and that it repeats; its own if there is
+    none, so that it remains. captions: int [boxes]."""
+    firsts = list(range(len(corners)))
     remaining: list[int] = []
     for start in range(0, len(corners), _BLOCK):
         block = np.arange(start, min(start + _BLOCK, len(corners)))
         earlier = np.array([*remaining, *block])
         repeats: np.ndarray = ious(corners[start : start + _BLOCK], [corners[i] for i in earlier]) >= SAME_BOX_IOU
         repeats &= captions[block][:, None] != captions[earlier]
-        left_out = np.asarray(repeats[:, : len(remaining)].any(axis=1))
-        within = repeats[:, len(remaining) :]
-        for row in range(len(block)):
-            if not left_out[row]:
-                left_out[row + 1 :] |= within[row, row + 1 :]
-        remaining.extend(block[~left_out].tolist())
-    return remaining
+        remains = earlier < start  # of the block: not known yet
+        for row, index in enumerate(block.tolist()):
+            found = np.flatnonzero(repeats[row] & remains)
+            if len(found):
+                firsts[index] = int(earlier[found[0]])
+            else:
+                remains[len(remaining) + row] = True
+        remaining = earlier[remains].tolist()
+    return firsts

@@ -9,6 +9,7 @@ from gritmill.exports.format import (
     WORDS_TWICE,
     ExportCounts,
     ExportFolder,
+    LeftOut,
     LineFormat,
     Region,
     all_lines,
@@ -18,6 +19,7 @@ from gritmill.exports.format import (
     read_regions,
 )
 from gritmill.exports.options import ExportOptions, Level
+from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from pipeline.faults import CallError
 from transforms.text import dialects
@@ -59,8 +61,11 @@ Both files have the same conversations, with `conversations` as LLaVA reads them
   `datasets.load_dataset`.
 
 Paths of images are relative to this folder (`--image_folder`, `root`). Written in the dialect `{0}`, with the seed
-{1}. `datasets` was run on the lines; LLaVA and InternVL were not: tests read the files as their code does (commits
+{1}. {2} LLaVA and InternVL were not run: tests read the files as their code does (commits
 c121f04 and 2410d1d)."""
+
+_WITH_PROCESSORS = ("kosmos2", "florence2")
+"""Dialects that `make interop` reads with a processor of transformers."""
 
 _NO_SENTENCES = """ This dialect cannot carry sentences: the kinds are comprehension and pointing only."""
 
@@ -90,7 +95,9 @@ class Instructions(LineFormat):
 
     @property
     def description(self) -> str:
-        description = _DESCRIPTION.format(self.options.dialect, self.options.seed)
+        dialect = self.options.dialect
+        processors = ("transformers",) if dialect in _WITH_PROCESSORS else ()
+        description = _DESCRIPTION.format(dialect, self.options.seed, ran("datasets", *processors))
         return description if self._carries_sentences else description + _NO_SENTENCES
 
     @property
@@ -125,6 +132,7 @@ class Instructions(LineFormat):
                 counts[f"{WORDS_TWICE} of captioning only"] += uncertain
         if len(grounded.groups) > 1:
             kinds["pointing"] = _pointing
+        asked = False
         for kind, make in kinds.items():
             try:
                 question, answer = make(grounded, rng)
@@ -133,6 +141,7 @@ class Instructions(LineFormat):
                 counts[f"{kind}, left out: {reason}"] += 1
                 continue
             counts[kind] += 1
+            asked = True
             yield {
                 "id": f"{record['uid']}-{kind}",
                 "image": self.image_name(sample),
@@ -144,6 +153,8 @@ class Instructions(LineFormat):
                 **{name: record[name] for name in ("key", "width", "height")},
                 **origin_fields(record),
             }
+        if not asked:
+            raise LeftOut("captions without a question")
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from gritmill.exports.format import (
     read_regions,
 )
 from gritmill.exports.options import Level
+from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from transforms.selection.select_boxes import ious
 
@@ -32,7 +33,7 @@ class Mdetr(LineFormat):
     the same box, and the last one is kept, as in MDETR's own scripts.
     """
 
-    description = """\
+    description = f"""\
 `mdetr_train.json` in the format of MDETR's `final_mixed_train.json`, the name under which its loader opens it in
 `gqa_ann_path`. `file_name` is relative to this folder: use it as `vg_img_path`, because `data_source` is "vg". The
 loader also wants a folder `train2014` in `coco_path`; it may be empty. `tokens_positive_eval` has one list per phrase,
@@ -40,7 +41,7 @@ as in MDETR's Flickr30k files.
 
 The loaders were not run on these files: tests read them as the code of both does (`datasets/mixed.py` of
 ashkamath/mdetr, commit ea09acc; `maskrcnn_benchmark/data/datasets/mixed.py` of microsoft/GLIP, commit 9dda955), with
-pycocotools 2.0.10 as there. GLIP cuts captions at 256 tokens."""
+pycocotools as there. {ran("pycocotools")} GLIP cuts captions at 256 tokens."""
 
     def finish(self, shards: Sequence[int], folder: ExportFolder) -> None:
         boxes = (box for part in all_parts(shards, folder) for box in part["boxes"])

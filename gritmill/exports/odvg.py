@@ -16,6 +16,7 @@ from gritmill.exports.format import (
     origin_fields,
     read_regions,
 )
+from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 
 _MIN_SIDE = 1.0  # mmdetection drops boxes with a side below one pixel
@@ -34,6 +35,8 @@ dict(
 mmdetection compares `caption.lower().strip()` with the offsets, so `caption` has no blanks around it, and a character
 whose lower case has another length (İ) is written in lower case. Neither program was run on these files: tests read
 them as the code of both does (open-mmlab/mmdetection, commit 091ae03; longzw1997/Open-GroundingDino, commit d248268).
+
+{2}
 
 Both cut texts at {1} tokens of bert-base-uncased. Pairs with a longer caption, or with phrases that are longer
 together, are left out. {0}"""
@@ -57,7 +60,7 @@ class Odvg(LineFormat):
 
     @property
     def description(self) -> str:
-        return _DESCRIPTION.format(describe_counter(self.options.tokenizer), _MAX_TOKENS)
+        return _DESCRIPTION.format(describe_counter(self.options.tokenizer), _MAX_TOKENS, ran("datasets"))
 
     @cached_property
     def _count(self) -> Callable[[str], int]:

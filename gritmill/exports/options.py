@@ -1,5 +1,7 @@
 """The options of an export."""
 
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -22,8 +24,9 @@ class ExportOptions:
     but chunks for `mdetr`; a format of another package never gets None. dialect, seed: for the format `instructions`
     only. tokenizer: for the format `odvg` only: path of the `tokenizer.json` of the text encoder that will be trained;
     empty: numbers of tokens are estimated.
-    per_caption: for `coco` and `yolo`: an entry per caption, also if several captions have the same image. split: for
-    `coco` only: the name of the split in the names of files and folders, as in COCO's own release.
+    per_caption: for `coco`, `refcoco`, `flickr30k-entities` and `yolo`: an entry per caption, also if several captions
+    have the same image. split: for `coco` only: the name of the split in the names of files and folders, as in COCO's
+    own release.
     """
 
     images: bool = True
@@ -40,7 +43,7 @@ USED_BY = {
     "level": ("odvg", "mdetr", "coco", "refcoco", "yolo", "instructions"),
     "dialect": ("instructions",),
     "seed": ("instructions",),
-    "per_caption": ("coco", "yolo"),
+    "per_caption": ("coco", "refcoco", "flickr30k-entities", "yolo"),
     "split": ("coco",),
     "tokenizer": ("odvg",),
 }
@@ -63,9 +66,28 @@ def used_options(name: str, options: ExportOptions, *, built_in: bool) -> dict[s
             continue
         del used[option]
         if option != "images" and getattr(options, option) != getattr(ExportOptions, option):
-            words = _WORDS.get(option, f"--{option.replace('_', '-')}")
-            raise CallError(f"{words}: {name} does not use it; leave it out, or export to {_listed(users)}")
+            raise CallError(f"{_flag(option)}: {name} does not use it; leave it out, or export to {_listed(users)}")
     return used
+
+
+def as_command(name: str, used: Mapping[str, Any]) -> str:
+    """The command of an export to `name`, with all options that the format uses except flags that are not set.
+
+    Paths are words in capitals: a card that shows the command must not tell how folders of a machine are called.
+    """
+    words = ["gritmill", "export", "RUN", "--to", name, "--output", "FOLDER"]
+    for option, value in used.items():
+        if option == "images":
+            words += () if value else ("--no-images",)
+        elif value is True:
+            words.append(_flag(option))
+        elif value is not False and value != "":
+            words += (_flag(option), "FILE" if option == "tokenizer" else str(value))
+    return shlex.join(words)
+
+
+def _flag(option: str) -> str:
+    return _WORDS.get(option, f"--{option.replace('_', '-')}")
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -7,10 +7,11 @@ import yaml
 
 from gritmill.exports.format import ExportCounts, ExportFolder, origin_fields
 from gritmill.exports.image_entries import ImageEntries
+from gritmill.exports.readers import ran
 from gritmill.reading import Sample
 from transforms.text.grounded_caption import Corners
 
-_DESCRIPTION = """```
+_DESCRIPTION = f"""```
 yolo detect train data=data.yaml
 ```
 
@@ -22,9 +23,9 @@ Each shard has its own folder: `images/00000/` with `labels/00000/`, and so on. 
 Ultralytics also looks into the folders below it. `data.yaml` has no `path`, so that its paths start at its own folder.
 It names the same images for training and validation: split them before you trust a figure.
 
-gritmill's tests read these files with supervision 0.31.2, which takes one folder of images and labels at a time.
-Ultralytics 8.4.190 was run on them by hand: its `check_det_dataset` and `YOLODataset` found all images, boxes and
-classes."""
+{ran("supervision", "datumaro")} supervision takes one folder of images and labels
+at a time; for datumaro (`Dataset.import_from('.', 'yolo')`), each of them is a subset. Ultralytics 8.4.190 was run on
+them by hand: its `check_det_dataset` and `YOLODataset` found all images, boxes and classes."""
 
 _WITHOUT_IMAGES = """The export was made with `--no-images`. Before you train, copy each image below
 `images/`, to the place that its label has below `labels/`: `images/00000/000000000.jpg` belongs to

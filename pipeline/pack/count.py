@@ -13,7 +13,6 @@ from pipeline.pack.statistics import Statistics
 from pipeline.tables.detections import open_detections
 from pipeline.tables.table import Table
 from transforms.annotations.annotate import left_out
-from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.filters import explain, unknown_columns
 from transforms.records import Fault, Grounding, Pair, Reason
 from transforms.selection.judge import Kept, Policy, Rejected, judge_selected
@@ -31,15 +30,13 @@ def count_range(
     policy: Policy,
     source: str = "",
     columns: Collection[str] = (),
-    given: AnnotationColumns = NOTHING_GIVEN,
     duplicates: Sequence[int] = (),
 ) -> tuple[RangeCount, Statistics]:
     """Judges every row of a range.
 
     done: whether the range is finished; its chunk files must then match their recorded digests. source: URI of the
-    source, for the count. columns: those that the settings name; the count says which of them no pair has. given: those
-    with phrases and boxes.
-    duplicates: rows of the range that are rejected as duplicates, in order.
+    source, for the count. columns: those that the settings name; the count says which of them no pair has. duplicates:
+    rows of the range that are rejected as duplicates, in order.
     """
     total, statistics = RangeCount(range_id, source=source), Statistics.empty(policy.threshold)
     total.unknown_columns = set(columns)
@@ -49,8 +46,8 @@ def count_range(
     for entry in table.entries(range_id, done):
         rows = duplicates[bisect_left(duplicates, total.read) : bisect_left(duplicates, total.read + entry.rows)]
         again = tuple(row - total.read for row in rows)
-        _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics, given, again)
-    total.unknown_columns &= given.without_alternatives(total.unknown_columns)
+        _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics, again)
+    total.unknown_columns &= policy.given.without_alternatives(total.unknown_columns)
     statistics.truncate_heads()
     return total, statistics
 
@@ -62,17 +59,16 @@ def _count_chunk(
     policy: Policy,
     total: RangeCount,
     statistics: Statistics,
-    given: AnnotationColumns,
     duplicates: tuple[int, ...],
 ) -> None:
     kept = size = 0
-    selected = SelectedRows.from_table(table.read(chunk, digest), policy.selection, 0.0)
+    selected = SelectedRows.from_table(table.read(chunk, digest), policy.selection, 0.0, policy.given)
     position = (chunk.source, chunk.range, chunk.number)
-    for pair, outcome in judge_rows(selected, policy, position, statistics, duplicates):
+    for row, (pair, outcome) in enumerate(judge_rows(selected, policy, position, statistics, duplicates)):
         total.read += 1
         if total.unknown_columns and not pair.error:
             total.unknown_columns.intersection_update(unknown_columns(total.unknown_columns, [pair]))
-        for what, number in left_out(pair, given):
+        for what, number in (*left_out(pair, policy.given), *selected.left_out(row, policy.threshold)):
             total.left_out[what] = total.left_out.get(what, 0) + number
             total.left_out_examples.setdefault(what, f"{pair.key} of {pair.source}")
         if isinstance(outcome, Kept):

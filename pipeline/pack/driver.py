@@ -50,7 +50,8 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     floor = plan.configuration.detector.floor
     threshold = active_threshold(configuration.selection, plan.threshold, floor)
     duplicates = configuration.filters.duplicates is not None
-    policy = Policy(configuration.selection, threshold.score, configuration.text, duplicates)
+    given = configuration.source.annotations
+    policy = Policy(configuration.selection, threshold.score, configuration.text, duplicates, given)
     row_digests, pairs = digest_rows(plan, table, done)
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
     manifest = None if options.fresh else read_manifest(output)  # with --fresh, the old manifest may be unreadable
@@ -211,7 +212,8 @@ def check_settings(output: str, configuration: Configuration) -> None:
     `run` asks this before `ground`, which can take days.
     """
     with suppress(EnvironmentFault):  # a damaged manifest is told when it is needed
-        manifest = read_manifest(output)
+        manifest, plan = read_manifest(output), read_plan(find_detections(output))
+        configuration = plan.configuration.packed_with(configuration) if plan else configuration
         if manifest and (changed := changed_keys(manifest.configuration, configuration)):
             raise _other_shards(output, f" ({', '.join(changed)} changed)")
 

@@ -26,7 +26,6 @@ from pipeline.pack.shard_writer import ShardWriter
 from pipeline.pack.statistics import Statistics, add_up
 from pipeline.plan.plan import need_plan
 from pipeline.tables.detections import open_detections
-from transforms.annotations.columns import AnnotationColumns
 from transforms.filters import Filters
 
 
@@ -61,9 +60,8 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, row_dige
     )
     if writer.policy.exact_duplicates:
         ranges = _with_duplicates(ranges, writer.detections)
-    given = head.settings.source.annotations
-    columns = (*Filters(head.settings.filters).names, *given.names)
-    counted = ranges | "CountKept" >> beam.Map(_count, writer, columns, given)
+    columns = (*Filters(head.settings.filters).names, *head.settings.source.annotations.names)
+    counted = ranges | "CountKept" >> beam.Map(_count, writer, columns)
     counts = counted | "Counts" >> beam.Map(itemgetter(0)) | "KeyCounts" >> beam.WithKeys("")
     statistics = (
         counted
@@ -117,11 +115,9 @@ def _add_duplicates(keyed: tuple[RangeKey, dict[str, Iterable[Any]]]) -> RangeIt
     return range_id, done, source, rows_of(keyed[1]["duplicates"])
 
 
-def _count(
-    item: RangeItem, writer: ShardWriter, columns: tuple[str, ...], given: AnnotationColumns
-) -> tuple[RangeCount, Statistics]:
+def _count(item: RangeItem, writer: ShardWriter, columns: tuple[str, ...]) -> tuple[RangeCount, Statistics]:
     range_id, done, source, duplicates = item
-    return count_range(writer.detections, range_id, done, writer.policy, source, columns, given, duplicates)
+    return count_range(writer.detections, range_id, done, writer.policy, source, columns, duplicates)
 
 
 def _plan(

@@ -128,7 +128,8 @@ class Manifest(OpenModel):
     def policy(self) -> Policy:
         """The policy that decided which pairs are written."""
         settings = self.settings
-        return Policy(settings.selection, self.threshold.score, settings.text, settings.filters.duplicates is not None)
+        duplicates, given = settings.filters.duplicates is not None, settings.source.annotations
+        return Policy(settings.selection, self.threshold.score, settings.text, duplicates, given)
 
 
 def write_manifest(

@@ -1,16 +1,21 @@
 """Selects the boxes of a chunk on arrays, so that Python objects are created only for kept boxes."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline.tables.pair_rows import build_records, from_table, list_column
+from transforms.annotations.annotate import has_given_boxes
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.records import Box, Grounding, Pair
+from transforms.selection.ambiguous_phrases import ambiguous_phrases
 from transforms.selection.select_boxes import Candidates, rank_within, select_many
 from transforms.settings import SelectionSettings
+
+AMBIGUOUS_LEFT_OUT = "phrases that share their boxes with another one (selection.ambiguous_phrases)"
 
 
 @dataclass(frozen=True)
@@ -26,11 +31,21 @@ class SelectedRows:
     row: np.ndarray
     score: np.ndarray
     is_best: np.ndarray
+    ambiguous: Mapping[int, Sequence[float]]
 
     @classmethod
-    def from_table(cls, table: pa.Table, settings: SelectionSettings, threshold: float) -> "SelectedRows":
-        """Selects boxes with a score of at least `threshold`."""
+    def from_table(
+        cls,
+        table: pa.Table,
+        settings: SelectionSettings,
+        threshold: float,
+        given: AnnotationColumns = NOTHING_GIVEN,
+    ) -> "SelectedRows":
+        """Selects boxes with a score of at least `threshold`. given: as in `Policy`."""
         boxes = _candidates(table)
+        ambiguous = _ambiguous_phrases(table, boxes, given) if settings.ambiguous_phrases == "drop" else {}
+        for row, phrases in ambiguous.items():
+            boxes.left_out[(boxes.pair == row) & np.isin(boxes.phrase, [*phrases])] = True
         positions = select_many(boxes, settings, threshold)
         return cls(
             table,
@@ -38,12 +53,17 @@ class SelectedRows:
             boxes.pair[positions],
             boxes.score[positions],
             rank_within(boxes.pair[positions], boxes.phrase[positions]) == 0,
+            {row: [*phrases.values()] for row, phrases in ambiguous.items()},
         )
 
     def subset(self, chosen: np.ndarray) -> "SelectedRows":
         """A subset of the kept boxes. chosen: a boolean mask, or rising positions."""
-        return SelectedRows(
-            self.table, self.positions[chosen], self.row[chosen], self.score[chosen], self.is_best[chosen]
+        return replace(
+            self,
+            positions=self.positions[chosen],
+            row=self.row[chosen],
+            score=self.score[chosen],
+            is_best=self.is_best[chosen],
         )
 
     def pairs(self) -> Iterator[tuple[Pair, tuple[Grounding, ...]]]:
@@ -57,6 +77,12 @@ class SelectedRows:
     def groundings(self, pair: Pair) -> tuple[Grounding, ...]:
         """All kept boxes. They must belong to `pair`."""
         return _groundings_of(pair, self._boxes())
+
+    def left_out(self, row: int, threshold: float) -> Iterator[tuple[str, int]]:
+        """What the selection leaves out of a row and counts by kind, with its number. Without phrases that have no box
+        with a score of at least `threshold`."""
+        if number := sum(score >= threshold for score in self.ambiguous.get(row, ())):
+            yield AMBIGUOUS_LEFT_OUT, number
 
     def _boxes(self) -> list[Box]:
         _, fields = list_column(self.table, "boxes")
@@ -74,4 +100,19 @@ def _candidates(table: pa.Table) -> Candidates:
     phrase = first[pair] + boxes["phrase"]
     corners = np.array([boxes[name] for name in ("x1", "y1", "x2", "y2")], np.float64)
     spans = phrases["start"][phrase], phrases["end"][phrase]
-    return Candidates(pair, boxes["phrase"], *spans, corners, boxes["score"].astype(np.float64))
+    scores = boxes["score"].astype(np.float64)
+    return Candidates(pair, boxes["phrase"], *spans, corners, scores, np.zeros(len(scores), bool))
+
+
+def _ambiguous_phrases(table: pa.Table, boxes: Candidates, given: AnnotationColumns) -> dict[int, dict[int, float]]:
+    """The ambiguous phrases of each row that has some, each with its best score.
+
+    Few rows have two phrases with the same best score. Objects are created only for these.
+    """
+    best = np.full((len(table), 1 + boxes.phrase.max(initial=0)), -1.0)
+    np.maximum.at(best, (boxes.pair, boxes.phrase), boxes.score)
+    ranked = np.sort(best, axis=1)
+    (suspects,) = np.nonzero(((ranked[:, 1:] == ranked[:, :-1]) & (ranked[:, 1:] >= 0)).any(axis=1))
+    pairs = zip(suspects.tolist(), from_table(table.take(suspects)), strict=True)
+    found = ((row, ambiguous_phrases(pair)) for row, pair in pairs if not has_given_boxes(pair, given))
+    return {row: {phrase: float(best[row, phrase]) for phrase in phrases} for row, phrases in found if phrases}

@@ -78,7 +78,7 @@ class ShardWriter:
 
     def _kept(self, piece: Piece) -> Iterator[Kept]:
         table = open_detections(self.detections).read(piece.chunk, piece.digest)
-        selected = SelectedRows.from_table(table, self.policy.selection, self.policy.threshold)
+        selected = SelectedRows.from_table(table, self.policy.selection, self.policy.threshold, self.policy.given)
         excluded = set(piece.duplicates)
         pairs = (found for row, found in enumerate(selected.pairs()) if row not in excluded)
         outcomes = (judge_selected(pair, in_record_order(found), self.policy.text) for pair, found in pairs)

@@ -58,7 +58,7 @@ def test_the_script_finds_what_ground_finds():
     detector = GroundingDino.load(DetectorSettings(model="scene-grounder", device="cpu", forward="stock"))
     compared = 0
     for photo in inputs.scenes(6):
-        phrases = script.phrases(script.nlp(photo.captions[0]))
+        phrases = script.phrases(photo.captions[0])
         theirs = script.boxes(decode(photo.data), phrases)
         (ours,) = detector.detect([Request(photo.data, *measure(photo.data), tuple(phrases))])
         for number in range(len(phrases)):

@@ -13,6 +13,8 @@ import pytest
 import gritmill
 from gritmill.exports import formats
 from pipeline.configuration import Configuration
+from pipeline.faults import FolderMismatch
+from pipeline.pack.driver import check_settings
 from pipeline.tables.pair_rows import SCHEMA
 from pipeline.tables.row_files import decode
 from tests.data.released.write import ABSENT, PLACE, STAMP
@@ -114,10 +116,29 @@ def test_a_finished_run_is_packed_to_the_same_shards(copy):
 
 def test_a_finished_run_is_packed_with_other_settings(copy, tmp_path):
     run = copy("finished")
-    other = {**CONFIG, "selection": {"score": 0.5}, "text": {"dialect": ["shikra", "qwen-vl"]}}
+    other = {
+        **CONFIG,
+        "selection": {"score": 0.5, "ambiguous_phrases": "drop"},
+        "text": {"dialect": ["shikra", "qwen-vl"]},
+    }
     manifest = gritmill.pack(other, output=tmp_path / "other", detections=run)
     assert manifest["ledger"]["read"] == 27
     assert 0 < manifest["ledger"]["written"] <= WRITTEN
+    assert manifest["configuration"]["selection"]["ambiguous_phrases"] == "drop"
+    del other["selection"]["ambiguous_phrases"]
+    manifest = gritmill.pack(other, output=tmp_path / "another", detections=run)
+    assert manifest["configuration"]["selection"]["ambiguous_phrases"] == "first"  # as in its release
+
+
+def test_before_ground_run_compares_with_the_settings_that_pack_will_use(copy):
+    run = copy("finished")
+    drop = {**CONFIG, "selection": {"ambiguous_phrases": "drop"}}
+    gritmill.pack(drop, output=run, fresh=True)
+    check_settings(str(run), Configuration.model_validate(drop))
+    with pytest.raises(FolderMismatch, match=r"\(selection\.ambiguous_phrases changed\)"):
+        check_settings(str(run), Configuration.model_validate(CONFIG))
+    with pytest.raises(FolderMismatch, match=r"\(selection\.ambiguous_phrases changed\)"):
+        gritmill.pack(CONFIG, output=run)
 
 
 @pytest.mark.parametrize("to", formats())
@@ -127,6 +148,7 @@ def test_a_finished_run_is_exported_in_every_format(copy, tmp_path, to):
     left_out = {kind for kind, number in figures.items() if number and "left out" in kind}
     assert left_out <= {
         "expressions with several boxes, left out",
+        "images without a ref, left out",
         "generation, left out: every expression names several things",
         "pointing, left out: no point lies in one thing alone",
     }

@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from spacy.language import Language
 from spacy.tokens import Doc
 
 from training.caption_parser.spans import Counts, Spans, compare, phrase_spans, total
-from transforms.phrases.markup import hide_markup
+from transforms.phrases.phrase_extractor import PhraseExtractor
 
 MARKS = Path(__file__).parent / "marks"
 
@@ -89,10 +88,10 @@ def _without_number(caption: str, span: tuple[int, int]) -> tuple[int, int]:
 
 
 def find_spans(
-    nlp: Language, annotated: Iterable[AnnotatedCaption], spans: Callable[[Doc], Spans] = phrase_spans
+    parser: PhraseExtractor, annotated: Iterable[AnnotatedCaption], spans: Callable[[Doc], Spans] = phrase_spans
 ) -> list[Spans]:
     """Returns the phrases that a parser finds in each caption. spans: extracts them from a document."""
-    return [spans(doc) for doc in nlp.pipe(hide_markup(item.caption) for item in annotated)]
+    return [spans(doc) for doc in parser.docs(item.caption for item in annotated)]
 
 
 def difference_interval(ours: Sequence[Counts], theirs: Sequence[Counts], draws: int = 10_000) -> tuple[float, float]:

@@ -8,15 +8,16 @@ from typing import Any
 
 import spacy
 from rich.table import Table
-from spacy.language import Language
 
 from pipeline.screen import data_console
+from pipeline.stages.phrases import Phrases
 from training.caption_parser import hand_marks
 from training.caption_parser.figures import Figures, figures
 from training.caption_parser.silver import read_silver, split, to_doc
 from training.caption_parser.spans import Counts, Spans, bare_spans, total
 from training.caption_parser.word_classes import WordClassRuler
-from transforms.phrases.parser import load_parser
+from transforms.phrases.phrase_extractor import PhraseExtractor
+from transforms.settings import PhraseSettings
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def write_report(silver: Path, captions: Path, models: Sequence[Path], marks: st
     """
     console = data_console()
     pipelines = {str(path): spacy.load(path, exclude=["lemmatizer"]) for path in models}
-    as_used = [load_parser(str(path), split_brackets=True) for path in models]
+    as_used = [Phrases(PhraseSettings(model=str(path))).load() for path in models]
     by_hand = _by_hand(as_used, hand_marks.read_marks(hand_marks.MARKS / f"{marks}.jsonl", captions))
     ruler = WordClassRuler()
     _, validation = split(read_silver(silver), hand_marks.withheld_keys(hand_marks.MARKS))
@@ -67,9 +68,9 @@ def write_report(silver: Path, captions: Path, models: Sequence[Path], marks: st
         report.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
 
 
-def _by_hand(pipelines: Sequence[Language], annotated: Sequence[hand_marks.AnnotatedCaption]) -> list[HandFigures]:
-    found = [hand_marks.find_spans(nlp, annotated) for nlp in pipelines]
-    bare = [_scores(annotated, hand_marks.find_spans(nlp, annotated, bare_spans)) for nlp in pipelines]
+def _by_hand(parsers: Sequence[PhraseExtractor], annotated: Sequence[hand_marks.AnnotatedCaption]) -> list[HandFigures]:
+    found = [hand_marks.find_spans(parser, annotated) for parser in parsers]
+    bare = [_scores(annotated, hand_marks.find_spans(parser, annotated, bare_spans)) for parser in parsers]
     loose = [[hand_marks.score_without_numbers(m, f) for m, f in zip(annotated, spans, strict=True)] for spans in found]
     ours = [_scores(annotated, spans) for spans in found]
     return [_hand(*row, bare[-1]) for row in zip(ours, loose, bare, strict=True)]

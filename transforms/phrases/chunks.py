@@ -8,7 +8,7 @@ second one ("a red tank top and blue jeans"). The words tell: a known name, a co
 from collections.abc import Iterator
 
 from spacy.symbols import NOUN, PROPN
-from spacy.tokens import Doc
+from spacy.tokens import Doc, Token
 
 from transforms.phrases.class_names import compounds
 from transforms.phrases.parsed_caption import ParsedCaption
@@ -34,10 +34,25 @@ def noun_chunks(doc: Doc, caption: ParsedCaption) -> Iterator[tuple[range, int]]
     if not caption.corrected:
         yield from chunks
         return
+    chunks = _with_hyphenated(caption, chunks)
     taken = {token for tokens, _ in chunks for token in tokens}
     for tokens, root in chunks:
         tokens, root = _with_rest_of_compound(caption, tokens, root, taken)
         yield from _coordinated(caption, tokens, root)
+
+
+def _with_hyphenated(caption: ParsedCaption, chunks: list[tuple[range, int]]) -> list[tuple[range, int]]:
+    """Joins a chunk that is only a word with hyphens, or ends with it, and the chunk right after it that depends on it:
+    "Carry-all" and "Pouch". The parser has seen the parts of the word, see `whole_words`."""
+    joined: list[tuple[range, int]] = []
+    for tokens, root in chunks:
+        before, head = joined[-1] if joined else (range(0), -1)
+        follows = bool(before) and before.stop == tokens.start and caption.heads[root] == head == before[-1]
+        first = caption.tokens[tokens[0]]
+        if follows and "-" in caption.tokens[head].text[1:-1] and first.text[0].isalnum() and not _opens(first):
+            tokens = range(joined.pop()[0].start, tokens.stop)
+        joined.append((tokens, root))
+    return joined
 
 
 def _with_rest_of_compound(caption: ParsedCaption, tokens: range, root: int, taken: set[int]) -> tuple[range, int]:
@@ -57,10 +72,14 @@ def _coordinated(caption: ParsedCaption, tokens: range, root: int) -> Iterator[t
         if caption.tokens[middle].lower_ not in _AND:
             continue
         left, right = caption.tokens[middle - 1], caption.tokens[middle + 1]
-        opens = (right.tag_ or right.pos_) in _OPENS_PHRASE or right.lower_ in _COLOURS
+        opens = _opens(right) or right.lower_ in _COLOURS
         if left.pos in (NOUN, PROPN) and left.lower_ not in _COLOURS and opens and root > middle:
             caption.conjuncts.update((left.i, root))
             yield range(tokens[0], middle), left.i
             yield from _coordinated(caption, range(middle + 1, tokens[-1] + 1), root)
             return
     yield tokens, root
+
+
+def _opens(token: Token) -> bool:
+    return (token.tag_ or token.pos_) in _OPENS_PHRASE

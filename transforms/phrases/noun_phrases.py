@@ -125,15 +125,15 @@ def _expression(caption: ParsedCaption, tokens: range, head: int) -> range:
         return tokens
     around = next((run for run in caption.between_separators(subtree) if tokens[0] in run), range(0))
     widened = caption.trimmed(around, BROKEN_ENDS)
+    while caption.corrected and widened and widened[-1] not in tokens and caption.lacks_object(widened[-1], head):
+        widened = caption.trimmed(range(widened[0], widened[-1]), BROKEN_ENDS)
     return widened if tokens[0] in widened and tokens[-1] in widened else tokens
 
 
 def _drop_reason(caption: ParsedCaption, part: _Part, drops: DropRules) -> Drop | None:
     if not part.tokens:
         return Drop.NO_NOUN if any(caption.tokens[token].is_alpha for token in part.empty) else Drop.NO_TOKEN
-    if len(part.tokens) == 1 and caption.tokens[part.tokens[0]].lower_ in ("s", "es"):  # dog(s)
-        return Drop.NO_NOUN
-    if part.head is None:
+    if part.head is None or (len(part.tokens) == 1 and caption.is_ending(part.tokens[0])):
         return Drop.NO_NOUN
     if caption.tokens[part.head].pos == PRON:
         return Drop.PRONOUN

@@ -8,7 +8,7 @@ phrase, and such lists are frequent in web alt-texts.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import chain, groupby
 
 from spacy.symbols import NOUN, PRON, PROPN, conj
 from spacy.tokens import Doc, Token
@@ -29,6 +29,16 @@ _FUNCTION_WORDS = frozenset(
 BROKEN_ENDS = frozenset(("and", "or", "&", "nor", "a", "an", "the"))
 """Words that end no expression. A preposition may: "a man with a hat on", "the table they sit at"."""
 
+_PREPOSITIONS = _FUNCTION_WORDS - BROKEN_ENDS
+
+_PLURAL_ENDINGS = frozenset(("s", "es", "ies", "ves", "en", "ren"))
+
+_OPENS_PHRASE = frozenset(("DT", "CD", "PRP$", "JJ", "DET", "NUM", "ADJ"))
+"""Tags, or word classes where there are no tags, of words that begin a noun phrase but are no nouns."""
+
+_QUOTES = (('"', '"'), ("“", "”"), ("«", "»"))
+_QUOTE_CHARS = frozenset(chain.from_iterable(_QUOTES))
+
 
 @dataclass(slots=True)
 class ParsedCaption:
@@ -38,6 +48,7 @@ class ParsedCaption:
     spreads: for each token, the first and the last of itself and the tokens that depend on it directly.
     conjuncts: the tokens that are a conjunct, and the tokens that a later token is a conjunct of.
     may_have_separator: False if the caption contains no separator character.
+    may_have_quotes: False if the caption contains no quotation mark, or if the ends of phrases are not corrected.
     corrected: whether the ends of phrases are corrected: each bracket separates, and function words end no phrase.
     """
 
@@ -46,6 +57,7 @@ class ParsedCaption:
     spreads: list[tuple[int, int]]
     conjuncts: set[int]
     may_have_separator: bool
+    may_have_quotes: bool
     corrected: bool
 
     @classmethod
@@ -63,7 +75,9 @@ class ParsedCaption:
                 conjuncts.update((number, heads[number]) if heads[number] < number else (number,))
         separators = _SEPARATOR_CHARS | _BRACKETS if corrected else _SEPARATOR_CHARS
         spreads = list(zip(firsts, lasts, strict=True))
-        return cls(tokens, heads, spreads, conjuncts, not separators.isdisjoint(doc.text), corrected)
+        may_have_separator = not separators.isdisjoint(doc.text)
+        may_have_quotes = corrected and not _QUOTE_CHARS.isdisjoint(doc.text)
+        return cls(tokens, heads, spreads, conjuncts, may_have_separator, may_have_quotes, corrected)
 
     def characters(self, tokens: range) -> tuple[int, int]:
         """Start and end of the tokens in the caption, as character offsets, end exclusive."""
@@ -72,13 +86,38 @@ class ParsedCaption:
 
     def trimmed(self, tokens: range, ends: frozenset[str] = _FUNCTION_WORDS) -> range:
         """The range without tokens at either end that have no letter or digit. If borders are corrected, also without
-        `ends` at its end, and without "and" at its start. Empty if nothing remains."""
+        `ends` at its end, and without "and" at its start, but with the second half of a pair of quotation marks. Empty
+        if nothing remains."""
         words = [token for token in tokens if self._has_alnum(token)]
         while self.corrected and words and self._is_one_of(ends, words[-1]):
             words.pop()
         while self.corrected and words and self.tokens[words[0]].lower_ in ("and", "or"):
             del words[0]
-        return range(words[0], words[-1] + 1) if words else range(0)
+        inner = range(words[0], words[-1] + 1) if words else range(0)
+        return self._with_quotes(tokens, inner) if self.may_have_quotes and words else inner
+
+    def lacks_object(self, token: int, head: int) -> bool:
+        """Whether a token at the end of the expression of `head` is a preposition without its object.
+
+        The object follows, where the parser broke off ("a dog with" / "it's tail"), or is missing ("Introduction by"
+        at the end of a caption). A verb may keep its preposition: "the table they sit at", "a man looking on", "a wall
+        that he stands in front of". So may a noun its "on", but not the one of the expression: in "a man with a hat
+        on", "on" is part of what the man has. After an adjective, an adverb or a number, the word is none: "close by",
+        "near by", "50 in.".
+        """
+        if not self._is_one_of(_PREPOSITIONS, token):
+            return False
+        following = (self.tokens[other] for other in range(token + 1, len(self.tokens)))
+        after = next((word for word in following if not word.is_space), None)
+        if after is not None and (after.pos in NOUN_TAGS or (after.tag_ or after.pos_) in _OPENS_PHRASE):
+            return True
+        before, governor = self.tokens[token - 1], self.heads[token]
+        if (before.tag_ or before.pos_).startswith(("JJ", "RB", "CD", "AD", "NUM")) or before.lower_ == "near":
+            return False
+        if self._ends_in_front_of(token):
+            return False
+        is_own = governor == head and self.heads[head] != head
+        return self.tokens[governor].pos in (NOUN, PROPN) and (is_own or self.tokens[token].lower_ != "on")
 
     def word_beside(self, token: int, step: int) -> str:
         """The next token in a direction that is no blank, in lower case; "" if there is none. step: 1 or -1."""
@@ -86,6 +125,19 @@ class ParsedCaption:
         while 0 <= token < len(self.tokens) and self.tokens[token].is_space:
             token += step
         return self.tokens[token].lower_ if 0 <= token < len(self.tokens) else ""
+
+    def _ends_in_front_of(self, token: int) -> bool:
+        """Whether a token is the "of" of "in front of", "on top of" and the like."""
+        bare_noun = self.heads[token] == token - 1 and self.heads[token - 1] == token - 2
+        return bare_noun and self.tokens[token].lower_ == "of" and self._is_one_of(_PREPOSITIONS, token - 2)
+
+    def is_ending(self, token: int) -> bool:
+        """Whether a token is the plural ending of the word before it: "dog(s)", "child(ren)". Not "pet(dog)"."""
+        word, before = self.tokens[token], self.tokens[max(token - 2, 0) : token]
+        if word.lower_ in ("s", "es"):
+            return True
+        joined = len(before) == 2 and before[0].text[-1].isalpha() and not any(one.whitespace_ for one in before)
+        return joined and before[1].text == "(" and word.text in _PLURAL_ENDINGS
 
     def subtree(self, token: int) -> range | None:
         """The token and all tokens that depend on it; None if they have a gap."""
@@ -108,6 +160,28 @@ class ParsedCaption:
             return (tokens,)
         runs = [list(run) for is_separator, run in groupby(tokens, self._separates) if not is_separator]
         return [range(run[0], run[-1] + 1) for run in runs] or [tokens]
+
+    def _with_quotes(self, tokens: range, inner: range) -> range:
+        """`inner` with the quotation mark of `tokens` beside it, if it has only the other half of the pair: `"Stop"
+        sign`, `a sign reading "stop"`."""
+        texts = [self.tokens[token].text for token in inner]
+        before = inner.start - 1
+        after = next((token for token in tokens if token >= inner.stop and not self.tokens[token].is_space), -1)
+        # After blanks, it may be the end of an entity, see `hide_markup`.
+        adjacent = before in tokens and not (before and self.tokens[before - 1].is_space)
+        for opening, closing in _QUOTES:
+            opened, closed = texts.count(opening), texts.count(closing)
+            if opening == closing:  # the one that lacks its other half may be either
+                opened, closed = opened % 2, 0
+            if opened > closed and after in tokens and self.tokens[after].text == closing:
+                return range(inner.start, after + 1)
+            if (
+                (closed > opened or (opened and opening == closing))
+                and adjacent
+                and self.tokens[before].text == opening
+            ):
+                return range(before, inner.stop)
+        return inner
 
     def _has_alnum(self, token: int) -> bool:
         text = self.tokens[token].text

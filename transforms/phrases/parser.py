@@ -38,6 +38,8 @@ def _split_at_brackets(nlp: Language) -> None:
     tokenizer: Any = nlp.tokenizer
     if not isinstance(tokenizer, Tokenizer):  # of another language or package
         return
+    # Otherwise the last word of "(a shirt in size 8)" is a smiley.
+    tokenizer.rules = {word: parts for word, parts in (tokenizer.rules or {}).items() if not re.search(_BRACKETS, word)}
     pattern = getattr(getattr(tokenizer.infix_finditer, "__self__", None), "pattern", "")  # a method of a regex
     if pattern:
         tokenizer.infix_finditer = re.compile(f"{pattern}|{_BRACKETS}").finditer

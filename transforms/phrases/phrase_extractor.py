@@ -1,7 +1,7 @@
 """Adds phrases to pairs, with a spaCy pipeline."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -29,10 +29,9 @@ class PhraseExtractor:
     def process(self, pairs: Sequence[Pair]) -> list[Pair]:
         """The pairs with their phrases. A caption that the language gate rejects is dropped as a whole."""
         rejected = [self.gate is not None and self.gate.rejects(pair.caption) for pair in pairs]
-        nlp = self._parser()
         # Without a memory zone, spaCy's string store keeps every word that it has seen (spaCy pull request 13621).
-        with nlp.memory_zone():
-            docs = nlp.pipe(self._text(pair) for pair, out in zip(pairs, rejected, strict=True) if not out)
+        with self._parser().memory_zone():
+            docs = self.docs(pair.caption for pair, out in zip(pairs, rejected, strict=True) if not out)
             return [
                 replace(pair, data=b"", dropped=(Dropped(0, len(pair.caption), Drop.LANGUAGE),))
                 if out
@@ -40,12 +39,14 @@ class PhraseExtractor:
                 for pair, out in zip(pairs, rejected, strict=True)
             ]
 
+    def docs(self, captions: Iterable[str]) -> Iterator[Doc]:
+        """The parsed captions, which phrases are read from: without markup if borders are corrected."""
+        docs: Iterator[Doc] = self._parser().pipe(map(hide_markup, captions) if self.rules.corrected else captions)
+        return docs
+
     def probe(self) -> object:
         """Parses "a dog"."""
         return list(self._parser().pipe(["a dog"]))
-
-    def _text(self, pair: Pair) -> str:
-        return hide_markup(pair.caption) if self.rules.corrected else pair.caption
 
     def _extracted(self, pair: Pair, doc: Doc) -> Pair:
         found = find_phrases(doc, self.rules)

@@ -1,6 +1,7 @@
 """Candidate boxes -> kept boxes, and the outcome of the pair.
 
-select_boxes      the selection: score, size, suppression, caps; for many pairs at once (`pack`) or for one pair
-judge             the outcome of a pair: kept, rejected or failed
-threshold_sweep   the result of every other score threshold
+select_boxes        the selection: score, size, suppression, caps; for many pairs at once (`pack`) or for one pair
+ambiguous_phrases   phrases whose boxes could each belong to another phrase
+judge               the outcome of a pair: kept, rejected or failed
+threshold_sweep     the result of every other score threshold
 """

@@ -7,6 +7,8 @@ on the row and the policy. `judge` also selects the boxes; the viewer calls it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from transforms.annotations.annotate import has_given_boxes
+from transforms.annotations.columns import NOTHING_GIVEN, AnnotationColumns
 from transforms.records import REJECTED_BY_SOURCE, Drop, Fault, Grounding, Pair, Reason
 from transforms.selection.select_boxes import select
 from transforms.settings import SelectionSettings, TextSettings
@@ -17,12 +19,21 @@ from transforms.text.grounded_caption import CannotCarry, GroundedCaption, choos
 @dataclass(frozen=True)
 class Policy:
     """The settings that decide the outcome: the selection, the active score threshold, how text is written, and
-    whether exact duplicates are rejected. `pack` alone finds these, because they depend on other pairs."""
+    whether exact duplicates are rejected. `pack` alone finds these, because they depend on other pairs.
+
+    given: the columns with phrases and boxes of the source.
+    """
 
     selection: SelectionSettings
     threshold: float
     text: TextSettings
     exact_duplicates: bool = False
+    given: AnnotationColumns = NOTHING_GIVEN
+
+    def selection_of(self, pair: Pair) -> SelectionSettings:
+        """The selection for a pair. Boxes of the source are never ambiguous: it says whose each of them is."""
+        given = self.selection.ambiguous_phrases == "drop" and has_given_boxes(pair, self.given)
+        return self.selection.model_copy(update={"ambiguous_phrases": "first"}) if given else self.selection
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,7 @@ class Rejected:
 
 def judge(pair: Pair, policy: Policy) -> Kept | Rejected | Fault:
     """The outcome of a row of detections; selects its boxes first."""
-    return judge_selected(pair, select(pair, policy.selection, policy.threshold), policy.text)
+    return judge_selected(pair, select(pair, policy.selection_of(pair), policy.threshold), policy.text)
 
 
 def judge_selected(pair: Pair, groundings: Sequence[Grounding], settings: TextSettings) -> Kept | Rejected | Fault:

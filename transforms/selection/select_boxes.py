@@ -14,6 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from transforms.records import Box, Grounding, Pair
+from transforms.selection.ambiguous_phrases import ambiguous_phrases
 from transforms.settings import SelectionSettings
 from transforms.text.grounded_caption import Corners
 
@@ -29,7 +30,8 @@ class Candidates:
     """Boxes of many pairs, as columns of equal length.
 
     pair: number of the pair, ascending. phrase: number of the phrase in the pair. start, end: character offsets of the
-    phrase's noun chunk. corners: float64 [4, boxes], rows x1, y1, x2, y2. score: float64.
+    phrase's noun chunk. corners: float64 [4, boxes], rows x1, y1, x2, y2. score: float64. left_out: whether a box
+    suppresses others but is not kept itself, see `ambiguous_phrases`.
     """
 
     pair: np.ndarray
@@ -38,6 +40,7 @@ class Candidates:
     end: np.ndarray
     corners: np.ndarray
     score: np.ndarray
+    left_out: np.ndarray
 
 
 def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float) -> np.ndarray:
@@ -49,6 +52,7 @@ def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float
     keys = (*boxes.corners[::-1], boxes.end, boxes.start, -boxes.score, boxes.pair)
     ranked = remaining[np.lexsort([key[remaining] for key in keys])]
     kept: np.ndarray = ranked[suppress_many(boxes.pair[ranked], boxes.corners[:, ranked], settings.nms_iou)]
+    kept = kept[~boxes.left_out[kept]]
     if settings.boxes_per_phrase is not None:
         kept = kept[rank_within(boxes.pair[kept], boxes.phrase[kept]) < settings.boxes_per_phrase]
     if settings.boxes_per_pair is not None:
@@ -59,6 +63,7 @@ def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float
 def select(pair: Pair, settings: SelectionSettings, threshold: float) -> list[Grounding]:
     """The kept boxes of one pair, in the order of its record."""
     phrases = [pair.phrases[box.phrase] for box in pair.boxes]
+    ambiguous = ambiguous_phrases(pair) if settings.ambiguous_phrases == "drop" else ()
     candidates = Candidates(
         np.zeros(len(phrases), int),
         np.array([box.phrase for box in pair.boxes], int),
@@ -66,6 +71,7 @@ def select(pair: Pair, settings: SelectionSettings, threshold: float) -> list[Gr
         np.array([phrase.end for phrase in phrases], int),
         corner_rows([box.corners for box in pair.boxes]),
         np.array([box.score for box in pair.boxes], float),
+        np.array([box.phrase in ambiguous for box in pair.boxes], bool),
     )
     kept = select_many(candidates, settings, threshold).tolist()
     return in_record_order(Grounding(phrases[at], pair.boxes[at]) for at in kept)

@@ -33,7 +33,7 @@ def rank_candidates(pair: Pair, policy: Policy) -> list[Grounding]:
     Each threshold keeps the first boxes of this list, because in suppression and in the caps a box never affects a box
     with a higher score.
     """
-    return sorted(select(pair, policy.selection, 0.0), key=lambda grounding: -grounding.box.score)
+    return sorted(select(pair, policy.selection_of(pair), 0.0), key=lambda grounding: -grounding.box.score)
 
 
 def sweep(

@@ -1,5 +1,6 @@
 """Calls of `export`: invalid ones, and the command line."""
 
+import hashlib
 import json
 import shutil
 from contextlib import nullcontext
@@ -76,7 +77,11 @@ def test_a_folder_of_another_export_is_refused(finished, tmp_path):
     ("to", "options", "problem"),
     [
         ("yolo", {"tokenizer": "/"}, "--tokenizer: yolo does not use it; leave it out, or export to odvg"),
-        ("mdetr", {"per_caption": True}, "--per-caption: mdetr does not use it; .* export to coco or yolo"),
+        (
+            "mdetr",
+            {"per_caption": True},
+            "--per-caption: mdetr does not use it; .* export to coco, refcoco, flickr30k-entities or yolo",
+        ),
         ("yolo", {"split": "val"}, "--split: yolo does not use it"),
         ("hf", {"level": Level.EXPRESSIONS}, "--phrases: hf .* odvg, mdetr, coco, refcoco, yolo or instructions"),
         ("grit", {"seed": 1}, "--seed: grit does not use it"),
@@ -106,6 +111,52 @@ def test_the_tables_of_options_name_built_in_formats_and_all_options():
 def test_a_default_that_is_given_is_the_same_export(finished, tmp_path, to, given):
     written = export(finished, to, tmp_path, ExportOptions(images=False))
     assert export(finished, to, tmp_path, ExportOptions(**given)) == written
+
+
+@pytest.mark.parametrize(
+    ("to", "options", "command"),
+    [
+        ("coco", {}, "--to coco --output FOLDER --phrases expressions"),
+        (
+            "coco",
+            {"split": "val2017", "per_caption": True, "level": Level.CHUNKS},
+            "--to coco --output FOLDER --no-images --phrases chunks --per-caption --split val2017",
+        ),
+        (
+            "flickr30k-entities",
+            {"per_caption": True},
+            "--to flickr30k-entities --output FOLDER --no-images --per-caption",
+        ),
+        ("mdetr", {}, "--to mdetr --output FOLDER --phrases chunks"),
+        (
+            "instructions",
+            {"dialect": "ofa", "seed": 7},
+            "--to instructions --output FOLDER --no-images --phrases expressions --dialect ofa --seed 7",
+        ),
+        ("grit", {}, "--to grit --output FOLDER"),
+    ],
+)
+def test_the_card_has_the_command_that_makes_the_export_again(finished, tmp_path, to, options, command):
+    export(finished, to, tmp_path, ExportOptions(images=not options, **options))
+    card = (tmp_path / "README.md").read_text()
+    assert f"```\ngritmill export RUN {command}\n```\n\nThis is for gritmill {version('gritmill')}." in card
+    assert "FILE" not in card
+
+
+def test_the_card_names_the_tokenizer_by_its_digest(finished, tmp_path):
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+
+    path = tmp_path / "secret folder" / "tokenizer.json"
+    path.parent.mkdir()
+    Tokenizer(WordLevel({"[UNK]": 0}, "[UNK]")).save(str(path))
+    export(finished, "odvg", tmp_path / "out", ExportOptions(images=False, tokenizer=str(path)))
+    card = (tmp_path / "out/README.md").read_text()
+    assert " --no-images --phrases expressions --tokenizer FILE\n" in card
+    assert (
+        f"`FILE` has the BLAKE2b-128 digest `{hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()}`" in card
+    )
+    assert "secret" not in card
 
 
 def test_an_export_of_the_development_version_is_resumed(finished, tmp_path):

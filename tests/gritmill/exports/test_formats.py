@@ -8,8 +8,10 @@ import io
 import json
 import pickle
 import re
+import tarfile
 from xml.etree import ElementTree
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import yaml
@@ -306,23 +308,85 @@ def test_flickr30k_entities_as_its_own_scripts_read_it(finished, records, tmp_pa
                 assert any(max(abs(a - 1 - b) for a, b in zip(box, one, strict=True)) <= 2.01 for one in exact)
 
 
-def test_yolo_has_a_line_a_box(finished, records, tmp_path):
-    export(finished, "yolo", tmp_path)
-    about = yaml.safe_load((tmp_path / "data.yaml").read_text())
-    assert sorted(about["names"]) == list(range(len(about["names"])))
-    assert "path" not in about  # then Ultralytics takes the folder of data.yaml
+def ultralytics(path):
+    """Each image with its classes and boxes (centre and size, normalised), as Ultralytics 8.4.190 reads them.
+
+    ultralytics/data/utils.py: 756-803 (keys and paths of `data.yaml`), 145-146 (the path of a label: the last "images"
+    of the path), 270-275 (images), 460-499 (labels). ultralytics/data/base.py:209-219: images in all folders below.
+    """
+    about = yaml.safe_load(path.read_text("utf-8"))
+    assert {"train", "val"} <= set(about)
+    assert [(int(number), type(name)) for number, name in about["names"].items()] == [
+        (number, str) for number in range(len(about["names"]))
+    ]
+    root = path.parent / about.get("path", "") / about["train"]
+    for image in sorted(map(str, root.glob("**/*.*"))):
+        if image.rpartition(".")[2].lower() not in ("jpg", "jpeg", "png", "webp", "bmp", "tiff"):
+            continue
+        with Image.open(image) as picture:
+            picture.verify()
+            assert min(picture.size) > 9
+        label = "/labels/".join(image.rsplit("/images/", 1)).rsplit(".", 1)[0] + ".txt"
+        with open(label, encoding="utf-8-sig") as file:
+            rows = [line.split() for line in file.read().strip().splitlines() if line.strip()]
+        values = np.array(rows, dtype=np.float32).reshape(len(rows), -1)
+        assert values.shape == (len(rows), 5)
+        assert values[:, 1:].max() <= 1.01
+        assert values.min() >= 0
+        assert (values[:, 0] % 1 == 0).all()
+        assert values[:, 0].max() < len(about["names"])
+        assert len(np.unique(values, axis=0)) == len(values)  # it drops rows that are equal
+        yield image, [(about["names"][int(number)], box) for number, *box in values.tolist()]
+
+
+def test_yolo_is_what_ultralytics_reads(finished, records, tmp_path):
+    folder = tmp_path / "images" / "out"  # a folder of that name above it makes no difference
+    export(finished, "yolo", folder)
+    found = {image.rpartition("/")[2].removesuffix(".jpg"): rows for image, rows in ultralytics(folder / "data.yaml")}
+    assert list(found) == list(records)
     for key, record in records.items():
-        image = tmp_path / about["train"] / key[:5] / f"{key}.jpg"
-        assert image.exists()
-        label = str(image).replace("/images/", "/labels/").replace(".jpg", ".txt")  # the rule of Ultralytics
-        with open(label) as file:
-            rows = [line.split() for line in file]
-        for cells, (_, _, x1, y1, x2, y2, _), name in zip(rows, record["ref_exps"], classes_of(record), strict=True):
-            assert about["names"][int(cells[0])] == name
-            cx, cy, wide, high = map(float, cells[1:])
-            assert [cx - wide / 2, cy - high / 2, cx + wide / 2, cy + high / 2] == pytest.approx(
-                [x1, y1, x2, y2], abs=2e-6
-            )
+        assert [name for name, _ in found[key]] == classes_of(record)
+        for (_, (x, y, wide, high)), row in zip(found[key], record["ref_exps"], strict=True):
+            corners = [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2]
+            assert corners == pytest.approx(row[2:6], abs=2e-6)
+    assert "path" not in yaml.safe_load((folder / "data.yaml").read_text())  # then it takes the folder of data.yaml
+
+
+def mmdetection_converters(run):
+    """Image, caption and boxes by words of each line that mmdetection's converters for GRIT make of a run's shards.
+
+    tools/dataset_converters/grit_processing.py:41-68, 92-101 (commit 2e54a10): the JSON members of a tar become a list,
+    its images move to a folder of its name. grit2odvg.py:31-32, 52-56, 78, 91-103 (commit 62aad08). Its filters of
+    captions, which drop any with a full stop inside, are left out here.
+    """
+    for path in sorted((run / "shards").glob("*.tar")):
+        with tarfile.open(path) as tar:
+            images = {f"images/{path.stem}/{name}" for name in tar.getnames() if not name.endswith((".txt", ".json"))}
+            metas = [json.load(tar.extractfile(name)) for name in tar.getnames() if name.endswith(".json")]
+        for meta in metas:
+            image = f"images/{meta['key'][0:5]}/{meta['key']}.jpg"
+            images.remove(image)
+            regions = {}
+            for row in meta["ref_exps"]:
+                words = meta["caption"][int(row[0]) : int(row[1])]
+                sides = zip(row[2:6], (meta["width"], meta["height"]) * 2, strict=True)
+                regions.setdefault(words, []).append([round(corner * side, 3) for corner, side in sides])
+            yield image, meta["caption"], regions
+        assert not images
+
+
+def test_mmdetections_converters_for_grit_read_the_shards(finished, records, tmp_path):
+    found = list(mmdetection_converters(finished))
+    assert [(image, caption) for image, caption, _ in found] == [
+        (f"images/{key[:5]}/{key}.jpg", record["caption"]) for key, record in records.items()
+    ]
+    export(finished, "odvg", tmp_path)  # which makes them unnecessary
+    for (image, _, regions), row in zip(found, lines(tmp_path / "odvg.jsonl"), strict=True):
+        assert image == row["filename"]
+        wanted = {}
+        for region in row["grounding"]["regions"]:
+            wanted.setdefault(region["phrase"], []).append(pytest.approx(region["bbox"], abs=1e-3))
+        assert regions == wanted
 
 
 def detections_of(record):
@@ -371,8 +435,8 @@ ORIGIN = ("uid", "source_key", "url", "meta")
         ("tsv", "origins/00000.jsonl", None),
     ],
 )
-def test_where_a_pair_comes_from_goes_along(finished, records, tmp_path, name, file, rows):
-    export(finished, name, tmp_path, ExportOptions(images=False))
+def test_where_a_pair_comes_from_goes_along(finished, single, records, tmp_path, name, file, rows):
+    export(single if name == "refcoco" else finished, name, tmp_path, ExportOptions(images=False))
     found = json.loads((tmp_path / file).read_text())[rows] if rows else lines(tmp_path / file)
     wanted = {tuple(record[field] for field in ORIGIN) for record in records.values()}
     told = {tuple(row[field] for field in ORIGIN) for row in found}

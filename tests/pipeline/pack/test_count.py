@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +10,13 @@ from pipeline.files.typed import as_json
 from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.count import count_range
 from pipeline.pack.ledger import ChunkCount, Ledger, RangeCount, add_failures
+from pipeline.pack.select_rows import AMBIGUOUS_LEFT_OUT
 from pipeline.tables.detections import open_detections
 from tests.pipeline.builders import CAPTION, commit, grounded
-from transforms.records import Chunk, FailureStage, Fault, ImageRef, Pair, Reason
-from transforms.selection.judge import Policy
+from transforms.annotations.columns import AnnotationColumns
+from transforms.records import Box, Chunk, FailureStage, Fault, ImageRef, Pair, Phrase, Reason
+from transforms.selection.judge import Kept, Policy, judge
+from transforms.selection.threshold_sweep import rank_candidates
 from transforms.settings import SelectionSettings, TextSettings
 
 POLICY = Policy(SelectionSettings(), 0.5, TextSettings())
@@ -50,6 +54,42 @@ def test_every_row_is_counted_once(tmp_path: Path) -> None:
         "no_phrase": f"k of /data/a.tar: {CAPTION!r}",
         "no_caption": "k of /data/a.tar: its other fields: none",
     }
+
+
+def test_phrases_that_share_their_boxes_are_counted(tmp_path: Path) -> None:
+    caption = "a dog on the left, a dog on the right"
+    phrases = (Phrase(0, 5, 2, 5, 0, 17), Phrase(19, 24, 21, 24, 19, 37))
+    boxes = tuple(Box(n, x, 0.25, x + 0.25, 0.5, 0.75) for n in range(2) for x in (0.0, 0.5))
+    pair = replace(RAW, caption=caption, phrases=phrases, boxes=boxes)
+    folder = committed(tmp_path, [grounded(RAW), pair], [pair])
+    count, _ = count_range(folder, RangeId(0, 0), False, POLICY)
+    assert (count.read, count.rejected) == (3, {"no_box": 2})
+    assert json.dumps(count.left_out) == json.dumps({AMBIGUOUS_LEFT_OUT: 4})  # no integer of numpy
+    assert list(count.left_out_examples.values()) == ["k of /data/a.tar"]
+    high = replace(POLICY, threshold=0.8)  # no box of these phrases reaches it
+    assert count_range(folder, RangeId(0, 0), False, high)[0].left_out == {}
+    first = replace(POLICY, selection=SelectionSettings(ambiguous_phrases="first"))
+    count, _ = count_range(folder, RangeId(0, 0), False, first)
+    assert (count.rejected, count.left_out) == ({}, {})
+
+
+def test_boxes_of_the_source_are_never_ambiguous(tmp_path: Path) -> None:
+    """A source may say that two phrases name one thing, as the chains of Flickr30k Entities do."""
+    caption = "a man in a hat rides while the man in front waves"
+    phrases = (Phrase(0, 14, 2, 5, 0, 14), Phrase(27, 43, 31, 34, 27, 43))
+    boxes = tuple(Box(number, 0.25, 0.25, 0.5, 0.75, 1.0) for number in range(2))
+    pair = replace(RAW, caption=caption, phrases=phrases, boxes=boxes, meta='{"objects": [[2, 1, 4, 4], [2, 1, 4, 4]]}')
+    folder = committed(tmp_path, [pair, replace(pair, meta='{"objects": null}')])
+    policy = replace(POLICY, given=AnnotationColumns(boxes=("objects",), format="xyxy"))
+    count, _ = count_range(folder, RangeId(0, 0), False, policy)
+    assert (count.rejected, count.left_out) == (
+        {"no_box": 1},
+        {AMBIGUOUS_LEFT_OUT: 2},
+    )
+    kept = judge(pair, policy)
+    assert isinstance(kept, Kept)
+    assert [grounding.phrase for grounding in kept.groundings] == [phrases[0]]
+    assert [grounding.phrase for grounding in rank_candidates(pair, policy)] == [phrases[0]]
 
 
 def test_an_image_that_was_not_downloaded_is_a_rejected_pair_everywhere(tmp_path: Path) -> None:

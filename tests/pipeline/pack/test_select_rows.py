@@ -20,6 +20,8 @@ from transforms.settings import SelectionSettings, TextSettings
 CAPTION = "a dog near the c[1 cat and two mén"
 PHRASES = (Phrase(0, 5, 2, 5, 0, 22), Phrase(11, 22, 19, 22, 11, 22), Phrase(27, 34, 31, 34, 27, 34))
 SHARES = st.sampled_from([0.0, 0.125, 0.25, 0.5, 0.625])
+REPEATED = (PHRASES[0], PHRASES[1], Phrase(0, 5, 2, 5, 0, 5))
+"""The first and the last one are ambiguous if they have the same boxes."""
 SCORES = st.one_of(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.floats(0, 1, width=32))
 
 
@@ -33,6 +35,10 @@ def candidates(draw: st.DrawFn) -> Box:
 
 @st.composite
 def pairs(draw: st.DrawFn) -> Pair:
+    boxes = draw(st.lists(candidates(), max_size=12))
+    if draw(st.booleans()):
+        boxes = [box for box in boxes if box.phrase < 2]
+        boxes += [replace(box, phrase=2) for box in boxes if box.phrase == 0]
     pair = Pair(
         draw(st.text("kä", max_size=3)),
         "s",
@@ -43,9 +49,9 @@ def pairs(draw: st.DrawFn) -> Pair:
         id="1",
         width=640,
         height=480,
-        phrases=draw(st.sampled_from([PHRASES, (PHRASES[0], PHRASES[1], PHRASES[0])])),
+        phrases=draw(st.sampled_from([PHRASES, (PHRASES[0], PHRASES[1], PHRASES[0]), REPEATED])),
         dropped=draw(st.sampled_from([(), (Dropped(1, 2, Drop.PRONOUN), Dropped(3, 4, Drop.TOO_LONG))])),
-        boxes=tuple(draw(st.lists(candidates(), max_size=12))),
+        boxes=tuple(boxes),
         boxes_cut=draw(st.integers(0, 3)),
     )
     bare = replace(pair, phrases=(), boxes=())
@@ -60,6 +66,7 @@ POLICIES = st.builds(
         nms_iou=st.sampled_from([0.3, 0.7]),
         boxes_per_phrase=st.sampled_from([None, 1]),
         boxes_per_pair=st.sampled_from([None, 2]),
+        ambiguous_phrases=st.sampled_from(["drop", "first"]),
     ),
     st.sampled_from([0.0, 0.25, 0.333, 0.5]),
     st.builds(

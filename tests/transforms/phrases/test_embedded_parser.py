@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.transforms.phrases.extraction import extract
 from transforms.phrases.parser import load_parser
@@ -14,12 +16,28 @@ RULES = phrase_rules(PhraseSettings())
 
 
 @pytest.fixture(scope="module")
-def phrases():
-    """Returns a function: caption -> (phrase, head) of each kept phrase, and the dropped ones with their reasons."""
-    nlp = load_parser("caption-parser", split_brackets=True)
+def parser_of_module():
+    return load_parser("caption-parser", split_brackets=True)
+
+
+@pytest.fixture(scope="module")
+def expressions(parser_of_module):
+    """Returns a function: caption -> the expression of each kept phrase."""
 
     def found(caption, rules=RULES):
-        [pair] = extract(nlp, [caption], rules)
+        [pair] = extract(parser_of_module, [caption], rules)
+        spans = [((p.start, p.end), (p.expression_start, p.expression_end)) for p in pair.phrases]
+        return {caption[slice(*phrase)]: caption[slice(*expression)] for phrase, expression in spans}
+
+    return found
+
+
+@pytest.fixture(scope="module")
+def phrases(parser_of_module):
+    """Returns a function: caption -> (phrase, head) of each kept phrase, and the dropped ones with their reasons."""
+
+    def found(caption, rules=RULES):
+        [pair] = extract(parser_of_module, [caption], rules)
         kept = [(caption[p.start : p.end], caption[p.head_start : p.head_end]) for p in pair.phrases]
         return kept, {caption[d.start : d.end]: d.reason for d in pair.dropped}
 
@@ -131,7 +149,99 @@ def test_what_an_agency_appends_goes_and_the_thing_stays(phrases, caption, expec
         ("a leather and wooden chair", [("a leather and wooden chair", "chair")]),
         ("women&#39;s shoes", [("women&#39;s shoes", "shoes")]),
         ("a group  of people", [("a group  of people", "people")]),
+        ("Women's Carry-all Pouch", [("Women's Carry-all Pouch", "Pouch")]),
+        ("Vera Bradley Carry-all Pouch in Black", [("Vera Bradley Carry-all Pouch", "Pouch"), ("Black", "Black")]),
+        ("Melchsee-Frutt, Switzerland photo", [("Melchsee-Frutt", "Melchsee-Frutt")]),
+        ("a man in a T-shirt feeding a dog", [("a man", "man"), ("a T-shirt", "T-shirt"), ("a dog", "dog")]),
+        ("the dog(s) in the yard", [("the dog", "dog"), ("the yard", "yard")]),
+        ("child(ren) playing on a beach", [("child", "child"), ("a beach", "beach")]),
+        ("a pet(dog) on a mat", [("a pet", "pet"), ("dog", "dog"), ("a mat", "mat")]),
+        ("a dog (cat) on a bed", [("a dog", "dog"), ("cat", "cat"), ("a bed", "bed")]),
+        ("a red hat (size 8)", [("a red hat", "hat"), ("size", "size")]),  # "8)" is no smiley
+        ('a black "No Trespassing" sign', [('a black "No Trespassing" sign', "sign")]),
+        ('"Stop" sign on a pole', [("sign", "sign"), ("a pole", "pole")]),
     ],
 )
 def test_a_phrase_ends_where_the_thing_ends(phrases, caption, expected):
     assert phrases(caption)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("caption", "expected"),
+    [
+        # The object follows, and is no part of the expression.
+        ("A man being kissed by a baby elephant with it's trunk.", {"A man": "A man being kissed by a baby elephant"}),
+        ("a dog with  it's tail", {"a dog": "a dog"}),
+        ("an elephant with red on it's face", {"an elephant": "an elephant with red"}),
+        ("A white horse resting on stands", {"A white horse": "A white horse resting on stands"}),
+        # The object is missing.
+        ("Cover of: The spoils of Poynton", {"Cover": "Cover"}),
+        ("the introduction by", {"the introduction": "the introduction"}),
+        # "On" is a part of what the man has, and not of the hat.
+        ("a man with a hat on.", {"a man": "a man with a hat on", "a hat": "a hat"}),
+        ("a tv on", {"a tv": "a tv on"}),
+        # A verb has its preposition.
+        ("The table they sit at.", {"The table": "The table they sit at"}),
+        ("people playing tennis with a crowd looking on", {"a crowd": "a crowd looking on"}),
+        (
+            "a toilet seat that someone is standing in front of.",
+            {"a toilet seat": "a toilet seat that someone is standing in front of"},
+        ),
+        ("two cars near by", {"two cars": "two cars near by"}),
+        ("Two large elephants together with a baby elephant close by.", {"a baby elephant": "a baby elephant"}),
+        ("2020 Cub Cadet Z-Force SX 54 in. Kawasaki", {"2020 Cub Cadet Z-Force SX": "2020 Cub Cadet Z-Force SX 54 in"}),
+        # The other half of the quotation marks.
+        ('A sign reading "spring in the city".', {"A sign": 'A sign reading "spring in the city"'}),
+        ("A sign reading “spring in the city”.", {"A sign": "A sign reading “spring in the city”"}),
+        (
+            "A sign reading &quot;spring in the city&quot;.",
+            {"A sign": "A sign reading &quot;spring in the city&quot;"},
+        ),
+        ('A shirt that says "love" and a hat', {"A shirt": 'A shirt that says "love" and a hat'}),
+        ("Wizards at War (Young Wizards, #8)", {"Young Wizards": "Young Wizards, #8"}),
+    ],
+)
+def test_an_expression_ends_where_its_words_end(expressions, caption, expected):
+    found = expressions(caption)
+    assert {phrase: found[phrase] for phrase in expected} == expected
+
+
+def test_with_borders_of_the_parser_an_expression_may_break_off(expressions):
+    parsed = replace(RULES, corrected=False)
+    assert expressions("a man with a hat on.", parsed)["a hat"] == "a hat on"
+    assert expressions('A sign reading "spring in the city".', parsed)["A sign"] == 'A sign reading "spring in the city'
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                '"',
+                "“",
+                "”",
+                "«",
+                "»",
+                "(",
+                ")",
+                "a",
+                "dog",
+                "with",
+                "on",
+                "it",
+                "red",
+                "and",
+                "of",
+                "  ",
+                "&quot;",
+                "A-b",
+            ]
+        ),
+        max_size=12,
+    )
+)
+def test_expressions_have_their_phrases_whatever_marks_are_between(parser_of_module, words):
+    for glue in ("", " "):
+        [pair] = extract(parser_of_module, [glue.join(words)], RULES)
+        for phrase in pair.phrases:
+            assert phrase.expression_start <= phrase.start <= phrase.head_start < phrase.head_end
+            assert phrase.head_end <= phrase.end <= phrase.expression_end <= len(pair.caption)

@@ -254,6 +254,7 @@ def columns(pairs):
         np.array([phrase.end for phrase in spans], int),
         corner_rows([box.corners for box in boxes]),
         np.array([box.score for box in boxes], float),
+        np.zeros(len(boxes), bool),
     )
 
 

@@ -42,7 +42,8 @@ window.gritmill = {};
     const boxes = sample.boxes.map(([phrase, ...numbers], index) => {
       const [x1, y1, x2, y2, score] = numbers.map(Math.fround);
       const [start, end] = sample.phrases[phrase];
-      return { index, phrase, x1, y1, x2, y2, score, start, end };
+      const ambiguous = sample.ambiguous.includes(phrase);
+      return { index, phrase, x1, y1, x2, y2, score, start, end, ambiguous };
     });
     return boxes.sort(byRank);
   }
@@ -57,7 +58,8 @@ window.gritmill = {};
       if (!fits(box, settings)) return [box, "too small or too large"];
       const better = kept.find((other) => iou(box, other) > settings.nms_iou);
       if (better) return [box, `overlaps a better box by IoU ${iou(box, better).toFixed(2)}`];
-      kept.push(box); // a box that a cap removes still suppresses others
+      kept.push(box); // a box that is removed below still suppresses others
+      if (box.ambiguous) return [box, "belongs as well to another phrase"];
       const count = (counts.get(box.phrase) ?? 0) + 1;
       counts.set(box.phrase, count);
       if (settings.boxes_per_phrase !== null && count > settings.boxes_per_phrase) {

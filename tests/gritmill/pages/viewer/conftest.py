@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +19,8 @@ ODD = (
     "",
 )
 """The first captions: markup, characters of two code units, marks that change the text direction, an empty caption."""
+
+AMBIGUOUS = "a red dog on the left, a red dog on the right and a blue cat"
 
 
 def policy_of(manifest, score=None):
@@ -43,6 +46,7 @@ def finished(tmp_path_factory):
         sample_pairs.Picture(p.name, p.data, (ODD[number],) if number < len(ODD) else p.captions, p.url, p.id)
         for number, p in enumerate(pictures)
     ]
+    pictures[10] = replace(pictures[10], captions=(AMBIGUOUS, AMBIGUOUS))
     pictures += sample_pairs.drawn(44)[-4:]
     pictures += [
         sample_pairs.Picture(f"images/broken{number}.jpg", b"<html>", ("a dog",), "", number) for number in range(2)
