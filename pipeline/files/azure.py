@@ -71,7 +71,7 @@ def upload_blocks(
         condition = {"match_condition": MatchConditions.IfMissing} if create else {}
         sync(files.loop, blob.commit_block_list, blocks, **condition)
     except HttpResponseError as error:
-        if create and error.error_code in _EXISTS:  # type: ignore[attr-defined]
+        if create and getattr(error, "error_code", "") in _EXISTS:
             raise FileExistsError(path) from error
         raise
 
