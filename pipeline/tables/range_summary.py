@@ -57,3 +57,7 @@ class Timing:
     worker: str = ""
     committed: float = 0.0
     next: Mapping[str, Any] | None = field(default_factory=dict)
+
+    @model_serializer(mode="wrap")
+    def _without_unknown(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if key != "next" or value != {}}
