@@ -212,8 +212,8 @@ def check_settings(output: str, configuration: Configuration) -> None:
     `run` asks this before `ground`, which can take days.
     """
     with suppress(EnvironmentFault):  # a damaged manifest is told when it is needed
-        manifest, plan = read_manifest(output), read_plan(find_detections(output))
-        configuration = plan.configuration.packed_with(configuration) if plan else configuration
+        manifest = read_manifest(output)
+        configuration = manifest.settings.packed_with(configuration) if manifest else configuration
         if manifest and (changed := changed_keys(manifest.configuration, configuration)):
             raise _other_shards(output, f" ({', '.join(changed)} changed)")
 

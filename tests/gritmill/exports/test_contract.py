@@ -122,7 +122,9 @@ def test_no_more_pictures_are_held_than_one_and_the_next(tmp_path, name, monkeyp
     assert max(most) <= 2
 
 
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in ("coco", "hf") else pytest.mark.slow) for name in EVERY]
+)
 def test_an_interrupted_export_goes_on_to_the_same_bytes(finished, tmp_path, monkeypatch, name):
     export(finished, name, tmp_path / "whole")
     opened, left = publish._by_rename, {"files": 0}
