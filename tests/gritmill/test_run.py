@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 import gritmill
-from pipeline.files.typed import read_typed
+from pipeline.files.typed import find_typed
 from pipeline.ground import retry
 from pipeline.ground.commit_chunk import Provenance
 from pipeline.ids import ChunkId, RangeId
@@ -94,7 +94,7 @@ def test_running_again_does_nothing_and_loads_nothing(tmp_path, middle, monkeypa
     asked = plugin_detectors.Counting.asked
     before = sample_pairs.files_of(tmp_path / "out", "shards/*", "manifest.json", "detections/*/*")
     plans = []
-    monkeypatch.setattr("pipeline.plan.plan.read_typed", lambda *file: plans.append(read_typed(*file)) or plans[-1])
+    monkeypatch.setattr("pipeline.plan.plan.find_typed", lambda *file: plans.append(find_typed(*file)) or plans[-1])
     assert gritmill.run(config, **call) == first
     assert len(plans) == 1  # read once, and passed on
     assert plugin_detectors.Counting.asked == asked
