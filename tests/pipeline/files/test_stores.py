@@ -204,7 +204,13 @@ def test_a_put_that_others_overwrite_is_found_out(store: StoreServer, monkeypatc
         publish_bytes(uri, b"ours", create=True)
 
 
-@pytest.mark.parametrize("answers", [(503, 503), (429, 429), (500,), (0, 0), (0.5, 503)])
+@pytest.mark.parametrize(
+    "answers",
+    [
+        (503,),
+        *(pytest.param(answers, marks=pytest.mark.slow) for answers in [(429, 429), (500,), (0, 0), (0.5, 503, 503)]),
+    ],
+)
 @pytest.mark.parametrize("method", ["read", "write"])
 def test_a_store_that_fails_for_a_while_is_asked_again(
     store: StoreServer, answers: tuple[int | float, ...], method: str
