@@ -390,6 +390,7 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
     """Gives the exceptions of all clients the classes that Python's have.
 
     Raises:
+      CallError: files of this kind cannot be written.
       EnvironmentFault: the block is not allowed to do this, or cannot write.
       FileNotFoundError: there is no such file.
       FileExistsError: there is one already.
@@ -398,6 +399,8 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
     """
     try:
         yield
+    except NotImplementedError as error:
+        raise CallError(f"{uri}: gritmill cannot {action} files of {scheme_of(uri)}://") from error
     except Exception as error:
         status = getattr(error, "status_code", None) or getattr(error, "code", None)
         line = first_line(error)
