@@ -278,7 +278,9 @@ def _created(path: str) -> Iterator[None]:
 
 def _s3_status(error: OSError) -> int:
     """The HTTP status of an answer that s3fs has made an exception of; 0 of other exceptions."""
-    answer = getattr(error.__cause__, "response", None) or {}
+    answer = getattr(error.__cause__, "response", None)
+    if not isinstance(answer, dict):  # that of Azure's and Google's clients is an object
+        return 0
     return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 

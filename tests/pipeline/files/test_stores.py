@@ -315,6 +315,21 @@ def test_conditional_puts_of_other_stores_than_amazons(monkeypatch: pytest.Monke
         assert (store.objects(), store.unfinished_uploads()) == ({"out/c": b"ours"}, [])
 
 
+class _AzureError(Exception):
+    """As Azure's client raises it; adlfs makes a FileExistsError of it."""
+
+    response = object()
+
+
+def test_a_put_that_another_client_refuses() -> None:
+    class Client:
+        def pipe_file(self, path: str, data: bytes, mode: str) -> None:
+            raise FileExistsError(path) from _AzureError()
+
+    with pytest.raises(FileExistsError, match=r"^c/a$"):
+        remote._put(Client(), "c/a", b"ours", create=True)
+
+
 @pytest.mark.usefixtures("short_settling")
 @pytest.mark.parametrize("conditional", [True, False])
 def test_one_run_uses_a_folder(store: StoreServer, conditional: bool) -> None:
