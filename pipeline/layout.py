@@ -1,7 +1,7 @@
 """Every path of a run folder. Paths are relative to the run folder, or to the folder of a table.
 
     .gritmill.lock                                  locked while a run uses a local folder
-    .gritmill.heartbeat.json                        exists while a run uses a folder on an object store
+    .gritmill.heartbeat.json                        exists while a run uses a folder that is not on a local disk
     detections/plan.json                            sources and ranges; written first
     detections/working/<source>-<range>-<chunk>.json   attempts at a chunk
     detections/.gritmill.fresh.json                 while a ground --fresh is not finished

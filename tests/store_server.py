@@ -17,7 +17,10 @@ Fault = Callable[[str, str], int | float | None]
 """Method and path of a request -> the status to answer with (an int), the seconds to wait first (a float), 0 to cut the
 connection, or None."""
 
-CODES = {403: "AccessDenied", 429: "TooManyRequests", 500: "InternalError", 503: "SlowDown"}
+CODES = {
+    **{403: "AccessDenied", 409: "ConditionalRequestConflict", 412: "PreconditionFailed", 429: "TooManyRequests"},
+    **{500: "InternalError", 501: "NotImplemented", 503: "SlowDown"},
+}
 
 
 def failing(*answers: int | float, method: str = "", suffix: str = "") -> Fault:

@@ -31,6 +31,7 @@ def guarded(folder: str, guard: Guard) -> Iterator[None]:
 
 def ask(uri: str, guard: Guard = always) -> None:
     """Raises Forbidden if `guard`, or one of a folder around the file, returns False."""
-    around = (guards for folder, guards in _GUARDS.items() if uri == folder or uri.startswith(f"{folder}/"))
+    # A copy, because another thread may add a folder.
+    around = (guards for folder, guards in list(_GUARDS.items()) if uri == folder or uri.startswith(f"{folder}/"))
     if not all(one() for guards in (*around, [guard]) for one in guards):
         raise Forbidden(uri)

@@ -17,7 +17,7 @@ from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files.guards import guarded
 from pipeline.files.publish import delete_unfinished
 from pipeline.files.typed import publish_typed, read_typed
-from pipeline.layout import HEARTBEAT, LOCK
+from pipeline.layout import HEARTBEAT, LOCK, TEMPORARY
 
 _BEAT_SECONDS = 30.0
 _STALE_SECONDS = 4 * _BEAT_SECONDS
@@ -114,21 +114,36 @@ def _heartbeat(folder: str) -> Iterator[None]:
 
     if not first:
         publish_typed(uri, Heartbeat(run_id, time.time()))
+    if not first or _can_be_overwritten(folder):
         time.sleep(_SETTLE_SECONDS)
         if read_typed(uri, Heartbeat).run != run_id:
             raise CallError(f"--output: {folder}: another run started in this folder at the same time")
+    taken_over = f"{folder}: another run has taken over this folder; check the result of that run"
     thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
     thread.start()
     try:
         with guarded(folder, lambda: not lost.is_set()):
             yield
+    except Exception as error:
+        if lost.is_set():  # what came of it does not matter, such as that guards forbade to write
+            raise EnvironmentFault(taken_over) from error
+        raise
     finally:
         ended.set()
         thread.join()
         if not lost.is_set():
             files.delete([uri])
     if lost.is_set():
-        raise EnvironmentFault(f"{folder}: another run has taken over this folder; check the result of that run")
+        raise EnvironmentFault(taken_over)
+
+
+def _can_be_overwritten(folder: str) -> bool:
+    """Whether a run that starts at the same time may replace the first heartbeat without noticing it."""
+    if not files.is_store(folder):
+        return False
+    from pipeline.files import remote  # imports fsspec
+
+    return not remote.has_create_only_puts(folder)
 
 
 def _check_old(uri: str, folder: str) -> None:
@@ -231,6 +246,8 @@ def is_marked(folder: str, marker: str, content: str) -> bool:
     """
     if files.exists(files.join(folder, marker)):
         return True
-    if any(files.name(info.uri) not in (LOCK, HEARTBEAT) for info in files.list_folder(folder, "**")):
+    names = (files.name(info.uri) for info in files.list_folder(folder, "**"))
+    # On an object store, a run that was killed may leave one file with a temporary name.
+    if any(name not in (LOCK, HEARTBEAT) and not name.startswith(TEMPORARY) for name in names):
         raise CallError(f"--output: {folder} is not empty, and {content} did not write it; use another folder")
     return False

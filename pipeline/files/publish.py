@@ -1,6 +1,5 @@
 """Atomic writes: a file appears complete or not at all. gritmill writes all permanent files in this way."""
 
-import errno
 import io
 import json
 import os
@@ -15,8 +14,6 @@ from pipeline.files.guards import Forbidden, Guard, always, ask
 from pipeline.layout import LOCK, TEMPORARY
 
 _WRITEBACK_BYTES = 32 << 20
-
-_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.ENOSYS)
 
 
 @contextmanager
@@ -121,7 +118,7 @@ def _by_rename(path: str, guard: Guard, create: bool) -> Iterator[BinaryIO]:
 
 
 def _linked(temporary: str, path: str) -> bool:
-    """Gives a file its name if no file has it. False on a file system without links.
+    """Gives a file its name if no file has it. False on a file system without links, which say so in several ways.
 
     Raises:
       FileExistsError: a file has it.
@@ -131,8 +128,6 @@ def _linked(temporary: str, path: str) -> bool:
     except FileExistsError:
         raise
     except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
         if os.path.exists(path):
             raise FileExistsError(path) from error
         return False

@@ -5,10 +5,12 @@ Each store is configured by its own conventions (environment variables, files of
 only when such a file is used.
 """
 
+import errno
 import logging
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,7 +22,7 @@ import fsspec
 from fsspec.utils import glob_translate
 
 from pipeline.faults import CallError, EnvironmentFault, first_line
-from pipeline.files.uris import FileInfo, check_extra, is_store, join, parent, place_of, scheme_of
+from pipeline.files.uris import FileInfo, check_extra, is_missing, is_store, join, parent, place_of, scheme_of
 from pipeline.layout import TEMPORARY
 
 _READ_BYTES = 8 << 20  # of one request for a file that is read in order
@@ -45,6 +47,9 @@ for _package in _CLIENTS:
 
 _CREATE_ONLY: dict[tuple[str, int], bool] = {}
 """By place and process id, whether the store has create-only puts."""
+
+_PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds before a put that another one is in the way of is repeated."""
 
 _STAMPS = ("LastModified", "mtime", "last_modified", "modified", "modificationTime", "created")
 """Where the listings of file systems have the time of the last change."""
@@ -166,7 +171,7 @@ def _checked(fetch: Callable[[int, int], bytes], uri: str) -> Callable[[int, int
         with _asked_to("read", uri):
             data = fetch(start, end)
             if len(data) != end - start:
-                raise OSError(f"{uri}: {len(data)} bytes instead of those from {start} to {end}")
+                raise OSError(f"{len(data)} bytes instead of those from {start} to {end}")
             return data
 
     return fetch_checked
@@ -203,14 +208,19 @@ def upload(spool: BinaryIO, uri: str, temporary: str, ask: Callable[[], None], c
             return
         conditional = create and has_create_only_puts(parent(uri))
         files, path = _file_system(uri)
+        if create and not conditional and info(uri):
+            raise FileExistsError(uri)
         if size <= _PUT_BYTES:
             ask()
-            files.pipe_file(path, spool.read(), **({"mode": "create"} if conditional else {}))
+            _put(files, path, spool.read(), conditional)
         elif _is_azure(files):
             _azure().upload_blocks(files, path, spool, _PUT_BYTES, ask, conditional)
         else:
             mode = "xb" if conditional else "wb"
-            with _completed(files.open(path, mode, block_size=_PUT_BYTES, autocommit=False), ask) as target:
+            with (
+                _created(path),
+                _completed(files.open(path, mode, block_size=_PUT_BYTES, autocommit=False), ask) as target,
+            ):
                 shutil.copyfileobj(spool, target, 1 << 20)
         spool.seek(0)
         if create and not conditional and read_bytes(uri) != spool.read():
@@ -226,14 +236,52 @@ def has_create_only_puts(folder: str) -> bool:
             files, path = _file_system(uri)
             try:
                 for _ in range(2):
-                    files.pipe_file(path, b"twice", mode="create")
+                    _put(files, path, b"twice", create=True)
                 _CREATE_ONLY[place, process] = False
             except FileExistsError:
                 _CREATE_ONLY[place, process] = True
             except (TypeError, ValueError, NotImplementedError):  # a client without the mode
                 _CREATE_ONLY[place, process] = False
+            except OSError as error:  # a store that answers 501
+                if error.errno != errno.ENOSYS:
+                    raise
+                _CREATE_ONLY[place, process] = False
             delete(uri)
     return _CREATE_ONLY[place, process]
+
+
+def _put(files: Any, path: str, data: bytes, create: bool) -> None:
+    """Writes an object with one request. Raises FileExistsError if there is one, with `create`."""
+    for pause in (*_PAUSES, 0.0):
+        try:
+            with _created(path):
+                files.pipe_file(path, data, **({"mode": "create"} if create else {}))
+            return
+        except OSError as error:
+            # S3 answers so while another writer creates the object: who wins is not known yet.
+            if not (create and pause and _s3_status(error) == 409):
+                raise
+        time.sleep(pause)
+
+
+@contextmanager
+def _created(path: str) -> Iterator[None]:
+    """Raises FileExistsError if S3 refuses a conditional put. s3fs does so only if the answer names the condition, and
+    those of MinIO and other stores do not."""
+    try:
+        yield
+    except OSError as error:
+        if _s3_status(error) == 412:
+            raise FileExistsError(path) from error
+        raise
+
+
+def _s3_status(error: OSError) -> int:
+    """The HTTP status of an answer that s3fs has made an exception of; 0 of other exceptions."""
+    answer = getattr(error.__cause__, "response", None)
+    if not isinstance(answer, dict):  # that of Azure's and Google's clients is an object
+        return 0
+    return int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 @contextmanager
@@ -344,12 +392,17 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
     """Gives the exceptions of all clients the classes that Python's have.
 
     Raises:
+      CallError: files of this kind cannot be written.
       EnvironmentFault: the block is not allowed to do this, or cannot write.
       FileNotFoundError: there is no such file.
-      OSError: a client has another exception of its own.
+      FileExistsError: there is one already.
+      ConnectionError: a client has another exception. Of the class OSError and without an error number, it would count
+        as damage of the file that Arrow reads.
     """
     try:
         yield
+    except NotImplementedError as error:
+        raise CallError(f"{uri}: gritmill cannot {action} files of {scheme_of(uri)}://") from error
     except Exception as error:
         status = getattr(error, "status_code", None) or getattr(error, "code", None)
         line = first_line(error)
@@ -362,9 +415,15 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
             if action == "write":
                 raise EnvironmentFault(f"{place_of(uri)}: cannot write {uri}: {line}") from error
             raise FileNotFoundError(uri) from error
-        if type(error).__module__.partition(".")[0] in _CLIENTS:
-            raise OSError(f"{place_of(uri)}: cannot {action} {uri}: {line}") from error
+        if _is_of_client(error) and not (is_missing(error) or isinstance(error, FileExistsError)):
+            raise ConnectionError(f"{place_of(uri)}: cannot {action} {uri}: {line}") from error
         raise
+
+
+def _is_of_client(error: Exception) -> bool:
+    """Whether an exception is one of a store's client, or s3fs' translation of one, which does not name the file."""
+    modules = {type(one).__module__.partition(".")[0] for one in (error, error.__cause__)}
+    return not modules.isdisjoint(_CLIENTS) or (type(error) is OSError and not error.errno)
 
 
 def _file_info(uri: str, found: Mapping[str, Any]) -> FileInfo:

@@ -28,7 +28,7 @@ def find_tables(run: str) -> list[TableFile]:
     """
     tables = []
     for folder in files.folders_in(run):
-        with suppress(EnvironmentFault, FileNotFoundError):
+        with suppress(EnvironmentFault, FileNotFoundError, PermissionError):  # lost+found is root's
             table = read_typed(files.join(folder, layout.TABLE), TableFile)
             tables += [table] if table.name == files.name(folder) else []
     return tables

@@ -10,7 +10,7 @@ import gritmill
 from tests import sample_pairs
 from transforms import bundled
 
-HEAVY = {"apache_beam", "torch", "transformers", "spacy", "pyarrow", "jinja2"}
+HEAVY = {"apache_beam", "fsspec", "torch", "transformers", "spacy", "pyarrow", "jinja2"}
 SCENES = str(bundled.folder("examples") / "scenes")
 
 

@@ -190,3 +190,21 @@ def test_a_damaged_heartbeat_is_one_line_with_the_cure(tmp_path: Path, content: 
     with pytest.raises(EnvironmentFault, match=rf"^shelf://out/{HEARTBEAT}: not in the expected format: .*; remove it"):  # noqa: SIM117
         with hold("shelf://out"):
             pass
+
+
+def test_a_run_whose_folder_was_taken_over_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_BEAT_SECONDS", 0.02)
+    fake_object_store.use(tmp_path)
+    theirs = json.dumps({"run": "x", "time": time.time()}).encode()
+
+    def write_until_forbidden() -> None:
+        with hold("shelf://out"):
+            while True:
+                fake_object_store.put(f"shelf://out/{HEARTBEAT}", theirs)
+                with publish("shelf://out/shards/00000.tar") as file:
+                    time.sleep(0.02)
+                    file.write(b"ours")
+
+    with pytest.raises(EnvironmentFault, match=r"^shelf://out: another run has taken over this folder"):
+        write_until_forbidden()
+    assert fake_object_store.path_of(f"shelf://out/{HEARTBEAT}").read_bytes() == theirs

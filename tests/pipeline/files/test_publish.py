@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 from pathlib import Path
@@ -5,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pipeline.faults import CallError
 from pipeline.files import publish as publishing
 from pipeline.files import uris
 from pipeline.files.publish import delete_unfinished, publish, publish_bytes, publish_json
@@ -129,3 +131,39 @@ def test_an_upload_that_breaks_off_leaves_no_object(tmp_path: Path, monkeypatch:
     assert fake_object_store.objects("shelf://out/") == []
     publish_bytes("shelf://out/a.tar", b"short")
     assert fake_object_store.path_of("shelf://out/a.tar").read_bytes() == b"short"
+
+
+def _refuse_links(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def refuse(*paths: str) -> None:
+        raise OSError(number, os.strerror(number), *paths[:1])
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.parametrize("number", [0, errno.EPERM, errno.ENOTSUP, errno.EACCES, errno.EXDEV, errno.EINVAL])
+def test_the_first_local_file_wins_also_without_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """number: of the error with which the file system refuses a link; 0 if it has links."""
+    if number:
+        _refuse_links(monkeypatch, number)
+    uri = str(tmp_path / "out/a.json")
+    assert publish_bytes(uri, b"1", create=True)
+    with pytest.raises(FileExistsError):
+        publish_bytes(uri, b"2", create=True)
+    assert (Path(uri).read_bytes(), found(tmp_path)) == (b"1", ["a.json"])
+    assert publish_bytes(uri, b"3")
+    assert (Path(uri).read_bytes(), found(tmp_path)) == (b"3", ["a.json"])
+
+
+def test_the_second_name_of_a_file_is_swept(tmp_path: Path) -> None:
+    """As a process that was killed between the two steps leaves it."""
+    assert publish_bytes(str(tmp_path / "out/a.json"), b"1")
+    os.link(tmp_path / "out/a.json", tmp_path / "out/.gritmill-tmp-1-a.json")
+    delete_unfinished(str(tmp_path))
+    assert (found(tmp_path), (tmp_path / "out/a.json").read_bytes()) == (["a.json"], b"1")
+
+
+def test_a_file_system_that_cannot_be_written_is_one_line() -> None:
+    with pytest.raises(CallError, match=r"^http://127\.0\.0\.1:9/a: gritmill cannot write files of http://$"):
+        publish_bytes("http://127.0.0.1:9/a", b"1")

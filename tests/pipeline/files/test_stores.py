@@ -1,16 +1,23 @@
 """Files in object stores, through real clients and servers on loopback."""
 
+import io
 import multiprocessing
 import os
 from collections.abc import Iterator
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from s3fs import S3FileSystem
 
 from pipeline import files
+from pipeline.configuration import SourceSettings
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import remote
+from pipeline.files.lock import hold, is_marked
 from pipeline.files.publish import publish, publish_bytes
+from pipeline.layout import HEARTBEAT, VIEW_MARKER
+from pipeline.sources.parquet import ParquetSource
 from tests import stores
 from tests.store_server import BUCKET, StoreServer, failing
 
@@ -268,12 +275,85 @@ def test_a_store_that_does_not_answer(
     uri = store.uri("out/a")
     _ask_once(store, monkeypatch)
     store.faults.append(lambda method, path: 0)
-    # s3fs has its own text.
-    with pytest.raises(
-        OSError, match=None if store.scheme == "s3" else f"^{store.scheme}://{BUCKET}: cannot read {uri}: "
-    ):
+    with pytest.raises(OSError, match=f"^{store.scheme}://{BUCKET}: cannot read {uri}: "):
         files.read_bytes(uri)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("answer", [0, 503])
+def test_a_connection_that_is_lost_is_no_damage_of_a_table(
+    store: StoreServer, monkeypatch: pytest.MonkeyPatch, answer: int
+) -> None:
+    """Rows that Arrow cannot read because of damage are failed pairs for ever."""
+    _ask_once(store, monkeypatch)
+    monkeypatch.setattr(remote, "_READ_BYTES", 1 << 16)
+    rows = pa.table({"caption": ["a dog"] * 40, "image": [os.urandom(10_000) for _ in range(40)]})
+    pq.write_table(rows, written := io.BytesIO(), row_group_size=10)
+    uri = store.put("a.parquet", written.getvalue())
+    [info] = files.match(uri)
+    read = ParquetSource(info, SourceSettings()).rows(0)
+    assert next(read)[1]["caption"] == "a dog"
+    store.faults.append(lambda method, path: answer)
+    with pytest.raises(ConnectionError, match=f"^{store.scheme}://{BUCKET}: cannot read {uri}: "):
+        list(read)
+
+
+def test_conditional_puts_of_other_stores_than_amazons(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They refuse a put without naming the condition, or do not know conditions."""
+    monkeypatch.setattr(remote, "_PUT_BYTES", 5 << 20)
+    monkeypatch.setattr(remote, "_PAUSES", (0.1, 0.1))
+    with stores.serving("s3", monkeypatch) as store:
+        store.faults.append(failing(501, method="PUT", suffix="-twice"))
+        assert not remote.has_create_only_puts(store.uri("out"))
+        remote._CREATE_ONLY.clear()
+        puts = iter((None, 412))
+        store.faults.append(lambda method, path: next(puts) if path.endswith("-twice") and method == "PUT" else None)
+        assert remote.has_create_only_puts(store.uri("out"))
+        store.faults.append(failing(412, method="PUT", suffix="out/a"))
+        with pytest.raises(FileExistsError):
+            publish_bytes(store.uri("out/a"), b"ours", create=True)
+        posts = iter((None, 412))  # the second one completes the upload
+        store.faults.append(lambda method, path: next(posts, None) if method == "POST" else None)
+        with pytest.raises(FileExistsError):
+            publish_bytes(store.uri("out/b"), b"x" * (6 << 20), create=True)
+        store.faults.append(failing(409, 409, method="PUT", suffix="out/c"))
+        assert publish_bytes(store.uri("out/c"), b"ours", create=True)
+        assert (store.objects(), store.unfinished_uploads()) == ({"out/c": b"ours"}, [])
+
+
+class _AzureError(Exception):
+    """As Azure's client raises it; adlfs makes a FileExistsError of it."""
+
+    response = object()
+
+
+def test_a_put_that_another_client_refuses() -> None:
+    class Client:
+        def pipe_file(self, path: str, data: bytes, mode: str) -> None:
+            raise FileExistsError(path) from _AzureError()
+
+    with pytest.raises(FileExistsError, match=r"^c/a$"):
+        remote._put(Client(), "c/a", b"ours", create=True)
+
+
+@pytest.mark.usefixtures("short_settling")
+@pytest.mark.parametrize("conditional", [True, False])
+def test_one_run_uses_a_folder(store: StoreServer, conditional: bool) -> None:
+    _set_conditional(store, conditional)
+    with hold(store.uri("out")):
+        with pytest.raises(CallError, match="another run used this folder"), hold(store.uri("out")):
+            pass
+        with files.open_read(store.uri(f"out/{HEARTBEAT}")) as file:
+            assert store.objects() == {f"out/{HEARTBEAT}": file.read()}
+    assert store.objects() == {}
+
+
+def test_a_folder_is_empty_although_a_killed_run_left_a_temporary_file(store: StoreServer) -> None:
+    store.put("page/.gritmill-tmp-0123456789ab-twice", b"twice")
+    assert not is_marked(store.uri("page"), VIEW_MARKER, "gritmill view")
+    store.put("page/index.html")
+    with pytest.raises(CallError, match="is not empty"):
+        is_marked(store.uri("page"), VIEW_MARKER, "gritmill view")
 
 
 def _read_in_child(uri: str, answer) -> None:
