@@ -9,6 +9,7 @@ checksum  the checksum that a file contains of itself
 lock      one run per folder
 run_log   what each call did in a run folder
 remote    files that are not local, through fsspec
+azure     what the client of Azure does otherwise
 raw_file  the base of files that change what another file returns
 unpack    files that are read forward: gzip, zstd, other encodings of text
 """
