@@ -276,7 +276,7 @@ def test_a_redo_that_was_cut_short_is_made_again(tmp_path, changed, monkeypatch)
 def test_a_retry_forgets_the_chunks_of_a_source_that_is_read_anew(tmp_path, changed):
     call, whole = changed
     table = open_detections(str(tmp_path / "out/detections"))
-    retry._publish(table, [ChunkId(0, 0, 1), ChunkId(1, 0, 2)])  # the second source has two chunks now
+    retry._publish(table, {ChunkId(0, 0, 1): "", ChunkId(1, 0, 2): ""})  # the second source has two chunks now
     gritmill.run(**call, redo_changed=True)
     assert not retry.pending(table)
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*", "detections/plan.json") == whole
@@ -311,7 +311,7 @@ def test_the_old_source_is_back_before_a_redo_was_finished(tmp_path, middle, mon
     gritmill.run(middle, **call)
     whole = sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*")
     folder = str(tmp_path / "out/detections")
-    retry._publish(open_detections(folder), [ChunkId(0, 0, 0)])
+    retry._publish(open_detections(folder), {ChunkId(0, 0, 0): ""})
     open_detections(folder).delete_source(0)
     gritmill.run(middle, **call)
     assert sample_pairs.files_of(tmp_path / "out", "shards/*", "detections/0*/*") == whole
