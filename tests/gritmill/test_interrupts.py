@@ -61,7 +61,10 @@ def test_an_interrupt_before_the_command_has_a_json_object():
     assert json.loads(" ".join(said)) == {"error": lines[0].removeprefix("gritmill: "), "status": 130}
 
 
-@pytest.mark.parametrize("swallow", ["except KeyboardInterrupt: pass", "except BaseException: pass"])
+@pytest.mark.parametrize(
+    "swallow",
+    [pytest.param("except KeyboardInterrupt: pass", marks=pytest.mark.slow), "except BaseException: pass"],
+)
 def test_an_interrupt_that_is_swallowed_for_good_ends_the_process(swallow):
     body = f"with interrupts.terminable():\n try: {SENDS}; time.sleep(5)\n {swallow}\n time.sleep(50)"
     assert ended(body) == (143, [], ["gritmill: interrupted"])

@@ -1,4 +1,4 @@
-"""A complete run with input and output in an object store: a Beam file system that is neither disk nor HDFS."""
+"""A complete run with input and output in an object store that is neither a disk nor HDFS."""
 
 from pathlib import Path
 
@@ -21,13 +21,8 @@ def stored(folder, bucket):
             fake_object_store.put(f"shelf://{bucket}/{path.relative_to(folder)}", path.read_bytes())
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        sample_pairs.as_tars,
-        *(pytest.param(kind, marks=pytest.mark.slow) for kind in (sample_pairs.as_jsonl, sample_pairs.as_parquet)),
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [sample_pairs.as_tars, sample_pairs.as_jsonl, sample_pairs.as_parquet])
 def test_the_same_samples_as_on_a_disk(tmp_path, config, kind):
     fake_object_store.use(tmp_path / "shelf")
     name = Path(kind(sample_pairs.drawn(20), tmp_path / "in")).name

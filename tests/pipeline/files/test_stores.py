@@ -280,7 +280,7 @@ def test_a_store_that_does_not_answer(
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize("answer", [0, 503])
+@pytest.mark.parametrize("answer", [pytest.param(0, marks=pytest.mark.slow), 503])
 def test_a_connection_that_is_lost_is_no_damage_of_a_table(
     store: StoreServer, monkeypatch: pytest.MonkeyPatch, answer: int
 ) -> None:
