@@ -63,7 +63,7 @@ def select_many(boxes: Candidates, settings: SelectionSettings, threshold: float
 def select(pair: Pair, settings: SelectionSettings, threshold: float) -> list[Grounding]:
     """The kept boxes of one pair, in the order of its record."""
     phrases = [pair.phrases[box.phrase] for box in pair.boxes]
-    ambiguous = ambiguous_phrases(pair) if settings.ambiguous_phrases == "drop" else ()
+    dropped = dropped_phrases(pair, settings)
     candidates = Candidates(
         np.zeros(len(phrases), int),
         np.array([box.phrase for box in pair.boxes], int),
@@ -71,10 +71,15 @@ def select(pair: Pair, settings: SelectionSettings, threshold: float) -> list[Gr
         np.array([phrase.end for phrase in phrases], int),
         corner_rows([box.corners for box in pair.boxes]),
         np.array([box.score for box in pair.boxes], float),
-        np.array([box.phrase in ambiguous for box in pair.boxes], bool),
+        np.array([box.phrase in dropped for box in pair.boxes], bool),
     )
     kept = select_many(candidates, settings, threshold).tolist()
     return in_record_order(Grounding(phrases[at], pair.boxes[at]) for at in kept)
+
+
+def dropped_phrases(pair: Pair, settings: SelectionSettings) -> set[int]:
+    """The numbers of the phrases whose boxes suppress others and are not kept."""
+    return ambiguous_phrases(pair) if settings.ambiguous_phrases == "drop" else set()
 
 
 def in_record_order(groundings: Iterable[Grounding]) -> list[Grounding]:

@@ -1,7 +1,7 @@
 """The data of the page, as a JavaScript file, because a page that is opened from disk cannot fetch data."""
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,8 +11,8 @@ from gritmill.pages.viewer.pick_pairs import Picked
 from pipeline.pack.manifest import Manifest
 from pipeline.pack.statistics import ByThreshold, Histograms
 from transforms.records import Fault, Pair
-from transforms.selection.ambiguous_phrases import ambiguous_phrases
 from transforms.selection.judge import Policy
+from transforms.selection.select_boxes import dropped_phrases
 from transforms.selection.threshold_sweep import rank_candidates, sweep
 
 _SETTINGS = {"nms_iou", "min_side", "min_area", "max_area", "boxes_per_phrase", "boxes_per_pair"}
@@ -57,14 +57,9 @@ def sample_json(
         ],
         "dropped": [[d.start, d.end, str(d.reason)] for d in pair.dropped],
         "boxes": [[box.phrase, *map(_shortest_float, (*box.corners, box.score))] for box in pair.boxes],
-        "ambiguous": sorted(_ambiguous_phrases(pair, policy)),
+        "ambiguous": sorted(dropped_phrases(pair, policy.selection_of(pair))),
         "refused": _rejections(pair, policy, scores),
     }
-
-
-def _ambiguous_phrases(pair: Pair, policy: Policy) -> Collection[int]:
-    """The numbers of the phrases that the selection drops."""
-    return ambiguous_phrases(pair) if policy.selection_of(pair).ambiguous_phrases == "drop" else ()
 
 
 def _fault_text(fault: Fault | None) -> str:
