@@ -28,13 +28,13 @@ def run(
     plan: Plan,
     stages: Sequence[Stage],
     tables: Mapping[str, Table],
+    listings: Mapping[str, Listing],
     provenance: Mapping[str, Provenance],
     options: GroundOptions,
     title: str = "ground",
-    listings: Mapping[str, Listing] | None = None,
 ) -> None:
-    """Fills tables for the unfinished ranges of a plan. provenance: by table. title: of the progress. listings: of the
-    tables, if they are known.
+    """Fills tables for the unfinished ranges of a plan. listings: what the tables have. provenance: by table. title: of
+    the progress.
 
     Raises:
       EnvironmentFault: the run failed before it was complete.

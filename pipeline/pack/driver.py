@@ -28,11 +28,19 @@ from transforms.text import dialects
 from transforms.wording import counted, listed
 
 
-def pack(configuration: Configuration, plan: Plan, folder: str, output: str, options: PackOptions) -> Manifest:
+def pack(
+    configuration: Configuration,
+    plan: Plan,
+    folder: str,
+    output: str,
+    options: PackOptions,
+    done: frozenset[RangeId] | None = None,
+) -> Manifest:
     """Writes the shards and returns the manifest. The caller must hold the lock of the run folder.
 
     Args:
       plan, folder: of the detections.
+      done: the ranges that are done, if they are known.
 
     Raises:
       CallError: `ground` is not finished, a dialect is unknown, or the output has shards with another fingerprint.
@@ -45,7 +53,7 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     configuration = plan.configuration.packed_with(configuration)
     check_dialects(configuration.text.dialect)
     table = open_detections(folder)
-    done = table.finished_ranges()
+    done = table.finished_ranges() if done is None else done
     _check_finished(plan, done, folder, options.partial)
     floor = plan.configuration.detector.floor
     threshold = active_threshold(configuration.selection, plan.threshold, floor)

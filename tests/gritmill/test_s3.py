@@ -102,7 +102,7 @@ def test_a_run_through_storms_gives_the_same_bytes(store, call):
     gritmill.run(**call)
     wanted = content(store)
     for key in [key for key in store.objects() if key.startswith("out/")]:
-        store.client().delete_object(Bucket=BUCKET, Key=key)
+        store.client.delete_object(Bucket=BUCKET, Key=key)
     turn = iter(range(10**9))
     answers = (None, None, None, 503, None, None, 0.05, None, None, 500, None, None, None, 0)
     store.faults.append(lambda method, path: answers[next(turn) % len(answers)])
