@@ -127,7 +127,9 @@ def _list(files: Any, folder: str, flat: bool = False) -> list[dict[str, Any]]:
             found = files.find(start, detail=True).values()
         else:
             found = files.ls(folder, detail=True)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if _lacks_bucket(error):
+            raise
         return []
     # A file that is named like the folder is listed, too, and some stores have empty objects that stand for folders.
     return [info for info in found if info["name"].startswith(start) and info["name"] != start]
@@ -141,6 +143,8 @@ def info(uri: str) -> FileInfo | None:
             found = files.info(path)
         except (FileNotFoundError, NotADirectoryError) as error:
             # fsspec makes one exception of all that can happen to an HTTP request.
+            if _lacks_bucket(error):
+                raise
             cause = error.__cause__
             if cause and _is_of_http(cause) and getattr(cause, "status", 0) not in _HTTP_MISSING:
                 raise cause from None
@@ -409,7 +413,7 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
 
     Raises:
       CallError: files of this kind cannot be written.
-      NoPermission: the block is not allowed to do this. EnvironmentFault: it cannot write.
+      NoPermission: the block is not allowed to do this. EnvironmentFault: it cannot write, or there is no such bucket.
       FileNotFoundError: there is no such file.
       FileExistsError: there is one already.
       ConnectionError: a client has another exception. Of the class OSError and without an error number, it would count
@@ -427,6 +431,8 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
             line = " ".join(str(error).splitlines()[1:]) if forbidden else line
             refused = f"{place_of(uri)}: no permission to {action} {uri} ({line})"
             raise NoPermission(f"{refused}; check the credentials and what they permit there") from error
+        if _lacks_bucket(error):
+            raise EnvironmentFault(f"{place_of(uri)}: no such bucket; cannot {action} {uri}") from error
         if isinstance(error, FileNotFoundError) or status == 404:
             if action == "write":
                 raise EnvironmentFault(f"{place_of(uri)}: cannot write {uri}: {line}") from error
@@ -434,6 +440,13 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
         if _is_of_client(error) and not (is_missing(error) or isinstance(error, FileExistsError)):
             raise ConnectionError(f"{place_of(uri)}: cannot {action} {uri}: {line}") from error
         raise
+
+
+def _lacks_bucket(error: BaseException) -> bool:
+    """Whether an exception of a client, or its cause, says that the bucket does not exist."""
+    causes = (error, error.__cause__, error.__context__)
+    texts = (f"{getattr(one, 'response', '')} {getattr(one, 'error_code', '')} {one}" for one in causes if one)
+    return any(re.search("NoSuchBucket|ContainerNotFound|bucket does not exist", text) for text in texts)
 
 
 def _is_of_client(error: Exception) -> bool:

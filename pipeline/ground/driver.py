@@ -101,13 +101,13 @@ def ground(
         _tell_of_store(output, options)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     finished = listings[DETECTIONS].finished
-    if _unfinished(plan, [listings[name].finished for name in tables]):
+    if plan.unfinished(listings[name].finished for name in tables):
         _tell_first_source(plan, options, old.sources if old else ())
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
         for name, table in first_tables.items():
-            if _unfinished(plan, [listings[name].finished]):
+            if plan.unfinished([listings[name].finished]):
                 graph.run(plan, first_stages, {name: table}, listings, provenance, options, title=name)
             _check_done(plan, [table])
             near_duplicates.find(plan, table)
@@ -223,23 +223,17 @@ def _is_done(
     if plan is None:
         return False
     finished = [listings[name].finished for name in tables]
-    return all(finished) and not _unfinished(plan, finished) and not any(map(retry.pending, tables.values()))
+    return all(finished) and not plan.unfinished(finished) and not any(map(retry.pending, tables.values()))
 
 
 def _check_done(plan: Plan, tables: Iterable[Table]) -> frozenset[RangeId]:
     """Raises EnvironmentFault if a range is not done in all tables. Returns the ranges that are, in the first one."""
     tables = list(tables)
     finished = [table.finished_ranges() for table in tables]
-    if unfinished := _unfinished(plan, finished):
-        missing = f"{counted(unfinished, 'range')} not done"
+    if unfinished := plan.unfinished(finished):
+        missing = f"{counted(len(unfinished), 'range')} not done"
         raise EnvironmentFault(f"{tables[0].uri}: the run ended with {missing}; run the same command to resume")
     return finished[0]
-
-
-def _unfinished(plan: Plan, finished: Sequence[frozenset[RangeId]]) -> int:
-    """The number of ranges that are not finished in every table."""
-    done = frozenset.intersection(*finished)
-    return sum(1 for range_id in plan.range_ids() if range_id not in done)
 
 
 def _check_engine(settings: DetectorSettings, arguments: Sequence[str]) -> None:

@@ -16,7 +16,8 @@ from pipeline.ground.options import GroundOptions
 from pipeline.ground.progress import GroundProgress
 from pipeline.ground.read_chunks import ReadChunks
 from pipeline.ids import RangeId
-from pipeline.plan.plan import Plan, read_plan
+from pipeline.plan.plan import Plan
+from pipeline.plan.work_list import published, read_work
 from pipeline.stages.base import Stage
 from pipeline.stages.run_stage import RunStage, StageHandler
 from pipeline.stages.runner import ChunkProgress
@@ -50,8 +51,11 @@ def run(
     display = progress.show_progress(
         title, "pairs", run.state, options.quiet, files.is_local(folder), options.log, run.news
     )
-    with display, _clear_attempts_on_interrupt(folder):
-        run_pipeline.run(lambda pipeline: build(pipeline, stages, tables, provenance, report, threads), beam_options)
+    work = [(range_id, None) for range_id in plan.unfinished(listings[name].finished for name in tables)]
+    with display, _clear_attempts_on_interrupt(folder), published(folder, work) as uri:
+        run_pipeline.run(
+            lambda pipeline: build(pipeline, uri, stages, tables, provenance, report, threads), beam_options
+        )
     if local:
         progress.delete_progress_files(folder)
 
@@ -70,21 +74,23 @@ def _clear_attempts_on_interrupt(folder: str) -> Iterator[None]:
 
 def build(
     pipeline: beam.Pipeline,
+    work_list: str,
     stages: Sequence[Stage],
     tables: Mapping[str, Table],
     provenance: Mapping[str, Provenance],
     report: ChunkProgress | None = None,
     threads: int = 0,
 ) -> beam.PCollection:
-    """Builds the graph. Workers read the plan by URI, because 100,000 ranges do not fit into a job description.
+    """Builds the graph. Workers read the work list and the plan by URI, because 100,000 ranges do not fit into a job
+    description. A range that was finished since is skipped by `ReadChunks`.
 
     The rows of a table are committed after the last stage of that table. Committed chunks pass through unchanged.
     """
     folder = detections_of(tables)
     chunks = (
         pipeline
-        | "Detections" >> beam.Create([folder])
-        | "PendingRanges" >> beam.FlatMap(pending_ranges, list(tables.values()))
+        | "WorkList" >> beam.Create([work_list])
+        | "Ranges" >> beam.FlatMap(ranges_of)
         | "Spread" >> beam.Reshuffle()
         | ReadChunks(tables)
     )
@@ -102,8 +108,6 @@ def build(
     return chunks
 
 
-def pending_ranges(folder: str, tables: Sequence[Table]) -> Iterator[RangeId]:
-    """Yields the ranges of a plan that are not done in every table, in input order. folder: of the detections."""
-    plan = read_plan(folder)
-    done = frozenset.intersection(*(table.finished_ranges() for table in tables))
-    yield from (range_id for range_id in plan.range_ids() if range_id not in done) if plan else ()
+def ranges_of(work_list: str) -> Iterator[RangeId]:
+    """The ranges of a work list, in input order."""
+    return (range_id for range_id, _ in read_work(work_list))

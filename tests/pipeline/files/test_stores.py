@@ -91,7 +91,6 @@ def test_a_folder_that_a_console_made(store: StoreServer) -> None:
     assert [info.uri for info in files.list_folder(uri)] == [f"{uri}/c"]
     assert [info.uri for info in files.list_folder(uri, "*/*")] == [f"{uri}/a/b"]
     assert [info.uri for info in files.list_folder(uri, "**")] == [f"{uri}/a/b", f"{uri}/c"]
-    assert files.list_folder(f"{store.scheme}://no-such-bucket/out", "**") == []
 
 
 def test_globs(store: StoreServer) -> None:
@@ -107,7 +106,6 @@ def test_globs(store: StoreServer) -> None:
     assert found("**/3.tar") == ["a/b/3.tar"]
     assert found("*.tar") == ["top.tar"]
     assert found("none/*.tar") == []
-    assert files.match(f"{store.scheme}://no-such-bucket/*.tar") == []
 
 
 def test_the_stamp_is_the_time_of_the_last_change(store: StoreServer) -> None:
@@ -263,10 +261,15 @@ def test_a_refusal_in_the_middle_of_a_file(store: StoreServer) -> None:
 
 
 def test_a_bucket_that_is_not_there(store: StoreServer) -> None:
-    with pytest.raises(EnvironmentFault, match=rf"^{store.scheme}://no-such-bucket: cannot write "):
+    with pytest.raises(EnvironmentFault, match=rf"^{store.scheme}://no-such-bucket: .*cannot write "):
         publish_bytes(f"{store.scheme}://no-such-bucket/a", b"x")
-    with pytest.raises(FileNotFoundError):
-        files.read_bytes(f"{store.scheme}://no-such-bucket/a")
+    if store.scheme == "gs":  # Google's client does not tell it
+        return
+    for ask in (files.read_bytes, files.match):
+        for name in ("a.tar", "*.tar"):
+            if ask is files.match or name == "a.tar":
+                with pytest.raises(EnvironmentFault, match=rf"^{store.scheme}://no-such-bucket: no such bucket; "):
+                    ask(f"{store.scheme}://no-such-bucket/{name}")
 
 
 @pytest.mark.usefixtures("ask_once")
