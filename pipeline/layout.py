@@ -16,6 +16,7 @@
     shards/<shard>.tar, .parquet, _stats.json       the stats are written last
     statistics.json
     manifest.json                                   written after everything that a reader depends on
+    faults/<run>/<host>-<pid>.json                  why a worker of an engine refuses its work; until the command ends
     run.log, run.log.1                              what each call did; appended, so it is not one of the files compared
     report.json, report.html
     view/
@@ -43,6 +44,7 @@ MANIFEST = "manifest.json"
 REPORT = "report.json"
 REPORT_PAGE = "report.html"
 VIEW = "view"
+FAULTS = "faults"
 RUN_LOG = "run.log"
 OLD_RUN_LOG = "run.log.1"
 
@@ -104,6 +106,16 @@ def rejections(range_id: RangeId) -> str:
 def working(chunk_id: ChunkId) -> str:
     """The file with the attempts at a chunk, below the detections folder."""
     return f"{WORKING}/{chunk_id.source:05}-{chunk_id.range:05}-{chunk_id.number:05}.json"
+
+
+def fault_file(run_id: str, host: str, pid: int) -> str:
+    """The file in which a worker says why it refuses its work, below the run folder. run_id: of the command."""
+    return f"{FAULTS}/{run_id}/{host}-{pid}.json"
+
+
+def all_faults(run_id: str) -> str:
+    """A pattern that matches these files of all workers of a run."""
+    return f"{FAULTS}/{run_id}/*.json"
 
 
 def chunk_of(uri: str) -> ChunkId | None:

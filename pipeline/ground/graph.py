@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import apache_beam as beam
 
 from pipeline import files
-from pipeline.engines import placement, progress, run_pipeline
+from pipeline.engines import placement, progress, run_pipeline, submission
 from pipeline.faults import WorkerDied
 from pipeline.ground import attempts
 from pipeline.ground.chunks import without_images
@@ -16,6 +16,7 @@ from pipeline.ground.options import GroundOptions
 from pipeline.ground.progress import GroundProgress
 from pipeline.ground.read_chunks import ReadChunks
 from pipeline.ids import RangeId
+from pipeline.layout import HASHES, PLAN
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.stages.base import Stage
 from pipeline.stages.run_stage import RunStage, StageHandler
@@ -44,6 +45,9 @@ def run(
     folder = detections_of(tables)
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
+    if not run_pipeline.is_local(beam_options):
+        step = "hashes" if HASHES in tables else "ground"
+        submission.announce(beam_options, submission.run_id(), step, files.parent(folder), files.join(folder, PLAN))
     if local:
         progress.delete_progress_files(folder)  # left by a run that was killed
     run = GroundProgress(plan, tables, listings)

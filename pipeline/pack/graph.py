@@ -8,7 +8,7 @@ import apache_beam as beam
 
 from pipeline import files, layout
 from pipeline.configuration import ShardSettings
-from pipeline.engines import progress, run_pipeline
+from pipeline.engines import progress, run_pipeline, submission
 from pipeline.faults import EnvironmentFault
 from pipeline.files.publish import publish_json
 from pipeline.files.typed import publish_typed
@@ -39,6 +39,8 @@ def run(output: str, folder: str, head: Manifest, row_digest: str, options: Pack
       CallError: more than `MAX_SHARDS` shards. EnvironmentFault: the run failed before it was complete.
     """
     beam_options = run_pipeline.parse_beam_options(options.beam)
+    if not run_pipeline.is_local(beam_options):
+        submission.announce(beam_options, submission.run_id(), "pack", output, files.join(folder, layout.PLAN))
     writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy)
     files.delete([files.join(output, layout.PLANNED_SHARDS)])  # left by a run that was killed
     run = PackProgress(output)

@@ -1,0 +1,93 @@
+"""Spark: a standalone master, two workers with one executor each, and Beam's job server, which is the driver of Spark."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cluster import fetch
+from cluster.engine import SECONDS, Cluster, Engine, Missing, process_environment, worker_command
+from cluster.processes import Processes, answers, free_ports, wait_for
+
+_OPENED = (
+    "java.lang java.lang.invoke java.lang.reflect java.io java.net java.nio java.util java.util.concurrent "
+    "java.util.concurrent.atomic sun.nio.ch sun.nio.cs sun.security.action sun.util.calendar"
+).split()
+"""Packages of java.base that Spark's own scripts open to it on Java 17."""
+
+_MEMORY = "1500m"
+
+
+class Spark(Engine):
+    """Beam fetches no job server that can use a standalone master, so the jar must be given."""
+
+    name = "spark"
+    title = f"Spark {fetch.SPARK.version}"
+
+    def need(self) -> None:
+        worker_command()
+        fetch.java()
+        if not fetch.job_server():
+            raise Missing(f"{fetch.JOB_SERVER} is not set: it names a jar with Beam's job server for Spark 3")
+        fetch.programs(fetch.SPARK)
+
+    @contextmanager
+    def started(self, folder: Path, impatient: bool = False) -> Iterator[Cluster]:
+        with Processes(folder) as processes:
+            cluster = SparkCluster(processes)
+            cluster.start_master()
+            cluster.start_job_server()
+            yield cluster
+
+
+class SparkCluster(Cluster):
+    """Spark that runs."""
+
+    def __init__(self, processes: Processes) -> None:
+        super().__init__(processes)
+        self._master, self._page, self._job, self._artifacts, self._expansion = free_ports(5)
+
+    def options(self) -> list[str]:
+        return [
+            "--runner=PortableRunner",
+            f"--job_endpoint=localhost:{self._job}",
+            f"--artifact_endpoint=localhost:{self._artifacts}",
+            *process_environment(),
+        ]
+
+    def victims(self) -> dict[str, str]:
+        return {**super().victims(), "executor": "CoarseGrainedExecutorBackend"}
+
+    def start_master(self) -> None:
+        """Starts the master and two workers."""
+        master = ["--host", "127.0.0.1", "--port", str(self._master), "--webui-port", str(self._page)]
+        self._start("master", "org.apache.spark.deploy.master.Master", master)
+        wait_for("Spark's master", lambda: answers(self._master), SECONDS)
+        for number in (1, 2):
+            port, page = free_ports(2)
+            words = [self.address, "--cores", "1", "--memory", _MEMORY, "--host", "127.0.0.1", "--port", str(port)]
+            words += ["--webui-port", str(page), "--work-dir", str(self.processes.logs / f"work-{number}")]
+            self._start(f"worker-{number}", "org.apache.spark.deploy.worker.Worker", words)
+            wait_for("a worker of Spark", lambda port=port: answers(port), SECONDS)
+
+    def start_job_server(self) -> None:
+        """Starts Beam's job server."""
+        jars = fetch.programs(fetch.SPARK) / "jars" / "*"
+        command = [fetch.java(), *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED)]
+        command += ["-Xmx512m", "-cp", f"{fetch.job_server()}:{jars}"]
+        command += ["org.apache.beam.runners.spark.SparkJobServerDriver", f"--spark-master-url={self.address}"]
+        command += ["--job-host=localhost", f"--job-port={self._job}", f"--artifact-port={self._artifacts}"]
+        command += [f"--expansion-port={self._expansion}", f"--artifacts-dir={self.processes.logs / 'artifacts'}"]
+        self.processes.start("job-server", command, SPARK_LOCAL_IP="127.0.0.1")
+        wait_for("Beam's job server for Spark", lambda: answers(self._job), SECONDS)
+
+    @property
+    def address(self) -> str:
+        """The URL of the master."""
+        return f"spark://127.0.0.1:{self._master}"
+
+    def _start(self, name: str, entry: str, words: list[str]) -> None:
+        home = fetch.programs(fetch.SPARK)
+        variables = {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "512m"}
+        # As `bin/spark-class` does, without a shell in between.
+        command = [fetch.java(), "-Xmx512m", *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED)]
+        self.processes.start(name, [*command, "-cp", str(home / "jars" / "*"), entry, *words], **variables)

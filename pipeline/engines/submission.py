@@ -1,0 +1,73 @@
+"""What a driver tells the workers of an engine beside the graph: two pipeline options, which a worker reads before it
+unpickles anything."""
+
+import hashlib
+import json
+import uuid
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+from apache_beam.options.pipeline_options import PipelineOptions
+from pydantic import TypeAdapter, ValidationError
+
+from pipeline import files
+from pipeline.engines.versions import Versions, installed
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a job works on.
+
+    run_id: of the command. step: ground, hashes or pack. folder: the run folder. witness: a file that the driver has
+    written or read, which each worker must see; sha256: its content.
+    """
+
+    run_id: str
+    step: str
+    folder: str
+    witness: str
+    sha256: str
+
+
+class SubmissionOptions(PipelineOptions):
+    """The options that gritmill sets; nobody else does. JSON."""
+
+    @classmethod
+    def _add_argparse_args(cls, parser: ArgumentParser) -> None:
+        parser.add_argument("--gritmill_versions", default=None, help="Set by gritmill: the versions of the driver.")
+        parser.add_argument("--gritmill_run", default=None, help="Set by gritmill: the run that the job belongs to.")
+
+
+@cache
+def run_id() -> str:
+    """The id of this command's run on an engine: 32 hexadecimal digits."""
+    return uuid.uuid4().hex
+
+
+def announce(beam_options: PipelineOptions, run_id: str, step: str, folder: str, witness: str) -> None:
+    """Adds what workers must know to the options of a pipeline. Arguments: see `Submission`."""
+    digest = hashlib.sha256(files.read_bytes(witness)).hexdigest()
+    submission = Submission(run_id, step, files.canonical(folder), files.canonical(witness), digest)
+    view = beam_options.view_as(SubmissionOptions)
+    view.gritmill_versions = json.dumps(asdict(installed()))
+    view.gritmill_run = json.dumps(asdict(submission))
+
+
+def announced_versions(options: Mapping[str, Any]) -> Versions | None:
+    """The driver's versions, from the options of a job by name. None if the job names none that we understand."""
+    return _read(options.get("gritmill_versions"), Versions)
+
+
+def announced_run(options: Mapping[str, Any]) -> Submission | None:
+    """What the job works on. None if the job does not say so in a way that we understand."""
+    return _read(options.get("gritmill_run"), Submission)
+
+
+def _read(text: Any, kind: type[Any]) -> Any:
+    try:
+        return TypeAdapter(kind).validate_json(text)
+    except (ValidationError, TypeError):
+        return None
