@@ -1,6 +1,6 @@
 """Real engines on this machine: the same bytes on each, with any process dying. Run by `make cluster`.
 
-fetch               Flink and Spark, by exact version from PyPI, in `.clusters/`
+java, fetch         Java; Flink and Spark, by exact version from PyPI, in `.clusters/`
 processes           processes and their groups: start, find, kill, and leave none behind
 engine              what all engines have in common
 beam, flink, spark  how each of them is started, and what of it can be killed

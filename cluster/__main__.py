@@ -1,5 +1,6 @@
 """Command line: `python -m cluster [--engine flink] [--row 2]`. `make cluster` runs all of it."""
 
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -20,6 +21,7 @@ def main(
     keep: Annotated[Path | None, typer.Option(help="Folder for runs and logs. Default: a temporary folder.")] = None,
 ) -> None:
     """Run gritmill on real engines, kill their processes, and compare the results with those of the local engine."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends all processes, as Ctrl-C does
     if engine and engine not in ENGINES:
         raise typer.BadParameter(f"ENGINE={engine}: use one of {', '.join(ENGINES)}")
     if row and row not in ROWS:

@@ -46,19 +46,19 @@ class Engine(ABC):
         host after seconds, not after its default time."""
 
 
-class Cluster(ABC):
+class Cluster:
     """An engine that runs."""
 
     def __init__(self, processes: Processes) -> None:
         self.processes = processes
 
-    @abstractmethod
     def options(self) -> list[str]:
         """The Beam options with which gritmill runs on it."""
+        raise NotImplementedError
 
     def victims(self) -> dict[str, str]:
         """What can be killed: a word of its command, by name."""
-        return {"worker process": WORKER}
+        return {"worker process": f"{WORKER} --id="}
 
     def replace(self, victim: str) -> None:
         """Starts again what an operator would start again after a kill. Nothing, if the engine does it itself."""

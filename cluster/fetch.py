@@ -1,7 +1,6 @@
 """Fetches the programs of Flink and Spark from PyPI, where they are part of packages for Python, into `.clusters/`."""
 
 import os
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -17,8 +16,6 @@ CLUSTERS = Path(__file__).parents[1] / ".clusters"
 
 JOB_SERVER = "GRITMILL_JOB_SERVER"
 """Environment variable: a jar with Beam's job servers for Flink and Spark. Without it, Beam fetches its own."""
-
-_JAVA = "17"
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,18 @@ def programs(package: Package) -> Path:
 def _download(package: Package, folder: Path) -> Path:
     wanted = f"{package.name}=={package.version}"
     print(f"cluster: fetching {wanted} into {CLUSTERS}", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:", "--dest", str(folder), wanted]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--no-deps",
+        "--no-binary",
+        ":all:",
+        "--dest",
+        str(folder),
+        wanted,
+    ]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         raise Missing(f"pip cannot fetch {wanted}: {done.stdout.strip().splitlines()[-1]}")
@@ -70,20 +78,6 @@ def _extract(archive: Path, folder: Path, wanted: Callable[[str], bool]) -> None
             member.name = member.name.partition("/")[2]
             if wanted(member.name):
                 tar.extract(member, folder, filter="data")
-
-
-def java() -> str:
-    """The path of Java. Raises Missing if there is none, or another version than 17."""
-    home = os.environ.get("JAVA_HOME")
-    path = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    problem = "there is no java"
-    if path and Path(path).exists():
-        told = subprocess.run([path, "-version"], capture_output=True, text=True, check=False).stderr
-        version = told.partition('"')[2].partition('"')[0]
-        if version.partition(".")[0] == _JAVA:
-            return path
-        problem = f"{path} has version {version or 'unknown'}"
-    raise Missing(f"Java {_JAVA} is missing ({problem}); on Debian: apt-get install openjdk-17-jre-headless")
 
 
 def job_server() -> Path | None:

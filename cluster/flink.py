@@ -8,19 +8,8 @@ from pathlib import Path
 
 from cluster import fetch
 from cluster.engine import SECONDS, Cluster, Engine, process_environment, worker_command
+from cluster.java import FLAGS, java
 from cluster.processes import Processes, free_ports, wait_for
-
-_OPENED = (
-    "java.lang java.net java.io java.nio sun.nio.ch java.lang.reflect java.text java.time java.util "
-    "java.util.concurrent java.util.concurrent.atomic java.util.concurrent.locks"
-).split()
-"""Packages of java.base that Flink's own scripts open to it on Java 17."""
-
-_JAVA_FLAGS = [
-    "--add-exports=java.base/sun.net.util=ALL-UNNAMED",
-    "--add-exports=java.rmi/sun.rmi.registry=ALL-UNNAMED",
-    *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED),
-]
 
 _TASK_MANAGER_MEMORY = {
     "network.min": "64mb",
@@ -67,7 +56,7 @@ class Flink(Engine):
 
     def need(self) -> None:
         worker_command()
-        fetch.java()
+        java()
         fetch.job_server()
         fetch.programs(fetch.FLINK)
 
@@ -136,7 +125,7 @@ class FlinkCluster(Cluster):
     def _start(self, name: str, flags: list[str], words: list[str]) -> None:
         jars = (fetch.programs(fetch.FLINK) / "lib").glob("*.jar")
         entry, *more = words
-        command = [fetch.java(), *_JAVA_FLAGS, *flags, "-cp", ":".join(map(str, jars)), entry]
+        command = [java(), *FLAGS, *flags, "-cp", ":".join(map(str, jars)), entry]
         self.processes.start(name, [*command, "--configDir", str(self.processes.logs), *more])
 
     def free_slots(self) -> int:

@@ -76,7 +76,9 @@ def trials(engine: Engine, number: int, lab: Lab, folder: Path) -> Iterator[Outc
             yield Outcome(engine.title, number, what, time.monotonic() - started, wrong)
             started = time.monotonic()
     except Exception as error:  # one row that cannot be tried does not end the others
-        yield Outcome(engine.title, number, row.__name__, time.monotonic() - started, f"{type(error).__name__}: {error}")
+        yield Outcome(
+            engine.title, number, row.__name__, time.monotonic() - started, f"{type(error).__name__}: {error}"
+        )
 
 
 def _same(run: Run, lab: Lab, detector: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Spark: a standalone master, two workers with one executor each, and Beam's job server, which is the driver of Spark."""
+"""Spark: a standalone master, two workers with one executor each, and Beam's job server, which is Spark's driver."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,13 +6,8 @@ from pathlib import Path
 
 from cluster import fetch
 from cluster.engine import SECONDS, Cluster, Engine, Missing, process_environment, worker_command
+from cluster.java import FLAGS, java
 from cluster.processes import Processes, answers, free_ports, wait_for
-
-_OPENED = (
-    "java.lang java.lang.invoke java.lang.reflect java.io java.net java.nio java.util java.util.concurrent "
-    "java.util.concurrent.atomic sun.nio.ch sun.nio.cs sun.security.action sun.util.calendar"
-).split()
-"""Packages of java.base that Spark's own scripts open to it on Java 17."""
 
 _MEMORY = "1500m"
 
@@ -25,7 +20,7 @@ class Spark(Engine):
 
     def need(self) -> None:
         worker_command()
-        fetch.java()
+        java()
         if not fetch.job_server():
             raise Missing(f"{fetch.JOB_SERVER} is not set: it names a jar with Beam's job server for Spark 3")
         fetch.programs(fetch.SPARK)
@@ -72,7 +67,7 @@ class SparkCluster(Cluster):
     def start_job_server(self) -> None:
         """Starts Beam's job server."""
         jars = fetch.programs(fetch.SPARK) / "jars" / "*"
-        command = [fetch.java(), *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED)]
+        command = [java(), *FLAGS]
         command += ["-Xmx512m", "-cp", f"{fetch.job_server()}:{jars}"]
         command += ["org.apache.beam.runners.spark.SparkJobServerDriver", f"--spark-master-url={self.address}"]
         command += ["--job-host=localhost", f"--job-port={self._job}", f"--artifact-port={self._artifacts}"]
@@ -87,7 +82,7 @@ class SparkCluster(Cluster):
 
     def _start(self, name: str, entry: str, words: list[str]) -> None:
         home = fetch.programs(fetch.SPARK)
-        variables = {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_DAEMON_MEMORY": "512m"}
+        variables = {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_SCALA_VERSION": "2.12"}
         # As `bin/spark-class` does, without a shell in between.
-        command = [fetch.java(), "-Xmx512m", *(f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED)]
+        command = [java(), "-Xmx512m", *FLAGS]
         self.processes.start(name, [*command, "-cp", str(home / "jars" / "*"), entry, *words], **variables)

@@ -113,7 +113,7 @@ class Run:
 
     def committed(self) -> dict[str, float]:
         """When each picture was committed, by its digest. Unix time."""
-        found = {}
+        found: dict[str, float] = {}
         for path in (self.output / "detections").glob("0*/*-*.parquet"):
             since = path.stat().st_mtime
             found |= dict.fromkeys(pq.read_table(path, columns=["image_digest"])["image_digest"].to_pylist(), since)

@@ -16,7 +16,7 @@
     shards/<shard>.tar, .parquet, _stats.json       the stats are written last
     statistics.json
     manifest.json                                   written after everything that a reader depends on
-    faults/<run>/<host>-<pid>.json                  why a worker of an engine refuses its work; until the command ends
+    faults/<run>/*.json                             why a worker cannot work, so that its driver ends the run
     run.log, run.log.1                              what each call did; appended, so it is not one of the files compared
     report.json, report.html
     view/
@@ -108,14 +108,9 @@ def working(chunk_id: ChunkId) -> str:
     return f"{WORKING}/{chunk_id.source:05}-{chunk_id.range:05}-{chunk_id.number:05}.json"
 
 
-def fault_file(run_id: str, host: str, pid: int) -> str:
-    """The file in which a worker says why it refuses its work, below the run folder. run_id: of the command."""
-    return f"{FAULTS}/{run_id}/{host}-{pid}.json"
-
-
-def all_faults(run_id: str) -> str:
-    """A pattern that matches these files of all workers of a run."""
-    return f"{FAULTS}/{run_id}/*.json"
+def fault(run_id: str, name: str) -> str:
+    """Why a worker of a run on an engine cannot work, below the run folder. name: of its host and process."""
+    return f"{FAULTS}/{run_id}/{name}.json"
 
 
 def chunk_of(uri: str) -> ChunkId | None:

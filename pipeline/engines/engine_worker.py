@@ -146,7 +146,7 @@ def environment_of(flags: Namespace, info: Any) -> dict[str, str]:
 
 
 def refuse(info: Any, checks: Sequence[Check] = ()) -> None:
-    """Raises RunFault if this process must not do the job. Where it sees the run folder, it leaves a lasting fault there.
+    """Raises RunFault if this process must not do the job. If it sees the run folder, it leaves a lasting fault there.
 
     info: a `ProvisionInfo`. checks: of the job, after those that need nothing but `info`.
     """
@@ -165,7 +165,7 @@ def refuse(info: Any, checks: Sequence[Check] = ()) -> None:
     except RunFault as fault:
         if run and _sees(run):
             with suppress(Exception):  # the engine reports the fault, too, after its retries
-                lasting_faults.write_fault(run.folder, run.run_id, f"worker on {socket.gethostname()}: {fault}")
+                lasting_faults.write(run.folder, run.run_id, f"worker on {socket.gethostname()}: {fault}")
         raise
 
 
@@ -200,8 +200,8 @@ def _check_packages(info: Any) -> None:
             brought.append(payload.staged_name or artifact.type_urn)
     if brought:
         raise EnvironmentFault(
-            f"the job brings {', '.join(sorted(brought))}, and gritmill-worker fetches nothing; install packages on the "
-            "workers, and leave out --save_main_session, --setup_file, --requirements_file and --extra_package"
+            f"the job brings {', '.join(sorted(brought))}, and gritmill-worker fetches nothing; install packages on "
+            "the workers, and leave out --save_main_session, --setup_file, --requirements_file and --extra_package"
         )
 
 
@@ -212,7 +212,7 @@ def _sees(run: Any) -> bool:
     from pipeline import files
 
     with suppress(Exception):
-        return hashlib.sha256(files.read_bytes(run.witness)).hexdigest() == run.sha256
+        return bool(hashlib.sha256(files.read_bytes(run.witness)).hexdigest() == run.sha256)
     return False
 
 
@@ -221,9 +221,8 @@ def _check_output(run: Any) -> None:
 
     if not _sees(run):
         problem = "is not the file that the driver sees" if _exists(run.witness) else "is not there"
-        raise EnvironmentFault(
-            f"{run.witness} {problem}; give workers the folder of the driver under the same path, or use an object store"
-        )
+        cure = "give workers the folder of the driver under the same path, or use an object store"
+        raise EnvironmentFault(f"{run.witness} {problem}; {cure}")
     if files.is_local(run.folder) and not os.access(run.folder, os.W_OK | os.X_OK):
         raise EnvironmentFault(f"{run.folder}: this process (user {os.getuid()}) may not write there")
 

@@ -1,4 +1,7 @@
-"""Lasting faults: why a worker refuses its work, whatever the engine retries. The driver's watch looks for them."""
+"""What keeps a worker from working for good, such as another version of gritmill: an engine would try again and again.
+
+The worker writes it into the run folder; the driver shows it, cancels the job, and ends.
+"""
 
 import os
 import socket
@@ -6,30 +9,32 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline import files, layout
-from pipeline.files.typed import publish_typed, read_many
+from pipeline.files.typed import publish_typed, read_typed
 
 
 @dataclass(frozen=True)
 class LastingFault:
-    """The content of a file. message: one line for the user: host, cause and cure."""
+    """The content of a file of `faults/`. message: one line with host, cause and cure."""
 
     REMEDY: ClassVar[str] = "remove it"
 
     message: str
 
 
-def write_fault(folder: str, run_id: str, message: str) -> None:
-    """Writes why this process refuses its work into the run folder. Raises OSError and the store's errors."""
-    name = layout.fault_file(run_id, socket.gethostname(), os.getpid())
+def write(folder: str, run_id: str, message: str) -> None:
+    """Says in the run folder why this process cannot work. Raises what `publish` raises."""
+    name = layout.fault(run_id, f"{socket.gethostname()}-{os.getpid()}")
     publish_typed(files.join(folder, name), LastingFault(message))
 
 
-def read_faults(folder: str, run_id: str) -> list[str]:
-    """The messages of all workers of a run, in the order of hosts and processes. One listing if there are none."""
-    found = files.list_folder(folder, layout.all_faults(run_id))
-    return [fault.message for fault in read_many(sorted(info.uri for info in found), LastingFault)]
+def read(folder: str, run_id: str) -> str:
+    """What a worker of a run says; "" if none says anything."""
+    for info in files.list_folder(files.join(folder, layout.FAULTS), f"{run_id}/*.json"):
+        if not files.name(info.uri).startswith(layout.TEMPORARY):
+            return read_typed(info.uri, LastingFault).message
+    return ""
 
 
-def delete_faults(folder: str, run_id: str) -> None:
-    """Removes the files of a run: its command has ended."""
-    files.delete(info.uri for info in files.list_folder(folder, layout.all_faults(run_id)))
+def delete(folder: str, run_id: str) -> None:
+    """Deletes what workers of a run said: its command has ended."""
+    files.delete(info.uri for info in files.list_folder(files.join(folder, layout.FAULTS), f"{run_id}/*.json"))

@@ -8,13 +8,15 @@ from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline import files
 from pipeline.engines.versions import Versions, installed
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ def announced_run(options: Mapping[str, Any]) -> Submission | None:
     return _read(options.get("gritmill_run"), Submission)
 
 
-def _read(text: Any, kind: type[Any]) -> Any:
+def _read(text: Any, kind: type[_T]) -> _T | None:
     try:
         return TypeAdapter(kind).validate_json(text)
     except (ValidationError, TypeError):

@@ -18,7 +18,9 @@ class Versions:
         here, there = asdict(self), asdict(other)
         names = {"gritmill": "gritmill", "beam": "Beam", "python": "Python"}
         return "; ".join(
-            f"{names[name]} {here[name]} here, {there[name]} in the driver" for name in here if here[name] != there[name]
+            f"{names[name]} {here[name]} here, {there[name]} in the driver"
+            for name in here
+            if here[name] != there[name]
         )
 
 
