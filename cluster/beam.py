@@ -38,7 +38,7 @@ class External(Loopback):
             (folder / "transforms.py").write_text('raise ImportError("this is not the transforms of gritmill")\n')
             (port,) = free_ports(1)
             command = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"]
-            processes.start("pool", [*command, f"--container_executable={worker_command()}"], cwd=folder)
+            processes.start("pool", [*command, f"--container_executable={worker_command()}"])
             service = _start_service(processes)
             wait_for("the worker pool", lambda: answers(port), SECONDS)
             yield _Service(processes, service, port)

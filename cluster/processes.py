@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,14 +39,15 @@ class Processes:
             end(process)
 
     def start(
-        self, name: str, command: Sequence[str | Path], cwd: Path | None = None, **variables: str
+        self, name: str, command: Sequence[str | Path], variables: Mapping[str, str] | None = None
     ) -> "subprocess.Popen[bytes]":
-        """Starts a process in a group of its own. name: of its log. variables: of its environment."""
+        """Starts a process in a group of its own, in the folder of the logs. name: of its log. variables: added to its
+        environment."""
         with (self.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 list(map(str, command)),
-                cwd=cwd or self.logs,
-                env={**os.environ, **variables},
+                cwd=self.logs,
+                env={**os.environ, **(variables or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from cluster import fetch
@@ -62,7 +63,7 @@ class SparkCluster(Cluster):
             words = [self.address, "--cores", "1", "--memory", _MEMORY, "--host", "127.0.0.1", "--port", str(port)]
             words += ["--webui-port", str(page), "--work-dir", str(self.processes.logs / f"work-{number}")]
             self._start(f"worker-{number}", "org.apache.spark.deploy.worker.Worker", words)
-            wait_for("a worker of Spark", lambda port=port: answers(port), SECONDS)
+            wait_for("a worker of Spark", partial(answers, port), SECONDS)
 
     def start_job_server(self) -> None:
         """Starts Beam's job server."""
@@ -72,7 +73,7 @@ class SparkCluster(Cluster):
         command += ["org.apache.beam.runners.spark.SparkJobServerDriver", f"--spark-master-url={self.address}"]
         command += ["--job-host=localhost", f"--job-port={self._job}", f"--artifact-port={self._artifacts}"]
         command += [f"--expansion-port={self._expansion}", f"--artifacts-dir={self.processes.logs / 'artifacts'}"]
-        self.processes.start("job-server", command, SPARK_LOCAL_IP="127.0.0.1")
+        self.processes.start("job-server", command, {"SPARK_LOCAL_IP": "127.0.0.1"})
         wait_for("Beam's job server for Spark", lambda: answers(self._job), SECONDS)
 
     @property
@@ -85,4 +86,4 @@ class SparkCluster(Cluster):
         variables = {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_SCALA_VERSION": "2.12"}
         # As `bin/spark-class` does, without a shell in between.
         command = [java(), "-Xmx512m", *FLAGS]
-        self.processes.start(name, [*command, "-cp", str(home / "jars" / "*"), entry, *words], **variables)
+        self.processes.start(name, [*command, "-cp", str(home / "jars" / "*"), entry, *words], variables)

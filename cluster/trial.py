@@ -116,7 +116,8 @@ class Run:
         found: dict[str, float] = {}
         for path in (self.output / "detections").glob("0*/*-*.parquet"):
             since = path.stat().st_mtime
-            found |= dict.fromkeys(pq.read_table(path, columns=["image_digest"])["image_digest"].to_pylist(), since)
+            rows = pq.read_table(path, columns=["image_digest"])["image_digest"].to_pylist()
+            found |= {str(digest): since for digest in rows}
         return found
 
 
