@@ -46,7 +46,7 @@ def test_a_proxy_of_the_environment_is_not_asked(monkeypatch):
 
 
 def test_nobody_at_the_address():
-    with closed_port() as address, pytest.raises(NoAnswer, match="^Connection refused$"):
+    with closed_port() as address, pytest.raises(NoAnswer, match=r"^Connection refused$"):
         cancel_flink_job(address, "gritmill-1")
 
 
