@@ -5,19 +5,30 @@ import gc
 import logging
 import os
 import re
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import NoReturn
 
 import apache_beam as beam
+import grpc
 from apache_beam import pipeline as beam_pipeline
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
+from apache_beam.options.pipeline_options import (
+    DirectOptions,
+    FlinkRunnerOptions,
+    GoogleCloudOptions,
+    PipelineOptions,
+    StandardOptions,
+)
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
-from apache_beam.runners.runner import create_runner
+from apache_beam.runners.runner import PipelineResult, create_runner
 from apache_beam.utils import interactive_utils
 
 from pipeline.engines import local_workers
+from pipeline.engines.claim import Claim
+from pipeline.engines.watch import Watch
 from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
 
 Build = Callable[[beam.Pipeline], object]
@@ -58,6 +69,27 @@ def is_local(beam_options: PipelineOptions) -> bool:
     return _names_local(beam_options.view_as(StandardOptions).runner)
 
 
+@dataclass(frozen=True)
+class EngineFacts:
+    """An engine on other machines. engine: Beam's name of the runner. job: the name of its jobs, "" if none is given.
+    rest: the address of Flink's REST interface; "" if it is not known, or not Flink."""
+
+    engine: str
+    job: str
+    rest: str
+
+
+def engine_facts(arguments: Sequence[str]) -> EngineFacts | None:
+    """The engine that Beam options select. None for the local one. Raises as `parse_beam_options`."""
+    beam_options = parse_beam_options(arguments)
+    if is_local(beam_options):
+        return None
+    engine = beam_options.view_as(StandardOptions).runner.rpartition(".")[2]
+    rest = beam_options.view_as(FlinkRunnerOptions).flink_master if engine.lower().startswith("flink") else ""
+    job = beam_options.view_as(GoogleCloudOptions).job_name
+    return EngineFacts(engine, job or "", "" if (rest or "").startswith("[") else rest or "")
+
+
 def _names_local(runner: str | None) -> bool:
     """DirectRunner means Beam's in-process engine here. Under this name, Beam 2.77 tries to download another engine."""
     return (runner or "direct").rpartition(".")[2].lower().removesuffix("runner") in ("direct", "fnapi")
@@ -73,19 +105,25 @@ def local_worker_count(beam_options: PipelineOptions) -> int:
     return int(direct.direct_num_workers) or os.cpu_count() or 1
 
 
-def run(build: Build, beam_options: PipelineOptions) -> None:
+def run(build: Build, beam_options: PipelineOptions, claim: Claim | None = None) -> None:
     """Builds the pipeline, runs it and waits until it ends.
+
+    claim: of the call, for an engine on other machines: its job has a watch, and ends with the call.
 
     Raises:
       RunFault: a step raised it.
       EnvironmentFault: a worker failed. Faults of single rows are never raised, so the environment is the cause.
     """
+    if claim and claim.job:
+        beam_options.view_as(GoogleCloudOptions).job_name = claim.job
     pipeline = _pipeline(beam_options)
     try:
         with _without_ipython_hooks(), _gc_frozen():
             build(pipeline)
             if _in_processes(beam_options):
                 local_workers.run_watched(lambda: _finish(pipeline))
+            elif claim and claim.lease:
+                _finish_watched(pipeline, claim)
             else:
                 _finish(pipeline)
     except RunFault as fault:
@@ -94,7 +132,10 @@ def run(build: Build, beam_options: PipelineOptions) -> None:
         logging.getLogger(__name__).debug("the pipeline failed", exc_info=True)
         if _INTERRUPT.search(str(error)):
             raise KeyboardInterrupt from error
-        raise _fault(error) from error
+        fault = _fault(error)
+        if not is_local(beam_options) and isinstance(fault, EnvironmentFault):
+            fault = _of_engine(fault, error)
+        raise fault from error
 
 
 _patching = threading.Lock()
@@ -138,6 +179,52 @@ def _finish(pipeline: beam.Pipeline) -> None:
     pipeline.run().wait_until_finish()
 
 
+def _finish_watched(pipeline: beam.Pipeline, claim: Claim) -> None:
+    """Runs the pipeline on an engine. If the call ends early, for whatever reason, the lease and the job end with it.
+
+    A thread waits for the engine, because no engine ends its wait reliably when a job is cancelled.
+    """
+    assert claim.lease
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    result: PipelineResult | None = None
+    raised: list[BaseException] = []
+
+    def wait(result: PipelineResult) -> None:
+        try:
+            result.wait_until_finish()
+        except BaseException as error:
+            raised.append(error)
+
+    watch = Watch(claim.lease, claim.settings, claim.tell)
+    try:
+        result = pipeline.run()
+        if in_main:  # Beam's own handler stops a job server that it started, before the job can be cancelled
+            signal.signal(signal.SIGINT, handler)
+        thread = threading.Thread(target=wait, args=(result,), daemon=True, name="pipeline")
+        thread.start()
+        while thread.is_alive() and not watch.verdict:
+            thread.join(_POLL_SECONDS)
+        if watch.verdict:
+            raise EnvironmentFault(watch.verdict)
+        if raised:
+            raise raised[0]
+    except BaseException:
+        claim.cancel(result)
+        raise
+    finally:
+        watch.close()
+
+
+def _of_engine(fault: EnvironmentFault, error: Exception) -> EnvironmentFault:
+    """The fault of a run on an engine, with what to do next."""
+    text = str(fault)
+    if isinstance(error, grpc.RpcError):
+        code = error.code().name if callable(getattr(error, "code", None)) else text
+        text = f"the job server stopped answering ({code}); start the engine again if it has ended"
+    return fault if "same command" in text or "again" in str(fault) else EnvironmentFault(f"{text}; {_RESUME}")
+
+
 def _pipeline(beam_options: PipelineOptions) -> beam.Pipeline:
     if not is_local(beam_options):
         try:
@@ -160,6 +247,8 @@ def _in_processes(beam_options: PipelineOptions) -> bool:
     return is_local(beam_options) and beam_options.view_as(DirectOptions).direct_running_mode == "multi_processing"
 
 
+_POLL_SECONDS = 0.2
+_RESUME = "run the same command to resume"
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
 _INTERRUPT = re.compile(r"^KeyboardInterrupt", re.M)  # in one process, Beam wraps it like any failure of a step
 _ERRNO = re.compile(r"\[Errno \d+\] (?P<why>[^:]+)(: '(?P<file>.*)')?")

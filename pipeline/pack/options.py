@@ -1,8 +1,12 @@
 """The options of a call of `pack`."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pipeline.files.run_log import RunLog
+
+if TYPE_CHECKING:  # its import takes too long for a command line
+    from pipeline.engines.claim import Claim
 
 
 @dataclass(frozen=True)
@@ -11,7 +15,7 @@ class PackOptions:
 
     detections: a detections or run folder; None: the run folder. fresh: write all shards again, including shards
     with the same fingerprint. replace: replace shards with another fingerprint. partial: accept unfinished ranges.
-    log: the log of the run folder; None: no log.
+    log: the log of the run folder; None: no log. claim: what the call has of the run folder.
     """
 
     detections: str | None = None
@@ -21,3 +25,4 @@ class PackOptions:
     quiet: bool = False
     beam: tuple[str, ...] = ()
     log: RunLog | None = None
+    claim: "Claim | None" = None
