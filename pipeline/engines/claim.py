@@ -228,7 +228,8 @@ def find_alive(
 ) -> tuple[str, Beat] | None:
     """The URI and the content of a heartbeat that changes, or whose process runs on this machine; None if there is
     none within `ALIVE_SECONDS`."""
-    began, first = clock(), {}
+    began = clock()
+    first: dict[str, Beat] = {}
     while seen := _left(beats):
         for uri, beat in seen.items():
             if is_running(beat.process) or (first and first.get(uri) != beat):

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import apache_beam as beam
-import grpc
 from apache_beam import pipeline as beam_pipeline
 from apache_beam.options.pipeline_options import (
     DirectOptions,
@@ -132,10 +131,7 @@ def run(build: Build, beam_options: PipelineOptions, claim: Claim | None = None)
         logging.getLogger(__name__).debug("the pipeline failed", exc_info=True)
         if _INTERRUPT.search(str(error)):
             raise KeyboardInterrupt from error
-        fault = _fault(error)
-        if not is_local(beam_options) and isinstance(fault, EnvironmentFault):
-            fault = _of_engine(fault, error)
-        raise fault from error
+        raise (_fault(error) if is_local(beam_options) else _fault_of_engine(error)) from error
 
 
 _patching = threading.Lock()
@@ -216,13 +212,16 @@ def _finish_watched(pipeline: beam.Pipeline, claim: Claim) -> None:
         watch.close()
 
 
-def _of_engine(fault: EnvironmentFault, error: Exception) -> EnvironmentFault:
+def _fault_of_engine(error: Exception) -> RunFault:
     """The fault of a run on an engine, with what to do next."""
-    text = str(fault)
-    if isinstance(error, grpc.RpcError):
-        code = error.code().name if callable(getattr(error, "code", None)) else text
-        text = f"the job server stopped answering ({code}); start the engine again if it has ended"
-    return fault if "same command" in text or "again" in str(fault) else EnvironmentFault(f"{text}; {_RESUME}")
+    code = getattr(error, "code", None)  # of the exceptions of gRPC, whose text has several lines
+    if callable(code):
+        lost = f"the job server stopped answering ({getattr(code(), 'name', code())})"
+        return EnvironmentFault(f"{lost}; start the engine again if it has ended, then {_RESUME}")
+    fault = _fault(error)
+    if not isinstance(fault, EnvironmentFault) or "again" in str(fault) or "same command" in str(fault):
+        return fault
+    return EnvironmentFault(f"{fault}; {_RESUME}")
 
 
 def _pipeline(beam_options: PipelineOptions) -> beam.Pipeline:

@@ -25,7 +25,7 @@ class LeaseFile:
     """The content of a lease.
 
     run: the id of the call that holds it; "" if nobody does: the last one has ended. command: `run`, `ground` or `pack`.
-    engine: Beam's name of the runner. job: the name of its jobs. rest: the address of Flink's REST interface, if known.
+    engine: Beam's name of the runner. job: the name of its jobs. rest: the address of Flink's REST interface; "" if unknown.
     time: when it was taken, in seconds since 1970. driver: the process of the command.
     """
 

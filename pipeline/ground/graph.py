@@ -8,6 +8,7 @@ import apache_beam as beam
 from pipeline import files
 from pipeline.engines import placement, progress, run_pipeline
 from pipeline.faults import WorkerDied
+from pipeline.files.lease import Lease
 from pipeline.ground import attempts
 from pipeline.ground.chunks import without_images
 from pipeline.ground.commit_chunk import Provenance
@@ -15,7 +16,6 @@ from pipeline.ground.commit_rows import CommitRows
 from pipeline.ground.options import GroundOptions
 from pipeline.ground.progress import GroundProgress
 from pipeline.ground.read_chunks import ReadChunks
-from pipeline.files.lease import Lease
 from pipeline.ids import RangeId
 from pipeline.plan.plan import Plan, read_plan
 from pipeline.stages.base import Stage
@@ -105,7 +105,9 @@ def build(
             chunks |= f"Run {stage.name}" >> RunStage(handler)
         if last:
             chunks |= "DropImages" >> beam.Map(without_images)
-        commit = CommitRows(table, table_stages[-1], provenance[table.name], attempts=folder if last else "", lease=lease)
+        commit = CommitRows(
+            table, table_stages[-1], provenance[table.name], attempts=folder if last else "", lease=lease
+        )
         chunks |= f"Commit {table.name}" >> commit
     return chunks
 

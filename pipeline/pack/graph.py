@@ -68,6 +68,7 @@ def build(
 ) -> object:
     """Builds the graph. Only counts and plans cross a shuffle, never images. lease: each step that reads or writes
     files asks whether it is still in force."""
+    finish = partial(_manifest, writer=writer, head=head)
     plan = partial(_plan, writer=writer, shards=head.settings.shards, row_digest=row_digest, fresh=fresh)
     ranges = (
         pipeline
@@ -98,7 +99,7 @@ def build(
     return (
         {"counts": counts, "stats": stats, "statistics": statistics}
         | "GatherAll" >> beam.CoGroupByKey()
-        | "WriteManifest" >> beam.FlatMap(Leased(lease, "write manifest", partial(_manifest, writer=writer, head=head), complete=True))
+        | "WriteManifest" >> beam.FlatMap(Leased(lease, "write manifest", finish, complete=True))
     )
 
 

@@ -57,11 +57,8 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         self, batch: Sequence[Chunk], model: StageRunner, inference_args: dict[str, Any] | None = None
     ) -> list[Chunk]:
         """Returns the chunks with their rows; none if the lease is revoked."""
-        return [
-            done
-            for chunk in batch
-            for done in worker_context.outputs(self.lease, self.stage.name, lambda chunk=chunk: [self._run(chunk, model)])  # type: ignore[misc]
-        ]
+        run = partial(map, partial(self._run, model=model), batch)
+        return list(worker_context.outputs(self.lease, self.stage.name, run))
 
     def _run(self, chunk: Chunk, model: StageRunner) -> Chunk:
         pairs = len(chunk.pairs)
