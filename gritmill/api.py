@@ -133,7 +133,8 @@ def run(
         check_settings(folder, configuration)
     ground_options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
     replaces = extend or redo_changed or reason is not None
-    pack_options = PackOptions(fresh=fresh, replace=replaces, quiet=quiet, beam=tuple(beam))
+    run_id = ground_options.run_id
+    pack_options = PackOptions(fresh=fresh, replace=replaces, quiet=quiet, beam=tuple(beam), run_id=run_id)
     with hold(folder), record(folder, "run", _config_name(config)) as log:
         try:
             plan = driver.ground(configuration, uris, folder, replace(ground_options, log=log))

@@ -15,9 +15,9 @@ from apache_beam import pipeline as beam_pipeline
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.runner import create_runner
-from apache_beam.utils import interactive_utils
+from apache_beam.utils import interactive_utils, subprocess_server
 
-from pipeline.engines import local_workers
+from pipeline.engines import engine_errors, job_server, local_workers, remote
 from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
 
 Build = Callable[[beam.Pipeline], object]
@@ -63,6 +63,15 @@ def _names_local(runner: str | None) -> bool:
     return (runner or "direct").rpartition(".")[2].lower().removesuffix("runner") in ("direct", "fnapi")
 
 
+def connect(arguments: Sequence[str], run_id: str) -> remote.RemoteEngine | None:
+    """The remote engine that Beam's options name, with the completed options; None for the local engine.
+
+    Raises:
+      CallError: an option is wrong, or the engine is not there or does not fit.
+    """
+    return None if is_local(parse_beam_options(arguments)) else remote.connect(arguments, run_id)
+
+
 def local_worker_count(beam_options: PipelineOptions) -> int:
     """The number of local workers. 1 for an engine on other machines."""
     if not is_local(beam_options):
@@ -80,9 +89,10 @@ def run(build: Build, beam_options: PipelineOptions) -> None:
       RunFault: a step raised it.
       EnvironmentFault: a worker failed. Faults of single rows are never raised, so the environment is the cause.
     """
+    target = None if is_local(beam_options) else engine_errors.target_of(beam_options)
     pipeline = _pipeline(beam_options)
     try:
-        with _without_ipython_hooks(), _gc_frozen():
+        with _adapted_beam(), _gc_frozen():
             build(pipeline)
             if _in_processes(beam_options):
                 local_workers.run_watched(lambda: _finish(pipeline))
@@ -94,7 +104,15 @@ def run(build: Build, beam_options: PipelineOptions) -> None:
         logging.getLogger(__name__).debug("the pipeline failed", exc_info=True)
         if _INTERRUPT.search(str(error)):
             raise KeyboardInterrupt from error
-        raise _fault(error) from error
+        explained = engine_errors.explain(error, target) if target else None
+        raise explained or _fault(error) from error
+
+
+class _JobServer(subprocess_server.SubprocessServer):  # type: ignore[misc]
+    """Takes the place of Beam's class, so that the process ends with the driver."""
+
+    def __init__(self, stub_class: type, cmd: Sequence[object], *args: object, **kwargs: object) -> None:
+        super().__init__(stub_class, job_server.below_driver(cmd), *args, **kwargs)
 
 
 _patching = threading.Lock()
@@ -102,11 +120,15 @@ _active_patches: list[bool] = []
 
 
 @contextmanager
-def _without_ipython_hooks() -> Iterator[None]:
-    """Disables Beam's support for IPython. With it, Beam 2.77 prepares every pipeline for interactive use: it imports
-    its data frames, which fail with pandas 3, and it does not remove the pipeline's temporary folder."""
+def _adapted_beam() -> Iterator[None]:
+    """Disables Beam's support for IPython, and lets its job server end with this process.
+
+    With IPython, Beam 2.77 prepares every pipeline for interactive use: it imports its data frames, which fail with
+    pandas 3, and it does not remove the pipeline's temporary folder.
+    """
     with _patching:
         _active_patches.append(True)
+        subprocess_server.SubprocessServer = _JobServer
         beam_pipeline.alter_label_if_ipython = lambda *_: None
         beam_pipeline.is_in_ipython = lambda: False
     try:
@@ -115,6 +137,7 @@ def _without_ipython_hooks() -> Iterator[None]:
         with _patching:
             _active_patches.pop()
             if not _active_patches:  # runs of several threads may overlap
+                subprocess_server.SubprocessServer = _JobServer.__base__
                 beam_pipeline.alter_label_if_ipython = interactive_utils.alter_label_if_ipython
                 beam_pipeline.is_in_ipython = interactive_utils.is_in_ipython
 
