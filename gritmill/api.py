@@ -64,7 +64,9 @@ def ground(
     ground_options = GroundOptions(limit, extend, redo_changed, fresh, retry=reason, quiet=quiet, beam=tuple(beam))
     name = _config_name(config)
     with claim(folder, "ground", name, configuration.engine, beam, take_over, quiet) as own:
-        plan = driver.ground(configuration, uris, folder, replace(ground_options, log=own.log, claim=own))
+        plan = driver.ground(
+            configuration, uris, folder, replace(ground_options, log=own.log, claim=own, run_id=own.run_id)
+        )
         own.log.note("end", f"ground: {count_finished(files.join(folder, DETECTIONS))}")
         return plan
 
@@ -100,7 +102,7 @@ def pack(
     check_ground_settings(configuration, keys, source or folder)
     pack_options = PackOptions(source, fresh, partial=partial, quiet=quiet, beam=tuple(beam))
     with claim(folder, "pack", _config_name(config), configuration.engine, beam, take_over, quiet) as own:
-        return _pack(configuration, folder, replace(pack_options, log=own.log, claim=own))
+        return _pack(configuration, folder, replace(pack_options, log=own.log, claim=own, run_id=own.run_id))
 
 
 def run(
@@ -137,13 +139,15 @@ def run(
     pack_options = PackOptions(fresh=fresh, replace=replaces, quiet=quiet, beam=tuple(beam))
     with claim(folder, "run", _config_name(config), configuration.engine, beam, take_over, quiet) as own:
         try:
-            plan = driver.ground(configuration, uris, folder, replace(ground_options, log=own.log, claim=own))
+            plan = driver.ground(
+                configuration, uris, folder, replace(ground_options, log=own.log, claim=own, run_id=own.run_id)
+            )
         except FolderMismatch as error:
             if not fresh or error.remedy != START_OVER:
                 raise
             remedy = "use another folder, or gritmill ground --fresh first: run --fresh never touches detections"
             raise FolderMismatch(error.difference, remedy) from error
-        return _pack(configuration, folder, replace(pack_options, log=own.log, claim=own), plan)
+        return _pack(configuration, folder, replace(pack_options, log=own.log, claim=own, run_id=own.run_id), plan)
 
 
 def _check_call(

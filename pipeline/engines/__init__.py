@@ -1,8 +1,15 @@
 """Runs pipelines.
 
+addresses               whether somebody answers at an address, whether a host is this machine
+flink_rest              asks a Flink cluster through its REST interface, and cancels its jobs there
+given_options           Beam's options as the user gave them, and as gritmill completes them
+flink_cluster           whether a Flink cluster fits: version, slots, restarts
+worker_environment      how a remote engine starts workers
+remote                  an engine outside of this process: whether it is there and fits, before the graph is built
+engine_errors           what a remote engine says about a failure, as one line with address and cure
+job_server              the process between the driver and Beam's job server, which ends with the driver
 run_pipeline            runs a pipeline on the engine that the user selects, and converts its errors
 local_workers, worker   local processes: start and watch them; the process itself
 placement               device and threads of the detector, workers of `pack`
-flink_rest              asks a Flink cluster through its REST interface, and cancels its jobs there
 progress, pace          shows the progress of a run; its pace and the time left
 """

@@ -14,19 +14,14 @@ from typing import NoReturn
 
 import apache_beam as beam
 from apache_beam import pipeline as beam_pipeline
-from apache_beam.options.pipeline_options import (
-    DirectOptions,
-    FlinkRunnerOptions,
-    GoogleCloudOptions,
-    PipelineOptions,
-    StandardOptions,
-)
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
 from apache_beam.runners.runner import PipelineResult, create_runner
-from apache_beam.utils import interactive_utils
+from apache_beam.utils import interactive_utils, subprocess_server
 
-from pipeline.engines import local_workers
+from pipeline.engines import engine_errors, job_server, local_workers, remote
 from pipeline.engines.claim import Claim
+from pipeline.engines.given_options import GivenOptions
 from pipeline.engines.watch import Watch
 from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
 
@@ -83,15 +78,22 @@ def engine_facts(arguments: Sequence[str]) -> EngineFacts | None:
     beam_options = parse_beam_options(arguments)
     if is_local(beam_options):
         return None
-    engine = beam_options.view_as(StandardOptions).runner.rpartition(".")[2]
-    rest = beam_options.view_as(FlinkRunnerOptions).flink_master if engine.lower().startswith("flink") else ""
-    job = beam_options.view_as(GoogleCloudOptions).job_name
-    return EngineFacts(engine, job or "", "" if (rest or "").startswith("[") else rest or "")
+    given = GivenOptions(beam_options, arguments)
+    return EngineFacts(given.runner_name, given.text("job_name"), given.rest_address)
 
 
 def _names_local(runner: str | None) -> bool:
     """DirectRunner means Beam's in-process engine here. Under this name, Beam 2.77 tries to download another engine."""
     return (runner or "direct").rpartition(".")[2].lower().removesuffix("runner") in ("direct", "fnapi")
+
+
+def connect(arguments: Sequence[str], run_id: str) -> remote.RemoteEngine | None:
+    """The remote engine that Beam's options name, with the completed options; None for the local engine.
+
+    Raises:
+      CallError: an option is wrong, or the engine is not there or does not fit.
+    """
+    return None if is_local(parse_beam_options(arguments)) else remote.connect(arguments, run_id)
 
 
 def local_worker_count(beam_options: PipelineOptions) -> int:
@@ -113,11 +115,10 @@ def run(build: Build, beam_options: PipelineOptions, claim: Claim | None = None)
       RunFault: a step raised it.
       EnvironmentFault: a worker failed. Faults of single rows are never raised, so the environment is the cause.
     """
-    if claim and claim.job:
-        beam_options.view_as(GoogleCloudOptions).job_name = claim.job
+    target = None if is_local(beam_options) else engine_errors.target_of(beam_options)
     pipeline = _pipeline(beam_options)
     try:
-        with _without_ipython_hooks(), _gc_frozen():
+        with _adapted_beam(), _gc_frozen():
             build(pipeline)
             if _in_processes(beam_options):
                 local_workers.run_watched(lambda: _finish(pipeline))
@@ -131,7 +132,15 @@ def run(build: Build, beam_options: PipelineOptions, claim: Claim | None = None)
         logging.getLogger(__name__).debug("the pipeline failed", exc_info=True)
         if _INTERRUPT.search(str(error)):
             raise KeyboardInterrupt from error
-        raise (_fault(error) if is_local(beam_options) else _fault_of_engine(error)) from error
+        explained = engine_errors.explain(error, target) if target else None
+        raise explained or _fault(error) from error
+
+
+class _JobServer(subprocess_server.SubprocessServer):  # type: ignore[misc]
+    """Takes the place of Beam's class, so that the process ends with the driver."""
+
+    def __init__(self, stub_class: type, cmd: Sequence[object], *args: object, **kwargs: object) -> None:
+        super().__init__(stub_class, job_server.below_driver(cmd), *args, **kwargs)
 
 
 _patching = threading.Lock()
@@ -139,11 +148,15 @@ _active_patches: list[bool] = []
 
 
 @contextmanager
-def _without_ipython_hooks() -> Iterator[None]:
-    """Disables Beam's support for IPython. With it, Beam 2.77 prepares every pipeline for interactive use: it imports
-    its data frames, which fail with pandas 3, and it does not remove the pipeline's temporary folder."""
+def _adapted_beam() -> Iterator[None]:
+    """Disables Beam's support for IPython, and lets its job server end with this process.
+
+    With IPython, Beam 2.77 prepares every pipeline for interactive use: it imports its data frames, which fail with
+    pandas 3, and it does not remove the pipeline's temporary folder.
+    """
     with _patching:
         _active_patches.append(True)
+        subprocess_server.SubprocessServer = _JobServer
         beam_pipeline.alter_label_if_ipython = lambda *_: None
         beam_pipeline.is_in_ipython = lambda: False
     try:
@@ -152,6 +165,7 @@ def _without_ipython_hooks() -> Iterator[None]:
         with _patching:
             _active_patches.pop()
             if not _active_patches:  # runs of several threads may overlap
+                subprocess_server.SubprocessServer = _JobServer.__base__
                 beam_pipeline.alter_label_if_ipython = interactive_utils.alter_label_if_ipython
                 beam_pipeline.is_in_ipython = interactive_utils.is_in_ipython
 
@@ -212,18 +226,6 @@ def _finish_watched(pipeline: beam.Pipeline, claim: Claim) -> None:
         watch.close()
 
 
-def _fault_of_engine(error: Exception) -> RunFault:
-    """The fault of a run on an engine, with what to do next."""
-    code = getattr(error, "code", None)  # of the exceptions of gRPC, whose text has several lines
-    if callable(code):
-        lost = f"the job server stopped answering ({getattr(code(), 'name', code())})"
-        return EnvironmentFault(f"{lost}; start the engine again if it has ended, then {_RESUME}")
-    fault = _fault(error)
-    if not isinstance(fault, EnvironmentFault) or "again" in str(fault) or "same command" in str(fault):
-        return fault
-    return EnvironmentFault(f"{fault}; {_RESUME}")
-
-
 def _pipeline(beam_options: PipelineOptions) -> beam.Pipeline:
     if not is_local(beam_options):
         try:
@@ -247,7 +249,6 @@ def _in_processes(beam_options: PipelineOptions) -> bool:
 
 
 _POLL_SECONDS = 0.2
-_RESUME = "run the same command to resume"
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
 _INTERRUPT = re.compile(r"^KeyboardInterrupt", re.M)  # in one process, Beam wraps it like any failure of a step
 _ERRNO = re.compile(r"\[Errno \d+\] (?P<why>[^:]+)(: '(?P<file>.*)')?")

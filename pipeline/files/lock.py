@@ -169,7 +169,8 @@ def _wait_until_old(uri: str, folder: str, patience: float) -> None:
     first = read_typed(uri, Heartbeat)
     while time.monotonic() - since < _STALE_SECONDS:
         with suppress(CallError):
-            return _check_old(uri, folder)
+            _check_old(uri, folder)
+            return
         time.sleep(_POLL_SECONDS)
         if (now := read_typed(uri, Heartbeat)) != first:
             first, since = now, time.monotonic()
