@@ -209,7 +209,8 @@ def _finish_watched(pipeline: beam.Pipeline, claim: Claim) -> None:
     watch = Watch(claim.lease, claim.settings, claim.tell)
     try:
         result = pipeline.run()
-        if in_main:  # Beam's own handler stops a job server that it started, before the job can be cancelled
+        # Beam's own handler stops a job server that Beam has started, before the job can be cancelled.
+        if in_main and handler is not None:
             signal.signal(signal.SIGINT, handler)
         thread = threading.Thread(target=wait, args=(result,), daemon=True, name="pipeline")
         thread.start()
@@ -219,8 +220,11 @@ def _finish_watched(pipeline: beam.Pipeline, claim: Claim) -> None:
             raise EnvironmentFault(watch.verdict)
         if raised:
             raise raised[0]
-    except BaseException:
+    except BaseException as error:
         claim.cancel(result)
+        fault = watch.lasting_fault()  # a job may end before the watch sees it
+        if fault and isinstance(error, Exception):
+            raise EnvironmentFault(fault) from error
         raise
     finally:
         watch.close()

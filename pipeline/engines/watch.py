@@ -78,6 +78,12 @@ class Watch:
         """Why the job must end, in one line; "" while it may go on."""
         return self._verdict
 
+    def lasting_fault(self) -> str:
+        """What a worker cannot do; "" if none says so, or the run folder gives no answer."""
+        with suppress(Exception):
+            return lasting_faults.read(self._lease.folder, self._lease.run_id)
+        return ""
+
     def close(self) -> None:
         """Ends the watch."""
         self._closed.set()

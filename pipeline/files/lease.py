@@ -24,7 +24,7 @@ GOOD_SECONDS = 2.0
 class LeaseFile:
     """The content of a lease.
 
-    run: the id of the call that holds it; "" if nobody does: the last one has ended. command: `run`, `ground` or `pack`.
+    run: the id of the call that holds it; "" if nobody does: the last one has ended. command: such as `ground`.
     engine: Beam's name of the runner. job: the name of its jobs. rest: the address of Flink's REST interface; "" if it
     is not known. time: when it was taken, in seconds since 1970. driver: the process of the command.
     """
