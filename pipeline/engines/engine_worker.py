@@ -163,9 +163,9 @@ def refuse(info: Any, checks: Sequence[Check] = ()) -> None:
         for check in checks:
             check(run)
     except RunFault as fault:
-        if run and _sees(run):
-            with suppress(Exception):  # the engine reports the fault, too, after its retries
-                lasting_faults.write(run.folder, run.run_id, f"worker on {socket.gethostname()}: {fault}")
+        with suppress(Exception):  # the engine reports the fault, too, after its retries
+            if run and _sees(run):
+                lasting_faults.write(run.lease.folder, run.lease.run_id, f"worker on {socket.gethostname()}: {fault}")
         raise
 
 
@@ -205,35 +205,29 @@ def _check_packages(info: Any) -> None:
         )
 
 
-def _sees(run: Any) -> bool:
-    """Whether the run folder here is the driver's: the witness has the same content."""
-    import hashlib
-
-    from pipeline import files
-
-    with suppress(Exception):
-        return bool(hashlib.sha256(files.read_bytes(run.witness)).hexdigest() == run.sha256)
-    return False
-
-
 def _check_output(run: Any) -> None:
+    """Raises EnvironmentFault if the run folder of the driver is not there, or if this process may not write there."""
     from pipeline import files
 
+    folder = run.lease.folder
     if not _sees(run):
-        problem = "is not the file that the driver sees" if _exists(run.witness) else "is not there"
         cure = "give workers the folder of the driver under the same path, or use an object store"
-        raise EnvironmentFault(f"{run.witness} {problem}; {cure}")
-    if files.is_local(run.folder) and not os.access(run.folder, os.W_OK | os.X_OK):
-        raise EnvironmentFault(f"{run.folder}: this process (user {os.getuid()}) may not write there")
+        raise EnvironmentFault(f"--output {folder}: not there, or not the folder that the driver sees; {cure}")
+    if files.is_local(folder) and not os.access(folder, os.W_OK | os.X_OK):
+        raise EnvironmentFault(f"--output {folder}: this process (user {os.getuid()}) may not write there")
 
 
-def _exists(uri: str) -> bool:
-    from pipeline import files
+def _sees(run: Any) -> bool:
+    """Whether the run folder here is the driver's: it has the lease, or a later one. Then the steps of the job end
+    without output, so that it is not refused."""
+    from pipeline.files.lease import leases
 
     try:
-        return bool(files.exists(uri))
+        found = leases(run.lease.folder)
     except Exception as error:
-        raise EnvironmentFault(f"{uri}: {first_line(error)}") from error
+        raise EnvironmentFault(f"--output {run.lease.folder}: {first_line(error)}") from error
+    own = found.get(run.lease.number)
+    return (own is not None and own.run == run.lease.run_id) or any(number > run.lease.number for number in found)
 
 
 def _answer_with(harness: Any, refusal: str) -> None:

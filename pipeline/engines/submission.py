@@ -1,37 +1,27 @@
 """What a driver tells the workers of an engine beside the graph: two pipeline options, which a worker reads before it
 unpickles anything."""
 
-import hashlib
 import json
-import uuid
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any, TypeVar
 
 from apache_beam.options.pipeline_options import PipelineOptions
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline import files
 from pipeline.engines.versions import Versions, installed
+from pipeline.files.lease import Lease
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
 class Submission:
-    """What a job works on.
+    """What a job works on. step: ground, hashes or pack. lease: the right to write into the run folder."""
 
-    run_id: of the command. step: ground, hashes or pack. folder: the run folder. witness: a file that the driver has
-    written or read, which each worker must see; sha256: its content.
-    """
-
-    run_id: str
     step: str
-    folder: str
-    witness: str
-    sha256: str
+    lease: Lease
 
 
 class SubmissionOptions(PipelineOptions):
@@ -43,19 +33,11 @@ class SubmissionOptions(PipelineOptions):
         parser.add_argument("--gritmill_run", default=None, help="Set by gritmill: the run that the job belongs to.")
 
 
-@cache
-def run_id() -> str:
-    """The id of this command's run on an engine: 32 hexadecimal digits."""
-    return uuid.uuid4().hex
-
-
-def announce(beam_options: PipelineOptions, run_id: str, step: str, folder: str, witness: str) -> None:
+def announce(beam_options: PipelineOptions, lease: Lease, step: str) -> None:
     """Adds what workers must know to the options of a pipeline. Arguments: see `Submission`."""
-    digest = hashlib.sha256(files.read_bytes(witness)).hexdigest()
-    submission = Submission(run_id, step, files.canonical(folder), files.canonical(witness), digest)
     view = beam_options.view_as(SubmissionOptions)
     view.gritmill_versions = json.dumps(asdict(installed()))
-    view.gritmill_run = json.dumps(asdict(submission))
+    view.gritmill_run = json.dumps(asdict(Submission(step, lease)))
 
 
 def announced_versions(options: Mapping[str, Any]) -> Versions | None:

@@ -12,6 +12,6 @@ def check_models(run: Submission) -> None:
     """Raises EnvironmentFault if a `ground` would run other models here than the plan names. Other steps run none."""
     if run.step != "ground":
         return
-    plan = read_plan(files.join(run.folder, DETECTIONS))
+    plan = read_plan(files.join(run.lease.folder, DETECTIONS))
     if plan and (problem := differing_model(plan.configuration, plan.model_identities)):
         raise EnvironmentFault(f"{problem}; install the driver's models on the workers")

@@ -60,16 +60,20 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
         return manifest
     _check_sources(plan)
     _check_output(output, manifest, pack_fingerprint, configuration, options)
+    engine = run_pipeline.connect(options.beam, options.run_id) if options.beam and row_digests else None
     if options.log:
         options.log.open()
     head = Manifest.head(plan, configuration, threshold, pack_fingerprint, options.partial)
     if not row_digests:
         publish_typed(files.join(output, layout.STATISTICS), Statistics.empty(policy.threshold).summary(floor))
         return write_manifest(output, head, [], [])
-    from pipeline.engines import placement
+    from pipeline.engines import placement, progress
     from pipeline.pack import graph
 
-    options = replace(options, beam=placement.pack_beam_options(options.beam, pairs))
+    if engine:
+        progress.announce("pack", engine.start_lines(len(done)), options.quiet, options.log)
+    beam = engine.arguments if engine else placement.pack_beam_options(options.beam, pairs)
+    options = replace(options, beam=beam)
     with replacing(output):
         graph.run(output, folder, head, "" if options.partial else json_digest(row_digests), options)
     manifest = read_manifest(output)

@@ -1,6 +1,7 @@
 """The graph of `pack`: counts the kept pairs, plans the content of each shard from the counts, then writes shards."""
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -9,7 +10,9 @@ import apache_beam as beam
 from pipeline import files, layout
 from pipeline.configuration import ShardSettings
 from pipeline.engines import progress, run_pipeline, submission
+from pipeline.engines.worker_context import Leased
 from pipeline.faults import EnvironmentFault
+from pipeline.files.lease import Lease
 from pipeline.files.publish import publish_json
 from pipeline.files.typed import publish_typed
 from pipeline.fingerprint import json_digest
@@ -39,21 +42,36 @@ def run(output: str, folder: str, head: Manifest, row_digest: str, options: Pack
       CallError: more than `MAX_SHARDS` shards. EnvironmentFault: the run failed before it was complete.
     """
     beam_options = run_pipeline.parse_beam_options(options.beam)
-    if not run_pipeline.is_local(beam_options):
-        submission.announce(beam_options, submission.run_id(), "pack", output, files.join(folder, layout.PLAN))
     writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy)
     files.delete([files.join(output, layout.PLANNED_SHARDS)])  # left by a run that was killed
+    lease = options.claim.lease if options.claim else None
+    if lease:
+        submission.announce(beam_options, lease, "pack")
     run = PackProgress(output)
     display = progress.show_progress(
         "pack", "shards", run.state, options.quiet, files.is_local(output), options.log, run.news
     )
     with display:
-        run_pipeline.run(lambda pipeline: build(pipeline, writer, head, row_digest, options.fresh), beam_options)
+        run_pipeline.run(
+            lambda pipeline: build(pipeline, writer, head, row_digest, options.fresh, lease),
+            beam_options,
+            options.claim,
+        )
     files.delete([files.join(output, layout.PLANNED_SHARDS)])
 
 
-def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, row_digest: str, fresh: bool = False) -> object:
-    """Builds the graph. Only counts and plans cross a shuffle, never images."""
+def build(
+    pipeline: beam.Pipeline,
+    writer: ShardWriter,
+    head: Manifest,
+    row_digest: str,
+    fresh: bool = False,
+    lease: Lease | None = None,
+) -> object:
+    """Builds the graph. Only counts and plans cross a shuffle, never images. lease: each step that reads or writes
+    files asks whether it is still in force."""
+    finish = partial(_manifest, writer=writer, head=head)
+    plan = partial(_plan, writer=writer, shards=head.settings.shards, row_digest=row_digest, fresh=fresh)
     ranges = (
         pipeline
         | "Detections" >> beam.Create([writer.detections])
@@ -61,9 +79,10 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, row_dige
         | "SpreadRanges" >> beam.Reshuffle()
     )
     if writer.policy.exact_duplicates:
-        ranges = _with_duplicates(ranges, writer.detections)
+        ranges = _with_duplicates(ranges, writer.detections, lease)
     columns = (*Filters(head.settings.filters).names, *head.settings.source.annotations.names)
-    counted = ranges | "CountKept" >> beam.Map(_count, writer, columns)
+    count = partial(_count, writer=writer, columns=columns)
+    counted = ranges | "CountKept" >> beam.FlatMap(Leased(lease, "count", count))
     counts = counted | "Counts" >> beam.Map(itemgetter(0)) | "KeyCounts" >> beam.WithKeys("")
     statistics = (
         counted
@@ -74,15 +93,15 @@ def build(pipeline: beam.Pipeline, writer: ShardWriter, head: Manifest, row_dige
     stats = (
         counts
         | "GatherCounts" >> beam.GroupByKey()
-        | "PlanShards" >> beam.FlatMap(_plan, writer, head.settings.shards, row_digest, fresh)
+        | "PlanShards" >> beam.FlatMap(Leased(lease, "plan shards", plan, many=True, complete=True))
         | "SpreadShards" >> beam.Reshuffle()
-        | "WriteShards" >> beam.Map(writer.write)
+        | "WriteShards" >> beam.FlatMap(Leased(lease, "write shards", writer.write))
         | "KeyStats" >> beam.WithKeys("")
     )
     return (
         {"counts": counts, "stats": stats, "statistics": statistics}
         | "GatherAll" >> beam.CoGroupByKey()
-        | "WriteManifest" >> beam.Map(_manifest, writer, head)
+        | "WriteManifest" >> beam.FlatMap(Leased(lease, "write manifest", finish, complete=True))
     )
 
 
@@ -96,11 +115,12 @@ def all_ranges(folder: str) -> Iterator[RangeItem]:
     yield from ((range_id, range_id in done, plan.sources[range_id.source].uri, []) for range_id in plan.range_ids())
 
 
-def _with_duplicates(ranges: beam.PCollection, folder: str) -> beam.PCollection:
+def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None) -> beam.PCollection:
     """Adds the duplicates to the ranges."""
+    hash_pairs = Leased(lease, "hash pairs", lambda item: hash_range(folder, item[0], item[1]), many=True)
     duplicates = (
         ranges
-        | "HashPairs" >> beam.FlatMap(lambda item: hash_range(folder, item[0], item[1]))
+        | "HashPairs" >> beam.FlatMap(hash_pairs)
         | "GatherHashes" >> beam.GroupByKey()
         | "FindDuplicates" >> beam.FlatMap(lambda keyed: find_duplicates(keyed[1]))
     )

@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import shutil
 import signal
 import socket
 import subprocess
@@ -29,15 +30,17 @@ from google.protobuf.struct_pb2 import Struct
 from pipeline.engines import engine_worker, lasting_faults, submission
 from pipeline.engines.versions import installed
 from pipeline.faults import EnvironmentFault
+from pipeline.files.holder import this_process
+from pipeline.files.lease import LeaseFile, take
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def job(folder: Path, **changes: str) -> Struct:
     """The options of a job on a run folder, as an engine hands them to workers. changes: of versions."""
-    (folder / "plan.json").write_bytes(b"{}")
+    content = LeaseFile("run", "ground", "FlinkRunner", "job", "", 0.0, this_process())
     options = PipelineOptions([])
-    submission.announce(options, "run", "ground", str(folder), str(folder / "plan.json"))
+    submission.announce(options, take(str(folder), content), "ground")
     sent = options.get_all_options(drop_default=True)
     if changes:
         sent["gritmill_versions"] = json.dumps(asdict(replace(installed(), **changes)))
@@ -65,7 +68,7 @@ def refusal(job_info: beam_provision_api_pb2.ProvisionInfo, *checks: engine_work
 def test_a_job_of_the_same_versions_is_accepted(tmp_path):
     seen = []
     engine_worker.refuse(info(job(tmp_path), "submission_environment_dependencies.txt"), [seen.append])
-    assert [(run.run_id, run.step, run.folder) for run in seen] == [("run", "ground", str(tmp_path))]
+    assert [(run.lease.run_id, run.step, run.lease.folder) for run in seen] == [("run", "ground", str(tmp_path))]
     assert lasting_faults.read(str(tmp_path), "run") == ""
 
 
@@ -86,20 +89,25 @@ def test_a_job_that_brings_packages_is_refused(tmp_path, name):
 
 
 def test_an_output_that_the_worker_does_not_see_is_refused_and_nothing_is_written(tmp_path):
-    options = job(tmp_path)
-    (tmp_path / "plan.json").unlink()
-    tmp_path.rmdir()
-    assert refusal(info(options)).startswith(
-        f"{tmp_path}/plan.json is not there; give workers the folder of the driver"
-    )
-    assert not tmp_path.exists()
+    options = job(tmp_path / "out")
+    shutil.rmtree(tmp_path / "out")
+    assert refusal(info(options)).startswith(f"--output {tmp_path}/out: not there, or not the folder that the driver")
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_folder_of_the_same_name_on_another_disk_is_not_the_output(tmp_path):
     options = job(tmp_path)
-    (tmp_path / "plan.json").write_bytes(b"[]")
-    assert refusal(info(options)).startswith(f"{tmp_path}/plan.json is not the file that the driver sees")
-    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+    lease = tmp_path / "lease" / "000001.json"
+    lease.write_bytes(lease.read_bytes().replace(b'"run": "run"', b'"run": "nur"'))
+    assert "--output" in refusal(info(options))
+    assert not (tmp_path / "faults").exists()
+
+
+def test_a_job_whose_lease_was_revoked_is_not_refused(tmp_path):
+    """Its steps end without output. A refusal would make the engine try again."""
+    options = job(tmp_path)
+    job(tmp_path)
+    engine_worker.refuse(info(options))
 
 
 def test_a_check_of_the_job_is_a_lasting_fault(tmp_path):

@@ -7,6 +7,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from pipeline.engines import submission
 from pipeline.engines.versions import Versions, installed
+from pipeline.files.lease import Lease
 
 HERE = Versions("0.2.0", "2.77.0", "3.11")
 
@@ -27,15 +28,12 @@ def test_each_difference_names_both_sides():
     assert HERE.difference(driver) == expected
 
 
-def test_options_say_what_the_job_works_on(tmp_path):
-    (tmp_path / "plan.json").write_bytes(b"{}")
+def test_options_say_what_the_job_works_on():
     options = PipelineOptions(["--runner=PortableRunner"])
-    submission.announce(options, "ab", "ground", str(tmp_path), str(tmp_path / "plan.json"))
+    lease = Lease("/runs/a b", 7, "ab")
+    submission.announce(options, lease, "ground")
     sent = options.get_all_options(drop_default=True)
-    run = submission.announced_run(sent)
-    assert run is not None
-    assert (run.run_id, run.step, run.folder) == ("ab", "ground", str(tmp_path))
-    assert run.sha256 == "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
+    assert submission.announced_run(sent) == submission.Submission("ground", lease)
     assert submission.announced_versions(sent) == installed()
 
 
