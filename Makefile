@@ -62,7 +62,7 @@ interop: install $(patsubst %,.venv-interop/%/installed,img2dataset libraries da
 
 # Flink and Spark, on this machine: about 570 MB into .clusters/ the first time. Needs Java 17.
 cluster: install
-	$(BIN)/python -m cluster$(if $(ENGINE), --engine '$(ENGINE)')$(if $(ROW), --row '$(ROW)')
+	$(BIN)/python -m cluster $(ENGINE:%=--engine %) $(ROW:%=--row %)
 
 bench: install
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos '$(PHOTOS)') \

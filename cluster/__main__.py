@@ -1,4 +1,4 @@
-"""Command line: `python -m cluster [--engine flink] [--row 2]`. `make cluster` runs all of it."""
+"""Command line: `python -m cluster [--engine flink] [--row 2]`. `make cluster` calls it."""
 
 import signal
 import sys
@@ -14,21 +14,25 @@ from cluster.rows import ENGINES, ROWS, trials
 from cluster.trial import Lab
 from pipeline.screen import data_console
 
+_NUMBERS = ", ".join(map(str, ROWS))
+
 
 def main(
-    engine: Annotated[str, typer.Option(help=f"One of {', '.join(ENGINES)}; empty: all.")] = "",
-    row: Annotated[int, typer.Option(help=f"One of {', '.join(map(str, ROWS))}; 0: all.")] = 0,
+    engine: Annotated[
+        list[str] | None, typer.Option(help=f"{', '.join(ENGINES)}; several times. Default: all.")
+    ] = None,
+    row: Annotated[list[int] | None, typer.Option(help=f"{_NUMBERS}; several times. Default: all.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Folder for runs and logs. Default: a temporary folder.")] = None,
 ) -> None:
     """Run gritmill on real engines, kill their processes, and compare the results with those of the local engine."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends all processes, as Ctrl-C does
-    if engine and engine not in ENGINES:
-        raise typer.BadParameter(f"ENGINE={engine}: use one of {', '.join(ENGINES)}")
-    if row and row not in ROWS:
-        raise typer.BadParameter(f"ROW={row}: use one of {', '.join(map(str, ROWS))}")
+    if unknown := [name for name in engine or () if name not in ENGINES]:
+        raise typer.BadParameter(f"ENGINE={unknown[0]}: use one of {', '.join(ENGINES)}")
+    if strange := [number for number in row or () if number not in ROWS]:
+        raise typer.BadParameter(f"ROW={strange[0]}: use one of {_NUMBERS}")
     if keep and keep.exists():
         raise typer.BadParameter(f"{keep} exists; give a new folder")
-    chosen = [one for name, engines in ENGINES.items() if engine in ("", name) for one in engines]
+    chosen = [one for name in engine or ENGINES for one in ENGINES[name]]
     table, good = Table("engine", "row", "what", "seconds", "wrong"), True
     try:
         for one in chosen:
@@ -40,7 +44,7 @@ def main(
         folder = (keep or Path(temporary)).resolve()
         lab = Lab(folder)
         for position, one in enumerate(chosen):
-            for number in [row] if row else one.rows(ROWS):
+            for number in one.rows(row or ROWS):
                 for outcome in trials(one, number, lab, folder / f"{position}-{one.name}-{number}"):
                     cells = (outcome.engine, str(outcome.row), outcome.what, f"{outcome.seconds:.0f}", outcome.wrong)
                     table.add_row(*cells)

@@ -5,9 +5,10 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import ClassVar
 
 from cluster import fetch
-from cluster.engine import SECONDS, Cluster, Engine, process_environment, worker_command
+from cluster.engine import NO_COMMAND, SECONDS, WORKER_PROCESS, Cluster, Engine, worker_command
 from cluster.java import FLAGS, java
 from cluster.processes import Processes, free_ports, wait_for
 
@@ -48,10 +49,13 @@ class Flink(Engine):
     """streaming: as Flink 2 runs every portable job. Otherwise the job is a batch."""
 
     name = "flink"
+    victims: ClassVar = {"worker process": WORKER_PROCESS, "TaskManager": "TaskManagerRunner"}
+    hosts: ClassVar = {"TaskManager": "TaskManagerRunner"}
+    vital: ClassVar = {"job server": "--flink-master", "JobManager": "StandaloneSessionClusterEntrypoint"}
 
     def __init__(self, streaming: bool = True) -> None:
         self.streaming = streaming
-        self.left_out = () if streaming else (2,)
+        self.left_out = () if streaming else (2, 3, 6, 7, 8)
         self.title = f"Flink {fetch.FLINK.version}, {'streaming' if streaming else 'batch'}"
 
     def need(self) -> None:
@@ -61,14 +65,14 @@ class Flink(Engine):
         fetch.programs(fetch.FLINK)
 
     @contextmanager
-    def started(self, folder: Path, impatient: bool = False) -> Iterator[Cluster]:
+    def started(self, folder: Path, impatient: bool = False, worker: Path | None = None) -> Iterator[Cluster]:
         with Processes(folder) as processes:
             rpc, rest, blob = free_ports(3)
             temporary = folder / "temporary"
             temporary.mkdir()
             text = _CONFIGURATION.format(rpc=rpc, rest=rest, blob=blob, temporary=temporary)
             (folder / "config.yaml").write_text(text + (_IMPATIENT if impatient else ""))
-            cluster = FlinkCluster(processes, rest, self.streaming)
+            cluster = FlinkCluster(processes, rest, self.streaming, worker)
             cluster.start_job_manager()
             for number in (1, 2):
                 cluster.start_task_manager(number)
@@ -79,27 +83,27 @@ class Flink(Engine):
 class FlinkCluster(Cluster):
     """Flink that runs. rest: the port of its REST interface."""
 
-    def __init__(self, processes: Processes, rest: int, streaming: bool) -> None:
-        super().__init__(processes)
+    def __init__(self, processes: Processes, rest: int, streaming: bool, worker: Path | None = None) -> None:
+        super().__init__(processes, worker)
         self.rest, self._streaming = rest, streaming
         self._task_managers = 0
 
     def options(self) -> list[str]:
-        jar = fetch.job_server()
-        return [
-            "--runner=FlinkRunner",
-            "--flink_version=1.19",
-            f"--flink_master=localhost:{self.rest}",
-            *([f"--flink_job_server_jar={jar}"] if jar else []),
-            "--parallelism=2",
-            *(["--streaming"] if self._streaming else []),
-            "--number_of_execution_retries=3",
-            "--execution_retry_delay=3000",
-            *process_environment(),
-        ]
+        mode = [] if self._streaming else ["--execution_mode_for_batch=BATCH"]
+        return [*self._options_at(self.rest), *mode, *self.environment()]
 
-    def victims(self) -> dict[str, str]:
-        return {**super().victims(), "TaskManager": "TaskManagerRunner"}
+    def unfit_options(self) -> dict[str, list[str]]:
+        there = self._options_at(self.rest)
+        return {
+            "JobManager": self._options_at(free_ports(1)[0]),
+            "worker command": [*there, *NO_COMMAND],
+            "slots": [*there, "--parallelism=8"],
+        }
+
+    def _options_at(self, rest: int) -> list[str]:
+        jar = fetch.job_server()
+        options = ["--runner=FlinkRunner", f"--flink_master=localhost:{rest}"]
+        return [*options, *([f"--flink_job_server_jar={jar}"] if jar else [])]
 
     def replace(self, victim: str) -> None:
         if victim == "TaskManager":

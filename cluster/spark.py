@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import ClassVar
 
 from cluster import fetch
-from cluster.engine import SECONDS, Cluster, Engine, Missing, process_environment, worker_command
+from cluster.engine import NO_COMMAND, SECONDS, WORKER_PROCESS, Cluster, Engine, Missing, worker_command
 from cluster.java import FLAGS, java
 from cluster.processes import Processes, answers, free_ports, wait_for
 
@@ -18,6 +19,10 @@ class Spark(Engine):
 
     name = "spark"
     title = f"Spark {fetch.SPARK.version}"
+    victims: ClassVar = {"worker process": WORKER_PROCESS, "executor": "CoarseGrainedExecutorBackend"}
+    hosts: ClassVar = {"executor": "CoarseGrainedExecutorBackend"}
+    vital: ClassVar = {"job server": "SparkJobServerDriver"}
+    spare: ClassVar = {"master": "deploy.master.Master"}
 
     def need(self) -> None:
         worker_command()
@@ -27,9 +32,9 @@ class Spark(Engine):
         fetch.programs(fetch.SPARK)
 
     @contextmanager
-    def started(self, folder: Path, impatient: bool = False) -> Iterator[Cluster]:
+    def started(self, folder: Path, impatient: bool = False, worker: Path | None = None) -> Iterator[Cluster]:
         with Processes(folder) as processes:
-            cluster = SparkCluster(processes)
+            cluster = SparkCluster(processes, worker)
             cluster.start_master()
             cluster.start_job_server()
             yield cluster
@@ -38,20 +43,20 @@ class Spark(Engine):
 class SparkCluster(Cluster):
     """Spark that runs."""
 
-    def __init__(self, processes: Processes) -> None:
-        super().__init__(processes)
+    def __init__(self, processes: Processes, worker: Path | None = None) -> None:
+        super().__init__(processes, worker)
         self._master, self._page, self._job, self._artifacts, self._expansion = free_ports(5)
 
     def options(self) -> list[str]:
-        return [
-            "--runner=PortableRunner",
-            f"--job_endpoint=localhost:{self._job}",
-            f"--artifact_endpoint=localhost:{self._artifacts}",
-            *process_environment(),
-        ]
+        return [*self._options_at(self._job), *self.environment()]
 
-    def victims(self) -> dict[str, str]:
-        return {**super().victims(), "executor": "CoarseGrainedExecutorBackend"}
+    def unfit_options(self) -> dict[str, list[str]]:
+        there = self._options_at(self._job)
+        return {"job server": self._options_at(free_ports(1)[0]), "worker command": [*there, *NO_COMMAND]}
+
+    def _options_at(self, job: int) -> list[str]:
+        artifacts = f"--artifact_endpoint=localhost:{self._artifacts}"
+        return ["--runner=PortableRunner", f"--job_endpoint=localhost:{job}", artifacts]
 
     def start_master(self) -> None:
         """Starts the master and two workers."""

@@ -33,8 +33,3 @@ def read(folder: str, run_id: str) -> str:
         if not files.name(info.uri).startswith(layout.TEMPORARY):
             return read_typed(info.uri, LastingFault).message
     return ""
-
-
-def delete(folder: str, run_id: str) -> None:
-    """Deletes what workers of a run said: its command has ended."""
-    files.delete(info.uri for info in files.list_folder(files.join(folder, layout.FAULTS), f"{run_id}/*.json"))
