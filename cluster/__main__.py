@@ -14,20 +14,19 @@ from cluster.rows import ENGINES, ROWS, trials
 from cluster.trial import Lab
 from pipeline.screen import data_console
 
+_NAMES = ", ".join(ENGINES)
 _NUMBERS = ", ".join(map(str, ROWS))
 
 
 def main(
-    engine: Annotated[
-        list[str] | None, typer.Option(help=f"{', '.join(ENGINES)}; several times. Default: all.")
-    ] = None,
+    engine: Annotated[list[str] | None, typer.Option(help=f"{_NAMES}; several times. Default: all.")] = None,
     row: Annotated[list[int] | None, typer.Option(help=f"{_NUMBERS}; several times. Default: all.")] = None,
     keep: Annotated[Path | None, typer.Option(help="Folder for runs and logs. Default: a temporary folder.")] = None,
 ) -> None:
     """Run gritmill on real engines, kill their processes, and compare the results with those of the local engine."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends all processes, as Ctrl-C does
     if unknown := [name for name in engine or () if name not in ENGINES]:
-        raise typer.BadParameter(f"ENGINE={unknown[0]}: use one of {', '.join(ENGINES)}")
+        raise typer.BadParameter(f"ENGINE={unknown[0]}: use one of {_NAMES}")
     if strange := [number for number in row or () if number not in ROWS]:
         raise typer.BadParameter(f"ROW={strange[0]}: use one of {_NUMBERS}")
     if keep and keep.exists():

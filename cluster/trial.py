@@ -21,7 +21,7 @@ from stress.commands import RUN_FILES, digests
 from transforms import bundled
 
 TARS = 12
-_PAIRS = 24
+PAIRS = 24
 _CHUNK = 8
 
 _SECONDS = 600.0
@@ -42,8 +42,8 @@ class Lab:
         scenes = list(_scenes())
         for number in range(TARS):
             with tarfile.open(folder / f"{number:05}.tar", "w") as tar:
-                for position in range(_PAIRS):
-                    picture, caption = scenes[(number * _PAIRS + position) % len(scenes)]
+                for position in range(PAIRS):
+                    picture, caption = scenes[(number * PAIRS + position) % len(scenes)]
                     quality = 90 - number
                     target = io.BytesIO()
                     Image.open(io.BytesIO(picture)).save(target, "JPEG", quality=quality)
