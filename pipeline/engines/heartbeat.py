@@ -167,6 +167,6 @@ def delete_all(folder: str, run_id: str) -> None:
         with unguarded():
             files.delete(info.uri for info in files.list_folder(files.join(folder, kind), f"{run_id}/*.json"))
         if files.is_local(folder):
-            for empty in (files.join(folder, kind, run_id), files.join(folder, kind)):
-                with suppress(OSError):  # another run uses it
+            for empty in (*files.folders_in(files.join(folder, kind)), files.join(folder, kind)):
+                with suppress(OSError):  # it is not empty, or not there
                     os.rmdir(empty)
