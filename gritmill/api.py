@@ -35,6 +35,7 @@ def ground(
     redo_changed: options.RedoChanged = False,
     fresh: options.FreshDetections = False,
     retry_failed: options.RetryFailed = None,
+    take_over: options.TakeOver = False,
     beam: Sequence[str] = (),
     quiet: options.Quiet = True,
 ) -> "Plan":
@@ -54,8 +55,7 @@ def ground(
       CallError: an argument is wrong. EnvironmentFault: disk, network, device or a worker failed; call again to resume.
     """
     from pipeline import files
-    from pipeline.files.lock import hold
-    from pipeline.files.run_log import record
+    from pipeline.engines.run_folder import claimed
     from pipeline.ground import driver
     from pipeline.ground.count_rows import count_finished
     from pipeline.layout import DETECTIONS
@@ -64,9 +64,11 @@ def ground(
     folder = files.canonical(output)
     configuration, uris, reason = _check_call(config, inputs, retry_failed)
     ground_options = GroundOptions(limit, extend, redo_changed, fresh, retry=reason, quiet=quiet, beam=tuple(beam))
-    with hold(folder), record(folder, "ground", _config_name(config)) as log:
-        plan, done = driver.ground(configuration, uris, folder, replace(ground_options, log=log))
-        log.note("end", f"ground: {count_finished(open_detections(files.join(folder, DETECTIONS)), done)}")
+    name = _config_name(config)
+    with claimed(folder, "ground", name, configuration.engine, beam, take_over, quiet) as own:
+        ground_options = replace(ground_options, log=own.log, claim=own, run_id=own.run_id)
+        plan, done = driver.ground(configuration, uris, folder, ground_options)
+        own.log.note("end", f"ground: {count_finished(open_detections(files.join(folder, DETECTIONS)), done)}")
         return plan
 
 
@@ -77,6 +79,7 @@ def pack(
     detections: options.Detections = None,
     fresh: options.FreshShards = False,
     partial: options.Partial = False,
+    take_over: options.TakeOver = False,
     beam: Sequence[str] = (),
     quiet: options.Quiet = True,
 ) -> dict[str, Any]:
@@ -91,8 +94,7 @@ def pack(
       CallError: an argument is wrong. EnvironmentFault: a source is missing, the disk is full, or a worker was killed.
     """
     from pipeline import files
-    from pipeline.files.lock import hold
-    from pipeline.files.run_log import record
+    from pipeline.engines.run_folder import claimed
     from pipeline.pack.driver import check_ground_settings
 
     configuration, folder = resolve_config(config), files.canonical(output)
@@ -100,8 +102,8 @@ def pack(
     keys = _nested_keys(config) if isinstance(config, Mapping) else ()
     check_ground_settings(configuration, keys, source or folder)
     pack_options = PackOptions(source, fresh, partial=partial, quiet=quiet, beam=tuple(beam))
-    with hold(folder), record(folder, "pack", _config_name(config)) as log:
-        return _pack(configuration, folder, replace(pack_options, log=log))
+    with claimed(folder, "pack", _config_name(config), configuration.engine, beam, take_over, quiet) as own:
+        return _pack(configuration, folder, replace(pack_options, log=own.log, claim=own, run_id=own.run_id))
 
 
 def run(
@@ -114,6 +116,7 @@ def run(
     redo_changed: options.RedoChanged = False,
     fresh: options.FreshShards = False,
     retry_failed: options.RetryFailed = None,
+    take_over: options.TakeOver = False,
     beam: Sequence[str] = (),
     quiet: options.Quiet = True,
 ) -> dict[str, Any]:
@@ -123,8 +126,7 @@ def run(
     shards that were written from other detections.
     """
     from pipeline import files
-    from pipeline.files.lock import hold
-    from pipeline.files.run_log import record
+    from pipeline.engines.run_folder import claimed
     from pipeline.ground import driver
     from pipeline.pack.driver import check_dialects, check_settings
 
@@ -136,15 +138,17 @@ def run(
     ground_options = GroundOptions(limit, extend, redo_changed, retry=reason, quiet=quiet, beam=tuple(beam))
     replaces = extend or redo_changed or reason is not None
     pack_options = PackOptions(fresh=fresh, replace=replaces, quiet=quiet, beam=tuple(beam))
-    with hold(folder), record(folder, "run", _config_name(config)) as log:
+    with claimed(folder, "run", _config_name(config), configuration.engine, beam, take_over, quiet) as own:
+        ground_options = replace(ground_options, log=own.log, claim=own, run_id=own.run_id)
+        pack_options = replace(pack_options, log=own.log, claim=own, run_id=own.run_id)
         try:
-            plan, done = driver.ground(configuration, uris, folder, replace(ground_options, log=log))
+            plan, done = driver.ground(configuration, uris, folder, ground_options)
         except FolderMismatch as error:
             if not fresh or error.remedy != START_OVER:
                 raise
             remedy = "use another folder, or gritmill ground --fresh first: run --fresh never touches detections"
             raise FolderMismatch(error.difference, remedy) from error
-        return _pack(configuration, folder, replace(pack_options, log=log), plan, done)
+        return _pack(configuration, folder, pack_options, plan, done)
 
 
 def _check_call(

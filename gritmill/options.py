@@ -70,6 +70,12 @@ RetryFailed = Annotated[
     ),
 ]
 Partial = Annotated[bool, Option("--partial", "Pack the finished part of an unfinished ground.")]
+TakeOver = Annotated[
+    bool,
+    Option("--take-over", "If a job of an earlier command still uses the run folder, end it and go on."),
+]
+"""Changes nothing where no other command is at work, so a scheduler can repeat its command with it."""
+
 AsJson = Annotated[bool, Option("--json", "Print the result as one JSON object.")]
 """Only on the command line: a Python function returns its result anyway."""
 

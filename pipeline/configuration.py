@@ -196,6 +196,18 @@ class ShardSettings(Section):
     bytes: Annotated[ByteSize, Field(ge=1)] = Field(ByteSize(1 << 30), description="Size of the encoded source images.")
 
 
+class EngineSettings(Section):
+    """`engine`: how long a call waits for an engine on other machines. No result depends on it, so no file of a run
+    records it."""
+
+    stall_minutes: Annotated[float, Field(gt=0)] = Field(
+        15.0, description="A job of which no worker has done anything for so long is cancelled."
+    )
+    start_minutes: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="A job of which no worker has started after so long is cancelled."
+    )
+
+
 class Configuration(Section):
     """All sections."""
 
@@ -208,6 +220,7 @@ class Configuration(Section):
     selection: SelectionSettings = SelectionSettings()
     text: TextSettings = TextSettings()
     shards: ShardSettings = ShardSettings()
+    engine: EngineSettings = Field(EngineSettings(), exclude=True)
 
     def packed_with(self, other: "Configuration") -> "Configuration":
         """This configuration with all keys of `pack` from another one. Whether duplicates are `near` belongs to

@@ -2,6 +2,9 @@
 
     .gritmill.lock                                  locked while a run uses a local folder
     .gritmill.heartbeat.json                        exists while a run uses a folder that is not on a local disk
+    lease/<number>.json                             which command on an engine uses the folder; the highest one counts
+    heartbeats/<run>/*.json                         while a command on an engine runs: its driver and its workers
+    faults/<run>/*.json                             why a worker cannot work, so that its driver ends the run
     detections/plan.json                            sources and ranges; written first
     detections/working/<source>-<range>-<chunk>.json   attempts at a chunk
     detections/.gritmill.fresh.json                 while a ground --fresh is not finished
@@ -17,6 +20,7 @@
     shards/<shard>.tar, .parquet, _stats.json       the stats are written last
     statistics.json
     manifest.json                                   written after everything that a reader depends on
+    faults/<run>/*.json                             why a worker cannot work, so that its driver ends the run
     run.log, run.log.1                              what each call did; appended, so it is not one of the files compared
     report.json, report.html
     view/
@@ -33,6 +37,13 @@ LOCK = ".gritmill.lock"
 HEARTBEAT = ".gritmill.heartbeat.json"
 TEMPORARY = ".gritmill-tmp-"
 """Prefix of unfinished files. Only one run at a time uses a folder, so files that exist at its start are left over."""
+
+# In the run folder, only of runs on an engine.
+LEASES = "lease"
+HEARTBEATS = "heartbeats"
+FAULTS = "faults"
+DRIVER = "driver"
+"""The heartbeat of a driver. Those of workers have the names of their processes."""
 
 # In the run folder.
 DETECTIONS = "detections"
@@ -78,6 +89,22 @@ ALL_WORKING = f"{WORKING}/*.json"
 ALL_SHARD_STATS = f"{SHARDS}/*_stats.json"
 
 
+def lease(number: int) -> str:
+    """The file of a lease, below the run folder."""
+    return f"{LEASES}/{number:06}.json"
+
+
+def lease_number(uri: str) -> int | None:
+    """The number of the lease in a file; None if the name is not that of a lease."""
+    match = re.search(rf"/{LEASES}/([0-9]{{6,}})\.json\Z", uri)
+    return int(match[1]) if match else None
+
+
+def heartbeat(run_id: str, name: str) -> str:
+    """The heartbeat of a process of a run on an engine, below the run folder."""
+    return f"{HEARTBEATS}/{run_id}/{name}.json"
+
+
 def source_folder(source: int) -> str:
     """The folder of a source, below a table's folder or below its `timings/`."""
     return f"{source:05}"
@@ -106,6 +133,11 @@ def rejections(range_id: RangeId) -> str:
 def working(chunk_id: ChunkId) -> str:
     """The file with the attempts at a chunk, below the detections folder."""
     return f"{WORKING}/{chunk_id.source:05}-{chunk_id.range:05}-{chunk_id.number:05}.json"
+
+
+def fault(run_id: str, name: str) -> str:
+    """Why a worker of a run on an engine cannot work, below the run folder. name: of its host and process."""
+    return f"{FAULTS}/{run_id}/{name}.json"
 
 
 def chunk_of(uri: str) -> ChunkId | None:

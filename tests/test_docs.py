@@ -24,7 +24,7 @@ FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()} - {".venv", ".
 PACKAGES = ("gritmill", "pipeline", "transforms")
 OF_A_PAGE = {"tolerance"}
 """A key of the family that docs/add-a-detector.md makes."""
-ENVIRONMENT = {"GRITMILL_DEBUG", "SIGTERM", "MERGED-BOX"}
+ENVIRONMENT = {"GRITMILL_DEBUG", "GRITMILL_JOB_SERVER", "SIGTERM", "MERGED-BOX"}
 OF_STORES = ("AWS_", "AZURE_", "CLASSPATH", "FSSPEC_", "GCSFS_", "GOOGLE_", "HADOOP_", "STORAGE_EMULATOR_HOST")
 """How the variables begin that configure the clients of object stores."""
 ENTRY_POINTS = ("sources", "detectors", "dialects", "exports")

@@ -133,6 +133,14 @@ def tell(title: str, line: str, quiet: bool) -> None:
         print(f"{title}: {line}", file=sys.stderr, flush=True)
 
 
+def announce(title: str, lines: Iterable[str], quiet: bool, log: RunLog | None) -> None:
+    """Prints lines about the engine on standard error, unless `quiet`, and logs them."""
+    for line in lines:
+        tell(title, line, quiet)
+        if log:
+            log.note("engine", f"{title}: {line}")
+
+
 News = Callable[[], Iterable[tuple[str, str]]]
 """Returns what has happened since its last call, as events and texts for the log."""
 

@@ -5,19 +5,24 @@ import gc
 import logging
 import os
 import re
+import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import NoReturn
 
 import apache_beam as beam
 from apache_beam import pipeline as beam_pipeline
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, StandardOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner, fn_runner
-from apache_beam.runners.runner import create_runner
-from apache_beam.utils import interactive_utils
+from apache_beam.runners.runner import PipelineResult, create_runner
+from apache_beam.utils import interactive_utils, subprocess_server
 
-from pipeline.engines import local_workers
+from pipeline.engines import engine_errors, job_server, local_workers, remote
+from pipeline.engines.claim import Claim
+from pipeline.engines.given_options import GivenOptions
+from pipeline.engines.watch import Watch
 from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
 
 Build = Callable[[beam.Pipeline], object]
@@ -58,9 +63,37 @@ def is_local(beam_options: PipelineOptions) -> bool:
     return _names_local(beam_options.view_as(StandardOptions).runner)
 
 
+@dataclass(frozen=True)
+class EngineFacts:
+    """An engine on other machines. engine: Beam's name of the runner. job: the name of its jobs, "" if none is given.
+    rest: the address of Flink's REST interface; "" if it is not known, or not Flink."""
+
+    engine: str
+    job: str
+    rest: str
+
+
+def engine_facts(arguments: Sequence[str]) -> EngineFacts | None:
+    """The engine that Beam options select. None for the local one. Raises as `parse_beam_options`."""
+    beam_options = parse_beam_options(arguments)
+    if is_local(beam_options):
+        return None
+    given = GivenOptions(beam_options, arguments)
+    return EngineFacts(given.runner_name, given.text("job_name"), given.rest_address)
+
+
 def _names_local(runner: str | None) -> bool:
     """DirectRunner means Beam's in-process engine here. Under this name, Beam 2.77 tries to download another engine."""
     return (runner or "direct").rpartition(".")[2].lower().removesuffix("runner") in ("direct", "fnapi")
+
+
+def connect(arguments: Sequence[str], run_id: str) -> remote.RemoteEngine | None:
+    """The remote engine that Beam's options name, with the completed options; None for the local engine.
+
+    Raises:
+      CallError: an option is wrong, or the engine is not there or does not fit.
+    """
+    return None if is_local(parse_beam_options(arguments)) else remote.connect(arguments, run_id)
 
 
 def local_worker_count(beam_options: PipelineOptions) -> int:
@@ -73,19 +106,24 @@ def local_worker_count(beam_options: PipelineOptions) -> int:
     return int(direct.direct_num_workers) or os.cpu_count() or 1
 
 
-def run(build: Build, beam_options: PipelineOptions) -> None:
+def run(build: Build, beam_options: PipelineOptions, claim: Claim | None = None) -> None:
     """Builds the pipeline, runs it and waits until it ends.
+
+    claim: of the call, for an engine on other machines: its job has a watch, and ends with the call.
 
     Raises:
       RunFault: a step raised it.
       EnvironmentFault: a worker failed. Faults of single rows are never raised, so the environment is the cause.
     """
+    target = None if is_local(beam_options) else engine_errors.target_of(beam_options)
     pipeline = _pipeline(beam_options)
     try:
-        with _without_ipython_hooks(), _gc_frozen():
+        with _adapted_beam(), _gc_frozen():
             build(pipeline)
             if _in_processes(beam_options):
                 local_workers.run_watched(lambda: _finish(pipeline))
+            elif claim and claim.lease:
+                _finish_watched(pipeline, claim)
             else:
                 _finish(pipeline)
     except RunFault as fault:
@@ -94,7 +132,15 @@ def run(build: Build, beam_options: PipelineOptions) -> None:
         logging.getLogger(__name__).debug("the pipeline failed", exc_info=True)
         if _INTERRUPT.search(str(error)):
             raise KeyboardInterrupt from error
-        raise _fault(error) from error
+        explained = engine_errors.explain(error, target) if target else None
+        raise explained or _fault(error) from error
+
+
+class _JobServer(subprocess_server.SubprocessServer):  # type: ignore[misc]
+    """Takes the place of Beam's class, so that the process ends with the driver."""
+
+    def __init__(self, stub_class: type, cmd: Sequence[object], *args: object, **kwargs: object) -> None:
+        super().__init__(stub_class, job_server.below_driver(cmd), *args, **kwargs)
 
 
 _patching = threading.Lock()
@@ -102,11 +148,15 @@ _active_patches: list[bool] = []
 
 
 @contextmanager
-def _without_ipython_hooks() -> Iterator[None]:
-    """Disables Beam's support for IPython. With it, Beam 2.77 prepares every pipeline for interactive use: it imports
-    its data frames, which fail with pandas 3, and it does not remove the pipeline's temporary folder."""
+def _adapted_beam() -> Iterator[None]:
+    """Disables Beam's support for IPython, and lets its job server end with this process.
+
+    With IPython, Beam 2.77 prepares every pipeline for interactive use: it imports its data frames, which fail with
+    pandas 3, and it does not remove the pipeline's temporary folder.
+    """
     with _patching:
         _active_patches.append(True)
+        subprocess_server.SubprocessServer = _JobServer
         beam_pipeline.alter_label_if_ipython = lambda *_: None
         beam_pipeline.is_in_ipython = lambda: False
     try:
@@ -115,6 +165,7 @@ def _without_ipython_hooks() -> Iterator[None]:
         with _patching:
             _active_patches.pop()
             if not _active_patches:  # runs of several threads may overlap
+                subprocess_server.SubprocessServer = _JobServer.__base__
                 beam_pipeline.alter_label_if_ipython = interactive_utils.alter_label_if_ipython
                 beam_pipeline.is_in_ipython = interactive_utils.is_in_ipython
 
@@ -136,6 +187,47 @@ def _gc_frozen() -> Iterator[None]:
 
 def _finish(pipeline: beam.Pipeline) -> None:
     pipeline.run().wait_until_finish()
+
+
+def _finish_watched(pipeline: beam.Pipeline, claim: Claim) -> None:
+    """Runs the pipeline on an engine. If the call ends early, for whatever reason, the lease and the job end with it.
+
+    A thread waits for the engine, because no engine ends its wait reliably when a job is cancelled.
+    """
+    assert claim.lease
+    in_main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    result: PipelineResult | None = None
+    raised: list[BaseException] = []
+
+    def wait(result: PipelineResult) -> None:
+        try:
+            result.wait_until_finish()
+        except BaseException as error:
+            raised.append(error)
+
+    watch = Watch(claim.lease, claim.settings, claim.tell)
+    try:
+        result = pipeline.run()
+        # Beam's own handler stops a job server that Beam has started, before the job can be cancelled.
+        if in_main and handler is not None:
+            signal.signal(signal.SIGINT, handler)
+        thread = threading.Thread(target=wait, args=(result,), daemon=True, name="pipeline")
+        thread.start()
+        while thread.is_alive() and not watch.verdict:
+            thread.join(_POLL_SECONDS)
+        if watch.verdict:
+            raise EnvironmentFault(watch.verdict)
+        if raised:
+            raise raised[0]
+    except BaseException as error:
+        claim.cancel(result)
+        fault = watch.lasting_fault()  # a job may end before the watch sees it
+        if fault and isinstance(error, Exception):
+            raise EnvironmentFault(fault) from error
+        raise
+    finally:
+        watch.close()
 
 
 def _pipeline(beam_options: PipelineOptions) -> beam.Pipeline:
@@ -160,6 +252,7 @@ def _in_processes(beam_options: PipelineOptions) -> bool:
     return is_local(beam_options) and beam_options.view_as(DirectOptions).direct_running_mode == "multi_processing"
 
 
+_POLL_SECONDS = 0.2
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
 _INTERRUPT = re.compile(r"^KeyboardInterrupt", re.M)  # in one process, Beam wraps it like any failure of a step
 _ERRNO = re.compile(r"\[Errno \d+\] (?P<why>[^:]+)(: '(?P<file>.*)')?")

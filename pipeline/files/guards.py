@@ -2,11 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 Guard = Callable[[], bool]
 """Called right before a file appears or disappears. Returns whether it may."""
 
 _GUARDS: dict[str, list[Guard]] = {}
+
+
+_ASKS: ContextVar[bool] = ContextVar("asks", default=True)
 
 
 class Forbidden(Exception):
@@ -29,8 +33,22 @@ def guarded(folder: str, guard: Guard) -> Iterator[None]:
         guards.remove(guard)
 
 
+@contextmanager
+def unguarded() -> Iterator[None]:
+    """For the files on which guards depend: in the block, changes by this thread do not ask the guards of folders."""
+    token = _ASKS.set(False)
+    try:
+        yield
+    finally:
+        _ASKS.reset(token)
+
+
 def ask(uri: str, guard: Guard = always) -> None:
     """Raises Forbidden if `guard`, or one of a folder around the file, returns False."""
+    if not _ASKS.get():
+        if not guard():
+            raise Forbidden(uri)
+        return
     # A copy, because another thread may add a folder.
     around = (guards for folder, guards in list(_GUARDS.items()) if uri == folder or uri.startswith(f"{folder}/"))
     if not all(one() for guards in (*around, [guard]) for one in guards):

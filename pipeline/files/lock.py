@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from pipeline.layout import HEARTBEAT, LOCK, TEMPORARY
 
 _BEAT_SECONDS = 30.0
 _STALE_SECONDS = 4 * _BEAT_SECONDS
+_POLL_SECONDS = 0.5
 _SETTLE_SECONDS = 2.0  # if two runs start together, the one that writes last gets the folder
 
 _NETWORK_KINDS = frozenset(
@@ -41,11 +42,16 @@ class Heartbeat:
 
 
 @contextmanager
-def hold(folder: str) -> Iterator[None]:
+def hold(folder: str, patience: float | None = None, check: Callable[[], object] = lambda: None) -> Iterator[None]:
     """Locks the folder for the duration of the block. Removes files that killed runs left unfinished in it.
 
     On a local disk, the system releases the lock when the process ends. On other file systems, also those that are
     mounted from another machine (NFS), a lock counts as released if its heartbeat is two minutes old.
+
+    Args:
+      patience: seconds to wait for the run that uses the folder. A heartbeat that stands still is waited for until it
+        is two minutes old. None: wait for nothing.
+      check: called with the lock, before anything is removed.
 
     Raises:
       CallError: another run uses the folder.
@@ -56,21 +62,22 @@ def hold(folder: str) -> Iterator[None]:
         raise CallError(f"--output: {folder}: files in memory are gone when the command ends; use another folder")
     with ExitStack() as locks:
         if files.is_local(folder):
-            locks.enter_context(_flock(folder))
+            locks.enter_context(_flock(folder, patience or 0.0))
         if not is_on_local_disk(folder):
-            locks.enter_context(_heartbeat(folder))
+            locks.enter_context(_heartbeat(folder, patience))
+        check()
         delete_unfinished(folder)
         yield
 
 
 @contextmanager
-def _flock(folder: str) -> Iterator[None]:
+def _flock(folder: str, patience: float) -> Iterator[None]:
     if os.path.isfile(folder):
         raise CallError(f"--output: {folder}: a file, not a folder")
     new = [path for path in (folder, *map(str, Path(folder).parents)) if not os.path.isdir(path)]  # innermost first
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, LOCK)
-    descriptor = _acquire(path)
+    descriptor = _acquire(path, time.monotonic() + patience)
     try:
         yield
     finally:
@@ -82,8 +89,8 @@ def _flock(folder: str) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquire(path: str) -> int:
-    """Locks the file and returns its descriptor."""
+def _acquire(path: str, until: float) -> int:
+    """Locks the file and returns its descriptor. until: how long to wait for it, of the monotonic clock."""
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o644)
         try:
@@ -91,18 +98,20 @@ def _acquire(path: str) -> int:
             if os.path.exists(path) and os.path.samestat(os.fstat(descriptor), os.stat(path)):
                 return descriptor
         except BlockingIOError:
-            os.close(descriptor)
-            raise CallError(f"--output: {os.path.dirname(path)}: another run is using this folder") from None
-        os.close(descriptor)  # the previous run has just removed the file
+            if time.monotonic() >= until:
+                os.close(descriptor)
+                raise CallError(f"--output: {os.path.dirname(path)}: another run is using this folder") from None
+            time.sleep(_POLL_SECONDS)
+        os.close(descriptor)  # else the previous run has just removed the file
 
 
 @contextmanager
-def _heartbeat(folder: str) -> Iterator[None]:
+def _heartbeat(folder: str, patience: float | None) -> Iterator[None]:
     uri = files.join(folder, HEARTBEAT)
     run_id = uuid.uuid4().hex
     while not (first := _appears(uri, Heartbeat(run_id, time.time()))):
         with suppress(FileNotFoundError):  # the other run has just ended
-            _check_old(uri, folder)
+            _check_old(uri, folder) if patience is None else _wait_until_old(uri, folder, patience)
             break
     ended = threading.Event()
     lost = threading.Event()
@@ -157,6 +166,21 @@ def _check_old(uri: str, folder: str) -> None:
     if age < _STALE_SECONDS:
         wait = f"if that run was killed, wait {_STALE_SECONDS - age:.0f} seconds"
         raise CallError(f"--output: {folder}: another run used this folder {age:.0f} seconds ago; {wait}")
+
+
+def _wait_until_old(uri: str, folder: str, patience: float) -> None:
+    """Waits until a heartbeat is old enough. Raises CallError if it still changes after `patience` seconds."""
+    started = since = time.monotonic()
+    first = read_typed(uri, Heartbeat)
+    while time.monotonic() - since < _STALE_SECONDS:
+        with suppress(CallError):
+            _check_old(uri, folder)
+            return
+        time.sleep(_POLL_SECONDS)
+        if (now := read_typed(uri, Heartbeat)) != first:
+            first, since = now, time.monotonic()
+            if since - started > patience:
+                raise CallError(f"--output: {folder}: another run is using this folder")
 
 
 def _appears(uri: str, heartbeat: Heartbeat) -> bool:

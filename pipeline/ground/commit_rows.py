@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import apache_beam as beam
 
+from pipeline.engines import worker_context
 from pipeline.files.guards import Guard, always
+from pipeline.files.lease import Lease
 from pipeline.ground import attempts
 from pipeline.ground.commit_chunk import Provenance, commit_chunk
 from pipeline.ids import ChunkId, RangeId
@@ -23,6 +25,9 @@ class _CommitDoFn(beam.DoFn):
         self._previous: float | None = None
 
     def process(self, chunk: Chunk) -> Iterator[Chunk]:
+        yield from worker_context.outputs(self.commit.lease, "commit", lambda: self._commit(chunk))
+
+    def _commit(self, chunk: Chunk) -> Iterator[Chunk]:
         table, guard = self.commit.table, self.commit.guard
         if chunk.closes_range:
             table.finish(RangeId(chunk.source, chunk.range), chunk.number, chunk.faults, guard)
@@ -46,7 +51,7 @@ class CommitRows(beam.PTransform):
 
     stage: the last stage of the table. attempts: the detections folder, if the attempt at a chunk ends with this
     commit; "" otherwise. guard: called right before a file becomes visible; if it returns False, nothing is written
-    and the chunk is dropped.
+    and the chunk is dropped. lease: as for `worker_context.outputs`.
     """
 
     table: Table
@@ -54,6 +59,7 @@ class CommitRows(beam.PTransform):
     provenance: Provenance
     attempts: str = ""
     guard: Guard = always
+    lease: Lease | None = None
 
     def expand(self, chunks: beam.PCollection) -> beam.PCollection:
         return chunks | beam.ParDo(_CommitDoFn(self))

@@ -4,6 +4,7 @@ ranges."""
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import replace
 from itertools import islice
 
 from pipeline import files, fingerprint
@@ -51,7 +52,7 @@ def ground(
     """
     folder = files.join(output, DETECTIONS)
     if options.beam:
-        from pipeline.engines import run_pipeline
+        from pipeline.engines import progress, run_pipeline
 
         run_pipeline.parse_beam_options(options.beam)  # refuses a wrong option before models are looked up
     old = _interrupted_fresh(folder) if options.fresh else read_plan(folder)
@@ -69,8 +70,13 @@ def ground(
     listings = list_tables(every_table)
     if configuration.filters.exclude_hashes is not None:
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
-    if options.beam or not _is_done(old, tables, listings, options):
-        _check_engine(configuration.detector, options.beam)
+    engine = None
+    work_left = not _is_done(old, tables, listings, options)
+    if options.beam or work_left:
+        _check_device(configuration.detector, options.beam)
+    if options.beam and work_left:
+        engine = run_pipeline.connect(options.beam, options.run_id)
+        options = replace(options, beam=engine.arguments) if engine else options
     left_out: list[str] = []
     read = configuration.source
     planned = {source.uri for source in old.sources if source.ranges} if old else ()
@@ -101,10 +107,12 @@ def ground(
         _tell_of_store(output, options)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
     finished = listings[DETECTIONS].finished
-    if plan.unfinished(listings[name].finished for name in tables):
+    if unfinished := plan.unfinished(listings[name].finished for name in tables):
         _tell_first_source(plan, options, old.sources if old else ())
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
+        if engine:
+            progress.announce("ground", engine.start_lines(len(unfinished)), options.quiet, options.log)
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
         for name, table in first_tables.items():
             if plan.unfinished([listings[name].finished]):
@@ -236,7 +244,7 @@ def _check_done(plan: Plan, tables: Iterable[Table]) -> frozenset[RangeId]:
     return finished[0]
 
 
-def _check_engine(settings: DetectorSettings, arguments: Sequence[str]) -> None:
+def _check_device(settings: DetectorSettings, arguments: Sequence[str]) -> None:
     """Refuses a wrong Beam option or a missing device before anything is written."""
     from pipeline.engines import placement, run_pipeline
 

@@ -6,8 +6,10 @@ from contextlib import contextmanager
 import apache_beam as beam
 
 from pipeline import files
-from pipeline.engines import placement, progress, run_pipeline
+from pipeline.engines import placement, progress, run_pipeline, submission
+from pipeline.engines.worker_context import Leased
 from pipeline.faults import WorkerDied
+from pipeline.files.lease import Lease
 from pipeline.ground import attempts
 from pipeline.ground.chunks import without_images
 from pipeline.ground.commit_chunk import Provenance
@@ -16,6 +18,7 @@ from pipeline.ground.options import GroundOptions
 from pipeline.ground.progress import GroundProgress
 from pipeline.ground.read_chunks import ReadChunks
 from pipeline.ids import RangeId
+from pipeline.layout import HASHES
 from pipeline.plan.plan import Plan
 from pipeline.plan.work_list import published, read_work
 from pipeline.stages.base import Stage
@@ -45,6 +48,9 @@ def run(
     folder = detections_of(tables)
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
+    lease = options.claim.lease if options.claim else None
+    if lease:
+        submission.announce(beam_options, lease, "hashes" if HASHES in tables else "ground")
     if local:
         progress.delete_progress_files(folder)  # left by a run that was killed
     run = GroundProgress(plan, tables, listings)
@@ -54,7 +60,9 @@ def run(
     work = [(range_id, None) for range_id in plan.unfinished(listings[name].finished for name in tables)]
     with display, _clear_attempts_on_interrupt(folder), published(folder, work) as uri:
         run_pipeline.run(
-            lambda pipeline: build(pipeline, uri, stages, tables, provenance, report, threads), beam_options
+            lambda pipeline: build(pipeline, uri, stages, tables, provenance, report, threads, lease),
+            beam_options,
+            options.claim,
         )
     if local:
         progress.delete_progress_files(folder)
@@ -80,30 +88,34 @@ def build(
     provenance: Mapping[str, Provenance],
     report: ChunkProgress | None = None,
     threads: int = 0,
+    lease: Lease | None = None,
 ) -> beam.PCollection:
     """Builds the graph. Workers read the work list and the plan by URI, because 100,000 ranges do not fit into a job
     description. A range that was finished since is skipped by `ReadChunks`.
 
     The rows of a table are committed after the last stage of that table. Committed chunks pass through unchanged.
+    lease: each step asks whether it is still in force.
     """
     folder = detections_of(tables)
     chunks = (
         pipeline
         | "WorkList" >> beam.Create([work_list])
-        | "Ranges" >> beam.FlatMap(ranges_of)
+        | "Ranges" >> beam.FlatMap(Leased(lease, "list ranges", ranges_of, many=True))
         | "Spread" >> beam.Reshuffle()
-        | ReadChunks(tables)
+        | ReadChunks(tables, lease)
     )
     for position, table in enumerate(tables.values()):
         table_stages = [stage for stage in stages if stage.table == table.name]
         last = position == len(tables) - 1
         for stage in table_stages:
             stage_report = report if stage is table_stages[-1] else None
-            handler = StageHandler(stage, table, stage_report, position, len(tables), threads)
+            handler = StageHandler(stage, table, stage_report, position, len(tables), threads, lease)
             chunks |= f"Run {stage.name}" >> RunStage(handler)
         if last:
             chunks |= "DropImages" >> beam.Map(without_images)
-        commit = CommitRows(table, table_stages[-1], provenance[table.name], attempts=folder if last else "")
+        commit = CommitRows(
+            table, table_stages[-1], provenance[table.name], attempts=folder if last else "", lease=lease
+        )
         chunks |= f"Commit {table.name}" >> commit
     return chunks
 

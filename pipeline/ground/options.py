@@ -1,8 +1,13 @@
 """The options of a call of `ground`."""
 
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipeline.files.run_log import RunLog
+
+if TYPE_CHECKING:  # its import takes too long for a command line
+    from pipeline.engines.claim import Claim
 
 
 @dataclass(frozen=True)
@@ -12,7 +17,8 @@ class GroundOptions:
     limit: the maximum number of pairs. extend: add new sources to the plan. redo_changed: read changed sources again.
     fresh: move the existing plan and tables aside.
     retry: process rows again that failed for this reason; `EVERY_REASON`: for any reason; None: no retry.
-    log: the log of the run folder; None: no log.
+    log: the log of the run folder; None: no log. run_id: names the job of this command on a remote engine.
+    claim: what the call has of the run folder; None: no lease.
     """
 
     limit: int | None = None
@@ -23,3 +29,5 @@ class GroundOptions:
     quiet: bool = False
     beam: tuple[str, ...] = ()
     log: RunLog | None = None
+    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    claim: "Claim | None" = None

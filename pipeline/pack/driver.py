@@ -69,16 +69,21 @@ def pack(
         return manifest
     _check_sources(plan)
     _check_output(output, manifest, pack_fingerprint, configuration, options)
+    engine = run_pipeline.connect(options.beam, options.run_id) if options.beam and row_digests else None
     if options.log:
         options.log.open()
     head = Manifest.head(plan, configuration, threshold, pack_fingerprint, options.partial)
     if not row_digests:
         publish_typed(files.join(output, layout.STATISTICS), Statistics.empty(policy.threshold).summary(floor))
         return write_manifest(output, head, [], [])
-    from pipeline.engines import placement
+    from pipeline.engines import placement, progress
     from pipeline.pack import graph
 
-    options = replace(options, beam=placement.pack_beam_options(options.beam, sum(row.pairs for row in rows)))
+    if engine:
+        progress.announce("pack", engine.start_lines(len(done)), options.quiet, options.log)
+    pairs = sum(row.pairs for row in rows)
+    beam = engine.arguments if engine else placement.pack_beam_options(options.beam, pairs)
+    options = replace(options, beam=beam)
     with replacing(output):
         work = zip(plan.range_ids(), (row.unfinished_chunks for row in rows), strict=True)
         graph.run(output, folder, head, work, json_digest(row_digests), options)

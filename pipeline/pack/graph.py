@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -9,8 +10,10 @@ import apache_beam as beam
 
 from pipeline import files, layout
 from pipeline.configuration import ShardSettings
-from pipeline.engines import progress, run_pipeline
+from pipeline.engines import progress, run_pipeline, submission
+from pipeline.engines.worker_context import Leased
 from pipeline.faults import EnvironmentFault
+from pipeline.files.lease import Lease
 from pipeline.files.publish import publish_json
 from pipeline.files.typed import publish_typed
 from pipeline.fingerprint import json_digest
@@ -45,13 +48,18 @@ def run(output: str, folder: str, head: Manifest, work: Iterable[Work], row_dige
     writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy)
     files.delete([files.join(output, layout.PLANNED_SHARDS)])  # left by a run that was killed
     old = files.list_folder(output, layout.MANIFEST)
+    lease = options.claim.lease if options.claim else None
+    if lease:
+        submission.announce(beam_options, lease, "pack")
     run = PackProgress(output)
     display = progress.show_progress(
         "pack", "shards", run.state, options.quiet, files.is_local(output), options.log, run.news
     )
     with display, published(output, work) as uri:
         stale = Stale(options.fresh, old[0].stamp if old else None)
-        run_pipeline.run(lambda pipeline: build(pipeline, uri, writer, head, row_digest, stale), beam_options)
+        run_pipeline.run(
+            lambda pipeline: build(pipeline, uri, writer, head, row_digest, stale, lease), beam_options, options.claim
+        )
     files.delete([files.join(output, layout.PLANNED_SHARDS)])
 
 
@@ -65,19 +73,30 @@ class Stale:
 
 
 def build(
-    pipeline: beam.Pipeline, work_list: str, writer: ShardWriter, head: Manifest, row_digest: str, stale: Stale
+    pipeline: beam.Pipeline,
+    work_list: str,
+    writer: ShardWriter,
+    head: Manifest,
+    row_digest: str,
+    stale: Stale,
+    lease: Lease | None = None,
 ) -> object:
-    """Builds the graph. Only counts and plans cross a shuffle, never images."""
+    """Builds the graph. Only counts and plans cross a shuffle, never images. lease: each step that reads or writes
+    files asks whether it is still in force."""
+    finish = partial(_manifest, writer=writer, head=head)
+    plan = partial(_plan, writer=writer, shards=head.settings.shards, row_digest=row_digest, stale=stale)
     ranges = (
         pipeline
         | "WorkList" >> beam.Create([work_list])
-        | "Ranges" >> beam.FlatMap(ranges_of, writer.detections)
+        | "Ranges"
+        >> beam.FlatMap(Leased(lease, "list ranges", partial(ranges_of, folder=writer.detections), many=True))
         | "SpreadRanges" >> beam.Reshuffle()
     )
     if writer.policy.exact_duplicates:
-        ranges = _with_duplicates(ranges, writer.detections)
+        ranges = _with_duplicates(ranges, writer.detections, lease)
     columns = (*Filters(head.settings.filters).names, *head.settings.source.annotations.names)
-    counted = ranges | "CountKept" >> beam.Map(_count, writer, columns)
+    count = partial(_count, writer=writer, columns=columns)
+    counted = ranges | "CountKept" >> beam.FlatMap(Leased(lease, "count", count))
     counts = counted | "Counts" >> beam.Map(itemgetter(0)) | "KeyCounts" >> beam.WithKeys("")
     statistics = (
         counted
@@ -88,15 +107,15 @@ def build(
     stats = (
         counts
         | "GatherCounts" >> beam.GroupByKey()
-        | "PlanShards" >> beam.FlatMap(_plan, writer, head.settings.shards, row_digest, stale)
+        | "PlanShards" >> beam.FlatMap(Leased(lease, "plan shards", plan, many=True, complete=True))
         | "SpreadShards" >> beam.Reshuffle()
-        | "WriteShards" >> beam.Map(writer.write)
+        | "WriteShards" >> beam.FlatMap(Leased(lease, "write shards", writer.write))
         | "KeyStats" >> beam.WithKeys("")
     )
     return (
         {"counts": counts, "stats": stats, "statistics": statistics}
         | "GatherAll" >> beam.CoGroupByKey()
-        | "WriteManifest" >> beam.Map(_manifest, writer, head)
+        | "WriteManifest" >> beam.FlatMap(Leased(lease, "write manifest", finish, complete=True))
     )
 
 
@@ -111,11 +130,14 @@ def ranges_of(work_list: str, folder: str) -> Iterator[RangeItem]:
     yield from ((range_id, chunks, plan.sources[range_id.source].uri, []) for range_id, chunks in read_work(work_list))
 
 
-def _with_duplicates(ranges: beam.PCollection, folder: str) -> beam.PCollection:
+def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None) -> beam.PCollection:
     """Adds the duplicates to the ranges."""
+    hash_pairs = Leased(
+        lease, "hash pairs", lambda item: hash_range(folder, item[0], item[1] is None, item[1]), many=True
+    )
     duplicates = (
         ranges
-        | "HashPairs" >> beam.FlatMap(lambda item: hash_range(folder, item[0], item[1] is None, item[1]))
+        | "HashPairs" >> beam.FlatMap(hash_pairs)
         | "GatherHashes" >> beam.GroupByKey()
         | "FindDuplicates" >> beam.FlatMap(lambda keyed: find_duplicates(keyed[1]))
     )

@@ -8,6 +8,8 @@ from typing import Any
 import apache_beam as beam
 from apache_beam.ml.inference.base import ModelHandler, RunInference
 
+from pipeline.engines import heartbeat, worker_context
+from pipeline.files.lease import Lease
 from pipeline.ids import ChunkId
 from pipeline.stages.base import Stage
 from pipeline.stages.runner import ChunkProgress, StageRunner
@@ -25,6 +27,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         contributes an equal part of a pair.
       position: the position of the table, from 0. tables: the number of tables.
       threads: see `StageRunner`.
+      lease: as for `worker_context.outputs`.
     """
 
     def __init__(
@@ -35,6 +38,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         position: int = 0,
         tables: int = 1,
         threads: int = 0,
+        lease: Lease | None = None,
     ) -> None:
         super().__init__(min_batch_size=1, max_batch_size=1)
         self.stage = stage
@@ -43,6 +47,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         self.position = position
         self.tables = tables
         self.threads = threads
+        self.lease = lease
 
     def load_model(self) -> StageRunner:
         """Returns a runner that loads the model later: RunInference calls this in setup, even if no element arrives."""
@@ -51,8 +56,9 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
     def run_inference(
         self, batch: Sequence[Chunk], model: StageRunner, inference_args: dict[str, Any] | None = None
     ) -> list[Chunk]:
-        """Returns the chunks with their rows."""
-        return [self._run(chunk, model) for chunk in batch]
+        """Returns the chunks with their rows; none if the lease is revoked."""
+        run = partial(map, partial(self._run, model=model), batch)
+        return list(worker_context.outputs(self.lease, self.stage.name, run))
 
     def _run(self, chunk: Chunk, model: StageRunner) -> Chunk:
         pairs = len(chunk.pairs)
@@ -64,6 +70,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         return done
 
     def _report(self, pairs: int, done: int) -> None:
+        heartbeat.advance()
         if self.progress:
             self.progress((self.position * pairs + done) // self.tables)
 

@@ -123,7 +123,7 @@ def test_the_mounts_of_this_machine() -> None:
 def test_a_folder_on_a_network_is_locked_by_a_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two machines with the same folder have no `flock` in common."""
     monkeypatch.setattr(locks, "_mounts", lambda: {"/": "nfs4"})
-    monkeypatch.setattr(locks, "_flock", lambda folder: nullcontext())
+    monkeypatch.setattr(locks, "_flock", lambda *_: nullcontext())
     folder = str(tmp_path)
     with hold(folder):
         assert os.listdir(folder) == [HEARTBEAT]

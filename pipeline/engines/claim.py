@@ -1,0 +1,76 @@
+"""What a call has of its run folder, and how its job on an engine is ended."""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pipeline.configuration import EngineSettings
+from pipeline.files.lease import Lease
+from pipeline.files.run_log import RunLog
+
+if TYPE_CHECKING:
+    from apache_beam.runners.runner import PipelineResult
+
+_CANCEL_SECONDS = 4.0
+"""The end of an interrupted command has eight seconds for everything."""
+
+
+@dataclass
+class Claim:
+    """What a call has of its run folder.
+
+    run_id: of this call. lease: None on a local engine. job, rest: as in `LeaseFile`. tell: shows a line.
+    """
+
+    folder: str
+    run_id: str
+    log: RunLog
+    settings: EngineSettings
+    tell: Callable[[str], None]
+    lease: Lease | None = None
+    job: str = ""
+    rest: str = ""
+    _ended: bool = field(default=False, repr=False)
+
+    def may_write(self) -> bool:
+        """Whether the driver may write. It still may after it has ended its own lease."""
+        return self._ended or self.lease is None or not self.lease.is_revoked()
+
+    def is_taken_over(self) -> bool:
+        """Whether another command has revoked the lease."""
+        return not self._ended and self.lease is not None and self.lease.is_revoked(now=True)
+
+    def end(self) -> None:
+        """Ends the lease: no worker writes anything after this."""
+        if self.lease and not self._ended:
+            with suppress(Exception):  # of a folder that is gone or cannot be reached, which workers notice, too
+                self.lease.end()
+            self._ended = True
+
+    def cancel(self, result: "PipelineResult | None" = None) -> None:
+        """Ends the lease, then the job, as far as the engine lets us. Takes a few seconds at most."""
+        self.end()
+        cancel_job(self.rest, self.job, result)
+
+
+def cancel_job(rest: str, job: str, result: "PipelineResult | None" = None) -> None:
+    """Cancels a job as far as it can be: through Flink's REST interface if its address is known, and through Beam. On
+    Flink, Beam's own `cancel` leaves the job of the cluster running. No failure matters: workers ask for their lease.
+    """
+
+    def cancel() -> None:
+        from pipeline.engines.flink_rest import cancel_flink_job
+
+        if rest:
+            with suppress(Exception):
+                cancel_flink_job(rest, job)
+        if result is not None:
+            with suppress(Exception):
+                result.cancel()
+
+    if rest or result is not None:
+        thread = threading.Thread(target=cancel, daemon=True, name="cancel")
+        thread.start()
+        thread.join(_CANCEL_SECONDS)

@@ -1,0 +1,128 @@
+"""Converts what a remote engine says about its failure into one line with address, culprit and cure.
+
+An engine reports the last cause of a chain of Java exceptions: no host, no command, no address.
+"""
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+
+import grpc
+from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
+
+from pipeline.engines.flink_rest import NoAnswer, ask, root_failure
+from pipeline.engines.given_options import GivenOptions
+from pipeline.engines.worker_environment import WORKER, worker_command
+from pipeline.faults import CallError, EnvironmentFault, RunFault
+
+_AGAIN = "run the same command to resume"
+
+_CANNOT_START = re.compile(r"error=(2|13)\b|CreateProcess error|Cannot run program")
+_DIED = re.compile(r"Process died with exit code (-?\d+)")
+_REFUSED = re.compile(r"ConnectException|Connection refused")
+_NO_SLOTS = re.compile(r"NoResourceAvailableException|Could not acquire the minimum required resources|Slot request")
+_NO_SERVER = re.compile(r"Service failed to start up with error (-?\d+)")
+_SPARK_HOST = re.compile(r"\((?P<host>[\w.:-]+) executor \w+\)")
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a message can name. All are empty if they are unknown or do not exist.
+
+    engine: "Flink at HOST:PORT". command: that starts a worker. environment: Beam's `--environment_type`.
+    """
+
+    engine: str
+    rest_address: str = ""
+    job_endpoint: str = ""
+    job_name: str = ""
+    environment: str = ""
+    command: str = ""
+    parallelism: int = 0
+
+
+def target_of(options: PipelineOptions) -> Target:
+    """Reads the options. Call it before the pipeline runs, because Beam's runners change them."""
+    given = GivenOptions(options)
+    portable = options.view_as(PortableOptions)
+    command = ""
+    if portable.environment_type == "PROCESS":
+        with suppress(CallError):
+            command = worker_command(portable)
+    address = given.rest_address or given.job_endpoint
+    engine = "Flink" if given.rest_address else given.runner_name.removesuffix("Runner")
+    engine = "the engine" if engine == "Portable" else engine
+    return Target(
+        engine=f"{engine} at {address}" if address else engine,
+        rest_address=given.rest_address,
+        job_endpoint=given.job_endpoint,
+        job_name=given.text("job_name"),
+        environment=portable.environment_type or "",
+        command=command,
+        parallelism=max(given.flink.parallelism, 0),
+    )
+
+
+def explain(error: Exception, target: Target) -> RunFault | None:
+    """The fault that the user sees; None if the error says enough itself, as those of our own steps do."""
+    text = str(error)
+    server = f"Beam's job server{f' at {target.job_endpoint}' if target.job_endpoint else ''}"
+    if isinstance(error, grpc.FutureTimeoutError):
+        return EnvironmentFault(f"{server} does not answer; start it again, then {_AGAIN}")
+    if isinstance(error, grpc.RpcError):
+        return _server_ended(error, server, target)
+    if failed := _NO_SERVER.search(text):
+        cure = "GRITMILL_DEBUG=1 shows its output; Beam's job servers need Java 11 or later"
+        return EnvironmentFault(f"Beam's job server ended with status {failed[1]} when it was started; {cure}")
+    if not re.search(r"failed in state|java\.|org\.apache\.", text):
+        return None
+    host, trace = root_failure(target.rest_address, target.job_name) if target.rest_address else ("", "")
+    if match := _SPARK_HOST.search(text):
+        host = match["host"]
+    where = f"on {host}" if host else f"on a worker's machine of {target.engine}"
+    if _CANNOT_START.search(text):
+        return _no_command(text, where, target)
+    if died := _DIED.search(text):
+        cure = f"run it there by hand, or look into the log of its TaskManager or executor; then {_AGAIN}"
+        return EnvironmentFault(f"the worker command {target.command} ended with status {died[1]} {where}; {cure}")
+    if _NO_SLOTS.search(text):
+        wanted = f" {target.parallelism}" if target.parallelism else ""
+        return EnvironmentFault(f"{target.engine} has not the{wanted} free slots of --parallelism; {_AGAIN} with fewer")
+    if _REFUSED.search(text):
+        return _refused(trace, where, target)
+    return None
+
+
+def _server_ended(error: grpc.RpcError, server: str, target: Target) -> RunFault:
+    """The stream of messages broke. What the job server started on a Flink cluster runs on without it."""
+    code = error.code() if callable(getattr(error, "code", None)) else None
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return EnvironmentFault(f"{server}: no answer within --job_server_timeout; give a larger one, and {_AGAIN}")
+    if code == grpc.StatusCode.UNAVAILABLE or code == grpc.StatusCode.CANCELLED:
+        return EnvironmentFault(f"{server} has ended, and its job may still run; start it again, then {_AGAIN}")
+    details = " ".join(str(getattr(error, "details", lambda: "")() or error).split())
+    return EnvironmentFault(f"{server}: {details}")
+
+
+def _no_command(text: str, where: str, target: Target) -> RunFault:
+    program = re.search(r'Cannot run program "([^"]+)"', text)
+    command = program[1] if program else target.command or ("docker" if target.environment == "DOCKER" else WORKER)
+    why = "cannot be executed" if "error=13" in text else "does not exist"
+    if command == "docker":
+        cure = "install Docker there, or give --environment_type=PROCESS or EXTERNAL"
+    else:
+        cure = f"install gritmill at the same path on each machine, or name {WORKER} in --environment_config"
+    return CallError(f"the worker command {command} {why} {where}; {cure}")
+
+
+def _refused(trace: str, where: str, target: Target) -> RunFault:
+    """Nobody listens: the engine itself has ended, or, if it answers, the worker pool beside it."""
+    try:
+        answers = bool(target.rest_address) and bool(ask(target.rest_address, "/overview"))
+    except (NoAnswer, OSError):
+        answers = False
+    if answers and target.environment == "EXTERNAL":
+        return CallError(f"no worker pool answers {where}; start one beside each TaskManager, then {_AGAIN}")
+    if answers:
+        return EnvironmentFault(f"{target.engine} lost the connection to a worker {where}; {_AGAIN}")
+    return EnvironmentFault(f"{target.engine} does not answer any more; start it again, then {_AGAIN}")

@@ -1,0 +1,78 @@
+"""Asks a Flink cluster through its REST interface, and cancels its jobs there.
+
+Beam's own `cancel` on Flink only ends the job server's invocation: the job of the cluster runs on.
+"""
+
+import json
+from http.client import HTTPException
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
+
+from pipeline.engines.addresses import TIMEOUT_SECONDS
+
+_ENDED = ("FINISHED", "CANCELED", "FAILED")
+"""States of a job that runs no more. All others can still write, SUSPENDED and RESTARTING too."""
+
+# The job server reads no proxy variables, and a cluster's address is rarely reachable through a proxy.
+_direct = build_opener(ProxyHandler({}))
+
+
+class NoAnswer(OSError):
+    """Nobody answers at the address, or not as Flink does. The message says why, without the address."""
+
+
+def ask(address: str, path: str, method: str = "GET") -> Any:
+    """The JSON that the cluster answers; None for an empty answer. address: `host:port` or `http[s]://host:port`.
+
+    Raises:
+      NoAnswer: nobody answers within five seconds, or not with JSON. HTTPError: the cluster refuses the request.
+    """
+    url = (address if "://" in address else f"http://{address}").rstrip("/") + path
+    try:
+        with _direct.open(Request(url, method=method), timeout=TIMEOUT_SECONDS) as response:
+            body = response.read()
+        return json.loads(body) if body.strip() else None
+    except HTTPError:
+        raise
+    except OSError as error:  # URLError is one
+        reason = getattr(error, "reason", error)
+        raise NoAnswer(str(getattr(reason, "strerror", None) or reason)) from error
+    except (HTTPException, ValueError) as error:
+        raise NoAnswer("what answers there is no REST interface of Flink") from error
+
+
+def live_jobs(rest_address: str) -> list[tuple[str, str, str]]:
+    """Id, name and state of each job that has not ended."""
+    jobs = ask(rest_address, "/jobs/overview")["jobs"]
+    return [(job["jid"], job["name"], job["state"]) for job in jobs if job["state"] not in _ENDED]
+
+
+def cancel_flink_job(rest_address: str, job_name: str) -> int:
+    """Cancels every job of this name that has not ended. Returns their number; the cluster ends them within seconds.
+
+    Raises:
+      NoAnswer: nobody answers at the address. HTTPError: the cluster refuses.
+    """
+    cancelled = 0
+    for job_id, name, _ in live_jobs(rest_address):
+        if name == job_name:
+            try:
+                ask(rest_address, f"/jobs/{job_id}?mode=cancel", "PATCH")
+                cancelled += 1
+            except HTTPError as error:
+                if error.code not in (404, 409):  # it has ended since
+                    raise
+    return cancelled
+
+
+def root_failure(rest_address: str, job_name: str) -> tuple[str, str]:
+    """The host on which the newest job of this name failed, and the stack trace there. Empty if they are not known."""
+    try:
+        jobs = [job for job in ask(rest_address, "/jobs/overview")["jobs"] if job["name"] == job_name]
+        job_id = max(jobs, key=lambda job: job["start-time"])["jid"]
+        failure = ask(rest_address, f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"][0]
+        place = failure.get("endpoint") or failure.get("location") or ""
+        return str(place).partition(":")[0], str(failure["stacktrace"])
+    except (OSError, LookupError, TypeError, ValueError):
+        return "", ""

@@ -1,0 +1,35 @@
+"""What keeps a worker from working for good, such as another version of gritmill: an engine would try again and again.
+
+The worker writes it into the run folder; the driver shows it, cancels the job, and ends.
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pipeline import files, layout
+from pipeline.files.typed import publish_typed, read_typed
+
+
+@dataclass(frozen=True)
+class LastingFault:
+    """The content of a file of `faults/`. message: one line with host, cause and cure."""
+
+    REMEDY: ClassVar[str] = "remove it"
+
+    message: str
+
+
+def write(folder: str, run_id: str, message: str) -> None:
+    """Says in the run folder why this process cannot work. Raises what `publish` raises."""
+    name = layout.fault(run_id, f"{socket.gethostname()}-{os.getpid()}")
+    publish_typed(files.join(folder, name), LastingFault(message))
+
+
+def read(folder: str, run_id: str) -> str:
+    """What a worker of a run says; "" if none says anything."""
+    for info in files.list_folder(files.join(folder, layout.FAULTS), f"{run_id}/*.json"):
+        if not files.name(info.uri).startswith(layout.TEMPORARY):
+            return read_typed(info.uri, LastingFault).message
+    return ""

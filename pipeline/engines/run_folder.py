@@ -1,0 +1,179 @@
+"""A call's claim on its run folder: the lock, the log, and, for an engine on other machines, a lease.
+
+Each command that writes into a run folder respects the lease of another one, also on this machine: the job of a driver
+that was killed runs on. `--take-over` revokes it.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+from pipeline import files, layout
+from pipeline.configuration import EngineSettings
+from pipeline.engines import heartbeat, progress, signs_of_life
+from pipeline.engines.claim import Claim, cancel_job
+from pipeline.engines.heartbeat import Beat, Beats, Heart
+from pipeline.faults import CallError, EnvironmentFault
+from pipeline.files import lease as leases
+from pipeline.files.guards import guarded
+from pipeline.files.holder import this_process
+from pipeline.files.lease import Lease, LeaseFile
+from pipeline.files.lock import hold
+from pipeline.files.run_log import record
+
+_LAST_SECONDS = 2.0
+
+
+@contextmanager
+def claimed(
+    folder: str,
+    function: str,
+    configuration: str,
+    settings: EngineSettings,
+    beam: Sequence[str] = (),
+    take_over: bool = False,
+    quiet: bool = True,
+) -> Iterator[Claim]:
+    """Locks a run folder for a call, records the call in its log, and takes its lease if the engine needs one.
+
+    function: `run`, `ground` or `pack`. configuration: its name, for the log. beam: Beam's options. take_over: revoke
+    the lease of another command, if there is one.
+
+    Raises:
+      CallError: another command, or its job on an engine, uses the folder.
+      EnvironmentFault: another command has taken over the folder in the meantime.
+    """
+    content = _content(function, beam)
+
+    def tell(line: str) -> None:
+        progress.tell(function, line, quiet)
+
+    with ExitStack() as stack:
+        lease = _revoke_other(folder, content) if take_over else None
+        if lease and content.run:
+            stack.callback(_end, lease)
+        check = _Check(folder, content, lease, tell)
+        stack.enter_context(hold(folder, (signs_of_life.QUIET_SECONDS if lease else 0.0) if take_over else None, check))
+        log = stack.enter_context(record(folder, function, configuration))
+        if not content.run:
+            yield Claim(folder, uuid.uuid4().hex, log, settings, tell)
+            return
+        lease = check.lease or leases.take(folder, content)
+        own = Claim(folder, content.run, log, settings, tell, lease, content.job, content.rest)
+        with _kept(own):
+            yield own
+
+
+@contextmanager
+def _kept(own: Claim) -> Iterator[None]:
+    """Keeps a lease alive during the block, and ends it."""
+    assert own.lease
+    heart = Heart(own.lease, layout.DRIVER)
+    heart.start()
+    taken_over = f"{own.folder}: another command has taken over this folder; check the result of that command"
+    try:
+        with guarded(own.folder, own.may_write):
+            yield
+        if own.is_taken_over():
+            raise EnvironmentFault(taken_over)
+        own.end()
+        heartbeat.delete_all(own.folder, own.run_id)  # the job is done: nothing beats any more
+    except BaseException as error:
+        was_taken_over = isinstance(error, Exception) and _asks_true(own.is_taken_over)
+        own.end()
+        _wait_for_workers(own)
+        if was_taken_over:
+            raise EnvironmentFault(taken_over) from error
+        raise
+    finally:
+        heart.stop()
+
+
+def _asks_true(question: Callable[[], bool]) -> bool:
+    """The answer; False if there is none."""
+    with suppress(Exception):
+        return question()
+    return False
+
+
+def _wait_for_workers(own: Claim) -> None:
+    """Waits a moment for workers that see the end of the lease. The next command waits for the others."""
+    until = time.monotonic() + _LAST_SECONDS
+    driver = files.join(own.folder, layout.heartbeat(own.run_id, layout.DRIVER))
+    with suppress(Exception):
+        beats = Beats(own.folder, own.run_id)
+        while beats.look().keys() - {driver} and time.monotonic() < until:
+            time.sleep(0.2)
+        if not beats.look().keys() - {driver}:
+            heartbeat.delete_all(own.folder, own.run_id)
+
+
+def _content(function: str, beam: Sequence[str]) -> LeaseFile:
+    """What the lease of this call says; without a run for a local engine, which takes none."""
+    if not beam:
+        return leases.nobody()
+    from pipeline.engines import run_pipeline  # imports Beam
+
+    facts = run_pipeline.engine_facts(beam)
+    if facts is None:
+        return leases.nobody()
+    run_id = uuid.uuid4().hex
+    job = facts.job or f"gritmill-{run_id}"
+    return LeaseFile(run_id, function, facts.engine, job, facts.rest, time.time(), this_process())
+
+
+def _revoke_other(folder: str, content: LeaseFile) -> Lease | None:
+    """Revokes the lease of another command and cancels its job. Returns the new lease; None if there was none."""
+    others = [other for other in leases.leases(folder).values() if other.run]
+    if not others:
+        return None
+    lease = leases.take(folder, content)
+    for other in others:
+        cancel_job(other.rest, other.job)
+    return lease
+
+
+def _end(lease: Lease) -> None:
+    with suppress(Exception):
+        lease.end()
+
+
+@dataclass
+class _Check:
+    """Called when the folder is locked: refuses if a job uses it, else waits until none writes there.
+
+    lease: the one that has revoked another command's, if there is one.
+    """
+
+    folder: str
+    content: LeaseFile
+    lease: Lease | None
+    tell: Callable[[str], None]
+
+    def __call__(self) -> None:
+        found = leases.leases(self.folder)
+        if not found:
+            return  # no command on an engine has ever used this folder
+        others = {number: other for number, other in found.items() if other.run and other.run != self.content.run}
+        beats = Beats(self.folder, without=self.content.run)
+        if others:
+            if alive := signs_of_life.find_alive(beats, self.tell):
+                raise CallError(_refusal(self.folder, others, *alive))
+            self.lease = leases.take(self.folder, self.content)
+            for other in others.values():
+                cancel_job(other.rest, other.job)
+        signs_of_life.wait_until_quiet(beats, self.tell)
+
+
+def _refusal(folder: str, others: dict[int, LeaseFile], uri: str, beat: Beat) -> str:
+    run_id = uri.split("/")[-2]
+    newest = others[max(others)]
+    lease = next((other for other in others.values() if other.run == run_id), newest)
+    began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(lease.time))
+    who = "its driver" if files.name(uri) == f"{layout.DRIVER}.json" else "its worker"
+    where = f"{who} on host {beat.process.host} (process {beat.process.pid}) was alive a moment ago"
+    job = f"job {lease.job} on {lease.engine} (gritmill {lease.command}, begun {began} on host {lease.driver.host})"
+    cure = "wait until it has finished, or take the folder over with --take-over"
+    return f"--output: {folder}: {job} uses this folder: {where}; {cure}"

@@ -1,0 +1,83 @@
+"""Whether a process of an earlier job is alive: its heartbeat changes while we look, by our clock."""
+
+import time
+from collections.abc import Callable
+
+from pipeline import files
+from pipeline.engines.heartbeat import Beat, Beats
+from pipeline.faults import EnvironmentFault
+from pipeline.files.guards import unguarded
+from pipeline.files.holder import is_gone, is_running
+from transforms.wording import counted
+
+ALIVE_SECONDS = 90.0
+"""A process whose heartbeat does not change for so long is dead. It changes every 20 s, if the file system can."""
+
+QUIET_SECONDS = 60.0
+"""A worker that may write nothing more removes its heartbeat, or was killed and its heartbeat stands still."""
+
+_MOST_SECONDS = 300.0
+
+
+def find_alive(
+    beats: Beats,
+    tell: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> tuple[str, Beat] | None:
+    """The URI and the content of a heartbeat that changes, or whose process runs on this machine; None if there is
+    none within `ALIVE_SECONDS`."""
+    began = clock()
+    first: dict[str, Beat] = {}
+    while seen := _left(beats):
+        for uri, beat in seen.items():
+            if is_running(beat.process) or (first and first.get(uri) != beat):
+                return uri, beat
+        if not first:
+            tell("a job of an earlier command may still use this folder; looking for a sign of life for 90 seconds")
+            first = seen
+        if clock() - began >= ALIVE_SECONDS:
+            return None
+        sleep(1.0)
+    return None
+
+
+def wait_until_quiet(
+    beats: Beats,
+    tell: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], object] = time.sleep,
+) -> None:
+    """Waits until all processes of revoked leases have ended, or their heartbeats have stood still for
+    `QUIET_SECONDS`; then removes the heartbeats.
+
+    Raises:
+      EnvironmentFault: one still changes after five minutes.
+    """
+    began = clock()
+    since: dict[str, tuple[Beat, float]] = {}
+    while seen := _left(beats):
+        now = clock()
+        since = {
+            uri: since[uri] if uri in since and since[uri][0] == beat else (beat, now) for uri, beat in seen.items()
+        }
+        if all(now - changed >= QUIET_SECONDS for _, changed in since.values()):
+            with unguarded():
+                files.delete(seen)
+            return
+        if now - began >= _MOST_SECONDS:
+            beat, _ = max(since.values(), key=lambda one: one[1])
+            process = f"process {beat.process.pid} on host {beat.process.host}"
+            raise EnvironmentFault(f"{process} goes on although its lease is revoked; end it, then run this again")
+        if now == began:
+            tell(f"waiting for the end of {counted(len(seen), 'process')} of an earlier job, a minute at most")
+        sleep(0.5)
+
+
+def _left(beats: Beats) -> dict[str, Beat]:
+    """The heartbeats of processes that may be alive. Those of others are removed."""
+    seen = beats.look()
+    gone = [uri for uri, beat in seen.items() if is_gone(beat.process)]
+    with unguarded():
+        files.delete(gone)
+    return {uri: beat for uri, beat in seen.items() if uri not in gone}

@@ -1,0 +1,97 @@
+"""Graphs whose lease is revoked write and delete nothing, whenever an engine runs their steps, and end as if done."""
+
+from dataclasses import replace
+
+import pytest
+
+import gritmill
+from gritmill.api import resolve_config
+from pipeline import layout
+from pipeline.engines import run_pipeline
+from pipeline.files.lease import nobody, take
+from pipeline.ground import graph as ground_graph
+from pipeline.ground.commit_chunk import Provenance
+from pipeline.pack import driver as pack_driver
+from pipeline.pack import graph as pack_graph
+from pipeline.pack.manifest import Manifest, read_manifest
+from pipeline.pack.shard_writer import ShardWriter
+from pipeline.plan.plan import need_plan
+from pipeline.stages.configured import configured_stages, open_tables
+from pipeline.tables.detections import open_detections
+from pipeline.threshold import active_threshold
+from tests import sample_pairs
+from transforms.selection.judge import Policy
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, parser):
+    """A finished run, its configuration and input."""
+    folder = tmp_path_factory.mktemp("run")
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:factory", chunk={"pairs": 4})
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(12), folder / "in")
+    gritmill.run(config, inputs=[pattern], output=str(folder / "out"))
+    return folder / "out", config, pattern
+
+
+def states(folder):
+    """What each file of a run is, apart from those of leases and the log."""
+    left_out = (layout.LEASES, layout.HEARTBEATS)
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name != layout.RUN_LOG)
+    return {
+        path: (path.stat().st_ino, path.stat().st_mtime_ns)
+        for path in paths
+        if path.relative_to(folder).parts[0] not in left_out
+    }
+
+
+def revoked(out):
+    lease = take(str(out), replace(nobody(), run="old"))
+    take(str(out), nobody())
+    return lease
+
+
+def pack_again(out, lease):
+    """Runs the graph of a `pack --fresh` with other settings, which replaces everything."""
+    plan, detections = need_plan(f"{out}/detections"), f"{out}/detections"
+    configuration = plan.configuration
+    threshold = active_threshold(configuration.selection, plan.threshold, configuration.detector.floor)
+    policy = Policy(
+        configuration.selection, threshold.score, configuration.text, True, configuration.source.annotations
+    )
+    head = Manifest.head(plan, configuration, threshold, "another fingerprint", False)
+    writer = ShardWriter(detections, str(out), head.fingerprints.pack, policy)
+    digests = pack_driver.digest_rows(plan, open_detections(detections), frozenset(plan.range_ids()))[0]
+    row_digest = pack_driver.json_digest(digests)
+    options = run_pipeline.parse_beam_options([])
+    run_pipeline.run(lambda pipeline: pack_graph.build(pipeline, writer, head, row_digest, True, lease), options)
+
+
+def test_the_graph_of_a_pack_that_was_taken_over_writes_nothing(run):
+    out, _, _ = run
+    before = states(out)
+    pack_again(out, revoked(out))
+    assert states(out) == before
+    pack_again(out, take(str(out), replace(nobody(), run="new")))  # what it would have done
+    assert read_manifest(str(out)).fingerprints.pack == "another fingerprint"
+
+
+def test_the_graph_of_a_ground_that_was_taken_over_writes_nothing(run, tmp_path):
+    _, config, pattern = run
+    out = tmp_path / "out"
+    gritmill.ground(config, inputs=[pattern], output=str(out))
+    for path in out.glob("detections/00000/*"):
+        path.unlink()
+    before = states(out)
+    plan = need_plan(f"{out}/detections")
+    stages = configured_stages(resolve_config(config), [])
+    tables = open_tables(stages, f"{out}/detections")
+    provenance = {layout.DETECTIONS: Provenance("fingerprint", plan.model_identities)}
+    options = run_pipeline.parse_beam_options([])
+
+    def build(lease):
+        return lambda pipeline: ground_graph.build(pipeline, stages, tables, provenance, lease=lease)
+
+    run_pipeline.run(build(revoked(out)), options)
+    assert states(out) == before
+    run_pipeline.run(build(take(str(out), replace(nobody(), run="new"))), options)
+    assert list(out.glob("detections/00000/*.done.json"))

@@ -1,0 +1,157 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.configuration import EngineSettings
+from pipeline.engines import run_folder, signs_of_life
+from pipeline.engines.heartbeat import Beat
+from pipeline.engines.run_folder import claimed
+from pipeline.faults import CallError, EnvironmentFault
+from pipeline.files import lease as leases
+from pipeline.files.holder import this_process
+from pipeline.files.lease import LeaseFile, take
+from pipeline.files.publish import publish_bytes
+from pipeline.files.typed import publish_typed
+
+REMOTE = ("--runner=FlinkRunner", "--flink_master=cluster:8081")
+GONE = replace(this_process(), started="1")
+ELSEWHERE = replace(this_process(), host="other")
+OTHER = LeaseFile("other", "pack", "FlinkRunner", "gritmill-other", "cluster:8081", 0.0, GONE)
+
+
+@pytest.fixture
+def cancelled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """The jobs that are cancelled."""
+    jobs: list[tuple[str, str]] = []
+    monkeypatch.setattr(run_folder, "cancel_job", lambda rest, job, result=None: jobs.append((rest, job)))
+    return jobs
+
+
+def call(folder: Path, beam: tuple[str, ...] = (), take_over: bool = False) -> Any:
+    return claimed(str(folder), "ground", "grit", EngineSettings(), beam, take_over)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*.json"))
+
+
+def beat(folder: Path, process: Any, run: str = "other") -> Path:
+    path = folder / f"heartbeats/{run}/{process.name}.json"
+    publish_typed(str(path), Beat(process, 1, 0, "boxes"))
+    return path
+
+
+@pytest.mark.parametrize("take_over", [False, True])
+def test_a_call_on_this_machine_takes_no_lease(tmp_path: Path, take_over: bool) -> None:
+    with call(tmp_path, take_over=take_over) as own:
+        assert own.lease is None
+        assert own.run_id
+        assert names(tmp_path) == []
+
+
+def test_a_call_on_an_engine_holds_a_lease_and_leaves_only_its_end(tmp_path: Path) -> None:
+    with call(tmp_path, REMOTE) as own:
+        assert own.lease
+        (held,) = leases.leases(str(tmp_path)).values()
+        assert (held.run, held.command, held.engine) == (own.run_id, "ground", "FlinkRunner")
+        assert (held.job, held.rest, held.driver) == (f"gritmill-{own.run_id}", "cluster:8081", this_process())
+        beat(tmp_path, ELSEWHERE, own.run_id)
+        publish_bytes(str(tmp_path / f"faults/{own.run_id}/other-7.json"), b"{}")
+    assert own.lease.is_revoked()
+    assert names(tmp_path) == ["lease/000002.json"]
+    assert not (tmp_path / "heartbeats").exists()
+
+
+def test_the_jobs_have_the_name_that_the_user_gave(tmp_path: Path) -> None:
+    with call(tmp_path, (*REMOTE, "--job_name=mine")) as own:
+        assert own.job == "mine"
+
+
+@pytest.mark.parametrize("beam", [(), REMOTE])
+def test_a_job_that_is_alive_is_refused_before_anything_is_removed(tmp_path: Path, beam: tuple[str, ...]) -> None:
+    (tmp_path / "shards").mkdir()
+    unfinished = tmp_path / "shards/.gritmill-tmp-1-00000.tar"
+    unfinished.write_bytes(b"the job writes it")
+    take(str(tmp_path), OTHER)
+    beat(tmp_path, GONE)
+    process = this_process()
+    publish_typed(str(tmp_path / "heartbeats/other/driver.json"), Beat(process, 1, 0, ""))
+    refused = (
+        rf"--output: {tmp_path}: job gritmill-other on FlinkRunner \(gritmill pack, begun 1970-01-01T00:00:00Z on host "
+        rf"{process.host}\) uses this folder: its driver on host {process.host} \(process {process.pid}\) was alive "
+        "a moment ago; wait until it has finished, or take the folder over with --take-over"
+    )
+    for _ in range(2):
+        with pytest.raises(CallError, match=rf"^{refused}$"), call(tmp_path, beam):
+            pass
+    assert unfinished.exists()
+    assert [one.run for one in leases.leases(str(tmp_path)).values()] == ["other"]
+
+
+@pytest.mark.parametrize("beam", [(), REMOTE])
+def test_the_lease_of_dead_processes_is_void_and_its_job_is_cancelled(
+    tmp_path: Path, cancelled: list[tuple[str, str]], beam: tuple[str, ...]
+) -> None:
+    """`kill -9` of driver and workers on this machine, and the same command at once."""
+    old = take(str(tmp_path), OTHER)
+    beat(tmp_path, GONE)
+    with call(tmp_path, beam):
+        assert old.is_revoked(now=True)
+        assert not (tmp_path / "heartbeats/other").exists() or not list((tmp_path / "heartbeats/other").iterdir())
+    assert cancelled[0] == ("cluster:8081", "gritmill-other")
+
+
+@pytest.mark.parametrize("beam", [(), REMOTE])
+def test_a_job_is_taken_over_when_its_workers_have_ended(
+    tmp_path: Path, cancelled: list[tuple[str, str]], beam: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = take(str(tmp_path), OTHER)
+    path = beat(tmp_path, ELSEWHERE)
+    revoked_first = []
+
+    def worker_ends(beats: Any, tell: Callable[[str], None]) -> None:
+        revoked_first.append((old.is_revoked(now=True), path.exists()))
+        path.unlink()
+
+    monkeypatch.setattr(signs_of_life, "wait_until_quiet", worker_ends)
+    with call(tmp_path, beam, take_over=True) as own:
+        assert own.lease is None or not own.lease.is_revoked(now=True)
+    assert revoked_first == [(True, True)]
+    assert cancelled[0] == ("cluster:8081", "gritmill-other")
+
+
+@pytest.mark.parametrize("error", [None, ValueError("what came of it"), EnvironmentFault("no more shards")])
+def test_a_call_that_is_taken_over_writes_nothing_more_and_says_so(tmp_path: Path, error: Exception | None) -> None:
+    with pytest.raises(EnvironmentFault, match=f"^{tmp_path}: another command has taken over this folder; check the"):  # noqa: SIM117
+        with call(tmp_path, REMOTE) as own:
+            take(str(tmp_path), OTHER)
+            assert own.is_taken_over()
+            assert not publish_bytes(str(tmp_path / "manifest.json"), b"{}")
+            if error:
+                raise error
+    assert [one.run for one in leases.leases(str(tmp_path)).values()] == ["other"]
+
+
+@pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt()])
+def test_an_exception_ends_the_lease_and_the_driver_may_clean_up(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises(type(error)), call(tmp_path, REMOTE) as own:  # noqa: PT012
+        own.end()
+        assert own.lease
+        assert own.lease.is_revoked()
+        assert publish_bytes(str(tmp_path / "cleaned.json"), b"{}")
+        raise error
+    assert names(tmp_path) == ["cleaned.json", "lease/000002.json"]
+
+
+def test_a_call_that_is_refused_by_the_lock_leaves_no_lease_of_its_own(
+    tmp_path: Path, cancelled: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signs_of_life, "QUIET_SECONDS", 0.1)
+    with call(tmp_path):
+        take(str(tmp_path), OTHER)
+        with pytest.raises(CallError, match="another run is using this folder"), call(tmp_path, REMOTE, take_over=True):
+            pass
+    assert [one.run for one in leases.leases(str(tmp_path)).values()] == [""]

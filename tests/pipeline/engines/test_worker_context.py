@@ -1,0 +1,85 @@
+import pickle
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline import files
+from pipeline.engines import heartbeat
+from pipeline.engines.worker_context import Leased, outputs
+from pipeline.files import lease as leases
+from pipeline.files.lease import Lease, nobody, take
+from pipeline.files.publish import publish, publish_bytes
+
+
+@pytest.fixture
+def lease(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lease]:
+    monkeypatch.setattr(leases, "GOOD_SECONDS", 0.0)
+    lease = take(str(tmp_path), replace(nobody(), run=tmp_path.name))
+    yield lease
+    heartbeat.of_worker(lease).stop()
+
+
+def write(folder: str, name: str) -> None:
+    with publish(f"{folder}/{name}") as file:  # raises, if it is forbidden
+        file.write(b"")
+
+
+def test_a_step_runs_under_its_lease_and_not_after_it(lease: Lease, tmp_path: Path) -> None:
+    step = pickle.loads(pickle.dumps(Leased(lease, "count", len)))
+    many = Leased(lease, "count", list, many=True)
+    assert list(step("abc")) == [3]
+    assert list(many("abc")) == ["a", "b", "c"]
+    assert [path.suffix for path in tmp_path.glob("heartbeats/*/*")] in ([".json"], [])  # its first beat
+    lease.end()
+    assert list(step("abc")) == list(many("abc")) == []
+    assert list(Leased(None, "count", len)("abc")) == [3]
+
+
+def test_a_step_that_is_revoked_in_its_middle_stops_without_an_exception(lease: Lease, tmp_path: Path) -> None:
+    def run() -> Iterator[str]:
+        write(lease.folder, "first")
+        yield "first"
+        lease.end()
+        assert not publish_bytes(f"{lease.folder}/second", b"")
+        write(lease.folder, "third")
+        yield "third"
+
+    assert list(outputs(lease, "commit", run)) == ["first"]
+    assert (tmp_path / "first").exists()
+    assert not (tmp_path / "second").exists() | (tmp_path / "third").exists()
+
+
+@pytest.mark.parametrize("how", ["output", "deletion", "other exception"])
+def test_nothing_comes_of_a_step_whose_lease_was_revoked(lease: Lease, tmp_path: Path, how: str) -> None:
+    (tmp_path / "old").write_bytes(b"")
+
+    def run() -> Iterator[str]:
+        lease.end()
+        if how == "deletion":
+            files.delete([f"{lease.folder}/old"])
+        if how == "other exception":  # the next run has moved the folder of the table
+            raise FileNotFoundError("plan.json")
+        yield "made for nobody"
+
+    assert list(outputs(lease, "commit", run)) == []
+    assert (tmp_path / "old").exists()
+
+
+def test_exceptions_of_a_step_are_raised_while_the_lease_is_in_force(lease: Lease) -> None:
+    def run() -> Iterator[str]:
+        raise FileNotFoundError("plan.json")
+        yield ""
+
+    with pytest.raises(FileNotFoundError):
+        list(outputs(lease, "commit", run))
+
+
+def test_a_step_that_needs_everything_before_it_asks_again(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another worker has seen that the lease is revoked, and dropped something; here, the last answer is younger."""
+    monkeypatch.setattr(leases, "GOOD_SECONDS", 60.0)
+    assert not lease.is_revoked()
+    take(lease.folder, nobody())
+    assert list(outputs(lease, "count", lambda: ["counted"])) == ["counted"]
+    assert list(outputs(lease, "plan shards", lambda: ["planned"], complete=True)) == []
