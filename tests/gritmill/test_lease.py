@@ -1,7 +1,6 @@
 """The job of a driver that ends early writes nothing more; another command refuses its folder, or takes it over."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -38,8 +37,19 @@ def results(out):
 
 
 def started(words, out, *options, engine=()):
-    command = [*GRITMILL, "run", *words, "--output", str(out), "--quiet", *options, *(["--", *engine] if engine else [])]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=interrupts.hear)
+    command = [
+        *GRITMILL,
+        "run",
+        *words,
+        "--output",
+        str(out),
+        "--quiet",
+        *options,
+        *(["--", *engine] if engine else []),
+    ]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=interrupts.hear
+    )
 
 
 def ended(process):
@@ -92,7 +102,9 @@ def test_the_job_of_a_killed_driver_is_refused_and_taken_over(tmp_path, data, en
     for other in ([], engine):  # this command, on this machine too
         status, said = ended(started(words, out, engine=other))
         assert status == 2
-        refused = rf"gritmill: --output: {re.escape(str(out))}: job gritmill-\w+ on PortableRunner \(gritmill run, begun "
+        refused = (
+            rf"gritmill: --output: {re.escape(str(out))}: job gritmill-\w+ on PortableRunner \(gritmill run, begun "
+        )
         assert re.match(rf"{refused}\S+ on host \S+\) uses this folder: its worker on host \S+ .*--take-over\n\Z", said)
     assert ended(started(words, out, "--take-over", engine=engine)) == (0, "")
     assert results(out) == expected
@@ -108,4 +120,18 @@ def test_a_driver_that_lives_is_taken_over_and_says_so(tmp_path, data, engine):
     status, said = ended(first)
     assert status == 3
     assert said == f"gritmill: {out}: another command has taken over this folder; check the result of that command\n"
+    assert results(out) == expected
+
+
+@pytest.mark.slow
+def test_a_job_that_does_nothing_is_cancelled(tmp_path, data, engine):
+    """Beam's job service waits for ever for a worker that has ended. Here, it never starts: nobody is at the pool."""
+    words, expected = data
+    out = tmp_path / "out"
+    nobody = [*engine[:-1], "--environment_config=localhost:1"]
+    settings = ("--set", "engine.start_minutes=0.2")
+    status, said = ended(started(words, out, *settings, engine=nobody))
+    assert status == 3
+    assert said.startswith("gritmill: no worker has started within 0.2 minutes (engine.start_minutes); check on the ")
+    assert ended(started(words, out, engine=engine)) == (0, "")
     assert results(out) == expected

@@ -55,7 +55,9 @@ def pack_again(out, lease):
     plan, detections = need_plan(f"{out}/detections"), f"{out}/detections"
     configuration = plan.configuration
     threshold = active_threshold(configuration.selection, plan.threshold, configuration.detector.floor)
-    policy = Policy(configuration.selection, threshold.score, configuration.text, True, configuration.source.annotations)
+    policy = Policy(
+        configuration.selection, threshold.score, configuration.text, True, configuration.source.annotations
+    )
     head = Manifest.head(plan, configuration, threshold, "another fingerprint", False)
     writer = ShardWriter(detections, str(out), head.fingerprints.pack, policy)
     digests = pack_driver.digest_rows(plan, open_detections(detections), frozenset(plan.range_ids()))[0]

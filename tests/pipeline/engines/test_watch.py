@@ -16,7 +16,9 @@ def test_a_job_whose_workers_do_nothing_is_stalled() -> None:
     assert stall.look({"a": beat(1, 40), "b": beat(6, 40, "h2")}, 14 * MINUTE, told.append) == ""
     assert stall.look({"a": beat(1, 80)}, 28.9 * MINUTE, told.append) == ""  # one of them did something 15 minutes ago
     line = stall.look({"a": beat(1, 81)}, 29 * MINUTE, told.append)
-    assert line.startswith("no worker has done anything for 15 minutes (engine.stall_minutes); 1 worker left, such as h1 ")
+    assert line.startswith(
+        "no worker has done anything for 15 minutes (engine.stall_minutes); 1 worker left, such as h1 "
+    )
     assert line.endswith("run the same command to resume")
     assert told == []
 
