@@ -1,7 +1,7 @@
 """Beam's own job service and a worker pool, in a process of their own: an engine outside of the driver.
 
-The workers are threads of this process, so a driver can be killed while its job goes on. As Flink, and unlike Spark, the
-service goes on with a job that is cancelled.
+The workers are threads of this process, so a driver can be killed while its job goes on. The service goes on with a
+job that is cancelled, as Flink does.
 """
 
 import os

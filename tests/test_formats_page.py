@@ -9,6 +9,7 @@ import pytest
 
 from gritmill.exports.export import ExportMarker, ExportSummary, PartDone
 from pipeline import layout
+from pipeline.files.lease import LeaseFile
 from pipeline.ground.near_duplicates import Rejections
 from pipeline.model_identity.cache import _CacheFile
 from pipeline.pack.manifest import Manifest
@@ -35,6 +36,7 @@ JSON_FILES = {
     "statistics.json": StatisticsFile,
     "report.json": Report,
     ".gritmill.models.json": _CacheFile,
+    "lease/": LeaseFile,
     ".gritmill.export.json": ExportMarker,
     "export.json": ExportSummary,
     "_done.json": PartDone,

@@ -121,3 +121,17 @@ def test_a_driver_that_lives_is_taken_over_and_says_so(tmp_path, data, engine):
     assert status == 3
     assert said == f"gritmill: {out}: another command has taken over this folder; check the result of that command\n"
     assert results(out) == expected
+
+
+@pytest.mark.slow
+def test_a_job_that_does_nothing_is_cancelled(tmp_path, data, engine):
+    """Beam's job service waits for ever for a worker that has ended. Here, it never starts: nobody is at the pool."""
+    words, expected = data
+    out = tmp_path / "out"
+    nobody = [*engine[:-1], "--environment_config=localhost:1"]
+    settings = ("--set", "engine.start_minutes=0.2")
+    status, said = ended(started(words, out, *settings, engine=nobody))
+    assert status == 3
+    assert said.startswith("gritmill: no worker has started within 0.2 minutes (engine.start_minutes); check on the ")
+    assert ended(started(words, out, engine=engine)) == (0, "")
+    assert results(out) == expected

@@ -208,3 +208,34 @@ def test_a_run_whose_folder_was_taken_over_says_so(tmp_path: Path, monkeypatch: 
     with pytest.raises(EnvironmentFault, match=r"^shelf://out: another run has taken over this folder"):
         write_until_forbidden()
     assert fake_object_store.path_of(f"shelf://out/{HEARTBEAT}").read_bytes() == theirs
+
+
+@pytest.mark.parametrize("stale", [0.0, 100.0])
+def test_a_lock_that_stands_still_is_waited_for(folder: str, monkeypatch: pytest.MonkeyPatch, stale: float) -> None:
+    """A scheduler repeats the command of a killed driver at once, perhaps on a machine whose clock goes wrong."""
+    if folder.startswith("shelf"):
+        monkeypatch.setattr(locks, "_STALE_SECONDS", 0.6)
+        monkeypatch.setattr(locks, "_POLL_SECONDS", 0.05)
+        locks.publish_typed(f"{folder}/{HEARTBEAT}", locks.Heartbeat("killed", time.time() + stale))
+    with hold(folder, patience=0.0):
+        pass
+
+
+def test_a_lock_that_is_alive_is_waited_for_only_for_a_while(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locks, "_BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(locks, "_POLL_SECONDS", 0.05)
+    with hold(folder), pytest.raises(CallError, match="another run is using this folder"), hold(folder, patience=0.5):
+        pass
+
+
+def test_a_check_of_the_folder_comes_before_anything_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".gritmill-tmp-1-00000.tar").write_bytes(b"half")
+
+    def refuse() -> None:
+        raise CallError("a job uses it")
+
+    with pytest.raises(CallError, match="a job uses it"), hold(str(tmp_path), check=refuse):
+        pass
+    assert (tmp_path / ".gritmill-tmp-1-00000.tar").exists()
+    with hold(str(tmp_path)):
+        pass
