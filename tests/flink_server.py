@@ -47,7 +47,7 @@ class FlinkServer:
             },
             "/taskmanagers": {
                 "taskmanagers": [
-                    {"id": f"tm{number}", "slotsNumber": total, "freeSlots": free}
+                    {"path": f"pekko.tcp://flink@127.0.0.1:{number}/user", "slotsNumber": total, "freeSlots": free}
                     for number, (total, free) in enumerate(self.task_managers)
                 ]
             },
