@@ -14,7 +14,7 @@ from pipeline.engines.given_options import GivenOptions
 from pipeline.faults import CallError
 from transforms.wording import counted, listed
 
-RETRIES, RETRY_SECONDS = 10, 10
+RETRIES, RETRY_SECONDS = 10, 5
 """Restarts of a job unless the user gives their number, and the pause before each. A lost TaskManager costs one. Ten
 survive the usual losses of a day, and an error that comes back each time still ends the run within minutes."""
 

@@ -80,7 +80,7 @@ def test_the_defaults_on_flink_are_streaming_restarts_and_all_free_slots():
         "--parallelism=2",
         "--streaming",
         "--number_of_execution_retries=10",
-        "--execution_retry_delay=10000",
+        "--execution_retry_delay=5000",
     ]
     PipelineOptions(list(engine.arguments))
 
