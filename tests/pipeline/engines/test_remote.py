@@ -202,7 +202,16 @@ def test_slots_of_a_job_that_is_being_cancelled_are_waited_for():
         assert on_flink(cluster, "--parallelism=1").slots == 1
 
 
-@pytest.mark.parametrize("config", [{"execution.target": "kubernetes-session"}, {"jobmanager.scheduler": "Adaptive"}])
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"execution.target": "kubernetes-session"},
+        {"kubernetes.cluster-id": "gritmill"},
+        {"yarn.application.id": "application_1"},
+        {"jobmanager.scheduler": "Adaptive"},
+        {"scheduler-mode": "reactive"},
+    ],
+)
 def test_a_cluster_that_grows_needs_a_number_of_slots(config, monkeypatch):
     monkeypatch.setattr("pipeline.engines.flink_cluster._SLOT_SECONDS", 0.0)
     with flink_server(task_managers=[], config=config) as cluster:
