@@ -22,7 +22,7 @@ class FlinkServer:
     task_managers: list[tuple[int, int]] = field(default_factory=lambda: [(1, 1), (1, 1)])
     jobs: dict[str, tuple[str, str]] = field(default_factory=dict)
     config: dict[str, str] = field(default_factory=dict)
-    failures: dict[str, dict[str, str]] = field(default_factory=dict)
+    failures: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     address: str = ""
 

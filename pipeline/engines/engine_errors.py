@@ -4,18 +4,21 @@ An engine reports the last cause of a chain of Java exceptions: no host, no comm
 """
 
 import re
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import grpc
 from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 
-from pipeline.engines.flink_rest import NoAnswer, ask, root_failure
+from pipeline.engines.flink_rest import NoAnswer, ask, cancel_flink_job, newest_failure
 from pipeline.engines.given_options import GivenOptions
 from pipeline.engines.worker_environment import WORKER, worker_command
 from pipeline.faults import CallError, EnvironmentFault, RunFault
 
 _AGAIN = "run the same command to resume"
+_LOOK_SECONDS = 5.0
 
 _CANNOT_START = re.compile(r"error=(2|13)\b|CreateProcess error|Cannot run program")
 _DIED = re.compile(r"Process died with exit code (-?\d+)")
@@ -76,10 +79,10 @@ def explain(error: Exception, target: Target) -> RunFault | None:
         return EnvironmentFault(f"Beam's job server ended with status {failed[1]} when it was started; {cure}")
     if not re.search(r"failed in state|java\.|org\.apache\.", text):
         return None
-    host, trace = root_failure(target.rest_address, target.job_name) if target.rest_address else ("", "")
+    host = newest_failure(target.rest_address, target.job_name)[0] if target.rest_address else ""
     if match := _SPARK_HOST.search(text):
         host = match["host"]
-    where = f"on {host}" if host else f"on a worker's machine of {target.engine}"
+    where = _place(host, target)
     if _CANNOT_START.search(text):
         return _no_command(text, where, target)
     if died := _DIED.search(text):
@@ -89,8 +92,37 @@ def explain(error: Exception, target: Target) -> RunFault | None:
         wanted = f" {target.parallelism}" if target.parallelism else ""
         return EnvironmentFault(f"{target.engine} has not the{wanted} free slots of --parallelism; {_AGAIN} with fewer")
     if _REFUSED.search(text):
-        return _refused(trace, where, target)
+        return _refused(where, target)
     return None
+
+
+@contextmanager
+def no_vain_restarts(target: Target | None) -> Iterator[list[RunFault]]:
+    """While the block runs, cancels a Flink job whose worker command cannot be started. Yields the fault, if it comes.
+
+    Flink would restart the job as often as it may, and say so only then.
+    """
+    found: list[RunFault] = []
+    ended = threading.Event()
+
+    def watch(target: Target) -> None:
+        while not ended.wait(_LOOK_SECONDS) and not found:
+            host, trace = newest_failure(target.rest_address, target.job_name)
+            if host and _CANNOT_START.search(trace):
+                found.append(_no_command(trace, _place(host, target), target))
+                with suppress(OSError):
+                    cancel_flink_job(target.rest_address, target.job_name)
+
+    if target and target.rest_address and target.job_name:
+        threading.Thread(target=watch, args=(target,), daemon=True, name="flink-failures").start()
+    try:
+        yield found
+    finally:
+        ended.set()
+
+
+def _place(host: str, target: Target) -> str:
+    return f"on {host}" if host else f"on a worker's machine of {target.engine}"
 
 
 def _server_ended(error: grpc.RpcError, server: str, target: Target) -> RunFault:
@@ -115,7 +147,7 @@ def _no_command(text: str, where: str, target: Target) -> RunFault:
     return CallError(f"the worker command {command} {why} {where}; {cure}")
 
 
-def _refused(trace: str, where: str, target: Target) -> RunFault:
+def _refused(where: str, target: Target) -> RunFault:
     """Nobody listens: the engine itself has ended, or, if it answers, the worker pool beside it."""
     try:
         answers = bool(target.rest_address) and bool(ask(target.rest_address, "/overview"))

@@ -1,8 +1,11 @@
 """The messages are those of Beam 2.77 with Flink 1.19 and Spark 3.5."""
 
+import time
+
 import grpc
 import pytest
 
+from pipeline.engines import engine_errors
 from pipeline.engines.engine_errors import Target, explain, target_of
 from pipeline.engines.run_pipeline import parse_beam_options
 from pipeline.faults import CallError, EnvironmentFault
@@ -11,6 +14,14 @@ from tests.flink_server import closed_port, flink_server
 FLINK = Target(
     engine="Flink at flink:8081", job_name="gritmill-1f", environment="PROCESS", command="/opt/gritmill-worker"
 )
+
+
+MISSING = 'java.io.IOException: Cannot run program "/opt/gritmill-worker": error=2, No such file or directory'
+FAILURE = {
+    "stacktrace": "org.apache.flink.runtime.JobException: Recovery is suppressed by NoRestartBackoffTimeStrategy",
+    "concurrentExceptions": [{"endpoint": "host7:4711", "stacktrace": f"UncheckedExecutionException: {MISSING}"}],
+}
+"""What Flink 1.19 says of a job that has ended."""
 
 
 def failed(text):
@@ -53,7 +64,7 @@ def test_a_worker_command_that_is_not_there(why, text):
 def test_the_host_comes_from_flink_or_from_spark():
     error = failed("java.io.IOException: error=2, No such file or directory")
     with flink_server(jobs={"a": ("gritmill-1f", "FAILED")}) as cluster:
-        cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": "java.io.IOException"}}
+        cluster.failures = {"a": FAILURE}
         target = Target("Flink", cluster.address, job_name="gritmill-1f", command="/opt/gritmill-worker")
         assert "/opt/gritmill-worker does not exist on host7; " in str(explain(error, target))
     text = (
@@ -64,6 +75,20 @@ def test_the_host_comes_from_flink_or_from_spark():
     assert "the worker command /opt/gritmill-worker does not exist on 10.0.0.7; " in str(
         explain(failed(text), Target("Spark"))
     )
+
+
+def test_a_job_whose_worker_command_is_missing_is_not_restarted_in_vain(monkeypatch):
+    monkeypatch.setattr(engine_errors, "_LOOK_SECONDS", 0.01)
+    with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
+        target = Target("Flink", cluster.address, job_name="gritmill-1f", command="/opt/gritmill-worker")
+        with engine_errors.no_vain_restarts(target) as found:
+            while not any("exceptions" in request for request in cluster.asked):
+                time.sleep(0.01)
+            assert found == []
+            cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": MISSING}}
+            while cluster.jobs["a"][1] != "CANCELED":
+                time.sleep(0.01)
+        assert str(found[0]).startswith("the worker command /opt/gritmill-worker does not exist on host7; install")
 
 
 def test_docker_that_is_not_there():
