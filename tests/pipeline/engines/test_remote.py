@@ -69,7 +69,7 @@ def job_server(*names):
 
 
 def test_the_defaults_on_flink_are_streaming_restarts_and_all_free_slots():
-    with flink_server(task_managers=[(1, 1), (1, 0), (1, 1)]) as cluster:
+    with flink_server(task_managers=[(1, 1), (1, 0), (1, 1)], jobs={"a": ("another", "RUNNING")}) as cluster:
         engine = on_flink(cluster)
     assert (engine.name, engine.address, engine.rest_address) == ("Flink 1.19.3", cluster.address, cluster.address)
     assert (engine.slots, engine.job_name, engine.warnings) == (2, "gritmill-1f", ())
@@ -106,6 +106,13 @@ def test_without_an_environment_the_engine_starts_the_command_beside_this_python
         arguments = on_flink(cluster, environment=()).arguments
         assert "--environment_type=PROCESS" in arguments
         assert f"--environment_config={json.dumps({'command': str(worker)})}" in arguments
+
+
+def test_a_command_needs_no_environment_type():
+    with flink_server() as cluster:
+        assert PROCESS[0] in on_flink(cluster, environment=PROCESS[1:]).arguments
+        line = refused_by_flink(cluster, environment=['--environment_config={"command": "/nowhere/worker"}'])
+        assert line.startswith("--environment_config: the worker command /nowhere/worker does not exist on ")
 
 
 def test_a_command_is_not_looked_for_if_workers_start_elsewhere():
