@@ -20,6 +20,8 @@ from pipeline.faults import CallError, EnvironmentFault, RunFault
 _AGAIN = "run the same command to resume"
 _LOOK_SECONDS = 5.0
 
+_OF_A_STEP = "Traceback (most recent call last)"  # of Python, which a worker has sent
+_OF_AN_ENGINE = re.compile(r"failed in state|java\.|org\.apache\.")
 _CANNOT_START = re.compile(r"error=(2|13)\b|CreateProcess error|Cannot run program")
 _DIED = re.compile(r"Process died with exit code (-?\d+)")
 _REFUSED = re.compile(r"ConnectException|Connection refused")
@@ -77,7 +79,7 @@ def explain(error: Exception, target: Target) -> RunFault | None:
     if failed := _NO_SERVER.search(text):
         cure = "GRITMILL_DEBUG=1 shows its output; Beam's job servers need Java 11 or later"
         return EnvironmentFault(f"Beam's job server ended with status {failed[1]} when it was started; {cure}")
-    if not re.search(r"failed in state|java\.|org\.apache\.", text):
+    if _OF_A_STEP in text or not _OF_AN_ENGINE.search(text):
         return None
     host = newest_failure(target.rest_address, target.job_name)[0] if target.rest_address else ""
     if match := _SPARK_HOST.search(text):
@@ -90,7 +92,8 @@ def explain(error: Exception, target: Target) -> RunFault | None:
         return EnvironmentFault(f"the worker command {target.command} ended with status {died[1]} {where}; {cure}")
     if _NO_SLOTS.search(text):
         wanted = f" {target.parallelism}" if target.parallelism else ""
-        return EnvironmentFault(f"{target.engine} has not the{wanted} free slots of --parallelism; {_AGAIN} with fewer")
+        cure = f"start more TaskManagers or give a lower --parallelism, then {_AGAIN}"
+        return EnvironmentFault(f"{target.engine} has not got{wanted} free slots within its time limit; {cure}")
     if _REFUSED.search(text):
         return _refused(where, target)
     return None

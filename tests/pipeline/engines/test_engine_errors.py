@@ -5,7 +5,7 @@ import time
 import grpc
 import pytest
 
-from pipeline.engines import engine_errors
+from pipeline.engines import engine_errors, run_pipeline
 from pipeline.engines.engine_errors import Target, explain, target_of
 from pipeline.engines.run_pipeline import parse_beam_options
 from pipeline.faults import CallError, EnvironmentFault
@@ -122,7 +122,7 @@ def test_an_engine_that_has_ended():
 def test_too_few_slots_after_the_wait():
     text = "org.apache.flink.runtime.jobmanager.scheduler.NoResourceAvailableException: Could not acquire the minimum"
     fault = explain(failed(text), Target("Flink at flink:8081", parallelism=8))
-    assert str(fault).startswith("Flink at flink:8081 has not the 8 free slots of --parallelism")
+    assert str(fault).startswith("Flink at flink:8081 has not got 8 free slots within its time limit; start more")
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,13 @@ def test_a_job_server_that_does_not_start():
     assert str(fault).startswith("Beam's job server ended with status 1 when it was started; ")
 
 
-@pytest.mark.parametrize("text", ["EnvironmentFault: /out: the disk is full", "java.lang.NullPointerException"])
-def test_other_errors_are_left_alone(text):
-    assert explain(failed(f"java.lang.RuntimeException: Error received from SDK harness: {text}"), FLINK) is None
+def test_other_errors_are_left_alone():
+    assert explain(failed("java.lang.NullPointerException"), FLINK) is None
     assert explain(EnvironmentFault("/data: Connection refused"), FLINK) is None
+
+
+def test_an_error_of_a_step_is_not_taken_for_one_of_the_engine():
+    trace = "Traceback (most recent call last):\n  File a.py, line 1\nEnvironmentFault: s3://b: Connection refused"
+    error = failed(f"java.lang.RuntimeException: Error received from SDK harness for instruction 4: {trace}")
+    assert explain(error, FLINK) is None
+    assert str(run_pipeline._fault(error)) == "s3://b: Connection refused"

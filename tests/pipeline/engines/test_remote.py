@@ -293,6 +293,8 @@ def test_a_job_server_says_which_engine_it_has():
     with job_server("spark_master", "flink_master") as endpoint:
         engine = connect(["--runner=PortableRunner", f"--job_endpoint={endpoint}"], "1f")
         assert engine.name == "Beam's job server"
+        engine = connect([*engine.arguments, "--spark_master_url=spark://spark:7077"], "1f")
+        assert engine.name == "Spark"
 
 
 def test_beams_python_job_service_needs_a_choice_and_has_no_deadline():
