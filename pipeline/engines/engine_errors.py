@@ -55,8 +55,9 @@ def target_of(options: PipelineOptions) -> Target:
         with suppress(CallError):
             command = worker_command(portable)
     address = given.rest_address or given.job_endpoint
-    engine = "Flink" if given.rest_address else given.runner_name.removesuffix("Runner")
-    engine = "the engine" if engine == "Portable" else engine
+    names = {"portable": "the engine", "prism": "Prism", "dataflow": "Dataflow", "flink": "Flink", "spark": "Spark"}
+    known = "flink" if given.rest_address else "spark" if given.has("spark_master_url") else given.runner
+    engine = names.get(known, given.runner_name)
     return Target(
         engine=f"{engine} at {address}" if address else engine,
         rest_address=given.rest_address,

@@ -46,6 +46,8 @@ def test_the_target_is_read_from_the_options():
     )
     target = target_of(parse_beam_options(["--runner=PortableRunner", "--job_endpoint=server:8099"]))
     assert target == Target(engine="the engine at server:8099", job_endpoint="server:8099")
+    spark = ["--runner=PortableRunner", "--job_endpoint=server:8099", "--spark_master_url=spark://master:7077"]
+    assert target_of(parse_beam_options(spark)).engine == "Spark at server:8099"
     assert target_of(parse_beam_options(["--runner=SparkRunner"])) == Target(engine="Spark")
 
 
