@@ -98,7 +98,8 @@ def test_every_option_and_constant_that_a_page_names_exists(page):
     commands = typer.main.get_command(app)
     params = [param for command in [commands, *commands.commands.values()] for param in command.params]
     known = {flag for param in params for flag in (*param.opts, *param.secondary_opts)}
-    known |= {"--help", "--runner", "--box-score-threshold"}  # of Typer, Beam, Kosmos-2's train.sh
+    # Of Typer, of Beam, and of Kosmos-2's train.sh.
+    known |= {"--help", "--runner", "--parallelism", "--streaming", "--box-score-threshold"}
     sources = "\n".join(path.read_text("utf-8") for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
     for span in code_spans(page.read_text("utf-8")):
         for flag in re.findall(r"(?<!\S)--[a-z][\w-]*", span if span.startswith(("gritmill", "--")) else ""):

@@ -16,6 +16,7 @@ from pipeline.pack import graph as pack_graph
 from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.plan.plan import need_plan
+from pipeline.plan.work_list import published
 from pipeline.stages.configured import configured_stages, open_tables
 from pipeline.tables.detections import open_detections
 from pipeline.threshold import active_threshold
@@ -50,7 +51,7 @@ def revoked(out):
     return lease
 
 
-def pack_again(out, lease):
+def pack_again(out, lease, tmp_path):
     """Runs the graph of a `pack --fresh` with other settings, which replaces everything."""
     plan, detections = need_plan(f"{out}/detections"), f"{out}/detections"
     configuration = plan.configuration
@@ -60,18 +61,20 @@ def pack_again(out, lease):
     )
     head = Manifest.head(plan, configuration, threshold, "another fingerprint", False)
     writer = ShardWriter(detections, str(out), head.fingerprints.pack, policy)
-    digests = pack_driver.digest_rows(plan, open_detections(detections), frozenset(plan.range_ids()))[0]
-    row_digest = pack_driver.json_digest(digests)
+    rows = pack_driver.digest_rows(plan, open_detections(detections), frozenset(plan.range_ids()))
+    row_digest = pack_driver.json_digest([row.digest for row in rows])
+    stale = pack_graph.Stale(True, (out / layout.MANIFEST).stat().st_mtime)
     options = run_pipeline.parse_beam_options([])
-    run_pipeline.run(lambda pipeline: pack_graph.build(pipeline, writer, head, row_digest, True, lease), options)
+    with published(str(tmp_path), ((range_id, None) for range_id in plan.range_ids())) as work:
+        run_pipeline.run(lambda graph: pack_graph.build(graph, work, writer, head, row_digest, stale, lease), options)
 
 
-def test_the_graph_of_a_pack_that_was_taken_over_writes_nothing(run):
+def test_the_graph_of_a_pack_that_was_taken_over_writes_nothing(run, tmp_path):
     out, _, _ = run
     before = states(out)
-    pack_again(out, revoked(out))
+    pack_again(out, revoked(out), tmp_path)
     assert states(out) == before
-    pack_again(out, take(str(out), replace(nobody(), run="new")))  # what it would have done
+    pack_again(out, take(str(out), replace(nobody(), run="new")), tmp_path)  # what it would have done
     assert read_manifest(str(out)).fingerprints.pack == "another fingerprint"
 
 
@@ -89,9 +92,10 @@ def test_the_graph_of_a_ground_that_was_taken_over_writes_nothing(run, tmp_path)
     options = run_pipeline.parse_beam_options([])
 
     def build(lease):
-        return lambda pipeline: ground_graph.build(pipeline, stages, tables, provenance, lease=lease)
+        return lambda pipeline: ground_graph.build(pipeline, work, stages, tables, provenance, lease=lease)
 
-    run_pipeline.run(build(revoked(out)), options)
-    assert states(out) == before
-    run_pipeline.run(build(take(str(out), replace(nobody(), run="new"))), options)
+    with published(str(tmp_path), ((range_id, None) for range_id in plan.range_ids())) as work:
+        run_pipeline.run(build(revoked(out)), options)
+        assert states(out) == before
+        run_pipeline.run(build(take(str(out), replace(nobody(), run="new"))), options)
     assert list(out.glob("detections/00000/*.done.json"))
