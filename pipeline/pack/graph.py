@@ -26,7 +26,7 @@ from pipeline.pack.shard_stats import shard_fingerprints
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.pack.statistics import Statistics, add_up
 from pipeline.plan.plan import need_plan
-from pipeline.plan.work_list import Work, published, read_work
+from pipeline.plan.work_list import Work, read_work, work_list
 from transforms.filters import Filters
 
 
@@ -49,7 +49,7 @@ def run(output: str, folder: str, head: Manifest, work: Iterable[Work], row_dige
     display = progress.show_progress(
         "pack", "shards", run.state, options.quiet, files.is_local(output), options.log, run.news
     )
-    with display, published(output, work) as uri:
+    with display, work_list(output, work) as uri:
         stale = Stale(options.fresh, old[0].stamp if old else None)
         run_pipeline.run(lambda pipeline: build(pipeline, uri, writer, head, row_digest, stale), beam_options)
     files.delete([files.join(output, layout.PLANNED_SHARDS)])
@@ -65,12 +65,12 @@ class Stale:
 
 
 def build(
-    pipeline: beam.Pipeline, work_list: str, writer: ShardWriter, head: Manifest, row_digest: str, stale: Stale
+    pipeline: beam.Pipeline, work_uri: str, writer: ShardWriter, head: Manifest, row_digest: str, stale: Stale
 ) -> object:
     """Builds the graph. Only counts and plans cross a shuffle, never images."""
     ranges = (
         pipeline
-        | "WorkList" >> beam.Create([work_list])
+        | "WorkList" >> beam.Create([work_uri])
         | "Ranges" >> beam.FlatMap(ranges_of, writer.detections)
         | "SpreadRanges" >> beam.Reshuffle()
     )
@@ -105,10 +105,10 @@ RangeItem = tuple[RangeId, int | None, str, list[int]]
 duplicates."""
 
 
-def ranges_of(work_list: str, folder: str) -> Iterator[RangeItem]:
+def ranges_of(uri: str, folder: str) -> Iterator[RangeItem]:
     """Yields the ranges of a work list in input order, without duplicates. folder: of the detections."""
     plan = need_plan(folder)
-    yield from ((range_id, chunks, plan.sources[range_id.source].uri, []) for range_id, chunks in read_work(work_list))
+    yield from ((range_id, chunks, plan.sources[range_id.source].uri, []) for range_id, chunks in read_work(uri))
 
 
 def _with_duplicates(ranges: beam.PCollection, folder: str) -> beam.PCollection:
