@@ -47,8 +47,12 @@ class EnvironmentFault(RunFault):
     status = 3
 
 
-class NoPermission(EnvironmentFault):
+class PermissionFault(EnvironmentFault):
     """A store refused a request."""
+
+
+class BucketFault(EnvironmentFault):
+    """A bucket or container does not exist."""
 
 
 class WorkerDied(EnvironmentFault):

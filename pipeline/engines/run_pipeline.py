@@ -258,6 +258,7 @@ def _in_processes(beam_options: PipelineOptions) -> bool:
 _POLL_SECONDS = 0.2
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
 _INTERRUPT = re.compile(r"^KeyboardInterrupt", re.M)  # in one process, Beam wraps it like any failure of a step
+_SELF_EXPLANATORY = ("EnvironmentFault", "PermissionFault", "BucketFault", "UnhealthyDevice", "PluginError")
 _ERRNO = re.compile(r"\[Errno \d+\] (?P<why>[^:]+)(: '(?P<file>.*)')?")
 _STEP = re.compile(r" \[while running '.*$")
 
@@ -273,9 +274,7 @@ def _fault(error: Exception) -> RunFault:
         return CallError(text)
     if denied := _ERRNO.fullmatch(text):  # the same text as for an OSError without Beam
         return EnvironmentFault(": ".join(filter(None, (denied["file"], denied["why"]))))
-    self_explanatory = name in ("EnvironmentFault", "UnhealthyDevice", "PluginError") or text.startswith(
-        "detector.model:"
-    )
+    self_explanatory = name in _SELF_EXPLANATORY or text.startswith("detector.model:")
     return EnvironmentFault(text if self_explanatory else f"{name}: {text}")
 
 

@@ -20,7 +20,7 @@ from pipeline.ground.read_chunks import ReadChunks
 from pipeline.ids import RangeId
 from pipeline.layout import HASHES
 from pipeline.plan.plan import Plan
-from pipeline.plan.work_list import published, read_work
+from pipeline.plan.work_list import read_work, work_list
 from pipeline.stages.base import Stage
 from pipeline.stages.run_stage import RunStage, StageHandler
 from pipeline.stages.runner import ChunkProgress
@@ -58,7 +58,7 @@ def run(
         title, "pairs", run.state, options.quiet, files.is_local(folder), options.log, run.news
     )
     work = [(range_id, None) for range_id in plan.unfinished(listings[name].finished for name in tables)]
-    with display, _clear_attempts_on_interrupt(folder), published(folder, work) as uri:
+    with display, _clear_attempts_on_interrupt(folder), work_list(folder, work) as uri:
         run_pipeline.run(
             lambda pipeline: build(pipeline, uri, stages, tables, provenance, report, threads, lease),
             beam_options,
@@ -82,7 +82,7 @@ def _clear_attempts_on_interrupt(folder: str) -> Iterator[None]:
 
 def build(
     pipeline: beam.Pipeline,
-    work_list: str,
+    work_uri: str,
     stages: Sequence[Stage],
     tables: Mapping[str, Table],
     provenance: Mapping[str, Provenance],
@@ -99,7 +99,7 @@ def build(
     folder = detections_of(tables)
     chunks = (
         pipeline
-        | "WorkList" >> beam.Create([work_list])
+        | "WorkList" >> beam.Create([work_uri])
         | "Ranges" >> beam.FlatMap(Leased(lease, "list ranges", ranges_of, many=True))
         | "Spread" >> beam.Reshuffle()
         | ReadChunks(tables, lease)
@@ -120,6 +120,6 @@ def build(
     return chunks
 
 
-def ranges_of(work_list: str) -> Iterator[RangeId]:
+def ranges_of(uri: str) -> Iterator[RangeId]:
     """The ranges of a work list, in input order."""
-    return (range_id for range_id, _ in read_work(work_list))
+    return (range_id for range_id, _ in read_work(uri))

@@ -124,11 +124,15 @@ class Table:
             )
         return summary
 
-    def entries(self, range_id: RangeId, finished: bool) -> tuple[ChunkEntry, ...]:
-        """The entry of each committed chunk of a range: from the summary if `finished`, else from the chunk files."""
+    def entries(self, range_id: RangeId, finished: bool, number: int | None = None) -> tuple[ChunkEntry, ...]:
+        """The entry of each committed chunk of a range: from the summary if `finished`, else from the chunk files.
+
+        number: of the chunks whose files are read; None: all that are committed.
+        """
         if finished:
             return self.read_summary(range_id).chunks
-        return tuple(self.open(chunk).entry(chunk.number) for chunk in self.committed_chunks(range_id))
+        chunks = self.committed_chunks(range_id) if number is None else map(range_id.chunk, range(number))
+        return tuple(self.open(chunk).entry(chunk.number) for chunk in chunks)
 
     def reopen(self, ranges: Collection[RangeId], listing: Listing) -> Listing:
         """Deletes the summaries of ranges, so that these are unfinished again. Returns what the table has then.
