@@ -18,6 +18,7 @@ from transforms import bundled
 
 if TYPE_CHECKING:
     from pipeline.configuration import Configuration
+    from pipeline.ids import RangeId
     from pipeline.plan.plan import Plan
     from transforms.text.grounded_caption import GroundedCaption, Span
 else:  # for `typing.get_type_hints`
@@ -58,6 +59,7 @@ def ground(
     from pipeline.ground import driver
     from pipeline.ground.count_rows import count_finished
     from pipeline.layout import DETECTIONS
+    from pipeline.tables.detections import open_detections
 
     folder = files.canonical(output)
     configuration, uris, reason = _check_call(config, inputs, retry_failed)
@@ -65,8 +67,8 @@ def ground(
     name = _config_name(config)
     with claimed(folder, "ground", name, configuration.engine, beam, take_over, quiet) as own:
         ground_options = replace(ground_options, log=own.log, claim=own, run_id=own.run_id)
-        plan = driver.ground(configuration, uris, folder, ground_options)
-        own.log.note("end", f"ground: {count_finished(files.join(folder, DETECTIONS))}")
+        plan, done = driver.ground(configuration, uris, folder, ground_options)
+        own.log.note("end", f"ground: {count_finished(open_detections(files.join(folder, DETECTIONS)), done)}")
         return plan
 
 
@@ -140,13 +142,13 @@ def run(
         ground_options = replace(ground_options, log=own.log, claim=own, run_id=own.run_id)
         pack_options = replace(pack_options, log=own.log, claim=own, run_id=own.run_id)
         try:
-            plan = driver.ground(configuration, uris, folder, ground_options)
+            plan, done = driver.ground(configuration, uris, folder, ground_options)
         except FolderMismatch as error:
             if not fresh or error.remedy != START_OVER:
                 raise
             remedy = "use another folder, or gritmill ground --fresh first: run --fresh never touches detections"
             raise FolderMismatch(error.difference, remedy) from error
-        return _pack(configuration, folder, pack_options, plan)
+        return _pack(configuration, folder, pack_options, plan, done)
 
 
 def _check_call(
@@ -201,7 +203,11 @@ def _nested_keys(values: Mapping[str, Any], above: str = "") -> list[str]:
 
 
 def _pack(
-    configuration: "Configuration", output: str, pack_options: PackOptions, plan: "Plan | None" = None
+    configuration: "Configuration",
+    output: str,
+    pack_options: PackOptions,
+    plan: "Plan | None" = None,
+    done: "frozenset[RangeId] | None" = None,
 ) -> dict[str, Any]:
     from pipeline import files, layout
     from pipeline.files.lock import reading
@@ -212,7 +218,7 @@ def _pack(
     folder = driver.find_detections(pack_options.detections or output)
     with reading(folder):
         plan = plan or need_plan(folder)
-        manifest = driver.pack(configuration, plan, folder, output, pack_options)
+        manifest = driver.pack(configuration, plan, folder, output, pack_options, done)
     # A finished report stays: images that its page shows may no longer exist.
     if not report.is_reported(output, folder, manifest):
         from gritmill.pages.report import write_page  # imports pyarrow and jinja, and the page usually exists already

@@ -47,6 +47,10 @@ class EnvironmentFault(RunFault):
     status = 3
 
 
+class NoPermission(EnvironmentFault):
+    """A store refused a request."""
+
+
 class WorkerDied(EnvironmentFault):
     """A worker process was killed or crashed."""
 

@@ -10,6 +10,7 @@
     detections/.gritmill.fresh.json                 while a ground --fresh is not finished
     detections/.gritmill.models.json                the model cache
     detections/.progress-*                          progress of local workers
+    .gritmill.work-<id>.json                        the ranges of a graph, while it runs; ground: in detections/
     <table>/table.json                              the settings of the table; not in detections/
     <table>/retry.json                              chunks to process again
     <table>/<source>/<range>-<chunk>.parquet        a committed chunk
@@ -48,6 +49,7 @@ DETECTIONS = "detections"
 HASHES = "hashes"
 SHARDS = "shards"
 PLANNED_SHARDS = ".gritmill.shards.json"
+WORK_LIST = ".gritmill.work-"
 STATISTICS = "statistics.json"
 MANIFEST = "manifest.json"
 REPORT = "report.json"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from wsgiref.types import WSGIEnvironment
 
@@ -9,7 +10,6 @@ import boto3
 import pytest
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from s3fs import S3FileSystem
 
 from tests.store_server import BUCKET as BUCKET
 from tests.store_server import StoreServer
@@ -30,42 +30,51 @@ class S3Server(StoreServer):
             return app(environ, start)
 
         super().__init__(maybe_unconditional)
+        key = {"aws_access_key_id": "id", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+        self.client: Any = boto3.client("s3", endpoint_url=self.url, **key)
+        """It is not gritmill's."""
 
     def _lists(self, environ: WSGIEnvironment) -> bool:
         return "list-type" in environ["QUERY_STRING"]
 
-    def client(self) -> Any:
-        """A client that is not gritmill's."""
-        return boto3.client("s3", endpoint_url=self.url)
+    def empty(self) -> None:
+        """Makes the server what it was at its start, with an empty bucket."""
+        get_backend("s3").reset()
+        self.faults.clear()
+        self.conditional = True
+        self.client.create_bucket(Bucket=BUCKET)
+        self.requests.clear()
 
     def put(self, key: str, data: bytes = b"") -> str:
-        self.client().put_object(Bucket=BUCKET, Key=key, Body=data)
+        self.client.put_object(Bucket=BUCKET, Key=key, Body=data)
         return self.uri(key)
 
     def delete(self, key: str) -> None:
-        self.client().delete_object(Bucket=BUCKET, Key=key)
+        self.client.delete_object(Bucket=BUCKET, Key=key)
 
     def changed(self, key: str) -> float:
-        return float(self.client().head_object(Bucket=BUCKET, Key=key)["LastModified"].timestamp())
+        return float(self.client.head_object(Bucket=BUCKET, Key=key)["LastModified"].timestamp())
 
     def objects(self) -> dict[str, bytes]:
-        client, found = self.client(), {}
+        client, found = self.client, {}
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET):
             for item in page.get("Contents", []):
                 found[item["Key"]] = client.get_object(Bucket=BUCKET, Key=item["Key"])["Body"].read()
         return found
 
     def unfinished_uploads(self) -> list[str]:
-        uploads = self.client().list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
+        uploads = self.client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", [])
         return [upload["Key"] for upload in uploads]
+
+
+_server = cache(S3Server)
+"""One for all tests of a process: clients take half a second to start."""
 
 
 @contextmanager
 def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
     """A server with an empty bucket, which this process and its children use for `s3://`."""
-    get_backend("s3").reset()
-    S3FileSystem.clear_instance_cache()  # the client of another server
-    server = S3Server()
+    server = _server()
     for name, value in {
         "AWS_ENDPOINT_URL": server.url,
         "AWS_ACCESS_KEY_ID": "id",
@@ -76,9 +85,5 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
     }.items():
         monkeypatch.setenv(name, value)
-    server.client().create_bucket(Bucket=BUCKET)
-    server.requests.clear()
-    try:
-        yield server
-    finally:
-        server.stop()
+    server.empty()
+    yield server

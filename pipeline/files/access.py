@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files.guards import ask
 from pipeline.files.uris import FileInfo, canonical, is_local, join, name, parent
+from pipeline.layout import PLAN, TABLE
 
 _UNREADABLE = "no permission to read this folder; use a narrower pattern to leave it out"
 
@@ -203,9 +204,10 @@ def move_folder(folder: str, target: str) -> None:
         if os.path.exists(folder):
             shutil.move(folder, target)
         return
-    files = [info.uri for info in list_folder(folder, "**")]
-    if files:
+    uris = [info.uri for info in list_folder(folder, "**")]
+    if uris:
         from pipeline.files import remote
 
-        for uri in files:
+        # What says that rows are there goes last: if this is killed, the next call moves the rest.
+        for uri in sorted(uris, key=lambda uri: name(uri) in (PLAN, TABLE)):
             remote.rename(uri, target + uri.removeprefix(folder))

@@ -3,11 +3,12 @@
 import fcntl
 import os
 import re
+import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -57,6 +58,8 @@ def hold(folder: str, patience: float | None = None, check: Callable[[], object]
       EnvironmentFault: another run has taken over the folder in the meantime.
     """
     files.check_extra(folder)
+    if folder.startswith("memory:"):
+        raise CallError(f"--output: {folder}: files in memory are gone when the command ends; use another folder")
     with ExitStack() as locks:
         if files.is_local(folder):
             locks.enter_context(_flock(folder, patience or 0.0))
@@ -141,7 +144,9 @@ def _heartbeat(folder: str, patience: float | None) -> Iterator[None]:
         ended.set()
         thread.join()
         if not lost.is_set():
-            files.delete([uri])
+            # If the store does not answer any more, what ended the run is worth more than this.
+            with suppress(Exception) if sys.exc_info()[0] else nullcontext():
+                files.delete([uri])
     if lost.is_set():
         raise EnvironmentFault(taken_over)
 

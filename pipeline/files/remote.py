@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, cast
 import fsspec
 from fsspec.utils import glob_translate
 
-from pipeline.faults import CallError, EnvironmentFault, first_line
+from pipeline.faults import CallError, EnvironmentFault, NoPermission, first_line
 from pipeline.files.uris import FileInfo, check_extra, is_missing, is_store, join, parent, place_of, scheme_of
 from pipeline.layout import TEMPORARY
 
@@ -37,6 +37,7 @@ with a method that cannot be stopped before the last part. gcsfs puts a file bet
 the check, nobody would notice that a store mistakes a part of the file for such a line."""
 
 _HDFS = ("hdfs", "webhdfs")
+_HTTP_MISSING = (404, 410)
 
 _CLIENTS = ("aiohttp", "azure", "botocore", "gcsfs", "google")
 """Packages whose exceptions are not those of Python's file systems."""
@@ -126,7 +127,9 @@ def _list(files: Any, folder: str, flat: bool = False) -> list[dict[str, Any]]:
             found = files.find(start, detail=True).values()
         else:
             found = files.ls(folder, detail=True)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if _lacks_bucket(error):
+            raise
         return []
     # A file that is named like the folder is listed, too, and some stores have empty objects that stand for folders.
     return [info for info in found if info["name"].startswith(start) and info["name"] != start]
@@ -138,7 +141,13 @@ def info(uri: str) -> FileInfo | None:
         files, path = _file_system(uri)
         try:
             found = files.info(path)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError) as error:
+            # fsspec makes one exception of all that can happen to an HTTP request.
+            if _lacks_bucket(error):
+                raise
+            cause = error.__cause__
+            if cause and _is_of_http(cause) and getattr(cause, "status", 0) not in _HTTP_MISSING:
+                raise cause from None
             return None
     return _file_info(uri, found) if found["type"] == "file" and not uri.endswith("/") else None
 
@@ -216,12 +225,7 @@ def upload(spool: BinaryIO, uri: str, temporary: str, ask: Callable[[], None], c
         elif _is_azure(files):
             _azure().upload_blocks(files, path, spool, _PUT_BYTES, ask, conditional)
         else:
-            mode = "xb" if conditional else "wb"
-            with (
-                _created(path),
-                _completed(files.open(path, mode, block_size=_PUT_BYTES, autocommit=False), ask) as target,
-            ):
-                shutil.copyfileobj(spool, target, 1 << 20)
+            _put_parts(files, path, spool, ask, conditional)
         spool.seek(0)
         if create and not conditional and read_bytes(uri) != spool.read():
             raise FileExistsError(uri)
@@ -252,13 +256,29 @@ def has_create_only_puts(folder: str) -> bool:
 
 def _put(files: Any, path: str, data: bytes, create: bool) -> None:
     """Writes an object with one request. Raises FileExistsError if there is one, with `create`."""
+    _decided(path, create, lambda: files.pipe_file(path, data, **({"mode": "create"} if create else {})))
+
+
+def _put_parts(files: Any, path: str, spool: BinaryIO, ask: Callable[[], None], create: bool) -> None:
+    """Writes a large object in parts. Raises FileExistsError if there is one, with `create`."""
+
+    def put() -> None:
+        spool.seek(0)
+        mode = "xb" if create else "wb"
+        with _completed(files.open(path, mode, block_size=_PUT_BYTES, autocommit=False), ask) as target:
+            shutil.copyfileobj(spool, target, 1 << 20)
+
+    _decided(path, create, put)
+
+
+def _decided(path: str, create: bool, put: Callable[[], object]) -> None:
+    """Repeats a put while S3 answers 409: another writer creates the object, and who wins is not known yet."""
     for pause in (*_PAUSES, 0.0):
         try:
             with _created(path):
-                files.pipe_file(path, data, **({"mode": "create"} if create else {}))
+                put()
             return
         except OSError as error:
-            # S3 answers so while another writer creates the object: who wins is not known yet.
             if not (create and pause and _s3_status(error) == 409):
                 raise
         time.sleep(pause)
@@ -393,7 +413,7 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
 
     Raises:
       CallError: files of this kind cannot be written.
-      EnvironmentFault: the block is not allowed to do this, or cannot write.
+      NoPermission: the block is not allowed to do this. EnvironmentFault: it cannot write, or there is no such bucket.
       FileNotFoundError: there is no such file.
       FileExistsError: there is one already.
       ConnectionError: a client has another exception. Of the class OSError and without an error number, it would count
@@ -404,13 +424,15 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
     except NotImplementedError as error:
         raise CallError(f"{uri}: gritmill cannot {action} files of {scheme_of(uri)}://") from error
     except Exception as error:
-        status = getattr(error, "status_code", None) or getattr(error, "code", None)
+        status = next(filter(None, (getattr(error, name, None) for name in ("status_code", "code", "status"))), None)
         line = first_line(error)
         forbidden = isinstance(error, OSError) and str(error).startswith("Forbidden: ")  # gcsfs, with the URL
         if isinstance(error, PermissionError) or status in (401, 403) or forbidden:
             line = " ".join(str(error).splitlines()[1:]) if forbidden else line
             refused = f"{place_of(uri)}: no permission to {action} {uri} ({line})"
-            raise EnvironmentFault(f"{refused}; check the credentials and what they permit there") from error
+            raise NoPermission(f"{refused}; check the credentials and what they permit there") from error
+        if _lacks_bucket(error):
+            raise EnvironmentFault(f"{place_of(uri)}: no such bucket; cannot {action} {uri}") from error
         if isinstance(error, FileNotFoundError) or status == 404:
             if action == "write":
                 raise EnvironmentFault(f"{place_of(uri)}: cannot write {uri}: {line}") from error
@@ -420,10 +442,21 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
         raise
 
 
+def _lacks_bucket(error: BaseException) -> bool:
+    """Whether an exception of a client, or its cause, says that the bucket does not exist."""
+    causes = (error, error.__cause__, error.__context__)
+    texts = (f"{getattr(one, 'response', '')} {getattr(one, 'error_code', '')} {one}" for one in causes if one)
+    return any(re.search("NoSuchBucket|ContainerNotFound|bucket does not exist", text) for text in texts)
+
+
 def _is_of_client(error: Exception) -> bool:
     """Whether an exception is one of a store's client, or s3fs' translation of one, which does not name the file."""
     modules = {type(one).__module__.partition(".")[0] for one in (error, error.__cause__)}
     return not modules.isdisjoint(_CLIENTS) or (type(error) is OSError and not error.errno)
+
+
+def _is_of_http(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] == "aiohttp"
 
 
 def _file_info(uri: str, found: Mapping[str, Any]) -> FileInfo:

@@ -4,12 +4,14 @@ Imports nothing slow.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from pipeline import files, layout
 from pipeline.files.typed import read_many
+from pipeline.ids import RangeId
 from pipeline.tables.range_summary import RangeSummary
+from pipeline.tables.table import Table
 from pipeline.tables.table_file import find_tables
 from transforms.wording import counted
 
@@ -34,22 +36,21 @@ def count_tables(detections: str) -> dict[str, RowCounts]:
     """The counts of all tables by name, detections first. Reads every summary."""
     run = files.parent(detections)
     uris = {layout.DETECTIONS: detections} | {table.name: files.join(run, table.name) for table in find_tables(run)}
-    return {name: _count_rows(_summary_files(uri)) for name, uri in uris.items()}
+    return {name: _count_rows(_summaries(uri)) for name, uri in uris.items()}
 
 
-def count_finished(detections: str) -> str:
+def count_finished(detections: Table, finished: Collection[RangeId]) -> str:
     """What a finished `ground` has, as text: its pairs, or its ranges if there are too many to read their summaries."""
-    infos = _summary_files(detections)
-    if len(infos) > _MAX_SUMMARIES:
-        return counted(len(infos), "range")
-    return counted(_count_rows(infos).rows, "pair")
+    if len(finished) > _MAX_SUMMARIES:
+        return counted(len(finished), "range")
+    return counted(_count_rows(map(detections.summary_uri, finished)).rows, "pair")
 
 
-def _summary_files(uri: str) -> list[files.FileInfo]:
-    return files.list_folder(uri, layout.ALL_RANGE_SUMMARIES)
+def _summaries(uri: str) -> list[str]:
+    return [info.uri for info in files.list_folder(uri, layout.ALL_RANGE_SUMMARIES)]
 
 
-def _count_rows(infos: Sequence[files.FileInfo]) -> RowCounts:
-    summaries = read_many((info.uri for info in infos), RangeSummary)
+def _count_rows(uris: Iterable[str]) -> RowCounts:
+    summaries = read_many(uris, RangeSummary)
     failed = sum((Counter(entry.failed) for summary in summaries for entry in summary.chunks), Counter[str]())
     return RowCounts(sum(summary.rows for summary in summaries), failed)

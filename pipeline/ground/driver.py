@@ -2,7 +2,7 @@
 ranges."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from itertools import islice
@@ -25,7 +25,7 @@ from pipeline.plan.find_sources import find_sources
 from pipeline.plan.plan import Plan, PlannedSource, read_plan
 from pipeline.sources import notices
 from pipeline.stages.configured import configured_stages, open_tables, preliminary_stages
-from pipeline.tables.table import Table
+from pipeline.tables.table import Listing, Table, list_tables
 from transforms.detectors.settings import DetectorSettings
 from transforms.filters import Filters, columns_of, unknown_columns
 from transforms.records import Pair
@@ -38,8 +38,13 @@ _READ_WHOLE = ("coco", "json", "parquet", "arrow")
 """Kinds of which the whole file, or the image column, is read to know the first images: not again at each resume."""
 
 
-def ground(configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions) -> Plan:
+def ground(
+    configuration: Configuration, inputs: Sequence[str], output: str, options: GroundOptions
+) -> tuple[Plan, frozenset[RangeId]]:
     """Grounds every pair of the inputs that lacks a row in a table. The caller must hold the lock of the run folder.
+
+    Returns:
+      The plan, and the ranges whose detections are done: all that it has, or had before.
 
     Raises:
       CallError: a model or an input is invalid, or the run folder has another fingerprint.
@@ -62,10 +67,11 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     first_tables = open_tables(first_stages, folder)
     every_table = {**tables, **first_tables}
     described = stage_tables.describe(every_table, [*stages, *first_stages])
+    listings = list_tables(every_table)
     if configuration.filters.exclude_hashes is not None:
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
     engine = None
-    work_left = not _is_done(old, tables, options)
+    work_left = not _is_done(old, tables, listings, options)
     if options.beam or work_left:
         _check_device(configuration.detector, options.beam)
     if options.beam and work_left:
@@ -77,48 +83,51 @@ def ground(configuration: Configuration, inputs: Sequence[str], output: str, opt
     source_files = find_sources(inputs, kind=read.kind, tell=left_out.append, columns=read.columns, planned=planned)
     with _removal(folder, options):
 
-        def prepare(old: Plan | None) -> Plan:
+        def prepare(old: Plan | None) -> tuple[Plan, dict[str, Listing]]:
             if old or not options.fresh:
                 stage_tables.check(every_table, described)
-            plan = resume_or_plan(old, configuration, model_identities, source_files, every_table, options)
+            plan = resume_or_plan(old, configuration, model_identities, source_files, every_table, listings, options)
             stage_tables.write(every_table, described)
-            stage_tables.reopen_outdated(tables)
-            retry.reopen(plan, tables, options.retry)
-            return plan
+            now = listings
+            if not old:  # the rows were moved aside
+                now = dict.fromkeys(every_table, Listing({}, frozenset()))
+            elif plan.sources != old.sources:  # those of changed sources were removed
+                now = list_tables(every_table)
+            return plan, retry.reopen(plan, tables, stage_tables.reopen_outdated(tables, now), options.retry)
 
         try:
-            plan = prepare(old)
+            plan, listings = prepare(old)
         except (FolderMismatch, EnvironmentFault):
             if not (options.fresh and old):
                 raise
-            plan = prepare(None)  # the interrupted --fresh had other options, or its files are damaged
+            plan, listings = prepare(None)  # the interrupted --fresh had other options, or its files are damaged
         model_cache.save()
         _log_plan(plan, left_out, options.log)
         _tell_left_out(left_out, options.quiet)
         _tell_of_store(output, options)
         fingerprints = {DETECTIONS: plan.fingerprint} | {name: table.fingerprint for name, table in described.items()}
-    listings = {name: table.listing() for name, table in tables.items()}
-    if unfinished := _unfinished(plan, [listing.finished for listing in listings.values()]):
+    finished = listings[DETECTIONS].finished
+    if unfinished := plan.unfinished(listings[name].finished for name in tables):
         _tell_first_source(plan, options, old.sources if old else ())
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         if engine:
-            progress.announce("ground", engine.start_lines(unfinished), options.quiet, options.log)
+            progress.announce("ground", engine.start_lines(len(unfinished)), options.quiet, options.log)
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
         for name, table in first_tables.items():
-            if _unfinished(plan, [table.finished_ranges()]):
-                graph.run(plan, first_stages, {name: table}, provenance, options, title=name)
+            if plan.unfinished([listings[name].finished]):
+                graph.run(plan, first_stages, {name: table}, listings, provenance, options, title=name)
             _check_done(plan, [table])
             near_duplicates.find(plan, table)
-        graph.run(plan, stages, tables, provenance, options, listings=listings)
-        _check_done(plan, tables.values())
+        graph.run(plan, stages, tables, listings, provenance, options)
+        finished = _check_done(plan, tables.values())
     elif any(source.ranges for source in plan.sources) and (options.log or not options.quiet):
-        _tell_finished(folder, options)
+        _tell_finished(tables[DETECTIONS], finished, options)
     for table in tables.values():
         retry.clear(table)
     attempts.delete_all(folder)
     files.delete([files.join(folder, FRESH)])
-    return plan
+    return plan, finished
 
 
 def _interrupted_fresh(folder: str) -> Plan | None:
@@ -204,36 +213,35 @@ def _tell_first_source(plan: Plan, options: GroundOptions, earlier: Sequence[Pla
         progress.tell("ground", printable(line), options.quiet)
 
 
-def _tell_finished(folder: str, options: GroundOptions) -> None:
+def _tell_finished(table: Table, finished: Collection[RangeId], options: GroundOptions) -> None:
     from pipeline.engines import progress
 
-    line = f"nothing to do: all {count_finished(folder)} are done"
+    line = f"nothing to do: all {count_finished(table, finished)} are done"
     progress.tell("ground", line, options.quiet)
     if options.log:
         options.log.note("done", f"ground: {line}")
 
 
-def _is_done(plan: Plan | None, tables: dict[str, Table], options: GroundOptions) -> bool:
+def _is_done(
+    plan: Plan | None, tables: Mapping[str, Table], listings: Mapping[str, Listing], options: GroundOptions
+) -> bool:
     """Whether the existing plan is done and this call asks for no new work. The call may still be refused later."""
     if options.extend or options.redo_changed or options.retry is not None:
         return False
     if plan is None:
         return False
-    finished = [table.finished_ranges() for table in tables.values()]
-    return all(finished) and not _unfinished(plan, finished) and not any(map(retry.pending, tables.values()))
+    finished = [listings[name].finished for name in tables]
+    return all(finished) and not plan.unfinished(finished) and not any(map(retry.pending, tables.values()))
 
 
-def _check_done(plan: Plan, tables: Iterable[Table]) -> None:
+def _check_done(plan: Plan, tables: Iterable[Table]) -> frozenset[RangeId]:
+    """Raises EnvironmentFault if a range is not done in all tables. Returns the ranges that are, in the first one."""
     tables = list(tables)
-    if unfinished := _unfinished(plan, [table.finished_ranges() for table in tables]):
-        missing = f"{counted(unfinished, 'range')} not done"
+    finished = [table.finished_ranges() for table in tables]
+    if unfinished := plan.unfinished(finished):
+        missing = f"{counted(len(unfinished), 'range')} not done"
         raise EnvironmentFault(f"{tables[0].uri}: the run ended with {missing}; run the same command to resume")
-
-
-def _unfinished(plan: Plan, finished: Sequence[frozenset[RangeId]]) -> int:
-    """The number of ranges that are not finished in every table."""
-    done = frozenset.intersection(*finished)
-    return sum(1 for range_id in plan.range_ids() if range_id not in done)
+    return finished[0]
 
 
 def _check_device(settings: DetectorSettings, arguments: Sequence[str]) -> None:

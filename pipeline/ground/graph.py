@@ -7,6 +7,7 @@ import apache_beam as beam
 
 from pipeline import files
 from pipeline.engines import placement, progress, run_pipeline
+from pipeline.engines.worker_context import Leased
 from pipeline.faults import WorkerDied
 from pipeline.files.lease import Lease
 from pipeline.ground import attempts
@@ -17,7 +18,8 @@ from pipeline.ground.options import GroundOptions
 from pipeline.ground.progress import GroundProgress
 from pipeline.ground.read_chunks import ReadChunks
 from pipeline.ids import RangeId
-from pipeline.plan.plan import Plan, read_plan
+from pipeline.plan.plan import Plan
+from pipeline.plan.work_list import published, read_work
 from pipeline.stages.base import Stage
 from pipeline.stages.run_stage import RunStage, StageHandler
 from pipeline.stages.runner import ChunkProgress
@@ -29,13 +31,13 @@ def run(
     plan: Plan,
     stages: Sequence[Stage],
     tables: Mapping[str, Table],
+    listings: Mapping[str, Listing],
     provenance: Mapping[str, Provenance],
     options: GroundOptions,
     title: str = "ground",
-    listings: Mapping[str, Listing] | None = None,
 ) -> None:
-    """Fills tables for the unfinished ranges of a plan. provenance: by table. title: of the progress. listings: of the
-    tables, if they are known.
+    """Fills tables for the unfinished ranges of a plan. listings: what the tables have. provenance: by table. title: of
+    the progress.
 
     Raises:
       EnvironmentFault: the run failed before it was complete.
@@ -52,9 +54,10 @@ def run(
     display = progress.show_progress(
         title, "pairs", run.state, options.quiet, files.is_local(folder), options.log, run.news
     )
-    with display, _clear_attempts_on_interrupt(folder):
+    work = [(range_id, None) for range_id in plan.unfinished(listings[name].finished for name in tables)]
+    with display, _clear_attempts_on_interrupt(folder), published(folder, work) as uri:
         run_pipeline.run(
-            lambda pipeline: build(pipeline, stages, tables, provenance, report, threads, lease),
+            lambda pipeline: build(pipeline, uri, stages, tables, provenance, report, threads, lease),
             beam_options,
             options.claim,
         )
@@ -76,6 +79,7 @@ def _clear_attempts_on_interrupt(folder: str) -> Iterator[None]:
 
 def build(
     pipeline: beam.Pipeline,
+    work_list: str,
     stages: Sequence[Stage],
     tables: Mapping[str, Table],
     provenance: Mapping[str, Provenance],
@@ -83,7 +87,8 @@ def build(
     threads: int = 0,
     lease: Lease | None = None,
 ) -> beam.PCollection:
-    """Builds the graph. Workers read the plan by URI, because 100,000 ranges do not fit into a job description.
+    """Builds the graph. Workers read the work list and the plan by URI, because 100,000 ranges do not fit into a job
+    description. A range that was finished since is skipped by `ReadChunks`.
 
     The rows of a table are committed after the last stage of that table. Committed chunks pass through unchanged.
     lease: each step asks whether it is still in force.
@@ -91,8 +96,8 @@ def build(
     folder = detections_of(tables)
     chunks = (
         pipeline
-        | "Detections" >> beam.Create([folder])
-        | "PendingRanges" >> beam.FlatMap(pending_ranges, list(tables.values()))
+        | "WorkList" >> beam.Create([work_list])
+        | "Ranges" >> beam.FlatMap(Leased(lease, "ranges", ranges_of, many=True))
         | "Spread" >> beam.Reshuffle()
         | ReadChunks(tables, lease)
     )
@@ -112,8 +117,6 @@ def build(
     return chunks
 
 
-def pending_ranges(folder: str, tables: Sequence[Table]) -> Iterator[RangeId]:
-    """Yields the ranges of a plan that are not done in every table, in input order. folder: of the detections."""
-    plan = read_plan(folder)
-    done = frozenset.intersection(*(table.finished_ranges() for table in tables))
-    yield from (range_id for range_id in plan.range_ids() if range_id not in done) if plan else ()
+def ranges_of(work_list: str) -> Iterator[RangeId]:
+    """The ranges of a work list, in input order."""
+    return (range_id for range_id, _ in read_work(work_list))

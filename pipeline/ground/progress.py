@@ -23,14 +23,14 @@ class GroundProgress:
     """The progress of a run. All tables have equal weight; the share of a table is measured in source bytes.
 
     Pairs are counted in the last table, where they are complete. Create it before the run starts: what the tables have
-    then was done earlier, except chunks that are to be processed again. listings: of the tables, if they are known.
+    then, as `listings` say, was done earlier, except chunks that are to be processed again.
     """
 
     def __init__(
         self,
         plan: Plan,
         tables: Mapping[str, Table],
-        listings: Mapping[str, Listing] | None = None,
+        listings: Mapping[str, Listing],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = detections_of(tables)
@@ -38,7 +38,7 @@ class GroundProgress:
             _TableProgress(
                 plan,
                 table,
-                listings[name] if listings else table.listing(),
+                listings[name],
                 [tables[parent] for parent in table.parents],
                 retry.pending(table),
             )

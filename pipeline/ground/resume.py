@@ -15,7 +15,7 @@ from pipeline.plan.limit import limit_plan
 from pipeline.plan.plan import Plan, write_plan
 from pipeline.plan.plan_sources import check_readable, compare_sources, plan_sources
 from pipeline.sources.base import check_root
-from pipeline.tables.table import Table
+from pipeline.tables.table import Listing, Table
 from pipeline.tables.table_file import find_tables
 from pipeline.threshold import default_threshold
 from transforms.detectors.family import Family
@@ -28,13 +28,16 @@ def resume_or_plan(
     model_identities: dict[str, str],
     source_files: Sequence[files.FileInfo],
     tables: Mapping[str, Table],
+    listings: Mapping[str, Listing],
     options: GroundOptions,
 ) -> Plan:
     """Returns the plan in the folder if its fingerprint and sources match this call.
 
     Writes and returns a new plan if the folder has none, or if nothing was committed under it.
 
-    plan: the plan in the folder; None if there is none, or if it must be moved aside.
+    Args:
+      plan: the plan in the folder; None if there is none, or if it must be moved aside.
+      listings: what the tables have.
 
     Raises:
       FolderMismatch: the folder contains another run. CallError: see `plan_sources`; or no source can be read.
@@ -44,7 +47,7 @@ def resume_or_plan(
     family = find_family(configuration.detector)
     plan_fingerprint = fingerprint.ground_fingerprint(configuration, model_identities, options.limit, family)
     check_root(configuration.source)
-    if plan is None or not any(map(_has_rows, tables.values())):
+    if plan is None or not any(_has_rows(table, listings[name]) for name, table in tables.items()):
         new_plan = _new_plan(plan_fingerprint, configuration, model_identities, source_files, options.limit)
         return _start_plan(new_plan, plan, tables, options.fresh)
     if plan.fingerprint != plan_fingerprint:
@@ -57,10 +60,9 @@ def resume_or_plan(
     return _extend_plan(plan, new, changed, tables) if new or changed else plan
 
 
-def _has_rows(table: Table) -> bool:
+def _has_rows(table: Table, listing: Listing) -> bool:
     """Whether rows were committed to a table that is filled from the sources."""
-    listing = None if table.parents else table.listing()
-    return bool(listing and (listing.chunks or listing.finished))
+    return not table.parents and bool(listing.chunks or listing.finished)
 
 
 def _start_plan(plan: Plan, old: Plan | None, tables: Mapping[str, Table], fresh: bool) -> Plan:

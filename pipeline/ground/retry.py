@@ -4,7 +4,7 @@
 that was killed. Until then their ranges are unfinished, and `pack` refuses them.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,7 +14,7 @@ from pipeline.files.typed import find_typed, publish_typed
 from pipeline.ids import ChunkId, RangeId
 from pipeline.layout import RETRY
 from pipeline.plan.plan import Plan
-from pipeline.tables.table import Table
+from pipeline.tables.table import Listing, Table
 from transforms.records import EVERY_REASON, REJECTED_BY_SOURCE, Reason
 from transforms.wording import suggestion
 
@@ -48,23 +48,29 @@ def check_reason(reason: str) -> None:
         raise CallError(f"--retry-failed: {reason}: no such reason; {suggestion(reason, GROUND_REASONS)}")
 
 
-def reopen(plan: Plan, tables: Mapping[str, Table], reason: str | None) -> None:
+def reopen(
+    plan: Plan, tables: Mapping[str, Table], listings: Mapping[str, Listing], reason: str | None
+) -> dict[str, Listing]:
     """Lists the chunks with rows that failed for `reason`, in addition to chunks of an unfinished retry, and reopens
-    their ranges.
+    their ranges. Returns what the tables have then.
 
-    reason: a code of `Reason`, `EVERY_REASON`, or None for no new retry.
+    Args:
+      listings: what the tables have now.
+      reason: a code of `Reason`, `EVERY_REASON`, or None for no new retry.
     """
     reopened: set[RangeId] = set()
-    for table in tables.values():
+    after = dict(listings)
+    for name, table in tables.items():
         chunks = pending(table)
         if reason is not None:
-            chunks.update(_with_failed_rows(plan, table, reason))
+            chunks.update(_with_failed_rows(plan, table, listings[name].finished, reason))
         if chunks:
             _publish(table, chunks)
         reopened |= {chunk.range_id for chunk in chunks}
         # After the list is written: if the call is killed here, the list says what to process again. Tables that are
         # computed from this one come later in `tables`, so their ranges are reopened too.
-        table.reopen(reopened)
+        after[name] = table.reopen(reopened, listings[name])
+    return after
 
 
 def pending(table: Table) -> dict[ChunkId, str]:
@@ -89,8 +95,9 @@ def clear(table: Table) -> None:
     files.delete([files.join(table.uri, RETRY)])
 
 
-def _with_failed_rows(plan: Plan, table: Table, reason: str) -> Iterator[tuple[ChunkId, str]]:
-    done = table.finished_ranges()
+def _with_failed_rows(
+    plan: Plan, table: Table, done: Collection[RangeId], reason: str
+) -> Iterator[tuple[ChunkId, str]]:
     for range_id in plan.range_ids():
         if range_id in done:
             for chunk in table.read_summary(range_id).chunks:

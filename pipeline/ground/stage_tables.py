@@ -13,7 +13,7 @@ from pipeline.files.typed import publish_typed, read_typed
 from pipeline.fingerprint import json_digest
 from pipeline.ids import RangeId
 from pipeline.stages.base import Stage
-from pipeline.tables.table import Table
+from pipeline.tables.table import Listing, Table
 from pipeline.tables.table_file import TableFile
 from transforms.culprits import calling
 from transforms.read_ahead import map_in_threads
@@ -46,28 +46,28 @@ def write(tables: Mapping[str, Table], described: Mapping[str, TableFile]) -> No
         publish_typed(files.join(tables[name].uri, layout.TABLE), content)
 
 
-def reopen_outdated(tables: Mapping[str, Table]) -> None:
-    """Reopens the ranges that are out of date."""
+def reopen_outdated(tables: Mapping[str, Table], listings: Mapping[str, Listing]) -> dict[str, Listing]:
+    """Reopens the ranges that are out of date. Returns what the tables have then. listings: what they have now."""
+    after = dict(listings)
     for table in _custom_tables(tables):
         parents = [tables[name] for name in table.parents]
-        table.reopen(_outdated(table, parents))
+        after[table.name] = table.reopen(_outdated(table, parents, after), after[table.name])
+    return after
 
 
-def _outdated(table: Table, parents: Sequence[Table]) -> list[RangeId]:
+def _outdated(table: Table, parents: Sequence[Table], listings: Mapping[str, Listing]) -> list[RangeId]:
     """The finished ranges whose parent chunks changed, or that miss a chunk."""
-    finished = {parent.name: parent.finished_ranges() for parent in parents}
-    committed = set(table.all_chunks())
 
     def is_outdated(range_id: RangeId) -> bool:
         current: dict[int, dict[str, str]] = {}
         for parent in parents:
-            for entry in parent.read_summary(range_id).chunks if range_id in finished[parent.name] else ():
+            for entry in parent.read_summary(range_id).chunks if range_id in listings[parent.name].finished else ():
                 current.setdefault(entry.chunk, {})[parent.name] = entry.digest
         entries = table.read_summary(range_id).chunks
-        missing = any(range_id.chunk(entry.chunk) not in committed for entry in entries)
+        missing = any(range_id.chunk(entry.chunk) not in listings[table.name].chunks for entry in entries)
         return missing or {entry.chunk: dict(entry.parents) for entry in entries} != current
 
-    ranges = sorted(table.finished_ranges())
+    ranges = sorted(listings[table.name].finished)
     return list(compress(ranges, map_in_threads(is_outdated, ranges)))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -28,11 +28,19 @@ from transforms.text import dialects
 from transforms.wording import counted, listed
 
 
-def pack(configuration: Configuration, plan: Plan, folder: str, output: str, options: PackOptions) -> Manifest:
+def pack(
+    configuration: Configuration,
+    plan: Plan,
+    folder: str,
+    output: str,
+    options: PackOptions,
+    done: frozenset[RangeId] | None = None,
+) -> Manifest:
     """Writes the shards and returns the manifest. The caller must hold the lock of the run folder.
 
     Args:
       plan, folder: of the detections.
+      done: the ranges that are done, if they are known.
 
     Raises:
       CallError: `ground` is not finished, a dialect is unknown, or the output has shards with another fingerprint.
@@ -45,14 +53,15 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
     configuration = plan.configuration.packed_with(configuration)
     check_dialects(configuration.text.dialect)
     table = open_detections(folder)
-    done = table.finished_ranges()
+    done = table.finished_ranges() if done is None else done
     _check_finished(plan, done, folder, options.partial)
     floor = plan.configuration.detector.floor
     threshold = active_threshold(configuration.selection, plan.threshold, floor)
     duplicates = configuration.filters.duplicates is not None
     given = configuration.source.annotations
     policy = Policy(configuration.selection, threshold.score, configuration.text, duplicates, given)
-    row_digests, pairs = digest_rows(plan, table, done)
+    rows = digest_rows(plan, table, done)
+    row_digests = [row.digest for row in rows]
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
     manifest = None if options.fresh else read_manifest(output)  # with --fresh, the old manifest may be unreadable
     if manifest and _is_current(manifest, output, pack_fingerprint):
@@ -72,10 +81,11 @@ def pack(configuration: Configuration, plan: Plan, folder: str, output: str, opt
 
     if engine:
         progress.announce("pack", engine.start_lines(len(done)), options.quiet, options.log)
-    beam = engine.arguments if engine else placement.pack_beam_options(options.beam, pairs)
-    options = replace(options, beam=beam)
+    pairs = sum(row.pairs for row in rows)
+    options = replace(options, beam=engine.arguments if engine else placement.pack_beam_options(options.beam, pairs))
     with replacing(output):
-        graph.run(output, folder, head, "" if options.partial else json_digest(row_digests), options)
+        work = zip(plan.range_ids(), (row.unfinished_chunks for row in rows), strict=True)
+        graph.run(output, folder, head, work, json_digest(row_digests), options)
     manifest = read_manifest(output)
     if manifest is None:
         raise EnvironmentFault(f"{output}: the run ended without a manifest; run the same command to resume")
@@ -156,17 +166,25 @@ def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Pol
     )
 
 
-def digest_rows(plan: Plan, table: Table, done: Collection[RangeId]) -> tuple[list[str], int]:
-    """Reads the summaries of all ranges. Returns a digest of the rows of each one, and the number of pairs in finished
-    ones."""
+@dataclass(frozen=True)
+class RangeRows:
+    """The rows of a range. digest: of all of them. unfinished_chunks: how many chunks have them; None if the range is
+    finished."""
 
-    def range_digest(range_id: RangeId) -> tuple[str, int]:
+    digest: str
+    pairs: int
+    unfinished_chunks: int | None
+
+
+def digest_rows(plan: Plan, table: Table, done: Collection[RangeId]) -> list[RangeRows]:
+    """The rows of each range: from the summaries, or the chunks of ranges that are not finished."""
+
+    def rows_of(range_id: RangeId) -> RangeRows:
         entries = table.entries(range_id, range_id in done)
-        rows = sum(entry.rows for entry in entries) if range_id in done else 0
-        return join_digests(entry.digest for entry in entries), rows
+        chunks = None if range_id in done else len(entries)
+        return RangeRows(join_digests(entry.digest for entry in entries), sum(entry.rows for entry in entries), chunks)
 
-    ranges = map_in_threads(range_digest, plan.range_ids())
-    return [row_digest for row_digest, _ in ranges], sum(pairs for _, pairs in ranges)
+    return map_in_threads(rows_of, plan.range_ids())
 
 
 def _check_finished(plan: Plan, done: Collection[RangeId], folder: str, partial: bool) -> None:

@@ -1,6 +1,7 @@
 """The graph of `pack`: counts the kept pairs, plans the content of each shard from the counts, then writes shards."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -28,15 +29,17 @@ from pipeline.pack.shard_stats import shard_fingerprints
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.pack.statistics import Statistics, add_up
 from pipeline.plan.plan import need_plan
-from pipeline.tables.detections import open_detections
+from pipeline.plan.work_list import Work, published, read_work
 from transforms.filters import Filters
 
 
-def run(output: str, folder: str, head: Manifest, row_digest: str, options: PackOptions) -> None:
+def run(output: str, folder: str, head: Manifest, work: Iterable[Work], row_digest: str, options: PackOptions) -> None:
     """Writes shards, statistics and manifest into `output`, from the detections in `folder`.
 
-    row_digest: of `ledger.digests_of`, as they were before the graph was built; empty: not compared, for a partial pack
-    beside a running `ground`. head: the part of the manifest that is known before the run.
+    Args:
+      head: the part of the manifest that is known before the run.
+      work: the ranges, and for each one that is not finished, the number of its chunks.
+      row_digest: of `ledger.digests_of`, as they were before the graph was built.
 
     Raises:
       CallError: more than `MAX_SHARDS` shards. EnvironmentFault: the run failed before it was complete.
@@ -44,36 +47,47 @@ def run(output: str, folder: str, head: Manifest, row_digest: str, options: Pack
     beam_options = run_pipeline.parse_beam_options(options.beam)
     writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy)
     files.delete([files.join(output, layout.PLANNED_SHARDS)])  # left by a run that was killed
+    old = files.list_folder(output, layout.MANIFEST)
     lease = options.claim.lease if options.claim else None
     run = PackProgress(output)
     display = progress.show_progress(
         "pack", "shards", run.state, options.quiet, files.is_local(output), options.log, run.news
     )
-    with display:
+    with display, published(output, work) as uri:
+        stale = Stale(options.fresh, old[0].stamp if old else None)
         run_pipeline.run(
-            lambda pipeline: build(pipeline, writer, head, row_digest, options.fresh, lease),
-            beam_options,
-            options.claim,
+            lambda pipeline: build(pipeline, uri, writer, head, row_digest, stale, lease), beam_options, options.claim
         )
     files.delete([files.join(output, layout.PLANNED_SHARDS)])
 
 
+@dataclass(frozen=True)
+class Stale:
+    """What this pack replaces. fresh: also shards with its own fingerprint. manifest: the stamp of the manifest that
+    was there when the graph was submitted; None if there was none."""
+
+    fresh: bool
+    manifest: float | None
+
+
 def build(
     pipeline: beam.Pipeline,
+    work_list: str,
     writer: ShardWriter,
     head: Manifest,
     row_digest: str,
-    fresh: bool = False,
+    stale: Stale,
     lease: Lease | None = None,
 ) -> object:
     """Builds the graph. Only counts and plans cross a shuffle, never images. lease: each step that reads or writes
     files asks whether it is still in force."""
+    work = partial(ranges_of, folder=writer.detections)
     finish = partial(_manifest, writer=writer, head=head)
-    plan = partial(_plan, writer=writer, shards=head.settings.shards, row_digest=row_digest, fresh=fresh)
+    plan = partial(_plan, writer=writer, shards=head.settings.shards, row_digest=row_digest, stale=stale)
     ranges = (
         pipeline
-        | "Detections" >> beam.Create([writer.detections])
-        | "Ranges" >> beam.FlatMap(all_ranges)
+        | "WorkList" >> beam.Create([work_list])
+        | "Ranges" >> beam.FlatMap(Leased(lease, "ranges", work, many=True))
         | "SpreadRanges" >> beam.Reshuffle()
     )
     if writer.policy.exact_duplicates:
@@ -103,22 +117,26 @@ def build(
     )
 
 
-RangeItem = tuple[RangeId, bool, str, list[int]]
-"""The id of a range, whether it is finished, the URI of its source, and the rows that are duplicates."""
+RangeItem = tuple[RangeId, int | None, str, list[int]]
+"""The id of a range, the number of its chunks if it is not finished, the URI of its source, and the rows that are
+duplicates."""
 
 
-def all_ranges(folder: str) -> Iterator[RangeItem]:
-    """Yields the ranges of a detections folder in input order, without duplicates."""
-    plan, done = need_plan(folder), open_detections(folder).finished_ranges()
-    yield from ((range_id, range_id in done, plan.sources[range_id.source].uri, []) for range_id in plan.range_ids())
+def ranges_of(work_list: str, folder: str) -> Iterator[RangeItem]:
+    """Yields the ranges of a work list in input order, without duplicates. folder: of the detections."""
+    plan = need_plan(folder)
+    yield from ((range_id, chunks, plan.sources[range_id.source].uri, []) for range_id, chunks in read_work(work_list))
 
 
 def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None) -> beam.PCollection:
     """Adds the duplicates to the ranges."""
-    hash_pairs = Leased(lease, "hash pairs", lambda item: hash_range(folder, item[0], item[1]), many=True)
+
+    def hash_pairs(item: RangeItem) -> Iterator[tuple[int, tuple[RangeKey, bytes]]]:
+        return hash_range(folder, item[0], item[1] is None, item[1])
+
     duplicates = (
         ranges
-        | "HashPairs" >> beam.FlatMap(hash_pairs)
+        | "HashPairs" >> beam.FlatMap(Leased(lease, "hash pairs", hash_pairs, many=True))
         | "GatherHashes" >> beam.GroupByKey()
         | "FindDuplicates" >> beam.FlatMap(lambda keyed: find_duplicates(keyed[1]))
     )
@@ -131,40 +149,40 @@ def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None)
 
 
 def _add_duplicates(keyed: tuple[RangeKey, dict[str, Iterable[Any]]]) -> RangeItem:
-    ((range_id, done, source, _),) = keyed[1]["range"]
-    return range_id, done, source, rows_of(keyed[1]["duplicates"])
+    ((range_id, chunks, source, _),) = keyed[1]["range"]
+    return range_id, chunks, source, rows_of(keyed[1]["duplicates"])
 
 
 def _count(item: RangeItem, writer: ShardWriter, columns: tuple[str, ...]) -> tuple[RangeCount, Statistics]:
-    range_id, done, source, duplicates = item
-    return count_range(writer.detections, range_id, done, writer.policy, source, columns, duplicates)
+    range_id, chunks, source, duplicates = item
+    return count_range(writer.detections, range_id, chunks is None, writer.policy, source, columns, duplicates, chunks)
 
 
 def _plan(
-    keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: ShardSettings, row_digest: str, fresh: bool
+    keyed: tuple[str, Iterable[RangeCount]], writer: ShardWriter, shards: ShardSettings, row_digest: str, stale: Stale
 ) -> Iterator[ShardPlan]:
     counts = list(keyed[1])
-    if row_digest and json_digest(digests_of(counts)) != row_digest:
+    if json_digest(digests_of(counts)) != row_digest:
         raise EnvironmentFault(f"{writer.detections}: the rows changed while they were counted; run it again")
     plans = list(plan_shards(counts, shards))
-    _remove_stale(writer.output, writer.fingerprint, fresh)
+    _remove_stale(writer.output, writer.fingerprint, stale)
     done = len(files.list_folder(writer.output, layout.ALL_SHARD_STATS))  # of this pack: others have been removed
     publish_json(files.join(writer.output, layout.PLANNED_SHARDS), {"shards": len(plans), "done": done})
     yield from plans
 
 
-def _remove_stale(output: str, fingerprint: str, fresh: bool) -> None:
+def _remove_stale(output: str, fingerprint: str, stale: Stale) -> None:
     """Deletes the manifest and the stats of other packs before the first shard is replaced, so that no reader trusts a
     mixture of packs.
 
     Keeps finished shards of this pack that a killed run left. With `fresh`, a finished pack is written again, and
     nothing damaged is in the way. The manifest goes last: if this is killed, the next `fresh` finds it and starts over.
+    An engine may do this again when shards, or even the manifest, are written: they stay.
     """
-    manifest = files.join(output, layout.MANIFEST)
-    again = fresh and files.exists(manifest)
-    found = shard_fingerprints(output, damaged="" if fresh else None)
-    files.delete(uri for uri, one in found.items() if again or one != fingerprint)
-    files.delete([manifest])
+    old = [info for info in files.list_folder(output, layout.MANIFEST) if info.stamp == stale.manifest]
+    found = shard_fingerprints(output, damaged="" if stale.fresh else None)
+    files.delete(uri for uri, one in found.items() if (stale.fresh and old) or one != fingerprint)
+    files.delete(info.uri for info in old)
 
 
 def _manifest(keyed: tuple[str, dict[str, Iterable[Any]]], writer: ShardWriter, head: Manifest) -> None:

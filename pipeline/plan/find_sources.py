@@ -104,4 +104,5 @@ def _check_skipped(pattern: str) -> None:
 def _explain_no_match(pattern: str) -> str:
     if os.path.isdir(pattern):
         return "contains no tar, no table, and no picture with a .txt, .caption or .json beside it"
-    return "matches no file" if glob.has_magic(pattern) else "no such file"
+    literal = "; where [ stands for itself, write [[]" if "[" in pattern else ""
+    return f"matches no file{literal}" if glob.has_magic(pattern) else "no such file"

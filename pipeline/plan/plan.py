@@ -1,6 +1,6 @@
 """The plan: sources and their ranges. Written once to `detections/plan.json`, before any pair is read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, ClassVar
@@ -69,6 +69,11 @@ class Plan:
     def range_ids(self) -> Iterator[RangeId]:
         """The ids of all ranges, in input order."""
         return (RangeId(source, n) for source, planned in enumerate(self.sources) for n in range(len(planned.ranges)))
+
+    def unfinished(self, finished: Iterable[frozenset[RangeId]]) -> list[RangeId]:
+        """The ranges that are not finished in every table, in input order. finished: the ranges that are, by table."""
+        done = frozenset.intersection(*finished)
+        return [range_id for range_id in self.range_ids() if range_id not in done]
 
     def range(self, range_id: RangeId) -> tuple[PlannedSource, RangeSpec]:
         """A range and its source."""

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -130,9 +130,13 @@ class Table:
             return self.read_summary(range_id).chunks
         return tuple(self.open(chunk).entry(chunk.number) for chunk in self.committed_chunks(range_id))
 
-    def reopen(self, ranges: Iterable[RangeId]) -> None:
-        """Deletes the summaries of ranges, so that these are unfinished again."""
-        files.delete(self.summary_uri(range_id) for range_id in ranges)
+    def reopen(self, ranges: Collection[RangeId], listing: Listing) -> Listing:
+        """Deletes the summaries of ranges, so that these are unfinished again. Returns what the table has then.
+
+        listing: what it has now.
+        """
+        files.delete(self.summary_uri(range_id) for range_id in ranges if range_id in listing.finished)
+        return Listing(listing.chunks, listing.finished.difference(ranges))
 
     def delete_source(self, source: int) -> None:
         """Deletes all rows of a source, but range summaries first, so that no incomplete range counts as finished."""
@@ -273,6 +277,11 @@ class Table:
                 "update gritmill"
             )
         return ChunkFile(data, metadata, self.schema, f"{uri} is damaged", remedy)
+
+
+def list_tables(tables: Mapping[str, Table]) -> dict[str, Listing]:
+    """What the tables have, by name: one listing of each."""
+    return {name: table.listing() for name, table in tables.items()}
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
 """`table.json`, which describes the table of a custom stage."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline import files, layout
-from pipeline.faults import EnvironmentFault
+from pipeline.faults import EnvironmentFault, NoPermission
 from pipeline.files.typed import read_typed
 
 
@@ -25,10 +24,17 @@ def find_tables(run: str) -> list[TableFile]:
     """Returns the tables of a run folder that have a `table.json`.
 
     Skips files that gritmill did not write, and folders that were copied or moved aside: their names do not match.
+
+    Raises:
+      NoPermission: a store refuses to tell whether a folder is a table.
     """
     tables = []
     for folder in files.folders_in(run):
-        with suppress(EnvironmentFault, FileNotFoundError, PermissionError):  # lost+found is root's
+        try:
             table = read_typed(files.join(folder, layout.TABLE), TableFile)
-            tables += [table] if table.name == files.name(folder) else []
+        except NoPermission:
+            raise
+        except (EnvironmentFault, FileNotFoundError, PermissionError):  # lost+found is root's
+            continue
+        tables += [table] if table.name == files.name(folder) else []
     return tables

@@ -224,14 +224,15 @@ def test_a_threshold_that_has_changed_in_the_plan_is_noticed(out, settings):
 
 def test_detections_that_change_while_they_are_counted_end_the_pack(out, settings, monkeypatch):
     before = sample_pairs.files_of(out, "shards/*", "manifest.json", "statistics.json")
-    all_ranges = pack_graph.all_ranges
+    ranges_of = pack_graph.ranges_of
 
-    def in_between(folder):
+    def in_between(work_list, folder):
         """As `ground --redo-changed` of another process does it, once the driver has looked at the summaries."""
         shutil.rmtree(out / "detections/00001")
-        yield from all_ranges(folder)
+        shutil.copytree(out / "detections/00000", out / "detections/00001")
+        yield from ranges_of(work_list, folder)
 
-    monkeypatch.setattr(pack_graph, "all_ranges", in_between)
+    monkeypatch.setattr(pack_graph, "ranges_of", in_between)
     with pytest.raises(gritmill.EnvironmentFault, match="the rows changed while they were counted"):
         gritmill.pack({**settings, "selection": {"score": 0.2}}, output=out, fresh=True)
     assert sample_pairs.files_of(out, "shards/*", "manifest.json", "statistics.json") == before

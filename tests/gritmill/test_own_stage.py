@@ -15,7 +15,7 @@ from pipeline.ids import ChunkId
 from pipeline.pack.report import read_report
 from pipeline.plan.plan import read_plan
 from pipeline.stages.configured import configured_stages, open_tables
-from pipeline.tables.table import Table
+from pipeline.tables.table import Table, list_tables
 from tests import plugin_detectors, plugin_stages, sample_pairs
 from transforms.images import bytes_digest
 
@@ -80,7 +80,8 @@ def test_its_table_is_filled_beside_detections_and_shows_in_report_and_progress(
     assert [row["double"] for row in rows(tmp_path, "contrast")] == [2 * row["mean"] for row in found]
     configuration = gritmill.Configuration.model_validate(call["config"])
     folder = str(tmp_path / "out/detections")
-    state = GroundProgress(read_plan(folder), open_tables(configured_stages(configuration), folder)).state()
+    tables = open_tables(configured_stages(configuration), folder)
+    state = GroundProgress(read_plan(folder), tables, list_tables(tables)).state()
     assert state.share == 1.0
 
 

@@ -10,6 +10,7 @@ from pipeline.ground.progress import GroundProgress
 from pipeline.pack.progress import PackProgress
 from pipeline.plan.plan import read_plan
 from pipeline.stages.configured import configured_stages, open_tables
+from pipeline.tables.table import list_tables
 from tests import sample_pairs
 
 PAIRS = 8  # one range
@@ -41,7 +42,7 @@ def run(whole, tmp_path):
 def progress_of(folder, config):
     detections = str(folder / "detections")
     tables = open_tables(configured_stages(Configuration.model_validate(config)), detections)
-    return GroundProgress(read_plan(detections), tables, clock=lambda: 0.0)
+    return GroundProgress(read_plan(detections), tables, list_tables(tables), clock=lambda: 0.0)
 
 
 def cut_back(folder, chunks):

@@ -9,6 +9,8 @@ from gritmill.api import resolve_config
 from pipeline import layout
 from pipeline.engines import run_pipeline
 from pipeline.files.lease import nobody, take
+from pipeline.files.typed import publish_typed
+from pipeline.fingerprint import json_digest
 from pipeline.ground import graph as ground_graph
 from pipeline.ground.commit_chunk import Provenance
 from pipeline.pack import driver as pack_driver
@@ -16,6 +18,7 @@ from pipeline.pack import graph as pack_graph
 from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.plan.plan import need_plan
+from pipeline.plan.work_list import WorkList
 from pipeline.stages.configured import configured_stages, open_tables
 from pipeline.tables.detections import open_detections
 from pipeline.threshold import active_threshold
@@ -50,6 +53,13 @@ def revoked(out):
     return lease
 
 
+def work_list(folder, ranges):
+    """A list that stays: an engine may read it after the end of its driver."""
+    uri = f"{folder.parent}/work.json"
+    publish_typed(uri, WorkList(tuple((one.source, one.range, None) for one in ranges)))
+    return uri
+
+
 def pack_again(out, lease):
     """Runs the graph of a `pack --fresh` with other settings, which replaces everything."""
     plan, detections = need_plan(f"{out}/detections"), f"{out}/detections"
@@ -60,10 +70,12 @@ def pack_again(out, lease):
     )
     head = Manifest.head(plan, configuration, threshold, "another fingerprint", False)
     writer = ShardWriter(detections, str(out), head.fingerprints.pack, policy)
-    digests = pack_driver.digest_rows(plan, open_detections(detections), frozenset(plan.range_ids()))[0]
-    row_digest = pack_driver.json_digest(digests)
+    rows = pack_driver.digest_rows(plan, open_detections(detections), frozenset(plan.range_ids()))
+    row_digest = json_digest([row.digest for row in rows])
+    stale = pack_graph.Stale(True, (out / "manifest.json").stat().st_mtime)
+    work = work_list(out, plan.range_ids())
     options = run_pipeline.parse_beam_options([])
-    run_pipeline.run(lambda pipeline: pack_graph.build(pipeline, writer, head, row_digest, True, lease), options)
+    run_pipeline.run(lambda pipeline: pack_graph.build(pipeline, work, writer, head, row_digest, stale, lease), options)
 
 
 def test_the_graph_of_a_pack_that_was_taken_over_writes_nothing(run):
@@ -88,8 +100,10 @@ def test_the_graph_of_a_ground_that_was_taken_over_writes_nothing(run, tmp_path)
     provenance = {layout.DETECTIONS: Provenance("fingerprint", plan.model_identities)}
     options = run_pipeline.parse_beam_options([])
 
+    work = work_list(out, plan.range_ids())
+
     def build(lease):
-        return lambda pipeline: ground_graph.build(pipeline, stages, tables, provenance, lease=lease)
+        return lambda pipeline: ground_graph.build(pipeline, work, stages, tables, provenance, lease=lease)
 
     run_pipeline.run(build(revoked(out)), options)
     assert states(out) == before

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import fsspec
 import pytest
+import webdataset as wds
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 import gritmill
@@ -69,7 +71,7 @@ def wait_for(condition, seconds=180):
         time.sleep(0.05)
 
 
-def test_a_run_is_that_of_a_disk_and_is_found_done(store, call, tmp_path):
+def test_a_run_is_that_of_a_disk_and_is_found_done(store, call, tmp_path, monkeypatch):
     manifest = gritmill.run(**call)
     assert manifest["ledger"]["written"] == 20
     here = gritmill.run(**{**call, "inputs": [str(tmp_path / "in" / "*.tar")], "output": str(tmp_path / "out")})
@@ -83,6 +85,10 @@ def test_a_run_is_that_of_a_disk_and_is_found_done(store, call, tmp_path):
     assert content(store) == before
     assert not [request for request in store.requests if request.startswith("PUT") and "run.log" not in request][2:]
     assert [finding.text for finding in gritmill.validate(OUT)] == [""] * 20
+    monkeypatch.setitem(wds.gopen_schemes, "s3", lambda url, mode="rb", bufsize=8192: fsspec.open(url, mode).open())
+    shards = [f"{OUT}/{shard['tar']}" for shard in manifest["shards"]]
+    keys = [sample["__key__"] for sample in wds.WebDataset(shards, shardshuffle=False)]
+    assert keys == [sample.key for sample in gritmill.read(OUT)]
     assert store.unfinished_uploads() == []
     assert not [key for key in store.objects() if ".gritmill-tmp" in key or "heartbeat" in key]
 
@@ -102,7 +108,7 @@ def test_a_run_through_storms_gives_the_same_bytes(store, call):
     gritmill.run(**call)
     wanted = content(store)
     for key in [key for key in store.objects() if key.startswith("out/")]:
-        store.client().delete_object(Bucket=BUCKET, Key=key)
+        store.client.delete_object(Bucket=BUCKET, Key=key)
     turn = iter(range(10**9))
     answers = (None, None, None, 503, None, None, 0.05, None, None, 500, None, None, None, 0)
     store.faults.append(lambda method, path: answers[next(turn) % len(answers)])

@@ -11,7 +11,7 @@ import pytest
 
 import gritmill
 from pipeline.ground import graph
-from pipeline.plan.plan import read_plan
+from pipeline.plan.work_list import read_work
 from pipeline.tables.detections import read_all
 from tests import once, sample_pairs
 from tests.sameness import same
@@ -80,10 +80,10 @@ def test_the_order_of_ranges_changes_no_byte(undisturbed, tmp_path, monkeypatch,
     pattern, whole = undisturbed
     for number in order:
 
-        def one(folder, _tables, number=number):
-            yield list(read_plan(folder).range_ids())[number]
+        def one(work_list, number=number):
+            yield from (range_id for range_id, _ in read_work(work_list) if range_id.source == number)
 
-        monkeypatch.setattr(graph, "pending_ranges", one)
+        monkeypatch.setattr(graph, "ranges_of", one)
         if number == order[-1]:
             gritmill.ground(configured(), inputs=pattern, output=tmp_path)
         else:

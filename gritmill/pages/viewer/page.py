@@ -53,7 +53,7 @@ def _is_packed(plan: Plan, table: Table, manifest: Manifest) -> bool:
     done = table.finished_ranges()
     if not done.issuperset(plan.range_ids()):
         return False
-    row_digests, _ = digest_rows(plan, table, done)
+    row_digests = [rows.digest for rows in digest_rows(plan, table, done)]
     shards = manifest.settings.shards
     return compute_pack_fingerprint(plan, row_digests, manifest.policy, shards) == manifest.fingerprints.pack
 

@@ -125,7 +125,7 @@ def test_a_job_is_taken_over_when_its_workers_have_ended(
 
 @pytest.mark.parametrize("error", [None, ValueError("what came of it"), EnvironmentFault("no more shards")])
 def test_a_call_that_is_taken_over_writes_nothing_more_and_says_so(tmp_path: Path, error: Exception | None) -> None:
-    with pytest.raises(EnvironmentFault, match=f"^{tmp_path}: another command has taken over this folder; check the"):  # noqa: SIM117
+    with pytest.raises(EnvironmentFault, match=f"^{tmp_path}: another command has taken over this folder; check the"):  # noqa: PT012, SIM117
         with call(tmp_path, REMOTE) as own:
             take(str(tmp_path), OTHER)
             assert own.is_taken_over()

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.faults import NoPermission
 from pipeline.files.typed import publish_typed
 from pipeline.tables import table_file
 from pipeline.tables.table_file import TableFile, find_tables
@@ -25,3 +26,15 @@ def test_folders_that_are_no_tables_are_skipped(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(table_file, "read_typed", refused)
     assert find_tables(str(tmp_path)) == [masks]
+
+
+def test_a_store_that_refuses_to_tell_ends_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else `--fresh` would leave the rows of this table where they are."""
+    (tmp_path / "masks").mkdir()
+
+    def refused(uri: str, kind: type[TableFile]) -> TableFile:
+        raise NoPermission(uri)
+
+    monkeypatch.setattr(table_file, "read_typed", refused)
+    with pytest.raises(NoPermission):
+        find_tables(str(tmp_path))

@@ -1,0 +1,49 @@
+"""The work list: the ranges that a graph processes, fixed when the graph is submitted.
+
+An engine may compute a step again at any time. If the list of ranges were computed in the graph, it would be shorter
+when some are done: an engine that deals the elements of a lost partition anew, as Spark does, would then end well
+without some ranges.
+"""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pipeline import files, layout
+from pipeline.files.typed import publish_typed, read_typed
+from pipeline.ids import RangeId
+
+Work = tuple[RangeId, int | None]
+"""A range, and how many chunks it has; None if it is finished, or if it does not matter."""
+
+
+@dataclass(frozen=True)
+class WorkList:
+    """The content of the file. ranges: numbers of source and range of each one, and the number of its chunks."""
+
+    REMEDY: ClassVar[str] = "run the same command again"
+
+    ranges: tuple[tuple[int, int, int | None], ...]
+
+
+@contextmanager
+def published(folder: str, work: Iterable[Work]) -> Iterator[str]:
+    """Writes a list, in input order, into a folder. Yields its URI, and removes the file at the end of the block.
+
+    Also removes lists that were left by runs that were killed: the caller must hold the lock of the folder.
+    """
+    files.delete(info.uri for info in files.list_folder(folder, f"{layout.WORK_LIST}*"))
+    uri = files.join(folder, f"{layout.WORK_LIST}{uuid.uuid4().hex}.json")
+    content = WorkList(tuple((range_id.source, range_id.range, chunks) for range_id, chunks in work))
+    publish_typed(uri, content, create=True)
+    try:
+        yield uri
+    finally:
+        files.delete([uri])
+
+
+def read_work(uri: str) -> list[Work]:
+    """The content of a list. Raises EnvironmentFault if it is missing or damaged."""
+    return [(RangeId(source, number), chunks) for source, number, chunks in read_typed(uri, WorkList).ranges]
