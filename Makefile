@@ -11,7 +11,7 @@ SPREAD := --numprocesses auto --maxprocesses 4 --dist loadfile
 # A single file runs in one process: there pytest reports a wrong path, and how many tests it deselected.
 OF_T = $(if $(T),$(if $(wildcard $(T)/.),$(SPREAD)) $(T),$(SPREAD))
 
-.PHONY: install demo check test test-slow stores stress interop bench docs lint format clean
+.PHONY: install demo check test test-slow stores stress interop cluster bench docs lint format clean
 .DELETE_ON_ERROR:
 
 install: .venv/installed
@@ -60,6 +60,10 @@ interop: install $(patsubst %,.venv-interop/%/installed,img2dataset libraries da
 	$(@D)/bin/python -m pip install --quiet --no-compile --requirement $<
 	touch $@
 
+# Flink and Spark, on this machine: about 570 MB into .clusters/ the first time. Needs Java 17.
+cluster: install
+	$(BIN)/python -m cluster $(ENGINE:%=--engine %) $(ROW:%=--row %)
+
 bench: install
 	$(BIN)/python -m benchmarks $(if $(PHOTOS),--photos '$(PHOTOS)') \
 	  $(if $(CAPTIONS),--captions '$(CAPTIONS)') $(if $(PARSER),--parser '$(PARSER)')
@@ -78,4 +82,4 @@ format: install
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv .venv-interop .stores dist build
+	rm -rf .venv .venv-interop .stores .clusters dist build

@@ -9,6 +9,7 @@ for sample in gritmill.read("out"):
 options, api             the options of functions and commands; the Python API
 looking, reading         what would be read from sources; the samples of a finished run
 main, cli/               the entry point; the commands
+worker                   the entry point of `gritmill-worker`
 streams, interrupts      the standard streams and SIGTERM on the command line
 demo                     `gritmill demo`
 exports/, validation/    a finished run in other tools' formats; the check of a finished run

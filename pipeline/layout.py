@@ -20,6 +20,7 @@
     shards/<shard>.tar, .parquet, _stats.json       the stats are written last
     statistics.json
     manifest.json                                   written after everything that a reader depends on
+    faults/<run>/*.json                             why a worker cannot work, so that its driver ends the run
     run.log, run.log.1                              what each call did; appended, so it is not one of the files compared
     report.json, report.html
     view/
@@ -132,6 +133,11 @@ def rejections(range_id: RangeId) -> str:
 def working(chunk_id: ChunkId) -> str:
     """The file with the attempts at a chunk, below the detections folder."""
     return f"{WORKING}/{chunk_id.source:05}-{chunk_id.range:05}-{chunk_id.number:05}.json"
+
+
+def fault(run_id: str, name: str) -> str:
+    """Why a worker of a run on an engine cannot work, below the run folder. name: of its host and process."""
+    return f"{FAULTS}/{run_id}/{name}.json"
 
 
 def chunk_of(uri: str) -> ChunkId | None:

@@ -15,13 +15,14 @@ class FlinkServer:
     """A session cluster.
 
     task_managers: slots in all and free slots of each. jobs: name and state, by id. config: of the JobManager.
-    asked: methods and paths of the requests so far.
+    failures: the newest failure of a job, by id. asked: methods and paths of the requests so far.
     """
 
     version: str = "1.19.3"
     task_managers: list[tuple[int, int]] = field(default_factory=lambda: [(1, 1), (1, 1)])
     jobs: dict[str, tuple[str, str]] = field(default_factory=dict)
     config: dict[str, str] = field(default_factory=dict)
+    failures: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     address: str = ""
 
@@ -47,15 +48,20 @@ class FlinkServer:
             },
             "/taskmanagers": {
                 "taskmanagers": [
-                    {"id": f"tm{number}", "slotsNumber": total, "freeSlots": free}
+                    {"path": f"pekko.tcp://flink@127.0.0.1:{number}/user", "slotsNumber": total, "freeSlots": free}
                     for number, (total, free) in enumerate(self.task_managers)
                 ]
             },
             "/jobs/overview": {
-                "jobs": [{"jid": jid, "name": name, "state": state} for jid, (name, state) in self.jobs.items()]
+                "jobs": [
+                    {"jid": jid, "name": name, "state": state, "start-time": start}
+                    for start, (jid, (name, state)) in enumerate(self.jobs.items())
+                ]
             },
             "/jobmanager/config": [{"key": key, "value": value} for key, value in self.config.items()],
         }
+        for job, failure in self.failures.items():
+            answers[f"/jobs/{job}/exceptions"] = {"exceptionHistory": {"entries": [failure]}}
         return (200, answers[path]) if path in answers else (404, {"errors": ["Not found."]})
 
 

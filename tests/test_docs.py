@@ -24,7 +24,7 @@ FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()} - {".venv", ".
 PACKAGES = ("gritmill", "pipeline", "transforms")
 OF_A_PAGE = {"tolerance"}
 """A key of the family that docs/add-a-detector.md makes."""
-ENVIRONMENT = {"GRITMILL_DEBUG", "SIGTERM", "MERGED-BOX"}
+ENVIRONMENT = {"GRITMILL_DEBUG", "GRITMILL_JOB_SERVER", "SIGTERM", "MERGED-BOX"}
 OF_STORES = ("AWS_", "AZURE_", "CLASSPATH", "FSSPEC_", "GCSFS_", "GOOGLE_", "HADOOP_", "STORAGE_EMULATOR_HOST")
 """How the variables begin that configure the clients of object stores."""
 ENTRY_POINTS = ("sources", "detectors", "dialects", "exports")
@@ -98,7 +98,8 @@ def test_every_option_and_constant_that_a_page_names_exists(page):
     commands = typer.main.get_command(app)
     params = [param for command in [commands, *commands.commands.values()] for param in command.params]
     known = {flag for param in params for flag in (*param.opts, *param.secondary_opts)}
-    known |= {"--help", "--runner", "--box-score-threshold"}  # of Typer, Beam, Kosmos-2's train.sh
+    # Of Typer, of Beam, and of Kosmos-2's train.sh.
+    known |= {"--help", "--runner", "--parallelism", "--streaming", "--box-score-threshold"}
     sources = "\n".join(path.read_text("utf-8") for name in PACKAGES for path in (ROOT / name).rglob("*.py"))
     for span in code_spans(page.read_text("utf-8")):
         for flag in re.findall(r"(?<!\S)--[a-z][\w-]*", span if span.startswith(("gritmill", "--")) else ""):

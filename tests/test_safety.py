@@ -9,8 +9,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("gritmill", "pipeline", "transforms")
 
 # The isolation starts a child process and exchanges pickles with it. plain_pickle reads only plain containers. The
-# format of RefCOCO is a pickle.
+# format of RefCOCO is a pickle. Beam starts its job server, with a command of its own, below job_server.py.
 ALLOWED = {
+    ("pipeline/engines/job_server.py", "subprocess"),
     ("transforms/isolation/child_process.py", "pickle"),
     ("transforms/isolation/child_process.py", "subprocess"),
     ("gritmill/plain_pickle.py", "pickle"),

@@ -4,19 +4,24 @@ An engine reports the last cause of a chain of Java exceptions: no host, no comm
 """
 
 import re
-from contextlib import suppress
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import grpc
 from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 
-from pipeline.engines.flink_rest import NoAnswer, ask, root_failure
+from pipeline.engines.flink_rest import NoAnswer, ask, cancel_flink_job, newest_failure
 from pipeline.engines.given_options import GivenOptions
 from pipeline.engines.worker_environment import WORKER, worker_command
 from pipeline.faults import CallError, EnvironmentFault, RunFault
 
 _AGAIN = "run the same command to resume"
+_LOOK_SECONDS = 5.0
 
+_OF_A_STEP = "Traceback (most recent call last)"  # of Python, which a worker has sent
+_OF_AN_ENGINE = re.compile(r"failed in state|java\.|org\.apache\.")
 _CANNOT_START = re.compile(r"error=(2|13)\b|CreateProcess error|Cannot run program")
 _DIED = re.compile(r"Process died with exit code (-?\d+)")
 _REFUSED = re.compile(r"ConnectException|Connection refused")
@@ -50,8 +55,9 @@ def target_of(options: PipelineOptions) -> Target:
         with suppress(CallError):
             command = worker_command(portable)
     address = given.rest_address or given.job_endpoint
-    engine = "Flink" if given.rest_address else given.runner_name.removesuffix("Runner")
-    engine = "the engine" if engine == "Portable" else engine
+    names = {"portable": "the engine", "prism": "Prism", "dataflow": "Dataflow", "flink": "Flink", "spark": "Spark"}
+    known = "flink" if given.rest_address else "spark" if given.has("spark_master_url") else given.runner
+    engine = names.get(known, given.runner_name)
     return Target(
         engine=f"{engine} at {address}" if address else engine,
         rest_address=given.rest_address,
@@ -74,12 +80,12 @@ def explain(error: Exception, target: Target) -> RunFault | None:
     if failed := _NO_SERVER.search(text):
         cure = "GRITMILL_DEBUG=1 shows its output; Beam's job servers need Java 11 or later"
         return EnvironmentFault(f"Beam's job server ended with status {failed[1]} when it was started; {cure}")
-    if not re.search(r"failed in state|java\.|org\.apache\.", text):
+    if _OF_A_STEP in text or not _OF_AN_ENGINE.search(text):
         return None
-    host, trace = root_failure(target.rest_address, target.job_name) if target.rest_address else ("", "")
+    host = newest_failure(target.rest_address, target.job_name)[0] if target.rest_address else ""
     if match := _SPARK_HOST.search(text):
         host = match["host"]
-    where = f"on {host}" if host else f"on a worker's machine of {target.engine}"
+    where = _place(host, target)
     if _CANNOT_START.search(text):
         return _no_command(text, where, target)
     if died := _DIED.search(text):
@@ -87,10 +93,40 @@ def explain(error: Exception, target: Target) -> RunFault | None:
         return EnvironmentFault(f"the worker command {target.command} ended with status {died[1]} {where}; {cure}")
     if _NO_SLOTS.search(text):
         wanted = f" {target.parallelism}" if target.parallelism else ""
-        return EnvironmentFault(f"{target.engine} has not the{wanted} free slots of --parallelism; {_AGAIN} with fewer")
+        cure = f"start more TaskManagers or give a lower --parallelism, then {_AGAIN}"
+        return EnvironmentFault(f"{target.engine} has not got{wanted} free slots within its time limit; {cure}")
     if _REFUSED.search(text):
-        return _refused(trace, where, target)
+        return _refused(where, target)
     return None
+
+
+@contextmanager
+def no_vain_restarts(target: Target | None) -> Iterator[list[RunFault]]:
+    """While the block runs, cancels a Flink job whose worker command cannot be started. Yields the fault, if it comes.
+
+    Flink would restart the job as often as it may, and say so only then.
+    """
+    found: list[RunFault] = []
+    ended = threading.Event()
+
+    def watch(target: Target) -> None:
+        while not ended.wait(_LOOK_SECONDS) and not found:
+            host, trace = newest_failure(target.rest_address, target.job_name)
+            if host and _CANNOT_START.search(trace):
+                found.append(_no_command(trace, _place(host, target), target))
+                with suppress(OSError):
+                    cancel_flink_job(target.rest_address, target.job_name)
+
+    if target and target.rest_address and target.job_name:
+        threading.Thread(target=watch, args=(target,), daemon=True, name="flink-failures").start()
+    try:
+        yield found
+    finally:
+        ended.set()
+
+
+def _place(host: str, target: Target) -> str:
+    return f"on {host}" if host else f"on a worker's machine of {target.engine}"
 
 
 def _server_ended(error: grpc.RpcError, server: str, target: Target) -> RunFault:
@@ -115,7 +151,7 @@ def _no_command(text: str, where: str, target: Target) -> RunFault:
     return CallError(f"the worker command {command} {why} {where}; {cure}")
 
 
-def _refused(trace: str, where: str, target: Target) -> RunFault:
+def _refused(where: str, target: Target) -> RunFault:
     """Nobody listens: the engine itself has ended, or, if it answers, the worker pool beside it."""
     try:
         answers = bool(target.rest_address) and bool(ask(target.rest_address, "/overview"))

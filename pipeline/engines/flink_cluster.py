@@ -14,12 +14,15 @@ from pipeline.engines.given_options import GivenOptions
 from pipeline.faults import CallError
 from transforms.wording import counted, listed
 
-RETRIES, RETRY_SECONDS = 10, 10
+RETRIES, RETRY_SECONDS = 10, 5
 """Restarts of a job unless the user gives their number, and the pause before each. A lost TaskManager costs one. Ten
 survive the usual losses of a day, and an error that comes back each time still ends the run within minutes."""
 
 _SLOT_SECONDS = 5.0
 """For so long, slots of a job that has just ended or is being cancelled are waited for."""
+
+_ACTIVE = ("kubernetes.", "yarn.", "execution.target.kubernetes", "execution.target.yarn")
+"""Settings, with their values, of clusters that may start TaskManagers by themselves."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def _check_slots(given: GivenOptions, config: dict[str, str]) -> int:
             break
         time.sleep(0.2)
     # On Kubernetes and YARN, Flink itself starts TaskManagers for a job. The adaptive scheduler takes what there is.
-    grows = config.get("execution.target", "").startswith(("kubernetes", "yarn"))
+    grows = any(f"{key}.{value}".startswith(_ACTIVE) for key, value in config.items())
     grows |= config.get("jobmanager.scheduler", "").lower() == "adaptive" or "scheduler-mode" in config
     if wanted is None and free == 0 and grows:
         raise CallError(f"Flink at {address} starts TaskManagers on demand: say how many slots to use: --parallelism=N")

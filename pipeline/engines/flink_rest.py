@@ -66,13 +66,16 @@ def cancel_flink_job(rest_address: str, job_name: str) -> int:
     return cancelled
 
 
-def root_failure(rest_address: str, job_name: str) -> tuple[str, str]:
-    """The host on which the newest job of this name failed, and the stack trace there. Empty if they are not known."""
+def newest_failure(rest_address: str, job_name: str) -> tuple[str, str]:
+    """The host on which a task of the newest job of this name failed last, and its stack trace. Empty if unknown."""
     try:
         jobs = [job for job in ask(rest_address, "/jobs/overview")["jobs"] if job["name"] == job_name]
         job_id = max(jobs, key=lambda job: job["start-time"])["jid"]
         failure = ask(rest_address, f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"][0]
-        place = failure.get("endpoint") or failure.get("location") or ""
-        return str(place).partition(":")[0], str(failure["stacktrace"])
+        # Only a task's failure has a place. After the last restart, it is below a failure of the whole job.
+        for one in (failure, *failure.get("concurrentExceptions", ())):
+            if place := one.get("endpoint") or one.get("location"):
+                return str(place).partition(":")[0], str(one["stacktrace"])
     except (OSError, LookupError, TypeError, ValueError):
-        return "", ""
+        pass
+    return "", ""

@@ -58,8 +58,8 @@ class GivenOptions:
         return not self.rest_address if self.runner == "flink" else self.runner in ("portable", "prism")
 
     def has(self, name: str) -> bool:
-        """Whether the option has another value than Beam's default."""
-        return name in self._values
+        """Whether the user gave the option, or it has another value than Beam's default."""
+        return name in self._values or any(word.partition("=")[0] == f"--{name}" for word in self.arguments)
 
     def text(self, name: str) -> str:
         """The value of an option; empty if it has Beam's default value."""

@@ -3,11 +3,13 @@
 The worker writes it into the run folder; the driver shows it, cancels the job, and ends.
 """
 
+import os
+import socket
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline import files, layout
-from pipeline.files.typed import read_typed
+from pipeline.files.typed import publish_typed, read_typed
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,12 @@ class LastingFault:
     REMEDY: ClassVar[str] = "remove it"
 
     message: str
+
+
+def write(folder: str, run_id: str, message: str) -> None:
+    """Says in the run folder why this process cannot work. Raises what `publish` raises."""
+    name = layout.fault(run_id, f"{socket.gethostname()}-{os.getpid()}")
+    publish_typed(files.join(folder, name), LastingFault(message))
 
 
 def read(folder: str, run_id: str) -> str:

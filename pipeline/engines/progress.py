@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pipeline.engines.pace import Pace
+from pipeline.faults import printable
 from pipeline.files.run_log import RunLog
 from pipeline.layout import PROGRESS
 
@@ -136,7 +137,7 @@ def tell(title: str, line: str, quiet: bool) -> None:
 def announce(title: str, lines: Iterable[str], quiet: bool, log: RunLog | None) -> None:
     """Prints lines about the engine on standard error, unless `quiet`, and logs them."""
     for line in lines:
-        tell(title, line, quiet)
+        tell(title, printable(line), quiet)
         if log:
             log.note("engine", f"{title}: {line}")
 

@@ -134,7 +134,7 @@ def _ask_job_server(given: GivenOptions) -> str:
     flink, spark = "flink_master" in names, "spark_master" in names
     if flink and spark:  # a jar with both
         flink = given.runner == "flink" or given.rest_address != ""
-        spark = given.runner == "spark"
+        spark = not flink and (given.runner == "spark" or given.has("spark_master_url"))
     return _FLINK if flink else _SPARK if spark else _JOB_SERVER if names else _JOB_SERVICE
 
 

@@ -117,8 +117,9 @@ def run(build: Build, beam_options: PipelineOptions, claim: Claim | None = None)
     """
     target = None if is_local(beam_options) else engine_errors.target_of(beam_options)
     pipeline = _pipeline(beam_options)
+    lasting: list[RunFault] = []
     try:
-        with _adapted_beam(), _gc_frozen():
+        with _adapted_beam(), _gc_frozen(), engine_errors.no_vain_restarts(target) as lasting:
             build(pipeline)
             if _in_processes(beam_options):
                 local_workers.run_watched(lambda: _finish(pipeline))
@@ -132,6 +133,8 @@ def run(build: Build, beam_options: PipelineOptions, claim: Claim | None = None)
         logging.getLogger(__name__).debug("the pipeline failed", exc_info=True)
         if _INTERRUPT.search(str(error)):
             raise KeyboardInterrupt from error
+        if lasting:
+            raise lasting[0] from error
         explained = engine_errors.explain(error, target) if target else None
         raise explained or _fault(error) from error
 

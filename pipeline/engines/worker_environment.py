@@ -36,13 +36,17 @@ def complete_environment(given: GivenOptions, has_processes: bool, hosts: Sequen
     if given.has("sdk_container_image"):
         cure = "give --environment_type=DOCKER --environment_config=IMAGE"
         raise CallError(f"--sdk_container_image: only Dataflow reads this option; {cure}")
-    if not kind and has_processes and not portable.environment_config:
+    config = portable.environment_config or ""
+    if not kind and has_processes and not config:
         command = os.path.join(os.path.dirname(sys.executable), WORKER)
         given.default("environment_type", "PROCESS")
         given.default("environment_config", json.dumps({"command": command}))
         _check_command("--environment_type", command, here)
+    elif not kind and has_processes and config.lstrip().startswith("{"):  # Beam would take it for an image
+        given.default("environment_type", "PROCESS")
+        _check_command("--environment_config", worker_command(portable), here)
     elif kind in ("", "DOCKER"):
-        image = portable.environment_config or portable.lookup_environment_option("docker_container_image")
+        image = config or portable.lookup_environment_option("docker_container_image")
         if not image and not any(map(given.has, _INSTALLS)):
             ways = "PROCESS or EXTERNAL" if has_processes else "LOOPBACK (workers in this process) or EXTERNAL"
             cure = f"give --environment_type={ways}, or an image in --environment_config"
@@ -50,7 +54,7 @@ def complete_environment(given: GivenOptions, has_processes: bool, hosts: Sequen
     elif kind == "PROCESS":
         _check_command("--environment_config", worker_command(portable), here)
     elif kind == "EXTERNAL" and here:
-        pool = portable.environment_config or portable.lookup_environment_option("external_service_address") or ""
+        pool = config or portable.lookup_environment_option("external_service_address") or ""
         if host_of(pool) and is_here(host_of(pool)):
             open_address("--environment_config", pool, "the worker pool")
 

@@ -61,7 +61,7 @@ class Lease:
             return revoked
         asked = time.monotonic()
         # Reading, unlike asking whether it exists, gets what others did from the server of a network disk.
-        found = find_typed(self._uri, LeaseFile)
+        found = find_typed(self.uri, LeaseFile)
         revoked = found is None or found.run != self.run_id
         with _answers_lock:
             _answers[self] = asked, revoked
@@ -79,7 +79,8 @@ class Lease:
                 _answers[self] = time.monotonic(), True
 
     @property
-    def _uri(self) -> str:
+    def uri(self) -> str:
+        """The file of the lease."""
         return files.join(self.folder, layout.lease(self.number))
 
 

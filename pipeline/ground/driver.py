@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from pipeline import files, fingerprint
 from pipeline.configuration import Configuration
@@ -31,6 +32,9 @@ from transforms.filters import Filters, columns_of, unknown_columns
 from transforms.records import Pair
 from transforms.wording import counted, suggestion
 
+if TYPE_CHECKING:  # it imports Beam
+    from pipeline.engines.remote import RemoteEngine
+
 _LOOK = 16
 """Pairs of the first source in which the columns of `filters.where` are looked up."""
 
@@ -52,10 +56,11 @@ def ground(
     """
     folder = files.join(output, DETECTIONS)
     if options.beam:
-        from pipeline.engines import progress, run_pipeline
+        from pipeline.engines import run_pipeline
 
         run_pipeline.parse_beam_options(options.beam)  # refuses a wrong option before models are looked up
     old = _interrupted_fresh(folder) if options.fresh else read_plan(folder)
+    engine = None if old else _connect(options)  # before models are looked up
     if old:
         configuration = configuration.resuming(old.configuration)
     model_cache = ModelCache(folder)
@@ -70,13 +75,11 @@ def ground(
     listings = list_tables(every_table)
     if configuration.filters.exclude_hashes is not None:
         near_duplicates.read_excluded(configuration.filters.exclude_hashes)  # refuses a wrong line before any work
-    engine = None
     work_left = not _is_done(old, tables, listings, options)
     if options.beam or work_left:
         _check_device(configuration.detector, options.beam)
-    if options.beam and work_left:
-        engine = run_pipeline.connect(options.beam, options.run_id)
-        options = replace(options, beam=engine.arguments) if engine else options
+    engine = _connect(options) if old and work_left else engine
+    options = replace(options, beam=engine.arguments) if engine else options
     left_out: list[str] = []
     read = configuration.source
     planned = {source.uri for source in old.sources if source.ranges} if old else ()
@@ -112,6 +115,8 @@ def ground(
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
         if engine:
+            from pipeline.engines import progress
+
             progress.announce("ground", engine.start_lines(len(unfinished)), options.quiet, options.log)
         provenance = {name: Provenance(text, model_identities) for name, text in fingerprints.items()}
         for name, table in first_tables.items():
@@ -242,6 +247,15 @@ def _check_done(plan: Plan, tables: Iterable[Table]) -> frozenset[RangeId]:
         missing = f"{counted(len(unfinished), 'range')} not done"
         raise EnvironmentFault(f"{tables[0].uri}: the run ended with {missing}; run the same command to resume")
     return finished[0]
+
+
+def _connect(options: GroundOptions) -> "RemoteEngine | None":
+    """The remote engine that Beam's options name, if any."""
+    if not options.beam:
+        return None
+    from pipeline.engines import run_pipeline
+
+    return run_pipeline.connect(options.beam, options.run_id)
 
 
 def _check_device(settings: DetectorSettings, arguments: Sequence[str]) -> None:

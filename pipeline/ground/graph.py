@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import apache_beam as beam
 
 from pipeline import files
-from pipeline.engines import placement, progress, run_pipeline
+from pipeline.engines import placement, progress, run_pipeline, submission
 from pipeline.engines.worker_context import Leased
 from pipeline.faults import WorkerDied
 from pipeline.files.lease import Lease
@@ -18,6 +18,7 @@ from pipeline.ground.options import GroundOptions
 from pipeline.ground.progress import GroundProgress
 from pipeline.ground.read_chunks import ReadChunks
 from pipeline.ids import RangeId
+from pipeline.layout import HASHES
 from pipeline.plan.plan import Plan
 from pipeline.plan.work_list import published, read_work
 from pipeline.stages.base import Stage
@@ -48,6 +49,8 @@ def run(
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
     lease = options.claim.lease if options.claim else None
+    if lease:
+        submission.announce(beam_options, lease, "hashes" if HASHES in tables else "ground")
     if local:
         progress.delete_progress_files(folder)  # left by a run that was killed
     run = GroundProgress(plan, tables, listings)
@@ -97,7 +100,7 @@ def build(
     chunks = (
         pipeline
         | "WorkList" >> beam.Create([work_list])
-        | "Ranges" >> beam.FlatMap(Leased(lease, "ranges", ranges_of, many=True))
+        | "Ranges" >> beam.FlatMap(Leased(lease, "list ranges", ranges_of, many=True))
         | "Spread" >> beam.Reshuffle()
         | ReadChunks(tables, lease)
     )

@@ -60,7 +60,7 @@ def parser_identity(model: str, cache: ModelCache | None = None) -> str:
     model = bundled.model_path(model)
     model = files.canonical(model) if os.path.isdir(os.path.expanduser(model)) else model
     folder = os.path.isdir(model)
-    folder_path = Path(os.path.realpath(model)) if folder else _package_folder(model)
+    folder_path = Path(os.path.realpath(model)) if folder else package_folder(model)
     if folder_path is None:
         return _load_and_identify(model)
     packages = ("spacy",) if folder else ("spacy", model)
@@ -88,7 +88,7 @@ def _load_and_identify(model: str) -> str:
     return f"folder:{folder_hash(Path(nlp.path))}"
 
 
-def _package_folder(name: str) -> Path | None:
+def package_folder(name: str) -> Path | None:
     """The folder of an installed package, found without importing it. None if the package is missing or has no unique
     folder."""
     try:

@@ -82,7 +82,8 @@ def pack(
     if engine:
         progress.announce("pack", engine.start_lines(len(done)), options.quiet, options.log)
     pairs = sum(row.pairs for row in rows)
-    options = replace(options, beam=engine.arguments if engine else placement.pack_beam_options(options.beam, pairs))
+    beam = engine.arguments if engine else placement.pack_beam_options(options.beam, pairs)
+    options = replace(options, beam=beam)
     with replacing(output):
         work = zip(plan.range_ids(), (row.unfinished_chunks for row in rows), strict=True)
         graph.run(output, folder, head, work, json_digest(row_digests), options)

@@ -10,7 +10,7 @@ import apache_beam as beam
 
 from pipeline import files, layout
 from pipeline.configuration import ShardSettings
-from pipeline.engines import progress, run_pipeline
+from pipeline.engines import progress, run_pipeline, submission
 from pipeline.engines.worker_context import Leased
 from pipeline.faults import EnvironmentFault
 from pipeline.files.lease import Lease
@@ -49,6 +49,8 @@ def run(output: str, folder: str, head: Manifest, work: Iterable[Work], row_dige
     files.delete([files.join(output, layout.PLANNED_SHARDS)])  # left by a run that was killed
     old = files.list_folder(output, layout.MANIFEST)
     lease = options.claim.lease if options.claim else None
+    if lease:
+        submission.announce(beam_options, lease, "pack")
     run = PackProgress(output)
     display = progress.show_progress(
         "pack", "shards", run.state, options.quiet, files.is_local(output), options.log, run.news
@@ -81,13 +83,13 @@ def build(
 ) -> object:
     """Builds the graph. Only counts and plans cross a shuffle, never images. lease: each step that reads or writes
     files asks whether it is still in force."""
-    work = partial(ranges_of, folder=writer.detections)
     finish = partial(_manifest, writer=writer, head=head)
     plan = partial(_plan, writer=writer, shards=head.settings.shards, row_digest=row_digest, stale=stale)
     ranges = (
         pipeline
         | "WorkList" >> beam.Create([work_list])
-        | "Ranges" >> beam.FlatMap(Leased(lease, "ranges", work, many=True))
+        | "Ranges"
+        >> beam.FlatMap(Leased(lease, "list ranges", partial(ranges_of, folder=writer.detections), many=True))
         | "SpreadRanges" >> beam.Reshuffle()
     )
     if writer.policy.exact_duplicates:
@@ -130,13 +132,12 @@ def ranges_of(work_list: str, folder: str) -> Iterator[RangeItem]:
 
 def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None) -> beam.PCollection:
     """Adds the duplicates to the ranges."""
-
-    def hash_pairs(item: RangeItem) -> Iterator[tuple[int, tuple[RangeKey, bytes]]]:
-        return hash_range(folder, item[0], item[1] is None, item[1])
-
+    hash_pairs = Leased(
+        lease, "hash pairs", lambda item: hash_range(folder, item[0], item[1] is None, item[1]), many=True
+    )
     duplicates = (
         ranges
-        | "HashPairs" >> beam.FlatMap(Leased(lease, "hash pairs", hash_pairs, many=True))
+        | "HashPairs" >> beam.FlatMap(hash_pairs)
         | "GatherHashes" >> beam.GroupByKey()
         | "FindDuplicates" >> beam.FlatMap(lambda keyed: find_duplicates(keyed[1]))
     )

@@ -9,8 +9,6 @@ from gritmill.api import resolve_config
 from pipeline import layout
 from pipeline.engines import run_pipeline
 from pipeline.files.lease import nobody, take
-from pipeline.files.typed import publish_typed
-from pipeline.fingerprint import json_digest
 from pipeline.ground import graph as ground_graph
 from pipeline.ground.commit_chunk import Provenance
 from pipeline.pack import driver as pack_driver
@@ -18,7 +16,7 @@ from pipeline.pack import graph as pack_graph
 from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.plan.plan import need_plan
-from pipeline.plan.work_list import WorkList
+from pipeline.plan.work_list import published
 from pipeline.stages.configured import configured_stages, open_tables
 from pipeline.tables.detections import open_detections
 from pipeline.threshold import active_threshold
@@ -53,14 +51,7 @@ def revoked(out):
     return lease
 
 
-def work_list(folder, ranges):
-    """A list that stays: an engine may read it after the end of its driver."""
-    uri = f"{folder.parent}/work.json"
-    publish_typed(uri, WorkList(tuple((one.source, one.range, None) for one in ranges)))
-    return uri
-
-
-def pack_again(out, lease):
+def pack_again(out, lease, tmp_path):
     """Runs the graph of a `pack --fresh` with other settings, which replaces everything."""
     plan, detections = need_plan(f"{out}/detections"), f"{out}/detections"
     configuration = plan.configuration
@@ -71,19 +62,19 @@ def pack_again(out, lease):
     head = Manifest.head(plan, configuration, threshold, "another fingerprint", False)
     writer = ShardWriter(detections, str(out), head.fingerprints.pack, policy)
     rows = pack_driver.digest_rows(plan, open_detections(detections), frozenset(plan.range_ids()))
-    row_digest = json_digest([row.digest for row in rows])
-    stale = pack_graph.Stale(True, (out / "manifest.json").stat().st_mtime)
-    work = work_list(out, plan.range_ids())
+    row_digest = pack_driver.json_digest([row.digest for row in rows])
+    stale = pack_graph.Stale(True, (out / layout.MANIFEST).stat().st_mtime)
     options = run_pipeline.parse_beam_options([])
-    run_pipeline.run(lambda pipeline: pack_graph.build(pipeline, work, writer, head, row_digest, stale, lease), options)
+    with published(str(tmp_path), ((range_id, None) for range_id in plan.range_ids())) as work:
+        run_pipeline.run(lambda graph: pack_graph.build(graph, work, writer, head, row_digest, stale, lease), options)
 
 
-def test_the_graph_of_a_pack_that_was_taken_over_writes_nothing(run):
+def test_the_graph_of_a_pack_that_was_taken_over_writes_nothing(run, tmp_path):
     out, _, _ = run
     before = states(out)
-    pack_again(out, revoked(out))
+    pack_again(out, revoked(out), tmp_path)
     assert states(out) == before
-    pack_again(out, take(str(out), replace(nobody(), run="new")))  # what it would have done
+    pack_again(out, take(str(out), replace(nobody(), run="new")), tmp_path)  # what it would have done
     assert read_manifest(str(out)).fingerprints.pack == "another fingerprint"
 
 
@@ -100,12 +91,11 @@ def test_the_graph_of_a_ground_that_was_taken_over_writes_nothing(run, tmp_path)
     provenance = {layout.DETECTIONS: Provenance("fingerprint", plan.model_identities)}
     options = run_pipeline.parse_beam_options([])
 
-    work = work_list(out, plan.range_ids())
-
     def build(lease):
         return lambda pipeline: ground_graph.build(pipeline, work, stages, tables, provenance, lease=lease)
 
-    run_pipeline.run(build(revoked(out)), options)
-    assert states(out) == before
-    run_pipeline.run(build(take(str(out), replace(nobody(), run="new"))), options)
+    with published(str(tmp_path), ((range_id, None) for range_id in plan.range_ids())) as work:
+        run_pipeline.run(build(revoked(out)), options)
+        assert states(out) == before
+        run_pipeline.run(build(take(str(out), replace(nobody(), run="new"))), options)
     assert list(out.glob("detections/00000/*.done.json"))

@@ -1,0 +1,197 @@
+"""What is tried on each engine. Each row has the number that docs/reliability.md gives it."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from cluster.beam import External, Loopback
+from cluster.engine import WORKER_PROCESS, Cluster, Engine
+from cluster.flink import Flink
+from cluster.processes import running, wait_for
+from cluster.spark import Spark
+from cluster.trial import Lab, Run, computed_again, difference, noted
+
+_EMBEDDED = "scene-grounder"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """wrong: what broke the promise; empty if it was kept."""
+
+    engine: str
+    row: int
+    what: str
+    seconds: float
+    wrong: str
+
+
+Trials = Iterator[tuple[str, str]]
+"""What was tried, and what was wrong; empty if nothing was."""
+
+Row = Callable[[Engine, Lab, Path], Trials]
+
+_SOON = 10.0
+"""Seconds for a line about an engine that does not fit. On a busy machine, the start of Python alone takes so long."""
+
+
+def clean_run(engine: Engine, lab: Lab, folder: Path) -> Trials:
+    """1: a run that nothing disturbs. Same bytes, and work on every worker."""
+    with engine.started(folder / "engine") as cluster:
+        run = Run(lab, cluster.processes, folder / "run", cluster.options(), _EMBEDDED)
+        wrong = _same(run, lab, _EMBEDDED)
+        workers = len(run.workers())
+        yield f"clean run, {workers} workers", wrong or ("" if workers == engine.workers else f"{workers} workers")
+
+
+def killed_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
+    """2: `kill -9` after the first finished range. Same bytes, and nothing computed again that was committed."""
+    with noted(folder / "notes") as notes, engine.started(folder / "engine", impatient=True) as cluster:
+        for victim, word in engine.victims.items():
+            for kill in range(int(os.environ.get("KILLS", "1"))):
+                cluster.ready()
+                run = Run(lab, cluster.processes, folder / f"run-{victim.replace(' ', '-')}-{kill}", cluster.options())
+                run.wait_for_a_range()
+                _kill(cluster, word)
+                cluster.replace(victim)
+                wrong = _same(run, lab)
+                again = computed_again(notes, run.committed())
+                yield f"kill -9 of a {victim}", wrong or (f"{again} pictures computed again" if again else "")
+                for note in notes.glob("*"):
+                    note.unlink()
+
+
+def killed_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
+    """3: `kill -9` of the engine. Status 3 in one line, and the same bytes on a new engine; or the run goes on."""
+    with noted(folder / "notes"):
+        for position, (victim, word) in enumerate({**engine.vital, **engine.spare}.items()):
+            output = folder / f"run-{position}"
+            with engine.started(folder / f"engine-{position}", impatient=True) as cluster:
+                run = Run(lab, cluster.processes, output, cluster.options())
+                run.wait_for_a_range()
+                _kill(cluster, word)
+                if victim in engine.spare:
+                    yield f"kill -9 of the {victim}, the run goes on", _same(run, lab)
+                    continue
+                wrong = _one_line(run, 3)
+            with engine.started(folder / f"new-engine-{position}") as cluster:
+                again = Run(lab, cluster.processes, output, cluster.options())
+                yield f"kill -9 of the {victim}: {run.last_line}", wrong or _same(again, lab)
+
+
+def unfit_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
+    """6: a worker of another version, and one that does not see the output. Status 3 in one line."""
+    folder.mkdir()
+    for what, start, told in (
+        ("a worker of another version", _OTHER_VERSION, "gritmill 9.9 here"),
+        ("a worker that does not see the output", _OTHER_DISK, "not there, or not the folder that the driver sees"),
+    ):
+        worker = folder / f"worker-{len(list(folder.iterdir()))}"
+        output = folder / f"{worker.name}-run"
+        worker.write_text(start.format(output=output, python=sys.executable))
+        worker.chmod(0o755)
+        with (
+            noted(folder / f"{worker.name}-notes"),
+            engine.started(folder / f"{worker.name}-engine", worker=worker) as one,
+        ):
+            run = Run(lab, one.processes, output, one.options())
+            wrong = _one_line(run, 3)
+            yield f"{what}: {run.last_line}", wrong or ("" if told in run.last_line else "the line does not say so")
+
+
+def unfit_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
+    """7: no engine at the address, no such worker command, too few slots. One line within ten seconds."""
+    with engine.started(folder / "engine") as cluster:
+        for position, (missing, options) in enumerate(cluster.unfit_options().items()):
+            started = time.monotonic()
+            run = Run(lab, cluster.processes, folder / f"run-{position}", options)
+            wrong, seconds = _one_line(run, 2), time.monotonic() - started
+            yield f"no {missing}: {run.last_line}", wrong or (f"after {seconds:.0f} s" if seconds > _SOON else "")
+
+
+def orphans(engine: Engine, lab: Lab, folder: Path) -> Trials:
+    """8: `kill -9` of the process that starts workers leaves none of them after five seconds."""
+    with noted(folder / "notes"), engine.started(folder / "engine") as cluster:
+        for victim, word in engine.hosts.items():
+            run = Run(lab, cluster.processes, folder / "run", cluster.options())
+            run.wait_for_a_range()
+            pid = cluster.processes.found(word)[0]
+            workers = [one.pid for one in running() if one.parent == pid and WORKER_PROCESS in one.command]
+            os.kill(pid, signal.SIGKILL)
+            time.sleep(5)
+            left = [one for one in running() if one.pid in workers]
+            yield f"kill -9 of a {victim} with {len(workers)} workers", f"{len(left)} of them live on" if left else ""
+
+
+_OTHER_VERSION = """\
+#!{python}
+import importlib.metadata
+
+real = importlib.metadata.version
+importlib.metadata.version = lambda name: "9.9" if name == "gritmill" else real(name)
+
+from gritmill.worker import main
+
+main()
+"""
+
+_OTHER_DISK = """\
+#!/bin/sh
+exec unshare --map-root-user --mount sh -c 'mount -t tmpfs none "$0" && exec "$@"' {output} {python} \\
+    -P -c 'from gritmill.worker import main; main()' "$@"
+"""
+
+ROWS: dict[int, Row] = {
+    1: clean_run,
+    2: killed_worker,
+    3: killed_engine,
+    6: unfit_worker,
+    7: unfit_engine,
+    8: orphans,
+}
+
+ENGINES: dict[str, list[Engine]] = {
+    "beam": [Loopback(), External()],
+    "flink": [Flink(), Flink(streaming=False)],
+    "spark": [Spark()],
+}
+
+
+def trials(engine: Engine, number: int, lab: Lab, folder: Path) -> Iterator[Outcome]:
+    """Runs a row on an engine."""
+    started = time.monotonic()
+    row = ROWS[number]
+    try:
+        for what, wrong in row(engine, lab, folder):
+            yield Outcome(engine.title, number, what, time.monotonic() - started, wrong)
+            started = time.monotonic()
+    except Exception as error:  # one row that cannot be tried does not end the others
+        yield Outcome(
+            engine.title, number, row.__name__, time.monotonic() - started, f"{type(error).__name__}: {error}"
+        )
+
+
+def _same(run: Run, lab: Lab, detector: str | None = None) -> str:
+    """What is wrong with the end of a run that should be that of the local engine."""
+    status = run.wait()
+    if status:
+        return f"status {status}: {run.last_line}"
+    return difference(run.output, lab.expected(detector) if detector else lab.expected())
+
+
+def _one_line(run: Run, status: int) -> str:
+    """What is wrong with the end of a run that should be one line with a status."""
+    found = run.wait()
+    if found != status:
+        return f"status {found} instead of {status}"
+    return "" if run.last_line.startswith("gritmill: ") else "no line of gritmill"
+
+
+def _kill(cluster: Cluster, word: str) -> None:
+    """Kills a process of an engine with -9, and waits until it is gone."""
+    pid = wait_for(f"a process {word}", lambda: cluster.processes.found(word), 60)[0]
+    os.kill(pid, signal.SIGKILL)
+    wait_for("its end", lambda: pid not in cluster.processes.found(word), 60)

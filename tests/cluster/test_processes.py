@@ -1,0 +1,44 @@
+"""Processes of engines: found by a word, and ended with all that they have started."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from cluster.processes import Processes, TimedOut, answers, free_ports, running, wait_for
+
+PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)', sys.argv[1]])"
+
+
+def test_all_that_a_process_has_started_is_found_and_ended(tmp_path: Path) -> None:
+    word = f"word-{time.time_ns()}"
+    with Processes(tmp_path / "logs") as processes:
+        parent = processes.start("parent", [sys.executable, "-c", PARENT, word])
+        pids = wait_for("two processes", lambda: len(found := processes.found(word)) == 2 and found, 30)
+        assert pids[0] == parent.pid
+        assert [one.parent for one in running() if one.pid == pids[1]] == [parent.pid]
+    assert [one for one in running() if word in one.command] == []
+
+
+def test_a_process_of_somebody_else_is_not_found(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        assert processes.found("python") == []
+
+
+def test_output_and_variables(tmp_path: Path) -> None:
+    with Processes(tmp_path) as processes:
+        code = "import os; print(os.getcwd(), os.environ['A_WORD'])"
+        processes.start("one", [sys.executable, "-c", code], {"A_WORD": "x"}).wait(60)
+    assert (tmp_path / "one.log").read_text() == f"{tmp_path} x\n"
+
+
+def test_waiting_ends() -> None:
+    with pytest.raises(TimedOut, match="a miracle: not within 0 s"):
+        wait_for("a miracle", lambda: None, 0.0)
+
+
+def test_a_free_port_has_nobody_who_answers() -> None:
+    one, other = free_ports(2)
+    assert one != other
+    assert not answers(one)

@@ -1,0 +1,63 @@
+"""What a command asks a remote engine, and when. No engine runs here."""
+
+import shutil
+
+import pytest
+
+import gritmill
+from pipeline.faults import CallError
+from tests import sample_pairs
+from tests.flink_server import closed_port
+
+MIDDLE = "tests.plugin_detectors:factory"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, parser):
+    """Configuration, input and output of a finished run."""
+    folder = tmp_path_factory.mktemp("finished")
+    config = sample_pairs.settings(parser, MIDDLE)
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(4), folder / "in")
+    gritmill.run(config, inputs=[pattern], output=folder / "out")
+    return config, pattern, folder / "out"
+
+
+@pytest.fixture
+def gone():
+    """Beam's options of a cluster that is not there."""
+    with closed_port() as address:
+        yield ["--runner=FlinkRunner", f"--flink_master={address}", "--job_server_java_launcher=/bin/sh"]
+
+
+def content(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_remote_engine_that_is_not_there_is_told_before_anything_is_written(tmp_path, finished, gone):
+    config, pattern, _ = finished
+    with pytest.raises(CallError, match="nobody answers there"):
+        gritmill.run(config, inputs=[pattern], output=tmp_path / "out", beam=gone)
+    assert not content(tmp_path)
+
+
+def test_a_finished_run_needs_no_engine(tmp_path, finished, gone):
+    config, pattern, out = finished
+    shutil.copytree(out, tmp_path / "out")
+    manifest = gritmill.run(config, inputs=[pattern], output=tmp_path / "out", beam=gone)
+    assert manifest["ledger"]["written"] == 4
+
+
+def test_a_half_finished_run_and_a_pack_lose_nothing_if_the_engine_is_gone(tmp_path, finished, gone):
+    config, pattern, out = finished
+    shutil.copytree(out, tmp_path / "out")
+    next((tmp_path / "out" / "detections").rglob("*.done.json")).unlink()
+    before = content(tmp_path)
+    with pytest.raises(CallError, match="nobody answers there"):
+        gritmill.run(config, inputs=[pattern], output=tmp_path / "out", beam=gone)
+    with pytest.raises(CallError, match="nobody answers there"):
+        gritmill.pack(config, output=tmp_path / "two", detections=out, fresh=True, beam=gone)
+    after = content(tmp_path)
+    logs = {path for path in after if path.name == "run.log"}
+    assert {path: data for path, data in after.items() if path not in logs} == {
+        path: data for path, data in before.items() if path not in logs
+    }

@@ -1,0 +1,169 @@
+"""The messages are those of Beam 2.77 with Flink 1.19 and Spark 3.5."""
+
+import time
+
+import grpc
+import pytest
+
+from pipeline.engines import engine_errors, run_pipeline
+from pipeline.engines.engine_errors import Target, explain, target_of
+from pipeline.engines.run_pipeline import parse_beam_options
+from pipeline.faults import CallError, EnvironmentFault
+from tests.flink_server import closed_port, flink_server
+
+FLINK = Target(
+    engine="Flink at flink:8081", job_name="gritmill-1f", environment="PROCESS", command="/opt/gritmill-worker"
+)
+
+
+MISSING = 'java.io.IOException: Cannot run program "/opt/gritmill-worker": error=2, No such file or directory'
+FAILURE = {
+    "stacktrace": "org.apache.flink.runtime.JobException: Recovery is suppressed by NoRestartBackoffTimeStrategy",
+    "concurrentExceptions": [{"endpoint": "host7:4711", "stacktrace": f"UncheckedExecutionException: {MISSING}"}],
+}
+"""What Flink 1.19 says of a job that has ended."""
+
+
+def failed(text):
+    return RuntimeError(f"Pipeline BeamApp_1f failed in state FAILED: {text}")
+
+
+class Broken(grpc.RpcError):
+    def __init__(self, code, details=""):
+        self.code, self.details = lambda: code, lambda: details
+
+
+def test_the_target_is_read_from_the_options():
+    config = '--environment_config={"command": "/opt/gritmill-worker"}'
+    options = ["--flink_master=flink:8081", "--environment_type=PROCESS", config, "--parallelism=4", "--job_name=mine"]
+    assert target_of(parse_beam_options(["--runner=FlinkRunner", *options])) == Target(
+        engine="Flink at flink:8081",
+        rest_address="flink:8081",
+        job_name="mine",
+        environment="PROCESS",
+        command="/opt/gritmill-worker",
+        parallelism=4,
+    )
+    target = target_of(parse_beam_options(["--runner=PortableRunner", "--job_endpoint=server:8099"]))
+    assert target == Target(engine="the engine at server:8099", job_endpoint="server:8099")
+    spark = ["--runner=PortableRunner", "--job_endpoint=server:8099", "--spark_master_url=spark://master:7077"]
+    assert target_of(parse_beam_options(spark)).engine == "Spark at server:8099"
+    assert target_of(parse_beam_options(["--runner=SparkRunner"])) == Target(engine="Spark")
+
+
+@pytest.mark.parametrize(
+    ("why", "text"), [("does not exist", "error=2, No such file or directory"), ("cannot be executed", "error=13, x")]
+)
+def test_a_worker_command_that_is_not_there(why, text):
+    fault = explain(failed(f"java.io.IOException: {text}"), FLINK)
+    assert isinstance(fault, CallError)
+    assert str(fault) == (
+        f"the worker command /opt/gritmill-worker {why} on a worker's machine of Flink at flink:8081; install gritmill"
+        " at the same path on each machine, or name gritmill-worker in --environment_config"
+    )
+
+
+def test_the_host_comes_from_flink_or_from_spark():
+    error = failed("java.io.IOException: error=2, No such file or directory")
+    with flink_server(jobs={"a": ("gritmill-1f", "FAILED")}) as cluster:
+        cluster.failures = {"a": FAILURE}
+        target = Target("Flink", cluster.address, job_name="gritmill-1f", command="/opt/gritmill-worker")
+        assert "/opt/gritmill-worker does not exist on host7; " in str(explain(error, target))
+    text = (
+        "org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 0.0 failed 4 times, most "
+        "recent failure: Lost task 0.3 in stage 0.0 (TID 6) (10.0.0.7 executor 1): java.lang.RuntimeException: "
+        'java.io.IOException: Cannot run program "/opt/gritmill-worker": error=2, No such file or directory'
+    )
+    assert "the worker command /opt/gritmill-worker does not exist on 10.0.0.7; " in str(
+        explain(failed(text), Target("Spark"))
+    )
+
+
+def test_a_job_whose_worker_command_is_missing_is_not_restarted_in_vain(monkeypatch):
+    monkeypatch.setattr(engine_errors, "_LOOK_SECONDS", 0.01)
+    with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
+        target = Target("Flink", cluster.address, job_name="gritmill-1f", command="/opt/gritmill-worker")
+        with engine_errors.no_vain_restarts(target) as found:
+            while not any("exceptions" in request for request in cluster.asked):
+                time.sleep(0.01)
+            assert found == []
+            cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": MISSING}}
+            while cluster.jobs["a"][1] != "CANCELED":
+                time.sleep(0.01)
+        assert str(found[0]).startswith("the worker command /opt/gritmill-worker does not exist on host7; install")
+
+
+def test_docker_that_is_not_there():
+    text = 'java.io.IOException: Cannot run program "docker": error=2, No such file or directory'
+    fault = explain(failed(text), Target("Flink at flink:8081", environment="DOCKER"))
+    assert str(fault).endswith("install Docker there, or give --environment_type=PROCESS or EXTERNAL")
+
+
+def test_a_worker_command_that_ends_at_once():
+    fault = explain(failed("java.lang.IllegalStateException: Process died with exit code 127"), FLINK)
+    assert str(fault).startswith("the worker command /opt/gritmill-worker ended with status 127 on a worker's machine")
+
+
+def test_an_engine_that_has_ended():
+    error = failed("java.net.ConnectException: Connection refused")
+    with closed_port() as address:
+        fault = explain(error, Target(f"Flink at {address}", rest_address=address))
+    assert isinstance(fault, EnvironmentFault)
+    assert str(fault) == (
+        f"Flink at {address} does not answer any more; start it again, then run the same command to resume"
+    )
+    with flink_server() as cluster:
+        fault = explain(error, Target("Flink", rest_address=cluster.address, environment="EXTERNAL"))
+        assert str(fault).startswith(
+            "no worker pool answers on a worker's machine of Flink; start one beside each Task"
+        )
+        fault = explain(error, Target("Flink", rest_address=cluster.address, environment="PROCESS"))
+        assert str(fault).startswith("Flink lost the connection to a worker")
+
+
+def test_too_few_slots_after_the_wait():
+    text = "org.apache.flink.runtime.jobmanager.scheduler.NoResourceAvailableException: Could not acquire the minimum"
+    fault = explain(failed(text), Target("Flink at flink:8081", parallelism=8))
+    assert str(fault).startswith("Flink at flink:8081 has not got 8 free slots within its time limit; start more")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            Broken(grpc.StatusCode.UNAVAILABLE, "Socket closed"),
+            "Beam's job server at server:8099 has ended, and its job may still run; start it again, then run the same"
+            " command to resume",
+        ),
+        (
+            Broken(grpc.StatusCode.DEADLINE_EXCEEDED),
+            "Beam's job server at server:8099: no answer within --job_server_timeout; give a larger one, and run the"
+            " same command to resume",
+        ),
+        (Broken(grpc.StatusCode.INTERNAL, "a\nb"), "Beam's job server at server:8099: a b"),
+        (
+            grpc.FutureTimeoutError(),
+            "Beam's job server at server:8099 does not answer; start it again, then run the same command to resume",
+        ),
+    ],
+)
+def test_a_job_server_that_has_ended(error, line):
+    fault = explain(error, Target("Flink", job_endpoint="server:8099"))
+    assert (fault.status, str(fault)) == (3, line)
+
+
+def test_a_job_server_that_does_not_start():
+    fault = explain(RuntimeError("Service failed to start up with error 1"), Target("Flink"))
+    assert str(fault).startswith("Beam's job server ended with status 1 when it was started; ")
+
+
+def test_other_errors_are_left_alone():
+    assert explain(failed("java.lang.NullPointerException"), FLINK) is None
+    assert explain(EnvironmentFault("/data: Connection refused"), FLINK) is None
+
+
+def test_an_error_of_a_step_is_not_taken_for_one_of_the_engine():
+    trace = "Traceback (most recent call last):\n  File a.py, line 1\nEnvironmentFault: s3://b: Connection refused"
+    error = failed(f"java.lang.RuntimeException: Error received from SDK harness for instruction 4: {trace}")
+    assert explain(error, FLINK) is None
+    assert str(run_pipeline._fault(error)) == "s3://b: Connection refused"

@@ -1,0 +1,45 @@
+import signal
+import subprocess
+import sys
+
+from apache_beam.utils import subprocess_server
+
+from pipeline.engines import job_server, run_pipeline
+
+SERVER = "import time; print('up', flush=True); time.sleep(60); print('late')"
+"""Ends by itself only after a minute, with a word."""
+
+DRIVER = f"""
+import subprocess, sys, time
+from pipeline.engines.job_server import below_driver
+subprocess.Popen(below_driver([sys.executable, "-c", {SERVER!r}]))
+time.sleep(60)
+"""
+
+
+def test_the_job_server_ends_when_the_driver_is_killed():
+    driver = subprocess.Popen([sys.executable, "-c", DRIVER], stdout=subprocess.PIPE, text=True)
+    assert driver.stdout.readline() == "up\n"
+    driver.send_signal(signal.SIGKILL)
+    assert driver.stdout.read() == ""  # until the last of the three processes has ended
+    driver.wait()
+
+
+def test_beam_ends_it_with_an_interrupt():
+    command = job_server.below_driver([sys.executable, "-c", SERVER])
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout.readline() == "up\n"
+        started.send_signal(signal.SIGINT)
+        assert started.stdout.read() == ""
+
+
+def test_its_exit_status_is_passed_on():
+    assert subprocess.run(job_server.below_driver([sys.executable, "-c", "exit(7)"]), check=False).returncode == 7
+
+
+def test_beam_starts_its_job_server_below_the_program():
+    before = subprocess_server.SubprocessServer
+    with run_pipeline._adapted_beam():
+        server = subprocess_server.SubprocessServer(object, ["java", "-jar", "server.jar"], port=1)
+        assert server._cmd == job_server.below_driver(["java", "-jar", "server.jar"])
+    assert subprocess_server.SubprocessServer is before
