@@ -34,8 +34,8 @@ Trials = Iterator[tuple[str, str]]
 
 Row = Callable[[Engine, Lab, Path], Trials]
 
-_SOON = 10.0
-"""Seconds for a line about an engine that does not fit. On a busy machine, the start of Python alone takes so long."""
+_SOON = 30.0
+"""Seconds for a line about an engine that does not fit. It takes less than ten on a machine that does nothing else."""
 
 _STALL_MINUTES = 1.0
 
