@@ -34,8 +34,10 @@ Trials = Iterator[tuple[str, str]]
 
 Row = Callable[[Engine, Lab, Path], Trials]
 
-_SOON = 10.0
-"""Seconds for a line about an engine that does not fit. On a busy machine, the start of Python alone takes so long."""
+_SOON = 30.0
+"""Seconds for a line about an engine that does not fit. It takes less than ten on a machine that does nothing else."""
+
+_STALL_MINUTES = 1.0
 
 
 def clean_run(engine: Engine, lab: Lab, folder: Path) -> Trials:
@@ -49,6 +51,9 @@ def clean_run(engine: Engine, lab: Lab, folder: Path) -> Trials:
 
 def killed_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
     """2: `kill -9` after the first finished range. Same bytes, and nothing computed again that was committed."""
+    if not engine.retries:
+        yield from killed_pool_worker(engine, lab, folder)
+        return
     with noted(folder / "notes") as notes, engine.started(folder / "engine", impatient=True) as cluster:
         for victim, word in engine.victims.items():
             for kill in range(int(os.environ.get("KILLS", "1"))):
@@ -62,6 +67,22 @@ def killed_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
                 yield f"kill -9 of a {victim}", wrong or (f"{again} pictures computed again" if again else "")
                 for note in notes.glob("*"):
                     note.unlink()
+
+
+def killed_pool_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
+    """2, without retries: the engine waits for ever. Status 3 after `engine.stall_minutes`; then the same bytes."""
+    with noted(folder / "notes"), engine.started(folder / "engine") as cluster:
+        for victim, word in engine.victims.items():
+            more = ["--set", f"engine.stall_minutes={_STALL_MINUTES}"]
+            run = Run(lab, cluster.processes, folder / "run", cluster.options(), more=more)
+            run.wait_for_a_range()
+            _kill(cluster, word)
+            killed = time.monotonic()
+            wrong, seconds = _one_line(run, 3), time.monotonic() - killed
+            late = f"after {seconds:.0f} s" if seconds > _STALL_MINUTES * 60 + 60 else ""
+            yield f"kill -9 of a {victim}: {run.last_line}", wrong or late
+            again = Run(lab, cluster.processes, folder / "run", cluster.options(), more=more)
+            yield "the same command", _same(again, lab)
 
 
 def killed_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
