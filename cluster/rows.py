@@ -14,6 +14,7 @@ from cluster.flink import Flink
 from cluster.processes import running, wait_for
 from cluster.spark import Spark
 from cluster.trial import Lab, Run, computed_again, difference, noted
+from stress.commands import RUN_FILES, digests
 
 _EMBEDDED = "scene-grounder"
 
@@ -38,6 +39,9 @@ _SOON = 30.0
 """Seconds for a line about an engine that does not fit. It takes less than ten on a machine that does nothing else."""
 
 _STALL_MINUTES = 1.0
+
+_DRAINED = 10.0
+"""Seconds after the end of a driver, after which its job writes nothing."""
 
 
 def clean_run(engine: Engine, lab: Lab, folder: Path) -> Trials:
@@ -101,6 +105,30 @@ def killed_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
             with engine.started(folder / f"new-engine-{position}") as cluster:
                 again = Run(lab, cluster.processes, output, cluster.options())
                 yield f"kill -9 of the {victim}: {run.last_line}", wrong or _same(again, lab)
+
+
+def ended_driver(engine: Engine, lab: Lab, folder: Path) -> Trials:
+    """4: SIGTERM of the driver: ten seconds later, nothing is written. `kill -9`: its job is refused, then taken over.
+    Same bytes."""
+    with noted(folder / "notes"), engine.started(folder / "engine") as cluster:
+        for name, number in (("SIGTERM", signal.SIGTERM), ("kill -9", signal.SIGKILL)):
+            output = folder / f"run-{number.name}"
+            run = Run(lab, cluster.processes, output, cluster.options())
+            run.wait_for_a_range()
+            run.process.send_signal(number)
+            status = run.wait()
+            if number == signal.SIGTERM:
+                wrong = "" if status == 130 else f"status {status}"
+                time.sleep(_DRAINED)
+                before = digests(output, RUN_FILES)
+                time.sleep(_DRAINED)
+                wrong = wrong or difference(output, before)
+                again = Run(lab, cluster.processes, output, cluster.options())
+            else:
+                refused = Run(lab, cluster.processes, output, cluster.options())
+                wrong = _one_line(refused, 2) or ("" if "--take-over" in refused.last_line else refused.last_line)
+                again = Run(lab, cluster.processes, output, cluster.options(), more=["--take-over"])
+            yield f"{name} of the driver", _same(again, lab) or wrong
 
 
 def unfit_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
@@ -169,6 +197,7 @@ ROWS: dict[int, Row] = {
     1: clean_run,
     2: killed_worker,
     3: killed_engine,
+    4: ended_driver,
     6: unfit_worker,
     7: unfit_engine,
     8: orphans,
