@@ -28,8 +28,8 @@ class Missing(Exception):
 class Engine(ABC):
     """An engine with two places for work.
 
-    name: on the command line. title: with its version. workers: the number of its worker processes. left_out: rows
-    that say nothing about it.
+    name: on the command line. title: with its version. workers: the number of its worker processes. retries: whether
+    it replaces a worker that has died. left_out: rows that say nothing about it.
 
     Its processes, as a word of their command, by name. victims: may be killed, and the run goes on. hosts: start
     worker processes. vital: end the run if they are killed. spare: are not needed once the run has begun.
@@ -38,6 +38,7 @@ class Engine(ABC):
     name: str
     title: str
     workers: int = 2
+    retries: bool = True
     left_out: tuple[int, ...] = ()
     victims: ClassVar[Mapping[str, str]] = {}
     hosts: ClassVar[Mapping[str, str]] = {}

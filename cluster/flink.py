@@ -55,7 +55,7 @@ class Flink(Engine):
 
     def __init__(self, streaming: bool = True) -> None:
         self.streaming = streaming
-        self.left_out = () if streaming else (2, 3, 6, 7, 8)
+        self.left_out = () if streaming else (2, 3, 4, 6, 7, 8)
         self.title = f"Flink {fetch.FLINK.version}, {'streaming' if streaming else 'batch'}"
 
     def need(self) -> None:

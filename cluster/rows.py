@@ -14,6 +14,7 @@ from cluster.flink import Flink
 from cluster.processes import running, wait_for
 from cluster.spark import Spark
 from cluster.trial import Lab, Run, computed_again, difference, noted
+from stress.commands import RUN_FILES, digests
 
 _EMBEDDED = "scene-grounder"
 
@@ -34,8 +35,13 @@ Trials = Iterator[tuple[str, str]]
 
 Row = Callable[[Engine, Lab, Path], Trials]
 
-_SOON = 10.0
-"""Seconds for a line about an engine that does not fit. On a busy machine, the start of Python alone takes so long."""
+_SOON = 30.0
+"""Seconds for a line about an engine that does not fit. It takes less than ten on a machine that does nothing else."""
+
+_STALL_MINUTES = 1.0
+
+_DRAINED = 10.0
+"""Seconds after the end of a driver, after which its job writes nothing."""
 
 
 def clean_run(engine: Engine, lab: Lab, folder: Path) -> Trials:
@@ -49,6 +55,9 @@ def clean_run(engine: Engine, lab: Lab, folder: Path) -> Trials:
 
 def killed_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
     """2: `kill -9` after the first finished range. Same bytes, and nothing computed again that was committed."""
+    if not engine.retries:
+        yield from killed_pool_worker(engine, lab, folder)
+        return
     with noted(folder / "notes") as notes, engine.started(folder / "engine", impatient=True) as cluster:
         for victim, word in engine.victims.items():
             for kill in range(int(os.environ.get("KILLS", "1"))):
@@ -62,6 +71,22 @@ def killed_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
                 yield f"kill -9 of a {victim}", wrong or (f"{again} pictures computed again" if again else "")
                 for note in notes.glob("*"):
                     note.unlink()
+
+
+def killed_pool_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
+    """2, without retries: the engine waits for ever. Status 3 after `engine.stall_minutes`; then the same bytes."""
+    with noted(folder / "notes"), engine.started(folder / "engine") as cluster:
+        for victim, word in engine.victims.items():
+            more = ["--set", f"engine.stall_minutes={_STALL_MINUTES}"]
+            run = Run(lab, cluster.processes, folder / "run", cluster.options(), more=more)
+            run.wait_for_a_range()
+            _kill(cluster, word)
+            killed = time.monotonic()
+            wrong, seconds = _one_line(run, 3), time.monotonic() - killed
+            late = f"after {seconds:.0f} s" if seconds > _STALL_MINUTES * 60 + 60 else ""
+            yield f"kill -9 of a {victim}: {run.last_line}", wrong or late
+            again = Run(lab, cluster.processes, folder / "run", cluster.options(), more=more)
+            yield "the same command", _same(again, lab)
 
 
 def killed_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
@@ -80,6 +105,30 @@ def killed_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
             with engine.started(folder / f"new-engine-{position}") as cluster:
                 again = Run(lab, cluster.processes, output, cluster.options())
                 yield f"kill -9 of the {victim}: {run.last_line}", wrong or _same(again, lab)
+
+
+def ended_driver(engine: Engine, lab: Lab, folder: Path) -> Trials:
+    """4: SIGTERM of the driver: ten seconds later, nothing is written. `kill -9`: its job is refused, then taken over.
+    Same bytes."""
+    with noted(folder / "notes"), engine.started(folder / "engine") as cluster:
+        for name, number in (("SIGTERM", signal.SIGTERM), ("kill -9", signal.SIGKILL)):
+            output = folder / f"run-{number.name}"
+            run = Run(lab, cluster.processes, output, cluster.options())
+            run.wait_for_a_range()
+            run.process.send_signal(number)
+            status = run.wait()
+            if number == signal.SIGTERM:
+                wrong = "" if status == 130 else f"status {status}"
+                time.sleep(_DRAINED)
+                before = digests(output, RUN_FILES)
+                time.sleep(_DRAINED)
+                wrong = wrong or difference(output, before)
+                again = Run(lab, cluster.processes, output, cluster.options())
+            else:
+                refused = Run(lab, cluster.processes, output, cluster.options())
+                wrong = _one_line(refused, 2) or ("" if "--take-over" in refused.last_line else refused.last_line)
+                again = Run(lab, cluster.processes, output, cluster.options(), more=["--take-over"])
+            yield f"{name} of the driver", _same(again, lab) or wrong
 
 
 def unfit_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
@@ -148,6 +197,7 @@ ROWS: dict[int, Row] = {
     1: clean_run,
     2: killed_worker,
     3: killed_engine,
+    4: ended_driver,
     6: unfit_worker,
     7: unfit_engine,
     8: orphans,

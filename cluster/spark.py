@@ -55,13 +55,8 @@ class SparkCluster(Cluster):
         return {"job server": self._options_at(free_ports(1)[0]), "worker command": [*there, *NO_COMMAND]}
 
     def _options_at(self, job: int) -> list[str]:
-        # Without the last option, the job server sends each executor its whole class path: all of Spark, 300 MB.
-        return [
-            "--runner=PortableRunner",
-            f"--job_endpoint=localhost:{job}",
-            f"--artifact_endpoint=localhost:{self._artifacts}",
-            f"--files_to_stage={fetch.job_server()}",
-        ]
+        artifacts = f"--artifact_endpoint=localhost:{self._artifacts}"
+        return ["--runner=PortableRunner", f"--job_endpoint=localhost:{job}", artifacts]
 
     def start_master(self) -> None:
         """Starts the master and two workers."""

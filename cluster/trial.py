@@ -125,11 +125,12 @@ class Run:
 def noted(folder: Path) -> Iterator[Path]:
     """The folder of the notes of all processes that are started in the block."""
     folder.mkdir(parents=True)
+    before = os.environ.get(NOTES, "")
     os.environ[NOTES] = str(folder)
     try:
         yield folder
     finally:
-        del os.environ[NOTES]
+        os.environ[NOTES] = before
 
 
 def difference(output: Path, expected: dict[str, str]) -> str:

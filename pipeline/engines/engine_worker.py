@@ -162,11 +162,14 @@ def refuse(info: Any, checks: Sequence[Check] = ()) -> None:
         _check_output(run)
         for check in checks:
             check(run)
-    except RunFault as fault:
+    except Exception as error:
+        fault = (
+            error if isinstance(error, RunFault) else EnvironmentFault(f"{type(error).__name__}: {first_line(error)}")
+        )
         with suppress(Exception):  # the engine reports the fault, too, after its retries
             if run and _sees(run):
                 lasting_faults.write(run.lease.folder, run.lease.run_id, f"worker on {socket.gethostname()}: {fault}")
-        raise
+        raise fault from error
 
 
 def options_of(info: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from pipeline.engines import heartbeat
 from pipeline.sources import Position
 from pipeline.sources.read_images import LOADERS, MAX_AHEAD, read_file
 from transforms import images
@@ -37,6 +38,7 @@ class ImageLoader:
         filtered = ((position, self._filtered(pair)) for position, pair in pairs)
         read = read_ahead(filtered, _read, threads=LOADERS, ahead=MAX_AHEAD, same=_of_one_image, name="images")
         for (position, pair), data in read:
+            heartbeat.advance()
             measured = self._with_size(pair, data)
             yield position, replace(measured, data=b"") if measured.filtered else measured
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
+from pipeline.engines import heartbeat
 from pipeline.ids import ChunkId, RangeId
 from pipeline.pack.ledger import ChunkCount, RangeCount, add_failure
 from pipeline.pack.select_rows import SelectedRows
@@ -62,6 +63,7 @@ def _count_chunk(
     statistics: Statistics,
     duplicates: tuple[int, ...],
 ) -> None:
+    heartbeat.advance()
     kept = size = 0
     selected = SelectedRows.from_table(table.read(chunk, digest), policy.selection, 0.0, policy.given)
     position = (chunk.source, chunk.range, chunk.number)

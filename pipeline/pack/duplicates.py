@@ -12,6 +12,7 @@ from operator import itemgetter
 import numpy as np
 import xxhash
 
+from pipeline.engines import heartbeat
 from pipeline.ids import RangeId
 from pipeline.tables.detections import open_detections
 
@@ -44,6 +45,7 @@ def hash_range(
     entries: list[tuple[int, int, int]] = []
     first = 0
     for entry in table.entries(range_id, done, chunks):
+        heartbeat.advance()
         rows = table.read(range_id.chunk(entry.chunk), entry.digest)
         columns = (rows[name].to_pylist() for name in ("image_digest", "caption", "filtered", "error"))
         for row, (image, caption, filtered, error) in enumerate(zip(*columns, strict=True), first):

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from pydantic_core import to_json
 
 from pipeline import files, layout
+from pipeline.engines import heartbeat
 from pipeline.faults import EnvironmentFault
 from pipeline.files.publish import publish, publish_bytes
 from pipeline.files.typed import publish_typed
@@ -105,6 +106,7 @@ class _ShardInProgress:
         """Writes the samples. A pair whose image is not available leaves a gap in the numbering."""
         with TarWriter(file) as target:
             for number, (kept, data) in fetched:
+                heartbeat.advance()
                 image = data if isinstance(data, Fault) else self._jpeg(data)
                 if isinstance(image, Fault):
                     add_failure(self.failed, self.failed_examples, kept.pair, image)

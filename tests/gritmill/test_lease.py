@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -125,12 +126,13 @@ def test_a_driver_that_lives_is_taken_over_and_says_so(tmp_path, data, engine):
 
 @pytest.mark.slow
 def test_a_job_that_does_nothing_is_cancelled(tmp_path, data, engine):
-    """Beam's job service waits for ever for a worker that has ended. Here, it never starts: nobody is at the pool."""
+    """Beam's job service waits for ever for a worker that does not start: at this pool, nobody answers."""
     words, expected = data
     out = tmp_path / "out"
-    nobody = [*engine[:-1], "--environment_config=localhost:1"]
-    settings = ("--set", "engine.start_minutes=0.2")
-    status, said = ended(started(words, out, *settings, engine=nobody))
+    with socket.create_server(("localhost", 0)) as silent:
+        pool = f"--environment_config=localhost:{silent.getsockname()[1]}"
+        settings = ("--set", "engine.start_minutes=0.2")
+        status, said = ended(started(words, out, *settings, engine=[*engine[:-1], pool]))
     assert status == 3
     assert said.startswith("gritmill: no worker has started within 0.2 minutes (engine.start_minutes); check on the ")
     assert ended(started(words, out, engine=engine)) == (0, "")

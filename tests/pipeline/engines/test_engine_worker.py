@@ -118,6 +118,13 @@ def test_a_check_of_the_job_is_a_lasting_fault(tmp_path):
     assert lasting_faults.read(str(tmp_path), "run").endswith(": detector.model: /m: not there")
 
 
+def test_an_error_of_a_check_is_one_line(tmp_path):
+    def check(run: object) -> None:
+        raise PermissionError(13, "Permission denied", "/m")
+
+    assert refusal(info(job(tmp_path)), check) == "PermissionError: [Errno 13] Permission denied: '/m'"
+
+
 def test_the_environment_is_that_of_beams_boot(tmp_path):
     asked = info(job(tmp_path))
     asked.control_endpoint.url, asked.logging_endpoint.url = "localhost:1", "localhost:2"
