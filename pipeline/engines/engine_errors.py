@@ -103,8 +103,8 @@ def explain(error: Exception, target: Target) -> RunFault | None:
 
 @contextmanager
 def no_vain_restarts(target: Target | None) -> Iterator[list[RunFault]]:
-    """While the block runs, cancels a Flink job whose worker command cannot be started, or that a worker refuses. Yields
-    the fault, if it comes.
+    """While the block runs, cancels a Flink job whose worker command cannot be started, or that a worker refuses.
+    Yields the fault, if it comes.
 
     Flink would restart the job as often as it may, and say so only then.
     """
