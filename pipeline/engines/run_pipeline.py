@@ -18,7 +18,7 @@ from apache_beam.runners.runner import create_runner
 from apache_beam.utils import interactive_utils
 
 from pipeline.engines import local_workers
-from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
+from pipeline.faults import CallError, EnvironmentFault, RunFault, WorkerDied, first_line
 
 Build = Callable[[beam.Pipeline], object]
 
@@ -88,6 +88,8 @@ def run(build: Build, beam_options: PipelineOptions) -> None:
                 local_workers.run_watched(lambda: _finish(pipeline))
             else:
                 _finish(pipeline)
+    except WorkerDied:
+        raise
     except RunFault as fault:
         raise type(fault)(_STEP.sub("", str(fault))) from fault
     except Exception as error:

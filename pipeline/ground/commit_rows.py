@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import apache_beam as beam
+from apache_beam.metrics import Metrics
 
 from pipeline.files.guards import Guard, always
 from pipeline.ground import attempts
@@ -25,12 +26,14 @@ class _CommitDoFn(beam.DoFn):
     def process(self, chunk: Chunk) -> Iterator[Chunk]:
         table, guard = self.commit.table, self.commit.guard
         if chunk.closes_range:
-            table.finish(RangeId(chunk.source, chunk.range), chunk.number, chunk.faults, guard)
+            if table.finish(RangeId(chunk.source, chunk.range), chunk.number, chunk.faults, guard):
+                self._count(source_faults=len(chunk.faults))
             yield chunk
             return
         chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
         if table.name not in chunk.digests:
-            done = commit_chunk(table, self.commit.stage, chunk, self.commit.provenance, guard, self._previous)
+            stage, provenance = self.commit.stage, self.commit.provenance
+            done = commit_chunk(table, stage, chunk, provenance, guard, self._previous, self._count_chunk)
             if done is None:
                 return
             self._previous = time.monotonic()
@@ -38,6 +41,15 @@ class _CommitDoFn(beam.DoFn):
         if self.commit.attempts:
             attempts.end(self.commit.attempts, chunk_id)
         yield chunk
+
+    def _count_chunk(self, chunk: Chunk) -> None:
+        failed = sum(map(self.commit.stage.is_failed, chunk.rows))
+        self._count(chunks=1, pairs=len(chunk.pairs), failed_rows=failed)
+
+    def _count(self, **numbers: int) -> None:
+        """Adds to counters that engines show on their pages."""
+        for name, number in numbers.items():
+            Metrics.counter(f"gritmill.{self.commit.table.name}", name).inc(number)
 
 
 @dataclass

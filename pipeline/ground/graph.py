@@ -1,5 +1,6 @@
 """The graph of `ground`: unfinished ranges of a plan -> chunks -> rows of each stage -> commit to the stage's table."""
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from pipeline import files
 from pipeline.engines import placement, progress, run_pipeline
 from pipeline.faults import WorkerDied
 from pipeline.ground import attempts
+from pipeline.ground.attempts import AttemptLog
 from pipeline.ground.chunks import without_images
 from pipeline.ground.commit_chunk import Provenance
 from pipeline.ground.commit_rows import CommitRows
@@ -42,6 +44,7 @@ def run(
     beam_options = run_pipeline.parse_beam_options(options.beam)
     threads = placement.local_threads(beam_options)
     folder = detections_of(tables)
+    log = AttemptLog(folder, uuid.uuid4().hex, in_child=not run_pipeline.is_local(beam_options))
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
     if local:
@@ -51,7 +54,9 @@ def run(
         title, "pairs", run.state, options.quiet, files.is_local(folder), options.log, run.news
     )
     with display, _clear_attempts_on_interrupt(folder):
-        run_pipeline.run(lambda pipeline: build(pipeline, stages, tables, provenance, report, threads), beam_options)
+        run_pipeline.run(
+            lambda pipeline: build(pipeline, stages, tables, provenance, report, threads, log), beam_options
+        )
     if local:
         progress.delete_progress_files(folder)
 
@@ -61,7 +66,8 @@ def _clear_attempts_on_interrupt(folder: str) -> Iterator[None]:
     """Clears the records of unfinished attempts if the block fails for any reason other than a killed process."""
     try:
         yield
-    except WorkerDied:
+    except WorkerDied as error:
+        attempts.clear_in_progress(folder, error.ended)
         raise
     except BaseException:
         attempts.clear_in_progress(folder)
@@ -75,25 +81,31 @@ def build(
     provenance: Mapping[str, Provenance],
     report: ChunkProgress | None = None,
     threads: int = 0,
+    log: AttemptLog | None = None,
 ) -> beam.PCollection:
     """Builds the graph. Workers read the plan by URI, because 100,000 ranges do not fit into a job description.
 
     The rows of a table are committed after the last stage of that table. Committed chunks pass through unchanged.
+    log: the records of attempts at chunks.
     """
     folder = detections_of(tables)
+    log = log or AttemptLog(folder)
+    child = log.run if log.in_child else ""
     chunks = (
         pipeline
         | "Detections" >> beam.Create([folder])
         | "PendingRanges" >> beam.FlatMap(pending_ranges, list(tables.values()))
         | "Spread" >> beam.Reshuffle()
-        | ReadChunks(tables)
+        | ReadChunks(tables, log)
     )
     for position, table in enumerate(tables.values()):
         table_stages = [stage for stage in stages if stage.table == table.name]
         last = position == len(tables) - 1
         for stage in table_stages:
             stage_report = report if stage is table_stages[-1] else None
-            handler = StageHandler(stage, table, stage_report, position, len(tables), threads)
+            handler = StageHandler(
+                stage, table, stage_report, position, len(tables), threads, child, log.add_child_death
+            )
             chunks |= f"Run {stage.name}" >> RunStage(handler)
         if last:
             chunks |= "DropImages" >> beam.Map(without_images)

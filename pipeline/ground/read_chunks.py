@@ -1,25 +1,33 @@
 """ReadChunks: a range -> its chunks that lack rows. Reads the next chunk while the caller processes the current one."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import apache_beam as beam
 
 from pipeline.ground import retry
+from pipeline.ground.attempts import AttemptLog
 from pipeline.ground.chunks import read_range
-from pipeline.ids import RangeId
+from pipeline.ids import ChunkId, RangeId
 from pipeline.plan.plan import read_plan
 from pipeline.tables.detections import detections_of
 from pipeline.tables.table import Table
+from transforms import devices
+from transforms.isolation.child_process import ChildProcess
 from transforms.read_ahead import prefetch
 from transforms.records import Chunk
 
 
 class _ReadChunksDoFn(beam.DoFn):
-    def __init__(self, tables: Mapping[str, Table]) -> None:
+    def __init__(self, tables: Mapping[str, Table], attempts: AttemptLog) -> None:
         self.tables = tables
+        self.attempts = attempts
 
     def setup(self) -> None:
+        if self.attempts.in_child:
+            devices.take_slot()
+        self._checker = ChildProcess() if self.attempts.in_child else None
         self._plan = read_plan(detections_of(self.tables))
         self._redo = {name: retry.pending(table) for name, table in self.tables.items()}
 
@@ -27,14 +35,39 @@ class _ReadChunksDoFn(beam.DoFn):
         assert self._plan is not None
         # An engine may process a range twice.
         if not all(table.is_finished(range_id) for table in self.tables.values()):
-            yield from prefetch(read_range(self._plan, range_id, self.tables, self._redo))
+            chunks = read_range(self._plan, range_id, self.tables, self._redo, self.attempts, self._checker)
+            chunks = prefetch(chunks, alone=lambda chunk: chunk.suspected)
+            yield from self._attempt(chunks) if self.attempts.in_child else chunks
+
+    def _attempt(self, chunks: Iterator[Chunk]) -> Iterator[Chunk]:
+        """Records for each chunk that its model starts: the next step gets it now."""
+        for chunk in chunks:
+            if chunk.closes_range:
+                yield chunk
+                continue
+            chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
+            crashes = self.attempts.begin(chunk_id).crashes
+            try:
+                yield replace(chunk, crashes=crashes)
+            except GeneratorExit:  # a later step raised, so that no process died
+                with suppress(Exception):
+                    self.attempts.release(chunk_id)
+                raise
+
+    def teardown(self) -> None:
+        if self._checker:
+            self._checker.close()
 
 
 @dataclass
 class ReadChunks(beam.PTransform):
-    """Ranges of a plan -> chunks of pairs with their images. tables: all tables that the run fills, by name."""
+    """Ranges of a plan -> chunks of pairs with their images.
+
+    tables: all tables that the run fills, by name. attempts: the records of attempts at chunks.
+    """
 
     tables: Mapping[str, Table]
+    attempts: AttemptLog
 
     def expand(self, ranges: beam.PCollection) -> beam.PCollection:
-        return ranges | beam.ParDo(_ReadChunksDoFn(self.tables))
+        return ranges | beam.ParDo(_ReadChunksDoFn(self.tables, self.attempts))

@@ -1,6 +1,6 @@
 """RunStage: adds the rows of a stage to chunks, one chunk at a time, with Beam's RunInference."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,9 +10,13 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 
 from pipeline.ids import ChunkId
 from pipeline.stages.base import Stage
-from pipeline.stages.runner import ChunkProgress, StageRunner
+from pipeline.stages.runner import ChunkProgress, StageRunner, shared_process
 from pipeline.tables.table import Table
 from transforms.records import Chunk
+
+
+def _ignore(_: ChunkId) -> None:
+    pass
 
 
 class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
@@ -25,6 +29,8 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         contributes an equal part of a pair.
       position: the position of the table, from 0. tables: the number of tables.
       threads: see `StageRunner`.
+      child: the name of the child process with the models of the graph; "": they are in the process of the worker.
+      crashed: called when a child process dies at a chunk.
     """
 
     def __init__(
@@ -35,6 +41,8 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         position: int = 0,
         tables: int = 1,
         threads: int = 0,
+        child: str = "",
+        crashed: Callable[[ChunkId], None] = _ignore,
     ) -> None:
         super().__init__(min_batch_size=1, max_batch_size=1)
         self.stage = stage
@@ -43,10 +51,12 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         self.position = position
         self.tables = tables
         self.threads = threads
+        self.child = child
+        self.crashed = crashed
 
     def load_model(self) -> StageRunner:
         """Returns a runner that loads the model later: RunInference calls this in setup, even if no element arrives."""
-        return StageRunner(self.stage, self.threads)
+        return StageRunner(self.stage, self.threads, shared_process(self.child) if self.child else None)
 
     def run_inference(
         self, batch: Sequence[Chunk], model: StageRunner, inference_args: dict[str, Any] | None = None
@@ -55,10 +65,10 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         return [self._run(chunk, model) for chunk in batch]
 
     def _run(self, chunk: Chunk, model: StageRunner) -> Chunk:
-        pairs = len(chunk.pairs)
+        pairs, chunk_id = len(chunk.pairs), ChunkId(chunk.source, chunk.range, chunk.number)
         if self.progress and pairs and self.position == 0:
-            self.progress.begin(ChunkId(chunk.source, chunk.range, chunk.number).stem, pairs)
-        done = model.run(chunk, self.table, partial(self._report, pairs))
+            self.progress.begin(chunk_id.stem, pairs)
+        done = model.run(chunk, self.table, partial(self._report, pairs), partial(self.crashed, chunk_id))
         if self.progress and self.position == self.tables - 1:
             self.progress.end()  # the chunk is committed next
         return done
