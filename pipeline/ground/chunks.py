@@ -25,6 +25,9 @@ from transforms.isolation.child_process import ChildProcess
 from transforms.records import Chunk, Fault, Pair, Reason
 from transforms.wording import counted
 
+_CALLS = 3
+"""Of the process that checks images, with an image that kills it. Without such a process, the image has killed two."""
+
 FAULT = "fault"
 """Key that a chunk's next position has instead of a position if a source fault ended the range."""
 
@@ -240,8 +243,9 @@ def _loader(
     # The loader reads one image ahead, so the image at fault may belong to the next chunk: the child is for all.
     own = ChildProcess() if checker is None and record.crashes else None
     try:
-        settings = plan.configuration
-        yield ImageLoader(settings.source.image_limits, checker or own, Filters(settings.filters), rejected)
+        settings, calls = plan.configuration, _CALLS if checker else 1
+        child = checker or own
+        yield ImageLoader(settings.source.image_limits, child, Filters(settings.filters), rejected, calls)
     finally:
         if own:
             own.close()
