@@ -6,6 +6,7 @@ publish   atomic writes
 guards    whether the files of a folder may still change
 typed     JSON files as typed values
 checksum  the checksum that a file contains of itself
+holder    which process holds something, and whether it is gone
 lock      one run per folder
 run_log   what each call did in a run folder
 remote    files that are not local, through fsspec

@@ -1,6 +1,7 @@
 """Pictures that kill the process: the run is killed twice, and the third run identifies the cause."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -100,3 +101,25 @@ def test_a_chunk_done_apart_is_the_same_to_the_byte(tmp_path, parser, grounding_
     here, apart = (sample_pairs.files_of(tmp_path / name, "detections/0*/*") for name in ("here", "apart"))
     assert len(here) == 3
     assert here == apart
+
+
+@pytest.mark.slow
+def test_on_an_engine_a_picture_that_kills_is_in_three_calls_and_no_worker_ends(tmp_path, parser, monkeypatch):
+    """On Beam's job service, with a worker in this process."""
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(5), tmp_path / "in")  # only the third picture is high
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:logged_deadly")
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    engine = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"]
+    gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "engine"), beam=engine)
+    calls = [json.loads(line) for line in (tmp_path / "calls").read_text().splitlines()]
+    (high,) = {tuple(size) for _, sizes in calls for size in sizes if size[1] > size[0]}
+    assert sum(list(high) in sizes for _, sizes in calls) == 3
+    assert {parent for parent, _ in calls} == {os.getpid()}
+    found = pairs(tmp_path / "engine")
+    assert [pair.error and pair.error.reason for pair in found] == [None, None, "crash", None, None]
+    assert not list((tmp_path / "engine/detections/working").glob("*"))
+
+    leave_two_deaths(tmp_path / "here", ChunkId(0, 0, 0))
+    gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "here"))
+    engine, here = (sample_pairs.files_of(tmp_path / name, "detections/0*/*") for name in ("engine", "here"))
+    assert engine == here
