@@ -1,6 +1,7 @@
 """What a model costs more in a child process, as it runs on an engine: processor time of both processes."""
 
 import os
+import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -26,19 +27,39 @@ def measure(work: Path, photos: Path | None) -> list[Figure]:
     """Measures tiny, and a detector that costs almost nothing, to see the transfer."""
     pictures = inputs.photos(photos, 40)
     model = str(tiny.make(work / "tiny", (caption for picture in pictures for caption in picture.captions)))
-    pairs = _pairs(inputs.four_by_three(photos, 8))
-    here, child = _seconds(model, pairs, rounds=5)
-    detail = f"{sum(child) / len(child) / 8:.3g} and {sum(here) / len(here) / 8:.3g} s of processor time per pair"
+    pairs = _pairs(inputs.four_by_three(photos, 2))
+    here, child = _seconds(model, pairs, rounds=3)
+    detail = f"{sum(child) / len(child) / 2:.3g} and {sum(here) / len(here) / 2:.3g} s of processor time per pair"
     figures = [Figure(PART, "the boxes of tiny in a child over in the worker", ratio(child, here), "1.02", detail)]
-    pairs = _pairs(inputs.photos(photos, 400))
+    return [*figures, _transfer(_pairs(inputs.photos(photos, 200)))]
+
+
+def _transfer(pairs: Sequence[Pair]) -> Figure:
+    """What it costs to send pairs with images to a process, and rows with candidate boxes back."""
+    rows = _runner("benchmarks.candidates:make", None).process(pairs)
+    child = ChildProcess()
+    child.call(_keep, rows)
+    work = {"call": lambda: child.call(_answer, pairs)}
+    seconds = interleaved_seconds(work, 15, lambda: time.process_time() + _processor_seconds(child))["call"]
+    child.close()
+    spent = sorted(one / len(pairs) * 1000 for one in seconds)
     size = sum(len(pair.data) for pair in pairs) / len(pairs) / 1000
-    boxes = sum(len(pair.boxes) for pair in _runner("benchmarks.candidates:make", None).process(pairs)) / len(pairs)
-    here, child = _seconds("benchmarks.candidates:make", pairs, rounds=9)
-    more = sorted((a - b) / len(pairs) * 1000 for a, b in zip(child, here, strict=True))
-    value = f"{more[len(more) // 2]:.2f} ms ({more[0]:.2f} to {more[-1]:.2f})"
-    detail = f"images of {size:.0f} KB, {boxes:.0f} candidate boxes; one process waits for the other meanwhile"
-    figures.append(Figure(PART, "processor time per pair for the transfer", value, "", detail))
-    return figures
+    boxes = sum(len(row.boxes) for row in rows) / len(rows)
+    value = f"{statistics.median(spent):.2f} ms ({spent[0]:.2f} to {spent[-1]:.2f})"
+    detail = f"images of {size:.0f} KB and {boxes:.0f} boxes; the model waits for most of it"
+    return Figure(PART, "processor time per pair to send it and to get its row", value, "", detail)
+
+
+_kept: Sequence[Pair] = ()
+
+
+def _keep(rows: Sequence[Pair]) -> None:
+    global _kept
+    _kept = rows
+
+
+def _answer(_: Sequence[Pair]) -> Sequence[Pair]:
+    return _kept
 
 
 def _pairs(pictures: Sequence[inputs.Photo]) -> list[Pair]:

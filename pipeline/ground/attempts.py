@@ -9,8 +9,8 @@ runs in a child process blames its chunk with each death of the child, because t
 A run that stops for another reason than a death (an interrupt, a full disk) clears "working" in the remaining records.
 """
 
-from collections.abc import Callable, Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -112,6 +112,18 @@ class AttemptLog:
         record = self.find(chunk)
         mark = Mark(self.run, this_process())
         publish_typed(self._uri(chunk), replace(record, working=True, mark=mark, child_deaths=record.child_deaths + 1))
+
+    @contextmanager
+    def releasing(self, chunk: ChunkId) -> Iterator[None]:
+        """On an engine, ends the attempt if the block raises, because the process has not died. Elsewhere, the driver
+        does this."""
+        try:
+            yield
+        except Exception:
+            with suppress(Exception):
+                if self.in_child:
+                    self.release(chunk)
+            raise
 
     def release(self, chunk: ChunkId) -> None:
         """Ends an attempt that did not end in a commit, and not in a death."""

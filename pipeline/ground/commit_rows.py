@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -9,6 +10,7 @@ from apache_beam.metrics import Metrics
 
 from pipeline.files.guards import Guard, always
 from pipeline.ground import attempts
+from pipeline.ground.attempts import AttemptLog
 from pipeline.ground.commit_chunk import Provenance, commit_chunk
 from pipeline.ids import ChunkId, RangeId
 from pipeline.stages.base import Stage
@@ -33,7 +35,8 @@ class _CommitDoFn(beam.DoFn):
         chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
         if table.name not in chunk.digests:
             stage, provenance = self.commit.stage, self.commit.provenance
-            done = commit_chunk(table, stage, chunk, provenance, guard, self._previous, self._count_chunk)
+            with self.commit.log.releasing(chunk_id) if self.commit.log else nullcontext():
+                done = commit_chunk(table, stage, chunk, provenance, guard, self._previous, self._count_chunk)
             if done is None:
                 return
             self._previous = time.monotonic()
@@ -58,7 +61,7 @@ class CommitRows(beam.PTransform):
 
     stage: the last stage of the table. attempts: the detections folder, if the attempt at a chunk ends with this
     commit; "" otherwise. guard: called right before a file becomes visible; if it returns False, nothing is written
-    and the chunk is dropped.
+    and the chunk is dropped. log: the records of attempts.
     """
 
     table: Table
@@ -66,6 +69,7 @@ class CommitRows(beam.PTransform):
     provenance: Provenance
     attempts: str = ""
     guard: Guard = always
+    log: AttemptLog | None = None
 
     def expand(self, chunks: beam.PCollection) -> beam.PCollection:
         return chunks | beam.ParDo(_CommitDoFn(self))

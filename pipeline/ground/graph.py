@@ -53,7 +53,7 @@ def run(
     display = progress.show_progress(
         title, "pairs", run.state, options.quiet, files.is_local(folder), options.log, run.news
     )
-    with display, _clear_attempts_on_interrupt(folder):
+    with display, _clear_attempts_on_interrupt(log):
         run_pipeline.run(
             lambda pipeline: build(pipeline, stages, tables, provenance, report, threads, log), beam_options
         )
@@ -62,15 +62,17 @@ def run(
 
 
 @contextmanager
-def _clear_attempts_on_interrupt(folder: str) -> Iterator[None]:
+def _clear_attempts_on_interrupt(log: AttemptLog) -> Iterator[None]:
     """Clears the records of unfinished attempts if the block fails for any reason other than a killed process."""
     try:
         yield
     except WorkerDied as error:
-        attempts.clear_in_progress(folder, error.ended)
+        attempts.clear_in_progress(log.folder, error.ended)
         raise
-    except BaseException:
-        attempts.clear_in_progress(folder)
+    except BaseException as error:
+        # On an engine, a worker clears its own records when a step raises: those that remain are of workers that ended.
+        if not (log.in_child and isinstance(error, Exception)):
+            attempts.clear_in_progress(log.folder)
         raise
 
 
@@ -104,12 +106,13 @@ def build(
         for stage in table_stages:
             stage_report = report if stage is table_stages[-1] else None
             handler = StageHandler(
-                stage, table, stage_report, position, len(tables), threads, child, log.add_child_death
+                *(stage, table, stage_report, position, len(tables), threads),
+                *(child, log.add_child_death, log.releasing),
             )
             chunks |= f"Run {stage.name}" >> RunStage(handler)
         if last:
             chunks |= "DropImages" >> beam.Map(without_images)
-        commit = CommitRows(table, table_stages[-1], provenance[table.name], attempts=folder if last else "")
+        commit = CommitRows(table, table_stages[-1], provenance[table.name], attempts=folder if last else "", log=log)
         chunks |= f"Commit {table.name}" >> commit
     return chunks
 

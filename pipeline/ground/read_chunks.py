@@ -1,7 +1,6 @@
 """ReadChunks: a range -> its chunks that lack rows. Reads the next chunk while the caller processes the current one."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import apache_beam as beam
@@ -45,14 +44,8 @@ class _ReadChunksDoFn(beam.DoFn):
             if chunk.closes_range:
                 yield chunk
                 continue
-            chunk_id = ChunkId(chunk.source, chunk.range, chunk.number)
-            crashes = self.attempts.begin(chunk_id).crashes
-            try:
-                yield replace(chunk, crashes=crashes)
-            except GeneratorExit:  # a later step raised, so that no process died
-                with suppress(Exception):
-                    self.attempts.release(chunk_id)
-                raise
+            record = self.attempts.begin(ChunkId(chunk.source, chunk.range, chunk.number))
+            yield replace(chunk, crashes=record.crashes)
 
     def teardown(self) -> None:
         if self._checker:

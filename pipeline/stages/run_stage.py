@@ -1,6 +1,7 @@
 """RunStage: adds the rows of a stage to chunks, one chunk at a time, with Beam's RunInference."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,6 +20,10 @@ def _ignore(_: ChunkId) -> None:
     pass
 
 
+def _nothing(_: ChunkId) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
     """A Beam ModelHandler whose example is a whole chunk. Batches are formed inside a chunk, so they depend only on the
     input.
@@ -30,7 +35,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
       position: the position of the table, from 0. tables: the number of tables.
       threads: see `StageRunner`.
       child: the name of the child process with the models of the graph; "": they are in the process of the worker.
-      crashed: called when a child process dies at a chunk.
+      crashed: called when a child process dies at a chunk. releasing: the block in which a chunk is processed.
     """
 
     def __init__(
@@ -43,6 +48,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         threads: int = 0,
         child: str = "",
         crashed: Callable[[ChunkId], None] = _ignore,
+        releasing: Callable[[ChunkId], AbstractContextManager[None]] = _nothing,
     ) -> None:
         super().__init__(min_batch_size=1, max_batch_size=1)
         self.stage = stage
@@ -53,6 +59,7 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         self.threads = threads
         self.child = child
         self.crashed = crashed
+        self.releasing = releasing
 
     def load_model(self) -> StageRunner:
         """Returns a runner that loads the model later: RunInference calls this in setup, even if no element arrives."""
@@ -68,7 +75,8 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         pairs, chunk_id = len(chunk.pairs), ChunkId(chunk.source, chunk.range, chunk.number)
         if self.progress and pairs and self.position == 0:
             self.progress.begin(chunk_id.stem, pairs)
-        done = model.run(chunk, self.table, partial(self._report, pairs), partial(self.crashed, chunk_id))
+        with self.releasing(chunk_id):
+            done = model.run(chunk, self.table, partial(self._report, pairs), partial(self.crashed, chunk_id))
         if self.progress and self.position == self.tables - 1:
             self.progress.end()  # the chunk is committed next
         return done

@@ -88,6 +88,15 @@ def test_a_released_attempt_and_an_interrupted_one_are_no_deaths(log: AttemptLog
     assert log.find(CHUNK) == replace(NONE, child_deaths=1)
 
 
+def test_on_an_engine_an_attempt_that_raises_is_released_by_its_worker(log: AttemptLog) -> None:
+    for in_child in (False, True):
+        there = replace(log, in_child=in_child)
+        there.begin(CHUNK)
+        with pytest.raises(ValueError, match="no"), there.releasing(CHUNK):
+            raise ValueError("no")
+        assert bool(list(Path(log.folder).rglob("*.json"))) is not in_child
+
+
 def test_only_the_attempts_of_workers_that_gritmill_ended_are_cleared(log: AttemptLog) -> None:
     leave(log, CHUNK, Mark("run", replace(GONE, pid=1)))
     leave(log, OTHER, Mark("run", replace(GONE, pid=2)))

@@ -21,7 +21,9 @@ def test_what_a_step_commits_is_counted_once_for_the_page_of_the_engine(
         return SimpleNamespace(inc=lambda number: counted.update({f"{namespace}/{name}": number}))
 
     monkeypatch.setattr(commit_rows.Metrics, "counter", counter)
-    step = commit_rows._CommitDoFn(CommitRows(open_detections(str(tmp_path)), DetectionsStage(), PROVENANCE))
+    step = commit_rows._CommitDoFn(
+        CommitRows(open_detections(str(tmp_path / "detections")), DetectionsStage(), PROVENANCE)
+    )
     step.setup()
     pairs = tuple(Pair(f"k{number}", "s", number, "a dog") for number in range(3))
     rows = (pairs[0].failed(Fault(FailureStage.IMAGE, Reason.CRASH)), *pairs[1:])
