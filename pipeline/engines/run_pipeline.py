@@ -23,7 +23,7 @@ from pipeline.engines import engine_errors, job_server, local_workers, remote
 from pipeline.engines.claim import Claim
 from pipeline.engines.given_options import GivenOptions
 from pipeline.engines.watch import Watch
-from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
+from pipeline.faults import CallError, EnvironmentFault, RunFault, WorkerDied, first_line
 
 Build = Callable[[beam.Pipeline], object]
 
@@ -127,6 +127,8 @@ def run(build: Build, beam_options: PipelineOptions, claim: Claim | None = None)
                 _finish_watched(pipeline, claim)
             else:
                 _finish(pipeline)
+    except WorkerDied:
+        raise
     except RunFault as fault:
         raise type(fault)(_STEP.sub("", str(fault))) from fault
     except Exception as error:
