@@ -133,7 +133,7 @@ def ended_driver(engine: Engine, lab: Lab, folder: Path) -> Trials:
 
 def unfit_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
     """6: a worker of another version, and one that does not see the output. Status 3 in one line."""
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for what, start, told in (
         ("a worker of another version", _OTHER_VERSION, "gritmill 9.9 here"),
         ("a worker that does not see the output", _OTHER_DISK, "not there, or not the folder that the driver sees"),

@@ -1,6 +1,7 @@
 """Exceptions that end a run, each with its exit status and a one-line message that names the culprit."""
 
 import reprlib
+from collections.abc import Collection
 
 from transforms.wording import type_of
 
@@ -47,12 +48,20 @@ class EnvironmentFault(RunFault):
     status = 3
 
 
-class NoPermission(EnvironmentFault):
+class PermissionFault(EnvironmentFault):
     """A store refused a request."""
 
 
+class BucketFault(EnvironmentFault):
+    """A bucket or container does not exist."""
+
+
 class WorkerDied(EnvironmentFault):
-    """A worker process was killed or crashed."""
+    """A worker process was killed or crashed. ended: the process ids of the others, which gritmill then ended."""
+
+    def __init__(self, message: str, ended: Collection[int] = ()) -> None:
+        super().__init__(message)
+        self.ended = ended
 
 
 class SourceFault(Exception):

@@ -1,5 +1,6 @@
 """Custom detectors. The first has ten lines and finds every phrase near the middle of the picture."""
 
+import json
 import os
 import random
 import signal
@@ -70,6 +71,20 @@ class Deadly(Middle):
 
 def deadly(settings):
     return Deadly()
+
+
+class LoggedDeadly(Deadly):
+    """Like `Deadly`; writes the sizes of the pictures of each call, and the process that is its parent, to a file."""
+
+    def detect(self, requests):
+        with open(os.environ["CALLS"], "a") as file:
+            sizes = [[request.width, request.height] for request in requests]
+            file.write(json.dumps([os.getppid(), sizes]) + "\n")
+        return super().detect(requests)
+
+
+def logged_deadly(settings):
+    return LoggedDeadly()
 
 
 class AlwaysDeadly(Middle):

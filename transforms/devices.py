@@ -1,13 +1,49 @@
 """The device and the CPU cores that this process uses."""
 
 import fcntl
+import math
 import os
 import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import cache
 
 
 def available_cores() -> int:
-    """The number of CPU cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The number of CPU cores that this process may use: of a container, rounded up, as many as its limit allows."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, math.ceil(min(cores, _container_cores())))
+
+
+def cores_of_a_slot() -> int:
+    """The cores of this host divided by the worker processes that called `take_slot`, at least 1."""
+    return max(1, available_cores() // max(1, _count_locked("slots")))
+
+
+@cache
+def take_slot() -> None:
+    """Counts this process, until it ends, as a worker on this host. Workers of other users, and those in containers
+    with a temporary folder of their own, do not see it."""
+    _take_lock("slots", lambda turn: (str(turn),))
+
+
+@cache
+def _container_cores() -> float:
+    """The limit of the control group of this process, in cores. Infinity without a limit, and on other systems."""
+    limits = [math.inf]
+    with suppress(OSError, ValueError):
+        text = _read("/sys/fs/cgroup/cpu.max")  # version 2: "max 100000", or "150000 100000"
+        quota, period = text.split()
+        limits.append(math.inf if quota == "max" else int(quota) / int(period))
+    with suppress(OSError, ValueError):
+        quota, period = (_read(f"/sys/fs/cgroup/cpu/cpu.cfs_{name}_us") for name in ("quota", "period"))  # version 1
+        limits.append(int(quota) / int(period) if int(quota) > 0 else math.inf)
+    return min(limits)
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="ascii") as file:
+        return file.read().strip()
 
 
 def pick_device(requested: str) -> str:
@@ -25,20 +61,49 @@ _held: list[int] = []
 
 
 def _least_used(devices: int) -> int:
-    """Takes the GPU that the fewest processes of this user on this host use; 0 if there are 1,024 on each.
+    """Takes the GPU that the fewest processes of this user on this host use; 0 if there are 1,024 on each."""
+    name = _take_lock("gpus", lambda turn: (f"{device}-{turn}" for device in range(devices)))
+    return int(name.partition("-")[0]) if name else 0
 
-    A file lock marks the use. The operating system releases it when the process ends.
+
+def _take_lock(kind: str, names: Callable[[int], Iterable[str]]) -> str:
+    """Locks the first file that no process of this user has locked, and returns its name; "" if 1,024 turns have none.
+
+    names: of the files of each turn. The operating system releases the lock when the process ends.
     """
-    folder = os.path.join(tempfile.gettempdir(), f"gritmill-gpus-{os.getuid()}")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
     for turn in range(1024):
-        for device in range(devices):
-            lock = os.open(os.path.join(folder, f"{device}-{turn}"), os.O_CREAT | os.O_RDWR, 0o600)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(lock)
-                continue
-            _held.append(lock)
-            return device
-    return 0
+        for name in names(turn):
+            lock = _try_lock(os.path.join(_lock_folder(kind), name))
+            if lock is not None:
+                _held.append(lock)
+                return name
+    return ""
+
+
+def _count_locked(kind: str) -> int:
+    """How many files of a kind are locked."""
+    locked = 0
+    for name in os.listdir(_lock_folder(kind)):
+        lock = _try_lock(os.path.join(_lock_folder(kind), name))
+        if lock is None:
+            locked += 1
+        else:
+            os.close(lock)
+    return locked
+
+
+def _lock_folder(kind: str) -> str:
+    folder = os.path.join(tempfile.gettempdir(), f"gritmill-{kind}-{os.getuid()}")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return folder
+
+
+def _try_lock(path: str) -> int | None:
+    """Locks a file and returns its descriptor. None if another one has locked it."""
+    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import repeat, takewhile
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -51,11 +50,22 @@ def read_ahead(
         pool.shutdown(cancel_futures=True)
 
 
-def prefetch(items: Iterator[Item]) -> Iterator[Item]:
-    """Yields the items. A thread produces the next one while the caller works on the current one."""
+def prefetch(items: Iterator[Item], alone: Callable[[Item], bool] = lambda _: False) -> Iterator[Item]:
+    """Yields the items. A thread produces the next one while the caller works on the current one, unless the caller
+    must work on the current one `alone`."""
     end = object()
-    made = read_ahead(repeat(None), lambda _: next(items, end), threads=1, ahead=1, name="read")
-    return takewhile(lambda item: item is not end, (item for _, item in made))  # type: ignore[misc]
+    pool = ThreadPoolExecutor(1, thread_name_prefix="read")
+    try:
+        future = pool.submit(next, items, end)
+        while (item := future.result()) is not end:
+            is_alone = alone(item)  # type: ignore[arg-type]
+            if not is_alone:
+                future = pool.submit(next, items, end)
+            yield item  # type: ignore[misc]
+            if is_alone:
+                future = pool.submit(next, items, end)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def map_in_threads(work: Callable[[Item], Result], items: Iterable[Item], threads: int = 16) -> list[Result]:

@@ -152,6 +152,10 @@ class Box:
         """(x1, y1, x2, y2)."""
         return self.x1, self.y1, self.x2, self.y2
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles four times as fast as a frozen dataclass does: a child process returns 60 boxes per pair."""
+        return Box, (self.phrase, self.x1, self.y1, self.x2, self.y2, self.score)
+
 
 @dataclass(frozen=True, slots=True)
 class ImageRef:
@@ -221,7 +225,9 @@ class Chunk:
     next_position: where the next chunk starts, in the terms of the source; None after the last chunk.
     closes_range: True for the empty element after the last chunk. Its `number` is the number of chunks.
     faults: what could not be read (only with `closes_range`).
-    isolated: True if two processes crashed on this chunk. Its stages then run in a child process.
+    crashes: how many processes crashed through the fault of this chunk. If any, its stages run in a child process.
+    suspected: whether a process died at this chunk. The next one is then read only after this one is committed, so
+      that another death belongs to one of them.
     redo: by name of a table in which the committed rows of this chunk are replaced, the digest of these rows.
     digests: by table name, the digest of the committed rows of this chunk.
     rows: one per pair, for the table whose stages are running.
@@ -236,7 +242,8 @@ class Chunk:
     next_position: dict[str, Any] | None = None
     closes_range: bool = False
     faults: tuple[str, ...] = ()
-    isolated: bool = False
+    crashes: int = 0
+    suspected: bool = False
     redo: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     rows: tuple[Any, ...] = ()

@@ -25,6 +25,7 @@ _OF_AN_ENGINE = re.compile(r"failed in state|java\.|org\.apache\.")
 _CANNOT_START = re.compile(r"error=(2|13)\b|CreateProcess error|Cannot run program")
 _DIED = re.compile(r"Process died with exit code (-?\d+)")
 _REFUSED = re.compile(r"ConnectException|Connection refused")
+_REFUSED_BY_WORKER = re.compile(r"EnvironmentFault: (worker on .*)")  # of `engine_worker`, without an output folder
 _NO_SLOTS = re.compile(r"NoResourceAvailableException|Could not acquire the minimum required resources|Slot request")
 _NO_SERVER = re.compile(r"Service failed to start up with error (-?\d+)")
 _SPARK_HOST = re.compile(r"\((?P<host>[\w.:-]+) executor \w+\)")
@@ -102,7 +103,8 @@ def explain(error: Exception, target: Target) -> RunFault | None:
 
 @contextmanager
 def no_vain_restarts(target: Target | None) -> Iterator[list[RunFault]]:
-    """While the block runs, cancels a Flink job whose worker command cannot be started. Yields the fault, if it comes.
+    """While the block runs, cancels a Flink job whose worker command cannot be started, or that a worker refuses.
+    Yields the fault, if it comes.
 
     Flink would restart the job as often as it may, and say so only then.
     """
@@ -112,8 +114,10 @@ def no_vain_restarts(target: Target | None) -> Iterator[list[RunFault]]:
     def watch(target: Target) -> None:
         while not ended.wait(_LOOK_SECONDS) and not found:
             host, trace = newest_failure(target.rest_address, target.job_name)
-            if host and _CANNOT_START.search(trace):
-                found.append(_no_command(trace, _place(host, target), target))
+            refused = _REFUSED_BY_WORKER.search(trace)
+            if refused or (host and _CANNOT_START.search(trace)):
+                no_command = _no_command(trace, _place(host, target), target)
+                found.append(EnvironmentFault(refused[1]) if refused else no_command)
                 with suppress(OSError):
                     cancel_flink_job(target.rest_address, target.job_name)
 

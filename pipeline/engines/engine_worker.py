@@ -49,6 +49,7 @@ def main(arguments: Sequence[str] | None = None, checks: Sequence[Check] = ()) -
     signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # for all processes of a terminal; the engine ends its workers
     flags = _parse(arguments)
+    os.environ["WORKER_ID"] = flags.id  # Beam's handler of logs reads it from here
     _watch_parent()
     os.dup2(2, 1)  # a pool never reads what its workers print: a full pipe would stop them
     status = 1
@@ -241,7 +242,20 @@ def _answer_with(harness: Any, refusal: str) -> None:
     text = "".join(traceback.format_exception(EnvironmentFault(printable(refusal))))
 
     def answer(request: Any) -> None:
+        with suppress(Exception):
+            _connect_data(harness, request.process_bundle.process_bundle_descriptor_id)
         response = beam_fn_api_pb2.InstructionResponse(instruction_id=request.instruction_id, error=text)
         harness._responses.put(response)
 
     harness._request_process_bundle = answer
+
+
+def _connect_data(harness: Any, descriptor_id: str) -> None:
+    """Opens the connection for the data of a bundle. Flink waits for it, three minutes at most, before any answer."""
+    from apache_beam.portability.api import beam_fn_api_pb2
+    from apache_beam.runners.worker.bundle_processor import DATA_INPUT_URN, DATA_OUTPUT_URN
+
+    for transform in harness._fns[descriptor_id].transforms.values():
+        if transform.spec.urn in (DATA_INPUT_URN, DATA_OUTPUT_URN):
+            port = beam_fn_api_pb2.RemoteGrpcPort.FromString(transform.spec.payload)
+            harness._data_channel_factory.create_data_channel(port)

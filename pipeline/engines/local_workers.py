@@ -62,7 +62,10 @@ def run_watched(run: Callable[[], None]) -> None:
             while thread.is_alive():
                 thread.join(_POLL_SECONDS)
                 if worker_errors and thread.is_alive():
-                    raise WorkerDied(f"a worker process died: {worker_errors[0]}; run the same command to resume")
+                    ended = _kill(pids)
+                    raise WorkerDied(
+                        f"a worker process died: {worker_errors[0]}; run the same command to resume", ended
+                    )
         except BaseException:
             _kill(pids)
             raise
@@ -73,7 +76,11 @@ def run_watched(run: Callable[[], None]) -> None:
         raise raised[0]
 
 
-def _kill(pids: str) -> None:
-    for name in os.listdir(pids):
+def _kill(pids: str) -> list[int]:
+    """Kills the workers that run, and returns their process ids. Beam has waited for one that had died."""
+    killed = []
+    for pid in map(int, os.listdir(pids)):
         with suppress(ProcessLookupError):
-            os.kill(int(name), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
+            killed.append(pid)
+    return killed

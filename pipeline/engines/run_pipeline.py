@@ -23,7 +23,7 @@ from pipeline.engines import engine_errors, job_server, local_workers, remote
 from pipeline.engines.claim import Claim
 from pipeline.engines.given_options import GivenOptions
 from pipeline.engines.watch import Watch
-from pipeline.faults import CallError, EnvironmentFault, RunFault, first_line
+from pipeline.faults import CallError, EnvironmentFault, RunFault, WorkerDied, first_line
 
 Build = Callable[[beam.Pipeline], object]
 
@@ -127,6 +127,8 @@ def run(build: Build, beam_options: PipelineOptions, claim: Claim | None = None)
                 _finish_watched(pipeline, claim)
             else:
                 _finish(pipeline)
+    except WorkerDied:
+        raise
     except RunFault as fault:
         raise type(fault)(_STEP.sub("", str(fault))) from fault
     except Exception as error:
@@ -258,6 +260,7 @@ def _in_processes(beam_options: PipelineOptions) -> bool:
 _POLL_SECONDS = 0.2
 _RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
 _INTERRUPT = re.compile(r"^KeyboardInterrupt", re.M)  # in one process, Beam wraps it like any failure of a step
+_SELF_EXPLANATORY = ("EnvironmentFault", "PermissionFault", "BucketFault", "UnhealthyDevice", "PluginError")
 _ERRNO = re.compile(r"\[Errno \d+\] (?P<why>[^:]+)(: '(?P<file>.*)')?")
 _STEP = re.compile(r" \[while running '.*$")
 
@@ -273,9 +276,7 @@ def _fault(error: Exception) -> RunFault:
         return CallError(text)
     if denied := _ERRNO.fullmatch(text):  # the same text as for an OSError without Beam
         return EnvironmentFault(": ".join(filter(None, (denied["file"], denied["why"]))))
-    self_explanatory = name in ("EnvironmentFault", "UnhealthyDevice", "PluginError") or text.startswith(
-        "detector.model:"
-    )
+    self_explanatory = name in _SELF_EXPLANATORY or text.startswith("detector.model:")
     return EnvironmentFault(text if self_explanatory else f"{name}: {text}")
 
 

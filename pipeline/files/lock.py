@@ -3,7 +3,6 @@
 import fcntl
 import os
 import re
-import sys
 import threading
 import time
 import uuid
@@ -133,9 +132,11 @@ def _heartbeat(folder: str, patience: float | None) -> Iterator[None]:
     taken_over = f"{folder}: another run has taken over this folder; check the result of that run"
     thread = threading.Thread(target=beat, daemon=True, name="heartbeat")
     thread.start()
+    failed = True
     try:
         with guarded(folder, lambda: not lost.is_set()):
             yield
+        failed = False
     except Exception as error:
         if lost.is_set():  # what came of it does not matter, such as that guards forbade to write
             raise EnvironmentFault(taken_over) from error
@@ -145,7 +146,7 @@ def _heartbeat(folder: str, patience: float | None) -> Iterator[None]:
         thread.join()
         if not lost.is_set():
             # If the store does not answer any more, what ended the run is worth more than this.
-            with suppress(Exception) if sys.exc_info()[0] else nullcontext():
+            with suppress(Exception) if failed else nullcontext():
                 files.delete([uri])
     if lost.is_set():
         raise EnvironmentFault(taken_over)

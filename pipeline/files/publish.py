@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from pipeline import files
 from pipeline.files.guards import Forbidden, Guard, always, ask
-from pipeline.layout import LOCK, TEMPORARY
+from pipeline.layout import LOCK, TEMPORARY, WORK_LIST
 
 _WRITEBACK_BYTES = 32 << 20
 
@@ -69,7 +69,7 @@ def delete_unfinished(folder: str) -> None:
             # A nested folder with a lock file may belong to a run that is active.
             folders[:] = [inner for inner in folders if not os.path.exists(os.path.join(path, inner, LOCK))]
             for name in names:
-                if name.startswith(TEMPORARY):
+                if name.startswith((TEMPORARY, WORK_LIST)):
                     os.remove(os.path.join(path, name))
     elif not files.is_store(folder):
         files.delete(info.uri for info in files.list_folder(folder, "**") if TEMPORARY in files.name(info.uri))

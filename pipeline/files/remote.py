@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, cast
 import fsspec
 from fsspec.utils import glob_translate
 
-from pipeline.faults import CallError, EnvironmentFault, NoPermission, first_line
+from pipeline.faults import BucketFault, CallError, EnvironmentFault, PermissionFault, first_line
 from pipeline.files.uris import FileInfo, check_extra, is_missing, is_store, join, parent, place_of, scheme_of
 from pipeline.layout import TEMPORARY
 
@@ -413,7 +413,8 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
 
     Raises:
       CallError: files of this kind cannot be written.
-      NoPermission: the block is not allowed to do this. EnvironmentFault: it cannot write, or there is no such bucket.
+      PermissionFault: the block is not allowed to do this. BucketFault: there is no such bucket. EnvironmentFault: it
+        cannot write.
       FileNotFoundError: there is no such file.
       FileExistsError: there is one already.
       ConnectionError: a client has another exception. Of the class OSError and without an error number, it would count
@@ -430,9 +431,9 @@ def _asked_to(action: str, uri: str) -> Iterator[None]:
         if isinstance(error, PermissionError) or status in (401, 403) or forbidden:
             line = " ".join(str(error).splitlines()[1:]) if forbidden else line
             refused = f"{place_of(uri)}: no permission to {action} {uri} ({line})"
-            raise NoPermission(f"{refused}; check the credentials and what they permit there") from error
+            raise PermissionFault(f"{refused}; check the credentials and what they permit there") from error
         if _lacks_bucket(error):
-            raise EnvironmentFault(f"{place_of(uri)}: no such bucket; cannot {action} {uri}") from error
+            raise BucketFault(f"{place_of(uri)}: no such bucket; cannot {action} {uri}") from error
         if isinstance(error, FileNotFoundError) or status == 404:
             if action == "write":
                 raise EnvironmentFault(f"{place_of(uri)}: cannot write {uri}: {line}") from error

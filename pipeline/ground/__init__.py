@@ -2,7 +2,7 @@
 
 driver, options     plans the run and runs the graph on unfinished ranges; options of a call
 resume              decides whether a run resumes the plan in its folder
-retry, attempts     chunks to process again; chunks whose process was killed
+retry, attempts     chunks to process again; who works on a chunk, and how many processes died at it
 graph, progress     the Beam graph; the progress of a run
 count_rows          the rows of finished ranges, and how many of them failed
 chunks              a range -> its chunks (`read_chunks`: the PTransform)

@@ -1,60 +1,163 @@
-"""Failed attempts: attempts at a chunk during which the worker process was killed.
+"""Attempts at chunks: which process works on a chunk, and how many processes died while they did.
 
-A worker writes a record before it starts a chunk and removes it when the chunk is committed. If a record still says
-"working" when the next attempt starts, it counts as one more failed attempt. A run that stops for another reason (an
-interrupt, a full disk) clears "working" in the remaining records, because no process was killed.
+A worker writes a record when its model starts on a chunk, or, if images are checked in the worker itself, when it reads
+the chunk. The record is removed when the chunk is committed. If it remains and its process has ended, this is one more
+death at the chunk. One death blames nobody: an engine ends workers for many reasons, and a process may leave records of
+several chunks. After two, the chunk is processed with care (see `transforms.isolation.isolated_model`). A model that
+runs in a child process blames its chunk with each death of the child, because the worker sees it.
+
+A run that stops for another reason than a death (an interrupt, a full disk) clears "working" in the remaining records.
 """
 
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pipeline import files, layout
 from pipeline.faults import EnvironmentFault
+from pipeline.files.holder import Holder, is_gone, is_running, this_process
 from pipeline.files.typed import find_typed, publish_typed, read_typed
 from pipeline.ids import ChunkId
 
-ISOLATE_AFTER = 2
-"""After this many failed attempts, a chunk is processed in a separate process."""
+BLAMED_AFTER = 2
+"""So many workers that died at a chunk, one after the other, are its fault."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Who works on a chunk, or did. run: the id of the call of gritmill that it belongs to."""
+
+    run: str
+    holder: Holder
 
 
 @dataclass(frozen=True)
 class Attempts:
-    """The content of a record. deaths: failed attempts. working: whether an attempt is in progress, or has failed."""
+    """The content of a record.
+
+    deaths: how many workers died at the chunk. working: whether an attempt is in progress, or has ended in a death.
+    child_deaths: how many child processes with a model died at the chunk. mark: of the attempt; None in records of
+    release 0.1. earlier: attempts on other hosts, of which it is not known whether they ended in a death.
+    """
 
     REMEDY: ClassVar[str] = "remove it"
 
     deaths: int
     working: bool
+    child_deaths: int = 0
+    mark: Mark | None = None
+    earlier: tuple[Mark, ...] = ()
+
+    @property
+    def crashes(self) -> int:
+        """How many deaths are the fault of the chunk."""
+        return self.child_deaths + (self.deaths if self.deaths >= BLAMED_AFTER else 0)
+
+    @property
+    def suspected(self) -> bool:
+        """Whether a process died at the chunk."""
+        return bool(self.deaths or self.child_deaths)
 
 
-def begin(detections: str, chunk: ChunkId) -> int:
-    """Records the start of work on a chunk. Returns the number of failed attempts at it."""
-    failed = failed_count(detections, chunk)
-    publish_typed(_uri(detections, chunk), Attempts(failed, working=True))
-    return failed
+NONE = Attempts(0, False)
 
 
-def failed_count(detections: str, chunk: ChunkId) -> int:
-    """Returns the number of failed attempts at a chunk. 0 if the record is damaged: no row depends on it."""
-    with suppress(EnvironmentFault):
-        record = find_typed(_uri(detections, chunk), Attempts)
-        return record.deaths + record.working if record else 0
-    return 0
+def _unknown(_: Mark) -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class AttemptLog:
+    """The records of a run. It is sent to the workers with the graph.
+
+    folder: the detections. run: the id of the call. in_child: whether models and the check of images run in child
+    processes. stands_still: whether the heartbeat of a process on another host has not changed for a minute.
+    """
+
+    folder: str
+    run: str = ""
+    in_child: bool = False
+    stands_still: Callable[[Mark], bool] = _unknown
+
+    def reading(self, chunk: ChunkId) -> Attempts:
+        """Called when a worker starts to read a chunk, perhaps while its model works on an earlier one."""
+        return NONE if self.in_child else self.begin(chunk)
+
+    def begin(self, chunk: ChunkId) -> Attempts:
+        """Records the start of an attempt by this process. Returns the record."""
+        record = self.find(chunk)
+        mark = Mark(self.run, this_process())
+        record = replace(record, working=True, mark=mark)
+        publish_typed(self._uri(chunk), record)
+        return record
+
+    def find(self, chunk: ChunkId) -> Attempts:
+        """The record of a chunk as another attempt sees it: attempts that have ended are counted.
+
+        Without deaths if the record is damaged: no row depends on it.
+        """
+        with suppress(EnvironmentFault):
+            record = find_typed(self._uri(chunk), Attempts) or NONE
+            if record.working and record.mark is None:
+                return Attempts(record.deaths + 1, False)
+            marks = [*record.earlier, *([record.mark] if record.working and record.mark else ())]
+            dead = [mark for mark in marks if self._is_dead(mark)]
+            unknown = [mark for mark in marks if mark not in dead and not is_running(mark.holder)]
+            return Attempts(record.deaths + len(dead), False, record.child_deaths, None, tuple(unknown))
+        return NONE
+
+    def add_child_death(self, chunk: ChunkId) -> None:
+        """Counts the death of a child process at a chunk that this process works on."""
+        record = self.find(chunk)
+        mark = Mark(self.run, this_process())
+        publish_typed(self._uri(chunk), replace(record, working=True, mark=mark, child_deaths=record.child_deaths + 1))
+
+    @contextmanager
+    def releasing(self, chunk: ChunkId) -> Iterator[None]:
+        """On an engine, ends the attempt if the block raises, because the process has not died. Elsewhere, the driver
+        does this."""
+        try:
+            yield
+        except Exception:
+            with suppress(Exception):
+                if self.in_child:
+                    self.release(chunk)
+            raise
+
+    def release(self, chunk: ChunkId) -> None:
+        """Ends an attempt that did not end in a commit, and not in a death."""
+        record = self.find(chunk)
+        if record.suspected or record.earlier:
+            publish_typed(self._uri(chunk), record)
+        else:
+            end(self.folder, chunk)
+
+    def _is_dead(self, mark: Mark) -> bool:
+        if is_running(mark.holder):
+            return False
+        # Only one call uses a folder at a time, so the workers of another one have ended.
+        return is_gone(mark.holder) or mark.run != self.run or self.stands_still(mark)
+
+    def _uri(self, chunk: ChunkId) -> str:
+        return files.join(self.folder, layout.working(chunk))
 
 
 def end(detections: str, chunk: ChunkId) -> None:
     """Removes the record of a committed chunk."""
-    files.delete([_uri(detections, chunk)])
+    files.delete([files.join(detections, layout.working(chunk))])
 
 
-def clear_in_progress(detections: str) -> None:
-    """Clears "working" in all records because no process was killed. Deletes a record that it cannot read or write."""
+def clear_in_progress(detections: str, of: Collection[int] | None = None) -> None:
+    """Clears "working" in all records, or in those of some processes of this host, because they were not killed by a
+    chunk. Deletes a record that it cannot read or write."""
     for info in files.list_folder(detections, layout.ALL_WORKING):
         if files.name(info.uri).startswith(layout.TEMPORARY):
             continue  # left by a worker that was stopped during a write
         try:
-            publish_typed(info.uri, Attempts(read_typed(info.uri, Attempts).deaths, working=False))
+            record = read_typed(info.uri, Attempts)
+            if of is None or (record.mark and record.mark.holder.pid in of):
+                publish_typed(info.uri, replace(record, working=False, mark=None, earlier=()))
         except (OSError, EnvironmentFault):
             with suppress(Exception):  # the disk may refuse deletions too
                 files.delete([info.uri])
@@ -63,7 +166,3 @@ def clear_in_progress(detections: str) -> None:
 def delete_all(detections: str) -> None:
     """Removes all records."""
     files.delete([info.uri for info in files.list_folder(detections, layout.ALL_WORKING)])
-
-
-def _uri(detections: str, chunk: ChunkId) -> str:
-    return files.join(detections, layout.working(chunk))

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.configuration import ChunkSettings
 from pipeline.faults import EnvironmentFault, SourceFault, first_line
-from pipeline.ground import attempts
+from pipeline.ground.attempts import AttemptLog, Attempts
 from pipeline.ground.load_images import ImageLoader, PositionedPair
 from pipeline.ground.near_duplicates import rejections
 from pipeline.ids import ChunkId, RangeId
@@ -24,6 +24,9 @@ from transforms.filters import Filters
 from transforms.isolation.child_process import ChildProcess
 from transforms.records import Chunk, Fault, Pair, Reason
 from transforms.wording import counted
+
+_CALLS = 3
+"""Of the process that checks images, with an image that kills it. Without such a process, the image has killed two."""
 
 FAULT = "fault"
 """Key that a chunk's next position has instead of a position if a source fault ended the range."""
@@ -70,7 +73,12 @@ def _of_one_image(pair: Pair, other: Pair) -> bool:
 
 
 def read_range(
-    plan: Plan, range_id: RangeId, tables: Mapping[str, Table], redo: Mapping[str, Mapping[ChunkId, str]]
+    plan: Plan,
+    range_id: RangeId,
+    tables: Mapping[str, Table],
+    redo: Mapping[str, Mapping[ChunkId, str]],
+    attempts: AttemptLog | None = None,
+    checker: ChildProcess | None = None,
 ) -> Iterator[Chunk]:
     """Yields the chunks of a range that lack rows in any table, then the chunk that closes the range.
 
@@ -81,24 +89,27 @@ def read_range(
         preliminary table.
       redo: for each table, the committed chunks (of any range) to process again, each with the digest of the rows that
         are replaced.
+      attempts: the records of attempts. Default: those of a call that runs here.
+      checker: the process that checks images. None: this one does, except for a chunk on which processes crashed.
     """
     detections = next(iter(tables.values()))
     folder = detections_of(tables)
+    attempts = attempts or AttemptLog(folder)
     # A preliminary table is what the rejections are computed from.
     rejected = rejections(folder, plan, range_id) if DETECTIONS in tables else {}
     if len(tables) > 1 or any(redo.values()):
         for chunk_id in detections.committed_chunks(range_id):
             again = _tables_to_redo(chunk_id, redo)
             if DETECTIONS in again:
-                yield _read_again(plan, chunk_id, detections, again, rejected)
+                yield _read_again(plan, chunk_id, detections, again, rejected, attempts, checker)
             elif again or _lacks_rows(chunk_id, tables.values()):
-                yield _committed_chunk(plan, chunk_id, detections, again)
+                yield _committed_chunk(plan, chunk_id, detections, again, attempts.reading(chunk_id))
     start, number = resume_position(plan, range_id, detections)
     faults: list[str] = []
     if start is not None and FAULT in start:
         faults.append(start[FAULT])
     elif start is not None:
-        for chunk in _chunks(plan, range_id, start, number, folder, faults, rejected):
+        for chunk in _chunks(plan, range_id, start, number, attempts, checker, faults, rejected):
             yield replace(chunk, redo=_tables_to_redo(ChunkId(chunk.source, chunk.range, chunk.number), redo))
             number += 1
     yield Chunk(range_id.source, range_id.range, number, closes_range=True, faults=tuple(faults))
@@ -119,9 +130,10 @@ def _lacks_rows(chunk_id: ChunkId, tables: Iterable[Table]) -> bool:
     return False
 
 
-def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: Mapping[str, str]) -> Chunk:
+def _committed_chunk(
+    plan: Plan, chunk_id: ChunkId, detections: Table, redo: Mapping[str, str], record: Attempts
+) -> Chunk:
     """A chunk whose rows another table lacks: its committed pairs, with their images fetched again."""
-    isolated = attempts.begin(detections.uri, chunk_id) >= attempts.ISOLATE_AFTER
     started = time.perf_counter()
     file = detections.open(chunk_id)
     pairs = list(from_table(file.rows()))
@@ -130,12 +142,18 @@ def _committed_chunk(plan: Plan, chunk_id: ChunkId, detections: Table, redo: Map
     for number, data in zip(pictured, images, strict=True):
         pair = pairs[number]
         pairs[number] = pair.failed(data) if isinstance(data, Fault) else replace(pair, data=data)
-    fields = {"isolated": isolated, "redo": redo, "digests": {DETECTIONS: file.digest}}
-    return _chunk(chunk_id, pairs, file.metadata["next"], started, **fields)
+    fields = {"redo": redo, "digests": {DETECTIONS: file.digest}}
+    return _chunk(chunk_id, pairs, file.metadata["next"], started, record, **fields)
 
 
 def _read_again(
-    plan: Plan, chunk_id: ChunkId, detections: Table, redo: Mapping[str, str], rejected: Mapping[int, str]
+    plan: Plan,
+    chunk_id: ChunkId,
+    detections: Table,
+    redo: Mapping[str, str],
+    rejected: Mapping[int, str],
+    attempts: AttemptLog,
+    checker: ChildProcess | None,
 ) -> Chunk:
     """A committed chunk, read again from its source, with the same first and last pair.
 
@@ -152,15 +170,15 @@ def _read_again(
     if plan.configuration.filters.needs_hashes:
         rejected = _with_committed(rejected, from_table(rows))
     started = time.perf_counter()
-    isolated = attempts.begin(detections.uri, chunk_id) >= attempts.ISOLATE_AFTER
+    record = attempts.reading(chunk_id)
     pairs = islice(_until_fault(source.open(plan.configuration.source).read(start), []), row_count)
-    with _loader(plan, isolated, rejected) as loader:
+    with _loader(plan, checker, record, rejected) as loader:
         loaded = tuple(pair for _, pair in loader.load(pairs))
     if len(loaded) != row_count:
         raise EnvironmentFault(
             f"{source.uri}: {len(loaded):,} of {counted(row_count, 'pair')} can be read; try again later"
         )
-    return _chunk(chunk_id, loaded, file.metadata["next"], started, isolated=isolated, redo=redo)
+    return _chunk(chunk_id, loaded, file.metadata["next"], started, record, redo=redo)
 
 
 def _with_committed(rejected: Mapping[int, str], pairs: Iterable[Pair]) -> dict[int, str]:
@@ -176,13 +194,17 @@ def _with_committed(rejected: Mapping[int, str], pairs: Iterable[Pair]) -> dict[
 
 
 def _chunk(
-    chunk_id: ChunkId, pairs: Iterable[Pair], next_position: Position | None, started: float, **fields: Any
+    chunk_id: ChunkId,
+    pairs: Iterable[Pair],
+    next_position: Position | None,
+    started: float,
+    record: Attempts,
+    **fields: Any,
 ) -> Chunk:
     """A chunk that has been read. started: when, in seconds of `time.perf_counter`."""
-    seconds = {"read": time.perf_counter() - started}
-    return Chunk(
-        chunk_id.source, chunk_id.range, chunk_id.number, tuple(pairs), next_position, seconds=seconds, **fields
-    )
+    fields |= {"seconds": {"read": time.perf_counter() - started}}
+    fields |= {"crashes": record.crashes, "suspected": record.suspected}
+    return Chunk(chunk_id.source, chunk_id.range, chunk_id.number, tuple(pairs), next_position, **fields)
 
 
 def _chunks(
@@ -190,7 +212,8 @@ def _chunks(
     range_id: RangeId,
     start: Position,
     number: int,
-    folder: str,
+    attempts: AttemptLog,
+    checker: ChildProcess | None,
     faults: list[str],
     rejected: Mapping[int, str],
 ) -> Iterator[Chunk]:
@@ -200,30 +223,32 @@ def _chunks(
     if spec.pairs is not None:
         pairs = islice(pairs, spec.pairs - (start["index"] - spec.start["index"]))
     chunk_id = ChunkId(range_id.source, range_id.range, number)
-    # The loader reads one image ahead, so the image that killed the process may belong to the next chunk.
-    next_failed = attempts.failed_count(folder, replace(chunk_id, number=number + 1))
-    failed = attempts.begin(folder, chunk_id)
+    record = attempts.reading(chunk_id)
     started = time.perf_counter()
-    with _loader(plan, max(failed, next_failed) >= attempts.ISOLATE_AFTER, rejected) as loader:
+    with _loader(plan, checker, record, rejected) as loader:
         for loaded, next_position in cut_chunks(loader.load(pairs), settings.chunk):
             if next_position is None and faults:
                 next_position = {FAULT: faults[-1]}
-            yield _chunk(chunk_id, loaded, next_position, started, isolated=failed >= attempts.ISOLATE_AFTER)
+            yield _chunk(chunk_id, loaded, next_position, started, record)
             chunk_id = replace(chunk_id, number=chunk_id.number + 1)
             if next_position is not None and FAULT not in next_position:
-                failed = attempts.begin(folder, chunk_id)
+                record = attempts.reading(chunk_id)
             started = time.perf_counter()
 
 
 @contextmanager
-def _loader(plan: Plan, isolated: bool, rejected: Mapping[int, str]) -> Iterator[ImageLoader]:
-    child = ChildProcess() if isolated else None
+def _loader(
+    plan: Plan, checker: ChildProcess | None, record: Attempts, rejected: Mapping[int, str]
+) -> Iterator[ImageLoader]:
+    # The loader reads one image ahead, so the image at fault may belong to the next chunk: the child is for all.
+    own = ChildProcess() if checker is None and record.crashes else None
     try:
-        settings = plan.configuration
-        yield ImageLoader(settings.source.image_limits, child, Filters(settings.filters), rejected)
+        settings, calls = plan.configuration, _CALLS if checker else 1
+        child = checker or own
+        yield ImageLoader(settings.source.image_limits, child, Filters(settings.filters), rejected, calls)
     finally:
-        if child:
-            child.close()
+        if own:
+            own.close()
 
 
 def _until_fault(pairs: Iterator[PositionedPair], faults: list[str]) -> Iterator[PositionedPair]:

@@ -1,5 +1,6 @@
 """The rows of a chunk -> their table, with metadata about how they were computed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from pipeline.files.guards import Guard, always
@@ -24,10 +25,11 @@ def commit_chunk(
     provenance: Provenance,
     guard: Guard = always,
     previous: float | None = None,
+    count: Callable[[Chunk], None] = lambda _: None,
 ) -> Chunk | None:
     """Commits the rows of a chunk. Their file records where the next chunk starts.
 
-    previous: see `Table.note_timing`.
+    previous: see `Table.note_timing`. count: called with the chunk and its rows, if this call commits them.
 
     Returns:
       The chunk as later stages see it. If an earlier attempt committed the chunk, it has the rows of that attempt. None
@@ -51,6 +53,7 @@ def commit_chunk(
     if committed is None:
         return None
     if committed.ours:
+        count(chunk)
         table.note_timing(chunk_id, len(chunk.pairs), chunk.next_position, chunk.seconds, previous)
     else:
         chunk = stage.with_rows(chunk, stage.decode(table.read(chunk_id)))

@@ -1,5 +1,6 @@
 """The graph of `ground`: unfinished ranges of a plan -> chunks -> rows of each stage -> commit to the stage's table."""
 
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -11,6 +12,7 @@ from pipeline.engines.worker_context import Leased
 from pipeline.faults import WorkerDied
 from pipeline.files.lease import Lease
 from pipeline.ground import attempts
+from pipeline.ground.attempts import AttemptLog
 from pipeline.ground.chunks import without_images
 from pipeline.ground.commit_chunk import Provenance
 from pipeline.ground.commit_rows import CommitRows
@@ -20,7 +22,7 @@ from pipeline.ground.read_chunks import ReadChunks
 from pipeline.ids import RangeId
 from pipeline.layout import HASHES
 from pipeline.plan.plan import Plan
-from pipeline.plan.work_list import published, read_work
+from pipeline.plan.work_list import read_work, work_list
 from pipeline.stages.base import Stage
 from pipeline.stages.run_stage import RunStage, StageHandler
 from pipeline.stages.runner import ChunkProgress
@@ -46,6 +48,7 @@ def run(
     beam_options = run_pipeline.parse_beam_options(options.beam)
     threads = placement.local_threads(beam_options)
     folder = detections_of(tables)
+    log = AttemptLog(folder, uuid.uuid4().hex, in_child=not run_pipeline.is_local(beam_options))
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
     lease = options.claim.lease if options.claim else None
@@ -58,9 +61,9 @@ def run(
         title, "pairs", run.state, options.quiet, files.is_local(folder), options.log, run.news
     )
     work = [(range_id, None) for range_id in plan.unfinished(listings[name].finished for name in tables)]
-    with display, _clear_attempts_on_interrupt(folder), published(folder, work) as uri:
+    with display, _clear_attempts_on_interrupt(log), work_list(folder, work) as uri:
         run_pipeline.run(
-            lambda pipeline: build(pipeline, uri, stages, tables, provenance, report, threads, lease),
+            lambda pipeline: build(pipeline, uri, stages, tables, provenance, report, threads, lease, log),
             beam_options,
             options.claim,
         )
@@ -69,57 +72,66 @@ def run(
 
 
 @contextmanager
-def _clear_attempts_on_interrupt(folder: str) -> Iterator[None]:
+def _clear_attempts_on_interrupt(log: AttemptLog) -> Iterator[None]:
     """Clears the records of unfinished attempts if the block fails for any reason other than a killed process."""
     try:
         yield
-    except WorkerDied:
+    except WorkerDied as error:
+        attempts.clear_in_progress(log.folder, error.ended)
         raise
-    except BaseException:
-        attempts.clear_in_progress(folder)
+    except BaseException as error:
+        # On an engine, a worker clears its own records when a step raises: those that remain are of workers that ended.
+        if not (log.in_child and isinstance(error, Exception)):
+            attempts.clear_in_progress(log.folder)
         raise
 
 
 def build(
     pipeline: beam.Pipeline,
-    work_list: str,
+    work_uri: str,
     stages: Sequence[Stage],
     tables: Mapping[str, Table],
     provenance: Mapping[str, Provenance],
     report: ChunkProgress | None = None,
     threads: int = 0,
     lease: Lease | None = None,
+    log: AttemptLog | None = None,
 ) -> beam.PCollection:
     """Builds the graph. Workers read the work list and the plan by URI, because 100,000 ranges do not fit into a job
     description. A range that was finished since is skipped by `ReadChunks`.
 
     The rows of a table are committed after the last stage of that table. Committed chunks pass through unchanged.
-    lease: each step asks whether it is still in force.
+    lease: each step asks whether it is still in force. log: the records of attempts at chunks.
     """
     folder = detections_of(tables)
+    log = log or AttemptLog(folder)
+    child = log.run if log.in_child else ""
     chunks = (
         pipeline
-        | "WorkList" >> beam.Create([work_list])
+        | "WorkList" >> beam.Create([work_uri])
         | "Ranges" >> beam.FlatMap(Leased(lease, "list ranges", ranges_of, many=True))
         | "Spread" >> beam.Reshuffle()
-        | ReadChunks(tables, lease)
+        | ReadChunks(tables, log, lease)
     )
     for position, table in enumerate(tables.values()):
         table_stages = [stage for stage in stages if stage.table == table.name]
         last = position == len(tables) - 1
         for stage in table_stages:
             stage_report = report if stage is table_stages[-1] else None
-            handler = StageHandler(stage, table, stage_report, position, len(tables), threads, lease)
+            handler = StageHandler(
+                *(stage, table, stage_report, position, len(tables), threads, lease),
+                *(child, log.add_child_death, log.releasing),
+            )
             chunks |= f"Run {stage.name}" >> RunStage(handler)
         if last:
             chunks |= "DropImages" >> beam.Map(without_images)
         commit = CommitRows(
-            table, table_stages[-1], provenance[table.name], attempts=folder if last else "", lease=lease
+            table, table_stages[-1], provenance[table.name], attempts=folder if last else "", lease=lease, log=log
         )
         chunks |= f"Commit {table.name}" >> commit
     return chunks
 
 
-def ranges_of(work_list: str) -> Iterator[RangeId]:
+def ranges_of(uri: str) -> Iterator[RangeId]:
     """The ranges of a work list, in input order."""
-    return (range_id for range_id, _ in read_work(work_list))
+    return (range_id for range_id, _ in read_work(uri))

@@ -1,6 +1,7 @@
 """Loads the images of pairs: prefetches image files, measures every image, and applies the filters."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from pipeline.engines import heartbeat
@@ -24,13 +25,15 @@ class ImageLoader:
     The image of a pair that a filter rejects is not read, or not measured if it came with its pair.
 
     rejected: by index, the pairs whose images are known to be near duplicates or excluded, with the reason.
-    child: the process that measures images, for chunks that may kill it. None: images are measured in this process.
+    child: the process that measures images, because they may kill it. None: images are measured in this process.
+    calls: after so many deaths of the child at one image, the image is at fault.
     """
 
     limits: ImageLimits
     child: ChildProcess | None = None
     filters: Filters = field(default_factory=lambda: Filters(FilterSettings()))
     rejected: Mapping[int, str] = field(default_factory=dict)
+    calls: int = 1
     _previous: Pair | None = field(default=None, init=False)
 
     def load(self, pairs: Iterable[PositionedPair]) -> Iterator[PositionedPair]:
@@ -68,15 +71,24 @@ class ImageLoader:
     def _measure(self, pair: Pair) -> Pair:
         pair = replace(pair, image=replace(pair.image, length=len(pair.data), digest=images.image_digest(pair.data)))
         try:
-            if self.child:
-                width, height = self.child.call(images.measure, pair.data, *self.limits)
-            else:
-                width, height = images.measure(pair.data, *self.limits)
+            width, height = self._size(pair.data)
         except ImageFault as fault:
             return pair.failed(fault.as_fault())
         except ChildDied as error:
             return pair.failed(Fault(FailureStage.IMAGE, Reason.CRASH, f"the decoder process was {error}"))
         return replace(pair, width=width, height=height, filtered=str(self.filters.by_size(width, height)))
+
+    def _size(self, data: bytes) -> tuple[int, int]:
+        if not self.child:
+            return images.measure(data, *self.limits)
+        for _ in range(self.calls - 1):
+            with suppress(ChildDied):
+                return self._size_in(self.child, data)
+        return self._size_in(self.child, data)
+
+    def _size_in(self, child: ChildProcess, data: bytes) -> tuple[int, int]:
+        width, height = child.call(images.measure, data, *self.limits)
+        return width, height
 
 
 def _of_one_image(one: PositionedPair, other: PositionedPair) -> bool:

@@ -161,7 +161,7 @@ def _all_tables(tables: Mapping[str, Table]) -> list[Table]:
     repeat a removal or move."""
     detections = tables[DETECTIONS]
     run = files.parent(detections.uri)
-    names = dict.fromkeys([*tables, *(table.name for table in find_tables(run))])
+    names = dict.fromkeys([*tables, *(table.name for table in find_tables(run, every=True))])
     return [*(replace(detections, uri=files.join(run, name)) for name in names if name != DETECTIONS), detections]
 
 

@@ -45,7 +45,7 @@ def count_range(
     table = open_detections(folder)
     if done:
         total.faults = list(table.read_summary(range_id).faults)
-    for entry in table.entries(range_id, done)[:chunks]:
+    for entry in table.entries(range_id, done, chunks):
         rows = duplicates[bisect_left(duplicates, total.read) : bisect_left(duplicates, total.read + entry.rows)]
         again = tuple(row - total.read for row in rows)
         _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics, again)

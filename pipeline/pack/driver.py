@@ -60,7 +60,7 @@ def pack(
     duplicates = configuration.filters.duplicates is not None
     given = configuration.source.annotations
     policy = Policy(configuration.selection, threshold.score, configuration.text, duplicates, given)
-    rows = digest_rows(plan, table, done)
+    rows = rows_by_range(plan, table, done)
     row_digests = [row.digest for row in rows]
     pack_fingerprint = compute_pack_fingerprint(plan, row_digests, policy, configuration.shards)
     manifest = None if options.fresh else read_manifest(output)  # with --fresh, the old manifest may be unreadable
@@ -85,7 +85,7 @@ def pack(
     beam = engine.arguments if engine else placement.pack_beam_options(options.beam, pairs)
     options = replace(options, beam=beam)
     with replacing(output):
-        work = zip(plan.range_ids(), (row.unfinished_chunks for row in rows), strict=True)
+        work = zip(plan.range_ids(), (row.chunks for row in rows), strict=True)
         graph.run(output, folder, head, work, json_digest(row_digests), options)
     manifest = read_manifest(output)
     if manifest is None:
@@ -169,15 +169,15 @@ def compute_pack_fingerprint(plan: Plan, row_digests: Sequence[str], policy: Pol
 
 @dataclass(frozen=True)
 class RangeRows:
-    """The rows of a range. digest: of all of them. unfinished_chunks: how many chunks have them; None if the range is
+    """The rows of a range. digest: of all of them. chunks: how many chunks have them; None if the range is
     finished."""
 
     digest: str
     pairs: int
-    unfinished_chunks: int | None
+    chunks: int | None
 
 
-def digest_rows(plan: Plan, table: Table, done: Collection[RangeId]) -> list[RangeRows]:
+def rows_by_range(plan: Plan, table: Table, done: Collection[RangeId]) -> list[RangeRows]:
     """The rows of each range: from the summaries, or the chunks of ranges that are not finished."""
 
     def rows_of(range_id: RangeId) -> RangeRows:

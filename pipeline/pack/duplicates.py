@@ -44,7 +44,7 @@ def hash_range(
     table = open_detections(folder)
     entries: list[tuple[int, int, int]] = []
     first = 0
-    for entry in table.entries(range_id, done)[:chunks]:
+    for entry in table.entries(range_id, done, chunks):
         heartbeat.advance()
         rows = table.read(range_id.chunk(entry.chunk), entry.digest)
         columns = (rows[name].to_pylist() for name in ("image_digest", "caption", "filtered", "error"))

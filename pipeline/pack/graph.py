@@ -29,7 +29,7 @@ from pipeline.pack.shard_stats import shard_fingerprints
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.pack.statistics import Statistics, add_up
 from pipeline.plan.plan import need_plan
-from pipeline.plan.work_list import Work, published, read_work
+from pipeline.plan.work_list import Work, read_work, work_list
 from transforms.filters import Filters
 
 
@@ -55,7 +55,7 @@ def run(output: str, folder: str, head: Manifest, work: Iterable[Work], row_dige
     display = progress.show_progress(
         "pack", "shards", run.state, options.quiet, files.is_local(output), options.log, run.news
     )
-    with display, published(output, work) as uri:
+    with display, work_list(output, work) as uri:
         stale = Stale(options.fresh, old[0].stamp if old else None)
         run_pipeline.run(
             lambda pipeline: build(pipeline, uri, writer, head, row_digest, stale, lease), beam_options, options.claim
@@ -74,7 +74,7 @@ class Stale:
 
 def build(
     pipeline: beam.Pipeline,
-    work_list: str,
+    work_uri: str,
     writer: ShardWriter,
     head: Manifest,
     row_digest: str,
@@ -87,7 +87,7 @@ def build(
     plan = partial(_plan, writer=writer, shards=head.settings.shards, row_digest=row_digest, stale=stale)
     ranges = (
         pipeline
-        | "WorkList" >> beam.Create([work_list])
+        | "WorkList" >> beam.Create([work_uri])
         | "Ranges"
         >> beam.FlatMap(Leased(lease, "list ranges", partial(ranges_of, folder=writer.detections), many=True))
         | "SpreadRanges" >> beam.Reshuffle()
@@ -124,10 +124,10 @@ RangeItem = tuple[RangeId, int | None, str, list[int]]
 duplicates."""
 
 
-def ranges_of(work_list: str, folder: str) -> Iterator[RangeItem]:
+def ranges_of(uri: str, folder: str) -> Iterator[RangeItem]:
     """Yields the ranges of a work list in input order, without duplicates. folder: of the detections."""
     plan = need_plan(folder)
-    yield from ((range_id, chunks, plan.sources[range_id.source].uri, []) for range_id, chunks in read_work(work_list))
+    yield from ((range_id, chunks, plan.sources[range_id.source].uri, []) for range_id, chunks in read_work(uri))
 
 
 def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None) -> beam.PCollection:

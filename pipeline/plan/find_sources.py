@@ -7,7 +7,7 @@ from functools import partial
 
 from pipeline import files
 from pipeline.configuration import ColumnSettings
-from pipeline.faults import CallError
+from pipeline.faults import BucketFault, CallError
 from pipeline.files import FileInfo
 from pipeline.plan.braces import expand
 from pipeline.plan.companions import without_companions
@@ -47,7 +47,7 @@ def find_sources(
         search = partial(find_in_folder, kind=kind, tell=lines.append, columns=columns, planned=planned)
         try:
             matched = _matches(pattern, search)
-        except CallError as error:
+        except (CallError, BucketFault) as error:
             raise CallError("; ".join([f"{option}: {error}", *lines])) from error
         for line in lines:
             tell(line)

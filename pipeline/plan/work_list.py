@@ -7,12 +7,13 @@ without some ranges.
 
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline import files, layout
-from pipeline.files.typed import publish_typed, read_typed
+from pipeline.faults import EnvironmentFault
+from pipeline.files.typed import find_typed, publish_typed
 from pipeline.ids import RangeId
 
 Work = tuple[RangeId, int | None]
@@ -29,7 +30,7 @@ class WorkList:
 
 
 @contextmanager
-def published(folder: str, work: Iterable[Work]) -> Iterator[str]:
+def work_list(folder: str, work: Iterable[Work]) -> Iterator[str]:
     """Writes a list, in input order, into a folder. Yields its URI, and removes the file at the end of the block.
 
     Also removes lists that were left by runs that were killed: the caller must hold the lock of the folder.
@@ -37,13 +38,23 @@ def published(folder: str, work: Iterable[Work]) -> Iterator[str]:
     files.delete(info.uri for info in files.list_folder(folder, f"{layout.WORK_LIST}*"))
     uri = files.join(folder, f"{layout.WORK_LIST}{uuid.uuid4().hex}.json")
     content = WorkList(tuple((range_id.source, range_id.range, chunks) for range_id, chunks in work))
-    publish_typed(uri, content, create=True)
+    publish_typed(uri, content)
     try:
         yield uri
-    finally:
-        files.delete([uri])
+    except BaseException:
+        with suppress(Exception):  # if the store does not answer any more, what ended the run is worth more than this
+            files.delete([uri])
+        raise
+    files.delete([uri])
 
 
 def read_work(uri: str) -> list[Work]:
-    """The content of a list. Raises EnvironmentFault if it is missing or damaged."""
-    return [(RangeId(source, number), chunks) for source, number, chunks in read_typed(uri, WorkList).ranges]
+    """The content of a list.
+
+    Raises:
+      EnvironmentFault: it is missing or damaged.
+    """
+    content = find_typed(uri, WorkList)
+    if content is None:
+        raise EnvironmentFault(f"{uri} is missing: this worker does not see the folder, or the run has ended")
+    return [(RangeId(source, number), chunks) for source, number, chunks in content.ranges]

@@ -38,6 +38,9 @@ class Stage:
     culprit: ClassVar[str] = ""
     """For messages: the key of the configuration that names the model or the stage, and its value."""
 
+    reads_images: ClassVar[bool] = True
+    """Whether the model reads the images of pairs. If not, they are not sent to the process in which it runs."""
+
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.origin or super().__reduce_ex__(protocol)
 
@@ -75,6 +78,10 @@ class Stage:
     def failed(self, pair: Pair, fault: Fault) -> Any:
         """Returns the row of a pair on which the model failed."""
         return {"error": asdict(fault)}
+
+    def is_failed(self, row: Any) -> bool:
+        """Whether a complete row has an error."""
+        return row["error"] is not None
 
     def update(self, pair: Pair, row: Any) -> Pair:
         """Returns the pair as later stages see it: `rows` contains the row under the name of the table.
@@ -140,6 +147,10 @@ class DetectionsStage(Stage):
     def failed(self, pair: Pair, fault: Fault) -> Pair:
         """Returns the pair as an error row."""
         return self.row(pair).failed(fault)
+
+    def is_failed(self, row: Pair) -> bool:
+        """Whether the pair has failed."""
+        return row.error is not None
 
     def update(self, pair: Pair, row: Pair) -> Pair:
         """Returns the row, with the image of the pair."""

@@ -23,6 +23,7 @@ class Phrases(DetectionsStage):
     given: AnnotationColumns = NOTHING_GIVEN
 
     name = "phrases"
+    reads_images = False
 
     @property
     def culprit(self) -> str:  # type: ignore[override]

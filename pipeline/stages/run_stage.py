@@ -1,6 +1,7 @@
 """RunStage: adds the rows of a stage to chunks, one chunk at a time, with Beam's RunInference."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,9 +13,17 @@ from pipeline.engines import heartbeat, worker_context
 from pipeline.files.lease import Lease
 from pipeline.ids import ChunkId
 from pipeline.stages.base import Stage
-from pipeline.stages.runner import ChunkProgress, StageRunner
+from pipeline.stages.runner import ChunkProgress, StageRunner, shared_process
 from pipeline.tables.table import Table
 from transforms.records import Chunk
+
+
+def _ignore(_: ChunkId) -> None:
+    pass
+
+
+def _nothing(_: ChunkId) -> AbstractContextManager[None]:
+    return nullcontext()
 
 
 class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
@@ -28,6 +37,8 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
       position: the position of the table, from 0. tables: the number of tables.
       threads: see `StageRunner`.
       lease: as for `worker_context.outputs`.
+      child: the name of the child process with the models of the graph; "": they are in the process of the worker.
+      crashed: called when a child process dies at a chunk. releasing: the block in which a chunk is processed.
     """
 
     def __init__(
@@ -39,6 +50,9 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         tables: int = 1,
         threads: int = 0,
         lease: Lease | None = None,
+        child: str = "",
+        crashed: Callable[[ChunkId], None] = _ignore,
+        releasing: Callable[[ChunkId], AbstractContextManager[None]] = _nothing,
     ) -> None:
         super().__init__(min_batch_size=1, max_batch_size=1)
         self.stage = stage
@@ -48,10 +62,13 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         self.tables = tables
         self.threads = threads
         self.lease = lease
+        self.child = child
+        self.crashed = crashed
+        self.releasing = releasing
 
     def load_model(self) -> StageRunner:
         """Returns a runner that loads the model later: RunInference calls this in setup, even if no element arrives."""
-        return StageRunner(self.stage, self.threads)
+        return StageRunner(self.stage, self.threads, shared_process(self.child) if self.child else None)
 
     def run_inference(
         self, batch: Sequence[Chunk], model: StageRunner, inference_args: dict[str, Any] | None = None
@@ -61,10 +78,11 @@ class StageHandler(ModelHandler[Chunk, Chunk, StageRunner]):
         return list(worker_context.outputs(self.lease, self.stage.name, run))
 
     def _run(self, chunk: Chunk, model: StageRunner) -> Chunk:
-        pairs = len(chunk.pairs)
+        pairs, chunk_id = len(chunk.pairs), ChunkId(chunk.source, chunk.range, chunk.number)
         if self.progress and pairs and self.position == 0:
-            self.progress.begin(ChunkId(chunk.source, chunk.range, chunk.number).stem, pairs)
-        done = model.run(chunk, self.table, partial(self._report, pairs))
+            self.progress.begin(chunk_id.stem, pairs)
+        with self.releasing(chunk_id):
+            done = model.run(chunk, self.table, partial(self._report, pairs), partial(self.crashed, chunk_id))
         if self.progress and self.position == self.tables - 1:
             self.progress.end()  # the chunk is committed next
         return done

@@ -3,6 +3,7 @@ separate process, measures the time, and reuses committed rows."""
 
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -14,8 +15,9 @@ from pipeline.ids import ChunkId
 from pipeline.stages.base import Stage
 from pipeline.tables.table import Table
 from transforms.culprits import WrongAnswer, calling
+from transforms.devices import cores_of_a_slot
 from transforms.isolation.bisect import UnhealthyDevice, run_with_bisection
-from transforms.isolation.isolated_model import IsolatedModel
+from transforms.isolation.isolated_model import IsolatedModel, ModelProcess
 from transforms.models import Model
 from transforms.plugins import check_json_object, check_made
 from transforms.records import Chunk, Fault, Pair
@@ -23,6 +25,14 @@ from transforms.wording import counted
 
 Progress = Callable[[int], None]
 """Called with the number of pairs of a chunk that the model has processed."""
+
+
+Crashed = Callable[[], None]
+"""Called when a child process dies at the pairs of a chunk."""
+
+
+def _ignore() -> None:
+    pass
 
 
 class ChunkProgress(Protocol):
@@ -38,75 +48,97 @@ class ChunkProgress(Protocol):
         """The chunk is about to be committed."""
 
 
+_processes: "weakref.WeakValueDictionary[str, ModelProcess]" = weakref.WeakValueDictionary()
+_processes_lock = threading.Lock()
+
+
+def shared_process(name: str) -> ModelProcess:
+    """The child process of this process with a name. All stages of a graph have their models in one."""
+    with _processes_lock:
+        return _processes.setdefault(name, ModelProcess())
+
+
 class StageRunner:
     """Runs a stage. All threads of a process share its model, which is loaded when the first pair needs it.
 
-    threads: CPU threads of the model, unless the settings of the stage set a number. 0: the default of the model.
+    threads: CPU threads of the model, unless the settings of the stage set a number. 0: its own default, but
+    with a `child`, the cores of this host divided by its workers.
+    child: the process in which the model runs. None: in this process, apart from chunks on which processes crashed.
     """
 
-    def __init__(self, stage: Stage, threads: int = 0) -> None:
+    def __init__(self, stage: Stage, threads: int = 0, child: ModelProcess | None = None) -> None:
         self.stage = stage
-        self._load = partial(_load, stage, threads)
+        self._load = partial(_load, stage, threads if child is None else threads or _OF_A_SLOT)
+        self._always_isolated = child is not None
+        self._child = child or ModelProcess()
         self._model: Model | None = None
-        self._isolated: IsolatedModel | None = None
         self._load_lock = threading.Lock()
 
-    def run(self, chunk: Chunk, table: Table | None = None, progress: Progress | None = None) -> Chunk:
+    def run(
+        self, chunk: Chunk, table: Table | None = None, progress: Progress | None = None, crashed: Crashed = _ignore
+    ) -> Chunk:
         """Returns the chunk with its rows, and with its pairs as later stages see them.
 
         A chunk that closes a range, or whose rows are known to be committed, is returned unchanged. table: if given and
-        not detections, rows that are committed there for the same parent chunks are reused.
+        not detections, rows that are committed there for the same parent chunks are reused. crashed: called when a
+        child process dies at its pairs.
         """
         if chunk.closes_range or self.stage.table in chunk.digests:
             return chunk
         started = time.perf_counter()
         if table and table.parents and (committed := self._committed(chunk, table)):
             return committed
-        rows = self.process(chunk.pairs, progress, chunk.isolated)
+        rows, recorded = self._process(chunk.pairs, progress, chunk.crashes, crashed)
         with _calling(self.stage):
             return replace(
                 self.stage.with_rows(chunk, rows),
-                recorded={**chunk.recorded, **self._recorded(chunk)},
+                recorded={**chunk.recorded, **recorded},
                 seconds=chunk.timed(self.stage.name, time.perf_counter() - started),
             )
 
-    def _recorded(self, chunk: Chunk) -> dict[str, Any]:
-        """Returns what the stage and its model record with the rows of a chunk."""
-        of_stage = check_json_object(self.stage.recorded_values(), "recorded_values")
-        model = self._isolated if chunk.isolated else self._model
-        if model is None or not any(map(self._takes, chunk.pairs)):
-            return of_stage
-        return {**of_stage, **check_json_object(getattr(model, "recorded", {}), "the model's recorded")}
-
-    def process(self, pairs: Sequence[Pair], progress: Progress | None = None, isolated: bool = False) -> list[Any]:
-        """Returns one row per pair. isolated: run the model in a separate process.
+    def process(self, pairs: Sequence[Pair], progress: Progress | None = None, crashes: int = 0) -> list[Any]:
+        """Returns one row per pair. crashes: see `Chunk`.
 
         Raises:
           UnhealthyDevice: the model fails on every input. Errors of `Stage.load` are raised unchanged for built-in
             stages, and as EnvironmentFault for custom stages.
         """
+        return self._process(pairs, progress, crashes, _ignore)[0]
+
+    def _process(
+        self, pairs: Sequence[Pair], progress: Progress | None, crashes: int, crashed: Crashed
+    ) -> tuple[list[Any], dict[str, Any]]:
+        """The rows, and what the stage and its model record with them."""
         try:
             with _calling(self.stage) if self.stage.identity else nullcontext():
-                return self._process(pairs, progress, isolated)
+                rows, model = self._rows(pairs, progress, crashes, crashed)
         except UnhealthyDevice as error:
             raise UnhealthyDevice(": ".join(filter(None, (self.stage.culprit, str(error))))) from error
+        with _calling(self.stage):
+            recorded = check_json_object(self.stage.recorded_values(), "recorded_values")
+            of_model = check_json_object(getattr(model, "recorded", {}), "the model's recorded")
+            return rows, {**recorded, **of_model}
 
-    def _process(self, pairs: Sequence[Pair], progress: Progress | None, isolated: bool) -> list[Any]:
+    def _rows(
+        self, pairs: Sequence[Pair], progress: Progress | None, crashes: int, crashed: Crashed
+    ) -> tuple[list[Any], Model | None]:
+        """The rows, and the model if there is a pair that it takes."""
         rows = [self.stage.row(pair) for pair in pairs]
         taken = [number for number, pair in enumerate(pairs) if self._takes(pair)]
-        if taken:
-            model = self._open(isolated)
-            if hasattr(model, "progress"):
-                model.progress = progress
-            found = run_with_bisection(
-                [pairs[number] for number in taken],
-                lambda some: self._checked(some, model.process(some)),
-                model.probe,
-                self.stage.name,
-            )
-            for number, row in zip(taken, found, strict=True):
-                rows[number] = self.stage.failed(pairs[number], row) if isinstance(row, Fault) else row
-        return self.stage.complete(pairs, rows)
+        if not taken:
+            return self.stage.complete(pairs, rows), None
+        model = self._open(crashes, crashed)
+        if hasattr(model, "progress"):
+            model.progress = progress
+        found = run_with_bisection(
+            [pairs[number] for number in taken],
+            lambda some: self._checked(some, model.process(some)),
+            model.probe,
+            self.stage.name,
+        )
+        for number, row in zip(taken, found, strict=True):
+            rows[number] = self.stage.failed(pairs[number], row) if isinstance(row, Fault) else row
+        return self.stage.complete(pairs, rows), model
 
     def _takes(self, pair: Pair) -> bool:
         return not pair.filtered and self.stage.takes(pair)
@@ -134,17 +166,24 @@ class StageRunner:
         done = self.stage.with_rows(chunk, self.stage.decode(file.rows()))
         return replace(done, rows=(), digests={**chunk.digests, table.name: file.digest})
 
-    def _open(self, isolated: bool) -> Model:
+    def _open(self, crashes: int, crashed: Crashed) -> Model:
+        if self._always_isolated or crashes:
+            reads_images = self.stage.reads_images
+            isolated = IsolatedModel(self._child, self._load, self.stage.name, reads_images, crashes, crashed)
+            isolated.open()
+            return isolated
         with self._load_lock:
-            if isolated:
-                self._isolated = self._isolated or IsolatedModel(self._load, self.stage.name)
-                return self._isolated
             if self._model is None:
                 self._model = self._load()
             return self._model
 
 
+_OF_A_SLOT = -1
+
+
 def _load(stage: Stage, threads: int) -> Model:
+    if threads == _OF_A_SLOT:
+        threads = cores_of_a_slot()
     stage = stage.with_threads(threads) if threads else stage
     if not stage.identity:
         return stage.load()

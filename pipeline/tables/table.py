@@ -124,11 +124,15 @@ class Table:
             )
         return summary
 
-    def entries(self, range_id: RangeId, finished: bool) -> tuple[ChunkEntry, ...]:
-        """The entry of each committed chunk of a range: from the summary if `finished`, else from the chunk files."""
+    def entries(self, range_id: RangeId, finished: bool, number: int | None = None) -> tuple[ChunkEntry, ...]:
+        """The entry of each committed chunk of a range: from the summary if `finished`, else from the chunk files.
+
+        number: of the chunks whose files are read; None: all that are committed.
+        """
         if finished:
             return self.read_summary(range_id).chunks
-        return tuple(self.open(chunk).entry(chunk.number) for chunk in self.committed_chunks(range_id))
+        chunks = self.committed_chunks(range_id) if number is None else map(range_id.chunk, range(number))
+        return tuple(self.open(chunk).entry(chunk.number) for chunk in chunks)
 
     def reopen(self, ranges: Collection[RangeId], listing: Listing) -> Listing:
         """Deletes the summaries of ranges, so that these are unfinished again. Returns what the table has then.
@@ -227,17 +231,19 @@ class Table:
         timing = Timing(pairs, rounded, round(wall, 4), previous is None, worker, time.time(), next_position)
         publish_typed(files.join(self.uri, layout.timing(chunk)), timing)
 
-    def finish(self, range_id: RangeId, chunks: int, faults: Sequence[str], guard: Guard = always) -> None:
+    def finish(self, range_id: RangeId, chunks: int, faults: Sequence[str], guard: Guard = always) -> bool:
         """Writes the summary of a range, after all of its `chunks` chunks are committed. faults: source faults.
 
-        Does nothing if the range is finished, or if `guard` returns False, because then chunks may be missing.
+        Does nothing if the range is finished, or if `guard` returns False, because then chunks may be missing. Returns
+        whether it wrote the summary.
         """
         if guard() and not self.is_finished(range_id):
             entries = tuple(self.open(range_id.chunk(number)).entry(number) for number in range(chunks))
             rows = sum(entry.rows for entry in entries)
             summary = RangeSummary(SUMMARY_FORMAT, entries, rows, tuple(faults))
             with suppress(FileExistsError):  # another worker was faster
-                publish_typed(self.summary_uri(range_id), summary, guard, create=True)
+                return publish_typed(self.summary_uri(range_id), summary, guard, create=True)
+        return False
 
     def read(self, chunk: ChunkId, digest: str | None = None) -> "pa.Table":
         """The rows of a committed chunk, in order. Raises as `open`."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline import files, layout
-from pipeline.faults import EnvironmentFault, NoPermission
+from pipeline.faults import EnvironmentFault, PermissionFault
 from pipeline.files.typed import read_typed
 
 
@@ -20,21 +20,20 @@ class TableFile:
     format: int = 1
 
 
-def find_tables(run: str) -> list[TableFile]:
+def find_tables(run: str, every: bool = False) -> list[TableFile]:
     """Returns the tables of a run folder that have a `table.json`.
 
     Skips files that gritmill did not write, and folders that were copied or moved aside: their names do not match.
 
-    Raises:
-      NoPermission: a store refuses to tell whether a folder is a table.
+    every: raise PermissionFault if a store refuses to tell whether a folder is a table. Else this folder is skipped.
     """
     tables = []
     for folder in files.folders_in(run):
         try:
             table = read_typed(files.join(folder, layout.TABLE), TableFile)
-        except NoPermission:
-            raise
-        except (EnvironmentFault, FileNotFoundError, PermissionError):  # lost+found is root's
+        except (EnvironmentFault, FileNotFoundError, PermissionError) as error:  # lost+found is root's
+            if every and isinstance(error, PermissionFault):
+                raise
             continue
         tables += [table] if table.name == files.name(folder) else []
     return tables

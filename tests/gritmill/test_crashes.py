@@ -1,6 +1,7 @@
 """Pictures that kill the process: the run is killed twice, and the third run identifies the cause."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -8,7 +9,9 @@ import sys
 import pytest
 
 import gritmill
-from pipeline.ground import attempts
+from pipeline import layout
+from pipeline.files.typed import publish_typed
+from pipeline.ground.attempts import Attempts
 from pipeline.ids import ChunkId
 from pipeline.tables.detections import read_all
 from tests import plugin_detectors, sample_pairs
@@ -22,6 +25,11 @@ def ground(tmp_path, out, *words):
     command += ["--input", str(tmp_path / "in" / "*.tar"), "--output", str(tmp_path / out), *words]
     done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
     return done.returncode, done.stderr
+
+
+def leave_two_deaths(folder, chunk):
+    """Leaves the record of two workers that died at a chunk."""
+    publish_typed(str(folder / "detections" / layout.working(chunk)), Attempts(deaths=2, working=False))
 
 
 def pairs(folder):
@@ -56,13 +64,12 @@ def test_an_interrupt_and_a_sick_device_are_no_deaths(tmp_path, parser, monkeypa
     marks = list((tmp_path / "out" / "detections" / "working").glob("*.json"))
     assert marks
     for path in marks:
-        assert json.loads(path.read_text()).items() >= {"deaths": 0, "working": False}.items()
+        assert json.loads(path.read_text()).items() >= {"deaths": 0, "working": False, "child_deaths": 0}.items()
 
 
 def test_after_two_attempts_that_died_a_picture_that_kills_is_a_crash_row(tmp_path, parser):
     pattern = sample_pairs.as_tars(sample_pairs.drawn(4), tmp_path / "in", tars=1)
-    for _ in range(2):
-        attempts.begin(str(tmp_path / "out" / "detections"), ChunkId(0, 0, 0))
+    leave_two_deaths(tmp_path / "out", ChunkId(0, 0, 0))
     gritmill.ground(
         sample_pairs.settings(parser, "tests.plugin_detectors:deadly"), inputs=[pattern], output=str(tmp_path / "out")
     )
@@ -83,28 +90,36 @@ def test_after_an_interrupt_with_status_130_the_same_command_goes_on(tmp_path, p
     assert json.loads((tmp_path / "out/manifest.json").read_text())["ledger"]["read"] == 24
 
 
-def test_marks_count_the_attempts_that_came_to_no_end(tmp_path):
-    folder, chunk = str(tmp_path), ChunkId(1, 2, 3)
-    assert [attempts.begin(folder, chunk) for _ in range(3)] == [0, 1, 2]
-    assert attempts.failed_count(folder, chunk) == 3
-    attempts.clear_in_progress(folder)
-    assert attempts.failed_count(folder, chunk) == 2
-    assert attempts.begin(folder, chunk) == 2
-    attempts.end(folder, chunk)
-    attempts.end(folder, chunk)
-    assert attempts.failed_count(folder, chunk) == 0
-
-
 @pytest.mark.slow
 def test_a_chunk_done_apart_is_the_same_to_the_byte(tmp_path, parser, grounding_dino):
     pattern = sample_pairs.as_tars(sample_pairs.drawn(10), tmp_path / "in", tars=1)
     config = sample_pairs.settings(parser, grounding_dino)
     gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "here"))
-    out = tmp_path / "apart" / "detections"
     for number in range(2):
-        for _ in range(2):
-            attempts.begin(str(out), ChunkId(0, 0, number))
+        leave_two_deaths(tmp_path / "apart", ChunkId(0, 0, number))
     gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "apart"))
     here, apart = (sample_pairs.files_of(tmp_path / name, "detections/0*/*") for name in ("here", "apart"))
     assert len(here) == 3
     assert here == apart
+
+
+@pytest.mark.slow
+def test_on_an_engine_a_picture_that_kills_is_in_three_calls_and_no_worker_ends(tmp_path, parser, monkeypatch):
+    """On Beam's job service, with a worker in this process."""
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(5), tmp_path / "in")  # only the third picture is high
+    config = sample_pairs.settings(parser, "tests.plugin_detectors:logged_deadly")
+    monkeypatch.setenv("CALLS", str(tmp_path / "calls"))
+    engine = ["--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"]
+    gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "engine"), beam=engine)
+    calls = [json.loads(line) for line in (tmp_path / "calls").read_text().splitlines()]
+    (high,) = {tuple(size) for _, sizes in calls for size in sizes if size[1] > size[0]}
+    assert sum(list(high) in sizes for _, sizes in calls) == 3
+    assert {parent for parent, _ in calls} == {os.getpid()}
+    found = pairs(tmp_path / "engine")
+    assert [pair.error and pair.error.reason for pair in found] == [None, None, "crash", None, None]
+    assert not list((tmp_path / "engine/detections/working").glob("*"))
+
+    leave_two_deaths(tmp_path / "here", ChunkId(0, 0, 0))
+    gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "here"))
+    engine, here = (sample_pairs.files_of(tmp_path / name, "detections/0*/*") for name in ("engine", "here"))
+    assert engine == here

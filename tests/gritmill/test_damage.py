@@ -226,11 +226,11 @@ def test_detections_that_change_while_they_are_counted_end_the_pack(out, setting
     before = sample_pairs.files_of(out, "shards/*", "manifest.json", "statistics.json")
     ranges_of = pack_graph.ranges_of
 
-    def in_between(work_list, folder):
+    def in_between(work, folder):
         """As `ground --redo-changed` of another process does it, once the driver has looked at the summaries."""
         shutil.rmtree(out / "detections/00001")
         shutil.copytree(out / "detections/00000", out / "detections/00001")
-        yield from ranges_of(work_list, folder)
+        yield from ranges_of(work, folder)
 
     monkeypatch.setattr(pack_graph, "ranges_of", in_between)
     with pytest.raises(gritmill.EnvironmentFault, match="the rows changed while they were counted"):

@@ -16,7 +16,7 @@ from pipeline.pack import graph as pack_graph
 from pipeline.pack.manifest import Manifest, read_manifest
 from pipeline.pack.shard_writer import ShardWriter
 from pipeline.plan.plan import need_plan
-from pipeline.plan.work_list import published
+from pipeline.plan.work_list import work_list
 from pipeline.stages.configured import configured_stages, open_tables
 from pipeline.tables.detections import open_detections
 from pipeline.threshold import active_threshold
@@ -61,11 +61,11 @@ def pack_again(out, lease, tmp_path):
     )
     head = Manifest.head(plan, configuration, threshold, "another fingerprint", False)
     writer = ShardWriter(detections, str(out), head.fingerprints.pack, policy)
-    rows = pack_driver.digest_rows(plan, open_detections(detections), frozenset(plan.range_ids()))
+    rows = pack_driver.rows_by_range(plan, open_detections(detections), frozenset(plan.range_ids()))
     row_digest = pack_driver.json_digest([row.digest for row in rows])
     stale = pack_graph.Stale(True, (out / layout.MANIFEST).stat().st_mtime)
     options = run_pipeline.parse_beam_options([])
-    with published(str(tmp_path), ((range_id, None) for range_id in plan.range_ids())) as work:
+    with work_list(str(tmp_path), ((range_id, None) for range_id in plan.range_ids())) as work:
         run_pipeline.run(lambda graph: pack_graph.build(graph, work, writer, head, row_digest, stale, lease), options)
 
 
@@ -94,7 +94,7 @@ def test_the_graph_of_a_ground_that_was_taken_over_writes_nothing(run, tmp_path)
     def build(lease):
         return lambda pipeline: ground_graph.build(pipeline, work, stages, tables, provenance, lease=lease)
 
-    with published(str(tmp_path), ((range_id, None) for range_id in plan.range_ids())) as work:
+    with work_list(str(tmp_path), ((range_id, None) for range_id in plan.range_ids())) as work:
         run_pipeline.run(build(revoked(out)), options)
         assert states(out) == before
         run_pipeline.run(build(take(str(out), replace(nobody(), run="new"))), options)

@@ -80,8 +80,8 @@ def test_the_order_of_ranges_changes_no_byte(undisturbed, tmp_path, monkeypatch,
     pattern, whole = undisturbed
     for number in order:
 
-        def one(work_list, number=number):
-            yield from (range_id for range_id, _ in read_work(work_list) if range_id.source == number)
+        def one(work, number=number):
+            yield from (range_id for range_id, _ in read_work(work) if range_id.source == number)
 
         monkeypatch.setattr(graph, "ranges_of", one)
         if number == order[-1]:

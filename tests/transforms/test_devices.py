@@ -1,9 +1,10 @@
 """The choice of a device."""
 
+import pytest
 import torch
 
 from transforms import devices as module
-from transforms.devices import pick_device
+from transforms.devices import available_cores, cores_of_a_slot, pick_device
 
 
 def test_a_device_that_is_named_is_taken():
@@ -28,3 +29,44 @@ def test_auto_spreads_over_the_gpus(monkeypatch, tmp_path):
         module.os.close(lock)
     assert pick_device("auto") == "cuda:0"
     module.os.close(held[-1])
+
+
+def test_the_cores_of_a_host_are_divided_by_its_workers(monkeypatch, tmp_path):
+    held = []
+    monkeypatch.setattr(module, "_held", held)
+    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(module, "available_cores", lambda: 8)
+    assert cores_of_a_slot() == 8
+    take = module.take_slot.__wrapped__  # once per process
+    for left in (8, 4, 2, 2):  # 8 / 3 is 2
+        take()
+        assert cores_of_a_slot() == left
+    for lock in held[1:]:
+        module.os.close(lock)
+    assert cores_of_a_slot() == 8
+    module.os.close(held[0])
+
+
+@pytest.mark.parametrize(
+    ("limits", "cores"),
+    [
+        ({"/sys/fs/cgroup/cpu.max": "max 100000"}, 8),
+        ({"/sys/fs/cgroup/cpu.max": "250000 100000"}, 3),
+        ({"/sys/fs/cgroup/cpu.max": "50000 100000"}, 1),
+        ({"/sys/fs/cgroup/cpu.max": "1600000 100000"}, 8),
+        ({"cpu.cfs_quota_us": "200000", "cpu.cfs_period_us": "100000"}, 2),
+        ({"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"}, 8),
+        ({}, 8),
+    ],
+)
+def test_the_cores_of_a_container_are_those_of_its_limit(monkeypatch, limits, cores):
+    def read(path):
+        for name, text in limits.items():
+            if path.endswith(name):
+                return text
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(module, "_read", read)
+    monkeypatch.setattr(module, "_container_cores", module._container_cores.__wrapped__)
+    monkeypatch.setattr(module.os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert available_cores() == cores

@@ -2,5 +2,5 @@
 
 bisect           finds the items that make a batch fail
 child_process    calls functions in a child process that may crash
-isolated_model   runs a model in such a process
+isolated_model   runs models in such a process, and finds the pair that kills it
 """

@@ -51,6 +51,8 @@ def run_with_bisection(
     if failed:
         try:
             probe()
+        except UnhealthyDevice:
+            raise
         except Exception as error:
             if error is not failed.error:
                 error.__context__ = error.__context__ or failed.error

@@ -4,16 +4,24 @@
 standard output. multiprocessing would import the user's main module again; this process imports only what it must call.
 """
 
+import fcntl
 import os
 import pickle
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, BinaryIO
 
 from transforms.culprits import RemoteTraceback, message_of
+
+_PIPE_BYTES = 1 << 20
+"""Of the pipe to the child. With the default of Linux (64 KiB), two processes take turns several times per image."""
+
+_POLL_SECONDS = 1.0
 
 
 class ChildDied(Exception):
@@ -31,27 +39,44 @@ class ChildProcess:
         """Whether it was started and no call has found that it has ended."""
         return self._process is not None
 
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+    def call(self, function: Callable[..., Any], *arguments: Any, notes: Callable[[Any], None] | None = None) -> Any:
         """Calls the function in the child process and returns its result.
 
-        The function must be importable. Its arguments and its result must be picklable.
+        The function must be importable. Its arguments and its result must be picklable. notes: called with each value
+        that the function passes to `note`, while it runs.
 
         Raises:
           ChildDied: the process has ended.
           Exception: any exception that the function raises. Its cause is a `RemoteTraceback`.
         """
         process = self._process = self._process or _start()
+        try:
+            kind, answer, cause = self._exchange(process, (function, arguments))
+            while kind == _NOTE:
+                if notes:
+                    notes(answer)
+                kind, answer, cause = self._exchange(process)
+        except ChildDied:
+            raise
+        except BaseException:  # the next call must not get the answer to this one
+            self.close()
+            raise
+        if kind == _ERROR:
+            raise answer from cause
+        return answer
+
+    def _exchange(self, process: "subprocess.Popen[bytes]", message: Any = None) -> tuple[int, Any, Any]:
+        """Sends a message, if one is given, and returns the next one of the child."""
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            pickle.dump((function, arguments), process.stdin)
-            process.stdin.flush()
-            ok, answer, cause = pickle.load(process.stdout)
+            if message is not None:
+                pickle.dump(message, process.stdin)
+                process.stdin.flush()
+            received: tuple[int, Any, Any] = pickle.load(process.stdout)
+            return received
         except (OSError, EOFError, pickle.UnpicklingError):
             raise ChildDied(self._reap()) from None
-        if not ok:
-            raise answer from cause
-        return answer
 
     def close(self) -> None:
         """Kills the process, if it runs."""
@@ -71,41 +96,75 @@ class ChildProcess:
 
 def _start() -> "subprocess.Popen[bytes]":
     # -P, as for workers: a transforms.py in the current folder must not replace gritmill's package.
-    command = [sys.executable, "-P", "-m", "transforms.isolation.child_process"]
-    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-P", "-m", "transforms.isolation.child_process", str(os.getpid())]
+    pipe, null = subprocess.PIPE, subprocess.DEVNULL
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null)
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        with suppress(OSError):  # a user may have a limited number of large pipes
+            fcntl.fcntl(process.stdin, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)  # type: ignore[arg-type]
+    return process
+
+
+_RESULT, _ERROR, _NOTE = range(3)
+"""The kinds of messages to the parent."""
+
+_answers: BinaryIO | None = None
+
+
+def note(value: Any) -> None:
+    """In the child: sends a value to the parent before the function that is called returns. Elsewhere, does nothing."""
+    if _answers:
+        _send(pickle.dumps((_NOTE, value, None)))
 
 
 def main() -> None:
-    """Answers calls until the parent closes the pipe."""
+    """Answers calls until the parent closes the pipe, or ends."""
+    global _answers
     for interrupt in (signal.SIGINT, signal.SIGTERM):  # the whole process group gets the signal; the parent handles it
         signal.signal(interrupt, signal.SIG_IGN)
-    calls, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    calls = sys.stdin.buffer
+    _answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # output that a library prints must not mix with the answers
+    threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True, name="parent").start()
     with suppress(EOFError, BrokenPipeError):
         while True:
             function, arguments = pickle.load(calls)
-            _answer(answers, function, arguments)
+            _send(_result(function, arguments))
 
 
-def _answer(answers: BinaryIO, function: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _end_with(parent: int) -> None:
+    """Ends this process when the parent has ended: a closed pipe is noticed only after the function has returned."""
+    while os.getppid() == parent:
+        time.sleep(_POLL_SECONDS)
+    os._exit(1)
+
+
+def _result(function: Callable[..., Any], arguments: tuple[Any, ...]) -> bytes:
     try:
-        packed = pickle.dumps((True, function(*arguments), None))
+        return pickle.dumps((_RESULT, function(*arguments), None))
     except Exception as error:
-        packed = _pack_error(error)
-    answers.write(packed)
-    answers.flush()
+        return _pack_error(error)
+
+
+def _send(message: bytes) -> None:
+    assert _answers
+    _answers.write(message)
+    _answers.flush()
 
 
 def _pack_error(error: Exception) -> bytes:
     """The pickled exception, or a RuntimeError with the same message if it cannot be pickled; and its traceback."""
     cause = RemoteTraceback.of(error)
     try:
-        packed = pickle.dumps((False, error, cause))
+        packed = pickle.dumps((_ERROR, error, cause))
         pickle.loads(packed)
         return packed
     except Exception:
-        return pickle.dumps((False, RuntimeError(message_of(error)), cause))
+        return pickle.dumps((_ERROR, RuntimeError(message_of(error)), cause))
 
 
 if __name__ == "__main__":
-    main()
+    # As __main__, this file is another module than the one from which the called functions import `note`.
+    from transforms.isolation import child_process
+
+    child_process.main()

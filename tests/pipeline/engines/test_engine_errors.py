@@ -79,7 +79,19 @@ def test_the_host_comes_from_flink_or_from_spark():
     )
 
 
-def test_a_job_whose_worker_command_is_missing_is_not_restarted_in_vain(monkeypatch):
+REFUSED = """java.lang.RuntimeException: Error received from SDK harness for instruction 2: \
+pipeline.faults.EnvironmentFault: worker on host7: --output /runs/a: not there; give workers the folder
+\tat org.apache.beam.runners.fnexecution.control.FnApiControlClient"""
+
+
+@pytest.mark.parametrize(
+    ("failure", "line"),
+    [
+        (MISSING, "the worker command /opt/gritmill-worker does not exist on host7; install"),
+        (REFUSED, "worker on host7: --output /runs/a: not there; give workers the folder"),
+    ],
+)
+def test_a_job_that_no_worker_can_do_is_not_restarted_in_vain(monkeypatch, failure, line):
     monkeypatch.setattr(engine_errors, "_LOOK_SECONDS", 0.01)
     with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
         target = Target("Flink", cluster.address, job_name="gritmill-1f", command="/opt/gritmill-worker")
@@ -87,10 +99,10 @@ def test_a_job_whose_worker_command_is_missing_is_not_restarted_in_vain(monkeypa
             while not any("exceptions" in request for request in cluster.asked):
                 time.sleep(0.01)
             assert found == []
-            cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": MISSING}}
+            cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": failure}}
             while cluster.jobs["a"][1] != "CANCELED":
                 time.sleep(0.01)
-        assert str(found[0]).startswith("the worker command /opt/gritmill-worker does not exist on host7; install")
+        assert str(found[0]).startswith(line)
 
 
 def test_docker_that_is_not_there():

@@ -149,6 +149,7 @@ def test_without_an_engine_one_line_says_what_starts_it():
 class Engine(
     beam_fn_api_pb2_grpc.BeamFnControlServicer,
     beam_fn_api_pb2_grpc.BeamFnLoggingServicer,
+    beam_fn_api_pb2_grpc.BeamFnDataServicer,
     beam_provision_api_pb2_grpc.ProvisionServiceServicer,
 ):
     """An engine on one port: tells a worker about its job, sends requests, and keeps what comes back."""
@@ -159,12 +160,24 @@ class Engine(
         self.requests: queue.Queue[beam_fn_api_pb2.InstructionRequest | None] = queue.Queue()
         self.responses: queue.Queue[beam_fn_api_pb2.InstructionResponse] = queue.Queue()
         self.connected: queue.Queue[str] = queue.Queue()
+        self.with_data: queue.Queue[str] = queue.Queue()
         self.logged: queue.Queue[str] = queue.Queue()
 
     def GetProvisionInfo(self, request, context):
         asked = info(self.options)
         asked.control_endpoint.url = asked.logging_endpoint.url = self.url
         return beam_provision_api_pb2.GetProvisionInfoResponse(info=asked)
+
+    def GetProcessBundleDescriptor(self, request, context):
+        port = beam_fn_api_pb2.RemoteGrpcPort()
+        port.api_service_descriptor.url = self.url
+        spec = beam_runner_api_pb2.FunctionSpec(urn="beam:runner:source:v1", payload=port.SerializeToString())
+        source = beam_runner_api_pb2.PTransform(spec=spec)
+        return beam_fn_api_pb2.ProcessBundleDescriptor(id="1", transforms={"source": source})
+
+    def Data(self, elements, context):
+        self.with_data.put(dict(context.invocation_metadata())["worker_id"])
+        yield from ()
 
     def Logging(self, entries, context):
         for entry in entries:
@@ -184,6 +197,7 @@ def engine(options: Struct):
     with ThreadPoolExecutor(8) as pool:
         server, one = grpc.server(pool), Engine(options)
         beam_fn_api_pb2_grpc.add_BeamFnControlServicer_to_server(one, server)
+        beam_fn_api_pb2_grpc.add_BeamFnDataServicer_to_server(one, server)
         beam_fn_api_pb2_grpc.add_BeamFnLoggingServicer_to_server(one, server)
         beam_provision_api_pb2_grpc.add_ProvisionServiceServicer_to_server(one, server)
         one.url = f"localhost:{server.add_insecure_port('localhost:0')}"
@@ -211,11 +225,12 @@ def worker(one: Engine):
 
 def test_a_refusal_reaches_the_engine_and_the_end_of_its_connection_ends_the_worker(tmp_path):
     with engine(job(tmp_path, beam="1.0")) as one, worker(one) as process:
-        bundle = beam_fn_api_pb2.ProcessBundleRequest(process_bundle_descriptor_id="none")
+        bundle = beam_fn_api_pb2.ProcessBundleRequest(process_bundle_descriptor_id="1")
         one.requests.put(beam_fn_api_pb2.InstructionRequest(instruction_id="7", process_bundle=bundle))
         response = one.responses.get(timeout=60)
         line = f"worker on {socket.gethostname()}: Beam {installed().beam} here, 1.0 in the driver"
         assert response.instruction_id == "7"
+        assert one.with_data.get(timeout=60) == "1-1"  # Flink reads no answer before it has this connection
         assert response.error == f"pipeline.faults.EnvironmentFault: {line}; install the same versions\n"
         assert lasting_faults.read(str(tmp_path), "run").startswith(line)
         assert any(message.startswith(line) for message in iter(lambda: one.logged.get(timeout=60), ""))

@@ -7,7 +7,7 @@ import apache_beam as beam
 import pytest
 
 from pipeline.engines import run_pipeline
-from pipeline.faults import CallError, EnvironmentFault
+from pipeline.faults import CallError, EnvironmentFault, RunFault, WorkerDied
 from pipeline.files.publish import publish_bytes
 from tests import once
 
@@ -146,6 +146,16 @@ def text_of(error: Exception) -> RuntimeError:
 )
 def test_the_reason_is_taken_out_of_a_workers_traceback(error: Exception, reason: str) -> None:
     assert str(run_pipeline._fault(text_of(error))) == reason
+
+
+def test_every_fault_of_ours_says_what_it_said_in_the_worker() -> None:
+    def faults(kind: type[RunFault]) -> list[type[RunFault]]:
+        return [kind, *(one for sub in kind.__subclasses__() for one in faults(sub))]
+
+    raised = "Traceback (most recent call last):\nPermissionError: no\n\npipeline.faults"
+    for kind in set(faults(EnvironmentFault)) - {WorkerDied}:  # which only the driver raises
+        text = f"{raised}.{kind.__name__}: s3://b: no"
+        assert str(run_pipeline._fault(RuntimeError(text))) == "s3://b: no", kind
 
 
 def test_an_error_without_a_traceback_is_taken_as_it_is() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import files
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lock as locks
 from pipeline.files.lock import hold, reading, replacing
@@ -129,6 +130,22 @@ def test_a_folder_on_a_network_is_locked_by_a_heartbeat(tmp_path: Path, monkeypa
         assert os.listdir(folder) == [HEARTBEAT]
         assert "another run used this folder" in refusal(hold(folder))
     assert os.listdir(folder) == []
+
+
+def test_a_folder_in_memory_is_refused() -> None:
+    with pytest.raises(CallError, match="files in memory are gone when the command ends"), hold("memory://runs/x"):
+        pass
+
+
+def test_what_ended_a_run_is_worth_more_than_its_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that is gone answers the removal of the heartbeat with another error."""
+
+    def refused(uris: object) -> None:
+        raise ConnectionError
+
+    with pytest.raises(EnvironmentFault, match="no chunk"), locks._heartbeat(str(tmp_path)):  # noqa: PT012
+        monkeypatch.setattr(files, "delete", refused)
+        raise EnvironmentFault("no chunk")
 
 
 def test_who_holds_the_folder_sweeps_it(tmp_path: Path) -> None:

@@ -12,11 +12,12 @@ from s3fs import S3FileSystem
 
 from pipeline import files
 from pipeline.configuration import SourceSettings
-from pipeline.faults import CallError, EnvironmentFault
+from pipeline.faults import BucketFault, CallError, EnvironmentFault
 from pipeline.files import remote
 from pipeline.files.lock import hold, is_marked
 from pipeline.files.publish import publish, publish_bytes
 from pipeline.layout import HEARTBEAT, VIEW_MARKER
+from pipeline.plan.find_sources import find_sources
 from pipeline.sources.parquet import ParquetSource
 from tests import stores
 from tests.store_server import BUCKET, StoreServer, failing
@@ -265,11 +266,11 @@ def test_a_bucket_that_is_not_there(store: StoreServer) -> None:
         publish_bytes(f"{store.scheme}://no-such-bucket/a", b"x")
     if store.scheme == "gs":  # Google's client does not tell it
         return
-    for ask in (files.read_bytes, files.match):
-        for name in ("a.tar", "*.tar"):
-            if ask is files.match or name == "a.tar":
-                with pytest.raises(EnvironmentFault, match=rf"^{store.scheme}://no-such-bucket: no such bucket; "):
-                    ask(f"{store.scheme}://no-such-bucket/{name}")
+    for ask, name in ((files.read_bytes, "a.tar"), (files.match, "a.tar"), (files.match, "*.tar")):
+        with pytest.raises(BucketFault, match=rf"^{store.scheme}://no-such-bucket: no such bucket; "):
+            ask(f"{store.scheme}://no-such-bucket/{name}")
+    with pytest.raises(CallError, match=rf"^--input: {store.scheme}://no-such-bucket: no such bucket; "):
+        find_sources([f"{store.scheme}://no-such-bucket/*.tar"])
 
 
 @pytest.mark.usefixtures("ask_once")

@@ -93,3 +93,10 @@ def test_a_file_system_whose_extra_is_missing_names_it(scheme: str, extra: str, 
         pytest.skip(f"{module} is installed")
     with pytest.raises(CallError, match=rf"pip install 'gritmill\[{extra}\]'"):
         files.match(f"{scheme}://data/a.tar")
+
+
+@pytest.mark.parametrize("uri", ["s3://", "s3:///runs/x", "gs://", "abfs:///x"])
+def test_a_store_without_a_bucket_is_refused(uri: str) -> None:
+    """As `s3://$BUCKET/x` without this variable: `s3:/x` would be a local folder."""
+    with pytest.raises(CallError, match=f"^{uri}: names no bucket"):
+        files.canonical(uri)

@@ -1,6 +1,7 @@
 import io
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -11,7 +12,7 @@ from tests import plugin_detectors
 from tests.pipeline.builders import image, stored
 from transforms import images
 from transforms.filters import Filters
-from transforms.isolation.child_process import ChildProcess
+from transforms.isolation.child_process import ChildDied, ChildProcess
 from transforms.records import FailureStage, Fault, ImageRef, Pair, Reason
 from transforms.settings import FilterSettings
 
@@ -125,6 +126,23 @@ def test_measuring_in_a_process_of_its_own_is_measuring_and_a_picture_that_kills
     monkeypatch.setattr(images, "measure", plugin_detectors.die)
     ((_, pair),) = ImageLoader(images.ImageLimits(1000), child).load(pairs[:1])
     assert pair.error == Fault(FailureStage.IMAGE, Reason.CRASH, "the decoder process was killed by SIGKILL")
+
+
+@pytest.mark.parametrize(("deaths", "reason"), [(2, None), (3, Reason.CRASH)])
+def test_an_image_at_whose_check_processes_die_has_three_calls(deaths: int, reason: Reason | None) -> None:
+    class DyingChild(ChildProcess):
+        calls = 0
+
+        def call(self, function: Any, *arguments: Any, notes: Any = None) -> Any:
+            self.calls += 1
+            if self.calls <= deaths:
+                raise ChildDied("killed by SIGKILL")
+            return function(*arguments)
+
+    child = DyingChild()
+    pair = Pair("k", "s", 0, "a dog", ImageRef("a.tar"), image(1, size=(30, 20)))
+    ((_, found),) = ImageLoader(images.DEFAULT_LIMITS, child, calls=3).load([({}, pair)])
+    assert (child.calls, found.error and found.error.reason) == (3, reason)
 
 
 def filtered(pairs: list[PositionedPair], **values: object) -> list[Pair]:

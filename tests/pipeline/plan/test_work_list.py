@@ -1,19 +1,20 @@
 """The list of ranges that a graph processes; steps that an engine computes again give the same."""
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from pipeline import files
-from pipeline.faults import EnvironmentFault
+from pipeline.faults import EnvironmentFault, PermissionFault, WorkerDied
 from pipeline.ground import graph as ground_graph
 from pipeline.ids import RangeId
 from pipeline.pack import graph as pack_graph
 from pipeline.pack.count import count_range
 from pipeline.pack.duplicates import hash_range
 from pipeline.plan.plan import write_plan
-from pipeline.plan.work_list import published, read_work
+from pipeline.plan.work_list import read_work, work_list
 from pipeline.tables.detections import open_detections
 from tests.pipeline import builders
 from tests.pipeline.pack.test_count import POLICY, RAW
@@ -42,27 +43,39 @@ def finish_second(folder: str) -> None:
 
 
 def test_a_list_exists_as_long_as_the_graph(tmp_path: Path) -> None:
-    with published(str(tmp_path), [(FIRST, None), (SECOND, 3)]) as uri:
+    with work_list(str(tmp_path), [(FIRST, None), (SECOND, 3)]) as uri:
         assert read_work(uri) == [(FIRST, None), (SECOND, 3)]
         shutil.copy(uri, tmp_path / ".gritmill.work-of-a-run-that-was-killed.json")
-        with published(str(tmp_path / "other"), []) as other:
+        with work_list(str(tmp_path / "other"), []) as other:
             assert read_work(other) == []
-    with published(str(tmp_path), []):
+    with work_list(str(tmp_path), []):
         assert len(list(tmp_path.glob(".gritmill.work-*"))) == 1
     assert not files.list_folder(str(tmp_path), "**")
-    with pytest.raises((EnvironmentFault, FileNotFoundError)):
+    with pytest.raises(EnvironmentFault, match="is missing: this worker does not see the folder"):
         read_work(uri)
 
 
+def test_what_ended_the_run_is_worth_more_than_the_removal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(WorkerDied), work_list(str(tmp_path), []):  # noqa: PT012
+        monkeypatch.setattr(files, "delete", refused)
+        raise WorkerDied("a worker was killed")
+    with pytest.raises(PermissionFault), work_list(str(tmp_path / "other"), []):
+        monkeypatch.setattr(files, "delete", refused)
+
+
+def refused(uris: object) -> None:
+    raise PermissionFault("no permission to delete")
+
+
 def test_the_ranges_stay_although_some_are_finished(folder: str) -> None:
-    with published(folder, [(SECOND, None)]) as uri:
+    with work_list(folder, [(SECOND, None)]) as uri:
         assert list(ground_graph.ranges_of(uri)) == [SECOND]
         finish_second(folder)
         assert list(ground_graph.ranges_of(uri)) == [SECOND]
 
 
 def test_a_partial_pack_counts_the_same_although_more_is_committed(folder: str) -> None:
-    with published(folder, [(FIRST, None), (SECOND, 1)]) as uri:
+    with work_list(folder, [(FIRST, None), (SECOND, 1)]) as uri:
         items = list(pack_graph.ranges_of(uri, folder))
         before = _counted(items, folder)
         finish_second(folder)
@@ -92,6 +105,7 @@ def test_what_this_pack_has_written_is_not_stale(tmp_path: Path, fresh: bool) ->
         assert not files.list_folder(out, "**")
         for name in ("manifest.json", "shards/00000_stats.json"):
             (tmp_path / name).write_text("new")
+        os.utime(tmp_path / "manifest.json", (old.stamp + 1, old.stamp + 1))
         found = {f"{out}/shards/00000_stats.json": "new"}
         pack_graph._remove_stale(out, "new", stale)
     assert [files.name(info.uri) for info in files.list_folder(out, "**")] == ["manifest.json", "00000_stats.json"]

@@ -23,8 +23,8 @@ PLACE = r" \(.*/broken_plugins\.py:\d+\)$"
 PAIRS = (pair(0, "a dog", "a dog"), pair(1, "a cat", "a cat"))
 
 
-def ran(runner, isolated=False):
-    return runner.run(Chunk(0, 0, 0, PAIRS, isolated=isolated, digests={})).pairs
+def ran(runner, crashes=0):
+    return runner.run(Chunk(0, 0, 0, PAIRS, crashes=crashes, digests={})).pairs
 
 
 def detector(name):
@@ -40,20 +40,20 @@ def stage(name, monkeypatch):
     return configured_stages(validate({"stages": {"factories": f"tests.broken_plugins:{name}"}}))[-1]
 
 
-@pytest.mark.parametrize("isolated", [False, True])
-def test_a_detector_that_always_raises_is_found_by_file_and_line(isolated):
+@pytest.mark.parametrize("crashes", [0, 2])
+def test_a_detector_that_always_raises_is_found_by_file_and_line(crashes):
     with pytest.raises(UnhealthyDevice) as raised:
-        ran(detector("zero"), isolated)
+        ran(detector("zero"), crashes)
     where = line_of(broken_plugins.divide)
     problem = f"boxes: the model fails on every input: ZeroDivisionError: division by zero ({where})"
     assert str(raised.value) == f"detector.model: tests.broken_plugins:zero: {problem}"
     assert "in divide" in "".join(traceback.format_exception(raised.value))  # what GRITMILL_DEBUG shows
 
 
-@pytest.mark.parametrize("isolated", [False, True])
-def test_a_detector_that_raises_on_one_pair_is_found_by_file_and_line(isolated):
+@pytest.mark.parametrize("crashes", [0, 2])
+def test_a_detector_that_raises_on_one_pair_is_found_by_file_and_line(crashes):
     tall = pair(2, "a dog", "a dog", width=64, height=96)
-    done = detector("only_tall").process([*PAIRS, tall], isolated=isolated)
+    done = detector("only_tall").process([*PAIRS, tall], crashes=crashes)
     line = line_of(broken_plugins.divide).rpartition("/")[2]
     assert [one.error and one.error.detail for one in done] == [
         *[None] * 2,

@@ -7,6 +7,7 @@ import pytest
 from pipeline.ground.commit_chunk import commit_chunk
 from pipeline.ids import ChunkId
 from pipeline.stages.boxes import Boxes
+from pipeline.stages.hashes import Hashes
 from pipeline.stages.runner import StageRunner
 from pipeline.tables.detections import open_detections
 from tests.pipeline.builders import PROVENANCE
@@ -14,7 +15,10 @@ from tests.transforms.detectors.test_candidates import pair, png
 from transforms.detectors.base import Found
 from transforms.detectors.settings import DetectorSettings
 from transforms.images import ImageLimits
+from transforms.isolation import isolated_model
 from transforms.isolation.bisect import UnhealthyDevice
+from transforms.isolation.child_process import ChildProcess
+from transforms.isolation.isolated_model import ModelProcess
 from transforms.records import Box, Chunk, FailureStage, Fault, Pair, Reason
 
 HALF = Box(0, 0.25, 0.25, 0.75, 0.75, 0.5)
@@ -156,3 +160,30 @@ def test_what_another_attempt_has_committed_first_is_what_later_stages_see(tmp_p
         done = commit_chunk(table, stage, chunk, PROVENANCE)
         assert done.pairs == (replace(first, data=b"jpeg"),)
         assert done.digests == {"detections": table.open(ChunkId(0, 0, 0)).digest}
+
+
+class FakeChild(ChildProcess):
+    """Calls functions in this process. images: by stage, whether its pairs came with images."""
+
+    alive = True
+
+    def __init__(self):
+        self.images = {}
+
+    def call(self, function, stage, *arguments, notes=None):
+        if function is isolated_model._child_process:
+            self.images[stage] = all(one.data for one in arguments[0])
+        return function(stage, *arguments)
+
+
+def test_with_a_child_process_rows_and_records_are_the_same_and_only_stages_that_need_images_get_them(monkeypatch):
+    child, pairs = FakeChild(), tuple(pair(n, "a dog", "a dog") for n in range(3))
+    for one in (runner(), StageRunner(Hashes())):
+        here = one.run(Chunk(0, 0, 0, pairs))
+        apart = StageRunner(one.stage, child=ModelProcess(child)).run(Chunk(0, 0, 0, pairs))
+        assert apart == here
+        assert apart.recorded == here.recorded
+    light = runner().stage
+    monkeypatch.setattr(Boxes, "reads_images", False)
+    StageRunner(light, child=ModelProcess(child)).run(Chunk(0, 0, 0, pairs))
+    assert child.images == {"boxes": False, "hashes": True}

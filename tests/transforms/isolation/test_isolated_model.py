@@ -4,17 +4,19 @@ import io
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from PIL import Image
 
+from tests import plugin_detectors
 from transforms.detectors.phrase_locator import load_locator
 from transforms.detectors.settings import DetectorSettings
 from transforms.isolation import isolated_model
 from transforms.isolation.bisect import UnhealthyDevice
 from transforms.isolation.child_process import ChildDied, ChildProcess
-from transforms.isolation.isolated_model import IsolatedModel
+from transforms.isolation.isolated_model import IsolatedModel, ModelProcess
 from transforms.records import FailureStage, Fault, Pair, Phrase, Reason
 
 
@@ -35,8 +37,10 @@ def pair(width, height, *texts, data=None):
     return Pair("k", "s", 0, "\n".join(texts), data=data, width=width, height=height, phrases=tuple(phrases))
 
 
-def isolated(model, **options):
-    return IsolatedModel(partial(load_locator, settings(model, **options)), "boxes")
+def isolated(model, child=None, crashes=0, **options):
+    """A model in a child process: `child`, or a new one."""
+    load = partial(load_locator, settings(model, **options))
+    return IsolatedModel(ModelProcess(child), load, "boxes", crashes=crashes)
 
 
 def settings(model, **changes):
@@ -54,17 +58,19 @@ def in_process(grounding_dino):
     return load_locator(settings(grounding_dino, batch=3))
 
 
-def test_a_detector_apart_answers_as_one_here(in_child, in_process):
+@pytest.mark.parametrize("crashes", [0, 1, 2])
+def test_a_detector_apart_answers_as_one_here(in_child, in_process, crashes):
     pairs = [pair(64 + 32 * (i % 2), 64, "a dog", f"a cat {i}") for i in range(7)]
-    assert in_child.process(pairs) == in_process.process(pairs)
-    assert in_child.recorded == in_process.recorded
+    model = replace(in_child, crashes=crashes)
+    assert model.process(pairs) == in_process.process(pairs)
+    assert model.recorded == in_process.recorded
 
 
-def test_a_detector_apart_reports_its_pairs_batch_by_batch(in_child):
+@pytest.mark.parametrize("crashes", [0, 1])
+def test_a_detector_apart_reports_its_pairs_batch_by_batch(in_child, crashes):
     calls = []
-    in_child.progress = calls.append
-    in_child.process([pair(64, 64, "a dog", f"a cat {i}") for i in range(7)])
-    in_child.progress = None
+    model = replace(in_child, crashes=crashes, progress=calls.append)
+    model.process([pair(64, 64, "a dog", f"a cat {i}") for i in range(7)])
     assert calls == [3, 6, 7]
 
 
@@ -84,58 +90,125 @@ def test_only_the_request_that_kills_is_blamed():
     assert errors[1].detail == "the model's process was killed by SIGSEGV"
 
 
-def test_a_family_detector_loses_only_the_batch_with_the_culprit(grounding_dino, monkeypatch):
-    """Whole batches run, except the one that kills."""
-    pairs = [pair(64, 64, "a dog", f"a cat {i}") for i in range(9)]
-    in_process = load_locator(settings(grounding_dino, batch=4))
-    calls = []
+class RecordingChild(ChildProcess):
+    """A child whose calls run in this process. It dies when it gets one of the deadly pairs, by number."""
 
-    class RecordingChild(ChildProcess):
-        alive = True
+    def __init__(self, model, deadly):
+        super().__init__()
+        self.model, self.deadly = model, deadly
+        self.calls = []
+        self.pairs = []
+        self.running = False
 
-        def call(self, function, *arguments):
-            if function is not isolated_model._child_call:
-                return {}
+    @property
+    def alive(self):
+        return self.running
+
+    def call(self, function, stage, *arguments, notes=None):
+        self.running = True
+        if function is isolated_model._child_load:
+            return None
+        if function is isolated_model._child_keep:
+            (self.pairs,) = arguments
+        if function is isolated_model._child_process:
+            (pairs,) = arguments
+            return self.answer([one.index for one in pairs], lambda: self.model.process(pairs))
+        if function is isolated_model._child_call:
             method, *given = arguments
-            if method == "run_batch":
-                numbers = [item.request for item in given[0]]
-                calls.append(numbers)
-                if 5 in numbers:
-                    raise ChildDied("killed by SIGSEGV")
-            return getattr(in_process, method)(pairs, *given)
+            numbers = [self.pairs[item.request].index for item in given[0]] if method == "run_batch" else []
+            return self.answer(numbers, lambda: getattr(self.model, method)(self.pairs, *given))
+        return None, {}
 
-    in_child = IsolatedModel(None, "boxes", _child=RecordingChild())
-    found = in_child.process(pairs)
-    assert calls == [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5], [4], [5], [6, 7], [8]]
-    expected = in_process.process(pairs)
+    def answer(self, numbers, work):
+        if numbers:
+            self.calls.append(numbers)
+        if self.deadly & set(numbers):
+            self.running = False
+            raise ChildDied("killed by SIGSEGV")
+        return work(), {"threads": 1}
+
+
+def numbered(count):
+    return [replace(pair(64, 64, "a dog", f"a cat {i}"), index=i) for i in range(count)]
+
+
+@pytest.fixture(scope="module")
+def by_four(grounding_dino):
+    return load_locator(settings(grounding_dino, batch=4))
+
+
+def test_a_pair_that_kills_is_in_three_calls_and_only_its_batch_is_split(by_four):
+    pairs = numbered(9)
+    child, deaths = RecordingChild(by_four, {5}), []
+    model = IsolatedModel(ModelProcess(child), None, "boxes", crashed=lambda: deaths.append(1))
+    found = model.process(pairs)
+    assert child.calls == [[*range(9)], [0, 1, 2, 3], [4, 5, 6, 7], [4], [5], [6], [7], [8]]
+    assert len(deaths) == model.crashes == 3
+    expected = by_four.process(pairs)
     assert found[:4] == expected[:4]
     assert found[8] == expected[8]
     assert [one.error and one.error.reason for one in found[4:8]] == [None, Reason.CRASH, None, None]
 
 
+def test_each_of_several_pairs_that_kill_is_in_three_calls(by_four):
+    child = RecordingChild(by_four, {1, 9, 10})
+    found = IsolatedModel(ModelProcess(child), None, "boxes").process(numbered(12))
+    assert [number for number, one in enumerate(found) if one.error] == [1, 9, 10]
+    assert child.calls[1:6] == [[0, 1, 2, 3], [0], [1], [2], [3]]
+    assert child.calls[6:] == [[4, 5, 6, 7], [8, 9, 10, 11], [8, 9, 10, 11], [8], [9], [10], [11]]
+
+
+def test_a_death_by_chance_changes_no_row(by_four):
+    pairs = numbered(9)
+    child = RecordingChild(by_four, {5})
+    model = IsolatedModel(ModelProcess(child), None, "boxes", crashed=child.deadly.clear)
+    assert model.process(pairs) == by_four.process(pairs)
+    assert child.calls == [[*range(9)], [0, 1, 2, 3], [4, 5, 6, 7], [8]]
+
+
+def test_after_two_earlier_deaths_the_first_batch_that_dies_is_split(by_four):
+    child = RecordingChild(by_four, {5})
+    IsolatedModel(ModelProcess(child), None, "boxes", crashes=2).process(numbered(8))
+    assert child.calls == [[0, 1, 2, 3], [4, 5, 6, 7], [4], [5], [6], [7]]
+
+
+def test_a_pair_that_kills_is_not_called_again_when_the_chunk_is_halved_for_another_one(by_four):
+    """The stage halves the pairs if the model raises."""
+    pairs = numbered(8)
+    child = RecordingChild(by_four, {5})
+    model = IsolatedModel(ModelProcess(child), None, "boxes")
+    model.process(pairs)
+    child.calls.clear()
+    found = model.process(pairs[4:])
+    assert child.calls == [[4, 6, 7]]
+    assert [one.reason if isinstance(one, Fault) else one.error for one in found] == [None, Reason.CRASH, None, None]
+
+
 def test_a_detector_that_dies_of_everything_blames_nobody():
     with pytest.raises(UnhealthyDevice, match="the model's process crashes on every input: killed by SIGKILL"):
-        isolated("tests.plugin_detectors:always_deadly").process([pair(64, 64)])
+        isolated("tests.plugin_detectors:always_deadly", crashes=2).process([pair(64, 64)])
+
+
+def test_a_process_that_dies_when_it_loads_the_model_blames_nobody():
+    model = IsolatedModel(ModelProcess(), plugin_detectors.die, "boxes")
+    with pytest.raises(UnhealthyDevice, match="boxes: the process crashes when it loads the model: killed by"):
+        model.process([pair(64, 64)])
 
 
 def test_chunks_of_several_threads_wait_for_one_another():
-    """One process keeps the pairs of one chunk at a time."""
+    """One process has the pairs of one chunk at a time."""
     busy = threading.Lock()
 
     class SlowChild(ChildProcess):
         alive = True
-        loaded = ()
 
-        def call(self, function, *arguments):
+        def call(self, function, stage, *arguments, notes=None):
             assert busy.acquire(blocking=False)
             time.sleep(0.002)
             busy.release()
-            if function is isolated_model._child_load:
-                SlowChild.loaded = arguments[1]
-                return {}
-            return {"batches": [SlowChild.loaded], "run_batch": [], "merge": SlowChild.loaded}[arguments[0]]
+            return (arguments[0], {}) if function is isolated_model._child_process else None
 
-    model = IsolatedModel(None, "boxes", _child=SlowChild())
+    process = ModelProcess(SlowChild())
     chunks = [[pair(8 + n, 8, data=b"") for _ in range(3)] for n in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(model.process, chunks)) == chunks
+        assert list(pool.map(lambda pairs: IsolatedModel(process, None, "boxes").process(pairs), chunks)) == chunks
