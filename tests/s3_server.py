@@ -1,5 +1,6 @@
 """An S3 server on loopback, moto's. Its content is in memory."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -10,6 +11,7 @@ import boto3
 import pytest
 from moto.backends import get_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from s3fs import S3FileSystem
 
 from tests.store_server import BUCKET as BUCKET
 from tests.store_server import StoreServer
@@ -67,23 +69,26 @@ class S3Server(StoreServer):
         return [upload["Key"] for upload in uploads]
 
 
-_server = cache(S3Server)
-"""One for all tests of a process: clients take half a second to start."""
+@cache
+def _server() -> S3Server:
+    """One for all tests of a process, which use it from then on: clients take half a second to start."""
+    server = S3Server()
+    os.environ.update(
+        AWS_ENDPOINT_URL=server.url,
+        AWS_ACCESS_KEY_ID="id",
+        AWS_SECRET_ACCESS_KEY="secret",
+        AWS_DEFAULT_REGION="us-east-1",
+        AWS_EC2_METADATA_DISABLED="true",
+        AWS_CONFIG_FILE="/dev/null",
+        AWS_SHARED_CREDENTIALS_FILE="/dev/null",
+    )
+    S3FileSystem.clear_instance_cache()  # clients that tests before have made
+    return server
 
 
 @contextmanager
-def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+def serving(_: pytest.MonkeyPatch) -> Iterator[S3Server]:
     """A server with an empty bucket, which this process and its children use for `s3://`."""
     server = _server()
-    for name, value in {
-        "AWS_ENDPOINT_URL": server.url,
-        "AWS_ACCESS_KEY_ID": "id",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": "/dev/null",
-        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-    }.items():
-        monkeypatch.setenv(name, value)
     server.empty()
     yield server

@@ -119,7 +119,7 @@ def test_on_an_engine_a_picture_that_kills_is_in_three_calls_and_no_worker_ends(
     assert [pair.error and pair.error.reason for pair in found] == [None, None, "crash", None, None]
     assert not list((tmp_path / "engine/detections/working").glob("*"))
 
-    leave_two_deaths(tmp_path / "here", ChunkId(0, 0, 0))
+    leave_two_deaths(tmp_path / "here", ChunkId(1, 0, 0))
     gritmill.ground(config, inputs=[pattern], output=str(tmp_path / "here"))
     engine, here = (sample_pairs.files_of(tmp_path / name, "detections/0*/*") for name in ("engine", "here"))
     assert engine == here

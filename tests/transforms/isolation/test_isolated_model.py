@@ -191,7 +191,7 @@ def test_a_detector_that_dies_of_everything_blames_nobody():
 
 def test_a_process_that_dies_when_it_loads_the_model_blames_nobody():
     model = IsolatedModel(ModelProcess(), plugin_detectors.die, "boxes")
-    with pytest.raises(UnhealthyDevice, match="boxes: the process crashes when it loads the model: killed by"):
+    with pytest.raises(UnhealthyDevice, match="boxes: the model's process crashes when it loads the model: killed by"):
         model.process([pair(64, 64)])
 
 
