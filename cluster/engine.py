@@ -31,8 +31,8 @@ class Engine(ABC):
     name: on the command line. title: with its version. workers: the number of its worker processes. left_out: rows
     that say nothing about it.
 
-    Its processes, as a pattern that their commands match, by name. victims: may be killed, and the run goes on. hosts: start
-    worker processes. vital: end the run if they are killed. spare: are not needed once the run has begun.
+    Its processes, as a pattern that their commands match, by name. victims: may be killed, and the run goes on. hosts:
+    start worker processes. vital: end the run if they are killed. spare: are not needed once the run has begun.
     """
 
     name: str

@@ -52,7 +52,10 @@ class Flink(Engine):
     victims: ClassVar = {"worker process": WORKER_PROCESS, "TaskManager": "TaskManagerRunner"}
     hosts: ClassVar = {"TaskManager": "TaskManagerRunner"}
     # Not gritmill's own program above the job server, whose command contains that of the job server.
-    vital: ClassVar = {"job server": r"^\S*java .*-jar .*--flink-master", "JobManager": "StandaloneSessionClusterEntrypoint"}
+    vital: ClassVar = {
+        "job server": r"^\S*java .*-jar .*--flink-master",
+        "JobManager": "StandaloneSessionClusterEntrypoint",
+    }
 
     def __init__(self, streaming: bool = True) -> None:
         self.streaming = streaming

@@ -18,7 +18,7 @@ _POLL_SECONDS = 0.05
 _END_SECONDS = 30.0
 
 _MARK = "GRITMILL_CLUSTER_PROCESSES"
-"""Environment variable. Children inherit it, also in a session of their own, and keep it when their parent has ended."""
+"""Environment variable. Children inherit it, also in a session of their own, and keep it when their parent ends."""
 
 _T = TypeVar("_T")
 
@@ -56,8 +56,8 @@ class Processes:
     def start(
         self, name: str, command: Sequence[str | Path], variables: Mapping[str, str] | None = None
     ) -> "subprocess.Popen[bytes]":
-        """Starts a process in a session of its own, in the folder of the logs. name: of its log. variables: added to its
-        environment."""
+        """Starts a process in a session of its own, in the folder of the logs. name: of its log. variables: more ones
+        for its environment."""
         with (self.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 list(map(str, command)),
