@@ -256,7 +256,9 @@ def _in_processes(beam_options: PipelineOptions) -> bool:
 
 
 _POLL_SECONDS = 0.2
-_RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
+_RAISED = re.compile(
+    r"(?:^(?:[\w.]+\.)?|\bpipeline\.faults\.)(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M
+)
 _INTERRUPT = re.compile(r"^KeyboardInterrupt", re.M)  # in one process, Beam wraps it like any failure of a step
 _ERRNO = re.compile(r"\[Errno \d+\] (?P<why>[^:]+)(: '(?P<file>.*)')?")
 _STEP = re.compile(r" \[while running '.*$")
