@@ -84,9 +84,8 @@ def connect(arguments: Sequence[str], run_id: str) -> RemoteEngine:
     if kind == _DATAFLOW:
         complete_dataflow(given)
     elif not given.runs_inside:  # otherwise Beam takes LOOPBACK: workers are threads of this process
-        # A job server may run on another machine than its engine.
-        at_address = kind == _JOB_SERVICE or (kind == _SPARK and not given.job_endpoint)
-        hosts = cluster.hosts if cluster else [host_of(address)] if at_address else []
+        # A job server and a master may run on another machine than the workers.
+        hosts = cluster.hosts if cluster else [host_of(address)] if kind == _JOB_SERVICE else []
         complete_environment(given, kind in (_FLINK, _SPARK, _JOB_SERVER), hosts)
     if kind == _JOB_SERVICE:  # there, Beam's timeout of a request is also the deadline of the whole run
         given.default("job_server_timeout", str(_UNLIMITED_SECONDS))
