@@ -63,7 +63,7 @@ def connect(arguments: Sequence[str], run_id: str) -> RemoteEngine:
 
     Args:
       arguments: that `run_pipeline.parse_beam_options` has accepted, of an engine that is not local.
-      run_id: names the job, unless the user does.
+      run_id: ends the name of the job.
 
     Raises:
       CallError: nobody answers at the address, or the engine cannot run the job: too few slots, another version, no
@@ -71,7 +71,7 @@ def connect(arguments: Sequence[str], run_id: str) -> RemoteEngine:
     """
     given = GivenOptions(PipelineOptions(list(arguments)), arguments)
     kind, address = _find(given)
-    given.default("job_name", f"gritmill-{run_id}")
+    given.replace("job_name", given.job_name(run_id))
     _check_java(given)
     cluster, warnings = None, []
     if kind == _FLINK and not given.runs_inside:

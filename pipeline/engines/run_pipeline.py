@@ -65,7 +65,7 @@ def is_local(beam_options: PipelineOptions) -> bool:
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """An engine on other machines. engine: Beam's name of the runner. job: the name of its jobs, "" if none is given.
+    """An engine on other machines. engine: Beam's name of the runner. job: the name of its jobs.
     rest: the address of Flink's REST interface; "" if it is not known, or not Flink."""
 
     engine: str
@@ -73,13 +73,13 @@ class EngineFacts:
     rest: str
 
 
-def engine_facts(arguments: Sequence[str]) -> EngineFacts | None:
+def engine_facts(arguments: Sequence[str], run_id: str) -> EngineFacts | None:
     """The engine that Beam options select. None for the local one. Raises as `parse_beam_options`."""
     beam_options = parse_beam_options(arguments)
     if is_local(beam_options):
         return None
     given = GivenOptions(beam_options, arguments)
-    return EngineFacts(given.runner_name, given.text("job_name"), given.rest_address)
+    return EngineFacts(given.runner_name, given.job_name(run_id), given.rest_address)
 
 
 def _names_local(runner: str | None) -> bool:
