@@ -146,7 +146,6 @@ def _with_workers(processes: Processes, word: str) -> tuple[int, list[Running]] 
 
 def _left(workers: list[Running]) -> str:
     """Which of these processes live longer than five seconds; empty if none does."""
-
     pids = {one.pid for one in workers}
 
     def alive() -> list[Running]:

@@ -133,11 +133,14 @@ class Run:
 def noted(folder: Path) -> Iterator[Path]:
     """The folder of the notes of all processes that are started in the block."""
     folder.mkdir(parents=True)
+    before = os.environ.get(NOTES)
     os.environ[NOTES] = str(folder)
     try:
         yield folder
     finally:
-        del os.environ[NOTES]
+        os.environ.pop(NOTES)
+        if before is not None:  # the run of the local engine is done within another block
+            os.environ[NOTES] = before
 
 
 def difference(output: Path, expected: dict[str, str]) -> str:

@@ -43,6 +43,8 @@ def test_a_picture_that_is_looked_at_after_its_commit_is_computed_again(tmp_path
 def test_notes_are_only_taken_in_the_block(tmp_path, monkeypatch):
     monkeypatch.delenv(NOTES, raising=False)
     with trial.noted(tmp_path / "notes") as folder:
+        with trial.noted(tmp_path / "inner") as inner:
+            assert trial.os.environ[NOTES] == str(inner)
         assert trial.os.environ[NOTES] == str(folder)
     assert NOTES not in trial.os.environ
 
