@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline import files, layout
+from pipeline.files.guards import unguarded
 from pipeline.files.typed import publish_typed, read_typed
 from pipeline.ids import RangeId
 
@@ -41,7 +42,9 @@ def published(folder: str, work: Iterable[Work]) -> Iterator[str]:
     try:
         yield uri
     finally:
-        files.delete([uri])
+        # Nobody else has a file of this name. Workers in this process (LOOPBACK) may have guards that say no by now.
+        with unguarded():
+            files.delete([uri])
 
 
 def read_work(uri: str) -> list[Work]:
