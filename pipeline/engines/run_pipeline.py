@@ -256,6 +256,7 @@ def _in_processes(beam_options: PipelineOptions) -> bool:
 
 
 _POLL_SECONDS = 0.2
+_OURS = "pipeline.faults."
 _RAISED = re.compile(
     r"(?:^(?:[\w.]+\.)?|\bpipeline\.faults\.)(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M
 )
@@ -270,6 +271,8 @@ def _fault(error: Exception) -> RunFault:
     if not raised:
         return EnvironmentFault(_STEP.sub("", first_line(error)) or type(error).__name__)
     name, text = raised[-1].groups()
+    if _OURS in text:  # an engine has put a worker's fault into an exception of its own
+        name, _, text = text.rpartition(_OURS)[2].partition(": ")
     text = _STEP.sub("", text)
     if name == "CallError":
         return CallError(text)

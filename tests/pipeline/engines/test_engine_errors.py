@@ -166,8 +166,16 @@ REFUSAL = "pipeline.faults.EnvironmentFault: worker on host7: --output s3://b: C
 """As `gritmill-worker` answers: without a traceback."""
 
 
-def test_a_refusal_of_a_worker_is_not_taken_for_an_error_of_the_engine():
-    error = failed(f"java.lang.RuntimeException: Error received from SDK harness for instruction 4: {REFUSAL}")
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"java.lang.RuntimeException: Error received from SDK harness for instruction 4: {REFUSAL}",
+        f"Traceback (most recent call last):\n  raise RuntimeError(result.error)\nRuntimeError: {REFUSAL}\n",
+    ],
+    ids=["Flink", "Beam's job service"],
+)
+def test_a_refusal_of_a_worker_is_not_taken_for_an_error_of_the_engine(said):
+    error = failed(said)
     assert explain(error, FLINK) is None
     assert str(run_pipeline._fault(error)) == "worker on host7: --output s3://b: Connection refused"
 
