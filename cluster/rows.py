@@ -42,6 +42,8 @@ _START_SECONDS, _ORPHAN_SECONDS = 60.0, 5.0
 _PROGRESS = re.compile(r"(ground|hashes|pack|run): ")
 """A line about the progress of a run."""
 
+_EXCEPTION = re.compile(r"gritmill: [\w.]*(Error|Exception|Fault|Forbidden)\b|.*GRITMILL_DEBUG=1")
+
 _SOON = 10.0
 """Seconds for a line about an engine that does not fit. On a busy machine, the start of Python alone takes so long."""
 
@@ -223,8 +225,8 @@ def _one_line(run: Run, status: int) -> str:
     *before, last = [*run.lines] or [""]
     if not last.startswith("gritmill: "):
         return "no line of gritmill"
-    if "GRITMILL_DEBUG=1" in last:
-        return "an exception that gritmill does not expect"
+    if _EXCEPTION.match(last):
+        return "an exception, not a line for people"
     others = [line for line in before if not _PROGRESS.match(line)]
     return f"{counted(len(others), 'line')} before it: {others[0]}" if others else ""
 

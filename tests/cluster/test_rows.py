@@ -35,7 +35,8 @@ def ended(tmp_path, text, status=3):
         ("gritmill: one\ngritmill: two\n", 3, "1 line before it: gritmill: one"),
         (PROGRESS, 3, "no line of gritmill"),
         ("", 3, "no line of gritmill"),
-        ("gritmill: KeyError: 1 (GRITMILL_DEBUG=1 shows where)\n", 3, "an exception that gritmill does not expect"),
+        ("gritmill: Unknown: 1 (GRITMILL_DEBUG=1 shows where)\n", 3, "an exception, not a line for people"),
+        ("gritmill: RuntimeError: pipeline.faults.CallError: x\n", 3, "an exception, not a line for people"),
     ],
 )
 def test_one_line_is_one_line(tmp_path, text, status, wrong):
