@@ -13,8 +13,9 @@ SERVER = "import time; print('up', flush=True); time.sleep(60); print('late')"
 """Ends by itself only after a minute, with a word."""
 
 DRIVER = f"""
-import subprocess, sys, time
+import signal, subprocess, sys, time
 from pipeline.engines.job_server import below_driver
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # below nohup, it is ignored
 subprocess.Popen(below_driver([sys.executable, "-c", {SERVER!r}]))
 time.sleep(60)
 """
