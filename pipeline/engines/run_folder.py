@@ -116,12 +116,11 @@ def _content(function: str, beam: Sequence[str]) -> LeaseFile:
         return leases.nobody()
     from pipeline.engines import run_pipeline  # imports Beam
 
-    facts = run_pipeline.engine_facts(beam)
+    run_id = uuid.uuid4().hex
+    facts = run_pipeline.engine_facts(beam, run_id)
     if facts is None:
         return leases.nobody()
-    run_id = uuid.uuid4().hex
-    job = facts.job or f"gritmill-{run_id}"
-    return LeaseFile(run_id, function, facts.engine, job, facts.rest, time.time(), this_process())
+    return LeaseFile(run_id, function, facts.engine, facts.job, facts.rest, time.time(), this_process())
 
 
 def _revoke_other(folder: str, content: LeaseFile) -> Lease | None:
