@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pipeline.configuration import EngineSettings
-from pipeline.engines import run_folder, signs_of_life
+from pipeline.engines import run_folder, run_pipeline, signs_of_life
 from pipeline.engines.heartbeat import Beat
 from pipeline.engines.run_folder import claimed
 from pipeline.faults import CallError, EnvironmentFault
@@ -20,6 +20,14 @@ REMOTE = ("--runner=FlinkRunner", "--flink_master=cluster:8081")
 GONE = replace(this_process(), started="1")
 ELSEWHERE = replace(this_process(), host="other")
 OTHER = LeaseFile("other", "pack", "FlinkRunner", "gritmill-other", "cluster:8081", 0.0, GONE)
+
+
+@pytest.fixture(autouse=True)
+def connected(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Stands for the engine, which answers: whether it was asked for free slots."""
+    asked: list[bool] = []
+    monkeypatch.setattr(run_pipeline, "connect", lambda beam, run_id, slots=True: asked.append(slots))
+    return asked
 
 
 @pytest.fixture
@@ -54,6 +62,9 @@ def test_a_call_on_this_machine_takes_no_lease(tmp_path: Path, take_over: bool) 
 
 def test_a_call_on_an_engine_holds_a_lease_and_leaves_only_its_end(tmp_path: Path) -> None:
     with call(tmp_path, REMOTE) as own:
+        assert not list(tmp_path.glob("lease/*"))  # its engine has not answered yet
+        own.take()
+        own.take()
         assert own.lease
         (held,) = leases.leases(str(tmp_path)).values()
         assert (held.run, held.command, held.engine) == (own.run_id, "ground", "FlinkRunner")
@@ -67,7 +78,7 @@ def test_a_call_on_an_engine_holds_a_lease_and_leaves_only_its_end(tmp_path: Pat
 
 def test_the_jobs_have_the_name_that_the_user_gave(tmp_path: Path) -> None:
     with call(tmp_path, (*REMOTE, "--job_name=mine")) as own:
-        assert own.job == "mine"
+        assert own.content.job == "mine"
 
 
 @pytest.mark.parametrize("beam", [(), REMOTE])
@@ -118,15 +129,42 @@ def test_a_job_is_taken_over_when_its_workers_have_ended(
 
     monkeypatch.setattr(signs_of_life, "wait_until_quiet", worker_ends)
     with call(tmp_path, beam, take_over=True) as own:
+        own.take()
         assert own.lease is None or not own.lease.is_revoked(now=True)
     assert revoked_first == [(True, True)]
     assert cancelled[0] == ("cluster:8081", "gritmill-other")
+
+
+def test_a_job_is_not_taken_over_for_an_engine_that_does_not_answer(
+    tmp_path: Path, cancelled: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(beam: Any, run_id: str, slots: bool) -> None:
+        assert not slots  # those of the other job are free when it is cancelled
+        raise CallError("nobody answers there")
+
+    monkeypatch.setattr(run_pipeline, "connect", refuse)
+    old = take(str(tmp_path), OTHER)
+    beat(tmp_path, ELSEWHERE)
+    before = names(tmp_path)
+    with pytest.raises(CallError, match="nobody answers there"), call(tmp_path, REMOTE, take_over=True):
+        pass
+    assert not old.is_revoked(now=True)
+    assert cancelled == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["heartbeats", "lease"]
+    assert names(tmp_path) == before
+
+
+def test_a_call_that_is_refused_before_it_writes_takes_no_lease(tmp_path: Path) -> None:
+    with pytest.raises(CallError, match="nothing there"), call(tmp_path / "out", REMOTE):
+        raise CallError("--input: nothing there")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("error", [None, ValueError("what came of it"), EnvironmentFault("no more shards")])
 def test_a_call_that_is_taken_over_writes_nothing_more_and_says_so(tmp_path: Path, error: Exception | None) -> None:
     with pytest.raises(EnvironmentFault, match=f"^{tmp_path}: another command has taken over this folder; check the"):  # noqa: PT012, SIM117
         with call(tmp_path, REMOTE) as own:
+            own.take()
             take(str(tmp_path), OTHER)
             assert own.is_taken_over()
             assert not publish_bytes(str(tmp_path / "manifest.json"), b"{}")
@@ -138,6 +176,7 @@ def test_a_call_that_is_taken_over_writes_nothing_more_and_says_so(tmp_path: Pat
 @pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt()])
 def test_an_exception_ends_the_lease_and_the_driver_may_clean_up(tmp_path: Path, error: BaseException) -> None:
     with pytest.raises(type(error)), call(tmp_path, REMOTE) as own:  # noqa: PT012
+        own.take()
         own.end()
         assert own.lease
         assert own.lease.is_revoked()
