@@ -38,6 +38,7 @@ class Claim:
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _heart: Heart | None = field(default=None, repr=False)
     _ended: bool = field(default=False, repr=False)
+    _taken_over: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         self.run_id = self.content.run or self.run_id
@@ -57,19 +58,24 @@ class Claim:
             self._heart.stop()
 
     def may_write(self) -> bool:
-        """Whether the driver may write. It still may after it has ended its own lease."""
+        """Whether the driver may write. It still may after it has ended its own lease, but not after another command
+        has."""
+        if self._taken_over:
+            return False
         return self._ended or self.lease is None or not self.lease.is_revoked()
 
     def is_taken_over(self) -> bool:
         """Whether another command has revoked the lease."""
-        return not self._ended and self.lease is not None and self.lease.is_revoked(now=True)
+        if self.lease and not (self._ended or self._taken_over):
+            self._taken_over = self.lease.is_revoked(now=True)
+        return self._taken_over
 
     def end(self) -> None:
         """Ends the lease: no worker writes anything after this."""
-        if self.lease and not self._ended:
+        if self.lease and not (self._ended or self._taken_over):
             with suppress(Exception):  # of a folder that is gone or cannot be reached, which workers notice, too
-                self.lease.end()
-            self._ended = True
+                self._ended = self.lease.end()
+                self._taken_over = not self._ended
 
     def cancel(self, result: "PipelineResult | None" = None) -> None:
         """Ends the lease, then the job, as far as the engine lets us. Takes a few seconds at most."""

@@ -69,9 +69,9 @@ def _kept(own: Claim) -> Iterator[None]:
     try:
         with guarded(own.folder, own.may_write):
             yield
+        own.end()
         if own.is_taken_over():
             raise EnvironmentFault(taken_over)
-        own.end()
         if own.lease:
             heartbeat.delete_all(own.folder, own.run_id)  # the job is done: nothing beats any more
     except BaseException as error:

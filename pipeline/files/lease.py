@@ -71,12 +71,14 @@ class Lease:
         """The guard for `pipeline.files.guards`."""
         return not self.is_revoked()
 
-    def end(self) -> None:
-        """Revokes the lease, unless another command has done it. Workers write nothing more."""
-        if not self.is_revoked(now=True):
-            _replace(self.folder, self.number, nobody())
-            with _answers_lock:  # steps of this process end at once
-                _answers[self] = time.monotonic(), True
+    def end(self) -> bool:
+        """Revokes the lease, so that workers write nothing more. Returns False if another command has done it."""
+        if self.is_revoked(now=True):
+            return False
+        number = _replace(self.folder, self.number, nobody())
+        with _answers_lock:  # steps of this process end at once
+            _answers[self] = time.monotonic(), True
+        return number is not None
 
     @property
     def uri(self) -> str:

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from pipeline import files
 from pipeline.configuration import EngineSettings
 from pipeline.engines import run_folder, run_pipeline, signs_of_life
 from pipeline.engines.heartbeat import Beat
 from pipeline.engines.run_folder import claimed
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lease as leases
+from pipeline.files.guards import Forbidden
 from pipeline.files.holder import this_process
 from pipeline.files.lease import LeaseFile, take
 from pipeline.files.publish import publish_bytes
@@ -171,6 +173,20 @@ def test_a_call_that_is_taken_over_writes_nothing_more_and_says_so(tmp_path: Pat
             if error:
                 raise error
     assert [one.run for one in leases.leases(str(tmp_path)).values()] == ["other"]
+
+
+def test_a_driver_whose_watch_has_seen_that_it_was_taken_over_cleans_up_nothing(tmp_path: Path) -> None:
+    (tmp_path / "work.json").write_bytes(b"")
+    with pytest.raises(EnvironmentFault, match=f"^{tmp_path}: another command has taken over this folder; check the"):  # noqa: PT012, SIM117
+        with call(tmp_path, REMOTE) as own:
+            own.take()
+            take(str(tmp_path), OTHER)
+            own.cancel()  # what `run_pipeline` does first
+            assert not publish_bytes(str(tmp_path / "manifest.json"), b"{}")
+            with pytest.raises(Forbidden):
+                files.delete([str(tmp_path / "work.json")])
+            raise EnvironmentFault("another command has taken over this run folder")
+    assert (tmp_path / "work.json").exists()
 
 
 @pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt()])

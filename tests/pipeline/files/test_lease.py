@@ -37,9 +37,7 @@ def test_the_last_lease_counts_and_a_number_never_comes_again(folder: str) -> No
     second = take(folder, replace(CONTENT, run="run2"))
     assert (first.number, second.number) == (1, 2)
     assert (first.is_revoked(), second.is_revoked()) == (True, False)
-    second.end()
-    second.end()
-    first.end()
+    assert [lease.end() for lease in (second, second, first)] == [True, False, False]
     assert names(folder) == ["000003.json"]
     assert leases.leases(folder)[3].run == ""
     assert take(folder, CONTENT).number == 4
