@@ -8,13 +8,14 @@ import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from pipeline import files, layout
 from pipeline.configuration import EngineSettings
 from pipeline.engines import heartbeat, progress, signs_of_life
 from pipeline.engines.claim import Claim, cancel_job
 from pipeline.engines.heartbeat import Beat, Beats
+from pipeline.engines.versions import installed
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lease as leases
 from pipeline.files.guards import guarded
@@ -116,7 +117,8 @@ def _content(function: str, beam: Sequence[str]) -> LeaseFile:
         return leases.nobody()
     run_id = uuid.uuid4().hex
     job = facts.job or f"gritmill-{run_id}"
-    return LeaseFile(run_id, function, facts.engine, job, facts.rest, time.time(), this_process())
+    versions = asdict(installed())
+    return LeaseFile(run_id, function, facts.engine, job, facts.rest, time.time(), this_process(), versions)
 
 
 def _revoke_others(folder: str, content: LeaseFile, beam: Sequence[str]) -> bool:

@@ -71,6 +71,23 @@ def test_an_answer_is_asked_for_once_in_two_seconds(folder: str, monkeypatch: py
     assert len(asked) == 3
 
 
+def test_a_folder_without_any_trace_of_the_lease_is_another_one(folder: str) -> None:
+    lease = replace(take(folder, CONTENT), number=7)
+    with pytest.raises(EnvironmentFault, match="--output .*out: not there, or not the folder that the driver sees"):
+        lease.is_revoked()
+    same = replace(lease, number=1, run_id="of another disk")
+    with pytest.raises(EnvironmentFault, match="not the folder that the driver sees"):
+        same.is_revoked()
+    take(folder, CONTENT)
+    assert same.is_revoked()
+
+
+def test_a_stale_listing_of_a_network_disk_still_names_the_lease(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = take(folder, CONTENT)
+    monkeypatch.setattr(leases, "find_typed", lambda *_: None)  # it is deleted on the server
+    assert lease.is_revoked()
+
+
 def test_without_an_answer_nothing_is_written(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = take(folder, CONTENT)
 
