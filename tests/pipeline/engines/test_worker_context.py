@@ -79,7 +79,7 @@ def test_exceptions_of_a_step_are_raised_while_the_lease_is_in_force(lease: Leas
 
 
 def test_a_worker_that_does_not_see_the_run_folder_raises(lease: Lease, tmp_path: Path) -> None:
-    """Beam's own worker starts the steps without any check. Ending as if revoked, it would lose its part of the work."""
+    """Beam's own worker starts the steps without any check. Ending as if revoked would lose work."""
     lost = replace(lease, folder=str(tmp_path / "elsewhere"))
     with pytest.raises(EnvironmentFault, match="elsewhere: not there, or not the folder that the driver sees; give"):
         list(Leased(lost, "count", len)("abc"))

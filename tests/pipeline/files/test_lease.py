@@ -73,7 +73,7 @@ def test_an_answer_is_asked_for_once_in_two_seconds(folder: str, monkeypatch: py
 
 def test_a_folder_without_any_trace_of_the_lease_is_another_one(folder: str) -> None:
     lease = replace(take(folder, CONTENT), number=7)
-    with pytest.raises(EnvironmentFault, match="--output .*out: not there, or not the folder that the driver sees"):
+    with pytest.raises(EnvironmentFault, match=r"--output .*out: not there, or not the folder that the driver sees"):
         lease.is_revoked()
     same = replace(lease, number=1, run_id="of another disk")
     with pytest.raises(EnvironmentFault, match="not the folder that the driver sees"):
