@@ -141,7 +141,12 @@ def _replace(folder: str, number: int, content: LeaseFile) -> int | None:
         except FileExistsError:
             if find_typed(uri, LeaseFile) != content:  # clients repeat requests
                 return None
-        files.delete(files.join(folder, layout.lease(one)) for one in sorted(_numbers(folder)) if one <= number)
+        found = _numbers(folder)
+        if max(found, default=0) > number + 1:
+            # Others took this number and a higher one after our listing, and deleted this one: it was free again.
+            files.delete([uri])
+            return None
+        files.delete(files.join(folder, layout.lease(one)) for one in sorted(found) if one <= number)
     return number + 1
 
 

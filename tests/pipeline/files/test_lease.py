@@ -118,6 +118,25 @@ def test_of_two_that_take_it_at_once_one_is_revoked(folder: str, monkeypatch: py
     assert rivals[1].is_revoked(now=True)  # type: ignore[attr-defined]
 
 
+def test_a_number_that_was_given_and_deleted_after_the_listing_is_not_taken_again(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = leases._numbers
+    rivals: list[Lease] = []
+
+    def late(folder: str) -> list[int]:
+        found = numbers(folder)
+        if not rivals:
+            rivals.append(Lease(folder, 0, ""))
+            rivals.extend(take(folder, replace(CONTENT, run=run)) for run in ("second", "third"))
+        return found
+
+    monkeypatch.setattr(leases, "_numbers", late)
+    own = take(folder, CONTENT)
+    assert [lease.is_revoked(now=True) for lease in (*rivals[1:], own)] == [True, True, False]
+    assert names(folder) == ["000003.json"]
+
+
 def test_a_command_that_was_killed_while_it_revoked_a_lease_is_finished_by_the_next(folder: str) -> None:
     take(folder, CONTENT)
     leases.publish_typed(files.join(folder, "lease/000002.json"), replace(CONTENT, run="killed"))
