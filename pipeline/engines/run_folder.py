@@ -137,11 +137,15 @@ def _revoke_others(folder: str, content: LeaseFile, beam: Sequence[str]) -> bool
 
 
 def _revoke(folder: str, others: Collection[LeaseFile]) -> None:
-    """Revokes leases of other commands, and cancels their jobs. After that, nobody has the lease."""
-    if others:
-        leases.take(folder, leases.nobody())
+    """Revokes leases of other commands, and cancels their jobs. After that, nobody has the lease, and no worker begins
+    to change a file: each has asked again."""
+    if not others:
+        return
+    leases.take(folder, leases.nobody())
+    until = time.monotonic() + leases.GOOD_SECONDS
     for other in others:
         cancel_job(other.rest, other.job)
+    time.sleep(max(0.0, until - time.monotonic()))
 
 
 @dataclass

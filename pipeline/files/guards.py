@@ -10,6 +10,8 @@ Guard = Callable[[], bool]
 _GUARDS: dict[str, list[Guard]] = {}
 
 
+_CHANGES: set[object] = set()
+
 _ASKS: ContextVar[bool] = ContextVar("asks", default=True)
 
 
@@ -41,6 +43,26 @@ def unguarded() -> Iterator[None]:
         yield
     finally:
         _ASKS.reset(token)
+
+
+@contextmanager
+def changing() -> Iterator[None]:
+    """While the block runs, a file whose guards have allowed it may appear or disappear at any moment: a request to a
+    store can take minutes."""
+    if not _ASKS.get():  # such as a heartbeat, which is no change of a run
+        yield
+        return
+    token = object()
+    _CHANGES.add(token)
+    try:
+        yield
+    finally:
+        _CHANGES.discard(token)
+
+
+def is_changing() -> bool:
+    """Whether this process is changing a file now, although its guards may forbid the next change."""
+    return bool(_CHANGES)
 
 
 def ask(uri: str, guard: Guard = always) -> None:

@@ -32,6 +32,14 @@ def connected(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     return asked
 
 
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long a command waited after it had revoked a lease; instead of waiting."""
+    seconds: list[float] = []
+    monkeypatch.setattr(run_folder.time, "sleep", seconds.append)
+    return seconds
+
+
 @pytest.fixture
 def cancelled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """The jobs that are cancelled."""
@@ -119,7 +127,11 @@ def test_the_lease_of_dead_processes_is_void_and_its_job_is_cancelled(
 
 @pytest.mark.parametrize("beam", [(), REMOTE])
 def test_a_job_is_taken_over_when_its_workers_have_ended(
-    tmp_path: Path, cancelled: list[tuple[str, str]], beam: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    cancelled: list[tuple[str, str]],
+    slept: list[float],
+    beam: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     old = take(str(tmp_path), OTHER)
     path = beat(tmp_path, ELSEWHERE)
@@ -127,6 +139,7 @@ def test_a_job_is_taken_over_when_its_workers_have_ended(
 
     def worker_ends(beats: Any, tell: Callable[[str], None]) -> None:
         revoked_first.append((old.is_revoked(now=True), path.exists()))
+        assert 0.0 < sum(slept) <= 2.0  # an answer of a worker about its lease is good for so long
         path.unlink()
 
     monkeypatch.setattr(signs_of_life, "wait_until_quiet", worker_ends)
