@@ -71,7 +71,8 @@ def ask(uri: str, guard: Guard = always) -> None:
         if not guard():
             raise Forbidden(uri)
         return
-    # A copy, because another thread may add a folder.
-    around = (guards for folder, guards in list(_GUARDS.items()) if uri == folder or uri.startswith(f"{folder}/"))
+    # Copies, because other threads may add folders and guards, and remove guards.
+    found = list(_GUARDS.items())
+    around = (tuple(guards) for folder, guards in found if uri == folder or uri.startswith(f"{folder}/"))
     if not all(one() for guards in (*around, [guard]) for one in guards):
         raise Forbidden(uri)
