@@ -65,8 +65,8 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in ticks since the start of the system. "zombie": it has ended. "" if there is none, if it
-    is hidden, or on other systems."""
+    """When a process started, in ticks since the start of the system. "zombie": it has ended. "": there is none, or it
+    is hidden, or this is another system."""
     with suppress(OSError, IndexError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
         fields = file.read().rpartition(")")[2].split()  # the name before it may contain anything
         return "zombie" if fields[0] == "Z" else fields[19]
