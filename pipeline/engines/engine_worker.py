@@ -28,6 +28,7 @@ Check = Callable[[Any], None]
 _ENDPOINTS = ("logging", "artifact", "provision", "control")
 _SECONDS = 60.0
 _PARENT_SECONDS = 1.0
+_LAST_SECONDS = 2.0
 _STAGED_ALWAYS = "submission_environment_dependencies.txt"
 """Beam's list of the packages that are installed where the driver runs: no worker needs it."""
 
@@ -96,18 +97,31 @@ def _work(flags: Namespace, checks: Sequence[Check]) -> None:
 
     info = _provision(flags)
     environment = environment_of(flags, info)
+    refusal, failure = "", None
     try:
         refuse(info, checks)
-        refusal = ""
     except RunFault as fault:
         refusal = f"worker on {socket.gethostname()}: {fault}"
-    _, harness, _ = sdk_worker_main.create_harness(environment)
+    except Exception as error:
+        failure = error
+    logs, harness, _ = sdk_worker_main.create_harness(environment)
+    if failure:
+        _tell_engine(logs, f"worker on {socket.gethostname()}: {type(failure).__name__}: {first_line(failure)}")
+        raise failure  # the engine starts the worker again, as often as it may
     if refusal:
         logging.getLogger(__name__).error("%s", refusal)
         _answer_with(harness, refusal)
     # Beam calls this when the connection has ended, and then waits for what is still running.
     harness._worker_thread_pool.shutdown = lambda wait=True: os._exit(0)
     harness.run()
+
+
+def _tell_engine(logs: Any, line: str) -> None:
+    """Sends a last line to the engine's log. logs: Beam's handler, whose `close` waits for the engine."""
+    logging.getLogger(__name__).error("%s", printable(line))
+    thread = threading.Thread(target=logs.close, daemon=True, name="logs")
+    thread.start()
+    thread.join(_LAST_SECONDS)
 
 
 def _provision(flags: Namespace) -> Any:
@@ -148,6 +162,7 @@ def environment_of(flags: Namespace, info: Any) -> dict[str, str]:
 
 def refuse(info: Any, checks: Sequence[Check] = ()) -> None:
     """Raises RunFault if this process must not do the job. If it sees the run folder, it leaves a lasting fault there.
+    Other exceptions, such as that a store does not answer now, may not last: nothing is left.
 
     info: a `ProvisionInfo`. checks: of the job, after those that need nothing but `info`.
     """
@@ -163,12 +178,12 @@ def refuse(info: Any, checks: Sequence[Check] = ()) -> None:
         _check_output(run)
         for check in checks:
             check(run)
-    except Exception as error:
+    except (RunFault, PermissionError) as error:
         fault = (
             error if isinstance(error, RunFault) else EnvironmentFault(f"{type(error).__name__}: {first_line(error)}")
         )
         with suppress(Exception):  # the engine reports the fault, too, after its retries
-            if run and _sees(run):
+            if run and not run.lease.is_revoked(now=True):
                 lasting_faults.write(run.lease.folder, run.lease.run_id, f"worker on {socket.gethostname()}: {fault}")
         raise fault from error
 
@@ -210,28 +225,14 @@ def _check_packages(info: Any) -> None:
 
 
 def _check_output(run: Any) -> None:
-    """Raises EnvironmentFault if the run folder of the driver is not there, or if this process may not write there."""
+    """Raises EnvironmentFault if the run folder of the driver is not there, or if this process may not write there. If
+    the lease was revoked, it may: the steps of the job then end without output."""
     from pipeline import files
 
     folder = run.lease.folder
-    if not _sees(run):
-        cure = "give workers the folder of the driver under the same path, or use an object store"
-        raise EnvironmentFault(f"--output {folder}: not there, or not the folder that the driver sees; {cure}")
+    run.lease.is_revoked(now=True)  # raises
     if files.is_local(folder) and not os.access(folder, os.W_OK | os.X_OK):
         raise EnvironmentFault(f"--output {folder}: this process (user {os.getuid()}) may not write there")
-
-
-def _sees(run: Any) -> bool:
-    """Whether the run folder here is the driver's: it has the lease, or a later one. Then the steps of the job end
-    without output, so that it is not refused."""
-    from pipeline.files.lease import leases
-
-    try:
-        found = leases(run.lease.folder)
-    except Exception as error:
-        raise EnvironmentFault(f"--output {run.lease.folder}: {first_line(error)}") from error
-    own = found.get(run.lease.number)
-    return (own is not None and own.run == run.lease.run_id) or any(number > run.lease.number for number in found)
 
 
 def _answer_with(harness: Any, refusal: str) -> None:

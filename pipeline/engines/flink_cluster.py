@@ -35,8 +35,10 @@ class FlinkCluster:
     warnings: list[str]
 
 
-def check_cluster(given: GivenOptions) -> FlinkCluster:
+def check_cluster(given: GivenOptions, with_slots: bool = True) -> FlinkCluster:
     """Asks the cluster at `given.rest_address`, and completes `--flink_version` and `--parallelism`.
+
+    with_slots: whether it must have free slots. Otherwise, `slots` is 0.
 
     Raises:
       CallError: nobody answers, or the cluster does not fit.
@@ -48,7 +50,7 @@ def check_cluster(given: GivenOptions) -> FlinkCluster:
         task_managers = ask(address, "/taskmanagers")["taskmanagers"]
         _check_version(given, version)
         _check_batch(given, config)
-        slots = _check_slots(given, config)
+        slots = _check_slots(given, config) if with_slots else 0
     except NoAnswer as error:
         cure = "start Flink, or name the address of its REST interface"
         raise CallError(f"--flink_master={address}: nobody answers there ({error}); {cure}") from error

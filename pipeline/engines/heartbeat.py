@@ -1,25 +1,28 @@
 """Heartbeats: small files in which the driver and the workers of a run on an engine say that they are alive.
 
 A process rewrites its file every 20 seconds, with a number of beats and a counter of what it has done. It removes the
-file when it writes nothing more: at its end, or when its lease is revoked and no step is in progress. Others see that
-a file changes; they never compare its times with their own clock.
+file when it writes nothing more: at its end, or when its lease is revoked and no step is in progress. Until then, a
+process with a revoked lease rewrites it only while it is still changing a file of the run, which a store may finish
+minutes later. Others see that a file changes; they never compare its times with their own clock.
 """
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline import files, layout
-from pipeline.files.guards import unguarded
+from pipeline.files.guards import is_changing, unguarded
 from pipeline.files.holder import Holder, this_process
 from pipeline.files.lease import Lease
 from pipeline.files.typed import find_typed, publish_typed
 from transforms.read_ahead import map_in_threads
 
 BEAT_SECONDS = 20.0
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,7 @@ class Heart:
         self._uri = files.join(lease.folder, layout.heartbeat(lease.run_id, name or self._process.name))
         self._beats = 0
         self._working = 0
+        self._beaten = float("-inf")
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopped = threading.Event()
@@ -68,6 +72,14 @@ class Heart:
 
     def start(self) -> None:
         """Begins to beat."""
+        self._thread.start()
+
+    def start_now(self) -> None:
+        """Begins to beat. The first beat is written on return: whoever revokes the lease after that sees it.
+
+        Raises what writing a file raises.
+        """
+        self._write()
         self._thread.start()
 
     def stop(self) -> None:
@@ -102,13 +114,16 @@ class Heart:
                     break
             self._wake.wait(BEAT_SECONDS)
             self._wake.clear()
-        while self._working and not self._stopped.wait(0.2):
-            pass
+        while self._working and not self._stopped.wait(_POLL_SECONDS):
+            if is_changing() and time.monotonic() - self._beaten >= BEAT_SECONDS:
+                with suppress(Exception):
+                    self._write()
         with suppress(Exception), unguarded():
             files.delete([self._uri])
 
     def _write(self) -> None:
         self._beats += 1
+        self._beaten = time.monotonic()
         with unguarded():
             publish_typed(self._uri, Beat(self._process, self._beats, _counter, _step))
 
@@ -118,12 +133,14 @@ _hearts_lock = threading.Lock()
 
 
 def of_worker(lease: Lease) -> Heart:
-    """The heart of this process under a lease. It begins to beat with the first call."""
+    """The heart of this process under a lease. It begins to beat with the first call, which raises what writing a file
+    raises."""
     with _hearts_lock:
         key = lease, this_process().pid
         if key not in _hearts:
-            _hearts[key] = Heart(lease)
-            _hearts[key].start()
+            heart = Heart(lease)
+            heart.start_now()
+            _hearts[key] = heart
         return _hearts[key]
 
 

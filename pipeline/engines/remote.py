@@ -58,12 +58,13 @@ class RemoteEngine:
         return [*lines, *self.warnings]
 
 
-def connect(arguments: Sequence[str], run_id: str) -> RemoteEngine:
+def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> RemoteEngine:
     """Asks the engine that Beam's options name, and completes the options. Takes five seconds if nobody answers.
 
     Args:
       arguments: that `run_pipeline.parse_beam_options` has accepted, of an engine that is not local.
       run_id: ends the name of the job.
+      slots: whether slots must be free; False if this call will first cancel a job that may use them.
 
     Raises:
       CallError: nobody answers at the address, or the engine cannot run the job: too few slots, another version, no
@@ -76,7 +77,7 @@ def connect(arguments: Sequence[str], run_id: str) -> RemoteEngine:
     cluster, warnings = None, []
     if kind == _FLINK and not given.runs_inside:
         if given.rest_address:
-            cluster = flink_cluster.check_cluster(given)
+            cluster = flink_cluster.check_cluster(given, slots)
             warnings += cluster.warnings
         elif not given.has("parallelism"):
             warnings.append("Flink uses its default parallelism, mostly 1: give --flink_master=HOST:PORT")

@@ -1,4 +1,4 @@
-"""A call's claim on its run folder: the lock, the log, and, for an engine on other machines, a lease.
+"""A call's claim on its run folder: the lock, the log, and the right to take a lease, for an engine on other machines.
 
 Each command that writes into a run folder respects the lease of another one, also on this machine: the job of a driver
 that was killed runs on. `--take-over` revokes it.
@@ -6,20 +6,21 @@ that was killed runs on. `--take-over` revokes it.
 
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from pipeline import files, layout
 from pipeline.configuration import EngineSettings
 from pipeline.engines import heartbeat, progress, signs_of_life
 from pipeline.engines.claim import Claim, cancel_job
-from pipeline.engines.heartbeat import Beat, Beats, Heart
+from pipeline.engines.heartbeat import Beat, Beats
+from pipeline.engines.versions import installed
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lease as leases
 from pipeline.files.guards import guarded
 from pipeline.files.holder import this_process
-from pipeline.files.lease import Lease, LeaseFile
+from pipeline.files.lease import LeaseFile
 from pipeline.files.lock import hold
 from pipeline.files.run_log import record
 
@@ -36,13 +37,15 @@ def claimed(
     take_over: bool = False,
     quiet: bool = True,
 ) -> Iterator[Claim]:
-    """Locks a run folder for a call, records the call in its log, and takes its lease if the engine needs one.
+    """Locks a run folder for a call, and records the call in its log. `Claim.take` takes the lease; it ends with the
+    block.
 
     function: `run`, `ground` or `pack`. configuration: its name, for the log. beam: Beam's options. take_over: revoke
     the lease of another command, if there is one.
 
     Raises:
-      CallError: another command, or its job on an engine, uses the folder.
+      CallError: another command, or its job on an engine, uses the folder. With `take_over`, also if the engine of
+        this call does not answer: the other job goes on.
       EnvironmentFault: another command has taken over the folder in the meantime.
     """
     content = _content(function, beam)
@@ -51,44 +54,37 @@ def claimed(
         progress.tell(function, line, quiet)
 
     with ExitStack() as stack:
-        lease = _revoke_other(folder, content) if take_over else None
-        if lease and content.run:
-            stack.callback(_end, lease)
-        check = _Check(folder, content, lease, tell)
-        stack.enter_context(hold(folder, (signs_of_life.QUIET_SECONDS if lease else 0.0) if take_over else None, check))
-        log = stack.enter_context(record(folder, function, configuration))
-        if not content.run:
-            yield Claim(folder, uuid.uuid4().hex, log, settings, tell)
-            return
-        lease = check.lease or leases.take(folder, content)
-        own = Claim(folder, content.run, log, settings, tell, lease, content.job, content.rest)
+        patience = None
+        if take_over:
+            patience = signs_of_life.QUIET_SECONDS if _revoke_others(folder, content, beam) else 0.0
+        stack.enter_context(hold(folder, patience, _Check(folder, tell)))
+        own = Claim(folder, content, stack.enter_context(record(folder, function, configuration)), settings, tell)
         with _kept(own):
             yield own
 
 
 @contextmanager
 def _kept(own: Claim) -> Iterator[None]:
-    """Keeps a lease alive during the block, and ends it."""
-    assert own.lease
-    heart = Heart(own.lease, layout.DRIVER)
-    heart.start()
+    """Ends the lease with the block, if the block takes it, and lets nothing be written after it is revoked."""
     taken_over = f"{own.folder}: another command has taken over this folder; check the result of that command"
     try:
         with guarded(own.folder, own.may_write):
             yield
+        own.end()
         if own.is_taken_over():
             raise EnvironmentFault(taken_over)
-        own.end()
-        heartbeat.delete_all(own.folder, own.run_id)  # the job is done: nothing beats any more
+        if own.lease:
+            heartbeat.delete_all(own.folder, own.run_id)  # the job is done: nothing beats any more
     except BaseException as error:
         was_taken_over = isinstance(error, Exception) and _asks_true(own.is_taken_over)
         own.end()
-        _wait_for_workers(own)
+        if own.lease:
+            _wait_for_workers(own)
         if was_taken_over:
             raise EnvironmentFault(taken_over) from error
         raise
     finally:
-        heart.stop()
+        own.stop()
 
 
 def _asks_true(question: Callable[[], bool]) -> bool:
@@ -120,49 +116,54 @@ def _content(function: str, beam: Sequence[str]) -> LeaseFile:
     facts = run_pipeline.engine_facts(beam, run_id)
     if facts is None:
         return leases.nobody()
-    return LeaseFile(run_id, function, facts.engine, facts.job, facts.rest, time.time(), this_process())
+    versions = asdict(installed())
+    return LeaseFile(run_id, function, facts.engine, facts.job, facts.rest, time.time(), this_process(), versions)
 
 
-def _revoke_other(folder: str, content: LeaseFile) -> Lease | None:
-    """Revokes the lease of another command and cancels its job. Returns the new lease; None if there was none."""
+def _revoke_others(folder: str, content: LeaseFile, beam: Sequence[str]) -> bool:
+    """Revokes the lease of another command and cancels its job. Returns whether there was one.
+
+    Raises:
+      CallError: the engine of this call does not answer, or does not fit. Nothing is revoked.
+    """
     others = [other for other in leases.leases(folder).values() if other.run]
+    if others and content.run:
+        from pipeline.engines import run_pipeline
+
+        run_pipeline.connect(beam, content.run, slots=False)  # the other job may have them
+    _revoke(folder, others)
+    return bool(others)
+
+
+def _revoke(folder: str, others: Collection[LeaseFile]) -> None:
+    """Revokes leases of other commands, and cancels their jobs. After that, nobody has the lease, and no worker begins
+    to change a file: each has asked again."""
     if not others:
-        return None
-    lease = leases.take(folder, content)
+        return
+    leases.take(folder, leases.nobody())
+    until = time.monotonic() + leases.GOOD_SECONDS
     for other in others:
         cancel_job(other.rest, other.job)
-    return lease
-
-
-def _end(lease: Lease) -> None:
-    with suppress(Exception):
-        lease.end()
+    time.sleep(max(0.0, until - time.monotonic()))
 
 
 @dataclass
 class _Check:
-    """Called when the folder is locked: refuses if a job uses it, else waits until none writes there.
-
-    lease: the one that has revoked another command's, if there is one.
-    """
+    """Called when the folder is locked: refuses if a job uses it, else waits until none writes there."""
 
     folder: str
-    content: LeaseFile
-    lease: Lease | None
     tell: Callable[[str], None]
 
     def __call__(self) -> None:
         found = leases.leases(self.folder)
         if not found:
             return  # no command on an engine has ever used this folder
-        others = {number: other for number, other in found.items() if other.run and other.run != self.content.run}
-        beats = Beats(self.folder, without=self.content.run)
+        others = {number: other for number, other in found.items() if other.run}
+        beats = Beats(self.folder)
         if others:
             if alive := signs_of_life.find_alive(beats, self.tell):
                 raise CallError(_refusal(self.folder, others, *alive))
-            self.lease = leases.take(self.folder, self.content)
-            for other in others.values():
-                cancel_job(other.rest, other.job)
+            _revoke(self.folder, others.values())
         signs_of_life.wait_until_quiet(beats, self.tell)
 
 

@@ -87,13 +87,14 @@ def _names_local(runner: str | None) -> bool:
     return (runner or "direct").rpartition(".")[2].lower().removesuffix("runner") in ("direct", "fnapi")
 
 
-def connect(arguments: Sequence[str], run_id: str) -> remote.RemoteEngine | None:
-    """The remote engine that Beam's options name, with the completed options; None for the local engine.
+def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> remote.RemoteEngine | None:
+    """The remote engine that Beam's options name, with the completed options; None for the local engine. slots: whether
+    it must have free slots.
 
     Raises:
       CallError: an option is wrong, or the engine is not there or does not fit.
     """
-    return None if is_local(parse_beam_options(arguments)) else remote.connect(arguments, run_id)
+    return None if is_local(parse_beam_options(arguments)) else remote.connect(arguments, run_id, slots)
 
 
 def local_worker_count(beam_options: PipelineOptions) -> int:

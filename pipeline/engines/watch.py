@@ -22,16 +22,19 @@ Tell = Callable[[str], None]
 class Stall:
     """Says if a job does nothing. Times are in seconds of one monotonic clock, that of the driver.
 
-    began: when the job was submitted.
+    began: when the job is submitted. old: the heartbeats that are there before it: those of workers that were killed
+    in an earlier job of this call stay.
     """
 
-    def __init__(self, settings: EngineSettings, began: float) -> None:
+    def __init__(self, settings: EngineSettings, began: float, old: Mapping[str, Beat] | None = None) -> None:
         self._settings = settings
         self._began = self._told = self._changed = began
         self._counters: dict[str, int] = {}
+        self._old = {uri: beat.counter for uri, beat in (old or {}).items()}
 
     def look(self, workers: Mapping[str, Beat], now: float, tell: Tell) -> str:
         """What is wrong, in one line; "" if nothing is. workers: their heartbeats, by URI."""
+        workers = {uri: beat for uri, beat in workers.items() if self._old.get(uri) != beat.counter}
         counters = {uri: beat.counter for uri, beat in workers.items()}
         if any(self._counters.get(uri) != counter for uri, counter in counters.items()):
             self._changed = now
@@ -62,12 +65,15 @@ class Stall:
 
 
 class Watch:
-    """Watches the job of a run in a thread, until `close`."""
+    """Watches the job of a run in a thread, until `close`. Make it before the job is submitted."""
 
     def __init__(self, lease: Lease, settings: EngineSettings, tell: Tell) -> None:
         self._lease, self._tell = lease, tell
         self._beats = Beats(lease.folder, lease.run_id)
-        self._stall = Stall(settings, time.monotonic())
+        old: dict[str, Beat] = {}
+        with suppress(Exception):
+            old = self._workers()
+        self._stall = Stall(settings, time.monotonic(), old)
         self._closed = threading.Event()
         self._verdict = ""
         self._thread = threading.Thread(target=self._run, daemon=True, name="watch")
@@ -98,5 +104,7 @@ class Watch:
             return "another command has taken over this run folder"
         if fault := lasting_faults.read(self._lease.folder, self._lease.run_id):
             return fault
-        workers = {uri: beat for uri, beat in self._beats.look().items() if name(uri) != f"{DRIVER}.json"}
-        return self._stall.look(workers, time.monotonic(), self._tell)
+        return self._stall.look(self._workers(), time.monotonic(), self._tell)
+
+    def _workers(self) -> dict[str, Beat]:
+        return {uri: beat for uri, beat in self._beats.look().items() if name(uri) != f"{DRIVER}.json"}

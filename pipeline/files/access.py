@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from pipeline.faults import CallError, EnvironmentFault
-from pipeline.files.guards import ask
+from pipeline.files.guards import ask, changing
 from pipeline.files.uris import FileInfo, canonical, is_local, join, name, parent
 from pipeline.layout import PLAN, TABLE
 
@@ -187,14 +187,15 @@ def delete(uris: Iterable[str]) -> None:
     """Removes files. The names are not patterns. A missing file is not an error. Raises Forbidden if a guard does not
     allow it."""
     for uri in uris:
-        ask(uri)
-        if is_local(uri):
-            with suppress(FileNotFoundError):
-                os.remove(uri)
-        else:
-            from pipeline.files import remote
+        with changing():
+            ask(uri)
+            if is_local(uri):
+                with suppress(FileNotFoundError):
+                    os.remove(uri)
+            else:
+                from pipeline.files import remote
 
-            remote.delete(uri)
+                remote.delete(uri)
 
 
 def move_folder(folder: str, target: str) -> None:

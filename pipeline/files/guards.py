@@ -10,6 +10,8 @@ Guard = Callable[[], bool]
 _GUARDS: dict[str, list[Guard]] = {}
 
 
+_CHANGES: set[object] = set()
+
 _ASKS: ContextVar[bool] = ContextVar("asks", default=True)
 
 
@@ -43,13 +45,34 @@ def unguarded() -> Iterator[None]:
         _ASKS.reset(token)
 
 
+@contextmanager
+def changing() -> Iterator[None]:
+    """While the block runs, a file whose guards have allowed it may appear or disappear at any moment: a request to a
+    store can take minutes."""
+    if not _ASKS.get():  # such as a heartbeat, which is no change of a run
+        yield
+        return
+    token = object()
+    _CHANGES.add(token)
+    try:
+        yield
+    finally:
+        _CHANGES.discard(token)
+
+
+def is_changing() -> bool:
+    """Whether this process is changing a file now, although its guards may forbid the next change."""
+    return bool(_CHANGES)
+
+
 def ask(uri: str, guard: Guard = always) -> None:
     """Raises Forbidden if `guard`, or one of a folder around the file, returns False."""
     if not _ASKS.get():
         if not guard():
             raise Forbidden(uri)
         return
-    # A copy, because another thread may add a folder.
-    around = (guards for folder, guards in list(_GUARDS.items()) if uri == folder or uri.startswith(f"{folder}/"))
+    # Copies, because other threads may add folders and guards, and remove guards.
+    found = list(_GUARDS.items())
+    around = (tuple(guards) for folder, guards in found if uri == folder or uri.startswith(f"{folder}/"))
     if not all(one() for guards in (*around, [guard]) for one in guards):
         raise Forbidden(uri)

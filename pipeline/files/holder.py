@@ -33,7 +33,18 @@ def this_process() -> Holder:
 
 def is_gone(holder: Holder) -> bool:
     """Whether the process has surely ended. False if it ran elsewhere: only this system knows its processes."""
-    return _is_here(holder) and _started(holder.pid) != holder.started
+    if not _is_here(holder):
+        return False
+    if started := _started(holder.pid):
+        return started != holder.started
+    # A mount of /proc with hidepid hides processes of other users that run.
+    try:
+        os.kill(holder.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def is_running(holder: Holder) -> bool:
@@ -54,8 +65,9 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in ticks since the start of the system. "" if there is none, or on other systems."""
+    """When a process started, in ticks since the start of the system. "zombie": it has ended. "": there is none, or it
+    is hidden, or this is another system."""
     with suppress(OSError, IndexError), open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
         fields = file.read().rpartition(")")[2].split()  # the name before it may contain anything
-        return "" if fields[0] == "Z" else fields[19]
+        return "zombie" if fields[0] == "Z" else fields[19]
     return ""

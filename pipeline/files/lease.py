@@ -8,10 +8,11 @@ file with a higher number, then the deletion of all lower ones, so that the numb
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from pipeline import files, layout
+from pipeline.faults import EnvironmentFault
 from pipeline.files.guards import unguarded
 from pipeline.files.holder import Holder, this_process
 from pipeline.files.typed import find_typed, publish_typed
@@ -26,7 +27,8 @@ class LeaseFile:
 
     run: the id of the call that holds it; "" if nobody does: the last one has ended. command: such as `ground`.
     engine: Beam's name of the runner. job: the name of its jobs. rest: the address of Flink's REST interface; "" if it
-    is not known. time: when it was taken, in seconds since 1970. driver: the process of the command.
+    is not known. time: when it was taken, in seconds since 1970. driver: the process of the command. versions: of its
+    installation, by name.
     """
 
     REMEDY: ClassVar[str] = "remove it if no job is using the folder"
@@ -38,6 +40,7 @@ class LeaseFile:
     rest: str
     time: float
     driver: Holder
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Lease:
 
         now: ask the file system. Otherwise, an answer is good for `GOOD_SECONDS`, for the whole process.
 
-        Raises what reading a file raises: without an answer, nothing may be written.
+        Raises what reading a file raises: without an answer, nothing may be written. EnvironmentFault: this is not the
+        folder where the lease was taken, so that it says nothing about it.
         """
         with _answers_lock:
             asked, revoked = _answers.get(self, (float("-inf"), False))
@@ -63,20 +67,34 @@ class Lease:
         # Reading, unlike asking whether it exists, gets what others did from the server of a network disk.
         found = find_typed(self.uri, LeaseFile)
         revoked = found is None or found.run != self.run_id
+        if revoked:
+            self._check_replaced(found is None)
         with _answers_lock:
             _answers[self] = asked, revoked
         return revoked
+
+    def _check_replaced(self, is_missing: bool) -> None:
+        """Raises EnvironmentFault unless a later lease explains why the own one is not there: a worker that does not
+        see the folder of its driver must not end as if its work was done."""
+        numbers = _numbers(self.folder)
+        # A client of a network disk may list a file for a while after it was deleted.
+        if any(number > self.number for number in numbers) or (is_missing and self.number in numbers):
+            return
+        cure = "give workers the folder of the driver under the same path, or use an object store"
+        raise EnvironmentFault(f"--output {self.folder}: not there, or not the folder that the driver sees; {cure}")
 
     def is_in_force(self) -> bool:
         """The guard for `pipeline.files.guards`."""
         return not self.is_revoked()
 
-    def end(self) -> None:
-        """Revokes the lease, unless another command has done it. Workers write nothing more."""
-        if not self.is_revoked(now=True):
-            _replace(self.folder, self.number, nobody())
-            with _answers_lock:  # steps of this process end at once
-                _answers[self] = time.monotonic(), True
+    def end(self) -> bool:
+        """Revokes the lease, so that workers write nothing more. Returns False if another command has done it."""
+        if self.is_revoked(now=True):
+            return False
+        number = _replace(self.folder, self.number, nobody())
+        with _answers_lock:  # steps of this process end at once
+            _answers[self] = time.monotonic(), True
+        return number is not None
 
     @property
     def uri(self) -> str:
@@ -123,7 +141,12 @@ def _replace(folder: str, number: int, content: LeaseFile) -> int | None:
         except FileExistsError:
             if find_typed(uri, LeaseFile) != content:  # clients repeat requests
                 return None
-        files.delete(files.join(folder, layout.lease(one)) for one in sorted(_numbers(folder)) if one <= number)
+        found = _numbers(folder)
+        if max(found, default=0) > number + 1:
+            # Others took this number and a higher one after our listing, and deleted this one: it was free again.
+            files.delete([uri])
+            return None
+        files.delete(files.join(folder, layout.lease(one)) for one in sorted(found) if one <= number)
     return number + 1
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO
 
 from pipeline import files
-from pipeline.files.guards import Forbidden, Guard, always, ask
+from pipeline.files.guards import Forbidden, Guard, always, ask, changing
 from pipeline.layout import LOCK, TEMPORARY, WORK_LIST
 
 _WRITEBACK_BYTES = 32 << 20
@@ -41,7 +41,8 @@ def publish(uri: str, guard: Guard = always, create: bool = False) -> Iterator[B
     with tempfile.TemporaryFile() as spool:
         yield spool
         temporary = files.join(files.parent(uri), _temporary(uri))
-        remote.upload(spool, uri, temporary, lambda: ask(uri, guard), create)
+        with changing():
+            remote.upload(spool, uri, temporary, lambda: ask(uri, guard), create)
 
 
 def publish_bytes(uri: str, data: bytes, guard: Guard = always, create: bool = False) -> bool:
@@ -106,9 +107,10 @@ def _by_rename(path: str, guard: Guard, create: bool) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        ask(path, guard)
-        if not (create and _linked(temporary, path)):
-            os.replace(temporary, path)
+        with changing():
+            ask(path, guard)
+            if not (create and _linked(temporary, path)):
+                os.replace(temporary, path)
     except BaseException as error:
         if os.path.exists(temporary):
             os.remove(temporary)

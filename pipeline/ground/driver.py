@@ -79,7 +79,6 @@ def ground(
     if options.beam or work_left:
         _check_device(configuration.detector, options.beam)
     engine = _connect(options) if old and work_left else engine
-    options = replace(options, beam=engine.arguments) if engine else options
     left_out: list[str] = []
     read = configuration.source
     planned = {source.uri for source in old.sources if source.ranges} if old else ()
@@ -90,6 +89,8 @@ def ground(
             if old or not options.fresh:
                 stage_tables.check(every_table, described)
             plan = resume_or_plan(old, configuration, model_identities, source_files, every_table, listings, options)
+            if engine:
+                options.take_lease()
             stage_tables.write(every_table, described)
             now = listings
             if not old:  # the rows were moved aside
@@ -114,7 +115,10 @@ def ground(
         _tell_first_source(plan, options, old.sources if old else ())
         from pipeline.ground import graph  # imports Beam, spaCy and torch (seconds), so not for a finished run
 
+        engine = engine or _connect(options)  # a finished run may have been reopened
         if engine:
+            options = replace(options, beam=engine.arguments)
+            options.take_lease()
             from pipeline.engines import progress
 
             progress.announce("ground", engine.start_lines(len(unfinished)), options.quiet, options.log)

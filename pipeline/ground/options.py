@@ -31,3 +31,8 @@ class GroundOptions:
     log: RunLog | None = None
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     claim: "Claim | None" = None
+
+    def take_lease(self) -> None:
+        """Takes the lease of the run folder, if the call needs one: it is about to write."""
+        if self.claim:
+            self.claim.take()

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 import apache_beam as beam
 
 from pipeline.engines import worker_context
+from pipeline.faults import EnvironmentFault
 from pipeline.files.lease import Lease
 from pipeline.ground import retry
 from pipeline.ground.attempts import AttemptLog
 from pipeline.ground.chunks import read_range
 from pipeline.ids import ChunkId, RangeId
-from pipeline.plan.plan import read_plan
+from pipeline.plan.plan import Plan, read_plan
 from pipeline.tables.detections import detections_of
 from pipeline.tables.table import Table
 from transforms import devices
@@ -30,17 +31,21 @@ class _ReadChunksDoFn(beam.DoFn):
         if self.attempts.in_child:
             devices.take_slot()
         self._checker = ChildProcess() if self.attempts.in_child else None
-        self._plan = read_plan(detections_of(self.tables))
-        self._redo = {name: retry.pending(table) for name, table in self.tables.items()}
+        self._work: tuple[Plan, dict[str, dict[ChunkId, str]]] | None = None
 
     def process(self, range_id: RangeId) -> Iterator[Chunk]:
         yield from worker_context.outputs(self.lease, "read", lambda: self._read(range_id))
 
     def _read(self, range_id: RangeId) -> Iterator[Chunk]:
-        assert self._plan is not None
+        if self._work is None:  # not in `setup`: the next run may have moved the folder, and Beam would try it again
+            folder = detections_of(self.tables)
+            if (read := read_plan(folder)) is None:
+                raise EnvironmentFault(f"{folder}: the plan is not there any more; run the same command to resume")
+            self._work = read, {name: retry.pending(table) for name, table in self.tables.items()}
+        plan, redo = self._work
         # An engine may process a range twice.
         if not all(table.is_finished(range_id) for table in self.tables.values()):
-            chunks = read_range(self._plan, range_id, self.tables, self._redo, self.attempts, self._checker)
+            chunks = read_range(plan, range_id, self.tables, redo, self.attempts, self._checker)
             chunks = prefetch(chunks, alone=lambda chunk: chunk.suspected)
             yield from self._attempt(chunks) if self.attempts.in_child else chunks
 

@@ -49,6 +49,7 @@ def resume_or_plan(
     check_root(configuration.source)
     if plan is None or not any(_has_rows(table, listings[name]) for name, table in tables.items()):
         new_plan = _new_plan(plan_fingerprint, configuration, model_identities, source_files, options.limit)
+        options.take_lease()
         return _start_plan(new_plan, plan, tables, options.fresh)
     if plan.fingerprint != plan_fingerprint:
         difference = _difference(plan, configuration, model_identities, options.limit, family)
@@ -57,7 +58,7 @@ def resume_or_plan(
     plan = replace(plan, configuration=configuration)
     new, changed = compare_sources(plan, source_files)
     _check_allowed(new, changed, folder, options)
-    return _extend_plan(plan, new, changed, tables) if new or changed else plan
+    return _extend_plan(plan, new, changed, tables, options) if new or changed else plan
 
 
 def _has_rows(table: Table, listing: Listing) -> bool:
@@ -98,7 +99,11 @@ def _check_allowed(
 
 
 def _extend_plan(
-    plan: Plan, new: Sequence[files.FileInfo], changed: dict[int, files.FileInfo], tables: Mapping[str, Table]
+    plan: Plan,
+    new: Sequence[files.FileInfo],
+    changed: dict[int, files.FileInfo],
+    tables: Mapping[str, Table],
+    options: GroundOptions,
 ) -> Plan:
     """Appends new sources to the plan, plans changed sources again, and deletes the rows of changed sources."""
     planned = plan_sources([*changed.values(), *new], plan.configuration)
@@ -107,6 +112,7 @@ def _extend_plan(
         sources[number] = source
     sources += planned[len(changed) :]
     check_readable(sources)
+    options.take_lease()
     for table in _all_tables(tables):
         for number in changed:
             table.delete_source(number)

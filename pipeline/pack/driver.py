@@ -70,6 +70,8 @@ def pack(
     _check_sources(plan)
     _check_output(output, manifest, pack_fingerprint, configuration, options)
     engine = run_pipeline.connect(options.beam, options.run_id) if options.beam and row_digests else None
+    if engine and options.claim:
+        options.claim.take()  # nothing is written before the engine has answered
     if options.log:
         options.log.open()
     head = Manifest.head(plan, configuration, threshold, pack_fingerprint, options.partial)

@@ -145,7 +145,8 @@ def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None)
     return (
         {"range": keyed, "duplicates": duplicates}
         | "GatherDuplicates" >> beam.CoGroupByKey()
-        | "AddDuplicates" >> beam.Map(_add_duplicates)
+        # A step before may have seen that the lease is revoked, and dropped the range but not its hashes.
+        | "AddDuplicates" >> beam.FlatMap(Leased(lease, "add duplicates", _add_duplicates))
     )
 
 

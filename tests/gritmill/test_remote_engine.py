@@ -45,6 +45,7 @@ def test_a_finished_run_needs_no_engine(tmp_path, finished, gone):
     shutil.copytree(out, tmp_path / "out")
     manifest = gritmill.run(config, inputs=[pattern], output=tmp_path / "out", beam=gone)
     assert manifest["ledger"]["written"] == 4
+    assert not (tmp_path / "out" / "lease").exists()
 
 
 def test_a_half_finished_run_and_a_pack_lose_nothing_if_the_engine_is_gone(tmp_path, finished, gone):

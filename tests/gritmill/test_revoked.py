@@ -1,16 +1,21 @@
 """Graphs whose lease is revoked write and delete nothing, whenever an engine runs their steps, and end as if done."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
+import apache_beam as beam
 import pytest
 
 import gritmill
 from gritmill.api import resolve_config
 from pipeline import layout
-from pipeline.engines import run_pipeline
+from pipeline.engines import heartbeat, run_pipeline
+from pipeline.faults import EnvironmentFault
+from pipeline.files import lease as leases
 from pipeline.files.lease import nobody, take
 from pipeline.ground import graph as ground_graph
 from pipeline.ground.commit_chunk import Provenance
+from pipeline.ids import RangeId
 from pipeline.pack import driver as pack_driver
 from pipeline.pack import graph as pack_graph
 from pipeline.pack.manifest import Manifest, read_manifest
@@ -76,6 +81,31 @@ def test_the_graph_of_a_pack_that_was_taken_over_writes_nothing(run, tmp_path):
     assert states(out) == before
     pack_again(out, take(str(out), replace(nobody(), run="new")), tmp_path)  # what it would have done
     assert read_manifest(str(out)).fingerprints.pack == "another fingerprint"
+
+
+@pytest.mark.parametrize("is_revoked", [True, False])
+def test_hashes_of_a_range_that_was_dropped_end_no_job(tmp_path, monkeypatch, is_revoked):
+    """One worker has seen that the lease is revoked, and another one not yet."""
+    folder = str(tmp_path)
+    lease = take(folder, replace(nobody(), run=folder))
+
+    def hash_range(*_):
+        if is_revoked:
+            take(folder, nobody())
+        twice = bytes(16) + bytes(4)
+        yield 0, ((0, 1), twice + bytes(16) + bytes([1, 0, 0, 0]))  # of a range that did not come through
+
+    monkeypatch.setattr(pack_graph, "hash_range", hash_range)
+    monkeypatch.setattr(leases, "GOOD_SECONDS", 60.0)
+    monkeypatch.setattr(heartbeat.Heart, "_run", lambda _: None)  # it asks, too
+    assert not lease.is_revoked()
+
+    def build(pipeline):
+        ranges = pipeline | beam.Create([(RangeId(0, 0), None, "a.tar", [])])
+        return pack_graph._with_duplicates(ranges, folder, lease)
+
+    with nullcontext() if is_revoked else pytest.raises(EnvironmentFault, match="not enough values"):
+        run_pipeline.run(build, run_pipeline.parse_beam_options([]))
 
 
 def test_the_graph_of_a_ground_that_was_taken_over_writes_nothing(run, tmp_path):

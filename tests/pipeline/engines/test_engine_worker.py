@@ -30,8 +30,10 @@ from google.protobuf.struct_pb2 import Struct
 from pipeline.engines import engine_worker, lasting_faults, submission
 from pipeline.engines.versions import installed
 from pipeline.faults import EnvironmentFault
+from pipeline.files import lease as leases
 from pipeline.files.holder import this_process
 from pipeline.files.lease import LeaseFile, take
+from pipeline.files.typed import publish_typed, read_typed
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -98,7 +100,7 @@ def test_an_output_that_the_worker_does_not_see_is_refused_and_nothing_is_writte
 def test_a_folder_of_the_same_name_on_another_disk_is_not_the_output(tmp_path):
     options = job(tmp_path)
     lease = tmp_path / "lease" / "000001.json"
-    lease.write_bytes(lease.read_bytes().replace(b'"run": "run"', b'"run": "nur"'))
+    publish_typed(str(lease), replace(read_typed(str(lease), LeaseFile), run="another"))
     assert "--output" in refusal(info(options))
     assert not (tmp_path / "faults").exists()
 
@@ -123,6 +125,37 @@ def test_an_error_of_a_check_is_one_line(tmp_path):
         raise PermissionError(13, "Permission denied", "/m")
 
     assert refusal(info(job(tmp_path)), check) == "PermissionError: [Errno 13] Permission denied: '/m'"
+
+
+@pytest.mark.parametrize("place", ["lease", "check"])
+def test_a_store_that_does_not_answer_is_no_lasting_fault(tmp_path, monkeypatch, place):
+    def check(*_: object) -> None:
+        raise ConnectionError("503 Slow Down")
+
+    options = job(tmp_path)
+    if place == "lease":
+        monkeypatch.setattr(leases, "find_typed", check)
+    with pytest.raises(ConnectionError, match="503"):
+        engine_worker.refuse(info(options), [check])
+    assert not (tmp_path / "faults").exists()
+
+
+def test_a_worker_lists_no_leases_if_it_sees_its_own(tmp_path, monkeypatch):
+    """A listing of a network disk may be half a minute old."""
+    options = job(tmp_path)
+    monkeypatch.setattr(leases, "_numbers", lambda _: pytest.fail("listed"))
+    engine_worker.refuse(info(options))
+
+
+def test_a_check_that_fails_for_now_ends_the_worker_and_the_engine_logs_why(tmp_path):
+    options = job(tmp_path)
+    (tmp_path / "lease" / "000001.json").unlink()
+    (tmp_path / "lease" / "000001.json").mkdir()  # reading it fails with neither "not there" nor "not allowed"
+    with engine(options) as one, started(one) as process:
+        line = f"worker on {socket.gethostname()}: IsADirectoryError: "
+        assert any(message.startswith(line) for message in iter(lambda: one.logged.get(timeout=120), ""))
+        assert process.wait(60) == 1
+    assert not (tmp_path / "faults").exists()
 
 
 def test_the_environment_is_that_of_beams_boot(tmp_path):
@@ -212,11 +245,18 @@ def engine(options: Struct):
 @contextmanager
 def worker(one: Engine):
     """A worker that is connected to the engine."""
+    with started(one) as process:
+        assert one.connected.get(timeout=120) == "1-1"
+        yield process
+
+
+@contextmanager
+def started(one: Engine):
+    """A worker that was started."""
     code = "from gritmill.worker import main; main()"
     command = [sys.executable, "-P", "-c", code, "--id=1-1", f"--provision_endpoint={one.url}"]
     process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE)
     try:
-        assert one.connected.get(timeout=120) == "1-1"
         yield process
     finally:
         process.kill()

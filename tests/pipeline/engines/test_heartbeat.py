@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.engines import heartbeat, lasting_faults
-from pipeline.engines.heartbeat import Beats, Heart, advance
-from pipeline.files.guards import guarded
+from pipeline.engines.heartbeat import Beats, Heart, advance, of_worker
+from pipeline.files.guards import changing, guarded, is_changing
 from pipeline.files.holder import this_process
 from pipeline.files.lease import Lease, nobody, take
 from pipeline.files.publish import publish_json
@@ -67,6 +67,27 @@ def test_a_heart_of_a_revoked_lease_ends_when_no_step_may_still_write(lease: Lea
         assert beats(lease)[0].beats - last.beats <= 1  # it beats no more
     assert stopped.wait(30)
     assert beats(lease) == []
+
+
+def test_a_heart_of_a_revoked_lease_goes_on_while_a_file_may_still_appear(lease: Lease, heart: Heart) -> None:
+    heart.start()
+    with heart.working("commit"):
+        with changing():  # a store answers after minutes
+            until(lambda: beats(lease))
+            lease.end()
+            (last,) = beats(lease)
+            until(lambda: beats(lease)[0].beats > last.beats + 2)
+        assert not is_changing()
+    until(lambda: not beats(lease))
+
+
+def test_the_first_beat_of_a_worker_is_there_before_its_first_step(
+    lease: Lease, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Heart, "_run", lambda _: None)
+    heart = of_worker(lease)
+    assert [beat.beats for beat in beats(lease)] == [1]
+    assert of_worker(lease) is heart
 
 
 def test_only_changed_heartbeats_are_read_again(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 
+from pipeline import files
 from pipeline.configuration import EngineSettings
-from pipeline.engines import run_folder, signs_of_life
+from pipeline.engines import run_folder, run_pipeline, signs_of_life
 from pipeline.engines.heartbeat import Beat
 from pipeline.engines.run_folder import claimed
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lease as leases
+from pipeline.files.guards import Forbidden
 from pipeline.files.holder import this_process
 from pipeline.files.lease import LeaseFile, take
 from pipeline.files.publish import publish_bytes
@@ -20,6 +22,22 @@ REMOTE = ("--runner=FlinkRunner", "--flink_master=cluster:8081")
 GONE = replace(this_process(), started="1")
 ELSEWHERE = replace(this_process(), host="other")
 OTHER = LeaseFile("other", "pack", "FlinkRunner", "gritmill-other", "cluster:8081", 0.0, GONE)
+
+
+@pytest.fixture(autouse=True)
+def connected(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Stands for the engine, which answers: whether it was asked for free slots."""
+    asked: list[bool] = []
+    monkeypatch.setattr(run_pipeline, "connect", lambda beam, run_id, slots=True: asked.append(slots))
+    return asked
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How long a command waited after it had revoked a lease; instead of waiting."""
+    seconds: list[float] = []
+    monkeypatch.setattr(run_folder.time, "sleep", seconds.append)
+    return seconds
 
 
 @pytest.fixture
@@ -54,6 +72,9 @@ def test_a_call_on_this_machine_takes_no_lease(tmp_path: Path, take_over: bool) 
 
 def test_a_call_on_an_engine_holds_a_lease_and_leaves_only_its_end(tmp_path: Path) -> None:
     with call(tmp_path, REMOTE) as own:
+        assert not list(tmp_path.glob("lease/*"))  # its engine has not answered yet
+        own.take()
+        own.take()
         assert own.lease
         (held,) = leases.leases(str(tmp_path)).values()
         assert (held.run, held.command, held.engine) == (own.run_id, "ground", "FlinkRunner")
@@ -67,7 +88,7 @@ def test_a_call_on_an_engine_holds_a_lease_and_leaves_only_its_end(tmp_path: Pat
 
 def test_the_jobs_have_the_name_that_the_user_gave_and_the_id_of_the_call(tmp_path: Path) -> None:
     with call(tmp_path, (*REMOTE, "--job_name=mine")) as own:
-        assert own.job == f"mine-{own.run_id}"
+        assert own.content.job == f"mine-{own.run_id}"
 
 
 @pytest.mark.parametrize("beam", [(), REMOTE])
@@ -106,7 +127,11 @@ def test_the_lease_of_dead_processes_is_void_and_its_job_is_cancelled(
 
 @pytest.mark.parametrize("beam", [(), REMOTE])
 def test_a_job_is_taken_over_when_its_workers_have_ended(
-    tmp_path: Path, cancelled: list[tuple[str, str]], beam: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    cancelled: list[tuple[str, str]],
+    slept: list[float],
+    beam: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     old = take(str(tmp_path), OTHER)
     path = beat(tmp_path, ELSEWHERE)
@@ -114,19 +139,47 @@ def test_a_job_is_taken_over_when_its_workers_have_ended(
 
     def worker_ends(beats: Any, tell: Callable[[str], None]) -> None:
         revoked_first.append((old.is_revoked(now=True), path.exists()))
+        assert 0.0 < sum(slept) <= 2.0  # an answer of a worker about its lease is good for so long
         path.unlink()
 
     monkeypatch.setattr(signs_of_life, "wait_until_quiet", worker_ends)
     with call(tmp_path, beam, take_over=True) as own:
+        own.take()
         assert own.lease is None or not own.lease.is_revoked(now=True)
     assert revoked_first == [(True, True)]
     assert cancelled[0] == ("cluster:8081", "gritmill-other")
+
+
+def test_a_job_is_not_taken_over_for_an_engine_that_does_not_answer(
+    tmp_path: Path, cancelled: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(beam: Any, run_id: str, slots: bool) -> None:
+        assert not slots  # those of the other job are free when it is cancelled
+        raise CallError("nobody answers there")
+
+    monkeypatch.setattr(run_pipeline, "connect", refuse)
+    old = take(str(tmp_path), OTHER)
+    beat(tmp_path, ELSEWHERE)
+    before = names(tmp_path)
+    with pytest.raises(CallError, match="nobody answers there"), call(tmp_path, REMOTE, take_over=True):
+        pass
+    assert not old.is_revoked(now=True)
+    assert cancelled == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["heartbeats", "lease"]
+    assert names(tmp_path) == before
+
+
+def test_a_call_that_is_refused_before_it_writes_takes_no_lease(tmp_path: Path) -> None:
+    with pytest.raises(CallError, match="nothing there"), call(tmp_path / "out", REMOTE):
+        raise CallError("--input: nothing there")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("error", [None, ValueError("what came of it"), EnvironmentFault("no more shards")])
 def test_a_call_that_is_taken_over_writes_nothing_more_and_says_so(tmp_path: Path, error: Exception | None) -> None:
     with pytest.raises(EnvironmentFault, match=f"^{tmp_path}: another command has taken over this folder; check the"):  # noqa: PT012, SIM117
         with call(tmp_path, REMOTE) as own:
+            own.take()
             take(str(tmp_path), OTHER)
             assert own.is_taken_over()
             assert not publish_bytes(str(tmp_path / "manifest.json"), b"{}")
@@ -135,9 +188,24 @@ def test_a_call_that_is_taken_over_writes_nothing_more_and_says_so(tmp_path: Pat
     assert [one.run for one in leases.leases(str(tmp_path)).values()] == ["other"]
 
 
+def test_a_driver_whose_watch_has_seen_that_it_was_taken_over_cleans_up_nothing(tmp_path: Path) -> None:
+    (tmp_path / "work.json").write_bytes(b"")
+    with pytest.raises(EnvironmentFault, match=f"^{tmp_path}: another command has taken over this folder; check the"):  # noqa: PT012, SIM117
+        with call(tmp_path, REMOTE) as own:
+            own.take()
+            take(str(tmp_path), OTHER)
+            own.cancel()  # what `run_pipeline` does first
+            assert not publish_bytes(str(tmp_path / "manifest.json"), b"{}")
+            with pytest.raises(Forbidden):
+                files.delete([str(tmp_path / "work.json")])
+            raise EnvironmentFault("another command has taken over this run folder")
+    assert (tmp_path / "work.json").exists()
+
+
 @pytest.mark.parametrize("error", [ValueError("wrong"), KeyboardInterrupt()])
 def test_an_exception_ends_the_lease_and_the_driver_may_clean_up(tmp_path: Path, error: BaseException) -> None:
     with pytest.raises(type(error)), call(tmp_path, REMOTE) as own:  # noqa: PT012
+        own.take()
         own.end()
         assert own.lease
         assert own.lease.is_revoked()

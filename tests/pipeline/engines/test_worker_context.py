@@ -1,13 +1,15 @@
 import pickle
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import files
-from pipeline.engines import heartbeat
+from pipeline.engines import heartbeat, lasting_faults, worker_context
+from pipeline.engines.versions import installed
 from pipeline.engines.worker_context import Leased, outputs
+from pipeline.faults import EnvironmentFault
 from pipeline.files import lease as leases
 from pipeline.files.lease import Lease, nobody, take
 from pipeline.files.publish import publish, publish_bytes
@@ -31,7 +33,7 @@ def test_a_step_runs_under_its_lease_and_not_after_it(lease: Lease, tmp_path: Pa
     many = Leased(lease, "count", list, many=True)
     assert list(step("abc")) == [3]
     assert list(many("abc")) == ["a", "b", "c"]
-    assert [path.suffix for path in tmp_path.glob("heartbeats/*/*")] in ([".json"], [])  # its first beat
+    assert [path.suffix for path in tmp_path.glob("heartbeats/*/*")] == [".json"]  # its first beat
     lease.end()
     assert list(step("abc")) == list(many("abc")) == []
     assert list(Leased(None, "count", len)("abc")) == [3]
@@ -74,6 +76,36 @@ def test_exceptions_of_a_step_are_raised_while_the_lease_is_in_force(lease: Leas
 
     with pytest.raises(FileNotFoundError):
         list(outputs(lease, "commit", run))
+
+
+def test_a_worker_that_does_not_see_the_run_folder_raises(lease: Lease, tmp_path: Path) -> None:
+    """Beam's own worker starts the steps without any check. Ending as if revoked would lose work."""
+    lost = replace(lease, folder=str(tmp_path / "elsewhere"))
+    with pytest.raises(EnvironmentFault, match="elsewhere: not there, or not the folder that the driver sees; give"):
+        list(Leased(lost, "count", len)("abc"))
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_worker_of_another_version_raises_and_the_run_folder_says_so(tmp_path: Path) -> None:
+    content = replace(nobody(), run="versions", versions={**asdict(installed()), "beam": "1.0"})
+    lease = take(str(tmp_path), content)
+    for _ in range(2):
+        with pytest.raises(
+            EnvironmentFault, match=r"^worker on .*: Beam .* here, 1\.0 in the driver; install the same"
+        ):
+            list(Leased(lease, "count", len)("abc"))
+    assert ": Beam " in lasting_faults.read(lease.folder, lease.run_id)
+    assert not (tmp_path / "heartbeats").exists()
+
+
+def test_the_versions_are_read_once_in_a_process(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = []
+    monkeypatch.setattr(worker_context, "installed", lambda: read.append(1) or installed())
+    take(lease.folder, replace(nobody(), run="other"))
+    own = take(lease.folder, replace(nobody(), run="same", versions=asdict(installed())))
+    assert [list(Leased(own, "count", len)("abc")) for _ in range(3)] == [[3]] * 3
+    heartbeat.of_worker(own).stop()
+    assert len(read) == 1
 
 
 def test_a_step_that_needs_everything_before_it_asks_again(lease: Lease, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,10 @@
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pipeline import files
-from pipeline.files.guards import Forbidden, ask, guarded
+from pipeline.files.guards import Forbidden, ask, changing, guarded, is_changing, unguarded
 from pipeline.files.publish import publish, publish_bytes
 
 
@@ -32,6 +33,29 @@ def test_each_change_below_a_folder_asks_its_guard(tmp_path: Path) -> None:
             file.write(b"{}")
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["b.json"]
     files.delete([str(folder / "b.json")])
+
+
+def test_no_guard_is_left_out_while_another_thread_removes_one() -> None:
+    with ExitStack() as others:
+
+        def ends() -> bool:
+            others.close()  # the list of guards gets shorter while it is asked
+            return True
+
+        others.enter_context(guarded("s3://b/run", ends))
+        with guarded("s3://b/run", lambda: False), pytest.raises(Forbidden):
+            ask("s3://b/run/plan.json")
+
+
+def test_a_change_is_known_from_the_question_until_it_is_done(tmp_path: Path) -> None:
+    seen = []
+    with guarded(str(tmp_path), lambda: not seen.append(is_changing())):
+        assert publish_bytes(str(tmp_path / "a"), b"")
+        files.delete([str(tmp_path / "a")])
+        with unguarded(), changing():
+            assert not is_changing()
+    assert seen == [True, True]
+    assert not is_changing()
 
 
 def test_the_guards_of_all_folders_around_a_file_are_asked() -> None:

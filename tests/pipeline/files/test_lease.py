@@ -37,9 +37,7 @@ def test_the_last_lease_counts_and_a_number_never_comes_again(folder: str) -> No
     second = take(folder, replace(CONTENT, run="run2"))
     assert (first.number, second.number) == (1, 2)
     assert (first.is_revoked(), second.is_revoked()) == (True, False)
-    second.end()
-    second.end()
-    first.end()
+    assert [lease.end() for lease in (second, second, first)] == [True, False, False]
     assert names(folder) == ["000003.json"]
     assert leases.leases(folder)[3].run == ""
     assert take(folder, CONTENT).number == 4
@@ -73,6 +71,23 @@ def test_an_answer_is_asked_for_once_in_two_seconds(folder: str, monkeypatch: py
     assert len(asked) == 3
 
 
+def test_a_folder_without_any_trace_of_the_lease_is_another_one(folder: str) -> None:
+    lease = replace(take(folder, CONTENT), number=7)
+    with pytest.raises(EnvironmentFault, match=r"--output .*out: not there, or not the folder that the driver sees"):
+        lease.is_revoked()
+    same = replace(lease, number=1, run_id="of another disk")
+    with pytest.raises(EnvironmentFault, match="not the folder that the driver sees"):
+        same.is_revoked()
+    take(folder, CONTENT)
+    assert same.is_revoked()
+
+
+def test_a_stale_listing_of_a_network_disk_still_names_the_lease(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lease = take(folder, CONTENT)
+    monkeypatch.setattr(leases, "find_typed", lambda *_: None)  # it is deleted on the server
+    assert lease.is_revoked()
+
+
 def test_without_an_answer_nothing_is_written(folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     lease = take(folder, CONTENT)
 
@@ -101,6 +116,25 @@ def test_of_two_that_take_it_at_once_one_is_revoked(folder: str, monkeypatch: py
     own = take(folder, CONTENT)
     assert (own.number, own.is_revoked(now=True)) == (2, False)
     assert rivals[1].is_revoked(now=True)  # type: ignore[attr-defined]
+
+
+def test_a_number_that_was_given_and_deleted_after_the_listing_is_not_taken_again(
+    folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    numbers = leases._numbers
+    rivals: list[Lease] = []
+
+    def late(folder: str) -> list[int]:
+        found = numbers(folder)
+        if not rivals:
+            rivals.append(Lease(folder, 0, ""))
+            rivals.extend(take(folder, replace(CONTENT, run=run)) for run in ("second", "third"))
+        return found
+
+    monkeypatch.setattr(leases, "_numbers", late)
+    own = take(folder, CONTENT)
+    assert [lease.is_revoked(now=True) for lease in (*rivals[1:], own)] == [True, True, False]
+    assert names(folder) == ["000003.json"]
 
 
 def test_a_command_that_was_killed_while_it_revoked_a_lease_is_finished_by_the_next(folder: str) -> None:

@@ -143,7 +143,7 @@ def test_what_ended_a_run_is_worth_more_than_its_lock(tmp_path: Path, monkeypatc
     def refused(uris: object) -> None:
         raise ConnectionError
 
-    with pytest.raises(EnvironmentFault, match="no chunk"), locks._heartbeat(str(tmp_path)):  # noqa: PT012
+    with pytest.raises(EnvironmentFault, match="no chunk"), locks._heartbeat(str(tmp_path), None):  # noqa: PT012
         monkeypatch.setattr(files, "delete", refused)
         raise EnvironmentFault("no chunk")
 
