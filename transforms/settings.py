@@ -95,7 +95,7 @@ class Section(BaseModel):
         """This section of an earlier run's file. A missing key gets its `LegacyValue`."""
         completed = dict(values)
         for name, field in cls.model_fields.items():
-            if isinstance(field.default, Section):
+            if isinstance(field.default, Section) and not field.exclude:
                 completed[name] = type(field.default).complete(values.get(name) or {})
             for legacy in _legacy_values(field):
                 completed.setdefault(name, legacy)
