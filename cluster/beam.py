@@ -34,7 +34,6 @@ class External(Loopback):
     """A worker pool does the work. In its working directory lies somebody's `transforms.py`."""
 
     title = f"Beam {version('apache-beam')}, EXTERNAL"
-    left_out = (6,)
     victims: ClassVar = {"worker process": WORKER_PROCESS}
     hosts: ClassVar = {"pool": "worker_pool_main"}
 

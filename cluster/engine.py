@@ -16,7 +16,7 @@ SECONDS = 90.0
 WORKER = "gritmill-worker"
 
 WORKER_PROCESS = "--provision_endpoint="
-"""A word of the command of each worker process, and of no driver."""
+"""In the command of each worker process, and of no driver."""
 
 NO_COMMAND = ["--environment_type=PROCESS", '--environment_config={"command": "/nowhere/gritmill-worker"}']
 
@@ -31,8 +31,8 @@ class Engine(ABC):
     name: on the command line. title: with its version. workers: the number of its worker processes. retries: whether
     it replaces a worker that has died. left_out: rows that say nothing about it.
 
-    Its processes, as a word of their command, by name. victims: may be killed, and the run goes on. hosts: start
-    worker processes. vital: end the run if they are killed. spare: are not needed once the run has begun.
+    Its processes, as a pattern that their commands match, by name. victims: may be killed, and the run goes on. hosts:
+    start worker processes. vital: end the run if they are killed. spare: are not needed once the run has begun.
     """
 
     name: str

@@ -51,7 +51,11 @@ class Flink(Engine):
     name = "flink"
     victims: ClassVar = {"worker process": WORKER_PROCESS, "TaskManager": "TaskManagerRunner"}
     hosts: ClassVar = {"TaskManager": "TaskManagerRunner"}
-    vital: ClassVar = {"job server": "--flink-master", "JobManager": "StandaloneSessionClusterEntrypoint"}
+    # Not gritmill's own program above the job server, whose command contains that of the job server.
+    vital: ClassVar = {
+        "job server": r"^\S*java .*-jar .*--flink-master",
+        "JobManager": "StandaloneSessionClusterEntrypoint",
+    }
 
     def __init__(self, streaming: bool = True) -> None:
         self.streaming = streaming

@@ -1,10 +1,12 @@
-"""Processes of engines and drivers. Each one has a process group, with all that it starts."""
+"""Processes of engines and drivers, and all that they start: each has the mark of the block that it belongs to."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -13,6 +15,10 @@ from types import TracebackType
 from typing import TypeVar
 
 _POLL_SECONDS = 0.05
+_END_SECONDS = 30.0
+
+_MARK = "GRITMILL_CLUSTER_PROCESSES"
+"""Environment variable. Children inherit it, also in a session of their own, and keep it when their parent ends."""
 
 _T = TypeVar("_T")
 
@@ -23,10 +29,11 @@ class TimedOut(Exception):
 
 @dataclass
 class Processes:
-    """Processes that end with the block. logs: the folder of their output, one file each."""
+    """Processes that end with the block, with all that they have started. logs: of their output, one file each."""
 
     logs: Path
     _started: list["subprocess.Popen[bytes]"] = field(default_factory=list)
+    _mark: str = field(default_factory=lambda: uuid.uuid4().hex)
 
     def __enter__(self) -> "Processes":
         self.logs.mkdir(parents=True, exist_ok=True)
@@ -35,19 +42,27 @@ class Processes:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        def look() -> bool:
+            left = self.found("")
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return not left
+
+        wait_for(f"the end of all processes of {self.logs}", look, _END_SECONDS)  # some may start others meanwhile
         for process in self._started:
-            end(process)
+            process.wait()
 
     def start(
         self, name: str, command: Sequence[str | Path], variables: Mapping[str, str] | None = None
     ) -> "subprocess.Popen[bytes]":
-        """Starts a process in a group of its own, in the folder of the logs. name: of its log. variables: added to its
-        environment."""
+        """Starts a process in a session of its own, in the folder of the logs. name: of its log. variables: more ones
+        for its environment."""
         with (self.logs / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 list(map(str, command)),
                 cwd=self.logs,
-                env={**os.environ, **(variables or {})},
+                env={**os.environ, **(variables or {}), _MARK: self._mark},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -56,26 +71,25 @@ class Processes:
         self._started.append(process)
         return process
 
-    def found(self, word: str) -> list[int]:
-        """The processes of all groups whose command contains a word, in the order of their start."""
-        groups = {process.pid for process in self._started}
-        return [one.pid for one in running() if one.group in groups and word in one.command]
+    def found(self, pattern: str) -> list[int]:
+        """The processes whose command matches a pattern somewhere, in the order of their start."""
+        mark = f"{_MARK}={self._mark}".encode()
+        return [one.pid for one in running() if re.search(pattern, one.command) and mark in _environment(one.pid)]
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """Kills a process and its group."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _environment(pid: int) -> list[bytes]:
+    """The environment with which a process was started; empty if it belongs to somebody else."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    return []
 
 
 @dataclass(frozen=True)
 class Running:
-    """A process. parent, group: process ids. command: with its arguments."""
+    """A process. parent: its process id. command: with its arguments."""
 
     pid: int
     parent: int
-    group: int
     command: str
 
 
@@ -83,10 +97,20 @@ def running() -> Iterator[Running]:
     """The processes of this machine, without those that have ended and are not yet waited for."""
     for name in sorted((name for name in os.listdir("/proc") if name.isdigit()), key=int):
         with suppress(OSError):  # it has ended in the meantime
-            state, parent, group, *_ = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+            state, parent, *_ = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
             command = Path(f"/proc/{name}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
             if state != "Z":
-                yield Running(int(name), int(parent), int(group), command)
+                yield Running(int(name), int(parent), command)
+
+
+def below(pid: int) -> list[Running]:
+    """The processes that a process has started, and those that they have started."""
+    found, parents = [], {pid}
+    everybody = list(running())
+    while children := [one for one in everybody if one.parent in parents and one not in found]:
+        found += children
+        parents = {one.pid for one in children}
+    return found
 
 
 def wait_for(what: str, look: Callable[[], _T | None], seconds: float) -> _T:

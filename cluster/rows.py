@@ -1,20 +1,23 @@
 """What is tried on each engine. Each row has the number that docs/reliability.md gives it."""
 
 import os
+import re
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from cluster.beam import External, Loopback
 from cluster.engine import WORKER_PROCESS, Cluster, Engine
 from cluster.flink import Flink
-from cluster.processes import running, wait_for
+from cluster.processes import Processes, Running, TimedOut, below, running, wait_for
 from cluster.spark import Spark
-from cluster.trial import Lab, Run, computed_again, difference, noted
+from cluster.trial import TARS, Lab, Run, computed_again, difference, noted
 from stress.commands import RUN_FILES, digests
+from transforms.wording import counted
 
 _EMBEDDED = "scene-grounder"
 
@@ -34,6 +37,13 @@ Trials = Iterator[tuple[str, str]]
 """What was tried, and what was wrong; empty if nothing was."""
 
 Row = Callable[[Engine, Lab, Path], Trials]
+
+_START_SECONDS, _ORPHAN_SECONDS = 60.0, 5.0
+
+_PROGRESS = re.compile(r"(ground|hashes|pack|run): ")
+"""A line about the progress of a run."""
+
+_EXCEPTION = re.compile(r"gritmill: [\w.]*(Error|Exception|Fault|Forbidden)\b|.*GRITMILL_DEBUG=1")
 
 _SOON = 30.0
 """Seconds for a line about an engine that does not fit. It takes less than ten on a machine that does nothing else."""
@@ -65,8 +75,9 @@ def killed_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
                 run = Run(lab, cluster.processes, folder / f"run-{victim.replace(' ', '-')}-{kill}", cluster.options())
                 run.wait_for_a_range()
                 _kill(cluster, word)
+                late = _late(run)
                 cluster.replace(victim)
-                wrong = _same(run, lab)
+                wrong = _same(run, lab) or late
                 again = computed_again(notes, run.committed())
                 yield f"kill -9 of a {victim}", wrong or (f"{again} pictures computed again" if again else "")
                 for note in notes.glob("*"):
@@ -98,10 +109,11 @@ def killed_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
                 run = Run(lab, cluster.processes, output, cluster.options())
                 run.wait_for_a_range()
                 _kill(cluster, word)
+                late = _late(run)
                 if victim in engine.spare:
-                    yield f"kill -9 of the {victim}, the run goes on", _same(run, lab)
+                    yield f"kill -9 of the {victim}, the run goes on", _same(run, lab) or late
                     continue
-                wrong = _one_line(run, 3)
+                wrong = _one_line(run, 3) or late
             with engine.started(folder / f"new-engine-{position}") as cluster:
                 again = Run(lab, cluster.processes, output, cluster.options())
                 yield f"kill -9 of the {victim}: {run.last_line}", wrong or _same(again, lab)
@@ -162,17 +174,40 @@ def unfit_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
 
 
 def orphans(engine: Engine, lab: Lab, folder: Path) -> Trials:
-    """8: `kill -9` of the process that starts workers leaves none of them after five seconds."""
+    """8: `kill -9` of the process that starts workers leaves none of these after five seconds, nor a child."""
     with noted(folder / "notes"), engine.started(folder / "engine") as cluster:
         for victim, word in engine.hosts.items():
             run = Run(lab, cluster.processes, folder / "run", cluster.options())
             run.wait_for_a_range()
-            pid = cluster.processes.found(word)[0]
-            workers = [one.pid for one in running() if one.parent == pid and WORKER_PROCESS in one.command]
+            pid, workers = wait_for(
+                f"a {victim} with a worker", partial(_with_workers, cluster.processes, word), _START_SECONDS
+            )
             os.kill(pid, signal.SIGKILL)
-            time.sleep(5)
-            left = [one for one in running() if one.pid in workers]
-            yield f"kill -9 of a {victim} with {len(workers)} workers", f"{len(left)} of them live on" if left else ""
+            yield f"kill -9 of a {victim} with {counted(len(workers), 'process')} below it", _left(workers)
+
+
+def _with_workers(processes: Processes, word: str) -> tuple[int, list[Running]] | None:
+    """A process that has started a worker, and all processes below it."""
+    for pid in processes.found(word):
+        started = below(pid)
+        if any(WORKER_PROCESS in one.command for one in started):
+            return pid, started
+    return None
+
+
+def _left(workers: list[Running]) -> str:
+    """Which of these processes live longer than five seconds; empty if none does."""
+    pids = {one.pid for one in workers}
+
+    def alive() -> list[Running]:
+        return [one for one in running() if one.pid in pids]
+
+    try:
+        wait_for("their end", lambda: not alive(), _ORPHAN_SECONDS)
+    except TimedOut:
+        left = alive()
+        return f"{len(left)} of them live on: {left[0].command}" if left else ""
+    return ""
 
 
 _OTHER_VERSION = """\
@@ -233,11 +268,22 @@ def _same(run: Run, lab: Lab, detector: str | None = None) -> str:
 
 
 def _one_line(run: Run, status: int) -> str:
-    """What is wrong with the end of a run that should be one line with a status."""
+    """What is wrong with the end of a run that should be one line with a status, after lines about its progress."""
     found = run.wait()
     if found != status:
-        return f"status {found} instead of {status}"
-    return "" if run.last_line.startswith("gritmill: ") else "no line of gritmill"
+        return f"status {found} instead of {status}: {run.last_line}"
+    *before, last = [*run.lines] or [""]
+    if not last.startswith("gritmill: "):
+        return "no line of gritmill"
+    if _EXCEPTION.match(last):
+        return "an exception, not a line for people"
+    others = [line for line in before if not _PROGRESS.match(line)]
+    return f"{counted(len(others), 'line')} before it: {others[0]}" if others else ""
+
+
+def _late(run: Run) -> str:
+    """What is wrong if `ground` has done everything, so that what was killed just now was of no use any more."""
+    return "" if run.finished_ranges() < TARS else "ground had done everything when the kill hit"
 
 
 def _kill(cluster: Cluster, word: str) -> None:

@@ -91,10 +91,18 @@ class Run:
         return self.process.wait(seconds)
 
     @property
+    def lines(self) -> list[str]:
+        """The lines that it printed."""
+        return [line for line in self._log.read_text(errors="replace").splitlines() if line.strip()]
+
+    @property
     def last_line(self) -> str:
         """The last line of what it printed."""
-        lines = self._log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else ""
+        return (self.lines or [""])[-1]
+
+    def finished_ranges(self) -> int:
+        """The number of ranges that are finished."""
+        return len(list((self.output / "detections").glob("0*/*.done.json")))
 
     def wait_for_a_range(self) -> None:
         """Waits until the first range is finished. Raises TimedOut, or RuntimeError if the run ends before."""
@@ -102,7 +110,7 @@ class Run:
         def look() -> bool:
             if self.process.poll() is not None:
                 raise RuntimeError(f"it ended with status {self.process.returncode}: {self.last_line}")
-            return any((self.output / "detections").glob("0*/*.done.json"))
+            return self.finished_ranges() > 0
 
         wait_for("a finished range", look, _SECONDS)
 
@@ -125,12 +133,14 @@ class Run:
 def noted(folder: Path) -> Iterator[Path]:
     """The folder of the notes of all processes that are started in the block."""
     folder.mkdir(parents=True)
-    before = os.environ.get(NOTES, "")
+    before = os.environ.get(NOTES)
     os.environ[NOTES] = str(folder)
     try:
         yield folder
     finally:
-        os.environ[NOTES] = before
+        os.environ.pop(NOTES)
+        if before is not None:  # the run of the local engine is done within another block
+            os.environ[NOTES] = before
 
 
 def difference(output: Path, expected: dict[str, str]) -> str:

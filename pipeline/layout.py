@@ -20,7 +20,6 @@
     shards/<shard>.tar, .parquet, _stats.json       the stats are written last
     statistics.json
     manifest.json                                   written after everything that a reader depends on
-    faults/<run>/*.json                             why a worker cannot work, so that its driver ends the run
     run.log, run.log.1                              what each call did; appended, so it is not one of the files compared
     report.json, report.html
     view/

@@ -150,6 +150,13 @@ def test_each_file_of_the_layout_is_named():
         assert name in tree, name
 
 
+def test_no_file_is_named_twice_in_the_table_of_files():
+    table = PAGE.partition("| file | content |\n")[2].partition("\n\n")[0]
+    files = [name for line in table.splitlines()[1:] for name in line.split(" | ")[0].strip("| ").split(", ")]
+    assert "`.gritmill.lock`" in files
+    assert sorted(files) == sorted(set(files))
+
+
 def test_each_table_says_since_when():
     rows = [line for line in PAGE.splitlines() if line.startswith("| `") and line.count("|") == 5]
     assert len(rows) > 100

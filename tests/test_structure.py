@@ -150,6 +150,9 @@ def test_no_circle_between_the_rooms_of_a_folder(folder):
 def test_a_folder_lists_its_rooms_in_its_docstring(folder):
     listed = re.findall(r"\w+", ast.get_docstring(tree(f"{folder}.__init__")) or "")
     assert rooms(folder).keys() - {"__init__", "__main__"} - set(listed) == set()
+    lines = (ast.get_docstring(tree(f"{folder}.__init__")) or "").splitlines()
+    named = [name for text in lines if "  " in text for name in text.split("  ")[0].split(", ") if name]
+    assert [name for name in named if named.count(name) > 1] == []
 
 
 def test_no_circle_between_modules():

@@ -26,7 +26,7 @@ def type_of(value: Any) -> str:
 
 def counted(number: int, noun: str) -> str:
     """A number with its noun: "1 pair", "2,000 boxes"."""
-    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith('x') else 's'}"
+    return f"{number:,} {noun}{'' if number == 1 else 'es' if noun.endswith(('s', 'x')) else 's'}"
 
 
 def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -20,7 +20,7 @@ from pipeline.faults import CallError, EnvironmentFault, RunFault
 _AGAIN = "run the same command to resume"
 _LOOK_SECONDS = 5.0
 
-_OF_A_STEP = "Traceback (most recent call last)"  # of Python, which a worker has sent
+_OF_A_STEP = re.compile(r"Traceback \(most recent call last\)|pipeline\.faults\.")  # of Python: a worker has sent it
 _OF_AN_ENGINE = re.compile(r"failed in state|java\.|org\.apache\.")
 _CANNOT_START = re.compile(r"error=(2|13)\b|CreateProcess error|Cannot run program")
 _DIED = re.compile(r"Process died with exit code (-?\d+)")
@@ -81,7 +81,7 @@ def explain(error: Exception, target: Target) -> RunFault | None:
     if failed := _NO_SERVER.search(text):
         cure = "GRITMILL_DEBUG=1 shows its output; Beam's job servers need Java 11 or later"
         return EnvironmentFault(f"Beam's job server ended with status {failed[1]} when it was started; {cure}")
-    if _OF_A_STEP in text or not _OF_AN_ENGINE.search(text):
+    if _OF_A_STEP.search(text) or not _OF_AN_ENGINE.search(text):
         return None
     host = newest_failure(target.rest_address, target.job_name)[0] if target.rest_address else ""
     if match := _SPARK_HOST.search(text):
@@ -115,7 +115,7 @@ def no_vain_restarts(target: Target | None) -> Iterator[list[RunFault]]:
         while not ended.wait(_LOOK_SECONDS) and not found:
             host, trace = newest_failure(target.rest_address, target.job_name)
             refused = _REFUSED_BY_WORKER.search(trace)
-            if refused or (host and _CANNOT_START.search(trace)):
+            if refused or (host and _CANNOT_START.search(trace) and not _OF_A_STEP.search(trace)):
                 no_command = _no_command(trace, _place(host, target), target)
                 found.append(EnvironmentFault(refused[1]) if refused else no_command)
                 with suppress(OSError):

@@ -7,15 +7,28 @@ import json
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import ProxyHandler, Request, build_opener
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPRedirectHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    Request,
+    UnknownHandler,
+)
 
-from pipeline.engines.addresses import TIMEOUT_SECONDS
+from pipeline.engines.addresses import NO_ANSWER, TIMEOUT_SECONDS, in_time
 
 _ENDED = ("FINISHED", "CANCELED", "FAILED")
 """States of a job that runs no more. All others can still write, SUSPENDED and RESTARTING too."""
 
-# The job server reads no proxy variables, and a cluster's address is rarely reachable through a proxy.
-_direct = build_opener(ProxyHandler({}))
+# No proxies: the job server reads no proxy variables, and a cluster's address is rarely reachable through one. No other
+# schemes: urllib's own opener would read a local file for file://.
+_direct = OpenerDirector()
+for _handler in (HTTPHandler, HTTPSHandler, HTTPDefaultErrorHandler, HTTPRedirectHandler, HTTPErrorProcessor):
+    _direct.add_handler(_handler())
+_direct.add_handler(UnknownHandler())
 
 
 class NoAnswer(OSError):
@@ -29,15 +42,19 @@ def ask(address: str, path: str, method: str = "GET") -> Any:
       NoAnswer: nobody answers within five seconds, or not with JSON. HTTPError: the cluster refuses the request.
     """
     url = (address if "://" in address else f"http://{address}").rstrip("/") + path
-    try:
+
+    def read() -> bytes:
         with _direct.open(Request(url, method=method), timeout=TIMEOUT_SECONDS) as response:
-            body = response.read()
+            return bytes(response.read())
+
+    try:
+        body = in_time(read)
         return json.loads(body) if body.strip() else None
     except HTTPError:
         raise
     except OSError as error:  # URLError is one
         reason = getattr(error, "reason", error)
-        raise NoAnswer(str(getattr(reason, "strerror", None) or reason)) from error
+        raise NoAnswer(str(getattr(reason, "strerror", None) or reason) or NO_ANSWER) from error
     except (HTTPException, ValueError) as error:
         raise NoAnswer("what answers there is no REST interface of Flink") from error
 

@@ -70,3 +70,13 @@ class GivenOptions:
         if not self.has(name):
             self._values[name] = value or True
             self.arguments.append(f"--{name}={value}" if value else f"--{name}")
+
+    def job_name(self, run_id: str) -> str:
+        """The name of the jobs of a call: the user's or `gritmill`, and its id. Two run folders may have one user's
+        name, and a job is cancelled by its name."""
+        return f"{self.text('job_name').removesuffix(f'-{run_id}') or 'gritmill'}-{run_id}"
+
+    def replace(self, name: str, value: str) -> None:
+        """Sets an option, also if the user gave it."""
+        self._values[name] = value
+        self.arguments.append(f"--{name}={value}")  # of an option that is there twice, Beam reads the last

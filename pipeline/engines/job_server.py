@@ -20,31 +20,28 @@ def below_driver(command: Sequence[object]) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Runs a command until it ends, the driver ends, or a signal arrives. Returns its exit status.
+    """Runs a command until it ends, the driver ends, or SIGINT or SIGTERM arrives. Returns its exit status.
 
     arguments: the process id of the driver, which is the parent of this process; the command.
     """
     driver, command = int(arguments[0]), list(arguments[1:])
+    # A terminal that closes, and a kill of the driver's group, must not end this process before the server.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if os.getpgrp() != os.getpid():  # else it leads a group of its own already
+        os.setsid()
+    told = []  # not an exception, which a second signal could raise in the middle of the end
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _raise)
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True)
+        signal.signal(number, lambda *_: told.append(True))
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+    while server.poll() is None and os.getppid() == driver and not told:
+        time.sleep(_POLL_SECONDS)
+    server.terminate()
     try:
-        while server.poll() is None and os.getppid() == driver:
-            time.sleep(_POLL_SECONDS)
-    except KeyboardInterrupt:
-        pass
-    finally:
-        server.terminate()
-        try:
-            server.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
+        server.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()
     return server.returncode
-
-
-def _raise(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

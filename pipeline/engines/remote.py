@@ -63,7 +63,7 @@ def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> Remote
 
     Args:
       arguments: that `run_pipeline.parse_beam_options` has accepted, of an engine that is not local.
-      run_id: names the job, unless the user does.
+      run_id: ends the name of the job.
       slots: whether slots must be free; False if this call will first cancel a job that may use them.
 
     Raises:
@@ -72,7 +72,7 @@ def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> Remote
     """
     given = GivenOptions(PipelineOptions(list(arguments)), arguments)
     kind, address = _find(given)
-    given.default("job_name", f"gritmill-{run_id}")
+    given.replace("job_name", given.job_name(run_id))
     _check_java(given)
     cluster, warnings = None, []
     if kind == _FLINK and not given.runs_inside:
@@ -85,9 +85,8 @@ def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> Remote
     if kind == _DATAFLOW:
         complete_dataflow(given)
     elif not given.runs_inside:  # otherwise Beam takes LOOPBACK: workers are threads of this process
-        # A job server may run on another machine than its engine.
-        at_address = kind == _JOB_SERVICE or (kind == _SPARK and not given.job_endpoint)
-        hosts = cluster.hosts if cluster else [host_of(address)] if at_address else []
+        # A job server and a master may run on another machine than the workers.
+        hosts = cluster.hosts if cluster else [host_of(address)] if kind == _JOB_SERVICE else []
         complete_environment(given, kind in (_FLINK, _SPARK, _JOB_SERVER), hosts)
     if kind == _JOB_SERVICE:  # there, Beam's timeout of a request is also the deadline of the whole run
         given.default("job_server_timeout", str(_UNLIMITED_SECONDS))

@@ -112,13 +112,12 @@ def _content(function: str, beam: Sequence[str]) -> LeaseFile:
         return leases.nobody()
     from pipeline.engines import run_pipeline  # imports Beam
 
-    facts = run_pipeline.engine_facts(beam)
+    run_id = uuid.uuid4().hex
+    facts = run_pipeline.engine_facts(beam, run_id)
     if facts is None:
         return leases.nobody()
-    run_id = uuid.uuid4().hex
-    job = facts.job or f"gritmill-{run_id}"
-    versions = asdict(installed())
-    return LeaseFile(run_id, function, facts.engine, job, facts.rest, time.time(), this_process(), versions)
+    driver, versions = this_process(), asdict(installed())
+    return LeaseFile(run_id, function, facts.engine, facts.job, facts.rest, time.time(), driver, versions)
 
 
 def _revoke_others(folder: str, content: LeaseFile, beam: Sequence[str]) -> bool:

@@ -65,7 +65,7 @@ def is_local(beam_options: PipelineOptions) -> bool:
 
 @dataclass(frozen=True)
 class EngineFacts:
-    """An engine on other machines. engine: Beam's name of the runner. job: the name of its jobs, "" if none is given.
+    """An engine on other machines. engine: Beam's name of the runner. job: the name of its jobs.
     rest: the address of Flink's REST interface; "" if it is not known, or not Flink."""
 
     engine: str
@@ -73,13 +73,13 @@ class EngineFacts:
     rest: str
 
 
-def engine_facts(arguments: Sequence[str]) -> EngineFacts | None:
+def engine_facts(arguments: Sequence[str], run_id: str) -> EngineFacts | None:
     """The engine that Beam options select. None for the local one. Raises as `parse_beam_options`."""
     beam_options = parse_beam_options(arguments)
     if is_local(beam_options):
         return None
     given = GivenOptions(beam_options, arguments)
-    return EngineFacts(given.runner_name, given.text("job_name"), given.rest_address)
+    return EngineFacts(given.runner_name, given.job_name(run_id), given.rest_address)
 
 
 def _names_local(runner: str | None) -> bool:
@@ -259,7 +259,10 @@ def _in_processes(beam_options: PipelineOptions) -> bool:
 
 
 _POLL_SECONDS = 0.2
-_RAISED = re.compile(r"^(?:[\w.]+\.)?(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M)
+_OURS = "pipeline.faults."
+_RAISED = re.compile(
+    r"(?:^(?:[\w.]+\.)?|\bpipeline\.faults\.)(\w*(?:Error|Exception|Fault|Device|Interrupt|Exit))(?:: (.*))?$", re.M
+)
 _INTERRUPT = re.compile(r"^KeyboardInterrupt", re.M)  # in one process, Beam wraps it like any failure of a step
 _SELF_EXPLANATORY = ("EnvironmentFault", "PermissionFault", "BucketFault", "UnhealthyDevice", "PluginError")
 _ERRNO = re.compile(r"\[Errno \d+\] (?P<why>[^:]+)(: '(?P<file>.*)')?")
@@ -272,6 +275,8 @@ def _fault(error: Exception) -> RunFault:
     if not raised:
         return EnvironmentFault(_STEP.sub("", first_line(error)) or type(error).__name__)
     name, text = raised[-1].groups()
+    if _OURS in text:  # an engine has put a worker's fault into an exception of its own
+        name, _, text = text.rpartition(_OURS)[2].partition(": ")
     text = _STEP.sub("", text)
     if name == "CallError":
         return CallError(text)

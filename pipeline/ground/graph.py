@@ -48,10 +48,11 @@ def run(
     beam_options = run_pipeline.parse_beam_options(options.beam)
     threads = placement.local_threads(beam_options)
     folder = detections_of(tables)
-    log = AttemptLog(folder, uuid.uuid4().hex, in_child=not run_pipeline.is_local(beam_options))
+    lease = options.claim.lease if options.claim else None
+    run_id = lease.run_id if lease else uuid.uuid4().hex
+    log = AttemptLog(folder, run_id, in_child=not run_pipeline.is_local(beam_options))
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
-    lease = options.claim.lease if options.claim else None
     if lease:
         submission.announce(beam_options, lease, "hashes" if HASHES in tables else "ground")
     if local:

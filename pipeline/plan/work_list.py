@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from pipeline import files, layout
 from pipeline.faults import EnvironmentFault
+from pipeline.files.guards import unguarded
 from pipeline.files.typed import find_typed, publish_typed
 from pipeline.ids import RangeId
 
@@ -43,9 +44,15 @@ def work_list(folder: str, work: Iterable[Work]) -> Iterator[str]:
         yield uri
     except BaseException:
         with suppress(Exception):  # if the store does not answer any more, what ended the run is worth more than this
-            files.delete([uri])
+            _remove(uri)
         raise
-    files.delete([uri])
+    _remove(uri)
+
+
+def _remove(uri: str) -> None:
+    # Nobody else has a file of this name. Workers in this process (LOOPBACK) may have guards that say no by now.
+    with unguarded():
+        files.delete([uri])
 
 
 def read_work(uri: str) -> list[Work]:

@@ -1,12 +1,14 @@
 """Processes of engines: found by a word, and ended with all that they have started."""
 
+import re
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from cluster.processes import Processes, TimedOut, answers, free_ports, running, wait_for
+from cluster.flink import Flink
+from cluster.processes import Processes, TimedOut, answers, below, free_ports, running, wait_for
 
 PARENT = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(600)', sys.argv[1]])"
 
@@ -19,6 +21,36 @@ def test_all_that_a_process_has_started_is_found_and_ended(tmp_path: Path) -> No
         assert pids[0] == parent.pid
         assert [one.parent for one in running() if one.pid == pids[1]] == [parent.pid]
     assert [one for one in running() if word in one.command] == []
+
+
+ORPHAN = """
+import subprocess, sys
+subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)', sys.argv[1]], start_new_session=True)
+"""
+
+
+def test_what_has_left_its_group_and_its_parent_is_found_and_ended(tmp_path: Path) -> None:
+    word = f"word-{time.time_ns()}"
+    with Processes(tmp_path) as processes:
+        processes.start("parent", [sys.executable, "-c", ORPHAN, word]).wait(60)
+        assert len(processes.found(word)) == 1
+    assert [one for one in running() if word in one.command] == []
+
+
+def test_the_processes_below_a_process(tmp_path: Path) -> None:
+    word = f"word-{time.time_ns()}"
+    with Processes(tmp_path) as processes:
+        shell = processes.start("shell", ["sh", "-c", f"sleep 600 & sh -c 'sleep 601; : {word}'; :"])
+        wait_for("three processes", lambda: len(below(shell.pid)) == 3, 30)
+        assert sorted(one.command for one in below(shell.pid)) == sorted(
+            ["sleep 600 ", "sleep 601 ", f"sh -c sleep 601; : {word} "]
+        )
+
+
+def test_the_job_server_of_flink_is_not_the_program_above_it() -> None:
+    server = "/opt/java/bin/java -jar /x/server.jar --flink-master http://localhost:1 --job-port 2 "
+    assert re.search(Flink.vital["job server"], server)
+    assert not re.search(Flink.vital["job server"], f"python -P -m pipeline.engines.job_server 7 {server}")
 
 
 def test_a_process_of_somebody_else_is_not_found(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import glob
 import hashlib
-import os
 import tarfile
 from pathlib import Path
 
@@ -41,13 +40,13 @@ def test_a_picture_that_is_looked_at_after_its_commit_is_computed_again(tmp_path
     assert trial.computed_again(tmp_path, {"a": 20.0}) == 0  # b was lost and done once more
 
 
-def test_notes_go_to_the_folder_of_the_block(tmp_path, monkeypatch):
-    monkeypatch.setenv(NOTES, "before")
-    with trial.noted(tmp_path / "outer") as outer:
+def test_notes_are_only_taken_in_the_block(tmp_path, monkeypatch):
+    monkeypatch.delenv(NOTES, raising=False)
+    with trial.noted(tmp_path / "notes") as folder:
         with trial.noted(tmp_path / "inner") as inner:
-            assert os.environ[NOTES] == str(inner)
-        assert os.environ[NOTES] == str(outer)
-    assert os.environ[NOTES] == "before"
+            assert trial.os.environ[NOTES] == str(inner)
+        assert trial.os.environ[NOTES] == str(folder)
+    assert NOTES not in trial.os.environ
 
 
 def test_all_pictures_of_the_input_differ(tmp_path):

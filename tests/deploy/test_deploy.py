@@ -69,6 +69,13 @@ def test_the_driver_finds_the_cluster_and_its_pools():
     assert exits == {"containerName": driver()["name"], "operator": "In", "values": [1, 2]}
 
 
+def test_a_command_that_a_scheduler_repeats_takes_over_the_job_of_its_lost_driver():
+    on_flink = [words for words in gritmill_commands() if "--runner=FlinkRunner" in words]
+    assert len(on_flink) == 2
+    for words in on_flink:
+        assert "--take-over" in words[: words.index("--")]
+
+
 def test_the_image_has_the_versions_of_this_release():
     text = (DEPLOY / "Dockerfile").read_text("utf-8")
     (python, beam) = re.search(r"^FROM apache/beam_python([\d.]+)_sdk:([\d.]+) ", text, re.MULTILINE).groups()

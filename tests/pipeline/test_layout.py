@@ -35,6 +35,12 @@ def test_every_file_of_a_run_has_its_name_from_the_layout() -> None:
     assert {str(path.relative_to(RELEASED)) for path in RELEASED.rglob("*") if path.is_file()} == names
 
 
+def test_the_layout_lists_no_path_twice() -> None:
+    paths = [line.split("  ")[0] for line in (layout.__doc__ or "").split("\n    ")[1:]]
+    assert layout.LOCK in paths
+    assert sorted(paths) == sorted(set(paths))
+
+
 def test_a_file_that_is_no_chunk_and_no_summary_is_neither() -> None:
     for name in ("/00000/00000-00001.parquet.gone", "/00000/.gritmill-tmp-1-00000-00000.parquet", "/00000/a.done.json"):
         assert layout.chunk_of(name) is None

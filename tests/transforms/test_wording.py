@@ -18,6 +18,7 @@ def test_a_type_is_named_as_a_sentence_needs_it():
 def test_one_is_singular():
     assert [counted(n, "pair") for n in (0, 1, 2)] == ["0 pairs", "1 pair", "2 pairs"]
     assert [counted(n, "box") for n in (1, 2000)] == ["1 box", "2,000 boxes"]
+    assert counted(2, "process") == "2 processes"
 
 
 @pytest.mark.parametrize(

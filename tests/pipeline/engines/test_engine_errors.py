@@ -174,6 +174,35 @@ def test_other_errors_are_left_alone():
     assert explain(EnvironmentFault("/data: Connection refused"), FLINK) is None
 
 
+REFUSAL = "pipeline.faults.EnvironmentFault: worker on host7: --output s3://b: Connection refused"
+"""As `gritmill-worker` answers: without a traceback."""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"java.lang.RuntimeException: Error received from SDK harness for instruction 4: {REFUSAL}",
+        f"Traceback (most recent call last):\n  raise RuntimeError(result.error)\nRuntimeError: {REFUSAL}\n",
+    ],
+    ids=["Flink", "Beam's job service"],
+)
+def test_a_refusal_of_a_worker_is_not_taken_for_an_error_of_the_engine(said):
+    error = failed(said)
+    assert explain(error, FLINK) is None
+    assert str(run_pipeline._fault(error)) == "worker on host7: --output s3://b: Connection refused"
+
+
+def test_a_fault_of_a_step_that_sounds_like_a_missing_command_does_not_cancel_the_job(monkeypatch):
+    monkeypatch.setattr(engine_errors, "_LOOK_SECONDS", 0.01)
+    trace = f"java.lang.RuntimeException: {REFUSAL.replace('Connection refused', MISSING)}"
+    with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
+        cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": trace}}
+        with engine_errors.no_vain_restarts(Target("Flink", cluster.address, job_name="gritmill-1f")) as found:
+            while sum("exceptions" in request for request in cluster.asked) < 2:  # one look has ended
+                time.sleep(0.01)
+        assert (found, cluster.jobs["a"][1]) == ([], "RESTARTING")
+
+
 def test_an_error_of_a_step_is_not_taken_for_one_of_the_engine():
     trace = "Traceback (most recent call last):\n  File a.py, line 1\nEnvironmentFault: s3://b: Connection refused"
     error = failed(f"java.lang.RuntimeException: Error received from SDK harness for instruction 4: {trace}")

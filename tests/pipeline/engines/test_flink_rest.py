@@ -1,8 +1,9 @@
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
+from pipeline.engines import addresses
 from pipeline.engines.flink_rest import NoAnswer, ask, cancel_flink_job
 from tests.flink_server import closed_port, flink_server
 
@@ -48,6 +49,35 @@ def test_a_proxy_of_the_environment_is_not_asked(monkeypatch):
 def test_nobody_at_the_address():
     with closed_port() as address, pytest.raises(NoAnswer, match=r"^Connection refused$"):
         cancel_flink_job(address, "gritmill-1")
+
+
+def test_an_answer_that_comes_byte_by_byte_is_none(monkeypatch):
+    monkeypatch.setattr(addresses, "TIMEOUT_SECONDS", 0.2)
+    ended = Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            while not ended.wait(0.02):
+                self.wfile.write(b" ")
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        with pytest.raises(NoAnswer, match=r"^no answer within five seconds$"):
+            ask(f"127.0.0.1:{server.server_port}", "/overview")
+        ended.set()
+        server.shutdown()
+
+
+@pytest.mark.parametrize("scheme", ["file", "FILE", "ftp", "data"])
+def test_only_http_is_asked(scheme, tmp_path):
+    (tmp_path / "overview").write_text('{"flink-version": "1.19.3"}')
+    with pytest.raises(NoAnswer, match=f"^unknown url type: {scheme.lower()}$"):
+        ask(f"{scheme}://{tmp_path}", "/overview")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"\xff\xfe"])

@@ -12,6 +12,7 @@ import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
+from pipeline.engines.flink_rest import cancel_flink_job
 from pipeline.engines.given_options import GivenOptions
 from pipeline.engines.remote import RemoteEngine, connect
 from pipeline.faults import CallError
@@ -89,8 +90,19 @@ def test_what_the_user_gives_stays():
     given = ["--parallelism=1", "--number_of_execution_retries=3", "--execution_retry_delay=1", "--job_name=mine"]
     with flink_server() as cluster:
         engine = on_flink(cluster, "--streaming", "--flink_version=1.19", *given)
-    assert added(engine) == [*PROCESS, "--streaming", "--flink_version=1.19", *given]
-    assert (engine.job_name, engine.slots) == ("mine", 1)
+    assert added(engine) == [*PROCESS, "--streaming", "--flink_version=1.19", *given, "--job_name=mine-1f"]
+    assert engine.slots == 1
+
+
+@pytest.mark.parametrize("name", ["--job_name=mine", "--job_name mine"])
+def test_two_calls_with_one_job_name_have_two_jobs(name):
+    with flink_server() as cluster:
+        engine, other = (connect([*on_flink(cluster).arguments, *name.split()], run_id) for run_id in ("1f", "2f"))
+        assert (engine.job_name, other.job_name) == ("mine-1f", "mine-2f")
+        assert PipelineOptions(list(engine.arguments)).get_all_options()["job_name"] == "mine-1f"
+        assert connect(engine.arguments, "1f").job_name == "mine-1f"
+        cluster.jobs = {"a": (engine.job_name, "RUNNING"), "b": (other.job_name, "RUNNING")}
+        assert cancel_flink_job(cluster.address, engine.job_name) == 1
 
 
 def test_without_an_environment_the_engine_starts_the_command_beside_this_python(tmp_path, monkeypatch):
@@ -335,9 +347,12 @@ def test_spark():
         engine = connect(["--runner=SparkRunner", f"--spark_master_url=spark://{there.address}", java, *PROCESS], "1f")
         assert (engine.name, engine.address) == ("Spark", f"spark://{there.address}")
         assert engine.arguments[-1] == "--job_name=gritmill-1f"
-        missing = ["--environment_type=PROCESS", '--environment_config={"command": "/nowhere/worker"}']
-        line = refused("--runner=SparkRunner", f"--spark_master_url=spark://{there.address}", java, *missing)
-        assert line.startswith("--environment_config: the worker command /nowhere/worker does not exist on ")
+        # Workers start on the executors, of which the master says nothing.
+        elsewhere = ["--environment_type=PROCESS", '--environment_config={"command": "/only/there/worker"}']
+        engine = connect(
+            ["--runner=SparkRunner", f"--spark_master_url=spark://{there.address}", java, *elsewhere], "1f"
+        )
+        assert elsewhere[1] in engine.arguments
 
 
 @pytest.mark.parametrize(

@@ -86,9 +86,9 @@ def test_a_call_on_an_engine_holds_a_lease_and_leaves_only_its_end(tmp_path: Pat
     assert not (tmp_path / "heartbeats").exists()
 
 
-def test_the_jobs_have_the_name_that_the_user_gave(tmp_path: Path) -> None:
+def test_the_jobs_have_the_name_that_the_user_gave_and_the_id_of_the_call(tmp_path: Path) -> None:
     with call(tmp_path, (*REMOTE, "--job_name=mine")) as own:
-        assert own.content.job == "mine"
+        assert own.content.job == f"mine-{own.run_id}"
 
 
 @pytest.mark.parametrize("beam", [(), REMOTE])

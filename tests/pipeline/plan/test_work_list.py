@@ -2,12 +2,14 @@
 
 import os
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from pipeline import files
 from pipeline.faults import EnvironmentFault, PermissionFault, WorkerDied
+from pipeline.files.guards import guarded
 from pipeline.ground import graph as ground_graph
 from pipeline.ids import RangeId
 from pipeline.pack import graph as pack_graph
@@ -40,6 +42,12 @@ def folder(tmp_path: Path) -> str:
 def finish_second(folder: str) -> None:
     builders.commit(folder, Chunk(1, 0, 1, (builders.grounded(RAW),)))
     open_detections(folder).finish(SECOND, 2, [])
+
+
+def test_a_list_is_removed_also_if_workers_in_this_process_may_write_no_more(tmp_path: Path) -> None:
+    with ExitStack() as worker, work_list(str(tmp_path), [(FIRST, None)]):
+        worker.enter_context(guarded(str(tmp_path), lambda: False))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_list_exists_as_long_as_the_graph(tmp_path: Path) -> None:
