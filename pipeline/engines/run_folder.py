@@ -116,8 +116,8 @@ def _content(function: str, beam: Sequence[str]) -> LeaseFile:
     facts = run_pipeline.engine_facts(beam, run_id)
     if facts is None:
         return leases.nobody()
-    versions = asdict(installed())
-    return LeaseFile(run_id, function, facts.engine, facts.job, facts.rest, time.time(), this_process(), versions)
+    driver, versions = this_process(), asdict(installed())
+    return LeaseFile(run_id, function, facts.engine, facts.job, facts.rest, time.time(), driver, versions)
 
 
 def _revoke_others(folder: str, content: LeaseFile, beam: Sequence[str]) -> bool:

@@ -194,7 +194,7 @@ def test_a_refusal_of_a_worker_is_not_taken_for_an_error_of_the_engine(said):
 
 def test_a_fault_of_a_step_that_sounds_like_a_missing_command_does_not_cancel_the_job(monkeypatch):
     monkeypatch.setattr(engine_errors, "_LOOK_SECONDS", 0.01)
-    trace = f"java.lang.RuntimeException: {REFUSAL.replace('Connection refused', MISSING)}"
+    trace = f"java.lang.RuntimeException: pipeline.faults.EnvironmentFault: s3://b: {MISSING}"
     with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
         cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": trace}}
         with engine_errors.no_vain_restarts(Target("Flink", cluster.address, job_name="gritmill-1f")) as found:
