@@ -8,8 +8,10 @@ import pytest
 
 import gritmill
 from gritmill.cli.outcome import check_ledger
+from pipeline import layout
 from pipeline.faults import DataFault
-from pipeline.ground import attempts
+from pipeline.files.typed import publish_typed
+from pipeline.ground.attempts import Attempts
 from pipeline.ground.progress import GroundProgress
 from pipeline.ids import ChunkId
 from pipeline.pack.report import read_report
@@ -207,10 +209,8 @@ def test_new_sources_get_rows_in_every_table(tmp_path, call):
 @pytest.mark.slow
 def test_a_picture_that_kills_it_is_a_crash_row_of_its_own_table(tmp_path, call):
     gritmill.ground(**call)
-    for number in (0, 1):
-        for _ in range(2):
-            attempts.begin(str(tmp_path / "out/detections"), ChunkId(0, 0, number))
-            attempts.begin(str(tmp_path / "out/detections"), ChunkId(1, 0, number))
+    for chunk in (ChunkId(source, 0, number) for source in (0, 1) for number in (0, 1)):
+        publish_typed(str(tmp_path / "out/detections" / layout.working(chunk)), Attempts(2, working=False))
     gritmill.ground(**with_stage(call, "deadly"))
     heights = [row["height"] > row["width"] for row in rows(tmp_path, "detections")]
     assert [bool(row["error"]) for row in rows(tmp_path)] == heights
