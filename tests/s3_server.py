@@ -44,6 +44,7 @@ class S3Server(StoreServer):
         get_backend("s3").reset()
         self.faults.clear()
         self.conditional = True
+        self.generation += 1
         self.client.create_bucket(Bucket=BUCKET)
         self.requests.clear()
 

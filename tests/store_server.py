@@ -49,6 +49,7 @@ class StoreServer:
 
     scheme: of the URIs. requests: "GET /bucket/key" or "GET /bucket?list" of each one. faults: asked in turn about each
     request. put_method: of requests that write small objects. conditional: whether the store knows conditional puts.
+    generation: how many tests have had the server.
     """
 
     scheme: ClassVar[str]
@@ -58,18 +59,21 @@ class StoreServer:
         self.requests: list[str] = []
         self.faults: list[Fault] = []
         self.conditional = True
+        self.generation = 0
         self._app = app
         self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=_Quiet)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def _answer(self, environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+        method, path, generation = environ["REQUEST_METHOD"], environ["PATH_INFO"], self.generation
         self.requests.append(f"{method} {path}{'?list' if self._lists(environ) else ''}")
         for fault in self.faults:
             answer = fault(method, path)
             if isinstance(answer, float):
                 time.sleep(answer)
+                if self.generation != generation:  # a test has ended; the next one must not see what it wrote
+                    return []
             elif answer:
                 headers, body = self._refusal(answer)
                 start(f"{answer} {CODES[answer]}", headers)

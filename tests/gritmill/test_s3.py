@@ -127,7 +127,8 @@ def test_a_run_that_is_killed_while_it_uploads_goes_on(store, call, tmp_path, mo
     store.faults.append(failing(30.0, method="PUT", suffix=suffix))
     store.requests.clear()
     with process(tmp_path, call) as running:
-        wait_for(lambda: any(r.startswith("PUT") and r.endswith(suffix) for r in store.requests))
+        wait_for(lambda: any(r.startswith("PUT") and r.endswith(suffix) for r in store.requests) or running.poll())
+        assert running.poll() is None, running.stderr.read()
         os.kill(running.pid, signal.SIGKILL)
     store.faults.clear()
     gritmill.run(**call)
