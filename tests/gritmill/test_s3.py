@@ -64,7 +64,7 @@ def process(tmp_path, call, *words) -> Iterator[subprocess.Popen]:
             running.kill()
 
 
-def wait_for(condition, seconds=180):
+def wait_for(condition, seconds=600):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it takes too long"
