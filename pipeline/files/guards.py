@@ -9,10 +9,11 @@ Guard = Callable[[], bool]
 
 _GUARDS: dict[str, list[Guard]] = {}
 
-
 _CHANGES: set[object] = set()
+"""A token for each file that may appear or disappear at any moment."""
 
 _ASKS: ContextVar[bool] = ContextVar("asks", default=True)
+"""Whether changes by this thread ask the guards of folders."""
 
 
 class Forbidden(Exception):
@@ -67,12 +68,8 @@ def is_changing() -> bool:
 
 def ask(uri: str, guard: Guard = always) -> None:
     """Raises Forbidden if `guard`, or one of a folder around the file, returns False."""
-    if not _ASKS.get():
-        if not guard():
-            raise Forbidden(uri)
-        return
     # Copies, because other threads may add folders and guards, and remove guards.
-    found = list(_GUARDS.items())
+    found = list(_GUARDS.items()) if _ASKS.get() else []
     around = (tuple(guards) for folder, guards in found if uri == folder or uri.startswith(f"{folder}/"))
     if not all(one() for guards in (*around, [guard]) for one in guards):
         raise Forbidden(uri)
