@@ -66,7 +66,7 @@ def ground(
     ground_options = GroundOptions(limit, extend, redo_changed, fresh, retry=reason, quiet=quiet, beam=tuple(beam))
     name = _config_name(config)
     with claimed(folder, "ground", name, configuration.engine, beam, take_over, quiet) as own:
-        ground_options = replace(ground_options, log=own.log, claim=own, run_id=own.run_id)
+        ground_options = replace(ground_options, log=own.log, claim=own)
         plan, done = driver.ground(configuration, uris, folder, ground_options)
         own.log.note("end", f"ground: {count_finished(open_detections(files.join(folder, DETECTIONS)), done)}")
         return plan
@@ -103,7 +103,7 @@ def pack(
     check_ground_settings(configuration, keys, source or folder)
     pack_options = PackOptions(source, fresh, partial=partial, quiet=quiet, beam=tuple(beam))
     with claimed(folder, "pack", _config_name(config), configuration.engine, beam, take_over, quiet) as own:
-        return _pack(configuration, folder, replace(pack_options, log=own.log, claim=own, run_id=own.run_id))
+        return _pack(configuration, folder, replace(pack_options, log=own.log, claim=own))
 
 
 def run(
@@ -139,8 +139,8 @@ def run(
     replaces = extend or redo_changed or reason is not None
     pack_options = PackOptions(fresh=fresh, replace=replaces, quiet=quiet, beam=tuple(beam))
     with claimed(folder, "run", _config_name(config), configuration.engine, beam, take_over, quiet) as own:
-        ground_options = replace(ground_options, log=own.log, claim=own, run_id=own.run_id)
-        pack_options = replace(pack_options, log=own.log, claim=own, run_id=own.run_id)
+        ground_options = replace(ground_options, log=own.log, claim=own)
+        pack_options = replace(pack_options, log=own.log, claim=own)
         try:
             plan, done = driver.ground(configuration, uris, folder, ground_options)
         except FolderMismatch as error:

@@ -255,11 +255,11 @@ def _check_done(plan: Plan, tables: Iterable[Table]) -> frozenset[RangeId]:
 
 def _connect(options: GroundOptions) -> "RemoteEngine | None":
     """The remote engine that Beam's options name, if any."""
-    if not options.beam:
+    if not (options.beam and options.claim):
         return None
     from pipeline.engines import run_pipeline
 
-    return run_pipeline.connect(options.beam, options.run_id)
+    return run_pipeline.connect(options.beam, options.claim.run_id)
 
 
 def _check_device(settings: DetectorSettings, arguments: Sequence[str]) -> None:

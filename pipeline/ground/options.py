@@ -1,7 +1,6 @@
 """The options of a call of `ground`."""
 
-import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.files.run_log import RunLog
@@ -17,8 +16,8 @@ class GroundOptions:
     limit: the maximum number of pairs. extend: add new sources to the plan. redo_changed: read changed sources again.
     fresh: move the existing plan and tables aside.
     retry: process rows again that failed for this reason; `EVERY_REASON`: for any reason; None: no retry.
-    log: the log of the run folder; None: no log. run_id: names the job of this command on a remote engine.
-    claim: what the call has of the run folder; None: no lease.
+    log: the log of the run folder; None: no log.
+    claim: what the call has of the run folder; an engine on other machines needs it. None: no lease.
     """
 
     limit: int | None = None
@@ -29,7 +28,6 @@ class GroundOptions:
     quiet: bool = False
     beam: tuple[str, ...] = ()
     log: RunLog | None = None
-    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     claim: "Claim | None" = None
 
     def take_lease(self) -> None:

@@ -69,9 +69,11 @@ def pack(
         return manifest
     _check_sources(plan)
     _check_output(output, manifest, pack_fingerprint, configuration, options)
-    engine = run_pipeline.connect(options.beam, options.run_id) if options.beam and row_digests else None
-    if engine and options.claim:
-        options.claim.take()  # nothing is written before the engine has answered
+    engine = None
+    if options.beam and options.claim and row_digests:
+        engine = run_pipeline.connect(options.beam, options.claim.run_id)
+        if engine:
+            options.claim.take()  # nothing is written before the engine has answered
     if options.log:
         options.log.open()
     head = Manifest.head(plan, configuration, threshold, pack_fingerprint, options.partial)

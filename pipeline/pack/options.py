@@ -1,7 +1,6 @@
 """The options of a call of `pack`."""
 
-import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.files.run_log import RunLog
@@ -16,8 +15,8 @@ class PackOptions:
 
     detections: a detections or run folder; None: the run folder. fresh: write all shards again, including shards
     with the same fingerprint. replace: replace shards with another fingerprint. partial: accept unfinished ranges.
-    log: the log of the run folder; None: no log. run_id: names the job of this command on a remote engine.
-    claim: what the call has of the run folder; None: no lease.
+    log: the log of the run folder; None: no log.
+    claim: what the call has of the run folder; an engine on other machines needs it. None: no lease.
     """
 
     detections: str | None = None
@@ -27,5 +26,4 @@ class PackOptions:
     quiet: bool = False
     beam: tuple[str, ...] = ()
     log: RunLog | None = None
-    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     claim: "Claim | None" = None
