@@ -1,20 +1,25 @@
-"""Whether a process of an earlier job is alive: its heartbeat changes while we look, by our clock."""
+"""Whether another process is alive: its heartbeat changes while we look, by our clock."""
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 
-from pipeline import files
+from pipeline import files, layout
 from pipeline.engines.heartbeat import Beat, Beats
 from pipeline.faults import EnvironmentFault
 from pipeline.files.guards import unguarded
-from pipeline.files.holder import is_gone, is_running
+from pipeline.files.holder import Holder, is_gone, is_running
+from pipeline.files.lease import Lease
+from pipeline.files.typed import find_typed
 from transforms.wording import counted
 
 ALIVE_SECONDS = 90.0
 """A process whose heartbeat does not change for so long is dead. It changes every 20 s, if the file system can."""
 
 QUIET_SECONDS = 60.0
-"""A worker that may write nothing more removes its heartbeat, or was killed and its heartbeat stands still."""
+"""A worker that may write nothing more removes its heartbeat, or was killed and its heartbeat stands still. A worker
+of the same run whose heartbeat stands still for so long was killed, too."""
 
 _MOST_SECONDS = 300.0
 
@@ -72,6 +77,45 @@ def wait_until_quiet(
         if now == began:
             tell(f"waiting for the end of {counted(len(seen), 'process')} of an earlier job, a minute at most")
         sleep(0.5)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The workers of a run on all hosts. It is sent to the workers with the graph."""
+
+    lease: Lease
+
+    def has_ended(self, process: Holder) -> bool | None:
+        """Whether a worker has ended. None: ask again, it is not known yet; after `QUIET_SECONDS` it is.
+
+        Raises what reading a file raises.
+        """
+        if is_running(process):
+            return False
+        return True if is_gone(process) else _sign(self.lease, process).has_ended()
+
+
+class _Sign:
+    """The heartbeat of a worker on another host, and since when this process has seen it unchanged."""
+
+    def __init__(self, lease: Lease, process: Holder) -> None:
+        self._uri = files.join(lease.folder, layout.heartbeat(lease.run_id, process.name))
+        self._process = process
+        self._beat: Beat | None = None
+        self._since = 0.0
+
+    def has_ended(self) -> bool | None:
+        beat = find_typed(self._uri, Beat)
+        if beat is None or beat.process != self._process:  # it had a heartbeat before its first step
+            return True
+        now = time.monotonic()
+        if beat == self._beat:
+            return True if now - self._since >= QUIET_SECONDS else None
+        asked_before, self._beat, self._since = self._beat is not None, beat, now
+        return False if asked_before else None
+
+
+_sign = cache(_Sign)
 
 
 def _left(beats: Beats) -> dict[str, Beat]:

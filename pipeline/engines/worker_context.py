@@ -11,6 +11,7 @@ import socket
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from pipeline.engines import heartbeat, lasting_faults
@@ -41,7 +42,7 @@ def outputs(
         return
     _check_versions(lease)
     heart = heartbeat.of_worker(lease)
-    with heart.working(step), guarded(lease.folder, lease.is_in_force):
+    with heart.working(step), guarded(lease.folder, partial(_may_change, lease)):
         try:
             for output in run():
                 if lease.is_revoked():
@@ -52,6 +53,12 @@ def outputs(
             # Forbidden, or what came of files that the next run has replaced.
             if not lease.is_revoked(now=True):
                 raise
+
+
+def _may_change(lease: Lease) -> bool:
+    """The guard of the run folder: each file that appears there is progress, also if a step writes many of them."""
+    heartbeat.advance()
+    return lease.is_in_force()
 
 
 _checked: set[Lease] = set()

@@ -9,12 +9,14 @@ runs in a child process blames its chunk with each death of the child, because t
 A run that stops for another reason than a death (an interrupt, a full disk) clears "working" in the remaining records.
 """
 
+import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from pipeline import files, layout
+from pipeline.engines import heartbeat
 from pipeline.faults import EnvironmentFault
 from pipeline.files.holder import Holder, is_gone, is_running, this_process
 from pipeline.files.typed import find_typed, publish_typed, read_typed
@@ -22,6 +24,9 @@ from pipeline.ids import ChunkId
 
 BLAMED_AFTER = 2
 """So many workers that died at a chunk, one after the other, are its fault."""
+
+_MOST_SECONDS = 75
+"""More than `signs_of_life.QUIET_SECONDS`, after which the answer is known."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Attempts:
 
     deaths: how many workers died at the chunk. working: whether an attempt is in progress, or has ended in a death.
     child_deaths: how many child processes with a model died at the chunk. mark: of the attempt; None in records of
-    release 0.1. earlier: attempts on other hosts, of which it is not known whether they ended in a death.
+    release 0.1. earlier: attempts on other hosts, of which it was not known whether they ended in a death.
     """
 
     REMEDY: ClassVar[str] = "remove it"
@@ -63,8 +68,8 @@ class Attempts:
 NONE = Attempts(0, False)
 
 
-def _unknown(_: Mark) -> bool:
-    return False
+def _unknown(_: Holder) -> bool | None:
+    return None
 
 
 @dataclass(frozen=True)
@@ -72,21 +77,31 @@ class AttemptLog:
     """The records of a run. It is sent to the workers with the graph.
 
     folder: the detections. run: the id of the call. in_child: whether models and the check of images run in child
-    processes. stands_still: whether the heartbeat of a process on another host has not changed for a minute.
+    processes. has_ended: whether another worker of the call has ended; None: not known, or not yet.
     """
 
     folder: str
     run: str = ""
     in_child: bool = False
-    stands_still: Callable[[Mark], bool] = _unknown
+    has_ended: Callable[[Holder], bool | None] = _unknown
 
     def reading(self, chunk: ChunkId) -> Attempts:
         """Called when a worker starts to read a chunk, perhaps while its model works on an earlier one."""
         return NONE if self.in_child else self.begin(chunk)
 
-    def begin(self, chunk: ChunkId) -> Attempts:
-        """Records the start of an attempt by this process. Returns the record."""
+    def begin(self, chunk: ChunkId, sleep: Callable[[float], object] = time.sleep) -> Attempts:
+        """Records the start of an attempt by this process. Returns the record.
+
+        If another host was at the chunk, this waits for a minute at most until its heartbeat says whether its worker
+        has died. Only chunks that a lost host left wait, and a chunk that kills workers would cost more.
+        """
         record = self.find(chunk)
+        for _ in range(_MOST_SECONDS if self.in_child else 0):
+            if not record.earlier:
+                break
+            heartbeat.advance("wait for the heartbeat of another worker")
+            sleep(1.0)
+            record = self.find(chunk)
         mark = Mark(self.run, this_process())
         record = replace(record, working=True, mark=mark)
         publish_typed(self._uri(chunk), record)
@@ -102,9 +117,9 @@ class AttemptLog:
             if record.working and record.mark is None:
                 return Attempts(record.deaths + 1, False)
             marks = [*record.earlier, *([record.mark] if record.working and record.mark else ())]
-            dead = [mark for mark in marks if self._is_dead(mark)]
-            unknown = [mark for mark in marks if mark not in dead and not is_running(mark.holder)]
-            return Attempts(record.deaths + len(dead), False, record.child_deaths, None, tuple(unknown))
+            ended = {mark: self._has_ended(mark) for mark in marks}
+            unknown = tuple(mark for mark in marks if ended[mark] is None)
+            return Attempts(record.deaths + sum(map(bool, ended.values())), False, record.child_deaths, None, unknown)
         return NONE
 
     def add_child_death(self, chunk: ChunkId) -> None:
@@ -133,11 +148,14 @@ class AttemptLog:
         else:
             end(self.folder, chunk)
 
-    def _is_dead(self, mark: Mark) -> bool:
+    def _has_ended(self, mark: Mark) -> bool | None:
         if is_running(mark.holder):
             return False
-        # Only one call uses a folder at a time, so the workers of another one have ended.
-        return is_gone(mark.holder) or mark.run != self.run or self.stands_still(mark)
+        if is_gone(mark.holder) or mark.run != self.run:
+            return True  # only one call uses a folder at a time, so the workers of another one have ended
+        with suppress(Exception):  # of a store that does not answer now
+            return self.has_ended(mark.holder)
+        return None
 
     def _uri(self, chunk: ChunkId) -> str:
         return files.join(self.folder, layout.working(chunk))

@@ -3,11 +3,12 @@
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import apache_beam as beam
 
 from pipeline import files
-from pipeline.engines import placement, progress, run_pipeline, submission
+from pipeline.engines import placement, progress, run_pipeline, signs_of_life, submission
 from pipeline.engines.worker_context import Leased
 from pipeline.faults import WorkerDied
 from pipeline.files.lease import Lease
@@ -51,6 +52,8 @@ def run(
     lease = options.claim.lease if options.claim else None
     run_id = lease.run_id if lease else uuid.uuid4().hex
     log = AttemptLog(folder, run_id, in_child=not run_pipeline.is_local(beam_options))
+    if lease:
+        log = replace(log, has_ended=signs_of_life.Workers(lease).has_ended)
     local = run_pipeline.is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
     if lease:

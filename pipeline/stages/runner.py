@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
+from pipeline.engines import heartbeat
 from pipeline.faults import EnvironmentFault, RunFault
 from pipeline.ids import ChunkId
 from pipeline.stages.base import Stage
@@ -170,7 +171,9 @@ class StageRunner:
         if self._always_isolated or crashes:
             reads_images = self.stage.reads_images
             isolated = IsolatedModel(self._child, self._load, self.stage.name, reads_images, crashes, crashed)
+            heartbeat.advance(f"load the model of {self.stage.name}")
             isolated.open()
+            heartbeat.advance(self.stage.name)
             return isolated
         with self._load_lock:
             if self._model is None:

@@ -1,13 +1,17 @@
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pipeline.engines import signs_of_life
 from pipeline.engines.heartbeat import Beat, Beats
-from pipeline.engines.signs_of_life import find_alive, wait_until_quiet
+from pipeline.engines.signs_of_life import Workers, find_alive, wait_until_quiet
 from pipeline.faults import EnvironmentFault
 from pipeline.files.holder import Holder, this_process
+from pipeline.files.lease import Lease
 from pipeline.files.typed import publish_typed
 
 ELSEWHERE = Beat(Holder("other", "its boot", 7, "1"), 1, 0, "read")
@@ -109,3 +113,39 @@ def test_a_worker_that_goes_on_for_five_minutes_is_named(world: World) -> None:
     world.write(ELSEWHERE)
     with pytest.raises(EnvironmentFault, match="process 7 on host other goes on although its lease is revoked; end it"):
         world.wait()
+
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time of `time.monotonic` in `signs_of_life`, as a list with one number."""
+    now = [1000.0]
+    monkeypatch.setattr(signs_of_life, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def test_a_worker_on_another_host_has_ended_if_its_heartbeat_stands_still(world: World, seconds: list[float]) -> None:
+    workers = pickle.loads(pickle.dumps(Workers(Lease(str(world.folder), 1, "run1"))))
+    still, lives = (replace(ELSEWHERE, process=replace(ELSEWHERE.process, pid=pid)) for pid in (7, 8))
+    for beat in (still, lives):
+        world.write(beat, beat.process.name)
+    assert [workers.has_ended(beat.process) for beat in (still, lives)] == [None, None]
+    world.write(replace(lives, beats=2), lives.process.name)
+    seconds[0] += 59.0
+    assert [workers.has_ended(beat.process) for beat in (still, lives)] == [None, False]
+    seconds[0] += 1.0
+    assert [workers.has_ended(beat.process) for beat in (still, lives)] == [True, None]
+    seconds[0] += 59.0
+    assert workers.has_ended(lives.process) is True  # it has died since
+
+
+def test_a_worker_whose_heartbeat_is_gone_or_of_another_process_has_ended(world: World) -> None:
+    workers = Workers(Lease(str(world.folder), 1, "run2"))
+    assert workers.has_ended(replace(ELSEWHERE.process, pid=9))
+    world.write(ELSEWHERE, run="run2")
+    assert workers.has_ended(replace(ELSEWHERE.process, started="2"))
+
+
+def test_a_process_of_this_host_needs_no_heartbeat(world: World) -> None:
+    workers = Workers(Lease(str(world.folder), 1, "run3"))
+    assert workers.has_ended(this_process()) is False
+    assert workers.has_ended(replace(this_process(), started="0")) is True

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import layout
-from pipeline.files.holder import this_process
+from pipeline.files.holder import Holder, this_process
 from pipeline.files.typed import publish_typed
 from pipeline.ground import attempts
 from pipeline.ground.attempts import NONE, AttemptLog, Mark
@@ -60,15 +60,39 @@ def test_the_death_of_a_child_blames_the_chunk_at_once(log: AttemptLog) -> None:
 
 
 def test_a_process_elsewhere_is_dead_if_its_heartbeat_stands_still(log: AttemptLog) -> None:
-    mark, second = (Mark("run", replace(ELSEWHERE, pid=pid)) for pid in (1, 2))
-    leave(log, CHUNK, mark)
-    leave(log, CHUNK, second)
+    first, second, third = (replace(ELSEWHERE, pid=pid) for pid in (1, 2, 3))
+    for process in (first, second, third):
+        leave(log, CHUNK, Mark("run", process))
     record = log.begin(CHUNK)
-    assert (record.deaths, record.earlier) == (0, (mark, second))
-    assert log.begin(CHUNK).earlier == (mark, second)  # a later attempt asks again
-    later = replace(log, stands_still=lambda mark: mark.holder.pid == 1)
-    assert later.begin(CHUNK).deaths == 1
-    assert replace(log, stands_still=lambda _: True).begin(CHUNK).crashes == 2
+    assert (record.deaths, [mark.holder for mark in record.earlier]) == (0, [first, second, third])
+    assert log.begin(CHUNK).earlier == record.earlier  # a later attempt asks again
+    later = replace(log, has_ended={first: True, second: False, third: None}.__getitem__)
+    assert (later.begin(CHUNK).deaths, later.begin(CHUNK).earlier) == (1, (Mark("run", third),))
+    assert replace(log, has_ended=lambda _: True).begin(CHUNK).crashes == 2
+
+
+def test_an_attempt_on_an_engine_waits_until_it_is_known_whether_another_host_died_at_the_chunk(
+    log: AttemptLog,
+) -> None:
+    answers: list[bool | None] = [None, None, True]
+    log = replace(log, in_child=True, has_ended=lambda _: answers.pop(0))
+    leave(replace(log, in_child=False, has_ended=lambda _: None), CHUNK, Mark("run", ELSEWHERE))
+    slept: list[float] = []
+    assert log.begin(CHUNK, slept.append).deaths == 1
+    assert slept == [1.0, 1.0]
+
+
+def test_an_attempt_waits_not_for_ever_and_not_if_nobody_was_at_the_chunk(log: AttemptLog) -> None:
+    def raise_error(_: Holder) -> bool:
+        raise OSError("the store does not answer")
+
+    log = replace(log, in_child=True, has_ended=raise_error)
+    slept: list[float] = []
+    log.begin(CHUNK, slept.append)
+    assert not slept
+    leave(replace(log, in_child=False), CHUNK, Mark("run", ELSEWHERE))
+    assert log.begin(CHUNK, slept.append).earlier == (Mark("run", ELSEWHERE),)
+    assert 60 < sum(slept) < 120
 
 
 def test_a_process_of_an_earlier_call_is_dead_wherever_it_ran(log: AttemptLog) -> None:
