@@ -17,8 +17,7 @@ class Loopback(Engine):
     name = "beam"
     title = f"Beam {version('apache-beam')}, LOOPBACK"
     workers = 1
-    retries = False
-    left_out: tuple[int, ...] = (2, 4, 6, 8)
+    left_out: tuple[int, ...] = (4, 6, 8)
     vital: ClassVar = {"job service": "local_job_service_main"}
 
     def need(self) -> None:
@@ -35,7 +34,7 @@ class External(Loopback):
 
     title = f"Beam {version('apache-beam')}, EXTERNAL"
     left_out = ()
-    victims: ClassVar = {"worker process": WORKER_PROCESS}
+    missed: ClassVar = {"worker process": WORKER_PROCESS}
     hosts: ClassVar = {"pool": "worker_pool_main"}
 
     @contextmanager

@@ -18,6 +18,9 @@ WORKER = "gritmill-worker"
 WORKER_PROCESS = "--provision_endpoint="
 """In the command of each worker process, and of no driver."""
 
+CHILD_PROCESS = "transforms.isolation.child_process"
+"""In the command of each child of a worker: one checks pictures, another has the models."""
+
 NO_COMMAND = ["--environment_type=PROCESS", '--environment_config={"command": "/nowhere/gritmill-worker"}']
 
 
@@ -28,19 +31,21 @@ class Missing(Exception):
 class Engine(ABC):
     """An engine with two places for work.
 
-    name: on the command line. title: with its version. workers: the number of its worker processes. retries: whether
-    it replaces a worker that has died. left_out: rows that say nothing about it.
+    name: on the command line. title: with its version. workers: the number of its worker processes. left_out: rows that
+    say nothing about it. refuses_after: within so many seconds, a command says what is missing.
 
-    Its processes, as a pattern that their commands match, by name. victims: may be killed, and the run goes on. hosts:
-    start worker processes. vital: end the run if they are killed. spare: are not needed once the run has begun.
+    Its processes, as a pattern that their commands match, by name. victims: may be killed, and the run goes on. missed:
+    the engine waits for ever for one that was killed. hosts: start worker processes. vital: end the run if they are
+    killed. spare: are not needed once the run has begun.
     """
 
     name: str
     title: str
     workers: int = 2
-    retries: bool = True
+    refuses_after: float = 10.0
     left_out: tuple[int, ...] = ()
-    victims: ClassVar[Mapping[str, str]] = {}
+    victims: ClassVar[Mapping[str, str]] = {"child of a worker": CHILD_PROCESS}
+    missed: ClassVar[Mapping[str, str]] = {}
     hosts: ClassVar[Mapping[str, str]] = {}
     vital: ClassVar[Mapping[str, str]] = {}
     spare: ClassVar[Mapping[str, str]] = {}

@@ -49,7 +49,7 @@ class Flink(Engine):
     """streaming: as Flink 2 runs every portable job. Otherwise the job is a batch."""
 
     name = "flink"
-    victims: ClassVar = {"worker process": WORKER_PROCESS, "TaskManager": "TaskManagerRunner"}
+    victims: ClassVar = {**Engine.victims, "worker process": WORKER_PROCESS, "TaskManager": "TaskManagerRunner"}
     hosts: ClassVar = {"TaskManager": "TaskManagerRunner"}
     # Not gritmill's own program above the job server, whose command contains that of the job server.
     vital: ClassVar = {
@@ -59,7 +59,7 @@ class Flink(Engine):
 
     def __init__(self, streaming: bool = True) -> None:
         self.streaming = streaming
-        self.left_out = () if streaming else (2, 3, 4, 6, 7, 8)
+        self.left_out = () if streaming else (2, 3, 4, 5, 6, 7, 8)
         self.title = f"Flink {fetch.FLINK.version}, {'streaming' if streaming else 'batch'}"
 
     def need(self) -> None:

@@ -1,6 +1,8 @@
-"""A detector that notes each picture that it looks at, and then asks the embedded scene-grounder."""
+"""A detector that notes each picture that it looks at, and then asks the embedded scene-grounder. It can be killed by
+a picture."""
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,19 +16,25 @@ from transforms.records import Box
 NOTES = "GRITMILL_CLUSTER_NOTES"
 """Environment variable: the folder of the notes. Each process has a file of its own."""
 
+POISON = "GRITMILL_CLUSTER_POISON"
+"""Environment variable: the digest of the picture that kills the process that looks at it."""
+
 MODEL = "cluster.noted_grounder:make"
 
 
 class NotedGrounder:
-    """Notes Unix time and digest of each picture."""
+    """Notes Unix time and digest of each picture, before it can die of it."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
 
     def detect(self, requests: Sequence[Request]) -> Sequence[Found | Sequence[Box]]:
         """Answers as the scene-grounder does."""
+        digests = [request.image_digest for request in requests if request.image_digest]  # that of a probe has none
         with (Path(os.environ[NOTES]) / f"{os.getpid()}.txt").open("a") as file:
-            file.writelines(f"{time.time()} {request.image_digest}\n" for request in requests)
+            file.writelines(f"{time.time()} {digest}\n" for digest in digests)
+        if os.environ[POISON] in digests:
+            os.kill(os.getpid(), signal.SIGKILL)
         return self._detector.detect(requests)
 
 

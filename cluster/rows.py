@@ -13,9 +13,10 @@ from pathlib import Path
 from cluster.beam import External, Loopback
 from cluster.engine import WORKER_PROCESS, Cluster, Engine
 from cluster.flink import Flink
+from cluster.noted_grounder import notes
 from cluster.processes import Processes, Running, TimedOut, below, running, wait_for
 from cluster.spark import Spark
-from cluster.trial import TARS, Lab, Run, computed_again, difference, noted
+from cluster.trial import TARS, Lab, Run, computed_again, difference, differing, noted, rows_of
 from stress.commands import RUN_FILES, digests
 from transforms.wording import counted
 
@@ -45,10 +46,10 @@ _PROGRESS = re.compile(r"(ground|hashes|pack|run): ")
 
 _EXCEPTION = re.compile(r"gritmill: [\w.]*(Error|Exception|Fault|Forbidden)\b|.*GRITMILL_DEBUG=1")
 
-_SOON = 30.0
-"""Seconds for a line about an engine that does not fit. It takes less than ten on a machine that does nothing else."""
-
 _STALL_MINUTES = 1.0
+
+_CALLS = 3
+"""So many calls with a picture may kill the process of the model."""
 
 _DRAINED = 10.0
 """Seconds after the end of a driver, after which its job writes nothing."""
@@ -65,16 +66,13 @@ def clean_run(engine: Engine, lab: Lab, folder: Path) -> Trials:
 
 def killed_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
     """2: `kill -9` after the first finished range. Same bytes, and nothing computed again that was committed."""
-    if not engine.retries:
-        yield from killed_pool_worker(engine, lab, folder)
-        return
     with noted(folder / "notes") as notes, engine.started(folder / "engine", impatient=True) as cluster:
         for victim, word in engine.victims.items():
             for kill in range(int(os.environ.get("KILLS", "1"))):
                 cluster.ready()
                 run = Run(lab, cluster.processes, folder / f"run-{victim.replace(' ', '-')}-{kill}", cluster.options())
                 run.wait_for_a_range()
-                _kill(cluster, word)
+                _kill(cluster, word, kill)
                 late = _late(run)
                 cluster.replace(victim)
                 wrong = _same(run, lab) or late
@@ -82,22 +80,21 @@ def killed_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
                 yield f"kill -9 of a {victim}", wrong or (f"{again} pictures computed again" if again else "")
                 for note in notes.glob("*"):
                     note.unlink()
+        for victim, word in engine.missed.items():
+            yield from _killed_and_missed(cluster, lab, folder / "run", victim, word)
 
 
-def killed_pool_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
-    """2, without retries: the engine waits for ever. Status 3 after `engine.stall_minutes`; then the same bytes."""
-    with noted(folder / "notes"), engine.started(folder / "engine") as cluster:
-        for victim, word in engine.victims.items():
-            more = ["--set", f"engine.stall_minutes={_STALL_MINUTES}"]
-            run = Run(lab, cluster.processes, folder / "run", cluster.options(), more=more)
-            run.wait_for_a_range()
-            _kill(cluster, word)
-            killed = time.monotonic()
-            wrong, seconds = _one_line(run, 3), time.monotonic() - killed
-            late = f"after {seconds:.0f} s" if seconds > _STALL_MINUTES * 60 + 60 else ""
-            yield f"kill -9 of a {victim}: {run.last_line}", wrong or late
-            again = Run(lab, cluster.processes, folder / "run", cluster.options(), more=more)
-            yield "the same command", _same(again, lab)
+def _killed_and_missed(cluster: Cluster, lab: Lab, output: Path, victim: str, word: str) -> Trials:
+    """The engine waits for ever. Status 3 after `engine.stall_minutes`; then the same command gives the same bytes."""
+    more = ["--set", f"engine.stall_minutes={_STALL_MINUTES}"]
+    run = Run(lab, cluster.processes, output, cluster.options(), more=more)
+    run.wait_for_a_range()
+    _kill(cluster, word)
+    killed = time.monotonic()
+    wrong, seconds = _one_line(run, 3), time.monotonic() - killed
+    late = f"after {seconds:.0f} s" if seconds > _STALL_MINUTES * 60 + 60 else ""
+    yield f"kill -9 of a {victim}: {run.last_line}", wrong or late
+    yield "the same command", _same(Run(lab, cluster.processes, output, cluster.options(), more=more), lab)
 
 
 def killed_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
@@ -143,6 +140,32 @@ def ended_driver(engine: Engine, lab: Lab, folder: Path) -> Trials:
             yield f"{name} of the driver", _same(again, lab) or wrong
 
 
+def deadly_picture(engine: Engine, lab: Lab, folder: Path) -> Trials:
+    """5: a picture that kills the process with the model. At most three calls with it, one row `crash`, all other rows
+    are those of the local engine, and no other chunk is computed again, so no task of another worker was restarted."""
+    local = list(rows_of(lab.local_run()))
+    chunk, deadly = local[len(local) // 2]
+    digest, neighbours = deadly["image_digest"], {row["image_digest"] for path, row in local if path == chunk}
+    with noted(folder / "notes", digest) as written, engine.started(folder / "engine") as cluster:
+        run = Run(lab, cluster.processes, folder / "run", cluster.options())
+        status = run.wait()
+        calls = notes(written)
+    failed = [row for _, row in rows_of(run.output) if row["error"]]
+    other = differing(run.output, lab.expected(), "detections/")
+    own = {f"detections/{chunk.parent.name}/{name}" for name in (chunk.name, f"{chunk.stem[:5]}.done.json")}
+    again = {one for one, times in calls.items() if len(times) > 1} - neighbours
+    wrong = {
+        f"status {status}: {run.last_line}": status != 0,
+        f"{len(failed)} rows failed": [row["image_digest"] for row in failed] != [digest],
+        "the reason is not crash": any(row["error"]["reason"] != "crash" for row in failed),
+        f"{len(calls.get(digest, ()))} calls": len(calls.get(digest, ())) > _CALLS,
+        f"{counted(len(other - own), 'file')} of other chunks differ": other != own,
+        f"{counted(len(again), 'picture')} of other chunks computed again": again,
+        f"{len(run.workers())} workers": len(run.workers()) > engine.workers,
+    }
+    yield f"a deadly picture: {len(calls[digest])} calls", "; ".join(what for what, is_so in wrong.items() if is_so)
+
+
 def unfit_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
     """6: a worker of another version, and one that does not see the output. Status 3 in one line."""
     folder.mkdir(parents=True)
@@ -164,13 +187,15 @@ def unfit_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:
 
 
 def unfit_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
-    """7: no engine at the address, no such worker command, too few slots. One line within ten seconds."""
+    """7: no engine at the address, no such worker command, too few slots. One line within ten seconds;
+    on Spark, when the first executor has started."""
     with engine.started(folder / "engine") as cluster:
         for position, (missing, options) in enumerate(cluster.unfit_options().items()):
             started = time.monotonic()
             run = Run(lab, cluster.processes, folder / f"run-{position}", options)
             wrong, seconds = _one_line(run, 2), time.monotonic() - started
-            yield f"no {missing}: {run.last_line}", wrong or (f"after {seconds:.0f} s" if seconds > _SOON else "")
+            late = f"after {seconds:.0f} s" if seconds > engine.refuses_after else ""
+            yield f"no {missing}: {run.last_line}", wrong or late
 
 
 def orphans(engine: Engine, lab: Lab, folder: Path) -> Trials:
@@ -233,6 +258,7 @@ ROWS: dict[int, Row] = {
     2: killed_worker,
     3: killed_engine,
     4: ended_driver,
+    5: deadly_picture,
     6: unfit_worker,
     7: unfit_engine,
     8: orphans,
@@ -286,8 +312,9 @@ def _late(run: Run) -> str:
     return "" if run.finished_ranges() < TARS else "ground had done everything when the kill hit"
 
 
-def _kill(cluster: Cluster, word: str) -> None:
-    """Kills a process of an engine with -9, and waits until it is gone."""
-    pid = wait_for(f"a process {word}", lambda: cluster.processes.found(word), 60)[0]
+def _kill(cluster: Cluster, word: str, turn: int = 0) -> None:
+    """Kills a process of an engine with -9, and waits until it is gone. turn: which one, if there are several."""
+    pids = wait_for(f"a process {word}", lambda: cluster.processes.found(word), 60)
+    pid = pids[turn % len(pids)]
     os.kill(pid, signal.SIGKILL)
     wait_for("its end", lambda: pid not in cluster.processes.found(word), 60)

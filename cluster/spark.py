@@ -18,8 +18,13 @@ class Spark(Engine):
     """Beam fetches no job server that can use a standalone master, so the jar must be given."""
 
     name = "spark"
+    refuses_after = 30.0  # nobody but an executor sees that there is no worker command, and the job must start it first
     title = f"Spark {fetch.SPARK.version}"
-    victims: ClassVar = {"worker process": WORKER_PROCESS, "executor": "CoarseGrainedExecutorBackend"}
+    victims: ClassVar = {
+        **Engine.victims,
+        "worker process": WORKER_PROCESS,
+        "executor": "CoarseGrainedExecutorBackend",
+    }
     hosts: ClassVar = {"executor": "CoarseGrainedExecutorBackend"}
     vital: ClassVar = {"job server": "SparkJobServerDriver"}
     spare: ClassVar = {"master": "deploy.master.Master"}

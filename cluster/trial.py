@@ -10,12 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
 from PIL import Image
 
 from cluster import noted_grounder
-from cluster.noted_grounder import NOTES
+from cluster.noted_grounder import NOTES, POISON
 from cluster.processes import Processes, wait_for
 from stress.commands import RUN_FILES, digests
 from transforms import bundled
@@ -32,7 +34,7 @@ class Lab:
     """A folder with the input: tars of one range each, and the results of the local engine."""
 
     folder: Path
-    _whole: dict[str, dict[str, str]] = field(default_factory=dict)
+    _runs: dict[str, Path] = field(default_factory=dict)
 
     @cached_property
     def input(self) -> str:
@@ -53,17 +55,21 @@ class Lab:
                         tar.addfile(info, io.BytesIO(data))
         return str(folder / "*.tar")
 
-    def expected(self, detector: str = noted_grounder.MODEL) -> dict[str, str]:
-        """The digests of what the local engine writes with a detector, by name."""
-        if detector not in self._whole:
-            with noted(self.folder / f"local-notes-{len(self._whole)}"), Processes(self.folder / "local") as processes:
-                output = self.folder / "local" / f"run-{len(self._whole)}"
+    def local_run(self, detector: str = noted_grounder.MODEL) -> Path:
+        """The finished run of the local engine with a detector."""
+        if detector not in self._runs:
+            with noted(self.folder / f"local-notes-{len(self._runs)}"), Processes(self.folder / "local") as processes:
+                output = self.folder / "local" / f"run-{len(self._runs)}"
                 run = Run(self, processes, output, [], detector)
                 status = run.wait()
                 if status:
                     raise RuntimeError(f"the local engine ends with status {status}: {run.last_line}")
-            self._whole[detector] = digests(output, RUN_FILES)
-        return self._whole[detector]
+            self._runs[detector] = output
+        return self._runs[detector]
+
+    def expected(self, detector: str = noted_grounder.MODEL) -> dict[str, str]:
+        """The digests of what the local engine writes with a detector, by name."""
+        return digests(self.local_run(detector), RUN_FILES)
 
 
 class Run:
@@ -81,6 +87,7 @@ class Run:
         self.output = output
         self._log = processes.logs / f"{output.name}.log"
         settings = [f"detector.model={detector}", f"chunk.pairs={_CHUNK}", "selection.score=0.3", "shards.pairs=100"]
+        settings.append("detector.threads=1")  # workers share cores, and other sums have other last bits
         words = ["run", "demo", "--input", lab.input, "--output", str(output), *more]
         words += [word for setting in settings for word in ("--set", setting)]
         command = [sys.executable, "-m", "gritmill", *words, *(["--", *options] if options else [])]
@@ -121,36 +128,40 @@ class Run:
 
     def committed(self) -> dict[str, float]:
         """When each picture was committed, by its digest. Unix time."""
-        found: dict[str, float] = {}
-        for path in (self.output / "detections").glob("0*/*-*.parquet"):
-            since = path.stat().st_mtime
-            rows = pq.read_table(path, columns=["image_digest"])["image_digest"].to_pylist()
-            found |= {str(digest): since for digest in rows}
-        return found
+        return {row["image_digest"]: path.stat().st_mtime for path, row in rows_of(self.output)}
+
+
+def rows_of(run: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The digest and the reason of a failure of each row of detections, with the file of its chunk."""
+    for path in sorted((run / "detections").glob("0*/*-*.parquet")):
+        table = pq.read_table(path, columns=["image_digest", "error"])
+        yield from ((path, row) for row in table.to_pylist())
 
 
 @contextmanager
-def noted(folder: Path) -> Iterator[Path]:
-    """The folder of the notes of all processes that are started in the block."""
+def noted(folder: Path, poison: str = "") -> Iterator[Path]:
+    """The folder of the notes of all processes that are started in the block. poison: the digest of a picture that
+    kills them."""
     folder.mkdir(parents=True)
-    before = os.environ.get(NOTES)
-    os.environ[NOTES] = str(folder)
-    try:
+    # Also within the block of a trial: the run of the local engine is done when its results are needed.
+    with patch.dict(os.environ, {NOTES: str(folder), POISON: poison}):
         yield folder
-    finally:
-        os.environ.pop(NOTES)
-        if before is not None:  # the run of the local engine is done within another block
-            os.environ[NOTES] = before
 
 
 def difference(output: Path, expected: dict[str, str]) -> str:
     """What differs from the run of the local engine, in a few words; empty if nothing does."""
-    found = digests(output, RUN_FILES)
-    if missing := sorted(expected.keys() - found.keys()):
+    if missing := sorted(expected.keys() - digests(output, RUN_FILES).keys()):
         return f"{len(missing)} files are missing: {missing[0]}"
-    if other := sorted(name for name, digest in found.items() if expected.get(name) != digest):
+    if other := sorted(differing(output, expected)):
         return f"{len(other)} files differ: {other[0]}"
     return ""
+
+
+def differing(output: Path, expected: dict[str, str], start: str = "") -> set[str]:
+    """The names of files that differ from those of the local engine, or that only one of both has. start: of names."""
+    found = digests(output, RUN_FILES)
+    names = (name for name in expected.keys() | found.keys() if name.startswith(start))
+    return {name for name in names if expected.get(name) != found.get(name)}
 
 
 def computed_again(notes: Path, committed: dict[str, float]) -> int:
