@@ -36,7 +36,7 @@ class Engine(ABC):
 
     Its processes, as a pattern that their commands match, by name. victims: may be killed, and the run goes on. missed:
     the engine waits for ever for one that was killed. hosts: start worker processes. vital: end the run if they are
-    killed. spare: are not needed once the run has begun.
+    killed. spare: are needed only when a job starts.
     """
 
     name: str

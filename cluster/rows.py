@@ -98,7 +98,8 @@ def _killed_and_missed(cluster: Cluster, lab: Lab, output: Path, victim: str, wo
 
 
 def killed_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
-    """3: `kill -9` of the engine. Status 3 in one line, and the same bytes on a new engine; or the run goes on."""
+    """3: `kill -9` of the engine. Status 3 in one line, and the same bytes on a new engine. What only the start of a job
+    needs ends `ground` no more, but `pack`, which is the next job."""
     with noted(folder / "notes"):
         for position, (victim, word) in enumerate({**engine.vital, **engine.spare}.items()):
             output = folder / f"run-{position}"
@@ -107,10 +108,9 @@ def killed_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
                 run.wait_for_a_range()
                 _kill(cluster, word)
                 late = _late(run)
-                if victim in engine.spare:
-                    yield f"kill -9 of the {victim}, the run goes on", _same(run, lab) or late
-                    continue
                 wrong = _one_line(run, 3) or late
+                if victim in engine.spare and run.finished_ranges() < TARS:
+                    wrong = wrong or "ground has not finished"
             with engine.started(folder / f"new-engine-{position}") as cluster:
                 again = Run(lab, cluster.processes, output, cluster.options())
                 yield f"kill -9 of the {victim}: {run.last_line}", wrong or _same(again, lab)

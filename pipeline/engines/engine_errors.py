@@ -28,6 +28,7 @@ _REFUSED = re.compile(r"ConnectException|Connection refused")
 _REFUSED_BY_WORKER = re.compile(r"EnvironmentFault: (worker on .*)")  # of `engine_worker`, without an output folder
 _NO_SLOTS = re.compile(r"NoResourceAvailableException|Could not acquire the minimum required resources|Slot request")
 _NO_SERVER = re.compile(r"Service failed to start up with error (-?\d+)")
+_NO_MASTER = re.compile(r"stopped SparkContext|All masters are unresponsive")
 _SPARK_HOST = re.compile(r"\((?P<host>[\w.:-]+) executor \w+\)")
 
 
@@ -96,6 +97,8 @@ def explain(error: Exception, target: Target) -> RunFault | None:
         wanted = f" {target.parallelism}" if target.parallelism else ""
         cure = f"start more TaskManagers or give a lower --parallelism, then {_AGAIN}"
         return EnvironmentFault(f"{target.engine} has not got{wanted} free slots within its time limit; {cure}")
+    if _NO_MASTER.search(text):
+        return EnvironmentFault(f"the master of {target.engine} does not answer; start it again, then {_AGAIN}")
     if _REFUSED.search(text):
         return _refused(where, target)
     return None

@@ -116,6 +116,21 @@ def test_a_worker_command_that_ends_at_once():
     assert str(fault).startswith("the worker command /opt/gritmill-worker ended with status 127 on a worker's machine")
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "java.lang.IllegalStateException: Cannot call methods on a stopped SparkContext.",
+        "org.apache.spark.SparkException: All masters are unresponsive! Giving up.",
+    ],
+)
+def test_the_next_job_after_the_end_of_spark_s_master(text):
+    fault = explain(failed(text), Target("Spark at server:8099", job_endpoint="server:8099"))
+    assert isinstance(fault, EnvironmentFault)
+    assert str(fault) == (
+        "the master of Spark at server:8099 does not answer; start it again, then run the same command to resume"
+    )
+
+
 def test_an_engine_that_has_ended():
     error = failed("java.net.ConnectException: Connection refused")
     with closed_port() as address:
