@@ -98,8 +98,8 @@ def _killed_and_missed(cluster: Cluster, lab: Lab, output: Path, victim: str, wo
 
 
 def killed_engine(engine: Engine, lab: Lab, folder: Path) -> Trials:
-    """3: `kill -9` of the engine. Status 3 in one line, and the same bytes on a new engine. What only the start of a job
-    needs ends `ground` no more, but `pack`, which is the next job."""
+    """3: `kill -9` of the engine. Status 3 in one line, and the same bytes on a new engine. What only the start of a
+    job needs ends `ground` no more, but `pack`, which is the next job."""
     with noted(folder / "notes"):
         for position, (victim, word) in enumerate({**engine.vital, **engine.spare}.items()):
             output = folder / f"run-{position}"
