@@ -110,14 +110,16 @@ def _content(function: str, beam: Sequence[str]) -> LeaseFile:
     """What the lease of this call says; without a run for a local engine, which takes none."""
     if not beam:
         return leases.nobody()
-    from pipeline.engines import run_pipeline  # imports Beam
+    from pipeline.engines.beam_options import is_local, parse_beam_options  # imports Beam
+    from pipeline.engines.given_options import GivenOptions
 
-    run_id = uuid.uuid4().hex
-    facts = run_pipeline.engine_facts(beam, run_id)
-    if facts is None:
+    options = parse_beam_options(beam)
+    if is_local(options):
         return leases.nobody()
+    given, run_id = GivenOptions(options, beam), uuid.uuid4().hex
     driver, versions = this_process(), asdict(installed())
-    return LeaseFile(run_id, function, facts.engine, facts.job, facts.rest, time.time(), driver, versions)
+    job, rest = given.job_name(run_id), given.rest_address
+    return LeaseFile(run_id, function, given.runner_name, job, rest, time.time(), driver, versions)
 
 
 def _revoke_others(folder: str, content: LeaseFile, beam: Sequence[str]) -> bool:
@@ -128,9 +130,9 @@ def _revoke_others(folder: str, content: LeaseFile, beam: Sequence[str]) -> bool
     """
     others = [other for other in leases.leases(folder).values() if other.run]
     if others and content.run:
-        from pipeline.engines import run_pipeline
+        from pipeline.engines import remote
 
-        run_pipeline.connect(beam, content.run, slots=False)  # the other job may have them
+        remote.connect(beam, content.run, slots=False)  # the other job may have them
     _revoke(folder, others)
     return bool(others)
 

@@ -56,9 +56,9 @@ def ground(
     """
     folder = files.join(output, DETECTIONS)
     if options.beam:
-        from pipeline.engines import run_pipeline
+        from pipeline.engines.beam_options import parse_beam_options
 
-        run_pipeline.parse_beam_options(options.beam)  # refuses a wrong option before models are looked up
+        parse_beam_options(options.beam)  # refuses a wrong option before models are looked up
     old = _interrupted_fresh(folder) if options.fresh else read_plan(folder)
     engine = None if old else _connect(options)  # before models are looked up
     if old:
@@ -117,7 +117,7 @@ def ground(
 
         engine = engine or _connect(options)  # a finished run may have been reopened
         if engine:
-            options = replace(options, beam=engine.arguments)
+            options = replace(options, beam=engine.arguments, engine=engine)
             options.take_lease()
             from pipeline.engines import progress
 
@@ -257,13 +257,14 @@ def _connect(options: GroundOptions) -> "RemoteEngine | None":
     """The remote engine that Beam's options name, if any."""
     if not (options.beam and options.claim):
         return None
-    from pipeline.engines import run_pipeline
+    from pipeline.engines import remote
 
-    return run_pipeline.connect(options.beam, options.claim.run_id)
+    return remote.connect(options.beam, options.claim.run_id)
 
 
 def _check_device(settings: DetectorSettings, arguments: Sequence[str]) -> None:
     """Refuses a wrong Beam option or a missing device before anything is written."""
-    from pipeline.engines import placement, run_pipeline
+    from pipeline.engines import placement
+    from pipeline.engines.beam_options import parse_beam_options
 
-    placement.check_device(settings, run_pipeline.parse_beam_options(arguments))
+    placement.check_device(settings, parse_beam_options(arguments))

@@ -11,6 +11,7 @@ import apache_beam as beam
 from pipeline import files, layout
 from pipeline.configuration import ShardSettings
 from pipeline.engines import progress, run_pipeline, submission
+from pipeline.engines.beam_options import parse_beam_options
 from pipeline.engines.worker_context import Leased
 from pipeline.faults import EnvironmentFault
 from pipeline.files.lease import Lease
@@ -44,7 +45,7 @@ def run(output: str, folder: str, head: Manifest, work: Iterable[Work], row_dige
     Raises:
       CallError: more than `MAX_SHARDS` shards. EnvironmentFault: the run failed before it was complete.
     """
-    beam_options = run_pipeline.parse_beam_options(options.beam)
+    beam_options = parse_beam_options(options.beam)
     writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy)
     files.delete([files.join(output, layout.PLANNED_SHARDS)])  # left by a run that was killed
     old = files.list_folder(output, layout.MANIFEST)
@@ -58,7 +59,10 @@ def run(output: str, folder: str, head: Manifest, work: Iterable[Work], row_dige
     with display, work_list(output, work) as uri:
         stale = Stale(options.fresh, old[0].stamp if old else None)
         run_pipeline.run(
-            lambda pipeline: build(pipeline, uri, writer, head, row_digest, stale, lease), beam_options, options.claim
+            lambda pipeline: build(pipeline, uri, writer, head, row_digest, stale, lease),
+            beam_options,
+            options.claim,
+            options.engine,
         )
     files.delete([files.join(output, layout.PLANNED_SHARDS)])
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import files
 from pipeline.configuration import EngineSettings
-from pipeline.engines import run_folder, run_pipeline, signs_of_life
+from pipeline.engines import remote, run_folder, signs_of_life
 from pipeline.engines.heartbeat import Beat
 from pipeline.engines.run_folder import claimed
 from pipeline.faults import CallError, EnvironmentFault
@@ -28,7 +28,7 @@ OTHER = LeaseFile("other", "pack", "FlinkRunner", "gritmill-other", "cluster:808
 def connected(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Stands for the engine, which answers: whether it was asked for free slots."""
     asked: list[bool] = []
-    monkeypatch.setattr(run_pipeline, "connect", lambda beam, run_id, slots=True: asked.append(slots))
+    monkeypatch.setattr(remote, "connect", lambda beam, run_id, slots=True: asked.append(slots))
     return asked
 
 
@@ -157,7 +157,7 @@ def test_a_job_is_not_taken_over_for_an_engine_that_does_not_answer(
         assert not slots  # those of the other job are free when it is cancelled
         raise CallError("nobody answers there")
 
-    monkeypatch.setattr(run_pipeline, "connect", refuse)
+    monkeypatch.setattr(remote, "connect", refuse)
     old = take(str(tmp_path), OTHER)
     beat(tmp_path, ELSEWHERE)
     before = names(tmp_path)
