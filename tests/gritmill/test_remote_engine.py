@@ -1,11 +1,17 @@
 """What a command asks a remote engine, and when. No engine runs here."""
 
+import os
+import pickle
 import shutil
+import sys
 
 import pytest
 
 import gritmill
+from pipeline.engines import remote
+from pipeline.engines.remote import RemoteEngine
 from pipeline.faults import CallError
+from pipeline.ground import graph
 from tests import sample_pairs
 from tests.flink_server import closed_port
 
@@ -62,3 +68,41 @@ def test_a_half_finished_run_and_a_pack_lose_nothing_if_the_engine_is_gone(tmp_p
     assert {path: data for path, data in after.items() if path not in logs} == {
         path: data for path, data in before.items() if path not in logs
     }
+
+
+class Submitted(Exception):
+    """In place of a job."""
+
+
+@pytest.mark.parametrize("engine", [["--runner=FlinkRunner", "--flink_master=flink:8081"], []])
+def test_the_driver_finds_user_code_in_its_working_directory_and_sends_it_to_local_workers_only(
+    tmp_path, finished, monkeypatch, engine
+):
+    config, pattern, _ = finished
+    home = tmp_path / "working-directory"
+    home.mkdir()
+    module = f"code_in_{'the_' * bool(engine)}working_directory"
+    lines = (
+        "from tests.plugin_detectors import factory as detector\nfrom tests.plugin_stages import brightness as stage"
+    )
+    (home / f"{module}.py").write_text(lines)
+    monkeypatch.chdir(home)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.setattr(
+        remote, "connect", lambda beam, run_id: RemoteEngine("Flink", "", "job", beam) if beam else None
+    )
+    sent = []
+
+    def run(plan, stages, *_, **__):
+        sent.extend(stages)
+        raise Submitted
+
+    monkeypatch.setattr(graph, "run", run)
+    own = {
+        "detector": {**config["detector"], "model": f"{module}:detector"},
+        "stages": {"factories": [f"{module}:stage"]},
+    }
+    with pytest.raises(Submitted):
+        gritmill.ground({**config, **own}, inputs=[pattern], output=tmp_path / "out", beam=engine)
+    assert [stage.name for stage in sent] == ["phrases", "boxes", "brightness"]
+    assert [os.getcwd().encode() in pickle.dumps(stage) for stage in sent] == [False, not engine, not engine]
