@@ -136,9 +136,7 @@ def ranges_of(uri: str, folder: str) -> Iterator[RangeItem]:
 
 def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None) -> beam.PCollection:
     """Adds the duplicates to the ranges."""
-    hash_pairs = Leased(
-        lease, "hash pairs", lambda item: hash_range(folder, item[0], item[1] is None, item[1]), many=True
-    )
+    hash_pairs = Leased(lease, "hash pairs", lambda item: hash_range(folder, item[0], item[1]), many=True)
     duplicates = (
         ranges
         | "HashPairs" >> beam.FlatMap(hash_pairs)
@@ -161,7 +159,7 @@ def _add_duplicates(keyed: tuple[RangeKey, dict[str, Iterable[Any]]]) -> RangeIt
 
 def _count(item: RangeItem, writer: ShardWriter, columns: tuple[str, ...]) -> tuple[RangeCount, Statistics]:
     range_id, chunks, source, duplicates = item
-    return count_range(writer.detections, range_id, chunks is None, writer.policy, source, columns, duplicates, chunks)
+    return count_range(writer.detections, range_id, chunks, writer.policy, source, columns, duplicates)
 
 
 def _plan(
