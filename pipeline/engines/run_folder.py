@@ -4,6 +4,7 @@ Each command that writes into a run folder respects the lease of another one, al
 that was killed runs on. `--take-over` revokes it.
 """
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -12,13 +13,13 @@ from dataclasses import asdict, dataclass
 
 from pipeline import files, layout
 from pipeline.configuration import EngineSettings
-from pipeline.engines import heartbeat, progress, signs_of_life
+from pipeline.engines import progress, signs_of_life
 from pipeline.engines.claim import Claim, cancel_job
 from pipeline.engines.heartbeat import Beat, Beats
 from pipeline.engines.versions import installed
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lease as leases
-from pipeline.files.guards import guarded
+from pipeline.files.guards import guarded, unguarded
 from pipeline.files.holder import this_process
 from pipeline.files.lease import LeaseFile
 from pipeline.files.lock import hold
@@ -74,7 +75,7 @@ def _kept(own: Claim) -> Iterator[None]:
         if own.is_taken_over():
             raise EnvironmentFault(taken_over)
         if own.lease:
-            heartbeat.delete_all(own.folder, own.run_id)  # the job is done: nothing beats any more
+            _remove(own.folder, layout.HEARTBEATS, own.run_id)  # the job is done: nothing beats any more
     except BaseException as error:
         was_taken_over = isinstance(error, Exception) and _asks_true(own.is_taken_over)
         own.end()
@@ -85,6 +86,9 @@ def _kept(own: Claim) -> Iterator[None]:
         raise
     finally:
         own.stop()
+        if own.lease:
+            with suppress(Exception):
+                _remove(own.folder, layout.FAULTS, own.run_id)
 
 
 def _asks_true(question: Callable[[], bool]) -> bool:
@@ -103,7 +107,17 @@ def _wait_for_workers(own: Claim) -> None:
         while beats.look().keys() - {driver} and time.monotonic() < until:
             time.sleep(0.2)
         if not beats.look().keys() - {driver}:
-            heartbeat.delete_all(own.folder, own.run_id)
+            _remove(own.folder, layout.HEARTBEATS, own.run_id)
+
+
+def _remove(folder: str, kind: str, run_id: str = "*") -> None:
+    """Removes what the processes of a run have written. kind: `HEARTBEATS` or `FAULTS`. run_id: `*` for all runs."""
+    with unguarded():
+        files.delete(info.uri for info in files.list_folder(files.join(folder, kind), f"{run_id}/*.json"))
+    if files.is_local(folder):
+        for empty in (*files.folders_in(files.join(folder, kind)), files.join(folder, kind)):
+            with suppress(OSError):  # it is not empty, or not there
+                os.rmdir(empty)
 
 
 def _content(function: str, beam: Sequence[str]) -> LeaseFile:
@@ -151,7 +165,8 @@ def _revoke(folder: str, others: Collection[LeaseFile]) -> None:
 
 @dataclass
 class _Check:
-    """Called when the folder is locked: refuses if a job uses it, else waits until none writes there."""
+    """Called when the folder is locked: refuses if a job uses it, else waits until none writes there, and removes the
+    lasting faults of killed drivers."""
 
     folder: str
     tell: Callable[[str], None]
@@ -167,6 +182,7 @@ class _Check:
                 raise CallError(_refusal(self.folder, others, *alive))
             _revoke(self.folder, others.values())
         signs_of_life.wait_until_quiet(beats, self.tell)
+        _remove(self.folder, layout.FAULTS)
 
 
 def _refusal(folder: str, others: dict[int, LeaseFile], uri: str, beat: Beat) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import files
 from pipeline.configuration import EngineSettings
-from pipeline.engines import remote, run_folder, signs_of_life
+from pipeline.engines import lasting_faults, remote, run_folder, signs_of_life
 from pipeline.engines.heartbeat import Beat
 from pipeline.engines.run_folder import claimed
 from pipeline.faults import CallError, EnvironmentFault
@@ -84,6 +84,33 @@ def test_a_call_on_an_engine_holds_a_lease_and_leaves_only_its_end(tmp_path: Pat
     assert own.lease.is_revoked()
     assert names(tmp_path) == ["lease/000002.json"]
     assert not (tmp_path / "heartbeats").exists()
+
+
+@pytest.mark.parametrize("worker", ["alive", "ended"])
+def test_a_call_that_fails_leaves_no_lasting_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: str
+) -> None:
+    monkeypatch.setattr(run_folder, "_LAST_SECONDS", 0.0)
+    with pytest.raises(EnvironmentFault, match=r"^worker on x: no$"), call(tmp_path, REMOTE) as own:  # noqa: PT012
+        own.take()
+        lasting_faults.write(own.folder, own.run_id, "worker on x: no")
+        if worker == "alive":
+            beat(tmp_path, ELSEWHERE, own.run_id)  # the next command waits for it
+        raise EnvironmentFault("worker on x: no")
+    left = [f"heartbeats/{own.run_id}/{ELSEWHERE.name}.json"] if worker == "alive" else []
+    assert names(tmp_path) == [*left, "lease/000002.json"]
+    assert not (tmp_path / "faults").exists()
+
+
+@pytest.mark.parametrize("beam", [(), REMOTE])
+def test_the_lasting_fault_of_a_killed_driver_is_removed_by_the_next_call(
+    tmp_path: Path, cancelled: list[tuple[str, str]], beam: tuple[str, ...]
+) -> None:
+    take(str(tmp_path), OTHER)
+    lasting_faults.write(str(tmp_path), "other", "worker on x: no")
+    with call(tmp_path, beam) as own:
+        own.take()
+        assert not (tmp_path / "faults").exists()
 
 
 def test_the_jobs_have_the_name_that_the_user_gave_and_the_id_of_the_call(tmp_path: Path) -> None:

@@ -1,12 +1,19 @@
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import apache_beam as beam
 import pytest
 
+from pipeline.configuration import EngineSettings
+from pipeline.engines import lasting_faults, run_pipeline, watch
 from pipeline.engines.beam_options import parse_beam_options
+from pipeline.engines.claim import Claim
 from pipeline.engines.run_pipeline import run
 from pipeline.faults import CallError, EnvironmentFault
+from pipeline.files.lease import nobody
 from pipeline.files.publish import publish_bytes
+from pipeline.files.run_log import RunLog
 
 
 def write(uri: str) -> None:
@@ -42,3 +49,41 @@ def test_a_fault_of_ours_while_building_keeps_its_status() -> None:
 
     with pytest.raises(CallError, match=r"^--input: nothing there$"):
         run(build, parse_beam_options([]))
+
+
+class Job:
+    """A pipeline, and its job on an engine that tries again and again: it ends when it is cancelled, or after the
+    seconds, with the error of the engine."""
+
+    def __init__(self, seconds: float) -> None:
+        self.cancelled = threading.Event()
+        self._seconds = seconds
+
+    def run(self) -> "Job":
+        return self
+
+    def wait_until_finish(self) -> None:
+        if not self.cancelled.wait(self._seconds):
+            raise RuntimeError("Pipeline failed in state FAILED: java.lang.Exception: 10 restarts")
+
+    def cancel(self) -> None:
+        self.cancelled.set()
+
+
+@pytest.mark.parametrize("first", ["watch", "engine"])
+def test_what_a_worker_cannot_do_ends_the_call_and_the_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    job = Job(60.0 if first == "watch" else 0.0)
+    monkeypatch.setattr(run_pipeline, "_pipeline", lambda _: job)
+    monkeypatch.setattr(watch, "LOOK_SECONDS", 0.01 if first == "watch" else 60.0)
+    folder, line = str(tmp_path), "worker on host7: no module named mine"
+    claim = Claim(folder, replace(nobody(), run=tmp_path.name), RunLog(folder), EngineSettings(), print)
+    claim.take()
+    with pytest.raises(EnvironmentFault) as failed:
+        run(lambda _: lasting_faults.write(folder, claim.run_id, line), parse_beam_options([]), claim)
+    claim.stop()
+    assert (str(failed.value), failed.value.status) == (line, 3)
+    assert job.cancelled.is_set()
+    assert claim.lease
+    assert claim.lease.is_revoked(now=True)
