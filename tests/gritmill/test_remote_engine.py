@@ -1,4 +1,4 @@
-"""What a command asks a remote engine, and when. No engine runs here."""
+"""What a command asks a remote engine, and when; and a run on Beam's job service, in this process."""
 
 import os
 import pickle
@@ -6,6 +6,7 @@ import shutil
 import sys
 
 import pytest
+from apache_beam.runners.portability.local_job_service import LocalJobServicer
 
 import gritmill
 from pipeline.engines import remote
@@ -33,6 +34,30 @@ def gone():
     """Beam's options of a cluster that is not there."""
     with closed_port() as address:
         yield ["--runner=FlinkRunner", f"--flink_master={address}", "--job_server_java_launcher=/bin/sh"]
+
+
+@pytest.fixture
+def job_service(tmp_path):
+    """Beam's options of its job service in Python. The workers are threads of the driver. No request, and no job, takes
+    longer than a minute."""
+    service = LocalJobServicer(staging_dir=str(tmp_path / "staging"))
+    port = service.start_grpc_server(0)
+    yield [
+        *("--runner=PortableRunner", f"--job_endpoint=localhost:{port}", "--environment_type=LOOPBACK"),
+        "--job_server_timeout=60",
+    ]
+    service.stop()
+
+
+def test_beams_job_service_gives_the_bytes_of_the_local_engine(tmp_path, finished, job_service):
+    config, pattern, here = finished
+    limits = {"engine": {"start_minutes": 1, "stall_minutes": 1}}
+    gritmill.run(config | limits, inputs=[pattern], output=tmp_path / "out", beam=job_service)
+    names = ("detections/0*/*", "shards/*", "manifest.json", "statistics.json")
+    there = sample_pairs.files_of(tmp_path / "out", *names)
+    assert len(there) > 4
+    assert there == sample_pairs.files_of(here, *names)
+    assert not {"heartbeats", "faults"} & {path.name for path in (tmp_path / "out").iterdir()}
 
 
 def content(folder):
