@@ -1,4 +1,7 @@
-"""A detector that notes each picture that it looks at, and then asks the embedded scene-grounder."""
+"""A detector that notes each picture that it looks at, and then asks the embedded scene-grounder.
+
+Workers import it from this clone, which `make install` has put on the path of each process of `.venv`.
+"""
 
 import os
 import time
