@@ -118,8 +118,9 @@ def test_the_driver_finds_user_code_in_its_working_directory_and_sends_it_to_loc
     )
     sent = []
 
-    def run(plan, stages, *_, **__):
+    def run(plan, stages, tables, listings, provenance, options):
         sent.extend(stages)
+        assert bool(options.engine) == bool(engine)
         raise Submitted
 
     monkeypatch.setattr(graph, "run", run)

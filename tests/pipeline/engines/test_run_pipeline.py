@@ -9,6 +9,7 @@ from pipeline.configuration import EngineSettings
 from pipeline.engines import lasting_faults, run_pipeline, watch
 from pipeline.engines.beam_options import parse_beam_options
 from pipeline.engines.claim import Claim
+from pipeline.engines.remote import RemoteEngine
 from pipeline.engines.run_pipeline import run
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files.lease import nobody
@@ -55,7 +56,7 @@ class Job:
     """A pipeline, and its job on an engine that tries again and again: it ends when it is cancelled, or after the
     seconds, with the error of the engine."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
         self.cancelled = threading.Event()
         self._seconds = seconds
 
@@ -64,7 +65,7 @@ class Job:
 
     def wait_until_finish(self) -> None:
         if not self.cancelled.wait(self._seconds):
-            raise RuntimeError("Pipeline failed in state FAILED: java.lang.Exception: 10 restarts")
+            raise RuntimeError("Pipeline failed in state FAILED: java.lang.Exception: Process died with exit code 127")
 
     def cancel(self) -> None:
         self.cancelled.set()
@@ -87,3 +88,11 @@ def test_what_a_worker_cannot_do_ends_the_call_and_the_job(
     assert job.cancelled.is_set()
     assert claim.lease
     assert claim.lease.is_revoked(now=True)
+
+
+def test_an_error_of_the_engine_is_told_with_what_the_driver_knows_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_pipeline, "_pipeline", lambda _: Job())
+    engine = RemoteEngine("Spark", "spark://master:7077", "gritmill-1f", (), command="/opt/gritmill-worker")
+    line = "^the worker command /opt/gritmill-worker ended with status 127 on a worker's machine of Spark at spark://master"
+    with pytest.raises(EnvironmentFault, match=line):
+        run(lambda _: None, parse_beam_options([]), engine=engine)
