@@ -1,5 +1,8 @@
 """A detector that notes each picture that it looks at, and then asks the embedded scene-grounder. It can be killed by
-a picture."""
+a picture.
+
+Workers import it from this clone, which `make install` has put on the path of each process of `.venv`.
+"""
 
 import os
 import signal

@@ -35,7 +35,7 @@ def settle():
         ("apache_beam.transforms.core", "get_signature", _cache_method_signatures),
         ("apache_beam.transforms.userstate", "get_dofn_specs", _cache_by_object),
         ("apache_beam.options.pipeline_options", "PipelineOptions.view_as", _cache_parsed_options),
-        ("pipeline.engines.run_pipeline", "_gc_frozen", _do_not_count_frozen),
+        ("pipeline.engines.adapted_beam", "gc_frozen", _do_not_count_frozen),
     ):
         owner = sys.modules.get(name)
         if owner and "." in function:

@@ -2,10 +2,12 @@
 
 import hashlib
 import importlib
+import importlib.util
 import inspect
 import json
+import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,40 @@ from transforms.culprits import PluginError, WrongAnswer, calling, describe, pla
 from transforms.wording import type_of
 
 
+def search(folders: Iterable[str]) -> None:
+    """Lets this process import from folders. They are searched after all installed packages."""
+    # Not inserted first: a transforms.py in such a folder must not hide gritmill's package.
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
+
+
+def check_module(name: str, key: str) -> None:
+    """Raises ValueError if the module of `package.module:factory` is not there. Imports at most packages above it."""
+    module = name.partition(":")[0]
+    try:
+        there = importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        there = False
+    except Exception:  # of a package above it, which runs user code; its import reports it
+        return
+    if not there:
+        raise ValueError(f"{key}: {name} cannot be loaded: No module named {module!r}; {_cure()}")
+
+
+def _cure() -> str:
+    return f"install it on {socket.gethostname()}, or add its folder to PYTHONPATH there"
+
+
 def find_factory(name: str, search_path: Sequence[str] = (), key: str = "detector.model") -> Callable[..., Any]:
     """The factory that `package.module:factory` names.
 
-    search_path: folders that are searched after all installed packages. key: the configuration key, for messages.
+    search_path: see `search`; empty on workers of other machines. key: the configuration key, for messages.
 
     Raises:
       ValueError: the module cannot be imported or does not contain such a callable.
     """
-    # Appended, not inserted first: a transforms.py in such a folder must not hide gritmill's package.
-    sys.path.extend(folder for folder in search_path if folder not in sys.path)
+    search(search_path)
+    if not search_path:
+        check_module(name, key)
     module, _, function = name.partition(":")
     try:
         factory: Callable[..., Any] = getattr(importlib.import_module(module), function)

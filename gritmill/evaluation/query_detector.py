@@ -11,7 +11,8 @@ from os import getcwd
 from gritmill.evaluation.sets.truth import TrueCaption, TruePhrase, Truth
 from pipeline import fingerprint
 from pipeline.configuration import Configuration
-from pipeline.engines import placement, progress, run_pipeline
+from pipeline.engines import placement, progress
+from pipeline.engines.beam_options import parse_beam_options
 from pipeline.faults import EnvironmentFault, first_line
 from pipeline.ground.chunks import cut_chunks
 from pipeline.ground.load_images import ImageLoader, PositionedPair
@@ -95,7 +96,7 @@ def load_detector(configuration: Configuration) -> tuple[StageRunner, Configurat
     Raises:
       CallError: a model cannot be loaded, or the device is not available.
     """
-    beam_options = run_pipeline.parse_beam_options(())
+    beam_options = parse_beam_options(())
     model_identities = identify_models(configuration)
     resolved = fingerprint.resolve(configuration, model_identities)
     placement.check_device(resolved.detector, beam_options)

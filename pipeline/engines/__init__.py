@@ -1,5 +1,6 @@
 """Runs pipelines.
 
+beam_options            parses the options after `--`; what they ask of the local engine
 addresses               whether somebody answers at an address, whether a host is this machine
 flink_rest              asks a Flink cluster through its REST interface, and cancels its jobs there
 given_options           Beam's options as the user gave them, and as gritmill completes them
@@ -14,7 +15,9 @@ worker_context          what each step on a worker does first: it asks for the l
 lasting_faults          what keeps a worker from working for good
 watch                   the driver's watch on a job: whether its workers start, and do something
 claim                   what a call has of its run folder, and how its job is ended
-run_pipeline            runs a pipeline on the engine that the user selects, and converts its errors
+worker_errors           what Beam says about an exception on a worker, as one line
+adapted_beam            changes to Beam and to the garbage collector while a pipeline runs
+run_pipeline            runs a pipeline on the engine that the user selects, and watches it until it ends
 local_workers, worker   local processes: start and watch them; the process itself
 engine_worker           `gritmill-worker`, the process that an engine starts on its machines
 versions, submission    the versions that must be equal; what a driver tells the workers of an engine

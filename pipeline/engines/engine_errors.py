@@ -7,14 +7,12 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 import grpc
-from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 
 from pipeline.engines.flink_rest import NoAnswer, ask, cancel_flink_job, newest_failure
-from pipeline.engines.given_options import GivenOptions
-from pipeline.engines.worker_environment import WORKER, worker_command
+from pipeline.engines.remote import RemoteEngine
+from pipeline.engines.worker_environment import WORKER
 from pipeline.faults import CallError, EnvironmentFault, RunFault
 
 _AGAIN = "run the same command to resume"
@@ -32,80 +30,41 @@ _NO_MASTER = re.compile(r"stopped SparkContext|All masters are unresponsive")
 _SPARK_HOST = re.compile(r"\((?P<host>[\w.:-]+) executor \w+\)")
 
 
-@dataclass(frozen=True)
-class Target:
-    """What a message can name. All are empty if they are unknown or do not exist.
-
-    engine: "Flink at HOST:PORT". command: that starts a worker. environment: Beam's `--environment_type`.
-    """
-
-    engine: str
-    rest_address: str = ""
-    job_endpoint: str = ""
-    job_name: str = ""
-    environment: str = ""
-    command: str = ""
-    parallelism: int = 0
-
-
-def target_of(options: PipelineOptions) -> Target:
-    """Reads the options. Call it before the pipeline runs, because Beam's runners change them."""
-    given = GivenOptions(options)
-    portable = options.view_as(PortableOptions)
-    command = ""
-    if portable.environment_type == "PROCESS":
-        with suppress(CallError):
-            command = worker_command(portable)
-    address = given.rest_address or given.job_endpoint
-    names = {"portable": "the engine", "prism": "Prism", "dataflow": "Dataflow", "flink": "Flink", "spark": "Spark"}
-    known = "flink" if given.rest_address else "spark" if given.has("spark_master_url") else given.runner
-    engine = names.get(known, given.runner_name)
-    return Target(
-        engine=f"{engine} at {address}" if address else engine,
-        rest_address=given.rest_address,
-        job_endpoint=given.job_endpoint,
-        job_name=given.text("job_name"),
-        environment=portable.environment_type or "",
-        command=command,
-        parallelism=max(given.flink.parallelism, 0),
-    )
-
-
-def explain(error: Exception, target: Target) -> RunFault | None:
+def explain(error: Exception, engine: RemoteEngine) -> RunFault | None:
     """The fault that the user sees; None if the error says enough itself, as those of our own steps do."""
     text = str(error)
-    server = f"Beam's job server{f' at {target.job_endpoint}' if target.job_endpoint else ''}"
+    server = f"Beam's job server{f' at {engine.job_endpoint}' if engine.job_endpoint else ''}"
     if isinstance(error, grpc.FutureTimeoutError):
         return EnvironmentFault(f"{server} does not answer; start it again, then {_AGAIN}")
     if isinstance(error, grpc.RpcError):
-        return _server_ended(error, server, target)
+        return _server_ended(error, server, engine)
     if failed := _NO_SERVER.search(text):
         cure = "GRITMILL_DEBUG=1 shows its output; Beam's job servers need Java 11 or later"
         return EnvironmentFault(f"Beam's job server ended with status {failed[1]} when it was started; {cure}")
     if _OF_A_STEP.search(text) or not _OF_AN_ENGINE.search(text):
         return None
-    host = newest_failure(target.rest_address, target.job_name)[0] if target.rest_address else ""
+    host = newest_failure(engine.rest_address, engine.job_name)[0] if engine.rest_address else ""
     if match := _SPARK_HOST.search(text):
         host = match["host"]
-    where = _place(host, target)
+    where = _place(host, engine)
     if _CANNOT_START.search(text):
-        return _no_command(text, where, target)
+        return _no_command(text, where, engine)
     if died := _DIED.search(text):
         cure = f"run it there by hand, or look into the log of its TaskManager or executor; then {_AGAIN}"
-        return EnvironmentFault(f"the worker command {target.command} ended with status {died[1]} {where}; {cure}")
+        return EnvironmentFault(f"the worker command {engine.command} ended with status {died[1]} {where}; {cure}")
     if _NO_SLOTS.search(text):
-        wanted = f" {target.parallelism}" if target.parallelism else ""
+        wanted = f" {engine.slots}" if engine.slots else ""
         cure = f"start more TaskManagers or give a lower --parallelism, then {_AGAIN}"
-        return EnvironmentFault(f"{target.engine} has not got{wanted} free slots within its time limit; {cure}")
+        return EnvironmentFault(f"{engine.place} has not got{wanted} free slots within its time limit; {cure}")
     if _NO_MASTER.search(text):
-        return EnvironmentFault(f"the master of {target.engine} does not answer; start it again, then {_AGAIN}")
+        return EnvironmentFault(f"the master of {engine.place} does not answer; start it again, then {_AGAIN}")
     if _REFUSED.search(text):
-        return _refused(where, target)
+        return _refused(where, engine)
     return None
 
 
 @contextmanager
-def no_vain_restarts(target: Target | None) -> Iterator[list[RunFault]]:
+def no_vain_restarts(engine: RemoteEngine | None) -> Iterator[list[RunFault]]:
     """While the block runs, cancels a Flink job whose worker command cannot be started, or that a worker refuses.
     Yields the fault, if it comes.
 
@@ -114,29 +73,29 @@ def no_vain_restarts(target: Target | None) -> Iterator[list[RunFault]]:
     found: list[RunFault] = []
     ended = threading.Event()
 
-    def watch(target: Target) -> None:
+    def watch(engine: RemoteEngine) -> None:
         while not ended.wait(_LOOK_SECONDS) and not found:
-            host, trace = newest_failure(target.rest_address, target.job_name)
+            host, trace = newest_failure(engine.rest_address, engine.job_name)
             refused = _REFUSED_BY_WORKER.search(trace)
             if refused or (host and _CANNOT_START.search(trace) and not _OF_A_STEP.search(trace)):
-                no_command = _no_command(trace, _place(host, target), target)
+                no_command = _no_command(trace, _place(host, engine), engine)
                 found.append(EnvironmentFault(refused[1]) if refused else no_command)
                 with suppress(OSError):
-                    cancel_flink_job(target.rest_address, target.job_name)
+                    cancel_flink_job(engine.rest_address, engine.job_name)
 
-    if target and target.rest_address and target.job_name:
-        threading.Thread(target=watch, args=(target,), daemon=True, name="flink-failures").start()
+    if engine and engine.rest_address:
+        threading.Thread(target=watch, args=(engine,), daemon=True, name="flink-failures").start()
     try:
         yield found
     finally:
         ended.set()
 
 
-def _place(host: str, target: Target) -> str:
-    return f"on {host}" if host else f"on a worker's machine of {target.engine}"
+def _place(host: str, engine: RemoteEngine) -> str:
+    return f"on {host}" if host else f"on a worker's machine of {engine.place}"
 
 
-def _server_ended(error: grpc.RpcError, server: str, target: Target) -> RunFault:
+def _server_ended(error: grpc.RpcError, server: str, engine: RemoteEngine) -> RunFault:
     """The stream of messages broke. What the job server started on a Flink cluster runs on without it."""
     code = error.code() if callable(getattr(error, "code", None)) else None
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -147,9 +106,9 @@ def _server_ended(error: grpc.RpcError, server: str, target: Target) -> RunFault
     return EnvironmentFault(f"{server}: {details}")
 
 
-def _no_command(text: str, where: str, target: Target) -> RunFault:
+def _no_command(text: str, where: str, engine: RemoteEngine) -> RunFault:
     program = re.search(r'Cannot run program "([^"]+)"', text)
-    command = program[1] if program else target.command or ("docker" if target.environment == "DOCKER" else WORKER)
+    command = program[1] if program else engine.command or ("docker" if engine.environment == "DOCKER" else WORKER)
     why = "cannot be executed" if "error=13" in text else "does not exist"
     if command == "docker":
         cure = "install Docker there, or give --environment_type=PROCESS or EXTERNAL"
@@ -158,14 +117,14 @@ def _no_command(text: str, where: str, target: Target) -> RunFault:
     return CallError(f"the worker command {command} {why} {where}; {cure}")
 
 
-def _refused(where: str, target: Target) -> RunFault:
+def _refused(where: str, engine: RemoteEngine) -> RunFault:
     """Nobody listens: the engine itself has ended, or, if it answers, the worker pool beside it."""
     try:
-        answers = bool(target.rest_address) and bool(ask(target.rest_address, "/overview"))
+        answers = bool(engine.rest_address) and bool(ask(engine.rest_address, "/overview"))
     except (NoAnswer, OSError):
         answers = False
-    if answers and target.environment == "EXTERNAL":
+    if answers and engine.environment == "EXTERNAL":
         return CallError(f"no worker pool answers {where}; start one beside each TaskManager, then {_AGAIN}")
     if answers:
-        return EnvironmentFault(f"{target.engine} lost the connection to a worker {where}; {_AGAIN}")
-    return EnvironmentFault(f"{target.engine} does not answer any more; start it again, then {_AGAIN}")
+        return EnvironmentFault(f"{engine.place} lost the connection to a worker {where}; {_AGAIN}")
+    return EnvironmentFault(f"{engine.place} does not answer any more; start it again, then {_AGAIN}")

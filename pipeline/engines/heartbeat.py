@@ -6,7 +6,6 @@ process with a revoked lease rewrites it only while it is still changing a file 
 minutes later. Others see that a file changes; they never compare its times with their own clock.
 """
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -177,14 +176,3 @@ def _read(uri: str) -> Beat | None:
     with suppress(Exception):
         return find_typed(uri, Beat)
     return None
-
-
-def delete_all(folder: str, run_id: str) -> None:
-    """Removes the heartbeats of a run, and what its workers said about lasting faults."""
-    for kind in (layout.HEARTBEATS, layout.FAULTS):
-        with unguarded():
-            files.delete(info.uri for info in files.list_folder(files.join(folder, kind), f"{run_id}/*.json"))
-        if files.is_local(folder):
-            for empty in (*files.folders_in(files.join(folder, kind)), files.join(folder, kind)):
-                with suppress(OSError):  # it is not empty, or not there
-                    os.rmdir(empty)

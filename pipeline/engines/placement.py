@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from apache_beam.options.pipeline_options import PipelineOptions
 
-from pipeline.engines import run_pipeline
+from pipeline.engines.beam_options import is_local, local_worker_count
 from pipeline.faults import CallError
 from transforms.detectors.load import find_family
 from transforms.detectors.settings import DetectorSettings
@@ -20,7 +20,7 @@ workers."""
 
 def check_device(settings: DetectorSettings, beam_options: PipelineOptions) -> None:
     """Raises CallError if the detector runs on this machine and its device is missing here."""
-    if not run_pipeline.is_local(beam_options) or not find_family(settings).placed:
+    if not is_local(beam_options) or not find_family(settings).placed:
         return
     import torch
 
@@ -35,9 +35,9 @@ def check_device(settings: DetectorSettings, beam_options: PipelineOptions) -> N
 
 def local_threads(beam_options: PipelineOptions) -> int:
     """CPU threads of a model in a local worker: cores divided by workers. 0 if workers are on other machines."""
-    if not run_pipeline.is_local(beam_options):
+    if not is_local(beam_options):
         return 0
-    return max(1, available_cores() // run_pipeline.local_worker_count(beam_options))
+    return max(1, available_cores() // local_worker_count(beam_options))
 
 
 def pack_beam_options(arguments: Sequence[str], pairs: int) -> tuple[str, ...]:

@@ -11,13 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import grpc
-from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.options.pipeline_options import PipelineOptions, PortableOptions
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from pipeline.engines import flink_cluster
 from pipeline.engines.addresses import TIMEOUT_SECONDS, host_of, open_address
+from pipeline.engines.beam_options import is_local, parse_beam_options
 from pipeline.engines.given_options import GivenOptions
-from pipeline.engines.worker_environment import complete_dataflow, complete_environment
+from pipeline.engines.worker_environment import complete_dataflow, complete_environment, worker_command
 from pipeline.faults import CallError
 from transforms.wording import counted
 
@@ -36,7 +37,9 @@ class RemoteEngine:
       name: with its version, as far as it says so. address: as the user gave it; empty if the engine has none.
       job_name: of the job to be submitted. arguments: Beam's options, those of the user and gritmill's defaults.
       rest_address: of Flink's REST interface; empty if it is not known, and for other engines.
-      slots: how many task slots the job uses; None if the engine does not say so. warnings: lines for the user.
+      job_endpoint: of a job server that is running already; empty if Beam starts one.
+      environment: Beam's `--environment_type`. command: that starts a worker; empty if it is not known.
+      slots: how many task slots the job uses; None if nobody says so. warnings: lines for the user.
     """
 
     name: str
@@ -44,33 +47,43 @@ class RemoteEngine:
     job_name: str
     arguments: tuple[str, ...]
     rest_address: str = ""
+    job_endpoint: str = ""
+    environment: str = ""
+    command: str = ""
     slots: int | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def place(self) -> str:
+        """Name and address, for messages."""
+        return f"{self.name} at {self.address}" if self.address else self.name
+
     def start_lines(self, ranges: int) -> list[str]:
         """What the user is told before the graph is built: engine, slots, ranges; then warnings."""
-        where = f" at {self.address}" if self.address else ""
         slots = "" if self.slots is None else f"{counted(self.slots, 'slot')}, "
-        lines = [f"{self.name}{where}: {slots}{counted(ranges, 'range')}, job {self.job_name}"]
+        lines = [f"{self.place}: {slots}{counted(ranges, 'range')}, job {self.job_name}"]
         if self.slots is not None and ranges < self.slots:
             idle = f"{counted(self.slots, 'slot')} for {counted(ranges, 'range')}: {self.slots - ranges:,} will be idle"
             lines.append(f"{idle}; more and smaller input files make more ranges")
         return [*lines, *self.warnings]
 
 
-def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> RemoteEngine:
-    """Asks the engine that Beam's options name, and completes the options. Takes five seconds if nobody answers.
+def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> RemoteEngine | None:
+    """Asks the engine that Beam's options name, and completes the options. None for the local engine. Takes five
+    seconds if nobody answers.
 
     Args:
-      arguments: that `run_pipeline.parse_beam_options` has accepted, of an engine that is not local.
       run_id: ends the name of the job.
       slots: whether slots must be free; False if this call will first cancel a job that may use them.
 
     Raises:
-      CallError: nobody answers at the address, or the engine cannot run the job: too few slots, another version, no
-        restarts, workers without gritmill.
+      CallError: an option is wrong, nobody answers at the address, or the engine cannot run the job: too few slots,
+        another version, no restarts, workers without gritmill.
     """
-    given = GivenOptions(PipelineOptions(list(arguments)), arguments)
+    options = parse_beam_options(arguments)
+    if is_local(options):
+        return None
+    given = GivenOptions(options, arguments)
     kind, address = _find(given)
     given.replace("job_name", given.job_name(run_id))
     _check_java(given)
@@ -90,13 +103,17 @@ def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> Remote
         complete_environment(given, kind in (_FLINK, _SPARK, _JOB_SERVER), hosts)
     if kind == _JOB_SERVICE:  # there, Beam's timeout of a request is also the deadline of the whole run
         given.default("job_server_timeout", str(_UNLIMITED_SECONDS))
+    portable = PipelineOptions(given.arguments).view_as(PortableOptions)
     return RemoteEngine(
         name=f"{kind} {cluster.version}" if cluster else kind,
         address=address,
         job_name=given.text("job_name"),
         arguments=tuple(given.arguments),
         rest_address=given.rest_address if kind == _FLINK else "",
-        slots=cluster.slots if cluster else None,
+        job_endpoint=given.job_endpoint,
+        environment=portable.environment_type or "",
+        command=worker_command(portable) if portable.environment_type == "PROCESS" else "",
+        slots=cluster.slots if cluster else max(given.flink.parallelism, 0) or None,
         warnings=tuple(warnings),
     )
 

@@ -4,6 +4,7 @@ Each command that writes into a run folder respects the lease of another one, al
 that was killed runs on. `--take-over` revokes it.
 """
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -12,13 +13,13 @@ from dataclasses import asdict, dataclass
 
 from pipeline import files, layout
 from pipeline.configuration import EngineSettings
-from pipeline.engines import heartbeat, progress, signs_of_life
+from pipeline.engines import progress, signs_of_life
 from pipeline.engines.claim import Claim, cancel_job
 from pipeline.engines.heartbeat import Beat, Beats
 from pipeline.engines.versions import installed
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lease as leases
-from pipeline.files.guards import guarded
+from pipeline.files.guards import guarded, unguarded
 from pipeline.files.holder import this_process
 from pipeline.files.lease import LeaseFile
 from pipeline.files.lock import hold
@@ -74,7 +75,7 @@ def _kept(own: Claim) -> Iterator[None]:
         if own.is_taken_over():
             raise EnvironmentFault(taken_over)
         if own.lease:
-            heartbeat.delete_all(own.folder, own.run_id)  # the job is done: nothing beats any more
+            _remove(own.folder, layout.HEARTBEATS, own.run_id)  # the job is done: nothing beats any more
     except BaseException as error:
         was_taken_over = isinstance(error, Exception) and _asks_true(own.is_taken_over)
         own.end()
@@ -85,6 +86,9 @@ def _kept(own: Claim) -> Iterator[None]:
         raise
     finally:
         own.stop()
+        if own.lease:
+            with suppress(Exception):
+                _remove(own.folder, layout.FAULTS, own.run_id)
 
 
 def _asks_true(question: Callable[[], bool]) -> bool:
@@ -103,21 +107,33 @@ def _wait_for_workers(own: Claim) -> None:
         while beats.look().keys() - {driver} and time.monotonic() < until:
             time.sleep(0.2)
         if not beats.look().keys() - {driver}:
-            heartbeat.delete_all(own.folder, own.run_id)
+            _remove(own.folder, layout.HEARTBEATS, own.run_id)
+
+
+def _remove(folder: str, kind: str, run_id: str = "*") -> None:
+    """Removes what the processes of a run have written. kind: `HEARTBEATS` or `FAULTS`. run_id: `*` for all runs."""
+    with unguarded():
+        files.delete(info.uri for info in files.list_folder(files.join(folder, kind), f"{run_id}/*.json"))
+    if files.is_local(folder):
+        for empty in (*files.folders_in(files.join(folder, kind)), files.join(folder, kind)):
+            with suppress(OSError):  # it is not empty, or not there
+                os.rmdir(empty)
 
 
 def _content(function: str, beam: Sequence[str]) -> LeaseFile:
     """What the lease of this call says; without a run for a local engine, which takes none."""
     if not beam:
         return leases.nobody()
-    from pipeline.engines import run_pipeline  # imports Beam
+    from pipeline.engines.beam_options import is_local, parse_beam_options  # imports Beam
+    from pipeline.engines.given_options import GivenOptions
 
-    run_id = uuid.uuid4().hex
-    facts = run_pipeline.engine_facts(beam, run_id)
-    if facts is None:
+    options = parse_beam_options(beam)
+    if is_local(options):
         return leases.nobody()
+    given, run_id = GivenOptions(options, beam), uuid.uuid4().hex
     driver, versions = this_process(), asdict(installed())
-    return LeaseFile(run_id, function, facts.engine, facts.job, facts.rest, time.time(), driver, versions)
+    job, rest = given.job_name(run_id), given.rest_address
+    return LeaseFile(run_id, function, given.runner_name, job, rest, time.time(), driver, versions)
 
 
 def _revoke_others(folder: str, content: LeaseFile, beam: Sequence[str]) -> bool:
@@ -128,9 +144,9 @@ def _revoke_others(folder: str, content: LeaseFile, beam: Sequence[str]) -> bool
     """
     others = [other for other in leases.leases(folder).values() if other.run]
     if others and content.run:
-        from pipeline.engines import run_pipeline
+        from pipeline.engines import remote
 
-        run_pipeline.connect(beam, content.run, slots=False)  # the other job may have them
+        remote.connect(beam, content.run, slots=False)  # the other job may have them
     _revoke(folder, others)
     return bool(others)
 
@@ -149,7 +165,8 @@ def _revoke(folder: str, others: Collection[LeaseFile]) -> None:
 
 @dataclass
 class _Check:
-    """Called when the folder is locked: refuses if a job uses it, else waits until none writes there."""
+    """Called when the folder is locked: refuses if a job uses it, else waits until none writes there, and removes the
+    lasting faults of killed drivers."""
 
     folder: str
     tell: Callable[[str], None]
@@ -165,6 +182,7 @@ class _Check:
                 raise CallError(_refusal(self.folder, others, *alive))
             _revoke(self.folder, others.values())
         signs_of_life.wait_until_quiet(beats, self.tell)
+        _remove(self.folder, layout.FAULTS)
 
 
 def _refusal(folder: str, others: dict[int, LeaseFile], uri: str, beat: Beat) -> str:

@@ -1,4 +1,4 @@
-"""Whether a worker of an engine has the models of the run."""
+"""Whether a worker of an engine has the models and the user code of the run."""
 
 from pipeline import files
 from pipeline.engines.submission import Submission
@@ -6,12 +6,23 @@ from pipeline.faults import EnvironmentFault
 from pipeline.layout import DETECTIONS
 from pipeline.model_identity.compare import differing_model
 from pipeline.plan.plan import read_plan
+from transforms.detectors.plugin import is_factory
+from transforms.plugins import check_module
 
 
 def check_models(run: Submission) -> None:
-    """Raises EnvironmentFault if a `ground` would run other models here than the plan names. Other steps run none."""
-    if run.step != "ground":
+    """Raises EnvironmentFault if a `ground` would run other models here than the plan names, or if the module of a
+    custom detector or stage is missing. Other steps run none."""
+    plan = read_plan(files.join(run.lease.folder, DETECTIONS)) if run.step == "ground" else None
+    if plan is None:
         return
-    plan = read_plan(files.join(run.lease.folder, DETECTIONS))
-    if plan and (problem := differing_model(plan.configuration, plan.model_identities)):
+    if problem := differing_model(plan.configuration, plan.model_identities):
         raise EnvironmentFault(f"{problem}; install the driver's models on the workers")
+    detector = plan.configuration.detector.model
+    try:
+        if is_factory(detector):
+            check_module(detector, "detector.model")
+        for name in plan.configuration.stages.factories:
+            check_module(name, "stages.factories")
+    except ValueError as error:
+        raise EnvironmentFault(str(error)) from error

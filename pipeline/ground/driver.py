@@ -29,6 +29,7 @@ from pipeline.stages.configured import configured_stages, open_tables, prelimina
 from pipeline.tables.table import Listing, Table, list_tables
 from transforms.detectors.settings import DetectorSettings
 from transforms.filters import Filters, columns_of, unknown_columns
+from transforms.plugins import search
 from transforms.records import Pair
 from transforms.wording import counted, suggestion
 
@@ -55,10 +56,7 @@ def ground(
       EnvironmentFault: the run failed before it was complete.
     """
     folder = files.join(output, DETECTIONS)
-    if options.beam:
-        from pipeline.engines import run_pipeline
-
-        run_pipeline.parse_beam_options(options.beam)  # refuses a wrong option before models are looked up
+    search_path = _search_path(options)  # refuses a wrong option of Beam before models are looked up
     old = _interrupted_fresh(folder) if options.fresh else read_plan(folder)
     engine = None if old else _connect(options)  # before models are looked up
     if old:
@@ -66,7 +64,9 @@ def ground(
     model_cache = ModelCache(folder)
     model_identities = identify_models(configuration, model_cache)
     configuration = fingerprint.resolve(configuration, model_identities)
-    stages = configured_stages(configuration, [os.getcwd()])
+    if configuration.stages.factories:
+        search([os.getcwd()])  # the driver, on any engine
+    stages = configured_stages(configuration, search_path)
     tables = open_tables(stages, folder)
     first_stages = preliminary_stages(configuration)
     first_tables = open_tables(first_stages, folder)
@@ -117,7 +117,7 @@ def ground(
 
         engine = engine or _connect(options)  # a finished run may have been reopened
         if engine:
-            options = replace(options, beam=engine.arguments)
+            options = replace(options, beam=engine.arguments, engine=engine)
             options.take_lease()
             from pipeline.engines import progress
 
@@ -137,6 +137,21 @@ def ground(
     attempts.delete_all(folder)
     files.delete([files.join(folder, FRESH)])
     return plan, finished
+
+
+def _search_path(options: GroundOptions) -> list[str]:
+    """The folders from which workers import detectors and stages, after all installed packages: the working directory
+    of this process; none on other machines.
+
+    Raises:
+      CallError: a wrong option of Beam.
+    """
+    if options.beam:
+        from pipeline.engines.beam_options import is_local, parse_beam_options
+
+        if not is_local(parse_beam_options(options.beam)):
+            return []
+    return [os.getcwd()]
 
 
 def _interrupted_fresh(folder: str) -> Plan | None:
@@ -257,13 +272,14 @@ def _connect(options: GroundOptions) -> "RemoteEngine | None":
     """The remote engine that Beam's options name, if any."""
     if not (options.beam and options.claim):
         return None
-    from pipeline.engines import run_pipeline
+    from pipeline.engines import remote
 
-    return run_pipeline.connect(options.beam, options.claim.run_id)
+    return remote.connect(options.beam, options.claim.run_id)
 
 
 def _check_device(settings: DetectorSettings, arguments: Sequence[str]) -> None:
     """Refuses a wrong Beam option or a missing device before anything is written."""
-    from pipeline.engines import placement, run_pipeline
+    from pipeline.engines import placement
+    from pipeline.engines.beam_options import parse_beam_options
 
-    placement.check_device(settings, run_pipeline.parse_beam_options(arguments))
+    placement.check_device(settings, parse_beam_options(arguments))

@@ -9,6 +9,7 @@ import apache_beam as beam
 
 from pipeline import files
 from pipeline.engines import placement, progress, run_pipeline, signs_of_life, submission
+from pipeline.engines.beam_options import is_local, parse_beam_options
 from pipeline.engines.worker_context import Leased
 from pipeline.faults import WorkerDied
 from pipeline.files.lease import Lease
@@ -46,15 +47,15 @@ def run(
     Raises:
       EnvironmentFault: the run failed before it was complete.
     """
-    beam_options = run_pipeline.parse_beam_options(options.beam)
+    beam_options = parse_beam_options(options.beam)
     threads = placement.local_threads(beam_options)
     folder = detections_of(tables)
     lease = options.claim.lease if options.claim else None
     run_id = lease.run_id if lease else uuid.uuid4().hex
-    log = AttemptLog(folder, run_id, in_child=not run_pipeline.is_local(beam_options))
+    log = AttemptLog(folder, run_id, in_child=not is_local(beam_options))
     if lease:
         log = replace(log, has_ended=signs_of_life.Workers(lease).has_ended)
-    local = run_pipeline.is_local(beam_options) and files.is_local(folder)
+    local = is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
     if lease:
         submission.announce(beam_options, lease, "hashes" if HASHES in tables else "ground")
@@ -70,6 +71,7 @@ def run(
             lambda pipeline: build(pipeline, uri, stages, tables, provenance, report, threads, lease, log),
             beam_options,
             options.claim,
+            options.engine,
         )
     if local:
         progress.delete_progress_files(folder)

@@ -7,6 +7,7 @@ from pipeline.files.run_log import RunLog
 
 if TYPE_CHECKING:  # its import takes too long for a command line
     from pipeline.engines.claim import Claim
+    from pipeline.engines.remote import RemoteEngine
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class GroundOptions:
     retry: process rows again that failed for this reason; `EVERY_REASON`: for any reason; None: no retry.
     log: the log of the run folder; None: no log.
     claim: what the call has of the run folder; an engine on other machines needs it. None: no lease.
+    engine: the one on other machines, when it has answered. `beam` are then its options.
     """
 
     limit: int | None = None
@@ -29,6 +31,7 @@ class GroundOptions:
     beam: tuple[str, ...] = ()
     log: RunLog | None = None
     claim: "Claim | None" = None
+    engine: "RemoteEngine | None" = None
 
     def take_lease(self) -> None:
         """Takes the lease of the run folder, if the call needs one: it is about to write."""

@@ -27,25 +27,24 @@ _MAX_SHOWN = 80  # characters of a caption or of names of fields
 def count_range(
     folder: str,
     range_id: RangeId,
-    done: bool,
+    chunks: int | None,
     policy: Policy,
     source: str = "",
     columns: Collection[str] = (),
     duplicates: Sequence[int] = (),
-    chunks: int | None = None,
 ) -> tuple[RangeCount, Statistics]:
     """Judges every row of a range.
 
-    done: whether the range is finished; its chunk files must then match their recorded digests. source: URI of the
-    source, for the count. columns: those that the settings name; the count says which of them no pair has. duplicates:
-    rows of the range that are rejected as duplicates, in order. chunks: how many are counted; None: all.
+    chunks: how many are counted, from the first on; None: the range is finished, and all are counted. Their files must
+    then match the recorded digests. source: URI of the source, for the count. columns: those that the settings name;
+    the count says which of them no pair has. duplicates: rows of the range that are rejected as duplicates, in order.
     """
     total, statistics = RangeCount(range_id, source=source), Statistics.empty(policy.threshold)
     total.unknown_columns = set(columns)
     table = open_detections(folder)
-    if done:
+    if chunks is None:
         total.faults = list(table.read_summary(range_id).faults)
-    for entry in table.entries(range_id, done, chunks):
+    for entry in table.entries(range_id, chunks is None, chunks):
         rows = duplicates[bisect_left(duplicates, total.read) : bisect_left(duplicates, total.read + entry.rows)]
         again = tuple(row - total.read for row in rows)
         _count_chunk(table, range_id.chunk(entry.chunk), entry.digest, policy, total, statistics, again)

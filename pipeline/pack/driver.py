@@ -47,9 +47,9 @@ def pack(
       EnvironmentFault: a source is missing, or the run failed before it was complete.
     """
     if options.beam:
-        from pipeline.engines import run_pipeline  # imports Beam (a second), so not for a finished pack
+        from pipeline.engines.beam_options import parse_beam_options  # imports Beam (a second)
 
-        run_pipeline.parse_beam_options(options.beam)  # refuses a wrong option even if no work is left
+        parse_beam_options(options.beam)  # refuses a wrong option even if no work is left
     configuration = plan.configuration.packed_with(configuration)
     check_dialects(configuration.text.dialect)
     table = open_detections(folder)
@@ -71,7 +71,9 @@ def pack(
     _check_output(output, manifest, pack_fingerprint, configuration, options)
     engine = None
     if options.beam and options.claim and row_digests:
-        engine = run_pipeline.connect(options.beam, options.claim.run_id)
+        from pipeline.engines import remote
+
+        engine = remote.connect(options.beam, options.claim.run_id)
         if engine:
             options.claim.take()  # nothing is written before the engine has answered
     if options.log:
@@ -87,7 +89,7 @@ def pack(
         progress.announce("pack", engine.start_lines(len(done)), options.quiet, options.log)
     pairs = sum(row.pairs for row in rows)
     beam = engine.arguments if engine else placement.pack_beam_options(options.beam, pairs)
-    options = replace(options, beam=beam)
+    options = replace(options, beam=beam, engine=engine)
     with replacing(output):
         work = zip(plan.range_ids(), (row.chunks for row in rows), strict=True)
         graph.run(output, folder, head, work, json_digest(row_digests), options)

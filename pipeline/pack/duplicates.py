@@ -32,19 +32,17 @@ def range_key(range_id: RangeId) -> RangeKey:
     return range_id.source, range_id.range
 
 
-def hash_range(
-    folder: str, range_id: RangeId, done: bool, chunks: int | None = None
-) -> Iterator[tuple[int, tuple[RangeKey, bytes]]]:
+def hash_range(folder: str, range_id: RangeId, chunks: int | None) -> Iterator[tuple[int, tuple[RangeKey, bytes]]]:
     """Yields for each bucket its pairs of a range, in order.
 
     Pairs that failed, were rejected by a filter, or have no caption are left out: they are no duplicates of each other.
 
-    done, chunks: see `count_range`.
+    chunks: see `count_range`.
     """
     table = open_detections(folder)
     entries: list[tuple[int, int, int]] = []
     first = 0
-    for entry in table.entries(range_id, done, chunks):
+    for entry in table.entries(range_id, chunks is None, chunks):
         heartbeat.advance()
         rows = table.read(range_id.chunk(entry.chunk), entry.digest)
         columns = (rows[name].to_pylist() for name in ("image_digest", "caption", "filtered", "error"))

@@ -11,6 +11,7 @@ import apache_beam as beam
 from pipeline import files, layout
 from pipeline.configuration import ShardSettings
 from pipeline.engines import progress, run_pipeline, submission
+from pipeline.engines.beam_options import parse_beam_options
 from pipeline.engines.worker_context import Leased
 from pipeline.faults import EnvironmentFault
 from pipeline.files.lease import Lease
@@ -44,7 +45,7 @@ def run(output: str, folder: str, head: Manifest, work: Iterable[Work], row_dige
     Raises:
       CallError: more than `MAX_SHARDS` shards. EnvironmentFault: the run failed before it was complete.
     """
-    beam_options = run_pipeline.parse_beam_options(options.beam)
+    beam_options = parse_beam_options(options.beam)
     writer = ShardWriter(folder, output, head.fingerprints.pack, head.policy)
     files.delete([files.join(output, layout.PLANNED_SHARDS)])  # left by a run that was killed
     old = files.list_folder(output, layout.MANIFEST)
@@ -58,7 +59,10 @@ def run(output: str, folder: str, head: Manifest, work: Iterable[Work], row_dige
     with display, work_list(output, work) as uri:
         stale = Stale(options.fresh, old[0].stamp if old else None)
         run_pipeline.run(
-            lambda pipeline: build(pipeline, uri, writer, head, row_digest, stale, lease), beam_options, options.claim
+            lambda pipeline: build(pipeline, uri, writer, head, row_digest, stale, lease),
+            beam_options,
+            options.claim,
+            options.engine,
         )
     files.delete([files.join(output, layout.PLANNED_SHARDS)])
 
@@ -132,9 +136,7 @@ def ranges_of(uri: str, folder: str) -> Iterator[RangeItem]:
 
 def _with_duplicates(ranges: beam.PCollection, folder: str, lease: Lease | None) -> beam.PCollection:
     """Adds the duplicates to the ranges."""
-    hash_pairs = Leased(
-        lease, "hash pairs", lambda item: hash_range(folder, item[0], item[1] is None, item[1]), many=True
-    )
+    hash_pairs = Leased(lease, "hash pairs", lambda item: hash_range(folder, item[0], item[1]), many=True)
     duplicates = (
         ranges
         | "HashPairs" >> beam.FlatMap(hash_pairs)
@@ -157,7 +159,7 @@ def _add_duplicates(keyed: tuple[RangeKey, dict[str, Iterable[Any]]]) -> RangeIt
 
 def _count(item: RangeItem, writer: ShardWriter, columns: tuple[str, ...]) -> tuple[RangeCount, Statistics]:
     range_id, chunks, source, duplicates = item
-    return count_range(writer.detections, range_id, chunks is None, writer.policy, source, columns, duplicates, chunks)
+    return count_range(writer.detections, range_id, chunks, writer.policy, source, columns, duplicates)
 
 
 def _plan(

@@ -7,6 +7,7 @@ from pipeline.files.run_log import RunLog
 
 if TYPE_CHECKING:  # its import takes too long for a command line
     from pipeline.engines.claim import Claim
+    from pipeline.engines.remote import RemoteEngine
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,7 @@ class PackOptions:
     with the same fingerprint. replace: replace shards with another fingerprint. partial: accept unfinished ranges.
     log: the log of the run folder; None: no log.
     claim: what the call has of the run folder; an engine on other machines needs it. None: no lease.
+    engine: the one on other machines, when it has answered. `beam` are then its options.
     """
 
     detections: str | None = None
@@ -27,3 +29,4 @@ class PackOptions:
     beam: tuple[str, ...] = ()
     log: RunLog | None = None
     claim: "Claim | None" = None
+    engine: "RemoteEngine | None" = None

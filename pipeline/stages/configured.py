@@ -23,7 +23,8 @@ _TABLE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 def configured_stages(configuration: Configuration, search_path: Sequence[str] = ()) -> list[Stage]:
-    """Returns the built-in stages, then the custom stages. search_path: folders to search for their modules.
+    """Returns the built-in stages, then the custom stages. search_path: folders to search for their modules; they are
+    sent to the workers with the stages.
 
     Raises:
       CallError: a custom stage cannot be loaded or is invalid.

@@ -10,7 +10,7 @@ import typer
 import yaml
 
 from gritmill.cli.commands import app
-from pipeline.engines.run_pipeline import parse_beam_options
+from pipeline.engines.beam_options import parse_beam_options
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"

@@ -10,6 +10,7 @@ import gritmill
 from gritmill.api import resolve_config
 from pipeline import layout
 from pipeline.engines import heartbeat, run_pipeline
+from pipeline.engines.beam_options import parse_beam_options
 from pipeline.faults import EnvironmentFault
 from pipeline.files import lease as leases
 from pipeline.files.lease import nobody, take
@@ -69,7 +70,7 @@ def pack_again(out, lease, tmp_path):
     rows = pack_driver.rows_by_range(plan, open_detections(detections), frozenset(plan.range_ids()))
     row_digest = pack_driver.json_digest([row.digest for row in rows])
     stale = pack_graph.Stale(True, (out / layout.MANIFEST).stat().st_mtime)
-    options = run_pipeline.parse_beam_options([])
+    options = parse_beam_options([])
     with work_list(str(tmp_path), ((range_id, None) for range_id in plan.range_ids())) as work:
         run_pipeline.run(lambda graph: pack_graph.build(graph, work, writer, head, row_digest, stale, lease), options)
 
@@ -105,7 +106,7 @@ def test_hashes_of_a_range_that_was_dropped_end_no_job(tmp_path, monkeypatch, is
         return pack_graph._with_duplicates(ranges, folder, lease)
 
     with nullcontext() if is_revoked else pytest.raises(EnvironmentFault, match="not enough values"):
-        run_pipeline.run(build, run_pipeline.parse_beam_options([]))
+        run_pipeline.run(build, parse_beam_options([]))
 
 
 def test_the_graph_of_a_ground_that_was_taken_over_writes_nothing(run, tmp_path):
@@ -119,7 +120,7 @@ def test_the_graph_of_a_ground_that_was_taken_over_writes_nothing(run, tmp_path)
     stages = configured_stages(resolve_config(config), [])
     tables = open_tables(stages, f"{out}/detections")
     provenance = {layout.DETECTIONS: Provenance("fingerprint", plan.model_identities)}
-    options = run_pipeline.parse_beam_options([])
+    options = parse_beam_options([])
 
     def build(lease):
         return lambda pipeline: ground_graph.build(pipeline, work, stages, tables, provenance, lease=lease)

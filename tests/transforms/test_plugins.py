@@ -1,10 +1,11 @@
 import re
+import socket
 from importlib.metadata import EntryPoint
 
 import pytest
 
 from transforms.culprits import WrongAnswer
-from transforms.plugins import check_callable, check_json_object, check_made, find_factory, load_entry
+from transforms.plugins import check_callable, check_json_object, check_made, check_module, find_factory, load_entry
 
 
 def test_an_error_in_a_users_module_has_class_and_place(tmp_path, monkeypatch):
@@ -16,7 +17,20 @@ def test_an_error_in_a_users_module_has_class_and_place(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=rf"loaded: ModuleNotFoundError: .* \({tmp_path}/needs_more.py:1\)$"):
         find_factory("needs_more:make")
     with pytest.raises(ValueError, match=r"cannot be loaded: No module named 'no_such_package_at_all'$"):
-        find_factory("no_such_package_at_all:make")
+        find_factory("no_such_package_at_all:make", [str(tmp_path)])
+
+
+@pytest.mark.parametrize("name", ["no_such_package_at_all", "no_such_package_at_all.part", "json.no_such_part"])
+def test_a_missing_module_of_a_worker_is_told_with_its_host(name):
+    cure = f"install it on {socket.gethostname()}, or add its folder to PYTHONPATH there"
+    with pytest.raises(ValueError, match=f"^stages.factories: {name}:make cannot be loaded: No module .*; {cure}$"):
+        find_factory(f"{name}:make", key="stages.factories")
+
+
+def test_a_module_is_looked_for_and_not_imported(tmp_path, monkeypatch):
+    (tmp_path / "ends_when_imported.py").write_text("raise SystemExit\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    check_module("ends_when_imported:make", "detector.model")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """A child process for work that may crash the process that does it.
 
-`python -m transforms.isolation.child_process` reads calls from its standard input and writes the answers to its
-standard output. multiprocessing would import the user's main module again; this process imports only what it must call.
+`python -m transforms.isolation.child_process PARENT FOLDER…` reads calls from its standard input and writes the answers
+to its standard output. It imports from the folders, too, which are those of its parent. multiprocessing would import
+the user's main module again; this process imports only what it must call.
 """
 
 import fcntl
@@ -17,6 +18,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from transforms.culprits import RemoteTraceback, message_of
+from transforms.plugins import search
 
 _PIPE_BYTES = 1 << 20
 """Of the pipe to the child. With the default of Linux (64 KiB), two processes take turns several times per image."""
@@ -96,7 +98,7 @@ class ChildProcess:
 
 def _start() -> "subprocess.Popen[bytes]":
     # -P, as for workers: a transforms.py in the current folder must not replace gritmill's package.
-    command = [sys.executable, "-P", "-m", "transforms.isolation.child_process", str(os.getpid())]
+    command = [sys.executable, "-P", "-m", "transforms.isolation.child_process", str(os.getpid()), *sys.path]
     pipe, null = subprocess.PIPE, subprocess.DEVNULL
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=null)
     if hasattr(fcntl, "F_SETPIPE_SZ"):
@@ -125,6 +127,7 @@ def main() -> None:
     calls = sys.stdin.buffer
     _answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # output that a library prints must not mix with the answers
+    search(sys.argv[2:])
     threading.Thread(target=_end_with, args=(int(sys.argv[1]),), daemon=True, name="parent").start()
     with suppress(EOFError, BrokenPipeError):
         while True:

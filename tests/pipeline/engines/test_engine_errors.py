@@ -5,15 +5,22 @@ import time
 import grpc
 import pytest
 
-from pipeline.engines import engine_errors, run_pipeline
-from pipeline.engines.engine_errors import Target, explain, target_of
-from pipeline.engines.run_pipeline import parse_beam_options
+from pipeline.engines import engine_errors, worker_errors
+from pipeline.engines.engine_errors import explain
+from pipeline.engines.remote import RemoteEngine
 from pipeline.faults import CallError, EnvironmentFault
 from tests.flink_server import closed_port, flink_server
 
-FLINK = Target(
-    engine="Flink at flink:8081", job_name="gritmill-1f", environment="PROCESS", command="/opt/gritmill-worker"
-)
+
+def engine(name, address="", **known):
+    return RemoteEngine(name, address, "gritmill-1f", (), **known)
+
+
+def flink(address):
+    return engine("Flink", address, rest_address=address, command="/opt/gritmill-worker")
+
+
+FLINK = engine("Flink", "flink:8081", environment="PROCESS", command="/opt/gritmill-worker")
 
 
 MISSING = 'java.io.IOException: Cannot run program "/opt/gritmill-worker": error=2, No such file or directory'
@@ -33,24 +40,6 @@ class Broken(grpc.RpcError):
         self.code, self.details = lambda: code, lambda: details
 
 
-def test_the_target_is_read_from_the_options():
-    config = '--environment_config={"command": "/opt/gritmill-worker"}'
-    options = ["--flink_master=flink:8081", "--environment_type=PROCESS", config, "--parallelism=4", "--job_name=mine"]
-    assert target_of(parse_beam_options(["--runner=FlinkRunner", *options])) == Target(
-        engine="Flink at flink:8081",
-        rest_address="flink:8081",
-        job_name="mine",
-        environment="PROCESS",
-        command="/opt/gritmill-worker",
-        parallelism=4,
-    )
-    target = target_of(parse_beam_options(["--runner=PortableRunner", "--job_endpoint=server:8099"]))
-    assert target == Target(engine="the engine at server:8099", job_endpoint="server:8099")
-    spark = ["--runner=PortableRunner", "--job_endpoint=server:8099", "--spark_master_url=spark://master:7077"]
-    assert target_of(parse_beam_options(spark)).engine == "Spark at server:8099"
-    assert target_of(parse_beam_options(["--runner=SparkRunner"])) == Target(engine="Spark")
-
-
 @pytest.mark.parametrize(
     ("why", "text"), [("does not exist", "error=2, No such file or directory"), ("cannot be executed", "error=13, x")]
 )
@@ -67,15 +56,15 @@ def test_the_host_comes_from_flink_or_from_spark():
     error = failed("java.io.IOException: error=2, No such file or directory")
     with flink_server(jobs={"a": ("gritmill-1f", "FAILED")}) as cluster:
         cluster.failures = {"a": FAILURE}
-        target = Target("Flink", cluster.address, job_name="gritmill-1f", command="/opt/gritmill-worker")
-        assert "/opt/gritmill-worker does not exist on host7; " in str(explain(error, target))
+        there = flink(cluster.address)
+        assert "/opt/gritmill-worker does not exist on host7; " in str(explain(error, there))
     text = (
         "org.apache.spark.SparkException: Job aborted due to stage failure: Task 0 in stage 0.0 failed 4 times, most "
         "recent failure: Lost task 0.3 in stage 0.0 (TID 6) (10.0.0.7 executor 1): java.lang.RuntimeException: "
         'java.io.IOException: Cannot run program "/opt/gritmill-worker": error=2, No such file or directory'
     )
     assert "the worker command /opt/gritmill-worker does not exist on 10.0.0.7; " in str(
-        explain(failed(text), Target("Spark"))
+        explain(failed(text), engine("Spark"))
     )
 
 
@@ -94,8 +83,8 @@ pipeline.faults.EnvironmentFault: worker on host7: --output /runs/a: not there; 
 def test_a_job_that_no_worker_can_do_is_not_restarted_in_vain(monkeypatch, failure, line):
     monkeypatch.setattr(engine_errors, "_LOOK_SECONDS", 0.01)
     with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
-        target = Target("Flink", cluster.address, job_name="gritmill-1f", command="/opt/gritmill-worker")
-        with engine_errors.no_vain_restarts(target) as found:
+        there = flink(cluster.address)
+        with engine_errors.no_vain_restarts(there) as found:
             while not any("exceptions" in request for request in cluster.asked):
                 time.sleep(0.01)
             assert found == []
@@ -107,7 +96,7 @@ def test_a_job_that_no_worker_can_do_is_not_restarted_in_vain(monkeypatch, failu
 
 def test_docker_that_is_not_there():
     text = 'java.io.IOException: Cannot run program "docker": error=2, No such file or directory'
-    fault = explain(failed(text), Target("Flink at flink:8081", environment="DOCKER"))
+    fault = explain(failed(text), engine("Flink", "flink:8081", environment="DOCKER"))
     assert str(fault).endswith("install Docker there, or give --environment_type=PROCESS or EXTERNAL")
 
 
@@ -124,7 +113,7 @@ def test_a_worker_command_that_ends_at_once():
     ],
 )
 def test_the_next_job_after_the_end_of_spark_s_master(text):
-    fault = explain(failed(text), Target("Spark at server:8099", job_endpoint="server:8099"))
+    fault = explain(failed(text), engine("Spark", "server:8099"))
     assert isinstance(fault, EnvironmentFault)
     assert str(fault) == (
         "the master of Spark at server:8099 does not answer; start it again, then run the same command to resume"
@@ -134,23 +123,23 @@ def test_the_next_job_after_the_end_of_spark_s_master(text):
 def test_an_engine_that_has_ended():
     error = failed("java.net.ConnectException: Connection refused")
     with closed_port() as address:
-        fault = explain(error, Target(f"Flink at {address}", rest_address=address))
+        fault = explain(error, flink(address))
     assert isinstance(fault, EnvironmentFault)
     assert str(fault) == (
         f"Flink at {address} does not answer any more; start it again, then run the same command to resume"
     )
     with flink_server() as cluster:
-        fault = explain(error, Target("Flink", rest_address=cluster.address, environment="EXTERNAL"))
+        fault = explain(error, engine("Flink", rest_address=cluster.address, environment="EXTERNAL"))
         assert str(fault).startswith(
             "no worker pool answers on a worker's machine of Flink; start one beside each Task"
         )
-        fault = explain(error, Target("Flink", rest_address=cluster.address, environment="PROCESS"))
+        fault = explain(error, engine("Flink", rest_address=cluster.address, environment="PROCESS"))
         assert str(fault).startswith("Flink lost the connection to a worker")
 
 
 def test_too_few_slots_after_the_wait():
     text = "org.apache.flink.runtime.jobmanager.scheduler.NoResourceAvailableException: Could not acquire the minimum"
-    fault = explain(failed(text), Target("Flink at flink:8081", parallelism=8))
+    fault = explain(failed(text), engine("Flink", "flink:8081", slots=8))
     assert str(fault).startswith("Flink at flink:8081 has not got 8 free slots within its time limit; start more")
 
 
@@ -175,12 +164,12 @@ def test_too_few_slots_after_the_wait():
     ],
 )
 def test_a_job_server_that_has_ended(error, line):
-    fault = explain(error, Target("Flink", job_endpoint="server:8099"))
+    fault = explain(error, engine("Flink", job_endpoint="server:8099"))
     assert (fault.status, str(fault)) == (3, line)
 
 
 def test_a_job_server_that_does_not_start():
-    fault = explain(RuntimeError("Service failed to start up with error 1"), Target("Flink"))
+    fault = explain(RuntimeError("Service failed to start up with error 1"), engine("Flink"))
     assert str(fault).startswith("Beam's job server ended with status 1 when it was started; ")
 
 
@@ -204,7 +193,7 @@ REFUSAL = "pipeline.faults.EnvironmentFault: worker on host7: --output s3://b: C
 def test_a_refusal_of_a_worker_is_not_taken_for_an_error_of_the_engine(said):
     error = failed(said)
     assert explain(error, FLINK) is None
-    assert str(run_pipeline._fault(error)) == "worker on host7: --output s3://b: Connection refused"
+    assert str(worker_errors.explain(error)) == "worker on host7: --output s3://b: Connection refused"
 
 
 def test_a_fault_of_a_step_that_sounds_like_a_missing_command_does_not_cancel_the_job(monkeypatch):
@@ -212,7 +201,7 @@ def test_a_fault_of_a_step_that_sounds_like_a_missing_command_does_not_cancel_th
     trace = f"java.lang.RuntimeException: pipeline.faults.EnvironmentFault: s3://b: {MISSING}"
     with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
         cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": trace}}
-        with engine_errors.no_vain_restarts(Target("Flink", cluster.address, job_name="gritmill-1f")) as found:
+        with engine_errors.no_vain_restarts(flink(cluster.address)) as found:
             while sum("exceptions" in request for request in cluster.asked) < 2:  # one look has ended
                 time.sleep(0.01)
         assert (found, cluster.jobs["a"][1]) == ([], "RESTARTING")
@@ -222,4 +211,4 @@ def test_an_error_of_a_step_is_not_taken_for_one_of_the_engine():
     trace = "Traceback (most recent call last):\n  File a.py, line 1\nEnvironmentFault: s3://b: Connection refused"
     error = failed(f"java.lang.RuntimeException: Error received from SDK harness for instruction 4: {trace}")
     assert explain(error, FLINK) is None
-    assert str(run_pipeline._fault(error)) == "s3://b: Connection refused"
+    assert str(worker_errors.explain(error)) == "s3://b: Connection refused"

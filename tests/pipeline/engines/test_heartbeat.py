@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import files
 from pipeline.engines import heartbeat, lasting_faults
 from pipeline.engines.heartbeat import Beats, Heart, advance, of_worker
 from pipeline.files.guards import changing, guarded, is_changing
@@ -102,9 +103,8 @@ def test_only_changed_heartbeats_are_read_again(lease: Lease, monkeypatch: pytes
         hearts[1]._write()
     assert sorted(beat.beats for beat in seen.look().values()) == [1, 1, 10]
     assert len(read) == 4
-    heartbeat.delete_all(lease.folder, lease.run_id)
+    files.delete(seen.look())
     assert seen.look() == {}
-    assert not (Path(lease.folder) / "heartbeats").exists()
 
 
 def test_a_damaged_heartbeat_is_left_out(lease: Lease) -> None:

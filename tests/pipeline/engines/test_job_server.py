@@ -5,9 +5,8 @@ import sys
 import time
 
 import pytest
-from apache_beam.utils import subprocess_server
 
-from pipeline.engines import job_server, run_pipeline
+from pipeline.engines import job_server
 
 SERVER = "import time; print('up', flush=True); time.sleep(60); print('late')"
 """Ends by itself only after a minute, with a word."""
@@ -60,11 +59,3 @@ def test_beam_ends_it_with_an_interrupt():
 
 def test_its_exit_status_is_passed_on():
     assert subprocess.run(job_server.below_driver([sys.executable, "-c", "exit(7)"]), check=False).returncode == 7
-
-
-def test_beam_starts_its_job_server_below_the_program():
-    before = subprocess_server.SubprocessServer
-    with run_pipeline._adapted_beam():
-        server = subprocess_server.SubprocessServer(object, ["java", "-jar", "server.jar"], port=1)
-        assert server._cmd == job_server.below_driver(["java", "-jar", "server.jar"])
-    assert subprocess_server.SubprocessServer is before

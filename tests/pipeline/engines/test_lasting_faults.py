@@ -1,4 +1,4 @@
-from pipeline.engines import heartbeat, lasting_faults
+from pipeline.engines import lasting_faults
 
 
 def test_the_driver_reads_what_a_worker_of_its_run_says(tmp_path):
@@ -7,5 +7,3 @@ def test_the_driver_reads_what_a_worker_of_its_run_says(tmp_path):
     lasting_faults.write(folder, "1", "worker on x: no")
     assert lasting_faults.read(folder, "1") == "worker on x: no"
     assert lasting_faults.read(folder, "2") == ""
-    heartbeat.delete_all(folder, "1")
-    assert lasting_faults.read(folder, "1") == ""

@@ -74,6 +74,7 @@ def test_the_defaults_on_flink_are_streaming_restarts_and_all_free_slots():
         engine = on_flink(cluster)
     assert (engine.name, engine.address, engine.rest_address) == ("Flink 1.19.3", cluster.address, cluster.address)
     assert (engine.slots, engine.job_name, engine.warnings) == (2, "gritmill-1f", ())
+    assert (engine.environment, engine.command, engine.job_endpoint) == ("PROCESS", WORKER, "")
     assert added(engine) == [
         *PROCESS,
         "--job_name=gritmill-1f",
@@ -115,7 +116,9 @@ def test_without_an_environment_the_engine_starts_the_command_beside_this_python
         worker.touch()
         assert "is not executable" in refused_by_flink(cluster, environment=())
         worker.chmod(0o755)
-        arguments = on_flink(cluster, environment=()).arguments
+        engine = on_flink(cluster, environment=())
+        arguments = engine.arguments
+        assert (engine.environment, engine.command) == ("PROCESS", str(worker))
         assert "--environment_type=PROCESS" in arguments
         assert f"--environment_config={json.dumps({'command': str(worker)})}" in arguments
 
@@ -290,6 +293,8 @@ def test_a_job_server_says_which_engine_it_has():
     with job_server("flink_master", "parallelism") as endpoint:
         engine = connect(["--runner=PortableRunner", f"--job_endpoint={endpoint}", *PROCESS], "1f")
         assert (engine.name, engine.address, engine.rest_address, engine.slots) == ("Flink", endpoint, "", None)
+        assert (engine.job_endpoint, engine.place) == (endpoint, f"Flink at {endpoint}")
+        assert connect([*engine.arguments, "--parallelism=8"], "1f").slots == 8
         assert "--streaming" in engine.arguments
         assert engine.warnings == ("Flink uses its default parallelism, mostly 1: give --flink_master=HOST:PORT",)
         with flink_server() as cluster:

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import files
 from pipeline.configuration import EngineSettings
-from pipeline.engines import run_folder, run_pipeline, signs_of_life
+from pipeline.engines import lasting_faults, remote, run_folder, signs_of_life
 from pipeline.engines.heartbeat import Beat
 from pipeline.engines.run_folder import claimed
 from pipeline.faults import CallError, EnvironmentFault
@@ -28,7 +28,7 @@ OTHER = LeaseFile("other", "pack", "FlinkRunner", "gritmill-other", "cluster:808
 def connected(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Stands for the engine, which answers: whether it was asked for free slots."""
     asked: list[bool] = []
-    monkeypatch.setattr(run_pipeline, "connect", lambda beam, run_id, slots=True: asked.append(slots))
+    monkeypatch.setattr(remote, "connect", lambda beam, run_id, slots=True: asked.append(slots))
     return asked
 
 
@@ -84,6 +84,33 @@ def test_a_call_on_an_engine_holds_a_lease_and_leaves_only_its_end(tmp_path: Pat
     assert own.lease.is_revoked()
     assert names(tmp_path) == ["lease/000002.json"]
     assert not (tmp_path / "heartbeats").exists()
+
+
+@pytest.mark.parametrize("worker", ["alive", "ended"])
+def test_a_call_that_fails_leaves_no_lasting_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: str
+) -> None:
+    monkeypatch.setattr(run_folder, "_LAST_SECONDS", 0.0)
+    with pytest.raises(EnvironmentFault, match=r"^worker on x: no$"), call(tmp_path, REMOTE) as own:  # noqa: PT012
+        own.take()
+        lasting_faults.write(own.folder, own.run_id, "worker on x: no")
+        if worker == "alive":
+            beat(tmp_path, ELSEWHERE, own.run_id)  # the next command waits for it
+        raise EnvironmentFault("worker on x: no")
+    left = [f"heartbeats/{own.run_id}/{ELSEWHERE.name}.json"] if worker == "alive" else []
+    assert names(tmp_path) == [*left, "lease/000002.json"]
+    assert not (tmp_path / "faults").exists()
+
+
+@pytest.mark.parametrize("beam", [(), REMOTE])
+def test_the_lasting_fault_of_a_killed_driver_is_removed_by_the_next_call(
+    tmp_path: Path, cancelled: list[tuple[str, str]], beam: tuple[str, ...]
+) -> None:
+    take(str(tmp_path), OTHER)
+    lasting_faults.write(str(tmp_path), "other", "worker on x: no")
+    with call(tmp_path, beam) as own:
+        own.take()
+        assert not (tmp_path / "faults").exists()
 
 
 def test_the_jobs_have_the_name_that_the_user_gave_and_the_id_of_the_call(tmp_path: Path) -> None:
@@ -157,7 +184,7 @@ def test_a_job_is_not_taken_over_for_an_engine_that_does_not_answer(
         assert not slots  # those of the other job are free when it is cancelled
         raise CallError("nobody answers there")
 
-    monkeypatch.setattr(run_pipeline, "connect", refuse)
+    monkeypatch.setattr(remote, "connect", refuse)
     old = take(str(tmp_path), OTHER)
     beat(tmp_path, ELSEWHERE)
     before = names(tmp_path)

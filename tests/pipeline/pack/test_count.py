@@ -38,7 +38,7 @@ def test_every_row_is_counted_once(tmp_path: Path) -> None:
         [replace(RAW, caption=" "), RAW, failed],
     )
     open_detections(folder).finish(RangeId(0, 0), 2, ["cut or broken at byte 7"])
-    count, _ = count_range(folder, RangeId(0, 0), True, POLICY)
+    count, _ = count_range(folder, RangeId(0, 0), None, POLICY)
     digests = [chunk.digest for chunk in open_detections(folder).read_summary(RangeId(0, 0)).chunks]
     assert count.chunks == [
         ChunkCount(ChunkId(0, 0, 0), 2, 17, digests[0]),
@@ -62,14 +62,14 @@ def test_phrases_that_share_their_boxes_are_counted(tmp_path: Path) -> None:
     boxes = tuple(Box(n, x, 0.25, x + 0.25, 0.5, 0.75) for n in range(2) for x in (0.0, 0.5))
     pair = replace(RAW, caption=caption, phrases=phrases, boxes=boxes)
     folder = committed(tmp_path, [grounded(RAW), pair], [pair])
-    count, _ = count_range(folder, RangeId(0, 0), False, POLICY)
+    count, _ = count_range(folder, RangeId(0, 0), 2, POLICY)
     assert (count.read, count.rejected) == (3, {"no_box": 2})
     assert json.dumps(count.left_out) == json.dumps({AMBIGUOUS_LEFT_OUT: 4})  # no integer of numpy
     assert list(count.left_out_examples.values()) == ["k of /data/a.tar"]
     high = replace(POLICY, threshold=0.8)  # no box of these phrases reaches it
-    assert count_range(folder, RangeId(0, 0), False, high)[0].left_out == {}
+    assert count_range(folder, RangeId(0, 0), 2, high)[0].left_out == {}
     first = replace(POLICY, selection=SelectionSettings(ambiguous_phrases="first"))
-    count, _ = count_range(folder, RangeId(0, 0), False, first)
+    count, _ = count_range(folder, RangeId(0, 0), 2, first)
     assert (count.rejected, count.left_out) == ({}, {})
 
 
@@ -81,7 +81,7 @@ def test_boxes_of_the_source_are_never_ambiguous(tmp_path: Path) -> None:
     pair = replace(RAW, caption=caption, phrases=phrases, boxes=boxes, meta='{"objects": [[2, 1, 4, 4], [2, 1, 4, 4]]}')
     folder = committed(tmp_path, [pair, replace(pair, meta='{"objects": null}')])
     policy = replace(POLICY, given=AnnotationColumns(boxes=("objects",), format="xyxy"))
-    count, _ = count_range(folder, RangeId(0, 0), False, policy)
+    count, _ = count_range(folder, RangeId(0, 0), 1, policy)
     assert (count.rejected, count.left_out) == (
         {"no_box": 1},
         {AMBIGUOUS_LEFT_OUT: 2},
@@ -95,7 +95,7 @@ def test_boxes_of_the_source_are_never_ambiguous(tmp_path: Path) -> None:
 def test_an_image_that_was_not_downloaded_is_a_rejected_pair_everywhere(tmp_path: Path) -> None:
     lost = RAW.failed(Fault(FailureStage.READ, Reason.NOT_DOWNLOADED, "failed_to_download: HTTP Error 404"))
     folder = committed(tmp_path, [grounded(RAW), lost])
-    count, _ = count_range(folder, RangeId(0, 0), False, POLICY)
+    count, _ = count_range(folder, RangeId(0, 0), 1, POLICY)
     assert (count.read, count.rejected, count.failed) == (2, {"not_downloaded": 1}, {})
     assert list(count.rejected_examples.values()) == ["k of /data/a.tar: failed_to_download: HTTP Error 404"]
     [entry] = open_detections(folder).entries(RangeId(0, 0), False)
@@ -104,30 +104,30 @@ def test_an_image_that_was_not_downloaded_is_a_rejected_pair_everywhere(tmp_path
 
 def test_a_pair_without_caption_names_the_fields_that_its_source_has(tmp_path: Path) -> None:
     folder = committed(tmp_path, [replace(RAW, caption="", meta='{"url": "x", "alt": "a dog"}')])
-    [example] = count_range(folder, RangeId(0, 0), False, POLICY)[0].rejected_examples.values()
+    [example] = count_range(folder, RangeId(0, 0), 1, POLICY)[0].rejected_examples.values()
     assert example.endswith(": its other fields: url, alt")
 
 
 def test_another_threshold_keeps_other_pairs(tmp_path: Path) -> None:
     folder = committed(tmp_path, [grounded(RAW, score=score) for score in (0.25, 0.5, 0.75)])
     for score, kept in ((0.25, 3), (0.5, 2), (0.75, 1), (1.0, 0)):
-        count, _ = count_range(folder, RangeId(0, 0), False, Policy(SelectionSettings(), score, TextSettings()))
+        count, _ = count_range(folder, RangeId(0, 0), 1, Policy(SelectionSettings(), score, TextSettings()))
         assert [chunk.kept for chunk in count.chunks] == [kept]
         assert count.rejected == ({"no_box": 3 - kept} if kept < 3 else {})
 
 
 def test_a_caption_that_a_dialect_cannot_carry_is_rejected_with_its_reason(tmp_path: Path) -> None:
     folder = committed(tmp_path, [grounded(replace(RAW, caption=f"{CAPTION} <phrase>"))])
-    count, _ = count_range(folder, RangeId(0, 0), False, POLICY)
+    count, _ = count_range(folder, RangeId(0, 0), 1, POLICY)
     [reason] = count.rejected
     assert reason.startswith("kosmos2_")
     assert [(chunk.chunk, chunk.kept, chunk.bytes) for chunk in count.chunks] == [(ChunkId(0, 0, 0), 0, 0)]
 
 
-def test_a_range_that_is_not_done_counts_what_is_committed(tmp_path: Path) -> None:
+def test_of_a_range_that_is_not_done_its_first_chunks_count(tmp_path: Path) -> None:
     folder = committed(tmp_path, [grounded(RAW)])
-    assert count_range(folder, RangeId(0, 0), False, POLICY)[0].read == 1
-    assert count_range(folder, RangeId(0, 1), False, POLICY)[0] == RangeCount(RangeId(0, 1))
+    assert count_range(folder, RangeId(0, 0), 1, POLICY)[0].read == 1
+    assert count_range(folder, RangeId(0, 1), 0, POLICY)[0] == RangeCount(RangeId(0, 1))
 
 
 def test_failures_add_up_by_stage_and_reason() -> None:

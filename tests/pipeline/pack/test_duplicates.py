@@ -29,7 +29,7 @@ def duplicates(folder: str, *ranges: RangeId) -> dict[RangeId, list[int]]:
     """The duplicates of these ranges, found bucket by bucket as the graph does it; the ranges arrive in this order."""
     buckets: dict[int, list[tuple[tuple[int, int], bytes]]] = {}
     for range_id in ranges:
-        for bucket, part in hash_range(folder, range_id, False):
+        for bucket, part in hash_range(folder, range_id, len(open_detections(folder).committed_chunks(range_id))):
             buckets.setdefault(bucket, []).append(part)
     found: dict[RangeId, list[bytes]] = {range_id: [] for range_id in ranges}
     for parts in buckets.values():
@@ -80,7 +80,7 @@ def test_the_longer_digests_of_old_releases_are_compared_by_their_last_64_bits(t
 
 def test_a_range_without_pairs_has_none(tmp_path: Path) -> None:
     open_detections(str(tmp_path)).finish(RangeId(0, 0), 0, [])
-    assert list(hash_range(str(tmp_path), RangeId(0, 0), True)) == []
+    assert list(hash_range(str(tmp_path), RangeId(0, 0), None)) == []
     assert rows_of([]) == []
 
 
@@ -101,7 +101,7 @@ def test_neither_ranges_nor_buckets_change_what_is_found(
 def test_duplicates_are_counted_and_left_out_of_statistics_and_shards(tmp_path: Path) -> None:
     commit(tmp_path, Chunk(0, 0, 0, (pair(1), pair(1), pair(2))))
     commit(tmp_path, Chunk(0, 0, 1, (pair(2), pair(2), pair(3))))
-    count, statistics = count_range(str(tmp_path), RangeId(0, 0), False, POLICY, duplicates=[1, 3, 4])
+    count, statistics = count_range(str(tmp_path), RangeId(0, 0), 2, POLICY, duplicates=[1, 3, 4])
     assert (count.read, count.rejected) == (6, {"duplicate": 3})
     assert count.rejected_examples == {"duplicate": f"k1 of /data/a.tar: {CAPTION!r}"}
     assert [(chunk.kept, chunk.bytes, chunk.duplicates) for chunk in count.chunks] == [(2, 20, (1,)), (1, 10, (0, 1))]

@@ -89,12 +89,12 @@ def test_a_partial_pack_counts_the_same_although_more_is_committed(folder: str) 
         finish_second(folder)
         assert list(pack_graph.ranges_of(uri, folder)) == items
         assert _counted(items, folder) == before
-        assert count_range(folder, SECOND, True, POLICY)[0].read == 2
+        assert count_range(folder, SECOND, None, POLICY)[0].read == 2
 
 
 def _counted(items: list[pack_graph.RangeItem], folder: str) -> object:
-    counts = [count_range(folder, range_id, n is None, POLICY, chunks=n)[0] for range_id, n, _, _ in items]
-    return counts, [list(hash_range(folder, range_id, n is None, n)) for range_id, n, _, _ in items]
+    counts = [count_range(folder, range_id, n, POLICY)[0] for range_id, n, _, _ in items]
+    return counts, [list(hash_range(folder, range_id, n)) for range_id, n, _, _ in items]
 
 
 @pytest.mark.parametrize("fresh", [False, True])

@@ -1,3 +1,4 @@
+import importlib
 import os
 import signal
 import subprocess
@@ -59,6 +60,12 @@ def test_after_an_exception_of_this_process_the_next_call_gets_its_own_answer(ch
     with pytest.raises(AttributeError):
         child.call(abs, full)  # it cannot be pickled
     assert child.call(abs, -1) == 1
+
+
+def test_a_child_imports_from_where_its_parent_does(child, tmp_path, monkeypatch):
+    (tmp_path / "only_in_one_folder.py").write_text("def answer():\n    return 7\n")
+    monkeypatch.setattr("sys.path", [*sys.path, str(tmp_path)])
+    assert child.call(importlib.import_module("only_in_one_folder").answer) == 7
 
 
 def test_a_child_ends_with_its_parent_also_in_the_middle_of_a_call():

@@ -1,0 +1,37 @@
+import gc
+from contextlib import nullcontext
+
+import apache_beam as beam
+import pytest
+from apache_beam.utils import subprocess_server
+
+from pipeline.engines import adapted_beam, job_server
+from pipeline.engines.beam_options import parse_beam_options
+from pipeline.engines.run_pipeline import run
+from pipeline.faults import EnvironmentFault
+from tests import once
+
+
+def test_beam_starts_its_job_server_below_the_program() -> None:
+    before = subprocess_server.SubprocessServer
+    with adapted_beam.patched():
+        server = subprocess_server.SubprocessServer(object, ["java", "-jar", "server.jar"], port=1)
+        assert server._cmd == job_server.below_driver(["java", "-jar", "server.jar"])
+    assert subprocess_server.SubprocessServer is before
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_is_imported_is_frozen_while_a_pipeline_runs_and_no_longer(fails: bool) -> None:
+    during = []
+
+    def build(pipeline: beam.Pipeline) -> object:
+        during.append(gc.get_freeze_count())
+        if fails:
+            raise EnvironmentFault("no")
+        return pipeline | beam.Create([1])
+
+    with once.thawed():
+        with pytest.raises(EnvironmentFault) if fails else nullcontext():
+            run(build, parse_beam_options([]))
+        assert during[0] > 10_000
+        assert gc.get_freeze_count() == 0

@@ -1,0 +1,74 @@
+import pytest
+
+from pipeline.engines.beam_options import is_local, local_worker_count, parse_beam_options
+from pipeline.faults import CallError
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "DirectRunner",
+        "FnApiRunner",
+        "directrunner",
+        "direct",
+        "apache_beam.runners.portability.fn_api_runner.FnApiRunner",
+    ],
+    ids=lambda name: name or "-",
+)
+def test_the_local_engine_has_several_names(name: str) -> None:
+    options = parse_beam_options([f"--runner={name}"] if name else [])
+    assert is_local(options)
+
+
+def test_other_engines_are_not_local_and_get_their_options() -> None:
+    options = parse_beam_options(["--runner=PortableRunner", "--job_endpoint=embed", "--an_option_of_the_server=3"])
+    assert not is_local(options)
+    assert local_worker_count(options) == 1
+    assert options.get_all_options()["job_endpoint"] == "embed"
+
+
+@pytest.mark.parametrize("option", ["--no_such_option", "--no_such_option=3", "--direct_num_worker=2", "workers=2"])
+def test_an_option_that_nobody_knows_is_refused_by_its_name(option: str) -> None:
+    with pytest.raises(CallError, match=rf"^{option}: no such Beam option$"):
+        parse_beam_options(["--direct_num_workers=2", option])
+
+
+@pytest.mark.parametrize(
+    ("option", "cure"),
+    [
+        ("--s3_endpoint_url=http://minio:9000", "AWS_ENDPOINT_URL"),
+        ("--hdfs_host=namenode", "webhdfs://HOST:PORT"),
+        ("--azure_connection_string=x", "AZURE_STORAGE_CONNECTION_STRING"),
+    ],
+)
+def test_an_option_of_beams_file_systems_is_refused_with_what_takes_its_place(option: str, cure: str) -> None:
+    with pytest.raises(CallError, match=f"^{option.partition('=')[0]}: .*{cure}"):
+        parse_beam_options([option])
+
+
+@pytest.mark.parametrize("option", ["--direct_num_workers=many", "--direct_running_mode=fast"])
+def test_a_bad_value_of_an_option_is_refused_in_one_line(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CallError, match=option.partition("=")[0]) as refused:
+        parse_beam_options([option])
+    assert "\n" not in str(refused.value)
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "number"),
+    [
+        ([], 1),
+        (["--direct_num_workers=4"], 1),
+        (["--direct_num_workers=4", "--direct_running_mode=multi_processing"], 4),
+        (["--direct_num_workers=3", "--direct_running_mode=multi_threading"], 3),
+        (["--runner=FlinkRunner", "--direct_num_workers=3", "--direct_running_mode=multi_processing"], 1),
+    ],
+)
+def test_local_workers_are_counted(arguments: list[str], number: int) -> None:
+    assert local_worker_count(parse_beam_options(arguments)) == number
+
+
+def test_zero_workers_are_as_many_as_there_are_cores() -> None:
+    options = parse_beam_options(["--direct_num_workers=0", "--direct_running_mode=multi_processing"])
+    assert local_worker_count(options) >= 1
