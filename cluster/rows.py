@@ -163,7 +163,10 @@ def deadly_picture(engine: Engine, lab: Lab, folder: Path) -> Trials:
         f"{counted(len(again), 'picture')} of other chunks computed again": again,
         f"{len(run.workers())} workers": len(run.workers()) > engine.workers,
     }
-    yield f"a deadly picture: {len(calls[digest])} calls", "; ".join(what for what, is_so in wrong.items() if is_so)
+    yield (
+        f"a deadly picture: {len(calls.get(digest, ()))} calls",
+        "; ".join(what for what, is_so in wrong.items() if is_so),
+    )
 
 
 def unfit_worker(engine: Engine, lab: Lab, folder: Path) -> Trials:

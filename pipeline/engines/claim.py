@@ -11,6 +11,7 @@ from pipeline import layout
 from pipeline.configuration import EngineSettings
 from pipeline.engines.heartbeat import Heart
 from pipeline.files import lease as leases
+from pipeline.files.holder import Holder
 from pipeline.files.lease import Lease, LeaseFile
 from pipeline.files.run_log import RunLog
 
@@ -25,8 +26,8 @@ _CANCEL_SECONDS = 4.0
 class Claim:
     """What a call has of its run folder.
 
-    content: what its lease says; without a run for a local engine, which takes none. tell: shows a line. lease: None
-    until `take`.
+    content: what its lease says; without a run for a local engine, which takes none. tell: shows a line. killed: the
+    processes of earlier jobs that were killed. lease: None until `take`.
     """
 
     folder: str
@@ -34,6 +35,7 @@ class Claim:
     log: RunLog
     settings: EngineSettings
     tell: Callable[[str], None]
+    killed: frozenset[Holder] = frozenset()
     lease: Lease | None = None
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     _heart: Heart | None = field(default=None, repr=False)

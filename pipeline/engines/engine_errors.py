@@ -57,7 +57,8 @@ def explain(error: Exception, engine: RemoteEngine) -> RunFault | None:
         cure = f"start more TaskManagers or give a lower --parallelism, then {_AGAIN}"
         return EnvironmentFault(f"{engine.place} has not got{wanted} free slots within its time limit; {cure}")
     if _NO_MASTER.search(text):
-        return EnvironmentFault(f"the master of {engine.place} does not answer; start it again, then {_AGAIN}")
+        why = "Spark's master does not answer, or Spark has ended the application (its page says why)"
+        return EnvironmentFault(f"{engine.place}: {why}; start what is missing, then {_AGAIN}")
     if _REFUSED.search(text):
         return _refused(where, engine)
     return None

@@ -51,6 +51,11 @@ def advance(step: str = "") -> None:
     _step = step or _step
 
 
+def counter() -> int:
+    """How much this process has done."""
+    return _counter
+
+
 class Heart:
     """Writes the heartbeat of this process under a lease, in a thread, from `start` on.
 

@@ -3,12 +3,11 @@
 The worker writes it into the run folder; the driver shows it, cancels the job, and ends.
 """
 
-import os
-import socket
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline import files, layout
+from pipeline.files.holder import this_process
 from pipeline.files.typed import publish_typed, read_typed
 
 
@@ -23,7 +22,7 @@ class LastingFault:
 
 def write(folder: str, run_id: str, message: str) -> None:
     """Says in the run folder why this process cannot work. Raises what `publish` raises."""
-    name = layout.fault(run_id, f"{socket.gethostname()}-{os.getpid()}")
+    name = layout.fault(run_id, this_process().name)
     publish_typed(files.join(folder, name), LastingFault(message))
 
 

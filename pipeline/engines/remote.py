@@ -113,7 +113,7 @@ def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> Remote
         job_endpoint=given.job_endpoint,
         environment=portable.environment_type or "",
         command=worker_command(portable) if portable.environment_type == "PROCESS" else "",
-        slots=cluster.slots if cluster else max(given.flink.parallelism, 0) or None,
+        slots=cluster.slots if cluster else max(given.flink.parallelism, 0) or None if kind == _FLINK else None,
         warnings=tuple(warnings),
     )
 

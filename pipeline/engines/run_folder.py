@@ -20,7 +20,7 @@ from pipeline.engines.versions import installed
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lease as leases
 from pipeline.files.guards import guarded, unguarded
-from pipeline.files.holder import this_process
+from pipeline.files.holder import Holder, this_process
 from pipeline.files.lease import LeaseFile
 from pipeline.files.lock import hold
 from pipeline.files.run_log import record
@@ -58,8 +58,10 @@ def claimed(
         patience = None
         if take_over:
             patience = signs_of_life.QUIET_SECONDS if _revoke_others(folder, content, beam) else 0.0
-        stack.enter_context(hold(folder, patience, _Check(folder, tell)))
-        own = Claim(folder, content, stack.enter_context(record(folder, function, configuration)), settings, tell)
+        check = _Check(folder, tell)
+        stack.enter_context(hold(folder, patience, check))
+        log = stack.enter_context(record(folder, function, configuration))
+        own = Claim(folder, content, log, settings, tell, check.killed)
         with _kept(own):
             yield own
 
@@ -166,10 +168,11 @@ def _revoke(folder: str, others: Collection[LeaseFile]) -> None:
 @dataclass
 class _Check:
     """Called when the folder is locked: refuses if a job uses it, else waits until none writes there, and removes the
-    lasting faults of killed drivers."""
+    lasting faults of killed drivers. killed: then, the processes of earlier jobs that were killed."""
 
     folder: str
     tell: Callable[[str], None]
+    killed: frozenset[Holder] = frozenset()
 
     def __call__(self) -> None:
         found = leases.leases(self.folder)
@@ -181,7 +184,7 @@ class _Check:
             if alive := signs_of_life.find_alive(beats, self.tell):
                 raise CallError(_refusal(self.folder, others, *alive))
             _revoke(self.folder, others.values())
-        signs_of_life.wait_until_quiet(beats, self.tell)
+        self.killed = frozenset(signs_of_life.wait_until_quiet(beats, self.tell))
         _remove(self.folder, layout.FAULTS)
 
 

@@ -21,6 +21,9 @@ QUIET_SECONDS = 60.0
 """A worker that may write nothing more removes its heartbeat, or was killed and its heartbeat stands still. A worker
 of the same run whose heartbeat stands still for so long was killed, too."""
 
+_LOOK_SECONDS = 5.0
+"""Looks that are further apart say nothing: storage that hangs lets no heartbeat change."""
+
 _MOST_SECONDS = 300.0
 
 
@@ -34,7 +37,7 @@ def find_alive(
     none within `ALIVE_SECONDS`."""
     began = clock()
     first: dict[str, Beat] = {}
-    while seen := _left(beats):
+    while seen := {uri: beat for uri, beat in beats.look().items() if not is_gone(beat.process)}:
         for uri, beat in seen.items():
             if is_running(beat.process) or (first and first.get(uri) != beat):
                 return uri, beat
@@ -52,16 +55,20 @@ def wait_until_quiet(
     tell: Callable[[str], None],
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], object] = time.sleep,
-) -> None:
+) -> set[Holder]:
     """Waits until all processes of revoked leases have ended, or their heartbeats have stood still for
     `QUIET_SECONDS`; then removes the heartbeats.
+
+    Returns:
+      The processes that have not removed their heartbeat, because they were killed.
 
     Raises:
       EnvironmentFault: one still changes after five minutes.
     """
     began = clock()
     since: dict[str, tuple[Beat, float]] = {}
-    while seen := _left(beats):
+    killed: set[Holder] = set()
+    while seen := _left(beats, killed):
         now = clock()
         since = {
             uri: since[uri] if uri in since and since[uri][0] == beat else (beat, now) for uri, beat in seen.items()
@@ -69,7 +76,7 @@ def wait_until_quiet(
         if all(now - changed >= QUIET_SECONDS for _, changed in since.values()):
             with unguarded():
                 files.delete(seen)
-            return
+            return killed | {beat.process for beat in seen.values()}
         if now - began >= _MOST_SECONDS:
             beat, _ = max(since.values(), key=lambda one: one[1])
             process = f"process {beat.process.pid} on host {beat.process.host}"
@@ -77,6 +84,7 @@ def wait_until_quiet(
         if now == began:
             tell(f"waiting for the end of {counted(len(seen), 'process')} of an earlier job, a minute at most")
         sleep(0.5)
+    return killed
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,8 @@ class Workers:
     lease: Lease
 
     def has_ended(self, process: Holder) -> bool | None:
-        """Whether a worker has ended. None: ask again, it is not known yet; after `QUIET_SECONDS` it is.
+        """Whether a worker has ended. None: it is not known yet; ask again each second, until it is after
+        `QUIET_SECONDS`.
 
         Raises what reading a file raises.
         """
@@ -102,26 +111,29 @@ class _Sign:
         self._uri = files.join(lease.folder, layout.heartbeat(lease.run_id, process.name))
         self._process = process
         self._beat: Beat | None = None
-        self._since = 0.0
+        self._since = self._looked = float("-inf")
 
     def has_ended(self) -> bool | None:
         beat = find_typed(self._uri, Beat)
         if beat is None or beat.process != self._process:  # it had a heartbeat before its first step
             return True
         now = time.monotonic()
-        if beat == self._beat:
+        goes_on, self._looked = now - self._looked <= _LOOK_SECONDS, now
+        if goes_on and beat == self._beat:
             return True if now - self._since >= QUIET_SECONDS else None
-        asked_before, self._beat, self._since = self._beat is not None, beat, now
-        return False if asked_before else None
+        self._beat, self._since = beat, now
+        return False if goes_on else None
 
 
 _sign = cache(_Sign)
 
 
-def _left(beats: Beats) -> dict[str, Beat]:
-    """The heartbeats of processes that may be alive. Those of others are removed."""
+def _left(beats: Beats, killed: set[Holder]) -> dict[str, Beat]:
+    """The heartbeats of processes that may be alive. Those of others are removed, and the processes are added to
+    `killed`."""
     seen = beats.look()
-    gone = [uri for uri, beat in seen.items() if is_gone(beat.process)]
+    gone = {uri: beat.process for uri, beat in seen.items() if is_gone(beat.process)}
+    killed.update(gone.values())
     with unguarded():
         files.delete(gone)
     return {uri: beat for uri, beat in seen.items() if uri not in gone}

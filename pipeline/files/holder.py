@@ -1,5 +1,6 @@
 """Which process holds something, and whether it is gone."""
 
+import hashlib
 import os
 import socket
 from contextlib import suppress
@@ -21,8 +22,9 @@ class Holder:
 
     @property
     def name(self) -> str:
-        """The name of its files."""
-        return f"{self.host}-{self.pid}"
+        """The name of its files. Containers on a host can have its name, and their processes the same numbers."""
+        start = hashlib.blake2b(f"{self.boot}\n{self.started}".encode(), digest_size=4).hexdigest()
+        return f"{self.host}-{self.pid}-{start}"
 
 
 def this_process() -> Holder:

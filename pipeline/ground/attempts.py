@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from pipeline import files, layout
 from pipeline.engines import heartbeat
+from pipeline.engines.signs_of_life import QUIET_SECONDS
 from pipeline.faults import EnvironmentFault
 from pipeline.files.holder import Holder, is_gone, is_running, this_process
 from pipeline.files.typed import find_typed, publish_typed, read_typed
@@ -25,16 +26,18 @@ from pipeline.ids import ChunkId
 BLAMED_AFTER = 2
 """So many workers that died at a chunk, one after the other, are its fault."""
 
-_MOST_SECONDS = 75
-"""More than `signs_of_life.QUIET_SECONDS`, after which the answer is known."""
+_MOST_LOOKS = int(QUIET_SECONDS) + 15
+"""One a second. After `QUIET_SECONDS`, the answer is known, unless the storage hangs."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Who works on a chunk, or did. run: the id of the call of gritmill that it belongs to."""
+    """Who works on a chunk, or did. run: the id of the call of gritmill that it belongs to. beats: whether the process
+    has a heartbeat, as workers of an engine have."""
 
     run: str
     holder: Holder
+    beats: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,22 +71,20 @@ class Attempts:
 NONE = Attempts(0, False)
 
 
-def _unknown(_: Holder) -> bool | None:
-    return None
-
-
 @dataclass(frozen=True)
 class AttemptLog:
     """The records of a run. It is sent to the workers with the graph.
 
     folder: the detections. run: the id of the call. in_child: whether models and the check of images run in child
-    processes. has_ended: whether another worker of the call has ended; None: not known, or not yet.
+    processes. has_ended: on an engine, whether a worker of the call has ended; the answer is None as long as it is not
+    known. killed: the workers of earlier calls that were killed.
     """
 
     folder: str
     run: str = ""
     in_child: bool = False
-    has_ended: Callable[[Holder], bool | None] = _unknown
+    has_ended: Callable[[Holder], bool | None] | None = None
+    killed: Collection[Holder] = ()
 
     def reading(self, chunk: ChunkId) -> Attempts:
         """Called when a worker starts to read a chunk, perhaps while its model works on an earlier one."""
@@ -96,14 +97,13 @@ class AttemptLog:
         has died. Only chunks that a lost host left wait, and a chunk that kills workers would cost more.
         """
         record = self.find(chunk)
-        for _ in range(_MOST_SECONDS if self.in_child else 0):
+        for _ in range(_MOST_LOOKS if self.has_ended else 0):
             if not record.earlier:
                 break
             heartbeat.advance("wait for the heartbeat of another worker")
             sleep(1.0)
             record = self.find(chunk)
-        mark = Mark(self.run, this_process())
-        record = replace(record, working=True, mark=mark)
+        record = replace(record, working=True, mark=self._own_mark())
         publish_typed(self._uri(chunk), record)
         return record
 
@@ -117,16 +117,16 @@ class AttemptLog:
             if record.working and record.mark is None:
                 return Attempts(record.deaths + 1, False)
             marks = [*record.earlier, *([record.mark] if record.working and record.mark else ())]
-            ended = {mark: self._has_ended(mark) for mark in marks}
-            unknown = tuple(mark for mark in marks if ended[mark] is None)
-            return Attempts(record.deaths + sum(map(bool, ended.values())), False, record.child_deaths, None, unknown)
+            died = {mark: self._has_died(mark) for mark in marks}
+            unknown = tuple(mark for mark in marks if died[mark] is None)
+            return Attempts(record.deaths + sum(map(bool, died.values())), False, record.child_deaths, None, unknown)
         return NONE
 
     def add_child_death(self, chunk: ChunkId) -> None:
         """Counts the death of a child process at a chunk that this process works on."""
         record = self.find(chunk)
-        mark = Mark(self.run, this_process())
-        publish_typed(self._uri(chunk), replace(record, working=True, mark=mark, child_deaths=record.child_deaths + 1))
+        deaths = record.child_deaths + 1
+        publish_typed(self._uri(chunk), replace(record, working=True, mark=self._own_mark(), child_deaths=deaths))
 
     @contextmanager
     def releasing(self, chunk: ChunkId) -> Iterator[None]:
@@ -148,13 +148,20 @@ class AttemptLog:
         else:
             end(self.folder, chunk)
 
-    def _has_ended(self, mark: Mark) -> bool | None:
+    def _own_mark(self) -> Mark:
+        return Mark(self.run, this_process(), self.has_ended is not None)
+
+    def _has_died(self, mark: Mark) -> bool | None:
         if is_running(mark.holder):
             return False
-        if is_gone(mark.holder) or mark.run != self.run:
-            return True  # only one call uses a folder at a time, so the workers of another one have ended
+        if mark.run != self.run:
+            # Only one call uses a folder at a time, so the workers of another one have ended. Those with a heartbeat
+            # may have ended because their lease was revoked: such steps end without an exception.
+            return mark.holder in self.killed if mark.beats else True
+        if is_gone(mark.holder):
+            return True
         with suppress(Exception):  # of a store that does not answer now
-            return self.has_ended(mark.holder)
+            return self.has_ended(mark.holder) if self.has_ended else None
         return None
 
     def _uri(self, chunk: ChunkId) -> str:

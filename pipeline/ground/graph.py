@@ -3,13 +3,13 @@
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 import apache_beam as beam
 
 from pipeline import files
 from pipeline.engines import placement, progress, run_pipeline, signs_of_life, submission
 from pipeline.engines.beam_options import is_local, parse_beam_options
+from pipeline.engines.claim import Claim
 from pipeline.engines.worker_context import Leased
 from pipeline.faults import WorkerDied
 from pipeline.files.lease import Lease
@@ -52,9 +52,7 @@ def run(
     folder = detections_of(tables)
     lease = options.claim.lease if options.claim else None
     run_id = lease.run_id if lease else uuid.uuid4().hex
-    log = AttemptLog(folder, run_id, in_child=not is_local(beam_options))
-    if lease:
-        log = replace(log, has_ended=signs_of_life.Workers(lease).has_ended)
+    log = attempt_log(folder, options.claim, run_id, in_child=not is_local(beam_options))
     local = is_local(beam_options) and files.is_local(folder)
     report = progress.WorkerProgress(folder) if local else None
     if lease:
@@ -75,6 +73,12 @@ def run(
         )
     if local:
         progress.delete_progress_files(folder)
+
+
+def attempt_log(folder: str, claim: Claim | None, run_id: str, in_child: bool) -> AttemptLog:
+    """The records of attempts of a call. claim: what it has of its run folder. Arguments: see `AttemptLog`."""
+    has_ended = signs_of_life.Workers(claim.lease).has_ended if claim and claim.lease else None
+    return AttemptLog(folder, run_id, in_child, has_ended, claim.killed if claim else ())
 
 
 @contextmanager

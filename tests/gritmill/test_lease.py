@@ -28,7 +28,7 @@ def data(tmp_path_factory, parser, grounding_dino):
     """The words of a command, and the results of an undisturbed run on this machine."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "own.yaml").write_text(json.dumps(sample_pairs.settings(parser, grounding_dino)))
-    pattern = sample_pairs.as_tars(sample_pairs.drawn(200), folder / "in")
+    pattern = sample_pairs.as_tars(sample_pairs.drawn(400), folder / "in")
     gritmill.run(str(folder / "own.yaml"), inputs=[pattern], output=str(folder / "out"))
     return [str(folder / "own.yaml"), "--input", pattern], results(folder / "out")
 

@@ -107,10 +107,8 @@ def test_the_driver_finds_user_code_in_its_working_directory_and_sends_it_to_loc
     home = tmp_path / "working-directory"
     home.mkdir()
     module = f"code_in_{'the_' * bool(engine)}working_directory"
-    lines = (
-        "from tests.plugin_detectors import factory as detector\nfrom tests.plugin_stages import brightness as stage"
-    )
-    (home / f"{module}.py").write_text(lines)
+    (home / f"{module}.py").write_text("from tests.plugin_detectors import factory as detector\n")
+    (home / f"{module}_too.py").write_text("from tests.plugin_stages import brightness as stage\n")
     monkeypatch.chdir(home)
     monkeypatch.setattr("sys.path", [*sys.path])
     monkeypatch.setattr(
@@ -126,7 +124,7 @@ def test_the_driver_finds_user_code_in_its_working_directory_and_sends_it_to_loc
     monkeypatch.setattr(graph, "run", run)
     own = {
         "detector": {**config["detector"], "model": f"{module}:detector"},
-        "stages": {"factories": [f"{module}:stage"]},
+        "stages": {"factories": [f"{module}_too:stage"]},
     }
     with pytest.raises(Submitted):
         gritmill.ground({**config, **own}, inputs=[pattern], output=tmp_path / "out", beam=engine)

@@ -116,7 +116,8 @@ def test_the_next_job_after_the_end_of_spark_s_master(text):
     fault = explain(failed(text), engine("Spark", "server:8099"))
     assert isinstance(fault, EnvironmentFault)
     assert str(fault) == (
-        "the master of Spark at server:8099 does not answer; start it again, then run the same command to resume"
+        "Spark at server:8099: Spark's master does not answer, or Spark has ended the application (its page says why); "
+        "start what is missing, then run the same command to resume"
     )
 
 

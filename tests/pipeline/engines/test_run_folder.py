@@ -13,7 +13,7 @@ from pipeline.engines.run_folder import claimed
 from pipeline.faults import CallError, EnvironmentFault
 from pipeline.files import lease as leases
 from pipeline.files.guards import Forbidden
-from pipeline.files.holder import this_process
+from pipeline.files.holder import Holder, this_process
 from pipeline.files.lease import LeaseFile, take
 from pipeline.files.publish import publish_bytes
 from pipeline.files.typed import publish_typed
@@ -164,14 +164,16 @@ def test_a_job_is_taken_over_when_its_workers_have_ended(
     path = beat(tmp_path, ELSEWHERE)
     revoked_first = []
 
-    def worker_ends(beats: Any, tell: Callable[[str], None]) -> None:
+    def worker_ends(beats: Any, tell: Callable[[str], None]) -> set[Holder]:
         revoked_first.append((old.is_revoked(now=True), path.exists()))
         assert 0.0 < sum(slept) <= 2.0  # an answer of a worker about its lease is good for so long
         path.unlink()
+        return {ELSEWHERE.process}
 
     monkeypatch.setattr(signs_of_life, "wait_until_quiet", worker_ends)
     with call(tmp_path, beam, take_over=True) as own:
         own.take()
+        assert own.killed == {ELSEWHERE.process}
         assert own.lease is None or not own.lease.is_revoked(now=True)
     assert revoked_first == [(True, True)]
     assert cancelled[0] == ("cluster:8081", "gritmill-other")

@@ -42,8 +42,8 @@ class World:
     def find_alive(self) -> tuple[str, Beat] | None:
         return find_alive(Beats(str(self.folder), without="own"), self.told.append, lambda: self.now, self.sleep)
 
-    def wait(self) -> None:
-        wait_until_quiet(Beats(str(self.folder), without="own"), self.told.append, lambda: self.now, self.sleep)
+    def wait(self) -> set[Holder]:
+        return wait_until_quiet(Beats(str(self.folder), without="own"), self.told.append, lambda: self.now, self.sleep)
 
 
 @pytest.fixture
@@ -84,6 +84,7 @@ def test_a_process_of_this_machine_is_known_at_once(world: World) -> None:
     own = this_process()
     gone = world.write(Beat(replace(own, started="1"), 1, 0, ""), "gone")
     assert world.find_alive() is None
+    assert world.wait() == {replace(own, started="1")}
     assert not gone.exists()
     world.write(Beat(own, 1, 0, ""))
     assert world.find_alive()
@@ -130,19 +131,35 @@ def test_a_worker_on_another_host_has_ended_if_its_heartbeat_stands_still(world:
         world.write(beat, beat.process.name)
     assert [workers.has_ended(beat.process) for beat in (still, lives)] == [None, None]
     world.write(replace(lives, beats=2), lives.process.name)
-    seconds[0] += 59.0
-    assert [workers.has_ended(beat.process) for beat in (still, lives)] == [None, False]
+    answers = []
+    for _ in range(61):
+        seconds[0] += 1.0
+        answers.append([workers.has_ended(beat.process) for beat in (still, lives)])
+    assert answers[0] == [None, False]
+    assert answers[1:59] == [[None, None]] * 58
+    assert answers[59:] == [[True, None], [True, True]]  # the second one has died since
+
+
+def test_a_look_long_ago_is_no_proof_of_life_or_death(world: World, seconds: list[float]) -> None:
+    workers = Workers(Lease(str(world.folder), 1, "run4"))
+    world.write(ELSEWHERE, ELSEWHERE.process.name, "run4")
+    assert workers.has_ended(ELSEWHERE.process) is None
+    seconds[0] += 3600.0
+    assert workers.has_ended(ELSEWHERE.process) is None  # the storage may have hung for an hour
+    world.write(replace(ELSEWHERE, beats=2), ELSEWHERE.process.name, "run4")
+    seconds[0] += 3600.0
+    assert workers.has_ended(ELSEWHERE.process) is None  # it may have died half an hour ago
     seconds[0] += 1.0
-    assert [workers.has_ended(beat.process) for beat in (still, lives)] == [True, None]
-    seconds[0] += 59.0
-    assert workers.has_ended(lives.process) is True  # it has died since
+    world.write(replace(ELSEWHERE, beats=3), ELSEWHERE.process.name, "run4")
+    assert workers.has_ended(ELSEWHERE.process) is False
 
 
 def test_a_worker_whose_heartbeat_is_gone_or_of_another_process_has_ended(world: World) -> None:
     workers = Workers(Lease(str(world.folder), 1, "run2"))
     assert workers.has_ended(replace(ELSEWHERE.process, pid=9))
-    world.write(ELSEWHERE, run="run2")
+    world.write(ELSEWHERE, ELSEWHERE.process.name, "run2")
     assert workers.has_ended(replace(ELSEWHERE.process, started="2"))
+    assert workers.has_ended(ELSEWHERE.process) is None
 
 
 def test_a_process_of_this_host_needs_no_heartbeat(world: World) -> None:

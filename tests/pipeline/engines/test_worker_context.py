@@ -69,6 +69,16 @@ def test_nothing_comes_of_a_step_whose_lease_was_revoked(lease: Lease, tmp_path:
     assert (tmp_path / "old").exists()
 
 
+def test_each_file_of_a_step_is_progress(lease: Lease) -> None:
+    def run() -> Iterator[int]:
+        before = heartbeat.counter()
+        write(lease.folder, "first")
+        write(lease.folder, "second")
+        yield heartbeat.counter() - before
+
+    assert list(outputs(lease, "commit", run)) == [2]
+
+
 def test_exceptions_of_a_step_are_raised_while_the_lease_is_in_force(lease: Lease) -> None:
     def run() -> Iterator[str]:
         raise FileNotFoundError("plan.json")

@@ -5,9 +5,13 @@ from pathlib import Path
 import pytest
 
 from pipeline import layout
+from pipeline.configuration import EngineSettings
+from pipeline.engines.claim import Claim
 from pipeline.files.holder import Holder, this_process
+from pipeline.files.lease import Lease, nobody
+from pipeline.files.run_log import RunLog
 from pipeline.files.typed import publish_typed
-from pipeline.ground import attempts
+from pipeline.ground import attempts, graph
 from pipeline.ground.attempts import NONE, AttemptLog, Mark
 from pipeline.ids import ChunkId
 from pipeline.layout import TEMPORARY, WORKING
@@ -75,8 +79,8 @@ def test_an_attempt_on_an_engine_waits_until_it_is_known_whether_another_host_di
     log: AttemptLog,
 ) -> None:
     answers: list[bool | None] = [None, None, True]
-    log = replace(log, in_child=True, has_ended=lambda _: answers.pop(0))
-    leave(replace(log, in_child=False, has_ended=lambda _: None), CHUNK, Mark("run", ELSEWHERE))
+    log = replace(log, has_ended=lambda _: answers.pop(0))
+    leave(replace(log, has_ended=None), CHUNK, Mark("run", ELSEWHERE))
     slept: list[float] = []
     assert log.begin(CHUNK, slept.append).deaths == 1
     assert slept == [1.0, 1.0]
@@ -86,11 +90,11 @@ def test_an_attempt_waits_not_for_ever_and_not_if_nobody_was_at_the_chunk(log: A
     def raise_error(_: Holder) -> bool:
         raise OSError("the store does not answer")
 
-    log = replace(log, in_child=True, has_ended=raise_error)
+    log = replace(log, has_ended=raise_error)
     slept: list[float] = []
     log.begin(CHUNK, slept.append)
     assert not slept
-    leave(replace(log, in_child=False), CHUNK, Mark("run", ELSEWHERE))
+    leave(replace(log, has_ended=None), CHUNK, Mark("run", ELSEWHERE))
     assert log.begin(CHUNK, slept.append).earlier == (Mark("run", ELSEWHERE),)
     assert 60 < sum(slept) < 120
 
@@ -98,6 +102,28 @@ def test_an_attempt_waits_not_for_ever_and_not_if_nobody_was_at_the_chunk(log: A
 def test_a_process_of_an_earlier_call_is_dead_wherever_it_ran(log: AttemptLog) -> None:
     leave(log, CHUNK, Mark("earlier", ELSEWHERE))
     assert log.begin(CHUNK).deaths == 1
+
+
+def test_a_worker_whose_lease_was_revoked_did_not_die_at_its_chunk_unless_it_was_killed(log: AttemptLog) -> None:
+    for run in ("first", "second"):
+        leave(log, CHUNK, Mark(run, ELSEWHERE, beats=True))
+        assert log.begin(CHUNK) == replace(NONE, working=True, mark=Mark("run", this_process()))
+    leave(log, CHUNK, Mark("third", ELSEWHERE, beats=True))
+    assert replace(log, killed=[ELSEWHERE]).begin(CHUNK).deaths == 1
+
+
+def test_the_log_of_a_job_asks_for_heartbeats(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    claim = Claim(folder, nobody(), RunLog(folder), EngineSettings(), print, frozenset([GONE]))
+    log = graph.attempt_log(folder, claim, "run", in_child=True)
+    assert (log.has_ended, log.killed) == (None, {GONE})
+    claim.lease = Lease(folder, 1, "run")
+    log = graph.attempt_log(folder, claim, "run", in_child=True)
+    assert log.has_ended is not None
+    assert log.has_ended(ELSEWHERE)  # it has no heartbeat
+    mark = log.begin(CHUNK).mark
+    assert mark is not None
+    assert mark.beats
 
 
 def test_a_released_attempt_and_an_interrupted_one_are_no_deaths(log: AttemptLog) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipeline.engines import heartbeat
 from pipeline.ground.commit_chunk import commit_chunk
 from pipeline.ids import ChunkId
 from pipeline.stages.boxes import Boxes
@@ -180,7 +181,9 @@ def test_with_a_child_process_rows_and_records_are_the_same_and_only_stages_that
     child, pairs = FakeChild(), tuple(pair(n, "a dog", "a dog") for n in range(3))
     for one in (runner(), StageRunner(Hashes())):
         here = one.run(Chunk(0, 0, 0, pairs))
+        before = heartbeat.counter()
         apart = StageRunner(one.stage, child=ModelProcess(child)).run(Chunk(0, 0, 0, pairs))
+        assert heartbeat.counter() > before  # the model was loaded
         assert apart == here
         assert apart.recorded == here.recorded
     light = runner().stage
