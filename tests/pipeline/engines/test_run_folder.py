@@ -168,12 +168,12 @@ def test_a_job_is_taken_over_when_its_workers_have_ended(
         revoked_first.append((old.is_revoked(now=True), path.exists()))
         assert 0.0 < sum(slept) <= 2.0  # an answer of a worker about its lease is good for so long
         path.unlink()
-        return {ELSEWHERE.process}
+        return {ELSEWHERE}
 
     monkeypatch.setattr(signs_of_life, "wait_until_quiet", worker_ends)
     with call(tmp_path, beam, take_over=True) as own:
         own.take()
-        assert own.killed == {ELSEWHERE.process}
+        assert own.killed == {ELSEWHERE}
         assert own.lease is None or not own.lease.is_revoked(now=True)
     assert revoked_first == [(True, True)]
     assert cancelled[0] == ("cluster:8081", "gritmill-other")
