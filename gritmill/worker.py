@@ -7,10 +7,10 @@ from pipeline.engines import engine_worker
 
 def main() -> NoReturn:
     """Runs a worker of an engine."""
-    engine_worker.main(checks=[_check_models])
+    engine_worker.main(checks=[_check_worker])
 
 
-def _check_models(run: Any) -> None:
-    from pipeline.ground.check_models import check_models  # seconds
+def _check_worker(run: Any) -> None:
+    from pipeline.ground.check_worker import check_worker  # seconds
 
-    check_models(run)
+    check_worker(run)

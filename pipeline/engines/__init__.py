@@ -10,7 +10,7 @@ remote                  an engine outside of this process: whether it is there a
 engine_errors           what a remote engine says about a failure, as one line with address and cure
 job_server              the process between the driver and Beam's job server, which ends with the driver
 heartbeat               how the driver and the workers of a run say that they are alive
-signs_of_life           whether a process of an earlier job is alive
+signs_of_life           whether another process is alive, of an earlier job or of this one
 worker_context          what each step on a worker does first: it asks for the lease of its run
 lasting_faults          what keeps a worker from working for good
 watch                   the driver's watch on a job: whether its workers start, and do something

@@ -3,10 +3,12 @@
 The worker writes it into the run folder; the driver shows it, cancels the job, and ends.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
 from pipeline import files, layout
+from pipeline.faults import EnvironmentFault
 from pipeline.files.holder import this_process
 from pipeline.files.typed import publish_typed, read_typed
 
@@ -27,8 +29,9 @@ def write(folder: str, run_id: str, message: str) -> None:
 
 
 def read(folder: str, run_id: str) -> str:
-    """What a worker of a run says; "" if none says anything."""
+    """What a worker of a run says; "" if none says anything that can be read."""
     for info in files.list_folder(files.join(folder, layout.FAULTS), f"{run_id}/*.json"):
         if not files.name(info.uri).startswith(layout.TEMPORARY):
-            return read_typed(info.uri, LastingFault).message
+            with suppress(EnvironmentFault):  # damaged, or removed meanwhile
+                return read_typed(info.uri, LastingFault).message
     return ""

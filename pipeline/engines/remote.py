@@ -104,6 +104,7 @@ def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> Remote
     if kind == _JOB_SERVICE:  # there, Beam's timeout of a request is also the deadline of the whole run
         given.default("job_server_timeout", str(_UNLIMITED_SECONDS))
     portable = PipelineOptions(given.arguments).view_as(PortableOptions)
+    environment = (portable.environment_type or "").upper()
     return RemoteEngine(
         name=f"{kind} {cluster.version}" if cluster else kind,
         address=address,
@@ -111,8 +112,8 @@ def connect(arguments: Sequence[str], run_id: str, slots: bool = True) -> Remote
         arguments=tuple(given.arguments),
         rest_address=given.rest_address if kind == _FLINK else "",
         job_endpoint=given.job_endpoint,
-        environment=portable.environment_type or "",
-        command=worker_command(portable) if portable.environment_type == "PROCESS" else "",
+        environment=environment,
+        command=worker_command(portable) if environment == "PROCESS" else "",
         slots=cluster.slots if cluster else max(given.flink.parallelism, 0) or None if kind == _FLINK else None,
         warnings=tuple(warnings),
     )

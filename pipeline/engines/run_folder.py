@@ -88,7 +88,7 @@ def _kept(own: Claim) -> Iterator[None]:
         raise
     finally:
         own.stop()
-        if own.lease:
+        if own.lease and not _asks_true(own.is_taken_over):  # the workers of the other command may make this folder now
             with suppress(Exception):
                 _remove(own.folder, layout.FAULTS, own.run_id)
 

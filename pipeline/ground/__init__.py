@@ -9,6 +9,6 @@ chunks              a range -> its chunks (`read_chunks`: the PTransform)
 near_duplicates     which images look like an earlier or an excluded one, from the table `hashes/`
 load_images         reads images that are separate files; measures all images
 stage_tables        tables of custom stages: their settings, and which of their ranges are out of date
-check_models        whether a worker of an engine has the models and the user code of the run
+check_worker        whether a worker of an engine has the models and the user code of the run
 commit_chunk        the rows of a chunk -> their table (`commit_rows`: the PTransform)
 """

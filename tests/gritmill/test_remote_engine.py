@@ -44,7 +44,7 @@ def job_service(tmp_path):
     port = service.start_grpc_server(0)
     yield [
         *("--runner=PortableRunner", f"--job_endpoint=localhost:{port}", "--environment_type=LOOPBACK"),
-        "--job_server_timeout=60",
+        "--job_server_timeout=300",
     ]
     service.stop()
 

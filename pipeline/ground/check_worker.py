@@ -10,7 +10,7 @@ from transforms.detectors.plugin import is_factory
 from transforms.plugins import check_module
 
 
-def check_models(run: Submission) -> None:
+def check_worker(run: Submission) -> None:
     """Raises EnvironmentFault if a `ground` would run other models here than the plan names, or if the module of a
     custom detector or stage is missing. Other steps run none."""
     plan = read_plan(files.join(run.lease.folder, DETECTIONS)) if run.step == "ground" else None

@@ -9,7 +9,7 @@ import pytest
 from pipeline.engines.submission import Submission
 from pipeline.faults import EnvironmentFault
 from pipeline.files.lease import Lease
-from pipeline.ground.check_models import check_models
+from pipeline.ground.check_worker import check_worker
 from pipeline.layout import DETECTIONS
 from pipeline.plan.plan import write_plan
 from tests.pipeline.builders import plan, samples, stored, tar
@@ -32,11 +32,11 @@ def planned(folder: Path, **sections: Any) -> Lease:
 def test_user_code_that_is_not_on_the_worker(tmp_path: Path, sections: dict[str, object], line: str) -> None:
     lease = planned(tmp_path, **sections)
     with pytest.raises(EnvironmentFault, match=f"^{line}: No module named 'no_such_code'; install it on .* PYTHONPATH"):
-        check_models(Submission("ground", lease))
-    check_models(Submission("pack", lease))
+        check_worker(Submission("ground", lease))
+    check_worker(Submission("pack", lease))
 
 
 def test_user_code_that_is_there_is_not_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "code_that_ends.py").write_text("raise SystemExit\n")
     monkeypatch.syspath_prepend(tmp_path)
-    check_models(Submission("ground", planned(tmp_path, detector={"model": "code_that_ends:make"})))
+    check_worker(Submission("ground", planned(tmp_path, detector={"model": "code_that_ends:make"})))
