@@ -55,7 +55,9 @@ Detections = Annotated[
     PathOrUri | None,
     Option("--detections", "Run folder with the detections, if it is another one.", "DIR", cli_type=str | None),
 ]
-LimitPairs = Annotated[int | None, Option("--limit", "Read only N pairs, spread evenly over the sources.", "N", min=1)]
+LimitPairs = Annotated[
+    int | None, Option("--limit", "Read only N pairs: stretches of 32, spread evenly over the sources.", "N", min=1)
+]
 Extend = Annotated[bool, Option("--extend", "Add sources that earlier calls did not have.")]
 RedoChanged = Annotated[bool, Option("--redo-changed", "Read changed sources again.")]
 FreshDetections = Annotated[bool, Option("--fresh", "Rename existing detections to detections.N and start over.")]

@@ -18,6 +18,9 @@ from pipeline.files.run_log import RunLog
 if TYPE_CHECKING:
     from apache_beam.runners.runner import PipelineResult
 
+Tell = Callable[[str], None]
+"""Shows a line to the user."""
+
 _CANCEL_SECONDS = 4.0
 """The end of an interrupted command has eight seconds for everything."""
 
@@ -34,7 +37,7 @@ class Claim:
     content: LeaseFile
     log: RunLog
     settings: EngineSettings
-    tell: Callable[[str], None]
+    tell: Tell
     killed: frozenset[Holder] = frozenset()
     lease: Lease | None = None
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex)

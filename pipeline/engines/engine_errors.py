@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 
 import grpc
 
+from pipeline.engines.claim import Tell
 from pipeline.engines.flink_rest import NoAnswer, ask, cancel_flink_job, newest_failure
 from pipeline.engines.remote import RemoteEngine
 from pipeline.engines.worker_environment import WORKER
@@ -43,7 +44,7 @@ def explain(error: Exception, engine: RemoteEngine) -> RunFault | None:
         return EnvironmentFault(f"Beam's job server ended with status {failed[1]} when it was started; {cure}")
     if _OF_A_STEP.search(text) or not _OF_AN_ENGINE.search(text):
         return None
-    host = newest_failure(engine.rest_address, engine.job_name)[0] if engine.rest_address else ""
+    host = newest_failure(engine.rest_address, engine.job_name).host if engine.rest_address else ""
     if match := _SPARK_HOST.search(text):
         host = match["host"]
     where = _place(host, engine)
@@ -65,9 +66,9 @@ def explain(error: Exception, engine: RemoteEngine) -> RunFault | None:
 
 
 @contextmanager
-def no_vain_restarts(engine: RemoteEngine | None) -> Iterator[list[RunFault]]:
-    """While the block runs, cancels a Flink job whose worker command cannot be started, or that a worker refuses.
-    Yields the fault, if it comes.
+def no_vain_restarts(engine: RemoteEngine | None, tell: Tell) -> Iterator[list[RunFault]]:
+    """While the block runs, says when Flink restarts the job, and cancels it if its worker command cannot be started,
+    or a worker refuses it. Yields the fault, if it comes.
 
     Flink would restart the job as often as it may, and say so only then.
     """
@@ -75,14 +76,18 @@ def no_vain_restarts(engine: RemoteEngine | None) -> Iterator[list[RunFault]]:
     ended = threading.Event()
 
     def watch(engine: RemoteEngine) -> None:
+        told = 0
         while not ended.wait(_LOOK_SECONDS) and not found:
-            host, trace = newest_failure(engine.rest_address, engine.job_name)
+            host, trace, when = newest_failure(engine.rest_address, engine.job_name)
             refused = _REFUSED_BY_WORKER.search(trace)
             if refused or (host and _CANNOT_START.search(trace) and not _OF_A_STEP.search(trace)):
                 no_command = _no_command(trace, _place(host, engine), engine)
                 found.append(EnvironmentFault(refused[1]) if refused else no_command)
                 with suppress(OSError):
                     cancel_flink_job(engine.rest_address, engine.job_name)
+            elif when > told:
+                told = when
+                tell(f"a task failed {_place(host, engine)}, and Flink restarts the job; finished ranges are kept")
 
     if engine and engine.rest_address:
         threading.Thread(target=watch, args=(engine,), daemon=True, name="flink-failures").start()

@@ -5,7 +5,7 @@ Beam's own `cancel` on Flink only ends the job server's invocation: the job of t
 
 import json
 from http.client import HTTPException
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.error import HTTPError
 from urllib.request import (
     HTTPDefaultErrorHandler,
@@ -83,16 +83,27 @@ def cancel_flink_job(rest_address: str, job_name: str) -> int:
     return cancelled
 
 
-def newest_failure(rest_address: str, job_name: str) -> tuple[str, str]:
-    """The host on which a task of the newest job of this name failed last, and its stack trace. Empty if unknown."""
+class Failure(NamedTuple):
+    """host: on which a task failed, and trace: its stack trace; "" if unknown. time: of the failure that Flink restarts
+    the job for, in milliseconds since 1970; 0 if there is none."""
+
+    host: str
+    trace: str
+    time: int
+
+
+def newest_failure(rest_address: str, job_name: str) -> Failure:
+    """The last failure of the newest job of this name. Empty if there is none, or nobody answers."""
+    time = 0
     try:
         jobs = [job for job in ask(rest_address, "/jobs/overview")["jobs"] if job["name"] == job_name]
         job_id = max(jobs, key=lambda job: job["start-time"])["jid"]
         failure = ask(rest_address, f"/jobs/{job_id}/exceptions")["exceptionHistory"]["entries"][0]
+        time = int(failure.get("timestamp", 0))
         # Only a task's failure has a place. After the last restart, it is below a failure of the whole job.
         for one in (failure, *failure.get("concurrentExceptions", ())):
             if place := one.get("endpoint") or one.get("location"):
-                return str(place).partition(":")[0], str(one["stacktrace"])
+                return Failure(str(place).partition(":")[0], str(one["stacktrace"]), time)
     except (OSError, LookupError, TypeError, ValueError):
         pass
-    return "", ""
+    return Failure("", "", time)

@@ -64,7 +64,7 @@ class RemoteEngine:
         lines = [f"{self.place}: {slots}{counted(ranges, 'range')}, job {self.job_name}"]
         if self.slots is not None and ranges < self.slots:
             idle = f"{counted(self.slots, 'slot')} for {counted(ranges, 'range')}: {self.slots - ranges:,} will be idle"
-            lines.append(f"{idle}; more and smaller input files make more ranges")
+            lines.append(f"{idle}; more and smaller input files, or a larger --limit, make more ranges")
         return [*lines, *self.warnings]
 
 

@@ -36,8 +36,9 @@ def run(
     """
     pipeline = _pipeline(beam_options)
     lasting: list[RunFault] = []
+    tell = claim.tell if claim else _say_nothing
     try:
-        with adapted_beam.patched(), adapted_beam.gc_frozen(), engine_errors.no_vain_restarts(engine) as lasting:
+        with adapted_beam.patched(), adapted_beam.gc_frozen(), engine_errors.no_vain_restarts(engine, tell) as lasting:
             build(pipeline)
             if is_in_processes(beam_options):
                 local_workers.run_watched(lambda: _finish(pipeline))
@@ -57,6 +58,10 @@ def run(
             raise lasting[0] from error
         explained = engine_errors.explain(error, engine) if engine else None
         raise explained or worker_errors.explain(error) from error
+
+
+def _say_nothing(_: str) -> None:
+    pass
 
 
 def _finish(pipeline: beam.Pipeline) -> None:

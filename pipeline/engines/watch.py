@@ -2,11 +2,12 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
 from pipeline.configuration import EngineSettings
 from pipeline.engines import lasting_faults
+from pipeline.engines.claim import Tell
 from pipeline.engines.heartbeat import Beat, Beats
 from pipeline.files import name
 from pipeline.files.lease import Lease
@@ -15,8 +16,6 @@ from transforms.wording import counted
 
 LOOK_SECONDS = 10.0
 _TELL_SECONDS = 60.0
-
-Tell = Callable[[str], None]
 
 
 class Stall:

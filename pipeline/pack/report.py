@@ -30,6 +30,10 @@ _TIMINGS = 1000
 _STEPS = ("read", "phrases", "given_boxes", "boxes")
 
 
+_FORECAST_PAIRS = 1_000
+"""With fewer pairs, most of the time of `ground` may be that of its start."""
+
+
 @dataclass(frozen=True)
 class Throughput:
     """The sum of the recorded times of chunks.
@@ -219,8 +223,9 @@ def _lines(report: Report, output: str, pace: bool) -> Iterator[str]:
         yield report.repeated_line
     ground = report.ground
     if pace and ground.pairs_per_second:
+        forecast = f", {ground.hours_per_million:.3g} h per million" if report.ledger.read >= _FORECAST_PAIRS else ""
         yield (
-            f"ground: {ground.pairs_per_second:.3g} pairs/s per worker, {ground.hours_per_million:.3g} h per million; "
+            f"ground: {ground.pairs_per_second:.3g} pairs/s per worker{forecast}; "
             f"detector busy {ground.detector_busy:.0%}"
         )
     yield f"score threshold {threshold_line(report.threshold)}"

@@ -84,7 +84,7 @@ def test_a_job_that_no_worker_can_do_is_not_restarted_in_vain(monkeypatch, failu
     monkeypatch.setattr(engine_errors, "_LOOK_SECONDS", 0.01)
     with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
         there = flink(cluster.address)
-        with engine_errors.no_vain_restarts(there) as found:
+        with engine_errors.no_vain_restarts(there, print) as found:
             while not any("exceptions" in request for request in cluster.asked):
                 time.sleep(0.01)
             assert found == []
@@ -92,6 +92,25 @@ def test_a_job_that_no_worker_can_do_is_not_restarted_in_vain(monkeypatch, failu
             while cluster.jobs["a"][1] != "CANCELED":
                 time.sleep(0.01)
         assert str(found[0]).startswith(line)
+
+
+def test_each_restart_of_a_job_is_told_once(monkeypatch):
+    monkeypatch.setattr(engine_errors, "_LOOK_SECONDS", 0.01)
+    lost = (
+        "org.apache.flink.runtime.jobmaster.JobMasterException: TaskManager with id host7:4711 is no longer reachable"
+    )
+    told = []
+    with flink_server(jobs={"a": ("gritmill-1f", "RUNNING")}) as cluster:
+        with engine_errors.no_vain_restarts(flink(cluster.address), told.append):
+            for number in (1, 2):
+                cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": lost, "timestamp": number}}
+                while len(told) < number:
+                    time.sleep(0.01)
+            asked = len(cluster.asked)
+            while len(cluster.asked) < asked + 4:
+                time.sleep(0.01)
+    line = "a task failed on host7, and Flink restarts the job; finished ranges are kept"
+    assert told == [line, line]
 
 
 def test_docker_that_is_not_there():
@@ -202,7 +221,7 @@ def test_a_fault_of_a_step_that_sounds_like_a_missing_command_does_not_cancel_th
     trace = f"java.lang.RuntimeException: pipeline.faults.EnvironmentFault: s3://b: {MISSING}"
     with flink_server(jobs={"a": ("gritmill-1f", "RESTARTING")}) as cluster:
         cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": trace}}
-        with engine_errors.no_vain_restarts(flink(cluster.address)) as found:
+        with engine_errors.no_vain_restarts(flink(cluster.address), print) as found:
             while sum("exceptions" in request for request in cluster.asked) < 2:  # one look has ended
                 time.sleep(0.01)
         assert (found, cluster.jobs["a"][1]) == ([], "RESTARTING")

@@ -271,7 +271,7 @@ def test_what_is_said_at_the_start():
         engine = on_flink(cluster, "--number_of_execution_retries=0")
     assert [line.replace(cluster.address, "flink:8081") for line in engine.start_lines(1)] == [
         "Flink 1.19.3 at flink:8081: 2 slots, 1 range, job gritmill-1f",
-        "2 slots for 1 range: 1 will be idle; more and smaller input files make more ranges",
+        "2 slots for 1 range: 1 will be idle; more and smaller input files, or a larger --limit, make more ranges",
         "a TaskManager has 2 slots, which share one Python process: two run at half the speed; start one TaskManager"
         " per slot (taskmanager.numberOfTaskSlots: 1)",
         "--number_of_execution_retries=0: one lost TaskManager ends the job",
