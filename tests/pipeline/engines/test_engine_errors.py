@@ -100,15 +100,17 @@ def test_each_restart_of_a_job_is_told_once(monkeypatch):
         "org.apache.flink.runtime.jobmaster.JobMasterException: TaskManager with id host7:4711 is no longer reachable"
     )
     told = []
-    with flink_server(jobs={"a": ("gritmill-1f", "RUNNING")}) as cluster:
-        with engine_errors.no_vain_restarts(flink(cluster.address), told.append):
-            for number in (1, 2):
-                cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": lost, "timestamp": number}}
-                while len(told) < number:
-                    time.sleep(0.01)
-            asked = len(cluster.asked)
-            while len(cluster.asked) < asked + 4:
+    with (
+        flink_server(jobs={"a": ("gritmill-1f", "RUNNING")}) as cluster,
+        engine_errors.no_vain_restarts(flink(cluster.address), told.append),
+    ):
+        for number in (1, 2):
+            cluster.failures = {"a": {"endpoint": "host7:4711", "stacktrace": lost, "timestamp": number}}
+            while len(told) < number:
                 time.sleep(0.01)
+        asked = len(cluster.asked)
+        while len(cluster.asked) < asked + 4:
+            time.sleep(0.01)
     line = "a task failed on host7, and Flink restarts the job; finished ranges are kept"
     assert told == [line, line]
 
