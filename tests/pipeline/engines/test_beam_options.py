@@ -35,6 +35,33 @@ def test_an_option_that_nobody_knows_is_refused_by_its_name(option: str) -> None
 
 
 @pytest.mark.parametrize(
+    ("option", "runner"),
+    [
+        ("--flink_master=flink:8081", "FlinkRunner"),
+        ("--parallelism=2", "FlinkRunner"),
+        ("--spark_master_url=spark://spark:7077", "SparkRunner"),
+        ("--dataflow_endpoint=https://dataflow", "DataflowRunner"),
+        ("--num_workers=8", "DataflowRunner"),
+        ("--job_endpoint=server:8099", "FlinkRunner, SparkRunner or PortableRunner"),
+        ("--job-server-timeout=3", "FlinkRunner, SparkRunner or PortableRunner"),
+        ("--job_server_java_launcher=/bin/java", "FlinkRunner or SparkRunner"),
+    ],
+)
+@pytest.mark.parametrize("local", [[], ["--runner=DirectRunner"]])
+def test_an_option_of_another_engine_is_not_ignored_without_its_runner(
+    option: str, runner: str, local: list[str]
+) -> None:
+    with pytest.raises(CallError) as fault:
+        parse_beam_options([*local, *option.split("=")])
+    cure = f"give --runner={runner}, or leave it out"
+    assert str(fault.value) == f"{option.partition('=')[0]}: the local engine does not read it; {cure}"
+
+
+def test_options_of_local_workers_are_read_without_a_runner() -> None:
+    assert is_local(parse_beam_options(["--job_name=mine", "--max_cache_memory_usage_mb=10"]))
+
+
+@pytest.mark.parametrize(
     ("option", "cure"),
     [
         ("--s3_endpoint_url=http://minio:9000", "AWS_ENDPOINT_URL"),
