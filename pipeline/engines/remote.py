@@ -16,7 +16,7 @@ from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
 
 from pipeline.engines import flink_cluster
 from pipeline.engines.addresses import TIMEOUT_SECONDS, host_of, open_address
-from pipeline.engines.beam_options import is_local, parse_beam_options
+from pipeline.engines.beam_options import is_local, parse_beam_options, refuse_unknown
 from pipeline.engines.given_options import GivenOptions
 from pipeline.engines.worker_environment import complete_dataflow, complete_environment, worker_command
 from pipeline.faults import CallError
@@ -139,7 +139,7 @@ def _find(given: GivenOptions) -> tuple[str, str]:
 
 
 def _ask_job_server(given: GivenOptions) -> str:
-    """The kind of the engine behind a job server: it describes the options of its engine."""
+    """The kind of the engine behind a job server: it describes the options of its engine. Refuses all others."""
     with grpc.insecure_channel(given.job_endpoint, options=(("grpc.enable_http_proxy", 0),)) as channel:
         stub = beam_job_api_pb2_grpc.JobServiceStub(channel)
         request = beam_job_api_pb2.DescribePipelineOptionsRequest()
@@ -149,6 +149,7 @@ def _ask_job_server(given: GivenOptions) -> str:
             what = "what answers there is no job server of Beam"
             raise CallError(f"--job_endpoint={given.job_endpoint}: {what}") from error
     names = {option.name for option in described.options}
+    refuse_unknown(given.arguments, names, f", and Beam's job server at {given.job_endpoint} has none of this name")
     flink, spark = "flink_master" in names, "spark_master" in names
     if flink and spark:  # a jar with both
         flink = given.runner == "flink" or given.rest_address != ""

@@ -290,7 +290,8 @@ def test_java_and_the_jar_must_be_there():
 
 
 def test_a_job_server_says_which_engine_it_has():
-    with job_server("flink_master", "parallelism") as endpoint:
+    retries = ("number_of_execution_retries", "execution_retry_delay")
+    with job_server("flink_master", "parallelism", *retries) as endpoint:
         engine = connect(["--runner=PortableRunner", f"--job_endpoint={endpoint}", *PROCESS], "1f")
         assert (engine.name, engine.address, engine.rest_address, engine.slots) == ("Flink", endpoint, "", None)
         assert (engine.job_endpoint, engine.place) == (endpoint, f"Flink at {endpoint}")
@@ -312,6 +313,17 @@ def test_a_job_server_says_which_engine_it_has():
         assert engine.name == "Beam's job server"
         engine = connect([*engine.arguments, "--spark_master_url=spark://spark:7077"], "1f")
         assert engine.name == "Spark"
+
+
+def test_a_job_server_says_which_options_it_has():
+    with job_server("flink_master", "its_own_option") as endpoint:
+        portable = ["--runner=PortableRunner", f"--job_endpoint={endpoint}", *PROCESS]
+        assert "--its_own_option=1" in connect([*portable, "--its_own_option=1"], "1f").arguments
+        line = refused(*portable, "--its_own_optoin=1")
+        assert line == "--its_own_optoin=1: no such Beam option; did you mean --its_own_option?"
+        line = refused(*portable, "--nonsense")
+        who = f"Beam's job server at {endpoint} has none of this name"
+        assert line == f"--nonsense: no such Beam option, and {who}"
 
 
 def test_beams_python_job_service_needs_a_choice_and_has_no_deadline():
