@@ -255,6 +255,19 @@ def test_the_version_must_fit():
         assert on_flink(cluster, "--flink_job_server_jar=/bin/sh").name == "Flink 1.17.2"
 
 
+def test_the_version_must_fit_also_with_a_jar():
+    jar = "--flink_job_server_jar=/bin/sh"
+    with flink_server(version="1.19.3") as cluster:
+        line = refused_by_flink(cluster, jar, "--flink_version=1.20")
+        assert line.endswith("has version 1.19.3; give --flink_version=1.19, or leave it out")
+        assert on_flink(cluster, jar, "--flink_version=1.19").name == "Flink 1.19.3"
+        with job_server("flink_master") as endpoint:  # which has its version already
+            assert on_flink(cluster, f"--job_endpoint={endpoint}", "--flink_version=1.20").name == "Flink 1.19.3"
+    with flink_server(version="1.17.2") as cluster:
+        line = refused_by_flink(cluster, jar, "--flink_version=1.20")
+        assert line.endswith("has version 1.17.2; leave the option out")
+
+
 def test_batch_mode_needs_restarts_of_the_cluster():
     batch = "--execution_mode_for_batch=PIPELINED"
     with flink_server() as cluster:
