@@ -147,6 +147,14 @@ def test_a_command_is_not_looked_for_if_workers_start_elsewhere():
             "--environment_config: the worker command /nowhere/worker does not exist on ",
         ),
         (["--environment_type=PROCESS", "--environment_config=/bin/sh"], "--environment_config=/bin/sh: write {"),
+        (["--environment_config=/bin/sh"], "--environment_config=/bin/sh: write {"),
+        (["--environment_type=DOCKER", "--environment_config=/bin/sh"], "--environment_config=/bin/sh: write {"),
+        (["--environment_config=gritmill-worker"], "--environment_config=gritmill-worker: write {"),
+        (["--environment_type=DOCKER", PROCESS[1]], "--environment_type: Beam's own container has no gritmill; give "),
+        (
+            ["--environment_config=localhost:50000"],
+            "--environment_config=localhost:50000: for a worker pool, add --environment_type=EXTERNAL",
+        ),
         (["--environment_type=PROCESS", "--environment_config=[1]"], "--environment_config=[1]: write {"),
         (["--environment_type=PROCESS"], '--environment_config=: write {"command": "/path/of/gritmill-worker"}'),
         (["--environment_type=DOCKER"], "--environment_type: Beam's own container has no gritmill; give "),
@@ -163,7 +171,10 @@ def test_a_worker_pool_that_is_not_there_is_refused():
         external = ["--environment_type=EXTERNAL", f"--environment_config={pool}"]
         line = refused_by_flink(cluster, environment=external)
         assert line.startswith(f"--environment_config={pool}: nobody answers there (Connection refused)")
-        assert on_flink(cluster, environment=["--environment_type=DOCKER", "--environment_config=my/image"]).slots == 2
+        for image in ("my/image", "gritmill:1", "localhost:5000/gritmill"):
+            assert on_flink(cluster, environment=[f"--environment_config={image}"]).slots == 2
+            environment = ["--environment_type=DOCKER", f"--environment_config={image}"]
+            assert on_flink(cluster, environment=environment).environment == "DOCKER"
 
 
 def test_nobody_at_the_address_of_flink():
