@@ -6,11 +6,13 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import URLError
 
 import grpc
 import pytest
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.portability.api import beam_job_api_pb2, beam_job_api_pb2_grpc
+from apache_beam.utils.subprocess_server import JavaJarServer
 
 from pipeline.engines.flink_rest import cancel_flink_job
 from pipeline.engines.given_options import GivenOptions
@@ -21,6 +23,14 @@ from tests.flink_server import closed_port, flink_server
 WORKER = "/bin/sh"
 """A command that exists."""
 PROCESS = ["--environment_type=PROCESS", f'--environment_config={{"command": "{WORKER}"}}']
+
+
+@pytest.fixture(autouse=True)
+def fetched(monkeypatch):
+    """The job servers that Beam would fetch."""
+    urls = []
+    monkeypatch.setattr(JavaJarServer, "local_jar", lambda url, cache_dir=None, user_agent=None: urls.append(url))
+    return urls
 
 
 def on_flink(cluster, *options, environment=tuple(PROCESS)):
@@ -311,6 +321,30 @@ def test_java_and_the_jar_must_be_there():
         line = refused(*flink, "--flink_job_server_jar=/nowhere/flink.jar")
         assert line == "--flink_job_server_jar=/nowhere/flink.jar: no such file"
     assert refused("--runner=SparkRunner", "--spark_job_server_jar=/nowhere/spark.jar").startswith("--spark_job_server")
+
+
+def test_beams_job_server_is_fetched_for_the_version_of_the_cluster(fetched):
+    with flink_server(version="1.20.1") as cluster:
+        on_flink(cluster)
+        on_flink(cluster, "--flink_job_server_jar=/bin/sh")
+    connect(["--runner=SparkRunner", "--job_server_java_launcher=/bin/sh"], "1f")
+    names = [url.rpartition("/")[2].rpartition("-")[0] for url in fetched]
+    assert names == ["beam-runners-flink-1.20-job-server", "", "beam-runners-spark-3-job-server"]
+
+
+def test_a_job_server_that_cannot_be_fetched_is_refused_with_the_option_that_helps(monkeypatch, tmp_path):
+    monkeypatch.undo()
+
+    def unreachable(*_):
+        raise URLError(OSError(101, "Network is unreachable"))
+
+    monkeypatch.setattr(JavaJarServer, "_download_jar_to_cache", unreachable)
+    with flink_server() as cluster:
+        line = refused_by_flink(cluster, f"--jar_cache_dir={tmp_path}")
+        cure = "fetch it where there is a network, and name the file with --flink_job_server_jar"
+        assert "/org/apache/beam/beam-runners-flink-1.19-job-server/" in line
+        assert line.endswith(f": Beam's job server for FlinkRunner cannot be fetched (Network is unreachable); {cure}")
+        assert on_flink(cluster, "--flink_job_server_jar=/bin/sh").slots == 2
 
 
 def test_a_job_server_says_which_engine_it_has():
