@@ -130,7 +130,12 @@ def _find(given: GivenOptions) -> tuple[str, str]:
         if given.portable.artifact_endpoint:
             open_address("--artifact_endpoint", given.portable.artifact_endpoint, "Beam's job server")
         return _ask_job_server(given), given.job_endpoint
+    if given.runner == "portable" and not given.portable.job_endpoint:
+        raise CallError(f"--runner={given.runner_name}: give the job server, --job_endpoint=HOST:PORT")
     if given.runner == "flink":
+        if not given.has("flink_master"):  # Beam would start a Flink of its own, inside the job server
+            cure = "give --flink_master=HOST:PORT, or [local] for a Flink on this machine that ends with the job"
+            raise CallError(f"--runner={given.runner_name}: no cluster; {cure}")
         return _FLINK, given.rest_address
     if given.runner == "spark":
         master = given.spark.spark_master_url

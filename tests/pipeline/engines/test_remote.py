@@ -436,11 +436,21 @@ def test_spark():
 def test_an_engine_that_beam_starts_for_the_job_keeps_beams_workers(runner):
     arguments = [
         runner,
+        *(["--flink_master=[local]"] if "Flink" in runner else []),
         "--job_server_java_launcher=/bin/sh",
         *(["--job_endpoint=embed"] if "Portable" in runner else []),
     ]
     engine = connect(arguments, "1f")
     assert engine.arguments == (*arguments, "--job_name=gritmill-1f")
+
+
+def test_an_engine_without_its_address_is_refused():
+    assert refused("--runner=FlinkRunner", "--flink_job_server_jar=/bin/sh") == (
+        "--runner=FlinkRunner: no cluster; give --flink_master=HOST:PORT, or [local] for a Flink on this machine that"
+        " ends with the job"
+    )
+    line = refused("--runner=PortableRunner")
+    assert line == "--runner=PortableRunner: give the job server, --job_endpoint=HOST:PORT"
 
 
 def test_dataflow_needs_an_image():
