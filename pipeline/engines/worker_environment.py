@@ -92,6 +92,9 @@ def worker_command(portable: PortableOptions) -> str:
 
 
 def _check_command(flag: str, command: str, here: bool) -> None:
+    if not os.path.isabs(command):  # an engine has another PATH and another working directory than the driver
+        cure = f'write {{"command": "{shutil.which(command) or f"/path/of/{WORKER}"}"}}'
+        raise CallError(f"{flag}: the worker command {command} is no full path; {cure}")
     if here and shutil.which(command) is None:
         why = "is not executable" if os.path.isfile(command) else "does not exist"
         cure = f'install gritmill there, or give --environment_config={{"command": "/path/of/{WORKER}"}}'

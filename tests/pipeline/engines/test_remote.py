@@ -140,6 +140,15 @@ def test_a_command_needs_no_environment_type():
         assert line.startswith("--environment_config: the worker command /nowhere/worker does not exist on ")
 
 
+def test_a_command_on_the_path_of_the_driver_is_refused_with_its_full_path(tmp_path, monkeypatch):
+    worker = tmp_path / "gritmill-worker"
+    worker.touch(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with flink_server() as cluster:
+        line = refused_by_flink(cluster, environment=['--environment_config={"command": "gritmill-worker"}'])
+    assert line.endswith(f'the worker command gritmill-worker is no full path; write {{"command": "{worker}"}}')
+
+
 def test_a_command_is_not_looked_for_if_workers_start_elsewhere():
     with flink_server() as cluster:
         elsewhere = {"taskmanagers": [{"path": "pekko.tcp://flink@192.0.2.7:6122/user", "slotsNumber": 1}]}
@@ -166,6 +175,15 @@ def test_a_command_is_not_looked_for_if_workers_start_elsewhere():
             "--environment_config=localhost:50000: for a worker pool, add --environment_type=EXTERNAL",
         ),
         (["--environment_type=PROCESS", "--environment_config=[1]"], "--environment_config=[1]: write {"),
+        (
+            ['--environment_config={"command": "gritmill-work"}'],
+            "--environment_config: the worker command gritmill-work is no full path; write"
+            ' {"command": "/path/of/gritmill-worker"}',
+        ),
+        (
+            ["--environment_type=PROCESS", "--environment_option=process_command=bin/worker"],
+            "--environment_config: the worker command bin/worker is no full path; write",
+        ),
         (["--environment_type=PROCESS"], '--environment_config=: write {"command": "/path/of/gritmill-worker"}'),
         (["--environment_type=DOCKER"], "--environment_type: Beam's own container has no gritmill; give "),
         (["--sdk_container_image=image"], "--sdk_container_image: only Dataflow reads this option; give "),
