@@ -192,9 +192,8 @@ def _refusal(folder: str, others: dict[int, LeaseFile], uri: str, beat: Beat) ->
     run_id = uri.split("/")[-2]
     newest = others[max(others)]
     lease = next((other for other in others.values() if other.run == run_id), newest)
-    began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(lease.time))
     who = "its driver" if files.name(uri) == f"{layout.DRIVER}.json" else "its worker"
     where = f"{who} on host {beat.process.host} (process {beat.process.pid}) was alive a moment ago"
-    job = f"job {lease.job} on {lease.engine} (gritmill {lease.command}, begun {began} on host {lease.driver.host})"
+    job = f"job {lease.job} on {lease.engine} ({lease.call})"
     cure = "wait until it has finished, or take the folder over with --take-over"
     return f"--output: {folder}: {job} uses this folder: {where}; {cure}"
