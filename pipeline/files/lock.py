@@ -76,9 +76,14 @@ def _flock(folder: str, patience: float) -> Iterator[None]:
     if os.path.isfile(folder):
         raise CallError(f"--output: {folder}: a file, not a folder")
     new = [path for path in (folder, *map(str, Path(folder).parents)) if not os.path.isdir(path)]  # innermost first
-    os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, LOCK)
-    descriptor = _acquire(path, time.monotonic() + patience)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        descriptor = _acquire(path, time.monotonic() + patience)
+    except OSError as error:
+        no_place = isinstance(error, FileNotFoundError | NotADirectoryError)  # as in /proc, or below a file
+        fault = CallError if no_place else EnvironmentFault
+        raise fault(f"--output: {folder}: {error.strerror}; name a folder that can be made and written") from error
     try:
         yield
     finally:

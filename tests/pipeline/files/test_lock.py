@@ -88,6 +88,15 @@ def test_a_lock_is_free_once_its_process_is_dead(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("place", ["/proc/nowhere", "{0}/file/out"])
+def test_a_folder_that_cannot_exist_is_a_wrong_call(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    folder = place.format(tmp_path)
+    with pytest.raises(CallError, match=rf"^--output: {folder}: .*; name a folder that") as fault, hold(folder):
+        pass
+    assert "\n" not in str(fault.value)
+
+
 def test_a_lease_names_the_command_that_uses_a_folder(tmp_path: Path) -> None:
     assert user_of(str(tmp_path)) == ""
     this = this_process()
